@@ -1,0 +1,11 @@
+//! Which results may stand for which runs: policies, keys, entries, and the port through which they are kept.
+
+mod entry;
+mod key;
+mod layer;
+mod policy;
+
+pub use entry::*;
+pub use key::*;
+pub use layer::*;
+pub use policy::*;

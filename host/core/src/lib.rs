@@ -1,0 +1,47 @@
+//! The words and rules of Hostel: what a value, a task, a run, a state, an outcome and a cache key *are*.
+//!
+//! ```
+//! use hostel_core::{Event, State, Type, Value};
+//!
+//! // A value is read under the guidance of a WIT type …
+//! let ty = Type::List(Type::S64.into());
+//! let value = Value::from_wave("[1, 2, 3]", &ty)?;
+//! assert_eq!(value.to_wave(), "[1, 2, 3]");
+//!
+//! // … and a run moves from state to state by events, in no other way.
+//! let state = State::Pending.apply(Event::Started)?;
+//! assert_eq!(state, State::Running);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Nothing here does I/O, reads a clock or draws a random number; nothing here knows of wasmtime or of an async
+//! runtime. So everything here can be tested with plain tables, and every other crate can build on it.
+//!
+//! - [`Value`], [`Type`], [`Signature`]: what goes into a task and what comes out, as text, JSON and canonical bytes.
+//! - [`Digest`], [`ExportPath`], [`TaskKey`], [`TaskRef`], [`RunId`]: how things are named.
+//! - [`State`] and [`Event`]: the life of a run, as one fold.
+//! - [`Outcome`] and [`Failure`]: how a run ended.
+//! - [`Limits`]: what a task may use up.
+//! - [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`CacheLayer`]: which results may stand for which runs.
+
+mod cache;
+mod error_kind;
+mod limits;
+mod log;
+mod names;
+mod outcome;
+mod signature;
+mod state;
+mod task_ref;
+mod value;
+
+pub use cache::*;
+pub use error_kind::*;
+pub use limits::*;
+pub use log::*;
+pub use names::*;
+pub use outcome::*;
+pub use signature::*;
+pub use state::*;
+pub use task_ref::*;
+pub use value::*;

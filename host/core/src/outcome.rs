@@ -1,0 +1,230 @@
+//! How a run ended: with a value, or with a cause that says whose doing it was.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use crate::{Limit, RunId, Signature, Type, Value};
+
+/// How a run ended. A guest's failure is an outcome, not an error of the host.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The guest returned this value; a function without a result returns [`Value::UNIT`].
+    ///
+    /// A function that returns `result<T, E>` completes with the `T` itself, and fails with the `E`.
+    Completed(Value),
+    /// The guest failed, or was stopped at a limit.
+    Failed(Failure),
+    /// The host, a worker or the machine was lost; not the guest's doing.
+    Crashed {
+        /// What was lost.
+        reason: String,
+    },
+    /// It was stopped, or withdrawn before it ran.
+    Cancelled,
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Failure {
+    /// The guest returned `err(e)`: the value `e`, typed; [`Value::UNIT`] where the error has no type.
+    Error(Value),
+    /// The guest trapped.
+    Trap(Trap),
+    /// The guest ended itself with an exit code other than zero.
+    Exit {
+        /// The exit code.
+        code: i32,
+        /// The last lines it printed on stderr.
+        stderr_tail: Vec<String>,
+    },
+    /// The guest reached a limit.
+    Limit {
+        /// Which limit, and where it stood.
+        limit: Limit,
+        /// The last lines it printed on stderr.
+        stderr_tail: Vec<String>,
+    },
+    /// The attempt was still executing at its timeout.
+    TimedOut {
+        /// The timeout.
+        after: Duration,
+    },
+    /// A run that this one depends on did not complete.
+    Upstream {
+        /// The run that did not complete.
+        run: RunId,
+        /// How it ended, in words.
+        cause: String,
+    },
+}
+
+/// A trap, with what the sandbox knows of it. Traps carry no message of the guest's; stderr often does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trap {
+    /// What WebAssembly calls the trap, such as ``wasm `unreachable` instruction executed``.
+    pub message: String,
+    /// The guest's call stack, innermost first; empty if the trap did not happen in guest code.
+    pub backtrace: Vec<Frame>,
+    /// The last lines the guest printed on stderr: where a panic message is.
+    pub stderr_tail: Vec<String>,
+}
+
+/// One frame of a guest's call stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The function's name, demangled; `None` where the component carries no names.
+    pub function: Option<String>,
+    /// The function's index in its module, which is always known.
+    pub index: u32,
+    /// The source file and line, where the component carries debug information.
+    pub source: Option<String>,
+}
+
+/// The kinds of failure, as `--retry-on` and reports name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "one for each variant of Failure")]
+pub enum FailureKind {
+    Error,
+    Trap,
+    Exit,
+    Limit,
+    Timeout,
+    Upstream,
+}
+
+impl Value {
+    /// What a function without a result returns: the empty tuple, which no WIT type has.
+    pub const UNIT: Self = Self::Tuple(Vec::new());
+}
+
+/// The type of [`Value::UNIT`].
+static UNIT_TYPE: LazyLock<Type> = LazyLock::new(|| Type::Tuple(Arc::from([])));
+
+impl Signature {
+    /// The type of the value that a run completes with: of `result<T, E>` the `T`, and the type of [`Value::UNIT`]
+    /// where there is none.
+    pub fn completed_type(&self) -> &Type {
+        match &self.result {
+            Some(Type::Result { ok: Some(ok), .. }) => ok,
+            Some(Type::Result { ok: None, .. }) | None => &UNIT_TYPE,
+            Some(other) => other,
+        }
+    }
+
+    /// The type of the value that a run fails with: of `result<T, E>` the `E`, and the type of [`Value::UNIT`] where
+    /// there is none.
+    pub fn error_type(&self) -> &Type {
+        match &self.result {
+            Some(Type::Result { err: Some(err), .. }) => err,
+            Some(_) | None => &UNIT_TYPE,
+        }
+    }
+}
+
+impl FailureKind {
+    /// The word in reports: `error`, `trap`, `exit`, `limit`, `timeout`, `upstream`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Trap => "trap",
+            Self::Exit => "exit",
+            Self::Limit => "limit",
+            Self::Timeout => "timeout",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+impl Failure {
+    /// Which kind of failure this is.
+    pub const fn kind(&self) -> FailureKind {
+        match self {
+            Self::Error(_) => FailureKind::Error,
+            Self::Trap(_) => FailureKind::Trap,
+            Self::Exit { .. } => FailureKind::Exit,
+            Self::Limit { .. } => FailureKind::Limit,
+            Self::TimedOut { .. } => FailureKind::Timeout,
+            Self::Upstream { .. } => FailureKind::Upstream,
+        }
+    }
+
+    /// The last lines the guest printed on stderr, where they help to understand the failure.
+    pub fn stderr_tail(&self) -> &[String] {
+        match self {
+            Self::Trap(Trap { stderr_tail, .. })
+            | Self::Exit { stderr_tail, .. }
+            | Self::Limit { stderr_tail, .. } => stderr_tail,
+            Self::Error(_) | Self::TimedOut { .. } | Self::Upstream { .. } => &[],
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    /// One line: what happened, without backtrace and stderr.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error(value) if *value == Value::UNIT => f.write_str("returned an error without a value"),
+            Self::Error(Value::String(text)) => write!(f, "returned the error {text:?}"),
+            Self::Error(value) => write!(f, "returned the error {}", value.to_wave()),
+            Self::Trap(trap) => write!(f, "trapped: {}", trap.message),
+            Self::Exit { code, .. } => write!(f, "exited with code {code}"),
+            Self::Limit { limit, .. } => write!(f, "reached a limit: {limit}"),
+            Self::TimedOut { after } => write!(f, "timed out after {after:?}"),
+            Self::Upstream { run, cause } => {
+                write!(f, "never started: it depends on run {run}, which {cause}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    /// One line; a value in WAVE.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Completed(value) => f.write_str(&value.to_wave()),
+            Self::Failed(failure) => failure.fmt(f),
+            Self::Crashed { reason } => write!(f, "crashed: {reason}"),
+            Self::Cancelled => f.write_str("cancelled"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_what_happened_in_one_line() {
+        let check = |failure: Failure, expected: &str| assert_eq!(failure.to_string(), expected);
+        check(Failure::Error(Value::UNIT), "returned an error without a value");
+        check(
+            Failure::Error(Value::String("too \"cold\"".into())),
+            r#"returned the error "too \"cold\"""#,
+        );
+        check(Failure::Error(Value::U32(7)), "returned the error 7");
+        check(
+            Failure::Exit {
+                code: 1,
+                stderr_tail: vec![],
+            },
+            "exited with code 1",
+        );
+        check(
+            Failure::TimedOut {
+                after: Duration::from_millis(1500),
+            },
+            "timed out after 1.5s",
+        );
+        let limit = Limit::Memory {
+            allowed_bytes: 1 << 20,
+        };
+        check(
+            Failure::Limit {
+                limit,
+                stderr_tail: vec![],
+            },
+            "reached a limit: memory of 1 MiB is not enough (raise it with the limit `memory`)",
+        );
+    }
+}

@@ -1,0 +1,331 @@
+//! The one walk that reads a value by its type, whatever form it is written in.
+//!
+//! A [`Form`] says what is written: a Rust value, WAVE or JSON. [`read`] says what the type wants, checks the one
+//! against the other and builds the value in normal form. So the rules stand once, and every form gives the same errors.
+
+use std::{collections::BTreeMap, fmt::LowerExp, ops::RangeInclusive};
+
+use super::{Case, Field, Name, Problem, Step, Type, UnknownName, Value, ValueError, canonical, excerpt};
+
+/// A value as it is written down, not yet checked.
+///
+/// The accessors that take a type take the whole type that is wanted here, for the error that says so.
+pub(super) trait Form: Sized {
+    /// The name of a field, case or flag.
+    type Label: AsRef<str>;
+
+    /// Returns the kind and text of what is written, shortened.
+    fn found(&self) -> String;
+
+    /// Returns whether this stands for an absent payload.
+    fn is_nothing(&self) -> bool;
+
+    fn boolean(&self) -> Option<bool>;
+
+    /// Returns the integer that is written, whether or not it fits `ty`.
+    fn integer(&self, ty: &Type) -> Result<i128, Miss>;
+
+    fn float32(&self) -> Result<f32, Miss>;
+
+    fn float64(&self) -> Result<f64, Miss>;
+
+    fn character(&self) -> Option<char>;
+
+    fn string(self, ty: &Type) -> Result<String, ValueError>;
+
+    /// Returns the bytes if they are written as one piece, or else gives itself back.
+    fn bytes(self) -> Result<Vec<u8>, Self> {
+        Err(self)
+    }
+
+    fn list(self, ty: &Type) -> Result<impl ExactSizeIterator<Item = Self>, ValueError>;
+
+    fn tuple(self, ty: &Type) -> Result<impl ExactSizeIterator<Item = Self>, ValueError>;
+
+    /// Returns keys and values if they are written as such, or else gives itself back: then it is a list of pairs.
+    fn entries(self) -> Result<Vec<(Self, Self)>, Self> {
+        Err(self)
+    }
+
+    fn fields(self, ty: &Type) -> Result<impl Iterator<Item = (Self::Label, Self)>, ValueError>;
+
+    /// Returns the case of a variant or enum, and its payload.
+    fn case(self, ty: &Type) -> Result<(Self::Label, Option<Self>), ValueError>;
+
+    /// Returns the payload of the option `ty`, which is an option of `some`.
+    fn option(self, ty: &Type, some: &Type) -> Result<Option<Self>, ValueError>;
+
+    /// Returns the payload of the result `ty`, which carries `ok` if it succeeds.
+    fn result(self, ty: &Type, ok: Option<&Type>) -> Result<Outcome<Self>, ValueError>;
+
+    fn flags(self, ty: &Type) -> Result<impl Iterator<Item = Self::Label>, ValueError>;
+
+    /// Says that `ty` was expected here.
+    fn mismatch(&self, ty: &Type) -> ValueError {
+        ValueError::mismatch(ty, self.found())
+    }
+}
+
+/// Which side of a `result` is written, and its payload.
+pub(super) type Outcome<F> = Result<Option<F>, Option<F>>;
+
+/// Why no number could be had.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Miss {
+    /// What is written is of another kind.
+    Kind,
+    /// It is a number, but none that the type holds.
+    Range,
+}
+
+/// Reads what is written as a value of the type, in normal form.
+///
+/// Recurses as deep as the type, never deeper.
+pub(super) fn read<F: Form>(form: F, ty: &Type) -> Result<Value, ValueError> {
+    match ty {
+        Type::Bool => form.boolean().map(Value::Bool).ok_or_else(|| form.mismatch(ty)),
+        Type::S8 => integer(&form, ty, i8::MIN..=i8::MAX).map(Value::S8),
+        Type::U8 => integer(&form, ty, u8::MIN..=u8::MAX).map(Value::U8),
+        Type::S16 => integer(&form, ty, i16::MIN..=i16::MAX).map(Value::S16),
+        Type::U16 => integer(&form, ty, u16::MIN..=u16::MAX).map(Value::U16),
+        Type::S32 => integer(&form, ty, i32::MIN..=i32::MAX).map(Value::S32),
+        Type::U32 => integer(&form, ty, u32::MIN..=u32::MAX).map(Value::U32),
+        Type::S64 => integer(&form, ty, i64::MIN..=i64::MAX).map(Value::S64),
+        Type::U64 => integer(&form, ty, u64::MIN..=u64::MAX).map(Value::U64),
+        Type::F32 => float(&form, form.float32(), ty, f32::MIN..=f32::MAX)
+            .map(canonical::one_nan32)
+            .map(Value::F32),
+        Type::F64 => float(&form, form.float64(), ty, f64::MIN..=f64::MAX)
+            .map(canonical::one_nan64)
+            .map(Value::F64),
+        Type::Char => form.character().map(Value::Char).ok_or_else(|| form.mismatch(ty)),
+        Type::String => form.string(ty).map(Value::String),
+        Type::List(element) if **element == Type::U8 => bytes(form, ty).map(Value::Bytes),
+        Type::List(element) => elements(form.list(ty)?, element).map(Value::List),
+        Type::FixedList(element, length) => {
+            let items = exactly(form.list(ty)?, *length as usize)?;
+            elements(items, element).map(Value::List)
+        }
+        Type::Map(key, value) => map(form, ty, key, value),
+        Type::Record(fields) => record(form, ty, fields),
+        Type::Tuple(types) => tuple(form, ty, types),
+        Type::Variant(cases) => variant(form, ty, cases),
+        Type::Enum(names) => enumeration(form, ty, names),
+        Type::Option(some) => option(form, ty, some),
+        Type::Result { ok, err } => result(form, ty, ok.as_deref(), err.as_deref()),
+        Type::Flags(names) => flags(form, ty, names),
+    }
+}
+
+fn integer<F: Form, N>(form: &F, ty: &Type, range: RangeInclusive<N>) -> Result<N, ValueError>
+where
+    N: TryFrom<i128> + std::fmt::Display,
+{
+    let number = form
+        .integer(ty)
+        .and_then(|whole| N::try_from(whole).map_err(|_| Miss::Range));
+    number.map_err(|miss| match miss {
+        Miss::Kind => form.mismatch(ty),
+        Miss::Range => {
+            let expected = format!("{ty} ({} to {})", range.start(), range.end());
+            ValueError::mismatch(expected, form.found())
+        }
+    })
+}
+
+fn float<F: Form, N: LowerExp>(
+    form: &F,
+    number: Result<N, Miss>,
+    ty: &Type,
+    range: RangeInclusive<N>,
+) -> Result<N, ValueError> {
+    number.map_err(|miss| match miss {
+        Miss::Kind => form.mismatch(ty),
+        Miss::Range => {
+            let expected = format!("{ty} ({:e} to {:e})", range.start(), range.end());
+            ValueError::mismatch(expected, form.found())
+        }
+    })
+}
+
+fn bytes<F: Form>(form: F, ty: &Type) -> Result<Vec<u8>, ValueError> {
+    let byte = |(index, item): (usize, F)| {
+        let byte = integer(&item, &Type::U8, u8::MIN..=u8::MAX);
+        byte.map_err(|error| error.within(Step::Element(index)))
+    };
+    form.bytes()
+        .or_else(|form| form.list(ty)?.enumerate().map(byte).collect())
+}
+
+fn elements<F: Form>(items: impl Iterator<Item = F>, ty: &Type) -> Result<Vec<Value>, ValueError> {
+    let values = items.enumerate().map(|(index, item)| element(index, item, ty));
+    values.collect()
+}
+
+fn element<F: Form>(index: usize, item: F, ty: &Type) -> Result<Value, ValueError> {
+    read(item, ty).map_err(|error| error.within(Step::Element(index)))
+}
+
+fn exactly<I: ExactSizeIterator>(items: I, expected: usize) -> Result<I, ValueError> {
+    match items.len() {
+        found if found == expected => Ok(items),
+        found => Err(Problem::Length { expected, found }.into()),
+    }
+}
+
+fn tuple<F: Form>(form: F, ty: &Type, types: &[Type]) -> Result<Value, ValueError> {
+    let items = exactly(form.tuple(ty)?, types.len())?.zip(types).enumerate();
+    let values = items.map(|(index, (item, ty))| element(index, item, ty));
+    values.collect::<Result<_, _>>().map(Value::Tuple)
+}
+
+/// Sorts by the keys' canonical bytes; of equal keys the last wins.
+fn map<F: Form>(form: F, ty: &Type, key_ty: &Type, value_ty: &Type) -> Result<Value, ValueError> {
+    let written = form.entries().or_else(|form| pairs(form, ty, key_ty, value_ty))?;
+    let mut entries = BTreeMap::new();
+    for (index, (key, value)) in written.into_iter().enumerate() {
+        let key = read(key, key_ty).map_err(|error| error.within(Step::Key(index)))?;
+        let value = read(value, value_ty).map_err(|error| error.within(Step::Entry(excerpt(&key))))?;
+        let mut bytes = Vec::new();
+        let encoded = key_ty.encode_payload(&key, &mut bytes);
+        encoded.map_err(|_| key.mismatch(key_ty))?;
+        entries.insert(bytes, (key, value));
+    }
+    Ok(Value::Map(entries.into_values().collect()))
+}
+
+/// Takes the entries of the map `ty` from a list of pairs.
+fn pairs<F: Form>(form: F, ty: &Type, key: &Type, value: &Type) -> Result<Vec<(F, F)>, ValueError> {
+    let pair_ty = Type::tuple([key.clone(), value.clone()]);
+    let pairs = form.list(ty)?.enumerate().map(|(index, item)| {
+        let pair = pair(item, &pair_ty);
+        pair.map_err(|error| error.within(Step::Element(index)))
+    });
+    pairs.collect()
+}
+
+fn pair<F: Form>(item: F, ty: &Type) -> Result<(F, F), ValueError> {
+    let mut halves = item.tuple(ty)?;
+    let found = halves.len();
+    match (halves.next(), halves.next(), halves.next()) {
+        (Some(key), Some(value), None) => Ok((key, value)),
+        _ => Err(Problem::Length { expected: 2, found }.into()),
+    }
+}
+
+fn record<F: Form>(form: F, ty: &Type, declared: &[Field]) -> Result<Value, ValueError> {
+    let mut slots: Vec<Option<Value>> = declared.iter().map(|_| None).collect();
+    for (label, written) in form.fields(ty)? {
+        let label = label.as_ref();
+        let mut fields = declared.iter().zip(&mut slots);
+        let Some((Field { name, ty }, slot)) = fields.find(|(field, _)| *field.name == *label) else {
+            return Err(unknown("field", label, declared.iter().map(|field| &field.name)));
+        };
+        let value = read(written, ty).map_err(|error| error.within(Step::Field(name.clone())))?;
+        if slot.replace(value).is_some() {
+            return Err(twice("field", name));
+        }
+    }
+    let fields = declared
+        .iter()
+        .zip(slots)
+        .map(|(field, slot)| present(field, slot));
+    fields.collect::<Result<_, _>>().map(Value::Record)
+}
+
+/// Returns the field with its value, which is `none` if an option is absent.
+fn present(field: &Field, value: Option<Value>) -> Result<(Name, Value), ValueError> {
+    let name = field.name.clone();
+    match (value, &field.ty) {
+        (Some(value), _) => Ok((name, value)),
+        (None, Type::Option(_)) => Ok((name, Value::Option(None))),
+        (None, _) => Err(Problem::MissingField { name }.into()),
+    }
+}
+
+fn variant<F: Form>(form: F, ty: &Type, cases: &[Case]) -> Result<Value, ValueError> {
+    let (label, written) = form.case(ty)?;
+    let label = label.as_ref();
+    let Some(Case { name, ty }) = cases.iter().find(|case| *case.name == *label) else {
+        return Err(unknown("case", label, cases.iter().map(|case| &case.name)));
+    };
+    let payload = payload(name, written, ty.as_ref(), || Step::Case(name.clone()))?;
+    Ok(Value::Variant(name.clone(), payload))
+}
+
+fn enumeration<F: Form>(form: F, ty: &Type, names: &[Name]) -> Result<Value, ValueError> {
+    let (label, written) = form.case(ty)?;
+    let label = label.as_ref();
+    let Some(name) = names.iter().find(|name| ***name == *label) else {
+        return Err(unknown("case", label, names));
+    };
+    payload(name, written, None, || Step::Case(name.clone()))?;
+    Ok(Value::Enum(name.clone()))
+}
+
+fn option<F: Form>(form: F, ty: &Type, some: &Type) -> Result<Value, ValueError> {
+    let payload = form
+        .option(ty, some)?
+        .map(|payload| read(payload, some).map(Box::new));
+    payload.transpose().map(Value::Option)
+}
+
+fn result<F: Form>(form: F, ty: &Type, ok: Option<&Type>, err: Option<&Type>) -> Result<Value, ValueError> {
+    Ok(Value::Result(match form.result(ty, ok)? {
+        Ok(written) => Ok(payload("ok", written, ok, || Step::Ok)?),
+        Err(written) => Err(payload("err", written, err, || Step::Err)?),
+    }))
+}
+
+fn payload<F: Form>(
+    case: &str,
+    written: Option<F>,
+    ty: Option<&Type>,
+    step: impl FnOnce() -> Step,
+) -> Result<Option<Box<Value>>, ValueError> {
+    let case = || excerpt(case);
+    match (written, ty) {
+        (Some(written), Some(ty)) => {
+            let value = read(written, ty).map_err(|error| error.within(step()))?;
+            Ok(Some(Box::new(value)))
+        }
+        (Some(written), None) if !written.is_nothing() => {
+            let found = written.found();
+            Err(Problem::UnexpectedPayload { case: case(), found }.into())
+        }
+        (None, Some(ty)) => {
+            let expected = excerpt(ty);
+            Err(Problem::MissingPayload {
+                case: case(),
+                expected,
+            }
+            .into())
+        }
+        (_, None) => Ok(None),
+    }
+}
+
+fn flags<F: Form>(form: F, ty: &Type, declared: &[Name]) -> Result<Value, ValueError> {
+    let mut set = vec![false; declared.len()];
+    for label in form.flags(ty)? {
+        let label = label.as_ref();
+        let mut flags = declared.iter().zip(&mut set);
+        let Some((name, set)) = flags.find(|(name, _)| ***name == *label) else {
+            return Err(unknown("flag", label, declared));
+        };
+        if std::mem::replace(set, true) {
+            return Err(twice("flag", name));
+        }
+    }
+    let names = declared.iter().zip(set).filter(|(_, set)| *set);
+    Ok(Value::Flags(names.map(|(name, _)| name.clone()).collect()))
+}
+
+fn unknown<'a>(what: &'static str, label: &str, known: impl IntoIterator<Item = &'a Name>) -> ValueError {
+    Problem::Unknown(UnknownName::new(what, label, known)).into()
+}
+
+fn twice(what: &'static str, name: &Name) -> ValueError {
+    let name = name.clone();
+    Problem::Twice { what, name }.into()
+}

@@ -1,0 +1,77 @@
+//! JSON, the text form of component values that programs read and write.
+//!
+//! | type | JSON |
+//! |---|---|
+//! | integers, floats | numbers; `"NaN"`, `"Infinity"`, `"-Infinity"`; 64-bit integers also as strings |
+//! | `char`, `string`, `enum` | strings |
+//! | `list`, `tuple` | arrays |
+//! | `list<u8>` | an array, or `{"base64": "…"}`, which is written if it is longer than [`ARRAY_BYTES`] |
+//! | `map` | an object if the keys are strings, or else an array of pairs; both are read |
+//! | `record` | an object; a field of option type may be left out |
+//! | `variant` | `{"case": payload}`, or `"case"` if it carries nothing |
+//! | `option` | `null` or the payload; an option of an option is `null` or `{"some": payload}` |
+//! | `result` | `{"ok": payload}` or `{"err": payload}`, with `null` for an absent payload |
+//! | `flags` | an array of strings |
+
+mod read;
+
+mod write;
+
+use serde_json::Value as Json;
+
+use self::{read::Node, write::to_json};
+use super::{Problem, Type, Value, ValueError, form::read};
+
+/// The longest `list<u8>` that is written as an array of numbers.
+const ARRAY_BYTES: usize = 64;
+
+/// Parses a text as JSON, to be read with [`Value::from_json`].
+///
+/// # Errors
+///
+/// Returns line and column of the first mistake. Text that nests deeper than 128 levels is refused.
+pub fn parse_json(text: &str) -> Result<Json, ValueError> {
+    serde_json::from_str(text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        let message = error.to_string().replace("EOF", "end of text");
+        let position = format!(" at line {line} column {column}");
+        let message = message.trim_end_matches(&position).to_owned();
+        Problem::Syntax {
+            line,
+            column,
+            message,
+        }
+        .into()
+    })
+}
+
+impl Value {
+    /// Reads a value of the type from JSON.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first part that does not fit the type, with its path.
+    ///
+    /// ```
+    /// # use hostel_core::{Type, Value};
+    /// # use serde_json::json;
+    /// let ty = Type::record([("rate", Type::F64)]);
+    /// let error = Value::from_json(&json!({"rate": "fast"}), &ty).unwrap_err();
+    /// assert_eq!(error.to_string(), r#"field "rate": expected f64, found string "fast""#);
+    /// ```
+    pub fn from_json(json: &Json, ty: &Type) -> Result<Self, ValueError> {
+        read(Node::Value(json), ty)
+    }
+
+    /// Returns the value as JSON; `ty` is the type it is of.
+    ///
+    /// Never fails: a part that is not of its type is written as a string of its WAVE text, or left out.
+    pub fn to_json(&self, ty: &Type) -> Json {
+        to_json(self, ty)
+    }
+}
+
+/// Returns whether a value of this type may be written as `null`, which then cannot also mean `none`.
+fn may_be_null(ty: &Type) -> bool {
+    matches!(ty, Type::Option(_))
+}

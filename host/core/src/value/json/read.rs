@@ -1,0 +1,210 @@
+//! JSON as a form: what each type takes from a piece of it.
+
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use serde_json::{Map, Number, Value as Json};
+
+use super::may_be_null;
+use crate::value::{
+    Type, ValueError, excerpt,
+    form::{Form, Miss, Outcome},
+};
+
+/// The largest integer up to which every integer is its own float: 2⁵³.
+const EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;
+
+/// A piece of JSON.
+#[derive(Clone, Copy)]
+pub(super) enum Node<'a> {
+    Value(&'a Json),
+    /// A key of an object, which is a string whatever it stands for.
+    Key(&'a str),
+}
+
+impl<'a> Node<'a> {
+    fn text(self) -> Option<&'a str> {
+        match self {
+            Node::Value(json) => json.as_str(),
+            Node::Key(key) => Some(key),
+        }
+    }
+
+    fn number(self) -> Option<&'a Number> {
+        self.value().and_then(Json::as_number)
+    }
+
+    fn value(self) -> Option<&'a Json> {
+        if let Node::Value(json) = self {
+            Some(json)
+        } else {
+            None
+        }
+    }
+
+    fn object(self) -> Option<&'a Map<String, Json>> {
+        self.value().and_then(Json::as_object)
+    }
+
+    fn array(self, ty: &Type) -> Result<impl ExactSizeIterator<Item = Self>, ValueError> {
+        let items = self
+            .value()
+            .and_then(Json::as_array)
+            .ok_or_else(|| self.mismatch(ty))?;
+        Ok(items.iter().map(Node::Value))
+    }
+
+    /// Returns key and value of an object that has just one.
+    fn single(self) -> Option<(&'a str, Self)> {
+        let object = self.object().filter(|object| object.len() == 1)?;
+        object
+            .iter()
+            .next()
+            .map(|(key, value)| (key.as_str(), Node::Value(value)))
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Node::Key(_) | Node::Value(Json::String(_)) => "string ",
+            Node::Value(Json::Null) => "",
+            Node::Value(Json::Bool(_)) => "bool ",
+            Node::Value(Json::Number(_)) => "number ",
+            Node::Value(Json::Array(_)) => "array ",
+            Node::Value(Json::Object(_)) => "object ",
+        }
+    }
+}
+
+impl<'a> Form for Node<'a> {
+    type Label = &'a str;
+
+    fn found(&self) -> String {
+        match self {
+            Node::Value(json) => excerpt(format_args!("{}{json}", self.kind())),
+            Node::Key(key) => excerpt(format_args!("key {key:?}")),
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        matches!(self, Node::Value(Json::Null))
+    }
+
+    fn boolean(&self) -> Option<bool> {
+        self.value().and_then(Json::as_bool)
+    }
+
+    fn integer(&self, ty: &Type) -> Result<i128, Miss> {
+        match self {
+            Node::Value(Json::Number(number)) => whole(number).ok_or(Miss::Range),
+            Node::Value(Json::String(text)) if matches!(ty, Type::S64 | Type::U64) => parsed(text),
+            Node::Value(_) => Err(Miss::Kind),
+            Node::Key(key) => parsed(key),
+        }
+    }
+
+    fn float32(&self) -> Result<f32, Miss> {
+        let wide = self.float64()?;
+        let number = wide as f32;
+        if number.is_infinite() && wide.is_finite() {
+            Err(Miss::Range)
+        } else {
+            Ok(number)
+        }
+    }
+
+    fn float64(&self) -> Result<f64, Miss> {
+        match self.text() {
+            Some("NaN") => Ok(f64::NAN),
+            Some("Infinity") => Ok(f64::INFINITY),
+            Some("-Infinity") => Ok(f64::NEG_INFINITY),
+            _ => self.number().and_then(Number::as_f64).ok_or(Miss::Kind),
+        }
+    }
+
+    fn character(&self) -> Option<char> {
+        let mut characters = self.text()?.chars();
+        characters.next().filter(|_| characters.next().is_none())
+    }
+
+    fn string(self, ty: &Type) -> Result<String, ValueError> {
+        self.text().map(str::to_owned).ok_or_else(|| self.mismatch(ty))
+    }
+
+    fn bytes(self) -> Result<Vec<u8>, Self> {
+        let base64 = self
+            .single()
+            .filter(|(key, _)| *key == "base64")
+            .and_then(|(_, text)| text.text());
+        base64.and_then(|text| BASE64.decode(text).ok()).ok_or(self)
+    }
+
+    fn list(self, ty: &Type) -> Result<impl ExactSizeIterator<Item = Self>, ValueError> {
+        self.array(ty)
+    }
+
+    fn tuple(self, ty: &Type) -> Result<impl ExactSizeIterator<Item = Self>, ValueError> {
+        self.array(ty)
+    }
+
+    fn entries(self) -> Result<Vec<(Self, Self)>, Self> {
+        let object = self.object().ok_or(self)?;
+        Ok(object
+            .iter()
+            .map(|(key, value)| (Node::Key(key), Node::Value(value)))
+            .collect())
+    }
+
+    fn fields(self, ty: &Type) -> Result<impl Iterator<Item = (&'a str, Self)>, ValueError> {
+        let object = self.object().ok_or_else(|| self.mismatch(ty))?;
+        Ok(object
+            .iter()
+            .map(|(name, value)| (name.as_str(), Node::Value(value))))
+    }
+
+    fn case(self, ty: &Type) -> Result<(&'a str, Option<Self>), ValueError> {
+        let bare = self.text().map(|name| (name, None));
+        let carrying = || self.single().map(|(name, payload)| (name, Some(payload)));
+        bare.or_else(carrying).ok_or_else(|| self.mismatch(ty))
+    }
+
+    fn option(self, ty: &Type, some: &Type) -> Result<Option<Self>, ValueError> {
+        if self.is_nothing() {
+            return Ok(None);
+        }
+        if !may_be_null(some) {
+            return Ok(Some(self));
+        }
+        let payload = self
+            .single()
+            .filter(|(key, _)| *key == "some")
+            .map(|(_, payload)| payload);
+        payload.map(Some).ok_or_else(|| self.mismatch(ty))
+    }
+
+    fn result(self, ty: &Type, _: Option<&Type>) -> Result<Outcome<Self>, ValueError> {
+        match self.single() {
+            Some(("ok", payload)) => Ok(Ok(Some(payload))),
+            Some(("err", payload)) => Ok(Err(Some(payload))),
+            _ => Err(self.mismatch(ty)),
+        }
+    }
+
+    fn flags(self, ty: &Type) -> Result<impl Iterator<Item = &'a str>, ValueError> {
+        let names = self
+            .array(ty)?
+            .map(|item| item.text().ok_or_else(|| self.mismatch(ty)));
+        Ok(names.collect::<Result<Vec<_>, _>>()?.into_iter())
+    }
+}
+
+/// Returns the number if it is an integer, exactly as it was written.
+fn whole(number: &Number) -> Option<i128> {
+    let float = || {
+        number
+            .as_f64()
+            .filter(|float| float.fract() == 0.0 && float.abs() <= EXACT_FLOAT)
+    };
+    number.as_i128().or_else(|| float().map(|float| float as i128))
+}
+
+fn parsed(text: &str) -> Result<i128, Miss> {
+    text.parse().map_err(|_| Miss::Kind)
+}

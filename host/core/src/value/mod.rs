@@ -1,0 +1,173 @@
+//! Values and their types: what goes into a task and what comes out.
+//!
+//! A [`Value`] is what a guest's parameter or result holds; a [`Type`] is what WIT says it may hold. Whatever a
+//! value is written as (a Rust value, WAVE text, JSON), reading it checks it against its type and puts it in
+//! **normal form**, the one way to hold it:
+//!
+//! - record fields and flags stand in declared order, every field is there, no flag twice;
+//! - integers and floats have exactly the declared width, and there is one NaN;
+//! - every `list<u8>` is [`Value::Bytes`];
+//! - map entries are sorted by the canonical bytes of their keys, each key once.
+//!
+//! So two values of one type mean the same exactly if they are `==`, and exactly then have they the same canonical
+//! bytes.
+
+mod ty;
+
+mod error;
+
+mod form;
+
+mod conform;
+
+mod wave;
+
+mod json;
+
+mod canonical;
+
+mod convert;
+
+mod name;
+
+use std::mem::size_of;
+
+pub use canonical::CanonicalError;
+pub use convert::{FromValue, IntoValue};
+pub use error::{Problem, Step, ValueError};
+pub use json::parse_json;
+pub use name::{Name, UnknownName};
+pub use ty::{Case, Field, Type};
+pub use wave::CallText;
+
+pub(crate) use error::{excerpt, list_names};
+pub(crate) use ty::write_list;
+
+/// A value of the component model, as a task takes and returns them.
+///
+/// Built by hand it need not be in normal form; [`Type::conform`] puts it there.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// `bool`
+    Bool(bool),
+    /// `s8`
+    S8(i8),
+    /// `u8`
+    U8(u8),
+    /// `s16`
+    S16(i16),
+    /// `u16`
+    U16(u16),
+    /// `s32`
+    S32(i32),
+    /// `u32`
+    U32(u32),
+    /// `s64`
+    S64(i64),
+    /// `u64`
+    U64(u64),
+    /// `f32`
+    F32(f32),
+    /// `f64`
+    F64(f64),
+    /// `char`
+    Char(char),
+    /// `string`
+    String(String),
+    /// `list<u8>`: always this in normal form, never a `List` of `U8`.
+    Bytes(Vec<u8>),
+    /// `list<T>` of anything but `u8`, and fixed-length lists of anything.
+    List(Vec<Value>),
+    /// `map<K, V>`: its entries, sorted by key in normal form.
+    Map(Vec<(Value, Value)>),
+    /// `record`: its fields, in declared order in normal form.
+    Record(Vec<(Name, Value)>),
+    /// `tuple`; an empty one stands for "no value".
+    Tuple(Vec<Value>),
+    /// `variant`: the case and its payload.
+    Variant(Name, Option<Box<Value>>),
+    /// `enum`: the case.
+    Enum(Name),
+    /// `option`
+    Option(Option<Box<Value>>),
+    /// `result`: either side may lack a payload.
+    Result(Result<Option<Box<Value>>, Option<Box<Value>>>),
+    /// `flags`: those that are set, in declared order in normal form.
+    Flags(Vec<Name>),
+}
+
+impl Value {
+    /// Returns roughly how many bytes of memory this value holds, itself and its heap together.
+    ///
+    /// Names are shared with the type and not counted. Walks the whole value.
+    pub fn footprint(&self) -> usize {
+        size_of::<Self>() + self.heap_bytes()
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Bool(_)
+            | Self::S8(_)
+            | Self::U8(_)
+            | Self::S16(_)
+            | Self::U16(_)
+            | Self::S32(_)
+            | Self::U32(_)
+            | Self::S64(_)
+            | Self::U64(_)
+            | Self::F32(_)
+            | Self::F64(_)
+            | Self::Char(_)
+            | Self::Enum(_) => 0,
+            Self::String(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::List(items) | Self::Tuple(items) => items.iter().map(Self::footprint).sum(),
+            Self::Map(entries) => entries
+                .iter()
+                .map(|(key, value)| key.footprint() + value.footprint())
+                .sum(),
+            Self::Record(fields) => fields
+                .iter()
+                .map(|(_, value)| size_of::<Name>() + value.footprint())
+                .sum(),
+            Self::Variant(_, payload) | Self::Option(payload) | Self::Result(Ok(payload) | Err(payload)) => {
+                payload.as_deref().map_or(0, Self::footprint)
+            }
+            Self::Flags(names) => names.len() * size_of::<Name>(),
+        }
+    }
+}
+
+/// Compares by content: floats by their bits, so that `-0.0` differs from `0.0`, except that every NaN equals every
+/// other. Values of different widths differ.
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Bool(a), Self::Bool(b)) => a == b,
+            (Self::S8(a), Self::S8(b)) => a == b,
+            (Self::U8(a), Self::U8(b)) => a == b,
+            (Self::S16(a), Self::S16(b)) => a == b,
+            (Self::U16(a), Self::U16(b)) => a == b,
+            (Self::S32(a), Self::S32(b)) => a == b,
+            (Self::U32(a), Self::U32(b)) => a == b,
+            (Self::S64(a), Self::S64(b)) => a == b,
+            (Self::U64(a), Self::U64(b)) => a == b,
+            (Self::F32(a), Self::F32(b)) => canonical::f32_bits(*a) == canonical::f32_bits(*b),
+            (Self::F64(a), Self::F64(b)) => canonical::f64_bits(*a) == canonical::f64_bits(*b),
+            (Self::Char(a), Self::Char(b)) => a == b,
+            (Self::String(a), Self::String(b)) => a == b,
+            (Self::Bytes(a), Self::Bytes(b)) => a == b,
+            (Self::List(a), Self::List(b)) | (Self::Tuple(a), Self::Tuple(b)) => a == b,
+            (Self::Map(a), Self::Map(b)) => a == b,
+            (Self::Record(a), Self::Record(b)) => a == b,
+            (Self::Variant(a, x), Self::Variant(b, y)) => a == b && x == y,
+            (Self::Enum(a), Self::Enum(b)) => a == b,
+            (Self::Option(a), Self::Option(b)) => a == b,
+            (Self::Result(a), Self::Result(b)) => a == b,
+            (Self::Flags(a), Self::Flags(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Value {}

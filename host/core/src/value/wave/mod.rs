@@ -1,0 +1,49 @@
+//! WAVE, the text form of component values that `wasmtime run --invoke` reads and writes.
+//!
+//! Reading takes everything that wasmtime takes (the same parser reads it), and besides: maps as lists of pairs,
+//! fixed-length lists, `{}` for a record of options, and a variant's case that is a WAVE keyword without its `%` where the
+//! type leaves no doubt. Unlike wasmtime it refuses unknown record fields.
+
+mod read;
+
+mod write;
+
+mod syntax;
+
+mod call;
+
+use wasm_wave::untyped::UntypedValue;
+
+use self::{read::Wave, syntax::syntax_error};
+use super::{Type, Value, ValueError, form::read};
+
+pub use call::CallText;
+
+impl Value {
+    /// Reads a value of the type from WAVE text.
+    ///
+    /// Takes time in proportion to the text. Text that nests deeper than 100 levels is refused.
+    ///
+    /// # Errors
+    ///
+    /// Returns where the text is not WAVE, or which part of it does not fit the type.
+    ///
+    /// ```
+    /// # use hostel_core::{Type, Value};
+    /// let ty = Type::record([("name", Type::String), ("rate", Type::option(Type::F64))]);
+    /// let value = Value::from_wave(r#"{name: "a"}"#, &ty)?;
+    ///
+    /// let error = Value::from_wave(r#"{name: "a", rate: "fast"}"#, &ty).unwrap_err();
+    /// assert_eq!(error.to_string(), r#"field "rate": expected f64, found string "fast""#);
+    /// # Ok::<(), hostel_core::ValueError>(())
+    /// ```
+    pub fn from_wave(text: &str, ty: &Type) -> Result<Self, ValueError> {
+        let value = UntypedValue::parse(text).map_err(|error| syntax_error(text, &error))?;
+        read(Wave::new(value.node(), text), ty)
+    }
+
+    /// Returns the value as WAVE text, as [`Display`](std::fmt::Display) writes it.
+    pub fn to_wave(&self) -> String {
+        self.to_string()
+    }
+}
