@@ -1,0 +1,9 @@
+;; Wants 300 MiB of memory before it does anything: more than the usual limit of 256 MiB. `pages` returns how
+;; many pages of 64 KiB it has.
+(component
+  (core module $m
+    (memory (export "memory") 4800)
+    (func (export "pages") (result i32) (memory.size)))
+  (core instance $i (instantiate $m))
+  (func (export "pages") (result u32)
+    (canon lift (core func $i "pages"))))
