@@ -1,0 +1,233 @@
+//! One attempt: a fresh store and instance, one call, an outcome; then everything is dropped.
+
+use std::sync::Arc;
+
+use hostel_core::{ErrorKind, Failure, Limit, Limits, Name, Outcome, Value};
+use wasmtime::Store;
+use wasmtime::component::Val;
+
+use crate::component::Style;
+use crate::failure;
+use crate::function::Function;
+use crate::guest::{Guest, Program};
+use crate::log::LogBook;
+use crate::meter::Meter;
+use crate::values;
+
+/// How an attempt is made.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AttemptOptions {
+    /// What it may use up.
+    pub limits: Limits,
+    /// Where what it prints goes.
+    pub log: Arc<LogBook>,
+}
+
+impl AttemptOptions {
+    /// Options with a new log.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            log: Arc::new(LogBook::new(limits.log_bytes, None)),
+        }
+    }
+
+    /// Options with a log that the caller keeps.
+    pub fn with_log(limits: Limits, log: Arc<LogBook>) -> Self {
+        Self { limits, log }
+    }
+}
+
+/// The host could not make the attempt; whatever the guest does is an [`Outcome`] instead.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AttemptError {
+    /// As many instances live as the engine has room for.
+    #[error("no room for another instance: {0}")]
+    NoRoom(String),
+    /// Something that cannot happen did.
+    #[error("the host is at fault: {0}")]
+    Internal(String),
+}
+
+impl AttemptError {
+    /// What kind of thing went wrong.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoRoom(_) => ErrorKind::Exhausted,
+            Self::Internal(_) => ErrorKind::Internal,
+        }
+    }
+}
+
+impl Function {
+    /// Runs the function once, in an instance of its own that is dropped before this returns.
+    ///
+    /// `inputs` are one value for each parameter, in order and in normal form, as [`hostel_core::Signature::bind`]
+    /// gives them. A function that returns `result<T, E>` completes with the `T` and fails with the `E`.
+    ///
+    /// While the guest computes, the future returns to its executor every few milliseconds; while the guest sleeps or
+    /// waits it is simply pending. A guest that sleeps, or has a timeout, needs a tokio timer.
+    ///
+    /// # Errors
+    ///
+    /// [`AttemptError`] if the host could not do its part.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the guest where it stands and frees all it had; the log keeps what was printed.
+    pub async fn attempt(&self, inputs: &[Value], options: &AttemptOptions) -> Result<Outcome, AttemptError> {
+        let _ticking = self.component().0.engine.ticker().ticking();
+        let attempt = Attempt {
+            function: self,
+            options,
+        };
+        let outcome = match options.limits.timeout {
+            Some(after) => match tokio::time::timeout(after, attempt.run(inputs)).await {
+                Ok(outcome) => outcome,
+                Err(_elapsed) => Ok(Outcome::Failed(Failure::TimedOut { after })),
+            },
+            None => attempt.run(inputs).await,
+        };
+        options.log.close();
+        outcome
+    }
+}
+
+/// What an attempt needs at hand.
+struct Attempt<'a> {
+    function: &'a Function,
+    options: &'a AttemptOptions,
+}
+
+impl Attempt<'_> {
+    async fn run(&self, inputs: &[Value]) -> Result<Outcome, AttemptError> {
+        match self.function.style() {
+            Style::Function => self.run_function(inputs).await,
+            Style::Program => self.run_program(inputs).await,
+        }
+    }
+
+    async fn run_function(&self, inputs: &[Value]) -> Result<Outcome, AttemptError> {
+        let params: Vec<Val> = inputs.iter().map(values::lower).collect();
+        let mut results = match self.function.signature().result {
+            Some(_) => vec![Val::Bool(false)],
+            None => Vec::new(),
+        };
+        let mut store = self.store(Program::default());
+        match self.call(&mut store, &params, &mut results).await {
+            Ok(()) => self.outcome_of(results),
+            Err(error) => self.failed(&error, &store),
+        }
+    }
+
+    /// A program's outcome is its exit code, or else what `run` returned; its value is what it printed.
+    async fn run_program(&self, inputs: &[Value]) -> Result<Outcome, AttemptError> {
+        let log = &self.options.log;
+        let limit = self.options.limits.result_bytes;
+        log.capture_stdout(limit);
+        let mut store = self.store(program(inputs));
+        let mut results = [Val::Bool(false)];
+        let called = self.call(&mut store, &[], &mut results).await;
+        log.close();
+        let failure = match called {
+            Ok(()) if matches!(results, [Val::Result(Ok(_))]) => None,
+            Ok(()) => Some(Failure::Exit {
+                code: 1,
+                stderr_tail: log.stderr_tail(),
+            }),
+            Err(error) => {
+                let failure = failure::of_error(&error, &store.data().meter, &self.options.limits, log)?;
+                Some(failure).filter(|failure| !matches!(failure, Failure::Exit { code: 0, .. }))
+            }
+        };
+        if let Some(failure) = failure {
+            return Ok(Outcome::Failed(failure));
+        }
+        let Some(stdout) = log.take_captured() else {
+            let limit = Limit::Result { allowed_bytes: limit };
+            return Ok(Outcome::Failed(Failure::Limit {
+                limit,
+                stderr_tail: log.stderr_tail(),
+            }));
+        };
+        let stdout = Value::String(String::from_utf8_lossy(&stdout).into_owned());
+        Ok(Outcome::Completed(Value::Record(vec![(
+            Name::from("stdout"),
+            stdout,
+        )])))
+    }
+
+    fn store(&self, program: Program) -> Store<Guest> {
+        let limits = &self.options.limits;
+        let mut store = Store::new(
+            self.function.pre().engine(),
+            Guest::new(Meter::new(limits), Arc::clone(&self.options.log), program),
+        );
+        store.limiter(|guest| &mut guest.meter);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        store.set_hostcall_fuel(usize::try_from(limits.result_bytes).unwrap_or(usize::MAX));
+        store
+    }
+
+    async fn call(
+        &self,
+        store: &mut Store<Guest>,
+        params: &[Val],
+        results: &mut [Val],
+    ) -> wasmtime::Result<()> {
+        let instance = self.function.pre().instantiate_async(&mut *store).await?;
+        let function = instance.get_func(&mut *store, self.function.index());
+        let function = function.ok_or_else(|| wasmtime::Error::msg("the instance lacks the export"))?;
+        function.call_async(&mut *store, params, results).await
+    }
+
+    fn outcome_of(&self, mut results: Vec<Val>) -> Result<Outcome, AttemptError> {
+        let (Some(val), Some(ty)) = (results.pop(), &self.function.signature().result) else {
+            return Ok(Outcome::Completed(Value::UNIT));
+        };
+        let value = values::lift(val, ty).ok_or_else(|| internal("the result is not of its type"))?;
+        let Value::Result(result) = value else { return Ok(Outcome::Completed(value)) };
+        let unit = |payload: Option<Box<Value>>| payload.map_or(Value::UNIT, |value| *value);
+        Ok(match result {
+            Ok(payload) => Outcome::Completed(unit(payload)),
+            Err(payload) => Outcome::Failed(Failure::Error(unit(payload))),
+        })
+    }
+
+    fn failed(&self, error: &wasmtime::Error, store: &Store<Guest>) -> Result<Outcome, AttemptError> {
+        let Self { options, .. } = self;
+        options.log.close();
+        failure::of_error(error, &store.data().meter, &options.limits, &options.log).map(Outcome::Failed)
+    }
+}
+
+/// What a program is given: `args` and `stdin`, each optional.
+fn program(inputs: &[Value]) -> Program {
+    let mut program = Program::default();
+    for input in inputs {
+        let Value::Option(Some(value)) = input else {
+            continue;
+        };
+        if let Value::List(args) = &**value {
+            program.args.extend(args.iter().filter_map(text));
+        } else if let Value::Bytes(stdin) = &**value {
+            program.stdin.clone_from(stdin);
+        }
+    }
+    program
+}
+
+fn text(value: &Value) -> Option<String> {
+    if let Value::String(text) = value {
+        Some(text.clone())
+    } else {
+        None
+    }
+}
+
+fn internal(what: &str) -> AttemptError {
+    AttemptError::Internal(what.to_owned())
+}

@@ -1,0 +1,94 @@
+//! Compiled code on disk, so that the second process need not compile.
+//!
+//! An entry is one file, `<component digest>-<settings>.cwasm`: the magic, the SHA-256 of what follows, and the code
+//! as wasmtime serialised it. The settings in the name are wasmtime's own hash of everything code generation depends
+//! on, so that two versions or configurations never meet in one file.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::{env, fs};
+
+use hostel_core::Digest;
+use wasmtime::component::Component;
+
+const MAGIC: &[u8; 16] = b"hostel code v1\n\0";
+const HEADER_BYTES: usize = MAGIC.len() + 32;
+
+/// A directory of compiled code. Any number of processes may use it at once.
+pub(crate) struct CompileCache {
+    dir: PathBuf,
+}
+
+impl CompileCache {
+    pub(crate) fn new(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    /// The compiled component, if an intact entry is there. A damaged or foreign entry is reported and counts as
+    /// missing; the next [`CompileCache::put`] replaces it.
+    pub(crate) fn get(&self, digest: &Digest, engine: &wasmtime::Engine) -> Option<Component> {
+        let path = self.path(digest, engine);
+        let file = match fs::read(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::warn!(
+                    "cannot read compiled code at {}: {error}; compiling again",
+                    path.display()
+                );
+                return None;
+            }
+        };
+        let component = intact_code(&file).and_then(|code| deserialize(engine, code));
+        if component.is_none() {
+            tracing::warn!("compiled code at {} is damaged; compiling again", path.display());
+        }
+        component
+    }
+
+    /// Keeps the code of `component`: wholly or not at all. A failure is reported and costs only time later.
+    pub(crate) fn put(&self, digest: &Digest, component: &Component) {
+        let path = self.path(digest, component.engine());
+        if let Err(error) = self.write(&path, component) {
+            tracing::warn!("cannot keep compiled code at {}: {error}", path.display());
+        }
+    }
+
+    fn write(&self, path: &PathBuf, component: &Component) -> io::Result<()> {
+        let code = component.serialize().map_err(io::Error::other)?;
+        fs::create_dir_all(&self.dir)?;
+        let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
+        file.write_all(MAGIC)?;
+        file.write_all(Digest::of(&code).as_bytes())?;
+        file.write_all(&code)?;
+        file.persist(path)?;
+        Ok(())
+    }
+
+    fn path(&self, digest: &Digest, engine: &wasmtime::Engine) -> PathBuf {
+        let mut settings = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut settings);
+        // The hash covers the settings but not the processor, and a directory may be shared by several machines.
+        env::consts::ARCH.hash(&mut settings);
+        self.dir
+            .join(format!("{}-{:016x}.cwasm", digest.hex(), settings.finish()))
+    }
+}
+
+/// The code in an entry, if the entry is whole.
+fn intact_code(file: &[u8]) -> Option<&[u8]> {
+    let (header, code) = file.split_at_checked(HEADER_BYTES)?;
+    let digest = header.strip_prefix(MAGIC)?;
+    (Digest::of(code).as_bytes() == digest).then_some(code)
+}
+
+/// Loads code that this module wrote.
+#[expect(unsafe_code, reason = "wasmtime offers no other way to load compiled code")]
+fn deserialize(engine: &wasmtime::Engine, code: &[u8]) -> Option<Component> {
+    // SAFETY: wasmtime demands that `code` came from `Component::serialize`. The file's name and magic say that this
+    // module wrote it, and its SHA-256 that not a bit of it has changed since. wasmtime itself refuses code of another
+    // version, another processor or other settings. What remains is someone with write access to the user's own cache
+    // directory who forges digests on purpose; they could as well replace the program.
+    unsafe { Component::deserialize(engine, code) }.ok()
+}

@@ -1,0 +1,360 @@
+//! A component that is compiled and linked, and what it exports and imports.
+
+use std::sync::Arc;
+
+use hostel_core::{Digest, ErrorKind, ExportPath, Field, Name, Param, Signature, Type};
+use wasmtime::component::types::{ComponentFunc, ComponentItem};
+use wasmtime::component::{ComponentExportIndex, InstancePre};
+
+use crate::engine::{Engine, Runtime};
+use crate::function::Function;
+use crate::guest::Guest;
+use crate::import::{Capability, Import};
+use crate::types;
+
+/// A compiled component. Cheap to clone; keep it for as long as its tasks are run.
+#[derive(Clone)]
+pub struct Component(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) engine: Engine,
+    digest: Digest,
+    size_bytes: u64,
+    exports: Vec<Export>,
+    imports: Vec<Import>,
+    /// Ready to instantiate, or what the host lacks for it.
+    linked: Result<InstancePre<Guest>, String>,
+}
+
+/// A function that a component exports.
+#[derive(Clone, Debug)]
+pub struct Export {
+    /// Where it is exported.
+    pub path: ExportPath,
+    /// Its signature, or why it is not callable as a task.
+    pub callable: Result<Signature, String>,
+    pub(crate) style: Style,
+    pub(crate) index: ComponentExportIndex,
+}
+
+/// How a function is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// With its parameters, for its result.
+    Function,
+    /// As the `main` of a program: with argv and stdin, for its stdout and exit code.
+    Program,
+}
+
+/// A component has no such function, or the function cannot be called.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FindError {
+    /// Nothing is exported under the name.
+    #[error("no export is named `{name}`; {}", known(candidates))]
+    NotFound {
+        /// The name that was asked for.
+        name: String,
+        /// The callable exports.
+        candidates: Vec<String>,
+    },
+    /// Several exports could be meant.
+    #[error("`{name}` could mean {}: give the longer name", candidates.join(" or "))]
+    Ambiguous {
+        /// The name that was asked for.
+        name: String,
+        /// The exports that it could mean.
+        candidates: Vec<String>,
+    },
+    /// No name was given, and there is not exactly one callable export.
+    #[error("{}", unnamed(candidates))]
+    Unnamed {
+        /// The callable exports.
+        candidates: Vec<String>,
+    },
+    /// The function's signature cannot be called as a task.
+    #[error("`{path}` is not callable as a task: {reason}")]
+    NotCallable {
+        /// The function.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The component imports what this host does not provide.
+    #[error("the component cannot be run: {reason}")]
+    NotLinked {
+        /// What is missing.
+        reason: String,
+    },
+}
+
+impl FindError {
+    /// What kind of thing went wrong.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotFound { .. } | Self::Unnamed { .. } => ErrorKind::NotFound,
+            Self::Ambiguous { .. } | Self::NotCallable { .. } | Self::NotLinked { .. } => ErrorKind::Invalid,
+        }
+    }
+}
+
+impl Component {
+    pub(crate) fn new(
+        engine: &Engine,
+        runtime: &Runtime,
+        compiled: wasmtime::component::Component,
+        digest: Digest,
+        size_bytes: u64,
+    ) -> Self {
+        let exports = exports(&compiled);
+        let imports: Vec<_> = compiled
+            .component_type()
+            .imports(&runtime.engine)
+            .filter(|(_, item)| !is_only_types(&runtime.engine, &item.ty))
+            .map(|(name, _)| Import {
+                name: name.to_owned(),
+                capability: Capability::of(name),
+            })
+            .collect();
+        let linked = runtime
+            .linker
+            .instantiate_pre(&compiled)
+            .map_err(|error| why_not_linked(&imports, &error));
+        Self(Arc::new(Inner {
+            engine: engine.clone(),
+            digest,
+            size_bytes,
+            exports,
+            imports,
+            linked,
+        }))
+    }
+
+    /// The SHA-256 of the component's bytes.
+    pub fn digest(&self) -> Digest {
+        self.0.digest
+    }
+
+    /// The length of the component's bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.0.size_bytes
+    }
+
+    /// Every function the component exports, callable or not, in declared order.
+    pub fn exports(&self) -> &[Export] {
+        &self.0.exports
+    }
+
+    /// Everything the component imports, in declared order.
+    pub fn imports(&self) -> &[Import] {
+        &self.0.imports
+    }
+
+    /// Why the component cannot be run on this host, if it cannot.
+    pub fn missing(&self) -> Option<&str> {
+        self.0.linked.as_ref().err().map(String::as_str)
+    }
+
+    /// Finds a function by name: its full path, its path without the version or with the interface's short name, or
+    /// the function's name alone, where that is unambiguous; `None` means the only callable one.
+    ///
+    /// # Errors
+    ///
+    /// [`FindError`] if there is none or more than one, if it is not callable, or if the component imports what this
+    /// host does not provide.
+    pub fn function(&self, name: Option<&str>) -> Result<Function, FindError> {
+        let export = match name {
+            Some(name) => self.named(name)?,
+            None => self.only()?,
+        };
+        Function::new(self, export)
+    }
+
+    /// Exact names win over short ones.
+    fn named(&self, name: &str) -> Result<&Export, FindError> {
+        let exports = &self.0.exports;
+        if let Some(exact) = exports.iter().find(|export| export.path.to_string() == name) {
+            return Ok(exact);
+        }
+        let meant: Vec<_> = exports
+            .iter()
+            .filter(|export| export.path.is_meant_by(name))
+            .collect();
+        match meant.as_slice() {
+            [only] => Ok(only),
+            [] => Err(FindError::NotFound {
+                name: name.to_owned(),
+                candidates: self.candidates(),
+            }),
+            several => Err(FindError::Ambiguous {
+                name: name.to_owned(),
+                candidates: several.iter().map(|export| export.path.to_string()).collect(),
+            }),
+        }
+    }
+
+    fn only(&self) -> Result<&Export, FindError> {
+        let mut callable = self.0.exports.iter().filter(|export| export.callable.is_ok());
+        match (callable.next(), callable.next()) {
+            (Some(only), None) => Ok(only),
+            _ => Err(FindError::Unnamed {
+                candidates: self.candidates(),
+            }),
+        }
+    }
+
+    fn candidates(&self) -> Vec<String> {
+        self.0
+            .exports
+            .iter()
+            .filter(|export| export.callable.is_ok())
+            .map(|export| export.path.to_string())
+            .collect()
+    }
+
+    pub(crate) fn instance_pre(&self) -> Result<&InstancePre<Guest>, FindError> {
+        self.0.linked.as_ref().map_err(|reason| FindError::NotLinked {
+            reason: reason.clone(),
+        })
+    }
+}
+
+fn exports(compiled: &wasmtime::component::Component) -> Vec<Export> {
+    let engine = compiled.engine();
+    let mut exports = Vec::new();
+    for (name, item) in compiled.component_type().exports(engine) {
+        match item.ty {
+            ComponentItem::ComponentFunc(function) => {
+                exports.extend(export(compiled, None, ExportPath::top_level(name), &function));
+            }
+            ComponentItem::ComponentInstance(instance) => {
+                let Some(interface) = compiled.get_export_index(None, name) else {
+                    continue;
+                };
+                for (inner, item) in instance.exports(engine) {
+                    if let ComponentItem::ComponentFunc(function) = item.ty {
+                        let path = ExportPath::in_interface(name, inner);
+                        exports.extend(export(compiled, Some(&interface), path, &function));
+                    }
+                }
+            }
+            ComponentItem::CoreFunc(_)
+            | ComponentItem::Module(_)
+            | ComponentItem::Component(_)
+            | ComponentItem::Type(_)
+            | ComponentItem::Resource(_) => {}
+        }
+    }
+    exports
+}
+
+fn export(
+    compiled: &wasmtime::component::Component,
+    interface: Option<&ComponentExportIndex>,
+    path: ExportPath,
+    function: &ComponentFunc,
+) -> Option<Export> {
+    let index = compiled.get_export_index(interface, path.function())?;
+    let style = if is_program(&path) {
+        Style::Program
+    } else {
+        Style::Function
+    };
+    let callable = match style {
+        Style::Program => Ok(program_signature()),
+        Style::Function => types::signature(function).map_err(types::Unwritable::reason),
+    };
+    let callable = callable.and_then(|signature| match is_toolchain_setup(&path, &signature) {
+        true => Err("it is the set-up function of the toolchain that made the component".to_owned()),
+        false => Ok(signature),
+    });
+    Some(Export {
+        path,
+        callable,
+        style,
+        index,
+    })
+}
+
+fn is_program(path: &ExportPath) -> bool {
+    path.function() == "run"
+        && path
+            .interface()
+            .is_some_and(|interface| interface.starts_with("wasi:cli/run@0.2."))
+}
+
+/// A program takes argv and stdin; its result is what it printed.
+fn program_signature() -> Signature {
+    let param = |name: &str, ty| Param {
+        name: Name::from(name),
+        ty,
+    };
+    let args = Type::Option(Type::List(Type::String.into()).into());
+    let stdin = Type::Option(Type::List(Type::U8.into()).into());
+    let stdout = Field {
+        name: Name::from("stdout"),
+        ty: Type::String,
+    };
+    Signature {
+        params: [param("args", args), param("stdin", stdin)].into(),
+        result: Some(Type::Record([stdout].into())),
+        is_async: false,
+    }
+}
+
+/// Two toolchains leave an export behind that is not meant for anyone: componentize-py an interface `exports` with
+/// a function `init`, the QuickJS back end of componentize-js a function `init(shim, script, …)`.
+fn is_toolchain_setup(path: &ExportPath, signature: &Signature) -> bool {
+    let first_params = signature.params.iter().map(|param| &*param.name).take(2);
+    path.function() == "init"
+        && (path.interface() == Some("exports")
+            || (path.interface().is_none() && first_params.eq(["shim", "script"])))
+}
+
+/// Interfaces that share types between worlds are imported too, and ask for nothing.
+fn is_only_types(engine: &wasmtime::Engine, item: &ComponentItem) -> bool {
+    match item {
+        ComponentItem::Type(_) => true,
+        ComponentItem::ComponentInstance(instance) => instance
+            .exports(engine)
+            .all(|(_, item)| matches!(item.ty, ComponentItem::Type(_))),
+        ComponentItem::ComponentFunc(_)
+        | ComponentItem::CoreFunc(_)
+        | ComponentItem::Module(_)
+        | ComponentItem::Component(_)
+        | ComponentItem::Resource(_) => false,
+    }
+}
+
+fn why_not_linked(imports: &[Import], error: &wasmtime::Error) -> String {
+    let unknown: Vec<_> = imports
+        .iter()
+        .filter(|i| i.capability == Capability::Unknown)
+        .map(|i| &*i.name)
+        .collect();
+    if unknown.is_empty() {
+        return format!("{error:#}")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+    }
+    format!(
+        "it imports {}, which this host does not provide",
+        unknown.join(", ")
+    )
+}
+
+fn known(candidates: &[String]) -> String {
+    match candidates {
+        [] => "the component exports no callable function".to_owned(),
+        [only] => format!("the component exports {only}"),
+        several => format!("the component exports {}", several.join(", ")),
+    }
+}
+
+fn unnamed(candidates: &[String]) -> String {
+    match candidates {
+        [] => "the component exports no callable function".to_owned(),
+        several => format!("which function? The component exports {}", several.join(", ")),
+    }
+}

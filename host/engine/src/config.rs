@@ -1,0 +1,82 @@
+//! The settings of the two wasmtime engines: deterministic, pooled, interruptible.
+
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// The stack of a guest. Deeper calls end in a stack overflow, which is a limit and not a crash.
+pub(crate) const STACK_BYTES: usize = 1 << 20;
+
+/// The fiber that a guest runs on: its stack, and room for the host functions it calls.
+const FIBER_BYTES: usize = STACK_BYTES + (1 << 20);
+
+/// Every table of an instance may have this many elements: `Limits::MAX.table_elements` and no more, because the
+/// pool reserves them.
+const TABLE_ELEMENTS: usize = 100_000;
+
+/// Tables, for each instance: one of the program's own and one for the adapters that toolchains add; the modules of
+/// a component may have several.
+const TABLES_PER_INSTANCE: u32 = 2;
+
+/// Linear memory that stays in place between two instances, so that small guests cause no page faults.
+const MEMORY_KEEP_RESIDENT: usize = 64 << 10;
+
+/// Table bytes that stay in place, for the same reason.
+const TABLE_KEEP_RESIDENT: usize = 4 << 10;
+
+/// The smallest pool worth having.
+const FEWEST_INSTANCES: u32 = 16;
+
+/// Which of the two engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flavor {
+    /// Without component-model async.
+    Lean,
+    /// With it.
+    Concurrent,
+}
+
+/// Makes an engine with a pool for `max_instances`, or for as many as the address space gives.
+pub(crate) fn engine(flavor: Flavor, max_instances: u32) -> wasmtime::Result<wasmtime::Engine> {
+    let mut instances = max_instances.max(1);
+    loop {
+        let mut config = settings(flavor);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
+        match wasmtime::Engine::new(&config) {
+            Ok(engine) => return Ok(engine),
+            Err(_) if instances > FEWEST_INSTANCES => instances /= 2,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn settings(flavor: Flavor) -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .max_wasm_stack(STACK_BYTES)
+        .async_stack_size(FIBER_BYTES)
+        .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true)
+        .wasm_component_model_map(true)
+        .wasm_component_model_fixed_length_lists(true)
+        .concurrency_support(flavor == Flavor::Concurrent);
+    if flavor == Flavor::Concurrent {
+        config.wasm_component_model_async(true);
+    }
+    config
+}
+
+fn pool(instances: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_memories(instances)
+        .total_tables(instances.saturating_mul(TABLES_PER_INSTANCE))
+        .total_stacks(instances)
+        // A component is several core instances; they cost nothing until they exist.
+        .total_core_instances(instances.saturating_mul(16))
+        .max_tables_per_module(4)
+        .table_elements(TABLE_ELEMENTS)
+        .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT)
+        .table_keep_resident(TABLE_KEEP_RESIDENT)
+        .pagemap_scan(Enabled::Auto);
+    pool
+}

@@ -1,0 +1,135 @@
+//! The engine: settings, instance pools and the tick, shared by everything that is loaded into it.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use hostel_core::ErrorKind;
+use wasmtime::component::Linker;
+
+use crate::compile_cache::CompileCache;
+use crate::config::{self, Flavor};
+use crate::guest::Guest;
+use crate::ticker::Ticker;
+use crate::wasi;
+
+/// How an engine is set up.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct EngineOptions {
+    /// Where compiled code is kept for later processes; `None` compiles anew in each.
+    pub compile_cache_dir: Option<PathBuf>,
+    /// How many instances may live at once: a bound on address space, which is reserved, not on memory, which is
+    /// used as guests need it. Fewer are reserved where the system does not give as much address space.
+    pub max_instances: u32,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            compile_cache_dir: None,
+            max_instances: Self::DEFAULT_MAX_INSTANCES,
+        }
+    }
+}
+
+impl EngineOptions {
+    /// Room for ten thousand sleeping tasks and then some.
+    pub const DEFAULT_MAX_INSTANCES: u32 = 11_000;
+}
+
+/// The engine could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The runtime refused its settings on this machine.
+    #[error("the WebAssembly runtime cannot start: {0}")]
+    Runtime(String),
+    /// The thread that makes guests yield could not be started.
+    #[error("the tick thread cannot start")]
+    Ticker(#[source] std::io::Error),
+}
+
+impl EngineError {
+    /// Always [`ErrorKind::Internal`]: no request is at fault.
+    pub const fn kind(&self) -> ErrorKind {
+        ErrorKind::Internal
+    }
+}
+
+/// Runs components. Cheap to clone; all clones are the same engine.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    options: EngineOptions,
+    compile_cache: Option<CompileCache>,
+    /// For components without component-model async: half the price of the other.
+    lean: Runtime,
+    /// For components with component-model async; set up when the first one is loaded.
+    concurrent: OnceLock<Runtime>,
+    ticker: Ticker,
+}
+
+/// One wasmtime engine and what the host offers to guests in it.
+pub(crate) struct Runtime {
+    pub(crate) engine: wasmtime::Engine,
+    pub(crate) linker: Linker<Guest>,
+}
+
+impl Engine {
+    /// Sets up an engine: a few milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`] if the runtime or its tick thread cannot start on this machine.
+    pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
+        let lean = Runtime::new(Flavor::Lean, options.max_instances)?;
+        let ticker = Ticker::start().map_err(EngineError::Ticker)?;
+        ticker.drive(&lean.engine);
+        let compile_cache = options.compile_cache_dir.clone().map(CompileCache::new);
+        Ok(Self(Arc::new(Inner {
+            options,
+            compile_cache,
+            lean,
+            concurrent: OnceLock::new(),
+            ticker,
+        })))
+    }
+
+    /// How many instances may live at once.
+    pub fn max_instances(&self) -> u32 {
+        self.0.options.max_instances
+    }
+
+    pub(crate) fn lean(&self) -> &Runtime {
+        &self.0.lean
+    }
+
+    pub(crate) fn concurrent(&self) -> Result<&Runtime, EngineError> {
+        if let Some(runtime) = self.0.concurrent.get() {
+            return Ok(runtime);
+        }
+        let runtime = Runtime::new(Flavor::Concurrent, self.0.options.max_instances)?;
+        // Two threads may get here at once: the first one's runtime is kept, the other's dropped.
+        let kept = self.0.concurrent.get_or_init(|| runtime);
+        self.0.ticker.drive(&kept.engine);
+        Ok(kept)
+    }
+
+    pub(crate) fn compile_cache(&self) -> Option<&CompileCache> {
+        self.0.compile_cache.as_ref()
+    }
+
+    pub(crate) fn ticker(&self) -> &Ticker {
+        &self.0.ticker
+    }
+}
+
+impl Runtime {
+    fn new(flavor: Flavor, max_instances: u32) -> Result<Self, EngineError> {
+        let runtime = |error: wasmtime::Error| EngineError::Runtime(format!("{error:#}"));
+        let engine = config::engine(flavor, max_instances).map_err(runtime)?;
+        let linker = wasi::linker(&engine).map_err(runtime)?;
+        Ok(Self { engine, linker })
+    }
+}

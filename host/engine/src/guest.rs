@@ -1,0 +1,77 @@
+//! What the host keeps beside one instance.
+
+use std::sync::Arc;
+
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use crate::log::LogBook;
+use crate::meter::Meter;
+use crate::wasi::{self, DenyHttp};
+
+/// The data of one store: the limiter, the log, and WASI from the moment the guest first asks for it.
+///
+/// Most pure tasks import nothing or never call what they import, and a WASI context costs more than their call.
+pub(crate) struct Guest {
+    pub(crate) meter: Meter,
+    log: Arc<LogBook>,
+    program: Program,
+    wasi: Option<Box<Wasi>>,
+}
+
+/// What a `wasi:cli/run` program is given; empty for functions.
+#[derive(Default)]
+pub(crate) struct Program {
+    pub(crate) args: Vec<String>,
+    pub(crate) stdin: Vec<u8>,
+}
+
+struct Wasi {
+    ctx: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: DenyHttp,
+    table: wasmtime::component::ResourceTable,
+}
+
+impl Guest {
+    pub(crate) fn new(meter: Meter, log: Arc<LogBook>, program: Program) -> Self {
+        Self {
+            meter,
+            log,
+            program,
+            wasi: None,
+        }
+    }
+
+    fn wasi(&mut self) -> &mut Wasi {
+        self.wasi.get_or_insert_with(|| {
+            Box::new(Wasi {
+                ctx: wasi::context(&self.log, std::mem::take(&mut self.program)),
+                http: WasiHttpCtx::new(),
+                hooks: DenyHttp,
+                table: wasmtime::component::ResourceTable::new(),
+            })
+        })
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let wasi = self.wasi();
+        WasiCtxView {
+            ctx: &mut wasi.ctx,
+            table: &mut wasi.table,
+        }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let wasi = self.wasi();
+        WasiHttpCtxView {
+            ctx: &mut wasi.http,
+            hooks: &mut wasi.hooks,
+            table: &mut wasi.table,
+        }
+    }
+}

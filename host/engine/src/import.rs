@@ -1,0 +1,104 @@
+//! What a component may ask the host for, grouped as capabilities that people know.
+
+use std::fmt;
+
+/// An interface or function that a component imports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// Its full name, such as `wasi:clocks/wall-clock@0.2.6`.
+    pub name: String,
+    /// What it lets the guest ask for.
+    pub capability: Capability,
+}
+
+/// What a guest may ask for. Toolchains import much that a program never calls, so this is what *may* be asked, not
+/// what will be; and asking is not getting: nothing is granted by default but clocks, randomness and output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Capability {
+    /// Wall time and monotonic time, and sleeping.
+    Clocks,
+    /// Random numbers.
+    Randomness,
+    /// Files and directories.
+    Files,
+    /// Environment variables and arguments.
+    Environment,
+    /// Standard input.
+    StandardInput,
+    /// Standard output and standard error, which become the run's log.
+    Output,
+    /// TCP, UDP and name look-up.
+    Network,
+    /// Outgoing HTTP requests.
+    OutgoingHttp,
+    /// Streams, polling and exit: means to other ends, harmless alone.
+    Plumbing,
+    /// An interface that this host does not provide.
+    Unknown,
+}
+
+impl Capability {
+    /// The name in reports, such as `outgoing HTTP`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Clocks => "clocks",
+            Self::Randomness => "randomness",
+            Self::Files => "files",
+            Self::Environment => "environment",
+            Self::StandardInput => "standard input",
+            Self::Output => "output",
+            Self::Network => "network",
+            Self::OutgoingHttp => "outgoing HTTP",
+            Self::Plumbing => "plumbing",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// What an import's name lets the guest ask for.
+    pub(crate) fn of(import: &str) -> Self {
+        let interface = import.split('@').next().unwrap_or(import);
+        let (package, name) = interface.split_once('/').unwrap_or((interface, ""));
+        match (package, name) {
+            ("wasi:clocks", _) => Self::Clocks,
+            ("wasi:random", _) => Self::Randomness,
+            ("wasi:filesystem", _) => Self::Files,
+            ("wasi:sockets", _) => Self::Network,
+            ("wasi:http", _) => Self::OutgoingHttp,
+            ("wasi:cli", "environment") => Self::Environment,
+            ("wasi:cli", "stdin" | "terminal-stdin") => Self::StandardInput,
+            ("wasi:cli", "stdout" | "stderr" | "terminal-stdout" | "terminal-stderr" | "terminal-output") => {
+                Self::Output
+            }
+            ("wasi:cli", "terminal-input") => Self::StandardInput,
+            ("wasi:cli" | "wasi:io", _) => Self::Plumbing,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imports_are_grouped_by_what_they_give() {
+        let check = |import, capability| assert_eq!(Capability::of(import), capability, "{import}");
+        check("wasi:clocks/wall-clock@0.2.6", Capability::Clocks);
+        check("wasi:random/insecure-seed@0.2.0", Capability::Randomness);
+        check("wasi:filesystem/preopens@0.2.4", Capability::Files);
+        check("wasi:sockets/tcp@0.2.12", Capability::Network);
+        check("wasi:http/outgoing-handler@0.2.6", Capability::OutgoingHttp);
+        check("wasi:cli/environment@0.2.0", Capability::Environment);
+        check("wasi:cli/stderr@0.2.0", Capability::Output);
+        check("wasi:cli/exit@0.2.0", Capability::Plumbing);
+        check("wasi:io/poll@0.2.0", Capability::Plumbing);
+        check("acme:math/ops", Capability::Unknown);
+        check("log", Capability::Unknown);
+    }
+}

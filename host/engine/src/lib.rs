@@ -1,0 +1,48 @@
+//! One attempt of a task, from inputs to outcome, in one fresh sandboxed wasmtime instance.
+//!
+//! ```no_run
+//! use hostel_core::{Limits, Value};
+//! use hostel_engine::{AttemptOptions, Engine, EngineOptions};
+//!
+//! # async fn demo() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Engine::new(EngineOptions::default())?;          // once in a process
+//! let component = engine.load_file("math.wasm".as_ref())?;      // compiles once; keep it
+//! let add = component.function(Some("add-one"))?;
+//! let report = add.attempt(&[Value::S64(41)], &AttemptOptions::new(Limits::default())).await?;
+//! println!("{}", report.outcome);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`Engine`]: compiled-code settings, the pool that instances live in, the clock tick that makes guests yield.
+//!   Costs a few milliseconds and much address space (not memory); one in a process is enough.
+//! - [`Component`]: validated, compiled, linked; cheap to clone. Compiling takes tens of milliseconds for a small
+//!   component and seconds for one with an interpreter inside; with a compile cache that is paid once a machine.
+//! - [`Function`]: one export with its signature; [`Function::attempt`] runs it once.
+//!
+//! This is the only crate that names wasmtime. It never retries, caches results or queues: that is decided above.
+
+mod attempt;
+mod compile_cache;
+mod component;
+mod config;
+mod engine;
+mod failure;
+mod function;
+mod guest;
+mod import;
+mod load;
+mod log;
+mod meter;
+mod ticker;
+mod types;
+mod values;
+mod wasi;
+
+pub use attempt::*;
+pub use component::*;
+pub use engine::*;
+pub use function::*;
+pub use import::*;
+pub use load::*;
+pub use log::*;

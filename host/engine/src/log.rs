@@ -1,0 +1,354 @@
+//! What a guest prints, as lines with a time, bounded.
+
+use std::fmt;
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use hostel_core::{LogLine, LogStream, bytes_text};
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+/// A longer line is cut into several.
+const MAX_LINE_BYTES: usize = 64 << 10;
+
+/// How many of the last stderr lines a failure carries.
+const TAIL_LINES: usize = 20;
+
+/// How much a guest may write in one call; it is told so and writes again.
+const WRITE_BYTES: usize = 64 << 10;
+
+/// Is called with each line as soon as it is complete, on the thread that runs the guest: it must not block for long.
+pub type Echo = Arc<dyn Fn(&LogLine) + Send + Sync>;
+
+/// The log of one attempt, filled while it executes; can be read at any time.
+pub struct LogBook {
+    limit_bytes: u64,
+    echo: Option<Echo>,
+    pages: Mutex<Pages>,
+}
+
+#[derive(Default)]
+struct Pages {
+    lines: Vec<LogLine>,
+    kept_bytes: u64,
+    cut: bool,
+    stdout: Partial,
+    stderr: Partial,
+    captured: Option<Capture>,
+}
+
+/// A line that has no line break yet.
+#[derive(Default)]
+struct Partial(Vec<u8>);
+
+/// The whole stdout of a program, which is its result and not its log.
+struct Capture {
+    bytes: Vec<u8>,
+    limit: u64,
+    overflowed: bool,
+}
+
+impl LogBook {
+    /// An empty log that keeps up to `limit_bytes` of text.
+    pub fn new(limit_bytes: u64, echo: Option<Echo>) -> Self {
+        Self {
+            limit_bytes,
+            echo,
+            pages: Mutex::default(),
+        }
+    }
+
+    /// The lines so far; a line without its break is not yet one.
+    pub fn lines(&self) -> Vec<LogLine> {
+        self.pages().lines.clone()
+    }
+
+    /// From now on stdout is kept whole, up to `limit` bytes, and is not part of the log.
+    pub(crate) fn capture_stdout(&self, limit: u64) {
+        self.pages().captured = Some(Capture {
+            bytes: Vec::new(),
+            limit,
+            overflowed: false,
+        });
+    }
+
+    /// The captured stdout, or `None` if there was more than its limit.
+    pub(crate) fn take_captured(&self) -> Option<Vec<u8>> {
+        let captured = self.pages().captured.take()?;
+        (!captured.overflowed).then_some(captured.bytes)
+    }
+
+    /// Makes lines of what has no line break at the guest's end.
+    pub(crate) fn close(&self) {
+        let mut pages = self.pages();
+        for stream in [LogStream::Stdout, LogStream::Stderr] {
+            let rest = pages.partial(stream).take();
+            if !rest.is_empty() {
+                self.add(&mut pages, stream, &rest);
+            }
+        }
+    }
+
+    /// The last lines of stderr, where a panic message is.
+    pub(crate) fn stderr_tail(&self) -> Vec<String> {
+        let pages = self.pages();
+        let stderr = pages
+            .lines
+            .iter()
+            .rev()
+            .filter(|line| line.stream == LogStream::Stderr);
+        let mut tail: Vec<_> = stderr.take(TAIL_LINES).map(|line| line.text.clone()).collect();
+        tail.reverse();
+        tail
+    }
+
+    fn write(&self, stream: LogStream, bytes: &[u8]) {
+        let mut pages = self.pages();
+        if let (LogStream::Stdout, Some(captured)) = (stream, &mut pages.captured) {
+            return captured.write(bytes);
+        }
+        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            for line in pages.partial(stream).extend(piece) {
+                self.add(&mut pages, stream, &line);
+            }
+        }
+    }
+
+    fn add(&self, pages: &mut Pages, stream: LogStream, line: &[u8]) {
+        if pages.cut {
+            return;
+        }
+        let text = String::from_utf8_lossy(line).into_owned();
+        pages.kept_bytes += text.len() as u64 + 1;
+        if pages.kept_bytes <= self.limit_bytes {
+            return self.keep(pages, stream, text);
+        }
+        pages.cut = true;
+        let mark = format!(
+            "log cut here: more than {} (raise it with the limit `log`)",
+            bytes_text(self.limit_bytes)
+        );
+        self.keep(pages, LogStream::Host, mark);
+    }
+
+    fn keep(&self, pages: &mut Pages, stream: LogStream, text: String) {
+        let line = LogLine {
+            at: SystemTime::now().into(),
+            stream,
+            text,
+        };
+        if let Some(echo) = &self.echo {
+            echo(&line);
+        }
+        pages.lines.push(line);
+    }
+
+    /// A panic can only come out of an echo, after which the pages are still whole.
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for LogBook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogBook")
+            .field("lines", &self.pages().lines.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Pages {
+    fn partial(&mut self, stream: LogStream) -> &mut Partial {
+        match stream {
+            LogStream::Stdout | LogStream::Host => &mut self.stdout,
+            LogStream::Stderr => &mut self.stderr,
+        }
+    }
+}
+
+impl Partial {
+    /// Adds a piece that has at most one line break, at its end; gives the lines that are complete by it.
+    fn extend(&mut self, piece: &[u8]) -> Vec<Vec<u8>> {
+        let mut complete = Vec::new();
+        let (text, ends) = match piece.strip_suffix(b"\n") {
+            Some(text) => (text.strip_suffix(b"\r").unwrap_or(text), true),
+            None => (piece, false),
+        };
+        for chunk in text.chunks(MAX_LINE_BYTES) {
+            if self.0.len() + chunk.len() > MAX_LINE_BYTES {
+                complete.push(self.take());
+            }
+            self.0.extend_from_slice(chunk);
+        }
+        if ends {
+            complete.push(self.take());
+        }
+        complete
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        mem::take(&mut self.0)
+    }
+}
+
+impl Capture {
+    fn write(&mut self, bytes: &[u8]) {
+        self.overflowed |= (self.bytes.len() + bytes.len()) as u64 > self.limit;
+        if !self.overflowed {
+            self.bytes.extend_from_slice(bytes);
+        }
+    }
+}
+
+/// A guest's stdout or stderr, which ends in a [`LogBook`].
+#[derive(Clone)]
+pub(crate) struct LogPipe {
+    book: Arc<LogBook>,
+    stream: LogStream,
+}
+
+impl LogPipe {
+    pub(crate) fn stdout(book: &Arc<LogBook>) -> Self {
+        Self {
+            book: Arc::clone(book),
+            stream: LogStream::Stdout,
+        }
+    }
+
+    pub(crate) fn stderr(book: &Arc<LogBook>) -> Self {
+        Self {
+            book: Arc::clone(book),
+            stream: LogStream::Stderr,
+        }
+    }
+}
+
+impl IsTerminal for LogPipe {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for LogPipe {
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for LogPipe {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for LogPipe {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.book.write(self.stream, &bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(WRITE_BYTES)
+    }
+}
+
+impl AsyncWrite for LogPipe {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        self.book.write(self.stream, bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(book: &LogBook) -> Vec<String> {
+        book.lines()
+            .into_iter()
+            .map(|line| format!("{}: {}", line.stream.name(), line.text))
+            .collect()
+    }
+
+    #[test]
+    fn writes_become_lines() {
+        let book = LogBook::new(1 << 20, None);
+        book.write(LogStream::Stdout, b"one\ntw");
+        book.write(LogStream::Stderr, b"oops\r\n");
+        book.write(LogStream::Stdout, b"o\n\n\xffend");
+        assert_eq!(
+            texts(&book),
+            ["stdout: one", "stderr: oops", "stdout: two", "stdout: "]
+        );
+        book.close();
+        assert_eq!(texts(&book).last().unwrap(), "stdout: \u{fffd}end");
+    }
+
+    #[test]
+    fn a_log_is_cut_at_its_limit_with_a_mark() {
+        let check = |limit: u64, expected: &[&str]| {
+            let book = LogBook::new(limit, None);
+            book.write(LogStream::Stdout, b"abc\ndef\nghi\n");
+            assert_eq!(texts(&book), expected, "{limit}");
+        };
+        let mark =
+            |bytes| format!("host: log cut here: more than {bytes} bytes (raise it with the limit `log`)");
+        check(12, &["stdout: abc", "stdout: def", "stdout: ghi"]);
+        check(11, &["stdout: abc", "stdout: def", &mark(11)]);
+        check(1, &[&mark(1)]);
+    }
+
+    #[test]
+    fn a_long_line_is_cut_into_several() {
+        let book = LogBook::new(1 << 20, None);
+        book.write(LogStream::Stdout, &vec![b'x'; MAX_LINE_BYTES * 2 + 5]);
+        book.write(LogStream::Stdout, b"\n");
+        let lengths: Vec<_> = book.lines().iter().map(|line| line.text.len()).collect();
+        assert_eq!(lengths, [MAX_LINE_BYTES, MAX_LINE_BYTES, 5]);
+    }
+
+    #[test]
+    fn captured_stdout_is_no_log_and_has_its_limit() {
+        let capture = |limit| {
+            let book = LogBook::new(1 << 20, None);
+            book.capture_stdout(limit);
+            book.write(LogStream::Stdout, b"result");
+            book.write(LogStream::Stderr, b"log\n");
+            assert_eq!(texts(&book), ["stderr: log"]);
+            book.take_captured()
+        };
+        assert_eq!(capture(6), Some(b"result".to_vec()));
+        assert_eq!(capture(5), None);
+    }
+
+    #[test]
+    fn an_echo_hears_each_line_once() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let of_echo = Arc::clone(&heard);
+        let echo: Echo = Arc::new(move |line: &LogLine| of_echo.lock().unwrap().push(line.text.clone()));
+        let book = LogBook::new(1 << 20, Some(echo));
+        book.write(LogStream::Stdout, b"a\nb");
+        book.close();
+        assert_eq!(*heard.lock().unwrap(), ["a", "b"]);
+    }
+}

@@ -1,0 +1,123 @@
+//! The tick: a thread that advances the epoch, so that computing guests yield and can be stopped.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// How long a guest computes before it yields: the bound on how late a timeout or a cancel can come, and short
+/// enough that the others get their turn.
+const TICK: Duration = Duration::from_millis(5);
+
+/// The thread goes to sleep after so many ticks without a guest, so that an idle host costs nothing.
+const IDLE_TICKS: u32 = 20;
+
+/// Owns the tick thread, which ends when this is dropped.
+pub(crate) struct Ticker(Arc<Shared>);
+
+struct Shared {
+    /// Attempts that exist now.
+    live: AtomicUsize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    engines: Vec<wasmtime::Engine>,
+    asleep: bool,
+    ended: bool,
+}
+
+/// Keeps the tick going for as long as it lives.
+pub(crate) struct Ticking<'a>(&'a Shared);
+
+impl Ticker {
+    /// Starts the thread.
+    pub(crate) fn start() -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            live: AtomicUsize::new(0),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let of_thread = Arc::clone(&shared);
+        thread::Builder::new()
+            .name("hostel-tick".to_owned())
+            .spawn(move || of_thread.tick_until_ended())?;
+        Ok(Self(shared))
+    }
+
+    /// Lets the tick advance `engine` too.
+    pub(crate) fn drive(&self, engine: &wasmtime::Engine) {
+        let mut state = self.0.lock();
+        if !state
+            .engines
+            .iter()
+            .any(|driven| wasmtime::Engine::same(driven, engine))
+        {
+            state.engines.push(engine.clone());
+        }
+    }
+
+    /// To be held while a guest exists.
+    pub(crate) fn ticking(&self) -> Ticking<'_> {
+        if self.0.live.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.0.wake();
+        }
+        Ticking(&self.0)
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.0.lock().ended = true;
+        self.0.changed.notify_one();
+    }
+}
+
+impl Drop for Ticking<'_> {
+    fn drop(&mut self) {
+        self.0.live.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Shared {
+    fn wake(&self) {
+        let mut state = self.lock();
+        if std::mem::take(&mut state.asleep) {
+            self.changed.notify_one();
+        }
+    }
+
+    fn tick_until_ended(&self) {
+        let mut idle_ticks = 0;
+        loop {
+            thread::sleep(TICK);
+            let mut state = self.lock();
+            state.engines.iter().for_each(wasmtime::Engine::increment_epoch);
+            idle_ticks = if self.live.load(Ordering::SeqCst) == 0 {
+                idle_ticks + 1
+            } else {
+                0
+            };
+            if idle_ticks >= IDLE_TICKS {
+                state.asleep = true;
+                // `live` is read again below: an attempt that began before `asleep` was set did not wake us.
+                while state.asleep && !state.ended && self.live.load(Ordering::SeqCst) == 0 {
+                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+                state.asleep = false;
+                idle_ticks = 0;
+            }
+            if state.ended {
+                return;
+            }
+        }
+    }
+
+    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
