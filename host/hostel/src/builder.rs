@@ -1,0 +1,155 @@
+//! How a host is set up.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::thread;
+
+use hostel_core::ErrorKind;
+use hostel_engine::{EngineError, EngineOptions};
+
+use crate::host::Host;
+
+/// Settings of a [`Host`]; [`HostBuilder::build`] reports all that is wrong with them at once.
+#[derive(Clone, Debug)]
+pub struct HostBuilder {
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) max_workers: usize,
+    pub(crate) max_instances: u32,
+    pub(crate) queue_capacity: usize,
+    pub(crate) memory_cache_bytes: u64,
+}
+
+impl Default for HostBuilder {
+    fn default() -> Self {
+        Self {
+            data_dir: None,
+            max_workers: thread::available_parallelism().map_or(1, usize::from),
+            max_instances: EngineOptions::DEFAULT_MAX_INSTANCES,
+            queue_capacity: 100_000,
+            memory_cache_bytes: 64 << 20,
+        }
+    }
+}
+
+impl HostBuilder {
+    /// The most worker threads.
+    pub const MAX_WORKERS: usize = 1024;
+
+    /// Keeps compiled code and cached results in this directory, which is made when needed and may be shared by
+    /// several processes. Without it, both are kept in memory only.
+    #[must_use]
+    pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.data_dir = Some(dir.into());
+        self
+    }
+
+    /// How many guests compute at the same time: the number of worker threads, 1 to [`Self::MAX_WORKERS`]. Default
+    /// one for each processor. Guests that sleep or wait do not count.
+    #[must_use]
+    pub fn max_workers(mut self, workers: usize) -> Self {
+        self.max_workers = workers;
+        self
+    }
+
+    /// How many guests may have begun and not ended, sleeping ones too; at least 1. Reserves address space, not
+    /// memory. Default 11,000.
+    #[must_use]
+    pub fn max_instances(mut self, instances: u32) -> Self {
+        self.max_instances = instances;
+        self
+    }
+
+    /// How many submitted runs may wait for a worker before `submit` blocks; at least 1. Default 100,000, at about
+    /// half a kibibyte and the inputs each.
+    #[must_use]
+    pub fn queue_capacity(mut self, runs: usize) -> Self {
+        self.queue_capacity = runs;
+        self
+    }
+
+    /// How much memory cached results may take. Default 64 MiB; 0 keeps none in memory.
+    #[must_use]
+    pub fn memory_cache_bytes(mut self, bytes: u64) -> Self {
+        self.memory_cache_bytes = bytes;
+        self
+    }
+
+    /// Starts the host: a few milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Settings`] with everything that is wrong with the settings, or what the machine refused.
+    pub fn build(self) -> Result<Host, BuildError> {
+        let problems = self.problems();
+        if problems.is_empty() {
+            Host::start(&self)
+        } else {
+            Err(BuildError::Settings(Problems(problems)))
+        }
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let at_least_one =
+            |what: &str, value: u64| (value == 0).then(|| format!("{what} is 0: expected at least 1"));
+        let workers = (self.max_workers > Self::MAX_WORKERS).then(|| {
+            format!(
+                "max_workers is {}: expected at most {}",
+                self.max_workers,
+                Self::MAX_WORKERS
+            )
+        });
+        let data_dir = self.data_dir.as_ref().filter(|dir| dir.is_file());
+        let data_dir = data_dir.map(|dir| {
+            format!(
+                "data_dir is {}: expected a directory, found a file",
+                dir.display()
+            )
+        });
+        [
+            at_least_one("max_workers", self.max_workers as u64),
+            workers,
+            at_least_one("max_instances", self.max_instances.into()),
+            at_least_one("queue_capacity", self.queue_capacity as u64),
+            data_dir,
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+/// A host could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Some settings are out of range.
+    #[error("{0}")]
+    Settings(Problems),
+    /// The sandbox engine cannot start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The worker threads cannot start.
+    #[error("the worker threads cannot start")]
+    Threads(#[source] std::io::Error),
+}
+
+impl BuildError {
+    /// What kind of thing went wrong.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Settings(_) => ErrorKind::Invalid,
+            Self::Engine(error) => error.kind(),
+            Self::Threads(_) => ErrorKind::Exhausted,
+        }
+    }
+}
+
+/// Everything that is wrong with the settings of a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(Vec<String>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("; "))
+    }
+}

@@ -1,0 +1,211 @@
+//! The cache as runs use it: layers one behind the other, and values checked on their way in and out.
+
+mod disk;
+mod memory;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use hostel_core::{CacheEntry, CacheKey, CacheLayer, CacheLayerError, RunId, Type, Value};
+
+use self::disk::DiskLayer;
+use self::memory::MemoryLayer;
+
+/// The layers, the quickest first. A layer that fails is reported and passed over: the run is none the worse.
+pub(crate) struct Cache {
+    memory: Option<MemoryLayer>,
+    disk: Option<DiskLayer>,
+}
+
+impl Cache {
+    pub(crate) fn new(memory_bytes: u64, disk: Option<PathBuf>) -> Self {
+        Self {
+            memory: (memory_bytes > 0).then(|| MemoryLayer::new(memory_bytes)),
+            disk: disk.map(DiskLayer::new),
+        }
+    }
+
+    /// The value under `key` and the run that made it, if the memory layer has it; does not block.
+    pub(crate) fn get_quick(&self, key: &CacheKey, ty: &Type) -> Option<(Value, RunId)> {
+        let entry = look_up(self.memory.as_ref()?, key)?;
+        decode(&entry, key, ty)
+    }
+
+    /// The value under `key` and the run that made it, if a layer has it; takes as long as the slowest layer.
+    pub(crate) fn get(&self, key: &CacheKey, ty: &Type) -> Option<(Value, RunId)> {
+        if let Some(found) = self.get_quick(key, ty) {
+            return Some(found);
+        }
+        let entry = look_up(self.disk.as_ref()?, key)?;
+        let found = decode(&entry, key, ty)?;
+        if let Some(memory) = &self.memory {
+            report(memory.put(key, &entry));
+        }
+        Some(found)
+    }
+
+    /// Keeps the value that `producer` computed.
+    pub(crate) fn put(&self, key: &CacheKey, value: &Value, ty: &Type, producer: RunId) {
+        let bytes = match value.to_canonical(ty) {
+            Ok(bytes) => bytes,
+            Err(error) => return tracing::error!("the result of run {producer} is not cached: {error}"),
+        };
+        let entry = CacheEntry {
+            value: Arc::from(bytes),
+            producer,
+            created: SystemTime::now().into(),
+        };
+        let memory = self.memory.iter().map(|layer| layer.put(key, &entry));
+        let disk = self.disk.iter().map(|layer| layer.put(key, &entry));
+        memory.chain(disk).for_each(|put| _ = report(put));
+    }
+}
+
+fn look_up(layer: &impl CacheLayer, key: &CacheKey) -> Option<CacheEntry> {
+    report(layer.get(key)).flatten()
+}
+
+/// The value in an entry, if it is of the type that the task completes with.
+fn decode(entry: &CacheEntry, key: &CacheKey, ty: &Type) -> Option<(Value, RunId)> {
+    match Value::from_canonical(&entry.value) {
+        Ok((found, value)) if found == *ty => Some((value, entry.producer)),
+        Ok((found, _)) => {
+            tracing::warn!("cache entry {key} holds a {found} where a {ty} belongs; it counts as missing");
+            None
+        }
+        Err(error) => {
+            tracing::warn!("cache entry {key} is damaged: {error}; it counts as missing");
+            None
+        }
+    }
+}
+
+fn report<T>(done: Result<T, CacheLayerError>) -> Option<T> {
+    done.inspect_err(|error| match error.source() {
+        Some(source) => tracing::warn!("{error}: {source}"),
+        None => tracing::warn!("{error}"),
+    })
+    .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hostel_core::{Digest, Timestamp};
+
+    fn entry(text: &str) -> CacheEntry {
+        let value = Value::String(text.into()).to_canonical(&Type::String).unwrap();
+        CacheEntry {
+            value: value.into(),
+            producer: RunId::from_bytes([7; 16]),
+            created: Timestamp::from_unix_nanos(1_700_000_000_000_000_000),
+        }
+    }
+
+    fn key(text: &str) -> CacheKey {
+        CacheKey::from_bytes(*Digest::of(text.as_bytes()).as_bytes())
+    }
+
+    /// What every layer promises.
+    fn conforms(layer: &impl CacheLayer) {
+        assert_eq!(layer.get(&key("absent")).unwrap(), None);
+        layer.put(&key("a"), &entry("one")).unwrap();
+        layer.put(&key("b"), &entry("two")).unwrap();
+        assert_eq!(layer.get(&key("a")).unwrap(), Some(entry("one")));
+        assert_eq!(layer.get(&key("b")).unwrap(), Some(entry("two")));
+        layer.put(&key("a"), &entry("three")).unwrap();
+        assert_eq!(layer.get(&key("a")).unwrap(), Some(entry("three")));
+        layer
+            .put(
+                &key("empty"),
+                &CacheEntry {
+                    value: Arc::from([]),
+                    ..entry("")
+                },
+            )
+            .unwrap();
+        assert_eq!(layer.get(&key("empty")).unwrap().unwrap().value.len(), 0);
+    }
+
+    #[test]
+    fn every_layer_conforms() {
+        conforms(&MemoryLayer::new(1 << 20));
+        let dir = tempfile::tempdir().unwrap();
+        conforms(&DiskLayer::new(dir.path().join("made when needed")));
+    }
+
+    #[test]
+    fn the_memory_layer_is_bounded_by_bytes() {
+        let layer = MemoryLayer::new(64 << 10);
+        let large = CacheEntry {
+            value: Arc::from(vec![0; 1 << 10]),
+            ..entry("")
+        };
+        (0..1000).for_each(|n| layer.put(&key(&n.to_string()), &large).unwrap());
+        let kept = (0..1000)
+            .filter(|n| layer.get(&key(&n.to_string())).unwrap().is_some())
+            .count();
+        assert!((1..=64).contains(&kept), "{kept}");
+    }
+
+    #[test]
+    fn a_second_layer_on_the_same_directory_finds_the_entry() {
+        let dir = tempfile::tempdir().unwrap();
+        DiskLayer::new(dir.path().into())
+            .put(&key("a"), &entry("one"))
+            .unwrap();
+        assert_eq!(
+            DiskLayer::new(dir.path().into()).get(&key("a")).unwrap(),
+            Some(entry("one"))
+        );
+    }
+
+    #[test]
+    fn whatever_bit_is_flipped_the_entry_is_missing_and_never_wrong() {
+        let dir = tempfile::tempdir().unwrap();
+        let layer = DiskLayer::new(dir.path().into());
+        layer.put(&key("a"), &entry("one")).unwrap();
+        let path = layer.path(&key("a"));
+        let intact = std::fs::read(&path).unwrap();
+        for bit in 0..intact.len() * 8 {
+            let mut damaged = intact.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, damaged).unwrap();
+            assert!(
+                matches!(layer.get(&key("a")), Err(CacheLayerError::Damaged { .. })),
+                "bit {bit}"
+            );
+        }
+        for length in 0..intact.len() {
+            std::fs::write(&path, &intact[..length]).unwrap();
+            assert!(
+                matches!(layer.get(&key("a")), Err(CacheLayerError::Damaged { .. })),
+                "length {length}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_entry_under_another_key_is_not_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let layer = DiskLayer::new(dir.path().into());
+        layer.put(&key("a"), &entry("one")).unwrap();
+        layer.put(&key("b"), &entry("two")).unwrap();
+        std::fs::rename(layer.path(&key("a")), layer.path(&key("b"))).unwrap();
+        let error = layer.get(&key("b")).unwrap_err();
+        assert!(
+            error.to_string().contains("damaged (it belongs to another key)"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_value_of_another_type_counts_as_missing() {
+        let cache = Cache::new(1 << 20, None);
+        cache.put(&key("a"), &Value::U32(1), &Type::U32, RunId::from_bytes([7; 16]));
+        assert!(cache.get(&key("a"), &Type::U32).is_some());
+        assert!(cache.get(&key("a"), &Type::U64).is_none());
+    }
+}

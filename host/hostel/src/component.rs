@@ -1,0 +1,71 @@
+//! A component as an embedder sees it: what it exports, and its tasks.
+
+use std::sync::Arc;
+
+use hostel_core::Digest;
+use hostel_engine::{Export, FindError, Import};
+
+use crate::host::Shared;
+use crate::task::Task;
+
+/// A compiled component. Cheap to clone; keep it for as long as its tasks are run.
+#[derive(Clone)]
+pub struct Component {
+    shared: Arc<Shared>,
+    inner: hostel_engine::Component,
+}
+
+impl Component {
+    pub(crate) fn new(shared: Arc<Shared>, inner: hostel_engine::Component) -> Self {
+        Self { shared, inner }
+    }
+
+    /// The task named `export`: a full path (`acme:math/ops@1.0.0.add`), a short one (`ops.add`) or a function's name
+    /// alone, where that is unambiguous.
+    ///
+    /// # Errors
+    ///
+    /// [`FindError`] if there is none or more than one, if it is not callable, or if the component imports what this
+    /// host does not provide.
+    pub fn task(&self, export: &str) -> Result<Task, FindError> {
+        self.inner
+            .function(Some(export))
+            .map(|function| Task::new(Arc::clone(&self.shared), function))
+    }
+
+    /// The task of a component that has only one.
+    ///
+    /// # Errors
+    ///
+    /// [`FindError`] as [`Component::task`] does, and if there is not exactly one.
+    pub fn only_task(&self) -> Result<Task, FindError> {
+        self.inner
+            .function(None)
+            .map(|function| Task::new(Arc::clone(&self.shared), function))
+    }
+
+    /// The SHA-256 of the component's bytes, which is its identity.
+    pub fn digest(&self) -> Digest {
+        self.inner.digest()
+    }
+
+    /// The length of the component's bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.inner.size_bytes()
+    }
+
+    /// Every function the component exports, callable or not, in declared order.
+    pub fn exports(&self) -> &[Export] {
+        self.inner.exports()
+    }
+
+    /// Everything the component imports, in declared order.
+    pub fn imports(&self) -> &[Import] {
+        self.inner.imports()
+    }
+
+    /// Why the component cannot be run on this host, if it cannot.
+    pub fn missing(&self) -> Option<&str> {
+        self.inner.missing()
+    }
+}

@@ -1,0 +1,121 @@
+//! What can go wrong when runs are submitted and results are taken.
+
+use std::time::Duration;
+
+use hostel_core::{ArgumentError, ErrorKind, Failure, LimitsError, RunId, ValueError, bytes_text};
+
+/// A run was not submitted; nothing of it remains.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// An argument does not fit the task's signature.
+    #[error(transparent)]
+    Argument(#[from] ArgumentError),
+    /// The arguments are larger than the task's limits allow.
+    #[error("the arguments take {}, over the limit `input` of {}", bytes_text(*bytes), bytes_text(*limit))]
+    InputTooLarge {
+        /// What the arguments take.
+        bytes: u64,
+        /// [`hostel_core::Limits::input_bytes`] of the task.
+        limit: u64,
+    },
+    /// A limit of the task is out of range.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
+    /// An argument is marked `each`, which only a map can take.
+    #[error("argument {position} is marked `each`: use `map` to run the task for each element")]
+    Each {
+        /// The argument's place, counted from 1.
+        position: usize,
+    },
+    /// No argument of a map is marked `each`.
+    #[error("no argument is marked `each`: mark what is to be mapped, or use `submit` for one run")]
+    NothingMapped,
+    /// The mapped arguments have different lengths.
+    #[error("the mapped arguments have different lengths: {}", lengths.iter().map(usize::to_string).collect::<Vec<_>>().join(", "))]
+    LengthsDiffer {
+        /// The lengths, in the order of the arguments; for streams, how far each came.
+        lengths: Vec<usize>,
+    },
+    /// The queue holds as many pending runs as it may.
+    #[error("the queue is full: {capacity} runs are pending")]
+    QueueFull {
+        /// How many the queue holds.
+        capacity: usize,
+    },
+    /// The host is shutting down.
+    #[error("the host is shut down and takes no more runs")]
+    ShutDown,
+}
+
+impl SubmitError {
+    /// What kind of thing went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Argument(_)
+            | Self::Limits(_)
+            | Self::InputTooLarge { .. }
+            | Self::Each { .. }
+            | Self::NothingMapped
+            | Self::LengthsDiffer { .. } => ErrorKind::Invalid,
+            Self::QueueFull { .. } => ErrorKind::Exhausted,
+            Self::ShutDown => ErrorKind::Unavailable,
+        }
+    }
+}
+
+/// A run's result is not there, or not of the type that was asked for.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResultError {
+    /// The guest failed.
+    #[error("run {run} failed: it {failure}")]
+    Failed {
+        /// The run.
+        run: RunId,
+        /// How it failed.
+        failure: Failure,
+    },
+    /// The host lost the run.
+    #[error("run {run} crashed: {reason}")]
+    Crashed {
+        /// The run.
+        run: RunId,
+        /// What was lost.
+        reason: String,
+    },
+    /// The run was cancelled.
+    #[error("run {run} was cancelled")]
+    Cancelled {
+        /// The run.
+        run: RunId,
+    },
+    /// The run has not ended in the time that the caller would wait. It goes on.
+    #[error("run {run} has not ended within {waited:?}")]
+    NotYet {
+        /// The run.
+        run: RunId,
+        /// How long the caller waited.
+        waited: Duration,
+    },
+    /// The run completed with a value that the wanted Rust type cannot hold.
+    #[error("the result of run {run} does not fit the type it is wanted in: {source}")]
+    Type {
+        /// The run.
+        run: RunId,
+        /// What does not fit.
+        source: ValueError,
+    },
+}
+
+impl ResultError {
+    /// What kind of thing went wrong. The guest's failure counts as [`ErrorKind::Internal`] to whoever needed its
+    /// result.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Failed { .. } | Self::Crashed { .. } => ErrorKind::Internal,
+            Self::Cancelled { .. } | Self::NotYet { .. } => ErrorKind::Unavailable,
+            Self::Type { .. } => ErrorKind::Invalid,
+        }
+    }
+}

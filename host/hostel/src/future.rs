@@ -1,0 +1,167 @@
+//! A handle to one run.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostel_core::{FromValue, LogLine, Outcome, RunId, State};
+
+use crate::error::ResultError;
+use crate::run::Transition;
+use crate::runner::Job;
+use crate::task::Task;
+
+/// A handle to one run, which goes on whether or not anyone holds it.
+///
+/// Cheap to clone. Any number of people can await it, any number of times, on any async runtime or on none.
+#[derive(Clone)]
+pub struct TaskFuture(Arc<Job>);
+
+impl TaskFuture {
+    pub(crate) fn new(job: Arc<Job>) -> Self {
+        Self(job)
+    }
+
+    pub(crate) fn job(&self) -> &Arc<Job> {
+        &self.0
+    }
+
+    /// The run's identity.
+    pub fn id(&self) -> RunId {
+        self.0.run().id()
+    }
+
+    /// The task that runs.
+    pub fn task(&self) -> &Task {
+        self.0.run().task()
+    }
+
+    /// Where the run stands now.
+    pub fn state(&self) -> State {
+        self.0.run().state()
+    }
+
+    /// Every state the run has come to, in order, from the one it was born in.
+    pub fn history(&self) -> Vec<Transition> {
+        self.0.run().history()
+    }
+
+    /// What the run has printed so far.
+    pub fn log(&self) -> Vec<LogLine> {
+        self.0.run().log()
+    }
+
+    /// Whether the run has ended, in whatever way.
+    pub fn done(&self) -> bool {
+        self.state().is_terminal()
+    }
+
+    /// Whether the run executes now.
+    pub fn running(&self) -> bool {
+        self.state().is_executing()
+    }
+
+    /// Whether the run ended by being cancelled.
+    pub fn cancelled(&self) -> bool {
+        self.state() == State::Cancelled
+    }
+
+    /// Stops the run, whether it is pending, sleeps or computes. A pending run is cancelled when this returns; one that
+    /// computes is stopped within a few milliseconds.
+    ///
+    /// `true` if the run is cancelled or will be; `false` if it has ended otherwise. Asking again changes nothing.
+    pub fn cancel(&self) -> bool {
+        self.0.cancel()
+    }
+
+    /// How the run ended, if it has.
+    pub fn try_outcome(&self) -> Option<Arc<Outcome>> {
+        self.0.run().outcome()
+    }
+
+    /// Waits for the run to end, in whatever way.
+    ///
+    /// # Cancel safety
+    ///
+    /// Can be dropped at any time: the run goes on, and can be awaited again.
+    pub async fn outcome(&self) -> Arc<Outcome> {
+        std::future::poll_fn(|context| self.0.run().poll_outcome(context)).await
+    }
+
+    /// Waits for the run to complete, and gives its value as a Rust type, or as it is as a [`hostel_core::Value`].
+    ///
+    /// # Errors
+    ///
+    /// [`ResultError`] if the run did not complete, or completed with a value that does not fit the type.
+    ///
+    /// # Cancel safety
+    ///
+    /// Can be dropped at any time: the run goes on, and can be awaited again.
+    pub async fn result<T: FromValue>(&self) -> Result<T, ResultError> {
+        self.result_of(&*self.outcome().await)
+    }
+
+    /// Like [`TaskFuture::result`], but waits no longer than `timeout`. The run itself goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`TaskFuture::result`], and [`ResultError::NotYet`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Can be dropped at any time: the run goes on, and can be awaited again.
+    pub async fn result_timeout<T: FromValue>(&self, timeout: Duration) -> Result<T, ResultError> {
+        match timed(&self.0, timeout, self.outcome()).await {
+            Some(outcome) => self.result_of(&outcome),
+            None => Err(ResultError::NotYet {
+                run: self.id(),
+                waited: timeout,
+            }),
+        }
+    }
+
+    fn result_of<T: FromValue>(&self, outcome: &Outcome) -> Result<T, ResultError> {
+        let run = self.id();
+        match outcome {
+            Outcome::Completed(value) => {
+                T::from_value(value.clone()).map_err(|source| ResultError::Type { run, source })
+            }
+            Outcome::Failed(failure) => Err(ResultError::Failed {
+                run,
+                failure: failure.clone(),
+            }),
+            Outcome::Crashed { reason } => Err(ResultError::Crashed {
+                run,
+                reason: reason.clone(),
+            }),
+            Outcome::Cancelled => Err(ResultError::Cancelled { run }),
+        }
+    }
+}
+
+/// Two handles are equal if they are of the same run.
+impl PartialEq for TaskFuture {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for TaskFuture {}
+
+impl fmt::Debug for TaskFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskFuture")
+            .field("id", &self.id())
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Awaits `what` for no longer than `timeout`, timed by the host's own runtime, so that the caller needs none.
+pub(crate) async fn timed<T>(job: &Job, timeout: Duration, what: impl Future<Output = T>) -> Option<T> {
+    let timed = {
+        let _timers = job.runner().timers().enter();
+        tokio::time::timeout(timeout, what)
+    };
+    timed.await.ok()
+}

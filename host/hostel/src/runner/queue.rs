@@ -1,0 +1,278 @@
+//! What a worker takes up next.
+//!
+//! Three queues, each first in, first out:
+//!
+//! - *ready*: guests that slept and were woken. They come first, so that what has begun gets done.
+//! - *pending*: runs that have not begun.
+//! - *preempted*: guests that computed for a whole tick and gave way.
+//!
+//! Two rules keep short tasks quick without letting long ones pile up:
+//!
+//! 1. *Time is shared by halves.* After a preempted guest has computed for some time, the others get as much.
+//! 2. *A computing guest holds a worker.* While as many guests are preempted as there are workers, pending runs are
+//!    taken up only on probation: as long as they end within their first tick, the next one may follow. One that
+//!    does not joins the preempted, and then the door stays shut for a while, twice as long with each guest too many.
+//!    So a hundred endless loops cannot keep a short task out, and ten thousand long ones do not all begin at once.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Of so many turns, pending runs get at least one, however many woken guests there are.
+const PENDING_TURN: u32 = 8;
+
+/// How long the door stays shut for the first guest too many.
+const FIRST_CLOSING: Duration = Duration::from_millis(100);
+
+/// The door stays shut no longer than this many doublings: about a day.
+const MOST_DOUBLINGS: u32 = 20;
+
+/// The three queues, with their bounds. Pure: whoever calls it brings the time.
+pub(crate) struct Queue<J> {
+    bounds: Bounds,
+    ready: VecDeque<J>,
+    pending: VecDeque<J>,
+    preempted: VecDeque<J>,
+    /// Guests that have begun and not ended, sleeping ones too.
+    live: usize,
+    turn: u32,
+    /// Preempted guests wait until then, unless nothing else is to be done.
+    others_until: Duration,
+    /// Pending runs wait until then while too many guests are preempted.
+    shut_until: Duration,
+}
+
+/// The bounds of a [`Queue`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Worker threads.
+    pub(crate) workers: usize,
+    /// Runs that may be pending.
+    pub(crate) pending: usize,
+    /// Guests that may be live.
+    pub(crate) live: usize,
+}
+
+/// As many runs are pending as the queue holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct QueueFull;
+
+/// What a worker takes up.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next<J> {
+    /// A run that has not begun.
+    Pending(J),
+    /// A guest that was woken.
+    Ready(J),
+    /// A guest that gave way.
+    Preempted(J),
+}
+
+impl<J> Queue<J> {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            ready: VecDeque::new(),
+            pending: VecDeque::new(),
+            preempted: VecDeque::new(),
+            live: 0,
+            turn: 0,
+            others_until: Duration::ZERO,
+            shut_until: Duration::ZERO,
+        }
+    }
+
+    /// Adds a run.
+    pub(crate) fn push_pending(&mut self, job: J) -> Result<(), QueueFull> {
+        if !self.has_room() {
+            return Err(QueueFull);
+        }
+        self.pending.push_back(job);
+        Ok(())
+    }
+
+    /// Whether another run may be added.
+    pub(crate) fn has_room(&self) -> bool {
+        self.pending.len() < self.bounds.pending
+    }
+
+    /// Adds a guest that was woken. There are never more of them than live guests.
+    pub(crate) fn push_ready(&mut self, job: J) {
+        self.ready.push_back(job);
+    }
+
+    /// Adds a guest that gave way at `now` after having computed for `slice`; `first` if it never did before.
+    pub(crate) fn push_preempted(&mut self, job: J, now: Duration, slice: Duration, first: bool) {
+        self.preempted.push_back(job);
+        self.others_until = now + slice;
+        let too_many = self.preempted.len().saturating_sub(self.bounds.workers);
+        if first && too_many > 0 {
+            let doublings = u32::try_from(too_many - 1)
+                .unwrap_or(MOST_DOUBLINGS)
+                .min(MOST_DOUBLINGS);
+            self.shut_until = now + FIRST_CLOSING * 2_u32.pow(doublings);
+        }
+    }
+
+    /// Takes what a worker should do at `now`; `None` if nothing can be done.
+    pub(crate) fn pop(&mut self, now: Duration) -> Option<Next<J>> {
+        self.turn = self.turn.wrapping_add(1);
+        if now >= self.others_until && !self.preempted.is_empty() {
+            return self.pop_preempted();
+        }
+        if self.turn.is_multiple_of(PENDING_TURN) && self.may_begin(now) {
+            return self.pop_pending();
+        }
+        if let Some(job) = self.ready.pop_front() {
+            return Some(Next::Ready(job));
+        }
+        if self.may_begin(now) {
+            return self.pop_pending();
+        }
+        self.pop_preempted()
+    }
+
+    /// Tells that a guest that had begun has ended.
+    pub(crate) fn ended(&mut self) {
+        self.live = self.live.saturating_sub(1);
+    }
+
+    /// How many runs are pending or live.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.pending.len() + self.live
+    }
+
+    /// Takes all pending runs.
+    pub(crate) fn drain_pending(&mut self) -> Vec<J> {
+        self.pending.drain(..).collect()
+    }
+
+    fn may_begin(&self, now: Duration) -> bool {
+        let workers_free = self.preempted.len() < self.bounds.workers;
+        !self.pending.is_empty() && self.live < self.bounds.live && (workers_free || now >= self.shut_until)
+    }
+
+    fn pop_pending(&mut self) -> Option<Next<J>> {
+        let job = self.pending.pop_front()?;
+        self.live += 1;
+        Some(Next::Pending(job))
+    }
+
+    fn pop_preempted(&mut self) -> Option<Next<J>> {
+        self.preempted.pop_front().map(Next::Preempted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+    const TICK: Duration = Duration::from_millis(5);
+
+    fn queue(workers: usize) -> Queue<u32> {
+        Queue::new(Bounds {
+            workers,
+            pending: 100,
+            live: 50,
+        })
+    }
+
+    #[test]
+    fn runs_begin_in_the_order_in_which_they_came() {
+        let mut queue = queue(1);
+        (0..3).for_each(|job| queue.push_pending(job).unwrap());
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop(MS)).collect();
+        assert_eq!(order, [Next::Pending(0), Next::Pending(1), Next::Pending(2)]);
+    }
+
+    #[test]
+    fn the_queue_is_bounded() {
+        let mut queue = queue(1);
+        (0..100).for_each(|job| queue.push_pending(job).unwrap());
+        assert_eq!(queue.push_pending(100), Err(QueueFull));
+        queue.pop(MS);
+        assert_eq!(queue.push_pending(100), Ok(()));
+    }
+
+    #[test]
+    fn live_guests_are_bounded() {
+        let mut queue = queue(1);
+        (0..100).for_each(|job| queue.push_pending(job).unwrap());
+        assert_eq!(std::iter::from_fn(|| queue.pop(MS)).count(), 50);
+        queue.ended();
+        assert_eq!(queue.pop(MS), Some(Next::Pending(50)));
+        assert_eq!(queue.pop(MS), None);
+    }
+
+    #[test]
+    fn woken_guests_come_first_and_pending_runs_come_too() {
+        let mut queue = queue(1);
+        (0..16).for_each(|job| queue.push_ready(job));
+        (100..102).for_each(|job| queue.push_pending(job).unwrap());
+        let order: Vec<_> = (0..16).filter_map(|_| queue.pop(MS)).collect();
+        let pending: Vec<_> = (0..16)
+            .filter(|&turn| matches!(order[turn], Next::Pending(_)))
+            .collect();
+        assert_eq!(pending, [7, 15]);
+    }
+
+    #[test]
+    fn a_preempted_guest_waits_as_long_as_it_computed() {
+        let mut queue = queue(1);
+        queue.push_preempted(1, 10 * MS, TICK, true);
+        queue.push_ready(2);
+        queue.push_ready(3);
+        assert_eq!(queue.pop(12 * MS), Some(Next::Ready(2)));
+        assert_eq!(queue.pop(15 * MS), Some(Next::Preempted(1)));
+        assert_eq!(queue.pop(15 * MS), Some(Next::Ready(3)));
+    }
+
+    #[test]
+    fn a_preempted_guest_goes_on_at_once_if_nothing_else_is_to_be_done() {
+        let mut queue = queue(1);
+        queue.push_preempted(1, 10 * MS, TICK, true);
+        assert_eq!(queue.pop(10 * MS), Some(Next::Preempted(1)));
+    }
+
+    #[test]
+    fn endless_loops_cannot_keep_a_short_task_out() {
+        let mut queue = queue(2);
+        for spinner in 0..2 {
+            queue.push_preempted(spinner, 10 * MS, TICK, true);
+        }
+        for short in 100..150 {
+            queue.push_pending(short).unwrap();
+            assert_eq!(
+                queue.pop(11 * MS),
+                Some(Next::Pending(short)),
+                "ends within its tick, so the door stays open"
+            );
+            queue.ended();
+        }
+    }
+
+    #[test]
+    fn long_tasks_do_not_all_begin_at_once() {
+        let mut queue = Queue::new(Bounds {
+            workers: 2,
+            pending: 100_000,
+            live: 100_000,
+        });
+        (0..10_000).for_each(|job| queue.push_pending(job).unwrap());
+        let mut now = Duration::ZERO;
+        while now < Duration::from_secs(60) {
+            let next = queue.pop(now).unwrap();
+            now += TICK;
+            let (job, first) = match next {
+                Next::Pending(job) => (job, true),
+                Next::Ready(job) | Next::Preempted(job) => (job, false),
+            };
+            queue.push_preempted(job, now, TICK, first);
+        }
+        let begun = queue.preempted.len();
+        assert!(
+            (3..20).contains(&begun),
+            "{begun} of 10,000 endless tasks began within a minute"
+        );
+    }
+}

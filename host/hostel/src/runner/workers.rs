@@ -1,0 +1,353 @@
+//! The worker threads, the lock they share, and the runtime that wakes sleeping guests.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::io;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::thread::{self, JoinHandle, ThreadId};
+use std::time::{Duration, Instant};
+
+use hostel_core::RunId;
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use super::job::{Job, Phase, Polled};
+use super::queue::{Bounds, Next, Queue, QueueFull};
+
+/// Owns the worker threads and the timer runtime. Dropping it ends them.
+pub(crate) struct Runner {
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+    runtime: Option<Runtime>,
+}
+
+/// What workers, submitters, wakers and cancellers share.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    /// Something may have come that an idle worker can do.
+    work: Condvar,
+    /// The queue may have room.
+    room: Condvar,
+    epoch: Instant,
+    timers: Handle,
+}
+
+struct State {
+    queue: Queue<Arc<Job>>,
+    /// Guests that have begun and not ended, so that they can be stopped.
+    live: HashMap<RunId, Arc<Job>>,
+    worker_threads: Vec<ThreadId>,
+    /// Workers that wait for something to do, and how many of them were told that there is something.
+    idle_workers: usize,
+    called_workers: usize,
+    /// Submitters that block until there is room.
+    waiting_for_room: usize,
+    /// Submitters that await room, and those who await that nothing is left.
+    wakers: Vec<Waker>,
+    closed: bool,
+    quit: bool,
+}
+
+/// A job was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PushError {
+    /// The queue is full.
+    Full,
+    /// The runner accepts no more.
+    Closed,
+}
+
+impl Runner {
+    pub(crate) fn start(bounds: Bounds) -> io::Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("hostel-timer")
+            .enable_all()
+            .build()?;
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                queue: Queue::new(bounds),
+                live: HashMap::new(),
+                worker_threads: Vec::new(),
+                idle_workers: 0,
+                called_workers: 0,
+                waiting_for_room: 0,
+                wakers: Vec::new(),
+                closed: false,
+                quit: false,
+            }),
+            work: Condvar::new(),
+            room: Condvar::new(),
+            epoch: Instant::now(),
+            timers: runtime.handle().clone(),
+        });
+        // Made before its threads, so that those already started are ended if one cannot start.
+        let mut runner = Self {
+            shared,
+            workers: Vec::with_capacity(bounds.workers),
+            runtime: Some(runtime),
+        };
+        for number in 0..bounds.workers {
+            let shared = Arc::clone(&runner.shared);
+            let name = format!("hostel-worker-{number}");
+            runner
+                .workers
+                .push(thread::Builder::new().name(name).spawn(move || shared.work())?);
+        }
+        runner.shared.lock().worker_threads =
+            runner.workers.iter().map(|worker| worker.thread().id()).collect();
+        Ok(runner)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+impl Drop for Runner {
+    /// Cancels everything, and waits for the workers; guests give way within a tick.
+    fn drop(&mut self) {
+        self.shared.close();
+        self.shared.cancel_pending();
+        self.shared.cancel_live();
+        self.shared.lock().quit = true;
+        self.shared.work.notify_all();
+        let this_thread = thread::current().id();
+        for worker in self.workers.drain(..) {
+            // A callback that drops the host runs on a worker, which cannot wait for itself.
+            if worker.thread().id() != this_thread && worker.join().is_err() {
+                tracing::error!("a worker thread had panicked");
+            }
+        }
+        if let Some(runtime) = self.runtime.take() {
+            // A plain drop would panic where the host is dropped inside another async runtime.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Shared {
+    /// Adds a job, or says why not.
+    pub(crate) fn try_push(&self, job: &Arc<Job>) -> Result<(), PushError> {
+        let mut state = self.lock();
+        state.push(job)?;
+        self.call_worker(&mut state);
+        Ok(())
+    }
+
+    /// Adds a job, and blocks while the queue is full; on a worker thread, which must not block, a full queue is an
+    /// error.
+    pub(crate) fn push(&self, job: &Arc<Job>) -> Result<(), PushError> {
+        let mut state = self.lock();
+        loop {
+            match state.push(job) {
+                Err(PushError::Full) if !state.worker_threads.contains(&thread::current().id()) => {
+                    state.waiting_for_room += 1;
+                    state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    state.waiting_for_room -= 1;
+                }
+                pushed => {
+                    self.call_worker(&mut state);
+                    return pushed;
+                }
+            }
+        }
+    }
+
+    /// Is done when the queue has room, or accepts no more; someone else may be quicker to use it.
+    pub(crate) async fn room(&self) {
+        self.until(|state| state.closed || state.queue.has_room()).await;
+    }
+
+    /// Is done when nothing is pending or live.
+    pub(crate) async fn drained(&self) {
+        self.until(|state| state.queue.unfinished() == 0).await;
+    }
+
+    /// Accepts no more jobs.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        drop(self.tell(state));
+    }
+
+    /// Cancels all jobs that have not begun.
+    pub(crate) fn cancel_pending(&self) {
+        let pending = self.lock().queue.drain_pending();
+        for job in pending {
+            job.cancel();
+        }
+        drop(self.tell(self.lock()));
+    }
+
+    /// Cancels all jobs that have begun.
+    pub(crate) fn cancel_live(&self) {
+        let live: Vec<_> = self.lock().live.values().cloned().collect();
+        for job in live {
+            job.cancel();
+        }
+    }
+
+    /// A guest was woken.
+    pub(crate) fn push_ready(&self, job: Arc<Job>) {
+        let mut state = self.lock();
+        state.queue.push_ready(job);
+        self.call_worker(&mut state);
+    }
+
+    /// A guest that had begun has ended.
+    pub(crate) fn ended(&self, job: &Job) {
+        let mut state = self.lock();
+        state.ended(job);
+        // One that could not begin for want of room may now.
+        self.call_worker(&mut state);
+        drop(self.tell(state));
+    }
+
+    /// The runtime on which waits with a timeout are timed.
+    pub(crate) fn timers(&self) -> &Handle {
+        &self.timers
+    }
+
+    /// A worker thread's life.
+    fn work(&self) {
+        let _timers = self.timers.enter();
+        let mut state = self.lock();
+        while !state.quit {
+            let now = self.epoch.elapsed();
+            state = match state.queue.pop(now) {
+                Some(next) => self.do_next(state, next, now),
+                None => self.idle(state),
+            };
+        }
+    }
+
+    /// Polls what was taken from the queue, without the lock, and puts it where it then belongs.
+    fn do_next<'s>(
+        &'s self,
+        mut state: MutexGuard<'s, State>,
+        next: Next<Arc<Job>>,
+        now: Duration,
+    ) -> MutexGuard<'s, State> {
+        if let Next::Pending(job) = &next {
+            state.live.insert(job.run().id(), Arc::clone(job));
+        }
+        drop(self.tell(state));
+        let polled = poll(&next);
+        let (Next::Pending(job) | Next::Ready(job) | Next::Preempted(job)) = next;
+        let mut state = self.lock();
+        match polled {
+            Polled::Ended => state.ended(&job),
+            Polled::GaveWay => self.preempt(&mut state, job, now),
+            Polled::Waits | Polled::Gone => {}
+        }
+        self.tell(state)
+    }
+
+    fn idle<'s>(&self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        state.idle_workers += 1;
+        state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.idle_workers -= 1;
+        state.called_workers = state.called_workers.saturating_sub(1);
+        state
+    }
+
+    /// Queues a guest that gave way, and had been polled since `since`.
+    fn preempt(&self, state: &mut State, job: Arc<Job>, since: Duration) {
+        let now = self.epoch.elapsed();
+        let first = job.is_first_preemption();
+        if job.advance(Phase::PolledAndWoken, Phase::Preempted) {
+            state
+                .queue
+                .push_preempted(job, now, now.saturating_sub(since), first);
+        }
+    }
+
+    /// Tells those who wait for room or for the end to look again, without the lock, since they may call back.
+    fn tell<'s>(&'s self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        if state.waiting_for_room > 0 {
+            self.room.notify_all();
+        }
+        if state.wakers.is_empty() {
+            return state;
+        }
+        let wakers = mem::take(&mut state.wakers);
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        self.lock()
+    }
+
+    /// Gets an idle worker to look for something to do, if there is one that was not called already.
+    fn call_worker(&self, state: &mut State) {
+        if state.idle_workers > state.called_workers {
+            state.called_workers += 1;
+            self.work.notify_one();
+        }
+    }
+
+    async fn until(&self, reached: impl Fn(&State) -> bool) {
+        std::future::poll_fn(|context| {
+            let mut state = self.lock();
+            if reached(&state) {
+                return Poll::Ready(());
+            }
+            if !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+                state.wakers.push(context.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn push(&mut self, job: &Arc<Job>) -> Result<(), PushError> {
+        if self.closed {
+            return Err(PushError::Closed);
+        }
+        self.queue
+            .push_pending(Arc::clone(job))
+            .map_err(|QueueFull| PushError::Full)
+    }
+
+    fn ended(&mut self, job: &Job) {
+        if self.live.remove(&job.run().id()).is_some() {
+            self.queue.ended();
+        }
+    }
+}
+
+/// Polls what was taken from a queue; a panic, which only a mistake of the host's can be, ends that run alone.
+fn poll(next: &Next<Arc<Job>>) -> Polled {
+    catch_unwind(AssertUnwindSafe(|| poll_valid(next))).unwrap_or_else(|panic| {
+        let (Next::Pending(job) | Next::Ready(job) | Next::Preempted(job)) = next;
+        job.crash(panic_text(panic.as_ref()));
+        Polled::Ended
+    })
+}
+
+/// Polls what was taken from a queue, unless its entry is stale.
+fn poll_valid(next: &Next<Arc<Job>>) -> Polled {
+    match next {
+        Next::Pending(job) if job.advance(Phase::Pending, Phase::Polled) => job.begin(),
+        Next::Ready(job) if job.advance(Phase::Ready, Phase::Polled) => job.poll(),
+        Next::Preempted(job) if job.advance(Phase::Preempted, Phase::Polled) => job.poll(),
+        Next::Pending(_) | Next::Ready(_) | Next::Preempted(_) => Polled::Gone,
+    }
+}
+
+/// What a panic says, if it says something.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("a panic in the host: {}", text.unwrap_or("without a message"))
+}

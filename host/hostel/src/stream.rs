@@ -1,0 +1,172 @@
+//! A map that submits as its results are taken.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use hostel_core::Value;
+
+use crate::args::Rows;
+use crate::error::SubmitError;
+use crate::future::TaskFuture;
+use crate::task::Task;
+use crate::wait::AsCompleted;
+
+/// The stream of [`Task::map_stream`]: runs that have ended, in the order of the elements, or as they end.
+///
+/// An error ends the submitting, and comes after the runs that were submitted before it. Dropping the stream lets
+/// submitted runs go on; they can be cancelled with [`MapStream::cancel`].
+pub struct MapStream {
+    task: Task,
+    rows: Rows,
+    window: usize,
+    flight: Flight,
+    /// Arguments that found the queue full.
+    held: Option<Vec<Value>>,
+    room: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// What ended the submitting, until it was given.
+    error: Option<SubmitError>,
+    exhausted: bool,
+}
+
+/// The runs that were submitted and not given yet.
+enum Flight {
+    Ordered(VecDeque<TaskFuture>),
+    AsCompleted(AsCompleted),
+}
+
+impl MapStream {
+    /// How many runs are in flight at the most: enough to keep the workers busy while the caller takes results, and
+    /// all sleepers of an ordinary map asleep together.
+    pub const WINDOW: usize = 10_000;
+
+    pub(crate) fn new(task: Task, rows: Rows) -> Self {
+        Self {
+            task,
+            rows,
+            window: Self::WINDOW,
+            flight: Flight::Ordered(VecDeque::new()),
+            held: None,
+            room: None,
+            error: None,
+            exhausted: false,
+        }
+    }
+
+    /// Gives runs as they end instead of in the order of the elements. To be called before the first is taken.
+    #[must_use]
+    pub fn as_completed(mut self) -> Self {
+        self.flight = Flight::AsCompleted(AsCompleted::default());
+        self
+    }
+
+    /// How many runs are in flight at the most; at least 1.
+    #[must_use]
+    pub fn window(mut self, runs: usize) -> Self {
+        self.window = runs.max(1);
+        self
+    }
+
+    /// Submits no more, and cancels the runs in flight; they are still given.
+    pub fn cancel(&mut self) {
+        self.exhausted = true;
+        self.held = None;
+        match &self.flight {
+            Flight::Ordered(futures) => futures.iter().for_each(|future| _ = future.cancel()),
+            Flight::AsCompleted(ended) => ended.cancel(),
+        }
+    }
+
+    /// Submits until the window or the queue is full, or nothing is left.
+    fn submit(&mut self, context: &mut Context<'_>) {
+        while !self.exhausted && self.flight.len() < self.window && self.has_room(context) {
+            let held = self.held.take().map(Ok);
+            let inputs = held.or_else(|| {
+                self.rows
+                    .next()
+                    .map(|row| row.and_then(|row| self.task.bind(row)))
+            });
+            match inputs {
+                Some(Ok(inputs)) => self.submit_one(inputs),
+                Some(Err(error)) => self.end(Some(error)),
+                None => self.end(None),
+            }
+        }
+    }
+
+    fn submit_one(&mut self, inputs: Vec<Value>) {
+        match self.task.try_submit_inputs(inputs.clone()) {
+            Ok(future) => self.flight.add(future),
+            Err(SubmitError::QueueFull { .. }) => {
+                self.held = Some(inputs);
+                let runner = Arc::clone(&self.task.shared().runner);
+                self.room = Some(Box::pin(async move { runner.room().await }));
+            }
+            Err(error) => self.end(Some(error)),
+        }
+    }
+
+    fn end(&mut self, error: Option<SubmitError>) {
+        self.exhausted = true;
+        self.error = error;
+    }
+
+    fn has_room(&mut self, context: &mut Context<'_>) -> bool {
+        let full = self
+            .room
+            .as_mut()
+            .is_some_and(|room| room.as_mut().poll(context).is_pending());
+        if !full {
+            self.room = None;
+        }
+        !full
+    }
+}
+
+impl Flight {
+    fn len(&self) -> usize {
+        match self {
+            Self::Ordered(futures) => futures.len(),
+            Self::AsCompleted(ended) => ended.remaining(),
+        }
+    }
+
+    fn add(&mut self, future: TaskFuture) {
+        match self {
+            Self::Ordered(futures) => futures.push_back(future),
+            Self::AsCompleted(ended) => ended.add(future),
+        }
+    }
+
+    /// The next run that has ended; `None` if none is in flight.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<TaskFuture>> {
+        match self {
+            Self::Ordered(futures) => {
+                let Some(next) = futures.front() else {
+                    return Poll::Ready(None);
+                };
+                next.job()
+                    .run()
+                    .poll_outcome(context)
+                    .map(|_| futures.pop_front())
+            }
+            Self::AsCompleted(ended) => Pin::new(ended).poll_next(context),
+        }
+    }
+}
+
+impl Stream for MapStream {
+    type Item = Result<TaskFuture, SubmitError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.submit(context);
+        match self.flight.poll_next(context) {
+            Poll::Ready(Some(future)) => Poll::Ready(Some(Ok(future))),
+            Poll::Ready(None) if self.exhausted => Poll::Ready(self.error.take().map(Err)),
+            // The queue is full of other people's runs: `submit` has left word to be woken.
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
