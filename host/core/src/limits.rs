@@ -51,25 +51,14 @@ impl Limits {
         let checks = [
             ("memory", self.memory_bytes, max.memory_bytes, Unit::Bytes),
             ("timeout", nanos(self.timeout), nanos(max.timeout), Unit::Time),
-            (
-                "table elements",
-                self.table_elements,
-                max.table_elements,
-                Unit::Count,
-            ),
+            ("table elements", self.table_elements, max.table_elements, Unit::Count),
             ("log", self.log_bytes, max.log_bytes, Unit::Bytes),
             ("input", self.input_bytes, max.input_bytes, Unit::Bytes),
             ("result", self.result_bytes, max.result_bytes, Unit::Bytes),
         ];
-        let wrong = checks
-            .into_iter()
-            .find(|&(_, value, most, _)| value == 0 || value > most);
+        let wrong = checks.into_iter().find(|&(_, value, most, _)| value == 0 || value > most);
         wrong.map_or(Ok(()), |(limit, value, most, unit)| {
-            Err(LimitsError {
-                limit,
-                value: unit.text(value),
-                most: unit.text(most),
-            })
+            Err(LimitsError { limit, value: unit.text(value), most: unit.text(most) })
         })
     }
 }
@@ -146,11 +135,9 @@ impl fmt::Display for Limit {
                     bytes_text(allowed_bytes)
                 )
             }
-            Self::Stack { allowed_bytes } => write!(
-                f,
-                "calls nest too deeply for a stack of {}",
-                bytes_text(allowed_bytes)
-            ),
+            Self::Stack { allowed_bytes } => {
+                write!(f, "calls nest too deeply for a stack of {}", bytes_text(allowed_bytes))
+            }
         }
     }
 }

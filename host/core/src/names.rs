@@ -72,18 +72,12 @@ pub struct ExportPath {
 impl ExportPath {
     /// A function exported by the component itself.
     pub fn top_level(function: &str) -> Self {
-        Self {
-            interface: None,
-            function: function.into(),
-        }
+        Self { interface: None, function: function.into() }
     }
 
     /// A function of an exported interface, the interface under its full name.
     pub fn in_interface(interface: &str, function: &str) -> Self {
-        Self {
-            interface: Some(interface.into()),
-            function: function.into(),
-        }
+        Self { interface: Some(interface.into()), function: function.into() }
     }
 
     /// The interface's full name, if the function is in one.
@@ -105,10 +99,7 @@ impl ExportPath {
         let Some(interface) = self.interface() else {
             return false;
         };
-        let Some(named) = text
-            .strip_suffix(&*self.function)
-            .and_then(|rest| rest.strip_suffix('.'))
-        else {
+        let Some(named) = text.strip_suffix(&*self.function).and_then(|rest| rest.strip_suffix('.')) else {
             return false;
         };
         let unversioned = interface.split('@').next().unwrap_or(interface);
@@ -169,14 +160,10 @@ impl fmt::Display for RunId {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or_default();
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn parse_hex(digits: &str) -> Option<[u8; 32]> {
@@ -203,14 +190,7 @@ mod tests {
         let text = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(digest.to_string(), text);
         assert_eq!(text.parse::<Digest>().unwrap(), digest);
-        for wrong in [
-            "",
-            "abc",
-            "sha256:",
-            "sha256:zz",
-            &text[..70],
-            &text.replace('b', "g"),
-        ] {
+        for wrong in ["", "abc", "sha256:", "sha256:zz", &text[..70], &text.replace('b', "g")] {
             assert!(wrong.parse::<Digest>().is_err(), "{wrong}");
         }
     }
@@ -221,15 +201,7 @@ mod tests {
         for text in ["add", "ops.add", "acme:math/ops.add", "acme:math/ops@1.0.0.add"] {
             assert!(path.is_meant_by(text), "{text}");
         }
-        for text in [
-            "dd",
-            "ops.ad",
-            "s.add",
-            "acme:math.add",
-            ".add",
-            "ops@1.0.0.add",
-            "",
-        ] {
+        for text in ["dd", "ops.ad", "s.add", "acme:math.add", ".add", "ops@1.0.0.add", ""] {
             assert!(!path.is_meant_by(text), "{text}");
         }
         assert!(!ExportPath::top_level("add").is_meant_by("ops.add"));

@@ -198,32 +198,13 @@ mod tests {
     fn a_failure_says_what_happened_in_one_line() {
         let check = |failure: Failure, expected: &str| assert_eq!(failure.to_string(), expected);
         check(Failure::Error(Value::UNIT), "returned an error without a value");
-        check(
-            Failure::Error(Value::String("too \"cold\"".into())),
-            r#"returned the error "too \"cold\"""#,
-        );
+        check(Failure::Error(Value::String("too \"cold\"".into())), r#"returned the error "too \"cold\"""#);
         check(Failure::Error(Value::U32(7)), "returned the error 7");
+        check(Failure::Exit { code: 1, stderr_tail: vec![] }, "exited with code 1");
+        check(Failure::TimedOut { after: Duration::from_millis(1500) }, "timed out after 1.5s");
+        let limit = Limit::Memory { allowed_bytes: 1 << 20 };
         check(
-            Failure::Exit {
-                code: 1,
-                stderr_tail: vec![],
-            },
-            "exited with code 1",
-        );
-        check(
-            Failure::TimedOut {
-                after: Duration::from_millis(1500),
-            },
-            "timed out after 1.5s",
-        );
-        let limit = Limit::Memory {
-            allowed_bytes: 1 << 20,
-        };
-        check(
-            Failure::Limit {
-                limit,
-                stderr_tail: vec![],
-            },
+            Failure::Limit { limit, stderr_tail: vec![] },
             "reached a limit: memory of 1 MiB is not enough (raise it with the limit `memory`)",
         );
     }

@@ -96,15 +96,8 @@ pub enum ArgumentError {
 impl Signature {
     /// Returns the signature of a function that is not async.
     pub fn new<N: Into<Name>>(params: impl IntoIterator<Item = (N, Type)>, result: Option<Type>) -> Self {
-        let params = params.into_iter().map(|(name, ty)| Param {
-            name: name.into(),
-            ty,
-        });
-        Self {
-            params: params.collect(),
-            result,
-            is_async: false,
-        }
+        let params = params.into_iter().map(|(name, ty)| Param { name: name.into(), ty });
+        Self { params: params.collect(), result, is_async: false }
     }
 
     /// Checks arguments and returns one value per parameter, in order and in normal form.
@@ -135,10 +128,7 @@ impl Signature {
     pub fn bind_json(&self, json: &Json) -> Result<Vec<Value>, ArgumentError> {
         let mut arguments = Arguments::new();
         if let Some(members) = json.as_object() {
-            arguments.named = members
-                .iter()
-                .map(|(name, value)| (name.clone(), value))
-                .collect();
+            arguments.named = members.iter().map(|(name, value)| (name.clone(), value)).collect();
         } else if let Some(items) = json.as_array() {
             arguments.positional = items.iter().collect();
         } else {
@@ -158,13 +148,10 @@ impl Signature {
         mut read: impl FnMut(&Param, V) -> Result<Value, ValueError>,
     ) -> Result<Vec<Value>, ArgumentError> {
         let slots = self.assign(arguments)?;
-        let bound = slots
-            .into_iter()
-            .zip(&*self.params)
-            .map(|(slot, param)| match slot {
-                Some(argument) => read(param, argument).map_err(|error| param.wrong(error)),
-                None => Ok(Value::Option(None)),
-            });
+        let bound = slots.into_iter().zip(&*self.params).map(|(slot, param)| match slot {
+            Some(argument) => read(param, argument).map_err(|error| param.wrong(error)),
+            None => Ok(Value::Option(None)),
+        });
         bound.collect()
     }
 
@@ -174,10 +161,7 @@ impl Signature {
     ///
     /// Returns [`ArgumentError::Unknown`] if there is none.
     pub fn param(&self, name: &str) -> Result<&Param, ArgumentError> {
-        self.params
-            .iter()
-            .find(|param| *param.name == *name)
-            .ok_or_else(|| self.unknown(name))
+        self.params.iter().find(|param| *param.name == *name).ok_or_else(|| self.unknown(name))
     }
 
     /// Returns the argument of each parameter, in order; only an option may go without.
@@ -190,29 +174,16 @@ impl Signature {
         let mut slots: Vec<Option<V>> = arguments.positional.into_iter().map(Some).collect();
         slots.resize_with(expected, || None);
         for (name, argument) in arguments.named {
-            let slot = self
-                .params
-                .iter()
-                .zip(&mut slots)
-                .find(|(param, _)| *param.name == *name);
+            let slot = self.params.iter().zip(&mut slots).find(|(param, _)| *param.name == *name);
             let (param, slot) = slot.ok_or_else(|| self.unknown(&name))?;
             if slot.replace(argument).is_some() {
-                return Err(ArgumentError::Twice {
-                    name: param.name.clone(),
-                });
+                return Err(ArgumentError::Twice { name: param.name.clone() });
             }
         }
-        let without = self
-            .params
-            .iter()
-            .zip(&slots)
-            .filter(|(param, slot)| slot.is_none() && !param.is_optional());
+        let without =
+            self.params.iter().zip(&slots).filter(|(param, slot)| slot.is_none() && !param.is_optional());
         let names: Vec<Name> = without.map(|(param, _)| param.name.clone()).collect();
-        if names.is_empty() {
-            Ok(slots)
-        } else {
-            Err(ArgumentError::Missing { names })
-        }
+        if names.is_empty() { Ok(slots) } else { Err(ArgumentError::Missing { names }) }
     }
 
     fn unknown(&self, name: &str) -> ArgumentError {
@@ -252,20 +223,14 @@ impl Param {
     }
 
     fn wrong(&self, error: ValueError) -> ArgumentError {
-        ArgumentError::Wrong {
-            name: self.name.clone(),
-            error,
-        }
+        ArgumentError::Wrong { name: self.name.clone(), error }
     }
 }
 
 impl<V> Arguments<V> {
     /// Returns no arguments.
     pub fn new() -> Self {
-        Self {
-            positional: Vec::new(),
-            named: Vec::new(),
-        }
+        Self { positional: Vec::new(), named: Vec::new() }
     }
 
     /// Adds an argument for the next parameter by position.
@@ -292,10 +257,7 @@ impl<V> Default for Arguments<V> {
 impl<V> From<Vec<V>> for Arguments<V> {
     /// Returns arguments that are all by position.
     fn from(positional: Vec<V>) -> Self {
-        Self {
-            positional,
-            named: Vec::new(),
-        }
+        Self { positional, named: Vec::new() }
     }
 }
 
@@ -307,9 +269,7 @@ impl Display for Signature {
         f.write_str("(")?;
         write_list(f, &self.params)?;
         f.write_str(")")?;
-        self.result
-            .as_ref()
-            .map_or(Ok(()), |result| write!(f, " -> {result}"))
+        self.result.as_ref().map_or(Ok(()), |result| write!(f, " -> {result}"))
     }
 }
 

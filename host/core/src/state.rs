@@ -375,9 +375,7 @@ mod tests {
         Event::RetryPlanned,
         Event::CancelRequested,
         Event::Completed,
-        Event::CacheHit {
-            producer: RunId::from_bytes([0; 16]),
-        },
+        Event::CacheHit { producer: RunId::from_bytes([0; 16]) },
         Event::Failed,
         Event::TimedOut,
         Event::UpstreamFailed,
@@ -412,20 +410,14 @@ mod tests {
     #[test]
     fn what_is_illegal_names_state_and_event() {
         let error = State::Completed.apply(Event::Started).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "a run that is Completed cannot take the event Started"
-        );
+        assert_eq!(error.to_string(), "a run that is Completed cannot take the event Started");
     }
 
     #[test]
     fn nothing_leaves_a_terminal_state_but_a_roll_back() {
         for state in State::ALL.into_iter().filter(|state| state.is_terminal()) {
             for event in EVENTS {
-                assert!(
-                    state.apply(event).is_err() || event == Event::RolledBack,
-                    "{state} {event}"
-                );
+                assert!(state.apply(event).is_err() || event == Event::RolledBack, "{state} {event}");
             }
         }
     }

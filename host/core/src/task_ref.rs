@@ -42,19 +42,14 @@ impl FromStr for TaskRef {
         if export == Some("") {
             return Err(ParseTaskRefError::NoExport(text.to_owned()));
         }
-        Ok(Self {
-            path: path.into(),
-            export: export.map(str::to_owned),
-        })
+        Ok(Self { path: path.into(), export: export.map(str::to_owned) })
     }
 }
 
 impl fmt::Display for TaskRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path.display())?;
-        self.export
-            .as_ref()
-            .map_or(Ok(()), |export| write!(f, "#{export}"))
+        self.export.as_ref().map_or(Ok(()), |export| write!(f, "#{export}"))
     }
 }
 
@@ -65,20 +60,13 @@ mod tests {
     #[test]
     fn a_reference_is_split_at_the_last_hash() {
         let check = |text: &str, path: &str, export: Option<&str>| {
-            let expected = TaskRef {
-                path: path.into(),
-                export: export.map(str::to_owned),
-            };
+            let expected = TaskRef { path: path.into(), export: export.map(str::to_owned) };
             assert_eq!(text.parse(), Ok(expected), "{text}");
         };
         check("math.wasm#add-one", "math.wasm", Some("add-one"));
         check("math.wasm", "math.wasm", None);
         check("dir #1/math.wasm#ops.add", "dir #1/math.wasm", Some("ops.add"));
-        check(
-            "m.wasm#acme:math/ops@1.0.0.add",
-            "m.wasm",
-            Some("acme:math/ops@1.0.0.add"),
-        );
+        check("m.wasm#acme:math/ops@1.0.0.add", "m.wasm", Some("acme:math/ops@1.0.0.add"));
     }
 
     #[test]

@@ -18,12 +18,7 @@ mod tests {
 
     /// Returns the values as WAVE text, with a comma between them.
     fn shown(bound: Result<Vec<Value>, ArgumentError>) -> String {
-        bound
-            .unwrap()
-            .iter()
-            .map(Value::to_wave)
-            .collect::<Vec<_>>()
-            .join(", ")
+        bound.unwrap().iter().map(Value::to_wave).collect::<Vec<_>>().join(", ")
     }
 
     fn json(text: &str) -> Result<Vec<Value>, ArgumentError> {
@@ -36,29 +31,18 @@ mod tests {
     ) -> Result<Vec<Value>, ArgumentError> {
         let arguments = named
             .iter()
-            .fold(Arguments::from(positional.to_vec()), |all, (name, text)| {
-                all.named(*name, *text)
-            });
+            .fold(Arguments::from(positional.to_vec()), |all, (name, text)| all.named(*name, *text));
         signature().bind_text(arguments)
     }
 
     #[test]
     fn a_signature_is_written_as_in_wit() {
         let check = |signature: Signature, expect: &str| assert_eq!(signature.to_string(), expect);
-        check(
-            signature(),
-            "(name: string, rate: f64, tags: list<string>, limit: option<u32>) -> u64",
-        );
+        check(signature(), "(name: string, rate: f64, tags: list<string>, limit: option<u32>) -> u64");
         check(Signature::new::<&str>([], None), "()");
         let add = Signature::new([("a", Type::S64), ("b", Type::S64)], Some(Type::S64));
         check(add.clone(), "(a: s64, b: s64) -> s64");
-        check(
-            Signature {
-                is_async: true,
-                ..add
-            },
-            "async (a: s64, b: s64) -> s64",
-        );
+        check(Signature { is_async: true, ..add }, "async (a: s64, b: s64) -> s64");
     }
 
     #[test]
@@ -70,15 +54,9 @@ mod tests {
             .named("limit", 2.into_value())
             .named("tags", vec!["x"].into_value());
         assert_eq!(shown(signature().bind(arguments)), expect);
-        assert_eq!(
-            shown(json(r#"{"limit": 2, "tags": ["x"], "rate": 1, "name": "a"}"#)),
-            expect
-        );
+        assert_eq!(shown(json(r#"{"limit": 2, "tags": ["x"], "rate": 1, "name": "a"}"#)), expect);
         assert_eq!(shown(json(r#"["a", 1, ["x"], 2]"#)), expect);
-        assert_eq!(
-            shown(text(&["a", "1"], &[("limit", "2"), ("tags", r#"["x"]"#)])),
-            expect
-        );
+        assert_eq!(shown(text(&["a", "1"], &[("limit", "2"), ("tags", r#"["x"]"#)])), expect);
     }
 
     #[test]
@@ -88,19 +66,13 @@ mod tests {
         assert_eq!(shown(json(r#"["a", 1, []]"#)), expect);
         assert_eq!(shown(text(&["a", "1", "[]"], &[])), expect);
         let pair = Signature::new([("a", Type::option(Type::U8)), ("b", Type::U8)], None);
-        assert_eq!(
-            shown(pair.bind(Arguments::new().named("b", Value::U8(1)))),
-            "none, 1"
-        );
+        assert_eq!(shown(pair.bind(Arguments::new().named("b", Value::U8(1)))), "none, 1");
     }
 
     #[test]
     fn an_unquoted_text_is_taken_as_a_string() {
         let check = |ty: Type, text: &str, expect: &str| {
-            let param = Param {
-                name: "name".into(),
-                ty,
-            };
+            let param = Param { name: "name".into(), ty };
             assert_eq!(param.parse(text).unwrap().to_wave(), expect, "{text}");
         };
         check(Type::String, "bob", r#""bob""#);
@@ -112,15 +84,9 @@ mod tests {
         check(Type::option(Type::String), "none", "none");
         check(Type::option(Type::String), r#"some("none")"#, r#"some("none")"#);
         check(Type::option(Type::String), r#""none""#, r#"some("none")"#);
-        let word = Param {
-            name: "tags".into(),
-            ty: Type::list(Type::String),
-        };
+        let word = Param { name: "tags".into(), ty: Type::list(Type::String) };
         assert_snapshot!(word.parse("bob").unwrap_err(), @"expected list<string>, found word bob");
-        let open = Param {
-            name: "name".into(),
-            ty: Type::String,
-        };
+        let open = Param { name: "name".into(), ty: Type::String };
         assert_snapshot!(open.parse(r#""bob"#).unwrap_err(), @r#"line 1, column 1: expected a string with its closing " and no escapes but \\ \" \' \t \n \r \u{…}, found `"bob`"#);
     }
 

@@ -27,10 +27,7 @@ pub struct AttemptOptions {
 impl AttemptOptions {
     /// Options with a new log.
     pub fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            log: Arc::new(LogBook::new(limits.log_bytes, None)),
-        }
+        Self { limits, log: Arc::new(LogBook::new(limits.log_bytes, None)) }
     }
 
     /// Options with a log that the caller keeps.
@@ -79,10 +76,7 @@ impl Function {
     /// Dropping the future stops the guest where it stands and frees all it had; the log keeps what was printed.
     pub async fn attempt(&self, inputs: &[Value], options: &AttemptOptions) -> Result<Outcome, AttemptError> {
         let _ticking = self.component().0.engine.ticker().ticking();
-        let attempt = Attempt {
-            function: self,
-            options,
-        };
+        let attempt = Attempt { function: self, options };
         let outcome = match options.limits.timeout {
             Some(after) => match tokio::time::timeout(after, attempt.run(inputs)).await {
                 Ok(outcome) => outcome,
@@ -110,7 +104,9 @@ impl Attempt<'_> {
     }
 
     async fn run_function(&self, inputs: &[Value]) -> Result<Outcome, AttemptError> {
-        let params: Vec<Val> = inputs.iter().map(values::lower).collect();
+        let params = inputs.iter().zip(self.function.signature().params.iter());
+        let params: Option<Vec<Val>> = params.map(|(input, param)| values::lower(input, &param.ty)).collect();
+        let params = params.ok_or_else(|| internal("an input is not of its parameter's type"))?;
         let mut results = match self.function.signature().result {
             Some(_) => vec![Val::Bool(false)],
             None => Vec::new(),
@@ -133,10 +129,7 @@ impl Attempt<'_> {
         log.close();
         let failure = match called {
             Ok(()) if matches!(results, [Val::Result(Ok(_))]) => None,
-            Ok(()) => Some(Failure::Exit {
-                code: 1,
-                stderr_tail: log.stderr_tail(),
-            }),
+            Ok(()) => Some(Failure::Exit { code: 1, stderr_tail: log.stderr_tail() }),
             Err(error) => {
                 let failure = failure::of_error(&error, &store.data().meter, &self.options.limits, log)?;
                 Some(failure).filter(|failure| !matches!(failure, Failure::Exit { code: 0, .. }))
@@ -147,16 +140,10 @@ impl Attempt<'_> {
         }
         let Some(stdout) = log.take_captured() else {
             let limit = Limit::Result { allowed_bytes: limit };
-            return Ok(Outcome::Failed(Failure::Limit {
-                limit,
-                stderr_tail: log.stderr_tail(),
-            }));
+            return Ok(Outcome::Failed(Failure::Limit { limit, stderr_tail: log.stderr_tail() }));
         };
         let stdout = Value::String(String::from_utf8_lossy(&stdout).into_owned());
-        Ok(Outcome::Completed(Value::Record(vec![(
-            Name::from("stdout"),
-            stdout,
-        )])))
+        Ok(Outcome::Completed(Value::Record(vec![(Name::from("stdout"), stdout)])))
     }
 
     fn store(&self, program: Program) -> Store<Guest> {
@@ -189,7 +176,9 @@ impl Attempt<'_> {
             return Ok(Outcome::Completed(Value::UNIT));
         };
         let value = values::lift(val, ty).ok_or_else(|| internal("the result is not of its type"))?;
-        let Value::Result(result) = value else { return Ok(Outcome::Completed(value)) };
+        let Value::Result(result) = value else {
+            return Ok(Outcome::Completed(value));
+        };
         let unit = |payload: Option<Box<Value>>| payload.map_or(Value::UNIT, |value| *value);
         Ok(match result {
             Ok(payload) => Outcome::Completed(unit(payload)),
@@ -221,11 +210,7 @@ fn program(inputs: &[Value]) -> Program {
 }
 
 fn text(value: &Value) -> Option<String> {
-    if let Value::String(text) = value {
-        Some(text.clone())
-    } else {
-        None
-    }
+    if let Value::String(text) = value { Some(text.clone()) } else { None }
 }
 
 fn internal(what: &str) -> AttemptError {

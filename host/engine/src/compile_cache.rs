@@ -33,10 +33,7 @@ impl CompileCache {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
-                tracing::warn!(
-                    "cannot read compiled code at {}: {error}; compiling again",
-                    path.display()
-                );
+                tracing::warn!("cannot read compiled code at {}: {error}; compiling again", path.display());
                 return None;
             }
         };
@@ -71,8 +68,7 @@ impl CompileCache {
         engine.precompile_compatibility_hash().hash(&mut settings);
         // The hash covers the settings but not the processor, and a directory may be shared by several machines.
         env::consts::ARCH.hash(&mut settings);
-        self.dir
-            .join(format!("{}-{:016x}.cwasm", digest.hex(), settings.finish()))
+        self.dir.join(format!("{}-{:016x}.cwasm", digest.hex(), settings.finish()))
     }
 }
 

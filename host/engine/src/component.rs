@@ -10,6 +10,7 @@ use crate::engine::{Engine, Runtime};
 use crate::function::Function;
 use crate::guest::Guest;
 use crate::import::{Capability, Import};
+use crate::load::one_line;
 use crate::types;
 
 /// A compiled component. Cheap to clone; keep it for as long as its tasks are run.
@@ -111,23 +112,11 @@ impl Component {
             .component_type()
             .imports(&runtime.engine)
             .filter(|(_, item)| !is_only_types(&runtime.engine, &item.ty))
-            .map(|(name, _)| Import {
-                name: name.to_owned(),
-                capability: Capability::of(name),
-            })
+            .map(|(name, _)| Import { name: name.to_owned(), capability: Capability::of(name) })
             .collect();
-        let linked = runtime
-            .linker
-            .instantiate_pre(&compiled)
-            .map_err(|error| why_not_linked(&imports, &error));
-        Self(Arc::new(Inner {
-            engine: engine.clone(),
-            digest,
-            size_bytes,
-            exports,
-            imports,
-            linked,
-        }))
+        let linked =
+            runtime.linker.instantiate_pre(&compiled).map_err(|error| why_not_linked(&imports, &error));
+        Self(Arc::new(Inner { engine: engine.clone(), digest, size_bytes, exports, imports, linked }))
     }
 
     /// The SHA-256 of the component's bytes.
@@ -176,16 +165,10 @@ impl Component {
         if let Some(exact) = exports.iter().find(|export| export.path.to_string() == name) {
             return Ok(exact);
         }
-        let meant: Vec<_> = exports
-            .iter()
-            .filter(|export| export.path.is_meant_by(name))
-            .collect();
+        let meant: Vec<_> = exports.iter().filter(|export| export.path.is_meant_by(name)).collect();
         match meant.as_slice() {
             [only] => Ok(only),
-            [] => Err(FindError::NotFound {
-                name: name.to_owned(),
-                candidates: self.candidates(),
-            }),
+            [] => Err(FindError::NotFound { name: name.to_owned(), candidates: self.candidates() }),
             several => Err(FindError::Ambiguous {
                 name: name.to_owned(),
                 candidates: several.iter().map(|export| export.path.to_string()).collect(),
@@ -197,9 +180,7 @@ impl Component {
         let mut callable = self.0.exports.iter().filter(|export| export.callable.is_ok());
         match (callable.next(), callable.next()) {
             (Some(only), None) => Ok(only),
-            _ => Err(FindError::Unnamed {
-                candidates: self.candidates(),
-            }),
+            _ => Err(FindError::Unnamed { candidates: self.candidates() }),
         }
     }
 
@@ -213,9 +194,7 @@ impl Component {
     }
 
     pub(crate) fn instance_pre(&self) -> Result<&InstancePre<Guest>, FindError> {
-        self.0.linked.as_ref().map_err(|reason| FindError::NotLinked {
-            reason: reason.clone(),
-        })
+        self.0.linked.as_ref().map_err(|reason| FindError::NotLinked { reason: reason.clone() })
     }
 }
 
@@ -255,11 +234,7 @@ fn export(
     function: &ComponentFunc,
 ) -> Option<Export> {
     let index = compiled.get_export_index(interface, path.function())?;
-    let style = if is_program(&path) {
-        Style::Program
-    } else {
-        Style::Function
-    };
+    let style = if is_program(&path) { Style::Program } else { Style::Function };
     let callable = match style {
         Style::Program => Ok(program_signature()),
         Style::Function => types::signature(function).map_err(types::Unwritable::reason),
@@ -268,33 +243,20 @@ fn export(
         true => Err("it is the set-up function of the toolchain that made the component".to_owned()),
         false => Ok(signature),
     });
-    Some(Export {
-        path,
-        callable,
-        style,
-        index,
-    })
+    Some(Export { path, callable, style, index })
 }
 
 fn is_program(path: &ExportPath) -> bool {
     path.function() == "run"
-        && path
-            .interface()
-            .is_some_and(|interface| interface.starts_with("wasi:cli/run@0.2."))
+        && path.interface().is_some_and(|interface| interface.starts_with("wasi:cli/run@0.2."))
 }
 
 /// A program takes argv and stdin; its result is what it printed.
 fn program_signature() -> Signature {
-    let param = |name: &str, ty| Param {
-        name: Name::from(name),
-        ty,
-    };
+    let param = |name: &str, ty| Param { name: Name::from(name), ty };
     let args = Type::Option(Type::List(Type::String.into()).into());
     let stdin = Type::Option(Type::List(Type::U8.into()).into());
-    let stdout = Field {
-        name: Name::from("stdout"),
-        ty: Type::String,
-    };
+    let stdout = Field { name: Name::from("stdout"), ty: Type::String };
     Signature {
         params: [param("args", args), param("stdin", stdin)].into(),
         result: Some(Type::Record([stdout].into())),
@@ -315,9 +277,9 @@ fn is_toolchain_setup(path: &ExportPath, signature: &Signature) -> bool {
 fn is_only_types(engine: &wasmtime::Engine, item: &ComponentItem) -> bool {
     match item {
         ComponentItem::Type(_) => true,
-        ComponentItem::ComponentInstance(instance) => instance
-            .exports(engine)
-            .all(|(_, item)| matches!(item.ty, ComponentItem::Type(_))),
+        ComponentItem::ComponentInstance(instance) => {
+            instance.exports(engine).all(|(_, item)| matches!(item.ty, ComponentItem::Type(_)))
+        }
         ComponentItem::ComponentFunc(_)
         | ComponentItem::CoreFunc(_)
         | ComponentItem::Module(_)
@@ -327,21 +289,12 @@ fn is_only_types(engine: &wasmtime::Engine, item: &ComponentItem) -> bool {
 }
 
 fn why_not_linked(imports: &[Import], error: &wasmtime::Error) -> String {
-    let unknown: Vec<_> = imports
-        .iter()
-        .filter(|i| i.capability == Capability::Unknown)
-        .map(|i| &*i.name)
-        .collect();
+    let unknown: Vec<_> =
+        imports.iter().filter(|i| i.capability == Capability::Unknown).map(|i| &*i.name).collect();
     if unknown.is_empty() {
-        return format!("{error:#}")
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ");
+        return format!("it imports something that this host provides in another form ({})", one_line(error));
     }
-    format!(
-        "it imports {}, which this host does not provide",
-        unknown.join(", ")
-    )
+    format!("it imports {}, which this host does not provide", unknown.join(", "))
 }
 
 fn known(candidates: &[String]) -> String {

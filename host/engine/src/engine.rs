@@ -25,10 +25,7 @@ pub struct EngineOptions {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self {
-            compile_cache_dir: None,
-            max_instances: Self::DEFAULT_MAX_INSTANCES,
-        }
+        Self { compile_cache_dir: None, max_instances: Self::DEFAULT_MAX_INSTANCES }
     }
 }
 
@@ -87,13 +84,7 @@ impl Engine {
         let ticker = Ticker::start().map_err(EngineError::Ticker)?;
         ticker.drive(&lean.engine);
         let compile_cache = options.compile_cache_dir.clone().map(CompileCache::new);
-        Ok(Self(Arc::new(Inner {
-            options,
-            compile_cache,
-            lean,
-            concurrent: OnceLock::new(),
-            ticker,
-        })))
+        Ok(Self(Arc::new(Inner { options, compile_cache, lean, concurrent: OnceLock::new(), ticker })))
     }
 
     /// How many instances may live at once.

@@ -26,11 +26,7 @@ pub(crate) fn of_error(
     if let Some(limit) = reached(error, meter, limits) {
         return Ok(Failure::Limit { limit, stderr_tail });
     }
-    Ok(Failure::Trap(Trap {
-        message: message(error),
-        backtrace: backtrace(error),
-        stderr_tail,
-    }))
+    Ok(Failure::Trap(Trap { message: message(error), backtrace: backtrace(error), stderr_tail }))
 }
 
 /// A trap after a refused growth is put down to the limit: allocators abort when they get no memory.
@@ -39,17 +35,11 @@ fn reached(error: &wasmtime::Error, meter: &Meter, limits: &Limits) -> Option<Li
         return Some(limit);
     }
     if error.downcast_ref() == Some(&wasmtime::Trap::StackOverflow) {
-        return Some(Limit::Stack {
-            allowed_bytes: STACK_BYTES as u64,
-        });
+        return Some(Limit::Stack { allowed_bytes: STACK_BYTES as u64 });
     }
     // wasmtime keeps the type of this error to itself; a test holds the text to it.
-    let is_too_large = error
-        .chain()
-        .any(|cause| cause.to_string().contains("fuel allocated for hostcalls"));
-    is_too_large.then_some(Limit::Result {
-        allowed_bytes: limits.result_bytes,
-    })
+    let is_too_large = error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls"));
+    is_too_large.then_some(Limit::Result { allowed_bytes: limits.result_bytes })
 }
 
 fn message(error: &wasmtime::Error) -> String {
@@ -57,28 +47,17 @@ fn message(error: &wasmtime::Error) -> String {
         Some(trap) => trap.to_string(),
         None => error.root_cause().to_string(),
     };
-    text.strip_prefix("wasm trap: ")
-        .map(str::to_owned)
-        .unwrap_or(text)
+    text.strip_prefix("wasm trap: ").map(str::to_owned).unwrap_or(text)
 }
 
 fn backtrace(error: &wasmtime::Error) -> Vec<Frame> {
-    let frames = error
-        .downcast_ref::<WasmBacktrace>()
-        .map(WasmBacktrace::frames)
-        .unwrap_or_default();
+    let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames).unwrap_or_default();
     frames.iter().map(frame).collect()
 }
 
 fn frame(info: &wasmtime::FrameInfo) -> Frame {
     let symbol = info.symbols().iter().find(|symbol| symbol.file().is_some());
     let source = symbol.and_then(|symbol| Some(format!("{}:{}", symbol.file()?, symbol.line()?)));
-    let function = info
-        .func_name()
-        .map(|name| format!("{:#}", rustc_demangle::demangle(name)));
-    Frame {
-        function,
-        index: info.func_index(),
-        source,
-    }
+    let function = info.func_name().map(|name| format!("{:#}", rustc_demangle::demangle(name)));
+    Frame { function, index: info.func_index(), source }
 }

@@ -31,19 +31,9 @@ impl Function {
         };
         let signature = export.callable.as_ref().map_err(not_callable)?.clone();
         let pre = component.instance_pre()?.clone();
-        let key = TaskKey {
-            component: component.digest(),
-            export: export.path.clone(),
-        };
+        let key = TaskKey { component: component.digest(), export: export.path.clone() };
         let Export { style, index, .. } = *export;
-        Ok(Self(Arc::new(Inner {
-            component: component.clone(),
-            key,
-            signature,
-            style,
-            index,
-            pre,
-        })))
+        Ok(Self(Arc::new(Inner { component: component.clone(), key, signature, style, index, pre })))
     }
 
     /// The component it is in.
@@ -82,8 +72,6 @@ impl Function {
 
 impl fmt::Debug for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Function")
-            .field("key", &self.0.key.to_string())
-            .finish_non_exhaustive()
+        f.debug_struct("Function").field("key", &self.0.key.to_string()).finish_non_exhaustive()
     }
 }

@@ -35,12 +35,7 @@ struct Wasi {
 
 impl Guest {
     pub(crate) fn new(meter: Meter, log: Arc<LogBook>, program: Program) -> Self {
-        Self {
-            meter,
-            log,
-            program,
-            wasi: None,
-        }
+        Self { meter, log, program, wasi: None }
     }
 
     fn wasi(&mut self) -> &mut Wasi {
@@ -58,20 +53,13 @@ impl Guest {
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let wasi = self.wasi();
-        WasiCtxView {
-            ctx: &mut wasi.ctx,
-            table: &mut wasi.table,
-        }
+        WasiCtxView { ctx: &mut wasi.ctx, table: &mut wasi.table }
     }
 }
 
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         let wasi = self.wasi();
-        WasiHttpCtxView {
-            ctx: &mut wasi.http,
-            hooks: &mut wasi.hooks,
-            table: &mut wasi.table,
-        }
+        WasiHttpCtxView { ctx: &mut wasi.http, hooks: &mut wasi.hooks, table: &mut wasi.table }
     }
 }

@@ -8,8 +8,8 @@
 //! let engine = Engine::new(EngineOptions::default())?;          // once in a process
 //! let component = engine.load_file("math.wasm".as_ref())?;      // compiles once; keep it
 //! let add = component.function(Some("add-one"))?;
-//! let report = add.attempt(&[Value::S64(41)], &AttemptOptions::new(Limits::default())).await?;
-//! println!("{}", report.outcome);
+//! let outcome = add.attempt(&[Value::S64(41)], &AttemptOptions::new(Limits::default())).await?;
+//! println!("{outcome}");
 //! # Ok(())
 //! # }
 //! ```

@@ -48,6 +48,9 @@ pub enum LoadError {
     /// The bytes begin like a component, and are not a valid one.
     #[error("the component is malformed: {0}")]
     Malformed(String),
+    /// The component is valid, and asks for more than any instance may have.
+    #[error("the component asks for more than any task may have: {0}")]
+    TooDemanding(String),
     /// The engine that this component needs cannot be set up.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -58,7 +61,9 @@ impl LoadError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => ErrorKind::NotFound,
-            Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => ErrorKind::Denied,
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                ErrorKind::Denied
+            }
             Self::Read { .. } => ErrorKind::Internal,
             Self::Engine(error) => error.kind(),
             Self::Directory { .. }
@@ -66,7 +71,8 @@ impl LoadError {
             | Self::CoreModule
             | Self::NotWebAssembly(_)
             | Self::Text(_)
-            | Self::Malformed(_) => ErrorKind::Invalid,
+            | Self::Malformed(_)
+            | Self::TooDemanding(_) => ErrorKind::Invalid,
         }
     }
 }
@@ -101,13 +107,7 @@ impl Engine {
     fn load_binary(&self, bytes: &[u8]) -> Result<Component, LoadError> {
         let digest = Digest::of(bytes);
         let (runtime, compiled) = self.compiled(bytes, &digest)?;
-        Ok(Component::new(
-            self,
-            runtime,
-            compiled,
-            digest,
-            bytes.len() as u64,
-        ))
+        Ok(Component::new(self, runtime, compiled, digest, bytes.len() as u64))
     }
 
     /// Prefers the lean engine; it refuses, before it compiles anything, what needs component-model async.
@@ -128,7 +128,7 @@ impl Engine {
         }
         match self.compile(concurrent, bytes, digest) {
             Ok(compiled) => Ok((concurrent, compiled)),
-            Err(error) => Err(LoadError::Malformed(one_line(&error))),
+            Err(error) => Err(refusal(&one_line(&error))),
         }
     }
 
@@ -150,6 +150,16 @@ impl Engine {
     }
 }
 
+/// Why wasmtime refused a component. It checks what fits into the pool together with what is valid, and tells them
+/// apart in words only; a test holds it to them.
+fn refusal(error: &str) -> LoadError {
+    const POOL: &str = "does not fit in pooling allocator requirements: ";
+    match error.split_once(POOL) {
+        Some((_, demand)) => LoadError::TooDemanding(demand.to_owned()),
+        None => LoadError::Malformed(error.to_owned()),
+    }
+}
+
 /// What some bytes are, as their beginning tells.
 enum Form {
     Component,
@@ -163,11 +173,7 @@ impl Form {
         const MAGIC: &[u8] = b"\0asm";
         const CORE: &[u8] = &[1, 0, 0, 0];
         if let Some(rest) = bytes.strip_prefix(MAGIC) {
-            return if rest.starts_with(CORE) {
-                Self::CoreModule
-            } else {
-                Self::Component
-            };
+            return if rest.starts_with(CORE) { Self::CoreModule } else { Self::Component };
         }
         match std::str::from_utf8(bytes) {
             Ok(text) if text.trim().is_empty() => Self::Other("the file is empty".to_owned()),
@@ -178,14 +184,9 @@ impl Form {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    let failed = |source| LoadError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| LoadError::Read { path: path.to_owned(), source };
     if fs::metadata(path).map_err(failed)?.is_dir() {
-        return Err(LoadError::Directory {
-            path: path.to_owned(),
-        });
+        return Err(LoadError::Directory { path: path.to_owned() });
     }
     let mut bytes = Vec::new();
     // One byte more than allowed tells that there is more, also where the size is not known before.
@@ -193,9 +194,7 @@ fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
         .and_then(|file| file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes))
         .map_err(failed)?;
     if bytes.len() as u64 > MAX_COMPONENT_BYTES {
-        return Err(LoadError::TooLarge {
-            path: path.to_owned(),
-        });
+        return Err(LoadError::TooLarge { path: path.to_owned() });
     }
     Ok(bytes)
 }
@@ -210,11 +209,8 @@ fn binary(text: &[u8]) -> Result<Vec<u8>, LoadError> {
     }
 }
 
-fn one_line(error: &wasmtime::Error) -> String {
-    format!("{error:#}")
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
+pub(crate) fn one_line(error: &wasmtime::Error) -> String {
+    format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The first bytes as people can read them.

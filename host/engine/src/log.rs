@@ -56,11 +56,7 @@ struct Capture {
 impl LogBook {
     /// An empty log that keeps up to `limit_bytes` of text.
     pub fn new(limit_bytes: u64, echo: Option<Echo>) -> Self {
-        Self {
-            limit_bytes,
-            echo,
-            pages: Mutex::default(),
-        }
+        Self { limit_bytes, echo, pages: Mutex::default() }
     }
 
     /// The lines so far; a line without its break is not yet one.
@@ -70,11 +66,7 @@ impl LogBook {
 
     /// From now on stdout is kept whole, up to `limit` bytes, and is not part of the log.
     pub(crate) fn capture_stdout(&self, limit: u64) {
-        self.pages().captured = Some(Capture {
-            bytes: Vec::new(),
-            limit,
-            overflowed: false,
-        });
+        self.pages().captured = Some(Capture { bytes: Vec::new(), limit, overflowed: false });
     }
 
     /// The captured stdout, or `None` if there was more than its limit.
@@ -97,11 +89,7 @@ impl LogBook {
     /// The last lines of stderr, where a panic message is.
     pub(crate) fn stderr_tail(&self) -> Vec<String> {
         let pages = self.pages();
-        let stderr = pages
-            .lines
-            .iter()
-            .rev()
-            .filter(|line| line.stream == LogStream::Stderr);
+        let stderr = pages.lines.iter().rev().filter(|line| line.stream == LogStream::Stderr);
         let mut tail: Vec<_> = stderr.take(TAIL_LINES).map(|line| line.text.clone()).collect();
         tail.reverse();
         tail
@@ -137,11 +125,7 @@ impl LogBook {
     }
 
     fn keep(&self, pages: &mut Pages, stream: LogStream, text: String) {
-        let line = LogLine {
-            at: SystemTime::now().into(),
-            stream,
-            text,
-        };
+        let line = LogLine { at: SystemTime::now().into(), stream, text };
         if let Some(echo) = &self.echo {
             echo(&line);
         }
@@ -156,9 +140,7 @@ impl LogBook {
 
 impl fmt::Debug for LogBook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LogBook")
-            .field("lines", &self.pages().lines.len())
-            .finish_non_exhaustive()
+        f.debug_struct("LogBook").field("lines", &self.pages().lines.len()).finish_non_exhaustive()
     }
 }
 
@@ -214,17 +196,11 @@ pub(crate) struct LogPipe {
 
 impl LogPipe {
     pub(crate) fn stdout(book: &Arc<LogBook>) -> Self {
-        Self {
-            book: Arc::clone(book),
-            stream: LogStream::Stdout,
-        }
+        Self { book: Arc::clone(book), stream: LogStream::Stdout }
     }
 
     pub(crate) fn stderr(book: &Arc<LogBook>) -> Self {
-        Self {
-            book: Arc::clone(book),
-            stream: LogStream::Stderr,
-        }
+        Self { book: Arc::clone(book), stream: LogStream::Stderr }
     }
 }
 
@@ -284,10 +260,7 @@ mod tests {
     use super::*;
 
     fn texts(book: &LogBook) -> Vec<String> {
-        book.lines()
-            .into_iter()
-            .map(|line| format!("{}: {}", line.stream.name(), line.text))
-            .collect()
+        book.lines().into_iter().map(|line| format!("{}: {}", line.stream.name(), line.text)).collect()
     }
 
     #[test]
@@ -296,10 +269,7 @@ mod tests {
         book.write(LogStream::Stdout, b"one\ntw");
         book.write(LogStream::Stderr, b"oops\r\n");
         book.write(LogStream::Stdout, b"o\n\n\xffend");
-        assert_eq!(
-            texts(&book),
-            ["stdout: one", "stderr: oops", "stdout: two", "stdout: "]
-        );
+        assert_eq!(texts(&book), ["stdout: one", "stderr: oops", "stdout: two", "stdout: "]);
         book.close();
         assert_eq!(texts(&book).last().unwrap(), "stdout: \u{fffd}end");
     }

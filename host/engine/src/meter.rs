@@ -19,14 +19,8 @@ struct Gauge {
 impl Meter {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
-            memory: Gauge {
-                taken: 0,
-                allowed: limits.memory_bytes,
-            },
-            table_elements: Gauge {
-                taken: 0,
-                allowed: limits.table_elements,
-            },
+            memory: Gauge { taken: 0, allowed: limits.memory_bytes },
+            table_elements: Gauge { taken: 0, allowed: limits.table_elements },
             refused: None,
         }
     }
@@ -59,9 +53,7 @@ impl ResourceLimiter for Meter {
     ) -> wasmtime::Result<bool> {
         let fits = self.memory.take(current, desired);
         if !fits {
-            self.refused = Some(Limit::Memory {
-                allowed_bytes: self.memory.allowed,
-            });
+            self.refused = Some(Limit::Memory { allowed_bytes: self.memory.allowed });
         }
         Ok(fits)
     }
@@ -74,9 +66,7 @@ impl ResourceLimiter for Meter {
     ) -> wasmtime::Result<bool> {
         let fits = self.table_elements.take(current, desired);
         if !fits {
-            self.refused = Some(Limit::TableElements {
-                allowed: self.table_elements.allowed,
-            });
+            self.refused = Some(Limit::TableElements { allowed: self.table_elements.allowed });
         }
         Ok(fits)
     }

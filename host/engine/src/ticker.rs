@@ -36,26 +36,17 @@ pub(crate) struct Ticking<'a>(&'a Shared);
 impl Ticker {
     /// Starts the thread.
     pub(crate) fn start() -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            live: AtomicUsize::new(0),
-            state: Mutex::default(),
-            changed: Condvar::new(),
-        });
+        let shared =
+            Arc::new(Shared { live: AtomicUsize::new(0), state: Mutex::default(), changed: Condvar::new() });
         let of_thread = Arc::clone(&shared);
-        thread::Builder::new()
-            .name("hostel-tick".to_owned())
-            .spawn(move || of_thread.tick_until_ended())?;
+        thread::Builder::new().name("hostel-tick".to_owned()).spawn(move || of_thread.tick_until_ended())?;
         Ok(Self(shared))
     }
 
     /// Lets the tick advance `engine` too.
     pub(crate) fn drive(&self, engine: &wasmtime::Engine) {
         let mut state = self.0.lock();
-        if !state
-            .engines
-            .iter()
-            .any(|driven| wasmtime::Engine::same(driven, engine))
-        {
+        if !state.engines.iter().any(|driven| wasmtime::Engine::same(driven, engine)) {
             state.engines.push(engine.clone());
         }
     }
@@ -96,11 +87,7 @@ impl Shared {
             thread::sleep(TICK);
             let mut state = self.lock();
             state.engines.iter().for_each(wasmtime::Engine::increment_epoch);
-            idle_ticks = if self.live.load(Ordering::SeqCst) == 0 {
-                idle_ticks + 1
-            } else {
-                0
-            };
+            idle_ticks = if self.live.load(Ordering::SeqCst) == 0 { idle_ticks + 1 } else { 0 };
             if idle_ticks >= IDLE_TICKS {
                 state.asleep = true;
                 // `live` is read again below: an attempt that began before `asleep` was set did not wake us.

@@ -20,19 +20,10 @@ impl Unwritable {
 pub(crate) fn signature(function: &ComponentFunc) -> Result<Signature, Unwritable> {
     let params = function
         .params()
-        .map(|(name, ty)| {
-            Ok(Param {
-                name: Name::from(name),
-                ty: convert(&ty)?,
-            })
-        })
+        .map(|(name, ty)| Ok(Param { name: Name::from(name), ty: convert(&ty)? }))
         .collect::<Result<Vec<_>, Unwritable>>()?;
     let result = function.results().next().map(|ty| convert(&ty)).transpose()?;
-    Ok(Signature {
-        params: params.into(),
-        result,
-        is_async: function.async_(),
-    })
+    Ok(Signature { params: params.into(), result, is_async: function.async_() })
 }
 
 fn convert(ty: &types::Type) -> Result<Type, Unwritable> {
@@ -59,17 +50,11 @@ fn convert(ty: &types::Type) -> Result<Type, Unwritable> {
             err: result.err().map(|ty| shared(&ty)).transpose()?,
         },
         types::Type::Tuple(tuple) => Type::Tuple(collect(tuple.types().map(|ty| convert(&ty)))?),
-        types::Type::Record(record) => Type::Record(collect(record.fields().map(|field| {
-            Ok(Field {
-                name: Name::from(field.name),
-                ty: convert(&field.ty)?,
-            })
-        }))?),
+        types::Type::Record(record) => Type::Record(collect(
+            record.fields().map(|field| Ok(Field { name: Name::from(field.name), ty: convert(&field.ty)? })),
+        )?),
         types::Type::Variant(variant) => Type::Variant(collect(variant.cases().map(|case| {
-            Ok(Case {
-                name: Name::from(case.name),
-                ty: case.ty.map(|ty| convert(&ty)).transpose()?,
-            })
+            Ok(Case { name: Name::from(case.name), ty: case.ty.map(|ty| convert(&ty)).transpose()? })
         }))?),
         types::Type::Enum(names) => Type::Enum(names.names().map(Name::from).collect()),
         types::Type::Flags(names) => Type::Flags(names.names().map(Name::from).collect()),

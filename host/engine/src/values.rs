@@ -3,44 +3,58 @@
 use hostel_core::{Name, Type, Value};
 use wasmtime::component::Val;
 
-/// Lowers a value in normal form.
-pub(crate) fn lower(value: &Value) -> Val {
-    match value {
-        Value::Bool(value) => Val::Bool(*value),
-        Value::S8(value) => Val::S8(*value),
-        Value::U8(value) => Val::U8(*value),
-        Value::S16(value) => Val::S16(*value),
-        Value::U16(value) => Val::U16(*value),
-        Value::S32(value) => Val::S32(*value),
-        Value::U32(value) => Val::U32(*value),
-        Value::S64(value) => Val::S64(*value),
-        Value::U64(value) => Val::U64(*value),
-        Value::F32(value) => Val::Float32(*value),
-        Value::F64(value) => Val::Float64(*value),
-        Value::Char(value) => Val::Char(*value),
-        Value::String(text) => Val::String(text.clone()),
-        Value::Bytes(bytes) => Val::List(bytes.iter().copied().map(Val::U8).collect()),
-        Value::List(items) => Val::List(items.iter().map(lower).collect()),
-        Value::Map(entries) => Val::Map(
-            entries
-                .iter()
-                .map(|(key, value)| (lower(key), lower(value)))
-                .collect(),
+/// Lowers a value of type `ty`, in normal form; `None` if it is of another type.
+pub(crate) fn lower(value: &Value, ty: &Type) -> Option<Val> {
+    Some(match (value, ty) {
+        (Value::Bool(value), _) => Val::Bool(*value),
+        (Value::S8(value), _) => Val::S8(*value),
+        (Value::U8(value), _) => Val::U8(*value),
+        (Value::S16(value), _) => Val::S16(*value),
+        (Value::U16(value), _) => Val::U16(*value),
+        (Value::S32(value), _) => Val::S32(*value),
+        (Value::U32(value), _) => Val::U32(*value),
+        (Value::S64(value), _) => Val::S64(*value),
+        (Value::U64(value), _) => Val::U64(*value),
+        (Value::F32(value), _) => Val::Float32(*value),
+        (Value::F64(value), _) => Val::Float64(*value),
+        (Value::Char(value), _) => Val::Char(*value),
+        (Value::String(text), _) => Val::String(text.clone()),
+        (Value::Bytes(bytes), _) => Val::List(bytes.iter().copied().map(Val::U8).collect()),
+        (Value::List(items), Type::List(item)) => Val::List(lower_all(items, item)?),
+        (Value::List(items), Type::FixedList(item, _)) => Val::FixedLengthList(lower_all(items, item)?),
+        (Value::Map(entries), Type::Map(key, value)) => {
+            let lower_entry = |(k, v): &(Value, Value)| Some((lower(k, key)?, lower(v, value)?));
+            Val::Map(entries.iter().map(lower_entry).collect::<Option<_>>()?)
+        }
+        (Value::Record(values), Type::Record(fields)) => {
+            let named = values.iter().zip(fields.iter());
+            Val::Record(
+                named
+                    .map(|((name, value), field)| Some((name.to_string(), lower(value, &field.ty)?)))
+                    .collect::<Option<_>>()?,
+            )
+        }
+        (Value::Tuple(items), Type::Tuple(types)) => Val::Tuple(
+            items.iter().zip(types.iter()).map(|(item, ty)| lower(item, ty)).collect::<Option<_>>()?,
         ),
-        Value::Record(fields) => Val::Record(
-            fields
-                .iter()
-                .map(|(name, value)| (name.to_string(), lower(value)))
-                .collect(),
-        ),
-        Value::Tuple(items) => Val::Tuple(items.iter().map(lower).collect()),
-        Value::Variant(case, payload) => Val::Variant(case.to_string(), boxed(payload.as_deref())),
-        Value::Enum(case) => Val::Enum(case.to_string()),
-        Value::Option(payload) => Val::Option(boxed(payload.as_deref())),
-        Value::Result(Ok(payload)) => Val::Result(Ok(boxed(payload.as_deref()))),
-        Value::Result(Err(payload)) => Val::Result(Err(boxed(payload.as_deref()))),
-        Value::Flags(names) => Val::Flags(names.iter().map(Name::to_string).collect()),
-    }
+        (Value::Variant(name, payload), Type::Variant(cases)) => {
+            let case = cases.iter().find(|case| case.name == *name)?;
+            Val::Variant(name.to_string(), lower_payload(payload.as_deref(), case.ty.as_ref())?)
+        }
+        (Value::Enum(name), _) => Val::Enum(name.to_string()),
+        (Value::Option(payload), Type::Option(ty)) => {
+            let ty = payload.is_some().then_some(&**ty);
+            Val::Option(lower_payload(payload.as_deref(), ty)?)
+        }
+        (Value::Result(Ok(payload)), Type::Result { ok, .. }) => {
+            Val::Result(Ok(lower_payload(payload.as_deref(), ok.as_deref())?))
+        }
+        (Value::Result(Err(payload)), Type::Result { err, .. }) => {
+            Val::Result(Err(lower_payload(payload.as_deref(), err.as_deref())?))
+        }
+        (Value::Flags(names), _) => Val::Flags(names.iter().map(Name::to_string).collect()),
+        _ => return None,
+    })
 }
 
 /// Lifts a value of type `ty`, in normal form; `None` if wasmtime gave a value of another type, which it never should.
@@ -75,11 +89,7 @@ pub(crate) fn lift(val: Val, ty: &Type) -> Option<Value> {
                 .collect::<Option<_>>()?,
         ),
         (Val::Tuple(items), Type::Tuple(types)) => Value::Tuple(
-            items
-                .into_iter()
-                .zip(types.iter())
-                .map(|(item, ty)| lift(item, ty))
-                .collect::<Option<_>>()?,
+            items.into_iter().zip(types.iter()).map(|(item, ty)| lift(item, ty)).collect::<Option<_>>()?,
         ),
         (Val::Variant(name, payload), Type::Variant(cases)) => {
             let case = cases.iter().find(|case| *case.name == *name)?;
@@ -97,18 +107,22 @@ pub(crate) fn lift(val: Val, ty: &Type) -> Option<Value> {
             Value::Result(Err(lift_payload(payload, err.as_deref())?))
         }
         (Val::Flags(set), Type::Flags(names)) => Value::Flags(
-            names
-                .iter()
-                .filter(|name| set.iter().any(|one| **one == ***name))
-                .cloned()
-                .collect(),
+            names.iter().filter(|name| set.iter().any(|one| **one == ***name)).cloned().collect(),
         ),
         _ => return None,
     })
 }
 
-fn boxed(payload: Option<&Value>) -> Option<Box<Val>> {
-    payload.map(|payload| Box::new(lower(payload)))
+fn lower_all(items: &[Value], item: &Type) -> Option<Vec<Val>> {
+    items.iter().map(|value| lower(value, item)).collect()
+}
+
+fn lower_payload(payload: Option<&Value>, ty: Option<&Type>) -> Option<Option<Box<Val>>> {
+    match (payload, ty) {
+        (Some(payload), Some(ty)) => Some(Some(Box::new(lower(payload, ty)?))),
+        (None, None) => Some(None),
+        (Some(_), None) | (None, Some(_)) => None,
+    }
 }
 
 fn list(items: Vec<Val>, item: &Type) -> Option<Value> {

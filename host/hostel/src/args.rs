@@ -42,9 +42,7 @@ where
     I: IntoIterator<Item: IntoValue + 'static>,
     I::IntoIter: Send + 'static,
 {
-    Each {
-        values: Box::new(values.into_iter().map(IntoValue::into_value)),
-    }
+    Each { values: Box::new(values.into_iter().map(IntoValue::into_value)) }
 }
 
 /// What can be an argument: any [`IntoValue`], a [`Value`], or [`each`].
@@ -141,11 +139,7 @@ impl Args {
         if self.each().next().is_none() {
             return Err(SubmitError::NothingMapped);
         }
-        Ok(Rows {
-            args: self,
-            row: 0,
-            ended: false,
-        })
+        Ok(Rows { args: self, row: 0, ended: false })
     }
 
     fn each(&self) -> impl Iterator<Item = &Each> {
@@ -172,9 +166,7 @@ impl Each {
 
 impl fmt::Debug for Each {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Each")
-            .field("length", &self.known_length())
-            .finish()
+        f.debug_struct("Each").field("length", &self.known_length()).finish()
     }
 }
 
@@ -189,14 +181,10 @@ pub(crate) struct Rows {
 impl Rows {
     /// The next value of each mapped argument; `None` for those that have ended.
     fn next_values(&mut self) -> Vec<Option<Value>> {
-        let each = self
-            .args
-            .items
-            .iter_mut()
-            .filter_map(|(_, Arg(kind))| match kind {
-                Kind::Each(each) => Some(each),
-                Kind::Value(_) => None,
-            });
+        let each = self.args.items.iter_mut().filter_map(|(_, Arg(kind))| match kind {
+            Kind::Each(each) => Some(each),
+            Kind::Value(_) => None,
+        });
         each.map(|each| each.values.next()).collect()
     }
 
@@ -208,9 +196,8 @@ impl Rows {
                 Kind::Value(value) => Some(value.clone()),
                 Kind::Each(_) => mapped.next(),
             };
-            arguments = value
-                .into_iter()
-                .fold(arguments, |arguments, value| add(arguments, name.clone(), value));
+            arguments =
+                value.into_iter().fold(arguments, |arguments, value| add(arguments, name.clone(), value));
         }
         arguments
     }
@@ -229,14 +216,8 @@ impl Iterator for Rows {
             return Some(Ok(self.arguments(values.into_iter().flatten().collect())));
         }
         self.ended = true;
-        let lengths = values
-            .iter()
-            .map(|value| self.row + usize::from(value.is_some()))
-            .collect();
-        values
-            .iter()
-            .any(Option::is_some)
-            .then_some(Err(SubmitError::LengthsDiffer { lengths }))
+        let lengths = values.iter().map(|value| self.row + usize::from(value.is_some())).collect();
+        values.iter().any(Option::is_some).then_some(Err(SubmitError::LengthsDiffer { lengths }))
     }
 }
 
@@ -253,9 +234,7 @@ mod tests {
 
     #[test]
     fn arguments_are_positional_or_named() {
-        let arguments = args![1, "two", rate = 0.5, "model-config" = true,]
-            .single()
-            .unwrap();
+        let arguments = args![1, "two", rate = 0.5, "model-config" = true,].single().unwrap();
         assert_eq!(arguments.positional, [Value::S32(1), Value::String("two".into())]);
         let names: Vec<_> = arguments.named.iter().map(|(name, _)| &**name).collect();
         assert_eq!(names, ["rate", "model-config"]);
@@ -275,11 +254,8 @@ mod tests {
 
     #[test]
     fn rows_go_in_lockstep() {
-        let rows: Vec<_> = args![each(0..3), 7, y = each(["a", "b", "c"])]
-            .rows()
-            .unwrap()
-            .map(Result::unwrap)
-            .collect();
+        let rows: Vec<_> =
+            args![each(0..3), 7, y = each(["a", "b", "c"])].rows().unwrap().map(Result::unwrap).collect();
         assert_eq!(rows.len(), 3);
         assert_eq!(rows[2].positional, [Value::S32(2), Value::S32(7)]);
         assert_eq!(rows[2].named, [("y".into(), Value::String("c".into()))]);
@@ -289,19 +265,13 @@ mod tests {
     #[test]
     fn lengths_that_differ_are_an_error() {
         let error = args![each(0..3), each(0..5)].rows().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the mapped arguments have different lengths: 3, 5"
-        );
+        assert_eq!(error.to_string(), "the mapped arguments have different lengths: 3, 5");
         // Lengths that nobody knows before are noticed when one ends.
         let unknown = |n: i32| each((0..n).filter(|_| true));
         let mut rows = args![unknown(2), unknown(3)].rows().unwrap();
         assert!(rows.next().unwrap().is_ok() && rows.next().unwrap().is_ok());
         let error = rows.next().unwrap().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the mapped arguments have different lengths: 2, 3"
-        );
+        assert_eq!(error.to_string(), "the mapped arguments have different lengths: 2, 3");
         assert!(rows.next().is_none());
     }
 }

@@ -81,30 +81,17 @@ impl HostBuilder {
     /// [`BuildError::Settings`] with everything that is wrong with the settings, or what the machine refused.
     pub fn build(self) -> Result<Host, BuildError> {
         let problems = self.problems();
-        if problems.is_empty() {
-            Host::start(&self)
-        } else {
-            Err(BuildError::Settings(Problems(problems)))
-        }
+        if problems.is_empty() { Host::start(&self) } else { Err(BuildError::Settings(Problems(problems))) }
     }
 
     fn problems(&self) -> Vec<String> {
         let at_least_one =
             |what: &str, value: u64| (value == 0).then(|| format!("{what} is 0: expected at least 1"));
-        let workers = (self.max_workers > Self::MAX_WORKERS).then(|| {
-            format!(
-                "max_workers is {}: expected at most {}",
-                self.max_workers,
-                Self::MAX_WORKERS
-            )
-        });
+        let workers = (self.max_workers > Self::MAX_WORKERS)
+            .then(|| format!("max_workers is {}: expected at most {}", self.max_workers, Self::MAX_WORKERS));
         let data_dir = self.data_dir.as_ref().filter(|dir| dir.is_file());
-        let data_dir = data_dir.map(|dir| {
-            format!(
-                "data_dir is {}: expected a directory, found a file",
-                dir.display()
-            )
-        });
+        let data_dir =
+            data_dir.map(|dir| format!("data_dir is {}: expected a directory, found a file", dir.display()));
         [
             at_least_one("max_workers", self.max_workers as u64),
             workers,

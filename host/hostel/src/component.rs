@@ -28,9 +28,7 @@ impl Component {
     /// [`FindError`] if there is none or more than one, if it is not callable, or if the component imports what this
     /// host does not provide.
     pub fn task(&self, export: &str) -> Result<Task, FindError> {
-        self.inner
-            .function(Some(export))
-            .map(|function| Task::new(Arc::clone(&self.shared), function))
+        self.inner.function(Some(export)).map(|function| Task::new(Arc::clone(&self.shared), function))
     }
 
     /// The task of a component that has only one.
@@ -39,9 +37,7 @@ impl Component {
     ///
     /// [`FindError`] as [`Component::task`] does, and if there is not exactly one.
     pub fn only_task(&self) -> Result<Task, FindError> {
-        self.inner
-            .function(None)
-            .map(|function| Task::new(Arc::clone(&self.shared), function))
+        self.inner.function(None).map(|function| Task::new(Arc::clone(&self.shared), function))
     }
 
     /// The SHA-256 of the component's bytes, which is its identity.

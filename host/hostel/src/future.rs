@@ -113,10 +113,7 @@ impl TaskFuture {
     pub async fn result_timeout<T: FromValue>(&self, timeout: Duration) -> Result<T, ResultError> {
         match timed(&self.0, timeout, self.outcome()).await {
             Some(outcome) => self.result_of(&outcome),
-            None => Err(ResultError::NotYet {
-                run: self.id(),
-                waited: timeout,
-            }),
+            None => Err(ResultError::NotYet { run: self.id(), waited: timeout }),
         }
     }
 
@@ -126,14 +123,8 @@ impl TaskFuture {
             Outcome::Completed(value) => {
                 T::from_value(value.clone()).map_err(|source| ResultError::Type { run, source })
             }
-            Outcome::Failed(failure) => Err(ResultError::Failed {
-                run,
-                failure: failure.clone(),
-            }),
-            Outcome::Crashed { reason } => Err(ResultError::Crashed {
-                run,
-                reason: reason.clone(),
-            }),
+            Outcome::Failed(failure) => Err(ResultError::Failed { run, failure: failure.clone() }),
+            Outcome::Crashed { reason } => Err(ResultError::Crashed { run, reason: reason.clone() }),
             Outcome::Cancelled => Err(ResultError::Cancelled { run }),
         }
     }

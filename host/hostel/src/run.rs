@@ -58,11 +58,7 @@ impl Run {
     /// A run that is born Pending. `inputs` are in normal form and in the order of the parameters.
     pub(crate) fn new(id: RunId, task: Task, key: Option<CacheKey>, inputs: Vec<Value>) -> Self {
         let mut history = Vec::with_capacity(USUAL_STATES);
-        history.push(Transition {
-            at: now(),
-            state: State::Pending,
-            cause: None,
-        });
+        history.push(Transition { at: now(), state: State::Pending, cause: None });
         let cell = Cell {
             state: State::Pending,
             history,
@@ -72,12 +68,7 @@ impl Run {
             wakers: Vec::new(),
             callbacks: Vec::new(),
         };
-        Self {
-            id,
-            task,
-            key,
-            cell: Mutex::new(cell),
-        }
+        Self { id, task, key, cell: Mutex::new(cell) }
     }
 
     pub(crate) fn id(&self) -> RunId {
@@ -139,9 +130,8 @@ impl Run {
     /// Ends a run that has not begun with the value another run made, if the first cache layers have it.
     pub(crate) fn end_from_memory(&self) {
         let cache = &self.task.shared().cache;
-        if let Some((value, producer)) = self
-            .key_to_look_up()
-            .and_then(|key| cache.get_quick(key, self.task.completed_type()))
+        if let Some((value, producer)) =
+            self.key_to_look_up().and_then(|key| cache.get_quick(key, self.task.completed_type()))
         {
             self.finish(Event::CacheHit { producer }, Outcome::Completed(value));
         }
@@ -153,9 +143,8 @@ impl Run {
             return None;
         }
         let cache = &self.task.shared().cache;
-        if let Some((value, producer)) = self
-            .key_to_look_up()
-            .and_then(|key| cache.get(key, self.task.completed_type()))
+        if let Some((value, producer)) =
+            self.key_to_look_up().and_then(|key| cache.get(key, self.task.completed_type()))
         {
             self.finish(Event::CacheHit { producer }, Outcome::Completed(value));
             return None;
@@ -179,17 +168,12 @@ impl Run {
 
     /// The attempt came to its end by itself.
     pub(crate) fn end(&self, result: Result<Outcome, AttemptError>) {
-        let outcome = result.unwrap_or_else(|error| Outcome::Crashed {
-            reason: error.to_string(),
-        });
+        let outcome = result.unwrap_or_else(|error| Outcome::Crashed { reason: error.to_string() });
         if self.is_cancelling() {
             return self.stopped();
         }
         if let (Outcome::Completed(value), Some(key)) = (&outcome, &self.key) {
-            self.task
-                .shared()
-                .cache
-                .put(key, value, self.task.completed_type(), self.id);
+            self.task.shared().cache.put(key, value, self.task.completed_type(), self.id);
         }
         let event = match &outcome {
             Outcome::Completed(_) => Event::Completed,
@@ -258,21 +242,14 @@ impl Cell {
     /// The only place in which a run's state changes.
     fn apply(&mut self, event: Event) -> Result<(), hostel_core::IllegalTransition> {
         self.state = self.state.apply(event)?;
-        self.history.push(Transition {
-            at: now(),
-            state: self.state,
-            cause: Some(event),
-        });
+        self.history.push(Transition { at: now(), state: self.state, cause: Some(event) });
         Ok(())
     }
 }
 
 fn call(callback: Callback) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(callback)) {
-        tracing::error!(
-            "a callback at the end of a run failed: {}",
-            panic_text(panic.as_ref())
-        );
+        tracing::error!("a callback at the end of a run failed: {}", panic_text(panic.as_ref()));
     }
 }
 

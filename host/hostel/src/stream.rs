@@ -83,11 +83,7 @@ impl MapStream {
     fn submit(&mut self, context: &mut Context<'_>) {
         while !self.exhausted && self.flight.len() < self.window && self.has_room(context) {
             let held = self.held.take().map(Ok);
-            let inputs = held.or_else(|| {
-                self.rows
-                    .next()
-                    .map(|row| row.and_then(|row| self.task.bind(row)))
-            });
+            let inputs = held.or_else(|| self.rows.next().map(|row| row.and_then(|row| self.task.bind(row))));
             match inputs {
                 Some(Ok(inputs)) => self.submit_one(inputs),
                 Some(Err(error)) => self.end(Some(error)),
@@ -114,10 +110,7 @@ impl MapStream {
     }
 
     fn has_room(&mut self, context: &mut Context<'_>) -> bool {
-        let full = self
-            .room
-            .as_mut()
-            .is_some_and(|room| room.as_mut().poll(context).is_pending());
+        let full = self.room.as_mut().is_some_and(|room| room.as_mut().poll(context).is_pending());
         if !full {
             self.room = None;
         }
@@ -147,10 +140,7 @@ impl Flight {
                 let Some(next) = futures.front() else {
                     return Poll::Ready(None);
                 };
-                next.job()
-                    .run()
-                    .poll_outcome(context)
-                    .map(|_| futures.pop_front())
+                next.job().run().poll_outcome(context).map(|_| futures.pop_front())
             }
             Self::AsCompleted(ended) => Pin::new(ended).poll_next(context),
         }

@@ -44,21 +44,14 @@ pub(crate) struct Options {
 
 impl Task {
     pub(crate) fn new(shared: Arc<Shared>, function: Function) -> Self {
-        Self(Arc::new(Inner {
-            shared,
-            function,
-            options: Options::default(),
-        }))
+        Self(Arc::new(Inner { shared, function, options: Options::default() }))
     }
 
     /// Stops each attempt that is still executing after this long, in the state `TimedOut`: whether it computes,
     /// sleeps or waits, within a few milliseconds. Zero and more than a year are refused when a run is submitted.
     #[must_use]
     pub fn timeout(self, after: Duration) -> Self {
-        let limits = Limits {
-            timeout: Some(after),
-            ..self.0.options.limits
-        };
+        let limits = Limits { timeout: Some(after), ..self.0.options.limits };
         self.limits(limits)
     }
 
@@ -170,10 +163,7 @@ impl Task {
     ///
     /// As [`Task::submit`], and for lengths that differ or nothing marked. Nothing runs then.
     pub fn map(&self, args: Args) -> Result<Vec<TaskFuture>, SubmitError> {
-        let rows = args
-            .rows()?
-            .map(|row| self.bind(row?))
-            .collect::<Result<Vec<_>, _>>()?;
+        let rows = args.rows()?.map(|row| self.bind(row?)).collect::<Result<Vec<_>, _>>()?;
         rows.into_iter()
             .map(|inputs| self.submit_inputs(inputs, |job| self.0.shared.runner.push(job)))
             .collect()
@@ -196,11 +186,7 @@ impl Task {
         let inputs = self.signature().bind(arguments)?;
         let bytes = inputs.iter().map(Value::footprint).sum::<usize>() as u64;
         let limit = self.0.options.limits.input_bytes;
-        if bytes > limit {
-            Err(SubmitError::InputTooLarge { bytes, limit })
-        } else {
-            Ok(inputs)
-        }
+        if bytes > limit { Err(SubmitError::InputTooLarge { bytes, limit }) } else { Ok(inputs) }
     }
 
     pub(crate) fn try_submit_inputs(&self, inputs: Vec<Value>) -> Result<TaskFuture, SubmitError> {
@@ -214,16 +200,11 @@ impl Task {
     ) -> Result<TaskFuture, SubmitError> {
         let id = RunId::from_uuid(Uuid::now_v7());
         let key = self.cache_key(&inputs);
-        let job = Job::new(
-            Run::new(id, self.clone(), key, inputs),
-            Arc::clone(&self.0.shared.runner),
-        );
+        let job = Job::new(Run::new(id, self.clone(), key, inputs), Arc::clone(&self.0.shared.runner));
         job.run().end_from_memory();
         if !job.run().state().is_terminal() {
             push(&job).map_err(|error| match error {
-                PushError::Full => SubmitError::QueueFull {
-                    capacity: self.0.shared.queue_capacity,
-                },
+                PushError::Full => SubmitError::QueueFull { capacity: self.0.shared.queue_capacity },
                 PushError::Closed => SubmitError::ShutDown,
             })?;
         }
@@ -237,10 +218,7 @@ impl Task {
         }
         let params = self.signature().params.iter();
         // Inputs are in normal form, so they all have canonical bytes.
-        let canonical = inputs
-            .iter()
-            .zip(params)
-            .map(|(input, param)| input.to_canonical(&param.ty));
+        let canonical = inputs.iter().zip(params).map(|(input, param)| input.to_canonical(&param.ty));
         let canonical = canonical.collect::<Result<Vec<_>, _>>().ok()?;
         CacheKey::derive(policy, self.key(), canonical.iter().map(Vec::as_slice))
     }
@@ -265,8 +243,6 @@ impl Task {
 
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task")
-            .field("key", &self.key().to_string())
-            .finish_non_exhaustive()
+        f.debug_struct("Task").field("key", &self.key().to_string()).finish_non_exhaustive()
     }
 }

@@ -95,9 +95,7 @@ impl AsCompleted {
 
     /// Cancels the runs that have not been given; they still are.
     pub(crate) fn cancel(&self) {
-        self.unfinished
-            .iter()
-            .for_each(|ById(future)| _ = future.cancel());
+        self.unfinished.iter().for_each(|ById(future)| _ = future.cancel());
     }
 
     /// Adds a run to those that are to be given.
@@ -144,9 +142,7 @@ impl Drop for AsCompleted {
     /// Runs that go on for long must not gather the callbacks of those who no longer wait.
     fn drop(&mut self) {
         let owner = Arc::as_ptr(&self.ended).addr();
-        self.unfinished
-            .iter()
-            .for_each(|ById(future)| future.job().run().forget(owner));
+        self.unfinished.iter().for_each(|ById(future)| future.job().run().forget(owner));
     }
 }
 
@@ -165,9 +161,7 @@ impl std::hash::Hash for ById {
 }
 
 fn is_completed(future: &TaskFuture) -> bool {
-    future
-        .try_outcome()
-        .is_some_and(|outcome| matches!(*outcome, Outcome::Completed(_)))
+    future.try_outcome().is_some_and(|outcome| matches!(*outcome, Outcome::Completed(_)))
 }
 
 fn distinct(futures: impl IntoIterator<Item = TaskFuture>) -> impl Iterator<Item = TaskFuture> {

@@ -78,10 +78,7 @@ mod tests {
     use crate::ExportPath;
 
     fn key(policy: CachePolicy, component: &[u8], export: &str, inputs: &[&[u8]]) -> Option<CacheKey> {
-        let task = TaskKey {
-            component: Digest::of(component),
-            export: ExportPath::top_level(export),
-        };
+        let task = TaskKey { component: Digest::of(component), export: ExportPath::top_level(export) };
         CacheKey::derive(policy, &task, inputs.iter().copied())
     }
 

@@ -46,21 +46,19 @@ impl CachePolicy {
 impl Add for CachePolicy {
     type Output = Self;
 
-    #[expect(clippy::suspicious_arithmetic_impl, reason = "a set of facts is added to as bits are: twice is once")]
+    #[expect(
+        clippy::suspicious_arithmetic_impl,
+        reason = "a set of facts is added to as bits are: twice is once"
+    )]
     fn add(self, other: Self) -> Self {
-        Self {
-            facts: self.facts | other.facts,
-        }
+        Self { facts: self.facts | other.facts }
     }
 }
 
 impl fmt::Display for CachePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named: Vec<_> = Self::FACTS
-            .into_iter()
-            .filter(|&(_, fact)| self.includes(fact))
-            .map(|(name, _)| name)
-            .collect();
+        let named: Vec<_> =
+            Self::FACTS.into_iter().filter(|&(_, fact)| self.includes(fact)).map(|(name, _)| name).collect();
         f.write_str(if named.is_empty() { "none" } else { "" })?;
         f.write_str(&named.join(" + "))
     }
@@ -90,19 +88,11 @@ impl FromStr for CachePolicy {
         if text.trim() == "none" {
             return Ok(Self::NONE);
         }
-        text.split('+')
-            .map(str::trim)
-            .try_fold(Self::NONE, |policy, word| {
-                let fact = Self::FACTS
-                    .into_iter()
-                    .find(|&(name, _)| name == word)
-                    .map(|(_, fact)| fact);
-                let error = || ParsePolicyError {
-                    policy: text.to_owned(),
-                    fact: word.to_owned(),
-                };
-                fact.map(|fact| policy + fact).ok_or_else(error)
-            })
+        text.split('+').map(str::trim).try_fold(Self::NONE, |policy, word| {
+            let fact = Self::FACTS.into_iter().find(|&(name, _)| name == word).map(|(_, fact)| fact);
+            let error = || ParsePolicyError { policy: text.to_owned(), fact: word.to_owned() };
+            fact.map(|fact| policy + fact).ok_or_else(error)
+        })
     }
 }
 
@@ -118,11 +108,7 @@ mod tests {
         };
         check("none", CachePolicy::NONE, "none");
         check("inputs", CachePolicy::INPUTS, "inputs");
-        check(
-            "task-source+inputs",
-            CachePolicy::INPUTS + CachePolicy::TASK_SOURCE,
-            "inputs + task-source",
-        );
+        check("task-source+inputs", CachePolicy::INPUTS + CachePolicy::TASK_SOURCE, "inputs + task-source");
     }
 
     #[test]

@@ -126,11 +126,7 @@ impl Form for Value {
     }
 
     fn boolean(&self) -> Option<bool> {
-        if let Self::Bool(truth) = self {
-            Some(*truth)
-        } else {
-            None
-        }
+        if let Self::Bool(truth) = self { Some(*truth) } else { None }
     }
 
     fn integer(&self, _: &Type) -> Result<i128, Miss> {
@@ -146,62 +142,34 @@ impl Form for Value {
     }
 
     fn character(&self) -> Option<char> {
-        if let Self::Char(character) = self {
-            Some(*character)
-        } else {
-            None
-        }
+        if let Self::Char(character) = self { Some(*character) } else { None }
     }
 
     fn string(self, ty: &Type) -> Result<String, ValueError> {
-        if let Self::String(text) = self {
-            Ok(text)
-        } else {
-            Err(self.mismatch(ty))
-        }
+        if let Self::String(text) = self { Ok(text) } else { Err(self.mismatch(ty)) }
     }
 
     fn bytes(self) -> Result<Vec<u8>, Self> {
-        if let Self::Bytes(bytes) = self {
-            Ok(bytes)
-        } else {
-            Err(self)
-        }
+        if let Self::Bytes(bytes) = self { Ok(bytes) } else { Err(self) }
     }
 
     fn list(self, ty: &Type) -> Result<impl ExactSizeIterator<Item = Self>, ValueError> {
         if let Self::Bytes(bytes) = self {
             return Ok(bytes.into_iter().map(Self::U8).collect::<Vec<_>>().into_iter());
         }
-        if let Self::List(items) = self {
-            Ok(items.into_iter())
-        } else {
-            Err(self.mismatch(ty))
-        }
+        if let Self::List(items) = self { Ok(items.into_iter()) } else { Err(self.mismatch(ty)) }
     }
 
     fn tuple(self, ty: &Type) -> Result<impl ExactSizeIterator<Item = Self>, ValueError> {
-        if let Self::Tuple(items) = self {
-            Ok(items.into_iter())
-        } else {
-            Err(self.mismatch(ty))
-        }
+        if let Self::Tuple(items) = self { Ok(items.into_iter()) } else { Err(self.mismatch(ty)) }
     }
 
     fn entries(self) -> Result<Vec<(Self, Self)>, Self> {
-        if let Self::Map(entries) = self {
-            Ok(entries)
-        } else {
-            Err(self)
-        }
+        if let Self::Map(entries) = self { Ok(entries) } else { Err(self) }
     }
 
     fn fields(self, ty: &Type) -> Result<impl Iterator<Item = (Name, Self)>, ValueError> {
-        if let Self::Record(fields) = self {
-            Ok(fields.into_iter())
-        } else {
-            Err(self.mismatch(ty))
-        }
+        if let Self::Record(fields) = self { Ok(fields.into_iter()) } else { Err(self.mismatch(ty)) }
     }
 
     fn case(self, ty: &Type) -> Result<(Name, Option<Self>), ValueError> {
@@ -218,11 +186,7 @@ impl Form for Value {
         if let Self::Option(payload) = self {
             return Ok(unbox(payload));
         }
-        if let Self::Result(_) = self {
-            Err(self.mismatch(ty))
-        } else {
-            Ok(Some(self))
-        }
+        if let Self::Result(_) = self { Err(self.mismatch(ty)) } else { Ok(Some(self)) }
     }
 
     fn result(self, ty: &Type, _: Option<&Type>) -> Result<Outcome<Self>, ValueError> {
@@ -233,11 +197,7 @@ impl Form for Value {
     }
 
     fn flags(self, ty: &Type) -> Result<impl Iterator<Item = Name>, ValueError> {
-        if let Self::Flags(names) = self {
-            Ok(names.into_iter())
-        } else {
-            Err(self.mismatch(ty))
-        }
+        if let Self::Flags(names) = self { Ok(names.into_iter()) } else { Err(self.mismatch(ty)) }
     }
 }
 

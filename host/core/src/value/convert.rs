@@ -52,11 +52,7 @@ pub trait FromValue: Sized {
         let Value::List(items) = value else {
             return Err(wrong("list", &value));
         };
-        items
-            .into_iter()
-            .enumerate()
-            .map(|(index, item)| element(index, item))
-            .collect()
+        items.into_iter().enumerate().map(|(index, item)| element(index, item)).collect()
     }
 }
 
@@ -77,11 +73,7 @@ macro_rules! from_scalar {
     ($kind:ident) => {
         fn from_value(value: Value) -> Result<Self, ValueError> {
             let value = read(value, &Type::$kind)?;
-            if let Value::$kind(scalar) = value {
-                Ok(scalar)
-            } else {
-                Err(value.mismatch(&Type::$kind))
-            }
+            if let Value::$kind(scalar) = value { Ok(scalar) } else { Err(value.mismatch(&Type::$kind)) }
         }
     };
 }
@@ -119,11 +111,7 @@ impl FromValue for u8 {
     fn list_from_value(value: Value) -> Result<Vec<Self>, ValueError> {
         let ty = Type::list(Type::U8);
         let value = read(value, &ty)?;
-        if let Value::Bytes(bytes) = value {
-            Ok(bytes)
-        } else {
-            Err(value.mismatch(&ty))
-        }
+        if let Value::Bytes(bytes) = value { Ok(bytes) } else { Err(value.mismatch(&ty)) }
     }
 }
 
@@ -135,11 +123,7 @@ impl IntoValue for () {
 
 impl FromValue for () {
     fn from_value(value: Value) -> Result<Self, ValueError> {
-        if value.is_nothing() {
-            Ok(())
-        } else {
-            Err(wrong("no value", &value))
-        }
+        if value.is_nothing() { Ok(()) } else { Err(wrong("no value", &value)) }
     }
 }
 
@@ -223,13 +207,7 @@ fn tuple<const LENGTH: usize>(value: Value) -> Result<[Value; LENGTH], ValueErro
         return Err(wrong("tuple", &value));
     };
     let found = items.len();
-    items.try_into().map_err(|_| {
-        Problem::Length {
-            expected: LENGTH,
-            found,
-        }
-        .into()
-    })
+    items.try_into().map_err(|_| Problem::Length { expected: LENGTH, found }.into())
 }
 
 fn element<T: FromValue>(index: usize, item: Value) -> Result<T, ValueError> {

@@ -129,10 +129,7 @@ impl ValueError {
 
 impl From<Problem> for ValueError {
     fn from(problem: Problem) -> Self {
-        Self {
-            steps: Vec::new(),
-            problem,
-        }
+        Self { steps: Vec::new(), problem }
     }
 }
 
@@ -163,10 +160,7 @@ impl Display for Step {
 ///
 /// Costs no more than that, however long the whole would be. Line breaks become spaces.
 pub(crate) fn excerpt(shown: impl Display) -> String {
-    let mut excerpt = Excerpt {
-        text: String::new(),
-        room: SHOWN_CHARS,
-    };
+    let mut excerpt = Excerpt { text: String::new(), room: SHOWN_CHARS };
     // The only failure is the one below that stops the writing, and then the text is complete.
     let _ = write!(excerpt, "{shown}");
     excerpt.text

@@ -92,12 +92,12 @@ pub(super) fn read<F: Form>(form: F, ty: &Type) -> Result<Value, ValueError> {
         Type::U32 => integer(&form, ty, u32::MIN..=u32::MAX).map(Value::U32),
         Type::S64 => integer(&form, ty, i64::MIN..=i64::MAX).map(Value::S64),
         Type::U64 => integer(&form, ty, u64::MIN..=u64::MAX).map(Value::U64),
-        Type::F32 => float(&form, form.float32(), ty, f32::MIN..=f32::MAX)
-            .map(canonical::one_nan32)
-            .map(Value::F32),
-        Type::F64 => float(&form, form.float64(), ty, f64::MIN..=f64::MAX)
-            .map(canonical::one_nan64)
-            .map(Value::F64),
+        Type::F32 => {
+            float(&form, form.float32(), ty, f32::MIN..=f32::MAX).map(canonical::one_nan32).map(Value::F32)
+        }
+        Type::F64 => {
+            float(&form, form.float64(), ty, f64::MIN..=f64::MAX).map(canonical::one_nan64).map(Value::F64)
+        }
         Type::Char => form.character().map(Value::Char).ok_or_else(|| form.mismatch(ty)),
         Type::String => form.string(ty).map(Value::String),
         Type::List(element) if **element == Type::U8 => bytes(form, ty).map(Value::Bytes),
@@ -121,9 +121,7 @@ fn integer<F: Form, N>(form: &F, ty: &Type, range: RangeInclusive<N>) -> Result<
 where
     N: TryFrom<i128> + std::fmt::Display,
 {
-    let number = form
-        .integer(ty)
-        .and_then(|whole| N::try_from(whole).map_err(|_| Miss::Range));
+    let number = form.integer(ty).and_then(|whole| N::try_from(whole).map_err(|_| Miss::Range));
     number.map_err(|miss| match miss {
         Miss::Kind => form.mismatch(ty),
         Miss::Range => {
@@ -153,8 +151,7 @@ fn bytes<F: Form>(form: F, ty: &Type) -> Result<Vec<u8>, ValueError> {
         let byte = integer(&item, &Type::U8, u8::MIN..=u8::MAX);
         byte.map_err(|error| error.within(Step::Element(index)))
     };
-    form.bytes()
-        .or_else(|form| form.list(ty)?.enumerate().map(byte).collect())
+    form.bytes().or_else(|form| form.list(ty)?.enumerate().map(byte).collect())
 }
 
 fn elements<F: Form>(items: impl Iterator<Item = F>, ty: &Type) -> Result<Vec<Value>, ValueError> {
@@ -226,10 +223,7 @@ fn record<F: Form>(form: F, ty: &Type, declared: &[Field]) -> Result<Value, Valu
             return Err(twice("field", name));
         }
     }
-    let fields = declared
-        .iter()
-        .zip(slots)
-        .map(|(field, slot)| present(field, slot));
+    let fields = declared.iter().zip(slots).map(|(field, slot)| present(field, slot));
     fields.collect::<Result<_, _>>().map(Value::Record)
 }
 
@@ -264,9 +258,7 @@ fn enumeration<F: Form>(form: F, ty: &Type, names: &[Name]) -> Result<Value, Val
 }
 
 fn option<F: Form>(form: F, ty: &Type, some: &Type) -> Result<Value, ValueError> {
-    let payload = form
-        .option(ty, some)?
-        .map(|payload| read(payload, some).map(Box::new));
+    let payload = form.option(ty, some)?.map(|payload| read(payload, some).map(Box::new));
     payload.transpose().map(Value::Option)
 }
 
@@ -295,11 +287,7 @@ fn payload<F: Form>(
         }
         (None, Some(ty)) => {
             let expected = excerpt(ty);
-            Err(Problem::MissingPayload {
-                case: case(),
-                expected,
-            }
-            .into())
+            Err(Problem::MissingPayload { case: case(), expected }.into())
         }
         (_, None) => Ok(None),
     }

@@ -122,14 +122,12 @@ impl Value {
             Self::String(text) => text.len(),
             Self::Bytes(bytes) => bytes.len(),
             Self::List(items) | Self::Tuple(items) => items.iter().map(Self::footprint).sum(),
-            Self::Map(entries) => entries
-                .iter()
-                .map(|(key, value)| key.footprint() + value.footprint())
-                .sum(),
-            Self::Record(fields) => fields
-                .iter()
-                .map(|(_, value)| size_of::<Name>() + value.footprint())
-                .sum(),
+            Self::Map(entries) => {
+                entries.iter().map(|(key, value)| key.footprint() + value.footprint()).sum()
+            }
+            Self::Record(fields) => {
+                fields.iter().map(|(_, value)| size_of::<Name>() + value.footprint()).sum()
+            }
             Self::Variant(_, payload) | Self::Option(payload) | Self::Result(Ok(payload) | Err(payload)) => {
                 payload.as_deref().map_or(0, Self::footprint)
             }

@@ -18,11 +18,7 @@ pub struct UnknownName {
 impl UnknownName {
     /// Says that `name` is none of the `known`; `what` is what they are names of, in the singular: `field`.
     pub(crate) fn new<'a>(what: &'static str, name: &str, known: impl IntoIterator<Item = &'a Name>) -> Self {
-        Self {
-            what,
-            name: name.to_owned(),
-            known: known.into_iter().cloned().collect(),
-        }
+        Self { what, name: name.to_owned(), known: known.into_iter().cloned().collect() }
     }
 
     /// Returns the name that nobody knows.
@@ -85,13 +81,9 @@ mod tests {
 
     #[test]
     fn distance_counts_keystrokes() {
-        for (from, to, expect) in [
-            ("", "", 0),
-            ("", "ab", 2),
-            ("rate", "rte", 1),
-            ("rate", "date", 1),
-            ("a", "bcd", 3),
-        ] {
+        for (from, to, expect) in
+            [("", "", 0), ("", "ab", 2), ("rate", "rte", 1), ("rate", "date", 1), ("a", "bcd", 3)]
+        {
             assert_eq!(keystrokes(from, to), expect, "{from} -> {to}");
             assert_eq!(keystrokes(to, from), expect, "{to} -> {from}");
         }
@@ -100,12 +92,7 @@ mod tests {
     #[test]
     fn the_nearest_name_is_offered_only_if_it_is_near() {
         let known: Vec<Name> = ["name", "rate", "tags"].map(Name::from).into();
-        for (name, expect) in [
-            ("nme", Some("name")),
-            ("rates", Some("rate")),
-            ("colour", None),
-            ("", None),
-        ] {
+        for (name, expect) in [("nme", Some("name")), ("rates", Some("rate")), ("colour", None), ("", None)] {
             let unknown = UnknownName::new("field", name, &known);
             assert_eq!(unknown.nearest().map(AsRef::as_ref), expect, "{name}");
         }

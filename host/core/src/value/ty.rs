@@ -107,10 +107,7 @@ impl Type {
 
     /// Returns a record of the fields in this order.
     pub fn record<N: Into<Name>>(fields: impl IntoIterator<Item = (N, Self)>) -> Self {
-        let fields = fields.into_iter().map(|(name, ty)| Field {
-            name: name.into(),
-            ty,
-        });
+        let fields = fields.into_iter().map(|(name, ty)| Field { name: name.into(), ty });
         Self::Record(fields.collect())
     }
 
@@ -121,10 +118,7 @@ impl Type {
 
     /// Returns a variant of the cases in this order.
     pub fn variant<N: Into<Name>>(cases: impl IntoIterator<Item = (N, Option<Self>)>) -> Self {
-        let cases = cases.into_iter().map(|(name, ty)| Case {
-            name: name.into(),
-            ty,
-        });
+        let cases = cases.into_iter().map(|(name, ty)| Case { name: name.into(), ty });
         Self::Variant(cases.collect())
     }
 
@@ -140,10 +134,7 @@ impl Type {
 
     /// Returns `result<ok, err>`, where `None` is a side without payload.
     pub fn result(ok: Option<Self>, err: Option<Self>) -> Self {
-        Self::Result {
-            ok: ok.map(Arc::new),
-            err: err.map(Arc::new),
-        }
+        Self::Result { ok: ok.map(Arc::new), err: err.map(Arc::new) }
     }
 
     /// Returns flags of these names in this order.
@@ -247,10 +238,7 @@ mod tests {
         check(Type::result(Some(U64), Some(String)), "result<u64, string>");
         check(Type::enumeration(["low", "high"]), "enum { low, high }");
         check(Type::flags(["read", "write"]), "flags { read, write }");
-        check(
-            Type::variant([("a", Some(U32)), ("b", None)]),
-            "variant { a(u32), b }",
-        );
+        check(Type::variant([("a", Some(U32)), ("b", None)]), "variant { a(u32), b }");
         check(
             Type::record([("name", String), ("tags", Type::list(String))]),
             "record { name: string, tags: list<string> }",

@@ -26,11 +26,7 @@ fn the_encoding_is_what_it_always_was() {
 fn what_has_no_members_is_one_byte() {
     let check = |ty: Type, value: Value, payload: &[u8]| {
         let bytes = value.to_canonical(&ty).unwrap();
-        assert_eq!(
-            bytes.strip_prefix(&*ty.to_canonical().unwrap()),
-            Some(payload),
-            "{ty}"
-        );
+        assert_eq!(bytes.strip_prefix(&*ty.to_canonical().unwrap()), Some(payload), "{ty}");
         assert_eq!(Value::from_canonical(&bytes).unwrap(), (ty, value));
     };
     let nothing = Type::tuple([]);
@@ -55,22 +51,10 @@ fn a_value_that_is_not_in_normal_form_is_refused() {
     check("list<tuple<u8, bool>>", vec![(1_u8, 2_u8)].into_value(), "bool");
     check("map<u8, bool>", Value::Map(vec![entry(2), entry(1)]), "u8");
     check("map<u8, bool>", Value::Map(vec![entry(1), entry(1)]), "u8");
-    check(
-        "record { a: u8 }",
-        Value::Record(vec![("b".into(), Value::U8(1))]),
-        "record { a: u8 }",
-    );
+    check("record { a: u8 }", Value::Record(vec![("b".into(), Value::U8(1))]), "record { a: u8 }");
     check("record { a: u8 }", Value::Record(vec![]), "record { a: u8 }");
-    check(
-        "variant { a(u8), b }",
-        Value::Variant("a".into(), None),
-        "variant { a(u8), b }",
-    );
-    check(
-        "variant { a(u8), b }",
-        Value::Variant("c".into(), None),
-        "variant { a(u8), b }",
-    );
+    check("variant { a(u8), b }", Value::Variant("a".into(), None), "variant { a(u8), b }");
+    check("variant { a(u8), b }", Value::Variant("c".into(), None), "variant { a(u8), b }");
     check("result", Ok::<_, ()>(1).into_value(), "result");
     check("enum { a }", Value::Enum("b".into()), "enum { a }");
     check("flags { a, b }", names(&["b", "a"]), "flags { a, b }");
@@ -86,10 +70,7 @@ fn a_type_that_no_component_has_is_refused() {
     deep = Type::option(deep);
     assert_eq!(deep.to_canonical(), Err(CanonicalError::TooDeep));
     let twice = CanonicalError::TwoOfAName { name: "a".to_owned() };
-    let field = Field {
-        name: "a".into(),
-        ty: Type::U8,
-    };
+    let field = Field { name: "a".into(), ty: Type::U8 };
     for ty in [
         Type::Record([field.clone(), field].into()),
         Type::variant([("a", None), ("a", Some(Type::U8))]),
@@ -122,19 +103,10 @@ fn bytes_that_are_not_canonical_are_refused() {
         ("not UTF-8", b"\x01\x0c\x01\xff"),
         ("long form of a length", b"\x01\x0c\x81\x00a"),
         ("long form of zero", b"\x01\x0c\x80\x00"),
-        (
-            "65 bits of length",
-            b"\x01\x0c\x80\x80\x80\x80\x80\x80\x80\x80\x80\x02",
-        ),
-        (
-            "huge list",
-            b"\x01\x0d\x07\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
-        ),
+        ("65 bits of length", b"\x01\x0c\x80\x80\x80\x80\x80\x80\x80\x80\x80\x02"),
+        ("huge list", b"\x01\x0d\x07\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
         ("huge name", long_name),
-        (
-            "huge fixed list",
-            b"\x01\x0e\xff\xff\xff\xff\x0f\x0e\xff\xff\xff\xff\x0f\x02\x00",
-        ),
+        ("huge fixed list", b"\x01\x0e\xff\xff\xff\xff\x0f\x0e\xff\xff\xff\xff\x0f\x02\x00"),
         ("keys out of order", b"\x01\x0f\x02\x00\x02\x02\x01\x01\x01"),
         ("key twice", b"\x01\x0f\x02\x00\x02\x01\x01\x01\x01"),
         ("no such case", b"\x01\x13\x01\x01a\x01"),

@@ -22,12 +22,7 @@ fn errors(inputs: Vec<(&str, Value)>) -> String {
 }
 
 fn record(fields: Vec<(&str, Value)>) -> Value {
-    Value::Record(
-        fields
-            .into_iter()
-            .map(|(name, value)| (Name::from(name), value))
-            .collect(),
-    )
+    Value::Record(fields.into_iter().map(|(name, value)| (Name::from(name), value)).collect())
 }
 
 fn flags(names: &[&str]) -> Value {
@@ -50,9 +45,7 @@ fn numbers_of_another_width_are_taken_if_they_fit() {
 #[test]
 fn there_is_one_nan() {
     let odd = Value::F64(f64::from_bits(0xfff8_0000_0000_0001));
-    let Value::F64(number) = Type::F64.conform(odd).unwrap() else {
-        panic!("no float")
-    };
+    let Value::F64(number) = Type::F64.conform(odd).unwrap() else { panic!("no float") };
     assert_eq!(number.to_bits(), 0x7ff8_0000_0000_0000);
     assert_eq!(Value::F64(f64::NAN), Value::F64(-f64::NAN));
     assert_ne!(Value::F64(0.0), Value::F64(-0.0));
@@ -61,11 +54,7 @@ fn there_is_one_nan() {
 
 #[test]
 fn bytes_and_lists_of_bytes_are_the_same() {
-    check(
-        "list<u8>",
-        Value::List(vec![Value::U8(1), Value::S64(2)]),
-        "[1, 2]",
-    );
+    check("list<u8>", Value::List(vec![Value::U8(1), Value::S64(2)]), "[1, 2]");
     check("list<u8>", Value::Bytes(vec![1, 2]), "[1, 2]");
     check("list<u8, 2>", Value::Bytes(vec![1, 2]), "[1, 2]");
     check("list<u16>", Value::Bytes(vec![1, 2]), "[1, 2]");
@@ -76,27 +65,15 @@ fn what_has_names_is_put_in_declared_order() {
     let config = "record { name: string, rate: option<f64>, tags: list<string> }";
     let value = record(vec![("tags", Value::List(vec![])), ("name", "a".into_value())]);
     check(config, value, r#"{name: "a", tags: []}"#);
-    check(
-        "flags { read, write, run }",
-        flags(&["run", "read"]),
-        "{read, run}",
-    );
+    check("flags { read, write, run }", flags(&["run", "read"]), "{read, run}");
 }
 
 #[test]
 fn maps_are_sorted_and_the_last_of_equal_keys_wins() {
     let entry = |key: &str, value: u8| (key.into_value(), value.into_value());
     let expect = r#"[("a", 2), ("b", 3)]"#;
-    check(
-        "map<string, u8>",
-        Value::Map(vec![entry("b", 1), entry("a", 2), entry("b", 3)]),
-        expect,
-    );
-    check(
-        "map<string, u8>",
-        vec![("b", 3_u8), ("a", 2)].into_value(),
-        expect,
-    );
+    check("map<string, u8>", Value::Map(vec![entry("b", 1), entry("a", 2), entry("b", 3)]), expect);
+    check("map<string, u8>", vec![("b", 3_u8), ("a", 2)].into_value(), expect);
 }
 
 #[test]

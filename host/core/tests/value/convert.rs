@@ -39,11 +39,7 @@ fn rust_values_become_values_and_come_back() {
     check(Err::<(), _>("x".to_owned()), "result<_, string>", r#"err("x")"#);
     check(Ok::<(), ()>(()), "result", "ok");
     check((1_u8,), "tuple<u8>", "(1)");
-    check(
-        (1_u8, "a".to_owned(), Some(true)),
-        "tuple<u8, string, option<bool>>",
-        r#"(1, "a", some(true))"#,
-    );
+    check((1_u8, "a".to_owned(), Some(true)), "tuple<u8, string, option<bool>>", r#"(1, "a", some(true))"#);
 }
 
 #[test]

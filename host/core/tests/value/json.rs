@@ -55,11 +55,7 @@ fn texts() {
     same("string", r#""a\"b""#);
     same("enum { ok, null }", r#""null""#);
     same("flags { read, write }", r#"["read","write"]"#);
-    check(
-        "flags { read, write }",
-        r#"["write","read"]"#,
-        r#"["read","write"]"#,
-    );
+    check("flags { read, write }", r#"["write","read"]"#, r#"["read","write"]"#);
 }
 
 #[test]
@@ -72,39 +68,23 @@ fn lists() {
     let array = format!("[{}0]", "0,".repeat(63));
     same("list<u8>", &array);
     let longer = format!("[{}0]", "0,".repeat(64));
-    check(
-        "list<u8>",
-        &longer,
-        &format!(r#"{{"base64":"{}AA="}}"#, "A".repeat(85)),
-    );
+    check("list<u8>", &longer, &format!(r#"{{"base64":"{}AA="}}"#, "A".repeat(85)));
 }
 
 #[test]
 fn maps() {
     same("map<string, u8>", r#"{"a":1,"b":2}"#);
     same("map<string, u8>", "{}");
-    check(
-        "map<string, u8>",
-        r#"[["b",2],["a",1],["b",3]]"#,
-        r#"{"a":1,"b":3}"#,
-    );
+    check("map<string, u8>", r#"[["b",2],["a",1],["b",3]]"#, r#"{"a":1,"b":3}"#);
     same("map<u32, bool>", "[[1,true],[2,false]]");
-    check(
-        "map<u32, bool>",
-        r#"{"2":false,"1":true}"#,
-        "[[1,true],[2,false]]",
-    );
+    check("map<u32, bool>", r#"{"2":false,"1":true}"#, "[[1,true],[2,false]]");
     same("map<u32, bool>", "[]");
 }
 
 #[test]
 fn records_and_cases() {
     same("record { a: u8, b: option<u8> }", r#"{"a":1,"b":null}"#);
-    check(
-        "record { a: u8, b: option<u8> }",
-        r#"{"a":1}"#,
-        r#"{"a":1,"b":null}"#,
-    );
+    check("record { a: u8, b: option<u8> }", r#"{"a":1}"#, r#"{"a":1,"b":null}"#);
     same("variant { a(u32), b }", r#"{"a":1}"#);
     same("variant { a(u32), b }", r#""b""#);
     check("variant { a(u32), b }", r#"{"b":null}"#, r#""b""#);

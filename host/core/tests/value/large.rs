@@ -9,32 +9,18 @@ const SMALL_STACK: usize = 512 << 10;
 
 /// Runs the closure with little stack, so that recursion as deep as its input is long would show.
 fn with_small_stack(test: impl FnOnce() + Send + 'static) {
-    std::thread::Builder::new()
-        .stack_size(SMALL_STACK)
-        .spawn(test)
-        .unwrap()
-        .join()
-        .unwrap();
+    std::thread::Builder::new().stack_size(SMALL_STACK).spawn(test).unwrap().join().unwrap();
 }
 
 #[test]
 fn a_long_list_is_read_and_written() {
     with_small_stack(|| {
         let ty = ty("list<s64>");
-        let text = format!(
-            "[{}]",
-            (0..1_000_000)
-                .map(|n| n.to_string())
-                .collect::<Vec<_>>()
-                .join(", ")
-        );
+        let text = format!("[{}]", (0..1_000_000).map(|n| n.to_string()).collect::<Vec<_>>().join(", "));
         let value = Value::from_wave(&text, &ty).unwrap();
         assert_eq!(value.to_wave(), text);
         assert_eq!(Value::from_json(&value.to_json(&ty), &ty).unwrap(), value);
-        assert_eq!(
-            Value::from_canonical(&value.to_canonical(&ty).unwrap()).unwrap(),
-            (ty, value)
-        );
+        assert_eq!(Value::from_canonical(&value.to_canonical(&ty).unwrap()).unwrap(), (ty, value));
     });
 }
 
@@ -52,10 +38,7 @@ fn a_long_string_is_read_and_written() {
 fn a_large_map_is_sorted() {
     with_small_stack(|| {
         let ty = ty("map<u32, u32>");
-        let entries = (0..200_000)
-            .rev()
-            .map(|n| (Value::U32(n), Value::U32(n)))
-            .collect();
+        let entries = (0..200_000).rev().map(|n| (Value::U32(n), Value::U32(n))).collect();
         let value = ty.conform(Value::Map(entries)).unwrap();
         assert_eq!(Value::from_wave(&value.to_wave(), &ty).unwrap(), value);
     });
@@ -67,19 +50,11 @@ fn deep_text_is_an_error() {
         for (open, close) in [("[", "]"), ("(", ")"), ("some(", ")"), ("{a: ", "}"), ("x(", ")")] {
             let text = format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
             let error = Value::from_wave(&text, &Type::U8).unwrap_err().to_string();
-            assert!(
-                error.contains("expected values nested at most 100 deep"),
-                "{error}"
-            );
+            assert!(error.contains("expected values nested at most 100 deep"), "{error}");
             assert!(error.len() < 300, "{error}");
         }
         let text = "[".repeat(100_000);
-        assert!(
-            parse_json(&text)
-                .unwrap_err()
-                .to_string()
-                .contains("recursion limit exceeded")
-        );
+        assert!(parse_json(&text).unwrap_err().to_string().contains("recursion limit exceeded"));
     });
 }
 

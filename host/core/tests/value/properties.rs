@@ -135,21 +135,13 @@ fn is_refused_or_canonical(bytes: &[u8]) -> Result<(), TestCaseError> {
 fn backwards(value: Value) -> Value {
     let inside = |payload: Option<Box<Value>>| payload.map(|payload| Box::new(backwards(*payload)));
     match value {
-        Value::Record(fields) => Value::Record(
-            fields
-                .into_iter()
-                .rev()
-                .map(|(name, value)| (name, backwards(value)))
-                .collect(),
-        ),
+        Value::Record(fields) => {
+            Value::Record(fields.into_iter().rev().map(|(name, value)| (name, backwards(value))).collect())
+        }
         Value::Flags(names) => Value::Flags(names.into_iter().rev().collect()),
-        Value::Map(entries) => Value::Map(
-            entries
-                .into_iter()
-                .rev()
-                .map(|(k, v)| (backwards(k), backwards(v)))
-                .collect(),
-        ),
+        Value::Map(entries) => {
+            Value::Map(entries.into_iter().rev().map(|(k, v)| (backwards(k), backwards(v))).collect())
+        }
         Value::List(items) => Value::List(items.into_iter().map(backwards).collect()),
         Value::Tuple(items) => Value::Tuple(items.into_iter().map(backwards).collect()),
         Value::Variant(name, payload) => Value::Variant(name, inside(payload)),
@@ -197,18 +189,14 @@ fn their_type(ty: &Type) -> Option<wasm_wave::value::Type> {
         Type::List(element) => their_type(element).map(Theirs::list),
         Type::FixedList(..) | Type::Map(..) => None,
         Type::Record(fields) => {
-            let fields: Option<Vec<_>> = fields
-                .iter()
-                .map(|f| Some((&*f.name, their_type(&f.ty)?)))
-                .collect();
+            let fields: Option<Vec<_>> =
+                fields.iter().map(|f| Some((&*f.name, their_type(&f.ty)?))).collect();
             Theirs::record(fields?)
         }
         Type::Tuple(types) => Theirs::tuple(types.iter().map(their_type).collect::<Option<Vec<_>>>()?),
         Type::Variant(cases) => {
-            let cases: Option<Vec<_>> = cases
-                .iter()
-                .map(|c| Some((&*c.name, payload(c.ty.as_ref())?)))
-                .collect();
+            let cases: Option<Vec<_>> =
+                cases.iter().map(|c| Some((&*c.name, payload(c.ty.as_ref())?))).collect();
             Theirs::variant(cases?)
         }
         Type::Enum(names) => Theirs::enum_ty(names.iter().map(|name| &**name)),

@@ -4,9 +4,7 @@ use hostel_core::{Name, Type, Value};
 use proptest::{collection::vec, prelude::*, sample::subsequence};
 
 /// Names with everything a name may have, among them the words that WAVE and JSON give a meaning.
-const NAMES: [&str; 10] = [
-    "a", "b-c", "x1", "HTTP-get", "none", "some", "ok", "err", "true", "inf",
-];
+const NAMES: [&str; 10] = ["a", "b-c", "x1", "HTTP-get", "none", "some", "ok", "err", "true", "inf"];
 
 /// Returns a type and a value of it.
 pub(crate) fn typed_value() -> impl Strategy<Value = (Type, Value)> {
@@ -49,23 +47,23 @@ pub(crate) fn value(ty: &Type) -> BoxedStrategy<Value> {
         Type::U32 => any::<u32>().prop_map(Value::U32).boxed(),
         Type::S64 => any::<i64>().prop_map(Value::S64).boxed(),
         Type::U64 => any::<u64>().prop_map(Value::U64).boxed(),
-        Type::F32 => any::<u32>()
-            .prop_map(|bits| normal(&Type::F32, Value::F32(f32::from_bits(bits))))
-            .boxed(),
-        Type::F64 => any::<u64>()
-            .prop_map(|bits| normal(&Type::F64, Value::F64(f64::from_bits(bits))))
-            .boxed(),
+        Type::F32 => {
+            any::<u32>().prop_map(|bits| normal(&Type::F32, Value::F32(f32::from_bits(bits)))).boxed()
+        }
+        Type::F64 => {
+            any::<u64>().prop_map(|bits| normal(&Type::F64, Value::F64(f64::from_bits(bits)))).boxed()
+        }
         Type::Char => any::<char>().prop_map(Value::Char).boxed(),
-        Type::String => vec(any::<char>(), 0..6)
-            .prop_map(|text| Value::String(text.into_iter().collect()))
-            .boxed(),
+        Type::String => {
+            vec(any::<char>(), 0..6).prop_map(|text| Value::String(text.into_iter().collect())).boxed()
+        }
         Type::List(element) if **element == Type::U8 => {
             vec(any::<u8>(), 0..80).prop_map(Value::Bytes).boxed()
         }
         Type::List(element) => vec(value(element), 0..4).prop_map(Value::List).boxed(),
-        Type::FixedList(element, length) => vec(value(element), *length as usize)
-            .prop_map(Value::List)
-            .boxed(),
+        Type::FixedList(element, length) => {
+            vec(value(element), *length as usize).prop_map(Value::List).boxed()
+        }
         Type::Map(key, item) => {
             let ty = ty.clone();
             vec((value(key), value(item)), 0..4)
@@ -75,29 +73,16 @@ pub(crate) fn value(ty: &Type) -> BoxedStrategy<Value> {
         Type::Record(fields) => {
             let names: Vec<Name> = fields.iter().map(|field| field.name.clone()).collect();
             let values: Vec<_> = fields.iter().map(|field| value(&field.ty)).collect();
-            values
-                .prop_map(move |values| Value::Record(names.iter().cloned().zip(values).collect()))
-                .boxed()
+            values.prop_map(move |values| Value::Record(names.iter().cloned().zip(values).collect())).boxed()
         }
-        Type::Tuple(types) => types
-            .iter()
-            .map(value)
-            .collect::<Vec<_>>()
-            .prop_map(Value::Tuple)
-            .boxed(),
+        Type::Tuple(types) => types.iter().map(value).collect::<Vec<_>>().prop_map(Value::Tuple).boxed(),
         Type::Variant(cases) => {
             let case = proptest::sample::select(cases.to_vec());
             let carried = case.prop_flat_map(|case| (Just(case.name), payload(case.ty.as_ref())));
-            carried
-                .prop_map(|(name, payload)| Value::Variant(name, payload))
-                .boxed()
+            carried.prop_map(|(name, payload)| Value::Variant(name, payload)).boxed()
         }
-        Type::Enum(names) => proptest::sample::select(names.to_vec())
-            .prop_map(Value::Enum)
-            .boxed(),
-        Type::Option(some) => prop_oneof![Just(None), payload(Some(some))]
-            .prop_map(Value::Option)
-            .boxed(),
+        Type::Enum(names) => proptest::sample::select(names.to_vec()).prop_map(Value::Enum).boxed(),
+        Type::Option(some) => prop_oneof![Just(None), payload(Some(some))].prop_map(Value::Option).boxed(),
         Type::Result { ok, err } => {
             let ok = payload(ok.as_deref()).prop_map(|payload| Value::Result(Ok(payload)));
             let err = payload(err.as_deref()).prop_map(|payload| Value::Result(Err(payload)));
@@ -105,18 +90,14 @@ pub(crate) fn value(ty: &Type) -> BoxedStrategy<Value> {
         }
         Type::Flags(names) => {
             let count = names.len();
-            subsequence(names.to_vec(), 0..=count)
-                .prop_map(Value::Flags)
-                .boxed()
+            subsequence(names.to_vec(), 0..=count).prop_map(Value::Flags).boxed()
         }
     }
 }
 
 fn scalar() -> impl Strategy<Value = Type> {
     use Type::{Bool, Char, F32, F64, S8, S16, S32, S64, String, U8, U16, U32, U64};
-    proptest::sample::select(vec![
-        Bool, S8, U8, S16, U16, S32, U32, S64, U64, F32, F64, Char, String,
-    ])
+    proptest::sample::select(vec![Bool, S8, U8, S16, U16, S32, U32, S64, U64, F32, F64, Char, String])
 }
 
 fn names() -> impl Strategy<Value = Vec<&'static str>> {

@@ -38,11 +38,7 @@ fn numbers() {
     check("f32", "1e39", "inf");
     check("f64", "-0.0", "-0");
     check("f64", "6.022e+23", "602200000000000000000000");
-    check(
-        "list<f64>",
-        "[nan, inf, -inf, 0, 1.5]",
-        "[nan, inf, -inf, 0, 1.5]",
-    );
+    check("list<f64>", "[nan, inf, -inf, 0, 1.5]", "[nan, inf, -inf, 0, 1.5]");
 }
 
 #[test]
@@ -61,11 +57,7 @@ fn lists() {
     check("list<string>", "[]", "[]");
     check("list<u16, 2>", "[1, 2]", "[1, 2]");
     check("tuple<u8, string>", r#"(1, "a",)"#, r#"(1, "a")"#);
-    check(
-        "map<string, u32>",
-        r#"[("b", 1), ("a", 2), ("b", 3)]"#,
-        r#"[("a", 2), ("b", 3)]"#,
-    );
+    check("map<string, u32>", r#"[("b", 1), ("a", 2), ("b", 3)]"#, r#"[("a", 2), ("b", 3)]"#);
 }
 
 #[test]
@@ -77,11 +69,7 @@ fn records() {
     check(point, "{%x: 1}", "{x: 1}");
     check("record { y: option<u8> }", "{:}", "{:}");
     check("record { y: option<u8> }", "{}", "{:}");
-    check(
-        "record { ok: bool, none: u8 }",
-        "{none: 1, ok: true}",
-        "{ok: true, none: 1}",
-    );
+    check("record { ok: bool, none: u8 }", "{none: 1, ok: true}", "{ok: true, none: 1}");
     check("flags { read, write, none }", "{none, %read}", "{read, none}");
     check("flags { read }", "{}", "{}");
 }
@@ -320,16 +308,10 @@ fn a_call_is_taken_apart_before_it_is_read() {
         "acme:math/ops@1.0.0.add",
         &["[1, 2]", "{a: (3, 4)}"],
     );
-    check(
-        r#"f("a, (b", ',', some(1)) // done"#,
-        "f",
-        &[r#""a, (b""#, "','", "some(1)"],
-    );
+    check(r#"f("a, (b", ',', some(1)) // done"#, "f", &[r#""a, (b""#, "','", "some(1)"]);
     check("greet(bob)", "greet", &["bob"]);
     check("f(1,,2)", "f", &["1", "", "2"]);
-    for text in [
-        "", "add", "(1)", "add(1", "add(1))", "add(1) 2", "add[1]", "add(1]",
-    ] {
+    for text in ["", "add", "(1)", "add(1", "add(1))", "add(1) 2", "add[1]", "add(1]"] {
         assert_eq!(CallText::parse(text), None, "{text}");
     }
 }

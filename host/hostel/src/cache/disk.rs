@@ -56,42 +56,28 @@ impl CacheLayer for DiskLayer {
 
     fn get(&self, key: &CacheKey) -> Result<Option<CacheEntry>, CacheLayerError> {
         match fs::read(self.path(key)) {
-            Ok(file) => decode(&file, key)
-                .map(Some)
-                .map_err(|problem| CacheLayerError::Damaged {
-                    layer: NAME,
-                    key: *key,
-                    problem,
-                }),
+            Ok(file) => decode(&file, key).map(Some).map_err(|problem| CacheLayerError::Damaged {
+                layer: NAME,
+                key: *key,
+                problem,
+            }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(medium(key, "read", error)),
         }
     }
 
     fn put(&self, key: &CacheKey, entry: &CacheEntry) -> Result<(), CacheLayerError> {
-        self.write(key, entry)
-            .map_err(|error| medium(key, "write", error))
+        self.write(key, entry).map_err(|error| medium(key, "write", error))
     }
 }
 
 fn medium(key: &CacheKey, action: &'static str, error: io::Error) -> CacheLayerError {
-    CacheLayerError::Medium {
-        layer: NAME,
-        action,
-        key: *key,
-        source: Box::new(error),
-    }
+    CacheLayerError::Medium { layer: NAME, action, key: *key, source: Box::new(error) }
 }
 
 fn encode(key: &CacheKey, entry: &CacheEntry) -> Vec<u8> {
     let created = entry.created.unix_nanos().to_le_bytes();
-    let content = [
-        &key.as_bytes()[..],
-        &entry.producer.as_bytes()[..],
-        &created,
-        &entry.value,
-    ]
-    .concat();
+    let content = [&key.as_bytes()[..], &entry.producer.as_bytes()[..], &created, &entry.value].concat();
     [&MAGIC[..], Digest::of(&content).as_bytes(), &content].concat()
 }
 

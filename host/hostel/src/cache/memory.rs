@@ -19,9 +19,7 @@ struct Weight;
 impl MemoryLayer {
     /// Keeps up to `bytes`, values and administration together.
     pub(crate) fn new(bytes: u64) -> Self {
-        let entries = usize::try_from(bytes / USUAL_BYTES)
-            .unwrap_or(usize::MAX)
-            .clamp(16, 1 << 20);
+        let entries = usize::try_from(bytes / USUAL_BYTES).unwrap_or(usize::MAX).clamp(16, 1 << 20);
         Self(sync::Cache::with_weighter(entries, bytes, Weight))
     }
 }

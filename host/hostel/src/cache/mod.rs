@@ -52,11 +52,7 @@ impl Cache {
             Ok(bytes) => bytes,
             Err(error) => return tracing::error!("the result of run {producer} is not cached: {error}"),
         };
-        let entry = CacheEntry {
-            value: Arc::from(bytes),
-            producer,
-            created: SystemTime::now().into(),
-        };
+        let entry = CacheEntry { value: Arc::from(bytes), producer, created: SystemTime::now().into() };
         let memory = self.memory.iter().map(|layer| layer.put(key, &entry));
         let disk = self.disk.iter().map(|layer| layer.put(key, &entry));
         memory.chain(disk).for_each(|put| _ = report(put));
@@ -117,15 +113,7 @@ mod tests {
         assert_eq!(layer.get(&key("b")).unwrap(), Some(entry("two")));
         layer.put(&key("a"), &entry("three")).unwrap();
         assert_eq!(layer.get(&key("a")).unwrap(), Some(entry("three")));
-        layer
-            .put(
-                &key("empty"),
-                &CacheEntry {
-                    value: Arc::from([]),
-                    ..entry("")
-                },
-            )
-            .unwrap();
+        layer.put(&key("empty"), &CacheEntry { value: Arc::from([]), ..entry("") }).unwrap();
         assert_eq!(layer.get(&key("empty")).unwrap().unwrap().value.len(), 0);
     }
 
@@ -139,27 +127,17 @@ mod tests {
     #[test]
     fn the_memory_layer_is_bounded_by_bytes() {
         let layer = MemoryLayer::new(64 << 10);
-        let large = CacheEntry {
-            value: Arc::from(vec![0; 1 << 10]),
-            ..entry("")
-        };
+        let large = CacheEntry { value: Arc::from(vec![0; 1 << 10]), ..entry("") };
         (0..1000).for_each(|n| layer.put(&key(&n.to_string()), &large).unwrap());
-        let kept = (0..1000)
-            .filter(|n| layer.get(&key(&n.to_string())).unwrap().is_some())
-            .count();
+        let kept = (0..1000).filter(|n| layer.get(&key(&n.to_string())).unwrap().is_some()).count();
         assert!((1..=64).contains(&kept), "{kept}");
     }
 
     #[test]
     fn a_second_layer_on_the_same_directory_finds_the_entry() {
         let dir = tempfile::tempdir().unwrap();
-        DiskLayer::new(dir.path().into())
-            .put(&key("a"), &entry("one"))
-            .unwrap();
-        assert_eq!(
-            DiskLayer::new(dir.path().into()).get(&key("a")).unwrap(),
-            Some(entry("one"))
-        );
+        DiskLayer::new(dir.path().into()).put(&key("a"), &entry("one")).unwrap();
+        assert_eq!(DiskLayer::new(dir.path().into()).get(&key("a")).unwrap(), Some(entry("one")));
     }
 
     #[test]
@@ -173,17 +151,11 @@ mod tests {
             let mut damaged = intact.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
             std::fs::write(&path, damaged).unwrap();
-            assert!(
-                matches!(layer.get(&key("a")), Err(CacheLayerError::Damaged { .. })),
-                "bit {bit}"
-            );
+            assert!(matches!(layer.get(&key("a")), Err(CacheLayerError::Damaged { .. })), "bit {bit}");
         }
         for length in 0..intact.len() {
             std::fs::write(&path, &intact[..length]).unwrap();
-            assert!(
-                matches!(layer.get(&key("a")), Err(CacheLayerError::Damaged { .. })),
-                "length {length}"
-            );
+            assert!(matches!(layer.get(&key("a")), Err(CacheLayerError::Damaged { .. })), "length {length}");
         }
     }
 
@@ -195,10 +167,7 @@ mod tests {
         layer.put(&key("b"), &entry("two")).unwrap();
         std::fs::rename(layer.path(&key("a")), layer.path(&key("b"))).unwrap();
         let error = layer.get(&key("b")).unwrap_err();
-        assert!(
-            error.to_string().contains("damaged (it belongs to another key)"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("damaged (it belongs to another key)"), "{error}");
     }
 
     #[test]

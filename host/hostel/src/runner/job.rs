@@ -71,9 +71,7 @@ impl Job {
 
     /// Moves from one phase to the next; `false` if the job was not in that phase.
     pub(crate) fn advance(&self, from: Phase, to: Phase) -> bool {
-        self.phase
-            .compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
+        self.phase.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// Whether this is the first time that the job is preempted.
@@ -127,11 +125,7 @@ impl Job {
             return Polled::GaveWay;
         }
         // Someone may have asked after the look above, and before `Waiting` told that nobody polls any more.
-        if self.stop_if_asked() {
-            Polled::Ended
-        } else {
-            Polled::Waits
-        }
+        if self.stop_if_asked() { Polled::Ended } else { Polled::Waits }
     }
 
     /// Drops the guest if its run is to be cancelled and nobody polls it. Of several callers at most one gets `true`.

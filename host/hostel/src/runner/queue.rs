@@ -106,9 +106,7 @@ impl<J> Queue<J> {
         self.others_until = now + slice;
         let too_many = self.preempted.len().saturating_sub(self.bounds.workers);
         if first && too_many > 0 {
-            let doublings = u32::try_from(too_many - 1)
-                .unwrap_or(MOST_DOUBLINGS)
-                .min(MOST_DOUBLINGS);
+            let doublings = u32::try_from(too_many - 1).unwrap_or(MOST_DOUBLINGS).min(MOST_DOUBLINGS);
             self.shut_until = now + FIRST_CLOSING * 2_u32.pow(doublings);
         }
     }
@@ -170,11 +168,7 @@ mod tests {
     const TICK: Duration = Duration::from_millis(5);
 
     fn queue(workers: usize) -> Queue<u32> {
-        Queue::new(Bounds {
-            workers,
-            pending: 100,
-            live: 50,
-        })
+        Queue::new(Bounds { workers, pending: 100, live: 50 })
     }
 
     #[test]
@@ -210,9 +204,7 @@ mod tests {
         (0..16).for_each(|job| queue.push_ready(job));
         (100..102).for_each(|job| queue.push_pending(job).unwrap());
         let order: Vec<_> = (0..16).filter_map(|_| queue.pop(MS)).collect();
-        let pending: Vec<_> = (0..16)
-            .filter(|&turn| matches!(order[turn], Next::Pending(_)))
-            .collect();
+        let pending: Vec<_> = (0..16).filter(|&turn| matches!(order[turn], Next::Pending(_))).collect();
         assert_eq!(pending, [7, 15]);
     }
 
@@ -253,11 +245,7 @@ mod tests {
 
     #[test]
     fn long_tasks_do_not_all_begin_at_once() {
-        let mut queue = Queue::new(Bounds {
-            workers: 2,
-            pending: 100_000,
-            live: 100_000,
-        });
+        let mut queue = Queue::new(Bounds { workers: 2, pending: 100_000, live: 100_000 });
         (0..10_000).for_each(|job| queue.push_pending(job).unwrap());
         let mut now = Duration::ZERO;
         while now < Duration::from_secs(60) {
@@ -270,9 +258,6 @@ mod tests {
             queue.push_preempted(job, now, TICK, first);
         }
         let begun = queue.preempted.len();
-        assert!(
-            (3..20).contains(&begun),
-            "{begun} of 10,000 endless tasks began within a minute"
-        );
+        assert!((3..20).contains(&begun), "{begun} of 10,000 endless tasks began within a minute");
     }
 }

@@ -61,11 +61,8 @@ pub(crate) enum PushError {
 
 impl Runner {
     pub(crate) fn start(bounds: Bounds) -> io::Result<Self> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("hostel-timer")
-            .enable_all()
-            .build()?;
+        let runtime =
+            Builder::new_multi_thread().worker_threads(1).thread_name("hostel-timer").enable_all().build()?;
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 queue: Queue::new(bounds),
@@ -84,17 +81,11 @@ impl Runner {
             timers: runtime.handle().clone(),
         });
         // Made before its threads, so that those already started are ended if one cannot start.
-        let mut runner = Self {
-            shared,
-            workers: Vec::with_capacity(bounds.workers),
-            runtime: Some(runtime),
-        };
+        let mut runner = Self { shared, workers: Vec::with_capacity(bounds.workers), runtime: Some(runtime) };
         for number in 0..bounds.workers {
             let shared = Arc::clone(&runner.shared);
             let name = format!("hostel-worker-{number}");
-            runner
-                .workers
-                .push(thread::Builder::new().name(name).spawn(move || shared.work())?);
+            runner.workers.push(thread::Builder::new().name(name).spawn(move || shared.work())?);
         }
         runner.shared.lock().worker_threads =
             runner.workers.iter().map(|worker| worker.thread().id()).collect();
@@ -259,9 +250,7 @@ impl Shared {
         let now = self.epoch.elapsed();
         let first = job.is_first_preemption();
         if job.advance(Phase::PolledAndWoken, Phase::Preempted) {
-            state
-                .queue
-                .push_preempted(job, now, now.saturating_sub(since), first);
+            state.queue.push_preempted(job, now, now.saturating_sub(since), first);
         }
     }
 
@@ -312,9 +301,7 @@ impl State {
         if self.closed {
             return Err(PushError::Closed);
         }
-        self.queue
-            .push_pending(Arc::clone(job))
-            .map_err(|QueueFull| PushError::Full)
+        self.queue.push_pending(Arc::clone(job)).map_err(|QueueFull| PushError::Full)
     }
 
     fn ended(&mut self, job: &Job) {
@@ -345,9 +332,7 @@ fn poll_valid(next: &Next<Arc<Job>>) -> Polled {
 
 /// What a panic says, if it says something.
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("a panic in the host: {}", text.unwrap_or("without a message"))
 }

@@ -18,10 +18,7 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Reads the version.
     pub(super) fn new(bytes: &'a [u8]) -> Result<Self, CanonicalError> {
-        let mut reader = Self {
-            rest: bytes,
-            length: bytes.len(),
-        };
+        let mut reader = Self { rest: bytes, length: bytes.len() };
         match reader.byte()? {
             VERSION => Ok(reader),
             found => Err(CanonicalError::Version { found }),
@@ -55,23 +52,14 @@ impl<'a> Reader<'a> {
             }
             tag::MAP => Type::Map(Arc::new(self.ty(depth)?), Arc::new(self.ty(depth)?)),
             tag::RECORD => {
-                let fields = self.many(|reader| {
-                    Ok(Field {
-                        name: reader.name()?,
-                        ty: reader.ty(depth)?,
-                    })
-                })?;
+                let fields = self.many(|reader| Ok(Field { name: reader.name()?, ty: reader.ty(depth)? }))?;
                 different(fields.iter().map(|field| &field.name))?;
                 Type::Record(fields.into())
             }
             tag::TUPLE => Type::Tuple(self.many(|reader| reader.ty(depth))?.into()),
             tag::VARIANT => {
-                let cases = self.many(|reader| {
-                    Ok(Case {
-                        name: reader.name()?,
-                        ty: reader.maybe_ty(depth)?,
-                    })
-                })?;
+                let cases =
+                    self.many(|reader| Ok(Case { name: reader.name()?, ty: reader.maybe_ty(depth)? }))?;
                 different(cases.iter().map(|case| &case.name))?;
                 Type::Variant(cases.into())
             }
@@ -145,11 +133,7 @@ impl<'a> Reader<'a> {
     }
 
     fn maybe_ty(&mut self, depth: usize) -> Result<Option<Type>, CanonicalError> {
-        if self.bit()? {
-            self.ty(depth).map(Some)
-        } else {
-            Ok(None)
-        }
+        if self.bit()? { self.ty(depth).map(Some) } else { Ok(None) }
     }
 
     fn names(&mut self) -> Result<Arc<[Name]>, CanonicalError> {
@@ -235,21 +219,13 @@ impl<'a> Reader<'a> {
     fn f32(&mut self) -> Result<Value, CanonicalError> {
         let bits = u32::from_le_bytes(self.array()?);
         let number = f32::from_bits(bits);
-        if f32_bits(number) == bits {
-            Ok(Value::F32(number))
-        } else {
-            Err(self.broken("the one NaN"))
-        }
+        if f32_bits(number) == bits { Ok(Value::F32(number)) } else { Err(self.broken("the one NaN")) }
     }
 
     fn f64(&mut self) -> Result<Value, CanonicalError> {
         let bits = u64::from_le_bytes(self.array()?);
         let number = f64::from_bits(bits);
-        if f64_bits(number) == bits {
-            Ok(Value::F64(number))
-        } else {
-            Err(self.broken("the one NaN"))
-        }
+        if f64_bits(number) == bits { Ok(Value::F64(number)) } else { Err(self.broken("the one NaN")) }
     }
 
     fn text(&mut self) -> Result<&'a str, CanonicalError> {
@@ -261,9 +237,7 @@ impl<'a> Reader<'a> {
     /// Reads a length of things of at least one byte each: more than there are bytes left cannot be.
     fn length(&mut self) -> Result<usize, CanonicalError> {
         let number = self.number()?;
-        let length = usize::try_from(number)
-            .ok()
-            .filter(|length| *length <= self.rest.len());
+        let length = usize::try_from(number).ok().filter(|length| *length <= self.rest.len());
         length.ok_or(CanonicalError::Truncated)
     }
 
@@ -305,19 +279,13 @@ impl<'a> Reader<'a> {
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8], CanonicalError> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(count)
-            .ok_or(CanonicalError::Truncated)?;
+        let (taken, rest) = self.rest.split_at_checked(count).ok_or(CanonicalError::Truncated)?;
         self.rest = rest;
         Ok(taken)
     }
 
     /// Says that the bytes just read are not what the rule wants.
     fn broken(&self, rule: &'static str) -> CanonicalError {
-        CanonicalError::Broken {
-            offset: self.length - self.rest.len(),
-            rule,
-        }
+        CanonicalError::Broken { offset: self.length - self.rest.len(), rule }
     }
 }

@@ -146,20 +146,12 @@ pub(in crate::value) fn f64_bits(number: f64) -> u64 {
 
 /// Returns the number, or the one NaN of the component model.
 pub(in crate::value) fn one_nan32(number: f32) -> f32 {
-    if number.is_nan() {
-        f32::from_bits(0x7fc0_0000)
-    } else {
-        number
-    }
+    if number.is_nan() { f32::from_bits(0x7fc0_0000) } else { number }
 }
 
 /// Returns the number, or the one NaN of the component model.
 pub(in crate::value) fn one_nan64(number: f64) -> f64 {
-    if number.is_nan() {
-        f64::from_bits(0x7ff8_0000_0000_0000)
-    } else {
-        number
-    }
+    if number.is_nan() { f64::from_bits(0x7ff8_0000_0000_0000) } else { number }
 }
 
 fn tag_of(ty: &Type) -> u8 {
@@ -272,10 +264,7 @@ fn flags(ty: &Type, declared: &[Name], set: &[Name], out: &mut Vec<u8>) -> Resul
 
 fn same_names(declared: &[Field], fields: &[(Name, Value)]) -> bool {
     declared.len() == fields.len()
-        && declared
-            .iter()
-            .zip(fields)
-            .all(|(field, (name, _))| field.name == *name)
+        && declared.iter().zip(fields).all(|(field, (name, _))| field.name == *name)
 }
 
 fn find<T>(mut members: impl Iterator<Item = T>, wanted: impl Fn(&T) -> bool) -> Option<(usize, T)> {

@@ -36,12 +36,7 @@ pub fn parse_json(text: &str) -> Result<Json, ValueError> {
         let message = error.to_string().replace("EOF", "end of text");
         let position = format!(" at line {line} column {column}");
         let message = message.trim_end_matches(&position).to_owned();
-        Problem::Syntax {
-            line,
-            column,
-            message,
-        }
-        .into()
+        Problem::Syntax { line, column, message }.into()
     })
 }
 

@@ -33,11 +33,7 @@ impl<'a> Node<'a> {
     }
 
     fn value(self) -> Option<&'a Json> {
-        if let Node::Value(json) = self {
-            Some(json)
-        } else {
-            None
-        }
+        if let Node::Value(json) = self { Some(json) } else { None }
     }
 
     fn object(self) -> Option<&'a Map<String, Json>> {
@@ -45,20 +41,14 @@ impl<'a> Node<'a> {
     }
 
     fn array(self, ty: &Type) -> Result<impl ExactSizeIterator<Item = Self>, ValueError> {
-        let items = self
-            .value()
-            .and_then(Json::as_array)
-            .ok_or_else(|| self.mismatch(ty))?;
+        let items = self.value().and_then(Json::as_array).ok_or_else(|| self.mismatch(ty))?;
         Ok(items.iter().map(Node::Value))
     }
 
     /// Returns key and value of an object that has just one.
     fn single(self) -> Option<(&'a str, Self)> {
         let object = self.object().filter(|object| object.len() == 1)?;
-        object
-            .iter()
-            .next()
-            .map(|(key, value)| (key.as_str(), Node::Value(value)))
+        object.iter().next().map(|(key, value)| (key.as_str(), Node::Value(value)))
     }
 
     fn kind(self) -> &'static str {
@@ -103,11 +93,7 @@ impl<'a> Form for Node<'a> {
     fn float32(&self) -> Result<f32, Miss> {
         let wide = self.float64()?;
         let number = wide as f32;
-        if number.is_infinite() && wide.is_finite() {
-            Err(Miss::Range)
-        } else {
-            Ok(number)
-        }
+        if number.is_infinite() && wide.is_finite() { Err(Miss::Range) } else { Ok(number) }
     }
 
     fn float64(&self) -> Result<f64, Miss> {
@@ -129,10 +115,7 @@ impl<'a> Form for Node<'a> {
     }
 
     fn bytes(self) -> Result<Vec<u8>, Self> {
-        let base64 = self
-            .single()
-            .filter(|(key, _)| *key == "base64")
-            .and_then(|(_, text)| text.text());
+        let base64 = self.single().filter(|(key, _)| *key == "base64").and_then(|(_, text)| text.text());
         base64.and_then(|text| BASE64.decode(text).ok()).ok_or(self)
     }
 
@@ -146,17 +129,12 @@ impl<'a> Form for Node<'a> {
 
     fn entries(self) -> Result<Vec<(Self, Self)>, Self> {
         let object = self.object().ok_or(self)?;
-        Ok(object
-            .iter()
-            .map(|(key, value)| (Node::Key(key), Node::Value(value)))
-            .collect())
+        Ok(object.iter().map(|(key, value)| (Node::Key(key), Node::Value(value))).collect())
     }
 
     fn fields(self, ty: &Type) -> Result<impl Iterator<Item = (&'a str, Self)>, ValueError> {
         let object = self.object().ok_or_else(|| self.mismatch(ty))?;
-        Ok(object
-            .iter()
-            .map(|(name, value)| (name.as_str(), Node::Value(value))))
+        Ok(object.iter().map(|(name, value)| (name.as_str(), Node::Value(value))))
     }
 
     fn case(self, ty: &Type) -> Result<(&'a str, Option<Self>), ValueError> {
@@ -172,10 +150,7 @@ impl<'a> Form for Node<'a> {
         if !may_be_null(some) {
             return Ok(Some(self));
         }
-        let payload = self
-            .single()
-            .filter(|(key, _)| *key == "some")
-            .map(|(_, payload)| payload);
+        let payload = self.single().filter(|(key, _)| *key == "some").map(|(_, payload)| payload);
         payload.map(Some).ok_or_else(|| self.mismatch(ty))
     }
 
@@ -188,20 +163,14 @@ impl<'a> Form for Node<'a> {
     }
 
     fn flags(self, ty: &Type) -> Result<impl Iterator<Item = &'a str>, ValueError> {
-        let names = self
-            .array(ty)?
-            .map(|item| item.text().ok_or_else(|| self.mismatch(ty)));
+        let names = self.array(ty)?.map(|item| item.text().ok_or_else(|| self.mismatch(ty)));
         Ok(names.collect::<Result<Vec<_>, _>>()?.into_iter())
     }
 }
 
 /// Returns the number if it is an integer, exactly as it was written.
 fn whole(number: &Number) -> Option<i128> {
-    let float = || {
-        number
-            .as_f64()
-            .filter(|float| float.fract() == 0.0 && float.abs() <= EXACT_FLOAT)
-    };
+    let float = || number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= EXACT_FLOAT);
     number.as_i128().or_else(|| float().map(|float| float as i128))
 }
 

@@ -91,9 +91,5 @@ fn float_to_json(number: f64) -> Json {
 fn widened(number: f32) -> f64 {
     let short = number.to_string().parse().unwrap_or(f64::NAN);
     // Rounding twice might end up at a neighbour.
-    if short as f32 == number {
-        short
-    } else {
-        number.into()
-    }
+    if short as f32 == number { short } else { number.into() }
 }

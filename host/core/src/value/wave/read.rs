@@ -114,8 +114,7 @@ impl<'a> Form for Wave<'a> {
             return Err(self.mismatch(ty));
         }
         let text = self.node.as_str(self.text);
-        text.map(Cow::into_owned)
-            .map_err(|error| syntax_error(self.text, &error))
+        text.map(Cow::into_owned).map_err(|error| syntax_error(self.text, &error))
     }
 
     fn list(self, ty: &Type) -> Result<impl ExactSizeIterator<Item = Self>, ValueError> {

@@ -18,19 +18,10 @@ pub(super) fn syntax_error(text: &str, error: &ParserError) -> ValueError {
         rest.get(..span.len()).unwrap_or(rest)
     };
     let expected = expected(error.kind(), before, found);
-    let found = if found.is_empty() {
-        "end of text".to_owned()
-    } else {
-        format!("`{}`", excerpt(found))
-    };
+    let found = if found.is_empty() { "end of text".to_owned() } else { format!("`{}`", excerpt(found)) };
     let (line, column) = position(before);
     let message = format!("expected {expected}, found {found}");
-    Problem::Syntax {
-        line,
-        column,
-        message,
-    }
-    .into()
+    Problem::Syntax { line, column, message }.into()
 }
 
 /// Returns the line and column, both counted from 1, at which a text goes on after `before`.

@@ -1,0 +1,73 @@
+//! Compiled code on disk: found again, never trusted when damaged.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hostel_core::Limits;
+use hostel_engine::{Engine, EngineOptions};
+use hostel_guests::{ARITH, wat};
+
+use crate::run_with;
+
+fn engine(dir: &Path) -> Engine {
+    let mut options = EngineOptions::default();
+    options.compile_cache_dir = Some(dir.to_owned());
+    options.max_instances = 16;
+    Engine::new(options).unwrap()
+}
+
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    fs::read_dir(dir).map(|entries| entries.map(|entry| entry.unwrap().path()).collect()).unwrap_or_default()
+}
+
+async fn works(dir: &Path) {
+    let component = engine(dir).load_file(ARITH.as_ref()).unwrap();
+    let ran = run_with(&component.function(Some("add")).unwrap(), &["1", "2"], Limits::default()).await;
+    assert_eq!(ran.value(), "3");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_entry_is_written_once_and_used() {
+    let dir = tempfile::tempdir().unwrap();
+    works(dir.path()).await;
+    let [entry] = &entries(dir.path())[..] else { panic!("{:?}", entries(dir.path())) };
+    let written = fs::metadata(entry).unwrap().modified().unwrap();
+    works(dir.path()).await;
+    assert_eq!(fs::metadata(entry).unwrap().modified().unwrap(), written, "used as it was");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_damaged_entry_is_rebuilt() {
+    let dir = tempfile::tempdir().unwrap();
+    works(dir.path()).await;
+    let entry = entries(dir.path()).remove(0);
+    let intact = fs::read(&entry).unwrap();
+    let mut flipped = intact.clone();
+    flipped[intact.len() / 2] ^= 1;
+    let foreign =
+        [b"hostel code v1\n\0", hostel_core::Digest::of(b"foreign").as_bytes().as_slice(), b"foreign"]
+            .concat();
+    for damaged in [&flipped[..], &intact[..intact.len() - 1], &intact[..20], b"", &foreign] {
+        fs::write(&entry, damaged).unwrap();
+        works(dir.path()).await;
+        assert_ne!(fs::read(&entry).unwrap(), damaged, "replaced");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn components_and_engines_have_entries_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = engine(dir.path());
+    engine.load_file(ARITH.as_ref()).unwrap();
+    engine.load_file(wat::ADD_ONE.as_ref()).unwrap();
+    engine.load_file(hostel_guests::ASYNCY.as_ref()).unwrap();
+    assert_eq!(entries(dir.path()).len(), 3);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_directory_that_cannot_be_used_costs_only_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a file and no directory");
+    fs::write(&file, "").unwrap();
+    works(&file).await;
+}

@@ -1,0 +1,139 @@
+//! What a component says of itself: exports, imports, and which name means which function.
+
+use hostel_core::ErrorKind;
+use hostel_engine::Capability;
+use hostel_guests::wat;
+
+use crate::load;
+
+/// Every export with its signature, or why it is not callable.
+fn exports(path: &str) -> Vec<String> {
+    let component = load(path);
+    let line = |export: &hostel_engine::Export| match &export.callable {
+        Ok(signature) => format!("{}{signature}", export.path),
+        Err(reason) => format!("{}: {reason}", export.path),
+    };
+    component.exports().iter().map(line).collect()
+}
+
+#[test]
+fn exports_are_listed_with_their_signatures() {
+    assert_eq!(
+        exports(hostel_guests::ARITH),
+        [
+            "add-one(x: s64) -> s64",
+            "add(a: s64, b: s64) -> s64",
+            "multiply(a: s64, b: s64) -> s64",
+            "pow(base: u64, exponent: u32) -> string",
+        ]
+    );
+    assert_eq!(
+        exports(hostel_guests::ASYNCY),
+        ["async double(x: s64) -> s64", "async par(ms: u32) -> u32"].map(|line| {
+            // The keyword stands before the parameters, as in WIT.
+            let (name, rest) = line.trim_start_matches("async ").split_once('(').unwrap();
+            format!("{name}async ({rest}")
+        })
+    );
+    assert!(exports(wat::NO_EXPORTS).is_empty());
+}
+
+#[test]
+fn exports_of_interfaces_have_the_interfaces_name() {
+    let exports = exports(hostel_guests::MODELS);
+    assert!(
+        exports.contains(&"hostel:examples/scores@0.1.0.mean(scores: list<f64>) -> option<f64>".to_owned())
+    );
+    assert!(exports.contains(&"hostel:more/ops@0.2.0.add(a: string, b: string) -> string".to_owned()));
+}
+
+#[test]
+fn a_program_takes_args_and_stdin_and_gives_stdout() {
+    let component = load(hostel_guests::COMMAND);
+    let run = component.function(None).unwrap();
+    assert!(run.is_program());
+    assert_eq!(
+        run.signature().to_string(),
+        "(args: option<list<string>>, stdin: option<list<u8>>) -> record { stdout: string }"
+    );
+}
+
+#[test]
+fn what_cannot_be_written_down_is_not_callable() {
+    let exports = exports(hostel_guests::SHAPES);
+    let of = |name: &str| exports.iter().find(|line| line.contains(name)).unwrap();
+    let reason = "its signature has a resource, which cannot be written down";
+    assert!(of("counters@0.1.0.read").ends_with(reason), "{}", of("counters@0.1.0.read"));
+    assert!(of("counters@0.1.0.answer").ends_with("() -> u32"));
+
+    let component = load(hostel_guests::SHAPES);
+    let error = component.function(Some("counters.make")).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        format!("`hostel:examples/counters@0.1.0.make` is not callable as a task: {reason}")
+    );
+    let unwritable = crate::inspecting::exports(wat::NOT_CALLABLE);
+    assert!(unwritable.iter().any(|line| line.contains("a stream")), "{unwritable:?}");
+    assert!(unwritable.iter().any(|line| line.contains("a future")), "{unwritable:?}");
+}
+
+#[test]
+fn imports_are_told_as_capabilities() {
+    let capabilities = |path| {
+        let mut capabilities: Vec<_> = load(path).imports().iter().map(|import| import.capability).collect();
+        capabilities.sort();
+        capabilities.dedup();
+        capabilities
+    };
+    assert!(capabilities(hostel_guests::ARITH).is_empty());
+    assert_eq!(capabilities(wat::SLEEPER), [Capability::Clocks, Capability::Plumbing]);
+    let peek = capabilities(hostel_guests::PEEK);
+    for asked in [Capability::Files, Capability::Network, Capability::OutgoingHttp, Capability::Environment] {
+        assert!(peek.contains(&asked), "{asked}");
+    }
+    // Interfaces that only share types ask for nothing.
+    assert!(!capabilities(hostel_guests::MODELS).contains(&Capability::Unknown));
+}
+
+#[test]
+fn a_component_that_cannot_be_linked_can_be_inspected() {
+    let table =
+        [(wat::UNKNOWN_IMPORT, ", which this host does not provide"), (wat::UNKNOWN_FUNCTION, "`roll-dice`")];
+    for (path, part) in table {
+        let component = load(path);
+        let missing = component.missing().unwrap();
+        assert!(missing.starts_with("it imports ") && missing.contains(part), "{missing}");
+        assert!(!component.exports().is_empty());
+        let error = component.function(None).err().unwrap();
+        assert_eq!(error.to_string(), format!("the component cannot be run: {missing}"));
+    }
+}
+
+#[test]
+fn a_name_means_one_function_or_is_an_error_with_the_candidates() {
+    let models = load(hostel_guests::MODELS);
+    let found = |name| models.function(Some(name)).map(|function| function.key().export.to_string());
+    assert_eq!(found("train-model").unwrap(), "train-model");
+    assert_eq!(found("scores.mean").unwrap(), "hostel:examples/scores@0.1.0.mean");
+    assert_eq!(found("mean").unwrap(), "hostel:examples/scores@0.1.0.mean");
+    assert_eq!(found("hostel:more/ops.add").unwrap(), "hostel:more/ops@0.2.0.add");
+    assert_eq!(found("hostel:more/ops@0.2.0.add").unwrap(), "hostel:more/ops@0.2.0.add");
+
+    let ambiguous = found("ops.add").unwrap_err();
+    assert_eq!(
+        ambiguous.to_string(),
+        "`ops.add` could mean hostel:examples/ops@0.1.0.add or hostel:more/ops@0.2.0.add: give the longer name"
+    );
+    let unknown = load(hostel_guests::SUM_PLUS).function(Some("sum-minus")).err().unwrap();
+    assert_eq!(unknown.to_string(), "no export is named `sum-minus`; the component exports sum-plus");
+    assert_eq!(unknown.kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn a_function_may_be_left_unnamed_where_there_is_only_one() {
+    assert_eq!(load(hostel_guests::SUM_PLUS).function(None).unwrap().key().export.to_string(), "sum-plus");
+    let error = load(hostel_guests::ARITH).function(None).err().unwrap();
+    assert_eq!(error.to_string(), "which function? The component exports add-one, add, multiply, pow");
+    let error = load(wat::NO_EXPORTS).function(None).err().unwrap();
+    assert_eq!(error.to_string(), "the component exports no callable function");
+}

@@ -1,0 +1,74 @@
+//! The engine on real guests: what loads, what it says of itself, and how an attempt ends.
+
+mod compile_cache;
+mod inspecting;
+mod limits;
+mod loading;
+mod outcomes;
+mod sandbox;
+mod stopping;
+mod values;
+
+use std::sync::{Arc, LazyLock};
+
+use hostel_core::{Arguments, Failure, Limits, LogStream, Outcome, Trap};
+use hostel_engine::{AttemptOptions, Component, Engine, EngineOptions, Function, LogBook};
+
+/// One engine for all tests of the binary, as in a host.
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(EngineOptions::default()).unwrap());
+
+fn load(path: &str) -> Component {
+    ENGINE.load_file(path.as_ref()).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn function(path: &str, name: &str) -> Function {
+    load(path).function(Some(name)).unwrap_or_else(|error| panic!("{path}#{name}: {error}"))
+}
+
+/// What came of an attempt, and what the guest printed.
+struct Ran {
+    outcome: Outcome,
+    log: Arc<LogBook>,
+}
+
+/// Runs one attempt with arguments in WAVE.
+async fn run_with(function: &Function, args: &[&str], limits: Limits) -> Ran {
+    let arguments = args.iter().fold(Arguments::new(), |arguments, text| arguments.positional(*text));
+    let inputs = function.signature().bind_text(arguments).unwrap();
+    let log = Arc::new(LogBook::new(limits.log_bytes, None));
+    let options = AttemptOptions::with_log(limits, Arc::clone(&log));
+    let outcome = function.attempt(&inputs, &options).await.unwrap();
+    Ran { outcome, log }
+}
+
+async fn run(path: &str, name: &str, args: &[&str]) -> Ran {
+    run_with(&function(path, name), args, Limits::default()).await
+}
+
+impl Ran {
+    /// The value, in WAVE.
+    fn value(&self) -> String {
+        match &self.outcome {
+            Outcome::Completed(value) => value.to_wave(),
+            other => panic!("expected a value, found {other:?}"),
+        }
+    }
+
+    fn failure(&self) -> &Failure {
+        match &self.outcome {
+            Outcome::Failed(failure) => failure,
+            other => panic!("expected a failure, found {other:?}"),
+        }
+    }
+
+    fn trap(&self) -> &Trap {
+        match self.failure() {
+            Failure::Trap(trap) => trap,
+            other => panic!("expected a trap, found {other:?}"),
+        }
+    }
+
+    fn printed(&self, stream: LogStream) -> Vec<String> {
+        self.log.lines().into_iter().filter(|line| line.stream == stream).map(|line| line.text).collect()
+    }
+}

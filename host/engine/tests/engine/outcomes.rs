@@ -1,0 +1,115 @@
+//! How an attempt ends, told apart.
+
+use hostel_core::{Failure, LogStream, Outcome};
+use hostel_guests::wat;
+
+use crate::run;
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_value_is_completed() {
+    assert_eq!(run(hostel_guests::ARITH, "add", &["40", "2"]).await.value(), "42");
+    assert_eq!(run(wat::ADD_ONE, "add-one", &["41"]).await.value(), "42");
+    assert_eq!(run(hostel_guests::SUM_PLUS, "sum-plus", &["4", "[1, 2, 3]"]).await.value(), "10");
+    assert_eq!(run(hostel_guests::TEXT, "greet", &["Ada"]).await.value(), "\"Hello, Ada!\"");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_err_is_failed_with_its_value() {
+    let ran = run(hostel_guests::BATCH, "process-data", &["-2"]).await;
+    let expected = hostel_core::Value::String("Cannot process negative value: -2".into());
+    assert_eq!(ran.outcome, Outcome::Failed(Failure::Error(expected)));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_trap_is_failed_with_names_and_the_panics_message() {
+    let ran = run(hostel_guests::PANIC, "boom", &["fire"]).await;
+    let trap = ran.trap();
+    assert_eq!(trap.message, "wasm `unreachable` instruction executed");
+    let names: Vec<_> = trap.backtrace.iter().filter_map(|frame| frame.function.as_deref()).collect();
+    for name in ["explode", "watch_it_burn", "light_the_fuse"] {
+        assert!(names.iter().any(|frame| frame.contains(name)), "{name} in {names:?}");
+    }
+    assert!(trap.stderr_tail.iter().any(|line| line.contains("fire")), "{:?}", trap.stderr_tail);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn every_kind_of_trap_has_its_message() {
+    let table: [(&str, &[&str], &str); 7] = [
+        ("unreachable", &[], "wasm `unreachable` instruction executed"),
+        ("divide", &["1", "0"], "integer divide by zero"),
+        ("load", &["4294967292"], "out of bounds memory access"),
+        ("convert", &["nan"], "invalid conversion to integer"),
+        ("call-null", &[], "uninitialized element"),
+        ("call-wrong-type", &[], "indirect call type mismatch"),
+        ("call-outside-table", &[], "undefined element: out of bounds table access"),
+    ];
+    for (name, args, message) in table {
+        assert_eq!(run(wat::TRAP, name, args).await.trap().message, message, "{name}");
+    }
+    let frames = run(wat::TRAP, "unreachable", &[]).await;
+    let names: Vec<_> =
+        frames.trap().backtrace.iter().filter_map(|frame| frame.function.as_deref()).collect();
+    assert_eq!(names[..2], ["inner", "outer"]);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_trap_while_the_instance_starts_is_a_trap() {
+    assert_eq!(
+        run(wat::START_TRAP, "answer", &[]).await.trap().message,
+        "wasm `unreachable` instruction executed"
+    );
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn results_that_are_not_of_their_type_are_traps_and_not_values() {
+    for export in crate::load(wat::BAD_RESULTS).exports() {
+        let name = export.path.to_string();
+        let ran = run(wat::BAD_RESULTS, &name, &[]).await;
+        if name == "bool-2" {
+            assert_eq!(ran.value(), "true");
+        } else {
+            assert!(
+                matches!(ran.failure(), Failure::Trap(_) | Failure::Limit { .. }),
+                "{name}: {:?}",
+                ran.outcome
+            );
+        }
+    }
+    for name in ["outside", "unaligned"] {
+        assert!(!run(wat::BAD_REALLOC, name, &["[1, 2]"]).await.trap().message.is_empty(), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_program_gives_what_it_printed_or_its_exit_code() {
+    let ran = run(hostel_guests::COMMAND, "run", &["[\"command\", \"hello\", \"there\"]"]).await;
+    assert_eq!(ran.value(), "{stdout: \"HELLO THERE\\n\"}");
+    assert!(ran.printed(LogStream::Stdout).is_empty(), "stdout is the result and not the log");
+
+    let ran = run(hostel_guests::COMMAND, "run", &["[\"command\"]", "[104, 105, 10]"]).await;
+    assert_eq!(ran.value(), "{stdout: \"HI\\n\"}");
+
+    let ran = run(hostel_guests::COMMAND, "run", &["[\"command\", \"--fail\", \"on purpose\"]"]).await;
+    let Failure::Exit { code: 1, stderr_tail } = ran.failure() else { panic!("{:?}", ran.outcome) };
+    assert!(stderr_tail.iter().any(|line| line.contains("on purpose")), "{stderr_tail:?}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_a_guest_prints_is_its_log() {
+    let ran = run(hostel_guests::ELEVATOR, "stop-at-floor", &["3", "0"]).await;
+    assert_eq!(ran.printed(LogStream::Stdout), ["elevator moving to floor 3", "elevator stops on floor 3"]);
+    let ran = run(hostel_guests::LOG_FLOOD, "no-newline", &["half a line"]).await;
+    assert_eq!(ran.printed(LogStream::Stdout), ["half a line"]);
+    let ran = run(hostel_guests::LOG_FLOOD, "not-text", &[]).await;
+    assert!(ran.printed(LogStream::Stdout).concat().contains('\u{fffd}'));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn no_state_passes_from_one_attempt_to_another() {
+    // Insecure seeds, memory and handles are all new: the same call gives the same answer however often it is made.
+    let function = crate::function(wat::MANY_INSTANCES, "answer");
+    for _ in 0..3 {
+        let ran = crate::run_with(&function, &[], hostel_core::Limits::default()).await;
+        assert!(matches!(ran.outcome, Outcome::Completed(_)), "{:?}", ran.outcome);
+    }
+}
