@@ -136,6 +136,13 @@ impl FailureKind {
     }
 }
 
+impl Outcome {
+    /// Whether the run completed with a value.
+    pub const fn is_completed(&self) -> bool {
+        matches!(self, Self::Completed(_))
+    }
+}
+
 impl Failure {
     /// Which kind of failure this is.
     pub const fn kind(&self) -> FailureKind {

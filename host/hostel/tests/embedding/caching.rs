@@ -1,0 +1,138 @@
+//! Results that stand for later runs, on request.
+
+use std::fs;
+use std::path::Path;
+
+use futures_executor::block_on;
+use hostel::{CachePolicy, Event, Host, State, Task, TaskFuture, Value, args};
+use hostel_guests::{ARITH, BATCH, CALCULATOR, TEXT};
+
+use crate::{build, host, states, task};
+
+fn cached(task: Task) -> Task {
+    task.cache(CachePolicy::INPUTS + CachePolicy::TASK_SOURCE)
+}
+
+fn on_disk(dir: &Path) -> Host {
+    build(Host::builder().max_workers(1).data_dir(dir))
+}
+
+fn run(task: &Task, args: hostel::Args) -> TaskFuture {
+    let future = task.submit(args).unwrap();
+    block_on(future.outcome());
+    future
+}
+
+#[test]
+fn s02_a_hit_never_ran_and_names_the_run_that_made_it() {
+    let host = host(1);
+    let add = cached(task(&host, ARITH, "add"));
+    let first = run(&add, args![1, 2]);
+    assert_eq!(states(&first), [State::Pending, State::Running, State::Completed]);
+    let second = run(&add, args![1, 2]);
+    assert_eq!(states(&second), [State::Pending, State::Cached]);
+    assert_eq!(second.history()[1].cause, Some(Event::CacheHit { producer: first.id() }));
+    assert_eq!(block_on(second.result::<i64>()).unwrap(), 3);
+}
+
+#[test]
+fn other_inputs_other_tasks_and_other_components_miss() {
+    let host = host(1);
+    run(&cached(task(&host, ARITH, "add")), args![2, 3]);
+    for (path, name, args) in
+        [(ARITH, "add", args![3, 2]), (ARITH, "multiply", args![2, 3]), (CALCULATOR, "add", args![2, 3])]
+    {
+        assert_eq!(run(&cached(task(&host, path, name)), args).state(), State::Completed, "{name}");
+    }
+}
+
+#[test]
+fn c03_inputs_alone_still_name_the_task() {
+    let host = host(1);
+    let inputs_only = |name| task(&host, ARITH, name).cache(CachePolicy::INPUTS);
+    run(&inputs_only("add"), args![2, 3]);
+    let product = run(&inputs_only("multiply"), args![2, 3]);
+    assert_eq!(block_on(product.result::<i64>()).unwrap(), 6);
+}
+
+#[test]
+fn c10_failures_are_never_cached() {
+    let host = host(1);
+    let process = cached(task(&host, BATCH, "process-data"));
+    for _ in 0..2 {
+        assert_eq!(run(&process, args![-1]).state(), State::Failed);
+    }
+}
+
+#[test]
+fn c08_refresh_runs_and_overwrites() {
+    let host = host(1);
+    let add = cached(task(&host, ARITH, "add"));
+    run(&add, args![1, 2]);
+    let fresh = run(&add.clone().refresh_cache(true), args![1, 2]);
+    assert_eq!(fresh.state(), State::Completed);
+    let hit = run(&add, args![1, 2]);
+    assert_eq!(hit.history()[1].cause, Some(Event::CacheHit { producer: fresh.id() }));
+}
+
+#[test]
+fn another_host_on_the_same_directory_hits() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = run(&cached(task(&on_disk(dir.path()), TEXT, "greet")), args!["Ada"]);
+    let host = on_disk(dir.path());
+    let greet = cached(task(&host, TEXT, "greet"));
+    for _ in 0..2 {
+        let hit = run(&greet, args!["Ada"]);
+        assert_eq!(hit.history()[1].cause, Some(Event::CacheHit { producer: first.id() }));
+        assert_eq!(block_on(hit.result::<String>()).unwrap(), "Hello, Ada!");
+    }
+}
+
+#[test]
+fn damaged_entries_are_misses_and_are_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    run(&cached(task(&on_disk(dir.path()), ARITH, "add")), args![1, 2]);
+    let entry = files(&dir.path().join("cache")).remove(0);
+    let intact = fs::read(&entry).unwrap();
+    for place in [0, 20, 60, intact.len() - 1] {
+        let mut damaged = intact.clone();
+        damaged[place] ^= 1;
+        fs::write(&entry, damaged).unwrap();
+        let missed = run(&cached(task(&on_disk(dir.path()), ARITH, "add")), args![1, 2]);
+        assert_eq!(missed.state(), State::Completed, "byte {place}");
+        assert_eq!(block_on(missed.result::<i64>()).unwrap(), 3);
+        let hit = run(&cached(task(&on_disk(dir.path()), ARITH, "add")), args![1, 2]);
+        assert_eq!(hit.state(), State::Cached, "byte {place}: replaced");
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_costs_only_the_cache() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("cache"), "a file in the place of the directory").unwrap();
+    let host = build(Host::builder().max_workers(1).data_dir(dir.path()).memory_cache_bytes(0));
+    let add = cached(task(&host, ARITH, "add"));
+    for _ in 0..2 {
+        let future = run(&add, args![1, 2]);
+        assert_eq!(future.state(), State::Completed);
+        assert_eq!(block_on(future.result::<i64>()).unwrap(), 3);
+    }
+}
+
+#[test]
+fn values_without_a_result_and_large_ones_are_cached_whole() {
+    let host = host(1);
+    let nothing = cached(task(&host, hostel_guests::SHAPES, "nothing"));
+    run(&nothing, args![]);
+    let hit = run(&nothing, args![]);
+    assert_eq!((hit.state(), block_on(hit.result::<Value>()).unwrap()), (State::Cached, Value::UNIT));
+    let pow = cached(task(&host, ARITH, "pow"));
+    let digits = block_on(run(&pow, args![323, 1235]).result::<String>()).unwrap();
+    let hit = run(&pow, args![323, 1235]);
+    assert_eq!((hit.state(), block_on(hit.result::<String>()).unwrap()), (State::Cached, digits));
+}
+
+fn files(dir: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}

@@ -1,0 +1,57 @@
+//! Embedding: what a program sees of its runs, from submitting them to their results.
+
+mod caching;
+mod cancelling;
+mod mapping;
+mod results;
+mod scheduling;
+mod shutting_down;
+mod submitting;
+mod waiting;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_executor::block_on;
+use hostel::{Echo, Host, HostBuilder, LogLine, State, Task, TaskFuture};
+use tokio::sync::mpsc;
+
+fn host(workers: usize) -> Host {
+    build(Host::builder().max_workers(workers))
+}
+
+fn build(builder: HostBuilder) -> Host {
+    builder.max_instances(200).build().unwrap()
+}
+
+fn task(host: &Host, path: &str, name: &str) -> Task {
+    block_on(host.load(path)).unwrap().task(name).unwrap()
+}
+
+/// The names of the states a run came to.
+fn states(future: &TaskFuture) -> Vec<State> {
+    future.history().into_iter().map(|transition| transition.state).collect()
+}
+
+/// A task that tells of every line it prints, so that tests wait for events and not for time.
+fn telling(task: Task) -> (Task, mpsc::UnboundedReceiver<String>) {
+    let (send, receive) = mpsc::unbounded_channel();
+    let echo: Echo = Arc::new(move |line: &LogLine| _ = send.send(line.text.clone()));
+    (task.log_prints(echo), receive)
+}
+
+/// The lines that were printed, in order.
+#[derive(Clone, Default)]
+struct Printed(Arc<Mutex<Vec<String>>>);
+
+impl Printed {
+    fn echo(&self) -> Echo {
+        let printed = self.clone();
+        Arc::new(move |line: &LogLine| {
+            printed.0.lock().unwrap_or_else(PoisonError::into_inner).push(line.text.clone());
+        })
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

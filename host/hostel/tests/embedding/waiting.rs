@@ -1,0 +1,89 @@
+//! Waiting for several runs.
+
+use std::time::Duration;
+
+use futures_executor::block_on;
+use futures_util::{FutureExt, StreamExt};
+use hostel::{Host, ReturnWhen, TaskFuture, args, as_completed, wait};
+use hostel_guests::{ARITH, BATCH, PANIC, wat};
+
+use crate::{host, task};
+
+fn add(host: &Host, n: i64) -> TaskFuture {
+    task(host, ARITH, "add").submit(args![n, 1]).unwrap()
+}
+
+fn asleep(host: &Host) -> TaskFuture {
+    task(host, wat::SLEEPER, "sleep").submit(args![3_600_000]).unwrap()
+}
+
+#[test]
+fn f07_wait_for_all_keeps_the_order_and_counts_twins_once() {
+    let host = host(2);
+    let (a, b) = (add(&host, 1), add(&host, 2));
+    let (done, not_done) = block_on(wait(&[b.clone(), a.clone(), b.clone()], ReturnWhen::AllCompleted, None));
+    assert_eq!(done, [b, a]);
+    assert!(not_done.is_empty());
+}
+
+#[test]
+fn f07_wait_for_the_first() {
+    let host = host(2);
+    let (sleeping, quick) = (asleep(&host), add(&host, 1));
+    let (done, not_done) =
+        block_on(wait(&[sleeping.clone(), quick.clone()], ReturnWhen::FirstCompleted, None));
+    assert_eq!((done, not_done), (vec![quick], vec![sleeping]));
+}
+
+#[test]
+fn f07_wait_for_the_first_exception() {
+    let host = host(1);
+    let (ok, sleeping) = (add(&host, 1), asleep(&host));
+    block_on(ok.outcome());
+    let failing = task(&host, PANIC, "boom").submit(args!["x"]).unwrap();
+    let all = [ok.clone(), sleeping.clone(), failing.clone()];
+    let (done, not_done) = block_on(wait(&all, ReturnWhen::FirstException, None));
+    assert_eq!((done, not_done), (vec![ok, failing], vec![sleeping]));
+}
+
+#[test]
+fn f07_a_timeout_shows_in_the_second_list_and_never_fails() {
+    let host = host(1);
+    let (ok, sleeping) = (add(&host, 1), asleep(&host));
+    block_on(ok.outcome());
+    let all = [sleeping.clone(), ok.clone()];
+    let (done, not_done) = block_on(wait(&all, ReturnWhen::AllCompleted, Some(Duration::from_millis(1))));
+    assert_eq!((done, not_done), (vec![ok], vec![sleeping.clone()]));
+    assert!(!sleeping.done(), "it goes on");
+}
+
+#[test]
+fn waiting_for_nothing_is_done_at_once() {
+    assert_eq!(block_on(wait(&[], ReturnWhen::AllCompleted, None)), (vec![], vec![]));
+    assert!(block_on(as_completed([]).next()).is_none());
+}
+
+#[test]
+fn f08_as_completed_gives_each_once_as_they_end_failed_ones_too() {
+    let host = host(1);
+    let (sleeping, quick) = (asleep(&host), add(&host, 1));
+    let failed = task(&host, BATCH, "process-data").submit(args![-1]).unwrap();
+    block_on(async { (quick.outcome().await, failed.outcome().await) });
+    let mut ended = as_completed([&sleeping, &failed, &quick, &sleeping].map(Clone::clone));
+    assert_eq!(block_on(ended.next()).as_ref(), Some(&failed));
+    assert_eq!(block_on(ended.next()).as_ref(), Some(&quick));
+    assert_eq!(ended.remaining(), 1);
+    assert!(ended.next().now_or_never().is_none(), "the last one sleeps");
+    sleeping.cancel();
+    assert_eq!(block_on(ended.next()).as_ref(), Some(&sleeping));
+    assert_eq!(block_on(ended.next()), None);
+    assert_eq!(ended.remaining(), 0);
+}
+
+#[test]
+fn s10_an_outcome_is_a_value_and_never_raises() {
+    let host = host(1);
+    let failed = task(&host, BATCH, "process-data").submit(args![-1]).unwrap();
+    let outcome = block_on(failed.outcome());
+    assert_eq!(outcome.to_string(), "returned the error \"Cannot process negative value: -1\"");
+}
