@@ -2,10 +2,7 @@
 //!
 //! It picks the compiler itself: `GUEST_RUSTC`, else cargo's own if that has the target, else whatever
 //! `toolchain.sh` provides.
-#![allow(
-    clippy::print_stdout,
-    reason = "standard output is how a build script talks to cargo"
-)]
+#![allow(clippy::print_stdout, reason = "standard output is how a build script talks to cargo")]
 
 use std::env::{self, VarError};
 use std::ffi::OsString;
@@ -33,9 +30,7 @@ fn main() {
 fn run() -> Result<()> {
     let places = Places::find()?;
     let guests = entries(&places.workspace, |path| path.join("Cargo.toml").is_file())?;
-    let texts = entries(&places.texts, |path| {
-        path.extension().is_some_and(|suffix| suffix == "wat")
-    })?;
+    let texts = entries(&places.texts, |path| path.extension().is_some_and(|suffix| suffix == "wat"))?;
     tell_cargo_what_to_watch(&places, &guests);
 
     let compiler = if setting("GUESTS")?.as_deref() == Some("skip") {
@@ -43,15 +38,10 @@ fn run() -> Result<()> {
     } else {
         let compiler = Compiler::pick(&places)?;
         let built = compiler.build(&places.workspace)?;
-        guests
-            .iter()
-            .try_for_each(|guest| collect(guest, &built, &places.out))?;
+        guests.iter().try_for_each(|guest| collect(guest, &built, &places.out))?;
         Some(compiler.version)
     };
-    write(
-        &places.out.join("paths.rs"),
-        paths(&guests, &texts, compiler.as_deref()).as_bytes(),
-    )
+    write(&places.out.join("paths.rs"), paths(&guests, &texts, compiler.as_deref()).as_bytes())
 }
 
 /// The directories this script works with.
@@ -59,6 +49,8 @@ struct Places {
     /// The cargo workspace of the guests.
     workspace: PathBuf,
     texts: PathBuf,
+    /// What the host offers to guests, as WIT.
+    interfaces: PathBuf,
     script: PathBuf,
     /// Where the guest files for this build of the crate go.
     out: PathBuf,
@@ -78,6 +70,7 @@ impl Places {
         Ok(Self {
             workspace: examples.join("rust"),
             texts: examples.join("wat"),
+            interfaces: examples.join("../wit"),
             script: examples.join("toolchain.sh"),
             out,
             shared,
@@ -87,16 +80,12 @@ impl Places {
 
 /// Not the workspace as a whole: a `cargo build` by hand writes into it. A new guest changes Cargo.lock.
 fn tell_cargo_what_to_watch(places: &Places, guests: &[String]) {
-    let in_workspace = ["Cargo.toml", "Cargo.lock"]
-        .into_iter()
-        .chain(guests.iter().map(String::as_str));
+    let in_workspace = ["Cargo.toml", "Cargo.lock"].into_iter().chain(guests.iter().map(String::as_str));
     in_workspace
         .map(|name| places.workspace.join(name))
-        .chain([places.texts.clone(), places.script.clone(), "build.rs".into()])
+        .chain([places.texts.clone(), places.interfaces.clone(), places.script.clone(), "build.rs".into()])
         .for_each(|path| println!("cargo::rerun-if-changed={}", path.display()));
-    ["GUEST_RUSTC", "GUESTS"]
-        .iter()
-        .for_each(|name| println!("cargo::rerun-if-env-changed={name}"));
+    ["GUEST_RUSTC", "GUESTS"].iter().for_each(|name| println!("cargo::rerun-if-env-changed={name}"));
 }
 
 /// A compiler that has the target.
@@ -137,29 +126,14 @@ impl Compiler {
         let cargo = cargo.map_or_else(|| given("CARGO").map(PathBuf::from), Ok)?;
         let words = version.split(|c: char| !c.is_ascii_alphanumeric() && c != '.');
         let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-        Ok(Self {
-            rustc,
-            cargo,
-            target_dir: base.join(words.join("-")),
-            version,
-        })
+        Ok(Self { rustc, cargo, target_dir: base.join(words.join("-")), version })
     }
 
     /// Builds the workspace and returns the directory with what came out.
     fn build(&self, workspace: &Path) -> Result<PathBuf> {
         let mut cargo = Command::new(&self.cargo);
-        cargo.args([
-            "build",
-            "--release",
-            "--locked",
-            "--target",
-            TARGET,
-            "--target-dir",
-        ]);
-        cargo
-            .arg(&self.target_dir)
-            .current_dir(workspace)
-            .env("RUSTC", &self.rustc);
+        cargo.args(["build", "--release", "--locked", "--target", TARGET, "--target-dir"]);
+        cargo.arg(&self.target_dir).current_dir(workspace).env("RUSTC", &self.rustc);
         output(clean(&mut cargo, &["RUSTC"]))
             .map_err(|problem| format!("the guest examples cannot be built\n{problem}"))?;
         Ok(self.target_dir.join(TARGET).join("release"))
@@ -172,32 +146,17 @@ fn has_target(rustc: &Path) -> bool {
     let Ok(entries) = directory.and_then(|path| fs::read_dir(path).map_err(|error| error.to_string())) else {
         return false;
     };
-    entries
-        .flatten()
-        .any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
+    entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
 }
 
 /// Takes from a command what cargo sets for build scripts, and what people set for the host's build: flags
 /// and wrappers meant for another compiler. Where crates come from and how many jobs may run is kept.
 fn clean<'a>(command: &'a mut Command, keep: &[&str]) -> &'a mut Command {
     const REMOVED: [&str; 4] = ["CARGO", "CLIPPY", "LD_LIBRARY_PATH", "RUST"];
-    const OF_BUILD_SCRIPTS: [&str; 7] = [
-        "DEBUG",
-        "HOST",
-        "NUM_JOBS",
-        "OPT_LEVEL",
-        "OUT_DIR",
-        "PROFILE",
-        "TARGET",
-    ];
-    const KEPT: [&str; 6] = [
-        "CARGO_HOME",
-        "CARGO_HTTP_",
-        "CARGO_MAKEFLAGS",
-        "CARGO_NET_",
-        "CARGO_REGISTR",
-        "RUSTUP_",
-    ];
+    const OF_BUILD_SCRIPTS: [&str; 7] =
+        ["DEBUG", "HOST", "NUM_JOBS", "OPT_LEVEL", "OUT_DIR", "PROFILE", "TARGET"];
+    const KEPT: [&str; 6] =
+        ["CARGO_HOME", "CARGO_HTTP_", "CARGO_MAKEFLAGS", "CARGO_NET_", "CARGO_REGISTR", "RUSTUP_"];
     for (key, _) in env::vars_os() {
         let Some(name) = key.to_str() else { continue };
         let starts_with = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
@@ -212,17 +171,13 @@ fn clean<'a>(command: &'a mut Command, keep: &[&str]) -> &'a mut Command {
 /// Runs a command: what it printed, without the newline, or the end of what it complained about.
 fn output(command: &mut Command) -> Result<String> {
     let name = command.get_program().display().to_string();
-    let output = command
-        .output()
-        .map_err(|error| format!("cannot run {name}: {error}"))?;
+    let output = command.output().map_err(|error| format!("cannot run {name}: {error}"))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<&str> = complaint.lines().collect();
-    let tail = lines
-        .get(lines.len().saturating_sub(TAIL_LINES)..)
-        .unwrap_or_default();
+    let tail = lines.get(lines.len().saturating_sub(TAIL_LINES)..).unwrap_or_default();
     Err(format!("{name}: {}\n{}", output.status, tail.join("\n")))
 }
 
@@ -258,13 +213,10 @@ fn paths(guests: &[String], texts: &[String], compiler: Option<&str>) -> String 
     let _ = writeln!(source, "pub const BUILT: bool = {built};");
     let _ = writeln!(source, "/// The compiler that built them.");
     let _ = writeln!(source, "pub const COMPILER: &str = {compiler:?};");
-    source += &constants(guests, |guest| {
-        format!(r#"concat!(env!("OUT_DIR"), "/{guest}.wasm")"#)
-    });
+    source += &constants(guests, |guest| format!(r#"concat!(env!("OUT_DIR"), "/{guest}.wasm")"#));
     let _ = writeln!(source, "/// Components written by hand, as text.\npub mod wat {{");
-    source += &constants(&texts, |text| {
-        format!(r#"concat!(env!("CARGO_MANIFEST_DIR"), "/../wat/{text}.wat")"#)
-    });
+    source +=
+        &constants(&texts, |text| format!(r#"concat!(env!("CARGO_MANIFEST_DIR"), "/../wat/{text}.wat")"#));
     source + "}\n"
 }
 
@@ -274,11 +226,7 @@ fn constants(names: &[impl AsRef<str>], path: impl Fn(&str) -> String) -> String
     let mut list = String::new();
     for name in names.iter().map(AsRef::as_ref) {
         let constant = name.replace('-', "_").to_uppercase();
-        let _ = writeln!(
-            source,
-            "/// The path of `{name}`.\npub const {constant}: &str = {};",
-            path(name)
-        );
+        let _ = writeln!(source, "/// The path of `{name}`.\npub const {constant}: &str = {};", path(name));
         let _ = writeln!(list, "    ({name:?}, {constant}),");
     }
     let _ = writeln!(source, "/// The name and path of each, by name.");

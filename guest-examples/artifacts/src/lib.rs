@@ -25,10 +25,7 @@ mod tests {
         }
         for (name, path) in super::all() {
             let bytes = fs::read(path).unwrap_or_else(|error| panic!("{name}: {path}: {error}"));
-            assert!(
-                bytes.starts_with(b"\0asm\x0d\0\x01\0"),
-                "{name} is not a component"
-            );
+            assert!(bytes.starts_with(b"\0asm\x0d\0\x01\0"), "{name} is not a component");
         }
     }
 

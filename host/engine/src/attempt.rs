@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use hostel_core::{ErrorKind, Failure, Limit, Limits, Name, Outcome, Value};
+use hostel_core::{ErrorKind, Failure, Limit, Limits, Name, Outcome, RunId, Value};
 use wasmtime::Store;
 use wasmtime::component::Val;
 
 use crate::component::Style;
 use crate::failure;
 use crate::function::Function;
-use crate::guest::{Guest, Program};
+use crate::guest::{Call, Guest, Program};
 use crate::log::LogBook;
 use crate::meter::Meter;
 use crate::values;
 
-/// How an attempt is made.
+/// How an attempt is made, and for which run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AttemptOptions {
@@ -22,17 +22,29 @@ pub struct AttemptOptions {
     pub limits: Limits,
     /// Where what it prints goes.
     pub log: Arc<LogBook>,
+    /// The run it is made for, which the guest can ask for.
+    pub run: RunId,
+    /// Which attempt of the run it is, counted from 1.
+    pub number: u32,
 }
 
 impl AttemptOptions {
-    /// Options with a new log.
+    /// The first attempt of no run in particular, with a log of its own.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, log: Arc::new(LogBook::new(limits.log_bytes, None)) }
+        let log = Arc::new(LogBook::new(limits.log_bytes, None));
+        Self { limits, log, run: RunId::from_bytes([0; 16]), number: 1 }
     }
 
-    /// Options with a log that the caller keeps.
-    pub fn with_log(limits: Limits, log: Arc<LogBook>) -> Self {
-        Self { limits, log }
+    /// Uses a log that the caller keeps.
+    #[must_use]
+    pub fn log(self, log: Arc<LogBook>) -> Self {
+        Self { log, ..self }
+    }
+
+    /// Makes it attempt `number` of `run`.
+    #[must_use]
+    pub fn attempt_of(self, run: RunId, number: u32) -> Self {
+        Self { run, number, ..self }
     }
 }
 
@@ -148,9 +160,11 @@ impl Attempt<'_> {
 
     fn store(&self, program: Program) -> Store<Guest> {
         let limits = &self.options.limits;
+        let call =
+            Call { function: self.function.clone(), run: self.options.run, attempt: self.options.number };
         let mut store = Store::new(
             self.function.pre().engine(),
-            Guest::new(Meter::new(limits), Arc::clone(&self.options.log), program),
+            Guest::new(Meter::new(limits), call, Arc::clone(&self.options.log), program),
         );
         store.limiter(|guest| &mut guest.meter);
         store.set_epoch_deadline(1);

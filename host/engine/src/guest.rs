@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use hostel_core::RunId;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use crate::function::Function;
 use crate::log::LogBook;
 use crate::meter::Meter;
 use crate::wasi::{self, DenyHttp};
@@ -14,9 +16,17 @@ use crate::wasi::{self, DenyHttp};
 /// Most pure tasks import nothing or never call what they import, and a WASI context costs more than their call.
 pub(crate) struct Guest {
     pub(crate) meter: Meter,
+    pub(crate) call: Call,
     log: Arc<LogBook>,
     program: Program,
     wasi: Option<Box<Wasi>>,
+}
+
+/// Which attempt of which run of which function an instance is made for.
+pub(crate) struct Call {
+    pub(crate) function: Function,
+    pub(crate) run: RunId,
+    pub(crate) attempt: u32,
 }
 
 /// What a `wasi:cli/run` program is given; empty for functions.
@@ -34,8 +44,8 @@ struct Wasi {
 }
 
 impl Guest {
-    pub(crate) fn new(meter: Meter, log: Arc<LogBook>, program: Program) -> Self {
-        Self { meter, log, program, wasi: None }
+    pub(crate) fn new(meter: Meter, call: Call, log: Arc<LogBook>, program: Program) -> Self {
+        Self { meter, call, log, program, wasi: None }
     }
 
     fn wasi(&mut self) -> &mut Wasi {

@@ -31,6 +31,8 @@ pub enum Capability {
     Network,
     /// Outgoing HTTP requests.
     OutgoingHttp,
+    /// The identity of its run, and which attempt it is.
+    RunContext,
     /// Streams, polling and exit: means to other ends, harmless alone.
     Plumbing,
     /// An interface that this host does not provide.
@@ -49,6 +51,7 @@ impl Capability {
             Self::Output => "output",
             Self::Network => "network",
             Self::OutgoingHttp => "outgoing HTTP",
+            Self::RunContext => "run context",
             Self::Plumbing => "plumbing",
             Self::Unknown => "unknown",
         }
@@ -71,6 +74,7 @@ impl Capability {
             }
             ("wasi:cli", "terminal-input") => Self::StandardInput,
             ("wasi:cli" | "wasi:io", _) => Self::Plumbing,
+            ("hostel:task", "context") => Self::RunContext,
             _ => Self::Unknown,
         }
     }

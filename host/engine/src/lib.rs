@@ -26,6 +26,7 @@ mod attempt;
 mod compile_cache;
 mod component;
 mod config;
+mod context;
 mod engine;
 mod failure;
 mod function;

@@ -157,7 +157,7 @@ impl Run {
         let inputs = mem::take(&mut cell.inputs);
         drop(cell);
         let function = self.task.function().clone();
-        let options = AttemptOptions::with_log(options.limits, log);
+        let options = AttemptOptions::new(options.limits).log(log).attempt_of(self.id, 1);
         Some(Box::pin(async move { function.attempt(&inputs, &options).await }))
     }
 

@@ -34,16 +34,12 @@ impl Guest for Arith {
     }
 
     fn add(a: i64, b: i64) -> i64 {
-        let Some(sum) = a.checked_add(b) else {
-            result_does_not_fit()
-        };
+        let Some(sum) = a.checked_add(b) else { result_does_not_fit() };
         sum
     }
 
     fn multiply(a: i64, b: i64) -> i64 {
-        let Some(product) = a.checked_mul(b) else {
-            result_does_not_fit()
-        };
+        let Some(product) = a.checked_mul(b) else { result_does_not_fit() };
         product
     }
 

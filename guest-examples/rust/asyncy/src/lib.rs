@@ -57,11 +57,7 @@ async fn both(a: impl Future<Output = ()>, b: impl Future<Output = ()>) {
     std::future::poll_fn(|context| {
         a_ready = a_ready || is_ready(a.as_mut(), context);
         b_ready = b_ready || is_ready(b.as_mut(), context);
-        if a_ready && b_ready {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
+        if a_ready && b_ready { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
 }

@@ -17,17 +17,13 @@ struct Calculator;
 
 impl Guest for Calculator {
     fn add(a: i64, b: i64) -> i64 {
-        let Some(sum) = a.checked_add(b) else {
-            panic!("{a} + {b} does not fit into an s64")
-        };
+        let Some(sum) = a.checked_add(b) else { panic!("{a} + {b} does not fit into an s64") };
         println!("{a} + {b} = {sum}");
         sum
     }
 
     fn multiply(a: i64, b: i64) -> i64 {
-        let Some(product) = a.checked_mul(b) else {
-            panic!("{a} * {b} does not fit into an s64")
-        };
+        let Some(product) = a.checked_mul(b) else { panic!("{a} * {b} does not fit into an s64") };
         println!("{a} * {b} = {product}");
         product
     }

@@ -45,9 +45,5 @@ fn show(argv: &[String]) -> io::Result<()> {
 }
 
 fn failure(words: &[String]) -> String {
-    if words.is_empty() {
-        "told to fail".to_owned()
-    } else {
-        words.join(" ")
-    }
+    if words.is_empty() { "told to fail".to_owned() } else { words.join(" ") }
 }

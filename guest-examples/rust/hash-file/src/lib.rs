@@ -17,10 +17,7 @@ struct HashFile;
 
 impl Guest for HashFile {
     fn sha256(data: Vec<u8>) -> String {
-        Sha256::digest(data)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

@@ -30,9 +30,7 @@ impl Guest for MemoryHog {
         let mut blocks = Vec::new();
         for taken in 0..mib {
             let mut block = Vec::new();
-            block
-                .try_reserve_exact(MIB)
-                .map_err(|error| format!("refused after {taken} MiB: {error}"))?;
+            block.try_reserve_exact(MIB).map_err(|error| format!("refused after {taken} MiB: {error}"))?;
             blocks.push(touched(block));
         }
         Ok(total(&blocks))

@@ -11,11 +11,7 @@ struct Models;
 impl Guest for Models {
     fn train_model(dataset: Dataset, model_config: ModelConfig) -> TrainingResult {
         let score = score(&dataset.name, &model_config.name, model_config.hyper.as_ref());
-        TrainingResult {
-            dataset: dataset.name,
-            model: model_config.name,
-            score,
-        }
+        TrainingResult { dataset: dataset.name, model: model_config.name, score }
     }
 }
 
@@ -55,10 +51,7 @@ fn score(dataset: &str, model: &str, hyper: Option<&HyperParameters>) -> f64 {
     hash = fnv1a(hash, model.as_bytes());
     if let Some(hyper) = hyper {
         hash = fnv1a(hash, &hyper.rate.to_bits().to_le_bytes());
-        hash = hyper
-            .layers
-            .iter()
-            .fold(hash, |hash, width| fnv1a(hash, &width.to_le_bytes()));
+        hash = hyper.layers.iter().fold(hash, |hash, width| fnv1a(hash, &width.to_le_bytes()));
     }
     (hash % 1_000) as f64 / 1_000.0
 }
@@ -68,7 +61,5 @@ const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
 
 /// The 64-bit FNV-1a hash (Fowler, Noll and Vo): short, and the same everywhere and for ever.
 fn fnv1a(start: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(start, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME)
-    })
+    bytes.iter().fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME))
 }

@@ -59,9 +59,7 @@ fn request(url: &str) -> Result<OutgoingRequest, String> {
     let request = OutgoingRequest::new(Fields::new());
     request.set_scheme(Some(&scheme)).map_err(invalid)?;
     request.set_authority(Some(authority)).map_err(invalid)?;
-    request
-        .set_path_with_query(Some(if path.is_empty() { "/" } else { path }))
-        .map_err(invalid)?;
+    request.set_path_with_query(Some(if path.is_empty() { "/" } else { path })).map_err(invalid)?;
     Ok(request)
 }
 

@@ -52,10 +52,7 @@ struct Peek;
 impl Guest for Peek {
     fn everything() -> Vec<Finding> {
         vec![
-            finding(
-                "list /",
-                Self::list_dir("/".to_owned()).map(|names| names.join(" ")),
-            ),
+            finding("list /", Self::list_dir("/".to_owned()).map(|names| names.join(" "))),
             finding("read /etc/passwd", Self::read_file("/etc/passwd".to_owned())),
             finding("write /peek.txt", written("/peek.txt")),
             finding("environment variables", seen("no variables", variable_names())),
@@ -64,10 +61,7 @@ impl Guest for Peek {
                 "connect to 127.0.0.1:80",
                 Self::connect((127, 0, 0, 1), 80).map(|()| "connected".to_owned()),
             ),
-            finding(
-                "resolve localhost",
-                Self::resolve("localhost".to_owned()).map(|found| found.join(" ")),
-            ),
+            finding("resolve localhost", Self::resolve("localhost".to_owned()).map(|found| found.join(" "))),
             finding(
                 "GET http://127.0.0.1/",
                 network::get("127.0.0.1", "/").map(|status| format!("status {status}")),
@@ -82,11 +76,7 @@ impl Guest for Peek {
         let entries = fs::read_dir(path).map_err(|error| error.to_string())?;
         let mut names = entries
             .map(|entry| {
-                Ok(entry
-                    .map_err(|error| error.to_string())?
-                    .file_name()
-                    .to_string_lossy()
-                    .into_owned())
+                Ok(entry.map_err(|error| error.to_string())?.file_name().to_string_lossy().into_owned())
             })
             .collect::<Result<Vec<_>, String>>()?;
         names.sort();
@@ -106,9 +96,7 @@ impl Guest for Peek {
     }
 
     fn env_var(name: String) -> Option<String> {
-        std::env::vars()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value)
+        std::env::vars().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
     fn env_vars() -> Vec<(String, String)> {
@@ -134,9 +122,7 @@ impl Guest for Peek {
     }
 
     fn wall_clock() -> u64 {
-        SystemTime::UNIX_EPOCH
-            .elapsed()
-            .map_or(0, |elapsed| elapsed.as_secs())
+        SystemTime::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_secs())
     }
 
     fn monotonic_clock() -> u64 {
@@ -153,20 +139,12 @@ export!(Peek);
 fn finding(what: &str, outcome: Result<String, String>) -> Finding {
     let allowed = outcome.is_ok();
     let detail = outcome.unwrap_or_else(|error| error);
-    Finding {
-        what: what.to_owned(),
-        allowed,
-        detail,
-    }
+    Finding { what: what.to_owned(), allowed, detail }
 }
 
 /// What there is, or that there is nothing.
 fn seen(nothing: &str, things: Vec<String>) -> Result<String, String> {
-    if things.is_empty() {
-        Err(nothing.to_owned())
-    } else {
-        Ok(things.join(" "))
-    }
+    if things.is_empty() { Err(nothing.to_owned()) } else { Ok(things.join(" ")) }
 }
 
 /// Names only: values may be secrets, and this is a report.

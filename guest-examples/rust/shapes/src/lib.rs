@@ -71,10 +71,7 @@ impl Guest for Shapes {
         q: (u8, u8),
         r: Person,
     ) -> String {
-        format!(
-            "{a} {b} {c} {d} {e} {f} {g} {h} {i} {j} {k} {l} {m} {n:?} {o:?} {p:?} {q:?} {}",
-            r.name
-        )
+        format!("{a} {b} {c} {d} {e} {f} {g} {h} {i} {j} {k} {l} {m} {n:?} {o:?} {p:?} {q:?} {}", r.name)
     }
 }
 
@@ -85,9 +82,7 @@ struct Counter {
 
 impl counters::GuestCounter for Counter {
     fn new(start: u32) -> Self {
-        Self {
-            value: Cell::new(start),
-        }
+        Self { value: Cell::new(start) }
     }
 
     fn increment(&self) -> u32 {
@@ -108,9 +103,7 @@ impl counters::Guest for Shapes {
     }
 
     fn make(start: u32) -> counters::Counter {
-        counters::Counter::new(Counter {
-            value: Cell::new(start),
-        })
+        counters::Counter::new(Counter { value: Cell::new(start) })
     }
 
     fn answer() -> u32 {

@@ -36,7 +36,7 @@ async fn run_with(function: &Function, args: &[&str], limits: Limits) -> Ran {
     let arguments = args.iter().fold(Arguments::new(), |arguments, text| arguments.positional(*text));
     let inputs = function.signature().bind_text(arguments).unwrap();
     let log = Arc::new(LogBook::new(limits.log_bytes, None));
-    let options = AttemptOptions::with_log(limits, Arc::clone(&log));
+    let options = AttemptOptions::new(limits).log(Arc::clone(&log));
     let outcome = function.attempt(&inputs, &options).await.unwrap();
     Ran { outcome, log }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use hostel::{Failure, Outcome, ResultError, State, Value, args};
-use hostel_guests::{ARITH, BATCH, ELEVATOR, PANIC, SHAPES, SPIN_FOREVER, wat};
+use hostel_guests::{ARITH, BATCH, ELEVATOR, PANIC, SELF_AWARE, SHAPES, SPIN_FOREVER, wat};
 
 use crate::{Printed, host, states, task};
 
@@ -104,6 +104,14 @@ fn t05_what_a_run_prints_is_its_log_and_is_echoed_when_asked_t10() {
     let lines = ["run any code here!", "but maybe just a little bit"];
     assert_eq!(future.log().iter().map(|line| &*line.text).collect::<Vec<_>>(), lines);
     assert_eq!(printed.lines(), lines);
+}
+
+#[test]
+fn a_guest_can_ask_which_run_it_executes_for() {
+    let host = host(1);
+    let future = task(&host, SELF_AWARE, "who-am-i").submit(args![]).unwrap();
+    let answer: String = block_on(future.result()).unwrap();
+    assert_eq!(answer, format!("attempt 1 of run {} of {}", future.id(), future.task().key()));
 }
 
 #[test]

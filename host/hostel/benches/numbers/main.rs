@@ -1,0 +1,34 @@
+//! The numbers to hold, measured side by side with their references in one process: `cargo bench --bench numbers`.
+//!
+//! A word after `--` measures only the sections whose name contains it: `cargo bench --bench numbers -- sleepers`.
+//! Machines are noisy, so what is compared is measured in turns, and the median counts.
+
+mod bare;
+mod cache;
+mod measure;
+mod million;
+mod sleepers;
+mod stopping;
+mod throughput;
+
+use std::env;
+
+/// A section of the benchmark: its name, and what prints its rows.
+const SECTIONS: [(&str, fn()); 6] = [
+    ("throughput", throughput::print),
+    ("cache", cache::print),
+    ("sleepers", sleepers::print),
+    ("million", million::print),
+    ("cancel", stopping::print_cancel),
+    ("timeout", stopping::print_timeout),
+];
+
+fn main() {
+    let wanted: Vec<_> = env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    println!("| what | measured | bar |\n|---|---|---|");
+    for (name, print) in SECTIONS {
+        if wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())) {
+            print();
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Ten thousand tasks asleep for a second at once.
+
+use std::time::Instant;
+
+use futures_executor::block_on;
+use hostel::{args, each};
+
+use crate::measure::{forget_peak, host, memory_kib, row, task};
+
+const SLEEPERS: u64 = 10_000;
+
+pub fn print() {
+    for (name, path, export, args) in [
+        ("without memory", hostel_guests::wat::SLEEPER, "sleep", args![each(vec![1_000; SLEEPERS as usize])]),
+        (
+            "in Rust with std",
+            hostel_guests::ELEVATOR,
+            "stop-at-floor",
+            args![each(vec![1; SLEEPERS as usize])],
+        ),
+    ] {
+        let host = host();
+        let sleep = task(&host, path, export);
+        block_on(sleep.submit(args![0]).expect("accepted").outcome());
+        let before = memory_kib("VmRSS");
+        forget_peak();
+        let start = Instant::now();
+        let futures = sleep.map(args).expect("accepted");
+        let done = futures.iter().filter(|future| block_on(future.outcome()).is_completed()).count() as u64;
+        let wall = start.elapsed();
+        assert_eq!(done, SLEEPERS);
+        let each_kib = memory_kib("VmHWM").saturating_sub(before) / SLEEPERS;
+        let measured = format!("{:.2} s, {each_kib} KiB each", wall.as_secs_f64());
+        row(&format!("10,000 guests {name} asleep for 1 s"), &measured, "≤ 1.3 s, ≤ 150 KiB each");
+    }
+}
