@@ -35,13 +35,14 @@ pub(crate) enum Flavor {
 }
 
 /// Makes an engine with a pool for `max_instances`, or for as many as the address space gives.
-pub(crate) fn engine(flavor: Flavor, max_instances: u32) -> wasmtime::Result<wasmtime::Engine> {
+/// Gives the engine and that number.
+pub(crate) fn engine(flavor: Flavor, max_instances: u32) -> wasmtime::Result<(wasmtime::Engine, u32)> {
     let mut instances = max_instances.max(1);
     loop {
         let mut config = settings(flavor);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
         match wasmtime::Engine::new(&config) {
-            Ok(engine) => return Ok(engine),
+            Ok(engine) => return Ok((engine, instances)),
             Err(_) if instances > FEWEST_INSTANCES => instances /= 2,
             Err(error) => return Err(error),
         }

@@ -71,6 +71,8 @@ struct Inner {
 pub(crate) struct Runtime {
     pub(crate) engine: wasmtime::Engine,
     pub(crate) linker: Linker<Guest>,
+    /// How many instances its pool has room for.
+    max_instances: u32,
 }
 
 impl Engine {
@@ -87,9 +89,9 @@ impl Engine {
         Ok(Self(Arc::new(Inner { options, compile_cache, lean, concurrent: OnceLock::new(), ticker })))
     }
 
-    /// How many instances may live at once.
+    /// How many instances may live at once: as many as the options ask for, or as the address space gave.
     pub fn max_instances(&self) -> u32 {
-        self.0.options.max_instances
+        self.0.lean.max_instances
     }
 
     pub(crate) fn lean(&self) -> &Runtime {
@@ -119,8 +121,8 @@ impl Engine {
 impl Runtime {
     fn new(flavor: Flavor, max_instances: u32) -> Result<Self, EngineError> {
         let runtime = |error: wasmtime::Error| EngineError::Runtime(format!("{error:#}"));
-        let engine = config::engine(flavor, max_instances).map_err(runtime)?;
+        let (engine, max_instances) = config::engine(flavor, max_instances).map_err(runtime)?;
         let linker = wasi::linker(&engine).map_err(runtime)?;
-        Ok(Self { engine, linker })
+        Ok(Self { engine, linker, max_instances })
     }
 }

@@ -16,6 +16,9 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 /// A longer line is cut into several.
 const MAX_LINE_BYTES: usize = 64 << 10;
 
+/// What a line takes beside its text, so that a million empty lines count too.
+const LINE_BYTES: u64 = 32;
+
 /// How many of the last stderr lines a failure carries.
 const TAIL_LINES: usize = 20;
 
@@ -78,12 +81,14 @@ impl LogBook {
     /// Makes lines of what has no line break at the guest's end.
     pub(crate) fn close(&self) {
         let mut pages = self.pages();
+        let before = pages.lines.len();
         for stream in [LogStream::Stdout, LogStream::Stderr] {
             let rest = pages.partial(stream).take();
             if !rest.is_empty() {
-                self.add(&mut pages, stream, &rest);
+                pages.add(stream, &rest, self.limit_bytes);
             }
         }
+        self.echo_since(before, pages);
     }
 
     /// The last lines of stderr, where a panic message is.
@@ -100,39 +105,24 @@ impl LogBook {
         if let (LogStream::Stdout, Some(captured)) = (stream, &mut pages.captured) {
             return captured.write(bytes);
         }
+        let before = pages.lines.len();
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
             for line in pages.partial(stream).extend(piece) {
-                self.add(&mut pages, stream, &line);
+                pages.add(stream, &line, self.limit_bytes);
             }
         }
+        self.echo_since(before, pages);
     }
 
-    fn add(&self, pages: &mut Pages, stream: LogStream, line: &[u8]) {
-        if pages.cut {
-            return;
-        }
-        let text = String::from_utf8_lossy(line).into_owned();
-        pages.kept_bytes += text.len() as u64 + 1;
-        if pages.kept_bytes <= self.limit_bytes {
-            return self.keep(pages, stream, text);
-        }
-        pages.cut = true;
-        let mark = format!(
-            "log cut here: more than {} (raise it with the limit `log`)",
-            bytes_text(self.limit_bytes)
-        );
-        self.keep(pages, LogStream::Host, mark);
+    /// Tells the echo of the lines since the first `before`; without the lock, since it may want to read the log.
+    fn echo_since(&self, before: usize, pages: MutexGuard<'_, Pages>) {
+        let Some(echo) = &self.echo else { return };
+        let new = pages.lines.get(before..).unwrap_or_default().to_vec();
+        drop(pages);
+        new.iter().for_each(|line| echo(line));
     }
 
-    fn keep(&self, pages: &mut Pages, stream: LogStream, text: String) {
-        let line = LogLine { at: SystemTime::now().into(), stream, text };
-        if let Some(echo) = &self.echo {
-            echo(&line);
-        }
-        pages.lines.push(line);
-    }
-
-    /// A panic can only come out of an echo, after which the pages are still whole.
+    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
     fn pages(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -145,6 +135,21 @@ impl fmt::Debug for LogBook {
 }
 
 impl Pages {
+    /// Keeps a line, or the mark in place of the first one that is too many.
+    fn add(&mut self, stream: LogStream, line: &[u8], limit_bytes: u64) {
+        if self.cut {
+            return;
+        }
+        let text = String::from_utf8_lossy(line).into_owned();
+        self.kept_bytes += text.len() as u64 + LINE_BYTES;
+        self.cut = self.kept_bytes > limit_bytes;
+        let (stream, text) = match self.cut {
+            false => (stream, text),
+            true => (LogStream::Host, cut_mark(limit_bytes)),
+        };
+        self.lines.push(LogLine { at: SystemTime::now().into(), stream, text });
+    }
+
     fn partial(&mut self, stream: LogStream) -> &mut Partial {
         match stream {
             LogStream::Stdout | LogStream::Host => &mut self.stdout,
@@ -185,6 +190,10 @@ impl Capture {
             self.bytes.extend_from_slice(bytes);
         }
     }
+}
+
+fn cut_mark(limit_bytes: u64) -> String {
+    format!("log cut here: more than {} (raise it with the limit `log`)", bytes_text(limit_bytes))
 }
 
 /// A guest's stdout or stderr, which ends in a [`LogBook`].
@@ -283,8 +292,8 @@ mod tests {
         };
         let mark =
             |bytes| format!("host: log cut here: more than {bytes} bytes (raise it with the limit `log`)");
-        check(12, &["stdout: abc", "stdout: def", "stdout: ghi"]);
-        check(11, &["stdout: abc", "stdout: def", &mark(11)]);
+        check(105, &["stdout: abc", "stdout: def", "stdout: ghi"]);
+        check(104, &["stdout: abc", "stdout: def", &mark(104)]);
         check(1, &[&mark(1)]);
     }
 

@@ -202,13 +202,16 @@ impl Task {
         let key = self.cache_key(&inputs);
         let job = Job::new(Run::new(id, self.clone(), key, inputs), Arc::clone(&self.0.shared.runner));
         job.run().end_from_memory();
-        if !job.run().state().is_terminal() {
-            push(&job).map_err(|error| match error {
-                PushError::Full => SubmitError::QueueFull { capacity: self.0.shared.queue_capacity },
-                PushError::Closed => SubmitError::ShutDown,
-            })?;
+        let pushed = match job.run().state().is_terminal() {
+            true if self.0.shared.runner.is_closed() => Err(PushError::Closed),
+            true => Ok(()),
+            false => push(&job),
+        };
+        match pushed {
+            Ok(()) => Ok(TaskFuture::new(job)),
+            Err(PushError::Full) => Err(SubmitError::QueueFull { capacity: self.0.shared.queue_capacity }),
+            Err(PushError::Closed) => Err(SubmitError::ShutDown),
         }
-        Ok(TaskFuture::new(job))
     }
 
     fn cache_key(&self, inputs: &[Value]) -> Option<CacheKey> {

@@ -164,6 +164,11 @@ impl Shared {
         drop(self.tell(state));
     }
 
+    /// Whether no more jobs are accepted.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Cancels all jobs that have not begun.
     pub(crate) fn cancel_pending(&self) {
         let pending = self.lock().queue.drain_pending();
