@@ -8,14 +8,14 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
 /// A component in an engine of its own.
-pub struct Bare {
+pub(crate) struct Bare {
     engine: Engine,
     pre: InstancePre<()>,
     index: ComponentExportIndex,
 }
 
 impl Bare {
-    pub fn load(path: &str, export: &str) -> Self {
+    pub(crate) fn load(path: &str, export: &str) -> Self {
         let mut pool = PoolingAllocationConfig::new();
         pool.linear_memory_keep_resident(64 << 10).table_keep_resident(4 << 10).pagemap_scan(Enabled::Auto);
         let mut config = Config::new();
@@ -32,7 +32,7 @@ impl Bare {
     }
 
     /// Calls `add-one` so many times on each of so many threads; gives the calls in a second.
-    pub fn rate(&self, threads: usize, calls: i64) -> f64 {
+    pub(crate) fn rate(&self, threads: usize, calls: i64) -> f64 {
         let start = Instant::now();
         thread::scope(|scope| {
             for _ in 0..threads {

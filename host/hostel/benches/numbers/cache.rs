@@ -9,7 +9,7 @@ use crate::measure::{ROUNDS, median, micros, row, task};
 
 const HITS: i64 = 20_000;
 
-pub fn print() {
+pub(crate) fn print() {
     let dir = tempfile::tempdir().expect("a directory");
     let build = |memory_bytes| {
         let builder = Host::builder().max_workers(2).data_dir(dir.path());

@@ -7,48 +7,48 @@ use futures_executor::block_on;
 use hostel::{Host, Task};
 
 /// How often each thing is measured.
-pub const ROUNDS: usize = 7;
+pub(crate) const ROUNDS: usize = 7;
 
 /// The middle one.
-pub fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> T {
+pub(crate) fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> T {
     values.sort_by(|a, b| a.partial_cmp(b).expect("numbers that compare"));
     values[values.len() / 2]
 }
 
 /// A host with as many workers as the machine of the design has cores.
-pub fn host() -> Host {
+pub(crate) fn host() -> Host {
     Host::builder().max_workers(2).build().expect("a host")
 }
 
 /// A task of a guest.
-pub fn task(host: &Host, path: &str, name: &str) -> Task {
+pub(crate) fn task(host: &Host, path: &str, name: &str) -> Task {
     block_on(host.load(path)).expect("a component").task(name).expect("a task")
 }
 
 /// One row of the table.
-pub fn row(what: &str, measured: &str, bar: &str) {
+pub(crate) fn row(what: &str, measured: &str, bar: &str) {
     println!("| {what} | {measured} | {bar} |");
 }
 
 /// A rate as people read it.
-pub fn rate(per_second: f64) -> String {
-    format!("{:.0},{:03}/s", (per_second / 1000.0).trunc(), per_second % 1000.0)
+pub(crate) fn rate(per_second: f64) -> String {
+    format!("{},000/s", (per_second / 1000.0).round())
 }
 
 /// A time in microseconds.
-pub fn micros(time: Duration) -> String {
+pub(crate) fn micros(time: Duration) -> String {
     format!("{:.2} µs", time.as_secs_f64() * 1e6)
 }
 
 /// Memory of this process in KiB: `VmRSS` now, or `VmHWM` at its highest since [`forget_peak`].
-pub fn memory_kib(which: &str) -> u64 {
+pub(crate) fn memory_kib(which: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with(which)).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 /// Begins to count the highest memory anew.
-pub fn forget_peak() {
+pub(crate) fn forget_peak() {
     // Where this cannot be written the peak is that of the whole process, which is only higher.
     let _ = fs::write("/proc/self/clear_refs", "5");
 }

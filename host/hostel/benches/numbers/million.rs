@@ -10,7 +10,7 @@ use crate::measure::{forget_peak, host, memory_kib, rate, row, task};
 
 const RUNS: i64 = 1_000_000;
 
-pub fn print() {
+pub(crate) fn print() {
     let host = host();
     let add_one = task(&host, hostel_guests::ARITH, "add-one");
     forget_peak();

@@ -9,7 +9,7 @@ use crate::measure::{forget_peak, host, memory_kib, row, task};
 
 const SLEEPERS: u64 = 10_000;
 
-pub fn print() {
+pub(crate) fn print() {
     for (name, path, export, args) in [
         ("without memory", hostel_guests::wat::SLEEPER, "sleep", args![each(vec![1_000; SLEEPERS as usize])]),
         (

@@ -13,7 +13,7 @@ const RUNS: usize = 50;
 /// How far a guest is let run before it is stopped.
 const RUNNING: Duration = Duration::from_millis(20);
 
-pub fn print_cancel() {
+pub(crate) fn print_cancel() {
     let host = host();
     let spin = task(&host, hostel_guests::SPIN_FOREVER, "spin");
     let late = (0..RUNS).map(|_| {
@@ -27,7 +27,7 @@ pub fn print_cancel() {
     print("cancel of a tight loop", late.collect());
 }
 
-pub fn print_timeout() {
+pub(crate) fn print_timeout() {
     let host = host();
     let spin = task(&host, hostel_guests::SPIN_FOREVER, "spin").timeout(RUNNING);
     let late = (0..RUNS).map(|_| {

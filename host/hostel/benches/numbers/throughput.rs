@@ -15,7 +15,7 @@ const CALLS: i64 = 100_000;
 /// Runs that were submitted and whose result was not yet taken.
 const IN_FLIGHT: usize = 1_000;
 
-pub fn print() {
+pub(crate) fn print() {
     for (name, path) in
         [("a component of 200 bytes", hostel_guests::wat::ADD_ONE), ("a guest in Rust", hostel_guests::ARITH)]
     {

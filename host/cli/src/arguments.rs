@@ -1,0 +1,236 @@
+//! From what was typed to the inputs of one run.
+
+use std::borrow::Cow;
+
+use hostel::{
+    ArgumentError, Arguments, CallText, Component, ExportPath, FindError, Param, Problem as ValueProblem,
+    Signature, Task, TaskRef, Type, Value, ValueError, parse_json,
+};
+
+use crate::files::{Files, Named};
+use crate::load;
+use crate::problem::Problem;
+
+/// A task, and the texts that are to be its arguments.
+pub(crate) struct Call<'a> {
+    pub(crate) task: Task,
+    pub(crate) texts: Vec<&'a str>,
+}
+
+impl<'a> Call<'a> {
+    /// Finds the task that `reference` means, or the function that `add(1, 2)` as the only text means.
+    pub(crate) fn find(
+        component: &Component,
+        reference: &TaskRef,
+        texts: &'a [String],
+    ) -> Result<Self, Problem> {
+        let written_out = match texts {
+            [only] => CallText::parse(only),
+            _ => None,
+        };
+        let texts = texts.iter().map(String::as_str).collect();
+        let (task, call) = match written_out {
+            None => (find(component, reference)?, None),
+            Some(call) if reference.export.is_some() => {
+                let task = find(component, reference)?;
+                let is_meant = task.key().export.is_meant_by(call.function) && !takes_text_first(&task);
+                (task, is_meant.then_some(call))
+            }
+            Some(call) => find_called(component, reference, call)?,
+        };
+        let texts = call.map_or(texts, |call| call.arguments);
+        Ok(Self { task, texts })
+    }
+}
+
+/// The task that a reference means.
+pub(crate) fn find(component: &Component, reference: &TaskRef) -> Result<Task, Problem> {
+    let found = match &reference.export {
+        Some(export) => component.task(export),
+        None => component.only_task(),
+    };
+    found.map_err(|error| load::not_found(&reference.path, &error))
+}
+
+/// The function that a call names; else the only task, for which the text is an argument that looks like a call.
+fn find_called<'a>(
+    component: &Component,
+    reference: &TaskRef,
+    call: CallText<'a>,
+) -> Result<(Task, Option<CallText<'a>>), Problem> {
+    match component.task(call.function) {
+        Ok(task) if task.is_program() => Ok((task, None)),
+        Ok(task) => Ok((task, Some(call))),
+        Err(error @ FindError::NotFound { .. }) => match component.only_task() {
+            Ok(task) if takes_text_first(&task) || task.is_program() => Ok((task, None)),
+            _ => Err(load::not_found(&reference.path, &error)),
+        },
+        Err(error) => Err(load::not_found(&reference.path, &error)),
+    }
+}
+
+/// Reads arguments that were typed: `name=value`, or values by position.
+pub(crate) fn typed(signature: &Signature, texts: &[&str], files: &Files) -> Result<Vec<Value>, Problem> {
+    let mut arguments = Arguments::new();
+    for text in texts {
+        arguments = match named(signature, text) {
+            Some((name, value)) => arguments.named(name, value),
+            None => arguments.positional(*text),
+        };
+    }
+    let mut trouble = None;
+    let bound = signature.bind_with(arguments, |param, text| {
+        value(param, text, files).map_err(|error| error.or_keep(&mut trouble))
+    });
+    trouble.map_or(Ok(()), Err)?;
+    bound.map_err(|error| unfit(signature, &error))
+}
+
+/// Reads arguments from a JSON object or array, given as text, `@FILE` or `-`.
+pub(crate) fn json(signature: &Signature, text: &str, files: &Files) -> Result<Vec<Value>, Problem> {
+    let file = if text == "-" { Some("-") } else { text.strip_prefix('@') };
+    let text = match file {
+        Some(file) => Cow::Owned(files.read_text(&Named::new(file))?),
+        None => Cow::Borrowed(text),
+    };
+    let json = parse_json(&text).map_err(|error| Problem::invalid(format!("--json: {error}")))?;
+    signature.bind_json(&json).map_err(|error| unfit(signature, &error))
+}
+
+/// The inputs of a program: its name and the texts as its argv, and a file as its stdin.
+pub(crate) fn program(
+    reference: &TaskRef,
+    texts: &[&str],
+    stdin: Option<&str>,
+    files: &Files,
+) -> Result<Vec<Value>, Problem> {
+    let name = reference.path.file_name().unwrap_or_default().to_string_lossy();
+    let argv = [&*name].into_iter().chain(texts.iter().copied());
+    let argv = Value::List(argv.map(|text| Value::String(text.to_owned())).collect());
+    let stdin = stdin.map(|file| files.read(&Named::new(file)).map(Value::Bytes)).transpose()?;
+    Ok([Some(argv), stdin].map(|input| Value::Option(input.map(Box::new))).into())
+}
+
+/// Splits `name=value`, if the name is a parameter's. Where no parameter takes text, whatever stands before a `=`
+/// was meant as a name.
+fn named<'a>(signature: &Signature, text: &'a str) -> Option<(&'a str, &'a str)> {
+    let (name, value) = text.split_once('=')?;
+    let is_meant = || {
+        let is_name =
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        is_name && !signature.params.iter().any(|param| takes_text(&param.ty))
+    };
+    (signature.param(name).is_ok() || is_meant()).then_some((name, value))
+}
+
+/// Why one argument is no value.
+pub(crate) enum Unread {
+    Value(ValueError),
+    File(Problem),
+}
+
+impl Unread {
+    /// Keeps what cannot be said as an error of a value, and gives something in its place.
+    pub(crate) fn or_keep(self, trouble: &mut Option<Problem>) -> ValueError {
+        match self {
+            Self::Value(error) => error,
+            Self::File(problem) => {
+                *trouble = Some(problem);
+                ValueError::mismatch("a file that can be read", "none")
+            }
+        }
+    }
+}
+
+/// Reads one argument that was typed. `@FILE` is the content of a file, and `@@` an `@` that is meant as such.
+pub(crate) fn value(param: &Param, text: &str, files: &Files) -> Result<Value, Unread> {
+    let content = Content::of(&param.ty);
+    match (text.strip_prefix('@'), content) {
+        (None, _) => param.parse(text).map_err(Unread::Value),
+        (Some(rest), Some(Content::Text)) if rest.starts_with('@') => {
+            conform(param, Value::String(rest.to_owned()))
+        }
+        (Some(file), Some(Content::Text)) => {
+            let text = files.read_text(&Named::new(file));
+            let text = text.map_err(|problem| Unread::File(problem.within(argument(param))))?;
+            conform(param, Value::String(text))
+        }
+        (Some(file), Some(Content::Bytes)) => {
+            let bytes = files.read(&Named::new(file));
+            let bytes = bytes.map_err(|problem| Unread::File(problem.within(argument(param))))?;
+            conform(param, Value::Bytes(bytes))
+        }
+        (Some(_), None) => Err(Unread::File(
+            Problem::invalid(format!("{}: expected {}, found {text}", argument(param), param.ty)).hint(
+                "@FILE gives a file's content to a string or list<u8>; --json @FILE gives all arguments",
+            ),
+        )),
+    }
+}
+
+/// The words that the library has for it too.
+fn argument(param: &Param) -> String {
+    format!("argument {:?}", param.name)
+}
+
+fn conform(param: &Param, value: Value) -> Result<Value, Unread> {
+    param.ty.conform(value).map_err(Unread::Value)
+}
+
+/// What the content of a file can be.
+#[derive(Clone, Copy)]
+enum Content {
+    Text,
+    Bytes,
+}
+
+impl Content {
+    fn of(ty: &Type) -> Option<Self> {
+        if let Type::Option(some) = ty {
+            return Self::of(some);
+        }
+        let is_bytes = matches!(ty, Type::List(element) if **element == Type::U8);
+        (*ty == Type::String).then_some(Self::Text).or(is_bytes.then_some(Self::Bytes))
+    }
+}
+
+fn takes_text(ty: &Type) -> bool {
+    matches!(Content::of(ty), Some(Content::Text))
+}
+
+fn takes_text_first(task: &Task) -> bool {
+    task.signature().params.first().is_some_and(|param| takes_text(&param.ty))
+}
+
+/// Arguments that do not fit, and what would.
+pub(crate) fn unfit(signature: &Signature, error: &ArgumentError) -> Problem {
+    let problem = Problem::invalid(error.to_string());
+    if let ArgumentError::Wrong { error, .. } = error {
+        problem.hints_of(quotes_hint(error))
+    } else {
+        problem.hint(format!("its signature is {signature}"))
+    }
+}
+
+/// What to do about text without quotes where it needs them.
+pub(crate) fn quotes_hint(error: &ValueError) -> Option<String> {
+    let ValueProblem::Mismatch { expected, found } = error.problem() else {
+        return None;
+    };
+    let is_bare_text = expected == "string" && (found.starts_with("word ") || found.starts_with("case "));
+    is_bare_text.then(|| "inside lists, records and the like text needs quotes: [\"a\", \"b\"]".to_owned())
+}
+
+/// The shortest name that means just this export among all of them.
+pub(crate) fn short_name<'a>(path: &ExportPath, all: impl Iterator<Item = &'a ExportPath> + Clone) -> String {
+    let full = path.to_string();
+    let Some(interface) = path.interface() else {
+        return full;
+    };
+    let unversioned = interface.split('@').next().unwrap_or(interface);
+    let short = unversioned.rsplit('/').next().unwrap_or(unversioned);
+    let function = path.function();
+    let names = [function.to_owned(), format!("{short}.{function}"), format!("{unversioned}.{function}")];
+    let is_clear = |name: &String| all.clone().filter(|other| other.is_meant_by(name)).count() == 1;
+    names.into_iter().find(is_clear).unwrap_or(full)
+}

@@ -1,0 +1,60 @@
+//! The command line as a whole: subcommands, and what `hostel --help` says.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{completions, inspect, map, run};
+use crate::exit::Exit;
+use crate::problem::Stop;
+use crate::ui::Ui;
+use crate::ui::color::When;
+
+/// Run functions of WebAssembly components as tasks, each in a sandbox of its own
+#[derive(Debug, Parser)]
+#[command(name = "hostel", version, max_term_width = 100, after_help = after_help())]
+pub(crate) struct CommandLine {
+    /// When to use colours: auto, always or never
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        display_order = 100
+    )]
+    pub(crate) color: When,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// One subcommand, one file.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Inspect(inspect::Inspect),
+    Run(run::Run),
+    Map(map::Map),
+    Completions(completions::Completions),
+}
+
+impl Command {
+    pub(crate) fn execute(&self, ui: &std::sync::Arc<Ui>) -> Result<Exit, Stop> {
+        match self {
+            Self::Inspect(command) => command.execute(ui),
+            Self::Run(command) => command.execute(ui),
+            Self::Map(command) => command.execute(ui),
+            Self::Completions(command) => command.execute(ui),
+        }
+    }
+}
+
+fn after_help() -> String {
+    let examples = "\
+Examples:
+  hostel inspect math.wasm                           what is in it
+  hostel run math.wasm#add 40 2                      one run
+  hostel run text.wasm#word-count text=@README.md    a file's content as an argument
+  hostel map math.wasm#add-one --over x=0..1000      a thousand runs
+";
+    format!("{examples}\n{}", Exit::table())
+}

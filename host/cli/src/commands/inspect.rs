@@ -1,0 +1,287 @@
+//! `hostel inspect`
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use hostel::{Capability, Component, Export, ExportPath, Import, Signature, bytes_text};
+use serde::Serialize;
+
+use crate::arguments::short_name;
+use crate::exit::Exit;
+use crate::load;
+use crate::options::HostOptions;
+use crate::problem::{Problem, Stop};
+use crate::ui::Ui;
+use crate::ui::color::Paint;
+
+/// A signature that is longer has one parameter a line.
+const LINE_CHARS: usize = 100;
+
+/// Show what a component offers as tasks, and what it may ask for
+#[derive(Args, Debug)]
+#[command(after_help = "\
+What a component may ask for is what it imports. Toolchains import much that a guest
+never uses, and asking is not getting: there are no files and no network in the sandbox.
+
+Examples:
+  hostel inspect math.wasm
+  hostel inspect math.wasm --output json | jq -r '.tasks[].task'")]
+pub(crate) struct Inspect {
+    /// The component: a .wasm or .wat file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// For people: text; for programs: json
+    #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Form::Text, hide_possible_values = true)]
+    output: Form,
+
+    #[command(flatten)]
+    host: HostOptions,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Text,
+    Json,
+}
+
+impl Inspect {
+    pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        let host = self.host.host(ui)?.max_workers(1).max_instances(1).build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime =
+            runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
+        let component = runtime.block_on(load::component(&host, &self.file))?;
+        let sheet = Sheet::new(self.file.display().to_string(), &component);
+        let text = match self.output {
+            Form::Text => sheet.text(ui.paint),
+            Form::Json => serde_json::to_string_pretty(&sheet)
+                .map_err(|error| Problem::new(Exit::HostFailed, error.to_string()))?,
+        };
+        ui.result_line(&text)?;
+        ui.flush()?;
+        Ok(Exit::Completed)
+    }
+}
+
+/// All that is told of a component, in the shape of the JSON output.
+#[derive(Serialize)]
+struct Sheet {
+    file: String,
+    digest: String,
+    size_bytes: u64,
+    /// Whether this host can run it.
+    runnable: bool,
+    not_runnable_because: Option<String>,
+    tasks: Vec<TaskEntry>,
+    not_callable: Vec<NotCallable>,
+    capabilities: Vec<&'static str>,
+    imports: Vec<ImportEntry>,
+}
+
+#[derive(Serialize)]
+struct TaskEntry {
+    /// What to give to `hostel run`.
+    task: String,
+    export: String,
+    interface: Option<String>,
+    program: bool,
+    #[serde(rename = "async")]
+    is_async: bool,
+    params: Vec<ParamEntry>,
+    result: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ParamEntry {
+    name: String,
+    #[serde(rename = "type")]
+    ty: String,
+    optional: bool,
+}
+
+#[derive(Serialize)]
+struct NotCallable {
+    export: String,
+    because: String,
+}
+
+#[derive(Serialize)]
+struct ImportEntry {
+    name: String,
+    capability: &'static str,
+    #[serde(skip)]
+    of: Capability,
+}
+
+impl Sheet {
+    fn new(file: String, component: &Component) -> Self {
+        let exports = component.exports();
+        let paths: Vec<&ExportPath> = exports.iter().map(|export| &export.path).collect();
+        let mut tasks = Vec::new();
+        let mut not_callable = Vec::new();
+        for Export { path, callable, .. } in exports {
+            match callable {
+                Ok(signature) => {
+                    let name = short_name(path, paths.iter().copied());
+                    tasks.push(TaskEntry::new(format!("{file}#{name}"), path, signature));
+                }
+                Err(because) => {
+                    not_callable.push(NotCallable { export: path.to_string(), because: because.clone() })
+                }
+            }
+        }
+        let asked = asked_for(component.imports().iter().map(|import| import.capability));
+        Self {
+            digest: component.digest().to_string(),
+            size_bytes: component.size_bytes(),
+            runnable: component.missing().is_none(),
+            not_runnable_because: component.missing().map(str::to_owned),
+            tasks,
+            not_callable,
+            capabilities: asked.into_iter().map(Capability::name).collect(),
+            imports: component.imports().iter().map(ImportEntry::new).collect(),
+            file,
+        }
+    }
+
+    fn text(&self, paint: Paint) -> String {
+        let mut lines = vec![
+            paint.bold(&self.file),
+            format!("  {}  {}", paint.dim("digest"), self.digest),
+            format!("  {}    {}", paint.dim("size"), bytes_text(self.size_bytes)),
+        ];
+        if let Some(because) = &self.not_runnable_because {
+            lines.push(format!("  {}", paint.warn(format!("cannot be run here: {because}"))));
+        }
+        lines.push(String::new());
+        lines.extend(self.tasks_text(paint));
+        if !self.not_callable.is_empty() {
+            lines.extend([String::new(), paint.bold("Not callable as tasks")]);
+            let entries = self.not_callable.iter();
+            lines.extend(entries.map(|NotCallable { export, because }| format!("  {export}: {because}")));
+        }
+        lines.push(String::new());
+        lines.extend(self.imports_text(paint));
+        lines.join("\n")
+    }
+
+    /// The tasks, those of one interface together.
+    fn tasks_text(&self, paint: Paint) -> Vec<String> {
+        if self.tasks.is_empty() {
+            return vec![format!("{}: it exports no function that can be called", paint.bold("No tasks"))];
+        }
+        let mut lines = vec![paint.bold("Tasks")];
+        let mut interface = &None;
+        for task in &self.tasks {
+            if task.interface != *interface {
+                interface = &task.interface;
+                lines.extend(
+                    interface.iter().filter(|_| !task.program).map(|name| paint.dim(format!("  in {name}"))),
+                );
+            }
+            lines.push(task.text(paint));
+        }
+        lines
+    }
+
+    fn imports_text(&self, paint: Paint) -> Vec<String> {
+        let asked = asked_for(self.imports.iter().map(|import| import.of));
+        if asked.is_empty() {
+            return vec![format!(
+                "{}: nothing; it can compute and return, no more",
+                paint.bold("May ask for")
+            )];
+        }
+        let mut lines = vec![paint.bold("May ask for")];
+        for capability in asked {
+            let imports = self.imports.iter().filter(|import| import.of == capability);
+            let names: Vec<_> = imports.map(ImportEntry::short_name).collect();
+            let (what, answer) = (capability.name(), answer(capability));
+            lines.push(format!("  {what:<14}  {answer:<27}  {}", paint.dim(names.join(", "))));
+        }
+        lines
+    }
+}
+
+impl TaskEntry {
+    fn new(task: String, path: &ExportPath, signature: &Signature) -> Self {
+        let params = signature.params.iter().map(|param| ParamEntry {
+            name: param.name.to_string(),
+            ty: param.ty.to_string(),
+            optional: param.is_optional(),
+        });
+        Self {
+            task,
+            export: path.to_string(),
+            interface: path.interface().map(str::to_owned),
+            program: is_program(path),
+            is_async: signature.is_async,
+            params: params.collect(),
+            result: signature.result.as_ref().map(ToString::to_string),
+        }
+    }
+
+    fn text(&self, paint: Paint) -> String {
+        let task = paint.hint(&self.task);
+        if self.program {
+            return format!(
+                "  {task}  a program: ARGS are its argv, --stdin its input, its stdout is the result"
+            );
+        }
+        let indent = if self.interface.is_some() { "    " } else { "  " };
+        let params: Vec<_> =
+            self.params.iter().map(|ParamEntry { name, ty, .. }| format!("{name}: {ty}")).collect();
+        let result = self.result.as_ref().map(|result| format!(" -> {result}")).unwrap_or_default();
+        let is_async = if self.is_async { "  (async)" } else { "" };
+        let line = params.join(", ");
+        if self.task.len() + line.len() + result.len() <= LINE_CHARS {
+            return format!("{indent}{task}({line}){result}{is_async}");
+        }
+        let params: String = params.iter().map(|param| format!("{indent}    {param},\n")).collect();
+        format!("{indent}{task}(\n{params}{indent}){result}{is_async}")
+    }
+}
+
+impl ImportEntry {
+    fn new(import: &Import) -> Self {
+        Self { name: import.name.clone(), capability: import.capability.name(), of: import.capability }
+    }
+
+    /// `monotonic-clock` for `wasi:clocks/monotonic-clock@0.2.6`; whole where nobody knows it.
+    fn short_name(&self) -> &str {
+        if self.of == Capability::Unknown {
+            return &self.name;
+        }
+        let interface = self.name.split('@').next().unwrap_or(&self.name);
+        interface.rsplit('/').next().unwrap_or(interface)
+    }
+}
+
+/// What the imports let the guest ask for, each once; plumbing asks for nothing.
+fn asked_for(capabilities: impl Iterator<Item = Capability>) -> Vec<Capability> {
+    let mut asked: Vec<_> = capabilities.filter(|capability| *capability != Capability::Plumbing).collect();
+    asked.sort();
+    asked.dedup();
+    asked
+}
+
+/// What the guest gets when it asks.
+const fn answer(capability: Capability) -> &'static str {
+    match capability {
+        Capability::Clocks | Capability::Randomness | Capability::RunContext | Capability::Plumbing => {
+            "granted"
+        }
+        Capability::Files => "denied: there is no file",
+        Capability::Environment => "empty: there is no variable",
+        Capability::StandardInput => "empty, but for programs",
+        Capability::Output => "kept as the log",
+        Capability::Network | Capability::OutgoingHttp => "denied",
+        Capability::Unknown => "missing on this host",
+    }
+}
+
+fn is_program(path: &ExportPath) -> bool {
+    path.interface().is_some_and(|interface| interface.starts_with("wasi:cli/run@0.2."))
+}

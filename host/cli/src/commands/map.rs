@@ -1,0 +1,130 @@
+//! `hostel map`
+
+use std::sync::Arc;
+
+use clap::Args;
+use hostel::{Capability, Component, Limits, Task, TaskRef, Value};
+
+use crate::arguments;
+use crate::exit::Exit;
+use crate::files::Files;
+use crate::flight::Flight;
+use crate::lines::{Lines, Style};
+use crate::load;
+use crate::mapping::Mapping;
+use crate::options::{Form, HostOptions, TaskOptions, WorkerOptions};
+use crate::problem::{Problem, Stop};
+use crate::rows::Columns;
+use crate::ui::Ui;
+
+/// Run a task many times, over lists of arguments: one line of result each
+#[derive(Args, Debug)]
+#[command(after_help = "\
+How to write lists:
+  x=0..1000            numbers from 0 to 999; 0..=1000 has the 1000 too
+  'x=[3, 1, 2]'        a list in WAVE or JSON
+  x=@values.jsonl      JSON Lines in a file: one value in JSON on each line
+  x=-                  JSON Lines from stdin, run as they come, however many
+  Several --over go in lockstep, and must have the same length.
+
+What comes out:
+  A line for each item, in the order of the lists: its value as JSON. The line of an
+  item that failed is {\"$error\": {\"kind\": …, \"message\": …}}, which no value can be.
+  So line N is item N, and the lines can go into the next map. With --states:
+    {\"index\":0,\"run\":\"0198…\",\"state\":\"Completed\",\"value\":42}
+    {\"index\":1,\"run\":\"0198…\",\"state\":\"Failed\",\"error\":{\"kind\":\"trap\",\"message\":…}}
+  A kind is error (the guest's own, which is its \"value\"), trap, exit, limit, timeout,
+  crashed or cancelled. Where the guest wrote to stderr, its last lines are in \"stderr\".
+
+Examples:
+  hostel map math.wasm#add-one --over x=0..1000
+  jq -c '.[]' items.json | hostel map batch.wasm#process-data --over item=- > results.jsonl
+  hostel map text.wasm#word-count --over text=@pages.jsonl --cache 'inputs + task-source'")]
+pub(crate) struct Map {
+    /// The task: FILE#EXPORT, or FILE if it exports one function
+    #[arg(value_name = "TASK")]
+    task: TaskRef,
+
+    /// Run once for each element of LIST, as the argument NAME; can be given several times
+    #[arg(long, value_name = "NAME=LIST", value_parser = pair, required = true)]
+    over: Vec<(String, String)>,
+
+    /// Give VALUE to every run, as the argument NAME; written as for `hostel run`
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    with: Vec<(String, String)>,
+
+    /// Write results as runs end, not in the order of the lists; implies --states
+    #[arg(long)]
+    as_completed: bool,
+
+    /// Write each result with its index, run and state
+    #[arg(long)]
+    states: bool,
+
+    /// The form of the results: json, wave, or table
+    #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Form::Json, hide_possible_values = true)]
+    output: Form,
+
+    /// Write neither log, progress nor summary, only what goes wrong
+    #[arg(long, short)]
+    quiet: bool,
+
+    #[command(flatten)]
+    options: TaskOptions,
+
+    #[command(flatten)]
+    workers: WorkerOptions,
+
+    #[command(flatten)]
+    host: HostOptions,
+}
+
+impl Map {
+    pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        let limits = self.options.limits()?;
+        let host = self.workers.apply(self.host.host(ui)?).build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime =
+            runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
+        runtime.block_on(async {
+            let component = load::component(&host, &self.task.path).await?;
+            let task = self.options.apply(arguments::find(&component, &self.task)?, limits);
+            let columns = self.columns(&task, limits)?;
+            let total = columns.length;
+            let style = Style { form: self.output, states: self.states || self.as_completed };
+            let lines = Lines::new(ui, task.signature().clone(), style);
+            let flight = Flight::new(columns.rows(), self.as_completed, self.submit(task, &component, ui));
+            Mapping::new(ui, &host, total, self.quiet).drive(flight, lines).await
+        })
+    }
+
+    fn columns(&self, task: &Task, limits: Limits) -> Result<Columns, Problem> {
+        let files = Files::new(limits.input_bytes);
+        Columns::read(task.signature(), &self.over, &self.with, &files)
+    }
+
+    /// How each run is submitted: with its index before each line it prints, if it can print at all.
+    fn submit(&self, task: Task, component: &Component, ui: &Arc<Ui>) -> crate::flight::Submit {
+        let prints = component.imports().iter().any(|import| import.capability == Capability::Output);
+        let ui = (prints && !self.quiet).then(|| Arc::clone(ui));
+        Box::new(move |index: usize, inputs: Vec<Value>| {
+            let submitted = match &ui {
+                None => task.submit(inputs.into()),
+                Some(ui) => {
+                    let ui = Arc::clone(ui);
+                    let echo = Arc::new(move |line: &hostel::LogLine| ui.log(Some(index), line));
+                    task.clone().log_prints(echo).submit(inputs.into())
+                }
+            };
+            submitted.map_err(|error| Problem::from(error).within(format_args!("item {index}")))
+        })
+    }
+}
+
+/// Splits `name=text`.
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, text)) if !name.is_empty() => Ok((name.to_owned(), text.to_owned())),
+        _ => Err("expected NAME=…, the name of a parameter first".to_owned()),
+    }
+}

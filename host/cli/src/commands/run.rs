@@ -1,0 +1,157 @@
+//! `hostel run`
+
+use std::sync::Arc;
+
+use clap::Args;
+use hostel::{Host, Limits, Outcome, Shutdown, Task, TaskRef, Value};
+use tokio::time::{Duration, timeout};
+
+use crate::arguments::{self, Call};
+use crate::exit::Exit;
+use crate::files::Files;
+use crate::interrupt::Interrupt;
+use crate::load;
+use crate::options::{Form, HostOptions, TaskOptions};
+use crate::output::{self, table};
+use crate::problem::{Problem, Stop};
+use crate::report::{self, Telling};
+use crate::ui::Ui;
+
+/// Room for one run: a component may be made of that many modules with memories of their own.
+const INSTANCES: u32 = 128;
+
+/// How long an interrupted run may take to stop.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Run a task once: its result goes to stdout, its log and state to stderr
+#[derive(Args, Debug)]
+#[command(after_help = "\
+How to write arguments:
+  40 2                 by position
+  a=40 b=2             by name; where NAME is no parameter's, it is text that has a `=`
+  'add(40, 2)'         the whole call; TASK may be FILE alone then
+  --json '{\"a\": 40}'   all of them as a JSON object or array; also @FILE, or - for stdin
+
+How to write values (WAVE):
+  42  -1.5  inf  true  'c'  \"text\"  [1, 2]  (1, \"pair\")  {name: \"a\", rate: 0.5}
+  none  some(1)  ok(1)  err(\"why\")  case  case(1)  {flag-a, flag-b}
+  Ada Lovelace         text needs no quotes where a string is expected
+  @README.md           the content of a file, for a string or list<u8>; @- is stdin
+  @@home               text that begins with one @
+
+Examples:
+  hostel run math.wasm#add 40 2
+  hostel run math.wasm 'add(40, 2)'
+  hostel run text.wasm#greet name=Ada --timeout 1s
+  hostel run text.wasm#word-count text=@README.md --output json
+  hostel run program.wasm --stdin input.txt -- --verbose")]
+pub(crate) struct Run {
+    /// The task: FILE#EXPORT, or FILE if it exports one function
+    #[arg(value_name = "TASK")]
+    task: TaskRef,
+
+    /// The arguments; for a program (wasi:cli/run) its argv, after `--` where it has options
+    #[arg(value_name = "ARGS", allow_negative_numbers = true)]
+    args: Vec<String>,
+
+    /// Take all arguments from a JSON object or array: TEXT, @FILE, or - for stdin
+    #[arg(long, value_name = "TEXT", conflicts_with = "args")]
+    json: Option<String>,
+
+    /// For a program: what it reads from its stdin; - passes stdin on
+    #[arg(long, value_name = "FILE")]
+    stdin: Option<String>,
+
+    /// The form of the result: wave, json, or table for records and lists of them
+    #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Form::Wave, hide_possible_values = true)]
+    output: Form,
+
+    /// Write neither log nor state, only what goes wrong
+    #[arg(long, short)]
+    quiet: bool,
+
+    #[command(flatten)]
+    options: TaskOptions,
+
+    #[command(flatten)]
+    host: HostOptions,
+}
+
+impl Run {
+    pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        let limits = self.options.limits()?;
+        let host = self.host.host(ui)?.max_workers(1).max_instances(INSTANCES).build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime =
+            runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
+        runtime.block_on(self.run(ui, &host, limits))
+    }
+
+    async fn run(&self, ui: &Arc<Ui>, host: &Host, limits: Limits) -> Result<Exit, Stop> {
+        let component = load::component(host, &self.task.path).await?;
+        let call = Call::find(&component, &self.task, &self.args)?;
+        let inputs = self.inputs(&call, limits)?;
+        let task = self.options.apply(call.task, limits);
+        let task = if self.quiet { task } else { echoing(task, ui) };
+
+        let mut interrupt = Interrupt::listen();
+        let run = task.submit(inputs.into())?;
+        let is_interrupted = tokio::select! {
+            _ = run.outcome() => false,
+            () = interrupt.requested() => true,
+        };
+        if is_interrupted {
+            let _ = timeout(GRACE, host.shutdown(Shutdown::CancelAll)).await;
+        }
+        let outcome = run.try_outcome();
+        if let Some(Outcome::Completed(value)) = outcome.as_deref() {
+            self.print(ui, &task, value)?;
+        }
+        report::ended(ui, &run, Telling { quiet: self.quiet, log_was_shown: !self.quiet });
+        let ended = outcome.filter(|_| !is_interrupted);
+        Ok(ended.map_or(Exit::Interrupted, |outcome| Exit::of_outcome(&outcome)))
+    }
+
+    fn inputs(&self, call: &Call<'_>, limits: Limits) -> Result<Vec<Value>, Problem> {
+        let files = Files::new(limits.input_bytes);
+        let signature = call.task.signature();
+        if let Some(json) = &self.json {
+            return arguments::json(signature, json, &files);
+        }
+        if call.task.is_program() {
+            return arguments::program(&self.task, &call.texts, self.stdin.as_deref(), &files);
+        }
+        if self.stdin.is_some() {
+            let problem = Problem::invalid("--stdin is for programs (wasi:cli/run), and this is a function");
+            return Err(problem.hint("@- gives stdin to a string or list<u8> parameter"));
+        }
+        arguments::typed(signature, &call.texts, &files)
+    }
+
+    fn print(&self, ui: &Ui, task: &Task, value: &Value) -> Result<(), Stop> {
+        let wave = || (*value != Value::UNIT).then(|| value.to_wave());
+        let printed = output::printed(value).filter(|_| task.is_program() && self.output != Form::Json);
+        if let Some(printed) = printed {
+            ui.result(&[printed.as_bytes()])?;
+            return ui.flush();
+        }
+        let text = match self.output {
+            Form::Wave => wave(),
+            Form::Json => {
+                let json = (*value != Value::UNIT).then(|| output::json(value, task.completed_type()));
+                json.map(|json| json.to_string())
+            }
+            Form::Table => table::of_value(value, ui.paint).or_else(wave),
+        };
+        if let Some(text) = text {
+            ui.result_line(&text)?;
+        }
+        ui.flush()
+    }
+}
+
+/// Has the log written as it comes.
+fn echoing(task: Task, ui: &Arc<Ui>) -> Task {
+    let ui = Arc::clone(ui);
+    task.log_prints(Arc::new(move |line| ui.log(None, line)))
+}

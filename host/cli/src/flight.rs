@@ -1,0 +1,152 @@
+//! Many runs in flight: submitted as rows come in, given back in the order of the rows or as they end.
+
+use std::collections::VecDeque;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use futures_util::Stream;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{BoxStream, FuturesUnordered};
+use hostel::{TaskFuture, Value};
+
+use crate::problem::Problem;
+
+/// How many runs are in flight at the most: enough to keep the workers busy, and all sleepers of an ordinary map
+/// asleep together.
+const MAX_RUNS: usize = 10_000;
+
+/// How much the arguments of the runs in flight may take together, beyond the first.
+const MAX_BYTES: usize = 256 << 20;
+
+/// The arguments of one run of a map.
+pub(crate) struct Row {
+    /// Counted from 0.
+    pub(crate) index: usize,
+    /// What the arguments are, as reports name them: `x = 5`.
+    pub(crate) label: String,
+    /// One for each parameter, in order.
+    pub(crate) inputs: Vec<Value>,
+}
+
+/// A run of a map.
+pub(crate) struct Item {
+    pub(crate) index: usize,
+    pub(crate) label: String,
+    pub(crate) run: TaskFuture,
+    bytes: usize,
+}
+
+/// Rows as they come.
+pub(crate) type Rows = BoxStream<'static, Result<Row, Problem>>;
+
+/// How a row becomes a run.
+pub(crate) type Submit = Box<dyn FnMut(usize, Vec<Value>) -> Result<TaskFuture, Problem>>;
+
+/// The runs of a map. An error of the rows ends the submitting, and comes after the runs before it.
+pub(crate) struct Flight {
+    rows: Option<Rows>,
+    submit: Submit,
+    runs: Runs,
+    bytes: usize,
+    error: Option<Problem>,
+}
+
+enum Runs {
+    Ordered(VecDeque<Item>),
+    AsCompleted(FuturesUnordered<BoxFuture<'static, Item>>),
+}
+
+impl Flight {
+    pub(crate) fn new(rows: Rows, as_completed: bool, submit: Submit) -> Self {
+        let runs = if as_completed {
+            Runs::AsCompleted(FuturesUnordered::new())
+        } else {
+            Runs::Ordered(VecDeque::new())
+        };
+        Self { rows: Some(rows), submit, runs, bytes: 0, error: None }
+    }
+
+    /// Submits no more.
+    pub(crate) fn stop(&mut self) {
+        self.rows = None;
+    }
+
+    /// Submits until there are enough runs in flight, or no row is there.
+    fn fill(&mut self, context: &mut Context<'_>) {
+        while self.runs.len() < MAX_RUNS && self.bytes <= MAX_BYTES {
+            let Some(rows) = &mut self.rows else { return };
+            match rows.as_mut().poll_next(context) {
+                Poll::Ready(Some(Ok(row))) => self.add(row),
+                Poll::Ready(Some(Err(problem))) => self.fail(problem),
+                Poll::Ready(None) => self.rows = None,
+                Poll::Pending => return,
+            }
+        }
+    }
+
+    fn add(&mut self, row: Row) {
+        let Row { index, label, inputs } = row;
+        let bytes = inputs.iter().map(Value::footprint).sum();
+        match (self.submit)(index, inputs) {
+            Ok(run) => {
+                self.bytes += bytes;
+                self.runs.add(Item { index, label, run, bytes });
+            }
+            Err(problem) => self.fail(problem),
+        }
+    }
+
+    fn fail(&mut self, problem: Problem) {
+        self.error = Some(problem);
+        self.rows = None;
+    }
+}
+
+impl Stream for Flight {
+    type Item = Result<Item, Problem>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.fill(context);
+        match self.runs.poll_next(context) {
+            Poll::Ready(Some(item)) => {
+                self.bytes -= item.bytes;
+                Poll::Ready(Some(Ok(item)))
+            }
+            Poll::Ready(None) if self.rows.is_none() => Poll::Ready(self.error.take().map(Err)),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Runs {
+    fn len(&self) -> usize {
+        match self {
+            Self::Ordered(items) => items.len(),
+            Self::AsCompleted(items) => items.len(),
+        }
+    }
+
+    fn add(&mut self, item: Item) {
+        match self {
+            Self::Ordered(items) => items.push_back(item),
+            Self::AsCompleted(items) => items.push(Box::pin(async move {
+                item.run.outcome().await;
+                item
+            })),
+        }
+    }
+
+    /// The next run that has ended; `None` if none is in flight.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Item>> {
+        match self {
+            Self::Ordered(items) => {
+                let Some(first) = items.front() else {
+                    return Poll::Ready(None);
+                };
+                let ended = pin!(first.run.outcome()).poll(context).map(drop);
+                ended.map(|()| items.pop_front())
+            }
+            Self::AsCompleted(items) => Pin::new(items).poll_next(context),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The `hostel` command as a function: [`run`] takes the arguments and does it all.
+//!
+//! - `command`: the command line; `commands`: one file for each subcommand, whose doc comments are its help.
+//! - `load`, `arguments`: from what was typed to a task and its inputs; `over`, `rows`: to the inputs of many runs.
+//! - `flight`, `mapping`: many runs at once, their results one after the other.
+//! - `output`, `lines`: what programs read; `report`, `tally`: what people read; `ui`: how it gets to them.
+//! - `problem`, `exit`: what is wrong, what to do about it, and the exit code.
+
+mod arguments;
+mod command;
+mod commands;
+mod exit;
+mod files;
+mod flight;
+mod interrupt;
+mod lines;
+mod load;
+mod mapping;
+mod options;
+mod output;
+mod over;
+mod problem;
+mod report;
+mod rows;
+mod tally;
+mod ui;
+mod units;
+mod warnings;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+
+use crate::command::CommandLine;
+use crate::exit::Exit;
+use crate::problem::Stop;
+use crate::ui::Ui;
+use crate::warnings::Warnings;
+
+/// Does what the arguments say, the first of which is the program's name, and returns the exit code.
+///
+/// Writes to stdout and stderr, reads stdin where an argument says so, and takes over Ctrl-C.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let line = match CommandLine::try_parse_from(args) {
+        Ok(line) => line,
+        Err(error) => {
+            // There is no one left to tell that the help cannot be printed.
+            let _ = error.print();
+            let exit = if error.use_stderr() { Exit::Invalid } else { Exit::Completed };
+            return exit.code().into();
+        }
+    };
+    let ui = Arc::new(Ui::new(line.color));
+    let warnings = Warnings::listen(&ui);
+    let exit = finish(&ui, line.command.execute(&ui));
+    drop(warnings);
+    exit.code().into()
+}
+
+fn finish(ui: &Ui, done: Result<Exit, Stop>) -> Exit {
+    ui.end_progress();
+    let flushed = ui.flush();
+    match done.and_then(|exit| flushed.map(|()| exit)) {
+        Ok(exit) => exit,
+        Err(Stop::StdoutClosed) => Exit::Completed,
+        Err(Stop::Problem(problem)) => {
+            ui.error(&problem);
+            problem.exit()
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Loads components and finds tasks in them; for what goes wrong there, hints at what to do.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use hostel::{Component, FindError, Host, LoadError};
+
+use crate::problem::Problem;
+
+/// How alike two names must be for one to be offered for the other (Jaro and Winkler; 1 is equal).
+const ALIKE: f64 = 0.8;
+
+/// How many files of a directory a hint names.
+const NAMED_FILES: usize = 5;
+
+/// Loads the component in a file.
+pub(crate) async fn component(host: &Host, path: &Path) -> Result<Component, Problem> {
+    host.load(path).await.map_err(|error| not_loaded(path, &error))
+}
+
+/// What is wrong with a file that is to be a component.
+fn not_loaded(path: &Path, error: &LoadError) -> Problem {
+    let file = path.display();
+    match error {
+        LoadError::Read { source, .. } => {
+            let near = nearest_file(path).filter(|_| source.kind() == ErrorKind::NotFound);
+            Problem::unreadable(file, source)
+                .hints_of(near.map(|near| format!("did you mean {}?", near.display())))
+        }
+        LoadError::Directory { .. } => Problem::of(error.kind(), error).hints_of(files_in(path)),
+        LoadError::CoreModule => {
+            let adapter =
+                if asks_for_preview1(path) { " --adapt wasi_snapshot_preview1.command.wasm" } else { "" };
+            Problem::of(error.kind(), error)
+                .within(&file)
+                .hint("build it for the target wasm32-wasip2, whose compilers make components")
+                .hint(format!("or wrap it: wasm-tools component new {file}{adapter} -o component.wasm"))
+        }
+        LoadError::NotWebAssembly(_) => Problem::of(error.kind(), error)
+            .within(&file)
+            .hint("expected a component: a .wasm file, or its text form .wat"),
+        LoadError::Malformed(_) => Problem::of(error.kind(), error)
+            .within(&file)
+            .hint(format!("wasm-tools validate {file} may tell more")),
+        LoadError::TooLarge { .. } | LoadError::Engine(_) => Problem::of(error.kind(), error),
+        LoadError::Text(_) | LoadError::TooDemanding(_) | _ => Problem::of(error.kind(), error).within(&file),
+    }
+}
+
+/// Whether a core module was made for WASI as it was before there were components.
+fn asks_for_preview1(path: &Path) -> bool {
+    const NAME: &[u8] = b"wasi_snapshot_preview1";
+    fs::read(path).is_ok_and(|module| module.windows(NAME.len()).any(|name| name == NAME))
+}
+
+/// What is wrong with the name of an export; `path` is the component's file.
+pub(crate) fn not_found(path: &Path, error: &FindError) -> Problem {
+    let problem = Problem::of(error.kind(), error);
+    let file = path.display();
+    match error {
+        FindError::NotFound { name, candidates } => {
+            problem.hints_of(nearest(name, candidates).map(|near| format!("did you mean {file}#{near}?")))
+        }
+        FindError::Ambiguous { candidates, .. } | FindError::Unnamed { candidates } => {
+            problem.hints_of(candidates.first().map(|first| format!("name one, such as {file}#{first}")))
+        }
+        FindError::NotCallable { .. } | FindError::NotLinked { .. } => {
+            problem.hint(format!("hostel inspect {file} shows what is callable, and what it imports"))
+        }
+        _ => problem,
+    }
+}
+
+/// The candidate that was probably meant: by its whole name, by its function's alone, or as `ops.add`.
+fn nearest<'a>(name: &str, candidates: &'a [String]) -> Option<&'a String> {
+    let likeness = |path: &str| {
+        let function = path.rsplit('.').next().unwrap_or(path);
+        let interface =
+            path.rsplit('/').next().and_then(|path| path.split(['@', '.']).next()).unwrap_or(path);
+        let short = format!("{interface}.{function}");
+        [path, function, &short].map(|like| strsim::jaro_winkler(name, like)).into_iter().fold(0.0, f64::max)
+    };
+    let alike =
+        candidates.iter().map(|path| (likeness(path), path)).filter(|(likeness, _)| *likeness >= ALIKE);
+    alike.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, path)| path)
+}
+
+/// The component beside a missing file whose name is most like its.
+fn nearest_file(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_string_lossy();
+    let names = components_in(directory_of(path));
+    let near = nearest(&name, &names)?;
+    Some(path.with_file_name(near))
+}
+
+fn files_in(dir: &Path) -> Option<String> {
+    let names = components_in(dir);
+    let shown: Vec<_> =
+        names.iter().take(NAMED_FILES).map(|name| dir.join(name).display().to_string()).collect();
+    (!shown.is_empty()).then(|| format!("components in it: {}", shown.join(", ")))
+}
+
+fn components_in(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let names = entries.map(|entry| PathBuf::from(entry.file_name()));
+    let components =
+        names.filter(|name| name.extension().is_some_and(|suffix| suffix == "wasm" || suffix == "wat"));
+    let mut names: Vec<_> = components.map(|name| name.display().to_string()).collect();
+    names.sort();
+    names
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_nearly_right_is_recognised() {
+        let candidates = ["add-one", "multiply", "acme:math/ops@1.0.0.negate"].map(str::to_owned);
+        let check = |name, expected: Option<&str>| {
+            assert_eq!(nearest(name, &candidates).map(String::as_str), expected, "{name}");
+        };
+        check("add_one", Some("add-one"));
+        check("ops.negte", Some("acme:math/ops@1.0.0.negate"));
+        check("negat", Some("acme:math/ops@1.0.0.negate"));
+        check("frobnicate", None);
+    }
+}

@@ -1,0 +1,122 @@
+//! A map on its way: results written as they come, a bar above them, Ctrl-C heard, and a summary at the end.
+
+use std::future::poll_fn;
+use std::io::{self, IsTerminal};
+use std::pin::Pin;
+use std::task::Poll;
+
+use futures_util::{FutureExt, Stream, StreamExt};
+use hostel::{Host, Shutdown};
+use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
+
+use crate::exit::Exit;
+use crate::flight::{Flight, Item};
+use crate::interrupt::Interrupt;
+use crate::lines::Lines;
+use crate::problem::{Problem, Stop};
+use crate::tally::Tally;
+use crate::ui::Ui;
+use crate::ui::progress::REDRAWN_EVERY;
+
+/// How long the runs of an interrupted map may take to stop.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What a map needs at hand.
+pub(crate) struct Mapping<'a> {
+    ui: &'a Ui,
+    host: &'a Host,
+    tally: Tally,
+    quiet: bool,
+}
+
+/// Why the results came to their end.
+enum End {
+    All,
+    Interrupted,
+    Problem(Problem),
+}
+
+impl<'a> Mapping<'a> {
+    /// `total` is how many runs there will be, if that is known.
+    pub(crate) fn new(ui: &'a Ui, host: &'a Host, total: Option<u64>, quiet: bool) -> Self {
+        Self { ui, host, tally: Tally::new(total), quiet }
+    }
+
+    /// Runs it all, and tells how it went.
+    pub(crate) async fn drive(mut self, mut flight: Flight, mut lines: Lines<'_>) -> Result<Exit, Stop> {
+        let end = self.take_all(&mut flight, &mut lines).await?;
+        if matches!(end, End::Interrupted) {
+            self.cancel(&mut flight, &mut lines).await?;
+        }
+        lines.finish()?;
+        self.ui.end_progress();
+        self.ui.flush()?;
+        self.tally.tell(self.ui, self.quiet);
+        match end {
+            End::All => Ok(self.tally.exit()),
+            End::Interrupted => Ok(Exit::Interrupted),
+            End::Problem(problem) => Err(problem.into()),
+        }
+    }
+
+    async fn take_all(&mut self, flight: &mut Flight, lines: &mut Lines<'_>) -> Result<End, Stop> {
+        let mut interrupt = Interrupt::listen();
+        let mut redraw = interval(REDRAWN_EVERY);
+        redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let shows_progress = self.shows_progress();
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = interrupt.requested() => return Ok(End::Interrupted),
+                _ = redraw.tick(), if shows_progress => {
+                    if self.tally.progress.is_due() {
+                        self.ui.redraw(&self.tally.progress)?;
+                    }
+                    continue;
+                }
+                next = self.next(flight) => next?,
+            };
+            match next {
+                Some(Ok(item)) => self.ended(&item, lines)?,
+                Some(Err(problem)) => return Ok(End::Problem(problem)),
+                None => return Ok(End::All),
+            }
+        }
+    }
+
+    /// Not in a pipe, and not between the lines that someone types.
+    fn shows_progress(&self) -> bool {
+        let is_typed = self.tally.progress.total.is_none() && io::stdin().is_terminal();
+        self.ui.shows_progress() && !self.quiet && !is_typed
+    }
+
+    /// The next item that has ended. While there is none, everyone may see those before it.
+    async fn next(&self, flight: &mut Flight) -> Result<Option<Result<Item, Problem>>, Stop> {
+        poll_fn(|context| match Pin::new(&mut *flight).poll_next(context) {
+            Poll::Ready(next) => Poll::Ready(Ok(next)),
+            Poll::Pending => match self.ui.flush_soon() {
+                Ok(()) => Poll::Pending,
+                Err(stop) => Poll::Ready(Err(stop)),
+            },
+        })
+        .await
+    }
+
+    fn ended(&mut self, item: &Item, lines: &mut Lines<'_>) -> Result<(), Stop> {
+        let Some(outcome) = item.run.try_outcome() else {
+            return Ok(());
+        };
+        self.tally.count(item, &outcome);
+        lines.write(item, &outcome)
+    }
+
+    /// Stops what runs, and takes what has ended.
+    async fn cancel(&mut self, flight: &mut Flight, lines: &mut Lines<'_>) -> Result<(), Stop> {
+        flight.stop();
+        let _ = timeout(GRACE, self.host.shutdown(Shutdown::CancelAll)).await;
+        while let Some(Some(Ok(item))) = flight.next().now_or_never() {
+            self.ended(&item, lines)?;
+        }
+        Ok(())
+    }
+}

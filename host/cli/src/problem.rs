@@ -1,0 +1,152 @@
+//! What the command tells when it cannot do what it was asked to.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use hostel::{BuildError, ErrorKind, LimitsError, SubmitError};
+
+use crate::exit::Exit;
+
+/// Something is wrong: which value, what was expected, what to do next.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    exit: Exit,
+    message: String,
+    hints: Vec<String>,
+}
+
+/// Why a command ends before its end.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Something is wrong, and is to be told.
+    Problem(Problem),
+    /// Nobody reads stdout any more: nothing is left to do or to say.
+    StdoutClosed,
+}
+
+impl Problem {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hints: Vec::new() }
+    }
+
+    /// The request itself is wrong.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Exit::Invalid, message)
+    }
+
+    /// An error of the libraries, with its causes.
+    pub(crate) fn of(kind: ErrorKind, error: &dyn Error) -> Self {
+        let mut message = without_number(&error.to_string());
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = without_number(&error.to_string());
+            if !message.contains(&text) {
+                message = format!("{message}: {text}");
+            }
+            cause = error.source();
+        }
+        Self::new(Exit::of_kind(kind), message)
+    }
+
+    /// A file that cannot be read.
+    pub(crate) fn unreadable(file: impl fmt::Display, error: &io::Error) -> Self {
+        const EXITS: [(io::ErrorKind, Exit); 4] = [
+            (io::ErrorKind::NotFound, Exit::NotFound),
+            (io::ErrorKind::NotADirectory, Exit::NotFound),
+            (io::ErrorKind::PermissionDenied, Exit::Denied),
+            (io::ErrorKind::IsADirectory, Exit::Invalid),
+        ];
+        let exit = EXITS.iter().find(|(kind, _)| *kind == error.kind());
+        let exit = exit.map_or(Exit::HostFailed, |(_, exit)| *exit);
+        Self::new(exit, format!("cannot read {file}: {}", without_number(&error.to_string())))
+    }
+
+    /// The same, said of a part: a file, an argument, an item.
+    #[must_use]
+    pub(crate) fn within(mut self, part: impl fmt::Display) -> Self {
+        self.message = format!("{part}: {}", self.message);
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn hints_of(mut self, hints: impl IntoIterator<Item = String>) -> Self {
+        self.hints.extend(hints);
+        self
+    }
+
+    pub(crate) fn hints(&self) -> &[String] {
+        &self.hints
+    }
+
+    pub(crate) const fn exit(&self) -> Exit {
+        self.exit
+    }
+}
+
+/// The system's words without their numbers: `(os error 2)`.
+pub(crate) fn without_number(text: &str) -> String {
+    let mut pieces = text.split(" (os error ");
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |text, piece| text + piece.split_once(')').map_or(piece, |(_number, rest)| rest))
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<BuildError> for Problem {
+    fn from(error: BuildError) -> Self {
+        Self::of(error.kind(), &error)
+    }
+}
+
+impl From<SubmitError> for Problem {
+    fn from(error: SubmitError) -> Self {
+        let is_too_large = matches!(error, SubmitError::InputTooLarge { .. });
+        let hint = is_too_large.then(|| "allow larger arguments with --max-input".to_owned());
+        Self::of(error.kind(), &error).hints_of(hint)
+    }
+}
+
+impl From<LimitsError> for Problem {
+    fn from(error: LimitsError) -> Self {
+        Self::of(error.kind(), &error)
+    }
+}
+
+impl<P: Into<Problem>> From<P> for Stop {
+    fn from(problem: P) -> Self {
+        Self::Problem(problem.into())
+    }
+}
+
+/// A write to stdout that failed.
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::StdoutClosed;
+        }
+        let error = without_number(&error.to_string());
+        Self::Problem(Problem::new(Exit::HostFailed, format!("cannot write to stdout: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_numbers_are_left_out() {
+        assert_eq!(without_number("no room (os error 28); compiling again"), "no room; compiling again");
+        assert_eq!(without_number("no room"), "no room");
+    }
+}

@@ -1,0 +1,91 @@
+//! How the runs of a map ended, counted; and the summary.
+
+use hostel::{Outcome, State};
+
+use crate::exit::Exit;
+use crate::flight::Item;
+use crate::report;
+use crate::ui::Ui;
+use crate::ui::progress::{Progress, rate_text};
+use crate::ui::text::{count, counted, duration, printable};
+
+/// How many failures the summary names.
+const NAMED_FAILURES: usize = 5;
+
+/// What is counted.
+pub(crate) struct Tally {
+    pub(crate) progress: Progress,
+    crashed: u64,
+    cancelled: u64,
+    /// The first failures, in words.
+    failures: Vec<String>,
+}
+
+impl Tally {
+    pub(crate) fn new(total: Option<u64>) -> Self {
+        Self { progress: Progress::new(total), crashed: 0, cancelled: 0, failures: Vec::new() }
+    }
+
+    pub(crate) fn count(&mut self, item: &Item, outcome: &Outcome) {
+        self.progress.done += 1;
+        match outcome {
+            Outcome::Completed(_) => {
+                self.progress.cached += u64::from(item.run.state() == State::Cached);
+                return;
+            }
+            Outcome::Failed(_) => self.progress.failed += 1,
+            Outcome::Crashed { .. } => self.crashed += 1,
+            Outcome::Cancelled => {
+                self.cancelled += 1;
+                return;
+            }
+        }
+        if self.failures.len() < NAMED_FAILURES {
+            let cause = report::cause(outcome).unwrap_or_default();
+            self.failures.push(format!("item {} ({}): {cause}", item.index, printable(&item.label)));
+        }
+    }
+
+    /// The exit code, as far as the runs decide it.
+    pub(crate) const fn exit(&self) -> Exit {
+        if self.unsuccessful() == 0 { Exit::Completed } else { Exit::RunFailed }
+    }
+
+    /// Writes the summary, and the first failures.
+    pub(crate) fn tell(&self, ui: &Ui, quiet: bool) {
+        if quiet && self.unsuccessful() == 0 {
+            return;
+        }
+        let paint = ui.note_paint();
+        let summary = self.summary();
+        ui.note(&if self.unsuccessful() == 0 { paint.good(summary) } else { paint.bad(summary) });
+        self.failures.iter().for_each(|failure| ui.note(&format!("  {failure}")));
+        let more = (self.progress.failed + self.crashed).saturating_sub(self.failures.len() as u64);
+        if more > 0 {
+            ui.note(&format!("  and {} more", count(more)));
+        }
+    }
+
+    const fn unsuccessful(&self) -> u64 {
+        self.progress.failed + self.crashed + self.cancelled
+    }
+
+    fn summary(&self) -> String {
+        let Progress { done, cached, failed, .. } = self.progress;
+        let runs = counted(done, "run");
+        if done == 0 {
+            return runs;
+        }
+        let completed = count(done - self.unsuccessful());
+        let completed = match cached {
+            0 => format!("{completed} completed"),
+            cached => format!("{completed} completed ({} cached)", count(cached)),
+        };
+        let others = [(failed, "failed"), (self.crashed, "crashed"), (self.cancelled, "cancelled")];
+        let others = others.into_iter().filter(|(number, _)| *number > 0);
+        let others = others.map(|(number, what)| format!("{} {what}", count(number)));
+        let parts: Vec<_> = [completed].into_iter().chain(others).collect();
+        let (took, rate) = (duration(self.progress.elapsed()), rate_text(self.progress.rate()));
+        format!("{runs}: {} in {took} ({rate})", parts.join(", "))
+    }
+}

@@ -1,0 +1,185 @@
+//! Everything the command writes goes through here: results to stdout, all else to stderr, whole lines at a time.
+//!
+//! While a progress bar is shown, lines wait for its next redraw and are written above it.
+
+pub(crate) mod color;
+pub(crate) mod progress;
+pub(crate) mod text;
+
+use std::io::{self, IsTerminal, Write};
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use hostel::{LogLine, LogStream, Timestamp};
+use indicatif::ProgressBar;
+
+use self::color::{Paint, When};
+use self::progress::Progress;
+use self::text::printable;
+use crate::problem::{Problem, Stop};
+
+/// How much may wait to be written before it is written at once.
+const HELD_BYTES: usize = 64 << 10;
+
+/// Where the command writes.
+pub(crate) struct Ui {
+    /// For stdout.
+    pub(crate) paint: Paint,
+    /// For stderr.
+    note_paint: Paint,
+    stdout_is_terminal: bool,
+    /// Whether a progress bar may be shown.
+    shows_progress: bool,
+    began_at: Timestamp,
+    screen: Mutex<Screen>,
+}
+
+/// What is not written yet, and the bar.
+#[derive(Default)]
+struct Screen {
+    results: Vec<u8>,
+    notes: Vec<u8>,
+    bar: Option<ProgressBar>,
+}
+
+impl Ui {
+    pub(crate) fn new(color: When) -> Self {
+        let (stdout, stderr) = (io::stdout(), io::stderr());
+        Self {
+            paint: Paint { on: color.applies(&stdout) },
+            note_paint: Paint { on: color.applies(&stderr) },
+            stdout_is_terminal: stdout.is_terminal(),
+            shows_progress: stderr.is_terminal()
+                && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+            began_at: SystemTime::now().into(),
+            screen: Mutex::default(),
+        }
+    }
+
+    /// For stderr.
+    pub(crate) const fn note_paint(&self) -> Paint {
+        self.note_paint
+    }
+
+    pub(crate) const fn shows_progress(&self) -> bool {
+        self.shows_progress
+    }
+
+    /// Writes a line of the result to stdout, at the latest with the next [`Ui::flush`].
+    pub(crate) fn result_line(&self, line: &str) -> Result<(), Stop> {
+        self.result(&[line.as_bytes(), b"\n"])
+    }
+
+    /// Writes pieces of the result to stdout as they are, at the latest with the next [`Ui::flush`].
+    pub(crate) fn result(&self, pieces: &[&[u8]]) -> Result<(), Stop> {
+        let mut screen = self.screen();
+        pieces.iter().for_each(|piece| screen.results.extend_from_slice(piece));
+        if screen.results.len() < HELD_BYTES {
+            return Ok(());
+        }
+        write_results(&mut screen)
+    }
+
+    /// Writes what is held back, unless the bar's next redraw will soon.
+    pub(crate) fn flush_soon(&self) -> Result<(), Stop> {
+        let mut screen = self.screen();
+        if screen.bar.is_some() && self.stdout_is_terminal {
+            return Ok(());
+        }
+        write_results(&mut screen)
+    }
+
+    /// Writes what is held back.
+    pub(crate) fn flush(&self) -> Result<(), Stop> {
+        write_results(&mut self.screen())
+    }
+
+    /// Draws the bar anew, and writes what waited for it.
+    pub(crate) fn redraw(&self, progress: &Progress) -> Result<(), Stop> {
+        let mut screen = self.screen();
+        let bar = screen.bar.get_or_insert_with(|| progress.bar(self.note_paint)).clone();
+        write_notes(&mut screen);
+        write_results(&mut screen)?;
+        progress.show_on(&bar);
+        Ok(())
+    }
+
+    /// Takes the bar away for good.
+    pub(crate) fn end_progress(&self) {
+        let mut screen = self.screen();
+        if let Some(bar) = screen.bar.take() {
+            bar.finish_and_clear();
+        }
+        write_notes(&mut screen);
+    }
+
+    /// Writes a line to stderr.
+    pub(crate) fn note(&self, line: &str) {
+        let mut screen = self.screen();
+        screen.notes.extend_from_slice(line.as_bytes());
+        screen.notes.push(b'\n');
+        if screen.bar.is_none() || screen.notes.len() >= HELD_BYTES {
+            write_notes(&mut screen);
+        }
+    }
+
+    /// Writes a line that a guest printed, with the time since the command began and the item it belongs to.
+    pub(crate) fn log(&self, item: Option<usize>, line: &LogLine) {
+        let elapsed = line.at.since(self.began_at).as_secs_f64();
+        let stream = match line.stream {
+            LogStream::Stdout => "out",
+            LogStream::Stderr => "err",
+            LogStream::Host => "host",
+        };
+        let item = item.map(|item| format!(" [{item}]")).unwrap_or_default();
+        let prefix = self.note_paint.dim(format!("{elapsed:7.3}s{item} {stream}"));
+        self.note(&format!("{prefix}  {}", printable(&line.text)));
+    }
+
+    pub(crate) fn warning(&self, message: &str) {
+        self.note(&format!("{}: {}", self.note_paint.warn("warning"), printable(message)));
+    }
+
+    /// Writes an error and what to do about it.
+    pub(crate) fn error(&self, problem: &Problem) {
+        let message = problem.to_string();
+        let lines: Vec<_> = message.lines().map(printable).collect();
+        self.note(&format!("{}: {}", self.note_paint.bad("error"), lines.join("\n")));
+        problem.hints().iter().for_each(|hint| self.hint(hint));
+    }
+
+    pub(crate) fn hint(&self, hint: &str) {
+        self.note(&format!("  {}: {}", self.note_paint.hint("hint"), printable(hint)));
+    }
+
+    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+    fn screen(&self) -> MutexGuard<'_, Screen> {
+        self.screen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn write_results(screen: &mut Screen) -> Result<(), Stop> {
+    let results = mem::take(&mut screen.results);
+    Ok(above_bar(screen, io::stdout(), &results)?)
+}
+
+fn write_notes(screen: &mut Screen) {
+    let notes = mem::take(&mut screen.notes);
+    // With stderr closed there is nobody left to tell.
+    let _ = above_bar(screen, io::stderr(), &notes);
+}
+
+fn above_bar(screen: &Screen, mut stream: impl Write, bytes: &[u8]) -> io::Result<()> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    let mut write = || {
+        stream.write_all(bytes)?;
+        stream.flush()
+    };
+    match &screen.bar {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}

@@ -1,0 +1,95 @@
+//! The progress bar of a map: how far it is, how fast it goes, how long it will take.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::color::Paint;
+use super::text::count;
+
+/// Shorter work needs no bar.
+const SHOWN_AFTER: Duration = Duration::from_millis(500);
+
+/// How often the bar is drawn anew.
+pub(crate) const REDRAWN_EVERY: Duration = Duration::from_millis(50);
+
+/// How far a map is.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress {
+    began: Instant,
+    /// `None` while nobody knows how many there will be.
+    pub(crate) total: Option<u64>,
+    pub(crate) done: u64,
+    pub(crate) cached: u64,
+    pub(crate) failed: u64,
+}
+
+impl Progress {
+    pub(crate) fn new(total: Option<u64>) -> Self {
+        Self { began: Instant::now(), total, done: 0, cached: 0, failed: 0 }
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Whether the work has lasted long enough for a bar.
+    pub(crate) fn is_due(&self) -> bool {
+        self.elapsed() >= SHOWN_AFTER
+    }
+
+    /// How many ended in a second, on the whole.
+    pub(crate) fn rate(&self) -> f64 {
+        self.done as f64 / self.elapsed().as_secs_f64().max(f64::EPSILON)
+    }
+
+    pub(super) fn bar(&self, paint: Paint) -> ProgressBar {
+        let target = ProgressDrawTarget::stderr_with_hz(60);
+        let color = if paint.on { ".cyan/dim" } else { "" };
+        let template = match self.total {
+            Some(_) => format!("{{bar:24{color}}} {{msg}}"),
+            None => "{spinner} {msg}".to_owned(),
+        };
+        let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        ProgressBar::with_draw_target(self.total, target).with_style(style.progress_chars("━━─"))
+    }
+
+    pub(super) fn show_on(&self, bar: &ProgressBar) {
+        bar.set_message(self.text());
+        bar.set_position(self.done);
+        bar.tick();
+    }
+
+    fn text(&self) -> String {
+        let done = match self.total {
+            Some(total) => format!("{} of {}", count(self.done), count(total)),
+            None => format!("{} done", count(self.done)),
+        };
+        let cached = (self.cached > 0).then(|| format!("{} cached", count(self.cached)));
+        let failed = (self.failed > 0).then(|| format!("{} failed", count(self.failed)));
+        let rate = (self.done > 0).then(|| rate_text(self.rate()));
+        let left = self.time_left().map(|left| format!("{} s left", count(left.as_secs() + 1)));
+        let parts = [Some(done), cached, failed, rate, left];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        let left = self.total?.saturating_sub(self.done);
+        (self.done > 0).then(|| Duration::from_secs_f64((left as f64 / self.rate()).min(1e9)))
+    }
+}
+
+/// A rate as people say it: `833/s`, `0.4/s`.
+pub(crate) fn rate_text(rate: f64) -> String {
+    if rate < 10.0 { format!("{rate:.1}/s") } else { format!("{}/s", count(rate as u64)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_read_well() {
+        assert_eq!([0.42, 9.9, 833.4, 120_000.0].map(rate_text), ["0.4/s", "9.9/s", "833/s", "120,000/s"]);
+    }
+}

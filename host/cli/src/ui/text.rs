@@ -1,0 +1,118 @@
+//! Small texts: durations, counts, and what guests say made safe for a terminal.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+use std::time::Duration;
+
+/// A duration as people say it: `0.4 ms`, `12 ms`, `1.2 s`, `2 min 3 s`, `1 h 2 min`.
+pub(crate) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 if duration < Duration::from_millis(10) => format!("{:.1} ms", duration.as_secs_f64() * 1e3),
+        0 => format!("{} ms", duration.as_millis()),
+        1..60 => format!("{:.1} s", duration.as_secs_f64()),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// A count with its thousands apart: `1,000,000`.
+pub(crate) fn count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count with the word for what is counted: `1 run`, `2 runs`.
+pub(crate) fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", count(number))
+}
+
+/// What a guest says, so that it cannot steer the terminal: control characters but tabs are written as escapes.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    let steers = |character: char| character.is_control() && character != '\t';
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        if steers(character) {
+            safe.extend(character.escape_default());
+        } else {
+            safe.push(character);
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// The beginning of what `shown` displays, with `…` where it is cut; costs no more than that.
+pub(crate) fn excerpt(shown: impl fmt::Display, characters: usize) -> String {
+    let mut excerpt = Excerpt { text: String::new(), room: characters };
+    // The only failure is the one that stops the writing, and then the text is complete.
+    let _ = write!(excerpt, "{shown}");
+    excerpt.text
+}
+
+struct Excerpt {
+    text: String,
+    room: usize,
+}
+
+impl fmt::Write for Excerpt {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            if self.room == 0 {
+                self.text.push('…');
+                return Err(fmt::Error);
+            }
+            self.room -= 1;
+            self.text.push(character);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        let check = |millis: f64, expected: &str| {
+            assert_eq!(duration(Duration::from_secs_f64(millis / 1e3)), expected);
+        };
+        check(0.04, "0.0 ms");
+        check(0.42, "0.4 ms");
+        check(12.9, "12 ms");
+        check(999.0, "999 ms");
+        check(1_234.0, "1.2 s");
+        check(123_000.0, "2 min 3 s");
+        check(3_720_000.0, "1 h 2 min");
+    }
+
+    #[test]
+    fn counts_have_their_thousands_apart() {
+        let texts = [0, 7, 999, 1_000, 12_345, 1_000_000].map(count);
+        assert_eq!(texts, ["0", "7", "999", "1,000", "12,345", "1,000,000"]);
+        assert_eq!([counted(1, "run"), counted(2, "run")], ["1 run", "2 runs"]);
+    }
+
+    #[test]
+    fn a_guest_cannot_steer_the_terminal() {
+        assert_eq!(printable("plain\ttext ä"), "plain\ttext ä");
+        assert_eq!(printable("\u{1b}[2Jgone\r"), "\\u{1b}[2Jgone\\r");
+    }
+
+    #[test]
+    fn an_excerpt_is_cut() {
+        assert_eq!(excerpt("abc", 3), "abc");
+        assert_eq!(excerpt("abcd", 3), "abc…");
+    }
+}

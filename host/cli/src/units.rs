@@ -1,0 +1,70 @@
+//! Durations and sizes as people type them: `1.5s`, `64MiB`.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+/// Reads a duration: `200ms`, `1.5s`, `2m`, `1h30m`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    text.parse::<SignedDuration>()
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .ok_or_else(|| "expected a number and a unit, such as 200ms, 1.5s or 2m".to_owned())
+}
+
+/// Reads a size: `64MiB`, `1GB`, `512 KiB`, or a bare number of bytes.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 8] = [
+        ("", 1),
+        ("B", 1),
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("kB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+    ];
+    let text = text.trim();
+    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = unit.trim_start();
+    let factor = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit));
+    number
+        .parse()
+        .ok()
+        .zip(factor)
+        .and_then(|(number, (_, factor)): (u64, _)| number.checked_mul(*factor))
+        .ok_or_else(|| "expected a number of bytes with or without a unit, such as 64MiB or 1GiB".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read() {
+        let check =
+            |text, millis: u64| assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        check("200ms", 200);
+        check("1.5s", 1_500);
+        check("2m", 120_000);
+        check("1h30m", 5_400_000);
+        check("0s", 0);
+        for wrong in ["", "5", "-1s", "s", "1 fortnight", "1.5"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read() {
+        let check = |text, expected: u64| assert_eq!(bytes(text), Ok(expected), "{text}");
+        check("1000", 1_000);
+        check("64MiB", 64 << 20);
+        check("64 mib", 64 << 20);
+        check("1GB", 1_000_000_000);
+        check("17B", 17);
+        for wrong in ["", "MiB", "1.5GiB", "-1", "1 stone", "99999999999GiB"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Warnings of the libraries, written to stderr: the first of each kind, and how many more there were.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tracing::callsite::Identifier;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+use crate::problem::without_number;
+use crate::ui::Ui;
+use crate::ui::text::counted;
+
+/// Where the libraries' warnings go now. The libraries warn from threads of their own, so there is one for the process.
+static LISTENER: Mutex<Option<Listener>> = Mutex::new(None);
+
+/// What one command has heard.
+struct Listener {
+    ui: Arc<Ui>,
+    /// By the place in the code that warned.
+    heard: HashMap<Identifier, u64>,
+}
+
+/// Listens for warnings until it is dropped, and then says how many were left out.
+pub(crate) struct Warnings(());
+
+/// Hears what the libraries say.
+struct Ear;
+
+impl Warnings {
+    pub(crate) fn listen(ui: &Arc<Ui>) -> Self {
+        // Fails if an earlier command of this process has set it, or a program around it has another.
+        let _ = tracing::subscriber::set_global_default(Ear);
+        *listener() = Some(Listener { ui: Arc::clone(ui), heard: HashMap::new() });
+        Self(())
+    }
+}
+
+impl Drop for Warnings {
+    fn drop(&mut self) {
+        let Some(listener) = listener().take() else { return };
+        let left_out: u64 = listener.heard.values().map(|count| count - 1).sum();
+        if left_out > 0 {
+            listener.ui.warning(&format!("{} of the same kind", counted(left_out, "more warning")));
+        }
+    }
+}
+
+impl Subscriber for Ear {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let is_ours = metadata.target().starts_with("hostel");
+        is_ours && *metadata.level() <= Level::WARN && metadata.is_event()
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut listener = listener();
+        let Some(listener) = &mut *listener else { return };
+        let heard = listener.heard.entry(event.metadata().callsite()).or_insert(0);
+        *heard += 1;
+        if *heard > 1 {
+            return;
+        }
+        let mut message = Message::default();
+        event.record(&mut message);
+        listener.ui.warning(&without_number(&message.0));
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// The text of an event.
+#[derive(Default)]
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+/// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+fn listener() -> MutexGuard<'static, Option<Listener>> {
+    LISTENER.lock().unwrap_or_else(PoisonError::into_inner)
+}

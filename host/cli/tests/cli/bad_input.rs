@@ -1,0 +1,67 @@
+//! Files that are no components, and names that are not in them.
+
+use std::fs;
+
+use crate::hostel::{Place, check};
+
+#[test]
+fn files_that_are_no_components() {
+    let place = Place::new();
+    place.write("empty.wasm", "");
+    place.write("blank.wat", " \n");
+    place.write("notes.txt", "these are notes");
+    place.write("junk.wasm", b"\xff\xfe\x00\x01");
+    place.write("mistake.wat", "(component\n  (funk))");
+    place.write("truncated.wasm", &fs::read(hostel_guests::ARITH).unwrap()[..5_000]);
+    fs::create_dir(place.path().join("dir")).unwrap();
+    fs::create_dir(place.path().join("build")).unwrap();
+    place.write("build/app.wasm", "");
+    let files = [
+        "nothing-like-it.wasm",
+        "arit.wasm",
+        "dir",
+        "build",
+        "core-module.wat",
+        "core-module-wasip1.wat",
+        "invalid.wat",
+        "truncated.wasm",
+        "empty.wasm",
+        "blank.wat",
+        "notes.txt",
+        "junk.wasm",
+        "mistake.wat",
+        "arith.wasm/inside",
+    ];
+    let lines = files.map(|file| format!("inspect {file}"));
+    check!("no_components", place.session(&lines.each_ref().map(String::as_str)));
+}
+
+#[test]
+fn names_that_mean_no_task() {
+    let place = Place::new();
+    let lines = [
+        "run arith.wasm#ad-one 1",
+        "run arith.wasm#frobnicate 1",
+        "run arith.wasm 1 2",
+        "run interface.wat#add 1 2",
+        "run interface.wat#ops.ad 1 2",
+        "run no-exports.wat",
+        "run not-callable.wat#take-stream",
+        "run unknown-import.wat 1",
+        "run unknown-function.wat",
+    ];
+    check!("no_tasks", place.session(&lines));
+}
+
+#[test]
+fn a_file_that_is_too_large_is_refused_before_it_is_read_whole() {
+    let place = Place::new();
+    let file = fs::File::create(place.path().join("huge.wasm")).unwrap();
+    // Sparse: takes no room on the disk.
+    file.set_len(1 << 40).unwrap();
+    let ran = place.run("inspect huge.wasm");
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (2, "error: huge.wasm is over 256 MiB, the most a component may have\n")
+    );
+}

@@ -1,0 +1,75 @@
+//! The cache and the data directory.
+
+use std::fs;
+
+use crate::hostel::{Place, check};
+
+#[test]
+fn the_second_time_everything_is_cached() {
+    let place = Place::with_data_dir();
+    let lines = [
+        "run arith.wasm#add 40 2 --cache 'inputs + task-source'",
+        "run arith.wasm#add 40 2 --cache 'inputs + task-source'",
+        "run arith.wasm#add b=2 a=40 --cache inputs --refresh-cache",
+        "run arith.wasm#add 40 2",
+        "map arith.wasm#pow --over base=0..5 --with exponent=3 --cache 'inputs + task-source'",
+        "map arith.wasm#pow --over base=0..5 --with exponent=3 --cache 'inputs + task-source'",
+        "map arith.wasm#pow --over base=3..7 --with exponent=3 --cache 'inputs + task-source' --quiet --states",
+        "map batch.wasm#process-data --over 'item=[1, -1]' --cache inputs",
+        "map batch.wasm#process-data --over 'item=[1, -1]' --cache inputs",
+        "run arith.wasm#add 40 2 --cache 'inputs + task-source' --no-data-dir",
+    ];
+    check!("cached", place.session(&lines));
+}
+
+#[test]
+fn nothing_is_left_behind_without_a_data_dir() {
+    let place = Place::with_data_dir();
+    let ran = place.run("run arith.wasm#add 40 2 --cache inputs --no-data-dir");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(fs::read_dir(place.data_dir()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_used_is_a_warning() {
+    let place = Place::new();
+    place.write("file", "");
+    fs::create_dir(place.path().join("half")).unwrap();
+    place.write("half/compiled", "");
+    place.write("half/cache", "");
+    let lines = [
+        "run arith.wasm#add 40 2 --data-dir file/inside",
+        "run arith.wasm#add 40 2 --data-dir half --cache inputs",
+        "map arith.wasm#add-one --over x=0..5 --data-dir half --cache inputs",
+        "run arith.wasm#add 40 2 --data-dir file",
+    ];
+    check!("unusable_data_dir", place.session(&lines));
+}
+
+#[test]
+fn a_damaged_entry_is_a_warning_and_a_miss() {
+    let place = Place::with_data_dir();
+    let line = "run arith.wasm#add 40 2 --cache inputs";
+    assert_eq!(place.run(line).code, 0);
+    let mut damaged = 0;
+    for kind in ["compiled", "cache"] {
+        for file in files(&place.data_dir().join(kind)) {
+            let mut content = fs::read(&file).unwrap();
+            let last = content.len() - 1;
+            content[last] ^= 1;
+            fs::write(&file, content).unwrap();
+            damaged += 1;
+        }
+    }
+    assert_eq!(damaged, 2);
+    let ran = place.run(line);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "42\n"));
+    assert_eq!(ran.stderr.matches("warning: ").count(), 2, "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("damaged").count(), 2, "{}", ran.stderr);
+    assert!(place.run(line).stderr.starts_with("Cached (made by run "));
+}
+
+fn files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}

@@ -1,0 +1,69 @@
+//! `hostel inspect`
+
+use crate::hostel::{Place, check};
+
+/// Only guests that import nothing read the same whichever toolchain built them.
+#[test]
+fn inspecting() {
+    let place = Place::new();
+    let lines = [
+        "arith.wasm",
+        "interface.wat",
+        "not-callable.wat",
+        "no-exports.wat",
+        "unknown-import.wat",
+        "sleeper.wat",
+    ];
+    let lines = lines.map(|file| format!("inspect {file}"));
+    check!("inspect", place.session(&lines.each_ref().map(String::as_str)));
+}
+
+#[test]
+fn inspecting_for_programs() {
+    let place = Place::new();
+    let ran = place.run("inspect arith.wasm --output json");
+    let sheet: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert!(sheet["size_bytes"].as_u64().unwrap() > 1_000);
+    let without_size =
+        ran.stdout.lines().filter(|line| !line.contains("size_bytes")).collect::<Vec<_>>().join("\n");
+    check!("inspect_json", without_size);
+}
+
+#[test]
+fn every_guest_can_be_inspected_and_every_name_it_shows_can_be_run() {
+    let place = Place::new();
+    let guests = hostel_guests::all().iter().map(|(name, _)| format!("{name}.wasm"));
+    let not_components = ["core-module.wat", "core-module-wasip1.wat", "invalid.wat", "big-table.wat"];
+    let texts = hostel_guests::wat::all().iter().map(|(name, _)| format!("{name}.wat"));
+    for file in guests.chain(texts.filter(|file| !not_components.contains(&file.as_str()))) {
+        let ran = place.run(&format!("inspect {file} --output json"));
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{file}");
+        let sheet: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        let tasks = sheet["tasks"].as_array().unwrap();
+        let task = tasks.last().filter(|_| sheet["runnable"] == true);
+        if let Some(task) = task.and_then(|task| task["task"].as_str()) {
+            // A parameter that no function has: the task was found, and nothing ran.
+            let ran = place.run(&format!("run {task} --json '{{\"no such parameter\": 1}}'"));
+            assert!(
+                ran.stderr.starts_with("error: unknown argument \"no such parameter\""),
+                "{task}: {}",
+                ran.stderr
+            );
+        }
+    }
+}
+
+#[test]
+fn capabilities_are_what_is_imported() {
+    let place = Place::new();
+    let text = place.run("inspect pages.wasm").stdout;
+    let line = text.lines().find(|line| line.contains("outgoing HTTP")).unwrap();
+    assert!(line.contains("denied") && line.contains("outgoing-handler"), "{line}");
+    let text = place.run("inspect models.wasm").stdout;
+    assert!(text.contains("  in hostel:examples/ops@0.1.0\n    models.wasm#rank(results: list<"), "{text}");
+    assert!(text.contains("    models.wasm#hostel:more/ops.add(a: string, b: string) -> string"), "{text}");
+    let text = place.run("inspect command.wasm").stdout;
+    assert!(text.contains("command.wasm#run  a program: ARGS are its argv"), "{text}");
+    let text = place.run("inspect asyncy.wasm").stdout;
+    assert!(text.contains("asyncy.wasm#double(x: s64) -> s64  (async)"), "{text}");
+}

@@ -1,0 +1,26 @@
+//! The real binary, as people and scripts use it.
+//!
+//! What people read stands in `snapshots/`. After a change that is meant, `INSTA_UPDATE=always cargo test -p hostel-cli`
+//! writes it anew, to be looked over before it is kept.
+
+#[cfg(test)]
+mod hostel;
+
+#[cfg(test)]
+mod arguments;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod cache;
+#[cfg(test)]
+mod help;
+#[cfg(test)]
+mod inspect;
+#[cfg(test)]
+mod interrupt;
+#[cfg(test)]
+mod map;
+#[cfg(test)]
+mod run;
+#[cfg(test)]
+mod streams;

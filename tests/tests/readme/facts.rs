@@ -1,0 +1,85 @@
+//! What the README says that is not a program: limits, commands, links.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cargo_metadata::{Metadata, MetadataCommand, TargetKind};
+use hostel::{Limits, bytes_text};
+
+use crate::README;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn workspace() -> Metadata {
+    MetadataCommand::new().current_dir(root()).no_deps().exec().unwrap()
+}
+
+/// The first two cells after the first of a table's row.
+fn row(name: &str) -> (&'static str, &'static str) {
+    let row = README.lines().find_map(|line| line.strip_prefix(&format!("| {name} | ")));
+    let mut cells = row.unwrap_or_else(|| panic!("README.md has no row for {name}")).split(" | ");
+    (cells.next().unwrap_or_default(), cells.next().unwrap_or_default())
+}
+
+#[test]
+fn the_limits_are_those_of_the_code() {
+    let (usual, most) = (Limits::default(), Limits::MAX);
+    let check = |name, of: fn(&Limits) -> u64| {
+        let (default, at_most) = row(name);
+        assert_eq!((default, at_most), (&*bytes_text(of(&usual)), &*bytes_text(of(&most))), "{name}");
+    };
+    check("memory", |limits| limits.memory_bytes);
+    check("log kept", |limits| limits.log_bytes);
+    check("arguments", |limits| limits.input_bytes);
+    check("result", |limits| limits.result_bytes);
+    assert_eq!(row("wall time"), ("none", "366 days"));
+    assert_eq!((usual.timeout, most.timeout), (None, Some(Duration::from_secs(366 * 24 * 60 * 60))));
+    assert_eq!(row("table elements"), ("100,000", "100,000"));
+    assert_eq!((usual.table_elements, most.table_elements), (100_000, 100_000));
+}
+
+#[test]
+fn the_examples_and_packages_it_names_exist() {
+    let workspace = workspace();
+    let words: Vec<&str> = README.split_whitespace().collect();
+    let after = |option: &str| -> Vec<&str> {
+        words.windows(2).filter(|pair| pair[0] == option).map(|pair| pair[1].trim_end_matches('`')).collect()
+    };
+    let examples = after("--example");
+    assert!(!examples.is_empty());
+    for example in examples {
+        let mut targets = workspace.packages.iter().flat_map(|package| &package.targets);
+        let exists =
+            targets.any(|target| target.name == example && target.kind.contains(&TargetKind::Example));
+        assert!(exists, "README.md names the example {example}, and no package has it");
+    }
+    for path in after("--path") {
+        let manifest = root().join(path).join("Cargo.toml").canonicalize().unwrap();
+        let package =
+            workspace.packages.iter().find(|package| package.manifest_path.as_std_path() == manifest);
+        let installs =
+            package.is_some_and(|package| package.targets.iter().any(|target| target.name == "hostel"));
+        assert!(installs, "README.md installs `hostel` from {path}, which has no such program");
+    }
+}
+
+#[test]
+fn its_links_lead_somewhere() {
+    let targets =
+        README.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
+    for target in targets.filter(|target| !target.starts_with('#') && !target.contains("://")) {
+        assert!(root().join(target).exists(), "README.md links to {target}, which is not there");
+    }
+}
+
+#[test]
+fn the_toolchain_it_asks_for_is_the_one_the_workspace_needs() {
+    let version = workspace().packages.iter().find_map(|package| package.rust_version.clone()).unwrap();
+    let (major, minor) = (version.major, version.minor);
+    assert!(
+        README.contains(&format!("Rust toolchain ({major}.{minor} or later)")),
+        "README.md names Rust {major}.{minor}"
+    );
+}
