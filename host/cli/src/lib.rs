@@ -1,31 +1,43 @@
 //! The `hostel` command as a function: [`run`] takes the arguments and does it all.
 //!
-//! - `command`: the command line; `commands`: one file for each subcommand, whose doc comments are its help.
+//! - `command`: the command line; `commands`: one file for each subcommand, whose doc comments are its help; `options`:
+//!   what they share.
 //! - `load`, `arguments`: from what was typed to a task and its inputs; `over`, `rows`: to the inputs of many runs.
 //! - `flight`, `mapping`: many runs at once, their results one after the other.
 //! - `output`, `lines`: what programs read; `report`, `tally`: what people read; `ui`: how it gets to them.
 //! - `problem`, `exit`: what is wrong, what to do about it, and the exit code.
 
-mod arguments;
 mod command;
 mod commands;
-mod exit;
-mod files;
-mod flight;
-mod interrupt;
-mod lines;
-mod load;
-mod mapping;
 mod options;
-mod output;
-mod over;
-mod problem;
-mod report;
-mod rows;
-mod tally;
-mod ui;
 mod units;
+
+mod load;
+
+mod arguments;
+mod files;
+
+mod over;
+mod rows;
+
+mod flight;
+mod mapping;
+
+mod interrupt;
+
+mod output;
+
+mod lines;
+
+mod report;
+mod tally;
+
+mod ui;
 mod warnings;
+
+mod problem;
+
+mod exit;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
