@@ -1,22 +1,18 @@
 //! What the guest examples show, seen by someone who embeds the host: the programs from which people know tasks, and
 //! the names by which functions are found. Tests are named by the rows of the table of programs.
 
-#[cfg(test)]
+#![cfg(test)]
+
+mod names;
 mod programs;
 
-#[cfg(test)]
-mod names;
-
-#[cfg(test)]
 use hostel::{Component, Host};
 
 /// A host of its own for each test, with nothing on disk.
-#[cfg(test)]
 fn host() -> Host {
     Host::builder().max_workers(2).build().unwrap()
 }
 
-#[cfg(test)]
 async fn load(host: &Host, path: &str) -> Component {
     host.load(path).await.unwrap()
 }

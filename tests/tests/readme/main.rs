@@ -1,15 +1,11 @@
 //! The README tells the truth: its session at the command line goes as it says, and its numbers are the code's. Its
 //! program is a doctest of this package.
 
-#[cfg(test)]
+#![cfg(test)]
+
+mod facts;
+mod pattern;
 mod session;
 
-#[cfg(test)]
-mod facts;
-
-#[cfg(test)]
-mod pattern;
-
 /// The text of the README.
-#[cfg(test)]
 const README: &str = include_str!("../../../README.md");

@@ -1,5 +1,8 @@
 //! The engine on real guests: what loads, what it says of itself, and how an attempt ends.
 
+#![cfg(test)]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test has one variant in mind")]
+
 mod compile_cache;
 mod inspecting;
 mod limits;

@@ -2,6 +2,12 @@
 //!
 //! A word after `--` measures only the sections whose name contains it: `cargo bench --bench numbers -- sleepers`.
 //! Machines are noisy, so what is compared is measured in turns, and the median counts.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a benchmark that cannot measure must stop, and its numbers are for people"
+)]
 
 mod bare;
 mod cache;

@@ -49,7 +49,7 @@ pub(crate) fn print() {
 fn submitted(add_one: &Task) -> f64 {
     let start = Instant::now();
     let mut flight = VecDeque::with_capacity(IN_FLIGHT);
-    let mut take = |flight: &mut VecDeque<(i64, hostel::TaskFuture)>| {
+    let take = |flight: &mut VecDeque<(i64, hostel::TaskFuture)>| {
         let (n, future) = flight.pop_front().expect("one in flight");
         assert_eq!(block_on(future.result::<i64>()).expect("a result"), n + 1);
     };

@@ -1,5 +1,8 @@
 //! Embedding: what a program sees of its runs, from submitting them to their results.
 
+#![cfg(test)]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test has one variant in mind")]
+
 mod caching;
 mod cancelling;
 mod mapping;
