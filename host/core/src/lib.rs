@@ -22,6 +22,7 @@
 //! - [`State`] and [`Event`]: the life of a run, as one fold.
 //! - [`Outcome`] and [`Failure`]: how a run ended.
 //! - [`Limits`]: what a task may use up.
+//! - [`RetryPolicy`]: whether another attempt follows, and when.
 //! - [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`CacheLayer`]: which results may stand for which runs.
 
 mod cache;
@@ -30,6 +31,7 @@ mod limits;
 mod log;
 mod names;
 mod outcome;
+mod retry;
 mod signature;
 mod state;
 mod task_ref;
@@ -41,6 +43,7 @@ pub use limits::*;
 pub use log::*;
 pub use names::*;
 pub use outcome::*;
+pub use retry::*;
 pub use signature::*;
 pub use state::*;
 pub use task_ref::*;
