@@ -18,8 +18,8 @@ pub struct Limits {
     pub timeout: Option<Duration>,
     /// Elements of all its tables together. Default and at most 100,000.
     pub table_elements: u64,
-    /// Bytes of log kept for one run, stdout and stderr together, with 32 for each line; what comes after is cut,
-    /// with a mark, and the guest goes on. Default 1 MiB, at most 1 GiB.
+    /// Bytes of log kept for one run, all its streams together, with 32 for each line and each field; what comes after
+    /// is cut, with a mark, and the guest goes on. Default 1 MiB, at most 1 GiB.
     pub log_bytes: u64,
     /// Bytes that the arguments take in the host, a little more than in canonical form. Default 256 MiB, at most 2 GiB.
     pub input_bytes: u64,

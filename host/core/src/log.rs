@@ -1,4 +1,4 @@
-//! What a run printed, line by line, and the instants at which things happened.
+//! What a run printed and logged, line by line, and the instants at which things happened.
 
 use std::time::{Duration, SystemTime};
 
@@ -38,28 +38,60 @@ pub enum LogStream {
     Stdout,
     /// The guest's standard error.
     Stderr,
+    /// What the guest logged through `hostel:task/context`, with a level and fields.
+    Log,
     /// The host's own remark, such as that the log was cut.
     Host,
 }
 
 impl LogStream {
-    /// `stdout`, `stderr` or `host`.
+    /// `stdout`, `stderr`, `log` or `host`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Stdout => "stdout",
             Self::Stderr => "stderr",
+            Self::Log => "log",
             Self::Host => "host",
         }
     }
 }
 
-/// One line that a run printed.
+/// How much a line of a log matters, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LogLevel {
+    /// For whoever looks for a mistake.
+    Debug,
+    /// What goes on; every line that is merely printed, on stdout or stderr, has this level.
+    Info,
+    /// Something is not as it should be, and the run goes on; the host's own remarks have this level.
+    Warn,
+    /// Something went wrong.
+    Error,
+}
+
+impl LogLevel {
+    /// `debug`, `info`, `warn` or `error`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// One line that a run printed or logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
     /// When the line was complete.
     pub at: Timestamp,
     /// Where it was printed.
     pub stream: LogStream,
+    /// How much it matters.
+    pub level: LogLevel,
     /// The line without its line break; bytes that are not UTF-8 are replaced by U+FFFD.
     pub text: String,
+    /// Names and values that a guest logged with the line, in its order; a value may have line breaks.
+    pub fields: Vec<(String, String)>,
 }

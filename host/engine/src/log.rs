@@ -1,4 +1,4 @@
-//! What a guest prints, as lines with a time, bounded.
+//! What a guest prints and logs, as lines with a time, bounded.
 
 use std::fmt;
 use std::mem;
@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use hostel_core::{LogLine, LogStream, bytes_text};
+use hostel_core::{LogLevel, LogLine, LogStream, bytes_text};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
@@ -16,7 +16,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 /// A longer line is cut into several.
 const MAX_LINE_BYTES: usize = 64 << 10;
 
-/// What a line takes beside its text, so that a million empty lines count too.
+/// What a line takes beside its text, and a field beside its name and value, so that a million empty ones count too.
 const LINE_BYTES: u64 = 32;
 
 /// How many of the last stderr lines a failure carries.
@@ -85,7 +85,7 @@ impl LogBook {
         for stream in [LogStream::Stdout, LogStream::Stderr] {
             let rest = pages.partial(stream).take();
             if !rest.is_empty() {
-                pages.add(stream, &rest, self.limit_bytes);
+                pages.print(stream, &rest, self.limit_bytes);
             }
         }
         self.echo_since(before, pages);
@@ -108,7 +108,7 @@ impl LogBook {
         let before = pages.lines.len();
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
             for line in pages.partial(stream).extend(piece) {
-                pages.add(stream, &line, self.limit_bytes);
+                pages.print(stream, &line, self.limit_bytes);
             }
         }
         self.echo_since(before, pages);
@@ -135,24 +135,27 @@ impl fmt::Debug for LogBook {
 }
 
 impl Pages {
+    /// Keeps a printed line.
+    fn print(&mut self, stream: LogStream, text: &[u8], limit_bytes: u64) {
+        if !self.cut {
+            let text = String::from_utf8_lossy(text).into_owned();
+            self.add(line(stream, LogLevel::Info, text, Vec::new()), limit_bytes);
+        }
+    }
+
     /// Keeps a line, or the mark in place of the first one that is too many.
-    fn add(&mut self, stream: LogStream, line: &[u8], limit_bytes: u64) {
+    fn add(&mut self, line: LogLine, limit_bytes: u64) {
         if self.cut {
             return;
         }
-        let text = String::from_utf8_lossy(line).into_owned();
-        self.kept_bytes += text.len() as u64 + LINE_BYTES;
+        self.kept_bytes += size(&line);
         self.cut = self.kept_bytes > limit_bytes;
-        let (stream, text) = match self.cut {
-            false => (stream, text),
-            true => (LogStream::Host, cut_mark(limit_bytes)),
-        };
-        self.lines.push(LogLine { at: SystemTime::now().into(), stream, text });
+        self.lines.push(if self.cut { remark(cut_mark(limit_bytes)) } else { line });
     }
 
     fn partial(&mut self, stream: LogStream) -> &mut Partial {
         match stream {
-            LogStream::Stdout | LogStream::Host => &mut self.stdout,
+            LogStream::Stdout | LogStream::Log | LogStream::Host => &mut self.stdout,
             LogStream::Stderr => &mut self.stderr,
         }
     }
@@ -190,6 +193,20 @@ impl Capture {
             self.bytes.extend_from_slice(bytes);
         }
     }
+}
+
+fn line(stream: LogStream, level: LogLevel, text: String, fields: Vec<(String, String)>) -> LogLine {
+    LogLine { at: SystemTime::now().into(), stream, level, text, fields }
+}
+
+fn remark(text: String) -> LogLine {
+    line(LogStream::Host, LogLevel::Warn, text, Vec::new())
+}
+
+/// What a line counts for.
+fn size(line: &LogLine) -> u64 {
+    let of_field = |(name, value): &(String, String)| (name.len() + value.len()) as u64 + LINE_BYTES;
+    line.text.len() as u64 + LINE_BYTES + line.fields.iter().map(of_field).sum::<u64>()
 }
 
 fn cut_mark(limit_bytes: u64) -> String {

@@ -16,7 +16,7 @@ use indicatif::ProgressBar;
 
 use self::color::{Paint, When};
 use self::progress::Progress;
-use self::text::printable;
+use self::text::{field, printable};
 use crate::problem::{Problem, Stop};
 
 /// How much may wait to be written before it is written at once.
@@ -124,17 +124,20 @@ impl Ui {
         }
     }
 
-    /// Writes a line that a guest printed, with the time since the command began and the item it belongs to.
+    /// Writes a line of a guest's log, with the time since the command began and the item it belongs to.
     pub(crate) fn log(&self, item: Option<usize>, line: &LogLine) {
         let elapsed = line.at.since(self.began_at).as_secs_f64();
         let stream = match line.stream {
             LogStream::Stdout => "out",
             LogStream::Stderr => "err",
+            LogStream::Log => line.level.name(),
             LogStream::Host => "host",
         };
         let item = item.map(|item| format!(" [{item}]")).unwrap_or_default();
         let prefix = self.note_paint.dim(format!("{elapsed:7.3}s{item} {stream}"));
-        self.note(&format!("{prefix}  {}", printable(&line.text)));
+        let fields = line.fields.iter().map(|(name, value)| self.note_paint.dim(field(name, value)));
+        let fields: String = fields.map(|field| format!(" {field}")).collect();
+        self.note(&format!("{prefix}  {}{fields}", printable(&line.text)));
     }
 
     pub(crate) fn warning(&self, message: &str) {

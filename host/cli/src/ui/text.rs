@@ -52,6 +52,16 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// A field of a log, as `name=value`; a value that is not one plain word stands in quotes.
+pub(crate) fn field(name: &str, value: &str) -> String {
+    let is_plain =
+        |character: char| !character.is_whitespace() && !character.is_control() && character != '"';
+    match !value.is_empty() && value.chars().all(is_plain) {
+        true => format!("{}={value}", printable(name)),
+        false => format!("{}={value:?}", printable(name)),
+    }
+}
+
 /// The beginning of what `shown` displays, with `…` where it is cut; costs no more than that.
 pub(crate) fn excerpt(shown: impl fmt::Display, characters: usize) -> String {
     let mut excerpt = Excerpt { text: String::new(), room: characters };
@@ -108,6 +118,14 @@ mod tests {
     fn a_guest_cannot_steer_the_terminal() {
         assert_eq!(printable("plain\ttext ä"), "plain\ttext ä");
         assert_eq!(printable("\u{1b}[2Jgone\r"), "\\u{1b}[2Jgone\\r");
+    }
+
+    #[test]
+    fn a_field_shows_where_its_value_ends() {
+        assert_eq!(field("id", "a-7/ä"), "id=a-7/ä");
+        assert_eq!(field("text", "two words"), "text=\"two words\"");
+        assert_eq!(field("text", "a \"b\"\n\u{1b}"), "text=\"a \\\"b\\\"\\n\\u{1b}\"");
+        assert_eq!(field("empty\n", ""), "empty\\n=\"\"");
     }
 
     #[test]
