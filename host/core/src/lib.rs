@@ -19,6 +19,7 @@
 //!
 //! - [`Value`], [`Type`], [`Signature`]: what goes into a task and what comes out, as text, JSON and canonical bytes.
 //! - [`Digest`], [`ExportPath`], [`TaskKey`], [`TaskRef`], [`RunId`]: how things are named.
+//! - [`NameTemplate`]: how a run is named after its inputs.
 //! - [`State`] and [`Event`]: the life of a run, as one fold.
 //! - [`Outcome`] and [`Failure`]: how a run ended.
 //! - [`Limits`]: what a task may use up.
@@ -35,6 +36,7 @@ mod retry;
 mod signature;
 mod state;
 mod task_ref;
+mod template;
 mod value;
 
 pub use cache::*;
@@ -47,4 +49,5 @@ pub use retry::*;
 pub use signature::*;
 pub use state::*;
 pub use task_ref::*;
+pub use template::*;
 pub use value::*;

@@ -157,10 +157,15 @@ impl Display for Step {
 }
 
 /// Returns the beginning of what `shown` displays, cut with `…` after [`SHOWN_CHARS`] characters.
-///
-/// Costs no more than that, however long the whole would be. Line breaks become spaces.
 pub(crate) fn excerpt(shown: impl Display) -> String {
-    let mut excerpt = Excerpt { text: String::new(), room: SHOWN_CHARS };
+    excerpt_within(shown, SHOWN_CHARS)
+}
+
+/// Returns the beginning of what `shown` displays, cut with `…` after so many characters.
+///
+/// Costs no more than that, however long the whole would be. Line breaks and other control characters become spaces.
+pub(crate) fn excerpt_within(shown: impl Display, characters: usize) -> String {
+    let mut excerpt = Excerpt { text: String::new(), room: characters };
     // The only failure is the one below that stops the writing, and then the text is complete.
     let _ = write!(excerpt, "{shown}");
     excerpt.text
@@ -184,7 +189,7 @@ impl Write for Excerpt {
                 return Err(fmt::Error);
             }
             self.room -= 1;
-            self.text.push(if character == '\n' { ' ' } else { character });
+            self.text.push(if character.is_control() { ' ' } else { character });
         }
         Ok(())
     }

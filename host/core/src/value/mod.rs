@@ -40,7 +40,7 @@ pub use name::{Name, UnknownName};
 pub use ty::{Case, Field, Type};
 pub use wave::CallText;
 
-pub(crate) use error::{excerpt, list_names};
+pub(crate) use error::{excerpt, excerpt_within, list_names};
 pub(crate) use ty::write_list;
 
 /// A value of the component model, as a task takes and returns them.
