@@ -17,7 +17,8 @@
 //! Nothing here does I/O, reads a clock or draws a random number; nothing here knows of wasmtime or of an async
 //! runtime. So everything here can be tested with plain tables, and every other crate can build on it.
 //!
-//! - [`Value`], [`Type`], [`Signature`]: what goes into a task and what comes out, as text, JSON and canonical bytes.
+//! - [`Value`], [`Type`], [`Signature`]: what goes into a task and what comes out, as text, JSON and canonical bytes;
+//!   [`Type::may_take`]: whether one task's result can go into another.
 //! - [`Digest`], [`ExportPath`], [`TaskKey`], [`TaskRef`], [`RunId`]: how things are named.
 //! - [`NameTemplate`]: how a run is named after its inputs.
 //! - [`State`] and [`Event`]: the life of a run, as one fold.

@@ -20,6 +20,8 @@ mod form;
 
 mod conform;
 
+mod may_take;
+
 mod wave;
 
 mod json;

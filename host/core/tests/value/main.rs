@@ -10,6 +10,9 @@ mod strategy;
 mod conform;
 
 #[cfg(test)]
+mod may_take;
+
+#[cfg(test)]
 mod convert;
 
 #[cfg(test)]

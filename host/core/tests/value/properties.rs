@@ -4,7 +4,7 @@ use hostel_core::{Type, Value};
 use proptest::{prelude::*, sample::Index};
 
 use crate::{
-    strategy::{ty, typed_pair, typed_value, value},
+    strategy::{ty, typed_pair, typed_value, typed_value_and_kin, value},
     wit,
 };
 
@@ -95,6 +95,21 @@ proptest! {
     }
 
     #[test]
+    fn a_type_may_take_its_own_values(ty in ty()) {
+        prop_assert_eq!(ty.may_take(&ty), Ok(()));
+    }
+
+    #[test]
+    fn what_a_type_may_not_take_does_not_conform((source, value, kin) in typed_value_and_kin(), other in ty()) {
+        for ty in [kin, other] {
+            if let Err(error) = ty.may_take(&source) {
+                let conformed = ty.conform(value.clone());
+                prop_assert!(conformed.is_err() || is_hollow(&value), "{} <- {}: {}", ty, source, error);
+            }
+        }
+    }
+
+    #[test]
     fn any_text_is_read_or_refused(text in "[\\[\\](){}:,\"'a-c0-2 %\\\\.-]{0,16}", ty in ty()) {
         if let Err(error) = Value::from_wave(&text, &ty) {
             prop_assert!(!error.to_string().is_empty());
@@ -129,6 +144,37 @@ fn is_refused_or_canonical(bytes: &[u8]) -> Result<(), TestCaseError> {
         prop_assert_eq!(ty.conform(value.clone()).unwrap(), value);
     }
     Ok(())
+}
+
+/// Returns whether there is a list, map or set of flags in the value without anything in it, or an absent option.
+fn is_hollow(value: &Value) -> bool {
+    let inside = |payload: &Option<Box<Value>>| payload.as_deref().is_some_and(is_hollow);
+    match value {
+        Value::Bytes(bytes) => bytes.is_empty(),
+        Value::List(items) => items.is_empty() || items.iter().any(is_hollow),
+        Value::Map(entries) => {
+            entries.is_empty() || entries.iter().any(|(k, v)| is_hollow(k) || is_hollow(v))
+        }
+        Value::Record(fields) => fields.iter().any(|(_, value)| is_hollow(value)),
+        Value::Tuple(items) => items.iter().any(is_hollow),
+        Value::Variant(_, payload) | Value::Result(Ok(payload) | Err(payload)) => inside(payload),
+        Value::Option(payload) => payload.is_none() || inside(payload),
+        Value::Flags(names) => names.is_empty(),
+        Value::Bool(_)
+        | Value::S8(_)
+        | Value::U8(_)
+        | Value::S16(_)
+        | Value::U16(_)
+        | Value::S32(_)
+        | Value::U32(_)
+        | Value::S64(_)
+        | Value::U64(_)
+        | Value::F32(_)
+        | Value::F64(_)
+        | Value::Char(_)
+        | Value::String(_)
+        | Value::Enum(_) => false,
+    }
 }
 
 /// Turns around everything whose order carries no meaning.

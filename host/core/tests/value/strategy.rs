@@ -16,6 +16,15 @@ pub(crate) fn typed_pair() -> impl Strategy<Value = (Type, Value, Value)> {
     ty().prop_flat_map(|ty| (Just(ty.clone()), value(&ty), value(&ty)))
 }
 
+/// Returns a type, a value of it, and a type that differs from it in some places, if at all.
+pub(crate) fn typed_value_and_kin() -> impl Strategy<Value = (Type, Value, Type)> {
+    let changes = vec((0..20_u8, scalar()), 24);
+    (typed_value(), changes).prop_map(|((ty, value), changes)| {
+        let kin = changed(&ty, &mut changes.into_iter());
+        (ty, value, kin)
+    })
+}
+
 /// Returns a type, at most 4 levels deep.
 pub(crate) fn ty() -> impl Strategy<Value = Type> {
     scalar().prop_recursive(3, 24, 4, |inner| {
@@ -114,6 +123,63 @@ fn payload(ty: Option<&Type>) -> BoxedStrategy<Option<Box<Value>>> {
         Some(ty) => value(ty).prop_map(|value| Some(Box::new(value))).boxed(),
         None => Just(None).boxed(),
     }
+}
+
+/// Returns the type with a change at each place, as long as there are changes: 0 and 1 replace the type, 2 makes it an
+/// option, 3 what an option holds, 4 turns its members around, 5 takes one away, 6 adds a field that may be absent, any
+/// other leaves it alone.
+fn changed(ty: &Type, changes: &mut impl Iterator<Item = (u8, Type)>) -> Type {
+    let (change, other) = changes.next().unwrap_or((u8::MAX, Type::Bool));
+    match (change, ty) {
+        (0 | 1, _) => return other,
+        (2, _) => return Type::option(ty.clone()),
+        (3, Type::Option(some)) => return (**some).clone(),
+        _ => {}
+    }
+    let mut inside = |ty: &Type| changed(ty, &mut *changes);
+    match ty {
+        Type::List(element) => Type::list(inside(element)),
+        Type::FixedList(element, _) if change == 4 => Type::list(inside(element)),
+        Type::FixedList(element, length) => Type::fixed_list(inside(element), *length),
+        Type::Map(key, value) if change == 4 => Type::list(Type::tuple([inside(key), inside(value)])),
+        Type::Map(key, value) => Type::map(inside(key), inside(value)),
+        Type::Record(fields) => {
+            let fields = fields.iter().map(|field| (field.name.clone(), inside(&field.ty)));
+            let extra = (change == 6).then(|| (Name::from("extra"), Type::option(Type::Bool)));
+            Type::record(rearranged(fields.chain(extra).collect(), change))
+        }
+        Type::Tuple(types) => Type::tuple(rearranged(types.iter().map(inside).collect(), change)),
+        Type::Variant(cases) => {
+            let cases = cases.iter().map(|case| (case.name.clone(), case.ty.as_ref().map(&mut inside)));
+            Type::variant(rearranged(cases.collect(), change))
+        }
+        Type::Enum(names) => Type::enumeration(rearranged(names.to_vec(), change)),
+        Type::Option(some) => Type::option(inside(some)),
+        Type::Result { ok, err } => Type::result(ok.as_deref().map(&mut inside), err.as_deref().map(inside)),
+        Type::Flags(names) => Type::flags(rearranged(names.to_vec(), change)),
+        Type::Bool
+        | Type::S8
+        | Type::U8
+        | Type::S16
+        | Type::U16
+        | Type::S32
+        | Type::U32
+        | Type::S64
+        | Type::U64
+        | Type::F32
+        | Type::F64
+        | Type::Char
+        | Type::String => ty.clone(),
+    }
+}
+
+fn rearranged<T>(mut members: Vec<T>, change: u8) -> Vec<T> {
+    match change {
+        4 => members.reverse(),
+        5 => drop(members.pop()),
+        _ => {}
+    }
+    members
 }
 
 fn normal(ty: &Type, value: Value) -> Value {
