@@ -22,7 +22,7 @@
 //! - [`Digest`], [`ExportPath`], [`TaskKey`], [`TaskRef`], [`RunId`]: how things are named.
 //! - [`NameTemplate`]: how a run is named after its inputs.
 //! - [`State`] and [`Event`]: the life of a run, as one fold.
-//! - [`Outcome`] and [`Failure`]: how a run ended.
+//! - [`Outcome`] and [`Failure`]: how a run ended; [`UpstreamChain`]: why one never started.
 //! - [`Limits`]: what a task may use up.
 //! - [`RetryPolicy`]: whether another attempt follows, and when.
 //! - [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`CacheLayer`]: which results may stand for which runs.
@@ -38,6 +38,7 @@ mod signature;
 mod state;
 mod task_ref;
 mod template;
+mod upstream;
 mod value;
 
 pub use cache::*;
@@ -51,4 +52,5 @@ pub use signature::*;
 pub use state::*;
 pub use task_ref::*;
 pub use template::*;
+pub use upstream::*;
 pub use value::*;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use crate::{Limit, RunId, Signature, Type, Value};
+use crate::{Limit, Signature, Type, UpstreamChain, Value};
 
 /// How a run ended. A guest's failure is an outcome, not an error of the host.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,10 +52,8 @@ pub enum Failure {
     },
     /// A run that this one depends on did not complete.
     Upstream {
-        /// The run that did not complete.
-        run: RunId,
-        /// How it ended, in words.
-        cause: String,
+        /// The runs from the one this depends on to the one that is the cause, and how that one ended.
+        chain: UpstreamChain,
     },
 }
 
@@ -178,9 +176,7 @@ impl fmt::Display for Failure {
             Self::Exit { code, .. } => write!(f, "exited with code {code}"),
             Self::Limit { limit, .. } => write!(f, "reached a limit: {limit}"),
             Self::TimedOut { after } => write!(f, "timed out after {after:?}"),
-            Self::Upstream { run, cause } => {
-                write!(f, "never started: it depends on run {run}, which {cause}")
-            }
+            Self::Upstream { chain } => write!(f, "never started: it depends on {chain}"),
         }
     }
 }

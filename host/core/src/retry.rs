@@ -342,7 +342,7 @@ fn jittered(mean: Duration, jitter: f64, random: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Failure, Limit, RunId, Trap, Value};
+    use crate::{Failure, Limit, RunId, Trap, UpstreamChain, UpstreamRun, Value};
 
     const fn secs(secs: u64) -> Duration {
         Duration::from_secs(secs)
@@ -460,7 +460,8 @@ mod tests {
             assert_eq!(policy(RetryOn::FAILURES).retries_after(1, outcome), *word != "crash");
             assert!(!RetryPolicy::default().retries_after(1, outcome), "{word}");
         }
-        let upstream = Failure::Upstream { run: RunId::from_bytes([0; 16]), cause: String::new() };
+        let run = UpstreamRun { run: RunId::from_bytes([0; 16]), name: "a-771".into() };
+        let upstream = Failure::Upstream { chain: UpstreamChain::root(run, "was cancelled") };
         for never in [Outcome::Completed(Value::UNIT), Outcome::Cancelled, failed(upstream)] {
             assert!(!policy(everything).retries_after(1, &never), "{never}");
         }
