@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::RunId;
+use crate::{RunId, Timestamp};
 
 /// Where a run stands. Its [`StateType`] follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,8 +64,11 @@ pub enum Event {
     SlotGranted,
     /// A worker began an attempt.
     Started,
-    /// The attempt failed, and another one will follow later.
-    RetryPlanned,
+    /// The attempt failed, and another one will follow.
+    RetryPlanned {
+        /// When it is due.
+        due: Timestamp,
+    },
     /// Someone asked it to stop.
     CancelRequested,
     /// The guest returned a value.
@@ -207,7 +210,7 @@ impl Event {
             Self::SlotAwaited => "SlotAwaited",
             Self::SlotGranted => "SlotGranted",
             Self::Started => "Started",
-            Self::RetryPlanned => "RetryPlanned",
+            Self::RetryPlanned { .. } => "RetryPlanned",
             Self::CancelRequested => "CancelRequested",
             Self::Completed => "Completed",
             Self::CacheHit { .. } => "CacheHit",
@@ -237,7 +240,7 @@ fn scheduled(event: Event) -> Option<State> {
         Event::SlotAwaited
         | Event::SlotGranted
         | Event::Started
-        | Event::RetryPlanned
+        | Event::RetryPlanned { .. }
         | Event::Completed
         | Event::CacheHit { .. }
         | Event::Failed
@@ -257,7 +260,7 @@ fn awaiting_retry(event: Event) -> Option<State> {
         Event::CameDue
         | Event::SlotAwaited
         | Event::SlotGranted
-        | Event::RetryPlanned
+        | Event::RetryPlanned { .. }
         | Event::Completed
         | Event::CacheHit { .. }
         | Event::Failed
@@ -278,7 +281,7 @@ fn pending(event: Event) -> Option<State> {
         Event::Crashed => Some(State::Crashed),
         Event::CameDue
         | Event::SlotGranted
-        | Event::RetryPlanned
+        | Event::RetryPlanned { .. }
         | Event::Completed
         | Event::Failed
         | Event::Cancelled
@@ -295,7 +298,7 @@ fn awaiting_slot(event: Event) -> Option<State> {
         Event::CameDue
         | Event::SlotAwaited
         | Event::Started
-        | Event::RetryPlanned
+        | Event::RetryPlanned { .. }
         | Event::Completed
         | Event::CacheHit { .. }
         | Event::Failed
@@ -307,7 +310,7 @@ fn awaiting_slot(event: Event) -> Option<State> {
 
 fn executing(event: Event) -> Option<State> {
     match event {
-        Event::RetryPlanned => Some(State::AwaitingRetry),
+        Event::RetryPlanned { .. } => Some(State::AwaitingRetry),
         Event::CancelRequested => Some(State::Cancelling),
         Event::Completed => Some(State::Completed),
         Event::Failed => Some(State::Failed),
@@ -334,7 +337,7 @@ fn cancelling(event: Event) -> Option<State> {
         | Event::SlotAwaited
         | Event::SlotGranted
         | Event::Started
-        | Event::RetryPlanned
+        | Event::RetryPlanned { .. }
         | Event::Completed
         | Event::CacheHit { .. }
         | Event::Failed
@@ -351,7 +354,7 @@ fn completed(event: Event) -> Option<State> {
         | Event::SlotAwaited
         | Event::SlotGranted
         | Event::Started
-        | Event::RetryPlanned
+        | Event::RetryPlanned { .. }
         | Event::CancelRequested
         | Event::Completed
         | Event::CacheHit { .. }
@@ -372,7 +375,7 @@ mod tests {
         Event::SlotAwaited,
         Event::SlotGranted,
         Event::Started,
-        Event::RetryPlanned,
+        Event::RetryPlanned { due: Timestamp::from_unix_nanos(0) },
         Event::CancelRequested,
         Event::Completed,
         Event::CacheHit { producer: RunId::from_bytes([0; 16]) },
