@@ -25,6 +25,7 @@
 //! - [`Outcome`] and [`Failure`]: how a run ended; [`UpstreamChain`]: why one never started.
 //! - [`Limits`]: what a task may use up.
 //! - [`RetryPolicy`]: whether another attempt follows, and when.
+//! - [`LogLine`], [`Progress`]: what a run tells while it executes.
 //! - [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`CacheLayer`]: which results may stand for which runs.
 
 mod cache;
@@ -33,6 +34,7 @@ mod limits;
 mod log;
 mod names;
 mod outcome;
+mod progress;
 mod retry;
 mod signature;
 mod state;
@@ -47,6 +49,7 @@ pub use limits::*;
 pub use log::*;
 pub use names::*;
 pub use outcome::*;
+pub use progress::*;
 pub use retry::*;
 pub use signature::*;
 pub use state::*;

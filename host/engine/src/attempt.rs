@@ -1,8 +1,10 @@
 //! One attempt: a fresh store and instance, one call, an outcome; then everything is dropped.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use hostel_core::{ErrorKind, Failure, Limit, Limits, Name, Outcome, RunId, Value};
+use hostel_core::{ErrorKind, Failure, Limit, Limits, Name, Outcome, Progress, RunId, Timestamp, Value};
 use wasmtime::Store;
 use wasmtime::component::Val;
 
@@ -14,8 +16,12 @@ use crate::log::LogBook;
 use crate::meter::Meter;
 use crate::values;
 
-/// How an attempt is made, and for which run.
-#[derive(Clone, Debug)]
+/// Is called with what a guest tells of its progress, on the thread that runs the guest and while it waits: it must not
+/// block, and keep the last one rather than all.
+pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// How an attempt is made, and for which run. Cheap to clone.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct AttemptOptions {
     /// What it may use up.
@@ -26,13 +32,18 @@ pub struct AttemptOptions {
     pub run: RunId,
     /// Which attempt of the run it is, counted from 1.
     pub number: u32,
+    /// What the run is called, for guests that ask; `None` gives them the task's name.
+    pub name: Option<Arc<str>>,
+    /// Who hears of the guest's progress.
+    pub on_progress: Option<OnProgress>,
 }
 
 impl AttemptOptions {
     /// The first attempt of no run in particular, with a log of its own.
     pub fn new(limits: Limits) -> Self {
         let log = Arc::new(LogBook::new(limits.log_bytes, None));
-        Self { limits, log, run: RunId::from_bytes([0; 16]), number: 1 }
+        let run = RunId::from_bytes([0; 16]);
+        Self { limits, log, run, number: 1, name: None, on_progress: None }
     }
 
     /// Uses a log that the caller keeps.
@@ -45,6 +56,27 @@ impl AttemptOptions {
     #[must_use]
     pub fn attempt_of(self, run: RunId, number: u32) -> Self {
         Self { run, number, ..self }
+    }
+
+    /// Names the run.
+    #[must_use]
+    pub fn name(self, name: Arc<str>) -> Self {
+        Self { name: Some(name), ..self }
+    }
+
+    /// Tells `on_progress` of the guest's progress, as often as the guest does.
+    #[must_use]
+    pub fn on_progress(self, on_progress: OnProgress) -> Self {
+        Self { on_progress: Some(on_progress), ..self }
+    }
+}
+
+impl fmt::Debug for AttemptOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { limits, log, run, number, name, on_progress: _ } = self;
+        let mut options = f.debug_struct("AttemptOptions");
+        options.field("limits", limits).field("log", log).field("run", run).field("number", number);
+        options.field("name", name).finish_non_exhaustive()
     }
 }
 
@@ -88,7 +120,8 @@ impl Function {
     /// Dropping the future stops the guest where it stands and frees all it had; the log keeps what was printed.
     pub async fn attempt(&self, inputs: &[Value], options: &AttemptOptions) -> Result<Outcome, AttemptError> {
         let _ticking = self.component().0.engine.ticker().ticking();
-        let attempt = Attempt { function: self, options };
+        let deadline = options.limits.timeout.map(|after| Timestamp::from(SystemTime::now()).after(after));
+        let attempt = Attempt { function: self, options, deadline };
         let outcome = match options.limits.timeout {
             Some(after) => match tokio::time::timeout(after, attempt.run(inputs)).await {
                 Ok(outcome) => outcome,
@@ -105,6 +138,7 @@ impl Function {
 struct Attempt<'a> {
     function: &'a Function,
     options: &'a AttemptOptions,
+    deadline: Option<Timestamp>,
 }
 
 impl Attempt<'_> {
@@ -160,12 +194,10 @@ impl Attempt<'_> {
 
     fn store(&self, program: Program) -> Store<Guest> {
         let limits = &self.options.limits;
-        let call =
-            Call { function: self.function.clone(), run: self.options.run, attempt: self.options.number };
-        let mut store = Store::new(
-            self.function.pre().engine(),
-            Guest::new(Meter::new(limits), call, Arc::clone(&self.options.log), program),
-        );
+        let (function, options) = (self.function.clone(), self.options.clone());
+        let call = Call { function, options, deadline: self.deadline };
+        let guest = Guest::new(Meter::new(limits), call, program);
+        let mut store = Store::new(self.function.pre().engine(), guest);
         store.limiter(|guest| &mut guest.meter);
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);

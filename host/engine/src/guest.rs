@@ -1,23 +1,20 @@
 //! What the host keeps beside one instance.
 
-use std::sync::Arc;
-
-use hostel_core::RunId;
+use hostel_core::Timestamp;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use crate::attempt::AttemptOptions;
 use crate::function::Function;
-use crate::log::LogBook;
 use crate::meter::Meter;
 use crate::wasi::{self, DenyHttp};
 
-/// The data of one store: the limiter, the log, and WASI from the moment the guest first asks for it.
+/// The data of one store: the limiter, whom it runs for, and WASI from the moment the guest first asks for it.
 ///
 /// Most pure tasks import nothing or never call what they import, and a WASI context costs more than their call.
 pub(crate) struct Guest {
     pub(crate) meter: Meter,
     pub(crate) call: Call,
-    log: Arc<LogBook>,
     program: Program,
     wasi: Option<Box<Wasi>>,
 }
@@ -25,8 +22,9 @@ pub(crate) struct Guest {
 /// Which attempt of which run of which function an instance is made for.
 pub(crate) struct Call {
     pub(crate) function: Function,
-    pub(crate) run: RunId,
-    pub(crate) attempt: u32,
+    pub(crate) options: AttemptOptions,
+    /// When it will be stopped.
+    pub(crate) deadline: Option<Timestamp>,
 }
 
 /// What a `wasi:cli/run` program is given; empty for functions.
@@ -44,14 +42,14 @@ struct Wasi {
 }
 
 impl Guest {
-    pub(crate) fn new(meter: Meter, call: Call, log: Arc<LogBook>, program: Program) -> Self {
-        Self { meter, call, log, program, wasi: None }
+    pub(crate) fn new(meter: Meter, call: Call, program: Program) -> Self {
+        Self { meter, call, program, wasi: None }
     }
 
     fn wasi(&mut self) -> &mut Wasi {
         self.wasi.get_or_insert_with(|| {
             Box::new(Wasi {
-                ctx: wasi::context(&self.log, std::mem::take(&mut self.program)),
+                ctx: wasi::context(&self.call.options.log, std::mem::take(&mut self.program)),
                 http: WasiHttpCtx::new(),
                 hooks: DenyHttp,
                 table: wasmtime::component::ResourceTable::new(),

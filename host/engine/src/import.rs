@@ -31,7 +31,7 @@ pub enum Capability {
     Network,
     /// Outgoing HTTP requests.
     OutgoingHttp,
-    /// The identity of its run, and which attempt it is.
+    /// The identity and the deadline of its run; telling its progress, and logging with levels and fields.
     RunContext,
     /// Streams, polling and exit: means to other ends, harmless alone.
     Plumbing,

@@ -114,6 +114,22 @@ impl LogBook {
         self.echo_since(before, pages);
     }
 
+    /// Adds a line for each line of a message; the first has the fields.
+    pub(crate) fn log(&self, level: LogLevel, message: &str, mut fields: Vec<(String, String)>) {
+        let empty = message.is_empty().then_some("");
+        let texts = message.lines().chain(empty);
+        self.add_all(texts.map(|text| line(LogStream::Log, level, text.to_owned(), mem::take(&mut fields))));
+    }
+
+    fn add_all(&self, lines: impl Iterator<Item = LogLine>) {
+        let mut pages = self.pages();
+        let before = pages.lines.len();
+        for line in lines {
+            pages.add(line, self.limit_bytes);
+        }
+        self.echo_since(before, pages);
+    }
+
     /// Tells the echo of the lines since the first `before`; without the lock, since it may want to read the log.
     fn echo_since(&self, before: usize, pages: MutexGuard<'_, Pages>) {
         let Some(echo) = &self.echo else { return };
@@ -312,6 +328,41 @@ mod tests {
         check(105, &["stdout: abc", "stdout: def", "stdout: ghi"]);
         check(104, &["stdout: abc", "stdout: def", &mark(104)]);
         check(1, &[&mark(1)]);
+    }
+
+    #[test]
+    fn a_logged_message_has_a_level_fields_and_as_many_lines_as_it_has() {
+        let book = LogBook::new(1 << 20, None);
+        let fields = || vec![("id".to_owned(), "a\nb".to_owned())];
+        book.write(LogStream::Stdout, b"half a ");
+        book.log(LogLevel::Error, "one\r\ntwo\n", fields());
+        book.log(LogLevel::Debug, "", fields());
+        book.write(LogStream::Stdout, b"line\n");
+        let lines = book.lines();
+        let seen: Vec<_> = lines.iter().map(|l| (l.stream, l.level, &*l.text, l.fields.len())).collect();
+        assert_eq!(
+            seen,
+            [
+                (LogStream::Log, LogLevel::Error, "one", 1),
+                (LogStream::Log, LogLevel::Error, "two", 0),
+                (LogStream::Log, LogLevel::Debug, "", 1),
+                (LogStream::Stdout, LogLevel::Info, "half a line", 0),
+            ]
+        );
+        assert_eq!(lines[0].fields, fields());
+    }
+
+    #[test]
+    fn fields_count_against_the_limit() {
+        let check = |limit: u64, expected: LogStream| {
+            let book = LogBook::new(limit, None);
+            book.log(LogLevel::Info, "abc", vec![("id".to_owned(), "7".to_owned())]);
+            assert_eq!(book.lines()[0].stream, expected, "{limit}");
+            book.log(LogLevel::Info, "more", vec![]);
+            assert_eq!(book.lines().last().unwrap().stream, LogStream::Host, "{limit}");
+        };
+        check(70, LogStream::Log);
+        check(69, LogStream::Host);
     }
 
     #[test]

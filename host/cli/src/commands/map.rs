@@ -103,10 +103,11 @@ impl Map {
         Columns::read(task.signature(), &self.over, &self.with, &files)
     }
 
-    /// How each run is submitted: with its index before each line it prints, if it can print at all.
+    /// How each run is submitted: with its index before each line of its log, if it can have one at all.
     fn submit(&self, task: Task, component: &Component, ui: &Arc<Ui>) -> crate::flight::Submit {
-        let prints = component.imports().iter().any(|import| import.capability == Capability::Output);
-        let ui = (prints && !self.quiet).then(|| Arc::clone(ui));
+        let logs = |capability| matches!(capability, Capability::Output | Capability::RunContext);
+        let logs = component.imports().iter().any(|import| logs(import.capability));
+        let ui = (logs && !self.quiet).then(|| Arc::clone(ui));
         Box::new(move |index: usize, inputs: Vec<Value>| {
             let submitted = match &ui {
                 None => task.submit(inputs.into()),

@@ -92,6 +92,18 @@ fn programs() {
 }
 
 #[test]
+fn a_log_has_levels_and_fields() {
+    let place = Place::new();
+    let lines = [
+        "run reporter.wasm#count-to 2",
+        "run reporter.wasm#say warn 'disk is nearly full' '[(\"free\", \"3 %\"), (\"disk\", \"/dev/sda\")]'",
+        "run reporter.wasm#say error '\"two\\nlines, \\u{1b}[2J\"' '[(\"id\", \"a\\nb\")]'",
+        "map reporter.wasm#count-to --over n=1..2",
+    ];
+    check!("log", place.session(&lines));
+}
+
+#[test]
 fn a_log_is_bounded_and_cannot_steer_the_terminal() {
     let place = Place::new();
     let ran = place.run("run log-flood.wasm#flood 100000 --max-log 10KiB");

@@ -4,6 +4,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test has one variant in mind")]
 
 mod compile_cache;
+mod context;
 mod inspecting;
 mod limits;
 mod loading;
@@ -35,13 +36,15 @@ struct Ran {
 }
 
 /// Runs one attempt with arguments in WAVE.
-async fn run_with(function: &Function, args: &[&str], limits: Limits) -> Ran {
+async fn run_as(function: &Function, args: &[&str], options: AttemptOptions) -> Ran {
     let arguments = args.iter().fold(Arguments::new(), |arguments, text| arguments.positional(*text));
     let inputs = function.signature().bind_text(arguments).unwrap();
-    let log = Arc::new(LogBook::new(limits.log_bytes, None));
-    let options = AttemptOptions::new(limits).log(Arc::clone(&log));
     let outcome = function.attempt(&inputs, &options).await.unwrap();
-    Ran { outcome, log }
+    Ran { outcome, log: options.log }
+}
+
+async fn run_with(function: &Function, args: &[&str], limits: Limits) -> Ran {
+    run_as(function, args, AttemptOptions::new(limits)).await
 }
 
 async fn run(path: &str, name: &str, args: &[&str]) -> Ran {
