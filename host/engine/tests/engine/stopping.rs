@@ -44,7 +44,10 @@ async fn when_the_attempt_is_dropped_and_the_log_stays() {
     {
         let mut attempt = pin!(moving.attempt(&inputs, &options));
         let mut context = Context::from_waker(Waker::noop());
-        assert!(attempt.as_mut().poll(&mut context).is_pending());
+        // On a busy machine the guest may have to give way before it prints.
+        while options.log.lines().is_empty() {
+            assert!(attempt.as_mut().poll(&mut context).is_pending());
+        }
     }
     assert_eq!(options.log.lines()[0].text, "elevator moving to floor 3600");
 }
