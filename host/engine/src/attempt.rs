@@ -16,6 +16,10 @@ use crate::log::LogBook;
 use crate::meter::Meter;
 use crate::values;
 
+/// How many ticks a guest sees before it first gives way. It begins between two ticks: with one, a guest that began just
+/// before it would give way at once; with two, each computes for at least one tick.
+const FIRST_TICKS: u64 = 2;
+
 /// Is called with what a guest tells of its progress, on the thread that runs the guest and while it waits: it must not
 /// block, and keep the last one rather than all.
 pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
@@ -199,7 +203,7 @@ impl Attempt<'_> {
         let guest = Guest::new(Meter::new(limits), call, program);
         let mut store = Store::new(self.function.pre().engine(), guest);
         store.limiter(|guest| &mut guest.meter);
-        store.set_epoch_deadline(1);
+        store.set_epoch_deadline(FIRST_TICKS);
         store.epoch_deadline_async_yield_and_update(1);
         store.set_hostcall_fuel(usize::try_from(limits.result_bytes).unwrap_or(usize::MAX));
         store

@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// How long a guest computes before it yields: the bound on how late a timeout or a cancel can come, and short
-/// enough that the others get their turn.
+/// How long a guest computes before it yields, at most twice as long when it begins: the bound on how late a timeout or
+/// a cancel can come, and short enough that the others get their turn.
 const TICK: Duration = Duration::from_millis(5);
 
 /// The thread goes to sleep after so many ticks without a guest, so that an idle host costs nothing.

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hostel_core::{Failure, Limits};
 use hostel_engine::AttemptOptions;
@@ -63,4 +63,17 @@ async fn a_computing_guest_gives_way() {
     }
     // And others run meanwhile, on the same thread.
     assert_eq!(run(wat::ADD_ONE, "add-one", &["1"]).await.value(), "2");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_guest_computes_for_a_whole_tick_before_it_first_gives_way() {
+    let spin = function(wat::LOOP, "spin");
+    let options = AttemptOptions::new(Limits::default());
+    for _ in 0..20 {
+        let mut attempt = pin!(spin.attempt(&[], &options));
+        let began = Instant::now();
+        assert!(attempt.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let computed = began.elapsed();
+        assert!(computed >= Duration::from_millis(5), "it gave way after {computed:?}");
+    }
 }
