@@ -127,7 +127,7 @@ impl std::fmt::Display for Ran {
     }
 }
 
-/// Compares with a file in `snapshots/`, but for times, rates, digests and ids. Lines of stderr begin with `!`.
+/// Compares with a file in `snapshots/`, but for times, rates, digests, sizes and ids. Lines of stderr begin with `!`.
 macro_rules! check {
     ($name:expr, $text:expr) => {
         insta::with_settings!({
@@ -141,7 +141,7 @@ macro_rules! check {
 }
 pub(crate) use check;
 
-pub(crate) const FILTERS: [(&str, &str); 7] = [
+pub(crate) const FILTERS: [(&str, &str); 8] = [
     (r"\b\d+(\.\d+)? m?s\b", "[TIME]"),
     (r"\([\d,.]+/s\)", "([RATE])"),
     (r"(?m)^! +\d+\.\d{3}s", "! [AT]"),
@@ -149,6 +149,8 @@ pub(crate) const FILTERS: [(&str, &str); 7] = [
     (r"sha256:[0-9a-f]{64}", "[DIGEST]"),
     (r"[0-9a-f]{64}(-[0-9a-f]{16})?", "[HEX]"),
     (r"(size    )\d.*", "$1[SIZE]"),
+    // Where the sections of a guest end depends on the compiler that made it.
+    (r"section range \d+\.\.\d+ is", "section range [RANGE] is"),
 ];
 
 /// A copy, where there can be no link.
