@@ -126,6 +126,14 @@ pub struct TaskKey {
     pub export: ExportPath,
 }
 
+impl TaskKey {
+    /// The name of a run that nobody has named: the function, and the last three hex digits of the run's id.
+    pub fn run_name(&self, run: RunId) -> String {
+        let [.., high, low] = *run.as_bytes();
+        format!("{}-{:x}{low:02x}", self.export.function(), high & 15)
+    }
+}
+
 impl fmt::Display for TaskKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}#{}", self.component, self.export)
@@ -193,6 +201,13 @@ mod tests {
         for wrong in ["", "abc", "sha256:", "sha256:zz", &text[..70], &text.replace('b', "g")] {
             assert!(wrong.parse::<Digest>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_run_is_named_by_its_function_and_the_end_of_its_id() {
+        let task = TaskKey { component: Digest::of(b"abc"), export: ExportPath::top_level("add-one") };
+        let run = RunId::from_uuid("01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c21".parse().unwrap());
+        assert_eq!(task.run_name(run), "add-one-c21");
     }
 
     #[test]

@@ -137,20 +137,21 @@ impl Signature {
         self.bind_with(arguments, |param, json| Value::from_json(json, &param.ty))
     }
 
-    /// Binds arguments of any kind, given how one is read as the value of its parameter, in normal form.
+    /// Binds arguments of any kind, given how one is read as the value of its parameter, in normal form, or as what will
+    /// be its value later.
     ///
     /// # Errors
     ///
     /// As [`Signature::bind`].
-    pub fn bind_with<V>(
+    pub fn bind_with<V, T: From<Value>>(
         &self,
         arguments: Arguments<V>,
-        mut read: impl FnMut(&Param, V) -> Result<Value, ValueError>,
-    ) -> Result<Vec<Value>, ArgumentError> {
+        mut read: impl FnMut(&Param, V) -> Result<T, ValueError>,
+    ) -> Result<Vec<T>, ArgumentError> {
         let slots = self.assign(arguments)?;
         let bound = slots.into_iter().zip(&*self.params).map(|(slot, param)| match slot {
             Some(argument) => read(param, argument).map_err(|error| param.wrong(error)),
-            None => Ok(Value::Option(None)),
+            None => Ok(Value::Option(None).into()),
         });
         bound.collect()
     }

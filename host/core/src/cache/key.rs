@@ -9,6 +9,9 @@ use crate::{CachePolicy, Digest, TaskKey};
 /// Separates this hash from every other use of SHA-256, and this encoding from later ones.
 const DOMAIN: &[u8] = b"hostel cache key\0v1\0";
 
+/// The same for the records of transactions.
+const TRANSACTION_DOMAIN: &[u8] = b"hostel transaction\0v1\0";
+
 /// The name under which a result is kept.
 ///
 /// SHA-256 over, in this order: the domain `hostel cache key\0v1\0`; the policy's facts as one byte (bit 0 inputs,
@@ -38,6 +41,13 @@ impl CacheKey {
             inputs.for_each(|input| update_sized(&mut hash, input));
         }
         Some(Self(Digest::from_bytes(hash.finalize().into())))
+    }
+
+    /// The name under which a transaction with this key leaves its record: SHA-256 over the domain
+    /// `hostel transaction\0v1\0` and the key as text.
+    pub fn of_transaction(key: &str) -> Self {
+        let hash = Sha256::new_with_prefix(TRANSACTION_DOMAIN).chain_update(key);
+        Self(Digest::from_bytes(hash.finalize().into()))
     }
 
     /// The 32 bytes of the hash.
