@@ -42,7 +42,7 @@ impl Host for Guest {
 
     fn run_name(&mut self) -> String {
         let name = self.call.options.name.as_deref().map(str::to_owned);
-        name.unwrap_or_else(|| self.task_name())
+        name.unwrap_or_else(|| self.call.function.key().run_name(self.call.options.run))
     }
 
     fn task_key(&mut self) -> String {

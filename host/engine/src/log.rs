@@ -67,6 +67,11 @@ impl LogBook {
         self.pages().lines.clone()
     }
 
+    /// How much of its limit is used up.
+    pub fn kept_bytes(&self) -> u64 {
+        self.pages().kept_bytes
+    }
+
     /// From now on stdout is kept whole, up to `limit` bytes, and is not part of the log.
     pub(crate) fn capture_stdout(&self, limit: u64) {
         self.pages().captured = Some(Capture { bytes: Vec::new(), limit, overflowed: false });

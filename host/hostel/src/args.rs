@@ -1,15 +1,37 @@
 //! What a task is called with: values, and for a map, what to take values from.
 
 use std::fmt;
+use std::sync::Arc;
 
-use hostel_core::{Arguments, IntoValue, Value};
+use hostel_core::{Arguments, Value};
 
 use crate::error::SubmitError;
+use crate::future::TaskFuture;
+use crate::inputs::{Input, IntoInput};
+use crate::options::Tag;
 
-/// The arguments of one submission or one map; made by [`args!`](crate::args).
+/// The arguments of one submission or one map, and what else is said of it; made by [`args!`](crate::args).
 #[derive(Debug, Default)]
 pub struct Args {
     items: Vec<(Option<String>, Arg)>,
+    zip_shortest: bool,
+    extra: Extra,
+}
+
+/// What is said of a submission beside its arguments.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Extra {
+    /// The runs to wait for, each with whether it must complete.
+    pub(crate) wait_for: Vec<(TaskFuture, bool)>,
+    pub(crate) tags: Vec<Tag>,
+}
+
+/// One submission: arguments, and what else is said of it.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) arguments: Arguments<Input>,
+    /// Shared by the runs of a map; `None` for the usual nothing.
+    pub(crate) extra: Option<Arc<Extra>>,
 }
 
 /// One argument: a value, or [`each`] of several.
@@ -18,19 +40,19 @@ pub struct Arg(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    Value(Value),
+    Input(Input),
     Each(Each),
 }
 
 /// Values to be mapped over, one after the other.
 pub struct Each {
-    values: Box<dyn Iterator<Item = Value> + Send>,
+    inputs: Box<dyn Iterator<Item = Input> + Send>,
 }
 
 /// Marks an argument to be mapped: the task runs once for each element.
 ///
-/// Takes anything that can be iterated, endless iterators too where the map is a stream. Several marked arguments go
-/// in lockstep and must have the same length.
+/// Takes anything that can be iterated, the futures of another map too, and endless iterators where the map is a stream.
+/// Several marked arguments go in lockstep and must have the same length, unless [`Args::zip_shortest`] is said.
 ///
 /// ```
 /// use hostel::{args, each};
@@ -39,21 +61,21 @@ pub struct Each {
 /// ```
 pub fn each<I>(values: I) -> Each
 where
-    I: IntoIterator<Item: IntoValue + 'static>,
+    I: IntoIterator<Item: IntoInput + 'static>,
     I::IntoIter: Send + 'static,
 {
-    Each { values: Box::new(values.into_iter().map(IntoValue::into_value)) }
+    Each { inputs: Box::new(values.into_iter().map(IntoInput::into_input)) }
 }
 
-/// What can be an argument: any [`IntoValue`], a [`Value`], or [`each`].
+/// What can be an argument: anything that can be an input ([`IntoInput`]), or [`each`].
 pub trait IntoArg {
     /// Makes the argument.
     fn into_arg(self) -> Arg;
 }
 
-impl<T: IntoValue> IntoArg for T {
+impl<T: IntoInput> IntoArg for T {
     fn into_arg(self) -> Arg {
-        Arg(Kind::Value(self.into_value()))
+        Arg(Kind::Input(self.into_input()))
     }
 }
 
@@ -114,16 +136,43 @@ impl Args {
         self
     }
 
+    /// Has the run, or each run of a map, wait until these have completed, without taking their results. If one of them
+    /// does not complete, the run ends `UpstreamFailed` and never starts.
+    #[must_use]
+    pub fn wait_for<'a>(self, futures: impl IntoIterator<Item = &'a TaskFuture>) -> Self {
+        self.waiting_for(futures, true)
+    }
+
+    /// Has the run, or each run of a map, wait until these have ended, in whatever way.
+    #[must_use]
+    pub fn wait_for_any_outcome<'a>(self, futures: impl IntoIterator<Item = &'a TaskFuture>) -> Self {
+        self.waiting_for(futures, false)
+    }
+
+    /// Adds tags to those of the task, for this submission.
+    #[must_use]
+    pub fn tags(mut self, tags: impl IntoIterator<Item = impl Into<Tag>>) -> Self {
+        self.extra.tags.extend(tags.into_iter().map(Into::into));
+        self
+    }
+
+    /// Has a map stop where the first mapped argument ends, instead of refusing different lengths.
+    #[must_use]
+    pub fn zip_shortest(mut self) -> Self {
+        self.zip_shortest = true;
+        self
+    }
+
     /// The arguments of one run.
-    pub(crate) fn single(self) -> Result<Arguments, SubmitError> {
+    pub(crate) fn single(self) -> Result<Call, SubmitError> {
         let mut arguments = Arguments::new();
         for (index, (name, Arg(kind))) in self.items.into_iter().enumerate() {
-            let Kind::Value(value) = kind else {
+            let Kind::Input(input) = kind else {
                 return Err(SubmitError::Each { position: index + 1 });
             };
-            arguments = add(arguments, name, value);
+            arguments = add(arguments, name, input);
         }
-        Ok(arguments)
+        Ok(Call { arguments, extra: self.extra.shared() })
     }
 
     /// The arguments of the runs of a map, one after the other.
@@ -133,20 +182,38 @@ impl Args {
     pub(crate) fn rows(self) -> Result<Rows, SubmitError> {
         let lengths = self.each().map(Each::known_length);
         let known: Vec<usize> = lengths.collect::<Option<_>>().unwrap_or_default();
-        if known.iter().any(|&length| Some(&length) != known.first()) {
+        let differ = known.iter().any(|&length| Some(&length) != known.first());
+        if differ && !self.zip_shortest {
             return Err(SubmitError::LengthsDiffer { lengths: known });
         }
         if self.each().next().is_none() {
             return Err(SubmitError::NothingMapped);
         }
-        Ok(Rows { args: self, row: 0, ended: false })
+        let extra = self.extra.shared();
+        Ok(Rows { args: self, extra, row: 0, ended: false })
+    }
+
+    fn waiting_for<'a>(
+        mut self,
+        futures: impl IntoIterator<Item = &'a TaskFuture>,
+        must_complete: bool,
+    ) -> Self {
+        self.extra.wait_for.extend(futures.into_iter().map(|future| (future.clone(), must_complete)));
+        self
     }
 
     fn each(&self) -> impl Iterator<Item = &Each> {
         self.items.iter().filter_map(|(_, Arg(kind))| match kind {
             Kind::Each(each) => Some(each),
-            Kind::Value(_) => None,
+            Kind::Input(_) => None,
         })
+    }
+}
+
+impl Extra {
+    fn shared(&self) -> Option<Arc<Self>> {
+        let is_usual = self.wait_for.is_empty() && self.tags.is_empty();
+        (!is_usual).then(|| Arc::new(self.clone()))
     }
 }
 
@@ -159,7 +226,7 @@ impl From<Vec<Value>> for Args {
 
 impl Each {
     fn known_length(&self) -> Option<usize> {
-        let (least, most) = self.values.size_hint();
+        let (least, most) = self.inputs.size_hint();
         most.filter(|&most| most == least)
     }
 }
@@ -174,57 +241,59 @@ impl fmt::Debug for Each {
 #[derive(Debug)]
 pub(crate) struct Rows {
     args: Args,
+    extra: Option<Arc<Extra>>,
     row: usize,
     ended: bool,
 }
 
 impl Rows {
-    /// The next value of each mapped argument; `None` for those that have ended.
-    fn next_values(&mut self) -> Vec<Option<Value>> {
+    /// The next input of each mapped argument; `None` for those that have ended.
+    fn next_inputs(&mut self) -> Vec<Option<Input>> {
         let each = self.args.items.iter_mut().filter_map(|(_, Arg(kind))| match kind {
             Kind::Each(each) => Some(each),
-            Kind::Value(_) => None,
+            Kind::Input(_) => None,
         });
-        each.map(|each| each.values.next()).collect()
+        each.map(|each| each.inputs.next()).collect()
     }
 
-    fn arguments(&self, mapped: Vec<Value>) -> Arguments {
+    fn call(&self, mapped: Vec<Input>) -> Call {
         let mut mapped = mapped.into_iter();
         let mut arguments = Arguments::new();
         for (name, Arg(kind)) in &self.args.items {
-            let value = match kind {
-                Kind::Value(value) => Some(value.clone()),
+            let input = match kind {
+                Kind::Input(input) => Some(input.clone()),
                 Kind::Each(_) => mapped.next(),
             };
             arguments =
-                value.into_iter().fold(arguments, |arguments, value| add(arguments, name.clone(), value));
+                input.into_iter().fold(arguments, |arguments, input| add(arguments, name.clone(), input));
         }
-        arguments
+        Call { arguments, extra: self.extra.clone() }
     }
 }
 
 impl Iterator for Rows {
-    type Item = Result<Arguments, SubmitError>;
+    type Item = Result<Call, SubmitError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {
             return None;
         }
-        let values = self.next_values();
-        if values.iter().all(Option::is_some) {
+        let inputs = self.next_inputs();
+        if inputs.iter().all(Option::is_some) {
             self.row += 1;
-            return Some(Ok(self.arguments(values.into_iter().flatten().collect())));
+            return Some(Ok(self.call(inputs.into_iter().flatten().collect())));
         }
         self.ended = true;
-        let lengths = values.iter().map(|value| self.row + usize::from(value.is_some())).collect();
-        values.iter().any(Option::is_some).then_some(Err(SubmitError::LengthsDiffer { lengths }))
+        let lengths = inputs.iter().map(|input| self.row + usize::from(input.is_some())).collect();
+        let differ = inputs.iter().any(Option::is_some) && !self.args.zip_shortest;
+        differ.then_some(Err(SubmitError::LengthsDiffer { lengths }))
     }
 }
 
-fn add(arguments: Arguments, name: Option<String>, value: Value) -> Arguments {
+fn add(arguments: Arguments<Input>, name: Option<String>, input: Input) -> Arguments<Input> {
     match name {
-        Some(name) => arguments.named(name, value),
-        None => arguments.positional(value),
+        Some(name) => arguments.named(name, input),
+        None => arguments.positional(input),
     }
 }
 
@@ -232,13 +301,18 @@ fn add(arguments: Arguments, name: Option<String>, value: Value) -> Arguments {
 mod tests {
     use super::*;
 
+    fn values(inputs: Vec<Input>) -> Vec<Value> {
+        inputs.iter().map(Input::resolve).collect()
+    }
+
     #[test]
     fn arguments_are_positional_or_named() {
-        let arguments = args![1, "two", rate = 0.5, "model-config" = true,].single().unwrap();
-        assert_eq!(arguments.positional, [Value::S32(1), Value::String("two".into())]);
-        let names: Vec<_> = arguments.named.iter().map(|(name, _)| &**name).collect();
+        let Arguments { positional, named } =
+            args![1, "two", rate = 0.5, "model-config" = true,].single().unwrap().arguments;
+        assert_eq!(values(positional), [Value::S32(1), Value::String("two".into())]);
+        let names: Vec<_> = named.iter().map(|(name, _)| &**name).collect();
         assert_eq!(names, ["rate", "model-config"]);
-        assert!(args![].single().unwrap().positional.is_empty());
+        assert!(args![].single().unwrap().arguments.positional.is_empty());
     }
 
     #[test]
@@ -257,8 +331,10 @@ mod tests {
         let rows: Vec<_> =
             args![each(0..3), 7, y = each(["a", "b", "c"])].rows().unwrap().map(Result::unwrap).collect();
         assert_eq!(rows.len(), 3);
-        assert_eq!(rows[2].positional, [Value::S32(2), Value::S32(7)]);
-        assert_eq!(rows[2].named, [("y".into(), Value::String("c".into()))]);
+        let Arguments { positional, named } = rows.into_iter().last().unwrap().arguments;
+        assert_eq!(values(positional), [Value::S32(2), Value::S32(7)]);
+        let (name, input) = named.into_iter().next().unwrap();
+        assert_eq!((&*name, input.resolve()), ("y", Value::String("c".into())));
         assert_eq!(args![each(0..0)].rows().unwrap().count(), 0);
     }
 
@@ -273,5 +349,13 @@ mod tests {
         let error = rows.next().unwrap().unwrap_err();
         assert_eq!(error.to_string(), "the mapped arguments have different lengths: 2, 3");
         assert!(rows.next().is_none());
+    }
+
+    #[test]
+    fn f10_a_map_may_stop_at_the_shortest() {
+        let rows = args![each(0..3), each(0..5)].zip_shortest().rows().unwrap();
+        assert_eq!(rows.map(Result::unwrap).count(), 3);
+        let rows = args![each(0..), each((0..2).filter(|_| true))].zip_shortest().rows().unwrap();
+        assert_eq!(rows.map(Result::unwrap).count(), 2);
     }
 }

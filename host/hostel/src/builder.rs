@@ -1,5 +1,6 @@
 //! How a host is set up.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::thread;
@@ -8,6 +9,8 @@ use hostel_core::ErrorKind;
 use hostel_engine::{EngineError, EngineOptions};
 
 use crate::host::Host;
+use crate::options::{Tag, check_tag};
+use crate::runner::{RateLimit, TagLimit};
 
 /// Settings of a [`Host`]; [`HostBuilder::build`] reports all that is wrong with them at once.
 #[derive(Clone, Debug)]
@@ -17,6 +20,8 @@ pub struct HostBuilder {
     pub(crate) max_instances: u32,
     pub(crate) queue_capacity: usize,
     pub(crate) memory_cache_bytes: u64,
+    pub(crate) tag_limits: HashMap<Tag, TagLimit>,
+    pub(crate) seed: Option<u64>,
 }
 
 impl Default for HostBuilder {
@@ -27,6 +32,8 @@ impl Default for HostBuilder {
             max_instances: EngineOptions::DEFAULT_MAX_INSTANCES,
             queue_capacity: 100_000,
             memory_cache_bytes: 64 << 20,
+            tag_limits: HashMap::new(),
+            seed: None,
         }
     }
 }
@@ -74,6 +81,29 @@ impl HostBuilder {
         self
     }
 
+    /// Lets at most so many runs with this tag execute at once; at least 1. The others are `AwaitingConcurrencySlot`,
+    /// and hold no worker; a run that awaits its next attempt holds no slot.
+    #[must_use]
+    pub fn tag_limit(mut self, tag: impl Into<Tag>, runs: usize) -> Self {
+        self.tag_limits.entry(tag.into()).or_default().concurrency = Some(runs);
+        self
+    }
+
+    /// Lets attempts of runs with this tag begin no more often than this; the others wait as for a
+    /// [`HostBuilder::tag_limit`].
+    #[must_use]
+    pub fn rate_limit(mut self, tag: impl Into<Tag>, limit: RateLimit) -> Self {
+        self.tag_limits.entry(tag.into()).or_default().rate = Some(limit);
+        self
+    }
+
+    /// Makes what the host itself draws by lot, the jitter of retries, the same each time.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
     /// Starts the host: a few milliseconds.
     ///
     /// # Errors
@@ -101,8 +131,20 @@ impl HostBuilder {
         ]
         .into_iter()
         .flatten()
+        .chain(self.tag_limits.iter().flat_map(|(tag, limit)| limit_problems(tag, limit)))
         .collect()
     }
+}
+
+fn limit_problems(tag: &Tag, limit: &TagLimit) -> Vec<String> {
+    let of_tag = check_tag(tag).err().map(|error| error.to_string());
+    let none = limit.concurrency.filter(|&runs| runs == 0);
+    let none = none.map(|_| format!("tag_limit of {tag:?} is 0: expected at least 1"));
+    let rate = limit.rate.filter(|rate| rate.runs == 0 || rate.per.is_zero());
+    let rate = rate.map(|RateLimit { runs, per }| {
+        format!("rate_limit of {tag:?} is {runs} runs in {per:?}: expected at least 1 in more than no time")
+    });
+    [of_tag, none, rate].into_iter().flatten().collect()
 }
 
 /// A host could not be started.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use hostel_core::{ArgumentError, ErrorKind, Failure, LimitsError, RunId, ValueError, bytes_text};
+use hostel_core::{ArgumentError, ErrorKind, Failure, RunId, ValueError, bytes_text};
+
+use crate::options::OptionError;
+use crate::transaction::TransactionError;
 
 /// A run was not submitted; nothing of it remains.
 #[derive(Debug, thiserror::Error)]
@@ -19,9 +22,12 @@ pub enum SubmitError {
         /// [`hostel_core::Limits::input_bytes`] of the task.
         limit: u64,
     },
-    /// A limit of the task is out of range.
+    /// An option of the task is out of range.
     #[error(transparent)]
-    Limits(#[from] LimitsError),
+    Option(#[from] OptionError),
+    /// The transaction that the run was to join is over.
+    #[error(transparent)]
+    Transaction(#[from] TransactionError),
     /// An argument is marked `each`, which only a map can take.
     #[error("argument {position} is marked `each`: use `map` to run the task for each element")]
     Each {
@@ -53,11 +59,12 @@ impl SubmitError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Argument(_)
-            | Self::Limits(_)
+            | Self::Option(_)
             | Self::InputTooLarge { .. }
             | Self::Each { .. }
             | Self::NothingMapped
             | Self::LengthsDiffer { .. } => ErrorKind::Invalid,
+            Self::Transaction(error) => error.kind(),
             Self::QueueFull { .. } => ErrorKind::Exhausted,
             Self::ShutDown => ErrorKind::Unavailable,
         }

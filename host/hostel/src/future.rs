@@ -4,9 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostel_core::{FromValue, LogLine, Outcome, RunId, State};
+use hostel_core::{FromValue, LogLine, Outcome, Progress, RunId, State, Value};
 
+use crate::attempt::Attempt;
 use crate::error::ResultError;
+use crate::hooks::call_safely;
+use crate::options::Tag;
 use crate::run::Transition;
 use crate::runner::Job;
 use crate::task::Task;
@@ -46,7 +49,28 @@ impl TaskFuture {
         self.0.run().history()
     }
 
-    /// What the run has printed so far.
+    /// The run's name: from its task's template as soon as its inputs are there, or else its function and the end of its
+    /// id.
+    pub fn name(&self) -> Arc<str> {
+        self.0.run().name()
+    }
+
+    /// The run's tags, in alphabetical order.
+    pub fn tags(&self) -> &[Tag] {
+        self.0.run().tags()
+    }
+
+    /// Every attempt so far, each with how it ended, how long it took, and what it printed.
+    pub fn attempts(&self) -> Vec<Attempt> {
+        self.0.run().attempts()
+    }
+
+    /// What the guest has last reported of how far it is.
+    pub fn progress(&self) -> Option<Progress> {
+        self.0.run().progress()
+    }
+
+    /// What the run has printed so far, in all its attempts.
     pub fn log(&self) -> Vec<LogLine> {
         self.0.run().log()
     }
@@ -66,8 +90,9 @@ impl TaskFuture {
         self.state() == State::Cancelled
     }
 
-    /// Stops the run, whether it is pending, sleeps or computes. A pending run is cancelled when this returns; one that
-    /// computes is stopped within a few milliseconds.
+    /// Stops the run, whether it is pending, waits for other runs, for a slot or for its next attempt, sleeps or
+    /// computes. One that has no guest now is cancelled when this returns; one that computes is stopped within a few
+    /// milliseconds. Runs that depend on it end `UpstreamFailed`, unless they take its outcome or wait for any.
     ///
     /// `true` if the run is cancelled or will be; `false` if it has ended otherwise. Asking again changes nothing.
     pub fn cancel(&self) -> bool {
@@ -115,6 +140,50 @@ impl TaskFuture {
             Some(outcome) => self.result_of(&outcome),
             None => Err(ResultError::NotYet { run: self.id(), waited: timeout }),
         }
+    }
+
+    /// Waits for the run to end, in whatever way, but no longer than `timeout`. Whether it has.
+    ///
+    /// # Cancel safety
+    ///
+    /// Can be dropped at any time: the run goes on, and can be awaited again.
+    pub async fn wait(&self, timeout: Duration) -> bool {
+        timed(&self.0, timeout, self.outcome()).await.is_some()
+    }
+
+    /// Waits for the run to end, and gives what went wrong: `None` if it completed.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultError::Cancelled`] if the run was cancelled, which is no failure of its own.
+    ///
+    /// # Cancel safety
+    ///
+    /// Can be dropped at any time: the run goes on, and can be awaited again.
+    pub async fn exception(&self) -> Result<Option<ResultError>, ResultError> {
+        match self.result::<Value>().await {
+            Ok(_) => Ok(None),
+            Err(error @ ResultError::Cancelled { .. }) => Err(error),
+            Err(error) => Ok(Some(error)),
+        }
+    }
+
+    /// Calls `callback` once, when the run has ended in whatever way, cancelled too; at once, on this thread, if it has
+    /// ended already.
+    ///
+    /// Callbacks of a run are called in the order in which they were added, on the thread that calls hooks (see
+    /// [`Task::on_running`]): one that blocks holds up other callbacks and no runs, and one that panics is logged and
+    /// changes nothing. Whoever awaits the run may go on before they are done.
+    pub fn add_done_callback(&self, callback: impl FnOnce(&Self) + Send + 'static) {
+        let future = self.clone();
+        if self.done() {
+            return call_safely(|| callback(&future));
+        }
+        let on_end = move || {
+            let called = future.clone();
+            future.task().shared().caller.call(Box::new(move || callback(&called)));
+        };
+        self.0.run().on_end(Box::new(on_end));
     }
 
     fn result_of<T: FromValue>(&self, outcome: &Outcome) -> Result<T, ResultError> {

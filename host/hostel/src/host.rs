@@ -1,15 +1,20 @@
 //! The host: owns workers, engine and cache, and ends their work when it is dropped.
 
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::FutureExt;
 use hostel_engine::{Engine, EngineOptions, LoadError};
 use tokio::sync::oneshot;
 
 use crate::builder::{BuildError, HostBuilder};
 use crate::cache::Cache;
 use crate::component::Component;
+use crate::events::{EventHub, Events};
+use crate::hooks::Caller;
 use crate::runner::{Bounds, Runner};
+use crate::transaction::TransactionBuilder;
 
 /// Runs tasks: owns the worker threads, the sandbox engine and the cache.
 ///
@@ -24,6 +29,9 @@ pub struct Host {
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) cache: Cache,
+    pub(crate) events: EventHub,
+    pub(crate) caller: Caller,
+    random: Mutex<fastrand::Rng>,
     pub(crate) runner: Arc<crate::runner::Shared>,
     pub(crate) queue_capacity: usize,
 }
@@ -55,11 +63,14 @@ impl Host {
             pending: settings.queue_capacity,
             live: engine.max_instances() as usize,
         };
-        let runner = Runner::start(bounds).map_err(BuildError::Threads)?;
+        let runner = Runner::start(bounds, &settings.tag_limits).map_err(BuildError::Threads)?;
         let cache_dir = settings.data_dir.as_ref().map(|dir| dir.join("cache"));
         let shared = Arc::new(Shared {
             engine,
             cache: Cache::new(settings.memory_cache_bytes, cache_dir),
+            events: EventHub::new(),
+            caller: Caller::start().map_err(BuildError::Threads)?,
+            random: Mutex::new(settings.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)),
             runner: Arc::clone(runner.shared()),
             queue_capacity: settings.queue_capacity,
         });
@@ -108,6 +119,29 @@ impl Host {
         }
     }
 
+    /// What happens to the runs of this host, from now on: states, lines of their logs, progress. Any number of people
+    /// can listen; runs are not held up by them.
+    pub fn events(&self) -> Events {
+        self.shared.events.listen()
+    }
+
+    /// Settings of a [`Transaction`](crate::Transaction), all at their defaults.
+    pub fn transaction(&self) -> TransactionBuilder {
+        TransactionBuilder::new(Arc::clone(&self.shared), None)
+    }
+
+    /// Does `work`, and then shuts down as [`Shutdown::Wait`] does, so that everything submitted in it has ended when
+    /// this is done, however `work` ended: also if it panics.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the host, which cancels what is not done.
+    pub async fn scope<T>(self, work: impl AsyncFnOnce(&Self) -> T) -> T {
+        let done = AssertUnwindSafe(work(&self)).catch_unwind().await;
+        self.shutdown(Shutdown::Wait).await;
+        done.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
     /// Is done when the queue has room for another run, or the host shuts down; someone else may use the room first.
     ///
     /// # Cancel safety
@@ -117,8 +151,8 @@ impl Host {
         self.shared.runner.room().await;
     }
 
-    /// Takes no more runs, deals with those it has as `how` says, and is done when every run has ended. Can be called
-    /// again, also with another `how`.
+    /// Takes no more runs, deals with those it has as `how` says, and is done when every run has ended and the hooks and
+    /// callbacks that were due by then have been called. Can be called again, also with another `how`.
     ///
     /// # Cancel safety
     ///
@@ -135,5 +169,13 @@ impl Host {
             }
         }
         runner.drained().await;
+        self.shared.caller.ask(|| ()).await;
+    }
+}
+
+impl Shared {
+    /// A number from 0 up to but not including 1.
+    pub(crate) fn random(&self) -> f64 {
+        self.random.lock().unwrap_or_else(PoisonError::into_inner).f64()
     }
 }

@@ -38,28 +38,56 @@
 //! Guests run on the host's own worker threads ([`HostBuilder::max_workers`]), never on the caller's. A guest that
 //! sleeps or waits holds no thread; a guest that computes for long gives way every few milliseconds.
 
-mod args;
 mod builder;
-mod cache;
-mod component;
-mod error;
-mod future;
 mod host;
-mod run;
-mod runner;
-mod stream;
+mod shim;
+
+mod component;
+mod options;
 mod task;
+
+mod args;
+mod inputs;
+
+mod attempt;
+mod future;
+mod run;
+
+mod stream;
 mod wait;
 
-pub use args::*;
+mod events;
+mod hooks;
+mod turns;
+
+mod transaction;
+mod undo;
+
+pub mod blocking;
+
+mod error;
+
+mod cache;
+mod runner;
+
+pub use args::{Arg, Args, Each, IntoArg, each};
+pub use attempt::Attempt;
 pub use builder::*;
 pub use component::*;
 pub use error::*;
+pub use events::{EventKind, Events, Missed, RunEvent};
 pub use future::*;
-pub use host::*;
+pub use host::{Host, Shutdown};
+pub use inputs::{Input, IntoInput, allow_failure};
+pub use options::{OptionError, Tag};
 pub use run::Transition;
+pub use runner::RateLimit;
 pub use stream::*;
-pub use task::*;
+pub use task::Task;
+pub use transaction::{
+    CommitMode, HookReport, Transaction, TransactionBuilder, TransactionError, TransactionValues,
+};
+pub use undo::HookFailure;
 pub use wait::*;
 
 pub use hostel_core::*;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use hostel_core::Value;
 
 use crate::args::Rows;
 use crate::error::SubmitError;
 use crate::future::TaskFuture;
+use crate::runner::Job;
 use crate::task::Task;
 use crate::wait::AsCompleted;
 
@@ -23,8 +23,8 @@ pub struct MapStream {
     rows: Rows,
     window: usize,
     flight: Flight,
-    /// Arguments that found the queue full.
-    held: Option<Vec<Value>>,
+    /// A run that found the queue full.
+    held: Option<Arc<Job>>,
     room: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// What ended the submitting, until it was given.
     error: Option<SubmitError>,
@@ -83,20 +83,23 @@ impl MapStream {
     fn submit(&mut self, context: &mut Context<'_>) {
         while !self.exhausted && self.flight.len() < self.window && self.has_room(context) {
             let held = self.held.take().map(Ok);
-            let inputs = held.or_else(|| self.rows.next().map(|row| row.and_then(|row| self.task.bind(row))));
-            match inputs {
-                Some(Ok(inputs)) => self.submit_one(inputs),
+            let job = held.or_else(|| {
+                let row = self.rows.next()?;
+                Some(row.and_then(|row| self.task.bind(row)).map(|bound| self.task.job(bound)))
+            });
+            match job {
+                Some(Ok(job)) => self.submit_one(job),
                 Some(Err(error)) => self.end(Some(error)),
                 None => self.end(None),
             }
         }
     }
 
-    fn submit_one(&mut self, inputs: Vec<Value>) {
-        match self.task.try_submit_inputs(inputs.clone()) {
+    fn submit_one(&mut self, job: Arc<Job>) {
+        match self.task.try_accept(&job) {
             Ok(future) => self.flight.add(future),
             Err(SubmitError::QueueFull { .. }) => {
-                self.held = Some(inputs);
+                self.held = Some(job);
                 let runner = Arc::clone(&self.task.shared().runner);
                 self.room = Some(Box::pin(async move { runner.room().await }));
             }

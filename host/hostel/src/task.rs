@@ -5,22 +5,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostel_core::{
-    Arguments, CacheKey, CachePolicy, Limits, LimitsError, RunId, Signature, TaskKey, Type, Value,
+    CacheKey, CachePolicy, Failure, Limits, NameTemplate, Param, RetryDelay, RetryOn, RetryPolicy, RunId,
+    Signature, State, TaskKey, TemplateError, Type, Value, bytes_text,
 };
-use hostel_engine::{Echo, Function};
+use hostel_engine::{Capability, Echo, Function};
 use uuid::Uuid;
 
-use crate::args::Args;
+use crate::args::{Args, Call};
 use crate::error::SubmitError;
 use crate::future::TaskFuture;
+use crate::hooks::Hooks;
 use crate::host::Shared;
-use crate::run::Run;
+use crate::inputs::{Input, Inputs, Upstream};
+use crate::options::{self, Options, Tag};
+use crate::run::{Run, Submission};
 use crate::runner::{Job, PushError};
+use crate::shim::{CompExt, Grants, Hook};
 use crate::stream::MapStream;
+use crate::transaction::{Scope, Transaction, TransactionValues};
 
 /// One exported function with options. Cheap to clone.
 ///
-/// Setters consume the task and give one with the option changed; a clone made before keeps its own.
+/// Setters consume the task and give one with the option changed; a clone made before keeps its own. What is out of
+/// range is refused when a run is submitted.
 #[derive(Clone)]
 pub struct Task(Arc<Inner>);
 
@@ -29,39 +36,87 @@ struct Inner {
     shared: Arc<Shared>,
     function: Function,
     options: Options,
+    transaction: Option<Scope>,
+    /// Whether the component asks who it runs for, and so may report.
+    reports_progress: bool,
 }
 
-/// The options of a task.
-#[derive(Clone, Default)]
-pub(crate) struct Options {
-    pub(crate) limits: Limits,
-    pub(crate) cache: CachePolicy,
-    pub(crate) refresh: bool,
-    pub(crate) echo: Option<Echo>,
-    /// What is wrong with the limits, told when a run is submitted.
-    problem: Option<LimitsError>,
+/// What a run is made of, before it is accepted.
+pub(crate) struct Bound {
+    inputs: Vec<Input>,
+    extra: Option<Arc<crate::args::Extra>>,
 }
+
+/// Inputs that do not fit, with the run that one of them is the result of, if it is one.
+pub(crate) type Unfit<'a> = (Option<&'a TaskFuture>, String);
 
 impl Task {
     pub(crate) fn new(shared: Arc<Shared>, function: Function) -> Self {
-        Self(Arc::new(Inner { shared, function, options: Options::default() }))
+        let imports = function.component().imports();
+        let reports_progress = imports.iter().any(|import| import.capability == Capability::RunContext);
+        let options = Options::default();
+        Self(Arc::new(Inner { shared, function, options, transaction: None, reports_progress }))
     }
 
-    /// Stops each attempt that is still executing after this long, in the state `TimedOut`: whether it computes,
-    /// sleeps or waits, within a few milliseconds. Zero and more than a year are refused when a run is submitted.
+    /// Stops each attempt that is still executing after this long: whether it computes, sleeps or waits, within a few
+    /// milliseconds. The attempt has failed by it, and may be retried. More than zero, at most 366 days.
     #[must_use]
     pub fn timeout(self, after: Duration) -> Self {
-        let limits = Limits { timeout: Some(after), ..self.0.options.limits };
-        self.limits(limits)
+        self.with(|options| options.limits.timeout = Some(after))
     }
 
-    /// What one attempt may use up. Limits out of range are refused when a run is submitted.
+    /// Stops the whole run this long after its first attempt began, be it in an attempt or between two. The run is
+    /// `TimedOut` by it, and not retried; a retry that would begin too late is not waited for, and the run fails as its
+    /// last attempt did. More than zero, at most 366 days.
+    #[must_use]
+    pub fn run_timeout(self, after: Duration) -> Self {
+        self.with(|options| options.run_timeout = Some(after))
+    }
+
+    /// What one attempt may use up.
     #[must_use]
     pub fn limits(self, limits: Limits) -> Self {
-        self.with(|options| {
-            options.limits = limits;
-            options.problem = limits.validate().err();
-        })
+        self.with(|options| options.limits = limits)
+    }
+
+    /// Makes up to this many further attempts when one fails. Each has an instance of its own, and sees nothing of
+    /// those before it.
+    #[must_use]
+    pub fn retries(self, retries: u32) -> Self {
+        self.with(|options| options.retry.retries = retries)
+    }
+
+    /// Waits so long before each retry. Takes a [`Duration`], a list of them, whose last one repeats, or
+    /// [`RetryDelay::Exponential`]. A run that waits holds neither a worker nor a slot of a limit.
+    #[must_use]
+    pub fn retry_delay(self, delay: impl Into<RetryDelay>) -> Self {
+        let delay = delay.into();
+        self.with(|options| options.retry.delay = delay)
+    }
+
+    /// Spreads the waits before retries: see [`RetryPolicy::jitter`].
+    #[must_use]
+    pub fn retry_jitter(self, factor: f64) -> Self {
+        self.with(|options| options.retry.jitter = factor)
+    }
+
+    /// Which failures are retried. Default all but crashes of the host.
+    #[must_use]
+    pub fn retry_on(self, on: RetryOn) -> Self {
+        self.with(|options| options.retry.on = on)
+    }
+
+    /// Retries only failures for which `wanted` is true, besides what [`Task::retry_on`] says. Not asked when no retry
+    /// is left; one that panics means no. It is called on a worker thread, and must not block.
+    #[must_use]
+    pub fn retry_if(self, wanted: impl Fn(&Failure) -> bool + Send + Sync + 'static) -> Self {
+        self.with(|options| options.retry_if = Some(Arc::new(wanted)))
+    }
+
+    /// All about retries at once.
+    #[must_use]
+    pub fn retry_policy(self, policy: RetryPolicy) -> Self {
+        self.with(|options| options.retry = policy)
     }
 
     /// Which facts two runs must share for one's result to stand for the other's. Default none: nothing is cached.
@@ -76,11 +131,109 @@ impl Task {
         self.with(|options| options.refresh = refresh)
     }
 
-    /// Calls `echo` with each line that a run prints, as soon as it is complete, on the worker thread. The lines are
-    /// kept in the run's log as well.
+    /// What the guest may do. Default nothing.
+    #[must_use]
+    pub fn grants(self, grants: Grants) -> Self {
+        self.with(|options| options.grants = Arc::new(grants))
+    }
+
+    /// Calls `echo` with each line that a run prints, as soon as it is complete, on the worker thread: it must not
+    /// block. The lines are kept in the run's log as well.
     #[must_use]
     pub fn log_prints(self, echo: Echo) -> Self {
         self.with(|options| options.echo = Some(echo))
+    }
+
+    /// Names runs after their inputs, as in `train on {dataset.name} with {model-config.name}`. Without a template, a
+    /// run is named by its function and the end of its id.
+    ///
+    /// # Errors
+    ///
+    /// [`TemplateError`] if the template names what the task's signature does not have.
+    pub fn run_name(self, template: &str) -> Result<Self, TemplateError> {
+        let template = NameTemplate::parse(template, self.signature())?;
+        Ok(self.with(|options| options.name = Some(Arc::new(template))))
+    }
+
+    /// Labels runs, in place of the labels before: by them they can be limited
+    /// ([`HostBuilder::tag_limit`](crate::HostBuilder::tag_limit)). One submission can add more: [`Args::tags`].
+    #[must_use]
+    pub fn tags(self, tags: impl IntoIterator<Item = impl Into<Tag>>) -> Self {
+        let tags = options::tags(tags);
+        self.with(|options| options.tags = tags)
+    }
+
+    /// Runs of higher priority begin before others that are pending. Default 0.
+    #[must_use]
+    pub fn priority(self, priority: i32) -> Self {
+        self.with(|options| options.priority = priority)
+    }
+
+    /// Says which version of the task this is, for people to read.
+    #[must_use]
+    pub fn version(self, version: impl Into<Arc<str>>) -> Self {
+        let version = version.into();
+        self.with(|options| options.version = Some(version))
+    }
+
+    /// Says what the task does, for people to read.
+    #[must_use]
+    pub fn description(self, description: impl Into<Arc<str>>) -> Self {
+        let description = description.into();
+        self.with(|options| options.description = Some(description))
+    }
+
+    /// Has its runs join a transaction.
+    #[must_use]
+    pub fn within(mut self, transaction: &Transaction) -> Self {
+        Arc::make_mut(&mut self.0).transaction = Some(transaction.inner().clone());
+        self
+    }
+
+    /// Adds a hook: it is called when an attempt begins.
+    ///
+    /// Hooks of a task are called in the order in which they were added, one after the other, on a thread of the
+    /// host's that is there for nothing else. So one that blocks holds up other hooks and no runs, until a hundred
+    /// thousand wait; one that panics is logged and changes nothing.
+    #[must_use]
+    pub fn on_running(self, hook: impl Fn(&TaskFuture, State) + Send + Sync + 'static) -> Self {
+        self.with_hooks(|hooks| hooks.on_running.push(Arc::new(hook)))
+    }
+
+    /// Adds a hook: it is called when a run has completed, also when the cache had its value. See [`Task::on_running`].
+    #[must_use]
+    pub fn on_completion(self, hook: impl Fn(&TaskFuture, State) + Send + Sync + 'static) -> Self {
+        self.with_hooks(|hooks| hooks.on_completion.push(Arc::new(hook)))
+    }
+
+    /// Adds a hook: it is called when a run has failed for good. See [`Task::on_running`].
+    #[must_use]
+    pub fn on_failure(self, hook: impl Fn(&TaskFuture, State) + Send + Sync + 'static) -> Self {
+        self.with_hooks(|hooks| hooks.on_failure.push(Arc::new(hook)))
+    }
+
+    /// Adds a hook: it is called when a run was cancelled. See [`Task::on_running`].
+    #[must_use]
+    pub fn on_cancellation(self, hook: impl Fn(&TaskFuture, State) + Send + Sync + 'static) -> Self {
+        self.with_hooks(|hooks| hooks.on_cancellation.push(Arc::new(hook)))
+    }
+
+    /// Adds a hook: it is called when the host has lost a run. See [`Task::on_running`].
+    #[must_use]
+    pub fn on_crashed(self, hook: impl Fn(&TaskFuture, State) + Send + Sync + 'static) -> Self {
+        self.with_hooks(|hooks| hooks.on_crashed.push(Arc::new(hook)))
+    }
+
+    /// Adds a hook: it is called when a run's transaction was committed. See [`Task::on_running`].
+    #[must_use]
+    pub fn on_commit(self, hook: impl Fn(&TaskFuture, &TransactionValues) + Send + Sync + 'static) -> Self {
+        self.with_hooks(|hooks| hooks.on_commit.push(Arc::new(hook)))
+    }
+
+    /// Adds a hook: it is called when a run that had completed is undone by its transaction. See [`Task::on_running`].
+    #[must_use]
+    pub fn on_rollback(self, hook: impl Fn(&TaskFuture, &TransactionValues) + Send + Sync + 'static) -> Self {
+        self.with_hooks(|hooks| hooks.on_rollback.push(Arc::new(hook)))
     }
 
     /// What identifies the task on every machine.
@@ -93,6 +246,16 @@ impl Task {
         self.0.function.signature()
     }
 
+    /// What [`Task::version`] said.
+    pub fn version_label(&self) -> Option<&str> {
+        self.0.options.version.as_deref()
+    }
+
+    /// What [`Task::description`] said.
+    pub fn description_text(&self) -> Option<&str> {
+        self.0.options.description.as_deref()
+    }
+
     /// Whether it is the `main` of a program, which takes `args` and `stdin` and returns a record of `stdout`.
     pub fn is_program(&self) -> bool {
         self.0.function.is_program()
@@ -103,13 +266,13 @@ impl Task {
         self.signature().completed_type()
     }
 
-    /// Checks arguments as [`Task::submit`] would, and gives the values in the order of the parameters.
+    /// Checks arguments and options as [`Task::submit`] would, and submits nothing.
     ///
     /// # Errors
     ///
-    /// [`SubmitError`] for arguments that do not fit, or a task whose limits are out of range.
-    pub fn check(&self, args: Args) -> Result<Vec<Value>, SubmitError> {
-        self.bind(args.single()?)
+    /// [`SubmitError`] for arguments that do not fit, or options that are out of range.
+    pub fn check(&self, args: Args) -> Result<(), SubmitError> {
+        self.bind(args.single()?).map(drop)
     }
 
     /// Submits one run and returns at once. Blocks only while the queue is full; on an async runtime, where that
@@ -117,11 +280,11 @@ impl Task {
     ///
     /// # Errors
     ///
-    /// [`SubmitError`] for arguments that do not fit, a task whose limits are out of range, or a host that shuts down.
-    /// Nothing runs then.
+    /// [`SubmitError`] for arguments that do not fit, options that are out of range, or a host that shuts down. Nothing
+    /// runs then.
     pub fn submit(&self, args: Args) -> Result<TaskFuture, SubmitError> {
-        let inputs = self.check(args)?;
-        self.submit_inputs(inputs, |job| self.0.shared.runner.push(job))
+        let job = self.job(self.bind(args.single()?)?);
+        self.accept(&job, |job| self.0.shared.runner.accept(job))
     }
 
     /// Submits one run, or refuses if the queue is full.
@@ -130,8 +293,8 @@ impl Task {
     ///
     /// As [`Task::submit`], and [`SubmitError::QueueFull`].
     pub fn try_submit(&self, args: Args) -> Result<TaskFuture, SubmitError> {
-        let inputs = self.check(args)?;
-        self.try_submit_inputs(inputs)
+        let job = self.job(self.bind(args.single()?)?);
+        self.try_accept(&job)
     }
 
     /// Submits one run, and waits while the queue is full.
@@ -144,9 +307,9 @@ impl Task {
     ///
     /// Dropping the future before it is ready submits nothing.
     pub async fn submit_async(&self, args: Args) -> Result<TaskFuture, SubmitError> {
-        let inputs = self.check(args)?;
+        let job = self.job(self.bind(args.single()?)?);
         loop {
-            match self.try_submit_inputs(inputs.clone()) {
+            match self.try_accept(&job) {
                 Err(SubmitError::QueueFull { .. }) => self.0.shared.runner.room().await,
                 submitted => return submitted,
             }
@@ -165,7 +328,7 @@ impl Task {
     pub fn map(&self, args: Args) -> Result<Vec<TaskFuture>, SubmitError> {
         let rows = args.rows()?.map(|row| self.bind(row?)).collect::<Result<Vec<_>, _>>()?;
         rows.into_iter()
-            .map(|inputs| self.submit_inputs(inputs, |job| self.0.shared.runner.push(job)))
+            .map(|bound| self.accept(&self.job(bound), |job| self.0.shared.runner.accept(job)))
             .collect()
     }
 
@@ -179,42 +342,90 @@ impl Task {
         Ok(MapStream::new(self.clone(), args.rows()?))
     }
 
-    pub(crate) fn bind(&self, arguments: Arguments) -> Result<Vec<Value>, SubmitError> {
-        if let Some(problem) = &self.0.options.problem {
-            return Err(problem.clone().into());
+    /// Checks what a run is to be made of.
+    pub(crate) fn bind(&self, call: Call) -> Result<Bound, SubmitError> {
+        self.0.options.check()?;
+        let Call { arguments, extra } = call;
+        if let Some(extra) = &extra {
+            extra.tags.iter().try_for_each(|tag| options::check_tag(tag))?;
         }
-        let inputs = self.signature().bind(arguments)?;
-        let bytes = inputs.iter().map(Value::footprint).sum::<usize>() as u64;
+        let inputs = self.signature().bind_with(arguments, |param, input| input.check(&param.ty))?;
+        let bytes = inputs.iter().map(Input::footprint).sum::<usize>() as u64;
         let limit = self.0.options.limits.input_bytes;
-        if bytes > limit { Err(SubmitError::InputTooLarge { bytes, limit }) } else { Ok(inputs) }
+        if bytes > limit {
+            Err(SubmitError::InputTooLarge { bytes, limit })
+        } else {
+            Ok(Bound { inputs, extra })
+        }
     }
 
-    pub(crate) fn try_submit_inputs(&self, inputs: Vec<Value>) -> Result<TaskFuture, SubmitError> {
-        self.submit_inputs(inputs, |job| self.0.shared.runner.try_push(job))
-    }
-
-    fn submit_inputs(
-        &self,
-        inputs: Vec<Value>,
-        push: impl FnOnce(&Arc<Job>) -> Result<(), PushError>,
-    ) -> Result<TaskFuture, SubmitError> {
+    /// A run, not yet accepted.
+    pub(crate) fn job(&self, bound: Bound) -> Arc<Job> {
         let id = RunId::from_uuid(Uuid::now_v7());
-        let key = self.cache_key(&inputs);
-        let job = Job::new(Run::new(id, self.clone(), key, inputs), Arc::clone(&self.0.shared.runner));
-        job.run().end_from_memory();
-        let pushed = match job.run().state().is_terminal() {
+        let inputs = Inputs::new(bound.inputs);
+        let key = match &inputs {
+            Inputs::Values(values) => self.cache_key(values),
+            Inputs::Awaited(_) => None,
+        };
+        let extra = bound.extra.map(Arc::unwrap_or_clone).unwrap_or_default();
+        let submission = Submission {
+            inputs,
+            key,
+            wait_for: extra.wait_for,
+            tags: self.0.options.tags_with(extra.tags),
+            transaction: self.0.transaction.clone(),
+        };
+        let runner = Arc::clone(&self.0.shared.runner);
+        Job::new(runner, |job| Run::new(id, self.clone(), submission, job))
+    }
+
+    pub(crate) fn try_accept(&self, job: &Arc<Job>) -> Result<TaskFuture, SubmitError> {
+        self.accept(job, |job| self.0.shared.runner.try_accept(job))
+    }
+
+    fn accept(
+        &self,
+        job: &Arc<Job>,
+        accept: impl FnOnce(&Arc<Job>) -> Result<(), PushError>,
+    ) -> Result<TaskFuture, SubmitError> {
+        let future = TaskFuture::new(Arc::clone(job));
+        if let Some(scope) = &self.0.transaction {
+            scope.join(future.clone())?;
+        }
+        job.run().born();
+        let accepted = match job.run().state().is_terminal() {
             true if self.0.shared.runner.is_closed() => Err(PushError::Closed),
             true => Ok(()),
-            false => push(&job),
+            false => accept(job),
         };
-        match pushed {
-            Ok(()) => Ok(TaskFuture::new(job)),
+        if accepted.is_err() {
+            self.0.transaction.iter().for_each(|scope| scope.leave(&future));
+        }
+        match accepted {
+            Ok(()) => {
+                job.watch_upstreams();
+                Ok(future)
+            }
             Err(PushError::Full) => Err(SubmitError::QueueFull { capacity: self.0.shared.queue_capacity }),
             Err(PushError::Closed) => Err(SubmitError::ShutDown),
         }
     }
 
-    fn cache_key(&self, inputs: &[Value]) -> Option<CacheKey> {
+    /// The values of inputs that were results of other runs, all of which have ended.
+    pub(crate) fn resolve<'a>(&self, inputs: &'a [Input]) -> Result<Vec<Value>, Unfit<'a>> {
+        let params = self.signature().params.iter();
+        let values = inputs.iter().zip(params).map(|(input, param)| resolve(input, param));
+        let values = values.collect::<Result<Vec<_>, _>>()?;
+        let bytes = values.iter().map(Value::footprint).sum::<usize>() as u64;
+        let limit = self.0.options.limits.input_bytes;
+        if bytes > limit {
+            let (bytes, limit) = (bytes_text(bytes), bytes_text(limit));
+            return Err((None, format!("the arguments take {bytes}, over the limit `input` of {limit}")));
+        }
+        Ok(values)
+    }
+
+    pub(crate) fn cache_key(&self, inputs: &[Value]) -> Option<CacheKey> {
         let policy = self.0.options.cache;
         if policy.is_none() {
             return None;
@@ -224,6 +435,18 @@ impl Task {
         let canonical = inputs.iter().zip(params).map(|(input, param)| input.to_canonical(&param.ty));
         let canonical = canonical.collect::<Result<Vec<_>, _>>().ok()?;
         CacheKey::derive(policy, self.key(), canonical.iter().map(Vec::as_slice))
+    }
+
+    /// The task of the guest's own hook, if its component exports it, with the same limits and grants.
+    pub(crate) fn hook(&self, hook: Hook) -> Option<Self> {
+        let function = self.0.function.component().hook(hook)?;
+        let Options { limits, grants, echo, .. } = self.0.options.clone();
+        let hook = Self::new(Arc::clone(&self.0.shared), function);
+        Some(hook.with(|options| {
+            options.limits = limits;
+            options.grants = grants;
+            options.echo = echo;
+        }))
     }
 
     pub(crate) fn shared(&self) -> &Shared {
@@ -238,14 +461,33 @@ impl Task {
         &self.0.options
     }
 
+    pub(crate) fn reports_progress(&self) -> bool {
+        self.0.reports_progress
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
         change(&mut Arc::make_mut(&mut self.0).options);
         self
+    }
+
+    fn with_hooks(self, change: impl FnOnce(&mut Hooks)) -> Self {
+        self.with(|options| change(Arc::make_mut(&mut options.hooks)))
     }
 }
 
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").field("key", &self.key().to_string()).finish_non_exhaustive()
+        f.debug_struct("Task")
+            .field("key", &self.key().to_string())
+            .field("options", &self.0.options)
+            .finish_non_exhaustive()
     }
+}
+
+fn resolve<'a>(input: &'a Input, param: &Param) -> Result<Value, Unfit<'a>> {
+    param.ty.conform(input.resolve()).map_err(|error| {
+        let mut upstream = None;
+        input.each_upstream(&mut |Upstream { future, .. }| upstream = upstream.or(Some(future)));
+        (upstream, format!("its result is no argument {:?}: {error}", &*param.name))
+    })
 }

@@ -1,6 +1,6 @@
 //! Waiting for several runs: until some condition holds, or one after the other as they end.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use futures_util::StreamExt;
-use hostel_core::{Outcome, RunId};
+use hostel_core::{FromValue, Outcome, RunId, Value};
+use tokio::time::Sleep;
 
+use crate::error::ResultError;
 use crate::future::{TaskFuture, timed};
 
 /// When [`wait`] has waited enough.
@@ -66,6 +68,66 @@ pub fn as_completed(futures: impl IntoIterator<Item = TaskFuture>) -> AsComplete
     as_completed
 }
 
+/// Like [`as_completed`], but gives up `timeout` after this call: then comes an error, and nothing after it.
+pub fn as_completed_within(
+    futures: impl IntoIterator<Item = TaskFuture>,
+    timeout: Duration,
+) -> AsCompletedWithin {
+    let ended = as_completed(futures);
+    let of = ended.remaining();
+    let sleep = ended.unfinished.keys().next().map(|ById(future)| {
+        let _timers = future.job().runner().timers().enter();
+        Box::pin(tokio::time::sleep(timeout))
+    });
+    AsCompletedWithin { ended, of, sleep }
+}
+
+/// The stream of [`as_completed_within`].
+///
+/// # Cancel safety
+///
+/// Can be dropped at any time: the runs go on.
+pub struct AsCompletedWithin {
+    ended: AsCompleted,
+    of: usize,
+    /// Until the time is over, or all runs are given.
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+/// Some runs have not ended in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{unfinished} (of {of}) futures unfinished")]
+pub struct Unfinished {
+    /// How many have not ended.
+    pub unfinished: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
+impl Stream for AsCompletedWithin {
+    type Item = Result<TaskFuture, Unfinished>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.sleep.is_none() {
+            return Poll::Ready(None);
+        }
+        match Pin::new(&mut self.ended).poll_next(context) {
+            Poll::Ready(Some(future)) => return Poll::Ready(Some(Ok(future))),
+            Poll::Ready(None) => {
+                self.sleep = None;
+                return Poll::Ready(None);
+            }
+            Poll::Pending => {}
+        }
+        let is_over = self.sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(context).is_ready());
+        if !is_over {
+            return Poll::Pending;
+        }
+        self.sleep = None;
+        Poll::Ready(Some(Err(Unfinished { unfinished: self.ended.remaining(), of: self.of })))
+    }
+}
+
 /// The stream of [`as_completed`].
 ///
 /// # Cancel safety
@@ -73,8 +135,8 @@ pub fn as_completed(futures: impl IntoIterator<Item = TaskFuture>) -> AsComplete
 /// Can be dropped at any time: the runs go on.
 #[derive(Default)]
 pub struct AsCompleted {
-    /// Those that have not been given yet.
-    unfinished: HashSet<ById>,
+    /// Those that have not been given yet, each with the number of the callback that tells of its end.
+    unfinished: HashMap<ById, Option<u64>>,
     ended: Arc<Mutex<Ended>>,
 }
 
@@ -95,23 +157,20 @@ impl AsCompleted {
 
     /// Cancels the runs that have not been given; they still are.
     pub(crate) fn cancel(&self) {
-        self.unfinished.iter().for_each(|ById(future)| _ = future.cancel());
+        self.unfinished.keys().for_each(|ById(future)| _ = future.cancel());
     }
 
     /// Adds a run to those that are to be given.
     pub(crate) fn add(&mut self, future: TaskFuture) {
         let (ended, given) = (Arc::clone(&self.ended), future.clone());
-        self.unfinished.insert(ById(future.clone()));
-        future.job().run().on_end(
-            Arc::as_ptr(&self.ended).addr(),
-            Box::new(move || {
-                let mut ended = lock(&ended);
-                ended.futures.push_back(given);
-                let waker = ended.waker.take();
-                drop(ended);
-                waker.into_iter().for_each(Waker::wake);
-            }),
-        );
+        let callback = future.job().run().on_end(Box::new(move || {
+            let mut ended = lock(&ended);
+            ended.futures.push_back(given);
+            let waker = ended.waker.take();
+            drop(ended);
+            waker.into_iter().for_each(Waker::wake);
+        }));
+        self.unfinished.insert(ById(future), callback);
     }
 }
 
@@ -141,8 +200,9 @@ impl Stream for AsCompleted {
 impl Drop for AsCompleted {
     /// Runs that go on for long must not gather the callbacks of those who no longer wait.
     fn drop(&mut self) {
-        let owner = Arc::as_ptr(&self.ended).addr();
-        self.unfinished.iter().for_each(|ById(future)| future.job().run().forget(owner));
+        for (ById(future), callback) in self.unfinished.drain() {
+            callback.into_iter().for_each(|callback| future.job().run().forget(callback));
+        }
     }
 }
 
@@ -158,6 +218,42 @@ impl std::hash::Hash for ById {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.0.id().hash(state);
     }
+}
+
+/// Waits until all runs have completed, and gives their values in the order of `futures`.
+///
+/// # Errors
+///
+/// [`ResultError`] of the run that failed first in time, as soon as it has; the others go on.
+///
+/// # Cancel safety
+///
+/// Can be dropped at any time: the runs go on.
+pub async fn results<T: FromValue>(futures: &[TaskFuture]) -> Result<Vec<T>, ResultError> {
+    let mut ended = as_completed(futures.iter().cloned());
+    while let Some(future) = ended.next().await {
+        if !is_completed(&future) {
+            future.result::<Value>().await?;
+        }
+    }
+    let mut values = Vec::with_capacity(futures.len());
+    for future in futures {
+        values.push(future.result().await?);
+    }
+    Ok(values)
+}
+
+/// Waits until all runs have ended, and gives how they did, failures among them, in the order of `futures`.
+///
+/// # Cancel safety
+///
+/// Can be dropped at any time: the runs go on.
+pub async fn outcomes(futures: &[TaskFuture]) -> Vec<Arc<Outcome>> {
+    let mut outcomes = Vec::with_capacity(futures.len());
+    for future in futures {
+        outcomes.push(future.outcome().await);
+    }
+    outcomes
 }
 
 fn is_completed(future: &TaskFuture) -> bool {

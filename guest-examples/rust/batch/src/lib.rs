@@ -9,6 +9,8 @@ wit_bindgen::generate!({
             export process-data: func(item: s64) -> result<string, string>;
             /// No input, a constant result.
             export cool-task: func() -> string;
+            /// Says how another run ended.
+            export describe: func(outcome: result<string, string>) -> string;
         }
     "
 });
@@ -25,6 +27,13 @@ impl Guest for Batch {
 
     fn cool_task() -> String {
         "sup".to_owned()
+    }
+
+    fn describe(outcome: Result<String, String>) -> String {
+        match outcome {
+            Ok(value) => format!("it went well: {value}"),
+            Err(cause) => format!("it went wrong: {cause}"),
+        }
     }
 }
 

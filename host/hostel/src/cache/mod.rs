@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use hostel_core::{CacheEntry, CacheKey, CacheLayer, CacheLayerError, RunId, Type, Value};
+use hostel_core::{CacheEntry, CacheKey, CacheLayer, CacheLayerError, Outcome, RunId, State, Type, Value};
 
 use self::disk::DiskLayer;
 use self::memory::MemoryLayer;
+use crate::future::TaskFuture;
 
 /// The layers, the quickest first. A layer that fails is reported and passed over: the run is none the worse.
 pub(crate) struct Cache {
@@ -23,7 +24,7 @@ impl Cache {
     pub(crate) fn new(memory_bytes: u64, disk: Option<PathBuf>) -> Self {
         Self {
             memory: (memory_bytes > 0).then(|| MemoryLayer::new(memory_bytes)),
-            disk: disk.map(DiskLayer::new),
+            disk: disk.map(DiskLayer::open),
         }
     }
 
@@ -48,14 +49,51 @@ impl Cache {
 
     /// Keeps the value that `producer` computed.
     pub(crate) fn put(&self, key: &CacheKey, value: &Value, ty: &Type, producer: RunId) {
-        let bytes = match value.to_canonical(ty) {
-            Ok(bytes) => bytes,
-            Err(error) => return tracing::error!("the result of run {producer} is not cached: {error}"),
-        };
-        let entry = CacheEntry { value: Arc::from(bytes), producer, created: SystemTime::now().into() };
+        let Some(entry) = entry(value, ty, producer) else { return };
         let memory = self.memory.iter().map(|layer| layer.put(key, &entry));
         let disk = self.disk.iter().map(|layer| layer.put(key, &entry));
         memory.chain(disk).for_each(|put| _ = report(put));
+    }
+
+    /// Keeps the values of the runs that have completed, and the record of their transaction: on disk all of them or,
+    /// whatever happens, none.
+    pub(crate) fn put_together(&self, runs: &[TaskFuture], record: Option<(CacheKey, String)>) {
+        let of_runs = runs.iter().filter(|run| run.state() == State::Completed).filter_map(|run| {
+            let key = run.job().run().key()?;
+            let outcome = run.try_outcome()?;
+            let Outcome::Completed(value) = &*outcome else { return None };
+            Some((key, entry(value, run.task().completed_type(), run.id())?))
+        });
+        let of_record = record.and_then(|(key, record)| {
+            Some((key, entry(&Value::String(record), &Type::String, RunId::from_bytes([0; 16]))?))
+        });
+        let entries: Vec<_> = of_runs.chain(of_record).collect();
+        if let Some(disk) = &self.disk {
+            report(disk.put_together(&entries));
+        }
+        for (key, entry) in &entries {
+            self.memory.iter().for_each(|layer| _ = report(layer.put(key, entry)));
+        }
+    }
+
+    /// The record that a transaction left.
+    pub(crate) fn record(&self, key: &CacheKey) -> Option<String> {
+        match self.get(key, &Type::String)? {
+            (Value::String(record), _) => Some(record),
+            _ => None,
+        }
+    }
+}
+
+fn entry(value: &Value, ty: &Type, producer: RunId) -> Option<CacheEntry> {
+    match value.to_canonical(ty) {
+        Ok(bytes) => {
+            Some(CacheEntry { value: Arc::from(bytes), producer, created: SystemTime::now().into() })
+        }
+        Err(error) => {
+            tracing::error!("the result of run {producer} is not cached: {error}");
+            None
+        }
     }
 }
 
@@ -121,7 +159,7 @@ mod tests {
     fn every_layer_conforms() {
         conforms(&MemoryLayer::new(1 << 20));
         let dir = tempfile::tempdir().unwrap();
-        conforms(&DiskLayer::new(dir.path().join("made when needed")));
+        conforms(&DiskLayer::open(dir.path().join("made when needed")));
     }
 
     #[test]
@@ -136,14 +174,14 @@ mod tests {
     #[test]
     fn a_second_layer_on_the_same_directory_finds_the_entry() {
         let dir = tempfile::tempdir().unwrap();
-        DiskLayer::new(dir.path().into()).put(&key("a"), &entry("one")).unwrap();
-        assert_eq!(DiskLayer::new(dir.path().into()).get(&key("a")).unwrap(), Some(entry("one")));
+        DiskLayer::open(dir.path().into()).put(&key("a"), &entry("one")).unwrap();
+        assert_eq!(DiskLayer::open(dir.path().into()).get(&key("a")).unwrap(), Some(entry("one")));
     }
 
     #[test]
     fn whatever_bit_is_flipped_the_entry_is_missing_and_never_wrong() {
         let dir = tempfile::tempdir().unwrap();
-        let layer = DiskLayer::new(dir.path().into());
+        let layer = DiskLayer::open(dir.path().into());
         layer.put(&key("a"), &entry("one")).unwrap();
         let path = layer.path(&key("a"));
         let intact = std::fs::read(&path).unwrap();
@@ -160,9 +198,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_put_together_is_there_after_a_crash_or_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let entries = [(key("a"), entry("one")), (key("b"), entry("two"))];
+        let found = || {
+            let layer = DiskLayer::open(dir.path().into());
+            entries.iter().filter(|(key, entry)| layer.get(key).unwrap().as_ref() == Some(entry)).count()
+        };
+        DiskLayer::open(dir.path().into()).put_together(&entries).unwrap();
+        assert_eq!((found(), commits(dir.path())), (2, 0));
+
+        // A crash between the commit and the entries, and one while the commit was written.
+        let commit = DiskLayer::commit_bytes(&entries);
+        for (length, expected) in [(commit.len(), 2), (commit.len() - 1, 0), (20, 0), (0, 0)] {
+            for (key, _) in &entries {
+                let _ = std::fs::remove_file(DiskLayer::open(dir.path().into()).path(key));
+            }
+            std::fs::write(dir.path().join("commits").join("left.commit"), &commit[..length]).unwrap();
+            assert_eq!((found(), commits(dir.path())), (expected, 0), "{length} bytes");
+        }
+    }
+
+    fn commits(dir: &std::path::Path) -> usize {
+        std::fs::read_dir(dir.join("commits")).unwrap().count()
+    }
+
+    #[test]
     fn an_entry_under_another_key_is_not_taken() {
         let dir = tempfile::tempdir().unwrap();
-        let layer = DiskLayer::new(dir.path().into());
+        let layer = DiskLayer::open(dir.path().into());
         layer.put(&key("a"), &entry("one")).unwrap();
         layer.put(&key("b"), &entry("two")).unwrap();
         std::fs::rename(layer.path(&key("a")), layer.path(&key("b"))).unwrap();

@@ -1,10 +1,12 @@
 //! One run on its way through the runner: which of worker, waker and canceller may touch its guest.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
+use super::admission::Entry;
 use super::workers::Shared;
+use crate::future::TaskFuture;
 use crate::run::{Guest, Run};
 
 /// A run, and its guest from when it begins to when it ends.
@@ -16,6 +18,10 @@ pub(crate) struct Job {
     runner: Arc<Shared>,
     phase: AtomicU8,
     was_preempted: AtomicBool,
+    /// Whether it has a slot of each limit that concerns it. Changed under the runner's lock.
+    pub(super) holds_slots: AtomicBool,
+    /// How many runs it still waits for, and one more until it is known to wait for all of them.
+    awaited: AtomicUsize,
     guest: Mutex<Option<Guest>>,
 }
 
@@ -35,6 +41,8 @@ pub(crate) enum Phase {
     Ready,
     /// Its guest gave way, and is in the queue of preempted ones.
     Preempted,
+    /// It has no guest, and waits in no queue for something other than a worker.
+    Parked,
 }
 
 /// What came of polling a guest.
@@ -46,18 +54,28 @@ pub(crate) enum Polled {
     Waits,
     /// It computed for a whole tick, and gave way.
     GaveWay,
-    /// It had been stopped by someone else before.
+    /// It had been stopped by someone else before, or waits elsewhere for its next attempt.
     Gone,
 }
 
 impl Job {
-    pub(crate) fn new(run: Run, runner: Arc<Shared>) -> Arc<Self> {
-        Arc::new(Self {
-            run,
-            runner,
-            phase: AtomicU8::new(Phase::Pending as u8),
-            was_preempted: AtomicBool::new(false),
-            guest: Mutex::new(None),
+    /// A job for the run that `run` makes, which is told where it is going to live.
+    pub(crate) fn new(runner: Arc<Shared>, run: impl FnOnce(Weak<Self>) -> Run) -> Arc<Self> {
+        Arc::new_cyclic(|job| {
+            let run = run(Weak::clone(job));
+            let awaited = match run.upstream_count() {
+                0 => 0,
+                count => count + 1,
+            };
+            Self {
+                run,
+                runner,
+                phase: AtomicU8::new(Phase::Pending as u8),
+                was_preempted: AtomicBool::new(false),
+                holds_slots: AtomicBool::new(false),
+                awaited: AtomicUsize::new(awaited),
+                guest: Mutex::new(None),
+            }
         })
     }
 
@@ -74,6 +92,41 @@ impl Job {
         self.phase.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
+    /// Whether it waits for other runs.
+    pub(crate) fn waits(&self) -> bool {
+        self.awaited.load(Ordering::Acquire) > 0
+    }
+
+    /// Begins to wait for the runs it depends on; to be called once, when the runner has accepted it.
+    pub(crate) fn watch_upstreams(self: &Arc<Self>) {
+        if self.waits() {
+            self.run.watch_upstreams(self);
+            self.one_less_awaited();
+        }
+    }
+
+    /// A run that this one depends on has ended.
+    pub(crate) fn upstream_ended(&self, upstream: &TaskFuture, must_complete: bool) {
+        let completed = upstream.try_outcome().is_some_and(|outcome| outcome.is_completed());
+        if completed || !must_complete {
+            return self.one_less_awaited();
+        }
+        if self.run.fail_upstream(upstream) {
+            self.runner.forget(self);
+        }
+    }
+
+    fn one_less_awaited(&self) {
+        if self.awaited.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.runner.release(self);
+        }
+    }
+
+    /// Comes to a phase in which no worker has it.
+    pub(super) fn settle(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Release);
+    }
+
     /// Whether this is the first time that the job is preempted.
     pub(crate) fn is_first_preemption(&self) -> bool {
         !self.was_preempted.swap(true, Ordering::Relaxed)
@@ -81,12 +134,22 @@ impl Job {
 
     /// Begins the guest and polls it. To be called by a worker that took the job to [`Phase::Polled`].
     pub(crate) fn begin(self: &Arc<Self>) -> Polled {
+        if !self.run.prepare() {
+            return Polled::Ended;
+        }
+        if !self.run.tags().is_empty() {
+            match self.runner.enter(self) {
+                Entry::Granted => {}
+                Entry::Parked => return Polled::Gone,
+                Entry::Ended => return Polled::Ended,
+            }
+        }
         match self.run.begin() {
             Some(guest) => {
                 *self.guest() = Some(guest);
                 self.poll()
             }
-            // Cancelled before it began, or found in the cache.
+            // Cancelled meanwhile.
             None => Polled::Ended,
         }
     }
@@ -106,8 +169,13 @@ impl Job {
         // The instance is gone before anyone hears of the outcome.
         *guest = None;
         drop(guest);
-        self.run.end(result);
-        Polled::Ended
+        match self.run.end(result) {
+            None => Polled::Ended,
+            Some(after) => {
+                self.runner.retry(self, after);
+                Polled::Gone
+            }
+        }
     }
 
     /// Gives up on a guest whose poll panicked, which is the host's fault and not the guest's.
@@ -150,6 +218,8 @@ impl Job {
         let accepted = self.run.request_cancel();
         if self.stop_if_asked() {
             self.runner.ended(self);
+        } else if accepted {
+            self.runner.forget(self);
         }
         accepted
     }
@@ -173,7 +243,7 @@ impl Wake for Job {
                 return self.runner.push_ready(Arc::clone(self));
             }
             let phase = self.phase.load(Ordering::Acquire);
-            if [Phase::Pending, Phase::Ready, Phase::PolledAndWoken]
+            if [Phase::Pending, Phase::Ready, Phase::PolledAndWoken, Phase::Parked]
                 .iter()
                 .any(|&settled| settled as u8 == phase)
             {

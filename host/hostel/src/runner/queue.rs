@@ -3,7 +3,7 @@
 //! Three queues, each first in, first out:
 //!
 //! - *ready*: guests that slept and were woken. They come first, so that what has begun gets done.
-//! - *pending*: runs that have not begun.
+//! - *pending*: runs whose next attempt has not begun, those of higher priority first.
 //! - *preempted*: guests that computed for a whole tick and gave way.
 //!
 //! Two rules keep short tasks quick without letting long ones pile up:
@@ -14,7 +14,7 @@
 //!    does not joins the preempted, and then the door stays shut for a while, twice as long with each guest too many.
 //!    So a hundred endless loops cannot keep a short task out, and ten thousand long ones do not all begin at once.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// Of so many turns, pending runs get at least one, however many woken guests there are.
@@ -30,8 +30,10 @@ const MOST_DOUBLINGS: u32 = 20;
 pub(crate) struct Queue<J> {
     bounds: Bounds,
     ready: VecDeque<J>,
-    pending: VecDeque<J>,
+    pending: Lanes<J>,
     preempted: VecDeque<J>,
+    /// Runs that are in no queue: they wait for others, for a slot, or for the time of their next attempt.
+    parked: usize,
     /// Guests that have begun and not ended, sleeping ones too.
     live: usize,
     turn: u32,
@@ -41,12 +43,21 @@ pub(crate) struct Queue<J> {
     shut_until: Duration,
 }
 
+/// Pending runs by priority, and in the order in which they came.
+struct Lanes<J> {
+    /// Of priority 0, which is the usual one.
+    usual: VecDeque<J>,
+    /// Of the other priorities; no lane is empty.
+    others: BTreeMap<i32, VecDeque<J>>,
+    length: usize,
+}
+
 /// The bounds of a [`Queue`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     /// Worker threads.
     pub(crate) workers: usize,
-    /// Runs that may be pending.
+    /// Runs that may be pending or parked.
     pub(crate) pending: usize,
     /// Guests that may be live.
     pub(crate) live: usize,
@@ -72,8 +83,9 @@ impl<J> Queue<J> {
         Self {
             bounds,
             ready: VecDeque::new(),
-            pending: VecDeque::new(),
+            pending: Lanes::new(),
             preempted: VecDeque::new(),
+            parked: 0,
             live: 0,
             turn: 0,
             others_until: Duration::ZERO,
@@ -82,17 +94,33 @@ impl<J> Queue<J> {
     }
 
     /// Adds a run.
-    pub(crate) fn push_pending(&mut self, job: J) -> Result<(), QueueFull> {
+    pub(crate) fn push_pending(&mut self, job: J, priority: i32) -> Result<(), QueueFull> {
         if !self.has_room() {
             return Err(QueueFull);
         }
-        self.pending.push_back(job);
+        self.pending.push(job, priority);
         Ok(())
     }
 
     /// Whether another run may be added.
     pub(crate) fn has_room(&self) -> bool {
-        self.pending.len() < self.bounds.pending
+        self.pending.length + self.parked < self.bounds.pending
+    }
+
+    /// Counts a run that waits outside of the queues, having been admitted before.
+    pub(crate) fn park(&mut self) {
+        self.parked += 1;
+    }
+
+    /// Adds a run that was parked.
+    pub(crate) fn push_parked(&mut self, job: J, priority: i32) {
+        self.parked = self.parked.saturating_sub(1);
+        self.pending.push(job, priority);
+    }
+
+    /// Forgets a run that was parked, and has ended.
+    pub(crate) fn forget_parked(&mut self) {
+        self.parked = self.parked.saturating_sub(1);
     }
 
     /// Adds a guest that was woken. There are never more of them than live guests.
@@ -134,29 +162,57 @@ impl<J> Queue<J> {
         self.live = self.live.saturating_sub(1);
     }
 
-    /// How many runs are pending or live.
+    /// How many runs are pending, parked or live.
     pub(crate) fn unfinished(&self) -> usize {
-        self.pending.len() + self.live
+        self.pending.length + self.parked + self.live
     }
 
     /// Takes all pending runs.
     pub(crate) fn drain_pending(&mut self) -> Vec<J> {
-        self.pending.drain(..).collect()
+        std::iter::from_fn(|| self.pending.pop()).collect()
     }
 
     fn may_begin(&self, now: Duration) -> bool {
         let workers_free = self.preempted.len() < self.bounds.workers;
-        !self.pending.is_empty() && self.live < self.bounds.live && (workers_free || now >= self.shut_until)
+        self.pending.length > 0 && self.live < self.bounds.live && (workers_free || now >= self.shut_until)
     }
 
     fn pop_pending(&mut self) -> Option<Next<J>> {
-        let job = self.pending.pop_front()?;
+        let job = self.pending.pop()?;
         self.live += 1;
         Some(Next::Pending(job))
     }
 
     fn pop_preempted(&mut self) -> Option<Next<J>> {
         self.preempted.pop_front().map(Next::Preempted)
+    }
+}
+
+impl<J> Lanes<J> {
+    fn new() -> Self {
+        Self { usual: VecDeque::new(), others: BTreeMap::new(), length: 0 }
+    }
+
+    fn push(&mut self, job: J, priority: i32) {
+        self.length += 1;
+        let lane = if priority == 0 { &mut self.usual } else { self.others.entry(priority).or_default() };
+        lane.push_back(job);
+    }
+
+    fn pop(&mut self) -> Option<J> {
+        let highest = self.others.last_entry().filter(|lane| *lane.key() > 0 || self.usual.is_empty());
+        let job = match highest {
+            None => self.usual.pop_front(),
+            Some(mut lane) => {
+                let job = lane.get_mut().pop_front();
+                if lane.get().is_empty() {
+                    lane.remove();
+                }
+                job
+            }
+        };
+        self.length -= usize::from(job.is_some());
+        job
     }
 }
 
@@ -174,24 +230,45 @@ mod tests {
     #[test]
     fn runs_begin_in_the_order_in_which_they_came() {
         let mut queue = queue(1);
-        (0..3).for_each(|job| queue.push_pending(job).unwrap());
+        (0..3).for_each(|job| queue.push_pending(job, 0).unwrap());
         let order: Vec<_> = std::iter::from_fn(|| queue.pop(MS)).collect();
         assert_eq!(order, [Next::Pending(0), Next::Pending(1), Next::Pending(2)]);
     }
 
     #[test]
+    fn higher_priorities_begin_first() {
+        let mut queue = queue(1);
+        for (job, priority) in [(1, 0), (2, -1), (3, 5), (4, 0), (5, 5), (6, 7)] {
+            queue.push_pending(job, priority).unwrap();
+        }
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop(MS)).collect();
+        assert_eq!(order, [6, 3, 5, 1, 4, 2].map(Next::Pending));
+    }
+
+    #[test]
+    fn parked_runs_count_and_come_back_whatever_the_bound() {
+        let mut queue = queue(1);
+        (0..100).for_each(|_| queue.park());
+        assert_eq!((queue.unfinished(), queue.push_pending(1, 0)), (100, Err(QueueFull)));
+        queue.push_parked(2, 0);
+        queue.forget_parked();
+        assert_eq!((queue.unfinished(), queue.push_pending(1, 0)), (99, Ok(())));
+        assert_eq!(queue.pop(MS), Some(Next::Pending(2)));
+    }
+
+    #[test]
     fn the_queue_is_bounded() {
         let mut queue = queue(1);
-        (0..100).for_each(|job| queue.push_pending(job).unwrap());
-        assert_eq!(queue.push_pending(100), Err(QueueFull));
+        (0..100).for_each(|job| queue.push_pending(job, 0).unwrap());
+        assert_eq!(queue.push_pending(100, 0), Err(QueueFull));
         queue.pop(MS);
-        assert_eq!(queue.push_pending(100), Ok(()));
+        assert_eq!(queue.push_pending(100, 0), Ok(()));
     }
 
     #[test]
     fn live_guests_are_bounded() {
         let mut queue = queue(1);
-        (0..100).for_each(|job| queue.push_pending(job).unwrap());
+        (0..100).for_each(|job| queue.push_pending(job, 0).unwrap());
         assert_eq!(std::iter::from_fn(|| queue.pop(MS)).count(), 50);
         queue.ended();
         assert_eq!(queue.pop(MS), Some(Next::Pending(50)));
@@ -202,7 +279,7 @@ mod tests {
     fn woken_guests_come_first_and_pending_runs_come_too() {
         let mut queue = queue(1);
         (0..16).for_each(|job| queue.push_ready(job));
-        (100..102).for_each(|job| queue.push_pending(job).unwrap());
+        (100..102).for_each(|job| queue.push_pending(job, 0).unwrap());
         let order: Vec<_> = (0..16).filter_map(|_| queue.pop(MS)).collect();
         let pending: Vec<_> = (0..16).filter(|&turn| matches!(order[turn], Next::Pending(_))).collect();
         assert_eq!(pending, [7, 15]);
@@ -233,7 +310,7 @@ mod tests {
             queue.push_preempted(spinner, 10 * MS, TICK, true);
         }
         for short in 100..150 {
-            queue.push_pending(short).unwrap();
+            queue.push_pending(short, 0).unwrap();
             assert_eq!(
                 queue.pop(11 * MS),
                 Some(Next::Pending(short)),
@@ -246,7 +323,7 @@ mod tests {
     #[test]
     fn long_tasks_do_not_all_begin_at_once() {
         let mut queue = Queue::new(Bounds { workers: 2, pending: 100_000, live: 100_000 });
-        (0..10_000).for_each(|job| queue.push_pending(job).unwrap());
+        (0..10_000).for_each(|job| queue.push_pending(job, 0).unwrap());
         let mut now = Duration::ZERO;
         while now < Duration::from_secs(60) {
             let next = queue.pop(now).unwrap();

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread::{self, JoinHandle, ThreadId};
@@ -12,9 +13,13 @@ use std::time::{Duration, Instant};
 
 use hostel_core::RunId;
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::Notify;
 
+use super::gates::{Gates, TagLimit};
 use super::job::{Job, Phase, Polled};
-use super::queue::{Bounds, Next, Queue, QueueFull};
+use super::parking::Parking;
+use super::queue::{Bounds, Next, Queue};
+use crate::options::Tag;
 
 /// Owns the worker threads and the timer runtime. Dropping it ends them.
 pub(crate) struct Runner {
@@ -29,24 +34,30 @@ pub(crate) struct Shared {
     /// Something may have come that an idle worker can do.
     work: Condvar,
     /// The queue may have room.
-    room: Condvar,
-    epoch: Instant,
+    pub(super) room: Condvar,
+    /// What is due next may have changed.
+    pub(super) clock_changed: Notify,
+    pub(super) epoch: Instant,
     timers: Handle,
 }
 
-struct State {
-    queue: Queue<Arc<Job>>,
+pub(super) struct State {
+    pub(super) queue: Queue<Arc<Job>>,
+    pub(super) parking: Parking<Arc<Job>>,
+    pub(super) gates: Gates<Arc<Job>>,
     /// Guests that have begun and not ended, so that they can be stopped.
     live: HashMap<RunId, Arc<Job>>,
-    worker_threads: Vec<ThreadId>,
+    pub(super) worker_threads: Vec<ThreadId>,
     /// Workers that wait for something to do, and how many of them were told that there is something.
     idle_workers: usize,
     called_workers: usize,
     /// Submitters that block until there is room.
-    waiting_for_room: usize,
+    pub(super) waiting_for_room: usize,
     /// Submitters that await room, and those who await that nothing is left.
     wakers: Vec<Waker>,
-    closed: bool,
+    pub(super) closed: bool,
+    /// What would wait for its turn from now on is cancelled instead.
+    pub(super) cancels_pending: bool,
     quit: bool,
 }
 
@@ -60,12 +71,14 @@ pub(crate) enum PushError {
 }
 
 impl Runner {
-    pub(crate) fn start(bounds: Bounds) -> io::Result<Self> {
+    pub(crate) fn start(bounds: Bounds, limits: &HashMap<Tag, TagLimit>) -> io::Result<Self> {
         let runtime =
             Builder::new_multi_thread().worker_threads(1).thread_name("hostel-timer").enable_all().build()?;
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 queue: Queue::new(bounds),
+                parking: Parking::new(),
+                gates: Gates::new(limits),
                 live: HashMap::new(),
                 worker_threads: Vec::new(),
                 idle_workers: 0,
@@ -73,13 +86,17 @@ impl Runner {
                 waiting_for_room: 0,
                 wakers: Vec::new(),
                 closed: false,
+                cancels_pending: false,
                 quit: false,
             }),
             work: Condvar::new(),
             room: Condvar::new(),
+            clock_changed: Notify::new(),
             epoch: Instant::now(),
             timers: runtime.handle().clone(),
         });
+        // It ends with the runtime, which the runner owns.
+        runtime.spawn(Arc::clone(&shared).keep_time());
         // Made before its threads, so that those already started are ended if one cannot start.
         let mut runner = Self { shared, workers: Vec::with_capacity(bounds.workers), runtime: Some(runtime) };
         for number in 0..bounds.workers {
@@ -120,33 +137,6 @@ impl Drop for Runner {
 }
 
 impl Shared {
-    /// Adds a job, or says why not.
-    pub(crate) fn try_push(&self, job: &Arc<Job>) -> Result<(), PushError> {
-        let mut state = self.lock();
-        state.push(job)?;
-        self.call_worker(&mut state);
-        Ok(())
-    }
-
-    /// Adds a job, and blocks while the queue is full; on a worker thread, which must not block, a full queue is an
-    /// error.
-    pub(crate) fn push(&self, job: &Arc<Job>) -> Result<(), PushError> {
-        let mut state = self.lock();
-        loop {
-            match state.push(job) {
-                Err(PushError::Full) if !state.worker_threads.contains(&thread::current().id()) => {
-                    state.waiting_for_room += 1;
-                    state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
-                    state.waiting_for_room -= 1;
-                }
-                pushed => {
-                    self.call_worker(&mut state);
-                    return pushed;
-                }
-            }
-        }
-    }
-
     /// Is done when the queue has room, or accepts no more; someone else may be quicker to use it.
     pub(crate) async fn room(&self) {
         self.until(|state| state.closed || state.queue.has_room()).await;
@@ -169,10 +159,20 @@ impl Shared {
         self.lock().closed
     }
 
-    /// Cancels all jobs that have not begun.
+    /// Cancels all jobs that do not execute, and those that would stop executing to wait for another attempt.
     pub(crate) fn cancel_pending(&self) {
-        let pending = self.lock().queue.drain_pending();
-        for job in pending {
+        let mut state = self.lock();
+        state.cancels_pending = true;
+        let mut jobs = state.queue.drain_pending();
+        for parked in state.parking.drain() {
+            if let Some(ticket) = parked.ticket {
+                state.gates.withdraw(parked.job.run().tags(), ticket);
+            }
+            state.queue.forget_parked();
+            jobs.push(parked.job);
+        }
+        drop(state);
+        for job in jobs {
             job.cancel();
         }
         drop(self.tell(self.lock()));
@@ -197,6 +197,7 @@ impl Shared {
     pub(crate) fn ended(&self, job: &Job) {
         let mut state = self.lock();
         state.ended(job);
+        self.admit(&mut state);
         // One that could not begin for want of room may now.
         self.call_worker(&mut state);
         drop(self.tell(state));
@@ -212,7 +213,7 @@ impl Shared {
         let _timers = self.timers.enter();
         let mut state = self.lock();
         while !state.quit {
-            let now = self.epoch.elapsed();
+            let now = self.now();
             state = match state.queue.pop(now) {
                 Some(next) => self.do_next(state, next, now),
                 None => self.idle(state),
@@ -235,7 +236,10 @@ impl Shared {
         let (Next::Pending(job) | Next::Ready(job) | Next::Preempted(job)) = next;
         let mut state = self.lock();
         match polled {
-            Polled::Ended => state.ended(&job),
+            Polled::Ended => {
+                state.ended(&job);
+                self.admit(&mut state);
+            }
             Polled::GaveWay => self.preempt(&mut state, job, now),
             Polled::Waits | Polled::Gone => {}
         }
@@ -252,7 +256,7 @@ impl Shared {
 
     /// Queues a guest that gave way, and had been polled since `since`.
     fn preempt(&self, state: &mut State, job: Arc<Job>, since: Duration) {
-        let now = self.epoch.elapsed();
+        let now = self.now();
         let first = job.is_first_preemption();
         if job.advance(Phase::PolledAndWoken, Phase::Preempted) {
             state.queue.push_preempted(job, now, now.saturating_sub(since), first);
@@ -260,7 +264,7 @@ impl Shared {
     }
 
     /// Tells those who wait for room or for the end to look again, without the lock, since they may call back.
-    fn tell<'s>(&'s self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+    pub(super) fn tell<'s>(&'s self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
         if state.waiting_for_room > 0 {
             self.room.notify_all();
         }
@@ -274,11 +278,16 @@ impl Shared {
     }
 
     /// Gets an idle worker to look for something to do, if there is one that was not called already.
-    fn call_worker(&self, state: &mut State) {
+    pub(super) fn call_worker(&self, state: &mut State) {
         if state.idle_workers > state.called_workers {
             state.called_workers += 1;
             self.work.notify_one();
         }
+    }
+
+    /// The time since the runner started.
+    pub(super) fn now(&self) -> Duration {
+        self.epoch.elapsed()
     }
 
     async fn until(&self, reached: impl Fn(&State) -> bool) {
@@ -296,22 +305,19 @@ impl Shared {
     }
 
     /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    fn push(&mut self, job: &Arc<Job>) -> Result<(), PushError> {
-        if self.closed {
-            return Err(PushError::Closed);
-        }
-        self.queue.push_pending(Arc::clone(job)).map_err(|QueueFull| PushError::Full)
-    }
-
-    fn ended(&mut self, job: &Job) {
+    /// A job that had begun has no guest any more.
+    pub(super) fn ended(&mut self, job: &Job) {
         if self.live.remove(&job.run().id()).is_some() {
             self.queue.ended();
+            if job.holds_slots.swap(false, Ordering::Relaxed) {
+                self.gates.leave(job.run().tags());
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use futures_executor::block_on;
 use hostel::{Outcome, State, args};
 use hostel_guests::{ARITH, ELEVATOR, SPIN_FOREVER, wat};
 
-use crate::{host, states, task, telling};
+use crate::{host, states, task, telling, until_running};
 
 #[test]
 fn f02_a_pending_run_is_cancelled_at_once() {
@@ -81,11 +81,4 @@ fn many_threads_may_cancel_the_same_run() {
         assert!(cancels.into_iter().all(|cancel| cancel.join().unwrap()));
     });
     assert_eq!(*block_on(future.outcome()), Outcome::Cancelled);
-}
-
-/// Gives the worker its turn until the run has begun.
-fn until_running(future: &hostel::TaskFuture) {
-    while !future.running() {
-        std::thread::yield_now();
-    }
 }

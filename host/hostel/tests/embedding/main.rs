@@ -5,11 +5,18 @@
 
 mod caching;
 mod cancelling;
+mod depending;
+mod hooking;
+mod limiting;
+mod listening;
 mod mapping;
+mod naming;
 mod results;
+mod retrying;
 mod scheduling;
 mod shutting_down;
 mod submitting;
+mod transacting;
 mod waiting;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +40,13 @@ fn task(host: &Host, path: &str, name: &str) -> Task {
 /// The names of the states a run came to.
 fn states(future: &TaskFuture) -> Vec<State> {
     future.history().into_iter().map(|transition| transition.state).collect()
+}
+
+/// Gives the worker its turn until the run has begun.
+fn until_running(future: &TaskFuture) {
+    while !future.running() {
+        std::thread::yield_now();
+    }
 }
 
 /// A task that tells of every line it prints, so that tests wait for events and not for time.

@@ -74,7 +74,7 @@ fn limits_out_of_range_are_refused() {
         add.clone().limits(Limits { memory_bytes: 0, ..Limits::default() }),
     ] {
         let error = task.submit(args![1, 2]).unwrap_err();
-        assert!(matches!(error, SubmitError::Limits(_)), "{error}");
+        assert!(matches!(error, SubmitError::Option(_)), "{error}");
         assert!(error.to_string().contains("expected more than zero and at most"), "{error}");
     }
     // The task it was derived from is as it was.

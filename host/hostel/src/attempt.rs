@@ -1,0 +1,76 @@
+//! The attempts of a run, as its history tells of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostel_core::{Event, LogLine, Outcome, Timestamp};
+use hostel_engine::LogBook;
+
+use crate::run::Transition;
+
+/// One execution of a run, in an instance of its own.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// Counted from 1.
+    pub number: u32,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// When it ended; `None` while it executes.
+    pub ended_at: Option<Timestamp>,
+    /// How it ended; `None` while it executes.
+    pub outcome: Option<Arc<Outcome>>,
+    /// What it has printed and logged.
+    pub log: Vec<LogLine>,
+}
+
+/// What remains of an attempt that was followed by another.
+pub(crate) struct Past {
+    pub(crate) outcome: Arc<Outcome>,
+    pub(crate) log: Arc<LogBook>,
+}
+
+impl Attempt {
+    /// How long it took; `None` while it executes.
+    pub fn duration(&self) -> Option<Duration> {
+        Some(self.ended_at?.since(self.began_at))
+    }
+
+    /// The attempts of a run. Each begins with a [`Event::Started`], and ends with the next event that is no request
+    /// to stop.
+    pub(crate) fn all(
+        history: &[Transition],
+        past: &[Past],
+        outcome: Option<&Arc<Outcome>>,
+        log: Option<&Arc<LogBook>>,
+    ) -> Vec<Self> {
+        let mut attempts: Vec<Self> = Vec::new();
+        for transition in history {
+            match transition.cause {
+                Some(Event::Started) => attempts.push(Self::begun(transition.at, attempts.len())),
+                Some(Event::CancelRequested) | None => {}
+                Some(_) => {
+                    if let Some(attempt) = attempts.last_mut() {
+                        attempt.ended_at.get_or_insert(transition.at);
+                    }
+                }
+            }
+        }
+        let past = past.iter().map(|past| (Some(&past.outcome), Some(&past.log)));
+        for (attempt, (outcome, log)) in attempts.iter_mut().zip(past.chain([(outcome, log)])) {
+            attempt.outcome = outcome.filter(|_| attempt.ended_at.is_some()).cloned();
+            attempt.log = log.map(|log| log.lines()).unwrap_or_default();
+        }
+        attempts
+    }
+
+    fn begun(at: Timestamp, earlier: usize) -> Self {
+        Self {
+            number: u32::try_from(earlier + 1).unwrap_or(u32::MAX),
+            began_at: at,
+            ended_at: None,
+            outcome: None,
+            log: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! What a run is given: values, and other runs' results in the places where values are wanted.
+
+use std::sync::Arc;
+
+use hostel_core::{IntoValue, Name, Outcome, Step, Type, Value, ValueError};
+
+use crate::future::TaskFuture;
+
+/// An input of a run: a value, a future whose result it will be, or a list, tuple, record or option with futures
+/// somewhere inside.
+///
+/// A run with futures among its inputs waits for them, holding no thread. If one of them does not complete, the run
+/// ends `UpstreamFailed` and never starts. Cycles cannot be: a future exists only once its own inputs are given.
+///
+/// ```
+/// use hostel::{Input, TaskFuture, args};
+///
+/// # fn demo(score: &TaskFuture, name: &TaskFuture) {
+/// let _ = args![score, Input::list([name, name])];
+/// let _ = args![Input::record([("name", Input::from(name)), ("rate", Input::value(0.5))])];
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Input(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Value(Value),
+    /// The run's value.
+    Result(TaskFuture),
+    /// How the run ended, as `result<T, string>`.
+    Outcome(TaskFuture),
+    Some(Box<Input>),
+    List(Vec<Input>),
+    Tuple(Vec<Input>),
+    Record(Vec<(Name, Input)>),
+}
+
+/// A run that another one waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Upstream<'a> {
+    pub(crate) future: &'a TaskFuture,
+    /// Whether it has to complete, or just to end.
+    pub(crate) must_complete: bool,
+}
+
+/// Takes how `future` ends as an input of type `result<T, string>`, instead of failing with it: `ok` with its value, or
+/// `err` with what went wrong, in words.
+pub fn allow_failure(future: &TaskFuture) -> Input {
+    Input(Kind::Outcome(future.clone()))
+}
+
+/// What can be an input: any [`IntoValue`], a future, or an [`Input`] with futures inside, such as [`Input::list`].
+pub trait IntoInput {
+    /// Makes the input.
+    fn into_input(self) -> Input;
+}
+
+impl Input {
+    /// A value.
+    pub fn value(value: impl IntoValue) -> Self {
+        Self(Kind::Value(value.into_value()))
+    }
+
+    /// A present option.
+    pub fn some(payload: impl IntoInput) -> Self {
+        Self(Kind::Some(Box::new(payload.into_input())))
+    }
+
+    /// A list of inputs.
+    pub fn list(items: impl IntoIterator<Item: IntoInput>) -> Self {
+        Self(Kind::List(items.into_iter().map(IntoInput::into_input).collect()))
+    }
+
+    /// A tuple of inputs.
+    pub fn tuple(items: impl IntoIterator<Item: IntoInput>) -> Self {
+        Self(Kind::Tuple(items.into_iter().map(IntoInput::into_input).collect()))
+    }
+
+    /// A record of inputs, by the names of its fields.
+    pub fn record<N: Into<Name>>(fields: impl IntoIterator<Item = (N, impl IntoInput)>) -> Self {
+        let fields = fields.into_iter().map(|(name, input)| (name.into(), input.into_input()));
+        Self(Kind::Record(fields.collect()))
+    }
+
+    /// Checks the input against the type it is wanted in, as far as that is possible before the futures in it have
+    /// ended, and puts its values in normal form.
+    pub(crate) fn check(self, ty: &Type) -> Result<Self, ValueError> {
+        match self.0 {
+            Kind::Value(value) => ty.conform(value).map(Self::from),
+            Kind::Result(future) => {
+                ty.may_take(future.task().completed_type())?;
+                Ok(Self(Kind::Result(future)))
+            }
+            Kind::Outcome(future) => {
+                takes_outcome(ty, future.task().completed_type())?;
+                Ok(Self(Kind::Outcome(future)))
+            }
+            nested => {
+                let checked = check_nested(nested, ty).map(Self)?;
+                if checked.has_upstream() {
+                    Ok(checked)
+                } else {
+                    ty.conform(checked.resolve()).map(Self::from)
+                }
+            }
+        }
+    }
+
+    /// Roughly how many bytes of memory the values in it hold; results of runs count when they are there.
+    pub(crate) fn footprint(&self) -> usize {
+        match &self.0 {
+            Kind::Value(value) => value.footprint(),
+            Kind::Result(_) | Kind::Outcome(_) => 0,
+            Kind::Some(payload) => payload.footprint(),
+            Kind::List(items) | Kind::Tuple(items) => items.iter().map(Self::footprint).sum(),
+            Kind::Record(fields) => fields.iter().map(|(_, input)| input.footprint()).sum(),
+        }
+    }
+
+    /// The value itself, if the input is nothing but one.
+    fn into_value(self) -> Value {
+        match self.0 {
+            Kind::Value(value) => value,
+            nested => Self(nested).resolve(),
+        }
+    }
+
+    /// The value, once all futures inside have ended; to be put in normal form. A future that has not completed counts
+    /// as an absent option.
+    pub(crate) fn resolve(&self) -> Value {
+        match &self.0 {
+            Kind::Value(value) => value.clone(),
+            Kind::Result(future) => completed(future.try_outcome().as_deref()).unwrap_or(Value::Option(None)),
+            Kind::Outcome(future) => outcome_value(future),
+            Kind::Some(payload) => Value::Option(Some(Box::new(payload.resolve()))),
+            Kind::List(items) => Value::List(items.iter().map(Self::resolve).collect()),
+            Kind::Tuple(items) => Value::Tuple(items.iter().map(Self::resolve).collect()),
+            Kind::Record(fields) => {
+                Value::Record(fields.iter().map(|(name, input)| (name.clone(), input.resolve())).collect())
+            }
+        }
+    }
+
+    /// Calls `visit` with each future inside.
+    pub(crate) fn each_upstream<'a>(&'a self, visit: &mut impl FnMut(Upstream<'a>)) {
+        match &self.0 {
+            Kind::Value(_) => {}
+            Kind::Result(future) => visit(Upstream { future, must_complete: true }),
+            Kind::Outcome(future) => visit(Upstream { future, must_complete: false }),
+            Kind::Some(payload) => payload.each_upstream(visit),
+            Kind::List(items) | Kind::Tuple(items) => items.iter().for_each(|item| item.each_upstream(visit)),
+            Kind::Record(fields) => fields.iter().for_each(|(_, input)| input.each_upstream(visit)),
+        }
+    }
+
+    fn has_upstream(&self) -> bool {
+        let mut has = false;
+        self.each_upstream(&mut |_| has = true);
+        has
+    }
+}
+
+impl From<Value> for Input {
+    fn from(value: Value) -> Self {
+        Self(Kind::Value(value))
+    }
+}
+
+impl From<&TaskFuture> for Input {
+    fn from(future: &TaskFuture) -> Self {
+        Self(Kind::Result(future.clone()))
+    }
+}
+
+impl<T: IntoValue> IntoInput for T {
+    fn into_input(self) -> Input {
+        Input::value(self)
+    }
+}
+
+impl IntoInput for Input {
+    fn into_input(self) -> Input {
+        self
+    }
+}
+
+impl IntoInput for TaskFuture {
+    fn into_input(self) -> Input {
+        Input(Kind::Result(self))
+    }
+}
+
+impl IntoInput for &TaskFuture {
+    fn into_input(self) -> Input {
+        Input::from(self)
+    }
+}
+
+fn check_nested(nested: Kind, ty: &Type) -> Result<Kind, ValueError> {
+    match (nested, ty) {
+        (Kind::Some(payload), Type::Option(some)) => Ok(Kind::Some(Box::new(payload.check(some)?))),
+        // As with values, the payload stands for an option that is there.
+        (nested, Type::Option(some)) => Ok(Kind::Some(Box::new(Input(check_nested(nested, some)?)))),
+        (Kind::List(items), Type::List(item)) => check_all(items, |_| Some(&**item)).map(Kind::List),
+        (Kind::List(items), Type::FixedList(item, _)) => check_all(items, |_| Some(&**item)).map(Kind::List),
+        (Kind::Tuple(items), Type::Tuple(types)) => {
+            check_all(items, |index| types.get(index)).map(Kind::Tuple)
+        }
+        (Kind::Record(fields), Type::Record(declared)) => {
+            let fields = fields.into_iter().map(|(name, input)| {
+                let field = declared.iter().find(|field| field.name == name);
+                let field = field.ok_or_else(|| unknown_field(&name, ty))?;
+                let input =
+                    input.check(&field.ty).map_err(|error| error.within(Step::Field(name.clone())))?;
+                Ok((name, input))
+            });
+            fields.collect::<Result<_, _>>().map(Kind::Record)
+        }
+        (nested, ty) => Err(ValueError::mismatch(ty, nested.name())),
+    }
+}
+
+fn check_all<'t>(
+    items: Vec<Input>,
+    ty: impl Fn(usize) -> Option<&'t Type>,
+) -> Result<Vec<Input>, ValueError> {
+    let checked = items.into_iter().enumerate().map(|(index, item)| match ty(index) {
+        Some(ty) => item.check(ty).map_err(|error| error.within(Step::Element(index))),
+        // One too many, which is said of the whole when it is put together.
+        None => Ok(item),
+    });
+    checked.collect()
+}
+
+/// What conforming says of a field that the type does not have.
+fn unknown_field(name: &Name, ty: &Type) -> ValueError {
+    let record = Value::Record(vec![(name.clone(), Value::UNIT)]);
+    ty.conform(record).err().unwrap_or_else(|| ValueError::mismatch(ty, "record"))
+}
+
+impl Kind {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Value(_) => "value",
+            Self::Result(_) => "result of a run",
+            Self::Outcome(_) => "outcome of a run",
+            Self::Some(_) => "option",
+            Self::List(_) => "list",
+            Self::Tuple(_) => "tuple",
+            Self::Record(_) => "record",
+        }
+    }
+}
+
+/// Whether an outcome fits a type: `result<T, string>`, where the `T` may be missing if there is no value.
+fn takes_outcome(ty: &Type, completed: &Type) -> Result<(), ValueError> {
+    let Type::Result { ok, err: Some(err) } = ty else {
+        return Err(ValueError::mismatch(ty, "the outcome of a run, which is a result<T, string>"));
+    };
+    if **err != Type::String {
+        return Err(ValueError::mismatch(ty, "the outcome of a run, which is a result<T, string>"));
+    }
+    match ok {
+        Some(ok) => ok.may_take(completed).map_err(|error| error.within(Step::Ok)),
+        None => Ok(()),
+    }
+}
+
+fn completed(outcome: Option<&Outcome>) -> Option<Value> {
+    match outcome {
+        Some(Outcome::Completed(value)) => Some(value.clone()),
+        Some(Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled) | None => None,
+    }
+}
+
+fn outcome_value(future: &TaskFuture) -> Value {
+    let outcome = future.try_outcome();
+    let result = match completed(outcome.as_deref()) {
+        Some(value) if value == Value::UNIT => Ok(None),
+        Some(value) => Ok(Some(Box::new(value))),
+        None => {
+            let text = outcome.map(|outcome| outcome.to_string()).unwrap_or_default();
+            Err(Some(Box::new(Value::String(text))))
+        }
+    };
+    Value::Result(result)
+}
+
+/// The inputs of one run, in the order of its parameters.
+#[derive(Debug)]
+pub(crate) enum Inputs {
+    /// All of them are there, in normal form.
+    Values(Arc<Vec<Value>>),
+    /// Some are results of runs that may not have ended.
+    Awaited(Vec<Input>),
+}
+
+impl Inputs {
+    pub(crate) fn new(inputs: Vec<Input>) -> Self {
+        if inputs.iter().any(Input::has_upstream) {
+            return Self::Awaited(inputs);
+        }
+        Self::Values(Arc::new(inputs.into_iter().map(Input::into_value).collect()))
+    }
+
+    pub(crate) fn none() -> Self {
+        Self::Values(Arc::default())
+    }
+}

@@ -1,0 +1,127 @@
+//! The options of a task, what is wrong with them, and the words they are set with.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostel_core::{
+    CachePolicy, ErrorKind, Failure, Limits, LimitsError, NameTemplate, RetryError, RetryPolicy,
+};
+use hostel_engine::Echo;
+
+use crate::hooks::Hooks;
+use crate::shim::Grants;
+
+/// Decides whether a failed attempt is followed by another one, where the [`RetryPolicy`] allows it.
+pub(crate) type RetryIf = Arc<dyn Fn(&Failure) -> bool + Send + Sync>;
+
+/// A label of a task, by which its runs can be limited and found.
+pub type Tag = Arc<str>;
+
+/// The options of a task.
+#[derive(Clone, Default)]
+pub(crate) struct Options {
+    pub(crate) limits: Limits,
+    pub(crate) run_timeout: Option<Duration>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) retry_if: Option<RetryIf>,
+    pub(crate) cache: CachePolicy,
+    pub(crate) refresh: bool,
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) echo: Option<Echo>,
+    pub(crate) name: Option<Arc<NameTemplate>>,
+    /// Sorted, each once.
+    pub(crate) tags: Arc<[Tag]>,
+    pub(crate) priority: i32,
+    pub(crate) version: Option<Arc<str>>,
+    pub(crate) description: Option<Arc<str>>,
+    pub(crate) hooks: Arc<Hooks>,
+}
+
+/// An option of a task is out of range.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptionError {
+    /// A limit.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
+    /// Something about retries.
+    #[error(transparent)]
+    Retry(#[from] RetryError),
+    /// The time for the whole run.
+    #[error("the run timeout cannot be {timeout:?}: expected more than zero and at most {most:?}")]
+    RunTimeout {
+        /// What it was set to.
+        timeout: Duration,
+        /// The most it can be.
+        most: Duration,
+    },
+    /// A tag.
+    #[error(
+        "the tag {tag:?} cannot be: expected 1 to {MAX_TAG_BYTES} bytes without commas, blanks at the ends and control characters"
+    )]
+    Tag {
+        /// The tag.
+        tag: String,
+    },
+}
+
+impl OptionError {
+    /// Always [`ErrorKind::Invalid`].
+    pub const fn kind(&self) -> ErrorKind {
+        ErrorKind::Invalid
+    }
+}
+
+/// The longest tag.
+const MAX_TAG_BYTES: usize = 100;
+
+impl Options {
+    /// The first option that is out of range.
+    pub(crate) fn check(&self) -> Result<(), OptionError> {
+        self.limits.validate()?;
+        self.retry.validate()?;
+        self.tags.iter().try_for_each(|tag| check_tag(tag))?;
+        let most = Limits::MAX.timeout.unwrap_or(Duration::MAX);
+        match self.run_timeout {
+            Some(timeout) if timeout.is_zero() || timeout > most => {
+                Err(OptionError::RunTimeout { timeout, most })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The tags of a run: the task's, and those of the one submission.
+    pub(crate) fn tags_with(&self, more: Vec<Tag>) -> Arc<[Tag]> {
+        if more.is_empty() { Arc::clone(&self.tags) } else { tags(self.tags.iter().cloned().chain(more)) }
+    }
+}
+
+/// Tags sorted, each once.
+pub(crate) fn tags(tags: impl IntoIterator<Item = impl Into<Tag>>) -> Arc<[Tag]> {
+    let mut tags: Vec<Tag> = tags.into_iter().map(Into::into).collect();
+    tags.sort();
+    tags.dedup();
+    tags.into()
+}
+
+/// Checks what can be a tag.
+pub(crate) fn check_tag(tag: &str) -> Result<(), OptionError> {
+    let fits = (1..=MAX_TAG_BYTES).contains(&tag.len())
+        && tag.trim() == tag
+        && !tag.contains(|character: char| character == ',' || character.is_control());
+    if fits { Ok(()) } else { Err(OptionError::Tag { tag: tag.to_owned() }) }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("limits", &self.limits)
+            .field("run_timeout", &self.run_timeout)
+            .field("retry", &self.retry)
+            .field("cache", &self.cache)
+            .field("tags", &self.tags)
+            .field("priority", &self.priority)
+            .finish_non_exhaustive()
+    }
+}

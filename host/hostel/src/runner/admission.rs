@@ -1,0 +1,206 @@
+//! How runs come into the queue, leave it to wait elsewhere, and come back.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::job::{Job, Phase};
+use super::parking::Parked;
+use super::queue::QueueFull;
+use super::workers::{PushError, Shared, State};
+
+/// Whether a run may begin its next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// It holds a slot of each limit that concerns it.
+    Granted,
+    /// It waits for one.
+    Parked,
+    /// It has ended.
+    Ended,
+}
+
+impl Shared {
+    /// Adds a job, or says why not.
+    pub(crate) fn try_accept(&self, job: &Arc<Job>) -> Result<(), PushError> {
+        let mut state = self.lock();
+        state.accept(job)?;
+        self.call_worker(&mut state);
+        Ok(())
+    }
+
+    /// Adds a job, and blocks while the queue is full; on a worker thread, which must not block, a full queue is an
+    /// error.
+    pub(crate) fn accept(&self, job: &Arc<Job>) -> Result<(), PushError> {
+        let mut state = self.lock();
+        loop {
+            match state.accept(job) {
+                Err(PushError::Full) if !state.worker_threads.contains(&thread::current().id()) => {
+                    state.waiting_for_room += 1;
+                    state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    state.waiting_for_room -= 1;
+                }
+                accepted => {
+                    self.call_worker(&mut state);
+                    return accepted;
+                }
+            }
+        }
+    }
+
+    /// The runs that a job depends on have ended.
+    pub(crate) fn release(&self, job: &Job) {
+        let mut state = self.lock();
+        if let Some(parked) = state.parking.remove(job.run().id()) {
+            state.unpark(parked);
+            self.call_worker(&mut state);
+        }
+    }
+
+    /// A parked job has ended.
+    pub(crate) fn forget(&self, job: &Job) {
+        let mut state = self.lock();
+        let Some(parked) = state.parking.remove(job.run().id()) else { return };
+        if let Some(ticket) = parked.ticket {
+            state.gates.withdraw(job.run().tags(), ticket);
+        }
+        state.queue.forget_parked();
+        drop(self.tell(state));
+    }
+
+    /// Gives a job that a worker has taken up a slot of each limit that concerns it, or has it wait for them, holding
+    /// neither slot nor worker.
+    pub(crate) fn enter(&self, job: &Arc<Job>) -> Entry {
+        let mut state = self.lock();
+        let run = job.run();
+        if job.holds_slots.load(Ordering::Relaxed) || !state.gates.concern(run.tags()) {
+            return Entry::Granted;
+        }
+        let now = self.now();
+        if state.gates.enter(run.tags(), now) {
+            job.holds_slots.store(true, Ordering::Relaxed);
+            return Entry::Granted;
+        }
+        if state.cancels_pending || !run.slot_awaited() {
+            drop(state);
+            run.request_cancel();
+            return Entry::Ended;
+        }
+        let due = run.time_left().map(|left| now.saturating_add(left));
+        let ticket = state.gates.wait(run.tags(), run.task().options().priority, Arc::clone(job));
+        state.park(Parked { job: Arc::clone(job), due, ticket: Some(ticket) });
+        drop(self.tell(state));
+        self.clock_changed.notify_one();
+        Entry::Parked
+    }
+
+    /// Has a job whose attempt failed wait for its next one.
+    pub(crate) fn retry(&self, job: &Arc<Job>, after: Duration) {
+        let mut state = self.lock();
+        if state.cancels_pending || job.run().state().is_terminal() {
+            drop(state);
+            job.run().request_cancel();
+            return self.ended(job);
+        }
+        let due = self.now().saturating_add(after);
+        state.park(Parked { job: Arc::clone(job), due: Some(due), ticket: None });
+        if after.is_zero() {
+            let parked = state.parking.remove(job.run().id());
+            parked.into_iter().for_each(|parked| state.unpark(parked));
+            self.call_worker(&mut state);
+        }
+        self.admit(&mut state);
+        drop(self.tell(state));
+        self.clock_changed.notify_one();
+    }
+
+    /// Wakes what is due, for as long as the runner's runtime lives.
+    pub(crate) async fn keep_time(self: Arc<Self>) {
+        loop {
+            let next = self.lock().next_due(self.now());
+            let changed = self.clock_changed.notified();
+            match next {
+                None => changed.await,
+                Some(at) => {
+                    let at = self.epoch.checked_add(at).map(tokio::time::Instant::from_std);
+                    // A time that no clock can reach is as good as none.
+                    let Some(at) = at else { return };
+                    // Whichever comes first: what is due is looked for in any case.
+                    let _ = tokio::time::timeout_at(at, changed).await;
+                }
+            }
+            self.wake_due();
+        }
+    }
+
+    /// Lets those in who wait at the gates and can pass.
+    pub(super) fn admit(&self, state: &mut State) {
+        if !state.gates.have_waiting() {
+            return;
+        }
+        let now = self.now();
+        while let Some(job) = state.gates.admit(now) {
+            let Some(parked) = state.parking.remove(job.run().id()) else { continue };
+            if job.run().slot_granted() {
+                job.holds_slots.store(true, Ordering::Relaxed);
+                state.unpark(parked);
+                self.call_worker(state);
+            } else {
+                state.gates.leave(job.run().tags());
+                state.queue.forget_parked();
+            }
+        }
+    }
+
+    fn wake_due(&self) {
+        let mut state = self.lock();
+        let now = self.now();
+        while let Some(parked) = state.parking.take_due(now) {
+            if let Some(ticket) = parked.ticket {
+                state.gates.withdraw(parked.job.run().tags(), ticket);
+            }
+            state.unpark(parked);
+            self.call_worker(&mut state);
+        }
+        self.admit(&mut state);
+    }
+}
+
+impl State {
+    /// Takes in a new job: into the queue, or aside if it waits for other runs.
+    fn accept(&mut self, job: &Arc<Job>) -> Result<(), PushError> {
+        if self.closed {
+            return Err(PushError::Closed);
+        }
+        if !job.waits() {
+            let priority = job.run().task().options().priority;
+            return self.queue.push_pending(Arc::clone(job), priority).map_err(|QueueFull| PushError::Full);
+        }
+        if !self.queue.has_room() {
+            return Err(PushError::Full);
+        }
+        self.park(Parked { job: Arc::clone(job), due: None, ticket: None });
+        Ok(())
+    }
+
+    /// Puts a job aside.
+    fn park(&mut self, parked: Parked<Arc<Job>>) {
+        self.ended(&parked.job);
+        parked.job.settle(Phase::Parked);
+        self.queue.park();
+        self.parking.insert(parked.job.run().id(), parked);
+    }
+
+    /// Puts a job that was aside into the queue.
+    fn unpark(&mut self, parked: Parked<Arc<Job>>) {
+        let job = parked.job;
+        job.settle(Phase::Pending);
+        let priority = job.run().task().options().priority;
+        self.queue.push_parked(job, priority);
+    }
+
+    fn next_due(&self, now: Duration) -> Option<Duration> {
+        [self.parking.next_due(), self.gates.next_at(now)].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,455 @@
+//! Transactions: several runs whose results become visible to the cache together, or are undone together.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hostel_core::{CacheKey, ErrorKind, IntoValue, RunId, Value};
+
+use crate::future::TaskFuture;
+use crate::host::Shared;
+use crate::undo::{self, HookFailure};
+
+/// Several runs that are committed or rolled back together.
+///
+/// Runs of tasks that are [`within`](crate::Task::within) it join it when they are submitted. Until it is committed,
+/// their results stand for no other run. When it is rolled back, what has completed is undone in reverse order: the run
+/// becomes `RolledBack`, the task's `on_rollback` hooks are called, and so is the component's own hook, the export
+/// `hostel:task/hooks.on-rollback`. What has not ended is cancelled before.
+///
+/// A transaction that is dropped without having been committed is rolled back, in the background.
+///
+/// ```
+/// use hostel::{Host, args};
+///
+/// # async fn demo(host: &Host, book: &hostel::Task) -> Result<(), Box<dyn std::error::Error>> {
+/// let transaction = host.transaction().begin();
+/// let book = book.clone().within(&transaction);
+/// book.submit(args!["rent", -900])?;
+/// book.submit(args!["landlord", 900])?;
+/// transaction.commit().await?;                 // waits for both; if one fails, the other is rolled back
+/// # Ok(())
+/// # }
+/// ```
+pub struct Transaction(Scope);
+
+/// When the results of a transaction's runs become visible.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CommitMode {
+    /// All together, when the transaction is committed.
+    #[default]
+    Lazy,
+    /// Each as soon as its run has completed; a rollback undoes only what has not.
+    Eager,
+    /// All together, and only by [`Transaction::commit`]: the end of a [`TransactionBuilder::scope`] rolls back.
+    Off,
+}
+
+/// Settings of a [`Transaction`]; made by [`Host::transaction`](crate::Host::transaction).
+pub struct TransactionBuilder {
+    shared: Arc<Shared>,
+    mode: CommitMode,
+    key: Option<String>,
+    parent: Option<Scope>,
+}
+
+/// A transaction is over.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransactionError {
+    /// A run did not complete, so all of them are undone.
+    #[error("the transaction is rolled back, because run {run} did not complete: {cause}")]
+    RolledBack {
+        /// The first run, in the order of submission, that did not complete.
+        run: RunId,
+        /// How it ended.
+        cause: String,
+    },
+    /// It was committed or rolled back before, or the one around it was.
+    #[error("the transaction is over already: it was {how}")]
+    Over {
+        /// `committed` or `rolled back`.
+        how: &'static str,
+    },
+}
+
+impl TransactionError {
+    /// What kind of thing went wrong.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::RolledBack { .. } => ErrorKind::Internal,
+            Self::Over { .. } => ErrorKind::Conflict,
+        }
+    }
+}
+
+/// What was told to a transaction's hooks, as far as it failed. The transaction itself is none the worse.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HookReport {
+    /// The hooks that failed, in the order in which they were called.
+    pub failures: Vec<HookFailure>,
+}
+
+/// Values that those who work on a transaction leave for each other, and for its hooks.
+///
+/// Cheap to clone; all clones are the same.
+#[derive(Clone)]
+pub struct TransactionValues {
+    values: Arc<Mutex<BTreeMap<String, Value>>>,
+    around: Option<Arc<TransactionValues>>,
+}
+
+/// A transaction as its runs know it.
+#[derive(Clone)]
+pub(crate) struct Scope(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    mode: CommitMode,
+    key: Option<CacheKey>,
+    parent: Option<Scope>,
+    values: TransactionValues,
+    state: Mutex<State>,
+}
+
+struct State {
+    stage: Stage,
+    members: Vec<TaskFuture>,
+    /// What a keyed transaction leaves behind.
+    record: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Open,
+    Ending,
+    Committed,
+    RolledBack,
+}
+
+impl TransactionBuilder {
+    pub(crate) fn new(shared: Arc<Shared>, parent: Option<Scope>) -> Self {
+        Self { shared, mode: CommitMode::default(), key: None, parent }
+    }
+
+    /// When results become visible.
+    #[must_use]
+    pub fn mode(mut self, mode: CommitMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Leaves a record under this key when it is committed, by which it can be seen later that it was:
+    /// [`Transaction::is_committed`] is true from the beginning then, and there is nothing left to do.
+    ///
+    /// The record is kept in the cache, so it lasts as long as that does. Two transactions with one key that go on at
+    /// the same time do not know of each other.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Begins the transaction.
+    pub fn begin(self) -> Transaction {
+        let key = self.key.map(|key| CacheKey::of_transaction(&key));
+        let record = key.and_then(|key| self.shared.cache.record(&key));
+        let stage = if record.is_some() { Stage::Committed } else { Stage::Open };
+        let around = self.parent.as_ref().map(|parent| Arc::new(parent.0.values.clone()));
+        Transaction(Scope(Arc::new(Inner {
+            shared: self.shared,
+            mode: self.mode,
+            key,
+            parent: self.parent,
+            values: TransactionValues { values: Arc::default(), around },
+            state: Mutex::new(State { stage, members: Vec::new(), record: record.unwrap_or_default() }),
+        })))
+    }
+
+    /// Begins the transaction, does `work` in it, and ends it: commits if `work` succeeds, rolls back if it fails, and
+    /// in [`CommitMode::Off`] also if it has not committed by itself.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns, or a [`TransactionError`] if a run did not complete.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future rolls back, in the background.
+    pub async fn scope<T, E>(self, work: impl AsyncFnOnce(&Transaction) -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<TransactionError>,
+    {
+        let transaction = self.begin();
+        let done = work(&transaction).await;
+        if !transaction.is_open() {
+            return done;
+        }
+        if done.is_ok() && transaction.0.0.mode != CommitMode::Off {
+            transaction.commit().await?;
+        } else {
+            transaction.rollback().await;
+        }
+        done
+    }
+}
+
+impl Transaction {
+    pub(crate) fn inner(&self) -> &Scope {
+        &self.0
+    }
+
+    /// Begins a transaction inside of this one. When it is committed, its runs join this one, and are committed and
+    /// rolled back with it; only what is eager is committed for good.
+    pub fn nested(&self) -> TransactionBuilder {
+        TransactionBuilder::new(Arc::clone(&self.0.0.shared), Some(self.0.clone()))
+    }
+
+    /// What those who work on the transaction leave for each other.
+    pub fn values(&self) -> &TransactionValues {
+        &self.0.0.values
+    }
+
+    /// Whether it was committed, by this handle, or under its key at any time before.
+    pub fn is_committed(&self) -> bool {
+        self.0.stage() == Stage::Committed
+    }
+
+    /// Whether runs can still join it.
+    pub fn is_open(&self) -> bool {
+        self.0.stage() == Stage::Open
+    }
+
+    /// What to leave under the transaction's key when it is committed; empty otherwise.
+    pub fn set_record(&self, record: impl Into<String>) {
+        self.0.state().record = record.into();
+    }
+
+    /// What was left under the transaction's key, if it was committed.
+    pub fn record(&self) -> Option<String> {
+        self.is_committed().then(|| self.0.state().record.clone())
+    }
+
+    /// Waits for all runs that have joined, and makes their results visible together. If one did not complete, rolls all
+    /// of them back.
+    ///
+    /// With a data directory, all results are there after a crash, or none. Hooks that fail are reported, and undo
+    /// nothing. Called again, it does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`TransactionError`] if it was rolled back, now or before.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future while runs go on leaves the transaction to be rolled back when it is dropped.
+    pub async fn commit(&self) -> Result<HookReport, TransactionError> {
+        if self.is_committed() {
+            return Ok(HookReport::default());
+        }
+        let members = self.0.close()?;
+        for member in &members {
+            member.outcome().await;
+        }
+        let failed = members.iter().find(|member| !is_completed(member));
+        if let Some(failed) = failed {
+            let cause = failed.try_outcome().map(|outcome| outcome.to_string()).unwrap_or_default();
+            let error = TransactionError::RolledBack { run: failed.id(), cause };
+            self.0.undo(members).await;
+            return Err(error);
+        }
+        self.0.commit(members).await
+    }
+
+    /// Cancels what has not ended, and undoes what has completed, in reverse order. Does nothing if the transaction is
+    /// over.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the rest to be rolled back when the transaction is dropped.
+    pub async fn rollback(&self) -> HookReport {
+        match self.0.close() {
+            Ok(members) => self.0.undo(members).await,
+            Err(_over) => HookReport::default(),
+        }
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        let scope = self.0.clone();
+        let members = scope.members();
+        if members.is_empty() || scope.stage() == Stage::Committed {
+            let stage = if scope.stage() == Stage::Committed { Stage::Committed } else { Stage::RolledBack };
+            return scope.end(stage);
+        }
+        scope.state().stage = Stage::Ending;
+        // The runtime is the host's, and ends with it; so do the runs then.
+        self.0.0.shared.runner.timers().spawn(async move { scope.undo(members).await });
+    }
+}
+
+impl Scope {
+    pub(crate) fn is_eager(&self) -> bool {
+        self.0.mode == CommitMode::Eager
+    }
+
+    pub(crate) fn values(&self) -> &TransactionValues {
+        &self.0.values
+    }
+
+    /// Takes a run in.
+    pub(crate) fn join(&self, future: TaskFuture) -> Result<(), TransactionError> {
+        let mut state = self.state();
+        if state.stage != Stage::Open {
+            return Err(over(state.stage));
+        }
+        state.members.push(future.clone());
+        drop(state);
+        if self.is_eager() {
+            let scope = self.clone();
+            let run = future.clone();
+            future.job().run().on_end(Box::new(move || {
+                if is_completed(&run) {
+                    undo::call_commit_hooks(&run, &scope);
+                }
+            }));
+        }
+        Ok(())
+    }
+
+    /// Takes a run that was not accepted out again.
+    pub(crate) fn leave(&self, future: &TaskFuture) {
+        self.state().members.retain(|member| member != future);
+    }
+
+    /// Takes no more runs; those that it has.
+    fn close(&self) -> Result<Vec<TaskFuture>, TransactionError> {
+        let mut state = self.state();
+        if state.stage != Stage::Open {
+            return Err(over(state.stage));
+        }
+        state.stage = Stage::Ending;
+        Ok(state.members.clone())
+    }
+
+    /// Makes visible what has completed, or hands it to the transaction around this one.
+    async fn commit(&self, members: Vec<TaskFuture>) -> Result<HookReport, TransactionError> {
+        if self.is_eager() {
+            self.keep_record(&[]);
+            self.until_told().await;
+            self.end(Stage::Committed);
+            return Ok(HookReport::default());
+        }
+        if let Some(parent) = &self.0.parent {
+            let adopted = parent.adopt(&members);
+            if adopted.is_err() {
+                self.undo(members).await;
+                return adopted.map(|()| HookReport::default());
+            }
+            self.end(Stage::Committed);
+            return Ok(HookReport::default());
+        }
+        self.keep_record(&members);
+        // From here on nothing can be undone any more, whatever becomes of those who are told.
+        self.state().stage = Stage::Committed;
+        let report = undo::committed(&members, self).await;
+        self.end(Stage::Committed);
+        Ok(report)
+    }
+
+    /// Makes results, and the record under the key, visible together.
+    fn keep_record(&self, members: &[TaskFuture]) {
+        let record = self.0.key.map(|key| (key, self.state().record.clone()));
+        self.0.shared.cache.put_together(members, record);
+    }
+
+    /// Takes the runs of a transaction inside of this one.
+    fn adopt(&self, members: &[TaskFuture]) -> Result<(), TransactionError> {
+        let mut state = self.state();
+        if state.stage != Stage::Open {
+            return Err(over(state.stage));
+        }
+        state.members.extend_from_slice(members);
+        Ok(())
+    }
+
+    /// Cancels what has not ended, and undoes what has completed.
+    async fn undo(&self, members: Vec<TaskFuture>) -> HookReport {
+        members.iter().for_each(|member| _ = member.cancel());
+        for member in &members {
+            member.outcome().await;
+        }
+        let report = if self.is_eager() {
+            self.until_told().await;
+            HookReport::default()
+        } else {
+            undo::rolled_back(&members, self).await
+        };
+        self.end(Stage::RolledBack);
+        report
+    }
+
+    /// Waits until the hooks that are due have been called.
+    async fn until_told(&self) {
+        self.0.shared.caller.ask(|| ()).await;
+    }
+
+    /// Comes to its end, and lets go of its runs.
+    fn end(&self, stage: Stage) {
+        let mut state = self.state();
+        state.stage = stage;
+        let members = std::mem::take(&mut state.members);
+        drop(state);
+        let is_handed_on = stage == Stage::Committed && self.0.parent.is_some() && !self.is_eager();
+        if !is_handed_on {
+            members.iter().for_each(|member| member.job().run().release_inputs());
+        }
+    }
+
+    fn members(&self) -> Vec<TaskFuture> {
+        self.state().members.clone()
+    }
+
+    fn stage(&self) -> Stage {
+        self.state().stage
+    }
+
+    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TransactionValues {
+    /// Leaves a value under a name.
+    pub fn set(&self, name: impl Into<String>, value: impl IntoValue) {
+        self.lock().insert(name.into(), value.into_value());
+    }
+
+    /// The value under a name, in this transaction or those around it.
+    pub fn get(&self, name: &str) -> Option<Value> {
+        let value = self.lock().get(name).cloned();
+        value.or_else(|| self.around.as_ref()?.get(name))
+    }
+
+    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Value>> {
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").field("is_open", &self.is_open()).finish_non_exhaustive()
+    }
+}
+
+fn over(stage: Stage) -> TransactionError {
+    let how = if stage == Stage::Committed { "committed" } else { "rolled back" };
+    TransactionError::Over { how }
+}
+
+fn is_completed(future: &TaskFuture) -> bool {
+    future.try_outcome().is_some_and(|outcome| outcome.is_completed())
+}

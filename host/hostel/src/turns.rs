@@ -1,0 +1,93 @@
+//! Calls made one after the other instead of one inside the other.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+use crate::hooks::call_safely;
+use crate::run::Callback;
+
+thread_local! {
+    /// The calls that wait on this thread; `None` while none is being made.
+    static WAITING: RefCell<Option<VecDeque<Callback>>> = const { RefCell::new(None) };
+}
+
+/// Makes the calls, in their order. A call that leads to others has them made after it, not inside of it: so a chain of
+/// a hundred thousand runs, each ended by the one before, needs no more stack than one.
+pub(crate) fn take(calls: impl IntoIterator<Item = Callback>) {
+    let is_first = WAITING.with_borrow_mut(|waiting| match waiting {
+        Some(waiting) => {
+            waiting.extend(calls);
+            false
+        }
+        None => {
+            *waiting = Some(calls.into_iter().collect());
+            true
+        }
+    });
+    if !is_first {
+        return;
+    }
+    while let Some(call) = WAITING.with_borrow_mut(next) {
+        call_safely(call);
+    }
+}
+
+/// Asks code of the program's something; a panic in it is logged, and no answer.
+pub(crate) fn ask<T>(question: impl FnOnce() -> T) -> Option<T> {
+    let mut answer = None;
+    call_safely(|| answer = Some(question()));
+    answer
+}
+
+/// The next call; nobody is making any when there is none.
+fn next(waiting: &mut Option<VecDeque<Callback>>) -> Option<Callback> {
+    let call = waiting.as_mut().and_then(VecDeque::pop_front);
+    if call.is_none() {
+        *waiting = None;
+    }
+    call
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[test]
+    fn calls_are_made_in_order_and_never_nested() {
+        let made = Arc::new(Mutex::new(Vec::new()));
+        let note = |text: &'static str| {
+            let made = Arc::clone(&made);
+            move || made.lock().unwrap().push(text)
+        };
+        let (begin, end, inner, last) = (note("begin"), note("end"), note("inner"), note("last"));
+        let first: Callback = Box::new(move || {
+            begin();
+            take([Box::new(inner) as Callback]);
+            end();
+        });
+        take([first, Box::new(last)]);
+        assert_eq!(*made.lock().unwrap(), ["begin", "end", "last", "inner"]);
+    }
+
+    #[test]
+    fn a_chain_needs_no_stack() {
+        fn link(left: u32) -> Callback {
+            Box::new(move || {
+                if left > 0 {
+                    take([link(left - 1)]);
+                }
+            })
+        }
+        take([link(1_000_000)]);
+    }
+
+    #[test]
+    fn a_panic_is_no_answer_and_stops_nothing() {
+        assert_eq!(ask(|| -> u32 { panic!("as expected") }), None);
+        let panics: Callback = Box::new(|| assert_eq!(1, 2, "as expected"));
+        take([panics]);
+        assert_eq!(ask(|| 7), Some(7));
+    }
+}

@@ -1,0 +1,122 @@
+//! Who is told that a transaction was committed or rolled back: hooks of the task, and of the guest itself.
+
+use hostel_core::{Name, Outcome, RunId, State, Value};
+
+use crate::shim::Hook;
+
+use crate::future::TaskFuture;
+use crate::hooks::TransactionHook;
+use crate::transaction::{HookReport, Scope};
+use crate::turns;
+
+/// A hook that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the hook {hook} of run {run} failed: {cause}")]
+pub struct HookFailure {
+    /// The run that it was told of.
+    pub run: RunId,
+    /// `on_commit`, `on_rollback`, `on-commit` or `on-rollback`; those with a dash are the guest's own.
+    pub hook: &'static str,
+    /// What went wrong.
+    pub cause: String,
+}
+
+/// Tells of runs that were committed, in their order.
+pub(crate) async fn committed(members: &[TaskFuture], scope: &Scope) -> HookReport {
+    let mut report = HookReport::default();
+    for member in members {
+        let hooks = &member.task().options().hooks.on_commit;
+        report.failures.extend(call_hooks(member, scope, hooks, "on_commit").await);
+        report.failures.extend(call_guest(member, Hook::OnCommit, "on-commit").await);
+    }
+    report
+}
+
+/// Undoes runs in reverse order, and tells of them. Those that took another run's value have nothing to undo.
+pub(crate) async fn rolled_back(members: &[TaskFuture], scope: &Scope) -> HookReport {
+    let mut report = HookReport::default();
+    for member in members.iter().rev().filter(|member| member.state() == State::Completed) {
+        if !member.job().run().rolled_back() {
+            continue;
+        }
+        let hooks = &member.task().options().hooks.on_rollback;
+        report.failures.extend(call_hooks(member, scope, hooks, "on_rollback").await);
+        report.failures.extend(call_guest(member, Hook::OnRollback, "on-rollback").await);
+    }
+    report
+}
+
+/// Tells of a run that was committed as soon as it completed; nobody waits for it.
+pub(crate) fn call_commit_hooks(member: &TaskFuture, scope: &Scope) {
+    let caller = &member.task().shared().caller;
+    for hook in &member.task().options().hooks.on_commit {
+        let (hook, member, values) = (hook.clone(), member.clone(), scope.values().clone());
+        caller.call(Box::new(move || hook(&member, &values)));
+    }
+    if let Some(call) = guest_call(member, Hook::OnCommit) {
+        call.inspect_err(|cause| tracing::warn!("{}", failure(member, "on-commit", cause))).ok();
+    }
+}
+
+async fn call_hooks(
+    member: &TaskFuture,
+    scope: &Scope,
+    hooks: &[TransactionHook],
+    name: &'static str,
+) -> Vec<HookFailure> {
+    let mut failures = Vec::new();
+    for hook in hooks {
+        let (hook, run, values) = (hook.clone(), member.clone(), scope.values().clone());
+        let call = move || turns::ask(|| hook(&run, &values)).is_some();
+        if member.task().shared().caller.ask(call).await != Some(true) {
+            failures.push(failure(member, name, "it panicked"));
+        }
+    }
+    failures
+}
+
+/// Runs the guest's own hook, if it exports one, and waits for it.
+async fn call_guest(member: &TaskFuture, hook: Hook, name: &'static str) -> Option<HookFailure> {
+    let failed = match guest_call(member, hook)? {
+        Ok(run) => match &*run.outcome().await {
+            Outcome::Completed(_) => return None,
+            ended => failure(member, name, &ended.to_string()),
+        },
+        Err(cause) => failure(member, name, &cause),
+    };
+    tracing::warn!("{failed}");
+    Some(failed)
+}
+
+/// Submits a run of the guest's own hook, with the limits of the run that it is told of.
+fn guest_call(member: &TaskFuture, hook: Hook) -> Option<Result<TaskFuture, String>> {
+    let task = member.task().hook(hook)?;
+    let run = told(member)?;
+    Some(task.submit(crate::Args::from(vec![run])).map_err(|error| error.to_string()))
+}
+
+/// What the guest is told: its `committed-run`.
+fn told(member: &TaskFuture) -> Option<Value> {
+    let outcome = member.try_outcome()?;
+    let Outcome::Completed(value) = &*outcome else { return None };
+    let signature = member.task().signature();
+    let inputs = member.job().run().inputs()?;
+    let inputs = signature
+        .params
+        .iter()
+        .zip(inputs.iter())
+        .map(|(param, input)| (param.name.to_string(), input.to_json(&param.ty)));
+    let inputs = serde_json::Value::Object(inputs.collect());
+    let text = |text: String| Value::String(text);
+    let fields = [
+        ("run-id", member.id().to_string()),
+        ("task-key", member.task().key().to_string()),
+        ("inputs", inputs.to_string()),
+        ("value", value.to_json(member.task().completed_type()).to_string()),
+    ];
+    Some(Value::Record(fields.map(|(name, value)| (Name::from(name), text(value))).into()))
+}
+
+fn failure(member: &TaskFuture, hook: &'static str, cause: &str) -> HookFailure {
+    HookFailure { run: member.id(), hook, cause: cause.to_owned() }
+}

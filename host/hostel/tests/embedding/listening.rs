@@ -1,0 +1,85 @@
+//! The stream of events of a host.
+
+use std::sync::Arc;
+
+use futures_executor::block_on;
+use hostel::{EventKind, Events, LogStream, Missed, RunEvent, State, args, each, outcomes};
+use hostel_guests::{ARITH, BATCH, ELEVATOR};
+
+use crate::{host, task};
+
+/// The events up to the end of `runs` runs.
+fn until_ended(events: &mut Events, runs: usize) -> Vec<RunEvent> {
+    let mut seen = Vec::new();
+    let mut ended = 0;
+    while ended < runs {
+        let event = block_on(events.next()).unwrap().unwrap();
+        ended += usize::from(matches!(event.kind, EventKind::State(to) if to.state.is_terminal()));
+        seen.push(event);
+    }
+    seen
+}
+
+#[test]
+fn every_transition_and_every_line_is_told_in_order() {
+    let host = host(1);
+    let mut events = host.events();
+    let run = task(&host, ELEVATOR, "explain-tasks").submit(args![]).unwrap();
+    let told: Vec<_> = until_ended(&mut events, 1)
+        .into_iter()
+        .map(|event| {
+            assert_eq!((event.run, &event.name), (run.id(), &run.name()));
+            match event.kind {
+                EventKind::State(to) => to.state.to_string(),
+                EventKind::Log(line) if line.stream == LogStream::Stdout => line.text,
+                other => format!("{other:?}"),
+            }
+        })
+        .collect();
+    assert_eq!(
+        told,
+        ["Pending", "Running", "run any code here!", "but maybe just a little bit", "Completed"]
+    );
+}
+
+#[test]
+fn retries_are_told_with_the_time_they_are_due() {
+    let host = host(1);
+    let mut events = host.events();
+    let task = task(&host, BATCH, "process-data").retries(1);
+    task.submit(args![-1]).unwrap();
+    let states: Vec<_> = until_ended(&mut events, 1)
+        .into_iter()
+        .filter_map(|event| match event.kind {
+            EventKind::State(to) => Some((to.state, to.cause)),
+            _ => None,
+        })
+        .collect();
+    let names: Vec<_> = states.iter().map(|(state, _)| *state).collect();
+    assert_eq!(names, [State::Pending, State::Running, State::AwaitingRetry, State::Retrying, State::Failed]);
+    assert!(matches!(states[2].1, Some(hostel::Event::RetryPlanned { .. })));
+}
+
+#[test]
+fn a_slow_listener_is_told_how_much_it_missed_and_holds_nobody_up() {
+    let host = host(2);
+    let mut slow = host.events();
+    let runs = task(&host, ARITH, "add").map(args![each(0..10_000i64), 1]).unwrap();
+    block_on(outcomes(&runs));
+    // Three states a run, of which the last are kept.
+    let missed = 30_000 - Events::CAPACITY as u64;
+    assert_eq!(block_on(slow.next()), Some(Err(Missed { events: missed })));
+    assert!(matches!(block_on(slow.next()), Some(Ok(_))));
+}
+
+#[test]
+fn the_stream_ends_with_the_host() {
+    let host = host(1);
+    let mut events = host.events();
+    let run = task(&host, ARITH, "add").submit(args![1, 1]).unwrap();
+    block_on(run.outcome());
+    let name = Arc::clone(&until_ended(&mut events, 1)[0].name);
+    assert!(name.starts_with("add-"), "{name}");
+    drop((run, host));
+    assert_eq!(block_on(events.next()), None);
+}
