@@ -9,6 +9,7 @@ use wasmtime::component::{ComponentExportIndex, InstancePre};
 use crate::engine::{Engine, Runtime};
 use crate::function::Function;
 use crate::guest::Guest;
+use crate::hook::{self, Hook};
 use crate::import::{Capability, Import};
 use crate::load::one_line;
 use crate::types;
@@ -34,6 +35,8 @@ pub struct Export {
     pub path: ExportPath,
     /// Its signature, or why it is not callable as a task.
     pub callable: Result<Signature, String>,
+    /// The hook that it is: the host calls it, and as a task it is not callable.
+    pub hook: Option<Hook>,
     pub(crate) style: Style,
     pub(crate) index: ComponentExportIndex,
 }
@@ -129,7 +132,7 @@ impl Component {
         self.0.size_bytes
     }
 
-    /// Every function the component exports, callable or not, in declared order.
+    /// Every function the component exports, callable or not, in declared order; hooks are among them.
     pub fn exports(&self) -> &[Export] {
         &self.0.exports
     }
@@ -159,13 +162,23 @@ impl Component {
         Function::new(self, export)
     }
 
-    /// Exact names win over short ones.
+    /// The function that is this hook, if the component exports it, with the hook's signature, and can be run here. Its
+    /// argument is a [`CommittedRun`](crate::CommittedRun).
+    pub fn hook(&self, hook: Hook) -> Option<Function> {
+        let export = self.0.exports.iter().find(|export| export.hook == Some(hook))?;
+        Function::with_signature(self, export, hook.signature()).ok()
+    }
+
+    /// Exact names win over short ones, and tasks over hooks.
     fn named(&self, name: &str) -> Result<&Export, FindError> {
         let exports = &self.0.exports;
         if let Some(exact) = exports.iter().find(|export| export.path.to_string() == name) {
             return Ok(exact);
         }
-        let meant: Vec<_> = exports.iter().filter(|export| export.path.is_meant_by(name)).collect();
+        let mut meant: Vec<_> = exports.iter().filter(|export| export.path.is_meant_by(name)).collect();
+        if meant.len() > 1 {
+            meant.retain(|export| export.hook.is_none());
+        }
         match meant.as_slice() {
             [only] => Ok(only),
             [] => Err(FindError::NotFound { name: name.to_owned(), candidates: self.candidates() }),
@@ -239,11 +252,23 @@ fn export(
         Style::Program => Ok(program_signature()),
         Style::Function => types::signature(function).map_err(types::Unwritable::reason),
     };
-    let callable = callable.and_then(|signature| match is_toolchain_setup(&path, &signature) {
-        true => Err("it is the set-up function of the toolchain that made the component".to_owned()),
-        false => Ok(signature),
+    let hook = callable.as_ref().ok().and_then(|signature| Hook::of(&path, signature));
+    let callable = callable.and_then(|signature| match why_no_task(&path, &signature) {
+        Some(reason) => Err(reason.to_owned()),
+        None => Ok(signature),
     });
-    Some(Export { path, callable, style, index })
+    Some(Export { path, callable, hook, style, index })
+}
+
+/// Why a function that could be called is not meant to be called as a task.
+fn why_no_task(path: &ExportPath, signature: &Signature) -> Option<&'static str> {
+    if is_toolchain_setup(path, signature) {
+        return Some("it is the set-up function of the toolchain that made the component");
+    }
+    if Hook::of(path, signature).is_some() {
+        return Some("it is a hook, which the host calls");
+    }
+    hook::is_in_interface(path).then_some("it stands among the hooks, and is none that this host knows")
 }
 
 fn is_program(path: &ExportPath) -> bool {

@@ -30,6 +30,15 @@ impl Function {
             reason: reason.clone(),
         };
         let signature = export.callable.as_ref().map_err(not_callable)?.clone();
+        Self::with_signature(component, export, signature)
+    }
+
+    /// Takes an export that is to be called by this signature, whether or not it is a task.
+    pub(crate) fn with_signature(
+        component: &Component,
+        export: &Export,
+        signature: Signature,
+    ) -> Result<Self, FindError> {
         let pre = component.instance_pre()?.clone();
         let key = TaskKey { component: component.digest(), export: export.path.clone() };
         let Export { style, index, .. } = *export;

@@ -19,6 +19,7 @@
 //! - [`Component`]: validated, compiled, linked; cheap to clone. Compiling takes tens of milliseconds for a small
 //!   component and seconds for one with an interpreter inside; with a compile cache that is paid once a machine.
 //! - [`Function`]: one export with its signature; [`Function::attempt`] runs it once.
+//! - [`Hook`]: a function that a component exports for the host to call, and that is no task.
 //!
 //! This is the only crate that names wasmtime. It never retries, caches results or queues: that is decided above.
 
@@ -31,6 +32,7 @@ mod engine;
 mod failure;
 mod function;
 mod guest;
+mod hook;
 mod import;
 mod load;
 mod log;
@@ -44,6 +46,7 @@ pub use attempt::*;
 pub use component::*;
 pub use engine::*;
 pub use function::*;
+pub use hook::{CommittedRun, Hook};
 pub use import::*;
 pub use load::*;
 pub use log::*;

@@ -92,5 +92,5 @@ pub use wait::*;
 
 pub use hostel_core::*;
 pub use hostel_engine::{
-    Capability, Echo, EngineError, Export, FindError, Import, LoadError, MAX_COMPONENT_BYTES,
+    Capability, Echo, EngineError, Export, FindError, Hook, Import, LoadError, MAX_COMPONENT_BYTES,
 };

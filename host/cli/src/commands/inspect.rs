@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use hostel::{Capability, Component, Export, ExportPath, Import, Signature, bytes_text};
+use hostel::{Capability, Component, Export, ExportPath, Hook, Import, Signature, bytes_text};
 use serde::Serialize;
 
 use crate::arguments::short_name;
@@ -75,6 +75,8 @@ struct Sheet {
     runnable: bool,
     not_runnable_because: Option<String>,
     tasks: Vec<TaskEntry>,
+    /// What the host calls, and nobody runs as a task.
+    hooks: Vec<&'static str>,
     not_callable: Vec<NotCallable>,
     capabilities: Vec<&'static str>,
     imports: Vec<ImportEntry>,
@@ -121,7 +123,7 @@ impl Sheet {
         let paths: Vec<&ExportPath> = exports.iter().map(|export| &export.path).collect();
         let mut tasks = Vec::new();
         let mut not_callable = Vec::new();
-        for Export { path, callable, .. } in exports {
+        for Export { path, callable, .. } in exports.iter().filter(|export| export.hook.is_none()) {
             match callable {
                 Ok(signature) => {
                     let name = short_name(path, paths.iter().copied());
@@ -139,6 +141,7 @@ impl Sheet {
             runnable: component.missing().is_none(),
             not_runnable_because: component.missing().map(str::to_owned),
             tasks,
+            hooks: exports.iter().filter_map(|export| export.hook).map(Hook::name).collect(),
             not_callable,
             capabilities: asked.into_iter().map(Capability::name).collect(),
             imports: component.imports().iter().map(ImportEntry::new).collect(),
@@ -157,6 +160,10 @@ impl Sheet {
         }
         lines.push(String::new());
         lines.extend(self.tasks_text(paint));
+        if !self.hooks.is_empty() {
+            let hooks = self.hooks.join(", ");
+            lines.extend([String::new(), format!("{}: {hooks}; the host calls them", paint.bold("Hooks"))]);
+        }
         if !self.not_callable.is_empty() {
             lines.extend([String::new(), paint.bold("Not callable as tasks")]);
             let entries = self.not_callable.iter();

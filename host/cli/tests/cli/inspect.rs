@@ -13,6 +13,7 @@ fn inspecting() {
         "no-exports.wat",
         "unknown-import.wat",
         "sleeper.wat",
+        "wrong-hooks.wat",
     ];
     let lines = lines.map(|file| format!("inspect {file}"));
     check!("inspect", place.session(&lines.each_ref().map(String::as_str)));
@@ -51,6 +52,18 @@ fn every_guest_can_be_inspected_and_every_name_it_shows_can_be_run() {
             );
         }
     }
+}
+
+#[test]
+fn hooks_are_shown_apart_from_tasks() {
+    let place = Place::new();
+    let text = place.run("inspect ledger.wasm").stdout;
+    let tasks = "Tasks\n  ledger.wasm#book(account: string, amount: s64) -> string\n\nHooks: on-commit, on-rollback; ";
+    assert!(text.contains(tasks) && !text.contains("Not callable"), "{text}");
+    let ran = place.run("inspect ledger.wasm --output json");
+    let sheet: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(sheet["hooks"], serde_json::json!(["on-commit", "on-rollback"]));
+    assert_eq!(sheet["not_callable"], serde_json::json!([]));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod compile_cache;
 mod context;
+mod hooks;
 mod inspecting;
 mod limits;
 mod loading;
