@@ -8,7 +8,7 @@ use hostel_core::{
     CacheKey, CachePolicy, Failure, Limits, NameTemplate, Param, RetryDelay, RetryOn, RetryPolicy, RunId,
     Signature, State, TaskKey, TemplateError, Type, Value, bytes_text,
 };
-use hostel_engine::{Capability, Echo, Function};
+use hostel_engine::{Capability, Echo, Function, Hook};
 use uuid::Uuid;
 
 use crate::args::{Args, Call};
@@ -20,7 +20,7 @@ use crate::inputs::{Input, Inputs, Upstream};
 use crate::options::{self, Options, Tag};
 use crate::run::{Run, Submission};
 use crate::runner::{Job, PushError};
-use crate::shim::{CompExt, Grants, Hook};
+use crate::shim::Grants;
 use crate::stream::MapStream;
 use crate::transaction::{Scope, Transaction, TransactionValues};
 

@@ -1,9 +1,9 @@
 //! Who is told that a transaction was committed or rolled back: hooks of the task, and of the guest itself.
 
-use hostel_core::{Name, Outcome, RunId, State, Value};
+use hostel_core::{Outcome, RunId, State};
+use hostel_engine::{CommittedRun, Hook};
 
-use crate::shim::Hook;
-
+use crate::args::Args;
 use crate::future::TaskFuture;
 use crate::hooks::TransactionHook;
 use crate::transaction::{HookReport, Scope};
@@ -92,11 +92,11 @@ async fn call_guest(member: &TaskFuture, hook: Hook, name: &'static str) -> Opti
 fn guest_call(member: &TaskFuture, hook: Hook) -> Option<Result<TaskFuture, String>> {
     let task = member.task().hook(hook)?;
     let run = told(member)?;
-    Some(task.submit(crate::Args::from(vec![run])).map_err(|error| error.to_string()))
+    Some(task.submit(Args::from(vec![run.into()])).map_err(|error| error.to_string()))
 }
 
-/// What the guest is told: its `committed-run`.
-fn told(member: &TaskFuture) -> Option<Value> {
+/// What the guest is told.
+fn told(member: &TaskFuture) -> Option<CommittedRun> {
     let outcome = member.try_outcome()?;
     let Outcome::Completed(value) = &*outcome else { return None };
     let signature = member.task().signature();
@@ -107,14 +107,12 @@ fn told(member: &TaskFuture) -> Option<Value> {
         .zip(inputs.iter())
         .map(|(param, input)| (param.name.to_string(), input.to_json(&param.ty)));
     let inputs = serde_json::Value::Object(inputs.collect());
-    let text = |text: String| Value::String(text);
-    let fields = [
-        ("run-id", member.id().to_string()),
-        ("task-key", member.task().key().to_string()),
-        ("inputs", inputs.to_string()),
-        ("value", value.to_json(member.task().completed_type()).to_string()),
-    ];
-    Some(Value::Record(fields.map(|(name, value)| (Name::from(name), text(value))).into()))
+    Some(CommittedRun {
+        run: member.id(),
+        task: member.task().key().clone(),
+        inputs: inputs.to_string(),
+        value: value.to_json(member.task().completed_type()).to_string(),
+    })
 }
 
 fn failure(member: &TaskFuture, hook: &'static str, cause: &str) -> HookFailure {

@@ -7,10 +7,10 @@ use hostel::{
     CachePolicy, CommitMode, FromValue, Host, State, SubmitError, Task, TaskFuture, Transaction,
     TransactionError, Value, args, each,
 };
-use hostel_guests::{ARITH, BATCH, wat};
+use hostel_guests::{ARITH, BATCH, LEDGER, wat};
 use tempfile::TempDir;
 
-use crate::{build, host, states, task, until_running};
+use crate::{Printed, build, host, states, task, until_running};
 
 type Told = Arc<Mutex<Vec<String>>>;
 
@@ -256,6 +256,40 @@ fn x10_values_are_seen_by_hooks_and_by_transactions_inside() {
     block_on(inner.rollback());
     block_on(outer.rollback());
     assert_eq!(take(&seen), [r#"Some("b.txt")"#, r#"Some("a.txt")"#]);
+}
+
+#[test]
+fn a_guest_hears_of_commit_and_rollback_in_an_instance_of_its_own() {
+    let host = host(1);
+    let printed = Printed::default();
+    let book = task(&host, LEDGER, "book").log_prints(printed.echo());
+    let told = || {
+        let lines = printed.lines();
+        lines.into_iter().filter(|line| !line.starts_with("booking")).collect::<Vec<_>>()
+    };
+    let committed = host.transaction().begin();
+    let rent = book.clone().within(&committed).submit(args!["rent", -900]).unwrap();
+    assert!(block_on(committed.commit()).unwrap().failures.is_empty());
+    let key = rent.task().key();
+    let line = |verb: &str, run: &TaskFuture, inputs: &str, value: &str| {
+        format!("{verb} run {} of {key}: {inputs} gave {value:?}", run.id())
+    };
+    assert_eq!(told(), [line("committed", &rent, r#"{"account":"rent","amount":-900}"#, "rent: -900")]);
+
+    let undone = host.transaction().begin();
+    let closed = book.clone().within(&undone).submit(args!["closed", 5]).unwrap();
+    let open = book.within(&undone).submit(args!["open", -5]).unwrap();
+    block_on(closed.outcome());
+    block_on(open.outcome());
+    let report = block_on(undone.rollback());
+    let expected = [
+        line("undoing", &open, r#"{"account":"open","amount":-5}"#, "open: -5"),
+        line("undoing", &closed, r#"{"account":"closed","amount":5}"#, "closed: 5"),
+    ];
+    assert_eq!(told()[1..], expected);
+    let [failure] = &*report.failures else { panic!("{report:?}") };
+    assert_eq!((failure.run, failure.hook), (closed.id(), "on-rollback"));
+    assert_eq!(failure.cause, r#"returned the error "the account is closed""#);
 }
 
 #[test]
