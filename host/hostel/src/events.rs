@@ -1,7 +1,6 @@
 //! What happens to the runs of a host, as a stream that anyone may listen to.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use futures_core::Stream;
 use hostel_core::{LogLine, Progress, RunId, TaskKey, Timestamp};
@@ -51,12 +50,9 @@ pub struct Missed {
 /// told how many it has missed. Runs are never held up by a listener.
 pub struct Events(broadcast::Receiver<RunEvent>);
 
-/// Where events come together.
-pub(crate) struct EventHub {
-    sender: broadcast::Sender<RunEvent>,
-    /// Nobody has to look after lines that are printed before anyone has ever listened.
-    asked_for: AtomicBool,
-}
+/// Where events come together: nowhere, until someone listens for the first time.
+#[derive(Default)]
+pub(crate) struct EventHub(OnceLock<broadcast::Sender<RunEvent>>);
 
 impl Events {
     /// How many events wait for a listener before it misses the oldest.
@@ -89,27 +85,25 @@ impl Events {
 }
 
 impl EventHub {
-    pub(crate) fn new() -> Self {
-        Self { sender: broadcast::Sender::new(Events::CAPACITY), asked_for: AtomicBool::new(false) }
-    }
-
     pub(crate) fn listen(&self) -> Events {
-        self.asked_for.store(true, Ordering::Relaxed);
-        Events(self.sender.subscribe())
+        let sender = self.0.get_or_init(|| broadcast::Sender::new(Events::CAPACITY));
+        Events(sender.subscribe())
     }
 
     /// Whether anyone has ever listened.
     pub(crate) fn were_asked_for(&self) -> bool {
-        self.asked_for.load(Ordering::Relaxed)
+        self.0.get().is_some()
     }
 
     /// Whether anyone listens now.
     pub(crate) fn are_heard(&self) -> bool {
-        self.were_asked_for() && self.sender.receiver_count() > 0
+        self.0.get().is_some_and(|sender| sender.receiver_count() > 0)
     }
 
     pub(crate) fn publish(&self, event: RunEvent) {
-        // Fails only if the last listener has just gone.
-        let _ = self.sender.send(event);
+        if let Some(sender) = self.0.get() {
+            // Fails only if the last listener has just gone.
+            let _ = sender.send(event);
+        }
     }
 }

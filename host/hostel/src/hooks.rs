@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
 
 use hostel_core::{State, StateType};
@@ -14,7 +15,7 @@ use crate::runner::panic_text;
 use crate::transaction::TransactionValues;
 use crate::turns;
 
-/// How many calls may wait behind one that blocks, before the runs wait too.
+/// How many calls may wait behind one that blocks, before no more runs are taken in.
 const MAX_WAITING: usize = 100_000;
 
 /// Is told of a run that has come to a state.
@@ -55,13 +56,20 @@ pub(crate) type Call = Box<dyn FnOnce() + Send>;
 /// Calls hooks and callbacks, one after the other, on one thread.
 ///
 /// So a hook that blocks holds up the hooks after it, and no worker; and a hook may wait for other runs, with one
-/// worker too. Only when [`MAX_WAITING`] calls wait do the runs that would add to them wait as well.
+/// worker too. While [`MAX_WAITING`] calls wait, no more runs are taken in, so that those of the runs that are there
+/// are all that can still come.
 pub(crate) struct Caller(Arc<Shared>);
+
+/// How much a [`Caller`] has to do.
+pub(crate) struct Backlog(Arc<Shared>);
 
 struct Shared {
     state: Mutex<Waiting>,
     changed: Condvar,
-    thread: Mutex<Option<ThreadId>>,
+    /// How many calls wait.
+    length: AtomicUsize,
+    thread: OnceLock<ThreadId>,
+    when_there_is_room: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 #[derive(Default)]
@@ -74,30 +82,39 @@ struct Waiting {
 impl Caller {
     /// Starts the thread.
     pub(crate) fn start() -> io::Result<Self> {
-        let shared =
-            Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), thread: Mutex::new(None) });
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            length: AtomicUsize::new(0),
+            thread: OnceLock::new(),
+            when_there_is_room: OnceLock::new(),
+        });
         let of_thread = Arc::clone(&shared);
-        let thread = thread::Builder::new()
-            .name("hostel-hooks".to_owned())
-            .spawn(move || of_thread.call_until_ended())?;
-        *shared.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread.thread().id());
+        let call = move || of_thread.call_until_ended();
+        let thread = thread::Builder::new().name("hostel-hooks".to_owned()).spawn(call)?;
+        shared.thread.get_or_init(|| thread.thread().id());
         Ok(Self(shared))
     }
 
-    /// Has `call` made after those before it. Waits while too many are waiting, unless it is one of them that asks.
+    /// What tells how much there is to do.
+    pub(crate) fn backlog(&self) -> Backlog {
+        Backlog(Arc::clone(&self.0))
+    }
+
+    /// Has this called whenever the backlog is full no longer; to be said once.
+    pub(crate) fn when_there_is_room(&self, tell: impl Fn() + Send + Sync + 'static) {
+        self.0.when_there_is_room.get_or_init(|| Box::new(tell));
+    }
+
+    /// Has `call` made after those before it.
     pub(crate) fn call(&self, call: Call) {
         let mut state = self.0.lock();
-        if state.calls.len() >= MAX_WAITING && !self.0.is_this_thread() {
-            let changed = &self.0.changed;
-            state = changed
-                .wait_while(state, |state| state.calls.len() >= MAX_WAITING)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
         let is_idle = state.calls.is_empty() && !state.is_calling;
         state.calls.push_back(call);
+        self.0.length.store(state.calls.len(), Ordering::Relaxed);
         drop(state);
         if is_idle {
-            self.0.changed.notify_all();
+            self.0.changed.notify_one();
         }
     }
 
@@ -123,7 +140,14 @@ impl Drop for Caller {
     /// What waits is still called, but nobody waits for it: a hook that blocks must not hold up the program's end.
     fn drop(&mut self) {
         self.0.lock().ended = true;
-        self.0.changed.notify_all();
+        self.0.changed.notify_one();
+    }
+}
+
+impl Backlog {
+    /// Whether so much waits that nothing should be added; never for one of the calls themselves, which could not wait.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.length.load(Ordering::Relaxed) >= MAX_WAITING && !self.0.is_this_thread()
     }
 }
 
@@ -132,11 +156,12 @@ impl Shared {
         let mut state = self.lock();
         loop {
             while let Some(call) = state.calls.pop_front() {
-                let was_full = state.calls.len() + 1 == MAX_WAITING;
+                let left = state.calls.len();
+                self.length.store(left, Ordering::Relaxed);
                 state.is_calling = true;
                 drop(state);
-                if was_full {
-                    self.changed.notify_all();
+                if left + 1 == MAX_WAITING {
+                    self.when_there_is_room.get().iter().for_each(|tell| tell());
                 }
                 call_safely(call);
                 state = self.lock();
@@ -150,8 +175,7 @@ impl Shared {
     }
 
     fn is_this_thread(&self) -> bool {
-        let thread = *self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        thread == Some(thread::current().id())
+        self.thread.get() == Some(&thread::current().id())
     }
 
     /// Nothing panics while it holds the lock, so a poisoned one is as good as any.

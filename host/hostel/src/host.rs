@@ -63,13 +63,18 @@ impl Host {
             pending: settings.queue_capacity,
             live: engine.max_instances() as usize,
         };
-        let runner = Runner::start(bounds, &settings.tag_limits).map_err(BuildError::Threads)?;
+        let caller = Caller::start().map_err(BuildError::Threads)?;
+        let runner =
+            Runner::start(bounds, &settings.tag_limits, caller.backlog()).map_err(BuildError::Threads)?;
+        let of_caller = Arc::downgrade(runner.shared());
+        caller
+            .when_there_is_room(move || of_caller.upgrade().iter().for_each(|runner| runner.tell_of_room()));
         let cache_dir = settings.data_dir.as_ref().map(|dir| dir.join("cache"));
         let shared = Arc::new(Shared {
             engine,
             cache: Cache::new(settings.memory_cache_bytes, cache_dir),
-            events: EventHub::new(),
-            caller: Caller::start().map_err(BuildError::Threads)?,
+            events: EventHub::default(),
+            caller,
             random: Mutex::new(settings.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)),
             runner: Arc::clone(runner.shared()),
             queue_capacity: settings.queue_capacity,

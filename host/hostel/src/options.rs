@@ -36,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) version: Option<Arc<str>>,
     pub(crate) description: Option<Arc<str>>,
     pub(crate) hooks: Arc<Hooks>,
+    /// What is wrong with the others, told when a run is submitted.
+    pub(crate) problem: Option<OptionError>,
 }
 
 /// An option of a task is out of range.

@@ -121,9 +121,13 @@ impl Run {
         Self { id, task, tags, transaction, job, cell: Mutex::new(cell) }
     }
 
-    /// Tells of the run's birth, and ends it if another run's value can stand for it at once.
+    /// Tells of the run's birth, and ends it if another run's value can stand for it at once. Does nothing the second
+    /// time, when a full queue is tried again.
     pub(crate) fn born(&self) {
         let mut cell = self.cell();
+        if !cell.history.is_empty() {
+            return;
+        }
         let born = Transition { at: now(), state: cell.state, cause: None };
         cell.history.push(born);
         self.fix_name(&mut cell);

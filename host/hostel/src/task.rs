@@ -283,8 +283,8 @@ impl Task {
     /// [`SubmitError`] for arguments that do not fit, options that are out of range, or a host that shuts down. Nothing
     /// runs then.
     pub fn submit(&self, args: Args) -> Result<TaskFuture, SubmitError> {
-        let job = self.job(self.bind(args.single()?)?);
-        self.accept(&job, |job| self.0.shared.runner.accept(job))
+        let bound = self.bind(args.single()?)?;
+        self.submit_bound(bound)
     }
 
     /// Submits one run, or refuses if the queue is full.
@@ -294,7 +294,7 @@ impl Task {
     /// As [`Task::submit`], and [`SubmitError::QueueFull`].
     pub fn try_submit(&self, args: Args) -> Result<TaskFuture, SubmitError> {
         let job = self.job(self.bind(args.single()?)?);
-        self.try_accept(&job)
+        self.try_accept(&job).inspect_err(|_| _ = job.cancel())
     }
 
     /// Submits one run, and waits while the queue is full.
@@ -327,9 +327,7 @@ impl Task {
     /// As [`Task::submit`], and for lengths that differ or nothing marked. Nothing runs then.
     pub fn map(&self, args: Args) -> Result<Vec<TaskFuture>, SubmitError> {
         let rows = args.rows()?.map(|row| self.bind(row?)).collect::<Result<Vec<_>, _>>()?;
-        rows.into_iter()
-            .map(|bound| self.accept(&self.job(bound), |job| self.0.shared.runner.accept(job)))
-            .collect()
+        rows.into_iter().map(|bound| self.submit_bound(bound)).collect()
     }
 
     /// Like [`Task::map`], but submits as results are taken: at most [`MapStream::WINDOW`] runs are in flight, whatever
@@ -344,7 +342,7 @@ impl Task {
 
     /// Checks what a run is to be made of.
     pub(crate) fn bind(&self, call: Call) -> Result<Bound, SubmitError> {
-        self.0.options.check()?;
+        self.0.options.problem.clone().map_or(Ok(()), Err)?;
         let Call { arguments, extra } = call;
         if let Some(extra) = &extra {
             extra.tags.iter().try_for_each(|tag| options::check_tag(tag))?;
@@ -377,6 +375,13 @@ impl Task {
         };
         let runner = Arc::clone(&self.0.shared.runner);
         Job::new(runner, |job| Run::new(id, self.clone(), submission, job))
+    }
+
+    fn submit_bound(&self, bound: Bound) -> Result<TaskFuture, SubmitError> {
+        let job = self.job(bound);
+        let accepted = self.accept(&job, |job| self.0.shared.runner.accept(job));
+        // Those who listen have heard of it, and are to hear of its end.
+        accepted.inspect_err(|_| _ = job.cancel())
     }
 
     pub(crate) fn try_accept(&self, job: &Arc<Job>) -> Result<TaskFuture, SubmitError> {
@@ -466,7 +471,9 @@ impl Task {
     }
 
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
-        change(&mut Arc::make_mut(&mut self.0).options);
+        let options = &mut Arc::make_mut(&mut self.0).options;
+        change(options);
+        options.problem = options.check().err();
         self
     }
 

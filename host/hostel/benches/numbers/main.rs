@@ -11,6 +11,8 @@
 
 mod bare;
 mod cache;
+mod callbacks;
+mod graph;
 mod measure;
 mod million;
 mod sleepers;
@@ -20,8 +22,10 @@ mod throughput;
 use std::env;
 
 /// A section of the benchmark: its name, and what prints its rows.
-const SECTIONS: [(&str, fn()); 6] = [
+const SECTIONS: [(&str, fn()); 8] = [
     ("throughput", throughput::print),
+    ("graph", graph::print),
+    ("callbacks", callbacks::print),
     ("cache", cache::print),
     ("sleepers", sleepers::print),
     ("million", million::print),

@@ -25,7 +25,7 @@ impl Shared {
     /// Adds a job, or says why not.
     pub(crate) fn try_accept(&self, job: &Arc<Job>) -> Result<(), PushError> {
         let mut state = self.lock();
-        state.accept(job)?;
+        self.take_in(&mut state, job)?;
         self.call_worker(&mut state);
         Ok(())
     }
@@ -35,7 +35,7 @@ impl Shared {
     pub(crate) fn accept(&self, job: &Arc<Job>) -> Result<(), PushError> {
         let mut state = self.lock();
         loop {
-            match state.accept(job) {
+            match self.take_in(&mut state, job) {
                 Err(PushError::Full) if !state.worker_threads.contains(&thread::current().id()) => {
                     state.waiting_for_room += 1;
                     state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -120,15 +120,11 @@ impl Shared {
         loop {
             let next = self.lock().next_due(self.now());
             let changed = self.clock_changed.notified();
-            match next {
+            // A time that no clock can reach is as good as none.
+            match next.and_then(|at| self.epoch.checked_add(at)) {
                 None => changed.await,
-                Some(at) => {
-                    let at = self.epoch.checked_add(at).map(tokio::time::Instant::from_std);
-                    // A time that no clock can reach is as good as none.
-                    let Some(at) = at else { return };
-                    // Whichever comes first: what is due is looked for in any case.
-                    let _ = tokio::time::timeout_at(at, changed).await;
-                }
+                // Whichever comes first: what is due is looked for in any case.
+                Some(at) => _ = tokio::time::timeout_at(at.into(), changed).await,
             }
             self.wake_due();
         }
@@ -141,16 +137,35 @@ impl Shared {
         }
         let now = self.now();
         while let Some(job) = state.gates.admit(now) {
-            let Some(parked) = state.parking.remove(job.run().id()) else { continue };
-            if job.run().slot_granted() {
-                job.holds_slots.store(true, Ordering::Relaxed);
-                state.unpark(parked);
-                self.call_worker(state);
-            } else {
-                state.gates.leave(job.run().tags());
-                state.queue.forget_parked();
+            match state.parking.remove(job.run().id()) {
+                Some(parked) if job.run().slot_granted() => {
+                    job.holds_slots.store(true, Ordering::Relaxed);
+                    state.unpark(parked);
+                    self.call_worker(state);
+                }
+                // It has ended meanwhile.
+                parked => {
+                    state.gates.leave(job.run().tags());
+                    parked.iter().for_each(|_| state.queue.forget_parked());
+                }
             }
         }
+    }
+
+    /// Takes in a new job: into the queue, or aside if it waits for other runs.
+    fn take_in(&self, state: &mut State, job: &Arc<Job>) -> Result<(), PushError> {
+        if state.closed {
+            return Err(PushError::Closed);
+        }
+        if self.backlog.is_full() || !state.queue.has_room() {
+            return Err(PushError::Full);
+        }
+        if job.waits() {
+            state.park(Parked { job: Arc::clone(job), due: None, ticket: None });
+            return Ok(());
+        }
+        let priority = job.run().task().options().priority;
+        state.queue.push_pending(Arc::clone(job), priority).map_err(|QueueFull| PushError::Full)
     }
 
     fn wake_due(&self) {
@@ -168,22 +183,6 @@ impl Shared {
 }
 
 impl State {
-    /// Takes in a new job: into the queue, or aside if it waits for other runs.
-    fn accept(&mut self, job: &Arc<Job>) -> Result<(), PushError> {
-        if self.closed {
-            return Err(PushError::Closed);
-        }
-        if !job.waits() {
-            let priority = job.run().task().options().priority;
-            return self.queue.push_pending(Arc::clone(job), priority).map_err(|QueueFull| PushError::Full);
-        }
-        if !self.queue.has_room() {
-            return Err(PushError::Full);
-        }
-        self.park(Parked { job: Arc::clone(job), due: None, ticket: None });
-        Ok(())
-    }
-
     /// Puts a job aside.
     fn park(&mut self, parked: Parked<Arc<Job>>) {
         self.ended(&parked.job);

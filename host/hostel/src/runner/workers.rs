@@ -19,6 +19,7 @@ use super::gates::{Gates, TagLimit};
 use super::job::{Job, Phase, Polled};
 use super::parking::Parking;
 use super::queue::{Bounds, Next, Queue};
+use crate::hooks::Backlog;
 use crate::options::Tag;
 
 /// Owns the worker threads and the timer runtime. Dropping it ends them.
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(super) room: Condvar,
     /// What is due next may have changed.
     pub(super) clock_changed: Notify,
+    /// Calls of hooks that wait; runs that would add to them wait as well.
+    pub(super) backlog: Backlog,
     pub(super) epoch: Instant,
     timers: Handle,
 }
@@ -71,7 +74,11 @@ pub(crate) enum PushError {
 }
 
 impl Runner {
-    pub(crate) fn start(bounds: Bounds, limits: &HashMap<Tag, TagLimit>) -> io::Result<Self> {
+    pub(crate) fn start(
+        bounds: Bounds,
+        limits: &HashMap<Tag, TagLimit>,
+        backlog: Backlog,
+    ) -> io::Result<Self> {
         let runtime =
             Builder::new_multi_thread().worker_threads(1).thread_name("hostel-timer").enable_all().build()?;
         let shared = Arc::new(Shared {
@@ -92,6 +99,7 @@ impl Runner {
             work: Condvar::new(),
             room: Condvar::new(),
             clock_changed: Notify::new(),
+            backlog,
             epoch: Instant::now(),
             timers: runtime.handle().clone(),
         });
@@ -139,7 +147,12 @@ impl Drop for Runner {
 impl Shared {
     /// Is done when the queue has room, or accepts no more; someone else may be quicker to use it.
     pub(crate) async fn room(&self) {
-        self.until(|state| state.closed || state.queue.has_room()).await;
+        self.until(|state| state.closed || (state.queue.has_room() && !self.backlog.is_full())).await;
+    }
+
+    /// Those who wait for room may look again.
+    pub(crate) fn tell_of_room(&self) {
+        drop(self.tell(self.lock()));
     }
 
     /// Is done when nothing is pending or live.
