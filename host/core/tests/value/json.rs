@@ -75,6 +75,7 @@ fn lists() {
 fn maps() {
     same("map<string, u8>", r#"{"a":1,"b":2}"#);
     same("map<string, u8>", "{}");
+    check("map<string, u8>", r#"{"aa":1,"c":2,"b":3}"#, r#"{"b":3,"c":2,"aa":1}"#);
     check("map<string, u8>", r#"[["b",2],["a",1],["b",3]]"#, r#"{"a":1,"b":3}"#);
     same("map<u32, bool>", "[[1,true],[2,false]]");
     check("map<u32, bool>", r#"{"2":false,"1":true}"#, "[[1,true],[2,false]]");
@@ -85,6 +86,8 @@ fn maps() {
 fn records_and_cases() {
     same("record { a: u8, b: option<u8> }", r#"{"a":1,"b":null}"#);
     check("record { a: u8, b: option<u8> }", r#"{"a":1}"#, r#"{"a":1,"b":null}"#);
+    same("record { b: u8, a: record { d: u8, c: u8 } }", r#"{"b":1,"a":{"d":2,"c":3}}"#);
+    check("record { b: u8, a: u8 }", r#"{"a":1,"b":2}"#, r#"{"b":2,"a":1}"#);
     same("variant { a(u32), b }", r#"{"a":1}"#);
     same("variant { a(u32), b }", r#""b""#);
     check("variant { a(u32), b }", r#"{"b":null}"#, r#""b""#);

@@ -6,8 +6,8 @@
 //! | `char`, `string`, `enum` | strings |
 //! | `list`, `tuple` | arrays |
 //! | `list<u8>` | an array, or `{"base64": "…"}`, which is written if it is longer than [`ARRAY_BYTES`] |
-//! | `map` | an object if the keys are strings, or else an array of pairs; both are read |
-//! | `record` | an object; a field of option type may be left out |
+//! | `map` | an object if the keys are strings, or else an array of pairs, in the order of normal form; both are read |
+//! | `record` | an object, written in declared order; a field of option type may be left out |
 //! | `variant` | `{"case": payload}`, or `"case"` if it carries nothing |
 //! | `option` | `null` or the payload; an option of an option is `null` or `{"some": payload}` |
 //! | `result` | `{"ok": payload}` or `{"err": payload}`, with `null` for an absent payload |
