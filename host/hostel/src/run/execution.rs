@@ -1,0 +1,239 @@
+//! The attempts of a run: made ready, begun, ended, and followed by another.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use hostel_core::{CacheKey, Event, Failure, Limits, LogLine, Outcome, Progress, State};
+use hostel_engine::{AttemptError, AttemptOptions, Echo, LogBook};
+
+use super::{Cell, Guest, Run, now};
+use crate::attempt::Past;
+use crate::events::EventKind;
+use crate::inputs::Inputs;
+use crate::turns;
+
+impl Run {
+    /// Makes ready for an attempt: the inputs are put together, and another run's value is looked for. `false` if the
+    /// run has ended.
+    pub(crate) fn prepare(&self) -> bool {
+        let state = self.state();
+        if state.is_terminal() {
+            return false;
+        }
+        if self.time_left() == Some(Duration::ZERO) {
+            return self.out_of_time();
+        }
+        if state == State::AwaitingRetry {
+            return true;
+        }
+        if !self.put_inputs_together() {
+            return false;
+        }
+        let cache = &self.task.shared().cache;
+        let found = self.key_to_look_up().and_then(|key| cache.get(&key, self.task.completed_type()));
+        match found {
+            Some((value, producer)) => {
+                !self.finish(Event::CacheHit { producer }, Outcome::Completed(value))
+                    && !self.state().is_terminal()
+            }
+            None => true,
+        }
+    }
+
+    /// Begins an attempt, unless the run has ended.
+    pub(crate) fn begin(&self) -> Option<Guest> {
+        let options = self.task.options();
+        let mut cell = self.cell();
+        self.apply(&mut cell, Event::Started).ok()?;
+        let state = cell.state;
+        cell.attempts += 1;
+        if options.run_timeout.is_some() {
+            cell.began.get_or_insert_with(Instant::now);
+        }
+        let limits = self.limits(&cell);
+        let log = Arc::new(LogBook::new(limits.log_bytes, self.echo()));
+        cell.log = Some(Arc::clone(&log));
+        let Inputs::Values(inputs) = &cell.inputs else { return None };
+        let inputs = Arc::clone(inputs);
+        let attempt = AttemptOptions::new(limits).log(log).attempt_of(self.id, cell.attempts);
+        let attempt = match &cell.name {
+            Some(name) => attempt.name(Arc::clone(name)),
+            None => attempt,
+        };
+        drop(cell);
+        self.call_hooks(state);
+        let attempt = self.reporting(attempt);
+        let function = self.task.function().clone();
+        Some(Box::pin(async move { function.attempt(&inputs, &attempt).await }))
+    }
+
+    /// The attempt came to its end by itself. If another one is to follow: after how long.
+    pub(crate) fn end(&self, result: Result<Outcome, AttemptError>) -> Option<Duration> {
+        let outcome = result.unwrap_or_else(|error| Outcome::Crashed { reason: error.to_string() });
+        if self.is_cancelling() {
+            self.stopped();
+            return None;
+        }
+        let outcome = self.told_of_run_timeout(outcome);
+        if let Some(delay) = self.delay_of_retry(&outcome) {
+            return self.plan_retry(outcome, delay);
+        }
+        self.keep(&outcome);
+        let event = match &outcome {
+            Outcome::Completed(_) => Event::Completed,
+            Outcome::Failed(Failure::TimedOut { .. }) => Event::TimedOut,
+            Outcome::Failed(Failure::Upstream { .. }) => Event::UpstreamFailed,
+            Outcome::Failed(_) => Event::Failed,
+            Outcome::Crashed { .. } => Event::Crashed,
+            Outcome::Cancelled => Event::Cancelled,
+        };
+        if !self.finish(event, outcome) {
+            // Someone asked it to stop since the look above.
+            self.stopped();
+        }
+        None
+    }
+
+    /// The attempt's guest was dropped because the run is to be cancelled.
+    pub(crate) fn stopped(&self) {
+        self.finish(Event::Cancelled, Outcome::Cancelled);
+    }
+
+    /// The host made a mistake that ended the attempt.
+    pub(crate) fn crashed(&self, reason: String) {
+        tracing::error!("run {}: {reason}", self.id);
+        self.finish(Event::Crashed, Outcome::Crashed { reason });
+    }
+
+    /// How long the run may still take, if its time is limited and it has begun.
+    pub(crate) fn time_left(&self) -> Option<Duration> {
+        let run_timeout = self.task.options().run_timeout?;
+        time_left(&self.cell(), Some(run_timeout))
+    }
+
+    /// Ends a run that has not begun with the value another run made, if the first cache layers have it.
+    pub(super) fn end_from_memory(&self) {
+        let cache = &self.task.shared().cache;
+        if let Some((value, producer)) =
+            self.key_to_look_up().and_then(|key| cache.get_quick(&key, self.task.completed_type()))
+        {
+            self.finish(Event::CacheHit { producer }, Outcome::Completed(value));
+        }
+    }
+
+    /// The key to look for another run's value under, unless the task asks for a fresh one.
+    fn key_to_look_up(&self) -> Option<CacheKey> {
+        self.key().filter(|_| !self.task.options().refresh)
+    }
+
+    /// The limits of the next attempt: it may take no longer than the run, and log what is left.
+    fn limits(&self, cell: &Cell) -> Limits {
+        let limits = self.task.options().limits;
+        let left = time_left(cell, self.task.options().run_timeout);
+        let logged: u64 = cell.past.iter().map(|past| past.log.kept_bytes()).sum();
+        Limits {
+            timeout: [limits.timeout, left].into_iter().flatten().min(),
+            log_bytes: limits.log_bytes.saturating_sub(logged),
+            ..limits
+        }
+    }
+
+    /// Whoever is to hear of each line: the task's echo, and those who listen to the host.
+    fn echo(&self) -> Option<Echo> {
+        let echo = self.task.options().echo.clone();
+        if !self.task.shared().events.were_asked_for() {
+            return echo;
+        }
+        let job = Weak::clone(&self.job);
+        Some(Arc::new(move |line: &LogLine| {
+            if let Some(job) = job.upgrade() {
+                let run = job.run();
+                run.publish(&run.cell(), || EventKind::Log(line.clone()));
+            }
+            echo.iter().for_each(|echo| echo(line));
+        }))
+    }
+
+    /// Has an attempt's reports of progress come here.
+    fn reporting(&self, attempt: AttemptOptions) -> AttemptOptions {
+        if !self.task.reports_progress() {
+            return attempt;
+        }
+        let job = Weak::clone(&self.job);
+        attempt.on_progress(Arc::new(move |progress: Progress| {
+            if let Some(job) = job.upgrade() {
+                job.run().progressed(progress);
+            }
+        }))
+    }
+
+    fn progressed(&self, progress: Progress) {
+        let mut cell = self.cell();
+        cell.progress = Some(progress.clone());
+        self.publish(&cell, || EventKind::Progress(progress));
+    }
+
+    /// A timeout of the run, if it was that which stopped the attempt.
+    fn told_of_run_timeout(&self, outcome: Outcome) -> Outcome {
+        match (&outcome, self.task.options().run_timeout) {
+            (Outcome::Failed(Failure::TimedOut { .. }), Some(after))
+                if self.time_left() == Some(Duration::ZERO) =>
+            {
+                Outcome::Failed(Failure::TimedOut { after })
+            }
+            _ => outcome,
+        }
+    }
+
+    /// How long to wait before the next attempt; `None` if this one was the last.
+    fn delay_of_retry(&self, outcome: &Outcome) -> Option<Duration> {
+        let options = self.task.options();
+        if options.retry.retries == 0 {
+            return None;
+        }
+        let attempts = self.cell().attempts;
+        if !options.retry.retries_after(attempts, outcome) {
+            return None;
+        }
+        let delay = options.retry.delay_before(attempts, self.task.shared().random());
+        let in_time = self.time_left().is_none_or(|left| delay < left);
+        let wanted = match (&options.retry_if, outcome) {
+            (Some(retry_if), Outcome::Failed(failure)) => turns::ask(|| retry_if(failure)).unwrap_or(false),
+            _ => true,
+        };
+        (in_time && wanted).then_some(delay)
+    }
+
+    fn plan_retry(&self, outcome: Outcome, delay: Duration) -> Option<Duration> {
+        let mut cell = self.cell();
+        let at = now();
+        if self.apply_at(&mut cell, Event::RetryPlanned { due: at.after(delay) }, at).is_err() {
+            drop(cell);
+            // Someone asked it to stop.
+            self.stopped();
+            return None;
+        }
+        if let Some(log) = cell.log.take() {
+            cell.past.push(Past { outcome: Arc::new(outcome), log });
+        }
+        Some(delay)
+    }
+
+    /// Keeps the value for later runs, unless the transaction decides about that.
+    fn keep(&self, outcome: &Outcome) {
+        let waits = self.transaction.as_ref().is_some_and(|transaction| !transaction.is_eager());
+        if let (Outcome::Completed(value), Some(key), false) = (outcome, self.key(), waits) {
+            self.task.shared().cache.put(&key, value, self.task.completed_type(), self.id);
+        }
+    }
+
+    fn out_of_time(&self) -> bool {
+        let after = self.task.options().run_timeout.unwrap_or_default();
+        self.finish(Event::TimedOut, Outcome::Failed(Failure::TimedOut { after }));
+        false
+    }
+}
+
+fn time_left(cell: &Cell, run_timeout: Option<Duration>) -> Option<Duration> {
+    Some(run_timeout?.saturating_sub(cell.began?.elapsed()))
+}

@@ -1,0 +1,357 @@
+//! One run: its inputs, its states in order, its attempts, its outcome, and those who wait for it.
+
+mod execution;
+mod upstream;
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::{Instant, SystemTime};
+
+use hostel_core::{
+    CacheKey, Event, IllegalTransition, LogLine, Outcome, Progress, RunId, State, Timestamp, Value,
+};
+use hostel_engine::{AttemptError, LogBook};
+
+use self::upstream::upstreams;
+use crate::attempt::{Attempt, Past};
+use crate::events::{EventKind, RunEvent};
+use crate::future::TaskFuture;
+use crate::inputs::Inputs;
+use crate::options::Tag;
+use crate::runner::Job;
+use crate::task::Task;
+use crate::transaction::Scope;
+use crate::turns;
+
+/// An attempt that executes.
+pub(crate) type Guest = Pin<Box<dyn Future<Output = Result<Outcome, AttemptError>> + Send>>;
+
+/// Is called once when a run has ended, on the thread that ended it: it must not block.
+pub(crate) type Callback = Box<dyn FnOnce() + Send>;
+
+/// A state that a run came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// When it came to the state.
+    pub at: Timestamp,
+    /// The state.
+    pub state: State,
+    /// What led to it; `None` for the state that the run was born in.
+    pub cause: Option<Event>,
+}
+
+/// One request to run a task with inputs.
+pub(crate) struct Run {
+    id: RunId,
+    task: Task,
+    tags: Arc<[Tag]>,
+    transaction: Option<Scope>,
+    job: Weak<Job>,
+    cell: Mutex<Cell>,
+}
+
+/// What a run is made of.
+pub(crate) struct Submission {
+    pub(crate) inputs: Inputs,
+    pub(crate) key: Option<CacheKey>,
+    pub(crate) wait_for: Vec<(TaskFuture, bool)>,
+    pub(crate) tags: Arc<[Tag]>,
+    pub(crate) transaction: Option<Scope>,
+}
+
+/// What changes in a run's life, under one lock that is never held while a guest runs.
+struct Cell {
+    state: State,
+    history: Vec<Transition>,
+    /// Until the run ends; in a transaction, until that ends.
+    inputs: Inputs,
+    key: Option<CacheKey>,
+    /// From its template, as soon as the inputs are there.
+    name: Option<Arc<str>>,
+    /// The runs it depends on, until it ends: whether each must complete, and the callback that tells.
+    upstreams: Vec<Awaited>,
+    /// When the first attempt began, if the time of the run is limited.
+    began: Option<Instant>,
+    /// How many attempts have begun.
+    attempts: u32,
+    /// The log of the last of them.
+    log: Option<Arc<LogBook>>,
+    /// The attempts that were followed by another.
+    past: Vec<Past>,
+    progress: Option<Progress>,
+    outcome: Option<Arc<Outcome>>,
+    wakers: Vec<Waker>,
+    /// In the order in which they were added.
+    callbacks: BTreeMap<u64, Callback>,
+    next_callback: u64,
+}
+
+/// A run that this one depends on.
+struct Awaited {
+    future: TaskFuture,
+    must_complete: bool,
+    callback: Option<u64>,
+}
+
+/// Most runs come to three states: Pending, Running, and one that ends them.
+const USUAL_STATES: usize = 3;
+
+impl Run {
+    /// A run that is born Pending.
+    pub(crate) fn new(id: RunId, task: Task, submission: Submission, job: Weak<Job>) -> Self {
+        let Submission { inputs, key, wait_for, tags, transaction } = submission;
+        let upstreams = upstreams(&inputs, wait_for);
+        let cell = Cell {
+            state: State::Pending,
+            history: Vec::with_capacity(USUAL_STATES),
+            name: None,
+            upstreams,
+            inputs,
+            key,
+            began: None,
+            attempts: 0,
+            log: None,
+            past: Vec::new(),
+            progress: None,
+            outcome: None,
+            wakers: Vec::new(),
+            callbacks: BTreeMap::new(),
+            next_callback: 0,
+        };
+        Self { id, task, tags, transaction, job, cell: Mutex::new(cell) }
+    }
+
+    /// Tells of the run's birth, and ends it if another run's value can stand for it at once. Does nothing the second
+    /// time, when a full queue is tried again.
+    pub(crate) fn born(&self) {
+        let mut cell = self.cell();
+        if !cell.history.is_empty() {
+            return;
+        }
+        let born = Transition { at: now(), state: cell.state, cause: None };
+        cell.history.push(born);
+        self.fix_name(&mut cell);
+        self.publish(&cell, || EventKind::State(born));
+        drop(cell);
+        self.end_from_memory();
+    }
+
+    pub(crate) fn id(&self) -> RunId {
+        self.id
+    }
+
+    pub(crate) fn task(&self) -> &Task {
+        &self.task
+    }
+
+    pub(crate) fn tags(&self) -> &Arc<[Tag]> {
+        &self.tags
+    }
+
+    pub(crate) fn name(&self) -> Arc<str> {
+        self.cell().name.clone().unwrap_or_else(|| self.task.key().run_name(self.id).into())
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.cell().state
+    }
+
+    pub(crate) fn history(&self) -> Vec<Transition> {
+        self.cell().history.clone()
+    }
+
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        self.cell().progress.clone()
+    }
+
+    /// The lines of all attempts.
+    pub(crate) fn log(&self) -> Vec<LogLine> {
+        let cell = self.cell();
+        let books: Vec<_> = cell.past.iter().map(|past| &past.log).chain(&cell.log).cloned().collect();
+        drop(cell);
+        books.iter().flat_map(|book| book.lines()).collect()
+    }
+
+    pub(crate) fn attempts(&self) -> Vec<Attempt> {
+        let cell = self.cell();
+        Attempt::all(&cell.history, &cell.past, cell.outcome.as_ref(), cell.log.as_ref())
+    }
+
+    pub(crate) fn outcome(&self) -> Option<Arc<Outcome>> {
+        self.cell().outcome.clone()
+    }
+
+    /// The inputs, while the run or its transaction may still need them, and they are there.
+    pub(crate) fn inputs(&self) -> Option<Arc<Vec<Value>>> {
+        match &self.cell().inputs {
+            Inputs::Values(values) => Some(Arc::clone(values)),
+            Inputs::Awaited(_) => None,
+        }
+    }
+
+    /// The key that the run's value is kept under, if any.
+    pub(crate) fn key(&self) -> Option<CacheKey> {
+        self.cell().key
+    }
+
+    pub(crate) fn is_cancelling(&self) -> bool {
+        self.cell().state == State::Cancelling
+    }
+
+    /// Is ready with the outcome when the run has ended.
+    pub(crate) fn poll_outcome(&self, context: &Context<'_>) -> Poll<Arc<Outcome>> {
+        let mut cell = self.cell();
+        if let Some(outcome) = &cell.outcome {
+            return Poll::Ready(Arc::clone(outcome));
+        }
+        if !cell.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+            cell.wakers.push(context.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Has `callback` called when the run has ended, or at once if it has: then there is no number to withdraw it by.
+    pub(crate) fn on_end(&self, callback: Callback) -> Option<u64> {
+        let mut cell = self.cell();
+        if cell.outcome.is_none() {
+            let number = cell.next_callback;
+            cell.next_callback += 1;
+            cell.callbacks.insert(number, callback);
+            return Some(number);
+        }
+        drop(cell);
+        turns::take([callback]);
+        None
+    }
+
+    /// Withdraws a callback that has not been called.
+    pub(crate) fn forget(&self, callback: u64) {
+        let forgotten = self.cell().callbacks.remove(&callback);
+        // What it holds may be the last of something that looks at this run.
+        drop(forgotten);
+    }
+
+    /// A limit has no slot for it. `false` if it has ended.
+    pub(crate) fn slot_awaited(&self) -> bool {
+        let mut cell = self.cell();
+        // One that awaits its next attempt goes on doing so.
+        cell.state == State::AwaitingRetry || self.apply(&mut cell, Event::SlotAwaited).is_ok()
+    }
+
+    /// It has a slot of each limit. `false` if it has ended.
+    pub(crate) fn slot_granted(&self) -> bool {
+        let mut cell = self.cell();
+        cell.state == State::AwaitingRetry || self.apply(&mut cell, Event::SlotGranted).is_ok()
+    }
+
+    /// Asks the run to stop. A run that does not execute is cancelled by this alone; one that executes is
+    /// [`State::Cancelling`] until its guest is gone. `false` if it had ended otherwise.
+    pub(crate) fn request_cancel(&self) -> bool {
+        let mut cell = self.cell();
+        if cell.state == State::Cancelled {
+            return true;
+        }
+        if cell.state.is_executing() {
+            return self.apply(&mut cell, Event::CancelRequested).is_ok();
+        }
+        drop(cell);
+        self.finish(Event::CancelRequested, Outcome::Cancelled)
+    }
+
+    /// Its transaction undid it. `false` if there is nothing to undo.
+    pub(crate) fn rolled_back(&self) -> bool {
+        let mut cell = self.cell();
+        self.apply(&mut cell, Event::RolledBack).is_ok()
+    }
+
+    /// Its transaction needs its inputs no longer.
+    pub(crate) fn release_inputs(&self) {
+        let inputs = mem::replace(&mut self.cell().inputs, Inputs::none());
+        drop(inputs);
+    }
+
+    fn fix_name(&self, cell: &mut Cell) {
+        if let (Some(template), Inputs::Values(values)) = (&self.task.options().name, &cell.inputs) {
+            cell.name = Some(template.render(values).into());
+        }
+    }
+
+    /// The run's last event: records state and outcome, then tells everyone, callbacks in the order they came.
+    /// `false`, and nothing happens, if the event does not fit the state.
+    fn finish(&self, event: Event, outcome: Outcome) -> bool {
+        let mut cell = self.cell();
+        if self.apply(&mut cell, event).is_err() {
+            return false;
+        }
+        let state = cell.state;
+        cell.outcome = Some(Arc::new(outcome));
+        let inputs = match self.transaction {
+            Some(_) => Inputs::none(),
+            None => mem::replace(&mut cell.inputs, Inputs::none()),
+        };
+        let upstreams = mem::take(&mut cell.upstreams);
+        let wakers = mem::take(&mut cell.wakers);
+        let callbacks = mem::take(&mut cell.callbacks);
+        drop(cell);
+        drop(inputs);
+        for Awaited { future, callback, .. } in upstreams {
+            callback.into_iter().for_each(|callback| future.job().run().forget(callback));
+        }
+        // Before anyone who awaits the run can cause other hooks to be called.
+        self.call_hooks(state);
+        wakers.into_iter().for_each(Waker::wake);
+        if !callbacks.is_empty() {
+            turns::take(callbacks.into_values());
+        }
+        true
+    }
+
+    fn apply(&self, cell: &mut Cell, event: Event) -> Result<(), IllegalTransition> {
+        self.apply_at(cell, event, now())
+    }
+
+    /// The only place in which a run's state changes.
+    fn apply_at(&self, cell: &mut Cell, event: Event, at: Timestamp) -> Result<(), IllegalTransition> {
+        let state = cell.state.apply(event)?;
+        let transition = Transition { at, state, cause: Some(event) };
+        cell.state = state;
+        cell.history.push(transition);
+        self.publish(cell, || EventKind::State(transition));
+        Ok(())
+    }
+
+    /// Tells those who listen to the host, under the lock, so that they hear of a run in its order.
+    fn publish(&self, cell: &Cell, kind: impl FnOnce() -> EventKind) {
+        let events = &self.task.shared().events;
+        if events.are_heard() {
+            let name = cell.name.clone().unwrap_or_else(|| self.task.key().run_name(self.id).into());
+            let at = now();
+            events.publish(RunEvent { run: self.id, task: self.task.key().clone(), name, at, kind: kind() });
+        }
+    }
+
+    fn call_hooks(&self, state: State) {
+        let hooks = self.task.options().hooks.of(state);
+        if hooks.is_empty() {
+            return;
+        }
+        let Some(job) = self.job.upgrade() else { return };
+        let future = TaskFuture::new(job);
+        for hook in hooks {
+            let (hook, future) = (Arc::clone(hook), future.clone());
+            self.task.shared().caller.call(Box::new(move || hook(&future, state)));
+        }
+    }
+
+    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+    fn cell(&self) -> MutexGuard<'_, Cell> {
+        self.cell.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn now() -> Timestamp {
+    SystemTime::now().into()
+}
