@@ -23,13 +23,14 @@
 //! - [`NameTemplate`]: how a run is named after its inputs.
 //! - [`State`] and [`Event`]: the life of a run, as one fold.
 //! - [`Outcome`] and [`Failure`]: how a run ended; [`UpstreamChain`]: why one never started.
-//! - [`Limits`]: what a task may use up.
+//! - [`Limits`]: what a task may use up. [`Grants`]: what it is permitted.
 //! - [`RetryPolicy`]: whether another attempt follows, and when.
 //! - [`LogLine`], [`Progress`]: what a run tells while it executes.
 //! - [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`CacheLayer`]: which results may stand for which runs.
 
 mod cache;
 mod error_kind;
+mod grants;
 mod limits;
 mod log;
 mod names;
@@ -45,6 +46,7 @@ mod value;
 
 pub use cache::*;
 pub use error_kind::*;
+pub use grants::*;
 pub use limits::*;
 pub use log::*;
 pub use names::*;

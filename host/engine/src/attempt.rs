@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use hostel_core::{ErrorKind, Failure, Limit, Limits, Name, Outcome, Progress, RunId, Timestamp, Value};
+use hostel_core::{
+    ErrorKind, Failure, Grants, Limit, Limits, Name, Outcome, Progress, RunId, Timestamp, Value,
+};
 use wasmtime::Store;
 use wasmtime::component::Val;
 
@@ -40,14 +42,16 @@ pub struct AttemptOptions {
     pub name: Option<Arc<str>>,
     /// Who hears of the guest's progress.
     pub on_progress: Option<OnProgress>,
+    /// What it is permitted.
+    pub grants: Arc<Grants>,
 }
 
 impl AttemptOptions {
-    /// The first attempt of no run in particular, with a log of its own.
+    /// The first attempt of no run in particular, with a log of its own and no grants.
     pub fn new(limits: Limits) -> Self {
         let log = Arc::new(LogBook::new(limits.log_bytes, None));
         let run = RunId::from_bytes([0; 16]);
-        Self { limits, log, run, number: 1, name: None, on_progress: None }
+        Self { limits, log, run, number: 1, name: None, on_progress: None, grants: Arc::default() }
     }
 
     /// Uses a log that the caller keeps.
@@ -73,14 +77,20 @@ impl AttemptOptions {
     pub fn on_progress(self, on_progress: OnProgress) -> Self {
         Self { on_progress: Some(on_progress), ..self }
     }
+
+    /// Permits what these grants name.
+    #[must_use]
+    pub fn grants(self, grants: Arc<Grants>) -> Self {
+        Self { grants, ..self }
+    }
 }
 
 impl fmt::Debug for AttemptOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limits, log, run, number, name, on_progress: _ } = self;
+        let Self { limits, log, run, number, name, on_progress: _, grants } = self;
         let mut options = f.debug_struct("AttemptOptions");
         options.field("limits", limits).field("log", log).field("run", run).field("number", number);
-        options.field("name", name).finish_non_exhaustive()
+        options.field("name", name).field("grants", grants).finish_non_exhaustive()
     }
 }
 
@@ -113,7 +123,8 @@ impl Function {
     /// gives them. A function that returns `result<T, E>` completes with the `T` and fails with the `E`.
     ///
     /// While the guest computes, the future returns to its executor every few milliseconds; while the guest sleeps or
-    /// waits it is simply pending. A guest that sleeps, or has a timeout, needs a tokio timer.
+    /// waits it is simply pending. A guest that sleeps, or has a timeout, needs a tokio timer; one that talks to the
+    /// network, a tokio runtime with I/O.
     ///
     /// # Errors
     ///

@@ -4,6 +4,7 @@ use hostel_core::{LogLevel, Progress, Timestamp};
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::guest::Guest;
+use crate::log::{MARK, cut};
 
 /// Generated from `wit/`, which documents it.
 mod bindings {
@@ -26,9 +27,6 @@ const NAME_BYTES: usize = 128;
 
 /// The most that the value of a field may have.
 const VALUE_BYTES: usize = 4 << 10;
-
-/// Stands where something was cut.
-const MARK: char = '…';
 
 /// Offers the interface to guests.
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
@@ -96,29 +94,9 @@ fn cut_fields(fields: Vec<(String, String)>) -> Vec<(String, String)> {
     kept
 }
 
-/// The first bytes of a text, up to a whole character, with a mark if that is not all of it.
-fn cut(mut text: String, bytes: usize) -> String {
-    if text.len() > bytes {
-        text.truncate(text.floor_char_boundary(bytes));
-        text.push(MARK);
-        text.shrink_to_fit();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_text_is_cut_at_a_whole_character_with_a_mark() {
-        let check = |text: &str, expected: &str| assert_eq!(cut(text.to_owned(), 4), expected);
-        check("", "");
-        check("abcd", "abcd");
-        check("abcde", "abcd…");
-        check("abcä", "abc…");
-        check("ääää", "ää…");
-    }
 
     #[test]
     fn fields_are_cut_in_number_and_in_size() {

@@ -7,7 +7,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::attempt::AttemptOptions;
 use crate::function::Function;
 use crate::meter::Meter;
-use crate::wasi::{self, DenyHttp};
+use crate::wasi::{self, Gate};
 
 /// The data of one store: the limiter, whom it runs for, and WASI from the moment the guest first asks for it.
 ///
@@ -37,7 +37,7 @@ pub(crate) struct Program {
 struct Wasi {
     ctx: WasiCtx,
     http: WasiHttpCtx,
-    hooks: DenyHttp,
+    hooks: Gate,
     table: wasmtime::component::ResourceTable,
 }
 
@@ -47,11 +47,12 @@ impl Guest {
     }
 
     fn wasi(&mut self) -> &mut Wasi {
+        let AttemptOptions { log, grants, .. } = &self.call.options;
         self.wasi.get_or_insert_with(|| {
             Box::new(Wasi {
-                ctx: wasi::context(&self.call.options.log, std::mem::take(&mut self.program)),
+                ctx: wasi::context(log, std::mem::take(&mut self.program)),
                 http: WasiHttpCtx::new(),
-                hooks: DenyHttp,
+                hooks: Gate::new(grants, log),
                 table: wasmtime::component::ResourceTable::new(),
             })
         })

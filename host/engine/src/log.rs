@@ -25,6 +25,9 @@ const TAIL_LINES: usize = 20;
 /// How much a guest may write in one call; it is told so and writes again.
 const WRITE_BYTES: usize = 64 << 10;
 
+/// Stands where a text was cut.
+pub(crate) const MARK: char = '…';
+
 /// Is called with each line as soon as it is complete, on the thread that runs the guest: it must not block for long.
 pub type Echo = Arc<dyn Fn(&LogLine) + Send + Sync>;
 
@@ -124,6 +127,11 @@ impl LogBook {
         let empty = message.is_empty().then_some("");
         let texts = message.lines().chain(empty);
         self.add_all(texts.map(|text| line(LogStream::Log, level, text.to_owned(), mem::take(&mut fields))));
+    }
+
+    /// Adds a remark of the host's.
+    pub(crate) fn remark(&self, text: String) {
+        self.add_all(std::iter::once(remark(text)));
     }
 
     fn add_all(&self, lines: impl Iterator<Item = LogLine>) {
@@ -228,6 +236,16 @@ fn remark(text: String) -> LogLine {
 fn size(line: &LogLine) -> u64 {
     let of_field = |(name, value): &(String, String)| (name.len() + value.len()) as u64 + LINE_BYTES;
     line.text.len() as u64 + LINE_BYTES + line.fields.iter().map(of_field).sum::<u64>()
+}
+
+/// The first bytes of a text, up to a whole character, with a mark if that is not all of it.
+pub(crate) fn cut(mut text: String, bytes: usize) -> String {
+    if text.len() > bytes {
+        text.truncate(text.floor_char_boundary(bytes));
+        text.push(MARK);
+        text.shrink_to_fit();
+    }
+    text
 }
 
 fn cut_mark(limit_bytes: u64) -> String {
@@ -342,6 +360,7 @@ mod tests {
         book.write(LogStream::Stdout, b"half a ");
         book.log(LogLevel::Error, "one\r\ntwo\n", fields());
         book.log(LogLevel::Debug, "", fields());
+        book.remark("by the host".to_owned());
         book.write(LogStream::Stdout, b"line\n");
         let lines = book.lines();
         let seen: Vec<_> = lines.iter().map(|l| (l.stream, l.level, &*l.text, l.fields.len())).collect();
@@ -351,6 +370,7 @@ mod tests {
                 (LogStream::Log, LogLevel::Error, "one", 1),
                 (LogStream::Log, LogLevel::Error, "two", 0),
                 (LogStream::Log, LogLevel::Debug, "", 1),
+                (LogStream::Host, LogLevel::Warn, "by the host", 0),
                 (LogStream::Stdout, LogLevel::Info, "half a line", 0),
             ]
         );
@@ -377,6 +397,16 @@ mod tests {
         book.write(LogStream::Stdout, b"\n");
         let lengths: Vec<_> = book.lines().iter().map(|line| line.text.len()).collect();
         assert_eq!(lengths, [MAX_LINE_BYTES, MAX_LINE_BYTES, 5]);
+    }
+
+    #[test]
+    fn a_text_is_cut_at_a_whole_character_with_a_mark() {
+        let check = |text: &str, expected: &str| assert_eq!(cut(text.to_owned(), 4), expected);
+        check("", "");
+        check("abcd", "abcd");
+        check("abcde", "abcd…");
+        check("abcä", "abc…");
+        check("ääää", "ää…");
     }
 
     #[test]

@@ -31,7 +31,8 @@
 //!   times, on any async runtime.
 //!
 //! A run is one request to run a task. It executes in an instance that nothing else ever sees: its own memory, its
-//! own limits, no files, no network. It can be cancelled while it runs, and a crash in it stays in it.
+//! own limits, no files, no network but what is granted. It can be cancelled while it runs, and a crash in it stays
+//! in it.
 //!
 //! # Which thread does what
 //!
@@ -40,7 +41,6 @@
 
 mod builder;
 mod host;
-mod shim;
 
 mod component;
 mod options;

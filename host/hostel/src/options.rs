@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostel_core::{
-    CachePolicy, ErrorKind, Failure, Limits, LimitsError, NameTemplate, RetryError, RetryPolicy,
+    CachePolicy, ErrorKind, Failure, Grants, Limits, LimitsError, NameTemplate, RetryError, RetryPolicy,
 };
 use hostel_engine::Echo;
 
 use crate::hooks::Hooks;
-use crate::shim::Grants;
 
 /// Decides whether a failed attempt is followed by another one, where the [`RetryPolicy`] allows it.
 pub(crate) type RetryIf = Arc<dyn Fn(&Failure) -> bool + Send + Sync>;

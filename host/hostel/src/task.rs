@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostel_core::{
-    CacheKey, CachePolicy, Failure, Limits, NameTemplate, Param, RetryDelay, RetryOn, RetryPolicy, RunId,
-    Signature, State, TaskKey, TemplateError, Type, Value, bytes_text,
+    CacheKey, CachePolicy, Failure, Grants, Limits, NameTemplate, Param, RetryDelay, RetryOn, RetryPolicy,
+    RunId, Signature, State, TaskKey, TemplateError, Type, Value, bytes_text,
 };
 use hostel_engine::{Capability, Echo, Function, Hook};
 use uuid::Uuid;
@@ -20,7 +20,6 @@ use crate::inputs::{Input, Inputs, Upstream};
 use crate::options::{self, Options, Tag};
 use crate::run::{Run, Submission};
 use crate::runner::{Job, PushError};
-use crate::shim::Grants;
 use crate::stream::MapStream;
 use crate::transaction::{Scope, Transaction, TransactionValues};
 
@@ -131,7 +130,8 @@ impl Task {
         self.with(|options| options.refresh = refresh)
     }
 
-    /// What the guest may do. Default nothing.
+    /// What a run is permitted beyond computing, in place of what was permitted before. Default nothing. Grants are part
+    /// of a run's cache key.
     #[must_use]
     pub fn grants(self, grants: Grants) -> Self {
         self.with(|options| options.grants = Arc::new(grants))
@@ -439,7 +439,7 @@ impl Task {
         // Inputs are in normal form, so they all have canonical bytes.
         let canonical = inputs.iter().zip(params).map(|(input, param)| input.to_canonical(&param.ty));
         let canonical = canonical.collect::<Result<Vec<_>, _>>().ok()?;
-        CacheKey::derive(policy, self.key(), canonical.iter().map(Vec::as_slice))
+        CacheKey::derive(policy, self.key(), canonical.iter().map(Vec::as_slice), &self.0.options.grants)
     }
 
     /// The task of the guest's own hook, if its component exports it, with the same limits and grants.

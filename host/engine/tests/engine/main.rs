@@ -6,11 +6,13 @@
 mod compile_cache;
 mod context;
 mod hooks;
+mod http;
 mod inspecting;
 mod limits;
 mod loading;
 mod outcomes;
 mod sandbox;
+mod server;
 mod stopping;
 mod values;
 

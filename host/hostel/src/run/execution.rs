@@ -55,7 +55,10 @@ impl Run {
         cell.log = Some(Arc::clone(&log));
         let Inputs::Values(inputs) = &cell.inputs else { return None };
         let inputs = Arc::clone(inputs);
-        let attempt = AttemptOptions::new(limits).log(log).attempt_of(self.id, cell.attempts);
+        let attempt = AttemptOptions::new(limits)
+            .log(log)
+            .attempt_of(self.id, cell.attempts)
+            .grants(Arc::clone(&options.grants));
         let attempt = match &cell.name {
             Some(name) => attempt.name(Arc::clone(name)),
             None => attempt,

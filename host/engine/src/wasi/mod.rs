@@ -2,14 +2,17 @@
 //!
 //! A guest may ask for any WASI 0.2 interface, because toolchains import most of them unasked. It gets clocks,
 //! randomness, and a log behind stdout and stderr; it finds no directories, no variables and an empty stdin; it is
-//! refused sockets, name look-up and HTTP. Grants will widen this, one file a capability.
+//! refused sockets and name look-up, and HTTP but to the hosts that are granted. Each grant has a file of its own here.
+
+mod http;
+
+pub(crate) use http::Gate;
 
 use std::sync::Arc;
 
 use wasmtime::component::Linker;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::context;
 use crate::guest::{Guest, Program};
@@ -35,21 +38,4 @@ pub(crate) fn context(log: &Arc<LogBook>, program: Program) -> WasiCtx {
         .allow_udp(false)
         .allow_ip_name_lookup(false)
         .build()
-}
-
-/// Refuses every outgoing request, with the error that WASI has for it.
-pub(crate) struct DenyHttp;
-
-type HttpResponse = http::Response<WasiBody>;
-type HttpTransmission = Box<dyn Future<Output = Result<(), Error>> + Send>;
-
-impl WasiHttpHooks for DenyHttp {
-    fn send_request(
-        &mut self,
-        _request: http::Request<WasiBody>,
-        _options: Option<RequestOptions>,
-        _transmission: HttpTransmission,
-    ) -> Box<dyn Future<Output = Result<(HttpResponse, HttpTransmission), Error>> + Send> {
-        Box::new(std::future::ready(Err(Error::HttpRequestDenied)))
-    }
 }

@@ -1,0 +1,166 @@
+//! Outgoing HTTP: requests that a grant allows are sent, all others are refused, and the log says so.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use hostel_core::{Grants, HttpGrant, HttpScheme};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default_hooks};
+
+use crate::log::{LogBook, cut};
+
+/// How many requests of one attempt may be under way at once: each holds a connection of the host's.
+const REQUESTS_AT_ONCE: usize = 64;
+
+/// How much of a host's name a remark repeats: as much as a name can have.
+const HOST_BYTES: usize = 256;
+
+type Request = http::Request<WasiBody>;
+/// What goes on until the body of a response is complete.
+type Transmission = Box<dyn Future<Output = Result<(), Error>> + Send>;
+type Sent = Result<(http::Response<WasiBody>, Transmission), Error>;
+type Sending = Box<dyn Future<Output = Sent> + Send>;
+
+/// What stands between a guest and the hosts it wants to talk to.
+pub(crate) struct Gate {
+    grants: Arc<Grants>,
+    log: Arc<LogBook>,
+    room: Arc<Semaphore>,
+}
+
+/// Where a request goes.
+struct Target<'a> {
+    scheme: HttpScheme,
+    host: &'a str,
+    port: u16,
+}
+
+impl Gate {
+    pub(crate) fn new(grants: &Arc<Grants>, log: &Arc<LogBook>) -> Self {
+        let room = Arc::new(Semaphore::new(REQUESTS_AT_ONCE));
+        Self { grants: Arc::clone(grants), log: Arc::clone(log), room }
+    }
+
+    /// Room for a request, if it may be sent. Nothing of it has left the host before: not even its name was looked up.
+    fn admit(&self, uri: &http::Uri) -> Result<OwnedSemaphorePermit, Error> {
+        let target = Target::of(uri).ok_or(Error::HttpRequestUriInvalid)?;
+        if !self.grants.allows_http(target.scheme, target.host, target.port) {
+            self.log.remark(target.denial());
+            return Err(Error::HttpRequestDenied);
+        }
+        Arc::clone(&self.room).try_acquire_owned().map_err(|_| Error::ConnectionLimitReached)
+    }
+}
+
+impl WasiHttpHooks for Gate {
+    fn send_request(
+        &mut self,
+        request: Request,
+        options: Option<RequestOptions>,
+        transmission: Transmission,
+    ) -> Sending {
+        match self.admit(request.uri()) {
+            Ok(room) => Box::new(send(default_hooks().send_request(request, options, transmission), room)),
+            Err(error) => Box::new(std::future::ready(Err(error))),
+        }
+    }
+}
+
+/// Keeps the room until the response is complete, or dropped by the guest.
+async fn send(sending: Sending, room: OwnedSemaphorePermit) -> Sent {
+    let (response, transmission) = Pin::from(sending).await?;
+    let transmission = async move {
+        let _room = room;
+        Pin::from(transmission).await
+    };
+    Ok((response, Box::new(transmission)))
+}
+
+impl<'a> Target<'a> {
+    /// `None` for what has more in it than a host and a port, such as a user's name: the sender and this module must
+    /// never see different hosts in one text.
+    fn of(uri: &'a http::Uri) -> Option<Self> {
+        let scheme = match uri.scheme_str()? {
+            "http" => HttpScheme::Http,
+            "https" => HttpScheme::Https,
+            _ => return None,
+        };
+        let authority = uri.authority()?;
+        let host = authority.host();
+        let port = match authority.as_str().strip_prefix(host)?.strip_prefix(':') {
+            Some(port) => port.parse().ok()?,
+            None if authority.as_str() == host => scheme.usual_port(),
+            None => return None,
+        };
+        Some(Self { scheme, host, port })
+    }
+
+    fn denial(&self) -> String {
+        let Self { scheme, host, port } = *self;
+        let port_text = if port == scheme.usual_port() { String::new() } else { format!(":{port}") };
+        let host_text = cut(host.to_owned(), HOST_BYTES);
+        let denial = format!("outgoing HTTP to {}://{host_text}{port_text} was denied", scheme.name());
+        match HttpGrant::of(scheme, host, port) {
+            Ok(grant) => format!("{denial} (allow it with --http {grant})"),
+            Err(_) => denial,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_what_the_sender_connects_to() {
+        let check = |url: &str, expected: Option<(HttpScheme, &str, u16)>| {
+            let uri = url.parse().unwrap();
+            let target = Target::of(&uri).map(|target| (target.scheme, target.host, target.port));
+            assert_eq!(target, expected, "{url}");
+        };
+        check("http://example.org/", Some((HttpScheme::Http, "example.org", 80)));
+        check("https://Example.org:8443/a:1?b@c", Some((HttpScheme::Https, "Example.org", 8443)));
+        check("http://[::1]/", Some((HttpScheme::Http, "[::1]", 80)));
+        check("http://[::1]:8080/", Some((HttpScheme::Http, "[::1]", 8080)));
+        check("http://granted.org@evil.com/", None);
+        check("http://user:80@example.org:80/", None);
+        check("http://example.org:/", None);
+        check("ftp://example.org/", None);
+        check("/path", None);
+    }
+
+    #[test]
+    fn only_so_many_requests_are_under_way_at_once() {
+        let grants = Grants { http: vec!["example.org".parse().unwrap()] };
+        let gate = Gate::new(&Arc::new(grants), &Arc::new(LogBook::new(1 << 20, None)));
+        let uri = "http://example.org/".parse().unwrap();
+        let mut under_way: Vec<_> = (0..REQUESTS_AT_ONCE).map(|_| gate.admit(&uri).unwrap()).collect();
+        assert!(matches!(gate.admit(&uri), Err(Error::ConnectionLimitReached)));
+        under_way.pop();
+        assert!(gate.admit(&uri).is_ok());
+        assert!(gate.log.lines().is_empty(), "nothing was denied");
+    }
+
+    #[test]
+    fn a_denial_says_what_would_allow_it() {
+        let check = |url: &str, expected: &str| {
+            assert_eq!(Target::of(&url.parse().unwrap()).unwrap().denial(), expected);
+        };
+        check(
+            "http://example.org:8080/path",
+            "outgoing HTTP to http://example.org:8080 was denied (allow it with --http example.org:8080)",
+        );
+        check(
+            "https://example.org:443/",
+            "outgoing HTTP to https://example.org was denied (allow it with --http example.org)",
+        );
+        check(
+            "https://example.org:80/",
+            "outgoing HTTP to https://example.org:80 was denied (allow it with --http example.org:80)",
+        );
+        check("http://127.1/", "outgoing HTTP to http://127.1 was denied");
+        let long = "a".repeat(1000);
+        let cut = "a".repeat(HOST_BYTES);
+        check(&format!("http://{long}/"), &format!("outgoing HTTP to http://{cut}… was denied"));
+    }
+}

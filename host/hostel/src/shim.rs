@@ -1,3 +1,0 @@
-#![allow(missing_docs, dead_code)]
-#[derive(Clone, Debug, Default)]
-pub struct Grants;
