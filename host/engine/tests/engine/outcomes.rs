@@ -1,6 +1,9 @@
 //! How an attempt ends, told apart.
 
-use hostel_core::{Failure, LogStream, Outcome};
+use std::time::Duration;
+
+use hostel_core::{Failure, Limits, LogStream, Outcome, RunId};
+use hostel_engine::AttemptOptions;
 use hostel_guests::wat;
 
 use crate::run;
@@ -107,9 +110,34 @@ async fn what_a_guest_prints_is_its_log() {
 #[tokio::test(flavor = "current_thread")]
 async fn no_state_passes_from_one_attempt_to_another() {
     // Insecure seeds, memory and handles are all new: the same call gives the same answer however often it is made.
-    let function = crate::function(wat::MANY_INSTANCES, "answer");
-    for _ in 0..3 {
-        let ran = crate::run_with(&function, &[], hostel_core::Limits::default()).await;
-        assert!(matches!(ran.outcome, Outcome::Completed(_)), "{:?}", ran.outcome);
+    for (path, name) in [(wat::MANY_INSTANCES, "answer"), (hostel_guests::FLAKY, "times-called")] {
+        let function = crate::function(path, name);
+        let first = crate::run_with(&function, &[], Limits::default()).await.value();
+        for _ in 0..3 {
+            assert_eq!(crate::run_with(&function, &[], Limits::default()).await.value(), first, "{name}");
+        }
     }
+    assert_eq!(run(hostel_guests::FLAKY, "times-called", &[]).await.value(), "1");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_guest_may_fail_in_one_attempt_and_not_in_another() {
+    let fail_until = crate::function(hostel_guests::FLAKY, "fail-until");
+    let limits = Limits { timeout: Some(Duration::from_millis(500)), ..Limits::default() };
+    let attempt = async |number, how| {
+        let options = AttemptOptions::new(limits).attempt_of(RunId::from_bytes([7; 16]), number);
+        crate::run_as(&fail_until, &["3", how], options).await
+    };
+    for (how, kind) in [("error", "error"), ("trap", "trap"), ("exit", "exit"), ("spin", "timeout")] {
+        for number in [1, 2] {
+            assert_eq!(attempt(number, how).await.failure().kind().name(), kind, "attempt {number}");
+        }
+        assert_eq!(attempt(3, how).await.value(), "3", "{how}");
+    }
+    let trapped = attempt(2, "trap").await;
+    assert!(
+        trapped.trap().stderr_tail.iter().any(|line| line.contains("attempt 2 fails")),
+        "{:?}",
+        trapped.outcome
+    );
 }
