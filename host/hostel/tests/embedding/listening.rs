@@ -1,10 +1,11 @@
 //! The stream of events of a host.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_executor::block_on;
 use hostel::{EventKind, Events, LogStream, Missed, RunEvent, State, args, each, outcomes};
-use hostel_guests::{ARITH, BATCH, ELEVATOR};
+use hostel_guests::{ARITH, BATCH, ELEVATOR, REPORTER};
 
 use crate::{host, task};
 
@@ -40,6 +41,36 @@ fn every_transition_and_every_line_is_told_in_order() {
         told,
         ["Pending", "Running", "run any code here!", "but maybe just a little bit", "Completed"]
     );
+}
+
+#[test]
+fn progress_and_structured_lines_are_told_as_they_come() {
+    let host = host(1);
+    let mut events = host.events();
+    let run = task(&host, REPORTER, "count-to").submit(args![2]).unwrap();
+    let told: Vec<_> = until_ended(&mut events, 1)
+        .into_iter()
+        .filter_map(|event| match event.kind {
+            EventKind::Progress(progress) => Some(format!("{} of {:?}", progress.done, progress.total)),
+            EventKind::Log(line) => Some(format!("{:?} {} {:?}", line.level, line.text, line.fields)),
+            _ => None,
+        })
+        .collect();
+    let line = |number: u32| format!(r#"Debug counted [("number", "{number}")]"#);
+    let progress = |number: u32| format!("{number} of Some(2)");
+    assert_eq!(told[..4], [progress(1), line(1), progress(2), line(2)]);
+    assert_eq!(told[4..], ["Info counted to 2 []"], "what it prints");
+    assert_eq!(run.progress().unwrap().message.as_deref(), Some("counting 2"));
+}
+
+#[test]
+fn a_guest_knows_its_name_and_its_deadline() {
+    let host = host(1);
+    let about = task(&host, REPORTER, "about-me");
+    let ask = |task: hostel::Task| block_on(task.submit(args![]).unwrap().outcome()).to_string();
+    let text = ask(about.clone().run_name("a run").unwrap());
+    assert_eq!(text, r#"{task-name: "about-me", run-name: "a run"}"#);
+    assert!(ask(about.run_timeout(Duration::from_secs(60))).contains("deadline: some("));
 }
 
 #[test]

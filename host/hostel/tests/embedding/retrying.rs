@@ -9,7 +9,7 @@ use hostel::{
     Event, Failure, FailureKind, Host, Outcome, RetryDelay, RetryOn, Shutdown, State, TaskFuture, args, each,
     outcomes,
 };
-use hostel_guests::{BATCH, ELEVATOR, SPIN_FOREVER, wat};
+use hostel_guests::{BATCH, ELEVATOR, FLAKY, SPIN_FOREVER, wat};
 
 use crate::{build, host, states, task, until_running};
 
@@ -34,6 +34,36 @@ fn r01_retries_are_attempts_after_the_first() {
     let fine = process.retries(3).submit(args![1]).unwrap();
     block_on(fine.outcome());
     assert_eq!(fine.attempts().len(), 1);
+}
+
+#[test]
+fn a_run_that_fails_in_any_way_completes_when_it_is_tried_often_enough() {
+    let host = host(1);
+    let flaky = task(&host, FLAKY, "fail-until").timeout(Duration::from_millis(300)).retries(3);
+    for (how, kind) in [
+        ("error", FailureKind::Error),
+        ("trap", FailureKind::Trap),
+        ("exit", FailureKind::Exit),
+        ("spin", FailureKind::Timeout),
+    ] {
+        let run = flaky.submit(args![3, hostel::Value::Enum(how.into())]).unwrap();
+        assert_eq!(block_on(run.result::<u32>()).unwrap(), 3, "{how}");
+        let causes = run.attempts().into_iter().map(|attempt| match &*attempt.outcome.unwrap() {
+            Outcome::Failed(failure) => Some(failure.kind()),
+            _ => None,
+        });
+        assert_eq!(causes.collect::<Vec<_>>(), [Some(kind), Some(kind), None], "{how}");
+        assert_eq!(run.state(), State::Completed);
+    }
+}
+
+#[test]
+fn nothing_survives_an_attempt() {
+    let host = host(2);
+    let calls = task(&host, FLAKY, "times-called");
+    for _ in 0..20 {
+        assert_eq!(block_on(calls.submit(args![]).unwrap().result::<u32>()).unwrap(), 1);
+    }
 }
 
 #[test]
