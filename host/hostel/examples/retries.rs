@@ -1,0 +1,38 @@
+//! Retries: how often, after how long, after which failures, and within what time.
+#![allow(clippy::print_stdout, reason = "an example shows what it prints")]
+
+use std::error::Error;
+use std::time::Duration;
+
+use hostel::{Host, RetryDelay, RetryOn, args};
+use hostel_guests::{BATCH, ELEVATOR};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let host = Host::builder().build()?;
+
+    // Two more attempts, the first after 10 ms, the second after 20.
+    let process_data = host.load(BATCH).await?.task("process-data")?;
+    let future = process_data
+        .retries(2)
+        .retry_delay(RetryDelay::Exponential(Duration::from_millis(10)))
+        .submit(args![-1])?;
+    println!("{}", future.outcome().await);
+    for transition in future.history() {
+        println!("- {}", transition.state);
+    }
+
+    // Each attempt may take 50 ms, and all of them a second. Only one that takes too long is followed by another.
+    let stop_at_floor = host.load(ELEVATOR).await?.task("stop-at-floor")?;
+    let future = stop_at_floor
+        .timeout(Duration::from_millis(50))
+        .run_timeout(Duration::from_secs(1))
+        .retries(3)
+        .retry_on(RetryOn::TIMEOUT)
+        .submit(args![3600])?;
+    println!("{}", future.outcome().await);
+    for attempt in future.attempts() {
+        println!("- attempt {} took {:.0?}", attempt.number, attempt.duration().unwrap_or_default());
+    }
+    Ok(())
+}
