@@ -22,11 +22,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("- {}", transition.state);
     }
 
-    // Each attempt may take 50 ms, and all of them a second. Only one that takes too long is followed by another.
+    // Each attempt may take 50 ms, and all of them ten seconds. Only one that takes too long is followed by another.
     let stop_at_floor = host.load(ELEVATOR).await?.task("stop-at-floor")?;
     let future = stop_at_floor
         .timeout(Duration::from_millis(50))
-        .run_timeout(Duration::from_secs(1))
+        .run_timeout(Duration::from_secs(10))
         .retries(3)
         .retry_on(RetryOn::TIMEOUT)
         .submit(args![3600])?;

@@ -1,9 +1,13 @@
-//! What the guest examples show, seen by someone who embeds the host: the programs from which people know tasks, and
-//! the names by which functions are found. Tests are named by the rows of the table of programs.
+//! What the examples show, seen by someone who embeds the host: the programs from which people know tasks, and the names
+//! by which functions are found. Tests are named by the rows of the table of programs.
 
 #![cfg(test)]
 
+mod built;
 mod names;
+#[path = "../readme/pattern.rs"]
+mod pattern;
+mod printing;
 mod programs;
 
 use hostel::{Component, Host};

@@ -1,10 +1,10 @@
-//! The programs, each as its readers expect it to go. They need the built guests.
+//! The programs that are no examples, each as its readers expect it to go. They need the built guests.
 
 use std::path::Path;
 
 use futures_util::StreamExt;
 use hostel::{CachePolicy, Host, LogStream, State, TaskFuture, args, as_completed, each};
-use hostel_guests::{ARITH, BATCH, CACHING, CALCULATOR, ELEVATOR, PAGES};
+use hostel_guests::{CACHING, CALCULATOR, PAGES};
 use tempfile::TempDir;
 
 use crate::{host, load};
@@ -19,21 +19,6 @@ fn printed(run: &TaskFuture) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn e01_explain_tasks() {
-    let host = host();
-    let run = load(&host, ELEVATOR).await.task("explain-tasks").unwrap().submit(args![]).unwrap();
-    run.outcome().await;
-    assert_eq!((run.state(), printed(&run).len()), (State::Completed, 2));
-}
-
-#[tokio::test]
-async fn e05_cool_task() {
-    let host = host();
-    let run = load(&host, BATCH).await.task("cool-task").unwrap().submit(args![]).unwrap();
-    assert_eq!(run.result::<String>().await.unwrap(), "sup");
-}
-
-#[tokio::test]
 async fn e11_add_and_multiply_print_and_return() {
     let host = host();
     let calculator = load(&host, CALCULATOR).await;
@@ -44,32 +29,6 @@ async fn e11_add_and_multiply_print_and_return() {
     };
     check("add", "2 + 3 = 5", 5).await;
     check("multiply", "2 * 3 = 6", 6).await;
-}
-
-#[tokio::test]
-async fn e12_the_second_time_is_cached() {
-    let host = host();
-    let add_one = load(&host, ARITH).await.task("add-one").unwrap().cache(inputs());
-    let check = async |x: i64, state: State| {
-        let run = add_one.submit(args![x]).unwrap();
-        assert_eq!((run.result::<i64>().await.unwrap(), run.state()), (x + 1, state));
-    };
-    check(1, State::Completed).await;
-    check(1, State::Cached).await;
-    check(2, State::Completed).await;
-}
-
-#[tokio::test]
-async fn e13_a_cached_run_does_not_sleep() {
-    let host = host();
-    let stateful = load(&host, CACHING).await.task("my-stateful-task").unwrap().cache(inputs());
-    let mut lines = Vec::new();
-    for expected in [State::Completed, State::Cached] {
-        let run = stateful.submit(args![1, 20]).unwrap();
-        assert_eq!((run.result::<i64>().await.unwrap(), run.state()), (2, expected));
-        lines.extend(printed(&run));
-    }
-    assert_eq!(lines, ["sleeping"]);
 }
 
 #[tokio::test]

@@ -1,0 +1,161 @@
+//! What the examples of the crate `hostel` print: each is run, and does what it says. Tests are named by the rows of the
+//! table of programs.
+
+use std::fs;
+use std::path::Path;
+
+use crate::built::{names, printed, prints};
+
+#[test]
+fn e01_explain_tasks() {
+    prints("explain_tasks", "run any code here!\nbut maybe just a little bit\nCompleted after 2 lines");
+}
+
+#[test]
+fn e02_ten_elevators_take_as_long_as_the_tenth_e03_mapped_and_gathered_e04_on_another_host() {
+    let printed = printed("elevator", &["30"]);
+    let rides: Vec<&str> = printed.split("\n\n").collect();
+    let [submitted, mapped, gathered] = rides[..] else { panic!("{printed}") };
+    let moving = (1..=10).rev().map(|floor| format!("elevator moving to floor {floor}"));
+    let stops = (1..=10).map(|floor| format!("elevator stops on floor {floor}"));
+    let expected: Vec<_> = moving.chain(stops).collect();
+    let ride = |text: &str| -> (Vec<String>, String) {
+        let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        let says = lines.pop().unwrap();
+        (lines, says)
+    };
+
+    let (lines, says) = ride(submitted);
+    assert_eq!(lines, expected);
+    assert!(says.starts_with("submitted: all have stopped after "), "{says}");
+    let (lines, says) = ride(mapped);
+    assert_eq!((lines, says.as_str()), (expected.clone(), "mapped: [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]"));
+    // With four workers, they begin in no order.
+    let (mut lines, says) = ride(gathered);
+    let mut expected = expected;
+    (lines.sort(), expected.sort());
+    assert_eq!((lines, says.as_str()), (expected, "gathered: [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]"));
+}
+
+#[test]
+fn e05_cool_task() {
+    prints("cool_task", "sup");
+}
+
+#[test]
+fn e06_wait() {
+    prints(
+        "wait",
+        "first: ... done, ... not done\n\
+         all: 10 done, 0 not done\n\
+         one: done is false, it is Running\n\
+         one: it is Cancelled",
+    );
+}
+
+#[test]
+fn e07_sum_plus() {
+    prints("sum_plus", "[10, 11, 12]");
+}
+
+#[test]
+fn e08_dependencies() {
+    prints(
+        "dependencies",
+        "1 + 1 = 2\n2 + 10 = 12\n100 + 100 = 200\n200 + 1000 = 1200\nd = 1200\nafter: UpstreamFailed",
+    );
+}
+
+#[test]
+fn e09_a_batch_of_which_two_fail() {
+    prints(
+        "batch",
+        "5 done, 0 not done\n\
+         Processed 1\n\
+         error: run ... failed: it returned the error \"Cannot process negative value: -2\"\n\
+         Processed 3\n\
+         error: run ... failed: it returned the error \"Cannot process negative value: -4\"\n\
+         Processed 5\n\
+         and on it goes",
+    );
+}
+
+#[test]
+fn e10_the_best_model() {
+    let printed = printed("best_model", &[]);
+    let mut lines: Vec<_> = printed.lines().collect();
+    assert_eq!(lines.pop(), Some("best: gradient_boosting on products with 0.838"));
+    // As they complete, which is in no order.
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            "train on customers with gradient_boosting: 0.197",
+            "train on customers with random_forest: 0.548",
+            "train on orders with gradient_boosting: 0.207",
+            "train on orders with random_forest: 0.198",
+            "train on products with gradient_boosting: 0.838",
+            "train on products with random_forest: 0.779",
+        ]
+    );
+}
+
+#[test]
+fn e12_the_second_time_is_cached() {
+    prints("cached", "add-one(1) = 2: Completed\nadd-one(1) = 2: Cached\nadd-one(2) = 3: Completed");
+}
+
+#[test]
+fn e13_a_cached_run_does_not_sleep() {
+    prints("stateful", "sleeping\n2: Completed\n2: Cached\nsleeping\n2: Completed");
+}
+
+#[test]
+fn e15_a_number_of_3099_digits() {
+    let printed = printed("pow", &[]);
+    let digits = printed.trim_end();
+    assert_eq!((digits.len(), digits.chars().all(|digit| digit.is_ascii_digit())), (3099, true));
+}
+
+#[test]
+fn retries() {
+    prints(
+        "retries",
+        "returned the error \"Cannot process negative value: -1\"\n\
+         - Pending\n- Running\n- AwaitingRetry\n- Retrying\n- AwaitingRetry\n- Retrying\n- Failed\n\
+         timed out after 50ms\n\
+         - attempt 1 took ...ms\n- attempt 2 took ...ms\n- attempt 3 took ...ms\n- attempt 4 took ...ms",
+    );
+}
+
+#[test]
+fn a_transaction() {
+    prints(
+        "transaction",
+        "commit 1\ncommit 2\nall is well\nrollback 4\nrollback 3\n\
+         error: the transaction is rolled back, because run ... did not complete: \
+         returned the error \"Cannot process negative value: -5\"",
+    );
+}
+
+#[test]
+fn events() {
+    let lines = ["Pending", "Running", "1 done", "counted", "2 done", "counted", "3 done", "counted"];
+    let lines = lines.into_iter().chain(["counted to 3", "Completed"]);
+    let lines: Vec<_> = lines.map(|line| format!("count to 3: {line}")).collect();
+    prints("events", &lines.join("\n"));
+}
+
+#[test]
+fn every_example_is_tested_here_and_listed_in_their_readme() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/hostel/examples");
+    let readme = fs::read_to_string(examples.join("README.md")).unwrap();
+    let tests = include_str!("printing.rs");
+    for name in names() {
+        assert!(tests.contains(&format!("\"{name}\"")), "no test runs the example {name}");
+        assert!(
+            readme.contains(&format!("({name}.rs)")),
+            "host/hostel/examples/README.md does not list {name}"
+        );
+    }
+}
