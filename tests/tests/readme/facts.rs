@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cargo_metadata::{Metadata, MetadataCommand, TargetKind};
-use hostel::{Limits, bytes_text};
+use hostel::{Event, Limits, RunId, State, Timestamp, bytes_text};
 
 use crate::README;
 
@@ -82,4 +82,31 @@ fn the_toolchain_it_asks_for_is_the_one_the_workspace_needs() {
         README.contains(&format!("Rust toolchain ({major}.{minor} or later)")),
         "README.md names Rust {major}.{minor}"
     );
+}
+
+#[test]
+fn the_table_of_states_is_that_of_the_code() {
+    let runs = std::fs::read_to_string(root().join("docs/runs.md")).unwrap();
+    let events = [
+        Event::CameDue,
+        Event::SlotAwaited,
+        Event::SlotGranted,
+        Event::Started,
+        Event::RetryPlanned { due: Timestamp::from_unix_nanos(0) },
+        Event::CancelRequested,
+        Event::Completed,
+        Event::CacheHit { producer: RunId::from_bytes([0; 16]) },
+        Event::Failed,
+        Event::TimedOut,
+        Event::UpstreamFailed,
+        Event::Crashed,
+        Event::Cancelled,
+        Event::RolledBack,
+    ];
+    for state in State::ALL {
+        let next = events.iter().filter_map(|event| Some(format!("{event} → {}", state.apply(*event).ok()?)));
+        let next = next.collect::<Vec<_>>().join(", ");
+        let row = format!("| {state} | {:?} | {next} |", state.state_type()).replace("|  |", "| |");
+        assert!(runs.contains(&row), "docs/runs.md lacks the row\n{row}");
+    }
 }
