@@ -5,7 +5,7 @@ use std::time::Duration;
 use std::{env, fs};
 
 use clap::{Args, ValueEnum};
-use hostel::{CachePolicy, Host, HostBuilder, Limits, Task};
+use hostel::{CachePolicy, Grants, Host, HostBuilder, HttpGrant, Limits, Task};
 
 use crate::problem::{Problem, without_number};
 use crate::ui::Ui;
@@ -34,6 +34,11 @@ pub(crate) struct TaskOptions {
     #[arg(long, value_name = "SIZE", value_parser = units::bytes, help_heading = "Limits")]
     max_result: Option<u64>,
 
+    /// Allow outgoing HTTP to this host: HOST, HOST:PORT or HOST:*, or *.DOMAIN for all below it; with http:// or
+    /// https:// in front, only that; can be given several times
+    #[arg(long, value_name = "HOST", help_heading = "Grants")]
+    http: Vec<HttpGrant>,
+
     /// Reuse results of runs that share these facts: `inputs + task-source`, or `none`
     #[arg(long, value_name = "POLICY", default_value_t, help_heading = "Cache")]
     cache: CachePolicy,
@@ -61,7 +66,8 @@ impl TaskOptions {
 
     /// The task with these options.
     pub(crate) fn apply(&self, task: Task, limits: Limits) -> Task {
-        task.limits(limits).cache(self.cache).refresh_cache(self.refresh_cache)
+        let grants = Grants { http: self.http.clone() };
+        task.limits(limits).grants(grants).cache(self.cache).refresh_cache(self.refresh_cache)
     }
 }
 

@@ -243,7 +243,7 @@ fn parse_host(text: &str) -> Result<Host, Problem> {
         None => (text, false),
     };
     if domain.contains('*') {
-        return Err("a `*` stands alone before the first dot, as in *.example.org".to_owned());
+        return Err("a `*` stands in front of a domain, as in *.example.org".to_owned());
     }
     // What ends in a number is an address to everyone who resolves names (URL Standard, section 3.5).
     if domain.rsplit('.').next().is_some_and(is_number) {
@@ -408,7 +408,7 @@ mod tests {
         check("example.org:65536", "port `65536`: expected 1 to 65535, or `*` for any");
         check("example.org:+80", "port `+80`: expected 1 to 65535, or `*` for any");
         check("example.org:http", "port `http`: expected 1 to 65535, or `*` for any");
-        let star = "a `*` stands alone before the first dot, as in *.example.org";
+        let star = "a `*` stands in front of a domain, as in *.example.org";
         for text in ["*", "*:80", "a.*.org", "*example.org", "*.*.org"] {
             check(text, star);
         }

@@ -46,7 +46,7 @@ pub use attempt::*;
 pub use component::*;
 pub use engine::*;
 pub use function::*;
-pub use hook::{CommittedRun, Hook};
+pub use hook::*;
 pub use import::*;
 pub use load::*;
 pub use log::*;

@@ -1,12 +1,14 @@
 //! The programs that are no examples, each as its readers expect it to go. They need the built guests.
 
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::StreamExt;
-use hostel::{CachePolicy, Host, LogStream, State, TaskFuture, args, as_completed, each};
+use hostel::{CachePolicy, Grants, Host, LogStream, State, TaskFuture, args, as_completed, each};
 use hostel_guests::{CACHING, CALCULATOR, PAGES};
 use tempfile::TempDir;
 
+use crate::server::Server;
 use crate::{host, load};
 
 fn inputs() -> CachePolicy {
@@ -56,4 +58,34 @@ async fn e16_every_url_is_answered_though_none_may_be_loaded() {
     for run in ended {
         assert_eq!(run.state(), State::Failed, "{}", run.outcome().await);
     }
+}
+
+#[tokio::test]
+async fn e16_the_name_that_does_not_resolve_comes_first_and_then_the_pages() {
+    let host = Host::builder().max_workers(5).build().unwrap();
+    let server = Server::closed();
+    let http = ["127.0.0.1:*", "name.invalid"].map(|text| text.parse().unwrap()).to_vec();
+    let load_url = load(&host, PAGES).await.task("load-url").unwrap();
+    let load_url = load_url.grants(Grants { http }).timeout(Duration::from_secs(60));
+    let mut urls = ["/5", "/100", "/0", "/70000"].map(|path| server.url(path)).to_vec();
+    urls.insert(2, "http://name.invalid/".to_owned());
+    let runs = load_url.map(args![each(urls.clone()), 60_000]).unwrap();
+    let url_of = |run: &TaskFuture| {
+        let index = runs.iter().position(|one| one.id() == run.id()).unwrap();
+        urls[index].as_str()
+    };
+
+    let mut ended = as_completed(runs.clone());
+    let first = ended.next().await.unwrap();
+    assert_eq!((url_of(&first), first.state()), ("http://name.invalid/", State::Failed));
+    assert!(first.outcome().await.to_string().contains("DnsError"), "{}", first.outcome().await);
+    server.open();
+    let mut lines = Vec::new();
+    while let Some(run) = ended.next().await {
+        let page = run.result::<Vec<u8>>().await.unwrap();
+        lines.push(format!("{} page is {} bytes", url_of(&run), page.len()));
+    }
+    lines.sort();
+    let expected = [("/0", 0), ("/100", 100), ("/5", 5), ("/70000", 70_000)];
+    assert_eq!(lines, expected.map(|(path, bytes)| format!("{} page is {bytes} bytes", server.url(path))));
 }

@@ -22,7 +22,8 @@ const LINE_CHARS: usize = 100;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 What a component may ask for is what it imports. Toolchains import much that a guest
-never uses, and asking is not getting: there are no files and no network in the sandbox.
+never uses, and asking is not getting: there are no files in the sandbox, and no network
+but the hosts that a run is granted with --http.
 
 Examples:
   hostel inspect math.wasm
@@ -284,7 +285,8 @@ const fn answer(capability: Capability) -> &'static str {
         Capability::Environment => "empty: there is no variable",
         Capability::StandardInput => "empty, but for programs",
         Capability::Output => "kept as the log",
-        Capability::Network | Capability::OutgoingHttp => "denied",
+        Capability::Network => "denied",
+        Capability::OutgoingHttp => "denied, but for --http HOST",
         Capability::Unknown => "missing on this host",
     }
 }

@@ -105,7 +105,10 @@ impl Map {
 
     /// How each run is submitted: with its index before each line of its log, if it can have one at all.
     fn submit(&self, task: Task, component: &Component, ui: &Arc<Ui>) -> crate::flight::Submit {
-        let logs = |capability| matches!(capability, Capability::Output | Capability::RunContext);
+        let logs = |capability| {
+            // What is denied is logged too.
+            matches!(capability, Capability::Output | Capability::RunContext | Capability::OutgoingHttp)
+        };
         let logs = component.imports().iter().any(|import| logs(import.capability));
         let ui = (logs && !self.quiet).then(|| Arc::clone(ui));
         Box::new(move |index: usize, inputs: Vec<Value>| {

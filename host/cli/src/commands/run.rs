@@ -44,6 +44,7 @@ Examples:
   hostel run math.wasm 'add(40, 2)'
   hostel run text.wasm#greet name=Ada --timeout 1s
   hostel run text.wasm#word-count text=@README.md --output json
+  hostel run pages.wasm https://example.org/ --http example.org
   hostel run program.wasm --stdin input.txt -- --verbose")]
 pub(crate) struct Run {
     /// The task: FILE#EXPORT, or FILE if it exports one function

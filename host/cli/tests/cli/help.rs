@@ -49,6 +49,8 @@ fn wrong_usage() {
         "run arith.wasm#add 1 2 --max-memory much",
         "run arith.wasm#add 1 2 --max-memory 0",
         "run arith.wasm#add 1 2 --timeout 0s",
+        "run arith.wasm#add 1 2 --http https://example.org/path",
+        "run arith.wasm#add 1 2 --http '*'",
         "run arith.wasm#add 1 2 --json '[1, 2]'",
         "run arith.wasm#add 1 2 --stdin input.txt",
         "run '#add'",

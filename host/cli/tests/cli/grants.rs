@@ -1,0 +1,57 @@
+//! `--http`: what is granted goes out, and what is not is told.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::thread;
+
+use crate::hostel::{Place, check};
+
+/// Answers each request with five bytes, for as long as the process lives; gives `127.0.0.1:PORT`.
+fn server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let lines = BufReader::new(connection.try_clone().unwrap()).lines();
+            lines.take_while(|line| line.as_ref().is_ok_and(|line| !line.is_empty())).for_each(drop);
+            // Whoever asked may have gone.
+            let _ = connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
+        }
+    });
+    place
+}
+
+#[test]
+fn what_is_not_granted_is_denied() {
+    let lines = [
+        "run pages.wasm http://example.org/",
+        "run pages.wasm https://example.org:8443/ --http example.org --http '*.example.org:*'",
+        "run pages.wasm http://127.1/ --http 127.0.0.1:*",
+        "map pages.wasm --over 'url=[\"http://a.example/\"]' --http b.example",
+    ];
+    check!("denied", Place::new().session(&lines));
+}
+
+#[test]
+fn what_is_granted_goes_out() {
+    let (place, server) = (Place::new(), server());
+    for grant in [server.as_str(), "127.0.0.1:*", &format!("http://{server}")] {
+        let ran = place.run(&format!("run pages.wasm http://{server}/ --http example.org --http {grant}"));
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, "[104, 101, 108, 108, 111]\n"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("denied"), "{}", ran.stderr);
+    }
+    let ran = place.run(&format!("map pages.wasm --over 'url=[\"http://{server}/\"]' --http 127.0.0.1:*"));
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "[104,101,108,108,111]\n"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_cache_tells_grants_apart() {
+    let (place, server) = (Place::with_data_dir(), server());
+    let line = format!("run pages.wasm http://{server}/ --cache inputs");
+    let run = |grants: &str| place.run(&format!("{line} {grants}"));
+    assert!(run("--http 127.0.0.1:*").last().starts_with("Completed in "));
+    assert!(run("--http 127.0.0.1:*").last().starts_with("Cached "));
+    assert_eq!(run("").code, 1, "what one may load is no answer for one who may not");
+    assert!(run("--http 127.0.0.1:* --http example.org").last().starts_with("Completed in "));
+}
