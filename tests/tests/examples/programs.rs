@@ -47,7 +47,7 @@ async fn e14_another_host_gets_the_result_of_the_first() {
 }
 
 #[tokio::test]
-async fn e16_every_url_is_answered_though_none_may_be_loaded() {
+async fn e16_f28_every_url_is_answered_though_none_may_be_loaded() {
     let host = host();
     let load_url = load(&host, PAGES).await.task("load-url").unwrap();
     let urls =

@@ -9,6 +9,7 @@ mod arrows;
 mod calm_tests;
 mod commands;
 mod guests;
+mod parity;
 mod purity;
 mod shape;
 mod tokens;

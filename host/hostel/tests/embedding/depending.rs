@@ -91,8 +91,15 @@ fn s05_a_run_whose_upstream_failed_never_starts_and_names_the_chain() {
     let Outcome::Failed(Failure::Upstream { chain }) = &*outcome else { panic!("{outcome}") };
     let runs: Vec<_> = chain.runs().iter().map(|upstream| upstream.run).collect();
     assert_eq!(runs, [second.id(), failed.id()]);
-    // F15: whoever wants its value gets an error.
-    assert!(matches!(block_on(third.result::<String>()), Err(ResultError::Failed { .. })));
+}
+
+#[test]
+fn f15_the_result_of_a_run_whose_upstream_failed_is_an_error() {
+    let host = host(1);
+    let failed = task(&host, BATCH, "process-data").submit(args![-2]).unwrap();
+    let never_started = task(&host, TEXT, "greet").submit(args![&failed]).unwrap();
+    let error = block_on(never_started.result::<String>()).unwrap_err();
+    assert!(matches!(error, ResultError::Failed { failure: Failure::Upstream { .. }, .. }), "{error}");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use futures_executor::block_on;
 use futures_util::StreamExt;
-use hostel::{Host, Outcome, State, SubmitError, Value, args, each};
-use hostel_guests::{ARITH, BATCH, MODELS, SPIN_FOREVER, SUM_PLUS, wat};
+use hostel::{Host, Outcome, State, SubmitError, Value, args, as_completed, each, results};
+use hostel_guests::{ARITH, BATCH, ELEVATOR, MODELS, SPIN_FOREVER, SUM_PLUS, wat};
 
 use crate::{build, host, task};
 
@@ -70,6 +70,16 @@ fn nothing_runs_if_one_element_is_wrong() {
     assert_eq!(error.to_string(), "argument \"floor\": expected u32, found string \"roof\"");
     drop((say, host));
     assert_eq!(lines.blocking_recv(), None, "nothing was printed");
+}
+
+#[test]
+fn f10_a_map_gives_its_futures_in_the_order_of_the_elements_whoever_ends_first() {
+    let host = host(1);
+    let stop_at_floor = task(&host, ELEVATOR, "stop-at-floor");
+    let futures = stop_at_floor.map(args![each([3, 1, 2]), 50]).unwrap();
+    let ended: Vec<_> = block_on(as_completed(futures.clone()).collect());
+    assert_eq!(ended, [1, 2, 0].map(|index| futures[index].clone()));
+    assert_eq!(block_on(results::<u32>(&futures)).unwrap(), [3, 1, 2]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a future tells of its run.
 
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use futures_executor::block_on;
@@ -40,6 +41,42 @@ fn f01_result_gives_the_value_the_failure_or_a_timeout_after_which_the_run_goes_
     assert!(!spinning.done(), "it goes on");
     assert!(spinning.cancel());
     assert!(matches!(block_on(spinning.result::<u32>()), Err(ResultError::Cancelled { .. })));
+}
+
+#[test]
+fn f05_exception_is_nothing_what_went_wrong_or_the_cancellation_as_an_error() {
+    let host = host(1);
+    let fine = task(&host, ARITH, "add").submit(args![1, 2]).unwrap();
+    assert!(block_on(fine.exception()).unwrap().is_none());
+
+    let failed = task(&host, BATCH, "process-data").submit(args![-2]).unwrap();
+    for _ in 0..2 {
+        let exception = block_on(failed.exception()).unwrap().unwrap();
+        let ResultError::Failed { run, failure } = &exception else { panic!("{exception}") };
+        assert_eq!((*run, failure.to_string()), (failed.id(), block_on(failed.outcome()).to_string()));
+    }
+
+    let cancelled = task(&host, SPIN_FOREVER, "spin").submit(args![]).unwrap();
+    assert!(cancelled.cancel());
+    assert!(matches!(block_on(cancelled.exception()), Err(ResultError::Cancelled { .. })));
+}
+
+#[test]
+fn s06_what_the_host_is_at_fault_for_is_crashed_and_not_retried() {
+    let host = host(1);
+    let (send, told) = mpsc::channel();
+    let explain = task(&host, ELEVATOR, "explain-tasks")
+        .retries(3)
+        .log_prints(Arc::new(|_| panic!("as expected")))
+        .on_crashed(move |run, _| _ = send.send(run.id()));
+    let run = explain.submit(args![]).unwrap();
+    let outcome = block_on(run.outcome());
+    assert!(matches!(&*outcome, Outcome::Crashed { .. }), "{outcome}");
+    assert_eq!(states(&run), [State::Pending, State::Running, State::Crashed]);
+    assert_eq!(told.recv().unwrap(), run.id());
+    assert!(matches!(block_on(run.result::<()>()), Err(ResultError::Crashed { .. })));
+    let next = task(&host, ARITH, "add").submit(args![1, 2]).unwrap();
+    assert_eq!(block_on(next.result::<i64>()).unwrap(), 3, "the only worker goes on");
 }
 
 #[test]

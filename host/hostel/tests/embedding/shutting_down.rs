@@ -1,7 +1,10 @@
 //! The end of a host: every run has an outcome, and nothing goes on.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+
 use futures_executor::block_on;
-use hostel::{Host, Outcome, Shutdown, State, SubmitError, TaskFuture, args, each};
+use hostel::{Host, Outcome, Shutdown, State, SubmitError, TaskFuture, args, blocking, each};
 use hostel_guests::{ARITH, ELEVATOR, SPIN_FOREVER, wat};
 
 use crate::{host, task, telling};
@@ -60,6 +63,31 @@ fn f16_submit_after_it_is_an_error_and_twice_is_fine() {
     assert_eq!(error.to_string(), "the host is shut down and takes no more runs");
     assert!(matches!(block_on(add.submit_async(args![1, 2])), Err(SubmitError::ShutDown)));
     block_on(host.ready());
+}
+
+#[test]
+fn f17_a_scope_waits_for_everything_that_was_submitted_in_it() {
+    let host = host(1);
+    let sleep = task(&host, wat::SLEEPER, "sleep");
+    let runs = block_on(host.scope(async |_| sleep.map(args![each([20, 1, 10])]).unwrap()));
+    assert!(runs.iter().all(|run| run.state() == State::Completed));
+    assert!(matches!(sleep.submit(args![1]), Err(SubmitError::ShutDown)));
+}
+
+#[test]
+fn f17_a_scope_waits_also_if_its_work_panics() {
+    let host = host(1);
+    let sleep = task(&host, wat::SLEEPER, "sleep");
+    let (send, submitted) = mpsc::channel();
+    let scope = || {
+        blocking::scope(host, |_| {
+            send.send(sleep.submit(args![20]).unwrap()).unwrap();
+            panic!("as expected");
+        })
+    };
+    let panic = catch_unwind(AssertUnwindSafe(scope)).unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"as expected"));
+    assert_eq!(submitted.recv().unwrap().state(), State::Completed);
 }
 
 #[test]

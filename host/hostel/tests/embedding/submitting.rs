@@ -140,7 +140,7 @@ fn a_full_queue_refuses_or_waits() {
 }
 
 #[test]
-fn settings_out_of_range_are_all_named_at_once() {
+fn f18_a_host_without_workers_is_refused_with_all_that_is_wrong_named_at_once() {
     let error = Host::builder().max_workers(0).queue_capacity(0).data_dir(ARITH).build().err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     let text = error.to_string();

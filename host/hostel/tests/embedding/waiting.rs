@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use futures_util::{FutureExt, StreamExt};
-use hostel::{Host, ReturnWhen, TaskFuture, args, as_completed, wait};
+use hostel::{Host, ReturnWhen, TaskFuture, args, as_completed, as_completed_within, wait};
 use hostel_guests::{ARITH, BATCH, PANIC, wat};
 
 use crate::{host, task};
@@ -78,6 +78,29 @@ fn f08_as_completed_gives_each_once_as_they_end_failed_ones_too() {
     assert_eq!(block_on(ended.next()).as_ref(), Some(&sleeping));
     assert_eq!(block_on(ended.next()), None);
     assert_eq!(ended.remaining(), 0);
+}
+
+#[test]
+fn f08_as_completed_gives_up_after_its_timeout_and_says_how_many_are_unfinished() {
+    let host = host(1);
+    let (quick, sleeping) = (add(&host, 1), asleep(&host));
+    block_on(quick.outcome());
+    let mut ended = as_completed_within([sleeping.clone(), quick.clone()], Duration::from_millis(1));
+    assert_eq!(block_on(ended.next()), Some(Ok(quick)));
+    let unfinished = block_on(ended.next()).unwrap().unwrap_err();
+    assert_eq!(unfinished.to_string(), "1 (of 2) futures unfinished");
+    assert_eq!(block_on(ended.next()), None, "nothing after it");
+    assert!(!sleeping.done(), "it goes on");
+}
+
+#[test]
+fn f08_a_timeout_that_is_not_reached_does_not_show() {
+    let host = host(2);
+    let runs = [add(&host, 1), add(&host, 2)];
+    let hour = Duration::from_secs(3600);
+    let ended: Vec<_> = block_on(as_completed_within(runs, hour).collect());
+    assert!(ended.len() == 2 && ended.iter().all(Result::is_ok), "{ended:?}");
+    assert!(block_on(as_completed_within([], Duration::ZERO).next()).is_none());
 }
 
 #[test]
