@@ -7,8 +7,8 @@ use std::time::Duration;
 use hostel_core::{FromValue, LogLine, Outcome, Progress, RunId, State, Value};
 
 use crate::attempt::Attempt;
+use crate::caller::{Call, call_safely};
 use crate::error::ResultError;
-use crate::hooks::call_safely;
 use crate::options::Tag;
 use crate::run::Transition;
 use crate::runner::Job;
@@ -176,14 +176,8 @@ impl TaskFuture {
     /// changes nothing. Whoever awaits the run may go on before they are done.
     pub fn add_done_callback(&self, callback: impl FnOnce(&Self) + Send + 'static) {
         let future = self.clone();
-        if self.done() {
-            return call_safely(|| callback(&future));
-        }
-        let on_end = move || {
-            let called = future.clone();
-            future.task().shared().caller.call(Box::new(move || callback(&called)));
-        };
-        self.0.run().on_end(Box::new(on_end));
+        let call: Call = Box::new(move || callback(&future));
+        self.0.run().call_on_end(call).into_iter().for_each(call_safely);
     }
 
     fn result_of<T: FromValue>(&self, outcome: &Outcome) -> Result<T, ResultError> {

@@ -10,9 +10,9 @@ use tokio::sync::oneshot;
 
 use crate::builder::{BuildError, HostBuilder};
 use crate::cache::Cache;
+use crate::caller::Caller;
 use crate::component::Component;
 use crate::events::{EventHub, Events};
-use crate::hooks::Caller;
 use crate::runner::{Bounds, Runner};
 use crate::transaction::TransactionBuilder;
 

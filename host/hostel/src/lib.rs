@@ -56,6 +56,7 @@ mod run;
 mod stream;
 mod wait;
 
+mod caller;
 mod events;
 mod hooks;
 mod turns;

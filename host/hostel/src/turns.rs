@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use crate::hooks::call_safely;
+use crate::caller::call_safely;
 use crate::run::Callback;
 
 thread_local! {

@@ -4,6 +4,7 @@ use hostel_core::{Outcome, RunId, State};
 use hostel_engine::{CommittedRun, Hook};
 
 use crate::args::Args;
+use crate::caller::Call;
 use crate::future::TaskFuture;
 use crate::hooks::TransactionHook;
 use crate::transaction::{HookReport, Scope};
@@ -48,11 +49,11 @@ pub(crate) async fn rolled_back(members: &[TaskFuture], scope: &Scope) -> HookRe
 
 /// Tells of a run that was committed as soon as it completed; nobody waits for it.
 pub(crate) fn call_commit_hooks(member: &TaskFuture, scope: &Scope) {
-    let caller = &member.task().shared().caller;
-    for hook in &member.task().options().hooks.on_commit {
+    let calls = member.task().options().hooks.on_commit.iter().map(|hook| -> Call {
         let (hook, member, values) = (hook.clone(), member.clone(), scope.values().clone());
-        caller.call(Box::new(move || hook(&member, &values)));
-    }
+        Box::new(move || hook(&member, &values))
+    });
+    member.task().shared().caller.call(calls);
     if let Some(call) = guest_call(member, Hook::OnCommit) {
         call.inspect_err(|cause| tracing::warn!("{}", failure(member, "on-commit", cause))).ok();
     }

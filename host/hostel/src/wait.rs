@@ -136,7 +136,7 @@ impl Stream for AsCompletedWithin {
 #[derive(Default)]
 pub struct AsCompleted {
     /// Those that have not been given yet, each with the number of the callback that tells of its end.
-    unfinished: HashMap<ById, Option<u64>>,
+    unfinished: HashMap<ById, Option<usize>>,
     ended: Arc<Mutex<Ended>>,
 }
 

@@ -3,7 +3,6 @@
 mod execution;
 mod upstream;
 
-use std::collections::BTreeMap;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -17,6 +16,7 @@ use hostel_engine::{AttemptError, LogBook};
 
 use self::upstream::upstreams;
 use crate::attempt::{Attempt, Past};
+use crate::caller::Call;
 use crate::events::{EventKind, RunEvent};
 use crate::future::TaskFuture;
 use crate::inputs::Inputs;
@@ -84,16 +84,17 @@ struct Cell {
     progress: Option<Progress>,
     outcome: Option<Arc<Outcome>>,
     wakers: Vec<Waker>,
-    /// In the order in which they were added.
-    callbacks: BTreeMap<u64, Callback>,
-    next_callback: u64,
+    /// What the host itself wants to hear of the run's end, each under its index.
+    followers: Vec<Option<Callback>>,
+    /// What the program wants to have called then, in the order in which it was added.
+    callbacks: Vec<Call>,
 }
 
 /// A run that this one depends on.
 struct Awaited {
     future: TaskFuture,
     must_complete: bool,
-    callback: Option<u64>,
+    callback: Option<usize>,
 }
 
 /// Most runs come to three states: Pending, Running, and one that ends them.
@@ -118,8 +119,8 @@ impl Run {
             progress: None,
             outcome: None,
             wakers: Vec::new(),
-            callbacks: BTreeMap::new(),
-            next_callback: 0,
+            followers: Vec::new(),
+            callbacks: Vec::new(),
         };
         Self { id, task, tags, transaction, job, cell: Mutex::new(cell) }
     }
@@ -214,13 +215,11 @@ impl Run {
     }
 
     /// Has `callback` called when the run has ended, or at once if it has: then there is no number to withdraw it by.
-    pub(crate) fn on_end(&self, callback: Callback) -> Option<u64> {
+    pub(crate) fn on_end(&self, callback: Callback) -> Option<usize> {
         let mut cell = self.cell();
         if cell.outcome.is_none() {
-            let number = cell.next_callback;
-            cell.next_callback += 1;
-            cell.callbacks.insert(number, callback);
-            return Some(number);
+            cell.followers.push(Some(callback));
+            return Some(cell.followers.len() - 1);
         }
         drop(cell);
         turns::take([callback]);
@@ -228,10 +227,23 @@ impl Run {
     }
 
     /// Withdraws a callback that has not been called.
-    pub(crate) fn forget(&self, callback: u64) {
-        let forgotten = self.cell().callbacks.remove(&callback);
+    pub(crate) fn forget(&self, callback: usize) {
+        let mut cell = self.cell();
+        let forgotten = cell.followers.get_mut(callback).and_then(Option::take);
+        while cell.followers.pop_if(|follower| follower.is_none()).is_some() {}
+        drop(cell);
         // What it holds may be the last of something that looks at this run.
         drop(forgotten);
+    }
+
+    /// Has `call` made, as hooks are, when the run has ended; gives it back if it has.
+    pub(crate) fn call_on_end(&self, call: Call) -> Option<Call> {
+        let mut cell = self.cell();
+        if cell.outcome.is_some() {
+            return Some(call);
+        }
+        cell.callbacks.push(call);
+        None
     }
 
     /// A limit has no slot for it. `false` if it has ended.
@@ -295,6 +307,7 @@ impl Run {
         let upstreams = mem::take(&mut cell.upstreams);
         let wakers = mem::take(&mut cell.wakers);
         let callbacks = mem::take(&mut cell.callbacks);
+        let followers = mem::take(&mut cell.followers);
         drop(cell);
         drop(inputs);
         for Awaited { future, callback, .. } in upstreams {
@@ -302,9 +315,12 @@ impl Run {
         }
         // Before anyone who awaits the run can cause other hooks to be called.
         self.call_hooks(state);
-        wakers.into_iter().for_each(Waker::wake);
         if !callbacks.is_empty() {
-            turns::take(callbacks.into_values());
+            self.task.shared().caller.call(callbacks);
+        }
+        wakers.into_iter().for_each(Waker::wake);
+        if !followers.is_empty() {
+            turns::take(followers.into_iter().flatten());
         }
         true
     }
@@ -340,10 +356,11 @@ impl Run {
         }
         let Some(job) = self.job.upgrade() else { return };
         let future = TaskFuture::new(job);
-        for hook in hooks {
+        let calls = hooks.iter().map(|hook| -> Call {
             let (hook, future) = (Arc::clone(hook), future.clone());
-            self.task.shared().caller.call(Box::new(move || hook(&future, state)));
-        }
+            Box::new(move || hook(&future, state))
+        });
+        self.task.shared().caller.call(calls);
     }
 
     /// Nothing panics while it holds the lock, so a poisoned one is as good as any.

@@ -19,7 +19,7 @@ use super::gates::{Gates, TagLimit};
 use super::job::{Job, Phase, Polled};
 use super::parking::Parking;
 use super::queue::{Bounds, Next, Queue};
-use crate::hooks::Backlog;
+use crate::caller::Backlog;
 use crate::options::Tag;
 
 /// Owns the worker threads and the timer runtime. Dropping it ends them.

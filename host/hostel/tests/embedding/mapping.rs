@@ -64,7 +64,7 @@ fn f09_different_lengths_nothing_marked_and_empty() {
 #[test]
 fn nothing_runs_if_one_element_is_wrong() {
     let host = host(1);
-    let (say, mut lines) = crate::telling(task(&host, hostel_guests::ELEVATOR, "stop-at-floor"));
+    let (say, mut lines) = crate::telling(task(&host, ELEVATOR, "stop-at-floor"));
     let floors = vec![Value::U32(1), Value::U32(2), Value::String("roof".into())];
     let error = say.map(args![each(floors), 0]).unwrap_err();
     assert_eq!(error.to_string(), "argument \"floor\": expected u32, found string \"roof\"");
