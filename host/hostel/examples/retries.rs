@@ -4,20 +4,20 @@
 use std::error::Error;
 use std::time::Duration;
 
-use hostel::{Host, RetryDelay, RetryOn, args};
-use hostel_guests::{BATCH, ELEVATOR};
+use hostel::{Host, RetryDelay, RetryOn, Value, args};
+use hostel_guests::{ELEVATOR, FLAKY};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let host = Host::builder().build()?;
 
-    // Two more attempts, the first after 10 ms, the second after 20.
-    let process_data = host.load(BATCH).await?.task("process-data")?;
-    let future = process_data
-        .retries(2)
+    // Up to three more attempts, after 10, 20 and 40 ms. The guest fails until it is tried a third time.
+    let fail_until = host.load(FLAKY).await?.task("fail-until")?;
+    let future = fail_until
+        .retries(3)
         .retry_delay(RetryDelay::Exponential(Duration::from_millis(10)))
-        .submit(args![-1])?;
-    println!("{}", future.outcome().await);
+        .submit(args![3, Value::Enum("error".into())])?;
+    println!("attempt {} completed", future.result::<u32>().await?);
     for transition in future.history() {
         println!("- {}", transition.state);
     }
@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let future = stop_at_floor
         .timeout(Duration::from_millis(50))
         .run_timeout(Duration::from_secs(10))
-        .retries(3)
+        .retries(2)
         .retry_on(RetryOn::TIMEOUT)
         .submit(args![3600])?;
     println!("{}", future.outcome().await);

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::built::{names, printed, prints};
+use crate::server::Server;
 
 #[test]
 fn e01_explain_tasks() {
@@ -118,13 +119,28 @@ fn e15_a_number_of_3099_digits() {
 }
 
 #[test]
+fn e16_pages_as_they_are_loaded() {
+    let server = Server::closed();
+    server.open();
+    let url = server.url("/");
+    let printed = printed("pages", &[&url, "http://name.invalid/", &url]);
+    let mut lines: Vec<_> = printed.lines().collect();
+    // As they complete, which is in no order.
+    lines.sort_unstable_by_key(|line| line.contains("exception"));
+    let page = format!("{url} page is 1256 bytes");
+    assert_eq!(lines[..2], [&page, &page]);
+    assert!(lines[2].starts_with("http://name.invalid/ generated an exception: run "), "{printed}");
+    assert_eq!(lines.len(), 3);
+}
+
+#[test]
 fn retries() {
     prints(
         "retries",
-        "returned the error \"Cannot process negative value: -1\"\n\
-         - Pending\n- Running\n- AwaitingRetry\n- Retrying\n- AwaitingRetry\n- Retrying\n- Failed\n\
+        "attempt 3 completed\n\
+         - Pending\n- Running\n- AwaitingRetry\n- Retrying\n- AwaitingRetry\n- Retrying\n- Completed\n\
          timed out after 50ms\n\
-         - attempt 1 took ...ms\n- attempt 2 took ...ms\n- attempt 3 took ...ms\n- attempt 4 took ...ms",
+         - attempt 1 took ...ms\n- attempt 2 took ...ms\n- attempt 3 took ...ms",
     );
 }
 

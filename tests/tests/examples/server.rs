@@ -9,7 +9,10 @@ use std::time::Duration;
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Answers `/N` with N bytes, one request after the other, and none before it opens.
+/// How long the page `/` is.
+const FRONT_PAGE_BYTES: usize = 1_256;
+
+/// Answers `/N` with N bytes, `/` with [`FRONT_PAGE_BYTES`], one request after the other, and none before it opens.
 pub(crate) struct Server {
     port: u16,
     door: Sender<()>,
@@ -71,7 +74,8 @@ impl Silence {
 }
 
 fn answer(mut connection: &TcpStream) {
-    let length = path(&mut BufReader::new(connection)).trim_start_matches('/').parse().unwrap();
+    let length =
+        path(&mut BufReader::new(connection)).trim_start_matches('/').parse().unwrap_or(FRONT_PAGE_BYTES);
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
     // Whoever asked may have gone.
     let _ = connection.write_all(&[head.as_bytes(), &vec![b'x'; length]].concat());
