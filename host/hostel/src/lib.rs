@@ -28,16 +28,69 @@
 //! - [`Component`]: a guest binary, compiled. Tens of milliseconds the first time, under one from the compile cache.
 //! - [`Task`]: one exported function with options. Cheap to clone; options give a new task and leave the old one.
 //! - [`TaskFuture`]: a handle to one run. Cheap to clone; can be awaited by any number of people, any number of
-//!   times, on any async runtime.
+//!   times, on any async runtime; without one, see [`blocking`].
+//! - [`Input`]: an argument: a value, another run's future, or a value with futures inside.
+//! - [`Transaction`]: several runs whose results become visible together, or are undone together.
+//! - [`Events`]: what happens to the runs of a host, for whoever wants to look on.
 //!
 //! A run is one request to run a task. It executes in an instance that nothing else ever sees: its own memory, its
 //! own limits, no files, no network but what is granted. It can be cancelled while it runs, and a crash in it stays
 //! in it.
 //!
+//! # Runs that depend on each other
+//!
+//! A future is an argument like any other. The run waits for it, which holds no thread, and never starts if the other one
+//! does not complete: it is `UpstreamFailed` then.
+//!
+//! ```
+//! # use hostel::{Input, State, Task, args, each, results};
+//! # async fn demo(add: Task, sum_plus: Task) -> Result<(), Box<dyn std::error::Error>> {
+//! let three = add.submit(args![1, 2])?;
+//! let sums = add.map(args![each(0..10), &three])?;
+//! let all = sum_plus.submit(args![0, Input::list(&sums)])?;
+//! let after = add.submit(args![0, 0].wait_for([&all]))?;  // takes nothing of it
+//! assert_eq!(all.result::<i64>().await?, 75);
+//! # after.outcome().await;
+//! # assert_eq!(after.state(), State::Completed);
+//! # Ok(())
+//! # }
+//! # let host = hostel::Host::builder().max_workers(1).build().unwrap();
+//! # let task = |path, name| hostel::blocking::load(&host, path).unwrap().task(name).unwrap();
+//! # let (add, sum_plus) = (task(hostel_guests::ARITH, "add"), task(hostel_guests::SUM_PLUS, "sum-plus"));
+//! # futures_executor::block_on(demo(add, sum_plus)).unwrap();
+//! ```
+//!
+//! # When something fails
+//!
+//! A failure of the guest is an [`Outcome`], not an error of the host. It may be retried, in a fresh instance each time;
+//! [`TaskFuture::attempts`] and [`TaskFuture::history`] tell how it went, and hooks are told as it goes.
+//!
+//! ```
+//! # use std::time::Duration;
+//! # use hostel::{RetryDelay, State, Task, args};
+//! # async fn demo(process_data: Task) -> Result<(), Box<dyn std::error::Error>> {
+//! let process_data = process_data
+//!     .timeout(Duration::from_secs(10))
+//!     .retries(3)
+//!     .retry_delay(RetryDelay::Exponential(Duration::from_millis(1)))
+//!     .on_failure(|run, _| eprintln!("{} has failed after {} attempts", run.name(), run.attempts().len()));
+//! let future = process_data.submit(args![-1])?;
+//! assert_eq!(future.outcome().await.to_string(), r#"returned the error "Cannot process negative value: -1""#);
+//! assert_eq!((future.state(), future.attempts().len()), (State::Failed, 4));
+//! # Ok(())
+//! # }
+//! # let host = hostel::Host::builder().max_workers(1).build().unwrap();
+//! # let batch = hostel::blocking::load(&host, hostel_guests::BATCH).unwrap();
+//! # futures_executor::block_on(demo(batch.task("process-data").unwrap())).unwrap();
+//! ```
+//!
 //! # Which thread does what
 //!
 //! Guests run on the host's own worker threads ([`HostBuilder::max_workers`]), never on the caller's. A guest that
-//! sleeps or waits holds no thread; a guest that computes for long gives way every few milliseconds.
+//! sleeps or waits holds no thread; a guest that computes for long gives way every few milliseconds. Hooks and callbacks
+//! are called on one more thread that is there for nothing else, so they may block, and wait for other runs.
+//!
+//! The directory `examples` has a program of one page for each of these.
 
 mod builder;
 mod host;
