@@ -96,7 +96,7 @@ impl Input {
                 takes_outcome(ty, future.task().completed_type())?;
                 Ok(Self(Kind::Outcome(future)))
             }
-            nested => {
+            nested @ (Kind::Some(_) | Kind::List(_) | Kind::Tuple(_) | Kind::Record(_)) => {
                 let checked = check_nested(nested, ty).map(Self)?;
                 if checked.has_upstream() {
                     Ok(checked)
@@ -122,7 +122,12 @@ impl Input {
     fn into_value(self) -> Value {
         match self.0 {
             Kind::Value(value) => value,
-            nested => Self(nested).resolve(),
+            nested @ (Kind::Result(_)
+            | Kind::Outcome(_)
+            | Kind::Some(_)
+            | Kind::List(_)
+            | Kind::Tuple(_)
+            | Kind::Record(_)) => Self(nested).resolve(),
         }
     }
 

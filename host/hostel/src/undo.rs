@@ -81,7 +81,9 @@ async fn call_guest(member: &TaskFuture, hook: Hook, name: &'static str) -> Opti
     let failed = match guest_call(member, hook)? {
         Ok(run) => match &*run.outcome().await {
             Outcome::Completed(_) => return None,
-            ended => failure(member, name, &ended.to_string()),
+            ended @ (Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled) => {
+                failure(member, name, &ended.to_string())
+            }
         },
         Err(cause) => failure(member, name, &cause),
     };

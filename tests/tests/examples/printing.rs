@@ -34,7 +34,8 @@ fn e02_ten_elevators_take_as_long_as_the_tenth_e03_mapped_and_gathered_e04_on_an
     // With four workers, they begin in no order.
     let (mut lines, says) = ride(gathered);
     let mut expected = expected;
-    (lines.sort(), expected.sort());
+    lines.sort();
+    expected.sort();
     assert_eq!((lines, says.as_str()), (expected, "gathered: [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]"));
 }
 
