@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, FuturesUnordered};
 use hostel::{TaskFuture, Value};
 
+use crate::failure_limit::FailureLimit;
 use crate::problem::Problem;
 
 /// How many runs are in flight at the most: enough to keep the workers busy, and all sleepers of an ordinary map
@@ -48,6 +49,8 @@ pub(crate) struct Flight {
     submit: Submit,
     runs: Runs,
     bytes: usize,
+    failures: FailureLimit,
+    submitted: u64,
     error: Option<Problem>,
 }
 
@@ -57,13 +60,14 @@ enum Runs {
 }
 
 impl Flight {
-    pub(crate) fn new(rows: Rows, as_completed: bool, submit: Submit) -> Self {
+    /// Once `failures` has reached its limit, nothing more is submitted.
+    pub(crate) fn new(rows: Rows, as_completed: bool, submit: Submit, failures: FailureLimit) -> Self {
         let runs = if as_completed {
             Runs::AsCompleted(FuturesUnordered::new())
         } else {
             Runs::Ordered(VecDeque::new())
         };
-        Self { rows: Some(rows), submit, runs, bytes: 0, error: None }
+        Self { rows: Some(rows), submit, runs, bytes: 0, failures, submitted: 0, error: None }
     }
 
     /// Submits no more.
@@ -71,9 +75,20 @@ impl Flight {
         self.rows = None;
     }
 
+    /// How many runs were submitted.
+    pub(crate) const fn submitted(&self) -> u64 {
+        self.submitted
+    }
+
+    /// Whether every row was submitted.
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.rows.is_none()
+    }
+
     /// Submits until there are enough runs in flight, or no row is there.
     fn fill(&mut self, context: &mut Context<'_>) {
-        while self.runs.len() < MAX_RUNS && self.bytes <= MAX_BYTES {
+        let has_room = |flight: &Self| flight.runs.len() < MAX_RUNS && flight.bytes <= MAX_BYTES;
+        while has_room(self) && !self.failures.is_reached() {
             let Some(rows) = &mut self.rows else { return };
             match rows.as_mut().poll_next(context) {
                 Poll::Ready(Some(Ok(row))) => self.add(row),
@@ -90,6 +105,7 @@ impl Flight {
         match (self.submit)(index, inputs) {
             Ok(run) => {
                 self.bytes += bytes;
+                self.submitted += 1;
                 self.runs.add(Item { index, label, run, bytes });
             }
             Err(problem) => self.fail(problem),

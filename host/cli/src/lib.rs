@@ -1,14 +1,16 @@
 //! The `hostel` command as a function: [`run`] takes the arguments and does it all.
 //!
 //! - `command`: the command line; `commands`: one file for each subcommand, whose doc comments are its help; `options`:
-//!   what they share.
+//!   what they share; `config`: the same written down in `hostel.toml`.
 //! - `load`, `arguments`: from what was typed to a task and its inputs; `over`, `rows`: to the inputs of many runs.
-//! - `flight`, `mapping`: many runs at once, their results one after the other.
-//! - `output`, `lines`: what programs read; `report`, `tally`: what people read; `ui`: how it gets to them.
+//! - `flight`, `mapping`: many runs at once, their results one after the other; `failure_limit`: when they are given up.
+//! - `output`, `lines`, `states`: what programs read; `report`, `attempts`, `tally`: what people read; `ui`: how it gets
+//!   to them.
 //! - `problem`, `exit`: what is wrong, what to do about it, and the exit code.
 
 mod command;
 mod commands;
+mod config;
 mod options;
 mod units;
 
@@ -20,6 +22,7 @@ mod files;
 mod over;
 mod rows;
 
+mod failure_limit;
 mod flight;
 mod mapping;
 
@@ -28,7 +31,9 @@ mod interrupt;
 mod output;
 
 mod lines;
+mod states;
 
+mod attempts;
 mod report;
 mod tally;
 

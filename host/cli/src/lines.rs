@@ -1,15 +1,14 @@
 //! The results of a map, one line each.
 
-use hostel::{Failure, Outcome, Signature, Type};
+use hostel::{Outcome, Signature, Type};
 use serde::Serialize;
-use serde_json::Value as Json;
 
 use crate::flight::Item;
 use crate::options::Form;
-use crate::output;
 use crate::output::table::{self, Layout, Row};
 use crate::problem::Stop;
 use crate::report;
+use crate::states::{self, ErrorText, RunObject, to_json};
 use crate::ui::Ui;
 
 /// How many rows decide the widths of a table; those after them are fitted in.
@@ -19,8 +18,10 @@ const TABLE_SAMPLE: usize = 1_000;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
     pub(crate) form: Form,
-    /// With index, run and state.
+    /// With index, run, state and attempts.
     pub(crate) states: bool,
+    /// With the runs' names, where there are states.
+    pub(crate) names: bool,
 }
 
 /// Writes the lines.
@@ -42,35 +43,11 @@ struct Table {
     layout: Option<Layout>,
 }
 
-/// A line of JSON with `--states`.
-#[derive(Serialize)]
-struct StateLine {
-    index: usize,
-    run: String,
-    state: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<Json>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ErrorText>,
-}
-
 /// The line of JSON for an item that did not complete. No WIT name begins with `$`.
 #[derive(Serialize)]
 struct ErrorLine {
     #[serde(rename = "$error")]
     error: ErrorText,
-}
-
-#[derive(Serialize)]
-struct ErrorText {
-    kind: &'static str,
-    message: String,
-    /// The guest's own, typed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<Json>,
-    /// The last lines of it, where a panic's message is.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    stderr: Vec<String>,
 }
 
 impl<'a> Lines<'a> {
@@ -102,43 +79,19 @@ impl<'a> Lines<'a> {
     }
 
     fn json(&self, item: &Item, outcome: &Outcome) -> String {
-        let value = match outcome {
-            Outcome::Completed(value) => Some(output::json(value, self.signature.completed_type())),
-            Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled => None,
-        };
-        let error = self.error(outcome);
         if self.style.states {
-            let line = StateLine {
-                index: item.index,
-                run: item.run.id().to_string(),
-                state: item.run.state().name(),
-                value,
-                error,
-            };
-            return to_json(&line);
+            return self.object(item, outcome).to_line();
         }
-        match (error, value) {
-            (Some(error), _) => to_json(&ErrorLine { error }),
-            (None, value) => value.unwrap_or_default().to_string(),
+        match ErrorText::of(outcome, &self.signature) {
+            Some(error) => to_json(&ErrorLine { error }),
+            None => states::value(outcome, &self.signature).unwrap_or_default().to_string(),
         }
     }
 
-    fn error(&self, outcome: &Outcome) -> Option<ErrorText> {
-        let message = report::cause(outcome)?;
-        let mut error = ErrorText { kind: "cancelled", message, value: None, stderr: Vec::new() };
-        match outcome {
-            Outcome::Completed(_) => return None,
-            Outcome::Failed(failure) => {
-                error.kind = failure.kind().name();
-                error.stderr = failure.stderr_tail().to_vec();
-                if let Failure::Error(value) = failure {
-                    error.value = Some(output::json(value, self.signature.error_type()));
-                }
-            }
-            Outcome::Crashed { .. } => error.kind = "crashed",
-            Outcome::Cancelled => {}
-        }
-        Some(error)
+    fn object(&self, item: &Item, outcome: &Outcome) -> RunObject {
+        let object = RunObject::new(&item.run, Some(outcome), &self.signature).of_item(item.index);
+        let object = if self.style.names { object.named(&item.run) } else { object };
+        if object.attempt_count > 1 { object.with_attempts(&item.run, &self.signature) } else { object }
     }
 
     fn wave(&self, item: &Item, outcome: &Outcome) -> String {
@@ -196,9 +149,4 @@ impl<'a> Lines<'a> {
 /// As a comment, which no value can be.
 fn failed(item: &Item, outcome: &Outcome) -> String {
     format!("# {}: {}", item.run.state(), report::cause(outcome).unwrap_or_default())
-}
-
-fn to_json(line: &impl Serialize) -> String {
-    // Cannot fail: no map with keys other than strings, and no writer that could.
-    serde_json::to_string(line).unwrap_or_default()
 }

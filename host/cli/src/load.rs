@@ -73,7 +73,7 @@ pub(crate) fn not_found(path: &Path, error: &FindError) -> Problem {
 }
 
 /// The candidate that was probably meant: by its whole name, by its function's alone, or as `ops.add`.
-fn nearest<'a>(name: &str, candidates: &'a [String]) -> Option<&'a String> {
+pub(crate) fn nearest<'a>(name: &str, candidates: &'a [String]) -> Option<&'a String> {
     let likeness = |path: &str| {
         let function = path.rsplit('.').next().unwrap_or(path);
         let interface =

@@ -10,6 +10,7 @@ use hostel::{Host, Shutdown};
 use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 
 use crate::exit::Exit;
+use crate::failure_limit::FailureLimit;
 use crate::flight::{Flight, Item};
 use crate::interrupt::Interrupt;
 use crate::lines::Lines;
@@ -18,7 +19,7 @@ use crate::tally::Tally;
 use crate::ui::Ui;
 use crate::ui::progress::REDRAWN_EVERY;
 
-/// How long the runs of an interrupted map may take to stop.
+/// How long the runs of a map that ends early may take to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// What a map needs at hand.
@@ -32,6 +33,7 @@ pub(crate) struct Mapping<'a> {
 /// Why the results came to their end.
 enum End {
     All,
+    TooManyFailures,
     Interrupted,
     Problem(Problem),
 }
@@ -42,24 +44,41 @@ impl<'a> Mapping<'a> {
         Self { ui, host, tally: Tally::new(total), quiet }
     }
 
-    /// Runs it all, and tells how it went.
-    pub(crate) async fn drive(mut self, mut flight: Flight, mut lines: Lines<'_>) -> Result<Exit, Stop> {
-        let end = self.take_all(&mut flight, &mut lines).await?;
-        if matches!(end, End::Interrupted) {
-            self.cancel(&mut flight, &mut lines).await?;
+    /// Runs it all, or until there are too many failures, and tells how it went.
+    pub(crate) async fn drive(
+        mut self,
+        mut flight: Flight,
+        mut lines: Lines<'_>,
+        failures: FailureLimit,
+    ) -> Result<Exit, Stop> {
+        let end = self.take_all(&mut flight, &mut lines, &failures).await?;
+        match end {
+            End::All | End::Problem(_) => {}
+            End::Interrupted => self.cancel(&mut flight, &mut lines).await?,
+            End::TooManyFailures => {
+                let total = self.tally.progress.total.or(flight.is_complete().then_some(flight.submitted()));
+                self.cancel(&mut flight, &mut lines).await?;
+                let left = total.map(|total| total.saturating_sub(flight.submitted()));
+                self.tally.given_up(failures.most.unwrap_or_default(), left);
+            }
         }
         lines.finish()?;
         self.ui.end_progress();
         self.ui.flush()?;
         self.tally.tell(self.ui, self.quiet);
         match end {
-            End::All => Ok(self.tally.exit()),
+            End::All | End::TooManyFailures => Ok(self.tally.exit()),
             End::Interrupted => Ok(Exit::Interrupted),
             End::Problem(problem) => Err(problem.into()),
         }
     }
 
-    async fn take_all(&mut self, flight: &mut Flight, lines: &mut Lines<'_>) -> Result<End, Stop> {
+    async fn take_all(
+        &mut self,
+        flight: &mut Flight,
+        lines: &mut Lines<'_>,
+        failures: &FailureLimit,
+    ) -> Result<End, Stop> {
         let mut interrupt = Interrupt::listen();
         let mut redraw = interval(REDRAWN_EVERY);
         redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -68,6 +87,7 @@ impl<'a> Mapping<'a> {
             let next = tokio::select! {
                 biased;
                 () = interrupt.requested() => return Ok(End::Interrupted),
+                () = failures.reached() => return Ok(End::TooManyFailures),
                 _ = redraw.tick(), if shows_progress => {
                     if self.tally.progress.is_due() {
                         self.ui.redraw(&self.tally.progress)?;

@@ -5,12 +5,11 @@ use std::io::{BufRead, Read};
 use std::iter;
 use std::ops::RangeInclusive;
 
-use hostel::{Param, Problem as ValueProblem, Type, Value, ValueError, parse_json};
+use hostel::{Param, Problem as ValueProblem, Type, Value, ValueError, excerpt_within, parse_json};
 
 use crate::arguments::quotes_hint;
 use crate::files::{Files, Named};
 use crate::problem::Problem;
-use crate::ui::text::excerpt;
 
 /// How much of a line that is no JSON is shown.
 const SHOWN_CHARS: usize = 60;
@@ -176,7 +175,7 @@ impl Lines {
         let text = str::from_utf8(&self.text).map_err(|_| self.problem("is not text: expected UTF-8"))?;
         let text = text.trim();
         let json = parse_json(text).map_err(|error| {
-            let shown = excerpt(text, SHOWN_CHARS);
+            let shown = excerpt_within(text, SHOWN_CHARS);
             self.problem(format_args!("is not JSON ({}): {shown}", Syntax(&error)))
                 .hint("each line is one value in JSON; `jq -R .` makes such lines of plain text")
         })?;

@@ -62,6 +62,12 @@ impl Problem {
         Self::new(exit, format!("cannot read {file}: {}", without_number(&error.to_string())))
     }
 
+    /// The same, but the request itself is what is wrong.
+    #[must_use]
+    pub(crate) fn into_invalid(self) -> Self {
+        Self { exit: Exit::Invalid, ..self }
+    }
+
     /// The same, said of a part: a file, an argument, an item.
     #[must_use]
     pub(crate) fn within(mut self, part: impl fmt::Display) -> Self {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use hostel::{Event, Failure, Frame, Limit, Outcome, State, TaskFuture, Transition, Trap};
+use hostel::{Event, Failure, Frame, Limit, Outcome, RunId, State, TaskFuture, Transition, Trap};
 
+use crate::states::attempt_count;
 use crate::ui::Ui;
 use crate::ui::color::Paint;
-use crate::ui::text::{duration, printable};
+use crate::ui::text::{count, duration, printable};
 
 /// How many frames of a backtrace are shown from its inner end; those of a deep recursion are all alike.
 const INNER_FRAMES: usize = 20;
@@ -18,27 +19,29 @@ pub(crate) struct Telling {
     pub(crate) quiet: bool,
     /// The log was written as it came, so a failure need not repeat its end.
     pub(crate) log_was_shown: bool,
+    /// The run was named, so that one knows it by its name.
+    pub(crate) name: bool,
+    /// The time that the run could take with all its attempts.
+    pub(crate) run_timeout: Option<Duration>,
 }
 
 /// Writes how a run ended to stderr.
 pub(crate) fn ended(ui: &Ui, run: &TaskFuture, telling: Telling) {
     let Some(outcome) = run.try_outcome() else { return };
-    let history = run.history();
+    let paint = ui.note_paint();
+    let line = state_line(run, &outcome, telling.name);
     match &*outcome {
         Outcome::Completed(_) => {
             if !telling.quiet {
-                ui.note(&ui.note_paint().good(completed(&history)));
+                ui.note(&paint.good(line));
             }
         }
-        Outcome::Failed(failure) => failed(ui, run, failure, &history, telling),
-        Outcome::Crashed { reason } => {
-            let line = format!("{} in {}: {reason}", State::Crashed, duration(took(&history)));
-            ui.note(&ui.note_paint().bad(line));
+        Outcome::Failed(failure) => {
+            ui.note(&paint.bad(line));
+            explain(ui, failure, telling);
         }
-        Outcome::Cancelled => {
-            let line = format!("{} after {}", State::Cancelled, duration(took(&history)));
-            ui.note(&ui.note_paint().warn(line));
-        }
+        Outcome::Crashed { .. } => ui.note(&paint.bad(line)),
+        Outcome::Cancelled => ui.note(&paint.warn(line)),
     }
 }
 
@@ -52,26 +55,39 @@ pub(crate) fn cause(outcome: &Outcome) -> Option<String> {
     }
 }
 
-fn completed(history: &[Transition]) -> String {
-    let producer = history.iter().rev().find_map(|transition| match transition.cause {
-        Some(Event::CacheHit { producer }) => Some(producer),
-        _ => None,
-    });
-    match producer {
-        Some(producer) => format!("{} (made by run {producer})", State::Cached),
-        None => format!("{} in {}", State::Completed, duration(took(history))),
-    }
+/// What one line says of how a run ended: `Failed in 12 ms (4 attempts): returned the error …`.
+fn state_line(run: &TaskFuture, outcome: &Outcome, name: bool) -> String {
+    let state = run.state();
+    let history = run.history();
+    let took = duration(took(&history));
+    let tries = match attempt_count(run) {
+        0 | 1 => String::new(),
+        attempts => format!(" ({} attempts)", count(attempts as u64)),
+    };
+    let line = match outcome {
+        Outcome::Completed(_) => match producer(&history) {
+            Some(producer) => format!("{state} (made by run {producer})"),
+            None => format!("{state} in {took}{tries}"),
+        },
+        Outcome::Failed(Failure::TimedOut { after }) => format!("{state} after {}{tries}", duration(*after)),
+        Outcome::Failed(failure) => format!("{state} in {took}{tries}: {}", printable(&failure.to_string())),
+        Outcome::Crashed { reason } => format!("{state} in {took}{tries}: {reason}"),
+        Outcome::Cancelled => format!("{state} after {took}{tries}"),
+    };
+    if name { format!("{}: {line}", printable(&run.name())) } else { line }
 }
 
-fn failed(ui: &Ui, run: &TaskFuture, failure: &Failure, history: &[Transition], telling: Telling) {
+/// The run whose value was cached.
+fn producer(history: &[Transition]) -> Option<RunId> {
+    history.iter().rev().find_map(|transition| match transition.cause {
+        Some(Event::CacheHit { producer }) => Some(producer),
+        _ => None,
+    })
+}
+
+/// Writes what helps to understand a failure.
+fn explain(ui: &Ui, failure: &Failure, telling: Telling) {
     let paint = ui.note_paint();
-    let state = run.state();
-    let line = if let Failure::TimedOut { after } = failure {
-        format!("{state} after {}", duration(*after))
-    } else {
-        format!("{state} in {}: {}", duration(took(history)), printable(&failure.to_string()))
-    };
-    ui.note(&paint.bad(line));
     if let Failure::Trap(Trap { backtrace, .. }) = failure {
         show_backtrace(ui, paint, backtrace);
     }
@@ -79,7 +95,7 @@ fn failed(ui: &Ui, run: &TaskFuture, failure: &Failure, history: &[Transition], 
         ui.note(&format!("  {}", paint.dim("the end of its stderr:")));
         failure.stderr_tail().iter().for_each(|line| ui.note(&format!("    {}", printable(line))));
     }
-    if let Some(hint) = hint(failure) {
+    if let Some(hint) = hint(failure, telling.run_timeout) {
         ui.hint(&hint);
     }
 }
@@ -105,14 +121,17 @@ fn show_backtrace(ui: &Ui, paint: Paint, frames: &[Frame]) {
 }
 
 /// What to do about a failure, where the command line can do something.
-fn hint(failure: &Failure) -> Option<String> {
+fn hint(failure: &Failure, run_timeout: Option<Duration>) -> Option<String> {
     match failure {
         Failure::Limit { limit, .. } => match limit {
             Limit::Memory { .. } => Some("allow more with --max-memory".to_owned()),
             Limit::Result { .. } => Some("allow larger results with --max-result".to_owned()),
             Limit::TableElements { .. } | Limit::Stack { .. } => None,
         },
-        Failure::TimedOut { .. } => Some("give it longer with --timeout".to_owned()),
+        Failure::TimedOut { after } => {
+            let option = if run_timeout == Some(*after) { "--run-timeout" } else { "--timeout" };
+            Some(format!("give it longer with {option}"))
+        }
         Failure::Error(_) | Failure::Trap(_) | Failure::Exit { .. } | Failure::Upstream { .. } => None,
     }
 }

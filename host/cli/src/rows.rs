@@ -4,7 +4,7 @@ use std::iter;
 use std::thread;
 
 use futures_util::stream::{self, StreamExt};
-use hostel::{ArgumentError, Arguments, Signature, Value};
+use hostel::{ArgumentError, Arguments, Signature, Value, excerpt_within};
 use tokio::sync::mpsc;
 
 use crate::arguments::{self, Unread};
@@ -12,7 +12,7 @@ use crate::files::Files;
 use crate::flight::{self, Row};
 use crate::over::Over;
 use crate::problem::Problem;
-use crate::ui::text::{counted, excerpt};
+use crate::ui::text::counted;
 
 /// How many rows may wait between the thread that reads a pipe and the runs.
 const WAITING_ROWS: usize = 1_000;
@@ -107,7 +107,7 @@ impl Columns {
         }
         let named = over().filter_map(|(over, value)| Some((&over.param.name, value.as_ref()?)));
         let labels: Vec<_> =
-            named.map(|(name, value)| format!("{name} = {}", excerpt(value, LABEL_CHARS))).collect();
+            named.map(|(name, value)| format!("{name} = {}", excerpt_within(value, LABEL_CHARS))).collect();
         let index = self.next_index;
         self.next_index += 1;
         Some(Ok(Row { index, label: labels.join(", "), inputs: values.into_iter().flatten().collect() }))

@@ -5,6 +5,7 @@ use hostel::{Outcome, State};
 use crate::exit::Exit;
 use crate::flight::Item;
 use crate::report;
+use crate::states::attempt_count;
 use crate::ui::Ui;
 use crate::ui::progress::{Progress, rate_text};
 use crate::ui::text::{count, counted, duration, printable};
@@ -17,17 +18,28 @@ pub(crate) struct Tally {
     pub(crate) progress: Progress,
     crashed: u64,
     cancelled: u64,
+    retries: u64,
     /// The first failures, in words.
     failures: Vec<String>,
+    /// Why the map ended early, in words.
+    given_up: Option<String>,
 }
 
 impl Tally {
     pub(crate) fn new(total: Option<u64>) -> Self {
-        Self { progress: Progress::new(total), crashed: 0, cancelled: 0, failures: Vec::new() }
+        Self {
+            progress: Progress::new(total),
+            crashed: 0,
+            cancelled: 0,
+            retries: 0,
+            failures: Vec::new(),
+            given_up: None,
+        }
     }
 
     pub(crate) fn count(&mut self, item: &Item, outcome: &Outcome) {
         self.progress.done += 1;
+        self.retries += attempt_count(&item.run).saturating_sub(1) as u64;
         match outcome {
             Outcome::Completed(_) => {
                 self.progress.cached += u64::from(item.run.state() == State::Cached);
@@ -44,6 +56,18 @@ impl Tally {
             let cause = report::cause(outcome).unwrap_or_default();
             self.failures.push(format!("item {} ({}): {cause}", item.index, printable(&item.label)));
         }
+    }
+
+    /// The map ends early, after so many failures; `left` is how many items were never submitted, if that is known.
+    pub(crate) fn given_up(&mut self, after: u64, left: Option<u64>) {
+        if self.cancelled == 0 && left == Some(0) {
+            return;
+        }
+        let failures = if after == 1 { "the first failure".to_owned() } else { counted(after, "failure") };
+        let left = left.map_or("the items that were left".to_owned(), |left| counted(left, "item"));
+        let cancelled = counted(self.cancelled, "run");
+        self.given_up =
+            Some(format!("stopped after {failures}: {cancelled} cancelled, {left} never submitted"));
     }
 
     /// The exit code, as far as the runs decide it.
@@ -64,6 +88,7 @@ impl Tally {
         if more > 0 {
             ui.note(&format!("  and {} more", count(more)));
         }
+        self.given_up.iter().for_each(|why| ui.note(&format!("  {why}")));
     }
 
     const fn unsuccessful(&self) -> u64 {
@@ -86,6 +111,11 @@ impl Tally {
         let others = others.map(|(number, what)| format!("{} {what}", count(number)));
         let parts: Vec<_> = [completed].into_iter().chain(others).collect();
         let (took, rate) = (duration(self.progress.elapsed()), rate_text(self.progress.rate()));
-        format!("{runs}: {} in {took} ({rate})", parts.join(", "))
+        let retries = match self.retries {
+            0 => String::new(),
+            1 => ", with 1 retry".to_owned(),
+            retries => format!(", with {} retries", count(retries)),
+        };
+        format!("{runs}: {} in {took} ({rate}){retries}", parts.join(", "))
     }
 }

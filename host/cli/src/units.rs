@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+/// The longest times are told in days.
+pub(crate) const DAY: Duration = Duration::from_hours(24);
+
 /// Reads a duration: `200ms`, `1.5s`, `2m`, `1h30m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     text.parse::<SignedDuration>()

@@ -133,7 +133,7 @@ pub use events::{EventKind, Events, Missed, RunEvent};
 pub use future::*;
 pub use host::{Host, Shutdown};
 pub use inputs::{Input, IntoInput, allow_failure};
-pub use options::{OptionError, Tag};
+pub use options::{OptionError, Tag, check_tag};
 pub use run::Transition;
 pub use runner::RateLimit;
 pub use stream::*;

@@ -106,8 +106,12 @@ pub(crate) fn tags(tags: impl IntoIterator<Item = impl Into<Tag>>) -> Arc<[Tag]>
     tags.into()
 }
 
-/// Checks what can be a tag.
-pub(crate) fn check_tag(tag: &str) -> Result<(), OptionError> {
+/// Checks what can be a tag: what [`Task::tags`](crate::Task::tags) takes.
+///
+/// # Errors
+///
+/// [`OptionError::Tag`].
+pub fn check_tag(tag: &str) -> Result<(), OptionError> {
     let fits = (1..=MAX_TAG_BYTES).contains(&tag.len())
         && tag.trim() == tag
         && !tag.contains(|character: char| character == ',' || character.is_control());

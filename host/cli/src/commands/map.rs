@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{Capability, Component, Limits, Task, TaskRef, Value};
+use hostel::{Capability, Component, Host, Task, TaskRef, Value};
 
 use crate::arguments;
+use crate::config::{Config, ConfigOptions};
 use crate::exit::Exit;
+use crate::failure_limit::FailureOptions;
 use crate::files::Files;
-use crate::flight::Flight;
+use crate::flight::{Flight, Submit};
 use crate::lines::{Lines, Style};
 use crate::load;
 use crate::mapping::Mapping;
-use crate::options::{Form, HostOptions, TaskOptions, WorkerOptions};
+use crate::options::tag_limits::TagLimitOptions;
+use crate::options::{Form, HostOptions, OutputOptions, TaskOptions, WorkerOptions};
 use crate::problem::{Problem, Stop};
 use crate::rows::Columns;
 use crate::ui::Ui;
@@ -31,15 +34,18 @@ What comes out:
   A line for each item, in the order of the lists: its value as JSON. The line of an
   item that failed is {\"$error\": {\"kind\": …, \"message\": …}}, which no value can be.
   So line N is item N, and the lines can go into the next map. With --states:
-    {\"index\":0,\"run\":\"0198…\",\"state\":\"Completed\",\"value\":42}
-    {\"index\":1,\"run\":\"0198…\",\"state\":\"Failed\",\"error\":{\"kind\":\"trap\",\"message\":…}}
+    {\"index\":0,\"run\":\"0198…\",\"state\":\"Completed\",\"value\":42,\"attempt_count\":1}
+    {\"index\":1,\"run\":\"0198…\",\"state\":\"Failed\",\"error\":{\"kind\":\"trap\",\"message\":…},…}
+  If there was more than one attempt, each is in \"attempts\"; with --name there is a \"name\".
   A kind is error (the guest's own, which is its \"value\"), trap, exit, limit, timeout,
   crashed or cancelled. Where the guest wrote to stderr, its last lines are in \"stderr\".
 
 Examples:
   hostel map math.wasm#add-one --over x=0..1000
   jq -c '.[]' items.json | hostel map batch.wasm#process-data --over item=- > results.jsonl
-  hostel map text.wasm#word-count --over text=@pages.jsonl --cache 'inputs + task-source'")]
+  hostel map text.wasm#word-count --over text=@pages.jsonl --cache 'inputs + task-source'
+  hostel map fetch.wasm --over id=@ids.jsonl --retries 3 --retry-delay exp:1s --fail-fast
+  hostel map fetch.wasm --over id=@ids.jsonl --tag api --rate-limit api=10/1s")]
 pub(crate) struct Map {
     /// The task: FILE#EXPORT, or FILE if it exports one function
     #[arg(value_name = "TASK")]
@@ -57,72 +63,99 @@ pub(crate) struct Map {
     #[arg(long)]
     as_completed: bool,
 
-    /// Write each result with its index, run and state
+    /// Write each result with its index, run, state and attempts
     #[arg(long)]
     states: bool,
 
-    /// The form of the results: json, wave, or table
-    #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Form::Json, hide_possible_values = true)]
-    output: Form,
+    #[command(flatten)]
+    output: OutputOptions,
 
     /// Write neither log, progress nor summary, only what goes wrong
     #[arg(long, short)]
     quiet: bool,
 
     #[command(flatten)]
+    failures: FailureOptions,
+
+    #[command(flatten)]
     options: TaskOptions,
+
+    #[command(flatten)]
+    tag_limits: TagLimitOptions,
 
     #[command(flatten)]
     workers: WorkerOptions,
 
     #[command(flatten)]
     host: HostOptions,
+
+    #[command(flatten)]
+    config: ConfigOptions,
 }
 
 impl Map {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
-        let limits = self.options.limits()?;
-        let host = self.workers.apply(self.host.host(ui)?).build()?;
+        self.options.limits().map_err(Problem::from)?;
+        let config = self.config.read()?;
+        let host = self.workers.apply(self.host.host(ui)?);
+        let host = self.tag_limits.apply(config.limits.apply(host)).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
             runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
-        runtime.block_on(async {
-            let component = load::component(&host, &self.task.path).await?;
-            let task = self.options.apply(arguments::find(&component, &self.task)?, limits);
-            let columns = self.columns(&task, limits)?;
-            let total = columns.length;
-            let style = Style { form: self.output, states: self.states || self.as_completed };
-            let lines = Lines::new(ui, task.signature().clone(), style);
-            let flight = Flight::new(columns.rows(), self.as_completed, self.submit(task, &component, ui));
-            Mapping::new(ui, &host, total, self.quiet).drive(flight, lines).await
-        })
+        runtime.block_on(self.map(ui, &host, &config))
     }
 
-    fn columns(&self, task: &Task, limits: Limits) -> Result<Columns, Problem> {
-        let files = Files::new(limits.input_bytes);
+    async fn map(&self, ui: &Arc<Ui>, host: &Host, config: &Config) -> Result<Exit, Stop> {
+        let component = load::component(host, &self.task.path).await?;
+        let task = arguments::find(&component, &self.task)?;
+        let options = self.options.clone().or(config.of_task(&self.task.path, &component, &task)?);
+        self.options.retries.check_use(&options.retries)?;
+        self.tag_limits.check_use(&options.labels.tags)?;
+        let task = options.apply(task)?;
+        let columns = self.columns(&task, &options)?;
+        let total = columns.length;
+        let style = Style {
+            form: self.output.output.unwrap_or(Form::Json),
+            states: self.states || self.as_completed,
+            names: options.labels.name.is_some(),
+        };
+        let lines = Lines::new(ui, task.signature().clone(), style);
+        let failures = self.failures.limit();
+        let task = failures.watch(task);
+        let submit = submit(task, self.echo(&options, &component, ui));
+        let flight = Flight::new(columns.rows(), self.as_completed, submit, failures.clone());
+        Mapping::new(ui, host, total, self.quiet).drive(flight, lines, failures).await
+    }
+
+    fn columns(&self, task: &Task, options: &TaskOptions) -> Result<Columns, Problem> {
+        let files = Files::new(options.limits()?.input_bytes);
         Columns::read(task.signature(), &self.over, &self.with, &files)
     }
 
-    /// How each run is submitted: with its index before each line of its log, if it can have one at all.
-    fn submit(&self, task: Task, component: &Component, ui: &Arc<Ui>) -> crate::flight::Submit {
+    /// Where each line of a log goes, if there can be one at all and it is wanted.
+    fn echo(&self, options: &TaskOptions, component: &Component, ui: &Arc<Ui>) -> Option<Arc<Ui>> {
         let logs = |capability| {
             // What is denied is logged too.
             matches!(capability, Capability::Output | Capability::RunContext | Capability::OutgoingHttp)
         };
         let logs = component.imports().iter().any(|import| logs(import.capability));
-        let ui = (logs && !self.quiet).then(|| Arc::clone(ui));
-        Box::new(move |index: usize, inputs: Vec<Value>| {
-            let submitted = match &ui {
-                None => task.submit(inputs.into()),
-                Some(ui) => {
-                    let ui = Arc::clone(ui);
-                    let echo = Arc::new(move |line: &hostel::LogLine| ui.log(Some(index), line));
-                    task.clone().log_prints(echo).submit(inputs.into())
-                }
-            };
-            submitted.map_err(|error| Problem::from(error).within(format_args!("item {index}")))
-        })
+        (logs && !self.quiet && options.log_prints()).then(|| Arc::clone(ui))
     }
+}
+
+/// How each run is submitted: with its index before each line of its log.
+fn submit(task: Task, echo: Option<Arc<Ui>>) -> Submit {
+    Box::new(move |index: usize, inputs: Vec<Value>| {
+        let submitted = match &echo {
+            None => task.submit(inputs.into()),
+            Some(ui) => {
+                let ui = Arc::clone(ui);
+                let echo = Arc::new(move |line: &hostel::LogLine| ui.log(Some(index), line));
+                task.clone().log_prints(echo).submit(inputs.into())
+            }
+        };
+        submitted.map_err(|error| Problem::from(error).within(format_args!("item {index}")))
+    })
 }
 
 /// Splits `name=text`.

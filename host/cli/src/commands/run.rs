@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{Host, Limits, Outcome, Shutdown, Task, TaskRef, Value};
+use hostel::{Events, Host, Outcome, Shutdown, Task, TaskFuture, TaskRef, Value};
 use tokio::time::{Duration, timeout};
 
 use crate::arguments::{self, Call};
+use crate::attempts::Attempts;
+use crate::config::{Config, ConfigOptions};
 use crate::exit::Exit;
 use crate::files::Files;
 use crate::interrupt::Interrupt;
 use crate::load;
-use crate::options::{Form, HostOptions, TaskOptions};
+use crate::options::{Form, HostOptions, OutputOptions, TaskOptions};
 use crate::output::{self, table};
 use crate::problem::{Problem, Stop};
 use crate::report::{self, Telling};
+use crate::states::RunObject;
 use crate::ui::Ui;
 
 /// Room for one run: a component may be made of that many modules with memories of their own.
@@ -42,7 +45,7 @@ How to write values (WAVE):
 Examples:
   hostel run math.wasm#add 40 2
   hostel run math.wasm 'add(40, 2)'
-  hostel run text.wasm#greet name=Ada --timeout 1s
+  hostel run text.wasm#greet name=Ada --timeout 1s --retries 3 --retry-delay 1s,10s
   hostel run text.wasm#word-count text=@README.md --output json
   hostel run pages.wasm https://example.org/ --http example.org
   hostel run program.wasm --stdin input.txt -- --verbose")]
@@ -63,9 +66,12 @@ pub(crate) struct Run {
     #[arg(long, value_name = "FILE")]
     stdin: Option<String>,
 
-    /// The form of the result: wave, json, or table for records and lists of them
-    #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Form::Wave, hide_possible_values = true)]
-    output: Form,
+    /// Write the result as a JSON object with run, state, tags and attempts, however the run ends
+    #[arg(long)]
+    states: bool,
+
+    #[command(flatten)]
+    output: OutputOptions,
 
     /// Write neither log nor state, only what goes wrong
     #[arg(long, short)]
@@ -76,45 +82,57 @@ pub(crate) struct Run {
 
     #[command(flatten)]
     host: HostOptions,
+
+    #[command(flatten)]
+    config: ConfigOptions,
 }
 
 impl Run {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
-        let limits = self.options.limits()?;
+        self.options.limits().map_err(Problem::from)?;
+        if self.states && !matches!(self.output.output, None | Some(Form::Json)) {
+            return Err(
+                Problem::invalid("--states writes JSON: leave --output out, or say --output json").into()
+            );
+        }
+        let config = self.config.read()?;
         let host = self.host.host(ui)?.max_workers(1).max_instances(INSTANCES).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
             runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
-        runtime.block_on(self.run(ui, &host, limits))
+        runtime.block_on(self.run(ui, &host, &config))
     }
 
-    async fn run(&self, ui: &Arc<Ui>, host: &Host, limits: Limits) -> Result<Exit, Stop> {
+    async fn run(&self, ui: &Arc<Ui>, host: &Host, config: &Config) -> Result<Exit, Stop> {
         let component = load::component(host, &self.task.path).await?;
         let call = Call::find(&component, &self.task, &self.args)?;
-        let inputs = self.inputs(&call, limits)?;
-        let task = self.options.apply(call.task, limits);
-        let task = if self.quiet { task } else { echoing(task, ui) };
+        let options = self.options.clone().or(config.of_task(&self.task.path, &component, &call.task)?);
+        self.options.retries.check_use(&options.retries)?;
+        let inputs = self.inputs(&call, &options)?;
+        let shows_log = options.log_prints() && !self.quiet;
+        let task = options.apply(call.task)?;
+        let task = if shows_log { echoing(task, ui) } else { task };
 
         let mut interrupt = Interrupt::listen();
+        let events = (!self.quiet && options.retries.most_attempts() > 1).then(|| host.events());
         let run = task.submit(inputs.into())?;
         let is_interrupted = tokio::select! {
-            _ = run.outcome() => false,
+            () = ended(ui, &run, options.retries.most_attempts(), events) => false,
             () = interrupt.requested() => true,
         };
         if is_interrupted {
             let _ = timeout(GRACE, host.shutdown(Shutdown::CancelAll)).await;
         }
         let outcome = run.try_outcome();
-        if let Some(Outcome::Completed(value)) = outcome.as_deref() {
-            self.print(ui, &task, value)?;
-        }
-        report::ended(ui, &run, Telling { quiet: self.quiet, log_was_shown: !self.quiet });
+        self.print(ui, &run, outcome.as_deref())?;
+        let (name, run_timeout) = (options.labels.name.is_some(), options.run_timeout);
+        report::ended(ui, &run, Telling { quiet: self.quiet, log_was_shown: shows_log, name, run_timeout });
         let ended = outcome.filter(|_| !is_interrupted);
         Ok(ended.map_or(Exit::Interrupted, |outcome| Exit::of_outcome(&outcome)))
     }
 
-    fn inputs(&self, call: &Call<'_>, limits: Limits) -> Result<Vec<Value>, Problem> {
-        let files = Files::new(limits.input_bytes);
+    fn inputs(&self, call: &Call<'_>, options: &TaskOptions) -> Result<Vec<Value>, Problem> {
+        let files = Files::new(options.limits()?.input_bytes);
         let signature = call.task.signature();
         if let Some(json) = &self.json {
             return arguments::json(signature, json, &files);
@@ -129,14 +147,25 @@ impl Run {
         arguments::typed(signature, &call.texts, &files)
     }
 
-    fn print(&self, ui: &Ui, task: &Task, value: &Value) -> Result<(), Stop> {
-        let wave = || (*value != Value::UNIT).then(|| value.to_wave());
-        let printed = output::printed(value).filter(|_| task.is_program() && self.output != Form::Json);
-        if let Some(printed) = printed {
-            ui.result(&[printed.as_bytes()])?;
-            return ui.flush();
+    fn print(&self, ui: &Ui, run: &TaskFuture, outcome: Option<&Outcome>) -> Result<(), Stop> {
+        if self.states {
+            let signature = run.task().signature();
+            let object = RunObject::new(run, outcome, signature).named(run).labelled(run);
+            ui.result_line(&object.with_attempts(run, signature).to_line())?;
+        } else if let Some(Outcome::Completed(value)) = outcome {
+            self.print_value(ui, run.task(), value)?;
         }
-        let text = match self.output {
+        ui.flush()
+    }
+
+    fn print_value(&self, ui: &Ui, task: &Task, value: &Value) -> Result<(), Stop> {
+        let form = self.output.output.unwrap_or(Form::Wave);
+        let wave = || (*value != Value::UNIT).then(|| value.to_wave());
+        let printed = output::printed(value).filter(|_| task.is_program() && form != Form::Json);
+        if let Some(printed) = printed {
+            return ui.result(&[printed.as_bytes()]);
+        }
+        let text = match form {
             Form::Wave => wave(),
             Form::Json => {
                 let json = (*value != Value::UNIT).then(|| output::json(value, task.completed_type()));
@@ -144,11 +173,23 @@ impl Run {
             }
             Form::Table => table::of_value(value, ui.paint).or_else(wave),
         };
-        if let Some(text) = text {
-            ui.result_line(&text)?;
-        }
-        ui.flush()
+        text.map_or(Ok(()), |text| ui.result_line(&text))
     }
+}
+
+/// Waits for the run to end, and tells of its failed attempts meanwhile, if there are events to learn of them from.
+async fn ended(ui: &Ui, run: &TaskFuture, most_attempts: u32, events: Option<Events>) {
+    let Some(events) = events else {
+        run.outcome().await;
+        return;
+    };
+    let mut attempts = Attempts::new(ui, run, most_attempts);
+    tokio::select! {
+        biased;
+        () = attempts.follow(events) => {}
+        _ = run.outcome() => {}
+    }
+    attempts.tell();
 }
 
 /// Has the log written as it comes.

@@ -1,7 +1,6 @@
 //! Small texts: durations, counts, and what guests say made safe for a terminal.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 /// A duration as people say it: `0.4 ms`, `12 ms`, `1.2 s`, `2 min 3 s`, `1 h 2 min`.
@@ -62,33 +61,6 @@ pub(crate) fn field(name: &str, value: &str) -> String {
     }
 }
 
-/// The beginning of what `shown` displays, with `…` where it is cut; costs no more than that.
-pub(crate) fn excerpt(shown: impl fmt::Display, characters: usize) -> String {
-    let mut excerpt = Excerpt { text: String::new(), room: characters };
-    // The only failure is the one that stops the writing, and then the text is complete.
-    let _ = write!(excerpt, "{shown}");
-    excerpt.text
-}
-
-struct Excerpt {
-    text: String,
-    room: usize,
-}
-
-impl fmt::Write for Excerpt {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for character in text.chars() {
-            if self.room == 0 {
-                self.text.push('…');
-                return Err(fmt::Error);
-            }
-            self.room -= 1;
-            self.text.push(character);
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,11 +98,5 @@ mod tests {
         assert_eq!(field("text", "two words"), "text=\"two words\"");
         assert_eq!(field("text", "a \"b\"\n\u{1b}"), "text=\"a \\\"b\\\"\\n\\u{1b}\"");
         assert_eq!(field("empty\n", ""), "empty\\n=\"\"");
-    }
-
-    #[test]
-    fn an_excerpt_is_cut() {
-        assert_eq!(excerpt("abc", 3), "abc");
-        assert_eq!(excerpt("abcd", 3), "abc…");
     }
 }

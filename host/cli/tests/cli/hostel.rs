@@ -141,9 +141,13 @@ macro_rules! check {
 }
 pub(crate) use check;
 
-pub(crate) const FILTERS: [(&str, &str); 8] = [
+pub(crate) const FILTERS: [(&str, &str); 11] = [
     (r"\b\d+(\.\d+)? m?s\b", "[TIME]"),
     (r"\([\d,.]+/s\)", "([RATE])"),
+    // The name of a run that nobody named ends with the end of its id.
+    (r#""name":"([a-z-]+)-[0-9a-f]{3}""#, r#""name":"$1-[ID]""#),
+    (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "[AT]"),
+    (r#""duration_ms":[\d.]+"#, r#""duration_ms":[MS]"#),
     (r"(?m)^! +\d+\.\d{3}s", "! [AT]"),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "[RUN]"),
     (r"sha256:[0-9a-f]{64}", "[DIGEST]"),

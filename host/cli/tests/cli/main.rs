@@ -13,6 +13,8 @@ mod bad_input;
 #[cfg(test)]
 mod cache;
 #[cfg(test)]
+mod config;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod help;
@@ -23,6 +25,10 @@ mod interrupt;
 #[cfg(test)]
 mod map;
 #[cfg(test)]
+mod retries;
+#[cfg(test)]
 mod run;
+#[cfg(test)]
+mod stopping;
 #[cfg(test)]
 mod streams;

@@ -164,7 +164,7 @@ pub(crate) fn excerpt(shown: impl Display) -> String {
 /// Returns the beginning of what `shown` displays, cut with `…` after so many characters.
 ///
 /// Costs no more than that, however long the whole would be. Line breaks and other control characters become spaces.
-pub(crate) fn excerpt_within(shown: impl Display, characters: usize) -> String {
+pub fn excerpt_within(shown: impl Display, characters: usize) -> String {
     let mut excerpt = Excerpt { text: String::new(), room: characters };
     // The only failure is the one below that stops the writing, and then the text is complete.
     let _ = write!(excerpt, "{shown}");

@@ -36,13 +36,13 @@ use std::mem::size_of;
 
 pub use canonical::CanonicalError;
 pub use convert::{FromValue, IntoValue};
-pub use error::{Problem, Step, ValueError};
+pub use error::{Problem, Step, ValueError, excerpt_within};
 pub use json::parse_json;
 pub use name::{Name, UnknownName};
 pub use ty::{Case, Field, Type};
 pub use wave::CallText;
 
-pub(crate) use error::{excerpt, excerpt_within, list_names};
+pub(crate) use error::{excerpt, list_names};
 pub(crate) use ty::write_list;
 
 /// A value of the component model, as a task takes and returns them.

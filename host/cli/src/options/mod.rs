@@ -1,56 +1,94 @@
 //! Options that several commands share. Their doc comments are the help.
 
+pub(crate) mod labels;
+pub(crate) mod retries;
+pub(crate) mod tag_limits;
+
 use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, fs};
 
 use clap::{Args, ValueEnum};
-use hostel::{CachePolicy, Grants, Host, HostBuilder, HttpGrant, Limits, Task};
+use hostel::{CachePolicy, Grants, Host, HostBuilder, HttpGrant, Limits, LimitsError, Task};
 
+use self::labels::LabelOptions;
+use self::retries::RetryOptions;
 use crate::problem::{Problem, without_number};
 use crate::ui::Ui;
 use crate::units;
 
-/// How a task is run.
-#[derive(Args, Clone, Debug)]
+/// How a task is run, as far as it is said in one place: on the command line, or in a table of `hostel.toml`.
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct TaskOptions {
-    /// Stop a run after this long: 200ms, 1.5s, 2m
-    #[arg(long, value_name = "TIME", value_parser = units::duration, help_heading = "Limits")]
-    timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) retries: RetryOptions,
+
+    /// Stop an attempt after this long: 200ms, 1.5s, 2m
+    #[arg(long, value_name = "TIME", value_parser = units::duration, allow_hyphen_values = true, help_heading = "Limits")]
+    pub(crate) timeout: Option<Duration>,
+
+    /// Stop a run after this long, with all its attempts and the waits between them
+    #[arg(long, value_name = "TIME", value_parser = run_timeout, allow_hyphen_values = true, help_heading = "Limits")]
+    pub(crate) run_timeout: Option<Duration>,
 
     /// Memory that one run may use [default: 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::bytes, help_heading = "Limits")]
-    max_memory: Option<u64>,
+    pub(crate) max_memory: Option<u64>,
 
     /// Log that is kept of one run [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::bytes, help_heading = "Limits")]
-    max_log: Option<u64>,
+    pub(crate) max_log: Option<u64>,
 
     /// Size of one run's arguments [default: 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::bytes, help_heading = "Limits")]
-    max_input: Option<u64>,
+    pub(crate) max_input: Option<u64>,
 
     /// Size of one run's result [default: 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::bytes, help_heading = "Limits")]
-    max_result: Option<u64>,
+    pub(crate) max_result: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) labels: LabelOptions,
 
     /// Allow outgoing HTTP to this host: HOST, HOST:PORT or HOST:*, or *.DOMAIN for all below it; with http:// or
     /// https:// in front, only that; can be given several times
     #[arg(long, value_name = "HOST", help_heading = "Grants")]
     http: Vec<HttpGrant>,
 
-    /// Reuse results of runs that share these facts: `inputs + task-source`, or `none`
-    #[arg(long, value_name = "POLICY", default_value_t, help_heading = "Cache")]
-    cache: CachePolicy,
+    /// Reuse results of runs that share these facts: `inputs + task-source`, or `none` [default: none]
+    #[arg(long, value_name = "POLICY", help_heading = "Cache")]
+    pub(crate) cache: Option<CachePolicy>,
 
     /// Run although the cache has a result, and keep the new one
     #[arg(long, help_heading = "Cache")]
     refresh_cache: bool,
+
+    /// In `hostel.toml` only: whether the log is written as it comes.
+    #[arg(skip)]
+    pub(crate) log_prints: Option<bool>,
 }
 
 impl TaskOptions {
+    /// These, and from `others` what these leave open.
+    pub(crate) fn or(self, others: Self) -> Self {
+        Self {
+            retries: self.retries.or(others.retries),
+            timeout: self.timeout.or(others.timeout),
+            run_timeout: self.run_timeout.or(others.run_timeout),
+            max_memory: self.max_memory.or(others.max_memory),
+            max_log: self.max_log.or(others.max_log),
+            max_input: self.max_input.or(others.max_input),
+            max_result: self.max_result.or(others.max_result),
+            labels: self.labels.or(others.labels),
+            http: [self.http, others.http].concat(),
+            cache: self.cache.or(others.cache),
+            refresh_cache: self.refresh_cache || others.refresh_cache,
+            log_prints: self.log_prints.or(others.log_prints),
+        }
+    }
+
     /// The limits, within their bounds.
-    pub(crate) fn limits(&self) -> Result<Limits, Problem> {
+    pub(crate) fn limits(&self) -> Result<Limits, LimitsError> {
         let usual = Limits::default();
         let limits = Limits {
             timeout: self.timeout,
@@ -65,10 +103,28 @@ impl TaskOptions {
     }
 
     /// The task with these options.
-    pub(crate) fn apply(&self, task: Task, limits: Limits) -> Task {
-        let grants = Grants { http: self.http.clone() };
-        task.limits(limits).grants(grants).cache(self.cache).refresh_cache(self.refresh_cache)
+    pub(crate) fn apply(&self, task: Task) -> Result<Task, Problem> {
+        let task = task.limits(self.limits()?).cache(self.cache.unwrap_or_default());
+        let task = task.grants(Grants { http: self.http.clone() });
+        let task = self.labels.apply(self.retries.apply(task.refresh_cache(self.refresh_cache)))?;
+        Ok(match self.run_timeout {
+            Some(timeout) => task.run_timeout(timeout),
+            None => task,
+        })
     }
+
+    /// Whether the log is to be written as it comes.
+    pub(crate) fn log_prints(&self) -> bool {
+        self.log_prints.unwrap_or(true)
+    }
+}
+
+/// Reads the time that a whole run may take.
+pub(crate) fn run_timeout(text: &str) -> Result<Duration, String> {
+    let most = Limits::MAX.timeout.unwrap_or(Duration::MAX);
+    let timeout = Some(units::duration(text)?).filter(|timeout| !timeout.is_zero() && *timeout <= most);
+    let days = most.as_secs() / units::DAY.as_secs();
+    timeout.ok_or_else(|| format!("expected more than zero and at most {days} days"))
 }
 
 /// How the host is set up.
@@ -123,6 +179,15 @@ impl WorkerOptions {
             None => host,
         }
     }
+}
+
+/// How results are written.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct OutputOptions {
+    /// The form of results: wave, json, or table for records and lists of them [default: wave for a
+    /// run, json for a map]
+    #[arg(long, short, value_name = "FORM", value_enum, hide_possible_values = true)]
+    pub(crate) output: Option<Form>,
 }
 
 /// The form in which values are written.

@@ -1,0 +1,71 @@
+//! The attempts of a run that are followed by another one: a line for each, as it fails.
+
+use std::time::Duration;
+
+use hostel::{Attempt, Event, EventKind, Events, State, TaskFuture};
+
+use crate::report;
+use crate::ui::Ui;
+use crate::ui::text::{count, duration};
+
+/// How many failed attempts are told; whoever retries more often does not read along.
+const MOST_TOLD: usize = 100;
+
+/// Tells of the attempts of one run.
+pub(crate) struct Attempts<'a> {
+    ui: &'a Ui,
+    run: &'a TaskFuture,
+    /// How many there may be.
+    most: u32,
+    told: usize,
+}
+
+impl<'a> Attempts<'a> {
+    pub(crate) const fn new(ui: &'a Ui, run: &'a TaskFuture, most: u32) -> Self {
+        Self { ui, run, most, told: 0 }
+    }
+
+    /// Tells of each failed attempt as soon as the next one is planned. Never done: the caller knows when the run has
+    /// ended.
+    pub(crate) async fn follow(&mut self, mut events: Events) {
+        while self.told < MOST_TOLD {
+            let Some(event) = events.next().await else { break };
+            let awaits_retry =
+                |kind| matches!(kind, EventKind::State(to) if to.state == State::AwaitingRetry);
+            // Whoever has missed events has a look.
+            if event.map_or(true, |event| awaits_retry(event.kind)) {
+                self.tell();
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Tells of the failed attempts that are not told yet.
+    pub(crate) fn tell(&mut self) {
+        let history = self.run.history();
+        let waits = history.iter().filter_map(|transition| match transition.cause {
+            Some(Event::RetryPlanned { due }) => Some(due.since(transition.at)),
+            _ => None,
+        });
+        let attempts = self.run.attempts();
+        for (attempt, wait) in attempts.iter().zip(waits).skip(self.told) {
+            if self.told == MOST_TOLD {
+                return;
+            }
+            self.ui.note(&self.line(attempt, wait));
+            self.told += 1;
+            if self.told == MOST_TOLD {
+                self.ui.note("further attempts are not told until the last");
+            }
+        }
+    }
+
+    fn line(&self, attempt: &Attempt, wait: Duration) -> String {
+        let number = format!("attempt {} of {}", count(attempt.number.into()), count(self.most.into()));
+        let took = duration(attempt.duration().unwrap_or_default());
+        let cause = attempt.outcome.as_deref().and_then(report::cause).unwrap_or_default();
+        let next = if wait.is_zero() { "at once".to_owned() } else { format!("in {}", duration(wait)) };
+        let failed = self.ui.note_paint().warn(format!("{number} failed in {took}"));
+        format!("{failed}: {cause}; next {next}")
+    }
+}

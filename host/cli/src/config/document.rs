@@ -1,0 +1,107 @@
+//! A TOML document, and the places in it.
+
+use std::ops::Range;
+
+use hostel::excerpt_within;
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use crate::load::nearest;
+use crate::problem::Problem;
+
+/// How much of a wrong value is shown.
+const SHOWN_CHARS: usize = 60;
+
+/// A text, and the file it came from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Document<'a> {
+    pub(super) name: &'a str,
+    pub(super) text: &'a str,
+}
+
+/// One line of a table: `name = value`.
+pub(super) type Entry<'t, 'a> = (&'t Spanned<DeString<'a>>, &'t Spanned<DeValue<'a>>);
+
+impl<'a> Document<'a> {
+    /// The table that the whole is.
+    pub(super) fn parse(&self) -> Result<Spanned<DeTable<'a>>, Problem> {
+        DeTable::parse(self.text).map_err(|error| {
+            let message = error.message().trim_end().replace('\n', ", ");
+            self.problem(error.span().unwrap_or_default(), message)
+        })
+    }
+
+    /// `value` as the table that it must be.
+    pub(super) fn table<'t>(
+        &self,
+        name: &str,
+        value: &'t Spanned<DeValue<'a>>,
+    ) -> Result<&'t DeTable<'a>, Problem> {
+        value.get_ref().as_table().ok_or_else(|| {
+            let found = value.get_ref().type_str();
+            self.problem(value.span(), format!("{name}: expected a table, found {found}"))
+        })
+    }
+
+    /// Something is wrong there.
+    pub(super) fn problem(&self, span: Range<usize>, message: impl Into<String>) -> Problem {
+        Problem::invalid(message).within(self.place(span))
+    }
+
+    /// `name` stands where only certain others may.
+    pub(super) fn unknown(&self, span: Range<usize>, what: &str, name: &str, known: &[&str]) -> Problem {
+        let names: Vec<_> = known.iter().map(|&name| name.to_owned()).collect();
+        let near = nearest(name, &names).map(|near| format!(", did you mean {near:?}?"));
+        let message = format!("unknown {what} {name:?}{}", near.unwrap_or_default());
+        self.problem(span, message).hint(format!("known here: {}", known.join(", ")))
+    }
+
+    /// A value that an option cannot have.
+    pub(super) fn wrong(&self, name: &str, value: &Spanned<DeValue<'_>>, expected: &str) -> Problem {
+        let shown = excerpt_within(self.text.get(value.span()).unwrap_or_default(), SHOWN_CHARS);
+        self.problem(value.span(), format!("{name} cannot be {shown}: {expected}"))
+    }
+
+    /// File, line and column, counted from 1 and in characters.
+    pub(super) fn place(&self, span: Range<usize>) -> String {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        format!("{}:{line}:{column}", self.name)
+    }
+}
+
+/// The entries of a table, as they were written one after the other.
+pub(super) fn entries<'t, 'a>(table: &'t DeTable<'a>) -> Vec<Entry<'t, 'a>> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(name, _)| name.span().start);
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_in_lines_and_characters() {
+        let document = Document { name: "a.toml", text: "ä = 1\nüö = \"x\"\n" };
+        let check = |found: &str, expected: &str| {
+            let start = document.text.find(found).unwrap();
+            assert_eq!(document.place(start..start), expected, "{found}");
+        };
+        check("ä", "a.toml:1:1");
+        check("1", "a.toml:1:5");
+        check("üö", "a.toml:2:1");
+        check("\"x\"", "a.toml:2:6");
+        assert_eq!(document.place(99..99), "a.toml:3:1");
+    }
+
+    #[test]
+    fn entries_keep_their_order() {
+        let document = Document { name: "a.toml", text: "z = 1\na = 2\nm = 3" };
+        let table = document.parse().unwrap();
+        let names: Vec<_> =
+            entries(table.get_ref()).iter().map(|(name, _)| name.get_ref().to_string()).collect();
+        assert_eq!(names, ["z", "a", "m"]);
+    }
+}

@@ -1,0 +1,193 @@
+//! What can be said of a task in a file: the names of the options, and the forms of their values.
+
+use toml::de::DeValue;
+
+use crate::options::labels::{Template, tag};
+use crate::options::retries::{retries, retry_delay, retry_jitter};
+use crate::options::{TaskOptions, run_timeout};
+use crate::units;
+
+/// An option of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    Retries,
+    RetryDelay,
+    RetryJitter,
+    RetryOn,
+    Timeout,
+    RunTimeout,
+    MaxMemory,
+    MaxLog,
+    MaxInput,
+    MaxResult,
+    Name,
+    Tags,
+    Cache,
+    Priority,
+    Version,
+    Description,
+    LogPrints,
+}
+
+impl Key {
+    const ALL: [Self; 17] = [
+        Self::Retries,
+        Self::RetryDelay,
+        Self::RetryJitter,
+        Self::RetryOn,
+        Self::Timeout,
+        Self::RunTimeout,
+        Self::MaxMemory,
+        Self::MaxLog,
+        Self::MaxInput,
+        Self::MaxResult,
+        Self::Name,
+        Self::Tags,
+        Self::Cache,
+        Self::Priority,
+        Self::Version,
+        Self::Description,
+        Self::LogPrints,
+    ];
+
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.name() == name)
+    }
+
+    pub(super) fn names() -> [&'static str; Self::ALL.len()] {
+        Self::ALL.map(Self::name)
+    }
+
+    /// As on the command line, without the dashes.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Retries => "retries",
+            Self::RetryDelay => "retry-delay",
+            Self::RetryJitter => "retry-jitter",
+            Self::RetryOn => "retry-on",
+            Self::Timeout => "timeout",
+            Self::RunTimeout => "run-timeout",
+            Self::MaxMemory => "max-memory",
+            Self::MaxLog => "max-log",
+            Self::MaxInput => "max-input",
+            Self::MaxResult => "max-result",
+            Self::Name => "name",
+            Self::Tags => "tags",
+            Self::Cache => "cache",
+            Self::Priority => "priority",
+            Self::Version => "version",
+            Self::Description => "description",
+            Self::LogPrints => "log-prints",
+        }
+    }
+
+    /// Sets the option to a value that stands in `place`; or says what was expected.
+    pub(super) fn set(self, to: &mut TaskOptions, value: &DeValue<'_>, place: String) -> Result<(), String> {
+        match self {
+            Self::Retries => to.retries.retries = Some(retries(&plain(value))?),
+            Self::RetryDelay => to.retries.retry_delay = Some(retry_delay(&texts(value)?.join(","))?),
+            Self::RetryJitter => to.retries.retry_jitter = Some(retry_jitter(&plain(value))?),
+            Self::RetryOn => {
+                let kinds = texts(value)?.join(",").parse();
+                to.retries.retry_on =
+                    Some(kinds.map_err(|error: hostel::ParseRetryOnError| error.to_string())?);
+            }
+            Self::Timeout => to.timeout = Some(units::duration(&plain(value))?),
+            Self::RunTimeout => to.run_timeout = Some(run_timeout(&plain(value))?),
+            Self::MaxMemory => to.max_memory = Some(units::bytes(&plain(value))?),
+            Self::MaxLog => to.max_log = Some(units::bytes(&plain(value))?),
+            Self::MaxInput => to.max_input = Some(units::bytes(&plain(value))?),
+            Self::MaxResult => to.max_result = Some(units::bytes(&plain(value))?),
+            Self::Name => to.labels.name = Some(Template { text: text(value)?.to_owned(), place }),
+            Self::Tags => to.labels.tags = texts(value)?.into_iter().map(tag).collect::<Result<_, _>>()?,
+            Self::Cache => {
+                let policy = text(value)?.parse();
+                to.cache = Some(policy.map_err(|error: hostel::ParsePolicyError| error.to_string())?);
+            }
+            Self::Priority => to.labels.priority = Some(priority(value)?),
+            Self::Version => to.labels.version = Some(text(value)?.to_owned()),
+            Self::Description => to.labels.description = Some(text(value)?.to_owned()),
+            Self::LogPrints => to.log_prints = Some(value.as_bool().ok_or("expected true or false")?),
+        }
+        Ok(())
+    }
+}
+
+/// A text or a number as it would be typed; nothing for anything else, which no option can have.
+pub(super) fn plain(value: &DeValue<'_>) -> String {
+    let integer =
+        value.as_integer().and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok());
+    let number = integer.map(|number| number.to_string());
+    let number = number.or_else(|| value.as_float().map(|number| number.as_str().to_owned()));
+    number.or_else(|| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn text<'v>(value: &'v DeValue<'_>) -> Result<&'v str, String> {
+    value.as_str().ok_or_else(|| format!("expected a text in quotes, found {}", value.type_str()))
+}
+
+/// One text, or a list of them.
+fn texts<'v>(value: &'v DeValue<'_>) -> Result<Vec<&'v str>, String> {
+    match value.as_array() {
+        Some(array) => array.iter().map(|text_of| text(text_of.get_ref())).collect(),
+        None => Ok(vec![text(value)?]),
+    }
+}
+
+fn priority(value: &DeValue<'_>) -> Result<i32, String> {
+    let expected = || format!("expected a whole number from {} to {}", i32::MIN, i32::MAX);
+    value.as_integer().and_then(|_| plain(value).parse().ok()).ok_or_else(expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::{Args, Command};
+    use hostel::RetryDelay;
+
+    use super::*;
+
+    fn set(key: Key, value: &str) -> Result<TaskOptions, String> {
+        let mut options = TaskOptions::default();
+        key.set(&mut options, DeValue::parse(value).unwrap().get_ref(), "here".to_owned())?;
+        Ok(options)
+    }
+
+    #[test]
+    fn every_key_is_found_by_its_name() {
+        for key in Key::ALL {
+            assert_eq!(Key::named(key.name()), Some(key));
+        }
+        assert_eq!(Key::named("retry_delay"), None);
+    }
+
+    #[test]
+    fn every_option_of_the_command_line_can_be_written_down() {
+        let command = TaskOptions::augment_args(Command::new("hostel"));
+        let options = command.get_arguments().filter_map(|argument| argument.get_long());
+        // To run afresh is a wish of the moment, and what a guest may do is said by whoever runs it.
+        for option in options.filter(|option| !["refresh-cache", "http"].contains(option)) {
+            let option = if option == "tag" { "tags" } else { option };
+            assert!(Key::named(option).is_some(), "{option}");
+        }
+    }
+
+    #[test]
+    fn values_may_have_the_forms_that_suit_them() {
+        let delay = |value| set(Key::RetryDelay, value).map(|options| options.retries.retry_delay.unwrap());
+        let second = Duration::from_secs(1);
+        assert_eq!(delay("\"1s\""), Ok(second.into()));
+        assert_eq!(delay("\"1s,2s\""), delay("[\"1s\", \"2s\"]"));
+        assert_eq!(delay("\"exp:1s\""), Ok(RetryDelay::Exponential(second)));
+        assert!(delay("1").is_err() && delay("[1]").is_err() && delay("[]").is_err());
+
+        let bytes = |value| set(Key::MaxMemory, value).map(|options| options.max_memory.unwrap());
+        assert_eq!([bytes("1_000"), bytes("0x10"), bytes("\"1KiB\"")], [Ok(1_000), Ok(16), Ok(1_024)]);
+        assert!(bytes("-1").is_err() && bytes("1.5").is_err() && bytes("{}").is_err());
+
+        let priority = |value| set(Key::Priority, value).map(|options| options.labels.priority.unwrap());
+        assert_eq!([priority("-3"), priority("+3")], [Ok(-3), Ok(3)]);
+        assert!(priority("\"3\"").is_err() && priority("3000000000").is_err());
+    }
+}

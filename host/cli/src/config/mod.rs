@@ -1,0 +1,211 @@
+//! `hostel.toml`: options that are written down, for all tasks or for one.
+
+mod document;
+mod key;
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::{env, iter};
+
+use clap::Args;
+use hostel::{Component, Task, TaskRef, bytes_text};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use self::document::{Document, entries};
+use self::key::Key;
+use crate::options::TaskOptions;
+use crate::options::labels::tag;
+use crate::options::tag_limits::{self, TagLimitOptions};
+use crate::problem::Problem;
+
+/// The name that is looked for.
+const FILE_NAME: &str = "hostel.toml";
+
+/// The largest file that is read.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Which file is read.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Host")]
+pub(crate) struct ConfigOptions {
+    /// Take options from this file [default: hostel.toml here, or in the nearest directory above]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Take no options from a file
+    #[arg(long, conflicts_with = "config")]
+    no_config: bool,
+}
+
+/// What a file says; nothing, if there is none.
+#[derive(Debug, Default)]
+pub(crate) struct Config {
+    defaults: TaskOptions,
+    tasks: Vec<TaskTable>,
+    pub(crate) limits: TagLimitOptions,
+}
+
+/// What a file says of a task, or of all tasks in a component.
+#[derive(Debug)]
+struct TaskTable {
+    /// The component's file, however it was written.
+    path: PathBuf,
+    export: Option<String>,
+    options: TaskOptions,
+    place: String,
+}
+
+impl ConfigOptions {
+    /// Reads the file, and checks all that is in it.
+    pub(crate) fn read(&self) -> Result<Config, Problem> {
+        let found = || self.config.clone().or_else(find);
+        match Some(()).filter(|()| !self.no_config).and_then(|()| found()) {
+            None => Ok(Config::default()),
+            Some(path) => {
+                let text = read(&path)?;
+                Config::parse(&text, &path)
+            }
+        }
+    }
+}
+
+impl Config {
+    fn parse(text: &str, path: &Path) -> Result<Self, Problem> {
+        let name = path.display().to_string();
+        let document = Document { name: &name, text };
+        let mut config = Self::default();
+        for (name, value) in entries(document.parse()?.get_ref()) {
+            match name.get_ref().as_ref() {
+                "defaults" => config.defaults = options(&document, "defaults", value)?,
+                "tasks" => config.tasks = tasks(&document, path, value)?,
+                "limits" => config.limits = limits(&document, value)?,
+                other => {
+                    let problem =
+                        document.unknown(name.span(), "table", other, &["defaults", "tasks", "limits"]);
+                    let is_option = Key::named(other).is_some();
+                    let hint = "options stand in [defaults], or in [tasks.\"FILE#EXPORT\"] for one task";
+                    return Err(problem.hints_of(is_option.then(|| hint.to_owned())));
+                }
+            }
+        }
+        Ok(config)
+    }
+
+    /// What is said of a task in a component's file, for it alone before what is said for more.
+    pub(crate) fn of_task(
+        &self,
+        path: &Path,
+        component: &Component,
+        task: &Task,
+    ) -> Result<TaskOptions, Problem> {
+        let path = fs::canonicalize(path).ok();
+        let is_of_file = |table: &&TaskTable| path.is_some() && fs::canonicalize(&table.path).ok() == path;
+        let (mut of_task, mut of_file) = (None, None);
+        for table in self.tasks.iter().filter(is_of_file) {
+            let found = table.export.as_ref().map(|export| component.task(export)).transpose();
+            let found = found.map_err(|error| Problem::of(error.kind(), &error).within(&table.place));
+            let place = match found.map_err(Problem::into_invalid)? {
+                None => &mut of_file,
+                Some(found) if found.key() == task.key() => &mut of_task,
+                Some(_) => continue,
+            };
+            if place.replace(table.options.clone()).is_some() {
+                let place = &table.place;
+                return Err(Problem::invalid(format!("{place}: an earlier table is for the same already")));
+            }
+        }
+        Ok(of_task.unwrap_or_default().or(of_file.unwrap_or_default()).or(self.defaults.clone()))
+    }
+}
+
+/// The file that is nearest: in the current directory, or else in one above it.
+fn find() -> Option<PathBuf> {
+    let levels = env::current_dir().ok()?.ancestors().count();
+    let above = iter::successors(Some(PathBuf::new()), |path| Some(path.join("..")));
+    above.take(levels).map(|dir| dir.join(FILE_NAME)).find(|path| path.is_file())
+}
+
+fn read(path: &Path) -> Result<String, Problem> {
+    let unreadable = |error| Problem::unreadable(path.display(), &error);
+    let mut content = Vec::new();
+    // One byte more than allowed tells that there is more.
+    let mut file = File::open(path).map_err(unreadable)?.take(MAX_BYTES + 1);
+    file.read_to_end(&mut content).map_err(unreadable)?;
+    let wrong = |what: &str| Problem::invalid(format!("{} {what}", path.display()));
+    if content.len() as u64 > MAX_BYTES {
+        return Err(wrong(&format!("is over {}, the most such a file may have", bytes_text(MAX_BYTES))));
+    }
+    String::from_utf8(content).map_err(|_| wrong("is not text: expected UTF-8"))
+}
+
+/// Reads a table of options.
+fn options(
+    document: &Document<'_>,
+    name: &str,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<TaskOptions, Problem> {
+    let mut options = TaskOptions::default();
+    for (name, value) in entries(document.table(name, value)?) {
+        let Some(key) = Key::named(name.get_ref()) else {
+            let grants = "what a task is granted is said on the command line alone";
+            let problem = document.unknown(name.span(), "option", name.get_ref(), &Key::names());
+            return Err(problem.hints_of((name.get_ref() == "http").then(|| grants.to_owned())));
+        };
+        let place = format!("{}: {}", document.place(value.span()), key.name());
+        let set = key.set(&mut options, value.get_ref(), place);
+        set.map_err(|expected| document.wrong(key.name(), value, &expected))?;
+        // All before were right together, so it is this one.
+        options.limits().map_err(|error| document.problem(value.span(), error.to_string()))?;
+    }
+    Ok(options)
+}
+
+/// Reads the tables of tasks, whose files are beside the document or from there.
+fn tasks(
+    document: &Document<'_>,
+    path: &Path,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<Vec<TaskTable>, Problem> {
+    let dir = path.parent().unwrap_or(Path::new(""));
+    let tables = entries(document.table("tasks", value)?).into_iter().map(|(name, value)| {
+        let reference = name.get_ref().parse::<TaskRef>();
+        let reference = reference.map_err(|error| document.problem(name.span(), error.to_string()))?;
+        Ok(TaskTable {
+            path: dir.join(reference.path),
+            export: reference.export,
+            options: options(document, name.get_ref(), value)?,
+            place: document.place(name.span()),
+        })
+    });
+    tables.collect()
+}
+
+/// Reads the limits on tags.
+fn limits(document: &Document<'_>, value: &Spanned<DeValue<'_>>) -> Result<TagLimitOptions, Problem> {
+    let mut limits = TagLimitOptions::default();
+    for (name, value) in entries(document.table("limits", value)?) {
+        match name.get_ref().as_ref() {
+            "tags" => limits.tag_limit = by_tag(document, "limits.tags", value, tag_limits::runs)?,
+            "rates" => limits.rate_limit = by_tag(document, "limits.rates", value, tag_limits::rate)?,
+            other => return Err(document.unknown(name.span(), "table of limits", other, &["tags", "rates"])),
+        }
+    }
+    Ok(limits)
+}
+
+fn by_tag<T>(
+    document: &Document<'_>,
+    name: &str,
+    value: &Spanned<DeValue<'_>>,
+    limit: fn(&str) -> Result<T, String>,
+) -> Result<Vec<(hostel::Tag, T)>, Problem> {
+    let limits = entries(document.table(name, value)?).into_iter().map(|(name, value)| {
+        let tag = tag(name.get_ref()).map_err(|message| document.problem(name.span(), message))?;
+        let limit =
+            limit(&key::plain(value.get_ref())).map_err(|expected| document.wrong(&tag, value, &expected));
+        Ok((tag, limit?))
+    });
+    limits.collect()
+}

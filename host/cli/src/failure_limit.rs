@@ -1,0 +1,71 @@
+//! When a map gives up: at the first failure, after some, or never. Its doc comments are the help.
+
+use std::sync::Arc;
+
+use clap::Args;
+use hostel::Task;
+use tokio::sync::watch;
+
+/// How many failures a map goes on with.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Failures")]
+pub(crate) struct FailureOptions {
+    /// Stop when the first item has failed for good: submit no more, cancel what runs
+    #[arg(long)]
+    fail_fast: bool,
+
+    /// Stop in the same way when N items have failed
+    #[arg(long, value_name = "N", value_parser = number, allow_negative_numbers = true)]
+    #[arg(conflicts_with = "fail_fast")]
+    max_failures: Option<u64>,
+
+    /// Run every item, whatever fails [this is the default]
+    #[arg(long, conflicts_with_all = ["fail_fast", "max_failures"])]
+    keep_going: bool,
+}
+
+/// Counts failures as they happen, whichever result is awaited next. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct FailureLimit {
+    pub(crate) most: Option<u64>,
+    failures: Arc<watch::Sender<u64>>,
+}
+
+impl FailureOptions {
+    pub(crate) fn limit(self) -> FailureLimit {
+        let first = self.fail_fast.then_some(1);
+        FailureLimit { most: self.max_failures.or(first), failures: Arc::new(watch::Sender::new(0)) }
+    }
+}
+
+impl FailureLimit {
+    /// The task, whose failures are counted from now on if there is a limit.
+    pub(crate) fn watch(&self, task: Task) -> Task {
+        if self.most.is_none() {
+            return task;
+        }
+        let count = |failures: &Arc<watch::Sender<u64>>| {
+            let failures = Arc::clone(failures);
+            move |_: &_, _| failures.send_modify(|failures| *failures += 1)
+        };
+        task.on_failure(count(&self.failures)).on_crashed(count(&self.failures))
+    }
+
+    pub(crate) fn is_reached(&self) -> bool {
+        self.most.is_some_and(|most| *self.failures.borrow() >= most)
+    }
+
+    /// Is done when the limit is reached.
+    pub(crate) async fn reached(&self) {
+        let mut failures = self.failures.subscribe();
+        let most = self.most.unwrap_or(u64::MAX);
+        // Cannot fail: the sender is here.
+        let _ = failures.wait_for(|failures| *failures >= most).await;
+    }
+}
+
+/// Reads how many failures are too many.
+fn number(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|&number| number > 0);
+    number.ok_or_else(|| "expected a whole number from 1 on; --keep-going stops at none".to_owned())
+}

@@ -1,0 +1,157 @@
+//! Runs, their errors and their attempts as JSON, for programs to read.
+
+use hostel::{Attempt, Event, Failure, Outcome, Signature, TaskFuture};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::output;
+use crate::report;
+
+/// A run, as `--states` shows it. What is `None` is left out.
+#[derive(Serialize)]
+pub(crate) struct RunObject {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<usize>,
+    run: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<Vec<String>>,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorText>,
+    /// Known for every run, unlike the attempts themselves, which make a line long.
+    pub(crate) attempt_count: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<Vec<AttemptObject>>,
+}
+
+/// One attempt of a run.
+#[derive(Serialize)]
+struct AttemptObject {
+    number: u32,
+    began_at: String,
+    duration_ms: Option<f64>,
+    outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorText>,
+}
+
+/// Why a run or an attempt did not complete.
+#[derive(Serialize)]
+pub(crate) struct ErrorText {
+    kind: &'static str,
+    message: String,
+    /// The guest's own, typed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Json>,
+    /// The last lines of it, where a panic's message is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stderr: Vec<String>,
+}
+
+impl RunObject {
+    /// A run that has ended so, if it has.
+    pub(crate) fn new(run: &TaskFuture, outcome: Option<&Outcome>, signature: &Signature) -> Self {
+        Self {
+            index: None,
+            run: run.id().to_string(),
+            name: None,
+            task: None,
+            tags: None,
+            state: run.state().name(),
+            value: outcome.and_then(|outcome| value(outcome, signature)),
+            error: outcome.and_then(|outcome| ErrorText::of(outcome, signature)),
+            attempt_count: attempt_count(run),
+            attempts: None,
+        }
+    }
+
+    pub(crate) fn of_item(self, index: usize) -> Self {
+        Self { index: Some(index), ..self }
+    }
+
+    pub(crate) fn named(self, run: &TaskFuture) -> Self {
+        Self { name: Some(run.name().to_string()), ..self }
+    }
+
+    /// With the task and the tags too.
+    pub(crate) fn labelled(self, run: &TaskFuture) -> Self {
+        let tags = run.tags().iter().map(ToString::to_string).collect();
+        Self { task: Some(run.task().key().to_string()), tags: Some(tags), ..self }
+    }
+
+    pub(crate) fn with_attempts(self, run: &TaskFuture, signature: &Signature) -> Self {
+        let attempts = run.attempts();
+        let attempts = attempts.iter().map(|attempt| AttemptObject::new(attempt, signature)).collect();
+        Self { attempts: Some(attempts), ..self }
+    }
+
+    pub(crate) fn to_line(&self) -> String {
+        to_json(self)
+    }
+}
+
+impl AttemptObject {
+    fn new(attempt: &Attempt, signature: &Signature) -> Self {
+        let outcome = attempt.outcome.as_deref();
+        let began_at = Timestamp::from_nanosecond(attempt.began_at.unix_nanos().into());
+        Self {
+            number: attempt.number,
+            // Every instant that the host can tell is one of the calendar's.
+            began_at: began_at.unwrap_or(Timestamp::UNIX_EPOCH).to_string(),
+            // In thousandths: what is finer says nothing.
+            duration_ms: attempt.duration().map(|took| (took.as_secs_f64() * 1e6).round() / 1e3),
+            outcome: outcome.map(outcome_name),
+            error: outcome.and_then(|outcome| ErrorText::of(outcome, signature)),
+        }
+    }
+}
+
+impl ErrorText {
+    /// `None` for a run that completed.
+    pub(crate) fn of(outcome: &Outcome, signature: &Signature) -> Option<Self> {
+        let message = report::cause(outcome)?;
+        let mut error = Self { kind: outcome_name(outcome), message, value: None, stderr: Vec::new() };
+        if let Outcome::Failed(failure) = outcome {
+            error.stderr = failure.stderr_tail().to_vec();
+            if let Failure::Error(value) = failure {
+                error.value = Some(output::json(value, signature.error_type()));
+            }
+        }
+        Some(error)
+    }
+}
+
+/// The value, if the run completed with one.
+pub(crate) fn value(outcome: &Outcome, signature: &Signature) -> Option<Json> {
+    match outcome {
+        Outcome::Completed(value) => Some(output::json(value, signature.completed_type())),
+        Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled => None,
+    }
+}
+
+/// How many attempts a run has begun; none, if its value was cached.
+pub(crate) fn attempt_count(run: &TaskFuture) -> usize {
+    run.history().iter().filter(|transition| transition.cause == Some(Event::Started)).count()
+}
+
+pub(crate) fn to_json(line: &impl Serialize) -> String {
+    // Cannot fail: no map with keys other than strings, and no writer that could.
+    serde_json::to_string(line).unwrap_or_default()
+}
+
+/// The word for how something ended; for a failure, its kind.
+const fn outcome_name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Completed(_) => "completed",
+        Outcome::Failed(failure) => failure.kind().name(),
+        Outcome::Crashed { .. } => "crashed",
+        Outcome::Cancelled => "cancelled",
+    }
+}

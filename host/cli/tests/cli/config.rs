@@ -1,0 +1,151 @@
+//! `hostel.toml`
+
+use std::fs;
+
+use crate::hostel::{Place, check};
+
+const USUAL: &str = r#"
+[defaults]
+retries = 1
+tags = ["all"]
+
+[tasks."batch.wasm"]
+retry-delay = ["1ms", "2ms"]
+
+[tasks."batch.wasm#process-data"]
+retries = 2
+name = "item {item}"
+tags = ["db"]
+priority = 3
+version = "2"
+description = "Fails for what is negative"
+max-memory = "64MiB"
+max-log = 100000
+retry-on = ["error", "trap"]
+
+[tasks."elevator.wasm"]
+log-prints = false
+retry-jitter = 0.3
+
+[limits.tags]
+db = 1
+
+[limits.rates]
+all = "1000/1s"
+"#;
+
+#[test]
+fn options_come_from_the_nearest_file() {
+    let place = Place::new();
+    place.write("hostel.toml", USUAL);
+    fs::create_dir_all(place.path().join("deep/er")).unwrap();
+    let lines = [
+        "run batch.wasm#process-data item=-3",
+        "run batch.wasm 'process-data(-3)' --retries 0 --name 'the {item}'",
+        "run ./batch.wasm#process-data item=-3 --no-config",
+        "run elevator.wasm#explain-tasks",
+        "run batch.wasm#process-data item=3 --states --tag more --quiet",
+        "map batch.wasm#process-data --over 'item=[1, -2]' --states --quiet",
+        "map batch.wasm#process-data --over 'item=[1, 2]' --tag-limit db=2 --rate-limit all=10/1ms",
+        "run batch.wasm#process-data item=-3 --config missing.toml",
+        "run batch.wasm#process-data item=-3 --config deep",
+        "run batch.wasm#process-data item=-3 --config deep/hostel.toml --no-config",
+    ];
+    check!("config", place.session(&lines));
+    let ran = crate::hostel::Ran::of(
+        place
+            .command("run ../../batch.wasm#process-data item=-3")
+            .current_dir(place.path().join("deep/er"))
+            .output()
+            .unwrap(),
+    );
+    assert!(
+        ran.last().starts_with("item -3: Failed in ") && ran.stderr.contains("of 3 failed"),
+        "{}",
+        ran.stderr
+    );
+
+    // A nearer one, whose paths begin where it stands.
+    place.write("deep/hostel.toml", "[tasks.\"../batch.wasm\"]\nretries = 3");
+    let ran = crate::hostel::Ran::of(
+        place
+            .command("run ../../batch.wasm#process-data item=-3")
+            .current_dir(place.path().join("deep/er"))
+            .output()
+            .unwrap(),
+    );
+    assert!(ran.last().contains("(4 attempts): "), "{}", ran.stderr);
+    let ran = place.run("run batch.wasm#process-data item=-3 --config deep/hostel.toml");
+    assert!(ran.last().contains("(4 attempts): "), "{}", ran.stderr);
+}
+
+#[test]
+fn what_is_wrong_in_a_file_is_named_with_its_place() {
+    let place = Place::new();
+    let files = [
+        "[defaults\nretries = 3",
+        "retries = 3",
+        "[default]\nretries = 3",
+        "defaults = 3",
+        "[defaults]\nretires = 3",
+        "[defaults]\nretries = 3\nretries = 4",
+        "[defaults]\nretries = -1",
+        "[defaults]\nretries = \"many\"",
+        "[defaults]\nretries = [3]",
+        "[defaults]\nretry-delay = 1",
+        "[defaults]\nretry-delay = [\"1s\", \"often\"]",
+        "[defaults]\nretry-delay = []",
+        "[defaults]\nretry-jitter = nan",
+        "[defaults]\nretry-on = [\"error\", \"tarp\"]",
+        "[defaults]\ntimeout = 5",
+        "[defaults]\ntimeout = \"0s\"",
+        "[defaults]\nrun-timeout = \"0s\"",
+        "[defaults]\nmax-memory = \"5GiB\"",
+        "[defaults]\nmax-memory = true",
+        "[defaults]\ncache = \"moon\"",
+        "[defaults]\ntags = [\"a,b\"]",
+        "[defaults]\ntags = 3",
+        "[defaults]\npriority = 1.5",
+        "[defaults]\nlog-prints = \"no\"",
+        "[defaults]\nhttp = [\"example.org\"]",
+        "[defaults]\nname = 3",
+        "[defaults]\nname = \"{x}\"",
+        "[tasks]\n\"#add\" = {}",
+        "[tasks.\"arith.wasm#add\"]\nretires = 3",
+        "[tasks.\"arith.wasm#ad\"]\nretries = 3",
+        "[tasks.\"arith.wasm#add\"]\n[tasks.\"./arith.wasm#add\"]",
+        "[limits]\ntag = { db = 2 }",
+        "[limits.tags]\ndb = 0",
+        "[limits.tags]\n\"a,b\" = 1",
+        "[limits.rates]\napi = 10",
+    ];
+    let mut session = String::new();
+    for file in files {
+        place.write("hostel.toml", file);
+        let ran = place.run("run arith.wasm#add 40 2");
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{file}");
+        session += &format!("{file}\n{ran}\n");
+    }
+    check!("wrong_config", session.trim_end());
+    place.write("hostel.toml", b"[defaults]\nname = \"\xff\"");
+    assert_eq!(
+        place.run("run arith.wasm#add 40 2").stderr,
+        "error: hostel.toml is not text: expected UTF-8\n"
+    );
+    place.write("hostel.toml", "#".repeat(2 << 20));
+    let ran = place.run("run arith.wasm#add 40 2");
+    assert_eq!(ran.stderr, "error: hostel.toml is over 1 MiB, the most such a file may have\n");
+}
+
+#[test]
+fn what_is_said_for_others_does_not_matter() {
+    let place = Place::new();
+    // A delay without retries is none of a task's that has none.
+    place.write("hostel.toml", "[defaults]\nretry-delay = \"1h\"\n[limits.tags]\ndb = 1");
+    assert_eq!(place.run("map arith.wasm#add-one --over x=0..3 --quiet").stderr, "");
+    place.write(
+        "hostel.toml",
+        "[tasks.\"missing.wasm#nothing\"]\nretries = 3\n[tasks.\"text.wasm#nothing\"]\n",
+    );
+    assert_eq!(place.run("run arith.wasm#add 40 2 --quiet").stderr, "");
+}
