@@ -101,8 +101,8 @@ pub enum ParseRetryOnError {
 }
 
 impl RetryPolicy {
-    /// The most retries.
-    pub const MAX_RETRIES: u32 = 1_000_000;
+    /// The most retries: every attempt leaves its outcome and its lines with the run.
+    pub const MAX_RETRIES: u32 = 10_000;
     /// The longest delay, with or without jitter: a year.
     pub const MAX_DELAY: Duration = Duration::from_secs(366 * 24 * 60 * 60);
     /// The largest jitter.
@@ -483,7 +483,7 @@ mod tests {
             let error = policy.validate().unwrap_err();
             assert_eq!((error.to_string().as_str(), error.kind()), (expected, ErrorKind::Invalid));
         };
-        check(|p| p.retries += 1, "retries cannot be 1000001: expected at most 1000000");
+        check(|p| p.retries += 1, "retries cannot be 10001: expected at most 10000");
         let long = "a retry delay cannot be 31622401s: expected at most 31622400s";
         check(|p| p.delay = secs(31_622_401).into(), long);
         check(|p| p.delay = [secs(1), secs(31_622_401)].into(), long);

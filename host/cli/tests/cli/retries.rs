@@ -56,7 +56,7 @@ fn options_that_cannot_be() {
         "--retries -1",
         "--retries 1.5",
         "--retries 4294967296",
-        "--retries 1000001",
+        "--retries 10001",
         "--retries 1 --retry-delay 5",
         "--retries 1 --retry-delay -1s",
         "--retries 1 --retry-delay 1s,,2s",
