@@ -4,7 +4,7 @@
 use std::error::Error;
 
 use futures_util::StreamExt;
-use hostel::{Host, Input, Value, args, as_completed, each};
+use hostel::{Host, Input, args, as_completed, each};
 use hostel_guests::MODELS;
 use serde::Deserialize;
 
@@ -31,8 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut results = Vec::new();
     let mut completed = as_completed(futures);
     while let Some(future) = completed.next().await {
-        let value = future.result::<Value>().await?.to_json(train_model.completed_type());
-        let trained: Trained = serde_json::from_value(value)?;
+        let trained: Trained = future.result_as().await?;
         println!("{}: {}", future.name(), trained.score);
         results.push(trained);
     }

@@ -113,6 +113,14 @@ pub enum ResultError {
         /// What does not fit.
         source: ValueError,
     },
+    /// The run completed with a value whose JSON form the wanted type cannot be read from.
+    #[error("the result of run {run} does not fit the type it is wanted in: {problem}")]
+    Shape {
+        /// The run.
+        run: RunId,
+        /// What does not fit.
+        problem: String,
+    },
 }
 
 impl ResultError {
@@ -122,7 +130,7 @@ impl ResultError {
         match self {
             Self::Failed { .. } | Self::Crashed { .. } => ErrorKind::Internal,
             Self::Cancelled { .. } | Self::NotYet { .. } => ErrorKind::Unavailable,
-            Self::Type { .. } => ErrorKind::Invalid,
+            Self::Type { .. } | Self::Shape { .. } => ErrorKind::Invalid,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostel_core::{FromValue, LogLine, Outcome, Progress, RunId, State, Value};
+use serde::de::DeserializeOwned;
 
 use crate::attempt::Attempt;
 use crate::caller::{Call, call_safely};
@@ -124,6 +125,42 @@ impl TaskFuture {
     /// Can be dropped at any time: the run goes on, and can be awaited again.
     pub async fn result<T: FromValue>(&self) -> Result<T, ResultError> {
         self.result_of(&*self.outcome().await)
+    }
+
+    /// Waits for the run to complete, and gives its value as a type that serde can read from the value's JSON form: a
+    /// record as a struct, a variant as an enum.
+    ///
+    /// ```
+    /// # use hostel::{Host, Input, args};
+    /// #[derive(serde::Deserialize)]
+    /// struct Trained {
+    ///     model: String,
+    ///     score: f64,
+    /// }
+    ///
+    /// # async fn demo() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let host = Host::builder().max_workers(1).build()?;
+    /// # let train = host.load(hostel_guests::MODELS).await?.task("train-model")?;
+    /// # let named = |name| Input::record([("name", name)]);
+    /// let trained: Trained = train.submit(args![named("orders"), named("forest")])?.result_as().await?;
+    /// assert_eq!(trained.model, "forest");
+    /// assert!(trained.score < 1.0);
+    /// # Ok(())
+    /// # }
+    /// # futures_executor::block_on(demo()).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ResultError`] if the run did not complete, or completed with a value that does not fit the type.
+    ///
+    /// # Cancel safety
+    ///
+    /// Can be dropped at any time: the run goes on, and can be awaited again.
+    pub async fn result_as<T: DeserializeOwned>(&self) -> Result<T, ResultError> {
+        let json = self.result::<Value>().await?.to_json(self.task().completed_type());
+        serde_json::from_value(json)
+            .map_err(|error| ResultError::Shape { run: self.id(), problem: error.to_string() })
     }
 
     /// Like [`TaskFuture::result`], but waits no longer than `timeout`. The run itself goes on.
