@@ -99,6 +99,22 @@ fn the_session_goes_as_the_readme_says() {
 }
 
 #[test]
+fn the_options_that_the_readme_writes_down_are_taken() {
+    if !hostel_guests::BUILT {
+        return;
+    }
+    let (_, file) = README.split_once("```toml\n").unwrap();
+    let (file, _) = file.split_once("```").unwrap();
+    let desk = Desk::new();
+    fs::write(desk.dir.path().join("hostel.toml"), file).unwrap();
+    let found = desk.type_in("hostel run flaky.wasm#fail-until 3 error | tail -1");
+    assert!(
+        found.contains("\nuntil attempt 3: Completed in ") && found.contains(" (3 attempts)\n"),
+        "{found}"
+    );
+}
+
+#[test]
 fn steps_are_read_from_their_blocks() {
     let text = "$ not a step\n```console\n$ one\nshown\n\n$ two\n```\n$ nor this\n```sh\n$ nor that\n```\n";
     let step = |typed: &str, shown: &str| Step { typed: typed.to_owned(), shown: shown.to_owned() };

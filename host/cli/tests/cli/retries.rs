@@ -25,6 +25,17 @@ fn failed_attempts_are_told() {
 }
 
 #[test]
+fn a_run_that_succeeds_at_last_has_completed() {
+    let place = Place::new();
+    let lines = [
+        "run flaky.wasm#fail-until 3 exit --retries 3 --retry-on exit",
+        "run flaky.wasm#fail-until 2 spin --retries 3 --timeout 20ms",
+        "map flaky.wasm#fail-until --over attempt=1..4 --with how=exit --retries 2",
+    ];
+    check!("flaky", place.session(&lines));
+}
+
+#[test]
 fn only_the_first_of_very_many_attempts_are_told() {
     let ran = Place::new().run("run batch.wasm#process-data item=-3 --retries 500");
     let (told, last) = (ran.stderr.lines().count(), ran.last());
