@@ -56,5 +56,16 @@ Examples:
   hostel run text.wasm#word-count text=@README.md    a file's content as an argument
   hostel map math.wasm#add-one --over x=0..1000      a thousand runs
 ";
-    format!("{examples}\n{}", Exit::table())
+    let config = "\
+Options of run and map may stand in hostel.toml, here or in a directory above:
+  [defaults]                       for every task
+  retry-delay = [\"1s\", \"10s\"]
+  [tasks.\"math.wasm#add\"]          for one; FILE alone is for all tasks in it
+  retries = 3
+  tags = [\"db\"]
+  [limits]                         for runs that share a tag
+  tags.db = 2
+  rates.db = \"10/1s\"
+";
+    format!("{examples}\n{config}\n{}", Exit::table())
 }

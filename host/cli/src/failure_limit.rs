@@ -57,8 +57,8 @@ impl FailureLimit {
 
     /// Is done when the limit is reached.
     pub(crate) async fn reached(&self) {
+        let Some(most) = self.most else { return std::future::pending().await };
         let mut failures = self.failures.subscribe();
-        let most = self.most.unwrap_or(u64::MAX);
         // Cannot fail: the sender is here.
         let _ = failures.wait_for(|failures| *failures >= most).await;
     }

@@ -1,13 +1,13 @@
 //! Many runs in flight: submitted as rows come in, given back in the order of the rows or as they end.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, FuturesUnordered};
-use hostel::{TaskFuture, Value};
+use hostel::{State, TaskFuture, Value};
 
 use crate::failure_limit::FailureLimit;
 use crate::problem::Problem;
@@ -56,14 +56,18 @@ pub(crate) struct Flight {
 
 enum Runs {
     Ordered(VecDeque<Item>),
-    AsCompleted(FuturesUnordered<BoxFuture<'static, Item>>),
+    AsCompleted {
+        /// By their index.
+        items: HashMap<usize, Item>,
+        ended: FuturesUnordered<BoxFuture<'static, usize>>,
+    },
 }
 
 impl Flight {
     /// Once `failures` has reached its limit, nothing more is submitted.
     pub(crate) fn new(rows: Rows, as_completed: bool, submit: Submit, failures: FailureLimit) -> Self {
         let runs = if as_completed {
-            Runs::AsCompleted(FuturesUnordered::new())
+            Runs::AsCompleted { items: HashMap::new(), ended: FuturesUnordered::new() }
         } else {
             Runs::Ordered(VecDeque::new())
         };
@@ -73,6 +77,15 @@ impl Flight {
     /// Submits no more.
     pub(crate) fn stop(&mut self) {
         self.rows = None;
+    }
+
+    /// How many runs in flight have failed and will be tried again.
+    pub(crate) fn awaiting_retry(&self) -> usize {
+        let awaits_retry = |item: &&Item| item.run.state() == State::AwaitingRetry;
+        match &self.runs {
+            Runs::Ordered(items) => items.iter().filter(awaits_retry).count(),
+            Runs::AsCompleted { items, .. } => items.values().filter(awaits_retry).count(),
+        }
     }
 
     /// How many runs were submitted.
@@ -138,17 +151,21 @@ impl Runs {
     fn len(&self) -> usize {
         match self {
             Self::Ordered(items) => items.len(),
-            Self::AsCompleted(items) => items.len(),
+            Self::AsCompleted { items, .. } => items.len(),
         }
     }
 
     fn add(&mut self, item: Item) {
         match self {
             Self::Ordered(items) => items.push_back(item),
-            Self::AsCompleted(items) => items.push(Box::pin(async move {
-                item.run.outcome().await;
-                item
-            })),
+            Self::AsCompleted { items, ended } => {
+                let (index, run) = (item.index, item.run.clone());
+                items.insert(index, item);
+                ended.push(Box::pin(async move {
+                    run.outcome().await;
+                    index
+                }));
+            }
         }
     }
 
@@ -162,7 +179,10 @@ impl Runs {
                 let ended = pin!(first.run.outcome()).poll(context).map(drop);
                 ended.map(|()| items.pop_front())
             }
-            Self::AsCompleted(items) => Pin::new(items).poll_next(context),
+            Self::AsCompleted { items, ended } => {
+                let index = Pin::new(ended).poll_next(context);
+                index.map(|index| items.remove(&index?))
+            }
         }
     }
 }

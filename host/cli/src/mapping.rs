@@ -90,6 +90,7 @@ impl<'a> Mapping<'a> {
                 () = failures.reached() => return Ok(End::TooManyFailures),
                 _ = redraw.tick(), if shows_progress => {
                     if self.tally.progress.is_due() {
+                        self.tally.progress.awaiting_retry = flight.awaiting_retry() as u64;
                         self.ui.redraw(&self.tally.progress)?;
                     }
                     continue;

@@ -30,7 +30,7 @@ const MAX_BYTES: u64 = 1 << 20;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Host")]
 pub(crate) struct ConfigOptions {
-    /// Take options from this file [default: hostel.toml here, or in the nearest directory above]
+    /// Take options from this file, see `hostel --help` [default: hostel.toml here, or in the nearest directory above]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 

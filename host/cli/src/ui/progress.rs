@@ -22,11 +22,13 @@ pub(crate) struct Progress {
     pub(crate) done: u64,
     pub(crate) cached: u64,
     pub(crate) failed: u64,
+    /// Those that have failed and will be tried again.
+    pub(crate) awaiting_retry: u64,
 }
 
 impl Progress {
     pub(crate) fn new(total: Option<u64>) -> Self {
-        Self { began: Instant::now(), total, done: 0, cached: 0, failed: 0 }
+        Self { began: Instant::now(), total, done: 0, cached: 0, failed: 0, awaiting_retry: 0 }
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -67,9 +69,10 @@ impl Progress {
         };
         let cached = (self.cached > 0).then(|| format!("{} cached", count(self.cached)));
         let failed = (self.failed > 0).then(|| format!("{} failed", count(self.failed)));
+        let waiting = (self.awaiting_retry > 0).then(|| format!("{} to retry", count(self.awaiting_retry)));
         let rate = (self.done > 0).then(|| rate_text(self.rate()));
         let left = self.time_left().map(|left| format!("{} s left", count(left.as_secs() + 1)));
-        let parts = [Some(done), cached, failed, rate, left];
+        let parts = [Some(done), cached, failed, waiting, rate, left];
         parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
@@ -87,6 +90,17 @@ pub(crate) fn rate_text(rate: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_there_is_is_told() {
+        let mut progress = Progress::new(Some(1_000));
+        assert_eq!(progress.text(), "0 of 1,000");
+        progress.awaiting_retry = 3;
+        assert_eq!(progress.text(), "0 of 1,000, 3 to retry");
+        progress.total = None;
+        progress.failed = 2;
+        assert_eq!(progress.text(), "0 done, 2 failed, 3 to retry");
+    }
 
     #[test]
     fn rates_read_well() {

@@ -59,6 +59,24 @@ fn an_interrupted_run_is_cancelled_even_while_it_computes() {
     check!("interrupted_run", rest);
 }
 
+#[test]
+fn a_run_that_awaits_its_retry_is_cancelled_at_once() {
+    let place = Place::new();
+    let mut child = place.start("run batch.wasm#process-data item=-3 --retries 1 --retry-delay 1h");
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert!(
+        line.starts_with("attempt 1 of 2 failed in ") && line.ends_with("; next in 1 h 0 min\n"),
+        "{line}"
+    );
+    interrupt(&child);
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    check!("interrupted_run", rest);
+}
+
 /// As Ctrl-C does.
 fn interrupt(child: &Child) {
     let kill = format!("kill -INT {}", child.id());
