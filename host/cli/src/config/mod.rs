@@ -60,13 +60,10 @@ struct TaskTable {
 impl ConfigOptions {
     /// Reads the file, and checks all that is in it.
     pub(crate) fn read(&self) -> Result<Config, Problem> {
-        let found = || self.config.clone().or_else(find);
-        match Some(()).filter(|()| !self.no_config).and_then(|()| found()) {
+        let found = if self.no_config { None } else { self.config.clone().or_else(find) };
+        match found {
             None => Ok(Config::default()),
-            Some(path) => {
-                let text = read(&path)?;
-                Config::parse(&text, &path)
-            }
+            Some(path) => Config::parse(&read(&path)?, &path),
         }
     }
 }
@@ -149,9 +146,8 @@ fn options(
     let mut options = TaskOptions::default();
     for (name, value) in entries(document.table(name, value)?) {
         let Some(key) = Key::named(name.get_ref()) else {
-            let grants = "what a task is granted is said on the command line alone";
             let problem = document.unknown(name.span(), "option", name.get_ref(), &Key::names());
-            return Err(problem.hints_of((name.get_ref() == "http").then(|| grants.to_owned())));
+            return Err(problem.hints_of(misplaced(name.get_ref(), value.get_ref())));
         };
         let place = format!("{}: {}", document.place(value.span()), key.name());
         let set = key.set(&mut options, value.get_ref(), place);
@@ -160,6 +156,16 @@ fn options(
         options.limits().map_err(|error| document.problem(value.span(), error.to_string()))?;
     }
     Ok(options)
+}
+
+/// What to do about something that is no option, if it is known what it was meant to be.
+fn misplaced(name: &str, value: &DeValue<'_>) -> Option<String> {
+    let hint = match name {
+        "http" => "what a task is granted is said on the command line alone",
+        _ if value.is_table() => "the name of a task stands in quotes: [tasks.\"FILE#EXPORT\"]",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 /// Reads the tables of tasks, whose files are beside the document or from there.

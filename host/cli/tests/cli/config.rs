@@ -112,6 +112,7 @@ fn what_is_wrong_in_a_file_is_named_with_its_place() {
         "[defaults]\nname = \"{x}\"",
         "[tasks]\n\"#add\" = {}",
         "[tasks.\"arith.wasm#add\"]\nretires = 3",
+        "[tasks.arith.wasm]\nretries = 3",
         "[tasks.\"arith.wasm#ad\"]\nretries = 3",
         "[tasks.\"arith.wasm#add\"]\n[tasks.\"./arith.wasm#add\"]",
         "[limits]\ntag = { db = 2 }",
