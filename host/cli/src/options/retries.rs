@@ -24,7 +24,7 @@ pub(crate) struct RetryOptions {
     #[arg(long, value_name = "FACTOR", value_parser = retry_jitter, allow_negative_numbers = true)]
     pub(crate) retry_jitter: Option<f64>,
 
-    /// Retry only these: error, trap, exit, limit, timeout, crash [default: all but crash]
+    /// Retry only these, joined by commas: error, trap, exit, limit, timeout, crash [default: all but crash]
     #[arg(long, value_name = "KINDS")]
     pub(crate) retry_on: Option<RetryOn>,
 }
