@@ -16,6 +16,10 @@ use cargo_metadata::{Artifact, Message, TargetKind};
 
 use crate::pattern::fits;
 
+/// What cargo tells a test of its package. Build scripts ask for some of it, and would have to run again if it were
+/// passed on.
+const OF_THIS_PACKAGE: [&str; 3] = ["CARGO_MANIFEST_", "CARGO_PKG_", "OUT_DIR"];
+
 static PROGRAMS: LazyLock<HashMap<String, PathBuf>> = LazyLock::new(build);
 
 /// What an example prints; it must succeed.
@@ -52,7 +56,11 @@ fn build() -> HashMap<String, PathBuf> {
         Some("debug") | None => "dev",
         Some(profile) => profile,
     };
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    env::vars_os()
+        .filter(|(name, _)| OF_THIS_PACKAGE.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)))
+        .for_each(|(name, _)| _ = cargo.env_remove(name));
+    let mut cargo = cargo
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["build", "--workspace", "--examples", "--message-format", "json-render-diagnostics"])
         .args(["--profile", profile, "--target-dir"])
