@@ -3,7 +3,6 @@
 
 use std::error::Error;
 
-use futures_util::StreamExt;
 use hostel::{Host, Input, args, as_completed, each};
 use hostel_guests::MODELS;
 use serde::Deserialize;

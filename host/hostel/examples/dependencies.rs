@@ -2,7 +2,6 @@
 #![allow(clippy::print_stdout, reason = "an example shows what it prints")]
 
 use std::error::Error;
-use std::sync::Arc;
 
 use hostel::{Host, args};
 use hostel_guests::{BATCH, CALCULATOR};
@@ -11,7 +10,7 @@ use hostel_guests::{BATCH, CALCULATOR};
 async fn main() -> Result<(), Box<dyn Error>> {
     let host = Host::builder().build()?;
     let calculator = host.load(CALCULATOR).await?;
-    let add = calculator.task("add")?.log_prints(Arc::new(|line| println!("{}", line.text)));
+    let add = calculator.task("add")?.log_prints(|line| println!("{}", line.text));
 
     let a = add.submit(args![1, 1])?;
     let b = add.submit(args![&a, 10])?; // the value of a, once it is there

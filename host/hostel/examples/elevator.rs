@@ -4,7 +4,6 @@
 
 use std::env;
 use std::error::Error;
-use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::try_join_all;
@@ -41,5 +40,5 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 async fn elevator(host: &Host) -> Result<Task, Box<dyn Error>> {
     let stop_at_floor = host.load(ELEVATOR).await?.task("stop-at-floor")?;
-    Ok(stop_at_floor.log_prints(Arc::new(|line| println!("{}", line.text))))
+    Ok(stop_at_floor.log_prints(|line| println!("{}", line.text)))
 }

@@ -2,7 +2,6 @@
 #![allow(clippy::print_stdout, reason = "an example shows what it prints")]
 
 use std::error::Error;
-use std::sync::Arc;
 
 use hostel::{Host, args};
 use hostel_guests::ELEVATOR;
@@ -12,7 +11,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let host = Host::builder().build()?;
     let explain_tasks = host.load(ELEVATOR).await?.task("explain-tasks")?;
 
-    let explain_tasks = explain_tasks.log_prints(Arc::new(|line| println!("{}", line.text)));
+    let explain_tasks = explain_tasks.log_prints(|line| println!("{}", line.text));
     let future = explain_tasks.submit(args![])?;
     future.outcome().await;
 

@@ -6,7 +6,6 @@ use std::env;
 use std::error::Error;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use hostel::{Grants, Host, args, as_completed, each};
 use hostel_guests::PAGES;
 

@@ -2,7 +2,6 @@
 #![allow(clippy::print_stdout, reason = "an example shows what it prints")]
 
 use std::error::Error;
-use std::sync::Arc;
 
 use hostel::{CachePolicy, Host, args};
 use hostel_guests::CACHING;
@@ -12,7 +11,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let host = Host::builder().build()?;
     let my_stateful_task = host.load(CACHING).await?.task("my-stateful-task")?;
     let my_stateful_task =
-        my_stateful_task.cache(CachePolicy::INPUTS).log_prints(Arc::new(|line| println!("{}", line.text)));
+        my_stateful_task.cache(CachePolicy::INPUTS).log_prints(|line| println!("{}", line.text));
 
     for _ in 0..2 {
         let future = my_stateful_task.submit(args![1, "sleep-ms" = 200])?;

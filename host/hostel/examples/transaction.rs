@@ -18,7 +18,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for items in [vec![1, 2], vec![3, 4, -5]] {
         // The end of the scope commits, or rolls back if the scope or a run in it has failed.
         let done = host.transaction().scope(async |transaction| {
-            process_data.clone().within(transaction).map(args![each(items)])?;
+            transaction.map(&process_data, args![each(items)])?;
             Ok::<_, Box<dyn Error>>(())
         });
         match done.await {

@@ -85,19 +85,20 @@ impl IntoArg for Each {
     }
 }
 
-/// Makes [`Args`] from values by position, by name, or both: positional ones first.
+/// Makes [`Args`] from values by position, by name, or both: positional ones first. Names are WIT's; `_` may stand for
+/// the `-` that Rust does not allow in one.
 ///
 /// ```
 /// use hostel::args;
 ///
 /// let _ = args![41, "text", vec![1, 2, 3]];
-/// let _ = args![41, rate = 0.5, "model-config" = "small"];
+/// let _ = args![41, rate = 0.5, sleep_ms = 20, "model-config" = "small"];
 /// ```
 #[macro_export]
 macro_rules! args {
     (@add $args:ident;) => {};
     (@add $args:ident; $name:ident = $value:expr $(, $($rest:tt)*)?) => {
-        $args = $args.named(stringify!($name), $value);
+        $args = $args.named(stringify!($name).replace('_', "-"), $value);
         $crate::args!(@add $args; $($($rest)*)?);
     };
     (@add $args:ident; $name:literal = $value:expr $(, $($rest:tt)*)?) => {
@@ -312,6 +313,8 @@ mod tests {
         assert_eq!(values(positional), [Value::S32(1), Value::String("two".into())]);
         let names: Vec<_> = named.iter().map(|(name, _)| &**name).collect();
         assert_eq!(names, ["rate", "model-config"]);
+        let named = args![sleep_ms = 5].single().unwrap().arguments.named;
+        assert_eq!(named.into_iter().map(|(name, _)| name).collect::<Vec<_>>(), ["sleep-ms"]);
         assert!(args![].single().unwrap().arguments.positional.is_empty());
     }
 

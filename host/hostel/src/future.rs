@@ -179,13 +179,19 @@ impl TaskFuture {
         }
     }
 
-    /// Waits for the run to end, in whatever way, but no longer than `timeout`. Whether it has.
+    /// Waits for the run to end, in whatever way, but no longer than a timeout, if one is given. Whether it has.
     ///
     /// # Cancel safety
     ///
     /// Can be dropped at any time: the run goes on, and can be awaited again.
-    pub async fn wait(&self, timeout: Duration) -> bool {
-        timed(&self.0, timeout, self.outcome()).await.is_some()
+    pub async fn wait(&self, timeout: impl Into<Option<Duration>>) -> bool {
+        match timeout.into() {
+            Some(timeout) => timed(&self.0, timeout, self.outcome()).await.is_some(),
+            None => {
+                self.outcome().await;
+                true
+            }
+        }
     }
 
     /// Waits for the run to end, and gives what went wrong: `None` if it completed.

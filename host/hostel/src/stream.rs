@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
+use futures_util::StreamExt;
 
 use crate::args::Rows;
 use crate::error::SubmitError;
@@ -53,6 +54,15 @@ impl MapStream {
             error: None,
             exhausted: false,
         }
+    }
+
+    /// The next run that has ended, or what ended the submitting; `None` after the last.
+    ///
+    /// # Cancel safety
+    ///
+    /// Can be dropped at any time: nothing is lost.
+    pub async fn next(&mut self) -> Option<Result<TaskFuture, SubmitError>> {
+        StreamExt::next(self).await
     }
 
     /// Gives runs as they end instead of in the order of the elements. To be called before the first is taken.

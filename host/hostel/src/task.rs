@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostel_core::{
-    CacheKey, CachePolicy, Failure, Grants, Limits, NameTemplate, Param, RetryDelay, RetryOn, RetryPolicy,
-    RunId, Signature, State, TaskKey, TemplateError, Type, Value, bytes_text,
+    CacheKey, CachePolicy, Failure, Grants, Limits, LogLine, NameTemplate, Param, RetryDelay, RetryOn,
+    RetryPolicy, RunId, Signature, State, TaskKey, TemplateError, Type, Value, bytes_text,
 };
-use hostel_engine::{Capability, Echo, Function, Hook};
+use hostel_engine::{Capability, Function, Hook};
 use uuid::Uuid;
 
 use crate::args::{Args, Call};
@@ -137,11 +137,11 @@ impl Task {
         self.with(|options| options.grants = Arc::new(grants))
     }
 
-    /// Calls `echo` with each line that a run prints, as soon as it is complete, on the worker thread: it must not
-    /// block. The lines are kept in the run's log as well.
+    /// Calls `echo` with each line that a run prints or logs, as soon as it is complete, on the worker thread: it must
+    /// not block. One that panics is logged and changes nothing. The lines are kept in the run's log as well.
     #[must_use]
-    pub fn log_prints(self, echo: Echo) -> Self {
-        self.with(|options| options.echo = Some(echo))
+    pub fn log_prints(self, echo: impl Fn(&LogLine) + Send + Sync + 'static) -> Self {
+        self.with(|options| options.echo = Some(Arc::new(echo)))
     }
 
     /// Names runs after their inputs, as in `train on {dataset.name} with {model-config.name}`. Without a template, a

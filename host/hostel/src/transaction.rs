@@ -6,8 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hostel_core::{CacheKey, ErrorKind, IntoValue, RunId, Value};
 
+use crate::args::Args;
+use crate::error::SubmitError;
 use crate::future::TaskFuture;
 use crate::host::Shared;
+use crate::task::Task;
 use crate::undo::{self, HookFailure};
 
 /// Several runs that are committed or rolled back together.
@@ -24,9 +27,8 @@ use crate::undo::{self, HookFailure};
 ///
 /// # async fn demo(host: &Host, book: &hostel::Task) -> Result<(), Box<dyn std::error::Error>> {
 /// let transaction = host.transaction().begin();
-/// let book = book.clone().within(&transaction);
-/// book.submit(args!["rent", -900])?;
-/// book.submit(args!["landlord", 900])?;
+/// transaction.submit(book, args!["rent", -900])?;
+/// transaction.submit(book, args!["landlord", 900])?;
 /// transaction.commit().await?;                 // waits for both; if one fails, the other is rolled back
 /// # Ok(())
 /// # }
@@ -203,6 +205,24 @@ impl Transaction {
     /// rolled back with it; only what is eager is committed for good.
     pub fn nested(&self) -> TransactionBuilder {
         TransactionBuilder::new(Arc::clone(&self.0.0.shared), Some(self.0.clone()))
+    }
+
+    /// Submits a run that joins the transaction: `task.clone().within(self).submit(args)`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Task::submit`], and if the transaction is over.
+    pub fn submit(&self, task: &Task, args: Args) -> Result<TaskFuture, SubmitError> {
+        task.clone().within(self).submit(args)
+    }
+
+    /// Submits runs that join the transaction: `task.clone().within(self).map(args)`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Task::map`], and if the transaction is over.
+    pub fn map(&self, task: &Task, args: Args) -> Result<Vec<TaskFuture>, SubmitError> {
+        task.clone().within(self).map(args)
     }
 
     /// What those who work on the transaction leave for each other.

@@ -104,6 +104,17 @@ pub struct Unfinished {
     pub of: usize,
 }
 
+impl AsCompletedWithin {
+    /// The next run that has ended, or that time is over; `None` after the last.
+    ///
+    /// # Cancel safety
+    ///
+    /// Can be dropped at any time: nothing is lost.
+    pub async fn next(&mut self) -> Option<Result<TaskFuture, Unfinished>> {
+        StreamExt::next(self).await
+    }
+}
+
 impl Stream for AsCompletedWithin {
     type Item = Result<TaskFuture, Unfinished>;
 
@@ -150,6 +161,15 @@ struct Ended {
 struct ById(TaskFuture);
 
 impl AsCompleted {
+    /// The next run that has ended; `None` after the last.
+    ///
+    /// # Cancel safety
+    ///
+    /// Can be dropped at any time: nothing is lost.
+    pub async fn next(&mut self) -> Option<TaskFuture> {
+        StreamExt::next(self).await
+    }
+
     /// How many are still to be given.
     pub fn remaining(&self) -> usize {
         self.unfinished.len()

@@ -150,7 +150,7 @@ fn submit(task: Task, echo: Option<Arc<Ui>>) -> Submit {
             None => task.submit(inputs.into()),
             Some(ui) => {
                 let ui = Arc::clone(ui);
-                let echo = Arc::new(move |line: &hostel::LogLine| ui.log(Some(index), line));
+                let echo = move |line: &hostel::LogLine| ui.log(Some(index), line);
                 task.clone().log_prints(echo).submit(inputs.into())
             }
         };

@@ -195,5 +195,5 @@ async fn ended(ui: &Ui, run: &TaskFuture, most_attempts: u32, events: Option<Eve
 /// Has the log written as it comes.
 fn echoing(task: Task, ui: &Arc<Ui>) -> Task {
     let ui = Arc::clone(ui);
-    task.log_prints(Arc::new(move |line| ui.log(None, line)))
+    task.log_prints(move |line| ui.log(None, line))
 }

@@ -8,6 +8,7 @@ use hostel_engine::{AttemptError, AttemptOptions, Echo, LogBook};
 
 use super::{Cell, Guest, Run, now};
 use crate::attempt::Past;
+use crate::caller::call_safely;
 use crate::events::EventKind;
 use crate::inputs::Inputs;
 use crate::turns;
@@ -104,7 +105,6 @@ impl Run {
 
     /// The host made a mistake that ended the attempt.
     pub(crate) fn crashed(&self, reason: String) {
-        tracing::error!("run {}: {reason}", self.id);
         self.finish(Event::Crashed, Outcome::Crashed { reason });
     }
 
@@ -145,7 +145,8 @@ impl Run {
     fn echo(&self) -> Option<Echo> {
         let echo = self.task.options().echo.clone();
         if !self.task.shared().events.were_asked_for() {
-            return echo;
+            let echo = echo?;
+            return Some(Arc::new(move |line: &LogLine| call_safely(|| echo(line))));
         }
         let job = Weak::clone(&self.job);
         Some(Arc::new(move |line: &LogLine| {
@@ -153,7 +154,7 @@ impl Run {
                 let run = job.run();
                 run.publish(&run.cell(), || EventKind::Log(line.clone()));
             }
-            echo.iter().for_each(|echo| echo(line));
+            echo.iter().for_each(|echo| call_safely(|| echo(line)));
         }))
     }
 

@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
+use hostel_core::Outcome;
+use hostel_engine::AttemptError;
+
 use super::admission::Entry;
 use super::workers::Shared;
 use crate::future::TaskFuture;
@@ -169,6 +172,21 @@ impl Job {
         // The instance is gone before anyone hears of the outcome.
         *guest = None;
         drop(guest);
+        self.ended_by(result)
+    }
+
+    /// Gives up on a guest whose poll panicked, which is the host's fault and not the guest's.
+    pub(crate) fn crash(self: &Arc<Self>, reason: String) -> Polled {
+        drop(self.guest().take());
+        if self.run.state().is_executing() {
+            return self.ended_by(Ok(Outcome::Crashed { reason }));
+        }
+        self.run.crashed(reason);
+        Polled::Ended
+    }
+
+    /// After an attempt: the run has ended, or waits for its next one.
+    fn ended_by(self: &Arc<Self>, result: Result<Outcome, AttemptError>) -> Polled {
         match self.run.end(result) {
             None => Polled::Ended,
             Some(after) => {
@@ -176,12 +194,6 @@ impl Job {
                 Polled::Gone
             }
         }
-    }
-
-    /// Gives up on a guest whose poll panicked, which is the host's fault and not the guest's.
-    pub(crate) fn crash(&self, reason: String) {
-        drop(self.guest().take());
-        self.run.crashed(reason);
     }
 
     /// After a poll that did not end the guest: it waits, gives way, or is stopped.

@@ -339,8 +339,9 @@ impl State {
 fn poll(next: &Next<Arc<Job>>) -> Polled {
     catch_unwind(AssertUnwindSafe(|| poll_valid(next))).unwrap_or_else(|panic| {
         let (Next::Pending(job) | Next::Ready(job) | Next::Preempted(job)) = next;
-        job.crash(panic_text(panic.as_ref()));
-        Polled::Ended
+        let reason = panic_text(panic.as_ref());
+        tracing::error!("run {}: {reason}", job.run().id());
+        job.crash(reason)
     })
 }
 

@@ -23,7 +23,7 @@ mod waiting;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_executor::block_on;
-use hostel::{Echo, Host, HostBuilder, LogLine, State, Task, TaskFuture};
+use hostel::{Host, HostBuilder, LogLine, State, Task, TaskFuture};
 use tokio::sync::mpsc;
 
 fn host(workers: usize) -> Host {
@@ -53,8 +53,7 @@ fn until_running(future: &TaskFuture) {
 /// A task that tells of every line it prints, so that tests wait for events and not for time.
 fn telling(task: Task) -> (Task, mpsc::UnboundedReceiver<String>) {
     let (send, receive) = mpsc::unbounded_channel();
-    let echo: Echo = Arc::new(move |line: &LogLine| _ = send.send(line.text.clone()));
-    (task.log_prints(echo), receive)
+    (task.log_prints(move |line| _ = send.send(line.text.clone())), receive)
 }
 
 /// The lines that were printed, in order.
@@ -62,11 +61,9 @@ fn telling(task: Task) -> (Task, mpsc::UnboundedReceiver<String>) {
 struct Printed(Arc<Mutex<Vec<String>>>);
 
 impl Printed {
-    fn echo(&self) -> Echo {
+    fn echo(&self) -> impl Fn(&LogLine) + Send + Sync + use<> {
         let printed = self.clone();
-        Arc::new(move |line: &LogLine| {
-            printed.0.lock().unwrap_or_else(PoisonError::into_inner).push(line.text.clone());
-        })
+        move |line| printed.0.lock().unwrap_or_else(PoisonError::into_inner).push(line.text.clone())
     }
 
     fn lines(&self) -> Vec<String> {

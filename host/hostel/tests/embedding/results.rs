@@ -1,10 +1,10 @@
 //! What a future tells of its run.
 
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use futures_executor::block_on;
-use hostel::{Failure, Outcome, ResultError, State, Value, args};
+use hostel::{Failure, Host, Outcome, ResultError, RetryOn, State, Value, args};
 use hostel_guests::{ARITH, BATCH, ELEVATOR, PANIC, SELF_AWARE, SHAPES, SPIN_FOREVER, wat};
 
 use crate::{Printed, host, states, task};
@@ -62,21 +62,33 @@ fn f05_exception_is_nothing_what_went_wrong_or_the_cancellation_as_an_error() {
 }
 
 #[test]
-fn s06_what_the_host_is_at_fault_for_is_crashed_and_not_retried() {
-    let host = host(1);
+fn s06_what_the_host_is_at_fault_for_is_crashed_and_retried_only_if_asked() {
+    // A host with room for one instance, and a component that consists of many.
+    let host = Host::builder().max_workers(1).max_instances(1).build().unwrap();
     let (send, told) = mpsc::channel();
-    let explain = task(&host, ELEVATOR, "explain-tasks")
-        .retries(3)
-        .log_prints(Arc::new(|_| panic!("as expected")))
-        .on_crashed(move |run, _| _ = send.send(run.id()));
-    let run = explain.submit(args![]).unwrap();
+    let answer = task(&host, wat::MANY_INSTANCES, "answer").retries(1);
+    let answer = answer.on_crashed(move |run, _| _ = send.send(run.id()));
+    let run = answer.submit(args![]).unwrap();
     let outcome = block_on(run.outcome());
     assert!(matches!(&*outcome, Outcome::Crashed { .. }), "{outcome}");
     assert_eq!(states(&run), [State::Pending, State::Running, State::Crashed]);
     assert_eq!(told.recv().unwrap(), run.id());
     assert!(matches!(block_on(run.result::<()>()), Err(ResultError::Crashed { .. })));
+    let run = answer.retry_on(RetryOn::CRASH).submit(args![]).unwrap();
+    block_on(run.outcome());
+    let expected = [State::Pending, State::Running, State::AwaitingRetry, State::Retrying, State::Crashed];
+    assert_eq!(states(&run), expected);
     let next = task(&host, ARITH, "add").submit(args![1, 2]).unwrap();
     assert_eq!(block_on(next.result::<i64>()).unwrap(), 3, "the only worker goes on");
+}
+
+#[test]
+fn a_log_that_is_told_to_someone_who_panics_is_kept_all_the_same() {
+    let host = host(1);
+    let explain = task(&host, ELEVATOR, "explain-tasks").log_prints(|_| panic!("as expected"));
+    let run = explain.submit(args![]).unwrap();
+    assert!(block_on(run.outcome()).is_completed());
+    assert_eq!(run.log().len(), 2);
 }
 
 #[test]
