@@ -156,8 +156,12 @@ impl<S: Stream + Unpin> Iterator for Iter<S> {
 
 /// Polls a future on this thread until it is ready.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
+    thread_local! {
+        /// One for all waits of a thread, so that a run that is waited for again and again knows it already.
+        static WAKER: Waker = Waker::from(Arc::new(Unpark(thread::current())));
+    }
     let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let waker = WAKER.with(Waker::clone);
     let mut context = Context::from_waker(&waker);
     loop {
         match future.as_mut().poll(&mut context) {

@@ -26,8 +26,8 @@ pub(crate) type Call = Box<dyn FnOnce() + Send>;
 /// Calls hooks and callbacks, one after the other, on one thread.
 ///
 /// So a hook that blocks holds up the hooks after it, and no worker; and a hook may wait for other runs, with one
-/// worker too. While [`MAX_WAITING`] calls wait, no more runs are taken in, so that those of the runs that are there
-/// are all that can still come.
+/// worker too. While [`MAX_WAITING`] calls wait, no more runs are taken in; those that are there can still add calls, a
+/// few each and one for each retry, so the backlog is bounded by what the queue holds.
 pub(crate) struct Caller(Arc<Shared>);
 
 /// How much a [`Caller`] has to do.

@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use crate::args::Rows;
 use crate::error::SubmitError;
 use crate::future::TaskFuture;
-use crate::runner::Job;
+use crate::runner::Offer;
 use crate::task::Task;
 use crate::wait::AsCompleted;
 
@@ -25,7 +25,7 @@ pub struct MapStream {
     window: usize,
     flight: Flight,
     /// A run that found the queue full.
-    held: Option<Arc<Job>>,
+    held: Option<Offer>,
     room: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// What ended the submitting, until it was given.
     error: Option<SubmitError>,
@@ -93,23 +93,23 @@ impl MapStream {
     fn submit(&mut self, context: &mut Context<'_>) {
         while !self.exhausted && self.flight.len() < self.window && self.has_room(context) {
             let held = self.held.take().map(Ok);
-            let job = held.or_else(|| {
+            let offer = held.or_else(|| {
                 let row = self.rows.next()?;
-                Some(row.and_then(|row| self.task.bind(row)).map(|bound| self.task.job(bound)))
+                Some(row.and_then(|row| self.task.bind(row)).map(|bound| self.task.offer(bound)))
             });
-            match job {
-                Some(Ok(job)) => self.submit_one(job),
+            match offer {
+                Some(Ok(offer)) => self.submit_one(offer),
                 Some(Err(error)) => self.end(Some(error)),
                 None => self.end(None),
             }
         }
     }
 
-    fn submit_one(&mut self, job: Arc<Job>) {
-        match self.task.try_accept(&job) {
+    fn submit_one(&mut self, mut offer: Offer) {
+        match self.task.try_accept(&mut offer) {
             Ok(future) => self.flight.add(future),
             Err(SubmitError::QueueFull { .. }) => {
-                self.held = Some(job);
+                self.held = Some(offer);
                 let runner = Arc::clone(&self.task.shared().runner);
                 self.room = Some(Box::pin(async move { runner.room().await }));
             }

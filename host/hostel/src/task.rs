@@ -19,7 +19,7 @@ use crate::host::Shared;
 use crate::inputs::{Input, Inputs, Upstream};
 use crate::options::{self, Options, Tag};
 use crate::run::{Run, Submission};
-use crate::runner::{Job, PushError};
+use crate::runner::{Job, Offer, PushError};
 use crate::stream::MapStream;
 use crate::transaction::{Scope, Transaction, TransactionValues};
 
@@ -183,7 +183,7 @@ impl Task {
         self.with(|options| options.description = Some(description))
     }
 
-    /// Has its runs join a transaction.
+    /// Has its runs join a transaction, in place of one before. Once it is over, submitting is refused.
     #[must_use]
     pub fn within(mut self, transaction: &Transaction) -> Self {
         Arc::make_mut(&mut self.0).transaction = Some(transaction.inner().clone());
@@ -284,7 +284,7 @@ impl Task {
     /// runs then.
     pub fn submit(&self, args: Args) -> Result<TaskFuture, SubmitError> {
         let bound = self.bind(args.single()?)?;
-        self.submit_bound(bound)
+        self.accept(&mut self.offer(bound), |job| self.0.shared.runner.accept(job))
     }
 
     /// Submits one run, or refuses if the queue is full.
@@ -293,8 +293,8 @@ impl Task {
     ///
     /// As [`Task::submit`], and [`SubmitError::QueueFull`].
     pub fn try_submit(&self, args: Args) -> Result<TaskFuture, SubmitError> {
-        let job = self.job(self.bind(args.single()?)?);
-        self.try_accept(&job).inspect_err(|_| _ = job.cancel())
+        let bound = self.bind(args.single()?)?;
+        self.try_accept(&mut self.offer(bound))
     }
 
     /// Submits one run, and waits while the queue is full.
@@ -307,9 +307,9 @@ impl Task {
     ///
     /// Dropping the future before it is ready submits nothing.
     pub async fn submit_async(&self, args: Args) -> Result<TaskFuture, SubmitError> {
-        let job = self.job(self.bind(args.single()?)?);
+        let mut offer = self.offer(self.bind(args.single()?)?);
         loop {
-            match self.try_accept(&job) {
+            match self.try_accept(&mut offer) {
                 Err(SubmitError::QueueFull { .. }) => self.0.shared.runner.room().await,
                 submitted => return submitted,
             }
@@ -324,10 +324,12 @@ impl Task {
     ///
     /// # Errors
     ///
-    /// As [`Task::submit`], and for lengths that differ or nothing marked. Nothing runs then.
+    /// As [`Task::submit`], and for lengths that differ or nothing marked. Nothing runs then, unless the host shuts down
+    /// in the middle: the runs before that go on as the shutdown says.
     pub fn map(&self, args: Args) -> Result<Vec<TaskFuture>, SubmitError> {
         let rows = args.rows()?.map(|row| self.bind(row?)).collect::<Result<Vec<_>, _>>()?;
-        rows.into_iter().map(|bound| self.submit_bound(bound)).collect()
+        let runner = &self.0.shared.runner;
+        rows.into_iter().map(|bound| self.accept(&mut self.offer(bound), |job| runner.accept(job))).collect()
     }
 
     /// Like [`Task::map`], but submits as results are taken: at most [`MapStream::WINDOW`] runs are in flight, whatever
@@ -357,8 +359,8 @@ impl Task {
         }
     }
 
-    /// A run, not yet accepted.
-    pub(crate) fn job(&self, bound: Bound) -> Arc<Job> {
+    /// A run, not yet taken in.
+    pub(crate) fn offer(&self, bound: Bound) -> Offer {
         let id = RunId::from_uuid(Uuid::now_v7());
         let inputs = Inputs::new(bound.inputs);
         let key = match &inputs {
@@ -374,46 +376,39 @@ impl Task {
             transaction: self.0.transaction.clone(),
         };
         let runner = Arc::clone(&self.0.shared.runner);
-        Job::new(runner, |job| Run::new(id, self.clone(), submission, job))
+        Offer::new(Job::new(runner, |job| Run::new(id, self.clone(), submission, job)))
     }
 
-    fn submit_bound(&self, bound: Bound) -> Result<TaskFuture, SubmitError> {
-        let job = self.job(bound);
-        let accepted = self.accept(&job, |job| self.0.shared.runner.accept(job));
-        // Those who listen have heard of it, and are to hear of its end.
-        accepted.inspect_err(|_| _ = job.cancel())
-    }
-
-    pub(crate) fn try_accept(&self, job: &Arc<Job>) -> Result<TaskFuture, SubmitError> {
-        self.accept(job, |job| self.0.shared.runner.try_accept(job))
+    pub(crate) fn try_accept(&self, offer: &mut Offer) -> Result<TaskFuture, SubmitError> {
+        self.accept(offer, |job| self.0.shared.runner.try_accept(job))
     }
 
     fn accept(
         &self,
-        job: &Arc<Job>,
+        offer: &mut Offer,
         accept: impl FnOnce(&Arc<Job>) -> Result<(), PushError>,
     ) -> Result<TaskFuture, SubmitError> {
-        let future = TaskFuture::new(Arc::clone(job));
-        if let Some(scope) = &self.0.transaction {
-            scope.join(future.clone())?;
-        }
+        // It is taken in at most once.
+        let Some(job) = offer.job().map(Arc::clone) else { return Err(SubmitError::ShutDown) };
+        self.0.transaction.as_ref().map_or(Ok(()), Scope::check_open)?;
         job.run().born();
         let accepted = match job.run().state().is_terminal() {
             true if self.0.shared.runner.is_closed() => Err(PushError::Closed),
             true => Ok(()),
-            false => accept(job),
+            false => accept(&job),
         };
-        if accepted.is_err() {
-            self.0.transaction.iter().for_each(|scope| scope.leave(&future));
+        accepted.map_err(|error| match error {
+            PushError::Full => SubmitError::QueueFull { capacity: self.0.shared.queue_capacity },
+            PushError::Closed => SubmitError::ShutDown,
+        })?;
+        offer.taken_in();
+        let future = TaskFuture::new(Arc::clone(&job));
+        if let Some(scope) = &self.0.transaction {
+            // It may have ended since the look above.
+            scope.join(future.clone()).inspect_err(|_| _ = future.cancel())?;
         }
-        match accepted {
-            Ok(()) => {
-                job.watch_upstreams();
-                Ok(future)
-            }
-            Err(PushError::Full) => Err(SubmitError::QueueFull { capacity: self.0.shared.queue_capacity }),
-            Err(PushError::Closed) => Err(SubmitError::ShutDown),
-        }
+        job.watch_upstreams();
+        Ok(future)
     }
 
     /// The values of inputs that were results of other runs, all of which have ended.

@@ -12,6 +12,7 @@ use crate::future::TaskFuture;
 use crate::host::Shared;
 use crate::task::Task;
 use crate::undo::{self, HookFailure};
+use crate::wait::as_completed;
 
 /// Several runs that are committed or rolled back together.
 ///
@@ -62,15 +63,21 @@ pub enum TransactionError {
     /// A run did not complete, so all of them are undone.
     #[error("the transaction is rolled back, because run {run} did not complete: {cause}")]
     RolledBack {
-        /// The first run, in the order of submission, that did not complete.
+        /// The first run, in time, that did not complete.
         run: RunId,
         /// How it ended.
         cause: String,
     },
-    /// It was committed or rolled back before, or the one around it was.
-    #[error("the transaction is over already: it was {how}")]
+    /// The results cannot be kept on disk, so all runs are undone.
+    #[error("the transaction is rolled back, because its results cannot be kept: {cause}")]
+    NotKept {
+        /// What the disk said.
+        cause: String,
+    },
+    /// It was committed or rolled back before, or is about to be, or the one around it was.
+    #[error("the transaction is over already: it {how}")]
     Over {
-        /// `committed` or `rolled back`.
+        /// `was committed`, `was rolled back`, or `is about to end`.
         how: &'static str,
     },
 }
@@ -79,7 +86,7 @@ impl TransactionError {
     /// What kind of thing went wrong.
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::RolledBack { .. } => ErrorKind::Internal,
+            Self::RolledBack { .. } | Self::NotKept { .. } => ErrorKind::Internal,
             Self::Over { .. } => ErrorKind::Conflict,
         }
     }
@@ -144,15 +151,15 @@ impl TransactionBuilder {
     /// Leaves a record under this key when it is committed, by which it can be seen later that it was:
     /// [`Transaction::is_committed`] is true from the beginning then, and there is nothing left to do.
     ///
-    /// The record is kept in the cache, so it lasts as long as that does. Two transactions with one key that go on at
-    /// the same time do not know of each other.
+    /// The record is kept in the cache, so it lasts as long as that does: without a data directory in memory only, and if
+    /// that has no room, not at all. Two transactions with one key that go on at the same time do not know of each other.
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self
     }
 
-    /// Begins the transaction.
+    /// Begins the transaction. With a key, reads one small file.
     pub fn begin(self) -> Transaction {
         let key = self.key.map(|key| CacheKey::of_transaction(&key));
         let record = key.and_then(|key| self.shared.cache.record(&key));
@@ -253,8 +260,8 @@ impl Transaction {
     /// Waits for all runs that have joined, and makes their results visible together. If one did not complete, rolls all
     /// of them back.
     ///
-    /// With a data directory, all results are there after a crash, or none. Hooks that fail are reported, and undo
-    /// nothing. Called again, it does nothing.
+    /// With a data directory, all results are there after a crash, or none; they are written on this thread, one small
+    /// file each. Hooks that fail are reported, and undo nothing. Called again, it does nothing.
     ///
     /// # Errors
     ///
@@ -268,15 +275,14 @@ impl Transaction {
             return Ok(HookReport::default());
         }
         let members = self.0.close()?;
-        for member in &members {
-            member.outcome().await;
-        }
-        let failed = members.iter().find(|member| !is_completed(member));
-        if let Some(failed) = failed {
-            let cause = failed.try_outcome().map(|outcome| outcome.to_string()).unwrap_or_default();
-            let error = TransactionError::RolledBack { run: failed.id(), cause };
-            self.0.undo(members).await;
-            return Err(error);
+        let mut ended = as_completed(members.iter().cloned());
+        while let Some(member) = ended.next().await {
+            if !is_completed(&member) {
+                let cause = member.try_outcome().map(|outcome| outcome.to_string()).unwrap_or_default();
+                let error = TransactionError::RolledBack { run: member.id(), cause };
+                self.0.undo(members).await;
+                return Err(error);
+            }
         }
         self.0.commit(members).await
     }
@@ -318,6 +324,12 @@ impl Scope {
         &self.0.values
     }
 
+    /// Whether runs can still join.
+    pub(crate) fn check_open(&self) -> Result<(), TransactionError> {
+        let stage = self.stage();
+        if stage == Stage::Open { Ok(()) } else { Err(over(stage)) }
+    }
+
     /// Takes a run in.
     pub(crate) fn join(&self, future: TaskFuture) -> Result<(), TransactionError> {
         let mut state = self.state();
@@ -327,20 +339,14 @@ impl Scope {
         state.members.push(future.clone());
         drop(state);
         if self.is_eager() {
-            let scope = self.clone();
             let run = future.clone();
             future.job().run().on_end(Box::new(move || {
                 if is_completed(&run) {
-                    undo::call_commit_hooks(&run, &scope);
+                    undo::call_commit_hooks(&run);
                 }
             }));
         }
         Ok(())
-    }
-
-    /// Takes a run that was not accepted out again.
-    pub(crate) fn leave(&self, future: &TaskFuture) {
-        self.state().members.retain(|member| member != future);
     }
 
     /// Takes no more runs; those that it has.
@@ -356,8 +362,12 @@ impl Scope {
     /// Makes visible what has completed, or hands it to the transaction around this one.
     async fn commit(&self, members: Vec<TaskFuture>) -> Result<HookReport, TransactionError> {
         if self.is_eager() {
-            self.keep_record(&[]);
+            let kept = self.keep_record(&[]);
             self.until_told().await;
+            if let Err(error) = kept {
+                self.end(Stage::RolledBack);
+                return Err(error);
+            }
             self.end(Stage::Committed);
             return Ok(HookReport::default());
         }
@@ -370,18 +380,22 @@ impl Scope {
             self.end(Stage::Committed);
             return Ok(HookReport::default());
         }
-        self.keep_record(&members);
+        if let Err(error) = self.keep_record(&members) {
+            self.undo(members).await;
+            return Err(error);
+        }
         // From here on nothing can be undone any more, whatever becomes of those who are told.
         self.state().stage = Stage::Committed;
-        let report = undo::committed(&members, self).await;
+        let report = undo::committed(&members).await;
         self.end(Stage::Committed);
         Ok(report)
     }
 
     /// Makes results, and the record under the key, visible together.
-    fn keep_record(&self, members: &[TaskFuture]) {
+    fn keep_record(&self, members: &[TaskFuture]) -> Result<(), TransactionError> {
         let record = self.0.key.map(|key| (key, self.state().record.clone()));
-        self.0.shared.cache.put_together(members, record);
+        let kept = self.0.shared.cache.put_together(members, record);
+        kept.map_err(|error| TransactionError::NotKept { cause: in_full(&error) })
     }
 
     /// Takes the runs of a transaction inside of this one.
@@ -404,7 +418,7 @@ impl Scope {
             self.until_told().await;
             HookReport::default()
         } else {
-            undo::rolled_back(&members, self).await
+            undo::rolled_back(&members).await
         };
         self.end(Stage::RolledBack);
         report
@@ -466,8 +480,20 @@ impl fmt::Debug for Transaction {
 }
 
 fn over(stage: Stage) -> TransactionError {
-    let how = if stage == Stage::Committed { "committed" } else { "rolled back" };
+    let how = match stage {
+        Stage::Committed => "was committed",
+        Stage::RolledBack => "was rolled back",
+        Stage::Open | Stage::Ending => "is about to end",
+    };
     TransactionError::Over { how }
+}
+
+/// An error with what led to it.
+fn in_full(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", in_full(source)),
+        None => error.to_string(),
+    }
 }
 
 fn is_completed(future: &TaskFuture) -> bool {

@@ -7,7 +7,7 @@ use crate::args::Args;
 use crate::caller::Call;
 use crate::future::TaskFuture;
 use crate::hooks::TransactionHook;
-use crate::transaction::{HookReport, Scope};
+use crate::transaction::{HookReport, TransactionValues};
 use crate::turns;
 
 /// A hook that failed.
@@ -23,57 +23,63 @@ pub struct HookFailure {
 }
 
 /// Tells of runs that were committed, in their order.
-pub(crate) async fn committed(members: &[TaskFuture], scope: &Scope) -> HookReport {
+pub(crate) async fn committed(members: &[TaskFuture]) -> HookReport {
     let mut report = HookReport::default();
     for member in members {
         let hooks = &member.task().options().hooks.on_commit;
-        report.failures.extend(call_hooks(member, scope, hooks, "on_commit").await);
+        report.failures.extend(call_hooks(member, hooks, "on_commit").await);
         report.failures.extend(call_guest(member, Hook::OnCommit, "on-commit").await);
     }
     report
 }
 
 /// Undoes runs in reverse order, and tells of them. Those that took another run's value have nothing to undo.
-pub(crate) async fn rolled_back(members: &[TaskFuture], scope: &Scope) -> HookReport {
+pub(crate) async fn rolled_back(members: &[TaskFuture]) -> HookReport {
     let mut report = HookReport::default();
     for member in members.iter().rev().filter(|member| member.state() == State::Completed) {
         if !member.job().run().rolled_back() {
             continue;
         }
         let hooks = &member.task().options().hooks.on_rollback;
-        report.failures.extend(call_hooks(member, scope, hooks, "on_rollback").await);
+        report.failures.extend(call_hooks(member, hooks, "on_rollback").await);
         report.failures.extend(call_guest(member, Hook::OnRollback, "on-rollback").await);
     }
     report
 }
 
-/// Tells of a run that was committed as soon as it completed; nobody waits for it.
-pub(crate) fn call_commit_hooks(member: &TaskFuture, scope: &Scope) {
+/// Tells of a run that was committed as soon as it completed; nobody waits for it, so what fails is logged only.
+pub(crate) fn call_commit_hooks(member: &TaskFuture) {
+    let Some(values) = values(member) else { return };
     let calls = member.task().options().hooks.on_commit.iter().map(|hook| -> Call {
-        let (hook, member, values) = (hook.clone(), member.clone(), scope.values().clone());
+        let (hook, member, values) = (hook.clone(), member.clone(), values.clone());
         Box::new(move || hook(&member, &values))
     });
-    member.task().shared().caller.call(calls);
-    if let Some(call) = guest_call(member, Hook::OnCommit) {
-        call.inspect_err(|cause| tracing::warn!("{}", failure(member, "on-commit", cause))).ok();
-    }
+    let of_guest = member.clone();
+    // Not from a worker, which could not wait for room in the queue.
+    let guest: Call = Box::new(move || {
+        if let Some(Err(cause)) = guest_call(&of_guest, Hook::OnCommit) {
+            tracing::warn!("{}", failure(&of_guest, "on-commit", &cause));
+        }
+    });
+    member.task().shared().caller.call(calls.chain([guest]));
 }
 
-async fn call_hooks(
-    member: &TaskFuture,
-    scope: &Scope,
-    hooks: &[TransactionHook],
-    name: &'static str,
-) -> Vec<HookFailure> {
+async fn call_hooks(member: &TaskFuture, hooks: &[TransactionHook], name: &'static str) -> Vec<HookFailure> {
     let mut failures = Vec::new();
     for hook in hooks {
-        let (hook, run, values) = (hook.clone(), member.clone(), scope.values().clone());
+        let Some(values) = values(member) else { return failures };
+        let (hook, run) = (hook.clone(), member.clone());
         let call = move || turns::ask(|| hook(&run, &values)).is_some();
         if member.task().shared().caller.ask(call).await != Some(true) {
             failures.push(failure(member, name, "it panicked"));
         }
     }
     failures
+}
+
+/// What those who worked on the run's own transaction have left, be it one inside of that which ends now.
+fn values(member: &TaskFuture) -> Option<TransactionValues> {
+    member.job().run().transaction().map(|scope| scope.values().clone())
 }
 
 /// Runs the guest's own hook, if it exports one, and waits for it.

@@ -43,10 +43,13 @@ impl DiskLayer {
         let [(first, _), _, ..] = entries else {
             return entries.iter().try_for_each(|(key, entry)| self.put(key, entry));
         };
-        let medium = |error| medium(first, "write", error);
-        let commit = self.write_commit(entries).map_err(medium)?;
-        entries.iter().try_for_each(|(key, entry)| self.put(key, entry))?;
-        fs::remove_file(commit).map_err(medium)
+        let commit = self.write_commit(entries).map_err(|error| medium(first, "write", error))?;
+        // It is done; what cannot be put in its place now is so by whoever opens the directory next.
+        let put = entries.iter().try_for_each(|(key, entry)| self.write(key, entry));
+        if let Err(error) = put.and_then(|()| fs::remove_file(commit)) {
+            tracing::warn!("results of a transaction will be in their places later: {error}");
+        }
+        Ok(())
     }
 
     /// The content of a commit.

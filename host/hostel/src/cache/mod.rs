@@ -56,8 +56,12 @@ impl Cache {
     }
 
     /// Keeps the values of the runs that have completed, and the record of their transaction: on disk all of them or,
-    /// whatever happens, none.
-    pub(crate) fn put_together(&self, runs: &[TaskFuture], record: Option<(CacheKey, String)>) {
+    /// whatever happens, none. Then an error says that it is none.
+    pub(crate) fn put_together(
+        &self,
+        runs: &[TaskFuture],
+        record: Option<(CacheKey, String)>,
+    ) -> Result<(), CacheLayerError> {
         let of_runs = runs.iter().filter(|run| run.state() == State::Completed).filter_map(|run| {
             let key = run.job().run().key()?;
             let outcome = run.try_outcome()?;
@@ -68,12 +72,11 @@ impl Cache {
             Some((key, entry(&Value::String(record), &Type::String, RunId::from_bytes([0; 16]))?))
         });
         let entries: Vec<_> = of_runs.chain(of_record).collect();
-        if let Some(disk) = &self.disk {
-            report(disk.put_together(&entries));
-        }
+        self.disk.as_ref().map_or(Ok(()), |disk| disk.put_together(&entries))?;
         for (key, entry) in &entries {
             self.memory.iter().for_each(|layer| _ = report(layer.put(key, entry)));
         }
+        Ok(())
     }
 
     /// The record that a transaction left.

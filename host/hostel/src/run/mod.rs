@@ -136,8 +136,11 @@ impl Run {
         cell.history.push(born);
         self.fix_name(&mut cell);
         self.publish(&cell, || EventKind::State(born));
+        let waits = !cell.upstreams.is_empty();
         drop(cell);
-        self.end_from_memory();
+        if !waits {
+            self.end_from_memory();
+        }
     }
 
     pub(crate) fn id(&self) -> RunId {
@@ -154,6 +157,10 @@ impl Run {
 
     pub(crate) fn name(&self) -> Arc<str> {
         self.cell().name.clone().unwrap_or_else(|| self.task.key().run_name(self.id).into())
+    }
+
+    pub(crate) fn transaction(&self) -> Option<&Scope> {
+        self.transaction.as_ref()
     }
 
     pub(crate) fn state(&self) -> State {
@@ -288,6 +295,19 @@ impl Run {
     fn fix_name(&self, cell: &mut Cell) {
         if let (Some(template), Inputs::Values(values)) = (&self.task.options().name, &cell.inputs) {
             cell.name = Some(template.render(values).into());
+        }
+    }
+
+    /// Ends a run that the host would not take in. Its birth was told to those who listen, so they hear of this too; the
+    /// task's hooks, which have not heard of it, do not.
+    pub(crate) fn refused(&self) {
+        let mut cell = self.cell();
+        if self.apply(&mut cell, Event::CancelRequested).is_ok() {
+            cell.outcome = Some(Arc::new(Outcome::Cancelled));
+            let inputs = mem::replace(&mut cell.inputs, Inputs::none());
+            let upstreams = mem::take(&mut cell.upstreams);
+            drop(cell);
+            drop((inputs, upstreams));
         }
     }
 

@@ -32,7 +32,7 @@ pub(crate) struct TagLimit {
 /// The gates, and who waits at them.
 pub(crate) struct Gates<J> {
     gates: HashMap<Tag, Gate>,
-    /// By the tags they have.
+    /// By the limited tags they have.
     waiting: BTreeMap<Arc<[Tag]>, BTreeMap<Ticket, J>>,
     tickets: u64,
 }
@@ -70,23 +70,25 @@ impl<J> Gates<J> {
 
     /// Passes all gates of the tags, unless one is full or someone with the same tags waits already.
     pub(crate) fn enter(&mut self, tags: &[Tag], now: Duration) -> bool {
-        !self.waiting.contains_key(tags) && self.pass(tags, now)
+        !self.waiting.contains_key(&self.limited(tags)) && self.pass(tags, now)
     }
 
     /// Waits at the gates of the tags.
-    pub(crate) fn wait(&mut self, tags: &Arc<[Tag]>, priority: i32, job: J) -> Ticket {
+    pub(crate) fn wait(&mut self, tags: &[Tag], priority: i32, job: J) -> Ticket {
         self.tickets += 1;
         let ticket = Ticket(Reverse(priority), self.tickets);
-        self.waiting.entry(Arc::clone(tags)).or_default().insert(ticket, job);
+        let tags = self.limited(tags);
+        self.waiting.entry(tags).or_default().insert(ticket, job);
         ticket
     }
 
     /// Waits no longer.
     pub(crate) fn withdraw(&mut self, tags: &[Tag], ticket: Ticket) {
-        if let Some(waiting) = self.waiting.get_mut(tags) {
+        let tags = self.limited(tags);
+        if let Some(waiting) = self.waiting.get_mut(&tags) {
             waiting.remove(&ticket);
             if waiting.is_empty() {
-                self.waiting.remove(tags);
+                self.waiting.remove(&tags);
             }
         }
     }
@@ -116,6 +118,11 @@ impl<J> Gates<J> {
             gates.try_fold(now, |latest, gate| Some(gate.opens_at(now)?.max(latest)))
         });
         times.min()
+    }
+
+    /// Those of the tags that have a limit: the others make no difference.
+    fn limited(&self, tags: &[Tag]) -> Arc<[Tag]> {
+        tags.iter().filter(|tag| self.gates.contains_key(*tag)).cloned().collect()
     }
 
     fn first_that_fits(&self, now: Duration) -> Option<(Arc<[Tag]>, Ticket)> {
@@ -218,6 +225,18 @@ mod tests {
             assert_eq!(gates.admit(SECOND), Some(expected));
             assert_eq!(gates.admit(SECOND), None);
         }
+    }
+
+    #[test]
+    fn tags_without_a_limit_give_no_advantage() {
+        let mut gates = gates(&[("db", Some(1), None)]);
+        let (first, second) = (tags(&["db", "x"]), tags(&["db", "y"]));
+        assert!(gates.enter(&first, SECOND));
+        let ticket = gates.wait(&first, 0, 1);
+        gates.leave(&first);
+        assert!(!gates.enter(&second, SECOND), "someone has waited longer");
+        gates.withdraw(&first, ticket);
+        assert!(gates.enter(&second, SECOND));
     }
 
     #[test]

@@ -28,6 +28,9 @@ pub(crate) struct Job {
     guest: Mutex<Option<Guest>>,
 }
 
+/// A job that the runner has not taken in yet. If it never does, its run ends when this is dropped.
+pub(crate) struct Offer(Option<Arc<Job>>);
+
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -238,6 +241,28 @@ impl Job {
 
     fn guest(&self) -> MutexGuard<'_, Option<Guest>> {
         self.guest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Offer {
+    pub(crate) fn new(job: Arc<Job>) -> Self {
+        Self(Some(job))
+    }
+
+    /// The job, until it is taken in.
+    pub(crate) fn job(&self) -> Option<&Arc<Job>> {
+        self.0.as_ref()
+    }
+
+    /// The runner has taken the job in.
+    pub(crate) fn taken_in(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Offer {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|job| job.run().refused());
     }
 }
 

@@ -17,6 +17,6 @@ mod workers;
 pub use gates::RateLimit;
 
 pub(crate) use gates::TagLimit;
-pub(crate) use job::Job;
+pub(crate) use job::{Job, Offer};
 pub(crate) use queue::Bounds;
 pub(crate) use workers::{PushError, Runner, Shared, panic_text};

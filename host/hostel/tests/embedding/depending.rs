@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use hostel::{
-    Failure, Input, Outcome, ResultError, Shutdown, State, SubmitError, TaskFuture, allow_failure, args,
-    blocking, each, outcomes, results,
+    CachePolicy, Failure, Input, Outcome, ResultError, Shutdown, State, SubmitError, TaskFuture,
+    allow_failure, args, blocking, each, outcomes, results,
 };
 use hostel_guests::{ARITH, BATCH, ELEVATOR, MODELS, SHAPES, SPIN_FOREVER, SUM_PLUS, TEXT, wat};
 
@@ -127,6 +127,20 @@ fn f13_a_run_that_waits_for_one_that_fails_never_starts() {
     assert!(block_on(lenient.outcome()).is_completed());
     block_on(strict.outcome());
     assert_eq!(strict.state(), State::UpstreamFailed);
+}
+
+#[test]
+fn f13_a_run_whose_value_is_known_still_waits() {
+    let host = host(1);
+    let add = task(&host, ARITH, "add").cache(CachePolicy::INPUTS);
+    block_on(add.submit(args![1, 2]).unwrap().outcome());
+    let never = task(&host, wat::SLEEPER, "sleep").submit(args![3_600_000]).unwrap();
+    let strict = add.submit(args![1, 2].wait_for([&never])).unwrap();
+    let lenient = add.submit(args![1, 2].wait_for_any_outcome([&never])).unwrap();
+    assert_eq!((strict.state(), lenient.state()), (State::Pending, State::Pending));
+    assert!(never.cancel());
+    assert_eq!(block_on(lenient.result::<i64>()).unwrap(), 3);
+    assert_eq!((strict.state(), lenient.state()), (State::UpstreamFailed, State::Cached));
 }
 
 #[test]

@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use futures_executor::block_on;
+use futures_util::FutureExt;
 use hostel::{
-    CachePolicy, CommitMode, FromValue, Host, State, SubmitError, Task, TaskFuture, Transaction,
-    TransactionError, Value, args, each,
+    CachePolicy, CommitMode, EventKind, FromValue, Host, Shutdown, State, SubmitError, Task, TaskFuture,
+    Transaction, TransactionError, Value, args, blocking, each,
 };
-use hostel_guests::{ARITH, BATCH, LEDGER, wat};
+use hostel_guests::{ARITH, BATCH, LEDGER, SPIN_FOREVER, wat};
 use tempfile::TempDir;
 
 use crate::{Printed, build, host, states, task, until_running};
@@ -100,7 +101,7 @@ fn x03_a_failure_that_the_caller_handles_still_rolls_the_whole_scope_back() {
         let failed = process.submit(args![-2]).unwrap();
         // Handled here, and then something else is done.
         assert!(failed.result::<String>().await.is_err());
-        process.submit(args![3]).unwrap();
+        process.submit(args![3]).unwrap().outcome().await;
         Ok(())
     }));
     assert!(matches!(done, Err(TransactionError::RolledBack { .. })), "{done:?}");
@@ -252,10 +253,79 @@ fn x10_values_are_seen_by_hooks_and_by_transactions_inside() {
     assert_eq!(outer.values().get("missing"), None);
     inner.values().set("path", "b.txt");
     block_on(add.clone().within(&outer).submit(args![1, 1]).unwrap().outcome());
-    block_on(add.within(&inner).submit(args![2, 2]).unwrap().outcome());
+    block_on(add.clone().within(&inner).submit(args![2, 2]).unwrap().outcome());
     block_on(inner.rollback());
+    // One that has joined the outer transaction keeps its own values.
+    let joined = outer.nested().begin();
+    joined.values().set("path", "c.txt");
+    block_on(joined.submit(&add, args![3, 3]).unwrap().outcome());
+    block_on(joined.commit()).unwrap();
     block_on(outer.rollback());
-    assert_eq!(take(&seen), [r#"Some("b.txt")"#, r#"Some("a.txt")"#]);
+    assert_eq!(take(&seen), [r#"Some("b.txt")"#, r#"Some("c.txt")"#, r#"Some("a.txt")"#]);
+}
+
+#[test]
+fn one_that_finds_the_queue_full_joins_once_and_leaves_nothing_behind() {
+    let host = build(Host::builder().max_workers(1).max_instances(1).queue_capacity(1));
+    let told = Told::default();
+    let process = process(&host, &told);
+    let transaction = host.transaction().mode(CommitMode::Eager).begin();
+    let items = process.clone().within(&transaction).map_stream(args![each(0..50)]).unwrap();
+    assert_eq!(blocking::iterate(items).filter(|run| run.is_ok()).count(), 50);
+    block_on(transaction.commit()).unwrap();
+    let committed = take(&told).into_iter().filter(|line| line.starts_with("commit")).count();
+    assert_eq!(committed, 50);
+
+    let mut events = host.events();
+    let cancelled = Told::default();
+    let note = Arc::clone(&cancelled);
+    let process = process.on_cancellation(move |run, _| note.lock().unwrap().push(run.name().to_string()));
+    let spinning = task(&host, SPIN_FOREVER, "spin").submit(args![]).unwrap();
+    until_running(&spinning);
+    let queued = process.submit(args![101]).unwrap();
+    assert!(matches!(process.try_submit(args![102]), Err(SubmitError::QueueFull { .. })));
+    drop(process.submit_async(args![103]).now_or_never());
+    assert!(spinning.cancel());
+    block_on(queued.outcome());
+    block_on(host.shutdown(Shutdown::Wait));
+    assert!(take(&cancelled).is_empty(), "hooks hear of no run that was not taken in");
+    // Whoever listens hears of the end of every run.
+    drop((queued, spinning, process, transaction, host));
+    let mut open = std::collections::HashSet::new();
+    while let Some(event) = block_on(events.next()) {
+        let event = event.unwrap();
+        match event.kind {
+            EventKind::State(to) if to.state.is_terminal() => assert!(open.remove(&event.run)),
+            EventKind::State(_) => _ = open.insert(event.run),
+            _ => {}
+        }
+    }
+    assert!(open.is_empty());
+}
+
+#[test]
+fn a_commit_does_not_wait_for_the_others_once_one_has_failed() {
+    let host = host(2);
+    let transaction = host.transaction().begin();
+    let sleeping = transaction.submit(&task(&host, wat::SLEEPER, "sleep"), args![3_600_000]).unwrap();
+    transaction.submit(&task(&host, BATCH, "process-data"), args![-1]).unwrap();
+    assert!(commit_fails(&transaction).contains("negative value: -1"));
+    assert_eq!(sleeping.state(), State::Cancelled);
+}
+
+#[test]
+fn a_commit_that_cannot_be_kept_is_rolled_back_and_says_so() {
+    let dir = TempDir::new().unwrap();
+    let host = build(Host::builder().max_workers(1).data_dir(dir.path()));
+    // Where the cache's directory would be there is a file.
+    std::fs::write(dir.path().join("cache"), "in the way").unwrap();
+    let told = Told::default();
+    let transaction = host.transaction().key("order-20").begin();
+    transaction.map(&process(&host, &told), args![each([1, 2])]).unwrap();
+    let error = block_on(transaction.commit()).unwrap_err();
+    assert!(matches!(error, TransactionError::NotKept { .. }), "{error}");
+    assert_eq!(take(&told), ["end 1", "end 2", "rollback 2", "rollback 1"]);
+    assert!(!transaction.is_committed());
 }
 
 #[test]
