@@ -336,16 +336,7 @@ impl Scope {
         if state.stage != Stage::Open {
             return Err(over(state.stage));
         }
-        state.members.push(future.clone());
-        drop(state);
-        if self.is_eager() {
-            let run = future.clone();
-            future.job().run().on_end(Box::new(move || {
-                if is_completed(&run) {
-                    undo::call_commit_hooks(&run);
-                }
-            }));
-        }
+        state.members.push(future);
         Ok(())
     }
 

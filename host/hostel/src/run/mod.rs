@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Instant, SystemTime};
 
 use hostel_core::{
-    CacheKey, Event, IllegalTransition, LogLine, Outcome, Progress, RunId, State, Timestamp, Value,
+    CacheKey, Event, IllegalTransition, LogLine, Outcome, Progress, RunId, State, StateType, Timestamp, Value,
 };
 use hostel_engine::{AttemptError, LogBook};
 
@@ -25,6 +25,7 @@ use crate::runner::Job;
 use crate::task::Task;
 use crate::transaction::Scope;
 use crate::turns;
+use crate::undo;
 
 /// An attempt that executes.
 pub(crate) type Guest = Pin<Box<dyn Future<Output = Result<Outcome, AttemptError>> + Send>>;
@@ -335,6 +336,7 @@ impl Run {
         }
         // Before anyone who awaits the run can cause other hooks to be called.
         self.call_hooks(state);
+        self.call_commit_hooks(state);
         if !callbacks.is_empty() {
             self.task.shared().caller.call(callbacks);
         }
@@ -366,6 +368,15 @@ impl Run {
             let name = cell.name.clone().unwrap_or_else(|| self.task.key().run_name(self.id).into());
             let at = now();
             events.publish(RunEvent { run: self.id, task: self.task.key().clone(), name, at, kind: kind() });
+        }
+    }
+
+    /// What an eager transaction has committed by the run's end.
+    fn call_commit_hooks(&self, state: State) {
+        let is_eager = self.transaction.as_ref().is_some_and(Scope::is_eager);
+        if is_eager && state.state_type() == StateType::Completed {
+            let job = self.job.upgrade();
+            job.into_iter().for_each(|job| undo::call_commit_hooks(&TaskFuture::new(job)));
         }
     }
 
