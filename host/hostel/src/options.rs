@@ -25,6 +25,7 @@ pub(crate) struct Options {
     pub(crate) retry: RetryPolicy,
     pub(crate) retry_if: Option<RetryIf>,
     pub(crate) cache: CachePolicy,
+    pub(crate) cache_expiration: Option<Duration>,
     pub(crate) refresh: bool,
     pub(crate) grants: Arc<Grants>,
     pub(crate) echo: Option<Echo>,
@@ -57,6 +58,9 @@ pub enum OptionError {
         /// The most it can be.
         most: Duration,
     },
+    /// The age at which results expire.
+    #[error("the cache expiration cannot be zero: expected more, or no cache policy to cache nothing")]
+    CacheExpiration,
     /// A tag.
     #[error(
         "the tag {tag:?} cannot be: expected 1 to {MAX_TAG_BYTES} bytes without commas, blanks at the ends and control characters"
@@ -83,6 +87,9 @@ impl Options {
         self.limits.validate()?;
         self.retry.validate()?;
         self.tags.iter().try_for_each(|tag| check_tag(tag))?;
+        if self.cache_expiration.is_some_and(|expiration| expiration.is_zero()) {
+            return Err(OptionError::CacheExpiration);
+        }
         let most = Limits::MAX.timeout.unwrap_or(Duration::MAX);
         match self.run_timeout {
             Some(timeout) if timeout.is_zero() || timeout > most => {

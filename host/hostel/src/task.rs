@@ -124,6 +124,13 @@ impl Task {
         self.with(|options| options.cache = policy)
     }
 
+    /// Takes no result from the cache that is this old, counted from when its run had completed. Such results stay where
+    /// they are, for tasks that take older ones, until a new one takes their place. More than zero.
+    #[must_use]
+    pub fn cache_expiration(self, age: Duration) -> Self {
+        self.with(|options| options.cache_expiration = Some(age))
+    }
+
     /// Runs although the cache has a result, and puts the new one in its place.
     #[must_use]
     pub fn refresh_cache(self, refresh: bool) -> Self {

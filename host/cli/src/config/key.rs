@@ -4,7 +4,7 @@ use toml::de::DeValue;
 
 use crate::options::labels::{Template, tag};
 use crate::options::retries::{retries, retry_delay, retry_jitter};
-use crate::options::{TaskOptions, run_timeout};
+use crate::options::{TaskOptions, expiration, run_timeout};
 use crate::units;
 
 /// An option of a task.
@@ -23,6 +23,7 @@ pub(super) enum Key {
     Name,
     Tags,
     Cache,
+    CacheExpiration,
     Priority,
     Version,
     Description,
@@ -30,7 +31,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::Retries,
         Self::RetryDelay,
         Self::RetryJitter,
@@ -44,6 +45,7 @@ impl Key {
         Self::Name,
         Self::Tags,
         Self::Cache,
+        Self::CacheExpiration,
         Self::Priority,
         Self::Version,
         Self::Description,
@@ -74,6 +76,7 @@ impl Key {
             Self::Name => "name",
             Self::Tags => "tags",
             Self::Cache => "cache",
+            Self::CacheExpiration => "cache-expiration",
             Self::Priority => "priority",
             Self::Version => "version",
             Self::Description => "description",
@@ -104,6 +107,7 @@ impl Key {
                 let policy = text(value)?.parse();
                 to.cache = Some(policy.map_err(|error: hostel::ParsePolicyError| error.to_string())?);
             }
+            Self::CacheExpiration => to.cache_expiration = Some(expiration(&plain(value))?),
             Self::Priority => to.labels.priority = Some(priority(value)?),
             Self::Version => to.labels.version = Some(text(value)?.to_owned()),
             Self::Description => to.labels.description = Some(text(value)?.to_owned()),

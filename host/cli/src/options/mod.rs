@@ -59,6 +59,10 @@ pub(crate) struct TaskOptions {
     #[arg(long, value_name = "POLICY", help_heading = "Cache")]
     pub(crate) cache: Option<CachePolicy>,
 
+    /// Take no result from the cache that is this old: 10s, 12h [default: of any age]
+    #[arg(long, value_name = "TIME", value_parser = expiration, help_heading = "Cache")]
+    pub(crate) cache_expiration: Option<Duration>,
+
     /// Run although the cache has a result, and keep the new one
     #[arg(long, help_heading = "Cache")]
     refresh_cache: bool,
@@ -82,6 +86,7 @@ impl TaskOptions {
             labels: self.labels.or(others.labels),
             http: [self.http, others.http].concat(),
             cache: self.cache.or(others.cache),
+            cache_expiration: self.cache_expiration.or(others.cache_expiration),
             refresh_cache: self.refresh_cache || others.refresh_cache,
             log_prints: self.log_prints.or(others.log_prints),
         }
@@ -107,6 +112,10 @@ impl TaskOptions {
         let task = task.limits(self.limits()?).cache(self.cache.unwrap_or_default());
         let task = task.grants(Grants { http: self.http.clone() });
         let task = self.labels.apply(self.retries.apply(task.refresh_cache(self.refresh_cache)))?;
+        let task = match self.cache_expiration {
+            Some(age) => task.cache_expiration(age),
+            None => task,
+        };
         Ok(match self.run_timeout {
             Some(timeout) => task.run_timeout(timeout),
             None => task,
@@ -117,6 +126,12 @@ impl TaskOptions {
     pub(crate) fn log_prints(&self) -> bool {
         self.log_prints.unwrap_or(true)
     }
+}
+
+/// Reads the age at which results expire.
+pub(crate) fn expiration(text: &str) -> Result<Duration, String> {
+    let age = Some(units::duration(text)?).filter(|age| !age.is_zero());
+    age.ok_or_else(|| "expected more than zero; --refresh-cache takes no result from the cache".to_owned())
 }
 
 /// Reads the time that a whole run may take.

@@ -1,6 +1,7 @@
 //! What the cache keeps under a key.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{RunId, Timestamp};
 
@@ -13,4 +14,14 @@ pub struct CacheEntry {
     pub producer: RunId,
     /// When it was computed.
     pub created: Timestamp,
+}
+
+impl CacheEntry {
+    /// Whether it may still stand for a run at `now`, if results may be no older than `expiration`.
+    ///
+    /// The age counts from when the value was there. An entry that seems to come from the future, because a clock was set
+    /// back, has no known age, and counts as expired.
+    pub fn is_fresh(&self, now: Timestamp, expiration: Option<Duration>) -> bool {
+        expiration.is_none_or(|expiration| self.created <= now && now.since(self.created) < expiration)
+    }
 }

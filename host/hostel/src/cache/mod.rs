@@ -6,7 +6,7 @@ mod memory;
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use hostel_core::{CacheEntry, CacheKey, CacheLayer, CacheLayerError, Outcome, RunId, State, Type, Value};
 
@@ -29,18 +29,18 @@ impl Cache {
     }
 
     /// The value under `key` and the run that made it, if the memory layer has it; does not block.
-    pub(crate) fn get_quick(&self, key: &CacheKey, ty: &Type) -> Option<(Value, RunId)> {
+    pub(crate) fn get_quick(&self, key: &CacheKey, wanted: Wanted<'_>) -> Option<(Value, RunId)> {
         let entry = look_up(self.memory.as_ref()?, key)?;
-        decode(&entry, key, ty)
+        wanted.of(&entry, key)
     }
 
     /// The value under `key` and the run that made it, if a layer has it; takes as long as the slowest layer.
-    pub(crate) fn get(&self, key: &CacheKey, ty: &Type) -> Option<(Value, RunId)> {
-        if let Some(found) = self.get_quick(key, ty) {
+    pub(crate) fn get(&self, key: &CacheKey, wanted: Wanted<'_>) -> Option<(Value, RunId)> {
+        if let Some(found) = self.get_quick(key, wanted) {
             return Some(found);
         }
         let entry = look_up(self.disk.as_ref()?, key)?;
-        let found = decode(&entry, key, ty)?;
+        let found = wanted.of(&entry, key)?;
         if let Some(memory) = &self.memory {
             report(memory.put(key, &entry));
         }
@@ -81,10 +81,28 @@ impl Cache {
 
     /// The record that a transaction left.
     pub(crate) fn record(&self, key: &CacheKey) -> Option<String> {
-        match self.get(key, &Type::String)? {
+        match self.get(key, Wanted { ty: &Type::String, expiration: None })? {
             (Value::String(record), _) => Some(record),
             _ => None,
         }
+    }
+}
+
+/// What a value must be to stand for a run.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// The type that the task completes with.
+    pub(crate) ty: &'a Type,
+    /// How old it may be at the most.
+    pub(crate) expiration: Option<Duration>,
+}
+
+impl Wanted<'_> {
+    /// The value in an entry and the run that made it, unless it is too old.
+    fn of(&self, entry: &CacheEntry, key: &CacheKey) -> Option<(Value, RunId)> {
+        // Reading a clock costs as much as the rest of a quick look.
+        let is_fresh = self.expiration.is_none() || entry.is_fresh(SystemTime::now().into(), self.expiration);
+        is_fresh.then(|| decode(entry, key, self.ty)).flatten()
     }
 }
 
@@ -238,10 +256,34 @@ mod tests {
     }
 
     #[test]
+    fn c07_a_value_that_is_too_old_counts_as_missing_in_every_layer() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let dir = tempfile::tempdir().unwrap();
+        let now = Timestamp::from(SystemTime::now());
+        let check = |created: u64, expiration: Option<Duration>, expected: bool| {
+            for memory_bytes in [1 << 20, 0] {
+                let cache = Cache::new(memory_bytes, Some(dir.path().into()));
+                let created = CacheEntry { created: Timestamp::from_unix_nanos(created), ..entry("one") };
+                cache.memory.iter().for_each(|memory| memory.put(&key("a"), &created).unwrap());
+                cache.disk.iter().for_each(|disk| disk.put(&key("a"), &created).unwrap());
+                let found = cache.get(&key("a"), Wanted { ty: &Type::String, expiration });
+                assert_eq!(found.is_some(), expected, "{expiration:?}, {memory_bytes} bytes");
+            }
+        };
+        let ago = |time: Duration| now.unix_nanos() - u64::try_from(time.as_nanos()).unwrap();
+        check(ago(HOUR), None, true);
+        check(ago(HOUR), Some(HOUR * 2), true);
+        check(ago(HOUR), Some(HOUR), false);
+        check(now.after(HOUR).unix_nanos(), Some(HOUR * 2), false);
+        check(now.after(HOUR).unix_nanos(), None, true);
+    }
+
+    #[test]
     fn a_value_of_another_type_counts_as_missing() {
         let cache = Cache::new(1 << 20, None);
         cache.put(&key("a"), &Value::U32(1), &Type::U32, RunId::from_bytes([7; 16]));
-        assert!(cache.get(&key("a"), &Type::U32).is_some());
-        assert!(cache.get(&key("a"), &Type::U64).is_none());
+        let get = |ty: &Type| cache.get(&key("a"), Wanted { ty, expiration: None });
+        assert!(get(&Type::U32).is_some());
+        assert!(get(&Type::U64).is_none());
     }
 }

@@ -8,6 +8,7 @@ use hostel_engine::{AttemptError, AttemptOptions, Echo, LogBook};
 
 use super::{Cell, Guest, Run, now};
 use crate::attempt::Past;
+use crate::cache::Wanted;
 use crate::caller::call_safely;
 use crate::events::EventKind;
 use crate::inputs::Inputs;
@@ -31,7 +32,7 @@ impl Run {
             return false;
         }
         let cache = &self.task.shared().cache;
-        let found = self.key_to_look_up().and_then(|key| cache.get(&key, self.task.completed_type()));
+        let found = self.key_to_look_up().and_then(|key| cache.get(&key, self.wanted()));
         match found {
             Some((value, producer)) => {
                 !self.finish(Event::CacheHit { producer }, Outcome::Completed(value))
@@ -118,10 +119,15 @@ impl Run {
     pub(super) fn end_from_memory(&self) {
         let cache = &self.task.shared().cache;
         if let Some((value, producer)) =
-            self.key_to_look_up().and_then(|key| cache.get_quick(&key, self.task.completed_type()))
+            self.key_to_look_up().and_then(|key| cache.get_quick(&key, self.wanted()))
         {
             self.finish(Event::CacheHit { producer }, Outcome::Completed(value));
         }
+    }
+
+    /// What another run's value must be to stand for this one's.
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted { ty: self.task.completed_type(), expiration: self.task.options().cache_expiration }
     }
 
     /// The key to look for another run's value under, unless the task asks for a fresh one.

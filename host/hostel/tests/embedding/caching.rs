@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use futures_executor::block_on;
 use hostel::{CachePolicy, Event, Host, State, Task, TaskFuture, Value, args};
@@ -135,4 +136,22 @@ fn values_without_a_result_and_large_ones_are_cached_whole() {
 fn files(dir: &Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn c12_a_result_is_taken_until_it_expires() {
+    let host = host(1);
+    let add = task(&host, ARITH, "add").cache(CachePolicy::INPUTS);
+    let state = |task: &Task| {
+        let run = task.submit(args![1, 2]).unwrap();
+        block_on(run.outcome());
+        run.state()
+    };
+    assert_eq!(state(&add), State::Completed);
+    assert_eq!(state(&add.clone().cache_expiration(Duration::from_secs(3600))), State::Cached);
+    assert_eq!(state(&add.clone().cache_expiration(Duration::from_nanos(1))), State::Completed);
+    // What has expired for one task has not for another.
+    assert_eq!(state(&add), State::Cached);
+    let error = add.cache_expiration(Duration::ZERO).submit(args![1, 2]).unwrap_err();
+    assert!(error.to_string().starts_with("the cache expiration cannot be zero"), "{error}");
 }
