@@ -12,6 +12,17 @@ fn limited(runs: usize) -> Host {
     build(Host::builder().max_workers(2).tag_limit("db", runs))
 }
 
+/// Gives the workers their turn until it is so.
+fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        std::thread::yield_now();
+    }
+}
+
+fn in_state(runs: &[TaskFuture], state: State) -> usize {
+    runs.iter().filter(|run| run.state() == state).count()
+}
+
 /// How many of the runs executed at the same moment, at the most.
 fn most_at_once(runs: &[TaskFuture]) -> usize {
     let spans: Vec<_> = runs
@@ -27,12 +38,21 @@ fn most_at_once(runs: &[TaskFuture]) -> usize {
 }
 
 #[test]
-fn r10_a_tag_limit_holds_and_no_slot_is_idle() {
+fn r10_a_tag_limit_holds_and_a_slot_that_is_free_is_taken() {
     for limit in [1, 2, 5] {
         let host = limited(limit);
         let sleep = task(&host, wat::SLEEPER, "sleep").tags(["db"]);
-        let runs = sleep.map(args![each([5; 12])]).unwrap();
-        assert!(block_on(outcomes(&runs)).iter().all(|outcome| outcome.is_completed()));
+        let runs = sleep.map(args![each([3_600_000; 12])]).unwrap();
+        // One ends after the other, until none waits any more.
+        for ended in 0..=12 - limit {
+            let waiting = 12 - limit - ended;
+            until(|| in_state(&runs, State::AwaitingConcurrencySlot) == waiting);
+            until(|| in_state(&runs, State::Running) == limit);
+            let running = runs.iter().find(|run| run.state() == State::Running).unwrap();
+            assert!(running.cancel());
+        }
+        runs.iter().for_each(|run| _ = run.cancel());
+        block_on(outcomes(&runs));
         assert_eq!(most_at_once(&runs), limit);
     }
 }
@@ -44,9 +64,7 @@ fn s07_a_run_without_a_slot_says_so_and_holds_no_worker() {
     let first = spin.submit(args![]).unwrap();
     until_running(&first);
     let waiting: Vec<_> = (0..5).map(|_| spin.submit(args![]).unwrap()).collect();
-    while !waiting.iter().all(|run| run.state() == State::AwaitingConcurrencySlot) {
-        std::thread::yield_now();
-    }
+    until(|| in_state(&waiting, State::AwaitingConcurrencySlot) == waiting.len());
     let add = task(&host, ARITH, "add");
     assert_eq!(block_on(add.submit(args![1, 2]).unwrap().result::<i64>()).unwrap(), 3);
     assert!(waiting[0].cancel());
@@ -83,9 +101,7 @@ fn r06_a_run_that_awaits_its_next_attempt_holds_neither_slot_nor_worker() {
     let failing =
         task(&host, BATCH, "process-data").tags(["db"]).retries(1).retry_delay(Duration::from_secs(3600));
     let failing = failing.submit(args![-1]).unwrap();
-    while failing.state() != State::AwaitingRetry {
-        std::thread::yield_now();
-    }
+    until(|| failing.state() == State::AwaitingRetry);
     let add = task(&host, ARITH, "add").tags(["db"]);
     assert_eq!(block_on(add.submit(args![1, 2]).unwrap().result::<i64>()).unwrap(), 3);
     assert!(failing.cancel());
@@ -93,20 +109,26 @@ fn r06_a_run_that_awaits_its_next_attempt_holds_neither_slot_nor_worker() {
 }
 
 #[test]
-fn r12_a_rate_limit_lets_attempts_begin_one_after_the_other() {
-    let limit = RateLimit { runs: 2, per: Duration::from_millis(40) };
+fn r12_a_rate_limit_lets_through_so_many_and_no_more() {
+    let limit = RateLimit { runs: 2, per: Duration::from_secs(3600) };
     let host = build(Host::builder().max_workers(2).rate_limit("api", limit));
-    let add = task(&host, ARITH, "add").tags(["api"]);
-    let runs = add.map(args![each(0..6i64), 1]).unwrap();
-    block_on(outcomes(&runs));
-    let mut began: Vec<_> = runs.iter().map(|run| run.attempts()[0].began_at).collect();
-    began.sort();
-    // Two at once, and each later one a token, which takes 20 ms, after the one before it.
-    let since_first = |index: usize| began[index].since(began[0]);
-    for index in 2..6 {
-        let earliest = Duration::from_millis(20) * (index as u32 - 1) - Duration::from_millis(5);
-        assert!(since_first(index) >= earliest, "{index}: {:?}", since_first(index));
-    }
+    let add = task(&host, ARITH, "add");
+    let mut runs = add.clone().tags(["api"]).map(args![each(0..3i64), 1]).unwrap();
+    until(|| in_state(&runs, State::Completed) == 2 && in_state(&runs, State::AwaitingConcurrencySlot) == 1);
+    // Who needs no token goes ahead.
+    assert!(block_on(add.submit(args![1, 1]).unwrap().outcome()).is_completed());
+    runs.retain(|run| !run.done());
+    assert_eq!(runs[0].state(), State::AwaitingConcurrencySlot);
+    assert!(runs[0].cancel());
+    assert_eq!(states(&runs[0]), [State::Pending, State::AwaitingConcurrencySlot, State::Cancelled]);
+}
+
+#[test]
+fn r12_everything_is_let_through_in_its_time() {
+    let limit = RateLimit { runs: 2, per: Duration::from_millis(10) };
+    let host = build(Host::builder().max_workers(2).rate_limit("api", limit));
+    let runs = task(&host, ARITH, "add").tags(["api"]).map(args![each(0..20i64), 1]).unwrap();
+    assert!(block_on(outcomes(&runs)).iter().all(|outcome| outcome.is_completed()));
 }
 
 #[test]
@@ -129,9 +151,7 @@ fn higher_priorities_begin_first() {
     until_running(&blocker);
     let runs: Vec<_> =
         [0, -5, 7, 0, 7].map(|priority| add.clone().priority(priority).submit(args![1, 1]).unwrap()).into();
-    while !runs.iter().all(|run| run.state() == State::AwaitingConcurrencySlot) {
-        std::thread::yield_now();
-    }
+    until(|| in_state(&runs, State::AwaitingConcurrencySlot) == runs.len());
     assert!(blocker.cancel());
     block_on(outcomes(&runs));
     let mut order: Vec<_> = (0..runs.len()).collect();
