@@ -28,6 +28,8 @@ wit_bindgen::generate!({
             export fail-until: func(attempt: u32, how: how) -> result<u32, string>;
             /// How often it was called in this instance: once, because each attempt has an instance of its own.
             export times-called: func() -> u32;
+            /// The same, but fails in the first attempt: what that one counted has not survived it.
+            export survivors: func() -> result<u32, string>;
         }
     ",
     generate_all,
@@ -55,6 +57,14 @@ impl Guest for Flaky {
 
     fn times_called() -> u32 {
         CALLS.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn survivors() -> Result<u32, String> {
+        let calls = Self::times_called();
+        match context::attempt() {
+            1 => Err(format!("attempt 1 counts to {calls} and fails")),
+            _ => Ok(calls),
+        }
     }
 }
 
