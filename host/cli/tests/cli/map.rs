@@ -44,7 +44,7 @@ fn what_a_guest_said_before_it_failed_is_with_its_error() {
 #[test]
 fn results_keep_the_order_of_the_items_unless_they_come_as_completed() {
     let place = Place::new();
-    let line = "map elevator.wasm#stop-at-floor --over 'floor=[3, 0, 2, 1]' --with ms-per-floor=40";
+    let line = "map elevator.wasm#stop-at-floor --over 'floor=[3, 0, 2, 1]' --with ms-per-floor=200";
     let ordered = place.run(line);
     assert_eq!(ordered.stdout, "3\n0\n2\n1\n");
     let completed = place.run(&format!("{line} --as-completed --output wave"));

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use futures_executor::block_on;
 use futures_util::StreamExt;
-use hostel::{Host, Outcome, State, SubmitError, Value, args, as_completed, each, results};
+use hostel::{Host, Outcome, State, SubmitError, TaskFuture, Value, args, as_completed, each, results};
 use hostel_guests::{ARITH, BATCH, ELEVATOR, MODELS, SPIN_FOREVER, SUM_PLUS, wat};
 
 use crate::{build, host, task};
@@ -43,13 +43,24 @@ fn f26_one_over_many_and_the_best() {
     let host = host(2);
     let named = |name: &str| Value::Record(vec![("name".into(), Value::String(name.into()))]);
     let train = task(&host, MODELS, "train-model");
+    let train = train.run_name("{dataset.name} with {model-config.name}").unwrap();
     let mut runs = Vec::new();
     for dataset in ["customers", "products", "orders"] {
         let configs = each(["random_forest", "gradient_boosting"].map(named));
         runs.extend(train.map(args![dataset = named(dataset), "model-config" = configs]).unwrap());
     }
-    assert_eq!(runs.len(), 6);
-    assert!(runs.iter().all(|run| block_on(run.outcome()).is_completed()));
+    let names: Vec<_> = runs.iter().map(|run| run.name().to_string()).collect();
+    let of = |dataset: &str| {
+        ["random_forest", "gradient_boosting"].map(|model| format!("{dataset} with {model}")).to_vec()
+    };
+    assert_eq!(names, [of("customers"), of("products"), of("orders")].concat());
+    let score = |run: &TaskFuture| {
+        let Outcome::Completed(Value::Record(fields)) = &*block_on(run.outcome()) else { panic!("{run:?}") };
+        let Some((_, Value::F64(score))) = fields.last() else { panic!("{fields:?}") };
+        *score
+    };
+    let best = runs.iter().max_by(|a, b| score(a).total_cmp(&score(b))).unwrap();
+    assert_eq!((&*best.name().to_string(), score(best)), ("products with gradient_boosting", 0.838));
 }
 
 #[test]
@@ -76,7 +87,7 @@ fn nothing_runs_if_one_element_is_wrong() {
 fn f10_a_map_gives_its_futures_in_the_order_of_the_elements_whoever_ends_first() {
     let host = host(1);
     let stop_at_floor = task(&host, ELEVATOR, "stop-at-floor");
-    let futures = stop_at_floor.map(args![each([3, 1, 2]), 50]).unwrap();
+    let futures = stop_at_floor.map(args![each([3, 1, 2]), 200]).unwrap();
     let ended: Vec<_> = block_on(as_completed(futures.clone()).collect());
     assert_eq!(ended, [1, 2, 0].map(|index| futures[index].clone()));
     assert_eq!(block_on(results::<u32>(&futures)).unwrap(), [3, 1, 2]);
@@ -96,7 +107,7 @@ fn f10_a_stream_keeps_the_order_of_its_inputs() {
 fn a_stream_as_completed_gives_the_quick_ones_first() {
     let host = host(1);
     let sleep = task(&host, wat::SLEEPER, "sleep");
-    let stream = sleep.map_stream(args![each([400, 1, 200])]).unwrap();
+    let stream = sleep.map_stream(args![each([600, 1, 300])]).unwrap();
     let order: Vec<_> = block_on(stream.as_completed().map(|run| run.unwrap()).collect());
     let ids: Vec<_> = order.iter().map(|run| run.id()).collect();
     let mut submitted = ids.clone();
