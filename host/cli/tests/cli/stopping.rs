@@ -15,10 +15,11 @@ const TRAP_OR_SPIN: &str = r#"(component
 fn a_map_stops_at_the_first_failure_wherever_it_is() {
     let place = Place::new();
     place.write("mixed.wat", TRAP_OR_SPIN);
+    // What fails last is submitted last, so all the others are in flight, whichever thread is quicker.
     let lines = [
-        "map mixed.wat --over 'x=[1, 0, 1, 1]' --workers 2 --fail-fast",
+        "map mixed.wat --over 'x=[1, 1, 1, 0]' --workers 2 --fail-fast",
         "map mixed.wat --over 'x=[1, 0, 1, 0]' --workers 2 --max-failures 2",
-        "map mixed.wat --over 'x=[1, 0, 1]' --workers 2 --fail-fast --states --as-completed --quiet",
+        "map mixed.wat --over 'x=[1, 1, 0]' --workers 2 --fail-fast --states --as-completed --quiet",
         "map trap.wat#divide --with a=1 --over 'b=[0]' --fail-fast",
         "map trap.wat#divide --with a=6 --over 'b=[1, 2, 3]' --fail-fast",
         "map trap.wat#divide --with a=6 --over 'b=[1, 0, 3]' --max-failures 2",
@@ -49,4 +50,14 @@ fn a_map_over_stdin_does_not_wait_for_its_end() {
     assert_eq!(ran.code, 1);
     assert!(ran.last().ends_with("the items that were left never submitted"), "{}", ran.stderr);
     drop(stdin);
+}
+
+#[test]
+fn runs_that_are_cancelled_behind_the_last_result_have_no_line() {
+    let place = Place::new();
+    place.write("mixed.wat", TRAP_OR_SPIN);
+    // How many of the others were submitted until then depends on the threads.
+    let ran = place.run("map mixed.wat --over 'x=[0, 1, 1]' --workers 2 --fail-fast");
+    assert_eq!((ran.code, ran.stdout.lines().count()), (1, 1), "{}", ran.stdout);
+    assert!(ran.stdout.contains(r#"{"kind":"trap","#), "{}", ran.stdout);
 }
