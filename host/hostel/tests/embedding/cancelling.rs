@@ -1,29 +1,28 @@
 //! Runs can be stopped, wherever they stand.
 
 use futures_executor::block_on;
-use hostel::{Outcome, State, args};
+use hostel::{Host, Outcome, State, args};
 use hostel_guests::{ARITH, ELEVATOR, SPIN_FOREVER, wat};
 
 use crate::{host, states, task, telling, until_running};
 
 #[test]
 fn f02_a_pending_run_is_cancelled_at_once() {
-    let host = host(1);
+    let host = Host::builder().max_workers(1).max_instances(1).build().unwrap();
     let (moving, mut lines) = telling(task(&host, ELEVATOR, "stop-at-floor"));
-    // Endless loops keep the only worker, so what is submitted after them stays pending for a while.
-    let spin = task(&host, SPIN_FOREVER, "spin");
-    let spinning: Vec<_> = (0..3).map(|_| spin.submit(args![]).unwrap()).collect();
+    // There is room for one instance, and an endless loop has it.
+    let spinning = task(&host, SPIN_FOREVER, "spin").submit(args![]).unwrap();
+    until_running(&spinning);
     let pending = moving.submit(args![3600]).unwrap();
+    assert_eq!(pending.state(), State::Pending);
     assert!(pending.cancel());
+    assert_eq!((pending.state(), pending.cancelled()), (State::Cancelled, true));
     assert!(pending.cancel(), "asking again changes nothing");
-    block_on(pending.outcome());
-    assert!(pending.cancelled());
-    spinning.iter().for_each(|run| assert!(run.cancel()));
+    assert_eq!(*block_on(pending.outcome()), Outcome::Cancelled);
+    assert_eq!(states(&pending), [State::Pending, State::Cancelled]);
+    assert!(spinning.cancel());
     drop((moving, pending, host));
-    // It was cancelled before it began, or else while it was moving; never did it arrive.
-    while let Some(line) = lines.blocking_recv() {
-        assert_ne!(line, "elevator stops on floor 3600");
-    }
+    assert_eq!(lines.blocking_recv(), None, "nothing was printed");
 }
 
 #[test]

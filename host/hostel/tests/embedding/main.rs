@@ -20,7 +20,9 @@ mod submitting;
 mod transacting;
 mod waiting;
 
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_executor::block_on;
 use hostel::{Host, HostBuilder, LogLine, State, Task, TaskFuture};
@@ -54,6 +56,12 @@ fn until_running(future: &TaskFuture) {
 fn telling(task: Task) -> (Task, mpsc::UnboundedReceiver<String>) {
     let (send, receive) = mpsc::unbounded_channel();
     (task.log_prints(move |line| _ = send.send(line.text.clone())), receive)
+}
+
+/// What a hook or callback tells next. One that never does fails the test instead of hanging it.
+#[track_caller]
+fn told<T>(receive: &Receiver<T>) -> T {
+    receive.recv_timeout(Duration::from_secs(60)).unwrap()
 }
 
 /// The lines that were printed, in order.

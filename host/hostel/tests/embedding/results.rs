@@ -7,7 +7,7 @@ use futures_executor::block_on;
 use hostel::{Failure, Host, Outcome, ResultError, RetryOn, State, Value, args};
 use hostel_guests::{ARITH, BATCH, ELEVATOR, PANIC, SELF_AWARE, SHAPES, SPIN_FOREVER, wat};
 
-use crate::{Printed, host, states, task};
+use crate::{Printed, host, states, task, told};
 
 #[test]
 fn f04_done_running_and_cancelled_follow_the_state() {
@@ -65,14 +65,14 @@ fn f05_exception_is_nothing_what_went_wrong_or_the_cancellation_as_an_error() {
 fn s06_what_the_host_is_at_fault_for_is_crashed_and_retried_only_if_asked() {
     // A host with room for one instance, and a component that consists of many.
     let host = Host::builder().max_workers(1).max_instances(1).build().unwrap();
-    let (send, told) = mpsc::channel();
+    let (send, receive) = mpsc::channel();
     let answer = task(&host, wat::MANY_INSTANCES, "answer").retries(1);
     let answer = answer.on_crashed(move |run, _| _ = send.send(run.id()));
     let run = answer.submit(args![]).unwrap();
     let outcome = block_on(run.outcome());
     assert!(matches!(&*outcome, Outcome::Crashed { .. }), "{outcome}");
     assert_eq!(states(&run), [State::Pending, State::Running, State::Crashed]);
-    assert_eq!(told.recv().unwrap(), run.id());
+    assert_eq!(told(&receive), run.id());
     assert!(matches!(block_on(run.result::<()>()), Err(ResultError::Crashed { .. })));
     let run = answer.retry_on(RetryOn::CRASH).submit(args![]).unwrap();
     block_on(run.outcome());
