@@ -32,7 +32,7 @@ pub struct RetryPolicy {
     /// How far the wait may be from the delay, as a part of it: with 0.3 it is at most 1.3 times as long. Default 0,
     /// at most [`RetryPolicy::MAX_JITTER`].
     pub jitter: f64,
-    /// After which outcomes. Default [`RetryOn::FAILURES`].
+    /// After which failures. Default [`RetryOn::FAILURES`].
     pub on: RetryOn,
 }
 
@@ -47,7 +47,7 @@ pub enum RetryDelay {
     Exponential(Duration),
 }
 
-/// The outcomes after which a run is tried again, as a set.
+/// The kinds of failure after which a run is tried again, as a set.
 ///
 /// Sets are added: `RetryOn::ERROR + RetryOn::TIMEOUT`, or as text `error,timeout`. A run that completed, was cancelled
 /// or never started because of another run is never tried again, whatever the set.
@@ -85,15 +85,15 @@ pub enum RetryError {
     },
 }
 
-/// A text is not a set of outcomes to retry.
+/// A text is not a set of kinds of failure.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseRetryOnError {
-    /// A word names no outcome.
+    /// A word names no kind of failure.
     #[error("{0}")]
     Unknown(UnknownName),
     /// `none` is joined with other words.
-    #[error("`{text}` names `none` and others: expected `none` alone, or outcomes joined by `,`")]
+    #[error("`{text}` names `none` and others: expected `none` alone, or kinds of failure joined by `,`")]
     NoneAndOthers {
         /// The whole text.
         text: String,
@@ -197,7 +197,7 @@ impl<const N: usize> From<[Duration; N]> for RetryDelay {
 }
 
 impl RetryOn {
-    /// No outcome.
+    /// No kind.
     pub const NONE: Self = Self { kinds: 0 };
     /// The guest returned an error.
     pub const ERROR: Self = Self { kinds: 1 };
@@ -211,10 +211,10 @@ impl RetryOn {
     pub const TIMEOUT: Self = Self { kinds: 1 << 4 };
     /// The host, a worker or the machine was lost.
     pub const CRASH: Self = Self { kinds: 1 << 5 };
-    /// Every outcome that is the guest's doing: all but [`RetryOn::CRASH`].
+    /// Every kind that is the guest's doing: all but [`RetryOn::CRASH`].
     pub const FAILURES: Self = Self { kinds: Self::CRASH.kinds - 1 };
 
-    /// Every kind of outcome with the word that names it, in the order of a set's text.
+    /// Every kind with the word that names it, in the order of a set's text.
     const KINDS: [(&'static str, Self); 6] = [
         ("error", Self::ERROR),
         ("trap", Self::TRAP),
@@ -229,7 +229,7 @@ impl RetryOn {
         self.kinds == 0
     }
 
-    /// Returns whether all outcomes of `other` are in the set.
+    /// Returns whether all kinds of `other` are in the set.
     pub const fn includes(self, other: Self) -> bool {
         self.kinds & other.kinds == other.kinds
     }
@@ -254,7 +254,7 @@ impl RetryOn {
         let kind = Self::KINDS.into_iter().find(|&(name, _)| name == word).map(|(_, kind)| kind);
         kind.ok_or_else(|| {
             let known = Self::KINDS.map(|(name, _)| Name::from(name));
-            ParseRetryOnError::Unknown(UnknownName::new("outcome", word, &known))
+            ParseRetryOnError::Unknown(UnknownName::new("kind of failure", word, &known))
         })
     }
 }
@@ -271,7 +271,7 @@ impl Add for RetryOn {
 
     #[expect(
         clippy::suspicious_arithmetic_impl,
-        reason = "a set of outcomes is added to as bits are: twice is once"
+        reason = "a set of kinds is added to as bits are: twice is once"
     )]
     fn add(self, other: Self) -> Self {
         Self { kinds: self.kinds | other.kinds }
@@ -518,14 +518,14 @@ mod tests {
             let error = text.parse::<RetryOn>().unwrap_err();
             assert_eq!((error.to_string().as_str(), error.kind()), (expected, ErrorKind::Invalid));
         };
-        let known = "(outcomes: error, trap, exit, limit, timeout, crash)";
-        check("error,tarp", &format!(r#"unknown outcome "tarp", did you mean "trap"? {known}"#));
-        check("time out", &format!(r#"unknown outcome "time out", did you mean "timeout"? {known}"#));
-        check("", &format!(r#"unknown outcome "" {known}"#));
-        check("upstream", &format!(r#"unknown outcome "upstream" {known}"#));
+        let known = "(kinds of failure: error, trap, exit, limit, timeout, crash)";
+        check("error,tarp", &format!(r#"unknown kind of failure "tarp", did you mean "trap"? {known}"#));
+        check("time out", &format!(r#"unknown kind of failure "time out", did you mean "timeout"? {known}"#));
+        check("", &format!(r#"unknown kind of failure "" {known}"#));
+        check("upstream", &format!(r#"unknown kind of failure "upstream" {known}"#));
         check(
             "error, none",
-            "`error, none` names `none` and others: expected `none` alone, or outcomes joined by `,`",
+            "`error, none` names `none` and others: expected `none` alone, or kinds of failure joined by `,`",
         );
     }
 }

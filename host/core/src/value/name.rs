@@ -50,10 +50,11 @@ impl fmt::Display for UnknownName {
         if let Some(nearest) = self.nearest() {
             write!(f, ", did you mean {nearest:?}?")?;
         }
+        let (noun, more) = what.split_at(what.find(' ').unwrap_or(what.len()));
         if self.known.is_empty() {
-            write!(f, " (there are no {what}s)")
+            write!(f, " (there are no {noun}s{more})")
         } else {
-            write!(f, " ({what}s: {})", list_names(&self.known))
+            write!(f, " ({noun}s{more}: {})", list_names(&self.known))
         }
     }
 }
