@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use hostel::{Host, RetryDelay, RetryOn, Value, args};
+use hostel::{Host, Input, RetryDelay, RetryOn, args};
 use hostel_guests::{ELEVATOR, FLAKY};
 
 #[tokio::main]
@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let future = fail_until
         .retries(3)
         .retry_delay(RetryDelay::Exponential(Duration::from_millis(10)))
-        .submit(args![3, Value::Enum("error".into())])?;
+        .submit(args![3, Input::case("error")])?;
     println!("attempt {} completed", future.result::<u32>().await?);
     for transition in future.history() {
         println!("- {}", transition.state);

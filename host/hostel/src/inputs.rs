@@ -31,6 +31,9 @@ enum Kind {
     /// How the run ended, as `result<T, string>`.
     Outcome(TaskFuture),
     Some(Box<Input>),
+    Variant(Name, Box<Input>),
+    Ok(Box<Input>),
+    Err(Box<Input>),
     List(Vec<Input>),
     Tuple(Vec<Input>),
     Record(Vec<(Name, Input)>),
@@ -67,6 +70,26 @@ impl Input {
         Self(Kind::Some(Box::new(payload.into_input())))
     }
 
+    /// A case of an enum, or one of a variant that carries nothing.
+    pub fn case(name: impl Into<Name>) -> Self {
+        Self(Kind::Value(Value::Enum(name.into())))
+    }
+
+    /// A case of a variant, with what it carries.
+    pub fn variant(case: impl Into<Name>, payload: impl IntoInput) -> Self {
+        Self(Kind::Variant(case.into(), Box::new(payload.into_input())))
+    }
+
+    /// The good side of a result.
+    pub fn ok(payload: impl IntoInput) -> Self {
+        Self(Kind::Ok(Box::new(payload.into_input())))
+    }
+
+    /// The bad side of a result.
+    pub fn err(payload: impl IntoInput) -> Self {
+        Self(Kind::Err(Box::new(payload.into_input())))
+    }
+
     /// A list of inputs.
     pub fn list(items: impl IntoIterator<Item: IntoInput>) -> Self {
         Self(Kind::List(items.into_iter().map(IntoInput::into_input).collect()))
@@ -86,25 +109,19 @@ impl Input {
     /// Checks the input against the type it is wanted in, as far as that is possible before the futures in it have
     /// ended, and puts its values in normal form.
     pub(crate) fn check(self, ty: &Type) -> Result<Self, ValueError> {
-        match self.0 {
-            Kind::Value(value) => ty.conform(value).map(Self::from),
-            Kind::Result(future) => {
-                ty.may_take(future.task().completed_type())?;
-                Ok(Self(Kind::Result(future)))
-            }
-            Kind::Outcome(future) => {
-                takes_outcome(ty, future.task().completed_type())?;
-                Ok(Self(Kind::Outcome(future)))
-            }
-            nested @ (Kind::Some(_) | Kind::List(_) | Kind::Tuple(_) | Kind::Record(_)) => {
-                let checked = check_nested(nested, ty).map(Self)?;
-                if checked.has_upstream() {
-                    Ok(checked)
-                } else {
-                    ty.conform(checked.resolve()).map(Self::from)
-                }
-            }
+        if let Kind::Value(value) = self.0 {
+            return ty.conform(value).map(Self::from);
         }
+        if let Kind::Result(future) = &self.0 {
+            ty.may_take(future.task().completed_type())?;
+            return Ok(self);
+        }
+        if let Kind::Outcome(future) = &self.0 {
+            takes_outcome(ty, future.task().completed_type())?;
+            return Ok(self);
+        }
+        let checked = check_nested(self.0, ty).map(Self)?;
+        if checked.has_upstream() { Ok(checked) } else { ty.conform(checked.resolve()).map(Self::from) }
     }
 
     /// Roughly how many bytes of memory the values in it hold; results of runs count when they are there.
@@ -112,7 +129,9 @@ impl Input {
         match &self.0 {
             Kind::Value(value) => value.footprint(),
             Kind::Result(_) | Kind::Outcome(_) => 0,
-            Kind::Some(payload) => payload.footprint(),
+            Kind::Some(payload) | Kind::Variant(_, payload) | Kind::Ok(payload) | Kind::Err(payload) => {
+                payload.footprint()
+            }
             Kind::List(items) | Kind::Tuple(items) => items.iter().map(Self::footprint).sum(),
             Kind::Record(fields) => fields.iter().map(|(_, input)| input.footprint()).sum(),
         }
@@ -120,15 +139,7 @@ impl Input {
 
     /// The value itself, if the input is nothing but one.
     fn into_value(self) -> Value {
-        match self.0 {
-            Kind::Value(value) => value,
-            nested @ (Kind::Result(_)
-            | Kind::Outcome(_)
-            | Kind::Some(_)
-            | Kind::List(_)
-            | Kind::Tuple(_)
-            | Kind::Record(_)) => Self(nested).resolve(),
-        }
+        if let Kind::Value(value) = self.0 { value } else { self.resolve() }
     }
 
     /// The value, once all futures inside have ended; to be put in normal form. A future that has not completed counts
@@ -139,6 +150,9 @@ impl Input {
             Kind::Result(future) => completed(future.try_outcome().as_deref()).unwrap_or(Value::Option(None)),
             Kind::Outcome(future) => outcome_value(future),
             Kind::Some(payload) => Value::Option(Some(Box::new(payload.resolve()))),
+            Kind::Variant(case, payload) => Value::Variant(case.clone(), Some(Box::new(payload.resolve()))),
+            Kind::Ok(payload) => Value::Result(Ok(Some(Box::new(payload.resolve())))),
+            Kind::Err(payload) => Value::Result(Err(Some(Box::new(payload.resolve())))),
             Kind::List(items) => Value::List(items.iter().map(Self::resolve).collect()),
             Kind::Tuple(items) => Value::Tuple(items.iter().map(Self::resolve).collect()),
             Kind::Record(fields) => {
@@ -153,7 +167,9 @@ impl Input {
             Kind::Value(_) => {}
             Kind::Result(future) => visit(Upstream { future, must_complete: true }),
             Kind::Outcome(future) => visit(Upstream { future, must_complete: false }),
-            Kind::Some(payload) => payload.each_upstream(visit),
+            Kind::Some(payload) | Kind::Variant(_, payload) | Kind::Ok(payload) | Kind::Err(payload) => {
+                payload.each_upstream(visit);
+            }
             Kind::List(items) | Kind::Tuple(items) => items.iter().for_each(|item| item.each_upstream(visit)),
             Kind::Record(fields) => fields.iter().for_each(|(_, input)| input.each_upstream(visit)),
         }
@@ -212,6 +228,18 @@ fn check_nested(nested: Kind, ty: &Type) -> Result<Kind, ValueError> {
         (Kind::Tuple(items), Type::Tuple(types)) => {
             check_all(items, |index| types.get(index)).map(Kind::Tuple)
         }
+        (Kind::Variant(case, payload), Type::Variant(cases)) => {
+            let declared = cases.iter().find(|declared| declared.name == case);
+            let carries = declared.and_then(|declared| declared.ty.as_ref());
+            let payload = check_payload(payload, carries, || Step::Case(case.clone()))?;
+            Ok(Kind::Variant(case, payload))
+        }
+        (Kind::Ok(payload), Type::Result { ok, .. }) => {
+            check_payload(payload, ok.as_deref(), || Step::Ok).map(Kind::Ok)
+        }
+        (Kind::Err(payload), Type::Result { err, .. }) => {
+            check_payload(payload, err.as_deref(), || Step::Err).map(Kind::Err)
+        }
         (Kind::Record(fields), Type::Record(declared)) => {
             let fields = fields.into_iter().map(|(name, input)| {
                 let field = declared.iter().find(|field| field.name == name);
@@ -223,6 +251,19 @@ fn check_nested(nested: Kind, ty: &Type) -> Result<Kind, ValueError> {
             fields.collect::<Result<_, _>>().map(Kind::Record)
         }
         (nested, ty) => Err(ValueError::mismatch(ty, nested.name())),
+    }
+}
+
+/// Checks what a case carries. One that there is not, or that carries nothing, is refused when the whole is conformed,
+/// with the names there are.
+fn check_payload(
+    payload: Box<Input>,
+    ty: Option<&Type>,
+    step: impl FnOnce() -> Step,
+) -> Result<Box<Input>, ValueError> {
+    match ty {
+        Some(ty) => payload.check(ty).map(Box::new).map_err(|error| error.within(step())),
+        None => Ok(payload),
     }
 }
 
@@ -251,6 +292,8 @@ impl Kind {
             Self::Result(_) => "result of a run",
             Self::Outcome(_) => "outcome of a run",
             Self::Some(_) => "option",
+            Self::Variant(..) => "variant",
+            Self::Ok(_) | Self::Err(_) => "result",
             Self::List(_) => "list",
             Self::Tuple(_) => "tuple",
             Self::Record(_) => "record",

@@ -45,6 +45,45 @@ fn f12_futures_are_resolved_anywhere_inside_of_a_value() {
 }
 
 #[test]
+fn f12_futures_may_be_in_variants_results_and_options_too() {
+    let host = host(1);
+    let number = task(&host, SHAPES, "echo-u32").submit(args![7]).unwrap();
+    let text = task(&host, SHAPES, "echo-string").submit(args!["why"]).unwrap();
+    let check = |name: &str, input: Input, expected: &str| {
+        let run = task(&host, SHAPES, name).submit(args![input]).unwrap();
+        assert_eq!(block_on(run.outcome()).to_string(), expected, "{name}");
+    };
+    check("echo-option", Input::some(&number), "some(7)");
+    check("echo-option", Input::from(&number), "some(7)");
+    check("echo-variant", Input::variant("circle", &number), "circle(7)");
+    check("echo-variant", Input::variant("group", Input::list([&text, &text])), r#"group(["why", "why"])"#);
+    check("echo-variant", Input::case("nothing"), "nothing");
+    check("echo-enum", Input::case("hearts"), "hearts");
+    check("echo-result", Input::ok(&number), "7");
+    check("echo-result", Input::err(&text), r#"returned the error "why""#);
+    check(
+        "echo-tuple",
+        Input::tuple([Input::from(&number), Input::from(&text), Input::value(true)]),
+        r#"(7, "why", true)"#,
+    );
+    let refused = |name: &str, input: Input, expected: &str| {
+        let error = task(&host, SHAPES, name).submit(args![input]).unwrap_err();
+        assert_eq!(error.to_string(), expected, "{name}");
+    };
+    refused(
+        "echo-variant",
+        Input::variant("circle", &text),
+        r#"argument "value": case "circle": expected f64, found string"#,
+    );
+    refused("echo-result", Input::err(&number), r#"argument "value": err: expected string, found u32"#);
+    refused(
+        "echo-list",
+        Input::variant("circle", &text),
+        r#"argument "value": expected list<string>, found variant"#,
+    );
+}
+
+#[test]
 fn f12_a_result_of_the_wrong_type_is_refused_before_anything_runs() {
     let host = host(1);
     let text = task(&host, BATCH, "cool-task").submit(args![]).unwrap();

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use hostel::{
-    Event, Failure, FailureKind, Host, Outcome, RetryDelay, RetryOn, Shutdown, State, TaskFuture, args, each,
-    outcomes,
+    Event, Failure, FailureKind, Host, Input, Outcome, RetryDelay, RetryOn, Shutdown, State, TaskFuture,
+    args, each, outcomes,
 };
 use hostel_guests::{BATCH, ELEVATOR, FLAKY, SPIN_FOREVER, wat};
 
@@ -46,7 +46,7 @@ fn a_run_that_fails_in_any_way_completes_when_it_is_tried_often_enough() {
         ("exit", FailureKind::Exit),
         ("spin", FailureKind::Timeout),
     ] {
-        let run = flaky.submit(args![3, hostel::Value::Enum(how.into())]).unwrap();
+        let run = flaky.submit(args![3, Input::case(how)]).unwrap();
         assert_eq!(block_on(run.result::<u32>()).unwrap(), 3, "{how}");
         let causes = run.attempts().into_iter().map(|attempt| match &*attempt.outcome.unwrap() {
             Outcome::Failed(failure) => Some(failure.kind()),
