@@ -1,6 +1,6 @@
 //! Runs, their errors and their attempts as JSON, for programs to read.
 
-use hostel::{Attempt, Event, Failure, Outcome, Signature, TaskFuture};
+use hostel::{Attempt, Event, Failure, FailureKind, Outcome, Signature, State, TaskFuture};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -37,7 +37,7 @@ struct AttemptObject {
     number: u32,
     began_at: String,
     duration_ms: Option<f64>,
-    outcome: Option<&'static str>,
+    state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorText>,
 }
@@ -107,7 +107,7 @@ impl AttemptObject {
             began_at: began_at.unwrap_or(Timestamp::UNIX_EPOCH).to_string(),
             // In thousandths: what is finer says nothing.
             duration_ms: attempt.duration().map(|took| (took.as_secs_f64() * 1e6).round() / 1e3),
-            outcome: outcome.map(outcome_name),
+            state: outcome.map_or(State::Running, state).name(),
             error: outcome.and_then(|outcome| ErrorText::of(outcome, signature)),
         }
     }
@@ -116,8 +116,9 @@ impl AttemptObject {
 impl ErrorText {
     /// `None` for a run that completed.
     pub(crate) fn of(outcome: &Outcome, signature: &Signature) -> Option<Self> {
+        let kind = error_kind(outcome)?;
         let message = report::cause(outcome)?;
-        let mut error = Self { kind: outcome_name(outcome), message, value: None, stderr: Vec::new() };
+        let mut error = Self { kind, message, value: None, stderr: Vec::new() };
         if let Outcome::Failed(failure) = outcome {
             error.stderr = failure.stderr_tail().to_vec();
             if let Failure::Error(value) = failure {
@@ -146,12 +147,26 @@ pub(crate) fn to_json(line: &impl Serialize) -> String {
     serde_json::to_string(line).unwrap_or_default()
 }
 
-/// The word for how something ended; for a failure, its kind.
-const fn outcome_name(outcome: &Outcome) -> &'static str {
+/// The state in which a run ends with this outcome.
+const fn state(outcome: &Outcome) -> State {
     match outcome {
-        Outcome::Completed(_) => "completed",
-        Outcome::Failed(failure) => failure.kind().name(),
-        Outcome::Crashed { .. } => "crashed",
-        Outcome::Cancelled => "cancelled",
+        Outcome::Completed(_) => State::Completed,
+        Outcome::Failed(failure) => match failure.kind() {
+            FailureKind::Timeout => State::TimedOut,
+            FailureKind::Upstream => State::UpstreamFailed,
+            FailureKind::Error | FailureKind::Trap | FailureKind::Exit | FailureKind::Limit => State::Failed,
+        },
+        Outcome::Crashed { .. } => State::Crashed,
+        Outcome::Cancelled => State::Cancelled,
+    }
+}
+
+/// The word for why something did not complete; for a failure, its kind.
+const fn error_kind(outcome: &Outcome) -> Option<&'static str> {
+    match outcome {
+        Outcome::Completed(_) => None,
+        Outcome::Failed(failure) => Some(failure.kind().name()),
+        Outcome::Crashed { .. } => Some("crash"),
+        Outcome::Cancelled => Some("cancelled"),
     }
 }

@@ -38,7 +38,7 @@ What comes out:
     {\"index\":1,\"run\":\"0198…\",\"state\":\"Failed\",\"error\":{\"kind\":\"trap\",\"message\":…},…}
   If there was more than one attempt, each is in \"attempts\"; with --name there is a \"name\".
   A kind is error (the guest's own, which is its \"value\"), trap, exit, limit, timeout,
-  crashed or cancelled. Where the guest wrote to stderr, its last lines are in \"stderr\".
+  crash or cancelled. Where the guest wrote to stderr, its last lines are in \"stderr\".
 
 Examples:
   hostel map math.wasm#add-one --over x=0..1000
