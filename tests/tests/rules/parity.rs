@@ -10,8 +10,11 @@ use crate::tree::{Source, keep, read, sources};
 const DIFFERENCES: &str = "docs/differences.md";
 
 /// The sections of the table by their letters, and how many rows each has: tasks and calls, states and outcomes,
-/// futures, retries and limits, transactions. Rows of the cache are counted when all of it is there.
-const SECTIONS: [(char, u8); 5] = [('t', 10), ('s', 11), ('f', 29), ('r', 12), ('x', 10)];
+/// futures, retries and limits, transactions, programs. Rows of the cache are counted when all of it is there.
+const SECTIONS: [(char, u8); 6] = [('t', 10), ('s', 11), ('f', 29), ('r', 12), ('x', 10), ('e', 16)];
+
+/// Programs that need what is not there yet: background workers, and results in a bucket.
+const LATER: [&str; 2] = ["e11", "e14"];
 
 fn rows() -> Vec<String> {
     let rows = |(letter, last): &(char, u8)| {
@@ -21,10 +24,18 @@ fn rows() -> Vec<String> {
     SECTIONS.iter().flat_map(rows).collect()
 }
 
+/// What makes a function a test.
+const ATTRIBUTES: [&[&str]; 2] = [&["#", "[", "test", "]"], &["#", "[", "tokio", "::", "test"]];
+
 /// The ids in the names of tests.
 fn tested(source: &Source) -> BTreeSet<String> {
-    let functions = source.test_code.windows(2).filter(|pair| tokens::is(pair, &["fn"]));
-    let names = functions.filter_map(|pair| pair.last()).map(|name| name.text.as_str());
+    let code = &source.test_code;
+    let attributes =
+        (0..code.len()).filter(|&at| ATTRIBUTES.iter().any(|known| tokens::is(&code[at..], known)));
+    let names = attributes.filter_map(|at| {
+        let mut tokens = code[at..].iter().skip_while(|token| token.text != "fn");
+        tokens.nth(1).map(|name| name.text.as_str())
+    });
     names.flat_map(|name| name.split('_')).map(str::to_owned).collect()
 }
 
@@ -37,7 +48,7 @@ fn explained(text: &str) -> BTreeSet<String> {
 fn missing(sources: &[Source], differences: &str) -> Vec<String> {
     let mut known = explained(differences);
     known.extend(sources.iter().flat_map(tested));
-    rows().into_iter().filter(|row| !known.contains(row)).collect()
+    rows().into_iter().filter(|row| !known.contains(row) && !LATER.contains(&row.as_str())).collect()
 }
 
 #[test]
@@ -69,7 +80,11 @@ fn gaps_are_noticed() {
         tested(&source("#[test] fn f03_cancel_running_s09_too() {}"))
             .is_superset(&BTreeSet::from(["f03".to_owned(), "s09".to_owned()]))
     );
-    assert!(!tested(&source("// fn f03_a\nfn cancel(f03: u8) {}")).contains("f03"));
+    let asynchronous = "#[tokio::test(flavor = \"current_thread\")] #[should_panic] async fn f04_wait() {}";
+    assert!(tested(&source(asynchronous)).contains("f04"));
+    for text in ["// #[test] fn f03_a", "#[test] fn cancel(f03: u8) {}", "fn f03_helps() {}"] {
+        assert!(!tested(&source(text)).contains("f03"), "{text}");
+    }
     assert_eq!(explained("| id | x |\n| T01 | F02 is |\nR01\n"), BTreeSet::from(["id".into(), "t01".into()]));
     assert!(missing(&[], "| T01 | x |").contains(&"t02".to_owned()));
     assert!(!missing(&[], "| T01 | x |").contains(&"t01".to_owned()));
