@@ -1,4 +1,4 @@
-//! Runs that depend on each other: by taking a result, or just by waiting.
+//! Runs that depend on each other: by just waiting, or by taking a result.
 #![allow(clippy::print_stdout, reason = "an example shows what it prints")]
 
 use std::error::Error;
@@ -12,11 +12,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let calculator = host.load(CALCULATOR).await?;
     let add = calculator.task("add")?.log_prints(|line| println!("{}", line.text));
 
+    // One that waits for others begins when they have completed.
     let a = add.submit(args![1, 1])?;
-    let b = add.submit(args![&a, 10])?; // the value of a, once it is there
-    let c = add.submit(args![100, 100].wait_for([&a, &b]))?;
-    let d = add.submit(args![&c, 1000])?;
+    let b = add.submit(args![2, 2])?;
+    let c = add.submit(args![3, 3].wait_for([&a, &b]))?;
+    let d = add.submit(args![4, 4].wait_for([&c]))?;
     println!("d = {}", d.result::<i64>().await?);
+
+    // A future stands for its value, once it is there.
+    let e = add.submit(args![&d, 10])?;
+    let f = add.submit(args![&e, &a])?;
+    println!("f = {}", f.result::<i64>().await?);
 
     // What depends on a run that fails never starts.
     let process_data = host.load(BATCH).await?.task("process-data")?;
