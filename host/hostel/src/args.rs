@@ -1,8 +1,12 @@
 //! What a task is called with: values, and for a map, what to take values from.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
 
+use futures_core::Stream;
+use futures_util::StreamExt;
 use hostel_core::{Arguments, Value};
 
 use crate::error::SubmitError;
@@ -46,7 +50,15 @@ enum Kind {
 
 /// Values to be mapped over, one after the other.
 pub struct Each {
-    inputs: Box<dyn Iterator<Item = Input> + Send>,
+    source: Source,
+    /// One that was taken from the source, and waits for those of other arguments; `Some(None)` is the end.
+    next: Option<Option<Input>>,
+}
+
+/// Where the values come from.
+enum Source {
+    Iterator(Box<dyn Iterator<Item = Input> + Send>),
+    Stream(Pin<Box<dyn Stream<Item = Input> + Send>>),
 }
 
 /// Marks an argument to be mapped: the task runs once for each element.
@@ -64,7 +76,23 @@ where
     I: IntoIterator<Item: IntoInput + 'static>,
     I::IntoIter: Send + 'static,
 {
-    Each { inputs: Box::new(values.into_iter().map(IntoInput::into_input)) }
+    Each { source: Source::Iterator(Box::new(values.into_iter().map(IntoInput::into_input))), next: None }
+}
+
+/// Marks an argument to be mapped over a stream: [`Task::map_stream`](crate::Task::map_stream) runs the task for each
+/// element when it comes, and takes no more of them than runs may be in flight.
+///
+/// ```
+/// use futures_util::stream;
+/// use hostel::{args, each_of_stream};
+///
+/// let _ = args![each_of_stream(stream::iter(["a", "b"])), "the same for all"];
+/// ```
+pub fn each_of_stream<S>(values: S) -> Each
+where
+    S: Stream<Item: IntoInput> + Send + 'static,
+{
+    Each { source: Source::Stream(Box::pin(values.map(IntoInput::into_input))), next: None }
 }
 
 /// What can be an argument: anything that can be an input ([`IntoInput`]), or [`each`].
@@ -176,6 +204,23 @@ impl Args {
         Ok(Call { arguments, extra: self.extra.shared() })
     }
 
+    /// The arguments of the runs of a map, all of which are there.
+    pub(crate) fn all_rows(self) -> Result<impl Iterator<Item = Result<Call, SubmitError>>, SubmitError> {
+        let is_stream = |(_, Arg(kind)): &(Option<String>, Arg)| match kind {
+            Kind::Each(each) => matches!(each.source, Source::Stream(_)),
+            Kind::Input(_) => false,
+        };
+        if let Some(index) = self.items.iter().position(is_stream) {
+            return Err(SubmitError::Stream { position: index + 1 });
+        }
+        let mut rows = self.rows()?;
+        Ok(std::iter::from_fn(move || match rows.poll_next(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(next) => next,
+            // Iterators have nothing to wait for.
+            Poll::Pending => None,
+        }))
+    }
+
     /// The arguments of the runs of a map, one after the other.
     ///
     /// Where the lengths are known, different ones are an error at once; else one that ends before the others is an
@@ -227,8 +272,24 @@ impl From<Vec<Value>> for Args {
 
 impl Each {
     fn known_length(&self) -> Option<usize> {
-        let (least, most) = self.inputs.size_hint();
+        let (least, most) = match &self.source {
+            Source::Iterator(inputs) => inputs.size_hint(),
+            Source::Stream(inputs) => inputs.size_hint(),
+        };
         most.filter(|&most| most == least)
+    }
+}
+
+impl Each {
+    /// Takes the next one from the source, unless one waits already.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.next.is_none() {
+            self.next = Some(match &mut self.source {
+                Source::Iterator(inputs) => inputs.next(),
+                Source::Stream(inputs) => ready!(inputs.as_mut().poll_next(context)),
+            });
+        }
+        Poll::Ready(())
     }
 }
 
@@ -248,13 +309,31 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// The next input of each mapped argument; `None` for those that have ended.
-    fn next_inputs(&mut self) -> Vec<Option<Input>> {
-        let each = self.args.items.iter_mut().filter_map(|(_, Arg(kind))| match kind {
+    /// The next row; `None` after the last.
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Call, SubmitError>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        // All are asked, so that whichever comes last wakes who waits.
+        if self.each_mut().map(|each| each.poll(context)).filter(Poll::is_pending).count() > 0 {
+            return Poll::Pending;
+        }
+        let inputs: Vec<Option<Input>> = self.each_mut().map(|each| each.next.take().flatten()).collect();
+        if inputs.iter().all(Option::is_some) {
+            self.row += 1;
+            return Poll::Ready(Some(Ok(self.call(inputs.into_iter().flatten().collect()))));
+        }
+        self.ended = true;
+        let lengths = inputs.iter().map(|input| self.row + usize::from(input.is_some())).collect();
+        let differ = inputs.iter().any(Option::is_some) && !self.args.zip_shortest;
+        Poll::Ready(differ.then_some(Err(SubmitError::LengthsDiffer { lengths })))
+    }
+
+    fn each_mut(&mut self) -> impl Iterator<Item = &mut Each> {
+        self.args.items.iter_mut().filter_map(|(_, Arg(kind))| match kind {
             Kind::Each(each) => Some(each),
             Kind::Input(_) => None,
-        });
-        each.map(|each| each.inputs.next()).collect()
+        })
     }
 
     fn call(&self, mapped: Vec<Input>) -> Call {
@@ -269,25 +348,6 @@ impl Rows {
                 input.into_iter().fold(arguments, |arguments, input| add(arguments, name.clone(), input));
         }
         Call { arguments, extra: self.extra.clone() }
-    }
-}
-
-impl Iterator for Rows {
-    type Item = Result<Call, SubmitError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let inputs = self.next_inputs();
-        if inputs.iter().all(Option::is_some) {
-            self.row += 1;
-            return Some(Ok(self.call(inputs.into_iter().flatten().collect())));
-        }
-        self.ended = true;
-        let lengths = inputs.iter().map(|input| self.row + usize::from(input.is_some())).collect();
-        let differ = inputs.iter().any(Option::is_some) && !self.args.zip_shortest;
-        differ.then_some(Err(SubmitError::LengthsDiffer { lengths }))
     }
 }
 
@@ -325,29 +385,29 @@ mod tests {
             error.to_string(),
             "argument 2 is marked `each`: use `map` to run the task for each element"
         );
-        let error = args![1, 2].rows().unwrap_err();
+        let error = args![1, 2].all_rows().err().unwrap();
         assert!(matches!(error, SubmitError::NothingMapped));
     }
 
     #[test]
     fn rows_go_in_lockstep() {
         let rows: Vec<_> =
-            args![each(0..3), 7, y = each(["a", "b", "c"])].rows().unwrap().map(Result::unwrap).collect();
+            args![each(0..3), 7, y = each(["a", "b", "c"])].all_rows().unwrap().map(Result::unwrap).collect();
         assert_eq!(rows.len(), 3);
         let Arguments { positional, named } = rows.into_iter().last().unwrap().arguments;
         assert_eq!(values(positional), [Value::S32(2), Value::S32(7)]);
         let (name, input) = named.into_iter().next().unwrap();
         assert_eq!((&*name, input.resolve()), ("y", Value::String("c".into())));
-        assert_eq!(args![each(0..0)].rows().unwrap().count(), 0);
+        assert_eq!(args![each(0..0)].all_rows().unwrap().count(), 0);
     }
 
     #[test]
     fn lengths_that_differ_are_an_error() {
-        let error = args![each(0..3), each(0..5)].rows().unwrap_err();
+        let error = args![each(0..3), each(0..5)].all_rows().err().unwrap();
         assert_eq!(error.to_string(), "the mapped arguments have different lengths: 3, 5");
         // Lengths that nobody knows before are noticed when one ends.
         let unknown = |n: i32| each((0..n).filter(|_| true));
-        let mut rows = args![unknown(2), unknown(3)].rows().unwrap();
+        let mut rows = args![unknown(2), unknown(3)].all_rows().unwrap();
         assert!(rows.next().unwrap().is_ok() && rows.next().unwrap().is_ok());
         let error = rows.next().unwrap().unwrap_err();
         assert_eq!(error.to_string(), "the mapped arguments have different lengths: 2, 3");
@@ -356,9 +416,9 @@ mod tests {
 
     #[test]
     fn f10_a_map_may_stop_at_the_shortest() {
-        let rows = args![each(0..3), each(0..5)].zip_shortest().rows().unwrap();
+        let rows = args![each(0..3), each(0..5)].zip_shortest().all_rows().unwrap();
         assert_eq!(rows.map(Result::unwrap).count(), 3);
-        let rows = args![each(0..), each((0..2).filter(|_| true))].zip_shortest().rows().unwrap();
+        let rows = args![each(0..), each((0..2).filter(|_| true))].zip_shortest().all_rows().unwrap();
         assert_eq!(rows.map(Result::unwrap).count(), 2);
     }
 }

@@ -34,6 +34,12 @@ pub enum SubmitError {
         /// The argument's place, counted from 1.
         position: usize,
     },
+    /// An argument of a map is a stream, whose elements are not all there.
+    #[error("argument {position} is a stream: use `map_stream`, which takes its elements as they come")]
+    Stream {
+        /// The argument's place, counted from 1.
+        position: usize,
+    },
     /// No argument of a map is marked `each`.
     #[error("no argument is marked `each`: mark what is to be mapped, or use `submit` for one run")]
     NothingMapped,
@@ -62,6 +68,7 @@ impl SubmitError {
             | Self::Option(_)
             | Self::InputTooLarge { .. }
             | Self::Each { .. }
+            | Self::Stream { .. }
             | Self::NothingMapped
             | Self::LengthsDiffer { .. } => ErrorKind::Invalid,
             Self::Transaction(error) => error.kind(),

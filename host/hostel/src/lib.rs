@@ -124,7 +124,7 @@ mod error;
 mod cache;
 mod runner;
 
-pub use args::{Arg, Args, Each, IntoArg, each};
+pub use args::{Arg, Args, Each, IntoArg, each, each_of_stream};
 pub use attempt::Attempt;
 pub use builder::*;
 pub use component::*;

@@ -92,15 +92,17 @@ impl MapStream {
     /// Submits until the window or the queue is full, or nothing is left.
     fn submit(&mut self, context: &mut Context<'_>) {
         while !self.exhausted && self.flight.len() < self.window && self.has_room(context) {
-            let held = self.held.take().map(Ok);
-            let offer = held.or_else(|| {
-                let row = self.rows.next()?;
-                Some(row.and_then(|row| self.task.bind(row)).map(|bound| self.task.offer(bound)))
-            });
-            match offer {
-                Some(Ok(offer)) => self.submit_one(offer),
-                Some(Err(error)) => self.end(Some(error)),
-                None => self.end(None),
+            if let Some(offer) = self.held.take() {
+                self.submit_one(offer);
+                continue;
+            }
+            match self.rows.poll_next(context) {
+                Poll::Ready(Some(row)) => match row.and_then(|row| self.task.bind(row)) {
+                    Ok(bound) => self.submit_one(self.task.offer(bound)),
+                    Err(error) => self.end(Some(error)),
+                },
+                Poll::Ready(None) => self.end(None),
+                Poll::Pending => return,
             }
         }
     }
@@ -168,7 +170,8 @@ impl Stream for MapStream {
         match self.flight.poll_next(context) {
             Poll::Ready(Some(future)) => Poll::Ready(Some(Ok(future))),
             Poll::Ready(None) if self.exhausted => Poll::Ready(self.error.take().map(Err)),
-            // The queue is full of other people's runs: `submit` has left word to be woken.
+            // The queue is full of other people's runs, or the next element is still to come: `submit` has left word to be
+            // woken.
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }

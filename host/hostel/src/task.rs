@@ -334,13 +334,13 @@ impl Task {
     /// As [`Task::submit`], and for lengths that differ or nothing marked. Nothing runs then, unless the host shuts down
     /// in the middle: the runs before that go on as the shutdown says.
     pub fn map(&self, args: Args) -> Result<Vec<TaskFuture>, SubmitError> {
-        let rows = args.rows()?.map(|row| self.bind(row?)).collect::<Result<Vec<_>, _>>()?;
+        let rows = args.all_rows()?.map(|row| self.bind(row?)).collect::<Result<Vec<_>, _>>()?;
         let runner = &self.0.shared.runner;
         rows.into_iter().map(|bound| self.accept(&mut self.offer(bound), |job| runner.accept(job))).collect()
     }
 
     /// Like [`Task::map`], but submits as results are taken: at most [`MapStream::WINDOW`] runs are in flight, whatever
-    /// the length, so that memory stays flat.
+    /// the length, so that memory stays flat. Takes streams too: [`each_of_stream`](crate::each_of_stream).
     ///
     /// # Errors
     ///

@@ -3,9 +3,12 @@
 use std::ops::Range;
 
 use futures_executor::block_on;
-use futures_util::StreamExt;
-use hostel::{Host, Outcome, State, SubmitError, TaskFuture, Value, args, as_completed, each, results};
+use futures_util::{FutureExt, StreamExt, stream};
+use hostel::{
+    Host, Outcome, State, SubmitError, TaskFuture, Value, args, as_completed, each, each_of_stream, results,
+};
 use hostel_guests::{ARITH, BATCH, ELEVATOR, MODELS, SPIN_FOREVER, SUM_PLUS, wat};
+use tokio::sync::mpsc;
 
 use crate::{build, host, task};
 
@@ -154,7 +157,7 @@ fn a_cancelled_stream_gives_what_it_had_in_flight() {
     let host = host(1);
     let spin = task(&host, SPIN_FOREVER, "spin-after");
     let mut stream = spin.map_stream(args![each(0..1000)]).unwrap().window(5);
-    assert!(futures_util::FutureExt::now_or_never(stream.next()).is_none(), "all five are in flight");
+    assert!(stream.next().now_or_never().is_none(), "all five are in flight");
     stream.cancel();
     let runs: Vec<_> = block_on(stream.collect());
     assert_eq!(runs.len(), 5);
@@ -169,4 +172,26 @@ fn every_run_of_a_map_has_its_own_history() {
     let futures = task(&host, ARITH, "add").map(args![numbers(0..50), 1]).unwrap();
     futures.iter().for_each(|future| _ = block_on(future.outcome()));
     assert!(futures.iter().all(|future| future.state() == State::Completed && future.history().len() == 3));
+}
+
+#[test]
+fn a_map_takes_elements_of_a_stream_as_they_come() {
+    let host = host(1);
+    let add = task(&host, ARITH, "add");
+    let (send, receive) = mpsc::unbounded_channel();
+    let numbers = stream::unfold(receive, async |mut receive| receive.recv().await.map(|n| (n, receive)));
+    let mut sums = add.map_stream(args![each_of_stream(numbers), each(0..)].zip_shortest()).unwrap();
+    for n in 0..3i64 {
+        assert!(sums.next().now_or_never().is_none(), "nothing has come, so nothing is there");
+        send.send(n).unwrap();
+        let sum = block_on(sums.next()).unwrap().unwrap();
+        assert_eq!(block_on(sum.result::<i64>()).unwrap(), n * 2);
+    }
+    drop(send);
+    assert!(block_on(sums.next()).is_none());
+    let error = add.map(args![each_of_stream(stream::iter([1])), 2]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "argument 1 is a stream: use `map_stream`, which takes its elements as they come"
+    );
 }
