@@ -4,8 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::try_join_all;
 use hostel::{CachePolicy, Grants, Host, LogStream, State, TaskFuture, args, as_completed, each};
-use hostel_guests::{CACHING, CALCULATOR, PAGES};
+use hostel_guests::{ASYNCY, CACHING, CALCULATOR, PAGES};
 use tempfile::TempDir;
 
 use crate::server::Server;
@@ -18,6 +19,19 @@ fn inputs() -> CachePolicy {
 fn printed(run: &TaskFuture) -> Vec<String> {
     let stdout = run.log().into_iter().filter(|line| line.stream == LogStream::Stdout);
     stdout.map(|line| line.text).collect()
+}
+
+#[tokio::test]
+async fn e03_elevators_that_are_async_functions_are_gathered() {
+    let host = Host::builder().max_workers(1).build().unwrap();
+    let stop_at_floor = load(&host, ASYNCY).await.task("stop-at-floor").unwrap();
+    let runs = stop_at_floor.map(args![each((1..=10).rev()), 10]).unwrap();
+    let floors = try_join_all(runs.iter().map(TaskFuture::result::<u32>)).await.unwrap();
+    assert_eq!(floors, [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
+    for (run, floor) in runs.iter().zip(floors) {
+        let lines = [format!("elevator moving to floor {floor}"), format!("elevator stops on floor {floor}")];
+        assert_eq!(printed(run), lines);
+    }
 }
 
 #[tokio::test]

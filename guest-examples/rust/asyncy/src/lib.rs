@@ -17,6 +17,8 @@ wit_bindgen::generate!({
             /// Waits `ms` milliseconds twice at the same time, giving way all the while, and returns how
             /// many milliseconds passed: about `ms`, not twice that.
             export par: async func(ms: u32) -> u32;
+            /// What the elevator does, giving way while it moves.
+            export stop-at-floor: async func(floor: u32, ms-per-floor: u32) -> u32;
         }
     "
 });
@@ -37,6 +39,13 @@ impl Guest for Asyncy {
         let wait = Duration::from_millis(ms.into());
         both(pause(wait), pause(wait)).await;
         u32::try_from(start.elapsed().as_millis()).unwrap_or(u32::MAX)
+    }
+
+    async fn stop_at_floor(floor: u32, ms_per_floor: u32) -> u32 {
+        println!("elevator moving to floor {floor}");
+        pause(Duration::from_millis(ms_per_floor.into()).saturating_mul(floor)).await;
+        println!("elevator stops on floor {floor}");
+        floor
     }
 }
 

@@ -29,7 +29,12 @@ fn exports_are_listed_with_their_signatures() {
     );
     assert_eq!(
         exports(hostel_guests::ASYNCY),
-        ["async double(x: s64) -> s64", "async par(ms: u32) -> u32"].map(|line| {
+        [
+            "async double(x: s64) -> s64",
+            "async par(ms: u32) -> u32",
+            "async stop-at-floor(floor: u32, ms-per-floor: u32) -> u32",
+        ]
+        .map(|line| {
             // The keyword stands before the parameters, as in WIT.
             let (name, rest) = line.trim_start_matches("async ").split_once('(').unwrap();
             format!("{name}async ({rest}")
