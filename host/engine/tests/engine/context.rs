@@ -41,10 +41,10 @@ async fn a_guest_can_ask_for_its_run_attempt_and_task() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_run_without_a_name_has_its_tasks_name() {
+async fn a_run_without_a_name_is_named_by_its_task_and_the_end_of_its_id() {
     let about = function(REPORTER, "about-me");
     let ran = run_as(&about, &[], usual()).await;
-    assert_eq!(ran.value(), "{task-name: \"about-me\", run-name: \"about-me\"}");
+    assert_eq!(ran.value(), "{task-name: \"about-me\", run-name: \"about-me-000\"}");
     let ran = run_as(&about, &[], usual().name("nightly".into())).await;
     assert_eq!(ran.value(), "{task-name: \"about-me\", run-name: \"nightly\"}");
 }
