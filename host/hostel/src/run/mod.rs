@@ -303,6 +303,10 @@ impl Run {
     /// task's hooks, which have not heard of it, do not.
     pub(crate) fn refused(&self) {
         let mut cell = self.cell();
+        if cell.history.is_empty() {
+            // Nobody has heard of it.
+            return;
+        }
         if self.apply(&mut cell, Event::CancelRequested).is_ok() {
             cell.outcome = Some(Arc::new(Outcome::Cancelled));
             let inputs = mem::replace(&mut cell.inputs, Inputs::none());
