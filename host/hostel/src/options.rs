@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostel_core::{
-    CachePolicy, ErrorKind, Failure, Grants, Limits, LimitsError, NameTemplate, RetryError, RetryPolicy,
+    CachePolicy, ErrorKind, Failure, Grants, Limits, LimitsError, NameTemplate, PolicyError, RetryError,
+    RetryPolicy, Signature,
 };
 use hostel_engine::Echo;
 
@@ -58,6 +59,9 @@ pub enum OptionError {
         /// The most it can be.
         most: Duration,
     },
+    /// The cache policy.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// The age at which results expire.
     #[error("the cache expiration cannot be zero: expected more, or no cache policy to cache nothing")]
     CacheExpiration,
@@ -82,8 +86,9 @@ impl OptionError {
 const MAX_TAG_BYTES: usize = 100;
 
 impl Options {
-    /// The first option that is out of range.
-    pub(crate) fn check(&self) -> Result<(), OptionError> {
+    /// The first option that is out of range, or does not fit the task.
+    pub(crate) fn check(&self, signature: &Signature) -> Result<(), OptionError> {
+        self.cache.check(signature)?;
         self.limits.validate()?;
         self.retry.validate()?;
         self.tags.iter().try_for_each(|tag| check_tag(tag))?;

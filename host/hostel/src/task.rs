@@ -118,7 +118,8 @@ impl Task {
         self.with(|options| options.retry = policy)
     }
 
-    /// Which facts two runs must share for one's result to stand for the other's. Default none: nothing is cached.
+    /// Which facts two runs must share for one's result to stand for the other's, as in `CachePolicy::INPUTS - "debug"`.
+    /// Default none: nothing is cached.
     #[must_use]
     pub fn cache(self, policy: CachePolicy) -> Self {
         self.with(|options| options.cache = policy)
@@ -433,15 +434,18 @@ impl Task {
     }
 
     pub(crate) fn cache_key(&self, inputs: &[Value]) -> Option<CacheKey> {
-        let policy = self.0.options.cache;
+        let policy = &self.0.options.cache;
         if policy.is_none() {
             return None;
         }
         let params = self.signature().params.iter();
         // Inputs are in normal form, so they all have canonical bytes.
-        let canonical = inputs.iter().zip(params).map(|(input, param)| input.to_canonical(&param.ty));
+        let canonical = inputs.iter().zip(params).map(|(input, param)| {
+            let counts = !policy.leaves_out(&param.name);
+            counts.then(|| input.to_canonical(&param.ty)).transpose()
+        });
         let canonical = canonical.collect::<Result<Vec<_>, _>>().ok()?;
-        CacheKey::derive(policy, self.key(), canonical.iter().map(Vec::as_slice), &self.0.options.grants)
+        CacheKey::derive(policy, self.key(), canonical.iter().map(Option::as_deref), &self.0.options.grants)
     }
 
     /// The task of the guest's own hook, if its component exports it, with the same limits and grants.
@@ -473,9 +477,9 @@ impl Task {
     }
 
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
-        let options = &mut Arc::make_mut(&mut self.0).options;
+        let Inner { options, function, .. } = Arc::make_mut(&mut self.0);
         change(options);
-        options.problem = options.check().err();
+        options.problem = options.check(function.signature()).err();
         self
     }
 

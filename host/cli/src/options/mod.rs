@@ -55,7 +55,8 @@ pub(crate) struct TaskOptions {
     #[arg(long, value_name = "HOST", help_heading = "Grants")]
     http: Vec<HttpGrant>,
 
-    /// Reuse results of runs that share these facts: `inputs + task-source`, or `none` [default: none]
+    /// Reuse results of runs that share these facts: `inputs + task-source`; `inputs - input:NAME` leaves one out; `none`
+    /// [default: none]
     #[arg(long, value_name = "POLICY", help_heading = "Cache")]
     pub(crate) cache: Option<CachePolicy>,
 
@@ -109,7 +110,7 @@ impl TaskOptions {
 
     /// The task with these options.
     pub(crate) fn apply(&self, task: Task) -> Result<Task, Problem> {
-        let task = task.limits(self.limits()?).cache(self.cache.unwrap_or_default());
+        let task = task.limits(self.limits()?).cache(self.cache.clone().unwrap_or_default());
         let task = task.grants(Grants { http: self.http.clone() });
         let task = self.labels.apply(self.retries.apply(task.refresh_cache(self.refresh_cache)))?;
         let task = match self.cache_expiration {

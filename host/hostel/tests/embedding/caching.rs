@@ -155,3 +155,24 @@ fn c12_a_result_is_taken_until_it_expires() {
     let error = add.cache_expiration(Duration::ZERO).submit(args![1, 2]).unwrap_err();
     assert!(error.to_string().starts_with("the cache expiration cannot be zero"), "{error}");
 }
+
+#[test]
+fn c04_an_input_that_is_left_out_does_not_count() {
+    let host = host(1);
+    let add = task(&host, ARITH, "add").cache(CachePolicy::INPUTS - "b");
+    let run = |a: i64, b: i64| {
+        let run = add.submit(args![a, b]).unwrap();
+        (block_on(run.result::<i64>()).unwrap(), run.state())
+    };
+    assert_eq!(run(1, 2), (3, State::Completed));
+    assert_eq!(run(1, 5), (3, State::Cached), "as was asked for");
+    assert_eq!(run(2, 2), (4, State::Completed));
+    // Who leaves out another input, or none, has keys of its own.
+    for policy in [CachePolicy::INPUTS - "a", CachePolicy::INPUTS] {
+        let run = add.clone().cache(policy).submit(args![1, 2]).unwrap();
+        block_on(run.outcome());
+        assert_eq!(run.state(), State::Completed);
+    }
+    let error = add.clone().cache(CachePolicy::INPUTS - "c").submit(args![1, 2]).unwrap_err();
+    assert!(error.to_string().contains(r#"unknown argument "c""#), "{error}");
+}
