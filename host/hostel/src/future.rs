@@ -1,9 +1,11 @@
 //! A handle to one run.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use hostel_core::{FromValue, LogLine, Outcome, Progress, RunId, State, Value};
 use serde::de::DeserializeOwned;
 
@@ -256,6 +258,11 @@ impl fmt::Debug for TaskFuture {
 
 /// Awaits `what` for no longer than `timeout`, timed by the host's own runtime, so that the caller needs none.
 pub(crate) async fn timed<T>(job: &Job, timeout: Duration, what: impl Future<Output = T>) -> Option<T> {
+    let mut what = pin!(what);
+    // A host that is gone times nothing any more; but then its runs have ended, and there is nothing to wait for.
+    if let Some(done) = what.as_mut().now_or_never() {
+        return Some(done);
+    }
     let timed = {
         let _timers = job.runner().timers().enter();
         tokio::time::timeout(timeout, what)

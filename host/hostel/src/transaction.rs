@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hostel_core::{CacheKey, ErrorKind, IntoValue, RunId, Value};
 
 use crate::args::Args;
+use crate::caller::Call;
 use crate::error::SubmitError;
 use crate::future::TaskFuture;
 use crate::host::Shared;
@@ -126,6 +127,8 @@ struct State {
     members: Vec<TaskFuture>,
     /// What a keyed transaction leaves behind.
     record: String,
+    /// What keyed transactions inside of this one leave behind, when this one is committed.
+    adopted_records: Vec<(CacheKey, String)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -171,7 +174,12 @@ impl TransactionBuilder {
             key,
             parent: self.parent,
             values: TransactionValues { values: Arc::default(), around },
-            state: Mutex::new(State { stage, members: Vec::new(), record: record.unwrap_or_default() }),
+            state: Mutex::new(State {
+                stage,
+                members: Vec::new(),
+                record: record.unwrap_or_default(),
+                adopted_records: Vec::new(),
+            }),
         })))
     }
 
@@ -304,14 +312,23 @@ impl Transaction {
 impl Drop for Transaction {
     fn drop(&mut self) {
         let scope = self.0.clone();
-        let members = scope.members();
-        if members.is_empty() || scope.stage() == Stage::Committed {
-            let stage = if scope.stage() == Stage::Committed { Stage::Committed } else { Stage::RolledBack };
-            return scope.end(stage);
-        }
-        scope.state().stage = Stage::Ending;
+        let Some(members) = scope.abandon() else { return };
         // The runtime is the host's, and ends with it; so do the runs then.
-        self.0.0.shared.runner.timers().spawn(async move { scope.undo(members).await });
+        self.0.0.shared.runner.timers().spawn(async move {
+            let ending = Ending(scope);
+            ending.0.undo(members).await;
+        });
+    }
+}
+
+/// A transaction that is being undone in the background; it ends with this, whatever becomes of the undoing.
+struct Ending(Scope);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if self.0.stage() == Stage::Ending {
+            self.0.end(Stage::RolledBack);
+        }
     }
 }
 
@@ -350,6 +367,22 @@ impl Scope {
         Ok(state.members.clone())
     }
 
+    /// Nobody holds the transaction any more: the runs that are to be undone, if there are any.
+    fn abandon(&self) -> Option<Vec<TaskFuture>> {
+        let mut state = self.state();
+        if state.stage == Stage::Open {
+            state.stage = Stage::Ending;
+        }
+        let members = state.members.clone();
+        let stage = state.stage;
+        drop(state);
+        if stage == Stage::Ending && !members.is_empty() {
+            return Some(members);
+        }
+        self.end(if stage == Stage::Ending { Stage::RolledBack } else { stage });
+        None
+    }
+
     /// Makes visible what has completed, or hands it to the transaction around this one.
     async fn commit(&self, members: Vec<TaskFuture>) -> Result<HookReport, TransactionError> {
         if self.is_eager() {
@@ -362,8 +395,8 @@ impl Scope {
             self.end(Stage::Committed);
             return Ok(HookReport::default());
         }
-        if let Some(parent) = &self.0.parent {
-            let adopted = parent.adopt(&members);
+        if let Some(parent) = self.adopter() {
+            let adopted = parent.adopt(&members, self.records());
             if adopted.is_err() {
                 self.undo(members).await;
                 return adopted.map(|()| HookReport::default());
@@ -384,19 +417,35 @@ impl Scope {
 
     /// Makes results, and the record under the key, visible together.
     fn keep_record(&self, members: &[TaskFuture]) -> Result<(), TransactionError> {
-        let record = self.0.key.map(|key| (key, self.state().record.clone()));
-        let kept = self.0.shared.cache.put_together(members, record);
+        let kept = self.0.shared.cache.put_together(members, self.records());
         kept.map_err(|error| TransactionError::NotKept { cause: in_full(&error) })
     }
 
-    /// Takes the runs of a transaction inside of this one.
-    fn adopt(&self, members: &[TaskFuture]) -> Result<(), TransactionError> {
+    /// The transaction around this one, if that commits later what this one hands to it.
+    fn adopter(&self) -> Option<&Self> {
+        self.0.parent.as_ref().filter(|parent| !parent.is_eager())
+    }
+
+    /// Takes the runs of a transaction inside of this one, and what is to be recorded under keys.
+    fn adopt(
+        &self,
+        members: &[TaskFuture],
+        records: Vec<(CacheKey, String)>,
+    ) -> Result<(), TransactionError> {
         let mut state = self.state();
         if state.stage != Stage::Open {
             return Err(over(state.stage));
         }
         state.members.extend_from_slice(members);
+        state.adopted_records.extend(records);
         Ok(())
+    }
+
+    /// What is to be recorded under the key of this transaction, and under those inside of it.
+    fn records(&self) -> Vec<(CacheKey, String)> {
+        let state = self.state();
+        let own = self.0.key.map(|key| (key, state.record.clone()));
+        state.adopted_records.iter().cloned().chain(own).collect()
     }
 
     /// Cancels what has not ended, and undoes what has completed.
@@ -426,14 +475,13 @@ impl Scope {
         state.stage = stage;
         let members = std::mem::take(&mut state.members);
         drop(state);
-        let is_handed_on = stage == Stage::Committed && self.0.parent.is_some() && !self.is_eager();
+        let is_handed_on = stage == Stage::Committed && self.adopter().is_some() && !self.is_eager();
         if !is_handed_on {
-            members.iter().for_each(|member| member.job().run().release_inputs());
+            // After the hooks that are due, which tell the guest of them.
+            let release: Call =
+                Box::new(move || members.iter().for_each(|member| member.job().run().release_inputs()));
+            self.0.shared.caller.call([release]);
         }
-    }
-
-    fn members(&self) -> Vec<TaskFuture> {
-        self.state().members.clone()
     }
 
     fn stage(&self) -> Stage {

@@ -7,6 +7,7 @@ use crate::args::Args;
 use crate::caller::Call;
 use crate::future::TaskFuture;
 use crate::hooks::TransactionHook;
+use crate::task::Task;
 use crate::transaction::{HookReport, TransactionValues};
 use crate::turns;
 
@@ -57,8 +58,9 @@ pub(crate) fn call_commit_hooks(member: &TaskFuture) {
     let of_guest = member.clone();
     // Not from a worker, which could not wait for room in the queue.
     let guest: Call = Box::new(move || {
-        if let Some(Err(cause)) = guest_call(&of_guest, Hook::OnCommit) {
-            tracing::warn!("{}", failure(&of_guest, "on-commit", &cause));
+        let call = guest_call(&of_guest, Hook::OnCommit);
+        if let Some(Err(error)) = call.map(|(task, args)| task.submit(args)) {
+            tracing::warn!("{}", failure(&of_guest, "on-commit", &error.to_string()));
         }
     });
     member.task().shared().caller.call(calls.chain([guest]));
@@ -84,24 +86,26 @@ fn values(member: &TaskFuture) -> Option<TransactionValues> {
 
 /// Runs the guest's own hook, if it exports one, and waits for it.
 async fn call_guest(member: &TaskFuture, hook: Hook, name: &'static str) -> Option<HookFailure> {
-    let failed = match guest_call(member, hook)? {
+    let (task, args) = guest_call(member, hook)?;
+    // Not `submit`, which would block whoever ends the transaction while the queue is full.
+    let failed = match task.submit_async(args).await {
         Ok(run) => match &*run.outcome().await {
             Outcome::Completed(_) => return None,
             ended @ (Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled) => {
                 failure(member, name, &ended.to_string())
             }
         },
-        Err(cause) => failure(member, name, &cause),
+        Err(error) => failure(member, name, &error.to_string()),
     };
     tracing::warn!("{failed}");
     Some(failed)
 }
 
-/// Submits a run of the guest's own hook, with the limits of the run that it is told of.
-fn guest_call(member: &TaskFuture, hook: Hook) -> Option<Result<TaskFuture, String>> {
+/// The guest's own hook, with the limits of the run that it is told of, and what it is told.
+fn guest_call(member: &TaskFuture, hook: Hook) -> Option<(Task, Args)> {
     let task = member.task().hook(hook)?;
     let run = told(member)?;
-    Some(task.submit(Args::from(vec![run.into()])).map_err(|error| error.to_string()))
+    Some((task, Args::from(vec![run.into()])))
 }
 
 /// What the guest is told.

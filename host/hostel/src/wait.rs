@@ -51,7 +51,8 @@ pub async fn wait(
             }
         }
     };
-    match (timeout, futures.first()) {
+    // One that has ended may be of a host that is gone, which times nothing any more.
+    match (timeout, futures.iter().find(|future| !future.done())) {
         (Some(timeout), Some(first)) => {
             timed(first.job(), timeout, enough).await;
         }
@@ -75,11 +76,12 @@ pub fn as_completed_within(
 ) -> AsCompletedWithin {
     let ended = as_completed(futures);
     let of = ended.remaining();
-    let sleep = ended.unfinished.keys().next().map(|ById(future)| {
+    let going_on = ended.unfinished.keys().find(|ById(future)| !future.done());
+    let sleep = going_on.map(|ById(future)| {
         let _timers = future.job().runner().timers().enter();
         Box::pin(tokio::time::sleep(timeout))
     });
-    AsCompletedWithin { ended, of, sleep }
+    AsCompletedWithin { ended, of, sleep, is_over: false }
 }
 
 /// The stream of [`as_completed_within`].
@@ -90,8 +92,9 @@ pub fn as_completed_within(
 pub struct AsCompletedWithin {
     ended: AsCompleted,
     of: usize,
-    /// Until the time is over, or all runs are given.
+    /// `None` if nothing was left to wait for.
     sleep: Option<Pin<Box<Sleep>>>,
+    is_over: bool,
 }
 
 /// Some runs have not ended in time.
@@ -119,22 +122,19 @@ impl Stream for AsCompletedWithin {
     type Item = Result<TaskFuture, Unfinished>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.sleep.is_none() {
+        if self.is_over {
             return Poll::Ready(None);
         }
         match Pin::new(&mut self.ended).poll_next(context) {
             Poll::Ready(Some(future)) => return Poll::Ready(Some(Ok(future))),
-            Poll::Ready(None) => {
-                self.sleep = None;
-                return Poll::Ready(None);
-            }
+            Poll::Ready(None) => return Poll::Ready(None),
             Poll::Pending => {}
         }
         let is_over = self.sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(context).is_ready());
         if !is_over {
             return Poll::Pending;
         }
-        self.sleep = None;
+        self.is_over = true;
         Poll::Ready(Some(Err(Unfinished { unfinished: self.ended.remaining(), of: self.of })))
     }
 }

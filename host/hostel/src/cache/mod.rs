@@ -55,12 +55,12 @@ impl Cache {
         memory.chain(disk).for_each(|put| _ = report(put));
     }
 
-    /// Keeps the values of the runs that have completed, and the record of their transaction: on disk all of them or,
+    /// Keeps the values of the runs that have completed, and the records of their transactions: on disk all of them or,
     /// whatever happens, none. Then an error says that it is none.
     pub(crate) fn put_together(
         &self,
         runs: &[TaskFuture],
-        record: Option<(CacheKey, String)>,
+        records: Vec<(CacheKey, String)>,
     ) -> Result<(), CacheLayerError> {
         let of_runs = runs.iter().filter(|run| run.state() == State::Completed).filter_map(|run| {
             let key = run.job().run().key()?;
@@ -68,10 +68,10 @@ impl Cache {
             let Outcome::Completed(value) = &*outcome else { return None };
             Some((key, entry(value, run.task().completed_type(), run.id())?))
         });
-        let of_record = record.and_then(|(key, record)| {
+        let of_records = records.into_iter().filter_map(|(key, record)| {
             Some((key, entry(&Value::String(record), &Type::String, RunId::from_bytes([0; 16]))?))
         });
-        let entries: Vec<_> = of_runs.chain(of_record).collect();
+        let entries: Vec<_> = of_runs.chain(of_records).collect();
         self.disk.as_ref().map_or(Ok(()), |disk| disk.put_together(&entries))?;
         for (key, entry) in &entries {
             self.memory.iter().for_each(|layer| _ = report(layer.put(key, entry)));

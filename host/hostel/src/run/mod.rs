@@ -271,7 +271,7 @@ impl Run {
     /// [`State::Cancelling`] until its guest is gone. `false` if it had ended otherwise.
     pub(crate) fn request_cancel(&self) -> bool {
         let mut cell = self.cell();
-        if cell.state == State::Cancelled {
+        if [State::Cancelled, State::Cancelling].contains(&cell.state) {
             return true;
         }
         if cell.state.is_executing() {
@@ -324,6 +324,10 @@ impl Run {
             return false;
         }
         let state = cell.state;
+        if !state.is_terminal() {
+            // It has begun since someone saw that it had not, and is told to stop instead.
+            return true;
+        }
         cell.outcome = Some(Arc::new(outcome));
         let inputs = match self.transaction {
             Some(_) => Inputs::none(),
@@ -333,16 +337,16 @@ impl Run {
         let wakers = mem::take(&mut cell.wakers);
         let callbacks = mem::take(&mut cell.callbacks);
         let followers = mem::take(&mut cell.followers);
-        drop(cell);
-        drop(inputs);
-        for Awaited { future, callback, .. } in upstreams {
-            callback.into_iter().for_each(|callback| future.job().run().forget(callback));
-        }
-        // Before anyone who awaits the run can cause other hooks to be called.
+        // Under the lock: before anyone who sees the outcome can cause other hooks to be called.
         self.call_hooks(state);
         self.call_commit_hooks(state);
         if !callbacks.is_empty() {
             self.task.shared().caller.call(callbacks);
+        }
+        drop(cell);
+        drop(inputs);
+        for Awaited { future, callback, .. } in upstreams {
+            callback.into_iter().for_each(|callback| future.job().run().forget(callback));
         }
         wakers.into_iter().for_each(Waker::wake);
         if !followers.is_empty() {

@@ -130,8 +130,16 @@ impl Shared {
         }
     }
 
-    /// Lets those in who wait at the gates and can pass.
+    /// Lets those in who wait at the gates and can pass. For the others, what they wait for may have become a matter of
+    /// time alone.
     pub(super) fn admit(&self, state: &mut State) {
+        self.let_in(state);
+        if state.gates.have_waiting() {
+            self.clock_changed.notify_one();
+        }
+    }
+
+    fn let_in(&self, state: &mut State) {
         if !state.gates.have_waiting() {
             return;
         }
@@ -178,7 +186,8 @@ impl Shared {
             state.unpark(parked);
             self.call_worker(&mut state);
         }
-        self.admit(&mut state);
+        self.let_in(&mut state);
+        drop(self.tell(state));
     }
 }
 

@@ -172,6 +172,13 @@ impl<J> Queue<J> {
         std::iter::from_fn(|| self.pending.pop()).collect()
     }
 
+    /// Takes all that is in the queues.
+    pub(crate) fn drain(&mut self) -> Vec<J> {
+        let mut jobs = self.drain_pending();
+        jobs.extend(self.ready.drain(..).chain(self.preempted.drain(..)));
+        jobs
+    }
+
     fn may_begin(&self, now: Duration) -> bool {
         let workers_free = self.preempted.len() < self.bounds.workers;
         self.pending.length > 0 && self.live < self.bounds.live && (workers_free || now >= self.shut_until)

@@ -137,6 +137,9 @@ impl Drop for Runner {
                 tracing::error!("a worker thread had panicked");
             }
         }
+        // What is left in the queues would hold the host for ever, and it them.
+        let left = self.shared.lock().queue.drain();
+        drop(left);
         if let Some(runtime) = self.runtime.take() {
             // A plain drop would panic where the host is dropped inside another async runtime.
             runtime.shutdown_background();
@@ -177,18 +180,19 @@ impl Shared {
         let mut state = self.lock();
         state.cancels_pending = true;
         let mut jobs = state.queue.drain_pending();
+        // They count until they are cancelled, so that nobody takes the host for idle.
+        jobs.iter().for_each(|_| state.queue.park());
         for parked in state.parking.drain() {
             if let Some(ticket) = parked.ticket {
                 state.gates.withdraw(parked.job.run().tags(), ticket);
             }
-            state.queue.forget_parked();
             jobs.push(parked.job);
         }
         drop(state);
-        for job in jobs {
-            job.cancel();
-        }
-        drop(self.tell(self.lock()));
+        jobs.iter().for_each(|job| _ = job.cancel());
+        let mut state = self.lock();
+        jobs.iter().for_each(|_| state.queue.forget_parked());
+        drop(self.tell(state));
     }
 
     /// Cancels all jobs that have begun.
@@ -202,8 +206,10 @@ impl Shared {
     /// A guest was woken.
     pub(crate) fn push_ready(&self, job: Arc<Job>) {
         let mut state = self.lock();
-        state.queue.push_ready(job);
-        self.call_worker(&mut state);
+        if !state.quit {
+            state.queue.push_ready(job);
+            self.call_worker(&mut state);
+        }
     }
 
     /// A guest that had begun has ended.
@@ -224,11 +230,19 @@ impl Shared {
     /// A worker thread's life.
     fn work(&self) {
         let _timers = self.timers.enter();
+        // What it was last busy with may be the last of a run, and with it of things of the program's: it is let go of
+        // where the lock is not held.
+        let mut spent = None;
         let mut state = self.lock();
         while !state.quit {
             let now = self.now();
             state = match state.queue.pop(now) {
-                Some(next) => self.do_next(state, next, now),
+                Some(next) => self.do_next(state, next, now, &mut spent),
+                None if spent.is_some() => {
+                    drop(state);
+                    spent = None;
+                    self.lock()
+                }
                 None => self.idle(state),
             };
         }
@@ -240,11 +254,13 @@ impl Shared {
         mut state: MutexGuard<'s, State>,
         next: Next<Arc<Job>>,
         now: Duration,
+        spent: &mut Option<Arc<Job>>,
     ) -> MutexGuard<'s, State> {
         if let Next::Pending(job) = &next {
             state.live.insert(job.run().id(), Arc::clone(job));
         }
         drop(self.tell(state));
+        *spent = None;
         let polled = poll(&next);
         let (Next::Pending(job) | Next::Ready(job) | Next::Preempted(job)) = next;
         let mut state = self.lock();
@@ -253,9 +269,10 @@ impl Shared {
                 state.ended(&job);
                 self.admit(&mut state);
             }
-            Polled::GaveWay => self.preempt(&mut state, job, now),
+            Polled::GaveWay => self.preempt(&mut state, &job, now),
             Polled::Waits | Polled::Gone => {}
         }
+        *spent = Some(job);
         self.tell(state)
     }
 
@@ -268,11 +285,11 @@ impl Shared {
     }
 
     /// Queues a guest that gave way, and had been polled since `since`.
-    fn preempt(&self, state: &mut State, job: Arc<Job>, since: Duration) {
+    fn preempt(&self, state: &mut State, job: &Arc<Job>, since: Duration) {
         let now = self.now();
         let first = job.is_first_preemption();
         if job.advance(Phase::PolledAndWoken, Phase::Preempted) {
-            state.queue.push_preempted(job, now, now.saturating_sub(since), first);
+            state.queue.push_preempted(Arc::clone(job), now, now.saturating_sub(since), first);
         }
     }
 

@@ -132,6 +132,17 @@ fn r12_everything_is_let_through_in_its_time() {
 }
 
 #[test]
+fn a_tag_may_have_a_limit_and_a_rate() {
+    let rate = RateLimit { runs: 1, per: Duration::from_millis(20) };
+    let host = build(Host::builder().max_workers(1).tag_limit("api", 1).rate_limit("api", rate));
+    // Each ends before the next one's token has come, so that nothing but time lets it in.
+    let sleep = task(&host, wat::SLEEPER, "sleep").tags(["api"]);
+    let runs = sleep.map(args![each([1; 5])]).unwrap();
+    assert!(block_on(outcomes(&runs)).iter().all(|outcome| outcome.is_completed()));
+    assert_eq!(most_at_once(&runs), 1);
+}
+
+#[test]
 fn r11_limits_that_let_nothing_through_are_refused() {
     let host = Host::builder()
         .tag_limit("db", 0)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use hostel::{EventKind, Events, LogStream, Missed, RunEvent, State, args, each, outcomes};
-use hostel_guests::{ARITH, BATCH, ELEVATOR, REPORTER};
+use hostel_guests::{ARITH, BATCH, ELEVATOR, REPORTER, SPIN_FOREVER};
 
 use crate::{host, task};
 
@@ -101,6 +101,22 @@ fn a_slow_listener_is_told_how_much_it_missed_and_holds_nobody_up() {
     let missed = 30_000 - Events::CAPACITY as u64;
     assert_eq!(block_on(slow.next()), Some(Err(Missed { events: missed })));
     assert!(matches!(block_on(slow.next()), Some(Ok(_))));
+}
+
+#[test]
+fn nothing_of_a_host_remains_that_is_dropped_while_guests_compute() {
+    let host = host(1);
+    let mut events = host.events();
+    let spin = task(&host, SPIN_FOREVER, "spin");
+    let runs: Vec<_> = (0..3).map(|_| spin.submit(args![]).unwrap()).collect();
+    crate::until_running(&runs[0]);
+    drop((spin, host));
+    assert!(runs.iter().all(hostel::TaskFuture::done));
+    drop(runs);
+    // It ends when the last that could tell of something is gone.
+    while let Some(event) = block_on(events.next()) {
+        event.unwrap();
+    }
 }
 
 #[test]

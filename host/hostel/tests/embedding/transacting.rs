@@ -169,6 +169,32 @@ fn x05_an_inner_transaction_joins_the_outer_and_an_eager_one_stays_committed() {
 }
 
 #[test]
+fn x05_a_lazy_transaction_inside_of_an_eager_one_commits_by_itself() {
+    let host = host(1);
+    let told = Told::default();
+    let outer = host.transaction().mode(CommitMode::Eager).begin();
+    let inner = outer.nested().begin();
+    inner.submit(&process(&host, &told), args![1]).unwrap();
+    block_on(inner.commit()).unwrap();
+    assert_eq!(take(&told), ["end 1", "commit 1"]);
+    assert!(is_cached(&task(&host, BATCH, "process-data").cache(CachePolicy::INPUTS), 1));
+    block_on(outer.rollback());
+    assert!(take(&told).is_empty());
+}
+
+#[test]
+fn x08_a_key_inside_of_another_transaction_is_recorded_with_it() {
+    let host = host(1);
+    let is_committed = |key: &str| host.transaction().key(key).begin().is_committed();
+    let outer = host.transaction().key("outer").begin();
+    let inner = outer.nested().key("inner").begin();
+    block_on(inner.commit()).unwrap();
+    assert!(!is_committed("inner"));
+    block_on(outer.commit()).unwrap();
+    assert!(is_committed("inner") && is_committed("outer"));
+}
+
+#[test]
 fn x06_a_rollback_hook_that_panics_is_reported_and_the_others_run() {
     let host = host(1);
     let told = Told::default();

@@ -110,3 +110,19 @@ fn s10_an_outcome_is_a_value_and_never_raises() {
     let outcome = block_on(failed.outcome());
     assert_eq!(outcome.to_string(), "returned the error \"Cannot process negative value: -1\"");
 }
+
+#[test]
+fn what_has_ended_can_be_waited_for_although_its_host_is_gone() {
+    let gone = host(1);
+    let ended = task(&gone, ARITH, "add").submit(args![1, 2]).unwrap();
+    block_on(ended.outcome());
+    drop(gone);
+    let second = host(1);
+    let other = task(&second, ARITH, "add").submit(args![3, 4]).unwrap();
+    let minute = Duration::from_secs(60);
+    let futures = [ended.clone(), other];
+    let (done, not_done) = block_on(wait(&futures, ReturnWhen::AllCompleted, Some(minute)));
+    assert_eq!((done.len(), not_done.len()), (2, 0));
+    assert_eq!(block_on(ended.result_timeout::<i64>(minute)).unwrap(), 3);
+    assert_eq!(block_on(as_completed_within(futures, minute).count()), 2);
+}
