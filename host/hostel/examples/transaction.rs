@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use hostel::{Host, args, each};
+use hostel::{Host, args, each, outcomes};
 use hostel_guests::BATCH;
 
 #[tokio::main]
@@ -18,7 +18,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for items in [vec![1, 2], vec![3, 4, -5]] {
         // The end of the scope commits, or rolls back if the scope or a run in it has failed.
         let done = host.transaction().scope(async |transaction| {
-            transaction.map(&process_data, args![each(items)])?;
+            let runs = transaction.map(&process_data, args![each(items)])?;
+            outcomes(&runs).await;
             Ok::<_, Box<dyn Error>>(())
         });
         match done.await {
