@@ -46,7 +46,17 @@ fn is_cached(task: &Task, item: i64) -> bool {
     run.state() == State::Cached
 }
 
-/// The state of the run after its transaction failed.
+/// Runs that end in the order of their items, on a busy machine too.
+fn one_after_the_other(task: &Task, items: &[i64]) -> Vec<TaskFuture> {
+    let run = |item: &i64| {
+        let run = task.submit(args![*item]).unwrap();
+        block_on(run.outcome());
+        run
+    };
+    items.iter().map(run).collect()
+}
+
+/// What is said of a transaction that cannot be committed.
 fn commit_fails(transaction: &Transaction) -> String {
     block_on(transaction.commit()).unwrap_err().to_string()
 }
@@ -58,9 +68,8 @@ fn x01_two_runs_in_a_scope_end_and_then_are_committed_in_order() {
     let plain = task(&host, BATCH, "process-data").cache(CachePolicy::INPUTS);
     let transaction = host.transaction().begin();
     let process = process(&host, &told).within(&transaction);
-    let runs = process.map(args![each([1, 2])]).unwrap();
-    runs.iter().for_each(|run| _ = block_on(run.outcome()));
-    assert!(!is_cached(&plain.clone().refresh_cache(false), 3), "something else");
+    let runs = one_after_the_other(&process, &[1, 2]);
+    assert!(!is_cached(&plain, 3), "something else");
     let before = task(&host, BATCH, "process-data").cache(CachePolicy::INPUTS).submit(args![1]).unwrap();
     block_on(before.outcome());
     assert_eq!(before.state(), State::Completed, "not visible before the commit");
@@ -78,7 +87,7 @@ fn x02_when_the_third_fails_the_others_are_rolled_back_in_reverse_order() {
     let told = Told::default();
     let transaction = host.transaction().begin();
     let process = process(&host, &told).within(&transaction);
-    let runs = process.map(args![each([1, 2, -3])]).unwrap();
+    let runs = one_after_the_other(&process, &[1, 2, -3]);
     let error = commit_fails(&transaction);
     assert!(
         error.contains("the transaction is rolled back") && error.contains("negative value: -3"),
@@ -347,7 +356,7 @@ fn a_commit_that_cannot_be_kept_is_rolled_back_and_says_so() {
     std::fs::write(dir.path().join("cache"), "in the way").unwrap();
     let told = Told::default();
     let transaction = host.transaction().key("order-20").begin();
-    transaction.map(&process(&host, &told), args![each([1, 2])]).unwrap();
+    one_after_the_other(&process(&host, &told).within(&transaction), &[1, 2]);
     let error = block_on(transaction.commit()).unwrap_err();
     assert!(matches!(error, TransactionError::NotKept { .. }), "{error}");
     assert_eq!(take(&told), ["end 1", "end 2", "rollback 2", "rollback 1"]);
