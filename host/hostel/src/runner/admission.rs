@@ -148,7 +148,10 @@ impl Shared {
             match state.parking.remove(job.run().id()) {
                 Some(parked) if job.run().slot_granted() => {
                     job.holds_slots.store(true, Ordering::Relaxed);
-                    state.unpark(parked);
+                    parked.job.settle(Phase::Pending);
+                    let priority = job.run().task().options().priority;
+                    // First, since it keeps a slot from others while it waits for a worker.
+                    state.queue.push_parked_first(parked.job, priority);
                     self.call_worker(state);
                 }
                 // It has ended meanwhile.

@@ -118,6 +118,12 @@ impl<J> Queue<J> {
         self.pending.push(job, priority);
     }
 
+    /// Adds a run that was parked before all others of its priority: it holds something that others wait for.
+    pub(crate) fn push_parked_first(&mut self, job: J, priority: i32) {
+        self.parked = self.parked.saturating_sub(1);
+        self.pending.push_first(job, priority);
+    }
+
     /// Forgets a run that was parked, and has ended.
     pub(crate) fn forget_parked(&mut self) {
         self.parked = self.parked.saturating_sub(1);
@@ -201,9 +207,17 @@ impl<J> Lanes<J> {
     }
 
     fn push(&mut self, job: J, priority: i32) {
+        self.lane(priority).push_back(job);
+    }
+
+    fn push_first(&mut self, job: J, priority: i32) {
+        self.lane(priority).push_front(job);
+    }
+
+    /// The lane of a priority, for one more.
+    fn lane(&mut self, priority: i32) -> &mut VecDeque<J> {
         self.length += 1;
-        let lane = if priority == 0 { &mut self.usual } else { self.others.entry(priority).or_default() };
-        lane.push_back(job);
+        if priority == 0 { &mut self.usual } else { self.others.entry(priority).or_default() }
     }
 
     fn pop(&mut self) -> Option<J> {
@@ -250,6 +264,17 @@ mod tests {
         }
         let order: Vec<_> = std::iter::from_fn(|| queue.pop(MS)).collect();
         assert_eq!(order, [6, 3, 5, 1, 4, 2].map(Next::Pending));
+    }
+
+    #[test]
+    fn who_holds_something_comes_before_those_who_do_not() {
+        let mut queue = queue(1);
+        queue.park();
+        queue.push_pending(1, 0).unwrap();
+        queue.push_pending(2, 1).unwrap();
+        queue.push_parked_first(3, 0);
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop(MS)).collect();
+        assert_eq!(order, [2, 3, 1].map(Next::Pending));
     }
 
     #[test]
