@@ -83,6 +83,11 @@ impl TaskFuture {
         self.state().is_terminal()
     }
 
+    /// Whether the run has ended with a value.
+    pub(crate) fn is_completed(&self) -> bool {
+        self.try_outcome().is_some_and(|outcome| outcome.is_completed())
+    }
+
     /// Whether the run executes now.
     pub fn running(&self) -> bool {
         self.state().is_executing()

@@ -69,7 +69,7 @@ pub enum TransactionError {
         /// How it ended.
         cause: String,
     },
-    /// The results cannot be kept on disk, so all runs are undone.
+    /// The results cannot be kept on disk, so what was not committed before is undone.
     #[error("the transaction is rolled back, because its results cannot be kept: {cause}")]
     NotKept {
         /// What the disk said.
@@ -285,7 +285,7 @@ impl Transaction {
         let members = self.0.close()?;
         let mut ended = as_completed(members.iter().cloned());
         while let Some(member) = ended.next().await {
-            if !is_completed(&member) {
+            if !member.is_completed() {
                 let cause = member.try_outcome().map(|outcome| outcome.to_string()).unwrap_or_default();
                 let error = TransactionError::RolledBack { run: member.id(), cause };
                 self.0.undo(members).await;
@@ -533,8 +533,4 @@ fn in_full(error: &dyn std::error::Error) -> String {
         Some(source) => format!("{error}: {}", in_full(source)),
         None => error.to_string(),
     }
-}
-
-fn is_completed(future: &TaskFuture) -> bool {
-    future.try_outcome().is_some_and(|outcome| outcome.is_completed())
 }

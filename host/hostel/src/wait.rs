@@ -43,7 +43,7 @@ pub async fn wait(
         while let Some(future) = ended.next().await {
             let first = match when {
                 ReturnWhen::FirstCompleted => true,
-                ReturnWhen::FirstException => !is_completed(&future),
+                ReturnWhen::FirstException => !future.is_completed(),
                 ReturnWhen::AllCompleted => false,
             };
             if first {
@@ -252,7 +252,7 @@ impl std::hash::Hash for ById {
 pub async fn results<T: FromValue>(futures: &[TaskFuture]) -> Result<Vec<T>, ResultError> {
     let mut ended = as_completed(futures.iter().cloned());
     while let Some(future) = ended.next().await {
-        if !is_completed(&future) {
+        if !future.is_completed() {
             future.result::<Value>().await?;
         }
     }
@@ -274,10 +274,6 @@ pub async fn outcomes(futures: &[TaskFuture]) -> Vec<Arc<Outcome>> {
         outcomes.push(future.outcome().await);
     }
     outcomes
-}
-
-fn is_completed(future: &TaskFuture) -> bool {
-    future.try_outcome().is_some_and(|outcome| matches!(*outcome, Outcome::Completed(_)))
 }
 
 fn distinct(futures: impl IntoIterator<Item = TaskFuture>) -> impl Iterator<Item = TaskFuture> {

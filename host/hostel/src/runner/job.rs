@@ -113,8 +113,7 @@ impl Job {
 
     /// A run that this one depends on has ended.
     pub(crate) fn upstream_ended(&self, upstream: &TaskFuture, must_complete: bool) {
-        let completed = upstream.try_outcome().is_some_and(|outcome| outcome.is_completed());
-        if completed || !must_complete {
+        if upstream.is_completed() || !must_complete {
             return self.one_less_awaited();
         }
         if self.run.fail_upstream(upstream) {
