@@ -30,6 +30,7 @@
 
 mod cache;
 mod error_kind;
+mod flow;
 mod grants;
 mod limits;
 mod log;
@@ -46,6 +47,7 @@ mod value;
 
 pub use cache::*;
 pub use error_kind::*;
+pub use flow::*;
 pub use grants::*;
 pub use limits::*;
 pub use log::*;

@@ -39,7 +39,7 @@ pub struct NameTemplate {
 #[non_exhaustive]
 pub enum TemplateError {
     /// There is nothing but space in it.
-    #[error("a name template cannot be empty")]
+    #[error("a template cannot be empty")]
     Empty,
     /// A place has no end.
     #[error("column {column}: `{{` is never closed: expected a path and `}}`, or `{{{{` for a brace")]
@@ -129,13 +129,21 @@ impl NameTemplate {
     /// it is, any other value in WAVE, an option as what it holds or `none`. Control characters become spaces, and a
     /// name ends after [`NameTemplate::MAX_CHARS`]; costs no more than that, however large the inputs are.
     pub fn render(&self, inputs: &[Value]) -> String {
-        let name = fmt::from_fn(|f| self.pieces.iter().try_for_each(|piece| piece.write(f, inputs)));
-        excerpt_within(name, Self::MAX_CHARS)
+        excerpt_within(self.filled(inputs), Self::MAX_CHARS)
+    }
+
+    /// Returns the whole text with these inputs, however long it becomes, and as it is.
+    pub fn render_in_full(&self, inputs: &[Value]) -> String {
+        self.filled(inputs).to_string()
     }
 
     /// Returns the template as it was written.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    fn filled(&self, inputs: &[Value]) -> impl Display {
+        fmt::from_fn(|f| self.pieces.iter().try_for_each(|piece| piece.write(f, inputs)))
     }
 }
 
@@ -336,8 +344,8 @@ mod tests {
             assert_eq!((error.to_string().as_str(), error.kind()), (expected, ErrorKind::Invalid));
         };
         let params = "(parameters: dataset, rate, tags, owner)";
-        check("", "a name template cannot be empty");
-        check(" \n", "a name template cannot be empty");
+        check("", "a template cannot be empty");
+        check(" \n", "a template cannot be empty");
         check("on {rat}", &format!(r#"column 5: unknown parameter "rat", did you mean "rate"? {params}"#));
         check("{}", &format!(r#"column 2: unknown parameter "" {params}"#));
         check("{ rate }", &format!(r#"column 2: unknown parameter " rate ", did you mean "rate"? {params}"#));

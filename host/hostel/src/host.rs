@@ -13,6 +13,7 @@ use crate::cache::Cache;
 use crate::caller::Caller;
 use crate::component::Component;
 use crate::events::{EventHub, Events};
+use crate::flight::Flights;
 use crate::runner::{Bounds, Runner};
 use crate::transaction::TransactionBuilder;
 
@@ -29,6 +30,7 @@ pub struct Host {
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) cache: Cache,
+    pub(crate) flights: Arc<Flights>,
     pub(crate) events: EventHub,
     pub(crate) caller: Caller,
     random: Mutex<fastrand::Rng>,
@@ -70,8 +72,12 @@ impl Host {
         caller
             .when_there_is_room(move || of_caller.upgrade().iter().for_each(|runner| runner.tell_of_room()));
         let cache_dir = settings.data_dir.as_ref().map(|dir| dir.join("cache"));
+        let flights_dir = settings.data_dir.as_ref().map(|dir| dir.join("flights"));
+        let flights = Arc::new(Flights::new(flights_dir));
+        runner.show_life(&flights);
         let shared = Arc::new(Shared {
             engine,
+            flights,
             cache: Cache::new(settings.memory_cache_bytes, cache_dir),
             events: EventHub::default(),
             caller,

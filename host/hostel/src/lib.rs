@@ -111,6 +111,7 @@ mod wait;
 
 mod caller;
 mod events;
+mod flight;
 mod hooks;
 mod turns;
 

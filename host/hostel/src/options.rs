@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostel_core::{
-    CachePolicy, ErrorKind, Failure, Grants, Limits, LimitsError, NameTemplate, PolicyError, RetryError,
-    RetryPolicy, Signature,
+    CachePolicy, ErrorKind, Failure, FlowRun, Grants, Limits, LimitsError, NameTemplate, PolicyError,
+    RetryError, RetryPolicy, Signature,
 };
 use hostel_engine::Echo;
 
@@ -26,6 +26,7 @@ pub(crate) struct Options {
     pub(crate) retry: RetryPolicy,
     pub(crate) retry_if: Option<RetryIf>,
     pub(crate) cache: CachePolicy,
+    pub(crate) flow: Option<Arc<FlowRun>>,
     pub(crate) cache_expiration: Option<Duration>,
     pub(crate) refresh: bool,
     pub(crate) grants: Arc<Grants>,
@@ -37,6 +38,10 @@ pub(crate) struct Options {
     pub(crate) version: Option<Arc<str>>,
     pub(crate) description: Option<Arc<str>>,
     pub(crate) hooks: Arc<Hooks>,
+    /// The user's key in the cache policy.
+    pub(crate) user_key: Option<Arc<NameTemplate>>,
+    /// What can change a result beside the inputs, as text, for the cache key.
+    pub(crate) circumstances: Arc<[String]>,
     /// What is wrong with the others, told when a run is submitted.
     pub(crate) problem: Option<OptionError>,
 }
@@ -63,7 +68,9 @@ pub enum OptionError {
     #[error(transparent)]
     Policy(#[from] PolicyError),
     /// The age at which results expire.
-    #[error("the cache expiration cannot be zero: expected more, or no cache policy to cache nothing")]
+    #[error(
+        "the cache expiration cannot be zero: expected more, or the cache policy `none` to cache nothing"
+    )]
     CacheExpiration,
     /// A tag.
     #[error(
@@ -86,9 +93,20 @@ impl OptionError {
 const MAX_TAG_BYTES: usize = 100;
 
 impl Options {
-    /// The first option that is out of range, or does not fit the task.
-    pub(crate) fn check(&self, signature: &Signature) -> Result<(), OptionError> {
-        self.cache.check(signature)?;
+    /// Finds out what follows from the options, and what is wrong with them.
+    pub(crate) fn settle(&mut self, signature: &Signature) {
+        self.circumstances = self.grants.facts().into();
+        self.problem = match self.cache.check(signature, self.flow.is_some()) {
+            Ok(user_key) => {
+                self.user_key = user_key.map(Arc::new);
+                self.check().err()
+            }
+            Err(error) => Some(error.into()),
+        };
+    }
+
+    /// The first option that is out of range.
+    fn check(&self) -> Result<(), OptionError> {
         self.limits.validate()?;
         self.retry.validate()?;
         self.tags.iter().try_for_each(|tag| check_tag(tag))?;

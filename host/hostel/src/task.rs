@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hostel_core::{
-    CacheKey, CachePolicy, Failure, Grants, Limits, LogLine, NameTemplate, Param, RetryDelay, RetryOn,
-    RetryPolicy, RunId, Signature, State, TaskKey, TemplateError, Type, Value, bytes_text,
+    CacheKey, CachePolicy, Failure, FlowRun, Grants, KeyFacts, Limits, LogLine, NameTemplate, Param,
+    RetryDelay, RetryOn, RetryPolicy, RunId, Signature, State, TaskKey, TemplateError, Type, Value,
+    bytes_text,
 };
 use hostel_engine::{Capability, Function, Hook};
 use uuid::Uuid;
@@ -36,6 +38,8 @@ struct Inner {
     function: Function,
     options: Options,
     transaction: Option<Scope>,
+    /// Whether its results, as far as is known, depend on nothing that is not in their key.
+    may_be_pure: Arc<AtomicBool>,
     /// Whether the component asks who it runs for, and so may report.
     reports_progress: bool,
 }
@@ -54,7 +58,8 @@ impl Task {
         let imports = function.component().imports();
         let reports_progress = imports.iter().any(|import| import.capability == Capability::RunContext);
         let options = Options::default();
-        Self(Arc::new(Inner { shared, function, options, transaction: None, reports_progress }))
+        let may_be_pure = Arc::new(AtomicBool::new(true));
+        Self(Arc::new(Inner { shared, function, options, transaction: None, may_be_pure, reports_progress }))
     }
 
     /// Stops each attempt that is still executing after this long: whether it computes, sleeps or waits, within a few
@@ -119,10 +124,17 @@ impl Task {
     }
 
     /// Which facts two runs must share for one's result to stand for the other's, as in `CachePolicy::INPUTS - "debug"`.
-    /// Default none: nothing is cached.
+    /// Default [`CachePolicy::AUTO`]: what is proved to be a function of its inputs is cached.
     #[must_use]
     pub fn cache(self, policy: CachePolicy) -> Self {
         self.with(|options| options.cache = policy)
+    }
+
+    /// Makes its runs part of a flow run, in place of one before: see [`CachePolicy::RUN_ID`].
+    #[must_use]
+    pub fn flow(self, flow: &FlowRun) -> Self {
+        let flow = Arc::new(flow.clone());
+        self.with(|options| options.flow = Some(flow))
     }
 
     /// Takes no result from the cache that is this old, counted from when its run had completed. Such results stay where
@@ -445,7 +457,16 @@ impl Task {
             counts.then(|| input.to_canonical(&param.ty)).transpose()
         });
         let canonical = canonical.collect::<Result<Vec<_>, _>>().ok()?;
-        CacheKey::derive(policy, self.key(), canonical.iter().map(Option::as_deref), &self.0.options.grants)
+        let Options { circumstances, flow, user_key, .. } = &self.0.options;
+        let user_key = user_key.as_ref().map(|template| template.render_in_full(inputs));
+        let facts = KeyFacts {
+            task: self.key(),
+            inputs: &canonical,
+            circumstances,
+            flow: flow.as_deref(),
+            user_key: user_key.as_deref(),
+        };
+        CacheKey::derive(policy, &facts)
     }
 
     /// The task of the guest's own hook, if its component exports it, with the same limits and grants.
@@ -454,6 +475,7 @@ impl Task {
         let Options { limits, grants, echo, .. } = self.0.options.clone();
         let hook = Self::new(Arc::clone(&self.0.shared), function);
         Some(hook.with(|options| {
+            options.cache = CachePolicy::NONE;
             options.limits = limits;
             options.grants = grants;
             options.echo = echo;
@@ -472,6 +494,17 @@ impl Task {
         &self.0.options
     }
 
+    pub(crate) fn may_be_pure(&self) -> bool {
+        self.0.may_be_pure.load(Ordering::Relaxed)
+    }
+
+    /// Tells whether the last attempt touched what no key has.
+    pub(crate) fn seems_pure(&self, pure: bool) {
+        if self.may_be_pure() != pure {
+            self.0.may_be_pure.store(pure, Ordering::Relaxed);
+        }
+    }
+
     pub(crate) fn reports_progress(&self) -> bool {
         self.0.reports_progress
     }
@@ -479,7 +512,7 @@ impl Task {
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
         let Inner { options, function, .. } = Arc::make_mut(&mut self.0);
         change(options);
-        options.problem = options.check(function.signature()).err();
+        options.settle(function.signature());
         self
     }
 

@@ -4,62 +4,85 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{CachePolicy, Digest, Grants, TaskKey};
+use crate::{CachePolicy, Digest, FlowRun, TaskKey};
 
-/// Separates this hash from every other use of SHA-256, and this encoding from later ones.
-const DOMAIN: &[u8] = b"hostel cache key\0v1\0";
+/// Separates this hash from every other use of SHA-256, and this encoding from earlier and later ones.
+const DOMAIN: &[u8] = b"hostel cache key\0v2\0";
 
 /// The same for the records of transactions.
 const TRANSACTION_DOMAIN: &[u8] = b"hostel transaction\0v1\0";
 
-/// Stands among the bits of the policy's facts, and says that there are grants. No policy has this bit.
-const HAS_GRANTS: u8 = 1 << 7;
+/// Stands among the bits of the policy's facts, and says that there are circumstances. No policy has this bit.
+const HAS_CIRCUMSTANCES: u8 = 1 << 7;
 
 /// The name under which a result is kept.
 ///
 /// SHA-256 over, in this order, with every number and length as 8 bytes little-endian:
 ///
-/// 1. the domain `hostel cache key\0v1\0`;
-/// 2. one byte of facts: bit 0 if inputs count, bit 1 if the task source does, bit 7 if the task has grants;
-/// 3. the component's digest (32 bytes);
-/// 4. the export path as text, its length before it;
-/// 5. if there are grants, which always count: their number, then each as text with its kind (`http example.org:8080`;
-///    [`Grants::facts`]), its length before it, in the order of the bytes, equal ones once;
-/// 6. if inputs count: their number, then each one's canonical bytes, its length before them; of one that the policy
-///    leaves out nothing but a length of 2^64 - 1, which no bytes have.
+/// 1. the domain `hostel cache key\0v2\0`;
+/// 2. one byte of facts: bit 0 for `inputs`, 1 for `task-source`, 2 for `run-id`, 3 for `flow-parameters`, 4 for
+///    `observed`, 5 for a key of the user's, and bit 7 if there are circumstances;
+/// 3. unless a key of the user's is the only fact: the component's digest (32 bytes), and the export path as text, its
+///    length before it;
+/// 4. if there are circumstances, which always count: their number, then each as text, its length before it, in the
+///    order of the bytes, equal ones once ([`KeyFacts::circumstances`]);
+/// 5. if inputs count: their number, then each one's canonical bytes, its length before them; of one that the policy
+///    leaves out nothing but a length of 2^64 - 1, which no bytes have;
+/// 6. if the flow run counts: its id (16 bytes);
+/// 7. if its parameters count: their number, then name and value of each, a length before both, sorted by name;
+/// 8. if a key of the user's counts: its text with the inputs filled in, its length before it.
 ///
 /// Every part is of fixed or declared length, so two different lists of facts never give the same bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CacheKey(Digest);
 
+/// What is known of a run, of which the policy names what counts.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyFacts<'a> {
+    /// The task.
+    pub task: &'a TaskKey,
+    /// The canonical bytes of the inputs, one for each parameter, in order; `None` for those that the policy leaves out.
+    pub inputs: &'a [Option<Vec<u8>>],
+    /// What can change a result beside the inputs, each as text with its kind before it, such as `http example.org:8080`
+    /// and `clock fixed:2026-01-01T00:00:00Z`: grants, and how clocks and randomness are made.
+    pub circumstances: &'a [String],
+    /// The flow run it belongs to.
+    pub flow: Option<&'a FlowRun>,
+    /// The key of the user's, filled in.
+    pub user_key: Option<&'a str>,
+}
+
 impl CacheKey {
-    /// The key of one run, or `None` if the policy caches nothing. `inputs` are one for each parameter, in order, `None`
-    /// for those that the policy leaves out. Costs one hash of the inputs.
-    pub fn derive<'a>(
-        policy: &CachePolicy,
-        task: &TaskKey,
-        inputs: impl ExactSizeIterator<Item = Option<&'a [u8]>>,
-        grants: &Grants,
-    ) -> Option<Self> {
+    /// The key of one run, or `None` if the policy caches nothing, or names what there is not ([`CachePolicy::check`] says
+    /// so before). Costs one hash of the facts.
+    pub fn derive(policy: &CachePolicy, facts: &KeyFacts<'_>) -> Option<Self> {
         if policy.is_none() {
             return None;
         }
         let mut hash = Sha256::new_with_prefix(DOMAIN);
-        let has_grants = if grants.is_empty() { 0 } else { HAS_GRANTS };
-        hash.update([policy.bits() | has_grants]);
-        hash.update(task.component.as_bytes());
-        update_sized(&mut hash, task.export.to_string().as_bytes());
-        if !grants.is_empty() {
-            let facts = grants.facts();
-            hash.update(length(facts.len()));
-            facts.iter().for_each(|fact| update_sized(&mut hash, fact.as_bytes()));
+        let mut circumstances: Vec<_> = facts.circumstances.iter().collect();
+        circumstances.sort_unstable();
+        circumstances.dedup();
+        hash.update([policy.bits() | if circumstances.is_empty() { 0 } else { HAS_CIRCUMSTANCES }]);
+        if !policy.is_only_key() {
+            hash.update(facts.task.component.as_bytes());
+            update_sized(&mut hash, facts.task.export.to_string().as_bytes());
+        }
+        if !circumstances.is_empty() {
+            hash.update(length(circumstances.len()));
+            circumstances.iter().for_each(|fact| update_sized(&mut hash, fact.as_bytes()));
         }
         if policy.includes(&CachePolicy::INPUTS) {
-            hash.update(length(inputs.len()));
-            inputs.for_each(|input| match input {
-                Some(input) => update_sized(&mut hash, input),
-                None => hash.update(u64::MAX.to_le_bytes()),
-            });
+            update_inputs(&mut hash, facts.inputs);
+        }
+        if policy.includes(&CachePolicy::RUN_ID) {
+            hash.update(facts.flow?.id().as_bytes());
+        }
+        if policy.includes(&CachePolicy::FLOW_PARAMETERS) {
+            update_parameters(&mut hash, facts.flow?);
+        }
+        if policy.has_key() {
+            update_sized(&mut hash, facts.user_key?.as_bytes());
         }
         Some(Self(Digest::from_bytes(hash.finalize().into())))
     }
@@ -94,6 +117,23 @@ impl fmt::Debug for CacheKey {
     }
 }
 
+fn update_inputs(hash: &mut Sha256, inputs: &[Option<Vec<u8>>]) {
+    hash.update(length(inputs.len()));
+    inputs.iter().for_each(|input| match input {
+        Some(input) => update_sized(hash, input),
+        None => hash.update(u64::MAX.to_le_bytes()),
+    });
+}
+
+fn update_parameters(hash: &mut Sha256, flow: &FlowRun) {
+    let parameters = flow.parameters();
+    hash.update(length(parameters.len()));
+    parameters.for_each(|(name, value)| {
+        update_sized(hash, name.as_bytes());
+        update_sized(hash, value.as_bytes());
+    });
+}
+
 fn update_sized(hash: &mut Sha256, bytes: &[u8]) {
     hash.update(length(bytes.len()));
     hash.update(bytes);
@@ -106,98 +146,161 @@ fn length(length: usize) -> [u8; 8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ExportPath;
+    use crate::{ExportPath, RunId};
 
-    /// Stands for an input that the policy leaves out.
-    const LEFT_OUT: &[u8] = b"left out";
-
-    fn key(policy: &CachePolicy, component: &[u8], export: &str, inputs: &[&[u8]]) -> Option<CacheKey> {
-        key_with(policy, component, export, inputs, &[])
+    /// What is known of a run, in short.
+    #[derive(Clone)]
+    struct Facts {
+        component: &'static [u8],
+        export: &'static str,
+        inputs: Vec<Option<&'static [u8]>>,
+        circumstances: Vec<&'static str>,
+        flow: Option<FlowRun>,
+        user_key: Option<&'static str>,
     }
 
-    fn key_with(
-        policy: &CachePolicy,
-        component: &[u8],
-        export: &str,
-        inputs: &[&[u8]],
-        http: &[&str],
-    ) -> Option<CacheKey> {
+    fn facts() -> Facts {
+        let flow = FlowRun::new(RunId::from_bytes([5; 16])).parameter("day", 1).parameter("a", true);
+        Facts {
+            component: b"component",
+            export: "add",
+            inputs: vec![Some(b"\x01"), Some(b"two")],
+            circumstances: vec![],
+            flow: Some(flow),
+            user_key: Some("user 7"),
+        }
+    }
+
+    fn key(policy: &CachePolicy, facts: &Facts) -> Option<CacheKey> {
+        let Facts { component, export, inputs, circumstances, flow, user_key } = facts;
         let task = TaskKey { component: Digest::of(component), export: ExportPath::top_level(export) };
-        let grants = Grants { http: http.iter().map(|text| text.parse().unwrap()).collect() };
-        let inputs = inputs.iter().map(|input| Some(*input).filter(|input| *input != LEFT_OUT));
-        CacheKey::derive(policy, &task, inputs, &grants)
+        let inputs: Vec<_> = inputs.iter().map(|input| input.map(<[u8]>::to_vec)).collect();
+        let circumstances: Vec<_> = circumstances.iter().map(|&fact| fact.to_owned()).collect();
+        let facts = KeyFacts {
+            task: &task,
+            inputs: &inputs,
+            circumstances: &circumstances,
+            flow: flow.as_ref(),
+            user_key: *user_key,
+        };
+        CacheKey::derive(policy, &facts)
+    }
+
+    fn everything() -> CachePolicy {
+        CachePolicy::AUTO + CachePolicy::DEFAULT + CachePolicy::FLOW_PARAMETERS + CachePolicy::key("")
     }
 
     #[test]
     fn the_encoding_is_as_recorded() {
-        let both = CachePolicy::INPUTS + CachePolicy::TASK_SOURCE;
-        let key = key(&both, b"component", "add", &[b"\x01", b"two"]).unwrap();
-        insta::assert_snapshot!(key, @"4433411a511bde71f7f049a790d84e598cdb38bc9c0dcfe8479296c2ce7a52d2");
-        let http = ["*.example.org:8080", "http://127.0.0.1"];
-        let key = key_with(&both, b"component", "add", &[b"\x01", b"two"], &http).unwrap();
-        insta::assert_snapshot!(key, @"aa940c7acb8d3a9de22f2ed8e4a55bda81fd7c058ccc35129ce3d3fc919d5d60");
+        let recorded = |policy: CachePolicy, circumstances: &[&'static str]| {
+            key(&policy, &Facts { circumstances: circumstances.to_vec(), ..facts() }).unwrap().to_string()
+        };
+        let http = ["http *.example.org:8080", "clock fixed:2026-01-01T00:00:00Z"];
+        insta::assert_snapshot!(recorded(CachePolicy::AUTO, &[]), @"46b087586947cbb4c990ee9367cf2beaac4874268efdae6b2dd6ee36f5da3d72");
+        insta::assert_snapshot!(recorded(CachePolicy::AUTO, &http), @"f249ce2b77b85afb07c8b2b392c7170ab99ca9f7126ad9d6eb546221daa8935c");
+        insta::assert_snapshot!(recorded(CachePolicy::DEFAULT, &[]), @"4fd795a1c71d14c42f2c30f8424a56b125510c2d81ad2f5c13c517568c029672");
+        insta::assert_snapshot!(recorded(CachePolicy::key("user {a}"), &[]), @"94f4544e7459217e01d97e2b0c76752621a1830ef096e735d96d5e1a80c46002");
+        insta::assert_snapshot!(recorded(everything(), &http), @"f7989319daa9d3d78694e13d0eb240a548c374a10d4ce7365b2d9dc074ab80c6");
     }
 
     #[test]
     fn the_encoding_is_as_described() {
-        let both = CachePolicy::INPUTS + CachePolicy::TASK_SOURCE;
-        let key = key_with(&both, b"component", "add", &[b"\x01", b"two"], &["b.org", "a.org:80"]).unwrap();
-        let mut bytes = b"hostel cache key\0v1\0\x83".to_vec();
+        let key =
+            key(&everything(), &Facts { circumstances: vec!["http b", "http a:80", "http b"], ..facts() });
+        let mut bytes = b"hostel cache key\0v2\0\xbf".to_vec();
         bytes.extend(Digest::of(b"component").as_bytes());
         bytes.extend(b"\x03\0\0\0\0\0\0\0add");
         bytes.extend(b"\x02\0\0\0\0\0\0\0");
-        bytes.extend(b"\x0d\0\0\0\0\0\0\0http a.org:80");
-        bytes.extend(b"\x0a\0\0\0\0\0\0\0http b.org");
+        bytes.extend(b"\x09\0\0\0\0\0\0\0http a:80");
+        bytes.extend(b"\x06\0\0\0\0\0\0\0http b");
         bytes.extend(b"\x02\0\0\0\0\0\0\0");
         bytes.extend(b"\x01\0\0\0\0\0\0\0\x01");
         bytes.extend(b"\x03\0\0\0\0\0\0\0two");
-        assert_eq!(key.as_bytes(), Digest::of(&bytes).as_bytes());
+        bytes.extend([5; 16]);
+        bytes.extend(b"\x02\0\0\0\0\0\0\0");
+        bytes.extend(b"\x01\0\0\0\0\0\0\0a\x04\0\0\0\0\0\0\0true");
+        bytes.extend(b"\x03\0\0\0\0\0\0\0day\x01\0\0\0\0\0\0\x001");
+        bytes.extend(b"\x06\0\0\0\0\0\0\0user 7");
+        assert_eq!(key.unwrap().as_bytes(), Digest::of(&bytes).as_bytes());
     }
 
     #[test]
-    fn the_order_of_grants_and_how_often_they_are_given_do_not_count() {
-        let key = |http: &[&str]| key_with(&CachePolicy::INPUTS, b"c", "add", &[b"1"], http);
-        assert_eq!(key(&["a.org", "b.org:*"]), key(&["B.org:*", "a.org", "a.org"]));
+    fn neither_the_order_of_circumstances_counts_nor_how_often_they_are_given() {
+        let key = |circumstances: &[&'static str]| {
+            key(&CachePolicy::INPUTS, &Facts { circumstances: circumstances.to_vec(), ..facts() })
+        };
+        assert_eq!(key(&["http a.org", "http b.org:*"]), key(&["http b.org:*", "http a.org", "http a.org"]));
     }
 
     #[test]
-    fn every_fact_makes_another_key() {
-        let both = CachePolicy::INPUTS + CachePolicy::TASK_SOURCE;
+    fn every_fact_that_counts_makes_another_key() {
+        let auto = CachePolicy::AUTO;
+        let with = |change: &dyn Fn(&mut Facts)| {
+            let mut changed = facts();
+            change(&mut changed);
+            changed
+        };
+        let inputs = |inputs: &[Option<&'static [u8]>]| Facts { inputs: inputs.to_vec(), ..facts() };
+        let flow = |flow: FlowRun| Facts { flow: Some(flow), ..facts() };
+        let id = RunId::from_bytes([5; 16]);
+        let parameters = CachePolicy::FLOW_PARAMETERS;
         let keys = [
-            key(&both, b"c", "add", &[b"1", b"2"]),
-            key(&both, b"d", "add", &[b"1", b"2"]),
-            key(&both, b"c", "sub", &[b"1", b"2"]),
-            key(&both, b"c", "add", &[b"2", b"1"]),
-            key(&both, b"c", "add", &[b"1", LEFT_OUT]),
-            key(&both, b"c", "add", &[LEFT_OUT, b"1"]),
-            key(&both, b"c", "add", &[LEFT_OUT, LEFT_OUT]),
-            key(&both, b"c", "add", &[b"1"]),
-            key(&both, b"c", "add", &[b"12"]),
-            key(&both, b"c", "add", &[b"12", b""]),
-            key(&both, b"c", "add", &[b"", b"12"]),
-            key(&CachePolicy::TASK_SOURCE, b"c", "add", &[b"1", b"2"]),
-            key(&CachePolicy::INPUTS, b"c", "add", &[b"1", b"2"]),
-            // A task never gets another task's result, whatever the policy (PARITY C03).
-            key(&CachePolicy::INPUTS, b"c", "sub", &[b"1", b"2"]),
-            key_with(&both, b"c", "add", &[b"1", b"2"], &["a.org"]),
-            key_with(&both, b"c", "add", &[b"1", b"2"], &["b.org"]),
-            key_with(&both, b"c", "add", &[b"1", b"2"], &["a.org", "b.org"]),
-            key_with(&CachePolicy::TASK_SOURCE, b"c", "add", &[b"1", b"2"], &["a.org"]),
+            key(&auto, &facts()),
+            key(&auto, &with(&|facts| facts.component = b"another")),
+            key(&auto, &with(&|facts| facts.export = "sub")),
+            key(&auto, &inputs(&[Some(b"two"), Some(b"\x01")])),
+            key(&auto, &inputs(&[Some(b"\x01"), None])),
+            key(&auto, &inputs(&[None, Some(b"\x01")])),
+            key(&auto, &inputs(&[None, None])),
+            key(&auto, &inputs(&[Some(b"\x01")])),
+            key(&auto, &inputs(&[Some(b"\x01two")])),
+            key(&auto, &inputs(&[Some(b"\x01two"), Some(b"")])),
+            key(&auto, &inputs(&[Some(b""), Some(b"\x01two")])),
+            key(&auto, &with(&|facts| facts.circumstances = vec!["http a.org"])),
+            key(&auto, &with(&|facts| facts.circumstances = vec!["http b.org"])),
+            key(&auto, &with(&|facts| facts.circumstances = vec!["http a.org", "http b.org"])),
+            key(&CachePolicy::TASK_SOURCE, &facts()),
+            key(&CachePolicy::TASK_SOURCE, &with(&|facts| facts.circumstances = vec!["http a.org"])),
+            key(&CachePolicy::INPUTS, &facts()),
+            // C03: a task never gets another task's result, unless the key is the user's own.
+            key(&CachePolicy::INPUTS, &with(&|facts| facts.export = "sub")),
+            key(&CachePolicy::INPUTS, &with(&|facts| facts.component = b"another")),
+            key(&(CachePolicy::INPUTS + CachePolicy::TASK_SOURCE), &facts()),
+            key(&CachePolicy::DEFAULT, &facts()),
+            key(&CachePolicy::DEFAULT, &flow(FlowRun::new(RunId::from_bytes([6; 16])))),
+            key(&CachePolicy::RUN_ID, &facts()),
+            key(&parameters, &facts()),
+            key(&parameters, &flow(FlowRun::new(id))),
+            key(&parameters, &flow(FlowRun::new(id).parameter("day", "1"))),
+            key(&parameters, &flow(FlowRun::new(id).parameter("day", 1))),
+            key(&parameters, &flow(FlowRun::new(id).parameter("da", "y1"))),
+            key(&CachePolicy::key("x"), &facts()),
+            key(&CachePolicy::key("x"), &with(&|facts| facts.user_key = Some("user 8"))),
+            key(&CachePolicy::key("x"), &with(&|facts| facts.circumstances = vec!["http a.org"])),
+            key(&(CachePolicy::key("x") + CachePolicy::TASK_SOURCE), &facts()),
+            key(&everything(), &facts()),
         ];
         for (index, one) in keys.iter().enumerate() {
-            assert!(one.is_some());
+            assert!(one.is_some(), "{index}");
             assert!(!keys[..index].contains(one), "{index}");
         }
     }
 
     #[test]
     fn no_policy_gives_no_key() {
-        assert_eq!(key(&CachePolicy::NONE, b"c", "add", &[]), None);
+        assert_eq!(key(&CachePolicy::NONE, &facts()), None);
     }
 
     #[test]
-    fn inputs_that_do_not_count_change_nothing() {
-        let one = key(&CachePolicy::TASK_SOURCE, b"c", "add", &[b"1"]);
-        assert_eq!(one, key(&CachePolicy::TASK_SOURCE, b"c", "add", &[b"2"]));
+    fn facts_that_do_not_count_change_nothing() {
+        let bare = Facts { inputs: vec![], flow: None, user_key: None, ..facts() };
+        let source = CachePolicy::TASK_SOURCE;
+        assert_eq!(key(&source, &facts()), key(&source, &bare));
+        let another = Facts { component: b"another", export: "sub", inputs: vec![], flow: None, ..facts() };
+        assert_eq!(key(&CachePolicy::key("x"), &facts()), key(&CachePolicy::key("x"), &another));
+        let other_run = FlowRun::new(RunId::from_bytes([6; 16])).parameter("a", true).parameter("day", 1);
+        let other_run = Facts { flow: Some(other_run), ..facts() };
+        let parameters = CachePolicy::FLOW_PARAMETERS;
+        assert_eq!(key(&parameters, &facts()), key(&parameters, &other_run));
     }
 }

@@ -4,6 +4,7 @@ mod entry;
 mod key;
 mod layer;
 mod policy;
+mod policy_text;
 
 pub use entry::*;
 pub use key::*;

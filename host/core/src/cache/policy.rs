@@ -5,38 +5,90 @@ use std::ops::{Add, Sub};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::{ArgumentError, ErrorKind, Name, Signature};
+use super::policy_text;
+use crate::{ArgumentError, ErrorKind, Name, NameTemplate, Signature, TemplateError};
+
+/// The facts as they stand in a policy and in a key.
+mod bit {
+    pub(super) const INPUTS: u8 = 1;
+    pub(super) const TASK_SOURCE: u8 = 1 << 1;
+    pub(super) const RUN_ID: u8 = 1 << 2;
+    pub(super) const FLOW_PARAMETERS: u8 = 1 << 3;
+    pub(super) const OBSERVED: u8 = 1 << 4;
+    /// A key of the user's.
+    pub(super) const KEY: u8 = 1 << 5;
+}
 
 /// The facts that two runs must have in common for one's result to stand for the other's.
 ///
-/// Policies are added, and inputs taken from them by name: `CachePolicy::INPUTS + CachePolicy::TASK_SOURCE - "debug"`, or
-/// as text `inputs + task-source - input:debug`. The component's digest and the export path are part of every key, whether
-/// or not `TASK_SOURCE` is named: a task never gets another task's result. Cheap to clone.
+/// Policies are added and taken away: `CachePolicy::DEFAULT - CachePolicy::RUN_ID`, and inputs are taken from them by
+/// name: `CachePolicy::AUTO - "debug"`; as text `default - run-id` and `auto - input:debug`. The component's digest and the
+/// export path are part of every key, whether or not `TASK_SOURCE` is named: a task never gets another task's result,
+/// unless the policy is a key of the user's alone ([`CachePolicy::key`]). What is granted and how clocks and randomness
+/// are made count always. Cheap to clone.
 ///
 /// ```
 /// # use hostel_core::CachePolicy;
-/// let policy: CachePolicy = "inputs - input:debug".parse()?;
-/// assert_eq!(policy, CachePolicy::INPUTS - "debug");
+/// let policy: CachePolicy = "default - run-id - input:debug".parse()?;
+/// assert_eq!(policy, CachePolicy::INPUTS + CachePolicy::TASK_SOURCE - "debug");
 /// assert!(policy.leaves_out("debug"));
 /// # Ok::<(), hostel_core::ParsePolicyError>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CachePolicy {
     facts: u8,
     /// The inputs that do not count, sorted, each once; `None` stands for the usual none.
     left_out: Option<Arc<[Name]>>,
+    /// The text of the user's key.
+    template: Option<Arc<str>>,
 }
 
 impl CachePolicy {
     /// Nothing is cached.
-    pub const NONE: Self = Self { facts: 0, left_out: None };
+    pub const NONE: Self = Self::of(0);
     /// The arguments, in canonical form.
-    pub const INPUTS: Self = Self { facts: 1, left_out: None };
+    pub const INPUTS: Self = Self::of(bit::INPUTS);
     /// The component's digest and the export path: all of the guest's code.
-    pub const TASK_SOURCE: Self = Self { facts: 2, left_out: None };
+    pub const TASK_SOURCE: Self = Self::of(bit::TASK_SOURCE);
+    /// The flow run: results are reused within one run of a flow.
+    pub const RUN_ID: Self = Self::of(bit::RUN_ID);
+    /// The parameters of the flow run.
+    pub const FLOW_PARAMETERS: Self = Self::of(bit::FLOW_PARAMETERS);
+    /// What the attempt was seen to touch: only results are kept that were made without clock, randomness and network,
+    /// and one that was made from granted files stands for other runs only while they are as they were.
+    pub const OBSERVED: Self = Self::of(bit::OBSERVED);
+
+    /// What is proved to be a function of its key, and that alone: the policy where none is named.
+    pub const AUTO: Self = Self::of(bit::INPUTS | bit::TASK_SOURCE | bit::OBSERVED);
+    /// What Prefect's default is: inputs, task source and flow run.
+    pub const DEFAULT: Self = Self::of(bit::INPUTS | bit::TASK_SOURCE | bit::RUN_ID);
 
     /// Every fact with the word that names it, in the order of a policy's text.
-    const FACTS: [(&'static str, Self); 2] = [("inputs", Self::INPUTS), ("task-source", Self::TASK_SOURCE)];
+    const FACTS: [(&'static str, u8); 5] = [
+        ("inputs", bit::INPUTS),
+        ("task-source", bit::TASK_SOURCE),
+        ("run-id", bit::RUN_ID),
+        ("flow-parameters", bit::FLOW_PARAMETERS),
+        ("observed", bit::OBSERVED),
+    ];
+
+    const fn of(facts: u8) -> Self {
+        Self { facts, left_out: None, template: None }
+    }
+
+    /// The words for policies as a whole, and those for facts.
+    pub(super) fn words() -> impl Iterator<Item = (&'static str, Self)> {
+        let facts = Self::FACTS.into_iter().map(|(word, fact)| (word, Self::of(fact)));
+        [("auto", Self::AUTO), ("default", Self::DEFAULT)].into_iter().chain(facts)
+    }
+
+    /// A key of the user's own: a text with places for inputs, such as `{user.id} on {day}` (see [`NameTemplate`]).
+    ///
+    /// Alone it is the whole key, and nothing else counts: two tasks, or two versions of one, that come to the same text
+    /// share their results, if their types fit. With other facts beside it, it is one of them.
+    pub fn key(template: &str) -> Self {
+        Self { template: Some(template.into()), ..Self::of(bit::KEY) }
+    }
 
     /// Whether results are cached at all.
     pub const fn is_none(&self) -> bool {
@@ -48,23 +100,38 @@ impl CachePolicy {
         self.facts & other.facts == other.facts
     }
 
+    /// Whether only results count that are proved to depend on nothing but their key.
+    pub const fn is_observed(&self) -> bool {
+        self.facts & bit::OBSERVED != 0
+    }
+
+    /// Whether a flow run counts, without which there is no key.
+    pub const fn needs_flow(&self) -> bool {
+        self.facts & (bit::RUN_ID | bit::FLOW_PARAMETERS) != 0
+    }
+
     /// Whether the input of this name does not count, though others may.
     pub fn leaves_out(&self, input: &str) -> bool {
         self.left_out().iter().any(|name| **name == *input)
     }
 
-    /// Checks that a task has the inputs that are left out.
+    /// Checks that the policy can be computed for a task: that the task has the inputs that are left out and those that
+    /// the user's key names, and that there is a flow run if one counts. Gives the user's key, ready to be filled in.
     ///
     /// # Errors
     ///
-    /// [`PolicyError`] if it has not, or if no inputs count in the first place.
-    pub fn check(&self, signature: &Signature) -> Result<(), PolicyError> {
-        let Some(first) = self.left_out().first() else { return Ok(()) };
-        if !self.includes(&Self::INPUTS) {
+    /// [`PolicyError`] if not.
+    pub fn check(&self, signature: &Signature, has_flow: bool) -> Result<Option<NameTemplate>, PolicyError> {
+        if self.needs_flow() && !has_flow {
+            return Err(PolicyError::NoFlow { policy: self.clone() });
+        }
+        if let Some(first) = self.left_out().first()
+            && !self.includes(&Self::INPUTS)
+        {
             return Err(PolicyError::NoInputs { input: first.clone() });
         }
         self.left_out().iter().try_for_each(|name| signature.param(name).map(drop))?;
-        Ok(())
+        Ok(self.template.as_deref().map(|text| NameTemplate::parse(text, signature)).transpose()?)
     }
 
     /// The facts as bits, for the key.
@@ -72,19 +139,36 @@ impl CachePolicy {
         self.facts
     }
 
+    /// Whether a key of the user's counts.
+    pub(crate) const fn has_key(&self) -> bool {
+        self.facts & bit::KEY != 0
+    }
+
+    /// Whether the user's key is all that counts.
+    pub(crate) const fn is_only_key(&self) -> bool {
+        self.facts == bit::KEY
+    }
+
     fn left_out(&self) -> &[Name] {
         self.left_out.as_deref().unwrap_or_default()
     }
 
-    fn without(self, names: impl IntoIterator<Item = Name>) -> Self {
+    pub(super) fn without(self, names: impl IntoIterator<Item = Name>) -> Self {
         let mut left_out: Vec<Name> = self.left_out().iter().cloned().chain(names).collect();
         left_out.sort();
         left_out.dedup();
-        Self { facts: self.facts, left_out: (!left_out.is_empty()).then(|| left_out.into()) }
+        Self { left_out: (!left_out.is_empty()).then(|| left_out.into()), ..self }
     }
 }
 
-/// The facts of both; of the inputs, those that count in either.
+/// [`CachePolicy::AUTO`], which holds where none is named.
+impl Default for CachePolicy {
+    fn default() -> Self {
+        Self::AUTO
+    }
+}
+
+/// The facts of both; of the inputs, those that count in either; of two keys of the user's, the later one.
 impl Add for CachePolicy {
     type Output = Self;
 
@@ -93,7 +177,8 @@ impl Add for CachePolicy {
         reason = "a set of facts is added to as bits are: twice is once"
     )]
     fn add(self, other: Self) -> Self {
-        let facts = Self { facts: self.facts | other.facts, left_out: None };
+        let template = other.template.clone().or_else(|| self.template.clone());
+        let facts = Self { facts: self.facts | other.facts, left_out: None, template };
         match (self.includes(&Self::INPUTS), other.includes(&Self::INPUTS)) {
             (true, true) => {
                 let both = self.left_out().iter().filter(|name| other.leaves_out(name)).cloned();
@@ -103,6 +188,18 @@ impl Add for CachePolicy {
             (false, true) => facts.without(other.left_out().iter().cloned()),
             (false, false) => facts.without(self.left_out().iter().chain(other.left_out()).cloned()),
         }
+    }
+}
+
+/// The same, but for the facts of the other.
+impl Sub for CachePolicy {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        let facts = self.facts & !other.facts;
+        let left_out = self.left_out.filter(|_| facts & bit::INPUTS != 0);
+        let template = self.template.filter(|_| facts & bit::KEY != 0);
+        Self { facts, left_out, template }
     }
 }
 
@@ -117,15 +214,18 @@ impl Sub<&str> for CachePolicy {
 
 impl fmt::Display for CachePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named: Vec<_> =
-            Self::FACTS.iter().filter(|(_, fact)| self.includes(fact)).map(|(name, _)| *name).collect();
-        f.write_str(if named.is_empty() { "none" } else { "" })?;
-        f.write_str(&named.join(" + "))?;
+        let whole = self.includes(&Self::AUTO).then_some("auto");
+        let rest = if whole.is_some() { self.facts & !Self::AUTO.facts } else { self.facts };
+        let facts = Self::FACTS.into_iter().filter(|(_, fact)| rest & fact != 0).map(|(word, _)| word);
+        let key = self.template.as_deref().map(policy_text::quoted_key);
+        let terms: Vec<_> = whole.into_iter().chain(facts).map(str::to_owned).chain(key).collect();
+        f.write_str(if terms.is_empty() { "none" } else { "" })?;
+        f.write_str(&terms.join(" + "))?;
         self.left_out().iter().try_for_each(|name| write!(f, " - input:{name}"))
     }
 }
 
-/// A policy does not fit a task.
+/// A policy cannot be computed for a task.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
@@ -138,17 +238,33 @@ pub enum PolicyError {
         /// The input.
         input: Name,
     },
+    /// It counts a flow run where there is none.
+    #[error("the cache policy `{policy}` counts the flow run, but the task belongs to none")]
+    NoFlow {
+        /// The policy.
+        policy: CachePolicy,
+    },
+    /// The user's key is no template, or names what the task does not have.
+    #[error("the key of the cache policy: {0}")]
+    Key(#[from] TemplateError),
+}
+
+impl PolicyError {
+    /// Always [`ErrorKind::Invalid`].
+    pub const fn kind(&self) -> ErrorKind {
+        ErrorKind::Invalid
+    }
 }
 
 /// A text is not a cache policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "cache policy `{policy}`: unknown fact `{fact}`; expected `none`, or `inputs` and `task-source` joined by `+`, then inputs \
-     that do not count as ` - input:NAME`"
-)]
+#[error("cache policy `{policy}`, column {column}: {problem}")]
 pub struct ParsePolicyError {
-    policy: String,
-    fact: String,
+    /// The text.
+    pub(super) policy: String,
+    /// Where it is wrong, in characters, counted from 1.
+    pub(super) column: usize,
+    pub(super) problem: String,
 }
 
 impl ParsePolicyError {
@@ -163,23 +279,7 @@ impl FromStr for CachePolicy {
 
     /// A minus has blanks around it, since names have some inside.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.trim() == "none" {
-            return Ok(Self::NONE);
-        }
-        let error = |fact: &str| ParsePolicyError { policy: text.to_owned(), fact: fact.trim().to_owned() };
-        let mut policy = Self::NONE;
-        let mut left_out = Vec::new();
-        for term in text.split('+') {
-            let mut words = term.split(" - ").map(str::trim);
-            let word = words.next().unwrap_or_default();
-            let fact = Self::FACTS.into_iter().find(|(name, _)| *name == word).map(|(_, fact)| fact);
-            policy = policy + fact.ok_or_else(|| error(word))?;
-            for word in words {
-                let name = word.strip_prefix("input:").filter(|name| !name.is_empty());
-                left_out.push(Name::from(name.ok_or_else(|| error(word))?));
-            }
-        }
-        Ok(policy.without(left_out))
+        policy_text::parse(text)
     }
 }
 
@@ -187,22 +287,6 @@ impl FromStr for CachePolicy {
 mod tests {
     use super::*;
     use crate::Type;
-
-    #[test]
-    fn a_policy_is_read_and_written() {
-        let check = |text: &str, policy: CachePolicy, written: &str| {
-            assert_eq!(text.parse(), Ok(policy.clone()), "{text}");
-            assert_eq!(policy.to_string(), written);
-            assert_eq!(written.parse(), Ok(policy), "{written}");
-        };
-        check("none", CachePolicy::NONE, "none");
-        check("inputs", CachePolicy::INPUTS, "inputs");
-        let both = CachePolicy::INPUTS + CachePolicy::TASK_SOURCE;
-        check("task-source+inputs", both.clone(), "inputs + task-source");
-        check("inputs - input:log-level", CachePolicy::INPUTS - "log-level", "inputs - input:log-level");
-        let text = "inputs + task-source - input:a - input:b";
-        check("inputs - input:b + task-source - input:a - input:b", both - "b" - "a", text);
-    }
 
     #[test]
     fn c04_an_input_counts_if_it_does_in_one_of_the_policies_that_are_added() {
@@ -215,29 +299,28 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_fact_is_named() {
-        let check = |text: &str, fact: &str| {
-            let error = text.parse::<CachePolicy>().unwrap_err();
-            let expected = format!("cache policy `{text}`: unknown fact `{fact}`; expected `none`");
-            assert!(error.to_string().starts_with(&expected), "{error}");
-        };
-        check("inputs + moon", "moon");
-        check("", "");
-        check("inputs + none", "none");
-        check("inputs - debug", "debug");
-        check("inputs - input:", "input:");
-        check("inputs -input:debug", "inputs -input:debug");
+    fn facts_are_taken_away() {
+        let both = CachePolicy::INPUTS + CachePolicy::TASK_SOURCE;
+        assert_eq!(CachePolicy::DEFAULT - CachePolicy::RUN_ID, both);
+        assert_eq!(CachePolicy::AUTO - CachePolicy::OBSERVED, both);
+        assert_eq!(both.clone() - CachePolicy::RUN_ID, both);
+        assert_eq!(both.clone() - "a" - CachePolicy::INPUTS, CachePolicy::TASK_SOURCE);
+        assert_eq!(CachePolicy::key("{a}") - CachePolicy::key("{b}"), CachePolicy::NONE);
+        assert_eq!(both.clone() + CachePolicy::key("{a}") - CachePolicy::key(""), both);
+        assert_eq!(CachePolicy::AUTO - CachePolicy::AUTO, CachePolicy::NONE);
     }
 
     #[test]
-    fn a_policy_that_leaves_out_what_is_not_there_is_refused() {
+    fn a_policy_that_cannot_be_computed_is_refused() {
         let signature = Signature::new([("a", Type::S64), ("debug", Type::Bool)], None);
         let check = |policy: CachePolicy, expected: Option<&str>| {
-            let error = policy.check(&signature).err().map(|error| error.to_string());
+            let error = policy.check(&signature, false).err().map(|error| error.to_string());
             assert_eq!(error.as_deref(), expected, "{policy}");
         };
         check(CachePolicy::INPUTS - "debug", None);
+        check(CachePolicy::AUTO - "debug", None);
         check(CachePolicy::NONE, None);
+        check(CachePolicy::key("{a} or {debug}"), None);
         check(
             CachePolicy::INPUTS - "debg",
             Some(
@@ -249,5 +332,20 @@ mod tests {
             CachePolicy::TASK_SOURCE - "a",
             Some("the cache policy leaves out the input \"a\", but no inputs count: add `inputs` to it"),
         );
+        check(
+            CachePolicy::DEFAULT,
+            Some(
+                "the cache policy `inputs + task-source + run-id` counts the flow run, but the task belongs to none",
+            ),
+        );
+        check(
+            CachePolicy::FLOW_PARAMETERS,
+            Some("the cache policy `flow-parameters` counts the flow run, but the task belongs to none"),
+        );
+        check(
+            CachePolicy::key("{c}"),
+            Some("the key of the cache policy: column 2: unknown parameter \"c\" (parameters: a, debug)"),
+        );
+        assert_eq!(CachePolicy::DEFAULT.check(&signature, true), Ok(None));
     }
 }

@@ -11,35 +11,61 @@ use crate::attempt::Past;
 use crate::cache::Wanted;
 use crate::caller::call_safely;
 use crate::events::EventKind;
+use crate::flight::Takeoff;
+use crate::host::Shared;
 use crate::inputs::Inputs;
+use crate::runner::Job;
 use crate::turns;
 
 impl Run {
-    /// Makes ready for an attempt: the inputs are put together, and another run's value is looked for. `false` if the
-    /// run has ended.
-    pub(crate) fn prepare(&self) -> bool {
+    /// Makes ready for an attempt: the inputs are put together, the key is taken, and another run's value looked for.
+    pub(crate) fn prepare(&self, job: &Arc<Job>) -> Takeoff {
         let state = self.state();
         if state.is_terminal() {
-            return false;
+            return Takeoff::Ended;
         }
         if self.time_left() == Some(Duration::ZERO) {
-            return self.out_of_time();
+            self.out_of_time();
+            return Takeoff::Ended;
         }
         if state == State::AwaitingRetry {
-            return true;
+            return Takeoff::Owner;
         }
         if !self.put_inputs_together() {
-            return false;
+            return Takeoff::Ended;
         }
-        let cache = &self.task.shared().cache;
-        let found = self.key_to_look_up().and_then(|key| cache.get(&key, self.wanted()));
-        match found {
-            Some((value, producer)) => {
-                !self.finish(Event::CacheHit { producer }, Outcome::Completed(value))
-                    && !self.state().is_terminal()
+        let Some(key) = self.key_to_look_up() else { return Takeoff::Owner };
+        let Shared { cache, flights, .. } = self.task.shared();
+        if self.shares_flight() {
+            // What is there at once needs no key.
+            if self.end_from_memory() {
+                return Takeoff::Ended;
             }
-            None => true,
+            let takeoff = flights.join(&key, job);
+            if takeoff != Takeoff::Owner {
+                return takeoff;
+            }
         }
+        match cache.get(&key, self.wanted()) {
+            Some((value, producer)) => {
+                self.finish(Event::CacheHit { producer }, Outcome::Completed(value));
+                if self.state().is_terminal() { Takeoff::Ended } else { Takeoff::Owner }
+            }
+            None => Takeoff::Owner,
+        }
+    }
+
+    /// The run has its key from now on, until its end. `false` if it has ended.
+    pub(crate) fn takes_key(&self) -> bool {
+        let mut cell = self.cell();
+        cell.has_key = !cell.state.is_terminal();
+        cell.has_key
+    }
+
+    /// Whether other runs wait for this one's value, or it for theirs: not if it would not be kept at once.
+    fn shares_flight(&self) -> bool {
+        let is_lazy = self.transaction.as_ref().is_some_and(|transaction| !transaction.is_eager());
+        !is_lazy && (!self.task.options().cache.is_observed() || self.task.may_be_pure())
     }
 
     /// Begins an attempt, unless the run has ended.
@@ -116,13 +142,12 @@ impl Run {
     }
 
     /// Ends a run that has not begun with the value another run made, if the first cache layers have it.
-    pub(super) fn end_from_memory(&self) {
+    pub(super) fn end_from_memory(&self) -> bool {
         let cache = &self.task.shared().cache;
-        if let Some((value, producer)) =
-            self.key_to_look_up().and_then(|key| cache.get_quick(&key, self.wanted()))
-        {
-            self.finish(Event::CacheHit { producer }, Outcome::Completed(value));
-        }
+        let found = self.key_to_look_up().and_then(|key| cache.get_quick(&key, self.wanted()));
+        found.is_some_and(|(value, producer)| {
+            self.finish(Event::CacheHit { producer }, Outcome::Completed(value))
+        })
     }
 
     /// What another run's value must be to stand for this one's.
@@ -232,15 +257,16 @@ impl Run {
     /// Keeps the value for later runs, unless the transaction decides about that.
     fn keep(&self, outcome: &Outcome) {
         let waits = self.transaction.as_ref().is_some_and(|transaction| !transaction.is_eager());
+        let waits = waits || self.task.options().cache.is_observed();
         if let (Outcome::Completed(value), Some(key), false) = (outcome, self.key(), waits) {
             self.task.shared().cache.put(&key, value, self.task.completed_type(), self.id);
+            self.cell().is_kept = true;
         }
     }
 
-    fn out_of_time(&self) -> bool {
+    fn out_of_time(&self) {
         let after = self.task.options().run_timeout.unwrap_or_default();
         self.finish(Event::TimedOut, Outcome::Failed(Failure::TimedOut { after }));
-        false
     }
 }
 

@@ -70,6 +70,10 @@ struct Cell {
     /// Until the run ends; in a transaction, until that ends.
     inputs: Inputs,
     key: Option<CacheKey>,
+    /// Whether others with the same key wait for it.
+    has_key: bool,
+    /// Whether the cache has its value.
+    is_kept: bool,
     /// From its template, as soon as the inputs are there.
     name: Option<Arc<str>>,
     /// The runs it depends on, until it ends: whether each must complete, and the callback that tells.
@@ -113,6 +117,8 @@ impl Run {
             upstreams,
             inputs,
             key,
+            has_key: false,
+            is_kept: false,
             began: None,
             attempts: 0,
             log: None,
@@ -140,7 +146,7 @@ impl Run {
         let waits = !cell.upstreams.is_empty();
         drop(cell);
         if !waits {
-            self.end_from_memory();
+            let _ = self.end_from_memory();
         }
     }
 
@@ -337,6 +343,8 @@ impl Run {
         let wakers = mem::take(&mut cell.wakers);
         let callbacks = mem::take(&mut cell.callbacks);
         let followers = mem::take(&mut cell.followers);
+        let key = cell.key.filter(|_| mem::take(&mut cell.has_key));
+        let is_kept = cell.is_kept || matches!(event, Event::CacheHit { .. });
         // Under the lock: before anyone who sees the outcome can cause other hooks to be called.
         self.call_hooks(state);
         self.call_commit_hooks(state);
@@ -345,6 +353,9 @@ impl Run {
         }
         drop(cell);
         drop(inputs);
+        if let Some(key) = key {
+            drop(self.task.shared().flights.land(&key, self.id, is_kept));
+        }
         for Awaited { future, callback, .. } in upstreams {
             callback.into_iter().for_each(|callback| future.job().run().forget(callback));
         }

@@ -115,6 +115,20 @@ impl Shared {
         self.clock_changed.notify_one();
     }
 
+    /// Has a job that a worker has taken up wait for its cache key: until it is told, or for so long. `false` if it has
+    /// ended.
+    pub(crate) fn park_for_key(&self, job: &Arc<Job>, look_again: Option<Duration>) -> bool {
+        let mut state = self.lock();
+        if state.cancels_pending || job.run().state().is_terminal() {
+            return false;
+        }
+        let due = look_again.map(|after| self.now().saturating_add(after));
+        state.park(Parked { job: Arc::clone(job), due, ticket: None });
+        drop(self.tell(state));
+        self.clock_changed.notify_one();
+        true
+    }
+
     /// Wakes what is due, for as long as the runner's runtime lives.
     pub(crate) async fn keep_time(self: Arc<Self>) {
         loop {

@@ -9,6 +9,7 @@ use hostel_engine::AttemptError;
 
 use super::admission::Entry;
 use super::workers::Shared;
+use crate::flight::Takeoff;
 use crate::future::TaskFuture;
 use crate::run::{Guest, Run};
 
@@ -139,8 +140,10 @@ impl Job {
 
     /// Begins the guest and polls it. To be called by a worker that took the job to [`Phase::Polled`].
     pub(crate) fn begin(self: &Arc<Self>) -> Polled {
-        if !self.run.prepare() {
-            return Polled::Ended;
+        match self.run.prepare(self) {
+            Takeoff::Owner => {}
+            Takeoff::Waits => return Polled::Gone,
+            Takeoff::Ended => return Polled::Ended,
         }
         if !self.run.tags().is_empty() {
             match self.runner.enter(self) {

@@ -20,6 +20,7 @@ use super::job::{Job, Phase, Polled};
 use super::parking::Parking;
 use super::queue::{Bounds, Next, Queue};
 use crate::caller::Backlog;
+use crate::flight::{Flights, PULSE};
 use crate::options::Tag;
 
 /// Owns the worker threads and the timer runtime. Dropping it ends them.
@@ -119,6 +120,22 @@ impl Runner {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// Shows other processes that this one lives, for as long as the runner does.
+    pub(crate) fn show_life(&self, flights: &Arc<Flights>) {
+        if !flights.has_others() {
+            return;
+        }
+        let flights = Arc::clone(flights);
+        let pulse = async move {
+            loop {
+                tokio::time::sleep(PULSE).await;
+                flights.pulse();
+            }
+        };
+        // It ends with the runtime, which the runner owns.
+        self.shared.timers.spawn(pulse);
     }
 }
 

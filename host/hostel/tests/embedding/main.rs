@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_executor::block_on;
-use hostel::{Host, HostBuilder, LogLine, State, Task, TaskFuture};
+use hostel::{CachePolicy, Host, HostBuilder, LogLine, State, Task, TaskFuture};
 use tokio::sync::mpsc;
 
 fn host(workers: usize) -> Host {
@@ -36,8 +36,9 @@ fn build(builder: HostBuilder) -> Host {
     builder.max_instances(200).build().unwrap()
 }
 
+/// A task that is not cached: each of its runs executes.
 fn task(host: &Host, path: &str, name: &str) -> Task {
-    block_on(host.load(path)).unwrap().task(name).unwrap()
+    block_on(host.load(path)).unwrap().task(name).unwrap().cache(CachePolicy::NONE)
 }
 
 /// The names of the states a run came to.

@@ -1,0 +1,186 @@
+//! Cache policies as text: `auto - input:debug`, `inputs + key:"{user} on {day}"`.
+
+use crate::value::excerpt;
+use crate::{CachePolicy, Name, ParsePolicyError};
+
+/// What is wrong with a text, and at which byte of it.
+type Problem = (usize, String);
+
+/// What stands between two signs.
+enum Term {
+    Facts(CachePolicy),
+    Input(Name),
+}
+
+/// Whether a term is added or taken away.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    Plus,
+    Minus,
+}
+
+/// Reads a policy.
+pub(super) fn parse(text: &str) -> Result<CachePolicy, ParsePolicyError> {
+    read(text).map_err(|(at, problem)| {
+        let column = text.get(..at).unwrap_or(text).chars().count() + 1;
+        ParsePolicyError { policy: text.to_owned(), column, problem }
+    })
+}
+
+/// The user's key as it stands in a policy.
+pub(super) fn quoted_key(template: &str) -> String {
+    format!("key:\"{}\"", template.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+fn read(text: &str) -> Result<CachePolicy, Problem> {
+    if text.trim() == "none" {
+        return Ok(CachePolicy::NONE);
+    }
+    let mut policy = CachePolicy::NONE;
+    let mut left_out = Vec::new();
+    let mut at = 0;
+    let mut sign = Sign::Plus;
+    loop {
+        at += blanks(text, at);
+        let (term, end) = term(text, at, sign)?;
+        match (term, sign) {
+            (Term::Facts(facts), Sign::Plus) => policy = policy + facts,
+            (Term::Facts(facts), Sign::Minus) => policy = policy - facts,
+            (Term::Input(name), _) => left_out.push(name),
+        }
+        let Some((next, after)) = next_sign(text, end)? else {
+            return Ok(policy.without(left_out));
+        };
+        (sign, at) = (next, after);
+    }
+}
+
+/// The sign that follows what ended before `at`, and where it ends; `None` at the end of the text.
+fn next_sign(text: &str, at: usize) -> Result<Option<(Sign, usize)>, Problem> {
+    let at = at + blanks(text, at);
+    let rest = text.get(at..).unwrap_or_default();
+    let sign = match rest.chars().next() {
+        None => return Ok(None),
+        Some('+') => Sign::Plus,
+        Some('-') if rest.get(1..).is_none_or(|rest| rest.is_empty() || rest.starts_with(' ')) => Sign::Minus,
+        Some('-') => return Err((at, "a `-` has blanks around it, as in `inputs - input:debug`".to_owned())),
+        Some(_) => return Err((at, format!("expected `+` or `-`, found `{}`", excerpt(rest)))),
+    };
+    Ok(Some((sign, at + 1)))
+}
+
+/// The term that begins at `at`, and where it ends.
+fn term(text: &str, at: usize, sign: Sign) -> Result<(Term, usize), Problem> {
+    let rest = text.get(at..).unwrap_or_default();
+    if rest.starts_with("key:") {
+        let (template, length) =
+            quoted(rest.get(4..).unwrap_or_default()).map_err(|problem| (at + 4, problem))?;
+        return Ok((Term::Facts(CachePolicy::key(&template)), at + 4 + length));
+    }
+    let length = rest.find([' ', '+']).unwrap_or(rest.len());
+    let word = rest.get(..length).unwrap_or_default();
+    if let Some(name) = word.strip_prefix("input:") {
+        return match (name, sign) {
+            ("", _) => Err((at, "expected the name of an input after `input:`".to_owned())),
+            (_, Sign::Plus) => Err((at, format!("`{word}` can only be taken away: ` - {word}`"))),
+            (name, Sign::Minus) => Ok((Term::Input(Name::from(name)), at + length)),
+        };
+    }
+    let known = CachePolicy::words().find(|(known, _)| *known == word);
+    match known {
+        Some((_, facts)) => Ok((Term::Facts(facts), at + length)),
+        None => Err((at, unknown(word))),
+    }
+}
+
+fn unknown(word: &str) -> String {
+    let known: Vec<_> = CachePolicy::words().map(|(word, _)| format!("`{word}`")).collect();
+    let found = if word.is_empty() { "nothing".to_owned() } else { format!("`{}`", excerpt(word)) };
+    format!(
+        "expected {}, `key:\"TEMPLATE\"`, after a `-` also `input:NAME`, or `none` alone; found {found}",
+        known.join(", ")
+    )
+}
+
+/// The text between quotation marks at the beginning of `text`, and how many bytes it takes with them.
+fn quoted(text: &str) -> Result<(String, usize), String> {
+    let mut characters = text.char_indices();
+    if characters.next().is_none_or(|(_, first)| first != '"') {
+        return Err("expected a template in quotation marks after `key:`".to_owned());
+    }
+    let mut template = String::new();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => return Ok((template, at + 1)),
+            '\\' => template.extend(characters.next().map(|(_, escaped)| escaped)),
+            other => template.push(other),
+        }
+    }
+    Err("the quotation mark is never closed".to_owned())
+}
+
+fn blanks(text: &str, at: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    rest.len() - rest.trim_start().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_read_and_written() {
+        let check = |text: &str, policy: CachePolicy, written: &str| {
+            assert_eq!(text.parse(), Ok(policy.clone()), "{text}");
+            assert_eq!(policy.to_string(), written);
+            assert_eq!(written.parse(), Ok(policy), "{written}");
+        };
+        check("none", CachePolicy::NONE, "none");
+        check("inputs", CachePolicy::INPUTS, "inputs");
+        let both = CachePolicy::INPUTS + CachePolicy::TASK_SOURCE;
+        check("task-source+inputs", both.clone(), "inputs + task-source");
+        check("inputs - input:log-level", CachePolicy::INPUTS - "log-level", "inputs - input:log-level");
+        let text = "inputs + task-source - input:a - input:b";
+        check("inputs - input:b + task-source - input:a - input:b", both.clone() - "b" - "a", text);
+        check("auto", CachePolicy::AUTO, "auto");
+        check("inputs + observed + task-source", CachePolicy::AUTO, "auto");
+        check(
+            "auto+run-id - input:a",
+            CachePolicy::AUTO + CachePolicy::RUN_ID - "a",
+            "auto + run-id - input:a",
+        );
+        check("default", CachePolicy::DEFAULT, "inputs + task-source + run-id");
+        check("default - run-id", both, "inputs + task-source");
+        let key = CachePolicy::key(r#"{a} + "b" \"#);
+        check(r#" key:"{a} + \"b\" \\" "#, key.clone(), r#"key:"{a} + \"b\" \\""#);
+        check(
+            r#"key:"{a} + \"b\" \\"+flow-parameters"#,
+            key + CachePolicy::FLOW_PARAMETERS,
+            r#"flow-parameters + key:"{a} + \"b\" \\""#,
+        );
+    }
+
+    #[test]
+    fn an_error_tells_the_place() {
+        let check = |text: &str, column: usize, problem: &str| {
+            let error = text.parse::<CachePolicy>().unwrap_err().to_string();
+            let place = format!("cache policy `{text}`, column {column}: ");
+            let found = error.strip_prefix(&place).unwrap_or_else(|| panic!("{error}"));
+            assert!(found.contains(problem), "{error}");
+        };
+        check("inputs + moon", 10, "found `moon`");
+        check("", 1, "found nothing");
+        check("inputs +", 9, "found nothing");
+        check("inputs + none", 10, "found `none`");
+        check("inputs - debug", 10, "after a `-` also `input:NAME`, or `none` alone; found `debug`");
+        check("inputs - input:", 10, "expected the name of an input");
+        check("inputs -input:debug", 8, "a `-` has blanks around it");
+        check("inputs task-source", 8, "expected `+` or `-`, found `task-source`");
+        check("inputs + input:a", 10, "`input:a` can only be taken away: ` - input:a`");
+        check("key:{a}", 5, "expected a template in quotation marks");
+        check("é + key:\"{a}", 1, "found `é`");
+        check("inputs + key:\"é\" x", 18, "found `x`");
+        check("key:\"{a}", 5, "never closed");
+        check("task-source-inputs", 1, "found `task-source-inputs`");
+    }
+}

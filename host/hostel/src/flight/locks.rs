@@ -1,0 +1,147 @@
+//! Locks on keys between processes that share a directory: ranges of files, which the system unlocks when a process ends,
+//! however it does.
+//!
+//! Each file stands for the keys whose hash begins with certain bits. Its content are the pulses of the processes that have
+//! keys, 8 bytes little-endian each, many keys to one; a key's lock is on one byte far behind them, where nothing ever
+//! stands. Only Linux has locks of this kind; elsewhere processes do not wait for each other.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use hostel_core::CacheKey;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
+
+/// In how many files the keys are. The system looks through all locks of a file for each new one.
+const FILES: usize = 64;
+
+/// How many pulses a file has room for.
+const PULSES: u64 = 1024;
+
+/// The bytes of a pulse.
+const PULSE_BYTES: u64 = 8;
+
+/// The locks begin here: behind the pulses, and far from the end of what a file can be.
+const FIRST_LOCK: u64 = 1 << 32;
+
+/// The locks of a directory.
+pub(super) struct KeyLocks {
+    dir: PathBuf,
+    /// Each opened when first needed; `None` if it cannot be.
+    files: [OnceLock<Option<Arc<File>>>; FILES],
+}
+
+/// A lock on a key.
+pub(super) struct Held {
+    file: Arc<File>,
+    place: Place,
+}
+
+/// What came of asking for a lock.
+pub(super) enum Grab {
+    /// It is held now.
+    Taken(Held),
+    /// Another process holds it.
+    Busy {
+        /// The pulse that process shows.
+        pulse: u64,
+    },
+    /// There are no locks here.
+    Unusable,
+}
+
+/// Where a key is in a file.
+#[derive(Clone, Copy)]
+struct Place {
+    lock: i64,
+    pulse: u64,
+}
+
+impl KeyLocks {
+    /// The locks in a directory, which is made when needed.
+    pub(super) fn new(dir: PathBuf) -> Self {
+        Self { dir, files: [const { OnceLock::new() }; FILES] }
+    }
+
+    /// Asks for a key's lock: about a microsecond.
+    pub(super) fn grab(&self, key: &CacheKey) -> Grab {
+        let [first, ..] = key.as_bytes();
+        let index = usize::from(*first) % FILES;
+        let file = self.files.get(index).and_then(|file| file.get_or_init(|| self.open(index)).as_ref());
+        let Some(file) = file else { return Grab::Unusable };
+        let place = Place::of(key);
+        match place.set(file, libc::F_WRLCK) {
+            Ok(()) => {
+                let held = Held { file: Arc::clone(file), place };
+                Grab::Taken(held)
+            }
+            Err(nix::Error::EAGAIN | nix::Error::EACCES) => Grab::Busy { pulse: read_pulse(file, place) },
+            Err(_) => Grab::Unusable,
+        }
+    }
+
+    fn open(&self, index: usize) -> Option<Arc<File>> {
+        let open = || -> io::Result<File> {
+            fs::create_dir_all(&self.dir)?;
+            let path = self.dir.join(format!("{index:02x}"));
+            File::options().read(true).write(true).create(true).truncate(false).open(path)
+        };
+        match open() {
+            Ok(file) => Some(Arc::new(file)),
+            Err(error) => {
+                tracing::debug!(
+                    "processes do not wait for each other's runs: {}: {error}",
+                    self.dir.display()
+                );
+                None
+            }
+        }
+    }
+}
+
+impl Held {
+    /// Shows that this process lives. What cannot be written is no sign of life.
+    pub(super) fn pulse(&self) {
+        let next = read_pulse(&self.file, self.place).wrapping_add(1);
+        let _ = self.file.write_all_at(&next.to_le_bytes(), self.place.pulse);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // The system does it anyway when the file is closed.
+        let _ = self.place.set(&self.file, libc::F_UNLCK);
+    }
+}
+
+impl Place {
+    /// Two keys of one place wait for each other, which is no harm.
+    fn of(key: &CacheKey) -> Self {
+        let [_, a, b, c, d, e, f, ..] = *key.as_bytes();
+        let number = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+        let lock = i64::try_from(FIRST_LOCK + number).unwrap_or(i64::MAX);
+        Self { lock, pulse: number % PULSES * PULSE_BYTES }
+    }
+
+    /// Locks of an open file rather than of the process: two hosts in one process are two.
+    fn set(self, file: &File, kind: libc::c_int) -> nix::Result<()> {
+        let lock = libc::flock {
+            l_type: kind as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: self.lock,
+            l_len: 1,
+            l_pid: 0,
+        };
+        fcntl(file, FcntlArg::F_OFD_SETLK(&lock)).map(drop)
+    }
+}
+
+fn read_pulse(file: &File, place: Place) -> u64 {
+    let mut pulse = [0; PULSE_BYTES as usize];
+    // A file that ends before has had no pulse yet.
+    let _ = file.read_exact_at(&mut pulse, place.pulse);
+    u64::from_le_bytes(pulse)
+}

@@ -1,0 +1,266 @@
+//! Single flight: of runs with the same cache key one executes, and the others wait for its result.
+//!
+//! A run that is about to look into the cache first takes its key. Others of this process that want it then wait,
+//! holding no worker; those of other processes on the same data directory see the key's lock, and look again a little
+//! later. When the one that has the key ends with a value that is kept, all the others find it; when it ends otherwise,
+//! the next one takes the key and tries. One that waits can be cancelled without the others hearing of it.
+//!
+//! A process that is killed loses its locks with its life, and the next one has the key as soon as it looks. One that
+//! is frozen keeps them, but its pulse stops: after [`LEASE`] another goes on without the key. That the body runs once is a
+//! courtesy: that the result is right does not hang on it.
+
+#[cfg_attr(not(target_os = "linux"), path = "no_locks.rs")]
+mod locks;
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use hostel_core::{CacheKey, RunId};
+
+use self::locks::{Grab, Held, KeyLocks};
+use crate::runner::Job;
+
+/// How long another process may show no sign of life before its keys are nobody's.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// How often a process shows that it lives.
+pub(crate) const PULSE: Duration = Duration::from_secs(10);
+
+/// How long a run waits before it looks again whether another process has let go of a key.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// The map of keys is in so many parts, each under a lock of its own.
+const SHARDS: usize = 16;
+
+/// Which keys are taken, and who waits for them.
+pub(crate) struct Flights {
+    shards: [Mutex<HashMap<CacheKey, Flight>>; SHARDS],
+    /// Between processes, if they share a directory.
+    locks: Option<KeyLocks>,
+}
+
+/// One key that is taken.
+struct Flight {
+    owner: RunId,
+    waiting: VecDeque<Weak<Job>>,
+    hold: Hold,
+}
+
+/// What keeps other processes from the key.
+enum Hold {
+    /// Nothing: there are none, or they are not waited for.
+    Alone,
+    /// Its lock.
+    Locked(Held),
+    /// Another process has the lock: what its pulse was when it last changed, and when that was.
+    Elsewhere { pulse: u64, since: Instant },
+}
+
+/// Whether a run may go on with its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Takeoff {
+    /// It has the key.
+    Owner,
+    /// It waits for the one that has it.
+    Waits,
+    /// It has ended.
+    Ended,
+}
+
+/// What a run does that cannot have its key at once.
+enum Wait {
+    /// It is told.
+    Told,
+    /// It looks again.
+    Look,
+}
+
+impl Flights {
+    /// Keys are shared with the other processes that use `dir`, if one is given.
+    pub(crate) fn new(dir: Option<PathBuf>) -> Self {
+        Self { shards: Default::default(), locks: dir.map(KeyLocks::new) }
+    }
+
+    /// Takes the key for a job that a worker has taken up, or has the job wait for it.
+    pub(crate) fn join(&self, key: &CacheKey, job: &Arc<Job>) -> Takeoff {
+        let mut shard = self.shard(key);
+        let Err(wait) = self.take(&mut shard, key, job.run().id(), Instant::now()) else {
+            drop(shard);
+            // From now on its end lets go of the key; if it has ended before, that is done here.
+            if job.run().takes_key() {
+                return Takeoff::Owner;
+            }
+            self.land(key, job.run().id(), false);
+            return Takeoff::Ended;
+        };
+        // Under the shard's lock, so that nobody tells of the end before the job is where it can be told.
+        let parked = job.runner().park_for_key(job, matches!(wait, Wait::Look).then_some(LOOK_AGAIN));
+        if parked
+            && matches!(wait, Wait::Told)
+            && let Some(flight) = shard.get_mut(key)
+        {
+            flight.waiting.push_back(Arc::downgrade(job));
+        }
+        drop(shard);
+        if parked { Takeoff::Waits } else { Takeoff::Ended }
+    }
+
+    /// The run that had the key has ended, with a value that is kept or without. Does nothing for any other run.
+    pub(crate) fn land(&self, key: &CacheKey, owner: RunId, kept: bool) -> Option<impl Send + use<>> {
+        let mut shard = self.shard(key);
+        let flight = shard.get_mut(key).filter(|flight| flight.owner == owner)?;
+        if !kept {
+            while let Some(next) = flight.waiting.pop_front() {
+                if let Some(next) = next.upgrade().filter(|next| next.run().takes_key()) {
+                    flight.owner = next.run().id();
+                    drop(shard);
+                    next.runner().release(&next);
+                    return None;
+                }
+            }
+        }
+        let flight = shard.remove(key)?;
+        drop(shard);
+        release(flight.waiting);
+        Some(flight.hold)
+    }
+
+    /// The run that has the key will end without a value that can be kept: nobody waits for it any longer.
+    pub(crate) fn release_waiting(&self, key: &CacheKey, owner: RunId) {
+        let mut shard = self.shard(key);
+        let flight = shard.get_mut(key).filter(|flight| flight.owner == owner);
+        let waiting = flight.map(|flight| std::mem::take(&mut flight.waiting)).unwrap_or_default();
+        drop(shard);
+        release(waiting);
+    }
+
+    /// Shows other processes that this one lives, for all keys that it has.
+    pub(crate) fn pulse(&self) {
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.values().for_each(|flight| {
+                if let Hold::Locked(held) = &flight.hold {
+                    held.pulse();
+                }
+            });
+        }
+    }
+
+    /// Whether keys are shared with other processes.
+    pub(crate) fn has_others(&self) -> bool {
+        self.locks.is_some()
+    }
+
+    fn take(
+        &self,
+        shard: &mut HashMap<CacheKey, Flight>,
+        key: &CacheKey,
+        run: RunId,
+        now: Instant,
+    ) -> Result<(), Wait> {
+        let Some(flight) = shard.get_mut(key) else {
+            let (hold, taken) = match self.locks.as_ref().map_or(Grab::Unusable, |locks| locks.grab(key)) {
+                Grab::Taken(held) => (Hold::Locked(held), Ok(())),
+                Grab::Busy { pulse } => (Hold::Elsewhere { pulse, since: now }, Err(Wait::Look)),
+                Grab::Unusable => (Hold::Alone, Ok(())),
+            };
+            shard.insert(*key, Flight { owner: run, waiting: VecDeque::new(), hold });
+            return taken;
+        };
+        if flight.owner != run {
+            return Err(Wait::Told);
+        }
+        let Hold::Elsewhere { pulse, since } = flight.hold else { return Ok(()) };
+        let (hold, taken) = match self.locks.as_ref().map_or(Grab::Unusable, |locks| locks.grab(key)) {
+            Grab::Taken(held) => (Hold::Locked(held), Ok(())),
+            Grab::Busy { pulse: now_at } if now_at != pulse => {
+                (Hold::Elsewhere { pulse: now_at, since: now }, Err(Wait::Look))
+            }
+            Grab::Busy { .. } if now.saturating_duration_since(since) < LEASE => return Err(Wait::Look),
+            Grab::Busy { .. } | Grab::Unusable => (Hold::Alone, Ok(())),
+        };
+        flight.hold = hold;
+        taken
+    }
+
+    fn shard(&self, key: &CacheKey) -> MutexGuard<'_, HashMap<CacheKey, Flight>> {
+        let [first, ..] = key.as_bytes();
+        let [fallback, ..] = &self.shards;
+        let shard = self.shards.get(usize::from(*first) % SHARDS).unwrap_or(fallback);
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn release(waiting: VecDeque<Weak<Job>>) {
+    waiting.iter().filter_map(Weak::upgrade).for_each(|job| job.runner().release(&job));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: CacheKey = CacheKey::from_bytes([7; 32]);
+
+    fn run(number: u8) -> RunId {
+        RunId::from_bytes([number; 16])
+    }
+
+    /// Whether the run gets the key, at so many seconds.
+    fn takes(flights: &Flights, run: RunId, now: Instant) -> bool {
+        flights.take(&mut flights.shard(&KEY), &KEY, run, now).is_ok()
+    }
+
+    #[test]
+    fn a_key_is_one_runs_until_it_ends() {
+        let flights = Flights::new(None);
+        let now = Instant::now();
+        assert!(takes(&flights, run(1), now));
+        assert!(!takes(&flights, run(2), now));
+        assert!(takes(&flights, run(1), now), "it has it already");
+        assert!(flights.land(&KEY, run(2), true).is_none(), "it is not its own");
+        assert!(!takes(&flights, run(2), now));
+        drop(flights.land(&KEY, run(1), true));
+        assert!(takes(&flights, run(2), now));
+    }
+
+    #[test]
+    fn a_key_is_one_processes_until_it_lets_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, two] = [(); 2].map(|()| Flights::new(Some(dir.path().join("flights"))));
+        let now = Instant::now();
+        assert!(takes(&one, run(1), now));
+        assert!(!takes(&two, run(2), now));
+        assert!(!takes(&two, run(3), now), "it waits for the one that looks");
+        let lock = one.land(&KEY, run(1), true);
+        assert!(!takes(&two, run(2), now), "the result is not written yet");
+        drop(lock);
+        assert!(takes(&two, run(2), now));
+        assert!(!takes(&one, run(1), now));
+    }
+
+    #[test]
+    fn one_without_a_pulse_is_not_waited_for_longer_than_its_lease() {
+        let dir = tempfile::tempdir().unwrap();
+        let [frozen, two] = [(); 2].map(|()| Flights::new(Some(dir.path().to_owned())));
+        let begin = Instant::now();
+        assert!(takes(&frozen, run(1), begin));
+        assert!(!takes(&two, run(2), begin));
+        assert!(!takes(&two, run(2), begin + LEASE - PULSE));
+        frozen.pulse();
+        assert!(!takes(&two, run(2), begin + LEASE));
+        assert!(!takes(&two, run(2), begin + LEASE * 2 - Duration::from_millis(1)));
+        assert!(takes(&two, run(2), begin + LEASE * 2));
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_used_keeps_nobody_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let [one, two] = [(); 2].map(|()| Flights::new(Some(file.join("flights"))));
+        assert!(takes(&one, run(1), Instant::now()));
+        assert!(takes(&two, run(2), Instant::now()));
+    }
+}
