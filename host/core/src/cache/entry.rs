@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{RunId, Timestamp};
+use crate::{Digest, RunId, Timestamp};
 
 /// A result that may stand for later runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,14 +14,54 @@ pub struct CacheEntry {
     pub producer: RunId,
     /// When it was computed.
     pub created: Timestamp,
+    /// How long the attempt took that computed it: what a hit saves.
+    pub took: Duration,
+    /// The key of the task that computed it, as text.
+    pub task: Arc<str>,
+    /// What it depends on outside of its key, if on anything.
+    pub depends_on: Option<Dependencies>,
+}
+
+/// What a result depends on outside of its key: an entry with dependencies may stand for a run only where they hold.
+///
+/// Several entries with different dependencies may be kept under one key, at most [`CacheEntry::MAX_VARIANTS`]: one for
+/// each state of the world in which the task ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependencies {
+    /// Tells one state of the world from another: of two entries under one key with the same identity the later one
+    /// takes the place of the earlier one.
+    pub identity: Digest,
+    /// The dependencies themselves, as whoever checks them wrote them.
+    pub bytes: Arc<[u8]>,
 }
 
 impl CacheEntry {
+    /// How many entries with different dependencies are kept under one key; of more, the oldest ones are forgotten.
+    pub const MAX_VARIANTS: usize = 8;
+
     /// Whether it may still stand for a run at `now`, if results may be no older than `expiration`.
     ///
     /// The age counts from when the value was there. An entry that seems to come from the future, because a clock was set
     /// back, has no known age, and counts as expired.
     pub fn is_fresh(&self, now: Timestamp, expiration: Option<Duration>) -> bool {
         expiration.is_none_or(|expiration| self.created <= now && now.since(self.created) < expiration)
+    }
+
+    /// What tells it from the others under its key: `None` for the one that depends on nothing.
+    pub fn variant(&self) -> Option<&Digest> {
+        self.depends_on.as_ref().map(|dependencies| &dependencies.identity)
+    }
+
+    /// The bytes that it takes: those of the value, the dependencies and the task's key.
+    pub fn size_bytes(&self) -> u64 {
+        let dependencies = self.depends_on.as_ref().map_or(0, |dependencies| dependencies.bytes.len());
+        (self.value.len() + dependencies + self.task.len()) as u64
+    }
+
+    /// This entry and those of `others` that are kept beside it, the newest first.
+    pub fn with_others(self, others: &[Self]) -> Arc<[Self]> {
+        let variant = self.variant().copied();
+        let others = others.iter().filter(|other| other.variant() != variant.as_ref()).cloned();
+        std::iter::once(self.clone()).chain(others).take(Self::MAX_VARIANTS).collect()
     }
 }

@@ -1,10 +1,11 @@
 //! The port through which cached results are kept.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use crate::{CacheEntry, CacheKey};
 
-/// One place that keeps cached results: memory, a disk, later a bucket.
+/// One place that keeps cached results: memory or a disk.
 ///
 /// A layer stores bytes and decides nothing: which runs are cached and whose entry counts is decided above it. It
 /// may forget any entry at any time, and must never give back one that was not put under that key.
@@ -12,15 +13,16 @@ pub trait CacheLayer: Send + Sync {
     /// The layer's name in reports, such as `memory`.
     fn name(&self) -> &'static str;
 
-    /// The entry under `key`, if the layer has it. May block for as long as the medium takes.
+    /// The entries under `key`, the newest first, if the layer has any; at most [`CacheEntry::MAX_VARIANTS`], of different
+    /// [variants](CacheEntry::variant). May block for as long as the medium takes.
     ///
     /// # Errors
     ///
     /// [`CacheLayerError`] if the layer could not look, or found an entry that is damaged. The caller reports it and
     /// treats it as a miss.
-    fn get(&self, key: &CacheKey) -> Result<Option<CacheEntry>, CacheLayerError>;
+    fn get(&self, key: &CacheKey) -> Result<Option<Arc<[CacheEntry]>>, CacheLayerError>;
 
-    /// Keeps `entry` under `key`, in place of what was there: wholly or not at all.
+    /// Keeps `entry` under `key`, in place of the one of the same [variant](CacheEntry::variant): wholly or not at all.
     ///
     /// # Errors
     ///

@@ -5,8 +5,10 @@ mod key;
 mod layer;
 mod policy;
 mod policy_text;
+mod record;
 
 pub use entry::*;
 pub use key::*;
 pub use layer::*;
 pub use policy::*;
+pub use record::*;

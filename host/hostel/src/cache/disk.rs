@@ -12,11 +12,11 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use hostel_core::{CacheEntry, CacheKey, CacheLayer, CacheLayerError, Digest, RunId, Timestamp};
+use hostel_core::{CacheEntry, CacheKey, CacheLayer, CacheLayerError, CacheRecord, Digest};
 
 const NAME: &str = "disk";
-const MAGIC: &[u8; 16] = b"hostel result 1\n";
 const COMMIT_MAGIC: &[u8; 16] = b"hostel commit 1\n";
 const COMMITS: &str = "commits";
 const COMMIT_EXTENSION: &str = "commit";
@@ -132,13 +132,11 @@ impl CacheLayer for DiskLayer {
         NAME
     }
 
-    fn get(&self, key: &CacheKey) -> Result<Option<CacheEntry>, CacheLayerError> {
+    fn get(&self, key: &CacheKey) -> Result<Option<Arc<[CacheEntry]>>, CacheLayerError> {
         match fs::read(self.path(key)) {
-            Ok(file) => decode(&file, key).map(Some).map_err(|problem| CacheLayerError::Damaged {
-                layer: NAME,
-                key: *key,
-                problem,
-            }),
+            Ok(file) => decode(&file, key)
+                .map(|entry| Some(Arc::from([entry])))
+                .map_err(|problem| CacheLayerError::Damaged { layer: NAME, key: *key, problem }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(medium(key, "read", error)),
         }
@@ -154,9 +152,9 @@ fn medium(key: &CacheKey, action: &'static str, error: io::Error) -> CacheLayerE
 }
 
 fn encode(key: &CacheKey, entry: &CacheEntry) -> Vec<u8> {
-    let created = entry.created.unix_nanos().to_le_bytes();
-    let content = [&key.as_bytes()[..], &entry.producer.as_bytes()[..], &created, &entry.value].concat();
-    [&MAGIC[..], Digest::of(&content).as_bytes(), &content].concat()
+    let (record, beside) = entry.to_record(key);
+    let value = beside.map_or(&[][..], |_| &entry.value);
+    [&(record.len() as u64).to_le_bytes()[..], &record, value].concat()
 }
 
 /// The entries of a commit; `None` if it is damaged.
@@ -168,8 +166,8 @@ fn decode_commit(commit: &[u8]) -> Option<Vec<(CacheKey, CacheEntry)>> {
     let mut entries = Vec::new();
     while let Some((length, rest)) = content.split_first_chunk::<8>() {
         let (entry, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
-        // Magic, digest, key.
-        let (key, _) = entry.get(48..)?.split_first_chunk::<32>()?;
+        // Length, magic, digest, key.
+        let (key, _) = entry.get(56..)?.split_first_chunk::<32>()?;
         let key = CacheKey::from_bytes(*key);
         entries.push((key, decode(entry, &key).ok()?));
         content = rest;
@@ -179,20 +177,10 @@ fn decode_commit(commit: &[u8]) -> Option<Vec<(CacheKey, CacheEntry)>> {
 
 fn decode(file: &[u8], key: &CacheKey) -> Result<CacheEntry, &'static str> {
     const SHORT: &str = "it is too short";
-    let file = file.strip_prefix(MAGIC).ok_or("it does not begin like one")?;
-    let (digest, content) = file.split_first_chunk::<32>().ok_or(SHORT)?;
-    if Digest::of(content).as_bytes() != digest {
-        return Err("its digest does not fit");
-    }
-    let (of, content) = content.split_first_chunk::<32>().ok_or(SHORT)?;
-    let (producer, content) = content.split_first_chunk::<16>().ok_or(SHORT)?;
-    let (created, value) = content.split_first_chunk::<8>().ok_or(SHORT)?;
-    if of != key.as_bytes() {
-        return Err("it belongs to another key");
-    }
-    Ok(CacheEntry {
-        value: value.into(),
-        producer: RunId::from_bytes(*producer),
-        created: Timestamp::from_unix_nanos(u64::from_le_bytes(*created)),
-    })
+    let (length, rest) = file.split_first_chunk::<8>().ok_or(SHORT)?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| SHORT)?;
+    let (record, value) = rest.split_at_checked(length).ok_or(SHORT)?;
+    let record = CacheRecord::read(record, key)?;
+    let record = if record.beside().is_some() { record.with_value(value.to_vec())? } else { record };
+    record.complete().ok_or(SHORT)
 }

@@ -1,17 +1,19 @@
 //! Cached results in this process's memory, bounded by bytes.
 
+use std::sync::Arc;
+
 use hostel_core::{CacheEntry, CacheKey, CacheLayer, CacheLayerError};
 use quick_cache::Weighter;
 use quick_cache::sync;
 
-/// What an entry takes beside its value: key, producer, time, and the map's own room.
+/// What an entry takes beside its bytes: key, producer, times, and the map's own room.
 const ENTRY_BYTES: u64 = 160;
 
 /// The size of an ordinary small entry, from which the number of entries is guessed.
 const USUAL_BYTES: u64 = 256;
 
 /// A cache in memory that forgets what was used least.
-pub(crate) struct MemoryLayer(sync::Cache<CacheKey, CacheEntry, Weight>);
+pub(crate) struct MemoryLayer(sync::Cache<CacheKey, Arc<[CacheEntry]>, Weight>);
 
 #[derive(Clone)]
 struct Weight;
@@ -24,9 +26,9 @@ impl MemoryLayer {
     }
 }
 
-impl Weighter<CacheKey, CacheEntry> for Weight {
-    fn weight(&self, _: &CacheKey, entry: &CacheEntry) -> u64 {
-        ENTRY_BYTES + entry.value.len() as u64
+impl Weighter<CacheKey, Arc<[CacheEntry]>> for Weight {
+    fn weight(&self, _: &CacheKey, entries: &Arc<[CacheEntry]>) -> u64 {
+        entries.iter().map(|entry| ENTRY_BYTES + entry.size_bytes()).sum()
     }
 }
 
@@ -35,12 +37,14 @@ impl CacheLayer for MemoryLayer {
         "memory"
     }
 
-    fn get(&self, key: &CacheKey) -> Result<Option<CacheEntry>, CacheLayerError> {
+    fn get(&self, key: &CacheKey) -> Result<Option<Arc<[CacheEntry]>>, CacheLayerError> {
         Ok(self.0.get(key))
     }
 
     fn put(&self, key: &CacheKey, entry: &CacheEntry) -> Result<(), CacheLayerError> {
-        self.0.insert(*key, entry.clone());
+        let others = self.0.get(key);
+        // Of two that are put at the same time one may be forgotten, as any entry may.
+        self.0.insert(*key, entry.clone().with_others(others.as_deref().unwrap_or_default()));
         Ok(())
     }
 }

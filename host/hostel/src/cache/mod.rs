@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use hostel_core::{CacheEntry, CacheKey, CacheLayer, CacheLayerError, Outcome, RunId, State, Type, Value};
+use hostel_core::{
+    CacheEntry, CacheKey, CacheLayer, CacheLayerError, Outcome, RunId, State, Timestamp, Type, Value,
+};
 
 use self::disk::DiskLayer;
 use self::memory::MemoryLayer;
@@ -30,8 +32,8 @@ impl Cache {
 
     /// The value under `key` and the run that made it, if the memory layer has it; does not block.
     pub(crate) fn get_quick(&self, key: &CacheKey, wanted: Wanted<'_>) -> Option<(Value, RunId)> {
-        let entry = look_up(self.memory.as_ref()?, key)?;
-        wanted.of(&entry, key)
+        let entries = look_up(self.memory.as_ref()?, key)?;
+        wanted.of(&entries, key).map(|(_, found)| found)
     }
 
     /// The value under `key` and the run that made it, if a layer has it; takes as long as the slowest layer.
@@ -39,17 +41,17 @@ impl Cache {
         if let Some(found) = self.get_quick(key, wanted) {
             return Some(found);
         }
-        let entry = look_up(self.disk.as_ref()?, key)?;
-        let found = wanted.of(&entry, key)?;
+        let entries = look_up(self.disk.as_ref()?, key)?;
+        let (entry, found) = wanted.of(&entries, key)?;
         if let Some(memory) = &self.memory {
-            report(memory.put(key, &entry));
+            report(memory.put(key, entry));
         }
         Some(found)
     }
 
-    /// Keeps the value that `producer` computed.
-    pub(crate) fn put(&self, key: &CacheKey, value: &Value, ty: &Type, producer: RunId) {
-        let Some(entry) = entry(value, ty, producer) else { return };
+    /// Keeps the value that `made` says more of.
+    pub(crate) fn put(&self, key: &CacheKey, value: &Value, ty: &Type, made: Made) {
+        let Some(entry) = made.entry(value, ty) else { return };
         let memory = self.memory.iter().map(|layer| layer.put(key, &entry));
         let disk = self.disk.iter().map(|layer| layer.put(key, &entry));
         memory.chain(disk).for_each(|put| _ = report(put));
@@ -66,10 +68,10 @@ impl Cache {
             let key = run.job().run().key()?;
             let outcome = run.try_outcome()?;
             let Outcome::Completed(value) = &*outcome else { return None };
-            Some((key, entry(value, run.task().completed_type(), run.id())?))
+            Some((key, run.job().run().made().entry(value, run.task().completed_type())?))
         });
         let of_records = records.into_iter().filter_map(|(key, record)| {
-            Some((key, entry(&Value::String(record), &Type::String, RunId::from_bytes([0; 16]))?))
+            Some((key, Made::of_transaction().entry(&Value::String(record), &Type::String)?))
         });
         let entries: Vec<_> = of_runs.chain(of_records).collect();
         self.disk.as_ref().map_or(Ok(()), |disk| disk.put_together(&entries))?;
@@ -98,27 +100,49 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// The value in an entry and the run that made it, unless it is too old.
-    fn of(&self, entry: &CacheEntry, key: &CacheKey) -> Option<(Value, RunId)> {
+    /// The first entry that may stand for the run, and from it the value and the run that made it. Nobody checks
+    /// dependencies yet, so an entry that has some stands for no run.
+    fn of<'e>(&self, entries: &'e [CacheEntry], key: &CacheKey) -> Option<(&'e CacheEntry, (Value, RunId))> {
+        let entry = entries.iter().find(|entry| entry.depends_on.is_none())?;
         // Reading a clock costs as much as the rest of a quick look.
         let is_fresh = self.expiration.is_none() || entry.is_fresh(SystemTime::now().into(), self.expiration);
-        is_fresh.then(|| decode(entry, key, self.ty)).flatten()
+        let found = is_fresh.then(|| decode(entry, key, self.ty)).flatten()?;
+        Some((entry, found))
     }
 }
 
-fn entry(value: &Value, ty: &Type, producer: RunId) -> Option<CacheEntry> {
-    match value.to_canonical(ty) {
-        Ok(bytes) => {
-            Some(CacheEntry { value: Arc::from(bytes), producer, created: SystemTime::now().into() })
-        }
-        Err(error) => {
-            tracing::error!("the result of run {producer} is not cached: {error}");
-            None
+/// Whose value it is that is kept.
+pub(crate) struct Made {
+    /// The run that computed it.
+    pub(crate) producer: RunId,
+    /// How long its attempt took.
+    pub(crate) took: Duration,
+    /// The key of its task.
+    pub(crate) task: Arc<str>,
+}
+
+impl Made {
+    /// By a transaction, for its record.
+    fn of_transaction() -> Self {
+        Self { producer: RunId::from_bytes([0; 16]), took: Duration::ZERO, task: Arc::from("transaction") }
+    }
+
+    fn entry(self, value: &Value, ty: &Type) -> Option<CacheEntry> {
+        let Self { producer, took, task } = self;
+        match value.to_canonical(ty) {
+            Ok(bytes) => {
+                let created: Timestamp = SystemTime::now().into();
+                Some(CacheEntry { value: bytes.into(), producer, created, took, task, depends_on: None })
+            }
+            Err(error) => {
+                tracing::error!("the result of run {producer} is not cached: {error}");
+                None
+            }
         }
     }
 }
 
-fn look_up(layer: &impl CacheLayer, key: &CacheKey) -> Option<CacheEntry> {
+fn look_up(layer: &impl CacheLayer, key: &CacheKey) -> Option<Arc<[CacheEntry]>> {
     report(layer.get(key)).flatten()
 }
 
@@ -148,7 +172,7 @@ fn report<T>(done: Result<T, CacheLayerError>) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hostel_core::{Digest, Timestamp};
+    use hostel_core::Digest;
 
     fn entry(text: &str) -> CacheEntry {
         let value = Value::String(text.into()).to_canonical(&Type::String).unwrap();
@@ -156,7 +180,14 @@ mod tests {
             value: value.into(),
             producer: RunId::from_bytes([7; 16]),
             created: Timestamp::from_unix_nanos(1_700_000_000_000_000_000),
+            took: Duration::from_millis(3),
+            task: Arc::from("sha256:00#task"),
+            depends_on: None,
         }
+    }
+
+    fn one(entry: CacheEntry) -> Option<Arc<[CacheEntry]>> {
+        Some(Arc::from([entry]))
     }
 
     fn key(text: &str) -> CacheKey {
@@ -168,12 +199,12 @@ mod tests {
         assert_eq!(layer.get(&key("absent")).unwrap(), None);
         layer.put(&key("a"), &entry("one")).unwrap();
         layer.put(&key("b"), &entry("two")).unwrap();
-        assert_eq!(layer.get(&key("a")).unwrap(), Some(entry("one")));
-        assert_eq!(layer.get(&key("b")).unwrap(), Some(entry("two")));
+        assert_eq!(layer.get(&key("a")).unwrap(), one(entry("one")));
+        assert_eq!(layer.get(&key("b")).unwrap(), one(entry("two")));
         layer.put(&key("a"), &entry("three")).unwrap();
-        assert_eq!(layer.get(&key("a")).unwrap(), Some(entry("three")));
+        assert_eq!(layer.get(&key("a")).unwrap(), one(entry("three")));
         layer.put(&key("empty"), &CacheEntry { value: Arc::from([]), ..entry("") }).unwrap();
-        assert_eq!(layer.get(&key("empty")).unwrap().unwrap().value.len(), 0);
+        assert_eq!(layer.get(&key("empty")).unwrap().unwrap()[0].value.len(), 0);
     }
 
     #[test]
@@ -196,7 +227,7 @@ mod tests {
     fn a_second_layer_on_the_same_directory_finds_the_entry() {
         let dir = tempfile::tempdir().unwrap();
         DiskLayer::open(dir.path().into()).put(&key("a"), &entry("one")).unwrap();
-        assert_eq!(DiskLayer::open(dir.path().into()).get(&key("a")).unwrap(), Some(entry("one")));
+        assert_eq!(DiskLayer::open(dir.path().into()).get(&key("a")).unwrap(), one(entry("one")));
     }
 
     #[test]
@@ -224,7 +255,7 @@ mod tests {
         let entries = [(key("a"), entry("one")), (key("b"), entry("two"))];
         let found = || {
             let layer = DiskLayer::open(dir.path().into());
-            entries.iter().filter(|(key, entry)| layer.get(key).unwrap().as_ref() == Some(entry)).count()
+            entries.iter().filter(|(key, entry)| layer.get(key).unwrap() == one(entry.clone())).count()
         };
         DiskLayer::open(dir.path().into()).put_together(&entries).unwrap();
         assert_eq!((found(), commits(dir.path())), (2, 0));
@@ -281,7 +312,12 @@ mod tests {
     #[test]
     fn a_value_of_another_type_counts_as_missing() {
         let cache = Cache::new(1 << 20, None);
-        cache.put(&key("a"), &Value::U32(1), &Type::U32, RunId::from_bytes([7; 16]));
+        cache.put(
+            &key("a"),
+            &Value::U32(1),
+            &Type::U32,
+            Made { producer: RunId::from_bytes([7; 16]), took: Duration::ZERO, task: Arc::from("task") },
+        );
         let get = |ty: &Type| cache.get(&key("a"), Wanted { ty, expiration: None });
         assert!(get(&Type::U32).is_some());
         assert!(get(&Type::U64).is_none());

@@ -8,7 +8,7 @@ use hostel_engine::{AttemptError, AttemptOptions, Echo, LogBook};
 
 use super::{Cell, Guest, Run, now};
 use crate::attempt::Past;
-use crate::cache::Wanted;
+use crate::cache::{Made, Wanted};
 use crate::caller::call_safely;
 use crate::events::EventKind;
 use crate::flight::Takeoff;
@@ -259,9 +259,19 @@ impl Run {
         let waits = self.transaction.as_ref().is_some_and(|transaction| !transaction.is_eager());
         let waits = waits || self.task.options().cache.is_observed();
         if let (Outcome::Completed(value), Some(key), false) = (outcome, self.key(), waits) {
-            self.task.shared().cache.put(&key, value, self.task.completed_type(), self.id);
+            self.task.shared().cache.put(&key, value, self.task.completed_type(), self.made());
             self.cell().is_kept = true;
         }
+    }
+
+    /// What the cache is told of the value: it is there now, or was there when the run ended.
+    pub(crate) fn made(&self) -> Made {
+        let cell = self.cell();
+        let began = cell.history.iter().rev().find(|transition| transition.cause == Some(Event::Started));
+        let ended = cell.history.last().filter(|transition| transition.state.is_terminal());
+        let ended = ended.map_or_else(now, |transition| transition.at);
+        let took = began.map_or(Duration::ZERO, |began| ended.since(began.at));
+        Made { producer: self.id, took, task: self.task.key().to_string().into() }
     }
 
     fn out_of_time(&self) {

@@ -1,0 +1,274 @@
+//! A cache entry as bytes, for every medium that outlives the process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{CacheEntry, CacheKey, Dependencies, Digest, RunId, Timestamp};
+
+/// Begins every record of this version.
+const MAGIC: &[u8; 16] = b"hostel entry 1\n\0";
+
+/// Values up to this many bytes stand in the record itself.
+const INLINE_BYTES: usize = 16 << 10;
+
+/// Says where the value stands.
+const BESIDE: u8 = 0;
+const INLINE: u8 = 1;
+
+/// An entry as a medium gave it back: what it says of itself was checked, and its value is inside or beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheRecord {
+    entry: CacheEntry,
+    beside: Option<BlobRef>,
+}
+
+/// Names the bytes of a value that stand beside their record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BlobRef {
+    /// The SHA-256 of the bytes.
+    pub digest: Digest,
+    /// How many there are.
+    pub length: u64,
+}
+
+impl CacheEntry {
+    /// The entry as the bytes of a record, for `key`. A value of more than 16 KiB is left out, and stands beside the
+    /// record under the digest that is given back.
+    ///
+    /// The record is, with every number and length as 8 bytes little-endian:
+    ///
+    /// 1. the magic `hostel entry 1\n\0` (16 bytes);
+    /// 2. the SHA-256 of all that follows (32);
+    /// 3. the key (32), the producer's id (16), the time of creation in nanoseconds since 1970, how long it took in
+    ///    nanoseconds;
+    /// 4. the task's key as text, its length before it;
+    /// 5. one byte, 1 if the entry has dependencies: then their identity (32) and their bytes, the length before them;
+    /// 6. the value's length, its SHA-256 (32), and one byte, 1 if the value follows: then its canonical bytes.
+    pub fn to_record(&self, key: &CacheKey) -> (Vec<u8>, Option<BlobRef>) {
+        let mut content = Vec::with_capacity(256 + self.value.len().min(INLINE_BYTES));
+        content.extend(key.as_bytes());
+        content.extend(self.producer.as_bytes());
+        content.extend(self.created.unix_nanos().to_le_bytes());
+        content.extend(u64::try_from(self.took.as_nanos()).unwrap_or(u64::MAX).to_le_bytes());
+        push_sized(&mut content, self.task.as_bytes());
+        content.push(u8::from(self.depends_on.is_some()));
+        if let Some(dependencies) = &self.depends_on {
+            content.extend(dependencies.identity.as_bytes());
+            push_sized(&mut content, &dependencies.bytes);
+        }
+        let blob = BlobRef { digest: Digest::of(&self.value), length: self.value.len() as u64 };
+        content.extend(blob.length.to_le_bytes());
+        content.extend(blob.digest.as_bytes());
+        let is_inline = self.value.len() <= INLINE_BYTES;
+        content.push(if is_inline { INLINE } else { BESIDE });
+        if is_inline {
+            content.extend_from_slice(&self.value);
+        }
+        let record = [&MAGIC[..], Digest::of(&content).as_bytes(), &content].concat();
+        (record, (!is_inline).then_some(blob))
+    }
+}
+
+impl CacheRecord {
+    /// Takes a record apart, if it is whole and belongs to `key`. Costs one hash of the bytes.
+    ///
+    /// # Errors
+    ///
+    /// What does not fit, as the rest of a sentence that begins with `it`.
+    pub fn read(bytes: &[u8], key: &CacheKey) -> Result<Self, &'static str> {
+        const SHORT: &str = "it is too short";
+        let rest = bytes.strip_prefix(MAGIC).ok_or("it does not begin like one")?;
+        let (digest, content) = rest.split_first_chunk::<32>().ok_or(SHORT)?;
+        if Digest::of(content).as_bytes() != digest {
+            return Err("its digest does not fit");
+        }
+        let mut reader = Reader(content);
+        if reader.take::<32>().ok_or(SHORT)? != key.as_bytes() {
+            return Err("it belongs to another key");
+        }
+        let (record, inline) = reader.record().ok_or(SHORT)?;
+        match inline {
+            Some(value) => record.with_value(value),
+            None => Ok(record),
+        }
+    }
+
+    /// Where the value stands, if not in the record.
+    pub fn beside(&self) -> Option<BlobRef> {
+        self.beside
+    }
+
+    /// The entry, if its value was in the record.
+    pub fn complete(self) -> Option<CacheEntry> {
+        self.beside.is_none().then_some(self.entry)
+    }
+
+    /// What the record says of the entry, whose value is empty if it stands beside the record.
+    pub fn entry(&self) -> &CacheEntry {
+        &self.entry
+    }
+
+    /// How long the value is, wherever it stands.
+    pub fn value_bytes(&self) -> u64 {
+        self.beside.map_or(self.entry.value.len() as u64, |blob| blob.length)
+    }
+
+    /// Adds the value that stood beside the record.
+    ///
+    /// # Errors
+    ///
+    /// That these are not the value's bytes.
+    pub fn with_value(mut self, value: Vec<u8>) -> Result<Self, &'static str> {
+        if let Some(blob) = self.beside
+            && (blob.length != value.len() as u64 || blob.digest != Digest::of(&value))
+        {
+            return Err("its value is not what was put there");
+        }
+        self.entry.value = value.into();
+        self.beside = None;
+        Ok(self)
+    }
+}
+
+/// The bytes of a record that are not read yet.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let (taken, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        self.take().copied().map(u64::from_le_bytes)
+    }
+
+    fn sized(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.number()?).ok()?;
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    /// All that follows the key; the value, if it is inside.
+    fn record(&mut self) -> Option<(CacheRecord, Option<Vec<u8>>)> {
+        let producer = RunId::from_bytes(*self.take()?);
+        let created = Timestamp::from_unix_nanos(self.number()?);
+        let took = Duration::from_nanos(self.number()?);
+        let task = Arc::from(std::str::from_utf8(self.sized()?).ok()?);
+        let depends_on = match self.take()? {
+            [0] => None,
+            [1] => Some(Dependencies {
+                identity: Digest::from_bytes(*self.take()?),
+                bytes: Arc::from(self.sized()?),
+            }),
+            _ => return None,
+        };
+        let length = self.number()?;
+        let blob = BlobRef { length, digest: Digest::from_bytes(*self.take()?) };
+        let inline = match self.take()? {
+            [INLINE] => Some(self.0.to_vec()),
+            [BESIDE] if self.0.is_empty() => None,
+            _ => return None,
+        };
+        let entry = CacheEntry { value: Arc::from([]), producer, created, took, task, depends_on };
+        Some((CacheRecord { entry, beside: Some(blob) }, inline))
+    }
+}
+
+fn push_sized(content: &mut Vec<u8>, bytes: &[u8]) {
+    content.extend((bytes.len() as u64).to_le_bytes());
+    content.extend_from_slice(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: CacheKey = CacheKey::from_bytes([7; 32]);
+
+    fn entry(value_bytes: usize, depends: bool) -> CacheEntry {
+        let depends_on = depends.then(|| Dependencies {
+            identity: Digest::of(b"world"),
+            bytes: Arc::from(b"what was read".as_slice()),
+        });
+        CacheEntry {
+            value: (0..value_bytes).map(|byte| byte.to_le_bytes()[0]).collect(),
+            producer: RunId::from_bytes([9; 16]),
+            created: Timestamp::from_unix_nanos(1_234_567_890),
+            took: Duration::from_millis(250),
+            task: Arc::from("sha256:00#add"),
+            depends_on,
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for depends in [false, true] {
+            for bytes in [0, 1, INLINE_BYTES] {
+                let (record, beside) = entry(bytes, depends).to_record(&KEY);
+                assert_eq!(beside, None);
+                let read = CacheRecord::read(&record, &KEY).unwrap();
+                assert_eq!(read.value_bytes(), bytes as u64);
+                assert_eq!(read.complete(), Some(entry(bytes, depends)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_value_stands_beside_its_record() {
+        let long = entry(INLINE_BYTES + 1, true);
+        let (record, beside) = long.to_record(&KEY);
+        assert!(record.len() < 300);
+        let read = CacheRecord::read(&record, &KEY).unwrap();
+        assert_eq!((read.beside(), read.value_bytes()), (beside, INLINE_BYTES as u64 + 1));
+        assert_eq!(read.clone().complete(), None);
+        let wrong = vec![0; INLINE_BYTES + 1];
+        assert_eq!(read.clone().with_value(wrong), Err("its value is not what was put there"));
+        assert_eq!(read.with_value(long.value.to_vec()).unwrap().complete(), Some(long));
+    }
+
+    #[test]
+    fn whatever_bit_is_flipped_it_is_no_record() {
+        let (intact, _) = entry(5, true).to_record(&KEY);
+        for bit in 0..intact.len() * 8 {
+            let mut damaged = intact.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(CacheRecord::read(&damaged, &KEY).is_err(), "bit {bit}");
+        }
+        for length in 0..intact.len() {
+            assert!(CacheRecord::read(&intact[..length], &KEY).is_err(), "length {length}");
+        }
+    }
+
+    #[test]
+    fn a_record_under_another_key_is_not_taken() {
+        let (record, _) = entry(5, false).to_record(&KEY);
+        let other = CacheKey::from_bytes([8; 32]);
+        assert_eq!(CacheRecord::read(&record, &other), Err("it belongs to another key"));
+    }
+
+    #[test]
+    fn the_encoding_is_as_recorded() {
+        let (record, _) = entry(5, true).to_record(&KEY);
+        insta::assert_snapshot!(Digest::of(&record), @"sha256:076d49b691505fa11245d1076c134aa0484789be5bc11cbef0f39875880bfc1b");
+    }
+
+    #[test]
+    fn of_the_same_dependencies_the_later_entry_stays() {
+        let of = |identity: u8, created: u64| CacheEntry {
+            created: Timestamp::from_unix_nanos(created),
+            depends_on: Some(Dependencies { identity: Digest::of(&[identity]), bytes: Arc::from([]) }),
+            ..entry(1, false)
+        };
+        let mut kept: Arc<[CacheEntry]> = Arc::from([]);
+        for number in 0..10 {
+            kept = of(number, 0).with_others(&kept);
+        }
+        assert_eq!(kept.len(), CacheEntry::MAX_VARIANTS);
+        let kept = of(5, 1).with_others(&kept);
+        assert_eq!((kept.len(), kept[0].created.unix_nanos()), (CacheEntry::MAX_VARIANTS, 1));
+        assert_eq!(kept.iter().filter(|entry| entry.variant() == Some(&Digest::of(&[5]))).count(), 1);
+    }
+}
