@@ -10,6 +10,7 @@ use hostel_core::{FromValue, LogLine, Outcome, Progress, RunId, State, Value};
 use serde::de::DeserializeOwned;
 
 use crate::attempt::Attempt;
+use crate::cache::CacheReport;
 use crate::caller::{Call, call_safely};
 use crate::error::ResultError;
 use crate::options::Tag;
@@ -81,6 +82,11 @@ impl TaskFuture {
     /// Whether the run has ended, in whatever way.
     pub fn done(&self) -> bool {
         self.state().is_terminal()
+    }
+
+    /// What the cache did for the run, and why. Complete when the run has ended.
+    pub fn cache_report(&self) -> CacheReport {
+        self.job().run().cache_report()
     }
 
     /// Whether the run has ended with a value.

@@ -145,6 +145,7 @@ pub use transaction::{
 pub use undo::HookFailure;
 pub use wait::*;
 
+pub use cache::{CacheHit, CacheMiss, CacheReport, Kept, LookUp};
 pub use hostel_core::*;
 pub use hostel_engine::{
     Capability, Echo, EngineError, Export, FindError, Hook, Import, LoadError, MAX_COMPONENT_BYTES,

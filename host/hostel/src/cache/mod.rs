@@ -2,6 +2,9 @@
 
 mod disk;
 mod memory;
+mod report;
+
+pub use report::*;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -30,23 +33,57 @@ impl Cache {
         }
     }
 
-    /// The value under `key` and the run that made it, if the memory layer has it; does not block.
-    pub(crate) fn get_quick(&self, key: &CacheKey, wanted: Wanted<'_>) -> Option<(Value, RunId)> {
-        let entries = look_up(self.memory.as_ref()?, key)?;
-        wanted.of(&entries, key).map(|(_, found)| found)
+    /// The value under `key`, if the memory layer has one that depends on nothing else; does not block.
+    pub(crate) fn get_quick(&self, key: &CacheKey, wanted: Wanted<'_>) -> Option<Found> {
+        let memory = self.memory.as_ref()?;
+        let entries = look_up(memory, key)?;
+        let entry = entries.iter().find(|entry| entry.depends_on.is_none())?;
+        wanted.of(entry, key, memory.name()).ok()
     }
 
-    /// The value under `key` and the run that made it, if a layer has it; takes as long as the slowest layer.
-    pub(crate) fn get(&self, key: &CacheKey, wanted: Wanted<'_>) -> Option<(Value, RunId)> {
-        if let Some(found) = self.get_quick(key, wanted) {
-            return Some(found);
+    /// The value under `key`, if a layer has one that may stand for the run; takes as long as the slowest layer.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub(crate) fn get(&self, key: &CacheKey, wanted: Wanted<'_>) -> Result<Found, CacheMiss> {
+        let mut miss = CacheMiss::Absent;
+        let quick = self.memory.as_ref().and_then(|layer| Some((layer.name(), look_up(layer, key)?)));
+        if let Some((layer, entries)) = quick {
+            match self.first_of(&entries, key, wanted, layer) {
+                Ok((_, found)) => return Ok(found),
+                Err(why) => miss = why,
+            }
         }
-        let entries = look_up(self.disk.as_ref()?, key)?;
-        let (entry, found) = wanted.of(&entries, key)?;
+        let slow = self.disk.as_ref().and_then(|layer| Some((layer.name(), look_up(layer, key)?)));
+        let Some((layer, entries)) = slow else { return Err(miss) };
+        let (entry, found) = self.first_of(&entries, key, wanted, layer)?;
         if let Some(memory) = &self.memory {
-            report(memory.put(key, entry));
+            report(memory.put(key, &entry));
         }
-        Some(found)
+        Ok(found)
+    }
+
+    /// The first entry that may stand for the run, or why the last one may not.
+    fn first_of(
+        &self,
+        entries: &[CacheEntry],
+        key: &CacheKey,
+        wanted: Wanted<'_>,
+        layer: &'static str,
+    ) -> Result<(CacheEntry, Found), CacheMiss> {
+        let mut miss = CacheMiss::Absent;
+        for entry in entries {
+            // Nobody checks dependencies yet, so an entry that has some stands for no run.
+            if entry.depends_on.is_some() {
+                continue;
+            }
+            match wanted.of(entry, key, layer) {
+                Ok(found) => return Ok((entry.clone(), found)),
+                Err(why) => miss = why,
+            }
+        }
+        Err(miss)
     }
 
     /// Keeps the value that `made` says more of.
@@ -83,10 +120,8 @@ impl Cache {
 
     /// The record that a transaction left.
     pub(crate) fn record(&self, key: &CacheKey) -> Option<String> {
-        match self.get(key, Wanted { ty: &Type::String, expiration: None })? {
-            (Value::String(record), _) => Some(record),
-            _ => None,
-        }
+        let found = self.get(key, Wanted { ty: &Type::String, expiration: None }).ok()?;
+        if let Value::String(record) = found.value { Some(record) } else { None }
     }
 }
 
@@ -99,15 +134,24 @@ pub(crate) struct Wanted<'a> {
     pub(crate) expiration: Option<Duration>,
 }
 
+/// A value that stands for a run's.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) value: Value,
+    pub(crate) hit: CacheHit,
+}
+
 impl Wanted<'_> {
-    /// The first entry that may stand for the run, and from it the value and the run that made it. Nobody checks
-    /// dependencies yet, so an entry that has some stands for no run.
-    fn of<'e>(&self, entries: &'e [CacheEntry], key: &CacheKey) -> Option<(&'e CacheEntry, (Value, RunId))> {
-        let entry = entries.iter().find(|entry| entry.depends_on.is_none())?;
+    /// What an entry has for the run, whatever it depends on, or why it has nothing.
+    fn of(&self, entry: &CacheEntry, key: &CacheKey, layer: &'static str) -> Result<Found, CacheMiss> {
+        let CacheEntry { producer, created, took: saved, .. } = *entry;
         // Reading a clock costs as much as the rest of a quick look.
-        let is_fresh = self.expiration.is_none() || entry.is_fresh(SystemTime::now().into(), self.expiration);
-        let found = is_fresh.then(|| decode(entry, key, self.ty)).flatten()?;
-        Some((entry, found))
+        if self.expiration.is_some() && !entry.is_fresh(SystemTime::now().into(), self.expiration) {
+            return Err(CacheMiss::Expired { created });
+        }
+        let value = decode(entry, key, self.ty).ok_or(CacheMiss::Absent)?;
+        let value_bytes = entry.value.len() as u64;
+        Ok(Found { value, hit: CacheHit { producer, created, saved, layer, value_bytes, facts_checked: 0 } })
     }
 }
 
@@ -147,9 +191,9 @@ fn look_up(layer: &impl CacheLayer, key: &CacheKey) -> Option<Arc<[CacheEntry]>>
 }
 
 /// The value in an entry, if it is of the type that the task completes with.
-fn decode(entry: &CacheEntry, key: &CacheKey, ty: &Type) -> Option<(Value, RunId)> {
+fn decode(entry: &CacheEntry, key: &CacheKey, ty: &Type) -> Option<Value> {
     match Value::from_canonical(&entry.value) {
-        Ok((found, value)) if found == *ty => Some((value, entry.producer)),
+        Ok((found, value)) if found == *ty => Some(value),
         Ok((found, _)) => {
             tracing::warn!("cache entry {key} holds a {found} where a {ty} belongs; it counts as missing");
             None
@@ -298,7 +342,7 @@ mod tests {
                 cache.memory.iter().for_each(|memory| memory.put(&key("a"), &created).unwrap());
                 cache.disk.iter().for_each(|disk| disk.put(&key("a"), &created).unwrap());
                 let found = cache.get(&key("a"), Wanted { ty: &Type::String, expiration });
-                assert_eq!(found.is_some(), expected, "{expiration:?}, {memory_bytes} bytes");
+                assert_eq!(found.is_ok(), expected, "{expiration:?}, {memory_bytes} bytes");
             }
         };
         let ago = |time: Duration| now.unix_nanos() - u64::try_from(time.as_nanos()).unwrap();
@@ -319,7 +363,7 @@ mod tests {
             Made { producer: RunId::from_bytes([7; 16]), took: Duration::ZERO, task: Arc::from("task") },
         );
         let get = |ty: &Type| cache.get(&key("a"), Wanted { ty, expiration: None });
-        assert!(get(&Type::U32).is_some());
-        assert!(get(&Type::U64).is_none());
+        assert!(get(&Type::U32).is_ok());
+        assert!(get(&Type::U64).is_err());
     }
 }

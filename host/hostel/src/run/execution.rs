@@ -8,7 +8,7 @@ use hostel_engine::{AttemptError, AttemptOptions, Echo, LogBook};
 
 use super::{Cell, Guest, Run, now};
 use crate::attempt::Past;
-use crate::cache::{Made, Wanted};
+use crate::cache::{Found, Kept, LookUp, Made, Wanted};
 use crate::caller::call_safely;
 use crate::events::EventKind;
 use crate::flight::Takeoff;
@@ -34,7 +34,10 @@ impl Run {
         if !self.put_inputs_together() {
             return Takeoff::Ended;
         }
-        let Some(key) = self.key_to_look_up() else { return Takeoff::Owner };
+        let Some(key) = self.key_to_look_up() else {
+            self.cell().look_up = LookUp::Refresh;
+            return Takeoff::Owner;
+        };
         let Shared { cache, flights, .. } = self.task.shared();
         if self.shares_flight() {
             // What is there at once needs no key.
@@ -47,12 +50,28 @@ impl Run {
             }
         }
         match cache.get(&key, self.wanted()) {
-            Some((value, producer)) => {
-                self.finish(Event::CacheHit { producer }, Outcome::Completed(value));
+            Ok(found) => {
+                self.finish_with(found);
                 if self.state().is_terminal() { Takeoff::Ended } else { Takeoff::Owner }
             }
-            None => Takeoff::Owner,
+            Err(miss) => {
+                self.cell().look_up = LookUp::Miss(miss);
+                Takeoff::Owner
+            }
         }
+    }
+
+    /// Ends the run with another one's value. `false` if it has ended.
+    fn finish_with(&self, Found { value, hit }: Found) -> bool {
+        let producer = hit.producer;
+        let mut cell = self.cell();
+        if cell.state.is_terminal() {
+            return false;
+        }
+        cell.look_up = LookUp::Hit(Arc::new(hit));
+        cell.kept = Kept::Hit;
+        drop(cell);
+        self.finish(Event::CacheHit { producer }, Outcome::Completed(value))
     }
 
     /// The run has its key from now on, until its end. `false` if it has ended.
@@ -145,9 +164,7 @@ impl Run {
     pub(super) fn end_from_memory(&self) -> bool {
         let cache = &self.task.shared().cache;
         let found = self.key_to_look_up().and_then(|key| cache.get_quick(&key, self.wanted()));
-        found.is_some_and(|(value, producer)| {
-            self.finish(Event::CacheHit { producer }, Outcome::Completed(value))
-        })
+        found.is_some_and(|found| self.finish_with(found))
     }
 
     /// What another run's value must be to stand for this one's.
@@ -260,7 +277,7 @@ impl Run {
         let waits = waits || self.task.options().cache.is_observed();
         if let (Outcome::Completed(value), Some(key), false) = (outcome, self.key(), waits) {
             self.task.shared().cache.put(&key, value, self.task.completed_type(), self.made());
-            self.cell().is_kept = true;
+            self.cell().kept = Kept::Yes;
         }
     }
 

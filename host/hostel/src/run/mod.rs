@@ -16,6 +16,7 @@ use hostel_engine::{AttemptError, LogBook};
 
 use self::upstream::upstreams;
 use crate::attempt::{Attempt, Past};
+use crate::cache::{CacheReport, Kept, LookUp};
 use crate::caller::Call;
 use crate::events::{EventKind, RunEvent};
 use crate::future::TaskFuture;
@@ -72,8 +73,10 @@ struct Cell {
     key: Option<CacheKey>,
     /// Whether others with the same key wait for it.
     has_key: bool,
+    /// What came of looking for another run's value.
+    look_up: LookUp,
     /// Whether the cache has its value.
-    is_kept: bool,
+    kept: Kept,
     /// From its template, as soon as the inputs are there.
     name: Option<Arc<str>>,
     /// The runs it depends on, until it ends: whether each must complete, and the callback that tells.
@@ -118,7 +121,8 @@ impl Run {
             inputs,
             key,
             has_key: false,
-            is_kept: false,
+            look_up: LookUp::Pending,
+            kept: Kept::Pending,
             began: None,
             attempts: 0,
             log: None,
@@ -210,6 +214,20 @@ impl Run {
     /// The key that the run's value is kept under, if any.
     pub(crate) fn key(&self) -> Option<CacheKey> {
         self.cell().key
+    }
+
+    /// What the cache did for it.
+    pub(crate) fn cache_report(&self) -> CacheReport {
+        let cell = self.cell();
+        let policy = self.task.options().cache.clone();
+        let is_off = policy.is_none();
+        let look_up = if is_off { LookUp::Off } else { cell.look_up.clone() };
+        let kept = match &cell.kept {
+            Kept::Pending if is_off => Kept::Off,
+            Kept::Pending if cell.state.is_terminal() => Kept::NotCompleted,
+            kept => kept.clone(),
+        };
+        CacheReport { policy, key: cell.key, look_up, kept }
     }
 
     pub(crate) fn is_cancelling(&self) -> bool {
@@ -344,7 +362,7 @@ impl Run {
         let callbacks = mem::take(&mut cell.callbacks);
         let followers = mem::take(&mut cell.followers);
         let key = cell.key.filter(|_| mem::take(&mut cell.has_key));
-        let is_kept = cell.is_kept || matches!(event, Event::CacheHit { .. });
+        let is_kept = matches!(cell.kept, Kept::Yes | Kept::Hit);
         // Under the lock: before anyone who sees the outcome can cause other hooks to be called.
         self.call_hooks(state);
         self.call_commit_hooks(state);

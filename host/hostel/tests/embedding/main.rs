@@ -15,6 +15,7 @@ mod naming;
 mod results;
 mod retrying;
 mod scheduling;
+mod sharing;
 mod shutting_down;
 mod submitting;
 mod transacting;

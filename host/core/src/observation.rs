@@ -1,0 +1,181 @@
+//! What an attempt touched beside its inputs: whether its result is a function of them.
+
+use std::fmt;
+
+/// Something outside its inputs that an attempt touched, and that nobody can ask again for the same answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Touch {
+    /// It asked what time it is.
+    WallClock,
+    /// It asked how much time has gone by.
+    MonotonicClock,
+    /// It asked which of several things is ready, or whether one is: while timers run, that tells the time.
+    Readiness,
+    /// It drew random numbers that come from the system.
+    Randomness,
+    /// It opened a socket, looked up a name or sent a request.
+    Network,
+    /// It asked who it is run for: the run's id or name, the number of the attempt, its deadline.
+    RunIdentity,
+    /// The file system gave no definite answer: the medium failed, or the host was short of something.
+    FileFault,
+    /// It wanted to open what is neither a file nor a directory: a device, a pipe, a socket.
+    Device,
+    /// It asked the file system the same thing twice and was told something else: someone changed a file meanwhile.
+    ChangedFile,
+    /// It read more in granted directories than can be kept for asking again.
+    TooMuchRead,
+    /// It was refused memory or table elements, of which another limit gives more.
+    RefusedGrowth,
+}
+
+impl Touch {
+    /// All of them, in the order of reports.
+    pub const ALL: [Self; 11] = [
+        Self::WallClock,
+        Self::MonotonicClock,
+        Self::Readiness,
+        Self::Randomness,
+        Self::Network,
+        Self::RunIdentity,
+        Self::FileFault,
+        Self::Device,
+        Self::ChangedFile,
+        Self::TooMuchRead,
+        Self::RefusedGrowth,
+    ];
+
+    /// What the attempt did, such as `read the wall clock`.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::WallClock => "read the wall clock",
+            Self::MonotonicClock => "read the monotonic clock",
+            Self::Readiness => "asked what is ready while a timer ran",
+            Self::Randomness => "drew random numbers",
+            Self::Network => "used the network",
+            Self::RunIdentity => "asked about its run",
+            Self::FileFault => "met a fault of the file system",
+            Self::Device => "opened a device or a pipe",
+            Self::ChangedFile => "saw a file change",
+            Self::TooMuchRead => "read more than can be kept track of",
+            Self::RefusedGrowth => "was refused memory",
+        }
+    }
+}
+
+/// How often an attempt touched something, and where first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// What it touched.
+    pub touch: Touch,
+    /// How often, from 1.
+    pub count: u64,
+    /// The function of the guest in which it did so first; `None` if that is not known.
+    pub first_in: Option<String>,
+}
+
+impl fmt::Display for Touched {
+    /// Writes words such as ``read the wall clock 1×, first in `parse_date` ``.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}×", self.touch.words(), self.count)?;
+        match &self.first_in {
+            Some(function) => write!(f, ", first in `{function}`"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What one attempt touched outside its inputs. Empty, it takes no memory beside itself.
+///
+/// ```
+/// # use hostel_core::{Observation, Touch};
+/// let mut observation = Observation::default();
+/// assert!(observation.is_reproducible());
+/// observation.add(Touch::WallClock);
+/// observation.name(Touch::WallClock, "parse_date".to_owned());
+/// assert_eq!(observation.to_string(), "read the wall clock 1×, first in `parse_date`");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observation {
+    touches: Vec<Touched>,
+}
+
+impl Observation {
+    /// Whether another attempt with the same inputs, grants and virtual clocks would end the same, given that the
+    /// granted directories still answer as they did.
+    pub fn is_reproducible(&self) -> bool {
+        self.touches.is_empty()
+    }
+
+    /// What it touched, each kind once, in the order of the first times.
+    pub fn touches(&self) -> &[Touched] {
+        &self.touches
+    }
+
+    /// Counts a touch; `true` if it is the first of its kind.
+    pub fn add(&mut self, touch: Touch) -> bool {
+        match self.find(touch) {
+            Some(touched) => {
+                touched.count = touched.count.saturating_add(1);
+                false
+            }
+            None => {
+                self.touches.push(Touched { touch, count: 1, first_in: None });
+                true
+            }
+        }
+    }
+
+    /// Says in which function of the guest the first touch of a kind happened.
+    pub fn name(&mut self, touch: Touch, function: String) {
+        if let Some(touched) = self.find(touch) {
+            touched.first_in.get_or_insert(function);
+        }
+    }
+
+    fn find(&mut self, touch: Touch) -> Option<&mut Touched> {
+        self.touches.iter_mut().find(|touched| touched.touch == touch)
+    }
+}
+
+impl fmt::Display for Observation {
+    /// Writes the touches with a comma between each two; nothing if there are none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, touched) in self.touches.iter().enumerate() {
+            f.write_str(if index == 0 { "" } else { ", " })?;
+            touched.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn touches_are_counted_by_kind_and_named_where_they_came_first() {
+        let mut observation = Observation::default();
+        assert!(observation.is_reproducible());
+        assert_eq!(observation.to_string(), "");
+        assert!(observation.add(Touch::WallClock));
+        observation.name(Touch::WallClock, "parse_date".to_owned());
+        observation.name(Touch::Network, "nobody asked".to_owned());
+        assert!(observation.add(Touch::Randomness));
+        assert!(!observation.add(Touch::WallClock));
+        observation.name(Touch::WallClock, "later".to_owned());
+        assert!(!observation.is_reproducible());
+        assert_eq!(
+            observation.to_string(),
+            "read the wall clock 2×, first in `parse_date`, drew random numbers 1×"
+        );
+    }
+
+    #[test]
+    fn every_touch_has_words_of_its_own() {
+        let mut words: Vec<_> = Touch::ALL.iter().map(|touch| touch.words()).collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), Touch::ALL.len());
+    }
+}
