@@ -4,7 +4,7 @@
 //!   what they share; `config`: the same written down in `hostel.toml`.
 //! - `load`, `arguments`: from what was typed to a task and its inputs; `over`, `rows`: to the inputs of many runs.
 //! - `flight`, `mapping`: many runs at once, their results one after the other; `failure_limit`: when they are given up.
-//! - `output`, `lines`, `states`: what programs read; `report`, `attempts`, `tally`: what people read; `ui`: how it gets
+//! - `output`, `lines`, `states`: what programs read; `report`, `attempts`, `tally`, `cache_tally`: what people read; `ui`: how it gets
 //!   to them.
 //! - `problem`, `exit`: what is wrong, what to do about it, and the exit code.
 
@@ -34,6 +34,7 @@ mod lines;
 mod states;
 
 mod attempts;
+mod cache_tally;
 mod report;
 mod tally;
 

@@ -9,6 +9,7 @@ use futures_util::{FutureExt, Stream, StreamExt};
 use hostel::{Host, Shutdown};
 use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 
+use crate::cache_tally::CacheTally;
 use crate::exit::Exit;
 use crate::failure_limit::FailureLimit;
 use crate::flight::{Flight, Item};
@@ -27,6 +28,8 @@ pub(crate) struct Mapping<'a> {
     ui: &'a Ui,
     host: &'a Host,
     tally: Tally,
+    /// What the cache did, if that is wanted.
+    cache: Option<CacheTally>,
     quiet: bool,
 }
 
@@ -41,7 +44,12 @@ enum End {
 impl<'a> Mapping<'a> {
     /// `total` is how many runs there will be, if that is known.
     pub(crate) fn new(ui: &'a Ui, host: &'a Host, total: Option<u64>, quiet: bool) -> Self {
-        Self { ui, host, tally: Tally::new(total), quiet }
+        Self { ui, host, tally: Tally::new(total), cache: None, quiet }
+    }
+
+    /// Tells in the end what the cache did.
+    pub(crate) fn explaining_cache(self, explain: bool) -> Self {
+        Self { cache: explain.then(CacheTally::default), ..self }
     }
 
     /// Runs it all, or until there are too many failures, and tells how it went.
@@ -66,6 +74,7 @@ impl<'a> Mapping<'a> {
         self.ui.end_progress();
         self.ui.flush()?;
         self.tally.tell(self.ui, self.quiet);
+        self.cache.iter().for_each(|cache| cache.tell(self.ui));
         match end {
             End::All | End::TooManyFailures => Ok(self.tally.exit()),
             End::Interrupted => Ok(Exit::Interrupted),
@@ -128,6 +137,7 @@ impl<'a> Mapping<'a> {
             return Ok(());
         };
         self.tally.count(item, &outcome);
+        self.cache.iter_mut().for_each(|cache| cache.add(item.index, &item.run.cache_report()));
         lines.write(item, &outcome)
     }
 

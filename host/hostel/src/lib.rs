@@ -138,7 +138,7 @@ pub use options::{OptionError, Tag, check_tag};
 pub use run::Transition;
 pub use runner::RateLimit;
 pub use stream::*;
-pub use task::Task;
+pub use task::{Task, begin_flow};
 pub use transaction::{
     CommitMode, HookReport, Transaction, TransactionBuilder, TransactionError, TransactionValues,
 };

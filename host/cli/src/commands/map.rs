@@ -43,7 +43,7 @@ What comes out:
 Examples:
   hostel map math.wasm#add-one --over x=0..1000
   jq -c '.[]' items.json | hostel map batch.wasm#process-data --over item=- > results.jsonl
-  hostel map text.wasm#word-count --over text=@pages.jsonl --cache 'inputs + task-source'
+  hostel map text.wasm#word-count --over text=@pages.jsonl --explain-cache
   hostel map fetch.wasm --over id=@ids.jsonl --retries 3 --retry-delay exp:1s --fail-fast
   hostel map fetch.wasm --over id=@ids.jsonl --tag api --rate-limit api=10/1s")]
 pub(crate) struct Map {
@@ -73,6 +73,10 @@ pub(crate) struct Map {
     /// Write neither log, progress nor summary, only what goes wrong
     #[arg(long, short)]
     quiet: bool,
+
+    /// Tell what the cache did, and why
+    #[arg(long, help_heading = "Cache")]
+    explain_cache: bool,
 
     #[command(flatten)]
     failures: FailureOptions,
@@ -124,7 +128,8 @@ impl Map {
         let task = failures.watch(task);
         let submit = submit(task, self.echo(&options, &component, ui));
         let flight = Flight::new(columns.rows(), self.as_completed, submit, failures.clone());
-        Mapping::new(ui, host, total, self.quiet).drive(flight, lines, failures).await
+        let mapping = Mapping::new(ui, host, total, self.quiet).explaining_cache(self.explain_cache);
+        mapping.drive(flight, lines, failures).await
     }
 
     fn columns(&self, task: &Task, options: &TaskOptions) -> Result<Columns, Problem> {

@@ -8,6 +8,7 @@ use tokio::time::{Duration, timeout};
 
 use crate::arguments::{self, Call};
 use crate::attempts::Attempts;
+use crate::cache_tally;
 use crate::config::{Config, ConfigOptions};
 use crate::exit::Exit;
 use crate::files::Files;
@@ -77,6 +78,10 @@ pub(crate) struct Run {
     #[arg(long, short)]
     quiet: bool,
 
+    /// Tell what the cache did, and why
+    #[arg(long, help_heading = "Cache")]
+    explain_cache: bool,
+
     #[command(flatten)]
     options: TaskOptions,
 
@@ -127,6 +132,9 @@ impl Run {
         self.print(ui, &run, outcome.as_deref())?;
         let (name, run_timeout) = (options.labels.name.is_some(), options.run_timeout);
         report::ended(ui, &run, Telling { quiet: self.quiet, log_was_shown: shows_log, name, run_timeout });
+        if self.explain_cache {
+            cache_tally::explain(ui, &run.cache_report());
+        }
         let ended = outcome.filter(|_| !is_interrupted);
         Ok(ended.map_or(Exit::Interrupted, |outcome| Exit::of_outcome(&outcome)))
     }

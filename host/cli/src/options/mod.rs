@@ -9,7 +9,7 @@ use std::time::Duration;
 use std::{env, fs};
 
 use clap::{Args, ValueEnum};
-use hostel::{CachePolicy, Grants, Host, HostBuilder, HttpGrant, Limits, LimitsError, Task};
+use hostel::{CachePolicy, Grants, Host, HostBuilder, HttpGrant, Limits, LimitsError, Task, begin_flow};
 
 use self::labels::LabelOptions;
 use self::retries::RetryOptions;
@@ -55,8 +55,8 @@ pub(crate) struct TaskOptions {
     #[arg(long, value_name = "HOST", help_heading = "Grants")]
     http: Vec<HttpGrant>,
 
-    /// Reuse results of runs that share these facts: `inputs + task-source`; `inputs - input:NAME` leaves one out; `none`
-    /// [default: none]
+    /// Reuse results of runs that share these facts: `auto`, what is proved to depend on nothing else; `inputs + task-source`;
+    /// `auto - input:NAME` leaves one out; `key:"{NAME}"` is a key of your own; `none` [default: auto]
     #[arg(long, value_name = "POLICY", help_heading = "Cache")]
     pub(crate) cache: Option<CachePolicy>,
 
@@ -110,7 +110,14 @@ impl TaskOptions {
 
     /// The task with these options.
     pub(crate) fn apply(&self, task: Task) -> Result<Task, Problem> {
-        let task = task.limits(self.limits()?).cache(self.cache.clone().unwrap_or_default());
+        let policy = self.cache.clone().unwrap_or_default();
+        if policy.includes(&CachePolicy::FLOW_PARAMETERS) {
+            let problem = format!("cache policy `{policy}`: a command has no flow parameters");
+            return Err(Problem::invalid(problem).hint("`run-id` counts the command as a flow run"));
+        }
+        // Each command is a flow run of its own.
+        let task = if policy.needs_flow() { task.flow(&begin_flow()) } else { task };
+        let task = task.limits(self.limits()?).cache(policy);
         let task = task.grants(Grants { http: self.http.clone() });
         let task = self.labels.apply(self.retries.apply(task.refresh_cache(self.refresh_cache)))?;
         let task = match self.cache_expiration {

@@ -29,7 +29,8 @@ fn c09_of_many_runs_with_one_key_the_body_runs_once() {
         let printed: usize = runs.iter().map(|run| run.log().len()).sum();
         assert_eq!(printed, 1, "`sleeping` is printed by the one that executes");
         let made = runs.iter().find(|run| run.state() == State::Completed).unwrap();
-        let producers: HashSet<_> = runs.iter().filter_map(|run| run.history().last().unwrap().cause).collect();
+        let producers: HashSet<_> =
+            runs.iter().filter_map(|run| run.history().last().unwrap().cause).collect();
         assert_eq!(producers.len(), 2, "that one completed, and the others have it from {}", made.id());
         assert!(runs.iter().all(|run| block_on(run.result::<i64>()).unwrap() == 2));
     }
