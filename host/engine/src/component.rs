@@ -127,7 +127,8 @@ impl Component {
         self.0.digest
     }
 
-    /// The length of the component's bytes.
+    /// The length of the component's bytes; 0 where only its compiled code was there
+    /// ([`Engine::load_compiled`](crate::Engine::load_compiled)).
     pub fn size_bytes(&self) -> u64 {
         self.0.size_bytes
     }

@@ -104,6 +104,24 @@ impl Engine {
         }
     }
 
+    /// Loads a component whose code the compile cache has, by its digest alone; `None` if it has none for this engine. Its
+    /// size is not known then, and said to be 0.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::Engine`] if the engine that the component may need cannot be set up.
+    pub fn load_compiled(&self, digest: &Digest) -> Result<Option<Component>, LoadError> {
+        if self.compile_cache().is_none() {
+            return Ok(None);
+        }
+        if let Some(compiled) = self.cached(self.lean(), digest) {
+            return Ok(Some(Component::new(self, self.lean(), compiled, *digest, 0)));
+        }
+        let concurrent = self.concurrent()?;
+        let compiled = self.cached(concurrent, digest);
+        Ok(compiled.map(|compiled| Component::new(self, concurrent, compiled, *digest, 0)))
+    }
+
     fn load_binary(&self, bytes: &[u8]) -> Result<Component, LoadError> {
         let digest = Digest::of(bytes);
         let (runtime, compiled) = self.compiled(bytes, &digest)?;

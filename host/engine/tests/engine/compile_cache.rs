@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hostel_core::Limits;
 use hostel_engine::{Engine, EngineOptions};
-use hostel_guests::{ARITH, wat};
+use hostel_guests::{ARITH, ASYNCY, wat};
 
 use crate::run_with;
 
@@ -70,4 +70,20 @@ async fn a_directory_that_cannot_be_used_costs_only_time() {
     let file = dir.path().join("a file and no directory");
     fs::write(&file, "").unwrap();
     works(&file).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_component_is_loaded_by_its_digest_where_its_code_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    for (path, export, args, value) in
+        [(ARITH, "add", &["1", "2"][..], "3"), (ASYNCY, "stop-at-floor", &["7", "1"][..], "7")]
+    {
+        let digest = engine(dir.path()).load_file(path.as_ref()).unwrap().digest();
+        let component = engine(dir.path()).load_compiled(&digest).unwrap().unwrap();
+        assert_eq!((component.digest(), component.size_bytes()), (digest, 0));
+        let ran = run_with(&component.function(Some(export)).unwrap(), args, Limits::default()).await;
+        assert_eq!(ran.value(), value);
+        let elsewhere = tempfile::tempdir().unwrap();
+        assert!(engine(elsewhere.path()).load_compiled(&digest).unwrap().is_none());
+    }
 }

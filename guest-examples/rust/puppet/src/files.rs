@@ -1,0 +1,125 @@
+//! Every question that can be asked of a granted directory.
+
+use wasip2::filesystem::preopens::get_directories;
+use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
+use wasip2::io::streams::StreamError;
+
+/// How much is read from a stream at once: little, so that it takes several reads.
+const CHUNK_BYTES: u64 = 5;
+
+/// What is asked.
+pub(crate) enum Question<'a> {
+    /// `read PATH`: all of a file, as a stream.
+    Read(&'a str),
+    /// `part OFFSET LENGTH PATH`: some of a file.
+    Part { path: &'a str, offset: u64, length: u64 },
+    /// `stat PATH`: what a path leads to.
+    Stat(&'a str),
+    /// `lstat PATH`: what is there, be it a link.
+    StatLink(&'a str),
+    /// `list PATH`: what is in a directory.
+    List(&'a str),
+    /// `link PATH`: where a link leads.
+    Link(&'a str),
+    /// `hash PATH`: a hash of metadata.
+    Hash(&'a str),
+    /// `type PATH`: what an open file is.
+    Type(&'a str),
+    /// `same ONE OTHER`: whether two paths lead to one thing.
+    Same(&'a str, &'a str),
+    /// `into DIR PATH`: a file, by its path from a directory that is opened first.
+    Into(&'a str, &'a str),
+    /// `again`: all of the file that was read last, which is still open.
+    Again,
+    /// `write PATH`: opens for writing, which nobody grants.
+    Write(&'a str),
+}
+
+/// The granted directory, and the file that was read last.
+#[derive(Default)]
+pub(crate) struct Files {
+    root: Option<Descriptor>,
+    last: Option<Descriptor>,
+}
+
+type Answer = Result<String, ErrorCode>;
+
+impl Files {
+    /// The answer in words; one that cannot be given is the error's name.
+    pub(crate) fn answer(&mut self, question: Question<'_>) -> String {
+        if self.root.is_none() {
+            self.root = get_directories().into_iter().next().map(|(root, _)| root);
+        }
+        let Some(root) = &self.root else { return "nothing is granted".to_owned() };
+        let (answer, last) = ask(root, question, self.last.take());
+        self.last = last;
+        answer.unwrap_or_else(|error| format!("{error:?}"))
+    }
+}
+
+fn ask(root: &Descriptor, question: Question<'_>, last: Option<Descriptor>) -> (Answer, Option<Descriptor>) {
+    let answer = match question {
+        Question::Read(path) => match open(root, path) {
+            Ok(file) => return (read(&file), Some(file)),
+            Err(error) => Err(error),
+        },
+        Question::Again => last.as_ref().map_or_else(|| Ok("nothing was read".to_owned()), read),
+        Question::Part { path, offset, length } => open(root, path).and_then(|file| part(&file, offset, length)),
+        Question::Stat(path) => root.stat_at(PathFlags::SYMLINK_FOLLOW, path).map(|stat| format!("{stat:?}")),
+        Question::StatLink(path) => root.stat_at(PathFlags::empty(), path).map(|stat| format!("{stat:?}")),
+        Question::List(path) => open(root, path).and_then(|dir| list(&dir)),
+        Question::Link(path) => root.readlink_at(path),
+        Question::Hash(path) => {
+            root.metadata_hash_at(PathFlags::SYMLINK_FOLLOW, path).map(|hash| format!("{hash:?}"))
+        }
+        Question::Type(path) => open(root, path).and_then(|file| about(&file)),
+        Question::Same(one, other) => {
+            let both = open(root, one).and_then(|one| Ok((one, open(root, other)?)));
+            both.map(|(one, other)| one.is_same_object(&other).to_string())
+        }
+        Question::Into(dir, path) => {
+            open(root, dir).and_then(|dir| open(&dir, path)).and_then(|file| read(&file))
+        }
+        Question::Write(path) => {
+            let flags = DescriptorFlags::WRITE;
+            let opened = root.open_at(PathFlags::empty(), path, OpenFlags::CREATE, flags);
+            opened.map(|_| "opened for writing".to_owned())
+        }
+    };
+    (answer, last)
+}
+
+fn open(dir: &Descriptor, path: &str) -> Result<Descriptor, ErrorCode> {
+    dir.open_at(PathFlags::SYMLINK_FOLLOW, path, OpenFlags::empty(), DescriptorFlags::READ)
+}
+
+fn read(file: &Descriptor) -> Answer {
+    let stream = file.read_via_stream(0)?;
+    let mut content = Vec::new();
+    loop {
+        match stream.blocking_read(CHUNK_BYTES) {
+            Ok(chunk) => content.extend(chunk),
+            Err(StreamError::Closed) => return Ok(String::from_utf8_lossy(&content).into_owned()),
+            Err(StreamError::LastOperationFailed(_)) => return Ok("the stream failed".to_owned()),
+        }
+    }
+}
+
+fn part(file: &Descriptor, offset: u64, length: u64) -> Answer {
+    let (content, ended) = file.read(length, offset)?;
+    Ok(format!("{}, {ended}", String::from_utf8_lossy(&content)))
+}
+
+fn list(dir: &Descriptor) -> Answer {
+    let stream = dir.read_directory()?;
+    let mut entries = Vec::new();
+    while let Some(entry) = stream.read_directory_entry()? {
+        entries.push(format!("{} {:?}", entry.name, entry.type_));
+    }
+    Ok(entries.join(", "))
+}
+
+fn about(file: &Descriptor) -> Answer {
+    let hash = file.metadata_hash()?;
+    Ok(format!("{:?} {:?} {hash:?} {:?}", file.get_type()?, file.get_flags()?, file.stat()?.size))
+}

@@ -1,0 +1,89 @@
+//! The language of scripts.
+
+use crate::files::Question;
+
+/// One command.
+pub(crate) enum Command<'a> {
+    /// `now`: nanoseconds since 1970.
+    Now,
+    /// `ticks`: the monotonic clock.
+    Ticks,
+    /// `random`: a number.
+    Random,
+    /// `seed`: the seed of hash maps.
+    Seed,
+    /// `order WORDS`: the words in the order of a hash map.
+    Order(&'a str),
+    /// `sleep MS`.
+    Sleep(u64),
+    /// `environment`: all variables.
+    Environment,
+    /// `input`: what stdin has.
+    Input,
+    /// `look-up NAME`: whether a host has an address.
+    LookUp(&'a str),
+    /// `grow PAGES`: whether there is so much more memory.
+    Grow(usize),
+    /// `run`: the run's id.
+    Run,
+    /// `attempt`: its number.
+    Attempt,
+    /// `task`: the task's name.
+    Task,
+    /// `print TEXT`.
+    Print(&'a str),
+    /// What is asked of files.
+    Files(Question<'a>),
+}
+
+/// Reads a line; `None` if what it says depends on the last answer, and that is another.
+///
+/// `if TEXT : COMMAND` carries the command out if the last answer contains the text, `unless TEXT : COMMAND` if not.
+pub(crate) fn command<'a>(line: &'a str, last: &str) -> Result<Option<Command<'a>>, String> {
+    for (word, wanted) in [("if ", true), ("unless ", false)] {
+        if let Some((text, line)) = line.strip_prefix(word).and_then(|rest| rest.split_once(" : ")) {
+            return if last.contains(text) == wanted { command(line, last) } else { Ok(None) };
+        }
+    }
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let number = |text: &str| text.parse().map_err(|_| format!("no number: {line}"));
+    Ok(Some(match word {
+        "now" => Command::Now,
+        "ticks" => Command::Ticks,
+        "random" => Command::Random,
+        "seed" => Command::Seed,
+        "order" => Command::Order(rest),
+        "sleep" => Command::Sleep(number(rest)?),
+        "environment" => Command::Environment,
+        "input" => Command::Input,
+        "look-up" => Command::LookUp(rest),
+        "grow" => Command::Grow(number(rest)? as usize),
+        "run" => Command::Run,
+        "attempt" => Command::Attempt,
+        "task" => Command::Task,
+        "print" => Command::Print(rest),
+        "read" => Command::Files(Question::Read(rest)),
+        "part" => {
+            let words: Vec<_> = rest.splitn(3, ' ').collect();
+            let [offset, length, path] = words[..] else { return Err(format!("part OFFSET LENGTH PATH: {line}")) };
+            Command::Files(Question::Part { path, offset: number(offset)?, length: number(length)? })
+        }
+        "stat" => Command::Files(Question::Stat(rest)),
+        "lstat" => Command::Files(Question::StatLink(rest)),
+        "list" => Command::Files(Question::List(rest)),
+        "link" => Command::Files(Question::Link(rest)),
+        "hash" => Command::Files(Question::Hash(rest)),
+        "type" => Command::Files(Question::Type(rest)),
+        "same" => {
+            let (one, other) = rest.split_once(' ').ok_or_else(|| format!("same ONE OTHER: {line}"))?;
+            Command::Files(Question::Same(one, other))
+        }
+        "into" => {
+            let (dir, path) = rest.split_once(' ').ok_or_else(|| format!("into DIR PATH: {line}"))?;
+            Command::Files(Question::Into(dir, path))
+        }
+        "again" => Command::Files(Question::Again),
+        "write" => Command::Files(Question::Write(rest)),
+        _ => return Err(format!("not understood: {line}")),
+    }))
+}
