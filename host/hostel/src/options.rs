@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostel_core::{
-    CachePolicy, ErrorKind, Failure, FlowRun, Grants, Limits, LimitsError, NameTemplate, PolicyError,
-    RetryError, RetryPolicy, Signature,
+    CachePolicy, ErrorKind, Failure, FlowRun, Grants, KeyBase, Limits, LimitsError, NameTemplate,
+    PolicyError, RetryError, RetryPolicy, Signature, TaskKey,
 };
 use hostel_engine::Echo;
 
@@ -40,8 +40,8 @@ pub(crate) struct Options {
     pub(crate) hooks: Arc<Hooks>,
     /// The user's key in the cache policy.
     pub(crate) user_key: Option<Arc<NameTemplate>>,
-    /// What can change a result beside the inputs, as text, for the cache key.
-    pub(crate) circumstances: Arc<[String]>,
+    /// What the keys of all its runs have in common; `None` if nothing is cached.
+    pub(crate) key_base: Option<Arc<KeyBase>>,
     /// What is wrong with the others, told when a run is submitted.
     pub(crate) problem: Option<OptionError>,
 }
@@ -94,8 +94,8 @@ const MAX_TAG_BYTES: usize = 100;
 
 impl Options {
     /// Finds out what follows from the options, and what is wrong with them.
-    pub(crate) fn settle(&mut self, signature: &Signature) {
-        self.circumstances = self.grants.facts().into();
+    pub(crate) fn settle(&mut self, task: &TaskKey, signature: &Signature) {
+        self.key_base = KeyBase::new(&self.cache, task, &self.grants.facts()).map(Arc::new);
         self.problem = match self.cache.check(signature, self.flow.is_some()) {
             Ok(user_key) => {
                 self.user_key = user_key.map(Arc::new);

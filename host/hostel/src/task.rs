@@ -6,9 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hostel_core::{
-    CacheKey, CachePolicy, Failure, FlowRun, Grants, KeyFacts, Limits, LogLine, NameTemplate, Param,
-    RetryDelay, RetryOn, RetryPolicy, RunId, Signature, State, TaskKey, TemplateError, Type, Value,
-    bytes_text,
+    CacheKey, CachePolicy, Failure, FlowRun, Grants, Limits, LogLine, NameTemplate, Param, RetryDelay,
+    RetryOn, RetryPolicy, RunFacts, RunId, Signature, State, TaskKey, TemplateError, Type, Value, bytes_text,
 };
 use hostel_engine::{Capability, Function, Hook};
 use uuid::Uuid;
@@ -36,6 +35,8 @@ pub struct Task(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     function: Function,
+    /// Its key as text.
+    key_text: Arc<str>,
     options: Options,
     transaction: Option<Scope>,
     /// Whether its results, as far as is known, depend on nothing that is not in their key.
@@ -62,9 +63,20 @@ impl Task {
     pub(crate) fn new(shared: Arc<Shared>, function: Function) -> Self {
         let imports = function.component().imports();
         let reports_progress = imports.iter().any(|import| import.capability == Capability::RunContext);
-        let options = Options::default();
+        let mut options = Options::default();
+        options.settle(function.key(), function.signature());
         let may_be_pure = Arc::new(AtomicBool::new(true));
-        Self(Arc::new(Inner { shared, function, options, transaction: None, may_be_pure, reports_progress }))
+        let key_text = function.key().to_string().into();
+        let transaction = None;
+        Self(Arc::new(Inner {
+            shared,
+            function,
+            key_text,
+            options,
+            transaction,
+            may_be_pure,
+            reports_progress,
+        }))
     }
 
     /// Stops each attempt that is still executing after this long: whether it computes, sleeps or waits, within a few
@@ -451,10 +463,8 @@ impl Task {
     }
 
     pub(crate) fn cache_key(&self, inputs: &[Value]) -> Option<CacheKey> {
-        let policy = &self.0.options.cache;
-        if policy.is_none() {
-            return None;
-        }
+        let Options { cache: policy, key_base, flow, user_key, .. } = &self.0.options;
+        let key_base = key_base.as_ref()?;
         let params = self.signature().params.iter();
         // Inputs are in normal form, so they all have canonical bytes.
         let canonical = inputs.iter().zip(params).map(|(input, param)| {
@@ -462,16 +472,9 @@ impl Task {
             counts.then(|| input.to_canonical(&param.ty)).transpose()
         });
         let canonical = canonical.collect::<Result<Vec<_>, _>>().ok()?;
-        let Options { circumstances, flow, user_key, .. } = &self.0.options;
         let user_key = user_key.as_ref().map(|template| template.render_in_full(inputs));
-        let facts = KeyFacts {
-            task: self.key(),
-            inputs: &canonical,
-            circumstances,
-            flow: flow.as_deref(),
-            user_key: user_key.as_deref(),
-        };
-        CacheKey::derive(policy, &facts)
+        let facts = RunFacts { inputs: &canonical, flow: flow.as_deref(), user_key: user_key.as_deref() };
+        key_base.key(&facts)
     }
 
     /// The task of the guest's own hook, if its component exports it, with the same limits and grants.
@@ -499,6 +502,10 @@ impl Task {
         &self.0.options
     }
 
+    pub(crate) fn key_text(&self) -> &Arc<str> {
+        &self.0.key_text
+    }
+
     pub(crate) fn may_be_pure(&self) -> bool {
         self.0.may_be_pure.load(Ordering::Relaxed)
     }
@@ -517,7 +524,7 @@ impl Task {
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
         let Inner { options, function, .. } = Arc::make_mut(&mut self.0);
         change(options);
-        options.settle(function.signature());
+        options.settle(function.key(), function.signature());
         self
     }
 

@@ -25,7 +25,7 @@ const HAS_CIRCUMSTANCES: u8 = 1 << 7;
 /// 3. unless a key of the user's is the only fact: the component's digest (32 bytes), and the export path as text, its
 ///    length before it;
 /// 4. if there are circumstances, which always count: their number, then each as text, its length before it, in the
-///    order of the bytes, equal ones once ([`KeyFacts::circumstances`]);
+///    order of the bytes, equal ones once ([`KeyBase::new`]);
 /// 5. if inputs count: their number, then each one's canonical bytes, its length before them; of one that the policy
 ///    leaves out nothing but a length of 2^64 - 1, which no bytes have;
 /// 6. if the flow run counts: its id (16 bytes);
@@ -36,42 +36,54 @@ const HAS_CIRCUMSTANCES: u8 = 1 << 7;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CacheKey(Digest);
 
+/// What the keys of all runs of a task have in common, hashed already. Costs a hundred bytes.
+#[derive(Clone, Debug)]
+pub struct KeyBase {
+    policy: CachePolicy,
+    hash: Sha256,
+}
+
 /// What is known of a run, of which the policy names what counts.
 #[derive(Clone, Copy, Debug)]
-pub struct KeyFacts<'a> {
-    /// The task.
-    pub task: &'a TaskKey,
+pub struct RunFacts<'a> {
     /// The canonical bytes of the inputs, one for each parameter, in order; `None` for those that the policy leaves out.
     pub inputs: &'a [Option<Vec<u8>>],
-    /// What can change a result beside the inputs, each as text with its kind before it, such as `http example.org:8080`
-    /// and `clock fixed:2026-01-01T00:00:00Z`: grants, and how clocks and randomness are made.
-    pub circumstances: &'a [String],
     /// The flow run it belongs to.
     pub flow: Option<&'a FlowRun>,
     /// The key of the user's, filled in.
     pub user_key: Option<&'a str>,
 }
 
-impl CacheKey {
-    /// The key of one run, or `None` if the policy caches nothing, or names what there is not ([`CachePolicy::check`] says
-    /// so before). Costs one hash of the facts.
-    pub fn derive(policy: &CachePolicy, facts: &KeyFacts<'_>) -> Option<Self> {
+impl KeyBase {
+    /// The base of a task's keys, or `None` if the policy caches nothing.
+    ///
+    /// `circumstances` are what can change a result beside the inputs, each as text with its kind before it, such as
+    /// `http example.org:8080` and `clock fixed:2026-01-01T00:00:00Z`: grants, and how clocks and randomness are made.
+    pub fn new(policy: &CachePolicy, task: &TaskKey, circumstances: &[String]) -> Option<Self> {
         if policy.is_none() {
             return None;
         }
-        let mut hash = Sha256::new_with_prefix(DOMAIN);
-        let mut circumstances: Vec<_> = facts.circumstances.iter().collect();
+        let mut circumstances: Vec<_> = circumstances.iter().collect();
         circumstances.sort_unstable();
         circumstances.dedup();
+        let mut hash = Sha256::new_with_prefix(DOMAIN);
         hash.update([policy.bits() | if circumstances.is_empty() { 0 } else { HAS_CIRCUMSTANCES }]);
         if !policy.is_only_key() {
-            hash.update(facts.task.component.as_bytes());
-            update_sized(&mut hash, facts.task.export.to_string().as_bytes());
+            hash.update(task.component.as_bytes());
+            update_sized(&mut hash, task.export.to_string().as_bytes());
         }
         if !circumstances.is_empty() {
             hash.update(length(circumstances.len()));
             circumstances.iter().for_each(|fact| update_sized(&mut hash, fact.as_bytes()));
         }
+        Some(Self { policy: policy.clone(), hash })
+    }
+
+    /// The key of one run, or `None` if the policy names what there is not ([`CachePolicy::check`] says so before).
+    /// Costs one hash of the facts.
+    pub fn key(&self, facts: &RunFacts<'_>) -> Option<CacheKey> {
+        let Self { policy, hash } = self;
+        let mut hash = hash.clone();
         if policy.includes(&CachePolicy::INPUTS) {
             update_inputs(&mut hash, facts.inputs);
         }
@@ -84,9 +96,11 @@ impl CacheKey {
         if policy.has_key() {
             update_sized(&mut hash, facts.user_key?.as_bytes());
         }
-        Some(Self(Digest::from_bytes(hash.finalize().into())))
+        Some(CacheKey(Digest::from_bytes(hash.finalize().into())))
     }
+}
 
+impl CacheKey {
     /// The name under which a transaction with this key leaves its record: SHA-256 over the domain
     /// `hostel transaction\0v1\0` and the key as text.
     pub fn of_transaction(key: &str) -> Self {
@@ -176,14 +190,8 @@ mod tests {
         let task = TaskKey { component: Digest::of(component), export: ExportPath::top_level(export) };
         let inputs: Vec<_> = inputs.iter().map(|input| input.map(<[u8]>::to_vec)).collect();
         let circumstances: Vec<_> = circumstances.iter().map(|&fact| fact.to_owned()).collect();
-        let facts = KeyFacts {
-            task: &task,
-            inputs: &inputs,
-            circumstances: &circumstances,
-            flow: flow.as_ref(),
-            user_key: *user_key,
-        };
-        CacheKey::derive(policy, &facts)
+        let facts = RunFacts { inputs: &inputs, flow: flow.as_ref(), user_key: *user_key };
+        KeyBase::new(policy, &task, &circumstances)?.key(&facts)
     }
 
     fn everything() -> CachePolicy {

@@ -60,7 +60,7 @@ async fn components_and_engines_have_entries_of_their_own() {
     let engine = engine(dir.path());
     engine.load_file(ARITH.as_ref()).unwrap();
     engine.load_file(wat::ADD_ONE.as_ref()).unwrap();
-    engine.load_file(hostel_guests::ASYNCY.as_ref()).unwrap();
+    engine.load_file(ASYNCY.as_ref()).unwrap();
     assert_eq!(entries(dir.path()).len(), 3);
 }
 

@@ -288,7 +288,7 @@ impl Run {
         let ended = cell.history.last().filter(|transition| transition.state.is_terminal());
         let ended = ended.map_or_else(now, |transition| transition.at);
         let took = began.map_or(Duration::ZERO, |began| ended.since(began.at));
-        Made { producer: self.id, took, task: self.task.key().to_string().into() }
+        Made { producer: self.id, took, task: Arc::clone(self.task.key_text()) }
     }
 
     fn out_of_time(&self) {
