@@ -85,26 +85,28 @@ impl Flights {
 
     /// Takes the key for a job that a worker has taken up, or has the job wait for it.
     pub(crate) fn join(&self, key: &CacheKey, job: &Arc<Job>) -> Takeoff {
+        let run = job.run();
         let mut shard = self.shard(key);
-        let Err(wait) = self.take(&mut shard, key, job.run().id(), Instant::now()) else {
-            drop(shard);
-            // From now on its end lets go of the key; if it has ended before, that is done here.
-            if job.run().takes_key() {
-                return Takeoff::Owner;
+        let taken = self.take(&mut shard, key, run.id(), Instant::now());
+        if let Err(Wait::Told) = taken {
+            // Under the shard's lock, so that nobody tells of the end before the job is where it can be told.
+            let parked = job.runner().park_for_key(job, None);
+            if let Some(flight) = shard.get_mut(key).filter(|_| parked) {
+                flight.waiting.push_back(Arc::downgrade(job));
             }
-            self.land(key, job.run().id(), false);
-            return Takeoff::Ended;
-        };
-        // Under the shard's lock, so that nobody tells of the end before the job is where it can be told.
-        let parked = job.runner().park_for_key(job, matches!(wait, Wait::Look).then_some(LOOK_AGAIN));
-        if parked
-            && matches!(wait, Wait::Told)
-            && let Some(flight) = shard.get_mut(key)
-        {
-            flight.waiting.push_back(Arc::downgrade(job));
+            drop(shard);
+            return waits(job, parked);
         }
         drop(shard);
-        if parked { Takeoff::Waits } else { Takeoff::Ended }
+        // From now on its end lets go of the key; if it has ended before, that is done here.
+        if !run.takes_key() {
+            drop(self.land(key, run.id(), false));
+            return Takeoff::Ended;
+        }
+        match taken {
+            Ok(()) => Takeoff::Owner,
+            Err(Wait::Told | Wait::Look) => waits(job, job.runner().park_for_key(job, Some(LOOK_AGAIN))),
+        }
     }
 
     /// The run that had the key has ended, with a value that is kept or without. Does nothing for any other run.
@@ -191,6 +193,15 @@ impl Flights {
         let shard = self.shards.get(usize::from(*first) % SHARDS).unwrap_or(fallback);
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A job waits if it is parked; if it cannot be, it has ended, or the host lets nothing wait any more.
+fn waits(job: &Job, parked: bool) -> Takeoff {
+    if parked {
+        return Takeoff::Waits;
+    }
+    job.run().request_cancel();
+    Takeoff::Ended
 }
 
 fn release(waiting: VecDeque<Weak<Job>>) {
