@@ -26,9 +26,11 @@
 //! - [`Limits`]: what a task may use up. [`Grants`]: what it is permitted.
 //! - [`RetryPolicy`]: whether another attempt follows, and when.
 //! - [`LogLine`], [`Progress`]: what a run tells while it executes.
+//! - [`Observation`]: what an attempt touched beside its inputs; [`Determinism`]: clocks and randomness that are no touch.
 //! - [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`CacheLayer`]: which results may stand for which runs.
 
 mod cache;
+mod determinism;
 mod error_kind;
 mod flow;
 mod grants;
@@ -38,6 +40,7 @@ mod names;
 mod observation;
 mod outcome;
 mod progress;
+mod random_bytes;
 mod retry;
 mod signature;
 mod state;
@@ -47,6 +50,7 @@ mod upstream;
 mod value;
 
 pub use cache::*;
+pub use determinism::*;
 pub use error_kind::*;
 pub use flow::*;
 pub use grants::*;
@@ -56,6 +60,7 @@ pub use names::*;
 pub use observation::*;
 pub use outcome::*;
 pub use progress::*;
+pub use random_bytes::*;
 pub use retry::*;
 pub use signature::*;
 pub use state::*;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use hostel_core::{
-    ErrorKind, Failure, Grants, Limit, Limits, Name, Outcome, Progress, RunId, Timestamp, Value,
+    Determinism, ErrorKind, Failure, Grants, Limit, Limits, Name, Observation, Outcome, Progress, RunId,
+    Timestamp, Value,
 };
 use wasmtime::Store;
 use wasmtime::component::Val;
@@ -16,6 +17,7 @@ use crate::function::Function;
 use crate::guest::{Call, Guest, Program};
 use crate::log::LogBook;
 use crate::meter::Meter;
+use crate::observe::{OnTouch, name_touches};
 use crate::values;
 
 /// How many ticks a guest sees before it first gives way. It begins between two ticks: with one, a guest that began just
@@ -44,6 +46,12 @@ pub struct AttemptOptions {
     pub on_progress: Option<OnProgress>,
     /// What it is permitted.
     pub grants: Arc<Grants>,
+    /// What it is given for a clock and for randomness.
+    pub determinism: Determinism,
+    /// What insecure randomness follows from, such as the seeds of hash maps; `None` takes the system's, which is a touch.
+    pub seed_of: Option<[u8; 32]>,
+    /// Who hears that its result is no function of its inputs.
+    pub on_touch: Option<OnTouch>,
 }
 
 impl AttemptOptions {
@@ -51,7 +59,18 @@ impl AttemptOptions {
     pub fn new(limits: Limits) -> Self {
         let log = Arc::new(LogBook::new(limits.log_bytes, None));
         let run = RunId::from_bytes([0; 16]);
-        Self { limits, log, run, number: 1, name: None, on_progress: None, grants: Arc::default() }
+        Self {
+            limits,
+            log,
+            run,
+            number: 1,
+            name: None,
+            on_progress: None,
+            grants: Arc::default(),
+            determinism: Determinism::default(),
+            seed_of: None,
+            on_touch: None,
+        }
     }
 
     /// Uses a log that the caller keeps.
@@ -83,15 +102,56 @@ impl AttemptOptions {
     pub fn grants(self, grants: Arc<Grants>) -> Self {
         Self { grants, ..self }
     }
+
+    /// Gives the guest these clocks and this randomness.
+    #[must_use]
+    pub fn determinism(self, determinism: Determinism) -> Self {
+        Self { determinism, ..self }
+    }
+
+    /// Has the guest's insecure randomness follow from the key of its result, as
+    /// [`RandomBytes`](hostel_core::RandomBytes) says. Unless [`AttemptOptions::determinism`] has a seed: all follows from
+    /// that then.
+    #[must_use]
+    pub fn seed_of(self, key: [u8; 32]) -> Self {
+        Self { seed_of: Some(key), ..self }
+    }
+
+    /// Calls `on_touch` once, at the first touch: whoever waits for the result to take it for their own need not.
+    #[must_use]
+    pub fn on_touch(self, on_touch: OnTouch) -> Self {
+        Self { on_touch: Some(on_touch), ..self }
+    }
 }
 
 impl fmt::Debug for AttemptOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limits, log, run, number, name, on_progress: _, grants } = self;
+        let Self {
+            limits,
+            log,
+            run,
+            number,
+            name,
+            grants,
+            determinism,
+            seed_of,
+            on_progress: _,
+            on_touch: _,
+        } = self;
         let mut options = f.debug_struct("AttemptOptions");
         options.field("limits", limits).field("log", log).field("run", run).field("number", number);
-        options.field("name", name).field("grants", grants).finish_non_exhaustive()
+        options.field("name", name).field("grants", grants).field("determinism", determinism);
+        options.field("seed_of", seed_of).finish_non_exhaustive()
     }
+}
+
+/// What came of an attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempted {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it touched beside its inputs until then.
+    pub observation: Observation,
 }
 
 /// The host could not make the attempt; whatever the guest does is an [`Outcome`] instead.
@@ -133,19 +193,24 @@ impl Function {
     /// # Cancel safety
     ///
     /// Dropping the future stops the guest where it stands and frees all it had; the log keeps what was printed.
-    pub async fn attempt(&self, inputs: &[Value], options: &AttemptOptions) -> Result<Outcome, AttemptError> {
+    pub async fn attempt(
+        &self,
+        inputs: &[Value],
+        options: &AttemptOptions,
+    ) -> Result<Attempted, AttemptError> {
         let _ticking = self.component().0.engine.ticker().ticking();
         let deadline = options.limits.timeout.map(|after| Timestamp::from(SystemTime::now()).after(after));
         let attempt = Attempt { function: self, options, deadline };
+        let mut store = attempt.store(inputs);
         let outcome = match options.limits.timeout {
-            Some(after) => match tokio::time::timeout(after, attempt.run(inputs)).await {
+            Some(after) => match tokio::time::timeout(after, attempt.run(&mut store, inputs)).await {
                 Ok(outcome) => outcome,
                 Err(_elapsed) => Ok(Outcome::Failed(Failure::TimedOut { after })),
             },
-            None => attempt.run(inputs).await,
+            None => attempt.run(&mut store, inputs).await,
         };
         options.log.close();
-        outcome
+        Ok(Attempted { outcome: outcome?, observation: store.into_data().into_observation() })
     }
 }
 
@@ -157,14 +222,18 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    async fn run(&self, inputs: &[Value]) -> Result<Outcome, AttemptError> {
+    async fn run(&self, store: &mut Store<Guest>, inputs: &[Value]) -> Result<Outcome, AttemptError> {
         match self.function.style() {
-            Style::Function => self.run_function(inputs).await,
-            Style::Program => self.run_program(inputs).await,
+            Style::Function => self.run_function(store, inputs).await,
+            Style::Program => self.run_program(store).await,
         }
     }
 
-    async fn run_function(&self, inputs: &[Value]) -> Result<Outcome, AttemptError> {
+    async fn run_function(
+        &self,
+        store: &mut Store<Guest>,
+        inputs: &[Value],
+    ) -> Result<Outcome, AttemptError> {
         let params = inputs.iter().zip(self.function.signature().params.iter());
         let params: Option<Vec<Val>> = params.map(|(input, param)| values::lower(input, &param.ty)).collect();
         let params = params.ok_or_else(|| internal("an input is not of its parameter's type"))?;
@@ -172,21 +241,19 @@ impl Attempt<'_> {
             Some(_) => vec![Val::Bool(false)],
             None => Vec::new(),
         };
-        let mut store = self.store(Program::default());
-        match self.call(&mut store, &params, &mut results).await {
+        match self.call(store, &params, &mut results).await {
             Ok(()) => self.outcome_of(results),
-            Err(error) => self.failed(&error, &store),
+            Err(error) => self.failed(&error, store),
         }
     }
 
     /// A program's outcome is its exit code, or else what `run` returned; its value is what it printed.
-    async fn run_program(&self, inputs: &[Value]) -> Result<Outcome, AttemptError> {
+    async fn run_program(&self, store: &mut Store<Guest>) -> Result<Outcome, AttemptError> {
         let log = &self.options.log;
         let limit = self.options.limits.result_bytes;
         log.capture_stdout(limit);
-        let mut store = self.store(program(inputs));
         let mut results = [Val::Bool(false)];
-        let called = self.call(&mut store, &[], &mut results).await;
+        let called = self.call(store, &[], &mut results).await;
         log.close();
         let failure = match called {
             Ok(()) if matches!(results, [Val::Result(Ok(_))]) => None,
@@ -207,13 +274,18 @@ impl Attempt<'_> {
         Ok(Outcome::Completed(Value::Record(vec![(Name::from("stdout"), stdout)])))
     }
 
-    fn store(&self, program: Program) -> Store<Guest> {
+    fn store(&self, inputs: &[Value]) -> Store<Guest> {
         let limits = &self.options.limits;
+        let program = match self.function.style() {
+            Style::Function => Program::default(),
+            Style::Program => program(inputs),
+        };
         let (function, options) = (self.function.clone(), self.options.clone());
         let call = Call { function, options, deadline: self.deadline };
         let guest = Guest::new(Meter::new(limits), call, program);
         let mut store = Store::new(self.function.pre().engine(), guest);
         store.limiter(|guest| &mut guest.meter);
+        store.call_hook(name_touches);
         store.set_epoch_deadline(FIRST_TICKS);
         store.epoch_deadline_async_yield_and_update(1);
         store.set_hostcall_fuel(usize::try_from(limits.result_bytes).unwrap_or(usize::MAX));

@@ -1,6 +1,6 @@
 //! `hostel:task/context`: what a task may ask about the run it executes for, and tell while it executes.
 
-use hostel_core::{LogLevel, Progress, Timestamp};
+use hostel_core::{LogLevel, Progress, Timestamp, Touch};
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::guest::Guest;
@@ -35,10 +35,12 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
 
 impl Host for Guest {
     fn run_id(&mut self) -> String {
+        self.recorder.touch(Touch::RunIdentity);
         self.call.options.run.to_string()
     }
 
     fn run_name(&mut self) -> String {
+        self.recorder.touch(Touch::RunIdentity);
         let name = self.call.options.name.as_deref().map(str::to_owned);
         name.unwrap_or_else(|| self.call.function.key().run_name(self.call.options.run))
     }
@@ -52,10 +54,12 @@ impl Host for Guest {
     }
 
     fn attempt(&mut self) -> u32 {
+        self.recorder.touch(Touch::RunIdentity);
         self.call.options.number
     }
 
     fn deadline(&mut self) -> Option<u64> {
+        self.recorder.touch(Touch::RunIdentity);
         self.call.deadline.map(Timestamp::unix_nanos)
     }
 

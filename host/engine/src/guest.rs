@@ -1,13 +1,14 @@
 //! What the host keeps beside one instance.
 
-use hostel_core::Timestamp;
+use hostel_core::{Observation, Timestamp, Touch};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::attempt::AttemptOptions;
 use crate::function::Function;
 use crate::meter::Meter;
-use crate::wasi::{self, Gate};
+use crate::observe::Recorder;
+use crate::wasi::{self, Clocks, Gate, Random, Refused};
 
 /// The data of one store: the limiter, whom it runs for, and WASI from the moment the guest first asks for it.
 ///
@@ -15,6 +16,9 @@ use crate::wasi::{self, Gate};
 pub(crate) struct Guest {
     pub(crate) meter: Meter,
     pub(crate) call: Call,
+    pub(crate) recorder: Recorder,
+    pub(crate) clocks: Clocks,
+    pub(crate) random: Random,
     program: Program,
     wasi: Option<Box<Wasi>>,
 }
@@ -43,7 +47,28 @@ struct Wasi {
 
 impl Guest {
     pub(crate) fn new(meter: Meter, call: Call, program: Program) -> Self {
-        Self { meter, call, program, wasi: None }
+        let AttemptOptions { determinism, seed_of, on_touch, .. } = &call.options;
+        let recorder = Recorder::new(on_touch.clone());
+        let clocks = Clocks::new(determinism.clock);
+        let random = Random::new(determinism.randomness, *seed_of);
+        Self { meter, call, recorder, clocks, random, program, wasi: None }
+    }
+
+    /// Notes what was touched where nobody could note it.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..self.meter.take_untold() {
+            self.recorder.touch(Touch::RefusedGrowth);
+        }
+    }
+
+    /// Why the last HTTP request was refused, if it was; once.
+    pub(crate) fn take_refused_request(&mut self) -> Option<Refused> {
+        self.wasi().hooks.take_refused()
+    }
+
+    pub(crate) fn into_observation(mut self) -> Observation {
+        self.settle();
+        self.recorder.into_observation()
     }
 
     fn wasi(&mut self) -> &mut Wasi {

@@ -8,8 +8,9 @@
 //! let engine = Engine::new(EngineOptions::default())?;          // once in a process
 //! let component = engine.load_file("math.wasm".as_ref())?;      // compiles once; keep it
 //! let add = component.function(Some("add-one"))?;
-//! let outcome = add.attempt(&[Value::S64(41)], &AttemptOptions::new(Limits::default())).await?;
-//! println!("{outcome}");
+//! let attempted = add.attempt(&[Value::S64(41)], &AttemptOptions::new(Limits::default())).await?;
+//! println!("{}", attempted.outcome);
+//! assert!(attempted.observation.is_reproducible());
 //! # Ok(())
 //! # }
 //! ```
@@ -37,6 +38,7 @@ mod import;
 mod load;
 mod log;
 mod meter;
+mod observe;
 mod ticker;
 mod types;
 mod values;
@@ -50,3 +52,4 @@ pub use hook::*;
 pub use import::*;
 pub use load::*;
 pub use log::*;
+pub use observe::*;

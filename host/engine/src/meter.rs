@@ -8,6 +8,8 @@ pub(crate) struct Meter {
     memory: Gauge,
     table_elements: Gauge,
     refused: Option<Limit>,
+    /// How many growths failed that nobody has been told of.
+    untold: u32,
 }
 
 /// How much of something is taken, of how much that is allowed.
@@ -22,12 +24,23 @@ impl Meter {
             memory: Gauge { taken: 0, allowed: limits.memory_bytes },
             table_elements: Gauge { taken: 0, allowed: limits.table_elements },
             refused: None,
+            untold: 0,
         }
     }
 
     /// The limit at which a growth was last refused. The guest may have lived on without it.
     pub(crate) fn refused(&self) -> Option<Limit> {
         self.refused
+    }
+
+    /// How many growths failed since this was last asked.
+    pub(crate) fn take_untold(&mut self) -> u32 {
+        std::mem::take(&mut self.untold)
+    }
+
+    fn refuse(&mut self, limit: Limit) {
+        self.refused = Some(limit);
+        self.untold = self.untold.saturating_add(1);
     }
 }
 
@@ -53,9 +66,15 @@ impl ResourceLimiter for Meter {
     ) -> wasmtime::Result<bool> {
         let fits = self.memory.take(current, desired);
         if !fits {
-            self.refused = Some(Limit::Memory { allowed_bytes: self.memory.allowed });
+            self.refuse(Limit::Memory { allowed_bytes: self.memory.allowed });
         }
         Ok(fits)
+    }
+
+    /// The system has no more, or the memory's own type ends here; either counts, since they are not told apart.
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.untold = self.untold.saturating_add(1);
+        Ok(())
     }
 
     fn table_growing(
@@ -66,8 +85,13 @@ impl ResourceLimiter for Meter {
     ) -> wasmtime::Result<bool> {
         let fits = self.table_elements.take(current, desired);
         if !fits {
-            self.refused = Some(Limit::TableElements { allowed: self.table_elements.allowed });
+            self.refuse(Limit::TableElements { allowed: self.table_elements.allowed });
         }
         Ok(fits)
+    }
+
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.untold = self.untold.saturating_add(1);
+        Ok(())
     }
 }

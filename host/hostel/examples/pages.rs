@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // The guest may ask these hosts and no others.
     let hosts = urls.iter().map(|url| url.trim_end_matches('/').parse());
-    let grants = Grants { http: hosts.collect::<Result<_, _>>()? };
+    let grants = Grants { http: hosts.collect::<Result<_, _>>()?, ..Grants::default() };
 
     let host = Host::builder().max_workers(5).build()?;
     let load_url = host.load(PAGES).await?.task("load-url")?;

@@ -95,7 +95,8 @@ const MAX_TAG_BYTES: usize = 100;
 impl Options {
     /// Finds out what follows from the options, and what is wrong with them.
     pub(crate) fn settle(&mut self, task: &TaskKey, signature: &Signature) {
-        self.key_base = KeyBase::new(&self.cache, task, &self.grants.facts()).map(Arc::new);
+        self.key_base =
+            KeyBase::new(&self.cache, task, &self.grants.facts(self.cache.is_observed())).map(Arc::new);
         self.problem = match self.cache.check(signature, self.flow.is_some()) {
             Ok(user_key) => {
                 self.user_key = user_key.map(Arc::new);

@@ -7,7 +7,7 @@ use crate::server::Silence;
 use crate::{host, load};
 
 async fn load_url(host: &hostel::Host) -> Task {
-    let grants = Grants { http: vec!["127.0.0.1:*".parse().unwrap()] };
+    let grants = Grants { http: vec!["127.0.0.1:*".parse().unwrap()], ..Grants::default() };
     load(host, PAGES).await.task("load-url").unwrap().grants(grants)
 }
 

@@ -80,7 +80,7 @@ async fn e16_the_name_that_does_not_resolve_comes_first_and_then_the_pages() {
     let server = Server::closed();
     let http = ["127.0.0.1:*", "name.invalid"].map(|text| text.parse().unwrap()).to_vec();
     let load_url = load(&host, PAGES).await.task("load-url").unwrap();
-    let load_url = load_url.grants(Grants { http }).timeout(Duration::from_secs(60));
+    let load_url = load_url.grants(Grants { http, ..Grants::default() }).timeout(Duration::from_secs(60));
     let mut urls = ["/5", "/100", "/0", "/70000"].map(|path| server.url(path)).to_vec();
     urls.insert(2, "http://name.invalid/".to_owned());
     let runs = load_url.map(args![each(urls.clone()), 60_000]).unwrap();

@@ -118,7 +118,7 @@ impl TaskOptions {
         // Each command is a flow run of its own.
         let task = if policy.needs_flow() { task.flow(&begin_flow()) } else { task };
         let task = task.limits(self.limits()?).cache(policy);
-        let task = task.grants(Grants { http: self.http.clone() });
+        let task = task.grants(Grants { http: self.http.clone(), ..Grants::default() });
         let task = self.labels.apply(self.retries.apply(task.refresh_cache(self.refresh_cache)))?;
         let task = match self.cache_expiration {
             Some(age) => task.cache_expiration(age),

@@ -3,10 +3,16 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use hostel_core::{Grants, HttpGrant, HttpScheme};
+use hostel_core::{Grants, HttpGrant, HttpScheme, Touch};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default_hooks};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource};
+use wasmtime_wasi_http::p2::bindings::http::outgoing_handler;
+use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
+use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequest};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, WasiHttpView, default_hooks};
 
+use crate::guest::Guest;
 use crate::log::{LogBook, cut};
 
 /// How many requests of one attempt may be under way at once: each holds a connection of the host's.
@@ -15,6 +21,11 @@ const REQUESTS_AT_ONCE: usize = 64;
 /// How much of a host's name a remark repeats: as much as a name can have.
 const HOST_BYTES: usize = 256;
 
+/// The interface that requests are sent through, in the version of the others of `wasi:http`.
+const HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
+
+/// What a guest asks for: a request, and perhaps how it is to be sent.
+type Requested = (Resource<HostOutgoingRequest>, Option<Resource<RequestOptions>>);
 type Request = http::Request<WasiBody>;
 /// What goes on until the body of a response is complete.
 type Transmission = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -26,6 +37,19 @@ pub(crate) struct Gate {
     grants: Arc<Grants>,
     log: Arc<LogBook>,
     room: Arc<Semaphore>,
+    /// Why the last request was refused, until that is asked for.
+    refused: Option<Refused>,
+}
+
+/// Why a request is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// No grant names where it goes.
+    Denied,
+    /// Nobody can tell where it goes.
+    Invalid,
+    /// As many are under way as may be.
+    TooMany,
 }
 
 /// Where a request goes.
@@ -38,17 +62,32 @@ struct Target<'a> {
 impl Gate {
     pub(crate) fn new(grants: &Arc<Grants>, log: &Arc<LogBook>) -> Self {
         let room = Arc::new(Semaphore::new(REQUESTS_AT_ONCE));
-        Self { grants: Arc::clone(grants), log: Arc::clone(log), room }
+        Self { grants: Arc::clone(grants), log: Arc::clone(log), room, refused: None }
+    }
+
+    /// Why the last request was refused, if it was; once.
+    pub(crate) fn take_refused(&mut self) -> Option<Refused> {
+        self.refused.take()
     }
 
     /// Room for a request, if it may be sent. Nothing of it has left the host before: not even its name was looked up.
-    fn admit(&self, uri: &http::Uri) -> Result<OwnedSemaphorePermit, Error> {
-        let target = Target::of(uri).ok_or(Error::HttpRequestUriInvalid)?;
+    fn admit(&self, uri: &http::Uri) -> Result<OwnedSemaphorePermit, Refused> {
+        let target = Target::of(uri).ok_or(Refused::Invalid)?;
         if !self.grants.allows_http(target.scheme, target.host, target.port) {
             self.log.remark(target.denial());
-            return Err(Error::HttpRequestDenied);
+            return Err(Refused::Denied);
         }
-        Arc::clone(&self.room).try_acquire_owned().map_err(|_| Error::ConnectionLimitReached)
+        Arc::clone(&self.room).try_acquire_owned().map_err(|_| Refused::TooMany)
+    }
+}
+
+impl From<Refused> for ErrorCode {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Denied => Self::HttpRequestDenied,
+            Refused::Invalid => Self::HttpRequestUriInvalid,
+            Refused::TooMany => Self::ConnectionLimitReached,
+        }
     }
 }
 
@@ -61,8 +100,41 @@ impl WasiHttpHooks for Gate {
     ) -> Sending {
         match self.admit(request.uri()) {
             Ok(room) => Box::new(send(default_hooks().send_request(request, options, transmission), room)),
-            Err(error) => Box::new(std::future::ready(Err(error))),
+            Err(refused) => {
+                self.refused = Some(refused);
+                // Nobody waits for it: the guest is told by whoever asked for it to be sent.
+                Box::new(std::future::pending())
+            }
         }
+    }
+}
+
+/// Offers `wasi:http/outgoing-handler`.
+pub(super) fn link_handler(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    let handle = |mut store: StoreContextMut<'_, Guest>, (request, options): Requested| {
+        Ok((store.data_mut().handle(request, options)?,))
+    };
+    linker.instance(HANDLER)?.func_wrap("handle", handle)
+}
+
+impl Guest {
+    /// Sends a request, or says at once that it is refused: an error that came with the response would come sooner or
+    /// later, and when it comes is no function of the grants.
+    fn handle(
+        &mut self,
+        request: Resource<HostOutgoingRequest>,
+        options: Option<Resource<RequestOptions>>,
+    ) -> wasmtime::Result<Result<Resource<HostFutureIncomingResponse>, ErrorCode>> {
+        let response = match outgoing_handler::Host::handle(&mut self.http(), request, options) {
+            Ok(response) => response,
+            Err(error) => return error.downcast().map(Err),
+        };
+        if let Some(refused) = self.take_refused_request() {
+            self.http().table.delete(response)?;
+            return Ok(Err(refused.into()));
+        }
+        self.recorder.touch(Touch::Network);
+        Ok(Ok(response))
     }
 }
 
@@ -131,11 +203,11 @@ mod tests {
 
     #[test]
     fn only_so_many_requests_are_under_way_at_once() {
-        let grants = Grants { http: vec!["example.org".parse().unwrap()] };
+        let grants = Grants { http: vec!["example.org".parse().unwrap()], ..Grants::default() };
         let gate = Gate::new(&Arc::new(grants), &Arc::new(LogBook::new(1 << 20, None)));
         let uri = "http://example.org/".parse().unwrap();
         let mut under_way: Vec<_> = (0..REQUESTS_AT_ONCE).map(|_| gate.admit(&uri).unwrap()).collect();
-        assert!(matches!(gate.admit(&uri), Err(Error::ConnectionLimitReached)));
+        assert_eq!(gate.admit(&uri).err(), Some(Refused::TooMany));
         under_way.pop();
         assert!(gate.admit(&uri).is_ok());
         assert!(gate.log.lines().is_empty(), "nothing was denied");

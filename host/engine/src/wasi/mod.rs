@@ -3,28 +3,100 @@
 //! A guest may ask for any WASI 0.2 interface, because toolchains import most of them unasked. It gets clocks,
 //! randomness, and a log behind stdout and stderr; it finds no directories, no variables and an empty stdin; it is
 //! refused sockets and name look-up, and HTTP but to the hosts that are granted. Each grant has a file of its own here.
+//!
+//! Whatever could give a guest something that is not among its inputs is implemented here, on [`Guest`], and notes that
+//! it did; the rest is linked as it comes.
 
+mod clocks;
 mod http;
+mod poll;
+mod random;
+mod sockets;
 
-pub(crate) use http::Gate;
+pub(crate) use clocks::Clocks;
+pub(crate) use http::{Gate, Refused};
+pub(crate) use random::Random;
 
 use std::sync::Arc;
 
-use wasmtime::component::Linker;
+use wasmtime::component::{HasData, HasSelf, Linker, ResourceTable};
+use wasmtime_wasi::cli::{WasiCli, WasiCliView};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
+use wasmtime_wasi::p2::bindings;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
+use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiView};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
 use crate::context;
 use crate::guest::{Guest, Program};
 use crate::log::{LogBook, LogPipe};
 
+/// For interfaces that need nothing but the table of a guest's resources.
+struct Table;
+
+impl HasData for Table {
+    type Data<'a> = &'a mut ResourceTable;
+}
+
 /// The host functions that components are linked against.
 pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    link_observed(&mut linker)?;
+    link_streams_and_program(&mut linker)?;
+    link_network(&mut linker)?;
     context::add_to_linker(&mut linker)?;
     Ok(linker)
+}
+
+/// Clocks, randomness, waiting: what [`Guest`] answers itself.
+fn link_observed(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    use bindings::{clocks, io, random};
+
+    clocks::wall_clock::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    clocks::monotonic_clock::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    random::random::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    random::insecure::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    random::insecure_seed::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    io::poll::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
+}
+
+/// What says the same in every attempt, given the inputs.
+fn link_streams_and_program(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    use bindings::{cli, filesystem, io};
+
+    filesystem::types::add_to_linker::<_, WasiFilesystem>(linker, Guest::filesystem)?;
+    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(linker, Guest::filesystem)?;
+    io::error::add_to_linker::<_, Table>(linker, |guest| guest.ctx().table)?;
+    io::streams::add_to_linker::<_, Table>(linker, |guest| guest.ctx().table)?;
+    cli::exit::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
+    cli::environment::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
+    cli::stdin::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
+    cli::stdout::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
+    cli::stderr::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
+    cli::terminal_input::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
+    cli::terminal_output::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
+    cli::terminal_stdin::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
+    cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
+    cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, Guest::cli)
+}
+
+/// Whatever begins a talk with others is observed; the rest needs what that gave.
+fn link_network(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    use bindings::sockets;
+    use wasmtime_wasi_http::p2::bindings::http::types;
+
+    sockets::tcp_create_socket::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    sockets::udp_create_socket::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    sockets::ip_name_lookup::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    let options = sockets::network::LinkOptions::default();
+    sockets::network::add_to_linker::<_, WasiSockets>(linker, &options, Guest::sockets)?;
+    sockets::instance_network::add_to_linker::<_, WasiSockets>(linker, Guest::sockets)?;
+    sockets::tcp::add_to_linker::<_, WasiSockets>(linker, Guest::sockets)?;
+    sockets::udp::add_to_linker::<_, WasiSockets>(linker, Guest::sockets)?;
+    http::link_handler(linker)?;
+    let options = types::LinkOptions::default();
+    types::add_to_linker::<_, WasiHttp>(linker, &options, Guest::http)
 }
 
 /// The WASI context of one attempt.

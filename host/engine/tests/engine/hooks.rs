@@ -1,7 +1,7 @@
 //! Hooks: exported for the host, hidden among tasks, and run like anything else.
 
 use hostel_core::{ErrorKind, Failure, Limits, LogStream, RunId, Value};
-use hostel_engine::{AttemptOptions, CommittedRun, Hook};
+use hostel_engine::{AttemptOptions, Attempted, CommittedRun, Hook};
 use hostel_guests::{ARITH, LEDGER, wat};
 
 use crate::{Ran, load, run};
@@ -16,8 +16,8 @@ async fn tell(hook: Hook, account: &str) -> Ran {
     let options = AttemptOptions::new(Limits::default());
     let function = ledger.hook(hook).unwrap();
     let inputs = function.signature().bind(vec![Value::from(run)].into()).unwrap();
-    let outcome = function.attempt(&inputs, &options).await.unwrap();
-    Ran { outcome, log: options.log }
+    let Attempted { outcome, observation } = function.attempt(&inputs, &options).await.unwrap();
+    Ran { outcome, observation, log: options.log }
 }
 
 #[tokio::test(flavor = "current_thread")]

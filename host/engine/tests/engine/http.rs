@@ -14,7 +14,7 @@ const HELLO: &str = "[104, 101, 108, 108, 111]";
 
 fn granted(http: &[&str]) -> AttemptOptions {
     let http = http.iter().map(|text| text.parse().unwrap()).collect();
-    AttemptOptions::new(Limits::default()).grants(Arc::new(Grants { http }))
+    AttemptOptions::new(Limits::default()).grants(Arc::new(Grants { http, ..Grants::default() }))
 }
 
 async fn load(url: &str, options: AttemptOptions) -> Ran {

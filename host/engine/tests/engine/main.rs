@@ -10,6 +10,7 @@ mod http;
 mod inspecting;
 mod limits;
 mod loading;
+mod observing;
 mod outcomes;
 mod sandbox;
 mod server;
@@ -18,8 +19,8 @@ mod values;
 
 use std::sync::{Arc, LazyLock};
 
-use hostel_core::{Arguments, Failure, Limits, LogStream, Outcome, Trap};
-use hostel_engine::{AttemptOptions, Component, Engine, EngineOptions, Function, LogBook};
+use hostel_core::{Arguments, Failure, Limits, LogStream, Observation, Outcome, Trap};
+use hostel_engine::{AttemptOptions, Attempted, Component, Engine, EngineOptions, Function, LogBook};
 
 /// One engine for all tests of the binary, as in a host.
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(EngineOptions::default()).unwrap());
@@ -32,9 +33,10 @@ fn function(path: &str, name: &str) -> Function {
     load(path).function(Some(name)).unwrap_or_else(|error| panic!("{path}#{name}: {error}"))
 }
 
-/// What came of an attempt, and what the guest printed.
+/// What came of an attempt, what it touched, and what the guest printed.
 struct Ran {
     outcome: Outcome,
+    observation: Observation,
     log: Arc<LogBook>,
 }
 
@@ -42,8 +44,8 @@ struct Ran {
 async fn run_as(function: &Function, args: &[&str], options: AttemptOptions) -> Ran {
     let arguments = args.iter().fold(Arguments::new(), |arguments, text| arguments.positional(*text));
     let inputs = function.signature().bind_text(arguments).unwrap();
-    let outcome = function.attempt(&inputs, &options).await.unwrap();
-    Ran { outcome, log: options.log }
+    let Attempted { outcome, observation } = function.attempt(&inputs, &options).await.unwrap();
+    Ran { outcome, observation, log: options.log }
 }
 
 async fn run_with(function: &Function, args: &[&str], limits: Limits) -> Ran {

@@ -101,7 +101,8 @@ impl Cache {
         runs: &[TaskFuture],
         records: Vec<(CacheKey, String)>,
     ) -> Result<(), CacheLayerError> {
-        let of_runs = runs.iter().filter(|run| run.state() == State::Completed).filter_map(|run| {
+        let kept: Vec<_> = runs.iter().filter(|run| run.job().run().awaits_commit()).collect();
+        let of_runs = kept.iter().filter(|run| run.state() == State::Completed).filter_map(|run| {
             let key = run.job().run().key()?;
             let outcome = run.try_outcome()?;
             let Outcome::Completed(value) = &*outcome else { return None };
@@ -115,6 +116,7 @@ impl Cache {
         for (key, entry) in &entries {
             self.memory.iter().for_each(|layer| _ = report(layer.put(key, entry)));
         }
+        kept.iter().for_each(|run| run.job().run().committed());
         Ok(())
     }
 

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use hostel_core::{CacheKey, Event, Failure, Limits, LogLine, Outcome, Progress, State};
-use hostel_engine::{AttemptError, AttemptOptions, Echo, LogBook};
+use hostel_core::{CacheKey, Event, Failure, Limits, LogLine, Observation, Outcome, Progress, State};
+use hostel_engine::{AttemptError, AttemptOptions, Attempted, Echo, LogBook};
 
 use super::{Cell, Guest, Run, now};
 use crate::attempt::Past;
@@ -83,8 +83,7 @@ impl Run {
 
     /// Whether other runs wait for this one's value, or it for theirs: not if it would not be kept at once.
     fn shares_flight(&self) -> bool {
-        let is_lazy = self.transaction.as_ref().is_some_and(|transaction| !transaction.is_eager());
-        !is_lazy && (!self.task.options().cache.is_observed() || self.task.may_be_pure())
+        !self.is_lazy() && (!self.task.options().cache.is_observed() || self.task.may_be_pure())
     }
 
     /// Begins an attempt, unless the run has ended.
@@ -110,16 +109,24 @@ impl Run {
             Some(name) => attempt.name(Arc::clone(name)),
             None => attempt,
         };
+        let attempt = match cell.key {
+            Some(key) => attempt.seed_of(*key.as_bytes()),
+            None => attempt,
+        };
         drop(cell);
         self.call_hooks(state);
-        let attempt = self.reporting(attempt);
+        let attempt = self.noticing_touches(self.reporting(attempt));
         let function = self.task.function().clone();
         Some(Box::pin(async move { function.attempt(&inputs, &attempt).await }))
     }
 
     /// The attempt came to its end by itself. If another one is to follow: after how long.
-    pub(crate) fn end(&self, result: Result<Outcome, AttemptError>) -> Option<Duration> {
-        let outcome = result.unwrap_or_else(|error| Outcome::Crashed { reason: error.to_string() });
+    pub(crate) fn end(&self, result: Result<Attempted, AttemptError>) -> Option<Duration> {
+        let crashed = |error: AttemptError| Attempted {
+            outcome: Outcome::Crashed { reason: error.to_string() },
+            observation: Observation::default(),
+        };
+        let Attempted { outcome, observation } = result.unwrap_or_else(crashed);
         if self.is_cancelling() {
             self.stopped();
             return None;
@@ -128,7 +135,7 @@ impl Run {
         if let Some(delay) = self.delay_of_retry(&outcome) {
             return self.plan_retry(outcome, delay);
         }
-        self.keep(&outcome);
+        self.keep(&outcome, observation);
         let event = match &outcome {
             Outcome::Completed(_) => Event::Completed,
             Outcome::Failed(Failure::TimedOut { .. }) => Event::TimedOut,
@@ -219,6 +226,22 @@ impl Run {
         }))
     }
 
+    /// Has an attempt tell when it touches what no key has, so that nobody waits for its value any longer.
+    fn noticing_touches(&self, attempt: AttemptOptions) -> AttemptOptions {
+        if !self.task.options().cache.is_observed() {
+            return attempt;
+        }
+        let job = Weak::clone(&self.job);
+        attempt.on_touch(Arc::new(move || {
+            let Some(job) = job.upgrade() else { return };
+            let run = job.run();
+            run.task.seems_pure(false);
+            if let Some(key) = run.key() {
+                run.task.shared().flights.release_waiting(&key, run.id);
+            }
+        }))
+    }
+
     fn progressed(&self, progress: Progress) {
         let mut cell = self.cell();
         cell.progress = Some(progress.clone());
@@ -271,14 +294,26 @@ impl Run {
         Some(delay)
     }
 
-    /// Keeps the value for later runs, unless the transaction decides about that.
-    fn keep(&self, outcome: &Outcome) {
-        let waits = self.transaction.as_ref().is_some_and(|transaction| !transaction.is_eager());
-        let waits = waits || self.task.options().cache.is_observed();
-        if let (Outcome::Completed(value), Some(key), false) = (outcome, self.key(), waits) {
+    /// Keeps the value for later runs, unless the policy wants it to be a function of its key and it is none, or the
+    /// transaction decides about it.
+    fn keep(&self, outcome: &Outcome, observation: Observation) {
+        let (Outcome::Completed(value), Some(key)) = (outcome, self.key()) else { return };
+        let is_lazy = self.is_lazy();
+        let kept = if self.task.options().cache.is_observed() && !observation.is_reproducible() {
+            Kept::Touched(Arc::new(observation))
+        } else if is_lazy {
+            Kept::InTransaction
+        } else {
+            self.task.seems_pure(true);
             self.task.shared().cache.put(&key, value, self.task.completed_type(), self.made());
-            self.cell().kept = Kept::Yes;
-        }
+            Kept::Yes
+        };
+        self.cell().kept = kept;
+    }
+
+    /// Whether its value is for its transaction to keep.
+    fn is_lazy(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|transaction| !transaction.is_eager())
     }
 
     /// What the cache is told of the value: it is there now, or was there when the run ended.

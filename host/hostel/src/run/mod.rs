@@ -12,7 +12,7 @@ use std::time::{Instant, SystemTime};
 use hostel_core::{
     CacheKey, Event, IllegalTransition, LogLine, Outcome, Progress, RunId, State, StateType, Timestamp, Value,
 };
-use hostel_engine::{AttemptError, LogBook};
+use hostel_engine::{AttemptError, Attempted, LogBook};
 
 use self::upstream::upstreams;
 use crate::attempt::{Attempt, Past};
@@ -29,7 +29,7 @@ use crate::turns;
 use crate::undo;
 
 /// An attempt that executes.
-pub(crate) type Guest = Pin<Box<dyn Future<Output = Result<Outcome, AttemptError>> + Send>>;
+pub(crate) type Guest = Pin<Box<dyn Future<Output = Result<Attempted, AttemptError>> + Send>>;
 
 /// Is called once when a run has ended, on the thread that ended it: it must not block.
 pub(crate) type Callback = Box<dyn FnOnce() + Send>;
@@ -228,6 +228,16 @@ impl Run {
             kept => kept.clone(),
         };
         CacheReport { policy, key: cell.key, look_up, kept }
+    }
+
+    /// Whether its value is kept as soon as its transaction is committed.
+    pub(crate) fn awaits_commit(&self) -> bool {
+        self.cell().kept == Kept::InTransaction
+    }
+
+    /// Its value is kept.
+    pub(crate) fn committed(&self) {
+        self.cell().kept = Kept::Yes;
     }
 
     pub(crate) fn is_cancelling(&self) -> bool {

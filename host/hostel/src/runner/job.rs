@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
-use hostel_core::Outcome;
-use hostel_engine::AttemptError;
+use hostel_core::{Observation, Outcome};
+use hostel_engine::{AttemptError, Attempted};
 
 use super::admission::Entry;
 use super::workers::Shared;
@@ -184,14 +184,15 @@ impl Job {
     pub(crate) fn crash(self: &Arc<Self>, reason: String) -> Polled {
         drop(self.guest().take());
         if self.run.state().is_executing() {
-            return self.ended_by(Ok(Outcome::Crashed { reason }));
+            let observation = Observation::default();
+            return self.ended_by(Ok(Attempted { outcome: Outcome::Crashed { reason }, observation }));
         }
         self.run.crashed(reason);
         Polled::Ended
     }
 
     /// After an attempt: the run has ended, or waits for its next one.
-    fn ended_by(self: &Arc<Self>, result: Result<Outcome, AttemptError>) -> Polled {
+    fn ended_by(self: &Arc<Self>, result: Result<Attempted, AttemptError>) -> Polled {
         match self.run.end(result) {
             None => Polled::Ended,
             Some(after) => {

@@ -1,4 +1,4 @@
-//! What a task is permitted beyond computing: nothing, unless a grant names it.
+//! Outgoing HTTP: which hosts a task may talk to.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 use std::fmt::{self, Display};
@@ -9,42 +9,6 @@ use crate::ErrorKind;
 /// The longest name that the name system has, and the longest part of one (RFC 1035, section 2.3.4).
 const NAME_BYTES: usize = 253;
 const LABEL_BYTES: usize = 63;
-
-/// What a task is permitted. The default is nothing.
-///
-/// ```
-/// # use hostel_core::{Grants, HttpScheme};
-/// let grants = Grants { http: vec!["*.example.org".parse()?] };
-/// assert!(grants.allows_http(HttpScheme::Https, "api.example.org", 443));
-/// assert!(!grants.allows_http(HttpScheme::Https, "api.example.org", 8443));
-/// # Ok::<(), hostel_core::ParseHttpGrantError>(())
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Grants {
-    /// Where outgoing HTTP requests may go.
-    pub http: Vec<HttpGrant>,
-}
-
-impl Grants {
-    /// Whether nothing is permitted.
-    pub fn is_empty(&self) -> bool {
-        self.http.is_empty()
-    }
-
-    /// Whether an outgoing request may go there; `host` as in a URL, an IPv6 address in brackets.
-    pub fn allows_http(&self, scheme: HttpScheme, host: &str, port: u16) -> bool {
-        self.http.iter().any(|grant| grant.allows(scheme, host, port))
-    }
-
-    /// Each grant as text, with its kind before it (`http example.org`), sorted and each once: what the key of the
-    /// cache is derived from.
-    pub fn facts(&self) -> Vec<String> {
-        let mut facts: Vec<_> = self.http.iter().map(|grant| format!("http {grant}")).collect();
-        facts.sort_unstable();
-        facts.dedup();
-        facts
-    }
-}
 
 /// How an HTTP request travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -430,15 +394,5 @@ mod tests {
         for text in ["example.org.", ".example.org", "a..b", &"x".repeat(64), &"abc.".repeat(64)[..255]] {
             check(text, length);
         }
-    }
-
-    #[test]
-    fn facts_are_sorted_and_each_is_told_once() {
-        assert!(Grants::default().is_empty());
-        assert!(Grants::default().facts().is_empty());
-        let http = ["b.org", "a.org:80", "B.org", "http://a.org:80"].map(grant).to_vec();
-        let grants = Grants { http };
-        assert!(!grants.is_empty());
-        assert_eq!(grants.facts(), ["http a.org:80", "http b.org", "http http://a.org"]);
     }
 }

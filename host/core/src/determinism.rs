@@ -1,0 +1,196 @@
+//! Clocks and randomness that are the same in every attempt, for tasks that are to be functions of their inputs.
+
+use std::fmt::{self, Display};
+use std::str::FromStr;
+
+use crate::{ErrorKind, Timestamp};
+
+/// What a guest is given for a clock and for randomness. The default is the real ones.
+///
+/// What is virtual is no touch: an attempt that reads a fixed clock is reproducible, and the clock is among the
+/// [facts](Self::facts) that its cache key is derived from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Determinism {
+    /// What time it is for the guest.
+    pub clock: Clock,
+    /// Where its random numbers come from.
+    pub randomness: Randomness,
+}
+
+impl Determinism {
+    /// Each choice that is not the real thing as text, sorted, such as `clock fixed:2026-01-01T00:00:00Z` and
+    /// `random seed:42`: what the key of the cache is derived from.
+    pub fn facts(&self) -> Vec<String> {
+        let clock = (self.clock != Clock::Real).then(|| format!("clock {}", self.clock));
+        let randomness = (self.randomness != Randomness::Real).then(|| format!("random {}", self.randomness));
+        clock.into_iter().chain(randomness).collect()
+    }
+}
+
+/// What time it is for a guest. As text: `real`, or `fixed:` and an RFC 3339 instant, `fixed:2026-01-01T00:00:00Z`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Clock {
+    /// What the host's clocks say.
+    #[default]
+    Real,
+    /// Always this instant on the wall, and a constant on the monotonic clock. Sleeping still takes its time, so a guest
+    /// that sleeps until its clock shows some later time sleeps for ever.
+    Fixed(Timestamp),
+}
+
+/// Where a guest's random numbers come from. As text: `real`, or `seed:` and a number, `seed:42`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Randomness {
+    /// The host's system.
+    #[default]
+    Real,
+    /// [`RandomBytes`](crate::RandomBytes) of this seed: the same numbers in every attempt. They can be foretold, so
+    /// they keep no secrets.
+    Seeded(u64),
+}
+
+/// A text is no clock, or no source of randomness.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseDeterminismError {
+    /// It is no clock.
+    #[error(
+        "`{text}` is no clock: expected `real`, or `fixed:` and an instant, as fixed:2026-01-01T00:00:00Z"
+    )]
+    Clock {
+        /// The text.
+        text: String,
+    },
+    /// It is a clock that stands where none can.
+    #[error("`{text}` is no clock: an instant lies between 1970 and 2554")]
+    OutOfRange {
+        /// The text.
+        text: String,
+    },
+    /// It is no source of randomness.
+    #[error("`{text}` is no randomness: expected `real`, or `seed:` and a number from 0 to {}", u64::MAX)]
+    Randomness {
+        /// The text.
+        text: String,
+    },
+}
+
+impl ParseDeterminismError {
+    /// Always [`ErrorKind::Invalid`].
+    pub const fn kind(&self) -> ErrorKind {
+        ErrorKind::Invalid
+    }
+}
+
+impl FromStr for Clock {
+    type Err = ParseDeterminismError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "real" {
+            return Ok(Self::Real);
+        }
+        let instant = text.strip_prefix("fixed:").and_then(|instant| instant.parse::<jiff::Timestamp>().ok());
+        let instant = instant.ok_or_else(|| ParseDeterminismError::Clock { text: text.to_owned() })?;
+        let nanos = u64::try_from(instant.as_nanosecond());
+        let nanos = nanos.map_err(|_| ParseDeterminismError::OutOfRange { text: text.to_owned() })?;
+        Ok(Self::Fixed(Timestamp::from_unix_nanos(nanos)))
+    }
+}
+
+impl Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Fixed(instant) = self else { return f.write_str("real") };
+        let nanos = instant.unix_nanos();
+        match jiff::Timestamp::from_nanosecond(nanos.into()) {
+            Ok(instant) => write!(f, "fixed:{instant}"),
+            // No 64-bit number is out of that range.
+            Err(_) => write!(f, "fixed:{nanos}"),
+        }
+    }
+}
+
+impl FromStr for Randomness {
+    type Err = ParseDeterminismError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "real" {
+            return Ok(Self::Real);
+        }
+        let digits = text.strip_prefix("seed:").filter(|seed| seed.bytes().all(|byte| byte.is_ascii_digit()));
+        let seed = digits.and_then(|seed| seed.parse().ok());
+        seed.map(Self::Seeded).ok_or_else(|| ParseDeterminismError::Randomness { text: text.to_owned() })
+    }
+}
+
+impl Display for Randomness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Real => f.write_str("real"),
+            Self::Seeded(seed) => write!(f, "seed:{seed}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_read_and_written() {
+        let check = |text: &str, written: &str| {
+            let clock: Clock = text.parse().unwrap();
+            assert_eq!(clock.to_string(), written);
+            assert_eq!(written.parse(), Ok(clock));
+        };
+        check("real", "real");
+        check("fixed:2026-01-01T00:00:00Z", "fixed:2026-01-01T00:00:00Z");
+        check("fixed:2026-01-01T02:00:00.5+02:00", "fixed:2026-01-01T00:00:00.5Z");
+        check("fixed:1970-01-01T00:00:00Z", "fixed:1970-01-01T00:00:00Z");
+        let last = Clock::Fixed(Timestamp::from_unix_nanos(u64::MAX));
+        assert_eq!(last.to_string().parse(), Ok(last));
+    }
+
+    #[test]
+    fn what_is_no_clock_is_refused() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(
+                text.parse::<Clock>().unwrap_err().to_string(),
+                format!("`{text}` is no clock: {expected}")
+            );
+        };
+        let form = "expected `real`, or `fixed:` and an instant, as fixed:2026-01-01T00:00:00Z";
+        check("", form);
+        check("2026-01-01T00:00:00Z", form);
+        check("fixed:2026-01-01", form);
+        check("fixed:", form);
+        check("fixed:1969-12-31T23:59:59Z", "an instant lies between 1970 and 2554");
+        check("fixed:2600-01-01T00:00:00Z", "an instant lies between 1970 and 2554");
+    }
+
+    #[test]
+    fn randomness_is_read_and_written() {
+        for (text, randomness) in [
+            ("real", Randomness::Real),
+            ("seed:0", Randomness::Seeded(0)),
+            ("seed:18446744073709551615", Randomness::Seeded(u64::MAX)),
+        ] {
+            assert_eq!(text.parse(), Ok(randomness));
+            assert_eq!(randomness.to_string(), text);
+        }
+        for text in ["", "42", "seed:", "seed:-1", "seed:+1", "seed:18446744073709551616", "seed:a"] {
+            let expected = format!(
+                "`{text}` is no randomness: expected `real`, or `seed:` and a number from 0 to 18446744073709551615"
+            );
+            assert_eq!(text.parse::<Randomness>().unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn only_what_is_virtual_is_a_fact() {
+        assert!(Determinism::default().facts().is_empty());
+        let clock = "fixed:2026-01-01T00:00:00Z".parse().unwrap();
+        let both = Determinism { clock, randomness: Randomness::Seeded(42) };
+        assert_eq!(both.facts(), ["clock fixed:2026-01-01T00:00:00Z", "random seed:42"]);
+        assert_eq!(Determinism { clock, ..Determinism::default() }.facts().len(), 1);
+    }
+}

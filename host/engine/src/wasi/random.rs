@@ -1,0 +1,134 @@
+//! Randomness: the system's is a touch, what follows from a seed is none.
+
+use hostel_core::{RandomBytes, RandomPurpose, RandomSeed, Randomness, Touch};
+use wasmtime_wasi::p2::bindings::random::{insecure, insecure_seed, random};
+use wasmtime_wasi::random::WasiRandomCtx;
+
+use crate::guest::Guest;
+
+/// How many bytes a guest may ask for in one call; with more it traps.
+const BYTES_AT_ONCE: u64 = 64 << 20;
+
+/// The randomness of one attempt; nothing is drawn before the guest asks.
+pub(crate) struct Random {
+    secure: Source,
+    insecure: Source,
+    /// Is the same however often the guest asks.
+    insecure_seed: Option<(u64, u64)>,
+    seed: Option<RandomSeed>,
+}
+
+/// Where the numbers for one purpose come from.
+enum Source {
+    System(Option<Box<WasiRandomCtx>>),
+    Seeded(Option<RandomBytes>, RandomSeed, RandomPurpose),
+}
+
+impl Random {
+    /// A seed that a user chose is for everything. The key of a result seeds what is called insecure: that follows from
+    /// the inputs then, and secrets do not.
+    pub(crate) fn new(randomness: Randomness, key: Option<[u8; 32]>) -> Self {
+        let chosen = match randomness {
+            Randomness::Real => None,
+            Randomness::Seeded(seed) => Some(RandomSeed::Number(seed)),
+        };
+        let seed = chosen.or(key.map(RandomSeed::Key));
+        Self {
+            secure: Source::new(chosen, RandomPurpose::Secure),
+            insecure: Source::new(seed, RandomPurpose::Insecure),
+            insecure_seed: None,
+            seed,
+        }
+    }
+
+    fn insecure_seed(&mut self) -> (u64, u64) {
+        let seed = self.seed;
+        *self.insecure_seed.get_or_insert_with(|| {
+            let mut source = Source::new(seed, RandomPurpose::InsecureSeed);
+            (source.next_u64(), source.next_u64())
+        })
+    }
+}
+
+impl Source {
+    fn new(seed: Option<RandomSeed>, purpose: RandomPurpose) -> Self {
+        match seed {
+            Some(seed) => Self::Seeded(None, seed, purpose),
+            None => Self::System(None),
+        }
+    }
+
+    fn is_system(&self) -> bool {
+        matches!(self, Self::System(_))
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        match self {
+            Self::System(system) => {
+                random::Host::get_random_u64(&mut **system.get_or_insert_default()).unwrap_or(0)
+            }
+            Self::Seeded(stream, seed, purpose) => {
+                stream.get_or_insert_with(|| RandomBytes::new(*seed, *purpose)).next_u64()
+            }
+        }
+    }
+
+    fn bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
+        let too_many =
+            || wasmtime::Error::msg(format!("{len} random bytes at once are over {BYTES_AT_ONCE}"));
+        let size = usize::try_from(len).ok().filter(|_| len <= BYTES_AT_ONCE).ok_or_else(too_many)?;
+        match self {
+            Self::System(system) => {
+                random::Host::get_random_bytes(&mut **system.get_or_insert_default(), len)
+            }
+            Self::Seeded(stream, seed, purpose) => {
+                let mut bytes = vec![0; size];
+                stream.get_or_insert_with(|| RandomBytes::new(*seed, *purpose)).fill(&mut bytes);
+                Ok(bytes)
+            }
+        }
+    }
+}
+
+impl Guest {
+    fn secure(&mut self) -> &mut Source {
+        if self.random.secure.is_system() {
+            self.recorder.touch(Touch::Randomness);
+        }
+        &mut self.random.secure
+    }
+
+    fn insecure(&mut self) -> &mut Source {
+        if self.random.insecure.is_system() {
+            self.recorder.touch(Touch::Randomness);
+        }
+        &mut self.random.insecure
+    }
+}
+
+impl random::Host for Guest {
+    fn get_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
+        self.secure().bytes(len)
+    }
+
+    fn get_random_u64(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.secure().next_u64())
+    }
+}
+
+impl insecure::Host for Guest {
+    fn get_insecure_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
+        self.insecure().bytes(len)
+    }
+
+    fn get_insecure_random_u64(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.insecure().next_u64())
+    }
+}
+
+impl insecure_seed::Host for Guest {
+    fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
+        self.insecure();
+        Ok(self.random.insecure_seed())
+    }
+}

@@ -1,0 +1,223 @@
+//! What an attempt touches beside its inputs, and what looks as if it did and is none.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use hostel_core::{Determinism, Limits, RandomBytes, RandomPurpose, RandomSeed, Randomness, RunId, Touch};
+use hostel_engine::AttemptOptions;
+use hostel_guests::{ARITH, COMMAND, MEMORY_HOG, PAGES, SHAPES, TEXT, WATCHER, wat};
+
+use crate::{Ran, function, run, run_as};
+
+const KEY: [u8; 32] = [7; 32];
+
+fn usual() -> AttemptOptions {
+    AttemptOptions::new(Limits::default())
+}
+
+fn keyed() -> AttemptOptions {
+    usual().seed_of(KEY)
+}
+
+fn virtually(clock: &str, randomness: &str) -> AttemptOptions {
+    let (clock, randomness) = (clock.parse().unwrap(), randomness.parse().unwrap());
+    usual().determinism(Determinism { clock, randomness })
+}
+
+async fn watch(name: &str, args: &[&str], options: AttemptOptions) -> Ran {
+    let ran = run_as(&function(WATCHER, name), args, options).await;
+    ran.value();
+    ran
+}
+
+/// The touches of an attempt, each with how often.
+fn touches(ran: &Ran) -> Vec<(Touch, u64)> {
+    ran.observation.touches().iter().map(|touched| (touched.touch, touched.count)).collect()
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn pure_guests_touch_nothing() {
+    for (path, name, args) in [
+        (ARITH, "add-one", &["41"][..]),
+        (TEXT, "word-count", &["\"one two\""]),
+        (SHAPES, "echo-string", &["\"text\""]),
+        (wat::ADD_ONE, "add-one", &["41"]),
+        (COMMAND, "run", &["[\"command\", \"upper\"]", "[104, 105]"]),
+    ] {
+        let ran = run(path, name, args).await;
+        assert!(ran.observation.is_reproducible(), "{name}: {}", ran.observation);
+        assert_eq!(ran.observation.to_string(), "", "{name}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn each_touch_is_noticed_with_the_function_that_did_it() {
+    let check = async |name: &str, args: &[&str], touch: Touch, function: &str| {
+        let ran = watch(name, args, keyed()).await;
+        let [touched] = ran.observation.touches() else { panic!("{name}: {}", ran.observation) };
+        assert_eq!(touched.touch, touch, "{name}");
+        let first_in = touched.first_in.as_deref().unwrap_or_default();
+        // Where the compiler inlined the function, what was exported has its name.
+        assert!(first_in == name || first_in.contains(function), "{name}: {touched}");
+        assert!(!ran.observation.is_reproducible());
+    };
+    check("wall-clock", &[], Touch::WallClock, "unix_nanos").await;
+    check("monotonic-clock", &[], Touch::MonotonicClock, "monotonic_clock").await;
+    check("race", &["0", "60000"], Touch::Readiness, "race").await;
+    check("is-ready", &["60000"], Touch::Readiness, "is_ready").await;
+    check("random", &["8"], Touch::Randomness, "random").await;
+    check("random-number", &[], Touch::Randomness, "random_number").await;
+    check("open-tcp", &[], Touch::Network, "open_tcp").await;
+    check("open-udp", &[], Touch::Network, "open_udp").await;
+    check("look-up", &["localhost"], Touch::Network, "look_up").await;
+    check("run-id", &[], Touch::RunIdentity, "run_id").await;
+    check("run-name", &[], Touch::RunIdentity, "run_name").await;
+    check("number-of-attempt", &[], Touch::RunIdentity, "number_of_attempt").await;
+    check("deadline", &[], Touch::RunIdentity, "deadline").await;
+    check("grow", &["5000"], Touch::RefusedGrowth, "grow").await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_tells_a_guest_nothing_is_no_touch() {
+    for (name, args) in [
+        ("resolutions", &[][..]),
+        ("sleep", &["1"]),
+        ("sleep-until", &["0"]),
+        ("is-input-ready", &[]),
+        ("insecure", &["8"]),
+        ("insecure-number", &[]),
+        ("seeds", &[]),
+        ("in-hash-order", &["[\"a\", \"b\"]"]),
+        ("task", &[]),
+        ("report", &["text"]),
+        ("grow", &["1"]),
+    ] {
+        let ran = watch(name, args, keyed()).await;
+        assert_eq!(touches(&ran), [], "{name}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_machine_does_not_show_in_what_clocks_say_of_themselves() {
+    assert_eq!(watch("resolutions", &[], usual()).await.value(), "(1, 1)");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn touches_are_counted_in_the_order_of_the_first_ones() {
+    let ran = watch("several", &[], usual()).await;
+    assert_eq!(touches(&ran), [(Touch::WallClock, 2), (Touch::Randomness, 1)]);
+    assert!(
+        ran.observation.to_string().starts_with("read the wall clock 2×, first in `"),
+        "{}",
+        ran.observation
+    );
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn insecure_randomness_follows_from_the_key_and_without_one_is_the_systems() {
+    let expected = |purpose| RandomBytes::new(RandomSeed::Key(KEY), purpose);
+    let number = watch("insecure-number", &[], keyed()).await;
+    assert_eq!(number.value(), expected(RandomPurpose::Insecure).next_u64().to_string());
+    let mut seeds = expected(RandomPurpose::InsecureSeed);
+    let (first, second) = (seeds.next_u64(), seeds.next_u64());
+    let seeds = watch("seeds", &[], keyed()).await;
+    assert_eq!(
+        seeds.value(),
+        format!("[{first}, {second}, {first}, {second}]"),
+        "the same whenever it is asked for"
+    );
+
+    for (name, args, times) in [
+        ("insecure-number", &[][..], 1),
+        ("insecure", &["8"], 1),
+        ("seeds", &[], 2),
+        ("in-hash-order", &["[\"a\"]"], 1),
+    ] {
+        assert_eq!(touches(&watch(name, args, usual()).await), [(Touch::Randomness, times)], "{name}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn hash_maps_have_one_order_for_one_key() {
+    let words: Vec<_> = (0..50).map(|number| format!("\"{number}\"")).collect();
+    let words = format!("[{}]", words.join(", "));
+    let order = async |key| watch("in-hash-order", &[&words], usual().seed_of(key)).await.value();
+    let of_key = order(KEY).await;
+    assert_eq!(order(KEY).await, of_key);
+    assert_ne!(order([8; 32]).await, of_key);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_fixed_clock_stands_still_and_is_no_touch() {
+    let fixed = || virtually("fixed:2026-01-01T00:00:00Z", "real");
+    let wall = watch("wall-clock", &[], fixed()).await;
+    assert_eq!((wall.value().as_str(), touches(&wall)), ("1767225600000000000", vec![]));
+    let elapsed = watch("elapsed", &["1"], fixed()).await;
+    assert_eq!((elapsed.value().as_str(), touches(&elapsed)), ("0", vec![]));
+    let one = watch("monotonic-clock", &[], fixed()).await;
+    assert_eq!(one.value(), watch("monotonic-clock", &[], fixed()).await.value());
+    // Which of two timers is ready is still a matter of time.
+    assert_eq!(touches(&watch("race", &["0", "60000"], fixed()).await), [(Touch::Readiness, 1)]);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn seeded_randomness_is_the_same_in_every_attempt_and_no_touch() {
+    let seeded = || virtually("real", "seed:42");
+    let stream = |purpose| RandomBytes::new(RandomSeed::Number(42), purpose);
+    let number = watch("random-number", &[], seeded()).await;
+    assert_eq!(number.value(), stream(RandomPurpose::Secure).next_u64().to_string());
+    assert_eq!(touches(&number), []);
+    let mut bytes = [0; 40];
+    stream(RandomPurpose::Secure).fill(&mut bytes);
+    assert_eq!(watch("random", &["40"], seeded()).await.value(), format!("{bytes:?}"));
+    let insecure = watch("insecure-number", &[], seeded().seed_of(KEY)).await;
+    assert_eq!(
+        insecure.value(),
+        stream(RandomPurpose::Insecure).next_u64().to_string(),
+        "the chosen seed wins"
+    );
+    assert_eq!(touches(&insecure), []);
+    let other = virtually("real", "seed:43");
+    assert_ne!(watch("random-number", &[], other).await.value(), number.value());
+    assert_eq!(seeded().determinism.randomness, Randomness::Seeded(42));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_guest_that_lives_on_without_memory_has_touched_a_limit() {
+    let limits = Limits { memory_bytes: 16 << 20, ..Limits::default() };
+    let ran = run_as(&function(MEMORY_HOG, "try-eat"), &["64"], AttemptOptions::new(limits)).await;
+    assert!(touches(&ran).iter().any(|(touch, _)| *touch == Touch::RefusedGrowth), "{}", ran.observation);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_request_that_no_grant_allows_is_no_touch() {
+    let ran = run_as(&function(PAGES, "load-url"), &["http://127.0.0.1:1/"], keyed()).await;
+    assert!(ran.failure().to_string().contains("HttpRequestDenied"), "{:?}", ran.outcome);
+    assert_eq!(touches(&ran), []);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn whoever_listens_hears_of_the_first_touch_while_the_guest_runs() {
+    let heard = Arc::new(AtomicU32::new(0));
+    let listening = || {
+        let of_attempt = Arc::clone(&heard);
+        let on_touch = move || {
+            of_attempt.fetch_add(1, Ordering::SeqCst);
+        };
+        keyed().on_touch(Arc::new(on_touch))
+    };
+    watch("sleep", &["1"], listening()).await;
+    assert_eq!(heard.load(Ordering::SeqCst), 0);
+    watch("several", &[], listening()).await;
+    assert_eq!(heard.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_was_touched_is_known_when_the_attempt_is_stopped() {
+    let limits = Limits { timeout: Some(Duration::from_millis(20)), ..Limits::default() };
+    let options = AttemptOptions::new(limits).attempt_of(RunId::from_bytes([1; 16]), 2);
+    let ran = run_as(&function(WATCHER, "elapsed"), &["600000"], options).await;
+    assert_eq!(ran.failure().kind().name(), "timeout");
+    assert_eq!(touches(&ran), [(Touch::MonotonicClock, 1)]);
+}
