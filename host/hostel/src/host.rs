@@ -9,7 +9,7 @@ use hostel_engine::{Engine, EngineOptions, LoadError};
 use tokio::sync::oneshot;
 
 use crate::builder::{BuildError, HostBuilder};
-use crate::cache::Cache;
+use crate::cache::{Cache, ResultCache};
 use crate::caller::Caller;
 use crate::component::Component;
 use crate::events::{EventHub, Events};
@@ -24,6 +24,17 @@ use crate::transaction::TransactionBuilder;
 pub struct Host {
     shared: Arc<Shared>,
     runner: Runner,
+    /// After the runner, whose last runs may have put something into the cache.
+    _flush: FlushCache,
+}
+
+/// Waits, when it is dropped, until what runs have put into the cache is on disk.
+struct FlushCache(Arc<Shared>);
+
+impl Drop for FlushCache {
+    fn drop(&mut self) {
+        self.0.cache.flush();
+    }
 }
 
 /// What components and tasks keep of their host.
@@ -71,21 +82,21 @@ impl Host {
         let of_caller = Arc::downgrade(runner.shared());
         caller
             .when_there_is_room(move || of_caller.upgrade().iter().for_each(|runner| runner.tell_of_room()));
-        let cache_dir = settings.data_dir.as_ref().map(|dir| dir.join("cache"));
         let flights_dir = settings.data_dir.as_ref().map(|dir| dir.join("flights"));
         let flights = Arc::new(Flights::new(flights_dir));
         runner.show_life(&flights);
         let shared = Arc::new(Shared {
             engine,
             flights,
-            cache: Cache::new(settings.memory_cache_bytes, cache_dir),
+            cache: Cache::new(settings.memory_cache_bytes, settings.data_dir.as_deref()),
             events: EventHub::default(),
             caller,
             random: Mutex::new(settings.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)),
             runner: Arc::clone(runner.shared()),
             queue_capacity: settings.queue_capacity,
         });
-        Ok(Self { shared, runner })
+        let flush = FlushCache(Arc::clone(&shared));
+        Ok(Self { shared, runner, _flush: flush })
     }
 
     /// Loads a component from a `.wasm` or `.wat` file. Compiling takes tens of milliseconds for a small component and
@@ -136,6 +147,12 @@ impl Host {
         self.shared.events.listen()
     }
 
+    /// The results that are kept in the host's data directory, to look at and to remove; `None` if it has none. What is
+    /// removed by this is also gone from the host's memory.
+    pub fn cache(&self) -> Option<ResultCache> {
+        ResultCache::of_host(&self.shared)
+    }
+
     /// Settings of a [`Transaction`](crate::Transaction), all at their defaults.
     pub fn transaction(&self) -> TransactionBuilder {
         TransactionBuilder::new(Arc::clone(&self.shared), None)
@@ -162,8 +179,8 @@ impl Host {
         self.shared.runner.room().await;
     }
 
-    /// Takes no more runs, deals with those it has as `how` says, and is done when every run has ended and the hooks and
-    /// callbacks that were due by then have been called. Can be called again, also with another `how`.
+    /// Takes no more runs, deals with those it has as `how` says, and is done when every run has ended, the hooks and
+    /// callbacks that were due by then have been called, and the results that are cached are on disk. Can be called again, also with another `how`.
     ///
     /// # Cancel safety
     ///
@@ -180,7 +197,8 @@ impl Host {
             }
         }
         runner.drained().await;
-        self.shared.caller.ask(|| ()).await;
+        let shared = Arc::clone(&self.shared);
+        self.shared.caller.ask(move || shared.cache.flush()).await;
     }
 }
 

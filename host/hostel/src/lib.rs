@@ -31,6 +31,7 @@
 //!   times, on any async runtime; without one, see [`blocking`].
 //! - [`Input`]: an argument: a value, another run's future, or a value with futures inside.
 //! - [`Transaction`]: several runs whose results become visible together, or are undone together.
+//! - [`ResultCache`]: the results that are kept in a data directory, to look at and to remove.
 //! - [`Events`]: what happens to the runs of a host, for whoever wants to look on.
 //!
 //! A run is one request to run a task. It executes in an instance that nothing else ever sees: its own memory, its
@@ -128,6 +129,10 @@ mod runner;
 pub use args::{Arg, Args, Each, IntoArg, each, each_of_stream};
 pub use attempt::Attempt;
 pub use builder::*;
+pub use cache::{
+    Entries, EntrySummary, GcOptions, GcReport, KeptResult, Removed, ResultCache, ResultCacheError,
+    ResultStats, TaskStats,
+};
 pub use component::*;
 pub use error::*;
 pub use events::{EventKind, Events, Missed, RunEvent};

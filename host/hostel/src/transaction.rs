@@ -162,7 +162,7 @@ impl TransactionBuilder {
         self
     }
 
-    /// Begins the transaction. With a key, reads one small file.
+    /// Begins the transaction. With a key, looks into the cache.
     pub fn begin(self) -> Transaction {
         let key = self.key.map(|key| CacheKey::of_transaction(&key));
         let record = key.and_then(|key| self.shared.cache.record(&key));
@@ -268,8 +268,8 @@ impl Transaction {
     /// Waits for all runs that have joined, and makes their results visible together. If one did not complete, rolls all
     /// of them back.
     ///
-    /// With a data directory, all results are there after a crash, or none; they are written on this thread, one small
-    /// file each. Hooks that fail are reported, and undo nothing. Called again, it does nothing.
+    /// With a data directory, all results are there after a crash, or none; they are written on this thread, in one
+    /// transaction of the database. Hooks that fail are reported, and undo nothing. Called again, it does nothing.
     ///
     /// # Errors
     ///

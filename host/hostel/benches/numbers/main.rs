@@ -11,6 +11,7 @@
 
 mod bare;
 mod cache;
+mod cache_million;
 mod callbacks;
 mod graph;
 mod measure;
@@ -22,11 +23,12 @@ mod throughput;
 use std::env;
 
 /// A section of the benchmark: its name, and what prints its rows.
-const SECTIONS: [(&str, fn()); 8] = [
+const SECTIONS: [(&str, fn()); 9] = [
     ("throughput", throughput::print),
     ("graph", graph::print),
     ("callbacks", callbacks::print),
     ("cache", cache::print),
+    ("cache-million", cache_million::print),
     ("sleepers", sleepers::print),
     ("million", million::print),
     ("cancel", stopping::print_cancel),

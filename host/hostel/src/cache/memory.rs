@@ -24,6 +24,16 @@ impl MemoryLayer {
         let entries = usize::try_from(bytes / USUAL_BYTES).unwrap_or(usize::MAX).clamp(16, 1 << 20);
         Self(sync::Cache::with_weighter(entries, bytes, Weight))
     }
+
+    /// Lets go of what is kept under a key.
+    pub(crate) fn forget(&self, key: &CacheKey) {
+        self.0.remove(key);
+    }
+
+    /// Lets go of everything.
+    pub(crate) fn forget_all(&self) {
+        self.0.clear();
+    }
 }
 
 impl Weighter<CacheKey, Arc<[CacheEntry]>> for Weight {

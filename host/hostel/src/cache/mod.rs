@@ -7,7 +7,7 @@ mod report;
 pub use report::*;
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +15,11 @@ use hostel_core::{
     CacheEntry, CacheKey, CacheLayer, CacheLayerError, Outcome, RunId, State, Timestamp, Type, Value,
 };
 
-use self::disk::DiskLayer;
+use self::disk::{DiskLayer, Results};
+pub use self::disk::{
+    Entries, EntrySummary, GcOptions, GcReport, KeptResult, Removed, ResultCache, ResultCacheError,
+    ResultStats, TaskStats,
+};
 use self::memory::MemoryLayer;
 use crate::future::TaskFuture;
 
@@ -26,10 +30,10 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    pub(crate) fn new(memory_bytes: u64, disk: Option<PathBuf>) -> Self {
+    pub(crate) fn new(memory_bytes: u64, data_dir: Option<&Path>) -> Self {
         Self {
             memory: (memory_bytes > 0).then(|| MemoryLayer::new(memory_bytes)),
-            disk: disk.map(DiskLayer::open),
+            disk: data_dir.map(DiskLayer::open),
         }
     }
 
@@ -118,6 +122,26 @@ impl Cache {
         }
         kept.iter().for_each(|run| run.job().run().committed());
         Ok(())
+    }
+
+    /// Waits until all that was put is on disk, or was given up.
+    pub(crate) fn flush(&self) {
+        self.disk.iter().for_each(DiskLayer::flush);
+    }
+
+    /// The results on disk, if there is a data directory.
+    pub(crate) fn results(&self) -> Option<&Arc<Results>> {
+        self.disk.as_ref().map(DiskLayer::results)
+    }
+
+    /// Lets go of what the memory has under a key.
+    pub(crate) fn forget(&self, key: &CacheKey) {
+        self.memory.iter().for_each(|memory| memory.forget(key));
+    }
+
+    /// Lets go of all that the memory has.
+    pub(crate) fn forget_all(&self) {
+        self.memory.iter().for_each(MemoryLayer::forget_all);
     }
 
     /// The record that a transaction left.
@@ -257,7 +281,7 @@ mod tests {
     fn every_layer_conforms() {
         conforms(&MemoryLayer::new(1 << 20));
         let dir = tempfile::tempdir().unwrap();
-        conforms(&DiskLayer::open(dir.path().join("made when needed")));
+        conforms(&DiskLayer::open(&dir.path().join("made when needed")));
     }
 
     #[test]
@@ -270,76 +294,13 @@ mod tests {
     }
 
     #[test]
-    fn a_second_layer_on_the_same_directory_finds_the_entry() {
-        let dir = tempfile::tempdir().unwrap();
-        DiskLayer::open(dir.path().into()).put(&key("a"), &entry("one")).unwrap();
-        assert_eq!(DiskLayer::open(dir.path().into()).get(&key("a")).unwrap(), one(entry("one")));
-    }
-
-    #[test]
-    fn whatever_bit_is_flipped_the_entry_is_missing_and_never_wrong() {
-        let dir = tempfile::tempdir().unwrap();
-        let layer = DiskLayer::open(dir.path().into());
-        layer.put(&key("a"), &entry("one")).unwrap();
-        let path = layer.path(&key("a"));
-        let intact = std::fs::read(&path).unwrap();
-        for bit in 0..intact.len() * 8 {
-            let mut damaged = intact.clone();
-            damaged[bit / 8] ^= 1 << (bit % 8);
-            std::fs::write(&path, damaged).unwrap();
-            assert!(matches!(layer.get(&key("a")), Err(CacheLayerError::Damaged { .. })), "bit {bit}");
-        }
-        for length in 0..intact.len() {
-            std::fs::write(&path, &intact[..length]).unwrap();
-            assert!(matches!(layer.get(&key("a")), Err(CacheLayerError::Damaged { .. })), "length {length}");
-        }
-    }
-
-    #[test]
-    fn what_is_put_together_is_there_after_a_crash_or_is_not() {
-        let dir = tempfile::tempdir().unwrap();
-        let entries = [(key("a"), entry("one")), (key("b"), entry("two"))];
-        let found = || {
-            let layer = DiskLayer::open(dir.path().into());
-            entries.iter().filter(|(key, entry)| layer.get(key).unwrap() == one(entry.clone())).count()
-        };
-        DiskLayer::open(dir.path().into()).put_together(&entries).unwrap();
-        assert_eq!((found(), commits(dir.path())), (2, 0));
-
-        // A crash between the commit and the entries, and one while the commit was written.
-        let commit = DiskLayer::commit_bytes(&entries);
-        for (length, expected) in [(commit.len(), 2), (commit.len() - 1, 0), (20, 0), (0, 0)] {
-            for (key, _) in &entries {
-                let _ = std::fs::remove_file(DiskLayer::open(dir.path().into()).path(key));
-            }
-            std::fs::write(dir.path().join("commits").join("left.commit"), &commit[..length]).unwrap();
-            assert_eq!((found(), commits(dir.path())), (expected, 0), "{length} bytes");
-        }
-    }
-
-    fn commits(dir: &std::path::Path) -> usize {
-        std::fs::read_dir(dir.join("commits")).unwrap().count()
-    }
-
-    #[test]
-    fn an_entry_under_another_key_is_not_taken() {
-        let dir = tempfile::tempdir().unwrap();
-        let layer = DiskLayer::open(dir.path().into());
-        layer.put(&key("a"), &entry("one")).unwrap();
-        layer.put(&key("b"), &entry("two")).unwrap();
-        std::fs::rename(layer.path(&key("a")), layer.path(&key("b"))).unwrap();
-        let error = layer.get(&key("b")).unwrap_err();
-        assert!(error.to_string().contains("damaged (it belongs to another key)"), "{error}");
-    }
-
-    #[test]
     fn c07_a_value_that_is_too_old_counts_as_missing_in_every_layer() {
         const HOUR: Duration = Duration::from_secs(3600);
         let dir = tempfile::tempdir().unwrap();
         let now = Timestamp::from(SystemTime::now());
         let check = |created: u64, expiration: Option<Duration>, expected: bool| {
             for memory_bytes in [1 << 20, 0] {
-                let cache = Cache::new(memory_bytes, Some(dir.path().into()));
+                let cache = Cache::new(memory_bytes, Some(dir.path()));
                 let created = CacheEntry { created: Timestamp::from_unix_nanos(created), ..entry("one") };
                 cache.memory.iter().for_each(|memory| memory.put(&key("a"), &created).unwrap());
                 cache.disk.iter().for_each(|disk| disk.put(&key("a"), &created).unwrap());

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_executor::block_on;
-use hostel::{CachePolicy, Event, Host, State, Task, TaskFuture, Value, args};
+use hostel::{CachePolicy, ErrorKind, Event, Host, State, Task, TaskFuture, Value, args};
 use hostel_guests::{ARITH, BATCH, CALCULATOR, TEXT};
 
 use crate::{build, host, states, task};
@@ -92,31 +92,47 @@ fn another_host_on_the_same_directory_hits() {
 #[test]
 fn damaged_entries_are_misses_and_are_replaced() {
     let dir = tempfile::tempdir().unwrap();
-    run(&cached(task(&on_disk(dir.path()), ARITH, "add")), args![1, 2]);
-    let entry = files(&dir.path().join("cache")).remove(0);
-    let intact = fs::read(&entry).unwrap();
-    for place in [0, 20, 60, intact.len() - 1] {
-        let mut damaged = intact.clone();
-        damaged[place] ^= 1;
-        fs::write(&entry, damaged).unwrap();
-        let missed = run(&cached(task(&on_disk(dir.path()), ARITH, "add")), args![1, 2]);
-        assert_eq!(missed.state(), State::Completed, "byte {place}");
-        assert_eq!(block_on(missed.result::<i64>()).unwrap(), 3);
-        let hit = run(&cached(task(&on_disk(dir.path()), ARITH, "add")), args![1, 2]);
-        assert_eq!(hit.state(), State::Cached, "byte {place}: replaced");
+    let results = dir.path().join("results");
+    let add = || run(&cached(task(&on_disk(dir.path()), ARITH, "add")), args![1, 2]);
+    add();
+    let kept: Vec<_> = files(&results).into_iter().map(|file| (fs::read(&file).unwrap(), file)).collect();
+    let mut missed = 0;
+    for (index, (intact, _)) in kept.iter().enumerate() {
+        for byte in (0..intact.len()).step_by(1 + intact.len() / 20).chain(intact.len().checked_sub(1)) {
+            fs::remove_dir_all(&results).unwrap();
+            fs::create_dir(&results).unwrap();
+            for (other, (intact, file)) in kept.iter().enumerate() {
+                let mut content = intact.clone();
+                if other == index {
+                    content[byte] ^= 1;
+                }
+                fs::write(file, content).unwrap();
+            }
+            let again = add();
+            missed += usize::from(again.state() == State::Completed);
+            assert_eq!(block_on(again.result::<i64>()).unwrap(), 3, "byte {byte} of file {index}");
+            assert_eq!(add().state(), State::Cached, "byte {byte} of file {index}: replaced");
+        }
     }
+    assert!(missed > 10, "{missed} damages were noticed");
 }
 
 #[test]
 fn a_directory_that_cannot_be_written_costs_only_the_cache() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("cache"), "a file in the place of the directory").unwrap();
+    fs::write(dir.path().join("results"), "a file in the place of the directory").unwrap();
     let host = build(Host::builder().max_workers(1).data_dir(dir.path()).memory_cache_bytes(0));
     let add = cached(task(&host, ARITH, "add"));
     for _ in 0..2 {
         let future = run(&add, args![1, 2]);
         assert_eq!(future.state(), State::Completed);
         assert_eq!(block_on(future.result::<i64>()).unwrap(), 3);
+        // Until it was given up to write it, the result could be found.
+        let listed: Vec<_> = host.cache().unwrap().entries().collect();
+        assert!(
+            matches!(listed.as_slice(), [Err(error)] if error.kind() == ErrorKind::Internal),
+            "{listed:?}"
+        );
     }
 }
 

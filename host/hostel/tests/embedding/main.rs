@@ -8,6 +8,7 @@ mod caching;
 mod cancelling;
 mod depending;
 mod hooking;
+mod keeping;
 mod limiting;
 mod listening;
 mod mapping;

@@ -353,7 +353,7 @@ fn a_commit_that_cannot_be_kept_is_rolled_back_and_says_so() {
     let dir = TempDir::new().unwrap();
     let host = build(Host::builder().max_workers(1).data_dir(dir.path()));
     // Where the cache's directory would be there is a file.
-    std::fs::write(dir.path().join("cache"), "in the way").unwrap();
+    std::fs::write(dir.path().join("results"), "in the way").unwrap();
     let told = Told::default();
     let transaction = host.transaction().key("order-20").begin();
     one_after_the_other(&process(&host, &told).within(&transaction), &[1, 2]);

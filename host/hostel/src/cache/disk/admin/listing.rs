@@ -1,0 +1,103 @@
+//! The entries that are kept, one after the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+use std::vec;
+
+use hostel_core::{CacheKey, CacheRecord, RunId, Timestamp};
+
+use super::{ResultCacheError, unusable};
+use crate::cache::disk::index::{self, Stored};
+use crate::cache::disk::results::Results;
+
+/// How many entries are read at a time: between them others can write, and the log be shortened.
+const PAGE: usize = 256;
+
+/// All entries that are kept, those that were put first before the others, but for moments: made by [`ResultCache::entries`](super::ResultCache::entries).
+///
+/// An entry that is damaged is an error, after which the others follow; any other error is the last item.
+pub struct Entries {
+    results: Arc<Results>,
+    page: vec::IntoIter<(CacheKey, Stored)>,
+    after: i64,
+    is_over: bool,
+}
+
+/// What there is to say of an entry, without its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EntrySummary {
+    /// The key under which it is kept.
+    pub key: CacheKey,
+    /// The key of the task that computed it, as text.
+    pub task: Arc<str>,
+    /// The run that computed it.
+    pub producer: RunId,
+    /// When it was computed.
+    pub created: Timestamp,
+    /// When it was last of use, to within an hour; not counting hits in memory.
+    pub used: Timestamp,
+    /// How long the attempt took that computed it: what a hit saves.
+    pub took: Duration,
+    /// How long its value is, in canonical bytes.
+    pub value_bytes: u64,
+    /// How much is kept of what it depends on outside of its key; 0 if it depends on nothing.
+    pub dependency_bytes: u64,
+    /// What it takes on disk.
+    pub stored_bytes: u64,
+}
+
+impl Entries {
+    pub(super) fn new(results: Arc<Results>) -> Self {
+        Self { results, page: Vec::new().into_iter(), after: i64::MIN, is_over: false }
+    }
+
+    /// Reads the next page; an error is the last thing.
+    fn turn(&mut self) -> Result<(), ResultCacheError> {
+        let page = self.results.read(|index| index::page(index, self.after, PAGE));
+        let page = page.map_err(|error| unusable(&self.results, "read", error));
+        self.is_over = page.is_err();
+        let page = page?.unwrap_or_default();
+        match page.last() {
+            Some((_, last)) => self.after = last.number,
+            None => self.is_over = true,
+        }
+        self.page = page.into_iter();
+        Ok(())
+    }
+}
+
+impl Iterator for Entries {
+    type Item = Result<EntrySummary, ResultCacheError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some((key, stored)) = self.page.next() {
+                return Some(summary(key, &stored));
+            }
+            if self.is_over {
+                return None;
+            }
+            if let Err(error) = self.turn() {
+                return Some(Err(error));
+            }
+        }
+    }
+}
+
+fn summary(key: CacheKey, stored: &Stored) -> Result<EntrySummary, ResultCacheError> {
+    let record = CacheRecord::read(&stored.record, &key)
+        .map_err(|problem| ResultCacheError::Damaged { key, problem })?;
+    let entry = record.entry();
+    Ok(EntrySummary {
+        key,
+        task: Arc::clone(&entry.task),
+        producer: entry.producer,
+        created: entry.created,
+        used: stored.used,
+        took: entry.took,
+        value_bytes: record.value_bytes(),
+        dependency_bytes: entry.depends_on.as_ref().map_or(0, |dependencies| dependencies.bytes.len() as u64),
+        stored_bytes: stored.record.len() as u64 + record.beside().map_or(0, |blob| blob.length),
+    })
+}

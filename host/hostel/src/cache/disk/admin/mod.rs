@@ -1,0 +1,315 @@
+//! What people do with the results that are kept on disk: look at them, and remove them.
+
+mod gc;
+mod listing;
+mod stats;
+
+use std::collections::HashSet;
+use std::error::Error;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hostel_core::{CacheEntry, CacheKey, ErrorKind, Timestamp};
+use rusqlite::Transaction;
+
+pub use self::gc::{GcOptions, GcReport};
+pub use self::listing::{Entries, EntrySummary};
+pub use self::stats::{ResultStats, TaskStats};
+use super::blobs::Blobs;
+use super::index::{self, Doomed};
+use super::results::Results;
+use super::trouble::{Broken, Trouble};
+use crate::host::Shared;
+
+/// How many keys an error names for a prefix that several begin with.
+const NAMED_KEYS: usize = 5;
+
+/// The results that are kept in a data directory: what is there, and what is to go.
+///
+/// It may be used while hosts, of this and of other processes, run tasks with the same directory: they find what is
+/// there, and compute anew what is gone. What another process has in memory stays there. Cheap to open and to clone;
+/// every function blocks for as long as the disk takes.
+///
+/// ```
+/// use hostel::{GcOptions, ResultCache};
+///
+/// # let dir = tempfile::tempdir()?;
+/// let results = ResultCache::open(dir.path())?;
+/// for entry in results.entries() {
+///     let entry = entry?;
+///     println!("{} of {}: {} bytes", entry.key, entry.task, entry.value_bytes);
+/// }
+/// let report = results.gc(GcOptions::default().max_bytes(1 << 30))?;
+/// assert_eq!(report.removed.entries, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct ResultCache {
+    results: Arc<Results>,
+    /// The host that uses them too.
+    host: Option<Arc<Shared>>,
+}
+
+/// What is kept under one key.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct KeptResult {
+    /// The key.
+    pub key: CacheKey,
+    /// The entries under it, the newest first: one, or one for each state of what they depend on.
+    pub variants: Vec<CacheEntry>,
+    /// When one of them was last of use, to within an hour.
+    pub used: Timestamp,
+}
+
+/// What was removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Removed {
+    /// How many entries.
+    pub entries: u64,
+    /// How much they took, values and administration together; a value that several entries share counts for each.
+    pub bytes: u64,
+}
+
+/// Kept results cannot be looked at or removed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResultCacheError {
+    /// The text can be no key nor the beginning of one.
+    #[error("{text:?} is no key: expected up to 64 hex digits, such as {} shows them", "`hostel cache ls`")]
+    NotAKey {
+        /// What was given.
+        text: String,
+    },
+    /// Nothing is kept under such a key.
+    #[error("no cached result has a key that begins with {prefix}")]
+    NotFound {
+        /// What was given.
+        prefix: String,
+    },
+    /// The beginning of a key is the beginning of several.
+    #[error("several cached results have keys that begin with {prefix}: {}", listed(candidates))]
+    Ambiguous {
+        /// What was given.
+        prefix: String,
+        /// Some of them, in order.
+        candidates: Vec<CacheKey>,
+    },
+    /// What is kept under a key is not what was put there. It counts as missing, and is replaced when it is computed anew.
+    #[error("cached result {key} is damaged ({problem})")]
+    Damaged {
+        /// The key.
+        key: CacheKey,
+        /// What does not fit.
+        problem: &'static str,
+    },
+    /// The directory cannot be used.
+    #[error("cached results in {} cannot be {action}", dir.display())]
+    Unusable {
+        /// The directory.
+        dir: PathBuf,
+        /// `read` or `changed`.
+        action: &'static str,
+        /// What kind of thing is wrong with it.
+        kind: ErrorKind,
+        /// What the system or the database said.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl ResultCacheError {
+    /// What kind of thing went wrong.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotAKey { .. } | Self::Ambiguous { .. } => ErrorKind::Invalid,
+            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::Damaged { .. } => ErrorKind::Internal,
+            Self::Unusable { kind, .. } => *kind,
+        }
+    }
+}
+
+impl ResultCache {
+    /// The results in a data directory, without a host: no thread is started, no engine made. A directory that does not
+    /// exist has none.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultCacheError::Unusable`] if `data_dir` is not a directory.
+    pub fn open(data_dir: impl AsRef<Path>) -> Result<Self, ResultCacheError> {
+        let data_dir = data_dir.as_ref();
+        if data_dir.is_file() {
+            return Err(ResultCacheError::Unusable {
+                dir: data_dir.to_owned(),
+                action: "read",
+                kind: ErrorKind::Invalid,
+                source: "expected a directory, found a file".into(),
+            });
+        }
+        Ok(Self { results: Arc::new(Results::of_data_dir(data_dir)), host: None })
+    }
+
+    /// The results that this host uses, if it has a data directory.
+    pub(crate) fn of_host(host: &Arc<Shared>) -> Option<Self> {
+        let results = Arc::clone(host.cache.results()?);
+        Some(Self { results, host: Some(Arc::clone(host)) })
+    }
+
+    /// The directory that they are in, inside of the data directory.
+    pub fn dir(&self) -> &Path {
+        self.results.dir()
+    }
+
+    /// All entries, those that were put first before the others, but for moments. Reads a few hundred at a time, so that a million need no memory
+    /// for a million; what is put or removed meanwhile may be given or not. Reads no values.
+    pub fn entries(&self) -> Entries {
+        self.flush();
+        Entries::new(Arc::clone(&self.results))
+    }
+
+    /// The only key that begins with these hex digits. Costs one look into the index.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultCacheError`] if none does, or several do, or it cannot be looked.
+    pub fn find(&self, prefix: &str) -> Result<CacheKey, ResultCacheError> {
+        let (first, last) =
+            bounds(prefix).ok_or_else(|| ResultCacheError::NotAKey { text: prefix.to_owned() })?;
+        self.flush();
+        let found = self.results.read(|index| index::keys(index, &first, &last, NAMED_KEYS));
+        let found = found.map_err(|error| self.unusable("read", error))?.unwrap_or_default();
+        match found.as_slice() {
+            [] => Err(ResultCacheError::NotFound { prefix: prefix.to_owned() }),
+            [only] => Ok(*only),
+            _ => Err(ResultCacheError::Ambiguous { prefix: prefix.to_owned(), candidates: found }),
+        }
+    }
+
+    /// What is kept under a key, with values, by the key or the beginning of it that no other has.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultCacheError`] if nothing is, or it is damaged, or it cannot be read.
+    pub fn show(&self, key: &str) -> Result<KeptResult, ResultCacheError> {
+        let key = self.find(key)?;
+        let stored = self.results.read(|index| index::under(index, &key));
+        let stored = stored.map_err(|error| self.unusable("read", error))?.unwrap_or_default();
+        let used = stored.iter().map(|row| row.used).max();
+        let used = used.ok_or_else(|| ResultCacheError::NotFound { prefix: key.to_string() })?;
+        let variants = stored.iter().map(|row| self.results.entry(&key, &row.record));
+        let variants: Result<Vec<_>, _> = variants.collect();
+        let variants = variants.map_err(|problem| ResultCacheError::Damaged { key, problem })?;
+        Ok(KeptResult { key, variants, used })
+    }
+
+    /// Removes what is kept under a key, by the key or the beginning of it that no other has; also from the memory of the
+    /// host that this is of.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultCacheError`] if nothing is, or it cannot be removed.
+    pub fn remove(&self, key: &str) -> Result<Removed, ResultCacheError> {
+        let key = self.find(key)?;
+        let removed = self.results.write(|index| {
+            let doomed = index::all_under(index, &key)?;
+            Ok(remove(&self.results, index, &doomed)?)
+        });
+        self.host.iter().for_each(|host| host.cache.forget(&key));
+        removed.map_err(|error| self.unusable("changed", error))
+    }
+
+    /// Removes everything, also from the memory of the host that this is of, and gives the room back to the system. Takes
+    /// about as long as to remove the files of long values. What is being put meanwhile stays.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultCacheError::Unusable`] if not all of it can be removed.
+    pub fn clear(&self) -> Result<Removed, ResultCacheError> {
+        self.flush();
+        let cleared = self.clear_disk();
+        self.host.iter().for_each(|host| host.cache.forget_all());
+        cleared.map_err(|error| self.unusable("changed", error))
+    }
+
+    fn clear_disk(&self) -> Result<Removed, Broken> {
+        let mut removed = Removed::default();
+        if self.results.exists()? {
+            removed = self.results.write(|index| {
+                let index::Total { entries, bytes } = index::total(index)?;
+                index::remove_all(index)?;
+                Ok(Removed { entries, bytes })
+            })?;
+        }
+        gc::sweep(&self.results, std::time::Duration::ZERO)?;
+        gc::give_back(&self.results)?;
+        Ok(removed)
+    }
+
+    /// Waits until what the host has put before is there.
+    fn flush(&self) {
+        self.host.iter().for_each(|host| host.cache.flush());
+    }
+
+    fn unusable(&self, action: &'static str, error: Broken) -> ResultCacheError {
+        unusable(&self.results, action, error)
+    }
+}
+
+impl fmt::Debug for ResultCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResultCache").field("dir", &self.dir()).finish_non_exhaustive()
+    }
+}
+
+/// Removes rows, and the values that nobody refers to after that. Under the transaction nobody can begin to refer to one.
+fn remove(results: &Results, index: &Transaction<'_>, doomed: &[Doomed]) -> rusqlite::Result<Removed> {
+    let mut removed = Removed::default();
+    for row in doomed {
+        index::remove(index, row.number)?;
+        removed.entries += 1;
+        removed.bytes += row.bytes;
+    }
+    let blobs: HashSet<_> = doomed.iter().filter_map(|row| row.blob).collect();
+    for blob in blobs {
+        if !index::refers_to(index, &blob)? {
+            // What cannot be removed now is left to a later collection.
+            let _ = Blobs::remove(&results.blobs.path(&blob));
+        }
+    }
+    Ok(removed)
+}
+
+fn unusable(results: &Results, action: &'static str, error: Broken) -> ResultCacheError {
+    let kind = match error.trouble() {
+        Trouble::Denied => ErrorKind::Denied,
+        Trouble::Full => ErrorKind::Exhausted,
+        Trouble::Busy | Trouble::Gone => ErrorKind::Unavailable,
+        Trouble::Damaged | Trouble::Failed => ErrorKind::Internal,
+    };
+    ResultCacheError::Unusable { dir: results.dir().to_owned(), action, kind, source: Box::new(error) }
+}
+
+/// The first and the last key that begin with these hex digits.
+fn bounds(prefix: &str) -> Option<([u8; 32], [u8; 32])> {
+    let digits: Option<Vec<u8>> =
+        prefix.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
+    let digits = digits.filter(|digits| (1..=64).contains(&digits.len()))?;
+    let filled = |rest: u8| {
+        let mut bytes = [rest << 4 | rest; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
+            *byte = match *pair {
+                [high, low] => high << 4 | low,
+                [high] => high << 4 | rest,
+                _ => *byte,
+            };
+        }
+        bytes
+    };
+    Some((filled(0), filled(15)))
+}
+
+fn listed(keys: &[CacheKey]) -> String {
+    keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

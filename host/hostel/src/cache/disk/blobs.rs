@@ -1,0 +1,122 @@
+//! Values that are too long for the index: one file each, named by its digest.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use hostel_core::{BlobRef, Digest};
+
+use super::place::{UNFINISHED, unfinished};
+
+/// The directory of such files.
+#[derive(Clone, Debug)]
+pub(super) struct Blobs(PathBuf);
+
+/// A file in it.
+pub(super) struct Found {
+    pub(super) path: PathBuf,
+    /// `None` for one that is not whole yet, or that someone else put there.
+    pub(super) digest: Option<Digest>,
+    pub(super) bytes: u64,
+    pub(super) modified: SystemTime,
+}
+
+impl Found {
+    /// Whether its name is not its last one yet.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED))
+    }
+}
+
+impl Blobs {
+    pub(super) fn new(dir: PathBuf) -> Self {
+        Self(dir)
+    }
+
+    pub(super) fn path(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.hex();
+        let (first, _) = hex.split_at(2);
+        self.0.join(first).join(&hex)
+    }
+
+    /// The bytes under a digest, unchecked but for their length; `None` if there is no such file.
+    pub(super) fn read(&self, blob: &BlobRef) -> io::Result<Option<Vec<u8>>> {
+        let file = match File::open(self.path(&blob.digest)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
+        if file.metadata()?.len() != blob.length {
+            return Ok(Some(Vec::new()));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(blob.length).unwrap_or_default());
+        file.take(blob.length).read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
+    }
+
+    pub(super) fn is_there(&self, digest: &Digest) -> bool {
+        self.path(digest).is_file()
+    }
+
+    /// Writes beside the file and renames, so that nobody ever reads half of one. One that is there already is written
+    /// anew: it may be damaged. Without a sync: what a power cut leaves behind is found damaged by its digest.
+    pub(super) fn keep(&self, digest: &Digest, value: &[u8]) -> io::Result<()> {
+        let path = self.path(digest);
+        let dir = path.parent().unwrap_or(&self.0);
+        let mut file = unfinished().tempfile_in(dir).or_else(|error| {
+            if error.kind() != io::ErrorKind::NotFound {
+                return Err(error);
+            }
+            fs::create_dir_all(dir)?;
+            unfinished().tempfile_in(dir)
+        })?;
+        file.write_all(value)?;
+        file.persist(&path)?;
+        Ok(())
+    }
+
+    /// Removes a file; `false` if it was not there.
+    pub(super) fn remove(path: &Path) -> io::Result<bool> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            removed => removed.map(|()| true),
+        }
+    }
+
+    /// The directories in it, of which each holds the values whose digests begin alike.
+    pub(super) fn parts(&self) -> io::Result<Vec<PathBuf>> {
+        let mut parts = Vec::new();
+        for part in entries(&self.0)? {
+            let part = part?;
+            if part.file_type()?.is_dir() {
+                parts.push(part.path());
+            }
+        }
+        Ok(parts)
+    }
+
+    /// The files in one of these directories.
+    pub(super) fn files(part: &Path) -> io::Result<impl Iterator<Item = io::Result<Found>>> {
+        Ok(entries(part)?.filter_map(|file| found(file).transpose()))
+    }
+}
+
+/// `None` if it has gone meanwhile.
+fn found(file: io::Result<fs::DirEntry>) -> io::Result<Option<Found>> {
+    let file = file?;
+    let metadata = match file.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        metadata => metadata?,
+    };
+    let digest = format!("sha256:{}", file.file_name().to_string_lossy()).parse().ok();
+    Ok(Some(Found { path: file.path(), digest, bytes: metadata.len(), modified: metadata.modified()? }))
+}
+
+/// What is in a directory; nothing, if there is none.
+fn entries(dir: &Path) -> io::Result<impl Iterator<Item = io::Result<fs::DirEntry>>> {
+    match fs::read_dir(dir) {
+        Ok(entries) => Ok(Some(entries).into_iter().flatten()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None.into_iter().flatten()),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,140 @@
+//! The one thread of a process that writes results to disk, many in one transaction.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use hostel_core::{CacheEntry, CacheKey};
+use rusqlite::Transaction;
+
+use super::index::{self, Ready};
+use super::queue::{Batch, Queue};
+use super::results::Results;
+use super::trouble::{Broken, Trouble};
+
+/// The thread, and what it has to do. Dropping it waits until all is written.
+pub(super) struct Writer {
+    pub(super) queue: Arc<Queue>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(results: &Arc<Results>) -> io::Result<Self> {
+        let queue = Arc::new(Queue::default());
+        let (results, work) = (Arc::clone(results), Arc::clone(&queue));
+        let thread = thread::Builder::new().name("hostel-results".to_owned()).spawn(move || {
+            while let Some(batch) = work.take() {
+                write(&results, &batch);
+                work.done();
+            }
+            results.rest();
+        })?;
+        Ok(Self { queue, thread: Some(thread) })
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue.close();
+        // It does not panic; if it did, there would be nothing to do about it here.
+        self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Writes what it can, and tells once of each kind of thing that prevents it: the runs are none the worse.
+fn write(results: &Results, batch: &Batch) {
+    // In the order of the index, which is then walked once from one end to the other.
+    let mut keys: Vec<_> = batch.entries.iter().collect();
+    keys.sort_unstable_by_key(|(key, _)| **key);
+    let entries: Vec<_> = keys
+        .into_iter()
+        .flat_map(|(key, entries)| entries.iter().rev().map(move |entry| (key, entry)))
+        .collect();
+    let written = put(results, &entries, |transaction| {
+        batch.used.iter().try_for_each(|(key, at)| index::touch(transaction, key, *at))
+    });
+    if let Err(error) = written {
+        tell(results, &error);
+    }
+}
+
+/// Puts entries, in their order, and changes what else is to be changed in the same transaction. An entry whose value
+/// cannot be written is left out, and that is told.
+fn put(
+    results: &Results,
+    entries: &[(&CacheKey, &CacheEntry)],
+    also: impl Fn(&Transaction<'_>) -> rusqlite::Result<()>,
+) -> Result<(), Broken> {
+    // There may be no directory yet, nor one that can be made.
+    let ready: Vec<_> = entries.iter().map(|(key, entry)| (ready(key, entry), *entry)).collect();
+    let mut unwritten = HashSet::new();
+    for (ready, entry) in &ready {
+        if let Some(blob) = &ready.blob
+            && let Err(error) = results.blobs.keep(&blob.digest, &entry.value)
+        {
+            unwritten.insert(blob.digest);
+            tell(results, &error.into());
+        }
+    }
+    results.write(|transaction| {
+        for (ready, entry) in &ready {
+            let has_value = match &ready.blob {
+                None => true,
+                Some(blob) if unwritten.contains(&blob.digest) => false,
+                Some(blob) => is_kept(results, &blob.digest, entry),
+            };
+            if has_value {
+                index::put(transaction, ready, CacheEntry::MAX_VARIANTS)?;
+            }
+        }
+        Ok(also(transaction)?)
+    })
+}
+
+/// Puts entries: all of them or none.
+pub(super) fn put_all(results: &Results, entries: &[(CacheKey, CacheEntry)]) -> Result<(), Broken> {
+    let ready: Vec<_> = entries.iter().map(|(key, entry)| (ready(key, entry), entry)).collect();
+    let keep = |(ready, entry): &(Ready<'_>, &CacheEntry)| {
+        ready.blob.map_or(Ok(()), |blob| results.blobs.keep(&blob.digest, &entry.value))
+    };
+    ready.iter().try_for_each(keep)?;
+    results.write(|transaction| {
+        for each @ (ready, _) in &ready {
+            if ready.blob.is_some_and(|blob| !results.blobs.is_there(&blob.digest)) {
+                keep(each)?;
+            }
+            index::put(transaction, ready, CacheEntry::MAX_VARIANTS)?;
+        }
+        Ok(())
+    })
+}
+
+fn ready<'a>(key: &'a CacheKey, entry: &'a CacheEntry) -> Ready<'a> {
+    let (record, blob) = entry.to_record(key);
+    Ready { key, variant: entry.variant(), used: entry.created, record, blob }
+}
+
+/// Whether a value that was just written is still there. Who removes values that nobody refers to does so as the only
+/// one who writes to the index, and so does who asks this: after this nobody removes it.
+fn is_kept(results: &Results, digest: &hostel_core::Digest, entry: &CacheEntry) -> bool {
+    results.blobs.is_there(digest) || results.blobs.keep(digest, &entry.value).is_ok()
+}
+
+/// Tells why results are not kept, once for each kind of reason.
+fn tell(results: &Results, error: &Broken) {
+    let trouble = error.trouble();
+    if !results.told_of_puts.is_first(trouble) {
+        return;
+    }
+    let dir = results.dir().display();
+    match trouble {
+        Trouble::Full => tracing::warn!("results are not kept in {dir}: the disk is full ({error})"),
+        Trouble::Busy => tracing::warn!(
+            "some results are not kept in {dir}: another process has been writing there for long ({error})"
+        ),
+        Trouble::Damaged | Trouble::Gone | Trouble::Denied | Trouble::Failed => {
+            tracing::warn!("results are not kept in {dir}: {error}");
+        }
+    }
+}
