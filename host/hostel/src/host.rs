@@ -153,6 +153,10 @@ impl Host {
         ResultCache::of_host(&self.shared)
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Settings of a [`Transaction`](crate::Transaction), all at their defaults.
     pub fn transaction(&self) -> TransactionBuilder {
         TransactionBuilder::new(Arc::clone(&self.shared), None)

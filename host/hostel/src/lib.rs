@@ -130,8 +130,9 @@ pub use args::{Arg, Args, Each, IntoArg, each, each_of_stream};
 pub use attempt::Attempt;
 pub use builder::*;
 pub use cache::{
-    Entries, EntrySummary, GcOptions, GcReport, KeptResult, Removed, ResultCache, ResultCacheError,
-    ResultStats, TaskStats,
+    CacheHit, CacheMiss, CacheReport, Different, Entries, EntrySummary, GcOptions, GcReport, Kept,
+    KeptResult, LookUp, Removed, ResultCache, ResultCacheError, ResultStats, Skipped, TaskStats,
+    Verification,
 };
 pub use component::*;
 pub use error::*;
@@ -150,7 +151,6 @@ pub use transaction::{
 pub use undo::HookFailure;
 pub use wait::*;
 
-pub use cache::{CacheHit, CacheMiss, CacheReport, Kept, LookUp};
 pub use hostel_core::*;
 pub use hostel_engine::{
     Capability, Echo, EngineError, Export, FindError, Hook, Import, LoadError, MAX_COMPONENT_BYTES,

@@ -29,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) flow: Option<Arc<FlowRun>>,
     pub(crate) cache_expiration: Option<Duration>,
     pub(crate) refresh: bool,
+    /// Nothing is looked up and nothing kept: the value is only for comparing.
+    pub(crate) only_compared: bool,
     pub(crate) grants: Arc<Grants>,
     pub(crate) echo: Option<Echo>,
     pub(crate) name: Option<Arc<NameTemplate>>,

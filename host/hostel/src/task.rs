@@ -502,6 +502,11 @@ impl Task {
         &self.0.options
     }
 
+    /// A task whose runs do all that makes their key, and leave the cache alone.
+    pub(crate) fn only_compared(self) -> Self {
+        self.with(|options| options.only_compared = true)
+    }
+
     pub(crate) fn key_text(&self) -> &Arc<str> {
         &self.0.key_text
     }

@@ -18,6 +18,8 @@ pub struct CacheEntry {
     pub took: Duration,
     /// The key of the task that computed it, as text.
     pub task: Arc<str>,
+    /// What was asked of the task, as whoever runs it again wrote it; `None` if it was too long to be kept.
+    pub recipe: Option<Arc<str>>,
     /// What it depends on outside of its key, if on anything.
     pub depends_on: Option<Dependencies>,
 }
@@ -52,10 +54,11 @@ impl CacheEntry {
         self.depends_on.as_ref().map(|dependencies| &dependencies.identity)
     }
 
-    /// The bytes that it takes: those of the value, the dependencies and the task's key.
+    /// The bytes that it takes: those of the value, the dependencies, the recipe and the task's key.
     pub fn size_bytes(&self) -> u64 {
         let dependencies = self.depends_on.as_ref().map_or(0, |dependencies| dependencies.bytes.len());
-        (self.value.len() + dependencies + self.task.len()) as u64
+        let recipe = self.recipe.as_ref().map_or(0, |recipe| recipe.len());
+        (self.value.len() + dependencies + recipe + self.task.len()) as u64
     }
 
     /// This entry and those of `others` that are kept beside it, the newest first.

@@ -42,8 +42,9 @@ impl CacheEntry {
     /// 3. the key (32), the producer's id (16), the time of creation in nanoseconds since 1970, how long it took in
     ///    nanoseconds;
     /// 4. the task's key as text, its length before it;
-    /// 5. one byte, 1 if the entry has dependencies: then their identity (32) and their bytes, the length before them;
-    /// 6. the value's length, its SHA-256 (32), and one byte, 1 if the value follows: then its canonical bytes.
+    /// 5. one byte, 1 if the entry has a recipe: then that as text, its length before it;
+    /// 6. one byte, 1 if the entry has dependencies: then their identity (32) and their bytes, the length before them;
+    /// 7. the value's length, its SHA-256 (32), and one byte, 1 if the value follows: then its canonical bytes.
     pub fn to_record(&self, key: &CacheKey) -> (Vec<u8>, Option<BlobRef>) {
         let mut content = Vec::with_capacity(256 + self.value.len().min(INLINE_BYTES));
         content.extend(key.as_bytes());
@@ -51,6 +52,8 @@ impl CacheEntry {
         content.extend(self.created.unix_nanos().to_le_bytes());
         content.extend(u64::try_from(self.took.as_nanos()).unwrap_or(u64::MAX).to_le_bytes());
         push_sized(&mut content, self.task.as_bytes());
+        content.push(u8::from(self.recipe.is_some()));
+        self.recipe.iter().for_each(|recipe| push_sized(&mut content, recipe.as_bytes()));
         content.push(u8::from(self.depends_on.is_some()));
         if let Some(dependencies) = &self.depends_on {
             content.extend(dependencies.identity.as_bytes());
@@ -151,12 +154,21 @@ impl<'a> Reader<'a> {
         Some(taken)
     }
 
+    fn text(&mut self) -> Option<Arc<str>> {
+        std::str::from_utf8(self.sized()?).ok().map(Arc::from)
+    }
+
     /// All that follows the key; the value, if it is inside.
     fn record(&mut self) -> Option<(CacheRecord, Option<Vec<u8>>)> {
         let producer = RunId::from_bytes(*self.take()?);
         let created = Timestamp::from_unix_nanos(self.number()?);
         let took = Duration::from_nanos(self.number()?);
-        let task = Arc::from(std::str::from_utf8(self.sized()?).ok()?);
+        let task = self.text()?;
+        let recipe = match self.take()? {
+            [0] => None,
+            [1] => Some(self.text()?),
+            _ => return None,
+        };
         let depends_on = match self.take()? {
             [0] => None,
             [1] => Some(Dependencies {
@@ -172,7 +184,7 @@ impl<'a> Reader<'a> {
             [BESIDE] if self.0.is_empty() => None,
             _ => return None,
         };
-        let entry = CacheEntry { value: Arc::from([]), producer, created, took, task, depends_on };
+        let entry = CacheEntry { value: Arc::from([]), producer, created, took, task, recipe, depends_on };
         Some((CacheRecord { entry, beside: Some(blob) }, inline))
     }
 }
@@ -199,6 +211,7 @@ mod tests {
             created: Timestamp::from_unix_nanos(1_234_567_890),
             took: Duration::from_millis(250),
             task: Arc::from("sha256:00#add"),
+            recipe: depends.then(|| Arc::from("{}")),
             depends_on,
         }
     }
@@ -252,7 +265,7 @@ mod tests {
     #[test]
     fn the_encoding_is_as_recorded() {
         let (record, _) = entry(5, true).to_record(&KEY);
-        insta::assert_snapshot!(Digest::of(&record), @"sha256:076d49b691505fa11245d1076c134aa0484789be5bc11cbef0f39875880bfc1b");
+        insta::assert_snapshot!(Digest::of(&record), @"sha256:3227b54804743426a2fab1ac5a5a3377e03a73e33e8666d5cfc54dc02d98e24d");
     }
 
     #[test]

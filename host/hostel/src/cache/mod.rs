@@ -2,9 +2,12 @@
 
 mod disk;
 mod memory;
+mod recipe;
 mod report;
+mod verify;
 
 pub use report::*;
+pub use verify::{Different, Skipped, Verification};
 
 use std::error::Error;
 use std::path::Path;
@@ -21,6 +24,7 @@ pub use self::disk::{
     ResultStats, TaskStats,
 };
 use self::memory::MemoryLayer;
+pub(crate) use self::recipe::Recipe;
 use crate::future::TaskFuture;
 
 /// The layers, the quickest first. A layer that fails is reported and passed over: the run is none the worse.
@@ -124,6 +128,18 @@ impl Cache {
         Ok(())
     }
 
+    /// Whether what is kept outlives the process.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.disk.is_some()
+    }
+
+    /// Lets go of something once all that was put is on disk, or was given up.
+    pub(crate) fn hold(&self, hold: impl Send + Sync + 'static) {
+        if let Some(disk) = &self.disk {
+            disk.hold(hold);
+        }
+    }
+
     /// Waits until all that was put is on disk, or was given up.
     pub(crate) fn flush(&self) {
         self.disk.iter().for_each(DiskLayer::flush);
@@ -189,20 +205,24 @@ pub(crate) struct Made {
     pub(crate) took: Duration,
     /// The key of its task.
     pub(crate) task: Arc<str>,
+    /// What was asked of it.
+    pub(crate) recipe: Option<Arc<str>>,
 }
 
 impl Made {
     /// By a transaction, for its record.
     fn of_transaction() -> Self {
-        Self { producer: RunId::from_bytes([0; 16]), took: Duration::ZERO, task: Arc::from("transaction") }
+        let producer = RunId::from_bytes([0; 16]);
+        Self { producer, took: Duration::ZERO, task: Arc::from("transaction"), recipe: None }
     }
 
     fn entry(self, value: &Value, ty: &Type) -> Option<CacheEntry> {
-        let Self { producer, took, task } = self;
+        let Self { producer, took, task, recipe } = self;
         match value.to_canonical(ty) {
             Ok(bytes) => {
                 let created: Timestamp = SystemTime::now().into();
-                Some(CacheEntry { value: bytes.into(), producer, created, took, task, depends_on: None })
+                let value = bytes.into();
+                Some(CacheEntry { value, producer, created, took, task, recipe, depends_on: None })
             }
             Err(error) => {
                 tracing::error!("the result of run {producer} is not cached: {error}");
@@ -252,6 +272,7 @@ mod tests {
             created: Timestamp::from_unix_nanos(1_700_000_000_000_000_000),
             took: Duration::from_millis(3),
             task: Arc::from("sha256:00#task"),
+            recipe: None,
             depends_on: None,
         }
     }
@@ -323,7 +344,12 @@ mod tests {
             &key("a"),
             &Value::U32(1),
             &Type::U32,
-            Made { producer: RunId::from_bytes([7; 16]), took: Duration::ZERO, task: Arc::from("task") },
+            Made {
+                producer: RunId::from_bytes([7; 16]),
+                took: Duration::ZERO,
+                task: Arc::from("task"),
+                recipe: None,
+            },
         );
         let get = |ty: &Type| cache.get(&key("a"), Wanted { ty, expiration: None });
         assert!(get(&Type::U32).is_ok());

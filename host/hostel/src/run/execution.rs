@@ -8,12 +8,13 @@ use hostel_engine::{AttemptError, AttemptOptions, Attempted, Echo, LogBook};
 
 use super::{Cell, Guest, Run, now};
 use crate::attempt::Past;
-use crate::cache::{Found, Kept, LookUp, Made, Wanted};
+use crate::cache::{Found, Kept, LookUp, Made, Recipe, Wanted};
 use crate::caller::call_safely;
 use crate::events::EventKind;
 use crate::flight::Takeoff;
 use crate::host::Shared;
 use crate::inputs::Inputs;
+use crate::options::Options;
 use crate::runner::Job;
 use crate::turns;
 
@@ -181,7 +182,8 @@ impl Run {
 
     /// The key to look for another run's value under, unless the task asks for a fresh one.
     fn key_to_look_up(&self) -> Option<CacheKey> {
-        self.key().filter(|_| !self.task.options().refresh)
+        let Options { refresh, only_compared, .. } = self.task.options();
+        self.key().filter(|_| !refresh && !only_compared)
     }
 
     /// The limits of the next attempt: it may take no longer than the run, and log what is left.
@@ -298,6 +300,9 @@ impl Run {
     /// transaction decides about it.
     fn keep(&self, outcome: &Outcome, observation: Observation) {
         let (Outcome::Completed(value), Some(key)) = (outcome, self.key()) else { return };
+        if self.task.options().only_compared {
+            return;
+        }
         let is_lazy = self.is_lazy();
         let kept = if self.task.options().cache.is_observed() && !observation.is_reproducible() {
             Kept::Touched(Arc::new(observation))
@@ -323,7 +328,12 @@ impl Run {
         let ended = cell.history.last().filter(|transition| transition.state.is_terminal());
         let ended = ended.map_or_else(now, |transition| transition.at);
         let took = began.map_or(Duration::ZERO, |began| ended.since(began.at));
-        Made { producer: self.id, took, task: Arc::clone(self.task.key_text()) }
+        let recipe = match &cell.inputs {
+            Inputs::Values(inputs) if self.task.shared().cache.is_lasting() => Recipe::of(&self.task, inputs),
+            Inputs::Values(_) | Inputs::Awaited(_) => None,
+        };
+        let task = Arc::clone(self.task.key_text());
+        Made { producer: self.id, took, task, recipe: recipe.map(Arc::from) }
     }
 
     fn out_of_time(&self) {

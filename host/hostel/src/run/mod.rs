@@ -20,6 +20,7 @@ use crate::cache::{CacheReport, Kept, LookUp};
 use crate::caller::Call;
 use crate::events::{EventKind, RunEvent};
 use crate::future::TaskFuture;
+use crate::host::Shared;
 use crate::inputs::Inputs;
 use crate::options::Tag;
 use crate::runner::Job;
@@ -382,7 +383,11 @@ impl Run {
         drop(cell);
         drop(inputs);
         if let Some(key) = key {
-            drop(self.task.shared().flights.land(&key, self.id, is_kept));
+            let Shared { cache, flights, .. } = self.task.shared();
+            if let Some(hold) = flights.land(&key, self.id, is_kept).filter(|_| is_kept) {
+                // Others may have the key when they can see what is kept under it.
+                cache.hold(hold);
+            }
         }
         for Awaited { future, callback, .. } in upstreams {
             callback.into_iter().for_each(|callback| future.job().run().forget(callback));

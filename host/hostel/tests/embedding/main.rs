@@ -3,6 +3,7 @@
 #![cfg(test)]
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test has one variant in mind")]
 
+mod auto;
 mod blocked;
 mod caching;
 mod cancelling;

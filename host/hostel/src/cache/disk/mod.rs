@@ -57,6 +57,13 @@ impl DiskLayer {
         writer::put_all(&self.results, entries).map_err(|error| medium(first, "write", error))
     }
 
+    /// Lets go of something once all that was put is written, or was given up.
+    pub(crate) fn hold(&self, hold: impl Send + Sync + 'static) {
+        if let Some(Some(writer)) = self.writer.get() {
+            writer.queue.hold(Box::new(hold));
+        }
+    }
+
     /// Waits until all that was put is written, or was given up.
     pub(crate) fn flush(&self) {
         if let Some(Some(writer)) = self.writer.get() {

@@ -46,12 +46,14 @@ pub(super) struct Batch {
     pub(super) entries: HashMap<CacheKey, Arc<[CacheEntry]>>,
     /// When entries were of use that seemed to be no longer.
     pub(super) used: HashMap<CacheKey, Timestamp>,
+    /// What is let go of when all of it is written.
+    holds: Vec<Box<dyn Send + Sync>>,
     bytes: u64,
 }
 
 impl Batch {
     fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.used.is_empty()
+        self.entries.is_empty() && self.used.is_empty() && self.holds.is_empty()
     }
 
     fn is_full(&self) -> bool {
@@ -84,6 +86,16 @@ impl Queue {
         }
         let was_empty = state.waiting.is_empty();
         state.waiting.used.insert(*key, at);
+        if was_empty {
+            self.work.notify_one();
+        }
+    }
+
+    /// Lets go of something once all that was added before is written, or was given up.
+    pub(super) fn hold(&self, hold: Box<dyn Send + Sync>) {
+        let mut state = self.state();
+        let was_empty = state.waiting.is_empty();
+        state.waiting.holds.push(hold);
         if was_empty {
             self.work.notify_one();
         }

@@ -28,6 +28,7 @@ fn entry(number: u64, value_bytes: usize) -> CacheEntry {
         created: Timestamp::from_unix_nanos(1_700_000_000_000_000_000),
         took: Duration::from_millis(3),
         task: Arc::from("sha256:00#task"),
+        recipe: None,
         depends_on: None,
     }
 }

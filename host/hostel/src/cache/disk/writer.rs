@@ -44,6 +44,9 @@ impl Drop for Writer {
 
 /// Writes what it can, and tells once of each kind of thing that prevents it: the runs are none the worse.
 fn write(results: &Results, batch: &Batch) {
+    if batch.entries.is_empty() && batch.used.is_empty() {
+        return;
+    }
     // In the order of the index, which is then walked once from one end to the other.
     let mut keys: Vec<_> = batch.entries.iter().collect();
     keys.sort_unstable_by_key(|(key, _)| **key);

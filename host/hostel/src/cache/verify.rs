@@ -1,0 +1,184 @@
+//! The honesty check: results that are kept are computed again, and compared.
+
+use std::sync::Arc;
+
+use hostel_core::{CacheEntry, CacheKey, CachePolicy, Digest, Grants, Outcome, Value};
+
+use super::recipe::Recipe;
+use super::{ResultCache, ResultCacheError};
+use crate::component::Component;
+use crate::host::{Host, Shared};
+use crate::task::Task;
+
+/// What came of computing kept results again.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Verification {
+    /// How many results came out as they are kept.
+    pub same: usize,
+    /// Those that did not.
+    pub different: Vec<Different>,
+    /// Those that could not be computed again here.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A result that came out otherwise than it is kept.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Different {
+    /// The key under which it is kept.
+    pub key: CacheKey,
+    /// The key of its task, as text.
+    pub task: Arc<str>,
+    /// The policy that kept it. Only one that is [observed](CachePolicy::is_observed) says that the result is a function of
+    /// its key.
+    pub policy: CachePolicy,
+    /// What is kept, in WAVE.
+    pub kept: String,
+    /// What came out: a value in WAVE, or how the run ended.
+    pub found: String,
+}
+
+/// A result that could not be computed again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Skipped {
+    /// The key under which it is kept.
+    pub key: CacheKey,
+    /// Why not, in words.
+    pub because: String,
+}
+
+/// What came of one.
+enum Checked {
+    Same,
+    Different(Box<Different>),
+    Skipped(String),
+}
+
+impl Host {
+    /// Computes up to `sample` of the results that are kept on disk again, chosen by lot, and compares them; nothing that is
+    /// kept is changed. Runs one after the other, with the limits that are usual.
+    ///
+    /// A result can be computed again if its inputs were kept with it (they are, up to 64 KiB), if the compiled code of its
+    /// component is in the data directory, if its key counts no flow run, and if what it depends on is as it was.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultCacheError`] if the results cannot be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels what runs, and forgets what was found.
+    pub async fn verify_cache(&self, sample: usize) -> Result<Verification, ResultCacheError> {
+        let mut verification = Verification::default();
+        let Some(results) = self.cache() else { return Ok(verification) };
+        for key in drawn(&results, sample, self.shared())? {
+            let kept = match results.show(&key.to_string()) {
+                Ok(kept) => kept,
+                // Gone meanwhile, or no result any more.
+                Err(error) => {
+                    verification.skipped.push(Skipped { key, because: error.to_string() });
+                    continue;
+                }
+            };
+            for entry in &kept.variants {
+                match check(self.shared(), &key, entry).await {
+                    Checked::Same => verification.same += 1,
+                    Checked::Different(different) => verification.different.push(*different),
+                    Checked::Skipped(because) => verification.skipped.push(Skipped { key, because }),
+                }
+            }
+        }
+        Ok(verification)
+    }
+}
+
+/// Keys of so many entries, each as likely as any other (Vitter, Algorithm R).
+fn drawn(results: &ResultCache, sample: usize, host: &Shared) -> Result<Vec<CacheKey>, ResultCacheError> {
+    let mut drawn = Vec::with_capacity(sample.min(1024));
+    let mut seen = 0_u64;
+    for entry in results.entries() {
+        let key = match entry {
+            Ok(entry) => entry.key,
+            Err(ResultCacheError::Damaged { key, .. }) => key,
+            Err(error) => return Err(error),
+        };
+        seen += 1;
+        if drawn.len() < sample {
+            drawn.push(key);
+            continue;
+        }
+        let place = (host.random() * seen as f64) as usize;
+        if let Some(replaced) = drawn.get_mut(place) {
+            *replaced = key;
+        }
+    }
+    drawn.sort_unstable();
+    drawn.dedup();
+    Ok(drawn)
+}
+
+async fn check(host: &Arc<Shared>, key: &CacheKey, entry: &CacheEntry) -> Checked {
+    let (task, policy, inputs) = match ready(host, key, entry) {
+        Ok(ready) => ready,
+        Err(because) => return Checked::Skipped(because),
+    };
+    let ty = task.completed_type().clone();
+    let run = match task.submit_async(inputs.into()).await {
+        Ok(run) => run,
+        Err(error) => return Checked::Skipped(error.to_string()),
+    };
+    let outcome = run.outcome().await;
+    let found = match &*outcome {
+        Outcome::Completed(value) => match value.to_canonical(&ty) {
+            Ok(bytes) if *bytes == *entry.value => return Checked::Same,
+            _ => value.to_wave(),
+        },
+        ended @ (Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled) => ended.to_string(),
+    };
+    let kept = Value::from_canonical(&entry.value);
+    let kept = kept.map_or_else(|error| error.to_string(), |(_, value)| value.to_wave());
+    Checked::Different(Box::new(Different { key: *key, task: Arc::clone(&entry.task), policy, kept, found }))
+}
+
+/// The task with its options, the policy that kept its result, and the inputs; or why it cannot be run again.
+fn ready(
+    host: &Arc<Shared>,
+    key: &CacheKey,
+    entry: &CacheEntry,
+) -> Result<(Task, CachePolicy, Vec<Value>), String> {
+    let recipe = entry.recipe.as_deref().ok_or("its inputs were not kept")?;
+    let recipe: Recipe = serde_json::from_str(recipe).map_err(|error| format!("its recipe: {error}"))?;
+    let policy: CachePolicy = recipe.policy.parse().map_err(|error| format!("{error}"))?;
+    if policy.needs_flow() {
+        return Err("its key counts a flow run".to_owned());
+    }
+    let task = recipe.apply(task(host, &entry.task)?, policy.clone())?;
+    let inputs = task.signature().bind_json(&recipe.inputs).map_err(|error| error.to_string())?;
+    if task.cache_key(&inputs).as_ref() != Some(key) {
+        return Err("its key cannot be made again".to_owned());
+    }
+    Ok((task.only_compared(), policy, inputs))
+}
+
+/// The task that has this key.
+fn task(host: &Arc<Shared>, key: &str) -> Result<Task, String> {
+    let (digest, export) = key.split_once('#').ok_or_else(|| format!("{key} is no task"))?;
+    let digest: Digest = digest.parse().map_err(|_| format!("{digest} is no component"))?;
+    let component = host.engine.load_compiled(&digest).map_err(|error| error.to_string())?;
+    let component = component.ok_or("the compiled code of its component is not here")?;
+    Component::new(Arc::clone(host), component).task(export).map_err(|error| error.to_string())
+}
+
+impl Recipe {
+    /// The task with the options of this recipe.
+    fn apply(&self, task: Task, policy: CachePolicy) -> Result<Task, String> {
+        let grants = Grants { http: parsed(&self.http)?, dirs: parsed(&self.dirs)? };
+        Ok(task.cache(policy).grants(grants))
+    }
+}
+
+fn parsed<T: std::str::FromStr<Err: ToString>>(texts: &[String]) -> Result<Vec<T>, String> {
+    texts.iter().map(|text| text.parse().map_err(|error: T::Err| error.to_string())).collect()
+}
