@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use hostel::{BuildError, ErrorKind, LimitsError, SubmitError};
+use hostel::{BuildError, ErrorKind, LimitsError, ResultCacheError, SubmitError};
 
 use crate::exit::Exit;
 
@@ -120,6 +120,12 @@ impl From<SubmitError> for Problem {
         let is_too_large = matches!(error, SubmitError::InputTooLarge { .. });
         let hint = is_too_large.then(|| "allow larger arguments with --max-input".to_owned());
         Self::of(error.kind(), &error).hints_of(hint)
+    }
+}
+
+impl From<ResultCacheError> for Problem {
+    fn from(error: ResultCacheError) -> Self {
+        Self::of(error.kind(), &error)
     }
 }
 

@@ -1,12 +1,12 @@
 //! Runs, their errors and their attempts as JSON, for programs to read.
 
 use hostel::{Attempt, Event, Failure, FailureKind, Outcome, Signature, State, TaskFuture};
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::output;
 use crate::report;
+use crate::ui::text::instant;
 
 /// A run, as `--states` shows it. What is `None` is left out.
 #[derive(Serialize)]
@@ -100,11 +100,9 @@ impl RunObject {
 impl AttemptObject {
     fn new(attempt: &Attempt, signature: &Signature) -> Self {
         let outcome = attempt.outcome.as_deref();
-        let began_at = Timestamp::from_nanosecond(attempt.began_at.unix_nanos().into());
         Self {
             number: attempt.number,
-            // Every instant that the host can tell is one of the calendar's.
-            began_at: began_at.unwrap_or(Timestamp::UNIX_EPOCH).to_string(),
+            began_at: instant(attempt.began_at),
             // In thousandths: what is finer says nothing.
             duration_ms: attempt.duration().map(|took| (took.as_secs_f64() * 1e6).round() / 1e3),
             state: outcome.map_or(State::Running, state).name(),

@@ -15,6 +15,17 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a number and a unit, such as 200ms, 1.5s or 2m".to_owned())
 }
 
+/// Reads an age: a duration, or a number of days or weeks: `30d`, `4w`.
+pub(crate) fn age(text: &str) -> Result<Duration, String> {
+    const UNITS: [(&str, u64); 2] = [("d", 1), ("w", 7)];
+    let days = UNITS.iter().find_map(|(unit, days)| {
+        let number: u64 = text.trim().strip_suffix(unit)?.trim_end().parse().ok()?;
+        number.checked_mul(*days)?.checked_mul(DAY.as_secs())
+    });
+    let age = days.map(Duration::from_secs).map_or_else(|| duration(text), Ok);
+    age.map_err(|_| "expected a number and a unit, such as 12h, 30d or 4w".to_owned())
+}
+
 /// Reads a size: `64MiB`, `1GB`, `512 KiB`, or a bare number of bytes.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 8] = [
@@ -55,6 +66,18 @@ mod tests {
         check("0s", 0);
         for wrong in ["", "5", "-1s", "s", "1 fortnight", "1.5"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ages_are_read() {
+        let check = |text, hours: u64| assert_eq!(age(text), Ok(Duration::from_hours(hours)), "{text}");
+        check("12h", 12);
+        check("30d", 30 * 24);
+        check("4 w", 4 * 7 * 24);
+        check("0s", 0);
+        for wrong in ["", "d", "1.5d", "-1d", "1y", "99999999999999999999d", "18446744073709551615w"] {
+            assert!(age(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use crate::tokens::{self, Token};
-use crate::tree::{Source, files, keep, names_in, read};
+use crate::tree::{Source, files, keep, read};
 
 const KINDS: &str = "host/core/src/error_kind.rs";
 const EXITS: &str = "host/cli/src/exit.rs";
@@ -86,14 +86,21 @@ fn the_readme_documents_every_exit_code() {
 fn the_help_of_every_subcommand_is_recorded() {
     let snapshots = files(".snap").into_iter().filter(|path| path.starts_with("host/cli/"));
     let snapshots: Vec<_> = snapshots.map(|path| read(&path)).collect();
-    let names = names_in(COMMANDS);
-    let names = names.iter().map(|name| name.trim_end_matches(".rs")).filter(|name| *name != "mod");
-    let complaints: Vec<_> =
-        names.filter(|name| !is_recorded(name, &snapshots)).map(|name| format!("hostel {name}")).collect();
+    let names: Vec<_> = files(".rs").iter().filter_map(|path| command(path)).collect();
+    assert!(names.iter().any(|name| name.contains(' ')), "{names:?}: no subcommand of a subcommand?");
+    let names = names.into_iter().filter(|name| !is_recorded(name, &snapshots));
+    let complaints: Vec<_> = names.map(|name| format!("hostel {name}")).collect();
     keep(
         &complaints,
         "Add a snapshot of `hostel NAME --help` to the tests in host/cli, and read it as a stranger would.",
     );
+}
+
+/// The subcommand that a file is for: `cache ls` for `cache/ls.rs`, `cache` for `cache/mod.rs`.
+fn command(path: &str) -> Option<String> {
+    let name = path.strip_prefix(COMMANDS)?.strip_prefix('/')?.strip_suffix(".rs")?;
+    let name = if name == "mod" { None } else { Some(name.strip_suffix("/mod").unwrap_or(name)) };
+    name.map(|name| name.replace('/', " "))
 }
 
 fn is_recorded(name: &str, snapshots: &[String]) -> bool {
@@ -120,6 +127,12 @@ fn gaps_are_noticed() {
         BTreeSet::from([0, 130])
     );
     assert_eq!(codes_in_readme("| code | x |\n| 0 | fine |\n| memory | 256 |\n0 |"), BTreeSet::from([0]));
+    let command = |path: &str| command(&format!("{COMMANDS}/{path}"));
+    assert_eq!(
+        ["run.rs", "cache/ls.rs", "cache/mod.rs"].map(command),
+        ["run", "cache ls", "cache"].map(|name| Some(name.to_owned()))
+    );
+    assert_eq!(command("mod.rs"), None);
     let snapshots = ["x\nUsage: hostel run [OPTIONS]\n".to_owned()];
     assert!(
         is_recorded("run", &snapshots) && !is_recorded("ru", &snapshots) && !is_recorded("map", &snapshots)

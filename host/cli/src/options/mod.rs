@@ -166,8 +166,7 @@ pub(crate) struct HostOptions {
 impl HostOptions {
     /// A host with a data directory, if there is to be one and it can be used.
     pub(crate) fn host(&self, ui: &Ui) -> Result<HostBuilder, Problem> {
-        let named = || env::var_os("HOSTEL_DATA_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-        let dir = self.data_dir.clone().or_else(named).or_else(usual_data_dir);
+        let dir = data_dir(self.data_dir.clone());
         let Some(dir) = dir.filter(|_| !self.no_data_dir) else {
             return Ok(Host::builder());
         };
@@ -222,6 +221,12 @@ pub(crate) enum Form {
     Json,
     /// Aligned columns for records, WAVE for anything else
     Table,
+}
+
+/// The data directory: the one that an option names, or the variable, or the usual one.
+pub(crate) fn data_dir(option: Option<PathBuf>) -> Option<PathBuf> {
+    let named = || env::var_os("HOSTEL_DATA_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    option.or_else(named).or_else(usual_data_dir)
 }
 
 /// `$XDG_DATA_HOME/hostel`, or what stands for it on this system.

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use hostel::Timestamp;
+
 /// A duration as people say it: `0.4 ms`, `12 ms`, `1.2 s`, `2 min 3 s`, `1 h 2 min`.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -13,6 +15,24 @@ pub(crate) fn duration(duration: Duration) -> String {
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
     }
+}
+
+/// How long ago something was, in its largest unit: `12 s`, `3 min`, `5 h`, `2 d`.
+pub(crate) fn elapsed(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// An instant as programs read it: `2026-11-21T15:22:01.5Z`.
+pub(crate) fn instant(at: Timestamp) -> String {
+    let at = jiff::Timestamp::from_nanosecond(at.unix_nanos().into());
+    // Every instant that the host can tell is one of the calendar's.
+    at.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
 }
 
 /// A count with its thousands apart: `1,000,000`.
@@ -77,6 +97,12 @@ mod tests {
         check(1_234.0, "1.2 s");
         check(123_000.0, "2 min 3 s");
         check(3_720_000.0, "1 h 2 min");
+    }
+
+    #[test]
+    fn ages_have_one_unit() {
+        let texts = [0, 59, 60, 3599, 3600, 86_399, 86_400, 864_000].map(Duration::from_secs).map(elapsed);
+        assert_eq!(texts, ["0 s", "59 s", "1 min", "59 min", "1 h", "23 h", "1 d", "10 d"]);
     }
 
     #[test]

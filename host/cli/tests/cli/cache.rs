@@ -36,23 +36,29 @@ fn a_data_directory_that_cannot_be_used_is_a_warning() {
     place.write("file", "");
     fs::create_dir(place.path().join("half")).unwrap();
     place.write("half/compiled", "");
-    place.write("half/cache", "");
+    place.write("half/results", "");
     let lines = [
         "run arith.wasm#add 40 2 --data-dir file/inside",
         "run arith.wasm#add 40 2 --data-dir half --cache inputs",
         "map arith.wasm#add-one --over x=0..5 --data-dir half --cache inputs",
         "run arith.wasm#add 40 2 --data-dir file",
     ];
-    check!("unusable_data_dir", place.session(&lines));
+    // Told by the thread that writes, in its own time.
+    let late = "! warning: results are not kept in half/results: Not a directory\n";
+    let session = place.session(&lines);
+    assert_eq!(session.matches(late).count(), 2, "{session}");
+    check!("unusable_data_dir", session.replace(late, ""));
 }
 
 #[test]
 fn a_damaged_entry_is_a_warning_and_a_miss() {
     let place = Place::with_data_dir();
-    let line = "run arith.wasm#add 40 2 --cache inputs";
-    assert_eq!(place.run(line).code, 0);
+    // So long that it has a file of its own.
+    let line = "run arith.wasm#pow 9 40000 --cache inputs";
+    let first = place.run(line);
+    assert_eq!(first.code, 0);
     let mut damaged = 0;
-    for kind in ["compiled", "cache"] {
+    for kind in ["compiled", "results/blobs-1"] {
         for file in files(&place.data_dir().join(kind)) {
             let mut content = fs::read(&file).unwrap();
             let last = content.len() - 1;
@@ -63,13 +69,26 @@ fn a_damaged_entry_is_a_warning_and_a_miss() {
     }
     assert_eq!(damaged, 2);
     let ran = place.run(line);
-    assert_eq!((ran.code, ran.stdout.as_str()), (0, "42\n"));
+    assert_eq!((ran.code, &ran.stdout), (0, &first.stdout));
     assert_eq!(ran.stderr.matches("warning: ").count(), 2, "{}", ran.stderr);
     assert_eq!(ran.stderr.matches("damaged").count(), 2, "{}", ran.stderr);
     assert!(place.run(line).stderr.starts_with("Cached (made by run "));
 }
 
-fn files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+#[test]
+fn a_damaged_index_is_a_warning_and_begun_anew() {
+    let place = Place::with_data_dir();
+    let line = "run arith.wasm#add 40 2 --cache inputs";
+    assert_eq!(place.run(line).code, 0);
+    fs::write(place.data_dir().join("results/index-1-0.sqlite"), "no database at all").unwrap();
+    let ran = place.run(line);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "42\n"));
+    assert_eq!(ran.stderr.matches("warning: ").count(), 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("is damaged (") && ran.stderr.contains("begun anew"), "{}", ran.stderr);
+    assert!(place.run(line).stderr.starts_with("Cached (made by run "));
+}
+
+pub(crate) fn files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }

@@ -14,18 +14,30 @@ fn the_help() {
 #[test]
 fn every_subcommand_has_a_help_that_is_looked_at() {
     let place = Place::new();
-    let help = place.run("--help").stdout;
+    let names = subcommands(&place.run("--help").stdout);
+    assert!(names.iter().any(|name| name == "run"), "{names:?}");
+    for name in names {
+        let help = help_of(&place, &name);
+        for below in subcommands(&help) {
+            assert_eq!(subcommands(&help_of(&place, &format!("{name} {below}"))), [""; 0]);
+        }
+    }
+}
+
+/// The help of a subcommand, compared with its snapshot.
+fn help_of(place: &Place, name: &str) -> String {
+    let ran = place.run(&format!("{name} --help"));
+    assert_eq!(ran.code, 0);
+    check!(format!("help_{}", name.replace(' ', "_")), ran.stdout);
+    ran.stdout
+}
+
+/// The subcommands that a help lists.
+fn subcommands(help: &str) -> Vec<String> {
     let commands =
         help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let names: Vec<_> = commands
-        .filter_map(|line| line.strip_prefix("  ")?.split(' ').find(|name| !name.is_empty()))
-        .collect();
-    assert!(names.contains(&"run") && names.contains(&"help"), "{names:?}");
-    for name in names.into_iter().filter(|name| *name != "help") {
-        let ran = place.run(&format!("{name} --help"));
-        assert_eq!(ran.code, 0);
-        check!(format!("help_{name}"), ran.stdout);
-    }
+    let names = commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    names.filter(|name| !name.is_empty() && *name != "help").map(str::to_owned).collect()
 }
 
 #[test]

@@ -13,6 +13,10 @@ mod bad_input;
 #[cfg(test)]
 mod cache;
 #[cfg(test)]
+mod cache_faults;
+#[cfg(test)]
+mod cache_upkeep;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod grants;

@@ -1,0 +1,41 @@
+//! `hostel cache clear`
+
+use std::sync::Arc;
+
+use clap::Args;
+use hostel::bytes_text;
+
+use super::{Place, tell_of_none};
+use crate::exit::Exit;
+use crate::problem::{Problem, Stop};
+use crate::ui::Ui;
+use crate::ui::text::counted;
+
+/// Remove all cached results, without asking
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Records of transactions under a key are among them: whether these were committed is forgotten.
+Compiled code is kept.
+
+Examples:
+  hostel cache clear
+  hostel cache clear --data-dir .hostel")]
+pub(crate) struct Clear {
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Clear {
+    pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        let results = self.place.open()?;
+        let removed = results.clear().map_err(Problem::from)?;
+        if removed.entries == 0 {
+            tell_of_none(ui, &results);
+            return Ok(Exit::Completed);
+        }
+        let (entries, bytes) = (counted(removed.entries, "result"), bytes_text(removed.bytes));
+        ui.result_line(&format!("removed {entries}, {bytes}, from {}", results.dir().display()))?;
+        ui.flush()?;
+        Ok(Exit::Completed)
+    }
+}

@@ -1,0 +1,94 @@
+//! `hostel cache gc`
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use hostel::{GcOptions, GcReport, bytes_text};
+use serde::Serialize;
+
+use super::{Form, FormOptions, Place};
+use crate::exit::Exit;
+use crate::problem::{Problem, Stop};
+use crate::states::to_json;
+use crate::ui::Ui;
+use crate::ui::text::counted;
+use crate::units;
+
+/// Remove cached results that are too much or too old
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Those go first that were not used for the longest time.
+With or without options it removes what nobody refers to, such as files of commands that were
+killed, and gives free room back to the system.
+
+Examples:
+  hostel cache gc --max-bytes 1GiB
+  hostel cache gc --older-than 30d --max-bytes 10GiB")]
+pub(crate) struct Gc {
+    /// Leave no more than this: 500MiB, 1GB
+    #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
+    max_bytes: Option<u64>,
+
+    /// Leave nothing that was not used for this long: 12h, 30d, 4w
+    #[arg(long, value_name = "AGE", value_parser = units::age)]
+    older_than: Option<Duration>,
+
+    #[command(flatten)]
+    form: FormOptions,
+
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Serialize)]
+struct Object {
+    removed: u64,
+    removed_bytes: u64,
+    left: u64,
+    left_bytes: u64,
+    orphans: u64,
+    orphan_bytes: u64,
+}
+
+impl Gc {
+    pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        let results = self.place.open()?;
+        let mut options = GcOptions::default();
+        if let Some(bytes) = self.max_bytes {
+            options = options.max_bytes(bytes);
+        }
+        if let Some(age) = self.older_than {
+            options = options.older_than(age);
+        }
+        let report = results.gc(options).map_err(Problem::from)?;
+        ui.result_line(&match self.form.output {
+            Form::Table => text(&report),
+            Form::Json => to_json(&Object {
+                removed: report.removed.entries,
+                removed_bytes: report.removed.bytes,
+                left: report.left_entries,
+                left_bytes: report.left_bytes,
+                orphans: report.orphans,
+                orphan_bytes: report.orphan_bytes,
+            }),
+        })?;
+        ui.flush()?;
+        Ok(Exit::Completed)
+    }
+}
+
+fn text(report: &GcReport) -> String {
+    let what = |number, bytes| format!("{}, {}", counted(number, "result"), bytes_text(bytes));
+    let removed = what(report.removed.entries, report.removed.bytes);
+    let left = what(report.left_entries, report.left_bytes);
+    let orphans = match report.orphans {
+        0 => String::new(),
+        files => format!(
+            "\nremoved {} that nothing referred to, {}",
+            counted(files, "file"),
+            bytes_text(report.orphan_bytes)
+        ),
+    };
+    format!("removed {removed}\nleft    {left}{orphans}")
+}

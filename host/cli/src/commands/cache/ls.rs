@@ -1,0 +1,114 @@
+//! `hostel cache ls`
+
+use std::sync::Arc;
+
+use clap::Args;
+use hostel::{EntrySummary, ResultCacheError, bytes_text};
+use serde::Serialize;
+
+use super::{Form, FormOptions, Place, age, short_task, tell_of_none};
+use crate::exit::Exit;
+use crate::output::table::Layout;
+use crate::problem::Stop;
+use crate::states::to_json;
+use crate::ui::Ui;
+use crate::ui::text::{counted, duration, elapsed, instant, printable};
+
+/// How many digits of a key are shown: of a million, no two begin so.
+const KEY_DIGITS: usize = 12;
+
+/// The widest cells, but for the task's. Known before, because lines are written as they come.
+const WIDEST: [&str; 6] = ["ffffffffffff", "999.9 MiB", "59 min 59 s", "59 min", "59 min", ""];
+
+/// List cached results, those first that were kept first
+#[derive(Args, Debug)]
+#[command(after_help = "\
+VALUE is the size of the value, TOOK how long it took to compute, AGE how long ago that was, and
+USED how long ago it was last of use on disk, to within an hour. With --output json: one object a
+line, with whole keys.
+
+Examples:
+  hostel cache ls
+  hostel cache ls --output json | jq -r 'select(.took_ms > 1000) | .key'")]
+pub(crate) struct Ls {
+    #[command(flatten)]
+    form: FormOptions,
+
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Serialize)]
+struct Line {
+    key: String,
+    task: String,
+    run: String,
+    created_at: String,
+    used_at: String,
+    took_ms: u64,
+    value_bytes: u64,
+    dependency_bytes: u64,
+    stored_bytes: u64,
+}
+
+impl Ls {
+    pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        let results = self.place.open()?;
+        let heading = ["KEY", "VALUE", "TOOK", "AGE", "USED", "TASK"].map(str::to_owned).to_vec();
+        let layout = Layout::of(&heading, [WIDEST.map(str::to_owned).to_vec()].iter());
+        let (mut entries, mut bytes) = (0, 0);
+        for entry in results.entries() {
+            let entry = match entry {
+                Err(error @ ResultCacheError::Damaged { .. }) => {
+                    ui.warning(&error.to_string());
+                    continue;
+                }
+                entry => entry?,
+            };
+            if entries == 0 && self.form.output == Form::Table {
+                ui.result_line(&layout.heading(&heading, ui.paint))?;
+            }
+            entries += 1;
+            bytes += entry.stored_bytes;
+            ui.result_line(&match self.form.output {
+                Form::Table => layout.line(&cells(&entry)),
+                Form::Json => to_json(&Line::new(&entry)),
+            })?;
+        }
+        ui.flush()?;
+        if entries == 0 {
+            tell_of_none(ui, &results);
+        } else if self.form.output == Form::Table {
+            ui.note(&format!("{}, {}", counted(entries, "result"), bytes_text(bytes)));
+        }
+        Ok(Exit::Completed)
+    }
+}
+
+fn cells(entry: &EntrySummary) -> Vec<String> {
+    let key = entry.key.to_string();
+    vec![
+        key.get(..KEY_DIGITS).unwrap_or(&key).to_owned(),
+        bytes_text(entry.value_bytes),
+        duration(entry.took),
+        elapsed(age(entry.created)),
+        elapsed(age(entry.used)),
+        printable(&short_task(&entry.task)).into_owned(),
+    ]
+}
+
+impl Line {
+    fn new(entry: &EntrySummary) -> Self {
+        Self {
+            key: entry.key.to_string(),
+            task: entry.task.to_string(),
+            run: entry.producer.to_string(),
+            created_at: instant(entry.created),
+            used_at: instant(entry.used),
+            took_ms: u64::try_from(entry.took.as_millis()).unwrap_or(u64::MAX),
+            value_bytes: entry.value_bytes,
+            dependency_bytes: entry.dependency_bytes,
+            stored_bytes: entry.stored_bytes,
+        }
+    }
+}

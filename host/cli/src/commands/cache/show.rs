@@ -1,0 +1,107 @@
+//! `hostel cache show`
+
+use std::sync::Arc;
+
+use clap::Args;
+use hostel::{CacheEntry, KeptResult, Value, bytes_text};
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::{Form, FormOptions, Place, age, unknown};
+use crate::exit::Exit;
+use crate::output;
+use crate::problem::{Problem, Stop};
+use crate::states::to_json;
+use crate::ui::Ui;
+use crate::ui::color::Paint;
+use crate::ui::text::{duration, elapsed, instant, printable};
+
+/// Show a cached result, with its value
+#[derive(Args, Debug)]
+#[command(after_help = "\
+A result that depends on files is kept once for each state in which they were: all of these are
+shown; with --output json, as one object a line.
+
+Examples:
+  hostel cache show 3f9a
+  hostel cache show 3f9a --output json | jq .value")]
+pub(crate) struct Show {
+    /// The key, or so many of its digits that no other key begins with them
+    #[arg(value_name = "KEY")]
+    key: String,
+
+    #[command(flatten)]
+    form: FormOptions,
+
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Serialize)]
+struct Object {
+    key: String,
+    task: String,
+    run: String,
+    created_at: String,
+    used_at: String,
+    took_ms: u64,
+    dependency_bytes: u64,
+    value_bytes: u64,
+    #[serde(rename = "type")]
+    ty: String,
+    value: Json,
+}
+
+impl Show {
+    pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        let results = self.place.open()?;
+        let kept = results.show(&self.key).map_err(|error| unknown(&results, error))?;
+        for (index, entry) in kept.variants.iter().enumerate() {
+            let (ty, value) = Value::from_canonical(&entry.value).map_err(|error| {
+                Problem::new(Exit::HostFailed, format!("the value of {}: {error}", kept.key))
+            })?;
+            let text = match self.form.output {
+                Form::Table if index > 0 => format!("\n{}", text(&kept, entry, &value, ui.paint)),
+                Form::Table => text(&kept, entry, &value, ui.paint),
+                Form::Json => to_json(&Object {
+                    key: kept.key.to_string(),
+                    task: entry.task.to_string(),
+                    run: entry.producer.to_string(),
+                    created_at: instant(entry.created),
+                    used_at: instant(kept.used),
+                    took_ms: u64::try_from(entry.took.as_millis()).unwrap_or(u64::MAX),
+                    dependency_bytes: dependency_bytes(entry),
+                    value_bytes: entry.value.len() as u64,
+                    value: output::json(&value, &ty),
+                    ty: ty.to_string(),
+                }),
+            };
+            ui.result_line(&text)?;
+        }
+        ui.flush()?;
+        Ok(Exit::Completed)
+    }
+}
+
+fn text(kept: &KeptResult, entry: &CacheEntry, value: &Value, paint: Paint) -> String {
+    let mut lines = vec![
+        ("key", kept.key.to_string()),
+        ("task", printable(&entry.task).into_owned()),
+        ("run", entry.producer.to_string()),
+        ("created", format!("{} ({} ago)", instant(entry.created), elapsed(age(entry.created)))),
+        ("used", format!("{} ago, to within an hour", elapsed(age(kept.used)))),
+        ("took", duration(entry.took)),
+    ];
+    if entry.depends_on.is_some() {
+        lines.push(("depends on", format!("{} of observations", bytes_text(dependency_bytes(entry)))));
+    }
+    lines.push(("size", bytes_text(entry.value.len() as u64)));
+    let value = if *value == Value::UNIT { "none".to_owned() } else { value.to_wave() };
+    lines.push(("value", value));
+    let lines = lines.iter().map(|(name, text)| format!("{}  {text}", paint.dim(format!("{name:<10}"))));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn dependency_bytes(entry: &CacheEntry) -> u64 {
+    entry.depends_on.as_ref().map_or(0, |dependencies| dependencies.bytes.len() as u64)
+}

@@ -1,0 +1,122 @@
+//! `hostel cache stats`
+
+use std::sync::Arc;
+
+use clap::Args;
+use hostel::{ResultStats, bytes_text};
+use serde::Serialize;
+
+use super::{Form, FormOptions, Place, age, short_task, tell_of_none};
+use crate::exit::Exit;
+use crate::output::table::{Layout, Row};
+use crate::problem::{Problem, Stop};
+use crate::states::to_json;
+use crate::ui::Ui;
+use crate::ui::color::Paint;
+use crate::ui::text::{count, counted, duration, elapsed, instant, printable};
+
+/// Show how much is cached, and of which tasks
+#[derive(Args, Debug)]
+#[command(after_help = "\
+TOOK is how long it took to compute the results of a task: what it would cost to lose them.
+
+Examples:
+  hostel cache stats
+  hostel cache stats --output json | jq '.tasks[0]'")]
+pub(crate) struct Stats {
+    #[command(flatten)]
+    form: FormOptions,
+
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    entries: u64,
+    bytes: u64,
+    blobs: u64,
+    blob_bytes: u64,
+    disk_bytes: u64,
+    damaged: u64,
+    oldest: Option<String>,
+    newest: Option<String>,
+    tasks: Vec<TaskObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct TaskObject<'a> {
+    task: &'a str,
+    entries: u64,
+    bytes: u64,
+    took_ms: u64,
+}
+
+impl Stats {
+    pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        let results = self.place.open()?;
+        let stats = results.stats().map_err(Problem::from)?;
+        match self.form.output {
+            Form::Json => ui.result_line(&to_json(&Object::new(&stats)))?,
+            Form::Table if stats.entries == 0 && stats.damaged == 0 => tell_of_none(ui, &results),
+            Form::Table => ui.result_line(&text(&stats, ui.paint))?,
+        }
+        ui.flush()?;
+        Ok(Exit::Completed)
+    }
+}
+
+fn text(stats: &ResultStats, paint: Paint) -> String {
+    let mut lines = vec![
+        ("results", format!("{}, {}", count(stats.entries), bytes_text(stats.bytes))),
+        ("values with files", format!("{}, {}", count(stats.blobs), bytes_text(stats.blob_bytes))),
+        ("on disk", bytes_text(stats.disk_bytes)),
+    ];
+    if let (Some(oldest), Some(newest)) = (stats.oldest, stats.newest) {
+        lines.push(("computed", format!("{} to {} ago", elapsed(age(oldest)), elapsed(age(newest)))));
+    }
+    if stats.damaged > 0 {
+        let damaged = counted(stats.damaged, "result");
+        lines.push(("damaged", format!("{damaged}, computed anew when asked for")));
+    }
+    let mut text: String = lines
+        .iter()
+        .map(|(name, value)| format!("{}  {value}\n", paint.dim(format!("{name:<17}"))))
+        .collect();
+    let heading: Row = ["RESULTS", "SIZE", "TOOK", "TASK"].map(str::to_owned).to_vec();
+    let rows: Vec<Row> = stats
+        .tasks
+        .iter()
+        .map(|task| {
+            let name = printable(&short_task(&task.task)).into_owned();
+            vec![count(task.entries), bytes_text(task.bytes), duration(task.took), name]
+        })
+        .collect();
+    let layout = Layout::of(&heading, rows.iter());
+    text.push('\n');
+    text.push_str(&layout.heading(&heading, paint));
+    rows.iter().for_each(|row| text.extend(["\n", &layout.line(row)]));
+    text
+}
+
+impl<'a> Object<'a> {
+    fn new(stats: &'a ResultStats) -> Self {
+        let tasks = stats.tasks.iter().map(|task| TaskObject {
+            task: &task.task,
+            entries: task.entries,
+            bytes: task.bytes,
+            took_ms: u64::try_from(task.took.as_millis()).unwrap_or(u64::MAX),
+        });
+        Self {
+            entries: stats.entries,
+            bytes: stats.bytes,
+            blobs: stats.blobs,
+            blob_bytes: stats.blob_bytes,
+            disk_bytes: stats.disk_bytes,
+            damaged: stats.damaged,
+            oldest: stats.oldest.map(instant),
+            newest: stats.newest.map(instant),
+            tasks: tasks.collect(),
+        }
+    }
+}
