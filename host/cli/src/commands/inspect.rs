@@ -80,6 +80,8 @@ struct Sheet {
     hooks: Vec<&'static str>,
     not_callable: Vec<NotCallable>,
     capabilities: Vec<&'static str>,
+    /// Which results the policy auto keeps, in words.
+    cached: String,
     imports: Vec<ImportEntry>,
 }
 
@@ -144,6 +146,7 @@ impl Sheet {
             tasks,
             hooks: exports.iter().filter_map(|export| export.hook).map(Hook::name).collect(),
             not_callable,
+            cached: cached(&asked),
             capabilities: asked.into_iter().map(Capability::name).collect(),
             imports: component.imports().iter().map(ImportEntry::new).collect(),
             file,
@@ -172,6 +175,7 @@ impl Sheet {
         }
         lines.push(String::new());
         lines.extend(self.imports_text(paint));
+        lines.extend([String::new(), format!("{}: {}", paint.bold("Cached"), self.cached)]);
         lines.join("\n")
     }
 
@@ -288,6 +292,38 @@ const fn answer(capability: Capability) -> &'static str {
         Capability::Network => "denied",
         Capability::OutgoingHttp => "denied, but for --http HOST",
         Capability::Unknown => "missing on this host",
+    }
+}
+
+/// Which results the policy auto keeps, as far as the imports tell.
+fn cached(asked: &[Capability]) -> String {
+    let touching: Vec<_> =
+        asked.iter().filter(|capability| touches(**capability)).map(|one| one.name()).collect();
+    let files = if asked.contains(&Capability::Files) {
+        "; those made from granted files, while these are unchanged"
+    } else {
+        ""
+    };
+    match touching.as_slice() {
+        [] => format!("every result{files}"),
+        touching => format!("results of runs that are not seen to use {}{files}", touching.join(", ")),
+    }
+}
+
+/// Whether a result may depend on what the guest is told there, and nobody can know that it would be told the same again.
+const fn touches(capability: Capability) -> bool {
+    match capability {
+        Capability::Clocks
+        | Capability::Randomness
+        | Capability::Network
+        | Capability::OutgoingHttp
+        | Capability::RunContext => true,
+        Capability::Files
+        | Capability::Environment
+        | Capability::StandardInput
+        | Capability::Output
+        | Capability::Plumbing
+        | Capability::Unknown => false,
     }
 }
 

@@ -23,6 +23,44 @@ fn the_second_time_everything_is_cached() {
 }
 
 #[test]
+fn what_the_cache_did_is_explained() {
+    let place = Place::with_data_dir();
+    let lines = [
+        "run arith.wasm#add 40 2 --explain-cache",
+        "run arith.wasm#add 40 2 --explain-cache",
+        "run arith.wasm#add 40 2 --explain-cache --refresh-cache",
+        "run arith.wasm#add 40 2 --explain-cache --cache none",
+        "run arith.wasm#add 40 2 --explain-cache --cache 'auto - input:b'",
+        "run arith.wasm#add 40 2 --explain-cache --cache run-id",
+        "run arith.wasm#add 40 2 --explain-cache --cache 'key:\"{a}\"'",
+        "run watcher.wasm#look-up localhost --explain-cache",
+        "run batch.wasm#process-data -- -1 --explain-cache",
+        "run batch.wasm#process-data item=-1 --explain-cache",
+        "map arith.wasm#add-one --over x=0..5 --explain-cache",
+        "map arith.wasm#add-one --over x=3..7 --explain-cache",
+        "map watcher.wasm#look-up --over 'name=[\"localhost\", \"elsewhere\"]' --explain-cache",
+        "cache verify --sample 100",
+        "cache verify --sample 3 --output json",
+        "cache verify --sample many",
+    ];
+    check!("explained", place.session(&lines));
+}
+
+#[test]
+fn policies_that_cannot_be() {
+    let place = Place::with_data_dir();
+    let lines = [
+        "run arith.wasm#add 40 2 --cache 'inputs + moon'",
+        "run arith.wasm#add 40 2 --cache 'inputs - input:c'",
+        "run arith.wasm#add 40 2 --cache 'task-source - input:a'",
+        "run arith.wasm#add 40 2 --cache 'key:\"{c}\"'",
+        "run arith.wasm#add 40 2 --cache 'key:{a}'",
+        "run arith.wasm#add 40 2 --cache flow-parameters",
+    ];
+    check!("policies_that_cannot_be", place.session(&lines));
+}
+
+#[test]
 fn nothing_is_left_behind_without_a_data_dir() {
     let place = Place::with_data_dir();
     let ran = place.run("run arith.wasm#add 40 2 --cache inputs --no-data-dir");

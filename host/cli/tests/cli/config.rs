@@ -36,7 +36,7 @@ all = "1000/1s"
 
 #[test]
 fn options_come_from_the_nearest_file() {
-    let place = Place::new();
+    let place = Place::with_data_dir();
     place.write("hostel.toml", USUAL);
     fs::create_dir_all(place.path().join("deep/er")).unwrap();
     let lines = [
@@ -81,7 +81,7 @@ fn options_come_from_the_nearest_file() {
 
 #[test]
 fn what_is_wrong_in_a_file_is_named_with_its_place() {
-    let place = Place::new();
+    let place = Place::with_data_dir();
     let files = [
         "[defaults\nretries = 3",
         "retries = 3",
@@ -140,7 +140,7 @@ fn what_is_wrong_in_a_file_is_named_with_its_place() {
 
 #[test]
 fn what_is_said_for_others_does_not_matter() {
-    let place = Place::new();
+    let place = Place::with_data_dir();
     // A delay without retries is none of a task's that has none.
     place.write("hostel.toml", "[defaults]\nretry-delay = \"1h\"\n[limits.tags]\ndb = 1");
     assert_eq!(place.run("map arith.wasm#add-one --over x=0..3 --quiet").stderr, "");

@@ -28,8 +28,14 @@ pub(crate) struct Ran {
 }
 
 impl Place {
-    /// Shares its data directory with the other tests.
+    /// Shares its data directory with the other tests, for compiled code only: every run executes.
     pub(crate) fn new() -> Self {
+        let place = Self::bare();
+        place.write("hostel.toml", "[defaults]\ncache = \"none\"\n");
+        place
+    }
+
+    fn bare() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let guests = hostel_guests::all().iter().map(|(name, path)| (format!("{name}.wasm"), path));
         let texts = hostel_guests::wat::all().iter().map(|(name, path)| (format!("{name}.wat"), path));
@@ -41,7 +47,7 @@ impl Place {
 
     /// Has a data directory of its own.
     pub(crate) fn with_data_dir() -> Self {
-        Self { data_dir: Some(tempfile::tempdir().unwrap()), ..Self::new() }
+        Self { data_dir: Some(tempfile::tempdir().unwrap()), ..Self::bare() }
     }
 
     pub(crate) fn data_dir(&self) -> &Path {

@@ -33,6 +33,7 @@ mod retries;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod sharing;
 mod stopping;
 #[cfg(test)]
 mod streams;

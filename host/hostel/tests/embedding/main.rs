@@ -21,6 +21,7 @@ mod sharing;
 mod shutting_down;
 mod submitting;
 mod transacting;
+mod verifying;
 mod waiting;
 
 use std::sync::mpsc::Receiver;

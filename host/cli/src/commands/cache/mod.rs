@@ -6,6 +6,7 @@ pub(crate) mod ls;
 pub(crate) mod rm;
 pub(crate) mod show;
 pub(crate) mod stats;
+pub(crate) mod verify;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ enum CacheCommand {
     Clear(clear::Clear),
     Gc(gc::Gc),
     Stats(stats::Stats),
+    Verify(verify::Verify),
 }
 
 /// Where the results are.
@@ -78,6 +80,7 @@ impl Cache {
             CacheCommand::Clear(command) => command.execute(ui),
             CacheCommand::Gc(command) => command.execute(ui),
             CacheCommand::Stats(command) => command.execute(ui),
+            CacheCommand::Verify(command) => command.execute(ui),
         }
     }
 }

@@ -45,6 +45,8 @@ struct Object {
     created_at: String,
     used_at: String,
     took_ms: u64,
+    /// Inputs, policy, grants and what else was asked; null if that was too long to be kept.
+    recipe: Option<Json>,
     dependency_bytes: u64,
     value_bytes: u64,
     #[serde(rename = "type")]
@@ -70,6 +72,7 @@ impl Show {
                     created_at: instant(entry.created),
                     used_at: instant(kept.used),
                     took_ms: u64::try_from(entry.took.as_millis()).unwrap_or(u64::MAX),
+                    recipe: recipe(entry),
                     dependency_bytes: dependency_bytes(entry),
                     value_bytes: entry.value.len() as u64,
                     value: output::json(&value, &ty),
@@ -92,6 +95,10 @@ fn text(kept: &KeptResult, entry: &CacheEntry, value: &Value, paint: Paint) -> S
         ("used", format!("{} ago, to within an hour", elapsed(age(kept.used)))),
         ("took", duration(entry.took)),
     ];
+    if let Some(recipe) = recipe(entry) {
+        lines
+            .extend([("policy", "policy"), ("inputs", "inputs")].map(|(name, of)| (name, part(&recipe, of))));
+    }
     if entry.depends_on.is_some() {
         lines.push(("depends on", format!("{} of observations", bytes_text(dependency_bytes(entry)))));
     }
@@ -100,6 +107,17 @@ fn text(kept: &KeptResult, entry: &CacheEntry, value: &Value, paint: Paint) -> S
     lines.push(("value", value));
     let lines = lines.iter().map(|(name, text)| format!("{}  {text}", paint.dim(format!("{name:<10}"))));
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What was asked of the task, if that was kept.
+fn recipe(entry: &CacheEntry) -> Option<Json> {
+    serde_json::from_str(entry.recipe.as_deref()?).ok()
+}
+
+/// A part of a recipe, as text.
+fn part(recipe: &Json, name: &str) -> String {
+    let part = recipe.get(name).unwrap_or(&Json::Null);
+    printable(part.as_str().map_or_else(|| part.to_string(), str::to_owned).as_str()).into_owned()
 }
 
 fn dependency_bytes(entry: &CacheEntry) -> u64 {
