@@ -1,60 +1,7 @@
-//! The index of results: an SQLite database, and every statement that it is asked.
-//!
-//! With `synchronous=NORMAL` a database in WAL mode is never damaged by a power cut, which may cost the last
-//! transactions (<https://sqlite.org/pragma.html#pragma_synchronous>): results that are computed anew.
-
-use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
-use std::time::Duration;
+//! The index of results: every statement that it is asked, but for those that make and look after it.
 
 use hostel_core::{BlobRef, CacheKey, Digest, Timestamp};
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Params, Row, Transaction, params};
-
-use super::place::unfinished;
-use super::trouble::{Broken, Trouble};
-
-/// The record of an entry says all of it, and has a digest by which it is checked; the other columns are for finding it,
-/// and nothing that stands for a result is taken from them. `variant` is empty for an entry without dependencies. `used`
-/// is in milliseconds since 1970. `bytes` is what record and value take. `blob` is the digest of a value that stands
-/// beside its record.
-const TABLES: &str = "
-    PRAGMA auto_vacuum = INCREMENTAL;
-    PRAGMA journal_mode = MEMORY;
-    PRAGMA synchronous = OFF;
-    BEGIN;
-    CREATE TABLE entries (
-        number INTEGER PRIMARY KEY,
-        key BLOB NOT NULL,
-        variant BLOB NOT NULL,
-        used INTEGER NOT NULL,
-        bytes INTEGER NOT NULL,
-        blob BLOB,
-        record BLOB NOT NULL
-    ) STRICT;
-    CREATE UNIQUE INDEX by_key ON entries (key, variant);
-    CREATE INDEX by_use ON entries (used, bytes);
-    CREATE INDEX by_blob ON entries (blob) WHERE blob IS NOT NULL;
-    COMMIT;
-    PRAGMA journal_mode = WAL;
-";
-
-/// How long a reader waits for another process. Only while it recovers the log after a crash is there anything to wait
-/// for.
-const READERS_PATIENCE: Duration = Duration::from_secs(2);
-
-/// How long the writer waits for other processes, which write one after the other.
-const WRITERS_PATIENCE: Duration = Duration::from_secs(10);
-
-/// Of its pages the writer keeps this many KiB, so that a million keys find their places.
-const WRITERS_PAGES_KIB: i64 = 16 << 10;
-
-/// How many pages, of 4 KiB, the log may have before they are taken into the database, which waits for the disk.
-const LOG_PAGES: i64 = 4000;
-
-/// Statements that a connection keeps prepared: all that it is asked more than once.
-const STATEMENTS: usize = 16;
+use rusqlite::{Connection, Params, Row, Transaction, params};
 
 /// What the index has under a key.
 pub(super) struct Stored {
@@ -86,75 +33,6 @@ pub(super) struct Ready<'a> {
     pub(super) used: Timestamp,
     pub(super) record: Vec<u8>,
     pub(super) blob: Option<BlobRef>,
-}
-
-/// Makes an empty index of this name, unless there is one. Nobody sees one without its tables.
-pub(super) fn create(path: &Path) -> Result<(), Broken> {
-    let dir = path.parent().unwrap_or(path);
-    fs::create_dir_all(dir)?;
-    let file = unfinished().tempfile_in(dir)?;
-    let connection = Connection::open_with_flags(
-        file.path(),
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
-    connection.execute_batch(TABLES)?;
-    connection.close().map_err(|(_, error)| error)?;
-    match file.persist_noclobber(path) {
-        Err(error) if error.error.kind() != std::io::ErrorKind::AlreadyExists => Err(error.error.into()),
-        _ => Ok(()),
-    }
-}
-
-/// Opens an index for reading. Where nothing can be written, not even what readers tell each other, it is read as one
-/// that nobody changes: whatever comes of that is checked, as always.
-pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
-    let opened = open(path, READERS_PATIENCE).and_then(asked);
-    opened.or_else(|error| {
-        let is_refused = [Trouble::Denied, Trouble::Gone, Trouble::Failed].contains(&Trouble::of(&error));
-        if is_refused && path.exists() { open_unchanging(path).map_err(|_| error) } else { Err(error) }
-    })
-}
-
-/// A connection opens the log with the first question that it is asked.
-fn asked(connection: Connection) -> rusqlite::Result<Connection> {
-    connection.query_row("SELECT max(number) FROM entries", [], |_| Ok(()))?;
-    Ok(connection)
-}
-
-/// Opens an index for writing.
-pub(super) fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = open(path, WRITERS_PATIENCE)?;
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.pragma_update(None, "cache_size", -WRITERS_PAGES_KIB)?;
-    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
-    Ok(connection)
-}
-
-fn open(path: &Path, patience: Duration) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(patience)?;
-    // The last one to close would wait for the disk, which a command of a few milliseconds has no time for.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    Ok(connection)
-}
-
-fn open_unchanging(path: &Path) -> rusqlite::Result<Connection> {
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let mut uri = "file:".to_owned();
-    for byte in path.to_string_lossy().bytes() {
-        if byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {
-            uri.push(char::from(byte));
-        } else {
-            // Cannot fail: it is a String.
-            let _ = write!(uri, "%{byte:02x}");
-        }
-    }
-    let connection = Connection::open_with_flags(uri + "?immutable=1", flags)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    asked(connection)
 }
 
 /// What is kept under a key, the newest first.
@@ -297,32 +175,6 @@ pub(super) fn refers_to(connection: &Connection, blob: &Digest) -> rusqlite::Res
     connection
         .prepare_cached("SELECT 1 FROM entries INDEXED BY by_blob WHERE blob = ?1")?
         .exists([blob.as_bytes()])
-}
-
-/// Gives back to the system the room of some pages that are free; `false` if none was left.
-pub(super) fn give_back(connection: &Connection, pages: u32) -> rusqlite::Result<bool> {
-    let free = || connection.query_row("PRAGMA freelist_count", [], |row| row.get::<_, i64>(0));
-    let before = free()?;
-    if before == 0 {
-        return Ok(false);
-    }
-    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
-    let mut rows = statement.query([])?;
-    while rows.next()?.is_some() {}
-    drop(rows);
-    Ok(free()? < before)
-}
-
-/// Takes the log into the database and shortens it to nothing, unless others are at work. Waits for the disk.
-pub(super) fn shorten_log(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(Duration::ZERO)?;
-    let shortened = shorten(connection);
-    connection.busy_timeout(WRITERS_PATIENCE)?;
-    shortened
-}
-
-fn shorten(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 /// Milliseconds are enough to tell what was used before what, and keep the index small. Nothing is used before it is made.

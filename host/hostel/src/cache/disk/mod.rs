@@ -2,6 +2,7 @@
 
 mod admin;
 mod blobs;
+mod connection;
 mod index;
 mod place;
 mod queue;
@@ -28,6 +29,10 @@ const NAME: &str = "disk";
 
 /// How old the time of last use may be: to write it at each hit would make reading as dear as writing.
 const USED_WITHIN: Duration = Duration::from_secs(3600);
+
+/// A log that is longer was left by a process that was killed, and is taken into the database by whoever comes next. A
+/// process that has a writer leaves that to it.
+const LEFT_LOG_BYTES: u64 = 4 << 20;
 
 /// A cache in a directory, which any number of processes may share. Opens, makes and starts only what it needs, when it
 /// is needed.
@@ -138,6 +143,15 @@ impl DiskLayer {
             && let Some(writer) = self.writer()
         {
             writer.queue.used(key, now);
+        }
+    }
+}
+
+impl Drop for DiskLayer {
+    fn drop(&mut self) {
+        let has_writer = self.writer.get().is_some();
+        if !has_writer {
+            self.results.shorten_log(LEFT_LOG_BYTES);
         }
     }
 }

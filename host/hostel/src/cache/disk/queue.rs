@@ -37,6 +37,8 @@ struct State {
     /// Someone waits for all that waits.
     is_urgent: bool,
     is_closed: bool,
+    /// Nothing is written any more.
+    is_left: bool,
 }
 
 /// What is written together.
@@ -65,8 +67,11 @@ impl Queue {
     /// Adds an entry. Waits while there is no room.
     pub(super) fn put(&self, key: &CacheKey, entry: CacheEntry) {
         let mut state = self.state();
-        while state.waiting.is_full() && !state.is_closed {
+        while state.waiting.is_full() && !state.is_left {
             state = wait(&self.progress, state);
+        }
+        if state.is_left {
+            return;
         }
         let was_empty = state.waiting.is_empty();
         state.waiting.bytes += entry.size_bytes();
@@ -116,7 +121,7 @@ impl Queue {
     pub(super) fn flush(&self) {
         let mut state = self.state();
         let awaited = state.taken + u64::from(!state.waiting.is_empty());
-        while state.done < awaited {
+        while state.done < awaited && !state.is_left {
             state.is_urgent = true;
             self.work.notify_one();
             state = wait(&self.progress, state);
@@ -127,7 +132,6 @@ impl Queue {
     pub(super) fn close(&self) {
         self.state().is_closed = true;
         self.work.notify_one();
-        self.progress.notify_all();
     }
 
     /// What to write next, once there is something; `None` when the queue is closed and empty. For the writer only.
@@ -163,6 +167,16 @@ impl Queue {
         drop(state);
         self.progress.notify_all();
         drop(written);
+    }
+
+    /// The writer is gone, and with it what was waiting.
+    pub(super) fn leave(&self) {
+        let mut state = self.state();
+        state.is_left = true;
+        state.waiting = Batch::default();
+        state.writing = None;
+        drop(state);
+        self.progress.notify_all();
     }
 
     /// Nothing panics while it holds the lock, so a poisoned one is as good as any.

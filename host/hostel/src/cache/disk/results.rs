@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::blobs::Blobs;
-use super::index;
+use super::connection;
 use super::place::{Leftover, Place};
 use super::trouble::{Broken, Told, Trouble};
 
@@ -17,9 +17,6 @@ const DIR: &str = "results";
 /// more than this.
 const IDLE_READERS: usize = 64;
 
-/// A log that is longer is taken into the database at the end. Reading it takes about half a millisecond.
-const LONG_LOG_BYTES: u64 = 1 << 20;
-
 /// How often something is tried again, with the index that has taken the place of the one that could not be used.
 const TRIES: usize = 3;
 
@@ -27,13 +24,21 @@ const TRIES: usize = 3;
 pub(crate) struct Results {
     pub(super) place: Place,
     pub(super) blobs: Blobs,
-    /// The generation of the index; `None` while none was found.
-    generation: Mutex<Option<u32>>,
+    generation: Mutex<Generation>,
     readers: Mutex<Vec<Open>>,
     writer: Mutex<Option<Open>>,
     /// What was told of the directory, and of not being able to put anything there.
     pub(super) told: Told,
     pub(super) told_of_puts: Told,
+}
+
+/// Which index counts.
+#[derive(Default)]
+struct Generation {
+    /// `None` while none was found.
+    current: Option<u32>,
+    /// The number of the next one, if none is found: those who hold one that is gone are told from those who hold it.
+    next: u32,
 }
 
 /// A connection to one generation of the index.
@@ -69,7 +74,13 @@ impl Results {
             let Some(generation) = self.generation()? else { return Ok(None) };
             let reader = self.reader(generation)?;
             let answer = ask(&reader.connection).map_err(Broken::from);
-            let answer = self.judged(generation, answer)?;
+            // What cannot be written is read as if nobody else wrote; where somebody does, it may seem to be damaged.
+            let is_unchanging = answer.is_err() && connection::is_read_only(&reader.connection);
+            let answer = if is_unchanging {
+                answer.map_err(|error| std::io::Error::other(error).into())
+            } else {
+                self.judged(generation, answer)
+            }?;
             let mut readers = lock(&self.readers);
             if readers.len() < IDLE_READERS {
                 readers.push(reader);
@@ -95,13 +106,13 @@ impl Results {
         })
     }
 
-    /// Sees to it that nobody who opens the index has a long log to read, now that nothing is written for a while.
-    pub(super) fn rest(&self) {
-        let Ok(Some(generation)) = self.generation() else { return };
+    /// Sees to it that nobody who opens the index next has a log to read that is longer than this.
+    pub(super) fn shorten_log(&self, most_bytes: u64) {
+        let Some(generation) = lock(&self.generation).current else { return };
         let log = self.place.log(generation).metadata().map_or(0, |log| log.len());
-        if log > LONG_LOG_BYTES {
+        if log > most_bytes {
             // Whoever is at work meanwhile does it later.
-            let _ = self.maintain(index::shorten_log);
+            let _ = self.maintain(connection::shorten_log);
         }
     }
 
@@ -130,9 +141,11 @@ impl Results {
         work: impl FnOnce(&mut Connection) -> Result<T, Broken>,
     ) -> Result<T, Broken> {
         let mut writer = lock(&self.writer);
-        if writer.as_ref().is_none_or(|open| open.generation != generation) {
+        // Someone may have removed it: then another one is begun, instead of writing to where nobody reads.
+        let is_usable = |open: &Open| open.generation == generation && self.place.index(generation).exists();
+        if !writer.as_ref().is_some_and(is_usable) {
             *writer = None;
-            let connection = self.judged(generation, self.open(generation, index::open_to_write))?;
+            let connection = self.judged(generation, self.open(generation, connection::open_to_write))?;
             *writer = Some(Open { generation, connection });
         }
         let Some(open) = &mut *writer else {
@@ -153,7 +166,7 @@ impl Results {
                 return Ok(open);
             }
         }
-        let connection = self.judged(generation, self.open(generation, index::open_to_read))?;
+        let connection = self.judged(generation, self.open(generation, connection::open_to_read))?;
         Ok(Open { generation, connection })
     }
 
@@ -197,9 +210,10 @@ impl Results {
                 }
             }
             Trouble::Gone => {
-                let mut current = lock(&self.generation);
-                if *current == Some(generation) {
-                    *current = None;
+                let mut known = lock(&self.generation);
+                if known.current == Some(generation) {
+                    *known = Generation { current: None, next: generation.saturating_add(1) };
+                    lock(&self.readers).clear();
                 }
             }
             Trouble::Denied | Trouble::Full | Trouble::Busy | Trouble::Failed => {}
@@ -209,36 +223,36 @@ impl Results {
 
     /// Takes the next generation, and begins it if nobody has. `false` if that was done before.
     fn set_aside(&self, damaged: u32) -> Result<bool, Broken> {
-        let mut current = lock(&self.generation);
-        if *current != Some(damaged) {
+        let mut known = lock(&self.generation);
+        if known.current != Some(damaged) {
             return Ok(false);
         }
         let next = damaged.saturating_add(1).max(self.place.newest()?.unwrap_or_default());
-        index::create(&self.place.index(next))?;
-        *current = Some(next);
+        connection::create(&self.place.index(next))?;
+        known.current = Some(next);
         lock(&self.readers).clear();
         Ok(true)
     }
 
     fn generation(&self) -> Result<Option<u32>, Broken> {
-        let mut current = lock(&self.generation);
-        if current.is_none() {
-            *current = self.place.newest()?;
+        let mut known = lock(&self.generation);
+        if known.current.is_none() {
+            known.current = self.place.newest()?;
         }
-        Ok(*current)
+        Ok(known.current)
     }
 
     fn generation_or_first(&self) -> Result<u32, Broken> {
         if let Some(generation) = self.generation()? {
             return Ok(generation);
         }
-        let mut current = lock(&self.generation);
-        if let Some(generation) = *current {
+        let mut known = lock(&self.generation);
+        if let Some(generation) = known.current {
             return Ok(generation);
         }
-        index::create(&self.place.index(0))?;
-        *current = Some(0);
-        Ok(0)
+        connection::create(&self.place.index(known.next))?;
+        known.current = Some(known.next);
+        Ok(known.next)
     }
 }
 

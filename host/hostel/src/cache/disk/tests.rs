@@ -289,30 +289,37 @@ fn those_who_hold_an_index_that_was_set_aside_merely_miss() {
 /// Flips bits of a file all over its length, each in a copy of its own, and reads everything.
 fn flip_all_over(dir: &Path, name: &str, flips: u64, entries: u64) {
     let length = fs::metadata(dir.join("results").join(name)).unwrap().len();
+    let (mut before, mut after) = (0, 0);
     for flip in 0..flips {
         // The first hundred bytes, which say what the file is, and then all regions of it.
         let byte = if flip < 100 { flip } else { flip * length / flips + flip % 97 } % length;
         let damaged = copied(dir);
         flip_bit(&damaged.path().join("results").join(name), byte, (flip % 8) as u32);
-        let layer = open(damaged.path());
-        for number in 0..entries {
-            if let Ok(Some(read)) = layer.get(&key(number)) {
-                assert_eq!(&read[..], [entry(number, size(number, entries))], "{name}, byte {byte}");
-            }
-        }
+        before += right(damaged.path(), entries, &format!("{name}, byte {byte}"));
         // And whatever it was, the results have a place again.
+        let layer = open(damaged.path());
         for number in 0..entries {
             layer.put(&key(number), &entry(number, size(number, entries))).unwrap();
         }
-        layer.flush();
         drop(layer);
-        let layer = open(damaged.path());
-        for number in 0..entries {
-            if let Ok(Some(read)) = layer.get(&key(number)) {
-                assert_eq!(&read[..], [entry(number, size(number, entries))], "{name}, byte {byte}, later");
-            }
+        after += right(damaged.path(), entries, &format!("{name}, byte {byte}, later"));
+    }
+    assert!(before < flips * entries, "damage is noticed");
+    assert!(after * 20 >= flips * entries * 19, "{after} of {}", flips * entries);
+}
+
+/// How many entries are read, all of which must be right.
+#[track_caller]
+fn right(dir: &Path, entries: u64, what: &str) -> u64 {
+    let layer = open(dir);
+    let mut read = 0;
+    for number in 0..entries {
+        if let Ok(Some(found)) = layer.get(&key(number)) {
+            assert_eq!(&found[..], [entry(number, size(number, entries))], "{what}");
+            read += 1;
         }
     }
+    read
 }
 
 fn flip_bit(file: &Path, byte: u64, bit: u32) {
@@ -354,6 +361,38 @@ fn whatever_bit_of_a_value_is_flipped_nothing_wrong_is_read() {
     let [blob] = &files(&dir.path().join("results").join("blobs-1"))[..] else { panic!("one value is long") };
     let name = blob.strip_prefix(dir.path().join("results")).unwrap().to_str().unwrap();
     flip_all_over(dir.path(), name, 100, 1);
+}
+
+#[test]
+fn results_that_are_removed_while_a_host_runs_are_put_anew() {
+    let dir = filled(5);
+    let layer = open(dir.path());
+    layer.put(&key(100), &entry(100, 10)).unwrap();
+    layer.flush();
+    assert!(layer.get(&key(1)).unwrap().is_some());
+    fs::remove_dir_all(dir.path().join("results")).unwrap();
+    layer.put(&key(200), &entry(200, 10)).unwrap();
+    layer.flush();
+    assert_eq!(layer.get(&key(200)).unwrap(), one(entry(200, 10)));
+    assert_eq!(found(dir.path(), 200), one(entry(200, 10)));
+    assert_eq!(found(dir.path(), 100), None);
+}
+
+#[test]
+fn a_long_log_that_was_left_is_shortened_by_whoever_comes_next() {
+    let dir = filled(0);
+    let layer = open(dir.path());
+    (0..8000).for_each(|number| layer.put(&key(number), &entry(number, 1000)).unwrap());
+    layer.flush();
+    // As a process leaves it that is killed.
+    let left = copied(dir.path());
+    let log = || fs::metadata(left.path().join("results/index-1-0.sqlite-wal")).unwrap().len();
+    assert!(log() > LEFT_LOG_BYTES, "{}", log());
+    assert_eq!(found(left.path(), 7999), one(entry(7999, 1000)));
+    assert_eq!(log(), 0);
+    for number in (0..8000).step_by(500) {
+        assert_eq!(found(left.path(), number), one(entry(number, 1000)));
+    }
 }
 
 #[test]

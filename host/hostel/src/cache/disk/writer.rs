@@ -13,6 +13,10 @@ use super::queue::{Batch, Queue};
 use super::results::Results;
 use super::trouble::{Broken, Trouble};
 
+/// A log that is longer when the last has been written is taken into the database. Reading it takes about half a
+/// millisecond.
+const LONG_LOG_BYTES: u64 = 1 << 20;
+
 /// The thread, and what it has to do. Dropping it waits until all is written.
 pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
@@ -24,13 +28,23 @@ impl Writer {
         let queue = Arc::new(Queue::default());
         let (results, work) = (Arc::clone(results), Arc::clone(&queue));
         let thread = thread::Builder::new().name("hostel-results".to_owned()).spawn(move || {
+            let _leaving = Leaving(&work);
             while let Some(batch) = work.take() {
                 write(&results, &batch);
                 work.done();
             }
-            results.rest();
+            results.shorten_log(LONG_LOG_BYTES);
         })?;
         Ok(Self { queue, thread: Some(thread) })
+    }
+}
+
+/// Nobody waits for a writer that is gone.
+struct Leaving<'a>(&'a Queue);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
     }
 }
 

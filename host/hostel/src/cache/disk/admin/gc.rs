@@ -6,6 +6,7 @@ use hostel_core::Timestamp;
 
 use super::{Removed, ResultCache, ResultCacheError, remove};
 use crate::cache::disk::blobs::{Blobs, Found};
+use crate::cache::disk::connection;
 use crate::cache::disk::index::{self, Doomed, Total};
 use crate::cache::disk::place::Leftover;
 use crate::cache::disk::results::Results;
@@ -204,8 +205,8 @@ fn remove_orphans(results: &Results, orphans: &[Found]) -> Result<Swept, Broken>
 /// Gives room that is free back to the system, as far as nobody else writes meanwhile.
 pub(super) fn give_back(results: &Results) -> Result<(), Broken> {
     let given = (|| {
-        while results.maintain(|index| index::give_back(index, PAGES))?.unwrap_or(false) {}
-        results.maintain(index::shorten_log).map(drop)
+        while results.maintain(|index| connection::give_back(index, PAGES))?.unwrap_or(false) {}
+        results.maintain(connection::shorten_log).map(drop)
     })();
     // Others who are busy with it leave it for the next time.
     given.or_else(|error: Broken| if error.trouble() == Trouble::Busy { Ok(()) } else { Err(error) })

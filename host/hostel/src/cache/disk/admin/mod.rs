@@ -1,25 +1,27 @@
 //! What people do with the results that are kept on disk: look at them, and remove them.
 
+mod error;
 mod gc;
 mod listing;
 mod stats;
 
 use std::collections::HashSet;
-use std::error::Error;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use hostel_core::{CacheEntry, CacheKey, ErrorKind, Timestamp};
 use rusqlite::Transaction;
 
+pub use self::error::ResultCacheError;
+use self::error::unusable;
 pub use self::gc::{GcOptions, GcReport};
 pub use self::listing::{Entries, EntrySummary};
 pub use self::stats::{ResultStats, TaskStats};
 use super::blobs::Blobs;
 use super::index::{self, Doomed};
 use super::results::Results;
-use super::trouble::{Broken, Trouble};
+use super::trouble::Broken;
 use crate::host::Shared;
 
 /// How many keys an error names for a prefix that several begin with.
@@ -71,64 +73,6 @@ pub struct Removed {
     pub entries: u64,
     /// How much they took, values and administration together; a value that several entries share counts for each.
     pub bytes: u64,
-}
-
-/// Kept results cannot be looked at or removed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ResultCacheError {
-    /// The text can be no key nor the beginning of one.
-    #[error("{text:?} is no key: expected up to 64 hex digits, such as {} shows them", "`hostel cache ls`")]
-    NotAKey {
-        /// What was given.
-        text: String,
-    },
-    /// Nothing is kept under such a key.
-    #[error("no cached result has a key that begins with {prefix}")]
-    NotFound {
-        /// What was given.
-        prefix: String,
-    },
-    /// The beginning of a key is the beginning of several.
-    #[error("several cached results have keys that begin with {prefix}: {}", listed(candidates))]
-    Ambiguous {
-        /// What was given.
-        prefix: String,
-        /// Some of them, in order.
-        candidates: Vec<CacheKey>,
-    },
-    /// What is kept under a key is not what was put there. It counts as missing, and is replaced when it is computed anew.
-    #[error("cached result {key} is damaged ({problem})")]
-    Damaged {
-        /// The key.
-        key: CacheKey,
-        /// What does not fit.
-        problem: &'static str,
-    },
-    /// The directory cannot be used.
-    #[error("cached results in {} cannot be {action}", dir.display())]
-    Unusable {
-        /// The directory.
-        dir: PathBuf,
-        /// `read` or `changed`.
-        action: &'static str,
-        /// What kind of thing is wrong with it.
-        kind: ErrorKind,
-        /// What the system or the database said.
-        source: Box<dyn Error + Send + Sync>,
-    },
-}
-
-impl ResultCacheError {
-    /// What kind of thing went wrong.
-    pub const fn kind(&self) -> ErrorKind {
-        match self {
-            Self::NotAKey { .. } | Self::Ambiguous { .. } => ErrorKind::Invalid,
-            Self::NotFound { .. } => ErrorKind::NotFound,
-            Self::Damaged { .. } => ErrorKind::Internal,
-            Self::Unusable { kind, .. } => *kind,
-        }
-    }
 }
 
 impl ResultCache {
@@ -281,16 +225,6 @@ fn remove(results: &Results, index: &Transaction<'_>, doomed: &[Doomed]) -> rusq
     Ok(removed)
 }
 
-fn unusable(results: &Results, action: &'static str, error: Broken) -> ResultCacheError {
-    let kind = match error.trouble() {
-        Trouble::Denied => ErrorKind::Denied,
-        Trouble::Full => ErrorKind::Exhausted,
-        Trouble::Busy | Trouble::Gone => ErrorKind::Unavailable,
-        Trouble::Damaged | Trouble::Failed => ErrorKind::Internal,
-    };
-    ResultCacheError::Unusable { dir: results.dir().to_owned(), action, kind, source: Box::new(error) }
-}
-
 /// The first and the last key that begin with these hex digits.
 fn bounds(prefix: &str) -> Option<([u8; 32], [u8; 32])> {
     let digits: Option<Vec<u8>> =
@@ -308,8 +242,4 @@ fn bounds(prefix: &str) -> Option<([u8; 32], [u8; 32])> {
         bytes
     };
     Some((filled(0), filled(15)))
-}
-
-fn listed(keys: &[CacheKey]) -> String {
-    keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
