@@ -27,6 +27,7 @@
 //! - [`RetryPolicy`]: whether another attempt follows, and when.
 //! - [`LogLine`], [`Progress`]: what a run tells while it executes.
 //! - [`Observation`]: what an attempt touched beside its inputs; [`Determinism`]: clocks and randomness that are no touch.
+//! - [`Trace`]: what an attempt read in granted directories, to be asked again.
 //! - [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`CacheLayer`]: which results may stand for which runs.
 
 mod cache;
@@ -46,6 +47,7 @@ mod signature;
 mod state;
 mod task_ref;
 mod template;
+mod trace;
 mod upstream;
 mod value;
 
@@ -66,5 +68,6 @@ pub use signature::*;
 pub use state::*;
 pub use task_ref::*;
 pub use template::*;
+pub use trace::*;
 pub use upstream::*;
 pub use value::*;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::Trace;
+
 /// Something outside its inputs that an attempt touched, and that nobody can ask again for the same answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Touch {
@@ -98,6 +100,7 @@ impl fmt::Display for Touched {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observation {
     touches: Vec<Touched>,
+    trace: Trace,
 }
 
 impl Observation {
@@ -110,6 +113,17 @@ impl Observation {
     /// What it touched, each kind once, in the order of the first times.
     pub fn touches(&self) -> &[Touched] {
         &self.touches
+    }
+
+    /// What it read in granted directories, until the first touch that has to do with them.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The same with what was read in granted directories.
+    #[must_use]
+    pub fn with_trace(self, trace: Trace) -> Self {
+        Self { trace, ..self }
     }
 
     /// Counts a touch; `true` if it is the first of its kind.

@@ -13,6 +13,7 @@ use wasmtime::component::Val;
 
 use crate::component::Style;
 use crate::failure;
+use crate::files::OpenDirError;
 use crate::function::Function;
 use crate::guest::{Call, Guest, Program};
 use crate::log::LogBook;
@@ -161,6 +162,9 @@ pub enum AttemptError {
     /// As many instances live as the engine has room for.
     #[error("no room for another instance: {0}")]
     NoRoom(String),
+    /// A directory that is granted cannot be opened.
+    #[error(transparent)]
+    Dir(#[from] OpenDirError),
     /// Something that cannot happen did.
     #[error("the host is at fault: {0}")]
     Internal(String),
@@ -168,9 +172,10 @@ pub enum AttemptError {
 
 impl AttemptError {
     /// What kind of thing went wrong.
-    pub const fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NoRoom(_) => ErrorKind::Exhausted,
+            Self::Dir(error) => error.kind(),
             Self::Internal(_) => ErrorKind::Internal,
         }
     }
@@ -202,6 +207,7 @@ impl Function {
         let deadline = options.limits.timeout.map(|after| Timestamp::from(SystemTime::now()).after(after));
         let attempt = Attempt { function: self, options, deadline };
         let mut store = attempt.store(inputs);
+        store.data_mut().open_dirs()?;
         let outcome = match options.limits.timeout {
             Some(after) => match tokio::time::timeout(after, attempt.run(&mut store, inputs)).await {
                 Ok(outcome) => outcome,

@@ -1,10 +1,11 @@
 //! What the host keeps beside one instance.
 
-use hostel_core::{Observation, Timestamp, Touch};
+use hostel_core::{DirGrant, Observation, Timestamp, Touch};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::attempt::AttemptOptions;
+use crate::files::{OpenDirError, SharedBook, open_roots};
 use crate::function::Function;
 use crate::meter::Meter;
 use crate::observe::Recorder;
@@ -19,6 +20,8 @@ pub(crate) struct Guest {
     pub(crate) recorder: Recorder,
     pub(crate) clocks: Clocks,
     pub(crate) random: Random,
+    /// What it reads in granted directories; `None` if none are.
+    pub(crate) book: Option<SharedBook>,
     program: Program,
     wasi: Option<Box<Wasi>>,
 }
@@ -51,7 +54,20 @@ impl Guest {
         let recorder = Recorder::new(on_touch.clone());
         let clocks = Clocks::new(determinism.clock);
         let random = Random::new(determinism.randomness, *seed_of);
-        Self { meter, call, recorder, clocks, random, program, wasi: None }
+        Self { meter, call, recorder, clocks, random, book: None, program, wasi: None }
+    }
+
+    /// Opens the directories that are granted.
+    pub(crate) fn open_dirs(&mut self) -> Result<(), OpenDirError> {
+        let AttemptOptions { log, grants, .. } = &self.call.options;
+        if grants.dirs.is_empty() {
+            return Ok(());
+        }
+        let mut context = wasi::context(log, std::mem::take(&mut self.program));
+        open_roots(&mut context, grants)?;
+        self.book = Some(SharedBook::new(grants.dirs_by_name().into_iter().map(DirGrant::guest)));
+        self.wasi = Some(Wasi::new(context.build(), &self.call.options));
+        Ok(())
     }
 
     /// Notes what was touched where nobody could note it.
@@ -59,6 +75,8 @@ impl Guest {
         for _ in 0..self.meter.take_untold() {
             self.recorder.touch(Touch::RefusedGrowth);
         }
+        let of_files = self.book.as_ref().map(|book| book.lock().take_touches()).unwrap_or_default();
+        of_files.into_iter().for_each(|touch| self.recorder.touch(touch));
     }
 
     /// Why the last HTTP request was refused, if it was; once.
@@ -67,19 +85,28 @@ impl Guest {
     }
 
     pub(crate) fn into_observation(mut self) -> Observation {
+        // Before the touches: reading that ends now may show that a file has changed.
+        let trace = self.book.as_ref().map(|book| book.lock().take_trace());
         self.settle();
-        self.recorder.into_observation()
+        self.recorder.into_observation().with_trace(trace.unwrap_or_default())
     }
 
     fn wasi(&mut self) -> &mut Wasi {
-        let AttemptOptions { log, grants, .. } = &self.call.options;
+        let options = &self.call.options;
         self.wasi.get_or_insert_with(|| {
-            Box::new(Wasi {
-                ctx: wasi::context(log, std::mem::take(&mut self.program)),
-                http: WasiHttpCtx::new(),
-                hooks: Gate::new(grants, log),
-                table: wasmtime::component::ResourceTable::new(),
-            })
+            let mut context = wasi::context(&options.log, std::mem::take(&mut self.program));
+            Wasi::new(context.build(), options)
+        })
+    }
+}
+
+impl Wasi {
+    fn new(ctx: WasiCtx, options: &AttemptOptions) -> Box<Self> {
+        Box::new(Self {
+            ctx,
+            http: WasiHttpCtx::new(),
+            hooks: Gate::new(&options.grants, &options.log),
+            table: wasmtime::component::ResourceTable::new(),
         })
     }
 }

@@ -133,7 +133,8 @@ impl Guest for Reader {
 
     fn is_stream_ready(place: u32, path: String) -> Answer<(bool, u32)> {
         let stream = open(&root(place)?, &path)?.read_via_stream(0).map_err(text)?;
-        let (one, other) = (stream.subscribe(), get_stdout().subscribe());
+        let output = get_stdout();
+        let (one, other) = (stream.subscribe(), output.subscribe());
         Ok((one.ready(), poll(&[&one, &other]).len() as u32))
     }
 

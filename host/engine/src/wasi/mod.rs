@@ -1,8 +1,8 @@
 //! WASI as guests see it: everything linked, almost nothing granted.
 //!
 //! A guest may ask for any WASI 0.2 interface, because toolchains import most of them unasked. It gets clocks,
-//! randomness, and a log behind stdout and stderr; it finds no directories, no variables and an empty stdin; it is
-//! refused sockets and name look-up, and HTTP but to the hosts that are granted. Each grant has a file of its own here.
+//! randomness, and a log behind stdout and stderr; it finds no directories but those that are granted, no variables and an
+//! empty stdin; it is refused sockets and name look-up, and HTTP but to the hosts that are granted. Each grant has a file of its own here.
 //!
 //! Whatever could give a guest something that is not among its inputs is implemented here, on [`Guest`], and notes that
 //! it did; the rest is linked as it comes.
@@ -21,11 +21,10 @@ use std::sync::Arc;
 
 use wasmtime::component::{HasData, HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
-use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiView};
+use wasmtime_wasi::{WasiCtxBuilder, WasiView};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
 use crate::context;
@@ -49,24 +48,24 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Guest
     Ok(linker)
 }
 
-/// Clocks, randomness, waiting: what [`Guest`] answers itself.
+/// Clocks, randomness, files, waiting: what [`Guest`] answers itself.
 fn link_observed(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    use bindings::{clocks, io, random};
+    use bindings::{clocks, filesystem, io, random};
 
     clocks::wall_clock::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     clocks::monotonic_clock::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     random::random::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     random::insecure::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     random::insecure_seed::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    filesystem::types::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    filesystem::preopens::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     io::poll::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
 }
 
 /// What says the same in every attempt, given the inputs.
 fn link_streams_and_program(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    use bindings::{cli, filesystem, io};
+    use bindings::{cli, io};
 
-    filesystem::types::add_to_linker::<_, WasiFilesystem>(linker, Guest::filesystem)?;
-    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(linker, Guest::filesystem)?;
     io::error::add_to_linker::<_, Table>(linker, |guest| guest.ctx().table)?;
     io::streams::add_to_linker::<_, Table>(linker, |guest| guest.ctx().table)?;
     cli::exit::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
@@ -99,15 +98,16 @@ fn link_network(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     types::add_to_linker::<_, WasiHttp>(linker, &options, Guest::http)
 }
 
-/// The WASI context of one attempt.
-pub(crate) fn context(log: &Arc<LogBook>, program: Program) -> WasiCtx {
-    WasiCtxBuilder::new()
+/// The WASI context of one attempt, but for directories.
+pub(crate) fn context(log: &Arc<LogBook>, program: Program) -> WasiCtxBuilder {
+    let mut builder = WasiCtxBuilder::new();
+    builder
         .args(&program.args)
         .stdin(MemoryInputPipe::new(program.stdin))
         .stdout(LogPipe::stdout(log))
         .stderr(LogPipe::stderr(log))
         .allow_tcp(false)
         .allow_udp(false)
-        .allow_ip_name_lookup(false)
-        .build()
+        .allow_ip_name_lookup(false);
+    builder
 }

@@ -12,10 +12,16 @@ mod limits;
 mod loading;
 mod observing;
 mod outcomes;
+#[cfg(unix)]
+mod reading;
 mod sandbox;
 mod server;
 mod stopping;
 mod values;
+#[cfg(unix)]
+mod verifying;
+#[cfg(unix)]
+mod world;
 
 use std::sync::{Arc, LazyLock};
 

@@ -1,16 +1,23 @@
 //! What an attempt touches beside its inputs, and what looks as if it did and is none.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use hostel_core::{Determinism, Limits, RandomBytes, RandomPurpose, RandomSeed, Randomness, RunId, Touch};
-use hostel_engine::AttemptOptions;
+use hostel_engine::{AttemptOptions, Component, Function};
 use hostel_guests::{ARITH, COMMAND, MEMORY_HOG, PAGES, SHAPES, TEXT, WATCHER, wat};
 
-use crate::{Ran, function, run, run_as};
+use crate::{Ran, function, load, run, run_as};
 
 const KEY: [u8; 32] = [7; 32];
+
+/// Compiled once: it is asked for much.
+static COMPONENT: LazyLock<Component> = LazyLock::new(|| load(WATCHER));
+
+fn watcher(name: &str) -> Function {
+    COMPONENT.function(Some(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
 
 fn usual() -> AttemptOptions {
     AttemptOptions::new(Limits::default())
@@ -26,7 +33,7 @@ fn virtually(clock: &str, randomness: &str) -> AttemptOptions {
 }
 
 async fn watch(name: &str, args: &[&str], options: AttemptOptions) -> Ran {
-    let ran = run_as(&function(WATCHER, name), args, options).await;
+    let ran = run_as(&watcher(name), args, options).await;
     ran.value();
     ran
 }
@@ -217,7 +224,7 @@ async fn whoever_listens_hears_of_the_first_touch_while_the_guest_runs() {
 async fn what_was_touched_is_known_when_the_attempt_is_stopped() {
     let limits = Limits { timeout: Some(Duration::from_millis(20)), ..Limits::default() };
     let options = AttemptOptions::new(limits).attempt_of(RunId::from_bytes([1; 16]), 2);
-    let ran = run_as(&function(WATCHER, "elapsed"), &["600000"], options).await;
+    let ran = run_as(&watcher("elapsed"), &["600000"], options).await;
     assert_eq!(ran.failure().kind().name(), "timeout");
     assert_eq!(touches(&ran), [(Touch::MonotonicClock, 1)]);
 }

@@ -1,0 +1,267 @@
+//! Puts a trace together as a guest asks: each question once, within bounds.
+
+use std::collections::HashMap;
+
+use super::{Answer, Fact, Node, Question, Stamp, Trace};
+
+/// The most questions that a trace has.
+pub const MAX_TRACE_FACTS: usize = 100_000;
+
+/// About the most bytes that a trace takes.
+pub const MAX_TRACE_BYTES: usize = 8 << 20;
+
+/// How many openings may lie between a granted directory and a node: each is open while the next is.
+pub const MAX_TRACE_DEPTH: u32 = 64;
+
+/// The most bytes of content that a trace stands for, since it may have to be read again.
+pub const MAX_TRACE_CONTENT: u64 = 16 << 30;
+
+/// About what a fact takes beside its texts.
+const FACT_BYTES: usize = 24;
+
+/// Puts a trace together.
+#[derive(Debug)]
+pub struct TraceRecorder {
+    trace: Trace,
+    known: HashMap<(Node, Question), usize>,
+    /// Where files were seen to end.
+    ends: HashMap<Node, u64>,
+    /// By the place of the node: how many openings it is away from a root.
+    depths: Vec<u32>,
+    stamps: HashMap<Node, Option<Stamp>>,
+    bytes: usize,
+    content: u64,
+    is_full: bool,
+}
+
+/// What came of recording an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// The trace has it; with the node, if something was opened.
+    Kept(Option<Node>),
+    /// The same question had another answer before.
+    Differs,
+    /// The trace has no room for it.
+    TooMuch,
+}
+
+impl TraceRecorder {
+    /// A trace without questions, about directories that the guest knows by these names.
+    pub fn new<'a>(roots: impl IntoIterator<Item = &'a str>) -> Self {
+        let roots: Vec<_> = roots.into_iter().map(Box::from).collect();
+        Self {
+            depths: vec![0; roots.len()],
+            trace: Trace { roots, ..Trace::default() },
+            known: HashMap::new(),
+            ends: HashMap::new(),
+            stamps: HashMap::new(),
+            bytes: 0,
+            content: 0,
+            is_full: false,
+        }
+    }
+
+    /// The node of the directory at this place among the roots.
+    pub fn root(&self, place: usize) -> Option<Node> {
+        (place < self.trace.roots.len()).then(|| Node::at(place))
+    }
+
+    /// Records what a question was answered.
+    pub fn record(&mut self, node: Node, question: Question, answer: Answer) -> Recorded {
+        let place = (node, question);
+        if let Some(known) = self.known.get(&place).and_then(|index| self.trace.facts.get(*index)) {
+            if known.answer != answer {
+                return Recorded::Differs;
+            }
+            return Recorded::Kept(self.node_opened_by(self.known.get(&place).copied()));
+        }
+        let (node, question) = place;
+        if self.contradicts_end(node, &question, &answer) {
+            return Recorded::Differs;
+        }
+        if !self.has_room(node, &question, &answer) {
+            self.is_full = true;
+            return Recorded::TooMuch;
+        }
+        let index = self.trace.facts.len();
+        let opened = matches!(answer, Answer::Opened(_)).then(|| self.add_node(node, index));
+        self.known.insert((node, question.clone()), index);
+        self.trace.facts.push(Fact { node, question, answer });
+        Recorded::Kept(opened)
+    }
+
+    /// Records what a file looked like when it was opened, before any of it was read. If a node was opened twice and looked
+    /// different, its stamp is of no use.
+    pub fn stamp(&mut self, node: Node, stamp: Option<Stamp>) {
+        let kept = self.stamps.entry(node).or_insert(stamp);
+        let is_same = matches!((&*kept, &stamp), (Some(kept), Some(stamp)) if kept.shows_the_same(stamp));
+        if !is_same {
+            *kept = None;
+        }
+    }
+
+    /// The trace, with the stamps of those files whose content was asked for.
+    pub fn into_trace(self) -> Trace {
+        let is_content = |fact: &&Fact| matches!(fact.question, Question::Content { .. });
+        let read = self.trace.facts.iter().filter(is_content);
+        let stamp = |fact: &Fact| Some((fact.node, (*self.stamps.get(&fact.node)?)?));
+        let stamps: Vec<_> = read.filter_map(stamp).collect();
+        self.trace.with_stamps(stamps)
+    }
+
+    /// Whether a file ended elsewhere before: then it changed, though no byte of it was read twice.
+    fn contradicts_end(&mut self, node: Node, question: &Question, answer: &Answer) -> bool {
+        let (Question::Content { start, len }, Answer::Content { end: true, .. }) = (question, answer) else {
+            return false;
+        };
+        let end = start.saturating_add(*len);
+        *len > 0 && *self.ends.entry(node).or_insert(end) != end
+    }
+
+    fn node_opened_by(&self, fact: Option<usize>) -> Option<Node> {
+        let fact = u32::try_from(fact?).ok()?;
+        let place = self.trace.opened.binary_search(&fact).ok()?;
+        Some(self.trace.node_after(place))
+    }
+
+    fn add_node(&mut self, parent: Node, fact: usize) -> Node {
+        let node = self.trace.node_after(self.trace.opened.len());
+        self.trace.opened.push(u32::try_from(fact).unwrap_or(u32::MAX));
+        self.depths.push(self.depth(parent) + 1);
+        node
+    }
+
+    fn depth(&self, node: Node) -> u32 {
+        self.depths.get(node.place()).copied().unwrap_or(MAX_TRACE_DEPTH)
+    }
+
+    /// Takes the room that a fact needs, if it is there. Once it was not, it never is: a trace with a gap would be none.
+    fn has_room(&mut self, node: Node, question: &Question, answer: &Answer) -> bool {
+        self.bytes = self.bytes.saturating_add(size(question, answer));
+        if let Question::Content { len, .. } = question {
+            self.content = self.content.saturating_add(*len);
+        }
+        let is_too_deep = matches!(answer, Answer::Opened(_)) && self.depth(node) >= MAX_TRACE_DEPTH;
+        !self.is_full
+            && !is_too_deep
+            && self.trace.facts.len() < MAX_TRACE_FACTS
+            && self.bytes <= MAX_TRACE_BYTES
+            && self.content <= MAX_TRACE_CONTENT
+    }
+}
+
+fn size(question: &Question, answer: &Answer) -> usize {
+    let of_answer = match answer {
+        Answer::Link(link) => link.len(),
+        Answer::Entries { entries, .. } => entries.iter().map(|entry| entry.name.len() + 4).sum(),
+        Answer::Content { .. } | Answer::Metadata(_) => 32,
+        Answer::Refused(_) | Answer::Opened(_) | Answer::Hash { .. } | Answer::Same(_) => 0,
+    };
+    FACT_BYTES + question.path().map_or(0, str::len) + of_answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Digest, FileKind, Moment, Refusal, Timestamp};
+
+    fn open(path: &str) -> Question {
+        Question::Open { path: path.into(), follow: true, directory: false }
+    }
+
+    fn opened(recorded: Recorded) -> Node {
+        match recorded {
+            Recorded::Kept(Some(node)) => node,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const FILE: Answer = Answer::Opened(FileKind::File);
+    const GONE: Answer = Answer::Refused(Refusal::NoEntry);
+
+    #[test]
+    fn the_same_question_is_kept_once_and_leads_to_the_same_node() {
+        let mut recorder = TraceRecorder::new(["data", "more"]);
+        let (data, more) = (recorder.root(0).unwrap(), recorder.root(1).unwrap());
+        assert_eq!(recorder.root(2), None);
+        let a = opened(recorder.record(data, open("a"), FILE));
+        assert_eq!(recorder.record(data, open("gone"), GONE), Recorded::Kept(None));
+        let b = opened(recorder.record(more, open("a"), FILE));
+        assert_ne!(a, b);
+        assert_eq!(opened(recorder.record(data, open("a"), FILE)), a);
+        assert_eq!(opened(recorder.record(more, open("a"), FILE)), b);
+        assert_eq!(recorder.record(data, open("a"), GONE), Recorded::Differs);
+        assert_eq!(recorder.record(data, open("gone"), FILE), Recorded::Differs);
+        let trace = recorder.into_trace();
+        assert_eq!(trace.facts().len(), 3);
+        let paths: Vec<_> = trace.reads().into_iter().map(|read| read.path).collect();
+        assert_eq!(paths, ["data/a", "data/gone", "more/a"]);
+        assert_eq!(trace.path_of_node(b), "more/a");
+        assert_eq!((trace.root_of(data), trace.root_of(a)), (Some(0), None));
+    }
+
+    #[test]
+    fn a_trace_has_bounds_and_no_gaps() {
+        let mut recorder = TraceRecorder::new(["."]);
+        let mut node = recorder.root(0).unwrap();
+        for _ in 0..MAX_TRACE_DEPTH {
+            node = opened(recorder.record(node, open("sub"), Answer::Opened(FileKind::Directory)));
+        }
+        let directory = Answer::Opened(FileKind::Directory);
+        assert_eq!(recorder.record(node, open("sub"), directory), Recorded::TooMuch);
+        assert_eq!(recorder.record(node, Question::Entries, GONE), Recorded::TooMuch, "nothing after a gap");
+
+        let full = |question: fn(u64) -> Question| {
+            let mut recorder = TraceRecorder::new(["."]);
+            let root = recorder.root(0).unwrap();
+            (0..).find(|number| recorder.record(root, question(*number), GONE) == Recorded::TooMuch).unwrap()
+        };
+        assert_eq!(full(|number| Question::Link { path: number.to_string().into() }), 100_000);
+        assert_eq!(full(|number| Question::Content { start: number, len: 4 << 30 }), 4);
+        assert!(
+            full(|number| Question::Link { path: format!("{number}{}", "x".repeat(1 << 20)).into() }) < 9
+        );
+    }
+
+    #[test]
+    fn a_file_has_one_end() {
+        let mut recorder = TraceRecorder::new(["."]);
+        let root = recorder.root(0).unwrap();
+        let file = opened(recorder.record(root, open("a"), FILE));
+        let mut read = |start, len, end| {
+            let answer = Answer::Content { digest: Digest::of(b""), end };
+            recorder.record(file, Question::Content { start, len }, answer)
+        };
+        assert_eq!(read(0, 5, false), Recorded::Kept(None));
+        assert_eq!(read(2, 4, true), Recorded::Kept(None));
+        assert_eq!(read(0, 6, true), Recorded::Kept(None));
+        assert_eq!(read(9, 0, true), Recorded::Kept(None));
+        assert_eq!(read(0, 7, true), Recorded::Differs);
+    }
+
+    #[test]
+    fn a_stamp_counts_for_files_that_were_read_and_looked_the_same_each_time() {
+        let moment = Moment { seconds: 1, nanos: 0 };
+        let taken = Timestamp::from_unix_nanos(5_000_000_000);
+        let stamp = Stamp { device: 1, inode: 1, size: 1, modified: moment, changed: moment, taken };
+        let stamp_of = |stamps: &[Option<Stamp>], question| {
+            let mut recorder = TraceRecorder::new(["."]);
+            let root = recorder.root(0).unwrap();
+            let file = opened(recorder.record(root, open("a"), FILE));
+            stamps.iter().for_each(|stamp| recorder.stamp(file, *stamp));
+            let answer = Answer::Content { digest: Digest::of(b""), end: true };
+            recorder.record(file, question, answer);
+            recorder.into_trace().stamp(file).copied()
+        };
+        let content = Question::Content { start: 0, len: 1 };
+        let later = Stamp { taken: Timestamp::from_unix_nanos(6_000_000_000), ..stamp };
+        let other = Stamp { inode: 2, ..stamp };
+        assert_eq!(stamp_of(&[Some(stamp)], content.clone()), Some(stamp));
+        assert_eq!(stamp_of(&[Some(stamp), Some(later)], content.clone()), Some(stamp), "the first counts");
+        assert_eq!(stamp_of(&[Some(stamp), Some(other)], content.clone()), None);
+        assert_eq!(stamp_of(&[Some(stamp), Some(other), Some(stamp)], content.clone()), None);
+        assert_eq!(stamp_of(&[Some(stamp), None], content.clone()), None);
+        assert_eq!(stamp_of(&[None, Some(stamp)], content), None);
+        assert_eq!(stamp_of(&[Some(stamp)], Question::Metadata), None);
+    }
+}

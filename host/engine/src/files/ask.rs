@@ -1,0 +1,169 @@
+//! The questions, asked through wasmtime-wasi: by a guest for the first time, and by the host again.
+
+use hostel_core::{Answer, FileKind, FileMetadata, Moment, Question, Refusal};
+use wasmtime::component::Resource;
+use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView};
+use wasmtime_wasi::p2::FsResult;
+use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
+use wasmtime_wasi::p2::bindings::filesystem::types::{
+    DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, HostDescriptor, MetadataHashValue, OpenFlags,
+    PathFlags,
+};
+
+use super::listing::Listing;
+
+pub(super) type View<'a> = WasiFilesystemCtxView<'a>;
+pub(super) type Fd = Resource<Descriptor>;
+
+/// What came of opening.
+pub(super) enum Opening {
+    Opened(Fd, FileKind),
+    /// What is there was left alone: opening a pipe would wait for whoever writes to it.
+    Device,
+}
+
+/// Another handle of the same.
+pub(super) fn same(fd: &Fd) -> Fd {
+    Resource::new_borrow(fd.rep())
+}
+
+/// Opens a file or a directory to read it.
+pub(super) async fn open(
+    view: &mut View<'_>,
+    dir: &Fd,
+    path: &str,
+    how: (PathFlags, OpenFlags, DescriptorFlags),
+) -> FsResult<Opening> {
+    let (follow, open_flags, flags) = how;
+    if let Ok(stat) = view.stat_at(same(dir), follow, path.to_owned()).await {
+        match file_kind(stat.type_) {
+            FileKind::File | FileKind::Directory | FileKind::Link => {}
+            FileKind::BlockDevice | FileKind::CharacterDevice | FileKind::Other => {
+                return Ok(Opening::Device);
+            }
+        }
+    }
+    let fd = view.open_at(same(dir), follow, path.to_owned(), open_flags, flags).await?;
+    let kind = match view.table.get(&fd)? {
+        Descriptor::File(_) => FileKind::File,
+        Descriptor::Dir(_) => FileKind::Directory,
+    };
+    Ok(Opening::Opened(fd, kind))
+}
+
+/// Metadata without the time of the last access, which reading changes.
+pub(super) fn without_access(stat: DescriptorStat) -> DescriptorStat {
+    DescriptorStat { data_access_timestamp: None, ..stat }
+}
+
+/// The entries of a directory.
+pub(super) async fn entries(view: &mut View<'_>, dir: &Fd) -> FsResult<Listing> {
+    let stream = view.read_directory(same(dir)).await?;
+    Listing::new(view.table.delete(stream)?)
+}
+
+/// Asks what needs no more than one descriptor and is neither opened nor read. `None` if there is no definite answer.
+pub(super) async fn ask(view: &mut View<'_>, fd: &Fd, question: &Question) -> Option<Answer> {
+    let fd = same(fd);
+    match question {
+        Question::Metadata => answer(&view.stat(fd).await, stat_told),
+        Question::MetadataAt { path, follow } => {
+            answer(&view.stat_at(fd, path_flags(*follow), path.to_string()).await, stat_told)
+        }
+        Question::Link { path } => answer(&view.readlink_at(fd, path.to_string()).await, link_told),
+        Question::Hash => answer(&view.metadata_hash(fd).await, hash_told),
+        Question::HashAt { path, follow } => {
+            answer(&view.metadata_hash_at(fd, path_flags(*follow), path.to_string()).await, hash_told)
+        }
+        Question::Entries => answer(&entries(view, &fd).await, Listing::answer),
+        Question::Open { .. } | Question::SameAs { .. } | Question::Content { .. } => None,
+    }
+}
+
+/// What a guest was told, if it is definite.
+pub(super) fn answer<T>(result: &FsResult<T>, told: impl FnOnce(&T) -> Answer) -> Option<Answer> {
+    match result {
+        Ok(value) => Some(told(value)),
+        Err(error) => error.downcast_ref().and_then(|code| refusal(*code)).map(Answer::Refused),
+    }
+}
+
+pub(super) fn stat_told(stat: &DescriptorStat) -> Answer {
+    Answer::Metadata(FileMetadata {
+        kind: file_kind(stat.type_),
+        links: stat.link_count,
+        size: stat.size,
+        modified: stat.data_modification_timestamp.map(moment),
+        changed: stat.status_change_timestamp.map(moment),
+    })
+}
+
+pub(super) fn link_told(link: &String) -> Answer {
+    Answer::Link(link.as_str().into())
+}
+
+pub(super) fn hash_told(hash: &MetadataHashValue) -> Answer {
+    Answer::Hash { lower: hash.lower, upper: hash.upper }
+}
+
+pub(super) fn path_flags(follow: bool) -> PathFlags {
+    if follow { PathFlags::SYMLINK_FOLLOW } else { PathFlags::empty() }
+}
+
+pub(super) fn file_kind(kind: DescriptorType) -> FileKind {
+    match kind {
+        DescriptorType::RegularFile => FileKind::File,
+        DescriptorType::Directory => FileKind::Directory,
+        DescriptorType::SymbolicLink => FileKind::Link,
+        DescriptorType::BlockDevice => FileKind::BlockDevice,
+        DescriptorType::CharacterDevice => FileKind::CharacterDevice,
+        DescriptorType::Unknown | DescriptorType::Fifo | DescriptorType::Socket => FileKind::Other,
+    }
+}
+
+fn moment(time: Datetime) -> Moment {
+    Moment { seconds: i64::try_from(time.seconds).unwrap_or(i64::MAX), nanos: time.nanoseconds }
+}
+
+/// The refusals that the same question gets again; `None` for faults, which may be over the next time.
+pub(super) fn refusal(code: ErrorCode) -> Option<Refusal> {
+    Some(match code {
+        ErrorCode::NoEntry => Refusal::NoEntry,
+        ErrorCode::NotDirectory => Refusal::NotDirectory,
+        ErrorCode::IsDirectory => Refusal::IsDirectory,
+        ErrorCode::Access => Refusal::Access,
+        ErrorCode::NotPermitted => Refusal::NotPermitted,
+        ErrorCode::Loop => Refusal::Loop,
+        ErrorCode::NameTooLong => Refusal::NameTooLong,
+        ErrorCode::Invalid => Refusal::Invalid,
+        ErrorCode::IllegalByteSequence => Refusal::IllegalByteSequence,
+        ErrorCode::BadDescriptor => Refusal::BadDescriptor,
+        ErrorCode::Unsupported => Refusal::Unsupported,
+        ErrorCode::Overflow => Refusal::Overflow,
+        ErrorCode::WouldBlock
+        | ErrorCode::Already
+        | ErrorCode::Busy
+        | ErrorCode::Deadlock
+        | ErrorCode::Quota
+        | ErrorCode::Exist
+        | ErrorCode::FileTooLarge
+        | ErrorCode::InProgress
+        | ErrorCode::Interrupted
+        | ErrorCode::Io
+        | ErrorCode::TooManyLinks
+        | ErrorCode::MessageSize
+        | ErrorCode::NoDevice
+        | ErrorCode::NoLock
+        | ErrorCode::InsufficientMemory
+        | ErrorCode::InsufficientSpace
+        | ErrorCode::NotEmpty
+        | ErrorCode::NotRecoverable
+        | ErrorCode::NoTty
+        | ErrorCode::NoSuchDevice
+        | ErrorCode::Pipe
+        | ErrorCode::ReadOnly
+        | ErrorCode::InvalidSeek
+        | ErrorCode::TextFileBusy
+        | ErrorCode::CrossDevice => return None,
+    })
+}

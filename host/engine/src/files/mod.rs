@@ -1,0 +1,20 @@
+//! Granted directories: read only, and every question that a guest asks about them is kept with its answer.
+//!
+//! A guest's calls come to [`host`](self), which asks through wasmtime-wasi and tells the [`Book`]; [`verify`] asks the
+//! same questions again in the same way. What is asked on the guest's behalf is asked on the thread that runs it: the
+//! calls are short, and going to another thread and back would cost more than most of them.
+
+mod ask;
+mod book;
+mod content;
+mod host;
+mod listing;
+mod root;
+mod stream;
+mod verify;
+mod words;
+
+pub(crate) use book::SharedBook;
+pub(crate) use root::open_roots;
+pub use root::{OpenDirError, check_dirs};
+pub use verify::{Verdict, verify};
