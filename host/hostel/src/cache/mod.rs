@@ -15,8 +15,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hostel_core::{
-    CacheEntry, CacheKey, CacheLayer, CacheLayerError, Outcome, RunId, State, Timestamp, Type, Value,
+    CacheEntry, CacheKey, CacheLayer, CacheLayerError, Dependencies, Grants, Outcome, RunId, State,
+    Timestamp, Trace, Type, Value,
 };
+use hostel_engine::{Verdict, verify};
 
 use self::disk::{DiskLayer, Results};
 pub use self::disk::{
@@ -82,24 +84,54 @@ impl Cache {
     ) -> Result<(CacheEntry, Found), CacheMiss> {
         let mut miss = CacheMiss::Absent;
         for entry in entries {
-            // Nobody checks dependencies yet, so an entry that has some stands for no run.
-            if entry.depends_on.is_some() {
-                continue;
-            }
-            match wanted.of(entry, key, layer) {
-                Ok(found) => return Ok((entry.clone(), found)),
+            let found = wanted.of(entry, key, layer).and_then(|found| match &entry.depends_on {
+                None => Ok((entry.clone(), found)),
+                Some(dependencies) => self.while_it_holds(entry, key, dependencies, found, wanted),
+            });
+            match found {
+                Ok(found) => return Ok(found),
                 Err(why) => miss = why,
             }
         }
         Err(miss)
     }
 
+    /// What was found, if what it was made from is as it was. Puts an entry that is quicker to check the next time in the
+    /// place of this one.
+    fn while_it_holds(
+        &self,
+        entry: &CacheEntry,
+        key: &CacheKey,
+        dependencies: &Dependencies,
+        mut found: Found,
+        wanted: Wanted<'_>,
+    ) -> Result<(CacheEntry, Found), CacheMiss> {
+        let trace = Trace::decode(&dependencies.bytes).map_err(|error| {
+            tracing::warn!("what cache entry {key} depends on is damaged: {error}; it counts as missing");
+            CacheMiss::Absent
+        })?;
+        found.hit.facts_checked = trace.facts().len();
+        let anew = match verify(&trace, wanted.grants) {
+            Verdict::Holds => return Ok((entry.clone(), found)),
+            Verdict::HoldsAnew(anew) => anew,
+            Verdict::Changed(what) => return Err(CacheMiss::Changed { what: what.into() }),
+        };
+        let anew = CacheEntry { depends_on: dependencies_of(&anew), ..entry.clone() };
+        self.put_here(key, &anew);
+        Ok((anew, found))
+    }
+
+    /// Puts an entry where this machine alone sees it.
+    fn put_here(&self, key: &CacheKey, entry: &CacheEntry) {
+        let memory = self.memory.iter().map(|layer| layer.put(key, entry));
+        let disk = self.disk.iter().map(|layer| layer.put(key, entry));
+        memory.chain(disk).for_each(|put| _ = report(put));
+    }
+
     /// Keeps the value that `made` says more of.
     pub(crate) fn put(&self, key: &CacheKey, value: &Value, ty: &Type, made: Made) {
         let Some(entry) = made.entry(value, ty) else { return };
-        let memory = self.memory.iter().map(|layer| layer.put(key, &entry));
-        let disk = self.disk.iter().map(|layer| layer.put(key, &entry));
-        memory.chain(disk).for_each(|put| _ = report(put));
+        self.put_here(key, &entry);
     }
 
     /// Keeps the values of the runs that have completed, and the records of their transactions: on disk all of them or,
@@ -162,7 +194,8 @@ impl Cache {
 
     /// The record that a transaction left.
     pub(crate) fn record(&self, key: &CacheKey) -> Option<String> {
-        let found = self.get(key, Wanted { ty: &Type::String, expiration: None }).ok()?;
+        let grants = &Grants::default();
+        let found = self.get(key, Wanted { ty: &Type::String, expiration: None, grants }).ok()?;
         if let Value::String(record) = found.value { Some(record) } else { None }
     }
 }
@@ -174,6 +207,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) ty: &'a Type,
     /// How old it may be at the most.
     pub(crate) expiration: Option<Duration>,
+    /// Where what it depends on is looked for.
+    pub(crate) grants: &'a Grants,
 }
 
 /// A value that stands for a run's.
@@ -207,22 +242,30 @@ pub(crate) struct Made {
     pub(crate) task: Arc<str>,
     /// What was asked of it.
     pub(crate) recipe: Option<Arc<str>>,
+    /// What it read in granted directories, as far as that counts.
+    pub(crate) depends_on: Option<Dependencies>,
 }
 
 impl Made {
     /// By a transaction, for its record.
     fn of_transaction() -> Self {
         let producer = RunId::from_bytes([0; 16]);
-        Self { producer, took: Duration::ZERO, task: Arc::from("transaction"), recipe: None }
+        Self {
+            producer,
+            took: Duration::ZERO,
+            task: Arc::from("transaction"),
+            recipe: None,
+            depends_on: None,
+        }
     }
 
     fn entry(self, value: &Value, ty: &Type) -> Option<CacheEntry> {
-        let Self { producer, took, task, recipe } = self;
+        let Self { producer, took, task, recipe, depends_on } = self;
         match value.to_canonical(ty) {
             Ok(bytes) => {
                 let created: Timestamp = SystemTime::now().into();
                 let value = bytes.into();
-                Some(CacheEntry { value, producer, created, took, task, recipe, depends_on: None })
+                Some(CacheEntry { value, producer, created, took, task, recipe, depends_on })
             }
             Err(error) => {
                 tracing::error!("the result of run {producer} is not cached: {error}");
@@ -230,6 +273,12 @@ impl Made {
             }
         }
     }
+}
+
+/// What a trace is to an entry; nothing, if nothing was read.
+pub(crate) fn dependencies_of(trace: &Trace) -> Option<Dependencies> {
+    let dependencies = || Dependencies { identity: trace.identity(), bytes: trace.encode().into() };
+    (!trace.is_empty()).then(dependencies)
 }
 
 fn look_up(layer: &impl CacheLayer, key: &CacheKey) -> Option<Arc<[CacheEntry]>> {
@@ -325,7 +374,8 @@ mod tests {
                 let created = CacheEntry { created: Timestamp::from_unix_nanos(created), ..entry("one") };
                 cache.memory.iter().for_each(|memory| memory.put(&key("a"), &created).unwrap());
                 cache.disk.iter().for_each(|disk| disk.put(&key("a"), &created).unwrap());
-                let found = cache.get(&key("a"), Wanted { ty: &Type::String, expiration });
+                let found = cache
+                    .get(&key("a"), Wanted { ty: &Type::String, expiration, grants: &Grants::default() });
                 assert_eq!(found.is_ok(), expected, "{expiration:?}, {memory_bytes} bytes");
             }
         };
@@ -349,9 +399,11 @@ mod tests {
                 took: Duration::ZERO,
                 task: Arc::from("task"),
                 recipe: None,
+                depends_on: None,
             },
         );
-        let get = |ty: &Type| cache.get(&key("a"), Wanted { ty, expiration: None });
+        let get =
+            |ty: &Type| cache.get(&key("a"), Wanted { ty, expiration: None, grants: &Grants::default() });
         assert!(get(&Type::U32).is_ok());
         assert!(get(&Type::U64).is_err());
     }

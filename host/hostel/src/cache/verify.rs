@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use hostel_core::{CacheEntry, CacheKey, CachePolicy, Digest, Grants, Outcome, Value};
+use hostel_core::{CacheEntry, CacheKey, CachePolicy, Digest, Grants, Outcome, Trace, Value};
+use hostel_engine::{Verdict, verify};
 
 use super::recipe::Recipe;
 use super::{ResultCache, ResultCacheError};
@@ -155,6 +156,12 @@ fn ready(
         return Err("its key counts a flow run".to_owned());
     }
     let task = recipe.apply(task(host, &entry.task)?, policy.clone())?;
+    if let Some(dependencies) = &entry.depends_on {
+        let trace = Trace::decode(&dependencies.bytes).map_err(|error| error.to_string())?;
+        if let Verdict::Changed(what) = verify(&trace, &task.options().grants) {
+            return Err(what);
+        }
+    }
     let inputs = task.signature().bind_json(&recipe.inputs).map_err(|error| error.to_string())?;
     if task.cache_key(&inputs).as_ref() != Some(key) {
         return Err("its key cannot be made again".to_owned());

@@ -8,7 +8,7 @@ use hostel_engine::{AttemptError, AttemptOptions, Attempted, Echo, LogBook};
 
 use super::{Cell, Guest, Run, now};
 use crate::attempt::Past;
-use crate::cache::{Found, Kept, LookUp, Made, Recipe, Wanted};
+use crate::cache::{Found, Kept, LookUp, Made, Recipe, Wanted, dependencies_of};
 use crate::caller::call_safely;
 use crate::events::EventKind;
 use crate::flight::Takeoff;
@@ -177,7 +177,8 @@ impl Run {
 
     /// What another run's value must be to stand for this one's.
     fn wanted(&self) -> Wanted<'_> {
-        Wanted { ty: self.task.completed_type(), expiration: self.task.options().cache_expiration }
+        let Options { cache_expiration: expiration, grants, .. } = self.task.options();
+        Wanted { ty: self.task.completed_type(), expiration: *expiration, grants }
     }
 
     /// The key to look for another run's value under, unless the task asks for a fresh one.
@@ -303,13 +304,16 @@ impl Run {
         if self.task.options().only_compared {
             return;
         }
-        let is_lazy = self.is_lazy();
-        let kept = if self.task.options().cache.is_observed() && !observation.is_reproducible() {
+        let is_observed = self.task.options().cache.is_observed();
+        let depends_on = if is_observed { dependencies_of(observation.trace()) } else { None };
+        let kept = if is_observed && !observation.is_reproducible() {
             Kept::Touched(Arc::new(observation))
-        } else if is_lazy {
+        } else if self.is_lazy() {
+            self.cell().depends_on = depends_on;
             Kept::InTransaction
         } else {
             self.task.seems_pure(true);
+            self.cell().depends_on = depends_on;
             self.task.shared().cache.put(&key, value, self.task.completed_type(), self.made());
             Kept::Yes
         };
@@ -333,7 +337,13 @@ impl Run {
             Inputs::Values(_) | Inputs::Awaited(_) => None,
         };
         let task = Arc::clone(self.task.key_text());
-        Made { producer: self.id, took, task, recipe: recipe.map(Arc::from) }
+        Made {
+            producer: self.id,
+            took,
+            task,
+            recipe: recipe.map(Arc::from),
+            depends_on: cell.depends_on.clone(),
+        }
     }
 
     fn out_of_time(&self) {

@@ -10,7 +10,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Instant, SystemTime};
 
 use hostel_core::{
-    CacheKey, Event, IllegalTransition, LogLine, Outcome, Progress, RunId, State, StateType, Timestamp, Value,
+    CacheKey, Dependencies, Event, IllegalTransition, LogLine, Outcome, Progress, RunId, State, StateType,
+    Timestamp, Value,
 };
 use hostel_engine::{AttemptError, Attempted, LogBook};
 
@@ -78,6 +79,8 @@ struct Cell {
     look_up: LookUp,
     /// Whether the cache has its value.
     kept: Kept,
+    /// What its value depends on outside of its key.
+    depends_on: Option<Dependencies>,
     /// From its template, as soon as the inputs are there.
     name: Option<Arc<str>>,
     /// The runs it depends on, until it ends: whether each must complete, and the callback that tells.
@@ -124,6 +127,7 @@ impl Run {
             has_key: false,
             look_up: LookUp::Pending,
             kept: Kept::Pending,
+            depends_on: None,
             began: None,
             attempts: 0,
             log: None,
