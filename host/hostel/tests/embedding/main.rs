@@ -8,6 +8,7 @@ mod blocked;
 mod caching;
 mod cancelling;
 mod depending;
+mod honesty;
 mod hooking;
 mod keeping;
 mod limiting;

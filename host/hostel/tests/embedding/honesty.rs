@@ -1,0 +1,139 @@
+//! Made-up tasks in a world that changes: what the cache gives is what the task would have come to, every time.
+
+mod scripts;
+mod world;
+
+use futures_executor::block_on;
+use hostel::{CacheMiss, CachePolicy, DirGrant, Grants, Host, Kept, LookUp, State, Task, TaskFuture, args};
+use hostel_guests::PUPPET;
+
+use self::scripts::Script;
+use self::world::World;
+use crate::{build, task};
+
+/// How many tasks are made up, and how often the world of each changes.
+const SCRIPTS: u64 = 150;
+const CHANGES: usize = 12;
+
+/// A puppet that sees the world, and is cached as long as nothing else is said.
+fn puppet(host: &Host, world: &World) -> Task {
+    let dir = DirGrant::new(world.path(), "/world").unwrap();
+    let grants = Grants { dirs: vec![dir], ..Grants::default() };
+    task(host, PUPPET, "play").cache(CachePolicy::AUTO).grants(grants)
+}
+
+fn play(puppet: &Task, script: &str) -> (TaskFuture, Vec<String>) {
+    let run = puppet.submit(args![script]).unwrap();
+    let answers = block_on(run.result::<Vec<String>>()).unwrap();
+    (run, answers)
+}
+
+/// One host remembers in memory, one on disk alone, so that every layer is asked.
+fn hosts(dir: &std::path::Path) -> [Host; 2] {
+    [build(Host::builder().max_workers(1)), build(Host::builder().data_dir(dir).memory_cache_bytes(0))]
+}
+
+#[test]
+fn no_hit_is_wrong_and_what_is_pure_hits_in_a_world_that_changes() {
+    let data = tempfile::tempdir().unwrap();
+    for host in hosts(data.path()) {
+        let (mut hits, mut misses) = (0, 0);
+        for seed in 0..SCRIPTS {
+            let mut world = World::new(seed);
+            let script = Script::made_up(seed);
+            let puppet = puppet(&host, &world);
+            let fresh = puppet.clone().cache(CachePolicy::NONE);
+            for _ in 0..CHANGES {
+                let (run, answers) = play(&puppet, &script.text);
+                let context = || format!("seed {seed}, after {:?}:\n{}", world.changes, script.text);
+                match run.state() {
+                    State::Cached => hits += 1,
+                    _ => misses += 1,
+                }
+                assert!(!answers.iter().any(|answer| answer.contains("outside")), "{}", context());
+                if script.is_pure {
+                    assert_eq!(answers, play(&fresh, &script.text).1, "{}", context());
+                    let (again, same) = play(&puppet, &script.text);
+                    assert_eq!(
+                        (again.state(), &same),
+                        (State::Cached, &answers),
+                        "{}: {}",
+                        again.cache_report(),
+                        context()
+                    );
+                } else {
+                    assert_eq!(run.state(), State::Completed, "{}", context());
+                    assert!(matches!(run.cache_report().kept, Kept::Touched(_)), "{}", context());
+                }
+                world.change();
+            }
+        }
+        assert!(hits > 100 && misses > 100, "{hits} hits and {misses} misses show nothing");
+    }
+}
+
+#[test]
+fn a_change_misses_what_depends_on_it_and_nothing_else_and_taken_back_it_hits() {
+    let host = build(Host::builder().max_workers(1));
+    let world = World::new(1);
+    let puppet = puppet(&host, &world);
+    let write = |name: &str, text: &str| std::fs::write(world.path().join(name), text).unwrap();
+    write("one", "1");
+    write("other", "2");
+    let [of_one, of_other, of_both] = ["read one", "read other", "read one\nif 1 : read other"];
+    let state = |script: &str| play(&puppet, script).0.state();
+    let all = || [of_one, of_other, of_both].map(state);
+    assert_eq!(all(), [State::Completed; 3]);
+    assert_eq!(all(), [State::Cached; 3]);
+    write("other", "3");
+    let (run, _) = play(&puppet, of_other);
+    let LookUp::Miss(CacheMiss::Changed { what }) = run.cache_report().look_up else {
+        panic!("{}", run.cache_report())
+    };
+    assert!(what.contains("other"), "{what}");
+    assert_eq!([of_one, of_both].map(state), [State::Cached, State::Completed]);
+    // Whoever reads one and finds no 1 there does not look at the other.
+    write("one", "0");
+    assert_eq!(all(), [State::Completed, State::Cached, State::Completed]);
+    write("other", "4");
+    assert_eq!(state(of_both), State::Cached);
+    write("one", "1");
+    write("other", "2");
+    assert_eq!(all(), [State::Cached; 3], "all of this has been seen before");
+}
+
+#[test]
+fn a_result_hits_in_another_directory_with_the_same_files() {
+    let host = build(Host::builder().max_workers(1));
+    let worlds = [World::new(1), World::new(1)];
+    worlds.iter().for_each(|world| std::fs::write(world.path().join("one"), "1").unwrap());
+    let [here, there] = worlds.each_ref().map(|world| play(&puppet(&host, world), "read one").0);
+    assert_eq!((here.state(), there.state()), (State::Completed, State::Cached));
+    std::fs::write(worlds[1].path().join("one"), "2").unwrap();
+    let [here, there] = worlds.each_ref().map(|world| play(&puppet(&host, world), "read one"));
+    assert_eq!((here.0.state(), here.1), (State::Cached, vec!["1".to_owned()]));
+    assert_eq!((there.0.state(), there.1), (State::Completed, vec!["2".to_owned()]));
+}
+
+#[test]
+fn under_another_policy_than_auto_files_do_not_count_and_their_place_does() {
+    let host = build(Host::builder().max_workers(1));
+    let [world, elsewhere] = [World::new(1), World::new(1)];
+    let inputs = |world: &World| puppet(&host, world).cache(CachePolicy::INPUTS);
+    std::fs::write(world.path().join("one"), "1").unwrap();
+    assert_eq!(play(&inputs(&world), "read one").1, ["1"]);
+    std::fs::write(world.path().join("one"), "2").unwrap();
+    let (run, answers) = play(&inputs(&world), "read one");
+    assert_eq!((run.state(), answers), (State::Cached, vec!["1".to_owned()]), "as was asked for");
+    assert_eq!(play(&inputs(&elsewhere), "read one").0.state(), State::Completed);
+}
+
+#[test]
+fn insecure_randomness_is_the_same_for_one_key_and_another_for_another() {
+    let [one, two] = [(); 2].map(|()| build(Host::builder().max_workers(1)));
+    let play =
+        |host: &Host, script: &str| play(&task(host, PUPPET, "play").cache(CachePolicy::AUTO), script).1;
+    let script = "order a b c d e f g h\nseed";
+    assert_eq!(play(&one, script), play(&two, script));
+    assert_ne!(play(&one, "seed"), play(&one, "seed\nprint x")[..1]);
+}
