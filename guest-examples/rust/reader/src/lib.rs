@@ -34,6 +34,8 @@ wit_bindgen::generate!({
             read-below: func(root: u32, dirs: list<string>, file: string) -> result<list<u8>, string>;
             /// Reads a whole file.
             read: func(root: u32, path: string) -> result<list<u8>, string>;
+            /// Reads whole files, one after the other; their sizes together.
+            read-all: func(root: u32, paths: list<string>) -> result<u64, string>;
             /// Reads once from some place; and whether the end was there.
             read-part: func(root: u32, path: string, start: u64, len: u64)
                 -> result<tuple<list<u8>, bool>, string>;
@@ -101,6 +103,11 @@ impl Guest for Reader {
 
     fn read(place: u32, path: String) -> Answer<Vec<u8>> {
         content(&open(&root(place)?, &path)?)
+    }
+
+    fn read_all(place: u32, paths: Vec<String>) -> Answer<u64> {
+        let root = root(place)?;
+        paths.iter().try_fold(0, |sum, path| Ok(sum + content(&open(&root, path)?)?.len() as u64))
     }
 
     fn read_part(place: u32, path: String, start: u64, len: u64) -> Answer<(Vec<u8>, bool)> {

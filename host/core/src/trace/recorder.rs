@@ -170,10 +170,8 @@ mod tests {
     }
 
     fn opened(recorded: Recorded) -> Node {
-        match recorded {
-            Recorded::Kept(Some(node)) => node,
-            other => panic!("{other:?}"),
-        }
+        let Recorded::Kept(Some(node)) = recorded else { panic!("{recorded:?}") };
+        node
     }
 
     const FILE: Answer = Answer::Opened(FileKind::File);

@@ -70,7 +70,9 @@ pub(super) async fn ask(view: &mut View<'_>, fd: &Fd, question: &Question) -> Op
         Question::MetadataAt { path, follow } => {
             answer(&view.stat_at(fd, path_flags(*follow), path.to_string()).await, stat_told)
         }
-        Question::Link { path } => answer(&view.readlink_at(fd, path.to_string()).await, link_told),
+        Question::Link { path } => {
+            answer(&view.readlink_at(fd, path.to_string()).await, |link| link_told(link))
+        }
         Question::Hash => answer(&view.metadata_hash(fd).await, hash_told),
         Question::HashAt { path, follow } => {
             answer(&view.metadata_hash_at(fd, path_flags(*follow), path.to_string()).await, hash_told)
@@ -98,8 +100,8 @@ pub(super) fn stat_told(stat: &DescriptorStat) -> Answer {
     })
 }
 
-pub(super) fn link_told(link: &String) -> Answer {
-    Answer::Link(link.as_str().into())
+pub(super) fn link_told(link: &str) -> Answer {
+    Answer::Link(link.into())
 }
 
 pub(super) fn hash_told(hash: &MetadataHashValue) -> Answer {

@@ -232,7 +232,7 @@ impl HostDescriptor for Guest {
 
     async fn readlink_at(&mut self, fd: Fd, path: String) -> FsResult<String> {
         let link = self.filesystem().readlink_at(ask::same(&fd), path.clone()).await;
-        self.note(&fd, Question::Link { path: path.into() }, link, ask::link_told)
+        self.note(&fd, Question::Link { path: path.into() }, link, |link| ask::link_told(link))
     }
 
     async fn is_same_object(&mut self, one: Fd, other: Fd) -> wasmtime::Result<bool> {

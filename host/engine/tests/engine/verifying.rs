@@ -209,7 +209,7 @@ async fn what_nobody_asked_about() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_file_that_the_host_may_not_read_any_more() {
     let forbid = |world: &World| {
-        fs::set_permissions(world.path("a.txt"), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(world.path("a.txt"), Permissions::from_mode(0o0)).unwrap();
     };
     let world = World::new();
     forbid(&world);
@@ -285,4 +285,17 @@ async fn a_trace_can_do_no_more_than_ask_in_what_is_granted() {
         }
     }
     assert!(Path::new("/etc").exists());
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn one_of_many_files() {
+    let world = World::new();
+    let names: Vec<_> = (0..200).map(|number| format!("sub/{number}")).collect();
+    names.iter().for_each(|name| world.write(name, name));
+    let paths = format!("[{}]", names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "));
+    let trace = as_if_later(&world.trace("read-all", &[&paths]).await);
+    // More files than are kept open at once.
+    assert_eq!(world.verify(&trace), Verdict::Holds);
+    world.write_secretly("sub/7", "7/bus");
+    assert_eq!(world.verify(&trace), Verdict::Changed("`data/sub/7` has other content".to_owned()));
 }
