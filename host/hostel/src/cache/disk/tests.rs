@@ -334,6 +334,11 @@ fn flip_bit(file: &Path, byte: u64, bit: u32) {
 #[test]
 fn whatever_bit_of_the_index_is_flipped_nothing_wrong_is_read() {
     let dir = filled(40);
+    // With all of it in the database, and nothing in the log.
+    let results = Results::of_data_dir(dir.path());
+    assert!(results.exists().unwrap());
+    results.shorten_log(0);
+    assert_eq!(fs::metadata(dir.path().join("results/index-1-0.sqlite-wal")).unwrap().len(), 0);
     flip_all_over(dir.path(), "index-1-0.sqlite", 300, 40);
 }
 
