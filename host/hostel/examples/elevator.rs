@@ -7,7 +7,7 @@ use std::error::Error;
 use std::time::Instant;
 
 use futures_util::future::try_join_all;
-use hostel::{Host, ReturnWhen, Task, args, each, results, wait};
+use hostel::{CachePolicy, Host, ReturnWhen, Task, args, each, results, wait};
 use hostel_guests::ELEVATOR;
 
 #[tokio::main]
@@ -40,5 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 async fn elevator(host: &Host) -> Result<Task, Box<dyn Error>> {
     let stop_at_floor = host.load(ELEVATOR).await?.task("stop-at-floor")?;
+    // Each ride is to be seen, and one whose result is known already would not take place.
+    let stop_at_floor = stop_at_floor.cache(CachePolicy::NONE);
     Ok(stop_at_floor.log_prints(|line| println!("{}", line.text)))
 }

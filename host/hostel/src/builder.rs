@@ -8,6 +8,7 @@ use std::thread;
 use hostel_core::ErrorKind;
 use hostel_engine::{EngineError, EngineOptions};
 
+use crate::cache::RemoteCache;
 use crate::host::Host;
 use crate::options::{Tag, check_tag};
 use crate::runner::{RateLimit, TagLimit};
@@ -20,6 +21,7 @@ pub struct HostBuilder {
     pub(crate) max_instances: u32,
     pub(crate) queue_capacity: usize,
     pub(crate) memory_cache_bytes: u64,
+    pub(crate) remote_cache: Option<RemoteCache>,
     pub(crate) tag_limits: HashMap<Tag, TagLimit>,
     pub(crate) seed: Option<u64>,
 }
@@ -32,6 +34,7 @@ impl Default for HostBuilder {
             max_instances: EngineOptions::DEFAULT_MAX_INSTANCES,
             queue_capacity: 100_000,
             memory_cache_bytes: 64 << 20,
+            remote_cache: None,
             tag_limits: HashMap::new(),
             seed: None,
         }
@@ -78,6 +81,15 @@ impl HostBuilder {
     #[must_use]
     pub fn memory_cache_bytes(mut self, bytes: u64) -> Self {
         self.memory_cache_bytes = bytes;
+        self
+    }
+
+    /// Shares cached results with other machines: a run takes what it finds there when memory and data directory have
+    /// nothing, and what runs compute is put there behind their backs. A place that is away is a warning and a miss.
+    /// Dropping the host, or its shutdown, waits up to ten seconds for what is still to be written. Default none.
+    #[must_use]
+    pub fn remote_cache(mut self, cache: RemoteCache) -> Self {
+        self.remote_cache = Some(cache);
         self
     }
 

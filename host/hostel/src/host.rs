@@ -20,7 +20,8 @@ use crate::transaction::TransactionBuilder;
 /// Runs tasks: owns the worker threads, the sandbox engine and the cache.
 ///
 /// Dropping the host cancels what is pending or running, and waits until guests have given way: a few milliseconds.
-/// Every run has its outcome then. To let work finish first, call [`Host::shutdown`].
+/// Every run has its outcome then. To let work finish first, call [`Host::shutdown`]. With a
+/// [remote cache](HostBuilder::remote_cache) it also waits until what was put there is written, ten seconds at the most.
 pub struct Host {
     shared: Arc<Shared>,
     runner: Runner,
@@ -88,7 +89,8 @@ impl Host {
         let shared = Arc::new(Shared {
             engine,
             flights,
-            cache: Cache::new(settings.memory_cache_bytes, settings.data_dir.as_deref()),
+            cache: Cache::new(settings.memory_cache_bytes, settings.data_dir.as_deref())
+                .with_remote(settings.remote_cache.as_ref(), runner.shared().timers()),
             events: EventHub::default(),
             caller,
             random: Mutex::new(settings.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)),
@@ -184,7 +186,8 @@ impl Host {
     }
 
     /// Takes no more runs, deals with those it has as `how` says, and is done when every run has ended, the hooks and
-    /// callbacks that were due by then have been called, and the results that are cached are on disk. Can be called again, also with another `how`.
+    /// callbacks that were due by then have been called, and the results that are cached are on disk and where a remote
+    /// cache keeps them. Can be called again, also with another `how`.
     ///
     /// # Cancel safety
     ///
@@ -203,6 +206,20 @@ impl Host {
         runner.drained().await;
         let shared = Arc::clone(&self.shared);
         self.shared.caller.ask(move || shared.cache.flush()).await;
+        self.shared.cache.flush_shared().await;
+    }
+}
+
+impl Drop for Host {
+    /// While the runner still has its runtime, what was put into a remote cache can be written.
+    fn drop(&mut self) {
+        if self.shared.cache.is_shared() {
+            let runner = self.runner.shared();
+            runner.close();
+            runner.cancel_pending();
+            runner.cancel_live();
+            self.shared.cache.flush_shared_blocking();
+        }
     }
 }
 

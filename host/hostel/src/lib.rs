@@ -32,6 +32,7 @@
 //! - [`Input`]: an argument: a value, another run's future, or a value with futures inside.
 //! - [`Transaction`]: several runs whose results become visible together, or are undone together.
 //! - [`ResultCache`]: the results that are kept in a data directory, to look at and to remove.
+//! - [`RemoteCache`]: a bucket or directory through which machines share results.
 //! - [`Events`]: what happens to the runs of a host, for whoever wants to look on.
 //!
 //! A run is one request to run a task. It executes in an instance that nothing else ever sees: its own memory, its
@@ -131,8 +132,8 @@ pub use attempt::Attempt;
 pub use builder::*;
 pub use cache::{
     CacheHit, CacheMiss, CacheReport, Different, Entries, EntrySummary, GcOptions, GcReport, Kept,
-    KeptResult, LookUp, Removed, ResultCache, ResultCacheError, ResultStats, Skipped, TaskStats,
-    Verification,
+    KeptResult, LookUp, RemoteCache, RemoteCacheError, Removed, ResultCache, ResultCacheError, ResultStats,
+    Skipped, TaskStats, Verification,
 };
 pub use component::*;
 pub use error::*;
@@ -150,6 +151,8 @@ pub use transaction::{
 };
 pub use undo::HookFailure;
 pub use wait::*;
+
+pub use object_store;
 
 pub use hostel_core::*;
 pub use hostel_engine::{

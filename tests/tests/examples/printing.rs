@@ -124,6 +124,11 @@ fn e13_a_cached_run_does_not_sleep() {
 }
 
 #[test]
+fn e14_bucket() {
+    prints("bucket", "here: my-cached-task(1) = 43: Completed\nthere: my-cached-task(1) = 43: Cached");
+}
+
+#[test]
 fn e15_a_number_of_3099_digits() {
     let printed = printed("pow", &[]);
     let digits = printed.trim_end();

@@ -7,10 +7,15 @@ use wasip2::io::streams::StreamError;
 /// How much is read from a stream at once: little, so that it takes several reads.
 const CHUNK_BYTES: u64 = 5;
 
+/// How much is read at once where nobody looks at it.
+const WHOLE_BYTES: u64 = 1 << 16;
+
 /// What is asked.
 pub(crate) enum Question<'a> {
     /// `read PATH`: all of a file, as a stream.
     Read(&'a str),
+    /// `length PATH`: how much there is to read in a file.
+    Length(&'a str),
     /// `part OFFSET LENGTH PATH`: some of a file.
     Part { path: &'a str, offset: u64, length: u64 },
     /// `stat PATH`: what a path leads to.
@@ -64,6 +69,7 @@ fn ask(root: &Descriptor, question: Question<'_>, last: Option<Descriptor>) -> (
             Err(error) => Err(error),
         },
         Question::Again => last.as_ref().map_or_else(|| Ok("nothing was read".to_owned()), read),
+        Question::Length(path) => open(root, path).and_then(|file| length(&file)),
         Question::Part { path, offset, length } => open(root, path).and_then(|file| part(&file, offset, length)),
         Question::Stat(path) => root.stat_at(PathFlags::SYMLINK_FOLLOW, path).map(|stat| format!("{stat:?}")),
         Question::StatLink(path) => root.stat_at(PathFlags::empty(), path).map(|stat| format!("{stat:?}")),
@@ -108,6 +114,16 @@ fn read(file: &Descriptor) -> Answer {
 fn part(file: &Descriptor, offset: u64, length: u64) -> Answer {
     let (content, ended) = file.read(length, offset)?;
     Ok(format!("{}, {ended}", String::from_utf8_lossy(&content)))
+}
+
+fn length(file: &Descriptor) -> Answer {
+    let mut length = 0;
+    loop {
+        match file.read(WHOLE_BYTES, length)? {
+            (_, true) => return Ok(length.to_string()),
+            (content, false) => length += content.len() as u64,
+        }
+    }
 }
 
 fn list(dir: &Descriptor) -> Answer {

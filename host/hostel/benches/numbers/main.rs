@@ -19,15 +19,17 @@ mod million;
 mod sleepers;
 mod stopping;
 mod throughput;
+mod traced;
 
 use std::env;
 
 /// A section of the benchmark: its name, and what prints its rows.
-const SECTIONS: [(&str, fn()); 9] = [
+const SECTIONS: [(&str, fn()); 10] = [
     ("throughput", throughput::print),
     ("graph", graph::print),
     ("callbacks", callbacks::print),
     ("cache", cache::print),
+    ("cache-traced", traced::print),
     ("cache-million", cache_million::print),
     ("sleepers", sleepers::print),
     ("million", million::print),

@@ -3,7 +3,9 @@
 mod disk;
 mod memory;
 mod recipe;
+mod remote;
 mod report;
+mod sharing;
 mod verify;
 
 pub use report::*;
@@ -27,12 +29,16 @@ pub use self::disk::{
 };
 use self::memory::MemoryLayer;
 pub(crate) use self::recipe::Recipe;
+pub(crate) use self::remote::Existing;
+use self::remote::RemoteLayer;
+pub use self::remote::{RemoteCache, RemoteCacheError};
 use crate::future::TaskFuture;
 
 /// The layers, the quickest first. A layer that fails is reported and passed over: the run is none the worse.
 pub(crate) struct Cache {
     memory: Option<MemoryLayer>,
     disk: Option<DiskLayer>,
+    remote: Option<RemoteLayer>,
 }
 
 impl Cache {
@@ -40,6 +46,7 @@ impl Cache {
         Self {
             memory: (memory_bytes > 0).then(|| MemoryLayer::new(memory_bytes)),
             disk: data_dir.map(DiskLayer::open),
+            remote: None,
         }
     }
 
@@ -51,7 +58,7 @@ impl Cache {
         wanted.of(entry, key, memory.name()).ok()
     }
 
-    /// The value under `key`, if a layer has one that may stand for the run; takes as long as the slowest layer.
+    /// The value under `key`, if a layer has one that may stand for the run; but for the remote one; takes as long as the slowest of them.
     ///
     /// # Errors
     ///
@@ -130,8 +137,10 @@ impl Cache {
 
     /// Keeps the value that `made` says more of.
     pub(crate) fn put(&self, key: &CacheKey, value: &Value, ty: &Type, made: Made) {
+        let existing = made.existing;
         let Some(entry) = made.entry(value, ty) else { return };
         self.put_here(key, &entry);
+        self.share(key, &entry, existing);
     }
 
     /// Keeps the values of the runs that have completed, and the records of their transactions: on disk all of them or,
@@ -146,17 +155,23 @@ impl Cache {
             let key = run.job().run().key()?;
             let outcome = run.try_outcome()?;
             let Outcome::Completed(value) = &*outcome else { return None };
-            Some((key, run.job().run().made().entry(value, run.task().completed_type())?))
+            let made = run.job().run().made();
+            let existing = made.existing;
+            Some((key, made.entry(value, run.task().completed_type())?, existing))
         });
+        let of_runs: Vec<_> = of_runs.collect();
         let of_records = records.into_iter().filter_map(|(key, record)| {
             Some((key, Made::of_transaction().entry(&Value::String(record), &Type::String)?))
         });
-        let entries: Vec<_> = of_runs.chain(of_records).collect();
+        let entries: Vec<_> =
+            of_runs.iter().map(|(key, entry, _)| (*key, entry.clone())).chain(of_records).collect();
         self.disk.as_ref().map_or(Ok(()), |disk| disk.put_together(&entries))?;
         for (key, entry) in &entries {
             self.memory.iter().for_each(|layer| _ = report(layer.put(key, entry)));
         }
         kept.iter().for_each(|run| run.job().run().committed());
+        // Without the records: elsewhere one of them could be there before the values it speaks of.
+        of_runs.iter().for_each(|(key, entry, existing)| self.share(key, entry, *existing));
         Ok(())
     }
 
@@ -244,6 +259,8 @@ pub(crate) struct Made {
     pub(crate) recipe: Option<Arc<str>>,
     /// What it read in granted directories, as far as that counts.
     pub(crate) depends_on: Option<Dependencies>,
+    /// What becomes of the value that another machine has put there.
+    pub(crate) existing: Existing,
 }
 
 impl Made {
@@ -256,11 +273,12 @@ impl Made {
             task: Arc::from("transaction"),
             recipe: None,
             depends_on: None,
+            existing: Existing::Replace,
         }
     }
 
     fn entry(self, value: &Value, ty: &Type) -> Option<CacheEntry> {
-        let Self { producer, took, task, recipe, depends_on } = self;
+        let Self { producer, took, task, recipe, depends_on, existing: _ } = self;
         match value.to_canonical(ty) {
             Ok(bytes) => {
                 let created: Timestamp = SystemTime::now().into();
@@ -400,6 +418,7 @@ mod tests {
                 task: Arc::from("task"),
                 recipe: None,
                 depends_on: None,
+                existing: Existing::Keep,
             },
         );
         let get =

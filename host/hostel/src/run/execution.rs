@@ -1,14 +1,17 @@
 //! The attempts of a run: made ready, begun, ended, and followed by another.
 
+use std::mem;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use hostel_core::{CacheKey, Event, Failure, Limits, LogLine, Observation, Outcome, Progress, State};
+use hostel_core::{
+    CacheEntry, CacheKey, Event, Failure, Limits, LogLine, Observation, Outcome, Progress, State,
+};
 use hostel_engine::{AttemptError, AttemptOptions, Attempted, Echo, LogBook};
 
-use super::{Cell, Guest, Run, now};
+use super::{Cell, Fetched, Guest, Run, now};
 use crate::attempt::Past;
-use crate::cache::{Found, Kept, LookUp, Made, Recipe, Wanted, dependencies_of};
+use crate::cache::{Existing, Found, Kept, LookUp, Made, Recipe, Wanted, dependencies_of};
 use crate::caller::call_safely;
 use crate::events::EventKind;
 use crate::flight::Takeoff;
@@ -50,16 +53,53 @@ impl Run {
                 return takeoff;
             }
         }
-        match cache.get(&key, self.wanted()) {
+        let found = match self.take_fetched() {
+            Some(entries) => cache.get_fetched(&entries, &key, self.wanted()),
+            None => cache.get(&key, self.wanted()),
+        };
+        match found {
             Ok(found) => {
                 self.finish_with(found);
                 if self.state().is_terminal() { Takeoff::Ended } else { Takeoff::Owner }
             }
             Err(miss) => {
                 self.cell().look_up = LookUp::Miss(miss);
-                Takeoff::Owner
+                if cache.is_shared() { self.ask_remote(key, job) } else { Takeoff::Owner }
             }
         }
+    }
+
+    /// What the remote layer had, once.
+    fn take_fetched(&self) -> Option<Arc<[CacheEntry]>> {
+        let mut cell = self.cell();
+        if !matches!(cell.fetched, Fetched::Answer(_)) {
+            return None;
+        }
+        match mem::replace(&mut cell.fetched, Fetched::Asked) {
+            Fetched::Answer(entries) => Some(entries),
+            Fetched::Unasked | Fetched::Asked => None,
+        }
+    }
+
+    /// Has the remote layer asked, and the run wait aside for the answer; only once.
+    fn ask_remote(&self, key: CacheKey, job: &Arc<Job>) -> Takeoff {
+        if matches!(mem::replace(&mut self.cell().fetched, Fetched::Asked), Fetched::Asked) {
+            return Takeoff::Owner;
+        }
+        if !job.runner().park_for_key(job, None) {
+            self.request_cancel();
+            return Takeoff::Ended;
+        }
+        let (task, asking) = (self.task.clone(), Arc::clone(job));
+        let asked = async move {
+            if let Some(entries) = task.shared().cache.fetch(&key).await {
+                asking.run().cell().fetched = Fetched::Answer(entries);
+            }
+            asking.runner().release(&asking);
+        };
+        // It ends with the runtime, which the runner owns, and before: the layer's answer has a time limit.
+        job.runner().timers().spawn(asked);
+        Takeoff::Waits
     }
 
     /// Ends the run with another one's value. `false` if it has ended.
@@ -336,13 +376,16 @@ impl Run {
             Inputs::Values(inputs) if self.task.shared().cache.is_lasting() => Recipe::of(&self.task, inputs),
             Inputs::Values(_) | Inputs::Awaited(_) => None,
         };
-        let task = Arc::clone(self.task.key_text());
+        // A result that was looked for and is made all the same is not there, or was not good enough.
+        let Options { refresh, cache_expiration, .. } = self.task.options();
+        let is_wanted_new = *refresh || cache_expiration.is_some();
         Made {
             producer: self.id,
             took,
-            task,
+            task: Arc::clone(self.task.key_text()),
             recipe: recipe.map(Arc::from),
             depends_on: cell.depends_on.clone(),
+            existing: if is_wanted_new { Existing::Replace } else { Existing::Keep },
         }
     }
 

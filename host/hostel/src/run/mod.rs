@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Instant, SystemTime};
 
 use hostel_core::{
-    CacheKey, Dependencies, Event, IllegalTransition, LogLine, Outcome, Progress, RunId, State, StateType,
-    Timestamp, Value,
+    CacheEntry, CacheKey, Dependencies, Event, IllegalTransition, LogLine, Outcome, Progress, RunId, State,
+    StateType, Timestamp, Value,
 };
 use hostel_engine::{AttemptError, Attempted, LogBook};
 
@@ -77,6 +77,8 @@ struct Cell {
     has_key: bool,
     /// What came of looking for another run's value.
     look_up: LookUp,
+    /// What the remote layer answered, once it was asked.
+    fetched: Fetched,
     /// Whether the cache has its value.
     kept: Kept,
     /// What its value depends on outside of its key.
@@ -100,6 +102,16 @@ struct Cell {
     followers: Vec<Option<Callback>>,
     /// What the program wants to have called then, in the order in which it was added.
     callbacks: Vec<Call>,
+}
+
+/// What the remote cache layer answered.
+enum Fetched {
+    /// It was not asked.
+    Unasked,
+    /// It has not answered yet.
+    Asked,
+    /// It has this.
+    Answer(Arc<[CacheEntry]>),
 }
 
 /// A run that this one depends on.
@@ -126,6 +138,7 @@ impl Run {
             key,
             has_key: false,
             look_up: LookUp::Pending,
+            fetched: Fetched::Unasked,
             kept: Kept::Pending,
             depends_on: None,
             began: None,

@@ -31,7 +31,9 @@ fn fill(dir: &Path, count: i64) {
     let host = on_disk(dir);
     let runs = cached(&host, "add-one").map(args![each(0..count)]).unwrap();
     runs.iter().for_each(|run| _ = block_on(run.outcome()));
-    assert_eq!(state(&cached(&host, "pow"), args![9, 40_000]), State::Completed);
+    // Another host may be at it, whose value counts then.
+    let ended = state(&cached(&host, "pow"), args![9, 40_000]);
+    assert!([State::Completed, State::Cached].contains(&ended), "{ended}");
 }
 
 fn blobs(dir: &Path) -> usize {

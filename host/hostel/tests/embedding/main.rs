@@ -13,6 +13,7 @@ mod hooking;
 mod keeping;
 mod limiting;
 mod listening;
+mod machines;
 mod mapping;
 mod naming;
 mod results;

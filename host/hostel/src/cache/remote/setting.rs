@@ -1,0 +1,313 @@
+//! Where a remote cache is, and how long a run waits for it.
+
+use std::error::Error;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostel_core::ErrorKind;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{BackoffConfig, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
+use url::Url;
+
+/// What the error for a URL of another form says.
+const EXPECTED: &str =
+    "expected s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///DIRECTORY";
+
+/// How long a connection may take to come about; addresses that nobody answers at are given up early.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What object_store tries again by itself: 5xx, throttling and broken connections, twice, after about 100 and 200 ms.
+const REQUEST_RETRIES: RetryConfig = RetryConfig {
+    backoff: BackoffConfig {
+        init_backoff: Duration::from_millis(100),
+        max_backoff: Duration::from_secs(1),
+        base: 2.0,
+    },
+    max_retries: 2,
+    retry_timeout: Duration::from_secs(10),
+};
+
+/// A place outside of this machine that keeps cached results: a bucket, or a directory that machines share.
+///
+/// The setting only; nothing is asked before a host is built with it and has something to look for. A place that is
+/// away, slow, full of damage or forbidden costs a warning and never a run. Cheap to clone.
+///
+/// ```
+/// # fn main() -> Result<(), hostel::RemoteCacheError> {
+/// use hostel::{Host, RemoteCache};
+///
+/// let options = [("aws_region", "eu-central-1"), ("aws_access_key_id", "…"), ("aws_secret_access_key", "…")];
+/// let cache = RemoteCache::from_url("s3://results/hostel", options)?;
+/// let host = Host::builder().remote_cache(cache);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RemoteCache {
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) prefix: Path,
+    pub(super) name: Arc<str>,
+    pub(super) timeout: Duration,
+}
+
+impl RemoteCache {
+    /// How long a run waits for an answer, unless [`RemoteCache::timeout`] says otherwise.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// The bucket or directory at `url`: `s3://BUCKET/PREFIX` (and all that speaks like S3), `gs://BUCKET/PREFIX`,
+    /// `az://CONTAINER/PREFIX` or `file:///DIRECTORY`. Reads the machine's root certificates, some milliseconds, and
+    /// speaks to nobody.
+    ///
+    /// `options` are names and values as the crate `object_store` knows them for that service, such as
+    /// `aws_access_key_id`, `google_service_account` or `azure_storage_account_key`. A name in capitals is taken for a
+    /// variable of the environment: one that the service does not know is passed over, so that all that begin with
+    /// `AWS_`, `GOOGLE_` or `AZURE_` can be handed over as they are. An endpoint that begins with `http://` allows HTTP
+    /// without TLS.
+    ///
+    /// For HTTPS, the first call makes `ring` the process's provider of cryptography if the program has chosen none, as
+    /// the first HTTPS request of a guest does too.
+    ///
+    /// # Errors
+    ///
+    /// [`RemoteCacheError`] for a URL of another form, an option that the service does not know, or a value that does not
+    /// fit.
+    pub fn from_url<K, V>(
+        url: &str,
+        options: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self, RemoteCacheError>
+    where
+        K: Into<String>,
+        V: Into<String>,
+    {
+        let parsed = parse(url)?;
+        let unusable = |problem: String| RemoteCacheError::Url { url: url.to_owned(), problem };
+        let (scheme, prefix) =
+            ObjectStoreScheme::parse(&parsed).map_err(|_| unusable(EXPECTED.to_owned()))?;
+        let options: Options = options.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let store = open(&scheme, &parsed, options)?.ok_or_else(|| unusable(EXPECTED.to_owned()))?;
+        Ok(Self { store, prefix, name: url.trim_end_matches('/').into(), timeout: Self::DEFAULT_TIMEOUT })
+    }
+
+    /// A store of the embedder's own; objects go below `prefix`, whose parts have `/` between them.
+    ///
+    /// Conditional puts ([`object_store::PutMode::Create`] and `Update`) are used where the store has them.
+    pub fn from_store(store: Arc<dyn ObjectStore>, prefix: &str) -> Self {
+        let prefix = Path::from(prefix);
+        let name = format!("{store}/{prefix}");
+        Self { store, prefix, name: name.trim_end_matches('/').into(), timeout: Self::DEFAULT_TIMEOUT }
+    }
+
+    /// How long a run waits for what the cache has, everything included; then it goes on as if there were nothing.
+    /// Default [`RemoteCache::DEFAULT_TIMEOUT`].
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+}
+
+impl fmt::Debug for RemoteCache {
+    /// Not the store, which may hold credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteCache").field("name", &self.name).field("timeout", &self.timeout).finish()
+    }
+}
+
+/// A remote cache cannot be set up as it was described.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoteCacheError {
+    /// The URL does not say where the cache is.
+    #[error("the remote cache cannot be at {url:?}: {problem}")]
+    Url {
+        /// The URL.
+        url: String,
+        /// What is wrong with it, and what is expected.
+        problem: String,
+    },
+    /// The URL holds a password, which would be shown wherever the cache is named.
+    #[error("the URL of the remote cache holds a password: hand credentials over as options")]
+    Password,
+    /// The service knows no such option.
+    #[error("{service} has no option {name:?} for the remote cache")]
+    Option {
+        /// The option's name.
+        name: String,
+        /// The service.
+        service: &'static str,
+    },
+    /// The options do not fit each other, or one has a value that it cannot have.
+    #[error("the remote cache at {url} cannot be set up: {source}")]
+    Settings {
+        /// The URL.
+        url: String,
+        /// What does not fit.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl RemoteCacheError {
+    /// What kind of thing went wrong.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Url { .. } | Self::Password | Self::Option { .. } | Self::Settings { .. } => {
+                ErrorKind::Invalid
+            }
+        }
+    }
+}
+
+/// Names and values, as they were handed over.
+type Options = Vec<(String, String)>;
+
+/// No service knows this option: for a directory, which has none.
+struct NoOption;
+
+impl FromStr for NoOption {
+    type Err = ();
+
+    fn from_str(_: &str) -> Result<Self, ()> {
+        Err(())
+    }
+}
+
+fn parse(url: &str) -> Result<Url, RemoteCacheError> {
+    let unusable = |problem: String| RemoteCacheError::Url { url: url.to_owned(), problem };
+    let parsed = Url::parse(url).map_err(|_| unusable(EXPECTED.to_owned()))?;
+    if parsed.password().is_some() {
+        return Err(RemoteCacheError::Password);
+    }
+    if parsed.query().is_some() || parsed.fragment().is_some() {
+        return Err(unusable("`?` and `#` mean nothing here; options are handed over apart".to_owned()));
+    }
+    Ok(parsed)
+}
+
+/// The service that a URL names, or `None` if it is none that keeps caches.
+fn open(
+    scheme: &ObjectStoreScheme,
+    url: &Url,
+    options: Options,
+) -> Result<Option<Arc<dyn ObjectStore>>, RemoteCacheError> {
+    let client = client(&options);
+    let opened: Result<Arc<dyn ObjectStore>, _> = match scheme {
+        ObjectStoreScheme::Local => {
+            known::<NoOption>(options, "a directory")?;
+            Ok(Arc::new(LocalFileSystem::new()))
+        }
+        ObjectStoreScheme::AmazonS3 => {
+            let builder = AmazonS3Builder::new().with_url(url.as_str()).with_client_options(client);
+            let options = known::<AmazonS3ConfigKey>(options, "S3")?.into_iter();
+            let builder = options.fold(builder, |builder, (key, value)| builder.with_config(key, value));
+            builder.with_retry(REQUEST_RETRIES).build().map(|store| Arc::new(store) as _)
+        }
+        ObjectStoreScheme::GoogleCloudStorage => {
+            let builder = GoogleCloudStorageBuilder::new().with_url(url.as_str()).with_client_options(client);
+            let options = known::<GoogleConfigKey>(options, "Google Cloud Storage")?.into_iter();
+            let builder = options.fold(builder, |builder, (key, value)| builder.with_config(key, value));
+            builder.with_retry(REQUEST_RETRIES).build().map(|store| Arc::new(store) as _)
+        }
+        ObjectStoreScheme::MicrosoftAzure => {
+            let builder = MicrosoftAzureBuilder::new().with_url(url.as_str()).with_client_options(client);
+            let options = known::<AzureConfigKey>(options, "Azure")?.into_iter();
+            let builder = options.fold(builder, |builder, (key, value)| builder.with_config(key, value));
+            builder.with_retry(REQUEST_RETRIES).build().map(|store| Arc::new(store) as _)
+        }
+        ObjectStoreScheme::Memory | ObjectStoreScheme::Http | _ => return Ok(None),
+    };
+    let settings = |error| RemoteCacheError::Settings { url: url.to_string(), source: Box::new(error) };
+    opened.map(Some).map_err(settings)
+}
+
+/// How HTTP is spoken, before the options that say more of it.
+fn client(options: &Options) -> ClientOptions {
+    // Fails if the program has chosen one, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let is_plain = |(name, value): &(String, String)| {
+        name.to_ascii_lowercase().contains("endpoint") && value.starts_with("http://")
+    };
+    ClientOptions::new().with_connect_timeout(CONNECT_TIMEOUT).with_allow_http(options.iter().any(is_plain))
+}
+
+/// The options that a service knows.
+fn known<K: FromStr>(options: Options, service: &'static str) -> Result<Vec<(K, String)>, RemoteCacheError> {
+    let mut known = Vec::new();
+    for (name, value) in options {
+        match name.to_ascii_lowercase().parse() {
+            Ok(key) => known.push((key, value)),
+            // A variable that is meant for another program.
+            Err(_) if !name.contains(|letter: char| letter.is_ascii_lowercase()) => {}
+            Err(_) => return Err(RemoteCacheError::Option { name, service }),
+        }
+    }
+    Ok(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(url: &str, options: &[(&str, &str)]) -> String {
+        let error = RemoteCache::from_url(url, options.iter().copied()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        error.to_string()
+    }
+
+    #[test]
+    fn a_url_names_service_bucket_and_prefix() {
+        let check = |url: &str, store: &str, prefix: &str| {
+            let azure = [("AZURE_STORAGE_ACCOUNT_NAME", "account"), ("AZURE_PAGER", "less")];
+            let cache = RemoteCache::from_url(url, azure).unwrap();
+            assert_eq!((cache.store.to_string().as_str(), cache.prefix.as_ref()), (store, prefix), "{url}");
+            assert_eq!(&*cache.name, url.trim_end_matches('/'));
+        };
+        check("s3://bucket/a/b", "AmazonS3(bucket)", "a/b");
+        check("s3://bucket/", "AmazonS3(bucket)", "");
+        check("s3://bucket", "AmazonS3(bucket)", "");
+        check("gs://bucket/a", "GoogleCloudStorage(bucket)", "a");
+        check("az://container/a", "MicrosoftAzure { account: account, container: container }", "a");
+        check("file:///mnt/a%20b", "LocalFileSystem(file:///)", "mnt/a b");
+    }
+
+    #[test]
+    fn what_is_no_place_for_a_cache_is_an_error_that_says_what_is() {
+        for url in
+            ["bucket", "", "https://example.org/a", "http://example.org", "memory:///", "ftp://a/b", "s3:"]
+        {
+            let error = error(url, &[]);
+            assert_eq!(error, format!("the remote cache cannot be at {url:?}: {EXPECTED}"));
+        }
+        assert!(error("s3://bucket/a?region=x", &[]).contains("options are handed over apart"));
+        let password = error("s3://key:secret@bucket/a", &[]);
+        assert!(password.contains("holds a password") && !password.contains("secret"), "{password}");
+    }
+
+    #[test]
+    fn options_are_those_of_the_service() {
+        let error_of = |name, value| error("s3://bucket", &[(name, value)]);
+        assert_eq!(error_of("aws_regoin", "x"), "S3 has no option \"aws_regoin\" for the remote cache");
+        assert!(
+            error_of("aws_allow_http", "perhaps")
+                .starts_with("the remote cache at s3://bucket cannot be set up: ")
+        );
+        assert!(error("file:///a", &[("region", "x")]).starts_with("a directory has no option \"region\""));
+        for (name, value) in
+            [("AWS_PAGER", "less"), ("AWS_REGION", "eu"), ("aws_region", "eu"), ("region", "eu")]
+        {
+            RemoteCache::from_url("s3://bucket", [(name, value)]).unwrap();
+        }
+    }
+
+    #[test]
+    fn credentials_are_not_shown() {
+        let options = [("aws_access_key_id", "key"), ("aws_secret_access_key", "secret")];
+        let cache = RemoteCache::from_url("s3://bucket/a", options).unwrap();
+        assert_eq!(format!("{cache:?}"), "RemoteCache { name: \"s3://bucket/a\", timeout: 5s }");
+    }
+}

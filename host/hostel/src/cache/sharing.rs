@@ -1,0 +1,63 @@
+//! The cache's remote layer, as runs and hosts use it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostel_core::{CacheEntry, CacheKey};
+use tokio::runtime::Handle;
+
+use super::remote::{Existing, RemoteCache, RemoteLayer};
+use super::{Cache, CacheMiss, Found, Wanted};
+
+/// How long what was put into the remote layer may take to be written when a host ends.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Cache {
+    /// With a remote layer behind the others, which works on `runtime`.
+    pub(crate) fn with_remote(self, setting: Option<&RemoteCache>, runtime: &Handle) -> Self {
+        Self { remote: setting.map(|setting| RemoteLayer::start(setting, runtime)), ..self }
+    }
+
+    /// Whether there is a remote layer.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.remote.is_some()
+    }
+
+    /// The entries that the remote layer has under `key`. To be awaited on the runtime that the layer works on.
+    pub(crate) async fn fetch(&self, key: &CacheKey) -> Option<Arc<[CacheEntry]>> {
+        self.remote.as_ref()?.get(key).await
+    }
+
+    /// The value in what was fetched, if there is one that may stand for the run; the quicker layers keep it then.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub(crate) fn get_fetched(
+        &self,
+        entries: &[CacheEntry],
+        key: &CacheKey,
+        wanted: Wanted<'_>,
+    ) -> Result<Found, CacheMiss> {
+        let (entry, found) = self.first_of(entries, key, wanted, RemoteLayer::NAME)?;
+        self.put_here(key, &entry);
+        Ok(found)
+    }
+
+    /// Has the remote layer keep an entry; does not block.
+    pub(super) fn share(&self, key: &CacheKey, entry: &CacheEntry, existing: Existing) {
+        self.remote.iter().for_each(|layer| layer.put(key, entry, existing));
+    }
+
+    /// Is done when what was shared is written, or has taken too long. Can be awaited on any runtime.
+    pub(crate) async fn flush_shared(&self) {
+        if let Some(remote) = &self.remote {
+            remote.flush(FLUSH_TIMEOUT).await;
+        }
+    }
+
+    /// [`Cache::flush_shared`] for a thread that cannot await.
+    pub(crate) fn flush_shared_blocking(&self) {
+        self.remote.iter().for_each(|remote| remote.flush_blocking(FLUSH_TIMEOUT));
+    }
+}
