@@ -68,6 +68,8 @@ Options of run and map may stand in hostel.toml, here or in a directory above:
   [limits]                         for runs that share a tag
   tags.db = 2
   rates.db = \"10/1s\"
+  [remote-cache]                   results that other machines share
+  url = \"s3://results/hostel\"
 ";
     format!("{examples}\n{config}\n{}", Exit::table())
 }

@@ -14,6 +14,7 @@ use crate::flight::{Flight, Submit};
 use crate::lines::{Lines, Style};
 use crate::load;
 use crate::mapping::Mapping;
+use crate::options::remote_cache::RemoteCacheOptions;
 use crate::options::tag_limits::TagLimitOptions;
 use crate::options::{Form, HostOptions, OutputOptions, TaskOptions, WorkerOptions};
 use crate::problem::{Problem, Stop};
@@ -85,6 +86,9 @@ pub(crate) struct Map {
     options: TaskOptions,
 
     #[command(flatten)]
+    remote_cache: RemoteCacheOptions,
+
+    #[command(flatten)]
     tag_limits: TagLimitOptions,
 
     #[command(flatten)]
@@ -102,6 +106,7 @@ impl Map {
         self.options.limits().map_err(Problem::from)?;
         let config = self.config.read()?;
         let host = self.workers.apply(self.host.host(ui)?);
+        let host = self.remote_cache.apply(host, config.remote_cache.as_ref())?;
         let host = self.tag_limits.apply(config.limits.apply(host)).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =

@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::files::Files;
 use crate::interrupt::Interrupt;
 use crate::load;
+use crate::options::remote_cache::RemoteCacheOptions;
 use crate::options::{Form, HostOptions, OutputOptions, TaskOptions};
 use crate::output::{self, table};
 use crate::problem::{Problem, Stop};
@@ -86,6 +87,9 @@ pub(crate) struct Run {
     options: TaskOptions,
 
     #[command(flatten)]
+    remote_cache: RemoteCacheOptions,
+
+    #[command(flatten)]
     host: HostOptions,
 
     #[command(flatten)]
@@ -101,7 +105,8 @@ impl Run {
             );
         }
         let config = self.config.read()?;
-        let host = self.host.host(ui)?.max_workers(1).max_instances(INSTANCES).build()?;
+        let host = self.remote_cache.apply(self.host.host(ui)?, config.remote_cache.as_ref())?;
+        let host = host.max_workers(1).max_instances(INSTANCES).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
             runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;

@@ -17,11 +17,15 @@ use self::document::{Document, entries};
 use self::key::Key;
 use crate::options::TaskOptions;
 use crate::options::labels::tag;
+use crate::options::remote_cache::NamedCache;
 use crate::options::tag_limits::{self, TagLimitOptions};
 use crate::problem::Problem;
 
 /// The name that is looked for.
 const FILE_NAME: &str = "hostel.toml";
+
+/// The tables of a file.
+const TABLES: [&str; 4] = ["defaults", "tasks", "limits", "remote-cache"];
 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 1 << 20;
@@ -45,6 +49,7 @@ pub(crate) struct Config {
     defaults: TaskOptions,
     tasks: Vec<TaskTable>,
     pub(crate) limits: TagLimitOptions,
+    pub(crate) remote_cache: Option<NamedCache>,
 }
 
 /// What a file says of a task, or of all tasks in a component.
@@ -78,9 +83,9 @@ impl Config {
                 "defaults" => config.defaults = options(&document, "defaults", value)?,
                 "tasks" => config.tasks = tasks(&document, path, value)?,
                 "limits" => config.limits = limits(&document, value)?,
+                "remote-cache" => config.remote_cache = remote_cache(&document, value)?,
                 other => {
-                    let problem =
-                        document.unknown(name.span(), "table", other, &["defaults", "tasks", "limits"]);
+                    let problem = document.unknown(name.span(), "table", other, &TABLES);
                     let is_option = Key::named(other).is_some();
                     let hint = "options stand in [defaults], or in [tasks.\"FILE#EXPORT\"] for one task";
                     return Err(problem.hints_of(is_option.then(|| hint.to_owned())));
@@ -186,6 +191,30 @@ fn tasks(
         })
     });
     tables.collect()
+}
+
+/// Reads where the remote cache is.
+fn remote_cache(
+    document: &Document<'_>,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<Option<NamedCache>, Problem> {
+    let mut cache = None;
+    for (name, value) in entries(document.table("remote-cache", value)?) {
+        if name.get_ref() != "url" {
+            return Err(document.unknown(
+                name.span(),
+                "option of the remote cache",
+                name.get_ref(),
+                &["url"],
+            ));
+        }
+        let url = value.get_ref().as_str().ok_or_else(|| {
+            let found = value.get_ref().type_str();
+            document.wrong("url", value, &format!("expected a text in quotes, found {found}"))
+        })?;
+        cache = Some(NamedCache { url: url.to_owned(), place: document.place(value.span()) });
+    }
+    Ok(cache)
 }
 
 /// Reads the limits on tags.

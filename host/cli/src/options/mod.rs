@@ -1,6 +1,7 @@
 //! Options that several commands share. Their doc comments are the help.
 
 pub(crate) mod labels;
+pub(crate) mod remote_cache;
 pub(crate) mod retries;
 pub(crate) mod tag_limits;
 

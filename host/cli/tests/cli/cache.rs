@@ -69,6 +69,54 @@ fn nothing_is_left_behind_without_a_data_dir() {
 }
 
 #[test]
+fn results_are_shared_through_a_remote_cache() {
+    let place = Place::new();
+    let shared = place.path().join("shared");
+    let url = format!("file://{}", shared.display());
+    let run = |rest: &str| {
+        let ran = place.run(&format!("run arith.wasm#add 40 2 --no-data-dir --cache inputs {rest}"));
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, "42\n"), "{}", ran.stderr);
+        ran.stderr.contains("Cached")
+    };
+    let flag = format!("--remote-cache {url}");
+    assert!(!run(&flag));
+    assert!(run(&flag));
+    assert!(!run(""));
+    place.write("hostel.toml", format!("[remote-cache]\nurl = \"{url}\""));
+    assert!(run(""));
+    assert!(!run("--no-remote-cache"));
+
+    for file in files(&shared) {
+        fs::write(file, "not an entry").unwrap();
+    }
+    assert!(!run(""));
+    assert!(run(""), "it was mended");
+}
+
+#[test]
+fn a_remote_cache_that_cannot_be_is_an_error_and_one_that_is_away_a_warning() {
+    let place = Place::new();
+    place.write("wrong.toml", "[remote-cache]\nurl = \"results\"");
+    place.write("unknown.toml", "[remote-cache]\nuri = \"s3://results\"");
+    place.write("file", "");
+    let away = format!(
+        "run arith.wasm#add 40 2 --cache inputs --remote-cache file://{}/file",
+        place.path().display()
+    );
+    let lines = [
+        "run arith.wasm#add 40 2 --remote-cache results",
+        "map arith.wasm#add-one --over x=0..2 --remote-cache 's3://key:secret@results'",
+        "run arith.wasm#add 40 2 --remote-cache 's3://results?region=eu'",
+        "run arith.wasm#add 40 2 --config wrong.toml",
+        "run arith.wasm#add 40 2 --config unknown.toml",
+    ];
+    check!("wrong_remote_cache", place.session(&lines));
+    let ran = place.run(&format!("{away} --no-data-dir"));
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "42\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot be"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_data_directory_that_cannot_be_used_is_a_warning() {
     let place = Place::new();
     place.write("file", "");

@@ -1,0 +1,60 @@
+//! Where results are shared with other machines. The doc comments are the help.
+
+use std::env;
+
+use clap::Args;
+use hostel::{HostBuilder, RemoteCache};
+
+use crate::problem::Problem;
+
+/// The variables that say how a bucket is reached begin with one of these.
+const VARIABLES: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
+
+/// A bucket or directory, and who named it.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Cache")]
+pub(crate) struct RemoteCacheOptions {
+    /// Share cached results with other machines, through s3://BUCKET/PREFIX, gs://…, az://… or file:///DIRECTORY;
+    /// credentials and endpoints come from the variables AWS_*, GOOGLE_*, AZURE_*
+    #[arg(long, value_name = "URL")]
+    remote_cache: Option<String>,
+
+    /// Use no remote cache, whatever `hostel.toml` says
+    #[arg(long, conflicts_with = "remote_cache")]
+    no_remote_cache: bool,
+}
+
+/// What a file says of the remote cache.
+#[derive(Clone, Debug)]
+pub(crate) struct NamedCache {
+    pub(crate) url: String,
+    /// Where it says so.
+    pub(crate) place: String,
+}
+
+impl RemoteCacheOptions {
+    /// The host with the remote cache that is named here, or else in a file.
+    pub(crate) fn apply(
+        &self,
+        host: HostBuilder,
+        in_file: Option<&NamedCache>,
+    ) -> Result<HostBuilder, Problem> {
+        if self.no_remote_cache {
+            return Ok(host);
+        }
+        match (&self.remote_cache, in_file) {
+            (Some(url), _) => open(url).map_err(|problem| problem.within("--remote-cache")),
+            (None, Some(NamedCache { url, place })) => open(url).map_err(|problem| problem.within(place)),
+            (None, None) => return Ok(host),
+        }
+        .map(|cache| host.remote_cache(cache))
+    }
+}
+
+fn open(url: &str) -> Result<RemoteCache, Problem> {
+    let variables = env::vars_os().filter_map(|(name, value)| {
+        let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+        VARIABLES.iter().any(|prefix| name.starts_with(prefix)).then_some((name, value))
+    });
+    RemoteCache::from_url(url, variables).map_err(|error| Problem::of(error.kind(), &error))
+}
