@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use hostel::{BuildError, ErrorKind, LimitsError, ResultCacheError, SubmitError};
+use hostel::{BuildError, ErrorKind, LimitsError, OpenDirError, ResultCacheError, SubmitError};
 
 use crate::exit::Exit;
 
@@ -125,6 +125,12 @@ impl From<SubmitError> for Problem {
 
 impl From<ResultCacheError> for Problem {
     fn from(error: ResultCacheError) -> Self {
+        Self::of(error.kind(), &error)
+    }
+}
+
+impl From<OpenDirError> for Problem {
+    fn from(error: OpenDirError) -> Self {
         Self::of(error.kind(), &error)
     }
 }

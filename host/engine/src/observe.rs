@@ -97,9 +97,12 @@ impl Recorder {
 
 /// Runs whenever the guest is about to go on after it called the host.
 pub(crate) fn name_touches(mut store: StoreContextMut<'_, Guest>, hook: CallHook) -> wasmtime::Result<()> {
+    if !matches!(hook, CallHook::ReturningFromHost) {
+        return Ok(());
+    }
     let guest = store.data_mut();
     guest.settle();
-    if !matches!(hook, CallHook::ReturningFromHost) || guest.recorder.unnamed.is_empty() {
+    if guest.recorder.unnamed.is_empty() {
         return Ok(());
     }
     let backtrace = WasmBacktrace::capture(&store);

@@ -157,4 +157,5 @@ pub use object_store;
 pub use hostel_core::*;
 pub use hostel_engine::{
     Capability, Echo, EngineError, Export, FindError, Hook, Import, LoadError, MAX_COMPONENT_BYTES,
+    OpenDirError, check_dirs,
 };

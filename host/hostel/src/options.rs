@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostel_core::{
-    CachePolicy, ErrorKind, Failure, FlowRun, Grants, KeyBase, Limits, LimitsError, NameTemplate,
-    PolicyError, RetryError, RetryPolicy, Signature, TaskKey,
+    CachePolicy, Determinism, ErrorKind, Failure, FlowRun, Grants, GrantsError, KeyBase, Limits, LimitsError,
+    NameTemplate, PolicyError, RetryError, RetryPolicy, Signature, TaskKey,
 };
 use hostel_engine::Echo;
 
@@ -32,6 +32,7 @@ pub(crate) struct Options {
     /// Nothing is looked up and nothing kept: the value is only for comparing.
     pub(crate) only_compared: bool,
     pub(crate) grants: Arc<Grants>,
+    pub(crate) determinism: Determinism,
     pub(crate) echo: Option<Echo>,
     pub(crate) name: Option<Arc<NameTemplate>>,
     /// Sorted, each once.
@@ -66,6 +67,9 @@ pub enum OptionError {
         /// The most it can be.
         most: Duration,
     },
+    /// The grants.
+    #[error(transparent)]
+    Grants(#[from] GrantsError),
     /// The cache policy.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -97,8 +101,8 @@ const MAX_TAG_BYTES: usize = 100;
 impl Options {
     /// Finds out what follows from the options, and what is wrong with them.
     pub(crate) fn settle(&mut self, task: &TaskKey, signature: &Signature) {
-        self.key_base =
-            KeyBase::new(&self.cache, task, &self.grants.facts(self.cache.is_observed())).map(Arc::new);
+        let circumstances = [self.grants.facts(self.cache.is_observed()), self.determinism.facts()].concat();
+        self.key_base = KeyBase::new(&self.cache, task, &circumstances).map(Arc::new);
         self.problem = match self.cache.check(signature, self.flow.is_some()) {
             Ok(user_key) => {
                 self.user_key = user_key.map(Arc::new);
@@ -112,6 +116,7 @@ impl Options {
     fn check(&self) -> Result<(), OptionError> {
         self.limits.validate()?;
         self.retry.validate()?;
+        self.grants.check()?;
         self.tags.iter().try_for_each(|tag| check_tag(tag))?;
         if self.cache_expiration.is_some_and(|expiration| expiration.is_zero()) {
             return Err(OptionError::CacheExpiration);

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hostel_core::{
-    CacheKey, CachePolicy, Failure, FlowRun, Grants, Limits, LogLine, NameTemplate, Param, RetryDelay,
-    RetryOn, RetryPolicy, RunFacts, RunId, Signature, State, TaskKey, TemplateError, Type, Value, bytes_text,
+    CacheKey, CachePolicy, Clock, DirGrant, Failure, FlowRun, Grants, Limits, LogLine, NameTemplate, Param,
+    Randomness, RetryDelay, RetryOn, RetryPolicy, RunFacts, RunId, Signature, State, TaskKey, TemplateError,
+    Type, Value, bytes_text,
 };
 use hostel_engine::{Capability, Function, Hook};
 use uuid::Uuid;
@@ -169,9 +170,38 @@ impl Task {
 
     /// What a run is permitted beyond computing, in place of what was permitted before. Default nothing. Grants are part
     /// of a run's cache key.
+    ///
+    /// A relative path of a directory counts from where the program is now. Whether the directory is there is seen by each
+    /// attempt, which crashes without it; [`check_dirs`](crate::check_dirs) says so before.
     #[must_use]
     pub fn grants(self, grants: Grants) -> Self {
-        self.with(|options| options.grants = Arc::new(grants))
+        self.with(|options| options.grants = Arc::new(in_place(grants)))
+    }
+
+    /// Permits reading one more directory.
+    ///
+    /// ```no_run
+    /// # fn demo(task: hostel::Task) -> Result<(), Box<dyn std::error::Error>> {
+    /// let task = task.dir("testdata::/data".parse()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn dir(self, dir: DirGrant) -> Self {
+        let grants = Grants { dirs: vec![dir], ..Grants::default() };
+        self.with(|options| Arc::make_mut(&mut options.grants).dirs.extend(in_place(grants).dirs))
+    }
+
+    /// What time it is for the guest. Default the real one; another is no touch, and part of a run's cache key.
+    #[must_use]
+    pub fn clock(self, clock: Clock) -> Self {
+        self.with(|options| options.determinism.clock = clock)
+    }
+
+    /// Where the guest's random numbers come from. Default the system; a seed is no touch, and part of a run's cache key.
+    #[must_use]
+    pub fn randomness(self, randomness: Randomness) -> Self {
+        self.with(|options| options.determinism.randomness = randomness)
     }
 
     /// Calls `echo` with each line that a run prints or logs, as soon as it is complete, on the worker thread: it must
@@ -480,12 +510,13 @@ impl Task {
     /// The task of the guest's own hook, if its component exports it, with the same limits and grants.
     pub(crate) fn hook(&self, hook: Hook) -> Option<Self> {
         let function = self.0.function.component().hook(hook)?;
-        let Options { limits, grants, echo, .. } = self.0.options.clone();
+        let Options { limits, grants, determinism, echo, .. } = self.0.options.clone();
         let hook = Self::new(Arc::clone(&self.0.shared), function);
         Some(hook.with(|options| {
             options.cache = CachePolicy::NONE;
             options.limits = limits;
             options.grants = grants;
+            options.determinism = determinism;
             options.echo = echo;
         }))
     }
@@ -545,6 +576,14 @@ impl fmt::Debug for Task {
             .field("options", &self.0.options)
             .finish_non_exhaustive()
     }
+}
+
+/// Grants whose directories are the same wherever the program goes.
+fn in_place(mut grants: Grants) -> Grants {
+    // Without a place of its own a program has relative paths that lead nowhere, as they do for everything else.
+    let Ok(here) = std::env::current_dir() else { return grants };
+    grants.dirs = grants.dirs.into_iter().map(|dir| dir.below(&here)).collect();
+    grants
 }
 
 fn resolve<'a>(input: &'a Input, param: &Param) -> Result<Value, Unfit<'a>> {

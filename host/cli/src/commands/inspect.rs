@@ -22,8 +22,8 @@ const LINE_CHARS: usize = 100;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 What a component may ask for is what it imports. Toolchains import much that a guest
-never uses, and asking is not getting: there are no files in the sandbox, and no network
-but the hosts that a run is granted with --http.
+never uses, and asking is not getting: there are no files in the sandbox and there is no
+network, but the directories and hosts that a run is granted with --dir and --http.
 
 Examples:
   hostel inspect math.wasm
@@ -285,7 +285,7 @@ const fn answer(capability: Capability) -> &'static str {
         Capability::Clocks | Capability::Randomness | Capability::RunContext | Capability::Plumbing => {
             "granted"
         }
-        Capability::Files => "denied: there is no file",
+        Capability::Files => "denied, but for --dir DIR, to read",
         Capability::Environment => "empty: there is no variable",
         Capability::StandardInput => "empty, but for programs",
         Capability::Output => "kept as the log",

@@ -24,6 +24,8 @@ pub(super) enum Key {
     Tags,
     Cache,
     CacheExpiration,
+    Clock,
+    Random,
     Priority,
     Version,
     Description,
@@ -31,7 +33,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 20] = [
         Self::Retries,
         Self::RetryDelay,
         Self::RetryJitter,
@@ -46,6 +48,8 @@ impl Key {
         Self::Tags,
         Self::Cache,
         Self::CacheExpiration,
+        Self::Clock,
+        Self::Random,
         Self::Priority,
         Self::Version,
         Self::Description,
@@ -77,6 +81,8 @@ impl Key {
             Self::Tags => "tags",
             Self::Cache => "cache",
             Self::CacheExpiration => "cache-expiration",
+            Self::Clock => "clock",
+            Self::Random => "random",
             Self::Priority => "priority",
             Self::Version => "version",
             Self::Description => "description",
@@ -108,6 +114,14 @@ impl Key {
                 to.cache = Some(policy.map_err(|error: hostel::ParsePolicyError| error.to_string())?);
             }
             Self::CacheExpiration => to.cache_expiration = Some(expiration(&plain(value))?),
+            Self::Clock => {
+                let clock = text(value)?.parse();
+                to.clock = Some(clock.map_err(|error: hostel::ParseDeterminismError| error.to_string())?);
+            }
+            Self::Random => {
+                let random = text(value)?.parse();
+                to.random = Some(random.map_err(|error: hostel::ParseDeterminismError| error.to_string())?);
+            }
             Self::Priority => to.labels.priority = Some(priority(value)?),
             Self::Version => to.labels.version = Some(text(value)?.to_owned()),
             Self::Description => to.labels.description = Some(text(value)?.to_owned()),
@@ -171,7 +185,7 @@ mod tests {
         let command = TaskOptions::augment_args(Command::new("hostel"));
         let options = command.get_arguments().filter_map(|argument| argument.get_long());
         // To run afresh is a wish of the moment, and what a guest may do is said by whoever runs it.
-        for option in options.filter(|option| !["refresh-cache", "http"].contains(option)) {
+        for option in options.filter(|option| !["refresh-cache", "http", "dir"].contains(option)) {
             let option = if option == "tag" { "tags" } else { option };
             assert!(Key::named(option).is_some(), "{option}");
         }

@@ -166,7 +166,7 @@ fn options(
 /// What to do about something that is no option, if it is known what it was meant to be.
 fn misplaced(name: &str, value: &DeValue<'_>) -> Option<String> {
     let hint = match name {
-        "http" => "what a task is granted is said on the command line alone",
+        "http" | "dir" => "what a task is granted is said on the command line alone",
         _ if value.is_table() => "the name of a task stands in quotes: [tasks.\"FILE#EXPORT\"]",
         _ => return None,
     };

@@ -10,7 +10,10 @@ use std::time::Duration;
 use std::{env, fs};
 
 use clap::{Args, ValueEnum};
-use hostel::{CachePolicy, Grants, Host, HostBuilder, HttpGrant, Limits, LimitsError, Task, begin_flow};
+use hostel::{
+    CachePolicy, Clock, DirGrant, Grants, Host, HostBuilder, HttpGrant, Limits, LimitsError, Randomness,
+    Task, begin_flow, check_dirs,
+};
 
 use self::labels::LabelOptions;
 use self::retries::RetryOptions;
@@ -56,6 +59,19 @@ pub(crate) struct TaskOptions {
     #[arg(long, value_name = "HOST", help_heading = "Grants")]
     http: Vec<HttpGrant>,
 
+    /// Allow reading this directory: HOST, or HOST::GUEST to give it another name for the guest; can be given several
+    /// times
+    #[arg(long, value_name = "DIR", help_heading = "Grants")]
+    dir: Vec<DirGrant>,
+
+    /// What time it is for the guest: fixed:INSTANT, as fixed:2026-01-01T00:00:00Z [default: real]
+    #[arg(long, value_name = "CLOCK", help_heading = "Determinism")]
+    pub(crate) clock: Option<Clock>,
+
+    /// Where the guest's random numbers come from: seed:NUMBER for the same in every run [default: real]
+    #[arg(long, value_name = "SOURCE", help_heading = "Determinism")]
+    pub(crate) random: Option<Randomness>,
+
     /// Reuse results of runs that share these facts: `auto`, what is proved to depend on nothing else; `inputs + task-source`;
     /// `auto - input:NAME` leaves one out; `key:"{NAME}"` is a key of your own; `none` [default: auto]
     #[arg(long, value_name = "POLICY", help_heading = "Cache")]
@@ -87,6 +103,9 @@ impl TaskOptions {
             max_result: self.max_result.or(others.max_result),
             labels: self.labels.or(others.labels),
             http: [self.http, others.http].concat(),
+            dir: [self.dir, others.dir].concat(),
+            clock: self.clock.or(others.clock),
+            random: self.random.or(others.random),
             cache: self.cache.or(others.cache),
             cache_expiration: self.cache_expiration.or(others.cache_expiration),
             refresh_cache: self.refresh_cache || others.refresh_cache,
@@ -119,7 +138,10 @@ impl TaskOptions {
         // Each command is a flow run of its own.
         let task = if policy.needs_flow() { task.flow(&begin_flow()) } else { task };
         let task = task.limits(self.limits()?).cache(policy);
-        let task = task.grants(Grants { http: self.http.clone(), ..Grants::default() });
+        let grants = Grants { http: self.http.clone(), dirs: self.dir.clone() };
+        check_dirs(&grants)?;
+        let task = task.grants(grants).clock(self.clock.unwrap_or_default());
+        let task = task.randomness(self.random.unwrap_or_default());
         let task = self.labels.apply(self.retries.apply(task.refresh_cache(self.refresh_cache)))?;
         let task = match self.cache_expiration {
             Some(age) => task.cache_expiration(age),

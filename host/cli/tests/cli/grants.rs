@@ -1,5 +1,6 @@
-//! `--http`: what is granted goes out, and what is not is told.
+//! What is granted is there, and what is not is told.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::thread;
@@ -54,4 +55,40 @@ fn the_cache_tells_grants_apart() {
     assert!(run("--http 127.0.0.1:*").last().starts_with("Cached "));
     assert_eq!(run("").code, 1, "what one may load is no answer for one who may not");
     assert!(run("--http 127.0.0.1:* --http example.org").last().starts_with("Completed in "));
+}
+
+#[test]
+fn a_directory_is_read_under_the_name_it_is_given() {
+    let place = Place::new();
+    fs::create_dir(place.path().join("notes")).unwrap();
+    place.write("notes/today.txt", "nothing to do");
+    let lines = [
+        "run reader.wasm#read-with-std notes/today.txt",
+        "run reader.wasm#read-with-std notes/today.txt --dir notes",
+        "run reader.wasm#read-with-std /n/today.txt --dir notes::/n:ro",
+        "run reader.wasm#read-with-std ../today.txt --dir notes",
+        "run reader.wasm#roots --dir notes::b --dir notes::a",
+        "map reader.wasm#is-there-with-std --over 'path=[\"notes/today.txt\", \"notes/tomorrow.txt\"]' --dir notes",
+        "run reader.wasm#roots --dir missing",
+        "run reader.wasm#roots --dir notes/today.txt",
+        "run reader.wasm#roots --dir notes:rw",
+        "run reader.wasm#roots --dir notes::",
+        "run reader.wasm#roots --dir notes --dir .::notes",
+    ];
+    check!("directories", place.session(&lines));
+}
+
+#[test]
+fn a_guest_may_be_given_a_fixed_clock_and_a_seed() {
+    let place = Place::new();
+    place.write("hostel.toml", "[defaults]\nclock = \"fixed:2026-01-01T00:00:00Z\"\nrandom = \"seed:42\"\n");
+    let lines = [
+        "run watcher.wasm#wall-clock",
+        "run watcher.wasm#wall-clock --clock fixed:1970-01-01T00:00:01Z",
+        "run watcher.wasm#random-number",
+        "run watcher.wasm#random-number --random seed:43",
+        "run watcher.wasm#wall-clock --no-config --clock noon",
+        "run watcher.wasm#random-number --no-config --random 42",
+    ];
+    check!("determinism", place.session(&lines));
 }

@@ -1,6 +1,6 @@
 //! What is needed to run again what made an entry.
 
-use hostel_core::Value;
+use hostel_core::{Clock, Randomness, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::task::Task;
@@ -39,8 +39,9 @@ impl Recipe {
             policy: options.cache.to_string(),
             http: options.grants.http.iter().map(ToString::to_string).collect(),
             dirs: options.grants.dirs.iter().map(ToString::to_string).collect(),
-            clock: None,
-            random: None,
+            clock: (options.determinism.clock != Clock::Real).then(|| options.determinism.clock.to_string()),
+            random: (options.determinism.randomness != Randomness::Real)
+                .then(|| options.determinism.randomness.to_string()),
         };
         serde_json::to_string(&recipe).ok().filter(|text| text.len() <= MAX_BYTES)
     }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use hostel_core::{CacheEntry, CacheKey, CachePolicy, Digest, Grants, Outcome, Trace, Value};
+use hostel_core::{
+    CacheEntry, CacheKey, CachePolicy, Clock, Digest, Grants, Outcome, Randomness, Trace, Value,
+};
 use hostel_engine::{Verdict, verify};
 
 use super::recipe::Recipe;
@@ -182,7 +184,11 @@ impl Recipe {
     /// The task with the options of this recipe.
     fn apply(&self, task: Task, policy: CachePolicy) -> Result<Task, String> {
         let grants = Grants { http: parsed(&self.http)?, dirs: parsed(&self.dirs)? };
-        Ok(task.cache(policy).grants(grants))
+        let clock = self.clock.as_deref().unwrap_or("real").parse::<Clock>();
+        let randomness = self.random.as_deref().unwrap_or("real").parse::<Randomness>();
+        let task = task.cache(policy).grants(grants);
+        let task = task.clock(clock.map_err(|error| error.to_string())?);
+        Ok(task.randomness(randomness.map_err(|error| error.to_string())?))
     }
 }
 

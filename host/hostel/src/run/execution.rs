@@ -145,7 +145,8 @@ impl Run {
         let attempt = AttemptOptions::new(limits)
             .log(log)
             .attempt_of(self.id, cell.attempts)
-            .grants(Arc::clone(&options.grants));
+            .grants(Arc::clone(&options.grants))
+            .determinism(options.determinism);
         let attempt = match &cell.name {
             Some(name) => attempt.name(Arc::clone(name)),
             None => attempt,

@@ -140,3 +140,23 @@ fn insecure_randomness_is_the_same_for_one_key_and_another_for_another() {
     assert_eq!(play(&one, script), play(&two, script));
     assert_ne!(play(&one, "seed"), play(&one, "seed\nprint x")[..1]);
 }
+
+#[test]
+fn a_clock_that_stands_and_seeded_randomness_are_part_of_the_key() {
+    let host = build(Host::builder().max_workers(1));
+    let puppet = task(&host, PUPPET, "play").cache(CachePolicy::AUTO);
+    let at = |clock: &str, seed: &str| {
+        let puppet = puppet.clone().clock(clock.parse().unwrap()).randomness(seed.parse().unwrap());
+        let (run, answers) = play(&puppet, "now\nticks\nrandom\nseed");
+        (run.state(), answers)
+    };
+    let (state, first) = at("fixed:2026-01-01T00:00:00Z", "seed:42");
+    assert_eq!((state, first[0].as_str()), (State::Completed, "1767225600000000000"));
+    assert_eq!(at("fixed:2026-01-01T00:00:00Z", "seed:42"), (State::Cached, first.clone()));
+    let (state, later) = at("fixed:2026-01-01T00:00:01Z", "seed:42");
+    assert_eq!((state, &later[2]), (State::Completed, &first[2]));
+    assert_ne!(later[0], first[0]);
+    let (state, other) = at("fixed:2026-01-01T00:00:00Z", "seed:43");
+    assert_eq!((state, &other[0]), (State::Completed, &first[0]));
+    assert_ne!(other[2], first[2]);
+}

@@ -31,6 +31,7 @@ pub(super) fn entry(text: &str) -> CacheEntry {
         created: Timestamp::from_unix_nanos(1_700_000_000_000_000_000),
         took: Duration::from_millis(5),
         task: "sha256:00#add".into(),
+        recipe: None,
         depends_on: None,
     }
 }
