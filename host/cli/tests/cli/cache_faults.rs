@@ -38,7 +38,7 @@ fn cached(ran: &Ran) -> u64 {
 
 #[test]
 fn whoever_is_killed_leaves_only_right_results() {
-    const ROUNDS: u64 = 20;
+    const ROUNDS: u64 = 12;
     const EACH: u64 = 100_000;
     let place = Place::with_data_dir();
     let mut found = 0;
