@@ -222,7 +222,7 @@ async fn whoever_listens_hears_of_the_first_touch_while_the_guest_runs() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn what_was_touched_is_known_when_the_attempt_is_stopped() {
-    let limits = Limits { timeout: Some(Duration::from_millis(20)), ..Limits::default() };
+    let limits = Limits { timeout: Some(Duration::from_millis(500)), ..Limits::default() };
     let options = AttemptOptions::new(limits).attempt_of(RunId::from_bytes([1; 16]), 2);
     let ran = run_as(&watcher("elapsed"), &["600000"], options).await;
     assert_eq!(ran.failure().kind().name(), "timeout");

@@ -36,13 +36,11 @@ async fn a_guest_reads_below_what_is_granted_and_nothing_else() {
     assert_eq!(text(&world.ask("read", &["a.txt"]).await), "alpha");
     assert_eq!(text(&world.ask("read", &["sub/../link"]).await), "alpha");
     assert_eq!(text(&world.ask("read-below", &["[\"sub\"]", "c.txt"]).await), "gamma");
-    fs::write(world.path("../outside.txt"), "secret").ok();
-    for path in ["../outside.txt", "/etc/passwd", "sub/../../outside.txt"] {
+    for path in ["..", "../etc/passwd", "/etc/passwd", "sub/../../passwd"] {
         assert_eq!(error(&world.ask("read", &[path]).await), "\"not-permitted\"", "{path}");
     }
     world.relink("link", "/etc/passwd");
     assert_eq!(error(&world.ask("read", &["link"]).await), "\"not-permitted\"");
-    fs::remove_file(world.path("../outside.txt")).ok();
 }
 
 #[tokio::test(flavor = "current_thread")]
