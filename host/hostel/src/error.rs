@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hostel_core::{ArgumentError, ErrorKind, Failure, RunId, ValueError, bytes_text};
+use hostel_engine::OpenDirError;
 
 use crate::options::OptionError;
 use crate::transaction::TransactionError;
@@ -25,6 +26,9 @@ pub enum SubmitError {
     /// An option of the task is out of range.
     #[error(transparent)]
     Option(#[from] OptionError),
+    /// A directory that is granted is not there.
+    #[error(transparent)]
+    Dir(#[from] OpenDirError),
     /// The transaction that the run was to join is over.
     #[error(transparent)]
     Transaction(#[from] TransactionError),
@@ -72,6 +76,7 @@ impl SubmitError {
             | Self::NothingMapped
             | Self::LengthsDiffer { .. } => ErrorKind::Invalid,
             Self::Transaction(error) => error.kind(),
+            Self::Dir(error) => error.kind(),
             Self::QueueFull { .. } => ErrorKind::Exhausted,
             Self::ShutDown => ErrorKind::Unavailable,
         }

@@ -10,7 +10,7 @@ use hostel_core::{
     Randomness, RetryDelay, RetryOn, RetryPolicy, RunFacts, RunId, Signature, State, TaskKey, TemplateError,
     Type, Value, bytes_text,
 };
-use hostel_engine::{Capability, Function, Hook};
+use hostel_engine::{Capability, Function, Hook, check_dirs};
 use uuid::Uuid;
 
 use crate::args::{Args, Call};
@@ -171,8 +171,8 @@ impl Task {
     /// What a run is permitted beyond computing, in place of what was permitted before. Default nothing. Grants are part
     /// of a run's cache key.
     ///
-    /// A relative path of a directory counts from where the program is now. Whether the directory is there is seen by each
-    /// attempt, which crashes without it; [`check_dirs`](crate::check_dirs) says so before.
+    /// A relative path of a directory counts from where the program is now. Whether the directory is there is seen when a
+    /// run is submitted, and again by each attempt, which crashes without it.
     #[must_use]
     pub fn grants(self, grants: Grants) -> Self {
         self.with(|options| options.grants = Arc::new(in_place(grants)))
@@ -412,6 +412,7 @@ impl Task {
     /// Checks what a run is to be made of.
     pub(crate) fn bind(&self, call: Call) -> Result<Bound, SubmitError> {
         self.0.options.problem.clone().map_or(Ok(()), Err)?;
+        check_dirs(&self.0.options.grants)?;
         let Call { arguments, extra } = call;
         if let Some(extra) = &extra {
             extra.tags.iter().try_for_each(|tag| options::check_tag(tag))?;

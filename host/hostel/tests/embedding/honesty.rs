@@ -160,3 +160,17 @@ fn a_clock_that_stands_and_seeded_randomness_are_part_of_the_key() {
     assert_eq!((state, &other[0]), (State::Completed, &first[0]));
     assert_ne!(other[2], first[2]);
 }
+
+#[test]
+fn a_granted_directory_that_is_not_there_is_an_error_before_anything_runs() {
+    let host = build(Host::builder().max_workers(1));
+    let dir = tempfile::tempdir().unwrap();
+    let gone = dir.path().join("gone");
+    let puppet = task(&host, PUPPET, "play").dir(DirGrant::new(&gone, "/world").unwrap());
+    let error = puppet.submit(args!["list ."]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("the directory {} is granted, but it is not there", gone.display())
+    );
+    assert_eq!(error.kind(), hostel::ErrorKind::NotFound);
+}
