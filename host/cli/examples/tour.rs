@@ -51,13 +51,13 @@ const STEPS: [Step; 9] = [
     },
     Step {
         says: "Real input: 5,000 pages of text in a file, whose words are counted. The results are kept.",
-        command: "map text.wasm#word-count --over text=@pages.jsonl --cache inputs+task-source",
+        command: "map text.wasm#word-count --over text=@pages.jsonl",
         tail: Some(3),
         exit_code: 0,
     },
     Step {
         says: "The same again, in another process. Nothing runs: every result is known, and known to be right.",
-        command: "map text.wasm#word-count --over text=@pages.jsonl --cache inputs+task-source",
+        command: "map text.wasm#word-count --over text=@pages.jsonl",
         tail: Some(3),
         exit_code: 0,
     },
