@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostel_core::{
-    CachePolicy, Determinism, ErrorKind, Failure, FlowRun, Grants, GrantsError, KeyBase, Limits, LimitsError,
-    NameTemplate, PolicyError, RetryError, RetryPolicy, Signature, TaskKey,
+    CachePolicy, Determinism, Digest, ErrorKind, Failure, FlowRun, Grants, GrantsError, KeyBase, Limits,
+    LimitsError, NameTemplate, PolicyError, RetryError, RetryPolicy, Signature, TaskKey,
 };
 use hostel_engine::Echo;
 
@@ -45,6 +45,8 @@ pub(crate) struct Options {
     pub(crate) user_key: Option<Arc<NameTemplate>>,
     /// What the keys of all its runs have in common; `None` if nothing is cached.
     pub(crate) key_base: Option<Arc<KeyBase>>,
+    /// Where the files are that it may read, if that is not in the key.
+    pub(crate) place: Option<Digest>,
     /// What is wrong with the others, told when a run is submitted.
     pub(crate) problem: Option<OptionError>,
 }
@@ -103,6 +105,8 @@ impl Options {
     pub(crate) fn settle(&mut self, task: &TaskKey, signature: &Signature) {
         let circumstances = [self.grants.facts(self.cache.is_observed()), self.determinism.facts()].concat();
         self.key_base = KeyBase::new(&self.cache, task, &circumstances).map(Arc::new);
+        let has_place = self.cache.is_observed() && !self.grants.dirs.is_empty();
+        self.place = has_place.then(|| Digest::of(self.grants.facts(false).join("\n").as_bytes()));
         self.problem = match self.cache.check(signature, self.flow.is_some()) {
             Ok(user_key) => {
                 self.user_key = user_key.map(Arc::new);

@@ -12,6 +12,9 @@ const DOMAIN: &[u8] = b"hostel cache key\0v2\0";
 /// The same for the records of transactions.
 const TRANSACTION_DOMAIN: &[u8] = b"hostel transaction\0v1\0";
 
+/// The same for keys at a place.
+const PLACE_DOMAIN: &[u8] = b"hostel place\0v1\0";
+
 /// Stands among the bits of the policy's facts, and says that there are circumstances. No policy has this bit.
 const HAS_CIRCUMSTANCES: u8 = 1 << 7;
 
@@ -106,6 +109,13 @@ impl CacheKey {
     pub fn of_transaction(key: &str) -> Self {
         let hash = Sha256::new_with_prefix(TRANSACTION_DOMAIN).chain_update(key);
         Self(Digest::from_bytes(hash.finalize().into()))
+    }
+
+    /// What runs with this key have in common if they also see the same `place`: SHA-256 over the domain
+    /// `hostel place\0v1\0`, the key and the place.
+    pub fn at(&self, place: &Digest) -> Self {
+        let hash = Sha256::new_with_prefix(PLACE_DOMAIN).chain_update(self.as_bytes());
+        Self(Digest::from_bytes(hash.chain_update(place.as_bytes()).finalize().into()))
     }
 
     /// The 32 bytes of the hash.
@@ -292,6 +302,14 @@ mod tests {
             assert!(one.is_some(), "{index}");
             assert!(!keys[..index].contains(one), "{index}");
         }
+    }
+
+    #[test]
+    fn a_key_at_another_place_is_another() {
+        let key = CacheKey::from_bytes([1; 32]);
+        let [here, there] = [b"here".as_slice(), b"there"].map(|place| key.at(&Digest::of(place)));
+        assert!(here != there && here != key && here == key.at(&Digest::of(b"here")));
+        assert_ne!(here, CacheKey::from_bytes([2; 32]).at(&Digest::of(b"here")));
     }
 
     #[test]

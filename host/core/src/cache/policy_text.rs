@@ -37,19 +37,21 @@ fn read(text: &str) -> Result<CachePolicy, Problem> {
         return Ok(CachePolicy::NONE);
     }
     let mut policy = CachePolicy::NONE;
-    let mut left_out = Vec::new();
     let mut at = 0;
     let mut sign = Sign::Plus;
     loop {
         at += blanks(text, at);
         let (term, end) = term(text, at, sign)?;
-        match (term, sign) {
-            (Term::Facts(facts), Sign::Plus) => policy = policy + facts,
-            (Term::Facts(facts), Sign::Minus) => policy = policy - facts,
-            (Term::Input(name), _) => left_out.push(name),
-        }
+        policy = match (term, sign) {
+            (Term::Facts(facts), Sign::Plus) if policy.has_key() && facts.has_key() => {
+                return Err((at, "there is a key already, and there can be only one".to_owned()));
+            }
+            (Term::Facts(facts), Sign::Plus) => policy + facts,
+            (Term::Facts(facts), Sign::Minus) => policy - facts,
+            (Term::Input(name), _) => policy.without([name]),
+        };
         let Some((next, after)) = next_sign(text, end)? else {
-            return Ok(policy.without(left_out));
+            return Ok(policy);
         };
         (sign, at) = (next, after);
     }
@@ -143,6 +145,17 @@ mod tests {
         let text = "inputs + task-source - input:a - input:b";
         check("inputs - input:b + task-source - input:a - input:b", both.clone() - "b" - "a", text);
         check("auto", CachePolicy::AUTO, "auto");
+        check("auto - input:a + default", CachePolicy::AUTO + CachePolicy::RUN_ID, "auto + run-id");
+        check(
+            "auto + default - input:a",
+            CachePolicy::AUTO + CachePolicy::RUN_ID - "a",
+            "auto + run-id - input:a",
+        );
+        check(
+            "auto - input:a - inputs",
+            CachePolicy::TASK_SOURCE + CachePolicy::OBSERVED,
+            "task-source + observed",
+        );
         check("inputs + observed + task-source", CachePolicy::AUTO, "auto");
         check(
             "auto+run-id - input:a",
@@ -181,6 +194,7 @@ mod tests {
         check("é + key:\"{a}", 1, "found `é`");
         check("inputs + key:\"é\" x", 18, "found `x`");
         check("key:\"{a}", 5, "never closed");
+        check("key:\"{a}\" + inputs + key:\"{b}\"", 22, "there can be only one");
         check("task-source-inputs", 1, "found `task-source-inputs`");
     }
 }

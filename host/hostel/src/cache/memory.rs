@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use hostel_core::{CacheEntry, CacheKey, CacheLayer, CacheLayerError};
-use quick_cache::Weighter;
-use quick_cache::sync;
+use quick_cache::sync::{self, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 /// What an entry takes beside its bytes: key, producer, times, and the map's own room.
 const ENTRY_BYTES: u64 = 160;
 
 /// The size of an ordinary small entry, from which the number of entries is guessed.
 const USUAL_BYTES: u64 = 256;
+
+/// The cache is in so many parts, each under a lock of its own.
+const SHARDS: usize = 4;
 
 /// A cache in memory that forgets what was used least.
 pub(crate) struct MemoryLayer(sync::Cache<CacheKey, Arc<[CacheEntry]>, Weight>);
@@ -22,7 +25,29 @@ impl MemoryLayer {
     /// Keeps up to `bytes`, values and administration together.
     pub(crate) fn new(bytes: u64) -> Self {
         let entries = usize::try_from(bytes / USUAL_BYTES).unwrap_or(usize::MAX).clamp(16, 1 << 20);
-        Self(sync::Cache::with_weighter(entries, bytes, Weight))
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(entries)
+            .weight_capacity(bytes)
+            // Each part has a share of the bytes, and a value larger than that is not kept.
+            .shards(SHARDS)
+            .build();
+        let cache = |options| {
+            sync::Cache::with_options(
+                options,
+                Weight,
+                DefaultHashBuilder::default(),
+                DefaultLifecycle::default(),
+            )
+        };
+        Self(match options {
+            Ok(options) => cache(options),
+            Err(_incomplete) => sync::Cache::with_weighter(entries, bytes, Weight),
+        })
+    }
+
+    /// Whether something is kept under a key.
+    pub(crate) fn has(&self, key: &CacheKey) -> bool {
+        self.0.peek(key).is_some()
     }
 
     /// Lets go of what is kept under a key.

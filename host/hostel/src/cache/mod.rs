@@ -21,6 +21,7 @@ use hostel_core::{
     Timestamp, Trace, Type, Value,
 };
 use hostel_engine::{Verdict, verify};
+use tokio::sync::Semaphore;
 
 use self::disk::{DiskLayer, Results};
 pub use self::disk::{
@@ -32,6 +33,8 @@ pub(crate) use self::recipe::Recipe;
 pub(crate) use self::remote::Existing;
 use self::remote::RemoteLayer;
 pub use self::remote::{RemoteCache, RemoteCacheError};
+use self::sharing::ASKING_AT_ONCE;
+pub(crate) use self::sharing::Asking;
 use crate::future::TaskFuture;
 
 /// The layers, the quickest first. A layer that fails is reported and passed over: the run is none the worse.
@@ -39,6 +42,7 @@ pub(crate) struct Cache {
     memory: Option<MemoryLayer>,
     disk: Option<DiskLayer>,
     remote: Option<RemoteLayer>,
+    asking: Arc<Semaphore>,
 }
 
 impl Cache {
@@ -47,6 +51,7 @@ impl Cache {
             memory: (memory_bytes > 0).then(|| MemoryLayer::new(memory_bytes)),
             disk: data_dir.map(DiskLayer::open),
             remote: None,
+            asking: Arc::new(Semaphore::new(ASKING_AT_ONCE)),
         }
     }
 
@@ -124,8 +129,19 @@ impl Cache {
             Verdict::Changed(what) => return Err(CacheMiss::Changed { what: what.into() }),
         };
         let anew = CacheEntry { depends_on: dependencies_of(&anew), ..entry.clone() };
-        self.put_here(key, &anew);
+        self.put_back(key, &anew);
         Ok((anew, found))
+    }
+
+    /// Puts an entry that was found back where this machine alone sees it, unless there is a later one by now.
+    fn put_back(&self, key: &CacheKey, entry: &CacheEntry) {
+        let memory = self.memory.iter().filter_map(|layer| look_up(layer, key));
+        let disk = self.disk.iter().filter_map(|layer| look_up(layer, key));
+        let is_later =
+            |other: &CacheEntry| other.variant() == entry.variant() && other.created > entry.created;
+        if !memory.chain(disk).any(|entries| entries.iter().any(is_later)) {
+            self.put_here(key, entry);
+        }
     }
 
     /// Puts an entry where this machine alone sees it.
@@ -135,12 +151,23 @@ impl Cache {
         memory.chain(disk).for_each(|put| _ = report(put));
     }
 
-    /// Keeps the value that `made` says more of.
-    pub(crate) fn put(&self, key: &CacheKey, value: &Value, ty: &Type, made: Made) {
+    /// Keeps the value that `made` says more of; `false` if there is no room for it in memory, and no other layer.
+    pub(crate) fn put(&self, key: &CacheKey, value: &Value, ty: &Type, made: Made) -> bool {
         let existing = made.existing;
-        let Some(entry) = made.entry(value, ty) else { return };
+        let Some(entry) = made.entry(value, ty) else { return false };
         self.put_here(key, &entry);
         self.share(key, &entry, existing);
+        self.disk.is_some() || self.memory.as_ref().is_some_and(|memory| memory.has(key))
+    }
+
+    /// Whether anything can be kept at all.
+    pub(crate) fn keeps(&self) -> bool {
+        self.memory.is_some() || self.disk.is_some()
+    }
+
+    /// Whether it is worth a look under `key` before anything else is done: quick to say.
+    pub(crate) fn may_have(&self, key: &CacheKey) -> bool {
+        self.memory.as_ref().is_none_or(|memory| memory.has(key))
     }
 
     /// Keeps the values of the runs that have completed, and the records of their transactions: on disk all of them or,
@@ -251,6 +278,8 @@ impl Wanted<'_> {
 pub(crate) struct Made {
     /// The run that computed it.
     pub(crate) producer: RunId,
+    /// When it was there.
+    pub(crate) created: Timestamp,
     /// How long its attempt took.
     pub(crate) took: Duration,
     /// The key of its task.
@@ -269,6 +298,7 @@ impl Made {
         let producer = RunId::from_bytes([0; 16]);
         Self {
             producer,
+            created: SystemTime::now().into(),
             took: Duration::ZERO,
             task: Arc::from("transaction"),
             recipe: None,
@@ -278,10 +308,9 @@ impl Made {
     }
 
     fn entry(self, value: &Value, ty: &Type) -> Option<CacheEntry> {
-        let Self { producer, took, task, recipe, depends_on, existing: _ } = self;
+        let Self { producer, created, took, task, recipe, depends_on, existing: _ } = self;
         match value.to_canonical(ty) {
             Ok(bytes) => {
-                let created: Timestamp = SystemTime::now().into();
                 let value = bytes.into();
                 Some(CacheEntry { value, producer, created, took, task, recipe, depends_on })
             }
@@ -414,6 +443,7 @@ mod tests {
             &Type::U32,
             Made {
                 producer: RunId::from_bytes([7; 16]),
+                created: SystemTime::now().into(),
                 took: Duration::ZERO,
                 task: Arc::from("task"),
                 recipe: None,

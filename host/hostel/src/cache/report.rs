@@ -93,6 +93,8 @@ pub enum Kept {
     Touched(Arc<Observation>),
     /// Not until its transaction is committed.
     InTransaction,
+    /// Nowhere: it is too large for the memory layer, and there is no other.
+    NoRoom,
 }
 
 impl fmt::Display for CacheReport {
@@ -141,6 +143,7 @@ impl fmt::Display for Kept {
             Self::Off => f.write_str("not kept: the policy is none"),
             Self::NotCompleted => f.write_str("not kept: it did not complete"),
             Self::Touched(observation) => write!(f, "not kept: {observation}"),
+            Self::NoRoom => f.write_str("not kept: there is no room for it in memory, and no data directory"),
             Self::InTransaction => f.write_str("not kept until its transaction is committed"),
         }
     }

@@ -5,12 +5,19 @@ use std::time::Duration;
 
 use hostel_core::{CacheEntry, CacheKey};
 use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::remote::{Existing, RemoteCache, RemoteLayer};
 use super::{Cache, CacheMiss, Found, Wanted};
 
 /// How long what was put into the remote layer may take to be written when a host ends.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many runs at once ask the remote layer, or have its answer and have not looked at it.
+pub(super) const ASKING_AT_ONCE: usize = 64;
+
+/// The turn of a run to ask the remote layer.
+pub(crate) type Asking = OwnedSemaphorePermit;
 
 impl Cache {
     /// With a remote layer behind the others, which works on `runtime`.
@@ -21,6 +28,11 @@ impl Cache {
     /// Whether there is a remote layer.
     pub(crate) fn is_shared(&self) -> bool {
         self.remote.is_some()
+    }
+
+    /// Is ready when the remote layer may be asked, and its answer held; `None` if it may not any more.
+    pub(crate) async fn turn_to_ask(&self) -> Option<Asking> {
+        Arc::clone(&self.asking).acquire_owned().await.ok()
     }
 
     /// The entries that the remote layer has under `key`. To be awaited on the runtime that the layer works on.
@@ -40,7 +52,7 @@ impl Cache {
         wanted: Wanted<'_>,
     ) -> Result<Found, CacheMiss> {
         let (entry, found) = self.first_of(entries, key, wanted, RemoteLayer::NAME)?;
-        self.put_here(key, &entry);
+        self.put_back(key, &entry);
         Ok(found)
     }
 

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use hostel_core::{
-    CacheEntry, CacheKey, CachePolicy, Clock, Digest, Grants, Outcome, Randomness, Trace, Value,
+    CacheEntry, CacheKey, CachePolicy, Clock, Digest, Failure, Grants, Outcome, Randomness, Touch, Trace,
+    Value,
 };
 use hostel_engine::{Verdict, verify};
 
 use super::recipe::Recipe;
-use super::{ResultCache, ResultCacheError};
+use super::{Kept, ResultCache, ResultCacheError};
 use crate::component::Component;
+use crate::future::TaskFuture;
 use crate::host::{Host, Shared};
 use crate::task::Task;
 
@@ -64,7 +66,8 @@ impl Host {
     /// kept is changed. Runs one after the other, with the limits that are usual.
     ///
     /// A result can be computed again if its inputs were kept with it (they are, up to 64 KiB), if the compiled code of its
-    /// component is in the data directory, if its key counts no flow run, and if what it depends on is as it was.
+    /// component is in the data directory, if its key counts no flow run, and if what it depends on is as it was. One that
+    /// may have sent requests is left alone, unless its policy says that it did not.
     ///
     /// # Errors
     ///
@@ -72,7 +75,7 @@ impl Host {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future cancels what runs, and forgets what was found.
+    /// Dropping the future forgets what was found; the run that is under way goes on to its end.
     pub async fn verify_cache(&self, sample: usize) -> Result<Verification, ResultCacheError> {
         let mut verification = Verification::default();
         let Some(results) = self.cache() else { return Ok(verification) };
@@ -138,11 +141,42 @@ async fn check(host: &Arc<Shared>, key: &CacheKey, entry: &CacheEntry) -> Checke
             Ok(bytes) if *bytes == *entry.value => return Checked::Same,
             _ => value.to_wave(),
         },
-        ended @ (Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled) => ended.to_string(),
+        // The guest's own doing. The others are that of this host and its limits.
+        Outcome::Failed(failure @ (Failure::Error(_) | Failure::Trap(_) | Failure::Exit { .. })) => {
+            failure.to_string()
+        }
+        ended @ (Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled) => {
+            return Checked::Skipped(format!("it ended otherwise here: {ended}"));
+        }
     };
+    if let Some(because) = excuse(&run, entry) {
+        return Checked::Skipped(because);
+    }
     let kept = Value::from_canonical(&entry.value);
     let kept = kept.map_or_else(|error| error.to_string(), |(_, value)| value.to_wave());
     Checked::Different(Box::new(Different { key: *key, task: Arc::clone(&entry.task), policy, kept, found }))
+}
+
+/// Why a run may have come to something else than what is kept, though that was right.
+fn excuse(run: &TaskFuture, entry: &CacheEntry) -> Option<String> {
+    if let Kept::Touched(observation) = run.cache_report().kept {
+        let is_of_host =
+            |touch: Touch| [Touch::RefusedGrowth, Touch::FileFault, Touch::ChangedFile].contains(&touch);
+        if observation.touches().iter().any(|touched| is_of_host(touched.touch)) {
+            return Some(format!("it {observation} this time"));
+        }
+    }
+    changed(entry, run.task()).err()
+}
+
+/// Whether what an entry depends on is as it was; if not, what has changed.
+fn changed(entry: &CacheEntry, task: &Task) -> Result<(), String> {
+    let Some(dependencies) = &entry.depends_on else { return Ok(()) };
+    let trace = Trace::decode(&dependencies.bytes).map_err(|error| error.to_string())?;
+    match verify(&trace, &task.options().grants) {
+        Verdict::Holds | Verdict::HoldsAnew(_) => Ok(()),
+        Verdict::Changed(what) => Err(what),
+    }
 }
 
 /// The task with its options, the policy that kept its result, and the inputs; or why it cannot be run again.
@@ -157,13 +191,11 @@ fn ready(
     if policy.needs_flow() {
         return Err("its key counts a flow run".to_owned());
     }
-    let task = recipe.apply(task(host, &entry.task)?, policy.clone())?;
-    if let Some(dependencies) = &entry.depends_on {
-        let trace = Trace::decode(&dependencies.bytes).map_err(|error| error.to_string())?;
-        if let Verdict::Changed(what) = verify(&trace, &task.options().grants) {
-            return Err(what);
-        }
+    if !policy.is_observed() && !recipe.http.is_empty() {
+        return Err("it may send requests, and its policy does not say that it did not".to_owned());
     }
+    let task = recipe.apply(task(host, &entry.task)?, policy.clone())?;
+    changed(entry, &task)?;
     let inputs = task.signature().bind_json(&recipe.inputs).map_err(|error| error.to_string())?;
     if task.cache_key(&inputs).as_ref() != Some(key) {
         return Err("its key cannot be made again".to_owned());

@@ -5,11 +5,12 @@
 //! keys, 8 bytes little-endian each, many keys to one; a key's lock is on one byte far behind them, where nothing ever
 //! stands. Only Linux has locks of this kind; elsewhere processes do not wait for each other.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hostel_core::CacheKey;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -31,12 +32,18 @@ const FIRST_LOCK: u64 = 1 << 32;
 pub(super) struct KeyLocks {
     dir: PathBuf,
     /// Each opened when first needed; `None` if it cannot be.
-    files: [OnceLock<Option<Arc<File>>>; FILES],
+    files: [OnceLock<Option<Arc<LockFile>>>; FILES],
+}
+
+/// One file, and how often each of its places is held by this process: the system counts only once.
+struct LockFile {
+    file: File,
+    held: Mutex<HashMap<i64, usize>>,
 }
 
 /// A lock on a key.
 pub(super) struct Held {
-    file: Arc<File>,
+    file: Arc<LockFile>,
     place: Place,
 }
 
@@ -73,24 +80,27 @@ impl KeyLocks {
         let file = self.files.get(index).and_then(|file| file.get_or_init(|| self.open(index)).as_ref());
         let Some(file) = file else { return Grab::Unusable };
         let place = Place::of(key);
-        match place.set(file, libc::F_WRLCK) {
+        let mut held = file.held();
+        match place.set(&file.file, libc::F_WRLCK) {
             Ok(()) => {
-                let held = Held { file: Arc::clone(file), place };
-                Grab::Taken(held)
+                *held.entry(place.lock).or_default() += 1;
+                Grab::Taken(Held { file: Arc::clone(file), place })
             }
-            Err(nix::Error::EAGAIN | nix::Error::EACCES) => Grab::Busy { pulse: read_pulse(file, place) },
+            Err(nix::Error::EAGAIN | nix::Error::EACCES) => {
+                Grab::Busy { pulse: read_pulse(&file.file, place) }
+            }
             Err(_) => Grab::Unusable,
         }
     }
 
-    fn open(&self, index: usize) -> Option<Arc<File>> {
+    fn open(&self, index: usize) -> Option<Arc<LockFile>> {
         let open = || -> io::Result<File> {
             fs::create_dir_all(&self.dir)?;
             let path = self.dir.join(format!("{index:02x}"));
             File::options().read(true).write(true).create(true).truncate(false).open(path)
         };
         match open() {
-            Ok(file) => Some(Arc::new(file)),
+            Ok(file) => Some(Arc::new(LockFile { file, held: Mutex::default() })),
             Err(error) => {
                 tracing::debug!(
                     "processes do not wait for each other's runs: {}: {error}",
@@ -102,18 +112,30 @@ impl KeyLocks {
     }
 }
 
+impl LockFile {
+    fn held(&self) -> MutexGuard<'_, HashMap<i64, usize>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Held {
     /// Shows that this process lives. What cannot be written is no sign of life.
     pub(super) fn pulse(&self) {
-        let next = read_pulse(&self.file, self.place).wrapping_add(1);
-        let _ = self.file.write_all_at(&next.to_le_bytes(), self.place.pulse);
+        let next = read_pulse(&self.file.file, self.place).wrapping_add(1);
+        let _ = self.file.file.write_all_at(&next.to_le_bytes(), self.place.pulse);
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // The system does it anyway when the file is closed.
-        let _ = self.place.set(&self.file, libc::F_UNLCK);
+        let mut held = self.file.held();
+        let Some(count) = held.get_mut(&self.place.lock) else { return };
+        *count -= 1;
+        if *count == 0 {
+            held.remove(&self.place.lock);
+            // The system does it anyway when the file is closed.
+            let _ = self.place.set(&self.file.file, libc::F_UNLCK);
+        }
     }
 }
 

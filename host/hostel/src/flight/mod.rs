@@ -129,13 +129,18 @@ impl Flights {
         Some(flight.hold)
     }
 
-    /// The run that has the key will end without a value that can be kept: nobody waits for it any longer.
-    pub(crate) fn release_waiting(&self, key: &CacheKey, owner: RunId) {
+    /// The run that has the key will end without a value that can be kept: it has the key no longer, and nobody waits.
+    pub(crate) fn give_up(&self, key: &CacheKey, owner: RunId) {
         let mut shard = self.shard(key);
-        let flight = shard.get_mut(key).filter(|flight| flight.owner == owner);
-        let waiting = flight.map(|flight| std::mem::take(&mut flight.waiting)).unwrap_or_default();
+        if shard.get(key).is_none_or(|flight| flight.owner != owner) {
+            return;
+        }
+        let flight = shard.remove(key);
         drop(shard);
-        release(waiting);
+        if let Some(Flight { waiting, hold, .. }) = flight {
+            drop(hold);
+            release(waiting);
+        }
     }
 
     /// Shows other processes that this one lives, for all keys that it has.
@@ -249,6 +254,33 @@ mod tests {
         drop(lock);
         assert!(takes(&two, run(2), now));
         assert!(!takes(&one, run(1), now));
+    }
+
+    #[test]
+    fn a_lock_that_is_let_go_of_late_takes_nothing_from_the_next_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, two] = [(); 2].map(|()| Flights::new(Some(dir.path().join("flights"))));
+        let now = Instant::now();
+        assert!(takes(&one, run(1), now));
+        let late = one.land(&KEY, run(1), true);
+        assert!(takes(&one, run(2), now));
+        drop(late);
+        assert!(!takes(&two, run(3), now));
+        drop(one.land(&KEY, run(2), true));
+        assert!(takes(&two, run(3), now));
+    }
+
+    #[test]
+    fn a_key_that_is_given_up_is_anybodys() {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, two] = [(); 2].map(|()| Flights::new(Some(dir.path().join("flights"))));
+        let now = Instant::now();
+        assert!(takes(&one, run(1), now));
+        one.give_up(&KEY, run(2));
+        assert!(!takes(&two, run(3), now), "it was not its own to give up");
+        one.give_up(&KEY, run(1));
+        assert!(takes(&two, run(3), now));
+        assert!(one.land(&KEY, run(1), false).is_none());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One run: its inputs, its states in order, its attempts, its outcome, and those who wait for it.
 
+mod caching;
 mod execution;
 mod upstream;
 
@@ -17,7 +18,7 @@ use hostel_engine::{AttemptError, Attempted, LogBook};
 
 use self::upstream::upstreams;
 use crate::attempt::{Attempt, Past};
-use crate::cache::{CacheReport, Kept, LookUp};
+use crate::cache::{Asking, CacheReport, Kept, LookUp};
 use crate::caller::Call;
 use crate::events::{EventKind, RunEvent};
 use crate::future::TaskFuture;
@@ -110,8 +111,8 @@ enum Fetched {
     Unasked,
     /// It has not answered yet.
     Asked,
-    /// It has this.
-    Answer(Arc<[CacheEntry]>),
+    /// It has this, which has not been looked at.
+    Answer { entries: Arc<[CacheEntry]>, _turn: Asking },
 }
 
 /// A run that this one depends on.
@@ -394,7 +395,9 @@ impl Run {
         let callbacks = mem::take(&mut cell.callbacks);
         let followers = mem::take(&mut cell.followers);
         let key = cell.key.filter(|_| mem::take(&mut cell.has_key));
-        let is_kept = matches!(cell.kept, Kept::Yes | Kept::Hit);
+        let is_written = cell.kept == Kept::Yes;
+        let is_kept = is_written || cell.kept == Kept::Hit;
+        let fetched = mem::replace(&mut cell.fetched, Fetched::Asked);
         // Under the lock: before anyone who sees the outcome can cause other hooks to be called.
         self.call_hooks(state);
         self.call_commit_hooks(state);
@@ -402,10 +405,10 @@ impl Run {
             self.task.shared().caller.call(callbacks);
         }
         drop(cell);
-        drop(inputs);
+        drop((inputs, fetched));
         if let Some(key) = key {
             let Shared { cache, flights, .. } = self.task.shared();
-            if let Some(hold) = flights.land(&key, self.id, is_kept).filter(|_| is_kept) {
+            if let Some(hold) = flights.land(&self.flight_key(key), self.id, is_kept).filter(|_| is_written) {
                 // Others may have the key when they can see what is kept under it.
                 cache.hold(hold);
             }

@@ -60,6 +60,9 @@ impl Run {
         };
         let key = self.task.cache_key(&values);
         let mut cell = self.cell();
+        if cell.state.is_terminal() {
+            return false;
+        }
         cell.inputs = Inputs::Values(Arc::new(values));
         cell.key = key;
         self.fix_name(&mut cell);

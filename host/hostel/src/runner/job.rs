@@ -23,7 +23,7 @@ pub(crate) struct Job {
     phase: AtomicU8,
     was_preempted: AtomicBool,
     /// Whether it has a slot of each limit that concerns it. Changed under the runner's lock.
-    pub(super) holds_slots: AtomicBool,
+    pub(crate) holds_slots: AtomicBool,
     /// How many runs it still waits for, and one more until it is known to wait for all of them.
     awaited: AtomicUsize,
     guest: Mutex<Option<Guest>>,

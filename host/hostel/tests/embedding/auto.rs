@@ -4,7 +4,7 @@ use futures_executor::block_on;
 use hostel::{CachePolicy, Host, Kept, LookUp, State, Task, TaskFuture, args, begin_flow, each};
 use hostel_guests::{ARITH, BATCH, PUPPET, WATCHER, wat};
 
-use crate::{build, host, task, until_running};
+use crate::{build, host, task, telling, until_running};
 
 /// A task of which nothing is said.
 fn plain(host: &Host, path: &str, name: &str) -> Task {
@@ -91,6 +91,30 @@ fn runs_that_will_not_share_a_value_do_not_wait_for_each_other() {
     until_running(&sleeps[0]);
     assert_eq!(ended(task(&host, ARITH, "add").submit(args![1, 2]).unwrap()), State::Completed);
     assert_eq!(sleeps[1].state(), State::Pending);
+}
+
+#[test]
+fn nobody_waits_for_what_will_not_be_shared_whoever_made_the_task_or_the_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let [one, two] = [(); 2].map(|()| build(Host::builder().max_workers(1).data_dir(dir.path())));
+    let (owner, mut told) = telling(plain(&one, PUPPET, "play"));
+    let script = "now\nprint it has touched\nsleep 3600000";
+    let _owner = owner.submit(args![script]).unwrap();
+    assert_eq!(told.blocking_recv().as_deref(), Some("it has touched"));
+    for host in [&one, &two] {
+        until_running(&plain(host, PUPPET, "play").submit(args![script]).unwrap());
+    }
+}
+
+#[test]
+fn what_no_layer_has_room_for_is_not_waited_for() {
+    let host = build(Host::builder().max_workers(2).memory_cache_bytes(0));
+    let runs = plain(&host, wat::SLEEPER, "sleep").map(args![each(vec![3_600_000; 2])]).unwrap();
+    runs.iter().for_each(until_running);
+    let small = build(Host::builder().max_workers(1).memory_cache_bytes(4096));
+    let pow = plain(&small, ARITH, "pow").submit(args![7, 20_000]).unwrap();
+    block_on(pow.outcome());
+    assert_eq!(pow.cache_report().kept, Kept::NoRoom, "{}", pow.cache_report());
 }
 
 #[test]
