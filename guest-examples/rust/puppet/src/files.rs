@@ -16,6 +16,8 @@ pub(crate) enum Question<'a> {
     Read(&'a str),
     /// `length PATH`: how much there is to read in a file.
     Length(&'a str),
+    /// `exclusive PATH`: all of a file that is opened as if it were to be made, which it is not.
+    Exclusive(&'a str),
     /// `part OFFSET LENGTH PATH`: some of a file.
     Part { path: &'a str, offset: u64, length: u64 },
     /// `stat PATH`: what a path leads to.
@@ -70,6 +72,11 @@ fn ask(root: &Descriptor, question: Question<'_>, last: Option<Descriptor>) -> (
         },
         Question::Again => last.as_ref().map_or_else(|| Ok("nothing was read".to_owned()), read),
         Question::Length(path) => open(root, path).and_then(|file| length(&file)),
+        Question::Exclusive(path) => {
+            let opened =
+                root.open_at(PathFlags::SYMLINK_FOLLOW, path, OpenFlags::EXCLUSIVE, DescriptorFlags::READ);
+            opened.and_then(|file| read(&file))
+        }
         Question::Part { path, offset, length } => open(root, path).and_then(|file| part(&file, offset, length)),
         Question::Stat(path) => root.stat_at(PathFlags::SYMLINK_FOLLOW, path).map(|stat| format!("{stat:?}")),
         Question::StatLink(path) => root.stat_at(PathFlags::empty(), path).map(|stat| format!("{stat:?}")),

@@ -63,6 +63,7 @@ pub(crate) fn command<'a>(line: &'a str, last: &str) -> Result<Option<Command<'a
         "task" => Command::Task,
         "print" => Command::Print(rest),
         "read" => Command::Files(Question::Read(rest)),
+        "exclusive" => Command::Files(Question::Exclusive(rest)),
         "length" => Command::Files(Question::Length(rest)),
         "part" => {
             let words: Vec<_> = rest.splitn(3, ' ').collect();

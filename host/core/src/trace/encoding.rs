@@ -211,7 +211,11 @@ impl Reading<'_> {
         let mut trace = Trace { roots: self.list(|reading| reading.text())?, ..Trace::default() };
         let mut depths = vec![0; trace.roots.len()];
         let mut content: u64 = 0;
-        for _ in 0..self.len()? {
+        let facts = self.len()?;
+        if facts > MAX_TRACE_FACTS {
+            return None;
+        }
+        for _ in 0..facts {
             let fact = self.fact(&depths)?;
             if let Question::Content { len, .. } = fact.question {
                 content = content.checked_add(len)?;
@@ -225,9 +229,7 @@ impl Reading<'_> {
         let stamps = self.list(|reading| reading.stamp())?;
         let is_sorted = stamps.is_sorted_by(|(one, _), (other, _)| one < other);
         let has_nodes = stamps.iter().all(|(node, _)| node.place() < depths.len());
-        let is_within = trace.facts.len() <= MAX_TRACE_FACTS
-            && content <= MAX_TRACE_CONTENT
-            && depths.iter().all(|depth| *depth <= MAX_TRACE_DEPTH);
+        let is_within = content <= MAX_TRACE_CONTENT && depths.iter().all(|depth| *depth <= MAX_TRACE_DEPTH);
         let is_valid = self.0.is_empty() && is_sorted && has_nodes && is_within;
         is_valid.then_some(Trace { stamps, ..trace })
     }

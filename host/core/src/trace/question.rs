@@ -95,6 +95,20 @@ pub enum Answer {
     },
 }
 
+impl Answer {
+    /// Takes in what another answer to the same question tells besides; `false` if they contradict each other. Who read the
+    /// same bytes may have met the end of the file by it, or not have gone on to see.
+    pub(super) fn joins(&mut self, other: &Self) -> bool {
+        if let (Self::Content { digest, end }, Self::Content { digest: others, end: ended }) =
+            (&mut *self, other)
+        {
+            *end |= ended;
+            return digest == others;
+        }
+        self == other
+    }
+}
+
 /// An entry of a directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DirEntry {

@@ -69,16 +69,17 @@ impl TraceRecorder {
     /// Records what a question was answered.
     pub fn record(&mut self, node: Node, question: Question, answer: Answer) -> Recorded {
         let place = (node, question);
-        if let Some(known) = self.known.get(&place).and_then(|index| self.trace.facts.get(*index)) {
-            if known.answer != answer {
-                return Recorded::Differs;
-            }
-            return Recorded::Kept(self.node_opened_by(self.known.get(&place).copied()));
-        }
-        let (node, question) = place;
-        if self.contradicts_end(node, &question, &answer) {
+        if self.contradicts_end(place.0, &place.1, &answer) {
             return Recorded::Differs;
         }
+        if let Some(index) = self.known.get(&place).copied() {
+            let Some(known) = self.trace.facts.get_mut(index) else { return Recorded::Differs };
+            if !known.answer.joins(&answer) {
+                return Recorded::Differs;
+            }
+            return Recorded::Kept(self.node_opened_by(Some(index)));
+        }
+        let (node, question) = place;
         if !self.has_room(node, &question, &answer) {
             self.is_full = true;
             return Recorded::TooMuch;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hostel_core::{Answer, Digest, Node, Question, Recorded, Stamp, Touch, Trace, TraceRecorder};
 use sha2::{Digest as _, Sha256};
 
-/// How many files and streams a guest may have open at once: each takes one of the host's descriptors.
+/// How many files, streams and listings a guest may have open at once: they take descriptors and memory of the host's.
 const OPEN_AT_ONCE: usize = 256;
 
 /// The record of one attempt. The streams that a guest reads from write in it too.
@@ -29,7 +29,7 @@ struct Handle {
 }
 
 /// Who reads.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Reader {
     Descriptor(u32),
     Stream(u64),
@@ -77,7 +77,9 @@ impl SharedBook {
 impl Book {
     /// The trace; the book is empty then.
     pub(crate) fn take_trace(&mut self) -> Trace {
-        let readers: Vec<_> = self.readings.keys().copied().collect();
+        let mut readers: Vec<_> = self.readings.keys().copied().collect();
+        // The same guest has the same trace each time.
+        readers.sort_unstable();
         readers.into_iter().for_each(|reader| self.end_reading(reader));
         std::mem::replace(&mut self.recorder, TraceRecorder::new([])).into_trace()
     }
@@ -135,6 +137,16 @@ impl Book {
         self.open = self.open.saturating_sub(1);
     }
 
+    /// The guest has got the entries of a directory.
+    pub(super) fn got_listing(&mut self) {
+        self.open += 1;
+    }
+
+    /// The guest has dropped the entries of a directory.
+    pub(super) fn dropped_listing(&mut self) {
+        self.open = self.open.saturating_sub(1);
+    }
+
     /// Writes down an answer, or that there was none; gives the node that was opened.
     pub(super) fn note(
         &mut self,
@@ -146,7 +158,12 @@ impl Book {
             self.touch(Touch::FileFault);
             return None;
         };
-        match self.recorder.record(node?, question, answer) {
+        // What the trace does not know of was touched before, or came by in a way that nobody sees.
+        let Some(node) = node else {
+            self.touch(Touch::FileFault);
+            return None;
+        };
+        match self.recorder.record(node, question, answer) {
             Recorded::Kept(opened) => opened,
             Recorded::Differs => {
                 self.touch(Touch::ChangedFile);
@@ -161,7 +178,7 @@ impl Book {
 
     /// Writes down what a guest read. What follows on what it read before is one with it.
     pub(super) fn read(&mut self, reader: Reader, node: Option<Node>, piece: &Piece<'_>) {
-        let Some(node) = node else { return };
+        let Some(node) = node else { return self.touch(Touch::FileFault) };
         let Piece { start, bytes, end } = *piece;
         if self.readings.get(&reader).is_some_and(|reading| reading.next != start) {
             self.end_reading(reader);

@@ -59,6 +59,9 @@ fn read_at(file: &File, bytes: &mut [u8], start: u64) -> io::Result<usize> {
 pub(super) fn stamp(file: &File) -> Option<Stamp> {
     use std::os::unix::fs::MetadataExt;
 
+    if !keeps_times(file) {
+        return None;
+    }
     let taken = SystemTime::now().into();
     let metadata = file.metadata().ok()?;
     let moment = |seconds, nanos| Some(Moment { seconds, nanos: u32::try_from(nanos).ok()? });
@@ -70,6 +73,33 @@ pub(super) fn stamp(file: &File) -> Option<Stamp> {
         changed: moment(metadata.ctime(), metadata.ctime_nsec())?,
         taken,
     })
+}
+
+/// Whether the file system notes by itself when a file was changed. Those that make their files up do not, nor those that
+/// come from other machines or systems; of an image that is replaced all times may be the same.
+#[cfg(target_os = "linux")]
+fn keeps_times(file: &File) -> bool {
+    use nix::sys::statfs;
+
+    /// OpenZFS, which libc does not name.
+    const ZFS: statfs::FsType = statfs::FsType(0x2fc1_2fc1);
+    const KNOWN: [statfs::FsType; 7] = [
+        // Also ext2 and ext3.
+        statfs::EXT4_SUPER_MAGIC,
+        statfs::XFS_SUPER_MAGIC,
+        statfs::BTRFS_SUPER_MAGIC,
+        statfs::F2FS_SUPER_MAGIC,
+        statfs::TMPFS_MAGIC,
+        statfs::OVERLAYFS_SUPER_MAGIC,
+        ZFS,
+    ];
+    statfs::fstatfs(file).is_ok_and(|system| KNOWN.contains(&system.filesystem_type()))
+}
+
+/// Which file systems do is known for Linux only.
+#[cfg(all(unix, not(target_os = "linux")))]
+fn keeps_times(_: &File) -> bool {
+    false
 }
 
 /// Where nothing tells when a file was changed but what can be set, only its content does.

@@ -47,6 +47,15 @@ impl Guest {
         result
     }
 
+    /// Passes on that a descriptor is not of the kind that was asked for; what else goes wrong tells of the host.
+    fn only_misused<T>(&mut self, result: FsResult<T>) -> FsResult<T> {
+        let is_misused = |error: &FsError| error.downcast_ref() == Some(&ErrorCode::BadDescriptor);
+        if result.as_ref().err().is_some_and(|error| !is_misused(error)) {
+            self.recorder.touch(Touch::FileFault);
+        }
+        result
+    }
+
     /// Opens what is only to be read, in which case the answer depends on what is there.
     async fn open_to_read(
         &mut self,
@@ -57,6 +66,7 @@ impl Guest {
         if !self.book.as_ref().is_some_and(|book| book.lock().has_room()) {
             return Err(ErrorCode::InsufficientMemory.into());
         }
+        check_length(&path)?;
         let opened = match ask::open(&mut self.filesystem(), dir, &path, how).await {
             Ok(Opening::Device) => {
                 self.recorder.touch(Touch::Device);
@@ -95,14 +105,20 @@ fn file_of(guest: &mut Guest, fd: &Fd) -> FsResult<std::sync::Arc<std::fs::File>
     }
 }
 
+/// The longest path that is asked for, which is what Linux has; longer ones are refused everywhere.
+const PATH_BYTES: usize = 4096;
+
+fn check_length(path: &str) -> Result<(), ErrorCode> {
+    if path.len() < PATH_BYTES { Ok(()) } else { Err(ErrorCode::NameTooLong) }
+}
+
 /// Whether an opening is refused whatever is there, since it would write.
 fn would_write(open_flags: OpenFlags, flags: DescriptorFlags) -> bool {
     let writes = DescriptorFlags::WRITE
         | DescriptorFlags::FILE_INTEGRITY_SYNC
         | DescriptorFlags::DATA_INTEGRITY_SYNC
         | DescriptorFlags::REQUESTED_WRITE_SYNC;
-    open_flags.intersects(OpenFlags::CREATE | OpenFlags::EXCLUSIVE | OpenFlags::TRUNCATE)
-        || flags.intersects(writes)
+    open_flags.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE) || flags.intersects(writes)
 }
 
 impl preopens::Host for Guest {
@@ -133,17 +149,17 @@ impl types::Host for Guest {
 impl HostDescriptor for Guest {
     async fn advise(&mut self, fd: Fd, offset: Filesize, len: Filesize, advice: Advice) -> FsResult<()> {
         let advised = self.filesystem().advise(fd, offset, len, advice).await;
-        self.only_refused(advised)
+        self.only_misused(advised)
     }
 
     async fn sync_data(&mut self, fd: Fd) -> FsResult<()> {
         let synced = self.filesystem().sync_data(fd).await;
-        self.only_refused(synced)
+        self.only_misused(synced)
     }
 
     async fn sync(&mut self, fd: Fd) -> FsResult<()> {
         let synced = self.filesystem().sync(fd).await;
-        self.only_refused(synced)
+        self.only_misused(synced)
     }
 
     async fn get_flags(&mut self, fd: Fd) -> FsResult<DescriptorFlags> {
@@ -166,6 +182,10 @@ impl HostDescriptor for Guest {
     ) -> FsResult<Fd> {
         if would_write(open_flags, flags) {
             let refused = self.filesystem().open_at(dir, follow, path, open_flags, flags).await;
+            if refused.is_ok() {
+                // Nobody is let in to write; should it be so all the same, nobody knows what is read there.
+                self.recorder.touch(Touch::FileFault);
+            }
             return self.only_refused(refused);
         }
         self.open_to_read(&dir, path, (follow, open_flags, flags)).await
@@ -214,8 +234,14 @@ impl HostDescriptor for Guest {
     }
 
     async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<DirectoryEntryStream>> {
+        if !self.book.as_ref().is_some_and(|book| book.lock().has_room()) {
+            return Err(ErrorCode::InsufficientMemory.into());
+        }
         let entries = ask::entries(&mut self.filesystem(), &fd).await;
-        self.note(&fd, Question::Entries, entries, Listing::answer)?.push(self.filesystem())
+        let listing = self.note(&fd, Question::Entries, entries, Listing::answer)?;
+        let listing = listing.push(self.filesystem())?;
+        self.book.iter().for_each(|book| book.lock().got_listing());
+        Ok(listing)
     }
 
     async fn stat(&mut self, fd: Fd) -> FsResult<DescriptorStat> {
@@ -224,6 +250,7 @@ impl HostDescriptor for Guest {
     }
 
     async fn stat_at(&mut self, fd: Fd, follow: PathFlags, path: String) -> FsResult<DescriptorStat> {
+        check_length(&path)?;
         let stat = self.filesystem().stat_at(ask::same(&fd), follow, path.clone()).await;
         let question =
             Question::MetadataAt { path: path.into(), follow: follow.contains(PathFlags::SYMLINK_FOLLOW) };
@@ -231,6 +258,7 @@ impl HostDescriptor for Guest {
     }
 
     async fn readlink_at(&mut self, fd: Fd, path: String) -> FsResult<String> {
+        check_length(&path)?;
         let link = self.filesystem().readlink_at(ask::same(&fd), path.clone()).await;
         self.note(&fd, Question::Link { path: path.into() }, link, |link| ask::link_told(link))
     }
@@ -240,8 +268,9 @@ impl HostDescriptor for Guest {
         if let Some(book) = &self.book {
             let mut book = book.lock();
             let (node, other) = (book.node(one.rep()), book.node(other.rep()));
-            if let Some(other) = other {
-                book.note(node, Question::SameAs { other }, Some(Answer::Same(same)));
+            match other {
+                Some(other) => _ = book.note(node, Question::SameAs { other }, Some(Answer::Same(same))),
+                None => book.touch(Touch::FileFault),
             }
         }
         Ok(same)
@@ -258,6 +287,7 @@ impl HostDescriptor for Guest {
         follow: PathFlags,
         path: String,
     ) -> FsResult<MetadataHashValue> {
+        check_length(&path)?;
         let hash = self.filesystem().metadata_hash_at(ask::same(&fd), follow, path.clone()).await;
         let question =
             Question::HashAt { path: path.into(), follow: follow.contains(PathFlags::SYMLINK_FOLLOW) };
@@ -348,6 +378,7 @@ impl HostDirectoryEntryStream for Guest {
     }
 
     fn drop(&mut self, stream: Resource<DirectoryEntryStream>) -> wasmtime::Result<()> {
+        self.book.iter().for_each(|book| book.lock().dropped_listing());
         Listing::delete(self.filesystem(), &stream)
     }
 }

@@ -28,6 +28,8 @@ impl Listing {
                 Err(error) if error.downcast_ref() == Some(&ErrorCode::IllegalByteSequence) => {
                     unreadable += 1
                 }
+                // Gone between the look at the directory and that at the entry.
+                Err(error) if error.downcast_ref() == Some(&ErrorCode::NoEntry) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -188,8 +188,13 @@ impl<'a> Verifier<'a> {
         if let Some(root) = self.trace.root_of(node).and_then(|place| self.roots.get(place)) {
             return Ok(ask::same(root));
         }
-        if let Some((_, fd)) = self.open.iter().find(|(open, _)| *open == node) {
-            return Ok(ask::same(fd));
+        if let Some(place) = self.open.iter().position(|(open, _)| *open == node)
+            && let Some((node, fd)) = self.open.remove(place)
+        {
+            // It is not the next one to be closed, then.
+            let borrowed = ask::same(&fd);
+            self.open.push_back((node, fd));
+            return Ok(borrowed);
         }
         let cannot = || format!("`{}` cannot be opened again", self.trace.path_of_node(node));
         let opening = self.trace.opening_of(node).ok_or_else(cannot)?;

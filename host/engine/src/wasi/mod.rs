@@ -8,6 +8,7 @@
 //! it did; the rest is linked as it comes.
 
 mod clocks;
+mod error;
 mod http;
 mod poll;
 mod random;
@@ -66,7 +67,7 @@ fn link_observed(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 fn link_streams_and_program(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     use bindings::{cli, io};
 
-    io::error::add_to_linker::<_, Table>(linker, |guest| guest.ctx().table)?;
+    io::error::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
     io::streams::add_to_linker::<_, Table>(linker, |guest| guest.ctx().table)?;
     cli::exit::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
     cli::environment::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;

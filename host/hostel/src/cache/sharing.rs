@@ -52,7 +52,8 @@ impl Cache {
         wanted: Wanted<'_>,
     ) -> Result<Found, CacheMiss> {
         let (entry, found) = self.first_of(entries, key, wanted, RemoteLayer::NAME)?;
-        self.put_back(key, &entry);
+        // What another machine says of how to make it again is not to be run here.
+        self.put_back(key, &CacheEntry { recipe: None, ..entry });
         Ok(found)
     }
 

@@ -195,11 +195,11 @@ fn ready(
         return Err("it may send requests, and its policy does not say that it did not".to_owned());
     }
     let task = recipe.apply(task(host, &entry.task)?, policy.clone())?;
-    changed(entry, &task)?;
     let inputs = task.signature().bind_json(&recipe.inputs).map_err(|error| error.to_string())?;
     if task.cache_key(&inputs).as_ref() != Some(key) {
         return Err("its key cannot be made again".to_owned());
     }
+    changed(entry, &task)?;
     Ok((task.only_compared(), policy, inputs))
 }
 

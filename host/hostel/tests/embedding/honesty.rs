@@ -83,6 +83,8 @@ fn a_change_misses_what_depends_on_it_and_nothing_else_and_taken_back_it_hits() 
     let write = |name: &str, text: &str| std::fs::write(world.path().join(name), text).unwrap();
     write("one", "1");
     write("other", "2");
+    let of_exclusive = "exclusive other";
+    assert_eq!([of_exclusive, of_exclusive].map(|script| play(&puppet, script).1), [["2"], ["2"]]);
     let [of_one, of_other, of_both] = ["read one", "read other", "read one\nif 1 : read other"];
     let state = |script: &str| play(&puppet, script).0.state();
     let all = || [of_one, of_other, of_both].map(state);
@@ -95,6 +97,7 @@ fn a_change_misses_what_depends_on_it_and_nothing_else_and_taken_back_it_hits() 
     };
     assert!(what.contains("other"), "{what}");
     assert_eq!([of_one, of_both].map(state), [State::Cached, State::Completed]);
+    assert_eq!([of_exclusive, of_exclusive].map(state), [State::Completed, State::Cached]);
     // Whoever reads one and finds no 1 there does not look at the other.
     write("one", "0");
     assert_eq!(all(), [State::Completed, State::Cached, State::Completed]);

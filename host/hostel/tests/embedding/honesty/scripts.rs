@@ -64,9 +64,10 @@ fn word(rng: &mut Rng) -> String {
 fn question(rng: &mut Rng) -> String {
     let mut name = || NAMES[rng.usize(..NAMES.len())];
     let (one, other) = (name(), name());
-    match rng.u8(0..15) {
+    match rng.u8(0..16) {
         0..4 => format!("read {one}"),
         14 => format!("length {one}"),
+        15 => format!("exclusive {one}"),
         4 => format!("part {} {} {one}", rng.u8(0..6), rng.u8(0..12)),
         5 => format!("stat {one}"),
         6 => format!("lstat {one}"),
