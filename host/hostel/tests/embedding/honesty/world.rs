@@ -12,6 +12,9 @@ use tempfile::TempDir;
 /// Where there may be something.
 pub(crate) const NAMES: [&str; 10] = [".", "a", "b", "d", "d/a", "d/b", "d/e", "d/e/a", "l", "d/l"];
 
+/// What no guest ever sees.
+pub(crate) const SECRET: &str = "secret";
+
 /// What files are made of.
 pub(crate) const LETTERS: [char; 6] = ['a', 'b', 'c', 'x', 'y', 'z'];
 
@@ -27,7 +30,7 @@ impl World {
     pub(crate) fn new(seed: u64) -> Self {
         let around = tempfile::tempdir().unwrap();
         fs::create_dir(around.path().join("world")).unwrap();
-        fs::write(around.path().join("outside"), "outside").unwrap();
+        fs::write(around.path().join("outside"), SECRET).unwrap();
         let mut world = Self { around, rng: Rng::with_seed(seed), changes: Vec::new() };
         (0..6).for_each(|_| world.change());
         world
@@ -102,8 +105,11 @@ fn remove(path: &Path) -> io::Result<()> {
     if path.symlink_metadata()?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }
 
-/// The same content in another file.
+/// The same content in another file; not through a link, which would bring in what is outside.
 fn again(path: &Path) -> io::Result<()> {
+    if path.symlink_metadata()?.is_symlink() {
+        return Err(io::Error::other("a link"));
+    }
     let content = fs::read(path)?;
     fs::remove_file(path)?;
     fs::write(path, content)
