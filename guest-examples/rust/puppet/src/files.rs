@@ -77,7 +77,9 @@ fn ask(root: &Descriptor, question: Question<'_>, last: Option<Descriptor>) -> (
                 root.open_at(PathFlags::SYMLINK_FOLLOW, path, OpenFlags::EXCLUSIVE, DescriptorFlags::READ);
             opened.and_then(|file| read(&file))
         }
-        Question::Part { path, offset, length } => open(root, path).and_then(|file| part(&file, offset, length)),
+        Question::Part { path, offset, length } => {
+            open(root, path).and_then(|file| part(&file, offset, length))
+        }
         Question::Stat(path) => root.stat_at(PathFlags::SYMLINK_FOLLOW, path).map(|stat| format!("{stat:?}")),
         Question::StatLink(path) => root.stat_at(PathFlags::empty(), path).map(|stat| format!("{stat:?}")),
         Question::List(path) => open(root, path).and_then(|dir| list(&dir)),

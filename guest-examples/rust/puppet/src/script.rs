@@ -67,7 +67,9 @@ pub(crate) fn command<'a>(line: &'a str, last: &str) -> Result<Option<Command<'a
         "length" => Command::Files(Question::Length(rest)),
         "part" => {
             let words: Vec<_> = rest.splitn(3, ' ').collect();
-            let [offset, length, path] = words[..] else { return Err(format!("part OFFSET LENGTH PATH: {line}")) };
+            let [offset, length, path] = words[..] else {
+                return Err(format!("part OFFSET LENGTH PATH: {line}"));
+            };
             Command::Files(Question::Part { path, offset: number(offset)?, length: number(length)? })
         }
         "stat" => Command::Files(Question::Stat(rest)),

@@ -6,7 +6,8 @@ mod refused;
 use wasip2::cli::stdout::get_stdout;
 use wasip2::filesystem::preopens::get_directories;
 use wasip2::filesystem::types::{
-    Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, MetadataHashValue, OpenFlags, PathFlags,
+    Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, MetadataHashValue, OpenFlags,
+    PathFlags,
 };
 use wasip2::io::poll::poll;
 use wasip2::io::streams::StreamError;
@@ -91,7 +92,8 @@ impl Guest for Reader {
 
     fn open(place: u32, path: String, follow: bool, directory: bool) -> Answer<String> {
         let how = if directory { OpenFlags::DIRECTORY } else { OpenFlags::empty() };
-        let opened = root(place)?.open_at(following(follow), &path, how, DescriptorFlags::READ).map_err(text)?;
+        let opened =
+            root(place)?.open_at(following(follow), &path, how, DescriptorFlags::READ).map_err(text)?;
         let flags = opened.get_flags().map_err(text)?;
         opened.get_type().map(|kind| format!("{} {flags:?}", name(kind))).map_err(text)
     }
