@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hostel::{CacheReport, Kept, LookUp};
+use hostel::{CacheReport, Kept, LookUp, layer_text};
 
 use crate::ui::Ui;
 use crate::ui::text::{count, counted, duration, printable};
@@ -40,11 +40,8 @@ impl CacheTally {
 
     pub(crate) fn tell(&self, ui: &Ui) {
         for (layer, (hits, saved)) in &self.hits {
-            ui.note(&format!(
-                "cache: {} in {layer}, which saved {}",
-                counted(*hits, "hit"),
-                duration(*saved)
-            ));
+            let (hits, place) = (counted(*hits, "hit"), layer_text(layer));
+            ui.note(&format!("cache: {hits} {place}, which saved {}", duration(*saved)));
         }
         for (said, (runs, first)) in &self.others {
             let (runs, said) = (counted(*runs, "run"), printable(said));

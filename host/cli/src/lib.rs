@@ -6,6 +6,7 @@
 //! - `flight`, `mapping`: many runs at once, their results one after the other; `failure_limit`: when they are given up.
 //! - `output`, `lines`, `states`: what programs read; `report`, `attempts`, `tally`, `cache_tally`: what people read; `ui`: how it gets
 //!   to them.
+//! - `descriptors`, `interrupt`: what the process may have open, and Ctrl-C.
 //! - `problem`, `exit`: what is wrong, what to do about it, and the exit code.
 
 mod command;
@@ -26,6 +27,7 @@ mod failure_limit;
 mod flight;
 mod mapping;
 
+mod descriptors;
 mod interrupt;
 
 mod output;
@@ -70,6 +72,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return exit.code().into();
         }
     };
+    descriptors::allow_all();
     let ui = Arc::new(Ui::new(line.color));
     let warnings = Warnings::listen(&ui);
     let exit = finish(&ui, line.command.execute(&ui));

@@ -93,6 +93,8 @@ pub enum Kept {
     Touched(Arc<Observation>),
     /// Not until its transaction is committed.
     InTransaction,
+    /// Its transaction was rolled back.
+    RolledBack,
     /// Nowhere: it is too large for the memory layer, and there is no other.
     NoRoom,
 }
@@ -126,11 +128,22 @@ impl fmt::Display for LookUp {
 impl fmt::Display for CacheHit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { producer, created: _, saved, layer, value_bytes, facts_checked } = self;
-        write!(f, "hit in {layer}: {} made by run {producer} in {saved:.1?}", bytes_text(*value_bytes))?;
+        let (place, bytes) = (layer_text(layer), bytes_text(*value_bytes));
+        write!(f, "hit {place}: {bytes} made by run {producer} in {saved:.1?}")?;
         match facts_checked {
             0 => Ok(()),
-            facts => write!(f, ", from files of which all that was read is unchanged ({facts} facts)"),
+            1 => f.write_str(", from files; what was read there, one fact, is unchanged"),
+            facts => write!(f, ", from files; all that was read there, {facts} facts, is unchanged"),
         }
+    }
+}
+
+/// Where something was found, by the name of the layer: `in memory`, `on disk`.
+pub fn layer_text(layer: &str) -> String {
+    match layer {
+        "memory" => "in memory".to_owned(),
+        "disk" => "on disk".to_owned(),
+        other => format!("in the {other} cache"),
     }
 }
 
@@ -143,6 +156,7 @@ impl fmt::Display for Kept {
             Self::Off => f.write_str("not kept: the policy is none"),
             Self::NotCompleted => f.write_str("not kept: it did not complete"),
             Self::Touched(observation) => write!(f, "not kept: {observation}"),
+            Self::RolledBack => f.write_str("not kept: its transaction was rolled back"),
             Self::NoRoom => f.write_str("not kept: there is no room for it in memory, and no data directory"),
             Self::InTransaction => f.write_str("not kept until its transaction is committed"),
         }

@@ -341,6 +341,9 @@ impl Run {
     /// Its transaction undid it. `false` if there is nothing to undo.
     pub(crate) fn rolled_back(&self) -> bool {
         let mut cell = self.cell();
+        if cell.kept == Kept::InTransaction {
+            cell.kept = Kept::RolledBack;
+        }
         self.apply(&mut cell, Event::RolledBack).is_ok()
     }
 

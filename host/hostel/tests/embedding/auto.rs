@@ -208,3 +208,29 @@ fn exports_of_one_component_are_looked_at_one_by_one() {
         assert_eq!(runs, [State::Completed, expected], "{export}");
     }
 }
+
+#[test]
+fn c10_what_a_transaction_has_not_committed_is_not_kept_and_what_touched_something_never_is() {
+    let host = host(1);
+    let puppet = plain(&host, PUPPET, "play");
+    let within = |transaction: &hostel::Transaction, script: &str| {
+        let run = puppet.clone().within(transaction).submit(args![script]).unwrap();
+        block_on(run.outcome());
+        run
+    };
+    let transaction = host.transaction().begin();
+    let [pure, impure] = ["task", "now"].map(|script| within(&transaction, script));
+    assert_eq!(pure.cache_report().kept, Kept::InTransaction);
+    block_on(transaction.commit()).unwrap();
+    assert_eq!(pure.cache_report().kept, Kept::Yes);
+    assert!(matches!(impure.cache_report().kept, Kept::Touched(_)));
+    let hit = play(&host, "task");
+    assert_eq!(hit.history().last().unwrap().cause, Some(hostel::Event::CacheHit { producer: pure.id() }));
+    assert_eq!(play(&host, "now").state(), State::Completed);
+
+    let transaction = host.transaction().begin();
+    let undone = within(&transaction, "seed");
+    block_on(transaction.rollback());
+    assert_eq!((undone.state(), undone.cache_report().kept), (State::RolledBack, Kept::RolledBack));
+    assert_eq!(play(&host, "seed").state(), State::Completed);
+}
