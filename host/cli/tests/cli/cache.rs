@@ -40,7 +40,7 @@ fn what_the_cache_did_is_explained() {
         "map arith.wasm#add-one --over x=3..7 --explain-cache",
         "map watcher.wasm#look-up --over 'name=[\"localhost\", \"elsewhere\"]' --explain-cache",
         "cache verify --sample 100",
-        "cache verify --sample 3 --output json",
+        "cache verify --sample 100 --output json",
         "cache verify --sample many",
     ];
     check!("explained", place.session(&lines));

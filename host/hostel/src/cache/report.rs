@@ -128,14 +128,20 @@ impl fmt::Display for LookUp {
 impl fmt::Display for CacheHit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { producer, created: _, saved, layer, value_bytes, facts_checked } = self;
-        let (place, bytes) = (layer_text(layer), bytes_text(*value_bytes));
-        write!(f, "hit {place}: {bytes} made by run {producer} in {saved:.1?}")?;
+        let (place, bytes, saved) = (layer_text(layer), bytes_text(*value_bytes), time_text(*saved));
+        write!(f, "hit {place}: {bytes} made by run {producer} in {saved}")?;
         match facts_checked {
             0 => Ok(()),
             1 => f.write_str(", from files; what was read there, one fact, is unchanged"),
             facts => write!(f, ", from files; all that was read there, {facts} facts, is unchanged"),
         }
     }
+}
+
+/// A time as people write it: `1.5 s`, `0.4 ms`.
+fn time_text(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds >= 1.0 { format!("{seconds:.1} s") } else { format!("{:.1} ms", seconds * 1e3) }
 }
 
 /// Where something was found, by the name of the layer: `in memory`, `on disk`.

@@ -66,6 +66,7 @@ fn tell(ui: &Ui, verification: &Verification) -> Result<(), Stop> {
         ui.result_line(&format!("    kept:  {}", printable(kept)))?;
         ui.result_line(&format!("    found: {}", printable(found)))?;
     }
+    ui.flush()?;
     if !skipped.is_empty() {
         ui.note(&format!("{} not compared:", counted(skipped.len() as u64, "result")));
     }
