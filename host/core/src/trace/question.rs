@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use crate::{Digest, Timestamp};
 
-/// How much older than its stamp a file's times must be for the stamp to count: file systems keep times in steps of up to
-/// two seconds, and what was written within one step has one time.
-const SETTLED_AFTER: Duration = Duration::from_secs(2);
+/// How much older than its stamp a file's times must be for the stamp to count. File systems keep times in steps of up to
+/// two seconds, and what was written within one step has one time. And where a program writes through a mapping of the
+/// file, the time changes with the first write to a page only, until that page was written back, which Linux does after
+/// half a minute or so (`dirty_expire_centisecs` and `dirty_writeback_centisecs`, 30 s and 5 s).
+const SETTLED_AFTER: Duration = Duration::from_secs(60);
 
 /// What a guest asked about something it has open. Paths are relative to that.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -232,7 +234,7 @@ pub struct Stamp {
 
 impl Stamp {
     /// Whether a file that looks the same later was not changed since this one was taken: its times are older by more than
-    /// the steps in which file systems count, so any change since then has given it another time.
+    /// a minute, so any change since then has given it another time.
     pub fn is_settled(&self) -> bool {
         let Some(latest) = self.taken.unix_nanos().checked_sub(nanos(SETTLED_AFTER)) else { return false };
         [self.modified, self.changed].iter().all(|moment| moment.unix_nanos() <= i128::from(latest))
@@ -267,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_is_settled_when_both_times_are_two_seconds_old() {
+    fn a_stamp_is_settled_when_both_times_are_a_minute_old() {
         let check = |modified, changed, taken, expected| {
             assert_eq!(
                 stamp(modified, changed, taken).is_settled(),
@@ -275,12 +277,12 @@ mod tests {
                 "{modified} {changed} {taken}"
             );
         };
-        check(100, 100, 102 * SECOND, true);
-        check(100, 100, 102 * SECOND - 1, false);
-        check(100, 101, 102 * SECOND, false);
-        check(101, 100, 102 * SECOND, false);
-        check(200, 100, 102 * SECOND, false);
-        check(-5, 0, 2 * SECOND, true);
+        check(100, 100, 160 * SECOND, true);
+        check(100, 100, 160 * SECOND - 1, false);
+        check(100, 101, 160 * SECOND, false);
+        check(101, 100, 160 * SECOND, false);
+        check(200, 100, 160 * SECOND, false);
+        check(-5, 0, 60 * SECOND, true);
         check(0, 0, 0, false);
     }
 

@@ -233,12 +233,13 @@ async fn files_that_look_as_they_did_are_not_read_again() {
     // With the looks of the file as it is now the old content goes unchecked: so it was not read.
     let now = as_if_later(&world.trace(READ.0, READ.1).await);
     let node = now.facts()[1].node;
-    let believed = recorded.clone().with_stamps([(node, *now.stamp(node).unwrap())]);
+    // Where the file system is not one that keeps times, there is nothing to believe.
+    let Some(stamp) = now.stamp(node).copied() else { return };
+    let believed = recorded.clone().with_stamps([(node, stamp)]);
     assert_eq!(world.verify(&believed), Verdict::Holds);
-    // But not if the look was taken within the same moment as the writing.
-    let stamp = *now.stamp(node).unwrap();
+    // But not if the look was taken while a page that was written then may not have been written back.
     let written = u64::try_from(stamp.changed.seconds).unwrap();
-    let hasty = Stamp { taken: Timestamp::from_unix_nanos((written + 1) * 1_000_000_000), ..stamp };
+    let hasty = Stamp { taken: Timestamp::from_unix_nanos((written + 59) * 1_000_000_000), ..stamp };
     assert!(!world.still_holds(&recorded.with_stamps([(node, hasty)])));
 }
 
@@ -252,10 +253,14 @@ async fn a_trace_is_given_back_with_fresh_stamps_once_files_have_come_to_rest() 
     let ran = world.ask_with("read", &["Cargo.toml"], options).await;
     let trace = ran.observation.trace();
     assert_eq!(verify(trace, &grants), Verdict::Holds);
+    let node = trace.facts()[1].node;
+    // Where the file system is not one that keeps times, there are no stamps.
+    if trace.stamp(node).is_none() {
+        return;
+    }
     let unstamped = trace.clone().with_stamps([]);
     let Verdict::HoldsAnew(anew) = verify(&unstamped, &grants) else { panic!("it can be stamped") };
     assert_eq!(anew.identity(), trace.identity());
-    let node = anew.facts()[1].node;
     assert!(anew.stamp(node).unwrap().is_settled());
     assert_eq!(verify(&anew, &grants), Verdict::Holds);
 }

@@ -119,10 +119,10 @@ impl World {
     }
 }
 
-/// The trace as if the host had looked at the files ten seconds later.
+/// The trace as if the host had looked at the files two minutes later.
 pub(crate) fn as_if_later(trace: &Trace) -> Trace {
     let later = |stamp: &Stamp| {
-        let taken = Timestamp::from_unix_nanos(stamp.taken.unix_nanos() + 10_000_000_000);
+        let taken = Timestamp::from_unix_nanos(stamp.taken.unix_nanos() + 120_000_000_000);
         Stamp { taken, ..*stamp }
     };
     let nodes = trace.facts().iter().map(|fact| fact.node);

@@ -13,7 +13,7 @@ const FILE_BYTES: usize = 4096;
 const HITS: u32 = 500;
 
 /// Files that have changed more lately than this are read again instead of looked at.
-const SETTLED_AFTER: Duration = Duration::from_millis(2100);
+const SETTLED_AFTER: Duration = Duration::from_secs(61);
 
 pub(crate) fn print() {
     let (data, world) =
