@@ -35,6 +35,7 @@ mod determinism;
 mod error_kind;
 mod flow;
 mod grants;
+mod leb128;
 mod limits;
 mod log;
 mod names;

@@ -54,6 +54,11 @@ impl CacheEntry {
         self.depends_on.as_ref().map(|dependencies| &dependencies.identity)
     }
 
+    /// Whether both are the same run's result for the same state of the world, whatever their bytes for checking that are.
+    pub fn is_of(&self, other: &Self) -> bool {
+        self.producer == other.producer && self.variant() == other.variant()
+    }
+
     /// The bytes that it takes: those of the value, the dependencies, the recipe and the task's key.
     pub fn size_bytes(&self) -> u64 {
         let dependencies = self.depends_on.as_ref().map_or(0, |dependencies| dependencies.bytes.len());
@@ -65,6 +70,6 @@ impl CacheEntry {
     pub fn with_others(self, others: &[Self]) -> Arc<[Self]> {
         let variant = self.variant().copied();
         let others = others.iter().filter(|other| other.variant() != variant.as_ref()).cloned();
-        std::iter::once(self.clone()).chain(others).take(Self::MAX_VARIANTS).collect()
+        std::iter::once(self).chain(others).take(Self::MAX_VARIANTS).collect()
     }
 }

@@ -4,6 +4,7 @@ use super::{
     Answer, DirEntry, Fact, FileKind, FileMetadata, MAX_TRACE_BYTES, MAX_TRACE_CONTENT, MAX_TRACE_DEPTH,
     MAX_TRACE_FACTS, Moment, Node, Question, Refusal, Stamp, Trace,
 };
+use crate::leb128;
 use crate::{Digest, ErrorKind, Timestamp};
 
 /// The first byte of every encoding.
@@ -38,10 +39,10 @@ impl Trace {
             let Stamp { device, inode, size, modified, changed, taken } = *stamp;
             [u64::from(node.0), device, inode, size]
                 .into_iter()
-                .for_each(|number| write_number(&mut bytes, number));
+                .for_each(|number| leb128::write(number, &mut bytes));
             write_moment(&mut bytes, modified);
             write_moment(&mut bytes, changed);
-            write_number(&mut bytes, taken.unix_nanos());
+            leb128::write(taken.unix_nanos(), &mut bytes);
         }
         bytes
     }
@@ -53,7 +54,7 @@ impl Trace {
         self.roots.iter().for_each(|root| write_text(&mut bytes, root));
         write_len(&mut bytes, self.facts.len());
         for Fact { node, question, answer } in &self.facts {
-            write_number(&mut bytes, node.0.into());
+            leb128::write(node.0.into(), &mut bytes);
             write_question(&mut bytes, question);
             write_answer(&mut bytes, answer);
         }
@@ -72,16 +73,8 @@ impl Trace {
     }
 }
 
-fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-}
-
 fn write_len(bytes: &mut Vec<u8>, len: usize) {
-    write_number(bytes, len as u64);
+    leb128::write(len as u64, bytes);
 }
 
 fn write_text(bytes: &mut Vec<u8>, text: &str) {
@@ -91,7 +84,7 @@ fn write_text(bytes: &mut Vec<u8>, text: &str) {
 
 fn write_moment(bytes: &mut Vec<u8>, moment: Moment) {
     bytes.extend_from_slice(&moment.seconds.to_le_bytes());
-    write_number(bytes, moment.nanos.into());
+    leb128::write(moment.nanos.into(), bytes);
 }
 
 fn write_maybe(bytes: &mut Vec<u8>, moment: Option<Moment>) {
@@ -121,13 +114,13 @@ fn write_question(bytes: &mut Vec<u8>, question: &Question) {
         }
         Question::SameAs { other } => {
             bytes.push(6);
-            write_number(bytes, other.0.into());
+            leb128::write(other.0.into(), bytes);
         }
         Question::Entries => bytes.push(7),
         Question::Content { start, len } => {
             bytes.push(8);
-            write_number(bytes, *start);
-            write_number(bytes, *len);
+            leb128::write(*start, bytes);
+            leb128::write(*len, bytes);
         }
     }
 }
@@ -138,8 +131,8 @@ fn write_answer(bytes: &mut Vec<u8>, answer: &Answer) {
         Answer::Opened(kind) => bytes.extend([1, position(&KINDS, kind)]),
         Answer::Metadata(FileMetadata { kind, links, size, modified, changed }) => {
             bytes.extend([2, position(&KINDS, kind)]);
-            write_number(bytes, *links);
-            write_number(bytes, *size);
+            leb128::write(*links, bytes);
+            leb128::write(*size, bytes);
             write_maybe(bytes, *modified);
             write_maybe(bytes, *changed);
         }
@@ -160,7 +153,7 @@ fn write_answer(bytes: &mut Vec<u8>, answer: &Answer) {
                 bytes.push(position(&KINDS, kind));
                 write_text(bytes, name);
             }
-            write_number(bytes, *unreadable);
+            leb128::write(*unreadable, bytes);
         }
         Answer::Content { digest, end } => {
             bytes.extend([7, u8::from(*end)]);
@@ -248,19 +241,7 @@ impl Reading<'_> {
 
     /// A number in its shortest form, so that a trace has one encoding only.
     fn number(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u64::from(byte & 0x7f);
-            if (bits << shift) >> shift != bits || (byte == 0 && shift > 0) {
-                return None;
-            }
-            number |= bits << shift;
-            if byte < 0x80 {
-                return Some(number);
-            }
-        }
-        None
+        leb128::read(|| self.byte().ok_or(())).ok()
     }
 
     /// The length of a list or a text: no more than what there are bytes for.

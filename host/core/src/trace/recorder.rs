@@ -77,7 +77,7 @@ impl TraceRecorder {
             if !known.answer.joins(&answer) {
                 return Recorded::Differs;
             }
-            return Recorded::Kept(self.node_opened_by(Some(index)));
+            return Recorded::Kept(self.node_opened_by(index));
         }
         let (node, question) = place;
         if !self.has_room(node, &question, &answer) {
@@ -119,8 +119,8 @@ impl TraceRecorder {
         *len > 0 && *self.ends.entry(node).or_insert(end) != end
     }
 
-    fn node_opened_by(&self, fact: Option<usize>) -> Option<Node> {
-        let fact = u32::try_from(fact?).ok()?;
+    fn node_opened_by(&self, fact: usize) -> Option<Node> {
+        let fact = u32::try_from(fact).ok()?;
         let place = self.trace.opened.binary_search(&fact).ok()?;
         Some(self.trace.node_after(place))
     }

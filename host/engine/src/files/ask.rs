@@ -3,7 +3,7 @@
 use hostel_core::{Answer, FileKind, FileMetadata, Moment, Question, Refusal};
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView};
-use wasmtime_wasi::p2::FsResult;
+use wasmtime_wasi::p2::{FsError, FsResult};
 use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, HostDescriptor, MetadataHashValue, OpenFlags,
@@ -86,8 +86,13 @@ pub(super) async fn ask(view: &mut View<'_>, fd: &Fd, question: &Question) -> Op
 pub(super) fn answer<T>(result: &FsResult<T>, told: impl FnOnce(&T) -> Answer) -> Option<Answer> {
     match result {
         Ok(value) => Some(told(value)),
-        Err(error) => error.downcast_ref().and_then(|code| refusal(*code)).map(Answer::Refused),
+        Err(error) => refused(error),
     }
+}
+
+/// What a guest was told that is refused, if it is definite.
+pub(super) fn refused(error: &FsError) -> Option<Answer> {
+    error.downcast_ref().and_then(|code| refusal(*code)).map(Answer::Refused)
 }
 
 pub(super) fn stat_told(stat: &DescriptorStat) -> Answer {

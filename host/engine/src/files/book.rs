@@ -23,9 +23,20 @@ pub(crate) struct Book {
 
 /// A descriptor that a guest has.
 struct Handle {
-    /// `None` if the trace does not know it; it is not needed then.
+    /// `None` if there was a touch when it was opened.
     node: Option<Node>,
     is_opened: bool,
+}
+
+/// What the trace has of a descriptor.
+#[derive(Clone, Copy)]
+pub(super) enum Known {
+    /// This node.
+    Node(Node),
+    /// Nothing, since there was a touch when it was opened: what is read there counts no more.
+    Touched,
+    /// Nothing, and nobody knows why.
+    Unseen,
 }
 
 /// Who reads.
@@ -120,8 +131,24 @@ impl Book {
         }
     }
 
-    pub(super) fn node(&self, handle: u32) -> Option<Node> {
-        self.handles.get(&handle)?.node
+    pub(super) fn node(&self, handle: u32) -> Known {
+        match self.handles.get(&handle) {
+            Some(Handle { node: Some(node), .. }) => Known::Node(*node),
+            Some(Handle { node: None, .. }) => Known::Touched,
+            None => Known::Unseen,
+        }
+    }
+
+    /// The node; if there is none and nobody knows why, that is a touch.
+    pub(super) fn traced(&mut self, known: Known) -> Option<Node> {
+        match known {
+            Known::Node(node) => Some(node),
+            Known::Touched => None,
+            Known::Unseen => {
+                self.touch(Touch::FileFault);
+                None
+            }
+        }
     }
 
     /// The guest has got a stream.
@@ -148,21 +175,12 @@ impl Book {
     }
 
     /// Writes down an answer, or that there was none; gives the node that was opened.
-    pub(super) fn note(
-        &mut self,
-        node: Option<Node>,
-        question: Question,
-        answer: Option<Answer>,
-    ) -> Option<Node> {
+    pub(super) fn note(&mut self, of: Known, question: Question, answer: Option<Answer>) -> Option<Node> {
         let Some(answer) = answer else {
             self.touch(Touch::FileFault);
             return None;
         };
-        // What the trace does not know of was touched before, or came by in a way that nobody sees.
-        let Some(node) = node else {
-            self.touch(Touch::FileFault);
-            return None;
-        };
+        let node = self.traced(of)?;
         match self.recorder.record(node, question, answer) {
             Recorded::Kept(opened) => opened,
             Recorded::Differs => {
@@ -177,8 +195,8 @@ impl Book {
     }
 
     /// Writes down what a guest read. What follows on what it read before is one with it.
-    pub(super) fn read(&mut self, reader: Reader, node: Option<Node>, piece: &Piece<'_>) {
-        let Some(node) = node else { return self.touch(Touch::FileFault) };
+    pub(super) fn read(&mut self, reader: Reader, of: Known, piece: &Piece<'_>) {
+        let Some(node) = self.traced(of) else { return };
         let Piece { start, bytes, end } = *piece;
         if self.readings.get(&reader).is_some_and(|reading| reading.next != start) {
             self.end_reading(reader);
@@ -198,6 +216,6 @@ impl Book {
         let Some(Reading { node, start, next, hash, end }) = self.readings.remove(&reader) else { return };
         let question = Question::Content { start, len: next.saturating_sub(start) };
         let digest = Digest::from_bytes(hash.finalize().into());
-        self.note(Some(node), question, Some(Answer::Content { digest, end }));
+        self.note(Known::Node(node), question, Some(Answer::Content { digest, end }));
     }
 }

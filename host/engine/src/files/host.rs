@@ -112,13 +112,15 @@ fn check_length(path: &str) -> Result<(), ErrorCode> {
     if path.len() < PATH_BYTES { Ok(()) } else { Err(ErrorCode::NameTooLong) }
 }
 
-/// Whether an opening is refused whatever is there, since it would write.
-fn would_write(open_flags: OpenFlags, flags: DescriptorFlags) -> bool {
+/// Whether an opening is refused whatever is there: it would write, or asks for what cannot be.
+fn is_refused_anyway(open_flags: OpenFlags, flags: DescriptorFlags) -> bool {
     let writes = DescriptorFlags::WRITE
         | DescriptorFlags::FILE_INTEGRITY_SYNC
         | DescriptorFlags::DATA_INTEGRITY_SYNC
         | DescriptorFlags::REQUESTED_WRITE_SYNC;
-    open_flags.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE) || flags.intersects(writes)
+    open_flags.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE)
+        || open_flags.contains(OpenFlags::DIRECTORY | OpenFlags::EXCLUSIVE)
+        || flags.intersects(writes)
 }
 
 impl preopens::Host for Guest {
@@ -180,7 +182,7 @@ impl HostDescriptor for Guest {
         open_flags: OpenFlags,
         flags: DescriptorFlags,
     ) -> FsResult<Fd> {
-        if would_write(open_flags, flags) {
+        if is_refused_anyway(open_flags, flags) {
             let refused = self.filesystem().open_at(dir, follow, path, open_flags, flags).await;
             if refused.is_ok() {
                 // Nobody is let in to write; should it be so all the same, nobody knows what is read there.
@@ -268,9 +270,8 @@ impl HostDescriptor for Guest {
         if let Some(book) = &self.book {
             let mut book = book.lock();
             let (node, other) = (book.node(one.rep()), book.node(other.rep()));
-            match other {
-                Some(other) => _ = book.note(node, Question::SameAs { other }, Some(Answer::Same(same))),
-                None => book.touch(Touch::FileFault),
+            if let Some(other) = book.traced(other) {
+                book.note(node, Question::SameAs { other }, Some(Answer::Same(same)));
             }
         }
         Ok(same)

@@ -4,10 +4,10 @@ use std::fs::File;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hostel_core::{Node, Touch};
+use hostel_core::Touch;
 use wasmtime_wasi::p2::{InputStream, Pollable, StreamError, StreamResult};
 
-use super::book::{Piece, Reader, SharedBook};
+use super::book::{Known, Piece, Reader, SharedBook};
 use super::content::{self, PIECE_BYTES};
 
 /// What a guest reads a file from. wasmtime-wasi's own reads ahead in another thread: whether its bytes are there already
@@ -17,14 +17,14 @@ pub(super) struct FileStream {
     next: u64,
     has_ended: bool,
     book: SharedBook,
-    node: Option<Node>,
+    of: Known,
     reader: Reader,
 }
 
 impl FileStream {
-    pub(super) fn new(file: Arc<File>, start: u64, book: SharedBook, node: Option<Node>) -> Self {
+    pub(super) fn new(file: Arc<File>, start: u64, book: SharedBook, of: Known) -> Self {
         let reader = book.lock().got_stream();
-        Self { file, next: start, has_ended: false, book, node, reader }
+        Self { file, next: start, has_ended: false, book, of, reader }
     }
 }
 
@@ -48,7 +48,7 @@ impl InputStream for FileStream {
             StreamError::LastOperationFailed(error.into())
         })?;
         let piece = Piece { start: self.next, bytes: &bytes, end: bytes.len() < size };
-        self.book.lock().read(self.reader, self.node, &piece);
+        self.book.lock().read(self.reader, self.of, &piece);
         self.next = self.next.saturating_add(bytes.len() as u64);
         if bytes.is_empty() {
             self.has_ended = true;

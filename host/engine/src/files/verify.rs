@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use hostel_core::{Answer, Fact, Grants, MAX_TRACE_DEPTH, Node, Question, Stamp, Trace};
+use hostel_core::{Answer, Digest, Fact, Grants, MAX_TRACE_DEPTH, Node, Question, Stamp, Trace};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtx, WasiFilesystemCtxView};
@@ -15,7 +15,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{DescriptorFlags, HostDescri
 use super::ask::{self, Fd, Opening};
 use super::root::open_roots;
 use super::words::{difference, other_content};
-use super::{ask::answer, content};
+use super::content;
 
 /// How many descriptors are kept open: room for the way to two nodes at once.
 const OPEN_AT_ONCE: usize = 2 * MAX_TRACE_DEPTH as usize + 2;
@@ -108,12 +108,8 @@ impl<'a> Verifier<'a> {
         if let (Question::Content { start, len }, Answer::Content { digest, end }) =
             (&fact.question, &fact.answer)
         {
-            let now = self.content(fact.node, (*start, *len), *end)?;
-            return if now.is_none_or(|now| now == Some(*digest)) {
-                Ok(())
-            } else {
-                Err(other_content(self.trace, fact))
-            };
+            let is_the_same = self.still_has(fact.node, (*start, *len), *digest, *end)?;
+            return if is_the_same { Ok(()) } else { Err(other_content(self.trace, fact)) };
         }
         let now = match &fact.question {
             Question::Open { .. } => self.open_new(fact)?,
@@ -156,7 +152,7 @@ impl<'a> Verifier<'a> {
         Ok(match opening {
             Some(Ok(Opening::Opened(fd, kind))) => (Some(Answer::Opened(kind)), Some(fd)),
             Some(Ok(Opening::Device)) | None => (None, None),
-            Some(Err(error)) => (answer(&Err::<(), _>(error), |()| Answer::Same(true)), None),
+            Some(Err(error)) => (ask::refused(&error), None),
         })
     }
 
@@ -166,21 +162,22 @@ impl<'a> Verifier<'a> {
         Ok(same.and_then(Result::ok).map(Answer::Same))
     }
 
-    /// The digest of a part of a file, or that it is not as long; nothing if the file was not changed since it was read.
-    fn content(
+    /// Whether a part of a file has this digest: it is read unless its stamp shows that it was not changed.
+    fn still_has(
         &mut self,
         node: Node,
         (start, len): (u64, u64),
+        digest: Digest,
         end: bool,
-    ) -> Result<Option<Option<hostel_core::Digest>>, Change> {
+    ) -> Result<bool, Change> {
         let fd = self.descriptor(node)?;
-        let Ok(Descriptor::File(file)) = self.table.get(&fd) else { return Ok(Some(None)) };
+        let Ok(Descriptor::File(file)) = self.table.get(&fd) else { return Ok(false) };
         let file = Arc::clone(&file.file);
         let look = *self.looks.entry(node).or_insert_with(|| Look::at(&file, self.trace.stamp(node)));
         if look.is_proof {
-            return Ok(None);
+            return Ok(true);
         }
-        Ok(Some(content::digest(&file, start, len, end).unwrap_or_default()))
+        Ok(content::digest(&file, start, len, end).is_ok_and(|now| now == Some(digest)))
     }
 
     /// What a node is, opened again if need be. It stays open for as long as not many others are opened.

@@ -41,12 +41,14 @@ impl Random {
         }
     }
 
-    fn insecure_seed(&mut self) -> (u64, u64) {
-        let seed = self.seed;
-        *self.insecure_seed.get_or_insert_with(|| {
-            let mut source = Source::new(seed, RandomPurpose::InsecureSeed);
-            (source.next_u64(), source.next_u64())
-        })
+    fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
+        if let Some(known) = self.insecure_seed {
+            return Ok(known);
+        }
+        let mut source = Source::new(self.seed, RandomPurpose::InsecureSeed);
+        let drawn = (source.next_u64()?, source.next_u64()?);
+        self.insecure_seed = Some(drawn);
+        Ok(drawn)
     }
 }
 
@@ -62,13 +64,11 @@ impl Source {
         matches!(self, Self::System(_))
     }
 
-    fn next_u64(&mut self) -> u64 {
+    fn next_u64(&mut self) -> wasmtime::Result<u64> {
         match self {
-            Self::System(system) => {
-                random::Host::get_random_u64(&mut **system.get_or_insert_default()).unwrap_or(0)
-            }
+            Self::System(system) => random::Host::get_random_u64(&mut **system.get_or_insert_default()),
             Self::Seeded(stream, seed, purpose) => {
-                stream.get_or_insert_with(|| RandomBytes::new(*seed, *purpose)).next_u64()
+                Ok(stream.get_or_insert_with(|| RandomBytes::new(*seed, *purpose)).next_u64())
             }
         }
     }
@@ -112,7 +112,7 @@ impl random::Host for Guest {
     }
 
     fn get_random_u64(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.secure().next_u64())
+        self.secure().next_u64()
     }
 }
 
@@ -122,13 +122,13 @@ impl insecure::Host for Guest {
     }
 
     fn get_insecure_random_u64(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.insecure().next_u64())
+        self.insecure().next_u64()
     }
 }
 
 impl insecure_seed::Host for Guest {
     fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
         self.insecure();
-        Ok(self.random.insecure_seed())
+        self.random.insecure_seed()
     }
 }

@@ -63,26 +63,33 @@ impl Cache {
         wanted.of(entry, key, memory.name()).ok()
     }
 
-    /// The value under `key`, if a layer has one that may stand for the run; but for the remote one; takes as long as the slowest of them.
+    /// The value under `key`, if a layer of this machine has one that may stand for the run; takes as long as the slowest
+    /// of them.
     ///
     /// # Errors
     ///
     /// Why there is none.
     pub(crate) fn get(&self, key: &CacheKey, wanted: Wanted<'_>) -> Result<Found, CacheMiss> {
         let mut miss = CacheMiss::Absent;
-        let quick = self.memory.as_ref().and_then(|layer| Some((layer.name(), look_up(layer, key)?)));
-        if let Some((layer, entries)) = quick {
-            match self.first_of(&entries, key, wanted, layer) {
+        let in_memory = self.memory.as_ref().and_then(|layer| Some((layer.name(), look_up(layer, key)?)));
+        if let Some((layer, entries)) = &in_memory {
+            match self.first_of(entries, key, wanted, layer) {
                 Ok((_, found)) => return Ok(found),
                 Err(why) => miss = why,
             }
         }
-        let slow = self.disk.as_ref().and_then(|layer| Some((layer.name(), look_up(layer, key)?)));
-        let Some((layer, entries)) = slow else { return Err(miss) };
-        let (entry, found) = self.first_of(&entries, key, wanted, layer)?;
-        if let Some(memory) = &self.memory {
-            report(memory.put(key, &entry));
+        let on_disk = self.disk.as_ref().and_then(|layer| Some((layer.name(), look_up(layer, key)?)));
+        let Some((layer, entries)) = on_disk else { return Err(miss) };
+        // What does not stand for the run in memory does not on disk either, and to find that out may mean to read files.
+        let refuted = in_memory.map(|(_, entries)| entries);
+        let is_refuted =
+            |entry: &CacheEntry| refuted.iter().any(|known| known.iter().any(|one| one.is_of(entry)));
+        let left: Vec<_> = entries.iter().filter(|entry| !is_refuted(entry)).cloned().collect();
+        if left.is_empty() {
+            return Err(miss);
         }
+        let (entry, found) = self.first_of(&left, key, wanted, layer)?;
+        self.memory.iter().for_each(|memory| put_unless_later(memory, key, &entry));
         Ok(found)
     }
 
@@ -135,29 +142,20 @@ impl Cache {
 
     /// Puts an entry that was found back where this machine alone sees it, unless there is a later one by now.
     fn put_back(&self, key: &CacheKey, entry: &CacheEntry) {
-        let memory = self.memory.iter().filter_map(|layer| look_up(layer, key));
-        let disk = self.disk.iter().filter_map(|layer| look_up(layer, key));
-        let is_later =
-            |other: &CacheEntry| other.variant() == entry.variant() && other.created > entry.created;
-        if !memory.chain(disk).any(|entries| entries.iter().any(is_later)) {
-            self.put_here(key, entry);
-        }
-    }
-
-    /// Puts an entry where this machine alone sees it.
-    fn put_here(&self, key: &CacheKey, entry: &CacheEntry) {
-        let memory = self.memory.iter().map(|layer| layer.put(key, entry));
-        let disk = self.disk.iter().map(|layer| layer.put(key, entry));
-        memory.chain(disk).for_each(|put| _ = report(put));
+        self.memory.iter().for_each(|layer| put_unless_later(layer, key, entry));
+        self.disk.iter().for_each(|layer| put_unless_later(layer, key, entry));
     }
 
     /// Keeps the value that `made` says more of; `false` if there is no room for it in memory, and no other layer.
     pub(crate) fn put(&self, key: &CacheKey, value: &Value, ty: &Type, made: Made) -> bool {
         let existing = made.existing;
         let Some(entry) = made.entry(value, ty) else { return false };
-        self.put_here(key, &entry);
+        let memory = self.memory.iter().map(|layer| layer.put(key, &entry));
+        let disk = self.disk.iter().map(|layer| layer.put(key, &entry));
+        memory.chain(disk).for_each(|put| _ = report(put));
         self.share(key, &entry, existing);
-        self.disk.is_some() || self.memory.as_ref().is_some_and(|memory| memory.has(key))
+        let is_slow_kept = self.disk.is_some() || self.is_shared();
+        is_slow_kept || self.memory.as_ref().is_some_and(|memory| memory.has(key))
     }
 
     /// Whether anything can be kept at all.
@@ -326,6 +324,14 @@ impl Made {
 pub(crate) fn dependencies_of(trace: &Trace) -> Option<Dependencies> {
     let dependencies = || Dependencies { identity: trace.identity(), bytes: trace.encode().into() };
     (!trace.is_empty()).then(dependencies)
+}
+
+/// Puts an entry that was found elsewhere, unless one that was made later has come in its place meanwhile.
+fn put_unless_later(layer: &impl CacheLayer, key: &CacheKey, entry: &CacheEntry) {
+    let is_later = |other: &CacheEntry| other.variant() == entry.variant() && other.created > entry.created;
+    if !look_up(layer, key).is_some_and(|entries| entries.iter().any(is_later)) {
+        report(layer.put(key, entry));
+    }
 }
 
 fn look_up(layer: &impl CacheLayer, key: &CacheKey) -> Option<Arc<[CacheEntry]>> {

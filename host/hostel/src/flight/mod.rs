@@ -168,7 +168,7 @@ impl Flights {
         now: Instant,
     ) -> Result<(), Wait> {
         let Some(flight) = shard.get_mut(key) else {
-            let (hold, taken) = match self.locks.as_ref().map_or(Grab::Unusable, |locks| locks.grab(key)) {
+            let (hold, taken) = match self.grab(key) {
                 Grab::Taken(held) => (Hold::Locked(held), Ok(())),
                 Grab::Busy { pulse } => (Hold::Elsewhere { pulse, since: now }, Err(Wait::Look)),
                 Grab::Unusable => (Hold::Alone, Ok(())),
@@ -180,7 +180,7 @@ impl Flights {
             return Err(Wait::Told);
         }
         let Hold::Elsewhere { pulse, since } = flight.hold else { return Ok(()) };
-        let (hold, taken) = match self.locks.as_ref().map_or(Grab::Unusable, |locks| locks.grab(key)) {
+        let (hold, taken) = match self.grab(key) {
             Grab::Taken(held) => (Hold::Locked(held), Ok(())),
             Grab::Busy { pulse: now_at } if now_at != pulse => {
                 (Hold::Elsewhere { pulse: now_at, since: now }, Err(Wait::Look))
@@ -190,6 +190,10 @@ impl Flights {
         };
         flight.hold = hold;
         taken
+    }
+
+    fn grab(&self, key: &CacheKey) -> Grab {
+        self.locks.as_ref().map_or(Grab::Unusable, |locks| locks.grab(key))
     }
 
     fn shard(&self, key: &CacheKey) -> MutexGuard<'_, HashMap<CacheKey, Flight>> {

@@ -44,7 +44,9 @@ impl Run {
         match self.key_to_look_up() {
             Some(key) => self.look_up(key, job),
             None => {
-                self.cell().look_up = LookUp::Refresh;
+                if self.task.options().refresh {
+                    self.cell().look_up = LookUp::Refresh;
+                }
                 Takeoff::Owner
             }
         }

@@ -1,5 +1,6 @@
 //! Reads types and values from canonical bytes that nobody vouches for.
 
+use crate::leb128::{self, NoNumber};
 use std::sync::Arc;
 
 use super::{
@@ -243,21 +244,11 @@ impl<'a> Reader<'a> {
 
     /// Reads an unsigned LEB128 number of at most 64 bits in its shortest form.
     fn number(&mut self) -> Result<u64, CanonicalError> {
-        let mut number = 0;
-        for shift in (0..u64::BITS).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u64::from(byte & 0x7f);
-            let too_large = (bits << shift) >> shift != bits;
-            let too_long = byte == 0 && shift > 0;
-            if too_large || too_long {
-                break;
-            }
-            number |= bits << shift;
-            if byte < 0x80 {
-                return Ok(number);
-            }
+        match leb128::read(|| self.byte()) {
+            Ok(number) => Ok(number),
+            Err(NoNumber::Ended(error)) => Err(error),
+            Err(NoNumber::Malformed) => Err(self.broken("a number of at most 64 bits in its shortest form")),
         }
-        Err(self.broken("a number of at most 64 bits in its shortest form"))
     }
 
     fn bit(&mut self) -> Result<bool, CanonicalError> {

@@ -1,5 +1,6 @@
 //! Writes types and values as canonical bytes.
 
+use crate::leb128;
 use std::collections::BTreeSet;
 
 use super::{CanonicalError, MAX_DEPTH, tag};
@@ -28,7 +29,7 @@ pub(super) fn ty(ty: &Type, depth: usize, out: &mut Vec<u8>) -> Result<(), Canon
         | Type::String => Ok(()),
         Type::List(element) => inner(element, out),
         Type::FixedList(element, length) => {
-            number(u64::from(*length), out);
+            leb128::write(u64::from(*length), out);
             inner(element, out)
         }
         Type::Map(key, value) => {
@@ -277,16 +278,7 @@ fn text(text: &str, out: &mut Vec<u8>) {
 }
 
 fn length(length: usize, out: &mut Vec<u8>) {
-    number(length as u64, out);
-}
-
-/// Appends an unsigned LEB128 number: seven bits a byte, lowest first, the top bit set on all but the last.
-fn number(mut number: u64, out: &mut Vec<u8>) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
+    leb128::write(length as u64, out);
 }
 
 fn not_normal(ty: &Type) -> CanonicalError {
