@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hostel::{Event, Failure, Frame, Limit, Outcome, RunId, State, TaskFuture, Transition, Trap};
+use hostel::{Event, Failure, Frame, Outcome, RunId, State, TaskFuture, Transition, Trap};
 
 use crate::states::attempt_count;
 use crate::ui::Ui;
@@ -123,11 +123,9 @@ fn show_backtrace(ui: &Ui, paint: Paint, frames: &[Frame]) {
 /// What to do about a failure, where the command line can do something.
 fn hint(failure: &Failure, run_timeout: Option<Duration>) -> Option<String> {
     match failure {
-        Failure::Limit { limit, .. } => match limit {
-            Limit::Memory { .. } => Some("allow more with --max-memory".to_owned()),
-            Limit::Result { .. } => Some("allow larger results with --max-result".to_owned()),
-            Limit::TableElements { .. } | Limit::Stack { .. } => None,
-        },
+        Failure::Limit { limit, .. } => {
+            limit.kind.option().map(|option| format!("allow more with --{option}"))
+        }
         Failure::TimedOut { after } => {
             let option = if run_timeout == Some(*after) { "--run-timeout" } else { "--timeout" };
             Some(format!("give it longer with {option}"))

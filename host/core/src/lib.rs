@@ -23,7 +23,7 @@
 //! - [`NameTemplate`]: how a run is named after its inputs.
 //! - [`State`] and [`Event`]: the life of a run, as one fold.
 //! - [`Outcome`] and [`Failure`]: how a run ended; [`UpstreamChain`]: why one never started.
-//! - [`Limits`]: what a task may use up. [`Grants`]: what it is permitted.
+//! - [`Limits`]: what a task may use up. [`Grants`]: what it is permitted. [`Receipt`]: what it used and asked for.
 //! - [`RetryPolicy`]: whether another attempt follows, and when.
 //! - [`LogLine`], [`Progress`]: what a run tells while it executes.
 //! - [`Observation`]: what an attempt touched beside its inputs; [`Determinism`]: clocks and randomness that are no touch.
@@ -43,6 +43,7 @@ mod observation;
 mod outcome;
 mod progress;
 mod random_bytes;
+mod receipt;
 mod retry;
 mod signature;
 mod state;
@@ -64,6 +65,7 @@ pub use observation::*;
 pub use outcome::*;
 pub use progress::*;
 pub use random_bytes::*;
+pub use receipt::*;
 pub use retry::*;
 pub use signature::*;
 pub use state::*;

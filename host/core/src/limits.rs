@@ -9,33 +9,70 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// What one attempt may use up. Everything has a bound; only time is unlimited unless a timeout is set.
+const A_YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// What one attempt may use up. Everything has a bound but time and fuel, which are unlimited unless they are set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Linear memory of all its modules together, in bytes. Default 256 MiB, at most 4 GiB.
     pub memory_bytes: u64,
     /// Wall time of one attempt. Default none, at most a year.
     pub timeout: Option<Duration>,
+    /// How long the guest may wait at a stretch, asleep or for others, without computing. Default none, at most a year.
+    pub idle_timeout: Option<Duration>,
+    /// How much it may compute, in wasmtime's fuel: about one for each instruction. Default none, at most 10¹⁸. Only an
+    /// engine that counts fuel keeps it.
+    pub fuel: Option<u64>,
     /// Elements of all its tables together. Default and at most 100,000.
     pub table_elements: u64,
+    /// Core instances that make up its instance. Default and at most 100.
+    pub instances: u64,
+    /// Handles of resources that are alive at once: its own, and those of what the host gave it. Default 100,000, at most
+    /// 1,000,000.
+    pub handles: u64,
+    /// Calls of async functions, streams, futures and sets to wait for that are alive at once. Default 10,000, at most
+    /// 100,000.
+    pub subtasks: u64,
     /// Bytes of log kept for one run, all its streams together, with 32 for each line and each field; what comes after
     /// is cut, with a mark, and the guest goes on. Default 1 MiB, at most 1 GiB.
     pub log_bytes: u64,
+    /// Lines of log kept for one run, cut in the same way. Default 100,000, at most 10,000,000.
+    pub log_lines: u64,
     /// Bytes that the arguments take in the host, a little more than in canonical form. Default 256 MiB, at most 2 GiB.
     pub input_bytes: u64,
     /// Bytes of memory the host may need to hold the result. Default 256 MiB, at most 2 GiB.
     pub result_bytes: u64,
+    /// Files, directories, streams and listings that are open at once, beside the directories that are granted. One more is
+    /// refused to the guest. Default 256, at most 10,000.
+    pub open_files: u64,
+    /// Bytes written to files, and by which files are made longer. More is refused to the guest. Default 1 GiB, at most
+    /// 1 TiB.
+    pub written_bytes: u64,
+    /// Sockets and HTTP requests that are open at once. One more is refused to the guest. Default 64, at most 1,000.
+    pub sockets: u64,
+    /// Bytes received and sent over sockets and HTTP together. More is refused to the guest. Default 1 GiB, at most 1 TiB.
+    pub network_bytes: u64,
 }
 
 impl Limits {
     /// The upper bounds.
     pub const MAX: Self = Self {
         memory_bytes: 4 * GIB,
-        timeout: Some(Duration::from_secs(366 * 24 * 60 * 60)),
+        timeout: Some(A_YEAR),
+        idle_timeout: Some(A_YEAR),
+        fuel: Some(1_000_000_000_000_000_000),
         table_elements: 100_000,
+        instances: 100,
+        handles: 1_000_000,
+        subtasks: 100_000,
         log_bytes: GIB,
+        log_lines: 10_000_000,
         input_bytes: 2 * GIB,
         result_bytes: 2 * GIB,
+        open_files: 10_000,
+        written_bytes: 1024 * GIB,
+        sockets: 1_000,
+        network_bytes: 1024 * GIB,
     };
 
     /// Checks every limit against its bounds.
@@ -44,21 +81,12 @@ impl Limits {
     ///
     /// [`LimitsError`] for the first limit that is zero or over its upper bound.
     pub fn validate(&self) -> Result<(), LimitsError> {
-        let max = Self::MAX;
-        let nanos = |time: Option<Duration>| {
-            time.map_or(1, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
-        };
-        let checks = [
-            ("memory", self.memory_bytes, max.memory_bytes, Unit::Bytes),
-            ("timeout", nanos(self.timeout), nanos(max.timeout), Unit::Time),
-            ("table elements", self.table_elements, max.table_elements, Unit::Count),
-            ("log", self.log_bytes, max.log_bytes, Unit::Bytes),
-            ("input", self.input_bytes, max.input_bytes, Unit::Bytes),
-            ("result", self.result_bytes, max.result_bytes, Unit::Bytes),
-        ];
-        let wrong = checks.into_iter().find(|&(_, value, most, _)| value == 0 || value > most);
-        wrong.map_or(Ok(()), |(limit, value, most, unit)| {
-            Err(LimitsError { limit, value: unit.text(value), most: unit.text(most) })
+        let both = LimitKind::ALL.into_iter().map(|kind| (kind, kind.of(self), kind.of(&Self::MAX)));
+        let mut set = both.filter_map(|(kind, value, most)| Some((kind, value?, most?)));
+        let wrong = set.find(|&(_, value, most)| value == 0 || value > most);
+        wrong.map_or(Ok(()), |(kind, value, most)| {
+            let unit = kind.unit();
+            Err(LimitsError { limit: kind.name(), value: unit.text(value), most: unit.text(most) })
         })
     }
 }
@@ -68,10 +96,20 @@ impl Default for Limits {
         Self {
             memory_bytes: 256 * MIB,
             timeout: None,
+            idle_timeout: None,
+            fuel: None,
             table_elements: 100_000,
+            instances: 100,
+            handles: 100_000,
+            subtasks: 10_000,
             log_bytes: MIB,
+            log_lines: 100_000,
             input_bytes: 256 * MIB,
             result_bytes: 256 * MIB,
+            open_files: 256,
+            written_bytes: GIB,
+            sockets: 64,
+            network_bytes: GIB,
         }
     }
 }
@@ -92,52 +130,205 @@ impl LimitsError {
     }
 }
 
+/// What is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LimitKind {
+    /// [`Limits::memory_bytes`].
+    Memory,
+    /// [`Limits::timeout`]. A run that reached it is [`TimedOut`](crate::Failure::TimedOut), and not failed by a limit.
+    Timeout,
+    /// [`Limits::idle_timeout`].
+    IdleTimeout,
+    /// [`Limits::fuel`].
+    Fuel,
+    /// [`Limits::table_elements`].
+    TableElements,
+    /// [`Limits::instances`].
+    Instances,
+    /// [`Limits::handles`].
+    Handles,
+    /// [`Limits::subtasks`].
+    Subtasks,
+    /// [`Limits::log_bytes`].
+    Log,
+    /// [`Limits::log_lines`].
+    LogLines,
+    /// [`Limits::input_bytes`].
+    Input,
+    /// [`Limits::result_bytes`].
+    Result,
+    /// [`Limits::open_files`].
+    OpenFiles,
+    /// [`Limits::written_bytes`].
+    Written,
+    /// [`Limits::sockets`].
+    Sockets,
+    /// [`Limits::network_bytes`].
+    Network,
+    /// The depth of the guest's calls, in bytes of its stack, which is the same for all tasks.
+    Stack,
+    /// The memory of all tasks of a host together, in bytes.
+    HostMemory,
+}
+
+impl LimitKind {
+    /// Those that [`Limits`] has, in its order.
+    pub const ALL: [Self; 16] = [
+        Self::Memory,
+        Self::Timeout,
+        Self::IdleTimeout,
+        Self::Fuel,
+        Self::TableElements,
+        Self::Instances,
+        Self::Handles,
+        Self::Subtasks,
+        Self::Log,
+        Self::LogLines,
+        Self::Input,
+        Self::Result,
+        Self::OpenFiles,
+        Self::Written,
+        Self::Sockets,
+        Self::Network,
+    ];
+
+    /// What people call it, such as `open files`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Timeout => "timeout",
+            Self::IdleTimeout => "idle timeout",
+            Self::Fuel => "fuel",
+            Self::TableElements => "table elements",
+            Self::Instances => "instances",
+            Self::Handles => "handles",
+            Self::Subtasks => "subtasks",
+            Self::Log => "log",
+            Self::LogLines => "log lines",
+            Self::Input => "input",
+            Self::Result => "result",
+            Self::OpenFiles => "open files",
+            Self::Written => "written",
+            Self::Sockets => "sockets",
+            Self::Network => "network",
+            Self::Stack => "stack",
+            Self::HostMemory => "host memory",
+        }
+    }
+
+    /// The option that sets it on the command line and in `hostel.toml`, without dashes; `None` where it cannot be raised.
+    pub const fn option(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Memory => "max-memory",
+            Self::Timeout => "timeout",
+            Self::IdleTimeout => "idle-timeout",
+            Self::Fuel => "max-fuel",
+            Self::Handles => "max-handles",
+            Self::Subtasks => "max-subtasks",
+            Self::Log => "max-log",
+            Self::LogLines => "max-log-lines",
+            Self::Input => "max-input",
+            Self::Result => "max-result",
+            Self::OpenFiles => "max-open-files",
+            Self::Written => "max-written",
+            Self::Sockets => "max-sockets",
+            Self::Network => "max-network",
+            Self::HostMemory => "max-host-memory",
+            Self::TableElements | Self::Instances | Self::Stack => return None,
+        })
+    }
+
+    /// Where it stands, in bytes, nanoseconds or a count; `None` if there is none.
+    pub fn of(self, limits: &Limits) -> Option<u64> {
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        match self {
+            Self::Memory => Some(limits.memory_bytes),
+            Self::Timeout => limits.timeout.map(nanos),
+            Self::IdleTimeout => limits.idle_timeout.map(nanos),
+            Self::Fuel => limits.fuel,
+            Self::TableElements => Some(limits.table_elements),
+            Self::Instances => Some(limits.instances),
+            Self::Handles => Some(limits.handles),
+            Self::Subtasks => Some(limits.subtasks),
+            Self::Log => Some(limits.log_bytes),
+            Self::LogLines => Some(limits.log_lines),
+            Self::Input => Some(limits.input_bytes),
+            Self::Result => Some(limits.result_bytes),
+            Self::OpenFiles => Some(limits.open_files),
+            Self::Written => Some(limits.written_bytes),
+            Self::Sockets => Some(limits.sockets),
+            Self::Network => Some(limits.network_bytes),
+            Self::Stack | Self::HostMemory => None,
+        }
+    }
+
+    const fn unit(self) -> Unit {
+        match self {
+            Self::Memory
+            | Self::Log
+            | Self::Input
+            | Self::Result
+            | Self::Written
+            | Self::Network
+            | Self::Stack
+            | Self::HostMemory => Unit::Bytes,
+            Self::Timeout | Self::IdleTimeout => Unit::Time,
+            Self::Fuel
+            | Self::TableElements
+            | Self::Instances
+            | Self::Handles
+            | Self::Subtasks
+            | Self::LogLines
+            | Self::OpenFiles
+            | Self::Sockets => Unit::Count,
+        }
+    }
+}
+
 /// A limit that an attempt reached, and where it stood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Limit {
-    /// A growth of linear memory was refused, and the guest could not go on without it.
-    Memory {
-        /// [`Limits::memory_bytes`] of the run.
-        allowed_bytes: u64,
-    },
-    /// A growth of a table was refused, and the guest could not go on without it.
-    TableElements {
-        /// [`Limits::table_elements`] of the run.
-        allowed: u64,
-    },
-    /// The result was larger than allowed.
-    Result {
-        /// [`Limits::result_bytes`] of the run.
-        allowed_bytes: u64,
-    },
-    /// The guest's calls nested too deeply for its stack.
-    Stack {
-        /// The stack's size, which is the same for all tasks.
-        allowed_bytes: u64,
-    },
+pub struct Limit {
+    /// Which.
+    pub kind: LimitKind,
+    /// How much was allowed: bytes, nanoseconds or a count, as [`LimitKind::of`] says.
+    pub allowed: u64,
+}
+
+impl Limit {
+    /// The limit of this kind as it stands in `limits`; where none is set, none was allowed.
+    pub fn of(kind: LimitKind, limits: &Limits) -> Self {
+        Self { kind, allowed: kind.of(limits).unwrap_or_default() }
+    }
 }
 
 impl fmt::Display for Limit {
+    /// Writes what was not enough, and the name of the limit, if it can be raised.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Memory { allowed_bytes } => {
-                write!(
-                    f,
-                    "memory of {} is not enough (raise it with the limit `memory`)",
-                    bytes_text(allowed_bytes)
-                )
-            }
-            Self::TableElements { allowed } => write!(f, "tables may hold {allowed} elements together"),
-            Self::Result { allowed_bytes } => {
-                write!(
-                    f,
-                    "the result is over {} (raise it with the limit `result`)",
-                    bytes_text(allowed_bytes)
-                )
-            }
-            Self::Stack { allowed_bytes } => {
-                write!(f, "calls nest too deeply for a stack of {}", bytes_text(allowed_bytes))
-            }
+        let allowed = self.kind.unit().text(self.allowed);
+        match self.kind {
+            LimitKind::Memory => write!(f, "memory of {allowed} is not enough"),
+            LimitKind::Timeout => write!(f, "it took more than {allowed}"),
+            LimitKind::IdleTimeout => write!(f, "it waited for more than {allowed} without computing"),
+            LimitKind::Fuel => write!(f, "fuel of {allowed} is not enough"),
+            LimitKind::TableElements => write!(f, "tables may hold {allowed} elements together"),
+            LimitKind::Instances => write!(f, "it may be made of {allowed} core instances"),
+            LimitKind::Handles => write!(f, "it may hold {allowed} handles at once"),
+            LimitKind::Subtasks => write!(f, "it may have {allowed} subtasks at once"),
+            LimitKind::Log => write!(f, "the log is over {allowed}"),
+            LimitKind::LogLines => write!(f, "the log is over {allowed} lines"),
+            LimitKind::Input => write!(f, "the input is over {allowed}"),
+            LimitKind::Result => write!(f, "the result is over {allowed}"),
+            LimitKind::OpenFiles => write!(f, "it may have {allowed} files open at once"),
+            LimitKind::Written => write!(f, "it may write {allowed} to files"),
+            LimitKind::Sockets => write!(f, "it may have {allowed} sockets and requests at once"),
+            LimitKind::Network => write!(f, "it may send and receive {allowed} over the network"),
+            LimitKind::Stack => write!(f, "calls nest too deeply for a stack of {allowed}"),
+            LimitKind::HostMemory => write!(f, "memory of {allowed} for all tasks together is not enough"),
+        }?;
+        match self.kind.option() {
+            Some(_) => write!(f, " (raise it with the limit `{}`)", self.kind.name()),
+            None => Ok(()),
         }
     }
 }
@@ -222,6 +413,36 @@ mod tests {
             |l| l.table_elements = 100_001,
             "the limit `table elements` cannot be 100001: expected more than zero and at most 100000",
         );
+    }
+
+    #[test]
+    fn every_limit_that_a_run_has_has_a_bound_and_a_name_of_its_own() {
+        let mut names: Vec<_> = LimitKind::ALL.iter().map(|kind| kind.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), LimitKind::ALL.len());
+        for kind in LimitKind::ALL {
+            assert!(kind.of(&Limits::MAX).is_some(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_limit_says_what_was_not_enough_and_how_to_raise_it() {
+        let check = |kind, allowed, expected: &str| {
+            assert_eq!(Limit { kind, allowed }.to_string(), expected);
+        };
+        check(
+            LimitKind::Memory,
+            256 * MIB,
+            "memory of 256 MiB is not enough (raise it with the limit `memory`)",
+        );
+        check(LimitKind::Fuel, 1000, "fuel of 1000 is not enough (raise it with the limit `fuel`)");
+        check(
+            LimitKind::IdleTimeout,
+            1_500_000_000,
+            "it waited for more than 1.5s without computing (raise it with the limit `idle timeout`)",
+        );
+        check(LimitKind::Stack, MIB, "calls nest too deeply for a stack of 1 MiB");
     }
 
     #[test]

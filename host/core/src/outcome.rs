@@ -196,6 +196,7 @@ impl fmt::Display for Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::LimitKind;
 
     #[test]
     fn a_failure_says_what_happened_in_one_line() {
@@ -205,7 +206,7 @@ mod tests {
         check(Failure::Error(Value::U32(7)), "returned the error 7");
         check(Failure::Exit { code: 1, stderr_tail: vec![] }, "exited with code 1");
         check(Failure::TimedOut { after: Duration::from_millis(1500) }, "timed out after 1.5s");
-        let limit = Limit::Memory { allowed_bytes: 1 << 20 };
+        let limit = Limit { kind: LimitKind::Memory, allowed: 1 << 20 };
         check(
             Failure::Limit { limit, stderr_tail: vec![] },
             "reached a limit: memory of 1 MiB is not enough (raise it with the limit `memory`)",

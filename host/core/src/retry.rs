@@ -342,7 +342,7 @@ fn jittered(mean: Duration, jitter: f64, random: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Failure, Limit, RunId, Trap, UpstreamChain, UpstreamRun, Value};
+    use crate::{Failure, Limit, LimitKind, RunId, Trap, UpstreamChain, UpstreamRun, Value};
 
     const fn secs(secs: u64) -> Duration {
         Duration::from_secs(secs)
@@ -438,7 +438,7 @@ mod tests {
         let failed = |failure| Outcome::Failed(failure);
         let stderr_tail = Vec::new;
         let trap = Trap { message: String::new(), backtrace: vec![], stderr_tail: vec![] };
-        let limit = Limit::Memory { allowed_bytes: 1 };
+        let limit = Limit { kind: LimitKind::Memory, allowed: 1 };
         let outcomes = [
             ("error", failed(Failure::Error(Value::UNIT))),
             ("trap", failed(Failure::Trap(trap))),

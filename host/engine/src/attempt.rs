@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use hostel_core::{
-    Determinism, ErrorKind, Failure, Grants, Limit, Limits, Name, Observation, Outcome, Progress, RunId,
-    Timestamp, Value,
+    Determinism, ErrorKind, Failure, Grants, Limit, LimitKind, Limits, Name, Observation, Outcome, Progress,
+    RunId, Timestamp, Value,
 };
 use wasmtime::Store;
 use wasmtime::component::Val;
@@ -273,7 +273,7 @@ impl Attempt<'_> {
             return Ok(Outcome::Failed(failure));
         }
         let Some(stdout) = log.take_captured() else {
-            let limit = Limit::Result { allowed_bytes: limit };
+            let limit = Limit { kind: LimitKind::Result, allowed: limit };
             return Ok(Outcome::Failed(Failure::Limit { limit, stderr_tail: log.stderr_tail() }));
         };
         let stdout = Value::String(String::from_utf8_lossy(&stdout).into_owned());

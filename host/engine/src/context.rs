@@ -1,6 +1,6 @@
 //! `hostel:task/context`: what a task may ask about the run it executes for, and tell while it executes.
 
-use hostel_core::{LogLevel, Progress, Timestamp, Touch};
+use hostel_core::{HostCall, LogLevel, Progress, Timestamp, Touch};
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::guest::Guest;
@@ -30,7 +30,7 @@ const VALUE_BYTES: usize = 4 << 10;
 
 /// Offers the interface to guests.
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    context::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
+    context::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest.calls(HostCall::Context))
 }
 
 impl Host for Guest {

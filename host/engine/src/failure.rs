@@ -1,6 +1,6 @@
 //! From wasmtime's errors to failures: what the guest did, told apart from what the host could not do.
 
-use hostel_core::{Failure, Frame, Limit, Limits, Trap};
+use hostel_core::{Failure, Frame, Limit, LimitKind, Limits, Trap};
 use wasmtime::{PoolConcurrencyLimitError, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
@@ -35,11 +35,11 @@ fn reached(error: &wasmtime::Error, meter: &Meter, limits: &Limits) -> Option<Li
         return Some(limit);
     }
     if error.downcast_ref() == Some(&wasmtime::Trap::StackOverflow) {
-        return Some(Limit::Stack { allowed_bytes: STACK_BYTES as u64 });
+        return Some(Limit { kind: LimitKind::Stack, allowed: STACK_BYTES as u64 });
     }
     // wasmtime keeps the type of this error to itself; a test holds the text to it.
     let is_too_large = error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls"));
-    is_too_large.then_some(Limit::Result { allowed_bytes: limits.result_bytes })
+    is_too_large.then_some(Limit::of(LimitKind::Result, limits))
 }
 
 fn message(error: &wasmtime::Error) -> String {

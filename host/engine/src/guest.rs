@@ -1,6 +1,6 @@
 //! What the host keeps beside one instance.
 
-use hostel_core::{DirGrant, Observation, Timestamp, Touch};
+use hostel_core::{Denials, DirGrant, HostCall, HostCalls, Observation, Timestamp, Touch};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -16,6 +16,7 @@ use crate::wasi::{self, Clocks, Gate, Random, Refused};
 /// Most pure tasks import nothing or never call what they import, and a WASI context costs more than their call.
 pub(crate) struct Guest {
     pub(crate) meter: Meter,
+    pub(crate) tally: Tally,
     pub(crate) call: Call,
     pub(crate) recorder: Recorder,
     pub(crate) clocks: Clocks,
@@ -32,6 +33,13 @@ pub(crate) struct Call {
     pub(crate) options: AttemptOptions,
     /// When it will be stopped.
     pub(crate) deadline: Option<Timestamp>,
+}
+
+/// What the host counts while the guest runs.
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(crate) host_calls: HostCalls,
+    pub(crate) denials: Denials,
 }
 
 /// What a `wasi:cli/run` program is given; empty for functions.
@@ -54,7 +62,23 @@ impl Guest {
         let recorder = Recorder::new(on_touch.clone());
         let clocks = Clocks::new(determinism.clock);
         let random = Random::new(determinism.randomness, *seed_of);
-        Self { meter, call, recorder, clocks, random, book: None, program, wasi: None }
+        Self {
+            meter,
+            tally: Tally::default(),
+            call,
+            recorder,
+            clocks,
+            random,
+            book: None,
+            program,
+            wasi: None,
+        }
+    }
+
+    /// The guest, which calls a host function of this kind.
+    pub(crate) fn calls(&mut self, kind: HostCall) -> &mut Self {
+        self.tally.host_calls.count(kind, 1);
+        self
     }
 
     /// Opens the directories that are granted.

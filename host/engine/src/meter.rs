@@ -1,6 +1,6 @@
 //! Counts what an instance takes of memory and tables, refuses what is over its limits, and remembers that it did.
 
-use hostel_core::{Limit, Limits};
+use hostel_core::{Limit, LimitKind, Limits};
 use wasmtime::ResourceLimiter;
 
 /// The limiter of one attempt.
@@ -31,6 +31,11 @@ impl Meter {
     /// The limit at which a growth was last refused. The guest may have lived on without it.
     pub(crate) fn refused(&self) -> Option<Limit> {
         self.refused
+    }
+
+    /// The most linear memory there was at once: a memory never shrinks.
+    pub(crate) fn peak_memory_bytes(&self) -> u64 {
+        self.memory.taken
     }
 
     /// How many growths failed since this was last asked.
@@ -66,7 +71,7 @@ impl ResourceLimiter for Meter {
     ) -> wasmtime::Result<bool> {
         let fits = self.memory.take(current, desired);
         if !fits {
-            self.refuse(Limit::Memory { allowed_bytes: self.memory.allowed });
+            self.refuse(Limit { kind: LimitKind::Memory, allowed: self.memory.allowed });
         }
         Ok(fits)
     }
@@ -85,7 +90,7 @@ impl ResourceLimiter for Meter {
     ) -> wasmtime::Result<bool> {
         let fits = self.table_elements.take(current, desired);
         if !fits {
-            self.refuse(Limit::TableElements { allowed: self.table_elements.allowed });
+            self.refuse(Limit { kind: LimitKind::TableElements, allowed: self.table_elements.allowed });
         }
         Ok(fits)
     }

@@ -25,6 +25,38 @@ pub struct Grants {
     pub dirs: Vec<DirGrant>,
 }
 
+/// What kind of thing a grant permits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum GrantKind {
+    /// A directory.
+    Dir,
+    /// An environment variable.
+    Env,
+    /// Outgoing HTTP requests.
+    Http,
+    /// TCP and UDP.
+    Net,
+    /// The addresses of a name.
+    Lookup,
+}
+
+impl GrantKind {
+    /// Every kind, in the order in which they are told.
+    pub const ALL: [Self; 5] = [Self::Dir, Self::Env, Self::Http, Self::Net, Self::Lookup];
+
+    /// Its name, which is that of the option that grants it: `http` for `--http`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dir => "dir",
+            Self::Env => "env",
+            Self::Http => "http",
+            Self::Net => "net",
+            Self::Lookup => "lookup",
+        }
+    }
+}
+
 impl Grants {
     /// Whether nothing is permitted.
     pub fn is_empty(&self) -> bool {

@@ -3,12 +3,12 @@
 use hostel_core::{Answer, FileKind, FileMetadata, Moment, Question, Refusal};
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView};
-use wasmtime_wasi::p2::{FsError, FsResult};
 use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, HostDescriptor, MetadataHashValue, OpenFlags,
     PathFlags,
 };
+use wasmtime_wasi::p2::{FsError, FsResult};
 
 use super::listing::Listing;
 

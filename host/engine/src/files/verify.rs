@@ -13,9 +13,9 @@ use wasmtime_wasi::p2::bindings::filesystem::preopens;
 use wasmtime_wasi::p2::bindings::filesystem::types::{DescriptorFlags, HostDescriptor, OpenFlags};
 
 use super::ask::{self, Fd, Opening};
+use super::content;
 use super::root::open_roots;
 use super::words::{difference, other_content};
-use super::content;
 
 /// How many descriptors are kept open: room for the way to two nodes at once.
 const OPEN_AT_ONCE: usize = 2 * MAX_TRACE_DEPTH as usize + 2;

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use hostel_core::{Grants, HttpGrant, HttpScheme, Touch};
+use hostel_core::{GrantKind, Grants, HostCall, HttpGrant, HttpScheme, Touch};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
@@ -112,7 +112,7 @@ impl WasiHttpHooks for Gate {
 /// Offers `wasi:http/outgoing-handler`.
 pub(super) fn link_handler(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     let handle = |mut store: StoreContextMut<'_, Guest>, (request, options): Requested| {
-        Ok((store.data_mut().handle(request, options)?,))
+        Ok((store.data_mut().calls(HostCall::Http).handle(request, options)?,))
     };
     linker.instance(HANDLER)?.func_wrap("handle", handle)
 }
@@ -130,6 +130,9 @@ impl Guest {
             Err(error) => return error.downcast().map(Err),
         };
         if let Some(refused) = self.take_refused_request() {
+            if refused == Refused::Denied {
+                self.tally.denials.count(GrantKind::Http);
+            }
             self.http().table.delete(response)?;
             return Ok(Err(refused.into()));
         }

@@ -20,6 +20,7 @@ pub(crate) use random::Random;
 
 use std::sync::Arc;
 
+use hostel_core::HostCall;
 use wasmtime::component::{HasData, HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
 use wasmtime_wasi::p2::bindings;
@@ -53,32 +54,36 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Guest
 fn link_observed(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     use bindings::{clocks, filesystem, io, random};
 
-    clocks::wall_clock::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
-    clocks::monotonic_clock::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
-    random::random::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
-    random::insecure::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
-    random::insecure_seed::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
-    filesystem::types::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
-    filesystem::preopens::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
-    io::poll::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
+    clocks::wall_clock::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest.calls(HostCall::Clock))?;
+    clocks::monotonic_clock::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| {
+        guest.calls(HostCall::Clock)
+    })?;
+    random::random::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest.calls(HostCall::Randomness))?;
+    random::insecure::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest.calls(HostCall::Randomness))?;
+    random::insecure_seed::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| {
+        guest.calls(HostCall::Randomness)
+    })?;
+    filesystem::types::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest.calls(HostCall::Files))?;
+    filesystem::preopens::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest.calls(HostCall::Files))?;
+    io::poll::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest.calls(HostCall::Other))
 }
 
 /// What says the same in every attempt, given the inputs.
 fn link_streams_and_program(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     use bindings::{cli, io};
 
-    io::error::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
-    io::streams::add_to_linker::<_, Table>(linker, |guest| guest.ctx().table)?;
-    cli::exit::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
-    cli::environment::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
-    cli::stdin::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
-    cli::stdout::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
-    cli::stderr::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
-    cli::terminal_input::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
-    cli::terminal_output::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
-    cli::terminal_stdin::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
-    cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, Guest::cli)?;
-    cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, Guest::cli)
+    io::error::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest.calls(HostCall::Other))?;
+    io::streams::add_to_linker::<_, Table>(linker, |guest| guest.calls(HostCall::Other).ctx().table)?;
+    cli::exit::add_to_linker::<_, WasiCli>(linker, |guest| guest.calls(HostCall::Other).cli())?;
+    cli::environment::add_to_linker::<_, WasiCli>(linker, |guest| guest.calls(HostCall::Other).cli())?;
+    cli::stdin::add_to_linker::<_, WasiCli>(linker, |guest| guest.calls(HostCall::Other).cli())?;
+    cli::stdout::add_to_linker::<_, WasiCli>(linker, |guest| guest.calls(HostCall::Other).cli())?;
+    cli::stderr::add_to_linker::<_, WasiCli>(linker, |guest| guest.calls(HostCall::Other).cli())?;
+    cli::terminal_input::add_to_linker::<_, WasiCli>(linker, |guest| guest.calls(HostCall::Other).cli())?;
+    cli::terminal_output::add_to_linker::<_, WasiCli>(linker, |guest| guest.calls(HostCall::Other).cli())?;
+    cli::terminal_stdin::add_to_linker::<_, WasiCli>(linker, |guest| guest.calls(HostCall::Other).cli())?;
+    cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, |guest| guest.calls(HostCall::Other).cli())?;
+    cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, |guest| guest.calls(HostCall::Other).cli())
 }
 
 /// Whatever begins a talk with others is observed; the rest needs what that gave.
@@ -86,17 +91,27 @@ fn link_network(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     use bindings::sockets;
     use wasmtime_wasi_http::p2::bindings::http::types;
 
-    sockets::tcp_create_socket::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
-    sockets::udp_create_socket::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
-    sockets::ip_name_lookup::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
+    sockets::tcp_create_socket::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| {
+        guest.calls(HostCall::Sockets)
+    })?;
+    sockets::udp_create_socket::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| {
+        guest.calls(HostCall::Sockets)
+    })?;
+    sockets::ip_name_lookup::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| {
+        guest.calls(HostCall::Sockets)
+    })?;
     let options = sockets::network::LinkOptions::default();
-    sockets::network::add_to_linker::<_, WasiSockets>(linker, &options, Guest::sockets)?;
-    sockets::instance_network::add_to_linker::<_, WasiSockets>(linker, Guest::sockets)?;
-    sockets::tcp::add_to_linker::<_, WasiSockets>(linker, Guest::sockets)?;
-    sockets::udp::add_to_linker::<_, WasiSockets>(linker, Guest::sockets)?;
+    sockets::network::add_to_linker::<_, WasiSockets>(linker, &options, |guest| {
+        guest.calls(HostCall::Sockets).sockets()
+    })?;
+    sockets::instance_network::add_to_linker::<_, WasiSockets>(linker, |guest| {
+        guest.calls(HostCall::Sockets).sockets()
+    })?;
+    sockets::tcp::add_to_linker::<_, WasiSockets>(linker, |guest| guest.calls(HostCall::Sockets).sockets())?;
+    sockets::udp::add_to_linker::<_, WasiSockets>(linker, |guest| guest.calls(HostCall::Sockets).sockets())?;
     http::link_handler(linker)?;
     let options = types::LinkOptions::default();
-    types::add_to_linker::<_, WasiHttp>(linker, &options, Guest::http)
+    types::add_to_linker::<_, WasiHttp>(linker, &options, |guest| guest.calls(HostCall::Other).http())
 }
 
 /// The WASI context of one attempt, but for directories.

@@ -1,6 +1,6 @@
 //! Every limit: below it, at it, above it; and its own failure.
 
-use hostel_core::{Failure, Limit, Limits, LogStream};
+use hostel_core::{Failure, Limit, LimitKind, Limits, LogStream};
 use hostel_guests::{LOG_FLOOD, MEMORY_HOG, wat};
 
 use crate::{Ran, function, run, run_with};
@@ -20,7 +20,7 @@ async fn memory() {
     let limits = Limits { memory_bytes: 32 * MIB, ..Limits::default() };
     assert_eq!(run_with(&eat, &["24"], limits).await.value(), (24 * MIB).to_string());
     let ran = run_with(&eat, &["40"], limits).await;
-    assert_eq!(limit_of(&ran), Limit::Memory { allowed_bytes: 32 * MIB });
+    assert_eq!(limit_of(&ran), Limit { kind: LimitKind::Memory, allowed: 32 * MIB });
     let more = Limits { memory_bytes: 64 * MIB, ..limits };
     assert_eq!(run_with(&eat, &["40"], more).await.value(), (40 * MIB).to_string());
 }
@@ -37,7 +37,7 @@ async fn memory_that_a_module_starts_with_counts() {
     // It starts with 300 MiB.
     assert_eq!(
         limit_of(&run(wat::BIG_MEMORY, "pages", &[]).await),
-        Limit::Memory { allowed_bytes: 256 * MIB }
+        Limit { kind: LimitKind::Memory, allowed: 256 * MIB }
     );
     let limits = Limits { memory_bytes: 300 * MIB, ..Limits::default() };
     run_with(&function(wat::BIG_MEMORY, "pages"), &[], limits).await.value();
@@ -51,7 +51,7 @@ async fn table_elements() {
     assert_eq!(run_with(&divide, &["6", "2"], limits(2)).await.value(), "3");
     assert_eq!(
         limit_of(&run_with(&divide, &["6", "2"], limits(1)).await),
-        Limit::TableElements { allowed: 1 }
+        Limit { kind: LimitKind::TableElements, allowed: 1 }
     );
     // What no limit would allow is not even loaded.
     let error = crate::ENGINE.load_file(wat::BIG_TABLE.as_ref()).err().unwrap();
@@ -67,8 +67,8 @@ async fn stack() {
     let dive = function(hostel_guests::DEEP_RECURSION, "dive");
     run_with(&dive, &["100"], Limits::default()).await.value();
     let ran = run_with(&dive, &["100000000"], Limits::default()).await;
-    assert!(matches!(limit_of(&ran), Limit::Stack { .. }));
-    assert!(matches!(limit_of(&run(wat::TRAP, "recurse", &[]).await), Limit::Stack { .. }));
+    assert!(matches!(limit_of(&ran), Limit { kind: LimitKind::Stack, .. }));
+    assert!(matches!(limit_of(&run(wat::TRAP, "recurse", &[]).await), Limit { kind: LimitKind::Stack, .. }));
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -78,7 +78,7 @@ async fn result() {
     let limits = Limits { result_bytes: 64 << 10, ..Limits::default() };
     run_with(&zeros, &["1000"], limits).await.value();
     let ran = run_with(&zeros, &["1000000"], limits).await;
-    assert_eq!(limit_of(&ran), Limit::Result { allowed_bytes: 64 << 10 });
+    assert_eq!(limit_of(&ran), Limit { kind: LimitKind::Result, allowed: 64 << 10 });
     run_with(&zeros, &["1000000"], Limits::default()).await.value();
 }
 
@@ -88,7 +88,10 @@ async fn result_of_a_program() {
     let limits = |result_bytes| Limits { result_bytes, ..Limits::default() };
     let args = &["[\"command\", \"hello\"]"][..];
     assert_eq!(run_with(&command, args, limits(6)).await.value(), "{stdout: \"HELLO\\n\"}");
-    assert_eq!(limit_of(&run_with(&command, args, limits(5)).await), Limit::Result { allowed_bytes: 5 });
+    assert_eq!(
+        limit_of(&run_with(&command, args, limits(5)).await),
+        Limit { kind: LimitKind::Result, allowed: 5 }
+    );
 }
 
 #[tokio::test(flavor = "current_thread")]
