@@ -30,8 +30,8 @@ pub struct Limits {
     /// Handles of resources that are alive at once: its own, and those of what the host gave it. Default 100,000, at most
     /// 1,000,000.
     pub handles: u64,
-    /// Calls of async functions, streams, futures and sets to wait for that are alive at once. Default 10,000, at most
-    /// 100,000.
+    /// Calls of async functions, streams, futures and sets to wait for that are alive at once. Default 1,000, at most
+    /// 10,000.
     pub subtasks: u64,
     /// Bytes of log kept for one run, all its streams together, with 32 for each line and each field; what comes after
     /// is cut, with a mark, and the guest goes on. Default 1 MiB, at most 1 GiB.
@@ -64,7 +64,7 @@ impl Limits {
         table_elements: 100_000,
         instances: 100,
         handles: 1_000_000,
-        subtasks: 100_000,
+        subtasks: 10_000,
         log_bytes: GIB,
         log_lines: 10_000_000,
         input_bytes: 2 * GIB,
@@ -101,7 +101,7 @@ impl Default for Limits {
             table_elements: 100_000,
             instances: 100,
             handles: 100_000,
-            subtasks: 10_000,
+            subtasks: 1_000,
             log_bytes: MIB,
             log_lines: 100_000,
             input_bytes: 256 * MIB,

@@ -106,8 +106,8 @@ pub struct HostCalls([u64; HostCall::ALL.len()]);
 
 impl HostCalls {
     /// How many calls of this kind there were.
-    pub const fn of(&self, kind: HostCall) -> u64 {
-        self.0[kind as usize]
+    pub fn of(&self, kind: HostCall) -> u64 {
+        self.0.get(kind as usize).copied().unwrap_or_default()
     }
 
     /// How many there were in all.
@@ -116,9 +116,10 @@ impl HostCalls {
     }
 
     /// Counts calls of a kind.
-    pub const fn count(&mut self, kind: HostCall, calls: u64) {
-        let count = &mut self.0[kind as usize];
-        *count = count.saturating_add(calls);
+    pub fn count(&mut self, kind: HostCall, calls: u64) {
+        if let Some(count) = self.0.get_mut(kind as usize) {
+            *count = count.saturating_add(calls);
+        }
     }
 
     fn add(&mut self, others: &Self) {
@@ -132,8 +133,8 @@ pub struct Denials([u64; GrantKind::ALL.len()]);
 
 impl Denials {
     /// How many denials of this kind there were.
-    pub const fn of(&self, kind: GrantKind) -> u64 {
-        self.0[kind as usize]
+    pub fn of(&self, kind: GrantKind) -> u64 {
+        self.0.get(kind as usize).copied().unwrap_or_default()
     }
 
     /// How many there were in all.
@@ -142,9 +143,10 @@ impl Denials {
     }
 
     /// Counts a denial.
-    pub const fn count(&mut self, kind: GrantKind) {
-        let count = &mut self.0[kind as usize];
-        *count = count.saturating_add(1);
+    pub fn count(&mut self, kind: GrantKind) {
+        if let Some(count) = self.0.get_mut(kind as usize) {
+            *count = count.saturating_add(1);
+        }
     }
 
     fn add(&mut self, others: &Self) {

@@ -1,16 +1,18 @@
 //! One attempt: a fresh store and instance, one call, an outcome; then everything is dropped.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use hostel_core::{
     Determinism, ErrorKind, Failure, Grants, Limit, LimitKind, Limits, Name, Observation, Outcome, Progress,
-    RunId, Timestamp, Value,
+    Receipt, RunId, Timestamp, Value,
 };
 use wasmtime::Store;
 use wasmtime::component::Val;
 
+use crate::busy::{Busy, WaitedTooLong};
 use crate::component::Style;
 use crate::failure;
 use crate::files::OpenDirError;
@@ -28,6 +30,10 @@ const FIRST_TICKS: u64 = 2;
 /// Is called with what a guest tells of its progress, on the thread that runs the guest and while it waits: it must not
 /// block, and keep the last one rather than all.
 pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// Is called once, with what an attempt used up that was stopped by dropping it, on the thread that drops it: it must not
+/// block.
+pub type OnStopped = Arc<dyn Fn(Receipt) + Send + Sync>;
 
 /// How an attempt is made, and for which run. Cheap to clone.
 #[derive(Clone)]
@@ -53,12 +59,14 @@ pub struct AttemptOptions {
     pub seed_of: Option<[u8; 32]>,
     /// Who hears that its result is no function of its inputs.
     pub on_touch: Option<OnTouch>,
+    /// Who hears what it used up, should it be stopped by dropping it.
+    pub on_stopped: Option<OnStopped>,
 }
 
 impl AttemptOptions {
     /// The first attempt of no run in particular, with a log of its own and no grants.
     pub fn new(limits: Limits) -> Self {
-        let log = Arc::new(LogBook::new(limits.log_bytes, None));
+        let log = Arc::new(LogBook::new(limits.log_bytes, None).max_lines(limits.log_lines));
         let run = RunId::from_bytes([0; 16]);
         Self {
             limits,
@@ -71,6 +79,7 @@ impl AttemptOptions {
             determinism: Determinism::default(),
             seed_of: None,
             on_touch: None,
+            on_stopped: None,
         }
     }
 
@@ -123,6 +132,13 @@ impl AttemptOptions {
     pub fn on_touch(self, on_touch: OnTouch) -> Self {
         Self { on_touch: Some(on_touch), ..self }
     }
+
+    /// Calls `on_stopped` with what was used up if the attempt is dropped before it ended. Otherwise its
+    /// [`Attempted::receipt`] says it.
+    #[must_use]
+    pub fn on_stopped(self, on_stopped: OnStopped) -> Self {
+        Self { on_stopped: Some(on_stopped), ..self }
+    }
 }
 
 impl fmt::Debug for AttemptOptions {
@@ -138,6 +154,7 @@ impl fmt::Debug for AttemptOptions {
             seed_of,
             on_progress: _,
             on_touch: _,
+            on_stopped: _,
         } = self;
         let mut options = f.debug_struct("AttemptOptions");
         options.field("limits", limits).field("log", log).field("run", run).field("number", number);
@@ -153,15 +170,31 @@ pub struct Attempted {
     pub outcome: Outcome,
     /// What it touched beside its inputs until then.
     pub observation: Observation,
+    /// What it used up.
+    pub receipt: Receipt,
+}
+
+impl Attempted {
+    /// An attempt of which nothing is known but that it was lost, by no doing of the guest's.
+    pub fn lost(reason: String) -> Self {
+        let outcome = Outcome::Crashed { reason };
+        Self { outcome, observation: Observation::default(), receipt: Receipt::default() }
+    }
 }
 
 /// The host could not make the attempt; whatever the guest does is an [`Outcome`] instead.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AttemptError {
-    /// As many instances live as the engine has room for.
-    #[error("no room for another instance: {0}")]
+    /// Its instance needs more than the engine has room for, though no other lives.
+    #[error("no room for the instance: {0}")]
     NoRoom(String),
+    /// The guest had begun, and the others left no room for more of it.
+    #[error("no room for more of the instance: {0}")]
+    LostRoom(String),
+    /// Its limits have fuel, and the engine does not count it.
+    #[error("the limit `fuel` is set, and this engine does not count fuel: set `count_fuel` when it is made")]
+    FuelIsNotCounted,
     /// A directory that is granted cannot be opened.
     #[error(transparent)]
     Dir(#[from] OpenDirError),
@@ -174,7 +207,8 @@ impl AttemptError {
     /// What kind of thing went wrong.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoRoom(_) => ErrorKind::Exhausted,
+            Self::NoRoom(_) | Self::LostRoom(_) => ErrorKind::Exhausted,
+            Self::FuelIsNotCounted => ErrorKind::Invalid,
             Self::Dir(error) => error.kind(),
             Self::Internal(_) => ErrorKind::Internal,
         }
@@ -189,7 +223,7 @@ impl Function {
     ///
     /// While the guest computes, the future returns to its executor every few milliseconds; while the guest sleeps or
     /// waits it is simply pending. A guest that sleeps, or has a timeout, needs a tokio timer; one that talks to the
-    /// network, a tokio runtime with I/O.
+    /// network, a tokio runtime with I/O. If others leave no room for the instance, it waits until one of them has ended.
     ///
     /// # Errors
     ///
@@ -203,20 +237,94 @@ impl Function {
         inputs: &[Value],
         options: &AttemptOptions,
     ) -> Result<Attempted, AttemptError> {
-        let _ticking = self.component().0.engine.ticker().ticking();
+        let engine = &self.component().0.engine;
+        if options.limits.fuel.is_some() && !engine.counts_fuel() {
+            return Err(AttemptError::FuelIsNotCounted);
+        }
+        let ticking = engine.ticker().ticking();
+        let mut had_others = true;
+        loop {
+            match self.attempt_in_room(inputs, options).await {
+                // Others have what it needs. With none of them left, it is tried once more, and for the last time.
+                Err(AttemptError::NoRoom(_)) if had_others => had_others = ticking.wait_for_room().await,
+                ended => return ended,
+            }
+        }
+    }
+
+    /// Makes the attempt, if there is room for it: if not, nothing of it has happened.
+    async fn attempt_in_room(
+        &self,
+        inputs: &[Value],
+        options: &AttemptOptions,
+    ) -> Result<Attempted, AttemptError> {
         let deadline = options.limits.timeout.map(|after| Timestamp::from(SystemTime::now()).after(after));
         let attempt = Attempt { function: self, options, deadline };
-        let mut store = attempt.store(inputs);
-        store.data_mut().open_dirs()?;
-        let outcome = match options.limits.timeout {
-            Some(after) => match tokio::time::timeout(after, attempt.run(&mut store, inputs)).await {
-                Ok(outcome) => outcome,
-                Err(_elapsed) => Ok(Outcome::Failed(Failure::TimedOut { after })),
-            },
-            None => attempt.run(&mut store, inputs).await,
+        let mut made = Made::new(attempt.store(inputs), inputs, options);
+        made.store.data_mut().open_dirs()?;
+        let outcome = match attempt.run_in_time(&mut made, inputs).await {
+            Err(AttemptError::NoRoom(what)) if made.has_acted() => Err(AttemptError::LostRoom(what)),
+            outcome => outcome,
         };
-        options.log.close();
-        Ok(Attempted { outcome: outcome?, observation: store.into_data().into_observation() })
+        if let Err(AttemptError::NoRoom(_)) = outcome {
+            made.has_ended = true;
+        } else {
+            options.log.close();
+        }
+        Ok(made.ended(outcome?))
+    }
+}
+
+/// An attempt's store, and what is told of the attempt when that goes.
+struct Made<'a> {
+    store: Store<Guest>,
+    inputs: &'a [Value],
+    options: &'a AttemptOptions,
+    cpu_time: Duration,
+    has_ended: bool,
+}
+
+impl<'a> Made<'a> {
+    fn new(store: Store<Guest>, inputs: &'a [Value], options: &'a AttemptOptions) -> Self {
+        Self { store, inputs, options, cpu_time: Duration::ZERO, has_ended: false }
+    }
+
+    /// Whether the host has done something for it that cannot be done twice.
+    fn has_acted(&self) -> bool {
+        self.store.data().tally.host_calls.total() > 0
+    }
+
+    fn ended(&mut self, outcome: Outcome) -> Attempted {
+        self.has_ended = true;
+        let receipt = self.receipt(Some(&outcome));
+        Attempted { outcome, observation: self.store.data_mut().take_observation(), receipt }
+    }
+
+    fn receipt(&self, outcome: Option<&Outcome>) -> Receipt {
+        let guest = self.store.data();
+        let result = match outcome {
+            Some(Outcome::Completed(value) | Outcome::Failed(Failure::Error(value))) => value.footprint(),
+            _ => 0,
+        };
+        let mut receipt = Receipt::default();
+        let given = self.options.limits.fuel.unwrap_or(u64::MAX);
+        receipt.fuel = self.store.get_fuel().ok().map(|left| given.saturating_sub(left));
+        receipt.cpu_time = self.cpu_time;
+        receipt.peak_memory_bytes = guest.meter.peak_memory_bytes();
+        receipt.host_calls = guest.tally.host_calls;
+        receipt.denials = guest.tally.denials;
+        receipt.input_bytes = self.inputs.iter().map(Value::footprint).sum::<usize>() as u64;
+        receipt.result_bytes = result as u64;
+        receipt.log_bytes = self.options.log.kept_bytes();
+        receipt
+    }
+}
+
+impl Drop for Made<'_> {
+    fn drop(&mut self) {
+        if let (false, Some(on_stopped)) = (self.has_ended, &self.options.on_stopped) {
+            on_stopped(self.receipt(None));
+        }
     }
 }
 
@@ -228,6 +336,24 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
+    async fn run_in_time(&self, made: &mut Made<'_>, inputs: &[Value]) -> Result<Outcome, AttemptError> {
+        let Limits { timeout, idle_timeout, .. } = self.options.limits;
+        let Made { store, cpu_time, .. } = made;
+        let run = pin!(self.run(store, inputs));
+        let busy = Busy::new(run, cpu_time, idle_timeout);
+        let ended = match timeout {
+            Some(after) => match tokio::time::timeout(after, busy).await {
+                Ok(ended) => ended,
+                Err(_elapsed) => return Ok(Outcome::Failed(Failure::TimedOut { after })),
+            },
+            None => busy.await,
+        };
+        ended.unwrap_or_else(|WaitedTooLong| {
+            let limit = Limit::of(LimitKind::IdleTimeout, &self.options.limits);
+            Ok(Outcome::Failed(Failure::Limit { limit, stderr_tail: self.options.log.stderr_tail() }))
+        })
+    }
+
     async fn run(&self, store: &mut Store<Guest>, inputs: &[Value]) -> Result<Outcome, AttemptError> {
         match self.function.style() {
             Style::Function => self.run_function(store, inputs).await,
@@ -249,7 +375,10 @@ impl Attempt<'_> {
         };
         match self.call(store, &params, &mut results).await {
             Ok(()) => self.outcome_of(results),
-            Err(error) => self.failed(&error, store),
+            Err(error) => {
+                self.options.log.close();
+                failure::of_error(&error, store.data_mut()).map(Outcome::Failed)
+            }
         }
     }
 
@@ -265,7 +394,7 @@ impl Attempt<'_> {
             Ok(()) if matches!(results, [Val::Result(Ok(_))]) => None,
             Ok(()) => Some(Failure::Exit { code: 1, stderr_tail: log.stderr_tail() }),
             Err(error) => {
-                let failure = failure::of_error(&error, &store.data().meter, &self.options.limits, log)?;
+                let failure = failure::of_error(&error, store.data_mut())?;
                 Some(failure).filter(|failure| !matches!(failure, Failure::Exit { code: 0, .. }))
             }
         };
@@ -290,11 +419,18 @@ impl Attempt<'_> {
         let call = Call { function, options, deadline: self.deadline };
         let guest = Guest::new(Meter::new(limits), call, program);
         let mut store = Store::new(self.function.pre().engine(), guest);
-        store.limiter(|guest| &mut guest.meter);
+        store.limiter(|guest| guest);
         store.call_hook(name_touches);
         store.set_epoch_deadline(FIRST_TICKS);
         store.epoch_deadline_async_yield_and_update(1);
-        store.set_hostcall_fuel(usize::try_from(limits.result_bytes).unwrap_or(usize::MAX));
+        let size = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+        store.set_hostcall_fuel(size(limits.result_bytes));
+        store.set_max_component_handles(size(limits.handles));
+        if let Some(table) = store.concurrent_resource_table() {
+            table.set_max_capacity(size(limits.subtasks));
+        }
+        // An engine that does not count fuel takes none.
+        let _ = store.set_fuel(limits.fuel.unwrap_or(u64::MAX));
         store
     }
 
@@ -323,12 +459,6 @@ impl Attempt<'_> {
             Ok(payload) => Outcome::Completed(unit(payload)),
             Err(payload) => Outcome::Failed(Failure::Error(unit(payload))),
         })
-    }
-
-    fn failed(&self, error: &wasmtime::Error, store: &Store<Guest>) -> Result<Outcome, AttemptError> {
-        let Self { options, .. } = self;
-        options.log.close();
-        failure::of_error(error, &store.data().meter, &options.limits, &options.log).map(Outcome::Failed)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use crate::engine::EngineOptions;
+
 /// The stack of a guest. Deeper calls end in a stack overflow, which is a limit and not a crash.
 pub(crate) const STACK_BYTES: usize = 1 << 20;
 
@@ -34,12 +36,13 @@ pub(crate) enum Flavor {
     Concurrent,
 }
 
-/// Makes an engine with a pool for `max_instances`, or for as many as the address space gives.
+/// Makes an engine with a pool for as many instances as the options ask for, or as the address space gives.
 /// Gives the engine and that number.
-pub(crate) fn engine(flavor: Flavor, max_instances: u32) -> wasmtime::Result<(wasmtime::Engine, u32)> {
-    let mut instances = max_instances.max(1);
+pub(crate) fn engine(flavor: Flavor, options: &EngineOptions) -> wasmtime::Result<(wasmtime::Engine, u32)> {
+    let mut instances = options.max_instances.max(1);
     loop {
         let mut config = settings(flavor);
+        config.consume_fuel(options.count_fuel);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
         match wasmtime::Engine::new(&config) {
             Ok(engine) => return Ok((engine, instances)),

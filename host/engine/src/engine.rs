@@ -9,6 +9,8 @@ use wasmtime::component::Linker;
 use crate::compile_cache::CompileCache;
 use crate::config::{self, Flavor};
 use crate::guest::Guest;
+use crate::machine;
+use crate::meter::SharedMemory;
 use crate::ticker::Ticker;
 use crate::wasi;
 
@@ -21,11 +23,21 @@ pub struct EngineOptions {
     /// How many instances may live at once: a bound on address space, which is reserved, not on memory, which is
     /// used as guests need it. Fewer are reserved where the system does not give as much address space.
     pub max_instances: u32,
+    /// How much linear memory all attempts may have together, in bytes. The usual is half of what the machine has.
+    pub max_memory_bytes: u64,
+    /// Whether fuel is counted, without which no [`Limits::fuel`](hostel_core::Limits::fuel) can be kept. It makes guests
+    /// slower by some percent, and compiled code is another.
+    pub count_fuel: bool,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { compile_cache_dir: None, max_instances: Self::DEFAULT_MAX_INSTANCES }
+        Self {
+            compile_cache_dir: None,
+            max_instances: Self::DEFAULT_MAX_INSTANCES,
+            max_memory_bytes: machine::memory_bytes() / 2,
+            count_fuel: false,
+        }
     }
 }
 
@@ -65,6 +77,7 @@ struct Inner {
     /// For components with component-model async; set up when the first one is loaded.
     concurrent: OnceLock<Runtime>,
     ticker: Ticker,
+    memory: SharedMemory,
 }
 
 /// One wasmtime engine and what the host offers to guests in it.
@@ -82,16 +95,32 @@ impl Engine {
     ///
     /// [`EngineError`] if the runtime or its tick thread cannot start on this machine.
     pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
-        let lean = Runtime::new(Flavor::Lean, options.max_instances)?;
+        let lean = Runtime::new(Flavor::Lean, &options)?;
         let ticker = Ticker::start().map_err(EngineError::Ticker)?;
         ticker.drive(&lean.engine);
         let compile_cache = options.compile_cache_dir.clone().map(CompileCache::new);
-        Ok(Self(Arc::new(Inner { options, compile_cache, lean, concurrent: OnceLock::new(), ticker })))
+        let memory = SharedMemory::new(options.max_memory_bytes);
+        let concurrent = OnceLock::new();
+        Ok(Self(Arc::new(Inner { options, compile_cache, lean, concurrent, ticker, memory })))
     }
 
     /// How many instances may live at once: as many as the options ask for, or as the address space gave.
     pub fn max_instances(&self) -> u32 {
         self.0.lean.max_instances
+    }
+
+    /// How much linear memory the attempts that live have together, in bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        self.0.memory.taken()
+    }
+
+    /// Whether it counts fuel.
+    pub fn counts_fuel(&self) -> bool {
+        self.0.options.count_fuel
+    }
+
+    pub(crate) fn memory(&self) -> &SharedMemory {
+        &self.0.memory
     }
 
     pub(crate) fn lean(&self) -> &Runtime {
@@ -102,7 +131,7 @@ impl Engine {
         if let Some(runtime) = self.0.concurrent.get() {
             return Ok(runtime);
         }
-        let runtime = Runtime::new(Flavor::Concurrent, self.0.options.max_instances)?;
+        let runtime = Runtime::new(Flavor::Concurrent, &self.0.options)?;
         // Two threads may get here at once: the first one's runtime is kept, the other's dropped.
         let kept = self.0.concurrent.get_or_init(|| runtime);
         self.0.ticker.drive(&kept.engine);
@@ -119,9 +148,9 @@ impl Engine {
 }
 
 impl Runtime {
-    fn new(flavor: Flavor, max_instances: u32) -> Result<Self, EngineError> {
+    fn new(flavor: Flavor, options: &EngineOptions) -> Result<Self, EngineError> {
         let runtime = |error: wasmtime::Error| EngineError::Runtime(format!("{error:#}"));
-        let (engine, max_instances) = config::engine(flavor, max_instances).map_err(runtime)?;
+        let (engine, max_instances) = config::engine(flavor, options).map_err(runtime)?;
         let linker = wasi::linker(&engine).map_err(runtime)?;
         Ok(Self { engine, linker, max_instances })
     }

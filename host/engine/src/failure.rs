@@ -1,46 +1,58 @@
 //! From wasmtime's errors to failures: what the guest did, told apart from what the host could not do.
 
-use hostel_core::{Failure, Frame, Limit, LimitKind, Limits, Trap};
+use hostel_core::{Failure, Frame, Limit, LimitKind, Trap};
+use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::attempt::AttemptError;
 use crate::config::STACK_BYTES;
-use crate::log::LogBook;
-use crate::meter::Meter;
+use crate::guest::Guest;
 
 /// What an error of wasmtime's means.
-pub(crate) fn of_error(
-    error: &wasmtime::Error,
-    meter: &Meter,
-    limits: &Limits,
-    log: &LogBook,
-) -> Result<Failure, AttemptError> {
+pub(crate) fn of_error(error: &wasmtime::Error, guest: &mut Guest) -> Result<Failure, AttemptError> {
     if error.is::<PoolConcurrencyLimitError>() {
         return Err(AttemptError::NoRoom(error.to_string()));
     }
-    let stderr_tail = log.stderr_tail();
+    let stderr_tail = guest.call.options.log.stderr_tail();
     if let Some(&I32Exit(code)) = error.downcast_ref() {
         return Ok(Failure::Exit { code, stderr_tail });
     }
-    if let Some(limit) = reached(error, meter, limits) {
+    if let Some(limit) = reached(error, guest) {
         return Ok(Failure::Limit { limit, stderr_tail });
     }
     Ok(Failure::Trap(Trap { message: message(error), backtrace: backtrace(error), stderr_tail }))
 }
 
 /// A trap after a refused growth is put down to the limit: allocators abort when they get no memory.
-fn reached(error: &wasmtime::Error, meter: &Meter, limits: &Limits) -> Option<Limit> {
-    if let Some(limit) = meter.refused() {
+fn reached(error: &wasmtime::Error, guest: &mut Guest) -> Option<Limit> {
+    if let Some(limit) = guest.meter.refused() {
         return Some(limit);
     }
-    if error.downcast_ref() == Some(&wasmtime::Trap::StackOverflow) {
-        return Some(Limit { kind: LimitKind::Stack, allowed: STACK_BYTES as u64 });
-    }
-    // wasmtime keeps the type of this error to itself; a test holds the text to it.
-    let is_too_large = error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls"));
-    is_too_large.then_some(Limit::of(LimitKind::Result, limits))
+    let kind = match error.downcast_ref() {
+        Some(wasmtime::Trap::StackOverflow) => {
+            return Some(Limit { kind: LimitKind::Stack, allowed: STACK_BYTES as u64 });
+        }
+        Some(wasmtime::Trap::OutOfFuel) => LimitKind::Fuel,
+        _ if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) => {
+            // Either table: of the host's resources, or of what runs concurrently.
+            if guest.has_full_table() { LimitKind::Handles } else { LimitKind::Subtasks }
+        }
+        _ => {
+            let texts: Vec<_> = error.chain().map(ToString::to_string).collect();
+            let told = TOLD_IN_WORDS.iter().find(|(words, _)| texts.iter().any(|text| text.contains(words)));
+            told.map(|(_, kind)| *kind)?
+        }
+    };
+    Some(Limit::of(kind, &guest.call.options.limits))
 }
+
+/// Limits that wasmtime tells of in words only; a test for each holds it to them.
+const TOLD_IN_WORDS: [(&str, LimitKind); 3] = [
+    ("fuel allocated for hostcalls", LimitKind::Result),
+    ("store handle limit exceeded", LimitKind::Handles),
+    ("resource limit exceeded: instance count", LimitKind::Instances),
+];
 
 fn message(error: &wasmtime::Error) -> String {
     let text = match error.downcast_ref::<wasmtime::Trap>() {

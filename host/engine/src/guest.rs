@@ -1,6 +1,7 @@
 //! What the host keeps beside one instance.
 
 use hostel_core::{Denials, DirGrant, HostCall, HostCalls, Observation, Timestamp, Touch};
+use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -53,7 +54,7 @@ struct Wasi {
     ctx: WasiCtx,
     http: WasiHttpCtx,
     hooks: Gate,
-    table: wasmtime::component::ResourceTable,
+    table: ResourceTable,
 }
 
 impl Guest {
@@ -108,11 +109,21 @@ impl Guest {
         self.wasi().hooks.take_refused()
     }
 
-    pub(crate) fn into_observation(mut self) -> Observation {
+    /// What was touched until now, and what was read.
+    pub(crate) fn take_observation(&mut self) -> Observation {
         // Before the touches: reading that ends now may show that a file has changed.
         let trace = self.book.as_ref().map(|book| book.lock().take_trace());
         self.settle();
-        self.recorder.into_observation().with_trace(trace.unwrap_or_default())
+        self.recorder.take_observation().with_trace(trace.unwrap_or_default())
+    }
+
+    /// Whether there is no room for another resource of the host's.
+    pub(crate) fn has_full_table(&mut self) -> bool {
+        let Some(wasi) = &mut self.wasi else { return false };
+        match wasi.table.push(()) {
+            Ok(fits) => wasi.table.delete(fits).is_err(),
+            Err(_) => true,
+        }
     }
 
     fn wasi(&mut self) -> &mut Wasi {
@@ -124,13 +135,21 @@ impl Guest {
     }
 }
 
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.meter.end(self.call.function.component().0.engine.memory());
+    }
+}
+
 impl Wasi {
     fn new(ctx: WasiCtx, options: &AttemptOptions) -> Box<Self> {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(usize::try_from(options.limits.handles).unwrap_or(usize::MAX));
         Box::new(Self {
             ctx,
             http: WasiHttpCtx::new(),
             hooks: Gate::new(&options.grants, &options.log),
-            table: wasmtime::component::ResourceTable::new(),
+            table,
         })
     }
 }

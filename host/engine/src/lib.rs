@@ -25,6 +25,7 @@
 //! This is the only crate that names wasmtime. It never retries, caches results or queues: that is decided above.
 
 mod attempt;
+mod busy;
 mod compile_cache;
 mod component;
 mod config;
@@ -38,6 +39,7 @@ mod hook;
 mod import;
 mod load;
 mod log;
+mod machine;
 mod meter;
 mod observe;
 mod ticker;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use hostel_core::{LogLevel, LogLine, LogStream, bytes_text};
+use hostel_core::{Limit, LimitKind, LogLevel, LogLine, LogStream};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
@@ -33,9 +33,16 @@ pub type Echo = Arc<dyn Fn(&LogLine) + Send + Sync>;
 
 /// The log of one attempt, filled while it executes; can be read at any time.
 pub struct LogBook {
-    limit_bytes: u64,
+    room: Room,
     echo: Option<Echo>,
     pages: Mutex<Pages>,
+}
+
+/// How much is kept.
+#[derive(Clone, Copy)]
+struct Room {
+    bytes: u64,
+    lines: u64,
 }
 
 #[derive(Default)]
@@ -62,7 +69,14 @@ struct Capture {
 impl LogBook {
     /// An empty log that keeps up to `limit_bytes` of text.
     pub fn new(limit_bytes: u64, echo: Option<Echo>) -> Self {
-        Self { limit_bytes, echo, pages: Mutex::default() }
+        let room = Room { bytes: limit_bytes, lines: u64::MAX };
+        Self { room, echo, pages: Mutex::default() }
+    }
+
+    /// The same, if it is to keep no more than so many lines.
+    #[must_use]
+    pub fn max_lines(self, lines: u64) -> Self {
+        Self { room: Room { lines, ..self.room }, ..self }
     }
 
     /// The lines so far; a line without its break is not yet one.
@@ -73,6 +87,11 @@ impl LogBook {
     /// How much of its limit is used up.
     pub fn kept_bytes(&self) -> u64 {
         self.pages().kept_bytes
+    }
+
+    /// How many lines it has.
+    pub fn kept_lines(&self) -> u64 {
+        self.pages().lines.len() as u64
     }
 
     /// From now on stdout is kept whole, up to `limit` bytes, and is not part of the log.
@@ -93,7 +112,7 @@ impl LogBook {
         for stream in [LogStream::Stdout, LogStream::Stderr] {
             let rest = pages.partial(stream).take();
             if !rest.is_empty() {
-                pages.print(stream, &rest, self.limit_bytes);
+                pages.print(stream, &rest, self.room);
             }
         }
         self.echo_since(before, pages);
@@ -116,7 +135,7 @@ impl LogBook {
         let before = pages.lines.len();
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
             for line in pages.partial(stream).extend(piece) {
-                pages.print(stream, &line, self.limit_bytes);
+                pages.print(stream, &line, self.room);
             }
         }
         self.echo_since(before, pages);
@@ -138,7 +157,7 @@ impl LogBook {
         let mut pages = self.pages();
         let before = pages.lines.len();
         for line in lines {
-            pages.add(line, self.limit_bytes);
+            pages.add(line, self.room);
         }
         self.echo_since(before, pages);
     }
@@ -165,21 +184,27 @@ impl fmt::Debug for LogBook {
 
 impl Pages {
     /// Keeps a printed line.
-    fn print(&mut self, stream: LogStream, text: &[u8], limit_bytes: u64) {
+    fn print(&mut self, stream: LogStream, text: &[u8], room: Room) {
         if !self.cut {
             let text = String::from_utf8_lossy(text).into_owned();
-            self.add(line(stream, LogLevel::Info, text, Vec::new()), limit_bytes);
+            self.add(line(stream, LogLevel::Info, text, Vec::new()), room);
         }
     }
 
     /// Keeps a line, or the mark in place of the first one that is too many.
-    fn add(&mut self, line: LogLine, limit_bytes: u64) {
+    fn add(&mut self, line: LogLine, room: Room) {
         if self.cut {
             return;
         }
         self.kept_bytes += size(&line);
-        self.cut = self.kept_bytes > limit_bytes;
-        self.lines.push(if self.cut { remark(cut_mark(limit_bytes)) } else { line });
+        let reached = if self.kept_bytes > room.bytes {
+            Some((LimitKind::Log, room.bytes))
+        } else {
+            (self.lines.len() as u64 >= room.lines).then_some((LimitKind::LogLines, room.lines))
+        };
+        self.cut = reached.is_some();
+        let mark = reached.map(|(kind, allowed)| remark(format!("cut here: {}", Limit { kind, allowed })));
+        self.lines.push(mark.unwrap_or(line));
     }
 
     fn partial(&mut self, stream: LogStream) -> &mut Partial {
@@ -246,10 +271,6 @@ pub(crate) fn cut(mut text: String, bytes: usize) -> String {
         text.shrink_to_fit();
     }
     text
-}
-
-fn cut_mark(limit_bytes: u64) -> String {
-    format!("log cut here: more than {} (raise it with the limit `log`)", bytes_text(limit_bytes))
 }
 
 /// A guest's stdout or stderr, which ends in a [`LogBook`].
@@ -347,7 +368,7 @@ mod tests {
             assert_eq!(texts(&book), expected, "{limit}");
         };
         let mark =
-            |bytes| format!("host: log cut here: more than {bytes} bytes (raise it with the limit `log`)");
+            |bytes| format!("host: cut here: the log is over {bytes} bytes (raise it with the limit `log`)");
         check(105, &["stdout: abc", "stdout: def", "stdout: ghi"]);
         check(104, &["stdout: abc", "stdout: def", &mark(104)]);
         check(1, &[&mark(1)]);

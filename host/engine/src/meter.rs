@@ -1,12 +1,57 @@
 //! Counts what an instance takes of memory and tables, refuses what is over its limits, and remembers that it did.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use hostel_core::{Limit, LimitKind, Limits};
 use wasmtime::ResourceLimiter;
+
+use crate::guest::Guest;
+
+/// How much more than what is free an attempt may hold of the host's memory: see [`SharedMemory`].
+const SHARE: u64 = 4;
+
+/// The linear memory of all attempts together.
+///
+/// No attempt may hold more than [`SHARE`] times of what is free. However many take all they can get, something is
+/// left over for the others, and those who come later get as much as those who were first: of `n` greedy ones each ends
+/// up with `SHARE / (SHARE * n + 1)` of all. This is what switches do with the buffers that their ports share: A. K.
+/// Choudhury and E. L. Hahne, "Dynamic queue length thresholds for shared-memory packet switches", IEEE/ACM Transactions
+/// on Networking 6 (1998), pages 130 to 140.
+pub(crate) struct SharedMemory {
+    allowed: u64,
+    taken: AtomicU64,
+}
+
+impl SharedMemory {
+    pub(crate) const fn new(allowed: u64) -> Self {
+        Self { allowed, taken: AtomicU64::new(0) }
+    }
+
+    /// Whether an attempt that holds `held` may have `growth` more; takes it if so.
+    fn take(&self, held: u64, growth: u64) -> bool {
+        let grown = |taken: u64| {
+            let taken = taken.checked_add(growth)?;
+            let free = self.allowed.checked_sub(taken)?;
+            (held.saturating_add(growth) <= free.saturating_mul(SHARE)).then_some(taken)
+        };
+        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).is_ok()
+    }
+
+    fn give_back(&self, held: u64) {
+        self.taken.fetch_sub(held, Ordering::Relaxed);
+    }
+
+    /// How much the attempts that live have.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+}
 
 /// The limiter of one attempt.
 pub(crate) struct Meter {
     memory: Gauge,
     table_elements: Gauge,
+    instances: usize,
     refused: Option<Limit>,
     /// How many growths failed that nobody has been told of.
     untold: u32,
@@ -14,6 +59,7 @@ pub(crate) struct Meter {
 
 /// How much of something is taken, of how much that is allowed.
 struct Gauge {
+    kind: LimitKind,
     taken: u64,
     allowed: u64,
 }
@@ -21,8 +67,9 @@ struct Gauge {
 impl Meter {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
-            memory: Gauge { taken: 0, allowed: limits.memory_bytes },
-            table_elements: Gauge { taken: 0, allowed: limits.table_elements },
+            memory: Gauge::new(LimitKind::Memory, limits.memory_bytes),
+            table_elements: Gauge::new(LimitKind::TableElements, limits.table_elements),
+            instances: usize::try_from(limits.instances).unwrap_or(usize::MAX),
             refused: None,
             untold: 0,
         }
@@ -43,6 +90,42 @@ impl Meter {
         std::mem::take(&mut self.untold)
     }
 
+    /// Gives back what the attempt has of the host's memory. It is over.
+    pub(crate) fn end(&mut self, shared: &SharedMemory) {
+        let held = std::mem::take(&mut self.memory.taken);
+        if held > 0 {
+            shared.give_back(held);
+        }
+    }
+
+    fn grow_memory(&mut self, growth: u64, shared: &SharedMemory) -> bool {
+        let refused = match self.memory.after(growth) {
+            Err(limit) => limit,
+            Ok(_) if !shared.take(self.memory.taken, growth) => {
+                Limit { kind: LimitKind::HostMemory, allowed: shared.allowed }
+            }
+            Ok(taken) => {
+                self.memory.taken = taken;
+                return true;
+            }
+        };
+        self.refuse(refused);
+        false
+    }
+
+    fn grow_table(&mut self, growth: u64) -> bool {
+        match self.table_elements.after(growth) {
+            Ok(taken) => {
+                self.table_elements.taken = taken;
+                true
+            }
+            Err(limit) => {
+                self.refuse(limit);
+                false
+            }
+        }
+    }
+
     fn refuse(&mut self, limit: Limit) {
         self.refused = Some(limit);
         self.untold = self.untold.saturating_add(1);
@@ -50,35 +133,31 @@ impl Meter {
 }
 
 impl Gauge {
-    /// Whether growing one part from `current` to `desired` stays within what is allowed for all; takes it if so.
-    fn take(&mut self, current: usize, desired: usize) -> bool {
-        let growth = desired.saturating_sub(current) as u64;
+    const fn new(kind: LimitKind, allowed: u64) -> Self {
+        Self { kind, taken: 0, allowed }
+    }
+
+    /// What would be taken after a growth, or the limit that it would be over.
+    fn after(&self, growth: u64) -> Result<u64, Limit> {
         let taken = self.taken.saturating_add(growth);
-        let fits = taken <= self.allowed;
-        if fits {
-            self.taken = taken;
-        }
-        fits
+        if taken <= self.allowed { Ok(taken) } else { Err(Limit { kind: self.kind, allowed: self.allowed }) }
     }
 }
 
-impl ResourceLimiter for Meter {
+impl ResourceLimiter for Guest {
     fn memory_growing(
         &mut self,
         current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let fits = self.memory.take(current, desired);
-        if !fits {
-            self.refuse(Limit { kind: LimitKind::Memory, allowed: self.memory.allowed });
-        }
-        Ok(fits)
+        let shared = self.call.function.component().0.engine.memory();
+        Ok(self.meter.grow_memory(desired.saturating_sub(current) as u64, shared))
     }
 
     /// The system has no more, or the memory's own type ends here; either counts, since they are not told apart.
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        self.untold = self.untold.saturating_add(1);
+        self.meter.untold = self.meter.untold.saturating_add(1);
         Ok(())
     }
 
@@ -88,15 +167,65 @@ impl ResourceLimiter for Meter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let fits = self.table_elements.take(current, desired);
-        if !fits {
-            self.refuse(Limit { kind: LimitKind::TableElements, allowed: self.table_elements.allowed });
-        }
-        Ok(fits)
+        Ok(self.meter.grow_table(desired.saturating_sub(current) as u64))
     }
 
     fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        self.untold = self.untold.saturating_add(1);
+        self.meter.untold = self.meter.untold.saturating_add(1);
         Ok(())
+    }
+
+    fn instances(&self) -> usize {
+        self.meter.instances
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes one piece after another for an attempt, and tells how many it got.
+    fn greedy(shared: &SharedMemory, held: &mut u64) -> u64 {
+        let mut pieces = 0;
+        while shared.take(*held, 1) {
+            *held += 1;
+            pieces += 1;
+        }
+        pieces
+    }
+
+    #[test]
+    fn something_is_left_however_many_are_greedy() {
+        let shared = SharedMemory::new(1000);
+        let mut holds = [0; 10];
+        // They take turns until nobody gets more.
+        loop {
+            let before = shared.taken();
+            for held in &mut holds {
+                if shared.take(*held, 1) {
+                    *held += 1;
+                }
+            }
+            if shared.taken() == before {
+                break;
+            }
+        }
+        let share = 1000 * SHARE / (SHARE * 10 + 1);
+        assert!(holds.iter().all(|&held| held == share || held == share + 1), "{holds:?}");
+        let mut late = 0;
+        assert_eq!(greedy(&shared, &mut late), (1000 - holds.iter().sum::<u64>()) * SHARE / (SHARE + 1));
+        holds.iter().for_each(|&held| shared.give_back(held));
+        shared.give_back(late);
+        assert_eq!(shared.taken(), 0);
+    }
+
+    #[test]
+    fn one_alone_gets_most_of_it() {
+        let shared = SharedMemory::new(1000);
+        assert!(!shared.take(0, 1001));
+        assert!(!shared.take(0, u64::MAX));
+        assert!(shared.take(0, 800));
+        assert!(!shared.take(800, 1));
+        assert!(shared.take(0, 160));
     }
 }

@@ -90,8 +90,8 @@ impl Recorder {
         }
     }
 
-    pub(crate) fn into_observation(self) -> Observation {
-        self.observation
+    pub(crate) fn take_observation(&mut self) -> Observation {
+        std::mem::take(&mut self.observation)
     }
 }
 
@@ -188,6 +188,6 @@ mod tests {
             recorder.touch(touch);
             assert_eq!(heard.load(Ordering::SeqCst), 1);
         }
-        assert_eq!(recorder.into_observation().to_string(), "read the wall clock 2×, used the network 1×");
+        assert_eq!(recorder.take_observation().to_string(), "read the wall clock 2×, used the network 1×");
     }
 }

@@ -1,10 +1,14 @@
-//! The tick: a thread that advances the epoch, so that computing guests yield and can be stopped.
+//! The attempts that live: a thread that advances the epoch while there are some, so that computing guests yield and can be
+//! stopped; and those that wait for room.
 
 use std::io;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 /// How long a guest computes before it yields, at most twice as long when it begins: the bound on how late a timeout or
 /// a cancel can come, and short enough that the others get their turn.
@@ -19,6 +23,10 @@ pub(crate) struct Ticker(Arc<Shared>);
 struct Shared {
     /// Attempts that exist now.
     live: AtomicUsize,
+    /// How many of them wait for room.
+    waiting: AtomicUsize,
+    /// An attempt has ended.
+    room: Notify,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -36,8 +44,13 @@ pub(crate) struct Ticking<'a>(&'a Shared);
 impl Ticker {
     /// Starts the thread.
     pub(crate) fn start() -> io::Result<Self> {
-        let shared =
-            Arc::new(Shared { live: AtomicUsize::new(0), state: Mutex::default(), changed: Condvar::new() });
+        let shared = Arc::new(Shared {
+            live: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            room: Notify::new(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
         let of_thread = Arc::clone(&shared);
         thread::Builder::new().name("hostel-tick".to_owned()).spawn(move || of_thread.tick_until_ended())?;
         Ok(Self(shared))
@@ -60,6 +73,41 @@ impl Ticker {
     }
 }
 
+impl Ticking<'_> {
+    /// Waits until another attempt has ended; `false`, at once, if none is there but those that wait.
+    pub(crate) async fn wait_for_room(&self) -> bool {
+        let mut room = pin!(self.0.room.notified());
+        // From here on no end is missed.
+        room.as_mut().enable();
+        let waiting = Waiting::new(self.0);
+        let others_hold_room = self.0.live.load(Ordering::SeqCst) > self.0.waiting.load(Ordering::SeqCst);
+        if others_hold_room {
+            room.await;
+        } else {
+            // The others that wait find out the same.
+            self.0.room.notify_waiters();
+        }
+        drop(waiting);
+        others_hold_room
+    }
+}
+
+/// To be held while an attempt waits for room.
+struct Waiting<'a>(&'a Shared);
+
+impl<'a> Waiting<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        shared.waiting.fetch_add(1, Ordering::SeqCst);
+        Self(shared)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Drop for Ticker {
     fn drop(&mut self) {
         self.0.lock().ended = true;
@@ -70,6 +118,10 @@ impl Drop for Ticker {
 impl Drop for Ticking<'_> {
     fn drop(&mut self) {
         self.0.live.fetch_sub(1, Ordering::SeqCst);
+        if self.0.waiting.load(Ordering::SeqCst) > 0 {
+            // All of them, since one may need less than another.
+            self.0.room.notify_waiters();
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostel_core::{Event, LogLine, Outcome, Timestamp};
+use hostel_core::{Event, LogLine, Outcome, Receipt, Timestamp};
 use hostel_engine::LogBook;
 
 use crate::run::Transition;
@@ -22,12 +22,29 @@ pub struct Attempt {
     pub outcome: Option<Arc<Outcome>>,
     /// What it has printed and logged.
     pub log: Vec<LogLine>,
+    /// What it used up; `None` while it executes.
+    pub receipt: Option<Receipt>,
 }
 
 /// What remains of an attempt that was followed by another.
 pub(crate) struct Past {
     pub(crate) outcome: Arc<Outcome>,
     pub(crate) log: Arc<LogBook>,
+    pub(crate) receipt: Option<Box<Receipt>>,
+}
+
+/// What is known of an attempt.
+pub(crate) struct Told<'a> {
+    pub(crate) outcome: Option<&'a Arc<Outcome>>,
+    pub(crate) log: Option<&'a Arc<LogBook>>,
+    pub(crate) receipt: Option<&'a Receipt>,
+}
+
+impl Past {
+    fn told(&self) -> Told<'_> {
+        let Self { outcome, log, receipt } = self;
+        Told { outcome: Some(outcome), log: Some(log), receipt: receipt.as_deref() }
+    }
 }
 
 impl Attempt {
@@ -38,12 +55,7 @@ impl Attempt {
 
     /// The attempts of a run. Each begins with a [`Event::Started`], and ends with the next event that is no request
     /// to stop.
-    pub(crate) fn all(
-        history: &[Transition],
-        past: &[Past],
-        outcome: Option<&Arc<Outcome>>,
-        log: Option<&Arc<LogBook>>,
-    ) -> Vec<Self> {
+    pub(crate) fn all(history: &[Transition], past: &[Past], last: Told<'_>) -> Vec<Self> {
         let mut attempts: Vec<Self> = Vec::new();
         for transition in history {
             match transition.cause {
@@ -56,10 +68,11 @@ impl Attempt {
                 }
             }
         }
-        let past = past.iter().map(|past| (Some(&past.outcome), Some(&past.log)));
-        for (attempt, (outcome, log)) in attempts.iter_mut().zip(past.chain([(outcome, log)])) {
-            attempt.outcome = outcome.filter(|_| attempt.ended_at.is_some()).cloned();
-            attempt.log = log.map(|log| log.lines()).unwrap_or_default();
+        for (attempt, told) in attempts.iter_mut().zip(past.iter().map(Past::told).chain([last])) {
+            let has_ended = attempt.ended_at.is_some();
+            attempt.outcome = told.outcome.filter(|_| has_ended).cloned();
+            attempt.log = told.log.map(|log| log.lines()).unwrap_or_default();
+            attempt.receipt = told.receipt.filter(|_| has_ended).cloned();
         }
         attempts
     }
@@ -71,6 +84,7 @@ impl Attempt {
             ended_at: None,
             outcome: None,
             log: Vec::new(),
+            receipt: None,
         }
     }
 }

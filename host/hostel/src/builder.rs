@@ -19,6 +19,8 @@ pub struct HostBuilder {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) max_workers: usize,
     pub(crate) max_instances: u32,
+    pub(crate) max_memory_bytes: u64,
+    pub(crate) count_fuel: bool,
     pub(crate) queue_capacity: usize,
     pub(crate) memory_cache_bytes: u64,
     pub(crate) remote_cache: Option<RemoteCache>,
@@ -28,10 +30,13 @@ pub struct HostBuilder {
 
 impl Default for HostBuilder {
     fn default() -> Self {
+        let EngineOptions { max_instances, max_memory_bytes, count_fuel, .. } = EngineOptions::default();
         Self {
             data_dir: None,
             max_workers: thread::available_parallelism().map_or(1, usize::from),
-            max_instances: EngineOptions::DEFAULT_MAX_INSTANCES,
+            max_instances,
+            max_memory_bytes,
+            count_fuel,
             queue_capacity: 100_000,
             memory_cache_bytes: 64 << 20,
             remote_cache: None,
@@ -66,6 +71,23 @@ impl HostBuilder {
     #[must_use]
     pub fn max_instances(mut self, instances: u32) -> Self {
         self.max_instances = instances;
+        self
+    }
+
+    /// How much linear memory all guests may have together, in bytes; at least 1. None may have more than four times of what
+    /// is free, so that something is left over for the others however many take all they can get. Default half of the
+    /// machine's memory, or of what the control group of the process allows.
+    #[must_use]
+    pub fn max_memory_bytes(mut self, bytes: u64) -> Self {
+        self.max_memory_bytes = bytes;
+        self
+    }
+
+    /// Counts fuel, without which no task with [`Limits::fuel`](hostel_core::Limits::fuel) can be submitted, and no receipt
+    /// tells of it. Guests are slower by some percent then. Default not.
+    #[must_use]
+    pub fn count_fuel(mut self, count: bool) -> Self {
+        self.count_fuel = count;
         self
     }
 
@@ -138,6 +160,7 @@ impl HostBuilder {
             at_least_one("max_workers", self.max_workers as u64),
             workers,
             at_least_one("max_instances", self.max_instances.into()),
+            at_least_one("max_memory_bytes", self.max_memory_bytes),
             at_least_one("queue_capacity", self.queue_capacity as u64),
             data_dir,
         ]

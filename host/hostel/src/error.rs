@@ -23,6 +23,9 @@ pub enum SubmitError {
         /// [`hostel_core::Limits::input_bytes`] of the task.
         limit: u64,
     },
+    /// The task has a limit of fuel, which the host does not count.
+    #[error("the limit `fuel` is set, and this host does not count fuel: build it with `count_fuel(true)`")]
+    FuelIsNotCounted,
     /// An option of the task is out of range.
     #[error(transparent)]
     Option(#[from] OptionError),
@@ -71,6 +74,7 @@ impl SubmitError {
             Self::Argument(_)
             | Self::Option(_)
             | Self::InputTooLarge { .. }
+            | Self::FuelIsNotCounted
             | Self::Each { .. }
             | Self::Stream { .. }
             | Self::NothingMapped

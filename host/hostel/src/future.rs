@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use hostel_core::{FromValue, LogLine, Outcome, Progress, RunId, State, Value};
+use hostel_core::{FromValue, LogLine, Outcome, Progress, Receipt, RunId, State, Value};
 use serde::de::DeserializeOwned;
 
 use crate::attempt::Attempt;
@@ -67,6 +67,11 @@ impl TaskFuture {
     /// Every attempt so far, each with how it ended, how long it took, and what it printed.
     pub fn attempts(&self) -> Vec<Attempt> {
         self.0.run().attempts()
+    }
+
+    /// What the run has used up, in all its attempts that have ended; all of it is zero for a run whose value was cached.
+    pub fn receipt(&self) -> Receipt {
+        self.0.run().receipt()
     }
 
     /// What the guest has last reported of how far it is.

@@ -70,6 +70,8 @@ impl Host {
     pub(crate) fn start(settings: &HostBuilder) -> Result<Self, BuildError> {
         let mut options = EngineOptions::default();
         options.max_instances = settings.max_instances;
+        options.max_memory_bytes = settings.max_memory_bytes;
+        options.count_fuel = settings.count_fuel;
         options.compile_cache_dir = settings.data_dir.as_ref().map(|dir| dir.join("compiled"));
         let engine = Engine::new(options)?;
         let bounds = Bounds {

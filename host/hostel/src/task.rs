@@ -413,6 +413,9 @@ impl Task {
     pub(crate) fn bind(&self, call: Call) -> Result<Bound, SubmitError> {
         self.0.options.problem.clone().map_or(Ok(()), Err)?;
         check_dirs(&self.0.options.grants)?;
+        if self.0.options.limits.fuel.is_some() && !self.0.shared.engine.counts_fuel() {
+            return Err(SubmitError::FuelIsNotCounted);
+        }
         let Call { arguments, extra } = call;
         if let Some(extra) = &extra {
             extra.tags.iter().try_for_each(|tag| options::check_tag(tag))?;

@@ -114,7 +114,7 @@ async fn what_is_logged_is_bounded() {
     assert!(ran.log.lines().len() < 200);
     assert_eq!(
         ran.printed(LogStream::Host),
-        ["log cut here: more than 9.8 KiB (raise it with the limit `log`)"]
+        ["cut here: the log is over 9.8 KiB (raise it with the limit `log`)"]
     );
 }
 

@@ -16,8 +16,8 @@ async fn tell(hook: Hook, account: &str) -> Ran {
     let options = AttemptOptions::new(Limits::default());
     let function = ledger.hook(hook).unwrap();
     let inputs = function.signature().bind(vec![Value::from(run)].into()).unwrap();
-    let Attempted { outcome, observation } = function.attempt(&inputs, &options).await.unwrap();
-    Ran { outcome, observation, log: options.log }
+    let Attempted { outcome, observation, receipt } = function.attempt(&inputs, &options).await.unwrap();
+    Ran { outcome, observation, receipt, log: options.log }
 }
 
 #[tokio::test(flavor = "current_thread")]

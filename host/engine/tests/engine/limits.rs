@@ -1,9 +1,26 @@
 //! Every limit: below it, at it, above it; and its own failure.
 
-use hostel_core::{Failure, Limit, LimitKind, Limits, LogStream};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use hostel_core::{Failure, HostCall, Limit, LimitKind, Limits, LogStream, Outcome};
+use hostel_engine::{AttemptError, AttemptOptions, Engine, EngineOptions, Function};
 use hostel_guests::{LOG_FLOOD, MEMORY_HOG, wat};
 
 use crate::{Ran, function, run, run_with};
+
+/// An engine that counts fuel, with little memory for all.
+static FRUGAL: LazyLock<Engine> = LazyLock::new(|| {
+    let mut options = EngineOptions::default();
+    options.count_fuel = true;
+    options.max_memory_bytes = 64 * MIB;
+    options.max_instances = 100;
+    Engine::new(options).unwrap()
+});
+
+fn frugal(path: &str, name: &str) -> Function {
+    FRUGAL.load_file(path.as_ref()).unwrap().function(Some(name)).unwrap()
+}
 
 const MIB: u64 = 1 << 20;
 
@@ -104,8 +121,159 @@ async fn log() {
     assert!((9_800..10_200).contains(&kept), "{kept}");
     assert_eq!(
         ran.printed(LogStream::Host),
-        ["log cut here: more than 9.8 KiB (raise it with the limit `log`)"]
+        ["cut here: the log is over 9.8 KiB (raise it with the limit `log`)"]
     );
     let ran = run_with(&function(LOG_FLOOD, "long-line"), &["1000000"], Limits::default()).await;
     assert!(ran.log.lines().iter().all(|line| line.text.len() <= 64 << 10));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn log_lines() {
+    let flood = function(LOG_FLOOD, "flood");
+    let limits = Limits { log_lines: 10, ..Limits::default() };
+    let ran = run_with(&flood, &["100"], limits).await;
+    assert_eq!(ran.value(), "100", "the guest goes on");
+    assert_eq!(ran.log.lines().len(), 11);
+    assert_eq!(
+        ran.printed(LogStream::Host),
+        ["cut here: the log is over 10 lines (raise it with the limit `log lines`)"]
+    );
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn handles() {
+    let keep = function(wat::MANY_HANDLES, "keep");
+    let limits = Limits { handles: 50, ..Limits::default() };
+    assert_eq!(run_with(&keep, &["50"], limits).await.value(), "50");
+    let ran = run_with(&keep, &["51"], limits).await;
+    assert_eq!(limit_of(&ran), Limit { kind: LimitKind::Handles, allowed: 50 });
+    // Nor can one that asks for four billion have them.
+    let ran = run_with(&keep, &["4294967295"], Limits::default()).await;
+    assert_eq!(limit_of(&ran), Limit { kind: LimitKind::Handles, allowed: 100_000 });
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn subtasks() {
+    let fork = function(wat::FORK, "fork");
+    assert_eq!(run_with(&fork, &["50"], Limits::default()).await.value(), "50");
+    let limits = Limits { subtasks: 50, ..Limits::default() };
+    let ran = run_with(&fork, &["51"], limits).await;
+    assert_eq!(limit_of(&ran), Limit { kind: LimitKind::Subtasks, allowed: 50 });
+    let ran = run_with(&fork, &["4294967295"], Limits::default()).await;
+    assert_eq!(limit_of(&ran), Limit { kind: LimitKind::Subtasks, allowed: 1_000 });
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn instances() {
+    let answer = function(wat::MANY_INSTANCES, "answer");
+    let limits = Limits { instances: 99, ..Limits::default() };
+    let ran = run_with(&answer, &[], limits).await;
+    assert_eq!(limit_of(&ran), Limit { kind: LimitKind::Instances, allowed: 99 });
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_time() {
+    let sleep = function(wat::SLEEPER, "sleep");
+    let limits = Limits { idle_timeout: Some(Duration::from_secs(3)), ..Limits::default() };
+    run_with(&sleep, &["2900"], limits).await.value();
+    let ran = run_with(&sleep, &["3100"], limits).await;
+    assert_eq!(limit_of(&ran), Limit { kind: LimitKind::IdleTimeout, allowed: 3_000_000_000 });
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn fuel() {
+    let spin = frugal(wat::LOOP, "spin");
+    let limits = Limits { fuel: Some(1_000_000), ..Limits::default() };
+    let ran = run_with(&spin, &[], limits).await;
+    assert_eq!(limit_of(&ran), Limit { kind: LimitKind::Fuel, allowed: 1_000_000 });
+    assert_eq!(ran.receipt.fuel, Some(1_000_000));
+    // What a call takes is the same each time, and it needs no more than that.
+    let eat = frugal(MEMORY_HOG, "eat");
+    let taken = run_with(&eat, &["1"], Limits::default()).await.receipt.fuel;
+    assert!(taken > Some(1000), "{taken:?}");
+    let limits = Limits { fuel: taken, ..Limits::default() };
+    let ran = run_with(&eat, &["1"], limits).await;
+    assert_eq!((ran.value(), ran.receipt.fuel), (MIB.to_string(), taken));
+    let limits = Limits { fuel: taken.map(|taken| taken / 2), ..Limits::default() };
+    assert_eq!(limit_of(&run_with(&eat, &["1"], limits).await).kind, LimitKind::Fuel);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn fuel_is_refused_where_it_is_not_counted() {
+    let add_one = function(wat::ADD_ONE, "add-one");
+    let options = AttemptOptions::new(Limits { fuel: Some(1), ..Limits::default() });
+    let inputs = add_one.signature().bind_text(hostel_core::Arguments::new().positional("1")).unwrap();
+    let error = add_one.attempt(&inputs, &options).await.unwrap_err();
+    assert!(matches!(error, AttemptError::FuelIsNotCounted));
+    assert_eq!(run_with(&add_one, &["1"], Limits::default()).await.receipt.fuel, None);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn memory_of_all_together() {
+    let eat = frugal(MEMORY_HOG, "eat");
+    let ran = run_with(&eat, &["60"], Limits::default()).await;
+    assert_eq!(limit_of(&ran), Limit { kind: LimitKind::HostMemory, allowed: 64 * MIB });
+    assert!(!ran.observation.is_reproducible(), "another host has more");
+    // It has given back what it had, as have those that were stopped.
+    assert_eq!(FRUGAL.memory_bytes(), 0);
+    for _ in 0..10 {
+        assert_eq!(run_with(&eat, &["40"], Limits::default()).await.value(), (40 * MIB).to_string());
+    }
+    assert_eq!(FRUGAL.memory_bytes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_finds_no_room_waits_until_others_have_ended() {
+    let engine = |max_instances| {
+        let mut options = EngineOptions::default();
+        options.max_instances = max_instances;
+        Engine::new(options).unwrap()
+    };
+    let find = |engine: &Engine, path: &str, name: &str| {
+        engine.load_file(path.as_ref()).unwrap().function(Some(name)).unwrap()
+    };
+    // It is made of a hundred core instances with a memory each: the one that sleeps leaves room for ninety-nine.
+    let small = engine(100);
+    let answer = find(&small, wat::MANY_INSTANCES, "answer");
+    let elevator = find(&small, hostel_guests::ELEVATOR, "stop-at-floor");
+    let began = tokio::time::Instant::now();
+    let (slept, answered) = tokio::join!(
+        run_with(&elevator, &["3", "1000"], Limits::default()),
+        run_with(&answer, &[], Limits::default()),
+    );
+    assert_eq!((slept.value(), answered.value()), ("3".to_owned(), "42".to_owned()));
+    assert_eq!(began.elapsed().as_secs(), 3);
+    // Half as much room is too little, whoever ends.
+    let answer = find(&engine(50), wat::MANY_INSTANCES, "answer");
+    let error = answer.attempt(&[], &AttemptOptions::new(Limits::default())).await.unwrap_err();
+    assert!(matches!(error, AttemptError::NoRoom(_)), "{error}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_receipt_tells_what_was_used() {
+    let ran = run_with(&function(MEMORY_HOG, "eat"), &["24"], Limits::default()).await;
+    let receipt = &ran.receipt;
+    assert!((24 * MIB..32 * MIB).contains(&receipt.peak_memory_bytes), "{receipt:?}");
+    assert!(receipt.cpu_time > Duration::ZERO);
+    assert!(receipt.input_bytes > 0 && receipt.result_bytes > 0);
+    assert_eq!((receipt.host_calls.total(), receipt.log_bytes), (0, 0));
+
+    let sleeper = run_with(&function(wat::SLEEPER, "sleep"), &["0"], Limits::default()).await.receipt;
+    assert_eq!(sleeper.host_calls.of(HostCall::Clock), 1);
+    assert_eq!(sleeper.host_calls.total(), 3, "and one to wait, one to be done with it");
+
+    let ran = run_with(&function(LOG_FLOOD, "flood"), &["10"], Limits::default()).await;
+    let text: usize = ran.log.lines().iter().map(|line| line.text.len() + 32).sum();
+    assert_eq!(ran.receipt.log_bytes, text as u64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_is_written_however_the_attempt_ends() {
+    let memory = |ran: &Ran| ran.receipt.peak_memory_bytes;
+    let limits = Limits { timeout: Some(Duration::from_secs(1)), ..Limits::default() };
+    let ran = run_with(&function(wat::SLEEPER, "sleep"), &["2000"], limits).await;
+    assert!(matches!(ran.failure(), Failure::TimedOut { .. }));
+    assert_eq!(ran.receipt.host_calls.of(HostCall::Clock), 1);
+    let ran = run(hostel_guests::PANIC, "boom", &["oh"]).await;
+    assert!(matches!(ran.outcome, Outcome::Failed(Failure::Trap(_))) && memory(&ran) > 0);
 }

@@ -25,7 +25,7 @@ mod world;
 
 use std::sync::{Arc, LazyLock};
 
-use hostel_core::{Arguments, Failure, Limits, LogStream, Observation, Outcome, Trap};
+use hostel_core::{Arguments, Failure, Limits, LogStream, Observation, Outcome, Receipt, Trap};
 use hostel_engine::{AttemptOptions, Attempted, Component, Engine, EngineOptions, Function, LogBook};
 
 /// One engine for all tests of the binary, as in a host.
@@ -39,10 +39,11 @@ fn function(path: &str, name: &str) -> Function {
     load(path).function(Some(name)).unwrap_or_else(|error| panic!("{path}#{name}: {error}"))
 }
 
-/// What came of an attempt, what it touched, and what the guest printed.
+/// What came of an attempt, what it touched and used up, and what the guest printed.
 struct Ran {
     outcome: Outcome,
     observation: Observation,
+    receipt: Receipt,
     log: Arc<LogBook>,
 }
 
@@ -50,8 +51,8 @@ struct Ran {
 async fn run_as(function: &Function, args: &[&str], options: AttemptOptions) -> Ran {
     let arguments = args.iter().fold(Arguments::new(), |arguments, text| arguments.positional(*text));
     let inputs = function.signature().bind_text(arguments).unwrap();
-    let Attempted { outcome, observation } = function.attempt(&inputs, &options).await.unwrap();
-    Ran { outcome, observation, log: options.log }
+    let Attempted { outcome, observation, receipt } = function.attempt(&inputs, &options).await.unwrap();
+    Ran { outcome, observation, receipt, log: options.log }
 }
 
 async fn run_with(function: &Function, args: &[&str], limits: Limits) -> Ran {

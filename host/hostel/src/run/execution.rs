@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use hostel_core::{Event, Failure, Limits, LogLine, Observation, Outcome, Progress};
+use hostel_core::{Event, Failure, Limits, LogLine, Outcome, Progress};
 use hostel_engine::{AttemptError, AttemptOptions, Attempted, Echo, LogBook};
 
 use super::{Cell, Guest, Run, now};
@@ -25,7 +25,7 @@ impl Run {
             cell.began.get_or_insert_with(Instant::now);
         }
         let limits = self.limits(&cell);
-        let log = Arc::new(LogBook::new(limits.log_bytes, self.echo()));
+        let log = Arc::new(LogBook::new(limits.log_bytes, self.echo()).max_lines(limits.log_lines));
         cell.log = Some(Arc::clone(&log));
         let Inputs::Values(inputs) = &cell.inputs else { return None };
         let inputs = Arc::clone(inputs);
@@ -44,18 +44,16 @@ impl Run {
         };
         drop(cell);
         self.call_hooks(state);
-        let attempt = self.noticing_touches(self.reporting(attempt));
+        let attempt = self.noticing_touches(self.reporting(self.noting_stops(attempt)));
         let function = self.task.function().clone();
         Some(Box::pin(async move { function.attempt(&inputs, &attempt).await }))
     }
 
     /// The attempt came to its end by itself. If another one is to follow: after how long.
     pub(crate) fn end(&self, result: Result<Attempted, AttemptError>) -> Option<Duration> {
-        let crashed = |error: AttemptError| Attempted {
-            outcome: Outcome::Crashed { reason: error.to_string() },
-            observation: Observation::default(),
-        };
-        let Attempted { outcome, observation } = result.unwrap_or_else(crashed);
+        let attempted = result.unwrap_or_else(|error| Attempted::lost(error.to_string()));
+        let Attempted { outcome, observation, receipt } = attempted;
+        self.cell().receipt = Some(Box::new(receipt));
         if self.is_cancelling() {
             self.stopped();
             return None;
@@ -100,10 +98,11 @@ impl Run {
     fn limits(&self, cell: &Cell) -> Limits {
         let limits = self.task.options().limits;
         let left = time_left(cell, self.task.options().run_timeout);
-        let logged: u64 = cell.past.iter().map(|past| past.log.kept_bytes()).sum();
+        let logged = |kept: fn(&LogBook) -> u64| cell.past.iter().map(|past| kept(&past.log)).sum();
         Limits {
             timeout: [limits.timeout, left].into_iter().flatten().min(),
-            log_bytes: limits.log_bytes.saturating_sub(logged),
+            log_bytes: limits.log_bytes.saturating_sub(logged(LogBook::kept_bytes)),
+            log_lines: limits.log_lines.saturating_sub(logged(LogBook::kept_lines)),
             ..limits
         }
     }
@@ -122,6 +121,16 @@ impl Run {
                 run.publish(&run.cell(), || EventKind::Log(line.clone()));
             }
             echo.iter().for_each(|echo| call_safely(|| echo(line)));
+        }))
+    }
+
+    /// Has an attempt tell what it used up if it is stopped.
+    fn noting_stops(&self, attempt: AttemptOptions) -> AttemptOptions {
+        let job = Weak::clone(&self.job);
+        attempt.on_stopped(Arc::new(move |receipt| {
+            if let Some(job) = job.upgrade() {
+                job.run().cell().receipt = Some(Box::new(receipt));
+            }
         }))
     }
 
@@ -201,7 +210,8 @@ impl Run {
             return None;
         }
         if let Some(log) = cell.log.take() {
-            cell.past.push(Past { outcome: Arc::new(outcome), log });
+            let receipt = cell.receipt.take();
+            cell.past.push(Past { outcome: Arc::new(outcome), log, receipt });
         }
         Some(delay)
     }

@@ -11,13 +11,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Instant, SystemTime};
 
 use hostel_core::{
-    CacheEntry, CacheKey, Dependencies, Event, IllegalTransition, LogLine, Outcome, Progress, RunId, State,
-    StateType, Timestamp, Value,
+    CacheEntry, CacheKey, Dependencies, Event, IllegalTransition, LogLine, Outcome, Progress, Receipt, RunId,
+    State, StateType, Timestamp, Value,
 };
 use hostel_engine::{AttemptError, Attempted, LogBook};
 
 use self::upstream::upstreams;
-use crate::attempt::{Attempt, Past};
+use crate::attempt::{Attempt, Past, Told};
 use crate::cache::{Asking, CacheReport, Kept, LookUp};
 use crate::caller::Call;
 use crate::events::{EventKind, RunEvent};
@@ -96,6 +96,8 @@ struct Cell {
     log: Option<Arc<LogBook>>,
     /// The attempts that were followed by another.
     past: Vec<Past>,
+    /// What the last attempt that has ended used up, unless another followed.
+    receipt: Option<Box<Receipt>>,
     progress: Option<Progress>,
     outcome: Option<Arc<Outcome>>,
     wakers: Vec<Waker>,
@@ -146,6 +148,7 @@ impl Run {
             attempts: 0,
             log: None,
             past: Vec::new(),
+            receipt: None,
             progress: None,
             outcome: None,
             wakers: Vec::new(),
@@ -215,7 +218,18 @@ impl Run {
 
     pub(crate) fn attempts(&self) -> Vec<Attempt> {
         let cell = self.cell();
-        Attempt::all(&cell.history, &cell.past, cell.outcome.as_ref(), cell.log.as_ref())
+        let Cell { outcome, log, receipt, .. } = &*cell;
+        let last = Told { outcome: outcome.as_ref(), log: log.as_ref(), receipt: receipt.as_deref() };
+        Attempt::all(&cell.history, &cell.past, last)
+    }
+
+    /// What the attempts that have ended used up.
+    pub(crate) fn receipt(&self) -> Receipt {
+        let cell = self.cell();
+        let mut sum = Receipt::default();
+        let past = cell.past.iter().filter_map(|past| past.receipt.as_deref());
+        past.chain(cell.receipt.as_deref()).for_each(|receipt| sum.add(receipt));
+        sum
     }
 
     pub(crate) fn outcome(&self) -> Option<Arc<Outcome>> {

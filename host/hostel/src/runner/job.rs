@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
-use hostel_core::{Observation, Outcome};
 use hostel_engine::{AttemptError, Attempted};
 
 use super::admission::Entry;
@@ -184,8 +183,7 @@ impl Job {
     pub(crate) fn crash(self: &Arc<Self>, reason: String) -> Polled {
         drop(self.guest().take());
         if self.run.state().is_executing() {
-            let observation = Observation::default();
-            return self.ended_by(Ok(Attempted { outcome: Outcome::Crashed { reason }, observation }));
+            return self.ended_by(Ok(Attempted::lost(reason)));
         }
         self.run.crashed(reason);
         Polled::Ended

@@ -1,0 +1,209 @@
+//! How long an attempt computes, and whether it waits for too long.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use tokio::time::Sleep;
+
+/// From this length on a stretch of computing is measured by the thread's own clock, which asks the kernel and takes half a
+/// microsecond. Shorter ones are measured by the wall clock: a thread is seldom put aside within them.
+const LONG: Duration = Duration::from_millis(1);
+
+/// Runs an attempt, adds up how long it computes, and gives up when it waits for longer than it may.
+pub(crate) struct Busy<'a, F> {
+    attempt: Pin<&'a mut F>,
+    cpu_time: &'a mut Duration,
+    idle: Option<Idle>,
+}
+
+/// The guest has waited for longer than it may.
+#[derive(Debug)]
+pub(crate) struct WaitedTooLong;
+
+/// The bound on waiting.
+struct Idle {
+    limit: Duration,
+    /// Ends when the guest has waited for that long.
+    end: Pin<Box<Sleep>>,
+    guest: Arc<GuestWaker>,
+}
+
+/// Tells whether it is the guest that goes on, or only the bound that ends.
+struct GuestWaker {
+    is_awake: AtomicBool,
+    task: Mutex<Waker>,
+}
+
+impl<'a, F: Future> Busy<'a, F> {
+    /// Computing is added to `cpu_time`, whether the attempt ends or is dropped.
+    pub(crate) fn new(
+        attempt: Pin<&'a mut F>,
+        cpu_time: &'a mut Duration,
+        idle_timeout: Option<Duration>,
+    ) -> Self {
+        Self { attempt, cpu_time, idle: idle_timeout.map(Idle::new) }
+    }
+
+    fn compute(&mut self, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let began = Instant::now();
+        let polled = self.attempt.as_mut().poll(cx);
+        *self.cpu_time += computed(began.elapsed());
+        polled
+    }
+}
+
+impl<F: Future> Future for Busy<'_, F> {
+    type Output = Result<F::Output, WaitedTooLong>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let Some(idle) = &mut this.idle else { return this.compute(cx).map(Ok) };
+        let waker = idle.waker(cx);
+        if idle.guest.is_awake.swap(false, Ordering::AcqRel) {
+            if let Poll::Ready(output) = this.compute(&mut Context::from_waker(&waker)) {
+                return Poll::Ready(Ok(output));
+            }
+            if let Some(idle) = &mut this.idle {
+                idle.begin();
+            }
+        }
+        match &mut this.idle {
+            Some(idle) => idle.end.as_mut().poll(cx).map(|()| Err(WaitedTooLong)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Idle {
+    fn new(limit: Duration) -> Self {
+        let guest = GuestWaker { is_awake: AtomicBool::new(true), task: Mutex::new(Waker::noop().clone()) };
+        Self { limit, end: Box::pin(tokio::time::sleep(limit)), guest: Arc::new(guest) }
+    }
+
+    /// What wakes the guest, and with it whoever runs it.
+    fn waker(&self, cx: &Context<'_>) -> Waker {
+        self.guest.task.lock().unwrap_or_else(PoisonError::into_inner).clone_from(cx.waker());
+        Waker::from(Arc::clone(&self.guest))
+    }
+
+    /// The guest waits from now on.
+    fn begin(&mut self) {
+        let now = tokio::time::Instant::now();
+        // As far away as a year may be, there is such a moment.
+        self.end.as_mut().reset(now.checked_add(self.limit).unwrap_or(now));
+    }
+}
+
+impl Wake for GuestWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.is_awake.store(true, Ordering::Release);
+        self.task.lock().unwrap_or_else(PoisonError::into_inner).wake_by_ref();
+    }
+}
+
+thread_local! {
+    /// What the thread's clock showed when it was last read, and what was computed since then in short stretches.
+    static LAST: Cell<(Duration, Duration)> = const { Cell::new((Duration::ZERO, Duration::ZERO)) };
+}
+
+/// How long a stretch that took `wall` kept a processor busy. It has just ended on this thread.
+fn computed(wall: Duration) -> Duration {
+    let (read, since) = LAST.get();
+    match (wall >= LONG).then(thread_clock).flatten() {
+        Some(now) => {
+            LAST.set((now, Duration::ZERO));
+            wall.min(now.saturating_sub(read).saturating_sub(since))
+        }
+        None => {
+            LAST.set((read, since.saturating_add(wall)));
+            wall
+        }
+    }
+}
+
+/// How long this thread has computed since it began, if the system tells.
+#[cfg(unix)]
+fn thread_clock() -> Option<Duration> {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID).ok().map(Duration::from)
+}
+
+/// How long this thread has computed since it began, if the system tells.
+#[cfg(not(unix))]
+fn thread_clock() -> Option<Duration> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, poll_fn, ready};
+    use std::pin::pin;
+
+    use super::*;
+
+    async fn run<F: Future>(attempt: F, idle_timeout: Duration) -> Result<F::Output, WaitedTooLong> {
+        let mut cpu_time = Duration::ZERO;
+        Busy::new(pin!(attempt), &mut cpu_time, Some(idle_timeout)).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_too_long_is_given_up() {
+        let began = tokio::time::Instant::now();
+        assert!(run(pending::<()>(), Duration::from_secs(3)).await.is_err());
+        assert_eq!(began.elapsed().as_secs(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_wait_begins_anew() {
+        let naps = async {
+            for _ in 0..10 {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+        };
+        assert!(run(naps, Duration::from_secs(3)).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gives_way_and_is_late_to_go_on_has_not_waited() {
+        let mut turns = 0;
+        let gives_way = poll_fn(|cx| {
+            turns += 1;
+            if turns == 3 {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        });
+        let mut gives_way = pin!(gives_way);
+        let mut cpu_time = Duration::ZERO;
+        let mut busy = Busy::new(gives_way.as_mut(), &mut cpu_time, Some(Duration::from_secs(3)));
+        let turn = |busy: &mut Busy<'_, _>| Pin::new(busy).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(turn(&mut busy).is_pending());
+        tokio::time::advance(Duration::from_secs(100)).await;
+        assert!(turn(&mut busy).is_pending());
+        tokio::time::advance(Duration::from_secs(100)).await;
+        assert!(matches!(turn(&mut busy), Poll::Ready(Ok(()))));
+    }
+
+    #[tokio::test]
+    async fn computing_is_added_up() {
+        let mut cpu_time = Duration::ZERO;
+        Busy::new(pin!(ready(())), &mut cpu_time, None).await.unwrap();
+        let first = cpu_time;
+        let spin = async {
+            let began = Instant::now();
+            while began.elapsed() < 2 * LONG {
+                std::hint::spin_loop();
+            }
+        };
+        Busy::new(pin!(spin), &mut cpu_time, None).await.unwrap();
+        assert!(cpu_time > first);
+    }
+}
