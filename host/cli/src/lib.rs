@@ -37,6 +37,7 @@ mod states;
 
 mod attempts;
 mod cache_tally;
+mod receipt;
 mod report;
 mod tally;
 

@@ -22,6 +22,8 @@ pub(crate) struct Style {
     pub(crate) states: bool,
     /// With the runs' names, where there are states.
     pub(crate) names: bool,
+    /// With what each run used up, where there are states.
+    pub(crate) receipts: bool,
 }
 
 /// Writes the lines.
@@ -91,6 +93,7 @@ impl<'a> Lines<'a> {
     fn object(&self, item: &Item, outcome: &Outcome) -> RunObject {
         let object = RunObject::new(&item.run, Some(outcome), &self.signature).of_item(item.index);
         let object = if self.style.names { object.named(&item.run) } else { object };
+        let object = if self.style.receipts { object.with_receipt(&item.run) } else { object };
         if object.attempt_count > 1 { object.with_attempts(&item.run, &self.signature) } else { object }
     }
 

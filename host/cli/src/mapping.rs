@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use futures_util::{FutureExt, Stream, StreamExt};
-use hostel::{Host, Shutdown};
+use hostel::{Host, Receipt, Shutdown};
 use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 
 use crate::cache_tally::CacheTally;
@@ -16,6 +16,7 @@ use crate::flight::{Flight, Item};
 use crate::interrupt::Interrupt;
 use crate::lines::Lines;
 use crate::problem::{Problem, Stop};
+use crate::receipt;
 use crate::tally::Tally;
 use crate::ui::Ui;
 use crate::ui::progress::REDRAWN_EVERY;
@@ -30,6 +31,8 @@ pub(crate) struct Mapping<'a> {
     tally: Tally,
     /// What the cache did, if that is wanted.
     cache: Option<CacheTally>,
+    /// What the runs used up, if that is wanted.
+    receipt: Option<Receipt>,
     quiet: bool,
 }
 
@@ -44,12 +47,17 @@ enum End {
 impl<'a> Mapping<'a> {
     /// `total` is how many runs there will be, if that is known.
     pub(crate) fn new(ui: &'a Ui, host: &'a Host, total: Option<u64>, quiet: bool) -> Self {
-        Self { ui, host, tally: Tally::new(total), cache: None, quiet }
+        Self { ui, host, tally: Tally::new(total), cache: None, receipt: None, quiet }
     }
 
     /// Tells in the end what the cache did.
     pub(crate) fn explaining_cache(self, explain: bool) -> Self {
         Self { cache: explain.then(CacheTally::default), ..self }
+    }
+
+    /// Tells in the end what the runs used up together.
+    pub(crate) fn telling_receipt(self, tell: bool) -> Self {
+        Self { receipt: tell.then(Receipt::default), ..self }
     }
 
     /// Runs it all, or until there are too many failures, and tells how it went.
@@ -74,6 +82,7 @@ impl<'a> Mapping<'a> {
         self.ui.end_progress();
         self.ui.flush()?;
         self.tally.tell(self.ui, self.quiet);
+        self.receipt.iter().for_each(|receipt| receipt::tell(self.ui, receipt));
         self.cache.iter().for_each(|cache| cache.tell(self.ui));
         match end {
             End::All | End::TooManyFailures => Ok(self.tally.exit()),
@@ -138,6 +147,7 @@ impl<'a> Mapping<'a> {
         };
         self.tally.count(item, &outcome);
         self.cache.iter_mut().for_each(|cache| cache.add(item.index, &item.run.cache_report()));
+        self.receipt.iter_mut().for_each(|sum| sum.add_run(&item.run.receipt()));
         lines.write(item, &outcome)
     }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::output;
+use crate::receipt::ReceiptObject;
 use crate::report;
 use crate::ui::text::instant;
 
@@ -29,6 +30,8 @@ pub(crate) struct RunObject {
     pub(crate) attempt_count: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<Vec<AttemptObject>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<ReceiptObject>,
 }
 
 /// One attempt of a run.
@@ -69,6 +72,7 @@ impl RunObject {
             error: outcome.and_then(|outcome| ErrorText::of(outcome, signature)),
             attempt_count: attempt_count(run),
             attempts: None,
+            receipt: None,
         }
     }
 
@@ -90,6 +94,10 @@ impl RunObject {
         let attempts = run.attempts();
         let attempts = attempts.iter().map(|attempt| AttemptObject::new(attempt, signature)).collect();
         Self { attempts: Some(attempts), ..self }
+    }
+
+    pub(crate) fn with_receipt(self, run: &TaskFuture) -> Self {
+        Self { receipt: Some(ReceiptObject::from(&run.receipt())), ..self }
     }
 
     pub(crate) fn to_line(&self) -> String {

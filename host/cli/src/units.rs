@@ -26,6 +26,14 @@ pub(crate) fn age(text: &str) -> Result<Duration, String> {
     age.map_err(|_| "expected a number and a unit, such as 12h, 30d or 4w".to_owned())
 }
 
+/// Reads a whole number, which may have commas or underscores between its digits: `1000000`, `1,000,000`.
+pub(crate) fn number(text: &str) -> Result<u64, String> {
+    let digits = text.trim().replace([',', '_'], "");
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number = Some(digits).filter(|_| is_number).and_then(|digits| digits.parse().ok());
+    number.ok_or_else(|| "expected a whole number, such as 500 or 1,000,000".to_owned())
+}
+
 /// Reads a size: `64MiB`, `1GB`, `512 KiB`, or a bare number of bytes.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 8] = [
@@ -78,6 +86,17 @@ mod tests {
         check("0s", 0);
         for wrong in ["", "d", "1.5d", "-1d", "1y", "99999999999999999999d", "18446744073709551615w"] {
             assert!(age(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_read() {
+        let check = |text, expected: u64| assert_eq!(number(text), Ok(expected), "{text}");
+        check("0", 0);
+        check("1,000,000", 1_000_000);
+        check(" 1_000 ", 1_000);
+        for wrong in ["", "-1", "+1", "1.5", "1k", "99999999999999999999"] {
+            assert!(number(wrong).is_err(), "{wrong}");
         }
     }
 

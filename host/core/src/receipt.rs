@@ -38,8 +38,21 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// Adds the receipt of the next attempt of the same run.
+    /// Adds the receipt of the next attempt of the same run, which has the same arguments and a result of its own.
     pub fn add(&mut self, next: &Self) {
+        self.add_used(next);
+        self.input_bytes = next.input_bytes;
+        self.result_bytes = next.result_bytes;
+    }
+
+    /// Adds the receipt of another run.
+    pub fn add_run(&mut self, other: &Self) {
+        self.add_used(other);
+        self.input_bytes = self.input_bytes.saturating_add(other.input_bytes);
+        self.result_bytes = self.result_bytes.saturating_add(other.result_bytes);
+    }
+
+    fn add_used(&mut self, next: &Self) {
         self.fuel = match (self.fuel, next.fuel) {
             (Some(one), Some(other)) => Some(one.saturating_add(other)),
             (one, other) => one.or(other),
@@ -48,8 +61,6 @@ impl Receipt {
         self.peak_memory_bytes = self.peak_memory_bytes.max(next.peak_memory_bytes);
         self.host_calls.add(&next.host_calls);
         self.denials.add(&next.denials);
-        self.input_bytes = next.input_bytes;
-        self.result_bytes = next.result_bytes;
         let sums = [
             (&mut self.log_bytes, next.log_bytes),
             (&mut self.read_bytes, next.read_bytes),

@@ -16,7 +16,7 @@ use crate::load;
 use crate::mapping::Mapping;
 use crate::options::remote_cache::RemoteCacheOptions;
 use crate::options::tag_limits::TagLimitOptions;
-use crate::options::{Form, HostOptions, OutputOptions, TaskOptions, WorkerOptions};
+use crate::options::{Form, HostOptions, MemoryOptions, OutputOptions, TaskOptions, WorkerOptions};
 use crate::problem::{Problem, Stop};
 use crate::rows::Columns;
 use crate::ui::Ui;
@@ -75,6 +75,10 @@ pub(crate) struct Map {
     #[arg(long, short)]
     quiet: bool,
 
+    /// Tell what the runs used up together and asked of the host; with --states, each line has its own
+    #[arg(long)]
+    receipt: bool,
+
     /// Tell what the cache did, and why
     #[arg(long, help_heading = "Cache")]
     explain_cache: bool,
@@ -95,6 +99,9 @@ pub(crate) struct Map {
     workers: WorkerOptions,
 
     #[command(flatten)]
+    memory: MemoryOptions,
+
+    #[command(flatten)]
     host: HostOptions,
 
     #[command(flatten)]
@@ -105,9 +112,10 @@ impl Map {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         self.options.limits().map_err(Problem::from)?;
         let config = self.config.read()?;
-        let host = self.workers.apply(self.host.host(ui)?);
+        let host = self.workers.apply(self.memory.apply(self.host.host(ui)?));
         let host = self.remote_cache.apply(host, config.remote_cache.as_ref())?;
-        let host = self.tag_limits.apply(config.limits.apply(host)).build()?;
+        let counts_fuel = self.options.limits.max_fuel.is_some() || config.limits_fuel();
+        let host = self.tag_limits.apply(config.limits.apply(host)).count_fuel(counts_fuel).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
             runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
@@ -127,13 +135,15 @@ impl Map {
             form: self.output.output.unwrap_or(Form::Json),
             states: self.states || self.as_completed,
             names: options.labels.name.is_some(),
+            receipts: self.receipt,
         };
         let lines = Lines::new(ui, task.signature().clone(), style);
         let failures = self.failures.limit();
         let task = failures.watch(task);
         let submit = submit(task, self.echo(&options, &component, ui));
         let flight = Flight::new(columns.rows(), self.as_completed, submit, failures.clone());
-        let mapping = Mapping::new(ui, host, total, self.quiet).explaining_cache(self.explain_cache);
+        let mapping = Mapping::new(ui, host, total, self.quiet);
+        let mapping = mapping.explaining_cache(self.explain_cache).telling_receipt(self.receipt);
         mapping.drive(flight, lines, failures).await
     }
 

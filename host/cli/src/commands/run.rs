@@ -15,9 +15,10 @@ use crate::files::Files;
 use crate::interrupt::Interrupt;
 use crate::load;
 use crate::options::remote_cache::RemoteCacheOptions;
-use crate::options::{Form, HostOptions, OutputOptions, TaskOptions};
+use crate::options::{Form, HostOptions, MemoryOptions, OutputOptions, TaskOptions};
 use crate::output::{self, table};
 use crate::problem::{Problem, Stop};
+use crate::receipt;
 use crate::report::{self, Telling};
 use crate::states::RunObject;
 use crate::ui::Ui;
@@ -68,7 +69,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "FILE")]
     stdin: Option<String>,
 
-    /// Write the result as a JSON object with run, state, tags and attempts, however the run ends
+    /// Write the result as a JSON object with run, state, tags, attempts and receipt, however the run ends
     #[arg(long)]
     states: bool,
 
@@ -79,6 +80,10 @@ pub(crate) struct Run {
     #[arg(long, short)]
     quiet: bool,
 
+    /// Tell what the run used up and what it asked of the host; it is part of what --states writes, too
+    #[arg(long)]
+    receipt: bool,
+
     /// Tell what the cache did, and why
     #[arg(long, help_heading = "Cache")]
     explain_cache: bool,
@@ -88,6 +93,9 @@ pub(crate) struct Run {
 
     #[command(flatten)]
     remote_cache: RemoteCacheOptions,
+
+    #[command(flatten)]
+    memory: MemoryOptions,
 
     #[command(flatten)]
     host: HostOptions,
@@ -105,8 +113,10 @@ impl Run {
             );
         }
         let config = self.config.read()?;
-        let host = self.remote_cache.apply(self.host.host(ui)?, config.remote_cache.as_ref())?;
-        let host = host.max_workers(1).max_instances(INSTANCES).build()?;
+        let host =
+            self.remote_cache.apply(self.memory.apply(self.host.host(ui)?), config.remote_cache.as_ref())?;
+        let counts_fuel = self.options.limits.max_fuel.is_some() || config.limits_fuel();
+        let host = host.max_workers(1).max_instances(INSTANCES).count_fuel(counts_fuel).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
             runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
@@ -137,6 +147,9 @@ impl Run {
         self.print(ui, &run, outcome.as_deref())?;
         let (name, run_timeout) = (options.labels.name.is_some(), options.run_timeout);
         report::ended(ui, &run, Telling { quiet: self.quiet, log_was_shown: shows_log, name, run_timeout });
+        if self.receipt {
+            receipt::tell(ui, &run.receipt());
+        }
         if self.explain_cache {
             cache_tally::explain(ui, &run.cache_report());
         }
@@ -164,7 +177,7 @@ impl Run {
         if self.states {
             let signature = run.task().signature();
             let object = RunObject::new(run, outcome, signature).named(run).labelled(run);
-            ui.result_line(&object.with_attempts(run, signature).to_line())?;
+            ui.result_line(&object.with_attempts(run, signature).with_receipt(run).to_line())?;
         } else if let Some(Outcome::Completed(value)) = outcome {
             self.print_value(ui, run.task(), value)?;
         }

@@ -20,6 +20,15 @@ pub(super) enum Key {
     MaxLog,
     MaxInput,
     MaxResult,
+    IdleTimeout,
+    MaxFuel,
+    MaxLogLines,
+    MaxOpenFiles,
+    MaxWritten,
+    MaxSockets,
+    MaxNetwork,
+    MaxHandles,
+    MaxSubtasks,
     Name,
     Tags,
     Cache,
@@ -33,7 +42,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 29] = [
         Self::Retries,
         Self::RetryDelay,
         Self::RetryJitter,
@@ -44,6 +53,15 @@ impl Key {
         Self::MaxLog,
         Self::MaxInput,
         Self::MaxResult,
+        Self::IdleTimeout,
+        Self::MaxFuel,
+        Self::MaxLogLines,
+        Self::MaxOpenFiles,
+        Self::MaxWritten,
+        Self::MaxSockets,
+        Self::MaxNetwork,
+        Self::MaxHandles,
+        Self::MaxSubtasks,
         Self::Name,
         Self::Tags,
         Self::Cache,
@@ -77,6 +95,15 @@ impl Key {
             Self::MaxLog => "max-log",
             Self::MaxInput => "max-input",
             Self::MaxResult => "max-result",
+            Self::IdleTimeout => "idle-timeout",
+            Self::MaxFuel => "max-fuel",
+            Self::MaxLogLines => "max-log-lines",
+            Self::MaxOpenFiles => "max-open-files",
+            Self::MaxWritten => "max-written",
+            Self::MaxSockets => "max-sockets",
+            Self::MaxNetwork => "max-network",
+            Self::MaxHandles => "max-handles",
+            Self::MaxSubtasks => "max-subtasks",
             Self::Name => "name",
             Self::Tags => "tags",
             Self::Cache => "cache",
@@ -101,12 +128,21 @@ impl Key {
                 to.retries.retry_on =
                     Some(kinds.map_err(|error: hostel::ParseRetryOnError| error.to_string())?);
             }
-            Self::Timeout => to.timeout = Some(units::duration(&plain(value))?),
+            Self::Timeout => to.limits.timeout = Some(units::duration(&plain(value))?),
             Self::RunTimeout => to.run_timeout = Some(run_timeout(&plain(value))?),
-            Self::MaxMemory => to.max_memory = Some(units::bytes(&plain(value))?),
-            Self::MaxLog => to.max_log = Some(units::bytes(&plain(value))?),
-            Self::MaxInput => to.max_input = Some(units::bytes(&plain(value))?),
-            Self::MaxResult => to.max_result = Some(units::bytes(&plain(value))?),
+            Self::MaxMemory => to.limits.max_memory = Some(units::bytes(&plain(value))?),
+            Self::MaxLog => to.limits.max_log = Some(units::bytes(&plain(value))?),
+            Self::MaxInput => to.limits.max_input = Some(units::bytes(&plain(value))?),
+            Self::MaxResult => to.limits.max_result = Some(units::bytes(&plain(value))?),
+            Self::IdleTimeout => to.limits.idle_timeout = Some(units::duration(&plain(value))?),
+            Self::MaxFuel => to.limits.max_fuel = Some(units::number(&plain(value))?),
+            Self::MaxLogLines => to.limits.max_log_lines = Some(units::number(&plain(value))?),
+            Self::MaxOpenFiles => to.limits.max_open_files = Some(units::number(&plain(value))?),
+            Self::MaxWritten => to.limits.max_written = Some(units::bytes(&plain(value))?),
+            Self::MaxSockets => to.limits.max_sockets = Some(units::number(&plain(value))?),
+            Self::MaxNetwork => to.limits.max_network = Some(units::bytes(&plain(value))?),
+            Self::MaxHandles => to.limits.max_handles = Some(units::number(&plain(value))?),
+            Self::MaxSubtasks => to.limits.max_subtasks = Some(units::number(&plain(value))?),
             Self::Name => to.labels.name = Some(Template { text: text(value)?.to_owned(), place }),
             Self::Tags => to.labels.tags = texts(value)?.into_iter().map(tag).collect::<Result<_, _>>()?,
             Self::Cache => {
@@ -200,7 +236,7 @@ mod tests {
         assert_eq!(delay("\"exp:1s\""), Ok(RetryDelay::Exponential(second)));
         assert!(delay("1").is_err() && delay("[1]").is_err() && delay("[]").is_err());
 
-        let bytes = |value| set(Key::MaxMemory, value).map(|options| options.max_memory.unwrap());
+        let bytes = |value| set(Key::MaxMemory, value).map(|options| options.limits.max_memory.unwrap());
         assert_eq!([bytes("1_000"), bytes("0x10"), bytes("\"1KiB\"")], [Ok(1_000), Ok(16), Ok(1_024)]);
         assert!(bytes("-1").is_err() && bytes("1.5").is_err() && bytes("{}").is_err());
 

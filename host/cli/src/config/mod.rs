@@ -95,6 +95,12 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether some task is to have a limit of fuel.
+    pub(crate) fn limits_fuel(&self) -> bool {
+        let options = self.tasks.iter().map(|table| &table.options).chain([&self.defaults]);
+        options.into_iter().any(|options| options.limits.max_fuel.is_some())
+    }
+
     /// What is said of a task in a component's file, for it alone before what is said for more.
     pub(crate) fn of_task(
         &self,

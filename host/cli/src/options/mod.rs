@@ -1,6 +1,7 @@
 //! Options that several commands share. Their doc comments are the help.
 
 pub(crate) mod labels;
+pub(crate) mod limits;
 pub(crate) mod remote_cache;
 pub(crate) mod retries;
 pub(crate) mod tag_limits;
@@ -16,6 +17,7 @@ use hostel::{
 };
 
 use self::labels::LabelOptions;
+use self::limits::LimitOptions;
 use self::retries::RetryOptions;
 use crate::problem::{Problem, without_number};
 use crate::ui::Ui;
@@ -27,29 +29,12 @@ pub(crate) struct TaskOptions {
     #[command(flatten)]
     pub(crate) retries: RetryOptions,
 
-    /// Stop an attempt after this long: 200ms, 1.5s, 2m
-    #[arg(long, value_name = "TIME", value_parser = units::duration, allow_hyphen_values = true, help_heading = "Limits")]
-    pub(crate) timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) limits: LimitOptions,
 
     /// Stop a run after this long, with all its attempts and the waits between them
     #[arg(long, value_name = "TIME", value_parser = run_timeout, allow_hyphen_values = true, help_heading = "Limits")]
     pub(crate) run_timeout: Option<Duration>,
-
-    /// Memory that one run may use [default: 256MiB]
-    #[arg(long, value_name = "SIZE", value_parser = units::bytes, help_heading = "Limits")]
-    pub(crate) max_memory: Option<u64>,
-
-    /// Log that is kept of one run [default: 1MiB]
-    #[arg(long, value_name = "SIZE", value_parser = units::bytes, help_heading = "Limits")]
-    pub(crate) max_log: Option<u64>,
-
-    /// Size of one run's arguments [default: 256MiB]
-    #[arg(long, value_name = "SIZE", value_parser = units::bytes, help_heading = "Limits")]
-    pub(crate) max_input: Option<u64>,
-
-    /// Size of one run's result [default: 256MiB]
-    #[arg(long, value_name = "SIZE", value_parser = units::bytes, help_heading = "Limits")]
-    pub(crate) max_result: Option<u64>,
 
     #[command(flatten)]
     pub(crate) labels: LabelOptions,
@@ -95,12 +80,8 @@ impl TaskOptions {
     pub(crate) fn or(self, others: Self) -> Self {
         Self {
             retries: self.retries.or(others.retries),
-            timeout: self.timeout.or(others.timeout),
+            limits: self.limits.or(others.limits),
             run_timeout: self.run_timeout.or(others.run_timeout),
-            max_memory: self.max_memory.or(others.max_memory),
-            max_log: self.max_log.or(others.max_log),
-            max_input: self.max_input.or(others.max_input),
-            max_result: self.max_result.or(others.max_result),
             labels: self.labels.or(others.labels),
             http: [self.http, others.http].concat(),
             dir: [self.dir, others.dir].concat(),
@@ -115,17 +96,7 @@ impl TaskOptions {
 
     /// The limits, within their bounds.
     pub(crate) fn limits(&self) -> Result<Limits, LimitsError> {
-        let usual = Limits::default();
-        let limits = Limits {
-            timeout: self.timeout,
-            memory_bytes: self.max_memory.unwrap_or(usual.memory_bytes),
-            log_bytes: self.max_log.unwrap_or(usual.log_bytes),
-            input_bytes: self.max_input.unwrap_or(usual.input_bytes),
-            result_bytes: self.max_result.unwrap_or(usual.result_bytes),
-            ..usual
-        };
-        limits.validate()?;
-        Ok(limits)
+        self.limits.limits()
     }
 
     /// The task with these options.
@@ -163,6 +134,12 @@ impl TaskOptions {
 pub(crate) fn expiration(text: &str) -> Result<Duration, String> {
     let age = Some(units::duration(text)?).filter(|age| !age.is_zero());
     age.ok_or_else(|| "expected more than zero; --refresh-cache takes no result from the cache".to_owned())
+}
+
+/// Reads a size that is not zero.
+fn some_bytes(text: &str) -> Result<u64, String> {
+    let bytes = Some(units::bytes(text)?).filter(|bytes| *bytes > 0);
+    bytes.ok_or_else(|| "expected more than zero".to_owned())
 }
 
 /// Reads the time that a whole run may take.
@@ -221,6 +198,23 @@ impl WorkerOptions {
     pub(crate) fn apply(self, host: HostBuilder) -> HostBuilder {
         match self.workers {
             Some(workers) => host.max_workers(workers.into()),
+            None => host,
+        }
+    }
+}
+
+/// How much memory the runs have.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct MemoryOptions {
+    /// Memory that all runs may use together [default: half of the machine's]
+    #[arg(long, value_name = "SIZE", value_parser = some_bytes, help_heading = "Host")]
+    max_host_memory: Option<u64>,
+}
+
+impl MemoryOptions {
+    pub(crate) fn apply(self, host: HostBuilder) -> HostBuilder {
+        match self.max_host_memory {
+            Some(bytes) => host.max_memory_bytes(bytes),
             None => host,
         }
     }

@@ -153,7 +153,7 @@ pub(crate) const FILTERS: [(&str, &str); 11] = [
     // The name of a run that nobody named ends with the end of its id.
     (r#""name":"([a-z-]+)-[0-9a-f]{3}""#, r#""name":"$1-[ID]""#),
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "[AT]"),
-    (r#""duration_ms":[\d.]+"#, r#""duration_ms":[MS]"#),
+    (r#""(duration|cpu)_ms":[\d.]+"#, r#""$1_ms":[MS]"#),
     (r"(?m)^! +\d+\.\d{3}s", "! [AT]"),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "[RUN]"),
     (r"sha256:[0-9a-f]{64}", "[DIGEST]"),

@@ -26,6 +26,7 @@ mod help;
 mod inspect;
 #[cfg(test)]
 mod interrupt;
+mod limits;
 #[cfg(test)]
 mod map;
 #[cfg(test)]

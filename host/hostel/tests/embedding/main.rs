@@ -16,6 +16,7 @@ mod listening;
 mod machines;
 mod mapping;
 mod naming;
+mod receipts;
 mod results;
 mod retrying;
 mod scheduling;
