@@ -70,6 +70,26 @@ fn a_shared_result_that_is_too_old_is_replaced() {
     assert_eq!(hit.history()[1].cause, Some(Event::CacheHit { producer: later.id() }));
 }
 
+/// They are kept in the data directory, for `cache verify`.
+#[test]
+fn inputs_are_not_shared() {
+    let [bucket, dir] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let url = format!("file://{}", bucket.path().display());
+    let cache = RemoteCache::from_url(&url, std::iter::empty::<(&str, &str)>()).unwrap();
+    let host = build(Host::builder().max_workers(1).data_dir(dir.path()).remote_cache(cache));
+    let run = add(&host).submit(args![40_404_040, 2]).unwrap();
+    assert_eq!(block_on(run.result::<i64>()).unwrap(), 40_404_042);
+    let results = host.cache().unwrap();
+    let key = results.entries().next().unwrap().unwrap().key.to_string();
+    let kept = results.show(&key).unwrap();
+    assert!(kept.variants[0].recipe.as_ref().unwrap().contains("40404040"));
+    drop(host);
+
+    let object = bucket.path().join("v1/entries").join(&key[..2]).join(&key);
+    let shared = String::from_utf8_lossy(&std::fs::read(object).unwrap()).into_owned();
+    assert!(shared.contains("#add") && !shared.contains("40404040"), "{shared}");
+}
+
 /// So long that it stands beside its entry.
 #[test]
 fn a_long_result_is_shared() {

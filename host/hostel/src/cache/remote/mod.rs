@@ -150,7 +150,9 @@ impl RemoteLayer {
         }
         match self.shared.queue.enter(bytes) {
             Ok(place) => {
-                let put = Put { key: *key, entry: entry.clone(), existing, _place: place };
+                // Without what was asked of the task: that is for who computes it again, and may be confidential.
+                let entry = CacheEntry { recipe: None, ..entry.clone() };
+                let put = Put { key: *key, entry, existing, _place: place };
                 // Fails when the runtime is gone, and nobody can write any more.
                 let _ = self.puts.try_send(put);
             }
