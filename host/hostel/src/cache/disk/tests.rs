@@ -407,12 +407,18 @@ fn use_is_noted_and_not_at_every_hit() {
         let results = Results::of_data_dir(dir.path());
         results.read(|index| index::under(index, &key(0))).unwrap().unwrap()[0].used
     };
-    let long_ago = used();
+    let put = used();
+    assert!(put > entry(0, 0).created, "what is put is of use now, whenever it was made");
     let layer = open(dir.path());
     assert!(layer.get(&key(0)).unwrap().is_some());
     layer.flush();
+    assert_eq!(used(), put, "less than an hour ago");
+
+    layer.results().write(|index| Ok(index.execute("UPDATE entries SET used = 0", ())?)).unwrap();
+    assert!(layer.get(&key(0)).unwrap().is_some());
+    layer.flush();
     let noted = used();
-    assert!(noted > long_ago);
+    assert!(noted >= put, "for the first time after long");
     assert!(layer.get(&key(0)).unwrap().is_some());
     layer.flush();
     assert_eq!(used(), noted);

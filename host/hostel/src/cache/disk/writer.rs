@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::SystemTime;
 
 use hostel_core::{CacheEntry, CacheKey};
 use rusqlite::Transaction;
@@ -129,7 +130,8 @@ pub(super) fn put_all(results: &Results, entries: &[(CacheKey, CacheEntry)]) -> 
 
 fn ready<'a>(key: &'a CacheKey, entry: &'a CacheEntry) -> Ready<'a> {
     let (record, blob) = entry.to_record(key);
-    Ready { key, variant: entry.variant(), used: entry.created, record, blob }
+    // Now, also if it was made long ago: one that another machine made was of use here today.
+    Ready { key, variant: entry.variant(), used: SystemTime::now().into(), record, blob }
 }
 
 /// Whether a value that was just written is still there. Who removes values that nobody refers to does so as the only
