@@ -92,7 +92,7 @@ impl Flights {
             // Under the shard's lock, so that nobody tells of the end before the job is where it can be told.
             let parked = job.runner().park_for_key(job, None);
             if let Some(flight) = shard.get_mut(key).filter(|_| parked) {
-                flight.waiting.push_back(Arc::downgrade(job));
+                flight.wait(job);
             }
             drop(shard);
             return waits(job, parked);
@@ -131,16 +131,8 @@ impl Flights {
 
     /// The run that has the key will end without a value that can be kept: it has the key no longer, and nobody waits.
     pub(crate) fn give_up(&self, key: &CacheKey, owner: RunId) {
-        let mut shard = self.shard(key);
-        if shard.get(key).is_none_or(|flight| flight.owner != owner) {
-            return;
-        }
-        let flight = shard.remove(key);
-        drop(shard);
-        if let Some(Flight { waiting, hold, .. }) = flight {
-            drop(hold);
-            release(waiting);
-        }
+        // As after a value: all go on at once.
+        drop(self.land(key, owner, true));
     }
 
     /// Shows other processes that this one lives, for all keys that it has.
@@ -201,6 +193,16 @@ impl Flights {
         let [fallback, ..] = &self.shards;
         let shard = self.shards.get(usize::from(*first) % SHARDS).unwrap_or(fallback);
         shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Flight {
+    fn wait(&mut self, job: &Arc<Job>) {
+        // Those that were cancelled meanwhile, before there are twice as many places.
+        if self.waiting.len() == self.waiting.capacity() {
+            self.waiting.retain(|waiting| waiting.strong_count() > 0);
+        }
+        self.waiting.push_back(Arc::downgrade(job));
     }
 }
 

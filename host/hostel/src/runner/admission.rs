@@ -124,8 +124,11 @@ impl Shared {
         }
         let due = look_again.map(|after| self.now().saturating_add(after));
         state.park(Parked { job: Arc::clone(job), due, ticket: None });
-        drop(self.tell(state));
-        self.clock_changed.notify_one();
+        // Nobody is told: it counts as before, and there is no more room than there was. So the caller may hold a lock.
+        drop(state);
+        if due.is_some() {
+            self.clock_changed.notify_one();
+        }
         true
     }
 
