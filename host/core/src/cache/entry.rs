@@ -68,6 +68,9 @@ impl CacheEntry {
 
     /// This entry and those of `others` that are kept beside it, the newest first.
     pub fn with_others(self, others: &[Self]) -> Arc<[Self]> {
+        if others.is_empty() {
+            return Arc::from([self]);
+        }
         let variant = self.variant().copied();
         let others = others.iter().filter(|other| other.variant() != variant.as_ref()).cloned();
         std::iter::once(self).chain(others).take(Self::MAX_VARIANTS).collect()

@@ -212,23 +212,29 @@ impl Run {
     /// What the cache is told of the value: it is there now, or was there when the run ended.
     pub(crate) fn made(&self) -> Made {
         let cell = self.cell();
+        let inputs = match &cell.inputs {
+            Inputs::Values(inputs) => Some(Arc::clone(inputs)),
+            Inputs::Awaited(_) => None,
+        };
+        let depends_on = cell.depends_on.clone();
         let began = cell.history.iter().rev().find(|transition| transition.cause == Some(Event::Started));
         let ended = cell.history.last().filter(|transition| transition.state.is_terminal());
         let created = ended.map_or_else(now, |transition| transition.at);
-        let recipe = match &cell.inputs {
-            Inputs::Values(inputs) if self.task.shared().cache.is_lasting() => Recipe::of(&self.task, inputs),
-            Inputs::Values(_) | Inputs::Awaited(_) => None,
-        };
+        let took = began.map_or(Duration::ZERO, |began| created.since(began.at));
+        drop(cell);
+        // Without the lock: it makes text of all inputs.
+        let inputs = inputs.filter(|_| self.task.shared().cache.is_lasting());
+        let recipe = inputs.and_then(|inputs| Recipe::of(&self.task, &inputs));
         // A result that was looked for and is made all the same is not there, or was not good enough.
         let Options { refresh, cache_expiration, .. } = self.task.options();
         let is_wanted_new = *refresh || cache_expiration.is_some();
         Made {
             producer: self.id,
             created,
-            took: began.map_or(Duration::ZERO, |began| created.since(began.at)),
+            took,
             task: Arc::clone(self.task.key_text()),
             recipe: recipe.map(Arc::from),
-            depends_on: cell.depends_on.clone(),
+            depends_on,
             existing: if is_wanted_new { Existing::Replace } else { Existing::Keep },
         }
     }
