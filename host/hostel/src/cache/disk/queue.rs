@@ -86,7 +86,7 @@ impl Queue {
     /// Notes that the entries under a key were of use; forgets it if there is no room.
     pub(super) fn used(&self, key: &CacheKey, at: Timestamp) {
         let mut state = self.state();
-        if state.waiting.used.len() >= MOST_KEYS {
+        if state.is_left || state.waiting.used.len() >= MOST_KEYS {
             return;
         }
         let was_empty = state.waiting.is_empty();
@@ -99,6 +99,9 @@ impl Queue {
     /// Lets go of something once all that was added before is written, or was given up.
     pub(super) fn hold(&self, hold: Box<dyn Send + Sync>) {
         let mut state = self.state();
+        if state.is_left {
+            return;
+        }
         let was_empty = state.waiting.is_empty();
         state.waiting.holds.push(hold);
         if was_empty {
