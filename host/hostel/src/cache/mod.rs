@@ -154,6 +154,11 @@ impl Cache {
         let disk = self.disk.iter().map(|layer| layer.put(key, &entry));
         memory.chain(disk).for_each(|put| _ = report(put));
         self.share(key, &entry, existing);
+        self.holds(key)
+    }
+
+    /// Whether what was put under `key` is kept anywhere. Disk and remote take everything, as far as can be said.
+    fn holds(&self, key: &CacheKey) -> bool {
         let is_slow_kept = self.disk.is_some() || self.is_shared();
         is_slow_kept || self.memory.as_ref().is_some_and(|memory| memory.has(key))
     }
@@ -194,7 +199,9 @@ impl Cache {
         for (key, entry) in &entries {
             self.memory.iter().for_each(|layer| _ = report(layer.put(key, entry)));
         }
-        kept.iter().for_each(|run| run.job().run().committed());
+        for run in kept.iter().map(|run| run.job().run()) {
+            run.committed(run.key().is_some_and(|key| self.holds(&key)));
+        }
         // Without the records: elsewhere one of them could be there before the values it speaks of.
         of_runs.iter().for_each(|(key, entry, existing)| self.share(key, entry, *existing));
         Ok(())

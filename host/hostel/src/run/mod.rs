@@ -272,9 +272,9 @@ impl Run {
         self.cell().kept == Kept::InTransaction
     }
 
-    /// Its value is kept.
-    pub(crate) fn committed(&self) {
-        self.cell().kept = Kept::Yes;
+    /// Its transaction is committed, and its value kept unless there was no room for it.
+    pub(crate) fn committed(&self, is_kept: bool) {
+        self.cell().kept = if is_kept { Kept::Yes } else { Kept::NoRoom };
     }
 
     pub(crate) fn is_cancelling(&self) -> bool {

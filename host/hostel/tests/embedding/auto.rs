@@ -115,6 +115,11 @@ fn what_no_layer_has_room_for_is_not_waited_for() {
     let pow = plain(&small, ARITH, "pow").submit(args![7, 20_000]).unwrap();
     block_on(pow.outcome());
     assert_eq!(pow.cache_report().kept, Kept::NoRoom, "{}", pow.cache_report());
+    let transaction = small.transaction().begin();
+    let within = plain(&small, ARITH, "pow").within(&transaction).submit(args![7, 20_001]).unwrap();
+    block_on(within.outcome());
+    block_on(transaction.commit()).unwrap();
+    assert_eq!(within.cache_report().kept, Kept::NoRoom, "{}", within.cache_report());
 }
 
 #[test]
