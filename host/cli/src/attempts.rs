@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use hostel::{Attempt, Event, EventKind, Events, State, TaskFuture};
+use hostel::{Attempt, Event, EventKind, Events, State, TaskFuture, duration_text};
 
 use crate::report;
 use crate::ui::Ui;
-use crate::ui::text::{count, duration};
+use crate::ui::text::count;
 
 /// How many failed attempts are told; whoever retries more often does not read along.
 const MOST_TOLD: usize = 100;
@@ -62,9 +62,9 @@ impl<'a> Attempts<'a> {
 
     fn line(&self, attempt: &Attempt, wait: Duration) -> String {
         let number = format!("attempt {} of {}", count(attempt.number.into()), count(self.most.into()));
-        let took = duration(attempt.duration().unwrap_or_default());
+        let took = duration_text(attempt.duration().unwrap_or_default());
         let cause = attempt.outcome.as_deref().and_then(report::cause).unwrap_or_default();
-        let next = if wait.is_zero() { "at once".to_owned() } else { format!("in {}", duration(wait)) };
+        let next = if wait.is_zero() { "at once".to_owned() } else { format!("in {}", duration_text(wait)) };
         let failed = self.ui.note_paint().warn(format!("{number} failed in {took}"));
         format!("{failed}: {cause}; next {next}")
     }

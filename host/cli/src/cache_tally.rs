@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hostel::{CacheReport, Kept, LookUp, layer_text};
+use hostel::{CacheReport, Kept, LookUp, duration_text, layer_text};
 
 use crate::ui::Ui;
-use crate::ui::text::{count, counted, duration, printable};
+use crate::ui::text::{count, counted, printable};
 
 /// How many different reasons are told.
 const REASONS: usize = 20;
@@ -41,7 +41,7 @@ impl CacheTally {
     pub(crate) fn tell(&self, ui: &Ui) {
         for (layer, (hits, saved)) in &self.hits {
             let (hits, place) = (counted(*hits, "hit"), layer_text(layer));
-            ui.note(&format!("cache: {hits} {place}, which saved {}", duration(*saved)));
+            ui.note(&format!("cache: {hits} {place}, which saved {}", duration_text(*saved)));
         }
         for (said, (runs, first)) in &self.others {
             let (runs, said) = (counted(*runs, "run"), printable(said));

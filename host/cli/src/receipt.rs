@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use hostel::{GrantKind, HostCall, Receipt, bytes_text};
+use hostel::{GrantKind, HostCall, Receipt, bytes_text, duration_text};
 use serde::Serialize;
 
 use crate::ui::Ui;
-use crate::ui::text::{count, counted, duration};
+use crate::ui::text::{count, counted};
 
 /// A receipt, as `--states` shows it. Kinds of calls and denials that there were none of are left out.
 #[derive(Serialize)]

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use hostel::{Event, Failure, Frame, Outcome, RunId, State, TaskFuture, Transition, Trap};
+use hostel::{
+    Event, Failure, Frame, Outcome, RunId, State, TaskFuture, Transition, Trap, duration_text,
+};
 
 use crate::states::attempt_count;
 use crate::ui::Ui;
 use crate::ui::color::Paint;
-use crate::ui::text::{count, duration, printable};
+use crate::ui::text::{count, printable};
 
 /// How many frames of a backtrace are shown from its inner end; those of a deep recursion are all alike.
 const INNER_FRAMES: usize = 20;
@@ -59,7 +61,7 @@ pub(crate) fn cause(outcome: &Outcome) -> Option<String> {
 fn state_line(run: &TaskFuture, outcome: &Outcome, name: bool) -> String {
     let state = run.state();
     let history = run.history();
-    let took = duration(took(&history));
+    let took = duration_text(took(&history));
     let tries = match attempt_count(run) {
         0 | 1 => String::new(),
         attempts => format!(" ({} attempts)", count(attempts as u64)),
@@ -69,7 +71,9 @@ fn state_line(run: &TaskFuture, outcome: &Outcome, name: bool) -> String {
             Some(producer) => format!("{state} (made by run {producer})"),
             None => format!("{state} in {took}{tries}"),
         },
-        Outcome::Failed(Failure::TimedOut { after }) => format!("{state} after {}{tries}", duration(*after)),
+        Outcome::Failed(Failure::TimedOut { after }) => {
+            format!("{state} after {}{tries}", duration_text(*after))
+        }
         Outcome::Failed(failure) => format!("{state} in {took}{tries}: {}", printable(&failure.to_string())),
         Outcome::Crashed { reason } => format!("{state} in {took}{tries}: {reason}"),
         Outcome::Cancelled => format!("{state} after {took}{tries}"),

@@ -1,6 +1,6 @@
 //! How the runs of a map ended, counted; and the summary.
 
-use hostel::{Outcome, State};
+use hostel::{Outcome, State, duration_text};
 
 use crate::exit::Exit;
 use crate::flight::Item;
@@ -8,7 +8,7 @@ use crate::report;
 use crate::states::attempt_count;
 use crate::ui::Ui;
 use crate::ui::progress::{Progress, rate_text};
-use crate::ui::text::{count, counted, duration, printable};
+use crate::ui::text::{count, counted, printable};
 
 /// How many failures the summary names.
 const NAMED_FAILURES: usize = 5;
@@ -110,7 +110,7 @@ impl Tally {
         let others = others.into_iter().filter(|(number, _)| *number > 0);
         let others = others.map(|(number, what)| format!("{} {what}", count(number)));
         let parts: Vec<_> = [completed].into_iter().chain(others).collect();
-        let (took, rate) = (duration(self.progress.elapsed()), rate_text(self.progress.rate()));
+        let (took, rate) = (duration_text(self.progress.elapsed()), rate_text(self.progress.rate()));
         let retries = match self.retries {
             0 => String::new(),
             1 => ", with 1 retry".to_owned(),

@@ -32,6 +32,7 @@
 
 mod cache;
 mod determinism;
+mod duration;
 mod error_kind;
 mod flow;
 mod grants;
@@ -55,6 +56,7 @@ mod value;
 
 pub use cache::*;
 pub use determinism::*;
+pub use duration::*;
 pub use error_kind::*;
 pub use flow::*;
 pub use grants::*;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostel_core::{CacheKey, CachePolicy, Observation, RunId, Timestamp, bytes_text};
+use hostel_core::{CacheKey, CachePolicy, Observation, RunId, Timestamp, bytes_text, duration_text};
 
 /// What the cache did for a run, and why: [`TaskFuture::cache_report`](crate::TaskFuture::cache_report).
 ///
@@ -128,7 +128,7 @@ impl fmt::Display for LookUp {
 impl fmt::Display for CacheHit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { producer, created: _, saved, layer, value_bytes, facts_checked } = self;
-        let (place, bytes, saved) = (layer_text(layer), bytes_text(*value_bytes), time_text(*saved));
+        let (place, bytes, saved) = (layer_text(layer), bytes_text(*value_bytes), duration_text(*saved));
         write!(f, "hit {place}: {bytes} made by run {producer} in {saved}")?;
         match facts_checked {
             0 => Ok(()),
@@ -136,12 +136,6 @@ impl fmt::Display for CacheHit {
             facts => write!(f, ", from files; all that was read there, {facts} facts, is unchanged"),
         }
     }
-}
-
-/// A time as people write it: `1.5 s`, `0.4 ms`.
-fn time_text(time: Duration) -> String {
-    let seconds = time.as_secs_f64();
-    if seconds >= 1.0 { format!("{seconds:.1} s") } else { format!("{:.1} ms", seconds * 1e3) }
 }
 
 /// Where something was found, by the name of the layer: `in memory`, `on disk`.

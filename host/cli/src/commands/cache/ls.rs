@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{EntrySummary, ResultCacheError, bytes_text};
+use hostel::{EntrySummary, ResultCacheError, bytes_text, duration_text};
 use serde::Serialize;
 
 use super::{Form, FormOptions, Place, age, short_task, tell_of_none};
@@ -12,7 +12,7 @@ use crate::output::table::Layout;
 use crate::problem::Stop;
 use crate::states::to_json;
 use crate::ui::Ui;
-use crate::ui::text::{counted, duration, elapsed, instant, printable};
+use crate::ui::text::{counted, elapsed, instant, printable};
 
 /// How many digits of a key are shown: of a million, no two begin so.
 const KEY_DIGITS: usize = 12;
@@ -90,7 +90,7 @@ fn cells(entry: &EntrySummary) -> Vec<String> {
     vec![
         key.get(..KEY_DIGITS).unwrap_or(&key).to_owned(),
         bytes_text(entry.value_bytes),
-        duration(entry.took),
+        duration_text(entry.took),
         elapsed(age(entry.created)),
         elapsed(age(entry.used)),
         printable(&short_task(&entry.task)).into_owned(),

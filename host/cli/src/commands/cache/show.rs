@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{CacheEntry, KeptResult, Value, bytes_text};
+use hostel::{CacheEntry, KeptResult, Value, bytes_text, duration_text};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -14,7 +14,7 @@ use crate::problem::{Problem, Stop};
 use crate::states::to_json;
 use crate::ui::Ui;
 use crate::ui::color::Paint;
-use crate::ui::text::{duration, elapsed, instant, printable};
+use crate::ui::text::{elapsed, instant, printable};
 
 /// Show a cached result, with its value
 #[derive(Args, Debug)]
@@ -93,7 +93,7 @@ fn text(kept: &KeptResult, entry: &CacheEntry, value: &Value, paint: Paint) -> S
         ("run", entry.producer.to_string()),
         ("created", format!("{} ({} ago)", instant(entry.created), elapsed(age(entry.created)))),
         ("used", format!("{} ago, to within an hour", elapsed(age(kept.used)))),
-        ("took", duration(entry.took)),
+        ("took", duration_text(entry.took)),
     ];
     if let Some(recipe) = recipe(entry) {
         lines

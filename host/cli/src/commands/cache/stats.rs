@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{ResultStats, bytes_text};
+use hostel::{ResultStats, bytes_text, duration_text};
 use serde::Serialize;
 
 use super::{Form, FormOptions, Place, age, short_task, tell_of_none};
@@ -13,7 +13,7 @@ use crate::problem::{Problem, Stop};
 use crate::states::to_json;
 use crate::ui::Ui;
 use crate::ui::color::Paint;
-use crate::ui::text::{count, counted, duration, elapsed, instant, printable};
+use crate::ui::text::{count, counted, elapsed, instant, printable};
 
 /// Show how much is cached, and of which tasks
 #[derive(Args, Debug)]
@@ -89,7 +89,7 @@ fn text(stats: &ResultStats, paint: Paint) -> String {
         .iter()
         .map(|task| {
             let name = printable(&short_task(&task.task)).into_owned();
-            vec![count(task.entries), bytes_text(task.bytes), duration(task.took), name]
+            vec![count(task.entries), bytes_text(task.bytes), duration_text(task.took), name]
         })
         .collect();
     let layout = Layout::of(&heading, rows.iter());
