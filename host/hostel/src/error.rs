@@ -150,3 +150,11 @@ impl ResultError {
         }
     }
 }
+
+/// An error with what led to it, in one line.
+pub(crate) fn in_full(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", in_full(source)),
+        None => error.to_string(),
+    }
+}

@@ -8,7 +8,7 @@ use hostel_core::{CacheKey, ErrorKind, IntoValue, RunId, Value};
 
 use crate::args::Args;
 use crate::caller::Call;
-use crate::error::SubmitError;
+use crate::error::{SubmitError, in_full};
 use crate::future::TaskFuture;
 use crate::host::Shared;
 use crate::task::Task;
@@ -525,12 +525,4 @@ fn over(stage: Stage) -> TransactionError {
         Stage::Open | Stage::Ending => "is about to end",
     };
     TransactionError::Over { how }
-}
-
-/// An error with what led to it.
-fn in_full(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", in_full(source)),
-        None => error.to_string(),
-    }
 }

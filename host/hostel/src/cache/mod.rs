@@ -11,7 +11,6 @@ mod verify;
 pub use report::*;
 pub use verify::{Different, Skipped, Verification};
 
-use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -35,6 +34,7 @@ use self::remote::RemoteLayer;
 pub use self::remote::{RemoteCache, RemoteCacheError};
 use self::sharing::ASKING_AT_ONCE;
 pub(crate) use self::sharing::Asking;
+use crate::error::in_full;
 use crate::future::TaskFuture;
 
 /// The layers, the quickest first. A layer that fails is reported and passed over: the run is none the worse.
@@ -361,11 +361,7 @@ fn decode(entry: &CacheEntry, key: &CacheKey, ty: &Type) -> Option<Value> {
 }
 
 fn report<T>(done: Result<T, CacheLayerError>) -> Option<T> {
-    done.inspect_err(|error| match error.source() {
-        Some(source) => tracing::warn!("{error}: {source}"),
-        None => tracing::warn!("{error}"),
-    })
-    .ok()
+    done.inspect_err(|error| tracing::warn!("{}", in_full(error))).ok()
 }
 
 #[cfg(test)]

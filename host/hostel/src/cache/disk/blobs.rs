@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use hostel_core::{BlobRef, Digest};
 
-use super::place::{UNFINISHED, unfinished};
+use super::place::{UNFINISHED, files_in, unfinished};
 
 /// The directory of such files.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ impl Blobs {
     /// The directories in it, of which each holds the values whose digests begin alike.
     pub(super) fn parts(&self) -> io::Result<Vec<PathBuf>> {
         let mut parts = Vec::new();
-        for part in entries(&self.0)? {
+        for part in files_in(&self.0)? {
             let part = part?;
             if part.file_type()?.is_dir() {
                 parts.push(part.path());
@@ -97,7 +97,7 @@ impl Blobs {
 
     /// The files in one of these directories.
     pub(super) fn files(part: &Path) -> io::Result<impl Iterator<Item = io::Result<Found>>> {
-        Ok(entries(part)?.filter_map(|file| found(file).transpose()))
+        Ok(files_in(part)?.filter_map(|file| found(file).transpose()))
     }
 }
 
@@ -110,13 +110,4 @@ fn found(file: io::Result<fs::DirEntry>) -> io::Result<Option<Found>> {
     };
     let digest = format!("sha256:{}", file.file_name().to_string_lossy()).parse().ok();
     Ok(Some(Found { path: file.path(), digest, bytes: metadata.len(), modified: metadata.modified()? }))
-}
-
-/// What is in a directory; nothing, if there is none.
-fn entries(dir: &Path) -> io::Result<impl Iterator<Item = io::Result<fs::DirEntry>>> {
-    match fs::read_dir(dir) {
-        Ok(entries) => Ok(Some(entries).into_iter().flatten()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None.into_iter().flatten()),
-        Err(error) => Err(error),
-    }
 }

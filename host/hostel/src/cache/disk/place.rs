@@ -52,7 +52,7 @@ impl Place {
     /// The newest generation of the index; `None` if nothing was ever kept.
     pub(super) fn newest(&self) -> io::Result<Option<u32>> {
         let mut newest = None;
-        for name in self.names()? {
+        for name in files_in(&self.0)? {
             newest = newest.max(generation(&name?.file_name().to_string_lossy()));
         }
         Ok(newest)
@@ -62,7 +62,7 @@ impl Place {
     /// are not whole yet.
     pub(super) fn leftovers(&self, current: Option<u32>) -> io::Result<Vec<Leftover>> {
         let mut files = Vec::new();
-        for file in self.names()? {
+        for file in files_in(&self.0)? {
             let file = file?;
             let name = file.file_name();
             let name = name.to_string_lossy();
@@ -75,14 +75,14 @@ impl Place {
         }
         Ok(files)
     }
+}
 
-    /// What is in the directory; nothing, if there is none.
-    fn names(&self) -> io::Result<impl Iterator<Item = io::Result<fs::DirEntry>>> {
-        match fs::read_dir(&self.0) {
-            Ok(names) => Ok(Some(names).into_iter().flatten()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None.into_iter().flatten()),
-            Err(error) => Err(error),
-        }
+/// What is in a directory; nothing, if there is none.
+pub(super) fn files_in(dir: &Path) -> io::Result<impl Iterator<Item = io::Result<fs::DirEntry>>> {
+    match fs::read_dir(dir) {
+        Ok(files) => Ok(Some(files).into_iter().flatten()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None.into_iter().flatten()),
+        Err(error) => Err(error),
     }
 }
 

@@ -1,7 +1,6 @@
 //! How much is kept, and of which tasks.
 
 use std::collections::HashMap;
-use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use hostel_core::Timestamp;
 
 use super::{Entries, EntrySummary, ResultCache, ResultCacheError};
 use crate::cache::disk::blobs::Blobs;
+use crate::cache::disk::place::files_in;
 use crate::cache::disk::trouble::Broken;
 
 /// What is kept, in numbers.
@@ -73,11 +73,9 @@ impl ResultCache {
                 }
             }
         }
-        if self.dir().is_dir() {
-            for file in fs::read_dir(self.dir())? {
-                let metadata = file?.metadata()?;
-                stats.disk_bytes += if metadata.is_file() { metadata.len() } else { 0 };
-            }
+        for file in files_in(self.dir())? {
+            let metadata = file?.metadata()?;
+            stats.disk_bytes += if metadata.is_file() { metadata.len() } else { 0 };
         }
         Ok(stats)
     }
