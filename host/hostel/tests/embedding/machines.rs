@@ -12,7 +12,7 @@ use crate::{build, task};
 
 /// A host on another machine.
 fn machine(bucket: &Arc<InMemory>) -> Host {
-    let cache = RemoteCache::from_store(Arc::clone(bucket) as _, "results");
+    let cache = RemoteCache::from_object_store(Arc::clone(bucket) as _, "results");
     build(Host::builder().max_workers(1).remote_cache(cache))
 }
 

@@ -97,7 +97,7 @@ impl RemoteCache {
     /// A store of the embedder's own; objects go below `prefix`, whose parts have `/` between them.
     ///
     /// Conditional puts ([`object_store::PutMode::Create`] and `Update`) are used where the store has them.
-    pub fn from_store(store: Arc<dyn ObjectStore>, prefix: &str) -> Self {
+    pub fn from_object_store(store: Arc<dyn ObjectStore>, prefix: &str) -> Self {
         let prefix = Path::from(prefix);
         let name = format!("{store}/{prefix}");
         Self { store, prefix, name: name.trim_end_matches('/').into(), timeout: Self::DEFAULT_TIMEOUT }

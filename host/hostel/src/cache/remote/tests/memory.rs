@@ -272,7 +272,7 @@ async fn a_full_queue_turns_away_and_says_so_once() {
 fn a_thread_that_cannot_await_flushes_too() {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let store = Arc::new(Moody::default());
-    let cache = RemoteCache::from_store(Arc::clone(&store) as _, "a");
+    let cache = RemoteCache::from_object_store(Arc::clone(&store) as _, "a");
     let layer = RemoteLayer::start(&cache, runtime.handle());
     (0..100).for_each(|n| layer.put(&key(&n.to_string()), &entry("one"), Existing::Keep));
     layer.flush_blocking(NET);
@@ -294,7 +294,7 @@ fn a_thread_that_cannot_await_flushes_too() {
 fn a_layer_whose_runtime_is_gone_is_a_miss() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let store = Arc::new(Moody::default());
-    let cache = RemoteCache::from_store(Arc::clone(&store) as _, "a");
+    let cache = RemoteCache::from_object_store(Arc::clone(&store) as _, "a");
     let layer = RemoteLayer::start(&cache, runtime.handle());
     drop(runtime);
     layer.put(&key("a"), &entry("one"), Existing::Keep);

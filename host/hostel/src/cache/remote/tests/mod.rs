@@ -53,7 +53,7 @@ fn large(bytes: usize, byte: u8) -> CacheEntry {
 /// A layer over `store`, on the runtime of the test.
 fn layer(store: &Arc<impl ObjectStore>) -> RemoteLayer {
     let store: Arc<dyn ObjectStore> = Arc::clone(store) as _;
-    start(&RemoteCache::from_store(store, "a/b"))
+    start(&RemoteCache::from_object_store(store, "a/b"))
 }
 
 fn start(setting: &RemoteCache) -> RemoteLayer {
