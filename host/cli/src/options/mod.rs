@@ -62,8 +62,8 @@ pub(crate) struct TaskOptions {
     #[arg(long, value_name = "POLICY", help_heading = "Cache")]
     pub(crate) cache: Option<CachePolicy>,
 
-    /// Take no result from the cache that is this old: 10s, 12h [default: of any age]
-    #[arg(long, value_name = "TIME", value_parser = expiration, help_heading = "Cache")]
+    /// Take no result from the cache that is this old: 10s, 12h, 30d [default: of any age]
+    #[arg(long, value_name = "TIME", value_parser = expiration, allow_hyphen_values = true, help_heading = "Cache")]
     pub(crate) cache_expiration: Option<Duration>,
 
     /// Run although the cache has a result, and keep the new one
@@ -132,7 +132,7 @@ impl TaskOptions {
 
 /// Reads the age at which results expire.
 pub(crate) fn expiration(text: &str) -> Result<Duration, String> {
-    let age = Some(units::duration(text)?).filter(|age| !age.is_zero());
+    let age = Some(units::age(text)?).filter(|age| !age.is_zero());
     age.ok_or_else(|| "expected more than zero; --refresh-cache takes no result from the cache".to_owned())
 }
 

@@ -28,6 +28,7 @@ fn what_the_cache_did_is_explained() {
     let lines = [
         "run arith.wasm#add 40 2 --explain-cache",
         "run arith.wasm#add 40 2 --explain-cache",
+        "run arith.wasm#add 40 2 --explain-cache --cache-expiration 30d",
         "run arith.wasm#add 40 2 --explain-cache --refresh-cache",
         "run arith.wasm#add 40 2 --explain-cache --cache none",
         "run arith.wasm#add 40 2 --explain-cache --cache 'auto - input:b'",
@@ -56,6 +57,8 @@ fn policies_that_cannot_be() {
         "run arith.wasm#add 40 2 --cache 'key:\"{c}\"'",
         "run arith.wasm#add 40 2 --cache 'key:{a}'",
         "run arith.wasm#add 40 2 --cache flow-parameters",
+        "run arith.wasm#add 40 2 --cache-expiration -1d",
+        "run arith.wasm#add 40 2 --cache-expiration 0d",
     ];
     check!("policies_that_cannot_be", place.session(&lines));
 }
