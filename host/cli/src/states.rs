@@ -1,5 +1,7 @@
 //! Runs, their errors and their attempts as JSON, for programs to read.
 
+use std::time::Duration;
+
 use hostel::{Attempt, Event, Failure, FailureKind, Outcome, Signature, State, TaskFuture};
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -146,6 +148,11 @@ pub(crate) fn value(outcome: &Outcome, signature: &Signature) -> Option<Json> {
 /// How many attempts a run has begun; none, if its value was cached.
 pub(crate) fn attempt_count(run: &TaskFuture) -> usize {
     run.history().iter().filter(|transition| transition.cause == Some(Event::Started)).count()
+}
+
+/// A duration in whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 pub(crate) fn to_json(line: &impl Serialize) -> String {

@@ -5,12 +5,13 @@ use std::fs;
 use crate::hostel::{FILTERS, Place, Ran};
 
 /// What differs from one time to the next, beside the usual.
-const ALSO: [(&str, &str); 6] = [
+const ALSO: [(&str, &str); 7] = [
     (r"(?m)^[0-9a-f]{12} ", "[KEY] "),
     (r"\b[0-9a-f]{8}#", "[ID]#"),
     (r"\b\d+ (min|h)\b", "[TIME]"),
     (r"\[TIME\] +", "[TIME]  "),
     (r#"_ms":\d+"#, r#"_ms":[MS]"#),
+    (r#"(dependency_bytes":)[1-9]\d*"#, "$1[SIZE]"),
     (r"(on disk +|disk_bytes.:)[\d.]+( [KM]iB)?", "$1[SIZE]"),
 ];
 
@@ -43,7 +44,7 @@ fn keys(place: &Place) -> Vec<String> {
 }
 
 #[test]
-fn results_are_listed_shown_and_counted() {
+fn c14_results_are_listed_shown_and_counted() {
     let place = filled();
     let keys = keys(&place);
     let mut session = place.session(&["cache ls", "cache ls --output json", "cache stats"]);
@@ -58,7 +59,20 @@ fn results_are_listed_shown_and_counted() {
 }
 
 #[test]
-fn results_are_removed() {
+fn what_a_result_depends_on_is_shown() {
+    let place = Place::with_data_dir();
+    fs::create_dir(place.path().join("notes")).unwrap();
+    place.write("notes/today.txt", "nothing to do");
+    assert_eq!(place.run("run reader.wasm#read-with-std notes/today.txt --dir notes").code, 0);
+    let [key] = &keys(&place)[..] else { panic!("one result is kept") };
+    let show = format!("cache show {key}");
+    let session = place.session(&[&show, &format!("{show} --output json")]);
+    let session = session.replace(&place.path().display().to_string(), "[DIR]");
+    check("cache_dependencies", &session.replace(key, "[THE KEY]"));
+}
+
+#[test]
+fn c14_results_are_removed() {
     let place = filled();
     let keys = keys(&place);
     let mut session = place.session(&[&format!("cache rm {} {}", keys[0], &keys[1][..30])]) + "\n\n";
@@ -92,12 +106,18 @@ fn what_cannot_be_found_is_said_with_what_may_be_meant() {
         "cache show nonsense".to_owned(),
         "cache rm".to_owned(),
         "cache gc --older-than 3".to_owned(),
+        "cache gc --older-than -3d".to_owned(),
+        "cache gc --max-bytes -1".to_owned(),
+        "cache verify --sample 0".to_owned(),
+        "cache verify --sample -1".to_owned(),
         "cache ls --data-dir text.wasm".to_owned(),
         "cache ls --data-dir nowhere".to_owned(),
         "cache stats --data-dir nowhere".to_owned(),
         "cache clear --data-dir nowhere".to_owned(),
         "cache gc --data-dir nowhere".to_owned(),
         "cache show 00 --data-dir nowhere".to_owned(),
+        "cache verify --data-dir nowhere".to_owned(),
+        "cache verify --data-dir nowhere --output json".to_owned(),
     ];
     let session = place.session(&lines.each_ref().map(String::as_str));
     let session =
@@ -105,6 +125,15 @@ fn what_cannot_be_found_is_said_with_what_may_be_meant() {
     check("cache_unknown", &session);
     assert_eq!(self::keys(&place).len(), 5, "nothing was removed");
     assert!(!place.path().join("nowhere").exists());
+}
+
+#[test]
+fn a_check_that_compared_nothing_says_so() {
+    let place = Place::with_data_dir();
+    assert_eq!(place.run("run arith.wasm#add 40 2 --cache run-id").code, 0);
+    let ran = place.run("cache verify");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "no result was computed again\n"), "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("1 result not compared:\n"), "{}", ran.stderr);
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn verified(host: &Host, sample: usize) -> Verification {
 }
 
 #[test]
-fn c14_what_is_kept_as_a_function_of_its_inputs_comes_out_the_same() {
+fn what_is_kept_as_a_function_of_its_inputs_comes_out_the_same() {
     let dir = tempfile::tempdir().unwrap();
     {
         let host = on_disk(&dir);

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::bytes_text;
 
-use super::{Place, tell_of_none};
+use super::{Place, results_text, tell_of_none};
 use crate::exit::Exit;
 use crate::problem::{Problem, Stop};
 use crate::ui::Ui;
-use crate::ui::text::counted;
 
 /// Remove all cached results, without asking
 #[derive(Args, Debug)]
@@ -33,8 +31,8 @@ impl Clear {
             tell_of_none(ui, &results);
             return Ok(Exit::Completed);
         }
-        let (entries, bytes) = (counted(removed.entries, "result"), bytes_text(removed.bytes));
-        ui.result_line(&format!("removed {entries}, {bytes}, from {}", results.dir().display()))?;
+        let removed = results_text(removed.entries, removed.bytes);
+        ui.result_line(&format!("removed {removed}, from {}", results.dir().display()))?;
         ui.flush()?;
         Ok(Exit::Completed)
     }

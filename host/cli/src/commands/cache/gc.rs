@@ -7,7 +7,7 @@ use clap::Args;
 use hostel::{GcOptions, GcReport, bytes_text};
 use serde::Serialize;
 
-use super::{Form, FormOptions, Place};
+use super::{Form, FormOptions, Place, results_text};
 use crate::exit::Exit;
 use crate::problem::{Problem, Stop};
 use crate::states::to_json;
@@ -27,11 +27,11 @@ Examples:
   hostel cache gc --older-than 30d --max-bytes 10GiB")]
 pub(crate) struct Gc {
     /// Leave no more than this: 500MiB, 1GB
-    #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = units::bytes, allow_hyphen_values = true)]
     max_bytes: Option<u64>,
 
     /// Leave nothing that was not used for this long: 12h, 30d, 4w
-    #[arg(long, value_name = "AGE", value_parser = units::age)]
+    #[arg(long, value_name = "AGE", value_parser = units::age, allow_hyphen_values = true)]
     older_than: Option<Duration>,
 
     #[command(flatten)]
@@ -79,9 +79,8 @@ impl Gc {
 }
 
 fn text(report: &GcReport) -> String {
-    let what = |number, bytes| format!("{}, {}", counted(number, "result"), bytes_text(bytes));
-    let removed = what(report.removed.entries, report.removed.bytes);
-    let left = what(report.left_entries, report.left_bytes);
+    let removed = results_text(report.removed.entries, report.removed.bytes);
+    let left = results_text(report.left_entries, report.left_bytes);
     let orphans = match report.orphans {
         0 => String::new(),
         files => format!(

@@ -6,13 +6,13 @@ use clap::Args;
 use hostel::{EntrySummary, ResultCacheError, bytes_text, duration_text};
 use serde::Serialize;
 
-use super::{Form, FormOptions, Place, age, short_task, tell_of_none};
+use super::{EntryObject, Form, FormOptions, Place, age, results_text, short_task, tell_of_none};
 use crate::exit::Exit;
 use crate::output::table::Layout;
 use crate::problem::Stop;
-use crate::states::to_json;
+use crate::states::{millis, to_json};
 use crate::ui::Ui;
-use crate::ui::text::{counted, elapsed, instant, printable};
+use crate::ui::text::{elapsed, instant, printable};
 
 /// How many digits of a key are shown: of a million, no two begin so.
 const KEY_DIGITS: usize = 12;
@@ -40,14 +40,8 @@ pub(crate) struct Ls {
 
 #[derive(Serialize)]
 struct Line {
-    key: String,
-    task: String,
-    run: String,
-    created_at: String,
-    used_at: String,
-    took_ms: u64,
-    value_bytes: u64,
-    dependency_bytes: u64,
+    #[serde(flatten)]
+    entry: EntryObject,
     stored_bytes: u64,
 }
 
@@ -79,7 +73,7 @@ impl Ls {
         if entries == 0 {
             tell_of_none(ui, &results);
         } else if self.form.output == Form::Table {
-            ui.note(&format!("{}, {}", counted(entries, "result"), bytes_text(bytes)));
+            ui.note(&results_text(entries, bytes));
         }
         Ok(Exit::Completed)
     }
@@ -99,16 +93,16 @@ fn cells(entry: &EntrySummary) -> Vec<String> {
 
 impl Line {
     fn new(entry: &EntrySummary) -> Self {
-        Self {
+        let object = EntryObject {
             key: entry.key.to_string(),
             task: entry.task.to_string(),
             run: entry.producer.to_string(),
             created_at: instant(entry.created),
             used_at: instant(entry.used),
-            took_ms: u64::try_from(entry.took.as_millis()).unwrap_or(u64::MAX),
+            took_ms: millis(entry.took),
             value_bytes: entry.value_bytes,
             dependency_bytes: entry.dependency_bytes,
-            stored_bytes: entry.stored_bytes,
-        }
+        };
+        Self { entry: object, stored_bytes: entry.stored_bytes }
     }
 }

@@ -13,12 +13,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand, ValueEnum};
-use hostel::{ErrorKind, ResultCache, ResultCacheError, Timestamp};
+use hostel::{ErrorKind, ResultCache, ResultCacheError, Timestamp, bytes_text};
+use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::options;
 use crate::problem::{Problem, Stop};
 use crate::ui::Ui;
+use crate::ui::text::counted;
 
 /// So many digits of a key must fit for it to be offered for another one.
 const LIKE_DIGITS: usize = 4;
@@ -85,14 +87,34 @@ impl Cache {
     }
 }
 
+/// An entry, as `ls` and `show` tell of it to programs.
+#[derive(Serialize)]
+struct EntryObject {
+    key: String,
+    task: String,
+    run: String,
+    created_at: String,
+    used_at: String,
+    took_ms: u64,
+    value_bytes: u64,
+    dependency_bytes: u64,
+}
+
 impl Place {
-    fn open(&self) -> Result<ResultCache, Problem> {
-        let dir = options::data_dir(self.data_dir.clone());
-        let dir = dir.ok_or_else(|| {
+    fn data_dir(&self) -> Result<PathBuf, Problem> {
+        options::data_dir(self.data_dir.clone()).ok_or_else(|| {
             Problem::invalid("there is no data directory: name one with --data-dir or HOSTEL_DATA_DIR")
-        })?;
-        Ok(ResultCache::open(dir)?)
+        })
     }
+
+    fn open(&self) -> Result<ResultCache, Problem> {
+        Ok(ResultCache::open(self.data_dir()?)?)
+    }
+}
+
+/// How many results, and what they take.
+fn results_text(entries: u64, bytes: u64) -> String {
+    format!("{}, {}", counted(entries, "result"), bytes_text(bytes))
 }
 
 /// Says that there is nothing, and where.
@@ -102,11 +124,13 @@ fn tell_of_none(ui: &Ui, results: &ResultCache) {
 
 /// A key that is not there or not clear, and what may have been meant.
 fn unknown(results: &ResultCache, error: ResultCacheError) -> Problem {
+    let any = "hostel cache ls shows all keys; so many digits are enough that no other begins so";
     let hint = if let ResultCacheError::NotFound { prefix } = &error {
-        let any = "hostel cache ls shows all keys; so many digits are enough that no other begins so";
         Some(like(results, prefix).map_or_else(|| any.to_owned(), |key| format!("did you mean {key}?")))
     } else if let ResultCacheError::Ambiguous { .. } = &error {
         Some("give more digits of the one you mean".to_owned())
+    } else if let ResultCacheError::NotAKey { .. } = &error {
+        Some(any.to_owned())
     } else {
         None
     };

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::bytes_text;
 
-use super::{Place, unknown};
+use super::{Place, results_text, unknown};
 use crate::exit::Exit;
 use crate::problem::{Problem, Stop};
 use crate::ui::Ui;
-use crate::ui::text::counted;
 
 /// Remove cached results, so that they are computed anew
 #[derive(Args, Debug)]
@@ -40,7 +38,7 @@ impl Rm {
             entries += removed.entries;
             bytes += removed.bytes;
         }
-        ui.result_line(&format!("removed {}, {}", counted(entries, "result"), bytes_text(bytes)))?;
+        ui.result_line(&format!("removed {}", results_text(entries, bytes)))?;
         ui.flush()?;
         Ok(Exit::Completed)
     }

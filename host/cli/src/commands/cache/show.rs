@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{CacheEntry, KeptResult, Value, bytes_text, duration_text};
+use hostel::{CacheEntry, KeptResult, Trace, TraceRead, Type, Value, bytes_text, duration_text};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{Form, FormOptions, Place, age, unknown};
+use super::{EntryObject, Form, FormOptions, Place, age, unknown};
 use crate::exit::Exit;
 use crate::output;
 use crate::problem::{Problem, Stop};
-use crate::states::to_json;
+use crate::states::{millis, to_json};
 use crate::ui::Ui;
 use crate::ui::color::Paint;
-use crate::ui::text::{elapsed, instant, printable};
+use crate::ui::text::{count, elapsed, instant, printable};
 
 /// Show a cached result, with its value
 #[derive(Args, Debug)]
@@ -37,21 +37,27 @@ pub(crate) struct Show {
     place: Place,
 }
 
+/// How many of the questions that a result depends on are told to people.
+const TOLD_READS: usize = 10;
+
 #[derive(Serialize)]
 struct Object {
-    key: String,
-    task: String,
-    run: String,
-    created_at: String,
-    used_at: String,
-    took_ms: u64,
+    #[serde(flatten)]
+    entry: EntryObject,
     /// Inputs, policy, grants and what else was asked; null if that was too long to be kept.
     recipe: Option<Json>,
-    dependency_bytes: u64,
-    value_bytes: u64,
+    /// What it read, in order.
+    reads: Vec<Read>,
     #[serde(rename = "type")]
     ty: String,
     value: Json,
+}
+
+/// What was asked about a file or directory.
+#[derive(Serialize)]
+struct Read {
+    path: String,
+    what: &'static str,
 }
 
 impl Show {
@@ -65,19 +71,7 @@ impl Show {
             let text = match self.form.output {
                 Form::Table if index > 0 => format!("\n{}", text(&kept, entry, &value, ui.paint)),
                 Form::Table => text(&kept, entry, &value, ui.paint),
-                Form::Json => to_json(&Object {
-                    key: kept.key.to_string(),
-                    task: entry.task.to_string(),
-                    run: entry.producer.to_string(),
-                    created_at: instant(entry.created),
-                    used_at: instant(kept.used),
-                    took_ms: u64::try_from(entry.took.as_millis()).unwrap_or(u64::MAX),
-                    recipe: recipe(entry),
-                    dependency_bytes: dependency_bytes(entry),
-                    value_bytes: entry.value.len() as u64,
-                    value: output::json(&value, &ty),
-                    ty: ty.to_string(),
-                }),
+                Form::Json => to_json(&Object::new(&kept, entry, &value, &ty)),
             };
             ui.result_line(&text)?;
         }
@@ -99,9 +93,7 @@ fn text(kept: &KeptResult, entry: &CacheEntry, value: &Value, paint: Paint) -> S
         lines
             .extend([("policy", "policy"), ("inputs", "inputs")].map(|(name, of)| (name, part(&recipe, of))));
     }
-    if entry.depends_on.is_some() {
-        lines.push(("depends on", format!("{} of observations", bytes_text(dependency_bytes(entry)))));
-    }
+    lines.extend(reads_text(&reads(entry)));
     lines.push(("size", bytes_text(entry.value.len() as u64)));
     let value = if *value == Value::UNIT { "none".to_owned() } else { value.to_wave() };
     lines.push(("value", value));
@@ -120,6 +112,41 @@ fn part(recipe: &Json, name: &str) -> String {
     printable(part.as_str().map_or_else(|| part.to_string(), str::to_owned).as_str()).into_owned()
 }
 
-fn dependency_bytes(entry: &CacheEntry) -> u64 {
-    entry.depends_on.as_ref().map_or(0, |dependencies| dependencies.bytes.len() as u64)
+/// What it depends on.
+fn reads(entry: &CacheEntry) -> Vec<Read> {
+    let trace = entry.depends_on.as_ref().and_then(|dependencies| Trace::decode(&dependencies.bytes).ok());
+    let reads = trace.map(|trace| trace.reads()).unwrap_or_default();
+    reads.into_iter().map(|TraceRead { path, what }| Read { path, what }).collect()
+}
+
+/// The first of them a line each, and how many there are beside.
+fn reads_text(reads: &[Read]) -> impl Iterator<Item = (&'static str, String)> {
+    let told = reads.iter().take(TOLD_READS);
+    let told = told.map(|Read { path, what }| format!("{} ({what})", printable(path)));
+    let more = reads.len().saturating_sub(TOLD_READS);
+    let more = (more > 0).then(|| format!("and {} more", count(more as u64)));
+    let names = std::iter::once("depends on").chain(std::iter::repeat(""));
+    names.zip(told.chain(more))
+}
+
+impl Object {
+    fn new(kept: &KeptResult, entry: &CacheEntry, value: &Value, ty: &Type) -> Self {
+        let object = EntryObject {
+            key: kept.key.to_string(),
+            task: entry.task.to_string(),
+            run: entry.producer.to_string(),
+            created_at: instant(entry.created),
+            used_at: instant(kept.used),
+            took_ms: millis(entry.took),
+            value_bytes: entry.value.len() as u64,
+            dependency_bytes: entry.depends_on.as_ref().map_or(0, |depends| depends.bytes.len() as u64),
+        };
+        Self {
+            entry: object,
+            recipe: recipe(entry),
+            reads: reads(entry),
+            ty: ty.to_string(),
+            value: output::json(value, ty),
+        }
+    }
 }

@@ -10,7 +10,7 @@ use super::{Form, FormOptions, Place, age, short_task, tell_of_none};
 use crate::exit::Exit;
 use crate::output::table::{Layout, Row};
 use crate::problem::{Problem, Stop};
-use crate::states::to_json;
+use crate::states::{millis, to_json};
 use crate::ui::Ui;
 use crate::ui::color::Paint;
 use crate::ui::text::{count, counted, elapsed, instant, printable};
@@ -105,7 +105,7 @@ impl<'a> Object<'a> {
             task: &task.task,
             entries: task.entries,
             bytes: task.bytes,
-            took_ms: u64::try_from(task.took.as_millis()).unwrap_or(u64::MAX),
+            took_ms: millis(task.took),
         });
         Self {
             entries: stats.entries,

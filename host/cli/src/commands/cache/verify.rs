@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{Different, Verification};
-use serde_json::json;
+use hostel::{Different, Host, Verification};
+use serde::Serialize;
 
-use super::{Form, FormOptions, short_task};
+use super::{Form, FormOptions, Place, short_task, tell_of_none};
 use crate::exit::Exit;
-use crate::options::HostOptions;
 use crate::problem::{Problem, Stop};
+use crate::states::to_json;
 use crate::ui::Ui;
 use crate::ui::text::{counted, printable};
 
@@ -26,41 +26,71 @@ policy counts no flow run, and if what it read is as it was.
 The exit code is 1 if a result differs that was kept as a function of its inputs (auto).")]
 pub(crate) struct Verify {
     /// How many results to compute again, chosen by lot
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = sample, allow_hyphen_values = true)]
     sample: usize,
 
     #[command(flatten)]
     form: FormOptions,
 
     #[command(flatten)]
-    host: HostOptions,
+    place: Place,
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    same: usize,
+    different: Vec<DifferentObject<'a>>,
+    skipped: Vec<SkippedObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct DifferentObject<'a> {
+    key: String,
+    task: &'a str,
+    policy: String,
+    kept: &'a str,
+    found: &'a str,
+}
+
+#[derive(Serialize)]
+struct SkippedObject<'a> {
+    key: String,
+    because: &'a str,
 }
 
 impl Verify {
     pub(super) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
-        let host = self.host.host(ui)?.build()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let runtime =
-            runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
-        let verification = runtime.block_on(host.verify_cache(self.sample)).map_err(Problem::from)?;
+        let results = self.place.open()?;
+        // A host would make the directory.
+        let is_empty = !results.dir().is_dir();
+        let verification = if is_empty { Verification::default() } else { self.verify()? };
         match self.form.output {
+            Form::Table if is_empty => tell_of_none(ui, &results),
             Form::Table => tell(ui, &verification)?,
-            Form::Json => ui.result_line(&json(&verification).to_string())?,
+            Form::Json => ui.result_line(&to_json(&Object::new(&verification)))?,
         }
         ui.flush()?;
         let lies = verification.different.iter().any(|different| different.policy.is_observed());
         Ok(if lies { Exit::RunFailed } else { Exit::Completed })
+    }
+
+    fn verify(&self) -> Result<Verification, Stop> {
+        let host = Host::builder().data_dir(self.place.data_dir()?).build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime =
+            runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
+        Ok(runtime.block_on(host.verify_cache(self.sample)).map_err(Problem::from)?)
     }
 }
 
 fn tell(ui: &Ui, verification: &Verification) -> Result<(), Stop> {
     let Verification { same, different, skipped, .. } = verification;
     let compared = counted((same + different.len()) as u64, "result");
-    let differ = match different.len() {
-        0 => "all came out as they are kept".to_owned(),
-        differ => format!("{differ} came out otherwise"),
-    };
-    ui.result_line(&format!("{compared} computed again: {differ}"))?;
+    ui.result_line(&match (same, different.len()) {
+        (0, 0) => "no result was computed again".to_owned(),
+        (_, 0) => format!("{compared} computed again: all came out as they are kept"),
+        (_, differ) => format!("{compared} computed again: {differ} came out otherwise"),
+    })?;
     for Different { key, task, policy, kept, found, .. } in different {
         ui.result_line(&format!("  {key}  {}  ({policy})", short_task(task)))?;
         ui.result_line(&format!("    kept:  {}", printable(kept)))?;
@@ -76,23 +106,24 @@ fn tell(ui: &Ui, verification: &Verification) -> Result<(), Stop> {
     Ok(())
 }
 
-fn json(verification: &Verification) -> serde_json::Value {
-    let different = verification.different.iter().map(|different| {
-        json!({
-            "key": different.key.to_string(),
-            "task": *different.task,
-            "policy": different.policy.to_string(),
-            "kept": different.kept,
-            "found": different.found,
-        })
-    });
-    let skipped = verification
-        .skipped
-        .iter()
-        .map(|skipped| json!({"key": skipped.key.to_string(), "because": skipped.because}));
-    json!({
-        "same": verification.same,
-        "different": different.collect::<Vec<_>>(),
-        "skipped": skipped.collect::<Vec<_>>(),
-    })
+impl<'a> Object<'a> {
+    fn new(verification: &'a Verification) -> Self {
+        let different = verification.different.iter().map(|different| DifferentObject {
+            key: different.key.to_string(),
+            task: &different.task,
+            policy: different.policy.to_string(),
+            kept: &different.kept,
+            found: &different.found,
+        });
+        let skipped = verification.skipped.iter();
+        let skipped =
+            skipped.map(|skipped| SkippedObject { key: skipped.key.to_string(), because: &skipped.because });
+        Self { same: verification.same, different: different.collect(), skipped: skipped.collect() }
+    }
+}
+
+/// Reads how many results are to be computed again.
+fn sample(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "expected a number of results, 1 or more".to_owned())
 }

@@ -13,7 +13,7 @@ use crate::cache::disk::trouble::{Broken, Trouble};
 #[non_exhaustive]
 pub enum ResultCacheError {
     /// The text can be no key nor the beginning of one.
-    #[error("{text:?} is no key: expected up to 64 hex digits, such as {} shows them", "`hostel cache ls`")]
+    #[error("{text:?} is no key: expected 1 to 64 hex digits")]
     NotAKey {
         /// What was given.
         text: String,
