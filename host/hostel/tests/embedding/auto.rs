@@ -185,7 +185,7 @@ fn c02_results_are_reused_within_one_flow_run() {
 }
 
 #[test]
-fn c06_a_key_of_ones_own_is_all_that_counts_and_is_checked_when_it_is_set() {
+fn c06_a_key_of_ones_own_is_all_that_counts_and_is_refused_before_the_run_exists() {
     let host = host(1);
     let keyed = |name: &str, key: &str| plain(&host, ARITH, name).cache(CachePolicy::key(key));
     let run = |task: Task, a: i64, b: i64| {
