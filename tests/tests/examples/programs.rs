@@ -48,7 +48,7 @@ async fn e11_add_and_multiply_print_and_return() {
 }
 
 #[tokio::test]
-async fn e14_another_host_gets_the_result_of_the_first() {
+async fn another_host_gets_the_result_of_the_first() {
     async fn run(dir: &Path) -> (i64, State) {
         let host = Host::builder().max_workers(1).data_dir(dir).build().unwrap();
         let task = load(&host, CACHING).await.task("my-cached-task").unwrap().cache(inputs());

@@ -155,7 +155,7 @@ fn the_report_tells_of_hits_misses_and_what_is_kept() {
 }
 
 #[test]
-fn c08_a_fresh_value_is_made_and_takes_the_old_ones_place() {
+fn c08_refresh_runs_and_overwrites() {
     let host = host(1);
     let add = plain(&host, ARITH, "add");
     let refreshed = add.clone().refresh_cache(true).submit(args![1, 2]).unwrap();

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_executor::block_on;
-use hostel::{CachePolicy, ErrorKind, Event, Host, State, Task, TaskFuture, Value, args};
-use hostel_guests::{ARITH, BATCH, CALCULATOR, TEXT};
+use hostel::{CachePolicy, ErrorKind, Event, Host, LookUp, State, Task, TaskFuture, Value, args};
+use hostel_guests::{ARITH, BATCH, CALCULATOR, TEXT, wat};
 
 use crate::{build, host, states, task};
 
@@ -63,17 +63,6 @@ fn c10_failures_are_never_cached() {
     for _ in 0..2 {
         assert_eq!(run(&process, args![-1]).state(), State::Failed);
     }
-}
-
-#[test]
-fn c08_refresh_runs_and_overwrites() {
-    let host = host(1);
-    let add = cached(task(&host, ARITH, "add"));
-    run(&add, args![1, 2]);
-    let fresh = run(&add.clone().refresh_cache(true), args![1, 2]);
-    assert_eq!(fresh.state(), State::Completed);
-    let hit = run(&add, args![1, 2]);
-    assert_eq!(hit.history()[1].cause, Some(Event::CacheHit { producer: fresh.id() }));
 }
 
 #[test]
@@ -152,6 +141,19 @@ fn values_without_a_result_and_large_ones_are_cached_whole() {
 fn files(dir: &Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn c07_the_age_of_a_result_counts_from_the_end_of_the_run_that_made_it() {
+    let host = host(1);
+    let sleep = task(&host, wat::SLEEPER, "sleep").cache(CachePolicy::INPUTS);
+    let first = run(&sleep, args![20]);
+    let hit = run(&sleep, args![20]);
+    let LookUp::Hit(hit) = hit.cache_report().look_up else { panic!("{}", hit.cache_report()) };
+    let [_, began, ended] = &first.history()[..] else { panic!("{:?}", first.history()) };
+    assert!(hit.saved >= Duration::from_millis(20), "{hit}");
+    assert_eq!(hit.created.since(began.at), hit.saved, "it was made when its attempt had ended");
+    assert!(hit.created <= ended.at);
 }
 
 #[test]

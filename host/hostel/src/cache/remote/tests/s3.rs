@@ -3,10 +3,11 @@
 use std::fs;
 
 use futures_util::future::join_all;
-use hostel_core::CacheEntry;
+use hostel_core::{CacheEntry, Event, State};
 
 use super::server::{BUCKET, Server, Speaks};
 use super::*;
+use crate::{Host, Shutdown, args};
 
 #[tokio::test(flavor = "current_thread")]
 async fn what_one_machine_puts_into_a_bucket_another_gets() {
@@ -17,6 +18,28 @@ async fn what_one_machine_puts_into_a_bucket_another_gets() {
         conforms(&start(&setting), &start(&setting)).await;
         assert_eq!(heard.take(), [""; 0]);
     }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn c11_what_a_run_on_one_machine_made_stands_for_one_on_another_until_the_bucket_is_gone() {
+    let server = Server::start(Speaks::All).await;
+    let setting = server.cache(BUCKET, "secret");
+    let run = async || {
+        let host = Host::builder().max_workers(1).max_instances(10).remote_cache(setting.clone());
+        let host = host.build().unwrap();
+        let add = host.load(hostel_guests::ARITH).await.unwrap().task("add").unwrap();
+        let run = add.submit(args![40, 2]).unwrap();
+        assert_eq!(run.result::<i64>().await.unwrap(), 42);
+        host.shutdown(Shutdown::Wait).await;
+        run
+    };
+    let first = run().await;
+    assert_eq!(first.state(), State::Completed);
+    let hit = run().await;
+    assert_eq!(hit.state(), State::Cached);
+    assert_eq!(hit.history()[1].cause, Some(Event::CacheHit { producer: first.id() }));
+    drop(server);
+    assert_eq!(run().await.state(), State::Completed);
 }
 
 #[tokio::test(flavor = "current_thread")]
