@@ -52,6 +52,7 @@ fn policies_that_cannot_be() {
     let place = Place::with_data_dir();
     let lines = [
         "run arith.wasm#add 40 2 --cache 'inputs + moon'",
+        "run arith.wasm#add 40 2 --cache imputs",
         "run arith.wasm#add 40 2 --cache 'inputs - input:c'",
         "run arith.wasm#add 40 2 --cache 'task-source - input:a'",
         "run arith.wasm#add 40 2 --cache 'key:\"{c}\"'",

@@ -79,7 +79,7 @@ impl CachePolicy {
     /// The words for policies as a whole, and those for facts.
     pub(super) fn words() -> impl Iterator<Item = (&'static str, Self)> {
         let facts = Self::FACTS.into_iter().map(|(word, fact)| (word, Self::of(fact)));
-        [("auto", Self::AUTO), ("default", Self::DEFAULT)].into_iter().chain(facts)
+        [("auto", Self::AUTO), ("default", Self::DEFAULT), ("none", Self::NONE)].into_iter().chain(facts)
     }
 
     /// A key of the user's own: a text with places for inputs, such as `{user.id} on {day}` (see [`NameTemplate`]).

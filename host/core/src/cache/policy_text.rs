@@ -1,7 +1,7 @@
 //! Cache policies as text: `auto - input:debug`, `inputs + key:"{user} on {day}"`.
 
 use crate::value::excerpt;
-use crate::{CachePolicy, Name, ParsePolicyError};
+use crate::{CachePolicy, Name, ParsePolicyError, UnknownName};
 
 /// What is wrong with a text, and at which byte of it.
 type Problem = (usize, String);
@@ -33,9 +33,6 @@ pub(super) fn quoted_key(template: &str) -> String {
 }
 
 fn read(text: &str) -> Result<CachePolicy, Problem> {
-    if text.trim() == "none" {
-        return Ok(CachePolicy::NONE);
-    }
     let mut policy = CachePolicy::NONE;
     let mut at = 0;
     let mut sign = Sign::Plus;
@@ -96,12 +93,12 @@ fn term(text: &str, at: usize, sign: Sign) -> Result<(Term, usize), Problem> {
 }
 
 fn unknown(word: &str) -> String {
-    let known: Vec<_> = CachePolicy::words().map(|(word, _)| format!("`{word}`")).collect();
+    let known: Vec<_> = CachePolicy::words().map(|(word, _)| Name::from(word)).collect();
     let found = if word.is_empty() { "nothing".to_owned() } else { format!("`{}`", excerpt(word)) };
-    format!(
-        "expected {}, `key:\"TEMPLATE\"`, after a `-` also `input:NAME`, or `none` alone; found {found}",
-        known.join(", ")
-    )
+    let near = UnknownName::new("fact", word, &known);
+    let meant = near.nearest().map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
+    let known: String = known.iter().map(|word| format!("`{word}`, ")).collect();
+    format!("expected {known}`key:\"TEMPLATE\"`, or after a `-` also `input:NAME`; found {found}{meant}")
 }
 
 /// The text between quotation marks at the beginning of `text`, and how many bytes it takes with them.
@@ -138,6 +135,12 @@ mod tests {
             assert_eq!(written.parse(), Ok(policy), "{written}");
         };
         check("none", CachePolicy::NONE, "none");
+        for text in ["none + inputs", "inputs + none", "inputs - none", "none + none + inputs - task-source"]
+        {
+            check(text, CachePolicy::INPUTS, "inputs");
+        }
+        check("inputs - input:a + none", CachePolicy::INPUTS - "a", "inputs - input:a");
+        check("auto - inputs - observed - task-source", CachePolicy::NONE, "none");
         check("inputs", CachePolicy::INPUTS, "inputs");
         let both = CachePolicy::INPUTS + CachePolicy::TASK_SOURCE;
         check("task-source+inputs", both.clone(), "inputs + task-source");
@@ -184,8 +187,8 @@ mod tests {
         check("inputs + moon", 10, "found `moon`");
         check("", 1, "found nothing");
         check("inputs +", 9, "found nothing");
-        check("inputs + none", 10, "found `none`");
-        check("inputs - debug", 10, "after a `-` also `input:NAME`, or `none` alone; found `debug`");
+        check("inputs + imputs", 10, "found `imputs`, did you mean `inputs`?");
+        check("inputs - debug", 10, "or after a `-` also `input:NAME`; found `debug`");
         check("inputs - input:", 10, "expected the name of an input");
         check("inputs -input:debug", 8, "a `-` has blanks around it");
         check("inputs task-source", 8, "expected `+` or `-`, found `task-source`");
