@@ -27,6 +27,13 @@ const FILE_NAME: &str = "hostel.toml";
 /// The tables of a file.
 const TABLES: [&str; 4] = ["defaults", "tasks", "limits", "remote-cache"];
 
+/// Where the remote cache is said to be.
+const URL_HINT: &str =
+    "the remote cache stands in a table of its own: [remote-cache], and below it url = \"…\"";
+
+/// Where options of tasks are said.
+const OPTIONS_HINT: &str = "options stand in [defaults], or in [tasks.\"FILE#EXPORT\"] for one task";
+
 /// The largest file that is read.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -83,12 +90,15 @@ impl Config {
                 "defaults" => config.defaults = options(&document, "defaults", value)?,
                 "tasks" => config.tasks = tasks(&document, path, value)?,
                 "limits" => config.limits = limits(&document, value)?,
-                "remote-cache" => config.remote_cache = remote_cache(&document, value)?,
+                "remote-cache" => config.remote_cache = Some(remote_cache(&document, value)?),
                 other => {
                     let problem = document.unknown(name.span(), "table", other, &TABLES);
-                    let is_option = Key::named(other).is_some();
-                    let hint = "options stand in [defaults], or in [tasks.\"FILE#EXPORT\"] for one task";
-                    return Err(problem.hints_of(is_option.then(|| hint.to_owned())));
+                    let hint = match other {
+                        "url" => Some(URL_HINT),
+                        _ if Key::named(other).is_some() => Some(OPTIONS_HINT),
+                        _ => None,
+                    };
+                    return Err(problem.hints_of(hint.map(str::to_owned)));
                 }
             }
         }
@@ -172,6 +182,7 @@ fn options(
 /// What to do about something that is no option, if it is known what it was meant to be.
 fn misplaced(name: &str, value: &DeValue<'_>) -> Option<String> {
     let hint = match name {
+        "url" | "remote-cache" => URL_HINT,
         "http" | "dir" => "what a task is granted is said on the command line alone",
         _ if value.is_table() => "the name of a task stands in quotes: [tasks.\"FILE#EXPORT\"]",
         _ => return None,
@@ -200,19 +211,14 @@ fn tasks(
 }
 
 /// Reads where the remote cache is.
-fn remote_cache(
-    document: &Document<'_>,
-    value: &Spanned<DeValue<'_>>,
-) -> Result<Option<NamedCache>, Problem> {
+fn remote_cache(document: &Document<'_>, value: &Spanned<DeValue<'_>>) -> Result<NamedCache, Problem> {
     let mut cache = None;
     for (name, value) in entries(document.table("remote-cache", value)?) {
         if name.get_ref() != "url" {
-            return Err(document.unknown(
-                name.span(),
-                "option of the remote cache",
-                name.get_ref(),
-                &["url"],
-            ));
+            let known = ["url"];
+            let problem = document.unknown(name.span(), "option of the remote cache", name.get_ref(), &known);
+            let is_option = Key::named(name.get_ref()).is_some();
+            return Err(problem.hints_of(is_option.then(|| OPTIONS_HINT.to_owned())));
         }
         let url = value.get_ref().as_str().ok_or_else(|| {
             let found = value.get_ref().type_str();
@@ -220,7 +226,9 @@ fn remote_cache(
         })?;
         cache = Some(NamedCache { url: url.to_owned(), place: document.place(value.span()) });
     }
-    Ok(cache)
+    cache.ok_or_else(|| {
+        document.problem(value.span(), "remote-cache: expected `url`, found nothing").hint(URL_HINT)
+    })
 }
 
 /// Reads the limits on tags.

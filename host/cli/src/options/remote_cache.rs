@@ -3,7 +3,7 @@
 use std::env;
 
 use clap::Args;
-use hostel::{HostBuilder, RemoteCache};
+use hostel::{HostBuilder, RemoteCache, RemoteCacheError};
 
 use crate::problem::Problem;
 
@@ -56,5 +56,26 @@ fn open(url: &str) -> Result<RemoteCache, Problem> {
         let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
         VARIABLES.iter().any(|prefix| name.starts_with(prefix)).then_some((name, value))
     });
-    RemoteCache::from_url(url, variables).map_err(|error| Problem::of(error.kind(), &error))
+    RemoteCache::from_url(url, variables).map_err(|error| {
+        let is_of_credentials =
+            matches!(error, RemoteCacheError::Password | RemoteCacheError::Settings { .. });
+        let hint = is_of_credentials.then(|| credentials_hint(url)).flatten();
+        Problem::of(error.kind(), &error).hints_of(hint)
+    })
+}
+
+/// Which variables hold the credentials for a place, if it takes any.
+fn credentials_hint(url: &str) -> Option<String> {
+    let (scheme, _) = url.split_once("://")?;
+    let (usual, prefix) = match scheme {
+        "file" => return None,
+        "gs" => ("GOOGLE_SERVICE_ACCOUNT", "GOOGLE_"),
+        "az" | "adl" | "azure" | "abfs" | "abfss" => {
+            ("AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY", "AZURE_")
+        }
+        _ => ("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", "AWS_"),
+    };
+    Some(format!(
+        "credentials come from the environment: {usual}, or other variables that begin with {prefix}"
+    ))
 }

@@ -102,6 +102,10 @@ fn a_remote_cache_that_cannot_be_is_an_error_and_one_that_is_away_a_warning() {
     let place = Place::new();
     place.write("wrong.toml", "[remote-cache]\nurl = \"results\"");
     place.write("unknown.toml", "[remote-cache]\nuri = \"s3://results\"");
+    place.write("empty.toml", "[remote-cache]\n");
+    place.write("bare.toml", "url = \"s3://results\"");
+    place.write("misplaced.toml", "[defaults]\nremote-cache = \"s3://results\"");
+    place.write("option.toml", "[remote-cache]\ncache = \"inputs\"");
     place.write("file", "");
     let away = format!(
         "run arith.wasm#add 40 2 --cache inputs --remote-cache file://{}/file",
@@ -112,7 +116,12 @@ fn a_remote_cache_that_cannot_be_is_an_error_and_one_that_is_away_a_warning() {
         "map arith.wasm#add-one --over x=0..2 --remote-cache 's3://key:secret@results'",
         "run arith.wasm#add 40 2 --remote-cache 's3://results?region=eu'",
         "run arith.wasm#add 40 2 --config wrong.toml",
+        "run arith.wasm#add 40 2 --remote-cache az://results",
         "run arith.wasm#add 40 2 --config unknown.toml",
+        "run arith.wasm#add 40 2 --config empty.toml",
+        "run arith.wasm#add 40 2 --config bare.toml",
+        "run arith.wasm#add 40 2 --config misplaced.toml",
+        "run arith.wasm#add 40 2 --config option.toml",
     ];
     check!("wrong_remote_cache", place.session(&lines));
     let ran = place.run(&format!("{away} --no-data-dir"));
