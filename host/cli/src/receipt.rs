@@ -49,7 +49,7 @@ impl From<&Receipt> for ReceiptObject {
 /// Writes a receipt to stderr: a line for what was used, a line for what was asked of the host, and one for what was denied.
 pub(crate) fn tell(ui: &Ui, receipt: &Receipt) {
     let fuel = receipt.fuel.map(|fuel| format!(", {} of fuel", count(fuel))).unwrap_or_default();
-    let (cpu, memory) = (duration(receipt.cpu_time), bytes_text(receipt.peak_memory_bytes));
+    let (cpu, memory) = (duration_text(receipt.cpu_time), bytes_text(receipt.peak_memory_bytes));
     ui.note(&format!("used     {cpu} of processor time, {memory} of memory{fuel}"));
     ui.note(&format!("bytes    {}", amounts(receipt)));
     let kinds = listed(calls(receipt));

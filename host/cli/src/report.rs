@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use hostel::{
-    Event, Failure, Frame, Outcome, RunId, State, TaskFuture, Transition, Trap, duration_text,
-};
+use hostel::{Event, Failure, Frame, Outcome, RunId, State, TaskFuture, Transition, Trap, duration_text};
 
 use crate::states::attempt_count;
 use crate::ui::Ui;
