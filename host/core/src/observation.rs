@@ -27,7 +27,10 @@ pub enum Touch {
     ChangedFile,
     /// It read more in granted directories than can be kept for asking again.
     TooMuchRead,
-    /// It was refused memory or table elements, of which another limit gives more.
+    /// It changed files or directories, or tried to: a result from the cache would not.
+    Writing,
+    /// It was refused what a limit forbids, of which another limit gives more: memory, table elements, open files, bytes
+    /// written.
     RefusedGrowth,
 }
 
@@ -45,7 +48,8 @@ impl Touch {
             Self::Device => "opened a device or a pipe",
             Self::ChangedFile => "saw a file change",
             Self::TooMuchRead => "read more than can be kept track of",
-            Self::RefusedGrowth => "was refused memory",
+            Self::Writing => "wrote to files",
+            Self::RefusedGrowth => "was refused what a limit forbids",
         }
     }
 }
@@ -152,7 +156,7 @@ impl fmt::Display for Observation {
 mod tests {
     use super::*;
 
-    const ALL: [Touch; 11] = [
+    const ALL: [Touch; 12] = [
         Touch::WallClock,
         Touch::MonotonicClock,
         Touch::Readiness,
@@ -163,6 +167,7 @@ mod tests {
         Touch::Device,
         Touch::ChangedFile,
         Touch::TooMuchRead,
+        Touch::Writing,
         Touch::RefusedGrowth,
     ];
 

@@ -6,6 +6,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::attempt::AttemptOptions;
+use crate::denial::Remarked;
 use crate::files::{OpenDirError, SharedBook, open_roots};
 use crate::function::Function;
 use crate::meter::Meter;
@@ -22,6 +23,8 @@ pub(crate) struct Guest {
     pub(crate) recorder: Recorder,
     pub(crate) clocks: Clocks,
     pub(crate) random: Random,
+    /// What the log tells of what it was denied.
+    pub(crate) remarked: Remarked,
     /// What it reads in granted directories; `None` if none are.
     pub(crate) book: Option<SharedBook>,
     program: Program,
@@ -70,6 +73,7 @@ impl Guest {
             recorder,
             clocks,
             random,
+            remarked: Remarked::default(),
             book: None,
             program,
             wasi: None,
@@ -84,13 +88,14 @@ impl Guest {
 
     /// Opens the directories that are granted.
     pub(crate) fn open_dirs(&mut self) -> Result<(), OpenDirError> {
-        let AttemptOptions { log, grants, .. } = &self.call.options;
+        let AttemptOptions { log, grants, limits, .. } = &self.call.options;
         if grants.dirs.is_empty() {
             return Ok(());
         }
         let mut context = wasi::context(log, std::mem::take(&mut self.program));
         open_roots(&mut context, grants)?;
-        self.book = Some(SharedBook::new(grants.dirs_by_name().into_iter().map(DirGrant::guest)));
+        let roots = grants.dirs_by_name().into_iter().map(DirGrant::guest);
+        self.book = Some(SharedBook::new(roots, *limits, log));
         self.wasi = Some(Wasi::new(context.build(), &self.call.options));
         Ok(())
     }
@@ -102,6 +107,16 @@ impl Guest {
         }
         let of_files = self.book.as_ref().map(|book| book.lock().take_touches()).unwrap_or_default();
         of_files.into_iter().for_each(|touch| self.recorder.touch(touch));
+    }
+
+    /// How many bytes it has read from files.
+    pub(crate) fn read_bytes(&self) -> u64 {
+        self.book.as_ref().map_or(0, |book| book.lock().read_bytes())
+    }
+
+    /// How many bytes it has written to files, and made them longer by.
+    pub(crate) fn written_bytes(&self) -> u64 {
+        self.book.as_ref().map_or(0, |book| book.lock().written_bytes())
     }
 
     /// Why the last HTTP request was refused, if it was; once.

@@ -30,6 +30,7 @@ mod compile_cache;
 mod component;
 mod config;
 mod context;
+mod denial;
 mod engine;
 mod failure;
 mod files;

@@ -178,7 +178,7 @@ impl Task {
         self.with(|options| options.grants = Arc::new(in_place(grants)))
     }
 
-    /// Permits reading one more directory.
+    /// Permits reading one more directory, or also writing in it, as the grant says.
     ///
     /// ```no_run
     /// # fn demo(task: hostel::Task) -> Result<(), Box<dyn std::error::Error>> {

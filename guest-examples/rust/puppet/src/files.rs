@@ -4,6 +4,8 @@ use wasip2::filesystem::preopens::get_directories;
 use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
 use wasip2::io::streams::StreamError;
 
+use crate::changes::{self, Change};
+
 /// How much is read from a stream at once: little, so that it takes several reads.
 const CHUNK_BYTES: u64 = 5;
 
@@ -38,15 +40,35 @@ pub(crate) enum Question<'a> {
     Into(&'a str, &'a str),
     /// `again`: all of the file that was read last, which is still open.
     Again,
-    /// `write PATH`: opens for writing, which nobody grants.
+    /// `write PATH`: opens for writing what need not be there.
     Write(&'a str),
+    /// What is changed.
+    Change(Change<'a>),
 }
 
-/// The granted directory, and the file that was read last.
+/// The granted directories, and the file that was read last.
 #[derive(Default)]
 pub(crate) struct Files {
-    root: Option<Descriptor>,
+    roots: Option<Roots>,
     last: Option<Descriptor>,
+}
+
+/// The first granted directory, and the second one.
+pub(crate) struct Roots(Descriptor, Option<Descriptor>);
+
+impl Roots {
+    fn get() -> Option<Self> {
+        let mut roots = get_directories().into_iter().map(|(root, _)| root);
+        Some(Self(roots.next()?, roots.next()))
+    }
+
+    /// Where a path begins, and the rest of it.
+    pub(crate) fn place<'a>(&self, path: &'a str) -> (&Descriptor, &'a str) {
+        match (path.strip_prefix("2:"), &self.1) {
+            (Some(path), Some(second)) => (second, path),
+            _ => (&self.0, path),
+        }
+    }
 }
 
 type Answer = Result<String, ErrorCode>;
@@ -54,17 +76,18 @@ type Answer = Result<String, ErrorCode>;
 impl Files {
     /// The answer in words; one that cannot be given is the error's name.
     pub(crate) fn answer(&mut self, question: Question<'_>) -> String {
-        if self.root.is_none() {
-            self.root = get_directories().into_iter().next().map(|(root, _)| root);
+        if self.roots.is_none() {
+            self.roots = Roots::get();
         }
-        let Some(root) = &self.root else { return "nothing is granted".to_owned() };
-        let (answer, last) = ask(root, question, self.last.take());
+        let Some(roots) = &self.roots else { return "nothing is granted".to_owned() };
+        let (answer, last) = ask(roots, question, self.last.take());
         self.last = last;
-        answer.unwrap_or_else(|error| format!("{error:?}"))
+        answer.unwrap_or_else(|error| error.name().to_owned())
     }
 }
 
-fn ask(root: &Descriptor, question: Question<'_>, last: Option<Descriptor>) -> (Answer, Option<Descriptor>) {
+fn ask(roots: &Roots, question: Question<'_>, last: Option<Descriptor>) -> (Answer, Option<Descriptor>) {
+    let root = &roots.0;
     let answer = match question {
         Question::Read(path) => match open(root, path) {
             Ok(file) => return (read(&file), Some(file)),
@@ -100,6 +123,7 @@ fn ask(root: &Descriptor, question: Question<'_>, last: Option<Descriptor>) -> (
             let opened = root.open_at(PathFlags::empty(), path, OpenFlags::CREATE, flags);
             opened.map(|_| "opened for writing".to_owned())
         }
+        Question::Change(change) => changes::make(roots, change),
     };
     (answer, last)
 }

@@ -3,10 +3,11 @@
 //!
 //! A script has one command a line. Paths are in the first granted directory, but where a command opens one by itself.
 
+mod changes;
 mod files;
 mod script;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::env;
 use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -81,6 +82,10 @@ fn answer(command: Command<'_>, files: &mut Files) -> String {
             "printed".to_owned()
         }
         Command::Files(question) => files.answer(question),
+        Command::Repeat(times, command) => {
+            let answers = (0..times).filter_map(|_| Some(answer(script::command(command, "").ok()??, files)));
+            answers.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" | ")
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The language of scripts.
 
+use crate::changes::{Change, TreeChange};
 use crate::files::Question;
 
 /// One command.
@@ -32,8 +33,10 @@ pub(crate) enum Command<'a> {
     Task,
     /// `print TEXT`.
     Print(&'a str),
-    /// What is asked of files.
+    /// What is asked of files, and done to them.
     Files(Question<'a>),
+    /// `repeat TIMES COMMAND`: the different answers to one command.
+    Repeat(u64, &'a str),
 }
 
 /// Reads a line; `None` if what it says depends on the last answer, and that is another.
@@ -88,6 +91,49 @@ pub(crate) fn command<'a>(line: &'a str, last: &str) -> Result<Option<Command<'a
         }
         "again" => Command::Files(Question::Again),
         "write" => Command::Files(Question::Write(rest)),
-        _ => return Err(format!("not understood: {line}")),
+        "repeat" => {
+            let (times, command) =
+                rest.split_once(' ').ok_or_else(|| format!("repeat TIMES COMMAND: {line}"))?;
+            Command::Repeat(number(times)?, command)
+        }
+        _ => match change(word, rest)? {
+            Some(change) => Command::Files(Question::Change(change)),
+            None => return Err(format!("not understood: {line}")),
+        },
+    }))
+}
+
+/// Reads a command that changes something; `None` if it is another.
+fn change<'a>(word: &str, rest: &'a str) -> Result<Option<Change<'a>>, String> {
+    let two = || rest.split_once(' ').ok_or_else(|| format!("one word is missing: {word} {rest}"));
+    let counted = || {
+        let (count, rest) = two()?;
+        let count: u64 = count.parse().map_err(|_| format!("no number: {word} {rest}"))?;
+        Ok::<_, String>((count, rest))
+    };
+    let three = || {
+        let (offset, rest) = counted()?;
+        let (path, text) = rest.split_once(' ').ok_or_else(|| format!("OFFSET PATH TEXT: {word} {rest}"))?;
+        Ok::<_, String>((offset, path, text))
+    };
+    Ok(Some(match word {
+        "put" => two().map(|(path, text)| Change::Put(path, text))?,
+        "make" => Change::Make(rest),
+        "at" => three().map(|(offset, path, text)| Change::At { path, offset, text })?,
+        "stream" => three().map(|(offset, path, text)| Change::Stream { path, offset, text })?,
+        "append" => two().map(|(path, text)| Change::Append(path, text))?,
+        "resize" => counted().map(|(size, path)| Change::Resize { path, size })?,
+        "stamp" => counted().map(|(seconds, path)| Change::Stamp { path, seconds })?,
+        "sync" => Change::Sync(rest),
+        "unasked" => two().map(|(path, text)| Change::WriteUnasked(path, text))?,
+        "hold" => counted().map(|(count, path)| Change::Hold { path, count })?,
+        "stamp-at" => counted().map(|(seconds, path)| Change::Tree(TreeChange::StampAt { path, seconds }))?,
+        "make-dir" => Change::Tree(TreeChange::MakeDir(rest)),
+        "remove-dir" => Change::Tree(TreeChange::RemoveDir(rest)),
+        "remove" => Change::Tree(TreeChange::Remove(rest)),
+        "rename" => two().map(|(old, new)| Change::Tree(TreeChange::Rename(old, new)))?,
+        "hard-link" => two().map(|(old, new)| Change::Tree(TreeChange::HardLink(old, new)))?,
+        "soft-link" => two().map(|(target, new)| Change::Tree(TreeChange::SoftLink(target, new)))?,
+        _ => return Ok(None),
     }))
 }

@@ -285,7 +285,7 @@ const fn answer(capability: Capability) -> &'static str {
         Capability::Clocks | Capability::Randomness | Capability::RunContext | Capability::Plumbing => {
             "granted"
         }
-        Capability::Files => "denied, but for --dir DIR, to read",
+        Capability::Files => "denied, but for --dir DIR, to read, or --dir DIR:rw, to write",
         Capability::Environment => "empty: there is no variable",
         Capability::StandardInput => "empty, but for programs",
         Capability::Output => "kept as the log",

@@ -44,8 +44,8 @@ pub(crate) struct TaskOptions {
     #[arg(long, value_name = "HOST", help_heading = "Grants")]
     http: Vec<HttpGrant>,
 
-    /// Allow reading this directory: HOST, or HOST::GUEST to give it another name for the guest; can be given several
-    /// times
+    /// Allow reading this directory: HOST, or HOST::GUEST to give it another name for the guest; with :rw at the end also
+    /// writing in it; can be given several times
     #[arg(long, value_name = "DIR", help_heading = "Grants")]
     dir: Vec<DirGrant>,
 

@@ -71,11 +71,30 @@ fn a_directory_is_read_under_the_name_it_is_given() {
         "map reader.wasm#is-there-with-std --over 'path=[\"notes/today.txt\", \"notes/tomorrow.txt\"]' --dir notes",
         "run reader.wasm#roots --dir missing",
         "run reader.wasm#roots --dir notes/today.txt",
-        "run reader.wasm#roots --dir notes:rw",
         "run reader.wasm#roots --dir notes::",
         "run reader.wasm#roots --dir notes --dir .::notes",
     ];
     check!("directories", place.session(&lines));
+}
+
+#[test]
+fn a_directory_is_written_where_that_is_granted() {
+    let place = Place::with_data_dir();
+    fs::create_dir(place.path().join("notes")).unwrap();
+    let lines = [
+        "run peek.wasm#write-file notes/today.txt 'much to do' --dir notes --explain-cache",
+        "run peek.wasm#write-file notes/today.txt 'much to do' --dir notes:rw --explain-cache",
+        "run peek.wasm#read-file n/today.txt --dir notes::n:rw --explain-cache",
+        "run peek.wasm#read-file n/today.txt --dir notes::n:rw",
+        "run peek.wasm#read-file n/../hostel.toml --dir notes::n:rw",
+        "run peek.wasm#write-file n/now.txt done --dir notes::n:rw --cache inputs",
+        "run peek.wasm#write-file n/now.txt done --dir notes::n:rw --cache inputs",
+        "cache verify",
+        "run reader.wasm#roots --dir notes --dir notes:rw",
+    ];
+    let session = place.session(&lines);
+    check!("writing", session.replace(&place.path().display().to_string(), "[PLACE]"));
+    assert_eq!(fs::read_to_string(place.path().join("notes/now.txt")).unwrap(), "done");
 }
 
 #[test]

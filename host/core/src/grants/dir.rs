@@ -1,4 +1,4 @@
-//! Directories: which of the host's a task may read, and under which name.
+//! Directories: which of the host's a task may read or change, and under which name.
 
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
@@ -6,17 +6,38 @@ use std::str::FromStr;
 
 use crate::ErrorKind;
 
-/// Permits reading everything below a directory of the host's.
+/// Permits reading everything below a directory of the host's, and perhaps changing it.
 ///
 /// As text: `HOST`, a path on the host, then perhaps `::GUEST`, the path by which the guest knows it; without it the
-/// guest knows it by the host's, as written. Then perhaps `:ro`, read only, which is meant without it too: nothing else is
-/// granted so far.
+/// guest knows it by the host's, as written. Then perhaps the access: `:ro`, read only, which is meant without it too, or
+/// `:rw`, read and write.
 ///
 /// The guest reaches nothing outside the directory, by no `..` and no symbolic link.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DirGrant {
     host: PathBuf,
     guest: Box<str>,
+    access: DirAccess,
+}
+
+/// What may be done in a directory. The order is by how much that is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DirAccess {
+    /// Reading. As text: `ro`.
+    #[default]
+    Ro,
+    /// Reading and writing: files and directories are made, changed, renamed and removed. As text: `rw`.
+    Rw,
+}
+
+impl DirAccess {
+    /// Its name, `ro` or `rw`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ro => "ro",
+            Self::Rw => "rw",
+        }
+    }
 }
 
 impl DirGrant {
@@ -38,7 +59,13 @@ impl DirGrant {
             "" => "/",
             name => name,
         };
-        Ok(Self { guest: guest.into(), host })
+        Ok(Self { guest: guest.into(), host, access: DirAccess::Ro })
+    }
+
+    /// The same directory with this access.
+    #[must_use]
+    pub fn with_access(self, access: DirAccess) -> Self {
+        Self { access, ..self }
     }
 
     /// Where it is on the host.
@@ -49,6 +76,19 @@ impl DirGrant {
     /// What the guest calls it; without a slash at the end, but for `/` itself.
     pub fn guest(&self) -> &str {
         &self.guest
+    }
+
+    /// What the guest may do in it.
+    pub const fn access(&self) -> DirAccess {
+        self.access
+    }
+
+    /// Whether it permits all that `other` does: the guest's name for it and its place on the host are the same, as they
+    /// are written, and it may do as much there.
+    ///
+    /// A directory above is another grant: the guest would see it under other paths.
+    pub fn includes(&self, other: &Self) -> bool {
+        self.guest == other.guest && self.host == other.host && self.access >= other.access
     }
 
     /// The same with its place on the host counted from `base`, if it is relative. The guest's name for it stays.
@@ -62,12 +102,13 @@ impl DirGrant {
     pub(super) fn fact(&self, by_content: bool) -> String {
         let is_plain = !self.guest.contains(|character: char| character.is_whitespace() || character == '"');
         let guest = if is_plain { self.guest.to_string() } else { format!("{:?}", self.guest) };
+        let access = self.access.name();
         if by_content {
-            return format!("dir {guest} ro");
+            return format!("dir {guest} {access}");
         }
         match self.host.to_str().filter(|host| !host.starts_with('"')) {
-            Some(host) => format!("dir {guest} ro {host}"),
-            None => format!("dir {guest} ro {:?}", self.host),
+            Some(host) => format!("dir {guest} {access} {host}"),
+            None => format!("dir {guest} {access} {:?}", self.host),
         }
     }
 }
@@ -78,7 +119,7 @@ impl Display for DirGrant {
         if self.host.to_str() != Some(&self.guest) {
             write!(f, "::{}", self.guest)?;
         }
-        f.write_str(":ro")
+        write!(f, ":{}", self.access.name())
     }
 }
 
@@ -100,12 +141,6 @@ pub enum ParseDirGrantError {
         /// The text.
         text: String,
     },
-    /// It asks for more than reading.
-    #[error("`{text}` cannot be granted: only :ro is granted so far")]
-    Writable {
-        /// The text.
-        text: String,
-    },
 }
 
 impl ParseDirGrantError {
@@ -119,10 +154,11 @@ impl FromStr for DirGrant {
     type Err = ParseDirGrantError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.ends_with(":rw") {
-            return Err(ParseDirGrantError::Writable { text: text.to_owned() });
-        }
-        let paths = text.strip_suffix(":ro").unwrap_or(text);
+        let (paths, access) = match text.rsplit_once(':') {
+            Some((paths, "ro")) => (paths, DirAccess::Ro),
+            Some((paths, "rw")) => (paths, DirAccess::Rw),
+            _ => (text, DirAccess::default()),
+        };
         let (host, guest) = paths.split_once("::").unwrap_or((paths, paths));
         if host.is_empty() {
             return Err(ParseDirGrantError::NoHost { text: text.to_owned() });
@@ -130,7 +166,7 @@ impl FromStr for DirGrant {
         if guest.is_empty() {
             return Err(ParseDirGrantError::NoGuest { text: text.to_owned() });
         }
-        Self::new(host, guest)
+        Ok(Self::new(host, guest)?.with_access(access))
     }
 }
 
@@ -143,6 +179,8 @@ mod tests {
         let check = |text: &str, host: &str, guest: &str, written: &str| {
             let grant: DirGrant = text.parse().unwrap();
             assert_eq!((grant.host(), grant.guest()), (Path::new(host), guest), "{text}");
+            let access = if text.ends_with(":rw") { DirAccess::Rw } else { DirAccess::Ro };
+            assert_eq!(grant.access(), access, "{text}");
             assert_eq!(grant.to_string(), written);
             assert_eq!(written.parse(), Ok(grant));
         };
@@ -150,10 +188,14 @@ mod tests {
         check("data", "data", "data", "data:ro");
         check("data:ro", "data", "data", "data:ro");
         check("data::/data", "data", "/data", "data::/data:ro");
+        check("data:rw", "data", "data", "data:rw");
+        check("data::/data:rw", "data", "/data", "data::/data:rw");
         check("/srv/data::data/:ro", "/srv/data", "data", "/srv/data::data:ro");
         check("/::/", "/", "/", "/:ro");
         check("C:\\data::/data", "C:\\data", "/data", "C:\\data::/data:ro");
         check("a b::c d", "a b", "c d", "a b::c d:ro");
+        check("rw", "rw", "rw", "rw:ro");
+        check("a:rw:ro", "a:rw", "a:rw", "a:rw:ro");
     }
 
     #[test]
@@ -167,8 +209,8 @@ mod tests {
         check(":ro", &format!("`:ro` is no directory to grant: {host}"));
         let guest = "the guest's path is missing; expected HOST, or HOST::GUEST";
         check("data::", &format!("`data::` is no directory to grant: {guest}"));
-        check("data::/data:rw", "`data::/data:rw` cannot be granted: only :ro is granted so far");
-        check("data:rw", "`data:rw` cannot be granted: only :ro is granted so far");
+        check("data:::rw", &format!("`data:::rw` is no directory to grant: {guest}"));
+        check(":rw", &format!("`:rw` is no directory to grant: {host}"));
     }
 
     #[test]
@@ -179,11 +221,31 @@ mod tests {
         };
         check("data", "/home/data::data:ro");
         check("/srv", "/srv:ro");
+        check("data:rw", "/home/data::data:rw");
+    }
+
+    #[test]
+    fn a_grant_includes_the_same_directory_with_no_more_access() {
+        let check = |one: &str, other: &str, expected: bool| {
+            let [one, other] = [one, other].map(|text| text.parse::<DirGrant>().unwrap());
+            assert_eq!(one.includes(&other), expected, "{one} {other}");
+        };
+        check("data", "data:ro", true);
+        check("data:rw", "data:ro", true);
+        check("data:rw", "data:rw", true);
+        check("data:ro", "data:rw", false);
+        check("/srv/data::/data:rw", "/srv/data/::/data/", true);
+        check("/srv/data::/data", "/srv/data::/other", false);
+        check("/srv/data::/data", "/srv/other::/data", false);
+        check("/srv::/data", "/srv/data::/data", false);
+        check("/srv/../srv::/data", "/srv::/data", false);
     }
 
     #[test]
     fn two_grants_never_give_one_fact() {
         let fact = |host: &str, guest: &str| DirGrant::new(host, guest).unwrap().fact(false);
+        let writable = |by_content| "z::x:rw".parse::<DirGrant>().unwrap().fact(by_content);
+        assert_eq!((writable(true).as_str(), writable(false).as_str()), ("dir x rw", "dir x rw z"));
         assert_eq!(fact("z", "x"), "dir x ro z");
         assert_ne!(fact("z", "x ro y"), fact("y ro z", "x"));
         assert_eq!(fact("z", "x ro y"), "dir \"x ro y\" ro z");

@@ -18,7 +18,7 @@ pub(super) type Fd = Resource<Descriptor>;
 /// What came of opening.
 pub(super) enum Opening {
     Opened(Fd, FileKind),
-    /// What is there was left alone: opening a pipe would wait for whoever writes to it.
+    /// What is there was left alone.
     Device,
 }
 
@@ -35,13 +35,8 @@ pub(super) async fn open(
     how: (PathFlags, OpenFlags, DescriptorFlags),
 ) -> FsResult<Opening> {
     let (follow, open_flags, flags) = how;
-    if let Ok(stat) = view.stat_at(same(dir), follow, path.to_owned()).await {
-        match file_kind(stat.type_) {
-            FileKind::File | FileKind::Directory | FileKind::Link => {}
-            FileKind::BlockDevice | FileKind::CharacterDevice | FileKind::Other => {
-                return Ok(Opening::Device);
-            }
-        }
+    if kind_at(view, dir, path, follow).await.is_some_and(is_device) {
+        return Ok(Opening::Device);
     }
     let fd = view.open_at(same(dir), follow, path.to_owned(), open_flags, flags).await?;
     let kind = match view.table.get(&fd)? {
@@ -49,6 +44,26 @@ pub(super) async fn open(
         Descriptor::Dir(_) => FileKind::Directory,
     };
     Ok(Opening::Opened(fd, kind))
+}
+
+/// What a path leads to; `None` if that cannot be told.
+pub(super) async fn kind_at(
+    view: &mut View<'_>,
+    dir: &Fd,
+    path: &str,
+    follow: PathFlags,
+) -> Option<FileKind> {
+    let stat = view.stat_at(same(dir), follow, path.to_owned()).await.ok()?;
+    Some(file_kind(stat.type_))
+}
+
+/// Whether it is to be left alone: opening a pipe may wait for whoever is at its other end, and opening a device may do
+/// anything.
+pub(super) fn is_device(kind: FileKind) -> bool {
+    match kind {
+        FileKind::File | FileKind::Directory | FileKind::Link => false,
+        FileKind::BlockDevice | FileKind::CharacterDevice | FileKind::Other => true,
+    }
 }
 
 /// Metadata without the time of the last access, which reading changes.

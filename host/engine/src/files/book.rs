@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hostel_core::{Answer, Digest, Node, Question, Recorded, Stamp, Touch, Trace, TraceRecorder};
+use hostel_core::{Answer, Digest, Limits, Node, Question, Recorded, Stamp, Touch, Trace, TraceRecorder};
 use sha2::{Digest as _, Sha256};
 
-/// How many files, streams and listings a guest may have open at once: they take descriptors and memory of the host's.
-const OPEN_AT_ONCE: usize = 256;
+use super::usage::Usage;
+use crate::log::{LogBook, cut};
+
+/// The most that is kept of the name of something open, which is for remarks alone.
+const NAME_BYTES: usize = 256;
 
 /// The record of one attempt. The streams that a guest reads from write in it too.
 pub(crate) struct Book {
@@ -16,7 +19,9 @@ pub(crate) struct Book {
     handles: HashMap<u32, Handle>,
     readings: HashMap<Reader, Reading>,
     streams: u64,
-    open: usize,
+    usage: Usage,
+    /// Whether the guest has begun to write: what it reads from then on counts no more.
+    is_trace_over: bool,
     /// What nobody has been told of yet.
     touches: Vec<Touch>,
 }
@@ -26,6 +31,10 @@ struct Handle {
     /// `None` if there was a touch when it was opened.
     node: Option<Node>,
     is_opened: bool,
+    /// In which of the roots it is.
+    root: usize,
+    /// What people would call it.
+    name: Box<str>,
 }
 
 /// What the trace has of a descriptor.
@@ -68,13 +77,18 @@ pub(super) struct Piece<'a> {
 pub(crate) struct SharedBook(Arc<Mutex<Book>>);
 
 impl SharedBook {
-    pub(crate) fn new<'a>(roots: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn new<'a>(
+        roots: impl IntoIterator<Item = &'a str>,
+        limits: Limits,
+        log: &Arc<LogBook>,
+    ) -> Self {
         Self(Arc::new(Mutex::new(Book {
             recorder: TraceRecorder::new(roots),
             handles: HashMap::new(),
             readings: HashMap::new(),
             streams: 0,
-            open: 0,
+            usage: Usage::new(limits, Arc::clone(log)),
+            is_trace_over: false,
             touches: Vec::new(),
         })))
     }
@@ -104,20 +118,74 @@ impl Book {
         self.touches.push(touch);
     }
 
+    /// How many bytes of files the guest has read.
+    pub(crate) fn read_bytes(&self) -> u64 {
+        self.usage.read_bytes()
+    }
+
+    /// How many bytes the guest has written to files, and made them longer by.
+    pub(crate) fn written_bytes(&self) -> u64 {
+        self.usage.written_bytes()
+    }
+
     /// Whether the guest may open one more.
-    pub(super) fn has_room(&self) -> bool {
-        self.open < OPEN_AT_ONCE
+    pub(super) fn admits_opening(&mut self) -> bool {
+        let fits = self.usage.admits_opening();
+        self.refuses_unless(fits)
+    }
+
+    /// Whether the guest may write so many bytes.
+    pub(super) fn admits_writing(&mut self, bytes: u64) -> bool {
+        let fits = self.usage.admits_writing(bytes);
+        self.refuses_unless(fits)
+    }
+
+    /// Whether the guest may make a file, a directory or a link.
+    pub(super) fn admits_making(&mut self) -> bool {
+        let fits = self.usage.admits_making();
+        self.refuses_unless(fits)
+    }
+
+    fn refuses_unless(&mut self, fits: bool) -> bool {
+        if !fits {
+            self.touch(Touch::RefusedGrowth);
+        }
+        fits
+    }
+
+    /// The guest has written so many bytes.
+    pub(super) fn wrote_bytes(&mut self, bytes: u64) {
+        self.usage.wrote(bytes);
+    }
+
+    /// The guest has made a file, a directory or a link.
+    pub(super) fn made(&mut self) {
+        self.usage.made();
+    }
+
+    /// The guest begins to write.
+    pub(super) fn end_trace(&mut self) {
+        self.is_trace_over = true;
     }
 
     /// The guest has got the directory at this place among the roots.
-    pub(super) fn got_root(&mut self, handle: u32, place: usize) {
-        self.handles.insert(handle, Handle { node: self.recorder.root(place), is_opened: false });
+    pub(super) fn got_root(&mut self, handle: u32, place: usize, name: &str) {
+        let node = self.recorder.root(place);
+        self.handles.insert(handle, Handle { node, is_opened: false, root: place, name: name.into() });
     }
 
-    /// The guest has opened something, or what it has is no longer part of the trace.
-    pub(super) fn got_opened(&mut self, handle: u32, node: Option<Node>, stamp: Option<Stamp>) {
-        self.open += 1;
-        self.handles.insert(handle, Handle { node, is_opened: true });
+    /// The guest has opened something, by a path from a handle; without a node it is no part of the trace.
+    pub(super) fn got_opened(
+        &mut self,
+        handle: u32,
+        (from, path): (u32, &str),
+        node: Option<Node>,
+        stamp: Option<Stamp>,
+    ) {
+        self.usage.opened();
+        let (root, name) = self.name_of(from, path).unwrap_or((usize::MAX, path.to_owned()));
+        let name = cut(name, NAME_BYTES).into();
+        self.handles.insert(handle, Handle { node, is_opened: true, root, name });
         if let Some(node) = node {
             self.recorder.stamp(node, stamp);
         }
@@ -127,8 +195,18 @@ impl Book {
     pub(super) fn dropped(&mut self, handle: u32) {
         self.end_reading(Reader::Descriptor(handle));
         if self.handles.remove(&handle).is_some_and(|handle| handle.is_opened) {
-            self.open = self.open.saturating_sub(1);
+            self.usage.closed();
         }
+    }
+
+    /// In which of the roots something is, and what people would call it.
+    pub(super) fn name_of(&self, handle: u32, path: &str) -> Option<(usize, String)> {
+        let Handle { root, name, .. } = self.handles.get(&handle)?;
+        let name = match (&**name, path) {
+            (name, "" | ".") => name.to_owned(),
+            (name, path) => format!("{}/{path}", name.trim_end_matches('/')),
+        };
+        Some((*root, name))
     }
 
     pub(super) fn node(&self, handle: u32) -> Known {
@@ -141,6 +219,9 @@ impl Book {
 
     /// The node; if there is none and nobody knows why, that is a touch.
     pub(super) fn traced(&mut self, known: Known) -> Option<Node> {
+        if self.is_trace_over {
+            return None;
+        }
         match known {
             Known::Node(node) => Some(node),
             Known::Touched => None,
@@ -153,7 +234,7 @@ impl Book {
 
     /// The guest has got a stream.
     pub(super) fn got_stream(&mut self) -> Reader {
-        self.open += 1;
+        self.usage.opened();
         self.streams += 1;
         Reader::Stream(self.streams)
     }
@@ -161,21 +242,24 @@ impl Book {
     /// The guest has dropped a stream.
     pub(super) fn dropped_stream(&mut self, reader: Reader) {
         self.end_reading(reader);
-        self.open = self.open.saturating_sub(1);
+        self.usage.closed();
     }
 
     /// The guest has got the entries of a directory.
     pub(super) fn got_listing(&mut self) {
-        self.open += 1;
+        self.usage.opened();
     }
 
     /// The guest has dropped the entries of a directory.
     pub(super) fn dropped_listing(&mut self) {
-        self.open = self.open.saturating_sub(1);
+        self.usage.closed();
     }
 
     /// Writes down an answer, or that there was none; gives the node that was opened.
     pub(super) fn note(&mut self, of: Known, question: Question, answer: Option<Answer>) -> Option<Node> {
+        if self.is_trace_over {
+            return None;
+        }
         let Some(answer) = answer else {
             self.touch(Touch::FileFault);
             return None;
@@ -196,6 +280,7 @@ impl Book {
 
     /// Writes down what a guest read. What follows on what it read before is one with it.
     pub(super) fn read(&mut self, reader: Reader, of: Known, piece: &Piece<'_>) {
+        self.usage.read(piece.bytes.len() as u64);
         let Some(node) = self.traced(of) else { return };
         let Piece { start, bytes, end } = *piece;
         if self.readings.get(&reader).is_some_and(|reading| reading.next != start) {

@@ -13,8 +13,10 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 
 use super::ask::{self, Fd, Opening, answer};
 use super::book::{Piece, Reader};
+use super::change::{Place, leads_out};
 use super::content::{self, PIECE_BYTES, stamp};
 use super::listing::Listing;
+use super::output::{self, At, NoRoom};
 use super::stream::FileStream;
 use crate::guest::Guest;
 
@@ -63,20 +65,16 @@ impl Guest {
         path: String,
         how: (PathFlags, OpenFlags, DescriptorFlags),
     ) -> FsResult<Fd> {
-        if !self.book.as_ref().is_some_and(|book| book.lock().has_room()) {
-            return Err(ErrorCode::InsufficientMemory.into());
-        }
+        self.check_room()?;
         check_length(&path)?;
         let opened = match ask::open(&mut self.filesystem(), dir, &path, how).await {
-            Ok(Opening::Device) => {
-                self.recorder.touch(Touch::Device);
-                return Err(ErrorCode::NotPermitted.into());
-            }
+            Ok(Opening::Device) => return Err(self.left_alone()),
             Ok(Opening::Opened(fd, kind)) => Ok((fd, kind)),
             Err(error) => Err(error),
         };
+        self.note_way_out(dir, &path, &opened);
         let question = Question::Open {
-            path: path.into(),
+            path: path.as_str().into(),
             follow: how.0.contains(PathFlags::SYMLINK_FOLLOW),
             directory: how.1.contains(OpenFlags::DIRECTORY),
         };
@@ -90,7 +88,7 @@ impl Guest {
             let parent = book.node(dir.rep());
             let node = book.note(parent, question, told);
             if let Ok((fd, _)) = &opened {
-                book.got_opened(fd.rep(), node, stamp);
+                book.got_opened(fd.rep(), (dir.rep(), &path), node, stamp);
             }
         }
         opened.map(|(fd, _)| fd)
@@ -108,19 +106,23 @@ fn file_of(guest: &mut Guest, fd: &Fd) -> FsResult<std::sync::Arc<std::fs::File>
 /// The longest path that is asked for, which is what Linux has; longer ones are refused everywhere.
 const PATH_BYTES: usize = 4096;
 
-fn check_length(path: &str) -> Result<(), ErrorCode> {
+pub(super) fn check_length(path: &str) -> Result<(), ErrorCode> {
     if path.len() < PATH_BYTES { Ok(()) } else { Err(ErrorCode::NameTooLong) }
 }
 
-/// Whether an opening is refused whatever is there: it would write, or asks for what cannot be.
+/// Whether an opening is refused whatever is there and whatever is granted: it asks for what cannot be.
 fn is_refused_anyway(open_flags: OpenFlags, flags: DescriptorFlags) -> bool {
-    let writes = DescriptorFlags::WRITE
-        | DescriptorFlags::FILE_INTEGRITY_SYNC
+    let synchronous = DescriptorFlags::FILE_INTEGRITY_SYNC
         | DescriptorFlags::DATA_INTEGRITY_SYNC
         | DescriptorFlags::REQUESTED_WRITE_SYNC;
-    open_flags.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE)
-        || open_flags.contains(OpenFlags::DIRECTORY | OpenFlags::EXCLUSIVE)
-        || flags.intersects(writes)
+    let makes_a_file = OpenFlags::CREATE | OpenFlags::EXCLUSIVE | OpenFlags::TRUNCATE;
+    flags.intersects(synchronous)
+        || open_flags.contains(OpenFlags::DIRECTORY) && open_flags.intersects(makes_a_file)
+}
+
+/// Whether an opening is to write, or writes itself.
+fn is_to_write(open_flags: OpenFlags, flags: DescriptorFlags) -> bool {
+    open_flags.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE) || flags.contains(DescriptorFlags::WRITE)
 }
 
 impl preopens::Host for Guest {
@@ -128,7 +130,9 @@ impl preopens::Host for Guest {
         let directories = preopens::Host::get_directories(&mut self.filesystem())?;
         if let Some(book) = &self.book {
             let mut book = book.lock();
-            directories.iter().enumerate().for_each(|(place, (fd, _))| book.got_root(fd.rep(), place));
+            for (place, (fd, name)) in directories.iter().enumerate() {
+                book.got_root(fd.rep(), place, name);
+            }
         }
         Ok(directories)
     }
@@ -143,6 +147,9 @@ impl types::Host for Guest {
         &mut self,
         error: Resource<wasmtime::Error>,
     ) -> wasmtime::Result<Option<ErrorCode>> {
+        if self.filesystem().table.get(&error)?.is::<NoRoom>() {
+            return Ok(Some(ErrorCode::InsufficientSpace));
+        }
         types::Host::filesystem_error_code(&mut self.filesystem(), error)
     }
 }
@@ -185,10 +192,13 @@ impl HostDescriptor for Guest {
         if is_refused_anyway(open_flags, flags) {
             let refused = self.filesystem().open_at(dir, follow, path, open_flags, flags).await;
             if refused.is_ok() {
-                // Nobody is let in to write; should it be so all the same, nobody knows what is read there.
+                // Should somebody be let in all the same, nobody knows what is read there.
                 self.recorder.touch(Touch::FileFault);
             }
             return self.only_refused(refused);
+        }
+        if is_to_write(open_flags, flags) {
+            return self.open_to_write(&dir, path, (follow, open_flags, flags)).await;
         }
         self.open_to_read(&dir, path, (follow, open_flags, flags)).await
     }
@@ -223,22 +233,15 @@ impl HostDescriptor for Guest {
 
     fn read_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<DynInputStream>> {
         let file = file_of(self, &fd)?;
-        let Some(book) = self.book.clone() else { return Err(ErrorCode::BadDescriptor.into()) };
-        let (has_room, node) = {
-            let book = book.lock();
-            (book.has_room(), book.node(fd.rep()))
-        };
-        if !has_room {
-            return Err(ErrorCode::InsufficientMemory.into());
-        }
+        self.check_room()?;
+        let book = self.book()?;
+        let node = book.lock().node(fd.rep());
         let stream: DynInputStream = Box::new(FileStream::new(file, offset, book, node));
         Ok(self.filesystem().table.push(stream)?)
     }
 
     async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<DirectoryEntryStream>> {
-        if !self.book.as_ref().is_some_and(|book| book.lock().has_room()) {
-            return Err(ErrorCode::InsufficientMemory.into());
-        }
+        self.check_room()?;
         let entries = ask::entries(&mut self.filesystem(), &fd).await;
         let listing = self.note(&fd, Question::Entries, entries, Listing::answer)?;
         let listing = listing.push(self.filesystem())?;
@@ -254,6 +257,7 @@ impl HostDescriptor for Guest {
     async fn stat_at(&mut self, fd: Fd, follow: PathFlags, path: String) -> FsResult<DescriptorStat> {
         check_length(&path)?;
         let stat = self.filesystem().stat_at(ask::same(&fd), follow, path.clone()).await;
+        self.note_way_out(&fd, &path, &stat);
         let question =
             Question::MetadataAt { path: path.into(), follow: follow.contains(PathFlags::SYMLINK_FOLLOW) };
         self.note(&fd, question, stat, ask::stat_told).map(ask::without_access)
@@ -262,6 +266,7 @@ impl HostDescriptor for Guest {
     async fn readlink_at(&mut self, fd: Fd, path: String) -> FsResult<String> {
         check_length(&path)?;
         let link = self.filesystem().readlink_at(ask::same(&fd), path.clone()).await;
+        self.note_way_out(&fd, &path, &link);
         self.note(&fd, Question::Link { path: path.into() }, link, |link| ask::link_told(link))
     }
 
@@ -290,39 +295,42 @@ impl HostDescriptor for Guest {
     ) -> FsResult<MetadataHashValue> {
         check_length(&path)?;
         let hash = self.filesystem().metadata_hash_at(ask::same(&fd), follow, path.clone()).await;
+        self.note_way_out(&fd, &path, &hash);
         let question =
             Question::HashAt { path: path.into(), follow: follow.contains(PathFlags::SYMLINK_FOLLOW) };
         self.note(&fd, question, hash, ask::hash_told)
     }
 
     async fn set_size(&mut self, fd: Fd, size: Filesize) -> FsResult<()> {
-        let refused = self.filesystem().set_size(fd, size).await;
-        self.only_refused(refused)
+        let file = self.file_to_write(&fd)?;
+        Ok(output::set_len(&self.book()?, &file, size)?)
     }
 
     async fn set_times(&mut self, fd: Fd, accessed: NewTimestamp, modified: NewTimestamp) -> FsResult<()> {
-        let refused = self.filesystem().set_times(fd, accessed, modified).await;
-        self.only_refused(refused)
+        self.begin_change_of(&fd)?;
+        self.filesystem().set_times(fd, accessed, modified).await
     }
 
     async fn write(&mut self, fd: Fd, bytes: Vec<u8>, offset: Filesize) -> FsResult<Filesize> {
-        let refused = self.filesystem().write(fd, bytes, offset).await;
-        self.only_refused(refused)
+        let file = self.file_to_write(&fd)?;
+        Ok(output::write(&self.book()?, &file, At::Position(offset), &bytes)? as u64)
     }
 
     fn write_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<DynOutputStream>> {
-        let refused = self.filesystem().write_via_stream(fd, offset);
-        self.only_refused(refused)
+        let stream: DynOutputStream = Box::new(self.output(&fd, At::Position(offset))?);
+        Ok(self.filesystem().table.push(stream)?)
     }
 
     fn append_via_stream(&mut self, fd: Fd) -> FsResult<Resource<DynOutputStream>> {
-        let refused = self.filesystem().append_via_stream(fd);
-        self.only_refused(refused)
+        let stream: DynOutputStream = Box::new(self.output(&fd, At::End)?);
+        Ok(self.filesystem().table.push(stream)?)
     }
 
     async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        let refused = self.filesystem().create_directory_at(fd, path).await;
-        self.only_refused(refused)
+        let place = [Place::at(&fd, &path)];
+        self.begin_making(&place)?;
+        let made = self.filesystem().create_directory_at(ask::same(&fd), path.clone()).await;
+        self.end_making(&place, made).await
     }
 
     async fn set_times_at(
@@ -333,8 +341,15 @@ impl HostDescriptor for Guest {
         accessed: NewTimestamp,
         modified: NewTimestamp,
     ) -> FsResult<()> {
-        let refused = self.filesystem().set_times_at(fd, follow, path, accessed, modified).await;
-        self.only_refused(refused)
+        let place = [Place::at(&fd, &path).following(follow)];
+        self.begin_change(&place)?;
+        // What a link leads to is opened for that.
+        if ask::kind_at(&mut self.filesystem(), &fd, &path, follow).await.is_some_and(ask::is_device) {
+            return Err(self.left_alone());
+        }
+        let mut view = self.filesystem();
+        let set = view.set_times_at(ask::same(&fd), follow, path.clone(), accessed, modified).await;
+        self.end_change(&place, set).await
     }
 
     async fn link_at(
@@ -345,28 +360,46 @@ impl HostDescriptor for Guest {
         to: Fd,
         new: String,
     ) -> FsResult<()> {
-        let refused = self.filesystem().link_at(fd, follow, path, to, new).await;
-        self.only_refused(refused)
+        let places = [Place::at(&fd, &path), Place::at(&to, &new)];
+        self.begin_making(&places)?;
+        let (old_dir, new_dir) = (ask::same(&fd), ask::same(&to));
+        let made = self.filesystem().link_at(old_dir, follow, path.clone(), new_dir, new.clone()).await;
+        self.end_making(&places, made).await
     }
 
+    /// A link that leads out would lead nobody out who is granted this directory. Programs of the host would follow it,
+    /// and so would a grant of what it stands for.
     async fn symlink_at(&mut self, fd: Fd, path: String, new: String) -> FsResult<()> {
-        let refused = self.filesystem().symlink_at(fd, path, new).await;
-        self.only_refused(refused)
+        let place = [Place::at(&fd, &new)];
+        self.begin_making(&place)?;
+        if leads_out(&new, &path) {
+            self.deny_way_out(&fd, &path);
+            return Err(ErrorCode::NotPermitted.into());
+        }
+        let made = self.filesystem().symlink_at(ask::same(&fd), path, new.clone()).await;
+        self.end_making(&place, made).await
     }
 
     async fn rename_at(&mut self, fd: Fd, path: String, to: Fd, new: String) -> FsResult<()> {
-        let refused = self.filesystem().rename_at(fd, path, to, new).await;
-        self.only_refused(refused)
+        let places = [Place::at(&fd, &path), Place::at(&to, &new)];
+        self.begin_change(&places)?;
+        let (old_dir, new_dir) = (ask::same(&fd), ask::same(&to));
+        let renamed = self.filesystem().rename_at(old_dir, path.clone(), new_dir, new.clone()).await;
+        self.end_change(&places, renamed).await
     }
 
     async fn unlink_file_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        let refused = self.filesystem().unlink_file_at(fd, path).await;
-        self.only_refused(refused)
+        let place = [Place::at(&fd, &path)];
+        self.begin_change(&place)?;
+        let removed = self.filesystem().unlink_file_at(ask::same(&fd), path.clone()).await;
+        self.end_change(&place, removed).await
     }
 
     async fn remove_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        let refused = self.filesystem().remove_directory_at(fd, path).await;
-        self.only_refused(refused)
+        let place = [Place::at(&fd, &path)];
+        self.begin_change(&place)?;
+        let removed = self.filesystem().remove_directory_at(ask::same(&fd), path.clone()).await;
+        self.end_change(&place, removed).await
     }
 }
 

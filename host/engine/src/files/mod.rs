@@ -1,16 +1,19 @@
-//! Granted directories: read only, and every question that a guest asks about them is kept with its answer.
+//! Granted directories: every question that a guest asks about them is kept with its answer, until it writes.
 //!
 //! A guest's calls come to [`host`](self), which asks through wasmtime-wasi and tells the [`Book`]; [`verify`] asks the
-//! same questions again in the same way. What is asked on the guest's behalf is asked on the thread that runs it: the
+//! same questions again in the same way. What changes something goes through [`change`], and [`output`] writes. What is asked on the guest's behalf is asked on the thread that runs it: the
 //! calls are short, and going to another thread and back would cost more than most of them.
 
 mod ask;
 mod book;
+mod change;
 mod content;
 mod host;
 mod listing;
+mod output;
 mod root;
 mod stream;
+mod usage;
 mod verify;
 mod words;
 

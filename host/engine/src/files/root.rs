@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use hostel_core::{ErrorKind, Grants, GrantsError};
+use hostel_core::{DirAccess, ErrorKind, Grants, GrantsError};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 /// A directory that is granted cannot be opened.
@@ -71,7 +71,11 @@ pub(crate) fn open_roots(builder: &mut WasiCtxBuilder, grants: &Grants) -> Resul
             }
             Err(source) => return Err(OpenDirError::Refused { path: path(), source }),
         }
-        let opened = builder.preopened_dir(grant.host(), grant.guest(), FsPerms::ReadOnly);
+        let perms = match grant.access() {
+            DirAccess::Ro => FsPerms::ReadOnly,
+            DirAccess::Rw => FsPerms::ReadWrite,
+        };
+        let opened = builder.preopened_dir(grant.host(), grant.guest(), perms);
         opened.map_err(|error| OpenDirError::Refused {
             path: path(),
             source: io::Error::other(error.to_string()),

@@ -22,6 +22,8 @@ mod values;
 mod verifying;
 #[cfg(unix)]
 mod world;
+#[cfg(unix)]
+mod writing;
 
 use std::sync::{Arc, LazyLock};
 

@@ -206,7 +206,14 @@ async fn what_a_guest_has_open_at_once_is_bounded() {
     let world = World::new();
     let ran = world.ask("open-many", &["a.txt", "1000"]).await;
     assert_eq!(ran.value(), "256");
-    assert!(ran.observation.is_reproducible(), "the bound is the same everywhere: {}", ran.observation);
+    let touches: Vec<_> = ran.observation.touches().iter().map(|touched| touched.touch).collect();
+    assert_eq!(touches, [Touch::RefusedGrowth], "another limit is another result");
+    assert_eq!(
+        ran.printed(LogStream::Host),
+        ["a file was not opened: it may have 256 files open at once (raise it with the limit `open files`)"]
+    );
+    let within = world.ask("open-many", &["a.txt", "256"]).await;
+    assert!(within.observation.is_reproducible() && within.printed(LogStream::Host).is_empty());
 }
 
 #[tokio::test(flavor = "current_thread")]

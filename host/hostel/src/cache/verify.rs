@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use hostel_core::{
-    CacheEntry, CacheKey, CachePolicy, Clock, Digest, Failure, Grants, Outcome, Randomness, Touch, Trace,
-    Value,
+    CacheEntry, CacheKey, CachePolicy, Clock, Digest, DirAccess, Failure, Grants, Outcome, Randomness, Touch,
+    Trace, Value,
 };
 use hostel_engine::{Verdict, verify};
 
@@ -195,6 +195,10 @@ fn ready(
         return Err("it may send requests, and its policy does not say that it did not".to_owned());
     }
     let task = recipe.apply(task(host, &entry.task)?, policy.clone())?;
+    let may_write = task.options().grants.dirs.iter().any(|dir| dir.access() == DirAccess::Rw);
+    if !policy.is_observed() && may_write {
+        return Err("it may write to files, and its policy does not say that it did not".to_owned());
+    }
     let inputs = task.signature().bind_json(&recipe.inputs).map_err(|error| error.to_string())?;
     if task.cache_key(&inputs).as_ref() != Some(key) {
         return Err("its key cannot be made again".to_owned());

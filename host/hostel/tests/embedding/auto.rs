@@ -1,7 +1,9 @@
 //! The policy that holds where none is named: what is a function of its inputs is cached, and nothing else.
 
 use futures_executor::block_on;
-use hostel::{CachePolicy, Host, Kept, LookUp, State, Task, TaskFuture, args, begin_flow, each};
+use hostel::{
+    CachePolicy, DirAccess, DirGrant, Host, Kept, LookUp, State, Task, TaskFuture, args, begin_flow, each,
+};
 use hostel_guests::{ARITH, BATCH, PUPPET, WATCHER, wat};
 
 use crate::{build, host, task, telling, until_running};
@@ -56,7 +58,7 @@ fn what_touches_the_world_is_not_cached_and_the_report_says_what_it_was() {
         ("look-up localhost", "used the network"),
         ("run", "asked about its run 1×"),
         ("attempt", "asked about its run 1×"),
-        ("grow 65000", "was refused memory 1×"),
+        ("grow 65000", "was refused what a limit forbids 1×"),
     ] {
         for _ in 0..2 {
             let run = play(&host, script);
@@ -68,6 +70,38 @@ fn what_touches_the_world_is_not_cached_and_the_report_says_what_it_was() {
         }
     }
     assert!(play(&host, "now").cache_report().to_string().contains("unix_nanos"), "the guest's own function");
+}
+
+#[test]
+fn a_run_that_wrote_is_cached_only_if_someone_names_a_policy() {
+    let (host, dir) = (host(1), tempfile::tempdir().unwrap());
+    let grant = DirGrant::new(dir.path(), "/desk").unwrap().with_access(DirAccess::Rw);
+    let play = |policy: CachePolicy, script: &str| {
+        let run = task(&host, PUPPET, "play").cache(policy).dir(grant.clone()).submit(args![script]).unwrap();
+        block_on(run.outcome());
+        run
+    };
+    let written = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    for _ in 0..2 {
+        let run = play(CachePolicy::AUTO, "append observed x");
+        assert_eq!(run.state(), State::Completed);
+        assert!(
+            run.cache_report().to_string().contains("not kept: wrote to files"),
+            "{}",
+            run.cache_report()
+        );
+    }
+    assert_eq!(written("observed"), "xx");
+    for expected in [State::Completed, State::Cached] {
+        assert_eq!(play(CachePolicy::INPUTS, "append named x").state(), expected);
+    }
+    assert_eq!(written("named"), "x");
+    // Who may write and does not is like any other.
+    for expected in [State::Completed, State::Cached] {
+        assert_eq!(play(CachePolicy::AUTO, "read named").state(), expected);
+    }
+    play(CachePolicy::AUTO, "append named y");
+    assert_eq!(play(CachePolicy::AUTO, "read named").state(), State::Completed);
 }
 
 #[test]

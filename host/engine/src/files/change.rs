@@ -1,0 +1,273 @@
+//! Changing what is in granted directories: where a grant permits it, within the limits, and never unnoticed.
+
+use std::fs::File;
+use std::path::{Component, Path};
+use std::sync::Arc;
+
+use hostel_core::{DirAccess, GrantKind, Touch};
+use wasmtime_wasi::filesystem::{Descriptor, FsPerms, OpenMode, WasiFilesystemView};
+use wasmtime_wasi::p2::bindings::filesystem::types::{
+    DescriptorFlags, ErrorCode, HostDescriptor, OpenFlags, PathFlags,
+};
+use wasmtime_wasi::p2::{FsError, FsResult};
+
+use super::ask::{self, Fd};
+use super::book::SharedBook;
+use super::host::check_length;
+use super::output::{At, FileOutput};
+use crate::guest::Guest;
+use crate::log::cut;
+
+/// The most of a path that a remark has.
+const PATH_BYTES: usize = 256;
+
+/// What a guest names: something it has, or a path from there.
+pub(super) struct Place<'a> {
+    fd: &'a Fd,
+    path: &'a str,
+    follow: PathFlags,
+}
+
+impl<'a> Place<'a> {
+    /// What a path leads to; at its end no link is followed.
+    pub(super) fn at(fd: &'a Fd, path: &'a str) -> Self {
+        Self { fd, path, follow: PathFlags::empty() }
+    }
+
+    /// The same, and perhaps a link is followed.
+    pub(super) fn following(self, follow: PathFlags) -> Self {
+        Self { follow, ..self }
+    }
+
+    /// What the guest has itself.
+    pub(super) fn of(fd: &'a Fd) -> Self {
+        Self::at(fd, ".")
+    }
+}
+
+impl Guest {
+    /// The book, which is there if there are descriptors.
+    pub(super) fn book(&self) -> FsResult<SharedBook> {
+        self.book.clone().ok_or_else(|| ErrorCode::BadDescriptor.into())
+    }
+
+    /// Begins a change below directories, if the grants permit it.
+    pub(super) fn begin_change(&mut self, places: &[Place<'_>]) -> FsResult<()> {
+        for place in places {
+            if let Descriptor::File(_) = self.filesystem().table.get(place.fd)? {
+                return Err(ErrorCode::NotDirectory.into());
+            }
+        }
+        places.iter().try_for_each(|place| self.check_access(place))?;
+        self.begin_writing();
+        Ok(())
+    }
+
+    /// Begins to make a file, a directory or a link, if grants and limits permit it.
+    pub(super) fn begin_making(&mut self, places: &[Place<'_>]) -> FsResult<()> {
+        self.begin_change(places)?;
+        if self.book()?.lock().admits_making() { Ok(()) } else { Err(ErrorCode::InsufficientSpace.into()) }
+    }
+
+    /// Passes on what came of a change, and notes whether the guest wanted to get out by it.
+    pub(super) async fn end_change<T>(&mut self, places: &[Place<'_>], result: FsResult<T>) -> FsResult<T> {
+        if is_not_permitted(&result) {
+            for place in places {
+                // The system does not permit everything in a directory, either: only who may not even look would get out.
+                let (fd, path) = (ask::same(place.fd), place.path.to_owned());
+                let looked = self.filesystem().stat_at(fd, place.follow, path).await;
+                self.note_way_out(place.fd, place.path, &looked);
+            }
+        }
+        result
+    }
+
+    /// The same where something was made.
+    pub(super) async fn end_making<T>(&mut self, places: &[Place<'_>], result: FsResult<T>) -> FsResult<T> {
+        if result.is_ok() {
+            self.book()?.lock().made();
+        }
+        self.end_change(places, result).await
+    }
+
+    /// Begins to change what the guest has open, file or directory, if the grants permit it.
+    pub(super) fn begin_change_of(&mut self, fd: &Fd) -> FsResult<()> {
+        self.check_access(&Place::of(fd))?;
+        self.begin_writing();
+        Ok(())
+    }
+
+    /// The file behind a descriptor, if it may be written through it.
+    pub(super) fn file_to_write(&mut self, fd: &Fd) -> FsResult<Arc<File>> {
+        let file = match self.filesystem().table.get(fd)? {
+            Descriptor::File(file) => file.clone(),
+            Descriptor::Dir(_) => return Err(ErrorCode::BadDescriptor.into()),
+        };
+        self.check_access(&Place::of(fd))?;
+        if !file.open_mode.contains(OpenMode::WRITE) {
+            return Err(ErrorCode::BadDescriptor.into());
+        }
+        self.begin_writing();
+        Ok(file.file)
+    }
+
+    pub(super) fn output(&mut self, fd: &Fd, at: At) -> FsResult<FileOutput> {
+        let file = self.file_to_write(fd)?;
+        self.check_room()?;
+        Ok(FileOutput::new(file, at, self.book()?))
+    }
+
+    /// Whether the guest may open one more.
+    pub(super) fn check_room(&mut self) -> FsResult<()> {
+        if self.book()?.lock().admits_opening() { Ok(()) } else { Err(ErrorCode::InsufficientMemory.into()) }
+    }
+
+    /// Opens what may be written, or made. Nothing of it is in the trace: a result of this attempt is not kept.
+    pub(super) async fn open_to_write(
+        &mut self,
+        dir: &Fd,
+        path: String,
+        how: (PathFlags, OpenFlags, DescriptorFlags),
+    ) -> FsResult<Fd> {
+        let place = [Place::at(dir, &path).following(how.0)];
+        self.begin_change(&place)?;
+        self.check_room()?;
+        check_length(&path)?;
+        let before = ask::kind_at(&mut self.filesystem(), dir, &path, how.0).await;
+        if before.is_some_and(ask::is_device) {
+            return Err(self.left_alone());
+        }
+        let may_make = before.is_none() && how.1.contains(OpenFlags::CREATE);
+        if may_make && !self.book()?.lock().admits_making() {
+            return Err(ErrorCode::InsufficientSpace.into());
+        }
+        let opened = self.filesystem().open_at(ask::same(dir), how.0, path.clone(), how.1, how.2).await;
+        let fd = self.end_change(&place, opened).await?;
+        if !self.is_file_or_directory(&fd)? {
+            HostDescriptor::drop(&mut self.filesystem(), fd).map_err(FsError::trap)?;
+            return Err(self.left_alone());
+        }
+        let book = self.book()?;
+        let mut book = book.lock();
+        if may_make {
+            book.made();
+        }
+        book.got_opened(fd.rep(), (dir.rep(), &path), None, None);
+        Ok(fd)
+    }
+
+    /// Notes that a device or a pipe was not opened.
+    pub(super) fn left_alone(&mut self) -> FsError {
+        self.recorder.touch(Touch::Device);
+        ErrorCode::NotPermitted.into()
+    }
+
+    /// A file may have been put in place of a pipe, and a pipe in place of a file, just before it was opened.
+    fn is_file_or_directory(&mut self, fd: &Fd) -> FsResult<bool> {
+        Ok(match self.filesystem().table.get(fd)? {
+            Descriptor::File(file) => file.file.metadata()?.is_file(),
+            Descriptor::Dir(_) => true,
+        })
+    }
+
+    /// Whether the grant of a directory permits to change it.
+    fn check_access(&mut self, place: &Place<'_>) -> FsResult<()> {
+        let perms = match self.filesystem().table.get(place.fd)? {
+            Descriptor::File(file) => file.perms,
+            Descriptor::Dir(dir) => dir.perms,
+        };
+        match perms {
+            FsPerms::ReadWrite => Ok(()),
+            FsPerms::ReadOnly => {
+                self.deny_writing(place);
+                Err(ErrorCode::NotPermitted.into())
+            }
+        }
+    }
+
+    fn begin_writing(&mut self) {
+        self.recorder.touch(Touch::Writing);
+        self.book.iter().for_each(|book| book.lock().end_trace());
+    }
+
+    fn deny_writing(&mut self, place: &Place<'_>) {
+        if leads_out("", place.path) {
+            return self.deny_way_out(place.fd, place.path);
+        }
+        let grants = Arc::clone(&self.call.options.grants);
+        let named = self.book.as_ref().and_then(|book| book.lock().name_of(place.fd.rep(), place.path));
+        self.deny(GrantKind::Dir, || {
+            let (root, path) = named.unwrap_or_else(|| (usize::MAX, place.path.to_owned()));
+            let denial = format!("writing to `{}` was denied", cut(path, PATH_BYTES));
+            match grants.dirs_by_name().get(root) {
+                Some(&grant) => {
+                    let wanted = grant.clone().with_access(DirAccess::Rw);
+                    format!("{denial} (allow it with --dir {wanted})")
+                }
+                None => denial,
+            }
+        });
+    }
+
+    /// Notes that a path leads out of the directory that it begins in, if that is why it was refused.
+    pub(super) fn note_way_out<T>(&mut self, dir: &Fd, path: &str, result: &FsResult<T>) {
+        if is_not_permitted(result) {
+            self.deny_way_out(dir, path);
+        }
+    }
+
+    pub(super) fn deny_way_out(&mut self, dir: &Fd, path: &str) {
+        let named = self.book.as_ref().and_then(|book| book.lock().name_of(dir.rep(), "."));
+        self.deny(GrantKind::Dir, || {
+            let (_, dir) = named.unwrap_or_default();
+            format!("`{}` leads out of `{}`: denied", cut(path.to_owned(), PATH_BYTES), cut(dir, PATH_BYTES))
+        });
+    }
+}
+
+fn is_not_permitted<T>(result: &FsResult<T>) -> bool {
+    result.as_ref().err().is_some_and(|error| error.downcast_ref() == Some(&ErrorCode::NotPermitted))
+}
+
+/// Whether a path, read from where `link` stands, leads out of the directory that `link` is counted from, as far as the
+/// two texts tell.
+pub(super) fn leads_out(link: &str, path: &str) -> bool {
+    let above = Path::new(link).parent().unwrap_or_else(|| Path::new(""));
+    let mut depth = 0_usize;
+    above.components().chain(Path::new(path).components()).any(|component| match component {
+        Component::Normal(_) => {
+            depth += 1;
+            false
+        }
+        Component::CurDir => false,
+        Component::ParentDir => depth.checked_sub(1).is_none_or(|up| {
+            depth = up;
+            false
+        }),
+        Component::RootDir | Component::Prefix(_) => true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_leads_out_where_it_climbs_higher_than_it_began() {
+        let check = |link: &str, path: &str, expected: bool| {
+            assert_eq!(leads_out(link, path), expected, "{link} {path}");
+        };
+        for path in ["..", "../x", "a/../../x", "/", "/etc/passwd", "./.."] {
+            check("", path, true);
+            check("link", path, true);
+        }
+        for path in ["", ".", "x", "a/..", "a/../b", "..."] {
+            check("", path, false);
+            check("link", path, false);
+        }
+        check("sub/link", "../x", false);
+        check("sub/link", "../../x", true);
+        check("sub/../link", "../x", true);
+        check("sub/link", "/sub", true);
+    }
+}

@@ -1,0 +1,127 @@
+//! What a guest takes of files and of the disk, within its limits.
+
+use std::sync::Arc;
+
+use hostel_core::{Limit, LimitKind, Limits};
+
+use crate::log::LogBook;
+
+/// How many files, directories and links a guest may make whatever it may write; each takes room on the disk too, be it
+/// empty.
+const ENTRIES: u64 = 1_000;
+
+/// For each so many bytes that it may write it may make one more.
+const BYTES_OF_ENTRY: u64 = 1 << 10;
+
+/// The counts of one attempt.
+pub(super) struct Usage {
+    limits: Limits,
+    log: Arc<LogBook>,
+    open: u64,
+    read_bytes: u64,
+    written_bytes: u64,
+    entries: u64,
+    /// The limits that the log tells of already.
+    told: Vec<LimitKind>,
+}
+
+impl Usage {
+    pub(super) fn new(limits: Limits, log: Arc<LogBook>) -> Self {
+        Self { limits, log, open: 0, read_bytes: 0, written_bytes: 0, entries: 0, told: Vec::new() }
+    }
+
+    pub(super) fn read_bytes(&self) -> u64 {
+        self.read_bytes
+    }
+
+    pub(super) fn written_bytes(&self) -> u64 {
+        self.written_bytes
+    }
+
+    pub(super) fn opened(&mut self) {
+        self.open += 1;
+    }
+
+    pub(super) fn closed(&mut self) {
+        self.open = self.open.saturating_sub(1);
+    }
+
+    pub(super) fn read(&mut self, bytes: u64) {
+        self.read_bytes = self.read_bytes.saturating_add(bytes);
+    }
+
+    pub(super) fn wrote(&mut self, bytes: u64) {
+        self.written_bytes = self.written_bytes.saturating_add(bytes);
+    }
+
+    pub(super) fn made(&mut self) {
+        self.entries += 1;
+    }
+
+    /// Whether one more may be opened. If not, the log says so.
+    pub(super) fn admits_opening(&mut self) -> bool {
+        let fits = self.open < self.limits.open_files;
+        if !fits {
+            self.tell(LimitKind::OpenFiles, "a file was not opened");
+        }
+        fits
+    }
+
+    /// Whether so many bytes may be written. If not, the log says so.
+    pub(super) fn admits_writing(&mut self, bytes: u64) -> bool {
+        let fits = self.written_bytes.saturating_add(bytes) <= self.limits.written_bytes;
+        if !fits {
+            self.tell(LimitKind::Written, "a file was not written");
+        }
+        fits
+    }
+
+    /// Whether a file, a directory or a link may be made. If not, the log says so.
+    pub(super) fn admits_making(&mut self) -> bool {
+        let fits = self.entries < ENTRIES.saturating_add(self.limits.written_bytes / BYTES_OF_ENTRY);
+        if !fits {
+            self.tell(LimitKind::Written, "a file or a directory was not made");
+        }
+        fits
+    }
+
+    /// Remarks on a limit for the first time that it refuses something.
+    fn tell(&mut self, kind: LimitKind, what: &str) {
+        if !self.told.contains(&kind) {
+            self.told.push(kind);
+            self.log.remark(format!("{what}: {}", Limit::of(kind, &self.limits)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_is_told_of_once() {
+        let log = Arc::new(LogBook::new(1 << 20, None));
+        let limits = Limits { open_files: 1, written_bytes: 2048, ..Limits::default() };
+        let mut usage = Usage::new(limits, Arc::clone(&log));
+        assert!(usage.admits_opening() && usage.admits_writing(2048) && !usage.admits_writing(2049));
+        usage.opened();
+        assert!(!usage.admits_opening() && !usage.admits_opening());
+        usage.closed();
+        assert!(usage.admits_opening());
+        usage.wrote(2047);
+        assert!(usage.admits_writing(1) && !usage.admits_writing(2) && !usage.admits_writing(u64::MAX));
+        (0..1002).for_each(|_| {
+            assert!(usage.admits_making());
+            usage.made();
+        });
+        assert!(!usage.admits_making());
+        let remarks: Vec<_> = log.lines().into_iter().map(|line| line.text).collect();
+        assert_eq!(
+            remarks,
+            [
+                "a file was not written: it may write 2 KiB to files (raise it with the limit `written`)",
+                "a file was not opened: it may have 1 files open at once (raise it with the limit `open files`)",
+            ]
+        );
+    }
+}
