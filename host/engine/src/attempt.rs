@@ -316,6 +316,8 @@ impl<'a> Made<'a> {
         receipt.input_bytes = self.inputs.iter().map(Value::footprint).sum::<usize>() as u64;
         receipt.result_bytes = result as u64;
         receipt.log_bytes = self.options.log.kept_bytes();
+        receipt.read_bytes = guest.read_bytes();
+        receipt.written_bytes = guest.written_bytes();
         receipt
     }
 }
