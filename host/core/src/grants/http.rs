@@ -76,8 +76,9 @@ impl HttpGrant {
     ///
     /// [`ParseHttpGrantError`] for a host that no grant can name.
     pub fn of(scheme: HttpScheme, host: &str, port: u16) -> Result<Self, ParseHttpGrantError> {
-        let host =
-            parse_host(host).map_err(|problem| ParseHttpGrantError { text: host.to_owned(), problem })?;
+        let host = parse_host(host)
+            .and_then(Host::single)
+            .map_err(|problem| ParseHttpGrantError { text: host.to_owned(), problem })?;
         let port = if port == scheme.usual_port() { Port::Usual } else { Port::Only(port) };
         Ok(Self { host, port, scheme: None })
     }
@@ -91,6 +92,11 @@ impl HttpGrant {
 }
 
 impl Host {
+    /// Returns this if it is one host: a request goes to one.
+    fn single(self) -> Result<Self, Problem> {
+        if let Self::Below(_) = self { Err("a host has no '*' in it".to_owned()) } else { Ok(self) }
+    }
+
     fn includes(&self, host: &str) -> bool {
         match self {
             Self::Name(name) => host.eq_ignore_ascii_case(name),
@@ -347,7 +353,9 @@ mod tests {
         check(HttpScheme::Https, "example.org", 443, "example.org");
         check(HttpScheme::Https, "example.org", 80, "example.org:80");
         check(HttpScheme::Http, "[::1]", 8080, "[::1]:8080");
-        assert!(HttpGrant::of(HttpScheme::Http, "127.1", 80).is_err());
+        for host in ["127.1", "*.example.org"] {
+            assert!(HttpGrant::of(HttpScheme::Http, host, 80).is_err(), "{host}");
+        }
     }
 
     #[test]
