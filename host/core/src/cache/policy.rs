@@ -219,7 +219,12 @@ impl fmt::Display for CachePolicy {
         let facts = Self::FACTS.into_iter().filter(|(_, fact)| rest & fact != 0).map(|(word, _)| word);
         let key = self.template.as_deref().map(policy_text::quoted_key);
         let terms: Vec<_> = whole.into_iter().chain(facts).map(str::to_owned).chain(key).collect();
-        f.write_str(if terms.is_empty() { "none" } else { "" })?;
+        f.write_str(match (terms.is_empty(), self.left_out.is_some()) {
+            (true, false) => "none",
+            // `none` stands alone.
+            (true, true) => "inputs - inputs",
+            (false, _) => "",
+        })?;
         f.write_str(&terms.join(" + "))?;
         self.left_out().iter().try_for_each(|name| write!(f, " - input:{name}"))
     }

@@ -160,6 +160,7 @@ mod tests {
             "task-source + observed",
         );
         check("inputs + observed + task-source", CachePolicy::AUTO, "auto");
+        check("auto - auto - input:a", CachePolicy::NONE - "a", "inputs - inputs - input:a");
         check(
             "auto+run-id - input:a",
             CachePolicy::AUTO + CachePolicy::RUN_ID - "a",
