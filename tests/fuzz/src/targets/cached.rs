@@ -10,9 +10,9 @@ use hostel_core::{
 
 use crate::{Target, typed};
 
-pub(super) const TRACES: Target = Target::new("traces", traces, 40_000).seeds(trace_seeds);
+pub(super) const TRACES: Target = Target::new("traces", traces, 60_000).seeds(trace_seeds);
 
-pub(super) const RECORDS: Target = Target::new("records", records, 40_000).seeds(record_seeds);
+pub(super) const RECORDS: Target = Target::new("records", records, 60_000).seeds(record_seeds);
 
 /// Any bytes as a trace, and what a guest might ask, as they tell.
 fn traces(bytes: &[u8]) {

@@ -5,7 +5,7 @@ use hostel_core::{Type, Value};
 
 use crate::{Target, typed};
 
-pub(super) const TARGET: Target = Target::new("canonical", run, 150_000).seeds(seeds);
+pub(super) const TARGET: Target = Target::new("canonical", run, 300_000).seeds(seeds);
 
 fn run(bytes: &[u8]) {
     if let Ok(ty) = Type::from_canonical(bytes) {

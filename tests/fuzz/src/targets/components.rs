@@ -8,7 +8,7 @@ use hostel_engine::{Component, Engine, EngineOptions, Hook, LoadError};
 
 use crate::Target;
 
-pub(super) const TARGET: Target = Target::new("components", run, 2_500).words(WORDS).seeds(seeds);
+pub(super) const TARGET: Target = Target::new("components", run, 5_000).words(WORDS).seeds(seeds);
 
 const WORDS: &[&str] = &[
     "\0asm\x0d\0\x01\0",

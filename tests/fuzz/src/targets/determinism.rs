@@ -4,7 +4,7 @@ use hostel_core::{Clock, Determinism, Randomness};
 
 use crate::{Target, input};
 
-pub(super) const TARGET: Target = Target::new("determinism", run, 300_000).words(WORDS).seeds(seeds);
+pub(super) const TARGET: Target = Target::new("determinism", run, 500_000).words(WORDS).seeds(seeds);
 
 const WORDS: &[&str] = &[
     "real",

@@ -4,7 +4,7 @@ use hostel_core::{Event, IllegalTransition, RunId, State, StateType, Timestamp};
 
 use crate::Target;
 
-pub(super) const TARGET: Target = Target::new("fold", run, 80_000);
+pub(super) const TARGET: Target = Target::new("fold", run, 150_000);
 
 /// A first state, and then an event for each byte.
 fn run(bytes: &[u8]) {

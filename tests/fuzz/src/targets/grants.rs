@@ -6,7 +6,7 @@ use hostel_core::{DirGrant, Grants, HttpGrant, HttpScheme};
 
 use crate::{Target, input};
 
-pub(super) const TARGET: Target = Target::new("grants", run, 80_000).words(WORDS).seeds(seeds);
+pub(super) const TARGET: Target = Target::new("grants", run, 150_000).words(WORDS).seeds(seeds);
 
 /// What is tried with each kind of grant: two lines.
 const KINDS: &[fn(&str, &str)] = &[http, dirs];

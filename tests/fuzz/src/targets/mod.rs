@@ -14,6 +14,7 @@ mod task_refs;
 mod templates;
 mod texts;
 mod values;
+mod wave;
 
 use crate::Target;
 

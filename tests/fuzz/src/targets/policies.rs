@@ -4,7 +4,7 @@ use hostel_core::{CachePolicy, RetryOn};
 
 use crate::{Target, input};
 
-pub(super) const TARGET: Target = Target::new("policies", run, 30_000).words(WORDS).seeds(seeds);
+pub(super) const TARGET: Target = Target::new("policies", run, 50_000).words(WORDS).seeds(seeds);
 
 const WORDS: &[&str] = &[
     " + ",

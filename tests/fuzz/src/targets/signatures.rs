@@ -6,7 +6,7 @@ use hostel_core::{Case, Field, Type};
 use super::components;
 use crate::{Target, typed};
 
-pub(super) const TARGET: Target = Target::new("signatures", run, 400);
+pub(super) const TARGET: Target = Target::new("signatures", run, 800);
 
 fn run(bytes: &[u8]) {
     let _ = try_run(&mut Unstructured::new(bytes));

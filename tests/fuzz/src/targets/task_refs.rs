@@ -4,7 +4,7 @@ use hostel_core::{Digest, ExportPath, TaskKey, TaskRef};
 
 use crate::{Target, input};
 
-pub(super) const TARGET: Target = Target::new("task_refs", run, 300_000).words(WORDS).seeds(seeds);
+pub(super) const TARGET: Target = Target::new("task_refs", run, 400_000).words(WORDS).seeds(seeds);
 
 const WORDS: &[&str] =
     &["#", ".", "/", "@", ":", "sha256:", ".wasm", "math", "ops", "add", "1.0.0", "acme", "0", "A", "\u{e4}"];

@@ -4,7 +4,7 @@ use hostel_core::{NameTemplate, Signature, Type, Value};
 
 use crate::Target;
 
-pub(super) const TARGET: Target = Target::new("templates", run, 100_000).words(WORDS).seeds(seeds);
+pub(super) const TARGET: Target = Target::new("templates", run, 150_000).words(WORDS).seeds(seeds);
 
 const WORDS: &[&str] = &[
     "{",

@@ -3,10 +3,10 @@
 use arbitrary::Unstructured;
 use hostel_core::{Arguments, CallText, Signature, Type, Value, ValueError, parse_json};
 
-use super::values::is_the_same_in_every_form;
+use super::{values::is_the_same_in_every_form, wave};
 use crate::{Target, typed};
 
-pub(super) const TARGET: Target = Target::new("texts", run, 100_000).words(WORDS).seeds(seeds);
+pub(super) const TARGET: Target = Target::new("texts", run, 200_000).words(WORDS).seeds(seeds);
 
 const WORDS: &[&str] = &[
     "{",
@@ -67,7 +67,12 @@ fn run(bytes: &[u8]) {
     let (type_bytes, text) = rest.split_at(rest.len().min(length.into()));
     let Ok(text) = str::from_utf8(text) else { return };
     let Ok(ty) = typed::ty(&mut Unstructured::new(type_bytes)) else { return };
-    is_refused_or_a_value(Value::from_wave(text, &ty), &ty);
+    let read = Value::from_wave(text, &ty);
+    if let Some(rewritten) = wave::rewritten(text, &ty) {
+        let ours = read.as_ref().map(Value::to_wave);
+        assert_eq!(ours.as_ref(), Ok(&rewritten), "{ty}: wasm-wave reads {text:?}");
+    }
+    is_refused_or_a_value(read, &ty);
     if let Ok(json) = parse_json(text) {
         is_refused_or_a_value(Value::from_json(&json, &ty), &ty);
     }

@@ -5,7 +5,7 @@ use hostel_core::{Type, Value, parse_json};
 
 use crate::{Target, typed};
 
-pub(super) const TARGET: Target = Target::new("values", run, 6_000);
+pub(super) const TARGET: Target = Target::new("values", run, 10_000);
 
 fn run(bytes: &[u8]) {
     let _ = try_run(&mut Unstructured::new(bytes));
