@@ -44,6 +44,9 @@ fn not_loaded(path: &Path, error: &LoadError) -> Problem {
             .within(&file)
             .hint(format!("wasm-tools validate {file} may tell more")),
         LoadError::TooLarge { .. } | LoadError::Engine(_) => Problem::of(error.kind(), error),
+        LoadError::TooComplex(_) => Problem::of(error.kind(), error)
+            .within(&file)
+            .hint("docs/sandbox.md lists how much of everything a component may have"),
         LoadError::Text(_) | LoadError::TooDemanding(_) | _ => Problem::of(error.kind(), error).within(&file),
     }
 }

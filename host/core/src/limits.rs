@@ -25,7 +25,7 @@ pub struct Limits {
     pub fuel: Option<u64>,
     /// Elements of all its tables together. Default and at most 100,000.
     pub table_elements: u64,
-    /// Core instances that make up its instance. Default and at most 100.
+    /// Core instances that make up its instance. Default and at most 128.
     pub instances: u64,
     /// Handles of resources that are alive at once: its own, and those of what the host gave it. Default 100,000, at most
     /// 1,000,000.
@@ -62,7 +62,7 @@ impl Limits {
         idle_timeout: Some(A_YEAR),
         fuel: Some(1_000_000_000_000_000_000),
         table_elements: 100_000,
-        instances: 100,
+        instances: 128,
         handles: 1_000_000,
         subtasks: 10_000,
         log_bytes: GIB,
@@ -99,7 +99,7 @@ impl Default for Limits {
             idle_timeout: None,
             fuel: None,
             table_elements: 100_000,
-            instances: 100,
+            instances: 128,
             handles: 100_000,
             subtasks: 1_000,
             log_bytes: MIB,

@@ -130,13 +130,13 @@ fn computed(wall: Duration) -> Duration {
 }
 
 /// How long this thread has computed since it began, if the system tells.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn thread_clock() -> Option<Duration> {
     nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID).ok().map(Duration::from)
 }
 
 /// How long this thread has computed since it began, if the system tells.
-#[cfg(not(unix))]
+#[cfg(not(target_os = "linux"))]
 fn thread_clock() -> Option<Duration> {
     None
 }

@@ -11,8 +11,9 @@ use crate::function::Function;
 use crate::guest::Guest;
 use crate::hook::{self, Hook};
 use crate::import::{Capability, Import};
-use crate::load::one_line;
-use crate::types;
+use crate::load::{MAX_REASON_BYTES, one_line};
+use crate::names;
+use crate::types::{Room, Unwritable};
 
 /// A compiled component. Cheap to clone; keep it for as long as its tasks are run.
 #[derive(Clone)]
@@ -63,7 +64,7 @@ pub enum FindError {
         candidates: Vec<String>,
     },
     /// Several exports could be meant.
-    #[error("`{name}` could mean {}: give the longer name", candidates.join(" or "))]
+    #[error("`{name}` could mean {}: give the longer name", names::listed(candidates, " or "))]
     Ambiguous {
         /// The name that was asked for.
         name: String,
@@ -215,10 +216,11 @@ impl Component {
 fn exports(compiled: &wasmtime::component::Component) -> Vec<Export> {
     let engine = compiled.engine();
     let mut exports = Vec::new();
+    let mut room = Room::new();
     for (name, item) in compiled.component_type().exports(engine) {
         match item.ty {
             ComponentItem::ComponentFunc(function) => {
-                exports.extend(export(compiled, None, ExportPath::top_level(name), &function));
+                exports.extend(export(compiled, None, ExportPath::top_level(name), &function, &mut room));
             }
             ComponentItem::ComponentInstance(instance) => {
                 let Some(interface) = compiled.get_export_index(None, name) else {
@@ -227,7 +229,7 @@ fn exports(compiled: &wasmtime::component::Component) -> Vec<Export> {
                 for (inner, item) in instance.exports(engine) {
                     if let ComponentItem::ComponentFunc(function) = item.ty {
                         let path = ExportPath::in_interface(name, inner);
-                        exports.extend(export(compiled, Some(&interface), path, &function));
+                        exports.extend(export(compiled, Some(&interface), path, &function, &mut room));
                     }
                 }
             }
@@ -246,12 +248,13 @@ fn export(
     interface: Option<&ComponentExportIndex>,
     path: ExportPath,
     function: &ComponentFunc,
+    room: &mut Room,
 ) -> Option<Export> {
     let index = compiled.get_export_index(interface, path.function())?;
     let style = if is_program(&path) { Style::Program } else { Style::Function };
     let callable = match style {
         Style::Program => Ok(program_signature()),
-        Style::Function => types::signature(function).map_err(types::Unwritable::reason),
+        Style::Function => room.signature(function).map_err(Unwritable::reason),
     };
     let hook = callable.as_ref().ok().and_then(|signature| Hook::of(&path, signature));
     let callable = callable.and_then(|signature| match why_no_task(&path, &signature) {
@@ -318,22 +321,23 @@ fn why_not_linked(imports: &[Import], error: &wasmtime::Error) -> String {
     let unknown: Vec<_> =
         imports.iter().filter(|i| i.capability == Capability::Unknown).map(|i| &*i.name).collect();
     if unknown.is_empty() {
-        return format!("it imports something that this host provides in another form ({})", one_line(error));
+        let reason = names::shortened(one_line(error), MAX_REASON_BYTES);
+        return format!("it imports something that this host provides in another form ({reason})");
     }
-    format!("it imports {}, which this host does not provide", unknown.join(", "))
+    format!("it imports {}, which this host does not provide", names::listed(&unknown, ", "))
 }
 
 fn known(candidates: &[String]) -> String {
     match candidates {
         [] => "the component exports no callable function".to_owned(),
         [only] => format!("the component exports {only}"),
-        several => format!("the component exports {}", several.join(", ")),
+        several => format!("the component exports {}", names::listed(several, ", ")),
     }
 }
 
 fn unnamed(candidates: &[String]) -> String {
     match candidates {
         [] => "the component exports no callable function".to_owned(),
-        several => format!("which function? The component exports {}", several.join(", ")),
+        several => format!("which function? The component exports {}", names::listed(several, ", ")),
     }
 }

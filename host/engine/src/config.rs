@@ -18,6 +18,12 @@ const TABLE_ELEMENTS: usize = 100_000;
 /// a component may have several.
 const TABLES_PER_INSTANCE: u32 = 2;
 
+/// What one component may take of the places in the pool, so that its instances leave room for those of others: one
+/// composed of a dozen programs fits, and one with a language's libraries linked when it starts.
+const CORE_INSTANCES_PER_COMPONENT: u32 = 128;
+const MEMORIES_PER_COMPONENT: u32 = 16;
+const TABLES_PER_COMPONENT: u32 = 32;
+
 /// Linear memory that stays in place between two instances, so that small guests cause no page faults.
 const MEMORY_KEEP_RESIDENT: usize = 64 << 10;
 
@@ -77,6 +83,9 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .total_stacks(instances)
         // A component is several core instances; they cost nothing until they exist.
         .total_core_instances(instances.saturating_mul(16))
+        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
+        .max_memories_per_component(MEMORIES_PER_COMPONENT)
+        .max_tables_per_component(TABLES_PER_COMPONENT)
         .max_tables_per_module(4)
         .table_elements(TABLE_ELEMENTS)
         .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT)

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use hostel_core::ErrorKind;
 use wasmtime::component::Linker;
 
 use crate::compile_cache::CompileCache;
+use crate::compiler::Compiler;
 use crate::config::{self, Flavor};
 use crate::guest::Guest;
 use crate::machine;
@@ -28,6 +30,11 @@ pub struct EngineOptions {
     /// Whether fuel is counted, without which no [`Limits::fuel`](hostel_core::Limits::fuel) can be kept. It makes guests
     /// slower by some percent, and compiled code is another.
     pub count_fuel: bool,
+    /// The longest that a load waits for the compiler; code from the compile cache needs none. The compiler cannot be
+    /// interrupted: it goes on with low priority until it ends, also after the engine is dropped, and what it made is
+    /// kept in the compile cache. At most four components are compiled at once, those that nobody waits for any more
+    /// among them; others wait for their turn, and give up when none has ended for as long as this.
+    pub compile_timeout: Duration,
 }
 
 impl Default for EngineOptions {
@@ -37,6 +44,7 @@ impl Default for EngineOptions {
             max_instances: Self::DEFAULT_MAX_INSTANCES,
             max_memory_bytes: machine::memory_bytes() / 2,
             count_fuel: false,
+            compile_timeout: Self::DEFAULT_COMPILE_TIMEOUT,
         }
     }
 }
@@ -44,6 +52,9 @@ impl Default for EngineOptions {
 impl EngineOptions {
     /// Room for ten thousand sleeping tasks and then some.
     pub const DEFAULT_MAX_INSTANCES: u32 = 11_000;
+
+    /// Several times what the largest interpreters take on a busy machine.
+    pub const DEFAULT_COMPILE_TIMEOUT: Duration = Duration::from_secs(120);
 }
 
 /// The engine could not be set up.
@@ -56,6 +67,9 @@ pub enum EngineError {
     /// The thread that makes guests yield could not be started.
     #[error("the tick thread cannot start")]
     Ticker(#[source] std::io::Error),
+    /// The threads that compile could not be started.
+    #[error("the threads that compile cannot start: {0}")]
+    Compiler(String),
 }
 
 impl EngineError {
@@ -72,6 +86,7 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     options: EngineOptions,
     compile_cache: Option<CompileCache>,
+    compiler: Compiler,
     /// For components without component-model async: half the price of the other.
     lean: Runtime,
     /// For components with component-model async; set up when the first one is loaded.
@@ -100,8 +115,9 @@ impl Engine {
         ticker.drive(&lean.engine);
         let compile_cache = options.compile_cache_dir.clone().map(CompileCache::new);
         let memory = SharedMemory::new(options.max_memory_bytes);
+        let compiler = Compiler::new(options.compile_timeout);
         let concurrent = OnceLock::new();
-        Ok(Self(Arc::new(Inner { options, compile_cache, lean, concurrent, ticker, memory })))
+        Ok(Self(Arc::new(Inner { options, compile_cache, compiler, lean, concurrent, ticker, memory })))
     }
 
     /// How many instances may live at once: as many as the options ask for, or as the address space gave.
@@ -140,6 +156,10 @@ impl Engine {
 
     pub(crate) fn compile_cache(&self) -> Option<&CompileCache> {
         self.0.compile_cache.as_ref()
+    }
+
+    pub(crate) fn compiler(&self) -> &Compiler {
+        &self.0.compiler
     }
 
     pub(crate) fn ticker(&self) -> &Ticker {

@@ -8,6 +8,7 @@ use wasmtime_wasi::I32Exit;
 use crate::attempt::AttemptError;
 use crate::config::STACK_BYTES;
 use crate::guest::Guest;
+use crate::names;
 
 /// What an error of wasmtime's means.
 pub(crate) fn of_error(error: &wasmtime::Error, guest: &mut Guest) -> Result<Failure, AttemptError> {
@@ -69,7 +70,6 @@ fn backtrace(error: &wasmtime::Error) -> Vec<Frame> {
 
 fn frame(info: &wasmtime::FrameInfo) -> Frame {
     let symbol = info.symbols().iter().find(|symbol| symbol.file().is_some());
-    let source = symbol.and_then(|symbol| Some(format!("{}:{}", symbol.file()?, symbol.line()?)));
-    let function = info.func_name().map(|name| format!("{:#}", rustc_demangle::demangle(name)));
-    Frame { function, index: info.func_index(), source }
+    let source = symbol.and_then(|symbol| Some(names::location(symbol.file()?, symbol.line()?)));
+    Frame { function: info.func_name().map(names::demangled), index: info.func_index(), source }
 }

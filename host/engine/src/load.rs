@@ -1,16 +1,30 @@
 //! From a file or bytes to a compiled component, or to an error that says what the bytes are instead.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hostel_core::{Digest, ErrorKind, bytes_text};
 
+use wasmtime::component::Component as Compiled;
+
+use crate::compiler::{self, Stopped};
 use crate::component::Component;
+use crate::config::Flavor;
 use crate::engine::{Engine, EngineError, Runtime};
+use crate::names;
+use crate::survey::{self, Excess, Refused};
 
 /// The largest component that is read.
 pub const MAX_COMPONENT_BYTES: u64 = 256 << 20;
+
+/// The longest text of a component that is read: what it becomes is of about the same size.
+pub const MAX_TEXT_BYTES: u64 = 16 << 20;
+
+/// The longest explanation of what is wrong with a component: they quote what stands in it.
+pub(crate) const MAX_REASON_BYTES: usize = 2_000;
 
 /// The bytes are not a component that can be used here.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +50,16 @@ pub enum LoadError {
         /// The file.
         path: PathBuf,
     },
+    /// There are more bytes than [`MAX_COMPONENT_BYTES`], or [`MAX_TEXT_BYTES`] of text.
+    #[error("this is {found} bytes of {form}, at most {} are read", bytes_text(*allowed))]
+    TooLong {
+        /// What it is: `a component` or `text`.
+        form: &'static str,
+        /// How many bytes there are.
+        found: u64,
+        /// How many there may be.
+        allowed: u64,
+    },
     /// The bytes are a core module.
     #[error("this is a core WebAssembly module, not a component")]
     CoreModule,
@@ -51,6 +75,34 @@ pub enum LoadError {
     /// The component is valid, and asks for more than any instance may have.
     #[error("the component asks for more than any task may have: {0}")]
     TooDemanding(String),
+    /// The component has more of something than is compiled, whether or not it is valid otherwise.
+    #[error("the component is too large inside to be compiled: {0}")]
+    TooComplex(Excess),
+    /// Compiling takes longer than it may ([`EngineOptions::compile_timeout`](crate::EngineOptions)). It cannot be
+    /// interrupted, and goes on until it ends.
+    #[error(
+        "compiling takes longer than {limit:?}, which is the limit; it goes on with low priority, so that a later load \
+         finds the code if compiled code is kept on disk; raise `compile_timeout` to wait longer"
+    )]
+    CompileTimeout {
+        /// The limit.
+        limit: Duration,
+    },
+    /// So many components are being compiled that there was no place for this one, and none of them ended in time.
+    #[error(
+        "{} components are being compiled, and none of them was done within {limit:?}: load it again later",
+        compiler::PLACES
+    )]
+    NoPlace {
+        /// For how long none was done.
+        limit: Duration,
+    },
+    /// So many components wait to be compiled that this one may not.
+    #[error("{} components wait to be compiled: load it again later", compiler::MAX_WAITING)]
+    Crowded,
+    /// The compiler panicked. That is a bug of the host's, and not the component's fault.
+    #[error("the host failed to compile it, which is a bug of the host: {0}")]
+    Panicked(String),
     /// The engine that this component needs cannot be set up.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -66,8 +118,12 @@ impl LoadError {
             }
             Self::Read { .. } => ErrorKind::Internal,
             Self::Engine(error) => error.kind(),
+            Self::CompileTimeout { .. } | Self::NoPlace { .. } | Self::Crowded => ErrorKind::Exhausted,
+            Self::Panicked(_) => ErrorKind::Internal,
             Self::Directory { .. }
             | Self::TooLarge { .. }
+            | Self::TooLong { .. }
+            | Self::TooComplex(_)
             | Self::CoreModule
             | Self::NotWebAssembly(_)
             | Self::Text(_)
@@ -78,14 +134,15 @@ impl LoadError {
 }
 
 impl Engine {
-    /// Loads a `.wasm` or `.wat` file: reads, validates, compiles (or takes the code from the compile cache), links.
-    /// Blocks for as long as compiling takes.
+    /// Loads a `.wasm` or `.wat` file: reads, looks whether it is safe to compile, validates, compiles (or takes the code
+    /// from the compile cache), links. Blocks for as long as that takes: for reading and linking, and for compiling
+    /// within [`EngineOptions::compile_timeout`](crate::EngineOptions), on threads of the engine's.
     ///
     /// # Errors
     ///
-    /// [`LoadError`] for a file that cannot be read or is not a valid component.
+    /// [`LoadError`] for a file that cannot be read or is not a valid component, or one that is not compiled in time.
     pub fn load_file(&self, path: &Path) -> Result<Component, LoadError> {
-        self.load_bytes(&read(path)?)
+        self.load(read(path)?.into())
     }
 
     /// Loads a component from its bytes, binary or text; like [`Engine::load_file`] otherwise.
@@ -94,14 +151,9 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`LoadError`] if the bytes are not a valid component.
+    /// [`LoadError`] if the bytes are not a valid component, or are not compiled in time.
     pub fn load_bytes(&self, bytes: &[u8]) -> Result<Component, LoadError> {
-        match Form::of(bytes) {
-            Form::Component => self.load_binary(bytes),
-            Form::Text => self.load_binary(&binary(bytes)?),
-            Form::CoreModule => Err(LoadError::CoreModule),
-            Form::Other(what) => Err(LoadError::NotWebAssembly(what)),
-        }
+        self.load(bytes.into())
     }
 
     /// Loads a component whose code the compile cache has, by its digest alone; `None` if it has none for this engine. Its
@@ -122,60 +174,96 @@ impl Engine {
         Ok(compiled.map(|compiled| Component::new(self, concurrent, compiled, *digest, 0)))
     }
 
-    fn load_binary(&self, bytes: &[u8]) -> Result<Component, LoadError> {
-        let digest = Digest::of(bytes);
-        let (runtime, compiled) = self.compiled(bytes, &digest)?;
-        Ok(Component::new(self, runtime, compiled, digest, bytes.len() as u64))
+    fn load(&self, bytes: Cow<'_, [u8]>) -> Result<Component, LoadError> {
+        match Form::of(&bytes) {
+            Form::Component => self.load_binary(bytes),
+            Form::Text => self.load_binary(binary(&bytes)?.into()),
+            Form::CoreModule => Err(LoadError::CoreModule),
+            Form::Other(what) => Err(LoadError::NotWebAssembly(what)),
+        }
+    }
+
+    fn load_binary(&self, bytes: Cow<'_, [u8]>) -> Result<Component, LoadError> {
+        check_length("a component", bytes.len(), MAX_COMPONENT_BYTES)?;
+        let size_bytes = bytes.len() as u64;
+        let digest = Digest::of(&bytes);
+        if let Some(compiled) = self.cached(self.lean(), &digest) {
+            return Ok(Component::new(self, self.lean(), compiled, digest, size_bytes));
+        }
+        let (engine, bytes) = (self.clone(), bytes.into_owned());
+        let compiled = self.compiler().run(move || engine.compiled(&bytes, &digest));
+        let (flavor, compiled) = compiled.map_err(|stopped| self.stopped(stopped))??;
+        let runtime = match flavor {
+            Flavor::Lean => self.lean(),
+            Flavor::Concurrent => self.concurrent()?,
+        };
+        Ok(Component::new(self, runtime, compiled, digest, size_bytes))
     }
 
     /// Prefers the lean engine; it refuses, before it compiles anything, what needs component-model async.
-    fn compiled(
-        &self,
-        bytes: &[u8],
-        digest: &Digest,
-    ) -> Result<(&Runtime, wasmtime::component::Component), LoadError> {
-        if let Some(compiled) = self.cached(self.lean(), digest) {
-            return Ok((self.lean(), compiled));
-        }
-        if let Ok(compiled) = self.compile(self.lean(), bytes, digest) {
-            return Ok((self.lean(), compiled));
+    fn compiled(&self, bytes: &[u8], digest: &Digest) -> Result<(Flavor, Compiled), LoadError> {
+        survey::survey(bytes).map_err(|refused| match refused {
+            Refused::Excess(excess) => LoadError::TooComplex(excess),
+            Refused::Malformed(error) => refusal(&error),
+        })?;
+        match self.compile(self.lean(), bytes, digest).map_err(|error| refusal(&one_line(&error))) {
+            Ok(compiled) => return Ok((Flavor::Lean, compiled)),
+            // It is valid, and the other engine gives no more.
+            Err(error @ LoadError::TooDemanding(_)) => return Err(error),
+            Err(_) => {}
         }
         let concurrent = self.concurrent()?;
         if let Some(compiled) = self.cached(concurrent, digest) {
-            return Ok((concurrent, compiled));
+            return Ok((Flavor::Concurrent, compiled));
         }
-        match self.compile(concurrent, bytes, digest) {
-            Ok(compiled) => Ok((concurrent, compiled)),
-            Err(error) => Err(refusal(&one_line(&error))),
-        }
+        let compiled = self.compile(concurrent, bytes, digest);
+        compiled.map(|compiled| (Flavor::Concurrent, compiled)).map_err(|error| refusal(&one_line(&error)))
     }
 
-    fn cached(&self, runtime: &Runtime, digest: &Digest) -> Option<wasmtime::component::Component> {
+    fn cached(&self, runtime: &Runtime, digest: &Digest) -> Option<Compiled> {
         self.compile_cache()?.get(digest, &runtime.engine)
     }
 
-    fn compile(
-        &self,
-        runtime: &Runtime,
-        bytes: &[u8],
-        digest: &Digest,
-    ) -> wasmtime::Result<wasmtime::component::Component> {
-        let compiled = wasmtime::component::Component::from_binary(&runtime.engine, bytes)?;
+    fn compile(&self, runtime: &Runtime, bytes: &[u8], digest: &Digest) -> wasmtime::Result<Compiled> {
+        let compiled = Compiled::from_binary(&runtime.engine, bytes)?;
         if let Some(cache) = self.compile_cache() {
             cache.put(digest, &compiled);
         }
         Ok(compiled)
+    }
+
+    fn stopped(&self, stopped: Stopped) -> LoadError {
+        let limit = self.compiler().timeout();
+        match stopped {
+            Stopped::Timeout => LoadError::CompileTimeout { limit },
+            Stopped::NoPlace => LoadError::NoPlace { limit },
+            Stopped::Crowded => LoadError::Crowded,
+            Stopped::NoThreads(error) => LoadError::Engine(EngineError::Compiler(error.to_string())),
+            Stopped::Panicked(message) => LoadError::Panicked(shortened(message)),
+        }
     }
 }
 
 /// Why wasmtime refused a component. It checks what fits into the pool together with what is valid, and tells them
 /// apart in words only; a test holds it to them.
 fn refusal(error: &str) -> LoadError {
-    const POOL: &str = "does not fit in pooling allocator requirements: ";
-    match error.split_once(POOL) {
-        Some((_, demand)) => LoadError::TooDemanding(demand.to_owned()),
-        None => LoadError::Malformed(error.to_owned()),
+    const MODULE: &str = "does not fit in pooling allocator requirements: ";
+    const COMPONENT: &str = " in the pooling allocator";
+    let of_module = error.split_once(MODULE).map(|(_, demand)| demand);
+    match of_module.or_else(|| error.strip_suffix(COMPONENT)) {
+        Some(demand) => LoadError::TooDemanding(shortened(demand.to_owned())),
+        None => LoadError::Malformed(shortened(error.to_owned())),
     }
+}
+
+fn check_length(form: &'static str, found: usize, allowed: u64) -> Result<(), LoadError> {
+    let found = found as u64;
+    if found > allowed { Err(LoadError::TooLong { form, found, allowed }) } else { Ok(()) }
+}
+
+/// Cuts what quotes from a component.
+fn shortened(reason: String) -> String {
+    names::shortened(reason, MAX_REASON_BYTES)
 }
 
 /// What some bytes are, as their beginning tells.
@@ -218,7 +306,8 @@ fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
 }
 
 fn binary(text: &[u8]) -> Result<Vec<u8>, LoadError> {
-    let mistake = |error: wat::Error| LoadError::Text(error.to_string().trim_end().to_owned());
+    check_length("text", text.len(), MAX_TEXT_BYTES)?;
+    let mistake = |error: wat::Error| LoadError::Text(shortened(error.to_string().trim_end().to_owned()));
     let binary = wat::parse_bytes(text).map_err(mistake)?;
     match Form::of(&binary) {
         Form::Component => Ok(binary.into_owned()),

@@ -6,6 +6,7 @@ use hostel_core::{Observation, Touch};
 use wasmtime::{CallHook, FrameInfo, StoreContextMut, WasmBacktrace};
 
 use crate::guest::Guest;
+use crate::names;
 
 /// Is called once in an attempt, at its first touch, on the thread that runs the guest and while it waits: it must not
 /// block.
@@ -120,8 +121,8 @@ pub(crate) fn name_touches(mut store: StoreContextMut<'_, Guest>, hook: CallHook
 /// paths in them those without are of a C library.
 fn innermost(frames: &[FrameInfo]) -> Option<String> {
     let is_adapter = |frame: &FrameInfo| frame.module().name().is_some_and(|name| name.starts_with(ADAPTERS));
-    let names = frames.iter().filter(|frame| !is_adapter(frame)).filter_map(FrameInfo::func_name);
-    let own = names.map(|name| format!("{:#}", rustc_demangle::demangle(name))).filter_map(own_name);
+    let functions = frames.iter().filter(|frame| !is_adapter(frame)).filter_map(FrameInfo::func_name);
+    let own = functions.map(names::demangled).filter_map(own_name);
     let own: Vec<_> = own.collect();
     own.iter().find(|name| name.contains("::")).or(own.first()).cloned()
 }

@@ -2,71 +2,152 @@
 
 use std::sync::Arc;
 
-use hostel_core::{Case, Field, Name, Param, Signature, Type};
+use hostel_core::{Case, Field, Name, Param, Signature, Type, bytes_text};
 use wasmtime::component::types::{self, ComponentFunc};
 
-/// A type in the signature that cannot be written down.
+/// How deep a type may nest: wasmtime allows as much, and the text forms of values do too.
+const MAX_DEPTH: usize = 100;
+
+/// The largest signature. Types are shared in a component, and trees here: a few tuples, each of twice the one before,
+/// would fill any memory.
+const MAX_SIGNATURE_BYTES: usize = 1 << 20;
+
+/// The signatures of all functions of a component.
+const MAX_SIGNATURES_BYTES: usize = 16 << 20;
+
+/// What a type or a name takes beside its text.
+const NODE_BYTES: usize = 64;
+
+/// Why a signature cannot be written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unwritable(&'static str);
+pub(crate) enum Unwritable {
+    /// There is no text for values of this type.
+    Kind(&'static str),
+    /// It nests deeper than [`MAX_DEPTH`].
+    TooDeep,
+    /// It is over [`MAX_SIGNATURE_BYTES`].
+    TooLarge,
+    /// All signatures together are over [`MAX_SIGNATURES_BYTES`].
+    NoRoom,
+}
 
 impl Unwritable {
     /// Why the function is not callable as a task.
     pub(crate) fn reason(self) -> String {
-        format!("its signature has {}, which cannot be written down", self.0)
+        match self {
+            Self::Kind(kind) => format!("its signature has {kind}, which cannot be written down"),
+            Self::TooDeep => format!("the types in its signature nest deeper than {MAX_DEPTH} levels"),
+            Self::TooLarge => {
+                format!("its signature is over {} when written down", bytes_text(MAX_SIGNATURE_BYTES as u64))
+            }
+            Self::NoRoom => {
+                let allowed = bytes_text(MAX_SIGNATURES_BYTES as u64);
+                format!(
+                    "the signatures of the component are over {allowed} when written down, and its is one of the last"
+                )
+            }
+        }
     }
 }
 
-/// The signature of a function, if every type in it can be written down.
-pub(crate) fn signature(function: &ComponentFunc) -> Result<Signature, Unwritable> {
-    let params = function
-        .params()
-        .map(|(name, ty)| Ok(Param { name: Name::from(name), ty: convert(&ty)? }))
-        .collect::<Result<Vec<_>, Unwritable>>()?;
-    let result = function.results().next().map(|ty| convert(&ty)).transpose()?;
-    Ok(Signature { params: params.into(), result, is_async: function.async_() })
+/// How much the signatures of a component may still take.
+pub(crate) struct Room {
+    /// For the signature at hand.
+    of_signature: usize,
+    /// For all that follow.
+    of_component: usize,
 }
 
-fn convert(ty: &types::Type) -> Result<Type, Unwritable> {
-    Ok(match ty {
-        types::Type::Bool => Type::Bool,
-        types::Type::S8 => Type::S8,
-        types::Type::U8 => Type::U8,
-        types::Type::S16 => Type::S16,
-        types::Type::U16 => Type::U16,
-        types::Type::S32 => Type::S32,
-        types::Type::U32 => Type::U32,
-        types::Type::S64 => Type::S64,
-        types::Type::U64 => Type::U64,
-        types::Type::Float32 => Type::F32,
-        types::Type::Float64 => Type::F64,
-        types::Type::Char => Type::Char,
-        types::Type::String => Type::String,
-        types::Type::List(list) => Type::List(shared(&list.ty())?),
-        types::Type::FixedLengthList(list) => Type::FixedList(shared(&list.ty())?, list.len()),
-        types::Type::Map(map) => Type::Map(shared(&map.key())?, shared(&map.value())?),
-        types::Type::Option(option) => Type::Option(shared(&option.ty())?),
-        types::Type::Result(result) => Type::Result {
-            ok: result.ok().map(|ty| shared(&ty)).transpose()?,
-            err: result.err().map(|ty| shared(&ty)).transpose()?,
-        },
-        types::Type::Tuple(tuple) => Type::Tuple(collect(tuple.types().map(|ty| convert(&ty)))?),
-        types::Type::Record(record) => Type::Record(collect(
-            record.fields().map(|field| Ok(Field { name: Name::from(field.name), ty: convert(&field.ty)? })),
-        )?),
-        types::Type::Variant(variant) => Type::Variant(collect(variant.cases().map(|case| {
-            Ok(Case { name: Name::from(case.name), ty: case.ty.map(|ty| convert(&ty)).transpose()? })
-        }))?),
-        types::Type::Enum(names) => Type::Enum(names.names().map(Name::from).collect()),
-        types::Type::Flags(names) => Type::Flags(names.names().map(Name::from).collect()),
-        types::Type::Own(_) | types::Type::Borrow(_) => return Err(Unwritable("a resource")),
-        types::Type::Future(_) => return Err(Unwritable("a future")),
-        types::Type::Stream(_) => return Err(Unwritable("a stream")),
-        types::Type::ErrorContext => return Err(Unwritable("an error-context")),
-    })
-}
+impl Room {
+    /// For a whole component.
+    pub(crate) fn new() -> Self {
+        Self { of_signature: 0, of_component: MAX_SIGNATURES_BYTES }
+    }
 
-fn shared(ty: &types::Type) -> Result<Arc<Type>, Unwritable> {
-    convert(ty).map(Arc::new)
+    /// The signature of a function, if every type in it can be written down.
+    pub(crate) fn signature(&mut self, function: &ComponentFunc) -> Result<Signature, Unwritable> {
+        self.of_signature = MAX_SIGNATURE_BYTES;
+        let params = function
+            .params()
+            .map(|(name, ty)| Ok(Param { name: self.name(name)?, ty: self.convert(&ty, 0)? }))
+            .collect::<Result<Vec<_>, Unwritable>>()?;
+        let result = function.results().next().map(|ty| self.convert(&ty, 0)).transpose()?;
+        Ok(Signature { params: params.into(), result, is_async: function.async_() })
+    }
+
+    fn take(&mut self, text_bytes: usize) -> Result<(), Unwritable> {
+        let bytes = text_bytes.saturating_add(NODE_BYTES);
+        self.of_signature = self.of_signature.checked_sub(bytes).ok_or(Unwritable::TooLarge)?;
+        self.of_component = self.of_component.checked_sub(bytes).ok_or(Unwritable::NoRoom)?;
+        Ok(())
+    }
+
+    fn name(&mut self, name: &str) -> Result<Name, Unwritable> {
+        self.take(name.len())?;
+        Ok(Name::from(name))
+    }
+
+    fn names<'a>(&mut self, names: impl Iterator<Item = &'a str>) -> Result<Arc<[Name]>, Unwritable> {
+        collect(names.map(|name| self.name(name)))
+    }
+
+    /// Converts a type that stands `depth` levels deep.
+    fn convert(&mut self, ty: &types::Type, depth: usize) -> Result<Type, Unwritable> {
+        self.take(0)?;
+        if depth >= MAX_DEPTH {
+            return Err(Unwritable::TooDeep);
+        }
+        let depth = depth + 1;
+        Ok(match ty {
+            types::Type::Bool => Type::Bool,
+            types::Type::S8 => Type::S8,
+            types::Type::U8 => Type::U8,
+            types::Type::S16 => Type::S16,
+            types::Type::U16 => Type::U16,
+            types::Type::S32 => Type::S32,
+            types::Type::U32 => Type::U32,
+            types::Type::S64 => Type::S64,
+            types::Type::U64 => Type::U64,
+            types::Type::Float32 => Type::F32,
+            types::Type::Float64 => Type::F64,
+            types::Type::Char => Type::Char,
+            types::Type::String => Type::String,
+            types::Type::List(list) => Type::List(self.shared(&list.ty(), depth)?),
+            types::Type::FixedLengthList(list) => {
+                Type::FixedList(self.shared(&list.ty(), depth)?, list.len())
+            }
+            types::Type::Map(map) => {
+                Type::Map(self.shared(&map.key(), depth)?, self.shared(&map.value(), depth)?)
+            }
+            types::Type::Option(option) => Type::Option(self.shared(&option.ty(), depth)?),
+            types::Type::Result(result) => Type::Result {
+                ok: result.ok().map(|ty| self.shared(&ty, depth)).transpose()?,
+                err: result.err().map(|ty| self.shared(&ty, depth)).transpose()?,
+            },
+            types::Type::Tuple(tuple) => {
+                Type::Tuple(collect(tuple.types().map(|ty| self.convert(&ty, depth)))?)
+            }
+            types::Type::Record(record) => Type::Record(collect(record.fields().map(|field| {
+                Ok(Field { name: self.name(field.name)?, ty: self.convert(&field.ty, depth)? })
+            }))?),
+            types::Type::Variant(variant) => Type::Variant(collect(variant.cases().map(|case| {
+                Ok(Case {
+                    name: self.name(case.name)?,
+                    ty: case.ty.map(|ty| self.convert(&ty, depth)).transpose()?,
+                })
+            }))?),
+            types::Type::Enum(names) => Type::Enum(self.names(names.names())?),
+            types::Type::Flags(names) => Type::Flags(self.names(names.names())?),
+            types::Type::Own(_) | types::Type::Borrow(_) => return Err(Unwritable::Kind("a resource")),
+            types::Type::Future(_) => return Err(Unwritable::Kind("a future")),
+            types::Type::Stream(_) => return Err(Unwritable::Kind("a stream")),
+            types::Type::ErrorContext => return Err(Unwritable::Kind("an error-context")),
+        })
+    }
+
+    fn shared(&mut self, ty: &types::Type, depth: usize) -> Result<Arc<Type>, Unwritable> {
+        self.convert(ty, depth).map(Arc::new)
+    }
 }
 
 fn collect<T>(items: impl Iterator<Item = Result<T, Unwritable>>) -> Result<Arc<[T]>, Unwritable> {

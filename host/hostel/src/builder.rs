@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 use hostel_core::ErrorKind;
 use hostel_engine::{EngineError, EngineOptions};
@@ -21,6 +22,7 @@ pub struct HostBuilder {
     pub(crate) max_instances: u32,
     pub(crate) max_memory_bytes: u64,
     pub(crate) count_fuel: bool,
+    pub(crate) compile_timeout: Duration,
     pub(crate) queue_capacity: usize,
     pub(crate) memory_cache_bytes: u64,
     pub(crate) remote_cache: Option<RemoteCache>,
@@ -37,6 +39,7 @@ impl Default for HostBuilder {
             max_instances,
             max_memory_bytes,
             count_fuel,
+            compile_timeout: EngineOptions::DEFAULT_COMPILE_TIMEOUT,
             queue_capacity: 100_000,
             memory_cache_bytes: 64 << 20,
             remote_cache: None,
@@ -88,6 +91,16 @@ impl HostBuilder {
     #[must_use]
     pub fn count_fuel(mut self, count: bool) -> Self {
         self.count_fuel = count;
+        self
+    }
+
+    /// The longest that a load waits for the compiler; then it is an error. The compiler cannot be interrupted: it goes on
+    /// with low priority until it ends, and with a data directory its work is there for a later load. At most four
+    /// components are compiled at once, abandoned ones among them; more wait, and give up when none of the four has ended
+    /// for as long as this. Default two minutes; [`Duration::MAX`] waits for as long as it takes.
+    #[must_use]
+    pub fn compile_timeout(mut self, timeout: Duration) -> Self {
+        self.compile_timeout = timeout;
         self
     }
 

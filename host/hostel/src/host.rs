@@ -72,6 +72,7 @@ impl Host {
         options.max_instances = settings.max_instances;
         options.max_memory_bytes = settings.max_memory_bytes;
         options.count_fuel = settings.count_fuel;
+        options.compile_timeout = settings.compile_timeout;
         options.compile_cache_dir = settings.data_dir.as_ref().map(|dir| dir.join("compiled"));
         let engine = Engine::new(options)?;
         let bounds = Bounds {
@@ -104,11 +105,12 @@ impl Host {
     }
 
     /// Loads a component from a `.wasm` or `.wat` file. Compiling takes tens of milliseconds for a small component and
-    /// seconds for one with an interpreter inside; with a data directory, only the first time.
+    /// seconds for one with an interpreter inside; with a data directory, only the first time. It happens on threads of the
+    /// host's that stand back behind running tasks, and no longer than [`HostBuilder::compile_timeout`] is it waited for.
     ///
     /// # Errors
     ///
-    /// [`LoadError`] for a file that cannot be read or is not a valid component.
+    /// [`LoadError`] for a file that cannot be read or is not a valid component, or one that is not compiled in time.
     ///
     /// # Cancel safety
     ///
@@ -122,13 +124,13 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// [`LoadError`] if the bytes are not a valid component.
+    /// [`LoadError`] if the bytes are not a valid component, or are not compiled in time.
     pub async fn load_bytes(&self, bytes: impl Into<Vec<u8>>) -> Result<Component, LoadError> {
         let bytes = bytes.into();
         self.load_with(move |engine| engine.load_bytes(&bytes)).await
     }
 
-    /// Compiles on a thread of the host's, so that the caller's are not held up.
+    /// Loads on a thread of the host's, so that the caller's are not held up.
     async fn load_with<F>(&self, load: F) -> Result<Component, LoadError>
     where
         F: FnOnce(&Engine) -> Result<hostel_engine::Component, LoadError> + Send + 'static,
@@ -141,7 +143,7 @@ impl Host {
         });
         match receive.await {
             Ok(loaded) => loaded.map(|component| Component::new(Arc::clone(&self.shared), component)),
-            Err(_) => Err(LoadError::Malformed("the compiler panicked on it".to_owned())),
+            Err(_) => Err(LoadError::Panicked("loading it panicked".to_owned())),
         }
     }
 

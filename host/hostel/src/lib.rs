@@ -156,6 +156,6 @@ pub use object_store;
 
 pub use hostel_core::*;
 pub use hostel_engine::{
-    Capability, Echo, EngineError, Export, FindError, Hook, Import, LoadError, MAX_COMPONENT_BYTES,
-    OpenDirError, check_dirs,
+    Bound, Capability, Echo, EngineError, Excess, Export, FindError, Hook, Import, LoadError,
+    MAX_COMPONENT_BYTES, OpenDirError, check_dirs,
 };

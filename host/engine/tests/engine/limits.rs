@@ -166,9 +166,9 @@ async fn subtasks() {
 #[tokio::test(flavor = "current_thread")]
 async fn instances() {
     let answer = function(wat::MANY_INSTANCES, "answer");
-    let limits = Limits { instances: 99, ..Limits::default() };
+    let limits = Limits { instances: 15, ..Limits::default() };
     let ran = run_with(&answer, &[], limits).await;
-    assert_eq!(limit_of(&ran), Limit { kind: LimitKind::Instances, allowed: 99 });
+    assert_eq!(limit_of(&ran), Limit { kind: LimitKind::Instances, allowed: 15 });
 }
 
 #[tokio::test(start_paused = true)]
@@ -232,8 +232,8 @@ async fn who_finds_no_room_waits_until_others_have_ended() {
     let find = |engine: &Engine, path: &str, name: &str| {
         engine.load_file(path.as_ref()).unwrap().function(Some(name)).unwrap()
     };
-    // It is made of a hundred core instances with a memory each: the one that sleeps leaves room for ninety-nine.
-    let small = engine(100);
+    // It is made of sixteen core instances with a memory each: the one that sleeps leaves room for fifteen.
+    let small = engine(16);
     let answer = find(&small, wat::MANY_INSTANCES, "answer");
     let elevator = find(&small, hostel_guests::ELEVATOR, "stop-at-floor");
     let began = tokio::time::Instant::now();
@@ -244,7 +244,7 @@ async fn who_finds_no_room_waits_until_others_have_ended() {
     assert_eq!((slept.value(), answered.value()), ("3".to_owned(), "42".to_owned()));
     assert_eq!(began.elapsed().as_secs(), 3);
     // Half as much room is too little, whoever ends.
-    let answer = find(&engine(50), wat::MANY_INSTANCES, "answer");
+    let answer = find(&engine(8), wat::MANY_INSTANCES, "answer");
     let error = answer.attempt(&[], &AttemptOptions::new(Limits::default())).await.unwrap_err();
     assert!(matches!(error, AttemptError::NoRoom(_)), "{error}");
 }

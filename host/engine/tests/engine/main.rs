@@ -3,6 +3,7 @@
 #![cfg(test)]
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test has one variant in mind")]
 
+mod bombs;
 mod compile_cache;
 mod context;
 mod hooks;

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use futures_executor::block_on;
-use hostel::{Failure, Host, Outcome, ResultError, RetryOn, State, Value, args};
+use hostel::{ErrorKind, Failure, Host, LoadError, Outcome, ResultError, RetryOn, State, Value, args};
 use hostel_guests::{ARITH, BATCH, ELEVATOR, PANIC, SELF_AWARE, SHAPES, SPIN_FOREVER, wat};
 
 use crate::{Printed, host, states, task, told};
@@ -80,6 +80,20 @@ fn s06_what_the_host_is_at_fault_for_is_crashed_and_retried_only_if_asked() {
     assert_eq!(states(&run), expected);
     let next = task(&host, ARITH, "add").submit(args![1, 2]).unwrap();
     assert_eq!(block_on(next.result::<i64>()).unwrap(), 3, "the only worker goes on");
+}
+
+#[test]
+fn a_component_that_is_not_compiled_in_time_is_no_harm_to_others() {
+    let hasty =
+        Host::builder().max_workers(1).max_instances(1).compile_timeout(Duration::ZERO).build().unwrap();
+    let error = block_on(hasty.load(ARITH)).err().unwrap();
+    assert!(matches!(error, LoadError::CompileTimeout { limit: Duration::ZERO }), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Exhausted);
+    drop(hasty);
+    let host =
+        Host::builder().max_workers(1).max_instances(1).compile_timeout(Duration::MAX).build().unwrap();
+    let sum = task(&host, ARITH, "add").submit(args![1, 2]).unwrap();
+    assert_eq!(block_on(sum.result::<i64>()).unwrap(), 3);
 }
 
 #[test]

@@ -1,0 +1,127 @@
+//! Names that a guest chose, cut to what people can read: they stand in messages and in records.
+
+use std::fmt::{self, Write};
+
+/// The longest name of a function or a file that is kept.
+const MAX_NAME_BYTES: usize = 500;
+
+/// How many names are listed in a message.
+const MAX_LISTED: usize = 20;
+
+/// The name of a function as people know it.
+pub(crate) fn demangled(name: &str) -> String {
+    let mut text = Cut::new(MAX_NAME_BYTES);
+    // A short mangled name may stand for a very long one, so it must be cut while it is written. The cut is the error.
+    let _ = write!(text, "{:#}", rustc_demangle::demangle(name));
+    text.finish()
+}
+
+/// A name of a file and a line in it.
+pub(crate) fn location(file: &str, line: u32) -> String {
+    format!("{}:{line}", shortened(file.to_owned(), MAX_NAME_BYTES))
+}
+
+/// A text without what is over `max_bytes`, and a mark where it was cut.
+pub(crate) fn shortened(text: String, max_bytes: usize) -> String {
+    if text.len() <= max_bytes {
+        return text;
+    }
+    let mut cut = Cut::new(max_bytes);
+    let _ = cut.write_str(&text);
+    cut.finish()
+}
+
+/// Some names in a message, and how many there are beside.
+pub(crate) fn listed(names: &[impl AsRef<str>], separator: &str) -> String {
+    let shown: Vec<_> = names.iter().take(MAX_LISTED).map(AsRef::as_ref).collect();
+    let shown = shown.join(separator);
+    match names.len().saturating_sub(MAX_LISTED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// A text that takes only so many bytes.
+struct Cut {
+    text: String,
+    max_bytes: usize,
+    is_cut: bool,
+}
+
+impl Cut {
+    fn new(max_bytes: usize) -> Self {
+        Self { text: String::new(), max_bytes, is_cut: false }
+    }
+
+    fn finish(mut self) -> String {
+        if self.is_cut {
+            self.text.push('…');
+        }
+        self.text
+    }
+}
+
+impl Write for Cut {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        let room = self.max_bytes - self.text.len();
+        let end = more.floor_char_boundary(room);
+        self.text.push_str(more.get(..end).unwrap_or_default());
+        if end == more.len() {
+            return Ok(());
+        }
+        self.is_cut = true;
+        Err(fmt::Error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_demangled_and_cut() {
+        assert_eq!(
+            demangled("_ZN4core3fmt5Write9write_fmt17h0123456789abcdefE"),
+            "core::fmt::Write::write_fmt"
+        );
+        assert_eq!(demangled("plain"), "plain");
+        let long = demangled(&"ö".repeat(1_000_000));
+        assert_eq!(long, format!("{}…", "ö".repeat(MAX_NAME_BYTES / 2)));
+        assert_eq!(location("/src/main.rs", 7), "/src/main.rs:7");
+    }
+
+    #[test]
+    fn a_short_mangled_name_of_a_very_long_one_is_cut() {
+        // Each tuple is twice the one before it, by reference.
+        let mut name = "_RIC1aTuuE".to_owned();
+        let mut place = 5;
+        for _ in 0..40 {
+            let next = name.len() - 2;
+            let back = format!("B{}_", base62(place));
+            name.push_str(&format!("T{back}{back}E"));
+            place = next;
+        }
+        name.push('E');
+        assert!(demangled(&name).len() <= MAX_NAME_BYTES + "…".len());
+    }
+
+    /// As mangled names count: nothing is 0, `0` is 1.
+    fn base62(number: usize) -> String {
+        const DIGITS: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        let Some(mut left) = number.checked_sub(1) else { return String::new() };
+        let mut digits = vec![DIGITS[left % 62] as char];
+        while left >= 62 {
+            left /= 62;
+            digits.insert(0, DIGITS[left % 62] as char);
+        }
+        digits.into_iter().collect()
+    }
+
+    #[test]
+    fn lists_end_somewhere() {
+        let names: Vec<_> = (0..25).map(|number| format!("f{number}")).collect();
+        assert_eq!(listed(&names[..2], ", "), "f0, f1");
+        assert_eq!(listed(&names, ", ").matches(", ").count(), MAX_LISTED - 1);
+        assert!(listed(&names, ", ").ends_with("f19 and 5 more"));
+    }
+}

@@ -1,0 +1,135 @@
+//! How much of everything a component may have, and what is said of one that has more.
+
+use std::fmt;
+
+use hostel_core::bytes_text;
+
+/// Something that a component may have only so much of, so that compiling it takes a bounded time and memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Bound {
+    /// Components and modules, the outermost one among them.
+    Parts,
+    /// How deep components stand in components.
+    Depth,
+    /// What is defined in the components (instances, functions, aliases, exports), for each time they are instantiated.
+    Definitions,
+    /// Types, of components and modules.
+    Types,
+    /// Parameters and results of all core function types.
+    CoreParams,
+    /// How deep types of components and instances are declared in each other.
+    TypeDepth,
+    /// Imports and exports of all modules.
+    CoreExterns,
+    /// Imports and exports of all components.
+    Externs,
+    /// The length of a name in a component type, or of something that a component imports or exports.
+    Name,
+    /// Functions in all modules.
+    Functions,
+    /// The code of all functions.
+    Code,
+    /// The code of one function.
+    Body,
+    /// The locals of one function, its parameters among them.
+    Locals,
+    /// What the compiler has to look at in one function: locals times blocks, each as often as loops are around it, and
+    /// arguments of calls. Interpreters of languages have a third of what is allowed.
+    BodyWork,
+    /// The same in all functions.
+    Work,
+    /// Custom sections; how long they are does not matter, for nearly all of them are skipped.
+    CustomSections,
+}
+
+impl Bound {
+    /// Every bound.
+    pub const ALL: [Self; 16] = [
+        Self::Parts,
+        Self::Depth,
+        Self::Definitions,
+        Self::Types,
+        Self::CoreParams,
+        Self::TypeDepth,
+        Self::CoreExterns,
+        Self::Externs,
+        Self::Name,
+        Self::Functions,
+        Self::Code,
+        Self::Body,
+        Self::Locals,
+        Self::BodyWork,
+        Self::Work,
+        Self::CustomSections,
+    ];
+
+    /// The most that a component may have.
+    pub const fn allowed(self) -> u64 {
+        match self {
+            Self::Parts | Self::Name => 1_000,
+            Self::Depth => 32,
+            Self::Definitions => 1_000_000,
+            Self::Types | Self::CoreExterns => 100_000,
+            Self::CoreParams => 1_000_000,
+            Self::TypeDepth => 200,
+            Self::Externs | Self::CustomSections => 10_000,
+            Self::Functions => 200_000,
+            Self::Code => 64 << 20,
+            Self::Body => 2 << 20,
+            Self::Locals => 20_000,
+            Self::BodyWork => 25_000_000,
+            Self::Work => 1_000_000_000,
+        }
+    }
+
+    /// What is counted, such as `functions`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Parts => "components and modules",
+            Self::Depth => "components inside each other",
+            Self::Definitions => "definitions in all instances",
+            Self::Types => "types",
+            Self::CoreParams => "parameters and results of core types",
+            Self::TypeDepth => "type declarations inside each other",
+            Self::CoreExterns => "imports and exports of modules",
+            Self::Externs => "imports and exports of components",
+            Self::Name => "bytes in one name",
+            Self::Functions => "functions",
+            Self::Code => "bytes of code",
+            Self::Body => "bytes of code in one function",
+            Self::Locals => "locals in one function",
+            Self::BodyWork => "values at branches and calls of one function",
+            Self::Work => "values at branches and calls",
+            Self::CustomSections => "custom sections",
+        }
+    }
+
+    /// The most that a component may have, as people read it: `2 MiB`.
+    pub fn allowed_text(self) -> String {
+        if matches!(self, Self::Code | Self::Body) {
+            return bytes_text(self.allowed());
+        }
+        self.allowed().to_string()
+    }
+}
+
+/// A component has more of something than is compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Excess {
+    /// What it has too much of.
+    pub bound: Bound,
+    /// How much it has, as far as was counted.
+    pub found: u64,
+    /// Where that was, such as `function 12 of module 3`: functions are counted as in backtraces, with the imported ones,
+    /// and modules and components together in the order in which they stand in the file, from 0.
+    pub place: String,
+}
+
+impl fmt::Display for Excess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bound, found, place } = self;
+        write!(f, "{place}: {found} {}, at most {} are allowed", bound.name(), bound.allowed_text())
+    }
+}

@@ -1,0 +1,262 @@
+//! A look at a binary before it is compiled: one pass over it that counts what compiling takes time and memory for.
+//!
+//! It is linear in the size of the binary, and believes nothing that stands in it: a section that says it has a million
+//! entries is refused before the first one is read. Whether the component is valid is none of its business.
+
+mod body;
+mod bound;
+mod part;
+mod types;
+
+use std::mem;
+
+use wasmparser::{
+    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, Encoding, FromReader,
+    FunctionBody, Parser, Payload, SectionLimited, TypeRef,
+};
+
+pub use self::bound::{Bound, Excess};
+use self::part::Part;
+
+/// Why a component is not compiled.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// It has too much of something.
+    Excess(Excess),
+    /// It cannot be read.
+    Malformed(String),
+}
+
+impl From<Excess> for Refused {
+    fn from(excess: Excess) -> Self {
+        Self::Excess(excess)
+    }
+}
+
+impl From<wasmparser::BinaryReaderError> for Refused {
+    fn from(error: wasmparser::BinaryReaderError) -> Self {
+        Self::Malformed(error.to_string())
+    }
+}
+
+/// Looks through a whole component.
+pub(crate) fn survey(bytes: &[u8]) -> Result<(), Refused> {
+    let whole = Part::new(Encoding::Component, 0);
+    let mut survey =
+        Survey { bytes, counts: [0; Bound::ALL.len()], part: whole, outer: Vec::new(), parts: 0 };
+    for payload in Parser::new(0).parse_all(bytes) {
+        survey.payload(payload?)?;
+    }
+    Ok(())
+}
+
+struct Survey<'a> {
+    bytes: &'a [u8],
+    /// By bound: of what is counted in the whole component, so far.
+    counts: [u64; Bound::ALL.len()],
+    /// The component or module at hand.
+    part: Part,
+    /// The components that it is in, outermost first.
+    outer: Vec<Part>,
+    /// How many have begun.
+    parts: u64,
+}
+
+impl<'a> Survey<'a> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are bounded by the size of the file")]
+    fn payload(&mut self, payload: Payload<'a>) -> Result<(), Refused> {
+        match payload {
+            Payload::Version { encoding, .. } => self.begin(encoding),
+            Payload::End(_) => {
+                self.end();
+                Ok(())
+            }
+            Payload::CustomSection(_) => Ok(self.add(Bound::CustomSections, 1)?),
+            Payload::TypeSection(section) => self.core_types(section),
+            Payload::ImportSection(section) => self.core_imports(section),
+            Payload::ExportSection(section) => Ok(self.add(Bound::CoreExterns, section.count().into())?),
+            Payload::FunctionSection(section) => self.functions(section),
+            Payload::CodeSectionEntry(body) => self.body(&body),
+            Payload::CoreTypeSection(section) => Ok(self.add(Bound::Types, section.count().into())?),
+            Payload::ComponentTypeSection(section) => types::section(self, section),
+            Payload::ComponentImportSection(section) => self.imports(section),
+            Payload::ComponentExportSection(section) => self.exports(section),
+            Payload::ComponentAliasSection(section) => self.aliases(section),
+            Payload::ComponentInstanceSection(section) => self.instances(section),
+            Payload::InstanceSection(section) => self.define(section.count().into()),
+            Payload::ComponentCanonicalSection(section) => self.define(section.count().into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, encoding: Encoding) -> Result<(), Refused> {
+        let begun = Part::new(encoding, self.parts);
+        let outer = mem::replace(&mut self.part, begun);
+        if self.parts > 0 {
+            self.outer.push(outer);
+        }
+        self.parts += 1;
+        self.add(Bound::Parts, 1)?;
+        Ok(self.check(Bound::Depth, self.outer.len() as u64 + 1)?)
+    }
+
+    fn end(&mut self) {
+        let Some(outer) = self.outer.pop() else { return };
+        let ended = mem::replace(&mut self.part, outer);
+        if ended.encoding == Encoding::Component {
+            self.part.components.push(Some(ended.definitions));
+        }
+    }
+
+    /// What the component with this index defines, in the component so many levels further out.
+    fn component(&self, levels: u32, index: u32) -> Option<u64> {
+        match levels.checked_sub(1) {
+            None => self.part.component(index),
+            Some(levels) => self.outer.iter().rev().nth(levels as usize)?.component(index),
+        }
+    }
+
+    fn core_types(&mut self, section: wasmparser::TypeSectionReader<'a>) -> Result<(), Refused> {
+        self.add(Bound::Types, section.count().into())?;
+        for group in section {
+            let types = group?.into_types();
+            // One of the group is counted above.
+            self.add(Bound::Types, (types.len() as u64).saturating_sub(1))?;
+            for ty in types {
+                let width = part::width(&ty);
+                self.add(Bound::CoreParams, width)?;
+                self.part.types.push(width);
+            }
+        }
+        Ok(())
+    }
+
+    fn core_imports(&mut self, section: wasmparser::ImportSectionReader<'a>) -> Result<(), Refused> {
+        for import in section.into_imports() {
+            self.add(Bound::CoreExterns, 1)?;
+            if let TypeRef::Func(ty) | TypeRef::FuncExact(ty) = import?.ty {
+                self.part.import(ty);
+            }
+        }
+        Ok(())
+    }
+
+    fn functions(&mut self, section: SectionLimited<'a, u32>) -> Result<(), Refused> {
+        self.add(Bound::Functions, section.count().into())?;
+        for ty in section {
+            let ty = ty?;
+            self.part.functions.push(ty);
+        }
+        Ok(())
+    }
+
+    fn body(&mut self, body: &FunctionBody<'a>) -> Result<(), Refused> {
+        let function = self.part.next_body();
+        let bytes = body.range().len() as u64;
+        let found = |bound, found| Excess { bound, found, place: format!("function {function}") };
+        self.add(Bound::Code, bytes)?;
+        self.check_with(found(Bound::Body, bytes))?;
+        let effort = body::effort(body, self.part.width_of(function), &self.part)?;
+        self.check_with(found(Bound::Locals, effort.locals))?;
+        self.check_with(found(Bound::BodyWork, effort.work))?;
+        Ok(self.add(Bound::Work, effort.work)?)
+    }
+
+    fn imports(&mut self, section: wasmparser::ComponentImportSectionReader<'a>) -> Result<(), Refused> {
+        self.add(Bound::Externs, section.count().into())?;
+        for import in self.defined(section)? {
+            let import = import?;
+            self.name(import.name.name)?;
+            if import.ty.kind() == ComponentExternalKind::Component {
+                self.part.components.push(None);
+            }
+        }
+        Ok(())
+    }
+
+    fn exports(&mut self, section: wasmparser::ComponentExportSectionReader<'a>) -> Result<(), Refused> {
+        self.add(Bound::Externs, section.count().into())?;
+        for export in self.defined(section)? {
+            let export = export?;
+            self.name(export.name.name)?;
+            if export.kind == ComponentExternalKind::Component {
+                let definitions = self.part.component(export.index);
+                self.part.components.push(definitions);
+            }
+        }
+        Ok(())
+    }
+
+    fn aliases(&mut self, section: wasmparser::ComponentAliasSectionReader<'a>) -> Result<(), Refused> {
+        for alias in self.defined(section)? {
+            match alias? {
+                ComponentAlias::Outer { kind: ComponentOuterAliasKind::Component, count, index } => {
+                    let definitions = self.component(count, index);
+                    self.part.components.push(definitions);
+                }
+                ComponentAlias::InstanceExport { kind: ComponentExternalKind::Component, .. } => {
+                    self.part.components.push(None);
+                }
+                ComponentAlias::Outer { .. }
+                | ComponentAlias::InstanceExport { .. }
+                | ComponentAlias::CoreInstanceExport { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Each instance of a component has all that the component defines once more, also what *its* instances have: it
+    /// doubles with each level if each component is instantiated twice.
+    fn instances(&mut self, section: wasmparser::ComponentInstanceSectionReader<'a>) -> Result<(), Refused> {
+        for instance in self.defined(section)? {
+            let ComponentInstance::Instantiate { component_index, .. } = instance? else { continue };
+            let Some(definitions) = self.part.component(component_index) else {
+                return Err(Refused::Malformed(format!(
+                    "{}: it instantiates a component that is not defined in it, but imported or taken from an instance: \
+                     that is not supported",
+                    self.part.place()
+                )));
+            };
+            self.define(definitions)?;
+        }
+        Ok(())
+    }
+
+    /// A section whose entries are definitions.
+    fn defined<T: FromReader<'a>>(
+        &mut self,
+        section: SectionLimited<'a, T>,
+    ) -> Result<SectionLimited<'a, T>, Refused> {
+        self.define(section.count().into())?;
+        Ok(section)
+    }
+
+    fn define(&mut self, definitions: u64) -> Result<(), Refused> {
+        self.part.definitions = self.part.definitions.saturating_add(definitions);
+        Ok(self.check(Bound::Definitions, self.part.definitions)?)
+    }
+
+    fn name(&self, name: &str) -> Result<(), Excess> {
+        self.check(Bound::Name, name.len() as u64)
+    }
+
+    /// Counts more of what is counted in the whole component.
+    fn add(&mut self, bound: Bound, more: u64) -> Result<(), Excess> {
+        let Some(count) = self.counts.get_mut(bound as usize) else { return Ok(()) };
+        *count = count.saturating_add(more);
+        let found = *count;
+        self.check(bound, found)
+    }
+
+    fn check(&self, bound: Bound, found: u64) -> Result<(), Excess> {
+        if found <= bound.allowed() { Ok(()) } else { Err(Excess { bound, found, place: self.part.place() }) }
+    }
+
+    /// The same for what is found somewhere in the part at hand.
+    fn check_with(&self, excess: Excess) -> Result<(), Excess> {
+        if excess.found <= excess.bound.allowed() {
+            return Ok(());
+        }
+        Err(Excess { place: format!("{} of {}", excess.place, self.part.place()), ..excess })
+    }
+}

@@ -1,0 +1,84 @@
+//! A component or module that the survey is in.
+
+use wasmparser::{CompositeInnerType, Encoding, SubType};
+
+use super::body::Widths;
+
+/// What must be known of a component or module to look at the rest of it.
+pub(super) struct Part {
+    pub(super) encoding: Encoding,
+    number: u64,
+    /// Of a module: parameters and results of each type.
+    pub(super) types: Vec<u64>,
+    /// Of a module: the type of each function, imported ones first.
+    pub(super) functions: Vec<u32>,
+    imported: usize,
+    bodies: usize,
+    /// Of a component: what each component in it defines; `None` if that is not known.
+    pub(super) components: Vec<Option<u64>>,
+    /// Of a component: what it defines, in all its instances.
+    pub(super) definitions: u64,
+}
+
+impl Part {
+    pub(super) fn new(encoding: Encoding, number: u64) -> Self {
+        Self {
+            encoding,
+            number,
+            types: Vec::new(),
+            functions: Vec::new(),
+            imported: 0,
+            bodies: 0,
+            components: Vec::new(),
+            definitions: 1,
+        }
+    }
+
+    /// How it is called in messages.
+    pub(super) fn place(&self) -> String {
+        match self.encoding {
+            Encoding::Component => format!("component {}", self.number),
+            Encoding::Module => format!("module {}", self.number),
+        }
+    }
+
+    /// Takes note of an imported function.
+    pub(super) fn import(&mut self, ty: u32) {
+        self.functions.push(ty);
+        self.imported += 1;
+    }
+
+    /// The index of the function whose body comes next.
+    pub(super) fn next_body(&mut self) -> usize {
+        self.bodies += 1;
+        self.imported + self.bodies - 1
+    }
+
+    /// What the component with this index defines.
+    pub(super) fn component(&self, index: u32) -> Option<u64> {
+        self.components.get(index as usize).copied().flatten()
+    }
+
+    /// Parameters and results of a function; none for one that does not exist, which is found out later.
+    pub(super) fn width_of(&self, function: usize) -> u64 {
+        self.functions.get(function).map_or(0, |&ty| self.of_type(ty))
+    }
+}
+
+impl Widths for Part {
+    fn of_type(&self, index: u32) -> u64 {
+        self.types.get(index as usize).copied().unwrap_or_default()
+    }
+
+    fn of_function(&self, index: u32) -> u64 {
+        self.width_of(index as usize)
+    }
+}
+
+/// Parameters and results of a core type.
+pub(super) fn width(ty: &SubType) -> u64 {
+    match &ty.composite_type.inner {
+        CompositeInnerType::Func(function) => (function.params().len() + function.results().len()) as u64,
+        CompositeInnerType::Array(_) | CompositeInnerType::Struct(_) | CompositeInnerType::Cont(_) => 0,
+    }
+}

@@ -1,0 +1,501 @@
+//! Components made to hurt whoever loads them: each is refused with a clear text, or is loaded like any other.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use hostel_core::{Digest, ErrorKind};
+use hostel_engine::{
+    Bound, Component, Engine, EngineOptions, LoadError, MAX_COMPONENT_BYTES, MAX_TEXT_BYTES,
+};
+use wasm_encoder::{
+    BlockType, CodeSection, CustomSection, ExportKind, ExportSection, Function, FunctionSection, Instruction,
+    Module, ModuleSection, NameMap, NameSection, NestedComponentSection, RawSection, TypeSection, ValType,
+};
+
+use crate::{ENGINE, run_with};
+
+fn loaded(bytes: &[u8]) -> Component {
+    ENGINE.load_bytes(bytes).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn refused(bytes: &[u8]) -> LoadError {
+    let error = ENGINE.load_bytes(bytes).err().expect("a refusal");
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    assert!(error.to_string().len() < 3_000, "{} bytes", error.to_string().len());
+    error
+}
+
+/// Checks what there was too much of, and how much was found where.
+fn check_excess(bytes: &[u8], bound: Bound, found: u64, place: &str) {
+    match refused(bytes) {
+        LoadError::TooComplex(excess) => {
+            assert_eq!((excess.bound, excess.found, &*excess.place), (bound, found, place), "{excess}");
+        }
+        other => panic!("expected an excess of {bound:?}, found {other}"),
+    }
+}
+
+/// A component of one module.
+fn component(module: &Module) -> Vec<u8> {
+    let mut component = wasm_encoder::Component::new();
+    component.section(&ModuleSection(module));
+    component.finish()
+}
+
+/// A module with functions of no parameters, the first of which it exports as `f`.
+fn module(bodies: &[Function]) -> Module {
+    let mut module = Module::new();
+    let mut types = TypeSection::new();
+    types.ty().function([], []);
+    let (mut functions, mut code) = (FunctionSection::new(), CodeSection::new());
+    for body in bodies {
+        functions.function(0);
+        code.function(body);
+    }
+    let mut exports = ExportSection::new();
+    exports.export("f", ExportKind::Func, 0);
+    module.section(&types).section(&functions).section(&exports).section(&code);
+    module
+}
+
+fn body(locals: u32, instructions: impl IntoIterator<Item = Instruction<'static>>) -> Function {
+    let mut body = Function::new((locals > 0).then_some((locals, ValType::I32)));
+    for instruction in instructions {
+        body.instruction(&instruction);
+    }
+    body.instruction(&Instruction::End);
+    body
+}
+
+/// So many blocks of one byte of code and two around it, beside each other.
+fn blocks(count: usize) -> impl Iterator<Item = Instruction<'static>> {
+    let block = [Instruction::Block(BlockType::Empty), Instruction::End];
+    std::iter::repeat_n(block, count).flatten()
+}
+
+/// A component whose function takes the last of these types, each of which is defined by those before it. In core it has
+/// these parameters.
+fn of_types(params: &str, types: impl Iterator<Item = String>) -> String {
+    let mut text = format!(
+        r#"(component (core module $m (memory (export "m") 1) (func (export "f") (param {params}))
+            (func (export "r") (param i32 i32 i32 i32) (result i32) unreachable))
+            (core instance $i (instantiate $m)) "#
+    );
+    let mut last = 0;
+    for (number, ty) in types.enumerate() {
+        write!(text, "(type $t{number} {ty})").unwrap();
+        last = number;
+    }
+    write!(
+        text,
+        r#"(func (export "f") (param "x" $t{last})
+            (canon lift (core func $i "f") (memory (core memory $i "m")) (realloc (core func $i "r")))))"#
+    )
+    .unwrap();
+    text
+}
+
+/// Types of which each is twice the one before.
+fn doubling(levels: usize) -> String {
+    let tuple = |level: usize| match level.checked_sub(1) {
+        None => "(tuple u8 u8)".to_owned(),
+        Some(before) => format!("(tuple $t{before} $t{before})"),
+    };
+    of_types("i32", (0..levels).map(tuple))
+}
+
+/// The component in which `inner` stands so many levels deep.
+fn nested(levels: usize) -> Vec<u8> {
+    let mut bytes = wasm_encoder::Component::new();
+    for _ in 0..levels {
+        let mut outer = wasm_encoder::Component::new();
+        outer.section(&NestedComponentSection(&bytes));
+        bytes = outer;
+    }
+    bytes.finish()
+}
+
+#[test]
+fn types_that_double_are_not_written_down() {
+    let loaded = loaded(doubling(16).as_bytes());
+    let reason = loaded.exports()[0].callable.as_ref().unwrap_err();
+    assert_eq!(reason, "its signature is over 1 MiB when written down");
+    assert!(self::loaded(doubling(10).as_bytes()).function(Some("f")).is_ok());
+    let error = refused(doubling(60).as_bytes()).to_string();
+    assert!(error.contains("effective type size exceeds the limit"), "{error}");
+}
+
+#[test]
+fn many_signatures_have_a_bound_together() {
+    let mut text = doubling(12);
+    text.pop();
+    for number in 0..100 {
+        let lift =
+            r#"(canon lift (core func $i "f") (memory (core memory $i "m")) (realloc (core func $i "r")))"#;
+        write!(text, r#"(func (export "f{number}") (param "x" $t11) {lift})"#).unwrap();
+    }
+    text.push(')');
+    let loaded = loaded(text.as_bytes());
+    let callable = loaded.exports().iter().filter(|export| export.callable.is_ok()).count();
+    assert_eq!((loaded.exports().len(), callable), (101, 31));
+    let last = loaded.exports()[100].callable.as_ref().unwrap_err();
+    assert!(last.starts_with("the signatures of the component are over 16 MiB when written down"), "{last}");
+}
+
+#[test]
+fn types_may_nest_as_deep_as_values_can_be_written() {
+    let lists = |levels: usize| {
+        let list = |level: usize| match level.checked_sub(1) {
+            None => "(list u8)".to_owned(),
+            Some(before) => format!("(list $t{before})"),
+        };
+        of_types("i32 i32", (0..levels).map(list))
+    };
+    let deepest = loaded(lists(99).as_bytes()).function(Some("f")).unwrap();
+    let value = format!("{}{}", "[".repeat(99), "]".repeat(99));
+    let arguments = hostel_core::Arguments::new().positional(&*value);
+    assert_eq!(deepest.signature().bind_text(arguments).unwrap()[0].to_wave(), value);
+    for levels in [101, 10_000] {
+        let error = refused(lists(levels).as_bytes()).to_string();
+        assert!(error.contains("type nesting is too deep"), "{levels}: {error}");
+    }
+}
+
+#[test]
+fn declarations_inside_each_other_do_not_overflow_the_stack() {
+    let nested = |levels: usize, kind: u8| {
+        let mut data = vec![1, kind];
+        for _ in 1..levels {
+            data.extend([1, 1, kind]);
+        }
+        data.push(0);
+        let mut bytes = wasm_encoder::Component::new();
+        bytes.section(&RawSection { id: 7, data: &data });
+        bytes.finish()
+    };
+    for kind in [0x41, 0x42] {
+        loaded(&nested(200, kind));
+        check_excess(&nested(201, kind), Bound::TypeDepth, 201, "component 0");
+        check_excess(&nested(1_000_000, kind), Bound::TypeDepth, 1_000_000, "component 0");
+    }
+}
+
+#[test]
+fn thousands_of_exports_are_inspected_and_more_are_refused() {
+    let exports = |count: usize| {
+        let mut text = String::from(
+            r#"(component (core module $m (func (export "f") (result i32) i32.const 1))
+                (core instance $i (instantiate $m))"#,
+        );
+        for number in 0..count {
+            let lift = r#"(canon lift (core func $i "f"))"#;
+            write!(text, r#"(func (export "f{number}") (result u32) {lift})"#).unwrap();
+        }
+        text + ")"
+    };
+    let component = loaded(exports(5_000).as_bytes());
+    assert_eq!(component.exports().len(), 5_000);
+    assert!(component.function(Some("f4999")).is_ok());
+    let error = component.function(Some("g")).unwrap_err().to_string();
+    assert!(error.ends_with(", f19 and 4980 more"), "{error}");
+    check_excess(exports(10_001).as_bytes(), Bound::Externs, 10_001, "component 0");
+}
+
+#[test]
+fn long_names_are_refused_or_cut_wherever_they_stand() {
+    let long = "n".repeat(1_000_000);
+    let some = "n".repeat(1_001);
+    let of = |export: &str, import: &str, param: &str, field: &str| {
+        format!(
+            r#"(component (import "{import}" (instance))
+                (core module $m (func (export "f") (param i32))) (core instance $i (instantiate $m))
+                (type $r' (record (field "{field}" u32))) (export $r "r" (type $r'))
+                (func (export "{export}") (param "{param}" $r) (canon lift (core func $i "f"))))"#
+        )
+    };
+    loaded(of("e", "i", "p", "f").as_bytes());
+    for text in [
+        of(&some, "i", "p", "f"),
+        of("e", &some, "p", "f"),
+        of("e", "i", &some, "f"),
+        of("e", "i", "p", &some),
+    ] {
+        check_excess(text.as_bytes(), Bound::Name, 1_001, "component 0");
+    }
+    for text in [
+        of(&long, "i", "p", "f"),
+        of("e", &long, "p", "f"),
+        of("e", "i", &long, "f"),
+        of("e", "i", "p", &long),
+    ] {
+        assert!(matches!(refused(text.as_bytes()), LoadError::Malformed(_)));
+    }
+    // Of a section that is skipped nothing matters.
+    let mut bytes = wasm_encoder::Component::new();
+    bytes.section(&CustomSection { name: "n".repeat(90_000).into(), data: [][..].into() });
+    loaded(&bytes.finish());
+}
+
+#[tokio::test]
+async fn a_long_name_of_a_function_is_cut_in_a_backtrace() {
+    for bytes in [90_000, 1_000_000] {
+        let mut module = module(&[body(0, [Instruction::Unreachable])]);
+        let (mut functions, mut names) = (NameMap::new(), NameSection::new());
+        functions.append(0, &"n".repeat(bytes));
+        names.functions(&functions);
+        module.section(&names);
+        let binary = exporting(&module);
+        let function = loaded(&binary).function(Some("f")).unwrap();
+        let ran = run_with(&function, &[], hostel_core::Limits::default()).await;
+        let [frame] = &*ran.trap().backtrace else { panic!("{:?}", ran.trap()) };
+        assert_eq!(frame.function, Some(format!("{}…", "n".repeat(500))));
+    }
+}
+
+/// A component that exports the first function of a module as `f`.
+fn exporting(module: &Module) -> Vec<u8> {
+    use wasm_encoder::{
+        Alias, CanonicalFunctionSection, CanonicalOption, ComponentAliasSection, ComponentExportKind,
+        ComponentExportSection, ComponentTypeSection, InstanceSection, ModuleArg,
+    };
+    let mut component = wasm_encoder::Component::new();
+    component.section(&ModuleSection(module));
+    let mut instances = InstanceSection::new();
+    instances.instantiate::<[(&str, ModuleArg); 0], &str>(0, []);
+    let mut aliases = ComponentAliasSection::new();
+    aliases.alias(Alias::CoreInstanceExport { instance: 0, kind: ExportKind::Func, name: "f" });
+    let mut types = ComponentTypeSection::new();
+    types.function().params::<[(&str, wasm_encoder::ComponentValType); 0], _>([]).result(None);
+    let mut lifted = CanonicalFunctionSection::new();
+    lifted.lift(0, 0, Vec::<CanonicalOption>::new());
+    let mut exports = ComponentExportSection::new();
+    exports.export("f", ComponentExportKind::Func, 0, None);
+    component.section(&instances).section(&aliases).section(&types).section(&lifted).section(&exports);
+    component.finish()
+}
+
+#[test]
+fn custom_sections_are_skipped_up_to_a_number() {
+    let custom = |count: usize, bytes: usize| {
+        let data = vec![0xff; bytes];
+        let mut component = wasm_encoder::Component::new();
+        for _ in 0..count {
+            component.section(&CustomSection { name: "name".into(), data: (&*data).into() });
+        }
+        component.finish()
+    };
+    loaded(&custom(10_000, 0));
+    loaded(&custom(1, 100 << 20));
+    check_excess(&custom(100_000, 0), Bound::CustomSections, 10_001, "component 0");
+}
+
+#[test]
+fn functions_are_bounded_in_number_and_each_in_size() {
+    let nops = |bytes: usize| component(&module(&[body(0, vec![Instruction::Nop; bytes - 2])]));
+    loaded(&nops(2 << 20));
+    check_excess(&nops((2 << 20) + 1), Bound::Body, (2 << 20) + 1, "function 0 of module 1");
+    let many = component(&module(&vec![body(0, []); 200_001]));
+    check_excess(&many, Bound::Functions, 200_001, "module 1");
+    let code = component(&module(&vec![body(0, vec![Instruction::Nop; 1 << 20]); 64]));
+    check_excess(&code, Bound::Code, 64 * ((1 << 20) + 2), "module 1");
+    let error = refused(&nops((2 << 20) + 1)).to_string();
+    assert_eq!(
+        error,
+        "the component is too large inside to be compiled: function 0 of module 1: 2097153 bytes of code in one \
+         function, at most 2 MiB are allowed"
+    );
+}
+
+#[test]
+fn a_section_that_claims_much_is_not_believed() {
+    let mut module = Module::new();
+    module.section(&RawSection { id: 3, data: &[0xff, 0xff, 0xff, 0xff, 0x0f] });
+    check_excess(&component(&module), Bound::Functions, u64::from(u32::MAX), "module 1");
+}
+
+#[test]
+fn locals_and_branches_are_bounded_together() {
+    let of = |locals: u32, count: usize| component(&module(&[body(locals, blocks(count))]));
+    loaded(&of(20_000, 0));
+    check_excess(&of(20_001, 0), Bound::Locals, 20_001, "function 0 of module 1");
+    check_excess(&of(u32::MAX, 0), Bound::Locals, u64::from(u32::MAX), "function 0 of module 1");
+    // Two blocks each, where it begins and where it ends, and the end of the function.
+    check_excess(&of(10_000, 1_250), Bound::BodyWork, 25_010_000, "function 0 of module 1");
+    let many = vec![body(10_000, blocks(1_200)); 42];
+    check_excess(&component(&module(&many)), Bound::Work, 42 * 2_401 * 10_000, "module 1");
+}
+
+#[test]
+fn a_small_function_of_loops_in_loops_is_refused() {
+    let open = vec![Instruction::Loop(BlockType::Empty); 1_000];
+    let close = vec![Instruction::End; 1_000];
+    let bytes = component(&module(&[body(100, open.into_iter().chain(close))]));
+    // Each loop is three blocks and one where it ends, and as many times as there are loops around it, and once more.
+    let blocks = (1..=1_000).map(|depth| 4 * (depth + 1)).sum::<u64>() + 1;
+    check_excess(&bytes, Bound::BodyWork, blocks * 100, "function 0 of module 1");
+}
+
+#[test]
+fn a_wide_type_counts_where_it_is_used() {
+    let mut types = TypeSection::new();
+    types.ty().function(vec![ValType::I32; 1_000], vec![ValType::I32; 1_000]);
+    types.ty().function([], []);
+    let mut functions = FunctionSection::new();
+    functions.function(0).function(1);
+    let mut code = CodeSection::new();
+    code.function(&body(0, vec![Instruction::Unreachable]));
+    code.function(&body(0, [Instruction::Unreachable].into_iter().chain(vec![Instruction::Call(0); 12_501])));
+    let mut module = Module::new();
+    module.section(&types).section(&functions).section(&code);
+    check_excess(&component(&module), Bound::BodyWork, 25_002_000, "function 1 of module 1");
+    let mut module = Module::new();
+    let mut types = TypeSection::new();
+    for _ in 0..1_001 {
+        types.ty().function(vec![ValType::I32; 1_000], []);
+    }
+    module.section(&types);
+    check_excess(&component(&module), Bound::CoreParams, 1_001_000, "module 1");
+}
+
+#[test]
+fn no_instance_takes_more_than_a_few_places_of_the_pool() {
+    let demanding = |error: LoadError, expected: &str| {
+        assert!(matches!(error, LoadError::TooDemanding(_)), "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
+    };
+    let instances = |module: &str, count: usize| {
+        let mut text = format!("(component (core module $m {module})");
+        text.push_str(&"(core instance (instantiate $m))".repeat(count));
+        text + ")"
+    };
+    for (module, allowed, what) in [
+        ("", 128, "core module instances"),
+        ("(memory 1)", 16, "memories"),
+        ("(table 1 funcref)", 32, "tables"),
+    ] {
+        loaded(instances(module, allowed).as_bytes());
+        demanding(refused(instances(module, allowed + 1).as_bytes()), what);
+    }
+}
+
+#[test]
+fn components_inside_each_other_are_bounded_in_depth_and_number() {
+    loaded(&nested(31));
+    check_excess(&nested(32), Bound::Depth, 33, "component 32");
+    check_excess(&nested(1_000), Bound::Depth, 33, "component 32");
+    let beside = |count: usize| {
+        let mut outer = wasm_encoder::Component::new();
+        for _ in 0..count {
+            outer.section(&NestedComponentSection(&wasm_encoder::Component::new()));
+        }
+        outer.finish()
+    };
+    loaded(&beside(999));
+    check_excess(&beside(1_000), Bound::Parts, 1_001, "component 1000");
+}
+
+#[test]
+fn components_that_are_instantiated_twice_in_each_other_are_counted_out() {
+    let doubling = |levels: usize| {
+        let mut text = String::from("(component $c0)");
+        for level in 1..=levels {
+            let before = level - 1;
+            text = format!(
+                "(component $c{level} {text} (instance (instantiate $c{before})) (instance (instantiate $c{before})))"
+            );
+        }
+        text
+    };
+    loaded(doubling(10).as_bytes());
+    check_excess(doubling(30).as_bytes(), Bound::Definitions, 1_048_573, "component 12");
+    let alias = "(component (component $a) (component (alias outer 1 $a (component $b)) (instance (instantiate $b))))";
+    loaded(alias.as_bytes());
+    let imported = r#"(component (component (import "c" (component $c)) (instance (instantiate $c))))"#;
+    let error = refused(imported.as_bytes()).to_string();
+    assert!(error.contains("component 1: it instantiates a component that is not defined in it"), "{error}");
+}
+
+#[test]
+fn types_and_core_externs_have_bounds() {
+    let mut types = TypeSection::new();
+    let mut exports = ExportSection::new();
+    for number in 0..100_001 {
+        types.ty().function([], []);
+        exports.export(&number.to_string(), ExportKind::Func, 0);
+    }
+    let mut of_types = Module::new();
+    of_types.section(&types);
+    check_excess(&component(&of_types), Bound::Types, 100_001, "module 1");
+    let mut of_exports = Module::new();
+    of_exports.section(&exports);
+    check_excess(&component(&of_exports), Bound::CoreExterns, 100_001, "module 1");
+}
+
+#[test]
+fn text_is_bounded_in_length_and_depth() {
+    let text = format!("(component {})", " ".repeat(MAX_TEXT_BYTES as usize));
+    assert_eq!(
+        refused(text.as_bytes()).to_string(),
+        "this is 16777228 bytes of text, at most 16 MiB are read"
+    );
+    for opening in ["(component ", "(", "(component (core module (func (block "] {
+        let deep = opening.repeat(100_000);
+        assert!(matches!(refused(deep.as_bytes()), LoadError::Text(_)));
+    }
+    // A mistake is shown with its line, and the line may be as long as the text.
+    let error = refused(format!("(component (oops \"{}\"))", "x".repeat(1_000_000)).as_bytes());
+    assert!(error.to_string().ends_with('…'), "{error}");
+}
+
+#[test]
+fn bytes_are_bounded_as_files_are() {
+    let mut bytes = wasm_encoder::Component::new().finish();
+    bytes.resize(MAX_COMPONENT_BYTES as usize + 1, 0);
+    let error = refused(&bytes).to_string();
+    assert_eq!(error, "this is 268435457 bytes of a component, at most 256 MiB are read");
+}
+
+#[test]
+fn a_compile_that_takes_too_long_is_given_up_and_its_work_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = |timeout: Duration| {
+        let mut options = EngineOptions::default();
+        options.compile_cache_dir = Some(dir.path().to_owned());
+        options.max_instances = 16;
+        options.compile_timeout = timeout;
+        Engine::new(options).unwrap()
+    };
+    let bytes = std::fs::read(hostel_guests::ARITH).unwrap();
+    let hasty = with(Duration::ZERO);
+    let error = hasty.load_bytes(&bytes).err().unwrap();
+    assert!(matches!(error, LoadError::CompileTimeout { limit: Duration::ZERO }), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Exhausted);
+    // What was begun goes on, and once it is done it needs no compiler.
+    while hasty.load_compiled(&Digest::of(&bytes)).unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    assert!(hasty.load_bytes(&bytes).unwrap().function(Some("add")).is_ok());
+    assert!(with(Duration::MAX).load_bytes(std::fs::read(hostel_guests::TEXT).unwrap().as_slice()).is_ok());
+}
+
+#[test]
+fn an_engine_can_be_dropped_while_it_compiles() {
+    let mut options = EngineOptions::default();
+    options.max_instances = 16;
+    options.compile_timeout = Duration::ZERO;
+    let engine = Engine::new(options).unwrap();
+    let bytes = component(&module(&vec![body(10, blocks(1_000)); 100]));
+    assert!(matches!(engine.load_bytes(&bytes), Err(LoadError::CompileTimeout { .. })));
+    drop(engine);
+    // Its threads end by themselves; others are not touched by it.
+    assert!(loaded(&bytes).exports().is_empty());
+}
+
+#[test]
+fn every_bound_stands_in_the_documentation() {
+    let docs = include_str!("../../../../docs/sandbox.md");
+    for bound in Bound::ALL {
+        let row = format!("| {} | {} |", bound.name(), bound.allowed_text());
+        assert!(docs.contains(&row), "docs/sandbox.md lacks: {row}");
+    }
+}
