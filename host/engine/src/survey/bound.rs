@@ -35,7 +35,7 @@ pub enum Bound {
     /// The locals of one function, its parameters among them.
     Locals,
     /// What the compiler has to look at in one function: locals times blocks, each as often as loops are around it, and
-    /// arguments of calls. Interpreters of languages have a third of what is allowed.
+    /// arguments of calls.
     BodyWork,
     /// The same in all functions.
     Work,
