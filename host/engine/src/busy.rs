@@ -153,6 +153,10 @@ mod tests {
         Busy::new(pin!(attempt), &mut cpu_time, Some(idle_timeout)).await
     }
 
+    fn turn<F: Future>(busy: &mut Busy<'_, F>) -> Poll<Result<F::Output, WaitedTooLong>> {
+        Pin::new(busy).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
     #[tokio::test(start_paused = true)]
     async fn who_waits_for_too_long_is_given_up() {
         let began = tokio::time::Instant::now();
@@ -162,12 +166,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_wait_begins_anew() {
-        let naps = async {
-            for _ in 0..10 {
-                tokio::time::sleep(Duration::from_secs(2)).await;
-            }
-        };
-        assert!(run(naps, Duration::from_secs(3)).await.is_ok());
+        let waker = Cell::new(None);
+        let mut waits = pin!(poll_fn(|cx| {
+            waker.set(Some(cx.waker().clone()));
+            Poll::<()>::Pending
+        }));
+        let mut cpu_time = Duration::ZERO;
+        let mut busy = Busy::new(waits.as_mut(), &mut cpu_time, Some(Duration::from_secs(3)));
+        for _ in 0..10 {
+            assert!(turn(&mut busy).is_pending());
+            tokio::time::advance(Duration::from_secs(2)).await;
+            waker.take().unwrap().wake();
+        }
+        assert!(turn(&mut busy).is_pending());
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert!(matches!(turn(&mut busy), Poll::Ready(Err(WaitedTooLong))));
     }
 
     #[tokio::test(start_paused = true)]
@@ -184,7 +197,6 @@ mod tests {
         let mut gives_way = pin!(gives_way);
         let mut cpu_time = Duration::ZERO;
         let mut busy = Busy::new(gives_way.as_mut(), &mut cpu_time, Some(Duration::from_secs(3)));
-        let turn = |busy: &mut Busy<'_, _>| Pin::new(busy).poll(&mut Context::from_waker(Waker::noop()));
         assert!(turn(&mut busy).is_pending());
         tokio::time::advance(Duration::from_secs(100)).await;
         assert!(turn(&mut busy).is_pending());
