@@ -109,7 +109,7 @@ impl TaskOptions {
         // Each command is a flow run of its own.
         let task = if policy.needs_flow() { task.flow(&begin_flow()) } else { task };
         let task = task.limits(self.limits()?).cache(policy);
-        let grants = Grants { http: self.http.clone(), dirs: self.dir.clone() };
+        let grants = Grants { http: self.http.clone(), dirs: self.dir.clone(), ..Grants::default() };
         check_dirs(&grants)?;
         let task = task.grants(grants).clock(self.clock.unwrap_or_default());
         let task = task.randomness(self.random.unwrap_or_default());

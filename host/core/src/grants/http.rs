@@ -1,14 +1,12 @@
-//! Outgoing HTTP: which hosts a task may talk to.
+//! Outgoing HTTP: which hosts a task may talk to, and by which methods.
 
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
+use super::name::{NamePattern, Problem, ends_in_number, parse_pattern};
+use super::net::parse_port;
 use crate::ErrorKind;
-
-/// The longest name that the name system has, and the longest part of one (RFC 1035, section 2.3.4).
-const NAME_BYTES: usize = 253;
-const LABEL_BYTES: usize = 63;
 
 /// How an HTTP request travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,23 +39,23 @@ impl HttpScheme {
 ///
 /// As text: `example.org`, `127.0.0.1`, `[::1]`, or `*.example.org` for every name below `example.org`, at any depth,
 /// but not for itself. Then perhaps `:8080` for that port, or `:*` for any; without it the usual port of the scheme is
-/// meant, 80 or 443. In front perhaps `http://` or `https://`; without it both are.
+/// meant, 80 or 443. In front perhaps `http://` or `https://`; without it both are. And in front of all that perhaps the
+/// methods, in upper case and with commas between them: `GET,HEAD https://example.org`; without them any is meant.
 ///
-/// Hosts are compared as they are written in a URL, but for upper and lower case: a name is permitted wherever it leads,
-/// and an address does not permit the names that lead to it.
+/// Hosts are compared as they are written in a URL, but for upper and lower case: a name is permitted where it
+/// [may lead](crate::may_lead_to), and an address does not permit the names that lead to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HttpGrant {
     host: Host,
     port: Port,
     scheme: Option<HttpScheme>,
+    /// Sorted and each once; none for all.
+    methods: Box<[Box<str>]>,
 }
 
-/// Names are in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Host {
-    Name(Box<str>),
-    /// All names that end in a dot and this.
-    Below(Box<str>),
+    Name(NamePattern),
     V4(Ipv4Addr),
     V6(Ipv6Addr),
 }
@@ -80,31 +78,72 @@ impl HttpGrant {
             .and_then(Host::single)
             .map_err(|problem| ParseHttpGrantError { text: host.to_owned(), problem })?;
         let port = if port == scheme.usual_port() { Port::Usual } else { Port::Only(port) };
-        Ok(Self { host, port, scheme: None })
+        Ok(Self { host, port, scheme: None, methods: [].into() })
+    }
+
+    /// The same for one method alone.
+    #[must_use]
+    pub fn only(self, method: &str) -> Self {
+        Self { methods: [method.into()].into(), ..self }
     }
 
     /// Whether an outgoing request may go there; `host` as in a URL, an IPv6 address in brackets.
-    pub fn allows(&self, scheme: HttpScheme, host: &str, port: u16) -> bool {
+    pub fn allows(&self, method: &str, scheme: HttpScheme, host: &str, port: u16) -> bool {
+        self.allows_method(method) && self.allows_place(scheme, host, port)
+    }
+
+    /// Whether an outgoing request may go there by some method.
+    pub fn allows_place(&self, scheme: HttpScheme, host: &str, port: u16) -> bool {
+        self.is_for(scheme) && self.host.allows(host) && self.port.allows(scheme, port)
+    }
+
+    /// Whether an outgoing request may go to this address, whatever names lead there.
+    pub fn allows_address(&self, method: &str, scheme: HttpScheme, address: IpAddr, port: u16) -> bool {
+        let is_there = match &self.host {
+            Host::Name(_) => false,
+            Host::V4(only) => address == *only,
+            Host::V6(only) => address == *only,
+        };
+        is_there && self.allows_method(method) && self.is_for(scheme) && self.port.allows(scheme, port)
+    }
+
+    /// Whether it permits all that the other does.
+    pub fn includes(&self, other: &Self) -> bool {
+        let hosts = match (&self.host, &other.host) {
+            (Host::Name(names), Host::Name(other)) => names.includes(other),
+            (one, other) => one == other,
+        };
+        let schemes = [HttpScheme::Http, HttpScheme::Https].into_iter();
+        let places = schemes
+            .filter(|scheme| other.is_for(*scheme))
+            .all(|scheme| self.is_for(scheme) && self.port.includes(scheme, other.port));
+        let methods = self.methods.is_empty()
+            || !other.methods.is_empty() && other.methods.iter().all(|method| self.allows_method(method));
+        hosts && places && methods
+    }
+
+    fn is_for(&self, scheme: HttpScheme) -> bool {
         self.scheme.is_none_or(|only| only == scheme)
-            && self.host.includes(host)
-            && self.port.includes(scheme, port)
+    }
+
+    fn allows_method(&self, method: &str) -> bool {
+        self.methods.is_empty() || self.methods.iter().any(|only| **only == *method)
     }
 }
 
 impl Host {
     /// Returns this if it is one host: a request goes to one.
     fn single(self) -> Result<Self, Problem> {
-        if let Self::Below(_) = self { Err("a host has no '*' in it".to_owned()) } else { Ok(self) }
+        if let Self::Name(NamePattern::Below(_)) = self {
+            Err("a host has no '*' in it".to_owned())
+        } else {
+            Ok(self)
+        }
     }
 
-    fn includes(&self, host: &str) -> bool {
+    fn allows(&self, host: &str) -> bool {
         match self {
-            Self::Name(name) => host.eq_ignore_ascii_case(name),
-            Self::Below(domain) => {
-                let host = host.to_ascii_lowercase();
-                let below = host.strip_suffix(&**domain).and_then(|rest| rest.strip_suffix('.'));
-                below.is_some_and(|labels| parse_name(labels).is_ok())
-            }
+            Self::Name(names) => names.allows(host),
             Self::V4(address) => host.parse() == Ok(*address),
             Self::V6(address) => in_brackets(host).is_some_and(|host| host.parse() == Ok(*address)),
         }
@@ -112,23 +151,34 @@ impl Host {
 }
 
 impl Port {
-    fn includes(self, scheme: HttpScheme, port: u16) -> bool {
+    fn allows(self, scheme: HttpScheme, port: u16) -> bool {
+        self.number(scheme).is_none_or(|only| only == port)
+    }
+
+    fn includes(self, scheme: HttpScheme, other: Self) -> bool {
+        self.number(scheme).is_none_or(|only| other.number(scheme) == Some(only))
+    }
+
+    /// The only port that is meant; `None` for any.
+    const fn number(self, scheme: HttpScheme) -> Option<u16> {
         match self {
-            Self::Usual => port == scheme.usual_port(),
-            Self::Only(only) => port == only,
-            Self::Any => true,
+            Self::Usual => Some(scheme.usual_port()),
+            Self::Only(port) => Some(port),
+            Self::Any => None,
         }
     }
 }
 
 impl Display for HttpGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.methods.is_empty() {
+            write!(f, "{} ", self.methods.join(","))?;
+        }
         if let Some(scheme) = self.scheme {
             write!(f, "{}://", scheme.name())?;
         }
         match &self.host {
-            Host::Name(name) => f.write_str(name)?,
-            Host::Below(domain) => write!(f, "*.{domain}")?,
+            Host::Name(names) => names.fmt(f)?,
             Host::V4(address) => address.fmt(f)?,
             Host::V6(address) => write!(f, "[{address}]")?,
         }
@@ -163,20 +213,23 @@ impl FromStr for HttpGrant {
     }
 }
 
-/// What is wrong with a text, in words.
-type Problem = String;
-
 fn parse(text: &str) -> Result<HttpGrant, Problem> {
-    let (scheme, place) = match text.split_once("://") {
+    let (methods, place) = match text.split_once(' ') {
+        Some((methods, place)) if is_token_list(methods) => (parse_methods(methods)?, place.trim_start()),
+        _ => ([].into(), text),
+    };
+    let (scheme, place) = match place.split_once("://") {
         Some((scheme, place)) => (Some(parse_scheme(scheme)?), place),
-        None => (None, text),
+        None => (None, place),
     };
     if let Some(wrong) = place.chars().find(|character| "/?#@".contains(*character)) {
         return Err(format!("expected HOST or HOST:PORT and nothing else, found `{wrong}`"));
     }
     let (host, port) = match place.rsplit_once(':') {
         // Otherwise it is a colon of an address in brackets.
-        Some((host, port)) if !host.starts_with('[') || host.ends_with(']') => (host, parse_port(port)?),
+        Some((host, port)) if !host.starts_with('[') || host.ends_with(']') => {
+            (host, parse_port(port)?.map_or(Port::Any, Port::Only))
+        }
         _ => (place, Port::Usual),
     };
     if host.contains(':') && !host.starts_with('[') {
@@ -185,7 +238,24 @@ fn parse(text: &str) -> Result<HttpGrant, Problem> {
     let host = parse_host(host)?;
     let is_usual = |scheme: HttpScheme| port == Port::Only(scheme.usual_port());
     let port = if scheme.is_some_and(is_usual) { Port::Usual } else { port };
-    Ok(HttpGrant { host, port, scheme })
+    Ok(HttpGrant { host, port, scheme, methods })
+}
+
+/// Whether a text has nothing but methods and commas in it (RFC 9110, section 5.6.2).
+fn is_token_list(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~,".contains(&byte))
+}
+
+/// Reads methods, which are sorted and each once afterwards.
+fn parse_methods(text: &str) -> Result<Box<[Box<str>]>, Problem> {
+    let mut methods: Vec<Box<str>> = text.split(',').map(Box::from).collect();
+    let is_wrong = |method: &str| method.is_empty() || method.bytes().any(|byte| byte.is_ascii_lowercase());
+    if let Some(wrong) = methods.iter().find(|method| is_wrong(method)) {
+        return Err(format!("method `{wrong}`: expected upper case, as in `GET,HEAD https://example.org`"));
+    }
+    methods.sort_unstable();
+    methods.dedup();
+    Ok(methods.into())
 }
 
 fn parse_scheme(text: &str) -> Result<HttpScheme, Problem> {
@@ -194,63 +264,16 @@ fn parse_scheme(text: &str) -> Result<HttpScheme, Problem> {
     scheme.ok_or_else(|| format!("expected http:// or https:// in front of the host, found `{text}://`"))
 }
 
-fn parse_port(text: &str) -> Result<Port, Problem> {
-    if text == "*" {
-        return Ok(Port::Any);
-    }
-    let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    let port = digits.and_then(|text| text.parse().ok()).filter(|port| *port != 0);
-    port.map(Port::Only).ok_or_else(|| format!("port `{text}`: expected 1 to 65535, or `*` for any"))
-}
-
 fn parse_host(text: &str) -> Result<Host, Problem> {
     if text.starts_with('[') {
         let address = in_brackets(text).and_then(|address| address.parse().ok());
         return address.map(Host::V6).ok_or_else(|| format!("`{text}` is no IPv6 address"));
     }
-    let (domain, is_below) = match text.strip_prefix("*.") {
-        Some(domain) => (domain, true),
-        None => (text, false),
-    };
-    if domain.contains('*') {
-        return Err("a `*` stands in front of a domain, as in *.example.org".to_owned());
-    }
-    // What ends in a number is an address to everyone who resolves names (URL Standard, section 3.5).
-    if domain.rsplit('.').next().is_some_and(is_number) {
-        let address = domain.parse().ok().filter(|_| !is_below);
+    if ends_in_number(text) {
+        let address = text.parse().ok();
         return address.map(Host::V4).ok_or_else(|| format!("`{text}` is no IPv4 address, and no name"));
     }
-    parse_name(domain)?;
-    let name = domain.to_ascii_lowercase().into();
-    Ok(if is_below { Host::Below(name) } else { Host::Name(name) })
-}
-
-fn parse_name(name: &str) -> Result<(), Problem> {
-    if name.is_empty() {
-        return Err("the host is missing".to_owned());
-    }
-    if !name.is_ascii() {
-        return Err(
-            "a name with other than ASCII letters is written as it is sent, beginning with xn--".to_owned()
-        );
-    }
-    let is_part_of_label = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    if let Some(wrong) = name.bytes().find(|byte| !is_part_of_label(*byte) && *byte != b'.') {
-        return Err(format!("a host has no {:?} in it", char::from(wrong)));
-    }
-    let is_label = |label: &str| !label.is_empty() && label.len() <= LABEL_BYTES;
-    if name.len() > NAME_BYTES || !name.split('.').all(is_label) {
-        return Err(format!(
-            "a name has at most {NAME_BYTES} characters, and 1 to {LABEL_BYTES} between two dots"
-        ));
-    }
-    Ok(())
-}
-
-fn is_number(label: &str) -> bool {
-    let is_hex = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let all_digits = !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit());
-    all_digits || label.strip_prefix("0x").or(label.strip_prefix("0X")).is_some_and(is_hex)
+    parse_pattern(text).map(Host::Name)
 }
 
 fn in_brackets(text: &str) -> Option<&str> {
@@ -269,7 +292,7 @@ mod tests {
     fn a_grant_allows_what_it_names_and_nothing_else() {
         use HttpScheme::{Http, Https};
         let check = |text: &str, scheme, host: &str, port, expected| {
-            let allowed = grant(text).allows(scheme, host, port);
+            let allowed = grant(text).allows("GET", scheme, host, port);
             assert_eq!(allowed, expected, "{text}: {scheme:?} {host} {port}");
         };
         check("example.org", Http, "example.org", 80, true);
@@ -322,6 +345,46 @@ mod tests {
     }
 
     #[test]
+    fn a_grant_of_methods_allows_these_alone() {
+        let check = |text: &str, method: &str, expected| {
+            let grant = grant(text);
+            assert_eq!(
+                grant.allows(method, HttpScheme::Http, "example.org", 80),
+                expected,
+                "{text}: {method}"
+            );
+            assert!(grant.allows_place(HttpScheme::Http, "example.org", 80));
+        };
+        check("example.org", "DELETE", true);
+        check("GET,HEAD example.org", "GET", true);
+        check("GET,HEAD example.org", "HEAD", true);
+        check("GET,HEAD example.org", "POST", false);
+        check("GET,HEAD example.org", "get", false);
+        check("GET,HEAD http://example.org", "", false);
+        assert_eq!(grant("example.org").only("PUT").to_string(), "PUT example.org");
+    }
+
+    #[test]
+    fn only_a_grant_of_an_address_allows_what_leads_there() {
+        let check = |text: &str, expected| {
+            let address = "10.0.0.1".parse().unwrap();
+            assert_eq!(
+                grant(text).allows_address("GET", HttpScheme::Https, address, 443),
+                expected,
+                "{text}"
+            );
+        };
+        check("10.0.0.1", true);
+        check("https://10.0.0.1:*", true);
+        check("GET 10.0.0.1", true);
+        check("POST 10.0.0.1", false);
+        check("http://10.0.0.1", false);
+        check("10.0.0.1:80", false);
+        check("10.0.0.2", false);
+        check("example.org", false);
+    }
+
+    #[test]
     fn a_grant_is_written_in_its_shortest_form_and_read_again() {
         let check = |text: &str, written: &str| {
             assert_eq!(grant(text).to_string(), written);
@@ -338,6 +401,9 @@ mod tests {
         check("[0:0::1]:8080", "[::1]:8080");
         check("https://[::1]", "https://[::1]");
         check("127.0.0.1", "127.0.0.1");
+        check("GET example.org", "GET example.org");
+        check("HEAD,GET,GET  https://example.org:443", "GET,HEAD https://example.org");
+        check("M-SEARCH 10.0.0.1:*", "M-SEARCH 10.0.0.1:*");
         check("my_host-1", "my_host-1");
         check("xn--bcher-kva.example", "xn--bcher-kva.example");
     }
@@ -347,7 +413,7 @@ mod tests {
         let check = |scheme, host: &str, port, expected: &str| {
             let grant = HttpGrant::of(scheme, host, port).unwrap();
             assert_eq!(grant.to_string(), expected);
-            assert!(grant.allows(scheme, host, port));
+            assert!(grant.allows("GET", scheme, host, port));
         };
         check(HttpScheme::Http, "Example.org", 80, "example.org");
         check(HttpScheme::Https, "example.org", 443, "example.org");
@@ -392,7 +458,14 @@ mod tests {
         for text in ["127.1", "1.2.3.4.5", "300.1.1.1", "2130706433", "0x7f000001", "a.1", "*.0.0.1"] {
             check(text, &format!("`{text}` is no IPv4 address, and no name"));
         }
-        check("two words", "a host has no ' ' in it");
+        check("[two words]", "`[two words]` is no IPv6 address");
+        let method =
+            |found| format!("method `{found}`: expected upper case, as in `GET,HEAD https://example.org`");
+        check("two words", &method("two"));
+        check("GET,get example.org", &method("get"));
+        check("GET, example.org", &method(""));
+        check(" example.org", &method(""));
+        check("GET example .org", "a host has no ' ' in it");
         check("a%62.org", "a host has no '%' in it");
         check(
             "bücher.example",

@@ -1,10 +1,22 @@
 //! What a task is permitted beyond computing: nothing, unless a grant names it. Each kind of grant has a file here.
 
+mod address;
 mod dir;
+mod env;
 mod http;
+mod includes;
+mod lookup;
+mod name;
+mod net;
 
+pub use address::{is_public, may_lead_to};
 pub use dir::*;
+pub use env::*;
 pub use http::*;
+pub use lookup::*;
+pub use net::*;
+
+use core::net::IpAddr;
 
 use crate::ErrorKind;
 
@@ -13,8 +25,8 @@ use crate::ErrorKind;
 /// ```
 /// # use hostel_core::{Grants, HttpScheme};
 /// let grants = Grants { http: vec!["*.example.org".parse()?], ..Grants::default() };
-/// assert!(grants.allows_http(HttpScheme::Https, "api.example.org", 443));
-/// assert!(!grants.allows_http(HttpScheme::Https, "api.example.org", 8443));
+/// assert!(grants.allows_http("GET", HttpScheme::Https, "api.example.org", 443));
+/// assert!(!grants.allows_http("GET", HttpScheme::Https, "api.example.org", 8443));
 /// # Ok::<(), hostel_core::ParseHttpGrantError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -23,6 +35,12 @@ pub struct Grants {
     pub http: Vec<HttpGrant>,
     /// Which directories are there. The guest sees them in the order of their names, whatever theirs is here.
     pub dirs: Vec<DirGrant>,
+    /// Which environment variables there are. The guest sees them in the order of their names.
+    pub env: Vec<EnvGrant>,
+    /// Which addresses may be talked to over TCP and UDP.
+    pub net: Vec<NetGrant>,
+    /// Which names may be looked up, beside those that [`Grants::net`] has.
+    pub lookup: Vec<LookupGrant>,
 }
 
 /// What kind of thing a grant permits.
@@ -60,12 +78,40 @@ impl GrantKind {
 impl Grants {
     /// Whether nothing is permitted.
     pub fn is_empty(&self) -> bool {
-        self.http.is_empty() && self.dirs.is_empty()
+        self.http.is_empty()
+            && self.dirs.is_empty()
+            && self.env.is_empty()
+            && self.net.is_empty()
+            && self.lookup.is_empty()
     }
 
     /// Whether an outgoing request may go there; `host` as in a URL, an IPv6 address in brackets.
-    pub fn allows_http(&self, scheme: HttpScheme, host: &str, port: u16) -> bool {
-        self.http.iter().any(|grant| grant.allows(scheme, host, port))
+    pub fn allows_http(&self, method: &str, scheme: HttpScheme, host: &str, port: u16) -> bool {
+        self.http.iter().any(|grant| grant.allows(method, scheme, host, port))
+    }
+
+    /// Whether this address may be talked to, whatever names lead there.
+    pub fn allows_address(&self, transport: Transport, address: IpAddr, port: u16) -> bool {
+        self.net.iter().any(|grant| grant.allows(transport, address, port))
+    }
+
+    /// Whether the addresses of a name may be talked to, as far as the name [may lead](may_lead_to) to them.
+    pub fn allows_name(&self, transport: Transport, name: &str, port: u16) -> bool {
+        self.net.iter().any(|grant| grant.allows_name(transport, name, port))
+    }
+
+    /// Whether a name may be looked up, to connect to it or not.
+    pub fn allows_lookup(&self, name: &str) -> bool {
+        self.lookup.iter().any(|grant| grant.allows(name))
+            || self.net.iter().any(|grant| grant.allows_lookup(name))
+    }
+
+    /// The environment variables in the order in which a guest sees them: by the bytes of their names.
+    pub fn env_by_name(&self) -> Vec<&EnvGrant> {
+        let mut env: Vec<_> = self.env.iter().collect();
+        env.sort_unstable();
+        env.dedup();
+        env
     }
 
     /// The directories in the order in which a guest sees them: by the bytes of their names.
@@ -76,32 +122,54 @@ impl Grants {
         dirs
     }
 
-    /// Checks that no two directories have one name for the guest. The same grant may be given twice.
+    /// Checks that no two directories have one name for the guest, and no variable two values. The same grant may be
+    /// given twice.
     ///
     /// # Errors
     ///
-    /// [`GrantsError`] with the first name that stands for two directories.
+    /// [`GrantsError`] with the first name that stands for two things.
     pub fn check(&self) -> Result<(), GrantsError> {
         let dirs = self.dirs_by_name();
         let twice = dirs.iter().zip(dirs.iter().skip(1)).find(|(one, other)| one.guest() == other.guest());
-        twice.map_or(Ok(()), |(one, other)| {
-            Err(GrantsError::SameName {
+        if let Some((one, other)) = twice {
+            return Err(GrantsError::SameName {
                 name: one.guest().to_owned(),
                 one: one.to_string(),
                 other: other.to_string(),
-            })
-        })
+            });
+        }
+        let env = self.env_by_name();
+        let twice = env.iter().zip(env.iter().skip(1)).find(|(one, other)| one.name() == other.name());
+        twice.map_or(Ok(()), |(one, _)| Err(GrantsError::TwoValues { name: one.name().to_owned() }))
+    }
+
+    /// Each grant as text, with its kind before it (`http example.org`, `env NAME=…`): by kind, and in each kind as they
+    /// are given. For people and for records: the values of variables are not told.
+    pub fn texts(&self) -> Vec<String> {
+        fn of<'a, T: ToString>(
+            kind: GrantKind,
+            grants: &'a [T],
+        ) -> impl Iterator<Item = String> + use<'a, T> {
+            grants.iter().map(move |grant| format!("{} {}", kind.name(), grant.to_string()))
+        }
+        let texts = of(GrantKind::Dir, &self.dirs).chain(of(GrantKind::Env, &self.env));
+        let texts = texts.chain(of(GrantKind::Http, &self.http)).chain(of(GrantKind::Net, &self.net));
+        texts.chain(of(GrantKind::Lookup, &self.lookup)).collect()
     }
 
     /// Each grant as text, with its kind before it (`http example.org`), sorted and each once: what the key of the
     /// cache is derived from.
     ///
     /// A directory counts by its name for the guest alone (`dir /data ro`) if what is read in it is verified
-    /// `by_content`, by a trace, and with its place on the host (`dir /data ro /srv/data`) if not.
+    /// `by_content`, by a trace, and with its place on the host (`dir /data ro /srv/data`) if not. A variable counts with
+    /// the digest of its value.
     pub fn facts(&self, by_content: bool) -> Vec<String> {
         let http = self.http.iter().map(|grant| format!("http {grant}"));
         let dirs = self.dirs.iter().map(|grant| grant.fact(by_content));
-        let mut facts: Vec<_> = http.chain(dirs).collect();
+        let env = self.env.iter().map(EnvGrant::fact);
+        let net = self.net.iter().map(|grant| format!("net {grant}"));
+        let lookup = self.lookup.iter().map(|grant| format!("lookup {grant}"));
+        let mut facts: Vec<_> = http.chain(dirs).chain(env).chain(net).chain(lookup).collect();
         facts.sort_unstable();
         facts.dedup();
         facts
@@ -124,6 +192,12 @@ pub enum GrantsError {
         /// The other.
         other: String,
     },
+    /// One environment variable has two values.
+    #[error("the environment variable `{name}` cannot have two values (give it once)")]
+    TwoValues {
+        /// Its name.
+        name: String,
+    },
 }
 
 impl GrantsError {
@@ -141,7 +215,64 @@ mod tests {
         Grants {
             http: http.iter().map(|text| text.parse().unwrap()).collect(),
             dirs: dirs.iter().map(|text| text.parse().unwrap()).collect(),
+            ..Grants::default()
         }
+    }
+
+    /// One of each kind.
+    fn of_each_kind() -> Grants {
+        Grants {
+            env: vec!["B=2".parse().unwrap(), "A=secret".parse().unwrap()],
+            net: vec!["tcp://10.0.0.1:5432".parse().unwrap()],
+            lookup: vec!["example.org".parse().unwrap()],
+            ..grants(&["GET https://example.org"], &["data::/data"])
+        }
+    }
+
+    #[test]
+    fn grants_are_told_by_kind_and_without_secrets() {
+        assert_eq!(
+            of_each_kind().texts(),
+            [
+                "dir data::/data:ro",
+                "env B=…",
+                "env A=…",
+                "http GET https://example.org",
+                "net tcp://10.0.0.1:5432",
+                "lookup example.org",
+            ]
+        );
+        assert!(!format!("{:?} {:?}", of_each_kind(), of_each_kind().facts(false)).contains("secret"));
+    }
+
+    #[test]
+    fn every_grant_is_a_fact() {
+        let digest = |value: &str| crate::Digest::of(value.as_bytes());
+        assert_eq!(
+            of_each_kind().facts(true),
+            [
+                "dir /data ro".to_owned(),
+                format!("env {} A", digest("secret")),
+                format!("env {} B", digest("2")),
+                "http GET https://example.org".to_owned(),
+                "lookup example.org".to_owned(),
+                "net tcp://10.0.0.1:5432".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_variable_has_one_value() {
+        let check = |env: &[&str], expected: Result<(), &str>| {
+            let env = env.iter().map(|text| text.parse().unwrap()).collect();
+            let checked = Grants { env, ..Grants::default() }.check();
+            assert_eq!(checked.map_err(|error| error.to_string()), expected.map_err(str::to_owned));
+        };
+        check(&["A=1", "B=1", "A=1"], Ok(()));
+        check(
+            &["A=1", "B=1", "A=2"],
+            Err("the environment variable `A` cannot have two values (give it once)"),
+        );
     }
 
     #[test]

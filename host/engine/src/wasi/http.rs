@@ -71,9 +71,9 @@ impl Gate {
     }
 
     /// Room for a request, if it may be sent. Nothing of it has left the host before: not even its name was looked up.
-    fn admit(&self, uri: &http::Uri) -> Result<OwnedSemaphorePermit, Refused> {
+    fn admit(&self, method: &str, uri: &http::Uri) -> Result<OwnedSemaphorePermit, Refused> {
         let target = Target::of(uri).ok_or(Refused::Invalid)?;
-        if !self.grants.allows_http(target.scheme, target.host, target.port) {
+        if !self.grants.allows_http(method, target.scheme, target.host, target.port) {
             self.log.remark(target.denial());
             return Err(Refused::Denied);
         }
@@ -98,7 +98,7 @@ impl WasiHttpHooks for Gate {
         options: Option<RequestOptions>,
         transmission: Transmission,
     ) -> Sending {
-        match self.admit(request.uri()) {
+        match self.admit(request.method().as_str(), request.uri()) {
             Ok(room) => Box::new(send(default_hooks().send_request(request, options, transmission), room)),
             Err(refused) => {
                 self.refused = Some(refused);
@@ -209,10 +209,10 @@ mod tests {
         let grants = Grants { http: vec!["example.org".parse().unwrap()], ..Grants::default() };
         let gate = Gate::new(&Arc::new(grants), &Arc::new(LogBook::new(1 << 20, None)));
         let uri = "http://example.org/".parse().unwrap();
-        let mut under_way: Vec<_> = (0..REQUESTS_AT_ONCE).map(|_| gate.admit(&uri).unwrap()).collect();
-        assert_eq!(gate.admit(&uri).err(), Some(Refused::TooMany));
+        let mut under_way: Vec<_> = (0..REQUESTS_AT_ONCE).map(|_| gate.admit("GET", &uri).unwrap()).collect();
+        assert_eq!(gate.admit("GET", &uri).err(), Some(Refused::TooMany));
         under_way.pop();
-        assert!(gate.admit(&uri).is_ok());
+        assert!(gate.admit("GET", &uri).is_ok());
         assert!(gate.log.lines().is_empty(), "nothing was denied");
     }
 

@@ -18,6 +18,13 @@ pub(crate) struct Recipe {
     pub(crate) http: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) dirs: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) net: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lookup: Vec<String>,
+    /// The names of the environment variables; their values may be secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) env: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) clock: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,12 +44,19 @@ impl Recipe {
         let recipe = Self {
             inputs: serde_json::Value::Object(inputs.collect()),
             policy: options.cache.to_string(),
-            http: options.grants.http.iter().map(ToString::to_string).collect(),
-            dirs: options.grants.dirs.iter().map(ToString::to_string).collect(),
+            http: texts(&options.grants.http),
+            dirs: texts(&options.grants.dirs),
+            net: texts(&options.grants.net),
+            lookup: texts(&options.grants.lookup),
+            env: options.grants.env_by_name().into_iter().map(|grant| grant.name().to_owned()).collect(),
             clock: (options.determinism.clock != Clock::Real).then(|| options.determinism.clock.to_string()),
             random: (options.determinism.randomness != Randomness::Real)
                 .then(|| options.determinism.randomness.to_string()),
         };
         serde_json::to_string(&recipe).ok().filter(|text| text.len() <= MAX_BYTES)
     }
+}
+
+fn texts<T: ToString>(grants: &[T]) -> Vec<String> {
+    grants.iter().map(ToString::to_string).collect()
 }

@@ -191,8 +191,12 @@ fn ready(
     if policy.needs_flow() {
         return Err("its key counts a flow run".to_owned());
     }
-    if !policy.is_observed() && !recipe.http.is_empty() {
-        return Err("it may send requests, and its policy does not say that it did not".to_owned());
+    let may_talk = [&recipe.http, &recipe.net, &recipe.lookup].into_iter().any(|grants| !grants.is_empty());
+    if !policy.is_observed() && may_talk {
+        return Err("it may use the network, and its policy does not say that it did not".to_owned());
+    }
+    if let Some(name) = recipe.env.first() {
+        return Err(format!("the value of the environment variable `{name}` was not kept"));
     }
     let task = recipe.apply(task(host, &entry.task)?, policy.clone())?;
     let may_write = task.options().grants.dirs.iter().any(|dir| dir.access() == DirAccess::Rw);
@@ -219,7 +223,13 @@ fn task(host: &Arc<Shared>, key: &str) -> Result<Task, String> {
 impl Recipe {
     /// The task with the options of this recipe.
     fn apply(&self, task: Task, policy: CachePolicy) -> Result<Task, String> {
-        let grants = Grants { http: parsed(&self.http)?, dirs: parsed(&self.dirs)? };
+        let grants = Grants {
+            http: parsed(&self.http)?,
+            dirs: parsed(&self.dirs)?,
+            net: parsed(&self.net)?,
+            lookup: parsed(&self.lookup)?,
+            ..Grants::default()
+        };
         let clock = self.clock.as_deref().unwrap_or("real").parse::<Clock>();
         let randomness = self.random.as_deref().unwrap_or("real").parse::<Randomness>();
         let task = task.cache(policy).grants(grants);
