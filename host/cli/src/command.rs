@@ -65,6 +65,7 @@ Options of run and map may stand in hostel.toml, here or in a directory above:
   [tasks.\"math.wasm#add\"]          for one; FILE alone is for all tasks in it
   retries = 3
   tags = [\"db\"]
+  net = [\"db.example.org:5432\"]    what it is granted, as with --net; paths begin where the file is
   [limits]                         for runs that share a tag
   tags.db = 2
   rates.db = \"10/1s\"

@@ -296,8 +296,10 @@ impl<'a> Made<'a> {
 
     fn ended(&mut self, outcome: Outcome) -> Attempted {
         self.has_ended = true;
+        // First, since it settles what was denied.
+        let observation = self.store.data_mut().take_observation();
         let receipt = self.receipt(Some(&outcome));
-        Attempted { outcome, observation: self.store.data_mut().take_observation(), receipt }
+        Attempted { outcome, observation, receipt }
     }
 
     fn receipt(&self, outcome: Option<&Outcome>) -> Receipt {
@@ -318,6 +320,8 @@ impl<'a> Made<'a> {
         receipt.log_bytes = self.options.log.kept_bytes();
         receipt.read_bytes = guest.read_bytes();
         receipt.written_bytes = guest.written_bytes();
+        receipt.received_bytes = guest.received_bytes();
+        receipt.sent_bytes = guest.sent_bytes();
         receipt
     }
 }
@@ -325,6 +329,7 @@ impl<'a> Made<'a> {
 impl Drop for Made<'_> {
     fn drop(&mut self) {
         if let (false, Some(on_stopped)) = (self.has_ended, &self.options.on_stopped) {
+            self.store.data_mut().settle();
             on_stopped(self.receipt(None));
         }
     }

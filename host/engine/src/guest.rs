@@ -1,15 +1,19 @@
 //! What the host keeps beside one instance.
 
+use std::sync::Arc;
+
 use hostel_core::{Denials, DirGrant, HostCall, HostCalls, Observation, Timestamp, Touch};
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::attempt::AttemptOptions;
-use crate::denial::Remarked;
+use crate::denial::DenialBook;
 use crate::files::{OpenDirError, SharedBook, open_roots};
 use crate::function::Function;
 use crate::meter::Meter;
+use crate::network::{Network, SystemResolver};
 use crate::observe::Recorder;
 use crate::wasi::{self, Clocks, Gate, Random, Refused};
 
@@ -19,14 +23,16 @@ use crate::wasi::{self, Clocks, Gate, Random, Refused};
 pub(crate) struct Guest {
     pub(crate) meter: Meter,
     pub(crate) tally: Tally,
+    /// What it was denied; `None` as long as it has asked for nothing that could be.
+    denials: Option<DenialBook>,
     pub(crate) call: Call,
     pub(crate) recorder: Recorder,
     pub(crate) clocks: Clocks,
     pub(crate) random: Random,
-    /// What the log tells of what it was denied.
-    pub(crate) remarked: Remarked,
     /// What it reads in granted directories; `None` if none are.
     pub(crate) book: Option<SharedBook>,
+    /// What is taken of the room that sockets have; given back some time after they are closed.
+    pub(crate) socket_room: Vec<OwnedSemaphorePermit>,
     program: Program,
     wasi: Option<Box<Wasi>>,
 }
@@ -57,6 +63,7 @@ struct Wasi {
     ctx: WasiCtx,
     http: WasiHttpCtx,
     hooks: Gate,
+    network: Arc<Network>,
     table: ResourceTable,
 }
 
@@ -69,15 +76,20 @@ impl Guest {
         Self {
             meter,
             tally: Tally::default(),
+            denials: None,
             call,
             recorder,
             clocks,
             random,
-            remarked: Remarked::default(),
             book: None,
+            socket_room: Vec::new(),
             program,
             wasi: None,
         }
+    }
+
+    pub(crate) fn denials(&mut self) -> &DenialBook {
+        self.denials.get_or_insert_with(|| DenialBook::new(&self.call.options.log))
     }
 
     /// The guest, which calls a host function of this kind.
@@ -88,15 +100,19 @@ impl Guest {
 
     /// Opens the directories that are granted.
     pub(crate) fn open_dirs(&mut self) -> Result<(), OpenDirError> {
-        let AttemptOptions { log, grants, limits, .. } = &self.call.options;
+        let Self { call: Call { options, .. }, denials, .. } = self;
+        let options = &*options;
+        let AttemptOptions { log, grants, limits, .. } = options;
         if grants.dirs.is_empty() {
             return Ok(());
         }
-        let mut context = wasi::context(log, std::mem::take(&mut self.program));
+        let denials = denials.get_or_insert_with(|| DenialBook::new(log));
+        let network = Network::new(options, denials, Arc::new(SystemResolver));
+        let mut context = wasi::context(options, std::mem::take(&mut self.program), &network);
         open_roots(&mut context, grants)?;
         let roots = grants.dirs_by_name().into_iter().map(DirGrant::guest);
         self.book = Some(SharedBook::new(roots, *limits, log));
-        self.wasi = Some(Wasi::new(context.build(), &self.call.options));
+        self.wasi = Some(Wasi::new(context.build(), network, options));
         Ok(())
     }
 
@@ -104,6 +120,9 @@ impl Guest {
     pub(crate) fn settle(&mut self) {
         for _ in 0..self.meter.take_untold() {
             self.recorder.touch(Touch::RefusedGrowth);
+        }
+        for kind in self.denials.iter().flat_map(DenialBook::take_untold) {
+            self.tally.denials.count(kind);
         }
         let of_files = self.book.as_ref().map(|book| book.lock().take_touches()).unwrap_or_default();
         of_files.into_iter().for_each(|touch| self.recorder.touch(touch));
@@ -124,6 +143,21 @@ impl Guest {
         self.wasi().hooks.take_refused()
     }
 
+    /// What it may do in the network.
+    pub(crate) fn network(&mut self) -> &Arc<Network> {
+        &self.wasi().network
+    }
+
+    /// How much it received over the network.
+    pub(crate) fn received_bytes(&self) -> u64 {
+        self.wasi.as_ref().map_or(0, |wasi| wasi.network.traffic.received_bytes())
+    }
+
+    /// How much it sent over the network.
+    pub(crate) fn sent_bytes(&self) -> u64 {
+        self.wasi.as_ref().map_or(0, |wasi| wasi.network.traffic.sent_bytes())
+    }
+
     /// What was touched until now, and what was read.
     pub(crate) fn take_observation(&mut self) -> Observation {
         // Before the touches: reading that ends now may show that a file has changed.
@@ -142,10 +176,12 @@ impl Guest {
     }
 
     fn wasi(&mut self) -> &mut Wasi {
-        let options = &self.call.options;
-        self.wasi.get_or_insert_with(|| {
-            let mut context = wasi::context(&options.log, std::mem::take(&mut self.program));
-            Wasi::new(context.build(), options)
+        let Self { call: Call { options, .. }, denials, program, wasi, .. } = self;
+        wasi.get_or_insert_with(|| {
+            let denials = denials.get_or_insert_with(|| DenialBook::new(&options.log));
+            let network = Network::new(options, denials, Arc::new(SystemResolver));
+            let mut context = wasi::context(options, std::mem::take(program), &network);
+            Wasi::new(context.build(), network, options)
         })
     }
 }
@@ -157,15 +193,10 @@ impl Drop for Guest {
 }
 
 impl Wasi {
-    fn new(ctx: WasiCtx, options: &AttemptOptions) -> Box<Self> {
+    fn new(ctx: WasiCtx, network: Arc<Network>, options: &AttemptOptions) -> Box<Self> {
         let mut table = ResourceTable::new();
         table.set_max_capacity(usize::try_from(options.limits.handles).unwrap_or(usize::MAX));
-        Box::new(Self {
-            ctx,
-            http: WasiHttpCtx::new(),
-            hooks: Gate::new(&options.grants, &options.log),
-            table,
-        })
+        Box::new(Self { ctx, http: WasiHttpCtx::new(), hooks: Gate::new(&network), network, table })
     }
 }
 

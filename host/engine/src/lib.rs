@@ -44,6 +44,7 @@ mod log;
 mod machine;
 mod meter;
 mod names;
+mod network;
 mod observe;
 mod survey;
 mod ticker;

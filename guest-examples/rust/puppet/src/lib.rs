@@ -5,6 +5,7 @@
 
 mod changes;
 mod files;
+mod network;
 mod script;
 
 use std::collections::{BTreeSet, HashMap};
@@ -86,6 +87,7 @@ fn answer(command: Command<'_>, files: &mut Files) -> String {
             let answers = (0..times).filter_map(|_| Some(answer(script::command(command, "").ok()??, files)));
             answers.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" | ")
         }
+        Command::Network(question) => network::answer(question),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::changes::{Change, TreeChange};
 use crate::files::Question;
+use crate::network;
 
 /// One command.
 pub(crate) enum Command<'a> {
@@ -37,6 +38,8 @@ pub(crate) enum Command<'a> {
     Files(Question<'a>),
     /// `repeat TIMES COMMAND`: the different answers to one command.
     Repeat(u64, &'a str),
+    /// What is asked of the network.
+    Network(network::Question<'a>),
 }
 
 /// Reads a line; `None` if what it says depends on the last answer, and that is another.
@@ -49,6 +52,7 @@ pub(crate) fn command<'a>(line: &'a str, last: &str) -> Result<Option<Command<'a
         }
     }
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let two = |what: &str| rest.split_once(' ').ok_or_else(|| format!("{what}: {line}"));
     let number = |text: &str| text.parse().map_err(|_| format!("no number: {line}"));
     Ok(Some(match word {
         "now" => Command::Now,
@@ -82,11 +86,11 @@ pub(crate) fn command<'a>(line: &'a str, last: &str) -> Result<Option<Command<'a
         "hash" => Command::Files(Question::Hash(rest)),
         "type" => Command::Files(Question::Type(rest)),
         "same" => {
-            let (one, other) = rest.split_once(' ').ok_or_else(|| format!("same ONE OTHER: {line}"))?;
+            let (one, other) = two("same ONE OTHER")?;
             Command::Files(Question::Same(one, other))
         }
         "into" => {
-            let (dir, path) = rest.split_once(' ').ok_or_else(|| format!("into DIR PATH: {line}"))?;
+            let (dir, path) = two("into DIR PATH")?;
             Command::Files(Question::Into(dir, path))
         }
         "again" => Command::Files(Question::Again),
@@ -98,7 +102,7 @@ pub(crate) fn command<'a>(line: &'a str, last: &str) -> Result<Option<Command<'a
         }
         _ => match change(word, rest)? {
             Some(change) => Command::Files(Question::Change(change)),
-            None => return Err(format!("not understood: {line}")),
+            None => Command::Network(of_network(word, rest, line)?),
         },
     }))
 }
@@ -136,4 +140,28 @@ fn change<'a>(word: &str, rest: &'a str) -> Result<Option<Change<'a>>, String> {
         "soft-link" => two().map(|(target, new)| Change::Tree(TreeChange::SoftLink(target, new)))?,
         _ => return Ok(None),
     }))
+}
+
+fn of_network<'a>(word: &str, rest: &'a str, line: &str) -> Result<network::Question<'a>, String> {
+    let two = |what: &str| rest.split_once(' ').ok_or_else(|| format!("{what}: {line}"));
+    Ok(match word {
+        "addresses" => network::Question::Addresses(rest),
+        "tcp" => {
+            let (address, text) = two("tcp ADDRESS:PORT TEXT")?;
+            network::Question::Tcp(address, text)
+        }
+        "udp" => {
+            let (address, text) = two("udp ADDRESS:PORT TEXT")?;
+            network::Question::Udp(address, text)
+        }
+        "listen" => network::Question::Listen(rest),
+        "bind-udp" => network::Question::BindUdp(rest),
+        "sockets" => network::Question::Sockets(rest.parse().map_err(|_| format!("no number: {line}"))?),
+        "http" => {
+            let (method, rest) = two("http METHOD URL HEADERS")?;
+            let (url, headers) = rest.split_once(' ').unwrap_or((rest, ""));
+            network::Question::Http { method, url, headers }
+        }
+        _ => return Err(format!("not understood: {line}")),
+    })
 }

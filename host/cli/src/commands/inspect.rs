@@ -1,6 +1,7 @@
 //! `hostel inspect`
 
-use std::path::PathBuf;
+use std::iter;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
@@ -8,6 +9,7 @@ use hostel::{Capability, Component, Export, ExportPath, Hook, Import, Signature,
 use serde::Serialize;
 
 use crate::arguments::short_name;
+use crate::config::{Config, ConfigOptions};
 use crate::exit::Exit;
 use crate::load;
 use crate::options::HostOptions;
@@ -22,8 +24,9 @@ const LINE_CHARS: usize = 100;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 What a component may ask for is what it imports. Toolchains import much that a guest
-never uses, and asking is not getting: there are no files in the sandbox and there is no
-network, but the directories and hosts that a run is granted with --dir and --http.
+never uses, and asking is not getting: there are no files in the sandbox, no variables and no
+network, but what a run is granted: with --dir, --env, --http, --net and --lookup, or in
+hostel.toml, of which is shown what it grants.
 
 Examples:
   hostel inspect math.wasm
@@ -39,6 +42,9 @@ pub(crate) struct Inspect {
 
     #[command(flatten)]
     host: HostOptions,
+
+    #[command(flatten)]
+    config: ConfigOptions,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -54,7 +60,8 @@ impl Inspect {
         let runtime =
             runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
         let component = runtime.block_on(load::component(&host, &self.file))?;
-        let sheet = Sheet::new(self.file.display().to_string(), &component);
+        let mut sheet = Sheet::new(self.file.display().to_string(), &component);
+        sheet.grant(&self.config.read()?, &self.file, &component)?;
         let text = match self.output {
             Form::Text => sheet.text(ui.paint),
             Form::Json => serde_json::to_string_pretty(&sheet)
@@ -96,6 +103,8 @@ struct TaskEntry {
     is_async: bool,
     params: Vec<ParamEntry>,
     result: Option<String>,
+    /// What `hostel.toml` grants, without the values of variables.
+    grants: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -153,6 +162,18 @@ impl Sheet {
         }
     }
 
+    /// Adds what a configuration grants to each task.
+    fn grant(&mut self, config: &Config, file: &Path, component: &Component) -> Result<(), Problem> {
+        if !self.runnable {
+            return Ok(());
+        }
+        for entry in &mut self.tasks {
+            let task = component.task(&entry.export).map_err(|error| Problem::of(error.kind(), &error))?;
+            entry.grants = config.of_task(file, component, &task)?.grant_texts();
+        }
+        Ok(())
+    }
+
     fn text(&self, paint: Paint) -> String {
         let mut lines = vec![
             paint.bold(&self.file),
@@ -175,8 +196,23 @@ impl Sheet {
         }
         lines.push(String::new());
         lines.extend(self.imports_text(paint));
+        lines.extend(self.grants_text(paint));
         lines.extend([String::new(), format!("{}: {}", paint.bold("Cached"), self.cached)]);
         lines.join("\n")
+    }
+
+    /// What is granted, by task; nothing if nothing is.
+    fn grants_text(&self, paint: Paint) -> Vec<String> {
+        let granted = self.tasks.iter().filter(|task| !task.grants.is_empty());
+        let tasks = granted.flat_map(|task| {
+            let grants = task.grants.iter().map(|grant| format!("    {grant}"));
+            iter::once(format!("  {}", paint.hint(&task.task))).chain(grants)
+        });
+        let tasks: Vec<_> = tasks.collect();
+        if tasks.is_empty() {
+            return tasks;
+        }
+        [String::new(), paint.bold("Granted in hostel.toml")].into_iter().chain(tasks).collect()
     }
 
     /// The tasks, those of one interface together.
@@ -211,7 +247,7 @@ impl Sheet {
             let imports = self.imports.iter().filter(|import| import.of == capability);
             let names: Vec<_> = imports.map(ImportEntry::short_name).collect();
             let (what, answer) = (capability.name(), answer(capability));
-            lines.push(format!("  {what:<14}  {answer:<27}  {}", paint.dim(names.join(", "))));
+            lines.push(format!("  {what:<14}  {answer:<31}  {}", paint.dim(names.join(", "))));
         }
         lines
     }
@@ -232,6 +268,7 @@ impl TaskEntry {
             is_async: signature.is_async,
             params: params.collect(),
             result: signature.result.as_ref().map(ToString::to_string),
+            grants: Vec::new(),
         }
     }
 
@@ -286,10 +323,10 @@ const fn answer(capability: Capability) -> &'static str {
             "granted"
         }
         Capability::Files => "denied, but for --dir DIR, to read, or --dir DIR:rw, to write",
-        Capability::Environment => "empty: there is no variable",
+        Capability::Environment => "denied, but for --env NAME",
         Capability::StandardInput => "empty, but for programs",
         Capability::Output => "kept as the log",
-        Capability::Network => "denied",
+        Capability::Network => "denied, but for --net HOST:PORT",
         Capability::OutgoingHttp => "denied, but for --http HOST",
         Capability::Unknown => "missing on this host",
     }

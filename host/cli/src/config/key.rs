@@ -1,7 +1,10 @@
 //! What can be said of a task in a file: the names of the options, and the forms of their values.
 
+use std::str::FromStr;
+
 use toml::de::DeValue;
 
+use crate::options::env::variable;
 use crate::options::labels::{Template, tag};
 use crate::options::retries::{retries, retry_delay, retry_jitter};
 use crate::options::{TaskOptions, expiration, run_timeout};
@@ -39,10 +42,15 @@ pub(super) enum Key {
     Version,
     Description,
     LogPrints,
+    Dir,
+    Env,
+    Http,
+    Net,
+    Lookup,
 }
 
 impl Key {
-    const ALL: [Self; 29] = [
+    const ALL: [Self; 34] = [
         Self::Retries,
         Self::RetryDelay,
         Self::RetryJitter,
@@ -72,6 +80,11 @@ impl Key {
         Self::Version,
         Self::Description,
         Self::LogPrints,
+        Self::Dir,
+        Self::Env,
+        Self::Http,
+        Self::Net,
+        Self::Lookup,
     ];
 
     pub(super) fn named(name: &str) -> Option<Self> {
@@ -114,7 +127,17 @@ impl Key {
             Self::Version => "version",
             Self::Description => "description",
             Self::LogPrints => "log-prints",
+            Self::Dir => "dir",
+            Self::Env => "env",
+            Self::Http => "http",
+            Self::Net => "net",
+            Self::Lookup => "lookup",
         }
+    }
+
+    /// Whether it permits something.
+    pub(super) const fn is_grant(self) -> bool {
+        matches!(self, Self::Dir | Self::Env | Self::Http | Self::Net | Self::Lookup)
     }
 
     /// Sets the option to a value that stands in `place`; or says what was expected.
@@ -162,6 +185,11 @@ impl Key {
             Self::Version => to.labels.version = Some(text(value)?.to_owned()),
             Self::Description => to.labels.description = Some(text(value)?.to_owned()),
             Self::LogPrints => to.log_prints = Some(value.as_bool().ok_or("expected true or false")?),
+            Self::Dir => to.dir = grants(value)?,
+            Self::Env => to.env = texts(value)?.into_iter().map(variable).collect::<Result<_, _>>()?,
+            Self::Http => to.http = grants(value)?,
+            Self::Net => to.net = grants(value)?,
+            Self::Lookup => to.lookup = grants(value)?,
         }
         Ok(())
     }
@@ -186,6 +214,11 @@ fn texts<'v>(value: &'v DeValue<'_>) -> Result<Vec<&'v str>, String> {
         Some(array) => array.iter().map(|text_of| text(text_of.get_ref())).collect(),
         None => Ok(vec![text(value)?]),
     }
+}
+
+/// One grant, or a list of them.
+fn grants<T: FromStr<Err: ToString>>(value: &DeValue<'_>) -> Result<Vec<T>, String> {
+    texts(value)?.into_iter().map(|text| text.parse().map_err(|error: T::Err| error.to_string())).collect()
 }
 
 fn priority(value: &DeValue<'_>) -> Result<i32, String> {
@@ -220,8 +253,8 @@ mod tests {
     fn every_option_of_the_command_line_can_be_written_down() {
         let command = TaskOptions::augment_args(Command::new("hostel"));
         let options = command.get_arguments().filter_map(|argument| argument.get_long());
-        // To run afresh is a wish of the moment, and what a guest may do is said by whoever runs it.
-        for option in options.filter(|option| !["refresh-cache", "http", "dir"].contains(option)) {
+        // To run afresh is a wish of the moment.
+        for option in options.filter(|option| *option != "refresh-cache") {
             let option = if option == "tag" { "tags" } else { option };
             assert!(Key::named(option).is_some(), "{option}");
         }

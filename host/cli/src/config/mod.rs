@@ -24,8 +24,11 @@ use crate::problem::Problem;
 /// The name that is looked for.
 const FILE_NAME: &str = "hostel.toml";
 
+/// The table of what is said of all tasks.
+const DEFAULTS: &str = "defaults";
+
 /// The tables of a file.
-const TABLES: [&str; 4] = ["defaults", "tasks", "limits", "remote-cache"];
+const TABLES: [&str; 4] = [DEFAULTS, "tasks", "limits", "remote-cache"];
 
 /// Where the remote cache is said to be.
 const URL_HINT: &str =
@@ -87,7 +90,7 @@ impl Config {
         let mut config = Self::default();
         for (name, value) in entries(document.parse()?.get_ref()) {
             match name.get_ref().as_ref() {
-                "defaults" => config.defaults = options(&document, "defaults", value)?,
+                DEFAULTS => config.defaults = options(&document, DEFAULTS, value)?,
                 "tasks" => config.tasks = tasks(&document, path, value)?,
                 "limits" => config.limits = limits(&document, value)?,
                 "remote-cache" => config.remote_cache = Some(remote_cache(&document, value)?),
@@ -161,15 +164,21 @@ fn read(path: &Path) -> Result<String, Problem> {
 /// Reads a table of options.
 fn options(
     document: &Document<'_>,
-    name: &str,
+    table: &str,
     value: &Spanned<DeValue<'_>>,
 ) -> Result<TaskOptions, Problem> {
     let mut options = TaskOptions::default();
-    for (name, value) in entries(document.table(name, value)?) {
+    for (name, value) in entries(document.table(table, value)?) {
         let Some(key) = Key::named(name.get_ref()) else {
             let problem = document.unknown(name.span(), "option", name.get_ref(), &Key::names());
             return Err(problem.hints_of(misplaced(name.get_ref(), value.get_ref())));
         };
+        if key.is_grant() && table == DEFAULTS {
+            let problem = format!("{} cannot stand here: nothing is granted to all tasks", key.name());
+            let hint =
+                "grants stand in [tasks.\"FILE#EXPORT\"], or in [tasks.\"FILE\"] for all tasks of a file";
+            return Err(document.problem(name.span(), problem).hint(hint));
+        }
         let place = format!("{}: {}", document.place(value.span()), key.name());
         let set = key.set(&mut options, value.get_ref(), place);
         set.map_err(|expected| document.wrong(key.name(), value, &expected))?;
@@ -183,7 +192,6 @@ fn options(
 fn misplaced(name: &str, value: &DeValue<'_>) -> Option<String> {
     let hint = match name {
         "url" | "remote-cache" => URL_HINT,
-        "http" | "dir" => "what a task is granted is said on the command line alone",
         _ if value.is_table() => "the name of a task stands in quotes: [tasks.\"FILE#EXPORT\"]",
         _ => return None,
     };
@@ -200,10 +208,12 @@ fn tasks(
     let tables = entries(document.table("tasks", value)?).into_iter().map(|(name, value)| {
         let reference = name.get_ref().parse::<TaskRef>();
         let reference = reference.map_err(|error| document.problem(name.span(), error.to_string()))?;
+        let mut options = options(document, name.get_ref(), value)?;
+        options.dir = options.dir.into_iter().map(|grant| grant.below(dir)).collect();
         Ok(TaskTable {
             path: dir.join(reference.path),
             export: reference.export,
-            options: options(document, name.get_ref(), value)?,
+            options,
             place: document.place(name.span()),
         })
     });

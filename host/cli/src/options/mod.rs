@@ -1,21 +1,23 @@
 //! Options that several commands share. Their doc comments are the help.
 
+pub(crate) mod env;
 pub(crate) mod labels;
 pub(crate) mod limits;
 pub(crate) mod remote_cache;
 pub(crate) mod retries;
 pub(crate) mod tag_limits;
 
+use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
-use std::{env, fs};
 
 use clap::{Args, ValueEnum};
 use hostel::{
-    CachePolicy, Clock, DirGrant, Grants, Host, HostBuilder, HttpGrant, Limits, LimitsError, Randomness,
-    Task, begin_flow, check_dirs,
+    CachePolicy, Clock, DirGrant, EnvGrant, Grants, Host, HostBuilder, HttpGrant, Limits, LimitsError,
+    LookupGrant, NetGrant, Randomness, Task, begin_flow, check_dirs,
 };
 
+use self::env::Variable;
 use self::labels::LabelOptions;
 use self::limits::LimitOptions;
 use self::retries::RetryOptions;
@@ -40,14 +42,28 @@ pub(crate) struct TaskOptions {
     pub(crate) labels: LabelOptions,
 
     /// Allow outgoing HTTP to this host: HOST, HOST:PORT or HOST:*, or *.DOMAIN for all below it; with http:// or
-    /// https:// in front, only that; can be given several times
+    /// https:// in front, only that; with methods in front, as 'GET,HEAD HOST', only these; can be given several times
     #[arg(long, value_name = "HOST", help_heading = "Grants")]
-    http: Vec<HttpGrant>,
+    pub(crate) http: Vec<HttpGrant>,
+
+    /// Allow TCP and UDP to this place: HOST:PORT, where HOST is an address, a network as 10.0.0.0/8, a name, *.DOMAIN or *
+    /// for any address, and PORT a number or *; with tcp:// or udp:// in front, only that; can be given several times
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Grants")]
+    pub(crate) net: Vec<NetGrant>,
+
+    /// Allow looking up this name, or *.DOMAIN for all below it; can be given several times
+    #[arg(long, value_name = "NAME", help_heading = "Grants")]
+    pub(crate) lookup: Vec<LookupGrant>,
+
+    /// Give the guest this environment variable: NAME=VALUE, or NAME to take the value that it has here; can be given
+    /// several times
+    #[arg(long, value_name = "NAME[=VALUE]", value_parser = env::variable, help_heading = "Grants")]
+    pub(crate) env: Vec<Variable>,
 
     /// Allow reading this directory: HOST, or HOST::GUEST to give it another name for the guest; with :rw at the end also
     /// writing in it; can be given several times
     #[arg(long, value_name = "DIR", help_heading = "Grants")]
-    dir: Vec<DirGrant>,
+    pub(crate) dir: Vec<DirGrant>,
 
     /// What time it is for the guest: fixed:INSTANT, as fixed:2026-01-01T00:00:00Z [default: real]
     #[arg(long, value_name = "CLOCK", help_heading = "Determinism")]
@@ -83,7 +99,10 @@ impl TaskOptions {
             limits: self.limits.or(others.limits),
             run_timeout: self.run_timeout.or(others.run_timeout),
             labels: self.labels.or(others.labels),
+            env: variables(self.env, others.env),
             http: [self.http, others.http].concat(),
+            net: [self.net, others.net].concat(),
+            lookup: [self.lookup, others.lookup].concat(),
             dir: [self.dir, others.dir].concat(),
             clock: self.clock.or(others.clock),
             random: self.random.or(others.random),
@@ -99,6 +118,23 @@ impl TaskOptions {
         self.limits.limits()
     }
 
+    /// The grants, with the variables as `env` gives them.
+    fn grants<E>(&self, env: impl Fn(&Variable) -> Result<EnvGrant, E>) -> Result<Grants, E> {
+        Ok(Grants {
+            http: self.http.clone(),
+            dirs: self.dir.clone(),
+            env: self.env.iter().map(env).collect::<Result<_, _>>()?,
+            net: self.net.clone(),
+            lookup: self.lookup.clone(),
+        })
+    }
+
+    /// What is granted, in words; the values of variables are neither told nor asked for.
+    pub(crate) fn grant_texts(&self) -> Vec<String> {
+        let Ok(grants) = self.grants(|variable| Ok::<_, std::convert::Infallible>(variable.untold()));
+        grants.texts()
+    }
+
     /// The task with these options.
     pub(crate) fn apply(&self, task: Task) -> Result<Task, Problem> {
         let policy = self.cache.clone().unwrap_or_default();
@@ -109,7 +145,7 @@ impl TaskOptions {
         // Each command is a flow run of its own.
         let task = if policy.needs_flow() { task.flow(&begin_flow()) } else { task };
         let task = task.limits(self.limits()?).cache(policy);
-        let grants = Grants { http: self.http.clone(), dirs: self.dir.clone(), ..Grants::default() };
+        let grants = self.grants(Variable::grant)?;
         check_dirs(&grants)?;
         let task = task.grants(grants).clock(self.clock.unwrap_or_default());
         let task = task.randomness(self.random.unwrap_or_default());
@@ -128,6 +164,14 @@ impl TaskOptions {
     pub(crate) fn log_prints(&self) -> bool {
         self.log_prints.unwrap_or(true)
     }
+}
+
+/// The variables, and of the others those that have another name.
+fn variables(mut variables: Vec<Variable>, others: Vec<Variable>) -> Vec<Variable> {
+    let is_named = |other: &Variable| variables.iter().any(|variable| variable.name() == other.name());
+    let others: Vec<_> = others.into_iter().filter(|other| !is_named(other)).collect();
+    variables.extend(others);
+    variables
 }
 
 /// Reads the age at which results expire.
@@ -242,16 +286,16 @@ pub(crate) enum Form {
 
 /// The data directory: the one that an option names, or the variable, or the usual one.
 pub(crate) fn data_dir(option: Option<PathBuf>) -> Option<PathBuf> {
-    let named = || env::var_os("HOSTEL_DATA_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let named = || std::env::var_os("HOSTEL_DATA_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
     option.or_else(named).or_else(usual_data_dir)
 }
 
 /// `$XDG_DATA_HOME/hostel`, or what stands for it on this system.
 fn usual_data_dir() -> Option<PathBuf> {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
     let base = if cfg!(windows) { absolute("LOCALAPPDATA") } else { absolute("XDG_DATA_HOME") };
     let base = base.or_else(|| {
-        let home = env::home_dir().filter(|home| home.is_absolute())?;
+        let home = std::env::home_dir().filter(|home| home.is_absolute())?;
         let in_home = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/share" };
         Some(home.join(in_home))
     });

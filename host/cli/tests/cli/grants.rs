@@ -47,6 +47,81 @@ fn what_is_granted_goes_out() {
 }
 
 #[test]
+fn variables_are_given_by_name() {
+    let place = Place::with_data_dir();
+    let lines = [
+        "run peek.wasm#env-vars",
+        "run peek.wasm#env-vars --env B=2 --env A=1 --env 'C=a=b c'",
+        "run peek.wasm#env-vars --env PATH_OF_NOBODY",
+        "run peek.wasm#env-vars --env A=1 --env A=2",
+        "run peek.wasm#env-vars --env =1",
+    ];
+    check!("variables", place.session(&lines));
+    let own =
+        place.command("run peek.wasm#env-var GREETING --env GREETING").env("GREETING", "hello").output();
+    let ran = crate::hostel::Ran::of(own.unwrap());
+    assert_eq!(ran.stdout, "some(\"hello\")\n", "{ran}");
+    // What is another value is another key; and what is kept does not tell it.
+    let run = |value: &str| place.run(&format!("run peek.wasm#env-var TOKEN --env TOKEN={value}"));
+    assert_eq!(run("hush-one").stdout, "some(\"hush-one\")\n");
+    assert_eq!(run("hush-two").stdout, "some(\"hush-two\")\n");
+    assert!(run("hush-two").last().starts_with("Cached "));
+}
+
+#[test]
+fn sockets_and_names_are_granted_by_place() {
+    let place = Place::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let ran = place.run(&format!("run peek.wasm#connect '(127, 0, 0, 1)' {port} --net 127.0.0.0/8:{port}"));
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran}");
+    let lines = [
+        "run peek.wasm#connect '(127, 0, 0, 1)' 9",
+        "run peek.wasm#connect '(127, 0, 0, 1)' 9 --net tcp://127.0.0.1:8",
+        "run peek.wasm#resolve db.example.org",
+        "run peek.wasm#resolve db.example.org --net 127.0.0.1",
+        "run peek.wasm#resolve db.example.org --lookup 127.0.0.1",
+    ];
+    check!("sockets", place.session(&lines));
+}
+
+#[test]
+fn methods_are_granted_before_the_host() {
+    let (place, server) = (Place::new(), server());
+    let run = |grant: &str| place.run(&format!("run pages.wasm http://{server}/ --http '{grant} {server}'"));
+    assert_eq!(run("GET,HEAD").code, 0);
+    let denied = run("POST");
+    assert_eq!(denied.code, 1);
+    assert!(
+        denied
+            .stderr
+            .contains(&format!("GET to http://{server} was denied (allow it with --http 'GET {server}')")),
+        "{denied}"
+    );
+}
+
+#[test]
+fn grants_are_written_down_for_a_task() {
+    let place = Place::new();
+    fs::create_dir_all(place.path().join("deep/notes")).unwrap();
+    place.write("deep/notes/today.txt", "nothing to do");
+    let file = "[tasks.\"../reader.wasm\"]\ndir = \"notes::/n\"\n[tasks.\"../peek.wasm#env-vars\"]\n\
+                env = [\"A=secret\", \"B=1\", \"UNSET_BY_ALL\"]\nnet = \"db.example.org:5432\"\n\
+                [tasks.\"../peek.wasm#env-var\"]\nenv = \"A=secret\"\nhttp = [\"GET https://example.org\"]\n\
+                lookup = [\"*.example.org\"]";
+    place.write("deep/hostel.toml", file);
+    let lines = [
+        "run reader.wasm#read-with-std /n/today.txt --config deep/hostel.toml",
+        "run peek.wasm#env-var A --config deep/hostel.toml",
+        "run peek.wasm#env-var A --env A=mine --config deep/hostel.toml",
+        "run peek.wasm#env-vars --config deep/hostel.toml",
+        "run peek.wasm#env-vars --env UNSET_BY_ALL=2 --config deep/hostel.toml",
+        "inspect peek.wasm --config deep/hostel.toml",
+    ];
+    check!("written_grants", place.session(&lines));
+}
+
+#[test]
 fn the_cache_tells_grants_apart() {
     let (place, server) = (Place::with_data_dir(), server());
     let line = format!("run pages.wasm http://{server}/ --cache inputs");

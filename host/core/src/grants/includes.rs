@@ -1,6 +1,6 @@
 //! Whether some grants permit all that others do.
 
-use super::{DirGrant, Grants};
+use super::Grants;
 
 impl Grants {
     /// Whether these permit everything that the others do.
@@ -19,16 +19,11 @@ impl Grants {
                 .any(|names| names.includes(pattern))
         };
         others.http.iter().all(|other| http.iter().any(|grant| grant.includes(other)))
-            && others.dirs.iter().all(|other| dirs.iter().any(|dir| dir_includes(dir, other)))
+            && others.dirs.iter().all(|other| dirs.iter().any(|dir| dir.includes(other)))
             && others.env.iter().all(|other| env.iter().any(|grant| grant.includes(other)))
             && others.net.iter().all(|other| net.iter().any(|grant| grant.includes(other)))
             && others.lookup.iter().all(|other| may_look_up(other.pattern()))
     }
-}
-
-/// Whether one directory permits all that another does.
-fn dir_includes(dir: &DirGrant, other: &DirGrant) -> bool {
-    dir == other
 }
 
 #[cfg(test)]

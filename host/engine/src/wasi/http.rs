@@ -1,22 +1,19 @@
 //! Outgoing HTTP: requests that a grant allows are sent, all others are refused, and the log says so.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
-use hostel_core::{GrantKind, Grants, HostCall, HttpGrant, HttpScheme, Touch};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use hostel_core::{GrantKind, HostCall, HttpGrant, Touch};
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_http::p2::bindings::http::outgoing_handler;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequest};
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, WasiHttpView, default_hooks};
+use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpHooks, WasiHttpView};
 
 use crate::guest::Guest;
-use crate::log::{LogBook, cut};
-
-/// How many requests of one attempt may be under way at once: each holds a connection of the host's.
-const REQUESTS_AT_ONCE: usize = 64;
+use crate::log::cut;
+use crate::network::{Network, OverLimit, Sent, Target, Transmission, send};
 
 /// How much of a host's name a remark repeats: as much as a name can have.
 const HOST_BYTES: usize = 256;
@@ -27,16 +24,11 @@ const HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
 /// What a guest asks for: a request, and perhaps how it is to be sent.
 type Requested = (Resource<HostOutgoingRequest>, Option<Resource<RequestOptions>>);
 type Request = http::Request<WasiBody>;
-/// What goes on until the body of a response is complete.
-type Transmission = Box<dyn Future<Output = Result<(), Error>> + Send>;
-type Sent = Result<(http::Response<WasiBody>, Transmission), Error>;
 type Sending = Box<dyn Future<Output = Sent> + Send>;
 
-/// What stands between a guest and the hosts it wants to talk to.
+/// What stands between a guest and the hosts it wants to send requests to.
 pub(crate) struct Gate {
-    grants: Arc<Grants>,
-    log: Arc<LogBook>,
-    room: Arc<Semaphore>,
+    network: Arc<Network>,
     /// Why the last request was refused, until that is asked for.
     refused: Option<Refused>,
 }
@@ -44,7 +36,7 @@ pub(crate) struct Gate {
 /// Why a request is not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// No grant names where it goes.
+    /// No grant names where it goes, or how.
     Denied,
     /// Nobody can tell where it goes.
     Invalid,
@@ -52,17 +44,9 @@ pub(crate) enum Refused {
     TooMany,
 }
 
-/// Where a request goes.
-struct Target<'a> {
-    scheme: HttpScheme,
-    host: &'a str,
-    port: u16,
-}
-
 impl Gate {
-    pub(crate) fn new(grants: &Arc<Grants>, log: &Arc<LogBook>) -> Self {
-        let room = Arc::new(Semaphore::new(REQUESTS_AT_ONCE));
-        Self { grants: Arc::clone(grants), log: Arc::clone(log), room, refused: None }
+    pub(crate) fn new(network: &Arc<Network>) -> Self {
+        Self { network: Arc::clone(network), refused: None }
     }
 
     /// Why the last request was refused, if it was; once.
@@ -70,14 +54,40 @@ impl Gate {
         self.refused.take()
     }
 
-    /// Room for a request, if it may be sent. Nothing of it has left the host before: not even its name was looked up.
-    fn admit(&self, method: &str, uri: &http::Uri) -> Result<OwnedSemaphorePermit, Refused> {
-        let target = Target::of(uri).ok_or(Refused::Invalid)?;
-        if !self.grants.allows_http(method, target.scheme, target.host, target.port) {
-            self.log.remark(target.denial());
+    /// Where a request goes and room for it, if it may be sent. Nothing of it has left the host before: not even its name
+    /// was looked up.
+    fn admit(&self, request: &Request) -> Result<(Target, OwnedSemaphorePermit), Refused> {
+        let target = Target::of(request.uri()).ok_or(Refused::Invalid)?;
+        let method = request.method().as_str();
+        let Target { scheme, host, port } = &target;
+        if !self.network.grants.allows_http(method, *scheme, host, *port) {
+            self.network.denials.note(GrantKind::Http, self.denial(&target, method));
             return Err(Refused::Denied);
         }
-        Arc::clone(&self.room).try_acquire_owned().map_err(|_| Refused::TooMany)
+        let room = self.network.room().ok_or(Refused::TooMany)?;
+        Ok((target, room))
+    }
+
+    fn denial(&self, target: &Target, method: &str) -> String {
+        let Target { scheme, host, port } = target;
+        let port_text = if *port == scheme.usual_port() { String::new() } else { format!(":{port}") };
+        let place = format!("{}://{}{port_text}", scheme.name(), cut(host.clone(), HOST_BYTES));
+        let is_place_granted =
+            self.network.grants.http.iter().any(|grant| grant.allows_place(*scheme, host, *port));
+        let needed = HttpGrant::of(*scheme, host, *port);
+        let (denial, needed) = if is_place_granted {
+            let method = cut(method.to_owned(), HOST_BYTES);
+            (
+                format!("{method} to {place} was denied"),
+                needed.map(|grant| format!("'{}'", grant.only(&method))),
+            )
+        } else {
+            (format!("outgoing HTTP to {place} was denied"), needed.map(|grant| grant.to_string()))
+        };
+        match needed {
+            Ok(needed) => format!("{denial} (allow it with --http {needed})"),
+            Err(_) => denial,
+        }
     }
 }
 
@@ -96,10 +106,14 @@ impl WasiHttpHooks for Gate {
         &mut self,
         request: Request,
         options: Option<RequestOptions>,
-        transmission: Transmission,
+        // Tells of faults in a response's body to those who made the request out of a body of their own: none here.
+        _transmission: Transmission,
     ) -> Sending {
-        match self.admit(request.method().as_str(), request.uri()) {
-            Ok(room) => Box::new(send(default_hooks().send_request(request, options, transmission), room)),
+        match self.admit(&request) {
+            Ok((target, room)) => {
+                let sending = send(Arc::clone(&self.network), target, request, options);
+                Box::new(keep(room, sending))
+            }
             Err(refused) => {
                 self.refused = Some(refused);
                 // Nobody waits for it: the guest is told by whoever asked for it to be sent.
@@ -107,6 +121,27 @@ impl WasiHttpHooks for Gate {
             }
         }
     }
+
+    fn p2_error_from_hyper(&mut self, error: &hyper::Error) -> ErrorCode {
+        if is_over_limit(error) { ErrorCode::ConnectionTerminated } else { ErrorCode::HttpProtocolError }
+    }
+
+    fn p2_error_from_connect(&mut self, error: &std::io::Error) -> ErrorCode {
+        let unreachable = [std::io::ErrorKind::HostUnreachable, std::io::ErrorKind::NetworkUnreachable];
+        if error.kind() == std::io::ErrorKind::TimedOut {
+            ErrorCode::ConnectionTimeout
+        } else if unreachable.contains(&error.kind()) {
+            ErrorCode::DestinationUnavailable
+        } else {
+            ErrorCode::ConnectionRefused
+        }
+    }
+}
+
+/// Whether the attempt's own limit ended the connection.
+fn is_over_limit(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    source.and_then(std::io::Error::get_ref).is_some_and(|source| source.is::<OverLimit>())
 }
 
 /// Offers `wasi:http/outgoing-handler`.
@@ -125,72 +160,65 @@ impl Guest {
         request: Resource<HostOutgoingRequest>,
         options: Option<Resource<RequestOptions>>,
     ) -> wasmtime::Result<Result<Resource<HostFutureIncomingResponse>, ErrorCode>> {
+        self.forget_closed_sockets();
         let response = match outgoing_handler::Host::handle(&mut self.http(), request, options) {
             Ok(response) => response,
             Err(error) => return error.downcast().map(Err),
         };
-        if let Some(refused) = self.take_refused_request() {
-            if refused == Refused::Denied {
-                self.tally.denials.count(GrantKind::Http);
-            }
-            self.http().table.delete(response)?;
-            return Ok(Err(refused.into()));
+        let refused = self.take_refused_request();
+        // How many are under way is no function of the grants.
+        if !matches!(refused, Some(Refused::Denied | Refused::Invalid)) {
+            self.recorder.touch(Touch::Network);
         }
-        self.recorder.touch(Touch::Network);
-        Ok(Ok(response))
+        match refused {
+            None => Ok(Ok(response)),
+            Some(refused) => {
+                self.http().table.delete(response)?;
+                Ok(Err(refused.into()))
+            }
+        }
     }
 }
 
 /// Keeps the room until the response is complete, or dropped by the guest.
-async fn send(sending: Sending, room: OwnedSemaphorePermit) -> Sent {
-    let (response, transmission) = Pin::from(sending).await?;
+async fn keep(room: OwnedSemaphorePermit, sending: impl Future<Output = Sent>) -> Sent {
+    let (response, transmission) = sending.await?;
     let transmission = async move {
         let _room = room;
-        Pin::from(transmission).await
+        Box::into_pin(transmission).await
     };
     Ok((response, Box::new(transmission)))
 }
 
-impl<'a> Target<'a> {
-    /// `None` for what has more in it than a host and a port, such as a user's name: the sender and this module must
-    /// never see different hosts in one text.
-    fn of(uri: &'a http::Uri) -> Option<Self> {
-        let scheme = match uri.scheme_str()? {
-            "http" => HttpScheme::Http,
-            "https" => HttpScheme::Https,
-            _ => return None,
-        };
-        let authority = uri.authority()?;
-        let host = authority.host();
-        let port = match authority.as_str().strip_prefix(host)?.strip_prefix(':') {
-            Some(port) => port.parse().ok()?,
-            None if authority.as_str() == host => scheme.usual_port(),
-            None => return None,
-        };
-        Some(Self { scheme, host, port })
-    }
-
-    fn denial(&self) -> String {
-        let Self { scheme, host, port } = *self;
-        let port_text = if port == scheme.usual_port() { String::new() } else { format!(":{port}") };
-        let host_text = cut(host.to_owned(), HOST_BYTES);
-        let denial = format!("outgoing HTTP to {}://{host_text}{port_text} was denied", scheme.name());
-        match HttpGrant::of(scheme, host, port) {
-            Ok(grant) => format!("{denial} (allow it with --http {grant})"),
-            Err(_) => denial,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use hostel_core::{Grants, HttpScheme, Limits};
+    use http_body_util::{BodyExt as _, Empty};
+
     use super::*;
+    use crate::attempt::AttemptOptions;
+    use crate::denial::DenialBook;
+    use crate::log::LogBook;
+    use crate::network::SystemResolver;
+
+    /// A gate with these grants, and the log it remarks in.
+    fn gate(http: &[&str], limits: Limits) -> (Gate, Arc<LogBook>) {
+        let http = http.iter().map(|text| text.parse().unwrap()).collect();
+        let options = AttemptOptions::new(limits).grants(Arc::new(Grants { http, ..Grants::default() }));
+        let network = Network::new(&options, &DenialBook::new(&options.log), Arc::new(SystemResolver));
+        (Gate::new(&network), options.log)
+    }
+
+    fn request(method: &str, url: &str) -> Request {
+        let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+        http::Request::builder().method(method).uri(url).body(body).unwrap()
+    }
 
     #[test]
     fn a_target_is_what_the_sender_connects_to() {
         let check = |url: &str, expected: Option<(HttpScheme, &str, u16)>| {
-            let uri = url.parse().unwrap();
-            let target = Target::of(&uri).map(|target| (target.scheme, target.host, target.port));
+            let target = Target::of(&url.parse().unwrap());
+            let target = target.as_ref().map(|target| (target.scheme, &*target.host, target.port));
             assert_eq!(target, expected, "{url}");
         };
         check("http://example.org/", Some((HttpScheme::Http, "example.org", 80)));
@@ -206,36 +234,47 @@ mod tests {
 
     #[test]
     fn only_so_many_requests_are_under_way_at_once() {
-        let grants = Grants { http: vec!["example.org".parse().unwrap()], ..Grants::default() };
-        let gate = Gate::new(&Arc::new(grants), &Arc::new(LogBook::new(1 << 20, None)));
-        let uri = "http://example.org/".parse().unwrap();
-        let mut under_way: Vec<_> = (0..REQUESTS_AT_ONCE).map(|_| gate.admit("GET", &uri).unwrap()).collect();
-        assert_eq!(gate.admit("GET", &uri).err(), Some(Refused::TooMany));
+        let (gate, log) = gate(&["example.org"], Limits { sockets: 3, ..Limits::default() });
+        let admit = || gate.admit(&request("GET", "http://example.org/"));
+        let mut under_way: Vec<_> = (0..3).map(|_| admit().unwrap()).collect();
+        assert_eq!(admit().err(), Some(Refused::TooMany));
+        assert_eq!(admit().err(), Some(Refused::TooMany));
         under_way.pop();
-        assert!(gate.admit("GET", &uri).is_ok());
-        assert!(gate.log.lines().is_empty(), "nothing was denied");
+        assert!(admit().is_ok());
+        let texts: Vec<_> = log.lines().into_iter().map(|line| line.text).collect();
+        assert_eq!(texts, ["it may have 3 sockets and requests at once (raise it with the limit `sockets`)"]);
     }
 
     #[test]
     fn a_denial_says_what_would_allow_it() {
-        let check = |url: &str, expected: &str| {
-            assert_eq!(Target::of(&url.parse().unwrap()).unwrap().denial(), expected);
+        let check = |method: &str, url: &str, expected: &str| {
+            let (gate, log) = gate(&["GET granted.org", "HEAD granted.org"], Limits::default());
+            assert_eq!(gate.admit(&request(method, url)).err(), Some(Refused::Denied));
+            assert_eq!(log.lines()[0].text, expected);
         };
         check(
+            "GET",
             "http://example.org:8080/path",
             "outgoing HTTP to http://example.org:8080 was denied (allow it with --http example.org:8080)",
         );
         check(
+            "GET",
             "https://example.org:443/",
             "outgoing HTTP to https://example.org was denied (allow it with --http example.org)",
         );
         check(
+            "GET",
             "https://example.org:80/",
             "outgoing HTTP to https://example.org:80 was denied (allow it with --http example.org:80)",
         );
-        check("http://127.1/", "outgoing HTTP to http://127.1 was denied");
+        check(
+            "POST",
+            "http://granted.org/",
+            "POST to http://granted.org was denied (allow it with --http 'POST granted.org')",
+        );
+        check("GET", "http://127.1/", "outgoing HTTP to http://127.1 was denied");
         let long = "a".repeat(1000);
         let cut = "a".repeat(HOST_BYTES);
-        check(&format!("http://{long}/"), &format!("outgoing HTTP to http://{cut}… was denied"));
+        check("GET", &format!("http://{long}/"), &format!("outgoing HTTP to http://{cut}… was denied"));
     }
 }

@@ -1,8 +1,8 @@
 //! WASI as guests see it: everything linked, almost nothing granted.
 //!
 //! A guest may ask for any WASI 0.2 interface, because toolchains import most of them unasked. It gets clocks,
-//! randomness, and a log behind stdout and stderr; it finds no directories but those that are granted, no variables and an
-//! empty stdin; it is refused sockets and name look-up, and HTTP but to the hosts that are granted. Each grant has a file of its own here.
+//! randomness, and a log behind stdout and stderr; it finds no directories and no variables but those that are granted, and an
+//! empty stdin; it is refused sockets, name look-up and HTTP but to what is granted. Each grant has a file of its own here.
 //!
 //! Whatever could give a guest something that is not among its inputs is implemented here, on [`Guest`], and notes that
 //! it did; the rest is linked as it comes.
@@ -10,6 +10,7 @@
 mod clocks;
 mod error;
 mod http;
+mod lookup;
 mod poll;
 mod random;
 mod sockets;
@@ -29,9 +30,11 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 use wasmtime_wasi::{WasiCtxBuilder, WasiView};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
+use crate::attempt::AttemptOptions;
 use crate::context;
 use crate::guest::{Guest, Program};
-use crate::log::{LogBook, LogPipe};
+use crate::log::LogPipe;
+use crate::network::Network;
 
 /// For interfaces that need nothing but the table of a guest's resources.
 struct Table;
@@ -97,9 +100,6 @@ fn link_network(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     sockets::udp_create_socket::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| {
         guest.calls(HostCall::Sockets)
     })?;
-    sockets::ip_name_lookup::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| {
-        guest.calls(HostCall::Sockets)
-    })?;
     let options = sockets::network::LinkOptions::default();
     sockets::network::add_to_linker::<_, WasiSockets>(linker, &options, |guest| {
         guest.calls(HostCall::Sockets).sockets()
@@ -109,21 +109,26 @@ fn link_network(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     })?;
     sockets::tcp::add_to_linker::<_, WasiSockets>(linker, |guest| guest.calls(HostCall::Sockets).sockets())?;
     sockets::udp::add_to_linker::<_, WasiSockets>(linker, |guest| guest.calls(HostCall::Sockets).sockets())?;
+    self::sockets::link_counted(linker)?;
+    lookup::link(linker)?;
     http::link_handler(linker)?;
     let options = types::LinkOptions::default();
     types::add_to_linker::<_, WasiHttp>(linker, &options, |guest| guest.calls(HostCall::Other).http())
 }
 
 /// The WASI context of one attempt, but for directories.
-pub(crate) fn context(log: &Arc<LogBook>, program: Program) -> WasiCtxBuilder {
+pub(crate) fn context(options: &AttemptOptions, program: Program, network: &Arc<Network>) -> WasiCtxBuilder {
+    let AttemptOptions { log, grants, .. } = options;
     let mut builder = WasiCtxBuilder::new();
+    for variable in grants.env_by_name() {
+        builder.env(variable.name(), variable.value());
+    }
+    network.open_sockets(&mut builder);
     builder
         .args(&program.args)
         .stdin(MemoryInputPipe::new(program.stdin))
         .stdout(LogPipe::stdout(log))
         .stderr(LogPipe::stderr(log))
-        .allow_tcp(false)
-        .allow_udp(false)
         .allow_ip_name_lookup(false);
     builder
 }

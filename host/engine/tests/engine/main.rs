@@ -11,6 +11,7 @@ mod http;
 mod inspecting;
 mod limits;
 mod loading;
+mod network;
 mod observing;
 mod outcomes;
 #[cfg(unix)]

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use hostel_core::{Determinism, Limits, RandomBytes, RandomPurpose, RandomSeed, Randomness, RunId, Touch};
+use hostel_core::{
+    Determinism, Grants, Limits, RandomBytes, RandomPurpose, RandomSeed, Randomness, RunId, Touch,
+};
 use hostel_engine::{AttemptOptions, Component, Function};
 use hostel_guests::{ARITH, COMMAND, MEMORY_HOG, PAGES, SHAPES, TEXT, WATCHER, wat};
 
@@ -60,8 +62,10 @@ async fn pure_guests_touch_nothing() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn each_touch_is_noticed_with_the_function_that_did_it() {
+    let granted = Grants { net: vec!["localhost:1".parse().unwrap()], ..Grants::default() };
+    let granted = Arc::new(granted);
     let check = async |name: &str, args: &[&str], touch: Touch, function: &str| {
-        let ran = watch(name, args, keyed()).await;
+        let ran = watch(name, args, keyed().grants(Arc::clone(&granted))).await;
         let [touched] = ran.observation.touches() else { panic!("{name}: {}", ran.observation) };
         assert_eq!(touched.touch, touch, "{name}");
         let first_in = touched.first_in.as_deref().unwrap_or_default();
@@ -99,6 +103,10 @@ async fn what_tells_a_guest_nothing_is_no_touch() {
         ("task", &[]),
         ("report", &["text"]),
         ("grow", &["1"]),
+        // What no grant allows follows from the grants.
+        ("open-tcp", &[]),
+        ("open-udp", &[]),
+        ("look-up", &["localhost"]),
     ] {
         let ran = watch(name, args, keyed()).await;
         assert_eq!(touches(&ran), [], "{name}");

@@ -52,6 +52,11 @@ impl Server {
         event.expect("something happens on the server").unwrap()
     }
 
+    /// Something it has seen already.
+    pub(crate) fn seen(&mut self) -> Option<Event> {
+        self.events.try_recv().ok()
+    }
+
     /// Whether nobody has connected since the last event.
     pub(crate) fn is_left_alone(&mut self) -> bool {
         self.events.try_recv().is_err()
