@@ -32,6 +32,9 @@ pub(crate) struct RunObject {
     pub(crate) attempt_count: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<Vec<AttemptObject>>,
+    /// What the run was permitted, without the values of variables.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grants: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     receipt: Option<ReceiptObject>,
 }
@@ -74,6 +77,7 @@ impl RunObject {
             error: outcome.and_then(|outcome| ErrorText::of(outcome, signature)),
             attempt_count: attempt_count(run),
             attempts: None,
+            grants: None,
             receipt: None,
         }
     }
@@ -96,6 +100,10 @@ impl RunObject {
         let attempts = run.attempts();
         let attempts = attempts.iter().map(|attempt| AttemptObject::new(attempt, signature)).collect();
         Self { attempts: Some(attempts), ..self }
+    }
+
+    pub(crate) fn with_grants(self, run: &TaskFuture) -> Self {
+        Self { grants: Some(run.task().granted().texts()), ..self }
     }
 
     pub(crate) fn with_receipt(self, run: &TaskFuture) -> Self {

@@ -308,6 +308,11 @@ impl Task {
         self.0.function.key()
     }
 
+    /// What its runs are permitted.
+    pub fn granted(&self) -> &Grants {
+        &self.0.options.grants
+    }
+
     /// The task's parameters and result.
     pub fn signature(&self) -> &Signature {
         self.0.function.signature()

@@ -69,7 +69,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "FILE")]
     stdin: Option<String>,
 
-    /// Write the result as a JSON object with run, state, tags, attempts and receipt, however the run ends
+    /// Write the result as a JSON object with run, state, tags, attempts, grants and receipt, however the run ends
     #[arg(long)]
     states: bool,
 
@@ -177,7 +177,8 @@ impl Run {
         if self.states {
             let signature = run.task().signature();
             let object = RunObject::new(run, outcome, signature).named(run).labelled(run);
-            ui.result_line(&object.with_attempts(run, signature).with_receipt(run).to_line())?;
+            let object = object.with_attempts(run, signature).with_grants(run).with_receipt(run);
+            ui.result_line(&object.to_line())?;
         } else if let Some(Outcome::Completed(value)) = outcome {
             self.print_value(ui, run.task(), value)?;
         }

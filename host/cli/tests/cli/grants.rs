@@ -186,3 +186,19 @@ fn a_guest_may_be_given_a_fixed_clock_and_a_seed() {
     ];
     check!("determinism", place.session(&lines));
 }
+
+#[test]
+fn a_record_has_what_was_granted_and_what_was_denied() {
+    let place = Place::new();
+    place.write("data.txt", "data");
+    let grants = "--dir .::/data:rw --env KEY=secret --http 'GET example.org' --net tcp://127.0.0.1:1 --lookup a.example";
+    let ran = place.run(&format!("run pages.wasm http://b.example/ --states {grants}"));
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let object: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let told: Vec<_> =
+        object["grants"].as_array().unwrap().iter().map(|grant| grant.as_str().unwrap()).collect();
+    assert!(told[0].starts_with("dir ") && told[0].ends_with("::/data:rw"), "{told:?}");
+    assert_eq!(told[1..], ["env KEY=…", "http GET example.org", "net tcp://127.0.0.1:1", "lookup a.example"]);
+    assert_eq!(object["receipt"]["denials"], serde_json::json!({"http": 1}));
+    assert!(!ran.stdout.contains("secret") && !ran.stderr.contains("secret"));
+}
