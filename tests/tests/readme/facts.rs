@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cargo_metadata::{Metadata, MetadataCommand, TargetKind};
-use hostel::{Event, Limits, RunId, State, Timestamp, bytes_text};
+use hostel::{Event, LimitKind, Limits, RunId, State, Timestamp, bytes_text};
 
 use crate::README;
 
@@ -23,21 +23,53 @@ fn row(name: &str) -> (&'static str, &'static str) {
     (cells.next().unwrap_or_default(), cells.next().unwrap_or_default())
 }
 
+/// A number with its thousands apart; a power of ten from a million millions on.
+fn count_text(count: u64) -> String {
+    const POWER: u64 = 1_000_000_000_000_000_000;
+    if count == POWER {
+        return "10¹⁸".to_owned();
+    }
+    let digits = count.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap());
+    groups.collect::<Vec<_>>().join(",")
+}
+
+/// A limit as the README writes it.
+fn limit_text(kind: LimitKind, limits: &Limits) -> String {
+    let Some(value) = kind.of(limits) else { return "none".to_owned() };
+    match kind {
+        LimitKind::Timeout | LimitKind::IdleTimeout => {
+            format!("{} days", Duration::from_nanos(value).as_secs() / (24 * 60 * 60))
+        }
+        LimitKind::Written | LimitKind::Network if value == 1 << 40 => "1 TiB".to_owned(),
+        LimitKind::Memory
+        | LimitKind::Log
+        | LimitKind::Input
+        | LimitKind::Result
+        | LimitKind::Written
+        | LimitKind::Network => bytes_text(value),
+        _ => count_text(value),
+    }
+}
+
 #[test]
 fn the_limits_are_those_of_the_code() {
-    let (usual, most) = (Limits::default(), Limits::MAX);
-    let check = |name, of: fn(&Limits) -> u64| {
-        let (default, at_most) = row(name);
-        assert_eq!((default, at_most), (&*bytes_text(of(&usual)), &*bytes_text(of(&most))), "{name}");
-    };
-    check("memory", |limits| limits.memory_bytes);
-    check("log kept", |limits| limits.log_bytes);
-    check("arguments", |limits| limits.input_bytes);
-    check("result", |limits| limits.result_bytes);
-    assert_eq!(row("wall time"), ("none", "366 days"));
-    assert_eq!((usual.timeout, most.timeout), (None, Some(Duration::from_secs(366 * 24 * 60 * 60))));
-    assert_eq!(row("table elements"), ("100,000", "100,000"));
-    assert_eq!((usual.table_elements, most.table_elements), (100_000, 100_000));
+    for kind in LimitKind::ALL {
+        let (name, cells) = match kind.option() {
+            Some(option) => {
+                let row = README
+                    .lines()
+                    .find(|line| line.starts_with("| ") && line.contains(&format!("| `--{option}`")));
+                let row = row.unwrap_or_else(|| panic!("README.md has no row for --{option}"));
+                let cells: Vec<_> = row.split(" | ").skip(1).take(2).collect();
+                (option, (cells[0], cells[1]))
+            }
+            None if kind == LimitKind::Instances => ("instances", row("core instances")),
+            None => (kind.name(), row(kind.name())),
+        };
+        let expected = (limit_text(kind, &Limits::default()), limit_text(kind, &Limits::MAX));
+        assert_eq!(cells, (&*expected.0, &*expected.1), "{name}");
+    }
 }
 
 #[test]
