@@ -23,10 +23,6 @@ use crate::meter::Meter;
 use crate::observe::{OnTouch, name_touches};
 use crate::values;
 
-/// How many ticks a guest sees before it first gives way. It begins between two ticks: with one, a guest that began just
-/// before it would give way at once; with two, each computes for at least one tick.
-const FIRST_TICKS: u64 = 2;
-
 /// Is called with what a guest tells of its progress, on the thread that runs the guest and while it waits: it must not
 /// block, and keep the last one rather than all.
 pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
@@ -428,8 +424,8 @@ impl Attempt<'_> {
         let mut store = Store::new(self.function.pre().engine(), guest);
         store.limiter(|guest| guest);
         store.call_hook(name_touches);
-        store.set_epoch_deadline(FIRST_TICKS);
-        store.epoch_deadline_async_yield_and_update(1);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().look()));
         let size = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
         store.set_hostcall_fuel(size(limits.result_bytes));
         store.set_max_component_handles(size(limits.handles));

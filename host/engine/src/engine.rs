@@ -14,6 +14,7 @@ use crate::guest::Guest;
 use crate::machine;
 use crate::meter::SharedMemory;
 use crate::ticker::Ticker;
+use crate::turn::Rhythm;
 use crate::wasi;
 
 /// How an engine is set up.
@@ -133,6 +134,25 @@ impl Engine {
     /// Whether it counts fuel.
     pub fn counts_fuel(&self) -> bool {
         self.0.options.count_fuel
+    }
+
+    /// Someone waits for a thread on which a guest computes: those that have computed for a whole tick before give way at
+    /// once. They do so for as long as [`Engine::nobody_waits`] is not said; the others have their first turn.
+    pub fn someone_waits(&self) {
+        self.rhythm().wait(true);
+        self.0.lean.engine.increment_epoch();
+        if let Some(concurrent) = self.0.concurrent.get() {
+            concurrent.engine.increment_epoch();
+        }
+    }
+
+    /// Whoever waited was served: guests compute for a whole tick again before they give way.
+    pub fn nobody_waits(&self) {
+        self.rhythm().wait(false);
+    }
+
+    pub(crate) fn rhythm(&self) -> &Rhythm {
+        self.0.ticker.rhythm()
     }
 
     pub(crate) fn memory(&self) -> &SharedMemory {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hostel_core::{Denials, DirGrant, HostCall, HostCalls, Observation, Timestamp, Touch};
 use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::UpdateDeadline;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -15,6 +16,7 @@ use crate::function::Function;
 use crate::meter::Meter;
 use crate::network::{Network, SystemResolver};
 use crate::observe::Recorder;
+use crate::turn::Turn;
 use crate::wasi::{self, Clocks, Gate, Random, Refused};
 
 /// The data of one store: the limiter, whom it runs for, and WASI from the moment the guest first asks for it.
@@ -29,6 +31,7 @@ pub(crate) struct Guest {
     pub(crate) recorder: Recorder,
     pub(crate) clocks: Clocks,
     pub(crate) random: Random,
+    turn: Turn,
     /// What it reads in granted directories; `None` if none are.
     pub(crate) book: Option<SharedBook>,
     /// What is taken of the room that sockets have; given back some time after they are closed.
@@ -73,6 +76,7 @@ impl Guest {
         let recorder = Recorder::new(on_touch.clone());
         let clocks = Clocks::new(determinism.clock);
         let random = Random::new(determinism.randomness, *seed_of);
+        let turn = call.function.component().0.engine.rhythm().turn();
         Self {
             meter,
             tally: Tally::default(),
@@ -81,6 +85,7 @@ impl Guest {
             recorder,
             clocks,
             random,
+            turn,
             book: None,
             socket_room: Vec::new(),
             program,
@@ -96,6 +101,11 @@ impl Guest {
     pub(crate) fn calls(&mut self, kind: HostCall) -> &mut Self {
         self.tally.host_calls.count(kind, 1);
         self
+    }
+
+    /// Whether to go on computing, now that there is a new epoch.
+    pub(crate) fn look(&mut self) -> UpdateDeadline {
+        self.turn.look(self.call.function.component().0.engine.rhythm())
     }
 
     /// Opens the directories that are granted.

@@ -48,6 +48,7 @@ mod network;
 mod observe;
 mod survey;
 mod ticker;
+mod turn;
 mod types;
 mod values;
 mod wasi;

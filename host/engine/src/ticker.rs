@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::turn::Rhythm;
+
 /// How long a guest computes before it yields, at most twice as long when it begins: the bound on how late a timeout or
 /// a cancel can come, and short enough that the others get their turn.
 const TICK: Duration = Duration::from_millis(5);
@@ -27,6 +29,7 @@ struct Shared {
     waiting: AtomicUsize,
     /// An attempt has ended.
     room: Notify,
+    rhythm: Rhythm,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -48,6 +51,7 @@ impl Ticker {
             live: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             room: Notify::new(),
+            rhythm: Rhythm::default(),
             state: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -62,6 +66,11 @@ impl Ticker {
         if !state.engines.iter().any(|driven| wasmtime::Engine::same(driven, engine)) {
             state.engines.push(engine.clone());
         }
+    }
+
+    /// What guests look at when there is a new epoch.
+    pub(crate) fn rhythm(&self) -> &Rhythm {
+        &self.0.rhythm
     }
 
     /// To be held while a guest exists.
@@ -138,6 +147,7 @@ impl Shared {
         loop {
             thread::sleep(TICK);
             let mut state = self.lock();
+            self.rhythm.tick();
             state.engines.iter().for_each(wasmtime::Engine::increment_epoch);
             idle_ticks = if self.live.load(Ordering::SeqCst) == 0 { idle_ticks + 1 } else { 0 };
             if idle_ticks >= IDLE_TICKS {

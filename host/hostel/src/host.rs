@@ -81,8 +81,8 @@ impl Host {
             live: engine.max_instances() as usize,
         };
         let caller = Caller::start().map_err(BuildError::Threads)?;
-        let runner =
-            Runner::start(bounds, &settings.tag_limits, caller.backlog()).map_err(BuildError::Threads)?;
+        let runner = Runner::start(bounds, &settings.tag_limits, caller.backlog(), engine.clone())
+            .map_err(BuildError::Threads)?;
         let of_caller = Arc::downgrade(runner.shared());
         caller
             .when_there_is_room(move || of_caller.upgrade().iter().for_each(|runner| runner.tell_of_room()));

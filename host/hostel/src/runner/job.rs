@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
+use hostel_core::TaskKey;
 use hostel_engine::{AttemptError, Attempted};
 
 use super::admission::Entry;
+use super::queue::Queued;
 use super::workers::Shared;
 use crate::flight::Takeoff;
 use crate::future::TaskFuture;
@@ -132,9 +134,19 @@ impl Job {
         self.phase.store(phase as u8, Ordering::Release);
     }
 
-    /// Whether this is the first time that the job is preempted.
+    /// Notes that its guest is preempted; `true` if it never was before.
     pub(crate) fn is_first_preemption(&self) -> bool {
         !self.was_preempted.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether its guest was ever preempted.
+    pub(crate) fn was_preempted(&self) -> bool {
+        self.was_preempted.load(Ordering::Relaxed)
+    }
+
+    /// Forgets whether its guest was preempted, which has ended, and tells it.
+    pub(crate) fn take_preempted(&self) -> bool {
+        self.was_preempted.swap(false, Ordering::Relaxed)
     }
 
     /// Begins the guest and polls it. To be called by a worker that took the job to [`Phase::Polled`].
@@ -264,6 +276,14 @@ impl Offer {
 impl Drop for Offer {
     fn drop(&mut self) {
         self.0.iter().for_each(|job| job.run().refused());
+    }
+}
+
+impl Queued for Arc<Job> {
+    type Task = TaskKey;
+
+    fn task(&self) -> TaskKey {
+        self.run.task().key().clone()
     }
 }
 

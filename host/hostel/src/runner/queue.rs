@@ -11,10 +11,12 @@
 //! 1. *Time is shared by halves.* After a preempted guest has computed for some time, the others get as much.
 //! 2. *A computing guest holds a worker.* While as many guests are preempted as there are workers, pending runs are
 //!    taken up only on probation: as long as they end within their first tick, the next one may follow. One that
-//!    does not joins the preempted, and then the door stays shut for a while, twice as long with each guest too many.
-//!    So a hundred endless loops cannot keep a short task out, and ten thousand long ones do not all begin at once.
+//!    does not joins the preempted, and then the door stays shut for a while, twice as long with each guest too many:
+//!    for runs of tasks that have a guest which was ever preempted. Those are *held*, and the others pass them. So a
+//!    hundred endless loops cannot keep a short task out, and ten thousand long ones do not all begin at once.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::Hash;
 use std::time::Duration;
 
 /// Of so many turns, pending runs get at least one, however many woken guests there are.
@@ -26,12 +28,25 @@ const FIRST_CLOSING: Duration = Duration::from_millis(100);
 /// The door stays shut no longer than this many doublings: about a day.
 const MOST_DOUBLINGS: u32 = 20;
 
+/// What is queued, as far as the queue looks at it.
+pub(crate) trait Queued {
+    /// What those have in common of which one shows how long the others take.
+    type Task: Clone + Eq + Hash;
+
+    /// The task it is of.
+    fn task(&self) -> Self::Task;
+}
+
 /// The three queues, with their bounds. Pure: whoever calls it brings the time.
-pub(crate) struct Queue<J> {
+pub(crate) struct Queue<J: Queued> {
     bounds: Bounds,
     ready: VecDeque<J>,
     pending: Lanes<J>,
+    /// Those of the pending runs that came to a shut door.
+    held: Lanes<J>,
     preempted: VecDeque<J>,
+    /// The tasks that have live guests which were ever preempted, and how many.
+    long: HashMap<J::Task, usize>,
     /// Runs that are in no queue: they wait for others, for a slot, or for the time of their next attempt.
     parked: usize,
     /// Guests that have begun and not ended, sleeping ones too.
@@ -78,13 +93,23 @@ pub(crate) enum Next<J> {
     Preempted(J),
 }
 
-impl<J> Queue<J> {
+impl<J> Next<J> {
+    /// Whatever it is.
+    pub(crate) const fn job(&self) -> &J {
+        let (Self::Pending(job) | Self::Ready(job) | Self::Preempted(job)) = self;
+        job
+    }
+}
+
+impl<J: Queued> Queue<J> {
     pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
             ready: VecDeque::new(),
             pending: Lanes::new(),
+            held: Lanes::new(),
             preempted: VecDeque::new(),
+            long: HashMap::new(),
             parked: 0,
             live: 0,
             turn: 0,
@@ -104,7 +129,7 @@ impl<J> Queue<J> {
 
     /// Whether another run may be added.
     pub(crate) fn has_room(&self) -> bool {
-        self.pending.length + self.parked < self.bounds.pending
+        self.pending.length + self.held.length + self.parked < self.bounds.pending
     }
 
     /// Counts a run that waits outside of the queues, having been admitted before.
@@ -134,8 +159,16 @@ impl<J> Queue<J> {
         self.ready.push_back(job);
     }
 
+    /// Whether something came to queues that were empty, but for guests that compute.
+    pub(crate) fn has_one_alone(&self) -> bool {
+        self.ready.len() + self.pending.length == 1
+    }
+
     /// Adds a guest that gave way at `now` after having computed for `slice`; `first` if it never did before.
     pub(crate) fn push_preempted(&mut self, job: J, now: Duration, slice: Duration, first: bool) {
+        if first {
+            *self.long.entry(job.task()).or_default() += 1;
+        }
         self.preempted.push_back(job);
         self.others_until = now + slice;
         let too_many = self.preempted.len().saturating_sub(self.bounds.workers);
@@ -151,31 +184,33 @@ impl<J> Queue<J> {
         if now >= self.others_until && !self.preempted.is_empty() {
             return self.pop_preempted();
         }
-        if self.turn.is_multiple_of(PENDING_TURN) && self.may_begin(now) {
-            return self.pop_pending();
+        let pending_first = self.turn.is_multiple_of(PENDING_TURN);
+        if pending_first && let Some(job) = self.pop_pending(now) {
+            return Some(Next::Pending(job));
         }
         if let Some(job) = self.ready.pop_front() {
             return Some(Next::Ready(job));
         }
-        if self.may_begin(now) {
-            return self.pop_pending();
-        }
-        self.pop_preempted()
+        self.pop_pending(now).map(Next::Pending).or_else(|| self.pop_preempted())
     }
 
-    /// Tells that a guest that had begun has ended.
-    pub(crate) fn ended(&mut self) {
+    /// Tells that a guest that had begun has ended, and whether it `was_preempted` ever.
+    pub(crate) fn ended(&mut self, job: &J, was_preempted: bool) {
         self.live = self.live.saturating_sub(1);
+        if was_preempted {
+            self.forget_long(&job.task());
+        }
     }
 
     /// How many runs are pending, parked or live.
     pub(crate) fn unfinished(&self) -> usize {
-        self.pending.length + self.parked + self.live
+        self.pending.length + self.held.length + self.parked + self.live
     }
 
     /// Takes all pending runs.
     pub(crate) fn drain_pending(&mut self) -> Vec<J> {
-        std::iter::from_fn(|| self.pending.pop()).collect()
+        let held = std::iter::from_fn(|| self.held.pop()).collect::<Vec<_>>();
+        held.into_iter().chain(std::iter::from_fn(|| self.pending.pop())).map(|(job, _)| job).collect()
     }
 
     /// Takes all that is in the queues.
@@ -185,15 +220,42 @@ impl<J> Queue<J> {
         jobs
     }
 
-    fn may_begin(&self, now: Duration) -> bool {
-        let workers_free = self.preempted.len() < self.bounds.workers;
-        self.pending.length > 0 && self.live < self.bounds.live && (workers_free || now >= self.shut_until)
+    /// Takes the run that may begin, if there is one.
+    fn pop_pending(&mut self, now: Duration) -> Option<J> {
+        if self.live >= self.bounds.live {
+            return None;
+        }
+        let is_open = self.preempted.len() < self.bounds.workers || now >= self.shut_until;
+        let job = if is_open { self.pop_in_order() } else { self.pop_passing() }?;
+        self.live += 1;
+        Some(job)
     }
 
-    fn pop_pending(&mut self) -> Option<Next<J>> {
-        let job = self.pending.pop()?;
-        self.live += 1;
-        Some(Next::Pending(job))
+    /// Those that were held came before the others of their priority.
+    fn pop_in_order(&mut self) -> Option<J> {
+        let is_held_first = self.held.highest() >= self.pending.highest();
+        let lanes = if is_held_first { &mut self.held } else { &mut self.pending };
+        lanes.pop().map(|(job, _)| job)
+    }
+
+    /// Holds those that have to wait for the door, each once, and takes the first that passes them.
+    fn pop_passing(&mut self) -> Option<J> {
+        while let Some((job, priority)) = self.pending.pop() {
+            if !self.long.contains_key(&job.task()) {
+                return Some(job);
+            }
+            self.held.push(job, priority);
+        }
+        None
+    }
+
+    fn forget_long(&mut self, task: &J::Task) {
+        if let Some(guests) = self.long.get_mut(task) {
+            *guests -= 1;
+            if *guests == 0 {
+                self.long.remove(task);
+            }
+        }
     }
 
     fn pop_preempted(&mut self) -> Option<Next<J>> {
@@ -220,20 +282,28 @@ impl<J> Lanes<J> {
         if priority == 0 { &mut self.usual } else { self.others.entry(priority).or_default() }
     }
 
-    fn pop(&mut self) -> Option<J> {
+    /// The highest priority there is; `None`, which is less than any, if there is none.
+    fn highest(&self) -> Option<i32> {
+        let usual = (!self.usual.is_empty()).then_some(0);
+        self.others.last_key_value().map(|(priority, _)| *priority).max(usual)
+    }
+
+    /// Takes the first one of the highest priority, and tells that.
+    fn pop(&mut self) -> Option<(J, i32)> {
         let highest = self.others.last_entry().filter(|lane| *lane.key() > 0 || self.usual.is_empty());
-        let job = match highest {
-            None => self.usual.pop_front(),
+        let popped = match highest {
+            None => self.usual.pop_front().map(|job| (job, 0)),
             Some(mut lane) => {
+                let priority = *lane.key();
                 let job = lane.get_mut().pop_front();
                 if lane.get().is_empty() {
                     lane.remove();
                 }
-                job
+                job.map(|job| (job, priority))
             }
         };
-        self.length -= usize::from(job.is_some());
-        job
+        self.length -= usize::from(popped.is_some());
+        popped
     }
 }
 
@@ -243,6 +313,15 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
     const TICK: Duration = Duration::from_millis(5);
+
+    /// Every hundred thousand are of one task.
+    impl Queued for u32 {
+        type Task = u32;
+
+        fn task(&self) -> u32 {
+            self / 100_000
+        }
+    }
 
     fn queue(workers: usize) -> Queue<u32> {
         Queue::new(Bounds { workers, pending: 100, live: 50 })
@@ -302,7 +381,7 @@ mod tests {
         let mut queue = queue(1);
         (0..100).for_each(|job| queue.push_pending(job, 0).unwrap());
         assert_eq!(std::iter::from_fn(|| queue.pop(MS)).count(), 50);
-        queue.ended();
+        queue.ended(&0, false);
         assert_eq!(queue.pop(MS), Some(Next::Pending(50)));
         assert_eq!(queue.pop(MS), None);
     }
@@ -348,8 +427,45 @@ mod tests {
                 Some(Next::Pending(short)),
                 "ends within its tick, so the door stays open"
             );
-            queue.ended();
+            queue.ended(&short, false);
         }
+    }
+
+    #[test]
+    fn whoever_is_not_known_to_take_long_passes_those_who_are() {
+        let mut queue = queue(2);
+        for spinner in 0..4 {
+            queue.push_preempted(spinner, 10 * MS, TICK, true);
+        }
+        // The door is shut, and these are of the same task.
+        (10..14).for_each(|spinner| queue.push_pending(spinner, 0).unwrap());
+        queue.push_pending(14, 1).unwrap();
+        for short in [200_000, 300_000] {
+            queue.push_pending(short, 0).unwrap();
+            assert_eq!(queue.pop(11 * MS), Some(Next::Pending(short)));
+            queue.ended(&short, false);
+        }
+        assert_eq!(queue.pop(11 * MS), Some(Next::Preempted(0)), "none passes but them");
+        assert_eq!(queue.unfinished(), 5);
+        // When it opens they come as they would have, and before those who came later.
+        queue.push_pending(400_000, 0).unwrap();
+        queue.others_until = Duration::MAX;
+        let order: Vec<_> = (0..6).filter_map(|_| queue.pop(Duration::from_secs(1))).collect();
+        assert_eq!(order, [14, 10, 11, 12, 13, 400_000].map(Next::Pending));
+    }
+
+    #[test]
+    fn a_task_is_not_held_when_its_long_guests_have_ended() {
+        let mut queue = queue(1);
+        queue.push_preempted(1, 10 * MS, TICK, true);
+        queue.push_preempted(2, 10 * MS, TICK, true);
+        queue.push_preempted(100_000, 10 * MS, TICK, true);
+        queue.push_pending(100_001, 0).unwrap();
+        queue.ended(&100_000, true);
+        assert_eq!(queue.pop(11 * MS), Some(Next::Pending(100_001)));
+        queue.push_pending(3, 0).unwrap();
+        queue.ended(&1, true);
+        assert_eq!(queue.pop(11 * MS), Some(Next::Preempted(1)), "its other guest lives");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use hostel_core::RunId;
+use hostel_engine::Engine;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Notify;
 
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(super) backlog: Backlog,
     pub(super) epoch: Instant,
     timers: Handle,
+    engine: Engine,
 }
 
 pub(super) struct State {
@@ -55,6 +57,10 @@ pub(super) struct State {
     /// Workers that wait for something to do, and how many of them were told that there is something.
     idle_workers: usize,
     called_workers: usize,
+    /// Guests that are polled and were preempted before: they give way when they are asked.
+    polled_again: usize,
+    /// They were asked.
+    asked_to_give_way: bool,
     /// Submitters that block until there is room.
     pub(super) waiting_for_room: usize,
     /// Submitters that await room, and those who await that nothing is left.
@@ -79,6 +85,7 @@ impl Runner {
         bounds: Bounds,
         limits: &HashMap<Tag, TagLimit>,
         backlog: Backlog,
+        engine: Engine,
     ) -> io::Result<Self> {
         let runtime =
             Builder::new_multi_thread().worker_threads(1).thread_name("hostel-timer").enable_all().build()?;
@@ -91,6 +98,8 @@ impl Runner {
                 worker_threads: Vec::new(),
                 idle_workers: 0,
                 called_workers: 0,
+                polled_again: 0,
+                asked_to_give_way: false,
                 waiting_for_room: 0,
                 wakers: Vec::new(),
                 closed: false,
@@ -103,6 +112,7 @@ impl Runner {
             backlog,
             epoch: Instant::now(),
             timers: runtime.handle().clone(),
+            engine,
         });
         // It ends with the runtime, which the runner owns.
         runtime.spawn(Arc::clone(&shared).keep_time());
@@ -230,7 +240,7 @@ impl Shared {
     }
 
     /// A guest that had begun has ended.
-    pub(crate) fn ended(&self, job: &Job) {
+    pub(crate) fn ended(&self, job: &Arc<Job>) {
         let mut state = self.lock();
         state.ended(job);
         self.admit(&mut state);
@@ -253,7 +263,11 @@ impl Shared {
         let mut state = self.lock();
         while !state.quit {
             let now = self.now();
-            state = match state.queue.pop(now) {
+            let next = state.queue.pop(now);
+            if mem::take(&mut state.asked_to_give_way) {
+                self.engine.nobody_waits();
+            }
+            state = match next {
                 Some(next) => self.do_next(state, next, now, &mut spent),
                 None if spent.is_some() => {
                     drop(state);
@@ -276,11 +290,14 @@ impl Shared {
         if let Next::Pending(job) = &next {
             state.live.insert(job.run().id(), Arc::clone(job));
         }
+        let again = usize::from(next.job().was_preempted());
+        state.polled_again += again;
         drop(self.tell(state));
         *spent = None;
         let polled = poll(&next);
         let (Next::Pending(job) | Next::Ready(job) | Next::Preempted(job)) = next;
         let mut state = self.lock();
+        state.polled_again -= again;
         match polled {
             Polled::Ended => {
                 state.ended(&job);
@@ -304,8 +321,9 @@ impl Shared {
     /// Queues a guest that gave way, and had been polled since `since`.
     fn preempt(&self, state: &mut State, job: &Arc<Job>, since: Duration) {
         let now = self.now();
-        let first = job.is_first_preemption();
         if job.advance(Phase::PolledAndWoken, Phase::Preempted) {
+            // One that was cancelled meanwhile has ended, and counts no more.
+            let first = state.live.contains_key(&job.run().id()) && job.is_first_preemption();
             state.queue.push_preempted(Arc::clone(job), now, now.saturating_sub(since), first);
         }
     }
@@ -324,11 +342,16 @@ impl Shared {
         self.lock()
     }
 
-    /// Gets an idle worker to look for something to do, if there is one that was not called already.
+    /// Gets an idle worker to look for something to do, if there is one that was not called already. If there is none, and
+    /// nothing else waits, guests that have computed for long give way at once: who comes to them one by one is served
+    /// as if they were not there. Where many wait, turns are longer, and time is shared by halves.
     pub(super) fn call_worker(&self, state: &mut State) {
         if state.idle_workers > state.called_workers {
             state.called_workers += 1;
             self.work.notify_one();
+        } else if state.polled_again > 0 && !state.asked_to_give_way && state.queue.has_one_alone() {
+            state.asked_to_give_way = true;
+            self.engine.someone_waits();
         }
     }
 
@@ -359,9 +382,9 @@ impl Shared {
 
 impl State {
     /// A job that had begun has no guest any more.
-    pub(super) fn ended(&mut self, job: &Job) {
+    pub(super) fn ended(&mut self, job: &Arc<Job>) {
         if self.live.remove(&job.run().id()).is_some() {
-            self.queue.ended();
+            self.queue.ended(job, job.take_preempted());
             if job.holds_slots.swap(false, Ordering::Relaxed) {
                 self.gates.leave(job.run().tags());
             }
@@ -372,7 +395,7 @@ impl State {
 /// Polls what was taken from a queue; a panic, which only a mistake of the host's can be, ends that run alone.
 fn poll(next: &Next<Arc<Job>>) -> Polled {
     catch_unwind(AssertUnwindSafe(|| poll_valid(next))).unwrap_or_else(|panic| {
-        let (Next::Pending(job) | Next::Ready(job) | Next::Preempted(job)) = next;
+        let job = next.job();
         let reason = panic_text(panic.as_ref());
         tracing::error!("run {}: {reason}", job.run().id());
         job.crash(reason)
