@@ -153,6 +153,12 @@ impl Host {
         self.shared.events.listen()
     }
 
+    /// How much linear memory the guests that live have together, in bytes: none when nothing runs. See
+    /// [`HostBuilder::max_memory_bytes`].
+    pub fn memory_bytes(&self) -> u64 {
+        self.shared.engine.memory_bytes()
+    }
+
     /// The results that are kept in the host's data directory, to look at and to remove; `None` if it has none. What is
     /// removed by this is also gone from the host's memory.
     pub fn cache(&self) -> Option<ResultCache> {

@@ -10,6 +10,8 @@ mod cancelling;
 mod depending;
 mod honesty;
 mod hooking;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod keeping;
 mod limiting;
 mod listening;
