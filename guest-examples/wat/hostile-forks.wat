@@ -1,6 +1,6 @@
-;; Fork bombs of async calls. `blocked` calls a function `n` times that waits for ever without giving way, so that each
-;; call keeps a stack; `held-back` one that says it has no room, so that each call waits to begin; `uncancelled` asks one
-;; to stop that does not listen, and waits until it has.
+;; Fork bombs of async calls. `blocked` calls a function `n` times that waits for ever without giving way, so that the
+;; first call keeps its stack; `held-back` one that says it has no room, so that each call waits to begin; `uncancelled` asks
+;; one to stop that does not listen, and waits until it has.
 (component
   (component $called
     (core module $memory (memory (export "memory") 1))

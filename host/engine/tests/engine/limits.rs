@@ -164,6 +164,13 @@ async fn subtasks() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn calls_that_block_keep_no_stacks_from_others() {
+    // The engine has a hundred stacks. An instance lets in one call at a time: the others wait outside, without one.
+    let blocked = frugal(wat::HOSTILE_FORKS, "blocked");
+    assert_eq!(run_with(&blocked, &["300"], Limits::default()).await.value(), "300");
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn instances() {
     let answer = function(wat::MANY_INSTANCES, "answer");
     let limits = Limits { instances: 15, ..Limits::default() };

@@ -14,6 +14,7 @@ mod cache;
 mod cache_million;
 mod callbacks;
 mod graph;
+mod hostile;
 mod measure;
 mod million;
 mod sleepers;
@@ -24,7 +25,7 @@ mod traced;
 use std::env;
 
 /// A section of the benchmark: its name, and what prints its rows.
-const SECTIONS: [(&str, fn()); 10] = [
+const SECTIONS: [(&str, fn()); 11] = [
     ("throughput", throughput::print),
     ("graph", graph::print),
     ("callbacks", callbacks::print),
@@ -35,6 +36,7 @@ const SECTIONS: [(&str, fn()); 10] = [
     ("million", million::print),
     ("cancel", stopping::print_cancel),
     ("timeout", stopping::print_timeout),
+    ("hostile", hostile::print),
 ];
 
 fn main() {

@@ -299,7 +299,7 @@ fn concurrent() -> Vec<Row> {
     let forks = |tries, export, must| row(tries, wat::HOSTILE_FORKS, export, must);
     vec![
         row("forks without end", wat::FORK, "fork", Reach(Subtasks)).args(&["4294967295"]),
-        forks("forks calls that sleep, each with a stack", "blocked", Reach(Subtasks)).args(&["4294967295"]),
+        forks("forks calls that wait and keep their stack", "blocked", Reach(Subtasks)).args(&["4294967295"]),
         forks("forks calls that are not let in", "held-back", Reach(Subtasks)).args(&["4294967295"]),
         forks("waits until one stops that does not listen", "uncancelled", TimeOut),
         tries("gives way for ever", "gives-way", Reach(Fuel))
