@@ -8,6 +8,7 @@ use crate::ErrorKind;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
+const TIB: u64 = 1 << 40;
 
 const A_YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
@@ -70,9 +71,9 @@ impl Limits {
         input_bytes: 2 * GIB,
         result_bytes: 2 * GIB,
         open_files: 10_000,
-        written_bytes: 1024 * GIB,
+        written_bytes: TIB,
         sockets: 1_000,
-        network_bytes: 1024 * GIB,
+        network_bytes: TIB,
     };
 
     /// Checks every limit against its bounds.
@@ -336,6 +337,7 @@ impl fmt::Display for Limit {
 /// A number of bytes as people write it: `256 MiB`, `1.5 KiB`, `17 bytes`.
 pub fn bytes_text(bytes: u64) -> String {
     let (unit, name) = match bytes {
+        TIB.. => (TIB, "TiB"),
         GIB.. => (GIB, "GiB"),
         MIB.. => (MIB, "MiB"),
         KIB.. => (KIB, "KiB"),
@@ -453,6 +455,6 @@ mod tests {
         check(1024, "1 KiB");
         check(1536, "1.5 KiB");
         check(256 * MIB, "256 MiB");
-        check(u64::MAX, "17179869184 GiB");
+        check(u64::MAX, "16777216 TiB");
     }
 }

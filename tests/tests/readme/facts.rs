@@ -8,6 +8,8 @@ use hostel::{Event, LimitKind, Limits, RunId, State, Timestamp, bytes_text};
 
 use crate::README;
 
+const POWER: u64 = 1_000_000_000_000_000_000;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -23,12 +25,8 @@ fn row(name: &str) -> (&'static str, &'static str) {
     (cells.next().unwrap_or_default(), cells.next().unwrap_or_default())
 }
 
-/// A number with its thousands apart; a power of ten from a million millions on.
+/// A number with its thousands apart.
 fn count_text(count: u64) -> String {
-    const POWER: u64 = 1_000_000_000_000_000_000;
-    if count == POWER {
-        return "10¹⁸".to_owned();
-    }
     let digits = count.to_string();
     let groups = digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap());
     groups.collect::<Vec<_>>().join(",")
@@ -37,17 +35,21 @@ fn count_text(count: u64) -> String {
 /// A limit as the README writes it.
 fn limit_text(kind: LimitKind, limits: &Limits) -> String {
     let Some(value) = kind.of(limits) else { return "none".to_owned() };
-    match kind {
-        LimitKind::Timeout | LimitKind::IdleTimeout => {
-            format!("{} days", Duration::from_nanos(value).as_secs() / (24 * 60 * 60))
-        }
-        LimitKind::Written | LimitKind::Network if value == 1 << 40 => "1 TiB".to_owned(),
-        LimitKind::Memory
-        | LimitKind::Log
-        | LimitKind::Input
-        | LimitKind::Result
-        | LimitKind::Written
-        | LimitKind::Network => bytes_text(value),
+    let is = |kinds: &[LimitKind]| kinds.contains(&kind);
+    if is(&[LimitKind::Timeout, LimitKind::IdleTimeout]) {
+        return format!("{} days", Duration::from_nanos(value).as_secs() / (24 * 60 * 60));
+    }
+    let bytes = [
+        LimitKind::Memory,
+        LimitKind::Log,
+        LimitKind::Input,
+        LimitKind::Result,
+        LimitKind::Written,
+        LimitKind::Network,
+    ];
+    match value {
+        _ if is(&bytes) => bytes_text(value),
+        POWER => "10¹⁸".to_owned(),
         _ => count_text(value),
     }
 }
