@@ -271,6 +271,10 @@ impl Function {
     }
 }
 
+/// How many entries wasmtime's table of what runs concurrently has for each call of an async function, the one that is the
+/// attempt itself among them, and for each stream and future. A test holds it to that.
+const ENTRIES: u64 = 3;
+
 /// An attempt's store, and what is told of the attempt when that goes.
 struct Made<'a> {
     store: Store<Guest>,
@@ -430,7 +434,7 @@ impl Attempt<'_> {
         store.set_hostcall_fuel(size(limits.result_bytes));
         store.set_max_component_handles(size(limits.handles));
         if let Some(table) = store.concurrent_resource_table() {
-            table.set_max_capacity(size(limits.subtasks));
+            table.set_max_capacity(size(limits.subtasks.saturating_mul(ENTRIES).saturating_add(ENTRIES)));
         }
         // An engine that does not count fuel takes none.
         let _ = store.set_fuel(limits.fuel.unwrap_or(u64::MAX));

@@ -38,11 +38,13 @@ pub struct LogBook {
     pages: Mutex<Pages>,
 }
 
-/// How much is kept.
+/// How much is kept, and what others have used of it already.
 #[derive(Clone, Copy)]
 struct Room {
     bytes: u64,
     lines: u64,
+    used_bytes: u64,
+    used_lines: u64,
 }
 
 #[derive(Default)]
@@ -69,7 +71,7 @@ struct Capture {
 impl LogBook {
     /// An empty log that keeps up to `limit_bytes` of text.
     pub fn new(limit_bytes: u64, echo: Option<Echo>) -> Self {
-        let room = Room { bytes: limit_bytes, lines: u64::MAX };
+        let room = Room { bytes: limit_bytes, lines: u64::MAX, used_bytes: 0, used_lines: 0 };
         Self { room, echo, pages: Mutex::default() }
     }
 
@@ -77,6 +79,12 @@ impl LogBook {
     #[must_use]
     pub fn max_lines(self, lines: u64) -> Self {
         Self { room: Room { lines, ..self.room }, ..self }
+    }
+
+    /// The same, if it shares its limits with others, which have kept so much.
+    #[must_use]
+    pub fn after(self, used_bytes: u64, used_lines: u64) -> Self {
+        Self { room: Room { used_bytes, used_lines, ..self.room }, ..self }
     }
 
     /// The lines so far; a line without its break is not yet one.
@@ -197,10 +205,11 @@ impl Pages {
             return;
         }
         self.kept_bytes += size(&line);
-        let reached = if self.kept_bytes > room.bytes {
+        let lines = room.used_lines.saturating_add(self.lines.len() as u64);
+        let reached = if room.used_bytes.saturating_add(self.kept_bytes) > room.bytes {
             Some((LimitKind::Log, room.bytes))
         } else {
-            (self.lines.len() as u64 >= room.lines).then_some((LimitKind::LogLines, room.lines))
+            (lines >= room.lines).then_some((LimitKind::LogLines, room.lines))
         };
         self.cut = reached.is_some();
         let mark = reached.map(|(kind, allowed)| remark(format!("cut here: {}", Limit { kind, allowed })));

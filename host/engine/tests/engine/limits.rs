@@ -157,6 +157,7 @@ async fn subtasks() {
     let fork = function(wat::FORK, "fork");
     assert_eq!(run_with(&fork, &["50"], Limits::default()).await.value(), "50");
     let limits = Limits { subtasks: 50, ..Limits::default() };
+    assert_eq!(run_with(&fork, &["50"], limits).await.value(), "50");
     let ran = run_with(&fork, &["51"], limits).await;
     assert_eq!(limit_of(&ran), Limit { kind: LimitKind::Subtasks, allowed: 50 });
     let ran = run_with(&fork, &["4294967295"], Limits::default()).await;

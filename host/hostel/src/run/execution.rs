@@ -25,7 +25,9 @@ impl Run {
             cell.began.get_or_insert_with(Instant::now);
         }
         let limits = self.limits(&cell);
-        let log = Arc::new(LogBook::new(limits.log_bytes, self.echo()).max_lines(limits.log_lines));
+        let logged = |kept: fn(&LogBook) -> u64| cell.past.iter().map(|past| kept(&past.log)).sum();
+        let log = LogBook::new(limits.log_bytes, self.echo()).max_lines(limits.log_lines);
+        let log = Arc::new(log.after(logged(LogBook::kept_bytes), logged(LogBook::kept_lines)));
         cell.log = Some(Arc::clone(&log));
         let Inputs::Values(inputs) = &cell.inputs else { return None };
         let inputs = Arc::clone(inputs);
@@ -94,17 +96,11 @@ impl Run {
         time_left(&self.cell(), Some(run_timeout))
     }
 
-    /// The limits of the next attempt: it may take no longer than the run, and log what is left.
+    /// The limits of the next attempt: it may take no longer than the run.
     fn limits(&self, cell: &Cell) -> Limits {
         let limits = self.task.options().limits;
         let left = time_left(cell, self.task.options().run_timeout);
-        let logged = |kept: fn(&LogBook) -> u64| cell.past.iter().map(|past| kept(&past.log)).sum();
-        Limits {
-            timeout: [limits.timeout, left].into_iter().flatten().min(),
-            log_bytes: limits.log_bytes.saturating_sub(logged(LogBook::kept_bytes)),
-            log_lines: limits.log_lines.saturating_sub(logged(LogBook::kept_lines)),
-            ..limits
-        }
+        Limits { timeout: [limits.timeout, left].into_iter().flatten().min(), ..limits }
     }
 
     /// Whoever is to hear of each line: the task's echo, and those who listen to the host.

@@ -127,3 +127,16 @@ fn limit_of(outcome: &Outcome) -> Option<LimitKind> {
         _ => None,
     }
 }
+
+#[test]
+fn the_log_of_a_run_has_its_limit_in_all_attempts_together() {
+    let host = host(1);
+    let limits = Limits { log_lines: 3, ..Limits::default() };
+    let puppet = task(&host, hostel_guests::PUPPET, "play").limits(limits).retries(2);
+    let run = puppet.submit(args!["print a\nprint b\nbad"]).unwrap();
+    assert!(block_on(run.result::<Vec<String>>()).is_err());
+    let texts: Vec<Vec<_>> =
+        run.attempts().into_iter().map(|a| a.log.into_iter().map(|line| line.text).collect()).collect();
+    let mark = "cut here: the log is over 3 lines (raise it with the limit `log lines`)";
+    assert_eq!(texts, [vec!["a", "b"], vec!["a", mark], vec![mark]]);
+}
