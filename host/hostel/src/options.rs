@@ -106,7 +106,8 @@ impl Options {
         let circumstances = [self.grants.facts(self.cache.is_observed()), self.determinism.facts()].concat();
         self.key_base = KeyBase::new(&self.cache, task, &circumstances).map(Arc::new);
         let has_place = self.cache.is_observed() && !self.grants.dirs.is_empty();
-        self.place = has_place.then(|| Digest::of(self.grants.facts(false).join("\n").as_bytes()));
+        // No fact has a zero in it, since no path has.
+        self.place = has_place.then(|| Digest::of(self.grants.facts(false).join("\0").as_bytes()));
         self.problem = match self.cache.check(signature, self.flow.is_some()) {
             Ok(user_key) => {
                 self.user_key = user_key.map(Arc::new);
