@@ -310,7 +310,9 @@ impl<'a> Made<'a> {
         };
         let mut receipt = Receipt::default();
         let given = self.options.limits.fuel.unwrap_or(u64::MAX);
-        receipt.fuel = self.store.get_fuel().ok().map(|left| given.saturating_sub(left));
+        if guest.call.function.component().0.engine.counts_fuel() {
+            receipt.fuel = self.store.get_fuel().ok().map(|left| given.saturating_sub(left));
+        }
         receipt.cpu_time = self.cpu_time;
         receipt.peak_memory_bytes = guest.meter.peak_memory_bytes();
         receipt.host_calls = guest.tally.host_calls;
@@ -436,8 +438,10 @@ impl Attempt<'_> {
         if let Some(table) = store.concurrent_resource_table() {
             table.set_max_capacity(size(limits.subtasks.saturating_mul(ENTRIES).saturating_add(ENTRIES)));
         }
-        // An engine that does not count fuel takes none.
-        let _ = store.set_fuel(limits.fuel.unwrap_or(u64::MAX));
+        if self.function.component().0.engine.counts_fuel() {
+            // It takes fuel, since it counts it.
+            let _ = store.set_fuel(limits.fuel.unwrap_or(u64::MAX));
+        }
         store
     }
 
