@@ -3,7 +3,7 @@
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use hostel_core::{
     Determinism, ErrorKind, Failure, Grants, Limit, LimitKind, Limits, Name, Observation, Outcome, Progress,
@@ -55,8 +55,10 @@ pub struct AttemptOptions {
     pub seed_of: Option<[u8; 32]>,
     /// Who hears that its result is no function of its inputs.
     pub on_touch: Option<OnTouch>,
-    /// Who hears what it used up, should it be stopped by dropping it.
+    /// Who hears what it used up, should it be stopped by dropping it, or lost.
     pub on_stopped: Option<OnStopped>,
+    /// When it has to be over, however long it waited for room before it began.
+    pub ends_at: Option<Instant>,
 }
 
 impl AttemptOptions {
@@ -76,6 +78,7 @@ impl AttemptOptions {
             seed_of: None,
             on_touch: None,
             on_stopped: None,
+            ends_at: None,
         }
     }
 
@@ -129,11 +132,40 @@ impl AttemptOptions {
         Self { on_touch: Some(on_touch), ..self }
     }
 
-    /// Calls `on_stopped` with what was used up if the attempt is dropped before it ended. Otherwise its
-    /// [`Attempted::receipt`] says it.
+    /// Calls `on_stopped` with what was used up if the attempt is dropped before it ended, or is lost to an
+    /// [`AttemptError`]. Otherwise its [`Attempted::receipt`] says it.
     #[must_use]
     pub fn on_stopped(self, on_stopped: OnStopped) -> Self {
         Self { on_stopped: Some(on_stopped), ..self }
+    }
+}
+
+impl AttemptOptions {
+    /// Has it end at this moment at the latest, beside what its timeout says. Waiting for room counts.
+    #[must_use]
+    pub fn ends_at(self, ends_at: Instant) -> Self {
+        Self { ends_at: Some(ends_at), ..self }
+    }
+
+    /// How long it may take from now on.
+    fn time_left(&self) -> Option<Duration> {
+        let left = self.ends_at.map(|end| end.saturating_duration_since(Instant::now()));
+        [self.limits.timeout, left].into_iter().flatten().min()
+    }
+
+    /// What comes of it if its time was up while it waited for room.
+    fn ended_waiting(&self) -> Attempted {
+        let failure = Failure::TimedOut { after: self.time_left().unwrap_or_default() };
+        let (observation, receipt) = (Observation::default(), Receipt::default());
+        Attempted { outcome: Outcome::Failed(failure), observation, receipt }
+    }
+}
+
+/// What a future gives, unless it takes longer than until then.
+async fn in_time<T>(end: Option<Instant>, future: impl Future<Output = T>) -> Option<T> {
+    match end {
+        Some(end) => tokio::time::timeout_at(end.into(), future).await.ok(),
+        None => Some(future.await),
     }
 }
 
@@ -151,6 +183,7 @@ impl fmt::Debug for AttemptOptions {
             on_progress: _,
             on_touch: _,
             on_stopped: _,
+            ends_at: _,
         } = self;
         let mut options = f.debug_struct("AttemptOptions");
         options.field("limits", limits).field("log", log).field("run", run).field("number", number);
@@ -168,14 +201,6 @@ pub struct Attempted {
     pub observation: Observation,
     /// What it used up.
     pub receipt: Receipt,
-}
-
-impl Attempted {
-    /// An attempt of which nothing is known but that it was lost, by no doing of the guest's.
-    pub fn lost(reason: String) -> Self {
-        let outcome = Outcome::Crashed { reason };
-        Self { outcome, observation: Observation::default(), receipt: Receipt::default() }
-    }
 }
 
 /// The host could not make the attempt; whatever the guest does is an [`Outcome`] instead.
@@ -238,12 +263,24 @@ impl Function {
             return Err(AttemptError::FuelIsNotCounted);
         }
         let ticking = engine.ticker().ticking();
-        let mut had_others = true;
+        let mut tries_alone = 0;
         loop {
             match self.attempt_in_room(inputs, options).await {
-                // Others have what it needs. With none of them left, it is tried once more, and for the last time.
-                Err(AttemptError::NoRoom(_)) if had_others => had_others = ticking.wait_for_room().await,
+                Err(AttemptError::NoRoom(_)) => {}
                 ended => return ended,
+            }
+            // Another may have ended just now, so it is tried again by one that looks out.
+            let look_out = ticking.look_out();
+            let no_room = match self.attempt_in_room(inputs, options).await {
+                Err(no_room @ AttemptError::NoRoom(_)) => no_room,
+                ended => return ended,
+            };
+            let Some(others_hold_room) = in_time(options.ends_at, look_out.wait()).await else {
+                return Ok(options.ended_waiting());
+            };
+            tries_alone = if others_hold_room { 0 } else { tries_alone + 1 };
+            if tries_alone >= TRIES_ALONE {
+                return Err(no_room);
             }
         }
     }
@@ -254,8 +291,9 @@ impl Function {
         inputs: &[Value],
         options: &AttemptOptions,
     ) -> Result<Attempted, AttemptError> {
-        let deadline = options.limits.timeout.map(|after| Timestamp::from(SystemTime::now()).after(after));
-        let attempt = Attempt { function: self, options, deadline };
+        let timeout = options.time_left();
+        let deadline = timeout.map(|after| Timestamp::from(SystemTime::now()).after(after));
+        let attempt = Attempt { function: self, options, timeout, deadline };
         let mut made = Made::new(attempt.store(inputs), inputs, options);
         made.store.data_mut().open_dirs()?;
         let outcome = match attempt.run_in_time(&mut made, inputs).await {
@@ -270,6 +308,10 @@ impl Function {
         Ok(made.ended(outcome?))
     }
 }
+
+/// How often an attempt finds that nobody is left but those who wait for room as it does, until it is plain that it is too large:
+/// the others try as well, and may be in its way.
+const TRIES_ALONE: u32 = 3;
 
 /// How many entries wasmtime's table of what runs concurrently has for each call of an async function, the one that is the
 /// attempt itself among them, and for each stream and future. A test holds it to that.
@@ -330,7 +372,11 @@ impl<'a> Made<'a> {
 
 impl Drop for Made<'_> {
     fn drop(&mut self) {
-        if let (false, Some(on_stopped)) = (self.has_ended, &self.options.on_stopped) {
+        if self.has_ended {
+            return;
+        }
+        self.options.log.close();
+        if let Some(on_stopped) = &self.options.on_stopped {
             self.store.data_mut().settle();
             on_stopped(self.receipt(None));
         }
@@ -341,12 +387,15 @@ impl Drop for Made<'_> {
 struct Attempt<'a> {
     function: &'a Function,
     options: &'a AttemptOptions,
+    /// How long it may take.
+    timeout: Option<Duration>,
     deadline: Option<Timestamp>,
 }
 
 impl Attempt<'_> {
     async fn run_in_time(&self, made: &mut Made<'_>, inputs: &[Value]) -> Result<Outcome, AttemptError> {
-        let Limits { timeout, idle_timeout, .. } = self.options.limits;
+        let Limits { idle_timeout, .. } = self.options.limits;
+        let timeout = self.timeout;
         let Made { store, cpu_time, .. } = made;
         let run = pin!(self.run(store, inputs));
         let busy = Busy::new(run, cpu_time, idle_timeout);
@@ -359,6 +408,7 @@ impl Attempt<'_> {
         };
         ended.unwrap_or_else(|WaitedTooLong| {
             let limit = Limit::of(LimitKind::IdleTimeout, &self.options.limits);
+            self.options.log.close();
             Ok(Outcome::Failed(Failure::Limit { limit, stderr_tail: self.options.log.stderr_tail() }))
         })
     }

@@ -25,24 +25,27 @@ pub(crate) fn of_error(error: &wasmtime::Error, guest: &mut Guest) -> Result<Fai
     Ok(Failure::Trap(Trap { message: message(error), backtrace: backtrace(error), stderr_tail }))
 }
 
-/// A trap after a refused growth is put down to the limit: allocators abort when they get no memory.
+/// The limit that an error tells of. A trap that tells of none is put down to a growth that was refused before, if one was:
+/// allocators abort when they get no memory.
 fn reached(error: &wasmtime::Error, guest: &mut Guest) -> Option<Limit> {
-    if let Some(limit) = guest.meter.refused() {
-        return Some(limit);
-    }
     let kind = match error.downcast_ref() {
         Some(wasmtime::Trap::StackOverflow) => {
             return Some(Limit { kind: LimitKind::Stack, allowed: STACK_BYTES as u64 });
         }
         Some(wasmtime::Trap::OutOfFuel) => LimitKind::Fuel,
-        _ if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) => {
+        Some(_) => return guest.meter.refused(),
+        None if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) => {
             // Either table: of the host's resources, or of what runs concurrently.
             if guest.has_full_table() { LimitKind::Handles } else { LimitKind::Subtasks }
         }
-        _ => {
-            let texts: Vec<_> = error.chain().map(ToString::to_string).collect();
-            let told = TOLD_IN_WORDS.iter().find(|(words, _)| texts.iter().any(|text| text.contains(words)));
-            told.map(|(_, kind)| *kind)?
+        None => {
+            // In the cause alone: what is around it has names of the guest's in it.
+            let cause = error.root_cause().to_string();
+            let told = TOLD_IN_WORDS.iter().find(|(words, _)| cause.contains(words));
+            match told {
+                Some((_, kind)) => *kind,
+                None => return guest.meter.refused(),
+            }
         }
     };
     Some(Limit::of(kind, &guest.call.options.limits))

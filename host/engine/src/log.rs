@@ -204,15 +204,18 @@ impl Pages {
         if self.cut {
             return;
         }
-        self.kept_bytes += size(&line);
+        let size = size(&line);
         let lines = room.used_lines.saturating_add(self.lines.len() as u64);
-        let reached = if room.used_bytes.saturating_add(self.kept_bytes) > room.bytes {
+        let reached = if room.used_bytes.saturating_add(self.kept_bytes + size) > room.bytes {
             Some((LimitKind::Log, room.bytes))
         } else {
             (lines >= room.lines).then_some((LimitKind::LogLines, room.lines))
         };
         self.cut = reached.is_some();
         let mark = reached.map(|(kind, allowed)| remark(format!("cut here: {}", Limit { kind, allowed })));
+        if mark.is_none() {
+            self.kept_bytes += size;
+        }
         self.lines.push(mark.unwrap_or(line));
     }
 

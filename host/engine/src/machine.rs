@@ -21,12 +21,12 @@ pub(crate) fn memory_bytes() -> u64 {
 fn group_limit() -> Option<u64> {
     let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
     let group = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    // In a container the group is the root of what can be seen.
-    ["", group].iter().filter_map(|group| limit_of(group)).min()
+    // Each of those that it is in has a limit. In a container it is itself the root of what can be seen.
+    std::path::Path::new(group).ancestors().filter_map(limit_of).min()
 }
 
 #[cfg(target_os = "linux")]
-fn limit_of(group: &str) -> Option<u64> {
+fn limit_of(group: &std::path::Path) -> Option<u64> {
     let path = std::path::Path::new("/sys/fs/cgroup").join(group).join("memory.max");
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }

@@ -144,13 +144,21 @@ impl Gauge {
     }
 }
 
+/// Whether a growth goes over what the type allows: that is no matter of limits, and the same on every host.
+fn is_over(desired: usize, maximum: Option<usize>) -> bool {
+    maximum.is_some_and(|most| desired > most)
+}
+
 impl ResourceLimiter for Guest {
     fn memory_growing(
         &mut self,
         current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
+        if is_over(desired, maximum) {
+            return Ok(false);
+        }
         let shared = self.call.function.component().0.engine.memory();
         Ok(self.meter.grow_memory(desired.saturating_sub(current) as u64, shared))
     }
@@ -165,8 +173,11 @@ impl ResourceLimiter for Guest {
         &mut self,
         current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
+        if is_over(desired, maximum) {
+            return Ok(false);
+        }
         Ok(self.meter.grow_table(desired.saturating_sub(current) as u64))
     }
 

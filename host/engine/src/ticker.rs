@@ -2,13 +2,15 @@
 //! stopped; and those that wait for room.
 
 use std::io;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+use tokio::task::yield_now;
 
 use crate::turn::Rhythm;
 
@@ -83,20 +85,33 @@ impl Ticker {
 }
 
 impl Ticking<'_> {
-    /// Waits until another attempt has ended; `false`, at once, if none is there but those that wait.
-    pub(crate) async fn wait_for_room(&self) -> bool {
-        let mut room = pin!(self.0.room.notified());
-        // From here on no end is missed.
-        room.as_mut().enable();
-        let waiting = Waiting::new(self.0);
-        let others_hold_room = self.0.live.load(Ordering::SeqCst) > self.0.waiting.load(Ordering::SeqCst);
+    /// Begins to look out for room. Whoever has this and finds none misses no end of another attempt from then on.
+    pub(crate) fn look_out(&self) -> LookOut<'_> {
+        let mut ended = Box::pin(self.0.room.notified());
+        ended.as_mut().enable();
+        LookOut { waiting: Waiting::new(self.0), ended }
+    }
+}
+
+/// Looks out for room.
+pub(crate) struct LookOut<'a> {
+    waiting: Waiting<'a>,
+    ended: Pin<Box<Notified<'a>>>,
+}
+
+impl LookOut<'_> {
+    /// Waits until another attempt has ended; `false`, soon, if none is there but those that wait.
+    pub(crate) async fn wait(self) -> bool {
+        let Self { waiting, ended } = self;
+        let shared = waiting.0;
+        let others_hold_room = shared.live.load(Ordering::SeqCst) > shared.waiting.load(Ordering::SeqCst);
         if others_hold_room {
-            room.await;
+            ended.await;
         } else {
-            // The others that wait find out the same.
-            self.0.room.notify_waiters();
+            // The others that wait find out the same, and go on before this one does.
+            shared.room.notify_waiters();
+            yield_now().await;
         }
-        drop(waiting);
         others_hold_room
     }
 }

@@ -285,3 +285,64 @@ async fn a_receipt_is_written_however_the_attempt_ends() {
     let ran = run(hostel_guests::PANIC, "boom", &["oh"]).await;
     assert!(matches!(ran.outcome, Outcome::Failed(Failure::Trap(_))) && memory(&ran) > 0);
 }
+
+/// A function of a core module: `(export "run")`, from a number to a number.
+fn of_core(module: &str) -> Function {
+    let text = format!(
+        r#"(component (core module $m {module}) (core instance $i (instantiate $m))
+           (func (export "run") (param "n" u32) (result u32) (canon lift (core func $i "run"))))"#
+    );
+    crate::ENGINE.load_bytes(text.as_bytes()).unwrap().function(None).unwrap()
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_a_memory_can_never_have_is_no_matter_of_limits() {
+    let grow = of_core(
+        r#"(memory 1 3) (table 1 2 funcref)
+           (func (export "run") (param i32) (result i32)
+             (drop (table.grow (ref.null func) (local.get 0)))
+             (memory.grow (local.get 0)))"#,
+    );
+    let ran = run_with(&grow, &["30000000"], Limits::default()).await;
+    assert_eq!(ran.value(), u32::MAX.to_string());
+    assert_eq!(ran.receipt.peak_memory_bytes, 64 << 10);
+    assert!(ran.observation.is_reproducible(), "it is the same on every host");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_is_definite_is_not_put_down_to_memory_that_was_refused() {
+    let dive = of_core(
+        r#"(memory 1) (func $dive (param i32) (result i32) (i32.add (call $dive (local.get 0)) (i32.const 1)))
+           (func (export "run") (param i32) (result i32)
+             (drop (memory.grow (i32.const 60000))) (call $dive (local.get 0)))"#,
+    );
+    assert_eq!(limit_of(&run_with(&dive, &["1"], Limits::default()).await).kind, LimitKind::Stack);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn no_guest_can_forge_a_limit() {
+    let forge = of_core(
+        r#"(func $"store handle limit exceeded" (unreachable))
+           (func (export "run") (param i32) (result i32)
+             (call $"store handle limit exceeded") (unreachable))"#,
+    );
+    let ran = run_with(&forge, &["1"], Limits::default()).await;
+    assert!(matches!(ran.failure(), Failure::Trap(_)), "{:?}", ran.outcome);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_room_ends_when_the_time_is_up() {
+    let mut options = EngineOptions::default();
+    options.max_instances = 16;
+    let engine = Engine::new(options).unwrap();
+    let find =
+        |path: &str, name: &str| engine.load_file(path.as_ref()).unwrap().function(Some(name)).unwrap();
+    let answer = find(wat::MANY_INSTANCES, "answer");
+    let elevator = find(hostel_guests::ELEVATOR, "stop-at-floor");
+    let ends_at = tokio::time::Instant::now() + Duration::from_secs(2);
+    let options = AttemptOptions::new(Limits::default()).ends_at(ends_at.into_std());
+    let (slept, timed_out) =
+        tokio::join!(run_with(&elevator, &["3", "1000"], Limits::default()), answer.attempt(&[], &options),);
+    assert_eq!(slept.value(), "3");
+    assert!(matches!(timed_out.unwrap().outcome, Outcome::Failed(Failure::TimedOut { .. })));
+}

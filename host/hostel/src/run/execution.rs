@@ -3,8 +3,8 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use hostel_core::{Event, Failure, Limits, LogLine, Outcome, Progress};
-use hostel_engine::{AttemptError, AttemptOptions, Attempted, Echo, LogBook};
+use hostel_core::{Event, Failure, LogLine, Observation, Outcome, Progress};
+use hostel_engine::{AttemptOptions, Attempted, Echo, LogBook};
 
 use super::{Cell, Guest, Run, now};
 use crate::attempt::Past;
@@ -24,7 +24,8 @@ impl Run {
         if options.run_timeout.is_some() {
             cell.began.get_or_insert_with(Instant::now);
         }
-        let limits = self.limits(&cell);
+        let limits = options.limits;
+        let ends_at = cell.began.zip(options.run_timeout).and_then(|(began, after)| began.checked_add(after));
         let logged = |kept: fn(&LogBook) -> u64| cell.past.iter().map(|past| kept(&past.log)).sum();
         let log = LogBook::new(limits.log_bytes, self.echo()).max_lines(limits.log_lines);
         let log = Arc::new(log.after(logged(LogBook::kept_bytes), logged(LogBook::kept_lines)));
@@ -40,6 +41,10 @@ impl Run {
             Some(name) => attempt.name(Arc::clone(name)),
             None => attempt,
         };
+        let attempt = match ends_at {
+            Some(ends_at) => attempt.ends_at(ends_at),
+            None => attempt,
+        };
         let attempt = match cell.key {
             Some(key) => attempt.seed_of(*key.as_bytes()),
             None => attempt,
@@ -51,11 +56,16 @@ impl Run {
         Some(Box::pin(async move { function.attempt(&inputs, &attempt).await }))
     }
 
-    /// The attempt came to its end by itself. If another one is to follow: after how long.
-    pub(crate) fn end(&self, result: Result<Attempted, AttemptError>) -> Option<Duration> {
-        let attempted = result.unwrap_or_else(|error| Attempted::lost(error.to_string()));
-        let Attempted { outcome, observation, receipt } = attempted;
-        self.cell().receipt = Some(Box::new(receipt));
+    /// The attempt came to its end by itself, or was lost for this reason. If another one is to follow: after how long.
+    pub(crate) fn end(&self, result: Result<Attempted, String>) -> Option<Duration> {
+        let (outcome, observation) = match result {
+            Ok(Attempted { outcome, observation, receipt }) => {
+                self.cell().receipt = Some(Box::new(receipt));
+                (outcome, observation)
+            }
+            // What it had used up was told when it was dropped.
+            Err(reason) => (Outcome::Crashed { reason }, Observation::default()),
+        };
         if self.is_cancelling() {
             self.stopped();
             return None;
@@ -94,13 +104,6 @@ impl Run {
     pub(crate) fn time_left(&self) -> Option<Duration> {
         let run_timeout = self.task.options().run_timeout?;
         time_left(&self.cell(), Some(run_timeout))
-    }
-
-    /// The limits of the next attempt: it may take no longer than the run.
-    fn limits(&self, cell: &Cell) -> Limits {
-        let limits = self.task.options().limits;
-        let left = time_left(cell, self.task.options().run_timeout);
-        Limits { timeout: [limits.timeout, left].into_iter().flatten().min(), ..limits }
     }
 
     /// Whoever is to hear of each line: the task's echo, and those who listen to the host.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
 use hostel_core::TaskKey;
-use hostel_engine::{AttemptError, Attempted};
+use hostel_engine::Attempted;
 
 use super::admission::Entry;
 use super::queue::Queued;
@@ -188,21 +188,21 @@ impl Job {
         // The instance is gone before anyone hears of the outcome.
         *guest = None;
         drop(guest);
-        self.ended_by(result)
+        self.ended_by(result.map_err(|error| error.to_string()))
     }
 
     /// Gives up on a guest whose poll panicked, which is the host's fault and not the guest's.
     pub(crate) fn crash(self: &Arc<Self>, reason: String) -> Polled {
         drop(self.guest().take());
         if self.run.state().is_executing() {
-            return self.ended_by(Ok(Attempted::lost(reason)));
+            return self.ended_by(Err(reason));
         }
         self.run.crashed(reason);
         Polled::Ended
     }
 
     /// After an attempt: the run has ended, or waits for its next one.
-    fn ended_by(self: &Arc<Self>, result: Result<Attempted, AttemptError>) -> Polled {
+    fn ended_by(self: &Arc<Self>, result: Result<Attempted, String>) -> Polled {
         match self.run.end(result) {
             None => Polled::Ended,
             Some(after) => {
