@@ -110,7 +110,7 @@ pub(crate) struct Map {
 
 impl Map {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
-        self.options.limits().map_err(Problem::from)?;
+        self.options.check()?;
         let config = self.config.read()?;
         let host = self.workers.apply(self.memory.apply(self.host.host(ui)?));
         let host = self.remote_cache.apply(host, config.remote_cache.as_ref())?;

@@ -106,7 +106,7 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
-        self.options.limits().map_err(Problem::from)?;
+        self.options.check()?;
         if self.states && !matches!(self.output.output, None | Some(Form::Json)) {
             return Err(
                 Problem::invalid("--states writes JSON: leave --output out, or say --output json").into()

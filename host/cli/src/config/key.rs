@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use toml::de::DeValue;
 
-use crate::options::env::variable;
+use crate::options::env::Variable;
 use crate::options::labels::{Template, tag};
 use crate::options::retries::{retries, retry_delay, retry_jitter};
 use crate::options::{TaskOptions, expiration, run_timeout};
@@ -140,6 +140,11 @@ impl Key {
         matches!(self, Self::Dir | Self::Env | Self::Http | Self::Net | Self::Lookup)
     }
 
+    /// Whether its value may have a secret in it, which nothing that is written shows.
+    pub(super) const fn is_secret(self) -> bool {
+        matches!(self, Self::Env)
+    }
+
     /// Sets the option to a value that stands in `place`; or says what was expected.
     pub(super) fn set(self, to: &mut TaskOptions, value: &DeValue<'_>, place: String) -> Result<(), String> {
         match self {
@@ -186,7 +191,7 @@ impl Key {
             Self::Description => to.labels.description = Some(text(value)?.to_owned()),
             Self::LogPrints => to.log_prints = Some(value.as_bool().ok_or("expected true or false")?),
             Self::Dir => to.dir = grants(value)?,
-            Self::Env => to.env = texts(value)?.into_iter().map(variable).collect::<Result<_, _>>()?,
+            Self::Env => to.env = variables(value, &place)?,
             Self::Http => to.http = grants(value)?,
             Self::Net => to.net = grants(value)?,
             Self::Lookup => to.lookup = grants(value)?,
@@ -219,6 +224,11 @@ fn texts<'v>(value: &'v DeValue<'_>) -> Result<Vec<&'v str>, String> {
 /// One grant, or a list of them.
 fn grants<T: FromStr<Err: ToString>>(value: &DeValue<'_>) -> Result<Vec<T>, String> {
     texts(value)?.into_iter().map(|text| text.parse().map_err(|error: T::Err| error.to_string())).collect()
+}
+
+/// One variable, or a list of them.
+fn variables(value: &DeValue<'_>, place: &str) -> Result<Vec<Variable>, String> {
+    Ok(texts(value)?.into_iter().map(|text| Variable::new(text, place.to_owned())).collect())
 }
 
 fn priority(value: &DeValue<'_>) -> Result<i32, String> {

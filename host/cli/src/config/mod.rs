@@ -16,6 +16,7 @@ use toml::de::DeValue;
 use self::document::{Document, entries};
 use self::key::Key;
 use crate::options::TaskOptions;
+use crate::options::env::Variable;
 use crate::options::labels::tag;
 use crate::options::remote_cache::NamedCache;
 use crate::options::tag_limits::{self, TagLimitOptions};
@@ -181,9 +182,13 @@ fn options(
         }
         let place = format!("{}: {}", document.place(value.span()), key.name());
         let set = key.set(&mut options, value.get_ref(), place);
-        set.map_err(|expected| document.wrong(key.name(), value, &expected))?;
+        set.map_err(|expected| match key.is_secret() {
+            true => document.problem(value.span(), format!("{}: {expected}", key.name())),
+            false => document.wrong(key.name(), value, &expected),
+        })?;
         // All before were right together, so it is this one.
         options.limits().map_err(|error| document.problem(value.span(), error.to_string()))?;
+        options.env.iter().try_for_each(Variable::check)?;
     }
     Ok(options)
 }

@@ -1,6 +1,8 @@
 //! `--env`: variables for the guest, with a value of their own or with that of the command.
 
+use std::convert::Infallible;
 use std::env;
+use std::str::FromStr;
 
 use hostel::EnvGrant;
 
@@ -9,50 +11,84 @@ use crate::problem::Problem;
 /// What stands for the value of a variable that is only to be told by its name.
 const UNTOLD: &str = "";
 
-/// A variable as it is typed.
+/// A variable as it is written, and where.
 #[derive(Clone, Debug)]
-pub(crate) enum Variable {
+pub(crate) struct Variable {
+    form: Form,
+    place: String,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
     /// `NAME=VALUE`
     Given(EnvGrant),
     /// `NAME`: as in the command's own environment, which is read when a task is run.
     Own(EnvGrant),
+    /// What is no variable, and why. It is told later and by us: whoever else told it would show the whole text, in which
+    /// there may be a secret.
+    Wrong(String),
 }
 
 impl Variable {
-    pub(crate) fn name(&self) -> &str {
-        match self {
-            Self::Given(variable) | Self::Own(variable) => variable.name(),
+    /// Reads `NAME=VALUE`, or `NAME` alone, that stands in `place`.
+    pub(crate) fn new(text: &str, place: String) -> Self {
+        let form = match text.contains('=') {
+            true => text.parse().map(Form::Given),
+            false => EnvGrant::new(text, UNTOLD).map(Form::Own),
+        };
+        Self { form: form.unwrap_or_else(|error| Form::Wrong(error.to_string())), place }
+    }
+
+    /// Refuses what is no variable.
+    pub(crate) fn check(&self) -> Result<(), Problem> {
+        match &self.form {
+            Form::Given(_) | Form::Own(_) => Ok(()),
+            Form::Wrong(problem) => Err(Problem::invalid(problem).within(&self.place)),
+        }
+    }
+
+    /// Its name, if it is a variable.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match &self.form {
+            Form::Given(variable) | Form::Own(variable) => Some(variable.name()),
+            Form::Wrong(_) => None,
         }
     }
 
     /// The variable, to be told and not to be used.
-    pub(crate) fn untold(&self) -> EnvGrant {
-        match self {
-            Self::Given(variable) | Self::Own(variable) => variable.clone(),
+    pub(crate) fn untold(&self) -> Option<EnvGrant> {
+        match &self.form {
+            Form::Given(variable) | Form::Own(variable) => Some(variable.clone()),
+            Form::Wrong(_) => None,
         }
     }
 
     /// The variable with its value.
     pub(crate) fn grant(&self) -> Result<EnvGrant, Problem> {
-        let name = match self {
-            Self::Given(variable) => return Ok(variable.clone()),
-            Self::Own(variable) => variable.name(),
+        let grant = match &self.form {
+            Form::Given(variable) => Ok(variable.clone()),
+            Form::Own(variable) => own(variable.name()),
+            Form::Wrong(problem) => Err(Problem::invalid(problem)),
         };
-        let hint = format!("--env {name}=VALUE gives it a value");
-        let value = env::var(name).map_err(|error| match error {
-            env::VarError::NotPresent => format!("the environment variable `{name}` is not set here"),
-            env::VarError::NotUnicode(_) => format!("the environment variable `{name}` is no text"),
-        });
-        let value = value.map_err(|problem| Problem::invalid(problem).hint(hint))?;
-        EnvGrant::new(name, &value).map_err(|error| Problem::invalid(error.to_string()))
+        grant.map_err(|problem| problem.within(&self.place))
     }
 }
 
-/// Reads `NAME=VALUE`, or `NAME` alone.
-pub(crate) fn variable(text: &str) -> Result<Variable, String> {
-    let variable = match text.contains('=') {
-        true => text.parse().map(Variable::Given),
-        false => EnvGrant::new(text, UNTOLD).map(Variable::Own),
-    };
-    variable.map_err(|error| error.to_string())
+impl FromStr for Variable {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self::new(text, "--env".to_owned()))
+    }
+}
+
+/// The variable with the value that the command has.
+fn own(name: &str) -> Result<EnvGrant, Problem> {
+    let hint = format!("--env {name}=VALUE gives it a value");
+    let value = env::var(name).map_err(|error| match error {
+        env::VarError::NotPresent => format!("the environment variable `{name}` is not set here"),
+        env::VarError::NotUnicode(_) => format!("the environment variable `{name}` is no text"),
+    });
+    let value = value.map_err(|problem| Problem::invalid(problem).hint(hint))?;
+    EnvGrant::new(name, &value).map_err(|error| Problem::invalid(error.to_string()))
 }

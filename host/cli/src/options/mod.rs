@@ -57,7 +57,7 @@ pub(crate) struct TaskOptions {
 
     /// Give the guest this environment variable: NAME=VALUE, or NAME to take the value that it has here; can be given
     /// several times
-    #[arg(long, value_name = "NAME[=VALUE]", value_parser = env::variable, help_heading = "Grants")]
+    #[arg(long, value_name = "NAME[=VALUE]", help_heading = "Grants")]
     pub(crate) env: Vec<Variable>,
 
     /// Allow reading this directory: HOST, or HOST::GUEST to give it another name for the guest; with :rw at the end also
@@ -118,21 +118,26 @@ impl TaskOptions {
         self.limits.limits()
     }
 
-    /// The grants, with the variables as `env` gives them.
-    fn grants<E>(&self, env: impl Fn(&Variable) -> Result<EnvGrant, E>) -> Result<Grants, E> {
-        Ok(Grants {
+    /// Refuses what cannot be, of what is said here alone.
+    pub(crate) fn check(&self) -> Result<(), Problem> {
+        self.limits()?;
+        self.env.iter().try_for_each(Variable::check)
+    }
+
+    /// The grants, with these variables.
+    fn grants(&self, env: Vec<EnvGrant>) -> Grants {
+        Grants {
             http: self.http.clone(),
             dirs: self.dir.clone(),
-            env: self.env.iter().map(env).collect::<Result<_, _>>()?,
+            env,
             net: self.net.clone(),
             lookup: self.lookup.clone(),
-        })
+        }
     }
 
     /// What is granted, in words; the values of variables are neither told nor asked for.
     pub(crate) fn grant_texts(&self) -> Vec<String> {
-        let Ok(grants) = self.grants(|variable| Ok::<_, std::convert::Infallible>(variable.untold()));
-        grants.texts()
+        self.grants(self.env.iter().filter_map(Variable::untold).collect()).texts()
     }
 
     /// The task with these options.
@@ -145,7 +150,7 @@ impl TaskOptions {
         // Each command is a flow run of its own.
         let task = if policy.needs_flow() { task.flow(&begin_flow()) } else { task };
         let task = task.limits(self.limits()?).cache(policy);
-        let grants = self.grants(Variable::grant)?;
+        let grants = self.grants(self.env.iter().map(Variable::grant).collect::<Result<_, _>>()?);
         check_dirs(&grants)?;
         let task = task.grants(grants).clock(self.clock.unwrap_or_default());
         let task = task.randomness(self.random.unwrap_or_default());

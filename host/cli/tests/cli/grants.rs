@@ -69,6 +69,43 @@ fn variables_are_given_by_name() {
 }
 
 #[test]
+fn a_mistake_in_a_variable_does_not_tell_its_value() {
+    let place = Place::new();
+    let tells_nothing = |line: &str, code: i32| {
+        let ran = place.run(line);
+        assert_eq!(ran.code, code, "{ran}");
+        assert!(!ran.stdout.contains("hunter2") && !ran.stderr.contains("hunter2"), "{ran}");
+        ran.stderr
+    };
+    for typed in ["--env =hunter2", "--env==hunter2", "--env TOKEN=hunter2 --env TOKEN=hunter2b"] {
+        tells_nothing(&format!("run peek.wasm#env-vars {typed}"), 2);
+        tells_nothing(&format!("map peek.wasm#env-var --over name=[\"A\"] {typed}"), 2);
+        tells_nothing(&format!("inspect peek.wasm {typed}"), 2);
+    }
+    let written = [
+        "env = [\"TOKEN=hunter2\", \"=x\"]",
+        "env = [\"=hunter2\"]",
+        "env = [\"TOKEN=hunter2\", 3]",
+        "env = {TOKEN = \"hunter2\"}",
+        "env.TOKEN = \"hunter2\"",
+        "env = [\"TOKEN=hunter2\", \"TOKEN\\u0000=hunter2\"]",
+        "env = TOKEN=hunter2",
+        "env = [\"TOKEN=hunter2]",
+    ];
+    for line in written {
+        place.write("hostel.toml", format!("[tasks.\"peek.wasm\"]\n{line}"));
+        for command in ["run peek.wasm#env-vars", "inspect peek.wasm"] {
+            let told = tells_nothing(command, 2);
+            assert!(told.starts_with("error: hostel.toml:2:"), "{line}: {told}");
+        }
+    }
+    // As long as there is nothing wrong, neither.
+    place.write("hostel.toml", "[tasks.\"peek.wasm\"]\nenv = \"TOKEN=hunter2\"");
+    tells_nothing("inspect peek.wasm", 0);
+    tells_nothing("run peek.wasm#env-vars --env TOKEN=other --states", 0);
+}
+
+#[test]
 fn sockets_and_names_are_granted_by_place() {
     let place = Place::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
