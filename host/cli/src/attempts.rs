@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use hostel::{Attempt, Event, EventKind, Events, State, TaskFuture, duration_text};
+use hostel::{Attempt, Event, EventKind, Events, State, TaskFuture, count_text, duration_text};
 
 use crate::report;
 use crate::ui::Ui;
-use crate::ui::text::count;
 
 /// How many failed attempts are told; whoever retries more often does not read along.
 const MOST_TOLD: usize = 100;
@@ -61,7 +60,8 @@ impl<'a> Attempts<'a> {
     }
 
     fn line(&self, attempt: &Attempt, wait: Duration) -> String {
-        let number = format!("attempt {} of {}", count(attempt.number.into()), count(self.most.into()));
+        let number =
+            format!("attempt {} of {}", count_text(attempt.number.into()), count_text(self.most.into()));
         let took = duration_text(attempt.duration().unwrap_or_default());
         let cause = attempt.outcome.as_deref().and_then(report::cause).unwrap_or_default();
         let next = if wait.is_zero() { "at once".to_owned() } else { format!("in {}", duration_text(wait)) };

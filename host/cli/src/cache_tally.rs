@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hostel::{CacheReport, Kept, LookUp, duration_text, layer_text};
+use hostel::{CacheReport, Kept, LookUp, count_text, duration_text, layer_text};
 
 use crate::ui::Ui;
-use crate::ui::text::{count, counted, printable};
+use crate::ui::text::{counted, printable};
 
 /// How many different reasons are told.
 const REASONS: usize = 20;
@@ -48,7 +48,7 @@ impl CacheTally {
             ui.note(&format!("cache: {runs}, the first is item {first}: {said}"));
         }
         if self.unsaid > 0 {
-            ui.note(&format!("cache: {} more, for other reasons", count(self.unsaid)));
+            ui.note(&format!("cache: {} more, for other reasons", count_text(self.unsaid)));
         }
     }
 }

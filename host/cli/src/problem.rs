@@ -137,7 +137,10 @@ impl From<OpenDirError> for Problem {
 
 impl From<LimitsError> for Problem {
     fn from(error: LimitsError) -> Self {
-        Self::of(error.kind(), &error)
+        match error.limit().option() {
+            Some(option) => Self::new(Exit::of_kind(error.kind()), error.named(&format!("--{option}"))),
+            None => Self::of(error.kind(), &error),
+        }
     }
 }
 

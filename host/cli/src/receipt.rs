@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use hostel::{GrantKind, HostCall, Receipt, bytes_text, duration_text};
+use hostel::{GrantKind, HostCall, Receipt, bytes_text, count_text, duration_text};
 use serde::Serialize;
 
 use crate::ui::Ui;
-use crate::ui::text::{count, counted};
+use crate::ui::text::counted;
 
 /// A receipt, as `--states` shows it. Kinds of calls and denials that there were none of are left out.
 #[derive(Serialize)]
@@ -48,7 +48,7 @@ impl From<&Receipt> for ReceiptObject {
 
 /// Writes a receipt to stderr: a line for what was used, a line for what was asked of the host, and one for what was denied.
 pub(crate) fn tell(ui: &Ui, receipt: &Receipt) {
-    let fuel = receipt.fuel.map(|fuel| format!(", {} of fuel", count(fuel))).unwrap_or_default();
+    let fuel = receipt.fuel.map(|fuel| format!(", {} of fuel", count_text(fuel))).unwrap_or_default();
     let (cpu, memory) = (duration_text(receipt.cpu_time), bytes_text(receipt.peak_memory_bytes));
     ui.note(&format!("used     {cpu} of processor time, {memory} of memory{fuel}"));
     ui.note(&format!("bytes    {}", amounts(receipt)));
@@ -85,5 +85,5 @@ fn denials(receipt: &Receipt) -> impl Iterator<Item = (&'static str, u64)> {
 }
 
 fn listed(kinds: impl Iterator<Item = (&'static str, u64)>) -> String {
-    kinds.map(|(name, number)| format!("{} {name}", count(number))).collect::<Vec<_>>().join(", ")
+    kinds.map(|(name, number)| format!("{} {name}", count_text(number))).collect::<Vec<_>>().join(", ")
 }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use hostel::{Event, Failure, Frame, Outcome, RunId, State, TaskFuture, Transition, Trap, duration_text};
+use hostel::{
+    Event, Failure, Frame, Outcome, RunId, State, TaskFuture, Transition, Trap, count_text, duration_text,
+};
 
 use crate::states::attempt_count;
 use crate::ui::Ui;
 use crate::ui::color::Paint;
-use crate::ui::text::{count, printable};
+use crate::ui::text::printable;
 
 /// How many frames of a backtrace are shown from its inner end; those of a deep recursion are all alike.
 const INNER_FRAMES: usize = 20;
@@ -62,7 +64,7 @@ fn state_line(run: &TaskFuture, outcome: &Outcome, name: bool) -> String {
     let took = duration_text(took(&history));
     let tries = match attempt_count(run) {
         0 | 1 => String::new(),
-        attempts => format!(" ({} attempts)", count(attempts as u64)),
+        attempts => format!(" ({} attempts)", count_text(attempts as u64)),
     };
     let line = match outcome {
         Outcome::Completed(_) => match producer(&history) {

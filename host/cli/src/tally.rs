@@ -1,6 +1,6 @@
 //! How the runs of a map ended, counted; and the summary.
 
-use hostel::{Outcome, State, duration_text};
+use hostel::{Outcome, State, count_text, duration_text};
 
 use crate::exit::Exit;
 use crate::flight::Item;
@@ -8,7 +8,7 @@ use crate::report;
 use crate::states::attempt_count;
 use crate::ui::Ui;
 use crate::ui::progress::{Progress, rate_text};
-use crate::ui::text::{count, counted, printable};
+use crate::ui::text::{counted, printable};
 
 /// How many failures the summary names.
 const NAMED_FAILURES: usize = 5;
@@ -86,7 +86,7 @@ impl Tally {
         self.failures.iter().for_each(|failure| ui.note(&format!("  {failure}")));
         let more = (self.progress.failed + self.crashed).saturating_sub(self.failures.len() as u64);
         if more > 0 {
-            ui.note(&format!("  and {} more", count(more)));
+            ui.note(&format!("  and {} more", count_text(more)));
         }
         self.given_up.iter().for_each(|why| ui.note(&format!("  {why}")));
     }
@@ -101,20 +101,20 @@ impl Tally {
         if done == 0 {
             return runs;
         }
-        let completed = count(done - self.unsuccessful());
+        let completed = count_text(done - self.unsuccessful());
         let completed = match cached {
             0 => format!("{completed} completed"),
-            cached => format!("{completed} completed ({} cached)", count(cached)),
+            cached => format!("{completed} completed ({} cached)", count_text(cached)),
         };
         let others = [(failed, "failed"), (self.crashed, "crashed"), (self.cancelled, "cancelled")];
         let others = others.into_iter().filter(|(number, _)| *number > 0);
-        let others = others.map(|(number, what)| format!("{} {what}", count(number)));
+        let others = others.map(|(number, what)| format!("{} {what}", count_text(number)));
         let parts: Vec<_> = [completed].into_iter().chain(others).collect();
         let (took, rate) = (duration_text(self.progress.elapsed()), rate_text(self.progress.rate()));
         let retries = match self.retries {
             0 => String::new(),
             1 => ", with 1 retry".to_owned(),
-            retries => format!(", with {} retries", count(retries)),
+            retries => format!(", with {} retries", count_text(retries)),
         };
         format!("{runs}: {} in {took} ({rate}){retries}", parts.join(", "))
     }

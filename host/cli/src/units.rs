@@ -17,13 +17,21 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 
 /// Reads an age: a duration, or a number of days or weeks: `30d`, `4w`.
 pub(crate) fn age(text: &str) -> Result<Duration, String> {
+    long(text).ok_or_else(|| "expected a number and a unit, such as 12h, 30d or 4w".to_owned())
+}
+
+/// Reads how long something may take: a duration, or a number of days or weeks.
+pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
+    long(text).ok_or_else(|| "expected a number and a unit, such as 200ms, 1.5s, 2m or 30d".to_owned())
+}
+
+fn long(text: &str) -> Option<Duration> {
     const UNITS: [(&str, u64); 2] = [("d", 1), ("w", 7)];
     let days = UNITS.iter().find_map(|(unit, days)| {
         let number: u64 = text.trim().strip_suffix(unit)?.trim_end().parse().ok()?;
         number.checked_mul(*days)?.checked_mul(DAY.as_secs())
     });
-    let age = days.map(Duration::from_secs).map_or_else(|| duration(text), Ok);
-    age.map_err(|_| "expected a number and a unit, such as 12h, 30d or 4w".to_owned())
+    days.map(Duration::from_secs).or_else(|| duration(text).ok())
 }
 
 /// Reads a whole number, which may have commas or underscores between its digits: `1000000`, `1,000,000`.
@@ -36,15 +44,17 @@ pub(crate) fn number(text: &str) -> Result<u64, String> {
 
 /// Reads a size: `64MiB`, `1GB`, `512 KiB`, or a bare number of bytes.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, u64); 8] = [
+    const UNITS: [(&str, u64); 10] = [
         ("", 1),
         ("B", 1),
         ("KiB", 1 << 10),
         ("MiB", 1 << 20),
         ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
         ("kB", 1_000),
         ("MB", 1_000_000),
         ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
     ];
     let text = text.trim();
     let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
@@ -90,6 +100,14 @@ mod tests {
     }
 
     #[test]
+    fn a_timeout_may_be_of_days() {
+        assert_eq!(timeout("366d"), Ok(DAY * 366));
+        assert_eq!(timeout("2w"), Ok(DAY * 14));
+        assert_eq!(timeout("1.5s"), Ok(Duration::from_millis(1_500)));
+        assert!(timeout("5").is_err_and(|expected| expected.contains("200ms, 1.5s, 2m or 30d")));
+    }
+
+    #[test]
     fn numbers_are_read() {
         let check = |text, expected: u64| assert_eq!(number(text), Ok(expected), "{text}");
         check("0", 0);
@@ -108,6 +126,8 @@ mod tests {
         check("64 mib", 64 << 20);
         check("1GB", 1_000_000_000);
         check("17B", 17);
+        check("1TiB", 1 << 40);
+        check("2 TB", 2_000_000_000_000);
         for wrong in ["", "MiB", "1.5GiB", "-1", "1 stone", "99999999999GiB"] {
             assert!(bytes(wrong).is_err(), "{wrong}");
         }

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::ErrorKind;
+use crate::{ErrorKind, duration_text};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;
 
-const A_YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
+const A_YEAR: Duration = Duration::from_hours(366 * 24);
 
 /// What one attempt may use up. Everything has a bound but time and fuel, which are unlimited unless they are set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,7 +88,7 @@ impl Limits {
         let wrong = set.find(|&(_, value, most)| value == 0 || value > most);
         wrong.map_or(Ok(()), |(kind, value, most)| {
             let unit = kind.unit();
-            Err(LimitsError { limit: kind.name(), value: unit.text(value), most: unit.text(most) })
+            Err(LimitsError { limit: kind, value: unit.text(value), most: unit.text(most) })
         })
     }
 }
@@ -117,14 +118,24 @@ impl Default for Limits {
 
 /// A limit is zero or over its upper bound.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the limit `{limit}` cannot be {value}: expected more than zero and at most {most}")]
+#[error("{}", self.named(&format!("the limit `{}`", self.limit.name())))]
 pub struct LimitsError {
-    limit: &'static str,
+    limit: LimitKind,
     value: String,
     most: String,
 }
 
 impl LimitsError {
+    /// Which limit it is.
+    pub const fn limit(&self) -> LimitKind {
+        self.limit
+    }
+
+    /// The error as text, in which the limit has another name: that of the option which sets it.
+    pub fn named(&self, name: &str) -> String {
+        format!("{name} cannot be {}: expected more than zero and at most {}", self.value, self.most)
+    }
+
     /// Always [`ErrorKind::Invalid`].
     pub const fn kind(&self) -> ErrorKind {
         ErrorKind::Invalid
@@ -350,6 +361,29 @@ pub fn bytes_text(bytes: u64) -> String {
     }
 }
 
+/// A count with its thousands apart: `1,000,000`.
+pub fn count_text(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A time that a limit may be: in whole days where it is several of them, and `0 s` if it is none.
+fn time_text(time: Duration) -> String {
+    let days = time.as_secs() / DAY.as_secs();
+    match days {
+        0 if time.is_zero() => "0 s".to_owned(),
+        2.. if time == DAY * u32::try_from(days).unwrap_or(u32::MAX) => format!("{} days", count_text(days)),
+        _ => duration_text(time),
+    }
+}
+
 enum Unit {
     Bytes,
     Count,
@@ -360,8 +394,8 @@ impl Unit {
     fn text(&self, value: u64) -> String {
         match self {
             Self::Bytes => bytes_text(value),
-            Self::Count => value.to_string(),
-            Self::Time => format!("{:?}", Duration::from_nanos(value)),
+            Self::Count => count_text(value),
+            Self::Time => time_text(Duration::from_nanos(value)),
         }
     }
 }
@@ -393,11 +427,11 @@ mod tests {
         );
         check(
             |l| l.timeout = Some(Duration::ZERO),
-            "the limit `timeout` cannot be 0ns: expected more than zero and at most 31622400s",
+            "the limit `timeout` cannot be 0 s: expected more than zero and at most 366 days",
         );
         check(
             |l| l.timeout = Some(Duration::MAX),
-            "the limit `timeout` cannot be 18446744073.709551615s: expected more than zero and at most 31622400s",
+            "the limit `timeout` cannot be 5124095 h 34 min: expected more than zero and at most 366 days",
         );
         check(
             |l| l.log_bytes = 0,
@@ -413,7 +447,7 @@ mod tests {
         );
         check(
             |l| l.table_elements = 100_001,
-            "the limit `table elements` cannot be 100001: expected more than zero and at most 100000",
+            "the limit `table elements` cannot be 100,001: expected more than zero and at most 100,000",
         );
     }
 
@@ -438,13 +472,40 @@ mod tests {
             256 * MIB,
             "memory of 256 MiB is not enough (raise it with the limit `memory`)",
         );
-        check(LimitKind::Fuel, 1000, "fuel of 1000 is not enough (raise it with the limit `fuel`)");
+        check(LimitKind::Fuel, 1_000_000, "fuel of 1,000,000 is not enough (raise it with the limit `fuel`)");
         check(
             LimitKind::IdleTimeout,
             1_500_000_000,
-            "it waited for more than 1.5s without computing (raise it with the limit `idle timeout`)",
+            "it waited for more than 1.5 s without computing (raise it with the limit `idle timeout`)",
         );
         check(LimitKind::Stack, MIB, "calls nest too deeply for a stack of 1 MiB");
+    }
+
+    #[test]
+    fn an_error_says_which_limit_it_is_under_any_name() {
+        let error =
+            Limits { idle_timeout: Some(Duration::ZERO), ..Limits::default() }.validate().unwrap_err();
+        assert_eq!(error.limit(), LimitKind::IdleTimeout);
+        let expected = "cannot be 0 s: expected more than zero and at most 366 days";
+        assert_eq!(error.named("--idle-timeout"), format!("--idle-timeout {expected}"));
+        assert_eq!(error.to_string(), format!("the limit `idle timeout` {expected}"));
+    }
+
+    #[test]
+    fn counts_have_their_thousands_apart() {
+        let texts = [0, 7, 999, 1_000, 12_345, 1_000_000].map(count_text);
+        assert_eq!(texts, ["0", "7", "999", "1,000", "12,345", "1,000,000"]);
+    }
+
+    #[test]
+    fn times_are_written_in_days_where_they_are_days() {
+        let check = |time, expected: &str| assert_eq!(time_text(time), expected);
+        check(Duration::ZERO, "0 s");
+        check(Duration::from_millis(50), "50 ms");
+        check(DAY, "24 h 0 min");
+        check(DAY * 2, "2 days");
+        check(DAY * 2 + Duration::from_hours(1), "49 h 0 min");
+        check(A_YEAR, "366 days");
     }
 
     #[test]

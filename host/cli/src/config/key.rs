@@ -156,13 +156,13 @@ impl Key {
                 to.retries.retry_on =
                     Some(kinds.map_err(|error: hostel::ParseRetryOnError| error.to_string())?);
             }
-            Self::Timeout => to.limits.timeout = Some(units::duration(&plain(value))?),
+            Self::Timeout => to.limits.timeout = Some(units::timeout(&plain(value))?),
             Self::RunTimeout => to.run_timeout = Some(run_timeout(&plain(value))?),
             Self::MaxMemory => to.limits.max_memory = Some(units::bytes(&plain(value))?),
             Self::MaxLog => to.limits.max_log = Some(units::bytes(&plain(value))?),
             Self::MaxInput => to.limits.max_input = Some(units::bytes(&plain(value))?),
             Self::MaxResult => to.limits.max_result = Some(units::bytes(&plain(value))?),
-            Self::IdleTimeout => to.limits.idle_timeout = Some(units::duration(&plain(value))?),
+            Self::IdleTimeout => to.limits.idle_timeout = Some(units::timeout(&plain(value))?),
             Self::MaxFuel => to.limits.max_fuel = Some(units::number(&plain(value))?),
             Self::MaxLogLines => to.limits.max_log_lines = Some(units::number(&plain(value))?),
             Self::MaxOpenFiles => to.limits.max_open_files = Some(units::number(&plain(value))?),

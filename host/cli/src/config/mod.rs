@@ -187,7 +187,7 @@ fn options(
             false => document.wrong(key.name(), value, &expected),
         })?;
         // All before were right together, so it is this one.
-        options.limits().map_err(|error| document.problem(value.span(), error.to_string()))?;
+        options.limits().map_err(|error| document.problem(value.span(), error.named(key.name())))?;
         options.env.iter().try_for_each(Variable::check)?;
     }
     Ok(options)

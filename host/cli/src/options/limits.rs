@@ -11,12 +11,12 @@ use crate::units;
 #[derive(Args, Clone, Copy, Debug, Default)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct LimitOptions {
-    /// Stop an attempt after this long: 200ms, 1.5s, 2m
-    #[arg(long, value_name = "TIME", value_parser = units::duration, allow_hyphen_values = true)]
+    /// Stop an attempt after this long: 200ms, 1.5s, 2m, 1d
+    #[arg(long, value_name = "TIME", value_parser = units::timeout, allow_hyphen_values = true)]
     pub(crate) timeout: Option<Duration>,
 
     /// Stop an attempt that waits for this long at a stretch without computing
-    #[arg(long, value_name = "TIME", value_parser = units::duration, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = units::timeout, allow_hyphen_values = true)]
     pub(crate) idle_timeout: Option<Duration>,
 
     /// Stop an attempt when it has used up this much fuel, about one for each instruction; counting makes it slower by some

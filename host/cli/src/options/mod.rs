@@ -194,7 +194,7 @@ fn some_bytes(text: &str) -> Result<u64, String> {
 /// Reads the time that a whole run may take.
 pub(crate) fn run_timeout(text: &str) -> Result<Duration, String> {
     let most = Limits::MAX.timeout.unwrap_or(Duration::MAX);
-    let timeout = Some(units::duration(text)?).filter(|timeout| !timeout.is_zero() && *timeout <= most);
+    let timeout = Some(units::timeout(text)?).filter(|timeout| !timeout.is_zero() && *timeout <= most);
     let days = most.as_secs() / units::DAY.as_secs();
     timeout.ok_or_else(|| format!("expected more than zero and at most {days} days"))
 }

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use hostel::count_text;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::color::Paint;
-use super::text::count;
 
 /// Shorter work needs no bar.
 const SHOWN_AFTER: Duration = Duration::from_millis(500);
@@ -64,14 +64,15 @@ impl Progress {
 
     fn text(&self) -> String {
         let done = match self.total {
-            Some(total) => format!("{} of {}", count(self.done), count(total)),
-            None => format!("{} done", count(self.done)),
+            Some(total) => format!("{} of {}", count_text(self.done), count_text(total)),
+            None => format!("{} done", count_text(self.done)),
         };
-        let cached = (self.cached > 0).then(|| format!("{} cached", count(self.cached)));
-        let failed = (self.failed > 0).then(|| format!("{} failed", count(self.failed)));
-        let waiting = (self.awaiting_retry > 0).then(|| format!("{} to retry", count(self.awaiting_retry)));
+        let cached = (self.cached > 0).then(|| format!("{} cached", count_text(self.cached)));
+        let failed = (self.failed > 0).then(|| format!("{} failed", count_text(self.failed)));
+        let waiting =
+            (self.awaiting_retry > 0).then(|| format!("{} to retry", count_text(self.awaiting_retry)));
         let rate = (self.done > 0).then(|| rate_text(self.rate()));
-        let left = self.time_left().map(|left| format!("{} s left", count(left.as_secs() + 1)));
+        let left = self.time_left().map(|left| format!("{} s left", count_text(left.as_secs() + 1)));
         let parts = [Some(done), cached, failed, waiting, rate, left];
         parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
@@ -84,7 +85,7 @@ impl Progress {
 
 /// A rate as people say it: `833/s`, `0.4/s`.
 pub(crate) fn rate_text(rate: f64) -> String {
-    if rate < 10.0 { format!("{rate:.1}/s") } else { format!("{}/s", count(rate as u64)) }
+    if rate < 10.0 { format!("{rate:.1}/s") } else { format!("{}/s", count_text(rate as u64)) }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use hostel::Timestamp;
+use hostel::{Timestamp, count_text};
 
 /// How long ago something was, in its largest unit: `12 s`, `3 min`, `5 h`, `2 d`.
 pub(crate) fn elapsed(time: Duration) -> String {
@@ -23,23 +23,10 @@ pub(crate) fn instant(at: Timestamp) -> String {
     at.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
 }
 
-/// A count with its thousands apart: `1,000,000`.
-pub(crate) fn count(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// A count with the word for what is counted: `1 run`, `2 runs`.
 pub(crate) fn counted(number: u64, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", count(number))
+    format!("{} {what}{plural}", count_text(number))
 }
 
 /// What a guest says, so that it cannot steer the terminal: control characters but tabs are written as escapes.
@@ -80,9 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_have_their_thousands_apart() {
-        let texts = [0, 7, 999, 1_000, 12_345, 1_000_000].map(count);
-        assert_eq!(texts, ["0", "7", "999", "1,000", "12,345", "1,000,000"]);
+    fn one_is_no_plural() {
         assert_eq!([counted(1, "run"), counted(2, "run")], ["1 run", "2 runs"]);
     }
 

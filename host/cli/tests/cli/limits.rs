@@ -12,7 +12,7 @@ fn each_limit_says_how_to_raise_it() {
         "run log-flood.wasm#flood 100 --max-log-lines 3 --output json",
     ];
     let session = Place::new().session(&lines);
-    assert!(session.contains("fuel of 1000000 is not enough"), "{session}");
+    assert!(session.contains("fuel of 1,000,000 is not enough"), "{session}");
     check!("limits", session);
 }
 
@@ -23,6 +23,10 @@ fn limits_that_cannot_be_are_refused() {
         "run add-one.wat 1 --max-sockets 0",
         "run add-one.wat 1 --max-open-files 1000000",
         "run add-one.wat 1 --idle-timeout 0s",
+        "run add-one.wat 1 --idle-timeout 367d",
+        "run add-one.wat 1 --timeout 5",
+        "run add-one.wat 1 --run-timeout 53w",
+        "run add-one.wat 1 --max-written 2TiB",
         "run add-one.wat 1 --max-host-memory 0",
     ];
     check!("limits_refused", Place::new().session(&lines));
@@ -75,5 +79,5 @@ fn limits_may_stand_in_a_file() {
     place.write("hostel.toml", "[defaults]\nmax-fuel = 1000\ncache = \"none\"\n");
     let ran = place.run("run loop.wat");
     assert_eq!(ran.code, 1);
-    assert!(ran.stderr.contains("fuel of 1000 is not enough"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("fuel of 1,000 is not enough"), "{}", ran.stderr);
 }

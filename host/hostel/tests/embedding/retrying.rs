@@ -273,7 +273,7 @@ fn r07_durations_and_counts_out_of_range_are_refused() {
     check(process.clone().retries(1).retry_jitter(f64::NAN), "NaN");
     check(process.clone().run_timeout(Duration::ZERO), "the run timeout cannot be 0ns");
     check(process.clone().run_timeout(Duration::MAX), "expected more than zero and at most");
-    check(process.timeout(Duration::ZERO), "the limit `timeout` cannot be 0ns");
+    check(process.timeout(Duration::ZERO), "the limit `timeout` cannot be 0 s");
 }
 
 /// How long after each failure the next attempt was due.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{CacheEntry, KeptResult, Trace, TraceRead, Type, Value, bytes_text, duration_text};
+use hostel::{CacheEntry, KeptResult, Trace, TraceRead, Type, Value, bytes_text, count_text, duration_text};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -14,7 +14,7 @@ use crate::problem::{Problem, Stop};
 use crate::states::{millis, to_json};
 use crate::ui::Ui;
 use crate::ui::color::Paint;
-use crate::ui::text::{count, elapsed, instant, printable};
+use crate::ui::text::{elapsed, instant, printable};
 
 /// Show a cached result, with its value
 #[derive(Args, Debug)]
@@ -124,7 +124,7 @@ fn reads_text(reads: &[Read]) -> impl Iterator<Item = (&'static str, String)> {
     let told = reads.iter().take(TOLD_READS);
     let told = told.map(|Read { path, what }| format!("{} ({what})", printable(path)));
     let more = reads.len().saturating_sub(TOLD_READS);
-    let more = (more > 0).then(|| format!("and {} more", count(more as u64)));
+    let more = (more > 0).then(|| format!("and {} more", count_text(more as u64)));
     let names = std::iter::once("depends on").chain(std::iter::repeat(""));
     names.zip(told.chain(more))
 }

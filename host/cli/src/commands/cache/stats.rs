@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{ResultStats, bytes_text, duration_text};
+use hostel::{ResultStats, bytes_text, count_text, duration_text};
 use serde::Serialize;
 
 use super::{Form, FormOptions, Place, age, short_task, tell_of_none};
@@ -13,7 +13,7 @@ use crate::problem::{Problem, Stop};
 use crate::states::{millis, to_json};
 use crate::ui::Ui;
 use crate::ui::color::Paint;
-use crate::ui::text::{count, counted, elapsed, instant, printable};
+use crate::ui::text::{counted, elapsed, instant, printable};
 
 /// Show how much is cached, and of which tasks
 #[derive(Args, Debug)]
@@ -68,8 +68,8 @@ impl Stats {
 
 fn text(stats: &ResultStats, paint: Paint) -> String {
     let mut lines = vec![
-        ("results", format!("{}, {}", count(stats.entries), bytes_text(stats.bytes))),
-        ("values with files", format!("{}, {}", count(stats.blobs), bytes_text(stats.blob_bytes))),
+        ("results", format!("{}, {}", count_text(stats.entries), bytes_text(stats.bytes))),
+        ("values with files", format!("{}, {}", count_text(stats.blobs), bytes_text(stats.blob_bytes))),
         ("on disk", bytes_text(stats.disk_bytes)),
     ];
     if let (Some(oldest), Some(newest)) = (stats.oldest, stats.newest) {
@@ -89,7 +89,7 @@ fn text(stats: &ResultStats, paint: Paint) -> String {
         .iter()
         .map(|task| {
             let name = printable(&short_task(&task.task)).into_owned();
-            vec![count(task.entries), bytes_text(task.bytes), duration_text(task.took), name]
+            vec![count_text(task.entries), bytes_text(task.bytes), duration_text(task.took), name]
         })
         .collect();
     let layout = Layout::of(&heading, rows.iter());
