@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use toml::de::DeValue;
 
+use crate::options::dir::Dir;
 use crate::options::env::Variable;
 use crate::options::labels::{Template, tag};
 use crate::options::retries::{retries, retry_delay, retry_jitter};
@@ -190,7 +191,7 @@ impl Key {
             Self::Version => to.labels.version = Some(text(value)?.to_owned()),
             Self::Description => to.labels.description = Some(text(value)?.to_owned()),
             Self::LogPrints => to.log_prints = Some(value.as_bool().ok_or("expected true or false")?),
-            Self::Dir => to.dir = grants(value)?,
+            Self::Dir => to.dir = dirs(value, &place)?,
             Self::Env => to.env = variables(value, &place)?,
             Self::Http => to.http = grants(value)?,
             Self::Net => to.net = grants(value)?,
@@ -224,6 +225,11 @@ fn texts<'v>(value: &'v DeValue<'_>) -> Result<Vec<&'v str>, String> {
 /// One grant, or a list of them.
 fn grants<T: FromStr<Err: ToString>>(value: &DeValue<'_>) -> Result<Vec<T>, String> {
     texts(value)?.into_iter().map(|text| text.parse().map_err(|error: T::Err| error.to_string())).collect()
+}
+
+/// One directory, or a list of them.
+fn dirs(value: &DeValue<'_>, place: &str) -> Result<Vec<Dir>, String> {
+    texts(value)?.into_iter().map(|text| Dir::new(text, place.to_owned())).collect()
 }
 
 /// One variable, or a list of them.

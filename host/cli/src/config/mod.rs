@@ -11,7 +11,7 @@ use std::{env, iter};
 use clap::Args;
 use hostel::{Component, Task, TaskRef, bytes_text};
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeString, DeValue};
 
 use self::document::{Document, entries};
 use self::key::Key;
@@ -34,6 +34,34 @@ const TABLES: [&str; 4] = [DEFAULTS, "tasks", "limits", "remote-cache"];
 /// Where the remote cache is said to be.
 const URL_HINT: &str =
     "the remote cache stands in a table of its own: [remote-cache], and below it url = \"…\"";
+
+/// Options of the command line that are about a whole command, and have no key.
+const OF_THE_COMMAND: [&str; 21] = [
+    "as-completed",
+    "config",
+    "data-dir",
+    "explain-cache",
+    "fail-fast",
+    "json",
+    "keep-going",
+    "max-failures",
+    "max-host-memory",
+    "no-config",
+    "no-data-dir",
+    "no-remote-cache",
+    "output",
+    "over",
+    "quiet",
+    "receipt",
+    "refresh-cache",
+    "states",
+    "stdin",
+    "with",
+    "workers",
+];
+
+/// Where limits on tags are said.
+const LIMITS_HINT: &str = "limits on tags stand in tables of their own: [limits.tags] and [limits.rates]";
 
 /// Where options of tasks are said.
 const OPTIONS_HINT: &str = "options stand in [defaults], or in [tasks.\"FILE#EXPORT\"] for one task";
@@ -171,8 +199,7 @@ fn options(
     let mut options = TaskOptions::default();
     for (name, value) in entries(document.table(table, value)?) {
         let Some(key) = Key::named(name.get_ref()) else {
-            let problem = document.unknown(name.span(), "option", name.get_ref(), &Key::names());
-            return Err(problem.hints_of(misplaced(name.get_ref(), value.get_ref())));
+            return Err(no_key(document, name, value));
         };
         if key.is_grant() && table == DEFAULTS {
             let problem = format!("{} cannot stand here: nothing is granted to all tasks", key.name());
@@ -193,10 +220,22 @@ fn options(
     Ok(options)
 }
 
+/// Something stands where an option should, and is none of a task's.
+fn no_key(document: &Document<'_>, name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Problem {
+    let (span, name) = (name.span(), name.get_ref());
+    if OF_THE_COMMAND.contains(&name.as_ref()) {
+        let problem = format!("{name} cannot stand here: it is an option of the whole command: --{name}");
+        return document.problem(span, problem);
+    }
+    let problem = document.unknown(span, "option", name, &Key::names());
+    problem.hints_of(misplaced(name, value.get_ref()))
+}
+
 /// What to do about something that is no option, if it is known what it was meant to be.
 fn misplaced(name: &str, value: &DeValue<'_>) -> Option<String> {
     let hint = match name {
         "url" | "remote-cache" => URL_HINT,
+        "tag-limit" | "rate-limit" => LIMITS_HINT,
         _ if value.is_table() => "the name of a task stands in quotes: [tasks.\"FILE#EXPORT\"]",
         _ => return None,
     };
@@ -214,7 +253,7 @@ fn tasks(
         let reference = name.get_ref().parse::<TaskRef>();
         let reference = reference.map_err(|error| document.problem(name.span(), error.to_string()))?;
         let mut options = options(document, name.get_ref(), value)?;
-        options.dir = options.dir.into_iter().map(|grant| grant.below(dir)).collect();
+        options.dir = options.dir.into_iter().map(|granted| granted.below(dir)).collect();
         Ok(TaskTable {
             path: dir.join(reference.path),
             export: reference.export,
@@ -272,4 +311,29 @@ fn by_tag<T>(
         Ok((tag, limit?))
     });
     limits.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::command::CommandLine;
+
+    #[test]
+    fn every_option_has_a_key_or_a_table_or_is_of_the_command() {
+        let in_tables = ["tag", "tag-limit", "rate-limit", "remote-cache"];
+        let command = CommandLine::command();
+        let commands =
+            command.get_subcommands().filter(|command| ["run", "map"].contains(&command.get_name()));
+        let arguments = commands.flat_map(|command| command.get_arguments());
+        let options: Vec<_> = arguments.filter_map(|argument| argument.get_long()).collect();
+        for &option in &options {
+            let is_known = in_tables.contains(&option) || OF_THE_COMMAND.contains(&option);
+            assert!(is_known != Key::named(option).is_some(), "{option}");
+        }
+        for option in OF_THE_COMMAND {
+            assert!(options.contains(&option), "{option}");
+        }
+    }
 }

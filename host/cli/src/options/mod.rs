@@ -1,5 +1,6 @@
 //! Options that several commands share. Their doc comments are the help.
 
+pub(crate) mod dir;
 pub(crate) mod env;
 pub(crate) mod labels;
 pub(crate) mod limits;
@@ -13,10 +14,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use hostel::{
-    CachePolicy, Clock, DirGrant, EnvGrant, Grants, Host, HostBuilder, HttpGrant, Limits, LimitsError,
-    LookupGrant, NetGrant, Randomness, Task, begin_flow, check_dirs,
+    CachePolicy, Clock, EnvGrant, Grants, Host, HostBuilder, HttpGrant, Limits, LimitsError, LookupGrant,
+    NetGrant, Randomness, Task, begin_flow, check_dirs,
 };
 
+use self::dir::Dir;
 use self::env::Variable;
 use self::labels::LabelOptions;
 use self::limits::LimitOptions;
@@ -62,8 +64,8 @@ pub(crate) struct TaskOptions {
 
     /// Allow reading this directory: HOST, or HOST::GUEST to give it another name for the guest; with :rw at the end also
     /// writing in it; can be given several times
-    #[arg(long, value_name = "DIR", help_heading = "Grants")]
-    pub(crate) dir: Vec<DirGrant>,
+    #[arg(long, value_name = "DIR", value_parser = dir::typed, help_heading = "Grants")]
+    pub(crate) dir: Vec<Dir>,
 
     /// What time it is for the guest: fixed:INSTANT, as fixed:2026-01-01T00:00:00Z [default: real]
     #[arg(long, value_name = "CLOCK", help_heading = "Determinism")]
@@ -128,7 +130,7 @@ impl TaskOptions {
     fn grants(&self, env: Vec<EnvGrant>) -> Grants {
         Grants {
             http: self.http.clone(),
-            dirs: self.dir.clone(),
+            dirs: self.dir.iter().map(Dir::grant).collect(),
             env,
             net: self.net.clone(),
             lookup: self.lookup.clone(),
@@ -151,6 +153,7 @@ impl TaskOptions {
         let task = if policy.needs_flow() { task.flow(&begin_flow()) } else { task };
         let task = task.limits(self.limits()?).cache(policy);
         let grants = self.grants(self.env.iter().map(Variable::grant).collect::<Result<_, _>>()?);
+        self.dir.iter().try_for_each(Dir::check)?;
         check_dirs(&grants)?;
         let task = task.grants(grants).clock(self.clock.unwrap_or_default());
         let task = task.randomness(self.random.unwrap_or_default());

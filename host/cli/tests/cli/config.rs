@@ -114,6 +114,12 @@ fn what_is_wrong_in_a_file_is_named_with_its_place() {
         "[tasks.\"arith.wasm\"]\nnet = \"example.org\"",
         "[tasks.\"arith.wasm\"]\nenv = [\"=x\"]",
         "[tasks.\"arith.wasm\"]\nlookup = 3",
+        "[tasks.\"arith.wasm\"]\ndir = \"gone\"",
+        "[tasks.\"arith.wasm\"]\ndir = [\".::/a\", \"gone:RW\"]",
+        "[tasks.\"arith.wasm\"]\ndir = \"::/a\"",
+        "[tasks.\"arith.wasm\"]\nenv = \"UNSET_BY_ALL\"",
+        "[defaults]\nmax-host-memory = \"1GiB\"",
+        "[defaults]\ntag-limit = { db = 2 }",
         "[tasks]\n\"#add\" = {}",
         "[tasks.\"arith.wasm#add\"]\nretires = 3",
         "[tasks.arith.wasm]\nretries = 3",
@@ -128,7 +134,8 @@ fn what_is_wrong_in_a_file_is_named_with_its_place() {
     for file in files {
         place.write("hostel.toml", file);
         let ran = place.run("run arith.wasm#add 40 2");
-        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{file}");
+        let code = if file.contains("gone") { 3 } else { 2 };
+        assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{file}");
         session += &format!("{file}\n{ran}\n");
     }
     check!("wrong_config", session.trim_end());

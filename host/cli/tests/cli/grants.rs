@@ -185,6 +185,9 @@ fn a_directory_is_read_under_the_name_it_is_given() {
         "run reader.wasm#roots --dir notes/today.txt",
         "run reader.wasm#roots --dir notes::",
         "run reader.wasm#roots --dir notes --dir .::notes",
+        "run reader.wasm#roots --dir .:wr",
+        "run reader.wasm#roots --dir .:/x",
+        "run reader.wasm#roots --dir .:RW",
     ];
     check!("directories", place.session(&lines));
 }
