@@ -43,7 +43,9 @@ impl Exit {
             Self::RunFailed => "a run failed, crashed or was cancelled",
             Self::Invalid => "wrong usage, an invalid argument or component",
             Self::NotFound => "no such file or export",
-            Self::Denied => "access denied",
+            Self::Denied => {
+                "the system denied access to a file or directory (what a guest is denied stands in its log)"
+            }
             Self::HostFailed => "the host could not do its part",
             Self::Interrupted => "interrupted (Ctrl-C)",
         }
