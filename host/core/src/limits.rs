@@ -13,7 +13,8 @@ const TIB: u64 = 1 << 40;
 const DAY: Duration = Duration::from_hours(24);
 const A_YEAR: Duration = Duration::from_hours(366 * 24);
 
-/// What one attempt may use up. Everything has a bound but time and fuel, which are unlimited unless they are set.
+/// What one attempt may use up; of the log, one run with all its attempts together. Everything has a bound but time and
+/// fuel, which are unlimited unless they are set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Linear memory of all its modules together, in bytes. Default 256 MiB, at most 4 GiB.
@@ -35,8 +36,8 @@ pub struct Limits {
     /// Calls of async functions, streams, futures and sets to wait for that are alive at once. Default 1,000, at most
     /// 10,000.
     pub subtasks: u64,
-    /// Bytes of log kept for one run, all its streams together, with 32 for each line and each field; what comes after
-    /// is cut, with a mark, and the guest goes on. Default 1 MiB, at most 1 GiB.
+    /// Bytes of log kept for one run, all its attempts and streams together, with 32 for each line and each field; what
+    /// comes after is cut, with a mark, and the guest goes on. Default 1 MiB, at most 1 GiB.
     pub log_bytes: u64,
     /// Lines of log kept for one run, cut in the same way. Default 100,000, at most 10,000,000.
     pub log_lines: u64,
@@ -180,7 +181,7 @@ pub enum LimitKind {
     Network,
     /// The depth of the guest's calls, in bytes of its stack, which is the same for all tasks.
     Stack,
-    /// The memory of all tasks of a host together, in bytes.
+    /// The memory of all runs of a host together, in bytes. One may hold at most four fifths of it.
     HostMemory,
 }
 
@@ -336,7 +337,11 @@ impl fmt::Display for Limit {
             LimitKind::Sockets => write!(f, "it may have {allowed} sockets and requests at once"),
             LimitKind::Network => write!(f, "it may send and receive {allowed} over the network"),
             LimitKind::Stack => write!(f, "calls nest too deeply for a stack of {allowed}"),
-            LimitKind::HostMemory => write!(f, "memory of {allowed} for all tasks together is not enough"),
+            LimitKind::HostMemory => write!(
+                f,
+                "the memory of all runs together, {allowed}, has not enough left (one run may hold at most four fifths \
+                 of it)"
+            ),
         }?;
         match self.kind.option() {
             Some(_) => write!(f, " (raise it with the limit `{}`)", self.kind.name()),
@@ -477,6 +482,12 @@ mod tests {
             LimitKind::IdleTimeout,
             1_500_000_000,
             "it waited for more than 1.5 s without computing (raise it with the limit `idle timeout`)",
+        );
+        check(
+            LimitKind::HostMemory,
+            GIB,
+            "the memory of all runs together, 1 GiB, has not enough left (one run may hold at most four fifths \
+             of it) (raise it with the limit `host memory`)",
         );
         check(LimitKind::Stack, MIB, "calls nest too deeply for a stack of 1 MiB");
     }

@@ -1,4 +1,4 @@
-//! Options that say what a run may use up. Their doc comments are the help.
+//! Options that say what an attempt may use up. Their doc comments are the help.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use hostel::{Limits, LimitsError};
 
 use crate::units;
 
-/// What a run may use up.
+/// What an attempt may use up, and what is kept of a run's log.
 #[derive(Args, Clone, Copy, Debug, Default)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct LimitOptions {
@@ -24,47 +24,47 @@ pub(crate) struct LimitOptions {
     #[arg(long, value_name = "FUEL", value_parser = units::number)]
     pub(crate) max_fuel: Option<u64>,
 
-    /// Memory that one run may use [default: 256MiB]
+    /// Memory that an attempt may use [default: 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
     pub(crate) max_memory: Option<u64>,
 
-    /// Log that is kept of one run [default: 1MiB]
+    /// Log that is kept of a run, all its attempts together [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
     pub(crate) max_log: Option<u64>,
 
-    /// Lines of log that are kept of one run [default: 100,000]
+    /// Lines of log that are kept of a run, all its attempts together [default: 100,000]
     #[arg(long, value_name = "N", value_parser = units::number)]
     pub(crate) max_log_lines: Option<u64>,
 
-    /// Size of one run's arguments [default: 256MiB]
+    /// Size of a run's arguments [default: 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
     pub(crate) max_input: Option<u64>,
 
-    /// Size of one run's result [default: 256MiB]
+    /// Size of an attempt's result [default: 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
     pub(crate) max_result: Option<u64>,
 
-    /// Files and listings open at once [default: 256]
+    /// Files and listings that an attempt may have open at once [default: 256]
     #[arg(long, value_name = "N", value_parser = units::number)]
     pub(crate) max_open_files: Option<u64>,
 
-    /// Bytes that one attempt may write to files [default: 1GiB]
+    /// Bytes that an attempt may write to files [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
     pub(crate) max_written: Option<u64>,
 
-    /// Sockets and HTTP requests open at once [default: 64]
+    /// Sockets and HTTP requests that an attempt may have open at once [default: 64]
     #[arg(long, value_name = "N", value_parser = units::number)]
     pub(crate) max_sockets: Option<u64>,
 
-    /// Bytes that one attempt may send and receive over the network [default: 1GiB]
+    /// Bytes that an attempt may send and receive over the network [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
     pub(crate) max_network: Option<u64>,
 
-    /// Handles of resources alive at once [default: 100,000]
+    /// Handles of resources that an attempt may have at once [default: 100,000]
     #[arg(long, value_name = "N", value_parser = units::number)]
     pub(crate) max_handles: Option<u64>,
 
-    /// Calls of async functions, streams and futures alive at once [default: 1,000]
+    /// Calls of async functions, streams and futures that an attempt may have at once [default: 1,000]
     #[arg(long, value_name = "N", value_parser = units::number)]
     pub(crate) max_subtasks: Option<u64>,
 }

@@ -258,7 +258,7 @@ impl WorkerOptions {
 /// How much memory the runs have.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct MemoryOptions {
-    /// Memory that all runs may use together [default: half of the machine's]
+    /// Memory that all runs may use together, of which one may hold at most four fifths [default: half of the machine's]
     #[arg(long, value_name = "SIZE", value_parser = some_bytes, help_heading = "Host")]
     max_host_memory: Option<u64>,
 }
