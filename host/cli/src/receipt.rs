@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hostel::{GrantKind, HostCall, Receipt, bytes_text, count_text, duration_text};
+use hostel::{GrantKind, HostCall, Receipt, State, TaskFuture, bytes_text, count_text, duration_text};
 use serde::Serialize;
 
 use crate::ui::Ui;
@@ -43,6 +43,14 @@ impl From<&Receipt> for ReceiptObject {
             received_bytes: receipt.received_bytes,
             sent_bytes: receipt.sent_bytes,
         }
+    }
+}
+
+/// Writes what a run used up to stderr; where its value was cached, that it was nothing.
+pub(crate) fn tell_run(ui: &Ui, run: &TaskFuture) {
+    match run.state() == State::Cached {
+        true => ui.note("used     nothing: its value was cached"),
+        false => tell(ui, &run.receipt()),
     }
 }
 

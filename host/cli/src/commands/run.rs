@@ -148,7 +148,7 @@ impl Run {
         let (name, run_timeout) = (options.labels.name.is_some(), options.run_timeout);
         report::ended(ui, &run, Telling { quiet: self.quiet, log_was_shown: shows_log, name, run_timeout });
         if self.receipt {
-            receipt::tell(ui, &run.receipt());
+            receipt::tell_run(ui, &run);
         }
         if self.explain_cache {
             cache_tally::explain(ui, &run.cache_report());

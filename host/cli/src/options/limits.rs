@@ -20,7 +20,7 @@ pub(crate) struct LimitOptions {
     pub(crate) idle_timeout: Option<Duration>,
 
     /// Stop an attempt when it has used up this much fuel, about one for each instruction; counting makes it slower by some
-    /// percent
+    /// percent; with --receipt, a large one tells how much a run takes
     #[arg(long, value_name = "FUEL", value_parser = units::number)]
     pub(crate) max_fuel: Option<u64>,
 

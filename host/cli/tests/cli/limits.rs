@@ -47,6 +47,16 @@ fn a_receipt_tells_what_was_used() {
 }
 
 #[test]
+fn a_cached_run_has_used_nothing() {
+    let place = Place::with_data_dir();
+    assert!(place.run("run arith.wasm#add 40 2 --receipt").stderr.contains(" of processor time"));
+    let told = place.run("run arith.wasm#add 40 2 --receipt").stderr;
+    let lines: Vec<_> = told.lines().collect();
+    assert!(lines.len() == 2 && lines[0].starts_with("Cached "), "{told}");
+    assert_eq!(lines[1], "used     nothing: its value was cached");
+}
+
+#[test]
 fn a_receipt_is_part_of_the_states() {
     let place = Place::new();
     let receipt = |line: &str| {
