@@ -90,6 +90,9 @@ struct Sheet {
     /// Which results the policy auto keeps, in words.
     cached: String,
     imports: Vec<ImportEntry>,
+    /// The file that grants what is granted.
+    #[serde(skip)]
+    config: String,
 }
 
 #[derive(Serialize)]
@@ -103,7 +106,7 @@ struct TaskEntry {
     is_async: bool,
     params: Vec<ParamEntry>,
     result: Option<String>,
-    /// What `hostel.toml` grants, without the values of variables.
+    /// What the file of options grants, without the values of variables.
     grants: Vec<String>,
 }
 
@@ -158,6 +161,7 @@ impl Sheet {
             cached: cached(&asked),
             capabilities: asked.into_iter().map(Capability::name).collect(),
             imports: component.imports().iter().map(ImportEntry::new).collect(),
+            config: String::new(),
             file,
         }
     }
@@ -167,6 +171,7 @@ impl Sheet {
         if !self.runnable {
             return Ok(());
         }
+        self.config.clone_from(&config.name);
         for entry in &mut self.tasks {
             let task = component.task(&entry.export).map_err(|error| Problem::of(error.kind(), &error))?;
             entry.grants = config.of_task(file, component, &task)?.grant_texts();
@@ -212,7 +217,8 @@ impl Sheet {
         if tasks.is_empty() {
             return tasks;
         }
-        [String::new(), paint.bold("Granted in hostel.toml")].into_iter().chain(tasks).collect()
+        let heading = format!("Granted in {}", self.config);
+        [String::new(), paint.bold(heading)].into_iter().chain(tasks).collect()
     }
 
     /// The tasks, those of one interface together.
@@ -322,11 +328,11 @@ const fn answer(capability: Capability) -> &'static str {
         Capability::Clocks | Capability::Randomness | Capability::RunContext | Capability::Plumbing => {
             "granted"
         }
-        Capability::Files => "denied, but for --dir DIR, to read, or --dir DIR:rw, to write",
+        Capability::Files => "denied, but for --dir DIR[:rw]",
         Capability::Environment => "denied, but for --env NAME",
         Capability::StandardInput => "empty, but for programs",
         Capability::Output => "kept as the log",
-        Capability::Network => "denied, but for --net HOST:PORT",
+        Capability::Network => "denied, but for --net, --lookup",
         Capability::OutgoingHttp => "denied, but for --http HOST",
         Capability::Unknown => "missing on this host",
     }

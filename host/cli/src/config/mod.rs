@@ -85,6 +85,8 @@ pub(crate) struct ConfigOptions {
 /// What a file says; nothing, if there is none.
 #[derive(Debug, Default)]
 pub(crate) struct Config {
+    /// The file, as it is told; nothing, if there is none.
+    pub(crate) name: String,
     defaults: TaskOptions,
     tasks: Vec<TaskTable>,
     pub(crate) limits: TagLimitOptions,
@@ -116,7 +118,7 @@ impl Config {
     fn parse(text: &str, path: &Path) -> Result<Self, Problem> {
         let name = path.display().to_string();
         let document = Document { name: &name, text };
-        let mut config = Self::default();
+        let mut config = Self { name: name.clone(), ..Self::default() };
         for (name, value) in entries(document.parse()?.get_ref()) {
             match name.get_ref().as_ref() {
                 DEFAULTS => config.defaults = options(&document, DEFAULTS, value)?,
