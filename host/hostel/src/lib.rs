@@ -105,6 +105,7 @@ mod args;
 mod inputs;
 
 mod attempt;
+mod flow;
 mod future;
 mod run;
 
@@ -138,6 +139,8 @@ pub use cache::{
 pub use component::*;
 pub use error::*;
 pub use events::{EventKind, Events, Missed, RunEvent};
+pub use flow::begin_flow;
+pub use flow::begin_flow;
 pub use future::*;
 pub use host::{Host, Shutdown};
 pub use inputs::{Input, IntoInput, allow_failure};
@@ -145,7 +148,7 @@ pub use options::{OptionError, Tag, check_tag};
 pub use run::Transition;
 pub use runner::RateLimit;
 pub use stream::*;
-pub use task::{Task, begin_flow};
+pub use task::Task;
 pub use transaction::{
     CommitMode, HookReport, Transaction, TransactionBuilder, TransactionError, TransactionValues,
 };

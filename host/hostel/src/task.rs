@@ -52,11 +52,6 @@ pub(crate) struct Bound {
     extra: Option<Arc<crate::args::Extra>>,
 }
 
-/// A flow run with an id of its own, for [`Task::flow`].
-pub fn begin_flow() -> FlowRun {
-    FlowRun::new(RunId::from_uuid(Uuid::now_v7()))
-}
-
 /// Inputs that do not fit, with the run that one of them is the result of, if it is one.
 pub(crate) type Unfit<'a> = (Option<&'a TaskFuture>, String);
 
