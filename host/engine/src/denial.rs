@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::mem;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hostel_core::GrantKind;
 
 use crate::guest::Guest;
-use crate::log::LogBook;
+use crate::log::{LogBook, cut};
 
 /// How many different remarks one attempt leaves; a guest could try every address there is.
 const MAX_REMARKS: usize = 20;
@@ -66,9 +67,80 @@ impl DenialBook {
     }
 }
 
+/// What was denied, and the option that allows it, if one does.
+pub(crate) fn denial(denied: String, option: Option<String>) -> String {
+    match option {
+        Some(option) => format!("{denied} (allow it with {option})"),
+        None => denied,
+    }
+}
+
+/// An option with a grant, to be copied into a shell: nothing that the guest wrote becomes more than this one grant.
+///
+/// `None` for what is no such grant, and for what cannot be told safely: something that looks like an option, or would not
+/// stay on one line.
+pub(crate) fn option<G: FromStr>(name: &str, grant: &str) -> Option<String> {
+    let is_safe = !grant.starts_with('-') && !grant.contains(char::is_control) && grant.parse::<G>().is_ok();
+    is_safe.then(|| format!("{name} {}", quoted(grant)))
+}
+
+/// A text as one word of a shell's.
+fn quoted(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:@%+,=-".contains(&byte);
+    match !text.is_empty() && text.bytes().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+/// What a guest says, for a remark that has it between backticks: the first bytes, on one line, and without backticks.
+pub(crate) fn told(text: &str, bytes: usize) -> String {
+    let mut told = String::with_capacity(text.len().min(bytes));
+    for character in cut(text.to_owned(), bytes).chars() {
+        match character {
+            '`' => told.push('\''),
+            character if character.is_control() => told.extend(character.escape_default()),
+            character => told.push(character),
+        }
+    }
+    told
+}
+
 #[cfg(test)]
 mod tests {
+    use hostel_core::{DirGrant, HttpGrant, LookupGrant, NetGrant};
+
     use super::*;
+
+    #[test]
+    fn an_option_is_one_word_of_a_shell_and_one_grant() {
+        fn check<G: FromStr>(grant: &str, expected: Option<&str>) {
+            let expected = expected.map(|word| format!("--x {word}"));
+            assert_eq!(option::<G>("--x", grant), expected, "{grant}");
+        }
+        check::<LookupGrant>("db.example.org", Some("db.example.org"));
+        for name in ["", "x --dir /:rw", "x;id", "x`id`", "$(id)", "x\ny", "-x", "--dir"] {
+            check::<LookupGrant>(name, None);
+        }
+        check::<HttpGrant>("POST example.org", Some("'POST example.org'"));
+        check::<HttpGrant>("[::1]:8080", Some("'[::1]:8080'"));
+        check::<HttpGrant>("example.org:*", Some("'example.org:*'"));
+        check::<NetGrant>("tcp://127.0.0.1:9", Some("tcp://127.0.0.1:9"));
+        check::<NetGrant>("tcp://[fe80::1%2]:9", None);
+        check::<DirGrant>("notes::/notes:rw", Some("notes::/notes:rw"));
+        check::<DirGrant>("sp ace:rw", Some("'sp ace:rw'"));
+        check::<DirGrant>("~/$HOME:rw", Some("'~/$HOME:rw'"));
+        check::<DirGrant>("it's:rw", Some(r"'it'\''s:rw'"));
+        check::<DirGrant>("-rf:rw", None);
+        check::<DirGrant>("a\nb:rw", None);
+    }
+
+    #[test]
+    fn what_a_guest_says_stays_between_its_backticks_and_on_its_line() {
+        assert_eq!(told("db.example.org", 256), "db.example.org");
+        assert_eq!(told("x` was granted\n\u{1b}[2J\u{9b}", 256), r"x' was granted\n\u{1b}[2J\u{9b}");
+        assert_eq!(told("bücher", 2), "b…");
+    }
 
     #[test]
     fn each_remark_is_left_once_and_only_so_many_are() {

@@ -82,9 +82,17 @@ impl HttpGrant {
     }
 
     /// The same for one method alone.
-    #[must_use]
-    pub fn only(self, method: &str) -> Self {
-        Self { methods: [method.into()].into(), ..self }
+    ///
+    /// # Errors
+    ///
+    /// [`ParseHttpGrantError`] for a method that has more in it than upper case letters, digits and `-`.
+    pub fn only(self, method: &str) -> Result<Self, ParseHttpGrantError> {
+        let is_usual = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-';
+        if method.is_empty() || !method.bytes().all(is_usual) {
+            let problem = "expected a method of upper case letters, digits and `-`".to_owned();
+            return Err(ParseHttpGrantError { text: method.to_owned(), problem });
+        }
+        Ok(Self { methods: [method.into()].into(), ..self })
     }
 
     /// Whether an outgoing request may go there; `host` as in a URL, an IPv6 address in brackets.
@@ -361,7 +369,18 @@ mod tests {
         check("GET,HEAD example.org", "POST", false);
         check("GET,HEAD example.org", "get", false);
         check("GET,HEAD http://example.org", "", false);
-        assert_eq!(grant("example.org").only("PUT").to_string(), "PUT example.org");
+    }
+
+    #[test]
+    fn a_grant_is_narrowed_to_a_usual_method_alone() {
+        let only = |method: &str| grant("example.org").only(method).map(|grant| grant.to_string());
+        assert_eq!(only("PUT").as_deref(), Ok("PUT example.org"));
+        assert_eq!(only("M-SEARCH").as_deref(), Ok("M-SEARCH example.org"));
+        for method in ["", "get", "A'`id`'", "GET,PUT", "A B"] {
+            let error = only(method).unwrap_err().to_string();
+            let expected = "expected a method of upper case letters, digits and `-`";
+            assert_eq!(error, format!("`{method}` is no host for HTTP: {expected}"));
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use hostel_core::{DirAccess, GrantKind, Touch};
+use hostel_core::{DirAccess, DirGrant, GrantKind, Touch};
 use wasmtime_wasi::filesystem::{Descriptor, FsPerms, OpenMode, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     DescriptorFlags, ErrorCode, HostDescriptor, OpenFlags, PathFlags,
@@ -15,8 +15,8 @@ use super::ask::{self, Fd};
 use super::book::SharedBook;
 use super::host::check_length;
 use super::output::{At, FileOutput};
+use crate::denial::{self, told};
 use crate::guest::Guest;
-use crate::log::cut;
 
 /// The most of a path that a remark has.
 const PATH_BYTES: usize = 256;
@@ -198,14 +198,8 @@ impl Guest {
         let named = self.book.as_ref().and_then(|book| book.lock().name_of(place.fd.rep(), place.path));
         self.deny(GrantKind::Dir, || {
             let (root, path) = named.unwrap_or_else(|| (usize::MAX, place.path.to_owned()));
-            let denial = format!("writing to `{}` was denied", cut(path, PATH_BYTES));
-            match grants.dirs_by_name().get(root) {
-                Some(&grant) => {
-                    let wanted = grant.clone().with_access(DirAccess::Rw);
-                    format!("{denial} (allow it with --dir {wanted})")
-                }
-                None => denial,
-            }
+            let option = grants.dirs_by_name().get(root).and_then(|&grant| option_of_writing(grant));
+            denial::denial(format!("writing to `{}` was denied", told(&path, PATH_BYTES)), option)
         });
     }
 
@@ -220,9 +214,17 @@ impl Guest {
         let named = self.book.as_ref().and_then(|book| book.lock().name_of(dir.rep(), "."));
         self.deny(GrantKind::Dir, || {
             let (_, dir) = named.unwrap_or_default();
-            format!("`{}` leads out of `{}`: denied", cut(path.to_owned(), PATH_BYTES), cut(dir, PATH_BYTES))
+            format!("`{}` leads out of `{}`: denied", told(path, PATH_BYTES), told(&dir, PATH_BYTES))
         });
     }
+}
+
+/// What allows changing a directory; `None` if a text cannot tell it, such as one whose name is not UTF-8.
+fn option_of_writing(grant: &DirGrant) -> Option<String> {
+    let wanted = grant.clone().with_access(DirAccess::Rw);
+    let text = wanted.to_string();
+    denial::option::<DirGrant>("--dir", &text)
+        .filter(|_| text.parse().is_ok_and(|read: DirGrant| read == wanted))
 }
 
 fn is_not_permitted<T>(result: &FsResult<T>) -> bool {
@@ -251,6 +253,19 @@ pub(super) fn leads_out(link: &str, path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_allows_writing_is_the_same_grant_as_one_word() {
+        let check = |host: &str, guest: &str, expected: Option<&str>| {
+            let option = option_of_writing(&DirGrant::new(host, guest).unwrap());
+            assert_eq!(option.as_deref(), expected, "{host} {guest}");
+        };
+        check("notes", "/notes", Some("--dir notes::/notes:rw"));
+        check("sp ace", "sp ace", Some("--dir 'sp ace:rw'"));
+        check("x; id", "x", Some("--dir 'x; id::x:rw'"));
+        check("-x", "x", None);
+        check("a::b", "x", None);
+    }
 
     #[test]
     fn a_path_leads_out_where_it_climbs_higher_than_it_began() {

@@ -14,14 +14,13 @@ use std::future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hostel_core::{GrantKind, Grants, HttpScheme, Limit, LimitKind, Transport, may_lead_to};
+use hostel_core::{GrantKind, Grants, HttpScheme, Limit, LimitKind, NetGrant, Transport, may_lead_to};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::sockets::SocketAddrUse;
 
 use crate::attempt::AttemptOptions;
-use crate::denial::DenialBook;
-use crate::log::cut;
+use crate::denial::{self, DenialBook, told};
 
 /// How many addresses of looked-up names are remembered; after that the oldest are forgotten.
 const MAX_KNOWN: usize = 1_000;
@@ -150,13 +149,10 @@ impl Network {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),
         };
-        let name = cut(name.to_owned(), NAME_BYTES);
-        self.denials.note(
-            kind,
-            format!(
-                "`{name}` leads to {address}, which is not {what}: denied (allow it with --net {host}:{port})"
-            ),
-        );
+        let name = told(name, NAME_BYTES);
+        let denied = format!("`{name}` leads to {address}, which is not {what}: denied");
+        let option = denial::option::<NetGrant>("--net", &format!("{host}:{port}"));
+        self.denials.note(kind, denial::denial(denied, option));
         NoAddress::Denied
     }
 
@@ -202,10 +198,9 @@ impl Network {
         let allows = self.leads_to(transport, address);
         if !allows {
             let place = format!("{}://{address}", transport.name());
-            self.denials.note(
-                GrantKind::Net,
-                format!("a connection to {place} was denied (allow it with --net {place})"),
-            );
+            let option = denial::option::<NetGrant>("--net", &place);
+            let denied = format!("a connection to {place} was denied");
+            self.denials.note(GrantKind::Net, denial::denial(denied, option));
         }
         allows
     }

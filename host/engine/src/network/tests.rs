@@ -109,9 +109,10 @@ async fn a_request_to_a_name_does_not_reach_this_machine_or_its_neighbours() {
         let error = world.get(&format!("http://db.corp:{port}/")).await.unwrap_err();
         assert!(matches!(error, Error::DestinationIpProhibited), "{address}: {error}");
         let address = address.parse::<IpAddr>().unwrap();
-        let host = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
+        let grant =
+            if address.is_ipv6() { format!("'[{address}]:{port}'") } else { format!("{address}:{port}") };
         let remark = format!(
-            "`db.corp` leads to {address}, which is not public: denied (allow it with --net {host}:{port})"
+            "`db.corp` leads to {address}, which is not public: denied (allow it with --net {grant})"
         );
         assert_eq!(world.remarks(), [remark]);
         assert_eq!(world.network.denials.take_untold(), [GrantKind::Http]);

@@ -11,12 +11,15 @@ use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequest};
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpHooks, WasiHttpView};
 
+use crate::denial::{self, told};
 use crate::guest::Guest;
-use crate::log::cut;
 use crate::network::{Network, OverLimit, Sent, Target, Transmission, send};
 
 /// How much of a host's name a remark repeats: as much as a name can have.
 const HOST_BYTES: usize = 256;
+
+/// How much of a method one repeats: no method that is known has more than 20.
+const METHOD_BYTES: usize = 64;
 
 /// The interface that requests are sent through, in the version of the others of `wasi:http`.
 const HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
@@ -71,23 +74,19 @@ impl Gate {
     fn denial(&self, target: &Target, method: &str) -> String {
         let Target { scheme, host, port } = target;
         let port_text = if *port == scheme.usual_port() { String::new() } else { format!(":{port}") };
-        let place = format!("{}://{}{port_text}", scheme.name(), cut(host.clone(), HOST_BYTES));
+        let place = format!("{}://{}{port_text}", scheme.name(), told(host, HOST_BYTES));
         let is_place_granted =
             self.network.grants.http.iter().any(|grant| grant.allows_place(*scheme, host, *port));
         let needed = HttpGrant::of(*scheme, host, *port);
-        let (denial, needed) = if is_place_granted {
-            let method = cut(method.to_owned(), HOST_BYTES);
-            (
-                format!("{method} to {place} was denied"),
-                needed.map(|grant| format!("'{}'", grant.only(&method))),
-            )
+        let (denied, needed) = if is_place_granted {
+            let denied = format!("{} to {place} was denied", told(method, METHOD_BYTES));
+            (denied, needed.and_then(|grant| grant.only(method)))
         } else {
-            (format!("outgoing HTTP to {place} was denied"), needed.map(|grant| grant.to_string()))
+            (format!("outgoing HTTP to {place} was denied"), needed)
         };
-        match needed {
-            Ok(needed) => format!("{denial} (allow it with --http {needed})"),
-            Err(_) => denial,
-        }
+        let needed = needed.ok().filter(|_| method.len() <= METHOD_BYTES);
+        let option = needed.and_then(|grant| denial::option::<HttpGrant>("--http", &grant.to_string()));
+        denial::denial(denied, option)
     }
 }
 
@@ -272,6 +271,15 @@ mod tests {
             "http://granted.org/",
             "POST to http://granted.org was denied (allow it with --http 'POST granted.org')",
         );
+        check("A'`id`'", "http://granted.org/", "A''id'' to http://granted.org was denied");
+        check("A'`id`'", "http://a'b$(id).org/", "outgoing HTTP to http://a'b$(id).org was denied");
+        check(
+            "GET",
+            "http://[::1]:8080/",
+            "outgoing HTTP to http://[::1]:8080 was denied (allow it with --http '[::1]:8080')",
+        );
+        let (long, cut) = ("A".repeat(1000), "A".repeat(METHOD_BYTES));
+        check(&long, "http://granted.org/", &format!("{cut}… to http://granted.org was denied"));
         check("GET", "http://127.1/", "outgoing HTTP to http://127.1 was denied");
         let long = "a".repeat(1000);
         let cut = "a".repeat(HOST_BYTES);

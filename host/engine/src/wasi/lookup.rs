@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::vec;
 
-use hostel_core::{GrantKind, HostCall, Touch};
+use hostel_core::{GrantKind, HostCall, LookupGrant, Touch};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, ResourceType};
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress};
@@ -11,8 +11,8 @@ use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketResult, subscribe}
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, poll_noop, spawn};
 use wasmtime_wasi::sockets::WasiSocketsView;
 
+use crate::denial::{self, told};
 use crate::guest::Guest;
-use crate::log::cut;
 use crate::network::{NoAddress, bare};
 
 /// The interface, in the version of the others of `wasi:sockets`.
@@ -68,13 +68,7 @@ impl Guest {
             return self.push(Lookup::Done(Ok(vec![address].into_iter())));
         }
         if !self.network().grants.allows_lookup(bare(name)) {
-            self.deny(GrantKind::Lookup, || {
-                let name = cut(bare(name).to_owned(), NAME_BYTES);
-                format!(
-                    "looking up `{name}` was denied (allow it with --lookup {name}, or with --net {name}:PORT to connect \
-                     too)"
-                )
-            });
+            self.deny(GrantKind::Lookup, || denied(bare(name)));
             return Err(ErrorCode::AccessDenied.into());
         }
         self.recorder.touch(Touch::Network);
@@ -91,6 +85,14 @@ impl Guest {
     fn push(&mut self, lookup: Lookup) -> SocketResult<Resource<Lookup>> {
         Ok(self.sockets().table.push(lookup)?)
     }
+}
+
+/// Says how to allow it for what is one name: a guest may ask for a pattern, which is a grant of many.
+fn denied(name: &str) -> String {
+    let is_one = name.parse::<LookupGrant>().is_ok_and(|grant| grant.allows(name));
+    let option = denial::option::<LookupGrant>("--lookup", name).filter(|_| is_one);
+    let option = option.map(|option| format!("{option}, or with --net {name}:PORT to connect too"));
+    denial::denial(format!("looking up `{}` was denied", told(name, NAME_BYTES)), option)
 }
 
 impl Lookup {
@@ -124,5 +126,27 @@ impl Pollable for Lookup {
             let found = lookup.await;
             self.finish(found);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denial_says_what_would_allow_one_name() {
+        assert_eq!(
+            denied("db.example.org"),
+            "looking up `db.example.org` was denied (allow it with --lookup db.example.org, or with --net \
+             db.example.org:PORT to connect too)"
+        );
+        let check =
+            |name: &str, shown: &str| assert_eq!(denied(name), format!("looking up `{shown}` was denied"));
+        for name in ["x --dir /:rw", "$(id)", "*.org", "*", "-x", "", "a:80"] {
+            check(name, name);
+        }
+        check("x` (allow it with --dir /:rw)", "x' (allow it with --dir /:rw)");
+        check("x\ny\u{1b}[2J", r"x\ny\u{1b}[2J");
+        check(&"a".repeat(1000), &format!("{}…", "a".repeat(NAME_BYTES)));
     }
 }

@@ -88,7 +88,7 @@ fn http(text: &str, host: &str) {
         }
         if let Ok(exact) = HttpGrant::of(scheme, host, port) {
             assert!(exact.allows("PUT", scheme, host, port), "{exact} is of {host:?}");
-            let only = exact.clone().only("GET");
+            let only = exact.clone().only("GET").unwrap();
             assert!(
                 exact.includes(&only) && !only.includes(&exact) && !only.allows("PUT", scheme, host, port)
             );
