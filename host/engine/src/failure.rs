@@ -9,6 +9,7 @@ use crate::attempt::AttemptError;
 use crate::config::STACK_BYTES;
 use crate::guest::Guest;
 use crate::names;
+use crate::wasi::TooManyFields;
 
 /// What an error of wasmtime's means.
 pub(crate) fn of_error(error: &wasmtime::Error, guest: &mut Guest) -> Result<Failure, AttemptError> {
@@ -28,6 +29,10 @@ pub(crate) fn of_error(error: &wasmtime::Error, guest: &mut Guest) -> Result<Fai
 /// The limit that an error tells of. A trap that tells of none is put down to a growth that was refused before, if one was:
 /// allocators abort when they get no memory.
 fn reached(error: &wasmtime::Error, guest: &mut Guest) -> Option<Limit> {
+    if let Some(&TooManyFields { allowed }) = error.downcast_ref() {
+        guest.note_most(allowed, "headers and requests");
+        return Some(Limit { kind: LimitKind::Handles, allowed });
+    }
     let kind = match error.downcast_ref() {
         Some(wasmtime::Trap::StackOverflow) => {
             return Some(Limit { kind: LimitKind::Stack, allowed: STACK_BYTES as u64 });
@@ -36,7 +41,13 @@ fn reached(error: &wasmtime::Error, guest: &mut Guest) -> Option<Limit> {
         Some(_) => return guest.meter.refused(),
         None if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) => {
             // Either table: of the host's resources, or of what runs concurrently.
-            if guest.has_full_table() { LimitKind::Handles } else { LimitKind::Subtasks }
+            match guest.full_table() {
+                Some(limit) => {
+                    guest.note_most(limit.allowed, "handles of the host's");
+                    return Some(limit);
+                }
+                None => LimitKind::Subtasks,
+            }
         }
         None => {
             // In the cause alone: what is around it has names of the guest's in it.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use hostel_core::{Denials, DirGrant, HostCall, HostCalls, Observation, Timestamp, Touch};
+use hostel_core::{
+    Denials, DirGrant, HostCall, HostCalls, Limit, LimitKind, Limits, Observation, Timestamp, Touch,
+};
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::UpdateDeadline;
 use wasmtime::component::ResourceTable;
@@ -18,6 +20,10 @@ use crate::network::{Network, SystemResolver};
 use crate::observe::Recorder;
 use crate::turn::Turn;
 use crate::wasi::{self, Clocks, Gate, Random, Refused};
+
+/// How many resources of the host's one guest may hold, whatever its limit on handles is: each takes memory of the host's
+/// that no limit counts.
+const MAX_RESOURCES: u64 = 10_000;
 
 /// The data of one store: the limiter, whom it runs for, and WASI from the moment the guest first asks for it.
 ///
@@ -36,6 +42,8 @@ pub(crate) struct Guest {
     pub(crate) book: Option<SharedBook>,
     /// What is taken of the room that sockets have; given back some time after they are closed.
     pub(crate) socket_room: Vec<OwnedSemaphorePermit>,
+    /// At least how many sets of headers it has made and not dropped.
+    pub(crate) kept_fields: u64,
     program: Program,
     wasi: Option<Box<Wasi>>,
 }
@@ -88,6 +96,7 @@ impl Guest {
             turn,
             book: None,
             socket_room: Vec::new(),
+            kept_fields: 0,
             program,
             wasi: None,
         }
@@ -176,12 +185,21 @@ impl Guest {
         self.recorder.take_observation().with_trace(trace.unwrap_or_default())
     }
 
-    /// Whether there is no room for another resource of the host's.
-    pub(crate) fn has_full_table(&mut self) -> bool {
-        let Some(wasi) = &mut self.wasi else { return false };
-        match wasi.table.push(()) {
+    /// How many resources of the host's it may hold, if there is no room for another.
+    pub(crate) fn full_table(&mut self) -> Option<Limit> {
+        let wasi = self.wasi.as_mut()?;
+        let is_full = match wasi.table.push(()) {
             Ok(fits) => wasi.table.delete(fits).is_err(),
             Err(_) => true,
+        };
+        let limits = &self.call.options.limits;
+        is_full.then(|| Limit { kind: LimitKind::Handles, allowed: max_resources(limits) })
+    }
+
+    /// Says that no limit gives more of what the host keeps, if that is so.
+    pub(crate) fn note_most(&mut self, most: u64, what: &str) {
+        if self.call.options.limits.handles > most {
+            self.denials().remark(format!("more than {most} {what} at once are not to be had"));
         }
     }
 
@@ -196,6 +214,10 @@ impl Guest {
     }
 }
 
+fn max_resources(limits: &Limits) -> u64 {
+    limits.handles.min(MAX_RESOURCES)
+}
+
 impl Drop for Guest {
     fn drop(&mut self) {
         self.meter.end(self.call.function.component().0.engine.memory());
@@ -205,8 +227,8 @@ impl Drop for Guest {
 impl Wasi {
     fn new(ctx: WasiCtx, network: Arc<Network>, options: &AttemptOptions) -> Box<Self> {
         let mut table = ResourceTable::new();
-        table.set_max_capacity(usize::try_from(options.limits.handles).unwrap_or(usize::MAX));
-        Box::new(Self { ctx, http: WasiHttpCtx::new(), hooks: Gate::new(&network), network, table })
+        table.set_max_capacity(usize::try_from(max_resources(&options.limits)).unwrap_or(usize::MAX));
+        Box::new(Self { ctx, http: wasi::http_context(), hooks: Gate::new(&network), network, table })
     }
 }
 

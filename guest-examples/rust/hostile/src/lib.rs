@@ -40,6 +40,10 @@ wit_bindgen::generate!({
             export ask-often: func(url: string, times: u32) -> u32;
             /// Makes so many requests with headers of so many bytes and sends none; how many it was allowed.
             export hoard: func(requests: u32, bytes: u32) -> u32;
+            /// Makes a request whose method, scheme, authority and path have so many bytes; which of them it was allowed.
+            export long-winded: func(bytes: u32) -> list<string>;
+            /// Writes a body of a request that it never sends; how many bytes it was allowed.
+            export unsent-body: func() -> u64;
 
             /// Reads the clock so often; how many readings differ from the one before.
             export probe-time: func(times: u32) -> u32;
@@ -139,6 +143,14 @@ impl Guest for Hostile {
         let value = "x".repeat(bytes as usize);
         let kept: Vec<_> = (0..requests).map_while(|_| network::with_header(&value).ok()).collect();
         kept.len() as u32
+    }
+
+    fn long_winded(bytes: u32) -> Vec<String> {
+        network::long_winded(bytes as usize)
+    }
+
+    fn unsent_body() -> u64 {
+        network::unsent_body()
     }
 
     fn probe_time(times: u32) -> u32 {

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use wasip2::http::outgoing_handler::handle;
-use wasip2::http::types::{Fields, FutureIncomingResponse, IncomingResponse, OutgoingRequest, Scheme};
+use wasip2::http::types::{
+    Fields, FutureIncomingResponse, IncomingResponse, Method, OutgoingRequest, Scheme,
+};
 use wasip2::sockets::instance_network::instance_network;
 use wasip2::sockets::ip_name_lookup::resolve_addresses;
 use wasip2::sockets::network::{
@@ -82,6 +84,34 @@ pub(crate) fn ask(url: &str, headers: &[(String, String)]) -> Result<FutureIncom
 pub(crate) fn with_header(value: &str) -> Result<OutgoingRequest> {
     let fields = Fields::from_list(&[("x".to_owned(), value.as_bytes().to_vec())]);
     fields.map(OutgoingRequest::new).map_err(|error| format!("{error:?}"))
+}
+
+/// Which of its texts may be so long.
+pub(crate) fn long_winded(bytes: usize) -> Vec<String> {
+    let request = OutgoingRequest::new(Fields::new());
+    let text = "x".repeat(bytes);
+    let path = format!("/{}", &text[1..]);
+    let said = [
+        ("method", request.set_method(&Method::Other(text.clone()))),
+        ("scheme", request.set_scheme(Some(&Scheme::Other(text.clone())))),
+        ("authority", request.set_authority(Some(&text))),
+        ("path", request.set_path_with_query(Some(&path))),
+    ];
+    said.into_iter().filter(|(_, said)| said.is_ok()).map(|(name, _)| name.to_owned()).collect()
+}
+
+/// As much as is taken before the host wants to have it sent.
+pub(crate) fn unsent_body() -> u64 {
+    let request = OutgoingRequest::new(Fields::new());
+    let stream = request.body().and_then(|body| body.write().map(|stream| (body, stream)));
+    let (body, stream) = stream.expect("a request has a body");
+    let mut written = 0;
+    while let Ok(room @ 1..) = stream.check_write() {
+        stream.write(&vec![0; room as usize]).expect("there is room");
+        written += room;
+    }
+    drop((stream, body));
+    written
 }
 
 fn answer(asked: &FutureIncomingResponse) -> Result<IncomingResponse> {

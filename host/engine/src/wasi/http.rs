@@ -1,5 +1,6 @@
 //! Outgoing HTTP: requests that a grant allows are sent, all others are refused, and the log says so.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use hostel_core::{GrantKind, HostCall, HttpGrant, Touch};
@@ -7,9 +8,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_http::p2::bindings::http::outgoing_handler;
-use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
-use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequest};
-use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi_http::p2::bindings::http::types::{
+    ErrorCode, HostFields, HostOutgoingRequest as _, Method, Scheme,
+};
+use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequest, HostOutgoingResponse};
+use wasmtime_wasi_http::{FieldMap, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks, WasiHttpView};
 
 use crate::denial::{self, told};
 use crate::guest::Guest;
@@ -24,8 +27,32 @@ const METHOD_BYTES: usize = 64;
 /// The interface that requests are sent through, in the version of the others of `wasi:http`.
 const HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
 
+/// The interface of requests and what belongs to them.
+const TYPES: &str = "wasi:http/types@0.2.12";
+
+/// How much one set of headers or trailers may take, with what the host needs for each of them: servers take half of it.
+const FIELD_BYTES: usize = 16 << 10;
+
+/// How many sets of headers, and requests and responses that have them, one guest may keep. With a body and trailers, each
+/// takes up to 110 KiB of the host's memory, so that all take no more than 256 MiB.
+const MAX_FIELDS: u64 = 2_000;
+
+/// How many more may be made before they are counted again.
+const FIELDS_BETWEEN_COUNTS: u64 = 200;
+
+/// The longest path with its query, which is what servers take.
+const PATH_BYTES: usize = 8 << 10;
+
+/// The longest method, scheme and authority: a name with a port has less.
+const WORD_BYTES: usize = 1 << 10;
+
+/// How much of a body is taken in one write. Two of them wait for a request that is not yet sent, or never.
+const BODY_BYTES: usize = 8 << 10;
+
 /// What a guest asks for: a request, and perhaps how it is to be sent.
 type Requested = (Resource<HostOutgoingRequest>, Option<Resource<RequestOptions>>);
+type Outgoing = Resource<HostOutgoingRequest>;
+type Store<'a> = StoreContextMut<'a, Guest>;
 type Request = http::Request<WasiBody>;
 type Sending = Box<dyn Future<Output = Sent> + Send>;
 
@@ -121,6 +148,10 @@ impl WasiHttpHooks for Gate {
         }
     }
 
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_BYTES
+    }
+
     fn p2_error_from_hyper(&mut self, error: &hyper::Error) -> ErrorCode {
         if is_over_limit(error) { ErrorCode::ConnectionTerminated } else { ErrorCode::HttpProtocolError }
     }
@@ -143,6 +174,86 @@ fn is_over_limit(error: &hyper::Error) -> bool {
     source.and_then(std::io::Error::get_ref).is_some_and(|source| source.is::<OverLimit>())
 }
 
+/// There are more sets of headers than the host keeps.
+#[derive(Debug, thiserror::Error)]
+#[error("more than {allowed} headers and requests at once")]
+pub(crate) struct TooManyFields {
+    pub(crate) allowed: u64,
+}
+
+/// What requests may take of the host.
+pub(crate) fn context() -> WasiHttpCtx {
+    let mut context = WasiHttpCtx::new();
+    context.set_field_size_limit(FIELD_BYTES);
+    context
+}
+
+/// Links anew what makes sets of headers, so that only so many are kept.
+pub(super) fn link_fields(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    let mut types = linker.instance(TYPES)?;
+    types.func_wrap("[constructor]fields", |mut store: Store<'_>, (): ()| {
+        Ok((HostFields::new(&mut store.data_mut().make_fields()?.http())?,))
+    })?;
+    types.func_wrap("[method]fields.clone", |mut store: Store<'_>, (fields,): (Resource<FieldMap>,)| {
+        Ok((store.data_mut().make_fields()?.http().clone(fields)?,))
+    })?;
+    types.func_wrap(
+        "[static]fields.from-list",
+        |mut store: Store<'_>, (entries,): (Vec<(String, Vec<u8>)>,)| match store
+            .data_mut()
+            .make_fields()?
+            .http()
+            .from_list(entries)
+        {
+            Ok(fields) => Ok((Ok(fields),)),
+            Err(error) => Ok((Err(error.downcast()?),)),
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// Links anew what keeps a text of the guest's in the host, so that one that is too long is refused like one that is wrong.
+pub(super) fn link_bounded(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    let mut types = linker.instance(TYPES)?;
+    types.func_wrap(
+        "[method]outgoing-request.set-method",
+        |mut store: Store<'_>, (request, method): (Outgoing, Method)| {
+            let guest = store.data_mut().calls(HostCall::Other);
+            let is_short = !matches!(&method, Method::Other(name) if name.len() > WORD_BYTES);
+            Ok((if is_short { guest.http().set_method(request, method)? } else { Err(()) },))
+        },
+    )?;
+    types.func_wrap(
+        "[method]outgoing-request.set-scheme",
+        |mut store: Store<'_>, (request, scheme): (Outgoing, Option<Scheme>)| {
+            let guest = store.data_mut().calls(HostCall::Other);
+            let is_short = !matches!(&scheme, Some(Scheme::Other(name)) if name.len() > WORD_BYTES);
+            Ok((if is_short { guest.http().set_scheme(request, scheme)? } else { Err(()) },))
+        },
+    )?;
+    types.func_wrap(
+        "[method]outgoing-request.set-path-with-query",
+        |mut store: Store<'_>, (request, path): (Outgoing, Option<String>)| {
+            let guest = store.data_mut().calls(HostCall::Other);
+            let is_short = path.as_ref().is_none_or(|path| path.len() <= PATH_BYTES);
+            Ok((if is_short { guest.http().set_path_with_query(request, path)? } else { Err(()) },))
+        },
+    )?;
+    types.func_wrap(
+        "[method]outgoing-request.set-authority",
+        |mut store: Store<'_>, (request, authority): (Outgoing, Option<String>)| {
+            let guest = store.data_mut().calls(HostCall::Other);
+            let is_short = authority.as_ref().is_none_or(|authority| authority.len() <= WORD_BYTES);
+            Ok((if is_short { guest.http().set_authority(request, authority)? } else { Err(()) },))
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
 /// Offers `wasi:http/outgoing-handler`.
 pub(super) fn link_handler(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     let handle = |mut store: StoreContextMut<'_, Guest>, (request, options): Requested| {
@@ -152,6 +263,24 @@ pub(super) fn link_handler(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 }
 
 impl Guest {
+    /// The guest, if it may make another set of headers.
+    fn make_fields(&mut self) -> Result<&mut Self, TooManyFields> {
+        self.calls(HostCall::Other).kept_fields += 1;
+        if self.kept_fields > MAX_FIELDS {
+            let has_fields = |entry: &&mut (dyn Any + Send)| {
+                entry.is::<FieldMap>()
+                    || entry.is::<HostOutgoingRequest>()
+                    || entry.is::<HostOutgoingResponse>()
+            };
+            let kept = self.http().table.iter_mut().filter(has_fields).count() as u64;
+            if kept >= MAX_FIELDS {
+                return Err(TooManyFields { allowed: MAX_FIELDS });
+            }
+            self.kept_fields = kept.min(MAX_FIELDS - FIELDS_BETWEEN_COUNTS);
+        }
+        Ok(self)
+    }
+
     /// Sends a request, or says at once that it is refused: an error that came with the response would come sooner or
     /// later, and when it comes is no function of the grants.
     fn handle(

@@ -16,7 +16,7 @@ mod random;
 mod sockets;
 
 pub(crate) use clocks::Clocks;
-pub(crate) use http::{Gate, Refused};
+pub(crate) use http::{Gate, Refused, TooManyFields, context as http_context};
 pub(crate) use random::Random;
 
 use std::sync::Arc;
@@ -113,7 +113,9 @@ fn link_network(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     lookup::link(linker)?;
     http::link_handler(linker)?;
     let options = types::LinkOptions::default();
-    types::add_to_linker::<_, WasiHttp>(linker, &options, |guest| guest.calls(HostCall::Other).http())
+    types::add_to_linker::<_, WasiHttp>(linker, &options, |guest| guest.calls(HostCall::Other).http())?;
+    http::link_bounded(linker)?;
+    http::link_fields(linker)
 }
 
 /// The WASI context of one attempt, but for directories.

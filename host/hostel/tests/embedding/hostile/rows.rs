@@ -423,6 +423,12 @@ fn network() -> Vec<Row> {
             Trap("total size of fields exceeds limit"),
         )
         .args(&["1000", "1000000"]),
+        row("keeps requests without end", HOSTILE, "hoard", Reach(Handles))
+            .args(&["4294967295", "10000"])
+            .limited(|limits| limits.fuel = None),
+        row("keeps what it says of a request in the host", HOSTILE, "long-winded", Complete("[]"))
+            .args(&["10000"]),
+        row("keeps a body in the host that is never sent", HOSTILE, "unsent-body", Complete("16384")),
     ]
 }
 
