@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 
 /// The ranges of IPv4 that lead elsewhere than into the public network, from IANA's registries of special-purpose and of
 /// multicast addresses. Those in there that are public or serve the name system alone are missing here.
-const SPECIAL_V4: [(Ipv4Addr, u8); 16] = [
+const SPECIAL_V4: [(Ipv4Addr, u8); 17] = [
     // This host, and this network (RFC 791, section 3.2).
     (Ipv4Addr::new(0, 0, 0, 0), 8),
     // Private use (RFC 1918).
@@ -18,6 +18,8 @@ const SPECIAL_V4: [(Ipv4Addr, u8); 16] = [
     (Ipv4Addr::new(127, 0, 0, 0), 8),
     // Link-local, where clouds tell machines their secrets (RFC 3927).
     (Ipv4Addr::new(169, 254, 0, 0), 16),
+    // Where Azure tells machines their secrets, though it is an address as any.
+    (Ipv4Addr::new(168, 63, 129, 16), 32),
     // Protocol assignments (RFC 6890, section 2.1).
     (Ipv4Addr::new(192, 0, 0, 0), 24),
     // Documentation (RFC 5737).
@@ -204,6 +206,7 @@ mod tests {
             "127.255.255.255",
             "169.254.0.0",
             "169.254.169.254",
+            "168.63.129.16",
             "172.16.0.0",
             "172.31.255.255",
             "192.0.0.8",

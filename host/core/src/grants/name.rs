@@ -22,6 +22,9 @@ impl NamePattern {
         match self {
             Self::Name(only) => name.eq_ignore_ascii_case(only),
             Self::Below(domain) => {
+                if name.len() > NAME_BYTES {
+                    return false;
+                }
                 let name = name.to_ascii_lowercase();
                 let below = name.strip_suffix(&**domain).and_then(|rest| rest.strip_suffix('.'));
                 below.is_some_and(|labels| check_name(labels).is_ok())
