@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::sockets::SocketAddrUse;
 
+use self::resolve::Resolver;
 use crate::attempt::AttemptOptions;
 use crate::denial::{self, DenialBook, told};
 
@@ -33,7 +34,7 @@ pub(crate) struct Network {
     pub(crate) grants: Arc<Grants>,
     pub(crate) denials: DenialBook,
     pub(crate) traffic: Arc<Traffic>,
-    resolver: Arc<dyn Resolve>,
+    resolver: Resolver,
     /// For sockets, look-ups and requests, as many as may be at once.
     room: Arc<Semaphore>,
     sockets: Limit,
@@ -70,7 +71,7 @@ impl Network {
             grants: Arc::clone(&options.grants),
             denials: denials.clone(),
             traffic: Arc::new(Traffic::new(limits, denials)),
-            resolver,
+            resolver: Resolver::new(resolver),
             room: Arc::new(Semaphore::new(room)),
             sockets: Limit::of(LimitKind::Sockets, limits),
             known: Mutex::default(),
@@ -197,7 +198,7 @@ impl Network {
     fn allows_talk(&self, transport: Transport, address: SocketAddr) -> bool {
         let allows = self.leads_to(transport, address);
         if !allows {
-            let place = format!("{}://{address}", transport.name());
+            let place = NetGrant::of(transport, address.ip(), address.port()).to_string();
             let option = denial::option::<NetGrant>("--net", &place);
             let denied = format!("a connection to {place} was denied");
             self.denials.note(GrantKind::Net, denial::denial(denied, option));
@@ -232,7 +233,9 @@ impl Target {
         let authority = uri.authority()?;
         let host = authority.host();
         let port = match authority.as_str().strip_prefix(host)?.strip_prefix(':') {
-            Some(port) => port.parse().ok()?,
+            // Nothing else is understood by all in the same way.
+            Some(port) if port.starts_with(|first: char| matches!(first, '1'..='9')) => port.parse().ok()?,
+            Some(_) => return None,
             None if authority.as_str() == host => scheme.usual_port(),
             None => return None,
         };

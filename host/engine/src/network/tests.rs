@@ -11,7 +11,6 @@ use http_body_util::{BodyExt as _, Empty, Full};
 use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use super::resolve::Resolving;
 use super::*;
 use crate::log::LogBook;
 
@@ -22,10 +21,10 @@ struct Scripted {
 }
 
 impl Resolve for Scripted {
-    fn resolve(&self, _name: String) -> Resolving {
+    fn resolve(&self, _name: &str) -> io::Result<Vec<IpAddr>> {
         let asked = self.asked.fetch_add(1, Ordering::SeqCst);
         let answer = self.answers.get(asked).or(self.answers.last()).cloned();
-        Box::pin(async move { answer.ok_or_else(|| io::Error::other("there is no such name")) })
+        answer.ok_or_else(|| io::Error::other("there is no such name"))
     }
 }
 
@@ -226,16 +225,16 @@ async fn what_is_looked_up_may_be_talked_to_at_the_granted_port() {
 #[tokio::test(flavor = "current_thread")]
 async fn only_so_many_addresses_are_remembered() {
     let answers: Vec<Vec<String>> =
-        (0..4_u8).map(|net| (0..=255_u8).map(|host| format!("1.1.{net}.{host}")).collect()).collect();
+        (0..16_u8).map(|net| (0..64_u8).map(|host| format!("1.1.{net}.{host}")).collect()).collect();
     let answers: Vec<Vec<&str>> =
         answers.iter().map(|answer| answer.iter().map(String::as_str).collect()).collect();
     let answers: Vec<&[&str]> = answers.iter().map(Vec::as_slice).collect();
     let world = World::new(&grants(&[], &["a.org:1"], &[]), Limits::default(), &answers);
-    for _ in 0..4 {
+    for _ in 0..16 {
         world.network.look_up("a.org").await.unwrap();
     }
     let talks = |address: &str| world.network.leads_to(Transport::Tcp, address.parse().unwrap());
-    assert!(talks("1.1.3.255:1") && talks("1.1.0.24:1") && !talks("1.1.0.23:1"));
+    assert!(talks("1.1.15.63:1") && talks("1.1.0.24:1") && !talks("1.1.0.23:1"));
 }
 
 #[test]

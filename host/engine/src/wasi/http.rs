@@ -356,6 +356,8 @@ mod tests {
         check("http://granted.org@evil.com/", None);
         check("http://user:80@example.org:80/", None);
         check("http://example.org:/", None);
+        check("http://example.org:+80/", None);
+        check("http://example.org:080/", None);
         check("ftp://example.org/", None);
         check("/path", None);
     }
