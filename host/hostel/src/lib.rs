@@ -140,7 +140,6 @@ pub use component::*;
 pub use error::*;
 pub use events::{EventKind, Events, Missed, RunEvent};
 pub use flow::begin_flow;
-pub use flow::begin_flow;
 pub use future::*;
 pub use host::{Host, Shutdown};
 pub use inputs::{Input, IntoInput, allow_failure};

@@ -15,6 +15,7 @@ use toml::de::{DeString, DeValue};
 
 use self::document::{Document, entries};
 use self::key::Key;
+use crate::exit::Exit;
 use crate::options::TaskOptions;
 use crate::options::env::Variable;
 use crate::options::labels::tag;
@@ -106,11 +107,12 @@ struct TaskTable {
 impl ConfigOptions {
     /// Reads the file, and checks all that is in it.
     pub(crate) fn read(&self) -> Result<Config, Problem> {
-        let found = if self.no_config { None } else { self.config.clone().or_else(find) };
-        match found {
-            None => Ok(Config::default()),
-            Some(path) => Config::parse(&read(&path)?, &path),
+        if let Some(path) = &self.config {
+            return Config::parse(&read(path)?, path);
         }
+        let Some(path) = find().filter(|_| !self.no_config) else { return Ok(Config::default()) };
+        check_owner(&path)?;
+        Config::parse(&read(&path)?, &path)
     }
 }
 
@@ -177,6 +179,35 @@ fn find() -> Option<PathBuf> {
     let levels = env::current_dir().ok()?.ancestors().count();
     let above = iter::successors(Some(PathBuf::new()), |path| Some(path.join("..")));
     above.take(levels).map(|dir| dir.join(FILE_NAME)).find(|path| path.is_file())
+}
+
+/// Refuses a file that was found and that a stranger can have put there: it could grant things to whoever runs a task below.
+#[cfg(target_os = "linux")]
+fn check_owner(path: &Path) -> Result<(), Problem> {
+    use std::os::unix::fs::MetadataExt;
+
+    const WRITABLE_BY_ALL: u32 = 0o002;
+    const ROOT: u32 = 0;
+    let metadata = fs::metadata(path).map_err(|error| Problem::unreadable(path.display(), &error))?;
+    let (owner, me) = (metadata.uid(), nix::unistd::geteuid().as_raw());
+    let whose = if metadata.mode() & WRITABLE_BY_ALL != 0 {
+        "can be written by everyone".to_owned()
+    } else if owner != me && owner != ROOT {
+        format!("belongs to another user (number {owner})")
+    } else {
+        return Ok(());
+    };
+    let problem = Problem::new(
+        Exit::Denied,
+        format!("{} {whose}, who could grant things to what you run here", path.display()),
+    );
+    Err(problem.hint("--config FILE takes it all the same, and --no-config takes none"))
+}
+
+/// Who may write a file is looked at on Linux only.
+#[cfg(not(target_os = "linux"))]
+fn check_owner(_: &Path) -> Result<(), Problem> {
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<String, Problem> {

@@ -161,3 +161,24 @@ fn what_is_said_for_others_does_not_matter() {
     );
     assert_eq!(place.run("run arith.wasm#add 40 2 --quiet").stderr, "");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_everyone_may_write_is_not_obeyed() {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    let place = Place::new();
+    place.write("hostel.toml", "[defaults]\ncache = \"none\"\n");
+    fs::set_permissions(place.path().join("hostel.toml"), Permissions::from_mode(0o666)).unwrap();
+    let ran = place.run("run add-one.wat 1");
+    assert_eq!(ran.code, 4, "{}", ran.stderr);
+    assert_eq!(
+        ran.stderr,
+        "error: hostel.toml can be written by everyone, who could grant things to what you run here\n  \
+         hint: --config FILE takes it all the same, and --no-config takes none\n"
+    );
+    for fine in ["--config hostel.toml", "--no-config"] {
+        assert_eq!(place.run(&format!("run add-one.wat 1 --no-data-dir {fine}")).stdout, "2\n");
+    }
+}
