@@ -28,6 +28,8 @@ pub(crate) enum Question<'a> {
     StatLink(&'a str),
     /// `list PATH`: what is in a directory.
     List(&'a str),
+    /// `lists NUMBER PATH`: how many listings of a directory it gets at once, and then what it is told, twice.
+    Lists(u64, &'a str),
     /// `link PATH`: where a link leads.
     Link(&'a str),
     /// `hash PATH`: a hash of metadata.
@@ -106,6 +108,10 @@ fn ask(roots: &Roots, question: Question<'_>, last: Option<Descriptor>) -> (Answ
         Question::Stat(path) => root.stat_at(PathFlags::SYMLINK_FOLLOW, path).map(|stat| format!("{stat:?}")),
         Question::StatLink(path) => root.stat_at(PathFlags::empty(), path).map(|stat| format!("{stat:?}")),
         Question::List(path) => open(root, path).and_then(|dir| list(&dir)),
+        Question::Lists(number, path) => open(root, path).map(|dir| {
+            let once = lists(&dir, number);
+            format!("{once}, {}", lists(&dir, number))
+        }),
         Question::Link(path) => root.readlink_at(path),
         Question::Hash(path) => {
             root.metadata_hash_at(PathFlags::SYMLINK_FOLLOW, path).map(|hash| format!("{hash:?}"))
@@ -166,6 +172,17 @@ fn list(dir: &Descriptor) -> Answer {
         entries.push(format!("{} {:?}", entry.name, entry.type_));
     }
     Ok(entries.join(", "))
+}
+
+fn lists(dir: &Descriptor, number: u64) -> String {
+    let mut listings = Vec::new();
+    for _ in 0..number {
+        match dir.read_directory() {
+            Ok(listing) => listings.push(listing),
+            Err(error) => return format!("{} {}", listings.len(), error.name()),
+        }
+    }
+    format!("{} done", listings.len())
 }
 
 fn about(file: &Descriptor) -> Answer {

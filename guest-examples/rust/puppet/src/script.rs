@@ -82,6 +82,7 @@ pub(crate) fn command<'a>(line: &'a str, last: &str) -> Result<Option<Command<'a
         "stat" => Command::Files(Question::Stat(rest)),
         "lstat" => Command::Files(Question::StatLink(rest)),
         "list" => Command::Files(Question::List(rest)),
+        "lists" => Command::Files(lists(rest)?),
         "link" => Command::Files(Question::Link(rest)),
         "hash" => Command::Files(Question::Hash(rest)),
         "type" => Command::Files(Question::Type(rest)),
@@ -105,6 +106,13 @@ pub(crate) fn command<'a>(line: &'a str, last: &str) -> Result<Option<Command<'a
             None => Command::Network(of_network(word, rest, line)?),
         },
     }))
+}
+
+/// Reads `lists NUMBER PATH`.
+fn lists(rest: &str) -> Result<Question<'_>, String> {
+    let read =
+        rest.split_once(' ').and_then(|(number, path)| Some(Question::Lists(number.parse().ok()?, path)));
+    read.ok_or_else(|| format!("lists NUMBER PATH: {rest}"))
 }
 
 /// Reads a command that changes something; `None` if it is another.

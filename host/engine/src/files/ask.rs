@@ -11,6 +11,9 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 use wasmtime_wasi::p2::{FsError, FsResult};
 
 use super::listing::Listing;
+#[cfg(unix)]
+use super::listing::read_dir;
+use super::usage::MOST_LISTED;
 
 pub(super) type View<'a> = WasiFilesystemCtxView<'a>;
 pub(super) type Fd = Resource<Descriptor>;
@@ -71,10 +74,20 @@ pub(super) fn without_access(stat: DescriptorStat) -> DescriptorStat {
     DescriptorStat { data_access_timestamp: None, ..stat }
 }
 
-/// The entries of a directory.
-pub(super) async fn entries(view: &mut View<'_>, dir: &Fd) -> FsResult<Listing> {
+/// The entries of a directory, if there are no more than so many.
+#[cfg(unix)]
+pub(super) async fn entries(view: &mut View<'_>, dir: &Fd, most: usize) -> FsResult<Option<Listing>> {
+    match view.table.get(dir)? {
+        Descriptor::Dir(dir) => Listing::new(read_dir(&dir.dir)?, most),
+        Descriptor::File(_) => Err(ErrorCode::NotDirectory.into()),
+    }
+}
+
+/// The same, and all of them are read for it.
+#[cfg(not(unix))]
+pub(super) async fn entries(view: &mut View<'_>, dir: &Fd, most: usize) -> FsResult<Option<Listing>> {
     let stream = view.read_directory(same(dir)).await?;
-    Listing::new(view.table.delete(stream)?)
+    Listing::new(view.table.delete(stream)?.into_iter(), most)
 }
 
 /// Asks what needs no more than one descriptor and is neither opened nor read. `None` if there is no definite answer.
@@ -92,7 +105,8 @@ pub(super) async fn ask(view: &mut View<'_>, fd: &Fd, question: &Question) -> Op
         Question::HashAt { path, follow } => {
             answer(&view.metadata_hash_at(fd, path_flags(*follow), path.to_string()).await, hash_told)
         }
-        Question::Entries => answer(&entries(view, &fd).await, Listing::answer),
+        // More than an attempt is told at once is no answer that it got.
+        Question::Entries => answer(&entries(view, &fd, MOST_LISTED).await.transpose()?, Listing::answer),
         Question::Open { .. } | Question::SameAs { .. } | Question::Content { .. } => None,
     }
 }

@@ -146,6 +146,17 @@ impl Book {
         self.refuses_unless(fits)
     }
 
+    /// How many entries the next listing may have.
+    pub(super) fn room_to_list(&self) -> usize {
+        self.usage.room_to_list()
+    }
+
+    /// A directory has more entries than that.
+    pub(super) fn refuse_listing(&mut self) {
+        self.usage.refuse_listing();
+        self.touch(Touch::RefusedGrowth);
+    }
+
     fn refuses_unless(&mut self, fits: bool) -> bool {
         if !fits {
             self.touch(Touch::RefusedGrowth);
@@ -246,13 +257,15 @@ impl Book {
     }
 
     /// The guest has got the entries of a directory.
-    pub(super) fn got_listing(&mut self) {
+    pub(super) fn got_listing(&mut self, len: usize) {
         self.usage.opened();
+        self.usage.listed(len);
     }
 
     /// The guest has dropped the entries of a directory.
-    pub(super) fn dropped_listing(&mut self) {
+    pub(super) fn dropped_listing(&mut self, len: usize) {
         self.usage.closed();
+        self.usage.unlisted(len);
     }
 
     /// Writes down an answer, or that there was none; gives the node that was opened.

@@ -242,10 +242,16 @@ impl HostDescriptor for Guest {
 
     async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<DirectoryEntryStream>> {
         self.check_room()?;
-        let entries = ask::entries(&mut self.filesystem(), &fd).await;
+        let book = self.book()?;
+        let room = book.lock().room_to_list();
+        let Some(entries) = ask::entries(&mut self.filesystem(), &fd, room).await.transpose() else {
+            book.lock().refuse_listing();
+            return Err(ErrorCode::InsufficientMemory.into());
+        };
         let listing = self.note(&fd, Question::Entries, entries, Listing::answer)?;
+        let len = listing.len();
         let listing = listing.push(self.filesystem())?;
-        self.book.iter().for_each(|book| book.lock().got_listing());
+        book.lock().got_listing(len);
         Ok(listing)
     }
 
@@ -412,7 +418,8 @@ impl HostDirectoryEntryStream for Guest {
     }
 
     fn drop(&mut self, stream: Resource<DirectoryEntryStream>) -> wasmtime::Result<()> {
-        self.book.iter().for_each(|book| book.lock().dropped_listing());
-        Listing::delete(self.filesystem(), &stream)
+        let listing = Listing::delete(self.filesystem(), &stream)?;
+        self.book.iter().for_each(|book| book.lock().dropped_listing(listing.len()));
+        Ok(())
     }
 }

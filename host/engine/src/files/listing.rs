@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use hostel_core::{Answer, DirEntry};
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
+#[cfg(any(unix, test))]
+use wasmtime_wasi::p2::bindings::filesystem::types::DescriptorType;
 use wasmtime_wasi::p2::bindings::filesystem::types::{DirectoryEntry, DirectoryEntryStream, ErrorCode};
-use wasmtime_wasi::p2::{FsError, FsResult, ReaddirIterator};
+use wasmtime_wasi::p2::{FsError, FsResult};
 
 use super::ask::file_kind;
 
@@ -15,26 +17,40 @@ pub(super) struct Listing {
     entries: VecDeque<DirectoryEntry>,
     /// How many more have names that are no text, which is told for each of them after the others.
     unreadable: u64,
+    /// How many there were at first.
+    len: usize,
 }
 
 impl Listing {
-    /// Sorts entries by the bytes of their names.
-    pub(super) fn new(entries: ReaddirIterator) -> FsResult<Self> {
+    /// Sorts entries by the bytes of their names; `None` if there are more than `most`, of which no more are read.
+    pub(super) fn new(
+        entries: impl Iterator<Item = FsResult<DirectoryEntry>>,
+        most: usize,
+    ) -> FsResult<Option<Self>> {
         let mut readable = Vec::new();
-        let mut unreadable = 0;
+        let (mut unreadable, mut len) = (0, 0);
         for entry in entries {
             match entry {
                 Ok(entry) => readable.push(entry),
                 Err(error) if error.downcast_ref() == Some(&ErrorCode::IllegalByteSequence) => {
-                    unreadable += 1
+                    unreadable += 1;
                 }
                 // Gone between the look at the directory and that at the entry.
-                Err(error) if error.downcast_ref() == Some(&ErrorCode::NoEntry) => {}
+                Err(error) if error.downcast_ref() == Some(&ErrorCode::NoEntry) => continue,
                 Err(error) => return Err(error),
+            }
+            len += 1;
+            if len > most {
+                return Ok(None);
             }
         }
         readable.sort_by(|one: &DirectoryEntry, other| one.name.cmp(&other.name));
-        Ok(Self { entries: readable.into(), unreadable })
+        Ok(Some(Self { entries: readable.into(), unreadable, len }))
+    }
+
+    /// How many entries it had when it was read.
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 
     pub(super) fn answer(&self) -> Answer {
@@ -57,12 +73,12 @@ impl Listing {
         Ok(view.table.get_mut(&Resource::new_borrow(stream.rep()))?)
     }
 
+    /// Takes it back.
     pub(super) fn delete(
         view: WasiFilesystemCtxView<'_>,
         stream: &Resource<DirectoryEntryStream>,
-    ) -> wasmtime::Result<()> {
-        view.table.delete(Resource::<Self>::new_own(stream.rep()))?;
-        Ok(())
+    ) -> wasmtime::Result<Self> {
+        Ok(view.table.delete(Resource::<Self>::new_own(stream.rep()))?)
     }
 
     pub(super) fn next(&mut self) -> FsResult<Option<DirectoryEntry>> {
@@ -74,5 +90,74 @@ impl Listing {
         }
         self.unreadable -= 1;
         Err(FsError::from(ErrorCode::IllegalByteSequence))
+    }
+}
+
+/// The entries of a directory as they are read, without `.` and `..`. wasmtime-wasi would read all of them first, however
+/// many they are, and ask for the metadata of each.
+#[cfg(unix)]
+pub(super) fn read_dir(
+    dir: &std::fs::File,
+) -> FsResult<impl Iterator<Item = FsResult<DirectoryEntry>> + use<'_>> {
+    use rustix::fs::{Dir, Mode, OFlags, openat};
+
+    // Not the same descriptor: where it stands in the directory would be shared.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let own = openat(dir, ".", flags, Mode::empty()).and_then(Dir::new).map_err(std::io::Error::from)?;
+    let is_within = |name: &[u8]| ![b".".as_slice(), b".."].contains(&name);
+    let entries =
+        own.filter(move |entry| entry.as_ref().map_or(true, |entry| is_within(entry.file_name().to_bytes())));
+    Ok(entries.map(move |entry| directory_entry(dir, &entry.map_err(std::io::Error::from)?)))
+}
+
+#[cfg(unix)]
+fn directory_entry(dir: &std::fs::File, entry: &rustix::fs::DirEntry) -> FsResult<DirectoryEntry> {
+    use rustix::fs::{AtFlags, FileType, statat};
+
+    let name = entry.file_name();
+    let mut kind = entry.file_type();
+    if kind == FileType::Unknown {
+        // Some file systems do not say it in the directory.
+        let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).map_err(std::io::Error::from)?;
+        kind = FileType::from_raw_mode(stat.st_mode);
+    }
+    let type_ = match kind {
+        FileType::RegularFile => DescriptorType::RegularFile,
+        FileType::Directory => DescriptorType::Directory,
+        FileType::Symlink => DescriptorType::SymbolicLink,
+        FileType::BlockDevice => DescriptorType::BlockDevice,
+        FileType::CharacterDevice => DescriptorType::CharacterDevice,
+        FileType::Fifo | FileType::Socket | FileType::Unknown => DescriptorType::Unknown,
+    };
+    let name = name.to_str().map_err(|_| ErrorCode::IllegalByteSequence)?;
+    Ok(DirectoryEntry { type_, name: name.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str) -> FsResult<DirectoryEntry> {
+        Ok(DirectoryEntry { type_: DescriptorType::RegularFile, name: name.to_owned() })
+    }
+
+    #[test]
+    fn no_more_is_read_than_there_is_room_for() {
+        let mut taken = 0;
+        let endless = std::iter::repeat_with(|| {
+            taken += 1;
+            if taken % 2 == 0 { named("x") } else { Err(ErrorCode::IllegalByteSequence.into()) }
+        });
+        assert!(Listing::new(endless, 10).unwrap().is_none());
+        assert_eq!(taken, 11, "names that are no text count, too");
+    }
+
+    #[test]
+    fn as_many_as_there_is_room_for_are_read() {
+        let entries = || [named("b"), Err(ErrorCode::NoEntry.into()), named("a")].into_iter();
+        let mut listing = Listing::new(entries(), 2).unwrap().unwrap();
+        assert_eq!(listing.next().unwrap().unwrap().name, "a");
+        assert_eq!(listing.len(), 2, "what was handed over is given back with the rest");
+        assert!(Listing::new(entries(), 1).unwrap().is_none());
     }
 }

@@ -1,5 +1,6 @@
 //! What a guest takes of files and of the disk, within its limits.
 
+use std::fmt;
 use std::sync::Arc;
 
 use hostel_core::{Limit, LimitKind, Limits};
@@ -13,6 +14,10 @@ const ENTRIES: u64 = 1_000;
 /// For each so many bytes that it may write it may make one more.
 const BYTES_OF_ENTRY: u64 = 1 << 10;
 
+/// How many entries the listings of an attempt have together that are open at once. The host holds them, each with a name
+/// of at most 255 bytes.
+pub(super) const MOST_LISTED: usize = 100_000;
+
 /// The counts of one attempt.
 pub(super) struct Usage {
     limits: Limits,
@@ -21,13 +26,16 @@ pub(super) struct Usage {
     read_bytes: u64,
     written_bytes: u64,
     entries: u64,
-    /// The limits that the log tells of already.
-    told: Vec<LimitKind>,
+    /// Entries of the listings that are open.
+    listed: usize,
+    /// What the log tells of already.
+    told: Vec<&'static str>,
 }
 
 impl Usage {
     pub(super) fn new(limits: Limits, log: Arc<LogBook>) -> Self {
-        Self { limits, log, open: 0, read_bytes: 0, written_bytes: 0, entries: 0, told: Vec::new() }
+        let (open, read_bytes, written_bytes, entries, listed) = (0, 0, 0, 0, 0);
+        Self { limits, log, open, read_bytes, written_bytes, entries, listed, told: Vec::new() }
     }
 
     pub(super) fn read_bytes(&self) -> u64 {
@@ -58,11 +66,30 @@ impl Usage {
         self.entries += 1;
     }
 
+    pub(super) fn listed(&mut self, entries: usize) {
+        self.listed += entries;
+    }
+
+    pub(super) fn unlisted(&mut self, entries: usize) {
+        self.listed = self.listed.saturating_sub(entries);
+    }
+
+    /// How many entries one more listing may have.
+    pub(super) fn room_to_list(&self) -> usize {
+        MOST_LISTED.saturating_sub(self.listed)
+    }
+
+    /// Says in the log that a listing would have more.
+    pub(super) fn refuse_listing(&mut self) {
+        let allowed = format_args!("listings that are open may have {MOST_LISTED} entries together");
+        self.tell("a directory was not listed", &allowed);
+    }
+
     /// Whether one more may be opened. If not, the log says so.
     pub(super) fn admits_opening(&mut self) -> bool {
         let fits = self.open < self.limits.open_files;
         if !fits {
-            self.tell(LimitKind::OpenFiles, "a file was not opened");
+            self.tell("a file was not opened", &Limit::of(LimitKind::OpenFiles, &self.limits));
         }
         fits
     }
@@ -71,7 +98,7 @@ impl Usage {
     pub(super) fn admits_writing(&mut self, bytes: u64) -> bool {
         let fits = self.written_bytes.saturating_add(bytes) <= self.limits.written_bytes;
         if !fits {
-            self.tell(LimitKind::Written, "a file was not written");
+            self.tell("a file was not written", &Limit::of(LimitKind::Written, &self.limits));
         }
         fits
     }
@@ -80,16 +107,16 @@ impl Usage {
     pub(super) fn admits_making(&mut self) -> bool {
         let fits = self.entries < ENTRIES.saturating_add(self.limits.written_bytes / BYTES_OF_ENTRY);
         if !fits {
-            self.tell(LimitKind::Written, "a file or a directory was not made");
+            self.tell("a file or a directory was not made", &Limit::of(LimitKind::Written, &self.limits));
         }
         fits
     }
 
-    /// Remarks on a limit for the first time that it refuses something.
-    fn tell(&mut self, kind: LimitKind, what: &str) {
-        if !self.told.contains(&kind) {
-            self.told.push(kind);
-            self.log.remark(format!("{what}: {}", Limit::of(kind, &self.limits)));
+    /// Remarks on what a limit refuses, for the first time that it does.
+    fn tell(&mut self, refused: &'static str, allowed: &dyn fmt::Display) {
+        if !self.told.contains(&refused) {
+            self.told.push(refused);
+            self.log.remark(format!("{refused}: {allowed}"));
         }
     }
 }

@@ -6,9 +6,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hostel_core::{ErrorKind, Failure, Grants, Limits, LogLine, LogStream, Touch, Trace};
+use hostel_core::{ErrorKind, Failure, Grants, Limits, LogLine, LogStream, Touch, Trace, Value};
 use hostel_engine::{AttemptError, AttemptOptions, LogBook, check_dirs};
-use hostel_guests::{PEEK, READER};
+use hostel_guests::{PEEK, PUPPET, READER};
 
 use crate::world::{World, asker};
 use crate::{Ran, function, run, run_as};
@@ -261,4 +261,32 @@ async fn a_directory_that_cannot_be_opened_is_told_before_anything_runs() {
     assert!(text.starts_with("`d` cannot be two directories"), "{text}");
     assert!(check_dirs(&world.grants()).is_ok());
     assert!(check_dirs(&Grants::default()).is_ok());
+}
+
+/// Two hundred listings of five hundred entries are as many as there may be.
+#[tokio::test(flavor = "current_thread")]
+async fn what_listings_that_are_open_have_is_bounded_in_sum() {
+    let home = tempfile::TempDir::new().unwrap();
+    for number in 0..500 {
+        fs::write(home.path().join(number.to_string()), "").unwrap();
+    }
+    let play = function(PUPPET, "play");
+    let listed = async |script: &str| {
+        let dirs = vec![format!("{}::d", home.path().display()).parse().unwrap()];
+        let grants = Arc::new(Grants { dirs, ..Grants::default() });
+        let options = AttemptOptions::new(Limits::default()).grants(grants);
+        run_as(&play, &[&Value::String(script.to_owned()).to_wave()], options).await
+    };
+    let below = listed("lists 200 .").await;
+    assert_eq!(below.value(), "[\"200 done, 200 done\"]");
+    assert!(below.observation.touches().is_empty() && below.printed(LogStream::Host).is_empty());
+
+    let above = listed("lists 201 .").await;
+    assert_eq!(above.value(), "[\"200 insufficient-memory, 200 insufficient-memory\"]");
+    let touches: Vec<_> = above.observation.touches().iter().map(|touched| touched.touch).collect();
+    assert_eq!(touches, [Touch::RefusedGrowth]);
+    assert_eq!(
+        above.printed(LogStream::Host),
+        ["a directory was not listed: listings that are open may have 100000 entries together"]
+    );
 }
