@@ -49,7 +49,7 @@ pub struct Limits {
     /// refused to the guest. Default 256, at most 10,000.
     pub open_files: u64,
     /// Bytes written to files, and by which files are made longer. More is refused to the guest. It may make 1,000 files,
-    /// directories and links, and one more for each KiB. Default 1 GiB, at most 1 TiB.
+    /// directories and links, and one more for each 4 KiB. Default 1 GiB, at most 1 TiB.
     pub written_bytes: u64,
     /// Sockets and HTTP requests that are open at once. One more is refused to the guest. Default 64, at most 1,000.
     pub sockets: u64,

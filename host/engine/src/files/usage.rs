@@ -11,8 +11,9 @@ use crate::log::LogBook;
 /// empty.
 const ENTRIES: u64 = 1_000;
 
-/// For each so many bytes that it may write it may make one more.
-const BYTES_OF_ENTRY: u64 = 1 << 10;
+/// For each so many bytes that it may write it may make one more: what most file systems take for an entry that has
+/// anything in it.
+const BYTES_OF_ENTRY: u64 = 4 << 10;
 
 /// How many entries the listings of an attempt have together that are open at once. The host holds them, each with a name
 /// of at most 255 bytes.
@@ -105,9 +106,12 @@ impl Usage {
 
     /// Whether a file, a directory or a link may be made. If not, the log says so.
     pub(super) fn admits_making(&mut self) -> bool {
-        let fits = self.entries < ENTRIES.saturating_add(self.limits.written_bytes / BYTES_OF_ENTRY);
+        let most = ENTRIES.saturating_add(self.limits.written_bytes / BYTES_OF_ENTRY);
+        let fits = self.entries < most;
         if !fits {
-            self.tell("a file or a directory was not made", &Limit::of(LimitKind::Written, &self.limits));
+            let limit = LimitKind::Written.name();
+            let allowed = format_args!("it may make {most} (raise it with the limit `{limit}`)");
+            self.tell("a file, a directory or a link was not made", &allowed);
         }
         fits
     }
@@ -128,14 +132,14 @@ mod tests {
     #[test]
     fn each_limit_is_told_of_once() {
         let log = Arc::new(LogBook::new(1 << 20, None));
-        let limits = Limits { open_files: 1, written_bytes: 2048, ..Limits::default() };
+        let limits = Limits { open_files: 1, written_bytes: 8192, ..Limits::default() };
         let mut usage = Usage::new(limits, Arc::clone(&log));
-        assert!(usage.admits_opening() && usage.admits_writing(2048) && !usage.admits_writing(2049));
+        assert!(usage.admits_opening() && usage.admits_writing(8192) && !usage.admits_writing(8193));
         usage.opened();
         assert!(!usage.admits_opening() && !usage.admits_opening());
         usage.closed();
         assert!(usage.admits_opening());
-        usage.wrote(2047);
+        usage.wrote(8191);
         assert!(usage.admits_writing(1) && !usage.admits_writing(2) && !usage.admits_writing(u64::MAX));
         (0..1002).for_each(|_| {
             assert!(usage.admits_making());
@@ -146,8 +150,9 @@ mod tests {
         assert_eq!(
             remarks,
             [
-                "a file was not written: it may write 2 KiB to files (raise it with the limit `written`)",
+                "a file was not written: it may write 8 KiB to files (raise it with the limit `written`)",
                 "a file was not opened: it may have 1 files open at once (raise it with the limit `open files`)",
+                "a file, a directory or a link was not made: it may make 1002 (raise it with the limit `written`)",
             ]
         );
     }

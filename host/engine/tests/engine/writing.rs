@@ -425,9 +425,7 @@ async fn what_may_be_made_is_bounded() {
     assert_eq!(made, 1000);
     assert_eq!(
         remarks(&ran),
-        [
-            "a file or a directory was not made: it may write 1 bytes to files (raise it with the limit `written`)"
-        ]
+        ["a file, a directory or a link was not made: it may make 1000 (raise it with the limit `written`)"]
     );
     assert!(touches(&ran).contains(&Touch::RefusedGrowth));
 }
