@@ -199,6 +199,7 @@ impl Guest {
         self.deny(GrantKind::Dir, || {
             let (root, path) = named.unwrap_or_else(|| (usize::MAX, place.path.to_owned()));
             let option = grants.dirs_by_name().get(root).and_then(|&grant| option_of_writing(grant));
+            let option = option.map(|option| format!(":rw: {option}"));
             denial::denial(format!("writing to `{}` was denied", told(&path, PATH_BYTES)), option)
         });
     }

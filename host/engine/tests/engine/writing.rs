@@ -197,7 +197,7 @@ async fn nothing_is_changed_in_a_directory_to_read_and_the_log_says_what_would_a
     assert!(ran.observation.is_reproducible(), "a refusal follows from the grants: {}", ran.observation);
     let grant = desk.grant("desk", "desk", "rw");
     let expected = ["a.txt", "new", "sub", "b.txt"]
-        .map(|name| format!("writing to `desk/{name}` was denied (allow it with --dir {grant})"));
+        .map(|name| format!("writing to `desk/{name}` was denied (allow it with :rw: --dir {grant})"));
     assert_eq!(remarks(&ran), expected);
     assert_eq!(desk.text("desk/a.txt"), "alpha");
 }
