@@ -1,5 +1,6 @@
 //! What can go wrong when runs are submitted and results are taken.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hostel_core::{ArgumentError, ErrorKind, Failure, RunId, ValueError, bytes_text};
@@ -32,6 +33,15 @@ pub enum SubmitError {
     /// A directory that is granted is not there.
     #[error(transparent)]
     Dir(#[from] OpenDirError),
+    /// A directory that is granted to be written has the host's data directory in it, or lies in it.
+    #[error("{} is granted to be written, which reaches the data directory {}, whose content the host trusts: expected \
+             another data directory, or a grant of a directory apart from it", granted.display(), data_dir.display())]
+    WritableDataDir {
+        /// The directory that is granted.
+        granted: PathBuf,
+        /// The host's data directory.
+        data_dir: PathBuf,
+    },
     /// The transaction that the run was to join is over.
     #[error(transparent)]
     Transaction(#[from] TransactionError),
@@ -75,6 +85,7 @@ impl SubmitError {
             | Self::Option(_)
             | Self::InputTooLarge { .. }
             | Self::FuelIsNotCounted
+            | Self::WritableDataDir { .. }
             | Self::Each { .. }
             | Self::Stream { .. }
             | Self::NothingMapped

@@ -1,7 +1,7 @@
 //! The host: owns workers, engine and cache, and ends their work when it is dropped.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
@@ -41,6 +41,7 @@ impl Drop for FlushCache {
 /// What components and tasks keep of their host.
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
+    pub(crate) data_dir: Option<PathBuf>,
     pub(crate) cache: Cache,
     pub(crate) flights: Arc<Flights>,
     pub(crate) events: EventHub,
@@ -91,6 +92,7 @@ impl Host {
         runner.show_life(&flights);
         let shared = Arc::new(Shared {
             engine,
+            data_dir: settings.data_dir.clone(),
             flights,
             cache: Cache::new(settings.memory_cache_bytes, settings.data_dir.as_deref())
                 .with_remote(settings.remote_cache.as_ref(), runner.shared().timers()),

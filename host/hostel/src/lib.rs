@@ -126,6 +126,7 @@ pub mod blocking;
 mod error;
 
 mod cache;
+mod data_dir;
 mod runner;
 
 pub use args::{Arg, Args, Each, IntoArg, each, each_of_stream};

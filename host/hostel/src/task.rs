@@ -10,10 +10,11 @@ use hostel_core::{
     Randomness, RetryDelay, RetryOn, RetryPolicy, RunFacts, RunId, Signature, State, TaskKey, TemplateError,
     Type, Value, bytes_text,
 };
-use hostel_engine::{Capability, Function, Hook, check_dirs};
+use hostel_engine::{Capability, Function, Hook};
 use uuid::Uuid;
 
 use crate::args::{Args, Call};
+use crate::data_dir::check_grants;
 use crate::error::SubmitError;
 use crate::future::TaskFuture;
 use crate::hooks::Hooks;
@@ -412,7 +413,7 @@ impl Task {
     /// Checks what a run is to be made of.
     pub(crate) fn bind(&self, call: Call) -> Result<Bound, SubmitError> {
         self.0.options.problem.clone().map_or(Ok(()), Err)?;
-        check_dirs(&self.0.options.grants)?;
+        check_grants(&self.0.options.grants, self.0.shared.data_dir.as_deref())?;
         if self.0.options.limits.fuel.is_some() && !self.0.shared.engine.counts_fuel() {
             return Err(SubmitError::FuelIsNotCounted);
         }

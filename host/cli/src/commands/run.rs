@@ -130,6 +130,7 @@ impl Run {
         self.options.retries.check_use(&options.retries)?;
         let inputs = self.inputs(&call, &options)?;
         let shows_log = options.log_prints() && !self.quiet;
+        config.check_grants(&options)?;
         let task = options.apply(call.task)?;
         let task = if shows_log { echoing(task, ui) } else { task };
 

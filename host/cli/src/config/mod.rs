@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::{env, iter};
 
 use clap::Args;
-use hostel::{Component, Task, TaskRef, bytes_text};
+use hostel::{Component, DirAccess, DirGrant, Task, TaskRef, bytes_text};
 use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
@@ -17,6 +17,7 @@ use self::document::{Document, entries};
 use self::key::Key;
 use crate::exit::Exit;
 use crate::options::TaskOptions;
+use crate::options::dir::Dir;
 use crate::options::env::Variable;
 use crate::options::labels::tag;
 use crate::options::remote_cache::NamedCache;
@@ -88,6 +89,8 @@ pub(crate) struct ConfigOptions {
 pub(crate) struct Config {
     /// The file, as it is told; nothing, if there is none.
     pub(crate) name: String,
+    /// Where it is; nothing, if there is none.
+    file: Option<PathBuf>,
     defaults: TaskOptions,
     tasks: Vec<TaskTable>,
     pub(crate) limits: TagLimitOptions,
@@ -120,7 +123,7 @@ impl Config {
     fn parse(text: &str, path: &Path) -> Result<Self, Problem> {
         let name = path.display().to_string();
         let document = Document { name: &name, text };
-        let mut config = Self { name: name.clone(), ..Self::default() };
+        let mut config = Self { name: name.clone(), file: Some(path.to_owned()), ..Self::default() };
         for (name, value) in entries(document.parse()?.get_ref()) {
             match name.get_ref().as_ref() {
                 DEFAULTS => config.defaults = options(&document, DEFAULTS, value)?,
@@ -145,6 +148,23 @@ impl Config {
     pub(crate) fn limits_fuel(&self) -> bool {
         let options = self.tasks.iter().map(|table| &table.options).chain([&self.defaults]);
         options.into_iter().any(|options| options.limits.max_fuel.is_some())
+    }
+
+    /// Checks that no guest may write the file itself, which is trusted as the command line is.
+    pub(crate) fn check_grants(&self, options: &TaskOptions) -> Result<(), Problem> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let Ok(found) = fs::canonicalize(file) else { return Ok(()) };
+        let reaches = |grant: &&DirGrant| {
+            let dir = fs::canonicalize(grant.host());
+            grant.access() == DirAccess::Rw && dir.is_ok_and(|dir| found.starts_with(dir))
+        };
+        let grants: Vec<_> = options.dir.iter().map(Dir::grant).collect();
+        let Some(grant) = grants.iter().find(reaches) else { return Ok(()) };
+        let (dir, file) = (grant.host().display(), file.display());
+        let problem =
+            format!("{dir} is granted to be written, which reaches {file}: what it says is trusted");
+        let hint = "grant a directory below it, name a file elsewhere with --config, or say --no-config";
+        Err(Problem::invalid(problem).hint(hint))
     }
 
     /// What is said of a task in a component's file, for it alone before what is said for more.

@@ -230,8 +230,8 @@ fn a_guest_may_be_given_a_fixed_clock_and_a_seed() {
 #[test]
 fn a_record_has_what_was_granted_and_what_was_denied() {
     let place = Place::new();
-    place.write("data.txt", "data");
-    let grants = "--dir .::/data:rw --env KEY=secret --http 'GET example.org' --net tcp://127.0.0.1:1 --lookup a.example";
+    fs::create_dir(place.path().join("data")).unwrap();
+    let grants = "--dir data::/data:rw --env KEY=secret --http 'GET example.org' --net tcp://127.0.0.1:1 --lookup a.example";
     let ran = place.run(&format!("run pages.wasm http://b.example/ --states {grants}"));
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     let object: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
@@ -241,4 +241,24 @@ fn a_record_has_what_was_granted_and_what_was_denied() {
     assert_eq!(told[1..], ["env KEY=…", "http GET example.org", "net tcp://127.0.0.1:1", "lookup a.example"]);
     assert_eq!(object["receipt"]["denials"], serde_json::json!({"http": 1}));
     assert!(!ran.stdout.contains("secret") && !ran.stderr.contains("secret"));
+}
+
+#[test]
+fn no_guest_may_write_the_options_that_are_in_use_or_the_data_directory() {
+    let place = Place::new();
+    fs::create_dir_all(place.path().join("work/kept")).unwrap();
+    place.write("apart.toml", "[defaults]\ncache = \"none\"\n");
+    let lines = [
+        "run reader.wasm#roots --dir .::/d:rw",
+        "map reader.wasm#read --over 'path=[\"x\"]' --dir .::/d:rw",
+        "run reader.wasm#roots --dir .::/d",
+        "run reader.wasm#roots --dir work::/d:rw",
+        "run reader.wasm#roots --dir work::/d:rw --config work/../apart.toml",
+        "run reader.wasm#roots --dir .::/d:rw --config apart.toml",
+        "run reader.wasm#roots --dir .::/d:rw --no-config --cache none",
+        "run reader.wasm#roots --dir work::/d:rw --data-dir work/kept",
+        "run reader.wasm#roots --dir work::/d:rw --data-dir kept",
+    ];
+    let session = place.session(&lines);
+    check!("trusted", session.replace(&place.path().display().to_string(), "[PLACE]"));
 }

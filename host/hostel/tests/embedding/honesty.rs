@@ -4,7 +4,10 @@ mod scripts;
 mod world;
 
 use futures_executor::block_on;
-use hostel::{CacheMiss, CachePolicy, DirGrant, Grants, Host, Kept, LookUp, State, Task, TaskFuture, args};
+use hostel::{
+    CacheMiss, CachePolicy, DirAccess, DirGrant, Grants, Host, Kept, LookUp, State, SubmitError, Task,
+    TaskFuture, args,
+};
 use hostel_guests::PUPPET;
 
 use self::scripts::Script;
@@ -176,4 +179,34 @@ fn a_granted_directory_that_is_not_there_is_an_error_before_anything_runs() {
         format!("the directory {} is granted, but it is not there", gone.display())
     );
     assert_eq!(error.kind(), hostel::ErrorKind::NotFound);
+}
+
+#[test]
+fn no_guest_may_write_where_the_host_keeps_what_it_trusts() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name);
+    std::fs::create_dir_all(path("work/below")).unwrap();
+    std::fs::create_dir(path("data-2")).unwrap();
+    std::os::unix::fs::symlink(path("work"), path("link")).unwrap();
+    let check = |data: &str, dir: &str, access: DirAccess, is_refused: bool| {
+        let host = build(Host::builder().max_workers(1).data_dir(path(data)));
+        let grant = DirGrant::new(path(dir), "/d").unwrap().with_access(access);
+        let submitted = task(&host, PUPPET, "play").dir(grant).submit(args!["list ."]);
+        let Err(error) = submitted else {
+            return assert!(!is_refused, "{data} {dir}");
+        };
+        assert!(matches!(error, SubmitError::WritableDataDir { .. }) && is_refused, "{data} {dir}: {error}");
+        assert_eq!(error.kind(), hostel::ErrorKind::Invalid);
+        let text = error.to_string();
+        assert!(text.starts_with(&format!("{} is granted to be written", path(dir).display())), "{text}");
+        assert!(text.contains(&format!("the data directory {},", path(data).display())), "{text}");
+    };
+    check("work/data", "work", DirAccess::Rw, true);
+    check("work", "work", DirAccess::Rw, true);
+    check("work", "work/below", DirAccess::Rw, true);
+    check("link/data", "work", DirAccess::Rw, true);
+    check("work/data", "link", DirAccess::Rw, true);
+    check("work/data", "work", DirAccess::Ro, false);
+    check("work/data", "work/below", DirAccess::Rw, false);
+    check("data", "data-2", DirAccess::Rw, false);
 }
