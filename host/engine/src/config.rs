@@ -30,6 +30,10 @@ const MEMORY_KEEP_RESIDENT: usize = 64 << 10;
 /// Table bytes that stay in place, for the same reason.
 const TABLE_KEEP_RESIDENT: usize = 4 << 10;
 
+/// Up to here the data of a module becomes one image of its memory, however little of it is data; above it only if it is
+/// more than half. An image is held twice, and a module of thirty bytes can ask for one as large as this.
+const SPARSE_IMAGE_BYTES: u64 = 64 << 10;
+
 /// The smallest pool worth having.
 const FEWEST_INSTANCES: u32 = 16;
 
@@ -66,6 +70,7 @@ fn settings(flavor: Flavor) -> Config {
         .async_stack_size(FIBER_BYTES)
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
+        .memory_guaranteed_dense_image_size(SPARSE_IMAGE_BYTES)
         .wasm_component_model_map(true)
         .wasm_component_model_fixed_length_lists(true)
         .concurrency_support(flavor == Flavor::Concurrent);

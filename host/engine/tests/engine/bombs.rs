@@ -432,6 +432,19 @@ fn types_and_core_externs_have_bounds() {
 }
 
 #[test]
+fn data_far_apart_makes_no_large_code() {
+    let module = r#"(core module (memory 256) (data (i32.const 0) "a") (data (i32.const 0xffffff) "b"))"#;
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = EngineOptions::default();
+    options.compile_cache_dir = Some(dir.path().to_owned());
+    options.max_instances = 16;
+    Engine::new(options).unwrap().load_bytes(format!("(component {})", module.repeat(10)).as_bytes()).unwrap();
+    let entries = std::fs::read_dir(dir.path()).unwrap();
+    let sizes: Vec<u64> = entries.map(|entry| entry.unwrap().metadata().unwrap().len()).collect();
+    assert!(matches!(sizes[..], [size] if size < 1 << 20), "{sizes:?}");
+}
+
+#[test]
 fn text_is_bounded_in_length_and_depth() {
     let text = format!("(component {})", " ".repeat(MAX_TEXT_BYTES as usize));
     assert_eq!(
