@@ -39,13 +39,19 @@ pub enum Bound {
     BodyWork,
     /// The same in all functions.
     Work,
+    /// What the tables of all modules begin with, and the functions that are put into them: they are laid out when it is
+    /// compiled.
+    TableElements,
+    /// Elements that only code can set when an instance begins: of segments that are not active, hold expressions, or go
+    /// to a table or place that is not known before. The compiler makes code for each of them.
+    SetElements,
     /// Custom sections; how long they are does not matter, for nearly all of them are skipped.
     CustomSections,
 }
 
 impl Bound {
     /// Every bound.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Parts,
         Self::Depth,
         Self::Definitions,
@@ -61,6 +67,8 @@ impl Bound {
         Self::Locals,
         Self::BodyWork,
         Self::Work,
+        Self::TableElements,
+        Self::SetElements,
         Self::CustomSections,
     ];
 
@@ -70,7 +78,7 @@ impl Bound {
             Self::Parts | Self::Name => 1_000,
             Self::Depth => 32,
             Self::Definitions => 1_000_000,
-            Self::Types | Self::CoreExterns => 100_000,
+            Self::Types | Self::CoreExterns | Self::SetElements => 100_000,
             Self::CoreParams => 1_000_000,
             Self::TypeDepth => 200,
             Self::Externs | Self::CustomSections => 10_000,
@@ -80,6 +88,8 @@ impl Bound {
             Self::Locals => 20_000,
             Self::BodyWork => 25_000_000,
             Self::Work => 1_000_000_000,
+            // As many tables as an instance may have, each as large as it may be.
+            Self::TableElements => 3_200_000,
         }
     }
 
@@ -101,6 +111,8 @@ impl Bound {
             Self::Locals => "locals in one function",
             Self::BodyWork => "values at branches and calls of one function",
             Self::Work => "values at branches and calls",
+            Self::TableElements => "elements of tables",
+            Self::SetElements => "elements of tables set by code",
             Self::CustomSections => "custom sections",
         }
     }

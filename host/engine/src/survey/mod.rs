@@ -5,6 +5,7 @@
 
 mod body;
 mod bound;
+mod element;
 mod part;
 mod types;
 
@@ -74,6 +75,8 @@ impl<'a> Survey<'a> {
             Payload::CustomSection(_) => Ok(self.add(Bound::CustomSections, 1)?),
             Payload::TypeSection(section) => self.core_types(section),
             Payload::ImportSection(section) => self.core_imports(section),
+            Payload::TableSection(section) => element::tables(self, section),
+            Payload::ElementSection(section) => element::segments(self, section),
             Payload::ExportSection(section) => Ok(self.add(Bound::CoreExterns, section.count().into())?),
             Payload::FunctionSection(section) => self.functions(section),
             Payload::CodeSectionEntry(body) => self.body(&body),
@@ -134,8 +137,10 @@ impl<'a> Survey<'a> {
     fn core_imports(&mut self, section: wasmparser::ImportSectionReader<'a>) -> Result<(), Refused> {
         for import in section.into_imports() {
             self.add(Bound::CoreExterns, 1)?;
-            if let TypeRef::Func(ty) | TypeRef::FuncExact(ty) = import?.ty {
-                self.part.import(ty);
+            match import?.ty {
+                TypeRef::Func(ty) | TypeRef::FuncExact(ty) => self.part.import(ty),
+                TypeRef::Table(_) => self.part.tables.push(None),
+                TypeRef::Memory(_) | TypeRef::Global(_) | TypeRef::Tag(_) => {}
             }
         }
         Ok(())

@@ -12,6 +12,10 @@ pub(super) struct Part {
     pub(super) types: Vec<u64>,
     /// Of a module: the type of each function, imported ones first.
     pub(super) functions: Vec<u32>,
+    /// Of a module: how many elements each table begins with; `None` if its elements can only be set by code.
+    pub(super) tables: Vec<Option<u64>>,
+    /// Of a module: whether a segment of elements was met that is set by code. All after it are, too.
+    pub(super) sets_elements: bool,
     imported: usize,
     bodies: usize,
     /// Of a component: what each component in it defines; `None` if that is not known.
@@ -27,6 +31,8 @@ impl Part {
             number,
             types: Vec::new(),
             functions: Vec::new(),
+            tables: Vec::new(),
+            sets_elements: false,
             imported: 0,
             bodies: 0,
             components: Vec::new(),

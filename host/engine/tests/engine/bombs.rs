@@ -432,13 +432,52 @@ fn types_and_core_externs_have_bounds() {
 }
 
 #[test]
+fn elements_of_tables_are_bounded() {
+    let of = |tables: &str, place: &str, count: usize| {
+        let items = "$f ".repeat(count);
+        format!("(component (core module {tables} (func $f) (elem {place} func {items})))").into_bytes()
+    };
+    let own = "(table 100000 funcref)";
+    loaded(&of(own, "(i32.const 0)", 100_000));
+    for (tables, place) in [
+        ("", ""),
+        ("", "declare"),
+        (own, "(i32.const 1)"),
+        ("(table 100001 funcref) (global $g i32 (i32.const 0))", "(global.get $g)"),
+        (r#"(import "a" "t" (table 100001 funcref))"#, "(i32.const 0)"),
+        ("(table 100001 funcref (ref.func $f))", "(i32.const 0)"),
+        ("(table 100001 funcref) (elem (i32.const 100001) func $f)", "(i32.const 0)"),
+    ] {
+        let before = tables.matches("elem").count() as u64;
+        check_excess(&of(tables, place, 100_001), Bound::SetElements, 100_001 + before, "module 1");
+    }
+    let expressions = "(ref.null func)".repeat(100_001);
+    let text = format!(
+        "(component (core module (table 100001 funcref) (elem (i32.const 0) funcref {expressions})))"
+    );
+    check_excess(text.as_bytes(), Bound::SetElements, 100_001, "module 1");
+}
+
+#[test]
+fn tables_that_begin_large_are_bounded_together() {
+    let module = |size: u32| format!("(core module (func $f) (table {size} funcref (ref.func $f)))");
+    let most = module(100_000).repeat(32);
+    loaded(format!("(component {most})").as_bytes());
+    let more = format!("(component {most} {})", module(1));
+    check_excess(more.as_bytes(), Bound::TableElements, 3_200_001, "module 33");
+}
+
+#[test]
 fn data_far_apart_makes_no_large_code() {
     let module = r#"(core module (memory 256) (data (i32.const 0) "a") (data (i32.const 0xffffff) "b"))"#;
     let dir = tempfile::tempdir().unwrap();
     let mut options = EngineOptions::default();
     options.compile_cache_dir = Some(dir.path().to_owned());
     options.max_instances = 16;
-    Engine::new(options).unwrap().load_bytes(format!("(component {})", module.repeat(10)).as_bytes()).unwrap();
+    Engine::new(options)
+        .unwrap()
+        .load_bytes(format!("(component {})", module.repeat(10)).as_bytes())
+        .unwrap();
     let entries = std::fs::read_dir(dir.path()).unwrap();
     let sizes: Vec<u64> = entries.map(|entry| entry.unwrap().metadata().unwrap().len()).collect();
     assert!(matches!(sizes[..], [size] if size < 1 << 20), "{sizes:?}");

@@ -1,0 +1,59 @@
+//! Tables, and what is put into them.
+
+use wasmparser::{
+    Element, ElementItems, ElementKind, ElementSectionReader, Operator, TableInit, TableSectionReader,
+};
+
+use super::{Bound, Refused, Survey};
+
+/// Larger tables are never laid out when they are compiled.
+const LARGEST_LAID_OUT: u64 = 1 << 20;
+
+/// Looks through a section of tables: even one that is nearly empty is laid out in full.
+pub(super) fn tables<'a>(survey: &mut Survey<'a>, section: TableSectionReader<'a>) -> Result<(), Refused> {
+    for table in section {
+        let table = table?;
+        let initial = table.ty.initial;
+        let laid_out = initial <= LARGEST_LAID_OUT;
+        survey.add(Bound::TableElements, if laid_out { initial } else { 0 })?;
+        let plain = laid_out && matches!(table.init, TableInit::RefNull);
+        survey.part.tables.push(plain.then_some(initial));
+    }
+    Ok(())
+}
+
+/// Looks through a section of segments.
+pub(super) fn segments<'a>(
+    survey: &mut Survey<'a>,
+    section: ElementSectionReader<'a>,
+) -> Result<(), Refused> {
+    for element in section {
+        let element = element?;
+        let count = match &element.items {
+            ElementItems::Functions(items) => items.count(),
+            ElementItems::Expressions(_, items) => items.count(),
+        };
+        let active = matches!(element.kind, ElementKind::Active { .. });
+        let known = is_known(&survey.part.tables, &element, count.into());
+        // In order, since one may fail: what follows it is then not seen to be set.
+        survey.part.sets_elements |= active && !known;
+        let set = !known || survey.part.sets_elements;
+        survey.add(if set { Bound::SetElements } else { Bound::TableElements }, count.into())?;
+    }
+    Ok(())
+}
+
+/// Whether it is known before an instance begins where these are, and that they fit.
+fn is_known(tables: &[Option<u64>], element: &Element<'_>, count: u64) -> bool {
+    let ElementKind::Active { table_index, offset_expr } = &element.kind else { return false };
+    let table = tables.get(table_index.unwrap_or(0) as usize).copied().flatten();
+    let mut operators = offset_expr.get_operators_reader();
+    let begin = match (operators.read(), operators.read()) {
+        (Ok(Operator::I32Const { value }), Ok(Operator::End)) => Some(u64::from(value.cast_unsigned())),
+        (Ok(Operator::I64Const { value }), Ok(Operator::End)) => Some(value.cast_unsigned()),
+        _ => None,
+    };
+    let end = begin.and_then(|begin| begin.checked_add(count));
+    matches!(element.items, ElementItems::Functions(_))
+        && end.zip(table).is_some_and(|(end, table)| end <= table)
+}
