@@ -1,18 +1,20 @@
 //! What the compiler has to do for the body of one function.
 //!
 //! A value that lives across branches is looked at again wherever they meet, and the more often the more loops are around
-//! it. So the compiler's time and memory grow with locals times blocks times the depth of loops, and not with the length
-//! of the code alone: a few kibibytes can take minutes.
+//! it. So the compiler's time and memory grow with values times blocks times the depth of loops, and with the square of
+//! the blocks, and not with the length of the code alone: a few kibibytes can take minutes.
 
-use wasmparser::{BlockType, FunctionBody, Operator, Result};
+use wasmparser::{BlockType, FrameKind, FunctionBody, Operator, Result};
 
-/// What the body of a function says of types and functions, looked up in its module.
-pub(super) trait Widths {
-    /// Parameters and results of a type.
-    fn of_type(&self, index: u32) -> u64;
-    /// Parameters and results of a function.
-    fn of_function(&self, index: u32) -> u64;
-}
+use super::part::Part;
+use super::stack::Stack;
+
+/// What the compiler keeps for every function beside its locals.
+const IMPLICIT_LOCALS: u64 = 3;
+
+/// How many blocks inside each other, or beside each other, are as much work as a value.
+const BLOCKS_PER_VALUE: u64 = 8;
+const SQUARED_BLOCKS_PER_VALUE: u64 = 64;
 
 /// What was counted in a body.
 pub(super) struct Effort {
@@ -20,31 +22,34 @@ pub(super) struct Effort {
     pub(super) work: u64,
 }
 
-/// Reads the body of a function once. `own` is the width of the function itself.
-pub(super) fn effort(body: &FunctionBody<'_>, own: u64, widths: &impl Widths) -> Result<Effort> {
+/// Reads the body of a function once: the function of this index in a module.
+pub(super) fn effort(body: &FunctionBody<'_>, function: usize, part: &Part) -> Result<Effort> {
+    let own = part.width_of(function);
     let mut locals = own;
     for declared in body.get_locals_reader()? {
         let (count, _) = declared?;
         locals = locals.saturating_add(count.into());
     }
-    let mut counted = Counted::default();
+    let mut counted = Counted::new(part, function);
     let mut operators = body.get_operators_reader()?;
     while !operators.eof() {
-        counted.count(&operators.read()?, widths);
+        counted.count(&operators.read()?);
     }
-    let at_blocks = counted.blocks.saturating_mul(locals);
-    let at_branches = counted.branches.saturating_mul(counted.widest);
-    let work = own.saturating_add(counted.passed).saturating_add(at_blocks).saturating_add(at_branches);
-    Ok(Effort { locals, work })
+    Ok(Effort { locals, work: counted.work(locals).saturating_add(own) })
 }
 
-#[derive(Default)]
-struct Counted {
-    /// Where the compiler begins a block, each as often as there are loops around it, and once more.
+struct Counted<'a> {
+    part: &'a Part,
+    stack: Stack<'a>,
+    /// Where the compiler begins a block.
+    begun: u64,
+    /// The same, each as often as there are loops around it, and once more.
     blocks: u64,
-    /// Whether they are loops: what has begun and has not ended.
-    open: Vec<bool>,
-    /// How many of them are.
+    /// Values on the stack there.
+    held: u64,
+    /// Blocks around it there.
+    around: u64,
+    /// How many loops are around the code at hand.
     loops: u64,
     /// What leads to another block with values on the stack.
     branches: u64,
@@ -54,19 +59,46 @@ struct Counted {
     passed: u64,
 }
 
-impl Counted {
+impl<'a> Counted<'a> {
+    fn new(part: &'a Part, function: usize) -> Self {
+        let stack = Stack::new(part, part.functions.get(function).copied());
+        Self {
+            part,
+            stack,
+            begun: 0,
+            blocks: 0,
+            held: 0,
+            around: 0,
+            loops: 0,
+            branches: 0,
+            widest: 0,
+            passed: 0,
+        }
+    }
+
+    fn work(&self, locals: u64) -> u64 {
+        let at_blocks = self.blocks.saturating_mul(locals.saturating_add(IMPLICIT_LOCALS));
+        let at_branches = self.branches.saturating_mul(self.widest);
+        let among_blocks = self.begun.saturating_mul(self.begun) / SQUARED_BLOCKS_PER_VALUE;
+        [at_blocks, at_branches, self.held, self.around / BLOCKS_PER_VALUE, among_blocks]
+            .into_iter()
+            .fold(self.passed, u64::saturating_add)
+    }
+
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others stay within a block")]
-    fn count(&mut self, operator: &Operator<'_>, widths: &impl Widths) {
+    fn count(&mut self, operator: &Operator<'_>) {
         match operator {
-            Operator::Block { blockty } | Operator::If { blockty } => self.begin(*blockty, false, widths),
-            Operator::TryTable { try_table } => self.begin(try_table.ty, false, widths),
-            Operator::Loop { blockty } => {
-                self.begin(*blockty, true, widths);
-                // The guest gives way here.
-                self.block(2);
+            Operator::Block { blockty } => return self.begin(operator, *blockty, FrameKind::Block),
+            Operator::If { blockty } => return self.begin(operator, *blockty, FrameKind::If),
+            Operator::TryTable { try_table } => {
+                return self.begin(operator, try_table.ty, FrameKind::TryTable);
             }
-            Operator::Else => self.block(1),
-            Operator::End => self.end(),
+            Operator::Loop { blockty } => return self.begin(operator, *blockty, FrameKind::Loop),
+            Operator::Else => {
+                self.block(1);
+                return self.stack.turn();
+            }
+            Operator::End => return self.end(),
             Operator::Br { .. } => self.branches += 1,
             Operator::BrIf { .. } | Operator::BrOnNull { .. } | Operator::BrOnNonNull { .. } => {
                 self.block(1);
@@ -77,32 +109,40 @@ impl Counted {
                 self.branches = self.branches.saturating_add(u64::from(targets.len()) + 1);
             }
             Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
-                self.pass(widths.of_function(*function_index));
+                self.pass(self.part.width_of(*function_index as usize));
             }
             Operator::CallIndirect { type_index, .. }
             | Operator::ReturnCallIndirect { type_index, .. }
             | Operator::CallRef { type_index }
             | Operator::ReturnCallRef { type_index } => {
                 self.block(2);
-                self.pass(widths.of_type(*type_index));
+                self.pass(self.part.of_type(*type_index));
             }
+            Operator::TableGet { .. } | Operator::TableSet { .. } => self.block(2),
             _ => {}
         }
+        self.stack.apply(operator);
     }
 
     fn block(&mut self, count: u64) {
-        self.blocks = self.blocks.saturating_add(count.saturating_mul(self.loops + 1));
+        let times = count.saturating_mul(self.loops + 1);
+        self.begun = self.begun.saturating_add(count);
+        self.blocks = self.blocks.saturating_add(times);
+        self.held = self.held.saturating_add(times.saturating_mul(self.stack.height()));
+        self.around = self.around.saturating_add(count.saturating_mul(self.stack.depth()));
     }
 
-    fn begin(&mut self, ty: BlockType, is_loop: bool, widths: &impl Widths) {
+    fn begin(&mut self, operator: &Operator<'_>, ty: BlockType, kind: FrameKind) {
         let width = match ty {
             BlockType::Empty => 0,
             BlockType::Type(_) => 1,
-            BlockType::FuncType(index) => widths.of_type(index),
+            BlockType::FuncType(index) => self.part.of_type(index),
         };
-        self.open.push(is_loop);
+        let is_loop = kind == FrameKind::Loop;
+        self.stack.begin(operator, ty, kind);
         self.loops += u64::from(is_loop);
-        self.block(1);
+        // The guest gives way in a loop.
+        self.block(if is_loop { 3 } else { 1 });
         self.branches += 1;
         self.widest = self.widest.max(width);
     }
@@ -110,7 +150,7 @@ impl Counted {
     fn end(&mut self) {
         self.block(1);
         // The last end is that of the function.
-        self.loops -= u64::from(self.open.pop().unwrap_or_default());
+        self.loops -= u64::from(self.stack.end() == Some(FrameKind::Loop));
     }
 
     fn pass(&mut self, width: u64) {

@@ -34,8 +34,8 @@ pub enum Bound {
     Body,
     /// The locals of one function, its parameters among them.
     Locals,
-    /// What the compiler has to look at in one function: locals times blocks, each as often as loops are around it, and
-    /// arguments of calls.
+    /// What the compiler has to look at in one function: locals and values on the stack times blocks, each as often as
+    /// loops are around it, blocks in and beside each other, and arguments of calls.
     BodyWork,
     /// The same in all functions.
     Work,

@@ -7,6 +7,7 @@ mod body;
 mod bound;
 mod element;
 mod part;
+mod stack;
 mod types;
 
 use std::mem;
@@ -126,9 +127,8 @@ impl<'a> Survey<'a> {
             // One of the group is counted above.
             self.add(Bound::Types, (types.len() as u64).saturating_sub(1))?;
             for ty in types {
-                let width = part::width(&ty);
-                self.add(Bound::CoreParams, width)?;
-                self.part.types.push(width);
+                self.add(Bound::CoreParams, part::width(&ty))?;
+                self.part.types.push(ty);
             }
         }
         Ok(())
@@ -161,7 +161,7 @@ impl<'a> Survey<'a> {
         let found = |bound, found| Excess { bound, found, place: format!("function {function}") };
         self.add(Bound::Code, bytes)?;
         self.check_with(found(Bound::Body, bytes))?;
-        let effort = body::effort(body, self.part.width_of(function), &self.part)?;
+        let effort = body::effort(body, function, &self.part)?;
         self.check_with(found(Bound::Locals, effort.locals))?;
         self.check_with(found(Bound::BodyWork, effort.work))?;
         Ok(self.add(Bound::Work, effort.work)?)

@@ -2,14 +2,12 @@
 
 use wasmparser::{CompositeInnerType, Encoding, SubType};
 
-use super::body::Widths;
-
 /// What must be known of a component or module to look at the rest of it.
 pub(super) struct Part {
     pub(super) encoding: Encoding,
     number: u64,
-    /// Of a module: parameters and results of each type.
-    pub(super) types: Vec<u64>,
+    /// Of a module.
+    pub(super) types: Vec<SubType>,
     /// Of a module: the type of each function, imported ones first.
     pub(super) functions: Vec<u32>,
     /// Of a module: how many elements each table begins with; `None` if its elements can only be set by code.
@@ -69,15 +67,10 @@ impl Part {
     pub(super) fn width_of(&self, function: usize) -> u64 {
         self.functions.get(function).map_or(0, |&ty| self.of_type(ty))
     }
-}
 
-impl Widths for Part {
-    fn of_type(&self, index: u32) -> u64 {
-        self.types.get(index as usize).copied().unwrap_or_default()
-    }
-
-    fn of_function(&self, index: u32) -> u64 {
-        self.width_of(index as usize)
+    /// Parameters and results of a type.
+    pub(super) fn of_type(&self, index: u32) -> u64 {
+        self.types.get(index as usize).map_or(0, width)
     }
 }
 

@@ -8,8 +8,9 @@ use hostel_engine::{
     Bound, Component, Engine, EngineOptions, LoadError, MAX_COMPONENT_BYTES, MAX_TEXT_BYTES,
 };
 use wasm_encoder::{
-    BlockType, CodeSection, CustomSection, ExportKind, ExportSection, Function, FunctionSection, Instruction,
-    Module, ModuleSection, NameMap, NameSection, NestedComponentSection, RawSection, TypeSection, ValType,
+    BlockType, CodeSection, CustomSection, ExportKind, ExportSection, Function, FunctionSection, HeapType,
+    Instruction, Module, ModuleSection, NameMap, NameSection, NestedComponentSection, RawSection, RefType,
+    TableSection, TableType, TypeSection, ValType,
 };
 
 use crate::{ENGINE, run_with};
@@ -44,6 +45,10 @@ fn component(module: &Module) -> Vec<u8> {
 
 /// A module with functions of no parameters, the first of which it exports as `f`.
 fn module(bodies: &[Function]) -> Module {
+    module_of(bodies, false)
+}
+
+fn module_of(bodies: &[Function], with_table: bool) -> Module {
     let mut module = Module::new();
     let mut types = TypeSection::new();
     types.ty().function([], []);
@@ -54,8 +59,21 @@ fn module(bodies: &[Function]) -> Module {
     }
     let mut exports = ExportSection::new();
     exports.export("f", ExportKind::Func, 0);
-    module.section(&types).section(&functions).section(&exports).section(&code);
+    module.section(&types).section(&functions);
+    if with_table {
+        let mut tables = TableSection::new();
+        let (minimum, maximum) = (1, None);
+        let element_type = RefType::FUNCREF;
+        tables.table(TableType { element_type, minimum, maximum, table64: false, shared: false });
+        module.section(&tables);
+    }
+    module.section(&exports).section(&code);
     module
+}
+
+/// The same, and a table.
+fn module_with_table(bodies: &[Function]) -> Module {
+    module_of(bodies, true)
 }
 
 fn body(locals: u32, instructions: impl IntoIterator<Item = Instruction<'static>>) -> Function {
@@ -65,6 +83,10 @@ fn body(locals: u32, instructions: impl IntoIterator<Item = Instruction<'static>
     }
     body.instruction(&Instruction::End);
     body
+}
+
+fn repeated(instructions: &[Instruction<'static>], count: usize) -> Vec<Instruction<'static>> {
+    std::iter::repeat_n(instructions, count).flatten().cloned().collect()
 }
 
 /// So many blocks of one byte of code and two around it, beside each other.
@@ -319,10 +341,12 @@ fn locals_and_branches_are_bounded_together() {
     loaded(&of(20_000, 0));
     check_excess(&of(20_001, 0), Bound::Locals, 20_001, "function 0 of module 1");
     check_excess(&of(u32::MAX, 0), Bound::Locals, u64::from(u32::MAX), "function 0 of module 1");
-    // Two blocks each, where it begins and where it ends, and the end of the function.
-    check_excess(&of(10_000, 1_250), Bound::BodyWork, 25_010_000, "function 0 of module 1");
+    // Two blocks each, where it begins and where it ends, and the end of the function. What is around them, and they
+    // themselves beside each other, is little.
+    let work = |blocks: u64| blocks * 10_003 + (2 * blocks - 1) / 8 + blocks * blocks / 64;
+    check_excess(&of(10_000, 1_250), Bound::BodyWork, work(2_501), "function 0 of module 1");
     let many = vec![body(10_000, blocks(1_200)); 42];
-    check_excess(&component(&module(&many)), Bound::Work, 42 * 2_401 * 10_000, "module 1");
+    check_excess(&component(&module(&many)), Bound::Work, 42 * work(2_401), "module 1");
 }
 
 #[test]
@@ -332,7 +356,85 @@ fn a_small_function_of_loops_in_loops_is_refused() {
     let bytes = component(&module(&[body(100, open.into_iter().chain(close))]));
     // Each loop is three blocks and one where it ends, and as many times as there are loops around it, and once more.
     let blocks = (1..=1_000).map(|depth| 4 * (depth + 1)).sum::<u64>() + 1;
-    check_excess(&bytes, Bound::BodyWork, blocks * 100, "function 0 of module 1");
+    let work = blocks * 103 + blocks / 8 + 4_001 * 4_001 / 64;
+    check_excess(&bytes, Bound::BodyWork, work, "function 0 of module 1");
+}
+
+#[test]
+fn functions_without_locals_are_bounded_too() {
+    let inside = |open: Instruction<'static>, count: usize| {
+        [vec![open; count], vec![Instruction::End; count]].concat()
+    };
+    let on_stack = |count: usize| {
+        let tests = [Instruction::I32Const(0), Instruction::If(BlockType::Empty), Instruction::End];
+        [vec![Instruction::I32Const(1); count], repeated(&tests, count), vec![Instruction::Drop; count]]
+            .concat()
+    };
+    let call = Instruction::CallIndirect { type_index: 0, table_index: 0 };
+    let calls = [Instruction::I32Const(0), call];
+    let gets = [Instruction::I32Const(0), Instruction::TableGet(0), Instruction::Drop];
+    let sets = [Instruction::I32Const(0), Instruction::RefNull(HeapType::FUNC), Instruction::TableSet(0)];
+    for (what, allowed, refused) in [
+        (
+            "loops",
+            inside(Instruction::Loop(BlockType::Empty), 1_000),
+            inside(Instruction::Loop(BlockType::Empty), 16_000),
+        ),
+        (
+            "blocks",
+            inside(Instruction::Block(BlockType::Empty), 8_000),
+            inside(Instruction::Block(BlockType::Empty), 48_000),
+        ),
+        ("stack", on_stack(2_000), on_stack(32_000)),
+        ("calls", repeated(&calls, 5_000), repeated(&calls, 20_000)),
+        ("gets", repeated(&gets, 5_000), repeated(&gets, 20_000)),
+        ("sets", repeated(&sets, 5_000), repeated(&sets, 20_000)),
+    ] {
+        let of = |instructions: Vec<_>| component(&module_with_table(&[body(0, instructions)]));
+        loaded(&of(allowed));
+        match self::refused(&of(refused)) {
+            LoadError::TooComplex(excess) => assert_eq!(excess.bound, Bound::BodyWork, "{what}: {excess}"),
+            other => panic!("{what}: {other}"),
+        }
+    }
+}
+
+#[test]
+fn the_stack_is_as_high_as_it_is_after_branches_and_ends() {
+    // Each leaves nothing on the stack, however it is left; of what leaves one value, so many would be refused.
+    let result = BlockType::Result(ValType::I32);
+    let (one, drop) = (Instruction::I32Const(1), Instruction::Drop);
+    let shapes = [
+        vec![
+            Instruction::Block(result),
+            one.clone(),
+            one.clone(),
+            Instruction::Br(0),
+            Instruction::End,
+            drop.clone(),
+        ],
+        vec![
+            one.clone(),
+            Instruction::If(result),
+            one.clone(),
+            Instruction::Else,
+            Instruction::Unreachable,
+            Instruction::End,
+            drop.clone(),
+        ],
+        vec![one.clone(), Instruction::BrIf(0), Instruction::Call(0)],
+        vec![
+            Instruction::Loop(result),
+            one.clone(),
+            one.clone(),
+            Instruction::BrIf(1),
+            Instruction::End,
+            drop,
+        ],
+    ];
+    for shape in shapes {
+        loaded(&component(&module(&[body(0, repeated(&shape, 5_000))])));
+    }
 }
 
 #[test]
@@ -347,7 +449,7 @@ fn a_wide_type_counts_where_it_is_used() {
     code.function(&body(0, [Instruction::Unreachable].into_iter().chain(vec![Instruction::Call(0); 12_501])));
     let mut module = Module::new();
     module.section(&types).section(&functions).section(&code);
-    check_excess(&component(&module), Bound::BodyWork, 25_002_000, "function 1 of module 1");
+    check_excess(&component(&module), Bound::BodyWork, 25_003_003, "function 1 of module 1");
     let mut module = Module::new();
     let mut types = TypeSection::new();
     for _ in 0..1_001 {
