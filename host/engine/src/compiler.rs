@@ -4,11 +4,13 @@
 //! in the pool that it has; that pool is not free until then.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hostel_core::Digest;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 /// How many components are compiled at once, abandoned ones among them.
@@ -59,8 +61,12 @@ struct Places {
 struct State {
     /// Pools that nobody compiles in. Each is made when it is first needed.
     idle: Vec<Arc<ThreadPool>>,
-    taken: usize,
-    waiting: usize,
+    /// What is compiled, each in a place of its own: none twice.
+    under_way: Vec<Digest>,
+    /// Who waits for a place, with what, in the order in which they came.
+    waiting: VecDeque<(u64, Digest)>,
+    /// How many have come.
+    come: u64,
     /// How many compiles have ended: those who wait see by it that it goes on.
     ended: u64,
 }
@@ -68,6 +74,7 @@ struct State {
 /// One place among [`PLACES`], given back when this is dropped.
 struct Place {
     pool: Option<Arc<ThreadPool>>,
+    digest: Digest,
     places: Arc<Places>,
 }
 
@@ -81,12 +88,17 @@ impl Compiler {
         self.timeout
     }
 
-    /// Does `work` in a place of its own, and waits for it on the calling thread.
-    pub(crate) fn run<T>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Stopped>
+    /// Does `work` for the component with this digest in a place of its own, and waits for it on the calling thread. It
+    /// begins once no other work for this component is under way.
+    pub(crate) fn run<T>(
+        &self,
+        digest: Digest,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Stopped>
     where
         T: Send + 'static,
     {
-        let mut place = self.places.take(self.timeout)?;
+        let mut place = self.places.take(digest, self.timeout)?;
         let pool = place.pool()?;
         let (send, receive) = mpsc::sync_channel(1);
         pool.spawn(move || {
@@ -106,33 +118,47 @@ impl Compiler {
 
 impl Places {
     /// Takes a place, or waits for one: for as long as others end theirs in time.
-    fn take(self: &Arc<Self>, timeout: Duration) -> Result<Place, Stopped> {
+    fn take(self: &Arc<Self>, digest: Digest, timeout: Duration) -> Result<Place, Stopped> {
         let mut state = self.lock();
-        if state.taken >= PLACES {
-            if state.waiting >= MAX_WAITING {
-                return Err(Stopped::Crowded);
-            }
-            state.waiting += 1;
-            state = self.wait(state, timeout);
-            state.waiting -= 1;
+        let ticket = state.come;
+        state.come += 1;
+        state.waiting.push_back((ticket, digest));
+        let crowded = state.waiting.len() > MAX_WAITING;
+        if !crowded {
+            state = self.wait(state, ticket, &digest, timeout);
         }
-        if state.taken >= PLACES {
-            return Err(Stopped::NoPlace);
+        let taken = state.is_turn_of(ticket);
+        state.waiting.retain(|&(other, _)| other != ticket);
+        // It may be the turn of the next one now.
+        self.freed.notify_all();
+        if taken {
+            state.under_way.push(digest);
+            return Ok(Place { pool: state.idle.pop(), digest, places: Arc::clone(self) });
         }
-        state.taken += 1;
-        Ok(Place { pool: state.idle.pop(), places: Arc::clone(self) })
+        Err(match state.under_way.contains(&digest) {
+            _ if crowded => Stopped::Crowded,
+            true => Stopped::Timeout,
+            false => Stopped::NoPlace,
+        })
     }
 
-    fn wait<'a>(&self, mut state: MutexGuard<'a, State>, timeout: Duration) -> MutexGuard<'a, State> {
+    fn wait<'a>(
+        &self,
+        mut state: MutexGuard<'a, State>,
+        ticket: u64,
+        digest: &Digest,
+        timeout: Duration,
+    ) -> MutexGuard<'a, State> {
         let (mut ended, mut since) = (state.ended, Instant::now());
-        while state.taken >= PLACES {
+        while !state.is_turn_of(ticket) {
             let left = timeout.saturating_sub(since.elapsed());
             if left.is_zero() {
                 break;
             }
             let waited = self.freed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            if state.ended != ended {
+            // Who waits for the same component gains nothing by the end of another.
+            if state.ended != ended && !state.under_way.contains(digest) {
                 (ended, since) = (state.ended, Instant::now());
             }
         }
@@ -141,6 +167,14 @@ impl Places {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whether this one may take a place: there is one, and whoever came before waits for what is under way.
+    fn is_turn_of(&self, ticket: u64) -> bool {
+        let next = self.waiting.iter().find(|(_, digest)| !self.under_way.contains(digest));
+        self.under_way.len() < PLACES && next.is_some_and(|&(next, _)| next == ticket)
     }
 }
 
@@ -159,7 +193,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.places.lock();
         state.idle.extend(self.pool.take());
-        state.taken -= 1;
+        state.under_way.retain(|digest| *digest != self.digest);
         state.ended += 1;
         drop(state);
         // All, for each of those who wait counts its time anew.
@@ -204,13 +238,17 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(3_600);
 
+    fn digest(number: usize) -> Digest {
+        Digest::of(&number.to_le_bytes())
+    }
+
     /// Takes every place until the sender is dropped.
     fn occupied(compiler: &Compiler) -> mpsc::Sender<()> {
         let (keep, until) = mpsc::channel::<()>();
         let until = Arc::new(Mutex::new(until));
-        for _ in 0..PLACES {
+        for number in 0..PLACES {
             let until = Arc::clone(&until);
-            let stopped = compiler.run(move || until.lock().unwrap().recv().is_ok());
+            let stopped = compiler.run(digest(number), move || until.lock().unwrap().recv().is_ok());
             assert!(matches!(stopped, Err(Stopped::Timeout)), "{stopped:?}");
         }
         keep
@@ -220,12 +258,12 @@ mod tests {
     fn a_panic_is_an_error_and_the_place_is_free_again() {
         let compiler = Compiler::new(LONG);
         for _ in 0..=PLACES {
-            match compiler.run(|| panic!("register {}", 7)) {
+            match compiler.run(digest(0), || panic!("register {}", 7)) {
                 Err(Stopped::Panicked(message)) => assert_eq!(message, "register 7"),
                 other => panic!("{other:?}"),
             }
         }
-        assert!(matches!(compiler.run(|| 42), Ok(42)));
+        assert!(matches!(compiler.run(digest(0), || 42), Ok(42)));
     }
 
     #[test]
@@ -234,9 +272,9 @@ mod tests {
         let hasty = Compiler { places: Arc::clone(&places), timeout: Duration::ZERO };
         let patient = Compiler { places, timeout: LONG };
         let keep = occupied(&hasty);
-        assert!(matches!(hasty.run(|| ()), Err(Stopped::NoPlace)));
+        assert!(matches!(hasty.run(digest(PLACES), || ()), Err(Stopped::NoPlace)));
         drop(keep);
-        assert!(matches!(patient.run(|| 42), Ok(42)));
+        assert!(matches!(patient.run(digest(0), || 42), Ok(42)));
     }
 
     #[test]
@@ -244,12 +282,51 @@ mod tests {
         let compiler = Compiler::new(LONG);
         let together = Arc::new(Barrier::new(PLACES));
         thread::scope(|scope| {
-            for _ in 0..PLACES {
-                let together = Arc::clone(&together);
-                scope.spawn(|| compiler.run(move || together.wait().is_leader()).unwrap());
+            for number in 0..PLACES {
+                let (compiler, together) = (&compiler, Arc::clone(&together));
+                scope.spawn(move || {
+                    compiler.run(digest(number), move || together.wait().is_leader()).unwrap()
+                });
             }
         });
-        assert_eq!(compiler.places.lock().taken, 0);
+        assert!(compiler.places.lock().under_way.is_empty());
+    }
+
+    #[test]
+    fn the_same_component_takes_one_place_and_its_turn_comes_after_it() {
+        let places: Arc<Places> = Arc::default();
+        let hasty = Compiler { places: Arc::clone(&places), timeout: Duration::ZERO };
+        let patient = Compiler { places: Arc::clone(&places), timeout: LONG };
+        let (keep, until) = mpsc::channel::<()>();
+        assert!(matches!(hasty.run(digest(0), move || until.recv().is_ok()), Err(Stopped::Timeout)));
+        for _ in 0..=PLACES {
+            assert!(matches!(hasty.run(digest(0), || ()), Err(Stopped::Timeout)));
+        }
+        assert_eq!(places.lock().under_way, [digest(0)]);
+        thread::scope(|scope| {
+            let after = scope.spawn(|| patient.run(digest(0), || 42));
+            while places.lock().waiting.is_empty() {
+                thread::yield_now();
+            }
+            // Others pass it by meanwhile.
+            assert!(matches!(patient.run(digest(1), || 7), Ok(7)));
+            assert_eq!(places.lock().waiting.len(), 1);
+            drop(keep);
+            assert!(matches!(after.join().unwrap(), Ok(42)));
+        });
+    }
+
+    #[test]
+    fn places_are_given_in_the_order_of_those_who_came() {
+        let mut state = State::default();
+        state.under_way.extend([digest(0), digest(1)]);
+        state.waiting.extend([(0, digest(1)), (1, digest(2)), (2, digest(3))]);
+        let turns = |state: &State| [0, 1, 2].map(|ticket| state.is_turn_of(ticket));
+        assert_eq!(turns(&state), [false, true, false]);
+        state.under_way = vec![digest(0)];
+        assert_eq!(turns(&state), [true, false, false]);
+        state.under_way = (4..4 + PLACES).map(digest).collect();
+        assert_eq!(turns(&state), [false; 3]);
     }
 
     #[test]
@@ -257,10 +334,10 @@ mod tests {
         let places: Arc<Places> = Arc::default();
         let hasty = Compiler { places: Arc::clone(&places), timeout: Duration::ZERO };
         let _keep = occupied(&hasty);
-        places.lock().waiting = MAX_WAITING;
-        assert!(matches!(hasty.run(|| ()), Err(Stopped::Crowded)));
-        places.lock().waiting = MAX_WAITING - 1;
-        assert!(matches!(hasty.run(|| ()), Err(Stopped::NoPlace)));
+        places.lock().waiting = (0..MAX_WAITING).map(|_| (u64::MAX, digest(PLACES))).collect();
+        assert!(matches!(hasty.run(digest(PLACES), || ()), Err(Stopped::Crowded)));
+        places.lock().waiting.pop_back();
+        assert!(matches!(hasty.run(digest(PLACES), || ()), Err(Stopped::NoPlace)));
     }
 
     #[test]
@@ -271,7 +348,7 @@ mod tests {
         drop(compiler);
         drop(keep);
         let mut state = places.lock();
-        while state.taken > 0 {
+        while !state.under_way.is_empty() {
             state = places.freed.wait(state).unwrap();
         }
     }
@@ -280,8 +357,9 @@ mod tests {
     #[test]
     fn compiling_threads_stand_back_and_others_do_not() {
         let own = rustix::process::getpriority_process(None).unwrap();
-        let compiling =
-            Compiler::new(LONG).run(|| rustix::process::getpriority_process(None).unwrap()).unwrap();
+        let compiling = Compiler::new(LONG)
+            .run(digest(0), || rustix::process::getpriority_process(None).unwrap())
+            .unwrap();
         assert!(compiling >= NICENESS.max(own), "{compiling}");
         assert_eq!(rustix::process::getpriority_process(None).unwrap(), own);
     }

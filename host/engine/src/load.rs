@@ -191,7 +191,7 @@ impl Engine {
             return Ok(Component::new(self, self.lean(), compiled, digest, size_bytes));
         }
         let (engine, bytes) = (self.clone(), bytes.into_owned());
-        let compiled = self.compiler().run(move || engine.compiled(&bytes, &digest));
+        let compiled = self.compiler().run(digest, move || engine.compiled(&bytes, &digest));
         let (flavor, compiled) = compiled.map_err(|stopped| self.stopped(stopped))??;
         let runtime = match flavor {
             Flavor::Lean => self.lean(),
@@ -202,6 +202,10 @@ impl Engine {
 
     /// Prefers the lean engine; it refuses, before it compiles anything, what needs component-model async.
     fn compiled(&self, bytes: &[u8], digest: &Digest) -> Result<(Flavor, Compiled), LoadError> {
+        // Another load may have compiled it while this one waited for a place.
+        if let Some(compiled) = self.cached(self.lean(), digest) {
+            return Ok((Flavor::Lean, compiled));
+        }
         survey::survey(bytes).map_err(|refused| match refused {
             Refused::Excess(excess) => LoadError::TooComplex(excess),
             Refused::Malformed(error) => refusal(&error),
