@@ -137,16 +137,17 @@ impl Gauge {
         Self { kind, taken: 0, allowed }
     }
 
+    /// Whether a growth goes over what the type allows: that is no matter of limits, and the same on every host. Where the type
+    /// allows anything, the maximum is that of the pool, which has room for the highest of limits.
+    fn can_never_be(&self, desired: usize, maximum: Option<usize>) -> bool {
+        maximum.is_some_and(|most| desired > most && (most as u64) < self.allowed)
+    }
+
     /// What would be taken after a growth, or the limit that it would be over.
     fn after(&self, growth: u64) -> Result<u64, Limit> {
         let taken = self.taken.saturating_add(growth);
         if taken <= self.allowed { Ok(taken) } else { Err(Limit { kind: self.kind, allowed: self.allowed }) }
     }
-}
-
-/// Whether a growth goes over what the type allows: that is no matter of limits, and the same on every host.
-fn is_over(desired: usize, maximum: Option<usize>) -> bool {
-    maximum.is_some_and(|most| desired > most)
 }
 
 impl ResourceLimiter for Guest {
@@ -156,7 +157,7 @@ impl ResourceLimiter for Guest {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if is_over(desired, maximum) {
+        if self.meter.memory.can_never_be(desired, maximum) {
             return Ok(false);
         }
         let shared = self.call.function.component().0.engine.memory();
@@ -175,7 +176,7 @@ impl ResourceLimiter for Guest {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if is_over(desired, maximum) {
+        if self.meter.table_elements.can_never_be(desired, maximum) {
             return Ok(false);
         }
         Ok(self.meter.grow_table(desired.saturating_sub(current) as u64))

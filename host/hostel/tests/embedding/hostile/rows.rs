@@ -138,7 +138,7 @@ fn growth() -> Vec<Row> {
         row("takes memory through an allocator", MEMORY_HOG, "eat", Reach(Memory))
             .args(&["10000"])
             .limited(|limits| (limits.memory_bytes, limits.fuel) = (32 * MIB, None)),
-        row("asks for memory whatever is said", wat::HOSTILE_GROWTH, "whatever-is-said", Reach(Memory))
+        row("asks for memory whatever is said", wat::HOSTILE_GROWTH, "whatever-is-said", Reach(Fuel))
             .limited(|limits| limits.fuel = Some(LITTLE_FUEL)),
         row("asks for all that can be addressed", wat::HOSTILE_GROWTH, "at-once", Complete("-1")),
         row("wants 300 MiB to begin with", wat::BIG_MEMORY, "pages", Reach(Memory)),
