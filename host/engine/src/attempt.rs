@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use hostel_core::{
@@ -21,15 +21,19 @@ use crate::guest::{Call, Guest, Program};
 use crate::log::LogBook;
 use crate::meter::Meter;
 use crate::observe::{OnTouch, name_touches};
+use crate::ticker::Ticking;
 use crate::values;
 
 /// Is called with what a guest tells of its progress, on the thread that runs the guest and while it waits: it must not
 /// block, and keep the last one rather than all.
 pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
 
-/// Is called once, with what an attempt used up that was stopped by dropping it, on the thread that drops it: it must not
-/// block.
-pub type OnStopped = Arc<dyn Fn(Receipt) + Send + Sync>;
+/// Hears of attempts that were stopped.
+pub trait OnStopped: Send + Sync {
+    /// Is called once, with what an attempt used up that was stopped by dropping it, on the thread that drops it: it must
+    /// not block.
+    fn stopped(&self, receipt: Receipt);
+}
 
 /// How an attempt is made, and for which run. Cheap to clone.
 #[derive(Clone)]
@@ -56,7 +60,7 @@ pub struct AttemptOptions {
     /// Who hears that its result is no function of its inputs.
     pub on_touch: Option<OnTouch>,
     /// Who hears what it used up, should it be stopped by dropping it, or lost.
-    pub on_stopped: Option<OnStopped>,
+    pub on_stopped: Option<Weak<dyn OnStopped>>,
     /// When it has to be over, however long it waited for room before it began.
     pub ends_at: Option<Instant>,
 }
@@ -132,10 +136,10 @@ impl AttemptOptions {
         Self { on_touch: Some(on_touch), ..self }
     }
 
-    /// Calls `on_stopped` with what was used up if the attempt is dropped before it ended, or is lost to an
+    /// Tells `on_stopped`, if it is still there, what was used up if the attempt is dropped before it ended, or is lost to an
     /// [`AttemptError`]. Otherwise its [`Attempted::receipt`] says it.
     #[must_use]
-    pub fn on_stopped(self, on_stopped: OnStopped) -> Self {
+    pub fn on_stopped(self, on_stopped: Weak<dyn OnStopped>) -> Self {
         Self { on_stopped: Some(on_stopped), ..self }
     }
 }
@@ -263,12 +267,22 @@ impl Function {
             return Err(AttemptError::FuelIsNotCounted);
         }
         let ticking = engine.ticker().ticking();
+        match self.attempt_in_room(inputs, options).await {
+            // On the heap, as it is rare: every attempt is moved about, and would have room for this too.
+            Err(AttemptError::NoRoom(_)) => Box::pin(self.attempt_later(inputs, options, &ticking)).await,
+            ended => ended,
+        }
+    }
+
+    /// Makes the attempt when there is room for it.
+    async fn attempt_later(
+        &self,
+        inputs: &[Value],
+        options: &AttemptOptions,
+        ticking: &Ticking<'_>,
+    ) -> Result<Attempted, AttemptError> {
         let mut tries_alone = 0;
         loop {
-            match self.attempt_in_room(inputs, options).await {
-                Err(AttemptError::NoRoom(_)) => {}
-                ended => return ended,
-            }
             // Another may have ended just now, so it is tried again by one that looks out.
             let look_out = ticking.look_out();
             let no_room = match self.attempt_in_room(inputs, options).await {
@@ -281,6 +295,10 @@ impl Function {
             tries_alone = if others_hold_room { 0 } else { tries_alone + 1 };
             if tries_alone >= TRIES_ALONE {
                 return Err(no_room);
+            }
+            match self.attempt_in_room(inputs, options).await {
+                Err(AttemptError::NoRoom(_)) => {}
+                ended => return ended,
             }
         }
     }
@@ -376,9 +394,9 @@ impl Drop for Made<'_> {
             return;
         }
         self.options.log.close();
-        if let Some(on_stopped) = &self.options.on_stopped {
+        if let Some(on_stopped) = self.options.on_stopped.as_ref().and_then(Weak::upgrade) {
             self.store.data_mut().settle();
-            on_stopped(self.receipt(None));
+            on_stopped.stopped(self.receipt(None));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use hostel_core::{Event, Failure, LogLine, Observation, Outcome, Progress};
+use hostel_core::{Event, Failure, LogLine, Observation, Outcome, Progress, Receipt};
 use hostel_engine::{AttemptOptions, Attempted, Echo, LogBook};
 
 use super::{Cell, Guest, Run, now};
@@ -51,7 +51,7 @@ impl Run {
         };
         drop(cell);
         self.call_hooks(state);
-        let attempt = self.noticing_touches(self.reporting(self.noting_stops(attempt)));
+        let attempt = self.noticing_touches(self.reporting(attempt.on_stopped(self.job.clone())));
         let function = self.task.function().clone();
         Some(Box::pin(async move { function.attempt(&inputs, &attempt).await }))
     }
@@ -123,14 +123,9 @@ impl Run {
         }))
     }
 
-    /// Has an attempt tell what it used up if it is stopped.
-    fn noting_stops(&self, attempt: AttemptOptions) -> AttemptOptions {
-        let job = Weak::clone(&self.job);
-        attempt.on_stopped(Arc::new(move |receipt| {
-            if let Some(job) = job.upgrade() {
-                job.run().cell().receipt = Some(Box::new(receipt));
-            }
-        }))
+    /// The attempt was stopped, having used up this.
+    pub(crate) fn stopped_with(&self, receipt: Receipt) {
+        self.cell().receipt = Some(Box::new(receipt));
     }
 
     /// Has an attempt's reports of progress come here.

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
-use hostel_core::TaskKey;
-use hostel_engine::Attempted;
+use hostel_core::{Receipt, TaskKey};
+use hostel_engine::{Attempted, OnStopped};
 
 use super::admission::Entry;
 use super::queue::Queued;
@@ -276,6 +276,12 @@ impl Offer {
 impl Drop for Offer {
     fn drop(&mut self) {
         self.0.iter().for_each(|job| job.run().refused());
+    }
+}
+
+impl OnStopped for Job {
+    fn stopped(&self, receipt: Receipt) {
+        self.run.stopped_with(receipt);
     }
 }
 
