@@ -40,7 +40,7 @@ impl HttpScheme {
 /// As text: `example.org`, `127.0.0.1`, `[::1]`, or `*.example.org` for every name below `example.org`, at any depth,
 /// but not for itself. Then perhaps `:8080` for that port, or `:*` for any; without it the usual port of the scheme is
 /// meant, 80 or 443. In front perhaps `http://` or `https://`; without it both are. And in front of all that perhaps the
-/// methods, in upper case and with commas between them: `GET,HEAD https://example.org`; without them any is meant.
+/// methods, in upper case and with commas between them: `GET,HEAD https://example.org`; without them any but `CONNECT` is meant.
 ///
 /// Hosts are compared as they are written in a URL, but for upper and lower case: a name is permitted where it
 /// [may lead](crate::may_lead_to), and an address does not permit the names that lead to it.
@@ -125,8 +125,11 @@ impl HttpGrant {
         let places = schemes
             .filter(|scheme| other.is_for(*scheme))
             .all(|scheme| self.is_for(scheme) && self.port.includes(scheme, other.port));
-        let methods = self.methods.is_empty()
-            || !other.methods.is_empty() && other.methods.iter().all(|method| self.allows_method(method));
+        let methods = if other.methods.is_empty() {
+            self.methods.is_empty()
+        } else {
+            other.methods.iter().all(|method| self.allows_method(method))
+        };
         hosts && places && methods
     }
 
@@ -134,8 +137,10 @@ impl HttpGrant {
         self.scheme.is_none_or(|only| only == scheme)
     }
 
+    /// `CONNECT` asks a host to lead on to another one, so it is allowed only where it is named.
     fn allows_method(&self, method: &str) -> bool {
-        self.methods.is_empty() || self.methods.iter().any(|only| **only == *method)
+        let is_usual = self.methods.is_empty() && method != "CONNECT";
+        is_usual || self.methods.iter().any(|only| **only == *method)
     }
 }
 
@@ -350,6 +355,16 @@ mod tests {
         check("[::1]", Http, "::1", 80, false);
         check("[::1]", Http, "[::2]", 80, false);
         check("[::ffff:127.0.0.1]", Http, "127.0.0.1", 80, false);
+    }
+
+    #[test]
+    fn connect_is_allowed_where_it_is_named() {
+        let any: HttpGrant = "example.org".parse().unwrap();
+        let named: HttpGrant = "CONNECT,GET example.org".parse().unwrap();
+        for (grant, expected) in [(&any, false), (&named, true)] {
+            assert_eq!(grant.allows("CONNECT", HttpScheme::Http, "example.org", 80), expected, "{grant}");
+        }
+        assert!(!any.includes(&named) && any.includes(&any) && named.includes(&named));
     }
 
     #[test]
