@@ -88,6 +88,11 @@ impl Compiler {
         self.timeout
     }
 
+    /// How many compiles have ended.
+    pub(crate) fn ended(&self) -> u64 {
+        self.places.lock().ended
+    }
+
     /// Does `work` for the component with this digest in a place of its own, and waits for it on the calling thread. It
     /// begins once no other work for this component is under way.
     pub(crate) fn run<T>(

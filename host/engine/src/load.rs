@@ -187,11 +187,12 @@ impl Engine {
         check_length("a component", bytes.len(), MAX_COMPONENT_BYTES)?;
         let size_bytes = bytes.len() as u64;
         let digest = Digest::of(&bytes);
+        let ended = self.compiler().ended();
         if let Some(compiled) = self.cached(self.lean(), &digest) {
             return Ok(Component::new(self, self.lean(), compiled, digest, size_bytes));
         }
         let (engine, bytes) = (self.clone(), bytes.into_owned());
-        let compiled = self.compiler().run(digest, move || engine.compiled(&bytes, &digest));
+        let compiled = self.compiler().run(digest, move || engine.compiled(&bytes, &digest, ended));
         let (flavor, compiled) = compiled.map_err(|stopped| self.stopped(stopped))??;
         let runtime = match flavor {
             Flavor::Lean => self.lean(),
@@ -200,10 +201,12 @@ impl Engine {
         Ok(Component::new(self, runtime, compiled, digest, size_bytes))
     }
 
-    /// Prefers the lean engine; it refuses, before it compiles anything, what needs component-model async.
-    fn compiled(&self, bytes: &[u8], digest: &Digest) -> Result<(Flavor, Compiled), LoadError> {
+    /// Prefers the lean engine; it refuses, before it compiles anything, what needs component-model async. When the compile
+    /// cache was looked into, this many compiles had `ended`.
+    fn compiled(&self, bytes: &[u8], digest: &Digest, ended: u64) -> Result<(Flavor, Compiled), LoadError> {
         // Another load may have compiled it while this one waited for a place.
-        if let Some(compiled) = self.cached(self.lean(), digest) {
+        let may_be_there = self.compiler().ended() != ended;
+        if let Some(compiled) = may_be_there.then(|| self.cached(self.lean(), digest)).flatten() {
             return Ok((Flavor::Lean, compiled));
         }
         survey::survey(bytes).map_err(|refused| match refused {

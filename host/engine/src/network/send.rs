@@ -66,7 +66,6 @@ pub(crate) async fn send(
 
     let stream = timeout(connect_timeout, connect(&network, &target, request.method().as_str())).await;
     let stream = stream.map_err(|_| Error::ConnectionTimeout)??;
-    let stream = Counted { stream, traffic: Arc::clone(&network.traffic) };
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = spawn(connection);
 
@@ -87,6 +86,8 @@ async fn connect(network: &Network, target: &Target, method: &str) -> Result<Box
         NoAddress::Denied => Error::DestinationIpProhibited,
     })?;
     let stream = TcpStream::connect(&*addresses).await.map_err(Error::Connect)?;
+    // Below TLS, whose own bytes count too.
+    let stream = Counted { stream, traffic: Arc::clone(&network.traffic) };
     match target.scheme {
         HttpScheme::Http => Ok(Box::new(stream)),
         HttpScheme::Https => {
