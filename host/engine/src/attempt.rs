@@ -160,7 +160,7 @@ impl AttemptOptions {
     /// What comes of it if its time was up while it waited for room.
     fn ended_waiting(&self) -> Attempted {
         let failure = Failure::TimedOut { after: self.time_left().unwrap_or_default() };
-        let (observation, receipt) = (Observation::default(), Receipt::default());
+        let (observation, receipt) = (Observation::default(), Box::default());
         Attempted { outcome: Outcome::Failed(failure), observation, receipt }
     }
 }
@@ -203,8 +203,8 @@ pub struct Attempted {
     pub outcome: Outcome,
     /// What it touched beside its inputs until then.
     pub observation: Observation,
-    /// What it used up.
-    pub receipt: Receipt,
+    /// What it used up; on the heap, since an attempt is handed on from one to another.
+    pub receipt: Box<Receipt>,
 }
 
 /// The host could not make the attempt; whatever the guest does is an [`Outcome`] instead.
@@ -358,7 +358,7 @@ impl<'a> Made<'a> {
         self.has_ended = true;
         // First, since it settles what was denied.
         let observation = self.store.data_mut().take_observation();
-        let receipt = self.receipt(Some(&outcome));
+        let receipt = Box::new(self.receipt(Some(&outcome)));
         Attempted { outcome, observation, receipt }
     }
 

@@ -47,7 +47,7 @@ fn function(path: &str, name: &str) -> Function {
 struct Ran {
     outcome: Outcome,
     observation: Observation,
-    receipt: Receipt,
+    receipt: Box<Receipt>,
     log: Arc<LogBook>,
 }
 

@@ -60,7 +60,7 @@ impl Run {
     pub(crate) fn end(&self, result: Result<Attempted, String>) -> Option<Duration> {
         let (outcome, observation) = match result {
             Ok(Attempted { outcome, observation, receipt }) => {
-                self.cell().receipt = Some(Box::new(receipt));
+                self.cell().receipt = Some(receipt);
                 (outcome, observation)
             }
             // What it had used up was told when it was dropped.
