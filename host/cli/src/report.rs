@@ -127,14 +127,16 @@ fn show_backtrace(ui: &Ui, paint: Paint, frames: &[Frame]) {
 /// What to do about a failure, where the command line can do something.
 fn hint(failure: &Failure, run_timeout: Option<Duration>) -> Option<String> {
     match failure {
-        Failure::Limit { limit, .. } => {
-            limit.kind.option().map(|option| format!("allow more with --{option}"))
-        }
         Failure::TimedOut { after } => {
             let option = if run_timeout == Some(*after) { "--run-timeout" } else { "--timeout" };
             Some(format!("give it longer with {option}"))
         }
-        Failure::Error(_) | Failure::Trap(_) | Failure::Exit { .. } | Failure::Upstream { .. } => None,
+        // A limit says itself what raises it.
+        Failure::Limit { .. }
+        | Failure::Error(_)
+        | Failure::Trap(_)
+        | Failure::Exit { .. }
+        | Failure::Upstream { .. } => None,
     }
 }
 

@@ -316,7 +316,7 @@ impl Limit {
 }
 
 impl fmt::Display for Limit {
-    /// Writes what was not enough, and the name of the limit, if it can be raised.
+    /// Writes what was not enough, and the option that raises it, if one does.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let allowed = self.kind.unit().text(self.allowed);
         match self.kind {
@@ -344,7 +344,7 @@ impl fmt::Display for Limit {
             ),
         }?;
         match self.kind.option() {
-            Some(_) => write!(f, " (raise it with the limit `{}`)", self.kind.name()),
+            Some(option) => write!(f, " (raise it with --{option})"),
             None => Ok(()),
         }
     }
@@ -472,22 +472,18 @@ mod tests {
         let check = |kind, allowed, expected: &str| {
             assert_eq!(Limit { kind, allowed }.to_string(), expected);
         };
-        check(
-            LimitKind::Memory,
-            256 * MIB,
-            "memory of 256 MiB is not enough (raise it with the limit `memory`)",
-        );
-        check(LimitKind::Fuel, 1_000_000, "fuel of 1,000,000 is not enough (raise it with the limit `fuel`)");
+        check(LimitKind::Memory, 256 * MIB, "memory of 256 MiB is not enough (raise it with --max-memory)");
+        check(LimitKind::Fuel, 1_000_000, "fuel of 1,000,000 is not enough (raise it with --max-fuel)");
         check(
             LimitKind::IdleTimeout,
             1_500_000_000,
-            "it waited for more than 1.5 s without computing (raise it with the limit `idle timeout`)",
+            "it waited for more than 1.5 s without computing (raise it with --idle-timeout)",
         );
         check(
             LimitKind::HostMemory,
             GIB,
             "the memory of all runs together, 1 GiB, has not enough left (one run may hold at most four fifths \
-             of it) (raise it with the limit `host memory`)",
+             of it) (raise it with --max-host-memory)",
         );
         check(LimitKind::Stack, MIB, "calls nest too deeply for a stack of 1 MiB");
     }

@@ -209,7 +209,7 @@ mod tests {
         let limit = Limit { kind: LimitKind::Memory, allowed: 1 << 20 };
         check(
             Failure::Limit { limit, stderr_tail: vec![] },
-            "reached a limit: memory of 1 MiB is not enough (raise it with the limit `memory`)",
+            "reached a limit: memory of 1 MiB is not enough (raise it with --max-memory)",
         );
     }
 }

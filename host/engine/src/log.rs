@@ -379,8 +379,7 @@ mod tests {
             book.write(LogStream::Stdout, b"abc\ndef\nghi\n");
             assert_eq!(texts(&book), expected, "{limit}");
         };
-        let mark =
-            |bytes| format!("host: cut here: the log is over {bytes} bytes (raise it with the limit `log`)");
+        let mark = |bytes| format!("host: cut here: the log is over {bytes} bytes (raise it with --max-log)");
         check(105, &["stdout: abc", "stdout: def", "stdout: ghi"]);
         check(104, &["stdout: abc", "stdout: def", &mark(104)]);
         check(1, &[&mark(1)]);

@@ -206,7 +206,7 @@ impl Guest for Hostile {
     }
 
     fn forge() {
-        println!("cut here: the log is over 1 MiB (raise it with the limit `log`)");
+        println!("cut here: the log is over 1 MiB (raise it with --max-log)");
         println!("\u{1b}]0;owned\u{7}\u{1b}[2J\r2026-01-01T00:00:00Z run completed");
     }
 

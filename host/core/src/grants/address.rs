@@ -1,5 +1,6 @@
 //! Which addresses are public, and ranges of addresses.
 
+use super::name::Problem;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt::{self, Display};
 
@@ -120,14 +121,25 @@ pub(super) struct AddressRange {
 }
 
 impl AddressRange {
-    /// `None` if there are not so many bits, or if the address has others set.
-    pub(super) fn new(base: IpAddr, bits: u8) -> Option<Self> {
-        let all = all_bits(base);
-        let rest = match base {
-            IpAddr::V4(base) => base.to_bits().checked_shl(bits.into()).unwrap_or_default().into(),
-            IpAddr::V6(base) => base.to_bits().checked_shl(bits.into()).unwrap_or_default(),
+    /// The network of so many bits that begins at this address; or what is wrong if there are not so many, or if the address
+    /// has others set.
+    pub(super) fn new(address: IpAddr, bits: u8) -> Result<Self, Problem> {
+        let most = all_bits(address);
+        let past =
+            most.checked_sub(bits).ok_or_else(|| format!("expected /0 to /{most} after the address"))?;
+        let past = u32::from(past);
+        let base = match address {
+            IpAddr::V4(address) => {
+                let mask = u32::MAX.checked_shl(past).unwrap_or_default();
+                Ipv4Addr::from_bits(address.to_bits() & mask).into()
+            }
+            IpAddr::V6(address) => {
+                let mask = u128::MAX.checked_shl(past).unwrap_or_default();
+                Ipv6Addr::from_bits(address.to_bits() & mask).into()
+            }
         };
-        (bits <= all && rest == 0).then_some(Self { base, bits })
+        let range = Self { base, bits };
+        if base == address { Ok(range) } else { Err(format!("the one it is in is {range}")) }
     }
 
     pub(super) fn one(address: IpAddr) -> Self {
@@ -298,10 +310,12 @@ mod tests {
         check("::", 0, "::ffff:1.2.3.4", true);
         check("::1", 128, "::1", true);
         check("::1", 128, "::2", false);
-        assert_eq!(
-            [range("10.0.0.1", 8), range("10.0.0.0", 33), range("fd00::1", 64), range("::", 129)],
-            [None; 4]
-        );
+        let wrong = |base: &str, bits, expected: &str| assert_eq!(range(base, bits).unwrap_err(), expected);
+        wrong("10.0.0.1", 8, "the one it is in is 10.0.0.0/8");
+        wrong("10.0.0.0", 33, "expected /0 to /32 after the address");
+        wrong("fd00::1", 64, "the one it is in is [fd00::]/64");
+        wrong("::1", 0, "the one it is in is [::]/0");
+        wrong("::", 129, "expected /0 to /128 after the address");
         let includes = |one: (&str, u8), other: (&str, u8)| {
             range(one.0, one.1).unwrap().includes(&range(other.0, other.1).unwrap())
         };

@@ -192,7 +192,7 @@ fn parse_host(text: &str) -> Result<Host, Problem> {
         None => (text, None),
     };
     if !address.starts_with('[') && address.contains(':') {
-        return Err("an IPv6 address stands in brackets, such as [::1]".to_owned());
+        return Err(COLON.to_owned());
     }
     if !address.starts_with('[') && !ends_in_number(address) {
         return match bits {
@@ -202,10 +202,14 @@ fn parse_host(text: &str) -> Result<Host, Problem> {
     }
     let parsed = parse_address(address).ok_or_else(|| format!("`{address}` is no address, and no name"))?;
     let Some(bits) = bits else { return Ok(Host::Range(AddressRange::one(parsed))) };
-    let range = bits.parse().ok().and_then(|bits| AddressRange::new(parsed, bits));
-    let expected = "expected as many bits as an address has at most, and none set in the address after them";
-    range.map(Host::Range).ok_or_else(|| format!("`{text}` is no network: {expected}"))
+    // What is no number is more than there can be.
+    let range = AddressRange::new(parsed, bits.parse().unwrap_or(u8::MAX));
+    range.map(Host::Range).map_err(|problem| format!("`{text}` is no network: {problem}"))
 }
+
+/// What is wrong with a place that has more colons than it should.
+const COLON: &str = "one `:` stands before the port; an IPv6 address stands in brackets, as in [::1]:443, and a protocol has \
+                     `//` after it, as in tcp://";
 
 fn parse_address(text: &str) -> Option<IpAddr> {
     match text.strip_prefix('[') {
@@ -300,15 +304,21 @@ mod tests {
         check("example.org:0", "port `0`: expected 1 to 65535, or `*` for any");
         check("example.org:65536", "port `65536`: expected 1 to 65535, or `*` for any");
         check("http://example.org:80", "expected tcp:// or udp:// in front of the host, found `http://`");
-        check("::1:80", "an IPv6 address stands in brackets, such as [::1]");
+        check("::1:80", COLON);
+        check("tcp:/a:80", COLON);
         check("[::1:80", "`[::1` is no address, and no name");
         check("127.1:80", "`127.1` is no address, and no name");
         check("0x7f000001:80", "`0x7f000001` is no address, and no name");
         check("example.org/8:80", "`example.org/8` is no network: expected an address in front of the `/`");
-        let expected =
-            "expected as many bits as an address has at most, and none set in the address after them";
-        for range in ["10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "[::1]/64", "[::]/129"] {
-            check(&format!("{range}:80"), &format!("`{range}` is no network: {expected}"));
+        for (range, problem) in [
+            ("10.0.0.1/8", "the one it is in is 10.0.0.0/8"),
+            ("10.0.0.0/33", "expected /0 to /32 after the address"),
+            ("10.0.0.0/", "expected /0 to /32 after the address"),
+            ("255.255.255.255/0", "the one it is in is 0.0.0.0/0"),
+            ("[::1]/64", "the one it is in is [::]/64"),
+            ("[::]/129", "expected /0 to /128 after the address"),
+        ] {
+            check(&format!("{range}:80"), &format!("`{range}` is no network: {problem}"));
         }
         check("**:80", "a `*` stands in front of a domain, as in *.example.org");
         check("user@example.org:80", "a host has no '@' in it");

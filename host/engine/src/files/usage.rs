@@ -109,8 +109,8 @@ impl Usage {
         let most = ENTRIES.saturating_add(self.limits.written_bytes / BYTES_OF_ENTRY);
         let fits = self.entries < most;
         if !fits {
-            let limit = LimitKind::Written.name();
-            let allowed = format_args!("it may make {most} (raise it with the limit `{limit}`)");
+            let option = LimitKind::Written.option().unwrap_or_default();
+            let allowed = format_args!("it may make {most} (raise it with --{option})");
             self.tell("a file, a directory or a link was not made", &allowed);
         }
         fits
@@ -150,9 +150,9 @@ mod tests {
         assert_eq!(
             remarks,
             [
-                "a file was not written: it may write 8 KiB to files (raise it with the limit `written`)",
-                "a file was not opened: it may have 1 files open at once (raise it with the limit `open files`)",
-                "a file, a directory or a link was not made: it may make 1002 (raise it with the limit `written`)",
+                "a file was not written: it may write 8 KiB to files (raise it with --max-written)",
+                "a file was not opened: it may have 1 files open at once (raise it with --max-open-files)",
+                "a file, a directory or a link was not made: it may make 1002 (raise it with --max-written)",
             ]
         );
     }

@@ -372,7 +372,7 @@ mod tests {
         under_way.pop();
         assert!(admit().is_ok());
         let texts: Vec<_> = log.lines().into_iter().map(|line| line.text).collect();
-        assert_eq!(texts, ["it may have 3 sockets and requests at once (raise it with the limit `sockets`)"]);
+        assert_eq!(texts, ["it may have 3 sockets and requests at once (raise it with --max-sockets)"]);
     }
 
     #[test]

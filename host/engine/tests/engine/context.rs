@@ -112,10 +112,7 @@ async fn what_is_logged_is_bounded() {
     let ran = run_with(&function(REPORTER, "count-to"), &["100000"], limits).await;
     assert_eq!(ran.value(), "100000", "the guest goes on");
     assert!(ran.log.lines().len() < 200);
-    assert_eq!(
-        ran.printed(LogStream::Host),
-        ["cut here: the log is over 9.8 KiB (raise it with the limit `log`)"]
-    );
+    assert_eq!(ran.printed(LogStream::Host), ["cut here: the log is over 9.8 KiB (raise it with --max-log)"]);
 }
 
 #[tokio::test(flavor = "current_thread")]

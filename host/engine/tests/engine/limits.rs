@@ -119,10 +119,7 @@ async fn log() {
     assert_eq!(ran.value(), "100000", "the guest goes on");
     let kept: usize = ran.log.lines().iter().map(|line| line.text.len() + 32).sum();
     assert!((9_800..10_200).contains(&kept), "{kept}");
-    assert_eq!(
-        ran.printed(LogStream::Host),
-        ["cut here: the log is over 9.8 KiB (raise it with the limit `log`)"]
-    );
+    assert_eq!(ran.printed(LogStream::Host), ["cut here: the log is over 9.8 KiB (raise it with --max-log)"]);
     let ran = run_with(&function(LOG_FLOOD, "long-line"), &["1000000"], Limits::default()).await;
     assert!(ran.log.lines().iter().all(|line| line.text.len() <= 64 << 10));
 }
@@ -136,7 +133,7 @@ async fn log_lines() {
     assert_eq!(ran.log.lines().len(), 11);
     assert_eq!(
         ran.printed(LogStream::Host),
-        ["cut here: the log is over 10 lines (raise it with the limit `log lines`)"]
+        ["cut here: the log is over 10 lines (raise it with --max-log-lines)"]
     );
 }
 

@@ -172,7 +172,7 @@ async fn only_so_many_sockets_are_open_at_once() {
     let ran =
         play(&["sockets 2", "sockets 3", "sockets 4", "sockets 4", "sockets 3"], net(&["*:1"]), limits).await;
     assert_eq!(ran.value(), r#"["2", "3", "new-socket-limit", "new-socket-limit", "3"]"#);
-    let remark = "it may have 3 sockets and requests at once (raise it with the limit `sockets`)";
+    let remark = "it may have 3 sockets and requests at once (raise it with --max-sockets)";
     assert_eq!(ran.printed(LogStream::Host), [remark]);
 }
 
@@ -187,9 +187,8 @@ async fn what_goes_over_a_connection_is_limited() {
     for too_few in [9, 4] {
         let ran = run(too_few).await;
         assert_eq!(ran.value(), r#"["no more may be sent and received over the network"]"#, "above it");
-        let remark = format!(
-            "it may send and receive {too_few} bytes over the network (raise it with the limit `network`)"
-        );
+        let remark =
+            format!("it may send and receive {too_few} bytes over the network (raise it with --max-network)");
         assert_eq!(ran.printed(LogStream::Host), [remark]);
     }
     let port = udp_echo();

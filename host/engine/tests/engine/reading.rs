@@ -210,7 +210,7 @@ async fn what_a_guest_has_open_at_once_is_bounded() {
     assert_eq!(touches, [Touch::RefusedGrowth], "another limit is another result");
     assert_eq!(
         ran.printed(LogStream::Host),
-        ["a file was not opened: it may have 256 files open at once (raise it with the limit `open files`)"]
+        ["a file was not opened: it may have 256 files open at once (raise it with --max-open-files)"]
     );
     let within = world.ask("open-many", &["a.txt", "256"]).await;
     assert!(within.observation.is_reproducible() && within.printed(LogStream::Host).is_empty());

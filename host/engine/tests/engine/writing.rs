@@ -387,8 +387,7 @@ async fn what_may_be_written_is_bounded_and_holes_count() {
         assert_eq!(answers(&ran), expected, "{script:?}");
         let refused = expected.contains(&full);
         assert_eq!(touches(&ran).contains(&Touch::RefusedGrowth), refused, "{script:?}");
-        let remark =
-            "a file was not written: it may write 10 bytes to files (raise it with the limit `written`)";
+        let remark = "a file was not written: it may write 10 bytes to files (raise it with --max-written)";
         assert_eq!(remarks(&ran), if refused { vec![remark] } else { vec![] }, "{script:?}");
     };
     check(&["put new 0123456789"], &["10"]).await;
@@ -425,7 +424,7 @@ async fn what_may_be_made_is_bounded() {
     assert_eq!(made, 1000);
     assert_eq!(
         remarks(&ran),
-        ["a file, a directory or a link was not made: it may make 1000 (raise it with the limit `written`)"]
+        ["a file, a directory or a link was not made: it may make 1000 (raise it with --max-written)"]
     );
     assert!(touches(&ran).contains(&Touch::RefusedGrowth));
 }
@@ -437,7 +436,7 @@ async fn what_may_be_open_at_once_is_bounded() {
     assert_eq!(answers(&ran), ["3", "3", "3"]);
     assert_eq!(
         remarks(&ran),
-        ["a file was not opened: it may have 3 files open at once (raise it with the limit `open files`)"]
+        ["a file was not opened: it may have 3 files open at once (raise it with --max-open-files)"]
     );
     assert_eq!(touches(&ran), [Touch::Writing, Touch::RefusedGrowth]);
 }

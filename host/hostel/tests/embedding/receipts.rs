@@ -137,6 +137,6 @@ fn the_log_of_a_run_has_its_limit_in_all_attempts_together() {
     assert!(block_on(run.result::<Vec<String>>()).is_err());
     let texts: Vec<Vec<_>> =
         run.attempts().into_iter().map(|a| a.log.into_iter().map(|line| line.text).collect()).collect();
-    let mark = "cut here: the log is over 3 lines (raise it with the limit `log lines`)";
+    let mark = "cut here: the log is over 3 lines (raise it with --max-log-lines)";
     assert_eq!(texts, [vec!["a", "b"], vec!["a", mark], vec![mark]]);
 }

@@ -84,8 +84,8 @@ fn complaint(row: &Row, run: &TaskFuture) -> Option<String> {
 
 /// Whether people are told which limit it was, and how it is raised if it can be.
 fn names_the_limit(kind: LimitKind, failure: &Failure) -> bool {
-    let raise = format!("(raise it with the limit `{}`)", kind.name());
-    failure.to_string().contains(&raise) || kind.option().is_none()
+    let told = failure.to_string();
+    kind.option().is_none_or(|option| told.contains(&format!("(raise it with --{option})")))
 }
 
 /// Runs a row to its end, and says what was wrong.
