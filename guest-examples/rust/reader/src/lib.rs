@@ -61,6 +61,11 @@ wit_bindgen::generate!({
             read-twice: func(root: u32, path: string) -> result<list<u8>, string>;
             /// Reads the first half, prints, and reads the rest through the same descriptor.
             read-in-halves: func(root: u32, path: string, half: u64) -> result<list<u8>, string>;
+            /// Reads to the end, prints, and reads on from there.
+            read-on: func(root: u32, path: string) -> result<list<u8>, string>;
+            /// Reads two bytes of a file and the fifth, then whole other files, and then the third byte through the
+            /// same descriptor.
+            read-around: func(root: u32, path: string, others: list<string>) -> result<list<u8>, string>;
             /// How often a file can be opened at once.
             open-many: func(root: u32, path: string, times: u32) -> u32;
             /// Reads one byte at each multiple of so many, as often.
@@ -197,6 +202,23 @@ impl Guest for Reader {
         let (mut bytes, _) = file.read(half, 0).map_err(text)?;
         println!("again");
         bytes.extend(file.read(1 << 16, half).map_err(text)?.0);
+        Ok(bytes)
+    }
+
+    fn read_on(place: u32, path: String) -> Answer<Vec<u8>> {
+        let file = open(&root(place)?, &path)?;
+        let (mut bytes, _) = file.read(1 << 16, 0).map_err(text)?;
+        println!("again");
+        bytes.extend(file.read(1 << 16, bytes.len() as u64).map_err(text)?.0);
+        Ok(bytes)
+    }
+
+    fn read_around(place: u32, path: String, others: Vec<String>) -> Answer<Vec<u8>> {
+        let file = open(&root(place)?, &path)?;
+        let read = |len, start| file.read(len, start).map_err(text);
+        let mut bytes = [read(2, 0)?.0, read(1, 4)?.0].concat();
+        Self::read_all(place, others)?;
+        bytes.extend(read(1, 2)?.0);
         Ok(bytes)
     }
 

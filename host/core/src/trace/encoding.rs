@@ -2,22 +2,34 @@
 
 use super::{
     Answer, DirEntry, Fact, FileKind, FileMetadata, MAX_TRACE_BYTES, MAX_TRACE_CONTENT, MAX_TRACE_DEPTH,
-    MAX_TRACE_FACTS, Moment, Node, Question, Refusal, Stamp, Trace,
+    MAX_TRACE_FACTS, Moment, Node, Question, Refusal, Trace,
 };
 use crate::leb128;
-use crate::{Digest, ErrorKind, Timestamp};
+use crate::{Digest, ErrorKind};
 
-/// The first byte of every encoding.
-const VERSION: u8 = 1;
+/// The first byte of every encoding. Version 1 also had file stamps (device, inode and times), by which contents were
+/// believed without reading them.
+const VERSION: u8 = 2;
 
-/// The most bytes that an encoding has: what a recorder counts leaves out the stamps, and numbers may take more than it says.
+/// The most bytes that an encoding has: numbers may take more than a recorder counts for them.
 const MAX_ENCODED_BYTES: usize = MAX_TRACE_BYTES * 4;
 
-/// Bytes are no trace that this version reads.
+/// The bytes are not a trace that this version reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("these {len} bytes are no trace")]
-pub struct DecodeTraceError {
-    len: usize,
+#[non_exhaustive]
+pub enum DecodeTraceError {
+    /// Another version of the host wrote them.
+    #[error("this trace has version {found}; expected version {VERSION}")]
+    OtherVersion {
+        /// The version in the first byte.
+        found: u8,
+    },
+    /// No version writes such bytes.
+    #[error("these {len} bytes are no trace")]
+    Malformed {
+        /// How many bytes there are.
+        len: usize,
+    },
 }
 
 impl DecodeTraceError {
@@ -28,27 +40,11 @@ impl DecodeTraceError {
 }
 
 impl Trace {
-    /// The trace as bytes, some ten to sixty for each question, and fifty for each stamp.
+    /// The trace as bytes, some ten to sixty for each question.
     ///
-    /// One byte of version, then the roots, the facts and the stamps, each list with its length before it. Numbers are in
-    /// LEB128, texts have their length in bytes before them, digests are 32 bytes.
+    /// One byte of version, then the roots and the facts, each list with its length before it. Numbers are in LEB128, texts
+    /// have their length in bytes before them, digests are 32 bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = self.encode_facts();
-        write_len(&mut bytes, self.stamps.len());
-        for (node, stamp) in &self.stamps {
-            let Stamp { device, inode, size, modified, changed, taken } = *stamp;
-            [u64::from(node.0), device, inode, size]
-                .into_iter()
-                .for_each(|number| leb128::write(number, &mut bytes));
-            write_moment(&mut bytes, modified);
-            write_moment(&mut bytes, changed);
-            leb128::write(taken.unix_nanos(), &mut bytes);
-        }
-        bytes
-    }
-
-    /// What identifies the trace: all but the stamps.
-    pub(super) fn encode_facts(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION];
         write_len(&mut bytes, self.roots.len());
         self.roots.iter().for_each(|root| write_text(&mut bytes, root));
@@ -66,10 +62,17 @@ impl Trace {
     ///
     /// # Errors
     ///
-    /// [`DecodeTraceError`] for bytes of another version, and for what no version wrote.
+    /// [`DecodeTraceError`] for bytes of another version, and for bytes that no version writes.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeTraceError> {
-        let within = Some(bytes).filter(|bytes| bytes.len() <= MAX_ENCODED_BYTES);
-        within.and_then(|bytes| Reading(bytes).trace()).ok_or(DecodeTraceError { len: bytes.len() })
+        let malformed = DecodeTraceError::Malformed { len: bytes.len() };
+        match bytes.split_first() {
+            Some((&VERSION, rest)) if rest.len() < MAX_ENCODED_BYTES => {
+                Reading(rest).trace().ok_or(malformed)
+            }
+            Some((&found @ 1, _)) => Err(DecodeTraceError::OtherVersion { found }),
+            Some((&found, _)) if found > VERSION => Err(DecodeTraceError::OtherVersion { found }),
+            _ => Err(malformed),
+        }
     }
 }
 
@@ -198,9 +201,6 @@ struct Reading<'a>(&'a [u8]);
 
 impl Reading<'_> {
     fn trace(mut self) -> Option<Trace> {
-        if self.byte()? != VERSION {
-            return None;
-        }
         let mut trace = Trace { roots: self.list(|reading| reading.text())?, ..Trace::default() };
         let mut depths = vec![0; trace.roots.len()];
         let mut content: u64 = 0;
@@ -219,12 +219,8 @@ impl Reading<'_> {
             }
             trace.facts.push(fact);
         }
-        let stamps = self.list(|reading| reading.stamp())?;
-        let is_sorted = stamps.is_sorted_by(|(one, _), (other, _)| one < other);
-        let has_nodes = stamps.iter().all(|(node, _)| node.place() < depths.len());
         let is_within = content <= MAX_TRACE_CONTENT && depths.iter().all(|depth| *depth <= MAX_TRACE_DEPTH);
-        let is_valid = self.0.is_empty() && is_sorted && has_nodes && is_within;
-        is_valid.then_some(Trace { stamps, ..trace })
+        (self.0.is_empty() && is_within).then_some(trace)
     }
 
     fn byte(&mut self) -> Option<u8> {
@@ -342,19 +338,6 @@ impl Reading<'_> {
             _ => return None,
         })
     }
-
-    fn stamp(&mut self) -> Option<(Node, Stamp)> {
-        let node = self.node()?;
-        let stamp = Stamp {
-            device: self.number()?,
-            inode: self.number()?,
-            size: self.number()?,
-            modified: self.moment()?,
-            changed: self.moment()?,
-            taken: Timestamp::from_unix_nanos(self.number()?),
-        };
-        Some((node, stamp))
-    }
 }
 
 #[cfg(test)]
@@ -367,19 +350,6 @@ mod tests {
         Answer::Metadata(FileMetadata { kind: FileKind::Link, links: 2, size: 1 << 40, modified, changed })
     }
 
-    fn stamp() -> Stamp {
-        let modified = Moment { seconds: -7, nanos: 5 };
-        let changed = Moment { seconds: i64::MAX, nanos: 0 };
-        Stamp {
-            device: 1,
-            inode: u64::MAX,
-            size: 300,
-            modified,
-            changed,
-            taken: Timestamp::from_unix_nanos(9),
-        }
-    }
-
     /// A trace with every question and every answer.
     fn everything() -> Trace {
         let mut recorder = TraceRecorder::new(["data", "ä"]);
@@ -389,7 +359,6 @@ mod tests {
         let Recorded::Kept(Some(file)) = recorder.record(root, open, Answer::Opened(FileKind::File)) else {
             panic!("it is opened")
         };
-        recorder.stamp(file, Some(stamp()));
         let entry = |name: &str, kind| DirEntry { name: name.into(), kind };
         let entries = vec![entry("a", FileKind::Directory), entry("b", FileKind::Other)];
         for (node, question, answer) in [
@@ -397,7 +366,7 @@ mod tests {
             (
                 root,
                 Question::MetadataAt { path: path.clone(), follow: false },
-                metadata(Some(stamp().modified)),
+                metadata(Some(Moment { seconds: i64::MAX, nanos: 5 })),
             ),
             (root, Question::Link { path: path.clone() }, Answer::Link("elsewhere".into())),
             (file, Question::Hash, Answer::Hash { lower: 1, upper: u64::MAX }),
@@ -433,14 +402,22 @@ mod tests {
     }
 
     #[test]
-    fn stamps_do_not_identify_a_trace_and_everything_else_does() {
-        let trace = everything();
-        let unstamped = trace.clone().with_stamps([]);
-        assert_ne!(unstamped, trace);
-        assert_eq!(unstamped.identity(), trace.identity());
-        assert_ne!(Trace::default().identity(), trace.identity());
-        let bytes = trace.encode_facts();
-        assert!(trace.encode().starts_with(&bytes));
+    fn everything_in_a_trace_identifies_it() {
+        let whole = everything();
+        let fewer = |count| Trace { facts: whole.facts[..count].to_vec(), ..whole.clone() }.identity();
+        let identities: std::collections::HashSet<_> = (0..=whole.facts.len()).map(fewer).collect();
+        assert_eq!(identities.len(), whole.facts.len() + 1);
+        let elsewhere = Trace { roots: vec!["data".into(), "b".into()], ..whole.clone() };
+        assert_ne!(elsewhere.identity(), whole.identity());
+    }
+
+    #[test]
+    fn another_version_is_told_from_damage() {
+        let other = |found| Err(DecodeTraceError::OtherVersion { found });
+        assert_eq!(Trace::decode(&[1, 0, 0, 0]), other(1));
+        assert_eq!(Trace::decode(&[3]), other(3));
+        assert_eq!(Trace::decode(&[0, 0, 0]), Err(DecodeTraceError::Malformed { len: 3 }));
+        assert_eq!(other(1).unwrap_err().to_string(), "this trace has version 1; expected version 2");
     }
 
     #[test]
@@ -465,12 +442,12 @@ mod tests {
             format!("these {} bytes are no trace", more.len())
         );
         assert!(Trace::decode(&[]).is_err());
-        assert!(Trace::decode(&vec![1; MAX_ENCODED_BYTES + 1]).is_err());
+        assert!(Trace::decode(&vec![VERSION; MAX_ENCODED_BYTES + 1]).is_err());
     }
 
     #[test]
     fn facts_about_nodes_that_are_not_there_are_refused() {
-        let fact = |node: u8, rest: &[u8]| [&[VERSION, 1, 1, b'.', 1, node], rest, &[0]].concat();
+        let fact = |node: u8, rest: &[u8]| [&[VERSION, 1, 1, b'.', 1, node], rest].concat();
         assert!(Trace::decode(&fact(0, &[1, 0, 0])).is_ok());
         assert!(Trace::decode(&fact(1, &[1, 0, 0])).is_err());
         assert!(Trace::decode(&fact(0, &[6, 0, 5, 1])).is_ok());

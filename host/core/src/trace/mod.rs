@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::Digest;
 
 /// Separates this use of SHA-256 from every other, and this encoding from later ones.
-const DOMAIN: &[u8] = b"hostel trace\0v1\0";
+const DOMAIN: &[u8] = b"hostel trace\0v2\0";
 
 /// A directory that was granted, or something that was opened in one: granted ones first, in the order of
 /// [`Trace::roots`], then each in the order in which it was opened.
@@ -46,8 +46,6 @@ pub struct Trace {
     facts: Vec<Fact>,
     /// Which fact opened each node that is no root.
     opened: Vec<u32>,
-    /// Hints that spare reading files again; by node, each once.
-    stamps: Vec<(Node, Stamp)>,
 }
 
 /// What a report says of one fact.
@@ -92,25 +90,10 @@ impl Trace {
         Node::at(self.roots.len() + opened)
     }
 
-    /// What the file of a node looked like when it was read; `None` if that is not known for sure.
-    pub fn stamp(&self, node: Node) -> Option<&Stamp> {
-        let place = self.stamps.binary_search_by_key(&node, |(node, _)| *node).ok()?;
-        self.stamps.get(place).map(|(_, stamp)| stamp)
-    }
-
-    /// The same trace with other stamps.
-    #[must_use]
-    pub fn with_stamps(self, stamps: impl IntoIterator<Item = (Node, Stamp)>) -> Self {
-        let mut stamps: Vec<_> = stamps.into_iter().collect();
-        stamps.sort_by_key(|(node, _)| *node);
-        stamps.dedup_by_key(|(node, _)| *node);
-        Self { stamps, ..self }
-    }
-
-    /// What identifies the questions and answers: equal for two traces that hold in the same worlds. Stamps do not count.
-    /// Costs one encoding and one hash.
+    /// Identifies the questions and answers: equal for two traces that hold in the same worlds. Costs one encoding and one
+    /// hash.
     pub fn identity(&self) -> Digest {
-        let hash = Sha256::new().chain_update(DOMAIN).chain_update(self.encode_facts());
+        let hash = Sha256::new().chain_update(DOMAIN).chain_update(self.encode());
         Digest::from_bytes(hash.finalize().into())
     }
 

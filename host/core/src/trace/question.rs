@@ -1,14 +1,6 @@
 //! What can be asked of a file system, and what it can answer.
 
-use std::time::Duration;
-
-use crate::{Digest, Timestamp};
-
-/// How much older than its stamp a file's times must be for the stamp to count. File systems keep times in steps of up to
-/// two seconds, and what was written within one step has one time. And where a program writes through a mapping of the
-/// file, the time changes with the first write to a page only, until that page was written back, which Linux does after
-/// half a minute or so (`dirty_expire_centisecs` and `dirty_writeback_centisecs`, 30 s and 5 s).
-const SETTLED_AFTER: Duration = Duration::from_secs(60);
+use crate::Digest;
 
 /// What a guest asked about something it has open. Paths are relative to that.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -212,88 +204,5 @@ impl Question {
             | Self::HashAt { path, .. } => Some(path),
             Self::Metadata | Self::Hash | Self::SameAs { .. } | Self::Entries | Self::Content { .. } => None,
         }
-    }
-}
-
-/// What tells that a file was not changed, without reading it: where it is, its size, its times, and when the host looked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    /// The device it is on.
-    pub device: u64,
-    /// Its number there.
-    pub inode: u64,
-    /// Its size in bytes.
-    pub size: u64,
-    /// When its content was changed last.
-    pub modified: Moment,
-    /// When anything of it was changed last; unlike the other this cannot be set.
-    pub changed: Moment,
-    /// When the host looked: before it read any of the content.
-    pub taken: Timestamp,
-}
-
-impl Stamp {
-    /// Whether a file that looks the same later was not changed since this one was taken: its times are older by more than
-    /// a minute, so any change since then has given it another time.
-    pub fn is_settled(&self) -> bool {
-        let Some(latest) = self.taken.unix_nanos().checked_sub(nanos(SETTLED_AFTER)) else { return false };
-        [self.modified, self.changed].iter().all(|moment| moment.unix_nanos() <= i128::from(latest))
-    }
-
-    /// Whether it shows the same file, unchanged; when the two were taken does not count.
-    pub fn shows_the_same(&self, other: &Self) -> bool {
-        *self == Self { taken: self.taken, ..*other }
-    }
-}
-
-impl Moment {
-    fn unix_nanos(self) -> i128 {
-        i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanos)
-    }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: u64 = 1_000_000_000;
-
-    fn stamp(modified: i64, changed: i64, taken: u64) -> Stamp {
-        let moment = |seconds| Moment { seconds, nanos: 0 };
-        let (modified, changed) = (moment(modified), moment(changed));
-        Stamp { device: 1, inode: 2, size: 3, modified, changed, taken: Timestamp::from_unix_nanos(taken) }
-    }
-
-    #[test]
-    fn a_stamp_is_settled_when_both_times_are_a_minute_old() {
-        let check = |modified, changed, taken, expected| {
-            assert_eq!(
-                stamp(modified, changed, taken).is_settled(),
-                expected,
-                "{modified} {changed} {taken}"
-            );
-        };
-        check(100, 100, 160 * SECOND, true);
-        check(100, 100, 160 * SECOND - 1, false);
-        check(100, 101, 160 * SECOND, false);
-        check(101, 100, 160 * SECOND, false);
-        check(200, 100, 160 * SECOND, false);
-        check(-5, 0, 60 * SECOND, true);
-        check(0, 0, 0, false);
-    }
-
-    #[test]
-    fn two_stamps_show_the_same_whenever_they_were_taken() {
-        let one = stamp(1, 2, 3);
-        assert!(one.shows_the_same(&stamp(1, 2, 4)));
-        assert!(!one.shows_the_same(&stamp(1, 3, 3)));
-        assert!(!one.shows_the_same(&stamp(2, 2, 3)));
-        assert!(!one.shows_the_same(&Stamp { inode: 3, ..one }));
-        assert!(!one.shows_the_same(&Stamp { device: 2, ..one }));
-        assert!(!one.shows_the_same(&Stamp { size: 4, ..one }));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Answer, Fact, Node, Question, Stamp, Trace};
+use super::{Answer, Fact, Node, Question, Trace};
 
 /// The most questions that a trace has.
 pub const MAX_TRACE_FACTS: usize = 100_000;
@@ -28,7 +28,6 @@ pub struct TraceRecorder {
     ends: HashMap<Node, u64>,
     /// By the place of the node: how many openings it is away from a root.
     depths: Vec<u32>,
-    stamps: HashMap<Node, Option<Stamp>>,
     bytes: usize,
     content: u64,
     is_full: bool,
@@ -54,7 +53,6 @@ impl TraceRecorder {
             trace: Trace { roots, ..Trace::default() },
             known: HashMap::new(),
             ends: HashMap::new(),
-            stamps: HashMap::new(),
             bytes: 0,
             content: 0,
             is_full: false,
@@ -91,23 +89,9 @@ impl TraceRecorder {
         Recorded::Kept(opened)
     }
 
-    /// Records what a file looked like when it was opened, before any of it was read. If a node was opened twice and looked
-    /// different, its stamp is of no use.
-    pub fn stamp(&mut self, node: Node, stamp: Option<Stamp>) {
-        let kept = self.stamps.entry(node).or_insert(stamp);
-        let is_same = matches!((&*kept, &stamp), (Some(kept), Some(stamp)) if kept.shows_the_same(stamp));
-        if !is_same {
-            *kept = None;
-        }
-    }
-
-    /// The trace, with the stamps of those files whose content was asked for.
+    /// The trace.
     pub fn into_trace(self) -> Trace {
-        let is_content = |fact: &&Fact| matches!(fact.question, Question::Content { .. });
-        let read = self.trace.facts.iter().filter(is_content);
-        let stamp = |fact: &Fact| Some((fact.node, (*self.stamps.get(&fact.node)?)?));
-        let stamps: Vec<_> = read.filter_map(stamp).collect();
-        self.trace.with_stamps(stamps)
+        self.trace
     }
 
     /// Whether a file ended elsewhere before: then it changed, though no byte of it was read twice.
@@ -164,7 +148,7 @@ fn size(question: &Question, answer: &Answer) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Digest, FileKind, Moment, Refusal, Timestamp};
+    use crate::{Digest, DirEntry, FileKind, Refusal};
 
     fn open(path: &str) -> Question {
         Question::Open { path: path.into(), follow: true, directory: false }
@@ -220,6 +204,18 @@ mod tests {
         assert!(
             full(|number| Question::Link { path: format!("{number}{}", "x".repeat(1 << 20)).into() }) < 9
         );
+
+        // What a guest is told takes room as well.
+        let told = |answer: Answer| {
+            let mut recorder = TraceRecorder::new(["."]);
+            let root = recorder.root(0).unwrap();
+            let link = |number: u32| Question::Link { path: number.to_string().into() };
+            (0..).find(|number| recorder.record(root, link(*number), answer.clone()) == Recorded::TooMuch)
+        };
+        let name: Box<str> = "x".repeat(1 << 10).into();
+        let entries = vec![DirEntry { name: name.clone(), kind: FileKind::File }; 1 << 10];
+        assert!(told(Answer::Entries { entries, unreadable: 0 }).is_some_and(|most| most < 9));
+        assert!(told(Answer::Link("x".repeat(1 << 20).into())).is_some_and(|most| most < 9));
     }
 
     #[test]
@@ -236,31 +232,5 @@ mod tests {
         assert_eq!(read(0, 6, true), Recorded::Kept(None));
         assert_eq!(read(9, 0, true), Recorded::Kept(None));
         assert_eq!(read(0, 7, true), Recorded::Differs);
-    }
-
-    #[test]
-    fn a_stamp_counts_for_files_that_were_read_and_looked_the_same_each_time() {
-        let moment = Moment { seconds: 1, nanos: 0 };
-        let taken = Timestamp::from_unix_nanos(5_000_000_000);
-        let stamp = Stamp { device: 1, inode: 1, size: 1, modified: moment, changed: moment, taken };
-        let stamp_of = |stamps: &[Option<Stamp>], question| {
-            let mut recorder = TraceRecorder::new(["."]);
-            let root = recorder.root(0).unwrap();
-            let file = opened(recorder.record(root, open("a"), FILE));
-            stamps.iter().for_each(|stamp| recorder.stamp(file, *stamp));
-            let answer = Answer::Content { digest: Digest::of(b""), end: true };
-            recorder.record(file, question, answer);
-            recorder.into_trace().stamp(file).copied()
-        };
-        let content = Question::Content { start: 0, len: 1 };
-        let later = Stamp { taken: Timestamp::from_unix_nanos(6_000_000_000), ..stamp };
-        let other = Stamp { inode: 2, ..stamp };
-        assert_eq!(stamp_of(&[Some(stamp)], content.clone()), Some(stamp));
-        assert_eq!(stamp_of(&[Some(stamp), Some(later)], content.clone()), Some(stamp), "the first counts");
-        assert_eq!(stamp_of(&[Some(stamp), Some(other)], content.clone()), None);
-        assert_eq!(stamp_of(&[Some(stamp), Some(other), Some(stamp)], content.clone()), None);
-        assert_eq!(stamp_of(&[Some(stamp), None], content.clone()), None);
-        assert_eq!(stamp_of(&[None, Some(stamp)], content), None);
-        assert_eq!(stamp_of(&[Some(stamp)], Question::Metadata), None);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hostel_core::{Answer, Digest, Limits, Node, Question, Recorded, Stamp, Touch, Trace, TraceRecorder};
+use hostel_core::{Answer, Digest, Limits, Node, Question, Recorded, Touch, Trace, TraceRecorder};
 use sha2::{Digest as _, Sha256};
 
 use super::usage::Usage;
@@ -186,20 +186,11 @@ impl Book {
     }
 
     /// The guest has opened something, by a path from a handle; without a node it is no part of the trace.
-    pub(super) fn got_opened(
-        &mut self,
-        handle: u32,
-        (from, path): (u32, &str),
-        node: Option<Node>,
-        stamp: Option<Stamp>,
-    ) {
+    pub(super) fn got_opened(&mut self, handle: u32, (from, path): (u32, &str), node: Option<Node>) {
         self.usage.opened();
         let (root, name) = self.name_of(from, path).unwrap_or((usize::MAX, path.to_owned()));
         let name = cut(name, NAME_BYTES).into();
         self.handles.insert(handle, Handle { node, is_opened: true, root, name });
-        if let Some(node) = node {
-            self.recorder.stamp(node, stamp);
-        }
     }
 
     /// The guest has dropped a descriptor.
@@ -315,5 +306,59 @@ impl Book {
         let question = Question::Content { start, len: next.saturating_sub(start) };
         let digest = Digest::from_bytes(hash.finalize().into());
         self.note(Known::Node(node), question, Some(Answer::Content { digest, end }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn book() -> SharedBook {
+        SharedBook::new(["data"].into_iter(), Limits::default(), &Arc::new(LogBook::new(1 << 10, None)))
+    }
+
+    #[test]
+    fn an_answer_that_nobody_gets_again_is_a_touch() {
+        let book = book();
+        let mut book = book.lock();
+        book.got_root(1, 0, "data");
+        let root = book.node(1);
+        assert_eq!(book.note(root, Question::Metadata, None), None);
+        assert_eq!(book.take_touches(), [Touch::FileFault]);
+        assert!(book.take_trace().is_empty());
+    }
+
+    #[test]
+    fn what_is_asked_of_a_handle_that_nobody_saw_opened_is_a_touch() {
+        let book = book();
+        let mut book = book.lock();
+        let unseen = book.node(7);
+        book.note(unseen, Question::Metadata, Some(Answer::Same(true)));
+        book.read(Reader::Descriptor(7), unseen, &Piece { start: 0, bytes: b"a", end: true });
+        assert_eq!(book.take_touches(), [Touch::FileFault; 2]);
+        // One that was touched when it was opened has been told of.
+        book.got_root(1, 0, "data");
+        book.got_opened(8, (1, "device"), None);
+        let touched = book.node(8);
+        book.note(touched, Question::Metadata, Some(Answer::Same(true)));
+        assert_eq!((book.take_touches(), book.take_trace().is_empty()), (vec![], true));
+    }
+
+    #[test]
+    fn a_file_that_grows_after_its_end_was_told_has_changed() {
+        let reads = |pieces: &[Piece<'_>]| {
+            let book = book();
+            let mut book = book.lock();
+            book.got_root(1, 0, "data");
+            let root = book.node(1);
+            pieces.iter().for_each(|piece| book.read(Reader::Descriptor(1), root, piece));
+            book.take_touches()
+        };
+        let piece = |start, bytes, end| Piece { start, bytes, end };
+        assert_eq!(reads(&[piece(0, b"ab", true), piece(2, b"", true)]), []);
+        assert_eq!(reads(&[piece(0, b"ab", false), piece(2, b"c", true)]), []);
+        assert_eq!(reads(&[piece(0, b"ab", true), piece(2, b"c", true)]), [Touch::ChangedFile]);
+        assert_eq!(reads(&[piece(0, b"ab", true), piece(2, b"c", false)]), [Touch::ChangedFile]);
     }
 }

@@ -152,7 +152,7 @@ impl Guest {
         if may_make {
             book.made();
         }
-        book.got_opened(fd.rep(), (dir.rep(), &path), None, None);
+        book.got_opened(fd.rep(), (dir.rep(), &path), None);
         Ok(fd)
     }
 

@@ -2,9 +2,8 @@
 
 use std::fs::File;
 use std::io;
-use std::time::SystemTime;
 
-use hostel_core::{Digest, Moment, Stamp};
+use hostel_core::Digest;
 use sha2::{Digest as _, Sha256};
 
 /// The most that is read at once.
@@ -26,22 +25,42 @@ pub(super) fn read(file: &File, start: u64, len: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The digest of so many bytes; `None` if there are fewer, or more where the file is to end after them.
-pub(super) fn digest(file: &File, start: u64, len: u64, end: bool) -> io::Result<Option<Digest>> {
+/// Some bytes of a file.
+#[derive(Clone, Copy)]
+pub(super) struct Part {
+    pub(super) start: u64,
+    pub(super) len: u64,
+    /// Whether the file ends after them.
+    pub(super) end: bool,
+}
+
+/// The caller did not want to know any longer.
+#[derive(Debug)]
+pub(super) struct Stopped;
+
+/// The digest of a part of a file; `None` if the file has no such part, or the disk fails. Asks between pieces whether to
+/// go on.
+pub(super) fn digest(
+    file: &File,
+    part: Part,
+    is_stopped: &dyn Fn() -> bool,
+) -> Result<Option<Digest>, Stopped> {
+    let Part { start, len, end } = part;
     let mut hash = Sha256::new();
     let mut left = len;
     while left > 0 {
-        let bytes = read(file, start.saturating_add(len - left), left)?;
+        let bytes = read(file, start.saturating_add(len - left), left).unwrap_or_default();
         if bytes.is_empty() {
             return Ok(None);
         }
         hash.update(&bytes);
         left = left.saturating_sub(bytes.len() as u64);
+        if is_stopped() {
+            return Err(Stopped);
+        }
     }
-    if end && !read(file, start.saturating_add(len), 1)?.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Digest::from_bytes(hash.finalize().into())))
+    let ends = || read(file, start.saturating_add(len), 1).is_ok_and(|more| more.is_empty());
+    Ok((!end || ends()).then(|| Digest::from_bytes(hash.finalize().into())))
 }
 
 #[cfg(unix)]
@@ -52,54 +71,4 @@ fn read_at(file: &File, bytes: &mut [u8], start: u64) -> io::Result<usize> {
 #[cfg(windows)]
 fn read_at(file: &File, bytes: &mut [u8], start: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, bytes, start)
-}
-
-/// What a file looks like now; `None` if that cannot be told. The time is taken before the look.
-#[cfg(unix)]
-pub(super) fn stamp(file: &File) -> Option<Stamp> {
-    use std::os::unix::fs::MetadataExt;
-
-    if !keeps_times(file) {
-        return None;
-    }
-    let taken = SystemTime::now().into();
-    let metadata = file.metadata().ok()?;
-    let moment = |seconds, nanos| Some(Moment { seconds, nanos: u32::try_from(nanos).ok()? });
-    Some(Stamp {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        size: metadata.size(),
-        modified: moment(metadata.mtime(), metadata.mtime_nsec())?,
-        changed: moment(metadata.ctime(), metadata.ctime_nsec())?,
-        taken,
-    })
-}
-
-/// Whether the file system notes by itself when a file was changed. Those that make their files up do not, nor those that
-/// come from other machines or systems; of an image that is replaced all times may be the same. One that keeps its files
-/// in memory never writes a page back, so it misses later writes through a mapping; one that lies over another may.
-#[cfg(target_os = "linux")]
-fn keeps_times(file: &File) -> bool {
-    use nix::sys::statfs;
-
-    const KNOWN: [statfs::FsType; 4] = [
-        // Also ext2 and ext3.
-        statfs::EXT4_SUPER_MAGIC,
-        statfs::XFS_SUPER_MAGIC,
-        statfs::BTRFS_SUPER_MAGIC,
-        statfs::F2FS_SUPER_MAGIC,
-    ];
-    statfs::fstatfs(file).is_ok_and(|system| KNOWN.contains(&system.filesystem_type()))
-}
-
-/// Which file systems do is known for Linux only.
-#[cfg(all(unix, not(target_os = "linux")))]
-fn keeps_times(_: &File) -> bool {
-    false
-}
-
-/// Where nothing tells when a file was changed but what can be set, only its content does.
-#[cfg(not(unix))]
-pub(super) fn stamp(_: &File) -> Option<Stamp> {
-    None
 }

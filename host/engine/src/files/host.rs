@@ -14,7 +14,7 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 use super::ask::{self, Fd, Opening, answer};
 use super::book::{Piece, Reader};
 use super::change::{Place, leads_out};
-use super::content::{self, PIECE_BYTES, stamp};
+use super::content::{self, PIECE_BYTES};
 use super::listing::Listing;
 use super::output::{self, At, NoRoom};
 use super::stream::FileStream;
@@ -79,16 +79,12 @@ impl Guest {
             directory: how.1.contains(OpenFlags::DIRECTORY),
         };
         let told = answer(&opened, |(_, kind)| Answer::Opened(*kind));
-        let stamp = match &opened {
-            Ok((fd, _)) => file_of(self, fd).ok().and_then(|file| stamp(&file)),
-            Err(_) => None,
-        };
         if let Some(book) = &self.book {
             let mut book = book.lock();
             let parent = book.node(dir.rep());
             let node = book.note(parent, question, told);
             if let Ok((fd, _)) = &opened {
-                book.got_opened(fd.rep(), (dir.rep(), &path), node, stamp);
+                book.got_opened(fd.rep(), (dir.rep(), &path), node);
             }
         }
         opened.map(|(fd, _)| fd)

@@ -1,11 +1,11 @@
-//! Asks again what a guest asked, to find out whether it would be told the same.
+//! Asks a guest's questions about its directories again, to find out whether it would get the same answers.
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use hostel_core::{Answer, Digest, Fact, Grants, MAX_TRACE_DEPTH, Node, Question, Stamp, Trace};
+use hostel_core::{Answer, Digest, Fact, FileKind, Grants, MAX_TRACE_DEPTH, Node, Question, Trace};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtx, WasiFilesystemCtxView};
@@ -13,43 +13,55 @@ use wasmtime_wasi::p2::bindings::filesystem::preopens;
 use wasmtime_wasi::p2::bindings::filesystem::types::{DescriptorFlags, HostDescriptor, OpenFlags};
 
 use super::ask::{self, Fd, Opening};
-use super::content;
+use super::content::{self, Part};
 use super::root::open_roots;
 use super::words::{difference, other_content};
 
-/// How many descriptors are kept open: room for the way to two nodes at once.
+/// How many descriptors are open at once: enough for the paths to two nodes.
 const OPEN_AT_ONCE: usize = 2 * MAX_TRACE_DEPTH as usize + 2;
 
 /// Whether a trace still holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Every question would get the answer it got.
+    /// Every question gets the answer that it got before.
     Holds,
-    /// The same, and some files had to be read for that: with this trace in place of the other they need not be the next
-    /// time.
-    HoldsAnew(Trace),
-    /// Some answer would be another: what has changed, such as `` `data/config.json` has other content``.
+    /// Some question gets another answer: says what has changed, such as `` `data/config.json` has other content``.
     Changed(String),
+    /// The caller had it stopped before it was known.
+    Stopped,
 }
 
 /// Asks the questions of a trace again, in their order, about the directories that are granted under the same names.
 ///
-/// Files that look as they did when they were read (see [`Stamp`]) are not read again; the others are, as far as the guest
-/// read them. Blocks on the disk: a few microseconds for each question, and the time to read those files. A trace from
-/// anywhere can do no more than ask within the directories that are granted.
-pub fn verify(trace: &Trace, grants: &Grants) -> Verdict {
+/// Reads again every byte that the guest read: nothing is inferred from times, sizes or file numbers. All facts about one
+/// node are asked of one file or directory. Blocks on the disk: some ten microseconds for each file, and the time to read
+/// and hash the contents, a second for a gigabyte or two. `is_stopped` is called before each question and between pieces
+/// of contents; once it returns true, so does the function. A trace from anywhere can do no more than ask within the
+/// directories that are granted.
+pub fn verify(trace: &Trace, grants: &Grants, is_stopped: &dyn Fn() -> bool) -> Verdict {
     if trace.is_empty() {
         return Verdict::Holds;
     }
-    match Verifier::new(trace, grants).and_then(Verifier::run) {
-        Ok(None) => Verdict::Holds,
-        Ok(Some(anew)) => Verdict::HoldsAnew(anew),
-        Err(change) => Verdict::Changed(change),
+    match Verifier::new(trace, grants, is_stopped).and_then(Verifier::run) {
+        Ok(()) => Verdict::Holds,
+        Err(Broken::Changed(what)) => Verdict::Changed(what),
+        Err(Broken::Stopped) => Verdict::Stopped,
     }
 }
 
-/// What has changed, in words.
-type Change = String;
+/// Why a trace is not known to hold.
+enum Broken {
+    /// Something has changed: says what.
+    Changed(String),
+    /// Whoever waits for the verdict stopped it.
+    Stopped,
+}
+
+impl From<String> for Broken {
+    fn from(what: String) -> Self {
+        Self::Changed(what)
+    }
+}
 
 /// Asks the questions of one trace.
 struct Verifier<'a> {
@@ -57,23 +69,26 @@ struct Verifier<'a> {
     files: WasiFilesystemCtx,
     table: ResourceTable,
     roots: Vec<Fd>,
-    /// The last ones opened. The others are opened again when they are needed again.
+    /// The last nodes used. The others are opened again when they are needed again.
     open: VecDeque<(Node, Fd)>,
     /// How many nodes were opened so far.
     opened: usize,
-    looks: HashMap<Node, Look>,
+    /// What each node looked like when it was closed.
+    closed: HashMap<Node, Look>,
+    is_stopped: &'a dyn Fn() -> bool,
 }
 
-/// What the host saw of a file.
-#[derive(Clone, Copy)]
+/// What tells one file from another, and an unchanged one from a changed one: its identity, and a file's metadata. Of a
+/// directory the metadata may change while others work in it. It is compared between two openings in one verification
+/// and never stored.
+#[derive(PartialEq, Eq)]
 struct Look {
-    stamp: Option<Stamp>,
-    /// Whether it shows that the file was not changed, so that its content need not be read.
-    is_proof: bool,
+    identity: Answer,
+    metadata: Option<Answer>,
 }
 
 impl<'a> Verifier<'a> {
-    fn new(trace: &'a Trace, grants: &Grants) -> Result<Self, Change> {
+    fn new(trace: &'a Trace, grants: &Grants, is_stopped: &'a dyn Fn() -> bool) -> Result<Self, Broken> {
         let mut builder = WasiCtxBuilder::new();
         open_roots(&mut builder, grants).map_err(|error| error.to_string())?;
         let mut ctx = builder.build();
@@ -86,30 +101,23 @@ impl<'a> Verifier<'a> {
         };
         let roots = trace.roots().map(root).collect::<Result<_, _>>()?;
         let files = ctx.filesystem().clone();
-        Ok(Self { trace, files, table, roots, open: VecDeque::new(), opened: 0, looks: HashMap::new() })
+        let (open, closed) = (VecDeque::new(), HashMap::new());
+        Ok(Self { trace, files, table, roots, open, opened: 0, closed, is_stopped })
     }
 
-    /// The trace with new stamps, if some are worth keeping.
-    fn run(mut self) -> Result<Option<Trace>, Change> {
-        let trace = self.trace;
-        trace.facts().iter().try_for_each(|fact| self.check(fact))?;
-        let is_new = |look: &Look| !look.is_proof && look.stamp.is_some_and(|stamp| stamp.is_settled());
-        if !self.looks.values().any(is_new) {
-            return Ok(None);
+    fn run(mut self) -> Result<(), Broken> {
+        self.trace.facts().iter().try_for_each(|fact| self.check(fact))
+    }
+
+    fn check(&mut self, fact: &Fact) -> Result<(), Broken> {
+        if (self.is_stopped)() {
+            return Err(Broken::Stopped);
         }
-        let stamp = |(node, look): (&Node, &Look)| {
-            let stamp = if look.is_proof { trace.stamp(*node).copied() } else { look.stamp };
-            stamp.map(|stamp| (*node, stamp))
-        };
-        Ok(Some(trace.clone().with_stamps(self.looks.iter().filter_map(stamp))))
-    }
-
-    fn check(&mut self, fact: &Fact) -> Result<(), Change> {
-        if let (Question::Content { start, len }, Answer::Content { digest, end }) =
+        if let (&Question::Content { start, len }, &Answer::Content { digest, end }) =
             (&fact.question, &fact.answer)
         {
-            let is_the_same = self.still_has(fact.node, (*start, *len), *digest, *end)?;
-            return if is_the_same { Ok(()) } else { Err(other_content(self.trace, fact)) };
+            let now = self.digest(fact.node, Part { start, len, end })?;
+            return if now == Some(digest) { Ok(()) } else { Err(other_content(self.trace, fact).into()) };
         }
         let now = match &fact.question {
             Question::Open { .. } => self.open_new(fact)?,
@@ -126,11 +134,11 @@ impl<'a> Verifier<'a> {
             Question::Content { .. } => None,
         };
         let now = now.ok_or_else(|| format!("`{}` cannot be asked about", self.trace.path_of(fact)))?;
-        if now == fact.answer { Ok(()) } else { Err(difference(self.trace, fact, &now)) }
+        if now == fact.answer { Ok(()) } else { Err(difference(self.trace, fact, &now).into()) }
     }
 
     /// Opens what a guest opened for the first time, or was refused.
-    fn open_new(&mut self, fact: &Fact) -> Result<Option<Answer>, Change> {
+    fn open_new(&mut self, fact: &Fact) -> Result<Option<Answer>, Broken> {
         let (now, fd) = self.open(fact)?;
         if matches!(fact.answer, Answer::Opened(_)) {
             let node = self.trace.node_after(self.opened);
@@ -143,7 +151,7 @@ impl<'a> Verifier<'a> {
     }
 
     /// Asks to open what a fact tells of.
-    fn open(&mut self, fact: &Fact) -> Result<(Option<Answer>, Option<Fd>), Change> {
+    fn open(&mut self, fact: &Fact) -> Result<(Option<Answer>, Option<Fd>), Broken> {
         let Question::Open { path, follow, directory } = &fact.question else { return Ok((None, None)) };
         let dir = self.descriptor(fact.node)?;
         let open_flags = if *directory { OpenFlags::DIRECTORY } else { OpenFlags::empty() };
@@ -156,39 +164,29 @@ impl<'a> Verifier<'a> {
         })
     }
 
-    fn is_same(&mut self, one: Node, other: Node) -> Result<Option<Answer>, Change> {
+    fn is_same(&mut self, one: Node, other: Node) -> Result<Option<Answer>, Broken> {
         let (one, other) = (self.descriptor(one)?, self.descriptor(other)?);
         let same = at_once(self.view().is_same_object(one, other));
         Ok(same.and_then(Result::ok).map(Answer::Same))
     }
 
-    /// Whether a part of a file has this digest: it is read unless its stamp shows that it was not changed.
-    fn still_has(
-        &mut self,
-        node: Node,
-        (start, len): (u64, u64),
-        digest: Digest,
-        end: bool,
-    ) -> Result<bool, Change> {
+    /// The digest of a part of a file; `None` if there is no such part.
+    fn digest(&mut self, node: Node, part: Part) -> Result<Option<Digest>, Broken> {
         let fd = self.descriptor(node)?;
-        let Ok(Descriptor::File(file)) = self.table.get(&fd) else { return Ok(false) };
+        let Ok(Descriptor::File(file)) = self.table.get(&fd) else { return Ok(None) };
         let file = Arc::clone(&file.file);
-        let look = *self.looks.entry(node).or_insert_with(|| Look::at(&file, self.trace.stamp(node)));
-        if look.is_proof {
-            return Ok(true);
-        }
-        Ok(content::digest(&file, start, len, end).is_ok_and(|now| now == Some(digest)))
+        content::digest(&file, part, self.is_stopped).map_err(|content::Stopped| Broken::Stopped)
     }
 
-    /// What a node is, opened again if need be. It stays open for as long as not many others are opened.
-    fn descriptor(&mut self, node: Node) -> Result<Fd, Change> {
+    /// A node's descriptor; opens the node again if it was closed. It stays open until many others were opened.
+    fn descriptor(&mut self, node: Node) -> Result<Fd, Broken> {
         if let Some(root) = self.trace.root_of(node).and_then(|place| self.roots.get(place)) {
             return Ok(ask::same(root));
         }
         if let Some(place) = self.open.iter().position(|(open, _)| *open == node)
             && let Some((node, fd)) = self.open.remove(place)
         {
-            // It is not the next one to be closed, then.
+            // The one used last is closed last.
             let borrowed = ask::same(&fd);
             self.open.push_back((node, fd));
             return Ok(borrowed);
@@ -198,15 +196,32 @@ impl<'a> Verifier<'a> {
         let (_, fd) = self.open(opening)?;
         let fd = fd.ok_or_else(cannot)?;
         let borrowed = ask::same(&fd);
+        let look = self.look(&borrowed);
         self.keep(node, fd);
+        // What was asked before was asked of the other one.
+        if look.is_none() || self.closed.get(&node) != look.as_ref() {
+            return Err(format!("`{}` changed while it was looked at", self.trace.path_of_node(node)).into());
+        }
         Ok(borrowed)
+    }
+
+    /// What a file or a directory looks like now; `None` if the system does not say.
+    fn look(&mut self, fd: &Fd) -> Option<Look> {
+        let mut ask = |question| at_once(ask::ask(&mut self.view(), fd, &question)).flatten();
+        let identity = ask(Question::Hash)?;
+        let metadata = ask(Question::Metadata)?;
+        let is_file = matches!(&metadata, Answer::Metadata(metadata) if metadata.kind == FileKind::File);
+        Some(Look { identity, metadata: is_file.then_some(metadata) })
     }
 
     fn keep(&mut self, node: Node, fd: Fd) {
         self.open.push_back((node, fd));
         if self.open.len() > OPEN_AT_ONCE
-            && let Some((_, oldest)) = self.open.pop_front()
+            && let Some((node, oldest)) = self.open.pop_front()
         {
+            if let Some(look) = self.look(&oldest) {
+                self.closed.insert(node, look);
+            }
             self.close(oldest);
         }
     }
@@ -218,16 +233,6 @@ impl<'a> Verifier<'a> {
 
     fn view(&mut self) -> WasiFilesystemCtxView<'_> {
         WasiFilesystemCtxView { ctx: &mut self.files, table: &mut self.table }
-    }
-}
-
-impl Look {
-    fn at(file: &std::fs::File, before: Option<&Stamp>) -> Self {
-        let stamp = content::stamp(file);
-        let is_proof = before
-            .zip(stamp.as_ref())
-            .is_some_and(|(before, now)| before.is_settled() && before.shows_the_same(now));
-        Self { stamp, is_proof }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostel_core::{Failure, Grants, Limit, LimitKind, Limits, LogLevel, LogStream};
+use hostel_core::{Failure, Grants, Limit, LimitKind, Limits, LogLevel, LogStream, Touch};
 use hostel_engine::AttemptOptions;
 use hostel_guests::{HOSTILE, PAGES, wat};
 
@@ -43,6 +43,8 @@ async fn to_a_granted_host() {
     for grant in grants {
         let ran = load(&server.url("/page"), granted(&["example.org", &grant])).await;
         assert_eq!(ran.value(), HELLO, "{grant}");
+        let touches: Vec<_> = ran.observation.touches().iter().map(|touched| touched.touch).collect();
+        assert!(touches.contains(&Touch::Network), "{grant}: {touches:?}");
         assert!(ran.printed(LogStream::Host).is_empty());
         assert_eq!(server.next().await, Event::Connected);
         assert_eq!(server.next().await, Event::Asked("GET /page HTTP/1.1".to_owned()));

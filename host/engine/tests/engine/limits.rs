@@ -255,6 +255,20 @@ async fn who_finds_no_room_waits_until_others_have_ended() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_guest_that_has_acted_is_not_begun_again_for_want_of_room() {
+    let mut options = EngineOptions::default();
+    options.max_instances = 8;
+    let engine = Engine::new(options).unwrap();
+    let answer = engine.load_file(wat::ACTS_THEN_GROWS.as_ref()).unwrap().function(Some("answer")).unwrap();
+    let error = answer.attempt(&[], &AttemptOptions::new(Limits::default())).await.unwrap_err();
+    assert!(matches!(error, AttemptError::LostRoom(_)), "{error}");
+    assert_eq!(
+        run_with(&function(wat::ACTS_THEN_GROWS, "answer"), &[], Limits::default()).await.value(),
+        "42"
+    );
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn a_receipt_tells_what_was_used() {
     let ran = run_with(&function(MEMORY_HOG, "eat"), &["24"], Limits::default()).await;
     let receipt = &ran.receipt;

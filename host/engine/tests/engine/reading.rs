@@ -155,7 +155,9 @@ async fn streams_of_files_are_always_ready_and_end_where_the_file_does() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_file_that_changes_while_it_is_read_makes_the_attempt_unreproducible() {
-    for (name, args) in [("read-twice", &["a.txt"][..]), ("read-in-halves", &["a.txt", "5"])] {
+    for (name, args) in
+        [("read-twice", &["a.txt"][..]), ("read-on", &["a.txt"]), ("read-in-halves", &["a.txt", "5"])]
+    {
         let world = Arc::new(World::new());
         let of_echo = Arc::clone(&world);
         let done = AtomicBool::new(false);
@@ -169,8 +171,9 @@ async fn a_file_that_changes_while_it_is_read_makes_the_attempt_unreproducible()
         let ran = world.ask_with(name, args, options).await;
         let touches: Vec<_> = ran.observation.touches().iter().map(|touched| touched.touch).collect();
         assert!(text(&ran).starts_with("alpha"));
-        if name == "read-twice" {
-            assert_eq!(touches, [Touch::ChangedFile]);
+        if name != "read-in-halves" {
+            // The guest was told that the file ends, and then that it does not.
+            assert_eq!(touches, [Touch::ChangedFile], "{name}");
         } else {
             // Each byte was read once, so nothing is known to have changed; but no file is like what was read.
             assert!(touches.is_empty());
@@ -199,6 +202,26 @@ async fn devices_and_pipes_are_left_alone_and_are_a_touch() {
     }
     let trace = world.trace("stat-at", &["pipe", "true"]).await;
     assert_eq!(asked(&trace), ["data/pipe metadata"], "looking at it is a question like any other");
+}
+
+/// The memory of this process begins where nothing is mapped: to read there is an error of input and output.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "current_thread")]
+async fn a_fault_of_the_file_system_is_a_touch() {
+    let world = World::new();
+    let dirs = vec!["/proc/self::data".parse().unwrap()];
+    let options = || world.options().grants(Arc::new(Grants { dirs: dirs.clone(), ..Grants::default() }));
+    for (name, args) in [
+        ("read", &["mem"][..]),
+        ("read-part", &["mem", "0", "10"]),
+        ("read-stream", &["mem", "0", "10", "true"]),
+        ("read-stream", &["mem", "0", "10", "false"]),
+    ] {
+        let ran = world.ask_with(name, args, options()).await;
+        assert!(!error(&ran).is_empty(), "{name} {args:?}");
+        let touches: Vec<_> = ran.observation.touches().iter().map(|touched| touched.touch).collect();
+        assert_eq!(touches, [Touch::FileFault], "{name} {args:?}");
+    }
 }
 
 #[tokio::test(flavor = "current_thread")]

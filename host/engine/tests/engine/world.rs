@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
-use hostel_core::{DirGrant, Grants, Limits, Stamp, Timestamp, Trace};
+use hostel_core::{DirGrant, Grants, Limits, Trace};
 use hostel_engine::{AttemptOptions, Component, Function, Verdict, verify};
 use hostel_guests::READER;
 use tempfile::TempDir;
@@ -68,11 +68,11 @@ impl World {
     }
 
     pub(crate) fn verify(&self, trace: &Trace) -> Verdict {
-        verify(trace, &self.grants())
+        verify(trace, &self.grants(), &|| false)
     }
 
     pub(crate) fn still_holds(&self, trace: &Trace) -> bool {
-        matches!(self.verify(trace), Verdict::Holds | Verdict::HoldsAnew(_))
+        self.verify(trace) == Verdict::Holds
     }
 
     pub(crate) fn write(&self, name: &str, content: &str) {
@@ -117,15 +117,4 @@ impl World {
     fn set_modified(&self, name: &str, modified: SystemTime) {
         File::options().write(true).open(self.path(name)).unwrap().set_modified(modified).unwrap();
     }
-}
-
-/// The trace as if the host had looked at the files two minutes later.
-pub(crate) fn as_if_later(trace: &Trace) -> Trace {
-    let later = |stamp: &Stamp| {
-        let taken = Timestamp::from_unix_nanos(stamp.taken.unix_nanos() + 120_000_000_000);
-        Stamp { taken, ..*stamp }
-    };
-    let nodes = trace.facts().iter().map(|fact| fact.node);
-    let stamps: Vec<_> = nodes.filter_map(|node| Some((node, later(trace.stamp(node)?)))).collect();
-    trace.clone().with_stamps(stamps)
 }

@@ -1,7 +1,11 @@
 //! Made-up tasks in a world that changes: what the cache gives is what the task would have come to, every time.
 
+mod images;
 mod scripts;
+mod switched;
 mod world;
+
+use std::env;
 
 use futures_executor::block_on;
 use hostel::{
@@ -14,9 +18,18 @@ use self::scripts::Script;
 use self::world::{SECRET, World};
 use crate::{build, task};
 
-/// How many tasks are made up, and how often the world of each changes.
+/// How many tasks are made up if `HOSTEL_HONESTY_SCRIPTS` names no other number, and how often the world of each changes.
 const SCRIPTS: u64 = 80;
 const CHANGES: usize = 12;
+
+/// Seeds of made-up tasks: half of them the same each time, the others from `HOSTEL_HONESTY_SEED`, or else drawn anew.
+fn seeds() -> Vec<u64> {
+    let number = |name: &str| env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let half = number("HOSTEL_HONESTY_SCRIPTS").unwrap_or(SCRIPTS).div_ceil(2);
+    let drawn = number("HOSTEL_HONESTY_SEED").unwrap_or_else(|| fastrand::u64(..1 << 48));
+    println!("to repeat this: HOSTEL_HONESTY_SEED={drawn} HOSTEL_HONESTY_SCRIPTS={}", half * 2);
+    (0..half).chain(drawn..drawn + half).collect()
+}
 
 /// A puppet that sees the world, and is cached as long as nothing else is said.
 fn puppet(host: &Host, world: &World) -> Task {
@@ -39,11 +52,12 @@ fn hosts(dir: &std::path::Path) -> [Host; 2] {
 #[test]
 fn no_hit_is_wrong_and_what_is_pure_hits_in_a_world_that_changes() {
     let data = tempfile::tempdir().unwrap();
+    let seeds = seeds();
     // Remembers nothing, so that each run executes; with a key, since what is seeded follows from that.
     let forgetful = build(Host::builder().max_workers(1).memory_cache_bytes(0));
     for host in hosts(data.path()) {
         let (mut hits, mut misses) = (0, 0);
-        for seed in 0..SCRIPTS {
+        for &seed in &seeds {
             let mut world = World::new(seed);
             let script = Script::made_up(seed);
             let puppet = puppet(&host, &world);
