@@ -135,7 +135,7 @@ pub use builder::*;
 pub use cache::{
     CacheHit, CacheMiss, CacheReport, Different, Entries, EntrySummary, GcOptions, GcReport, Kept,
     KeptResult, LookUp, RemoteCache, RemoteCacheError, Removed, ResultCache, ResultCacheError, ResultStats,
-    Skipped, TaskStats, Verification, layer_text,
+    Skipped, TaskStats, Verification, VerifyOptions, layer_text,
 };
 pub use component::*;
 pub use error::*;

@@ -18,8 +18,10 @@ pub struct CacheEntry {
     pub took: Duration,
     /// The key of the task that computed it, as text.
     pub task: Arc<str>,
-    /// What was asked of the task, as whoever runs it again wrote it; `None` if it was too long to be kept.
+    /// What was asked of the task, for running it again; `None` if it was too long to be kept.
     pub recipe: Option<Arc<str>>,
+    /// The name of the remote cache that it came from; `None` if it was computed on this machine.
+    pub origin: Option<Arc<str>>,
     /// What it depends on outside of its key, if on anything.
     pub depends_on: Option<Dependencies>,
 }
@@ -59,11 +61,11 @@ impl CacheEntry {
         self.producer == other.producer && self.variant() == other.variant()
     }
 
-    /// The bytes that it takes: those of the value, the dependencies, the recipe and the task's key.
+    /// The bytes that it takes: those of the value, the dependencies, the recipe, the origin and the task's key.
     pub fn size_bytes(&self) -> u64 {
         let dependencies = self.depends_on.as_ref().map_or(0, |dependencies| dependencies.bytes.len());
-        let recipe = self.recipe.as_ref().map_or(0, |recipe| recipe.len());
-        (self.value.len() + dependencies + recipe + self.task.len()) as u64
+        let texts = [&self.recipe, &self.origin].into_iter().flatten().map(|text| text.len()).sum::<usize>();
+        (self.value.len() + dependencies + texts + self.task.len()) as u64
     }
 
     /// This entry and those of `others` that are kept beside it, the newest first.
@@ -74,5 +76,58 @@ impl CacheEntry {
         let variant = self.variant().copied();
         let others = others.iter().filter(|other| other.variant() != variant.as_ref()).cloned();
         std::iter::once(self).chain(others).take(Self::MAX_VARIANTS).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(created: u64) -> CacheEntry {
+        CacheEntry {
+            value: Arc::from([1, 2, 3]),
+            producer: RunId::from_bytes([7; 16]),
+            created: Timestamp::from_unix_nanos(created),
+            took: Duration::ZERO,
+            task: Arc::from("task"),
+            recipe: None,
+            origin: None,
+            depends_on: None,
+        }
+    }
+
+    #[test]
+    fn an_entry_is_fresh_until_it_is_as_old_as_the_expiration() {
+        let check = |created: u64, now: u64, expiration: Option<u64>, expected: bool| {
+            let now = Timestamp::from_unix_nanos(now);
+            let is_fresh = entry(created).is_fresh(now, expiration.map(Duration::from_nanos));
+            assert_eq!(is_fresh, expected, "{created} {now:?} {expiration:?}");
+        };
+        check(100, 100, Some(1), true);
+        check(100, 109, Some(10), true);
+        check(100, 110, Some(10), false);
+        check(100, 111, Some(10), false);
+        check(100, 100, Some(0), false);
+        check(101, 100, Some(10), false);
+        check(101, 100, None, true);
+        check(100, u64::MAX, None, true);
+    }
+
+    #[test]
+    fn all_that_is_stored_of_an_entry_counts() {
+        let bytes = |text: &str| Some(Arc::from(text));
+        let dependencies = Dependencies { identity: Digest::of(b""), bytes: Arc::from([0; 100]) };
+        assert_eq!(entry(0).size_bytes(), 7);
+        assert_eq!(CacheEntry { recipe: bytes("{}"), ..entry(0) }.size_bytes(), 9);
+        assert_eq!(CacheEntry { origin: bytes("s3://b"), ..entry(0) }.size_bytes(), 13);
+        assert_eq!(CacheEntry { depends_on: Some(dependencies), ..entry(0) }.size_bytes(), 107);
+    }
+
+    #[test]
+    fn entries_of_one_run_and_one_state_of_the_world_are_the_same() {
+        let depends_on = Some(Dependencies { identity: Digest::of(b"world"), bytes: Arc::from([]) });
+        let elsewhere = CacheEntry { depends_on, ..entry(0) };
+        assert!(entry(0).is_of(&entry(1)) && !entry(0).is_of(&elsewhere) && elsewhere.is_of(&elsewhere));
+        assert!(!entry(0).is_of(&CacheEntry { producer: RunId::from_bytes([8; 16]), ..entry(0) }));
     }
 }

@@ -222,6 +222,18 @@ mod tests {
     }
 
     #[test]
+    fn an_input_that_is_left_out_is_a_length_that_no_input_has() {
+        let key = key(&CachePolicy::INPUTS, &Facts { inputs: vec![None, Some(b"")], ..facts() });
+        let mut bytes = b"hostel cache key\0v2\0\x01".to_vec();
+        bytes.extend(Digest::of(b"component").as_bytes());
+        bytes.extend(b"\x03\0\0\0\0\0\0\0add");
+        bytes.extend(b"\x02\0\0\0\0\0\0\0");
+        bytes.extend([0xff; 8]);
+        bytes.extend([0; 8]);
+        assert_eq!(key, Some(CacheKey(Digest::of(&bytes))));
+    }
+
+    #[test]
     fn the_encoding_is_as_described() {
         let key =
             key(&everything(), &Facts { circumstances: vec!["http b", "http a:80", "http b"], ..facts() });

@@ -6,7 +6,10 @@ use std::time::Duration;
 use crate::{CacheEntry, CacheKey, Dependencies, Digest, RunId, Timestamp};
 
 /// Begins every record of this version.
-const MAGIC: &[u8; 16] = b"hostel entry 1\n\0";
+const MAGIC: &[u8; 16] = b"hostel entry 2\n\0";
+
+/// Begins the records of the version before, which say nothing of their origin.
+const MAGIC_1: &[u8; 16] = b"hostel entry 1\n\0";
 
 /// Values up to this many bytes stand in the record itself.
 const INLINE_BYTES: usize = 16 << 10;
@@ -37,14 +40,15 @@ impl CacheEntry {
     ///
     /// The record is, with every number and length as 8 bytes little-endian:
     ///
-    /// 1. the magic `hostel entry 1\n\0` (16 bytes);
+    /// 1. the magic `hostel entry 2\n\0` (16 bytes);
     /// 2. the SHA-256 of all that follows (32);
     /// 3. the key (32), the producer's id (16), the time of creation in nanoseconds since 1970, how long it took in
     ///    nanoseconds;
     /// 4. the task's key as text, its length before it;
     /// 5. one byte, 1 if the entry has a recipe: then that as text, its length before it;
-    /// 6. one byte, 1 if the entry has dependencies: then their identity (32) and their bytes, the length before them;
-    /// 7. the value's length, its SHA-256 (32), and one byte, 1 if the value follows: then its canonical bytes.
+    /// 6. one byte, 1 if the entry came from a remote cache: then the name of that as text, its length before it;
+    /// 7. one byte, 1 if the entry has dependencies: then their identity (32) and their bytes, the length before them;
+    /// 8. the value's length, its SHA-256 (32), and one byte, 1 if the value follows: then its canonical bytes.
     pub fn to_record(&self, key: &CacheKey) -> (Vec<u8>, Option<BlobRef>) {
         let mut content = Vec::with_capacity(256 + self.value.len().min(INLINE_BYTES));
         content.extend(key.as_bytes());
@@ -52,8 +56,8 @@ impl CacheEntry {
         content.extend(self.created.unix_nanos().to_le_bytes());
         content.extend(u64::try_from(self.took.as_nanos()).unwrap_or(u64::MAX).to_le_bytes());
         push_sized(&mut content, self.task.as_bytes());
-        content.push(u8::from(self.recipe.is_some()));
-        self.recipe.iter().for_each(|recipe| push_sized(&mut content, recipe.as_bytes()));
+        push_maybe(&mut content, self.recipe.as_deref());
+        push_maybe(&mut content, self.origin.as_deref());
         content.push(u8::from(self.depends_on.is_some()));
         if let Some(dependencies) = &self.depends_on {
             content.extend(dependencies.identity.as_bytes());
@@ -80,7 +84,11 @@ impl CacheRecord {
     /// What does not fit, as the rest of a sentence that begins with `it`.
     pub fn read(bytes: &[u8], key: &CacheKey) -> Result<Self, &'static str> {
         const SHORT: &str = "it is too short";
-        let rest = bytes.strip_prefix(MAGIC).ok_or("it does not begin like one")?;
+        let (rest, has_origin) = match (bytes.strip_prefix(MAGIC), bytes.strip_prefix(MAGIC_1)) {
+            (Some(rest), _) => (rest, true),
+            (None, Some(rest)) => (rest, false),
+            (None, None) => return Err("it does not begin like one"),
+        };
         let (digest, content) = rest.split_first_chunk::<32>().ok_or(SHORT)?;
         if Digest::of(content).as_bytes() != digest {
             return Err("its digest does not fit");
@@ -89,7 +97,7 @@ impl CacheRecord {
         if reader.take::<32>().ok_or(SHORT)? != key.as_bytes() {
             return Err("it belongs to another key");
         }
-        let (record, inline) = reader.record().ok_or(SHORT)?;
+        let (record, inline) = reader.record(has_origin).ok_or(SHORT)?;
         match inline {
             Some(value) => record.with_value(value),
             None => Ok(record),
@@ -158,17 +166,23 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.sized()?).ok().map(Arc::from)
     }
 
+    /// A text that need not be there.
+    fn maybe_text(&mut self) -> Option<Option<Arc<str>>> {
+        match self.take()? {
+            [0] => Some(None),
+            [1] => self.text().map(Some),
+            _ => None,
+        }
+    }
+
     /// All that follows the key; the value, if it is inside.
-    fn record(&mut self) -> Option<(CacheRecord, Option<Vec<u8>>)> {
+    fn record(&mut self, has_origin: bool) -> Option<(CacheRecord, Option<Vec<u8>>)> {
         let producer = RunId::from_bytes(*self.take()?);
         let created = Timestamp::from_unix_nanos(self.number()?);
         let took = Duration::from_nanos(self.number()?);
         let task = self.text()?;
-        let recipe = match self.take()? {
-            [0] => None,
-            [1] => Some(self.text()?),
-            _ => return None,
-        };
+        let recipe = self.maybe_text()?;
+        let origin = if has_origin { self.maybe_text()? } else { None };
         let depends_on = match self.take()? {
             [0] => None,
             [1] => Some(Dependencies {
@@ -184,9 +198,15 @@ impl<'a> Reader<'a> {
             [BESIDE] if self.0.is_empty() => None,
             _ => return None,
         };
-        let entry = CacheEntry { value: Arc::from([]), producer, created, took, task, recipe, depends_on };
+        let value = Arc::from([]);
+        let entry = CacheEntry { value, producer, created, took, task, recipe, origin, depends_on };
         Some((CacheRecord { entry, beside: Some(blob) }, inline))
     }
+}
+
+fn push_maybe(content: &mut Vec<u8>, text: Option<&str>) {
+    content.push(u8::from(text.is_some()));
+    text.into_iter().for_each(|text| push_sized(content, text.as_bytes()));
 }
 
 fn push_sized(content: &mut Vec<u8>, bytes: &[u8]) {
@@ -212,8 +232,28 @@ mod tests {
             took: Duration::from_millis(250),
             task: Arc::from("sha256:00#add"),
             recipe: depends.then(|| Arc::from("{}")),
+            origin: depends.then(|| Arc::from("s3://bucket")),
             depends_on,
         }
+    }
+
+    /// Version 1 of a record of `entry(5, true)`.
+    fn version_1() -> Vec<u8> {
+        let (record, _) = entry(5, true).to_record(&KEY);
+        let origin = [&[1][..], &11_u64.to_le_bytes(), b"s3://bucket"].concat();
+        let content = &record[MAGIC.len() + 32..];
+        let place = content.windows(origin.len()).position(|window| window == origin).unwrap();
+        let content = [&content[..place], &content[place + origin.len()..]].concat();
+        [&MAGIC_1[..], Digest::of(&content).as_bytes(), &content].concat()
+    }
+
+    #[test]
+    fn the_version_before_is_read() {
+        // This is the digest that version 1 recorded.
+        let digest = "sha256:3227b54804743426a2fab1ac5a5a3377e03a73e33e8666d5cfc54dc02d98e24d";
+        assert_eq!(Digest::of(&version_1()).to_string(), digest);
+        let read = CacheRecord::read(&version_1(), &KEY).unwrap().complete();
+        assert_eq!(read, Some(CacheEntry { origin: None, ..entry(5, true) }));
     }
 
     #[test]
@@ -265,7 +305,7 @@ mod tests {
     #[test]
     fn the_encoding_is_as_recorded() {
         let (record, _) = entry(5, true).to_record(&KEY);
-        insta::assert_snapshot!(Digest::of(&record), @"sha256:3227b54804743426a2fab1ac5a5a3377e03a73e33e8666d5cfc54dc02d98e24d");
+        insta::assert_snapshot!(Digest::of(&record), @"sha256:e6667b3a3c7f9cfbdc68856c53b1035a74759902391d5cc9f83b53e516b96872");
     }
 
     #[test]

@@ -279,12 +279,15 @@ mod tests {
             check(local, "127.0.0.1", true);
             check(local, "127.8.8.8", true);
             check(local, "::1", true);
+            check(local, "::ffff:127.0.0.1", true);
+            check(local, "::ffff:10.0.0.1", false);
             check(local, "10.0.0.1", false);
             check(local, "1.1.1.1", false);
         }
         for other in ["example.org", "localhost.example.org", "xlocalhost"] {
             check(other, "127.0.0.1", false);
             check(other, "::1", false);
+            check(other, "::ffff:127.0.0.1", false);
             check(other, "1.1.1.1", true);
         }
     }

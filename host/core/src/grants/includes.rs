@@ -168,6 +168,10 @@ mod tests {
         http("*.org", "*.org", true);
         http("*.a.org", "a.org", false);
         http("10.0.0.1", "10.0.0.1:80", false);
+        // A domain ends at a dot.
+        http("*.a.org", "*.b.a.org", true);
+        http("*.a.org", "*.xa.org", false);
+        http("*.a.org", "xa.org", false);
         let net = |one, other, expected| check(NetGrant::includes, one, other, expected);
         net("*:*", "tcp://10.0.0.0/8:80", true);
         net("*:*", "a.org:80", false);
@@ -175,9 +179,11 @@ mod tests {
         net("10.0.0.1:80", "10.0.0.0/8:80", false);
         net("tcp://a.org:80", "a.org:80", false);
         net("*.org:*", "udp://a.org:80", true);
+        net("*.a.org:80", "*.xa.org:80", false);
         let lookup = |one, other, expected| check(LookupGrant::includes, one, other, expected);
         lookup("*.org", "a.org", true);
         lookup("a.org", "*.a.org", false);
+        lookup("*.a.org", "*.xa.org", false);
         let of_net = Grants { net: vec!["*.org:80".parse().unwrap()], ..Grants::default() };
         let of_lookup = Grants { lookup: vec!["a.org".parse().unwrap()], ..Grants::default() };
         assert!(of_net.includes(&of_lookup) && !of_lookup.includes(&of_net));

@@ -9,15 +9,15 @@ mod sharing;
 mod verify;
 
 pub use report::*;
-pub use verify::{Different, Skipped, Verification};
+pub use verify::{Different, Skipped, Verification, VerifyOptions};
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hostel_core::{
-    CacheEntry, CacheKey, CacheLayer, CacheLayerError, Dependencies, Grants, Outcome, RunId, State,
-    Timestamp, Trace, Type, Value,
+    CacheEntry, CacheKey, CacheLayer, CacheLayerError, DecodeTraceError, Dependencies, Grants, Outcome,
+    RunId, State, Timestamp, Trace, Type, Value,
 };
 use hostel_engine::{Verdict, verify};
 use tokio::sync::Semaphore;
@@ -73,7 +73,7 @@ impl Cache {
         let mut miss = CacheMiss::Absent;
         let in_memory = self.memory.as_ref().and_then(|layer| Some((layer.name(), look_up(layer, key)?)));
         if let Some((layer, entries)) = &in_memory {
-            match self.first_of(entries, key, wanted, layer) {
+            match Self::first_of(entries, key, wanted, layer) {
                 Ok((_, found)) => return Ok(found),
                 Err(why) => miss = why,
             }
@@ -88,14 +88,13 @@ impl Cache {
         if left.is_empty() {
             return Err(miss);
         }
-        let (entry, found) = self.first_of(&left, key, wanted, layer)?;
+        let (entry, found) = Self::first_of(&left, key, wanted, layer)?;
         self.memory.iter().for_each(|memory| put_unless_later(memory, key, &entry));
         Ok(found)
     }
 
     /// The first entry that may stand for the run, or why the last one may not.
     fn first_of(
-        &self,
         entries: &[CacheEntry],
         key: &CacheKey,
         wanted: Wanted<'_>,
@@ -104,40 +103,15 @@ impl Cache {
         let mut miss = CacheMiss::Absent;
         for entry in entries {
             let found = wanted.of(entry, key, layer).and_then(|found| match &entry.depends_on {
-                None => Ok((entry.clone(), found)),
-                Some(dependencies) => self.while_it_holds(entry, key, dependencies, found, wanted),
+                None => Ok(found),
+                Some(dependencies) => while_it_holds(key, dependencies, found, wanted),
             });
             match found {
-                Ok(found) => return Ok(found),
+                Ok(found) => return Ok((entry.clone(), found)),
                 Err(why) => miss = why,
             }
         }
         Err(miss)
-    }
-
-    /// What was found, if what it was made from is as it was. Puts an entry that is quicker to check the next time in the
-    /// place of this one.
-    fn while_it_holds(
-        &self,
-        entry: &CacheEntry,
-        key: &CacheKey,
-        dependencies: &Dependencies,
-        mut found: Found,
-        wanted: Wanted<'_>,
-    ) -> Result<(CacheEntry, Found), CacheMiss> {
-        let trace = Trace::decode(&dependencies.bytes).map_err(|error| {
-            tracing::warn!("what cache entry {key} depends on is damaged: {error}; it counts as missing");
-            CacheMiss::Absent
-        })?;
-        found.hit.facts_checked = trace.facts().len();
-        let anew = match verify(&trace, wanted.grants) {
-            Verdict::Holds => return Ok((entry.clone(), found)),
-            Verdict::HoldsAnew(anew) => anew,
-            Verdict::Changed(what) => return Err(CacheMiss::Changed { what: what.into() }),
-        };
-        let anew = CacheEntry { depends_on: dependencies_of(&anew), ..entry.clone() };
-        self.put_back(key, &anew);
-        Ok((anew, found))
     }
 
     /// Puts an entry that was found back where this machine alone sees it, unless there is a later one by now.
@@ -242,7 +216,8 @@ impl Cache {
     /// The record that a transaction left.
     pub(crate) fn record(&self, key: &CacheKey) -> Option<String> {
         let grants = &Grants::default();
-        let found = self.get(key, Wanted { ty: &Type::String, expiration: None, grants }).ok()?;
+        let wanted = Wanted { ty: &Type::String, expiration: None, grants, is_stopped: &|| false };
+        let found = self.get(key, wanted).ok()?;
         if let Value::String(record) = found.value { Some(record) } else { None }
     }
 }
@@ -256,6 +231,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) expiration: Option<Duration>,
     /// Where what it depends on is looked for.
     pub(crate) grants: &'a Grants,
+    /// Whether the run has ended, so that files need not be compared any longer.
+    pub(crate) is_stopped: &'a dyn Fn() -> bool,
 }
 
 /// A value that stands for a run's.
@@ -275,7 +252,9 @@ impl Wanted<'_> {
         }
         let value = decode(entry, key, self.ty).ok_or(CacheMiss::Absent)?;
         let value_bytes = entry.value.len() as u64;
-        Ok(Found { value, hit: CacheHit { producer, created, saved, layer, value_bytes, facts_checked: 0 } })
+        let (origin, facts_checked) = (entry.origin.clone(), 0);
+        let hit = CacheHit { producer, created, saved, layer, origin, value_bytes, facts_checked };
+        Ok(Found { value, hit })
     }
 }
 
@@ -314,10 +293,11 @@ impl Made {
 
     fn entry(self, value: &Value, ty: &Type) -> Option<CacheEntry> {
         let Self { producer, created, took, task, recipe, depends_on, existing: _ } = self;
+        let origin = None;
         match value.to_canonical(ty) {
             Ok(bytes) => {
                 let value = bytes.into();
-                Some(CacheEntry { value, producer, created, took, task, recipe, depends_on })
+                Some(CacheEntry { value, producer, created, took, task, recipe, origin, depends_on })
             }
             Err(error) => {
                 tracing::error!("the result of run {producer} is not cached: {error}");
@@ -331,6 +311,30 @@ impl Made {
 pub(crate) fn dependencies_of(trace: &Trace) -> Option<Dependencies> {
     let dependencies = || Dependencies { identity: trace.identity(), bytes: trace.encode().into() };
     (!trace.is_empty()).then(dependencies)
+}
+
+/// What was found, if everything it was made from is unchanged.
+fn while_it_holds(
+    key: &CacheKey,
+    dependencies: &Dependencies,
+    mut found: Found,
+    wanted: Wanted<'_>,
+) -> Result<Found, CacheMiss> {
+    let trace = Trace::decode(&dependencies.bytes).map_err(|error| {
+        // Entries of other versions are expected; damaged ones are not.
+        if !matches!(error, DecodeTraceError::OtherVersion { .. }) {
+            tracing::warn!(
+                "the dependencies of cache entry {key} are damaged: {error}; it counts as missing"
+            );
+        }
+        CacheMiss::Absent
+    })?;
+    found.hit.facts_checked = trace.facts().len();
+    match verify(&trace, wanted.grants, wanted.is_stopped) {
+        Verdict::Holds => Ok(found),
+        Verdict::Changed(what) => Err(CacheMiss::Changed { what: what.into() }),
+        Verdict::Stopped => Err(CacheMiss::Absent),
+    }
 }
 
 /// Puts an entry that was found elsewhere, unless one that was made later has come in its place meanwhile.
@@ -378,6 +382,7 @@ mod tests {
             took: Duration::from_millis(3),
             task: Arc::from("sha256:00#task"),
             recipe: None,
+            origin: None,
             depends_on: None,
         }
     }
@@ -430,8 +435,15 @@ mod tests {
                 let created = CacheEntry { created: Timestamp::from_unix_nanos(created), ..entry("one") };
                 cache.memory.iter().for_each(|memory| memory.put(&key("a"), &created).unwrap());
                 cache.disk.iter().for_each(|disk| disk.put(&key("a"), &created).unwrap());
-                let found = cache
-                    .get(&key("a"), Wanted { ty: &Type::String, expiration, grants: &Grants::default() });
+                let found = cache.get(
+                    &key("a"),
+                    Wanted {
+                        ty: &Type::String,
+                        expiration,
+                        grants: &Grants::default(),
+                        is_stopped: &|| false,
+                    },
+                );
                 assert_eq!(found.is_ok(), expected, "{expiration:?}, {memory_bytes} bytes");
             }
         };
@@ -441,6 +453,28 @@ mod tests {
         check(ago(HOUR), Some(HOUR), false);
         check(now.after(HOUR).unix_nanos(), Some(HOUR * 2), false);
         check(now.after(HOUR).unix_nanos(), None, true);
+    }
+
+    #[test]
+    fn what_was_made_later_is_not_replaced_by_what_was_found_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |created, text| CacheEntry { created: Timestamp::from_unix_nanos(created), ..entry(text) };
+        let check = |layer: &dyn CacheLayer, put: &dyn Fn(&CacheEntry)| {
+            layer.put(&key("a"), &at(2, "later")).unwrap();
+            put(&at(1, "earlier"));
+            assert_eq!(layer.get(&key("a")).unwrap(), one(at(2, "later")), "{}", layer.name());
+            put(&at(2, "of the same time"));
+            assert_eq!(layer.get(&key("a")).unwrap(), one(at(2, "of the same time")), "{}", layer.name());
+            put(&at(3, "newest"));
+            assert_eq!(layer.get(&key("a")).unwrap(), one(at(3, "newest")), "{}", layer.name());
+            // One of another state of the world is no rival.
+            let depends_on = Some(Dependencies { identity: Digest::of(b"world"), bytes: Arc::from([]) });
+            put(&CacheEntry { depends_on, ..at(1, "elsewhere") });
+            assert_eq!(layer.get(&key("a")).unwrap().unwrap().len(), 2, "{}", layer.name());
+        };
+        let (memory, disk) = (MemoryLayer::new(1 << 20), DiskLayer::open(dir.path()));
+        check(&memory, &|entry| put_unless_later(&memory, &key("a"), entry));
+        check(&disk, &|entry| put_unless_later(&disk, &key("a"), entry));
     }
 
     #[test]
@@ -460,8 +494,10 @@ mod tests {
                 existing: Existing::Keep,
             },
         );
-        let get =
-            |ty: &Type| cache.get(&key("a"), Wanted { ty, expiration: None, grants: &Grants::default() });
+        let get = |ty: &Type| {
+            let grants = &Grants::default();
+            cache.get(&key("a"), Wanted { ty, expiration: None, grants, is_stopped: &|| false })
+        };
         assert!(get(&Type::U32).is_ok());
         assert!(get(&Type::U64).is_err());
     }

@@ -50,6 +50,8 @@ pub struct CacheHit {
     pub saved: Duration,
     /// Where it was found: `memory`, `disk` or `remote`.
     pub layer: &'static str,
+    /// The name of the remote cache that it came from, if it was found in a layer of this machine.
+    pub origin: Option<Arc<str>>,
     /// Its canonical bytes.
     pub value_bytes: u64,
     /// What it was made from in granted directories, and what has been found unchanged: the number of facts.
@@ -127,9 +129,12 @@ impl fmt::Display for LookUp {
 
 impl fmt::Display for CacheHit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { producer, created: _, saved, layer, value_bytes, facts_checked } = self;
+        let Self { producer, created: _, saved, layer, origin, value_bytes, facts_checked } = self;
         let (place, bytes, saved) = (layer_text(layer), bytes_text(*value_bytes), duration_text(*saved));
         write!(f, "hit {place}: {bytes} made by run {producer} in {saved}")?;
+        if let Some(origin) = origin {
+            write!(f, ", from the remote cache {origin}")?;
+        }
         match facts_checked {
             0 => Ok(()),
             1 => f.write_str(", from files; what was read there, one fact, is unchanged"),

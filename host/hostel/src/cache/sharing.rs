@@ -40,7 +40,8 @@ impl Cache {
         self.remote.as_ref()?.get(key).await
     }
 
-    /// The value in what was fetched, if there is one that may stand for the run; the quicker layers keep it then.
+    /// The fetched value that may stand for the run, if there is one. The faster layers keep it, with its origin and the
+    /// recipe of this run: one of another machine must not decide what is run here, and with which grants.
     ///
     /// # Errors
     ///
@@ -50,10 +51,11 @@ impl Cache {
         entries: &[CacheEntry],
         key: &CacheKey,
         wanted: Wanted<'_>,
+        recipe: impl FnOnce() -> Option<Arc<str>>,
     ) -> Result<Found, CacheMiss> {
-        let (entry, found) = self.first_of(entries, key, wanted, RemoteLayer::NAME)?;
-        // What another machine says of how to make it again is not to be run here.
-        self.put_back(key, &CacheEntry { recipe: None, ..entry });
+        let (entry, found) = Self::first_of(entries, key, wanted, RemoteLayer::NAME)?;
+        let origin = self.remote.as_ref().map(|remote| Arc::clone(remote.name()));
+        self.put_back(key, &CacheEntry { recipe: recipe(), origin, ..entry });
         Ok(found)
     }
 

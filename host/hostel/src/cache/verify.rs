@@ -54,6 +54,33 @@ pub struct Skipped {
     pub because: String,
 }
 
+/// Which results [`Host::verify_cache`] computes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VerifyOptions {
+    sample: usize,
+    only_from_remote: bool,
+}
+
+impl VerifyOptions {
+    /// Up to `sample` results, chosen at random among all.
+    pub fn new(sample: usize) -> Self {
+        Self { sample, only_from_remote: false }
+    }
+
+    /// Chooses among the results that came from remote caches only.
+    #[must_use]
+    pub fn only_from_remote(mut self) -> Self {
+        self.only_from_remote = true;
+        self
+    }
+}
+
+impl From<usize> for VerifyOptions {
+    fn from(sample: usize) -> Self {
+        Self::new(sample)
+    }
+}
+
 /// What came of one.
 enum Checked {
     Same,
@@ -62,8 +89,8 @@ enum Checked {
 }
 
 impl Host {
-    /// Computes up to `sample` of the results that are kept on disk again, chosen by lot, and compares them; nothing that is
-    /// kept is changed. Runs one after the other, with the limits that are usual.
+    /// Computes results on disk again and compares them; changes none of them. The options are a number of results, or
+    /// [`VerifyOptions`]. Runs one after the other, with the default limits.
     ///
     /// A result can be computed again if its inputs were kept with it (they are, up to 64 KiB), if the compiled code of its
     /// component is in the data directory, if its key counts no flow run, and if what it depends on is as it was. One that
@@ -76,10 +103,14 @@ impl Host {
     /// # Cancel safety
     ///
     /// Dropping the future forgets what was found; the run that is under way goes on to its end.
-    pub async fn verify_cache(&self, sample: usize) -> Result<Verification, ResultCacheError> {
+    pub async fn verify_cache(
+        &self,
+        options: impl Into<VerifyOptions>,
+    ) -> Result<Verification, ResultCacheError> {
+        let options = options.into();
         let mut verification = Verification::default();
         let Some(results) = self.cache() else { return Ok(verification) };
-        for key in drawn(&results, sample, self.shared())? {
+        for key in drawn(&results, options, self.shared())? {
             let kept = match results.show(&key.to_string()) {
                 Ok(kept) => kept,
                 // Gone meanwhile, or no result any more.
@@ -88,7 +119,7 @@ impl Host {
                     continue;
                 }
             };
-            for entry in &kept.variants {
+            for entry in kept.variants.iter().filter(|entry| options.includes(entry.origin.as_ref())) {
                 match check(self.shared(), &key, entry).await {
                     Checked::Same => verification.same += 1,
                     Checked::Different(different) => verification.different.push(*different),
@@ -100,12 +131,24 @@ impl Host {
     }
 }
 
-/// Keys of so many entries, each as likely as any other (Vitter, Algorithm R).
-fn drawn(results: &ResultCache, sample: usize, host: &Shared) -> Result<Vec<CacheKey>, ResultCacheError> {
+impl VerifyOptions {
+    fn includes(&self, origin: Option<&Arc<str>>) -> bool {
+        !self.only_from_remote || origin.is_some()
+    }
+}
+
+/// Keys of as many entries as the options ask for, each as likely as any other (Vitter, Algorithm R).
+fn drawn(
+    results: &ResultCache,
+    options: VerifyOptions,
+    host: &Shared,
+) -> Result<Vec<CacheKey>, ResultCacheError> {
+    let sample = options.sample;
     let mut drawn = Vec::with_capacity(sample.min(1024));
     let mut seen = 0_u64;
     for entry in results.entries() {
         let key = match entry {
+            Ok(entry) if !options.includes(entry.origin.as_ref()) => continue,
             Ok(entry) => entry.key,
             Err(ResultCacheError::Damaged { key, .. }) => key,
             Err(error) => return Err(error),
@@ -173,9 +216,10 @@ fn excuse(run: &TaskFuture, entry: &CacheEntry) -> Option<String> {
 fn changed(entry: &CacheEntry, task: &Task) -> Result<(), String> {
     let Some(dependencies) = &entry.depends_on else { return Ok(()) };
     let trace = Trace::decode(&dependencies.bytes).map_err(|error| error.to_string())?;
-    match verify(&trace, &task.options().grants) {
-        Verdict::Holds | Verdict::HoldsAnew(_) => Ok(()),
+    match verify(&trace, &task.options().grants, &|| false) {
+        Verdict::Holds => Ok(()),
         Verdict::Changed(what) => Err(what),
+        Verdict::Stopped => Err("it was stopped".to_owned()),
     }
 }
 

@@ -57,7 +57,8 @@ impl Run {
         // One that has slots already keeps them instead of waiting for others.
         if self.shares_flight() && !job.holds_slots.load(Ordering::Relaxed) {
             // What is there needs no key.
-            if cache.may_have(&key) && self.end_with(cache.get(&key, self.wanted()).ok()) {
+            if cache.may_have(&key) && self.end_with(cache.get(&key, self.wanted(&|| self.has_ended())).ok())
+            {
                 return Takeoff::Ended;
             }
             let takeoff = flights.join(&self.flight_key(key), job);
@@ -66,8 +67,10 @@ impl Run {
             }
         }
         let found = match self.take_fetched() {
-            Some(entries) => cache.get_fetched(&entries, &key, self.wanted()),
-            None => cache.get(&key, self.wanted()),
+            Some(entries) => {
+                cache.get_fetched(&entries, &key, self.wanted(&|| self.has_ended()), || self.recipe())
+            }
+            None => cache.get(&key, self.wanted(&|| self.has_ended())),
         };
         match found {
             Ok(found) => {
@@ -143,7 +146,9 @@ impl Run {
     /// Ends a run that has not begun with the value another run made, if the first cache layers have it.
     pub(super) fn end_from_memory(&self) -> bool {
         let cache = &self.task.shared().cache;
-        self.end_with(self.key_to_look_up().and_then(|key| cache.get_quick(&key, self.wanted())))
+        self.end_with(
+            self.key_to_look_up().and_then(|key| cache.get_quick(&key, self.wanted(&|| self.has_ended()))),
+        )
     }
 
     /// The run has its key from now on, until its end. `false` if it has ended.
@@ -174,9 +179,14 @@ impl Run {
     }
 
     /// What another run's value must be to stand for this one's.
-    fn wanted(&self) -> Wanted<'_> {
+    fn wanted<'a>(&'a self, is_stopped: &'a dyn Fn() -> bool) -> Wanted<'a> {
         let Options { cache_expiration: expiration, grants, .. } = self.task.options();
-        Wanted { ty: self.task.completed_type(), expiration: *expiration, grants }
+        Wanted { ty: self.task.completed_type(), expiration: *expiration, grants, is_stopped }
+    }
+
+    /// Whether it was cancelled, or has no time left.
+    fn has_ended(&self) -> bool {
+        self.state().is_terminal() || self.time_left() == Some(Duration::ZERO)
     }
 
     /// The key to look for another run's value under, unless the task asks for a fresh one.
@@ -211,20 +221,14 @@ impl Run {
 
     /// What the cache is told of the value: it is there now, or was there when the run ended.
     pub(crate) fn made(&self) -> Made {
+        let recipe = self.recipe();
         let cell = self.cell();
-        let inputs = match &cell.inputs {
-            Inputs::Values(inputs) => Some(Arc::clone(inputs)),
-            Inputs::Awaited(_) => None,
-        };
         let depends_on = cell.depends_on.clone();
         let began = cell.history.iter().rev().find(|transition| transition.cause == Some(Event::Started));
         let ended = cell.history.last().filter(|transition| transition.state.is_terminal());
         let created = ended.map_or_else(now, |transition| transition.at);
         let took = began.map_or(Duration::ZERO, |began| created.since(began.at));
         drop(cell);
-        // Without the lock: it makes text of all inputs.
-        let inputs = inputs.filter(|_| self.task.shared().cache.is_lasting());
-        let recipe = inputs.and_then(|inputs| Recipe::of(&self.task, &inputs));
         // A result that was looked for and is made all the same is not there, or was not good enough.
         let Options { refresh, cache_expiration, .. } = self.task.options();
         let is_wanted_new = *refresh || cache_expiration.is_some();
@@ -233,9 +237,21 @@ impl Run {
             created,
             took,
             task: Arc::clone(self.task.key_text()),
-            recipe: recipe.map(Arc::from),
+            recipe,
             depends_on,
             existing: if is_wanted_new { Existing::Replace } else { Existing::Keep },
         }
+    }
+
+    /// What is needed to run it again, if it is stored where that is of use and is not too long. Writes all inputs as text.
+    fn recipe(&self) -> Option<Arc<str>> {
+        if !self.task.shared().cache.is_lasting() {
+            return None;
+        }
+        let inputs = match &self.cell().inputs {
+            Inputs::Values(inputs) => Arc::clone(inputs),
+            Inputs::Awaited(_) => return None,
+        };
+        Recipe::of(&self.task, &inputs).map(Arc::from)
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use hostel::object_store::memory::InMemory;
-use hostel::{CachePolicy, Event, Host, RemoteCache, Shutdown, State, Task, TaskFuture, args};
+use hostel::{
+    CachePolicy, Event, Host, LookUp, RemoteCache, Shutdown, State, Task, TaskFuture, VerifyOptions, args,
+};
 use hostel_guests::ARITH;
 
 use crate::{build, task};
@@ -88,6 +90,47 @@ fn inputs_are_not_shared() {
     let object = bucket.path().join("v1/entries").join(&key[..2]).join(&key);
     let shared = String::from_utf8_lossy(&std::fs::read(object).unwrap()).into_owned();
     assert!(shared.contains("#add") && !shared.contains("40404040"), "{shared}");
+}
+
+#[test]
+fn what_came_from_a_remote_cache_can_be_told_apart_computed_again_and_removed() {
+    let bucket = Arc::<InMemory>::default();
+    run(&add(&machine(&bucket)));
+    let dir = tempfile::tempdir().unwrap();
+    let with_disk = || {
+        let cache = RemoteCache::from_object_store(Arc::clone(&bucket) as _, "results");
+        build(Host::builder().max_workers(1).data_dir(dir.path()).remote_cache(cache))
+    };
+    let host = with_disk();
+    assert_eq!(run(&add(&host)).state(), State::Cached);
+    let own = add(&host).submit(args![1, 2]).unwrap();
+    assert_eq!(block_on(own.result::<i64>()).unwrap(), 3);
+    let results = host.cache().unwrap();
+    let origins = || {
+        let mut origins: Vec<_> = results.entries().map(|entry| entry.unwrap().origin).collect();
+        origins.sort();
+        origins
+    };
+    assert_eq!(origins(), [None, Some(Arc::from("InMemory/results"))]);
+
+    // Its inputs are those of the run here, since none have come with it.
+    let verified = block_on(host.verify_cache(VerifyOptions::new(10).only_from_remote())).unwrap();
+    assert_eq!((verified.same, verified.different.len(), verified.skipped), (1, 0, vec![]));
+    assert_eq!(block_on(host.verify_cache(10)).unwrap().same, 2);
+
+    // Another host finds it on disk, and says where it came from.
+    drop(host);
+    let host = build(Host::builder().max_workers(1).data_dir(dir.path()));
+    let report = run(&add(&host)).cache_report();
+    let LookUp::Hit(hit) = &report.look_up else { panic!("{report}") };
+    assert_eq!((hit.layer, hit.origin.as_deref()), ("disk", Some("InMemory/results")));
+    assert!(report.to_string().contains("from the remote cache InMemory/results"), "{report}");
+
+    let results = host.cache().unwrap();
+    assert_eq!(results.remove_from_remote().unwrap().entries, 1);
+    assert_eq!(results.entries().map(|entry| entry.unwrap().origin).collect::<Vec<_>>(), [None]);
+    assert_eq!(run(&add(&host)).state(), State::Completed, "also from memory");
+    assert_eq!(results.remove_from_remote().unwrap().entries, 0);
 }
 
 /// So long that it stands beside its entry.

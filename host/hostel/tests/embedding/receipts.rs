@@ -131,12 +131,19 @@ fn limit_of(outcome: &Outcome) -> Option<LimitKind> {
 #[test]
 fn the_log_of_a_run_has_its_limit_in_all_attempts_together() {
     let host = host(1);
-    let limits = Limits { log_lines: 3, ..Limits::default() };
-    let puppet = task(&host, hostel_guests::PUPPET, "play").limits(limits).retries(2);
-    let run = puppet.submit(args!["print a\nprint b\nbad"]).unwrap();
-    assert!(block_on(run.result::<Vec<String>>()).is_err());
-    let texts: Vec<Vec<_>> =
-        run.attempts().into_iter().map(|a| a.log.into_iter().map(|line| line.text).collect()).collect();
-    let mark = "cut here: the log is over 3 lines (raise it with --max-log-lines)";
-    assert_eq!(texts, [vec!["a", "b"], vec!["a", mark], vec![mark]]);
+    // Each line takes its thousand bytes, and little beside.
+    let (a, b) = ("a".repeat(1000), "b".repeat(1000));
+    let of_lines = Limits { log_lines: 3, ..Limits::default() };
+    let of_bytes = Limits { log_bytes: 3500, ..Limits::default() };
+    for (limits, mark) in [
+        (of_lines, "cut here: the log is over 3 lines (raise it with --max-log-lines)"),
+        (of_bytes, "cut here: the log is over 3.4 KiB (raise it with --max-log)"),
+    ] {
+        let puppet = task(&host, hostel_guests::PUPPET, "play").limits(limits).retries(2);
+        let run = puppet.submit(args![format!("print {a}\nprint {b}\nbad")]).unwrap();
+        assert!(block_on(run.result::<Vec<String>>()).is_err());
+        let texts: Vec<Vec<_>> =
+            run.attempts().into_iter().map(|a| a.log.into_iter().map(|line| line.text).collect()).collect();
+        assert_eq!(texts, [vec![&*a, &b], vec![&a, mark], vec![mark]]);
+    }
 }

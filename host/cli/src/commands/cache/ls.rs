@@ -18,19 +18,23 @@ use crate::ui::text::{elapsed, instant, printable};
 const KEY_DIGITS: usize = 12;
 
 /// The widest cells, but for the task's. Known before, because lines are written as they come.
-const WIDEST: [&str; 6] = ["ffffffffffff", "999.9 MiB", "59 min 59 s", "59 min", "59 min", ""];
+const WIDEST: [&str; 7] = ["ffffffffffff", "999.9 MiB", "59 min 59 s", "59 min", "59 min", "remote", ""];
 
 /// List cached results, those first that were kept first
 #[derive(Args, Debug)]
 #[command(after_help = "\
 VALUE is the size of the value, TOOK how long it took to compute, AGE how long ago that was, and
-USED how long ago it was last of use on disk, to within an hour. With --output json: one object a
-line, with whole keys.
+USED how long ago it was last of use on disk, to within an hour, FROM whether it was computed here
+or came from a remote cache. With --output json: one object a line, with whole keys.
 
 Examples:
   hostel cache ls
   hostel cache ls --output json | jq -r 'select(.took_ms > 1000) | .key'")]
 pub(crate) struct Ls {
+    /// List only results that came from a remote cache
+    #[arg(long)]
+    from_remote: bool,
+
     #[command(flatten)]
     form: FormOptions,
 
@@ -48,7 +52,7 @@ struct Line {
 impl Ls {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let results = self.place.open()?;
-        let heading = ["KEY", "VALUE", "TOOK", "AGE", "USED", "TASK"].map(str::to_owned).to_vec();
+        let heading = ["KEY", "VALUE", "TOOK", "AGE", "USED", "FROM", "TASK"].map(str::to_owned).to_vec();
         let layout = Layout::of(&heading, [WIDEST.map(str::to_owned).to_vec()].iter());
         let (mut entries, mut bytes) = (0, 0);
         for entry in results.entries() {
@@ -59,6 +63,9 @@ impl Ls {
                 }
                 entry => entry?,
             };
+            if self.from_remote && entry.origin.is_none() {
+                continue;
+            }
             if entries == 0 && self.form.output == Form::Table {
                 ui.result_line(&layout.heading(&heading, ui.paint))?;
             }
@@ -87,6 +94,7 @@ fn cells(entry: &EntrySummary) -> Vec<String> {
         duration_text(entry.took),
         elapsed(age(entry.created)),
         elapsed(age(entry.used)),
+        if entry.origin.is_some() { "remote" } else { "here" }.to_owned(),
         printable(&short_task(&entry.task)).into_owned(),
     ]
 }
@@ -102,6 +110,7 @@ impl Line {
             took_ms: millis(entry.took),
             value_bytes: entry.value_bytes,
             dependency_bytes: entry.dependency_bytes,
+            origin: entry.origin.as_deref().map(str::to_owned),
         };
         Self { entry: object, stored_bytes: entry.stored_bytes }
     }

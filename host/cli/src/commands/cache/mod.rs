@@ -98,6 +98,8 @@ struct EntryObject {
     took_ms: u64,
     value_bytes: u64,
     dependency_bytes: u64,
+    /// The remote cache that it came from; null if it was computed on this machine.
+    origin: Option<String>,
 }
 
 impl Place {

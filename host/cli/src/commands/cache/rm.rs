@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
+use hostel::{Removed, ResultCache};
 
 use super::{Place, results_text, unknown};
 use crate::exit::Exit;
@@ -15,11 +16,16 @@ use crate::ui::Ui;
 If one of the keys is not there, none is removed.
 
 Examples:
-  hostel cache rm 3f9a c01d")]
+  hostel cache rm 3f9a c01d
+  hostel cache rm --from-remote")]
 pub(crate) struct Rm {
     /// The keys, or so many of their digits that no other key begins with them
-    #[arg(value_name = "KEY", required = true)]
+    #[arg(value_name = "KEY", required_unless_present = "from_remote")]
     keys: Vec<String>,
+
+    /// Remove all results that came from a remote cache
+    #[arg(long, conflicts_with = "keys")]
+    from_remote: bool,
 
     #[command(flatten)]
     place: Place,
@@ -28,18 +34,24 @@ pub(crate) struct Rm {
 impl Rm {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let results = self.place.open()?;
-        let keys = self.keys.iter().map(|key| results.find(key));
-        let mut keys = keys.collect::<Result<Vec<_>, _>>().map_err(|error| unknown(&results, error))?;
-        keys.sort();
-        keys.dedup();
-        let (mut entries, mut bytes) = (0, 0);
-        for key in keys {
-            let removed = results.remove(&key.to_string()).map_err(Problem::from)?;
-            entries += removed.entries;
-            bytes += removed.bytes;
-        }
+        let Removed { entries, bytes, .. } =
+            if self.from_remote { results.remove_from_remote()? } else { self.remove_keys(&results)? };
         ui.result_line(&format!("removed {}", results_text(entries, bytes)))?;
         ui.flush()?;
         Ok(Exit::Completed)
+    }
+
+    fn remove_keys(&self, results: &ResultCache) -> Result<Removed, Problem> {
+        let keys = self.keys.iter().map(|key| results.find(key));
+        let mut keys = keys.collect::<Result<Vec<_>, _>>().map_err(|error| unknown(results, error))?;
+        keys.sort();
+        keys.dedup();
+        let mut all = Removed::default();
+        for key in keys {
+            let removed = results.remove(&key.to_string())?;
+            all.entries += removed.entries;
+            all.bytes += removed.bytes;
+        }
+        Ok(all)
     }
 }

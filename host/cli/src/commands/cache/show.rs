@@ -86,6 +86,7 @@ fn text(kept: &KeptResult, entry: &CacheEntry, value: &Value, paint: Paint) -> S
         ("task", printable(&entry.task).into_owned()),
         ("run", entry.producer.to_string()),
         ("created", format!("{} ({} ago)", instant(entry.created), elapsed(age(entry.created)))),
+        ("from", entry.origin.as_deref().map_or_else(|| "this machine".to_owned(), from_remote)),
         ("used", format!("{} ago, to within an hour", elapsed(age(kept.used)))),
         ("took", duration_text(entry.took)),
     ];
@@ -99,6 +100,10 @@ fn text(kept: &KeptResult, entry: &CacheEntry, value: &Value, paint: Paint) -> S
     lines.push(("value", value));
     let lines = lines.iter().map(|(name, text)| format!("{}  {text}", paint.dim(format!("{name:<10}"))));
     lines.collect::<Vec<_>>().join("\n")
+}
+
+fn from_remote(name: &str) -> String {
+    format!("the remote cache {}", printable(name))
 }
 
 /// What was asked of the task, if that was kept.
@@ -140,6 +145,7 @@ impl Object {
             took_ms: millis(entry.took),
             value_bytes: entry.value.len() as u64,
             dependency_bytes: entry.depends_on.as_ref().map_or(0, |depends| depends.bytes.len() as u64),
+            origin: entry.origin.as_deref().map(str::to_owned),
         };
         Self {
             entry: object,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{Different, Host, Verification};
+use hostel::{Different, Host, Verification, VerifyOptions};
 use serde::Serialize;
 
 use super::{Form, FormOptions, Place, short_task, tell_of_none};
@@ -25,9 +25,13 @@ policy counts no flow run, and if what it read is as it was.
 
 The exit code is 1 if a result differs that was kept as a function of its inputs (auto).")]
 pub(crate) struct Verify {
-    /// How many results to compute again, chosen by lot
+    /// How many results to compute again, chosen at random
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = sample, allow_hyphen_values = true)]
     sample: usize,
+
+    /// Choose only among results that came from a remote cache
+    #[arg(long)]
+    from_remote: bool,
 
     #[command(flatten)]
     form: FormOptions,
@@ -79,7 +83,9 @@ impl Verify {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
             runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
-        Ok(runtime.block_on(host.verify_cache(self.sample)).map_err(Problem::from)?)
+        let options = VerifyOptions::new(self.sample);
+        let options = if self.from_remote { options.only_from_remote() } else { options };
+        Ok(runtime.block_on(host.verify_cache(options)).map_err(Problem::from)?)
     }
 }
 

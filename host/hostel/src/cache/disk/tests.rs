@@ -29,6 +29,7 @@ fn entry(number: u64, value_bytes: usize) -> CacheEntry {
         took: Duration::from_millis(3),
         task: Arc::from("sha256:00#task"),
         recipe: None,
+        origin: None,
         depends_on: None,
     }
 }

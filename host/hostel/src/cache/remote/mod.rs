@@ -88,6 +88,11 @@ impl RemoteLayer {
     /// The layer's name in reports.
     pub(crate) const NAME: &str = NAME;
 
+    /// The place that it is at, without credentials.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.shared.name
+    }
+
     /// A layer at the place that `setting` names, which works on `runtime`. Speaks to nobody yet.
     pub(crate) fn start(setting: &RemoteCache, runtime: &Handle) -> Self {
         let shared = Arc::new(Shared {
@@ -150,8 +155,8 @@ impl RemoteLayer {
         }
         match self.shared.queue.enter(bytes) {
             Ok(place) => {
-                // Without what was asked of the task: that is for who computes it again, and may be confidential.
-                let entry = CacheEntry { recipe: None, ..entry.clone() };
+                // The inputs may be confidential; a machine that takes the result has its own.
+                let entry = CacheEntry { recipe: None, origin: None, ..entry.clone() };
                 let put = Put { key: *key, entry, existing, _place: place };
                 // Fails when the runtime is gone, and nobody can write any more.
                 let _ = self.puts.try_send(put);

@@ -33,6 +33,8 @@ pub struct EntrySummary {
     pub task: Arc<str>,
     /// The run that computed it.
     pub producer: RunId,
+    /// The name of the remote cache that it came from; `None` if it was computed on this machine.
+    pub origin: Option<Arc<str>>,
     /// When it was computed.
     pub created: Timestamp,
     /// When it was last of use, to within an hour; not counting hits in memory.
@@ -93,6 +95,7 @@ fn summary(key: CacheKey, stored: &Stored) -> Result<EntrySummary, ResultCacheEr
         key,
         task: Arc::clone(&entry.task),
         producer: entry.producer,
+        origin: entry.origin.clone(),
         created: entry.created,
         used: stored.used,
         took: entry.took,

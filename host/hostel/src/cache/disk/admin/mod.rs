@@ -3,6 +3,7 @@
 mod error;
 mod gc;
 mod listing;
+mod origin;
 mod stats;
 
 use std::collections::HashSet;
@@ -161,6 +162,20 @@ impl ResultCache {
             Ok(remove(&self.results, index, &doomed)?)
         });
         self.host.iter().for_each(|host| host.cache.forget(&key));
+        removed.map_err(|error| self.unusable("changed", error))
+    }
+
+    /// Removes what came from remote caches, also from the memory of the host that this is of: for when someone who may write
+    /// there is trusted no longer. Reads the whole index, a few hundred entries in each transaction. What is damaged stays,
+    /// and counts as missing.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultCacheError::Unusable`] if not all of it can be removed.
+    pub fn remove_from_remote(&self) -> Result<Removed, ResultCacheError> {
+        self.flush();
+        let removed = origin::remove_from_remote(&self.results);
+        self.host.iter().for_each(|host| host.cache.forget_all());
         removed.map_err(|error| self.unusable("changed", error))
     }
 

@@ -32,6 +32,7 @@ pub(super) fn entry(text: &str) -> CacheEntry {
         took: Duration::from_millis(5),
         task: "sha256:00#add".into(),
         recipe: None,
+        origin: None,
         depends_on: None,
     }
 }

@@ -136,6 +136,6 @@ async fn what_is_in_a_bucket_is_what_the_manual_says() {
     let content = fs::read(entries).unwrap();
     let (length, rest) = content.split_first_chunk::<8>().unwrap();
     let newest = usize::try_from(u64::from_le_bytes(*length)).unwrap();
-    assert!(rest.starts_with(b"hostel entry 1\n\0"));
-    assert!(rest[newest + 8..].starts_with(b"hostel entry 1\n\0"));
+    assert!(rest.starts_with(b"hostel entry 2\n\0"));
+    assert!(rest[newest + 8..].starts_with(b"hostel entry 2\n\0"));
 }
