@@ -106,6 +106,7 @@ mod inputs;
 
 mod attempt;
 mod flow;
+mod ids;
 mod future;
 mod run;
 
