@@ -106,8 +106,8 @@ mod inputs;
 
 mod attempt;
 mod flow;
-mod ids;
 mod future;
+mod ids;
 mod run;
 
 mod stream;
@@ -139,6 +139,7 @@ pub use cache::{
     Skipped, TaskStats, Verification, layer_text,
 };
 pub use component::*;
+pub use data_dir::{DataDirError, create_data_dir};
 pub use error::*;
 pub use events::{EventKind, Events, Missed, RunEvent};
 pub use flow::begin_flow;

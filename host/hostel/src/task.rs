@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use hostel_core::{
     CacheKey, CachePolicy, Clock, DirGrant, Failure, FlowRun, Grants, Limits, LogLine, NameTemplate, Param,
-    Randomness, RetryDelay, RetryOn, RetryPolicy, RunFacts, Signature, State, TaskKey, TemplateError,
-    Type, Value, bytes_text,
+    Randomness, RetryDelay, RetryOn, RetryPolicy, RunFacts, Signature, State, TaskKey, TemplateError, Type,
+    Value, bytes_text,
 };
 use hostel_engine::{Capability, Function, Hook};
 
@@ -413,7 +413,7 @@ impl Task {
     /// Checks what a run is to be made of.
     pub(crate) fn bind(&self, call: Call) -> Result<Bound, SubmitError> {
         self.0.options.problem.clone().map_or(Ok(()), Err)?;
-        check_grants(&self.0.options.grants, self.0.shared.data_dir.as_deref())?;
+        check_grants(&self.0.options.grants, &self.0.shared.protected)?;
         if self.0.options.limits.fuel.is_some() && !self.0.shared.engine.counts_fuel() {
             return Err(SubmitError::FuelIsNotCounted);
         }
