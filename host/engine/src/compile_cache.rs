@@ -2,18 +2,27 @@
 //!
 //! An entry is one file, `<component digest>-<settings>.cwasm`: the magic, the SHA-256 of what follows, and the code
 //! as wasmtime serialised it. The settings in the name are wasmtime's own hash of everything code generation depends
-//! on, so that two versions or configurations never meet in one file.
+//! on, so that two versions or configurations never meet in one file. A file whose name begins with `.new-` is still being
+//! written.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 use std::{env, fs};
 
 use hostel_core::Digest;
 use wasmtime::component::Component;
 
+use crate::private_files::{
+    UNFINISHED_PREFIX, create_private_dir, open_regular_file, others_may_write, private_temp_file,
+};
+
 const MAGIC: &[u8; 16] = b"hostel code v1\n\0";
 const HEADER_BYTES: usize = MAGIC.len() + 32;
+
+/// The prefixes of files that are still being written: ours, and that of earlier versions.
+const UNFINISHED: [&str; 2] = [UNFINISHED_PREFIX, ".tmp"];
 
 /// A directory of compiled code. Any number of processes may use it at once.
 pub(crate) struct CompileCache {
@@ -29,7 +38,7 @@ impl CompileCache {
     /// missing; the next [`CompileCache::put`] replaces it.
     pub(crate) fn get(&self, digest: &Digest, engine: &wasmtime::Engine) -> Option<Component> {
         let path = self.path(digest, engine);
-        let file = match fs::read(&path) {
+        let file = match read_private(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
@@ -54,8 +63,8 @@ impl CompileCache {
 
     fn write(&self, path: &PathBuf, component: &Component) -> io::Result<()> {
         let code = component.serialize().map_err(io::Error::other)?;
-        fs::create_dir_all(&self.dir)?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
+        create_private_dir(&self.dir)?;
+        let mut file = private_temp_file(UNFINISHED_PREFIX, &self.dir)?;
         file.write_all(MAGIC)?;
         file.write_all(Digest::of(&code).as_bytes())?;
         file.write_all(&code)?;
@@ -70,6 +79,44 @@ impl CompileCache {
         env::consts::ARCH.hash(&mut settings);
         self.dir.join(format!("{}-{:016x}.cwasm", digest.hex(), settings.finish()))
     }
+}
+
+/// Removes the files in `dir` that killed processes left half written: those that nobody has written to for `age`. Returns how
+/// many it removed, and their bytes.
+///
+/// # Errors
+///
+/// What the system said. A directory that does not exist has no such files.
+pub fn remove_unfinished_code(dir: &Path, age: Duration) -> io::Result<(u64, u64)> {
+    let files = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, 0)),
+        files => files?,
+    };
+    let (now, mut removed) = (SystemTime::now(), (0, 0));
+    for file in files {
+        let file = file?;
+        let name = file.file_name();
+        let is_unfinished = UNFINISHED.iter().any(|prefix| name.to_string_lossy().starts_with(prefix));
+        // Another process may remove it at the same time.
+        let Some(metadata) = is_unfinished.then(|| file.metadata().ok()).flatten() else { continue };
+        let is_old = now.duration_since(metadata.modified()?).is_ok_and(|since| since >= age);
+        if is_old && !metadata.is_dir() && fs::remove_file(file.path()).is_ok() {
+            removed = (removed.0 + 1, removed.1 + metadata.len());
+        }
+    }
+    Ok(removed)
+}
+
+/// The bytes of an entry that nobody but its owner can have written.
+fn read_private(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = open_regular_file(path, fs::File::options().read(true))?;
+    let metadata = file.metadata()?;
+    if others_may_write(&metadata) {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "other users may write to it"));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The code in an entry, if the entry is whole.

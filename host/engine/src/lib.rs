@@ -46,6 +46,7 @@ mod meter;
 mod names;
 mod network;
 mod observe;
+pub mod private_files;
 mod survey;
 mod ticker;
 mod turn;
@@ -54,6 +55,7 @@ mod values;
 mod wasi;
 
 pub use attempt::*;
+pub use compile_cache::remove_unfinished_code;
 pub use component::*;
 pub use engine::*;
 pub use files::{OpenDirError, Verdict, check_dirs, verify};

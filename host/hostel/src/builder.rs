@@ -10,6 +10,7 @@ use hostel_core::ErrorKind;
 use hostel_engine::{EngineError, EngineOptions};
 
 use crate::cache::RemoteCache;
+use crate::data_dir::DataDirError;
 use crate::host::Host;
 use crate::options::{Tag, check_tag};
 use crate::runner::{RateLimit, TagLimit};
@@ -53,8 +54,11 @@ impl HostBuilder {
     /// The most worker threads.
     pub const MAX_WORKERS: usize = 1024;
 
-    /// Keeps compiled code and cached results in this directory, which is made when needed and may be shared by
+    /// Keeps compiled code and cached results in this directory, which is created when needed and may be shared by
     /// several processes. Without it, both are kept in memory only.
+    ///
+    /// Only this user can use what is created there. [`HostBuilder::build`] refuses a directory that users other than this one
+    /// and root can change: see [`DataDirError`].
     #[must_use]
     pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(dir.into());
@@ -202,6 +206,9 @@ pub enum BuildError {
     /// Some settings are out of range.
     #[error("{0}")]
     Settings(Problems),
+    /// Other users can change the data directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
     /// The sandbox engine cannot start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -215,6 +222,7 @@ impl BuildError {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Settings(_) => ErrorKind::Invalid,
+            Self::DataDir(error) => error.kind(),
             Self::Engine(error) => error.kind(),
             Self::Threads(_) => ErrorKind::Exhausted,
         }

@@ -42,6 +42,15 @@ pub enum SubmitError {
         /// The host's data directory.
         data_dir: PathBuf,
     },
+    /// A directory that is granted to be written has the directory of the remote cache in it, or lies in it.
+    #[error("{} is granted to be written, which reaches the directory {} of the remote cache, whose content the host trusts: \
+             expected another remote cache, or a grant of a directory apart from it", granted.display(), dir.display())]
+    WritableRemoteCache {
+        /// The directory that is granted.
+        granted: PathBuf,
+        /// Where the remote cache is.
+        dir: PathBuf,
+    },
     /// The transaction that the run was to join is over.
     #[error(transparent)]
     Transaction(#[from] TransactionError),
@@ -86,6 +95,7 @@ impl SubmitError {
             | Self::InputTooLarge { .. }
             | Self::FuelIsNotCounted
             | Self::WritableDataDir { .. }
+            | Self::WritableRemoteCache { .. }
             | Self::Each { .. }
             | Self::Stream { .. }
             | Self::NothingMapped

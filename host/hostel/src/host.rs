@@ -1,7 +1,7 @@
 //! The host: owns workers, engine and cache, and ends their work when it is dropped.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
@@ -9,9 +9,10 @@ use hostel_engine::{Engine, EngineOptions, LoadError};
 use tokio::sync::oneshot;
 
 use crate::builder::{BuildError, HostBuilder};
-use crate::cache::{Cache, ResultCache};
+use crate::cache::{Cache, RemoteCache, ResultCache};
 use crate::caller::Caller;
 use crate::component::Component;
+use crate::data_dir::{COMPILED, FLIGHTS, Protected, check_and_mend};
 use crate::events::{EventHub, Events};
 use crate::flight::Flights;
 use crate::runner::{Bounds, Runner};
@@ -41,7 +42,7 @@ impl Drop for FlushCache {
 /// What components and tasks keep of their host.
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
-    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) protected: Protected,
     pub(crate) cache: Cache,
     pub(crate) flights: Arc<Flights>,
     pub(crate) events: EventHub,
@@ -69,12 +70,13 @@ impl Host {
     }
 
     pub(crate) fn start(settings: &HostBuilder) -> Result<Self, BuildError> {
+        settings.data_dir.as_deref().map_or(Ok(()), check_and_mend)?;
         let mut options = EngineOptions::default();
         options.max_instances = settings.max_instances;
         options.max_memory_bytes = settings.max_memory_bytes;
         options.count_fuel = settings.count_fuel;
         options.compile_timeout = settings.compile_timeout;
-        options.compile_cache_dir = settings.data_dir.as_ref().map(|dir| dir.join("compiled"));
+        options.compile_cache_dir = settings.data_dir.as_ref().map(|dir| dir.join(COMPILED));
         let engine = Engine::new(options)?;
         let bounds = Bounds {
             workers: settings.max_workers,
@@ -87,12 +89,15 @@ impl Host {
         let of_caller = Arc::downgrade(runner.shared());
         caller
             .when_there_is_room(move || of_caller.upgrade().iter().for_each(|runner| runner.tell_of_room()));
-        let flights_dir = settings.data_dir.as_ref().map(|dir| dir.join("flights"));
+        let flights_dir = settings.data_dir.as_ref().map(|dir| dir.join(FLIGHTS));
         let flights = Arc::new(Flights::new(flights_dir));
         runner.show_life(&flights);
         let shared = Arc::new(Shared {
             engine,
-            data_dir: settings.data_dir.clone(),
+            protected: Protected {
+                data_dir: settings.data_dir.clone(),
+                remote_dir: settings.remote_cache.as_ref().and_then(RemoteCache::local_dir),
+            },
             flights,
             cache: Cache::new(settings.memory_cache_bytes, settings.data_dir.as_deref())
                 .with_remote(settings.remote_cache.as_ref(), runner.shared().timers()),

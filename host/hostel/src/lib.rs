@@ -107,6 +107,7 @@ mod inputs;
 mod attempt;
 mod flow;
 mod future;
+mod ids;
 mod run;
 
 mod stream;
@@ -138,6 +139,7 @@ pub use cache::{
     Skipped, TaskStats, Verification, VerifyOptions, layer_text,
 };
 pub use component::*;
+pub use data_dir::{DataDirError, create_data_dir};
 pub use error::*;
 pub use events::{EventKind, Events, Missed, RunEvent};
 pub use flow::begin_flow;

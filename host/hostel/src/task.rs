@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use hostel_core::{
     CacheKey, CachePolicy, Clock, DirGrant, Failure, FlowRun, Grants, Limits, LogLine, NameTemplate, Param,
-    Randomness, RetryDelay, RetryOn, RetryPolicy, RunFacts, RunId, Signature, State, TaskKey, TemplateError,
-    Type, Value, bytes_text,
+    Randomness, RetryDelay, RetryOn, RetryPolicy, RunFacts, Signature, State, TaskKey, TemplateError, Type,
+    Value, bytes_text,
 };
 use hostel_engine::{Capability, Function, Hook};
-use uuid::Uuid;
 
 use crate::args::{Args, Call};
 use crate::data_dir::check_grants;
@@ -19,6 +18,7 @@ use crate::error::SubmitError;
 use crate::future::TaskFuture;
 use crate::hooks::Hooks;
 use crate::host::Shared;
+use crate::ids::new_id;
 use crate::inputs::{Input, Inputs, Upstream};
 use crate::options::{self, Options, Tag};
 use crate::run::{Run, Submission};
@@ -413,7 +413,7 @@ impl Task {
     /// Checks what a run is to be made of.
     pub(crate) fn bind(&self, call: Call) -> Result<Bound, SubmitError> {
         self.0.options.problem.clone().map_or(Ok(()), Err)?;
-        check_grants(&self.0.options.grants, self.0.shared.data_dir.as_deref())?;
+        check_grants(&self.0.options.grants, &self.0.shared.protected)?;
         if self.0.options.limits.fuel.is_some() && !self.0.shared.engine.counts_fuel() {
             return Err(SubmitError::FuelIsNotCounted);
         }
@@ -433,7 +433,7 @@ impl Task {
 
     /// A run, not yet taken in.
     pub(crate) fn offer(&self, bound: Bound) -> Offer {
-        let id = RunId::from_uuid(Uuid::now_v7());
+        let id = new_id();
         let inputs = Inputs::new(bound.inputs);
         let key = match &inputs {
             Inputs::Values(values) => self.cache_key(values),

@@ -8,14 +8,13 @@ pub(crate) mod remote_cache;
 pub(crate) mod retries;
 pub(crate) mod tag_limits;
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use hostel::{
     CachePolicy, Clock, EnvGrant, Grants, Host, HostBuilder, HttpGrant, Limits, LimitsError, LookupGrant,
-    NetGrant, Randomness, Task, begin_flow, check_dirs,
+    NetGrant, Randomness, Task, begin_flow, check_dirs, create_data_dir,
 };
 
 use self::dir::Dir;
@@ -226,7 +225,7 @@ impl HostOptions {
             let message = format!("data directory {}: expected a directory, found a file", dir.display());
             return Err(Problem::invalid(message));
         }
-        if let Err(error) = fs::create_dir_all(&dir) {
+        if let Err(error) = create_data_dir(&dir) {
             let error = without_number(&error.to_string());
             ui.warning(&format!(
                 "nothing is kept: the data directory {} cannot be made: {error}",

@@ -19,6 +19,8 @@ mod cache_upkeep;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod data_dir;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod help;

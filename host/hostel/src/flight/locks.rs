@@ -6,13 +6,13 @@
 //! stands. Only Linux has locks of this kind; elsewhere processes do not wait for each other.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hostel_core::CacheKey;
+use hostel_engine::private_files::{create_private_dir, is_not_a_file, open_or_create_private};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
@@ -94,17 +94,20 @@ impl KeyLocks {
     }
 
     fn open(&self, index: usize) -> Option<Arc<LockFile>> {
-        let open = || -> io::Result<File> {
-            fs::create_dir_all(&self.dir)?;
-            let path = self.dir.join(format!("{index:02x}"));
-            File::options().read(true).write(true).create(true).truncate(false).open(path)
-        };
-        match open() {
+        let path = self.dir.join(format!("{index:02x}"));
+        match create_private_dir(&self.dir).and_then(|()| open_or_create_private(&path)) {
             Ok(file) => Some(Arc::new(LockFile { file, held: Mutex::default() })),
+            Err(error) if is_not_a_file(&error) => {
+                tracing::warn!(
+                    "some runs do not wait for those of other processes: {}: {error}",
+                    path.display()
+                );
+                None
+            }
             Err(error) => {
                 tracing::debug!(
-                    "processes do not wait for each other's runs: {}: {error}",
-                    self.dir.display()
+                    "some runs do not wait for those of other processes: {}: {error}",
+                    path.display()
                 );
                 None
             }

@@ -214,3 +214,88 @@ fn an_index_that_is_damaged_can_be_cleared() {
     fill(dir.path(), 3);
     assert_eq!(ResultCache::open(dir.path()).unwrap().entries().count(), 4);
 }
+
+/// Sets the time of last modification back by two hours, or by days.
+fn set_age(file: &Path, hours: u64) {
+    let then = std::time::SystemTime::now() - Duration::from_secs(hours * 3600);
+    fs::File::options().write(true).open(file).unwrap().set_modified(then).unwrap();
+}
+
+/// What killed processes leave: values and files in the middle of being written, of all kinds, two hours old.
+fn leave_behind(dir: &Path) -> Vec<std::path::PathBuf> {
+    let value = format!("results/blobs-1/00/{}", "00".repeat(32));
+    let names = [
+        value.as_str(),
+        "results/blobs-1/00/.new-value",
+        "results/.new-index",
+        "results/.new-index-journal",
+        "results/.new-index-wal",
+        "compiled/.new-code",
+        "compiled/.tmpcode",
+    ];
+    fs::create_dir_all(dir.join("results/blobs-1/00")).unwrap();
+    let left: Vec<_> = names.into_iter().map(|name| dir.join(name)).collect();
+    for file in &left {
+        fs::write(file, "left").unwrap();
+        set_age(file, 2);
+    }
+    left
+}
+
+#[test]
+fn what_killed_processes_leave_behind_is_collected() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(dir.path(), 3);
+    let left = leave_behind(dir.path());
+    let recent = dir.path().join("compiled/.new-recent");
+    fs::write(&recent, "someone is writing it").unwrap();
+    let report = ResultCache::open(dir.path()).unwrap().gc(GcOptions::default()).unwrap();
+    assert_eq!((report.orphans, report.orphan_bytes), (left.len() as u64, 4 * left.len() as u64));
+    assert!(left.iter().all(|file| !file.exists()) && recent.exists());
+    fill(dir.path(), 3);
+    assert_eq!(ResultCache::open(dir.path()).unwrap().entries().count(), 4);
+}
+
+#[test]
+fn values_without_any_index_are_collected() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("compiled")).unwrap();
+    let left = leave_behind(dir.path());
+    let report = ResultCache::open(dir.path()).unwrap().gc(GcOptions::default()).unwrap();
+    assert_eq!(report.orphans, left.len() as u64);
+    assert!(left.iter().all(|file| !file.exists()));
+}
+
+#[test]
+fn once_a_day_the_host_collects_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(dir.path(), 1);
+    let results = ResultCache::open(dir.path()).unwrap();
+    results.gc(GcOptions::default()).unwrap();
+    let left = leave_behind(dir.path());
+    let marker = dir.path().join("results/last-sweep");
+    let all_there = || left.iter().all(|file| file.exists());
+
+    // Not long after the last time, however much is written.
+    set_age(&marker, 23);
+    let host = on_disk(dir.path());
+    (0..5).for_each(|x| assert_eq!(state(&cached(&host, "add"), args![x, 100]), State::Completed));
+    drop(host);
+    assert!(all_there());
+
+    for hours in [25, 100 * 24] {
+        leave_behind(dir.path());
+        set_age(&marker, hours);
+        let host = on_disk(dir.path());
+        assert_eq!(state(&cached(&host, "add"), args![hours as i64, 200]), State::Completed);
+        let until = std::time::Instant::now() + Duration::from_secs(60);
+        let is_marked = || {
+            fs::metadata(&marker).unwrap().modified().unwrap().elapsed().unwrap() < Duration::from_secs(3600)
+        };
+        while !is_marked() && std::time::Instant::now() < until {
+            std::thread::yield_now();
+        }
+        assert!(is_marked() && left.iter().all(|file| !file.exists()), "after {hours} hours");
+        results.entries().for_each(|entry| _ = results.show(&entry.unwrap().key.to_string()).unwrap());
+    }
+}

@@ -18,6 +18,7 @@ mod listening;
 mod machines;
 mod mapping;
 mod naming;
+mod protecting;
 mod receipts;
 mod results;
 mod retrying;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use hostel_core::{BlobRef, Digest};
+use hostel_engine::private_files::{create_private_dir, open_regular_file};
 
 use super::place::{UNFINISHED, files_in, unfinished};
 
@@ -42,7 +43,7 @@ impl Blobs {
 
     /// The bytes under a digest, unchecked but for their length; `None` if there is no such file.
     pub(super) fn read(&self, blob: &BlobRef) -> io::Result<Option<Vec<u8>>> {
-        let file = match File::open(self.path(&blob.digest)) {
+        let file = match open_regular_file(&self.path(&blob.digest), File::options().read(true)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
@@ -63,12 +64,12 @@ impl Blobs {
     pub(super) fn keep(&self, digest: &Digest, value: &[u8]) -> io::Result<()> {
         let path = self.path(digest);
         let dir = path.parent().unwrap_or(&self.0);
-        let mut file = unfinished().tempfile_in(dir).or_else(|error| {
+        let mut file = unfinished(dir).or_else(|error| {
             if error.kind() != io::ErrorKind::NotFound {
                 return Err(error);
             }
-            fs::create_dir_all(dir)?;
-            unfinished().tempfile_in(dir)
+            create_private_dir(dir)?;
+            unfinished(dir)
         })?;
         file.write_all(value)?;
         file.persist(&path)?;

@@ -4,14 +4,14 @@
 //! transactions (<https://sqlite.org/pragma.html#pragma_synchronous>): results that are computed anew.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use hostel_engine::private_files::{check_regular_file, create_private_dir};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::place::unfinished;
+use super::place::{Place, unfinished};
 use super::trouble::{Broken, Trouble};
 
 /// The record of an entry says all of it, and has a digest by which it is checked; the other columns are for finding it,
@@ -58,8 +58,8 @@ const STATEMENTS: usize = 16;
 /// Makes an empty index of this name, unless there is one. Nobody sees one without its tables.
 pub(super) fn create(path: &Path) -> Result<(), Broken> {
     let dir = path.parent().unwrap_or(path);
-    fs::create_dir_all(dir)?;
-    let file = unfinished().tempfile_in(dir)?;
+    create_private_dir(dir)?;
+    let file = unfinished(dir)?;
     let connection = Connection::open_with_flags(
         file.path(),
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -70,6 +70,13 @@ pub(super) fn create(path: &Path) -> Result<(), Broken> {
         Err(error) if error.error.kind() != std::io::ErrorKind::AlreadyExists => Err(error.error.into()),
         _ => Ok(()),
     }
+}
+
+/// Refuses an index if something else has the name of it or of a file beside it: SQLite would wait for a FIFO.
+pub(super) fn check_files(path: &Path) -> Result<(), Broken> {
+    Place::files_of(path).iter().try_for_each(|file| {
+        check_regular_file(file).map_err(|source| Broken::NotAFile { path: file.clone(), source })
+    })
 }
 
 /// Opens an index for reading. Where nothing can be written, not even what readers tell each other, it is read as one

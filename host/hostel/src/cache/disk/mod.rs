@@ -7,6 +7,7 @@ mod index;
 mod place;
 mod queue;
 mod results;
+mod sweep;
 mod trouble;
 mod writer;
 

@@ -4,12 +4,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use hostel_engine::private_files::private_temp_file;
+
 /// The form of the index and of what lies beside it. Another form has other names, so that two versions of the host do
 /// not disturb each other in one directory.
 const FORM: u32 = 1;
 
 /// Begins the names of files that are not whole yet.
-pub(super) const UNFINISHED: &str = ".new-";
+pub(super) use hostel_engine::private_files::UNFINISHED_PREFIX as UNFINISHED;
 
 /// The directory in which results are kept.
 ///
@@ -17,6 +19,7 @@ pub(super) const UNFINISHED: &str = ".new-";
 ///   next generation is begun: a file that others have open is never renamed, because SQLite finds a database's log by
 ///   its name.
 /// - `blobs-FORM/aa/…`: values that are too long for the index, named by their digest.
+/// - `last-sweep`: an empty file, last modified when leftovers were last removed.
 #[derive(Clone, Debug)]
 pub(super) struct Place(PathBuf);
 
@@ -45,6 +48,20 @@ impl Place {
         self.0.join(format!("index-{FORM}-{generation}.sqlite-wal"))
     }
 
+    /// Every file that SQLite opens for an index.
+    pub(super) fn files_of(index: &Path) -> [PathBuf; 4] {
+        ["", "-wal", "-shm", "-journal"].map(|ending| {
+            let mut path = index.as_os_str().to_owned();
+            path.push(ending);
+            path.into()
+        })
+    }
+
+    /// The file whose time of modification says when leftovers were last removed.
+    pub(super) fn last_sweep(&self) -> PathBuf {
+        self.0.join("last-sweep")
+    }
+
     pub(super) fn blobs(&self) -> PathBuf {
         self.0.join(format!("blobs-{FORM}"))
     }
@@ -66,8 +83,9 @@ impl Place {
             let file = file?;
             let name = file.file_name();
             let name = name.to_string_lossy();
-            // Also `….sqlite-wal` and `….sqlite-shm`.
-            let database = name.trim_end_matches("-wal").trim_end_matches("-shm");
+            // Also what SQLite keeps beside it.
+            let endings = ["-wal", "-shm", "-journal"];
+            let database = endings.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name);
             let is_unfinished = name.starts_with(UNFINISHED);
             if is_unfinished || generation(database).is_some_and(|generation| Some(generation) < current) {
                 files.push(Leftover { path: file.path(), is_unfinished });
@@ -86,13 +104,9 @@ pub(super) fn files_in(dir: &Path) -> io::Result<impl Iterator<Item = io::Result
     }
 }
 
-/// How a file is begun that gets its name when it is whole, for whoever else may use the directory.
-pub(super) fn unfinished<'a, 'b>() -> tempfile::Builder<'a, 'b> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(UNFINISHED);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder
+/// Begins a file that gets its name when it is whole.
+pub(super) fn unfinished(dir: &Path) -> io::Result<tempfile::NamedTempFile> {
+    private_temp_file(UNFINISHED, dir)
 }
 
 fn generation(name: &str) -> Option<u32> {

@@ -172,6 +172,18 @@ impl Queue {
         drop(written);
     }
 
+    /// Whether nobody waits for the writer, or will soon: it may do something else. For the writer only.
+    pub(super) fn can_wait(&self) -> bool {
+        let state = self.state();
+        !state.is_closed && !state.is_urgent && !state.waiting.is_full()
+    }
+
+    /// Whether there is nothing to write. For the writer only.
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.state();
+        !state.is_closed && state.waiting.is_empty()
+    }
+
     /// The writer is gone, and with it what was waiting.
     pub(super) fn leave(&self) {
         let mut state = self.state();

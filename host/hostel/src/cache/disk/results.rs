@@ -1,6 +1,6 @@
 //! The results in a directory, as one process has them open: which index counts, and who reads and writes it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -9,9 +9,7 @@ use super::blobs::Blobs;
 use super::connection;
 use super::place::{Leftover, Place};
 use super::trouble::{Broken, Told, Trouble};
-
-/// The directory of results in a data directory.
-const DIR: &str = "results";
+use crate::data_dir::{COMPILED, RESULTS};
 
 /// How many readers' connections are kept for the next who reads: as many as threads that look at the same time, and no
 /// more than this.
@@ -24,6 +22,8 @@ const TRIES: usize = 3;
 pub(crate) struct Results {
     pub(super) place: Place,
     pub(super) blobs: Blobs,
+    /// The compiled code beside them, of which only leftovers are removed here.
+    pub(super) compiled: PathBuf,
     generation: Mutex<Generation>,
     readers: Mutex<Vec<Open>>,
     writer: Mutex<Option<Open>>,
@@ -49,10 +49,11 @@ struct Open {
 
 impl Results {
     pub(crate) fn of_data_dir(data_dir: &Path) -> Self {
-        let place = Place::new(data_dir.join(DIR));
+        let place = Place::new(data_dir.join(RESULTS));
         Self {
             blobs: Blobs::new(place.blobs()),
             place,
+            compiled: data_dir.join(COMPILED),
             generation: Mutex::default(),
             readers: Mutex::default(),
             writer: Mutex::default(),
@@ -176,6 +177,7 @@ impl Results {
         open: fn(&Path) -> rusqlite::Result<Connection>,
     ) -> Result<Connection, Broken> {
         let path = self.place.index(generation);
+        connection::check_files(&path)?;
         open(&path).map_err(|error| match Broken::from(error) {
             // SQLite does not say which it was.
             error if error.trouble() == Trouble::Gone && path.exists() => {

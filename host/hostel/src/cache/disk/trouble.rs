@@ -1,8 +1,10 @@
 //! What can be wrong with a directory of results as a whole, and what was told of it.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use hostel_engine::private_files::is_not_a_file;
 use rusqlite::ErrorCode;
 
 /// What is wrong, as far as it makes a difference.
@@ -48,6 +50,8 @@ pub(crate) enum Broken {
     Index(#[from] rusqlite::Error),
     #[error(transparent)]
     Files(#[from] io::Error),
+    #[error("{}: {source}", path.display())]
+    NotAFile { path: PathBuf, source: io::Error },
 }
 
 impl Broken {
@@ -55,6 +59,9 @@ impl Broken {
         match self {
             Self::Index(error) => Trouble::of(error),
             Self::Files(error) => of_files(error.kind()),
+            // Another index takes its place, as for any other that cannot be one.
+            Self::NotAFile { source, .. } if is_not_a_file(source) => Trouble::Damaged,
+            Self::NotAFile { source, .. } => of_files(source.kind()),
         }
     }
 }

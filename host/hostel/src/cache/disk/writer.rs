@@ -12,6 +12,7 @@ use rusqlite::Transaction;
 use super::index::{self, Ready};
 use super::queue::{Batch, Queue};
 use super::results::Results;
+use super::sweep::Upkeep;
 use super::trouble::{Broken, Trouble};
 
 /// A log that is longer when the last has been written is taken into the database. Reading it takes about half a
@@ -30,9 +31,12 @@ impl Writer {
         let (results, work) = (Arc::clone(results), Arc::clone(&queue));
         let thread = thread::Builder::new().name("hostel-results".to_owned()).spawn(move || {
             let _leaving = Leaving(&work);
+            let mut upkeep = Upkeep::new();
             while let Some(batch) = work.take() {
                 write(&results, &batch);
                 work.done();
+                drop(batch);
+                upkeep.go_on(&results, &work);
             }
             results.shorten_log(LONG_LOG_BYTES);
         })?;

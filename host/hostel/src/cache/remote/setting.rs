@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,8 @@ pub struct RemoteCache {
     pub(super) prefix: Path,
     pub(super) name: Arc<str>,
     pub(super) timeout: Duration,
+    /// The directory that it is, if the URL names one.
+    local_dir: Option<PathBuf>,
 }
 
 impl RemoteCache {
@@ -91,16 +94,27 @@ impl RemoteCache {
             ObjectStoreScheme::parse(&parsed).map_err(|_| unusable(EXPECTED.to_owned()))?;
         let options: Options = options.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         let store = open(&scheme, &parsed, options)?.ok_or_else(|| unusable(EXPECTED.to_owned()))?;
-        Ok(Self { store, prefix, name: url.trim_end_matches('/').into(), timeout: Self::DEFAULT_TIMEOUT })
+        let local_dir = parsed.to_file_path().ok().filter(|_| matches!(scheme, ObjectStoreScheme::Local));
+        let name = url.trim_end_matches('/').into();
+        Ok(Self { store, prefix, name, timeout: Self::DEFAULT_TIMEOUT, local_dir })
     }
 
     /// A store of the embedder's own; objects go below `prefix`, whose parts have `/` between them.
+    ///
+    /// If the store keeps its objects on this machine, no grant to write may reach them: the host checks that only for
+    /// directories that a URL names.
     ///
     /// Conditional puts ([`object_store::PutMode::Create`] and `Update`) are used where the store has them.
     pub fn from_object_store(store: Arc<dyn ObjectStore>, prefix: &str) -> Self {
         let prefix = Path::from(prefix);
         let name = format!("{store}/{prefix}");
-        Self { store, prefix, name: name.trim_end_matches('/').into(), timeout: Self::DEFAULT_TIMEOUT }
+        let name = name.trim_end_matches('/').into();
+        Self { store, prefix, name, timeout: Self::DEFAULT_TIMEOUT, local_dir: None }
+    }
+
+    /// The directory where it is: of one that a URL of the form `file:///DIRECTORY` describes.
+    pub(crate) fn local_dir(&self) -> Option<PathBuf> {
+        self.local_dir.clone()
     }
 
     /// How long a run waits for what the cache has, everything included; then it goes on as if there were nothing.

@@ -7,6 +7,7 @@ use hostel_core::{CacheKey, ErrorKind};
 
 use crate::cache::disk::results::Results;
 use crate::cache::disk::trouble::{Broken, Trouble};
+use crate::data_dir::DataDirError;
 
 /// Kept results cannot be looked at or removed.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,9 @@ pub enum ResultCacheError {
         /// What does not fit.
         problem: &'static str,
     },
+    /// Other users can change the data directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
     /// The directory cannot be used.
     #[error("cached results in {} cannot be {action}", dir.display())]
     Unusable {
@@ -61,6 +65,7 @@ impl ResultCacheError {
             Self::NotAKey { .. } | Self::Ambiguous { .. } => ErrorKind::Invalid,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Damaged { .. } => ErrorKind::Internal,
+            Self::DataDir(error) => error.kind(),
             Self::Unusable { kind, .. } => *kind,
         }
     }

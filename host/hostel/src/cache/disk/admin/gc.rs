@@ -5,11 +5,10 @@ use std::time::{Duration, SystemTime};
 use hostel_core::Timestamp;
 
 use super::{Removed, ResultCache, ResultCacheError, remove};
-use crate::cache::disk::blobs::{Blobs, Found};
 use crate::cache::disk::connection;
 use crate::cache::disk::index::{self, Doomed, Total};
-use crate::cache::disk::place::Leftover;
 use crate::cache::disk::results::Results;
+use crate::cache::disk::sweep::{GRACE, sweep};
 use crate::cache::disk::trouble::{Broken, Trouble};
 
 /// How many entries go in one transaction: between two of them others can write.
@@ -17,9 +16,6 @@ const TOGETHER: usize = 1000;
 
 /// How many pages are given back to the system at a time, for the same reason.
 const PAGES: u32 = 1000;
-
-/// How old a file must be that nobody refers to: whoever writes a value refers to it a moment later.
-const GRACE: Duration = Duration::from_secs(3600);
 
 /// What [`ResultCache::gc`] is to leave. Without any, it removes only what nobody refers to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,13 +38,6 @@ pub struct GcReport {
     pub orphans: u64,
     /// How much these took.
     pub orphan_bytes: u64,
-}
-
-/// Files that nobody referred to, and that are gone.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Swept {
-    files: u64,
-    bytes: u64,
 }
 
 /// What is to go.
@@ -77,8 +66,8 @@ impl GcOptions {
 
 impl ResultCache {
     /// Removes entries that are too much or too old, those first that were not used for the longest time; then files that
-    /// nobody refers to, such as of writers that were killed, if they are older than an hour; and gives the room back to
-    /// the system.
+    /// killed processes left behind, of results and of compiled code, if they are older than an hour; and gives the room back
+    /// to the system. A host does the second by itself, once a day.
     ///
     /// Takes time in proportion to what is removed, and to the number of long values. Hosts can go on meanwhile: they are
     /// held up for some milliseconds at a time, and compute anew what is gone.
@@ -149,59 +138,6 @@ fn collect_some(results: &Results, goal: &Goal, removed: &mut Removed) -> Result
     Ok(goes_on)
 }
 
-/// Removes files that are older than `grace` and that nobody refers to: values without an entry, files that never got
-/// their names, and indexes that another one has taken the place of.
-pub(super) fn sweep(results: &Results, grace: Duration) -> Result<Swept, Broken> {
-    let mut swept = Swept::default();
-    let now = SystemTime::now();
-    let is_old = |modified: SystemTime, grace| now.duration_since(modified).is_ok_and(|age| age >= grace);
-    for part in results.blobs.parts()? {
-        let mut orphans = Vec::new();
-        for file in Blobs::files(&part)? {
-            let file = file?;
-            // One that is not whole yet is someone's who is writing it.
-            let grace = if file.is_unfinished() { GRACE } else { grace };
-            let is_ours = file.is_unfinished() || file.digest.is_some();
-            if is_ours && is_old(file.modified, grace) && !is_referred_to(results, &file)? {
-                orphans.push(file);
-            }
-        }
-        if !orphans.is_empty() {
-            swept.add(remove_orphans(results, &orphans)?);
-        }
-    }
-    for Leftover { path, is_unfinished } in results.leftovers()? {
-        let grace = if is_unfinished { GRACE } else { grace };
-        let modified = path.metadata().and_then(|metadata| metadata.modified());
-        if modified.is_ok_and(|modified| is_old(modified, grace)) && Blobs::remove(&path)? {
-            swept.files += 1;
-        }
-    }
-    Ok(swept)
-}
-
-fn is_referred_to(results: &Results, file: &Found) -> Result<bool, Broken> {
-    let Some(digest) = &file.digest else { return Ok(false) };
-    Ok(results.read(|index| index::refers_to(index, digest))?.unwrap_or(false))
-}
-
-/// Removes files to which nobody has begun to refer since: under a transaction nobody can.
-fn remove_orphans(results: &Results, orphans: &[Found]) -> Result<Swept, Broken> {
-    if !results.exists()? {
-        return Ok(Swept::default());
-    }
-    results.write(|index| {
-        let mut swept = Swept::default();
-        for file in orphans {
-            let is_needed = file.digest.map_or(Ok(false), |digest| index::refers_to(index, &digest))?;
-            if !is_needed && Blobs::remove(&file.path)? {
-                swept.add(Swept { files: 1, bytes: file.bytes });
-            }
-        }
-        Ok(swept)
-    })
-}
-
 /// Gives room that is free back to the system, as far as nobody else writes meanwhile.
 pub(super) fn give_back(results: &Results) -> Result<(), Broken> {
     let given = (|| {
@@ -210,13 +146,6 @@ pub(super) fn give_back(results: &Results) -> Result<(), Broken> {
     })();
     // Others who are busy with it leave it for the next time.
     given.or_else(|error: Broken| if error.trouble() == Trouble::Busy { Ok(()) } else { Err(error) })
-}
-
-impl Swept {
-    fn add(&mut self, more: Self) {
-        self.files += more.files;
-        self.bytes += more.bytes;
-    }
 }
 
 fn before(now: Timestamp, age: Duration) -> Timestamp {

@@ -22,7 +22,9 @@ pub use self::stats::{ResultStats, TaskStats};
 use super::blobs::Blobs;
 use super::index::{self, Doomed};
 use super::results::Results;
+use super::sweep::sweep;
 use super::trouble::Broken;
+use crate::data_dir::check_and_mend;
 use crate::host::Shared;
 
 /// How many keys an error names for a prefix that several begin with.
@@ -82,7 +84,8 @@ impl ResultCache {
     ///
     /// # Errors
     ///
-    /// [`ResultCacheError::Unusable`] if `data_dir` is not a directory.
+    /// [`ResultCacheError::Unusable`] if `data_dir` is not a directory, [`ResultCacheError::DataDir`] if other users can change
+    /// it.
     pub fn open(data_dir: impl AsRef<Path>) -> Result<Self, ResultCacheError> {
         let data_dir = data_dir.as_ref();
         if data_dir.is_file() {
@@ -93,6 +96,7 @@ impl ResultCache {
                 source: "expected a directory, found a file".into(),
             });
         }
+        check_and_mend(data_dir)?;
         Ok(Self { results: Arc::new(Results::of_data_dir(data_dir)), host: None })
     }
 
@@ -201,7 +205,7 @@ impl ResultCache {
                 Ok(Removed { entries, bytes })
             })?;
         }
-        gc::sweep(&self.results, std::time::Duration::ZERO)?;
+        sweep(&self.results, std::time::Duration::ZERO)?;
         gc::give_back(&self.results)?;
         Ok(removed)
     }

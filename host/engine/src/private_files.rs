@@ -1,0 +1,191 @@
+//! Files and directories that only their owner can use: how the host creates and opens everything below its data directory.
+//!
+//! Modes do not depend on the umask of the process. Opening never waits: a FIFO or a device in place of a file is an error.
+//! On systems other than Unix, permissions are left to the system.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+/// The prefix of files that are still being written. A killed process leaves them behind.
+pub const UNFINISHED_PREFIX: &str = ".new-";
+
+/// Something other than a regular file has the name of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a regular file, found {found}")]
+pub struct NotAFile {
+    /// What it is: "a FIFO", "a directory".
+    pub found: &'static str,
+}
+
+/// Creates a directory with mode 0700, and every missing directory above it. An existing one keeps its mode.
+///
+/// # Errors
+///
+/// What the system said.
+pub fn create_private_dir(dir: &Path) -> io::Result<()> {
+    if dir.as_os_str().is_empty() || dir.is_dir() {
+        return Ok(());
+    }
+    let made = unix::mkdir(dir).or_else(|error| match dir.parent() {
+        Some(parent) if error.kind() == io::ErrorKind::NotFound => {
+            create_private_dir(parent)?;
+            unix::mkdir(dir)
+        }
+        _ => Err(error),
+    });
+    // Another process may create it at the same time.
+    if made.is_err() && dir.is_dir() { Ok(()) } else { made }
+}
+
+/// Creates a file with mode 0600 and a name of its own that begins with `prefix`. It is removed on drop unless it is
+/// persisted.
+///
+/// # Errors
+///
+/// What the system said.
+pub fn private_temp_file(prefix: &str, dir: &Path) -> io::Result<NamedTempFile> {
+    let file = tempfile::Builder::new().prefix(prefix).tempfile_in(dir)?;
+    unix::set_file_mode(file.as_file())?;
+    Ok(file)
+}
+
+/// Opens a regular file to read and write it, as [`open_regular_file`] does, and creates it with mode 0600 if there is none.
+///
+/// # Errors
+///
+/// As [`open_regular_file`].
+pub fn open_or_create_private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    let file = open_regular_file(path, options.read(true).write(true).create(true).truncate(false))?;
+    unix::restore_file_mode(&file)?;
+    Ok(file)
+}
+
+/// Opens a regular file without waiting and without following a symbolic link.
+///
+/// # Errors
+///
+/// An error with [`NotAFile`] inside for anything that is not a regular file; otherwise what the system said.
+pub fn open_regular_file(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    // A socket cannot be opened at all, nor a FIFO without a reader, and the system's words for it are no help.
+    let opened = unix::without_waiting(options).open(path);
+    let file = opened.map_err(|error| check_regular_file(path).err().unwrap_or(error))?;
+    regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// Checks that a path names a regular file or nothing at all.
+///
+/// # Errors
+///
+/// As [`open_regular_file`].
+pub fn check_regular_file(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        metadata => regular(&metadata?),
+    }
+}
+
+/// Whether an error means that something other than a regular file was found.
+pub fn is_not_a_file(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<NotAFile>())
+}
+
+fn regular(metadata: &Metadata) -> io::Result<()> {
+    if metadata.is_file() {
+        return Ok(());
+    }
+    Err(io::Error::other(NotAFile { found: unix::kind(metadata) }))
+}
+
+/// Whether someone other than root and the user of this process may change it: they own it, or its mode lets them.
+pub fn others_may_write(metadata: &Metadata) -> bool {
+    unix::others_may_write(metadata)
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
+    use std::io;
+    use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+    use std::path::Path;
+
+    use rustix::fs::OFlags;
+
+    const DIR_MODE: u32 = 0o700;
+    const FILE_MODE: u32 = 0o600;
+
+    pub(super) fn mkdir(dir: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(DIR_MODE).create(dir)?;
+        // The umask may have taken rights of the owner's.
+        let mode = fs::metadata(dir)?.permissions().mode() & 0o777;
+        if mode == DIR_MODE { Ok(()) } else { fs::set_permissions(dir, Permissions::from_mode(DIR_MODE)) }
+    }
+
+    pub(super) fn set_file_mode(file: &File) -> io::Result<()> {
+        file.set_permissions(Permissions::from_mode(FILE_MODE))
+    }
+
+    /// The umask may have taken rights of the owner's.
+    pub(super) fn restore_file_mode(file: &File) -> io::Result<()> {
+        let metadata = file.metadata()?;
+        let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
+        if is_ours && metadata.mode() & 0o777 != FILE_MODE { set_file_mode(file) } else { Ok(()) }
+    }
+
+    pub(super) fn without_waiting(options: &mut OpenOptions) -> &mut OpenOptions {
+        let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY;
+        // All flags are bits of a C int.
+        options.mode(FILE_MODE).custom_flags(flags.bits().cast_signed())
+    }
+
+    pub(super) fn kind(metadata: &Metadata) -> &'static str {
+        let kind = metadata.file_type();
+        match () {
+            () if kind.is_dir() => "a directory",
+            () if kind.is_symlink() => "a symbolic link",
+            () if kind.is_fifo() => "a FIFO",
+            () if kind.is_socket() => "a socket",
+            () => "a device",
+        }
+    }
+
+    pub(super) fn others_may_write(metadata: &Metadata) -> bool {
+        let user = rustix::process::geteuid().as_raw();
+        ![0, user].contains(&metadata.uid()) || metadata.mode() & 0o022 != 0
+    }
+}
+
+#[cfg(not(unix))]
+mod unix {
+    use std::fs::{self, File, Metadata, OpenOptions};
+    use std::io;
+    use std::path::Path;
+
+    pub(super) fn mkdir(dir: &Path) -> io::Result<()> {
+        fs::create_dir(dir)
+    }
+
+    pub(super) fn set_file_mode(_: &File) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn restore_file_mode(_: &File) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn without_waiting(options: &mut OpenOptions) -> &mut OpenOptions {
+        options
+    }
+
+    pub(super) fn kind(metadata: &Metadata) -> &'static str {
+        if metadata.is_dir() { "a directory" } else { "something else" }
+    }
+
+    pub(super) fn others_may_write(_: &Metadata) -> bool {
+        false
+    }
+}

@@ -1,0 +1,204 @@
+//! Removing what processes that were killed have left behind: values that no entry names, indexes that another one has replaced,
+//! and files that were never finished, of results and of compiled code.
+//!
+//! Lock files are no leftovers: there is a fixed number of them, and the system releases the locks of a process that ends.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use hostel_engine::private_files::check_regular_file;
+use hostel_engine::remove_unfinished_code;
+
+use super::blobs::{Blobs, Found};
+use super::index;
+use super::place::{Leftover, unfinished};
+use super::queue::Queue;
+use super::results::Results;
+use super::trouble::Broken;
+
+/// How old a file must be that nobody refers to: whoever writes a value refers to it a moment later.
+pub(super) const GRACE: Duration = Duration::from_secs(3600);
+
+/// How often the host sweeps by itself.
+const EVERY: Duration = Duration::from_secs(86_400);
+
+/// How often a host looks whether it is time.
+const LOOK_EVERY: Duration = Duration::from_secs(3600);
+
+/// How many files go in one transaction: between two of them others can write.
+const TOGETHER: usize = 1000;
+
+/// Files that nobody referred to, and that are gone.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Swept {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
+
+/// Removes all leftovers that are older than `grace`; files that may still be written, only if they are older than [`GRACE`].
+pub(super) fn sweep(results: &Results, grace: Duration) -> Result<Swept, Broken> {
+    let mut swept = sweep_unfinished(results, grace)?;
+    for part in results.blobs.parts()? {
+        swept.add(sweep_part(results, &part, grace, &|| true)?.unwrap_or_default());
+    }
+    mark(results);
+    Ok(swept)
+}
+
+/// The daily sweep of a host, in steps of one directory each, on the thread that writes results.
+///
+/// A step ends early when someone waits for the thread. Each sweep takes the directories in another order, so that commands
+/// too short for a whole one come to all of them in time.
+pub(super) struct Upkeep {
+    next_look: Instant,
+    /// The directories that are left of a sweep that has begun.
+    left: Option<Vec<PathBuf>>,
+}
+
+impl Upkeep {
+    pub(super) fn new() -> Self {
+        Self { next_look: Instant::now(), left: None }
+    }
+
+    /// Does at least one step of a sweep that is due, and more while there is nothing to write.
+    pub(super) fn go_on(&mut self, results: &Results, queue: &Queue) {
+        if let Err(error) = self.steps(results, queue) {
+            self.left = None;
+            tracing::debug!("leftovers in {} are not removed: {error}", results.dir().display());
+        }
+    }
+
+    fn steps(&mut self, results: &Results, queue: &Queue) -> Result<(), Broken> {
+        if self.left.is_none() && !self.begin(results, queue)? {
+            return Ok(());
+        }
+        let Some(left) = &mut self.left else { return Ok(()) };
+        while let Some(part) = left.last() {
+            if sweep_part(results, part, GRACE, &|| queue.can_wait())?.is_none() {
+                return Ok(());
+            }
+            left.pop();
+            if !queue.is_idle() {
+                return Ok(());
+            }
+        }
+        self.left = None;
+        mark(results);
+        Ok(())
+    }
+
+    /// Begins a sweep if it is time for one.
+    fn begin(&mut self, results: &Results, queue: &Queue) -> Result<bool, Broken> {
+        let now = Instant::now();
+        if now < self.next_look || !queue.can_wait() {
+            return Ok(false);
+        }
+        self.next_look = now + LOOK_EVERY;
+        if !is_due(&results.place.last_sweep()) {
+            return Ok(false);
+        }
+        sweep_unfinished(results, GRACE)?;
+        let mut parts = results.blobs.parts()?;
+        fastrand::shuffle(&mut parts);
+        self.left = Some(parts);
+        Ok(true)
+    }
+}
+
+/// Whether the last sweep was long ago, to judge by the file that it marks.
+fn is_due(marker: &Path) -> bool {
+    match fs::symlink_metadata(marker) {
+        Ok(metadata) if metadata.is_file() => metadata.modified().is_ok_and(|last| is_old(last, EVERY, true)),
+        Ok(_) => true,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+/// Notes that all was swept, in a new file: whatever has the name now, it is not opened.
+fn mark(results: &Results) {
+    let marker = results.place.last_sweep();
+    if let Err(error) = check_regular_file(&marker) {
+        tracing::warn!("{} is replaced: {error}", marker.display());
+    }
+    let marked = unfinished(results.dir()).and_then(|file| Ok(file.persist(marker)?));
+    if let Err(error) = marked
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::debug!("cannot note in {} that leftovers were removed: {error}", results.dir().display());
+    }
+}
+
+/// Removes indexes that another one has replaced, and unfinished files but for those of values.
+fn sweep_unfinished(results: &Results, grace: Duration) -> Result<Swept, Broken> {
+    let (files, bytes) = remove_unfinished_code(&results.compiled, GRACE)?;
+    let mut swept = Swept { files, bytes };
+    for Leftover { path, is_unfinished } in results.leftovers()? {
+        let grace = if is_unfinished { GRACE } else { grace };
+        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+        if is_old(metadata.modified()?, grace, false) && !metadata.is_dir() && Blobs::remove(&path)? {
+            swept.add(Swept { files: 1, bytes: metadata.len() });
+        }
+    }
+    Ok(swept)
+}
+
+/// Removes what is left over among the values in one directory; `None` if it was to stop before it was through.
+fn sweep_part(
+    results: &Results,
+    part: &Path,
+    grace: Duration,
+    may_go_on: &dyn Fn() -> bool,
+) -> Result<Option<Swept>, Broken> {
+    let mut orphans = Vec::new();
+    for file in Blobs::files(part)? {
+        if !may_go_on() {
+            return Ok(None);
+        }
+        let file = file?;
+        // One that is not whole yet is someone's who is writing it.
+        let grace = if file.is_unfinished() { GRACE } else { grace };
+        let is_ours = file.is_unfinished() || file.digest.is_some();
+        if is_ours && is_old(file.modified, grace, false) && !is_referred_to(results, &file)? {
+            orphans.push(file);
+        }
+    }
+    let mut swept = Swept::default();
+    for some in orphans.chunks(TOGETHER) {
+        swept.add(remove_orphans(results, some)?);
+    }
+    Ok(Some(swept))
+}
+
+/// Whether `at` is at least so long ago. `if_ahead` says what a time is that has not come yet.
+fn is_old(at: SystemTime, age: Duration, if_ahead: bool) -> bool {
+    SystemTime::now().duration_since(at).map_or(if_ahead, |since| since >= age)
+}
+
+fn is_referred_to(results: &Results, file: &Found) -> Result<bool, Broken> {
+    let Some(digest) = &file.digest else { return Ok(false) };
+    Ok(results.read(|index| index::refers_to(index, digest))?.unwrap_or(false))
+}
+
+/// Removes files to which nobody has begun to refer since: under a transaction nobody can. That takes an index, which is created
+/// if there is none.
+fn remove_orphans(results: &Results, orphans: &[Found]) -> Result<Swept, Broken> {
+    results.write(|index| {
+        let mut swept = Swept::default();
+        for file in orphans {
+            let is_needed = file.digest.map_or(Ok(false), |digest| index::refers_to(index, &digest))?;
+            if !is_needed && Blobs::remove(&file.path)? {
+                swept.add(Swept { files: 1, bytes: file.bytes });
+            }
+        }
+        Ok(swept)
+    })
+}
+
+impl Swept {
+    fn add(&mut self, more: Self) {
+        self.files += more.files;
+        self.bytes += more.bytes;
+    }
+}

@@ -1,0 +1,43 @@
+//! The data directory: the names in it, who may own and write it, and which grants it excludes.
+//!
+//! The host loads native code from it and believes its results. So nobody but its owner and root may write there: no other
+//! user of the machine, and no guest.
+
+mod apart;
+mod error;
+#[cfg(target_os = "linux")]
+mod mounts;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_mounts.rs"]
+mod mounts;
+mod private;
+
+use std::path::{Path, PathBuf};
+
+pub(crate) use self::apart::{Protected, check_grants};
+pub use self::error::DataDirError;
+pub(crate) use self::private::check_and_mend;
+
+/// Holds cached results.
+pub(crate) const RESULTS: &str = "results";
+
+/// Holds compiled code.
+pub(crate) const COMPILED: &str = "compiled";
+
+/// Holds the locks between processes.
+pub(crate) const FLIGHTS: &str = "flights";
+
+/// The directories in a data directory that has been used.
+pub(crate) fn subdirs(data_dir: &Path) -> [PathBuf; 3] {
+    [RESULTS, COMPILED, FLIGHTS].map(|name| data_dir.join(name))
+}
+
+/// Creates a data directory, and what is missing above it, with mode 0700 whatever the umask. An existing one keeps its mode
+/// until a host or a [`ResultCache`](crate::ResultCache) is opened with it.
+///
+/// # Errors
+///
+/// What the system said.
+pub fn create_data_dir(dir: &Path) -> std::io::Result<()> {
+    hostel_engine::private_files::create_private_dir(dir)
+}

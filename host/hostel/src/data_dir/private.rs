@@ -1,0 +1,169 @@
+//! Who owns the data directory and who may write it, checked before anything in it is used.
+//!
+//! As sshd does with `StrictModes`, the directories above count too: who can rename one of them can put another data directory
+//! in its place. Readers are no danger to the host; they are shut out because results are kept unencrypted.
+
+use std::path::Path;
+
+use super::DataDirError;
+
+/// Refuses a data directory that users other than root and the one of this process can change: it, the directories in it, those
+/// above it, and the symbolic links on the way. Takes from other users the right to read what is in it, if earlier versions gave
+/// it to them. A directory that does not exist yet is checked as far as it does. Some ten system calls.
+///
+/// Does nothing on systems other than Unix.
+pub(crate) fn check_and_mend(data_dir: &Path) -> Result<(), DataDirError> {
+    imp::check(data_dir)?;
+    imp::mend(data_dir);
+    Ok(())
+}
+
+#[cfg(unix)]
+mod imp {
+    use std::fs::{self, Metadata, Permissions};
+    use std::io;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::path::Path;
+
+    use rustix::process::geteuid;
+
+    use super::super::{DataDirError, subdirs};
+
+    /// All rights of the group and of others.
+    const OF_OTHERS: u32 = 0o077;
+
+    /// Only the owner of an entry may rename it, in a directory with this bit.
+    const STICKY: u32 = 0o1000;
+
+    pub(super) fn check(data_dir: &Path) -> Result<(), DataDirError> {
+        // A relative path fails only without a current directory, where nothing can be opened either.
+        let path = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
+        check_parents(data_dir, &path)?;
+        check_one(data_dir, &path, is_safe_inside)?;
+        subdirs(&path).iter().try_for_each(|dir| {
+            if dir.is_symlink() {
+                check_parents(data_dir, dir)?;
+            }
+            check_one(data_dir, dir, is_safe_inside)
+        })
+    }
+
+    /// Checks the directories that the path names, and those that it leads to.
+    fn check_parents(data_dir: &Path, path: &Path) -> Result<(), DataDirError> {
+        let real = path.ancestors().find_map(|above| fs::canonicalize(above).ok());
+        let mut parents = path.ancestors().chain(real.iter().flat_map(|real| real.ancestors()));
+        parents.try_for_each(|parent| check_one(data_dir, parent, is_safe_parent))
+    }
+
+    /// What does not exist yet, or cannot be looked at, is not used either.
+    fn check_one(
+        data_dir: &Path,
+        path: &Path,
+        is_safe: impl FnOnce(&Metadata) -> bool,
+    ) -> Result<(), DataDirError> {
+        let Ok(link) = fs::symlink_metadata(path) else { return Ok(()) };
+        check_owner(data_dir, path, &link)?;
+        let Ok(metadata) = fs::metadata(path) else { return Ok(()) };
+        check_owner(data_dir, path, &metadata)?;
+        if is_safe(&metadata) {
+            return Ok(());
+        }
+        let mode = metadata.mode() & 0o7777;
+        Err(DataDirError::Writable { data_dir: data_dir.to_owned(), path: path.to_owned(), mode })
+    }
+
+    fn check_owner(data_dir: &Path, path: &Path, metadata: &Metadata) -> Result<(), DataDirError> {
+        let (owner, user) = (metadata.uid(), geteuid().as_raw());
+        if [0, user].contains(&owner) {
+            return Ok(());
+        }
+        Err(DataDirError::Owner { data_dir: data_dir.to_owned(), path: path.to_owned(), owner, user })
+    }
+
+    /// Whether nobody else can create or remove anything in a directory of the host's own.
+    fn is_safe_inside(metadata: &Metadata) -> bool {
+        metadata.mode() & 0o022 == 0
+    }
+
+    /// Whether nobody else can rename what is in a directory. A group with the number of the owner is that user's own, which
+    /// several systems let write by default.
+    fn is_safe_parent(metadata: &Metadata) -> bool {
+        let (mode, has_own_group) = (metadata.mode(), metadata.gid() == metadata.uid());
+        mode & STICKY != 0 || mode & 0o022 == 0 || (has_own_group && mode & 0o002 == 0)
+    }
+
+    pub(super) fn mend(data_dir: &Path) {
+        let mended =
+            subdirs(data_dir).iter().filter(|dir| is_open_dir(dir)).try_for_each(|dir| shut_all(dir));
+        let mended = mended.and_then(|()| if is_open_dir(data_dir) { shut_top(data_dir) } else { Ok(()) });
+        if let Err(error) = mended {
+            tracing::warn!(
+                "other users can read what is kept in {}, and its permissions cannot be changed: {error}",
+                data_dir.display()
+            );
+        }
+    }
+
+    fn is_open_dir(dir: &Path) -> bool {
+        fs::symlink_metadata(dir).is_ok_and(|metadata| metadata.is_dir() && is_open(&metadata))
+    }
+
+    /// Whether others have any right in what is ours. What belongs to root is as root wants it.
+    fn is_open(metadata: &Metadata) -> bool {
+        metadata.uid() == geteuid().as_raw() && metadata.mode() & OF_OTHERS != 0
+    }
+
+    /// Takes all rights from others on the data directory itself, unless it holds things that are not the host's.
+    fn shut_top(data_dir: &Path) -> io::Result<()> {
+        let ours = subdirs(data_dir);
+        for entry in fs::read_dir(data_dir)? {
+            if !ours.contains(&entry?.path()) {
+                return Ok(());
+            }
+        }
+        shut(data_dir, &fs::symlink_metadata(data_dir)?)
+    }
+
+    /// Takes all rights from others, below a path first and then on it, so that what is interrupted is done again. Takes time
+    /// for each file, once.
+    fn shut_all(path: &Path) -> io::Result<()> {
+        let metadata = match fs::symlink_metadata(path) {
+            // Removed meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            metadata => metadata?,
+        };
+        if metadata.is_symlink() {
+            return Ok(());
+        }
+        if metadata.is_dir() {
+            for entry in fs::read_dir(path)? {
+                shut_all(&entry?.path())?;
+            }
+        }
+        shut(path, &metadata)
+    }
+
+    fn shut(path: &Path, metadata: &Metadata) -> io::Result<()> {
+        if !is_open(metadata) {
+            return Ok(());
+        }
+        let mode = metadata.mode() & 0o7777 & !OF_OTHERS;
+        match fs::set_permissions(path, Permissions::from_mode(mode)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod imp {
+    use std::path::Path;
+
+    use super::DataDirError;
+
+    pub(super) fn check(_: &Path) -> Result<(), DataDirError> {
+        Ok(())
+    }
+
+    pub(super) fn mend(_: &Path) {}
+}
