@@ -14,8 +14,9 @@ use crate::exit::Exit;
 use crate::files::Files;
 use crate::interrupt::Interrupt;
 use crate::load;
+use crate::options::data_dir::HostOptions;
 use crate::options::remote_cache::RemoteCacheOptions;
-use crate::options::{Form, HostOptions, MemoryOptions, OutputOptions, TaskOptions};
+use crate::options::{Form, MemoryOptions, OutputOptions, TaskOptions};
 use crate::output::{self, table};
 use crate::problem::{Problem, Stop};
 use crate::receipt;
@@ -112,7 +113,7 @@ impl Run {
                 Problem::invalid("--states writes JSON: leave --output out, or say --output json").into()
             );
         }
-        let config = self.config.read()?;
+        let config = self.config.read(&self.host)?;
         let host =
             self.remote_cache.apply(self.memory.apply(self.host.host(ui)?), config.remote_cache.as_ref())?;
         let counts_fuel = self.options.limits.max_fuel.is_some() || config.limits_fuel();

@@ -38,3 +38,5 @@ mod sharing;
 mod stopping;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
+mod trust;
