@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{cache, completions, inspect, map, run};
+use crate::commands::{cache, completions, inspect, map, run, trust};
 use crate::exit::Exit;
 use crate::problem::Stop;
 use crate::ui::Ui;
@@ -34,6 +34,7 @@ pub(crate) enum Command {
     Inspect(inspect::Inspect),
     Run(run::Run),
     Map(map::Map),
+    Trust(trust::Trust),
     Cache(cache::Cache),
     Completions(completions::Completions),
 }
@@ -44,6 +45,7 @@ impl Command {
             Self::Inspect(command) => command.execute(ui),
             Self::Run(command) => command.execute(ui),
             Self::Map(command) => command.execute(ui),
+            Self::Trust(command) => command.execute(ui),
             Self::Cache(command) => command.execute(ui),
             Self::Completions(command) => command.execute(ui),
         }
@@ -59,7 +61,8 @@ Examples:
   hostel map math.wasm#add-one --over x=0..1000      a thousand runs
 ";
     let config = "\
-Options of run and map may stand in hostel.toml, here or in a directory above:
+Options of run and map may stand in hostel.toml, here or in a directory above; one that grants
+something must be trusted first (hostel trust):
   [defaults]                       for every task
   retry-delay = [\"1s\", \"10s\"]
   [tasks.\"math.wasm#add\"]          for one; FILE alone is for all tasks in it

@@ -44,7 +44,8 @@ impl Exit {
             Self::Invalid => "wrong usage, an invalid argument or component",
             Self::NotFound => "no such file or export",
             Self::Denied => {
-                "the system denied access to a file or directory (what a guest is denied stands in its log)"
+                "the system denied access to a file or directory, or a hostel.toml that grants something is not trusted (what \
+                 a guest is denied stands in its log)"
             }
             Self::HostFailed => "the host could not do its part",
             Self::Interrupted => "interrupted (Ctrl-C)",

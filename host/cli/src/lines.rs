@@ -1,14 +1,17 @@
 //! The results of a map, one line each.
 
+use std::io::{self, Write};
+
 use hostel::{Outcome, Signature, Type};
 use serde::Serialize;
 
 use crate::flight::Item;
 use crate::options::Form;
 use crate::output::table::{self, Layout, Row};
+use crate::output::write_json;
 use crate::problem::Stop;
 use crate::report;
-use crate::states::{self, ErrorText, RunObject, to_json};
+use crate::states::{self, ErrorText, RunObject};
 use crate::ui::Ui;
 
 /// How many rows decide the widths of a table; those after them are fitted in.
@@ -33,7 +36,7 @@ pub(crate) struct Lines<'a> {
     ui: &'a Ui,
     signature: Signature,
     style: Style,
-    cancelled: Vec<String>,
+    cancelled: Vec<Vec<u8>>,
     table: Table,
 }
 
@@ -62,17 +65,17 @@ impl<'a> Lines<'a> {
         if self.style.form == Form::Table {
             return self.write_row(item, outcome);
         }
-        let line = match self.style.form {
-            Form::Json => self.json(item, outcome),
-            Form::Wave | Form::Table => self.wave(item, outcome),
-        };
         if *outcome == Outcome::Cancelled {
             // With states, every line says itself where it belongs.
-            self.cancelled.extend((!self.style.states).then_some(line));
+            if !self.style.states {
+                let mut line = Vec::new();
+                self.write_line(&mut line, item, outcome)?;
+                self.cancelled.push(line);
+            }
             return Ok(());
         }
-        self.cancelled.drain(..).try_for_each(|line| self.ui.result_line(&line))?;
-        self.ui.result_line(&line)
+        self.cancelled.drain(..).try_for_each(|line| self.ui.result(&[&line, b"\n"]))?;
+        self.ui.result_of(|to| self.write_line(to, item, outcome))
     }
 
     /// Writes what still waits.
@@ -80,29 +83,40 @@ impl<'a> Lines<'a> {
         self.write_sample()
     }
 
-    fn json(&self, item: &Item, outcome: &Outcome) -> String {
-        if self.style.states {
-            return self.object(item, outcome).to_line();
-        }
-        match ErrorText::of(outcome, &self.signature) {
-            Some(error) => to_json(&ErrorLine { error }),
-            None => states::value(outcome, &self.signature).unwrap_or_default().to_string(),
+    /// Without its end.
+    fn write_line(&self, to: &mut dyn Write, item: &Item, outcome: &Outcome) -> io::Result<()> {
+        match self.style.form {
+            Form::Json => self.write_json(to, item, outcome),
+            Form::Wave | Form::Table => self.write_wave(to, item, outcome),
         }
     }
 
-    fn object(&self, item: &Item, outcome: &Outcome) -> RunObject {
+    fn write_json(&self, to: &mut dyn Write, item: &Item, outcome: &Outcome) -> io::Result<()> {
+        if self.style.states {
+            return write_json(to, &self.object(item, outcome));
+        }
+        match ErrorText::of(outcome, &self.signature) {
+            Some(error) => write_json(to, &ErrorLine { error }),
+            None => write_json(to, &states::value(outcome, &self.signature).flatten()),
+        }
+    }
+
+    fn object<'o>(&'o self, item: &Item, outcome: &'o Outcome) -> RunObject<'o> {
         let object = RunObject::new(&item.run, Some(outcome), &self.signature).of_item(item.index);
         let object = if self.style.names { object.named(&item.run) } else { object };
         let object = if self.style.receipts { object.with_receipt(&item.run) } else { object };
         if object.attempt_count > 1 { object.with_attempts(&item.run, &self.signature) } else { object }
     }
 
-    fn wave(&self, item: &Item, outcome: &Outcome) -> String {
-        let index = if self.style.states { format!("[{}] ", item.index) } else { String::new() };
-        if let Outcome::Completed(value) = outcome {
-            format!("{index}{value}")
-        } else {
-            format!("{index}{}", failed(item, outcome))
+    fn write_wave(&self, to: &mut dyn Write, item: &Item, outcome: &Outcome) -> io::Result<()> {
+        if self.style.states {
+            write!(to, "[{}] ", item.index)?;
+        }
+        match outcome {
+            Outcome::Completed(value) => write!(to, "{value}"),
+            Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled => {
+                to.write_all(failed(item, outcome).as_bytes())
+            }
         }
     }
 

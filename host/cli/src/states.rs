@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hostel::{Attempt, Event, Failure, FailureKind, Outcome, Signature, State, TaskFuture};
+use hostel::{AsJson, Attempt, Event, Failure, FailureKind, Outcome, Signature, State, TaskFuture};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -13,7 +13,7 @@ use crate::ui::text::instant;
 
 /// A run, as `--states` shows it. What is `None` is left out.
 #[derive(Serialize)]
-pub(crate) struct RunObject {
+pub(crate) struct RunObject<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<usize>,
     run: String,
@@ -24,8 +24,9 @@ pub(crate) struct RunObject {
     #[serde(skip_serializing_if = "Option::is_none")]
     tags: Option<Vec<String>>,
     state: &'static str,
+    /// The outer is whether there is one, the inner `null` for a value that is nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<Json>,
+    value: Option<Option<AsJson<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorText>,
     /// Known for every run, unlike the attempts themselves, which make a line long.
@@ -63,9 +64,9 @@ pub(crate) struct ErrorText {
     stderr: Vec<String>,
 }
 
-impl RunObject {
+impl<'a> RunObject<'a> {
     /// A run that has ended so, if it has.
-    pub(crate) fn new(run: &TaskFuture, outcome: Option<&Outcome>, signature: &Signature) -> Self {
+    pub(crate) fn new(run: &TaskFuture, outcome: Option<&'a Outcome>, signature: &'a Signature) -> Self {
         Self {
             index: None,
             run: run.id().to_string(),
@@ -109,10 +110,6 @@ impl RunObject {
     pub(crate) fn with_receipt(self, run: &TaskFuture) -> Self {
         Self { receipt: Some(ReceiptObject::from(&run.receipt())), ..self }
     }
-
-    pub(crate) fn to_line(&self) -> String {
-        to_json(self)
-    }
 }
 
 impl AttemptObject {
@@ -146,9 +143,9 @@ impl ErrorText {
 }
 
 /// The value, if the run completed with one.
-pub(crate) fn value(outcome: &Outcome, signature: &Signature) -> Option<Json> {
+pub(crate) fn value<'a>(outcome: &'a Outcome, signature: &'a Signature) -> Option<Option<AsJson<'a>>> {
     match outcome {
-        Outcome::Completed(value) => Some(output::json(value, signature.completed_type())),
+        Outcome::Completed(value) => Some(output::as_json(value, signature.completed_type())),
         Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled => None,
     }
 }

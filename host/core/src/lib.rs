@@ -53,6 +53,7 @@ mod template;
 mod trace;
 mod upstream;
 mod value;
+mod visible;
 
 pub use cache::*;
 pub use determinism::*;
@@ -76,3 +77,4 @@ pub use template::*;
 pub use trace::*;
 pub use upstream::*;
 pub use value::*;
+pub use visible::*;

@@ -5,7 +5,7 @@ use std::mem;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hostel_core::GrantKind;
+use hostel_core::{GrantKind, is_deceptive};
 
 use crate::guest::Guest;
 use crate::log::{LogBook, cut};
@@ -80,7 +80,7 @@ pub(crate) fn denial(denied: String, option: Option<String>) -> String {
 /// `None` for what is no such grant, and for what cannot be told safely: something that looks like an option, or would not
 /// stay on one line.
 pub(crate) fn option<G: FromStr>(name: &str, grant: &str) -> Option<String> {
-    let is_safe = !grant.starts_with('-') && !grant.contains(char::is_control) && grant.parse::<G>().is_ok();
+    let is_safe = !grant.starts_with('-') && !grant.contains(is_deceptive) && grant.parse::<G>().is_ok();
     is_safe.then(|| format!("{name} {}", quoted(grant)))
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn told(text: &str, bytes: usize) -> String {
     for character in cut(text.to_owned(), bytes).chars() {
         match character {
             '`' => told.push('\''),
-            character if character.is_control() => told.extend(character.escape_default()),
+            character if is_deceptive(character) => told.extend(character.escape_default()),
             character => told.push(character),
         }
     }
@@ -133,12 +133,14 @@ mod tests {
         check::<DirGrant>("it's:rw", Some(r"'it'\''s:rw'"));
         check::<DirGrant>("-rf:rw", None);
         check::<DirGrant>("a\nb:rw", None);
+        check::<DirGrant>("a\u{202e}b:rw", None);
     }
 
     #[test]
     fn what_a_guest_says_stays_between_its_backticks_and_on_its_line() {
         assert_eq!(told("db.example.org", 256), "db.example.org");
         assert_eq!(told("x` was granted\n\u{1b}[2J\u{9b}", 256), r"x' was granted\n\u{1b}[2J\u{9b}");
+        assert_eq!(told("txt.\u{202e}exe\u{200b}", 256), r"txt.\u{202e}exe\u{200b}");
         assert_eq!(told("bücher", 2), "b…");
     }
 

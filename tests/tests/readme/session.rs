@@ -107,6 +107,8 @@ fn the_options_that_the_readme_writes_down_are_taken() {
     let (file, _) = file.split_once("```").unwrap();
     let desk = Desk::new();
     fs::write(desk.dir.path().join("hostel.toml"), file).unwrap();
+    let shown = desk.type_in("hostel trust");
+    assert!(shown.ends_with("hostel.toml is trusted until it changes\n"), "{shown}");
     let found = desk.type_in("hostel run flaky.wasm#fail-until 3 error | tail -1");
     assert!(
         found.contains("\nuntil attempt 3: Completed in ") && found.contains(" (3 attempts)\n"),

@@ -9,13 +9,14 @@ use hostel::{Capability, Component, Export, ExportPath, Hook, Import, Signature,
 use serde::Serialize;
 
 use crate::arguments::short_name;
-use crate::config::{Config, ConfigOptions};
+use crate::config::{Config, ConfigOptions, Trust};
 use crate::exit::Exit;
 use crate::load;
-use crate::options::HostOptions;
+use crate::options::data_dir::HostOptions;
 use crate::problem::{Problem, Stop};
 use crate::ui::Ui;
 use crate::ui::color::Paint;
+use crate::ui::text::printable;
 
 /// A signature that is longer has one parameter a line.
 const LINE_CHARS: usize = 100;
@@ -61,9 +62,9 @@ impl Inspect {
             runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
         let component = runtime.block_on(load::component(&host, &self.file))?;
         let mut sheet = Sheet::new(self.file.display().to_string(), &component);
-        sheet.grant(&self.config.read()?, &self.file, &component)?;
+        sheet.grant(&self.config.look(&self.host)?, &self.file, &component)?;
         let text = match self.output {
-            Form::Text => sheet.text(ui.paint),
+            Form::Text => sheet.printable().text(ui.paint),
             Form::Json => serde_json::to_string_pretty(&sheet)
                 .map_err(|error| Problem::new(Exit::HostFailed, error.to_string()))?,
         };
@@ -90,9 +91,16 @@ struct Sheet {
     /// Which results the policy auto keeps, in words.
     cached: String,
     imports: Vec<ImportEntry>,
-    /// The file that grants what is granted.
-    #[serde(skip)]
-    config: String,
+    /// The file that grants what is granted, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<ConfigEntry>,
+}
+
+#[derive(Serialize)]
+struct ConfigEntry {
+    file: String,
+    /// Whether runs get what it grants; if not, they are refused.
+    trusted: bool,
 }
 
 #[derive(Serialize)]
@@ -161,7 +169,7 @@ impl Sheet {
             cached: cached(&asked),
             capabilities: asked.into_iter().map(Capability::name).collect(),
             imports: component.imports().iter().map(ImportEntry::new).collect(),
-            config: String::new(),
+            config: None,
             file,
         }
     }
@@ -171,12 +179,32 @@ impl Sheet {
         if !self.runnable {
             return Ok(());
         }
-        self.config.clone_from(&config.name);
         for entry in &mut self.tasks {
             let task = component.task(&entry.export).map_err(|error| Problem::of(error.kind(), &error))?;
             entry.grants = config.of_task(file, component, &task)?.grant_texts();
         }
+        if self.tasks.iter().any(|task| !task.grants.is_empty()) {
+            let trusted = config.trust == Trust::Given;
+            self.config = Some(ConfigEntry { file: config.name.clone(), trusted });
+        }
         Ok(())
+    }
+
+    /// The same for a terminal: no name in it can steer that, or look like another one.
+    fn printable(mut self) -> Self {
+        let texts = [&mut self.file, &mut self.cached].into_iter().chain(&mut self.not_runnable_because);
+        let tasks = self.tasks.iter_mut().flat_map(|entry| {
+            let params = entry.params.iter_mut().flat_map(|param| [&mut param.name, &mut param.ty]);
+            let texts = [&mut entry.task, &mut entry.export].into_iter().chain(&mut entry.interface);
+            texts.chain(&mut entry.result).chain(&mut entry.grants).chain(params)
+        });
+        let others = self.not_callable.iter_mut().flat_map(|entry| [&mut entry.export, &mut entry.because]);
+        let imports = self.imports.iter_mut().map(|import| &mut import.name);
+        let config = self.config.iter_mut().map(|config| &mut config.file);
+        for text in texts.chain(tasks).chain(others).chain(imports).chain(config) {
+            *text = printable(text).into_owned();
+        }
+        self
     }
 
     fn text(&self, paint: Paint) -> String {
@@ -213,11 +241,11 @@ impl Sheet {
             let grants = task.grants.iter().map(|grant| format!("    {grant}"));
             iter::once(format!("  {}", paint.hint(&task.task))).chain(grants)
         });
-        let tasks: Vec<_> = tasks.collect();
-        if tasks.is_empty() {
-            return tasks;
-        }
-        let heading = format!("Granted in {}", self.config);
+        let Some(ConfigEntry { file, trusted }) = &self.config else { return Vec::new() };
+        let heading = match trusted {
+            true => format!("Granted in {file}"),
+            false => format!("Granted in {file}, once it is trusted: hostel trust {file}"),
+        };
         [String::new(), paint.bold(heading)].into_iter().chain(tasks).collect()
     }
 

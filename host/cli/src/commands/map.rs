@@ -14,9 +14,10 @@ use crate::flight::{Flight, Submit};
 use crate::lines::{Lines, Style};
 use crate::load;
 use crate::mapping::Mapping;
+use crate::options::data_dir::HostOptions;
 use crate::options::remote_cache::RemoteCacheOptions;
 use crate::options::tag_limits::TagLimitOptions;
-use crate::options::{Form, HostOptions, MemoryOptions, OutputOptions, TaskOptions, WorkerOptions};
+use crate::options::{Form, MemoryOptions, OutputOptions, TaskOptions, WorkerOptions};
 use crate::problem::{Problem, Stop};
 use crate::rows::Columns;
 use crate::ui::Ui;
@@ -111,7 +112,7 @@ pub(crate) struct Map {
 impl Map {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         self.options.check()?;
-        let config = self.config.read()?;
+        let config = self.config.read(&self.host)?;
         let host = self.workers.apply(self.memory.apply(self.host.host(ui)?));
         let host = self.remote_cache.apply(host, config.remote_cache.as_ref())?;
         let counts_fuel = self.options.limits.max_fuel.is_some() || config.limits_fuel();

@@ -5,3 +5,4 @@ pub(crate) mod completions;
 pub(crate) mod inspect;
 pub(crate) mod map;
 pub(crate) mod run;
+pub(crate) mod trust;

@@ -14,8 +14,9 @@ use crate::exit::Exit;
 use crate::files::Files;
 use crate::interrupt::Interrupt;
 use crate::load;
+use crate::options::data_dir::HostOptions;
 use crate::options::remote_cache::RemoteCacheOptions;
-use crate::options::{Form, HostOptions, MemoryOptions, OutputOptions, TaskOptions};
+use crate::options::{Form, MemoryOptions, OutputOptions, TaskOptions};
 use crate::output::{self, table};
 use crate::problem::{Problem, Stop};
 use crate::receipt;
@@ -112,7 +113,7 @@ impl Run {
                 Problem::invalid("--states writes JSON: leave --output out, or say --output json").into()
             );
         }
-        let config = self.config.read()?;
+        let config = self.config.read(&self.host)?;
         let host =
             self.remote_cache.apply(self.memory.apply(self.host.host(ui)?), config.remote_cache.as_ref())?;
         let counts_fuel = self.options.limits.max_fuel.is_some() || config.limits_fuel();
@@ -179,7 +180,7 @@ impl Run {
             let signature = run.task().signature();
             let object = RunObject::new(run, outcome, signature).named(run).labelled(run);
             let object = object.with_attempts(run, signature).with_grants(run).with_receipt(run);
-            ui.result_line(&object.to_line())?;
+            ui.result_of(|to| output::write_json(to, &object))?;
         } else if let Some(Outcome::Completed(value)) = outcome {
             self.print_value(ui, run.task(), value)?;
         }
@@ -188,20 +189,21 @@ impl Run {
 
     fn print_value(&self, ui: &Ui, task: &Task, value: &Value) -> Result<(), Stop> {
         let form = self.output.output.unwrap_or(Form::Wave);
-        let wave = || (*value != Value::UNIT).then(|| value.to_wave());
         let printed = output::printed(value).filter(|_| task.is_program() && form != Form::Json);
         if let Some(printed) = printed {
             return ui.result(&[printed.as_bytes()]);
         }
-        let text = match form {
-            Form::Wave => wave(),
-            Form::Json => {
-                let json = (*value != Value::UNIT).then(|| output::json(value, task.completed_type()));
-                json.map(|json| json.to_string())
-            }
-            Form::Table => table::of_value(value, ui.paint).or_else(wave),
-        };
-        text.map_or(Ok(()), |text| ui.result_line(&text))
+        if *value == Value::UNIT {
+            return Ok(());
+        }
+        if form == Form::Json {
+            return ui.result_of(|to| output::write_json(to, &value.as_json(task.completed_type())));
+        }
+        let rows = (form == Form::Table).then(|| table::of_value(value, ui.paint)).flatten();
+        match rows {
+            Some(rows) => rows.iter().try_for_each(|row| ui.result_line(row)),
+            None => ui.result_of(|to| write!(to, "{value}")),
+        }
     }
 }
 

@@ -1,22 +1,21 @@
 //! `hostel.toml`: options that are written down, for all tasks or for one.
 
 mod document;
+mod found;
 mod key;
+mod trust;
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{env, iter};
 
-use clap::Args;
-use hostel::{Component, DirAccess, DirGrant, Task, TaskRef, bytes_text};
+use hostel::{Component, DirAccess, DirGrant, Task, TaskRef};
 use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
 use self::document::{Document, entries};
 use self::key::Key;
-use crate::exit::Exit;
 use crate::options::TaskOptions;
+use crate::options::data_dir::check_apart;
 use crate::options::dir::Dir;
 use crate::options::env::Variable;
 use crate::options::labels::tag;
@@ -24,8 +23,8 @@ use crate::options::remote_cache::NamedCache;
 use crate::options::tag_limits::{self, TagLimitOptions};
 use crate::problem::Problem;
 
-/// The name that is looked for.
-const FILE_NAME: &str = "hostel.toml";
+pub(crate) use self::found::{ConfigOptions, Found, find};
+pub(crate) use self::trust::{Trust, TrustBook};
 
 /// The table of what is said of all tasks.
 const DEFAULTS: &str = "defaults";
@@ -68,22 +67,6 @@ const LIMITS_HINT: &str = "limits on tags stand in tables of their own: [limits.
 /// Where options of tasks are said.
 const OPTIONS_HINT: &str = "options stand in [defaults], or in [tasks.\"FILE#EXPORT\"] for one task";
 
-/// The largest file that is read.
-const MAX_BYTES: u64 = 1 << 20;
-
-/// Which file is read.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Host")]
-pub(crate) struct ConfigOptions {
-    /// Take options from this file, see `hostel --help` [default: hostel.toml here, or in the nearest directory above]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-
-    /// Take no options from a file
-    #[arg(long, conflicts_with = "config")]
-    no_config: bool,
-}
-
 /// What a file says; nothing, if there is none.
 #[derive(Debug, Default)]
 pub(crate) struct Config {
@@ -95,28 +78,20 @@ pub(crate) struct Config {
     tasks: Vec<TaskTable>,
     pub(crate) limits: TagLimitOptions,
     pub(crate) remote_cache: Option<NamedCache>,
+    /// Whether it may grant what it says.
+    pub(crate) trust: Trust,
 }
 
 /// What a file says of a task, or of all tasks in a component.
 #[derive(Debug)]
 struct TaskTable {
+    /// As it was written: `math.wasm#add`.
+    name: String,
     /// The component's file, however it was written.
     path: PathBuf,
     export: Option<String>,
     options: TaskOptions,
     place: String,
-}
-
-impl ConfigOptions {
-    /// Reads the file, and checks all that is in it.
-    pub(crate) fn read(&self) -> Result<Config, Problem> {
-        if let Some(path) = &self.config {
-            return Config::parse(&read(path)?, path);
-        }
-        let Some(path) = find().filter(|_| !self.no_config) else { return Ok(Config::default()) };
-        check_owner(&path)?;
-        Config::parse(&read(&path)?, &path)
-    }
 }
 
 impl Config {
@@ -144,14 +119,26 @@ impl Config {
         Ok(config)
     }
 
+    /// What the file grants, by the name of the table that does; nothing, if no table does.
+    pub(crate) fn granted(&self) -> Vec<(&str, Vec<String>)> {
+        let tables = self.tasks.iter().map(|table| (&*table.name, table.options.grant_texts()));
+        tables.filter(|(_, grants)| !grants.is_empty()).collect()
+    }
+
+    /// Whether the file does more than set options: that is what trust is about.
+    pub(crate) fn needs_trust(&self) -> bool {
+        self.remote_cache.is_some() || !self.granted().is_empty()
+    }
+
     /// Whether some task is to have a limit of fuel.
     pub(crate) fn limits_fuel(&self) -> bool {
         let options = self.tasks.iter().map(|table| &table.options).chain([&self.defaults]);
         options.into_iter().any(|options| options.limits.max_fuel.is_some())
     }
 
-    /// Checks that no guest may write the file itself, which is trusted as the command line is.
+    /// Checks that no guest may write the file itself, nor the data directories that commands find by themselves.
     pub(crate) fn check_grants(&self, options: &TaskOptions) -> Result<(), Problem> {
+        check_apart(options)?;
         let Some(file) = &self.file else { return Ok(()) };
         let Ok(found) = fs::canonicalize(file) else { return Ok(()) };
         let reaches = |grant: &&DirGrant| {
@@ -192,55 +179,6 @@ impl Config {
         }
         Ok(of_task.unwrap_or_default().or(of_file.unwrap_or_default()).or(self.defaults.clone()))
     }
-}
-
-/// The file that is nearest: in the current directory, or else in one above it.
-fn find() -> Option<PathBuf> {
-    let levels = env::current_dir().ok()?.ancestors().count();
-    let above = iter::successors(Some(PathBuf::new()), |path| Some(path.join("..")));
-    above.take(levels).map(|dir| dir.join(FILE_NAME)).find(|path| path.is_file())
-}
-
-/// Refuses a file that was found and that a stranger can have put there: it could grant things to whoever runs a task below.
-#[cfg(target_os = "linux")]
-fn check_owner(path: &Path) -> Result<(), Problem> {
-    use std::os::unix::fs::MetadataExt;
-
-    const WRITABLE_BY_ALL: u32 = 0o002;
-    const ROOT: u32 = 0;
-    let metadata = fs::metadata(path).map_err(|error| Problem::unreadable(path.display(), &error))?;
-    let (owner, me) = (metadata.uid(), nix::unistd::geteuid().as_raw());
-    let whose = if metadata.mode() & WRITABLE_BY_ALL != 0 {
-        "can be written by everyone".to_owned()
-    } else if owner != me && owner != ROOT {
-        format!("belongs to another user (number {owner})")
-    } else {
-        return Ok(());
-    };
-    let problem = Problem::new(
-        Exit::Denied,
-        format!("{} {whose}, who could grant things to what you run here", path.display()),
-    );
-    Err(problem.hint("--config FILE takes it all the same, and --no-config takes none"))
-}
-
-/// Who may write a file is looked at on Linux only.
-#[cfg(not(target_os = "linux"))]
-fn check_owner(_: &Path) -> Result<(), Problem> {
-    Ok(())
-}
-
-fn read(path: &Path) -> Result<String, Problem> {
-    let unreadable = |error| Problem::unreadable(path.display(), &error);
-    let mut content = Vec::new();
-    // One byte more than allowed tells that there is more.
-    let mut file = File::open(path).map_err(unreadable)?.take(MAX_BYTES + 1);
-    file.read_to_end(&mut content).map_err(unreadable)?;
-    let wrong = |what: &str| Problem::invalid(format!("{} {what}", path.display()));
-    if content.len() as u64 > MAX_BYTES {
-        return Err(wrong(&format!("is over {}, the most such a file may have", bytes_text(MAX_BYTES))));
-    }
-    String::from_utf8(content).map_err(|_| wrong("is not text: expected UTF-8"))
 }
 
 /// Reads a table of options.
@@ -308,6 +246,7 @@ fn tasks(
         let mut options = options(document, name.get_ref(), value)?;
         options.dir = options.dir.into_iter().map(|granted| granted.below(dir)).collect();
         Ok(TaskTable {
+            name: name.get_ref().to_string(),
             path: dir.join(reference.path),
             export: reference.export,
             options,

@@ -1,5 +1,6 @@
 //! Options that several commands share. Their doc comments are the help.
 
+pub(crate) mod data_dir;
 pub(crate) mod dir;
 pub(crate) mod env;
 pub(crate) mod labels;
@@ -8,13 +9,12 @@ pub(crate) mod remote_cache;
 pub(crate) mod retries;
 pub(crate) mod tag_limits;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use hostel::{
-    CachePolicy, Clock, EnvGrant, Grants, Host, HostBuilder, HttpGrant, Limits, LimitsError, LookupGrant,
-    NetGrant, Randomness, Task, begin_flow, check_dirs, create_data_dir,
+    CachePolicy, Clock, EnvGrant, Grants, HostBuilder, HttpGrant, Limits, LimitsError, LookupGrant, NetGrant,
+    Randomness, Task, begin_flow, check_dirs,
 };
 
 use self::dir::Dir;
@@ -22,8 +22,7 @@ use self::env::Variable;
 use self::labels::LabelOptions;
 use self::limits::LimitOptions;
 use self::retries::RetryOptions;
-use crate::problem::{Problem, without_number};
-use crate::ui::Ui;
+use crate::problem::Problem;
 use crate::units;
 
 /// How a task is run, as far as it is said in one place: on the command line, or in a table of `hostel.toml`.
@@ -201,42 +200,6 @@ pub(crate) fn run_timeout(text: &str) -> Result<Duration, String> {
     timeout.ok_or_else(|| format!("expected more than zero and at most {days} days"))
 }
 
-/// How the host is set up.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct HostOptions {
-    /// Keep compiled code and cached results there [default: hostel in the user's data directory]
-    /// [env: HOSTEL_DATA_DIR]
-    #[arg(long, value_name = "DIR", help_heading = "Host")]
-    data_dir: Option<PathBuf>,
-
-    /// Keep nothing on disk
-    #[arg(long, conflicts_with = "data_dir", help_heading = "Host")]
-    no_data_dir: bool,
-}
-
-impl HostOptions {
-    /// A host with a data directory, if there is to be one and it can be used.
-    pub(crate) fn host(&self, ui: &Ui) -> Result<HostBuilder, Problem> {
-        let dir = data_dir(self.data_dir.clone());
-        let Some(dir) = dir.filter(|_| !self.no_data_dir) else {
-            return Ok(Host::builder());
-        };
-        if dir.is_file() {
-            let message = format!("data directory {}: expected a directory, found a file", dir.display());
-            return Err(Problem::invalid(message));
-        }
-        if let Err(error) = create_data_dir(&dir) {
-            let error = without_number(&error.to_string());
-            ui.warning(&format!(
-                "nothing is kept: the data directory {} cannot be made: {error}",
-                dir.display()
-            ));
-            return Ok(Host::builder());
-        }
-        Ok(Host::builder().data_dir(dir))
-    }
-}
-
 /// How many runs compute at once.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct WorkerOptions {
@@ -289,22 +252,4 @@ pub(crate) enum Form {
     Json,
     /// Aligned columns for records, WAVE for anything else
     Table,
-}
-
-/// The data directory: the one that an option names, or the variable, or the usual one.
-pub(crate) fn data_dir(option: Option<PathBuf>) -> Option<PathBuf> {
-    let named = || std::env::var_os("HOSTEL_DATA_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    option.or_else(named).or_else(usual_data_dir)
-}
-
-/// `$XDG_DATA_HOME/hostel`, or what stands for it on this system.
-fn usual_data_dir() -> Option<PathBuf> {
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
-    let base = if cfg!(windows) { absolute("LOCALAPPDATA") } else { absolute("XDG_DATA_HOME") };
-    let base = base.or_else(|| {
-        let home = std::env::home_dir().filter(|home| home.is_absolute())?;
-        let in_home = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/share" };
-        Some(home.join(in_home))
-    });
-    base.map(|base| base.join("hostel"))
 }

@@ -32,6 +32,26 @@ pub(crate) struct NamedCache {
     pub(crate) place: String,
 }
 
+impl NamedCache {
+    /// The URL without what may be secret in it: user and password, and what follows a question mark.
+    pub(crate) fn shown(&self) -> String {
+        let (url, is_cut) = self.url.split_once('?').map_or((&*self.url, false), |(url, _)| (url, true));
+        let mut shown = match url.split_once("://") {
+            Some((scheme, rest)) => {
+                let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+                let host =
+                    authority.rsplit_once('@').map_or(authority.to_owned(), |(_, host)| format!("…@{host}"));
+                format!("{scheme}://{host}{path}")
+            }
+            None => url.to_owned(),
+        };
+        if is_cut {
+            shown.push_str("?…");
+        }
+        shown
+    }
+}
+
 impl RemoteCacheOptions {
     /// The host with the remote cache that is named here, or else in a file.
     pub(crate) fn apply(
@@ -78,4 +98,22 @@ fn credentials_hint(url: &str) -> Option<String> {
     Some(format!(
         "credentials come from the environment: {usual}, or other variables that begin with {prefix}"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_what_may_be_secret() {
+        let check = |url: &str, expected: &str| {
+            let cache = NamedCache { url: url.to_owned(), place: String::new() };
+            assert_eq!(cache.shown(), expected, "{url}");
+        };
+        check("s3://results/hostel", "s3://results/hostel");
+        check("s3://key:secret@results/a@b", "s3://…@results/a@b");
+        check("az://results?sig=secret", "az://results?…");
+        check("file:///srv/results", "file:///srv/results");
+        check("nothing", "nothing");
+    }
 }

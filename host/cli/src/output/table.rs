@@ -51,8 +51,8 @@ impl Layout {
     }
 }
 
-/// A record as lines of name and value, a list of records as a table; `None` for what is neither.
-pub(crate) fn of_value(value: &Value, paint: Paint) -> Option<String> {
+/// A record as lines of name and value, a list of records as lines of a table; `None` for what is neither.
+pub(crate) fn of_value(value: &Value, paint: Paint) -> Option<Vec<String>> {
     let Value::List(items) = value else {
         return of_record(value);
     };
@@ -60,14 +60,14 @@ pub(crate) fn of_value(value: &Value, paint: Paint) -> Option<String> {
     let rows: Vec<Row> = items.iter().filter_map(|item| columns(item).map(|(_, cells)| cells)).collect();
     let layout = Layout::of(&heading, rows.iter());
     let lines = rows.iter().map(|row| layout.line(row));
-    Some([layout.heading(&heading, paint)].into_iter().chain(lines).collect::<Vec<_>>().join("\n"))
+    Some([layout.heading(&heading, paint)].into_iter().chain(lines).collect())
 }
 
-fn of_record(value: &Value) -> Option<String> {
+fn of_record(value: &Value) -> Option<Vec<String>> {
     let (names, cells) = columns(value)?;
     let rows: Vec<Row> = names.into_iter().zip(cells).map(|(name, cell)| vec![name, cell]).collect();
     let layout = Layout::of(&vec![String::new(); 2], rows.iter());
-    Some(rows.iter().map(|row| layout.line(row)).collect::<Vec<_>>().join("\n"))
+    Some(rows.iter().map(|row| layout.line(row)).collect())
 }
 
 /// The names and cells of a record's fields.
@@ -109,7 +109,7 @@ mod tests {
     }
 
     fn table(value: &Value) -> Option<String> {
-        of_value(value, Paint { on: false })
+        of_value(value, Paint { on: false }).map(|lines| lines.join("\n"))
     }
 
     #[test]

@@ -35,6 +35,22 @@ pub(crate) struct Ui {
     screen: Mutex<Screen>,
 }
 
+/// A result that is written piece by piece.
+struct Pieces<'a> {
+    screen: &'a mut Screen,
+}
+
+impl Write for Pieces<'_> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        hold(self.screen, piece)?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// What is not written yet, and the bar.
 #[derive(Default)]
 struct Screen {
@@ -74,11 +90,15 @@ impl Ui {
     /// Writes pieces of the result to stdout as they are, at the latest with the next [`Ui::flush`].
     pub(crate) fn result(&self, pieces: &[&[u8]]) -> Result<(), Stop> {
         let mut screen = self.screen();
-        pieces.iter().for_each(|piece| screen.results.extend_from_slice(piece));
-        if screen.results.len() < HELD_BYTES {
-            return Ok(());
-        }
-        write_results(&mut screen)
+        Ok(pieces.iter().try_for_each(|piece| hold(&mut screen, piece))?)
+    }
+
+    /// Has a line of the result written to stdout piece by piece, of which no more is held than of any other.
+    pub(crate) fn result_of(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Stop> {
+        // Nothing else is written between two pieces.
+        let mut pieces = Pieces { screen: &mut self.screen() };
+        write(&mut pieces)?;
+        Ok(pieces.write_all(b"\n")?)
     }
 
     /// Writes what is held back, unless the bar's next redraw will soon.
@@ -87,12 +107,12 @@ impl Ui {
         if screen.bar.is_some() && self.stdout_is_terminal {
             return Ok(());
         }
-        write_results(&mut screen)
+        Ok(write_results(&mut screen)?)
     }
 
     /// Writes what is held back.
     pub(crate) fn flush(&self) -> Result<(), Stop> {
-        write_results(&mut self.screen())
+        Ok(write_results(&mut self.screen())?)
     }
 
     /// Draws the bar anew, and writes what waited for it.
@@ -162,9 +182,19 @@ impl Ui {
     }
 }
 
-fn write_results(screen: &mut Screen) -> Result<(), Stop> {
+/// Holds a piece of the result back; a long one, and what waits before it, is written at once and not copied.
+fn hold(screen: &mut Screen, piece: &[u8]) -> io::Result<()> {
+    if piece.len() >= HELD_BYTES {
+        write_results(screen)?;
+        return above_bar(screen, io::stdout(), piece);
+    }
+    screen.results.extend_from_slice(piece);
+    if screen.results.len() < HELD_BYTES { Ok(()) } else { write_results(screen) }
+}
+
+fn write_results(screen: &mut Screen) -> io::Result<()> {
     let results = mem::take(&mut screen.results);
-    Ok(above_bar(screen, io::stdout(), &results)?)
+    above_bar(screen, io::stdout(), &results)
 }
 
 fn write_notes(screen: &mut Screen) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use hostel::{Timestamp, count_text};
+use hostel::{Timestamp, count_text, is_deceptive};
 
 /// How long ago something was, in its largest unit: `12 s`, `3 min`, `5 h`, `2 d`.
 pub(crate) fn elapsed(time: Duration) -> String {
@@ -29,15 +29,16 @@ pub(crate) fn counted(number: u64, what: &str) -> String {
     format!("{} {what}{plural}", count_text(number))
 }
 
-/// What a guest says, so that it cannot steer the terminal: control characters but tabs are written as escapes.
+/// What a guest or a file says, so that it neither steers the terminal nor shows something else than what is there:
+/// control characters but tabs, and characters that do not show or reorder others, are written as escapes.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    let steers = |character: char| character.is_control() && character != '\t';
-    if !text.contains(steers) {
+    let is_unsafe = |character: char| is_deceptive(character) && character != '\t';
+    if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
-        if steers(character) {
+        if is_unsafe(character) {
             safe.extend(character.escape_default());
         } else {
             safe.push(character);
@@ -49,7 +50,7 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
 /// A field of a log, as `name=value`; a value that is not one plain word stands in quotes.
 pub(crate) fn field(name: &str, value: &str) -> String {
     let is_plain =
-        |character: char| !character.is_whitespace() && !character.is_control() && character != '"';
+        |character: char| !character.is_whitespace() && !is_deceptive(character) && character != '"';
     match !value.is_empty() && value.chars().all(is_plain) {
         true => format!("{}={value}", printable(name)),
         false => format!("{}={value:?}", printable(name)),
@@ -75,6 +76,17 @@ mod tests {
     fn a_guest_cannot_steer_the_terminal() {
         assert_eq!(printable("plain\ttext ä"), "plain\ttext ä");
         assert_eq!(printable("\u{1b}[2Jgone\r"), "\\u{1b}[2Jgone\\r");
+        assert_eq!(printable("\u{9b}2J"), "\\u{9b}2J");
+    }
+
+    #[test]
+    fn a_guest_shows_nothing_that_is_not_there() {
+        assert_eq!(printable("evil\u{202e}txt.exe"), "evil\\u{202e}txt.exe");
+        for unseen in
+            ['\u{200b}', '\u{200f}', '\u{2028}', '\u{202a}', '\u{2066}', '\u{2069}', '\u{feff}', '\u{e0041}']
+        {
+            assert_eq!(printable(&unseen.to_string()), unseen.escape_unicode().to_string());
+        }
     }
 
     #[test]

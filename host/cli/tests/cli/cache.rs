@@ -87,14 +87,15 @@ fn results_are_shared_through_a_remote_cache() {
     assert!(run(&flag));
     assert!(!run(""));
     place.write("hostel.toml", format!("[remote-cache]\nurl = \"{url}\""));
-    assert!(run(""));
-    assert!(!run("--no-remote-cache"));
+    let file = "--config hostel.toml";
+    assert!(run(file));
+    assert!(!run(&format!("{file} --no-remote-cache")));
 
-    for file in files(&shared) {
-        fs::write(file, "not an entry").unwrap();
+    for entry in files(&shared) {
+        fs::write(entry, "not an entry").unwrap();
     }
-    assert!(!run(""));
-    assert!(run(""), "it was mended");
+    assert!(!run(file));
+    assert!(run(file), "it was mended");
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn what_is_wrong_in_a_file_is_named_with_its_place() {
     let mut session = String::new();
     for file in files {
         place.write("hostel.toml", file);
-        let ran = place.run("run arith.wasm#add 40 2");
+        let ran = place.run("run arith.wasm#add 40 2 --config hostel.toml");
         let code = if file.contains("gone") { 3 } else { 2 };
         assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{file}");
         session += &format!("{file}\n{ran}\n");
@@ -181,4 +181,36 @@ fn a_file_that_everyone_may_write_is_not_obeyed() {
     for fine in ["--config hostel.toml", "--no-config"] {
         assert_eq!(place.run(&format!("run add-one.wat 1 --no-data-dir {fine}")).stdout, "2\n");
     }
+    // A group may: on many systems each user has one.
+    fs::set_permissions(place.path().join("hostel.toml"), Permissions::from_mode(0o664)).unwrap();
+    assert_eq!(place.run("run add-one.wat 1").stdout, "2\n");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_of_another_user_is_not_obeyed() {
+    use std::os::unix::fs::chown;
+
+    const NOBODY: u32 = 65534;
+    let place = Place::new();
+    place.write("hostel.toml", "[defaults]\ncache = \"none\"\n");
+    let file = place.path().join("hostel.toml");
+    if chown(&file, Some(NOBODY), None).is_err() {
+        // Only root can give a file away.
+        return;
+    }
+    let expected = format!(
+        "error: hostel.toml belongs to another user (number {NOBODY}), who could grant things to what you run here\n  \
+         hint: --config FILE takes it all the same, and --no-config takes none\n"
+    );
+    for command in ["run add-one.wat 1", "map add-one.wat --over x=0..2", "inspect add-one.wat", "trust"] {
+        let ran = place.run(command);
+        assert_eq!((ran.code, ran.stdout.as_str()), (4, ""), "{command}");
+        assert_eq!(ran.stderr, expected, "{command}");
+    }
+    for fine in ["--config hostel.toml", "--no-config"] {
+        assert_eq!(place.run(&format!("run add-one.wat 1 {fine}")).stdout, "2\n");
+    }
+    chown(&file, Some(0), None).unwrap();
+    assert_eq!(place.run("run add-one.wat 1").stdout, "2\n", "one's own, or root's");
 }

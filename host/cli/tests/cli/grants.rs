@@ -102,7 +102,9 @@ fn a_mistake_in_a_variable_does_not_tell_its_value() {
     // As long as there is nothing wrong, neither.
     place.write("hostel.toml", "[tasks.\"peek.wasm\"]\nenv = \"TOKEN=hunter2\"");
     tells_nothing("inspect peek.wasm", 0);
-    tells_nothing("run peek.wasm#env-vars --env TOKEN=other --states", 0);
+    tells_nothing("run peek.wasm#env-vars --env TOKEN=other --states --config hostel.toml", 0);
+    tells_nothing("run peek.wasm#env-vars", 4);
+    tells_nothing("trust", 0);
 }
 
 #[test]
@@ -258,7 +260,28 @@ fn no_guest_may_write_the_options_that_are_in_use_or_the_data_directory() {
         "run reader.wasm#roots --dir .::/d:rw --no-config --cache none",
         "run reader.wasm#roots --dir work::/d:rw --data-dir work/kept",
         "run reader.wasm#roots --dir work::/d:rw --data-dir kept",
+        // What another command will trust, too.
+        "run reader.wasm#roots --dir DATA::/d:rw --no-data-dir",
+        "run reader.wasm#roots --dir DATA/..::/d:rw --data-dir kept",
     ];
+    let data = place.data_dir().display().to_string();
+    let lines = lines.map(|line| line.replace("DATA", &data));
+    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
     let session = place.session(&lines);
-    check!("trusted", session.replace(&place.path().display().to_string(), "[PLACE]"));
+    let session = session.replace(&place.path().display().to_string(), "[PLACE]");
+    check!("trusted", session.replace(&data, "[DATA]"));
+}
+
+#[test]
+fn no_guest_writes_what_grants_things_to_the_next() {
+    let place = Place::with_data_dir();
+    let grants = "[tasks.\"peek.wasm\"] env = \"A=stolen\"";
+    for name in ["hostel.toml", "HOSTEL.TOML", "./hostel.toml"] {
+        let ran = place.run(&format!("run peek.wasm#write-file here/{name} '{grants}' --dir .::here:rw"));
+        assert_eq!(ran.code, 1, "{ran}");
+        assert!(ran.stderr.contains("a hostel.toml can grant things, so no guest may change one"), "{ran}");
+        assert!(!place.path().join(name).exists(), "{name}");
+    }
+    let ran = place.run("run peek.wasm#write-file here/notes.txt done --dir .::here:rw");
+    assert_eq!(ran.code, 0, "{ran}");
 }

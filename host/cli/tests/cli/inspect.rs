@@ -1,5 +1,7 @@
 //! `hostel inspect`
 
+use std::fs;
+
 use crate::hostel::{Place, check};
 
 /// Only guests that import nothing read the same whichever toolchain built them.
@@ -86,4 +88,27 @@ fn capabilities_are_what_is_imported() {
     assert!(text.contains("command.wasm#run  a program: ARGS are its argv"), "{text}");
     let text = place.run("inspect asyncy.wasm").stdout;
     assert!(text.contains("asyncy.wasm#double(x: s64) -> s64  (async)"), "{text}");
+}
+
+#[test]
+fn no_name_steers_the_terminal_or_looks_like_another() {
+    let place = Place::new();
+    let name = "a\u{202e}b\u{1b}[2J\u{200b}.wat";
+    fs::copy(place.path().join("add-one.wat"), place.path().join(name)).unwrap();
+    place.write(
+        "hostel.toml",
+        format!("[tasks.\"{}\"]\ndir = \"d\u{202e}\"", name.replace('\u{1b}', "\\u001b")),
+    );
+    let inspect = |options: &str| {
+        let output = place.command("inspect").arg(name).args(options.split_whitespace()).output().unwrap();
+        let ran = crate::hostel::Ran::of(output);
+        assert_eq!(ran.code, 0, "{ran}");
+        ran.stdout
+    };
+    let text = inspect("");
+    assert!(text.starts_with("a\\u{202e}b\\u{1b}[2J\\u{200b}.wat\n"), "{text}");
+    assert!(text.contains("d\\u{202e}"), "{text}");
+    assert!(!text.contains(['\u{202e}', '\u{1b}', '\u{200b}']), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&inspect("--output json")).unwrap();
+    assert_eq!(json["file"], name, "for programs it stays as it is");
 }

@@ -40,3 +40,5 @@ mod sharing;
 mod stopping;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
+mod trust;

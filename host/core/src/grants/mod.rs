@@ -20,6 +20,10 @@ use core::net::IpAddr;
 
 use crate::ErrorKind;
 
+/// The name of the file in which options and grants are written down. The `hostel` command finds it by itself, so no guest
+/// may write to a file of that name, in whichever directory.
+pub const CONFIG_FILE_NAME: &str = "hostel.toml";
+
 /// What a task is permitted. The default is nothing.
 ///
 /// ```

@@ -37,7 +37,7 @@ use std::mem::size_of;
 pub use canonical::CanonicalError;
 pub use convert::{FromValue, IntoValue};
 pub use error::{Problem, Step, ValueError, excerpt_within};
-pub use json::parse_json;
+pub use json::{AsJson, parse_json};
 pub use name::{Name, UnknownName};
 pub use ty::{Case, Field, Type};
 pub use wave::CallText;

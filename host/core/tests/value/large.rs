@@ -64,3 +64,38 @@ fn an_error_shows_little_of_a_large_value() {
     let error = Type::U8.conform(value).unwrap_err().to_string();
     assert!(error.len() < 200, "{error}");
 }
+
+/// A place to write to that notes the longest piece, and keeps nothing.
+#[derive(Default)]
+struct Longest(usize);
+
+impl std::io::Write for Longest {
+    fn write(&mut self, piece: &[u8]) -> std::io::Result<usize> {
+        self.0 = self.0.max(piece.len());
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn large_values_are_written_in_pieces() {
+    let pieces = |value: &Value, ty: &Type| {
+        let (mut wave, mut json) = (Longest::default(), Longest::default());
+        std::io::Write::write_fmt(&mut wave, format_args!("{value}")).unwrap();
+        serde_json::to_writer(&mut json, &value.as_json(ty)).unwrap();
+        (wave.0, json.0)
+    };
+    const MOST: usize = 16 << 10;
+    let bytes = Value::Bytes(vec![200; 1 << 20]);
+    let numbers = Value::List((0..100_000).map(Value::U32).collect());
+    for (value, ty) in [(bytes, Type::List(Type::U8.into())), (numbers, Type::List(Type::U32.into()))] {
+        let (wave, json) = pieces(&value, &ty);
+        assert!(wave <= MOST && json <= MOST, "{wave} {json}");
+    }
+    // Text is written as it is, and not character by character.
+    let (wave, json) = pieces(&Value::String("x".repeat(1 << 20)), &Type::String);
+    assert_eq!((wave, json), (1 << 20, 1 << 20));
+}

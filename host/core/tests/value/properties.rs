@@ -34,6 +34,7 @@ proptest! {
     #[test]
     fn a_value_reads_back_from_json((ty, value) in typed_value()) {
         let json = value.to_json(&ty);
+        prop_assert_eq!(serde_json::to_string(&value.as_json(&ty)).unwrap(), json.to_string());
         prop_assert_eq!(Value::from_json(&json, &ty).unwrap(), value, "{}", json);
     }
 

@@ -315,3 +315,20 @@ fn a_call_is_taken_apart_before_it_is_read() {
         assert_eq!(CallText::parse(text), None, "{text}");
     }
 }
+
+#[test]
+fn bytes_and_texts_read_the_same_however_they_are_pieced_together() {
+    for length in [0, 1, 2, 255, 256, 1000, 5000] {
+        let bytes: Vec<u8> = (0..length).map(|index| (index % 256) as u8).collect();
+        let numbers: Vec<_> = bytes.iter().map(ToString::to_string).collect();
+        assert_eq!(Value::Bytes(bytes).to_wave(), format!("[{}]", numbers.join(", ")));
+    }
+    let text: String = ('\0'..'\u{3000}').collect();
+    let expected = |character: char| match character {
+        '\t' | '\r' | '\n' => character.escape_debug().to_string(),
+        control if control.is_control() => control.escape_unicode().to_string(),
+        other => other.escape_debug().to_string(),
+    };
+    let each: String = text.chars().map(expected).collect();
+    assert_eq!(Value::String(text).to_wave(), format!("\"{each}\""));
+}

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use hostel_core::{DirAccess, DirGrant, GrantKind, Touch};
+use hostel_core::{CONFIG_FILE_NAME, DirAccess, DirGrant, GrantKind, Touch};
 use wasmtime_wasi::filesystem::{Descriptor, FsPerms, OpenMode, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     DescriptorFlags, ErrorCode, HostDescriptor, OpenFlags, PathFlags,
@@ -15,6 +15,7 @@ use super::ask::{self, Fd};
 use super::book::SharedBook;
 use super::host::check_length;
 use super::output::{At, FileOutput};
+use super::reserved::is_reserved;
 use crate::denial::{self, told};
 use crate::guest::Guest;
 
@@ -43,6 +44,14 @@ impl<'a> Place<'a> {
     pub(super) fn of(fd: &'a Fd) -> Self {
         Self::at(fd, ".")
     }
+
+    pub(super) const fn fd(&self) -> &'a Fd {
+        self.fd
+    }
+
+    pub(super) const fn path(&self) -> &'a str {
+        self.path
+    }
 }
 
 impl Guest {
@@ -51,21 +60,25 @@ impl Guest {
         self.book.clone().ok_or_else(|| ErrorCode::BadDescriptor.into())
     }
 
-    /// Begins a change below directories, if the grants permit it.
-    pub(super) fn begin_change(&mut self, places: &[Place<'_>]) -> FsResult<()> {
+    /// Begins a change below directories, if the grants permit it and no name is reserved.
+    pub(super) async fn begin_change(&mut self, places: &[Place<'_>]) -> FsResult<()> {
         for place in places {
             if let Descriptor::File(_) = self.filesystem().table.get(place.fd)? {
                 return Err(ErrorCode::NotDirectory.into());
             }
         }
         places.iter().try_for_each(|place| self.check_access(place))?;
+        places.iter().try_for_each(|place| self.check_name(place))?;
         self.begin_writing();
+        for place in places {
+            self.check_links(place).await?;
+        }
         Ok(())
     }
 
     /// Begins to make a file, a directory or a link, if grants and limits permit it.
-    pub(super) fn begin_making(&mut self, places: &[Place<'_>]) -> FsResult<()> {
-        self.begin_change(places)?;
+    pub(super) async fn begin_making(&mut self, places: &[Place<'_>]) -> FsResult<()> {
+        self.begin_change(places).await?;
         if self.book()?.lock().admits_making() { Ok(()) } else { Err(ErrorCode::InsufficientSpace.into()) }
     }
 
@@ -92,12 +105,14 @@ impl Guest {
 
     /// Begins to change what the guest has open, file or directory, if the grants permit it.
     pub(super) fn begin_change_of(&mut self, fd: &Fd) -> FsResult<()> {
-        self.check_access(&Place::of(fd))?;
+        let place = Place::of(fd);
+        self.check_access(&place)?;
+        self.check_name(&place)?;
         self.begin_writing();
         Ok(())
     }
 
-    /// The file behind a descriptor, if it may be written through it.
+    /// The file behind a descriptor, if it may be written through it. Its name was looked at when it was opened.
     pub(super) fn file_to_write(&mut self, fd: &Fd) -> FsResult<Arc<File>> {
         let file = match self.filesystem().table.get(fd)? {
             Descriptor::File(file) => file.clone(),
@@ -130,7 +145,7 @@ impl Guest {
         how: (PathFlags, OpenFlags, DescriptorFlags),
     ) -> FsResult<Fd> {
         let place = [Place::at(dir, &path).following(how.0)];
-        self.begin_change(&place)?;
+        self.begin_change(&place).await?;
         self.check_room()?;
         check_length(&path)?;
         let before = ask::kind_at(&mut self.filesystem(), dir, &path, how.0).await;
@@ -183,6 +198,25 @@ impl Guest {
                 Err(ErrorCode::NotPermitted.into())
             }
         }
+    }
+
+    /// Whether a file of that name may be changed. The name alone decides, so a refusal is no touch.
+    pub(super) fn check_name(&mut self, place: &Place<'_>) -> FsResult<()> {
+        let named = self.book.as_ref().and_then(|book| book.lock().name_of(place.fd.rep(), place.path));
+        if !is_reserved(named.as_ref().map_or(place.path, |(_, name)| name)) {
+            return Ok(());
+        }
+        self.deny_reserved(place);
+        Err(ErrorCode::NotPermitted.into())
+    }
+
+    pub(super) fn deny_reserved(&mut self, place: &Place<'_>) {
+        let named = self.book.as_ref().and_then(|book| book.lock().name_of(place.fd.rep(), place.path));
+        self.deny(GrantKind::Dir, || {
+            let name = named.map_or_else(|| place.path.to_owned(), |(_, name)| name);
+            let name = told(&name, PATH_BYTES);
+            format!("writing to `{name}` was denied: a {CONFIG_FILE_NAME} can grant things, so no guest may change one")
+        });
     }
 
     fn begin_writing(&mut self) {

@@ -330,7 +330,7 @@ impl HostDescriptor for Guest {
 
     async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
         let place = [Place::at(&fd, &path)];
-        self.begin_making(&place)?;
+        self.begin_making(&place).await?;
         let made = self.filesystem().create_directory_at(ask::same(&fd), path.clone()).await;
         self.end_making(&place, made).await
     }
@@ -344,7 +344,7 @@ impl HostDescriptor for Guest {
         modified: NewTimestamp,
     ) -> FsResult<()> {
         let place = [Place::at(&fd, &path).following(follow)];
-        self.begin_change(&place)?;
+        self.begin_change(&place).await?;
         // What a link leads to is opened for that.
         if ask::kind_at(&mut self.filesystem(), &fd, &path, follow).await.is_some_and(ask::is_device) {
             return Err(self.left_alone());
@@ -363,7 +363,7 @@ impl HostDescriptor for Guest {
         new: String,
     ) -> FsResult<()> {
         let places = [Place::at(&fd, &path), Place::at(&to, &new)];
-        self.begin_making(&places)?;
+        self.begin_making(&places).await?;
         let (old_dir, new_dir) = (ask::same(&fd), ask::same(&to));
         let made = self.filesystem().link_at(old_dir, follow, path.clone(), new_dir, new.clone()).await;
         self.end_making(&places, made).await
@@ -373,7 +373,8 @@ impl HostDescriptor for Guest {
     /// and so would a grant of what it stands for.
     async fn symlink_at(&mut self, fd: Fd, path: String, new: String) -> FsResult<()> {
         let place = [Place::at(&fd, &new)];
-        self.begin_making(&place)?;
+        self.begin_making(&place).await?;
+        self.check_name(&Place::at(&fd, &path))?;
         if leads_out(&new, &path) {
             self.deny_way_out(&fd, &path);
             return Err(ErrorCode::NotPermitted.into());
@@ -384,7 +385,7 @@ impl HostDescriptor for Guest {
 
     async fn rename_at(&mut self, fd: Fd, path: String, to: Fd, new: String) -> FsResult<()> {
         let places = [Place::at(&fd, &path), Place::at(&to, &new)];
-        self.begin_change(&places)?;
+        self.begin_change(&places).await?;
         let (old_dir, new_dir) = (ask::same(&fd), ask::same(&to));
         let renamed = self.filesystem().rename_at(old_dir, path.clone(), new_dir, new.clone()).await;
         self.end_change(&places, renamed).await
@@ -392,14 +393,14 @@ impl HostDescriptor for Guest {
 
     async fn unlink_file_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
         let place = [Place::at(&fd, &path)];
-        self.begin_change(&place)?;
+        self.begin_change(&place).await?;
         let removed = self.filesystem().unlink_file_at(ask::same(&fd), path.clone()).await;
         self.end_change(&place, removed).await
     }
 
     async fn remove_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
         let place = [Place::at(&fd, &path)];
-        self.begin_change(&place)?;
+        self.begin_change(&place).await?;
         let removed = self.filesystem().remove_directory_at(ask::same(&fd), path.clone()).await;
         self.end_change(&place, removed).await
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
-use hostel_core::{DirGrant, Grants, Limits, LogStream, Touch, Value};
+use hostel_core::{DirGrant, GrantKind, Grants, Limits, LogStream, Touch, Value};
 use hostel_engine::{AttemptOptions, Function};
 use hostel_guests::PUPPET;
 use tempfile::TempDir;
@@ -307,6 +307,128 @@ async fn what_may_only_be_read_does_not_become_writable_by_another_grant() {
     let both = vec![desk.grant("desk", "desk", "rw"), desk.grant("outside", "outside", "rw")];
     let ran = desk.play_with(&["rename a.txt 2:a.txt", "hard-link 2:secret mine"], both).await;
     assert_eq!(answers(&ran), ["done", "done"]);
+}
+
+/// A desk with a configuration file, and links of the user's own that lead to it.
+fn with_config(desk: &Desk) {
+    fs::write(desk.path("desk/hostel.toml"), "mine").unwrap();
+    fs::write(desk.path("desk/sub/hostel.toml"), "mine").unwrap();
+    for (target, link) in [("hostel.toml", "link"), ("link", "chain"), ("../hostel.toml", "sub/link")] {
+        symlink(target, desk.path("desk").join(link)).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn no_guest_changes_a_configuration_file() {
+    let desk = Desk::new();
+    with_config(&desk);
+    for path in ["hostel.toml", "./hostel.toml", "sub/hostel.toml", "sub/../hostel.toml", "HOSTEL.TOML"] {
+        let script = [
+            format!("put {path} x"),
+            format!("make {path}"),
+            format!("at 0 {path} x"),
+            format!("append {path} x"),
+            format!("resize 0 {path}"),
+            format!("stamp-at 0 {path}"),
+            format!("make-dir {path}"),
+            format!("remove {path}"),
+            format!("remove-dir {path}"),
+            format!("rename {path} aside"),
+            format!("rename a.txt {path}"),
+            format!("rename sub {path}"),
+            format!("hard-link {path} aside"),
+            format!("hard-link a.txt {path}"),
+            format!("soft-link a.txt {path}"),
+            format!("soft-link {path} aside"),
+        ];
+        let script: Vec<_> = script.iter().map(String::as_str).collect();
+        let ran = desk.play(&script).await;
+        assert_eq!(answers(&ran), vec!["not-permitted"; script.len()], "{path}");
+        let expected = format!(
+            "writing to `desk/{path}` was denied: a hostel.toml can grant things, so no guest may change one"
+        );
+        assert_eq!(remarks(&ran), [expected]);
+        assert_eq!(ran.receipt.denials.of(GrantKind::Dir), script.len() as u64);
+    }
+    assert_eq!(
+        (desk.text("desk/hostel.toml"), desk.text("desk/sub/hostel.toml")),
+        ("mine".into(), "mine".into())
+    );
+    let names = fs::read_dir(desk.path("desk")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.count(), 5, "a.txt, chain, hostel.toml, link, sub");
+    // To read it is another thing; its times go with it.
+    let ran =
+        desk.play(&["read hostel.toml", "read chain", "stamp 0 hostel.toml", "unasked hostel.toml x"]).await;
+    assert_eq!(answers(&ran), ["mine", "mine", "not-permitted", "bad-descriptor"]);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn no_guest_makes_a_configuration_file_under_any_name_it_may_have() {
+    for name in
+        ["hostel.toml", "Hostel.TOML", "hoſtel.toml", "hostel.toml.", "hos\u{200d}tel.toml", "HOSTEL~1.TOM"]
+    {
+        let desk = Desk::new();
+        let script = [
+            format!("put {name} x"),
+            format!("put sub/{name} x"),
+            format!("make {name}"),
+            format!("make-dir {name}"),
+            format!("rename a.txt {name}"),
+            format!("rename sub {name}"),
+            format!("hard-link a.txt {name}"),
+            format!("soft-link a.txt {name}"),
+        ];
+        let script: Vec<_> = script.iter().map(String::as_str).collect();
+        let ran = desk.play(&script).await;
+        assert_eq!(answers(&ran), vec!["not-permitted"; script.len()], "{name}");
+        assert!(ran.observation.is_reproducible(), "a name is denied always: {}", ran.observation);
+        let found = |dir| fs::read_dir(desk.path(dir)).unwrap().count();
+        assert_eq!((found("desk"), found("desk/sub")), (2, 0), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn no_link_leads_a_guest_to_a_configuration_file() {
+    let desk = Desk::new();
+    with_config(&desk);
+    for link in ["link", "chain", "sub/link"] {
+        let script = [
+            format!("put {link} x"),
+            format!("append {link} x"),
+            format!("resize 0 {link}"),
+            format!("stamp-at 0 {link}"),
+            format!("rename {link} aside"),
+            format!("hard-link {link} aside"),
+            format!("remove {link}"),
+        ];
+        let script: Vec<_> = script.iter().map(String::as_str).collect();
+        let ran = desk.play(&script).await;
+        assert_eq!(answers(&ran), vec!["not-permitted"; script.len()], "{link}");
+        assert_eq!(touches(&ran), [Touch::Writing], "the link was looked at");
+    }
+    // Nor by links of its own, to one of those or to where one may be some day.
+    let ran = desk
+        .play(&["soft-link link mine", "put mine x", "remove mine", "soft-link none/hostel.toml mine"])
+        .await;
+    assert_eq!(answers(&ran), ["done", "not-permitted", "not-permitted", "not-permitted"]);
+    assert_eq!(desk.text("desk/hostel.toml"), "mine");
+    // A ring of links leads nowhere.
+    let ran = desk.play(&["soft-link one two", "soft-link two one", "put one x", "remove one"]).await;
+    assert_eq!(answers(&ran), ["done", "done", "loop", "done"]);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn other_files_are_changed_as_ever() {
+    let desk = Desk::new();
+    let ran = desk
+        .play(&[
+            "put hostel.toml.bak x",
+            "make-dir hostel",
+            "rename a.txt my-hostel.toml",
+            "rename sub other",
+        ])
+        .await;
+    assert_eq!(answers(&ran), ["1", "done", "done", "done"]);
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -8,7 +8,7 @@ use hostel_core::{CacheKey, CachePolicy, Observation, RunId, Timestamp, bytes_te
 
 /// What the cache did for a run, and why: [`TaskFuture::cache_report`](crate::TaskFuture::cache_report).
 ///
-/// Displayed, it is a line for people: ``miss: nothing is kept under its key; not kept: read the wall clock 1×``.
+/// Displayed, it is a line for people: ``miss (no result under this key); not stored: read the wall clock 1×``.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CacheReport {
@@ -118,11 +118,11 @@ impl fmt::Display for LookUp {
             Self::Off => f.write_str("off"),
             Self::Refresh => f.write_str("not looked up: a fresh value is wanted"),
             Self::Hit(hit) => hit.fmt(f),
-            Self::Miss(CacheMiss::Absent) => f.write_str("miss: nothing is kept under its key"),
+            Self::Miss(CacheMiss::Absent) => f.write_str("miss (no result under this key)"),
             Self::Miss(CacheMiss::Expired { .. }) => {
-                f.write_str("miss: what is kept under its key is too old")
+                f.write_str("miss (the result under this key is too old)")
             }
-            Self::Miss(CacheMiss::Changed { what }) => write!(f, "miss: {what}"),
+            Self::Miss(CacheMiss::Changed { what }) => write!(f, "miss ({what})"),
         }
     }
 }
@@ -156,14 +156,16 @@ impl fmt::Display for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pending => f.write_str("not ended yet"),
-            Self::Yes => f.write_str("kept"),
+            Self::Yes => f.write_str("stored"),
             Self::Hit => f.write_str("another run's value"),
-            Self::Off => f.write_str("not kept: the policy is none"),
-            Self::NotCompleted => f.write_str("not kept: it did not complete"),
-            Self::Touched(observation) => write!(f, "not kept: {observation}"),
-            Self::RolledBack => f.write_str("not kept: its transaction was rolled back"),
-            Self::NoRoom => f.write_str("not kept: there is no room for it in memory, and no data directory"),
-            Self::InTransaction => f.write_str("not kept until its transaction is committed"),
+            Self::Off => f.write_str("not stored: the policy is none"),
+            Self::NotCompleted => f.write_str("not stored: it did not complete"),
+            Self::Touched(observation) => write!(f, "not stored: {observation}"),
+            Self::RolledBack => f.write_str("not stored: its transaction was rolled back"),
+            Self::NoRoom => {
+                f.write_str("not stored: there is no room for it in memory, and no data directory")
+            }
+            Self::InTransaction => f.write_str("not stored until its transaction is committed"),
         }
     }
 }

@@ -28,6 +28,13 @@ pub(crate) fn check_grants(grants: &Grants, protected: &Protected) -> Result<(),
     check_apart(grants, protected)
 }
 
+/// Whether a guest that may write to `dir` could change something in the data directory `data_dir`: because one is in the
+/// other, by whatever path or mount. Neither has to exist. A host refuses such grants for its own data directory.
+pub fn reaches_data_dir(dir: &Path, data_dir: &Path) -> bool {
+    let (mounts, dir) = (Mounts::read(), resolved(dir));
+    with_links(data_dir).iter().any(|protected| overlap(&mounts, &dir, protected))
+}
+
 /// Costs some tens of microseconds for each grant to write, and nothing if there is none.
 fn check_apart(grants: &Grants, protected: &Protected) -> Result<(), SubmitError> {
     let mut granted = grants.dirs.iter().filter(|grant| grant.access() == DirAccess::Rw).peekable();

@@ -14,6 +14,7 @@ mod private;
 
 use std::path::{Path, PathBuf};
 
+pub use self::apart::reaches_data_dir;
 pub(crate) use self::apart::{Protected, check_grants};
 pub use self::error::DataDirError;
 pub(crate) use self::private::check_and_mend;
@@ -27,9 +28,13 @@ pub(crate) const COMPILED: &str = "compiled";
 /// Holds the locks between processes.
 pub(crate) const FLIGHTS: &str = "flights";
 
+/// The directory in a data directory that holds which configuration files the command line trusts. The library does not use
+/// it, but protects it like the others.
+pub const TRUSTED_DIR: &str = "trusted";
+
 /// The directories in a data directory that has been used.
-pub(crate) fn subdirs(data_dir: &Path) -> [PathBuf; 3] {
-    [RESULTS, COMPILED, FLIGHTS].map(|name| data_dir.join(name))
+pub(crate) fn subdirs(data_dir: &Path) -> [PathBuf; 4] {
+    [RESULTS, COMPILED, FLIGHTS, TRUSTED_DIR].map(|name| data_dir.join(name))
 }
 
 /// Creates a data directory, and what is missing above it, with mode 0700 whatever the umask. An existing one keeps its mode

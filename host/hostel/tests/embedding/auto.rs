@@ -72,7 +72,7 @@ fn what_touches_the_world_is_not_cached_and_the_report_says_what_it_was() {
             let report = run.cache_report();
             assert_eq!(run.state(), State::Completed, "{script}: {report}");
             let text = report.to_string();
-            assert!(text.starts_with("miss: nothing is kept under its key; not kept: "), "{script}: {text}");
+            assert!(text.starts_with("miss (no result under this key); not stored: "), "{script}: {text}");
             assert!(text.contains(said), "{script}: {text}");
         }
     }
@@ -93,7 +93,7 @@ fn a_run_that_wrote_is_cached_only_if_someone_names_a_policy() {
         let run = play(CachePolicy::AUTO, "append observed x");
         assert_eq!(run.state(), State::Completed);
         assert!(
-            run.cache_report().to_string().contains("not kept: wrote to files"),
+            run.cache_report().to_string().contains("not stored: wrote to files"),
             "{}",
             run.cache_report()
         );
@@ -174,7 +174,7 @@ fn the_report_tells_of_hits_misses_and_what_is_kept() {
     };
     let first = run(&add);
     let report = first.cache_report();
-    assert_eq!(report.to_string(), "miss: nothing is kept under its key; kept");
+    assert_eq!(report.to_string(), "miss (no result under this key); stored");
     assert_eq!((report.policy, report.kept), (CachePolicy::AUTO, Kept::Yes));
     let second = run(&add).cache_report();
     assert_eq!(second.key, report.key);
@@ -183,7 +183,7 @@ fn the_report_tells_of_hits_misses_and_what_is_kept() {
     assert!(hit.saved > std::time::Duration::ZERO && hit.value_bytes > 0);
     assert_eq!(
         run(&add.clone().refresh_cache(true)).cache_report().to_string(),
-        "not looked up: a fresh value is wanted; kept"
+        "not looked up: a fresh value is wanted; stored"
     );
     assert_eq!(
         run(&add.clone().cache(CachePolicy::NONE)).cache_report().to_string(),
@@ -192,7 +192,7 @@ fn the_report_tells_of_hits_misses_and_what_is_kept() {
     let failed = plain(&host, BATCH, "process-data").submit(args![-1]).unwrap();
     block_on(failed.outcome());
     let text = failed.cache_report().to_string();
-    assert_eq!(text, "miss: nothing is kept under its key; not kept: it did not complete");
+    assert_eq!(text, "miss (no result under this key); not stored: it did not complete");
 }
 
 #[test]

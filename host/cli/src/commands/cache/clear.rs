@@ -8,6 +8,7 @@ use super::{Place, results_text, tell_of_none};
 use crate::exit::Exit;
 use crate::problem::{Problem, Stop};
 use crate::ui::Ui;
+use crate::ui::text::printable;
 
 /// Remove all cached results, without asking
 #[derive(Args, Debug)]
@@ -32,7 +33,8 @@ impl Clear {
             return Ok(Exit::Completed);
         }
         let removed = results_text(removed.entries, removed.bytes);
-        ui.result_line(&format!("removed {removed}, from {}", results.dir().display()))?;
+        let dir = results.dir().display().to_string();
+        ui.result_line(&format!("removed {removed}, from {}", printable(&dir)))?;
         ui.flush()?;
         Ok(Exit::Completed)
     }

@@ -17,10 +17,10 @@ use hostel::{ErrorKind, ResultCache, ResultCacheError, Timestamp, bytes_text};
 use serde::Serialize;
 
 use crate::exit::Exit;
-use crate::options;
+use crate::options::data_dir;
 use crate::problem::{Problem, Stop};
 use crate::ui::Ui;
-use crate::ui::text::counted;
+use crate::ui::text::{counted, printable};
 
 /// So many digits of a key must fit for it to be offered for another one.
 const LIKE_DIGITS: usize = 4;
@@ -104,7 +104,7 @@ struct EntryObject {
 
 impl Place {
     fn data_dir(&self) -> Result<PathBuf, Problem> {
-        options::data_dir(self.data_dir.clone()).ok_or_else(|| {
+        data_dir::data_dir(self.data_dir.clone()).ok_or_else(|| {
             Problem::invalid("there is no data directory: name one with --data-dir or HOSTEL_DATA_DIR")
         })
     }
@@ -121,7 +121,8 @@ fn results_text(entries: u64, bytes: u64) -> String {
 
 /// Says that there is nothing, and where.
 fn tell_of_none(ui: &Ui, results: &ResultCache) {
-    ui.note(&format!("no results are kept in {}", results.dir().display()));
+    let dir = results.dir().display().to_string();
+    ui.note(&format!("no results are kept in {}", printable(&dir)));
 }
 
 /// A key that is not there or not clear, and what may have been meant.

@@ -98,7 +98,7 @@ fn tell(ui: &Ui, verification: &Verification) -> Result<(), Stop> {
         (_, differ) => format!("{compared} computed again: {differ} came out otherwise"),
     })?;
     for Different { key, task, policy, kept, found, .. } in different {
-        ui.result_line(&format!("  {key}  {}  ({policy})", short_task(task)))?;
+        ui.result_line(&format!("  {key}  {}  ({policy})", printable(&short_task(task))))?;
         ui.result_line(&format!("    kept:  {}", printable(kept)))?;
         ui.result_line(&format!("    found: {}", printable(found)))?;
     }

@@ -19,7 +19,8 @@ mod write;
 
 use serde_json::Value as Json;
 
-use self::{read::Node, write::to_json};
+use self::read::Node;
+pub use self::write::AsJson;
 use super::{Problem, Type, Value, ValueError, form::read};
 
 /// The longest `list<u8>` that is written as an array of numbers.
@@ -62,7 +63,21 @@ impl Value {
     ///
     /// Never fails: a part that is not of its type is written as a string of its WAVE text, or left out.
     pub fn to_json(&self, ty: &Type) -> Json {
-        to_json(self, ty)
+        // Cannot fail: all keys are texts.
+        serde_json::to_value(self.as_json(ty)).unwrap_or_default()
+    }
+
+    /// Returns what writes the value as JSON, as [`Value::to_json`] has it, part by part and without a copy of the whole:
+    /// for values of hundreds of megabytes.
+    ///
+    /// ```
+    /// # use hostel_core::{Type, Value};
+    /// let value = Value::String("text".to_owned());
+    /// assert_eq!(serde_json::to_string(&value.as_json(&Type::String))?, r#""text""#);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub const fn as_json<'a>(&'a self, ty: &'a Type) -> AsJson<'a> {
+        AsJson::new(self, ty)
     }
 }
 

@@ -1,89 +1,130 @@
-//! Writes values as JSON.
+//! Writes values as JSON, part by part: no more of it is in memory than what the serializer holds.
 
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use serde_json::{Map, Number, Value as Json, json};
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::{ARRAY_BYTES, may_be_null};
 use crate::value::{Type, Value};
 
-/// Returns a value of the type as JSON.
-pub(super) fn to_json(value: &Value, ty: &Type) -> Json {
-    match (value, ty) {
-        (Value::List(items), Type::List(ty) | Type::FixedList(ty, _)) => {
-            items.iter().map(|item| to_json(item, ty)).collect()
+/// A value of a type, to be written as JSON: what [`Value::as_json`] returns.
+#[derive(Clone, Copy, Debug)]
+pub struct AsJson<'a> {
+    value: &'a Value,
+    ty: &'a Type,
+}
+
+impl<'a> AsJson<'a> {
+    pub(super) const fn new(value: &'a Value, ty: &'a Type) -> Self {
+        Self { value, ty }
+    }
+}
+
+impl Serialize for AsJson<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Self { value, ty } = *self;
+        match (value, ty) {
+            (Value::List(items), Type::List(ty) | Type::FixedList(ty, _)) => {
+                to.collect_seq(items.iter().map(|item| AsJson::new(item, ty)))
+            }
+            (Value::Tuple(items), Type::Tuple(types)) => {
+                to.collect_seq(items.iter().zip(&**types).map(|(item, ty)| AsJson::new(item, ty)))
+            }
+            (Value::Record(fields), Type::Record(declared)) => {
+                let fields = fields.iter().zip(&**declared);
+                to.collect_map(fields.map(|((name, value), field)| (&**name, AsJson::new(value, &field.ty))))
+            }
+            (Value::Map(entries), Type::Map(key, value)) => map(to, entries, key, value),
+            (Value::Variant(name, Some(payload)), Type::Variant(cases)) => {
+                let case = cases.iter().find(|case| case.name == *name);
+                object(to, name, &Payload(Some(payload), case.and_then(|case| case.ty.as_ref())))
+            }
+            (Value::Option(None), _) => to.serialize_unit(),
+            (Value::Option(Some(payload)), Type::Option(ty)) if may_be_null(ty) => {
+                object(to, "some", &AsJson::new(payload, ty))
+            }
+            (Value::Option(Some(payload)), Type::Option(ty)) => AsJson::new(payload, ty).serialize(to),
+            (Value::Result(Ok(payload)), Type::Result { ok, .. }) => {
+                object(to, "ok", &Payload(payload.as_deref(), ok.as_deref()))
+            }
+            (Value::Result(Err(payload)), Type::Result { err, .. }) => {
+                object(to, "err", &Payload(payload.as_deref(), err.as_deref()))
+            }
+            (value, _) => untyped(to, value),
         }
-        (Value::Tuple(items), Type::Tuple(types)) => {
-            let items = items.iter().zip(&**types);
-            items.map(|(item, ty)| to_json(item, ty)).collect()
-        }
-        (Value::Record(fields), Type::Record(declared)) => {
-            let fields = fields.iter().zip(&**declared);
-            let members = fields.map(|((name, value), field)| (name.to_string(), to_json(value, &field.ty)));
-            Json::Object(members.collect())
-        }
-        (Value::Map(entries), Type::Map(key, value)) => map_to_json(entries, key, value),
-        (Value::Variant(name, Some(payload)), Type::Variant(cases)) => {
-            let case = cases.iter().find(|case| case.name == *name);
-            let ty = case.and_then(|case| case.ty.as_ref());
-            object(name, payload_to_json(Some(payload), ty))
-        }
-        (Value::Option(None), _) => Json::Null,
-        (Value::Option(Some(payload)), Type::Option(ty)) if may_be_null(ty) => {
-            object("some", to_json(payload, ty))
-        }
-        (Value::Option(Some(payload)), Type::Option(ty)) => to_json(payload, ty),
-        (Value::Result(Ok(payload)), Type::Result { ok, .. }) => {
-            object("ok", payload_to_json(payload.as_deref(), ok.as_deref()))
-        }
-        (Value::Result(Err(payload)), Type::Result { err, .. }) => {
-            object("err", payload_to_json(payload.as_deref(), err.as_deref()))
-        }
-        (Value::Flags(names), _) => names.iter().map(|name| &**name).collect(),
-        (Value::Bytes(bytes), _) if bytes.len() > ARRAY_BYTES => {
-            object("base64", BASE64.encode(bytes).into())
-        }
-        (Value::Bytes(bytes), _) => bytes.iter().copied().collect(),
-        (Value::Variant(name, None) | Value::Enum(name), _) => Json::from(&**name),
-        (Value::String(text), _) => Json::from(text.as_str()),
-        (Value::Char(character), _) => Json::from(character.to_string()),
-        (Value::Bool(truth), _) => Json::from(*truth),
-        (Value::F32(number), _) => float_to_json(widened(*number)),
-        (Value::F64(number), _) => float_to_json(*number),
-        (Value::U64(number), _) => Json::from(*number),
-        (value, _) => match value.as_integer().and_then(|number| i64::try_from(number).ok()) {
-            Some(number) => Json::from(number),
-            None => Json::from(value.to_wave()),
+    }
+}
+
+/// What is written in the same way whatever its type; what does not fit its type is written as WAVE.
+fn untyped<S: Serializer>(to: S, value: &Value) -> Result<S::Ok, S::Error> {
+    match value {
+        Value::Flags(names) => to.collect_seq(names.iter().map(|name| &**name)),
+        Value::Bytes(bytes) if bytes.len() > ARRAY_BYTES => object(to, "base64", &Base64(bytes)),
+        Value::Bytes(bytes) => to.collect_seq(bytes),
+        Value::Variant(name, None) | Value::Enum(name) => to.serialize_str(name),
+        Value::String(text) => to.serialize_str(text),
+        Value::Char(character) => to.serialize_char(*character),
+        Value::Bool(truth) => to.serialize_bool(*truth),
+        Value::F32(number) => float(to, widened(*number)),
+        Value::F64(number) => float(to, *number),
+        Value::U64(number) => to.serialize_u64(*number),
+        value => match value.as_integer().and_then(|number| i64::try_from(number).ok()) {
+            Some(number) => to.serialize_i64(number),
+            None => to.collect_str(value),
         },
     }
 }
 
-fn object(key: &str, value: Json) -> Json {
-    Json::Object(Map::from_iter([(key.to_owned(), value)]))
-}
+/// The payload of a case, or `null` where there is none.
+struct Payload<'a>(Option<&'a Value>, Option<&'a Type>);
 
-fn payload_to_json(payload: Option<&Value>, ty: Option<&Type>) -> Json {
-    let typed = payload.zip(ty);
-    typed.map_or(Json::Null, |(payload, ty)| to_json(payload, ty))
-}
-
-fn map_to_json(entries: &[(Value, Value)], key_ty: &Type, value_ty: &Type) -> Json {
-    let pair = |(key, value): &(Value, Value)| json!([to_json(key, key_ty), to_json(value, value_ty)]);
-    if *key_ty != Type::String {
-        return entries.iter().map(pair).collect();
+impl Serialize for Payload<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0.zip(self.1) {
+            Some((value, ty)) => AsJson::new(value, ty).serialize(to),
+            None => to.serialize_unit(),
+        }
     }
-    let members = entries.iter().filter_map(|(key, value)| {
-        let Value::String(key) = key else { return None };
-        Some((key.clone(), to_json(value, value_ty)))
-    });
-    Json::Object(members.collect())
 }
 
-fn float_to_json(number: f64) -> Json {
-    match Number::from_f64(number) {
-        Some(number) => Json::Number(number),
-        None if number.is_nan() => Json::from("NaN"),
-        None if number > 0.0 => Json::from("Infinity"),
-        None => Json::from("-Infinity"),
+/// Bytes as text in base64.
+struct Base64<'a>(&'a [u8]);
+
+impl Serialize for Base64<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&Base64Display::new(self.0, &BASE64))
+    }
+}
+
+/// An object with one member.
+fn object<S: Serializer>(to: S, key: &str, value: &impl Serialize) -> Result<S::Ok, S::Error> {
+    let mut object = to.serialize_map(Some(1))?;
+    object.serialize_entry(key, value)?;
+    object.end()
+}
+
+fn map<S: Serializer>(
+    to: S,
+    entries: &[(Value, Value)],
+    key_ty: &Type,
+    value_ty: &Type,
+) -> Result<S::Ok, S::Error> {
+    if *key_ty != Type::String {
+        let pair = |(key, value)| (AsJson::new(key, key_ty), AsJson::new(value, value_ty));
+        return to.collect_seq(entries.iter().map(|(key, value)| pair((key, value))));
+    }
+    to.collect_map(entries.iter().filter_map(|(key, value)| {
+        let Value::String(key) = key else { return None };
+        Some((key, AsJson::new(value, value_ty)))
+    }))
+}
+
+fn float<S: Serializer>(to: S, number: f64) -> Result<S::Ok, S::Error> {
+    match number {
+        number if number.is_finite() => to.serialize_f64(number),
+        number if number.is_nan() => to.serialize_str("NaN"),
+        number if number > 0.0 => to.serialize_str("Infinity"),
+        _ => to.serialize_str("-Infinity"),
     }
 }
 

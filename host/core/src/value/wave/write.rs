@@ -30,10 +30,10 @@ impl Display for Value {
             }
             Self::String(text) => {
                 f.write_char('"')?;
-                text.chars().try_for_each(|character| write_char(f, character))?;
+                write_text(f, text)?;
                 f.write_char('"')
             }
-            Self::Bytes(bytes) => write_between(f, '[', bytes.iter(), ']'),
+            Self::Bytes(bytes) => write_bytes(f, bytes),
             Self::List(items) => write_between(f, '[', items.iter(), ']'),
             Self::Map(entries) => write_between(f, '[', entries.iter().map(Entry), ']'),
             Self::Record(fields) => write_record(f, fields),
@@ -106,6 +106,55 @@ fn write_case(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
 
 fn write_payload(f: &mut fmt::Formatter<'_>, payload: Option<&Value>) -> fmt::Result {
     payload.map_or(Ok(()), |payload| write!(f, "({payload})"))
+}
+
+/// Writes what needs no escapes in long pieces: there may be hundreds of megabytes of it.
+fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let mut rest = text;
+    while let Some(plain) = rest.find(|character| !is_plain(character)) {
+        let (piece, next) = rest.split_at(plain);
+        f.write_str(piece)?;
+        let mut characters = next.chars();
+        characters.next().map_or(Ok(()), |character| write_char(f, character))?;
+        rest = characters.as_str();
+    }
+    f.write_str(rest)
+}
+
+/// Whether a character is one that every text shows as it is. Others may be, too.
+const fn is_plain(character: char) -> bool {
+    matches!(character, ' '..='~') && !matches!(character, '"' | '\'' | '\\')
+}
+
+/// Writes numbers in pieces of this many bytes at least.
+const PIECE_BYTES: usize = 4096;
+
+/// Writes bytes as the numbers that they are, in long pieces.
+fn write_bytes(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    let mut piece = String::with_capacity(PIECE_BYTES.min(bytes.len().saturating_mul(5)) + 8);
+    piece.push('[');
+    for (index, byte) in bytes.iter().enumerate() {
+        if index > 0 {
+            piece.push_str(", ");
+        }
+        push_decimal(&mut piece, *byte);
+        if piece.len() >= PIECE_BYTES {
+            f.write_str(&piece)?;
+            piece.clear();
+        }
+    }
+    piece.push(']');
+    f.write_str(&piece)
+}
+
+fn push_decimal(text: &mut String, number: u8) {
+    if number >= 100 {
+        text.push(char::from(b'0' + number / 100));
+    }
+    if number >= 10 {
+        text.push(char::from(b'0' + number / 10 % 10));
+    }
+    text.push(char::from(b'0' + number % 10));
 }
 
 fn write_char(f: &mut fmt::Formatter<'_>, character: char) -> fmt::Result {

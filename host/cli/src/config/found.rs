@@ -1,0 +1,147 @@
+//! Which file is read: the one that is named, or the nearest `hostel.toml`, which may grant things only if it is trusted.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::{env, iter};
+
+use clap::Args;
+use hostel::{CONFIG_FILE_NAME, bytes_text};
+
+use super::Config;
+use super::trust::{Trust, TrustBook};
+use crate::exit::Exit;
+use crate::options::data_dir::HostOptions;
+use crate::problem::Problem;
+
+/// The largest file that is read.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Which file is read.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Host")]
+pub(crate) struct ConfigOptions {
+    /// Take options from this file, see `hostel --help` [default: hostel.toml here, or in the nearest directory above,
+    /// which must be trusted to grant anything: `hostel trust`]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Take no options from a file
+    #[arg(long, conflicts_with = "config")]
+    no_config: bool,
+}
+
+impl ConfigOptions {
+    /// Reads the file and checks all that is in it; refuses one that was found, grants something and is not trusted.
+    pub(crate) fn read(&self, host: &HostOptions) -> Result<Config, Problem> {
+        let config = self.look(host)?;
+        match config.trust {
+            Trust::Given => Ok(config),
+            Trust::Missing | Trust::Outdated => Err(not_trusted(&config, host)),
+        }
+    }
+
+    /// The same to look at and not to obey: whether the file is trusted is in [`Config::trust`].
+    pub(crate) fn look(&self, host: &HostOptions) -> Result<Config, Problem> {
+        if let Some(path) = &self.config {
+            return Config::parse(&read(path)?, path);
+        }
+        let Some(path) = find().filter(|_| !self.no_config) else { return Ok(Config::default()) };
+        let Found { config, content } = Found::read(&path)?;
+        let trust = match (config.needs_trust(), host.dir().map(TrustBook::in_data_dir)) {
+            (false, _) => Trust::Given,
+            (true, None) => Trust::Missing,
+            (true, Some(book)) => book.trust(&path, &content),
+        };
+        Ok(Config { trust, ..config })
+    }
+}
+
+/// A file that the command finds by itself, and all its text.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) config: Config,
+    pub(crate) content: String,
+}
+
+impl Found {
+    /// Reads a file that was found, unless a stranger can have written it.
+    pub(crate) fn read(path: &Path) -> Result<Self, Problem> {
+        check_owner(path)?;
+        let content = read(path)?;
+        Ok(Self { config: Config::parse(&content, path)?, content })
+    }
+}
+
+/// The file that is nearest: in the current directory, or else in one above it.
+pub(crate) fn find() -> Option<PathBuf> {
+    let levels = env::current_dir().ok()?.ancestors().count();
+    let above = iter::successors(Some(PathBuf::new()), |path| Some(path.join("..")));
+    above.take(levels).map(|dir| dir.join(CONFIG_FILE_NAME)).find(|path| path.is_file())
+}
+
+/// Says what an untrusted file asks for, and what to do.
+fn not_trusted(config: &Config, host: &HostOptions) -> Problem {
+    let file = &config.name;
+    let what = match config.trust {
+        Trust::Outdated => "has changed since it was trusted",
+        Trust::Missing | Trust::Given => "is not trusted",
+    };
+    let granted =
+        config.granted().into_iter().map(|(task, grants)| format!("{task:?}: {}", grants.join(", ")));
+    let cache = config.remote_cache.iter().map(|cache| format!("a remote cache: {}", cache.shown()));
+    let asks: Vec<_> = granted.chain(cache).collect();
+    let problem = Problem::new(Exit::Denied, format!("{file} {what}, and it grants {}", asks.join("; ")));
+    let problem = match host.dir() {
+        Some(_) => {
+            problem.hint(format!("if that is right, trust this content of the file: hostel trust {file}"))
+        }
+        None => problem.hint("without a data directory nothing is known to be trusted"),
+    };
+    problem.hint(format!("--config {file} takes it this time, and --no-config takes none"))
+}
+
+/// Refuses a file that was found and that a stranger can have put there: it could grant things to whoever runs a task below.
+///
+/// A group may write it: many systems give each user a group of their own, and what others of a group write is not trusted
+/// until the user says so.
+#[cfg(target_os = "linux")]
+fn check_owner(path: &Path) -> Result<(), Problem> {
+    use std::os::unix::fs::MetadataExt;
+
+    const WRITABLE_BY_ALL: u32 = 0o002;
+    const ROOT: u32 = 0;
+    let metadata = fs::metadata(path).map_err(|error| Problem::unreadable(path.display(), &error))?;
+    let (owner, me) = (metadata.uid(), nix::unistd::geteuid().as_raw());
+    let whose = if metadata.mode() & WRITABLE_BY_ALL != 0 {
+        "can be written by everyone".to_owned()
+    } else if owner != me && owner != ROOT {
+        format!("belongs to another user (number {owner})")
+    } else {
+        return Ok(());
+    };
+    let problem = Problem::new(
+        Exit::Denied,
+        format!("{} {whose}, who could grant things to what you run here", path.display()),
+    );
+    Err(problem.hint("--config FILE takes it all the same, and --no-config takes none"))
+}
+
+/// Who may write a file is looked at on Linux only.
+#[cfg(not(target_os = "linux"))]
+fn check_owner(_: &Path) -> Result<(), Problem> {
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<String, Problem> {
+    let unreadable = |error| Problem::unreadable(path.display(), &error);
+    let mut content = Vec::new();
+    // One byte more than allowed tells that there is more.
+    let mut file = File::open(path).map_err(unreadable)?.take(MAX_BYTES + 1);
+    file.read_to_end(&mut content).map_err(unreadable)?;
+    let wrong = |what: &str| Problem::invalid(format!("{} {what}", path.display()));
+    if content.len() as u64 > MAX_BYTES {
+        return Err(wrong(&format!("is over {}, the most such a file may have", bytes_text(MAX_BYTES))));
+    }
+    String::from_utf8(content).map_err(|_| wrong("is not text: expected UTF-8"))
+}

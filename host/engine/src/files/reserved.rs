@@ -1,0 +1,139 @@
+//! The name of the configuration file: no guest may write to a file of that name, since such a file can grant things.
+
+use std::path::Path;
+
+use hostel_core::CONFIG_FILE_NAME;
+use wasmtime_wasi::filesystem::WasiFilesystemView;
+use wasmtime_wasi::p2::FsResult;
+use wasmtime_wasi::p2::bindings::filesystem::types::{ErrorCode, HostDescriptor};
+
+use super::ask;
+use super::change::Place;
+use crate::guest::Guest;
+
+/// How many links are followed one after the other. Linux follows no more (`MAXSYMLINKS`), nor does cap-std.
+const MAX_LINKS: usize = 40;
+
+impl Guest {
+    /// Refuses a change at the end of links that lead to a configuration file. No guest can make such a link, so nobody
+    /// but the user can have, and it stays what it is while it is looked at.
+    pub(super) async fn check_links(&mut self, place: &Place<'_>) -> FsResult<()> {
+        let mut path = place.path().to_owned();
+        for _ in 0..MAX_LINKS {
+            let Ok(target) = self.filesystem().readlink_at(ask::same(place.fd()), path.clone()).await else {
+                return Ok(());
+            };
+            if is_reserved(&target) {
+                self.deny_reserved(place);
+                return Err(ErrorCode::NotPermitted.into());
+            }
+            path = beside(&path, &target);
+        }
+        Ok(())
+    }
+}
+
+/// Whether the last part of a path is the name of the configuration file, or another name for it on some file system.
+pub(super) fn is_reserved(path: &str) -> bool {
+    let name = Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = folded(name);
+    name == CONFIG_FILE_NAME || is_short_name(&name)
+}
+
+/// A name as file systems compare names that do not keep them apart: without regard to case (ext4 and F2FS by request, APFS,
+/// NTFS, FAT), to characters that do not show (HFS+, ext4) and to dots and blanks at the end (FAT, NTFS), and without
+/// the name of a stream (NTFS). This folds more than any of them does.
+fn folded(name: &str) -> String {
+    let name = name.split(':').next().unwrap_or_default();
+    let mut folded = String::with_capacity(name.len());
+    for character in name.chars() {
+        match character {
+            // By full case folding (Unicode, CaseFolding.txt) these become letters of ASCII.
+            'ſ' => folded.push('s'),
+            'ﬅ' | 'ﬆ' => folded.push_str("st"),
+            character if character.is_ascii() => folded.push(character.to_ascii_lowercase()),
+            _ => {}
+        }
+    }
+    folded.truncate(folded.trim_end_matches(['.', ' ']).len());
+    folded
+}
+
+/// Whether FAT or NTFS may have made up this short name for the file: `hostel~1.tom`, or `ho1a2b~1.tom` where that is taken.
+fn is_short_name(name: &str) -> bool {
+    let begins = CONFIG_FILE_NAME.get(..2).is_some_and(|two| name.starts_with(two));
+    begins && name.contains('~') && name.ends_with(".tom")
+}
+
+/// The path of what a link at `path` leads to.
+fn beside(path: &str, target: &str) -> String {
+    let dir = Path::new(path).parent().unwrap_or_else(|| Path::new(""));
+    // Both are UTF-8.
+    dir.join(target).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_that_some_file_system_takes_for_the_same_is_reserved() {
+        for path in [
+            "hostel.toml",
+            "./hostel.toml",
+            "a/b/hostel.toml",
+            "../hostel.toml",
+            "/hostel.toml",
+            "hostel.toml/",
+            "hostel.toml/.",
+            "HOSTEL.TOML",
+            "Hostel.Toml",
+            "hoſtel.toml",
+            "hoﬅel.toml",
+            "hoﬆel.toml",
+            "hostel.toml.",
+            "hostel.toml ",
+            "hostel.toml. .",
+            "hostel.toml::$DATA",
+            "hostel.toml:x",
+            "hos\u{200d}tel.toml",
+            "\u{feff}hostel.toml",
+            "hostel.toml\u{fe0f}",
+            "hostel.to\u{ad}ml",
+            "HOSTEL~1.TOM",
+            "HO1A2B~1.TOM",
+        ] {
+            assert!(is_reserved(path), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn other_names_are_free() {
+        for path in [
+            "",
+            ".",
+            "..",
+            "/",
+            "hostel",
+            "hostel.tom",
+            "hostel.toml.bak",
+            "hostel-toml",
+            "my-hostel.toml",
+            " hostel.toml",
+            "hostel.toml/x",
+            "hostel.toml/..",
+            "höstel.toml",
+            "home.tom",
+            "a~1.tom",
+        ] {
+            assert!(!is_reserved(path), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_read_from_where_it_stands() {
+        assert_eq!(beside("link", "x"), "x");
+        assert_eq!(beside("sub/link", "../x"), "sub/../x");
+        assert_eq!(beside("sub/link", "/x"), "/x");
+    }
+}
