@@ -68,10 +68,23 @@ fn untyped<S: Serializer>(to: S, value: &Value) -> Result<S::Ok, S::Error> {
         Value::F32(number) => float(to, widened(*number)),
         Value::F64(number) => float(to, *number),
         Value::U64(number) => to.serialize_u64(*number),
-        value => match value.as_integer().and_then(|number| i64::try_from(number).ok()) {
+        Value::S8(_)
+        | Value::U8(_)
+        | Value::S16(_)
+        | Value::U16(_)
+        | Value::S32(_)
+        | Value::U32(_)
+        | Value::S64(_) => match value.as_integer().and_then(|number| i64::try_from(number).ok()) {
             Some(number) => to.serialize_i64(number),
             None => to.collect_str(value),
         },
+        Value::List(_)
+        | Value::Map(_)
+        | Value::Record(_)
+        | Value::Tuple(_)
+        | Value::Variant(..)
+        | Value::Option(_)
+        | Value::Result(_) => to.collect_str(value),
     }
 }
 
@@ -110,8 +123,9 @@ fn map<S: Serializer>(
     value_ty: &Type,
 ) -> Result<S::Ok, S::Error> {
     if *key_ty != Type::String {
-        let pair = |(key, value)| (AsJson::new(key, key_ty), AsJson::new(value, value_ty));
-        return to.collect_seq(entries.iter().map(|(key, value)| pair((key, value))));
+        let pairs =
+            entries.iter().map(|(key, value)| (AsJson::new(key, key_ty), AsJson::new(value, value_ty)));
+        return to.collect_seq(pairs);
     }
     to.collect_map(entries.iter().filter_map(|(key, value)| {
         let Value::String(key) = key else { return None };
