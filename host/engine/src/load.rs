@@ -20,8 +20,9 @@ use crate::survey::{self, Excess, Refused};
 /// The largest component that is read.
 pub const MAX_COMPONENT_BYTES: u64 = 256 << 20;
 
-/// The longest text of a component that is read: what it becomes is of about the same size.
-pub const MAX_TEXT_BYTES: u64 = 16 << 20;
+/// The longest text of a component that is assembled. It takes about a hundred bytes of memory for each byte of the text,
+/// so 200 MiB at the most.
+pub const MAX_TEXT_BYTES: u64 = 2 << 20;
 
 /// The longest explanation of what is wrong with a component: they quote what stands in it.
 pub(crate) const MAX_REASON_BYTES: usize = 2_000;
@@ -50,15 +51,21 @@ pub enum LoadError {
         /// The file.
         path: PathBuf,
     },
-    /// There are more bytes than [`MAX_COMPONENT_BYTES`], or [`MAX_TEXT_BYTES`] of text.
-    #[error("this is {found} bytes of {form}, at most {} are read", bytes_text(*allowed))]
+    /// There are more bytes than [`MAX_COMPONENT_BYTES`].
+    #[error("this is {found} bytes of a component, at most {} are read", bytes_text(MAX_COMPONENT_BYTES))]
     TooLong {
-        /// What it is: `a component` or `text`.
-        form: &'static str,
         /// How many bytes there are.
         found: u64,
-        /// How many there may be.
-        allowed: u64,
+    },
+    /// There are more bytes of text than [`MAX_TEXT_BYTES`].
+    #[error(
+        "this is {found} bytes of WebAssembly text, at most {} are assembled: make a binary of it first, with \
+         `wasm-tools parse`",
+        bytes_text(MAX_TEXT_BYTES)
+    )]
+    TextTooLong {
+        /// How many bytes there are.
+        found: u64,
     },
     /// The bytes are a core module.
     #[error("this is a core WebAssembly module, not a component")]
@@ -123,6 +130,7 @@ impl LoadError {
             Self::Directory { .. }
             | Self::TooLarge { .. }
             | Self::TooLong { .. }
+            | Self::TextTooLong { .. }
             | Self::TooComplex(_)
             | Self::CoreModule
             | Self::NotWebAssembly(_)
@@ -184,8 +192,10 @@ impl Engine {
     }
 
     fn load_binary(&self, bytes: Cow<'_, [u8]>) -> Result<Component, LoadError> {
-        check_length("a component", bytes.len(), MAX_COMPONENT_BYTES)?;
         let size_bytes = bytes.len() as u64;
+        if size_bytes > MAX_COMPONENT_BYTES {
+            return Err(LoadError::TooLong { found: size_bytes });
+        }
         let digest = Digest::of(&bytes);
         let ended = self.compiler().ended();
         if let Some(compiled) = self.cached(self.lean(), &digest) {
@@ -263,11 +273,6 @@ fn refusal(error: &str) -> LoadError {
     }
 }
 
-fn check_length(form: &'static str, found: usize, allowed: u64) -> Result<(), LoadError> {
-    let found = found as u64;
-    if found > allowed { Err(LoadError::TooLong { form, found, allowed }) } else { Ok(()) }
-}
-
 /// Cuts what quotes from a component.
 fn shortened(reason: String) -> String {
     names::shortened(reason, MAX_REASON_BYTES)
@@ -313,7 +318,10 @@ fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
 }
 
 fn binary(text: &[u8]) -> Result<Vec<u8>, LoadError> {
-    check_length("text", text.len(), MAX_TEXT_BYTES)?;
+    let found = text.len() as u64;
+    if found > MAX_TEXT_BYTES {
+        return Err(LoadError::TextTooLong { found });
+    }
     let mistake = |error: wat::Error| LoadError::Text(shortened(error.to_string().trim_end().to_owned()));
     let binary = wat::parse_bytes(text).map_err(mistake)?;
     match Form::of(&binary) {

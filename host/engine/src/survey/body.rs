@@ -6,6 +6,7 @@
 
 use wasmparser::{BlockType, FrameKind, FunctionBody, Operator, Result};
 
+use super::cost;
 use super::part::Part;
 use super::stack::Stack;
 
@@ -20,6 +21,8 @@ const SQUARED_BLOCKS_PER_VALUE: u64 = 64;
 pub(super) struct Effort {
     pub(super) locals: u64,
     pub(super) work: u64,
+    /// Bytes of plain code that would cost as much, beyond the bytes that there are.
+    pub(super) extra: u64,
 }
 
 /// Reads the body of a function once: the function of this index in a module.
@@ -35,7 +38,9 @@ pub(super) fn effort(body: &FunctionBody<'_>, function: usize, part: &Part) -> R
     while !operators.eof() {
         counted.count(&operators.read()?);
     }
-    Ok(Effort { locals, work: counted.work(locals).saturating_add(own) })
+    let work = counted.work(locals).saturating_add(own);
+    let extra = counted.cost.saturating_sub(body.range().len() as u64);
+    Ok(Effort { locals, work, extra })
 }
 
 struct Counted<'a> {
@@ -55,8 +60,12 @@ struct Counted<'a> {
     branches: u64,
     /// The most values that a block takes or gives.
     widest: u64,
-    /// Arguments and results of calls.
+    /// Arguments and results of calls, and values on the stack there.
     passed: u64,
+    /// Operators that need certain registers: calls, and divisions.
+    fixed: u64,
+    /// What its operators cost, as bytes of plain code.
+    cost: u64,
 }
 
 impl<'a> Counted<'a> {
@@ -73,20 +82,29 @@ impl<'a> Counted<'a> {
             branches: 0,
             widest: 0,
             passed: 0,
+            fixed: 0,
+            cost: 0,
         }
     }
 
     fn work(&self, locals: u64) -> u64 {
         let at_blocks = self.blocks.saturating_mul(locals.saturating_add(IMPLICIT_LOCALS));
+        // Each value that lives there is moved out of the way.
+        let at_fixed = self.fixed.saturating_mul(locals);
         let at_branches = self.branches.saturating_mul(self.widest);
         let among_blocks = self.begun.saturating_mul(self.begun) / SQUARED_BLOCKS_PER_VALUE;
-        [at_blocks, at_branches, self.held, self.around / BLOCKS_PER_VALUE, among_blocks]
+        [at_blocks, at_fixed, at_branches, self.held, self.around / BLOCKS_PER_VALUE, among_blocks]
             .into_iter()
             .fold(self.passed, u64::saturating_add)
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others stay within a block")]
     fn count(&mut self, operator: &Operator<'_>) {
+        self.cost = self.cost.saturating_add(cost::of(operator));
+        if cost::needs_registers(operator) {
+            self.fixed += 1;
+            self.pass(self.stack.height());
+        }
         match operator {
             Operator::Block { blockty } => return self.begin(operator, *blockty, FrameKind::Block),
             Operator::If { blockty } => return self.begin(operator, *blockty, FrameKind::If),

@@ -35,10 +35,14 @@ pub enum Bound {
     /// The locals of one function, its parameters among them.
     Locals,
     /// What the compiler has to look at in one function: locals and values on the stack times blocks, each as often as
-    /// loops are around it, blocks in and beside each other, and arguments of calls.
+    /// loops are around it, and times calls and divisions; blocks in and beside each other, and arguments of calls.
     BodyWork,
-    /// The same in all functions.
+    /// What all functions have of that beyond four for each byte of their code.
     Work,
+    /// What the operators of one function cost beyond the bytes they have, as bytes of plain code.
+    BodyExtra,
+    /// The same in all functions.
+    Extra,
     /// What the tables of all modules begin with, and the functions that are put into them: they are laid out when it is
     /// compiled.
     TableElements,
@@ -51,7 +55,7 @@ pub enum Bound {
 
 impl Bound {
     /// Every bound.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Parts,
         Self::Depth,
         Self::Definitions,
@@ -67,6 +71,8 @@ impl Bound {
         Self::Locals,
         Self::BodyWork,
         Self::Work,
+        Self::BodyExtra,
+        Self::Extra,
         Self::TableElements,
         Self::SetElements,
         Self::CustomSections,
@@ -87,7 +93,11 @@ impl Bound {
             Self::Body => 2 << 20,
             Self::Locals => 20_000,
             Self::BodyWork => 25_000_000,
-            Self::Work => 1_000_000_000,
+            // Some half a minute of processor time, extrapolated from functions with a third of it.
+            Self::Work => 50_000_000,
+            Self::BodyExtra => 200_000,
+            // Estimated as 1 GiB for one component, at 512 bytes each, even if all its functions are compiled at the same time.
+            Self::Extra => 2_000_000,
             // As many tables as an instance may have, each as large as it may be.
             Self::TableElements => 3_200_000,
         }
@@ -110,7 +120,9 @@ impl Bound {
             Self::Body => "bytes of code in one function",
             Self::Locals => "locals in one function",
             Self::BodyWork => "values at branches and calls of one function",
-            Self::Work => "values at branches and calls",
+            Self::Work => "values at branches and calls beyond 4 a byte",
+            Self::BodyExtra => "bytes of extra cost in one function",
+            Self::Extra => "bytes of extra cost",
             Self::TableElements => "elements of tables",
             Self::SetElements => "elements of tables set by code",
             Self::CustomSections => "custom sections",

@@ -5,6 +5,7 @@
 
 mod body;
 mod bound;
+mod cost;
 mod element;
 mod part;
 mod stack;
@@ -19,6 +20,10 @@ use wasmparser::{
 
 pub use self::bound::{Bound, Excess};
 use self::part::Part;
+
+/// Work that comes with the size of a program: compilers' output has three to four for each byte of code. Only what a
+/// function has beyond that counts in the sum, so that large programs load.
+const WORK_PER_BYTE: u64 = 4;
 
 /// Why a component is not compiled.
 #[derive(Debug)]
@@ -164,7 +169,9 @@ impl<'a> Survey<'a> {
         let effort = body::effort(body, function, &self.part)?;
         self.check_with(found(Bound::Locals, effort.locals))?;
         self.check_with(found(Bound::BodyWork, effort.work))?;
-        Ok(self.add(Bound::Work, effort.work)?)
+        self.check_with(found(Bound::BodyExtra, effort.extra))?;
+        self.add(Bound::Work, effort.work.saturating_sub(bytes.saturating_mul(WORK_PER_BYTE)))?;
+        Ok(self.add(Bound::Extra, effort.extra)?)
     }
 
     fn imports(&mut self, section: wasmparser::ComponentImportSectionReader<'a>) -> Result<(), Refused> {

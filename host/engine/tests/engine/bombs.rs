@@ -345,8 +345,10 @@ fn locals_and_branches_are_bounded_together() {
     // themselves beside each other, is little.
     let work = |blocks: u64| blocks * 10_003 + (2 * blocks - 1) / 8 + blocks * blocks / 64;
     check_excess(&of(10_000, 1_250), Bound::BodyWork, work(2_501), "function 0 of module 1");
-    let many = vec![body(10_000, blocks(1_200)); 42];
-    check_excess(&component(&module(&many)), Bound::Work, 42 * work(2_401), "module 1");
+    // In the sum, four for each byte of a body come with its size: three of each block, and five around them.
+    let many = vec![body(10_000, blocks(1_200)); 3];
+    let sum = 3 * (work(2_401) - 4 * (3 * 1_200 + 5));
+    check_excess(&component(&module(&many)), Bound::Work, sum, "module 1");
 }
 
 #[test]
@@ -396,6 +398,83 @@ fn functions_without_locals_are_bounded_too() {
             LoadError::TooComplex(excess) => assert_eq!(excess.bound, Bound::BodyWork, "{what}: {excess}"),
             other => panic!("{what}: {other}"),
         }
+    }
+}
+
+/// A module with a memory, tables and a function that repeats some operators.
+fn repeating(operators: &str, count: usize) -> Vec<u8> {
+    let operators = operators.repeat(count);
+    let text = format!(
+        "(component (core module (type $v (func)) (memory 1) (table $t 9 funcref) (table $s 9 funcref)
+            (data $d) (elem $e func $f)
+            (func $f (param $x i32) {operators})))"
+    );
+    wat::parse_str(text).unwrap()
+}
+
+#[test]
+fn operators_count_by_what_they_cost_the_compiler() {
+    let three = "local.get 0 local.get 0 local.get 0";
+    // What a repetition costs, beyond the bytes it has.
+    for (operators, bytes, cost) in [
+        (format!("{three} memory.copy "), 10, 40),
+        (format!("{three} memory.fill "), 9, 40),
+        (format!("{three} memory.init $d "), 10, 40),
+        (format!("{three} table.copy $t $s "), 10, 52),
+        (format!("{three} table.init $t $e "), 10, 40),
+        ("local.get 0 ref.null func local.get 0 table.fill $t ".to_owned(), 9, 52),
+        ("ref.null func local.get 0 table.grow $t drop ".to_owned(), 8, 40 + 14),
+        ("ref.null $v call_ref $v ".to_owned(), 4, 40 + 14),
+        ("local.get 0 memory.grow drop ".to_owned(), 5, 14),
+        ("i32.const 7 local.get 0 i32.rotl drop ".to_owned(), 6, 14),
+        ("f32.const 7 f32.sqrt drop ".to_owned(), 7, 14),
+    ] {
+        let allowed = 200_000 / (cost - bytes);
+        match refused(&repeating(&operators, allowed + 10)) {
+            LoadError::TooComplex(excess) => assert_eq!(
+                (excess.bound, &*excess.place),
+                (Bound::BodyExtra, "function 0 of module 1"),
+                "{operators}: {excess}"
+            ),
+            other => panic!("{operators}: {other}"),
+        }
+        loaded(&repeating(&operators, 200));
+    }
+}
+
+#[test]
+fn what_operators_cost_is_bounded_in_all_functions_together() {
+    let copy = [
+        Instruction::I32Const(0),
+        Instruction::I32Const(0),
+        Instruction::I32Const(0),
+        Instruction::MemoryCopy { src_mem: 0, dst_mem: 0 },
+    ];
+    let bytes = component(&module(&vec![body(0, repeated(&copy, 5_000)); 14]));
+    // Ten bytes of code each, and two around them.
+    check_excess(&bytes, Bound::Extra, 14 * (5_000 * 30 - 2), "module 1");
+}
+
+#[test]
+fn values_that_live_across_calls_and_divisions_are_bounded() {
+    let divide =
+        [Instruction::I32Const(7), Instruction::LocalGet(0), Instruction::I32DivS, Instruction::Drop];
+    for (what, operators) in [("calls", vec![Instruction::Call(0)]), ("divisions", divide.to_vec())] {
+        let of = |count: usize| component(&module(&[body(5_000, repeated(&operators, count))]));
+        loaded(&of(100));
+        match refused(&of(5_000)) {
+            LoadError::TooComplex(excess) => assert_eq!(excess.bound, Bound::BodyWork, "{what}: {excess}"),
+            other => panic!("{what}: {other}"),
+        }
+    }
+    let stack = [
+        vec![Instruction::I32Const(1); 5_000],
+        vec![Instruction::Call(0); 5_001],
+        vec![Instruction::Drop; 5_000],
+    ];
+    match refused(&component(&module(&[body(0, stack.concat())]))) {
+        LoadError::TooComplex(excess) => assert_eq!(excess.bound, Bound::BodyWork, "{excess}"),
+        other => panic!("{other}"),
     }
 }
 
@@ -449,7 +528,7 @@ fn a_wide_type_counts_where_it_is_used() {
     code.function(&body(0, [Instruction::Unreachable].into_iter().chain(vec![Instruction::Call(0); 12_501])));
     let mut module = Module::new();
     module.section(&types).section(&functions).section(&code);
-    check_excess(&component(&module), Bound::BodyWork, 25_003_003, "function 1 of module 1");
+    check_excess(&component(&module), Bound::BodyWork, 37_503_003, "function 1 of module 1");
     let mut module = Module::new();
     let mut types = TypeSection::new();
     for _ in 0..1_001 {
@@ -590,10 +669,11 @@ fn text_is_bounded_in_length_and_depth() {
     let text = format!("(component {})", " ".repeat(MAX_TEXT_BYTES as usize));
     assert_eq!(
         refused(text.as_bytes()).to_string(),
-        "this is 16777228 bytes of text, at most 16 MiB are read"
+        "this is 2097164 bytes of WebAssembly text, at most 2 MiB are assembled: make a binary of it first, with \
+         `wasm-tools parse`"
     );
     for opening in ["(component ", "(", "(component (core module (func (block "] {
-        let deep = opening.repeat(100_000);
+        let deep = opening.repeat(50_000);
         assert!(matches!(refused(deep.as_bytes()), LoadError::Text(_)));
     }
     // A mistake is shown with its line, and the line may be as long as the text.
