@@ -315,7 +315,7 @@ mod tests {
     use std::sync::Arc;
 
     fn book() -> SharedBook {
-        SharedBook::new(["data"].into_iter(), Limits::default(), &Arc::new(LogBook::new(1 << 10, None)))
+        SharedBook::new(["data"], Limits::default(), &Arc::new(LogBook::new(1 << 10, None)))
     }
 
     #[test]

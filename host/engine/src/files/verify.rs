@@ -33,8 +33,9 @@ pub enum Verdict {
 
 /// Asks the questions of a trace again, in their order, about the directories that are granted under the same names.
 ///
-/// Reads again every byte that the guest read: nothing is inferred from times, sizes or file numbers. All facts about one
-/// node are asked of one file or directory. Blocks on the disk: some ten microseconds for each file, and the time to read
+/// Reads again every byte that the guest read: nothing is inferred from times, sizes or file numbers of another day. Then asks
+/// everything but the contents a second time, and looks whether a file has changed meanwhile: so there was a moment, between
+/// the two, at which all answers held together, whatever happened before and after it. Blocks on the disk: some ten microseconds for each file, and the time to read
 /// and hash the contents, a second for a gigabyte or two. `is_stopped` is called before each question and between pieces
 /// of contents; once it returns true, so does the function. A trace from anywhere can do no more than ask within the
 /// directories that are granted.
@@ -73,15 +74,14 @@ struct Verifier<'a> {
     open: VecDeque<(Node, Fd)>,
     /// How many nodes were opened so far.
     opened: usize,
-    /// What each node looked like when it was closed.
-    closed: HashMap<Node, Look>,
+    /// What each node looked like when it was opened first.
+    looks: HashMap<Node, Look>,
     is_stopped: &'a dyn Fn() -> bool,
 }
 
-/// What tells one file from another, and an unchanged one from a changed one: its identity, and a file's metadata. Of a
-/// directory the metadata may change while others work in it. It is compared between two openings in one verification
-/// and never stored.
-#[derive(PartialEq, Eq)]
+/// Tells one file from another, and an unchanged one from a changed one: its identity, and a file's metadata. Of a directory
+/// the metadata may change while others work in it. It is compared within one verification, and never stored.
+#[derive(Clone, PartialEq, Eq)]
 struct Look {
     identity: Answer,
     metadata: Option<Answer>,
@@ -101,12 +101,22 @@ impl<'a> Verifier<'a> {
         };
         let roots = trace.roots().map(root).collect::<Result<_, _>>()?;
         let files = ctx.filesystem().clone();
-        let (open, closed) = (VecDeque::new(), HashMap::new());
-        Ok(Self { trace, files, table, roots, open, opened: 0, closed, is_stopped })
+        let (open, looks) = (VecDeque::new(), HashMap::new());
+        Ok(Self { trace, files, table, roots, open, opened: 0, looks, is_stopped })
     }
 
     fn run(mut self) -> Result<(), Broken> {
-        self.trace.facts().iter().try_for_each(|fact| self.check(fact))
+        self.trace.facts().iter().try_for_each(|fact| self.check(fact))?;
+        self.close_all();
+        let is_content = |fact: &&Fact| matches!(fact.question, Question::Content { .. });
+        self.trace.facts().iter().filter(|fact| !is_content(fact)).try_for_each(|fact| self.check(fact))
+    }
+
+    fn close_all(&mut self) {
+        self.opened = 0;
+        while let Some((_, fd)) = self.open.pop_front() {
+            self.close(fd);
+        }
     }
 
     fn check(&mut self, fact: &Fact) -> Result<(), Broken> {
@@ -143,7 +153,11 @@ impl<'a> Verifier<'a> {
         if matches!(fact.answer, Answer::Opened(_)) {
             let node = self.trace.node_after(self.opened);
             self.opened += 1;
-            fd.into_iter().for_each(|fd| self.keep(node, fd));
+            if let Some(fd) = fd {
+                let looked = self.look_at(node, &fd);
+                self.keep(node, fd);
+                looked?;
+            }
         } else if let Some(fd) = fd {
             self.close(fd);
         }
@@ -196,13 +210,20 @@ impl<'a> Verifier<'a> {
         let (_, fd) = self.open(opening)?;
         let fd = fd.ok_or_else(cannot)?;
         let borrowed = ask::same(&fd);
-        let look = self.look(&borrowed);
+        let looked = self.look_at(node, &borrowed);
         self.keep(node, fd);
-        // What was asked before was asked of the other one.
-        if look.is_none() || self.closed.get(&node) != look.as_ref() {
-            return Err(format!("`{}` changed while it was looked at", self.trace.path_of_node(node)).into());
-        }
-        Ok(borrowed)
+        looked.map(|()| borrowed)
+    }
+
+    /// Notes what a node looks like when it is opened first; later it must look the same.
+    fn look_at(&mut self, node: Node, fd: &Fd) -> Result<(), Broken> {
+        let look = self.look(fd);
+        let is_same = match look {
+            None => false,
+            Some(look) => *self.looks.entry(node).or_insert_with(|| look.clone()) == look,
+        };
+        let changed = || format!("`{}` changed while it was looked at", self.trace.path_of_node(node));
+        if is_same { Ok(()) } else { Err(changed().into()) }
     }
 
     /// What a file or a directory looks like now; `None` if the system does not say.
@@ -217,11 +238,8 @@ impl<'a> Verifier<'a> {
     fn keep(&mut self, node: Node, fd: Fd) {
         self.open.push_back((node, fd));
         if self.open.len() > OPEN_AT_ONCE
-            && let Some((node, oldest)) = self.open.pop_front()
+            && let Some((_, oldest)) = self.open.pop_front()
         {
-            if let Some(look) = self.look(&oldest) {
-                self.closed.insert(node, look);
-            }
             self.close(oldest);
         }
     }

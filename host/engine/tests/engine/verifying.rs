@@ -249,6 +249,45 @@ async fn all_facts_of_a_file_are_asked_of_one_file() {
     assert_eq!(between("alpha", "alpha"), changed);
 }
 
+/// A guest may have read the first file again after the second. So both must be as they were at one moment.
+#[tokio::test(flavor = "current_thread")]
+async fn all_answers_hold_at_one_moment() {
+    let world = World::new();
+    let trace = world.trace("read-all", &["[\"a.txt\", \"b.txt\"]"]).await;
+    // Asks to open the first, for its content, and between its pieces; then comes the second.
+    let with_change_before = |most: u32, change: &dyn Fn()| {
+        let asked = Cell::new(0);
+        verify(&trace, &world.grants(), &|| {
+            asked.set(asked.get() + 1);
+            if asked.get() == most {
+                change();
+            }
+            false
+        })
+    };
+    assert_eq!(with_change_before(u32::MAX, &|| {}), Verdict::Holds);
+    world.write("b.txt", "BETA");
+    let turn = || {
+        world.write("a.txt", "ALPHA");
+        world.write("b.txt", "beta");
+    };
+    let changed = Verdict::Changed("`data/a.txt` changed while it was looked at".to_owned());
+    assert_eq!(with_change_before(4, &turn), changed);
+    // What is not there is asked for again as well.
+    world.write("a.txt", "alpha");
+    let world_of_none = World::new();
+    let trace_of_none = world_of_none.trace("open", &["none", "true", "false"]).await;
+    let appears = Cell::new(0);
+    let verdict = verify(&trace_of_none, &world_of_none.grants(), &|| {
+        appears.set(appears.get() + 1);
+        if appears.get() == 2 {
+            world_of_none.write("none", "");
+        }
+        false
+    });
+    assert_eq!(verdict, Verdict::Changed("`data/none` is there now".to_owned()));
+}
+
 #[tokio::test(flavor = "current_thread")]
 async fn verifying_stops_when_nobody_waits_for_it() {
     let world = World::new();
