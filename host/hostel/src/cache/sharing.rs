@@ -40,8 +40,8 @@ impl Cache {
         self.remote.as_ref()?.get(key).await
     }
 
-    /// The fetched value that may stand for the run, if there is one. The faster layers keep it, with its origin and the
-    /// recipe of this run: one of another machine must not decide what is run here, and with which grants.
+    /// The fetched value that may stand for the run, if there is one. The faster layers keep it with its origin, and with the
+    /// task and the recipe of this run: another machine must not decide what is run here, nor with which grants.
     ///
     /// # Errors
     ///
@@ -51,11 +51,14 @@ impl Cache {
         entries: &[CacheEntry],
         key: &CacheKey,
         wanted: Wanted<'_>,
-        recipe: impl FnOnce() -> Option<Arc<str>>,
+        own: (Arc<str>, impl FnOnce() -> Option<Arc<str>>),
     ) -> Result<Found, CacheMiss> {
-        let (entry, found) = Self::first_of(entries, key, wanted, RemoteLayer::NAME)?;
+        let (entry, mut found) = Self::first_of(entries, key, wanted, RemoteLayer::NAME)?;
+        // The layer says it already, and not by what stands in the record.
+        found.hit.origin = None;
         let origin = self.remote.as_ref().map(|remote| Arc::clone(remote.name()));
-        self.put_back(key, &CacheEntry { recipe: recipe(), origin, ..entry });
+        let (task, recipe) = own;
+        self.put_back(key, &CacheEntry { task, recipe: recipe(), origin, ..entry });
         Ok(found)
     }
 

@@ -68,7 +68,8 @@ impl Run {
         }
         let found = match self.take_fetched() {
             Some(entries) => {
-                cache.get_fetched(&entries, &key, self.wanted(&|| self.has_ended()), || self.recipe())
+                let own = (Arc::clone(self.task.key_text()), || self.recipe());
+                cache.get_fetched(&entries, &key, self.wanted(&|| self.has_ended()), own)
             }
             None => cache.get(&key, self.wanted(&|| self.has_ended())),
         };
@@ -184,9 +185,9 @@ impl Run {
         Wanted { ty: self.task.completed_type(), expiration: *expiration, grants, is_stopped }
     }
 
-    /// Whether it was cancelled, or has no time left.
+    /// Whether it was cancelled. Its time limits count from its first attempt only.
     fn has_ended(&self) -> bool {
-        self.state().is_terminal() || self.time_left() == Some(Duration::ZERO)
+        self.state().is_terminal()
     }
 
     /// The key to look for another run's value under, unless the task asks for a fresh one.

@@ -1,12 +1,15 @@
 //! Results that machines share: here, hosts that have nothing else in common.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_executor::block_on;
 use hostel::object_store::memory::InMemory;
+use hostel::object_store::{self, ObjectStoreExt};
 use hostel::{
-    CachePolicy, Event, Host, LookUp, RemoteCache, Shutdown, State, Task, TaskFuture, VerifyOptions, args,
+    CacheEntry, CachePolicy, CacheRecord, Event, Host, LookUp, RemoteCache, Shutdown, State, Task,
+    TaskFuture, Type, Value, VerifyOptions, args,
 };
 use hostel_guests::ARITH;
 
@@ -131,6 +134,50 @@ fn what_came_from_a_remote_cache_can_be_told_apart_computed_again_and_removed() 
     assert_eq!(results.entries().map(|entry| entry.unwrap().origin).collect::<Vec<_>>(), [None]);
     assert_eq!(run(&add(&host)).state(), State::Completed, "also from memory");
     assert_eq!(results.remove_from_remote().unwrap().entries, 0);
+}
+
+/// A key of the user's own names no task, so a record under it may claim any.
+#[test]
+fn a_remote_record_does_not_say_what_is_computed_again() {
+    let bucket = Arc::<InMemory>::default();
+    let policy = || CachePolicy::key("answer");
+    let machine = |dir: Option<&Path>| {
+        let cache = RemoteCache::from_object_store(Arc::clone(&bucket) as _, "results");
+        let builder = Host::builder().max_workers(1).remote_cache(cache);
+        build(match dir {
+            Some(dir) => builder.data_dir(dir),
+            None => builder,
+        })
+    };
+    let first = machine(None);
+    let future = task(&first, ARITH, "add").cache(policy()).submit(args![40, 2]).unwrap();
+    assert_eq!(block_on(future.result::<i64>()).unwrap(), 42);
+    let key = future.cache_report().key.unwrap();
+    drop(first);
+
+    // 80 is what `multiply` makes of the inputs.
+    let hex = key.to_string();
+    let path = object_store::path::Path::from(format!("results/v1/entries/{}/{hex}", &hex[..2]));
+    let object = block_on(async { bucket.get(&path).await.unwrap().bytes().await.unwrap() });
+    let entry = CacheRecord::read(&object[8..], &key).unwrap().complete().unwrap();
+    let forged = CacheEntry {
+        task: entry.task.replace("#add", "#multiply").into(),
+        value: Value::S64(80).to_canonical(&Type::S64).unwrap().into(),
+        origin: Some(Arc::from("s3://trusted")),
+        ..entry
+    };
+    let (record, _) = forged.to_record(&key);
+    let object = [&(record.len() as u64).to_le_bytes()[..], &record].concat();
+    block_on(bucket.put(&path, object.into())).unwrap();
+
+    let dir = tempfile::tempdir().unwrap();
+    let host = machine(Some(dir.path()));
+    let future = task(&host, ARITH, "add").cache(policy()).submit(args![40, 2]).unwrap();
+    assert_eq!(block_on(future.result::<i64>()).unwrap(), 80, "the remote cache is believed");
+    assert!(!future.cache_report().to_string().contains("trusted"), "{}", future.cache_report());
+    let verified = block_on(host.verify_cache(VerifyOptions::new(10).only_from_remote())).unwrap();
+    let [different] = &verified.different[..] else { panic!("{verified:?}") };
+    assert_eq!((&*different.kept, &*different.found), ("80", "42"));
 }
 
 /// So long that it stands beside its entry.
