@@ -15,7 +15,7 @@ use super::ask::{self, Fd};
 use super::book::SharedBook;
 use super::host::check_length;
 use super::output::{At, FileOutput};
-use super::reserved::is_reserved;
+use super::reserved::{is_reserved, real_path};
 use crate::denial::{self, told};
 use crate::guest::Guest;
 
@@ -108,6 +108,7 @@ impl Guest {
         let place = Place::of(fd);
         self.check_access(&place)?;
         self.check_name(&place)?;
+        self.check_real_name(fd, &place)?;
         self.begin_writing();
         Ok(())
     }
@@ -156,11 +157,25 @@ impl Guest {
         if may_make && !self.book()?.lock().admits_making() {
             return Err(ErrorCode::InsufficientSpace.into());
         }
-        let opened = self.filesystem().open_at(ask::same(dir), how.0, path.clone(), how.1, how.2).await;
+        // What is opened is made empty once it is known what it is.
+        let is_emptied_later = how.2.contains(DescriptorFlags::WRITE) && how.1.contains(OpenFlags::TRUNCATE);
+        let flags = if is_emptied_later { how.1 & !OpenFlags::TRUNCATE } else { how.1 };
+        if how.1.contains(OpenFlags::TRUNCATE) && !is_emptied_later {
+            self.check_before_emptying(&place[0]).await?;
+        }
+        let opened = self.filesystem().open_at(ask::same(dir), how.0, path.clone(), flags, how.2).await;
         let fd = self.end_change(&place, opened).await?;
         if !self.is_file_or_directory(&fd)? {
-            HostDescriptor::drop(&mut self.filesystem(), fd).map_err(FsError::trap)?;
+            self.close(fd)?;
             return Err(self.left_alone());
+        }
+        if let Err(refused) = self.check_real_name(&fd, &place[0]) {
+            self.undo_making(&fd, may_make);
+            self.close(fd)?;
+            return Err(refused);
+        }
+        if is_emptied_later && let Descriptor::File(file) = self.filesystem().table.get(&fd)? {
+            file.file.set_len(0)?;
         }
         let book = self.book()?;
         let mut book = book.lock();
@@ -169,6 +184,28 @@ impl Guest {
         }
         book.got_opened(fd.rep(), (dir.rep(), &path), None);
         Ok(fd)
+    }
+
+    /// Checks what would be made empty by opening it, where that cannot be put off.
+    async fn check_before_emptying(&mut self, place: &Place<'_>) -> FsResult<()> {
+        let (flags, read) = (OpenFlags::empty(), DescriptorFlags::READ);
+        let path = place.path.to_owned();
+        let opened = self.filesystem().open_at(ask::same(place.fd), place.follow, path, flags, read).await;
+        let Ok(fd) = opened else { return Ok(()) };
+        let checked = self.check_real_name(&fd, place);
+        self.close(fd)?;
+        checked
+    }
+
+    /// Removes an empty file that was made under a name that no guest may make.
+    fn undo_making(&mut self, fd: &Fd, is_made: bool) {
+        let path = self.filesystem().table.get(fd).ok().and_then(real_path);
+        // If that fails, an empty file stays, which grants nothing.
+        path.filter(|_| is_made).map(std::fs::remove_file);
+    }
+
+    fn close(&mut self, fd: Fd) -> FsResult<()> {
+        HostDescriptor::drop(&mut self.filesystem(), fd).map_err(FsError::trap)
     }
 
     /// Notes that a device or a pipe was not opened.

@@ -1,13 +1,13 @@
 //! The name of the configuration file: no guest may write to a file of that name, since such a file can grant things.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hostel_core::CONFIG_FILE_NAME;
-use wasmtime_wasi::filesystem::WasiFilesystemView;
+use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView};
 use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::types::{ErrorCode, HostDescriptor};
 
-use super::ask;
+use super::ask::{self, Fd};
 use super::change::Place;
 use crate::guest::Guest;
 
@@ -15,13 +15,16 @@ use crate::guest::Guest;
 const MAX_LINKS: usize = 40;
 
 impl Guest {
-    /// Refuses a change at the end of links that lead to a configuration file. No guest can make such a link, so nobody
-    /// but the user can have, and it stays what it is while it is looked at.
+    /// Refuses a change at the end of links that lead to a configuration file. No guest can make such a link, but the user
+    /// may have. A link that cannot be read is refused as well. Another guest can swap directories meanwhile, so what is
+    /// opened is checked again by [`check_real_name`](Self::check_real_name).
     pub(super) async fn check_links(&mut self, place: &Place<'_>) -> FsResult<()> {
         let mut path = place.path().to_owned();
         for _ in 0..MAX_LINKS {
-            let Ok(target) = self.filesystem().readlink_at(ask::same(place.fd()), path.clone()).await else {
-                return Ok(());
+            let target = match self.filesystem().readlink_at(ask::same(place.fd()), path.clone()).await {
+                Ok(target) => target,
+                Err(error) if is_no_link(error.downcast_ref()) => return Ok(()),
+                Err(error) => return Err(error),
             };
             if is_reserved(&target) {
                 self.deny_reserved(place);
@@ -29,8 +32,43 @@ impl Guest {
             }
             path = beside(&path, &target);
         }
+        // The system does not follow so many, either.
         Ok(())
     }
+
+    /// Refuses to change something that is open if the system knows it by the reserved name, however the guest came to it.
+    pub(super) fn check_real_name(&mut self, fd: &Fd, place: &Place<'_>) -> FsResult<()> {
+        let path = real_path(self.filesystem().table.get(fd)?);
+        if path.is_some_and(|path| is_reserved(&path.to_string_lossy())) {
+            self.deny_reserved(place);
+            return Err(ErrorCode::NotPermitted.into());
+        }
+        Ok(())
+    }
+}
+
+/// Whether an error says that there is no link: nothing, something else, or what the guest cannot reach anyway.
+fn is_no_link(error: Option<&ErrorCode>) -> bool {
+    use ErrorCode::{Invalid, NoEntry, NotDirectory, NotPermitted};
+    error.is_some_and(|error| [Invalid, NoEntry, NotDirectory, NotPermitted].contains(error))
+}
+
+/// The path of something open, as the system knows it; `None` where it does not say.
+#[cfg(target_os = "linux")]
+pub(super) fn real_path(descriptor: &Descriptor) -> Option<PathBuf> {
+    use std::os::fd::AsRawFd;
+
+    let number = match descriptor {
+        Descriptor::File(file) => file.file.as_raw_fd(),
+        Descriptor::Dir(dir) => dir.dir.as_raw_fd(),
+    };
+    std::fs::read_link(format!("/proc/self/fd/{number}")).ok()
+}
+
+/// Known on Linux only.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn real_path(_: &Descriptor) -> Option<PathBuf> {
+    None
 }
 
 /// Whether the last part of a path is the name of the configuration file, or another name for it on some file system.

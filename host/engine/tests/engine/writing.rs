@@ -1,6 +1,7 @@
 //! Granted directories that may be written: every change that a guest can make, and that none leads out.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
@@ -411,6 +412,33 @@ async fn no_link_leads_a_guest_to_a_configuration_file() {
         .play(&["soft-link link mine", "put mine x", "remove mine", "soft-link none/hostel.toml mine"])
         .await;
     assert_eq!(answers(&ran), ["done", "not-permitted", "not-permitted", "not-permitted"]);
+    assert_eq!(desk.text("desk/hostel.toml"), "mine");
+    // Nor through one that is open, or that has a text which cannot be read or followed by its name.
+    let name = std::ffi::OsStr::from_bytes(b"l\xff");
+    fs::create_dir(desk.path("desk").join(name)).unwrap();
+    fs::write(desk.path("desk").join(name).join("hostel.toml"), "mine").unwrap();
+    symlink(Path::new(name).join("hostel.toml"), desk.path("desk/odd")).unwrap();
+    let around = "sub/../".repeat(500);
+    let script = [
+        "stamp 0 link".to_owned(),
+        "put odd x".to_owned(),
+        "append odd x".to_owned(),
+        format!("soft-link {around}link far"),
+        format!("put {around}far x"),
+        format!("append {around}far x"),
+        format!("resize 1 {around}far"),
+        format!("stamp 0 {around}far"),
+        format!("stamp 0 {around}hostel.toml"),
+    ];
+    let before = fs::metadata(desk.path("desk/hostel.toml")).unwrap().modified().unwrap();
+    let ran = desk.play(&script.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let mut answers_of = answers(&ran);
+    assert_eq!(answers_of.remove(3), "done");
+    let is_refusal =
+        |answer: &String| ["not-permitted", "illegal-byte-sequence", "name-too-long"].contains(&&**answer);
+    assert!(answers_of.iter().all(is_refusal), "{answers_of:?}");
+    assert_eq!(fs::metadata(desk.path("desk/hostel.toml")).unwrap().modified().unwrap(), before);
+    assert_eq!(fs::read_to_string(desk.path("desk").join(name).join("hostel.toml")).unwrap(), "mine");
     assert_eq!(desk.text("desk/hostel.toml"), "mine");
     // A ring of links leads nowhere.
     let ran = desk.play(&["soft-link one two", "soft-link two one", "put one x", "remove one"]).await;
