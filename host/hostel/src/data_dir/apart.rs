@@ -13,6 +13,12 @@ use super::mounts::Mounts;
 use super::subdirs;
 use crate::error::SubmitError;
 
+/// The directory that a remote cache has everything in.
+const REMOTE_LAYOUT: &str = "v1";
+
+/// How many entries of a directory are looked at: more than the host makes there.
+const MAX_ENTRIES: usize = 1000;
+
 /// Directories that no guest may write.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Protected {
@@ -43,7 +49,7 @@ fn check_apart(grants: &Grants, protected: &Protected) -> Result<(), SubmitError
     }
     let mounts = Mounts::read();
     let data_dirs: Vec<_> = protected.data_dir.iter().flat_map(|dir| with_links(dir)).collect();
-    let remote_dir = protected.remote_dir.as_deref().map(resolved);
+    let remote_dirs: Vec<_> = protected.remote_dir.iter().flat_map(|dir| remote_with_links(dir)).collect();
     for grant in granted {
         let dir = resolved(grant.host());
         let reaches = |protected: &PathBuf| overlap(&mounts, &dir, protected);
@@ -51,17 +57,32 @@ fn check_apart(grants: &Grants, protected: &Protected) -> Result<(), SubmitError
         if let Some(data_dir) = protected.data_dir.clone().filter(|_| data_dirs.iter().any(reaches)) {
             return Err(SubmitError::WritableDataDir { granted, data_dir });
         }
-        if let Some(dir) = protected.remote_dir.clone().filter(|_| remote_dir.iter().any(reaches)) {
+        if let Some(dir) = protected.remote_dir.clone().filter(|_| remote_dirs.iter().any(reaches)) {
             return Err(SubmitError::WritableRemoteCache { granted, dir });
         }
     }
     Ok(())
 }
 
-/// The data directory, and the directories in it that are links to elsewhere.
+/// The data directory, and the directories in it, down to the second level, that are links to elsewhere.
 fn with_links(data_dir: &Path) -> Vec<PathBuf> {
-    let links = subdirs(data_dir).into_iter().filter(|dir| dir.is_symlink());
+    let subdirs = subdirs(data_dir);
+    let below = subdirs.iter().flat_map(|dir| links_in(dir)).collect::<Vec<_>>();
+    let links = subdirs.into_iter().filter(|dir| dir.is_symlink()).chain(below);
     [data_dir.to_owned()].into_iter().chain(links).map(|dir| resolved(&dir)).collect()
+}
+
+/// The same of the directory of a remote cache.
+fn remote_with_links(dir: &Path) -> Vec<PathBuf> {
+    let links = links_in(dir).into_iter().chain(links_in(&dir.join(REMOTE_LAYOUT)));
+    [dir.to_owned()].into_iter().chain(links).map(|dir| resolved(&dir)).collect()
+}
+
+/// The links to directories among the first entries of a directory.
+fn links_in(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten().take(MAX_ENTRIES);
+    let is_link = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_symlink());
+    entries.filter(is_link).map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }
 
 /// Whether one of two directories, both without links, is in the other.

@@ -32,6 +32,9 @@ mod imp {
     /// All rights of the group and of others.
     const OF_OTHERS: u32 = 0o077;
 
+    /// How many links are followed on the way to a data directory.
+    const MAX_LINKS: usize = 40;
+
     /// Only the owner of an entry may rename it, in a directory with this bit.
     const STICKY: u32 = 0o1000;
 
@@ -48,11 +51,21 @@ mod imp {
         })
     }
 
-    /// Checks the directories that the path names, and those that it leads to.
+    /// Checks the directories that the path names, and those that each link on the way leads through.
     fn check_parents(data_dir: &Path, path: &Path) -> Result<(), DataDirError> {
-        let real = path.ancestors().find_map(|above| fs::canonicalize(above).ok());
-        let mut parents = path.ancestors().chain(real.iter().flat_map(|real| real.ancestors()));
-        parents.try_for_each(|parent| check_one(data_dir, parent, is_safe_parent))
+        let mut paths = vec![path.to_owned()];
+        // The system follows no more links than that either.
+        for _ in 0..MAX_LINKS {
+            let Some(path) = paths.pop() else { break };
+            for parent in path.ancestors() {
+                check_one(data_dir, parent, is_safe_parent)?;
+                if let Ok(target) = fs::read_link(parent) {
+                    let rest = path.strip_prefix(parent).unwrap_or(Path::new(""));
+                    paths.push(parent.parent().unwrap_or(parent).join(target).join(rest));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What does not exist yet, or cannot be looked at, is not used either.
