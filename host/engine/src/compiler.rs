@@ -13,14 +13,13 @@ use std::time::{Duration, Instant};
 use hostel_core::Digest;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
+use crate::survey::MAX_THREADS;
+
 /// How many components are compiled at once, abandoned ones among them.
 pub(crate) const PLACES: usize = 4;
 
 /// How many loads may wait for a place; each has its component in memory.
 pub(crate) const MAX_WAITING: usize = 1_024;
-
-/// The threads of one place: enough for an interpreter's thousands of functions, and no more on a large machine.
-const MAX_THREADS: usize = 16;
 
 /// The stack of each: types that nest as deep as the survey lets them are walked by recursion.
 const STACK_BYTES: usize = 16 << 20;
@@ -34,6 +33,8 @@ const NICENESS: i32 = 5;
 pub(crate) struct Compiler {
     places: Arc<Places>,
     timeout: Duration,
+    /// One thread, on which heavy components are compiled one after the other. Made when it is first needed.
+    narrow: Mutex<Option<Arc<ThreadPool>>>,
 }
 
 /// Why a compile gave nothing.
@@ -80,7 +81,18 @@ struct Place {
 
 impl Compiler {
     pub(crate) fn new(timeout: Duration) -> Self {
-        Self { places: Arc::default(), timeout }
+        Self { places: Arc::default(), timeout, narrow: Mutex::default() }
+    }
+
+    /// Compiles a heavy component on one thread, when no other heavy one is compiled. Blocks the calling thread.
+    pub(crate) fn alone<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, ThreadPoolBuildError> {
+        let mut narrow = self.narrow.lock().unwrap_or_else(PoisonError::into_inner);
+        let pool = match &*narrow {
+            Some(pool) => Arc::clone(pool),
+            None => Arc::clone(narrow.insert(Arc::new(pool(1)?))),
+        };
+        drop(narrow);
+        Ok(pool.install(work))
     }
 
     /// The longest that a compile is waited for.
@@ -188,7 +200,9 @@ impl Place {
         if let Some(pool) = &self.pool {
             return Ok(Arc::clone(pool));
         }
-        let pool = Arc::new(pool().map_err(Stopped::NoThreads)?);
+        // Enough for an interpreter's thousands of functions, and no more on a large machine.
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+        let pool = Arc::new(pool(threads).map_err(Stopped::NoThreads)?);
         self.pool = Some(Arc::clone(&pool));
         Ok(pool)
     }
@@ -206,8 +220,7 @@ impl Drop for Place {
     }
 }
 
-fn pool() -> Result<ThreadPool, ThreadPoolBuildError> {
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+fn pool(threads: usize) -> Result<ThreadPool, ThreadPoolBuildError> {
     ThreadPoolBuilder::new()
         .num_threads(threads)
         .stack_size(STACK_BYTES)
@@ -273,13 +286,33 @@ mod tests {
 
     #[test]
     fn what_takes_too_long_is_left_alone_and_keeps_its_place_until_it_ends() {
-        let places = Arc::default();
-        let hasty = Compiler { places: Arc::clone(&places), timeout: Duration::ZERO };
-        let patient = Compiler { places, timeout: LONG };
+        let hasty = Compiler::new(Duration::ZERO);
+        let patient = Compiler { places: Arc::clone(&hasty.places), ..Compiler::new(LONG) };
         let keep = occupied(&hasty);
         assert!(matches!(hasty.run(digest(PLACES), || ()), Err(Stopped::NoPlace)));
         drop(keep);
         assert!(matches!(patient.run(digest(0), || 42), Ok(42)));
+    }
+
+    #[test]
+    fn heavy_components_are_compiled_one_at_a_time_on_one_thread() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+
+        let compiler = Compiler::new(LONG);
+        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let work = || {
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            // Lets the others come in, if they can.
+            (0..1000).for_each(|_| thread::yield_now());
+            now.fetch_sub(1, Ordering::SeqCst);
+            rayon::current_num_threads()
+        };
+        thread::scope(|scope| {
+            let run = || scope.spawn(|| compiler.alone(work).unwrap());
+            let threads: Vec<_> = (0..4).map(|_| run()).map(|thread| thread.join().unwrap()).collect();
+            assert_eq!(threads, [1; 4]);
+        });
+        assert_eq!(most.into_inner(), 1);
     }
 
     #[test]
@@ -300,8 +333,8 @@ mod tests {
     #[test]
     fn the_same_component_takes_one_place_and_its_turn_comes_after_it() {
         let places: Arc<Places> = Arc::default();
-        let hasty = Compiler { places: Arc::clone(&places), timeout: Duration::ZERO };
-        let patient = Compiler { places: Arc::clone(&places), timeout: LONG };
+        let hasty = Compiler { places: Arc::clone(&places), ..Compiler::new(Duration::ZERO) };
+        let patient = Compiler { places: Arc::clone(&places), ..Compiler::new(LONG) };
         let (keep, until) = mpsc::channel::<()>();
         assert!(matches!(hasty.run(digest(0), move || until.recv().is_ok()), Err(Stopped::Timeout)));
         for _ in 0..=PLACES {
@@ -337,7 +370,7 @@ mod tests {
     #[test]
     fn no_more_than_the_bound_wait() {
         let places: Arc<Places> = Arc::default();
-        let hasty = Compiler { places: Arc::clone(&places), timeout: Duration::ZERO };
+        let hasty = Compiler { places: Arc::clone(&places), ..Compiler::new(Duration::ZERO) };
         let _keep = occupied(&hasty);
         places.lock().waiting = (0..MAX_WAITING).map(|_| (u64::MAX, digest(PLACES))).collect();
         assert!(matches!(hasty.run(digest(PLACES), || ()), Err(Stopped::Crowded)));

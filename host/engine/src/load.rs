@@ -15,7 +15,7 @@ use crate::component::Component;
 use crate::config::Flavor;
 use crate::engine::{Engine, EngineError, Runtime};
 use crate::names;
-use crate::survey::{self, Excess, Refused};
+use crate::survey::{self, Excess, Refused, Weight};
 
 /// The largest component that is read.
 pub const MAX_COMPONENT_BYTES: u64 = 256 << 20;
@@ -219,11 +219,11 @@ impl Engine {
         if let Some(compiled) = may_be_there.then(|| self.cached(self.lean(), digest)).flatten() {
             return Ok((Flavor::Lean, compiled));
         }
-        survey::survey(bytes).map_err(|refused| match refused {
+        let weight = survey::survey(bytes).map_err(|refused| match refused {
             Refused::Excess(excess) => LoadError::TooComplex(excess),
             Refused::Malformed(error) => refusal(&error),
         })?;
-        match self.compile(self.lean(), bytes, digest).map_err(|error| refusal(&one_line(&error))) {
+        match self.compile(self.lean(), bytes, digest, weight).map_err(|error| refusal(&one_line(&error))) {
             Ok(compiled) => return Ok((Flavor::Lean, compiled)),
             // It is valid, and the other engine gives no more.
             Err(error @ LoadError::TooDemanding(_)) => return Err(error),
@@ -233,7 +233,7 @@ impl Engine {
         if let Some(compiled) = self.cached(concurrent, digest) {
             return Ok((Flavor::Concurrent, compiled));
         }
-        let compiled = self.compile(concurrent, bytes, digest);
+        let compiled = self.compile(concurrent, bytes, digest, weight);
         compiled.map(|compiled| (Flavor::Concurrent, compiled)).map_err(|error| refusal(&one_line(&error)))
     }
 
@@ -241,8 +241,18 @@ impl Engine {
         self.compile_cache()?.get(digest, &runtime.engine)
     }
 
-    fn compile(&self, runtime: &Runtime, bytes: &[u8], digest: &Digest) -> wasmtime::Result<Compiled> {
-        let compiled = Compiled::from_binary(&runtime.engine, bytes)?;
+    fn compile(
+        &self,
+        runtime: &Runtime,
+        bytes: &[u8],
+        digest: &Digest,
+        weight: Weight,
+    ) -> wasmtime::Result<Compiled> {
+        let compile = || Compiled::from_binary(&runtime.engine, bytes);
+        let compiled = match weight {
+            Weight::Light => compile(),
+            Weight::Heavy => self.compiler().alone(compile)?,
+        }?;
         if let Some(cache) = self.compile_cache() {
             cache.put(digest, &compiled);
         }

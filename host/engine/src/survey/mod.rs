@@ -10,6 +10,7 @@ mod element;
 mod part;
 mod stack;
 mod types;
+mod weight;
 
 use std::mem;
 
@@ -20,6 +21,8 @@ use wasmparser::{
 
 pub use self::bound::{Bound, Excess};
 use self::part::Part;
+use self::weight::Largest;
+pub(crate) use self::weight::{MAX_THREADS, Weight};
 
 /// Work that comes with the size of a program: compilers' output has three to four for each byte of code. Only what a
 /// function has beyond that counts in the sum, so that large programs load.
@@ -46,15 +49,21 @@ impl From<wasmparser::BinaryReaderError> for Refused {
     }
 }
 
-/// Looks through a whole component.
-pub(crate) fn survey(bytes: &[u8]) -> Result<(), Refused> {
+/// Looks through a whole component, and says how it is compiled.
+pub(crate) fn survey(bytes: &[u8]) -> Result<Weight, Refused> {
     let whole = Part::new(Encoding::Component, 0);
-    let mut survey =
-        Survey { bytes, counts: [0; Bound::ALL.len()], part: whole, outer: Vec::new(), parts: 0 };
+    let mut survey = Survey {
+        bytes,
+        counts: [0; Bound::ALL.len()],
+        part: whole,
+        outer: Vec::new(),
+        parts: 0,
+        largest: Largest::default(),
+    };
     for payload in Parser::new(0).parse_all(bytes) {
         survey.payload(payload?)?;
     }
-    Ok(())
+    Ok(survey.largest.weight())
 }
 
 struct Survey<'a> {
@@ -67,6 +76,7 @@ struct Survey<'a> {
     outer: Vec<Part>,
     /// How many have begun.
     parts: u64,
+    largest: Largest,
 }
 
 impl<'a> Survey<'a> {
@@ -170,6 +180,7 @@ impl<'a> Survey<'a> {
         self.check_with(found(Bound::Locals, effort.locals))?;
         self.check_with(found(Bound::BodyWork, effort.work))?;
         self.check_with(found(Bound::BodyExtra, effort.extra))?;
+        self.largest.add(bytes.saturating_add(effort.extra));
         self.add(Bound::Work, effort.work.saturating_sub(bytes.saturating_mul(WORK_PER_BYTE)))?;
         Ok(self.add(Bound::Extra, effort.extra)?)
     }

@@ -1,0 +1,59 @@
+//! Whether a component may be compiled beside others, on many threads.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// How many functions are compiled at the same time at the most: one for each thread of a place.
+pub(crate) const MAX_THREADS: usize = 16;
+
+/// So much code, in bytes of plain code, may be compiled at the same time for one light component. At 512 bytes of memory
+/// each that is 512 MiB.
+const LIGHT_BYTES: u64 = 1 << 20;
+
+/// How a component is compiled, so that all compiles together stay within a budget of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// With all threads, beside others.
+    Light,
+    /// Its largest functions take too much memory together: one function after the other, and no other heavy component at the
+    /// same time.
+    Heavy,
+}
+
+/// The costs of the largest functions so far, as bytes of plain code.
+#[derive(Default)]
+pub(super) struct Largest(BinaryHeap<Reverse<u64>>);
+
+impl Largest {
+    pub(super) fn add(&mut self, cost: u64) {
+        self.0.push(Reverse(cost));
+        if self.0.len() > MAX_THREADS {
+            self.0.pop();
+        }
+    }
+
+    pub(super) fn weight(&self) -> Weight {
+        let together = self.0.iter().fold(0, |sum: u64, Reverse(cost)| sum.saturating_add(*cost));
+        if together > LIGHT_BYTES { Weight::Heavy } else { Weight::Light }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_functions_that_may_be_compiled_together_decide() {
+        let weight = |costs: &[u64]| {
+            let mut largest = Largest::default();
+            costs.iter().for_each(|cost| largest.add(*cost));
+            largest.weight()
+        };
+        assert_eq!(weight(&[]), Weight::Light);
+        assert_eq!(weight(&[LIGHT_BYTES]), Weight::Light);
+        assert_eq!(weight(&[LIGHT_BYTES + 1]), Weight::Heavy);
+        assert_eq!(weight(&[LIGHT_BYTES / 16; 1000]), Weight::Light, "no more than sixteen at a time");
+        assert_eq!(weight(&[LIGHT_BYTES / 15; 16]), Weight::Heavy);
+        assert_eq!(weight(&[1, u64::MAX, u64::MAX]), Weight::Heavy);
+    }
+}
