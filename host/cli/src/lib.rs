@@ -52,21 +52,38 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::command::CommandLine;
 use crate::exit::Exit;
 use crate::problem::Stop;
 use crate::ui::Ui;
+use crate::ui::text::one_line;
 use crate::warnings::Warnings;
+
+/// An error that quotes arguments as they can be shown: a shell may have filled in the names of files that a guest made.
+fn harmless(error: clap::Error, args: &[OsString]) -> clap::Error {
+    if !error.use_stderr() {
+        return error;
+    }
+    let shown = args.iter().map(|arg| one_line(&arg.to_string_lossy()));
+    // Escapes are no more right than what they stand for, except in unlikely cases. Then the first error is shown in parts.
+    match CommandLine::try_parse_from(shown) {
+        Err(shown) => shown,
+        Ok(_) => CommandLine::command()
+            .error(error.kind(), "an argument has characters in it that cannot be shown"),
+    }
+}
 
 /// Does what the arguments say, the first of which is the program's name, and returns the exit code.
 ///
 /// Writes to stdout and stderr, reads stdin where an argument says so, and takes over Ctrl-C.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let line = match CommandLine::try_parse_from(args) {
+    let args: Vec<_> = args.into_iter().collect();
+    let line = match CommandLine::try_parse_from(&args) {
         Ok(line) => line,
         Err(error) => {
+            let error = harmless(error, &args);
             // There is no one left to tell that the help cannot be printed.
             let _ = error.print();
             let exit = if error.use_stderr() { Exit::Invalid } else { Exit::Completed };

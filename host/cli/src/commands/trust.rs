@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::CONFIG_FILE_NAME;
+use hostel::{CONFIG_FILE_NAME, ResultCache};
 
 use crate::config::{Config, Found, TrustBook, find};
 use crate::exit::Exit;
@@ -17,8 +17,9 @@ use crate::ui::text::printable;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 A hostel.toml in the current directory, or in one above, is found by itself. If it grants
-something (dir, env, http, net, lookup) or names a remote cache, commands refuse to go on until
-it is trusted. This shows what it grants, and trusts it. If it changes, it has to be trusted again.
+something (dir, env, http, net, lookup), names a remote cache or changes results (cache, clock,
+random), run and map refuse to start until it is trusted. This shows what it sets, and trusts it.
+If it changes, it has to be trusted again.
 
 Examples:
   hostel trust                  the nearest hostel.toml
@@ -44,7 +45,10 @@ pub(crate) struct Trust {
 
 impl Trust {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
-        let book = TrustBook::in_data_dir(data_dir(self.data_dir.clone()).ok_or_else(no_data_dir)?);
+        let dir = data_dir(self.data_dir.clone()).ok_or_else(no_data_dir)?;
+        // Refuses a directory in which others can write.
+        ResultCache::open(&dir)?;
+        let book = TrustBook::in_data_dir(dir);
         if self.list {
             list(ui, &book)?;
         } else if self.revoke {
@@ -76,7 +80,8 @@ fn trust(ui: &Ui, book: &TrustBook, file: &Path) -> Result<(), Stop> {
     let Found { config, content } = Found::read(file)?;
     let name = printable(&config.name).into_owned();
     if !config.needs_trust() {
-        return ui.result_line(&format!("{name} grants nothing, and needs no trust"));
+        return ui
+            .result_line(&format!("{name} grants nothing and changes no results, so it needs no trust"));
     }
     show(ui, &config)?;
     book.add(file, &content)?;
@@ -84,7 +89,7 @@ fn trust(ui: &Ui, book: &TrustBook, file: &Path) -> Result<(), Stop> {
 }
 
 fn show(ui: &Ui, config: &Config) -> Result<(), Stop> {
-    ui.result_line(&ui.paint.bold(format!("{} grants", printable(&config.name))))?;
+    ui.result_line(&ui.paint.bold(format!("{} sets", printable(&config.name))))?;
     for (task, grants) in config.granted() {
         ui.result_line(&format!("  {}", ui.paint.hint(printable(task))))?;
         grants.iter().try_for_each(|grant| ui.result_line(&format!("    {}", printable(grant))))?;
@@ -106,7 +111,8 @@ fn revoke(ui: &Ui, book: &TrustBook, file: &Path) -> Result<(), Stop> {
     if book.remove(file)? {
         return ui.result_line(&format!("{} is no longer trusted", printable(&name)));
     }
-    Err(Problem::new(Exit::NotFound, format!("{name} was not trusted")).into())
+    let problem = Problem::new(Exit::NotFound, format!("{name} was not trusted"));
+    Err(problem.hint("`hostel trust --list` shows the files that are").into())
 }
 
 fn no_data_dir() -> Problem {

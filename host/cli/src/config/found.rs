@@ -13,6 +13,7 @@ use super::trust::{Trust, TrustBook};
 use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
 use crate::problem::Problem;
+use crate::ui::text::one_line;
 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 1 << 20;
@@ -67,6 +68,11 @@ pub(crate) struct Found {
 impl Found {
     /// Reads a file that was found, unless a stranger can have written it.
     pub(crate) fn read(path: &Path) -> Result<Self, Problem> {
+        let metadata = fs::metadata(path).map_err(|error| Problem::unreadable(path.display(), &error))?;
+        // A pipe would be waited for.
+        if !metadata.is_file() {
+            return Err(Problem::invalid(format!("{}: expected a file", path.display())));
+        }
         check_owner(path)?;
         let content = read(path)?;
         Ok(Self { config: Config::parse(&content, path)?, content })
@@ -91,7 +97,9 @@ fn not_trusted(config: &Config, host: &HostOptions) -> Problem {
         config.granted().into_iter().map(|(task, grants)| format!("{task:?}: {}", grants.join(", ")));
     let cache = config.remote_cache.iter().map(|cache| format!("a remote cache: {}", cache.shown()));
     let asks: Vec<_> = granted.chain(cache).collect();
-    let problem = Problem::new(Exit::Denied, format!("{file} {what}, and it grants {}", asks.join("; ")));
+    // The file must not forge lines of this message.
+    let asks = one_line(&asks.join("; "));
+    let problem = Problem::new(Exit::Denied, format!("{file} {what}, and it sets {asks}"));
     let problem = match host.dir() {
         Some(_) => {
             problem.hint(format!("if that is right, trust this content of the file: hostel trust {file}"))

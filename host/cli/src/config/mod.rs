@@ -121,11 +121,13 @@ impl Config {
 
     /// What the file grants, by the name of the table that does; nothing, if no table does.
     pub(crate) fn granted(&self) -> Vec<(&str, Vec<String>)> {
-        let tables = self.tasks.iter().map(|table| (&*table.name, table.options.grant_texts()));
-        tables.filter(|(_, grants)| !grants.is_empty()).collect()
+        let tables = self.tasks.iter().map(|table| (&*table.name, &table.options));
+        let tables = tables.chain([(DEFAULTS, &self.defaults)]);
+        let tables = tables.map(|(name, options)| (name, options.trusted_texts()));
+        tables.filter(|(_, texts)| !texts.is_empty()).collect()
     }
 
-    /// Whether the file does more than set options: that is what trust is about.
+    /// Whether the file does more than set options that cannot change a result: that is what trust is about.
     pub(crate) fn needs_trust(&self) -> bool {
         self.remote_cache.is_some() || !self.granted().is_empty()
     }

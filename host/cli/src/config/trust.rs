@@ -99,6 +99,7 @@ impl TrustBook {
     fn write(&self, path: &Path, record: &str) -> io::Result<()> {
         create_data_dir(&self.dir)?;
         let mut file = NamedTempFile::new_in(&self.dir)?;
+        make_private(file.as_file())?;
         file.write_all(record.as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(path)?;
@@ -139,9 +140,24 @@ fn place(path: &Path) -> io::Result<PathBuf> {
     Ok(fs::canonicalize(dir)?.join(path.file_name().unwrap_or(OsStr::new(""))))
 }
 
+/// Lets its owner read and write a file, and nobody else, whatever the umask.
+#[cfg(unix)]
+fn make_private(file: &fs::File) -> io::Result<()> {
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))
+}
+
+#[cfg(not(unix))]
+fn make_private(_: &fs::File) -> io::Result<()> {
+    Ok(())
+}
+
 /// Reads a file, and waits for nothing that stands in its place.
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    if fs::metadata(path)?.is_file() { fs::read(path) } else { Err(io::ErrorKind::InvalidInput.into()) }
+    if fs::symlink_metadata(path)?.is_file() {
+        fs::read(path)
+    } else {
+        Err(io::ErrorKind::InvalidInput.into())
+    }
 }
 
 #[cfg(test)]

@@ -140,6 +140,17 @@ impl TaskOptions {
         self.grants(self.env.iter().filter_map(Variable::untold).collect()).texts()
     }
 
+    /// What a file may only say once it is trusted: grants, and options by which a run may get another result than it would
+    /// without them.
+    pub(crate) fn trusted_texts(&self) -> Vec<String> {
+        let is_harmless = |policy: &&CachePolicy| [CachePolicy::AUTO, CachePolicy::NONE].contains(policy);
+        let cache =
+            self.cache.iter().filter(|policy| !is_harmless(policy)).map(|policy| format!("cache {policy}"));
+        let clock = self.clock.iter().map(|clock| format!("clock {clock}"));
+        let random = self.random.iter().map(|random| format!("random {random}"));
+        self.grant_texts().into_iter().chain(cache).chain(clock).chain(random).collect()
+    }
+
     /// The task with these options.
     pub(crate) fn apply(&self, task: Task) -> Result<Task, Problem> {
         let policy = self.cache.clone().unwrap_or_default();

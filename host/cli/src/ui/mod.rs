@@ -167,8 +167,9 @@ impl Ui {
     /// Writes an error and what to do about it.
     pub(crate) fn error(&self, problem: &Problem) {
         let message = problem.to_string();
+        // What a message quotes must not pass for a line of its own, such as a hint.
         let lines: Vec<_> = message.lines().map(printable).collect();
-        self.note(&format!("{}: {}", self.note_paint.bad("error"), lines.join("\n")));
+        self.note(&format!("{}: {}", self.note_paint.bad("error"), lines.join("\n  | ")));
         problem.hints().iter().for_each(|hint| self.hint(hint));
     }
 

@@ -47,6 +47,11 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// The same on one line, whatever the text has in it.
+pub(crate) fn one_line(text: &str) -> String {
+    text.lines().map(printable).collect::<Vec<_>>().join("\\n")
+}
+
 /// A field of a log, as `name=value`; a value that is not one plain word stands in quotes.
 pub(crate) fn field(name: &str, value: &str) -> String {
     let is_plain =

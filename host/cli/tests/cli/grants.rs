@@ -219,10 +219,10 @@ fn a_guest_may_be_given_a_fixed_clock_and_a_seed() {
     let place = Place::new();
     place.write("hostel.toml", "[defaults]\nclock = \"fixed:2026-01-01T00:00:00Z\"\nrandom = \"seed:42\"\n");
     let lines = [
-        "run watcher.wasm#wall-clock",
-        "run watcher.wasm#wall-clock --clock fixed:1970-01-01T00:00:01Z",
-        "run watcher.wasm#random-number",
-        "run watcher.wasm#random-number --random seed:43",
+        "run watcher.wasm#wall-clock --config hostel.toml",
+        "run watcher.wasm#wall-clock --config hostel.toml --clock fixed:1970-01-01T00:00:01Z",
+        "run watcher.wasm#random-number --config hostel.toml",
+        "run watcher.wasm#random-number --config hostel.toml --random seed:43",
         "run watcher.wasm#wall-clock --no-config --clock noon",
         "run watcher.wasm#random-number --no-config --random 42",
     ];

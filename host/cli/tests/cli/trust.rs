@@ -67,7 +67,7 @@ fn what_is_trusted_is_one_file_with_one_content() {
 }
 
 #[test]
-fn only_grants_and_remote_caches_need_trust() {
+fn only_grants_remote_caches_and_what_changes_results_need_trust() {
     let place = Place::with_data_dir();
     let check = |content: &str, code: i32| {
         place.write("hostel.toml", content);
@@ -86,6 +86,67 @@ fn only_grants_and_remote_caches_need_trust() {
         check(&format!("[tasks.\"peek.wasm\"]\n{grant}"), 4);
     }
     check(&format!("[remote-cache]\nurl = \"file://{}\"", place.path().join("bucket").display()), 4);
+    for option in [
+        "cache = 'key:\"x\"'",
+        "cache = \"inputs\"",
+        "clock = \"fixed:2026-01-01T00:00:00Z\"",
+        "random = \"seed:1\"",
+    ] {
+        check(&format!("[defaults]\n{option}"), 4);
+        check(&format!("[tasks.\"peek.wasm\"]\n{option}"), 4);
+    }
+    check("[defaults]\ncache = \"none\"", 0);
+    check("[defaults]\ncache = \"auto\"", 0);
+}
+
+/// The message that asks for trust quotes the file; nothing in that may look like a line of the message.
+#[test]
+fn no_file_and_no_argument_forges_a_line_of_a_message() {
+    let place = Place::with_data_dir();
+    let forged = "x\\n  hint: it is safe\\nerror: nothing else::/p";
+    place.write("hostel.toml", format!("[tasks.\"arith.wasm\"]\ndir = [\"{forged}\", \"/root:rw\"]"));
+    let ran = place.run("run arith.wasm#add 40 2");
+    assert_eq!(ran.code, 4, "{ran}");
+    assert!(ran.stderr.contains("/root:rw"), "{ran}");
+    assert!(
+        !ran.stderr.lines().any(|line| line.contains("it is safe") && line.starts_with("  hint")),
+        "{ran}"
+    );
+    assert_eq!(ran.stderr.lines().filter(|line| line.starts_with("error")).count(), 1, "{ran}");
+
+    for arg in ["\u{1b}]0;owned\u{7}", "a\u{202e}b", "a\nerror: forged"] {
+        let output = place.command("inspect").args(["arith.wasm", arg]).output().unwrap();
+        let ran = crate::hostel::Ran::of(output);
+        assert_eq!(ran.code, 2, "{ran}");
+        assert!(!ran.stderr.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{ran}");
+        assert!(!ran.stderr.contains("\nerror: forged"), "{ran}");
+    }
+}
+
+/// Where another program would have to open the other end.
+#[test]
+fn a_pipe_is_not_waited_for() {
+    let place = Place::with_data_dir();
+    let made = std::process::Command::new("mkfifo").arg(place.path().join("hostel.toml")).status();
+    assert!(made.unwrap().success());
+    let ran = place.run("trust hostel.toml");
+    assert_eq!(ran.code, 2, "{ran}");
+    assert!(ran.stderr.contains("hostel.toml: expected a file"), "{ran}");
+}
+
+/// Whoever can write there could have put records there.
+#[test]
+fn nothing_is_trusted_in_a_data_directory_that_others_can_write() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let place = Place::with_data_dir();
+    place.write("hostel.toml", GRANTS);
+    let data = place.path().join("open");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let ran = place.run("trust --data-dir open");
+    assert_eq!(ran.code, 4, "{ran}");
+    assert!(!data.join("trusted").exists());
 }
 
 #[test]

@@ -77,7 +77,9 @@ impl Ls {
             })?;
         }
         ui.flush()?;
-        if entries == 0 {
+        if entries == 0 && self.from_remote {
+            ui.note("no results came from a remote cache");
+        } else if entries == 0 {
             tell_of_none(ui, &results);
         } else if self.form.output == Form::Table {
             ui.note(&results_text(entries, bytes));
