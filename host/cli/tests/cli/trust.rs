@@ -134,7 +134,7 @@ fn a_pipe_is_not_waited_for() {
     assert!(ran.stderr.contains("hostel.toml: expected a file"), "{ran}");
 }
 
-/// Whoever can write there could have put records there.
+/// Others could have put records there.
 #[test]
 fn nothing_is_trusted_in_a_data_directory_that_others_can_write() {
     use std::os::unix::fs::PermissionsExt;
@@ -142,8 +142,8 @@ fn nothing_is_trusted_in_a_data_directory_that_others_can_write() {
     let place = Place::with_data_dir();
     place.write("hostel.toml", GRANTS);
     let data = place.path().join("open");
-    std::fs::create_dir(&data).unwrap();
-    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o777)).unwrap();
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o777)).unwrap();
     let ran = place.run("trust --data-dir open");
     assert_eq!(ran.code, 4, "{ran}");
     assert!(!data.join("trusted").exists());

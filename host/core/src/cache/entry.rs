@@ -18,7 +18,7 @@ pub struct CacheEntry {
     pub took: Duration,
     /// The key of the task that computed it, as text.
     pub task: Arc<str>,
-    /// What was asked of the task, for running it again; `None` if it was too long to be kept.
+    /// Inputs and options, for running the task again; `None` if they were too long to be stored.
     pub recipe: Option<Arc<str>>,
     /// The name of the remote cache that it came from; `None` if it was computed on this machine.
     pub origin: Option<Arc<str>>,

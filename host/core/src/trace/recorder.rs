@@ -205,7 +205,7 @@ mod tests {
             full(|number| Question::Link { path: format!("{number}{}", "x".repeat(1 << 20)).into() }) < 9
         );
 
-        // What a guest is told takes room as well.
+        // Answers take room as well.
         let told = |answer: Answer| {
             let mut recorder = TraceRecorder::new(["."]);
             let root = recorder.root(0).unwrap();

@@ -1,8 +1,9 @@
 //! Granted directories: every question that a guest asks about them is kept with its answer, until it writes.
 //!
-//! A guest's calls come to [`host`](self), which asks through wasmtime-wasi and tells the [`Book`]; [`verify`] asks the
-//! same questions again in the same way. What changes something goes through [`change`], which keeps to [`reserved`], and [`output`] writes. What is asked on the guest's behalf is asked on the thread that runs it: the
-//! calls are short, and going to another thread and back would cost more than most of them.
+//! A guest's calls come to [`host`](self), which asks through wasmtime-wasi and notes the answers in the [`Book`]; [`verify`]
+//! asks the same questions again in the same way. Changes go through [`change`], which keeps to the names in [`reserved`], and
+//! [`output`] writes. Everything is done on the thread that runs the guest: the calls are short, and going to another thread
+//! and back would cost more than most of them.
 
 mod ask;
 mod book;

@@ -54,7 +54,7 @@ pub fn verify(trace: &Trace, grants: &Grants, is_stopped: &dyn Fn() -> bool) -> 
 enum Broken {
     /// Something has changed: says what.
     Changed(String),
-    /// Whoever waits for the verdict stopped it.
+    /// The caller no longer waits for the verdict.
     Stopped,
 }
 

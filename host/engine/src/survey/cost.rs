@@ -41,7 +41,7 @@ pub(super) fn of(operator: &Operator<'_>) -> u64 {
         | Operator::CallRef { .. }
         | Operator::ReturnCallRef { .. } => CHECKED_CALL,
         Operator::TableGet { .. } | Operator::TableSet { .. } => TABLE_ELEMENT,
-        operator if is_small(operator) => SMALL,
+        operator if is_division(operator) || is_access(operator) => SMALL,
         operator if is_plain(operator) => 0,
         _ => OTHER,
     }
@@ -49,34 +49,26 @@ pub(super) fn of(operator: &Operator<'_>) -> u64 {
 
 /// Whether it calls or divides: every value that lives across it may have to leave its register.
 pub(super) fn needs_registers(operator: &Operator<'_>) -> bool {
-    matches!(
-        operator,
-        Operator::Call { .. }
-            | Operator::CallIndirect { .. }
-            | Operator::CallRef { .. }
-            | Operator::MemoryCopy { .. }
-            | Operator::MemoryFill { .. }
-            | Operator::MemoryInit { .. }
-            | Operator::MemoryGrow { .. }
-            | Operator::TableCopy { .. }
-            | Operator::TableFill { .. }
-            | Operator::TableInit { .. }
-            | Operator::TableGrow { .. }
-            | Operator::TableGet { .. }
-            | Operator::TableSet { .. }
-            | Operator::I32DivS
-            | Operator::I32DivU
-            | Operator::I32RemS
-            | Operator::I32RemU
-            | Operator::I64DivS
-            | Operator::I64DivU
-            | Operator::I64RemS
-            | Operator::I64RemU
-    )
+    is_division(operator)
+        || matches!(
+            operator,
+            Operator::Call { .. }
+                | Operator::CallIndirect { .. }
+                | Operator::CallRef { .. }
+                | Operator::MemoryCopy { .. }
+                | Operator::MemoryFill { .. }
+                | Operator::MemoryInit { .. }
+                | Operator::MemoryGrow { .. }
+                | Operator::TableCopy { .. }
+                | Operator::TableFill { .. }
+                | Operator::TableInit { .. }
+                | Operator::TableGrow { .. }
+                | Operator::TableGet { .. }
+                | Operator::TableSet { .. }
+        )
 }
 
-/// Whether it divides, or loads or stores a number.
-fn is_small(operator: &Operator<'_>) -> bool {
+fn is_division(operator: &Operator<'_>) -> bool {
     matches!(
         operator,
         Operator::I32DivS
@@ -87,7 +79,14 @@ fn is_small(operator: &Operator<'_>) -> bool {
             | Operator::I64DivU
             | Operator::I64RemS
             | Operator::I64RemU
-            | Operator::I32Load { .. }
+    )
+}
+
+/// Whether it loads or stores a number.
+fn is_access(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::I32Load { .. }
             | Operator::I64Load { .. }
             | Operator::F32Load { .. }
             | Operator::F64Load { .. }

@@ -243,7 +243,7 @@ async fn all_facts_of_a_file_are_asked_of_one_file() {
         verify(&trace, &world.grants(), &switch)
     };
     let changed = Verdict::Changed("`data/a.txt` changed while it was looked at".to_owned());
-    // Neither is `alpha`, but what is asked of the first is in it, and what is asked of the second in that.
+    // Neither file is `alpha`: the first has the bytes that are checked first, the second has the others.
     assert_eq!(between("al...", "..p.a"), changed);
     assert_eq!(between("alpha", "..p.a"), changed);
     assert_eq!(between("alpha", "alpha"), changed);
