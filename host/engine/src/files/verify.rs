@@ -35,10 +35,11 @@ pub enum Verdict {
 ///
 /// Reads again every byte that the guest read: nothing is inferred from times, sizes or file numbers of another day. Then asks
 /// everything but the contents a second time, and looks whether a file has changed meanwhile: so there was a moment, between
-/// the two, at which all answers held together, whatever happened before and after it. Blocks on the disk: some ten microseconds for each file, and the time to read
-/// and hash the contents, a second for a gigabyte or two. `is_stopped` is called before each question and between pieces
-/// of contents; once it returns true, so does the function. A trace from anywhere can do no more than ask within the
-/// directories that are granted.
+/// the two, at which all answers held together, whatever happened before and after it.
+///
+/// Blocks on the disk: some thirty microseconds for each file, and the time to read and hash the contents, about a second for
+/// a gigabyte. `is_stopped` is called before each question and between pieces of contents; once it returns true, the verdict
+/// is [`Verdict::Stopped`]. A trace from anywhere can do no more than ask within the directories that are granted.
 pub fn verify(trace: &Trace, grants: &Grants, is_stopped: &dyn Fn() -> bool) -> Verdict {
     if trace.is_empty() {
         return Verdict::Holds;
