@@ -109,7 +109,7 @@ fn not_trusted(config: &Config, host: &HostOptions) -> Problem {
     problem.hint(format!("--config {file} takes it this time, and --no-config takes none"))
 }
 
-/// Refuses a file that was found and that a stranger can have put there: it could grant things to whoever runs a task below.
+/// Refuses a found file that another user may have written: it could grant things to the tasks of anyone who works below it.
 ///
 /// A group may write it: many systems give each user a group of their own, and what others of a group write is not trusted
 /// until the user says so.

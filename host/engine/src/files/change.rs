@@ -197,11 +197,13 @@ impl Guest {
         checked
     }
 
-    /// Removes an empty file that was made under a name that no guest may make.
+    /// Removes an empty file that was made under a name that no guest may make. One with content is not removed: another
+    /// program wrote it meanwhile.
     fn undo_making(&mut self, fd: &Fd, is_made: bool) {
-        let path = self.filesystem().table.get(fd).ok().and_then(real_path);
+        let Ok(descriptor @ Descriptor::File(file)) = self.filesystem().table.get(fd) else { return };
+        let is_empty = file.file.metadata().is_ok_and(|metadata| metadata.len() == 0);
         // If that fails, an empty file stays, which grants nothing.
-        path.filter(|_| is_made).map(std::fs::remove_file);
+        real_path(descriptor).filter(|_| is_made && is_empty).map(std::fs::remove_file);
     }
 
     fn close(&mut self, fd: Fd) -> FsResult<()> {
