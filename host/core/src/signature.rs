@@ -202,7 +202,8 @@ impl Param {
         matches!(self.ty, Type::Option(_))
     }
 
-    /// Reads an argument from a text: WAVE, or for a `string` (or an option of it) any text that is not quoted.
+    /// Reads an argument from a text: WAVE, or for a `string` (or an option of it) any text that is not quoted. A float may
+    /// begin with its point, as in `-.5`.
     ///
     /// # Errors
     ///
@@ -217,9 +218,11 @@ impl Param {
     /// ```
     pub fn parse(&self, text: &str) -> Result<Value, ValueError> {
         if takes_unquoted(&self.ty, text.trim_start()) {
-            self.ty.conform(Value::String(text.to_owned()))
-        } else {
-            Value::from_wave(text, &self.ty)
+            return self.ty.conform(Value::String(text.to_owned()));
+        }
+        match with_leading_zero(&self.ty, text.trim()) {
+            Some(text) => Value::from_wave(&text, &self.ty),
+            None => Value::from_wave(text, &self.ty),
         }
     }
 
@@ -278,6 +281,16 @@ impl Display for Param {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.name, self.ty)
     }
+}
+
+/// Returns the text with the zero that WAVE wants before the point of a float, if it is missing.
+fn with_leading_zero(ty: &Type, text: &str) -> Option<String> {
+    if let Type::Option(some) = ty {
+        return with_leading_zero(some, text);
+    }
+    let (sign, rest) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
+    let is_float = matches!(ty, Type::F32 | Type::F64);
+    (is_float && rest.starts_with('.')).then(|| format!("{sign}0{rest}"))
 }
 
 /// Returns whether a text is meant as it stands, without quotes around it.

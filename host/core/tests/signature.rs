@@ -91,6 +91,18 @@ mod tests {
     }
 
     #[test]
+    fn a_float_may_begin_with_its_point() {
+        let parse = |ty: Type, text| Param { name: "x".into(), ty }.parse(text).map(|value| value.to_wave());
+        for (text, expect) in [(".5", "0.5"), ("-.5", "-0.5"), (" -.5e1 ", "-5"), ("-1e-3", "-0.001")] {
+            assert_eq!(parse(Type::F64, text).unwrap(), expect, "{text}");
+            assert_eq!(parse(Type::F32, text).unwrap(), expect, "{text}");
+        }
+        assert_eq!(parse(Type::option(Type::F64), ".5").unwrap(), "some(0.5)");
+        assert!(parse(Type::U8, ".5").is_err());
+        assert_eq!(parse(Type::String, ".5").unwrap(), "\".5\"");
+    }
+
+    #[test]
     fn arguments_that_do_not_fit_are_refused() {
         let empty = Signature::new::<&str>([], None);
         let errors = [

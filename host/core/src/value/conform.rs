@@ -149,8 +149,8 @@ impl Form for Value {
         if let Self::String(text) = self { Ok(text) } else { Err(self.mismatch(ty)) }
     }
 
-    fn bytes(self) -> Result<Vec<u8>, Self> {
-        if let Self::Bytes(bytes) = self { Ok(bytes) } else { Err(self) }
+    fn bytes(self) -> Result<Result<Vec<u8>, ValueError>, Self> {
+        if let Self::Bytes(bytes) = self { Ok(Ok(bytes)) } else { Err(self) }
     }
 
     fn list(self, ty: &Type) -> Result<impl ExactSizeIterator<Item = Self>, ValueError> {

@@ -33,8 +33,8 @@ pub(super) trait Form: Sized {
 
     fn string(self, ty: &Type) -> Result<String, ValueError>;
 
-    /// Returns the bytes if they are written as one piece, or else gives itself back.
-    fn bytes(self) -> Result<Vec<u8>, Self> {
+    /// Returns the bytes, or what is wrong with them, if they are written as one piece, or else gives itself back.
+    fn bytes(self) -> Result<Result<Vec<u8>, ValueError>, Self> {
         Err(self)
     }
 
@@ -76,6 +76,28 @@ pub(super) enum Miss {
     Kind,
     /// It is a number, but none that the type holds.
     Range,
+}
+
+/// How many decimal digits a float always keeps.
+const FLOAT_DIGITS: usize = f64::DIGITS as usize;
+
+/// Below it every integer has a float of its own: 2⁵³.
+const EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;
+
+/// Returns the integer that is written as a float, such as `7.0` or `1e17`.
+///
+/// Only if it is the one that was written: from 2⁵³ on several integers are the same float, of which one with no more digits
+/// than a float keeps can be told.
+pub(super) fn whole_float(float: f64) -> Option<i128> {
+    let is_exact = || float.abs() < EXACT_FLOAT || digits(float) <= FLOAT_DIGITS;
+    let is_whole = float.fract() == 0.0 && float.abs() < i128::MAX as f64;
+    (is_whole && is_exact()).then_some(float as i128)
+}
+
+/// Returns how many digits the shortest text of a float has, leaving out its exponent.
+fn digits(float: f64) -> usize {
+    let text = format!("{float:e}");
+    text.bytes().take_while(|&byte| byte != b'e').filter(u8::is_ascii_digit).count()
 }
 
 /// Reads what is written as a value of the type, in normal form.
@@ -151,7 +173,7 @@ fn bytes<F: Form>(form: F, ty: &Type) -> Result<Vec<u8>, ValueError> {
         let byte = integer(&item, &Type::U8, u8::MIN..=u8::MAX);
         byte.map_err(|error| error.within(Step::Element(index)))
     };
-    form.bytes().or_else(|form| form.list(ty)?.enumerate().map(byte).collect())
+    form.bytes().unwrap_or_else(|form| form.list(ty)?.enumerate().map(byte).collect())
 }
 
 fn elements<F: Form>(items: impl Iterator<Item = F>, ty: &Type) -> Result<Vec<Value>, ValueError> {

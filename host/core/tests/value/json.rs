@@ -39,6 +39,9 @@ fn numbers() {
     check("u64", r#""18446744073709551615""#, "18446744073709551615");
     check("s64", "1.0", "1");
     check("u32", "1e3", "1000");
+    check("u64", "1e17", "100000000000000000");
+    check("s64", "-1e18", "-1000000000000000000");
+    check("u64", "9007199254740991.0", "9007199254740991");
     same("f32", "0.1");
     same("f32", "16777216.0");
     same("f64", "-0.0");
@@ -111,6 +114,20 @@ fn options() {
 }
 
 #[test]
+fn a_byte_order_mark_is_skipped() {
+    assert_eq!(parse_json("\u{feff}[1]").unwrap(), parse_json("[1]").unwrap());
+    assert!(parse_json("[1]\u{feff}").is_err());
+}
+
+#[test]
+fn a_key_that_is_there_twice_is_refused_wherever_it_stands() {
+    let error = |text| parse_json(text).unwrap_err().to_string();
+    assert_snapshot!(error(r#"{"text": "a", "text": "bbb"}"#), @r#"line 1, column 20: the key "text" is there twice"#);
+    assert_snapshot!(error("[{\"a\": {\n\"b\": 1, \"c\": 2, \"\\u0062\": 3}}]"), @r#"line 2, column 24: the key "b" is there twice"#);
+    assert_eq!(parse_json(r#"[{"a": 1}, {"a": 1}]"#).unwrap().as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn a_value_of_another_type_is_written_as_text() {
     assert_eq!(Value::Tuple(vec![Value::U8(1)]).to_json(&ty("list<u8>")), "(1)");
 }
@@ -127,6 +144,10 @@ fn json_of_another_type_is_refused_with_its_path() {
         ("s64", "-9223372036854775809"),
         ("s64", r#""12x""#),
         ("f32", "1e39"),
+        ("u64", "9007199254740993.0"),
+        ("u64", "1e20"),
+        ("u64", "1e300"),
+        ("f64", "1e999"),
         ("f64", r#""fast""#),
         ("bool", "null"),
         ("char", r#""ab""#),
@@ -134,6 +155,9 @@ fn json_of_another_type_is_refused_with_its_path() {
         ("string", "[1]"),
         ("list<u8>", "[1, 256]"),
         ("list<u8>", r#"{"base64": "%"}"#),
+        ("list<u8>", r#"{"base64": "AQI"}"#),
+        ("list<u8>", r#"{"base64": "A-I="}"#),
+        ("list<u8>", r#"{"base64": 7}"#),
         ("list<u16, 2>", "[1]"),
         ("tuple<u8, string>", r#"["a", 1]"#),
         ("map<string, u8>", r#"{"a": "x"}"#),
@@ -174,6 +198,14 @@ fn json_of_another_type_is_refused_with_its_path() {
         expected s64, found string "12x"
     1e39
         expected f32 (-3.4028235e38 to 3.4028235e38), found number 1e+39
+    9007199254740993.0
+        expected u64 (0 to 18446744073709551615), found number 9007199254740992.0
+    1e20
+        expected u64 (0 to 18446744073709551615), found number 1e+20
+    1e300
+        expected u64 (0 to 18446744073709551615), found number 1e+300
+    1e999
+        line 1, column 5: number out of range
     "fast"
         expected f64, found string "fast"
     null
@@ -187,7 +219,13 @@ fn json_of_another_type_is_refused_with_its_path() {
     [1, 256]
         element 1: expected u8 (0 to 255), found number 256
     {"base64": "%"}
-        expected list<u8>, found object {"base64":"%"}
+        expected base64 in the letters A-Z, a-z, 0-9, + and /, found string "%"
+    {"base64": "AQI"}
+        expected base64 that is padded with = to a multiple of 4 characters, found string "AQI"
+    {"base64": "A-I="}
+        expected base64 in the letters A-Z, a-z, 0-9, + and /, found string "A-I="
+    {"base64": 7}
+        expected a string in base64, found number 7
     [1]
         expected 2 elements, found 1
     ["a", 1]

@@ -2,16 +2,20 @@
 //!
 //! | type | JSON |
 //! |---|---|
-//! | integers, floats | numbers; `"NaN"`, `"Infinity"`, `"-Infinity"`; 64-bit integers also as strings |
+//! | integers, floats | numbers; `"NaN"`, `"Infinity"`, `"-Infinity"`; 64-bit integers also as strings; `1e3` and `7.0` are integers |
 //! | `char`, `string`, `enum` | strings |
 //! | `list`, `tuple` | arrays |
-//! | `list<u8>` | an array, or `{"base64": "…"}`, which is written if it is longer than [`ARRAY_BYTES`] |
+//! | `list<u8>` | an array, or `{"base64": "…"}` with padding, which is written if it is longer than [`ARRAY_BYTES`] |
 //! | `map` | an object if the keys are strings, or else an array of pairs, in the order of normal form; both are read |
 //! | `record` | an object, written in declared order; a field of option type may be left out |
 //! | `variant` | `{"case": payload}`, or `"case"` if it carries nothing |
 //! | `option` | `null` or the payload; an option of an option is `null` or `{"some": payload}` |
 //! | `result` | `{"ok": payload}` or `{"err": payload}`, with `null` for an absent payload |
 //! | `flags` | an array of strings |
+//!
+//! An object that has a key twice is refused: readers disagree which of the two counts.
+
+mod parse;
 
 mod read;
 
@@ -19,27 +23,13 @@ mod write;
 
 use serde_json::Value as Json;
 
+pub use self::parse::parse_json;
 use self::read::Node;
 pub use self::write::AsJson;
-use super::{Problem, Type, Value, ValueError, form::read};
+use super::{Type, Value, ValueError, form::read};
 
 /// The longest `list<u8>` that is written as an array of numbers.
 const ARRAY_BYTES: usize = 64;
-
-/// Parses a text as JSON, to be read with [`Value::from_json`].
-///
-/// # Errors
-///
-/// Returns line and column of the first mistake. Text that nests deeper than 128 levels is refused.
-pub fn parse_json(text: &str) -> Result<Json, ValueError> {
-    serde_json::from_str(text).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        let message = error.to_string().replace("EOF", "end of text");
-        let position = format!(" at line {line} column {column}");
-        let message = message.trim_end_matches(&position).to_owned();
-        Problem::Syntax { line, column, message }.into()
-    })
-}
 
 impl Value {
     /// Reads a value of the type from JSON.

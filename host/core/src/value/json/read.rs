@@ -1,16 +1,13 @@
 //! JSON as a form: what each type takes from a piece of it.
 
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use base64::{DecodeError, Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Map, Number, Value as Json};
 
 use super::may_be_null;
 use crate::value::{
     Type, ValueError, excerpt,
-    form::{Form, Miss, Outcome},
+    form::{Form, Miss, Outcome, whole_float},
 };
-
-/// The largest integer up to which every integer is its own float: 2⁵³.
-const EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;
 
 /// A piece of JSON.
 #[derive(Clone, Copy)]
@@ -114,9 +111,11 @@ impl<'a> Form for Node<'a> {
         self.text().map(str::to_owned).ok_or_else(|| self.mismatch(ty))
     }
 
-    fn bytes(self) -> Result<Vec<u8>, Self> {
-        let base64 = self.single().filter(|(key, _)| *key == "base64").and_then(|(_, text)| text.text());
-        base64.and_then(|text| BASE64.decode(text).ok()).ok_or(self)
+    fn bytes(self) -> Result<Result<Vec<u8>, ValueError>, Self> {
+        let (_, text) = self.single().filter(|(key, _)| *key == "base64").ok_or(self)?;
+        let mismatch = |expected: &str| ValueError::mismatch(expected, text.found());
+        let encoded = text.text().ok_or_else(|| mismatch("a string in base64"));
+        Ok(encoded.and_then(|encoded| BASE64.decode(encoded).map_err(|error| mismatch(wanted(&error)))))
     }
 
     fn list(self, ty: &Type) -> Result<impl ExactSizeIterator<Item = Self>, ValueError> {
@@ -170,10 +169,21 @@ impl<'a> Form for Node<'a> {
 
 /// Returns the number if it is an integer, exactly as it was written.
 fn whole(number: &Number) -> Option<i128> {
-    let float = || number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= EXACT_FLOAT);
-    number.as_i128().or_else(|| float().map(|float| float as i128))
+    number.as_i128().or_else(|| number.as_f64().and_then(whole_float))
 }
 
 fn parsed(text: &str) -> Result<i128, Miss> {
     text.parse().map_err(|_| Miss::Kind)
+}
+
+/// What a text should have been that is not base64.
+const fn wanted(error: &DecodeError) -> &'static str {
+    match error {
+        DecodeError::InvalidPadding | DecodeError::InvalidLength(_) => {
+            "base64 that is padded with = to a multiple of 4 characters"
+        }
+        DecodeError::InvalidByte(..) | DecodeError::InvalidLastSymbol { .. } => {
+            "base64 in the letters A-Z, a-z, 0-9, + and /"
+        }
+    }
 }

@@ -10,7 +10,7 @@ use wasm_wave::{
 use super::syntax::syntax_error;
 use crate::value::{
     Type, ValueError, excerpt,
-    form::{Form, Miss, Outcome},
+    form::{Form, Miss, Outcome, whole_float},
 };
 
 /// A parsed piece of WAVE text.
@@ -41,6 +41,11 @@ impl<'a> Wave<'a> {
             return Err(Miss::Kind);
         }
         self.piece().parse().map_err(|_| Miss::Range)
+    }
+
+    /// Returns whether infinity is written, and not a number that is too large.
+    fn is_infinity(self) -> bool {
+        self.piece().ends_with("inf")
     }
 
     /// Returns the word of a case or keyword and its payload.
@@ -94,15 +99,17 @@ impl<'a> Form for Wave<'a> {
     }
 
     fn integer(&self, _: &Type) -> Result<i128, Miss> {
-        self.number()
+        self.number().or_else(|miss| self.number().ok().and_then(whole_float).ok_or(miss))
     }
 
     fn float32(&self) -> Result<f32, Miss> {
-        self.number()
+        let number: f32 = self.number()?;
+        if number.is_infinite() && !self.is_infinity() { Err(Miss::Range) } else { Ok(number) }
     }
 
     fn float64(&self) -> Result<f64, Miss> {
-        self.number()
+        let number: f64 = self.number()?;
+        if number.is_infinite() && !self.is_infinity() { Err(Miss::Range) } else { Ok(number) }
     }
 
     fn character(&self) -> Option<char> {
