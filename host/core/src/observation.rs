@@ -172,6 +172,18 @@ mod tests {
     ];
 
     #[test]
+    fn an_observation_tells_what_was_touched_and_what_was_read() {
+        let mut recorder = crate::TraceRecorder::new(["data"]);
+        let data = recorder.root(0).unwrap();
+        recorder.record(data, crate::Question::Hash, crate::Answer::Hash { lower: 1, upper: 2 });
+        let trace = recorder.into_trace();
+        let mut observation = Observation::default().with_trace(trace.clone());
+        observation.add(Touch::Network);
+        assert_eq!(*observation.trace(), trace);
+        assert!(observation.touches().iter().map(|touched| touched.touch).eq([Touch::Network]));
+    }
+
+    #[test]
     fn touches_are_counted_by_kind_and_named_where_they_came_first() {
         let mut observation = Observation::default();
         assert!(observation.is_reproducible());

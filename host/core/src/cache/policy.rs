@@ -294,6 +294,17 @@ mod tests {
     use crate::Type;
 
     #[test]
+    fn only_a_policy_with_observed_wants_a_proof() {
+        for policy in [CachePolicy::AUTO, CachePolicy::OBSERVED, CachePolicy::INPUTS + CachePolicy::OBSERVED]
+        {
+            assert!(policy.is_observed(), "{policy}");
+        }
+        for policy in [CachePolicy::NONE, CachePolicy::INPUTS, CachePolicy::DEFAULT] {
+            assert!(!policy.is_observed(), "{policy}");
+        }
+    }
+
+    #[test]
     fn c04_an_input_counts_if_it_does_in_one_of_the_policies_that_are_added() {
         let inputs = CachePolicy::INPUTS;
         assert_eq!(inputs.clone() - "a" + inputs.clone(), inputs);

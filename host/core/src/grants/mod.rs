@@ -223,6 +223,43 @@ mod tests {
         }
     }
 
+    #[test]
+    fn grants_are_empty_only_if_there_is_none_of_any_kind() {
+        assert!(Grants::default().is_empty());
+        let all = of_each_kind();
+        let parts = [
+            Grants { http: all.http.clone(), ..Grants::default() },
+            Grants { dirs: all.dirs.clone(), ..Grants::default() },
+            Grants { env: all.env.clone(), ..Grants::default() },
+            Grants { net: all.net.clone(), ..Grants::default() },
+            Grants { lookup: all.lookup.clone(), ..Grants::default() },
+        ];
+        for part in parts {
+            assert_ne!(part, Grants::default(), "there is one of each kind");
+            assert!(!part.is_empty(), "{part:?}");
+        }
+    }
+
+    #[test]
+    fn one_grant_that_allows_it_is_enough_and_none_is_not() {
+        let net = |text: &str| text.parse().unwrap();
+        let grants = Grants {
+            net: vec![net("10.0.0.1:80"), net("db.example.org:5432")],
+            lookup: vec!["other.example.org".parse().unwrap()],
+            ..Grants::default()
+        };
+        let address = |text: &str| grants.allows_address(Transport::Tcp, text.parse().unwrap(), 80);
+        assert!(address("10.0.0.1"));
+        assert!(!address("10.0.0.2"));
+        let name = |text: &str| grants.allows_name(Transport::Tcp, text, 5432);
+        assert!(name("db.example.org"));
+        assert!(!name("other.example.org"));
+        for looked_up in ["db.example.org", "other.example.org"] {
+            assert!(grants.allows_lookup(looked_up), "{looked_up}");
+        }
+        assert!(!grants.allows_lookup("third.example.org"));
+    }
+
     /// One of each kind.
     fn of_each_kind() -> Grants {
         Grants {

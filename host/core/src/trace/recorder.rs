@@ -177,6 +177,9 @@ mod tests {
         assert_eq!(recorder.record(data, open("gone"), FILE), Recorded::Differs);
         let trace = recorder.into_trace();
         assert_eq!(trace.facts().len(), 3);
+        assert!(!trace.is_empty());
+        assert!(trace.roots().eq(["data", "more"]));
+        assert!(TraceRecorder::new(["data"]).into_trace().is_empty());
         let paths: Vec<_> = trace.reads().into_iter().map(|read| read.path).collect();
         assert_eq!(paths, ["data/a", "data/gone", "more/a"]);
         assert_eq!(trace.path_of_node(b), "more/a");
