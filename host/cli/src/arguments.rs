@@ -97,18 +97,11 @@ pub(crate) fn json(signature: &Signature, text: &str, files: &Files) -> Result<V
     signature.bind_json(&json).map_err(|error| unfit(signature, &error))
 }
 
-/// The inputs of a program: its name and the texts as its argv, and a file as its stdin.
-pub(crate) fn program(
-    reference: &TaskRef,
-    texts: &[&str],
-    stdin: Option<&str>,
-    files: &Files,
-) -> Result<Vec<Value>, Problem> {
-    let name = reference.path.file_name().unwrap_or_default().to_string_lossy();
-    let argv = [&*name].into_iter().chain(texts.iter().copied());
-    let argv = Value::List(argv.map(|text| Value::String(text.to_owned())).collect());
+/// The inputs of a program: the texts as its arguments, and a file as its stdin.
+pub(crate) fn program(texts: &[&str], stdin: Option<&str>, files: &Files) -> Result<Vec<Value>, Problem> {
+    let args = Value::List(texts.iter().map(|text| Value::String((*text).to_owned())).collect());
     let stdin = stdin.map(|file| files.read(&Named::new(file)).map(Value::Bytes)).transpose()?;
-    Ok([Some(argv), stdin].map(|input| Value::Option(input.map(Box::new))).into())
+    Ok([Some(args), stdin].map(|input| Value::Option(input.map(Box::new))).into())
 }
 
 /// Splits `name=value`, if the name is a parameter's. Where no parameter takes text, whatever stands before a `=`

@@ -1,10 +1,10 @@
 //! The `hostel` command as a function: [`run`] takes the arguments and does it all.
 //!
-//! - `command`: the command line; `commands`: one file for each subcommand, whose doc comments are its help; `options`:
+//! - `command`: the command line, `parse`: how it is read; `commands`: one file for each subcommand, whose doc comments are its help; `options`:
 //!   what they share; `config`: the same written down in `hostel.toml`.
 //! - `load`, `arguments`: from what was typed to a task and its inputs; `over`, `rows`: to the inputs of many runs.
 //! - `flight`, `mapping`: many runs at once, their results one after the other; `failure_limit`: when they are given up.
-//! - `output`, `lines`, `states`: what programs read; `report`, `attempts`, `tally`, `cache_tally`: what people read; `ui`: how it gets
+//! - `output`, `lines`, `printing`, `states`: what programs read; `report`, `attempts`, `tally`, `cache_tally`: what people read; `ui`: how it gets
 //!   to them.
 //! - `descriptors`, `interrupt`: what the process may have open, and Ctrl-C.
 //! - `problem`, `exit`: what is wrong, what to do about it, and the exit code.
@@ -13,6 +13,7 @@ mod command;
 mod commands;
 mod config;
 mod options;
+mod parse;
 mod units;
 
 mod load;
@@ -33,6 +34,7 @@ mod interrupt;
 mod output;
 
 mod lines;
+mod printing;
 mod states;
 
 mod attempts;
@@ -52,38 +54,19 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{CommandFactory, Parser};
-
-use crate::command::CommandLine;
 use crate::exit::Exit;
 use crate::problem::Stop;
 use crate::ui::Ui;
-use crate::ui::text::one_line;
 use crate::warnings::Warnings;
-
-/// An error that quotes arguments as they can be shown: a shell may have filled in the names of files that a guest made.
-fn harmless(error: clap::Error, args: &[OsString]) -> clap::Error {
-    if !error.use_stderr() {
-        return error;
-    }
-    let shown = args.iter().map(|arg| one_line(&arg.to_string_lossy()));
-    // Escapes are no more right than what they stand for, except in unlikely cases. Then the first error is shown in parts.
-    match CommandLine::try_parse_from(shown) {
-        Err(shown) => shown,
-        Ok(_) => CommandLine::command()
-            .error(error.kind(), "an argument has characters in it that cannot be shown"),
-    }
-}
 
 /// Does what the arguments say, the first of which is the program's name, and returns the exit code.
 ///
 /// Writes to stdout and stderr, reads stdin where an argument says so, and takes over Ctrl-C.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<_> = args.into_iter().collect();
-    let line = match CommandLine::try_parse_from(&args) {
+    let line = match parse::parse(&args) {
         Ok(line) => line,
         Err(error) => {
-            let error = harmless(error, &args);
             // There is no one left to tell that the help cannot be printed.
             let _ = error.print();
             let exit = if error.use_stderr() { Exit::Invalid } else { Exit::Completed };

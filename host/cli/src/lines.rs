@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::flight::Item;
 use crate::options::Form;
+use crate::output::printed::legible;
 use crate::output::table::{self, Layout, Row};
 use crate::output::write_json;
 use crate::problem::Stop;
@@ -113,7 +114,7 @@ impl<'a> Lines<'a> {
             write!(to, "[{}] ", item.index)?;
         }
         match outcome {
-            Outcome::Completed(value) => write!(to, "{value}"),
+            Outcome::Completed(value) => write!(to, "{}", legible(value)),
             Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled => {
                 to.write_all(failed(item, outcome).as_bytes())
             }
@@ -123,9 +124,10 @@ impl<'a> Lines<'a> {
     fn write_row(&mut self, item: &Item, outcome: &Outcome) -> Result<(), Stop> {
         let mut row = vec![item.index.to_string()];
         let fits = if let Outcome::Completed(value) = outcome {
-            match table::columns(value) {
+            let value = legible(value);
+            match table::columns(&value) {
                 Some((_, cells)) => row.extend(cells),
-                None => row.push(table::cell(value)),
+                None => row.push(table::cell(&value)),
             }
             true
         } else {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use hostel::{AsJson, Attempt, Event, Failure, FailureKind, Outcome, Signature, State, TaskFuture};
-use serde::Serialize;
+use hostel::{Attempt, Event, Failure, FailureKind, Outcome, Signature, State, TaskFuture};
+use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
-use crate::output;
+use crate::output::printed::Printed;
+use crate::output::{self, Shown};
 use crate::receipt::ReceiptObject;
 use crate::report;
 use crate::ui::text::instant;
@@ -26,7 +27,7 @@ pub(crate) struct RunObject<'a> {
     state: &'static str,
     /// The outer is whether there is one, the inner `null` for a value that is nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<Option<AsJson<'a>>>,
+    value: Option<Option<Shown<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorText>,
     /// Known for every run, unlike the attempts themselves, which make a line long.
@@ -49,6 +50,9 @@ struct AttemptObject {
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorText>,
+    /// What a program printed that did not complete: of one that did, it is the value.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_printed")]
+    stdout: Vec<u8>,
 }
 
 /// Why a run or an attempt did not complete.
@@ -122,8 +126,13 @@ impl AttemptObject {
             duration_ms: attempt.duration().map(|took| (took.as_secs_f64() * 1e6).round() / 1e3),
             state: outcome.map_or(State::Running, state).name(),
             error: outcome.and_then(|outcome| ErrorText::of(outcome, signature)),
+            stdout: attempt.stdout.clone(),
         }
     }
+}
+
+fn as_printed<S: Serializer>(stdout: &[u8], to: S) -> Result<S::Ok, S::Error> {
+    Printed(stdout).serialize(to)
 }
 
 impl ErrorText {
@@ -143,7 +152,7 @@ impl ErrorText {
 }
 
 /// The value, if the run completed with one.
-pub(crate) fn value<'a>(outcome: &'a Outcome, signature: &'a Signature) -> Option<Option<AsJson<'a>>> {
+pub(crate) fn value<'a>(outcome: &'a Outcome, signature: &'a Signature) -> Option<Option<Shown<'a>>> {
     match outcome {
         Outcome::Completed(value) => Some(output::as_json(value, signature.completed_type())),
         Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled => None,

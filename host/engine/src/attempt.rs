@@ -322,6 +322,7 @@ impl Function {
             made.has_ended = true;
         } else {
             options.log.close();
+            options.log.shorten_captured();
         }
         Ok(made.ended(outcome?))
     }
@@ -475,15 +476,18 @@ impl Attempt<'_> {
                 Some(failure).filter(|failure| !matches!(failure, Failure::Exit { code: 0, .. }))
             }
         };
-        if let Some(failure) = failure {
-            return Ok(Outcome::Failed(failure));
-        }
-        let Some(stdout) = log.take_captured() else {
+        let too_much = || {
             let limit = Limit { kind: LimitKind::Result, allowed: limit };
-            return Ok(Outcome::Failed(Failure::Limit { limit, stderr_tail: log.stderr_tail() }));
+            Failure::Limit { limit, stderr_tail: log.stderr_tail() }
         };
-        let stdout = Value::String(String::from_utf8_lossy(&stdout).into_owned());
-        Ok(Outcome::Completed(Value::Record(vec![(Name::from("stdout"), stdout)])))
+        let printed = failure.map_or_else(|| log.take_captured().ok_or_else(too_much), Err);
+        Ok(match printed {
+            Ok(stdout) => {
+                let stdout = (Name::from("stdout"), Value::Bytes(stdout));
+                Outcome::Completed(Value::Record(vec![stdout]))
+            }
+            Err(failure) => Outcome::Failed(failure),
+        })
     }
 
     fn store(&self, inputs: &[Value]) -> Store<Guest> {
@@ -541,9 +545,13 @@ impl Attempt<'_> {
     }
 }
 
+/// What a program finds as the first word of its argv, before its arguments. It is the same for all, since a result may depend
+/// on it.
+const PROGRAM_NAME: &str = "program";
+
 /// What a program is given: `args` and `stdin`, each optional.
 fn program(inputs: &[Value]) -> Program {
-    let mut program = Program::default();
+    let mut program = Program { args: vec![PROGRAM_NAME.to_owned()], ..Program::default() };
     for input in inputs {
         let Value::Option(Some(value)) = input else {
             continue;

@@ -280,12 +280,12 @@ fn is_program(path: &ExportPath) -> bool {
         && path.interface().is_some_and(|interface| interface.starts_with("wasi:cli/run@0.2."))
 }
 
-/// A program takes argv and stdin; its result is what it printed.
+/// A program takes arguments and stdin; its result is what it printed, which may be any bytes.
 fn program_signature() -> Signature {
     let param = |name: &str, ty| Param { name: Name::from(name), ty };
     let args = Type::Option(Type::List(Type::String.into()).into());
     let stdin = Type::Option(Type::List(Type::U8.into()).into());
-    let stdout = Field { name: Name::from("stdout"), ty: Type::String };
+    let stdout = Field { name: Name::from("stdout"), ty: Type::List(Type::U8.into()) };
     Signature {
         params: [param("args", args), param("stdin", stdin)].into(),
         result: Some(Type::Record([stdout].into())),

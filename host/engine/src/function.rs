@@ -55,8 +55,8 @@ impl Function {
         &self.0.key
     }
 
-    /// Its parameters and result. A program (`wasi:cli/run`) takes `args` and `stdin` and returns a record of
-    /// `stdout`.
+    /// Its parameters and result. A program (`wasi:cli/run`) takes `args`, which stand after the first word of its
+    /// argv, and `stdin`; it returns a record of `stdout`, a `list<u8>`.
     pub fn signature(&self) -> &Signature {
         &self.0.signature
     }

@@ -31,10 +31,15 @@ pub(crate) const MARK: char = '…';
 /// Is called with each line as soon as it is complete, on the thread that runs the guest: it must not block for long.
 pub type Echo = Arc<dyn Fn(&LogLine) + Send + Sync>;
 
+/// Is called with each piece that a program writes to its stdout, at once, on the thread that runs the guest: it must not
+/// block for long.
+pub type OnStdout = Arc<dyn Fn(&[u8]) + Send + Sync>;
+
 /// The log of one attempt, filled while it executes; can be read at any time.
 pub struct LogBook {
     room: Room,
     echo: Option<Echo>,
+    on_stdout: Option<OnStdout>,
     pages: Mutex<Pages>,
 }
 
@@ -72,7 +77,13 @@ impl LogBook {
     /// An empty log that keeps up to `limit_bytes` of text.
     pub fn new(limit_bytes: u64, echo: Option<Echo>) -> Self {
         let room = Room { bytes: limit_bytes, lines: u64::MAX, used_bytes: 0, used_lines: 0 };
-        Self { room, echo, pages: Mutex::default() }
+        Self { room, echo, on_stdout: None, pages: Mutex::default() }
+    }
+
+    /// The same, if `on_stdout` is to hear what a program prints, up to the limit of its result.
+    #[must_use]
+    pub fn on_stdout(self, on_stdout: OnStdout) -> Self {
+        Self { on_stdout: Some(on_stdout), ..self }
     }
 
     /// The same, if it is to keep no more than so many lines.
@@ -107,10 +118,26 @@ impl LogBook {
         self.pages().captured = Some(Capture { bytes: Vec::new(), limit, overflowed: false });
     }
 
-    /// The captured stdout, or `None` if there was more than its limit.
+    /// The captured stdout, or `None` if there was more than its limit: then the log keeps what there is of it.
     pub(crate) fn take_captured(&self) -> Option<Vec<u8>> {
-        let captured = self.pages().captured.take()?;
-        (!captured.overflowed).then_some(captured.bytes)
+        let mut pages = self.pages();
+        let captured = pages.captured.take_if(|captured| !captured.overflowed)?;
+        Some(captured.bytes)
+    }
+
+    /// What a program has printed to stdout, unless that has become its result. Of a program that did not complete, it is
+    /// no more than the log's limit once the attempt has ended.
+    pub fn stdout(&self) -> Vec<u8> {
+        self.pages().captured.as_ref().map(|captured| captured.bytes.clone()).unwrap_or_default()
+    }
+
+    /// Keeps no more of the captured stdout than of a log.
+    pub(crate) fn shorten_captured(&self) {
+        let limit = usize::try_from(self.room.bytes).unwrap_or(usize::MAX);
+        if let Some(captured) = &mut self.pages().captured {
+            captured.bytes.truncate(limit);
+            captured.bytes.shrink_to_fit();
+        }
     }
 
     /// Makes lines of what has no line break at the guest's end.
@@ -138,7 +165,9 @@ impl LogBook {
     fn write(&self, stream: LogStream, bytes: &[u8]) {
         let mut pages = self.pages();
         if let (LogStream::Stdout, Some(captured)) = (stream, &mut pages.captured) {
-            return captured.write(bytes);
+            let taken = captured.write(bytes);
+            drop(pages);
+            return self.on_stdout.iter().for_each(|on_stdout| on_stdout(taken));
         }
         let before = pages.lines.len();
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
@@ -253,11 +282,13 @@ impl Partial {
 }
 
 impl Capture {
-    fn write(&mut self, bytes: &[u8]) {
-        self.overflowed |= (self.bytes.len() + bytes.len()) as u64 > self.limit;
-        if !self.overflowed {
-            self.bytes.extend_from_slice(bytes);
-        }
+    /// Takes as much as there is room for, and returns that.
+    fn write<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let room = usize::try_from(self.limit).unwrap_or(usize::MAX).saturating_sub(self.bytes.len());
+        let taken = bytes.get(..room).unwrap_or(bytes);
+        self.overflowed |= taken.len() < bytes.len();
+        self.bytes.extend_from_slice(taken);
+        taken
     }
 }
 
@@ -453,6 +484,21 @@ mod tests {
         };
         assert_eq!(capture(6), Some(b"result".to_vec()));
         assert_eq!(capture(5), None);
+    }
+
+    #[test]
+    fn what_was_captured_is_heard_and_kept_up_to_its_limit() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let of_listener = Arc::clone(&heard);
+        let book = LogBook::new(4, None)
+            .on_stdout(Arc::new(move |piece: &[u8]| of_listener.lock().unwrap().extend_from_slice(piece)));
+        book.capture_stdout(5);
+        book.write(LogStream::Stdout, b"\xffre");
+        book.write(LogStream::Stdout, b"sult");
+        assert_eq!((book.take_captured(), &*book.stdout()), (None, &b"\xffresu"[..]));
+        assert_eq!(*heard.lock().unwrap(), b"\xffresu");
+        book.shorten_captured();
+        assert_eq!(book.stdout(), b"\xffres", "no more than of a log");
     }
 
     #[test]

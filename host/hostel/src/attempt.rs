@@ -22,6 +22,9 @@ pub struct Attempt {
     pub outcome: Option<Arc<Outcome>>,
     /// What it has printed and logged.
     pub log: Vec<LogLine>,
+    /// What a program has printed to stdout, unless it completed: then that is its result. No more than the limit of its log,
+    /// once it has ended; empty for functions.
+    pub stdout: Vec<u8>,
     /// What it used up; `None` while it executes.
     pub receipt: Option<Receipt>,
 }
@@ -72,6 +75,7 @@ impl Attempt {
             let has_ended = attempt.ended_at.is_some();
             attempt.outcome = told.outcome.filter(|_| has_ended).cloned();
             attempt.log = told.log.map(|log| log.lines()).unwrap_or_default();
+            attempt.stdout = told.log.map(|log| log.stdout()).unwrap_or_default();
             attempt.receipt = told.receipt.filter(|_| has_ended).cloned();
         }
         attempts
@@ -84,6 +88,7 @@ impl Attempt {
             ended_at: None,
             outcome: None,
             log: Vec::new(),
+            stdout: Vec::new(),
             receipt: None,
         }
     }

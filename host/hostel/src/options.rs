@@ -8,7 +8,7 @@ use hostel_core::{
     CachePolicy, Determinism, Digest, ErrorKind, Failure, FlowRun, Grants, GrantsError, KeyBase, Limits,
     LimitsError, NameTemplate, PolicyError, RetryError, RetryPolicy, Signature, TaskKey,
 };
-use hostel_engine::Echo;
+use hostel_engine::{Echo, OnStdout};
 
 use crate::hooks::Hooks;
 
@@ -34,6 +34,7 @@ pub(crate) struct Options {
     pub(crate) grants: Arc<Grants>,
     pub(crate) determinism: Determinism,
     pub(crate) echo: Option<Echo>,
+    pub(crate) on_stdout: Option<OnStdout>,
     pub(crate) name: Option<Arc<NameTemplate>>,
     /// Sorted, each once.
     pub(crate) tags: Arc<[Tag]>,

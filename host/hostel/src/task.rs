@@ -207,6 +207,14 @@ impl Task {
         self.with(|options| options.echo = Some(Arc::new(echo)))
     }
 
+    /// Calls `on_stdout` with each piece that a program (`wasi:cli/run`) writes to its stdout, at once, on the worker thread:
+    /// it must not block. One that panics is logged and changes nothing. The pieces together, up to the limit of the result,
+    /// are [`Attempt::stdout`](crate::Attempt::stdout) or the result as well. A hit prints nothing.
+    #[must_use]
+    pub fn on_stdout(self, on_stdout: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
+        self.with(|options| options.on_stdout = Some(Arc::new(on_stdout)))
+    }
+
     /// Names runs after their inputs, as in `train on {dataset.name} with {model-config.name}`. Without a template, a
     /// run is named by its function and the end of its id.
     ///
@@ -324,7 +332,8 @@ impl Task {
         self.0.options.description.as_deref()
     }
 
-    /// Whether it is the `main` of a program, which takes `args` and `stdin` and returns a record of `stdout`.
+    /// Whether it is the `main` of a program, which takes `args` and `stdin` and returns a record of `stdout`: see
+    /// [`Function::signature`](hostel_engine::Function::signature).
     pub fn is_program(&self) -> bool {
         self.0.function.is_program()
     }

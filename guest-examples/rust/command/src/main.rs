@@ -5,10 +5,16 @@
 //! command                  prints standard input in capitals
 //! command --argv ...       prints its argv, one per line, numbered from 0
 //! command --fail [WORD...] prints the words to standard error and exits with 1
+//! command --bytes          prints the first bytes of a PNG file, which are no text
+//! command --cat            prints standard input as it is
+//! command --break WORD...  prints the words without a line break, and exits with 1
+//! command --hang WORD...   prints the words without a line break, and waits for ever
 //! ```
 
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 fn main() -> ExitCode {
     let argv: Vec<String> = std::env::args().collect();
@@ -17,6 +23,10 @@ fn main() -> ExitCode {
         [] => shout_stdin(),
         [flag, ..] if flag == "--argv" => show(&argv),
         [flag, words @ ..] if flag == "--fail" => Err(io::Error::other(failure(words))),
+        [flag] if flag == "--bytes" => io::stdout().write_all(b"\x89PNG\r\n\x1a\n\xff\0"),
+        [flag] if flag == "--cat" => io::copy(&mut io::stdin().lock(), &mut io::stdout()).map(drop),
+        [flag, words @ ..] if flag == "--break" => print_now(words).and(Err(io::Error::other("broken"))),
+        [flag, words @ ..] if flag == "--hang" => print_now(words).map(|()| wait_for_ever()),
         words => writeln!(io::stdout(), "{}", words.join(" ").to_uppercase()),
     };
     match done {
@@ -42,6 +52,17 @@ fn show(argv: &[String]) -> io::Result<()> {
         writeln!(out, "{n}: {argument}")?;
     }
     Ok(())
+}
+
+fn print_now(words: &[String]) -> io::Result<()> {
+    write!(io::stdout(), "{}", words.join(" "))?;
+    io::stdout().flush()
+}
+
+fn wait_for_ever() {
+    loop {
+        thread::sleep(Duration::MAX);
+    }
 }
 
 fn failure(words: &[String]) -> String {

@@ -18,6 +18,8 @@ use crate::options::data_dir::HostOptions;
 use crate::options::remote_cache::RemoteCacheOptions;
 use crate::options::{Form, MemoryOptions, OutputOptions, TaskOptions};
 use crate::output::{self, table};
+use crate::parse;
+use crate::printing::Printing;
 use crate::problem::{Problem, Stop};
 use crate::receipt;
 use crate::report::{self, Telling};
@@ -59,8 +61,12 @@ pub(crate) struct Run {
     task: TaskRef,
 
     /// The arguments; for a program (wasi:cli/run) its argv, after `--` where it has options
-    #[arg(value_name = "ARGS", allow_negative_numbers = true)]
+    #[arg(value_name = "ARGS", allow_negative_numbers = true, value_parser = parse::argument)]
     args: Vec<String>,
+
+    /// The first option that stands after an argument.
+    #[arg(skip)]
+    pub(crate) late_option: Option<String>,
 
     /// Take all arguments from a JSON object or array: TEXT, @FILE, or - for stdin
     #[arg(long, value_name = "TEXT", conflicts_with = "args")]
@@ -134,6 +140,9 @@ impl Run {
         config.check_grants(&options)?;
         let task = options.apply(call.task)?;
         let task = if shows_log { echoing(task, ui) } else { task };
+        let printing = Printing::new(ui, options.retries.most_attempts());
+        let prints = task.is_program() && !self.states && self.output.output != Some(Form::Json);
+        let task = if prints { printing.listen(task) } else { task };
 
         let mut interrupt = Interrupt::listen();
         let events = (!self.quiet && options.retries.most_attempts() > 1).then(|| host.events());
@@ -141,12 +150,18 @@ impl Run {
         let is_interrupted = tokio::select! {
             () = ended(ui, &run, options.retries.most_attempts(), events) => false,
             () = interrupt.requested() => true,
+            () = printing.failed() => true,
         };
         if is_interrupted {
             let _ = timeout(GRACE, host.shutdown(Shutdown::CancelAll)).await;
         }
         let outcome = run.try_outcome();
-        self.print(ui, &run, outcome.as_deref())?;
+        if prints {
+            printing.finish(&run, outcome.as_deref())?;
+            ui.flush()?;
+        } else {
+            self.print(ui, &run, outcome.as_deref())?;
+        }
         let (name, run_timeout) = (options.labels.name.is_some(), options.run_timeout);
         report::ended(ui, &run, Telling { quiet: self.quiet, log_was_shown: shows_log, name, run_timeout });
         if self.receipt {
@@ -166,13 +181,24 @@ impl Run {
             return arguments::json(signature, json, &files);
         }
         if call.task.is_program() {
-            return arguments::program(&self.task, &call.texts, self.stdin.as_deref(), &files);
+            self.check_options_come_first()?;
+            return arguments::program(&call.texts, self.stdin.as_deref(), &files);
         }
         if self.stdin.is_some() {
             let problem = Problem::invalid("--stdin is for programs (wasi:cli/run), and this is a function");
             return Err(problem.hint("@- gives stdin to a string or list<u8> parameter"));
         }
         arguments::typed(signature, &call.texts, &files)
+    }
+
+    /// An option after a program's first word may be meant for the program, and may be meant for the host.
+    fn check_options_come_first(&self) -> Result<(), Problem> {
+        let Some(option) = &self.late_option else { return Ok(()) };
+        let problem = format!("{option} stands after the first word for the program: whose option is it?");
+        let hint = format!(
+            "before the first word, {option} is for hostel; all that follows `--` is for the program"
+        );
+        Err(Problem::invalid(problem).hint(hint))
     }
 
     fn print(&self, ui: &Ui, run: &TaskFuture, outcome: Option<&Outcome>) -> Result<(), Stop> {
@@ -189,15 +215,11 @@ impl Run {
 
     fn print_value(&self, ui: &Ui, task: &Task, value: &Value) -> Result<(), Stop> {
         let form = self.output.output.unwrap_or(Form::Wave);
-        let printed = output::printed(value).filter(|_| task.is_program() && form != Form::Json);
-        if let Some(printed) = printed {
-            return ui.result(&[printed.as_bytes()]);
-        }
         if *value == Value::UNIT {
             return Ok(());
         }
         if form == Form::Json {
-            return ui.result_of(|to| output::write_json(to, &value.as_json(task.completed_type())));
+            return ui.result_of(|to| output::write_json(to, &output::as_json(value, task.completed_type())));
         }
         let rows = (form == Form::Table).then(|| table::of_value(value, ui.paint)).flatten();
         match rows {

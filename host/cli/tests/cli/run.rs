@@ -32,6 +32,9 @@ fn numbers_that_are_none() {
         "run models.wasm#scores.add -- -inf 1",
         "run models.wasm#scores.add --json '[\"NaN\", \"Infinity\"]' --output json",
         "run models.wasm#scores.add 1e999 1",
+        "run models.wasm#scores.add --quiet -inf -.5",
+        "run models.wasm#scores.add -1e-3 -2 --quiet",
+        "run models.wasm#scores.add -abc 1",
     ];
     check!("not_a_number", place.session(&lines));
 }
@@ -83,12 +86,38 @@ fn programs() {
         "run command.wasm hello a=b @home 'add(1, 2)'",
         "run command.wasm -- --argv one 'two words'",
         "run command.wasm --stdin input.txt",
+        "run command.wasm --output json hello",
+        "run command.wasm --output json -- --bytes",
+        "run command.wasm --json '{\"args\": [\"from json\"]}'",
+        "map command.wasm --over 'args=[[\"from\", \"a map\"], [\"--bytes\"]]' --output wave",
         "run command.wasm hello --output json",
-        "run command.wasm --json '{\"args\": [\"command\", \"from json\"]}'",
+        "run command.wasm hello --name bob -q",
         "run command.wasm --stdin missing.txt",
     ];
     check!("programs", place.session(&lines));
     assert_eq!(place.run_with_stdin("run command.wasm --stdin -", "piped\n").stdout, "PIPED\n");
+    place.write("bytes", b"\0\xff\xfe\n\r\n\x80");
+    let output = place.command("run command.wasm --quiet --stdin bytes -- --cat").output().unwrap();
+    assert_eq!(output.stdout, b"\0\xff\xfe\n\r\n\x80");
+}
+
+#[test]
+fn what_a_program_printed_before_it_failed_is_not_lost() {
+    let place = Place::new();
+    for line in ["run command.wasm -q -- --break so far", "run command.wasm -q --retries 2 -- --break so far"]
+    {
+        let ran = place.run(line);
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, "so far"), "{line}: {}", ran.stderr);
+    }
+    let ran = place.run("run command.wasm -q --timeout 200ms -- --hang so far");
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, "so far"), "{}", ran.stderr);
+    let ran = place.run("run command.wasm --states --retries 1 -- --break so far");
+    let states: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let printed = |attempt: &serde_json::Value| attempt["stdout"] == "so far";
+    assert!(
+        states["attempts"].as_array().is_some_and(|all| all.len() == 2 && all.iter().all(printed)),
+        "{ran}"
+    );
 }
 
 #[test]

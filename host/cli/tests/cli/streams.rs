@@ -41,6 +41,17 @@ fn results_come_while_stdin_is_open() {
 }
 
 #[test]
+fn what_a_program_prints_comes_while_it_runs() {
+    let place = Place::new();
+    let mut child = place.start("run command.wasm --quiet -- --hang at once");
+    let mut begun = [0; 7];
+    child.stdout.as_mut().unwrap().read_exact(&mut begun).unwrap();
+    assert_eq!(&begun, b"at once");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn maps_go_into_maps() {
     let place = Place::new();
     let first = place.run("map arith.wasm#add-one --over x=0..3 --quiet");

@@ -117,7 +117,7 @@ async fn what_is_logged_is_bounded() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn what_is_printed_is_information() {
-    let ran = run(hostel_guests::COMMAND, "run", &["[\"command\", \"--fail\", \"oops\"]"]).await;
+    let ran = run(hostel_guests::COMMAND, "run", &["[\"--fail\", \"oops\"]"]).await;
     assert!(ran.failure().stderr_tail().iter().any(|line| line.contains("oops")));
     assert!(ran.log.lines().iter().all(|line| (line.level, line.fields.len()) == (LogLevel::Info, 0)));
 }

@@ -29,7 +29,7 @@ mod writing;
 
 use std::sync::{Arc, LazyLock};
 
-use hostel_core::{Arguments, Failure, Limits, LogStream, Observation, Outcome, Receipt, Trap};
+use hostel_core::{Arguments, Failure, Limits, LogStream, Observation, Outcome, Receipt, Trap, Value};
 use hostel_engine::{AttemptOptions, Attempted, Component, Engine, EngineOptions, Function, LogBook};
 
 /// One engine for all tests of the binary, as in a host.
@@ -74,6 +74,13 @@ impl Ran {
             Outcome::Completed(value) => value.to_wave(),
             other => panic!("expected a value, found {other:?}"),
         }
+    }
+
+    /// What a program printed.
+    fn stdout(&self) -> &[u8] {
+        let Outcome::Completed(Value::Record(fields)) = &self.outcome else { panic!("{:?}", self.outcome) };
+        let [(_, Value::Bytes(stdout))] = fields.as_slice() else { panic!("{fields:?}") };
+        stdout
     }
 
     fn failure(&self) -> &Failure {

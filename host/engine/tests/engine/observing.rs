@@ -52,7 +52,7 @@ async fn pure_guests_touch_nothing() {
         (TEXT, "word-count", &["\"one two\""]),
         (SHAPES, "echo-string", &["\"text\""]),
         (wat::ADD_ONE, "add-one", &["41"]),
-        (COMMAND, "run", &["[\"command\", \"upper\"]", "[104, 105]"]),
+        (COMMAND, "run", &["[\"upper\"]", "[104, 105]"]),
     ] {
         let ran = run(path, name, args).await;
         assert!(ran.observation.is_reproducible(), "{name}: {}", ran.observation);

@@ -85,14 +85,21 @@ async fn results_that_are_not_of_their_type_are_traps_and_not_values() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_program_gives_what_it_printed_or_its_exit_code() {
-    let ran = run(hostel_guests::COMMAND, "run", &["[\"command\", \"hello\", \"there\"]"]).await;
-    assert_eq!(ran.value(), "{stdout: \"HELLO THERE\\n\"}");
+    let ran = run(hostel_guests::COMMAND, "run", &["[\"hello\", \"there\"]"]).await;
+    assert_eq!(ran.stdout(), b"HELLO THERE\n");
     assert!(ran.printed(LogStream::Stdout).is_empty(), "stdout is the result and not the log");
 
-    let ran = run(hostel_guests::COMMAND, "run", &["[\"command\"]", "[104, 105, 10]"]).await;
-    assert_eq!(ran.value(), "{stdout: \"HI\\n\"}");
+    let ran = run(hostel_guests::COMMAND, "run", &["[]", "[104, 105, 10]"]).await;
+    assert_eq!(ran.stdout(), b"HI\n");
 
-    let ran = run(hostel_guests::COMMAND, "run", &["[\"command\", \"--fail\", \"on purpose\"]"]).await;
+    let ran = run(hostel_guests::COMMAND, "run", &["[\"--argv\", \"one\"]"]).await;
+    assert_eq!(ran.stdout(), b"0: program\n1: --argv\n2: one\n");
+    let ran = run(hostel_guests::COMMAND, "run", &["[\"--bytes\"]"]).await;
+    assert_eq!(ran.stdout(), b"\x89PNG\r\n\x1a\n\xff\0");
+    let ran = run(hostel_guests::COMMAND, "run", &["[\"--cat\"]", "[0, 255, 10, 13]"]).await;
+    assert_eq!(ran.stdout(), [0, 255, 10, 13]);
+
+    let ran = run(hostel_guests::COMMAND, "run", &["[\"--fail\", \"on purpose\"]"]).await;
     let Failure::Exit { code: 1, stderr_tail } = ran.failure() else { panic!("{:?}", ran.outcome) };
     assert!(stderr_tail.iter().any(|line| line.contains("on purpose")), "{stderr_tail:?}");
 }

@@ -64,7 +64,7 @@ async fn no_network_though_someone_listens() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn stdin_is_empty_and_the_terminal_is_not_there() {
-    let ran = run(hostel_guests::COMMAND, "run", &["[\"command\"]"]).await;
-    assert_eq!(ran.value(), "{stdout: \"\"}");
+    let ran = run(hostel_guests::COMMAND, "run", &["[]"]).await;
+    assert!(ran.stdout().is_empty());
     assert!(ran.printed(LogStream::Stderr).is_empty());
 }

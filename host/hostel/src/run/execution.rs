@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use hostel_core::{Event, Failure, LogLine, Observation, Outcome, Progress, Receipt};
-use hostel_engine::{AttemptOptions, Attempted, Echo, LogBook};
+use hostel_engine::{AttemptOptions, Attempted, Echo, LogBook, OnStdout};
 
 use super::{Cell, Guest, Run, now};
 use crate::attempt::Past;
@@ -28,6 +28,10 @@ impl Run {
         let ends_at = cell.began.zip(options.run_timeout).and_then(|(began, after)| began.checked_add(after));
         let logged = |kept: fn(&LogBook) -> u64| cell.past.iter().map(|past| kept(&past.log)).sum();
         let log = LogBook::new(limits.log_bytes, self.echo()).max_lines(limits.log_lines);
+        let log = match &options.on_stdout {
+            Some(on_stdout) => log.on_stdout(safe(on_stdout)),
+            None => log,
+        };
         let log = Arc::new(log.after(logged(LogBook::kept_bytes), logged(LogBook::kept_lines)));
         cell.log = Some(Arc::clone(&log));
         let Inputs::Values(inputs) = &cell.inputs else { return None };
@@ -218,4 +222,10 @@ impl Run {
 
 fn time_left(cell: &Cell, run_timeout: Option<Duration>) -> Option<Duration> {
     Some(run_timeout?.saturating_sub(cell.began?.elapsed()))
+}
+
+/// The same, if a panic in it is to change nothing.
+fn safe(on_stdout: &OnStdout) -> OnStdout {
+    let on_stdout = Arc::clone(on_stdout);
+    Arc::new(move |piece| call_safely(|| on_stdout(piece)))
 }

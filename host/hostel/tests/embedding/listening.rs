@@ -1,11 +1,11 @@
 //! The stream of events of a host.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use futures_executor::block_on;
 use hostel::{EventKind, Events, LogStream, Missed, RunEvent, State, args, each, outcomes};
-use hostel_guests::{ARITH, BATCH, ELEVATOR, REPORTER, SPIN_FOREVER};
+use hostel_guests::{ARITH, BATCH, COMMAND, ELEVATOR, REPORTER, SPIN_FOREVER};
 
 use crate::{host, task};
 
@@ -129,4 +129,31 @@ fn the_stream_ends_with_the_host() {
     assert!(name.starts_with("add-"), "{name}");
     drop((run, host));
     assert_eq!(block_on(events.next()), None);
+}
+
+#[test]
+fn what_a_program_prints_is_heard_at_once_and_kept_if_it_does_not_complete() {
+    let host = host(1);
+    let (heard, pieces) = mpsc::channel();
+    let program = task(&host, COMMAND, "run").on_stdout(move |piece| {
+        heard.send(piece.to_vec()).unwrap();
+        panic!("a listener's fault");
+    });
+    let words = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+    let failed = program.submit(args![words(&["--break", "so far"])]).unwrap();
+    block_on(failed.outcome());
+    assert_eq!(pieces.recv().unwrap(), b"so far");
+    assert_eq!((failed.state(), &*failed.attempts()[0].stdout), (State::Failed, &b"so far"[..]));
+
+    let hangs = program.submit(args![words(&["--hang", "at once"])]).unwrap();
+    assert_eq!(pieces.recv().unwrap(), b"at once");
+    hangs.cancel();
+    block_on(hangs.outcome());
+    assert_eq!((hangs.state(), &*hangs.attempts()[0].stdout), (State::Cancelled, &b"at once"[..]));
+
+    let completed = program.submit(args![words(&["--bytes"])]).unwrap();
+    block_on(completed.outcome());
+    assert_eq!((completed.state(), completed.attempts()[0].stdout.len()), (State::Completed, 0));
+    // Rust's standard library writes up to the last line break first.
+    assert_eq!(pieces.iter().take(2).collect::<Vec<_>>().concat(), b"\x89PNG\r\n\x1a\n\xff\0");
 }

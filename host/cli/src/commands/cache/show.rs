@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::{EntryObject, Form, FormOptions, Place, age, unknown};
 use crate::exit::Exit;
-use crate::output;
+use crate::output::{self, printed::legible};
 use crate::problem::{Problem, Stop};
 use crate::states::{millis, to_json};
 use crate::ui::Ui;
@@ -96,7 +96,7 @@ fn text(kept: &KeptResult, entry: &CacheEntry, value: &Value, paint: Paint) -> S
     }
     lines.extend(reads_text(&reads(entry)));
     lines.push(("size", bytes_text(entry.value.len() as u64)));
-    let value = if *value == Value::UNIT { "none".to_owned() } else { value.to_wave() };
+    let value = if *value == Value::UNIT { "none".to_owned() } else { legible(value).to_wave() };
     lines.push(("value", value));
     let lines = lines.iter().map(|(name, text)| format!("{}  {text}", paint.dim(format!("{name:<10}"))));
     lines.collect::<Vec<_>>().join("\n")
