@@ -88,8 +88,8 @@ fn late_option(matches: &ArgMatches) -> Option<String> {
 fn whole_word(mut error: clap::Error, words: &[OsString]) -> clap::Error {
     let Some(ContextValue::String(named)) = error.get(ContextKind::InvalidArg) else { return error };
     let is_letter = error.kind() == ErrorKind::UnknownArgument && named.len() == 2;
-    let typed = words.iter().filter_map(|word| word.to_str());
-    let longer = typed.filter(|word| word.starts_with(&**named) && !word.starts_with("--")).next();
+    let mut typed = words.iter().filter_map(|word| word.to_str());
+    let longer = typed.find(|word| word.starts_with(&**named) && !word.starts_with("--"));
     if let Some(word) = longer.filter(|_| is_letter) {
         let tip = format!("to pass '{word}' as a value, use '-- {word}'");
         error.insert(ContextKind::InvalidArg, ContextValue::String(word.to_owned()));
