@@ -20,6 +20,8 @@ pub(crate) struct CacheTally {
     others: BTreeMap<String, (u64, usize)>,
     /// Those of which nothing is said, because there are too many different things to say.
     unsaid: u64,
+    /// Whether results were not kept for clocks or randomness alone.
+    wants_determinism: bool,
 }
 
 impl CacheTally {
@@ -30,6 +32,7 @@ impl CacheTally {
             *saved += hit.saved;
             return;
         }
+        self.wants_determinism |= wants_determinism(report);
         let said = report.to_string();
         if self.others.len() >= REASONS && !self.others.contains_key(&said) {
             self.unsaid += 1;
@@ -50,7 +53,19 @@ impl CacheTally {
         if self.unsaid > 0 {
             ui.note(&format!("cache: {} more, for other reasons", count_text(self.unsaid)));
         }
+        if self.wants_determinism {
+            ui.hint(DETERMINISTIC);
+        }
     }
+}
+
+/// What keeps results that depend on clocks or randomness alone.
+const DETERMINISTIC: &str =
+    "with --deterministic, clocks and random numbers follow from the inputs, and such results are kept";
+
+/// Whether a result was not kept for clocks or randomness alone.
+fn wants_determinism(report: &CacheReport) -> bool {
+    matches!(&report.kept, Kept::Touched(observation) if observation.is_of_clocks_and_randomness())
 }
 
 /// Says what the cache did for one run.
@@ -59,5 +74,8 @@ pub(crate) fn explain(ui: &Ui, report: &CacheReport) {
     let key = report.key.map_or_else(|| "no key".to_owned(), |key| format!("key {key}"));
     if report.kept != Kept::Off {
         ui.note(&format!("cache: policy {}, {key}", report.policy));
+    }
+    if wants_determinism(report) {
+        ui.hint(DETERMINISTIC);
     }
 }

@@ -68,7 +68,7 @@ pub(crate) fn not_found(path: &Path, error: &FindError) -> Problem {
         FindError::Ambiguous { candidates, .. } | FindError::Unnamed { candidates } => {
             problem.hints_of(candidates.first().map(|first| format!("name one, such as {file}#{first}")))
         }
-        FindError::NotCallable { .. } | FindError::NotLinked { .. } => {
+        FindError::NotCallable { .. } => {
             problem.hint(format!("hostel inspect {file} shows what is callable, and what it imports"))
         }
         _ => problem,

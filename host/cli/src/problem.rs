@@ -117,9 +117,14 @@ impl From<BuildError> for Problem {
 
 impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
-        let is_too_large = matches!(error, SubmitError::InputTooLarge { .. });
-        let hint = is_too_large.then(|| "allow larger arguments with --max-input".to_owned());
-        Self::of(error.kind(), &error).hints_of(hint)
+        let hint = match &error {
+            SubmitError::InputTooLarge { .. } => Some("allow larger arguments with --max-input"),
+            SubmitError::NotLinked(missing) if missing.can_trap() => {
+                Some("if it never calls that, run it with --unknown-imports trap")
+            }
+            _ => None,
+        };
+        Self::of(error.kind(), &error).hints_of(hint.map(str::to_owned))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::{ErrorKind, Timestamp};
 
@@ -18,6 +19,11 @@ pub struct Determinism {
 }
 
 impl Determinism {
+    /// Virtual clocks, and randomness that follows from the key: results are functions of their key by construction.
+    ///
+    /// Not for what nobody may foretell or what must be unique: keys, tokens, passwords, ids.
+    pub const DETERMINISTIC: Self = Self { clock: Clock::Virtual, randomness: Randomness::Key };
+
     /// Each choice that is not the real thing as text, sorted, such as `clock fixed:2026-01-01T00:00:00Z` and
     /// `random seed:42`: what the key of the cache is derived from.
     pub fn facts(&self) -> Vec<String> {
@@ -27,7 +33,8 @@ impl Determinism {
     }
 }
 
-/// What time it is for a guest. As text: `real`, or `fixed:` and an RFC 3339 instant, `fixed:2026-01-01T00:00:00Z`.
+/// What time it is for a guest. As text: `real`, `virtual`, or `fixed:` and an RFC 3339 instant,
+/// `fixed:2026-01-01T00:00:00Z`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Clock {
     /// What the host's clocks say.
@@ -36,9 +43,22 @@ pub enum Clock {
     /// Always this instant on the wall, and a constant on the monotonic clock. Sleeping still takes its time, so a guest
     /// that sleeps until its clock shows some later time sleeps for ever.
     Fixed(Timestamp),
+    /// A clock of the attempt's own, which only the guest moves. It begins at [`Clock::VIRTUAL_START`]; each reading, of
+    /// the wall clock or the monotonic one, and each look whether a timer is over moves both on by
+    /// [`Clock::VIRTUAL_STEP`], and a sleep by its length. Sleeping takes its time. Loops that wait for some later time
+    /// end, and timers end in the order in which they are due.
+    Virtual,
 }
 
-/// Where a guest's random numbers come from. As text: `real`, or `seed:` and a number, `seed:42`.
+impl Clock {
+    /// When virtual clocks begin: 2026-01-01T00:00:00Z.
+    pub const VIRTUAL_START: Timestamp = Timestamp::from_unix_nanos(1_767_225_600_000_000_000);
+
+    /// What each reading moves a virtual clock on by.
+    pub const VIRTUAL_STEP: Duration = Duration::from_micros(1);
+}
+
+/// Where a guest's random numbers come from. As text: `real`, `key`, or `seed:` and a number, `seed:42`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Randomness {
     /// The host's system.
@@ -47,6 +67,9 @@ pub enum Randomness {
     /// [`RandomBytes`](crate::RandomBytes) of this seed: the same numbers in every attempt. They can be foretold, so
     /// they keep no secrets.
     Seeded(u64),
+    /// [`RandomBytes`](crate::RandomBytes) of the key of the run's result: runs with the same key see the same numbers, and
+    /// runs with another key see others. They can be foretold, so they keep no secrets.
+    Key,
 }
 
 /// A text is no clock, or no source of randomness.
@@ -55,7 +78,7 @@ pub enum Randomness {
 pub enum ParseDeterminismError {
     /// It is no clock.
     #[error(
-        "`{text}` is no clock: expected `real`, or `fixed:` and an instant, as fixed:2026-01-01T00:00:00Z"
+        "`{text}` is no clock: expected `real`, `virtual`, or `fixed:` and an instant, as fixed:2026-01-01T00:00:00Z"
     )]
     Clock {
         /// The text.
@@ -68,7 +91,10 @@ pub enum ParseDeterminismError {
         text: String,
     },
     /// It is no source of randomness.
-    #[error("`{text}` is no randomness: expected `real`, or `seed:` and a number from 0 to {}", u64::MAX)]
+    #[error(
+        "`{text}` is no randomness: expected `real`, `key`, or `seed:` and a number from 0 to {}",
+        u64::MAX
+    )]
     Randomness {
         /// The text.
         text: String,
@@ -86,8 +112,10 @@ impl FromStr for Clock {
     type Err = ParseDeterminismError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "real" {
-            return Ok(Self::Real);
+        match text {
+            "real" => return Ok(Self::Real),
+            "virtual" => return Ok(Self::Virtual),
+            _ => {}
         }
         let instant = text.strip_prefix("fixed:").and_then(|instant| instant.parse::<jiff::Timestamp>().ok());
         let instant = instant.ok_or_else(|| ParseDeterminismError::Clock { text: text.to_owned() })?;
@@ -99,8 +127,11 @@ impl FromStr for Clock {
 
 impl Display for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Fixed(instant) = self else { return f.write_str("real") };
-        let nanos = instant.unix_nanos();
+        let nanos = match self {
+            Self::Real => return f.write_str("real"),
+            Self::Virtual => return f.write_str("virtual"),
+            Self::Fixed(instant) => instant.unix_nanos(),
+        };
         match jiff::Timestamp::from_nanosecond(nanos.into()) {
             Ok(instant) => write!(f, "fixed:{instant}"),
             // No 64-bit number is out of that range.
@@ -113,8 +144,10 @@ impl FromStr for Randomness {
     type Err = ParseDeterminismError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "real" {
-            return Ok(Self::Real);
+        match text {
+            "real" => return Ok(Self::Real),
+            "key" => return Ok(Self::Key),
+            _ => {}
         }
         let digits = text.strip_prefix("seed:").filter(|seed| seed.bytes().all(|byte| byte.is_ascii_digit()));
         let seed = digits.and_then(|seed| seed.parse().ok());
@@ -126,6 +159,7 @@ impl Display for Randomness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Real => f.write_str("real"),
+            Self::Key => f.write_str("key"),
             Self::Seeded(seed) => write!(f, "seed:{seed}"),
         }
     }
@@ -143,6 +177,7 @@ mod tests {
             assert_eq!(written.parse(), Ok(clock));
         };
         check("real", "real");
+        check("virtual", "virtual");
         check("fixed:2026-01-01T00:00:00Z", "fixed:2026-01-01T00:00:00Z");
         check("fixed:2026-01-01T02:00:00.5+02:00", "fixed:2026-01-01T00:00:00.5Z");
         check("fixed:1970-01-01T00:00:00Z", "fixed:1970-01-01T00:00:00Z");
@@ -158,7 +193,7 @@ mod tests {
                 format!("`{text}` is no clock: {expected}")
             );
         };
-        let form = "expected `real`, or `fixed:` and an instant, as fixed:2026-01-01T00:00:00Z";
+        let form = "expected `real`, `virtual`, or `fixed:` and an instant, as fixed:2026-01-01T00:00:00Z";
         check("", form);
         check("2026-01-01T00:00:00Z", form);
         check("fixed:2026-01-01", form);
@@ -171,6 +206,7 @@ mod tests {
     fn randomness_is_read_and_written() {
         for (text, randomness) in [
             ("real", Randomness::Real),
+            ("key", Randomness::Key),
             ("seed:0", Randomness::Seeded(0)),
             ("seed:18446744073709551615", Randomness::Seeded(u64::MAX)),
         ] {
@@ -179,7 +215,7 @@ mod tests {
         }
         for text in ["", "42", "seed:", "seed:-1", "seed:+1", "seed:18446744073709551616", "seed:a"] {
             let expected = format!(
-                "`{text}` is no randomness: expected `real`, or `seed:` and a number from 0 to 18446744073709551615"
+                "`{text}` is no randomness: expected `real`, `key`, or `seed:` and a number from 0 to 18446744073709551615"
             );
             assert_eq!(text.parse::<Randomness>().unwrap_err().to_string(), expected);
         }
@@ -192,5 +228,12 @@ mod tests {
         let both = Determinism { clock, randomness: Randomness::Seeded(42) };
         assert_eq!(both.facts(), ["clock fixed:2026-01-01T00:00:00Z", "random seed:42"]);
         assert_eq!(Determinism { clock, ..Determinism::default() }.facts().len(), 1);
+        assert_eq!(Determinism::DETERMINISTIC.facts(), ["clock virtual", "random key"]);
+    }
+
+    #[test]
+    fn virtual_clocks_begin_at_a_fixed_instant() {
+        let start = "fixed:2026-01-01T00:00:00Z".parse();
+        assert_eq!(start, Ok(Clock::Fixed(Clock::VIRTUAL_START)));
     }
 }

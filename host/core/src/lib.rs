@@ -24,6 +24,7 @@
 //! - [`State`] and [`Event`]: the life of a run, as one fold.
 //! - [`Outcome`] and [`Failure`]: how a run ended; [`UpstreamChain`]: why one never started.
 //! - [`Limits`]: what a task may use up. [`Grants`]: what it is permitted. [`Receipt`]: what it used and asked for.
+//! - [`UnknownImports`]: what becomes of a component that imports what the host does not provide.
 //! - [`RetryPolicy`]: whether another attempt follows, and when.
 //! - [`LogLine`], [`Progress`]: what a run tells while it executes.
 //! - [`Observation`]: what an attempt touched beside its inputs; [`Determinism`]: clocks and randomness that are no touch.
@@ -51,6 +52,7 @@ mod state;
 mod task_ref;
 mod template;
 mod trace;
+mod unknown_imports;
 mod upstream;
 mod value;
 mod visible;
@@ -75,6 +77,7 @@ pub use state::*;
 pub use task_ref::*;
 pub use template::*;
 pub use trace::*;
+pub use unknown_imports::*;
 pub use upstream::*;
 pub use value::*;
 pub use visible::*;

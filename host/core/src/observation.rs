@@ -52,6 +52,11 @@ impl Touch {
             Self::RefusedGrowth => "was refused what a limit forbids",
         }
     }
+
+    /// Whether [`Determinism::DETERMINISTIC`](crate::Determinism::DETERMINISTIC) answers this so that it is no touch.
+    pub const fn is_of_clocks_or_randomness(self) -> bool {
+        matches!(self, Self::WallClock | Self::MonotonicClock | Self::Readiness | Self::Randomness)
+    }
 }
 
 /// How often an attempt touched something, and where first.
@@ -97,6 +102,13 @@ impl Observation {
     /// granted directories still answer as they did.
     pub fn is_reproducible(&self) -> bool {
         self.touches.is_empty()
+    }
+
+    /// Whether clocks and randomness are all that it touched: with
+    /// [`Determinism::DETERMINISTIC`](crate::Determinism::DETERMINISTIC) it would have been reproducible.
+    pub fn is_of_clocks_and_randomness(&self) -> bool {
+        !self.touches.is_empty()
+            && self.touches.iter().all(|touched| touched.touch.is_of_clocks_or_randomness())
     }
 
     /// What it touched, each kind once, in the order of the first times.

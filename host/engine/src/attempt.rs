@@ -10,7 +10,7 @@ use hostel_core::{
     Receipt, RunId, Timestamp, Value,
 };
 use wasmtime::Store;
-use wasmtime::component::Val;
+use wasmtime::component::{InstancePre, Val};
 
 use crate::busy::{Busy, WaitedTooLong};
 use crate::component::Style;
@@ -20,6 +20,7 @@ use crate::function::Function;
 use crate::guest::{Call, Guest, Program};
 use crate::log::LogBook;
 use crate::meter::Meter;
+use crate::missing::MissingImports;
 use crate::observe::{OnTouch, name_touches};
 use crate::ticker::Ticking;
 use crate::values;
@@ -55,7 +56,8 @@ pub struct AttemptOptions {
     pub grants: Arc<Grants>,
     /// What it is given for a clock and for randomness.
     pub determinism: Determinism,
-    /// What insecure randomness follows from, such as the seeds of hash maps; `None` takes the system's, which is a touch.
+    /// What insecure randomness follows from, such as the seeds of hash maps, and with [`hostel_core::Randomness::Key`]
+    /// all of it; `None` takes the system's, which is a touch.
     pub seed_of: Option<[u8; 32]>,
     /// Who hears that its result is no function of its inputs.
     pub on_touch: Option<OnTouch>,
@@ -217,6 +219,9 @@ pub enum AttemptError {
     /// The guest had begun, and the others left no room for more of it.
     #[error("no room for more of the instance: {0}")]
     LostRoom(String),
+    /// Its component imports what this host does not provide.
+    #[error("the component cannot be run: {0}")]
+    NotLinked(MissingImports),
     /// Its limits have fuel, and the engine does not count it.
     #[error("the limit `fuel` is set, and this engine does not count fuel: set `count_fuel` when it is made")]
     FuelIsNotCounted,
@@ -233,7 +238,7 @@ impl AttemptError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NoRoom(_) | Self::LostRoom(_) => ErrorKind::Exhausted,
-            Self::FuelIsNotCounted => ErrorKind::Invalid,
+            Self::NotLinked(_) | Self::FuelIsNotCounted => ErrorKind::Invalid,
             Self::Dir(error) => error.kind(),
             Self::Internal(_) => ErrorKind::Internal,
         }
@@ -309,9 +314,10 @@ impl Function {
         inputs: &[Value],
         options: &AttemptOptions,
     ) -> Result<Attempted, AttemptError> {
+        let pre = self.linked().as_ref().map_err(|missing| AttemptError::NotLinked(missing.clone()))?;
         let timeout = options.time_left();
         let deadline = timeout.map(|after| Timestamp::from(SystemTime::now()).after(after));
-        let attempt = Attempt { function: self, options, timeout, deadline };
+        let attempt = Attempt { function: self, pre, options, timeout, deadline };
         let mut made = Made::new(attempt.store(inputs), inputs, options);
         made.store.data_mut().open_dirs()?;
         let outcome = match attempt.run_in_time(&mut made, inputs).await {
@@ -405,6 +411,7 @@ impl Drop for Made<'_> {
 /// What an attempt needs at hand.
 struct Attempt<'a> {
     function: &'a Function,
+    pre: &'a InstancePre<Guest>,
     options: &'a AttemptOptions,
     /// How long it may take.
     timeout: Option<Duration>,
@@ -499,7 +506,7 @@ impl Attempt<'_> {
         let (function, options) = (self.function.clone(), self.options.clone());
         let call = Call { function, options, deadline: self.deadline };
         let guest = Guest::new(Meter::new(limits), call, program);
-        let mut store = Store::new(self.function.pre().engine(), guest);
+        let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| guest);
         store.call_hook(name_touches);
         store.set_epoch_deadline(1);
@@ -523,7 +530,7 @@ impl Attempt<'_> {
         params: &[Val],
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
-        let instance = self.function.pre().instantiate_async(&mut *store).await?;
+        let instance = self.pre.instantiate_async(&mut *store).await?;
         let function = instance.get_func(&mut *store, self.function.index());
         let function = function.ok_or_else(|| wasmtime::Error::msg("the instance lacks the export"))?;
         function.call_async(&mut *store, params, results).await

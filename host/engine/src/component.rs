@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use hostel_core::{Digest, ErrorKind, ExportPath, Field, Name, Param, Signature, Type};
+use hostel_core::{Digest, ErrorKind, ExportPath, Field, Name, Param, Signature, Type, UnknownImports};
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
-use wasmtime::component::{ComponentExportIndex, InstancePre};
+use wasmtime::component::{Component as Compiled, ComponentExportIndex, InstancePre, Linker};
 
 use crate::engine::{Engine, Runtime};
 use crate::function::Function;
 use crate::guest::Guest;
 use crate::hook::{self, Hook};
 use crate::import::{Capability, Import};
-use crate::load::{MAX_REASON_BYTES, one_line};
+use crate::missing::{MissingImports, trap_unknown};
 use crate::names;
 use crate::types::{Room, Unwritable};
 
@@ -26,8 +26,13 @@ pub(crate) struct Inner {
     exports: Vec<Export>,
     imports: Vec<Import>,
     /// Ready to instantiate, or what the host lacks for it.
-    linked: Result<InstancePre<Guest>, String>,
+    linked: Linked,
+    /// The same with functions that trap in the place of what the host lacks, if it lacks something.
+    trapping: Option<Linked>,
 }
+
+/// A component that is ready to instantiate, or what the host lacks for it.
+pub(crate) type Linked = Result<InstancePre<Guest>, MissingImports>;
 
 /// A function that a component exports.
 #[derive(Clone, Debug)]
@@ -85,12 +90,6 @@ pub enum FindError {
         /// Why not.
         reason: String,
     },
-    /// The component imports what this host does not provide.
-    #[error("the component cannot be run: {reason}")]
-    NotLinked {
-        /// What is missing.
-        reason: String,
-    },
 }
 
 impl FindError {
@@ -98,7 +97,7 @@ impl FindError {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::NotFound { .. } | Self::Unnamed { .. } => ErrorKind::NotFound,
-            Self::Ambiguous { .. } | Self::NotCallable { .. } | Self::NotLinked { .. } => ErrorKind::Invalid,
+            Self::Ambiguous { .. } | Self::NotCallable { .. } => ErrorKind::Invalid,
         }
     }
 }
@@ -107,7 +106,7 @@ impl Component {
     pub(crate) fn new(
         engine: &Engine,
         runtime: &Runtime,
-        compiled: wasmtime::component::Component,
+        compiled: Compiled,
         digest: Digest,
         size_bytes: u64,
     ) -> Self {
@@ -118,9 +117,19 @@ impl Component {
             .filter(|(_, item)| !is_only_types(&runtime.engine, &item.ty))
             .map(|(name, _)| Import { name: name.to_owned(), capability: Capability::of(name) })
             .collect();
+        let linked = link(&runtime.linker, &compiled, &imports);
+        let trapping = linked.is_err().then(|| link_trapping(&runtime.linker, &compiled, &imports));
         let linked =
-            runtime.linker.instantiate_pre(&compiled).map_err(|error| why_not_linked(&imports, &error));
-        Self(Arc::new(Inner { engine: engine.clone(), digest, size_bytes, exports, imports, linked }))
+            linked.map_err(|missing| missing.trappable(trapping.as_ref().is_some_and(Result::is_ok)));
+        Self(Arc::new(Inner {
+            engine: engine.clone(),
+            digest,
+            size_bytes,
+            exports,
+            imports,
+            linked,
+            trapping,
+        }))
     }
 
     /// The SHA-256 of the component's bytes.
@@ -144,9 +153,9 @@ impl Component {
         &self.0.imports
     }
 
-    /// Why the component cannot be run on this host, if it cannot.
-    pub fn missing(&self) -> Option<&str> {
-        self.0.linked.as_ref().err().map(String::as_str)
+    /// What the component imports that this host does not provide, if there is something.
+    pub fn missing(&self) -> Option<&MissingImports> {
+        self.0.linked.as_ref().err()
     }
 
     /// Finds a function by name: its full path, its path without the version or with the interface's short name, or
@@ -154,8 +163,7 @@ impl Component {
     ///
     /// # Errors
     ///
-    /// [`FindError`] if there is none or more than one, if it is not callable, or if the component imports what this
-    /// host does not provide.
+    /// [`FindError`] if there is none or more than one, or if it is not callable.
     pub fn function(&self, name: Option<&str>) -> Result<Function, FindError> {
         let export = match name {
             Some(name) => self.named(name)?,
@@ -164,11 +172,11 @@ impl Component {
         Function::new(self, export)
     }
 
-    /// The function that is this hook, if the component exports it, with the hook's signature, and can be run here. Its
+    /// The function that is this hook, if the component exports it, with the hook's signature. Its
     /// argument is a [`CommittedRun`](crate::CommittedRun).
     pub fn hook(&self, hook: Hook) -> Option<Function> {
         let export = self.0.exports.iter().find(|export| export.hook == Some(hook))?;
-        Function::with_signature(self, export, hook.signature()).ok()
+        Some(Function::with_signature(self, export, hook.signature()))
     }
 
     /// Exact names win over short ones, and tasks over hooks.
@@ -208,12 +216,27 @@ impl Component {
             .collect()
     }
 
-    pub(crate) fn instance_pre(&self) -> Result<&InstancePre<Guest>, FindError> {
-        self.0.linked.as_ref().map_err(|reason| FindError::NotLinked { reason: reason.clone() })
+    /// What instances are made from, by what becomes of unknown imports.
+    pub(crate) fn linked(&self, unknown_imports: UnknownImports) -> &Linked {
+        let Inner { linked, trapping, .. } = &*self.0;
+        match unknown_imports {
+            UnknownImports::Trap => trapping.as_ref().unwrap_or(linked),
+            UnknownImports::Refuse => linked,
+        }
     }
 }
 
-fn exports(compiled: &wasmtime::component::Component) -> Vec<Export> {
+fn link(linker: &Linker<Guest>, compiled: &Compiled, imports: &[Import]) -> Linked {
+    linker.instantiate_pre(compiled).map_err(|error| MissingImports::of(imports, &error))
+}
+
+fn link_trapping(linker: &Linker<Guest>, compiled: &Compiled, imports: &[Import]) -> Linked {
+    let mut linker = linker.clone();
+    trap_unknown(&mut linker, compiled).map_err(|error| MissingImports::of(imports, &error))?;
+    link(&linker, compiled, imports)
+}
+
+fn exports(compiled: &Compiled) -> Vec<Export> {
     let engine = compiled.engine();
     let mut exports = Vec::new();
     let mut room = Room::new();
@@ -244,7 +267,7 @@ fn exports(compiled: &wasmtime::component::Component) -> Vec<Export> {
 }
 
 fn export(
-    compiled: &wasmtime::component::Component,
+    compiled: &Compiled,
     interface: Option<&ComponentExportIndex>,
     path: ExportPath,
     function: &ComponentFunc,
@@ -315,16 +338,6 @@ fn is_only_types(engine: &wasmtime::Engine, item: &ComponentItem) -> bool {
         | ComponentItem::Component(_)
         | ComponentItem::Resource(_) => false,
     }
-}
-
-fn why_not_linked(imports: &[Import], error: &wasmtime::Error) -> String {
-    let unknown: Vec<_> =
-        imports.iter().filter(|i| i.capability == Capability::Unknown).map(|i| &*i.name).collect();
-    if unknown.is_empty() {
-        let reason = names::shortened(one_line(error), MAX_REASON_BYTES);
-        return format!("it imports something that this host provides in another form ({reason})");
-    }
-    format!("it imports {}, which this host does not provide", names::listed(&unknown, ", "))
 }
 
 fn known(candidates: &[String]) -> String {

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use hostel_core::{Signature, TaskKey};
-use wasmtime::component::{ComponentExportIndex, InstancePre};
+use hostel_core::{Signature, TaskKey, UnknownImports};
+use wasmtime::component::ComponentExportIndex;
 
-use crate::component::{Component, Export, FindError, Style};
-use crate::guest::Guest;
+use crate::component::{Component, Export, FindError, Linked, Style};
+use crate::missing::MissingImports;
 
 /// One callable export of a component, ready to be run. Cheap to clone.
 #[derive(Clone)]
@@ -19,30 +19,44 @@ struct Inner {
     signature: Signature,
     style: Style,
     index: ComponentExportIndex,
-    pre: InstancePre<Guest>,
+    unknown_imports: UnknownImports,
 }
 
 impl Function {
-    /// Checks that the export can be called and that everything the component imports is there.
+    /// Checks that the export can be called.
     pub(crate) fn new(component: &Component, export: &Export) -> Result<Self, FindError> {
         let not_callable = |reason: &String| FindError::NotCallable {
             path: export.path.to_string(),
             reason: reason.clone(),
         };
         let signature = export.callable.as_ref().map_err(not_callable)?.clone();
-        Self::with_signature(component, export, signature)
+        Ok(Self::with_signature(component, export, signature))
     }
 
     /// Takes an export that is to be called by this signature, whether or not it is a task.
-    pub(crate) fn with_signature(
-        component: &Component,
-        export: &Export,
-        signature: Signature,
-    ) -> Result<Self, FindError> {
-        let pre = component.instance_pre()?.clone();
+    pub(crate) fn with_signature(component: &Component, export: &Export, signature: Signature) -> Self {
         let key = TaskKey { component: component.digest(), export: export.path.clone() };
         let Export { style, index, .. } = *export;
-        Ok(Self(Arc::new(Inner { component: component.clone(), key, signature, style, index, pre })))
+        let (component, unknown_imports) = (component.clone(), UnknownImports::default());
+        Self(Arc::new(Inner { component, key, signature, style, index, unknown_imports }))
+    }
+
+    /// The same, with another choice of what becomes of imports that the host does not provide.
+    #[must_use]
+    pub fn unknown_imports(&self, unknown_imports: UnknownImports) -> Self {
+        let Inner { component, key, signature, style, index, .. } = &*self.0;
+        let (component, key, signature) = (component.clone(), key.clone(), signature.clone());
+        Self(Arc::new(Inner { component, key, signature, style: *style, index: *index, unknown_imports }))
+    }
+
+    /// What becomes of imports that the host does not provide.
+    pub fn choice_of_unknown_imports(&self) -> UnknownImports {
+        self.0.unknown_imports
+    }
+
+    /// What its component imports that the host does not provide, if it cannot be run for that.
+    pub fn missing(&self) -> Option<&MissingImports> {
+        self.linked().as_ref().err()
     }
 
     /// The component it is in.
@@ -74,8 +88,9 @@ impl Function {
         self.0.index
     }
 
-    pub(crate) fn pre(&self) -> &InstancePre<Guest> {
-        &self.0.pre
+    /// What instances are made from.
+    pub(crate) fn linked(&self) -> &Linked {
+        self.0.component.linked(self.0.unknown_imports)
     }
 }
 

@@ -59,6 +59,9 @@ impl Capability {
 
     /// What an import's name lets the guest ask for.
     pub(crate) fn of(import: &str) -> Self {
+        if wasi_version(import).is_some() {
+            return Self::Unknown;
+        }
         let interface = import.split('@').next().unwrap_or(import);
         let (package, name) = interface.split_once('/').unwrap_or((interface, ""));
         match (package, name) {
@@ -78,6 +81,14 @@ impl Capability {
             _ => Self::Unknown,
         }
     }
+}
+
+/// The version of WASI that an import is of, if it is another one than this host has.
+pub(crate) fn wasi_version(import: &str) -> Option<&str> {
+    let (_, version) = import.strip_prefix("wasi:")?.split_once('@')?;
+    // Versions before and after are other worlds, and so are drafts: nobody promises that they fit.
+    let is_here = version.starts_with("0.2.") && !version.contains('-');
+    (!is_here).then_some(version)
 }
 
 impl fmt::Display for Capability {
@@ -103,6 +114,9 @@ mod tests {
         check("wasi:cli/exit@0.2.0", Capability::Plumbing);
         check("wasi:io/poll@0.2.0", Capability::Plumbing);
         check("acme:math/ops", Capability::Unknown);
+        check("wasi:clocks/monotonic-clock@0.3.0", Capability::Unknown);
+        check("wasi:io/poll@0.2.0-rc-2023-11-10", Capability::Unknown);
+        check("wasi:keyvalue/store@0.2.0-draft", Capability::Unknown);
         check("log", Capability::Unknown);
     }
 }

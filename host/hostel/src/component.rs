@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hostel_core::Digest;
-use hostel_engine::{Export, FindError, Import};
+use hostel_engine::{Export, FindError, Import, MissingImports};
 
 use crate::host::Shared;
 use crate::task::Task;
@@ -25,8 +25,7 @@ impl Component {
     ///
     /// # Errors
     ///
-    /// [`FindError`] if there is none or more than one, if it is not callable, or if the component imports what this
-    /// host does not provide.
+    /// [`FindError`] if there is none or more than one, or if it is not callable.
     pub fn task(&self, export: &str) -> Result<Task, FindError> {
         self.inner.function(Some(export)).map(|function| Task::new(Arc::clone(&self.shared), function))
     }
@@ -60,8 +59,9 @@ impl Component {
         self.inner.imports()
     }
 
-    /// Why the component cannot be run on this host, if it cannot.
-    pub fn missing(&self) -> Option<&str> {
+    /// What the component imports that this host does not provide, if there is something: its tasks cannot be run then,
+    /// unless [`Task::unknown_imports`] says otherwise.
+    pub fn missing(&self) -> Option<&MissingImports> {
         self.inner.missing()
     }
 }

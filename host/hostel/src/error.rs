@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hostel_core::{ArgumentError, ErrorKind, Failure, RunId, ValueError, bytes_text};
-use hostel_engine::OpenDirError;
+use hostel_engine::{MissingImports, OpenDirError};
 
 use crate::options::OptionError;
 use crate::transaction::TransactionError;
@@ -24,6 +24,9 @@ pub enum SubmitError {
         /// [`hostel_core::Limits::input_bytes`] of the task.
         limit: u64,
     },
+    /// The component imports what this host does not provide.
+    #[error("the component cannot be run: {0}")]
+    NotLinked(MissingImports),
     /// The task has a limit of fuel, which the host does not count.
     #[error("the limit `fuel` is set, and this host does not count fuel: build it with `count_fuel(true)`")]
     FuelIsNotCounted,
@@ -93,6 +96,7 @@ impl SubmitError {
             Self::Argument(_)
             | Self::Option(_)
             | Self::InputTooLarge { .. }
+            | Self::NotLinked(_)
             | Self::FuelIsNotCounted
             | Self::WritableDataDir { .. }
             | Self::WritableRemoteCache { .. }

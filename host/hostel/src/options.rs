@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hostel_core::{
     CachePolicy, Determinism, Digest, ErrorKind, Failure, FlowRun, Grants, GrantsError, KeyBase, Limits,
-    LimitsError, NameTemplate, PolicyError, RetryError, RetryPolicy, Signature, TaskKey,
+    LimitsError, NameTemplate, PolicyError, Randomness, RetryError, RetryPolicy, Signature, TaskKey,
 };
 use hostel_engine::{Echo, OnStdout};
 
@@ -46,6 +46,9 @@ pub(crate) struct Options {
     pub(crate) user_key: Option<Arc<NameTemplate>>,
     /// What the keys of all its runs have in common; `None` if nothing is cached.
     pub(crate) key_base: Option<Arc<KeyBase>>,
+    /// What the keys are made from that randomness follows from where nothing is cached: those under
+    /// [`CachePolicy::AUTO`].
+    pub(crate) seed_base: Option<Arc<KeyBase>>,
     /// Where the files are that it may read, if that is not in the key.
     pub(crate) place: Option<Digest>,
     /// What is wrong with the others, told when a run is submitted.
@@ -104,8 +107,13 @@ const MAX_TAG_BYTES: usize = 100;
 impl Options {
     /// Finds out what follows from the options, and what is wrong with them.
     pub(crate) fn settle(&mut self, task: &TaskKey, signature: &Signature) {
-        let circumstances = [self.grants.facts(self.cache.is_observed()), self.determinism.facts()].concat();
-        self.key_base = KeyBase::new(&self.cache, task, &circumstances).map(Arc::new);
+        let base = |policy: &CachePolicy| {
+            let facts = [self.grants.facts(policy.is_observed()), self.determinism.facts()].concat();
+            KeyBase::new(policy, task, &facts).map(Arc::new)
+        };
+        self.key_base = base(&self.cache);
+        let needs_seed = self.key_base.is_none() && self.determinism.randomness == Randomness::Key;
+        self.seed_base = if needs_seed { base(&CachePolicy::AUTO) } else { None };
         let has_place = self.cache.is_observed() && !self.grants.dirs.is_empty();
         // No fact has a zero in it, since no path has.
         self.place = has_place.then(|| Digest::of(self.grants.facts(false).join("\0").as_bytes()));

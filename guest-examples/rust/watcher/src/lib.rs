@@ -32,6 +32,12 @@ wit_bindgen::generate!({
             race: func(one-ms: u64, other-ms: u64) -> list<u32>;
             /// Whether a timer is ready at once.
             is-ready: func(ms: u64) -> bool;
+            /// Looks at the clock until so much time has gone by; how many nanoseconds that took.
+            spin: func(ms: u64) -> u64;
+            /// Asks whether a timer is over until it is; how often it was not.
+            ask: func(ms: u64) -> u64;
+            /// Asks which of a timer and the input is ready until the timer is; how often it was not.
+            ask-beside-input: func(ms: u64) -> u64;
             /// Whether the input is ready, which it always is.
             is-input-ready: func() -> bool;
 
@@ -110,6 +116,24 @@ impl Guest for Watcher {
 
     fn is_ready(ms: u64) -> bool {
         monotonic_clock::subscribe_duration(ms * 1_000_000).ready()
+    }
+
+    fn spin(ms: u64) -> u64 {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(ms) {}
+        start.elapsed().as_nanos() as u64
+    }
+
+    fn ask(ms: u64) -> u64 {
+        let timer = monotonic_clock::subscribe_duration(ms * 1_000_000);
+        (0..).take_while(|_| !timer.ready()).count() as u64
+    }
+
+    fn ask_beside_input(ms: u64) -> u64 {
+        // It outlives what waits for it.
+        let stdin = get_stdin();
+        let (timer, input) = (monotonic_clock::subscribe_duration(ms * 1_000_000), stdin.subscribe());
+        (0..).take_while(|_| poll(&[&input, &timer]) == [0]).count() as u64
     }
 
     fn is_input_ready() -> bool {

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use hostel::{Capability, Component, Export, ExportPath, Hook, Import, Signature, bytes_text};
+use hostel::{
+    Capability, Component, Export, ExportPath, Hook, Import, MissingImports, Signature, bytes_text,
+};
 use serde::Serialize;
 
 use crate::arguments::short_name;
@@ -83,6 +85,8 @@ struct Sheet {
     /// Whether this host can run it.
     runnable: bool,
     not_runnable_because: Option<String>,
+    #[serde(skip)]
+    can_trap: bool,
     tasks: Vec<TaskEntry>,
     /// What the host calls, and nobody runs as a task.
     hooks: Vec<&'static str>,
@@ -162,7 +166,8 @@ impl Sheet {
             digest: component.digest().to_string(),
             size_bytes: component.size_bytes(),
             runnable: component.missing().is_none(),
-            not_runnable_because: component.missing().map(str::to_owned),
+            can_trap: component.missing().is_some_and(MissingImports::can_trap),
+            not_runnable_because: component.missing().map(ToString::to_string),
             tasks,
             hooks: exports.iter().filter_map(|export| export.hook).map(Hook::name).collect(),
             not_callable,
@@ -215,6 +220,9 @@ impl Sheet {
         ];
         if let Some(because) = &self.not_runnable_because {
             lines.push(format!("  {}", paint.warn(format!("cannot be run here: {because}"))));
+            if self.can_trap {
+                lines.push("  with --unknown-imports trap it runs, and traps if it calls that".to_owned());
+            }
         }
         lines.push(String::new());
         lines.extend(self.tasks_text(paint));
@@ -377,8 +385,20 @@ fn cached(asked: &[Capability]) -> String {
     };
     match touching.as_slice() {
         [] => format!("every result{files}"),
-        touching => format!("results of runs that are not seen to use {}{files}", touching.join(", ")),
+        touching => {
+            let deterministic = if asked.iter().any(|one| is_virtual(*one)) {
+                "; with --deterministic, clocks and randomness do not count"
+            } else {
+                ""
+            };
+            format!("results of runs that are not seen to use {}{files}{deterministic}", touching.join(", "))
+        }
     }
+}
+
+/// Whether `--deterministic` answers what is asked there.
+const fn is_virtual(capability: Capability) -> bool {
+    matches!(capability, Capability::Clocks | Capability::Randomness)
 }
 
 /// Whether a result may depend on what the guest is told there, and nobody can know that it would be told the same again.

@@ -18,8 +18,8 @@ use crate::ui::text::printable;
 #[command(after_help = "\
 A hostel.toml in the current directory, or in one above, is found by itself. If it grants
 something (dir, env, http, net, lookup), names a remote cache or changes results (cache, clock,
-random), run and map refuse to start until it is trusted. This shows what it sets, and trusts it.
-If it changes, it has to be trusted again.
+random, deterministic), run and map refuse to start until it is trusted. This shows what it sets,
+and trusts it. If it changes, it has to be trusted again.
 
 Examples:
   hostel trust                  the nearest hostel.toml

@@ -39,6 +39,8 @@ pub(super) enum Key {
     CacheExpiration,
     Clock,
     Random,
+    Deterministic,
+    UnknownImports,
     Priority,
     Version,
     Description,
@@ -51,7 +53,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    const ALL: [Self; 34] = [
+    const ALL: [Self; 36] = [
         Self::Retries,
         Self::RetryDelay,
         Self::RetryJitter,
@@ -77,6 +79,8 @@ impl Key {
         Self::CacheExpiration,
         Self::Clock,
         Self::Random,
+        Self::Deterministic,
+        Self::UnknownImports,
         Self::Priority,
         Self::Version,
         Self::Description,
@@ -124,6 +128,8 @@ impl Key {
             Self::CacheExpiration => "cache-expiration",
             Self::Clock => "clock",
             Self::Random => "random",
+            Self::Deterministic => "deterministic",
+            Self::UnknownImports => "unknown-imports",
             Self::Priority => "priority",
             Self::Version => "version",
             Self::Description => "description",
@@ -187,10 +193,16 @@ impl Key {
                 let random = text(value)?.parse();
                 to.random = Some(random.map_err(|error: hostel::ParseDeterminismError| error.to_string())?);
             }
+            Self::Deterministic => to.deterministic = Some(yes_or_no(value)?),
+            Self::UnknownImports => {
+                let choice = text(value)?.parse();
+                to.unknown_imports =
+                    Some(choice.map_err(|error: hostel::ParseUnknownImportsError| error.to_string())?);
+            }
             Self::Priority => to.labels.priority = Some(priority(value)?),
             Self::Version => to.labels.version = Some(text(value)?.to_owned()),
             Self::Description => to.labels.description = Some(text(value)?.to_owned()),
-            Self::LogPrints => to.log_prints = Some(value.as_bool().ok_or("expected true or false")?),
+            Self::LogPrints => to.log_prints = Some(yes_or_no(value)?),
             Self::Dir => to.dir = dirs(value, &place)?,
             Self::Env => to.env = variables(value, &place)?,
             Self::Http => to.http = grants(value)?,
@@ -293,4 +305,8 @@ mod tests {
         assert_eq!([priority("-3"), priority("+3")], [Ok(-3), Ok(3)]);
         assert!(priority("\"3\"").is_err() && priority("3000000000").is_err());
     }
+}
+
+fn yes_or_no(value: &DeValue<'_>) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| "expected true or false".to_owned())
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use hostel::{
-    CachePolicy, Clock, EnvGrant, Grants, HostBuilder, HttpGrant, Limits, LimitsError, LookupGrant, NetGrant,
-    Randomness, Task, begin_flow, check_dirs,
+    CachePolicy, Clock, Determinism, EnvGrant, Grants, HostBuilder, HttpGrant, Limits, LimitsError,
+    LookupGrant, NetGrant, Randomness, Task, UnknownImports, begin_flow, check_dirs,
 };
 
 use self::dir::Dir;
@@ -65,13 +65,31 @@ pub(crate) struct TaskOptions {
     #[arg(long, value_name = "DIR", value_parser = dir::typed, help_heading = "Grants")]
     pub(crate) dir: Vec<Dir>,
 
-    /// What time it is for the guest: fixed:INSTANT, as fixed:2026-01-01T00:00:00Z [default: real]
+    /// Make results functions of their inputs, so that they are cached: --clock virtual and --random key. Not for keys,
+    /// tokens and unique ids
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0,
+        default_missing_value = "true",
+        help_heading = "Determinism"
+    )]
+    pub(crate) deterministic: Option<bool>,
+
+    /// What time it is for the guest: virtual, a clock that only the guest's readings and sleeps move on; or
+    /// fixed:INSTANT, as fixed:2026-01-01T00:00:00Z [default: real]
     #[arg(long, value_name = "CLOCK", help_heading = "Determinism")]
     pub(crate) clock: Option<Clock>,
 
-    /// Where the guest's random numbers come from: seed:NUMBER for the same in every run [default: real]
+    /// Where the guest's random numbers come from: key, other ones for each cache key; or seed:NUMBER, the same in every
+    /// run [default: real]
     #[arg(long, value_name = "SOURCE", help_heading = "Determinism")]
     pub(crate) random: Option<Randomness>,
+
+    /// What becomes of a component that imports what this host does not provide: refuse, or trap when the guest calls it
+    /// [default: refuse]
+    #[arg(long, value_name = "WHAT", help_heading = "Grants")]
+    pub(crate) unknown_imports: Option<UnknownImports>,
 
     /// Reuse results of runs that share these facts: `auto`, what is proved to depend on nothing else; `inputs + task-source`;
     /// `auto - input:NAME` leaves one out; `key:"{NAME}"` is a key of your own; `none` [default: auto]
@@ -94,6 +112,8 @@ pub(crate) struct TaskOptions {
 impl TaskOptions {
     /// These, and from `others` what these leave open.
     pub(crate) fn or(self, others: Self) -> Self {
+        let clock = self.clock().or(others.clock());
+        let random = self.random().or(others.random());
         Self {
             retries: self.retries.or(others.retries),
             limits: self.limits.or(others.limits),
@@ -104,13 +124,30 @@ impl TaskOptions {
             net: [self.net, others.net].concat(),
             lookup: [self.lookup, others.lookup].concat(),
             dir: [self.dir, others.dir].concat(),
-            clock: self.clock.or(others.clock),
-            random: self.random.or(others.random),
+            clock,
+            random,
+            deterministic: None,
+            unknown_imports: self.unknown_imports.or(others.unknown_imports),
             cache: self.cache.or(others.cache),
             cache_expiration: self.cache_expiration.or(others.cache_expiration),
             refresh_cache: self.refresh_cache || others.refresh_cache,
             log_prints: self.log_prints.or(others.log_prints),
         }
+    }
+
+    /// What time it is for the guest, if that is said here.
+    fn clock(&self) -> Option<Clock> {
+        self.clock.or(self.determinism().map(|both| both.clock))
+    }
+
+    /// Where random numbers come from, if that is said here.
+    fn random(&self) -> Option<Randomness> {
+        self.random.or(self.determinism().map(|both| both.randomness))
+    }
+
+    /// What clock and randomness are where only the word for both is said.
+    fn determinism(&self) -> Option<Determinism> {
+        self.deterministic.map(|both| if both { Determinism::DETERMINISTIC } else { Determinism::default() })
     }
 
     /// The limits, within their bounds.
@@ -146,8 +183,8 @@ impl TaskOptions {
         let is_harmless = |policy: &&CachePolicy| [CachePolicy::AUTO, CachePolicy::NONE].contains(policy);
         let cache =
             self.cache.iter().filter(|policy| !is_harmless(policy)).map(|policy| format!("cache {policy}"));
-        let clock = self.clock.iter().map(|clock| format!("clock {clock}"));
-        let random = self.random.iter().map(|random| format!("random {random}"));
+        let clock = self.clock().map(|clock| format!("clock {clock}"));
+        let random = self.random().map(|random| format!("random {random}"));
         self.grant_texts().into_iter().chain(cache).chain(clock).chain(random).collect()
     }
 
@@ -164,8 +201,9 @@ impl TaskOptions {
         let grants = self.grants(self.env.iter().map(Variable::grant).collect::<Result<_, _>>()?);
         self.dir.iter().try_for_each(Dir::check)?;
         check_dirs(&grants)?;
-        let task = task.grants(grants).clock(self.clock.unwrap_or_default());
-        let task = task.randomness(self.random.unwrap_or_default());
+        let task = task.grants(grants).clock(self.clock().unwrap_or_default());
+        let task = task.randomness(self.random().unwrap_or_default());
+        let task = task.unknown_imports(self.unknown_imports.unwrap_or_default());
         let task = self.labels.apply(self.retries.apply(task.refresh_cache(self.refresh_cache)))?;
         let task = match self.cache_expiration {
             Some(age) => task.cache_expiration(age),

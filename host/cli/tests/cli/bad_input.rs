@@ -39,6 +39,7 @@ fn files_that_are_no_components() {
 #[test]
 fn names_that_mean_no_task() {
     let place = Place::new();
+    place.write("trap.toml", "[tasks.\"unknown-import.wat\"]\nunknown-imports = \"trap\"\n");
     let lines = [
         "run arith.wasm#ad-one 1",
         "run arith.wasm#frobnicate 1",
@@ -47,8 +48,13 @@ fn names_that_mean_no_task() {
         "run interface.wat#ops.ad 1 2",
         "run no-exports.wat",
         "run not-callable.wat#take-stream",
-        "run unknown-import.wat 1",
+        "run unknown-import.wat#twice 1",
+        "run unknown-import.wat#double 21 --unknown-imports trap",
+        "run unknown-import.wat#twice 21 --unknown-imports trap",
+        "run unknown-import.wat#double 21 --config trap.toml",
+        "run unknown-import.wat#double 21 --unknown-imports maybe",
         "run unknown-function.wat",
+        "run later-wasi.wat",
     ];
     check!("no_tasks", place.session(&lines));
 }

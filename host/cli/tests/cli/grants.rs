@@ -218,6 +218,11 @@ fn a_directory_is_written_where_that_is_granted() {
 fn a_guest_may_be_given_a_fixed_clock_and_a_seed() {
     let place = Place::new();
     place.write("hostel.toml", "[defaults]\nclock = \"fixed:2026-01-01T00:00:00Z\"\nrandom = \"seed:42\"\n");
+    place.write("both.toml", "[defaults]\ndeterministic = true\n");
+    place.write(
+        "no.toml",
+        "[defaults]\nclock = \"virtual\"\n\n[tasks.\"watcher.wasm\"]\ndeterministic = false\n",
+    );
     let lines = [
         "run watcher.wasm#wall-clock --config hostel.toml",
         "run watcher.wasm#wall-clock --config hostel.toml --clock fixed:1970-01-01T00:00:01Z",
@@ -225,6 +230,14 @@ fn a_guest_may_be_given_a_fixed_clock_and_a_seed() {
         "run watcher.wasm#random-number --config hostel.toml --random seed:43",
         "run watcher.wasm#wall-clock --no-config --clock noon",
         "run watcher.wasm#random-number --no-config --random 42",
+        "run watcher.wasm#race 0 60000 --no-config --explain-cache",
+        "run watcher.wasm#elapsed 1 --no-config --explain-cache --deterministic",
+        "run watcher.wasm#elapsed 1 --no-config --clock virtual --random key",
+        "run watcher.wasm#wall-clock --no-config --deterministic --clock fixed:1970-01-01T00:00:01Z",
+        "map watcher.wasm#race --no-config --over 'one-ms=[0,1]' --with other-ms=60000 --explain-cache",
+        "map watcher.wasm#elapsed --no-config --over 'sleep-ms=[1,2]' --deterministic",
+        "run watcher.wasm#wall-clock --config both.toml",
+        "run watcher.wasm#is-ready 60000 --config no.toml --explain-cache",
     ];
     check!("determinism", place.session(&lines));
 }

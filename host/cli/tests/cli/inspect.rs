@@ -14,6 +14,7 @@ fn inspecting() {
         "not-callable.wat",
         "no-exports.wat",
         "unknown-import.wat",
+        "later-wasi.wat",
         "sleeper.wat",
         "wrong-hooks.wat",
     ];

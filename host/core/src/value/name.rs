@@ -31,12 +31,14 @@ impl UnknownName {
         &self.known
     }
 
-    /// Returns the known name that was probably meant: the first that is a few keystrokes away.
+    /// Returns the known name that was probably meant: the first that is a few keystrokes away, upper and lower case being
+    /// the same.
     pub fn nearest(&self) -> Option<&Name> {
         let near_enough = self.name.chars().count().div_ceil(3);
+        let name = self.name.to_lowercase();
         self.known
             .iter()
-            .map(|known| (keystrokes(&self.name, known), known))
+            .map(|known| (keystrokes(&name, &known.to_lowercase()), known))
             .filter(|(distance, known)| *distance <= near_enough && *distance < known.chars().count())
             .min_by_key(|(distance, _)| *distance)
             .map(|(_, known)| known)

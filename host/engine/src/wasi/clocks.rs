@@ -1,5 +1,6 @@
 //! Clocks and timers: reading a real clock is a touch, sleeping is none.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use hostel_core::{Clock, Timestamp, Touch};
@@ -22,33 +23,73 @@ pub(crate) struct Clocks {
     clock: Clock,
     /// When the guest first asked for monotonic time.
     first_asked: Option<Instant>,
-    /// Whether the guest has asked for a timer.
+    /// Whether the guest has asked for a timer whose end tells real time.
     pub(super) has_timers: bool,
+    /// How far a virtual clock has come.
+    virtual_nanos: u64,
+    /// When the timers of a virtual clock end, by the resource that stands for each.
+    timers: HashMap<u32, u64>,
 }
 
 impl Clocks {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, first_asked: None, has_timers: false }
+        Self { clock, first_asked: None, has_timers: false, virtual_nanos: 0, timers: HashMap::new() }
     }
 
     fn is_real(&self) -> bool {
         self.clock == Clock::Real
     }
 
-    fn wall(&self) -> Timestamp {
+    fn wall(&mut self) -> Timestamp {
         match self.clock {
             Clock::Real => SystemTime::now().into(),
             Clock::Fixed(instant) => instant,
+            Clock::Virtual => {
+                let nanos = Clock::VIRTUAL_START.unix_nanos().saturating_add(self.read_virtual_nanos());
+                Timestamp::from_unix_nanos(nanos)
+            }
         }
     }
 
     fn monotonic_nanos(&mut self) -> u64 {
         let since_start = match self.clock {
-            Clock::Real => self.first_asked.get_or_insert_with(Instant::now).elapsed(),
-            Clock::Fixed(_) => Duration::ZERO,
+            Clock::Real => nanos(self.first_asked.get_or_insert_with(Instant::now).elapsed()),
+            Clock::Fixed(_) => 0,
+            Clock::Virtual => self.read_virtual_nanos(),
         };
-        MONOTONIC_START_NANOS.saturating_add(u64::try_from(since_start.as_nanos()).unwrap_or(u64::MAX))
+        MONOTONIC_START_NANOS.saturating_add(since_start)
     }
+
+    /// What a virtual clock shows; reading moves it on.
+    pub(super) fn read_virtual_nanos(&mut self) -> u64 {
+        let shown = self.virtual_nanos;
+        self.virtual_nanos = shown.saturating_add(nanos(Clock::VIRTUAL_STEP));
+        shown
+    }
+
+    /// Moves a virtual clock on to when a timer ends, unless it has come further.
+    pub(super) fn sleep_until(&mut self, end: u64) {
+        self.virtual_nanos = self.virtual_nanos.max(end);
+    }
+
+    /// How long it is until a timer ends on a virtual clock.
+    pub(super) fn left_until(&self, end: u64) -> Duration {
+        Duration::from_nanos(end.saturating_sub(self.virtual_nanos))
+    }
+
+    /// When the timer of a virtual clock that this resource stands for ends.
+    pub(super) fn end_of(&self, pollable: &Resource<DynPollable>) -> Option<u64> {
+        self.timers.get(&pollable.rep()).copied()
+    }
+
+    /// The guest has dropped a resource.
+    pub(super) fn forget(&mut self, pollable: &Resource<DynPollable>) {
+        self.timers.remove(&pollable.rep());
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl wall_clock::Host for Guest {
@@ -81,6 +122,9 @@ impl monotonic_clock::Host for Guest {
         &mut self,
         when: monotonic_clock::Instant,
     ) -> wasmtime::Result<Resource<DynPollable>> {
+        if self.clocks.clock == Clock::Virtual {
+            return self.subscribe_virtual(when.saturating_sub(MONOTONIC_START_NANOS));
+        }
         let left = when.saturating_sub(self.clocks.monotonic_nanos());
         self.subscribe_duration(left)
     }
@@ -89,7 +133,19 @@ impl monotonic_clock::Host for Guest {
         &mut self,
         when: monotonic_clock::Duration,
     ) -> wasmtime::Result<Resource<DynPollable>> {
+        if self.clocks.clock == Clock::Virtual {
+            return self.subscribe_virtual(self.clocks.virtual_nanos.saturating_add(when));
+        }
         self.clocks.has_timers = true;
         monotonic_clock::Host::subscribe_duration(&mut WasiClocksView::clocks(self), when)
+    }
+}
+
+impl Guest {
+    /// A timer that is over when the virtual clock shows `end`. What stands for it in the table is never waited for.
+    fn subscribe_virtual(&mut self, end: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        let timer = monotonic_clock::Host::subscribe_duration(&mut WasiClocksView::clocks(self), 0)?;
+        self.clocks.timers.insert(timer.rep(), end);
+        Ok(timer)
     }
 }

@@ -1,4 +1,8 @@
 //! Waiting: for one thing it tells nothing, but which of several is ready tells the time once there is a timer.
+//!
+//! Timers of a virtual clock are the exception: that clock alone says which of them are over.
+
+use std::future;
 
 use hostel_core::Touch;
 use wasmtime::component::{Resource, ResourceTable};
@@ -19,8 +23,66 @@ impl Guest {
     }
 }
 
+impl Guest {
+    /// Waits as [`Host::poll`] for timers of a virtual clock, given as index and end, and for `others`, given by index.
+    ///
+    /// While one of the timers is over, nothing is waited for. Otherwise the guest sleeps until the first of them is,
+    /// unless one of the others is ready before.
+    async fn poll_virtual(
+        &mut self,
+        timers: Vec<(u32, u64)>,
+        others: Vec<(u32, Resource<DynPollable>)>,
+    ) -> wasmtime::Result<Vec<u32>> {
+        let Some(first_end) = timers.iter().map(|(_, end)| *end).min() else { return Ok(Vec::new()) };
+        if !others.is_empty() {
+            // As a reading: whoever asks until the timer is over, gets there though the others are always ready.
+            self.clocks.read_virtual_nanos();
+        }
+        let left = self.clocks.left_until(first_end);
+        let timer = async {
+            match left.is_zero() {
+                true => future::ready(()).await,
+                false => tokio::time::sleep(left).await,
+            }
+        };
+        let (numbers, others): (Vec<u32>, Vec<_>) = others.into_iter().unzip();
+        let table = self.ctx().table;
+        let ready_others = match others.is_empty() {
+            true => {
+                timer.await;
+                None
+            }
+            false => tokio::select! {
+                biased;
+                ready = Host::poll(table, others) => Some(ready?),
+                () = timer => None,
+            },
+        };
+        if ready_others.is_none() {
+            self.clocks.sleep_until(first_end);
+        }
+        let over = timers.into_iter().filter(|(_, end)| self.clocks.left_until(*end).is_zero());
+        let mut ready: Vec<u32> = over.map(|(index, _)| index).collect();
+        let of_others = ready_others.into_iter().flatten();
+        ready.extend(of_others.filter_map(|position| numbers.get(position as usize)));
+        ready.sort_unstable();
+        Ok(ready)
+    }
+}
+
 impl Host for Guest {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
+        let is_timer = |pollable: &Resource<DynPollable>| self.clocks.end_of(pollable).is_some();
+        if pollables.iter().any(is_timer) {
+            let (mut timers, mut others) = (Vec::new(), Vec::new());
+            for (index, pollable) in (0..).zip(pollables) {
+                match self.clocks.end_of(&pollable) {
+                    Some(end) => timers.push((index, end)),
+                    None => others.push((index, pollable)),
+                }
+            }
+            return self.poll_virtual(timers, others).await;
+        }
         let table = if pollables.len() > 1 { self.ask_what_is_ready() } else { self.ctx().table };
         Host::poll(table, pollables).await
     }
@@ -28,14 +90,23 @@ impl Host for Guest {
 
 impl HostPollable for Guest {
     async fn ready(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<bool> {
+        if let Some(end) = self.clocks.end_of(&pollable) {
+            // As a reading: whoever asks until the timer is over, gets there.
+            return Ok(self.clocks.read_virtual_nanos() >= end);
+        }
         HostPollable::ready(self.ask_what_is_ready(), pollable).await
     }
 
     async fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
+        if let Some(end) = self.clocks.end_of(&pollable) {
+            self.poll_virtual(vec![(0, end)], Vec::new()).await?;
+            return Ok(());
+        }
         HostPollable::block(self.ctx().table, pollable).await
     }
 
     fn drop(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
+        self.clocks.forget(&pollable);
         HostPollable::drop(self.ctx().table, pollable)
     }
 }

@@ -26,13 +26,15 @@ enum Source {
 
 impl Random {
     /// A seed that a user chose is for everything. The key of a result seeds what is called insecure: that follows from
-    /// the inputs then, and secrets do not.
+    /// the inputs then, and secrets do not, unless the user chose so.
     pub(crate) fn new(randomness: Randomness, key: Option<[u8; 32]>) -> Self {
+        let key = key.map(RandomSeed::Key);
         let chosen = match randomness {
             Randomness::Real => None,
             Randomness::Seeded(seed) => Some(RandomSeed::Number(seed)),
+            Randomness::Key => key,
         };
-        let seed = chosen.or(key.map(RandomSeed::Key));
+        let seed = chosen.or(key);
         Self {
             secure: Source::new(chosen, RandomPurpose::Secure),
             insecure: Source::new(seed, RandomPurpose::Insecure),

@@ -1,6 +1,6 @@
 //! What a component says of itself: exports, imports, and which name means which function.
 
-use hostel_core::ErrorKind;
+use hostel_core::{ErrorKind, UnknownImports};
 use hostel_engine::Capability;
 use hostel_guests::wat;
 
@@ -59,7 +59,7 @@ fn a_program_takes_args_and_stdin_and_gives_stdout() {
     assert!(run.is_program());
     assert_eq!(
         run.signature().to_string(),
-        "(args: option<list<string>>, stdin: option<list<u8>>) -> record { stdout: string }"
+        "(args: option<list<string>>, stdin: option<list<u8>>) -> record { stdout: list<u8> }"
     );
 }
 
@@ -102,16 +102,31 @@ fn imports_are_told_as_capabilities() {
 
 #[test]
 fn a_component_that_cannot_be_linked_can_be_inspected() {
-    let table =
-        [(wat::UNKNOWN_IMPORT, ", which this host does not provide"), (wat::UNKNOWN_FUNCTION, "`roll-dice`")];
-    for (path, part) in table {
+    let table = [
+        (wat::UNKNOWN_IMPORT, "twice", ", which this host does not provide"),
+        (wat::UNKNOWN_FUNCTION, "roll", "`roll-dice`"),
+    ];
+    for (path, name, part) in table {
         let component = load(path);
         let missing = component.missing().unwrap();
-        assert!(missing.starts_with("it imports ") && missing.contains(part), "{missing}");
+        let text = missing.to_string();
+        assert!(text.starts_with("it imports ") && text.contains(part), "{text}");
         assert!(!component.exports().is_empty());
-        let error = component.function(None).err().unwrap();
-        assert_eq!(error.to_string(), format!("the component cannot be run: {missing}"));
+        let function = component.function(Some(name)).unwrap();
+        assert_eq!((function.missing(), missing.can_trap()), (Some(missing), true));
+        assert!(function.unknown_imports(UnknownImports::Trap).missing().is_none());
     }
+}
+
+#[test]
+fn another_wasi_is_named_and_no_trap_would_help() {
+    let component = load(wat::LATER_WASI);
+    let missing = component.missing().unwrap();
+    assert_eq!(missing.to_string(), "it is made for WASI 0.3.0; this host has WASI 0.2");
+    assert_eq!(
+        (&*missing.unknown, missing.can_trap()),
+        (&["wasi:clocks/monotonic-clock@0.3.0".to_owned()][..], false)
+    );
 }
 
 #[test]

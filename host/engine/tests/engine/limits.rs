@@ -103,8 +103,8 @@ async fn result() {
 async fn result_of_a_program() {
     let command = function(hostel_guests::COMMAND, "run");
     let limits = |result_bytes| Limits { result_bytes, ..Limits::default() };
-    let args = &["[\"command\", \"hello\"]"][..];
-    assert_eq!(run_with(&command, args, limits(6)).await.value(), "{stdout: \"HELLO\\n\"}");
+    let args = &["[\"hello\"]"][..];
+    assert_eq!(run_with(&command, args, limits(6)).await.stdout(), b"HELLO\n");
     assert_eq!(
         limit_of(&run_with(&command, args, limits(5)).await),
         Limit { kind: LimitKind::Result, allowed: 5 }

@@ -177,6 +177,57 @@ async fn a_fixed_clock_stands_still_and_is_no_touch() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_virtual_clock_is_moved_by_the_guest_alone_and_is_no_touch() {
+    let check = async |name: &str, args: &[&str], value: &str| {
+        let ran = watch(name, args, virtually("virtual", "real")).await;
+        assert_eq!((ran.value().as_str(), touches(&ran)), (value, vec![]), "{name} {args:?}");
+    };
+    check("wall-clock", &[], "1767225600000000000").await;
+    check("monotonic-clock", &[], "86400000000000").await;
+    // A reading is a microsecond, and a sleep is as long as it is.
+    check("elapsed", &["0"], "1000").await;
+    check("elapsed", &["3"], "3001000").await;
+    check("sleep-until", &["86400000000001"], "()").await;
+    check("spin", &["1"], "1001000").await;
+    check("ask", &["1"], "1000").await;
+    check("ask-beside-input", &["1"], "999").await;
+    check("is-ready", &["0"], "true").await;
+    check("is-ready", &["60000"], "false").await;
+    check("race", &["60000", "0"], "[1]").await;
+    check("race", &["0", "60000"], "[0]").await;
+    check("race", &["0", "0"], "[0, 1]").await;
+    check("race", &["7", "2"], "[1]").await;
+    check("race", &["2", "2"], "[0, 1]").await;
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn a_sleep_on_a_virtual_clock_takes_its_time() {
+    let took = async |args: &[&str]| {
+        let start = tokio::time::Instant::now();
+        watch("race", args, virtually("virtual", "real")).await;
+        start.elapsed()
+    };
+    let hour = Duration::from_secs(3_600);
+    let slept = took(&["3600000", "7200000"]).await;
+    assert!((hour..hour + Duration::from_millis(5)).contains(&slept), "{slept:?}");
+    assert_eq!(took(&["3600000", "0"]).await, Duration::ZERO);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn randomness_of_the_key_is_for_everything_and_no_touch() {
+    let of_key = || virtually("real", "key").seed_of(KEY);
+    let stream = |purpose| RandomBytes::new(RandomSeed::Key(KEY), purpose);
+    let number = watch("random-number", &[], of_key()).await;
+    assert_eq!(number.value(), stream(RandomPurpose::Secure).next_u64().to_string());
+    let insecure = watch("insecure-number", &[], of_key()).await;
+    assert_eq!(insecure.value(), stream(RandomPurpose::Insecure).next_u64().to_string());
+    assert_eq!((touches(&number), touches(&insecure)), (vec![], vec![]));
+    // Without a key there is nothing that it could follow from.
+    let system = watch("random-number", &[], virtually("real", "key")).await;
+    assert_eq!(touches(&system), [(Touch::Randomness, 1)]);
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn seeded_randomness_is_the_same_in_every_attempt_and_no_touch() {
     let seeded = || virtually("real", "seed:42");
     let stream = |purpose| RandomBytes::new(RandomSeed::Number(42), purpose);

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use hostel_core::{Failure, Limits, LogStream, Outcome, RunId};
-use hostel_engine::AttemptOptions;
+use hostel_core::{Failure, Limits, LogStream, Outcome, RunId, UnknownImports};
+use hostel_engine::{AttemptError, AttemptOptions};
 use hostel_guests::wat;
 
-use crate::run;
+use crate::{function, run, run_with};
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_value_is_completed() {
@@ -53,6 +53,29 @@ async fn every_kind_of_trap_has_its_message() {
     let names: Vec<_> =
         frames.trap().backtrace.iter().filter_map(|frame| frame.function.as_deref()).collect();
     assert_eq!(names[..2], ["inner", "outer"]);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_import_that_the_host_lacks_traps_where_it_is_called_and_only_if_that_was_chosen() {
+    let run = async |path, name: &str, args: &[&str], choice| {
+        run_with(&function(path, name).unknown_imports(choice), args, Limits::default()).await
+    };
+    let doubled = run(wat::UNKNOWN_IMPORT, "double", &["21"], UnknownImports::Trap).await;
+    assert_eq!(doubled.value(), "42");
+    for (path, name, args, called) in [
+        (wat::UNKNOWN_IMPORT, "twice", &["21"][..], "acme:unknown/thing@1.0.0.transform"),
+        (wat::UNKNOWN_FUNCTION, "roll", &[], "wasi:random/random@0.2.0.roll-dice"),
+        (wat::LATER_WASI, "ticks", &[], "wasi:clocks/monotonic-clock@0.3.0.now"),
+    ] {
+        let message = format!("called the import `{called}`, which this host does not provide");
+        assert_eq!(run(path, name, args, UnknownImports::Trap).await.trap().message, message);
+    }
+    let refused =
+        function(wat::UNKNOWN_IMPORT, "double").attempt(&[], &AttemptOptions::new(Limits::default())).await;
+    assert!(matches!(refused, Err(AttemptError::NotLinked(_))), "{refused:?}");
+    // What the host has is not replaced.
+    let random = run(hostel_guests::WATCHER, "random", &["8"], UnknownImports::Trap).await;
+    assert!(random.value().starts_with('['));
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -118,10 +141,10 @@ async fn what_a_guest_prints_is_its_log() {
 async fn no_state_passes_from_one_attempt_to_another() {
     // Insecure seeds, memory and handles are all new: the same call gives the same answer however often it is made.
     for (path, name) in [(wat::MANY_INSTANCES, "answer"), (hostel_guests::FLAKY, "times-called")] {
-        let function = crate::function(path, name);
-        let first = crate::run_with(&function, &[], Limits::default()).await.value();
+        let function = function(path, name);
+        let first = run_with(&function, &[], Limits::default()).await.value();
         for _ in 0..3 {
-            assert_eq!(crate::run_with(&function, &[], Limits::default()).await.value(), first, "{name}");
+            assert_eq!(run_with(&function, &[], Limits::default()).await.value(), first, "{name}");
         }
     }
     assert_eq!(run(hostel_guests::FLAKY, "times-called", &[]).await.value(), "1");
@@ -129,7 +152,7 @@ async fn no_state_passes_from_one_attempt_to_another() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_guest_may_fail_in_one_attempt_and_not_in_another() {
-    let fail_until = crate::function(hostel_guests::FLAKY, "fail-until");
+    let fail_until = function(hostel_guests::FLAKY, "fail-until");
     let limits = Limits { timeout: Some(Duration::from_millis(500)), ..Limits::default() };
     let attempt = async |number, how| {
         let options = AttemptOptions::new(limits).attempt_of(RunId::from_bytes([7; 16]), number);

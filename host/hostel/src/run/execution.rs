@@ -49,7 +49,7 @@ impl Run {
             Some(ends_at) => attempt.ends_at(ends_at),
             None => attempt,
         };
-        let attempt = match cell.key {
+        let attempt = match cell.key.or_else(|| self.task.seed(&inputs)) {
             Some(key) => attempt.seed_of(*key.as_bytes()),
             None => attempt,
         };

@@ -60,8 +60,12 @@ fn no_hit_is_wrong_and_what_is_pure_hits_in_a_world_that_changes() {
         for &seed in &seeds {
             let mut world = World::new(seed);
             let script = Script::made_up(seed);
-            let puppet = puppet(&host, &world);
-            let fresh = self::puppet(&forgetful, &world);
+            let deterministic = seed % 2 == 0;
+            let puppet = |host| match puppet(host, &world) {
+                puppet if deterministic => puppet.deterministic(),
+                puppet => puppet,
+            };
+            let (puppet, fresh) = (puppet(&host), puppet(&forgetful));
             for _ in 0..CHANGES {
                 let (run, answers) = play(&puppet, &script.text);
                 let context = || format!("seed {seed}, after {:?}:\n{}", world.changes, script.text);
@@ -70,7 +74,7 @@ fn no_hit_is_wrong_and_what_is_pure_hits_in_a_world_that_changes() {
                     _ => misses += 1,
                 }
                 assert!(!answers.iter().any(|answer| answer.contains(SECRET)), "{}", context());
-                if script.is_pure {
+                if script.is_pure(deterministic) {
                     let (truth, expected) = play(&fresh, &script.text);
                     assert_eq!((truth.state(), &answers), (State::Completed, &expected), "{}", context());
                     let (again, same) = play(&puppet, &script.text);
@@ -179,6 +183,30 @@ fn a_clock_that_stands_and_seeded_randomness_are_part_of_the_key() {
     let (state, other) = at("fixed:2026-01-01T00:00:00Z", "seed:43");
     assert_eq!((state, &other[0]), (State::Completed, &first[0]));
     assert_ne!(other[2], first[2]);
+}
+
+#[test]
+fn deterministic_runs_come_to_the_same_on_every_host_and_are_kept() {
+    let [one, two] = [(); 2].map(|()| build(Host::builder().max_workers(1)));
+    let script = "now\nticks\nrandom\nsleep 3\nnow\nticks\nrandom\norder a b c d e f";
+    let play = |host: &Host, script: &str, policy: CachePolicy| {
+        let (run, answers) = play(&task(host, PUPPET, "play").cache(policy).deterministic(), script);
+        (run.state(), answers)
+    };
+    let (state, answers) = play(&one, script, CachePolicy::AUTO);
+    assert_eq!(state, State::Completed);
+    assert_eq!(answers[..2], ["1767225600000000000", "86400000001000"]);
+    assert_eq!(answers[4..6], ["1767225600003002000", "86400003003000"], "readings and the sleep");
+    assert_eq!(play(&one, script, CachePolicy::AUTO), (State::Cached, answers.clone()));
+    assert_eq!(play(&two, script, CachePolicy::AUTO), (State::Completed, answers.clone()));
+    assert_eq!(
+        play(&two, script, CachePolicy::NONE),
+        (State::Completed, answers.clone()),
+        "with nothing kept as with auto"
+    );
+    let other = play(&one, &format!("{script}\ntask"), CachePolicy::AUTO).1;
+    assert_eq!(other[..2], answers[..2]);
+    assert_ne!(other[2], answers[2], "other inputs, other numbers");
 }
 
 #[test]

@@ -70,7 +70,9 @@ fn run(bytes: &[u8]) {
     let read = Value::from_wave(text, &ty);
     if let Some(rewritten) = wave::rewritten(text, &ty) {
         let ours = read.as_ref().map(Value::to_wave);
-        assert_eq!(ours.as_ref(), Ok(&rewritten), "{ty}: wasm-wave reads {text:?}");
+        // It takes a number that is out of range for infinity, which is refused here.
+        let overflows = ours.is_err() && rewritten.contains("inf");
+        assert!(overflows || ours.as_ref() == Ok(&rewritten), "{ty}: wasm-wave reads {text:?}");
     }
     is_refused_or_a_value(read, &ty);
     if let Ok(json) = parse_json(text) {

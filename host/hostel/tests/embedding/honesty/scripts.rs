@@ -7,12 +7,15 @@ use super::world::{LETTERS, NAMES};
 /// A script.
 pub(crate) struct Script {
     pub(crate) text: String,
-    /// Whether what it asks, whatever the answers are, follows from inputs, grants and files.
-    pub(crate) is_pure: bool,
+    /// What it asks that is no function of any key.
+    impure: Option<&'static str>,
 }
 
 /// What is no function of any key; the puppet does it whatever the world is like.
 const IMPURE: [&str; 6] = ["now", "ticks", "random", "run", "attempt", "look-up localhost"];
+
+/// What of it follows from the key where clocks are virtual and randomness is the key's.
+const OF_CLOCKS_AND_RANDOMNESS: [&str; 3] = ["now", "ticks", "random"];
 
 /// What sounds as if it were not.
 const PURE: [&str; 9] = [
@@ -34,12 +37,18 @@ impl Script {
     pub(crate) fn made_up(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let mut lines: Vec<_> = (0..rng.usize(1..7)).map(|_| line(&mut rng)).collect();
-        let is_pure = rng.u8(0..5) > 0;
-        if !is_pure {
-            let impure = if rng.u8(0..8) == 0 { REFUSED } else { IMPURE[rng.usize(..IMPURE.len())] };
-            lines.insert(rng.usize(..=lines.len()), impure.to_owned());
+        let mut impure = None;
+        if rng.u8(0..5) == 0 {
+            let line = if rng.u8(0..8) == 0 { REFUSED } else { IMPURE[rng.usize(..IMPURE.len())] };
+            lines.insert(rng.usize(..=lines.len()), line.to_owned());
+            impure = Some(line);
         }
-        Self { text: lines.join("\n"), is_pure }
+        Self { text: lines.join("\n"), impure }
+    }
+
+    /// Whether what it asks, whatever the answers are, follows from inputs, grants and files.
+    pub(crate) fn is_pure(&self, deterministic: bool) -> bool {
+        self.impure.is_none_or(|line| deterministic && OF_CLOCKS_AND_RANDOMNESS.contains(&line))
     }
 }
 

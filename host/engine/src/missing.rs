@@ -1,0 +1,133 @@
+//! What a component imports that the host does not provide, and functions that trap in its place.
+
+use std::fmt;
+
+use wasmtime::component::types::{ComponentFunc, ComponentItem};
+use wasmtime::component::{Component as Compiled, Linker, LinkerInstance, ResourceType};
+
+use crate::guest::Guest;
+use crate::import::{Capability, Import, wasi_version};
+use crate::load::{MAX_REASON_BYTES, one_line};
+use crate::names;
+
+/// The version of WASI that the host has, in messages.
+const WASI_HERE: &str = "0.2";
+
+/// The version by which the linker knows its interfaces; a test holds it to that. A component may be made for another of the
+/// same world, which may have functions that this one lacks.
+const LINKED_WASI: &str = "0.2.12";
+
+/// Why a component cannot be run on this host: what it imports that the host does not provide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MissingImports {
+    /// The imports that the host does not know, by their full names; those of another version of WASI are among them.
+    pub unknown: Vec<String>,
+    /// The version of WASI that the component was made for, if it is not this host's: `0.3.0`.
+    pub made_for_wasi: Option<String>,
+    /// Why an import that the host knows does not fit, if that is so.
+    other_form: Option<String>,
+    trappable: bool,
+}
+
+impl MissingImports {
+    /// What follows from what is imported, and from why it was not linked.
+    pub(crate) fn of(imports: &[Import], error: &wasmtime::Error) -> Self {
+        let unknown = imports.iter().filter(|import| import.capability == Capability::Unknown);
+        let unknown: Vec<_> = unknown.map(|import| import.name.clone()).collect();
+        let made_for_wasi = unknown.iter().find_map(|name| wasi_version(name)).map(str::to_owned);
+        let other_form = unknown.is_empty().then(|| names::shortened(one_line(error), MAX_REASON_BYTES));
+        Self { unknown, made_for_wasi, other_form, trappable: false }
+    }
+
+    /// The same, knowing whether the component can be linked with functions that trap.
+    pub(crate) fn trappable(self, trappable: bool) -> Self {
+        Self { trappable, ..self }
+    }
+
+    /// Whether the component can be run with functions that trap in their place
+    /// ([`UnknownImports::Trap`](hostel_core::UnknownImports)), and might do its work then: one that is made for another
+    /// WASI would not come far.
+    pub const fn can_trap(&self) -> bool {
+        self.trappable && self.made_for_wasi.is_none()
+    }
+}
+
+impl fmt::Display for MissingImports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(reason) = &self.other_form {
+            return write!(f, "it imports something that this host provides in another form ({reason})");
+        }
+        if let Some(version) = &self.made_for_wasi {
+            return write!(f, "it is made for WASI {version}; this host has WASI {WASI_HERE}");
+        }
+        write!(f, "it imports {}, which this host does not provide", names::listed(&self.unknown, ", "))
+    }
+}
+
+/// Adds functions that trap for all that the component imports and the host does not know.
+pub(crate) fn trap_unknown(linker: &mut Linker<Guest>, compiled: &Compiled) -> wasmtime::Result<()> {
+    let engine = compiled.engine();
+    for (name, item) in compiled.component_type().imports(engine) {
+        let is_known = Capability::of(name) != Capability::Unknown;
+        match item.ty {
+            ComponentItem::ComponentInstance(instance) => {
+                let linked = is_known.then(|| linked_name(name)).flatten();
+                let mut linker = linker.instance(linked.as_deref().unwrap_or(name))?;
+                for (inner, item) in instance.exports(engine) {
+                    match trap(&mut linker, &format!("{name}.{inner}"), inner, &item.ty) {
+                        // The linker has it already.
+                        Err(_) if is_known => {}
+                        trapped => trapped?,
+                    }
+                }
+            }
+            item if !is_known => trap(&mut linker.root(), name, name, &item)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// By what name the linker knows an interface of WASI.
+fn linked_name(name: &str) -> Option<String> {
+    let (interface, _) = name.split_once('@').filter(|(interface, _)| interface.starts_with("wasi:"))?;
+    Some(format!("{interface}@{LINKED_WASI}"))
+}
+
+/// Adds one, which is called `path` in messages; a module or a component that is imported cannot be made up.
+fn trap(
+    linker: &mut LinkerInstance<'_, Guest>,
+    path: &str,
+    name: &str,
+    item: &ComponentItem,
+) -> wasmtime::Result<()> {
+    let called = format!("called the import `{path}`, which this host does not provide");
+    let error = move || wasmtime::Error::msg(called.clone());
+    match item {
+        ComponentItem::ComponentFunc(function) => trap_function(linker, name, function, error),
+        ComponentItem::Resource(_) => {
+            linker.resource(name, ResourceType::host::<()>(), move |_, _| Err(error()))
+        }
+        ComponentItem::ComponentInstance(_)
+        | ComponentItem::CoreFunc(_)
+        | ComponentItem::Module(_)
+        | ComponentItem::Component(_)
+        | ComponentItem::Type(_) => Ok(()),
+    }
+}
+
+fn trap_function(
+    linker: &mut LinkerInstance<'_, Guest>,
+    name: &str,
+    function: &ComponentFunc,
+    error: impl Fn() -> wasmtime::Error + Send + Sync + 'static,
+) -> wasmtime::Result<()> {
+    if function.async_() {
+        return linker.func_new_concurrent(name, move |_, _, _, _| {
+            let error = error();
+            Box::pin(async move { Err(error) })
+        });
+    }
+    linker.func_new(name, move |_, _, _, _| Err(error()))
+}
