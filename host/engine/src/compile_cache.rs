@@ -1,7 +1,7 @@
 //! Compiled code on disk, so that the second process need not compile.
 //!
-//! An entry is one file, `<component digest>-<settings>.cwasm`: the magic, the SHA-256 of what follows, and the code
-//! as wasmtime serialised it. The settings in the name are wasmtime's own hash of everything code generation depends
+//! An entry is one file, `<component digest>-<settings>.cwasm`: the magic, a SHA-256 over the name of the file and the code, and
+//! the code as wasmtime serialised it. The settings in the name are wasmtime's own hash of everything code generation depends
 //! on, so that two versions or configurations never meet in one file. A file whose name begins with `.new-` is still being
 //! written.
 
@@ -12,14 +12,16 @@ use std::time::{Duration, SystemTime};
 use std::{env, fs};
 
 use hostel_core::Digest;
+use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
 
 use crate::private_files::{
     UNFINISHED_PREFIX, create_private_dir, open_regular_file, others_may_write, private_temp_file,
 };
 
-const MAGIC: &[u8; 16] = b"hostel code v1\n\0";
-const HEADER_BYTES: usize = MAGIC.len() + 32;
+const MAGIC: &[u8; 16] = b"hostel code v2\n\0";
+const CHECKSUM_BYTES: usize = 32;
+const HEADER_BYTES: usize = MAGIC.len() + CHECKSUM_BYTES;
 
 /// The prefixes of files that are still being written: ours, and that of earlier versions.
 const UNFINISHED: [&str; 2] = [UNFINISHED_PREFIX, ".tmp"];
@@ -37,7 +39,8 @@ impl CompileCache {
     /// The compiled component, if an intact entry is there. A damaged or foreign entry is reported and counts as
     /// missing; the next [`CompileCache::put`] replaces it.
     pub(crate) fn get(&self, digest: &Digest, engine: &wasmtime::Engine) -> Option<Component> {
-        let path = self.path(digest, engine);
+        let name = file_name(digest, engine);
+        let path = self.dir.join(&name);
         let file = match read_private(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
@@ -46,7 +49,7 @@ impl CompileCache {
                 return None;
             }
         };
-        let component = intact_code(&file).and_then(|code| deserialize(engine, code));
+        let component = intact_code(&name, &file).and_then(|code| deserialize(engine, code));
         if component.is_none() {
             tracing::warn!("compiled code at {} is damaged; compiling again", path.display());
         }
@@ -55,30 +58,38 @@ impl CompileCache {
 
     /// Keeps the code of `component`: wholly or not at all. A failure is reported and costs only time later.
     pub(crate) fn put(&self, digest: &Digest, component: &Component) {
-        let path = self.path(digest, component.engine());
-        if let Err(error) = self.write(&path, component) {
-            tracing::warn!("cannot keep compiled code at {}: {error}", path.display());
+        let name = file_name(digest, component.engine());
+        if let Err(error) = self.write(&name, component) {
+            tracing::warn!("cannot keep compiled code at {}: {error}", self.dir.join(name).display());
         }
     }
 
-    fn write(&self, path: &PathBuf, component: &Component) -> io::Result<()> {
+    fn write(&self, name: &str, component: &Component) -> io::Result<()> {
         let code = component.serialize().map_err(io::Error::other)?;
         create_private_dir(&self.dir)?;
         let mut file = private_temp_file(UNFINISHED_PREFIX, &self.dir)?;
         file.write_all(MAGIC)?;
-        file.write_all(Digest::of(&code).as_bytes())?;
+        file.write_all(&checksum(name, &code))?;
         file.write_all(&code)?;
-        file.persist(path)?;
+        file.persist(self.dir.join(name))?;
         Ok(())
     }
+}
 
-    fn path(&self, digest: &Digest, engine: &wasmtime::Engine) -> PathBuf {
-        let mut settings = DefaultHasher::new();
-        engine.precompile_compatibility_hash().hash(&mut settings);
-        // The hash covers the settings but not the processor, and a directory may be shared by several machines.
-        env::consts::ARCH.hash(&mut settings);
-        self.dir.join(format!("{}-{:016x}.cwasm", digest.hex(), settings.finish()))
-    }
+/// What the code of a component for an engine is called.
+fn file_name(digest: &Digest, engine: &wasmtime::Engine) -> String {
+    let mut settings = DefaultHasher::new();
+    MAGIC.hash(&mut settings);
+    engine.precompile_compatibility_hash().hash(&mut settings);
+    // The hash covers the settings but not the processor, and a directory may be shared by several machines.
+    env::consts::ARCH.hash(&mut settings);
+    format!("{}-{:016x}.cwasm", digest.hex(), settings.finish())
+}
+
+/// Of the code under its name, so that whole code under another component's name is damage as well.
+fn checksum(name: &str, code: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    // All names have the same length.
+    Sha256::new().chain_update(name).chain_update(code).finalize().into()
 }
 
 /// Removes the files in `dir` that killed processes left half written: those that nobody has written to for `age`. Returns how
@@ -120,17 +131,17 @@ fn read_private(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// The code in an entry, if the entry is whole.
-fn intact_code(file: &[u8]) -> Option<&[u8]> {
+fn intact_code<'f>(name: &str, file: &'f [u8]) -> Option<&'f [u8]> {
     let (header, code) = file.split_at_checked(HEADER_BYTES)?;
-    let digest = header.strip_prefix(MAGIC)?;
-    (Digest::of(code).as_bytes() == digest).then_some(code)
+    let kept = header.strip_prefix(MAGIC)?;
+    (checksum(name, code) == kept).then_some(code)
 }
 
 /// Loads code that this module wrote.
 #[expect(unsafe_code, reason = "wasmtime offers no other way to load compiled code")]
 fn deserialize(engine: &wasmtime::Engine, code: &[u8]) -> Option<Component> {
     // SAFETY: wasmtime demands that `code` came from `Component::serialize`. The file's name and magic say that this
-    // module wrote it, and its SHA-256 that not a bit of it has changed since. wasmtime itself refuses code of another
+    // module wrote it, and its SHA-256 that not a bit of it has changed since, and that it is the code of that name. wasmtime itself refuses code of another
     // version, another processor or other settings. What remains is someone with write access to the user's own cache
     // directory who forges digests on purpose; they could as well replace the program.
     unsafe { Component::deserialize(engine, code) }.ok()

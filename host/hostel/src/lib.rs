@@ -139,7 +139,7 @@ pub use cache::{
     Skipped, TaskStats, Verification, VerifyOptions, layer_text,
 };
 pub use component::*;
-pub use data_dir::{DataDirError, TRUSTED_DIR, create_data_dir, reaches_data_dir};
+pub use data_dir::{DataDirError, TRUSTED_DIR, create_data_dir, may_replace, reaches_data_dir};
 pub use error::*;
 pub use events::{EventKind, Events, Missed, RunEvent};
 pub use flow::begin_flow;

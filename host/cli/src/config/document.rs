@@ -12,17 +12,35 @@ use crate::problem::Problem;
 /// How much of a wrong value is shown.
 const SHOWN_CHARS: usize = 60;
 
+/// So many bytes of a text are looked at to count the characters before one of them.
+const BLOCK_BYTES: usize = 256;
+
 /// A text, and the file it came from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Document<'a> {
     pub(super) name: &'a str,
-    pub(super) text: &'a str,
+    text: &'a str,
+    /// Where each line begins, but for the first.
+    lines: Vec<usize>,
+    /// How many characters begin before each block.
+    characters: Vec<usize>,
 }
 
 /// One line of a table: `name = value`.
 pub(super) type Entry<'t, 'a> = (&'t Spanned<DeString<'a>>, &'t Spanned<DeValue<'a>>);
 
 impl<'a> Document<'a> {
+    /// Counts lines and characters once, since a place is asked for with each entry.
+    pub(super) fn new(name: &'a str, text: &'a str) -> Self {
+        let lines = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        let blocks = text.as_bytes().chunks(BLOCK_BYTES).scan(0, |before, block| {
+            let at_its_start = *before;
+            *before += begun(block);
+            Some(at_its_start)
+        });
+        Self { name, text, lines, characters: blocks.collect() }
+    }
+
     /// The table that the whole is.
     pub(super) fn parse(&self) -> Result<Spanned<DeTable<'a>>, Problem> {
         DeTable::parse(self.text).map_err(|error| {
@@ -64,11 +82,24 @@ impl<'a> Document<'a> {
 
     /// File, line and column, counted from 1 and in characters.
     pub(super) fn place(&self, span: Range<usize>) -> String {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        format!("{}:{line}:{column}", self.name)
+        let at = span.start.min(self.text.len());
+        let line = self.lines.partition_point(|start| *start <= at);
+        let start = line.checked_sub(1).and_then(|line| self.lines.get(line)).copied().unwrap_or_default();
+        let column = self.characters_before(at) - self.characters_before(start);
+        format!("{}:{}:{}", self.name, line + 1, column + 1)
     }
+
+    fn characters_before(&self, at: usize) -> usize {
+        let block = at / BLOCK_BYTES;
+        // At the very end there may be no block.
+        let Some(before) = self.characters.get(block) else { return begun(self.text.as_bytes()) };
+        before + begun(self.text.as_bytes().get(block * BLOCK_BYTES..at).unwrap_or_default())
+    }
+}
+
+/// How many characters begin in a piece of UTF-8.
+fn begun(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0b1100_0000 != 0b1000_0000).count()
 }
 
 /// The entries of a table, as they were written one after the other.
@@ -84,7 +115,7 @@ mod tests {
 
     #[test]
     fn places_are_counted_in_lines_and_characters() {
-        let document = Document { name: "a.toml", text: "ä = 1\nüö = \"x\"\n" };
+        let document = Document::new("a.toml", "ä = 1\nüö = \"x\"\n");
         let check = |found: &str, expected: &str| {
             let start = document.text.find(found).unwrap();
             assert_eq!(document.place(start..start), expected, "{found}");
@@ -94,11 +125,22 @@ mod tests {
         check("üö", "a.toml:2:1");
         check("\"x\"", "a.toml:2:6");
         assert_eq!(document.place(99..99), "a.toml:3:1");
+
+        let long = format!("# {}\n# {}x", "ä".repeat(1_000), "ö€".repeat(1_000));
+        let document = Document::new("a.toml", &long);
+        let check = |at: usize, expected: &str| assert_eq!(document.place(at..at), expected);
+        check(0, "a.toml:1:1");
+        check(2 + 2 * 255, "a.toml:1:258");
+        check(2_002, "a.toml:1:1003");
+        check(2_003, "a.toml:2:1");
+        check(long.len() - 1, "a.toml:2:2003");
+        check(long.len(), "a.toml:2:2004");
+        assert_eq!(Document::new("a.toml", "").place(0..0), "a.toml:1:1");
     }
 
     #[test]
     fn entries_keep_their_order() {
-        let document = Document { name: "a.toml", text: "z = 1\na = 2\nm = 3" };
+        let document = Document::new("a.toml", "z = 1\na = 2\nm = 3");
         let table = document.parse().unwrap();
         let names: Vec<_> =
             entries(table.get_ref()).iter().map(|(name, _)| name.get_ref().to_string()).collect();

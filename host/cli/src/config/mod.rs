@@ -8,7 +8,7 @@ mod trust;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hostel::{Component, DirAccess, DirGrant, Task, TaskRef};
+use hostel::{Component, DirAccess, DirGrant, Task, TaskRef, may_replace};
 use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
@@ -97,7 +97,7 @@ struct TaskTable {
 impl Config {
     fn parse(text: &str, path: &Path) -> Result<Self, Problem> {
         let name = path.display().to_string();
-        let document = Document { name: &name, text };
+        let document = Document::new(&name, text);
         let mut config = Self { name: name.clone(), file: Some(path.to_owned()), ..Self::default() };
         for (name, value) in entries(document.parse()?.get_ref()) {
             match name.get_ref().as_ref() {
@@ -142,11 +142,7 @@ impl Config {
     pub(crate) fn check_grants(&self, options: &TaskOptions) -> Result<(), Problem> {
         check_apart(options)?;
         let Some(file) = &self.file else { return Ok(()) };
-        let Ok(found) = fs::canonicalize(file) else { return Ok(()) };
-        let reaches = |grant: &&DirGrant| {
-            let dir = fs::canonicalize(grant.host());
-            grant.access() == DirAccess::Rw && dir.is_ok_and(|dir| found.starts_with(dir))
-        };
+        let reaches = |grant: &&DirGrant| grant.access() == DirAccess::Rw && may_replace(grant.host(), file);
         let grants: Vec<_> = options.dir.iter().map(Dir::grant).collect();
         let Some(grant) = grants.iter().find(reaches) else { return Ok(()) };
         let (dir, file) = (grant.host().display(), file.display());

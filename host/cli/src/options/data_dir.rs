@@ -42,7 +42,7 @@ impl HostOptions {
         if let Err(error) = create_data_dir(&dir) {
             let error = without_number(&error.to_string());
             ui.warning(&format!(
-                "nothing is kept: the data directory {} cannot be made: {error}",
+                "nothing is kept: the data directory {} cannot be used: {error}",
                 dir.display()
             ));
             return Ok(Host::builder());

@@ -13,6 +13,26 @@ fn session(place: &Place, lines: &[&str]) -> String {
     place.session(lines).replace(&path, "[PLACE]").replace(&data, "[DATA]")
 }
 
+#[cfg(unix)]
+#[test]
+fn no_guest_may_replace_a_link_on_the_way_to_the_options_in_use() {
+    let place = Place::new();
+    fs::create_dir(place.path().join("real")).unwrap();
+    place.write("real/options.toml", "[defaults]\nname = \"theirs\"\n");
+    fs::create_dir(place.path().join("links")).unwrap();
+    std::os::unix::fs::symlink("../real/options.toml", place.path().join("links/mid")).unwrap();
+    fs::remove_file(place.path().join("hostel.toml")).unwrap();
+    std::os::unix::fs::symlink("links/mid", place.path().join("hostel.toml")).unwrap();
+    for dir in ["links", "real"] {
+        let ran = place.run(&format!("run reader.wasm#roots --dir {dir}::/d:rw"));
+        assert_eq!(ran.code, 2, "{dir}: {}", ran.stderr);
+        assert!(ran.stderr.contains("hostel.toml: what it says is trusted"), "{}", ran.stderr);
+    }
+    fs::create_dir(place.path().join("apart")).unwrap();
+    let ran = place.run("run reader.wasm#roots --dir apart::/d:rw");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
 #[test]
 fn a_file_that_grants_something_is_refused_until_it_is_trusted() {
     let place = Place::with_data_dir();

@@ -8,6 +8,7 @@ mod bound;
 mod cost;
 mod element;
 mod part;
+mod passed;
 mod stack;
 mod types;
 mod weight;
@@ -16,11 +17,12 @@ use std::mem;
 
 use wasmparser::{
     ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, Encoding, FromReader,
-    FunctionBody, Parser, Payload, SectionLimited, TypeRef,
+    FunctionBody, Parser, Payload, SectionLimited, TypeRef, Validator, WasmFeatures,
 };
 
 pub use self::bound::{Bound, Excess};
-use self::part::Part;
+use self::part::{Content, Part};
+use self::passed::Passed;
 use self::weight::Largest;
 pub(crate) use self::weight::{MAX_THREADS, Weight};
 
@@ -59,9 +61,17 @@ pub(crate) fn survey(bytes: &[u8]) -> Result<Weight, Refused> {
         outer: Vec::new(),
         parts: 0,
         largest: Largest::default(),
+        passed: Passed::default(),
     };
+    // Of all features that there are, so that what is malformed for it is malformed for everyone. It leaves bodies alone.
+    let mut validator = Validator::new_with_features(WasmFeatures::all());
     for payload in Parser::new(0).parse_all(bytes) {
-        survey.payload(payload?)?;
+        let payload = payload?;
+        survey.payload(&payload)?;
+        validator.payload(&payload)?;
+        if let Payload::ComponentCanonicalSection(section) = payload {
+            survey.lowered(section, &validator)?;
+        }
     }
     Ok(survey.largest.weight())
 }
@@ -77,31 +87,32 @@ struct Survey<'a> {
     /// How many have begun.
     parts: u64,
     largest: Largest,
+    passed: Passed,
 }
 
 impl<'a> Survey<'a> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others are bounded by the size of the file")]
-    fn payload(&mut self, payload: Payload<'a>) -> Result<(), Refused> {
+    fn payload(&mut self, payload: &Payload<'a>) -> Result<(), Refused> {
         match payload {
-            Payload::Version { encoding, .. } => self.begin(encoding),
+            Payload::Version { encoding, .. } => self.begin(*encoding),
             Payload::End(_) => {
                 self.end();
                 Ok(())
             }
             Payload::CustomSection(_) => Ok(self.add(Bound::CustomSections, 1)?),
-            Payload::TypeSection(section) => self.core_types(section),
-            Payload::ImportSection(section) => self.core_imports(section),
-            Payload::TableSection(section) => element::tables(self, section),
-            Payload::ElementSection(section) => element::segments(self, section),
+            Payload::TypeSection(section) => self.core_types(section.clone()),
+            Payload::ImportSection(section) => self.core_imports(section.clone()),
+            Payload::TableSection(section) => element::tables(self, section.clone()),
+            Payload::ElementSection(section) => element::segments(self, section.clone()),
             Payload::ExportSection(section) => Ok(self.add(Bound::CoreExterns, section.count().into())?),
-            Payload::FunctionSection(section) => self.functions(section),
-            Payload::CodeSectionEntry(body) => self.body(&body),
+            Payload::FunctionSection(section) => self.functions(section.clone()),
+            Payload::CodeSectionEntry(body) => self.body(body),
             Payload::CoreTypeSection(section) => Ok(self.add(Bound::Types, section.count().into())?),
-            Payload::ComponentTypeSection(section) => types::section(self, section),
-            Payload::ComponentImportSection(section) => self.imports(section),
-            Payload::ComponentExportSection(section) => self.exports(section),
-            Payload::ComponentAliasSection(section) => self.aliases(section),
-            Payload::ComponentInstanceSection(section) => self.instances(section),
+            Payload::ComponentTypeSection(section) => types::section(self, section.clone()),
+            Payload::ComponentImportSection(section) => self.imports(section.clone()),
+            Payload::ComponentExportSection(section) => self.exports(section.clone()),
+            Payload::ComponentAliasSection(section) => self.aliases(section.clone()),
+            Payload::ComponentInstanceSection(section) => self.instances(section.clone()),
             Payload::InstanceSection(section) => self.define(section.count().into()),
             Payload::ComponentCanonicalSection(section) => self.define(section.count().into()),
             _ => Ok(()),
@@ -123,12 +134,12 @@ impl<'a> Survey<'a> {
         let Some(outer) = self.outer.pop() else { return };
         let ended = mem::replace(&mut self.part, outer);
         if ended.encoding == Encoding::Component {
-            self.part.components.push(Some(ended.definitions));
+            self.part.components.push(Some(ended.content));
         }
     }
 
-    /// What the component with this index defines, in the component so many levels further out.
-    fn component(&self, levels: u32, index: u32) -> Option<u64> {
+    /// What the component with this index has, in the component so many levels further out.
+    fn component(&self, levels: u32, index: u32) -> Option<Content> {
         match levels.checked_sub(1) {
             None => self.part.component(index),
             Some(levels) => self.outer.iter().rev().nth(levels as usize)?.component(index),
@@ -203,8 +214,8 @@ impl<'a> Survey<'a> {
             let export = export?;
             self.name(export.name.name)?;
             if export.kind == ComponentExternalKind::Component {
-                let definitions = self.part.component(export.index);
-                self.part.components.push(definitions);
+                let content = self.part.component(export.index);
+                self.part.components.push(content);
             }
         }
         Ok(())
@@ -214,8 +225,8 @@ impl<'a> Survey<'a> {
         for alias in self.defined(section)? {
             match alias? {
                 ComponentAlias::Outer { kind: ComponentOuterAliasKind::Component, count, index } => {
-                    let definitions = self.component(count, index);
-                    self.part.components.push(definitions);
+                    let content = self.component(count, index);
+                    self.part.components.push(content);
                 }
                 ComponentAlias::InstanceExport { kind: ComponentExternalKind::Component, .. } => {
                     self.part.components.push(None);
@@ -233,16 +244,33 @@ impl<'a> Survey<'a> {
     fn instances(&mut self, section: wasmparser::ComponentInstanceSectionReader<'a>) -> Result<(), Refused> {
         for instance in self.defined(section)? {
             let ComponentInstance::Instantiate { component_index, .. } = instance? else { continue };
-            let Some(definitions) = self.part.component(component_index) else {
+            let Some(content) = self.part.component(component_index) else {
                 return Err(Refused::Malformed(format!(
                     "{}: it instantiates a component that is not defined in it, but imported or taken from an instance: \
                      that is not supported",
                     self.part.place()
                 )));
             };
-            self.define(definitions)?;
+            self.define(content.definitions)?;
+            self.pass(content.passed)?;
         }
         Ok(())
+    }
+
+    /// Counts what the functions of a section pass, which is valid.
+    fn lowered(
+        &mut self,
+        section: wasmparser::ComponentCanonicalSectionReader<'a>,
+        validator: &Validator,
+    ) -> Result<(), Refused> {
+        let Some(types) = validator.types(0) else { return Ok(()) };
+        let passed = self.passed.by(section, types)?;
+        self.pass(passed)
+    }
+
+    fn pass(&mut self, values: u64) -> Result<(), Refused> {
+        self.part.content.passed = self.part.content.passed.saturating_add(values);
+        Ok(self.check(Bound::Passed, self.part.content.passed)?)
     }
 
     /// A section whose entries are definitions.
@@ -255,8 +283,8 @@ impl<'a> Survey<'a> {
     }
 
     fn define(&mut self, definitions: u64) -> Result<(), Refused> {
-        self.part.definitions = self.part.definitions.saturating_add(definitions);
-        Ok(self.check(Bound::Definitions, self.part.definitions)?)
+        self.part.content.definitions = self.part.content.definitions.saturating_add(definitions);
+        Ok(self.check(Bound::Definitions, self.part.content.definitions)?)
     }
 
     fn name(&self, name: &str) -> Result<(), Excess> {

@@ -16,10 +16,19 @@ pub(super) struct Part {
     pub(super) sets_elements: bool,
     imported: usize,
     bodies: usize,
-    /// Of a component: what each component in it defines; `None` if that is not known.
-    pub(super) components: Vec<Option<u64>>,
-    /// Of a component: what it defines, in all its instances.
+    /// Of a component: what each component in it has; `None` if that is not known.
+    pub(super) components: Vec<Option<Content>>,
+    /// Of a component: what it has.
+    pub(super) content: Content,
+}
+
+/// What a component has, with all that is in its instances.
+#[derive(Clone, Copy)]
+pub(super) struct Content {
+    /// What it defines.
     pub(super) definitions: u64,
+    /// What is passed to the functions that it calls.
+    pub(super) passed: u64,
 }
 
 impl Part {
@@ -34,7 +43,7 @@ impl Part {
             imported: 0,
             bodies: 0,
             components: Vec::new(),
-            definitions: 1,
+            content: Content { definitions: 1, passed: 0 },
         }
     }
 
@@ -58,8 +67,8 @@ impl Part {
         self.imported + self.bodies - 1
     }
 
-    /// What the component with this index defines.
-    pub(super) fn component(&self, index: u32) -> Option<u64> {
+    /// What the component with this index has.
+    pub(super) fn component(&self, index: u32) -> Option<Content> {
         self.components.get(index as usize).copied().flatten()
     }
 
@@ -74,10 +83,11 @@ impl Part {
     }
 }
 
-/// Parameters and results of a core type.
+/// Parameters and results of a core type, or its fields.
 pub(super) fn width(ty: &SubType) -> u64 {
     match &ty.composite_type.inner {
         CompositeInnerType::Func(function) => (function.params().len() + function.results().len()) as u64,
-        CompositeInnerType::Array(_) | CompositeInnerType::Struct(_) | CompositeInnerType::Cont(_) => 0,
+        CompositeInnerType::Struct(structure) => structure.fields.len() as u64,
+        CompositeInnerType::Array(_) | CompositeInnerType::Cont(_) => 1,
     }
 }

@@ -137,6 +137,56 @@ fn nested(levels: usize) -> Vec<u8> {
     bytes.finish()
 }
 
+/// A component in which one calls functions of another that take tuples of so many options, and so many pairs of the two.
+fn adapters(functions: usize, values: usize, pairs: usize) -> String {
+    let types = format!(
+        r#"(type $t (tuple {})) (type $f (func (param "x" $t)))"#,
+        vec!["(option u8)"; values].join(" ")
+    );
+    let memory = r#"(memory (export "m") 1)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 0)"#;
+    let each = |line: &dyn Fn(usize) -> String| (0..functions).map(line).collect::<Vec<_>>().join("\n");
+    let lifted = each(&|n| {
+        format!(
+            r#"(func (export "f{n}") (type $f) (canon lift (core func $i "f{n}")
+                (memory (core memory $i "m")) (realloc (core func $i "realloc"))))"#
+        )
+    });
+    let lowered = each(&|n| {
+        format!(
+            r#"(core func $l{n} (canon lower (func $a "f{n}")
+                (memory (core memory $i "m")) (realloc (core func $i "realloc"))))"#
+        )
+    });
+    format!(
+        r#"(component
+        (component $callee
+            (core module $m {memory} {bodies})
+            (core instance $i (instantiate $m)) {types} {lifted})
+        (component $caller {types}
+            (import "a" (instance $a (alias outer $caller $f (type $f)) {exports}))
+            (core module $m {memory}) (core instance $i (instantiate $m)) {lowered}
+            (core module $u {imports})
+            (core instance (instantiate $u (with "" (instance {given})))))
+        {instances})"#,
+        bodies = each(&|n| format!(r#"(func (export "f{n}") (param i32))"#)),
+        exports = each(&|n| format!(r#"(export "f{n}" (func (type $f)))"#)),
+        imports = each(&|n| format!(r#"(import "" "f{n}" (func (param i32)))"#)),
+        given = each(&|n| format!(r#"(export "f{n}" (func $l{n}))"#)),
+        instances = (0..pairs)
+            .map(|n| format!(r#"(instance $a{n} (instantiate $callee)) (instance (instantiate $caller (with "a" (instance $a{n}))))"#))
+            .collect::<String>(),
+    )
+}
+
+#[test]
+fn what_components_pass_to_each_other_is_bounded_in_all_their_instances() {
+    loaded(adapters(10, 40, 2).as_bytes());
+    // Each pair has so many functions, and each of these 1 + 1 + 3 × 100 units.
+    let of_pair = 400 * (1 + 1 + 3 * 100);
+    check_excess(adapters(400, 100, 9).as_bytes(), Bound::Passed, 9 * of_pair, "component 0");
+}
+
 #[test]
 fn types_that_double_are_not_written_down() {
     let loaded = loaded(doubling(16).as_bytes());

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hostel_core::Limits;
+use hostel_core::{Digest, Limits};
 use hostel_engine::{Engine, EngineOptions};
 use hostel_guests::{ARITH, ASYNCY, wat};
 
@@ -44,10 +44,15 @@ async fn a_damaged_entry_is_rebuilt() {
     let intact = fs::read(&entry).unwrap();
     let mut flipped = intact.clone();
     flipped[intact.len() / 2] ^= 1;
-    let foreign =
-        [b"hostel code v1\n\0", hostel_core::Digest::of(b"foreign").as_bytes().as_slice(), b"foreign"]
-            .concat();
-    for damaged in [&flipped[..], &intact[..intact.len() - 1], &intact[..20], b"", &foreign] {
+    let name = entry.file_name().unwrap().to_str().unwrap();
+    let checksum = Digest::of(format!("{name}foreign").as_bytes());
+    let foreign = [b"hostel code v2\n\0", &checksum.as_bytes()[..], b"foreign"].concat();
+    let of_another = {
+        let dir = tempfile::tempdir().unwrap();
+        engine(dir.path()).load_file(wat::ADD_ONE.as_ref()).unwrap();
+        fs::read(entries(dir.path()).remove(0)).unwrap()
+    };
+    for damaged in [&flipped[..], &intact[..intact.len() - 1], &intact[..20], b"", &foreign, &of_another] {
         fs::write(&entry, damaged).unwrap();
         works(dir.path()).await;
         assert_ne!(fs::read(&entry).unwrap(), damaged, "replaced");

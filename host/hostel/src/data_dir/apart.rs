@@ -11,6 +11,7 @@ use hostel_engine::check_dirs;
 
 use super::mounts::Mounts;
 use super::subdirs;
+use super::way::Way;
 use crate::error::SubmitError;
 
 /// The directory that a remote cache has everything in.
@@ -34,11 +35,18 @@ pub(crate) fn check_grants(grants: &Grants, protected: &Protected) -> Result<(),
     check_apart(grants, protected)
 }
 
-/// Whether a guest that may write to `dir` could change something in the data directory `data_dir`: because one is in the
-/// other, by whatever path or mount. Neither has to exist. A host refuses such grants for its own data directory.
+/// Whether a guest that may write to `dir` could change something in the data directory `data_dir`, or have its path lead
+/// elsewhere: because one is in the other, by whatever path or mount, or because a link on the way to the data directory is in
+/// `dir`. Neither has to exist. A host refuses such grants for its own data directory.
 pub fn reaches_data_dir(dir: &Path, data_dir: &Path) -> bool {
-    let (mounts, dir) = (Mounts::read(), resolved(dir));
-    with_links(data_dir).iter().any(|protected| overlap(&mounts, &dir, protected))
+    Guarded::data_dir(data_dir).is_reached(&Mounts::read(), &Way::of(dir).end)
+}
+
+/// Whether a guest that may write to `dir` could replace the file at `path`, or a link on the way to it. Neither has to exist.
+pub fn may_replace(dir: &Path, path: &Path) -> bool {
+    let (mounts, dir, way) = (Mounts::read(), Way::of(dir).end, Way::of(path));
+    let holders = way.end.parent().into_iter().chain(way.with_links.iter().map(PathBuf::as_path));
+    holders.into_iter().any(|holder| contains(&mounts, &dir, holder))
 }
 
 /// Costs some tens of microseconds for each grant to write, and nothing if there is none.
@@ -48,34 +56,60 @@ fn check_apart(grants: &Grants, protected: &Protected) -> Result<(), SubmitError
         return Ok(());
     }
     let mounts = Mounts::read();
-    let data_dirs: Vec<_> = protected.data_dir.iter().flat_map(|dir| with_links(dir)).collect();
-    let remote_dirs: Vec<_> = protected.remote_dir.iter().flat_map(|dir| remote_with_links(dir)).collect();
+    let data_dir = protected.data_dir.clone().map(|dir| (Guarded::data_dir(&dir), dir));
+    let remote_dir = protected.remote_dir.clone().map(|dir| (Guarded::remote_dir(&dir), dir));
     for grant in granted {
-        let dir = resolved(grant.host());
-        let reaches = |protected: &PathBuf| overlap(&mounts, &dir, protected);
+        let dir = Way::of(grant.host()).end;
+        let is_reached = |(guarded, _): &&(Guarded, PathBuf)| guarded.is_reached(&mounts, &dir);
         let granted = grant.host().to_owned();
-        if let Some(data_dir) = protected.data_dir.clone().filter(|_| data_dirs.iter().any(reaches)) {
+        if let Some((_, data_dir)) = data_dir.as_ref().filter(is_reached).cloned() {
             return Err(SubmitError::WritableDataDir { granted, data_dir });
         }
-        if let Some(dir) = protected.remote_dir.clone().filter(|_| remote_dirs.iter().any(reaches)) {
+        if let Some((_, dir)) = remote_dir.as_ref().filter(is_reached).cloned() {
             return Err(SubmitError::WritableRemoteCache { granted, dir });
         }
     }
     Ok(())
 }
 
-/// The data directory, and the directories in it, down to the second level, that are links to elsewhere.
-fn with_links(data_dir: &Path) -> Vec<PathBuf> {
-    let subdirs = subdirs(data_dir);
-    let below = subdirs.iter().flat_map(|dir| links_in(dir)).collect::<Vec<_>>();
-    let links = subdirs.into_iter().filter(|dir| dir.is_symlink()).chain(below);
-    [data_dir.to_owned()].into_iter().chain(links).map(|dir| resolved(&dir)).collect()
+/// What a guest must not write, so that a directory and what is in it stay the host's own. All paths are without links.
+#[derive(Clone, Default)]
+struct Guarded {
+    /// Directories whose content is trusted, and what is in and above them.
+    dirs: Vec<PathBuf>,
+    /// Directories that hold a link on the way there.
+    with_links: Vec<PathBuf>,
 }
 
-/// The same of the directory of a remote cache.
-fn remote_with_links(dir: &Path) -> Vec<PathBuf> {
-    let links = links_in(dir).into_iter().chain(links_in(&dir.join(REMOTE_LAYOUT)));
-    [dir.to_owned()].into_iter().chain(links).map(|dir| resolved(&dir)).collect()
+impl Guarded {
+    /// The data directory, and the directories in it, down to the second level, that are links to elsewhere.
+    fn data_dir(data_dir: &Path) -> Self {
+        let subdirs = subdirs(data_dir);
+        let below = subdirs.iter().flat_map(|dir| links_in(dir)).collect::<Vec<_>>();
+        let links = subdirs.into_iter().filter(|dir| dir.is_symlink()).chain(below);
+        Self::of(data_dir, links)
+    }
+
+    /// The same of the directory of a remote cache.
+    fn remote_dir(dir: &Path) -> Self {
+        Self::of(dir, links_in(dir).into_iter().chain(links_in(&dir.join(REMOTE_LAYOUT))))
+    }
+
+    fn of(dir: &Path, links: impl Iterator<Item = PathBuf>) -> Self {
+        let mut guarded = Self::default();
+        for path in [dir.to_owned()].into_iter().chain(links) {
+            let Way { end, with_links } = Way::of(&path);
+            guarded.dirs.push(end);
+            guarded.with_links.extend(with_links);
+        }
+        guarded
+    }
+
+    /// Whether a guest that may write to `dir`, a path without links, could change what is guarded.
+    fn is_reached(&self, mounts: &Mounts, dir: &Path) -> bool {
+        self.dirs.iter().any(|guarded| overlap(mounts, dir, guarded))
+            || self.with_links.iter().any(|holder| contains(mounts, dir, holder))
+    }
 }
 
 /// The links to directories among the first entries of a directory.
@@ -91,6 +125,11 @@ fn overlap(mounts: &Mounts, one: &Path, other: &Path) -> bool {
     is_inside(one, other) || is_inside(other, one) || mounts.overlap(one, other)
 }
 
+/// Whether a directory, without links, is another one or in it.
+fn contains(mounts: &Mounts, outer: &Path, inner: &Path) -> bool {
+    inner.starts_with(outer) || has_ancestor(inner, outer) || mounts.contains(outer, inner)
+}
+
 /// Whether a directory is another one or in it, by device and inode.
 #[cfg(unix)]
 fn has_ancestor(dir: &Path, ancestor: &Path) -> bool {
@@ -103,14 +142,4 @@ fn has_ancestor(dir: &Path, ancestor: &Path) -> bool {
 #[cfg(not(unix))]
 fn has_ancestor(_: &Path, _: &Path) -> bool {
     false
-}
-
-/// Where a path leads, of which the end need not be there.
-fn resolved(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let found = path.ancestors().find_map(|above| {
-        let rest = path.strip_prefix(above).ok()?;
-        Some(fs::canonicalize(above).ok()?.join(rest))
-    });
-    found.unwrap_or(path)
 }

@@ -11,11 +11,12 @@ mod mounts;
 #[path = "no_mounts.rs"]
 mod mounts;
 mod private;
+mod way;
 
 use std::path::{Path, PathBuf};
 
-pub use self::apart::reaches_data_dir;
 pub(crate) use self::apart::{Protected, check_grants};
+pub use self::apart::{may_replace, reaches_data_dir};
 pub use self::error::DataDirError;
 pub(crate) use self::private::check_and_mend;
 

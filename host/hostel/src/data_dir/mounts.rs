@@ -40,6 +40,15 @@ impl Mounts {
         })
     }
 
+    /// Whether `inner` is `outer` or in it, by some mount. Both paths are absolute and without links.
+    pub(super) fn contains(&self, outer: &Path, inner: &Path) -> bool {
+        let outers = self.locations(outer);
+        let inners = self.0.iter().filter_map(|mount| Some((&mount.device, mount.own_location(inner)?)));
+        inners
+            .into_iter()
+            .any(|(device, path)| outers.iter().any(|(of, outer)| of == device && path.starts_with(outer)))
+    }
+
     /// Where a directory is, and where everything is that is mounted below it. A mount that another one hides counts as well:
     /// to tell which does is harder than to refuse a grant that nobody needs.
     fn locations(&self, dir: &Path) -> Vec<Location<'_>> {
@@ -47,9 +56,16 @@ impl Mounts {
             if mount.point.starts_with(dir) {
                 return Some(mount.root.clone());
             }
-            dir.strip_prefix(&mount.point).ok().map(|rest| mount.root.join(rest))
+            mount.own_location(dir)
         };
         self.0.iter().filter_map(|mount| Some((mount.device.as_str(), location(mount)?))).collect()
+    }
+}
+
+impl Mount {
+    /// Where a directory is on the file system, if this mount has it.
+    fn own_location(&self, dir: &Path) -> Option<PathBuf> {
+        dir.strip_prefix(&self.point).ok().map(|rest| self.root.join(rest))
     }
 }
 
@@ -117,6 +133,21 @@ mod tests {
         check("/big/blobs/x", true);
         check("/big/other", false);
         check("/home/data/hostel", false);
+    }
+
+    #[test]
+    fn a_directory_contains_what_is_mounted_in_it_and_nothing_above() {
+        let mounts = Mounts::parse(MOUNTS.as_bytes());
+        let check = |outer: &str, inner: &str, expected: bool| {
+            assert_eq!(mounts.contains(Path::new(outer), Path::new(inner)), expected, "{outer} {inner}");
+        };
+        check("/data", "/data/hostel", true);
+        check("/data/hostel", "/data", false);
+        check("/srv/work", "/data/hostel", true);
+        check("/srv/work/deep/hostel", "/data", false);
+        check("/a b", "/data/hostel/results", true);
+        check("/a b", "/data/hostel", false);
+        check("/big", "/data/hostel/compiled", true);
     }
 
     #[test]

@@ -86,6 +86,37 @@ fn links_in_the_data_directory_are_followed() {
 }
 
 #[test]
+fn a_link_on_the_way_is_not_granted_to_be_written() {
+    let tree = Tree::new(&["home/share/beside", "links/apart", "big/data", "later"]);
+    let link = |to: &str, at: &str| std::os::unix::fs::symlink(tree.path(to), tree.path(at)).unwrap();
+    link("links/one", "home/share/data");
+    link("links/two", "links/one");
+    link("big/data", "links/two");
+    link("later/not/there", "home/dangling");
+    let check = |protected: &str, refused: &[&str], granted: &[&str]| {
+        let protected = tree.path(protected);
+        for settings in [with_data_dir, with_remote] {
+            for dir in refused {
+                assert_refused(settings(&protected), &tree.path(dir), &protected);
+            }
+            for dir in granted {
+                let refusal = refusal(settings(&protected), &tree.path(dir));
+                assert_eq!(refusal.map(|error| error.to_string()), None, "{dir}");
+            }
+        }
+    };
+    check(
+        "home/share/data",
+        &["home/share", "home", "links", "big", "big/data"],
+        &["home/share/beside", "links/apart", "later"],
+    );
+    check("home/dangling/data", &["home", "later"], &["links", "big"]);
+    // What is missing may be made.
+    let missing = tree.path("home/nothing/../../later/data");
+    assert_refused(with_data_dir(&missing), &tree.path("later"), &missing);
+}
+
+#[test]
 fn a_data_directory_that_others_can_write_builds_no_host() {
     use std::os::unix::fs::PermissionsExt;
     let tree = Tree::new(&["data"]);

@@ -1,0 +1,100 @@
+//! Where a path leads, and who could make it lead elsewhere.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+/// How many links are followed: as many as Linux does.
+const MAX_LINKS: usize = 40;
+
+/// Where a path leads, followed step by step as the system does. Nothing on it needs to be there: what is missing counts as a
+/// directory that somebody may still make.
+pub(super) struct Way {
+    /// The end, without links.
+    pub(super) end: PathBuf,
+    /// The directories, without links, that hold a link on the way: whoever may write there can replace it.
+    pub(super) with_links: Vec<PathBuf>,
+}
+
+/// What is still to be followed.
+enum Step {
+    Root(OsString),
+    Up,
+    Down(OsString),
+}
+
+impl Way {
+    /// Follows a path; a relative one from the current directory. It ends early at a chain of links that the system would not
+    /// follow either.
+    pub(super) fn of(path: &Path) -> Self {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let mut way = Self { end: PathBuf::new(), with_links: Vec::new() };
+        let mut steps: VecDeque<Step> = steps(&path).collect();
+        while let Some(step) = steps.pop_front() {
+            match step {
+                Step::Root(root) => way.end.push(root),
+                Step::Up => _ = way.end.pop(),
+                Step::Down(name) => {
+                    let next = way.end.join(name);
+                    match fs::read_link(&next) {
+                        Ok(target) if way.with_links.len() < MAX_LINKS => {
+                            way.with_links.push(way.end.clone());
+                            let mut of_target: VecDeque<Step> = self::steps(&target).collect();
+                            of_target.append(&mut steps);
+                            steps = of_target;
+                        }
+                        _ => way.end = next,
+                    }
+                }
+            }
+        }
+        way
+    }
+}
+
+fn steps(path: &Path) -> impl Iterator<Item = Step> {
+    path.components().filter_map(|part| match part {
+        Component::Prefix(_) | Component::RootDir => Some(Step::Root(part.as_os_str().to_owned())),
+        Component::CurDir => None,
+        Component::ParentDir => Some(Step::Up),
+        Component::Normal(name) => Some(Step::Down(name.to_owned())),
+    })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn every_directory_that_holds_a_link_is_on_the_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(dir.path()).unwrap();
+        let at = |path: &str| root.join(path);
+        for made in ["a/b", "c/d", "e"] {
+            fs::create_dir_all(at(made)).unwrap();
+        }
+        symlink("../c/link", at("a/link")).unwrap();
+        symlink(at("e"), at("c/link")).unwrap();
+        symlink("nothing/here", at("e/dangling")).unwrap();
+        symlink("loop", at("e/loop")).unwrap();
+        let check = |path: &str, end: &str, with_links: &[&str]| {
+            let way = Way::of(&at(path));
+            assert_eq!(way.end, at(end), "{path}");
+            let with_links: Vec<_> = with_links.iter().map(|dir| at(dir)).collect();
+            assert_eq!(way.with_links, with_links, "{path}");
+        };
+        check("a/b", "a/b", &[]);
+        check("a/./b/../x", "a/x", &[]);
+        check("a/link", "e", &["a", "c"]);
+        check("a/link/x/y", "e/x/y", &["a", "c"]);
+        check("a/link/../c/d", "c/d", &["a", "c"]);
+        check("e/dangling", "e/nothing/here", &["e"]);
+        check("e/dangling/../x", "e/nothing/x", &["e"]);
+        check("missing/../a/link", "e", &["a", "c"]);
+        assert_eq!(Way::of(&at("e/loop")).with_links.len(), MAX_LINKS);
+        assert_eq!(Way::of(Path::new("/")).end, Path::new("/"));
+    }
+}
