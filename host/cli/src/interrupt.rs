@@ -1,20 +1,21 @@
-//! Ctrl-C: the first one asks the command to end, the second one ends the process.
+//! Ctrl-C, and SIGTERM, which means the same: the first one asks the command to end, the second one ends the process.
 
 use std::io;
 use std::sync::OnceLock;
 use std::thread;
 
-use futures_util::FutureExt;
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::exit::Exit;
 
-/// Tells of Ctrl-C.
+/// Tells of Ctrl-C and SIGTERM.
 #[derive(Clone)]
 pub(crate) struct Interrupt(watch::Receiver<bool>);
 
 impl Interrupt {
-    /// Takes Ctrl-C over from the system, which would end the process at once. From then on for good; where the
+    /// Takes both over from the system, which would end the process at once. From then on for good; where the
     /// system does not let us, it stays as it was.
     pub(crate) fn listen() -> Self {
         static LISTENER: OnceLock<watch::Receiver<bool>> = OnceLock::new();
@@ -27,7 +28,7 @@ impl Interrupt {
         Self(requested.clone())
     }
 
-    /// Is done when Ctrl-C was pressed.
+    /// Is done when one of them came.
     pub(crate) async fn requested(&mut self) {
         if self.0.wait_for(|requested| *requested).await.is_err() {
             std::future::pending::<()>().await;
@@ -39,23 +40,58 @@ impl Interrupt {
 /// pipe blocks the command.
 fn start(requested: watch::Sender<bool>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let mut first = Box::pin(tokio::signal::ctrl_c());
     let entered = runtime.enter();
-    // The first poll is what takes it over.
-    if let Some(ended) = first.as_mut().now_or_never() {
-        ended?;
-    }
+    let mut signals = Signals::listen()?;
     drop(entered);
     let listen = move || {
         runtime.block_on(async {
-            if first.await.is_err() {
-                return;
-            }
+            signals.next().await;
             requested.send_replace(true);
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(Exit::Interrupted.code().into());
-            }
+            signals.next().await;
+            std::process::exit(Exit::Interrupted.code().into());
         });
     };
     thread::Builder::new().name("interrupt".to_owned()).spawn(listen).map(drop)
+}
+
+/// The signals that ask the command to end.
+#[cfg(unix)]
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// Takes them over from the system.
+    fn listen() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        // A listener that is gone hears of nothing any more.
+        tokio::select! {
+            Some(()) = self.interrupt.recv() => {}
+            Some(()) = self.terminate.recv() => {}
+            else => std::future::pending().await,
+        }
+    }
+}
+
+/// The signals that ask the command to end.
+#[cfg(windows)]
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    /// Takes it over from the system.
+    fn listen() -> io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending().await
+        }
+    }
 }

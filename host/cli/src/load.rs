@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hostel::{Component, FindError, Host, LoadError};
 
+use crate::exit::Exit;
 use crate::problem::Problem;
 
 /// How alike two names must be for one to be offered for the other (Jaro and Winkler; 1 is equal).
@@ -23,6 +24,10 @@ pub(crate) async fn component(host: &Host, path: &Path) -> Result<Component, Pro
 fn not_loaded(path: &Path, error: &LoadError) -> Problem {
     let file = path.display();
     match error {
+        LoadError::Read { .. } if is_url(path) => {
+            let problem = format!("{file} is a URL: expected a file");
+            Problem::new(Exit::of_kind(error.kind()), problem).hint("download the component first")
+        }
         LoadError::Read { source, .. } => {
             let near = nearest_file(path).filter(|_| source.kind() == ErrorKind::NotFound);
             Problem::unreadable(file, source)
@@ -47,8 +52,16 @@ fn not_loaded(path: &Path, error: &LoadError) -> Problem {
         LoadError::TooComplex(_) => Problem::of(error.kind(), error)
             .within(&file)
             .hint("docs/sandbox.md lists how much of everything a component may have"),
-        LoadError::Text(_) | LoadError::TooDemanding(_) | _ => Problem::of(error.kind(), error).within(&file),
+        LoadError::Text(_) | LoadError::Unsupported { .. } | LoadError::TooDemanding(_) | _ => {
+            Problem::of(error.kind(), error).within(&file)
+        }
     }
+}
+
+/// Whether a path that leads to nothing is the address of something elsewhere.
+fn is_url(path: &Path) -> bool {
+    let schemes = ["http:", "https:", "oci:", "ftp:", "file:"];
+    path.to_str().is_some_and(|path| schemes.iter().any(|scheme| path.starts_with(scheme)))
 }
 
 /// Whether a core module was made for WASI as it was before there were components.

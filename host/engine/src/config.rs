@@ -40,10 +40,10 @@ const FEWEST_INSTANCES: u32 = 16;
 /// Which of the two engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flavor {
-    /// Without component-model async.
+    /// Without component-model async, garbage collection and exceptions.
     Lean,
-    /// With it.
-    Concurrent,
+    /// With all of them.
+    Full,
 }
 
 /// Makes an engine with a pool for as many instances as the options ask for, or as the address space gives.
@@ -53,7 +53,7 @@ pub(crate) fn engine(flavor: Flavor, options: &EngineOptions) -> wasmtime::Resul
     loop {
         let mut config = settings(flavor);
         config.consume_fuel(options.count_fuel);
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(flavor, instances)));
         match wasmtime::Engine::new(&config) {
             Ok(engine) => return Ok((engine, instances)),
             Err(_) if instances > FEWEST_INSTANCES => instances /= 2,
@@ -73,19 +73,23 @@ fn settings(flavor: Flavor) -> Config {
         .memory_guaranteed_dense_image_size(SPARSE_IMAGE_BYTES)
         .wasm_component_model_map(true)
         .wasm_component_model_fixed_length_lists(true)
-        .concurrency_support(flavor == Flavor::Concurrent);
-    if flavor == Flavor::Concurrent {
-        config.wasm_component_model_async(true);
-    }
+        .wasm_wide_arithmetic(true)
+        .concurrency_support(flavor == Flavor::Full)
+        .wasm_component_model_async(flavor == Flavor::Full)
+        .wasm_function_references(flavor == Flavor::Full)
+        .wasm_gc(flavor == Flavor::Full)
+        .wasm_exceptions(flavor == Flavor::Full)
+        .gc_support(flavor == Flavor::Full);
     config
 }
 
-fn pool(instances: u32) -> PoolingAllocationConfig {
+fn pool(flavor: Flavor, instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_memories(instances)
         .total_tables(instances.saturating_mul(TABLES_PER_INSTANCE))
         .total_stacks(instances)
+        .total_gc_heaps(if flavor == Flavor::Full { instances } else { 0 })
         // A component is several core instances; they cost nothing until they exist.
         .total_core_instances(instances.saturating_mul(16))
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)

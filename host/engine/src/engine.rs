@@ -88,10 +88,10 @@ struct Inner {
     options: EngineOptions,
     compile_cache: Option<CompileCache>,
     compiler: Compiler,
-    /// For components without component-model async: half the price of the other.
+    /// For components that need nothing of what the other has: half the price of that.
     lean: Runtime,
-    /// For components with component-model async; set up when the first one is loaded.
-    concurrent: OnceLock<Runtime>,
+    /// For components with component-model async, garbage collection or exceptions; set up when the first one is loaded.
+    full: OnceLock<Runtime>,
     ticker: Ticker,
     memory: SharedMemory,
 }
@@ -117,8 +117,8 @@ impl Engine {
         let compile_cache = options.compile_cache_dir.clone().map(CompileCache::new);
         let memory = SharedMemory::new(options.max_memory_bytes);
         let compiler = Compiler::new(options.compile_timeout);
-        let concurrent = OnceLock::new();
-        Ok(Self(Arc::new(Inner { options, compile_cache, compiler, lean, concurrent, ticker, memory })))
+        let full = OnceLock::new();
+        Ok(Self(Arc::new(Inner { options, compile_cache, compiler, lean, full, ticker, memory })))
     }
 
     /// How many instances may live at once: as many as the options ask for, or as the address space gave.
@@ -141,8 +141,8 @@ impl Engine {
     pub fn someone_waits(&self) {
         self.rhythm().wait(true);
         self.0.lean.engine.increment_epoch();
-        if let Some(concurrent) = self.0.concurrent.get() {
-            concurrent.engine.increment_epoch();
+        if let Some(full) = self.0.full.get() {
+            full.engine.increment_epoch();
         }
     }
 
@@ -163,13 +163,13 @@ impl Engine {
         &self.0.lean
     }
 
-    pub(crate) fn concurrent(&self) -> Result<&Runtime, EngineError> {
-        if let Some(runtime) = self.0.concurrent.get() {
+    pub(crate) fn full(&self) -> Result<&Runtime, EngineError> {
+        if let Some(runtime) = self.0.full.get() {
             return Ok(runtime);
         }
-        let runtime = Runtime::new(Flavor::Concurrent, &self.0.options)?;
+        let runtime = Runtime::new(Flavor::Full, &self.0.options)?;
         // Two threads may get here at once: the first one's runtime is kept, the other's dropped.
-        let kept = self.0.concurrent.get_or_init(|| runtime);
+        let kept = self.0.full.get_or_init(|| runtime);
         self.0.ticker.drive(&kept.engine);
         Ok(kept)
     }

@@ -34,6 +34,7 @@ mod context;
 mod denial;
 mod engine;
 mod failure;
+mod features;
 mod files;
 mod function;
 mod guest;

@@ -14,6 +14,7 @@ use crate::compiler::{self, Stopped};
 use crate::component::Component;
 use crate::config::Flavor;
 use crate::engine::{Engine, EngineError, Runtime};
+use crate::features;
 use crate::names;
 use crate::survey::{self, Excess, Refused, Weight};
 
@@ -79,6 +80,12 @@ pub enum LoadError {
     /// The bytes begin like a component, and are not a valid one.
     #[error("the component is malformed: {0}")]
     Malformed(String),
+    /// The component uses features of WebAssembly that the host does not support.
+    #[error("the component uses {}, which this host does not support", names::listed(features, " and "))]
+    Unsupported {
+        /// Their names, such as `threads`.
+        features: Vec<&'static str>,
+    },
     /// The component is valid, and asks for more than any instance may have.
     #[error("the component asks for more than any task may have: {0}")]
     TooDemanding(String),
@@ -89,7 +96,7 @@ pub enum LoadError {
     /// interrupted, and goes on until it ends.
     #[error(
         "compiling takes longer than {limit:?}, which is the limit; it goes on with low priority, so that a later load \
-         finds the code if compiled code is kept on disk; raise `compile_timeout` to wait longer"
+         finds the code if compiled code is kept on disk"
     )]
     CompileTimeout {
         /// The limit.
@@ -136,6 +143,7 @@ impl LoadError {
             | Self::NotWebAssembly(_)
             | Self::Text(_)
             | Self::Malformed(_)
+            | Self::Unsupported { .. }
             | Self::TooDemanding(_) => ErrorKind::Invalid,
         }
     }
@@ -177,9 +185,9 @@ impl Engine {
         if let Some(compiled) = self.cached(self.lean(), digest) {
             return Ok(Some(Component::new(self, self.lean(), compiled, *digest, 0)));
         }
-        let concurrent = self.concurrent()?;
-        let compiled = self.cached(concurrent, digest);
-        Ok(compiled.map(|compiled| Component::new(self, concurrent, compiled, *digest, 0)))
+        let full = self.full()?;
+        let compiled = self.cached(full, digest);
+        Ok(compiled.map(|compiled| Component::new(self, full, compiled, *digest, 0)))
     }
 
     fn load(&self, bytes: Cow<'_, [u8]>) -> Result<Component, LoadError> {
@@ -206,12 +214,12 @@ impl Engine {
         let (flavor, compiled) = compiled.map_err(|stopped| self.stopped(stopped))??;
         let runtime = match flavor {
             Flavor::Lean => self.lean(),
-            Flavor::Concurrent => self.concurrent()?,
+            Flavor::Full => self.full()?,
         };
         Ok(Component::new(self, runtime, compiled, digest, size_bytes))
     }
 
-    /// Prefers the lean engine; it refuses, before it compiles anything, what needs component-model async. When the compile
+    /// Prefers the lean engine; it refuses, before it compiles anything, what needs the other. When the compile
     /// cache was looked into, this many compiles had `ended`.
     fn compiled(&self, bytes: &[u8], digest: &Digest, ended: u64) -> Result<(Flavor, Compiled), LoadError> {
         // Another load may have compiled it while this one waited for a place.
@@ -229,12 +237,18 @@ impl Engine {
             Err(error @ LoadError::TooDemanding(_)) => return Err(error),
             Err(_) => {}
         }
-        let concurrent = self.concurrent()?;
-        if let Some(compiled) = self.cached(concurrent, digest) {
-            return Ok((Flavor::Concurrent, compiled));
+        let full = self.full()?;
+        if let Some(compiled) = self.cached(full, digest) {
+            return Ok((Flavor::Full, compiled));
         }
-        let compiled = self.compile(concurrent, bytes, digest, weight);
-        compiled.map(|compiled| (Flavor::Concurrent, compiled)).map_err(|error| refusal(&one_line(&error)))
+        let compiled = self.compile(full, bytes, digest, weight);
+        compiled.map(|compiled| (Flavor::Full, compiled)).map_err(|error| {
+            let features = features::unsupported(bytes);
+            match features.is_empty() {
+                true => refusal(&one_line(&error)),
+                false => LoadError::Unsupported { features },
+            }
+        })
     }
 
     fn cached(&self, runtime: &Runtime, digest: &Digest) -> Option<Compiled> {
@@ -306,9 +320,32 @@ impl Form {
         match std::str::from_utf8(bytes) {
             Ok(text) if text.trim().is_empty() => Self::Other("the file is empty".to_owned()),
             Ok(text) if text.trim_start().starts_with(['(', ';']) => Self::Text,
-            _ => Self::Other(format!("it begins with {}", beginning(bytes))),
+            _ => Self::Other(
+                kind(bytes).map_or_else(|| format!("it begins with {}", beginning(bytes)), str::to_owned),
+            ),
         }
     }
+}
+
+/// What other kind of file some bytes are, and what to do about that, as far as their beginning tells.
+fn kind(bytes: &[u8]) -> Option<&'static str> {
+    /// The operating system that wasmtime names in the header of its ELF files, and where.
+    const WASMTIME: (usize, u8) = (7, 200);
+    const KINDS: [(&[u8], &str); 9] = [
+        (b"\x1f\x8b", "it is compressed with gzip; unpack it first"),
+        (b"\x28\xb5\x2f\xfd", "it is compressed with zstd; unpack it first"),
+        (b"BZh", "it is compressed with bzip2; unpack it first"),
+        (b"\xfd7zXZ\0", "it is compressed with xz; unpack it first"),
+        (b"PK\x03\x04", "it is a ZIP archive; unpack it first"),
+        (b"\x7fELF", "it is a native program or library (ELF)"),
+        (b"\xcf\xfa\xed\xfe", "it is a native program or library (Mach-O)"),
+        (b"MZ", "it is a native program or library (PE)"),
+        (b"<", "it is a document, such as the page of a download that failed"),
+    ];
+    if bytes.starts_with(b"\x7fELF") && bytes.get(WASMTIME.0) == Some(&WASMTIME.1) {
+        return Some("it is code that wasmtime compiled (.cwasm); give the component that it was made from");
+    }
+    KINDS.into_iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, kind)| kind)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {

@@ -20,6 +20,7 @@ use crate::options::tag_limits::TagLimitOptions;
 use crate::options::{Form, MemoryOptions, OutputOptions, TaskOptions, WorkerOptions};
 use crate::problem::{Problem, Stop};
 use crate::rows::Columns;
+use crate::task_ref;
 use crate::ui::Ui;
 
 /// Run a task many times, over lists of arguments: one line of result each
@@ -50,7 +51,7 @@ Examples:
   hostel map fetch.wasm --over id=@ids.jsonl --tag api --rate-limit api=10/1s")]
 pub(crate) struct Map {
     /// The task: FILE#EXPORT, or FILE if it exports one function
-    #[arg(value_name = "TASK")]
+    #[arg(value_name = "TASK", value_parser = task_ref::typed())]
     task: TaskRef,
 
     /// Run once for each element of LIST, as the argument NAME; can be given several times

@@ -24,6 +24,7 @@ use crate::problem::{Problem, Stop};
 use crate::receipt;
 use crate::report::{self, Telling};
 use crate::states::RunObject;
+use crate::task_ref;
 use crate::ui::Ui;
 
 /// Room for one run: a component may be made of that many modules with memories of their own.
@@ -57,7 +58,7 @@ Examples:
   hostel run program.wasm --stdin input.txt -- --verbose")]
 pub(crate) struct Run {
     /// The task: FILE#EXPORT, or FILE if it exports one function
-    #[arg(value_name = "TASK")]
+    #[arg(value_name = "TASK", value_parser = task_ref::typed())]
     task: TaskRef,
 
     /// The arguments; for a program (wasi:cli/run) its argv, after `--` where it has options

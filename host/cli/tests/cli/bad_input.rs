@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::hostel::{Place, check};
+use crate::hostel::{Place, Ran, check};
 
 #[test]
 fn files_that_are_no_components() {
@@ -31,9 +31,48 @@ fn files_that_are_no_components() {
         "junk.wasm",
         "mistake.wat",
         "arith.wasm/inside",
+        "arith.wasm.gz",
+        "program",
+        "arith.cwasm",
+        "page.wasm",
+        "threads.wat",
+        "https://example.org/arith.wasm",
     ];
+    place.write("arith.wasm.gz", b"\x1f\x8b\x08\0");
+    place.write("program", b"\x7fELF\x02\x01\x01\0\0");
+    place.write("arith.cwasm", b"\x7fELF\x02\x01\x01\xc8\0");
+    place.write("page.wasm", "<!DOCTYPE html>");
     let lines = files.map(|file| format!("inspect {file}"));
     check!("no_components", place.session(&lines.each_ref().map(String::as_str)));
+}
+
+#[test]
+fn a_file_may_have_any_name_that_the_system_takes() {
+    let place = Place::new();
+    let add_one = fs::read(hostel_guests::wat::ADD_ONE).unwrap();
+    place.write("a#b.wat", &add_one);
+    place.write("a#b.wat#", &add_one);
+    let lines =
+        ["run a#b.wat 1", "run a#b.wat#add-one 1", "run a#b.wat# 1", "run a#c.wat 1", "run a#b.wat#nope 1"];
+    check!("odd_names", place.session(&lines));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_path_need_not_be_utf8() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new();
+    let name = OsStr::from_bytes(b"b\xe4.wat");
+    fs::copy(hostel_guests::wat::ADD_ONE, place.path().join(name)).unwrap();
+    for (task, code) in
+        [(&b"b\xe4.wat"[..], 0), (b"b\xe4.wat#add-one", 0), (b"c\xe4.wat#add-one", 3), (b"b\xe4.wat#\xe4", 2)]
+    {
+        let ran = place.command("run").arg(OsStr::from_bytes(task)).arg("41").output().unwrap();
+        let ran = Ran::of(ran);
+        assert_eq!(ran.code, code, "{}", ran.stderr);
+        assert_eq!(ran.stdout == "42\n", code == 0);
+    }
 }
 
 #[test]

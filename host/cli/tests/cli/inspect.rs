@@ -44,6 +44,7 @@ fn every_guest_can_be_inspected_and_every_name_it_shows_can_be_run() {
         "big-table.wat",
         "hostile-many-memories.wat",
         "hostile-wide-memory.wat",
+        "threads.wat",
     ];
     let texts = hostel_guests::wat::all().iter().map(|(name, _)| format!("{name}.wat"));
     for file in guests.chain(texts.filter(|file| !not_components.contains(&file.as_str()))) {

@@ -47,16 +47,18 @@ fn a_map_that_waits_for_stdin_can_be_interrupted() {
 #[test]
 fn an_interrupted_run_is_cancelled_even_while_it_computes() {
     let place = Place::new();
-    let mut child = place.start("run spin-forever.wasm#spin-after 0");
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    stderr.read_line(&mut line).unwrap();
-    assert!(line.ends_with("spinning\n"), "{line}");
-    interrupt(&child);
-    let mut rest = String::new();
-    stderr.read_to_string(&mut rest).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    check!("interrupted_run", rest);
+    for signal in ["INT", "TERM"] {
+        let mut child = place.start("run spin-forever.wasm#spin-after 0");
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        assert!(line.ends_with("spinning\n"), "{line}");
+        send(signal, &child);
+        let mut rest = String::new();
+        stderr.read_to_string(&mut rest).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}");
+        check!("interrupted_run", rest);
+    }
 }
 
 #[test]
@@ -79,6 +81,10 @@ fn a_run_that_awaits_its_retry_is_cancelled_at_once() {
 
 /// As Ctrl-C does.
 fn interrupt(child: &Child) {
-    let kill = format!("kill -INT {}", child.id());
+    send("INT", child);
+}
+
+fn send(signal: &str, child: &Child) {
+    let kill = format!("kill -{signal} {}", child.id());
     assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
 }

@@ -235,6 +235,11 @@ fn parse(text: &str) -> Result<HttpGrant, Problem> {
         Some((scheme, place)) => (Some(parse_scheme(scheme)?), place),
         None => (None, place),
     };
+    // A URL of the whole host, as it is pasted.
+    let place = if scheme.is_some() { place.strip_suffix('/').unwrap_or(place) } else { place };
+    if scheme.is_some() && place.contains('/') {
+        return Err("a grant is for a whole host: leave out what follows it".to_owned());
+    }
     if let Some(wrong) = place.chars().find(|character| "/?#@".contains(*character)) {
         return Err(format!("expected HOST or HOST:PORT and nothing else, found `{wrong}`"));
     }
@@ -299,6 +304,20 @@ mod tests {
 
     fn grant(text: &str) -> HttpGrant {
         text.parse().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn a_pasted_url_of_a_host_is_taken_and_one_of_a_page_is_not() {
+        assert_eq!(grant("https://example.org/"), grant("https://example.org"));
+        assert_eq!(grant("GET http://example.org:8080/").to_string(), "GET http://example.org:8080");
+        let refused = |text: &str| text.parse::<HttpGrant>().unwrap_err().to_string();
+        assert_eq!(
+            refused("https://example.org/index.html"),
+            "`https://example.org/index.html` is no host for HTTP: a grant is for a whole host: leave out what follows it"
+        );
+        assert!(refused("https://example.org//").contains("whole host"));
+        assert!(refused("https:///").contains("is no host for HTTP"));
+        assert!(refused("example.org/").contains("found `/`"));
     }
 
     #[test]

@@ -41,6 +41,7 @@ fn every_text_but_the_refused_ones_loads() {
             "hostile-many-memories",
             "hostile-wide-memory",
             "invalid",
+            "threads",
         ]
         .contains(name);
         assert_eq!(ENGINE.load_file(path.as_ref()).is_err(), refused, "{name}");
@@ -56,15 +57,38 @@ fn a_core_module_is_called_one() {
 }
 
 #[test]
+fn features_that_the_host_lacks_are_named() {
+    let threads = ENGINE.load_file(wat::THREADS.as_ref()).err().unwrap();
+    assert_eq!(threads.to_string(), "the component uses threads, which this host does not support");
+    assert_eq!(threads.kind(), ErrorKind::Invalid);
+    let both = r#"(component (core module
+        (memory 1 1 shared)
+        (memory 1 (pagesize 1))
+        (func (drop (i32.atomic.load (i32.const 0))))))"#;
+    assert_eq!(
+        refused(both.as_bytes()).to_string(),
+        "the component uses threads and custom page sizes, which this host does not support"
+    );
+    // What is wrong with all features is wrong.
+    let wrong = "(component (core module (memory 1 1 shared) (func (drop))))";
+    assert!(matches!(refused(wrong.as_bytes()), LoadError::Malformed(_)), "{}", refused(wrong.as_bytes()));
+}
+
+#[test]
 fn what_is_not_webassembly_is_told_by_its_beginning() {
     let check = |bytes: &[u8], expected: &str| assert_eq!(refused(bytes).to_string(), expected);
     check(b"", "this is not WebAssembly: the file is empty");
     check(b"\n ", "this is not WebAssembly: the file is empty");
     check(b"#!/bin/sh\nexit 1", r##"this is not WebAssembly: it begins with "#!/bin/sh\nexit 1""##);
+    let native = "this is not WebAssembly: it is a native program or library (ELF)";
+    check(b"\x7fELF\x02\x01\x01\0rest of it", native);
     check(
-        b"\x7fELF\x02\x01\x01\0rest of it",
-        "this is not WebAssembly: it begins with \"\\u{7f}ELF\\u{2}\\u{1}\\u{1}\\0rest of \"",
+        b"\x7fELF\x02\x01\x01\xc8rest of it",
+        "this is not WebAssembly: it is code that wasmtime compiled (.cwasm); give the component that it was made from",
     );
+    check(b"\x1f\x8b\x08", "this is not WebAssembly: it is compressed with gzip; unpack it first");
+    check(b"<html>", "this is not WebAssembly: it is a document, such as the page of a download that failed");
+    check(b"\x7fEL", "this is not WebAssembly: it begins with \"\\u{7f}EL\"");
 }
 
 #[test]
