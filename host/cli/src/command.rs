@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{cache, completions, inspect, map, run, trust};
+use crate::commands::{cache, compile, completions, inspect, map, run, trust};
 use crate::exit::Exit;
 use crate::problem::Stop;
 use crate::ui::Ui;
@@ -34,6 +34,7 @@ pub(crate) enum Command {
     Inspect(inspect::Inspect),
     Run(run::Run),
     Map(map::Map),
+    Compile(compile::Compile),
     Trust(trust::Trust),
     Cache(cache::Cache),
     Completions(completions::Completions),
@@ -45,6 +46,7 @@ impl Command {
             Self::Inspect(command) => command.execute(ui),
             Self::Run(command) => command.execute(ui),
             Self::Map(command) => command.execute(ui),
+            Self::Compile(command) => command.execute(ui),
             Self::Trust(command) => command.execute(ui),
             Self::Cache(command) => command.execute(ui),
             Self::Completions(command) => command.execute(ui),

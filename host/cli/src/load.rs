@@ -2,12 +2,18 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::time::Duration;
 
-use hostel::{Component, FindError, Host, LoadError};
+use hostel::{Component, FindError, Host, LoadError, MAX_COMPONENT_BYTES, bytes_text};
+use tokio::time::timeout;
 
 use crate::exit::Exit;
 use crate::problem::Problem;
+use crate::ui::Ui;
+use crate::ui::text::printable;
 
 /// How alike two names must be for one to be offered for the other (Jaro and Winkler; 1 is equal).
 const ALIKE: f64 = 0.8;
@@ -15,9 +21,26 @@ const ALIKE: f64 = 0.8;
 /// How many files of a directory a hint names.
 const NAMED_FILES: usize = 5;
 
-/// Loads the component in a file.
-pub(crate) async fn component(host: &Host, path: &Path) -> Result<Component, Problem> {
-    host.load(path).await.map_err(|error| not_loaded(path, &error))
+/// How long a load is silent.
+const SILENT: Duration = Duration::from_secs(1);
+
+/// Of which components it is said that they are compiled: smaller ones take long only where the machine is busy.
+const LARGE_BYTES: RangeInclusive<u64> = 1 << 20..=MAX_COMPONENT_BYTES;
+
+/// Loads the component in a file. If that takes long, says so, unless it is to be quiet.
+pub(crate) async fn component(ui: &Ui, host: &Host, path: &Path, quiet: bool) -> Result<Component, Problem> {
+    let mut load = pin!(host.load(path));
+    let loaded = match timeout(SILENT, &mut load).await {
+        Ok(loaded) => loaded,
+        Err(_) => {
+            let bytes = fs::metadata(path).map_or(0, |file| file.len());
+            let file = path.display().to_string();
+            let text = format!("compiling {}, {} …", printable(&file), bytes_text(bytes));
+            let _shown = (!quiet && LARGE_BYTES.contains(&bytes)).then(|| ui.busy(&text));
+            load.await
+        }
+    };
+    loaded.map_err(|error| not_loaded(path, &error))
 }
 
 /// What is wrong with a file that is to be a component.

@@ -10,7 +10,7 @@ use hostel_core::{
     Receipt, RunId, Timestamp, Value,
 };
 use wasmtime::Store;
-use wasmtime::component::{InstancePre, Val};
+use wasmtime::component::{ComponentExportIndex, InstancePre, Val};
 
 use crate::busy::{Busy, WaitedTooLong};
 use crate::component::Style;
@@ -314,10 +314,12 @@ impl Function {
         inputs: &[Value],
         options: &AttemptOptions,
     ) -> Result<Attempted, AttemptError> {
-        let pre = self.linked().as_ref().map_err(|missing| AttemptError::NotLinked(missing.clone()))?;
+        let (linked, index) = self.code();
+        let pre = linked.as_ref().map_err(|missing| AttemptError::NotLinked(missing.clone()))?;
+        let index = index.ok_or_else(|| internal("the component lacks the export"))?;
         let timeout = options.time_left();
         let deadline = timeout.map(|after| Timestamp::from(SystemTime::now()).after(after));
-        let attempt = Attempt { function: self, pre, options, timeout, deadline };
+        let attempt = Attempt { function: self, pre, index, options, timeout, deadline };
         let mut made = Made::new(attempt.store(inputs), inputs, options);
         made.store.data_mut().open_dirs()?;
         let outcome = match attempt.run_in_time(&mut made, inputs).await {
@@ -412,6 +414,7 @@ impl Drop for Made<'_> {
 struct Attempt<'a> {
     function: &'a Function,
     pre: &'a InstancePre<Guest>,
+    index: ComponentExportIndex,
     options: &'a AttemptOptions,
     /// How long it may take.
     timeout: Option<Duration>,
@@ -531,7 +534,7 @@ impl Attempt<'_> {
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
         let instance = self.pre.instantiate_async(&mut *store).await?;
-        let function = instance.get_func(&mut *store, self.function.index());
+        let function = instance.get_func(&mut *store, self.index);
         let function = function.ok_or_else(|| wasmtime::Error::msg("the instance lacks the export"))?;
         function.call_async(&mut *store, params, results).await
     }

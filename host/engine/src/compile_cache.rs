@@ -64,6 +64,12 @@ impl CompileCache {
         }
     }
 
+    /// Removes the code of a component for an engine, of which there is better code now.
+    pub(crate) fn remove(&self, digest: &Digest, engine: &wasmtime::Engine) {
+        // Another process may have done so; if nobody can, it only takes room.
+        let _ = fs::remove_file(self.dir.join(file_name(digest, engine)));
+    }
+
     fn write(&self, name: &str, component: &Component) -> io::Result<()> {
         let code = component.serialize().map_err(io::Error::other)?;
         create_private_dir(&self.dir)?;

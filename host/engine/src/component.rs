@@ -1,11 +1,12 @@
 //! A component that is compiled and linked, and what it exports and imports.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hostel_core::{Digest, ErrorKind, ExportPath, Field, Name, Param, Signature, Type, UnknownImports};
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component as Compiled, ComponentExportIndex, InstancePre, Linker};
 
+use crate::config::Flavor;
 use crate::engine::{Engine, Runtime};
 use crate::function::Function;
 use crate::guest::Guest;
@@ -25,6 +26,18 @@ pub(crate) struct Inner {
     size_bytes: u64,
     exports: Vec<Export>,
     imports: Vec<Import>,
+    /// The code that it was loaded with.
+    first: Tier,
+    /// Whether there is to be no better code.
+    is_optimised: bool,
+    /// The code that was compiled for speed since then; `None` if that failed.
+    optimised: OnceLock<Option<Tier>>,
+}
+
+/// Compiled code of a component.
+pub(crate) struct Tier {
+    /// Where each export is.
+    indexes: Vec<ComponentExportIndex>,
     /// Ready to instantiate, or what the host lacks for it.
     linked: Linked,
     /// The same with functions that trap in the place of what the host lacks, if it lacks something.
@@ -44,7 +57,8 @@ pub struct Export {
     /// The hook that it is: the host calls it, and as a task it is not callable.
     pub hook: Option<Hook>,
     pub(crate) style: Style,
-    pub(crate) index: ComponentExportIndex,
+    /// Which of the component's exports it is.
+    pub(crate) position: usize,
 }
 
 /// How a function is called.
@@ -110,26 +124,38 @@ impl Component {
         digest: Digest,
         size_bytes: u64,
     ) -> Self {
-        let exports = exports(&compiled);
+        let (exports, indexes): (Vec<_>, Vec<_>) = exports(&compiled).into_iter().unzip();
         let imports: Vec<_> = compiled
             .component_type()
             .imports(&runtime.engine)
             .filter(|(_, item)| !is_only_types(&runtime.engine, &item.ty))
             .map(|(name, _)| Import { name: name.to_owned(), capability: Capability::of(name) })
             .collect();
-        let linked = link(&runtime.linker, &compiled, &imports);
-        let trapping = linked.is_err().then(|| link_trapping(&runtime.linker, &compiled, &imports));
-        let linked =
-            linked.map_err(|missing| missing.trappable(trapping.as_ref().is_some_and(Result::is_ok)));
+        let first = Tier::new(runtime, &compiled, indexes, &imports);
         Self(Arc::new(Inner {
             engine: engine.clone(),
             digest,
             size_bytes,
             exports,
             imports,
-            linked,
-            trapping,
+            first,
+            is_optimised: runtime.flavor != Flavor::Quick,
+            optimised: OnceLock::new(),
         }))
+    }
+
+    /// Whether it runs the fastest code that there is to be: not while that of a large component is still being made
+    /// ([`EngineOptions::quick_code_bytes`](crate::EngineOptions)).
+    pub fn is_optimised(&self) -> bool {
+        self.0.is_optimised || self.0.optimised.get().is_some()
+    }
+
+    /// Waits until [`Component::is_optimised`], on the calling thread. For ever if the engine does not
+    /// [optimise](crate::EngineOptions::optimise) what was compiled quickly.
+    pub fn wait_until_optimised(&self) {
+        if !self.0.is_optimised {
+            self.0.optimised.wait();
+        }
     }
 
     /// The SHA-256 of the component's bytes.
@@ -155,7 +181,7 @@ impl Component {
 
     /// What the component imports that this host does not provide, if there is something.
     pub fn missing(&self) -> Option<&MissingImports> {
-        self.0.linked.as_ref().err()
+        self.0.first.linked.as_ref().err()
     }
 
     /// Finds a function by name: its full path, its path without the version or with the interface's short name, or
@@ -216,13 +242,48 @@ impl Component {
             .collect()
     }
 
+    /// The best code that there is now.
+    pub(crate) fn tier(&self) -> &Tier {
+        self.0.optimised.get().and_then(Option::as_ref).unwrap_or(&self.0.first)
+    }
+}
+
+impl Inner {
+    /// Takes code that was compiled for speed, or knows that there will be none. From then on new attempts use it.
+    pub(crate) fn optimise(&self, code: Option<(&Runtime, Compiled)>) {
+        let tier = code.map(|(runtime, compiled)| {
+            let indexes = exports(&compiled).into_iter().map(|(_, index)| index).collect();
+            Tier::new(runtime, &compiled, indexes, &self.imports)
+        });
+        // Nobody else does this for the same component.
+        let _ = self.optimised.set(tier);
+    }
+}
+
+impl Tier {
+    fn new(
+        runtime: &Runtime,
+        compiled: &Compiled,
+        indexes: Vec<ComponentExportIndex>,
+        imports: &[Import],
+    ) -> Self {
+        let linked = link(&runtime.linker, compiled, imports);
+        let trapping = linked.is_err().then(|| link_trapping(&runtime.linker, compiled, imports));
+        let trappable = trapping.as_ref().is_some_and(Result::is_ok);
+        Self { indexes, linked: linked.map_err(|missing| missing.trappable(trappable)), trapping }
+    }
+
     /// What instances are made from, by what becomes of unknown imports.
     pub(crate) fn linked(&self, unknown_imports: UnknownImports) -> &Linked {
-        let Inner { linked, trapping, .. } = &*self.0;
         match unknown_imports {
-            UnknownImports::Trap => trapping.as_ref().unwrap_or(linked),
-            UnknownImports::Refuse => linked,
+            UnknownImports::Trap => self.trapping.as_ref().unwrap_or(&self.linked),
+            UnknownImports::Refuse => &self.linked,
         }
+    }
+
+    /// Where the export at this position is.
+    pub(crate) fn index(&self, position: usize) -> Option<ComponentExportIndex> {
+        self.indexes.get(position).copied()
     }
 }
 
@@ -236,14 +297,17 @@ fn link_trapping(linker: &Linker<Guest>, compiled: &Compiled, imports: &[Import]
     link(&linker, compiled, imports)
 }
 
-fn exports(compiled: &Compiled) -> Vec<Export> {
+/// Every function that it exports, and where it is in this code.
+fn exports(compiled: &Compiled) -> Vec<(Export, ComponentExportIndex)> {
     let engine = compiled.engine();
     let mut exports = Vec::new();
     let mut room = Room::new();
     for (name, item) in compiled.component_type().exports(engine) {
         match item.ty {
             ComponentItem::ComponentFunc(function) => {
-                exports.extend(export(compiled, None, ExportPath::top_level(name), &function, &mut room));
+                let path = ExportPath::top_level(name);
+                let position = exports.len();
+                exports.extend(export(compiled, None, path, &function, &mut room, position));
             }
             ComponentItem::ComponentInstance(instance) => {
                 let Some(interface) = compiled.get_export_index(None, name) else {
@@ -252,7 +316,15 @@ fn exports(compiled: &Compiled) -> Vec<Export> {
                 for (inner, item) in instance.exports(engine) {
                     if let ComponentItem::ComponentFunc(function) = item.ty {
                         let path = ExportPath::in_interface(name, inner);
-                        exports.extend(export(compiled, Some(&interface), path, &function, &mut room));
+                        let position = exports.len();
+                        exports.extend(export(
+                            compiled,
+                            Some(&interface),
+                            path,
+                            &function,
+                            &mut room,
+                            position,
+                        ));
                     }
                 }
             }
@@ -272,7 +344,8 @@ fn export(
     path: ExportPath,
     function: &ComponentFunc,
     room: &mut Room,
-) -> Option<Export> {
+    position: usize,
+) -> Option<(Export, ComponentExportIndex)> {
     let index = compiled.get_export_index(interface, path.function())?;
     let style = if is_program(&path) { Style::Program } else { Style::Function };
     let callable = match style {
@@ -284,7 +357,7 @@ fn export(
         Some(reason) => Err(reason.to_owned()),
         None => Ok(signature),
     });
-    Some(Export { path, callable, hook, style, index })
+    Some((Export { path, callable, hook, style, position }, index))
 }
 
 /// Why a function that could be called is not meant to be called as a task.

@@ -1,6 +1,6 @@
-//! The settings of the two wasmtime engines: deterministic, pooled, interruptible.
+//! The settings of the wasmtime engines: deterministic, pooled, interruptible.
 
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
 
 use crate::engine::EngineOptions;
 
@@ -37,19 +37,29 @@ const SPARSE_IMAGE_BYTES: u64 = 64 << 10;
 /// The smallest pool worth having.
 const FEWEST_INSTANCES: u32 = 16;
 
-/// Which of the two engines.
+/// How much more of its stack a guest needs whose code was compiled quickly: values do not stay in registers. What overflows here
+/// would overflow there too, or nearly.
+const QUICK_STACK_FACTOR: usize = 4;
+
+/// The most instances of components that were compiled quickly: they have a pool of their own for a few seconds.
+const QUICK_INSTANCES: u32 = 1_000;
+
+/// Which of the engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flavor {
     /// Without component-model async, garbage collection and exceptions.
     Lean,
     /// With all of them.
     Full,
+    /// As the lean one, with a compiler that takes a fifth of the time and makes slower code.
+    Quick,
 }
 
 /// Makes an engine with a pool for as many instances as the options ask for, or as the address space gives.
 /// Gives the engine and that number.
 pub(crate) fn engine(flavor: Flavor, options: &EngineOptions) -> wasmtime::Result<(wasmtime::Engine, u32)> {
-    let mut instances = options.max_instances.max(1);
+    let most = if flavor == Flavor::Quick { QUICK_INSTANCES } else { u32::MAX };
+    let mut instances = options.max_instances.clamp(1, most);
     loop {
         let mut config = settings(flavor);
         config.consume_fuel(options.count_fuel);
@@ -80,6 +90,15 @@ fn settings(flavor: Flavor) -> Config {
         .wasm_gc(flavor == Flavor::Full)
         .wasm_exceptions(flavor == Flavor::Full)
         .gc_support(flavor == Flavor::Full);
+    if flavor == Flavor::Quick {
+        // Winch has no tail calls and no deterministic relaxed SIMD: components that use them are compiled by Cranelift at once.
+        config
+            .strategy(Strategy::Winch)
+            .wasm_tail_call(false)
+            .wasm_relaxed_simd(false)
+            .max_wasm_stack(STACK_BYTES * QUICK_STACK_FACTOR)
+            .async_stack_size(FIBER_BYTES * QUICK_STACK_FACTOR);
+    }
     config
 }
 

@@ -1,14 +1,16 @@
 //! The engine: settings, instance pools and the tick, shared by everything that is loaded into it.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use hostel_core::ErrorKind;
+use hostel_core::{Digest, ErrorKind};
 use wasmtime::component::Linker;
 
 use crate::compile_cache::CompileCache;
 use crate::compiler::Compiler;
+use crate::component;
 use crate::config::{self, Flavor};
 use crate::guest::Guest;
 use crate::machine;
@@ -31,6 +33,12 @@ pub struct EngineOptions {
     /// Whether fuel is counted, without which no [`Limits::fuel`](hostel_core::Limits::fuel) can be kept. It makes guests
     /// slower by some percent, and compiled code is another.
     pub count_fuel: bool,
+    /// Components with so many bytes of code or more are compiled twice: quickly, to code that is several times slower, so that
+    /// they can be used at once, and then again in the background. `None` compiles everything once. Only on x86-64, without
+    /// `count_fuel`, and for components that the quick compiler knows all instructions of.
+    pub quick_code_bytes: Option<u64>,
+    /// Whether components that were compiled quickly are compiled again for speed. From then on new attempts use that code.
+    pub optimise: bool,
     /// The longest that a load waits for the compiler; code from the compile cache needs none. The compiler cannot be
     /// interrupted: it goes on with low priority until it ends, also after the engine is dropped, and what it made is
     /// kept in the compile cache. At most four components are compiled at once, those that nobody waits for any more
@@ -45,6 +53,8 @@ impl Default for EngineOptions {
             max_instances: Self::DEFAULT_MAX_INSTANCES,
             max_memory_bytes: machine::memory_bytes() / 2,
             count_fuel: false,
+            quick_code_bytes: Some(Self::DEFAULT_QUICK_CODE_BYTES),
+            optimise: true,
             compile_timeout: Self::DEFAULT_COMPILE_TIMEOUT,
         }
     }
@@ -53,6 +63,9 @@ impl Default for EngineOptions {
 impl EngineOptions {
     /// Room for ten thousand sleeping tasks and then some.
     pub const DEFAULT_MAX_INSTANCES: u32 = 11_000;
+
+    /// What takes about a second to compile.
+    pub const DEFAULT_QUICK_CODE_BYTES: u64 = 1 << 20;
 
     /// Several times what the largest interpreters take on a busy machine.
     pub const DEFAULT_COMPILE_TIMEOUT: Duration = Duration::from_secs(120);
@@ -92,12 +105,17 @@ struct Inner {
     lean: Runtime,
     /// For components with component-model async, garbage collection or exceptions; set up when the first one is loaded.
     full: OnceLock<Runtime>,
+    /// For components that are compiled quickly first; set up when the first one is loaded, `None` if it cannot be.
+    quick: OnceLock<Option<Runtime>>,
+    /// The components that run quickly compiled code, so that a second load finds them.
+    quickly_loaded: Mutex<HashMap<Digest, Weak<component::Inner>>>,
     ticker: Ticker,
     memory: SharedMemory,
 }
 
 /// One wasmtime engine and what the host offers to guests in it.
 pub(crate) struct Runtime {
+    pub(crate) flavor: Flavor,
     pub(crate) engine: wasmtime::Engine,
     pub(crate) linker: Linker<Guest>,
     /// How many instances its pool has room for.
@@ -117,8 +135,17 @@ impl Engine {
         let compile_cache = options.compile_cache_dir.clone().map(CompileCache::new);
         let memory = SharedMemory::new(options.max_memory_bytes);
         let compiler = Compiler::new(options.compile_timeout);
-        let full = OnceLock::new();
-        Ok(Self(Arc::new(Inner { options, compile_cache, compiler, lean, full, ticker, memory })))
+        Ok(Self(Arc::new(Inner {
+            options,
+            compile_cache,
+            compiler,
+            lean,
+            full: OnceLock::new(),
+            quick: OnceLock::new(),
+            quickly_loaded: Mutex::default(),
+            ticker,
+            memory,
+        })))
     }
 
     /// How many instances may live at once: as many as the options ask for, or as the address space gave.
@@ -141,9 +168,8 @@ impl Engine {
     pub fn someone_waits(&self) {
         self.rhythm().wait(true);
         self.0.lean.engine.increment_epoch();
-        if let Some(full) = self.0.full.get() {
-            full.engine.increment_epoch();
-        }
+        let others = self.0.full.get().into_iter().chain(self.0.quick.get().into_iter().flatten());
+        others.for_each(|runtime| runtime.engine.increment_epoch());
     }
 
     /// Whoever waited was served: guests compute for a whole tick again before they give way.
@@ -174,6 +200,37 @@ impl Engine {
         Ok(kept)
     }
 
+    /// The engine for components that are compiled quickly first, if a component of so many bytes may be one.
+    pub(crate) fn quick(&self, bytes: u64) -> Option<&Runtime> {
+        let Inner { options, quick, ticker, .. } = &*self.0;
+        let is_large = options.quick_code_bytes.is_some_and(|least| bytes >= least);
+        if !is_large || options.count_fuel || !cfg!(target_arch = "x86_64") {
+            return None;
+        }
+        let mut is_new = false;
+        let runtime = quick.get_or_init(|| {
+            is_new = true;
+            let runtime = Runtime::new(Flavor::Quick, options);
+            runtime.inspect_err(|error| tracing::warn!("nothing is compiled quickly: {error}")).ok()
+        });
+        if let (true, Some(runtime)) = (is_new, runtime) {
+            ticker.drive(&runtime.engine);
+        }
+        runtime.as_ref()
+    }
+
+    /// Whether what was compiled quickly is to be compiled again.
+    pub(crate) fn optimises(&self) -> bool {
+        self.0.options.optimise
+    }
+
+    /// The components that run quickly compiled code. Those that are gone are forgotten.
+    pub(crate) fn quickly_loaded(&self) -> MutexGuard<'_, HashMap<Digest, Weak<component::Inner>>> {
+        let mut loaded = self.0.quickly_loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.retain(|_, component| component.strong_count() > 0);
+        loaded
+    }
+
     pub(crate) fn compile_cache(&self) -> Option<&CompileCache> {
         self.0.compile_cache.as_ref()
     }
@@ -192,6 +249,6 @@ impl Runtime {
         let runtime = |error: wasmtime::Error| EngineError::Runtime(format!("{error:#}"));
         let (engine, max_instances) = config::engine(flavor, options).map_err(runtime)?;
         let linker = wasi::linker(&engine).map_err(runtime)?;
-        Ok(Self { engine, linker, max_instances })
+        Ok(Self { flavor, engine, linker, max_instances })
     }
 }

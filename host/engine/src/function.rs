@@ -18,7 +18,8 @@ struct Inner {
     key: TaskKey,
     signature: Signature,
     style: Style,
-    index: ComponentExportIndex,
+    /// Which of the component's exports it is.
+    position: usize,
     unknown_imports: UnknownImports,
 }
 
@@ -36,17 +37,18 @@ impl Function {
     /// Takes an export that is to be called by this signature, whether or not it is a task.
     pub(crate) fn with_signature(component: &Component, export: &Export, signature: Signature) -> Self {
         let key = TaskKey { component: component.digest(), export: export.path.clone() };
-        let Export { style, index, .. } = *export;
+        let Export { style, position, .. } = *export;
         let (component, unknown_imports) = (component.clone(), UnknownImports::default());
-        Self(Arc::new(Inner { component, key, signature, style, index, unknown_imports }))
+        Self(Arc::new(Inner { component, key, signature, style, position, unknown_imports }))
     }
 
     /// The same, with another choice of what becomes of imports that the host does not provide.
     #[must_use]
     pub fn unknown_imports(&self, unknown_imports: UnknownImports) -> Self {
-        let Inner { component, key, signature, style, index, .. } = &*self.0;
+        let Inner { component, key, signature, style, position, .. } = &*self.0;
         let (component, key, signature) = (component.clone(), key.clone(), signature.clone());
-        Self(Arc::new(Inner { component, key, signature, style: *style, index: *index, unknown_imports }))
+        let (style, position) = (*style, *position);
+        Self(Arc::new(Inner { component, key, signature, style, position, unknown_imports }))
     }
 
     /// What becomes of imports that the host does not provide.
@@ -56,7 +58,7 @@ impl Function {
 
     /// What its component imports that the host does not provide, if it cannot be run for that.
     pub fn missing(&self) -> Option<&MissingImports> {
-        self.linked().as_ref().err()
+        self.code().0.as_ref().err()
     }
 
     /// The component it is in.
@@ -84,13 +86,10 @@ impl Function {
         self.0.style
     }
 
-    pub(crate) fn index(&self) -> ComponentExportIndex {
-        self.0.index
-    }
-
-    /// What instances are made from.
-    pub(crate) fn linked(&self) -> &Linked {
-        self.0.component.linked(self.0.unknown_imports)
+    /// What instances are made from now, and where the function is in them.
+    pub(crate) fn code(&self) -> (&Linked, Option<ComponentExportIndex>) {
+        let tier = self.0.component.tier();
+        (tier.linked(self.0.unknown_imports), tier.index(self.0.position))
     }
 }
 

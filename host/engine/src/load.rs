@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::thread;
 use std::time::Duration;
 
 use hostel_core::{Digest, ErrorKind, bytes_text};
@@ -11,7 +13,7 @@ use hostel_core::{Digest, ErrorKind, bytes_text};
 use wasmtime::component::Component as Compiled;
 
 use crate::compiler::{self, Stopped};
-use crate::component::Component;
+use crate::component::{self, Component};
 use crate::config::Flavor;
 use crate::engine::{Engine, EngineError, Runtime};
 use crate::features;
@@ -182,8 +184,10 @@ impl Engine {
         if self.compile_cache().is_none() {
             return Ok(None);
         }
-        if let Some(compiled) = self.cached(self.lean(), digest) {
-            return Ok(Some(Component::new(self, self.lean(), compiled, *digest, 0)));
+        for runtime in [Some(self.lean()), self.quick(u64::MAX)].into_iter().flatten() {
+            if let Some(compiled) = self.cached(runtime, digest) {
+                return Ok(Some(Component::new(self, runtime, compiled, *digest, 0)));
+            }
         }
         let full = self.full()?;
         let compiled = self.cached(full, digest);
@@ -209,14 +213,59 @@ impl Engine {
         if let Some(compiled) = self.cached(self.lean(), &digest) {
             return Ok(Component::new(self, self.lean(), compiled, digest, size_bytes));
         }
-        let (engine, bytes) = (self.clone(), bytes.into_owned());
-        let compiled = self.compiler().run(digest, move || engine.compiled(&bytes, &digest, ended));
+        if let Some(component) = self.quickly_loaded().get(&digest).and_then(Weak::upgrade) {
+            return Ok(Component(component));
+        }
+        let bytes: Arc<[u8]> = bytes.into();
+        if let Some(quick) = self.quick(size_bytes)
+            && let Some(compiled) = self.cached(quick, &digest)
+        {
+            return Ok(self.quickly(quick, compiled, digest, bytes));
+        }
+        let (engine, to_compile) = (self.clone(), Arc::clone(&bytes));
+        let compiled = self.compiler().run(digest, move || engine.compiled(&to_compile, &digest, ended));
         let (flavor, compiled) = compiled.map_err(|stopped| self.stopped(stopped))??;
-        let runtime = match flavor {
-            Flavor::Lean => self.lean(),
-            Flavor::Full => self.full()?,
+        let runtime = match (flavor, self.quick(size_bytes)) {
+            (Flavor::Quick, Some(quick)) => return Ok(self.quickly(quick, compiled, digest, bytes)),
+            (Flavor::Full, _) => self.full()?,
+            (Flavor::Lean | Flavor::Quick, _) => self.lean(),
         };
         Ok(Component::new(self, runtime, compiled, digest, size_bytes))
+    }
+
+    /// A component that runs quickly compiled code, until there is better code.
+    fn quickly(&self, quick: &Runtime, compiled: Compiled, digest: Digest, bytes: Arc<[u8]>) -> Component {
+        let component = Component::new(self, quick, compiled, digest, bytes.len() as u64);
+        let inner = Arc::downgrade(&component.0);
+        self.quickly_loaded().insert(digest, Weak::clone(&inner));
+        if self.optimises() {
+            let engine = self.clone();
+            let optimise = move || engine.optimise(&inner, digest, &bytes);
+            if let Err(error) = thread::Builder::new().name("hostel-optimise".to_owned()).spawn(optimise) {
+                tracing::warn!("code that was compiled quickly stays as it is: {error}");
+                component.0.optimise(None);
+            }
+        }
+        component
+    }
+
+    /// Compiles again for speed what was compiled quickly.
+    fn optimise(&self, component: &Weak<component::Inner>, digest: Digest, bytes: &Arc<[u8]>) {
+        let (engine, bytes) = (self.clone(), Arc::clone(bytes));
+        let compile = move || {
+            let weight = survey::survey(&bytes).ok()?;
+            let compiled = engine.compile(engine.lean(), &bytes, &digest, weight);
+            compiled.inspect_err(|error| tracing::warn!("it is not compiled for speed: {error:#}")).ok()
+        };
+        let compiled = self.compiler().run(digest, compile).ok().flatten();
+        if let (Some(cache), Some(quick), true) =
+            (self.compile_cache(), self.quick(u64::MAX), compiled.is_some())
+        {
+            cache.remove(&digest, &quick.engine);
+        }
+        if let Some(component) = component.upgrade() {
+            component.optimise(compiled.map(|compiled| (self.lean(), compiled)));
+        }
     }
 
     /// Prefers the lean engine; it refuses, before it compiles anything, what needs the other. When the compile
@@ -231,6 +280,12 @@ impl Engine {
             Refused::Excess(excess) => LoadError::TooComplex(excess),
             Refused::Malformed(error) => refusal(&error),
         })?;
+        // What it does not know is compiled as if there was no quick compiler.
+        if let Some(quick) = self.quick(weight.code_bytes)
+            && let Ok(compiled) = self.compile(quick, bytes, digest, weight)
+        {
+            return Ok((Flavor::Quick, compiled));
+        }
         match self.compile(self.lean(), bytes, digest, weight).map_err(|error| refusal(&one_line(&error))) {
             Ok(compiled) => return Ok((Flavor::Lean, compiled)),
             // It is valid, and the other engine gives no more.
@@ -263,9 +318,9 @@ impl Engine {
         weight: Weight,
     ) -> wasmtime::Result<Compiled> {
         let compile = || Compiled::from_binary(&runtime.engine, bytes);
-        let compiled = match weight {
-            Weight::Light => compile(),
-            Weight::Heavy => self.compiler().alone(compile)?,
+        let compiled = match weight.is_heavy {
+            false => compile(),
+            true => self.compiler().alone(compile)?,
         }?;
         if let Some(cache) = self.compile_cache() {
             cache.put(digest, &compiled);

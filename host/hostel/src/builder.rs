@@ -23,6 +23,8 @@ pub struct HostBuilder {
     pub(crate) max_instances: u32,
     pub(crate) max_memory_bytes: u64,
     pub(crate) count_fuel: bool,
+    pub(crate) quick_code_bytes: Option<u64>,
+    pub(crate) optimise: bool,
     pub(crate) compile_timeout: Duration,
     pub(crate) queue_capacity: usize,
     pub(crate) memory_cache_bytes: u64,
@@ -40,6 +42,8 @@ impl Default for HostBuilder {
             max_instances,
             max_memory_bytes,
             count_fuel,
+            quick_code_bytes: Some(EngineOptions::DEFAULT_QUICK_CODE_BYTES),
+            optimise: true,
             compile_timeout: EngineOptions::DEFAULT_COMPILE_TIMEOUT,
             queue_capacity: 100_000,
             memory_cache_bytes: 64 << 20,
@@ -95,6 +99,23 @@ impl HostBuilder {
     #[must_use]
     pub fn count_fuel(mut self, count: bool) -> Self {
         self.count_fuel = count;
+        self
+    }
+
+    /// Compiles components with so many bytes of code or more twice: quickly first, to code that is several times slower, so that
+    /// their tasks can run at once, and again for speed in the background. `None` compiles everything once. Default 1 MiB of
+    /// code. Only on x86-64 and without [`HostBuilder::count_fuel`].
+    #[must_use]
+    pub fn quick_code_bytes(mut self, least: Option<u64>) -> Self {
+        self.quick_code_bytes = least;
+        self
+    }
+
+    /// Whether what was compiled quickly is compiled again for speed, with low priority, and new attempts use that code as soon
+    /// as it is there. Default it is; a program that ends soon may do without.
+    #[must_use]
+    pub fn optimise(mut self, optimise: bool) -> Self {
+        self.optimise = optimise;
         self
     }
 

@@ -39,6 +39,18 @@ impl Component {
         self.inner.function(None).map(|function| Task::new(Arc::clone(&self.shared), function))
     }
 
+    /// Whether its tasks run the fastest code that there is to be. Not while that of a large component is still being compiled:
+    /// see [`HostBuilder::quick_code_bytes`](crate::HostBuilder::quick_code_bytes).
+    pub fn is_optimised(&self) -> bool {
+        self.inner.is_optimised()
+    }
+
+    /// Waits until [`Component::is_optimised`], on the calling thread: not on an async runtime. For ever if the host does not
+    /// [optimise](crate::HostBuilder::optimise) what was compiled quickly.
+    pub fn wait_until_optimised(&self) {
+        self.inner.wait_until_optimised();
+    }
+
     /// The SHA-256 of the component's bytes, which is its identity.
     pub fn digest(&self) -> Digest {
         self.inner.digest()

@@ -75,6 +75,8 @@ impl Host {
         options.max_instances = settings.max_instances;
         options.max_memory_bytes = settings.max_memory_bytes;
         options.count_fuel = settings.count_fuel;
+        options.quick_code_bytes = settings.quick_code_bytes;
+        options.optimise = settings.optimise;
         options.compile_timeout = settings.compile_timeout;
         options.compile_cache_dir = settings.data_dir.as_ref().map(|dir| dir.join(COMPILED));
         let engine = Engine::new(options)?;

@@ -59,10 +59,10 @@ enum Form {
 impl Inspect {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let host = self.host.host(ui)?.max_workers(1).max_instances(1).build()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
             runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
-        let component = runtime.block_on(load::component(&host, &self.file))?;
+        let component = runtime.block_on(load::component(ui, &host, &self.file, false))?;
         let mut sheet = Sheet::new(self.file.display().to_string(), &component);
         sheet.grant(&self.config.look(&self.host)?, &self.file, &component)?;
         let text = match self.output {

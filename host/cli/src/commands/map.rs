@@ -125,7 +125,7 @@ impl Map {
     }
 
     async fn map(&self, ui: &Arc<Ui>, host: &Host, config: &Config) -> Result<Exit, Stop> {
-        let component = load::component(host, &self.task.path).await?;
+        let component = load::component(ui, host, &self.task.path, self.quiet).await?;
         let task = arguments::find(&component, &self.task)?;
         let options = self.options.clone().or(config.of_task(&self.task.path, &component, &task)?);
         self.options.retries.check_use(&options.retries)?;

@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 pub(crate) mod cache;
+pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod inspect;
 pub(crate) mod map;

@@ -9,6 +9,7 @@ use tokio::time::{Duration, timeout};
 use crate::arguments::{self, Call};
 use crate::attempts::Attempts;
 use crate::cache_tally;
+use crate::commands::compile;
 use crate::config::{Config, ConfigOptions};
 use crate::exit::Exit;
 use crate::files::Files;
@@ -124,7 +125,9 @@ impl Run {
         let host =
             self.remote_cache.apply(self.memory.apply(self.host.host(ui)?), config.remote_cache.as_ref())?;
         let counts_fuel = self.options.limits.max_fuel.is_some() || config.limits_fuel();
-        let host = host.max_workers(1).max_instances(INSTANCES).count_fuel(counts_fuel).build()?;
+        let host = host.max_workers(1).max_instances(INSTANCES).count_fuel(counts_fuel);
+        // With a data directory, another process compiles for speed what is compiled quickly here.
+        let host = host.optimise(self.host.dir().is_none()).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
             runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
@@ -132,7 +135,8 @@ impl Run {
     }
 
     async fn run(&self, ui: &Arc<Ui>, host: &Host, config: &Config) -> Result<Exit, Stop> {
-        let component = load::component(host, &self.task.path).await?;
+        let component = load::component(ui, host, &self.task.path, self.quiet).await?;
+        compile::later(&component, &self.task.path, &self.host);
         let call = Call::find(&component, &self.task, &self.args)?;
         let options = self.options.clone().or(config.of_task(&self.task.path, &component, &call.task)?);
         self.options.retries.check_use(&options.retries)?;

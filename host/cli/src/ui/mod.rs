@@ -9,7 +9,7 @@ pub(crate) mod text;
 use std::io::{self, IsTerminal, Write};
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use hostel::{LogLine, LogStream, Timestamp};
 use indicatif::ProgressBar;
@@ -21,6 +21,18 @@ use crate::problem::{Problem, Stop};
 
 /// How much may wait to be written before it is written at once.
 const HELD_BYTES: usize = 64 << 10;
+
+/// How often something moves while the command is busy.
+const BUSY_TICK: Duration = Duration::from_millis(100);
+
+/// What a terminal shows while the command is busy, until this is dropped.
+pub(crate) struct Busy(Option<ProgressBar>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.iter().for_each(ProgressBar::finish_and_clear);
+    }
+}
 
 /// Where the command writes.
 pub(crate) struct Ui {
@@ -158,6 +170,17 @@ impl Ui {
         let fields = line.fields.iter().map(|(name, value)| self.note_paint.dim(field(name, value)));
         let fields: String = fields.map(|field| format!(" {field}")).collect();
         self.note(&format!("{prefix}  {}{fields}", printable(&line.text)));
+    }
+
+    /// Says what takes long: on a terminal until what is returned is dropped, elsewhere in a line.
+    pub(crate) fn busy(&self, text: &str) -> Busy {
+        if !self.shows_progress {
+            self.note(text);
+            return Busy(None);
+        }
+        let bar = ProgressBar::new_spinner().with_message(text.to_owned());
+        bar.enable_steady_tick(BUSY_TICK);
+        Busy(Some(bar))
     }
 
     pub(crate) fn warning(&self, message: &str) {

@@ -131,6 +131,23 @@ fn a_remote_cache_that_cannot_be_is_an_error_and_one_that_is_away_a_warning() {
 }
 
 #[test]
+fn code_is_compiled_before_it_is_needed() {
+    let place = Place::with_data_dir();
+    let lines = [
+        "compile arith.wasm",
+        "compile arith.wasm --no-data-dir",
+        "compile nothing.wasm",
+        "compile threads.wat",
+    ];
+    check!("compiling", place.session(&lines));
+    let kept = || fs::read_dir(place.data_dir().join("compiled")).unwrap().count();
+    assert_eq!(kept(), 1);
+    // Another process compiles it, or there is nothing to do: either way it ends well and leaves nothing behind.
+    let ran = place.run("compile --background arith.wasm");
+    assert_eq!((ran.code, kept()), (0, 1), "{}", ran.stderr);
+}
+
+#[test]
 fn a_data_directory_that_cannot_be_used_is_a_warning() {
     let place = Place::new();
     place.write("file", "");

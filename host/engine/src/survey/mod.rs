@@ -73,7 +73,8 @@ pub(crate) fn survey(bytes: &[u8]) -> Result<Weight, Refused> {
             survey.lowered(section, &validator)?;
         }
     }
-    Ok(survey.largest.weight())
+    let code_bytes = survey.counts.get(Bound::Code as usize).copied().unwrap_or_default();
+    Ok(Weight { code_bytes, is_heavy: survey.largest.are_heavy() })
 }
 
 struct Survey<'a> {

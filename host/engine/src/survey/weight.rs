@@ -12,12 +12,12 @@ const LIGHT_BYTES: u64 = 1 << 20;
 
 /// How a component is compiled, so that all compiles together stay within a budget of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Weight {
-    /// With all threads, beside others.
-    Light,
-    /// Its largest functions take too much memory together: one function after the other, and no other heavy component at the
-    /// same time.
-    Heavy,
+pub(crate) struct Weight {
+    /// The code of all its functions.
+    pub(crate) code_bytes: u64,
+    /// Whether its largest functions take too much memory together: they are compiled one after the other, with no other heavy
+    /// component at the same time. Others are compiled with all threads, beside others.
+    pub(crate) is_heavy: bool,
 }
 
 /// The costs of the largest functions so far, as bytes of plain code.
@@ -32,9 +32,9 @@ impl Largest {
         }
     }
 
-    pub(super) fn weight(&self) -> Weight {
-        let together = self.0.iter().fold(0, |sum: u64, Reverse(cost)| sum.saturating_add(*cost));
-        if together > LIGHT_BYTES { Weight::Heavy } else { Weight::Light }
+    /// Whether they take too much memory if they are compiled at the same time.
+    pub(super) fn are_heavy(&self) -> bool {
+        self.0.iter().fold(0, |sum: u64, Reverse(cost)| sum.saturating_add(*cost)) > LIGHT_BYTES
     }
 }
 
@@ -44,16 +44,16 @@ mod tests {
 
     #[test]
     fn the_functions_that_may_be_compiled_together_decide() {
-        let weight = |costs: &[u64]| {
+        let are_heavy = |costs: &[u64]| {
             let mut largest = Largest::default();
             costs.iter().for_each(|cost| largest.add(*cost));
-            largest.weight()
+            largest.are_heavy()
         };
-        assert_eq!(weight(&[]), Weight::Light);
-        assert_eq!(weight(&[LIGHT_BYTES]), Weight::Light);
-        assert_eq!(weight(&[LIGHT_BYTES + 1]), Weight::Heavy);
-        assert_eq!(weight(&[LIGHT_BYTES / 16; 1000]), Weight::Light, "no more than sixteen at a time");
-        assert_eq!(weight(&[LIGHT_BYTES / 15; 16]), Weight::Heavy);
-        assert_eq!(weight(&[1, u64::MAX, u64::MAX]), Weight::Heavy);
+        assert!(!are_heavy(&[]));
+        assert!(!are_heavy(&[LIGHT_BYTES]));
+        assert!(are_heavy(&[LIGHT_BYTES + 1]));
+        assert!(!are_heavy(&[LIGHT_BYTES / 16; 1000]), "no more than sixteen at a time");
+        assert!(are_heavy(&[LIGHT_BYTES / 15; 16]));
+        assert!(are_heavy(&[1, u64::MAX, u64::MAX]));
     }
 }

@@ -19,6 +19,7 @@ mod reading;
 mod sandbox;
 mod server;
 mod stopping;
+mod tiers;
 mod values;
 #[cfg(unix)]
 mod verifying;

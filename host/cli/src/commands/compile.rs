@@ -1,0 +1,109 @@
+//! `hostel compile`
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use clap::Args;
+use hostel::{Component, Digest};
+
+use crate::exit::Exit;
+use crate::load;
+use crate::options::data_dir::HostOptions;
+use crate::problem::{Problem, Stop};
+use crate::ui::Ui;
+
+/// Compile a component for speed, so that later commands find its code
+#[derive(Args, Debug)]
+#[command(after_help = "\
+A component is compiled when it is first run, and its code is kept in the data directory. Large ones
+are compiled quickly first, to slower code, and again for speed in the background. This does all
+of it before it ends, as for an image that runs on other machines of the same kind.
+
+Examples:
+  hostel compile app.wasm
+  hostel compile app.wasm --data-dir /image/hostel")]
+pub(crate) struct Compile {
+    /// The component: a .wasm or .wat file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// Leave it to another process that compiles it in the background already
+    #[arg(long, hide = true)]
+    background: bool,
+
+    #[command(flatten)]
+    host: HostOptions,
+}
+
+impl Compile {
+    pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        let Some(dir) = self.host.dir() else {
+            return Err(Problem::invalid("there is no data directory to keep the code in").into());
+        };
+        let host = self.host.host(ui)?.max_workers(1).max_instances(1).build()?;
+        let _mark = match self.background {
+            true => match Mark::set(&dir, &self.file) {
+                Some(mark) => Some(mark),
+                None => return Ok(Exit::Completed),
+            },
+            false => None,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime =
+            runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
+        let component = runtime.block_on(load::component(ui, &host, &self.file, self.background))?;
+        component.wait_until_optimised();
+        Ok(Exit::Completed)
+    }
+}
+
+/// Tells other processes that this one compiles a component, until it is dropped or the process ends.
+struct Mark {
+    path: PathBuf,
+    /// Locked.
+    _file: File,
+}
+
+impl Mark {
+    /// `None` if another process compiles the component, or nobody can know.
+    fn set(data_dir: &Path, component: &Path) -> Option<Self> {
+        let digest = Digest::of(&fs::read(component).ok()?);
+        // With a name of which `cache gc` removes what killed processes leave.
+        let path = data_dir.join(format!("compiled/.new-optimising-{}", digest.hex()));
+        let mut options = File::options();
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.create(true).truncate(false).write(true).open(&path).ok()?;
+        file.try_lock().ok()?;
+        Some(Self { path, _file: file })
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Has another process compile a component for speed that was only compiled quickly here, since this one will not wait for it.
+/// It goes on when this process has ended; where it cannot be started, the component stays as it is.
+pub(crate) fn later(component: &Component, path: &Path, host: &HostOptions) {
+    let Some(dir) = host.dir().filter(|_| !component.is_optimised()) else { return };
+    let Ok(program) = std::env::current_exe() else { return };
+    let args = [OsStr::new("compile"), "--background".as_ref(), "--data-dir".as_ref(), dir.as_ref()];
+    let mut command = Command::new(program);
+    command.args(args).arg("--").arg(path);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        // So that Ctrl-C does not reach it.
+        command.process_group(0);
+    }
+    if let Err(error) = command.spawn() {
+        tracing::debug!("nothing compiles it for speed: {error}");
+    }
+}
