@@ -43,6 +43,11 @@ pub(crate) async fn component(ui: &Ui, host: &Host, path: &Path, quiet: bool) ->
     loaded.map_err(|error| not_loaded(path, &error))
 }
 
+/// Loads the component in a file to look at it.
+pub(crate) async fn surface(host: &Host, path: &Path) -> Result<Component, Problem> {
+    host.inspect(path).await.map_err(|error| not_loaded(path, &error))
+}
+
 /// What is wrong with a file that is to be a component.
 fn not_loaded(path: &Path, error: &LoadError) -> Problem {
     let file = path.display();

@@ -219,6 +219,9 @@ pub enum AttemptError {
     /// The guest had begun, and the others left no room for more of it.
     #[error("no room for more of the instance: {0}")]
     LostRoom(String),
+    /// Its component was loaded to be looked at ([`Engine::inspect_file`](crate::Engine::inspect_file)).
+    #[error("the component was loaded without its code")]
+    Surface,
     /// Its component imports what this host does not provide.
     #[error("the component cannot be run: {0}")]
     NotLinked(MissingImports),
@@ -238,7 +241,7 @@ impl AttemptError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NoRoom(_) | Self::LostRoom(_) => ErrorKind::Exhausted,
-            Self::NotLinked(_) | Self::FuelIsNotCounted => ErrorKind::Invalid,
+            Self::Surface | Self::NotLinked(_) | Self::FuelIsNotCounted => ErrorKind::Invalid,
             Self::Dir(error) => error.kind(),
             Self::Internal(_) => ErrorKind::Internal,
         }
@@ -314,6 +317,9 @@ impl Function {
         inputs: &[Value],
         options: &AttemptOptions,
     ) -> Result<Attempted, AttemptError> {
+        if self.component().is_surface() {
+            return Err(AttemptError::Surface);
+        }
         let (linked, index) = self.code();
         let pre = linked.as_ref().map_err(|missing| AttemptError::NotLinked(missing.clone()))?;
         let index = index.ok_or_else(|| internal("the component lacks the export"))?;

@@ -30,6 +30,8 @@ pub(crate) struct Inner {
     first: Tier,
     /// Whether there is to be no better code.
     is_optimised: bool,
+    /// Whether it has no code: it can be looked at and not run.
+    is_surface: bool,
     /// The code that was compiled for speed since then; `None` if that failed.
     optimised: OnceLock<Option<Tier>>,
 }
@@ -140,8 +142,29 @@ impl Component {
             imports,
             first,
             is_optimised: runtime.flavor != Flavor::Quick,
+            is_surface: false,
             optimised: OnceLock::new(),
         }))
+    }
+
+    /// The same, as one that was made without its code.
+    pub(crate) fn surface(
+        engine: &Engine,
+        runtime: &Runtime,
+        compiled: Compiled,
+        digest: Digest,
+        size_bytes: u64,
+    ) -> Self {
+        let mut surface = Self::new(engine, runtime, compiled, digest, size_bytes);
+        if let Some(inner) = Arc::get_mut(&mut surface.0) {
+            inner.is_surface = true;
+        }
+        surface
+    }
+
+    /// Whether it can only be looked at, and not run: see [`Engine::inspect_file`](crate::Engine::inspect_file).
+    pub fn is_surface(&self) -> bool {
+        self.0.is_surface
     }
 
     /// Whether it runs the fastest code that there is to be: not while that of a large component is still being made

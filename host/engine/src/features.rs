@@ -20,6 +20,13 @@ const UNSUPPORTED: [(WasmFeatures, &str); 14] = [
     (WasmFeatures::CM_IMPLEMENTS, "`implements`"),
 ];
 
+/// Whether a component is valid with the features that the host supports.
+pub(crate) fn is_valid(bytes: &[u8]) -> bool {
+    let unsupported = UNSUPPORTED.iter().fold(WasmFeatures::empty(), |all, (feature, _)| all.union(*feature));
+    let supported = WasmFeatures::all().difference(unsupported);
+    Validator::new_with_features(supported).validate_all(bytes).is_ok()
+}
+
 /// The names of the features that a component uses and the host does not support; none if it is not valid with all of them
 /// either. Validates it once, and once more for each feature if it is valid.
 pub(crate) fn unsupported(bytes: &[u8]) -> Vec<&'static str> {

@@ -49,6 +49,7 @@ mod names;
 mod network;
 mod observe;
 pub mod private_files;
+mod surface;
 mod survey;
 mod ticker;
 mod turn;

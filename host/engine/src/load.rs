@@ -18,6 +18,7 @@ use crate::config::Flavor;
 use crate::engine::{Engine, EngineError, Runtime};
 use crate::features;
 use crate::names;
+use crate::surface;
 use crate::survey::{self, Excess, Refused, Weight};
 
 /// The largest component that is read.
@@ -172,6 +173,50 @@ impl Engine {
     /// [`LoadError`] if the bytes are not a valid component, or are not compiled in time.
     pub fn load_bytes(&self, bytes: &[u8]) -> Result<Component, LoadError> {
         self.load(bytes.into())
+    }
+
+    /// Loads a `.wasm` or `.wat` file only to look at what it exports and imports: its functions cannot be run. It is checked in
+    /// full, and its code is not compiled, unless it has something unusual; code that is in the compile cache is used.
+    /// Takes some tenths of a second for the largest interpreters.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::load_file`].
+    pub fn inspect_file(&self, path: &Path) -> Result<Component, LoadError> {
+        let bytes = read(path)?;
+        match Form::of(&bytes) {
+            Form::Component => self.inspect(bytes.into()),
+            // Texts are small.
+            Form::Text | Form::CoreModule | Form::Other(_) => self.load(bytes.into()),
+        }
+    }
+
+    fn inspect(&self, bytes: Cow<'_, [u8]>) -> Result<Component, LoadError> {
+        let (digest, size_bytes) = (Digest::of(&bytes), bytes.len() as u64);
+        let engine = self.clone();
+        let surface = bytes.to_vec();
+        let compile = move || engine.surface(&surface);
+        let surface = match self.cached(self.lean(), &digest) {
+            Some(_) => None,
+            // A place of its own, beside one that compiles all of it.
+            None => self.compiler().run(Digest::of(digest.as_bytes()), compile).ok().flatten(),
+        };
+        match surface {
+            Some((Flavor::Lean, compiled)) => {
+                Ok(Component::surface(self, self.lean(), compiled, digest, size_bytes))
+            }
+            Some((_, compiled)) => Ok(Component::surface(self, self.full()?, compiled, digest, size_bytes)),
+            None => self.load_binary(bytes),
+        }
+    }
+
+    /// A component compiled without its code, if it is valid and within the bounds, and that can be done.
+    fn surface(&self, bytes: &[u8]) -> Option<(Flavor, Compiled)> {
+        survey::survey(bytes).ok()?;
+        let surface = surface::of_component(bytes).filter(|_| features::is_valid(bytes))?;
+        let compile = |runtime: &Runtime| Compiled::from_binary(&runtime.engine, &surface).ok();
+        let lean = compile(self.lean()).map(|compiled| (Flavor::Lean, compiled));
+        lean.or_else(|| Some((Flavor::Full, compile(self.full().ok()?)?)))
     }
 
     /// Loads a component whose code the compile cache has, by its digest alone; `None` if it has none for this engine. Its

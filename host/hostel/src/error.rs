@@ -24,6 +24,9 @@ pub enum SubmitError {
         /// [`hostel_core::Limits::input_bytes`] of the task.
         limit: u64,
     },
+    /// The component was loaded only to look at it.
+    #[error("the component was loaded without its code, to look at it: load it to run its tasks")]
+    NotLoaded,
     /// The component imports what this host does not provide.
     #[error("the component cannot be run: {0}")]
     NotLinked(MissingImports),
@@ -96,6 +99,7 @@ impl SubmitError {
             Self::Argument(_)
             | Self::Option(_)
             | Self::InputTooLarge { .. }
+            | Self::NotLoaded
             | Self::NotLinked(_)
             | Self::FuelIsNotCounted
             | Self::WritableDataDir { .. }

@@ -129,6 +129,21 @@ impl Host {
         self.load_with(move |engine| engine.load_file(&path)).await
     }
 
+    /// Loads a component from a file only to look at what it exports and imports: submitting one of its tasks is an error. It is
+    /// checked in full, and not compiled: a fraction of a second also for the largest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::load`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Can be dropped at any time.
+    pub async fn inspect(&self, path: impl AsRef<Path>) -> Result<Component, LoadError> {
+        let path = path.as_ref().to_owned();
+        self.load_with(move |engine| engine.inspect_file(&path)).await
+    }
+
     /// Loads a component from its bytes, binary or text; like [`Host::load`] otherwise.
     ///
     /// # Errors

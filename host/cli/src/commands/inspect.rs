@@ -62,7 +62,7 @@ impl Inspect {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
             runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
-        let component = runtime.block_on(load::component(ui, &host, &self.file, false))?;
+        let component = runtime.block_on(load::surface(&host, &self.file))?;
         let mut sheet = Sheet::new(self.file.display().to_string(), &component);
         sheet.grant(&self.config.look(&self.host)?, &self.file, &component)?;
         let text = match self.output {

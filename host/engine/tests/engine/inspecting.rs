@@ -1,10 +1,10 @@
 //! What a component says of itself: exports, imports, and which name means which function.
 
-use hostel_core::{ErrorKind, UnknownImports};
-use hostel_engine::Capability;
+use hostel_core::{ErrorKind, Limits, UnknownImports};
+use hostel_engine::{AttemptError, AttemptOptions, Capability, Component, LoadError};
 use hostel_guests::wat;
 
-use crate::load;
+use crate::{ENGINE, load};
 
 /// Every export with its signature, or why it is not callable.
 fn exports(path: &str) -> Vec<String> {
@@ -156,4 +156,47 @@ fn a_function_may_be_left_unnamed_where_there_is_only_one() {
     assert_eq!(error.to_string(), "which function? The component exports add-one, add, multiply, pow");
     let error = load(wat::NO_EXPORTS).function(None).err().unwrap();
     assert_eq!(error.to_string(), "the component exports no callable function");
+}
+
+#[test]
+fn a_component_that_is_only_looked_at_shows_the_same_and_is_not_compiled() {
+    let shown = |component: &Component| {
+        let exports = component
+            .exports()
+            .iter()
+            .map(|export| (export.path.clone(), export.callable.clone(), export.hook));
+        (
+            component.digest(),
+            component.size_bytes(),
+            exports.collect::<Vec<_>>(),
+            component.imports().to_vec(),
+            component.missing().map(ToString::to_string),
+        )
+    };
+    let dir = tempfile::tempdir().unwrap();
+    for (name, path) in hostel_guests::all().iter().chain(wat::all()) {
+        let bytes = std::fs::read(path).unwrap();
+        // As a binary, since texts are compiled.
+        let file = dir.path().join("guest.wasm");
+        std::fs::write(&file, ::wat::parse_bytes(&bytes).unwrap_or(bytes.as_slice().into())).unwrap();
+        match (ENGINE.load_file(&file), ENGINE.inspect_file(&file)) {
+            (Ok(loaded), Ok(surface)) => {
+                assert!(surface.is_surface() && !loaded.is_surface(), "{name}");
+                assert_eq!(shown(&surface), shown(&loaded), "{name}");
+            }
+            (loaded, surface) => {
+                let error =
+                    |loaded: Result<Component, LoadError>| loaded.err().map(|error| error.to_string());
+                assert_eq!(error(surface), error(loaded), "{name}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_is_only_looked_at_cannot_be_run() {
+    let surface = ENGINE.inspect_file(hostel_guests::ARITH.as_ref()).unwrap();
+    let add = surface.function(Some("add")).unwrap();
+    let refused = add.attempt(&[], &AttemptOptions::new(Limits::default())).await;
+    assert!(matches!(refused, Err(AttemptError::Surface)), "{refused:?}");
 }

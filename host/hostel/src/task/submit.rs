@@ -105,6 +105,9 @@ impl Task {
 
     /// Checks what a run is to be made of.
     pub(crate) fn bind(&self, call: Call) -> Result<Bound, SubmitError> {
+        if self.0.function.component().is_surface() {
+            return Err(SubmitError::NotLoaded);
+        }
         if let Some(missing) = self.0.function.missing() {
             return Err(SubmitError::NotLinked(missing.clone()));
         }
