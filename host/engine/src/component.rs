@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use hostel_core::{Digest, ErrorKind, ExportPath, Field, Name, Param, Signature, Type, UnknownImports};
-use wasmtime::component::types::{ComponentFunc, ComponentItem};
+use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem};
 use wasmtime::component::{Component as Compiled, ComponentExportIndex, InstancePre, Linker};
 
 use crate::config::Flavor;
@@ -337,17 +337,16 @@ fn exports(compiled: &Compiled) -> Vec<(Export, ComponentExportIndex)> {
                     continue;
                 };
                 for (inner, item) in instance.exports(engine) {
-                    if let ComponentItem::ComponentFunc(function) = item.ty {
-                        let path = ExportPath::in_interface(name, inner);
-                        let position = exports.len();
-                        exports.extend(export(
-                            compiled,
-                            Some(&interface),
-                            path,
-                            &function,
-                            &mut room,
-                            position,
-                        ));
+                    match item.ty {
+                        ComponentItem::ComponentFunc(function) => {
+                            let path = ExportPath::in_interface(name, inner);
+                            let (index, position) = (Some(&interface), exports.len());
+                            exports.extend(export(compiled, index, path, &function, &mut room, position));
+                        }
+                        ComponentItem::ComponentInstance(below) => {
+                            exports_below(compiled, &interface, (name, inner), &below, &mut exports);
+                        }
+                        _ => {}
                     }
                 }
             }
@@ -359,6 +358,37 @@ fn exports(compiled: &Compiled) -> Vec<(Export, ComponentExportIndex)> {
         }
     }
     exports
+}
+
+/// Adds the functions of an instance that is in another one, and what is in that: they are shown, and not callable.
+fn exports_below(
+    compiled: &Compiled,
+    outer: &ComponentExportIndex,
+    (interface, name): (&str, &str),
+    instance: &ComponentInstance,
+    exports: &mut Vec<(Export, ComponentExportIndex)>,
+) {
+    let Some(index) = compiled.get_export_index(Some(outer), name) else { return };
+    let interface = format!("{interface}.{name}");
+    for (inner, item) in instance.exports(compiled.engine()) {
+        match item.ty {
+            ComponentItem::ComponentFunc(_) => {
+                let Some(index) = compiled.get_export_index(Some(&index), inner) else { continue };
+                let export = Export {
+                    path: ExportPath::in_interface(&interface, inner),
+                    callable: Err("it is in an instance inside another one".to_owned()),
+                    hook: None,
+                    style: Style::Function,
+                    position: exports.len(),
+                };
+                exports.push((export, index));
+            }
+            ComponentItem::ComponentInstance(below) => {
+                exports_below(compiled, &index, (&interface, inner), &below, exports);
+            }
+            _ => {}
+        }
+    }
 }
 
 fn export(

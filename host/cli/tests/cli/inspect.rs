@@ -15,6 +15,7 @@ fn inspecting() {
         "no-exports.wat",
         "unknown-import.wat",
         "later-wasi.wat",
+        "nested.wat",
         "sleeper.wat",
         "wrong-hooks.wat",
     ];

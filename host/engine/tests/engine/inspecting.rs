@@ -119,6 +119,17 @@ fn a_component_that_cannot_be_linked_can_be_inspected() {
 }
 
 #[test]
+fn what_is_in_an_instance_inside_another_is_shown_and_not_callable() {
+    assert_eq!(
+        exports(wat::NESTED),
+        ["outer.answer() -> u32", "outer.inner.answer: it is in an instance inside another one"]
+    );
+    let component = load(wat::NESTED);
+    assert!(component.function(Some("outer.answer")).is_ok());
+    assert!(component.function(None).is_ok(), "it is the only one that is callable");
+}
+
+#[test]
 fn another_wasi_is_named_and_no_trap_would_help() {
     let component = load(wat::LATER_WASI);
     let missing = component.missing().unwrap();
