@@ -162,5 +162,5 @@ pub use object_store;
 pub use hostel_core::*;
 pub use hostel_engine::{
     Bound, Capability, Echo, EngineError, Excess, Export, FindError, Hook, Import, LoadError,
-    MAX_COMPONENT_BYTES, MissingImports, OpenDirError, check_dirs,
+    MAX_COMPONENT_BYTES, MissingImports, OpenDirError, Stdin, check_dirs,
 };
