@@ -133,6 +133,13 @@ impl std::fmt::Display for Ran {
     }
 }
 
+/// Does to a command what Ctrl-C does.
+#[cfg(unix)]
+pub(crate) fn interrupt(child: &Child) {
+    let kill = format!("kill -INT {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+}
+
 /// Compares with a file in `snapshots/`, but for times, rates, digests, sizes and ids. Lines of stderr begin with `!`.
 macro_rules! check {
     ($name:expr, $text:expr) => {
