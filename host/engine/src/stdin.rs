@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::{fmt, thread};
@@ -40,7 +40,7 @@ struct State {
     /// What the bytes come from, until the thread has it.
     source: Option<Box<dyn Read + Send>>,
     /// The thread, once it was started: it reads a piece of at most so many bytes for each message.
-    thread: Option<Sender<usize>>,
+    thread: Option<SyncSender<usize>>,
     /// Whether the thread was asked for a piece that has not arrived.
     is_asked: bool,
     /// All that was read from the source.
@@ -152,13 +152,14 @@ impl State {
     /// Has the thread read a piece of at most so many bytes; starts it if this is the first one.
     fn read_more(&mut self, most: usize, shared: &Arc<Shared>) -> io::Result<()> {
         if let Some(source) = self.source.take() {
-            let (ask, asked) = mpsc::channel();
+            // One message is there at most: the next one is sent when its piece has arrived.
+            let (ask, asked) = mpsc::sync_channel(1);
             let shared = Arc::downgrade(shared);
             let thread = thread::Builder::new().name("hostel-stdin".to_owned());
             thread.spawn(move || read_when_asked(source, &asked, &shared))?;
             self.thread = Some(ask);
         }
-        let is_sent = self.thread.as_ref().is_some_and(|thread| thread.send(most).is_ok());
+        let is_sent = self.thread.as_ref().is_some_and(|thread| thread.try_send(most).is_ok());
         self.is_asked = is_sent;
         if is_sent { Ok(()) } else { Err(io::Error::other("nothing reads the standard input any more")) }
     }
@@ -341,6 +342,7 @@ impl AsyncRead for Unsupported {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::Sender;
     use std::time::Duration;
 
     use super::*;
