@@ -124,7 +124,8 @@ fn runs_do_not_wait_for_one_that_waits_for_its_standard_input() {
         let (_open, stdin) = pipe("");
         let blocked = program.clone().stdin(stdin).submit(args![vec!["--cat"]]).unwrap();
         until_running(&blocked);
-        let other = run(&program.stdin(Stdin::new("other".as_bytes())), &["--cat"]);
+        let other = program.stdin(Stdin::new("other".as_bytes())).submit(args![vec!["--cat"]]).unwrap();
+        assert!(block_on(other.wait(Duration::from_secs(60))), "it waits for the one that is blocked");
         assert_eq!((key(&other), printed(&other).as_str()), (key(&blocked), "other"));
         assert!(blocked.running());
         assert!(blocked.cancel());
