@@ -97,11 +97,10 @@ pub(crate) fn json(signature: &Signature, text: &str, files: &Files) -> Result<V
     signature.bind_json(&json).map_err(|error| unfit(signature, &error))
 }
 
-/// The inputs of a program: the texts as its arguments, and a file as its stdin.
-pub(crate) fn program(texts: &[&str], stdin: Option<&str>, files: &Files) -> Result<Vec<Value>, Problem> {
+/// The inputs of a program: the texts as its arguments, and no stdin.
+pub(crate) fn program(texts: &[&str]) -> Vec<Value> {
     let args = Value::List(texts.iter().map(|text| Value::String((*text).to_owned())).collect());
-    let stdin = stdin.map(|file| files.read(&Named::new(file)).map(Value::Bytes)).transpose()?;
-    Ok([Some(args), stdin].map(|input| Value::Option(input.map(Box::new))).into())
+    vec![Value::Option(Some(Box::new(args))), Value::Option(None)]
 }
 
 /// Splits `name=value`, if the name is a parameter's. Where no parameter takes text, whatever stands before a `=`

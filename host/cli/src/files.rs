@@ -57,6 +57,27 @@ impl Files {
         Self { max_bytes, stdin_is_taken: Cell::new(false) }
     }
 
+    /// The largest content that is taken as a whole.
+    pub(crate) fn max_bytes(&self) -> u64 {
+        self.max_bytes
+    }
+
+    pub(crate) fn stdin_is_taken(&self) -> bool {
+        self.stdin_is_taken.get()
+    }
+
+    /// Notes that stdin is read.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem`] if it is read already.
+    pub(crate) fn take_stdin(&self) -> Result<(), Problem> {
+        if self.stdin_is_taken.replace(true) {
+            return Err(Problem::invalid("standard input is named twice: it can be read only once"));
+        }
+        Ok(())
+    }
+
     /// The whole content.
     pub(crate) fn read(&self, file: &Named) -> Result<Vec<u8>, Problem> {
         let mut content = Vec::new();
@@ -86,10 +107,10 @@ impl Files {
     /// The content piece by piece.
     pub(crate) fn open(&self, file: &Named) -> Result<Box<dyn BufRead + Send>, Problem> {
         match file {
-            Named::Stdin if self.stdin_is_taken.replace(true) => {
-                Err(Problem::invalid("standard input is named twice: it can be read only once"))
+            Named::Stdin => {
+                self.take_stdin()?;
+                Ok(Box::new(BufReader::new(io::stdin())))
             }
-            Named::Stdin => Ok(Box::new(BufReader::new(io::stdin()))),
             Named::Path(path) if path.is_dir() => {
                 Err(Problem::invalid(format!("cannot read {}: it is a directory", path.display())))
             }

@@ -2,7 +2,7 @@
 //!
 //! - `command`: the command line, `parse`: how it is read; `commands`: one file for each subcommand, whose doc comments are its help; `options`:
 //!   what they share; `config`: the same written down in `hostel.toml`.
-//! - `task_ref`, `load`, `arguments`: from what was typed to a task and its inputs; `over`, `rows`: to the inputs of many runs.
+//! - `task_ref`, `load`, `arguments`, `stdin`: from what was typed to a task and its inputs; `over`, `rows`: to the inputs of many runs.
 //! - `flight`, `mapping`: many runs at once, their results one after the other; `failure_limit`: when they are given up.
 //! - `output`, `lines`, `printing`, `states`: what programs read; `report`, `attempts`, `tally`, `cache_tally`: what people read; `ui`: how it gets
 //!   to them.
@@ -21,6 +21,7 @@ mod load;
 
 mod arguments;
 mod files;
+mod stdin;
 
 mod over;
 mod rows;

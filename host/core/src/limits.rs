@@ -41,7 +41,8 @@ pub struct Limits {
     pub log_bytes: u64,
     /// Lines of log kept for one run, cut in the same way. Default 100,000, at most 10,000,000.
     pub log_lines: u64,
-    /// Bytes that the arguments take in the host, a little more than in canonical form. Default 256 MiB, at most 2 GiB.
+    /// Bytes that the arguments take in the host, a little more than in canonical form, together with those that a program
+    /// reads from a standard input that is a stream. Default 256 MiB, at most 2 GiB.
     pub input_bytes: u64,
     /// Bytes of memory the host may need to hold the result. Default 256 MiB, at most 2 GiB.
     pub result_bytes: u64,

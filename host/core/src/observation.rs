@@ -29,6 +29,8 @@ pub enum Touch {
     TooMuchRead,
     /// It changed files or directories, or tried to: a result from the cache would not.
     Writing,
+    /// It read its standard input, or asked whether there is something to read, and that was a stream.
+    StandardInput,
     /// It was refused what a limit forbids, of which another limit gives more: memory, table elements, open files, bytes
     /// written.
     RefusedGrowth,
@@ -49,6 +51,7 @@ impl Touch {
             Self::ChangedFile => "saw a file change",
             Self::TooMuchRead => "read more than can be kept track of",
             Self::Writing => "wrote to files",
+            Self::StandardInput => "read its standard input",
             Self::RefusedGrowth => "was refused what a limit forbids",
         }
     }
@@ -116,6 +119,11 @@ impl Observation {
         &self.touches
     }
 
+    /// Whether it touched this.
+    pub fn has(&self, touch: Touch) -> bool {
+        self.touches.iter().any(|touched| touched.touch == touch)
+    }
+
     /// What it read in granted directories, until the first touch that has to do with them.
     pub fn trace(&self) -> &Trace {
         &self.trace
@@ -168,7 +176,7 @@ impl fmt::Display for Observation {
 mod tests {
     use super::*;
 
-    const ALL: [Touch; 12] = [
+    const ALL: [Touch; 13] = [
         Touch::WallClock,
         Touch::MonotonicClock,
         Touch::Readiness,
@@ -180,6 +188,7 @@ mod tests {
         Touch::ChangedFile,
         Touch::TooMuchRead,
         Touch::Writing,
+        Touch::StandardInput,
         Touch::RefusedGrowth,
     ];
 
@@ -193,6 +202,7 @@ mod tests {
         observation.add(Touch::Network);
         assert_eq!(*observation.trace(), trace);
         assert!(observation.touches().iter().map(|touched| touched.touch).eq([Touch::Network]));
+        assert!(observation.has(Touch::Network) && !observation.has(Touch::StandardInput));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub struct Receipt {
     pub host_calls: HostCalls,
     /// How often it was refused what no grant names.
     pub denials: Denials,
-    /// Bytes that its arguments take in the host.
+    /// Bytes that its arguments take in the host, and that a program read from a standard input that is a stream.
     pub input_bytes: u64,
     /// Bytes that its result takes in the host; of a run, that of the last attempt.
     pub result_bytes: u64,

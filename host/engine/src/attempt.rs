@@ -17,11 +17,13 @@ use crate::component::Style;
 use crate::failure;
 use crate::files::OpenDirError;
 use crate::function::Function;
-use crate::guest::{Call, Guest, Program};
+use crate::guest::{Call, Guest};
 use crate::log::LogBook;
 use crate::meter::Meter;
 use crate::missing::MissingImports;
 use crate::observe::{OnTouch, name_touches};
+use crate::program::Program;
+use crate::stdin::Stdin;
 use crate::ticker::Ticking;
 use crate::values;
 
@@ -54,6 +56,8 @@ pub struct AttemptOptions {
     pub on_progress: Option<OnProgress>,
     /// What it is permitted.
     pub grants: Arc<Grants>,
+    /// What a program reads from its standard input if its argument `stdin` is none; functions read nothing.
+    pub stdin: Option<Stdin>,
     /// What it is given for a clock and for randomness.
     pub determinism: Determinism,
     /// What insecure randomness follows from, such as the seeds of hash maps, and with [`hostel_core::Randomness::Key`]
@@ -80,6 +84,7 @@ impl AttemptOptions {
             name: None,
             on_progress: None,
             grants: Arc::default(),
+            stdin: None,
             determinism: Determinism::default(),
             seed_of: None,
             on_touch: None,
@@ -116,6 +121,12 @@ impl AttemptOptions {
     #[must_use]
     pub fn grants(self, grants: Arc<Grants>) -> Self {
         Self { grants, ..self }
+    }
+
+    /// Gives a program this standard input, unless its argument `stdin` is given. Reading it is a touch.
+    #[must_use]
+    pub fn stdin(self, stdin: Stdin) -> Self {
+        Self { stdin: Some(stdin), ..self }
     }
 
     /// Gives the guest these clocks and this randomness.
@@ -184,6 +195,7 @@ impl fmt::Debug for AttemptOptions {
             number,
             name,
             grants,
+            stdin,
             determinism,
             seed_of,
             on_progress: _,
@@ -194,7 +206,7 @@ impl fmt::Debug for AttemptOptions {
         let mut options = f.debug_struct("AttemptOptions");
         options.field("limits", limits).field("log", log).field("run", run).field("number", number);
         options.field("name", name).field("grants", grants).field("determinism", determinism);
-        options.field("seed_of", seed_of).finish_non_exhaustive()
+        options.field("stdin", stdin).field("seed_of", seed_of).finish_non_exhaustive()
     }
 }
 
@@ -392,7 +404,8 @@ impl<'a> Made<'a> {
         receipt.peak_memory_bytes = guest.meter.peak_memory_bytes();
         receipt.host_calls = guest.tally.host_calls;
         receipt.denials = guest.tally.denials;
-        receipt.input_bytes = self.inputs.iter().map(Value::footprint).sum::<usize>() as u64;
+        let arguments = self.inputs.iter().map(Value::footprint).sum::<usize>() as u64;
+        receipt.input_bytes = arguments.saturating_add(guest.stdin_bytes());
         receipt.result_bytes = result as u64;
         receipt.log_bytes = self.options.log.kept_bytes();
         receipt.read_bytes = guest.read_bytes();
@@ -510,7 +523,7 @@ impl Attempt<'_> {
         let limits = &self.options.limits;
         let program = match self.function.style() {
             Style::Function => Program::default(),
-            Style::Program => program(inputs),
+            Style::Program => Program::new(inputs, self.options),
         };
         let (function, options) = (self.function.clone(), self.options.clone());
         let call = Call { function, options, deadline: self.deadline };
@@ -559,30 +572,6 @@ impl Attempt<'_> {
             Err(payload) => Outcome::Failed(Failure::Error(unit(payload))),
         })
     }
-}
-
-/// What a program finds as the first word of its argv, before its arguments. It is the same for all, since a result may depend
-/// on it.
-const PROGRAM_NAME: &str = "program";
-
-/// What a program is given: `args` and `stdin`, each optional.
-fn program(inputs: &[Value]) -> Program {
-    let mut program = Program { args: vec![PROGRAM_NAME.to_owned()], ..Program::default() };
-    for input in inputs {
-        let Value::Option(Some(value)) = input else {
-            continue;
-        };
-        if let Value::List(args) = &**value {
-            program.args.extend(args.iter().filter_map(text));
-        } else if let Value::Bytes(stdin) = &**value {
-            program.stdin.clone_from(stdin);
-        }
-    }
-    program
-}
-
-fn text(value: &Value) -> Option<String> {
-    if let Value::String(text) = value { Some(text.clone()) } else { None }
 }
 
 fn internal(what: &str) -> AttemptError {

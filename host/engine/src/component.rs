@@ -346,7 +346,11 @@ fn exports(compiled: &Compiled) -> Vec<(Export, ComponentExportIndex)> {
                         ComponentItem::ComponentInstance(below) => {
                             exports_below(compiled, &interface, (name, inner), &below, &mut exports);
                         }
-                        _ => {}
+                        ComponentItem::CoreFunc(_)
+                        | ComponentItem::Module(_)
+                        | ComponentItem::Component(_)
+                        | ComponentItem::Type(_)
+                        | ComponentItem::Resource(_) => {}
                     }
                 }
             }
@@ -386,7 +390,11 @@ fn exports_below(
             ComponentItem::ComponentInstance(below) => {
                 exports_below(compiled, &index, (&interface, inner), &below, exports);
             }
-            _ => {}
+            ComponentItem::CoreFunc(_)
+            | ComponentItem::Module(_)
+            | ComponentItem::Component(_)
+            | ComponentItem::Type(_)
+            | ComponentItem::Resource(_) => {}
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::attempt::AttemptError;
 use crate::config::STACK_BYTES;
 use crate::guest::Guest;
 use crate::names;
+use crate::stdin::TooMuchInput;
 use crate::wasi::TooManyFields;
 
 /// What an error of wasmtime's means.
@@ -32,6 +33,9 @@ fn reached(error: &wasmtime::Error, guest: &mut Guest) -> Option<Limit> {
     if let Some(&TooManyFields { allowed }) = error.downcast_ref() {
         guest.note_most(allowed, "headers and requests");
         return Some(Limit { kind: LimitKind::Handles, allowed });
+    }
+    if error.is::<TooMuchInput>() {
+        return Some(Limit::of(LimitKind::Input, &guest.call.options.limits));
     }
     let kind = match error.downcast_ref() {
         Some(wasmtime::Trap::StackOverflow) => {

@@ -18,6 +18,8 @@ use crate::function::Function;
 use crate::meter::Meter;
 use crate::network::{Network, SystemResolver};
 use crate::observe::Recorder;
+use crate::program::Program;
+use crate::stdin::StdinReader;
 use crate::turn::Turn;
 use crate::wasi::{self, Clocks, Gate, Random, Refused};
 
@@ -45,6 +47,8 @@ pub(crate) struct Guest {
     /// At least how many sets of headers it has made and not dropped.
     pub(crate) kept_fields: u64,
     program: Program,
+    /// What it reads from its standard input, if that is a stream.
+    stdin: Option<StdinReader>,
     wasi: Option<Box<Wasi>>,
 }
 
@@ -63,13 +67,6 @@ pub(crate) struct Tally {
     pub(crate) denials: Denials,
 }
 
-/// What a `wasi:cli/run` program is given; empty for functions.
-#[derive(Default)]
-pub(crate) struct Program {
-    pub(crate) args: Vec<String>,
-    pub(crate) stdin: Vec<u8>,
-}
-
 struct Wasi {
     ctx: WasiCtx,
     http: WasiHttpCtx,
@@ -84,6 +81,7 @@ impl Guest {
         let recorder = Recorder::new(on_touch.clone());
         let clocks = Clocks::new(determinism.clock);
         let random = Random::new(determinism.randomness, *seed_of);
+        let stdin = program.stream().cloned();
         let turn = call.function.component().0.engine.rhythm().turn();
         Self {
             meter,
@@ -98,6 +96,7 @@ impl Guest {
             socket_room: Vec::new(),
             kept_fields: 0,
             program,
+            stdin,
             wasi: None,
         }
     }
@@ -143,8 +142,16 @@ impl Guest {
         for kind in self.denials.iter().flat_map(DenialBook::take_untold) {
             self.tally.denials.count(kind);
         }
+        for _ in 0..self.stdin.as_ref().map_or(0, StdinReader::take_asked) {
+            self.recorder.touch(Touch::StandardInput);
+        }
         let of_files = self.book.as_ref().map(|book| book.lock().take_touches()).unwrap_or_default();
         of_files.into_iter().for_each(|touch| self.recorder.touch(touch));
+    }
+
+    /// How many bytes it has read from a standard input that is a stream.
+    pub(crate) fn stdin_bytes(&self) -> u64 {
+        self.stdin.as_ref().map_or(0, StdinReader::read_bytes)
     }
 
     /// How many bytes it has read from files.

@@ -82,8 +82,11 @@ pub(crate) fn trap_unknown(linker: &mut Linker<Guest>, compiled: &Compiled) -> w
                     }
                 }
             }
-            item if !is_known => trap(&mut linker.root(), name, name, &item)?,
-            _ => {}
+            item => {
+                if !is_known {
+                    trap(&mut linker.root(), name, name, &item)?;
+                }
+            }
         }
     }
     Ok(())

@@ -16,6 +16,7 @@ const MODULE: u8 = 1;
 const COMPONENT: u8 = 4;
 
 /// The component without its code; `None` if it has something that cannot be made up, or cannot be read. Linear in its size.
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others are copied")]
 pub(crate) fn of_component(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut surface = wasm_encoder::Component::new();
     for_each_payload(bytes, |payload| {
@@ -40,6 +41,7 @@ pub(crate) fn of_component(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Calls `each` with what is in a component or module, but not with what is in those inside it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others are read one after the other")]
 fn for_each_payload<'a>(bytes: &'a [u8], mut each: impl FnMut(Payload<'a>) -> Option<()>) -> Option<()> {
     let mut parser = Parser::new(0);
     let mut at = 0;

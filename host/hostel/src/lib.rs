@@ -30,6 +30,7 @@
 //! - [`TaskFuture`]: a handle to one run. Cheap to clone; can be awaited by any number of people, any number of
 //!   times, on any async runtime; without one, see [`blocking`].
 //! - [`Input`]: an argument: a value, another run's future, or a value with futures inside.
+//! - [`Stdin`]: a pipe or another stream that a program (`wasi:cli/run`) reads while it runs.
 //! - [`Transaction`]: several runs whose results become visible together, or are undone together.
 //! - [`ResultCache`]: the results that are kept in a data directory, to look at and to remove.
 //! - [`RemoteCache`]: a bucket or directory through which machines share results.
@@ -162,5 +163,5 @@ pub use object_store;
 pub use hostel_core::*;
 pub use hostel_engine::{
     Bound, Capability, Echo, EngineError, Excess, Export, FindError, Hook, Import, LoadError,
-    MAX_COMPONENT_BYTES, MissingImports, OpenDirError, check_dirs,
+    MAX_COMPONENT_BYTES, MissingImports, OpenDirError, Stdin, check_dirs,
 };

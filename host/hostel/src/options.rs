@@ -8,7 +8,7 @@ use hostel_core::{
     CachePolicy, Determinism, Digest, ErrorKind, Failure, FlowRun, Grants, GrantsError, KeyBase, Limits,
     LimitsError, NameTemplate, PolicyError, Randomness, RetryError, RetryPolicy, Signature, TaskKey,
 };
-use hostel_engine::{Echo, OnStdout};
+use hostel_engine::{Echo, OnStdout, Stdin};
 
 use crate::hooks::Hooks;
 
@@ -33,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) only_compared: bool,
     pub(crate) grants: Arc<Grants>,
     pub(crate) determinism: Determinism,
+    /// The stream that a program reads as its standard input; `None` for functions.
+    pub(crate) stdin: Option<Stdin>,
     pub(crate) echo: Option<Echo>,
     pub(crate) on_stdout: Option<OnStdout>,
     pub(crate) name: Option<Arc<NameTemplate>>,
@@ -101,6 +103,9 @@ impl OptionError {
     }
 }
 
+/// What the keys of runs have in common whose standard input is a stream: whether a program reads it is not known before.
+const STDIN_STREAM: &str = "stdin stream";
+
 /// The longest tag.
 const MAX_TAG_BYTES: usize = 100;
 
@@ -108,7 +113,8 @@ impl Options {
     /// Finds out what follows from the options, and what is wrong with them.
     pub(crate) fn settle(&mut self, task: &TaskKey, signature: &Signature) {
         let base = |policy: &CachePolicy| {
-            let facts = [self.grants.facts(policy.is_observed()), self.determinism.facts()].concat();
+            let stdin = self.stdin.iter().map(|_| STDIN_STREAM.to_owned()).collect();
+            let facts = [self.grants.facts(policy.is_observed()), self.determinism.facts(), stdin].concat();
             KeyBase::new(policy, task, &facts).map(Arc::new)
         };
         self.key_base = base(&self.cache);

@@ -7,6 +7,8 @@
 //! command --fail [WORD...] prints the words to standard error and exits with 1
 //! command --bytes          prints the first bytes of a PNG file, which are no text
 //! command --cat            prints standard input as it is
+//! command --head N         prints the first N lines of standard input as they come, and reads no more
+//! command --cat-and-fail   prints standard input as it is, and exits with 1
 //! command --break WORD...  prints the words without a line break, and exits with 1
 //! command --hang WORD...   prints the words without a line break, and waits for ever
 //! ```
@@ -24,7 +26,9 @@ fn main() -> ExitCode {
         [flag, ..] if flag == "--argv" => show(&argv),
         [flag, words @ ..] if flag == "--fail" => Err(io::Error::other(failure(words))),
         [flag] if flag == "--bytes" => io::stdout().write_all(b"\x89PNG\r\n\x1a\n\xff\0"),
-        [flag] if flag == "--cat" => io::copy(&mut io::stdin().lock(), &mut io::stdout()).map(drop),
+        [flag] if flag == "--cat" => cat(),
+        [flag, count] if flag == "--head" => head(count),
+        [flag] if flag == "--cat-and-fail" => cat().and(Err(io::Error::other("told to fail"))),
         [flag, words @ ..] if flag == "--break" => print_now(words).and(Err(io::Error::other("broken"))),
         [flag, words @ ..] if flag == "--hang" => print_now(words).map(|()| wait_for_ever()),
         words => writeln!(io::stdout(), "{}", words.join(" ").to_uppercase()),
@@ -44,6 +48,18 @@ fn shout_stdin() -> io::Result<()> {
         writeln!(out, "{}", line?.to_uppercase())?;
     }
     Ok(())
+}
+
+fn cat() -> io::Result<()> {
+    io::copy(&mut io::stdin().lock(), &mut io::stdout()).map(drop)
+}
+
+fn head(count: &str) -> io::Result<()> {
+    let count = count.parse().map_err(io::Error::other)?;
+    for line in io::stdin().lock().lines().take(count) {
+        writeln!(io::stdout(), "{}", line?)?;
+    }
+    io::stdout().flush()
 }
 
 fn show(argv: &[String]) -> io::Result<()> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{Events, Host, Outcome, Shutdown, Task, TaskFuture, TaskRef, Value};
+use hostel::{Events, Host, Outcome, Shutdown, Stdin, Task, TaskFuture, TaskRef, Value};
 use tokio::time::{Duration, timeout};
 
 use crate::arguments::{self, Call};
@@ -25,6 +25,7 @@ use crate::problem::{Problem, Stop};
 use crate::receipt;
 use crate::report::{self, Telling};
 use crate::states::RunObject;
+use crate::stdin;
 use crate::task_ref;
 use crate::ui::Ui;
 
@@ -50,13 +51,19 @@ How to write values (WAVE):
   @README.md           the content of a file, for a string or list<u8>; @- is stdin
   @@home               text that begins with one @
 
+What a program (wasi:cli/run) reads as its stdin:
+  a file               its content is in the cache key; one over --max-input is read like a pipe
+  a pipe or socket     is read while the program runs; a result for which it was read is not cached
+  a terminal           only with --stdin -
+
 Examples:
   hostel run math.wasm#add 40 2
   hostel run math.wasm 'add(40, 2)'
   hostel run text.wasm#greet name=Ada --timeout 1s --retries 3 --retry-delay 1s,10s
   hostel run text.wasm#word-count text=@README.md --output json
   hostel run pages.wasm https://example.org/ --http example.org
-  hostel run program.wasm --stdin input.txt -- --verbose")]
+  hostel run program.wasm --stdin input.txt -- --verbose
+  tail -f log.txt | hostel run program.wasm")]
 pub(crate) struct Run {
     /// The task: FILE#EXPORT, or FILE if it exports one function
     #[arg(value_name = "TASK", value_parser = task_ref::typed())]
@@ -74,7 +81,8 @@ pub(crate) struct Run {
     #[arg(long, value_name = "TEXT", conflicts_with = "args")]
     json: Option<String>,
 
-    /// For a program: what it reads from its stdin; - passes stdin on
+    /// For a program: the file or pipe that it reads as its stdin, or - for stdin [default: stdin, unless it is a terminal or
+    /// /dev/null]
     #[arg(long, value_name = "FILE")]
     stdin: Option<String>,
 
@@ -140,10 +148,11 @@ impl Run {
         let call = Call::find(&component, &self.task, &self.args)?;
         let options = self.options.clone().or(config.of_task(&self.task.path, &component, &call.task)?);
         self.options.retries.check_use(&options.retries)?;
-        let inputs = self.inputs(&call, &options)?;
+        let (inputs, stdin) = self.inputs(&call, &options)?;
         let shows_log = options.log_prints() && !self.quiet;
         config.check_grants(&options)?;
         let task = options.apply(call.task)?;
+        let task = if let Some(stdin) = stdin { task.stdin(stdin) } else { task };
         let task = if shows_log { echoing(task, ui) } else { task };
         let printing = Printing::new(ui, options.retries.most_attempts());
         let prints = task.is_program() && !self.states && self.output.output != Some(Form::Json);
@@ -179,21 +188,25 @@ impl Run {
         Ok(ended.map_or(Exit::Interrupted, |outcome| Exit::of_outcome(&outcome)))
     }
 
-    fn inputs(&self, call: &Call<'_>, options: &TaskOptions) -> Result<Vec<Value>, Problem> {
+    /// The inputs, and what a program reads as its stdin if that is none of them.
+    fn inputs(&self, call: &Call<'_>, options: &TaskOptions) -> Result<(Vec<Value>, Option<Stdin>), Problem> {
         let files = Files::new(options.limits()?.input_bytes);
         let signature = call.task.signature();
-        if let Some(json) = &self.json {
-            return arguments::json(signature, json, &files);
-        }
-        if call.task.is_program() {
-            self.check_options_come_first()?;
-            return arguments::program(&call.texts, self.stdin.as_deref(), &files);
-        }
-        if self.stdin.is_some() {
+        let is_program = call.task.is_program();
+        if self.stdin.is_some() && !is_program {
             let problem = Problem::invalid("--stdin is for programs (wasi:cli/run), and this is a function");
             return Err(problem.hint("@- gives stdin to a string or list<u8> parameter"));
         }
-        arguments::typed(signature, &call.texts, &files)
+        let mut inputs = match &self.json {
+            Some(json) => arguments::json(signature, json, &files)?,
+            None if is_program => {
+                self.check_options_come_first()?;
+                arguments::program(&call.texts)
+            }
+            None => arguments::typed(signature, &call.texts, &files)?,
+        };
+        let stdin = if is_program { stdin::give(&mut inputs, self.stdin.as_deref(), &files)? } else { None };
+        Ok((inputs, stdin))
     }
 
     /// An option after a program's first word may be meant for the program, and may be meant for the host.

@@ -36,7 +36,7 @@ pub(crate) struct LimitOptions {
     #[arg(long, value_name = "N", value_parser = units::number)]
     pub(crate) max_log_lines: Option<u64>,
 
-    /// Size of a run's arguments [default: 256MiB]
+    /// Size of a run's arguments, and of what a program reads from a pipe as its stdin [default: 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
     pub(crate) max_input: Option<u64>,
 

@@ -65,6 +65,8 @@ fn wrong_usage() {
         "run arith.wasm#add 1 2 --http '*'",
         "run arith.wasm#add 1 2 --json '[1, 2]'",
         "run arith.wasm#add 1 2 --stdin input.txt",
+        "run command.wasm --json '{\"stdin\": [1]}' --stdin input.txt",
+        "run command.wasm --stdin .",
         "run '#add'",
         "run arith.wasm#",
         "run command.wasm --fail",

@@ -133,6 +133,19 @@ impl std::fmt::Display for Ran {
     }
 }
 
+/// Does to a command what Ctrl-C does.
+#[cfg(unix)]
+pub(crate) fn interrupt(child: &Child) {
+    send("INT", child);
+}
+
+/// Sends a signal, such as `TERM`.
+#[cfg(unix)]
+pub(crate) fn send(signal: &str, child: &Child) {
+    let kill = format!("kill -{signal} {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+}
+
 /// Compares with a file in `snapshots/`, but for times, rates, digests, sizes and ids. Lines of stderr begin with `!`.
 macro_rules! check {
     ($name:expr, $text:expr) => {

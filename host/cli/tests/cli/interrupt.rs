@@ -2,9 +2,8 @@
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command};
 
-use crate::hostel::{Place, Ran, check};
+use crate::hostel::{Place, Ran, check, interrupt, send};
 
 #[test]
 fn an_interrupted_map_keeps_what_has_finished() {
@@ -77,14 +76,4 @@ fn a_run_that_awaits_its_retry_is_cancelled_at_once() {
     stderr.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     check!("interrupted_run", rest);
-}
-
-/// As Ctrl-C does.
-fn interrupt(child: &Child) {
-    send("INT", child);
-}
-
-fn send(signal: &str, child: &Child) {
-    let kill = format!("kill -{signal} {}", child.id());
-    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
 }

@@ -37,6 +37,8 @@ mod retries;
 mod run;
 #[cfg(test)]
 mod sharing;
+#[cfg(unix)]
+mod stdin;
 mod stopping;
 #[cfg(test)]
 mod streams;

@@ -43,8 +43,9 @@ impl Passed {
         let mut passed = 0_u64;
         for function in section {
             if let CanonicalFunction::Lower { func_index, .. } = function? {
-                let function = &types[types.component_function_at(func_index)];
-                passed = passed.saturating_add(self.function(function, types));
+                let function = types.get(types.component_function_at(func_index));
+                let by = function.map_or(0, |function| self.function(function, types));
+                passed = passed.saturating_add(by);
             }
         }
         Ok(passed)
@@ -67,7 +68,7 @@ impl Passed {
             return size;
         }
         let Some(deeper) = deepest.checked_sub(1) else { return u64::MAX };
-        let size = self.size(&types[id], types, deeper);
+        let size = types.get(id).map_or(0, |ty| self.size(ty, types, deeper));
         self.sizes.insert(id, size);
         size
     }

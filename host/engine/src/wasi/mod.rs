@@ -1,8 +1,9 @@
 //! WASI as guests see it: everything linked, almost nothing granted.
 //!
 //! A guest may ask for any WASI 0.2 interface, because toolchains import most of them unasked. It gets clocks,
-//! randomness, and a log behind stdout and stderr; it finds no directories and no variables but those that are granted, and an
-//! empty stdin; it is refused sockets, name look-up and HTTP but to what is granted. Each grant has a file of its own here.
+//! randomness, and a log behind stdout and stderr; it finds no directories and no variables but those that are granted; its
+//! stdin is empty, unless it is a program and is given one; it is refused sockets, name look-up and HTTP but to what is
+//! granted. Each grant has a file of its own here.
 //!
 //! Whatever could give a guest something that is not among its inputs is implemented here, on [`Guest`], and notes that
 //! it did; the rest is linked as it comes.
@@ -32,9 +33,10 @@ use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
 use crate::attempt::AttemptOptions;
 use crate::context;
-use crate::guest::{Guest, Program};
+use crate::guest::Guest;
 use crate::log::LogPipe;
 use crate::network::Network;
+use crate::program::{Input, Program};
 
 /// For interfaces that need nothing but the table of a guest's resources.
 struct Table;
@@ -128,9 +130,12 @@ pub(crate) fn context(options: &AttemptOptions, program: Program, network: &Arc<
     network.open_sockets(&mut builder);
     builder
         .args(&program.args)
-        .stdin(MemoryInputPipe::new(program.stdin))
         .stdout(LogPipe::stdout(log))
         .stderr(LogPipe::stderr(log))
         .allow_ip_name_lookup(false);
+    match program.stdin {
+        Input::Bytes(bytes) => builder.stdin(MemoryInputPipe::new(bytes)),
+        Input::Stream(stream) => builder.stdin(stream),
+    };
     builder
 }

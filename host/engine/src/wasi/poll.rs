@@ -13,8 +13,9 @@ use wasmtime_wasi::p2::bindings::io::poll::{Host, HostPollable};
 use crate::guest::Guest;
 
 impl Guest {
-    /// The guest asks for more than to wait. Without timers the answer is always the same: the streams of a log, an input
-    /// and granted files are ready at all times, and whatever is of the network has been a touch before.
+    /// The guest asks for more than to wait. Without timers the answer is always the same: the streams of a log, a given
+    /// input and granted files are ready at all times. What is of the network has been a touch before, and asking a standard
+    /// input that is a stream is one.
     fn ask_what_is_ready(&mut self) -> &mut ResourceTable {
         if self.clocks.has_timers {
             self.recorder.touch(Touch::Readiness);

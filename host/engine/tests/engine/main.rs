@@ -18,6 +18,7 @@ mod outcomes;
 mod reading;
 mod sandbox;
 mod server;
+mod stdin;
 mod stopping;
 mod tiers;
 mod values;

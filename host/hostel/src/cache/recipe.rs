@@ -29,6 +29,9 @@ pub(crate) struct Recipe {
     pub(crate) clock: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) random: Option<String>,
+    /// Whether its standard input was a stream, of which it read nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) stdin_stream: bool,
 }
 
 impl Recipe {
@@ -52,6 +55,7 @@ impl Recipe {
             clock: (options.determinism.clock != Clock::Real).then(|| options.determinism.clock.to_string()),
             random: (options.determinism.randomness != Randomness::Real)
                 .then(|| options.determinism.randomness.to_string()),
+            stdin_stream: options.stdin.is_some(),
         };
         serde_json::to_string(&recipe).ok().filter(|text| text.len() <= MAX_BYTES)
     }

@@ -91,7 +91,8 @@ pub enum Kept {
     Off,
     /// There is none: the run did not complete.
     NotCompleted,
-    /// It is not a function of its key, and the policy wants that: this is what the attempt touched.
+    /// It is not a function of its key, and the policy wants that; or the program read a stream as its standard input, which no
+    /// policy allows. This is what the attempt touched.
     Touched(Arc<Observation>),
     /// Not until its transaction is committed.
     InTransaction,

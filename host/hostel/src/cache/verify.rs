@@ -1,12 +1,13 @@
 //! The honesty check: results that are kept are computed again, and compared.
 
+use std::io;
 use std::sync::Arc;
 
 use hostel_core::{
     CacheEntry, CacheKey, CachePolicy, Clock, Digest, DirAccess, Failure, Grants, Outcome, Randomness, Touch,
     Trace, Value,
 };
-use hostel_engine::{Verdict, verify};
+use hostel_engine::{Stdin, Verdict, verify};
 
 use super::recipe::Recipe;
 use super::{Kept, ResultCache, ResultCacheError};
@@ -203,8 +204,10 @@ async fn check(host: &Arc<Shared>, key: &CacheKey, entry: &CacheEntry) -> Checke
 /// Why a run may have come to something else than what is kept, though that was right.
 fn excuse(run: &TaskFuture, entry: &CacheEntry) -> Option<String> {
     if let Kept::Touched(observation) = run.cache_report().kept {
-        let is_of_host =
-            |touch: Touch| [Touch::RefusedGrowth, Touch::FileFault, Touch::ChangedFile].contains(&touch);
+        let is_of_host = |touch: Touch| {
+            [Touch::RefusedGrowth, Touch::FileFault, Touch::ChangedFile, Touch::StandardInput]
+                .contains(&touch)
+        };
         if observation.touches().iter().any(|touched| is_of_host(touched.touch)) {
             return Some(format!("it {observation} this time"));
         }
@@ -278,7 +281,9 @@ impl Recipe {
         let randomness = self.random.as_deref().unwrap_or("real").parse::<Randomness>();
         let task = task.cache(policy).grants(grants);
         let task = task.clock(clock.map_err(|error| error.to_string())?);
-        Ok(task.randomness(randomness.map_err(|error| error.to_string())?))
+        let task = task.randomness(randomness.map_err(|error| error.to_string())?);
+        // What is stored has not read it, so an empty one does.
+        Ok(if self.stdin_stream { task.stdin(Stdin::new(io::empty())) } else { task })
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hostel_core::{CacheEntry, CacheKey, Event, Observation, Outcome, State};
+use hostel_core::{CacheEntry, CacheKey, Event, Observation, Outcome, State, Touch};
 
 use super::{Fetched, Run, now};
 use crate::cache::{Asking, Existing, Found, Kept, LookUp, Made, Recipe, Wanted, dependencies_of};
@@ -164,9 +164,13 @@ impl Run {
         self.task.options().place.as_ref().map_or(key, |place| key.at(place))
     }
 
-    /// Whether other runs wait for this one's value, or it for theirs: not if it would not be kept at once.
+    /// Whether other runs wait for this one's value, or it for theirs: not if it would not be kept at once, nor if it may wait
+    /// for its standard input first.
     fn shares_flight(&self) -> bool {
-        !self.is_lazy() && self.may_be_kept() && self.task.shared().cache.keeps()
+        !self.is_lazy()
+            && self.task.options().stdin.is_none()
+            && self.may_be_kept()
+            && self.task.shared().cache.keeps()
     }
 
     /// Whether its value will be kept, as far as is known.
@@ -196,12 +200,13 @@ impl Run {
         self.key().filter(|_| !refresh && !only_compared)
     }
 
-    /// Keeps the value for later runs, unless the policy wants it to be a function of its key and it is none, or the
-    /// transaction decides about it.
+    /// Keeps the value for later runs, unless the policy wants it to be a function of its key and it is none, the program read
+    /// a stream, or the transaction decides about it.
     pub(super) fn keep(&self, outcome: &Outcome, observation: Observation) {
         let (Outcome::Completed(value), Some(key)) = (outcome, self.key()) else { return };
         let Options { cache, only_compared, .. } = self.task.options();
-        let is_touched = cache.is_observed() && !observation.is_reproducible();
+        let is_touched =
+            (cache.is_observed() && !observation.is_reproducible()) || observation.has(Touch::StandardInput);
         if *only_compared && !is_touched {
             return;
         }

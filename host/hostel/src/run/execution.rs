@@ -54,6 +54,10 @@ impl Run {
             None => attempt,
         };
         drop(cell);
+        let attempt = match &options.stdin {
+            Some(stdin) => attempt.stdin(stdin.clone()),
+            None => attempt,
+        };
         self.call_hooks(state);
         let attempt = self.noticing_touches(self.reporting(attempt.on_stopped(self.job.clone())));
         let function = self.task.function().clone();

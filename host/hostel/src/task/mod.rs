@@ -12,7 +12,7 @@ use hostel_core::{
     NameTemplate, Randomness, RetryDelay, RetryOn, RetryPolicy, RunFacts, Signature, State, TaskKey,
     TemplateError, Type, UnknownImports, Value,
 };
-use hostel_engine::{Capability, Function, Hook};
+use hostel_engine::{Capability, Function, Hook, Stdin};
 
 use crate::future::TaskFuture;
 use crate::hooks::Hooks;
@@ -220,6 +220,37 @@ impl Task {
     #[must_use]
     pub fn on_stdout(self, on_stdout: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
         self.with(|options| options.on_stdout = Some(Arc::new(on_stdout)))
+    }
+
+    /// Gives a program (`wasi:cli/run`) a standard input that it reads while it runs, such as a pipe. It is used where the
+    /// argument `stdin` is none. Functions have no standard input: for them this changes nothing.
+    ///
+    /// Nothing is read before the program reads. What was read is stored, so each run of this task and of its clones, and each
+    /// attempt of a run, reads the same bytes from the start; they may execute at the same time. What a run reads counts towards
+    /// [`Limits::input_bytes`], together with its arguments. A run that waits for the standard input holds no worker, and can be
+    /// cancelled.
+    ///
+    /// Reading is a touch. A result for which the program read, or asked whether it can, is never cached, whatever the policy.
+    /// One for which it did not is cached as others are, under a key of its own: the key says that there was such a stream.
+    ///
+    /// ```
+    /// # use hostel::{Host, Stdin, args, blocking};
+    /// # let path = hostel_guests::COMMAND;
+    /// # let host = Host::builder().max_workers(1).build()?;
+    /// let program = blocking::load(&host, path)?.only_task()?;
+    /// let (reader, mut writer) = std::io::pipe()?;
+    /// let run = program.stdin(Stdin::new(reader)).submit(args![])?;
+    /// std::io::Write::write_all(&mut writer, b"hello\n")?;
+    /// drop(writer);
+    /// assert_eq!(blocking::result::<hostel::Value>(&run)?.to_wave(), "{stdout: [72, 69, 76, 76, 79, 10]}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn stdin(self, stdin: Stdin) -> Self {
+        if !self.is_program() {
+            return self;
+        }
+        self.with(|options| options.stdin = Some(stdin))
     }
 
     /// Names runs after their inputs, as in `train on {dataset.name} with {model-config.name}`. Without a template, a

@@ -25,6 +25,7 @@ mod retrying;
 mod scheduling;
 mod sharing;
 mod shutting_down;
+mod standard_input;
 mod submitting;
 mod transacting;
 mod verifying;
