@@ -1,4 +1,4 @@
-;; Uses the garbage collector and exceptions. `sum` adds the numbers from 1 to n out of a list of objects, `churn` makes n objects
+;; Uses the garbage collector and exceptions, which this host does not support. `sum` adds the numbers from 1 to n out of a list of objects, `churn` makes n objects
 ;; and keeps none, `hoard` keeps all of them, and `halve` throws and catches where n is odd.
 (component
   (core module $m

@@ -47,9 +47,9 @@ const QUICK_INSTANCES: u32 = 1_000;
 /// Which of the engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flavor {
-    /// Without component-model async, garbage collection and exceptions.
+    /// Without component-model async.
     Lean,
-    /// With all of them.
+    /// With it.
     Full,
     /// As the lean one, with a compiler that takes a fifth of the time and makes slower code.
     Quick,
@@ -63,7 +63,7 @@ pub(crate) fn engine(flavor: Flavor, options: &EngineOptions) -> wasmtime::Resul
     loop {
         let mut config = settings(flavor);
         config.consume_fuel(options.count_fuel);
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(flavor, instances)));
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
         match wasmtime::Engine::new(&config) {
             Ok(engine) => return Ok((engine, instances)),
             Err(_) if instances > FEWEST_INSTANCES => instances /= 2,
@@ -85,11 +85,7 @@ fn settings(flavor: Flavor) -> Config {
         .wasm_component_model_fixed_length_lists(true)
         .wasm_wide_arithmetic(true)
         .concurrency_support(flavor == Flavor::Full)
-        .wasm_component_model_async(flavor == Flavor::Full)
-        .wasm_function_references(flavor == Flavor::Full)
-        .wasm_gc(flavor == Flavor::Full)
-        .wasm_exceptions(flavor == Flavor::Full)
-        .gc_support(flavor == Flavor::Full);
+        .wasm_component_model_async(flavor == Flavor::Full);
     if flavor == Flavor::Quick {
         // Winch has no tail calls and no deterministic relaxed SIMD: components that use them are compiled by Cranelift at once.
         config
@@ -102,13 +98,12 @@ fn settings(flavor: Flavor) -> Config {
     config
 }
 
-fn pool(flavor: Flavor, instances: u32) -> PoolingAllocationConfig {
+fn pool(instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_memories(instances)
         .total_tables(instances.saturating_mul(TABLES_PER_INSTANCE))
         .total_stacks(instances)
-        .total_gc_heaps(if flavor == Flavor::Full { instances } else { 0 })
         // A component is several core instances; they cost nothing until they exist.
         .total_core_instances(instances.saturating_mul(16))
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)

@@ -103,7 +103,7 @@ struct Inner {
     compiler: Compiler,
     /// For components that need nothing of what the other has: half the price of that.
     lean: Runtime,
-    /// For components with component-model async, garbage collection or exceptions; set up when the first one is loaded.
+    /// For components with component-model async; set up when the first one is loaded.
     full: OnceLock<Runtime>,
     /// For components that are compiled quickly first; set up when the first one is loaded, `None` if it cannot be.
     quick: OnceLock<Option<Runtime>>,

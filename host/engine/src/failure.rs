@@ -2,7 +2,7 @@
 
 use hostel_core::{Failure, Frame, Limit, LimitKind, Trap};
 use wasmtime::component::ResourceTableError;
-use wasmtime::{PoolConcurrencyLimitError, ThrownException, WasmBacktrace};
+use wasmtime::{PoolConcurrencyLimitError, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::attempt::AttemptError;
@@ -76,7 +76,6 @@ const TOLD_IN_WORDS: [(&str, LimitKind); 3] = [
 fn message(error: &wasmtime::Error) -> String {
     let text = match error.downcast_ref::<wasmtime::Trap>() {
         Some(trap) => trap.to_string(),
-        None if error.is::<ThrownException>() => "uncaught exception".to_owned(),
         None => error.root_cause().to_string(),
     };
     text.strip_prefix("wasm trap: ").map(str::to_owned).unwrap_or(text)

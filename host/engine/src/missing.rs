@@ -68,6 +68,8 @@ impl fmt::Display for MissingImports {
 /// Adds functions that trap for all that the component imports and the host does not know.
 pub(crate) fn trap_unknown(linker: &mut Linker<Guest>, compiled: &Compiled) -> wasmtime::Result<()> {
     let engine = compiled.engine();
+    // A resource is new where it comes first; after that it is the same one again, whoever has defined it.
+    let mut resources = Vec::new();
     for (name, item) in compiled.component_type().imports(engine) {
         let is_known = Capability::of(name) != Capability::Unknown;
         match item.ty {
@@ -75,6 +77,13 @@ pub(crate) fn trap_unknown(linker: &mut Linker<Guest>, compiled: &Compiled) -> w
                 let linked = is_known.then(|| linked_name(name)).flatten();
                 let mut linker = linker.instance(linked.as_deref().unwrap_or(name))?;
                 for (inner, item) in instance.exports(engine) {
+                    if let ComponentItem::Resource(resource) = item.ty {
+                        let is_new = !resources.contains(&resource);
+                        resources.extend(is_new.then_some(resource));
+                        if is_known || !is_new {
+                            continue;
+                        }
+                    }
                     match trap(&mut linker, &format!("{name}.{inner}"), inner, &item.ty) {
                         // The linker has it already.
                         Err(_) if is_known => {}

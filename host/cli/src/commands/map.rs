@@ -130,7 +130,7 @@ impl Map {
         let options = self.options.clone().or(config.of_task(&self.task.path, &component, &task)?);
         self.options.retries.check_use(&options.retries)?;
         self.tag_limits.check_use(&options.labels.tags)?;
-        config.check_grants(&options)?;
+        config.check_grants(&options, &self.host)?;
         let task = options.apply(task)?;
         let columns = self.columns(&task, &options)?;
         let total = columns.length;

@@ -150,7 +150,7 @@ impl Run {
         self.options.retries.check_use(&options.retries)?;
         let (inputs, stdin) = self.inputs(&call, &options)?;
         let shows_log = options.log_prints() && !self.quiet;
-        config.check_grants(&options)?;
+        config.check_grants(&options, &self.host)?;
         let task = options.apply(call.task)?;
         let task = if let Some(stdin) = stdin { task.stdin(stdin) } else { task };
         let task = if shows_log { echoing(task, ui) } else { task };

@@ -15,7 +15,7 @@ use toml::de::{DeString, DeValue};
 use self::document::{Document, entries};
 use self::key::Key;
 use crate::options::TaskOptions;
-use crate::options::data_dir::check_apart;
+use crate::options::data_dir::{HostOptions, check_apart};
 use crate::options::dir::Dir;
 use crate::options::env::Variable;
 use crate::options::labels::tag;
@@ -139,8 +139,8 @@ impl Config {
     }
 
     /// Checks that no guest may write the file itself, nor the data directories that commands find by themselves.
-    pub(crate) fn check_grants(&self, options: &TaskOptions) -> Result<(), Problem> {
-        check_apart(options)?;
+    pub(crate) fn check_grants(&self, options: &TaskOptions, host: &HostOptions) -> Result<(), Problem> {
+        check_apart(options, host)?;
         let Some(file) = &self.file else { return Ok(()) };
         let reaches = |grant: &&DirGrant| grant.access() == DirAccess::Rw && may_replace(grant.host(), file);
         let grants: Vec<_> = options.dir.iter().map(Dir::grant).collect();

@@ -57,14 +57,16 @@ pub(crate) fn data_dir(option: Option<PathBuf>) -> Option<PathBuf> {
 }
 
 /// Refuses grants to write to a data directory that commands find by themselves, whether this one uses it or not: a
-/// later one trusts the compiled code in it, and what it says is trusted. The host itself refuses them for the one in use.
-pub(crate) fn check_apart(options: &TaskOptions) -> Result<(), Problem> {
+/// later one trusts the compiled code in it, and what it says is trusted. The host itself refuses them for the one in use; the one
+/// that an option names may be unusable now, and not later.
+pub(crate) fn check_apart(options: &TaskOptions, host: &HostOptions) -> Result<(), Problem> {
     let grants: Vec<_> = options.dir.iter().map(Dir::grant).collect();
     let written: Vec<_> = grants.iter().filter(|grant| grant.access() == DirAccess::Rw).collect();
     if written.is_empty() {
         return Ok(());
     }
-    named_data_dir().into_iter().chain(usual_data_dir()).try_for_each(|data| {
+    let data_dirs = host.data_dir.clone().into_iter().chain(named_data_dir()).chain(usual_data_dir());
+    data_dirs.into_iter().try_for_each(|data| {
         let found = written.iter().find(|grant| reaches_data_dir(grant.host(), &data));
         found.map_or(Ok(()), |grant| Err(refused(grant, &data)))
     })

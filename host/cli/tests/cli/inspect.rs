@@ -45,6 +45,7 @@ fn every_guest_can_be_inspected_and_every_name_it_shows_can_be_run() {
         "big-table.wat",
         "hostile-many-memories.wat",
         "hostile-wide-memory.wat",
+        "objects.wat",
         "threads.wat",
     ];
     let texts = hostel_guests::wat::all().iter().map(|(name, _)| format!("{name}.wat"));

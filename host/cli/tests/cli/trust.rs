@@ -28,6 +28,11 @@ fn no_guest_may_replace_a_link_on_the_way_to_the_options_in_use() {
         assert_eq!(ran.code, 2, "{dir}: {}", ran.stderr);
         assert!(ran.stderr.contains("hostel.toml: what it says is trusted"), "{}", ran.stderr);
     }
+    // The data directory that an option names, though it cannot be used yet.
+    std::os::unix::fs::symlink("real/planted", place.path().join("data")).unwrap();
+    let ran = place.run("run reader.wasm#roots --no-config --data-dir data --dir real::/d:rw");
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("reaches the data directory data"), "{}", ran.stderr);
     fs::create_dir(place.path().join("apart")).unwrap();
     let ran = place.run("run reader.wasm#roots --dir apart::/d:rw");
     assert_eq!(ran.code, 0, "{}", ran.stderr);

@@ -109,9 +109,6 @@ impl<'a> Counted<'a> {
             Operator::Block { blockty } => return self.begin(operator, *blockty, FrameKind::Block),
             Operator::If { blockty } => return self.begin(operator, *blockty, FrameKind::If),
             Operator::TryTable { try_table } => {
-                let catches = try_table.catches.len() as u64;
-                self.branches = self.branches.saturating_add(catches);
-                self.block(catches);
                 return self.begin(operator, try_table.ty, FrameKind::TryTable);
             }
             Operator::Loop { blockty } => return self.begin(operator, *blockty, FrameKind::Loop),
@@ -121,15 +118,7 @@ impl<'a> Counted<'a> {
             }
             Operator::End => return self.end(),
             Operator::Br { .. } => self.branches += 1,
-            Operator::StructNew { struct_type_index } | Operator::StructNewDefault { struct_type_index } => {
-                let fields = self.part.of_type(*struct_type_index);
-                self.cost = self.cost.saturating_add(fields.saturating_mul(cost::FIELD));
-            }
-            Operator::BrIf { .. }
-            | Operator::BrOnNull { .. }
-            | Operator::BrOnNonNull { .. }
-            | Operator::BrOnCast { .. }
-            | Operator::BrOnCastFail { .. } => {
+            Operator::BrIf { .. } | Operator::BrOnNull { .. } | Operator::BrOnNonNull { .. } => {
                 self.block(1);
                 self.branches += 1;
             }

@@ -15,9 +15,11 @@ pub enum Bound {
     /// What is defined in the components (instances, functions, aliases, exports), for each time they are instantiated.
     Definitions,
     /// What is passed to functions that components call: the values in the types of parameters and results, for each function
-    /// that is lowered and each time the component that calls it is instantiated. A string, a list and a map count five, and a
-    /// character too.
+    /// that is lowered and each time the component that calls it is instantiated. A function counts 40 beside them, a string, a
+    /// list or a map 50, and a character 5.
     Passed,
+    /// What is compared when components are instantiated: what is in the types of all that each of them imports.
+    Compared,
     /// Types, of components and modules.
     Types,
     /// Parameters and results of all core function types, and fields of all structures.
@@ -59,11 +61,12 @@ pub enum Bound {
 
 impl Bound {
     /// Every bound.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Parts,
         Self::Depth,
         Self::Definitions,
         Self::Passed,
+        Self::Compared,
         Self::Types,
         Self::CoreParams,
         Self::TypeDepth,
@@ -90,6 +93,8 @@ impl Bound {
             Self::Depth => 32,
             // Of the second: about 15 s of processor time, and 400 MiB.
             Self::Definitions | Self::Passed => 1_000_000,
+            // About 3 s of processor time.
+            Self::Compared => 10_000_000,
             Self::Types | Self::CoreExterns | Self::SetElements => 100_000,
             Self::CoreParams => 1_000_000,
             Self::TypeDepth => 200,
@@ -116,6 +121,7 @@ impl Bound {
             Self::Depth => "components inside each other",
             Self::Definitions => "definitions in all instances",
             Self::Passed => "values passed between components",
+            Self::Compared => "types compared when components are instantiated",
             Self::Types => "types",
             Self::CoreParams => "parameters, results and fields of core types",
             Self::TypeDepth => "type declarations inside each other",

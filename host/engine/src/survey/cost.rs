@@ -20,12 +20,6 @@ const CHECKED_CALL: u64 = 40;
 /// A table element, which may have to be initialised first: 14 KiB.
 const TABLE_ELEMENT: u64 = 30;
 
-/// Objects and exceptions: a call into the host, or the checks of a cast; not measured one by one. Fields count beside it.
-const OBJECT: u64 = 60;
-
-/// A field of a new object.
-pub(super) const FIELD: u64 = 4;
-
 /// Everything that is not listed, such as SIMD, floats with canonical NaNs, rotations and direct calls: up to 7 KiB.
 const OTHER: u64 = 14;
 
@@ -47,7 +41,6 @@ pub(super) fn of(operator: &Operator<'_>) -> u64 {
         | Operator::CallRef { .. }
         | Operator::ReturnCallRef { .. } => CHECKED_CALL,
         Operator::TableGet { .. } | Operator::TableSet { .. } => TABLE_ELEMENT,
-        operator if is_object(operator) => OBJECT,
         operator if is_division(operator) || is_access(operator) => SMALL,
         operator if is_plain(operator) => 0,
         _ => OTHER,
@@ -57,7 +50,6 @@ pub(super) fn of(operator: &Operator<'_>) -> u64 {
 /// Whether it calls or divides: every value that lives across it may have to leave its register.
 pub(super) fn needs_registers(operator: &Operator<'_>) -> bool {
     is_division(operator)
-        || is_object(operator)
         || matches!(
             operator,
             Operator::Call { .. }
@@ -74,47 +66,6 @@ pub(super) fn needs_registers(operator: &Operator<'_>) -> bool {
                 | Operator::TableGet { .. }
                 | Operator::TableSet { .. }
         )
-}
-
-/// Whether it makes, reads, casts or throws what is on the heap of the garbage collector.
-fn is_object(operator: &Operator<'_>) -> bool {
-    matches!(
-        operator,
-        Operator::StructNew { .. }
-            | Operator::StructNewDefault { .. }
-            | Operator::StructGet { .. }
-            | Operator::StructGetS { .. }
-            | Operator::StructGetU { .. }
-            | Operator::StructSet { .. }
-            | Operator::ArrayNew { .. }
-            | Operator::ArrayNewDefault { .. }
-            | Operator::ArrayNewFixed { .. }
-            | Operator::ArrayNewData { .. }
-            | Operator::ArrayNewElem { .. }
-            | Operator::ArrayGet { .. }
-            | Operator::ArrayGetS { .. }
-            | Operator::ArrayGetU { .. }
-            | Operator::ArraySet { .. }
-            | Operator::ArrayLen
-            | Operator::ArrayFill { .. }
-            | Operator::ArrayCopy { .. }
-            | Operator::ArrayInitData { .. }
-            | Operator::ArrayInitElem { .. }
-            | Operator::RefTestNonNull { .. }
-            | Operator::RefTestNullable { .. }
-            | Operator::RefCastNonNull { .. }
-            | Operator::RefCastNullable { .. }
-            | Operator::BrOnCast { .. }
-            | Operator::BrOnCastFail { .. }
-            | Operator::AnyConvertExtern
-            | Operator::ExternConvertAny
-            | Operator::RefI31
-            | Operator::I31GetS
-            | Operator::I31GetU
-            | Operator::Throw { .. }
-            | Operator::ThrowRef
-            | Operator::TryTable { .. }
-    )
 }
 
 fn is_division(operator: &Operator<'_>) -> bool {

@@ -5,6 +5,7 @@
 
 mod body;
 mod bound;
+mod compared;
 mod cost;
 mod element;
 mod part;
@@ -21,6 +22,7 @@ use wasmparser::{
 };
 
 pub use self::bound::{Bound, Excess};
+use self::compared::Compared;
 use self::part::{Content, Part};
 use self::passed::Passed;
 use self::weight::Largest;
@@ -62,12 +64,16 @@ pub(crate) fn survey(bytes: &[u8]) -> Result<Weight, Refused> {
         parts: 0,
         largest: Largest::default(),
         passed: Passed::default(),
+        compared: Compared::default(),
     };
     // Of all features that there are, so that what is malformed for it is malformed for everyone. It leaves bodies alone.
     let mut validator = Validator::new_with_features(WasmFeatures::all());
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload?;
         survey.payload(&payload)?;
+        if let Payload::ComponentInstanceSection(section) = &payload {
+            survey.instantiated(section.clone(), &validator)?;
+        }
         validator.payload(&payload)?;
         if let Payload::ComponentCanonicalSection(section) = payload {
             survey.lowered(section, &validator)?;
@@ -89,6 +95,7 @@ struct Survey<'a> {
     parts: u64,
     largest: Largest,
     passed: Passed,
+    compared: Compared,
 }
 
 impl<'a> Survey<'a> {
@@ -256,6 +263,17 @@ impl<'a> Survey<'a> {
             self.pass(content.passed)?;
         }
         Ok(())
+    }
+
+    /// Counts what is compared when the components of a section are instantiated, before anybody does.
+    fn instantiated(
+        &mut self,
+        section: wasmparser::ComponentInstanceSectionReader<'a>,
+        validator: &Validator,
+    ) -> Result<(), Refused> {
+        let Some(types) = validator.types(0) else { return Ok(()) };
+        let compared = self.compared.by(section, types)?;
+        Ok(self.add(Bound::Compared, compared)?)
     }
 
     /// Counts what the functions of a section pass, which is valid.

@@ -41,6 +41,7 @@ fn every_text_but_the_refused_ones_loads() {
             "hostile-many-memories",
             "hostile-wide-memory",
             "invalid",
+            "objects",
             "threads",
         ]
         .contains(name);
@@ -61,6 +62,11 @@ fn features_that_the_host_lacks_are_named() {
     let threads = ENGINE.load_file(wat::THREADS.as_ref()).err().unwrap();
     assert_eq!(threads.to_string(), "the component uses threads, which this host does not support");
     assert_eq!(threads.kind(), ErrorKind::Invalid);
+    let objects = ENGINE.load_file(wat::OBJECTS.as_ref()).err().unwrap();
+    assert_eq!(
+        objects.to_string(),
+        "the component uses exceptions and garbage collection, which this host does not support"
+    );
     let both = r#"(component (core module
         (memory 1 1 shared)
         (memory 1 (pagesize 1))

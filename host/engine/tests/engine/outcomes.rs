@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hostel_core::{Failure, Limit, LimitKind, Limits, LogStream, Outcome, RunId, UnknownImports};
+use hostel_core::{Failure, Limits, LogStream, Outcome, RunId, UnknownImports};
 use hostel_engine::{AttemptError, AttemptOptions};
 use hostel_guests::wat;
 
@@ -73,28 +73,19 @@ async fn an_import_that_the_host_lacks_traps_where_it_is_called_and_only_if_that
     let refused =
         function(wat::UNKNOWN_IMPORT, "double").attempt(&[], &AttemptOptions::new(Limits::default())).await;
     assert!(matches!(refused, Err(AttemptError::NotLinked(_))), "{refused:?}");
-    // What the host has is not replaced.
+    // What the host has is not replaced, and its resources stay what they are.
+    assert_eq!(run(wat::UNKNOWN_BESIDE_WASI, "nap", &["1000"], UnknownImports::Trap).await.value(), "()");
+    for (name, called) in
+        [("hurry", "acme:unknown/thing@1.0.0.hurry"), ("back", "wasi:clocks/monotonic-clock@0.2.0.turn-back")]
+    {
+        let message = format!("called the import `{called}`, which this host does not provide");
+        assert_eq!(
+            run(wat::UNKNOWN_BESIDE_WASI, name, &[], UnknownImports::Trap).await.trap().message,
+            message
+        );
+    }
     let random = run(hostel_guests::WATCHER, "random", &["8"], UnknownImports::Trap).await;
     assert!(random.value().starts_with('['));
-}
-
-#[tokio::test(flavor = "current_thread")]
-async fn objects_are_collected_count_as_memory_and_exceptions_are_caught() {
-    let limits = Limits { memory_bytes: 4 << 20, ..Limits::default() };
-    let run = async |name: &str, n: &str| run_with(&function(wat::OBJECTS, name), &[n], limits).await;
-    assert_eq!(run("sum", "1000").await.value(), "500500");
-    assert_eq!(run("halve", "10").await.value(), "5");
-    assert_eq!(run("halve", "7").await.value(), "7");
-    assert_eq!(run("uncaught", "7").await.trap().message, "uncaught exception");
-    // Some hundred times the memory, of which nothing is kept.
-    let churned = run("churn", "10000000").await;
-    assert_eq!(churned.value(), "1");
-    assert!(churned.observation.is_reproducible(), "{}", churned.observation);
-    let hoarded = run("hoard", "10000000").await;
-    let Outcome::Failed(Failure::Limit { limit, .. }) = &hoarded.outcome else {
-        panic!("{:?}", hoarded.outcome)
-    };
-    assert_eq!(*limit, Limit { kind: LimitKind::Memory, allowed: 4 << 20 });
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -45,7 +45,7 @@ pub fn reaches_data_dir(dir: &Path, data_dir: &Path) -> bool {
 /// Whether a guest that may write to `dir` could replace the file at `path`, or a link on the way to it. Neither has to exist.
 pub fn may_replace(dir: &Path, path: &Path) -> bool {
     let (mounts, dir, way) = (Mounts::read(), Way::of(dir).end, Way::of(path));
-    let holders = way.end.parent().into_iter().chain(way.with_links.iter().map(PathBuf::as_path));
+    let holders = way.end.parent().into_iter().chain(way.holders.iter().map(PathBuf::as_path));
     holders.into_iter().any(|holder| contains(&mounts, &dir, holder))
 }
 
@@ -77,8 +77,8 @@ fn check_apart(grants: &Grants, protected: &Protected) -> Result<(), SubmitError
 struct Guarded {
     /// Directories whose content is trusted, and what is in and above them.
     dirs: Vec<PathBuf>,
-    /// Directories that hold a link on the way there.
-    with_links: Vec<PathBuf>,
+    /// Directories that hold something on the way there that leads elsewhere.
+    holders: Vec<PathBuf>,
 }
 
 impl Guarded {
@@ -98,9 +98,9 @@ impl Guarded {
     fn of(dir: &Path, links: impl Iterator<Item = PathBuf>) -> Self {
         let mut guarded = Self::default();
         for path in [dir.to_owned()].into_iter().chain(links) {
-            let Way { end, with_links } = Way::of(&path);
+            let Way { end, holders } = Way::of(&path);
             guarded.dirs.push(end);
-            guarded.with_links.extend(with_links);
+            guarded.holders.extend(holders);
         }
         guarded
     }
@@ -108,7 +108,7 @@ impl Guarded {
     /// Whether a guest that may write to `dir`, a path without links, could change what is guarded.
     fn is_reached(&self, mounts: &Mounts, dir: &Path) -> bool {
         self.dirs.iter().any(|guarded| overlap(mounts, dir, guarded))
-            || self.with_links.iter().any(|holder| contains(mounts, dir, holder))
+            || self.holders.iter().any(|holder| contains(mounts, dir, holder))
     }
 }
 

@@ -13,8 +13,9 @@ const MAX_LINKS: usize = 40;
 pub(super) struct Way {
     /// The end, without links.
     pub(super) end: PathBuf,
-    /// The directories, without links, that hold a link on the way: whoever may write there can replace it.
-    pub(super) with_links: Vec<PathBuf>,
+    /// The directories, without links, that hold a link on the way, or a directory that the way leaves by `..`: whoever may
+    /// write there can put a link to elsewhere in its place.
+    pub(super) holders: Vec<PathBuf>,
 }
 
 /// What is still to be followed.
@@ -29,17 +30,22 @@ impl Way {
     /// follow either.
     pub(super) fn of(path: &Path) -> Self {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let mut way = Self { end: PathBuf::new(), with_links: Vec::new() };
+        let mut way = Self { end: PathBuf::new(), holders: Vec::new() };
+        let mut links = 0;
         let mut steps: VecDeque<Step> = steps(&path).collect();
         while let Some(step) = steps.pop_front() {
             match step {
                 Step::Root(root) => way.end.push(root),
-                Step::Up => _ = way.end.pop(),
+                Step::Up => {
+                    way.end.pop();
+                    way.holders.push(way.end.clone());
+                }
                 Step::Down(name) => {
                     let next = way.end.join(name);
                     match fs::read_link(&next) {
-                        Ok(target) if way.with_links.len() < MAX_LINKS => {
-                            way.with_links.push(way.end.clone());
+                        Ok(target) if links < MAX_LINKS => {
+                            links += 1;
+                            way.holders.push(way.end.clone());
                             let mut of_target: VecDeque<Step> = self::steps(&target).collect();
                             of_target.append(&mut steps);
                             steps = of_target;
@@ -69,10 +75,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_directory_that_holds_a_link_is_on_the_way() {
+    fn whoever_can_make_it_lead_elsewhere_is_known() {
         let dir = tempfile::tempdir().unwrap();
         let root = fs::canonicalize(dir.path()).unwrap();
-        let at = |path: &str| root.join(path);
+        let at = |path: &str| if path.is_empty() { root.clone() } else { root.join(path) };
         for made in ["a/b", "c/d", "e"] {
             fs::create_dir_all(at(made)).unwrap();
         }
@@ -80,21 +86,21 @@ mod tests {
         symlink(at("e"), at("c/link")).unwrap();
         symlink("nothing/here", at("e/dangling")).unwrap();
         symlink("loop", at("e/loop")).unwrap();
-        let check = |path: &str, end: &str, with_links: &[&str]| {
+        let check = |path: &str, end: &str, holders: &[&str]| {
             let way = Way::of(&at(path));
             assert_eq!(way.end, at(end), "{path}");
-            let with_links: Vec<_> = with_links.iter().map(|dir| at(dir)).collect();
-            assert_eq!(way.with_links, with_links, "{path}");
+            let holders: Vec<_> = holders.iter().map(|dir| at(dir)).collect();
+            assert_eq!(way.holders, holders, "{path}");
         };
         check("a/b", "a/b", &[]);
-        check("a/./b/../x", "a/x", &[]);
-        check("a/link", "e", &["a", "c"]);
-        check("a/link/x/y", "e/x/y", &["a", "c"]);
-        check("a/link/../c/d", "c/d", &["a", "c"]);
+        check("a/./b/../x", "a/x", &["a"]);
+        check("a/link", "e", &["a", "", "c"]);
+        check("a/link/x/y", "e/x/y", &["a", "", "c"]);
+        check("a/link/../c/d", "c/d", &["a", "", "c", ""]);
         check("e/dangling", "e/nothing/here", &["e"]);
-        check("e/dangling/../x", "e/nothing/x", &["e"]);
-        check("missing/../a/link", "e", &["a", "c"]);
-        assert_eq!(Way::of(&at("e/loop")).with_links.len(), MAX_LINKS);
+        check("e/dangling/../x", "e/nothing/x", &["e", "e/nothing"]);
+        check("missing/../a/link", "e", &["", "a", "", "c"]);
+        assert_eq!(Way::of(&at("e/loop")).holders.len(), MAX_LINKS);
         assert_eq!(Way::of(Path::new("/")).end, Path::new("/"));
     }
 }

@@ -111,6 +111,9 @@ fn a_link_on_the_way_is_not_granted_to_be_written() {
         &["home/share/beside", "links/apart", "later"],
     );
     check("home/dangling/data", &["home", "later"], &["links", "big"]);
+    // A directory that the path leaves again may be replaced by a link.
+    let through = tree.path("links/apart/../../big/data");
+    assert_refused(with_data_dir(&through), &tree.path("links"), &through);
     // What is missing may be made.
     let missing = tree.path("home/nothing/../../later/data");
     assert_refused(with_data_dir(&missing), &tree.path("later"), &missing);
