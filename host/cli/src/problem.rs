@@ -117,14 +117,11 @@ impl From<BuildError> for Problem {
 
 impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
-        let hint = match &error {
-            SubmitError::InputTooLarge { .. } => Some("allow larger arguments with --max-input"),
-            SubmitError::NotLinked(missing) if missing.can_trap() => {
-                Some("if it never calls that, run it with --unknown-imports trap")
-            }
-            _ => None,
-        };
-        Self::of(error.kind(), &error).hints_of(hint.map(str::to_owned))
+        let is_too_large = matches!(error, SubmitError::InputTooLarge { .. });
+        let could_trap = matches!(&error, SubmitError::NotLinked(missing) if missing.can_trap());
+        let too_large = is_too_large.then_some("allow larger arguments with --max-input");
+        let trap = could_trap.then_some("if it never calls that, run it with --unknown-imports trap");
+        Self::of(error.kind(), &error).hints_of(too_large.or(trap).map(str::to_owned))
     }
 }
 

@@ -72,29 +72,26 @@ pub(crate) fn trap_unknown(linker: &mut Linker<Guest>, compiled: &Compiled) -> w
     let mut resources = Vec::new();
     for (name, item) in compiled.component_type().imports(engine) {
         let is_known = Capability::of(name) != Capability::Unknown;
-        match item.ty {
-            ComponentItem::ComponentInstance(instance) => {
-                let linked = is_known.then(|| linked_name(name)).flatten();
-                let mut linker = linker.instance(linked.as_deref().unwrap_or(name))?;
-                for (inner, item) in instance.exports(engine) {
-                    if let ComponentItem::Resource(resource) = item.ty {
-                        let is_new = !resources.contains(&resource);
-                        resources.extend(is_new.then_some(resource));
-                        if is_known || !is_new {
-                            continue;
-                        }
-                    }
-                    match trap(&mut linker, &format!("{name}.{inner}"), inner, &item.ty) {
-                        // The linker has it already.
-                        Err(_) if is_known => {}
-                        trapped => trapped?,
-                    }
+        let ComponentItem::ComponentInstance(instance) = item.ty else {
+            if !is_known {
+                trap(&mut linker.root(), name, name, &item.ty)?;
+            }
+            continue;
+        };
+        let linked = is_known.then(|| linked_name(name)).flatten();
+        let mut linker = linker.instance(linked.as_deref().unwrap_or(name))?;
+        for (inner, item) in instance.exports(engine) {
+            if let ComponentItem::Resource(resource) = item.ty {
+                let is_new = !resources.contains(&resource);
+                resources.extend(is_new.then_some(resource));
+                if is_known || !is_new {
+                    continue;
                 }
             }
-            item => {
-                if !is_known {
-                    trap(&mut linker.root(), name, name, &item)?;
-                }
+            match trap(&mut linker, &format!("{name}.{inner}"), inner, &item.ty) {
+                // The linker has it already.
+                Err(_) if is_known => {}
+                trapped => trapped?,
             }
         }
     }

@@ -254,6 +254,10 @@ fn priority(value: &DeValue<'_>) -> Result<i32, String> {
     value.as_integer().and_then(|_| plain(value).parse().ok()).ok_or_else(expected)
 }
 
+fn yes_or_no(value: &DeValue<'_>) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| "expected true or false".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -305,8 +309,4 @@ mod tests {
         assert_eq!([priority("-3"), priority("+3")], [Ok(-3), Ok(3)]);
         assert!(priority("\"3\"").is_err() && priority("3000000000").is_err());
     }
-}
-
-fn yes_or_no(value: &DeValue<'_>) -> Result<bool, String> {
-    value.as_bool().ok_or_else(|| "expected true or false".to_owned())
 }

@@ -37,6 +37,7 @@ mod retries;
 mod run;
 #[cfg(test)]
 mod sharing;
+#[cfg(test)]
 #[cfg(unix)]
 mod stdin;
 mod stopping;

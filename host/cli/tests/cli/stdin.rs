@@ -229,8 +229,7 @@ fn a_file_over_the_limit_is_a_stream() {
         place.run(&format!("{line} --stdin large.txt -- --head 1")),
         run_from(&place, &format!("{line} -- --head 1"), open(&place, "large.txt")),
         // The arguments count too.
-        place
-            .run(&format!("run command.wasm --explain-cache --max-input 5000 --stdin large.txt -- --head 1")),
+        place.run("run command.wasm --explain-cache --max-input 5000 --stdin large.txt -- --head 1"),
     ];
     for ran in head {
         assert!(explained(&ran).contains("not stored: read its standard input "), "{ran}");

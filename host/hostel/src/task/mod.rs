@@ -265,7 +265,7 @@ impl Task {
     }
 
     /// Labels runs, in place of the labels before: by them they can be limited
-    /// ([`HostBuilder::tag_limit`](crate::HostBuilder::tag_limit)). One submission can add more: [`Args::tags`].
+    /// ([`HostBuilder::tag_limit`](crate::HostBuilder::tag_limit)). One submission can add more: [`Args::tags`](crate::Args::tags).
     #[must_use]
     pub fn tags(self, tags: impl IntoIterator<Item = impl Into<Tag>>) -> Self {
         let tags = options::tags(tags);
