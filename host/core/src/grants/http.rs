@@ -489,7 +489,6 @@ mod tests {
         check("https://", "the host is missing");
         check("*.", "the host is missing");
         check("example.org/path", &nothing_else('/'));
-        check("http://example.org/", &nothing_else('/'));
         check("example.org?x", &nothing_else('?'));
         check("user@example.org", &nothing_else('@'));
         check("ftp://example.org", "expected http:// or https:// in front of the host, found `ftp://`");

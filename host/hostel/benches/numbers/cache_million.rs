@@ -20,7 +20,7 @@ pub(crate) fn print() {
     let took = fill(many.path(), MANY);
     let peak = memory_kib("VmHWM") / 1024;
     row(
-        "map of 1,000,000, all put on disk",
+        "map of 1,000,000 with a key for each (`inputs`), looked up, all results put on disk",
         &format!("{}, peak {peak} MiB", rate(per_second(took))),
         "≤ 300 MiB",
     );
