@@ -6,6 +6,7 @@ use clap::Args;
 use hostel::{Capability, Component, Host, Task, TaskRef, Value};
 
 use crate::arguments;
+use crate::commands::compile;
 use crate::config::{Config, ConfigOptions};
 use crate::exit::Exit;
 use crate::failure_limit::FailureOptions;
@@ -147,7 +148,10 @@ impl Map {
         let flight = Flight::new(columns.rows(), self.as_completed, submit, failures.clone());
         let mapping = Mapping::new(ui, host, total, self.quiet);
         let mapping = mapping.explaining_cache(self.explain_cache).telling_receipt(self.receipt);
-        mapping.drive(flight, lines, failures).await
+        let ended = mapping.drive(flight, lines, failures).await;
+        // What is still compiled here ends with this process.
+        compile::later(&component, &self.task.path, &self.host);
+        ended
     }
 
     fn columns(&self, task: &Task, options: &TaskOptions) -> Result<Columns, Problem> {
