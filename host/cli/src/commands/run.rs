@@ -134,8 +134,8 @@ impl Run {
             self.remote_cache.apply(self.memory.apply(self.host.host(ui)?), config.remote_cache.as_ref())?;
         let counts_fuel = self.options.limits.max_fuel.is_some() || config.limits_fuel();
         let host = host.max_workers(1).max_instances(INSTANCES).count_fuel(counts_fuel);
-        // With a data directory, another process compiles for speed what is compiled quickly here.
-        let host = host.optimise(self.host.dir().is_none()).build()?;
+        // One run gains nothing by it. Another process does it for later ones, if there is a data directory.
+        let host = host.optimise(false).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
             runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
