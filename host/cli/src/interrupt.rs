@@ -69,7 +69,7 @@ impl Signals {
     }
 
     async fn next(&mut self) {
-        // A listener that is gone hears of nothing any more.
+        // A closed listener never yields again.
         tokio::select! {
             Some(()) = self.interrupt.recv() => {}
             Some(()) = self.terminate.recv() => {}

@@ -68,7 +68,7 @@ impl fmt::Display for MissingImports {
 /// Adds functions that trap for all that the component imports and the host does not know.
 pub(crate) fn trap_unknown(linker: &mut Linker<Guest>, compiled: &Compiled) -> wasmtime::Result<()> {
     let engine = compiled.engine();
-    // A resource is new where it comes first; after that it is the same one again, whoever has defined it.
+    // The first import of a resource defines it. Later imports of the same resource need no definition.
     let mut resources = Vec::new();
     for (name, item) in compiled.component_type().imports(engine) {
         let is_known = Capability::of(name) != Capability::Unknown;

@@ -396,7 +396,7 @@ fn cached(asked: &[Capability]) -> String {
     }
 }
 
-/// Whether `--deterministic` answers what is asked there.
+/// Whether `--deterministic` makes the answers reproducible.
 const fn is_virtual(capability: Capability) -> bool {
     matches!(capability, Capability::Clocks | Capability::Randomness)
 }

@@ -36,7 +36,7 @@ impl Guest {
     ) -> wasmtime::Result<Vec<u32>> {
         let Some(first_end) = timers.iter().map(|(_, end)| *end).min() else { return Ok(Vec::new()) };
         if !others.is_empty() {
-            // As a reading: whoever asks until the timer is over, gets there though the others are always ready.
+            // Counts as a reading, so that a loop that asks until the timer is over ends, even if the others are always ready.
             self.clocks.read_virtual_nanos();
         }
         let left = self.clocks.left_until(first_end);
@@ -92,7 +92,7 @@ impl Host for Guest {
 impl HostPollable for Guest {
     async fn ready(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<bool> {
         if let Some(end) = self.clocks.end_of(&pollable) {
-            // As a reading: whoever asks until the timer is over, gets there.
+            // Counts as a reading, so that a loop that asks until the timer is over ends.
             return Ok(self.clocks.read_virtual_nanos() >= end);
         }
         HostPollable::ready(self.ask_what_is_ready(), pollable).await

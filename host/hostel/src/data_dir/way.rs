@@ -13,8 +13,8 @@ const MAX_LINKS: usize = 40;
 pub(super) struct Way {
     /// The end, without links.
     pub(super) end: PathBuf,
-    /// The directories, without links, that hold a link on the way, or a directory that the way leaves by `..`: whoever may
-    /// write there can put a link to elsewhere in its place.
+    /// The directories, without links, that hold a link on the way, or a directory that the path leaves by `..`. A guest that may
+    /// write to one of them can put a link to elsewhere there.
     pub(super) holders: Vec<PathBuf>,
 }
 
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_can_make_it_lead_elsewhere_is_known() {
+    fn directories_from_which_the_way_can_be_changed_are_known() {
         let dir = tempfile::tempdir().unwrap();
         let root = fs::canonicalize(dir.path()).unwrap();
         let at = |path: &str| if path.is_empty() { root.clone() } else { root.join(path) };
