@@ -224,6 +224,22 @@ mod tests {
     }
 
     #[test]
+    fn deterministic_attempts_spare_what_is_of_clocks_and_randomness_alone() {
+        let spared = [Touch::WallClock, Touch::MonotonicClock, Touch::Readiness, Touch::Randomness];
+        for touch in ALL {
+            assert_eq!(touch.is_of_clocks_or_randomness(), spared.contains(&touch), "{touch:?}");
+        }
+        let of = |touches: &[Touch]| {
+            let mut observation = Observation::default();
+            touches.iter().for_each(|touch| _ = observation.add(*touch));
+            observation.is_of_clocks_and_randomness()
+        };
+        assert!(of(&spared) && of(&spared[1..2]));
+        assert!(!of(&[]), "it is reproducible as it is");
+        assert!(!of(&[Touch::WallClock, Touch::Network]) && !of(&[Touch::Writing]));
+    }
+
+    #[test]
     fn every_touch_has_words_of_its_own() {
         let mut words: Vec<_> = ALL.iter().map(|touch| touch.words()).collect();
         words.sort_unstable();

@@ -24,9 +24,9 @@ use crate::survey::{self, Excess, Refused, Weight};
 /// The largest component that is read.
 pub const MAX_COMPONENT_BYTES: u64 = 256 << 20;
 
-/// The longest text of a component that is assembled. It takes about a hundred bytes of memory for each byte of the text,
-/// so 200 MiB at the most.
-pub const MAX_TEXT_BYTES: u64 = 2 << 20;
+/// The longest text of a component that is assembled. It takes about a hundred bytes of memory for each byte of the text, and up to
+/// some seconds: names of an outer component take time with the square of how often they are used.
+pub const MAX_TEXT_BYTES: u64 = 512 << 10;
 
 /// The longest explanation of what is wrong with a component: they quote what stands in it.
 pub(crate) const MAX_REASON_BYTES: usize = 2_000;

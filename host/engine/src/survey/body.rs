@@ -66,6 +66,8 @@ struct Counted<'a> {
     fixed: u64,
     /// What its operators cost, as bytes of plain code.
     cost: u64,
+    /// How many operators ago there was a constant.
+    since_constant: u64,
 }
 
 impl<'a> Counted<'a> {
@@ -84,6 +86,7 @@ impl<'a> Counted<'a> {
             passed: 0,
             fixed: 0,
             cost: 0,
+            since_constant: u64::MAX,
         }
     }
 
@@ -101,6 +104,7 @@ impl<'a> Counted<'a> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others stay within a block")]
     fn count(&mut self, operator: &Operator<'_>) {
         self.cost = self.cost.saturating_add(cost::of(operator));
+        self.fold(operator);
         if cost::needs_registers(operator) {
             self.fixed += 1;
             self.pass(self.stack.height());
@@ -140,6 +144,18 @@ impl<'a> Counted<'a> {
             _ => {}
         }
         self.stack.apply(operator);
+    }
+
+    /// Counts what is put together with a constant that may be its operand: what is further away has bytes of its own.
+    fn fold(&mut self, operator: &Operator<'_>) {
+        if cost::is_constant(operator) {
+            self.since_constant = 0;
+            return;
+        }
+        self.since_constant = self.since_constant.saturating_add(1);
+        if cost::is_folded(operator) && self.since_constant <= cost::FOLDED_WITHIN {
+            self.cost = self.cost.saturating_add(cost::FOLDED);
+        }
     }
 
     fn block(&mut self, count: u64) {

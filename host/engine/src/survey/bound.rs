@@ -26,6 +26,9 @@ pub enum Bound {
     CoreParams,
     /// How deep types of components and instances are declared in each other.
     TypeDepth,
+    /// What it takes to enter functions from outside their module: for each that is exported or stands in a segment of elements,
+    /// and for each type of functions, 24, its parameters and results, and a 500th of their square.
+    Entries,
     /// Imports and exports of all modules.
     CoreExterns,
     /// Imports and exports of all components.
@@ -61,7 +64,7 @@ pub enum Bound {
 
 impl Bound {
     /// Every bound.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Parts,
         Self::Depth,
         Self::Definitions,
@@ -70,6 +73,7 @@ impl Bound {
         Self::Types,
         Self::CoreParams,
         Self::TypeDepth,
+        Self::Entries,
         Self::CoreExterns,
         Self::Externs,
         Self::Name,
@@ -98,6 +102,8 @@ impl Bound {
             Self::Types | Self::CoreExterns | Self::SetElements => 100_000,
             Self::CoreParams => 1_000_000,
             Self::TypeDepth => 200,
+            // About 15 s of processor time, or 1 GiB where they are many and small.
+            Self::Entries => 2_000_000,
             Self::Externs | Self::CustomSections => 10_000,
             Self::Functions => 200_000,
             Self::Code => 64 << 20,
@@ -125,6 +131,7 @@ impl Bound {
             Self::Types => "types",
             Self::CoreParams => "parameters, results and fields of core types",
             Self::TypeDepth => "type declarations inside each other",
+            Self::Entries => "costs of entering functions from outside",
             Self::CoreExterns => "imports and exports of modules",
             Self::Externs => "imports and exports of components",
             Self::Name => "bytes in one name",

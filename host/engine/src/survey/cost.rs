@@ -26,6 +26,12 @@ const OTHER: u64 = 14;
 /// Division and access to memory: up to 3 KiB.
 const SMALL: u64 = 7;
 
+/// Adding, subtracting or multiplying a constant: the compiler keeps every way to put a row of them together. 3 KiB.
+pub(super) const FOLDED: u64 = 6;
+
+/// So many operators after a constant it counts as the operand.
+pub(super) const FOLDED_WITHIN: u64 = 5;
+
 /// What an operator costs: 0 if no more than its own bytes.
 #[expect(clippy::wildcard_enum_match_arm, reason = "an operator that nobody measured counts as a costly one")]
 pub(super) fn of(operator: &Operator<'_>) -> u64 {
@@ -66,6 +72,24 @@ pub(super) fn needs_registers(operator: &Operator<'_>) -> bool {
                 | Operator::TableGet { .. }
                 | Operator::TableSet { .. }
         )
+}
+
+/// Whether it is a constant.
+pub(super) fn is_constant(operator: &Operator<'_>) -> bool {
+    matches!(operator, Operator::I32Const { .. } | Operator::I64Const { .. })
+}
+
+/// Whether it and others of its kind are put together where one of the operands is a constant.
+pub(super) fn is_folded(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::I32Add
+            | Operator::I32Sub
+            | Operator::I32Mul
+            | Operator::I64Add
+            | Operator::I64Sub
+            | Operator::I64Mul
+    )
 }
 
 fn is_division(operator: &Operator<'_>) -> bool {

@@ -4,7 +4,7 @@ use wasmparser::{
     Element, ElementItems, ElementKind, ElementSectionReader, Operator, TableInit, TableSectionReader,
 };
 
-use super::{Bound, Refused, Survey};
+use super::{Bound, Refused, Survey, entry};
 
 /// Larger tables are never laid out when they are compiled.
 const LARGEST_LAID_OUT: u64 = 1 << 20;
@@ -39,6 +39,7 @@ pub(super) fn segments<'a>(
         survey.part.sets_elements |= active && !known;
         let set = !known || survey.part.sets_elements;
         survey.add(if set { Bound::SetElements } else { Bound::TableElements }, count.into())?;
+        entry::elements(survey, &element)?;
     }
     Ok(())
 }

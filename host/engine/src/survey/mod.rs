@@ -8,6 +8,7 @@ mod bound;
 mod compared;
 mod cost;
 mod element;
+mod entry;
 mod part;
 mod passed;
 mod stack;
@@ -112,7 +113,13 @@ impl<'a> Survey<'a> {
             Payload::ImportSection(section) => self.core_imports(section.clone()),
             Payload::TableSection(section) => element::tables(self, section.clone()),
             Payload::ElementSection(section) => element::segments(self, section.clone()),
-            Payload::ExportSection(section) => Ok(self.add(Bound::CoreExterns, section.count().into())?),
+            Payload::ExportSection(section) => {
+                self.add(Bound::CoreExterns, section.count().into())?;
+                entry::exports(self, section.clone())
+            }
+            Payload::GlobalSection(section) => {
+                section.clone().into_iter().try_for_each(|global| entry::refer(self, &global?.init_expr))
+            }
             Payload::FunctionSection(section) => self.functions(section.clone()),
             Payload::CodeSectionEntry(body) => self.body(body),
             Payload::CoreTypeSection(section) => Ok(self.add(Bound::Types, section.count().into())?),
@@ -162,6 +169,7 @@ impl<'a> Survey<'a> {
             self.add(Bound::Types, (types.len() as u64).saturating_sub(1))?;
             for ty in types {
                 self.add(Bound::CoreParams, part::width(&ty))?;
+                self.add(Bound::Entries, entry::cost(part::width(&ty)))?;
                 self.part.types.push(ty);
             }
         }

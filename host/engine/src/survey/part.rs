@@ -1,5 +1,7 @@
 //! A component or module that the survey is in.
 
+use std::collections::HashSet;
+
 use wasmparser::{CompositeInnerType, Encoding, SubType};
 
 /// What must be known of a component or module to look at the rest of it.
@@ -14,6 +16,8 @@ pub(super) struct Part {
     pub(super) tables: Vec<Option<u64>>,
     /// Of a module: whether a segment of elements was met that is set by code. All after it are, too.
     pub(super) sets_elements: bool,
+    /// Of a module: the functions that can be called from outside.
+    pub(super) entered: HashSet<u32>,
     imported: usize,
     bodies: usize,
     /// Of a component: what each component in it has; `None` if that is not known.
@@ -40,6 +44,7 @@ impl Part {
             functions: Vec::new(),
             tables: Vec::new(),
             sets_elements: false,
+            entered: HashSet::new(),
             imported: 0,
             bodies: 0,
             components: Vec::new(),

@@ -26,6 +26,11 @@ fn refused(bytes: &[u8]) -> LoadError {
     error
 }
 
+/// The binary of a text that may be too long to be assembled by the engine.
+fn assembled(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap()
+}
+
 /// Checks what there was too much of, and how much was found where.
 fn check_excess(bytes: &[u8], bound: Bound, found: u64, place: &str) {
     match refused(bytes) {
@@ -204,6 +209,62 @@ fn what_is_compared_when_components_are_instantiated_is_bounded() {
 }
 
 #[test]
+fn functions_that_can_be_entered_from_outside_are_bounded_by_what_they_take() {
+    let module = |functions: usize, refer: &str| {
+        let (params, ways) = (vec![ValType::I64; 1_000], refer.contains("export"));
+        let mut types = TypeSection::new();
+        types.ty().function(params, []);
+        let (mut section, mut code, mut exports) =
+            (FunctionSection::new(), CodeSection::new(), ExportSection::new());
+        for number in 0..functions as u32 {
+            section.function(0);
+            code.function(&body(0, vec![Instruction::Unreachable]));
+            if ways {
+                // Twice counts once.
+                exports.export(&format!("{number}"), ExportKind::Func, number);
+                exports.export(&format!("again-{number}"), ExportKind::Func, number);
+            }
+        }
+        let mut module = Module::new();
+        module.section(&types).section(&section).section(&exports).section(&code);
+        component(&module)
+    };
+    // The type counts, too.
+    let entry = 24 + 1_000 + 1_000 * 1_000 / 500;
+    check_excess(&module(1_000, "export"), Bound::Entries, 662 * entry, "module 1");
+    loaded(&module(20, "export"));
+    loaded(&module(1_000, "nothing"));
+    let elements = format!(
+        r#"(component (core module (type $t (func (param {}))) (func $f (type $t) unreachable)
+            (func $g (type $t) unreachable) (table 10 funcref) {}))"#,
+        "i64 ".repeat(1_000),
+        "(elem (i32.const 0) func $f $g $f) (elem declare funcref (ref.func $g))".repeat(300)
+    );
+    loaded(elements.as_bytes());
+}
+
+#[test]
+fn rows_of_constants_cost_what_the_compiler_makes_of_them() {
+    let row = |operators: &[Instruction<'static>], count: usize| {
+        component(&module(&[body(
+            1,
+            [vec![Instruction::LocalGet(0)], repeated(operators, count), vec![Instruction::Drop]].concat(),
+        )]))
+    };
+    let one = [Instruction::I32Const(1), Instruction::I32Add];
+    loaded(&row(&one, 10_000));
+    match refused(&row(&one, 100_000)) {
+        LoadError::TooComplex(excess) => assert_eq!(excess.bound, Bound::BodyExtra, "{excess}"),
+        other => panic!("{other}"),
+    }
+    let apart = [Instruction::I32Const(1), Instruction::Nop, Instruction::I32Add];
+    match refused(&row(&apart, 200_000)) {
+        LoadError::TooComplex(excess) => assert_eq!(excess.bound, Bound::BodyExtra, "{excess}"),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
 fn what_components_pass_to_each_other_is_bounded_in_all_their_instances() {
     loaded(adapters(10, 40, 2).as_bytes());
     // Each pair has so many functions, and each of these 40 + 1 + 3 × 100 units.
@@ -294,7 +355,7 @@ fn thousands_of_exports_are_inspected_and_more_are_refused() {
     assert!(component.function(Some("f4999")).is_ok());
     let error = component.function(Some("g")).unwrap_err().to_string();
     assert!(error.ends_with(", f19 and 4980 more"), "{error}");
-    check_excess(exports(10_001).as_bytes(), Bound::Externs, 10_001, "component 0");
+    check_excess(&assembled(&exports(10_001)), Bound::Externs, 10_001, "component 0");
 }
 
 #[test]
@@ -324,7 +385,7 @@ fn long_names_are_refused_or_cut_wherever_they_stand() {
         of("e", "i", &long, "f"),
         of("e", "i", "p", &long),
     ] {
-        assert!(matches!(refused(text.as_bytes()), LoadError::Malformed(_)));
+        assert!(matches!(refused(&assembled(&text)), LoadError::Malformed(_)));
     }
     // Of a section that is skipped nothing matters.
     let mut bytes = wasm_encoder::Component::new();
@@ -605,11 +666,11 @@ fn a_wide_type_counts_where_it_is_used() {
     check_excess(&component(&module), Bound::BodyWork, 37_503_003, "function 1 of module 1");
     let mut module = Module::new();
     let mut types = TypeSection::new();
-    for _ in 0..1_001 {
-        types.ty().function(vec![ValType::I32; 1_000], []);
+    for _ in 0..10_010 {
+        types.ty().function(vec![ValType::I32; 100], []);
     }
     module.section(&types);
-    check_excess(&component(&module), Bound::CoreParams, 1_001_000, "module 1");
+    check_excess(&component(&module), Bound::CoreParams, 1_000_100, "module 1");
 }
 
 #[test]
@@ -710,7 +771,7 @@ fn elements_of_tables_are_bounded() {
     let text = format!(
         "(component (core module (table 100001 funcref) (elem (i32.const 0) funcref {expressions})))"
     );
-    check_excess(text.as_bytes(), Bound::SetElements, 100_001, "module 1");
+    check_excess(&assembled(&text), Bound::SetElements, 100_001, "module 1");
 }
 
 #[test]
@@ -743,15 +804,15 @@ fn text_is_bounded_in_length_and_depth() {
     let text = format!("(component {})", " ".repeat(MAX_TEXT_BYTES as usize));
     assert_eq!(
         refused(text.as_bytes()).to_string(),
-        "this is 2097164 bytes of WebAssembly text, at most 2 MiB are assembled: make a binary of it first, with \
+        "this is 524300 bytes of WebAssembly text, at most 512 KiB are assembled: make a binary of it first, with \
          `wasm-tools parse`"
     );
     for opening in ["(component ", "(", "(component (core module (func (block "] {
-        let deep = opening.repeat(50_000);
+        let deep = opening.repeat(12_000);
         assert!(matches!(refused(deep.as_bytes()), LoadError::Text(_)));
     }
     // A mistake is shown with its line, and the line may be as long as the text.
-    let error = refused(format!("(component (oops \"{}\"))", "x".repeat(1_000_000)).as_bytes());
+    let error = refused(format!("(component (oops \"{}\"))", "x".repeat(400_000)).as_bytes());
     assert!(error.to_string().ends_with('…'), "{error}");
 }
 

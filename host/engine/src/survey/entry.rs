@@ -1,0 +1,73 @@
+//! Functions that can be called from outside their module: the compiler makes code that takes their parameters out of memory and
+//! puts their results there, and the same for each type of functions.
+//!
+//! Measured in November 2026 with wasmtime 48 on x86-64: 1.6 ms for 200 parameters, 6.6 ms for 500, 21 ms for 1,000, and 0.1 ms
+//! and 12 KiB for a function without any, the function itself among them.
+
+use wasmparser::{
+    ConstExpr, Element, ElementItems, ExportSectionReader, ExternalKind, Operator, SectionLimited,
+};
+
+use super::{Bound, Refused, Survey};
+
+/// What a function or a type costs beside its parameters and results.
+const ENTRY: u64 = 24;
+
+/// So many parameters cost as much again as they do by themselves.
+const DOUBLED: u64 = 500;
+
+/// What it costs to enter a function with so many parameters and results.
+pub(super) fn cost(width: u64) -> u64 {
+    ENTRY.saturating_add(width).saturating_add(width.saturating_mul(width) / DOUBLED)
+}
+
+/// Looks through the exports of a module.
+pub(super) fn exports<'a>(survey: &mut Survey<'a>, section: ExportSectionReader<'a>) -> Result<(), Refused> {
+    for export in section {
+        let export = export?;
+        if matches!(export.kind, ExternalKind::Func | ExternalKind::FuncExact) {
+            enter(survey, export.index)?;
+        }
+    }
+    Ok(())
+}
+
+/// Looks through the elements of a segment.
+pub(super) fn elements<'a>(survey: &mut Survey<'a>, element: &Element<'a>) -> Result<(), Refused> {
+    match &element.items {
+        ElementItems::Functions(items) => {
+            for function in items.clone() {
+                enter(survey, function?)?;
+            }
+        }
+        ElementItems::Expressions(_, items) => expressions(survey, items.clone())?,
+    }
+    Ok(())
+}
+
+fn expressions<'a>(survey: &mut Survey<'a>, items: SectionLimited<'a, ConstExpr<'a>>) -> Result<(), Refused> {
+    for expression in items {
+        refer(survey, &expression?)?;
+    }
+    Ok(())
+}
+
+/// Looks for a function in an expression.
+pub(super) fn refer(survey: &mut Survey<'_>, expression: &ConstExpr<'_>) -> Result<(), Refused> {
+    let mut operators = expression.get_operators_reader();
+    while !operators.eof() {
+        if let Operator::RefFunc { function_index } = operators.read()? {
+            enter(survey, function_index)?;
+        }
+    }
+    Ok(())
+}
+
+/// Counts a function once, however often it is named.
+fn enter(survey: &mut Survey<'_>, function: u32) -> Result<(), Refused> {
+    if !survey.part.entered.insert(function) {
+        return Ok(());
+    }
+    let width = survey.part.width_of(function as usize);
+    Ok(survey.add(Bound::Entries, cost(width))?)
+}
