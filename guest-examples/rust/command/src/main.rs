@@ -10,6 +10,7 @@
 //! command --head N         prints the first N lines of standard input as they come, and reads no more
 //! command --cat-and-fail   prints standard input as it is, and exits with 1
 //! command --break WORD...  prints the words without a line break, and exits with 1
+//! command --flood          prints more than a pipe holds, and waits for ever
 //! command --hang WORD...   prints the words without a line break, and waits for ever
 //! ```
 
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         [flag, count] if flag == "--head" => head(count),
         [flag] if flag == "--cat-and-fail" => cat().and(Err(io::Error::other("told to fail"))),
         [flag, words @ ..] if flag == "--break" => print_now(words).and(Err(io::Error::other("broken"))),
+        [flag] if flag == "--flood" => flood().map(|()| wait_for_ever()),
         [flag, words @ ..] if flag == "--hang" => print_now(words).map(|()| wait_for_ever()),
         words => writeln!(io::stdout(), "{}", words.join(" ").to_uppercase()),
     };
@@ -72,6 +74,14 @@ fn show(argv: &[String]) -> io::Result<()> {
 
 fn print_now(words: &[String]) -> io::Result<()> {
     write!(io::stdout(), "{}", words.join(" "))?;
+    io::stdout().flush()
+}
+
+fn flood() -> io::Result<()> {
+    let line = [b'.'; 1_000];
+    for _ in 0..300 {
+        io::stdout().write_all(&line)?;
+    }
     io::stdout().flush()
 }
 

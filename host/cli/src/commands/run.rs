@@ -154,14 +154,14 @@ impl Run {
         let task = options.apply(call.task)?;
         let task = if let Some(stdin) = stdin { task.stdin(stdin) } else { task };
         let task = if shows_log { echoing(task, ui) } else { task };
-        let printing = Printing::new(ui, options.retries.most_attempts());
+        let mut printing = Printing::new(ui, options.retries.most_attempts());
         let prints = task.is_program() && !self.states && self.output.output != Some(Form::Json);
         let task = if prints { printing.listen(task) } else { task };
 
         let mut interrupt = Interrupt::listen();
         let events = (!self.quiet && options.retries.most_attempts() > 1).then(|| host.events());
         let run = task.submit(inputs.into())?;
-        let is_interrupted = tokio::select! {
+        let mut is_interrupted = tokio::select! {
             () = ended(ui, &run, options.retries.most_attempts(), events) => false,
             () = interrupt.requested() => true,
             () = printing.failed() => true,
@@ -170,14 +170,30 @@ impl Run {
             let _ = timeout(GRACE, host.shutdown(Shutdown::CancelAll)).await;
         }
         let outcome = run.try_outcome();
+        let (name, run_timeout) = (options.labels.name.is_some(), options.run_timeout);
+        let telling = Telling { quiet: self.quiet, log_was_shown: shows_log, name, run_timeout };
+        // Nobody may read stdout: then it is said how the run ended before all that it printed is written.
+        let is_told = prints && timeout(GRACE, printing.written()).await.is_err();
+        if is_told {
+            report::ended(ui, &run, telling);
+            is_interrupted |= tokio::select! {
+                () = printing.written() => false,
+                () = interrupt.requested() => true,
+            };
+        }
         if prints {
-            printing.finish(&run, outcome.as_deref())?;
+            let finished = printing.finish(&run, outcome.as_deref());
+            // That the reader is gone matters less than that the program failed.
+            if !(is_told && matches!(finished, Err(Stop::StdoutClosed))) {
+                finished?;
+            }
             ui.flush()?;
         } else {
             self.print(ui, &run, outcome.as_deref())?;
         }
-        let (name, run_timeout) = (options.labels.name.is_some(), options.run_timeout);
-        report::ended(ui, &run, Telling { quiet: self.quiet, log_was_shown: shows_log, name, run_timeout });
+        if !is_told {
+            report::ended(ui, &run, telling);
+        }
         if self.receipt {
             receipt::tell_run(ui, &run);
         }

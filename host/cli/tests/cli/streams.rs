@@ -51,6 +51,42 @@ fn what_a_program_prints_comes_while_it_runs() {
     child.wait().unwrap();
 }
 
+/// A program that prints more than a pipe holds and goes on, and a reader that reads nothing.
+#[cfg(unix)]
+fn stalled(place: &Place) -> (std::process::Child, BufReader<std::process::ChildStderr>) {
+    let line = "run command.wasm --timeout 100ms -- --flood";
+    let mut child = place.start(line);
+    drop(child.stdin.take());
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    (child, stderr)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_stands_still_keeps_no_timeout_from_ending_a_program() {
+    let place = Place::new();
+    let (mut child, mut stderr) = stalled(&place);
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert!(line.starts_with("TimedOut after 100 ms"), "{line}");
+    // Now it reads.
+    let mut printed = Vec::new();
+    child.stdout.take().unwrap().read_to_end(&mut printed).unwrap();
+    assert!(printed.len() > 100_000, "{} bytes", printed.len());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_program_whose_reader_stands_still_can_be_interrupted() {
+    let place = Place::new();
+    let (mut child, mut stderr) = stalled(&place);
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    crate::hostel::interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
 #[test]
 fn maps_go_into_maps() {
     let place = Place::new();
