@@ -54,7 +54,7 @@ fn what_a_program_prints_comes_while_it_runs() {
 /// A program that prints more than a pipe holds and goes on, and a reader that reads nothing.
 #[cfg(unix)]
 fn stalled(place: &Place) -> (std::process::Child, BufReader<std::process::ChildStderr>) {
-    let line = "run command.wasm --timeout 100ms -- --flood";
+    let line = "run command.wasm --timeout 1s -- --flood";
     let mut child = place.start(line);
     drop(child.stdin.take());
     let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -68,7 +68,7 @@ fn a_reader_that_stands_still_keeps_no_timeout_from_ending_a_program() {
     let (mut child, mut stderr) = stalled(&place);
     let mut line = String::new();
     stderr.read_line(&mut line).unwrap();
-    assert!(line.starts_with("TimedOut after 100 ms"), "{line}");
+    assert!(line.starts_with("TimedOut after "), "{line}");
     // Now it reads.
     let mut printed = Vec::new();
     child.stdout.take().unwrap().read_to_end(&mut printed).unwrap();
