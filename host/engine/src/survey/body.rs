@@ -17,6 +17,13 @@ const IMPLICIT_LOCALS: u64 = 3;
 const BLOCKS_PER_VALUE: u64 = 8;
 const SQUARED_BLOCKS_PER_VALUE: u64 = 64;
 
+/// So many constants of floats or vectors, squared, are as much work as a value: the compiler may put all of them before what uses
+/// them, and then each is in the way of the others. 10,000 take 9 s.
+const SQUARED_CONSTANTS_PER_VALUE: u64 = 8;
+
+/// So many values on the stack cost nothing where they stand.
+const FREE_HEIGHT: u64 = 32;
+
 /// What was counted in a body.
 pub(super) struct Effort {
     pub(super) locals: u64,
@@ -66,6 +73,10 @@ struct Counted<'a> {
     fixed: u64,
     /// What its operators cost, as bytes of plain code.
     cost: u64,
+    /// Values on the stack, for each operator.
+    standing: u64,
+    /// Constants of floats and vectors.
+    constants: u64,
     /// How many operators ago there was a constant.
     since_constant: u64,
 }
@@ -86,6 +97,8 @@ impl<'a> Counted<'a> {
             passed: 0,
             fixed: 0,
             cost: 0,
+            standing: 0,
+            constants: 0,
             since_constant: u64::MAX,
         }
     }
@@ -96,7 +109,9 @@ impl<'a> Counted<'a> {
         let at_fixed = self.fixed.saturating_mul(locals);
         let at_branches = self.branches.saturating_mul(self.widest);
         let among_blocks = self.begun.saturating_mul(self.begun) / SQUARED_BLOCKS_PER_VALUE;
-        [at_blocks, at_fixed, at_branches, self.held, self.around / BLOCKS_PER_VALUE, among_blocks]
+        let among_constants = self.constants.saturating_mul(self.constants) / SQUARED_CONSTANTS_PER_VALUE;
+        let around = self.around / BLOCKS_PER_VALUE;
+        [at_blocks, at_fixed, at_branches, self.held, around, among_blocks, among_constants, self.standing]
             .into_iter()
             .fold(self.passed, u64::saturating_add)
     }
@@ -105,6 +120,9 @@ impl<'a> Counted<'a> {
     fn count(&mut self, operator: &Operator<'_>) {
         self.cost = self.cost.saturating_add(cost::of(operator));
         self.fold(operator);
+        self.constants += u64::from(cost::is_wide_constant(operator));
+        // The first few stay in registers.
+        self.standing = self.standing.saturating_add(self.stack.height().saturating_sub(FREE_HEIGHT));
         if cost::needs_registers(operator) {
             self.fixed += 1;
             self.pass(self.stack.height());

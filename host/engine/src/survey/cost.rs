@@ -79,6 +79,11 @@ pub(super) fn is_constant(operator: &Operator<'_>) -> bool {
     matches!(operator, Operator::I32Const { .. } | Operator::I64Const { .. })
 }
 
+/// Whether it is a constant of a float or a vector, which comes out of memory.
+pub(super) fn is_wide_constant(operator: &Operator<'_>) -> bool {
+    matches!(operator, Operator::F32Const { .. } | Operator::F64Const { .. } | Operator::V128Const { .. })
+}
+
 /// Whether it and others of its kind are put together where one of the operands is a constant.
 pub(super) fn is_folded(operator: &Operator<'_>) -> bool {
     matches!(
