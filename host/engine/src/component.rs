@@ -174,11 +174,10 @@ impl Component {
     }
 
     /// Waits until [`Component::is_optimised`], on the calling thread. For ever if the engine does not
-    /// [optimise](crate::EngineOptions::optimise) what was compiled quickly.
-    pub fn wait_until_optimised(&self) {
-        if !self.0.is_optimised {
-            self.0.optimised.wait();
-        }
+    /// [optimise](crate::EngineOptions::optimise) what was compiled quickly. `false` if that failed, and the slower code is all
+    /// that there is.
+    pub fn wait_until_optimised(&self) -> bool {
+        self.0.is_optimised || self.0.optimised.wait().is_some()
     }
 
     /// The SHA-256 of the component's bytes.
@@ -274,12 +273,17 @@ impl Component {
 impl Inner {
     /// Takes code that was compiled for speed, or knows that there will be none. From then on new attempts use it.
     pub(crate) fn optimise(&self, code: Option<(&Runtime, Compiled)>) {
+        if self.optimised.get().is_some() {
+            return;
+        }
         let tier = code.map(|(runtime, compiled)| {
             let indexes = exports(&compiled).into_iter().map(|(_, index)| index).collect();
             Tier::new(runtime, &compiled, indexes, &self.imports)
         });
-        // Nobody else does this for the same component.
+        // Nobody else does this for the same component at the same time.
         let _ = self.optimised.set(tier);
+        // The other code has places of its own.
+        self.engine.ticker().there_may_be_room();
     }
 }
 
@@ -364,6 +368,9 @@ fn exports(compiled: &Compiled) -> Vec<(Export, ComponentExportIndex)> {
     exports
 }
 
+/// The longest path of an instance in others that is followed.
+const MAX_PATH_BYTES: usize = 2_000;
+
 /// Adds the functions of an instance that is in another one, and what is in that: they are shown, and not callable.
 fn exports_below(
     compiled: &Compiled,
@@ -374,6 +381,9 @@ fn exports_below(
 ) {
     let Some(index) = compiled.get_export_index(Some(outer), name) else { return };
     let interface = format!("{interface}.{name}");
+    if interface.len() > MAX_PATH_BYTES {
+        return;
+    }
     for (inner, item) in instance.exports(compiled.engine()) {
         match item.ty {
             ComponentItem::ComponentFunc(_) => {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -231,7 +232,10 @@ impl Engine {
         }
         for runtime in [Some(self.lean()), self.quick(u64::MAX)].into_iter().flatten() {
             if let Some(compiled) = self.cached(runtime, digest) {
-                return Ok(Some(Component::new(self, runtime, compiled, *digest, 0)));
+                let component = Component::new(self, runtime, compiled, *digest, 0);
+                // Without its bytes there will be no other code.
+                component.0.optimise(None);
+                return Ok(Some(component));
             }
         }
         let full = self.full()?;
@@ -280,36 +284,51 @@ impl Engine {
 
     /// A component that runs quickly compiled code, until there is better code.
     fn quickly(&self, quick: &Runtime, compiled: Compiled, digest: Digest, bytes: Arc<[u8]>) -> Component {
-        let component = Component::new(self, quick, compiled, digest, bytes.len() as u64);
-        let inner = Arc::downgrade(&component.0);
-        self.quickly_loaded().insert(digest, Weak::clone(&inner));
+        let component = {
+            let mut loaded = self.quickly_loaded();
+            // Another load was quicker.
+            if let Some(component) = loaded.get(&digest).and_then(Weak::upgrade) {
+                return Component(component);
+            }
+            let component = Component::new(self, quick, compiled, digest, bytes.len() as u64);
+            loaded.insert(digest, Arc::downgrade(&component.0));
+            component
+        };
         if self.optimises() {
+            let waiting = Waiting(Arc::downgrade(&component.0));
             let engine = self.clone();
-            let optimise = move || engine.optimise(&inner, digest, &bytes);
+            let optimise = move || engine.optimise(waiting, digest, bytes);
             if let Err(error) = thread::Builder::new().name("hostel-optimise".to_owned()).spawn(optimise) {
                 tracing::warn!("code that was compiled quickly stays as it is: {error}");
-                component.0.optimise(None);
             }
         }
         component
     }
 
-    /// Compiles again for speed what was compiled quickly.
-    fn optimise(&self, component: &Weak<component::Inner>, digest: Digest, bytes: &Arc<[u8]>) {
-        let (engine, bytes) = (self.clone(), Arc::clone(bytes));
+    /// Compiles again for speed what was compiled quickly, unless another load has done so meanwhile, or nobody would use it. What
+    /// takes longer than a load would wait is used all the same when it is there.
+    fn optimise(&self, waiting: Waiting, digest: Digest, bytes: Arc<[u8]>) {
+        let engine = self.clone();
         let compile = move || {
-            let weight = survey::survey(&bytes).ok()?;
-            let compiled = engine.compile(engine.lean(), &bytes, &digest, weight);
-            compiled.inspect_err(|error| tracing::warn!("it is not compiled for speed: {error:#}")).ok()
+            if let Some(compiled) = engine.cached(engine.lean(), &digest) {
+                return waiting.end(engine.lean(), compiled);
+            }
+            if engine.compile_cache().is_none() && waiting.0.strong_count() == 0 {
+                return;
+            }
+            let Ok(weight) = survey::survey(&bytes) else { return };
+            match engine.compile(engine.lean(), &bytes, &digest, weight) {
+                Ok(compiled) => {
+                    if let (Some(cache), Some(quick)) = (engine.compile_cache(), engine.quick(u64::MAX)) {
+                        cache.remove(&digest, &quick.engine);
+                    }
+                    waiting.end(engine.lean(), compiled);
+                }
+                Err(error) => tracing::warn!("a component is not compiled for speed: {error:#}"),
+            }
         };
-        let compiled = self.compiler().run(digest, compile).ok().flatten();
-        if let (Some(cache), Some(quick), true) =
-            (self.compile_cache(), self.quick(u64::MAX), compiled.is_some())
-        {
-            cache.remove(&digest, &quick.engine);
-        }
-        if let Some(component) = component.upgrade() {
-            component.optimise(compiled.map(|compiled| (self.lean(), compiled)));
+        if let Err(stopped) = self.compiler().run(digest, compile) {
+            tracing::warn!("compiling a component for speed: {}", self.stopped(stopped));
         }
     }
 
@@ -326,10 +345,14 @@ impl Engine {
             Refused::Malformed(error) => refusal(&error),
         })?;
         // What it does not know is compiled as if there was no quick compiler.
-        if let Some(quick) = self.quick(weight.code_bytes)
-            && let Ok(compiled) = self.compile(quick, bytes, digest, weight)
-        {
-            return Ok((Flavor::Quick, compiled));
+        if let Some(quick) = self.quick(weight.code_bytes) {
+            if let Some(compiled) = may_be_there.then(|| self.cached(quick, digest)).flatten() {
+                return Ok((Flavor::Quick, compiled));
+            }
+            let compile = AssertUnwindSafe(|| self.compile(quick, bytes, digest, weight));
+            if let Ok(Ok(compiled)) = catch_unwind(compile) {
+                return Ok((Flavor::Quick, compiled));
+            }
         }
         match self.compile(self.lean(), bytes, digest, weight).map_err(|error| refusal(&one_line(&error))) {
             Ok(compiled) => return Ok((Flavor::Lean, compiled)),
@@ -381,6 +404,25 @@ impl Engine {
             Stopped::Crowded => LoadError::Crowded,
             Stopped::NoThreads(error) => LoadError::Engine(EngineError::Compiler(error.to_string())),
             Stopped::Panicked(message) => LoadError::Panicked(shortened(message)),
+        }
+    }
+}
+
+/// A component that waits for better code. If there will be none, it is told so when this is dropped.
+struct Waiting(Weak<component::Inner>);
+
+impl Waiting {
+    fn end(&self, runtime: &Runtime, compiled: Compiled) {
+        if let Some(component) = self.0.upgrade() {
+            component.optimise(Some((runtime, compiled)));
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(component) = self.0.upgrade() {
+            component.optimise(None);
         }
     }
 }

@@ -13,6 +13,9 @@ use crate::names;
 /// The version of WASI that the host has, in messages.
 const WASI_HERE: &str = "0.2";
 
+/// How many different resources are told apart, which takes time with the square of their number.
+const MAX_RESOURCES: usize = 2_000;
+
 /// The version by which the linker knows its interfaces; a test holds it to that. A component may be made for another of the
 /// same world, which may have functions that this one lacks.
 const LINKED_WASI: &str = "0.2.12";
@@ -82,6 +85,9 @@ pub(crate) fn trap_unknown(linker: &mut Linker<Guest>, compiled: &Compiled) -> w
         let mut linker = linker.instance(linked.as_deref().unwrap_or(name))?;
         for (inner, item) in instance.exports(engine) {
             if let ComponentItem::Resource(resource) = item.ty {
+                if resources.len() > MAX_RESOURCES {
+                    return Err(wasmtime::Error::msg("it imports too many resources"));
+                }
                 let is_new = !resources.contains(&resource);
                 resources.extend(is_new.then_some(resource));
                 if is_known || !is_new {

@@ -70,6 +70,11 @@ impl Ticker {
         }
     }
 
+    /// Tells attempts that wait for room that there may be some, though none has ended.
+    pub(crate) fn there_may_be_room(&self) {
+        self.0.room.notify_waiters();
+    }
+
     /// What guests look at when there is a new epoch.
     pub(crate) fn rhythm(&self) -> &Rhythm {
         &self.0.rhythm

@@ -46,9 +46,10 @@ impl Component {
     }
 
     /// Waits until [`Component::is_optimised`], on the calling thread: not on an async runtime. For ever if the host does not
-    /// [optimise](crate::HostBuilder::optimise) what was compiled quickly.
-    pub fn wait_until_optimised(&self) {
-        self.inner.wait_until_optimised();
+    /// [optimise](crate::HostBuilder::optimise) what was compiled quickly. `false` if that failed, and the slower code is all
+    /// that there is.
+    pub fn wait_until_optimised(&self) -> bool {
+        self.inner.wait_until_optimised()
     }
 
     /// The SHA-256 of the component's bytes, which is its identity.

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use hostel::{Component, Digest};
@@ -43,7 +44,9 @@ impl Compile {
         let Some(dir) = self.host.dir() else {
             return Err(Problem::invalid("there is no data directory to keep the code in").into());
         };
-        let host = self.host.host(ui)?.max_workers(1).max_instances(1).build()?;
+        let host = self.host.host(ui)?.max_workers(1).max_instances(1);
+        // However long it takes.
+        let host = host.compile_timeout(Duration::MAX).build()?;
         let _mark = match self.background {
             true => match Mark::set(&dir, &self.file) {
                 Some(mark) => Some(mark),
@@ -55,7 +58,10 @@ impl Compile {
         let runtime =
             runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
         let component = runtime.block_on(load::component(ui, &host, &self.file, self.background))?;
-        component.wait_until_optimised();
+        if !component.wait_until_optimised() {
+            let problem = "it could not be compiled for speed; what was compiled quickly is kept";
+            return Err(Problem::new(Exit::HostFailed, problem).into());
+        }
         Ok(Exit::Completed)
     }
 }

@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 
 use wasmparser::component_types::{
-    ComponentEntityType, ComponentInstanceTypeId, ComponentItem, ComponentTypeId,
+    ComponentAnyTypeId, ComponentEntityType, ComponentInstanceTypeId, ComponentItem, ComponentTypeId,
 };
 use wasmparser::types::TypesRef;
-use wasmparser::{ComponentInstance, ComponentInstanceSectionReader};
+use wasmparser::{ComponentInstance, ComponentInstanceSectionReader, ComponentTypeRef};
 
 /// Types that nest deeper than this count as endless; the survey bounds how deep they are declared.
 const DEEPEST: u32 = 500;
@@ -36,6 +36,37 @@ impl Compared {
             compared = compared.saturating_add(size);
         }
         Ok(compared)
+    }
+
+    /// How much is taken over by what is imported or exported by these types.
+    pub(super) fn by_types(
+        &mut self,
+        items: impl Iterator<Item = Result<Option<ComponentTypeRef>, wasmparser::BinaryReaderError>>,
+        types: TypesRef<'_>,
+    ) -> Result<u64, wasmparser::BinaryReaderError> {
+        let mut compared = 0_u64;
+        for item in items {
+            let Some(ComponentTypeRef::Instance(index) | ComponentTypeRef::Component(index)) = item? else {
+                continue;
+            };
+            if index >= types.component_type_count() {
+                continue;
+            }
+            let size = match types.component_any_type_at(index) {
+                ComponentAnyTypeId::Instance(id) => self.instance(id, types, DEEPEST),
+                ComponentAnyTypeId::Component(id) => self.component(id, types, DEEPEST),
+                ComponentAnyTypeId::Resource(_)
+                | ComponentAnyTypeId::Defined(_)
+                | ComponentAnyTypeId::Func(_) => 1,
+            };
+            compared = compared.saturating_add(size);
+        }
+        Ok(compared)
+    }
+
+    /// How much is in the instance with this index, which there is.
+    pub(super) fn of_instance(&mut self, index: u32, types: TypesRef<'_>) -> u64 {
+        self.instance(types.component_instance_at(index), types, DEEPEST)
     }
 
     fn component(&mut self, id: ComponentTypeId, types: TypesRef<'_>, deepest: u32) -> u64 {

@@ -18,6 +18,9 @@ pub(super) fn tables<'a>(survey: &mut Survey<'a>, section: TableSectionReader<'a
         survey.add(Bound::TableElements, if laid_out { initial } else { 0 })?;
         let plain = laid_out && matches!(table.init, TableInit::RefNull);
         survey.part.tables.push(plain.then_some(initial));
+        if let TableInit::Expr(expression) = &table.init {
+            entry::refer(survey, expression)?;
+        }
     }
     Ok(())
 }

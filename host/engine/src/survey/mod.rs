@@ -72,12 +72,12 @@ pub(crate) fn survey(bytes: &[u8]) -> Result<Weight, Refused> {
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload?;
         survey.payload(&payload)?;
-        if let Payload::ComponentInstanceSection(section) = &payload {
-            survey.instantiated(section.clone(), &validator)?;
-        }
+        survey.compared(&payload, &validator)?;
         validator.payload(&payload)?;
         if let Payload::ComponentCanonicalSection(section) = payload {
             survey.lowered(section, &validator)?;
+        } else if let Payload::ComponentExportSection(section) = payload {
+            survey.shown(section, &validator)?;
         }
     }
     let code_bytes = survey.counts.get(Bound::Code as usize).copied().unwrap_or_default();
@@ -259,7 +259,13 @@ impl<'a> Survey<'a> {
     /// doubles with each level if each component is instantiated twice.
     fn instances(&mut self, section: wasmparser::ComponentInstanceSectionReader<'a>) -> Result<(), Refused> {
         for instance in self.defined(section)? {
-            let ComponentInstance::Instantiate { component_index, .. } = instance? else { continue };
+            let component_index = match instance? {
+                ComponentInstance::Instantiate { component_index, .. } => component_index,
+                ComponentInstance::FromExports(exports) => {
+                    exports.iter().try_for_each(|export| self.name(export.name.name))?;
+                    continue;
+                }
+            };
             let Some(content) = self.part.component(component_index) else {
                 return Err(Refused::Malformed(format!(
                     "{}: it instantiates a component that is not defined in it, but imported or taken from an instance: \
@@ -273,15 +279,40 @@ impl<'a> Survey<'a> {
         Ok(())
     }
 
-    /// Counts what is compared when the components of a section are instantiated, before anybody does.
-    fn instantiated(
+    /// Counts what is compared when the components of a section are instantiated, or taken over when something is imported or
+    /// exported by a type, before anybody does.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else has types that may be large")]
+    fn compared(&mut self, payload: &Payload<'a>, validator: &Validator) -> Result<(), Refused> {
+        let Some(types) = validator.types(0) else { return Ok(()) };
+        let compared = match payload {
+            Payload::ComponentInstanceSection(section) => self.compared.by(section.clone(), types)?,
+            Payload::ComponentImportSection(section) => {
+                let imports = section.clone().into_iter().map(|import| Ok(Some(import?.ty)));
+                self.compared.by_types(imports, types)?
+            }
+            Payload::ComponentExportSection(section) => {
+                self.compared.by_types(section.clone().into_iter().map(|export| Ok(export?.ty)), types)?
+            }
+            _ => return Ok(()),
+        };
+        Ok(self.add(Bound::Compared, compared)?)
+    }
+
+    /// Counts what is in the instances that the whole component exports, which is listed.
+    fn shown(
         &mut self,
-        section: wasmparser::ComponentInstanceSectionReader<'a>,
+        section: wasmparser::ComponentExportSectionReader<'a>,
         validator: &Validator,
     ) -> Result<(), Refused> {
-        let Some(types) = validator.types(0) else { return Ok(()) };
-        let compared = self.compared.by(section, types)?;
-        Ok(self.add(Bound::Compared, compared)?)
+        let Some(types) = validator.types(0).filter(|_| self.outer.is_empty()) else { return Ok(()) };
+        for export in section {
+            let export = export?;
+            if export.kind == ComponentExternalKind::Instance {
+                let size = self.compared.of_instance(export.index, types);
+                self.add(Bound::Externs, size)?;
+            }
+        }
+        Ok(())
     }
 
     /// Counts what the functions of a section pass, which is valid.

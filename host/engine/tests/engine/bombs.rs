@@ -204,7 +204,12 @@ fn what_is_compared_when_components_are_instantiated_is_bounded() {
         )
     };
     let sized = |depth: u32| (1..=depth).fold(1, |size: u64, _| 1 + 2 * size);
-    check_excess(doubling(16, 900).as_bytes(), Bound::Compared, 900 * (sized(16) + 1), "component 0");
+    check_excess(
+        doubling(16, 900).as_bytes(),
+        Bound::Compared,
+        900 * (sized(16) + 1) + 2 * sized(16),
+        "component 0",
+    );
     loaded(doubling(6, 3).as_bytes());
 }
 
@@ -286,6 +291,56 @@ fn rows_of_constants_cost_what_the_compiler_makes_of_them() {
         LoadError::TooComplex(excess) => assert_eq!(excess.bound, Bound::BodyExtra, "{excess}"),
         other => panic!("{other}"),
     }
+}
+
+#[test]
+fn instances_that_double_are_not_listed() {
+    let doubling = |depth: usize| {
+        let instances: String = (1..=depth)
+            .map(|n| {
+                format!(
+                    r#"(instance $i{n} (export "a" (instance $i{0})) (export "b" (instance $i{0})))"#,
+                    n - 1
+                )
+            })
+            .collect();
+        format!(
+            r#"(component (core module $m (func (export "f"))) (core instance $c (instantiate $m))
+                (func $f (canon lift (core func $c "f"))) (instance $i0 (export "f" (func $f))) {instances}
+                (export "i" (instance $i{depth})))"#
+        )
+    };
+    match refused(doubling(16).as_bytes()) {
+        LoadError::TooComplex(excess) => assert_eq!(excess.bound, Bound::Externs, "{excess}"),
+        other => panic!("{other}"),
+    }
+    assert_eq!(loaded(doubling(4).as_bytes()).exports().len(), 16);
+    // What is imported by such a type and never instantiated costs as much.
+    let types: String = (1..=16)
+        .map(|n| {
+            let before = n - 1;
+            format!(r#"(type $p{n} (instance (export "a" (instance (type $p{before}))) (export "b" (instance (type $p{before})))))"#)
+        })
+        .collect();
+    let imports = r#"(component (import "i" (instance (type $p16))))"#.repeat(100);
+    match refused(format!("(component (type $p0 (instance)) {types} {imports})").as_bytes()) {
+        LoadError::TooComplex(excess) => assert_eq!(excess.bound, Bound::Compared, "{excess}"),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn tables_that_begin_with_a_function_enter_it() {
+    let of = |functions: usize| {
+        let tables: String = (0..functions).map(|n| format!("(table 1 funcref (ref.func $f{n}))")).collect();
+        let functions: String =
+            (0..functions).map(|n| format!("(func $f{n} (type $t) unreachable)")).collect();
+        assembled(&format!(
+            "(component (core module (type $t (func (param {}))) {functions} {tables}))",
+            "i64 ".repeat(1_000)
+        ))
+    };
+    check_excess(&of(1_000), Bound::Entries, 662 * (24 + 1_000 + 2_000), "module 1");
 }
 
 #[test]
