@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hostel_core::{
     CacheEntry, CacheKey, CachePolicy, Clock, Digest, DirAccess, Failure, Grants, Outcome, Randomness, Touch,
-    Trace, Value,
+    Trace, UnknownImports, Value,
 };
 use hostel_engine::{Stdin, Verdict, verify};
 
@@ -264,7 +264,9 @@ fn task(host: &Arc<Shared>, key: &str) -> Result<Task, String> {
     let digest: Digest = digest.parse().map_err(|_| format!("{digest} is no component"))?;
     let component = host.engine.load_compiled(&digest).map_err(|error| error.to_string())?;
     let component = component.ok_or("the compiled code of its component is not here")?;
-    Component::new(Arc::clone(host), component).task(export).map_err(|error| error.to_string())
+    let task = Component::new(Arc::clone(host), component).task(export).map_err(|error| error.to_string())?;
+    // A trap is no value, so it cannot pass for one that is kept.
+    Ok(task.unknown_imports(UnknownImports::Trap))
 }
 
 impl Recipe {

@@ -1,8 +1,8 @@
 //! Results that are kept are computed again and compared.
 
 use futures_executor::block_on;
-use hostel::{CachePolicy, Host, TaskFuture, Verification, args, begin_flow};
-use hostel_guests::{ARITH, ASYNCY, PUPPET, TEXT};
+use hostel::{CachePolicy, Host, TaskFuture, UnknownImports, Verification, args, begin_flow};
+use hostel_guests::{ARITH, ASYNCY, PUPPET, TEXT, wat};
 
 use crate::{build, task};
 
@@ -30,15 +30,17 @@ fn what_is_kept_as_a_function_of_its_inputs_comes_out_the_same() {
         run(cached(ASYNCY, "double").submit(args![7]).unwrap());
         run(cached(PUPPET, "play").submit(args!["seed\norder a b c d e"]).unwrap());
         run(cached(PUPPET, "play").deterministic().submit(args!["now\nrandom"]).unwrap());
+        let trapping = cached(wat::UNKNOWN_IMPORT, "double").unknown_imports(UnknownImports::Trap);
+        run(trapping.submit(args![21]).unwrap());
     }
     // Another process, which has loaded none of the components.
     let host = on_disk(&dir);
     let all = verified(&host, 1000);
-    assert_eq!((all.same, all.different, all.skipped), (25, vec![], vec![]));
+    assert_eq!((all.same, all.different, all.skipped), (26, vec![], vec![]));
     assert_eq!(verified(&host, 5).same, 5);
     assert_eq!(verified(&host, 0), Verification::default());
     // It is compared, and neither taken from the cache nor put there.
-    assert_eq!(host.cache().unwrap().stats().unwrap().entries, 25);
+    assert_eq!(host.cache().unwrap().stats().unwrap().entries, 26);
 }
 
 #[test]
