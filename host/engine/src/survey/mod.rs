@@ -33,6 +33,9 @@ pub(crate) use self::weight::{MAX_THREADS, Weight};
 /// function has beyond that counts in the sum, so that large programs load.
 const WORK_PER_BYTE: u64 = 4;
 
+/// The logarithm of a KiB, squared.
+const SQUARED_KIB: u32 = 20;
+
 /// Why a component is not compiled.
 #[derive(Debug)]
 pub(crate) enum Refused {
@@ -203,6 +206,7 @@ impl<'a> Survey<'a> {
         let found = |bound, found| Excess { bound, found, place: format!("function {function}") };
         self.add(Bound::Code, bytes)?;
         self.check_with(found(Bound::Body, bytes))?;
+        self.add(Bound::Squares, bytes.saturating_mul(bytes) >> SQUARED_KIB)?;
         let effort = body::effort(body, function, &self.part)?;
         self.check_with(found(Bound::Locals, effort.locals))?;
         self.check_with(found(Bound::BodyWork, effort.work))?;

@@ -528,17 +528,19 @@ fn custom_sections_are_skipped_up_to_a_number() {
 #[test]
 fn functions_are_bounded_in_number_and_each_in_size() {
     let nops = |bytes: usize| component(&module(&[body(0, vec![Instruction::Nop; bytes - 2])]));
-    loaded(&nops(2 << 20));
-    check_excess(&nops((2 << 20) + 1), Bound::Body, (2 << 20) + 1, "function 0 of module 1");
+    loaded(&nops(1 << 20));
+    check_excess(&nops((1 << 20) + 1), Bound::Body, (1 << 20) + 1, "function 0 of module 1");
     let many = component(&module(&vec![body(0, []); 200_001]));
     check_excess(&many, Bound::Functions, 200_001, "module 1");
-    let code = component(&module(&vec![body(0, vec![Instruction::Nop; 1 << 20]); 64]));
-    check_excess(&code, Bound::Code, 64 * ((1 << 20) + 2), "module 1");
-    let error = refused(&nops((2 << 20) + 1)).to_string();
+    let code = component(&module(&vec![body(0, vec![Instruction::Nop; 10_000]); 6_710]));
+    check_excess(&code, Bound::Code, 6_710 * 10_002, "module 1");
+    let large = component(&module(&vec![body(0, vec![Instruction::Nop; 399_998]); 10]));
+    check_excess(&large, Bound::Squares, 7 * (400_000_u64.pow(2) >> 20), "module 1");
+    let error = refused(&nops((1 << 20) + 1)).to_string();
     assert_eq!(
         error,
-        "the component is too large inside to be compiled: function 0 of module 1: 2097153 bytes of code in one \
-         function, at most 2 MiB are allowed"
+        "the component is too large inside to be compiled: function 0 of module 1: 1048577 bytes of code in one \
+         function, at most 1 MiB are allowed"
     );
 }
 
