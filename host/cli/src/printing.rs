@@ -27,7 +27,7 @@ pub(crate) struct Printing {
     is_live: bool,
 }
 
-/// Stdout, and what waits to be written to it: no more than the limit of the program's result.
+/// Stdout, and the output that is queued for it, which the limit on results bounds.
 #[derive(Default)]
 struct Stdout {
     queue: Mutex<Queue>,

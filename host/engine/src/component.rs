@@ -147,19 +147,12 @@ impl Component {
         }))
     }
 
-    /// The same, as one that was made without its code.
-    pub(crate) fn surface(
-        engine: &Engine,
-        runtime: &Runtime,
-        compiled: Compiled,
-        digest: Digest,
-        size_bytes: u64,
-    ) -> Self {
-        let mut surface = Self::new(engine, runtime, compiled, digest, size_bytes);
-        if let Some(inner) = Arc::get_mut(&mut surface.0) {
+    /// The same component, marked as compiled without its code. It must have no clones yet.
+    pub(crate) fn into_surface(mut self) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.is_surface = true;
         }
-        surface
+        self
     }
 
     /// Whether it can only be looked at, and not run: see [`Engine::inspect_file`](crate::Engine::inspect_file).

@@ -194,21 +194,16 @@ impl Engine {
 
     fn inspect(&self, bytes: Cow<'_, [u8]>) -> Result<Component, LoadError> {
         let (digest, size_bytes) = (Digest::of(&bytes), bytes.len() as u64);
-        let engine = self.clone();
-        let surface = bytes.to_vec();
-        let compile = move || engine.surface(&surface);
-        let surface = match self.cached(self.lean(), &digest) {
-            Some(_) => None,
-            // A place of its own, beside one that compiles all of it.
-            None => self.compiler().run(Digest::of(digest.as_bytes()), compile).ok().flatten(),
-        };
-        match surface {
-            Some((Flavor::Lean, compiled)) => {
-                Ok(Component::surface(self, self.lean(), compiled, digest, size_bytes))
-            }
-            Some((_, compiled)) => Ok(Component::surface(self, self.full()?, compiled, digest, size_bytes)),
-            None => self.load_binary(bytes),
+        if let Some(compiled) = self.cached(self.lean(), &digest) {
+            return Ok(Component::new(self, self.lean(), compiled, digest, size_bytes));
         }
+        let (engine, to_compile) = (self.clone(), bytes.to_vec());
+        // A place of its own, beside one that compiles all of it.
+        let place = Digest::of(digest.as_bytes());
+        let surface = self.compiler().run(place, move || engine.surface(&to_compile)).ok().flatten();
+        let Some((flavor, compiled)) = surface else { return self.load_binary(bytes) };
+        let runtime = if flavor == Flavor::Full { self.full()? } else { self.lean() };
+        Ok(Component::new(self, runtime, compiled, digest, size_bytes).into_surface())
     }
 
     /// A component compiled without its code, if it is valid and within the bounds, and that can be done.
@@ -408,7 +403,7 @@ impl Engine {
     }
 }
 
-/// A component that waits for better code. If there will be none, it is told so when this is dropped.
+/// A component that waits for faster code. Dropping this without any tells the component that none will come.
 struct Waiting(Weak<component::Inner>);
 
 impl Waiting {

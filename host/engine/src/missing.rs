@@ -13,7 +13,7 @@ use crate::names;
 /// The version of WASI that the host has, in messages.
 const WASI_HERE: &str = "0.2";
 
-/// How many different resources are told apart, which takes time with the square of their number.
+/// The most resources that are compared with each other: that takes quadratic time.
 const MAX_RESOURCES: usize = 2_000;
 
 /// The version by which the linker knows its interfaces; a test holds it to that. A component may be made for another of the

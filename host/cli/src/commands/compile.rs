@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use hostel::{Component, Digest};
+use hostel::{Component, Digest, create_data_dir};
 
 use crate::exit::Exit;
 use crate::load;
 use crate::options::data_dir::HostOptions;
-use crate::problem::{Problem, Stop};
+use crate::problem::{Problem, Stop, without_number};
 use crate::ui::Ui;
 
 /// Compile a component for speed, so that later commands find its code
@@ -44,6 +44,11 @@ impl Compile {
         let Some(dir) = self.host.dir() else {
             return Err(Problem::invalid("there is no data directory to keep the code in").into());
         };
+        if let Err(error) = create_data_dir(&dir) {
+            let error = without_number(&error.to_string());
+            let problem = format!("the data directory {} cannot be used: {error}", dir.display());
+            return Err(Problem::new(Exit::HostFailed, problem).into());
+        }
         let host = self.host.host(ui)?.max_workers(1).max_instances(1);
         // However long it takes.
         let host = host.compile_timeout(Duration::MAX).build()?;
@@ -79,6 +84,10 @@ impl Mark {
         let digest = Digest::of(&fs::read(component).ok()?);
         // With a name of which `cache gc` removes what killed processes leave.
         let path = data_dir.join(format!("compiled/.new-optimising-{}", digest.hex()));
+        // Opening anything else, such as a pipe, might wait for ever.
+        if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return None;
+        }
         let mut options = File::options();
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);

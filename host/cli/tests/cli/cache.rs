@@ -138,13 +138,21 @@ fn code_is_compiled_before_it_is_needed() {
         "compile arith.wasm --no-data-dir",
         "compile nothing.wasm",
         "compile threads.wat",
+        "compile arith.wasm --data-dir file/inside",
     ];
+    place.write("file", "");
     check!("compiling", place.session(&lines));
     let kept = || fs::read_dir(place.data_dir().join("compiled")).unwrap().count();
     assert_eq!(kept(), 1);
     // Another process compiles it, or there is nothing to do: either way it ends well and leaves nothing behind.
     let ran = place.run("compile --background arith.wasm");
     assert_eq!((ran.code, kept()), (0, 1), "{}", ran.stderr);
+    // A pipe in place of the mark is not waited for.
+    let digest = hostel::Digest::of(&fs::read(hostel_guests::ARITH).unwrap()).hex();
+    let mark = place.data_dir().join(format!("compiled/.new-optimising-{digest}"));
+    assert!(std::process::Command::new("mkfifo").arg(&mark).status().unwrap().success());
+    let ran = place.run("compile --background arith.wasm");
+    assert_eq!((ran.code, mark.exists()), (0, true), "{}", ran.stderr);
 }
 
 #[test]

@@ -191,8 +191,8 @@ impl Task {
     /// numbers, as the runtimes of Python, JavaScript and Go do, are functions of the key then, and kept. Sets what
     /// [`Task::clock`] and [`Task::randomness`] set.
     ///
-    /// Whoever knows the inputs can foretell such numbers, and equal runs draw equal ones: not for keys, tokens, passwords
-    /// and unique ids.
+    /// Anyone who knows the inputs can predict these numbers, and equal runs draw equal ones. Do not use them for keys, tokens,
+    /// passwords or unique ids.
     #[must_use]
     pub fn deterministic(self) -> Self {
         self.with(|options| options.determinism = Determinism::DETERMINISTIC)
