@@ -34,7 +34,8 @@ pub struct EngineOptions {
     /// slower by some percent, and compiled code is another.
     pub count_fuel: bool,
     /// Components with so many bytes of code or more are compiled twice: quickly, to code that is several times slower, so that
-    /// they can be used at once, and then again in the background. `None` compiles everything once. Only on x86-64, without
+    /// they can be used at once, and then again in the background. So are smaller ones that the optimising compiler may need
+    /// more than two seconds for. `None` compiles everything once. Only on x86-64, without
     /// `count_fuel`, and for components that the quick compiler knows all instructions of.
     pub quick_code_bytes: Option<u64>,
     /// Whether components that were compiled quickly are compiled again for speed. From then on new attempts use that code.
