@@ -12,7 +12,7 @@ use hostel_core::{Arguments, Value};
 use crate::error::SubmitError;
 use crate::future::TaskFuture;
 use crate::inputs::{Input, IntoInput};
-use crate::options::Tag;
+use crate::tag::Tag;
 
 /// The arguments of one submission or one map, and what else is said of it; made by [`args!`](crate::args).
 #[derive(Debug, Default)]

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostel_core::{Event, LogLine, Outcome, Receipt, Timestamp};
+use hostel_core::{Event, LogLine, Outcome, Receipt, Timestamp, Transition};
 use hostel_engine::LogBook;
 
-use crate::run::Transition;
 
 /// One execution of a run, in an instance of its own.
 #[derive(Clone, Debug, PartialEq)]

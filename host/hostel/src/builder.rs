@@ -12,7 +12,7 @@ use hostel_engine::{EngineError, EngineOptions};
 use crate::cache::RemoteCache;
 use crate::data_dir::DataDirError;
 use crate::host::Host;
-use crate::options::{Tag, check_tag};
+use crate::tag::{Tag, check_tag};
 use crate::runner::{RateLimit, TagLimit};
 
 /// Settings of a [`Host`]; [`HostBuilder::build`] reports all that is wrong with them at once.

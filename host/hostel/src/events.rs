@@ -3,10 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use futures_core::Stream;
-use hostel_core::{LogLine, Progress, RunId, TaskKey, Timestamp};
+use hostel_core::{LogLine, Progress, RunId, TaskKey, Timestamp, Transition};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use crate::run::Transition;
 
 /// Something that happened to a run.
 #[derive(Clone, Debug, PartialEq)]

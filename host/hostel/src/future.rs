@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use hostel_core::{FromValue, LogLine, Outcome, Progress, Receipt, RunId, State, Value};
+use hostel_core::{FromValue, LogLine, Outcome, Progress, Receipt, RunId, State, Transition, Value};
 use serde::de::DeserializeOwned;
 
 use crate::attempt::Attempt;
 use crate::cache::CacheReport;
-use crate::caller::{Call, call_safely};
+use crate::calls::{Call, call_safely};
 use crate::error::ResultError;
-use crate::options::Tag;
-use crate::run::Transition;
+use crate::tag::Tag;
 use crate::runner::Job;
 use crate::task::Task;
 

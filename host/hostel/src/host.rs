@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::builder::{BuildError, HostBuilder};
 use crate::cache::{Cache, RemoteCache, ResultCache};
-use crate::caller::Caller;
+use crate::calls::HookThread;
 use crate::component::Component;
 use crate::data_dir::{COMPILED, FLIGHTS, Protected, check_and_mend};
 use crate::events::{EventHub, Events};
@@ -46,7 +46,7 @@ pub(crate) struct Shared {
     pub(crate) cache: Cache,
     pub(crate) flights: Arc<Flights>,
     pub(crate) events: EventHub,
-    pub(crate) caller: Caller,
+    pub(crate) caller: HookThread,
     random: Mutex<fastrand::Rng>,
     pub(crate) runner: Arc<crate::runner::Shared>,
     pub(crate) queue_capacity: usize,
@@ -85,7 +85,7 @@ impl Host {
             pending: settings.queue_capacity,
             live: engine.max_instances() as usize,
         };
-        let caller = Caller::start().map_err(BuildError::Threads)?;
+        let caller = HookThread::start().map_err(BuildError::Threads)?;
         let runner = Runner::start(bounds, &settings.tag_limits, caller.backlog(), engine.clone())
             .map_err(BuildError::Threads)?;
         let of_caller = Arc::downgrade(runner.shared());

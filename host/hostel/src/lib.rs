@@ -114,11 +114,11 @@ mod run;
 mod stream;
 mod wait;
 
-mod caller;
+mod calls;
 mod events;
 mod flight;
 mod hooks;
-mod turns;
+mod tag;
 
 mod transaction;
 mod undo;
@@ -147,13 +147,12 @@ pub use flow::begin_flow;
 pub use future::*;
 pub use host::{Host, Shutdown};
 pub use inputs::{Input, IntoInput, allow_failure};
-pub use options::{OptionError, Tag, check_tag};
-pub use run::Transition;
 pub use runner::RateLimit;
 pub use stream::*;
+pub use tag::{Tag, check_tag};
 pub use task::Task;
 pub use transaction::{
-    CommitMode, HookReport, Transaction, TransactionBuilder, TransactionError, TransactionValues,
+    CommitMode, HookReport, Transaction, TransactionBuilder, TransactionValues,
 };
 pub use undo::HookFailure;
 pub use wait::*;

@@ -5,18 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostel_core::{
-    CachePolicy, Determinism, Digest, ErrorKind, Failure, FlowRun, Grants, GrantsError, KeyBase, Limits,
-    LimitsError, NameTemplate, PolicyError, Randomness, RetryError, RetryPolicy, Signature, TaskKey,
+    CachePolicy, Determinism, Digest, Failure, FlowRun, Grants, KeyBase, Limits, NameTemplate, Randomness,
+    RetryPolicy, Signature, TaskKey,
 };
 use hostel_engine::{Echo, OnStdout, Stdin};
 
+use crate::error::OptionError;
 use crate::hooks::Hooks;
+use crate::tag::{Tag, check_tag, sorted};
 
 /// Decides whether a failed attempt is followed by another one, where the [`RetryPolicy`] allows it.
 pub(crate) type RetryIf = Arc<dyn Fn(&Failure) -> bool + Send + Sync>;
-
-/// A label of a task, by which its runs can be limited and found.
-pub type Tag = Arc<str>;
 
 /// The options of a task.
 #[derive(Clone, Default)]
@@ -57,57 +56,8 @@ pub(crate) struct Options {
     pub(crate) problem: Option<OptionError>,
 }
 
-/// An option of a task is out of range.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OptionError {
-    /// A limit.
-    #[error(transparent)]
-    Limits(#[from] LimitsError),
-    /// Something about retries.
-    #[error(transparent)]
-    Retry(#[from] RetryError),
-    /// The time for the whole run.
-    #[error("the run timeout cannot be {timeout:?}: expected more than zero and at most {most:?}")]
-    RunTimeout {
-        /// What it was set to.
-        timeout: Duration,
-        /// The most it can be.
-        most: Duration,
-    },
-    /// The grants.
-    #[error(transparent)]
-    Grants(#[from] GrantsError),
-    /// The cache policy.
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
-    /// The age at which results expire.
-    #[error(
-        "the cache expiration cannot be zero: expected more, or the cache policy `none` to cache nothing"
-    )]
-    CacheExpiration,
-    /// A tag.
-    #[error(
-        "the tag {tag:?} cannot be: expected 1 to {MAX_TAG_BYTES} bytes without commas, blanks at the ends and control characters"
-    )]
-    Tag {
-        /// The tag.
-        tag: String,
-    },
-}
-
-impl OptionError {
-    /// Always [`ErrorKind::Invalid`].
-    pub const fn kind(&self) -> ErrorKind {
-        ErrorKind::Invalid
-    }
-}
-
 /// What the keys of runs have in common whose standard input is a stream: whether a program reads it is not known before.
 const STDIN_STREAM: &str = "stdin stream";
-
-/// The longest tag.
-const MAX_TAG_BYTES: usize = 100;
 
 impl Options {
     /// Finds out what follows from the options, and what is wrong with them.
@@ -152,28 +102,8 @@ impl Options {
 
     /// The tags of a run: the task's, and those of the one submission.
     pub(crate) fn tags_with(&self, more: Vec<Tag>) -> Arc<[Tag]> {
-        if more.is_empty() { Arc::clone(&self.tags) } else { tags(self.tags.iter().cloned().chain(more)) }
+        if more.is_empty() { Arc::clone(&self.tags) } else { sorted(self.tags.iter().cloned().chain(more)) }
     }
-}
-
-/// Tags sorted, each once.
-pub(crate) fn tags(tags: impl IntoIterator<Item = impl Into<Tag>>) -> Arc<[Tag]> {
-    let mut tags: Vec<Tag> = tags.into_iter().map(Into::into).collect();
-    tags.sort();
-    tags.dedup();
-    tags.into()
-}
-
-/// Checks what can be a tag: what [`Task::tags`](crate::Task::tags) takes.
-///
-/// # Errors
-///
-/// [`OptionError::Tag`].
-pub fn check_tag(tag: &str) -> Result<(), OptionError> {
-    let fits = (1..=MAX_TAG_BYTES).contains(&tag.len())
-        && tag.trim() == tag
-        && !tag.contains(|character: char| character == ',' || character.is_control());
-    if fits { Ok(()) } else { Err(OptionError::Tag { tag: tag.to_owned() }) }
 }
 
 impl fmt::Debug for Options {

@@ -4,12 +4,11 @@ use hostel_core::{Outcome, RunId, State};
 use hostel_engine::{CommittedRun, Hook};
 
 use crate::args::Args;
-use crate::caller::Call;
+use crate::calls::{self, Call};
 use crate::future::TaskFuture;
 use crate::hooks::TransactionHook;
 use crate::task::Task;
 use crate::transaction::{HookReport, TransactionValues};
-use crate::turns;
 
 /// A hook that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +70,7 @@ async fn call_hooks(member: &TaskFuture, hooks: &[TransactionHook], name: &'stat
     for hook in hooks {
         let Some(values) = values(member) else { return failures };
         let (hook, run) = (hook.clone(), member.clone());
-        let call = move || turns::ask(|| hook(&run, &values)).is_some();
+        let call = move || calls::ask(|| hook(&run, &values)).is_some();
         if member.task().shared().caller.ask(call).await != Some(true) {
             failures.push(failure(member, name, "it panicked"));
         }

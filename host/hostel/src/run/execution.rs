@@ -8,10 +8,9 @@ use hostel_engine::{AttemptOptions, Attempted, Echo, LogBook, OnStdout};
 
 use super::{Cell, Guest, Run, now};
 use crate::attempt::Past;
-use crate::caller::call_safely;
+use crate::calls::{self, call_safely};
 use crate::events::EventKind;
 use crate::inputs::Inputs;
-use crate::turns;
 
 impl Run {
     /// Begins an attempt, unless the run has ended.
@@ -196,7 +195,7 @@ impl Run {
         let delay = options.retry.delay_before(attempts, self.task.shared().random());
         let in_time = self.time_left().is_none_or(|left| delay < left);
         let wanted = match (&options.retry_if, outcome) {
-            (Some(retry_if), Outcome::Failed(failure)) => turns::ask(|| retry_if(failure)).unwrap_or(false),
+            (Some(retry_if), Outcome::Failed(failure)) => calls::ask(|| retry_if(failure)).unwrap_or(false),
             _ => true,
         };
         (in_time && wanted).then_some(delay)

@@ -12,41 +12,26 @@ use std::time::{Instant, SystemTime};
 
 use hostel_core::{
     CacheEntry, CacheKey, Dependencies, Event, IllegalTransition, LogLine, Outcome, Progress, Receipt, RunId,
-    State, StateType, Timestamp, Value,
+    State, StateType, Timestamp, Transition, Value,
 };
 use hostel_engine::{AttemptError, Attempted, LogBook};
 
 use self::upstream::upstreams;
 use crate::attempt::{Attempt, Past, Told};
 use crate::cache::{Asking, CacheReport, Kept, LookUp};
-use crate::caller::Call;
+use crate::calls::{Call, Callback, trampoline};
 use crate::events::{EventKind, RunEvent};
 use crate::future::TaskFuture;
 use crate::host::Shared;
 use crate::inputs::Inputs;
-use crate::options::Tag;
+use crate::tag::Tag;
 use crate::runner::Job;
 use crate::task::Task;
 use crate::transaction::Scope;
-use crate::turns;
 use crate::undo;
 
 /// An attempt that executes.
 pub(crate) type Guest = Pin<Box<dyn Future<Output = Result<Attempted, AttemptError>> + Send>>;
-
-/// Is called once when a run has ended, on the thread that ended it: it must not block.
-pub(crate) type Callback = Box<dyn FnOnce() + Send>;
-
-/// A state that a run came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transition {
-    /// When it came to the state.
-    pub at: Timestamp,
-    /// The state.
-    pub state: State,
-    /// What led to it; `None` for the state that the run was born in.
-    pub cause: Option<Event>,
-}
 
 /// One request to run a task with inputs.
 pub(crate) struct Run {
@@ -301,7 +286,7 @@ impl Run {
             return Some(cell.followers.len() - 1);
         }
         drop(cell);
-        turns::take([callback]);
+        trampoline::call([callback]);
         None
     }
 
@@ -435,7 +420,7 @@ impl Run {
         }
         wakers.into_iter().for_each(Waker::wake);
         if !followers.is_empty() {
-            turns::take(followers.into_iter().flatten());
+            trampoline::call(followers.into_iter().flatten());
         }
         true
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::options::Tag;
+use crate::tag::Tag;
 
 /// How often runs with a tag may begin: `runs` at once, and then as many again within `per`, evenly.
 ///
@@ -194,7 +194,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn tags(tags: &[&str]) -> Arc<[Tag]> {
-        crate::options::tags(tags.iter().copied())
+        crate::tag::sorted(tags.iter().copied())
     }
 
     fn gates(limits: &[(&str, Option<usize>, Option<RateLimit>)]) -> Gates<u32> {

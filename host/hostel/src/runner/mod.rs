@@ -19,4 +19,4 @@ pub use gates::RateLimit;
 pub(crate) use gates::TagLimit;
 pub(crate) use job::{Job, Offer};
 pub(crate) use queue::Bounds;
-pub(crate) use workers::{PushError, Runner, Shared, panic_text};
+pub(crate) use workers::{PushError, Runner, Shared};

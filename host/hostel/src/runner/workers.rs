@@ -1,6 +1,5 @@
 //! The worker threads, the lock they share, and the runtime that wakes sleeping guests.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::io;
 use std::mem;
@@ -20,9 +19,9 @@ use super::gates::{Gates, TagLimit};
 use super::job::{Job, Phase, Polled};
 use super::parking::Parking;
 use super::queue::{Bounds, Next, Queue};
-use crate::caller::Backlog;
+use crate::calls::{Backlog, panic_text};
 use crate::flight::{Flights, PULSE};
-use crate::options::Tag;
+use crate::tag::Tag;
 
 /// Owns the worker threads and the timer runtime. Dropping it ends them.
 pub(crate) struct Runner {
@@ -410,11 +409,4 @@ fn poll_valid(next: &Next<Arc<Job>>) -> Polled {
         Next::Preempted(job) if job.advance(Phase::Preempted, Phase::Polled) => job.poll(),
         Next::Pending(_) | Next::Ready(_) | Next::Preempted(_) => Polled::Gone,
     }
-}
-
-/// What a panic says, if it says something.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text =
-        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("a panic in the host: {}", text.unwrap_or("without a message"))
 }

@@ -17,7 +17,8 @@ use hostel_engine::{Capability, Function, Hook, Stdin};
 use crate::future::TaskFuture;
 use crate::hooks::Hooks;
 use crate::host::Shared;
-use crate::options::{self, Options, Tag};
+use crate::options::Options;
+use crate::tag::{self, Tag};
 use crate::transaction::{Scope, Transaction, TransactionValues};
 
 /// One exported function with options. Cheap to clone.
@@ -268,7 +269,7 @@ impl Task {
     /// ([`HostBuilder::tag_limit`](crate::HostBuilder::tag_limit)). One submission can add more: [`Args::tags`](crate::Args::tags).
     #[must_use]
     pub fn tags(self, tags: impl IntoIterator<Item = impl Into<Tag>>) -> Self {
-        let tags = options::tags(tags);
+        let tags = tag::sorted(tags);
         self.with(|options| options.tags = tags)
     }
 

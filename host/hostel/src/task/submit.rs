@@ -10,7 +10,7 @@ use crate::error::SubmitError;
 use crate::future::TaskFuture;
 use crate::ids::new_id;
 use crate::inputs::{Input, Inputs, Upstream};
-use crate::options;
+use crate::tag::check_tag;
 use crate::run::{Run, Submission};
 use crate::runner::{Job, Offer, PushError};
 use crate::stream::MapStream;
@@ -118,7 +118,7 @@ impl Task {
         }
         let Call { arguments, extra } = call;
         if let Some(extra) = &extra {
-            extra.tags.iter().try_for_each(|tag| options::check_tag(tag))?;
+            extra.tags.iter().try_for_each(|tag| check_tag(tag))?;
         }
         let inputs = self.signature().bind_with(arguments, |param, input| input.check(&param.ty))?;
         let bytes = inputs.iter().map(Input::footprint).sum::<usize>() as u64;

@@ -3,8 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use crate::caller::call_safely;
-use crate::run::Callback;
+use super::{Callback, call_safely};
 
 thread_local! {
     /// The calls that wait on this thread; `None` while none is being made.
@@ -13,7 +12,7 @@ thread_local! {
 
 /// Makes the calls, in their order. A call that leads to others has them made after it, not inside of it: so a chain of
 /// a hundred thousand runs, each ended by the one before, needs no more stack than one.
-pub(crate) fn take(calls: impl IntoIterator<Item = Callback>) {
+pub(crate) fn call(calls: impl IntoIterator<Item = Callback>) {
     let is_first = WAITING.with_borrow_mut(|waiting| match waiting {
         Some(waiting) => {
             waiting.extend(calls);
@@ -32,13 +31,6 @@ pub(crate) fn take(calls: impl IntoIterator<Item = Callback>) {
     }
 }
 
-/// Asks code of the program's something; a panic in it is logged, and no answer.
-pub(crate) fn ask<T>(question: impl FnOnce() -> T) -> Option<T> {
-    let mut answer = None;
-    call_safely(|| answer = Some(question()));
-    answer
-}
-
 /// The next call; nobody is making any when there is none.
 fn next(waiting: &mut Option<VecDeque<Callback>>) -> Option<Callback> {
     let call = waiting.as_mut().and_then(VecDeque::pop_front);
@@ -52,6 +44,7 @@ fn next(waiting: &mut Option<VecDeque<Callback>>) -> Option<Callback> {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use super::super::ask;
     use super::*;
 
     #[test]
@@ -64,10 +57,10 @@ mod tests {
         let (begin, end, inner, last) = (note("begin"), note("end"), note("inner"), note("last"));
         let first: Callback = Box::new(move || {
             begin();
-            take([Box::new(inner) as Callback]);
+            call([Box::new(inner) as Callback]);
             end();
         });
-        take([first, Box::new(last)]);
+        call([first, Box::new(last)]);
         assert_eq!(*made.lock().unwrap(), ["begin", "end", "last", "inner"]);
     }
 
@@ -76,18 +69,18 @@ mod tests {
         fn link(left: u32) -> Callback {
             Box::new(move || {
                 if left > 0 {
-                    take([link(left - 1)]);
+                    call([link(left - 1)]);
                 }
             })
         }
-        take([link(1_000_000)]);
+        call([link(1_000_000)]);
     }
 
     #[test]
     fn a_panic_is_no_answer_and_stops_nothing() {
         assert_eq!(ask(|| -> u32 { panic!("as expected") }), None);
         let panics: Callback = Box::new(|| assert_eq!(1, 2, "as expected"));
-        take([panics]);
+        call([panics]);
         assert_eq!(ask(|| 7), Some(7));
     }
 }

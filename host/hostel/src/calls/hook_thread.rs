@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
@@ -11,8 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::runner::panic_text;
-use crate::turns;
+use super::{Call, ask, call_safely};
 
 /// How many calls may wait behind one that blocks, before no more runs are taken in.
 const MAX_WAITING: usize = 100_000;
@@ -20,17 +18,14 @@ const MAX_WAITING: usize = 100_000;
 /// How long the thread waits for more calls before it has to be woken: to wake a thread costs more than most calls.
 const LINGER: Duration = Duration::from_micros(100);
 
-/// A call to code of the program's.
-pub(crate) type Call = Box<dyn FnOnce() + Send>;
-
 /// Calls hooks and callbacks, one after the other, on one thread.
 ///
 /// So a hook that blocks holds up the hooks after it, and no worker; and a hook may wait for other runs, with one
 /// worker too. While [`MAX_WAITING`] calls wait, no more runs are taken in; those that are there can still add calls, a
 /// few each and one for each retry, so the backlog is bounded by what the queue holds.
-pub(crate) struct Caller(Arc<Shared>);
+pub(crate) struct HookThread(Arc<Shared>);
 
-/// How much a [`Caller`] has to do.
+/// How much a [`HookThread`] has to do.
 pub(crate) struct Backlog(Arc<Shared>);
 
 struct Shared {
@@ -50,7 +45,7 @@ struct Waiting {
     ended: bool,
 }
 
-impl Caller {
+impl HookThread {
     /// Starts the thread.
     pub(crate) fn start() -> io::Result<Self> {
         let shared = Arc::new(Shared {
@@ -97,7 +92,7 @@ impl Caller {
         call: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         if self.0.is_this_thread() {
-            return turns::ask(call);
+            return ask(call);
         }
         let (send, receive) = oneshot::channel();
         let call: Call = Box::new(move || {
@@ -111,7 +106,7 @@ impl Caller {
     }
 }
 
-impl Drop for Caller {
+impl Drop for HookThread {
     /// What waits is still called, but nobody waits for it: a hook that blocks must not hold up the program's end.
     fn drop(&mut self) {
         self.0.lock().ended = true;
@@ -172,12 +167,5 @@ impl Shared {
     /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Makes a call; a panic in it is logged and changes nothing.
-pub(crate) fn call_safely(call: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(call)) {
-        tracing::error!("a hook or callback failed: {}", panic_text(panic.as_ref()));
     }
 }

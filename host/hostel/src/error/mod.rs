@@ -1,13 +1,16 @@
 //! What can go wrong when runs are submitted and results are taken.
 
+mod option;
+mod transaction;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use hostel_core::{ArgumentError, ErrorKind, Failure, RunId, ValueError, bytes_text};
 use hostel_engine::{MissingImports, OpenDirError};
 
-use crate::options::OptionError;
-use crate::transaction::TransactionError;
+pub use self::option::OptionError;
+pub use self::transaction::TransactionError;
 
 /// A run was not submitted; nothing of it remains.
 #[derive(Debug, thiserror::Error)]
