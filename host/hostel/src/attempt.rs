@@ -6,7 +6,6 @@ use std::time::Duration;
 use hostel_core::{Event, LogLine, Outcome, Receipt, Timestamp, Transition};
 use hostel_engine::LogBook;
 
-
 /// One execution of a run, in an instance of its own.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

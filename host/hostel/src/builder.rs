@@ -12,8 +12,8 @@ use hostel_engine::{EngineError, EngineOptions};
 use crate::cache::RemoteCache;
 use crate::data_dir::DataDirError;
 use crate::host::Host;
-use crate::tag::{Tag, check_tag};
 use crate::runner::{RateLimit, TagLimit};
+use crate::tag::{Tag, check_tag};
 
 /// Settings of a [`Host`]; [`HostBuilder::build`] reports all that is wrong with them at once.
 #[derive(Clone, Debug)]

@@ -6,7 +6,6 @@ use futures_core::Stream;
 use hostel_core::{LogLine, Progress, RunId, TaskKey, Timestamp, Transition};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-
 /// Something that happened to a run.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

@@ -13,8 +13,8 @@ use crate::attempt::Attempt;
 use crate::cache::CacheReport;
 use crate::calls::{Call, call_safely};
 use crate::error::ResultError;
-use crate::tag::Tag;
 use crate::runner::Job;
+use crate::tag::Tag;
 use crate::task::Task;
 
 /// A handle to one run, which goes on whether or not anyone holds it.

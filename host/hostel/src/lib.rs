@@ -151,9 +151,7 @@ pub use runner::RateLimit;
 pub use stream::*;
 pub use tag::{Tag, check_tag};
 pub use task::Task;
-pub use transaction::{
-    CommitMode, HookReport, Transaction, TransactionBuilder, TransactionValues,
-};
+pub use transaction::{CommitMode, HookReport, Transaction, TransactionBuilder, TransactionValues};
 pub use undo::HookFailure;
 pub use wait::*;
 

@@ -56,6 +56,10 @@ pub enum Bound {
     BodyExtra,
     /// The same in all functions.
     Extra,
+    /// The length of a constant expression: the initial value of a global or table, the offset or an element of a segment.
+    Constant,
+    /// The length of all constant expressions.
+    Constants,
     /// What the tables of all modules begin with, and the functions that are put into them: they are laid out when it is
     /// compiled.
     TableElements,
@@ -68,7 +72,7 @@ pub enum Bound {
 
 impl Bound {
     /// Every bound.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Parts,
         Self::Depth,
         Self::Definitions,
@@ -90,6 +94,8 @@ impl Bound {
         Self::Work,
         Self::BodyExtra,
         Self::Extra,
+        Self::Constant,
+        Self::Constants,
         Self::TableElements,
         Self::SetElements,
         Self::CustomSections,
@@ -123,6 +129,9 @@ impl Bound {
             Self::BodyExtra => 200_000,
             // Estimated as 1 GiB for one component, at 512 bytes each, even if all its functions are compiled at the same time.
             Self::Extra => 2_000_000,
+            // Compiled as functions are, and the memory for one grows faster than its length.
+            Self::Constant => 1_000,
+            Self::Constants => 4 << 20,
             // As many tables as an instance may have, each as large as it may be.
             Self::TableElements => 3_200_000,
         }
@@ -152,6 +161,8 @@ impl Bound {
             Self::Work => "values at branches and calls beyond 4 a byte",
             Self::BodyExtra => "bytes of extra cost in one function",
             Self::Extra => "bytes of extra cost",
+            Self::Constant => "bytes in one constant expression",
+            Self::Constants => "bytes of constant expressions",
             Self::TableElements => "elements of tables",
             Self::SetElements => "elements of tables set by code",
             Self::CustomSections => "custom sections",

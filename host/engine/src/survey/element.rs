@@ -19,7 +19,7 @@ pub(super) fn tables<'a>(survey: &mut Survey<'a>, section: TableSectionReader<'a
         let plain = laid_out && matches!(table.init, TableInit::RefNull);
         survey.part.tables.push(plain.then_some(initial));
         if let TableInit::Expr(expression) = &table.init {
-            entry::refer(survey, expression)?;
+            survey.constant(expression)?;
         }
     }
     Ok(())
@@ -36,6 +36,9 @@ pub(super) fn segments<'a>(
             ElementItems::Functions(items) => items.count(),
             ElementItems::Expressions(_, items) => items.count(),
         };
+        if let ElementKind::Active { offset_expr, .. } = &element.kind {
+            survey.constant(offset_expr)?;
+        }
         let active = matches!(element.kind, ElementKind::Active { .. });
         let known = is_known(&survey.part.tables, &element, count.into());
         // In order, since one may fail: what follows it is then not seen to be set.

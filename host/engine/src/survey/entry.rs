@@ -47,7 +47,7 @@ pub(super) fn elements<'a>(survey: &mut Survey<'a>, element: &Element<'a>) -> Re
 
 fn expressions<'a>(survey: &mut Survey<'a>, items: SectionLimited<'a, ConstExpr<'a>>) -> Result<(), Refused> {
     for expression in items {
-        refer(survey, &expression?)?;
+        survey.constant(&expression?)?;
     }
     Ok(())
 }

@@ -18,8 +18,8 @@ mod weight;
 use std::mem;
 
 use wasmparser::{
-    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, Encoding, FromReader,
-    FunctionBody, Parser, Payload, SectionLimited, TypeRef, Validator, WasmFeatures,
+    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ConstExpr, DataKind,
+    Encoding, FromReader, FunctionBody, Parser, Payload, SectionLimited, TypeRef, Validator, WasmFeatures,
 };
 
 pub use self::bound::{Bound, Excess};
@@ -119,7 +119,13 @@ impl<'a> Survey<'a> {
                 entry::exports(self, section.clone())
             }
             Payload::GlobalSection(section) => {
-                section.clone().into_iter().try_for_each(|global| entry::refer(self, &global?.init_expr))
+                section.clone().into_iter().try_for_each(|global| self.constant(&global?.init_expr))
+            }
+            Payload::DataSection(section) => {
+                section.clone().into_iter().try_for_each(|data| match data?.kind {
+                    DataKind::Active { offset_expr, .. } => self.constant(&offset_expr),
+                    DataKind::Passive => Ok(()),
+                })
             }
             Payload::FunctionSection(section) => self.functions(section.clone()),
             Payload::CodeSectionEntry(body) => self.body(body),
@@ -133,6 +139,14 @@ impl<'a> Survey<'a> {
             Payload::ComponentCanonicalSection(section) => self.define(section.count().into()),
             _ => Ok(()),
         }
+    }
+
+    /// Counts a constant expression, and the functions that it refers to.
+    fn constant(&mut self, expression: &ConstExpr<'_>) -> Result<(), Refused> {
+        let bytes = expression.get_binary_reader().range().len() as u64;
+        self.check(Bound::Constant, bytes)?;
+        self.add(Bound::Constants, bytes)?;
+        entry::refer(self, expression)
     }
 
     fn begin(&mut self, encoding: Encoding) -> Result<(), Refused> {

@@ -890,6 +890,21 @@ fn tables_that_begin_large_are_bounded_together() {
 }
 
 #[test]
+fn constant_expressions_are_bounded_wherever_they_stand() {
+    let sum = |terms: usize| format!("i32.const 0 {}", "i32.const 1 i32.add ".repeat(terms));
+    let at = |place: &str, expression: &str| {
+        let text = place.replace("EXPR", expression);
+        assembled(&format!("(component (core module (memory 1) (table 1 funcref) {text}))"))
+    };
+    for place in ["(global i32 EXPR)", "(data (offset EXPR) \"\")", "(elem (offset EXPR))"] {
+        loaded(&at(place, &sum(332)));
+        check_excess(&at(place, &sum(333)), Bound::Constant, 1_002, "module 1");
+    }
+    let many = at(&"(global i32 EXPR)".repeat(4_300), &sum(332));
+    check_excess(&many, Bound::Constants, 4_199 * 999, "module 1");
+}
+
+#[test]
 fn data_far_apart_makes_no_large_code() {
     let module = r#"(core module (memory 256) (data (i32.const 0) "a") (data (i32.const 0xffffff) "b"))"#;
     let dir = tempfile::tempdir().unwrap();

@@ -10,10 +10,10 @@ use crate::error::SubmitError;
 use crate::future::TaskFuture;
 use crate::ids::new_id;
 use crate::inputs::{Input, Inputs, Upstream};
-use crate::tag::check_tag;
 use crate::run::{Run, Submission};
 use crate::runner::{Job, Offer, PushError};
 use crate::stream::MapStream;
+use crate::tag::check_tag;
 use crate::task::Task;
 use crate::transaction::Scope;
 
