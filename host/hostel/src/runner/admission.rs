@@ -1,14 +1,13 @@
 //! How runs come into the queue, leave it to wait elsewhere, and come back.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::job::{Job, Phase};
 use super::parking::Parked;
 use super::queue::QueueFull;
-use super::workers::{PushError, Shared, State};
+use super::scheduler::{PushError, Scheduler, State};
+use super::work::{Phase, Work};
 
 /// Whether a run may begin its next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +20,9 @@ pub(crate) enum Entry {
     Ended,
 }
 
-impl Shared {
+impl<W: Work> Scheduler<W> {
     /// Adds a job, or says why not.
-    pub(crate) fn try_accept(&self, job: &Arc<Job>) -> Result<(), PushError> {
+    pub(crate) fn try_accept(&self, job: &Arc<W>) -> Result<(), PushError> {
         let mut state = self.lock();
         self.take_in(&mut state, job)?;
         self.call_worker(&mut state);
@@ -32,7 +31,7 @@ impl Shared {
 
     /// Adds a job, and blocks while the queue is full; on a worker thread, which must not block, a full queue is an
     /// error.
-    pub(crate) fn accept(&self, job: &Arc<Job>) -> Result<(), PushError> {
+    pub(crate) fn accept(&self, job: &Arc<W>) -> Result<(), PushError> {
         let mut state = self.lock();
         loop {
             match self.take_in(&mut state, job) {
@@ -50,20 +49,20 @@ impl Shared {
     }
 
     /// The runs that a job depends on have ended.
-    pub(crate) fn release(&self, job: &Job) {
+    pub(crate) fn release(&self, job: &W) {
         let mut state = self.lock();
-        if let Some(parked) = state.parking.remove(job.run().id()) {
+        if let Some(parked) = state.parking.remove(job.id()) {
             state.unpark(parked);
             self.call_worker(&mut state);
         }
     }
 
     /// A parked job has ended.
-    pub(crate) fn forget(&self, job: &Job) {
+    pub(crate) fn forget(&self, job: &W) {
         let mut state = self.lock();
-        let Some(parked) = state.parking.remove(job.run().id()) else { return };
+        let Some(parked) = state.parking.remove(job.id()) else { return };
         if let Some(ticket) = parked.ticket {
-            state.gates.withdraw(job.run().tags(), ticket);
+            state.gates.withdraw(job.tags(), ticket);
         }
         state.queue.forget_parked();
         drop(self.tell(state));
@@ -71,24 +70,23 @@ impl Shared {
 
     /// Gives a job that a worker has taken up a slot of each limit that concerns it, or has it wait for them, holding
     /// neither slot nor worker.
-    pub(crate) fn enter(&self, job: &Arc<Job>) -> Entry {
+    pub(crate) fn enter(&self, job: &Arc<W>) -> Entry {
         let mut state = self.lock();
-        let run = job.run();
-        if job.holds_slots.load(Ordering::Relaxed) || !state.gates.concern(run.tags()) {
+        if job.position().holds_slots() || !state.gates.concern(job.tags()) {
             return Entry::Granted;
         }
         let now = self.now();
-        if state.gates.enter(run.tags(), now) {
-            job.holds_slots.store(true, Ordering::Relaxed);
+        if state.gates.enter(job.tags(), now) {
+            job.position().take_slots();
             return Entry::Granted;
         }
-        if state.cancels_pending || !run.slot_awaited() {
+        if state.cancels_pending || !job.slot_awaited() {
             drop(state);
-            run.request_cancel();
+            job.request_cancel();
             return Entry::Ended;
         }
-        let due = run.time_left().map(|left| now.saturating_add(left));
-        let ticket = state.gates.wait(run.tags(), run.task().options().priority, Arc::clone(job));
+        let due = job.time_left().map(|left| now.saturating_add(left));
+        let ticket = state.gates.wait(job.tags(), job.priority(), Arc::clone(job));
         state.park(Parked { job: Arc::clone(job), due, ticket: Some(ticket) });
         drop(self.tell(state));
         self.clock_changed.notify_one();
@@ -96,17 +94,17 @@ impl Shared {
     }
 
     /// Has a job whose attempt failed wait for its next one.
-    pub(crate) fn retry(&self, job: &Arc<Job>, after: Duration) {
+    pub(crate) fn retry(&self, job: &Arc<W>, after: Duration) {
         let mut state = self.lock();
-        if state.cancels_pending || job.run().state().is_terminal() {
+        if state.cancels_pending || job.has_ended() {
             drop(state);
-            job.run().request_cancel();
+            job.request_cancel();
             return self.ended(job);
         }
         let due = self.now().saturating_add(after);
         state.park(Parked { job: Arc::clone(job), due: Some(due), ticket: None });
         if after.is_zero() {
-            let parked = state.parking.remove(job.run().id());
+            let parked = state.parking.remove(job.id());
             parked.into_iter().for_each(|parked| state.unpark(parked));
             self.call_worker(&mut state);
         }
@@ -117,9 +115,9 @@ impl Shared {
 
     /// Has a job that a worker has taken up wait for its cache key: until it is told, or for so long. `false` if it has
     /// ended.
-    pub(crate) fn park_for_key(&self, job: &Arc<Job>, look_again: Option<Duration>) -> bool {
+    pub(crate) fn park_for_key(&self, job: &Arc<W>, look_again: Option<Duration>) -> bool {
         let mut state = self.lock();
-        if state.cancels_pending || job.run().state().is_terminal() {
+        if state.cancels_pending || job.has_ended() {
             return false;
         }
         let due = look_again.map(|after| self.now().saturating_add(after));
@@ -138,7 +136,7 @@ impl Shared {
             let next = self.lock().next_due(self.now());
             let changed = self.clock_changed.notified();
             // A time that no clock can reach is as good as none.
-            match next.and_then(|at| self.epoch.checked_add(at)) {
+            match next.and_then(|at| self.clock.instant(at)) {
                 None => changed.await,
                 // Whichever comes first: what is due is looked for in any case.
                 Some(at) => _ = tokio::time::timeout_at(at.into(), changed).await,
@@ -149,31 +147,31 @@ impl Shared {
 
     /// Lets those in who wait at the gates and can pass. For the others, what they wait for may have become a matter of
     /// time alone.
-    pub(super) fn admit(&self, state: &mut State) {
+    pub(super) fn admit(&self, state: &mut State<W>) {
         self.let_in(state);
         if state.gates.have_waiting() {
             self.clock_changed.notify_one();
         }
     }
 
-    fn let_in(&self, state: &mut State) {
+    fn let_in(&self, state: &mut State<W>) {
         if !state.gates.have_waiting() {
             return;
         }
         let now = self.now();
         while let Some(job) = state.gates.admit(now) {
-            match state.parking.remove(job.run().id()) {
-                Some(parked) if job.run().slot_granted() => {
-                    job.holds_slots.store(true, Ordering::Relaxed);
-                    parked.job.settle(Phase::Pending);
-                    let priority = job.run().task().options().priority;
+            match state.parking.remove(job.id()) {
+                Some(parked) if job.slot_granted() => {
+                    job.position().take_slots();
+                    parked.job.position().settle(Phase::Pending);
+                    let priority = job.priority();
                     // First, since it keeps a slot from others while it waits for a worker.
                     state.queue.push_parked_first(parked.job, priority);
                     self.call_worker(state);
                 }
                 // It has ended meanwhile.
                 parked => {
-                    state.gates.leave(job.run().tags());
+                    state.gates.leave(job.tags());
                     parked.iter().for_each(|_| state.queue.forget_parked());
                 }
             }
@@ -181,18 +179,18 @@ impl Shared {
     }
 
     /// Takes in a new job: into the queue, or aside if it waits for other runs.
-    fn take_in(&self, state: &mut State, job: &Arc<Job>) -> Result<(), PushError> {
+    fn take_in(&self, state: &mut State<W>, job: &Arc<W>) -> Result<(), PushError> {
         if state.closed {
             return Err(PushError::Closed);
         }
         if self.backlog.is_full() || !state.queue.has_room() {
             return Err(PushError::Full);
         }
-        if job.waits() {
+        if job.awaits_others() {
             state.park(Parked { job: Arc::clone(job), due: None, ticket: None });
             return Ok(());
         }
-        let priority = job.run().task().options().priority;
+        let priority = job.priority();
         state.queue.push_pending(Arc::clone(job), priority).map_err(|QueueFull| PushError::Full)
     }
 
@@ -201,7 +199,7 @@ impl Shared {
         let now = self.now();
         while let Some(parked) = state.parking.take_due(now) {
             if let Some(ticket) = parked.ticket {
-                state.gates.withdraw(parked.job.run().tags(), ticket);
+                state.gates.withdraw(parked.job.tags(), ticket);
             }
             state.unpark(parked);
             self.call_worker(&mut state);
@@ -211,20 +209,20 @@ impl Shared {
     }
 }
 
-impl State {
+impl<W: Work> State<W> {
     /// Puts a job aside.
-    fn park(&mut self, parked: Parked<Arc<Job>>) {
+    fn park(&mut self, parked: Parked<Arc<W>>) {
         self.ended(&parked.job);
-        parked.job.settle(Phase::Parked);
+        parked.job.position().settle(Phase::Parked);
         self.queue.park();
-        self.parking.insert(parked.job.run().id(), parked);
+        self.parking.insert(parked.job.id(), parked);
     }
 
     /// Puts a job that was aside into the queue.
-    fn unpark(&mut self, parked: Parked<Arc<Job>>) {
+    fn unpark(&mut self, parked: Parked<Arc<W>>) {
         let job = parked.job;
-        job.settle(Phase::Pending);
-        let priority = job.run().task().options().priority;
+        job.position().settle(Phase::Pending);
+        let priority = job.priority();
         self.queue.push_parked(job, priority);
     }
 
