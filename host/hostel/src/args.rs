@@ -10,8 +10,7 @@ use futures_util::StreamExt;
 use hostel_core::{Arguments, Value};
 
 use crate::error::SubmitError;
-use crate::future::TaskFuture;
-use crate::inputs::{Input, IntoInput};
+use crate::run::{Input, IntoInput, TaskFuture};
 use crate::tag::Tag;
 
 /// The arguments of one submission or one map, and what else is said of it; made by [`args!`](crate::args).

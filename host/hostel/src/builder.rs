@@ -11,11 +11,10 @@ use hostel_engine::{EngineError, EngineOptions};
 
 use crate::cache::RemoteCache;
 use crate::data_dir::DataDirError;
-use crate::host::Host;
 use crate::runner::{RateLimit, TagLimit};
 use crate::tag::{Tag, check_tag};
 
-/// Settings of a [`Host`]; [`HostBuilder::build`] reports all that is wrong with them at once.
+/// Settings of a [`Host`](crate::Host); [`HostBuilder::build`] reports all that is wrong with them at once.
 #[derive(Clone, Debug)]
 pub struct HostBuilder {
     pub(crate) data_dir: Option<PathBuf>,
@@ -177,14 +176,14 @@ impl HostBuilder {
         self
     }
 
-    /// Starts the host: a few milliseconds.
+    /// Checks the settings.
     ///
     /// # Errors
     ///
-    /// [`BuildError::Settings`] with everything that is wrong with the settings, or what the machine refused.
-    pub fn build(self) -> Result<Host, BuildError> {
+    /// [`BuildError::Settings`] with everything that is wrong with them.
+    pub(crate) fn check(&self) -> Result<(), BuildError> {
         let problems = self.problems();
-        if problems.is_empty() { Host::start(&self) } else { Err(BuildError::Settings(Problems(problems))) }
+        if problems.is_empty() { Ok(()) } else { Err(BuildError::Settings(Problems(problems))) }
     }
 
     fn problems(&self) -> Vec<String> {

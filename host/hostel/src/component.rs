@@ -5,18 +5,18 @@ use std::sync::Arc;
 use hostel_core::Digest;
 use hostel_engine::{Export, FindError, Import, MissingImports};
 
-use crate::host::Shared;
+use crate::host_state::HostState;
 use crate::task::Task;
 
 /// A compiled component. Cheap to clone; keep it for as long as its tasks are run.
 #[derive(Clone)]
 pub struct Component {
-    shared: Arc<Shared>,
+    shared: Arc<HostState>,
     inner: hostel_engine::Component,
 }
 
 impl Component {
-    pub(crate) fn new(shared: Arc<Shared>, inner: hostel_engine::Component) -> Self {
+    pub(crate) fn new(shared: Arc<HostState>, inner: hostel_engine::Component) -> Self {
         Self { shared, inner }
     }
 

@@ -1,33 +1,59 @@
-//! The hooks of a task: what a program is told as runs go on.
+//! The hooks of a task: calls into the program when its runs change state.
 
 use std::sync::Arc;
 
 use hostel_core::{State, StateType};
 
-use crate::future::TaskFuture;
-use crate::transaction::TransactionValues;
+use crate::group::TransactionValues;
 
-/// Is told of a run that has come to a state.
-pub(crate) type Hook = Arc<dyn Fn(&TaskFuture, State) + Send + Sync>;
+/// Called with a run that has entered a state.
+pub(crate) type Hook<F> = Arc<dyn Fn(&F, State) + Send + Sync>;
 
-/// Is told of a run whose transaction was committed or rolled back.
-pub(crate) type TransactionHook = Arc<dyn Fn(&TaskFuture, &TransactionValues) + Send + Sync>;
+/// Called with a run whose transaction was committed or rolled back.
+pub(crate) type TransactionHook<F> = Arc<dyn Fn(&F, &TransactionValues) + Send + Sync>;
 
 /// The hooks of a task, each kind in the order in which they were added.
-#[derive(Clone, Default)]
-pub(crate) struct Hooks {
-    pub(crate) on_running: Vec<Hook>,
-    pub(crate) on_completion: Vec<Hook>,
-    pub(crate) on_failure: Vec<Hook>,
-    pub(crate) on_cancellation: Vec<Hook>,
-    pub(crate) on_crashed: Vec<Hook>,
-    pub(crate) on_commit: Vec<TransactionHook>,
-    pub(crate) on_rollback: Vec<TransactionHook>,
+pub(crate) struct Hooks<F> {
+    pub(crate) on_running: Vec<Hook<F>>,
+    pub(crate) on_completion: Vec<Hook<F>>,
+    pub(crate) on_failure: Vec<Hook<F>>,
+    pub(crate) on_cancellation: Vec<Hook<F>>,
+    pub(crate) on_crashed: Vec<Hook<F>>,
+    pub(crate) on_commit: Vec<TransactionHook<F>>,
+    pub(crate) on_rollback: Vec<TransactionHook<F>>,
 }
 
-impl Hooks {
-    /// Those that are told of a run that has come to `state`.
-    pub(crate) fn of(&self, state: State) -> &[Hook] {
+impl<F> Clone for Hooks<F> {
+    fn clone(&self) -> Self {
+        Self {
+            on_running: self.on_running.clone(),
+            on_completion: self.on_completion.clone(),
+            on_failure: self.on_failure.clone(),
+            on_cancellation: self.on_cancellation.clone(),
+            on_crashed: self.on_crashed.clone(),
+            on_commit: self.on_commit.clone(),
+            on_rollback: self.on_rollback.clone(),
+        }
+    }
+}
+
+impl<F> Default for Hooks<F> {
+    fn default() -> Self {
+        Self {
+            on_running: Vec::new(),
+            on_completion: Vec::new(),
+            on_failure: Vec::new(),
+            on_cancellation: Vec::new(),
+            on_crashed: Vec::new(),
+            on_commit: Vec::new(),
+            on_rollback: Vec::new(),
+        }
+    }
+}
+
+impl<F> Hooks<F> {
+    /// The hooks for a run that has entered `state`.
+    pub(crate) fn of(&self, state: State) -> &[Hook<F>] {
         match state.state_type() {
             StateType::Running => &self.on_running,
             StateType::Completed if state != State::RolledBack => &self.on_completion,

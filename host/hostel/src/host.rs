@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use hostel_engine::{Engine, EngineOptions, LoadError};
@@ -14,7 +14,9 @@ use crate::calls::HookThread;
 use crate::component::Component;
 use crate::data_dir::{COMPILED, FLIGHTS, Protected, check_and_mend};
 use crate::events::{EventHub, Events};
-use crate::flight::Flights;
+use crate::flight::{Flights, PULSE};
+use crate::host_state::HostState;
+use crate::run::Run;
 use crate::runner::{Bounds, Runner};
 use crate::transaction::TransactionBuilder;
 
@@ -24,32 +26,19 @@ use crate::transaction::TransactionBuilder;
 /// Every run has its outcome then. To let work finish first, call [`Host::shutdown`]. With a
 /// [remote cache](HostBuilder::remote_cache) it also waits until what was put there is written, ten seconds at the most.
 pub struct Host {
-    shared: Arc<Shared>,
-    runner: Runner,
+    state: Arc<HostState>,
+    runner: Runner<Run>,
     /// After the runner, whose last runs may have put something into the cache.
     _flush: FlushCache,
 }
 
 /// Waits, when it is dropped, until what runs have put into the cache is on disk.
-struct FlushCache(Arc<Shared>);
+struct FlushCache(Arc<HostState>);
 
 impl Drop for FlushCache {
     fn drop(&mut self) {
         self.0.cache.flush();
     }
-}
-
-/// What components and tasks keep of their host.
-pub(crate) struct Shared {
-    pub(crate) engine: Engine,
-    pub(crate) protected: Protected,
-    pub(crate) cache: Cache,
-    pub(crate) flights: Arc<Flights>,
-    pub(crate) events: EventHub,
-    pub(crate) caller: HookThread,
-    random: Mutex<fastrand::Rng>,
-    pub(crate) runner: Arc<crate::runner::Shared>,
-    pub(crate) queue_capacity: usize,
 }
 
 /// What a host does with its runs when it shuts down.
@@ -63,13 +52,25 @@ pub enum Shutdown {
     CancelAll,
 }
 
+impl HostBuilder {
+    /// Starts the host: a few milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Settings`] with everything that is wrong with the settings, or what the machine refused.
+    pub fn build(self) -> Result<Host, BuildError> {
+        self.check()?;
+        Host::start(&self)
+    }
+}
+
 impl Host {
     /// The settings of a host, all at their defaults.
     pub fn builder() -> HostBuilder {
         HostBuilder::default()
     }
 
-    pub(crate) fn start(settings: &HostBuilder) -> Result<Self, BuildError> {
+    fn start(settings: &HostBuilder) -> Result<Self, BuildError> {
         settings.data_dir.as_deref().map_or(Ok(()), check_and_mend)?;
         let mut options = EngineOptions::default();
         options.max_instances = settings.max_instances;
@@ -85,32 +86,35 @@ impl Host {
             pending: settings.queue_capacity,
             live: engine.max_instances() as usize,
         };
-        let caller = HookThread::start().map_err(BuildError::Threads)?;
-        let runner = Runner::start(bounds, &settings.tag_limits, caller.backlog(), engine.clone())
+        let hooks = HookThread::start().map_err(BuildError::Threads)?;
+        let runner = Runner::start(bounds, &settings.tag_limits, hooks.backlog(), engine.clone())
             .map_err(BuildError::Threads)?;
-        let of_caller = Arc::downgrade(runner.shared());
-        caller
-            .when_there_is_room(move || of_caller.upgrade().iter().for_each(|runner| runner.tell_of_room()));
+        let scheduler = Arc::downgrade(runner.scheduler());
+        hooks.when_there_is_room(move || {
+            scheduler.upgrade().iter().for_each(|scheduler| scheduler.tell_of_room());
+        });
         let flights_dir = settings.data_dir.as_ref().map(|dir| dir.join(FLIGHTS));
         let flights = Arc::new(Flights::new(flights_dir));
-        runner.show_life(&flights);
-        let shared = Arc::new(Shared {
+        show_life(&runner, &flights);
+        let cache = Cache::new(settings.memory_cache_bytes, settings.data_dir.as_deref());
+        let timers = runner.scheduler().timers();
+        let cache = cache.with_remote(settings.remote_cache.as_ref(), timers);
+        let state = Arc::new(HostState {
             engine,
             protected: Protected {
                 data_dir: settings.data_dir.clone(),
                 remote_dir: settings.remote_cache.as_ref().and_then(RemoteCache::local_dir),
             },
             flights,
-            cache: Cache::new(settings.memory_cache_bytes, settings.data_dir.as_deref())
-                .with_remote(settings.remote_cache.as_ref(), runner.shared().timers()),
+            cache: Arc::new(cache),
             events: EventHub::default(),
-            caller,
+            hooks,
             random: Mutex::new(settings.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)),
-            runner: Arc::clone(runner.shared()),
+            scheduler: Arc::clone(runner.scheduler()),
             queue_capacity: settings.queue_capacity,
         });
-        let flush = FlushCache(Arc::clone(&shared));
-        Ok(Self { shared, runner, _flush: flush })
+        let flush = FlushCache(Arc::clone(&state));
+        Ok(Self { state, runner, _flush: flush })
     }
 
     /// Loads a component from a `.wasm` or `.wat` file. Compiling takes tens of milliseconds for a small component and
@@ -159,14 +163,14 @@ impl Host {
     where
         F: FnOnce(&Engine) -> Result<hostel_engine::Component, LoadError> + Send + 'static,
     {
-        let engine = self.shared.engine.clone();
+        let engine = self.state.engine.clone();
         let (send, receive) = oneshot::channel();
-        self.shared.runner.timers().spawn_blocking(move || {
+        self.state.scheduler.timers().spawn_blocking(move || {
             // Nobody listens any more if the caller has dropped its future.
             let _ = send.send(load(&engine));
         });
         match receive.await {
-            Ok(loaded) => loaded.map(|component| Component::new(Arc::clone(&self.shared), component)),
+            Ok(loaded) => loaded.map(|component| Component::new(Arc::clone(&self.state), component)),
             Err(_) => Err(LoadError::Panicked("loading it panicked".to_owned())),
         }
     }
@@ -174,28 +178,28 @@ impl Host {
     /// What happens to the runs of this host, from now on: states, lines of their logs, progress. Any number of people
     /// can listen; runs are not held up by them.
     pub fn events(&self) -> Events {
-        self.shared.events.listen()
+        self.state.events.listen()
     }
 
     /// How much linear memory the guests that live have together, in bytes: none when nothing runs. See
     /// [`HostBuilder::max_memory_bytes`].
     pub fn memory_bytes(&self) -> u64 {
-        self.shared.engine.memory_bytes()
+        self.state.engine.memory_bytes()
     }
 
     /// The results that are kept in the host's data directory, to look at and to remove; `None` if it has none. What is
     /// removed by this is also gone from the host's memory.
     pub fn cache(&self) -> Option<ResultCache> {
-        ResultCache::of_host(&self.shared)
+        ResultCache::of_host(&self.state.cache)
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    pub(crate) fn state(&self) -> &Arc<HostState> {
+        &self.state
     }
 
     /// Settings of a [`Transaction`](crate::Transaction), all at their defaults.
     pub fn transaction(&self) -> TransactionBuilder {
-        TransactionBuilder::new(Arc::clone(&self.shared), None)
+        TransactionBuilder::new(Arc::clone(&self.state), None)
     }
 
     /// Does `work`, and then shuts down as [`Shutdown::Wait`] does, so that everything submitted in it has ended when
@@ -216,7 +220,7 @@ impl Host {
     ///
     /// Can be dropped at any time.
     pub async fn ready(&self) {
-        self.shared.runner.room().await;
+        self.state.scheduler.room().await;
     }
 
     /// Takes no more runs, deals with those it has as `how` says, and is done when every run has ended, the hooks and
@@ -227,39 +231,48 @@ impl Host {
     ///
     /// Dropping the future stops the waiting; what was begun goes on, and the host takes no more runs all the same.
     pub async fn shutdown(&self, how: Shutdown) {
-        let runner = self.runner.shared();
-        runner.close();
+        let scheduler = self.runner.scheduler();
+        scheduler.close();
         match how {
             Shutdown::Wait => {}
-            Shutdown::CancelPending => runner.cancel_pending(),
+            Shutdown::CancelPending => scheduler.cancel_pending(),
             Shutdown::CancelAll => {
-                runner.cancel_pending();
-                runner.cancel_live();
+                scheduler.cancel_pending();
+                scheduler.cancel_live();
             }
         }
-        runner.drained().await;
-        let shared = Arc::clone(&self.shared);
-        self.shared.caller.ask(move || shared.cache.flush()).await;
-        self.shared.cache.flush_shared().await;
+        scheduler.drained().await;
+        let cache = Arc::clone(&self.state.cache);
+        self.state.hooks.ask(move || cache.flush()).await;
+        self.state.cache.flush_shared().await;
     }
 }
 
 impl Drop for Host {
     /// While the runner still has its runtime, what was put into a remote cache can be written.
     fn drop(&mut self) {
-        if self.shared.cache.is_shared() {
-            let runner = self.runner.shared();
-            runner.close();
-            runner.cancel_pending();
-            runner.cancel_live();
-            self.shared.cache.flush_shared_blocking();
+        if self.state.cache.is_shared() {
+            let scheduler = self.runner.scheduler();
+            scheduler.close();
+            scheduler.cancel_pending();
+            scheduler.cancel_live();
+            self.state.cache.flush_shared_blocking();
         }
     }
 }
 
-impl Shared {
-    /// A number from 0 up to but not including 1.
-    pub(crate) fn random(&self) -> f64 {
-        self.random.lock().unwrap_or_else(PoisonError::into_inner).f64()
+/// Shows other processes that this one lives, for as long as the runner does.
+fn show_life(runner: &Runner<Run>, flights: &Arc<Flights<Run>>) {
+    if !flights.has_others() {
+        return;
     }
+    let flights = Arc::clone(flights);
+    let pulse = async move {
+        loop {
+            tokio::time::sleep(PULSE).await;
+            flights.pulse();
+        }
+    };
+    // It ends with the runtime, which the runner owns.
+    runner.scheduler().timers().spawn(pulse);
 }

@@ -95,64 +95,68 @@
 //!
 //! The directory `examples` has a program of one page for each of these.
 
+// From the front to the base: a module uses those below it. `tests/tests/rules` has the allowed arrows.
+pub mod blocking;
 mod builder;
 mod host;
+mod verification;
 
 mod component;
-mod options;
-mod task;
-
-mod args;
-mod inputs;
-
-mod attempt;
-mod flow;
-mod future;
-mod ids;
-mod run;
-
-mod stream;
-mod wait;
-
-mod calls;
-mod events;
-mod flight;
-mod hooks;
-mod tag;
-
 mod transaction;
 mod undo;
 
-pub mod blocking;
+mod args;
+mod stream;
+mod submit;
+mod wait;
 
-mod error;
+mod course;
 
+mod host_state;
+mod options;
+mod run;
+mod task;
+
+mod attempts;
 mod cache;
-mod data_dir;
+mod flight;
 mod runner;
 
+mod calls;
+mod data_dir;
+mod error;
+mod events;
+mod flow;
+mod group;
+mod hooks;
+mod ids;
+mod tag;
+
+#[cfg(test)]
+mod sim;
+
 pub use args::{Arg, Args, Each, IntoArg, each, each_of_stream};
-pub use attempt::Attempt;
 pub use builder::*;
 pub use cache::{
-    CacheHit, CacheMiss, CacheReport, Different, Entries, EntrySummary, GcOptions, GcReport, Kept,
-    KeptResult, LookUp, RemoteCache, RemoteCacheError, Removed, ResultCache, ResultCacheError, ResultStats,
-    Skipped, TaskStats, Verification, VerifyOptions, layer_text,
+    CacheHit, CacheMiss, CacheReport, Entries, EntrySummary, GcOptions, GcReport, Kept, KeptResult, LookUp,
+    RemoteCache, RemoteCacheError, Removed, ResultCache, ResultCacheError, ResultStats, TaskStats,
+    layer_text,
 };
 pub use component::*;
 pub use data_dir::{DataDirError, TRUSTED_DIR, create_data_dir, may_replace, reaches_data_dir};
 pub use error::*;
 pub use events::{EventKind, Events, Missed, RunEvent};
 pub use flow::begin_flow;
-pub use future::*;
+pub use group::{CommitMode, TransactionValues};
 pub use host::{Host, Shutdown};
-pub use inputs::{Input, IntoInput, allow_failure};
+pub use run::{Attempt, Input, IntoInput, TaskFuture, allow_failure};
 pub use runner::RateLimit;
 pub use stream::*;
 pub use tag::{Tag, check_tag};
 pub use task::Task;
-pub use transaction::{CommitMode, HookReport, Transaction, TransactionBuilder, TransactionValues};
-pub use undo::HookFailure;
+pub use transaction::{Transaction, TransactionBuilder};
+pub use undo::{HookFailure, HookReport};
+pub use verification::{Different, Skipped, Verification, VerifyOptions};
 pub use wait::*;
 
 pub use object_store;

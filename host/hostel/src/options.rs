@@ -11,7 +11,6 @@ use hostel_core::{
 use hostel_engine::{Echo, OnStdout, Stdin};
 
 use crate::error::OptionError;
-use crate::hooks::Hooks;
 use crate::tag::{Tag, check_tag, sorted};
 
 /// Decides whether a failed attempt is followed by another one, where the [`RetryPolicy`] allows it.
@@ -42,7 +41,6 @@ pub(crate) struct Options {
     pub(crate) priority: i32,
     pub(crate) version: Option<Arc<str>>,
     pub(crate) description: Option<Arc<str>>,
-    pub(crate) hooks: Arc<Hooks>,
     /// The user's key in the cache policy.
     pub(crate) user_key: Option<Arc<NameTemplate>>,
     /// What the keys of all its runs have in common; `None` if nothing is cached.

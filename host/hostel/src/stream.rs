@@ -8,10 +8,10 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use futures_util::StreamExt;
 
-use crate::args::Rows;
+use crate::args::{Args, Rows};
 use crate::error::SubmitError;
-use crate::future::TaskFuture;
-use crate::runner::Offer;
+use crate::run::TaskFuture;
+use crate::submit::Offer;
 use crate::task::Task;
 use crate::wait::AsCompleted;
 
@@ -23,7 +23,7 @@ pub struct MapStream {
     task: Task,
     rows: Rows,
     window: usize,
-    flight: Flight,
+    flight: InFlight,
     /// A run that found the queue full.
     held: Option<Offer>,
     room: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -32,10 +32,26 @@ pub struct MapStream {
     exhausted: bool,
 }
 
-/// The runs that were submitted and not given yet.
-enum Flight {
-    Ordered(VecDeque<TaskFuture>),
+/// The runs that were submitted and not returned yet.
+enum InFlight {
+    Ordered {
+        futures: VecDeque<TaskFuture>,
+        /// The slot in which the first of them has this stream's waker.
+        slot: Option<usize>,
+    },
     AsCompleted(AsCompleted),
+}
+
+impl Task {
+    /// Like [`Task::map`], but submits as results are taken: at most [`MapStream::WINDOW`] runs are in flight, whatever
+    /// the length, so that memory stays flat. Takes streams too: [`each_of_stream`](crate::each_of_stream).
+    ///
+    /// # Errors
+    ///
+    /// For lengths that are known and differ, or nothing marked. Other errors come in the stream, in their place.
+    pub fn map_stream(&self, args: Args) -> Result<MapStream, SubmitError> {
+        Ok(MapStream::new(self.clone(), args.rows()?))
+    }
 }
 
 impl MapStream {
@@ -48,7 +64,7 @@ impl MapStream {
             task,
             rows,
             window: Self::WINDOW,
-            flight: Flight::Ordered(VecDeque::new()),
+            flight: InFlight::Ordered { futures: VecDeque::new(), slot: None },
             held: None,
             room: None,
             error: None,
@@ -68,7 +84,7 @@ impl MapStream {
     /// Gives runs as they end instead of in the order of the elements. To be called before the first is taken.
     #[must_use]
     pub fn as_completed(mut self) -> Self {
-        self.flight = Flight::AsCompleted(AsCompleted::default());
+        self.flight = InFlight::AsCompleted(AsCompleted::default());
         self
     }
 
@@ -84,8 +100,8 @@ impl MapStream {
         self.exhausted = true;
         self.held = None;
         match &self.flight {
-            Flight::Ordered(futures) => futures.iter().for_each(|future| _ = future.cancel()),
-            Flight::AsCompleted(ended) => ended.cancel(),
+            InFlight::Ordered { futures, .. } => futures.iter().for_each(|future| _ = future.cancel()),
+            InFlight::AsCompleted(ended) => ended.cancel(),
         }
     }
 
@@ -112,8 +128,8 @@ impl MapStream {
             Ok(future) => self.flight.add(future),
             Err(SubmitError::QueueFull { .. }) => {
                 self.held = Some(offer);
-                let runner = Arc::clone(&self.task.shared().runner);
-                self.room = Some(Box::pin(async move { runner.room().await }));
+                let scheduler = Arc::clone(&self.task.host().scheduler);
+                self.room = Some(Box::pin(async move { scheduler.room().await }));
             }
             Err(error) => self.end(Some(error)),
         }
@@ -133,17 +149,17 @@ impl MapStream {
     }
 }
 
-impl Flight {
+impl InFlight {
     fn len(&self) -> usize {
         match self {
-            Self::Ordered(futures) => futures.len(),
+            Self::Ordered { futures, .. } => futures.len(),
             Self::AsCompleted(ended) => ended.remaining(),
         }
     }
 
     fn add(&mut self, future: TaskFuture) {
         match self {
-            Self::Ordered(futures) => futures.push_back(future),
+            Self::Ordered { futures, .. } => futures.push_back(future),
             Self::AsCompleted(ended) => ended.add(future),
         }
     }
@@ -151,11 +167,14 @@ impl Flight {
     /// The next run that has ended; `None` if none is in flight.
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<TaskFuture>> {
         match self {
-            Self::Ordered(futures) => {
+            Self::Ordered { futures, slot } => {
                 let Some(next) = futures.front() else {
                     return Poll::Ready(None);
                 };
-                next.job().run().poll_outcome(context).map(|_| futures.pop_front())
+                next.run().poll_outcome(slot, context).map(|_| {
+                    *slot = None;
+                    futures.pop_front()
+                })
             }
             Self::AsCompleted(ended) => Pin::new(ended).poll_next(context),
         }

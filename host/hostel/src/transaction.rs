@@ -1,18 +1,20 @@
 //! Transactions: several runs whose results become visible to the cache together, or are undone together.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hostel_core::{CacheKey, IntoValue, Value};
+use hostel_core::{CacheKey, Outcome, State as RunState};
 
 use crate::args::Args;
+use crate::cache::KeyedWrite;
 use crate::calls::Call;
+use crate::course;
 use crate::error::{SubmitError, TransactionError, in_full};
-use crate::future::TaskFuture;
-use crate::host::Shared;
-use crate::task::Task;
-use crate::undo::{self, HookFailure};
+use crate::group::{CommitMode, Membership, TransactionValues};
+use crate::host_state::HostState;
+use crate::run::{Run, TaskFuture};
+use crate::task::{Group, Task};
+use crate::undo::{self, HookReport};
 use crate::wait::as_completed;
 
 /// Several runs that are committed or rolled back together.
@@ -37,40 +39,12 @@ use crate::wait::as_completed;
 /// ```
 pub struct Transaction(Scope);
 
-/// When the results of a transaction's runs become visible.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CommitMode {
-    /// All together, when the transaction is committed.
-    #[default]
-    Lazy,
-    /// Each as soon as its run has completed; a rollback undoes only what has not.
-    Eager,
-    /// All together, and only by [`Transaction::commit`]: the end of a [`TransactionBuilder::scope`] rolls back.
-    Off,
-}
-
 /// Settings of a [`Transaction`]; made by [`Host::transaction`](crate::Host::transaction).
 pub struct TransactionBuilder {
-    shared: Arc<Shared>,
+    shared: Arc<HostState>,
     mode: CommitMode,
     key: Option<String>,
     parent: Option<Scope>,
-}
-
-/// What was told to a transaction's hooks, as far as it failed. The transaction itself is none the worse.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct HookReport {
-    /// The hooks that failed, in the order in which they were called.
-    pub failures: Vec<HookFailure>,
-}
-
-/// Values that those who work on a transaction leave for each other, and for its hooks.
-///
-/// Cheap to clone; all clones are the same.
-#[derive(Clone)]
-pub struct TransactionValues {
-    values: Arc<Mutex<BTreeMap<String, Value>>>,
-    around: Option<Arc<TransactionValues>>,
 }
 
 /// A transaction as its runs know it.
@@ -78,11 +52,10 @@ pub struct TransactionValues {
 pub(crate) struct Scope(Arc<Inner>);
 
 struct Inner {
-    shared: Arc<Shared>,
-    mode: CommitMode,
+    shared: Arc<HostState>,
+    membership: Membership,
     key: Option<CacheKey>,
     parent: Option<Scope>,
-    values: TransactionValues,
     state: Mutex<State>,
 }
 
@@ -104,7 +77,7 @@ enum Stage {
 }
 
 impl TransactionBuilder {
-    pub(crate) fn new(shared: Arc<Shared>, parent: Option<Scope>) -> Self {
+    pub(crate) fn new(shared: Arc<HostState>, parent: Option<Scope>) -> Self {
         Self { shared, mode: CommitMode::default(), key: None, parent }
     }
 
@@ -131,13 +104,12 @@ impl TransactionBuilder {
         let key = self.key.map(|key| CacheKey::of_transaction(&key));
         let record = key.and_then(|key| self.shared.cache.record(&key));
         let stage = if record.is_some() { Stage::Committed } else { Stage::Open };
-        let around = self.parent.as_ref().map(|parent| Arc::new(parent.0.values.clone()));
+        let around = self.parent.as_ref().map(|parent| parent.0.membership.values.clone());
         Transaction(Scope(Arc::new(Inner {
             shared: self.shared,
-            mode: self.mode,
+            membership: Membership { mode: self.mode, values: TransactionValues::within(around) },
             key,
             parent: self.parent,
-            values: TransactionValues { values: Arc::default(), around },
             state: Mutex::new(State {
                 stage,
                 members: Vec::new(),
@@ -166,7 +138,7 @@ impl TransactionBuilder {
         if !transaction.is_open() {
             return done;
         }
-        if done.is_ok() && transaction.0.0.mode != CommitMode::Off {
+        if done.is_ok() && transaction.0.0.membership.mode != CommitMode::Off {
             transaction.commit().await?;
         } else {
             transaction.rollback().await;
@@ -176,10 +148,6 @@ impl TransactionBuilder {
 }
 
 impl Transaction {
-    pub(crate) fn inner(&self) -> &Scope {
-        &self.0
-    }
-
     /// Begins a transaction inside of this one. When it is committed, its runs join this one, and are committed and
     /// rolled back with it; only what is eager is committed for good.
     pub fn nested(&self) -> TransactionBuilder {
@@ -206,7 +174,7 @@ impl Transaction {
 
     /// What those who work on the transaction leave for each other.
     pub fn values(&self) -> &TransactionValues {
-        &self.0.0.values
+        &self.0.0.membership.values
     }
 
     /// Whether it was committed, by this handle, or under its key at any time before.
@@ -278,7 +246,7 @@ impl Drop for Transaction {
         let scope = self.0.clone();
         let Some(members) = scope.abandon() else { return };
         // The runtime is the host's, and ends with it; so do the runs then.
-        self.0.0.shared.runner.timers().spawn(async move {
+        self.0.0.shared.scheduler.timers().spawn(async move {
             let ending = Ending(scope);
             ending.0.undo(members).await;
         });
@@ -296,29 +264,41 @@ impl Drop for Ending {
     }
 }
 
-impl Scope {
-    pub(crate) fn is_eager(&self) -> bool {
-        self.0.mode == CommitMode::Eager
+impl Task {
+    /// Has its runs join a transaction, in place of one before. Once it is over, submitting is refused.
+    #[must_use]
+    pub fn within(self, transaction: &Transaction) -> Self {
+        self.in_group(Arc::new(transaction.0.clone()))
+    }
+}
+
+impl Group for Scope {
+    fn membership(&self) -> &Membership {
+        &self.0.membership
     }
 
-    pub(crate) fn values(&self) -> &TransactionValues {
-        &self.0.values
-    }
-
-    /// Whether runs can still join.
-    pub(crate) fn check_open(&self) -> Result<(), TransactionError> {
+    fn check_open(&self) -> Result<(), TransactionError> {
         let stage = self.stage();
         if stage == Stage::Open { Ok(()) } else { Err(over(stage)) }
     }
 
-    /// Takes a run in.
-    pub(crate) fn join(&self, future: TaskFuture) -> Result<(), TransactionError> {
+    fn join(&self, run: TaskFuture) -> Result<(), TransactionError> {
         let mut state = self.state();
         if state.stage != Stage::Open {
             return Err(over(state.stage));
         }
-        state.members.push(future);
+        state.members.push(run);
         Ok(())
+    }
+
+    fn completed(&self, run: &TaskFuture) {
+        undo::call_commit_hooks(run);
+    }
+}
+
+impl Scope {
+    fn is_eager(&self) -> bool {
+        self.0.membership.is_eager()
     }
 
     /// Takes no more runs; those that it has.
@@ -381,7 +361,14 @@ impl Scope {
 
     /// Makes results, and the record under the key, visible together.
     fn keep_record(&self, members: &[TaskFuture]) -> Result<(), TransactionError> {
-        let kept = self.0.shared.cache.put_together(members, self.records());
+        let waiting: Vec<_> = members.iter().map(TaskFuture::run).filter(|run| run.awaits_commit()).collect();
+        let writes = waiting.iter().filter_map(|run| run_write(run)).collect();
+        let kept = self.0.shared.cache.put_together(writes, self.records());
+        if kept.is_ok() {
+            for run in waiting {
+                run.committed(run.key().is_some_and(|key| self.0.shared.cache.holds(&key)));
+            }
+        }
         kept.map_err(|error| TransactionError::NotKept { cause: in_full(&error) })
     }
 
@@ -430,7 +417,7 @@ impl Scope {
 
     /// Waits until the hooks that are due have been called.
     async fn until_told(&self) {
-        self.0.shared.caller.ask(|| ()).await;
+        self.0.shared.hooks.ask(|| ()).await;
     }
 
     /// Comes to its end, and lets go of its runs.
@@ -443,8 +430,8 @@ impl Scope {
         if !is_handed_on {
             // After the hooks that are due, which tell the guest of them.
             let release: Call =
-                Box::new(move || members.iter().for_each(|member| member.job().run().release_inputs()));
-            self.0.shared.caller.call([release]);
+                Box::new(move || members.iter().for_each(|member| member.run().release_inputs()));
+            self.0.shared.hooks.call([release]);
         }
     }
 
@@ -455,24 +442,6 @@ impl Scope {
     /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl TransactionValues {
-    /// Leaves a value under a name.
-    pub fn set(&self, name: impl Into<String>, value: impl IntoValue) {
-        self.lock().insert(name.into(), value.into_value());
-    }
-
-    /// The value under a name, in this transaction or those around it.
-    pub fn get(&self, name: &str) -> Option<Value> {
-        let value = self.lock().get(name).cloned();
-        value.or_else(|| self.around.as_ref()?.get(name))
-    }
-
-    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Value>> {
-        self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -489,4 +458,20 @@ fn over(stage: Stage) -> TransactionError {
         Stage::Open | Stage::Ending => "is about to end",
     };
     TransactionError::Over { how }
+}
+
+/// What is stored for a run when its transaction is committed.
+fn run_write(run: &Run) -> Option<KeyedWrite> {
+    if run.state() != RunState::Completed {
+        return None;
+    }
+    let key = run.key()?;
+    let outcome = run.outcome()?;
+    let Outcome::Completed(value) = &*outcome else { return None };
+    Some(KeyedWrite {
+        key,
+        value: value.clone(),
+        ty: run.task().completed_type().clone(),
+        write: course::write(run),
+    })
 }

@@ -5,10 +5,10 @@ use hostel_engine::{CommittedRun, Hook};
 
 use crate::args::Args;
 use crate::calls::{self, Call};
-use crate::future::TaskFuture;
+use crate::group::TransactionValues;
 use crate::hooks::TransactionHook;
+use crate::run::TaskFuture;
 use crate::task::Task;
-use crate::transaction::{HookReport, TransactionValues};
 
 /// A hook that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,11 +22,18 @@ pub struct HookFailure {
     pub cause: String,
 }
 
+/// What was told to a transaction's hooks, as far as it failed. The transaction itself is none the worse.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HookReport {
+    /// The hooks that failed, in the order in which they were called.
+    pub failures: Vec<HookFailure>,
+}
+
 /// Tells of runs that were committed, in their order.
 pub(crate) async fn committed(members: &[TaskFuture]) -> HookReport {
     let mut report = HookReport::default();
     for member in members {
-        let hooks = &member.task().options().hooks.on_commit;
+        let hooks = &member.task().hooks().on_commit;
         report.failures.extend(call_hooks(member, hooks, "on_commit").await);
         report.failures.extend(call_guest(member, Hook::OnCommit, "on-commit").await);
     }
@@ -37,10 +44,10 @@ pub(crate) async fn committed(members: &[TaskFuture]) -> HookReport {
 pub(crate) async fn rolled_back(members: &[TaskFuture]) -> HookReport {
     let mut report = HookReport::default();
     for member in members.iter().rev().filter(|member| member.state() == State::Completed) {
-        if !member.job().run().rolled_back() {
+        if !member.run().rolled_back() {
             continue;
         }
-        let hooks = &member.task().options().hooks.on_rollback;
+        let hooks = &member.task().hooks().on_rollback;
         report.failures.extend(call_hooks(member, hooks, "on_rollback").await);
         report.failures.extend(call_guest(member, Hook::OnRollback, "on-rollback").await);
     }
@@ -50,7 +57,7 @@ pub(crate) async fn rolled_back(members: &[TaskFuture]) -> HookReport {
 /// Tells of a run that was committed as soon as it completed; nobody waits for it, so what fails is logged only.
 pub(crate) fn call_commit_hooks(member: &TaskFuture) {
     let Some(values) = values(member) else { return };
-    let calls = member.task().options().hooks.on_commit.iter().map(|hook| -> Call {
+    let calls = member.task().hooks().on_commit.iter().map(|hook| -> Call {
         let (hook, member, values) = (hook.clone(), member.clone(), values.clone());
         Box::new(move || hook(&member, &values))
     });
@@ -62,16 +69,20 @@ pub(crate) fn call_commit_hooks(member: &TaskFuture) {
             tracing::warn!("{}", failure(&of_guest, "on-commit", &error.to_string()));
         }
     });
-    member.task().shared().caller.call(calls.chain([guest]));
+    member.task().host().hooks.call(calls.chain([guest]));
 }
 
-async fn call_hooks(member: &TaskFuture, hooks: &[TransactionHook], name: &'static str) -> Vec<HookFailure> {
+async fn call_hooks(
+    member: &TaskFuture,
+    hooks: &[TransactionHook<TaskFuture>],
+    name: &'static str,
+) -> Vec<HookFailure> {
     let mut failures = Vec::new();
     for hook in hooks {
         let Some(values) = values(member) else { return failures };
         let (hook, run) = (hook.clone(), member.clone());
         let call = move || calls::ask(|| hook(&run, &values)).is_some();
-        if member.task().shared().caller.ask(call).await != Some(true) {
+        if member.task().host().hooks.ask(call).await != Some(true) {
             failures.push(failure(member, name, "it panicked"));
         }
     }
@@ -80,7 +91,7 @@ async fn call_hooks(member: &TaskFuture, hooks: &[TransactionHook], name: &'stat
 
 /// What those who worked on the run's own transaction have left, be it one inside of that which ends now.
 fn values(member: &TaskFuture) -> Option<TransactionValues> {
-    member.job().run().transaction().map(|scope| scope.values().clone())
+    member.run().membership().map(|membership| membership.values.clone())
 }
 
 /// Runs the guest's own hook, if it exports one, and waits for it.
@@ -112,7 +123,7 @@ fn told(member: &TaskFuture) -> Option<CommittedRun> {
     let outcome = member.try_outcome()?;
     let Outcome::Completed(value) = &*outcome else { return None };
     let signature = member.task().signature();
-    let inputs = member.job().run().inputs()?;
+    let inputs = member.run().inputs()?;
     let inputs = signature
         .params
         .iter()

@@ -12,7 +12,7 @@ use hostel_core::{FromValue, Outcome, RunId, Value};
 use tokio::time::Sleep;
 
 use crate::error::ResultError;
-use crate::future::{TaskFuture, timed};
+use crate::run::{TaskFuture, timed};
 
 /// When [`wait`] has waited enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub async fn wait(
     // One that has ended may be of a host that is gone, which times nothing any more.
     match (timeout, futures.iter().find(|future| !future.done())) {
         (Some(timeout), Some(first)) => {
-            timed(first.job(), timeout, enough).await;
+            timed(first.run(), timeout, enough).await;
         }
         _ => enough.await,
     }
@@ -78,7 +78,7 @@ pub fn as_completed_within(
     let of = ended.remaining();
     let going_on = ended.unfinished.keys().find(|ById(future)| !future.done());
     let sleep = going_on.map(|ById(future)| {
-        let _timers = future.job().runner().timers().enter();
+        let _timers = future.run().scheduler().timers().enter();
         Box::pin(tokio::time::sleep(timeout))
     });
     AsCompletedWithin { ended, of, sleep, is_over: false }
@@ -183,7 +183,7 @@ impl AsCompleted {
     /// Adds a run to those that are to be given.
     pub(crate) fn add(&mut self, future: TaskFuture) {
         let (ended, given) = (Arc::clone(&self.ended), future.clone());
-        let callback = future.job().run().on_end(Box::new(move || {
+        let callback = future.run().on_end(Box::new(move || {
             let mut ended = lock(&ended);
             ended.futures.push_back(given);
             let waker = ended.waker.take();
@@ -221,7 +221,7 @@ impl Drop for AsCompleted {
     /// Runs that go on for long must not gather the callbacks of those who no longer wait.
     fn drop(&mut self) {
         for (ById(future), callback) in self.unfinished.drain() {
-            callback.into_iter().for_each(|callback| future.job().run().forget(callback));
+            callback.into_iter().for_each(|callback| future.run().forget(callback));
         }
     }
 }

@@ -6,18 +6,16 @@ mod recipe;
 mod remote;
 mod report;
 mod sharing;
-mod verify;
 
 pub use report::*;
-pub use verify::{Different, Skipped, Verification, VerifyOptions};
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hostel_core::{
-    CacheEntry, CacheKey, CacheLayer, CacheLayerError, DecodeTraceError, Dependencies, Grants, Outcome,
-    RunId, State, Timestamp, Trace, Type, Value,
+    CacheEntry, CacheKey, CacheLayer, CacheLayerError, DecodeTraceError, Dependencies, Grants, RunId,
+    Timestamp, Trace, Type, Value,
 };
 use hostel_engine::{Verdict, verify};
 use tokio::sync::Semaphore;
@@ -28,14 +26,13 @@ pub use self::disk::{
     ResultStats, TaskStats,
 };
 use self::memory::MemoryLayer;
-pub(crate) use self::recipe::Recipe;
+pub(crate) use self::recipe::{MAX_RECIPE_BYTES, Recipe};
 pub(crate) use self::remote::Existing;
 use self::remote::RemoteLayer;
 pub use self::remote::{RemoteCache, RemoteCacheError};
 use self::sharing::ASKING_AT_ONCE;
 pub(crate) use self::sharing::Asking;
 use crate::error::in_full;
-use crate::future::TaskFuture;
 
 /// The layers, the quickest first. A layer that fails is reported and passed over: the run is none the worse.
 pub(crate) struct Cache {
@@ -56,7 +53,7 @@ impl Cache {
     }
 
     /// The value under `key`, if the memory layer has one that depends on nothing else; does not block.
-    pub(crate) fn get_quick(&self, key: &CacheKey, wanted: Wanted<'_>) -> Option<Found> {
+    pub(crate) fn get_quick(&self, key: &CacheKey, wanted: CacheQuery<'_>) -> Option<CacheMatch> {
         let memory = self.memory.as_ref()?;
         let entries = look_up(memory, key)?;
         let entry = entries.iter().find(|entry| entry.depends_on.is_none())?;
@@ -69,7 +66,7 @@ impl Cache {
     /// # Errors
     ///
     /// Why there is none.
-    pub(crate) fn get(&self, key: &CacheKey, wanted: Wanted<'_>) -> Result<Found, CacheMiss> {
+    pub(crate) fn get(&self, key: &CacheKey, wanted: CacheQuery<'_>) -> Result<CacheMatch, CacheMiss> {
         let mut miss = CacheMiss::Absent;
         let in_memory = self.memory.as_ref().and_then(|layer| Some((layer.name(), look_up(layer, key)?)));
         if let Some((layer, entries)) = &in_memory {
@@ -97,9 +94,9 @@ impl Cache {
     fn first_of(
         entries: &[CacheEntry],
         key: &CacheKey,
-        wanted: Wanted<'_>,
+        wanted: CacheQuery<'_>,
         layer: &'static str,
-    ) -> Result<(CacheEntry, Found), CacheMiss> {
+    ) -> Result<(CacheEntry, CacheMatch), CacheMiss> {
         let mut miss = CacheMiss::Absent;
         for entry in entries {
             let found = wanted.of(entry, key, layer).and_then(|found| match &entry.depends_on {
@@ -121,7 +118,7 @@ impl Cache {
     }
 
     /// Keeps the value that `made` says more of; `false` if there is no room for it in memory, and no other layer.
-    pub(crate) fn put(&self, key: &CacheKey, value: &Value, ty: &Type, made: Made) -> bool {
+    pub(crate) fn put(&self, key: &CacheKey, value: &Value, ty: &Type, made: CacheWrite) -> bool {
         let existing = made.existing;
         let Some(entry) = made.entry(value, ty) else { return false };
         let memory = self.memory.iter().map(|layer| layer.put(key, &entry));
@@ -132,7 +129,7 @@ impl Cache {
     }
 
     /// Whether what was put under `key` is kept anywhere. Disk and remote take everything, as far as can be said.
-    fn holds(&self, key: &CacheKey) -> bool {
+    pub(crate) fn holds(&self, key: &CacheKey) -> bool {
         let is_slow_kept = self.disk.is_some() || self.is_shared();
         is_slow_kept || self.memory.as_ref().is_some_and(|memory| memory.has(key))
     }
@@ -147,34 +144,22 @@ impl Cache {
         self.memory.as_ref().is_none_or(|memory| memory.has(key))
     }
 
-    /// Keeps the values of the runs that have completed, and the records of their transactions: on disk all of them or,
-    /// whatever happens, none. Then an error says that it is none.
+    /// Stores the values of runs and the records of their transactions: on disk all of them or, whatever happens, none. Then
+    /// an error says that it is none.
     pub(crate) fn put_together(
         &self,
-        runs: &[TaskFuture],
+        writes: Vec<KeyedWrite>,
         records: Vec<(CacheKey, String)>,
     ) -> Result<(), CacheLayerError> {
-        let kept: Vec<_> = runs.iter().filter(|run| run.job().run().awaits_commit()).collect();
-        let of_runs = kept.iter().filter(|run| run.state() == State::Completed).filter_map(|run| {
-            let key = run.job().run().key()?;
-            let outcome = run.try_outcome()?;
-            let Outcome::Completed(value) = &*outcome else { return None };
-            let made = run.job().run().made();
-            let existing = made.existing;
-            Some((key, made.entry(value, run.task().completed_type())?, existing))
-        });
-        let of_runs: Vec<_> = of_runs.collect();
+        let of_runs: Vec<_> = writes.into_iter().filter_map(KeyedWrite::entry).collect();
         let of_records = records.into_iter().filter_map(|(key, record)| {
-            Some((key, Made::of_transaction().entry(&Value::String(record), &Type::String)?))
+            Some((key, CacheWrite::of_transaction().entry(&Value::String(record), &Type::String)?))
         });
         let entries: Vec<_> =
             of_runs.iter().map(|(key, entry, _)| (*key, entry.clone())).chain(of_records).collect();
         self.disk.as_ref().map_or(Ok(()), |disk| disk.put_together(&entries))?;
         for (key, entry) in &entries {
             self.memory.iter().for_each(|layer| _ = report(layer.put(key, entry)));
-        }
-        for run in kept.iter().map(|run| run.job().run()) {
-            run.committed(run.key().is_some_and(|key| self.holds(&key)));
         }
         // Without the records: elsewhere one of them could be there before the values it speaks of.
         of_runs.iter().for_each(|(key, entry, existing)| self.share(key, entry, *existing));
@@ -216,7 +201,7 @@ impl Cache {
     /// The record that a transaction left.
     pub(crate) fn record(&self, key: &CacheKey) -> Option<String> {
         let grants = &Grants::default();
-        let wanted = Wanted { ty: &Type::String, expiration: None, grants, is_stopped: &|| false };
+        let wanted = CacheQuery { ty: &Type::String, expiration: None, grants, is_stopped: &|| false };
         let found = self.get(key, wanted).ok()?;
         if let Value::String(record) = found.value { Some(record) } else { None }
     }
@@ -224,7 +209,7 @@ impl Cache {
 
 /// What a value must be to stand for a run.
 #[derive(Clone, Copy)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct CacheQuery<'a> {
     /// The type that the task completes with.
     pub(crate) ty: &'a Type,
     /// How old it may be at the most.
@@ -237,14 +222,14 @@ pub(crate) struct Wanted<'a> {
 
 /// A value that stands for a run's.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct CacheMatch {
     pub(crate) value: Value,
     pub(crate) hit: CacheHit,
 }
 
-impl Wanted<'_> {
+impl CacheQuery<'_> {
     /// What an entry has for the run, whatever it depends on, or why it has nothing.
-    fn of(&self, entry: &CacheEntry, key: &CacheKey, layer: &'static str) -> Result<Found, CacheMiss> {
+    fn of(&self, entry: &CacheEntry, key: &CacheKey, layer: &'static str) -> Result<CacheMatch, CacheMiss> {
         let CacheEntry { producer, created, took: saved, .. } = *entry;
         // Reading a clock costs as much as the rest of a quick look.
         if self.expiration.is_some() && !entry.is_fresh(SystemTime::now().into(), self.expiration) {
@@ -254,12 +239,35 @@ impl Wanted<'_> {
         let value_bytes = entry.value.len() as u64;
         let (origin, facts_checked) = (entry.origin.clone(), 0);
         let hit = CacheHit { producer, created, saved, layer, origin, value_bytes, facts_checked };
-        Ok(Found { value, hit })
+        Ok(CacheMatch { value, hit })
     }
 }
 
-/// Whose value it is that is kept.
-pub(crate) struct Made {
+/// A value of a run, with the key to store it under.
+pub(crate) struct KeyedWrite {
+    pub(crate) key: CacheKey,
+    pub(crate) value: Value,
+    pub(crate) ty: Type,
+    pub(crate) write: CacheWrite,
+}
+
+impl KeyedWrite {
+    fn entry(self) -> Option<(CacheKey, CacheEntry, Existing)> {
+        let existing = self.write.existing;
+        Some((self.key, self.write.entry(&self.value, &self.ty)?, existing))
+    }
+}
+
+/// What the remote layer has answered, which is to be checked.
+pub(crate) struct RemoteAnswer {
+    pub(crate) entries: Arc<[CacheEntry]>,
+    /// It is another run's turn when this is dropped.
+    #[expect(dead_code, reason = "dropping it is its use")]
+    pub(crate) turn: Asking,
+}
+
+/// What is stored with a value.
+pub(crate) struct CacheWrite {
     /// The run that computed it.
     pub(crate) producer: RunId,
     /// When it was there.
@@ -276,7 +284,7 @@ pub(crate) struct Made {
     pub(crate) existing: Existing,
 }
 
-impl Made {
+impl CacheWrite {
     /// By a transaction, for its record.
     fn of_transaction() -> Self {
         let producer = RunId::from_bytes([0; 16]);
@@ -317,9 +325,9 @@ pub(crate) fn dependencies_of(trace: &Trace) -> Option<Dependencies> {
 fn while_it_holds(
     key: &CacheKey,
     dependencies: &Dependencies,
-    mut found: Found,
-    wanted: Wanted<'_>,
-) -> Result<Found, CacheMiss> {
+    mut found: CacheMatch,
+    wanted: CacheQuery<'_>,
+) -> Result<CacheMatch, CacheMiss> {
     let trace = Trace::decode(&dependencies.bytes).map_err(|error| {
         // Entries of other versions are expected; damaged ones are not.
         if !matches!(error, DecodeTraceError::OtherVersion { .. }) {
@@ -437,7 +445,7 @@ mod tests {
                 cache.disk.iter().for_each(|disk| disk.put(&key("a"), &created).unwrap());
                 let found = cache.get(
                     &key("a"),
-                    Wanted {
+                    CacheQuery {
                         ty: &Type::String,
                         expiration,
                         grants: &Grants::default(),
@@ -484,7 +492,7 @@ mod tests {
             &key("a"),
             &Value::U32(1),
             &Type::U32,
-            Made {
+            CacheWrite {
                 producer: RunId::from_bytes([7; 16]),
                 created: SystemTime::now().into(),
                 took: Duration::ZERO,
@@ -496,7 +504,7 @@ mod tests {
         );
         let get = |ty: &Type| {
             let grants = &Grants::default();
-            cache.get(&key("a"), Wanted { ty, expiration: None, grants, is_stopped: &|| false })
+            cache.get(&key("a"), CacheQuery { ty, expiration: None, grants, is_stopped: &|| false })
         };
         assert!(get(&Type::U32).is_ok());
         assert!(get(&Type::U64).is_err());

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::remote::{Existing, RemoteCache, RemoteLayer};
-use super::{Cache, CacheMiss, Found, Wanted};
+use super::{Cache, CacheMatch, CacheMiss, CacheQuery};
 
 /// How long what was put into the remote layer may take to be written when a host ends.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,9 +50,9 @@ impl Cache {
         &self,
         entries: &[CacheEntry],
         key: &CacheKey,
-        wanted: Wanted<'_>,
+        wanted: CacheQuery<'_>,
         own: (Arc<str>, impl FnOnce() -> Option<Arc<str>>),
-    ) -> Result<Found, CacheMiss> {
+    ) -> Result<CacheMatch, CacheMiss> {
         let (entry, mut found) = Self::first_of(entries, key, wanted, RemoteLayer::NAME)?;
         // The layer says it already, and not by what stands in the record.
         found.hit.origin = None;

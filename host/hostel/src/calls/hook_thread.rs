@@ -62,6 +62,28 @@ impl HookThread {
         Ok(Self(shared))
     }
 
+    /// One without a thread: a test makes the calls that wait, with [`HookThread::call_waiting`].
+    #[cfg(test)]
+    pub(crate) fn manual() -> Self {
+        Self(Arc::new(Shared {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            length: AtomicUsize::new(0),
+            thread: OnceLock::new(),
+            when_there_is_room: OnceLock::new(),
+        }))
+    }
+
+    /// Makes the next call that waits. `false` if there is none.
+    #[cfg(test)]
+    pub(crate) fn call_waiting(&self) -> bool {
+        let call = self.0.lock().calls.pop_front();
+        let Some(call) = call else { return false };
+        self.0.length.fetch_sub(1, Ordering::Relaxed);
+        call_safely(call);
+        true
+    }
+
     /// What tells how much there is to do.
     pub(crate) fn backlog(&self) -> Backlog {
         Backlog(Arc::clone(&self.0))

@@ -9,6 +9,7 @@ use std::time::Duration;
 use hostel_core::{ArgumentError, ErrorKind, Failure, RunId, ValueError, bytes_text};
 use hostel_engine::{MissingImports, OpenDirError};
 
+pub(crate) use self::option::MAX_TAG_BYTES;
 pub use self::option::OptionError;
 pub use self::transaction::TransactionError;
 

@@ -20,7 +20,6 @@ use std::time::{Duration, Instant};
 use hostel_core::{CacheKey, RunId};
 
 use self::locks::{Grab, Held, KeyLocks};
-use crate::runner::Job;
 
 /// How long another process may show no sign of life before its keys are nobody's.
 const LEASE: Duration = Duration::from_secs(30);
@@ -34,17 +33,36 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// The map of keys is in so many parts, each under a lock of its own.
 const SHARDS: usize = 16;
 
+/// A run, as far as single flight has to do with it.
+pub(crate) trait Waiter: Send + Sync + Sized + 'static {
+    /// Its identity.
+    fn id(&self) -> RunId;
+
+    /// It owns its key from now on, until it ends. `false` if it has ended.
+    fn takes_key(&self) -> bool;
+
+    /// Parks it until it is resumed, or for no longer than `look_again`. `false` if it has ended, or the host parks nothing
+    /// any more.
+    fn park(self: &Arc<Self>, look_again: Option<Duration>) -> bool;
+
+    /// Puts it back into the queue, if it is parked.
+    fn resume(&self);
+
+    /// Cancels it, because it cannot be parked.
+    fn withdraw(self: &Arc<Self>);
+}
+
 /// Which keys are taken, and who waits for them.
-pub(crate) struct Flights {
-    shards: [Mutex<HashMap<CacheKey, Flight>>; SHARDS],
+pub(crate) struct Flights<W> {
+    shards: [Mutex<HashMap<CacheKey, Flight<W>>>; SHARDS],
     /// Between processes, if they share a directory.
     locks: Option<KeyLocks>,
 }
 
 /// One key that is taken.
-struct Flight {
+struct Flight<W> {
     owner: RunId,
-    waiting: VecDeque<Weak<Job>>,
+    waiting: VecDeque<Weak<W>>,
     hold: Hold,
 }
 
@@ -77,25 +95,24 @@ enum Wait {
     Look,
 }
 
-impl Flights {
+impl<W: Waiter> Flights<W> {
     /// Keys are shared with the other processes that use `dir`, if one is given.
     pub(crate) fn new(dir: Option<PathBuf>) -> Self {
-        Self { shards: Default::default(), locks: dir.map(KeyLocks::new) }
+        Self { shards: std::array::from_fn(|_| Mutex::default()), locks: dir.map(KeyLocks::new) }
     }
 
-    /// Takes the key for a job that a worker has taken up, or has the job wait for it.
-    pub(crate) fn join(&self, key: &CacheKey, job: &Arc<Job>) -> Takeoff {
-        let run = job.run();
+    /// Takes the key for a run that a worker has picked up, or has the run wait for it.
+    pub(crate) fn join(&self, key: &CacheKey, run: &Arc<W>) -> Takeoff {
         let mut shard = self.shard(key);
         let taken = self.take(&mut shard, key, run.id(), Instant::now());
         if let Err(Wait::Told) = taken {
-            // Under the shard's lock, so that nobody tells of the end before the job is where it can be told.
-            let parked = job.runner().park_for_key(job, None);
+            // Under the shard's lock, so that nobody tells of the end before the run is where it can be told.
+            let parked = run.park(None);
             if let Some(flight) = shard.get_mut(key).filter(|_| parked) {
-                flight.wait(job);
+                flight.wait(run);
             }
             drop(shard);
-            return waits(job, parked);
+            return waits(run, parked);
         }
         drop(shard);
         // From now on its end lets go of the key; if it has ended before, that is done here.
@@ -105,20 +122,20 @@ impl Flights {
         }
         match taken {
             Ok(()) => Takeoff::Owner,
-            Err(Wait::Told | Wait::Look) => waits(job, job.runner().park_for_key(job, Some(LOOK_AGAIN))),
+            Err(Wait::Told | Wait::Look) => waits(run, run.park(Some(LOOK_AGAIN))),
         }
     }
 
     /// The run that had the key has ended, with a value that is kept or without. Does nothing for any other run.
-    pub(crate) fn land(&self, key: &CacheKey, owner: RunId, kept: bool) -> Option<impl Send + use<>> {
+    pub(crate) fn land(&self, key: &CacheKey, owner: RunId, kept: bool) -> Option<impl Send + use<W>> {
         let mut shard = self.shard(key);
         let flight = shard.get_mut(key).filter(|flight| flight.owner == owner)?;
         if !kept {
             while let Some(next) = flight.waiting.pop_front() {
-                if let Some(next) = next.upgrade().filter(|next| next.run().takes_key()) {
-                    flight.owner = next.run().id();
+                if let Some(next) = next.upgrade().filter(|next| next.takes_key()) {
+                    flight.owner = next.id();
                     drop(shard);
-                    next.runner().release(&next);
+                    next.resume();
                     return None;
                 }
             }
@@ -154,7 +171,7 @@ impl Flights {
 
     fn take(
         &self,
-        shard: &mut HashMap<CacheKey, Flight>,
+        shard: &mut HashMap<CacheKey, Flight<W>>,
         key: &CacheKey,
         run: RunId,
         now: Instant,
@@ -188,7 +205,7 @@ impl Flights {
         self.locks.as_ref().map_or(Grab::Unusable, |locks| locks.grab(key))
     }
 
-    fn shard(&self, key: &CacheKey) -> MutexGuard<'_, HashMap<CacheKey, Flight>> {
+    fn shard(&self, key: &CacheKey) -> MutexGuard<'_, HashMap<CacheKey, Flight<W>>> {
         let [first, ..] = key.as_bytes();
         let [fallback, ..] = &self.shards;
         let shard = self.shards.get(usize::from(*first) % SHARDS).unwrap_or(fallback);
@@ -196,27 +213,27 @@ impl Flights {
     }
 }
 
-impl Flight {
-    fn wait(&mut self, job: &Arc<Job>) {
+impl<W> Flight<W> {
+    fn wait(&mut self, run: &Arc<W>) {
         // Those that were cancelled meanwhile, before there are twice as many places.
         if self.waiting.len() == self.waiting.capacity() {
             self.waiting.retain(|waiting| waiting.strong_count() > 0);
         }
-        self.waiting.push_back(Arc::downgrade(job));
+        self.waiting.push_back(Arc::downgrade(run));
     }
 }
 
 /// A job waits if it is parked; if it cannot be, it has ended, or the host lets nothing wait any more.
-fn waits(job: &Job, parked: bool) -> Takeoff {
+fn waits<W: Waiter>(run: &Arc<W>, parked: bool) -> Takeoff {
     if parked {
         return Takeoff::Waits;
     }
-    job.run().request_cancel();
+    run.withdraw();
     Takeoff::Ended
 }
 
-fn release(waiting: VecDeque<Weak<Job>>) {
-    waiting.iter().filter_map(Weak::upgrade).for_each(|job| job.runner().release(&job));
+fn release<W: Waiter>(waiting: VecDeque<Weak<W>>) {
+    waiting.iter().filter_map(Weak::upgrade).for_each(|run| run.resume());
 }
 
 #[cfg(test)]
@@ -224,6 +241,29 @@ mod tests {
     use super::*;
 
     const KEY: CacheKey = CacheKey::from_bytes([7; 32]);
+
+    type Flights = super::Flights<Nobody>;
+
+    /// Nobody waits in these tests.
+    struct Nobody;
+
+    impl Waiter for Nobody {
+        fn id(&self) -> RunId {
+            run(0)
+        }
+
+        fn takes_key(&self) -> bool {
+            false
+        }
+
+        fn park(self: &Arc<Self>, _: Option<Duration>) -> bool {
+            false
+        }
+
+        fn resume(&self) {}
+
+        fn withdraw(self: &Arc<Self>) {}
+    }
 
     fn run(number: u8) -> RunId {
         RunId::from_bytes([number; 16])

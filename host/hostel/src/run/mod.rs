@@ -1,163 +1,75 @@
-//! One run: its inputs, its states in order, its attempts, its outcome, and those who wait for it.
+//! One run: its identity, its task, and its cell. Runs are passive; `course` acts on them.
 
-mod caching;
-mod execution;
-mod upstream;
+mod cell;
+mod future;
+mod history;
+mod inputs;
 
 use std::mem;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll, Waker};
-use std::time::{Instant, SystemTime};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
 
 use hostel_core::{
-    CacheEntry, CacheKey, Dependencies, Event, IllegalTransition, LogLine, Outcome, Progress, Receipt, RunId,
-    State, StateType, Timestamp, Transition, Value,
+    CacheKey, Event, IllegalTransition, LogLine, Outcome, Progress, Receipt, RunId, State, Timestamp,
+    Transition, Value,
 };
-use hostel_engine::{AttemptError, Attempted, LogBook};
 
-use self::upstream::upstreams;
-use crate::attempt::{Attempt, Past, Told};
-use crate::cache::{Asking, CacheReport, Kept, LookUp};
+pub(crate) use self::cell::{Awaited, Cell, Step, Wakers};
+pub use self::future::TaskFuture;
+pub(crate) use self::future::timed;
+pub use self::history::Attempt;
+use self::history::AttemptView;
+pub(crate) use self::history::EndedAttempt;
+pub use self::inputs::{Input, IntoInput, allow_failure};
+pub(crate) use self::inputs::{Inputs, Upstream};
+use crate::attempts::Guest;
+use crate::cache::{CacheReport, Kept, LookUp};
 use crate::calls::{Call, Callback, trampoline};
 use crate::events::{EventKind, RunEvent};
-use crate::future::TaskFuture;
-use crate::host::Shared;
-use crate::inputs::Inputs;
-use crate::runner::Job;
+use crate::group::Membership;
+use crate::host_state::HostState;
+use crate::runner::{Position, Scheduler};
 use crate::tag::Tag;
 use crate::task::Task;
-use crate::transaction::Scope;
-use crate::undo;
-
-/// An attempt that executes.
-pub(crate) type Guest = Pin<Box<dyn Future<Output = Result<Attempted, AttemptError>> + Send>>;
 
 /// One request to run a task with inputs.
 pub(crate) struct Run {
     id: RunId,
     task: Task,
     tags: Arc<[Tag]>,
-    transaction: Option<Scope>,
-    job: Weak<Job>,
+    position: Position,
+    /// How many runs it still waits for, and one more until it is known to wait for all of them.
+    awaited: AtomicUsize,
+    guest: Mutex<Option<Guest>>,
     cell: Mutex<Cell>,
 }
 
-/// What a run is made of.
+/// The parts of a run that its submission determines.
 pub(crate) struct Submission {
     pub(crate) inputs: Inputs,
     pub(crate) key: Option<CacheKey>,
-    pub(crate) wait_for: Vec<(TaskFuture, bool)>,
+    pub(crate) upstreams: Vec<Awaited>,
     pub(crate) tags: Arc<[Tag]>,
-    pub(crate) transaction: Option<Scope>,
 }
-
-/// What changes in a run's life, under one lock that is never held while a guest runs.
-struct Cell {
-    state: State,
-    history: Vec<Transition>,
-    /// Until the run ends; in a transaction, until that ends.
-    inputs: Inputs,
-    key: Option<CacheKey>,
-    /// Whether others with the same key wait for it.
-    has_key: bool,
-    /// What came of looking for another run's value.
-    look_up: LookUp,
-    /// What the remote layer answered, once it was asked.
-    fetched: Fetched,
-    /// Whether the cache has its value.
-    kept: Kept,
-    /// What its value depends on outside of its key.
-    depends_on: Option<Dependencies>,
-    /// From its template, as soon as the inputs are there.
-    name: Option<Arc<str>>,
-    /// The runs it depends on, until it ends: whether each must complete, and the callback that tells.
-    upstreams: Vec<Awaited>,
-    /// When the first attempt began, if the time of the run is limited.
-    began: Option<Instant>,
-    /// How many attempts have begun.
-    attempts: u32,
-    /// The log of the last of them.
-    log: Option<Arc<LogBook>>,
-    /// The attempts that were followed by another.
-    past: Vec<Past>,
-    /// What the last attempt that has ended used up, unless another followed.
-    receipt: Option<Box<Receipt>>,
-    progress: Option<Progress>,
-    outcome: Option<Arc<Outcome>>,
-    wakers: Vec<Waker>,
-    /// What the host itself wants to hear of the run's end, each under its index.
-    followers: Vec<Option<Callback>>,
-    /// What the program wants to have called then, in the order in which it was added.
-    callbacks: Vec<Call>,
-}
-
-/// What the remote cache layer answered.
-enum Fetched {
-    /// It was not asked.
-    Unasked,
-    /// It has not answered yet.
-    Asked,
-    /// It has this, which has not been looked at.
-    Answer { entries: Arc<[CacheEntry]>, _turn: Asking },
-}
-
-/// A run that this one depends on.
-struct Awaited {
-    future: TaskFuture,
-    must_complete: bool,
-    callback: Option<usize>,
-}
-
-/// Most runs come to three states: Pending, Running, and one that ends them.
-const USUAL_STATES: usize = 3;
 
 impl Run {
-    /// A run that is born Pending.
-    pub(crate) fn new(id: RunId, task: Task, submission: Submission, job: Weak<Job>) -> Self {
-        let Submission { inputs, key, wait_for, tags, transaction } = submission;
-        let upstreams = upstreams(&inputs, wait_for);
-        let cell = Cell {
-            state: State::Pending,
-            history: Vec::with_capacity(USUAL_STATES),
-            name: None,
-            upstreams,
-            inputs,
-            key,
-            has_key: false,
-            look_up: LookUp::Pending,
-            fetched: Fetched::Unasked,
-            kept: Kept::Pending,
-            depends_on: None,
-            began: None,
-            attempts: 0,
-            log: None,
-            past: Vec::new(),
-            receipt: None,
-            progress: None,
-            outcome: None,
-            wakers: Vec::new(),
-            followers: Vec::new(),
-            callbacks: Vec::new(),
+    /// A run that is Pending, and that nobody has heard of.
+    pub(crate) fn new(id: RunId, task: Task, submission: Submission) -> Self {
+        let Submission { inputs, key, upstreams, tags } = submission;
+        let awaited = match upstreams.len() {
+            0 => 0,
+            count => count + 1,
         };
-        Self { id, task, tags, transaction, job, cell: Mutex::new(cell) }
-    }
-
-    /// Tells of the run's birth, and ends it if another run's value can stand for it at once. Does nothing the second
-    /// time, when a full queue is tried again.
-    pub(crate) fn born(&self) {
-        let mut cell = self.cell();
-        if !cell.history.is_empty() {
-            return;
-        }
-        let born = Transition { at: now(), state: cell.state, cause: None };
-        cell.history.push(born);
-        self.fix_name(&mut cell);
-        self.publish(&cell, || EventKind::State(born));
-        let waits = !cell.upstreams.is_empty();
-        drop(cell);
-        if !waits {
-            let _ = self.end_from_memory();
+        Self {
+            id,
+            task,
+            tags,
+            position: Position::new(),
+            awaited: AtomicUsize::new(awaited),
+            guest: Mutex::new(None),
+            cell: Mutex::new(Cell::new(inputs, key, upstreams)),
         }
     }
 
@@ -169,20 +81,40 @@ impl Run {
         &self.task
     }
 
-    pub(crate) fn tags(&self) -> &Arc<[Tag]> {
+    pub(crate) fn host(&self) -> &HostState {
+        self.task.host()
+    }
+
+    pub(crate) fn scheduler(&self) -> &Scheduler<Self> {
+        &self.host().scheduler
+    }
+
+    pub(crate) fn tags(&self) -> &[Tag] {
         &self.tags
     }
 
-    pub(crate) fn name(&self) -> Arc<str> {
-        self.cell().name.clone().unwrap_or_else(|| self.task.key().run_name(self.id).into())
+    pub(crate) fn membership(&self) -> Option<&Membership> {
+        self.task.group().map(|group| group.membership())
     }
 
-    pub(crate) fn transaction(&self) -> Option<&Scope> {
-        self.transaction.as_ref()
+    pub(crate) fn position(&self) -> &Position {
+        &self.position
+    }
+
+    pub(crate) fn name(&self) -> Arc<str> {
+        self.name_in(&self.cell())
     }
 
     pub(crate) fn state(&self) -> State {
         self.cell().state
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state().is_terminal()
+    }
+
+    pub(crate) fn is_cancelling(&self) -> bool {
+        self.state() == State::Cancelling
     }
 
     pub(crate) fn history(&self) -> Vec<Transition> {
@@ -196,7 +128,8 @@ impl Run {
     /// The lines of all attempts.
     pub(crate) fn log(&self) -> Vec<LogLine> {
         let cell = self.cell();
-        let books: Vec<_> = cell.past.iter().map(|past| &past.log).chain(&cell.log).cloned().collect();
+        let books = cell.ended_attempts.iter().map(|ended| &ended.log).chain(&cell.log);
+        let books: Vec<_> = books.cloned().collect();
         drop(cell);
         books.iter().flat_map(|book| book.lines()).collect()
     }
@@ -204,16 +137,16 @@ impl Run {
     pub(crate) fn attempts(&self) -> Vec<Attempt> {
         let cell = self.cell();
         let Cell { outcome, log, receipt, .. } = &*cell;
-        let last = Told { outcome: outcome.as_ref(), log: log.as_ref(), receipt: receipt.as_deref() };
-        Attempt::all(&cell.history, &cell.past, last)
+        let last = AttemptView { outcome: outcome.as_ref(), log: log.as_ref(), receipt: receipt.as_deref() };
+        Attempt::all(&cell.history, &cell.ended_attempts, last)
     }
 
-    /// What the attempts that have ended used up.
+    /// What the attempts that have ended used.
     pub(crate) fn receipt(&self) -> Receipt {
         let cell = self.cell();
         let mut sum = Receipt::default();
-        let past = cell.past.iter().filter_map(|past| past.receipt.as_deref());
-        past.chain(cell.receipt.as_deref()).for_each(|receipt| sum.add(receipt));
+        let ended = cell.ended_attempts.iter().filter_map(|ended| ended.receipt.as_deref());
+        ended.chain(cell.receipt.as_deref()).for_each(|receipt| sum.add(receipt));
         sum
     }
 
@@ -229,56 +162,52 @@ impl Run {
         }
     }
 
-    /// The key that the run's value is kept under, if any.
+    /// The key of the run's value, if it has one.
     pub(crate) fn key(&self) -> Option<CacheKey> {
-        self.cell().key
+        self.cell().cache.key
     }
 
-    /// What the cache did for it.
+    /// What the cache did for the run.
     pub(crate) fn cache_report(&self) -> CacheReport {
         let cell = self.cell();
         let policy = self.task.options().cache.clone();
         let is_off = policy.is_none();
-        let look_up = if is_off { LookUp::Off } else { cell.look_up.clone() };
-        let kept = if cell.kept != Kept::Pending {
-            cell.kept.clone()
-        } else if is_off {
-            Kept::Off
-        } else if cell.state.is_terminal() {
-            Kept::NotCompleted
-        } else {
-            Kept::Pending
+        let look_up = if is_off { LookUp::Off } else { cell.cache.look_up.clone() };
+        let kept = match &cell.cache.kept {
+            Kept::Pending if is_off => Kept::Off,
+            Kept::Pending if cell.state.is_terminal() => Kept::NotCompleted,
+            kept => kept.clone(),
         };
-        CacheReport { policy, key: cell.key, look_up, kept }
+        CacheReport { policy, key: cell.cache.key, look_up, kept }
     }
 
-    /// Whether its value is kept as soon as its transaction is committed.
-    pub(crate) fn awaits_commit(&self) -> bool {
-        self.cell().kept == Kept::InTransaction
+    /// How much of its time is left, if that is limited and its first attempt has begun.
+    pub(crate) fn time_left(&self) -> Option<Duration> {
+        let run_timeout = self.task.options().run_timeout?;
+        let began = self.cell().began?;
+        Some(run_timeout.saturating_sub(self.scheduler().now().saturating_sub(began)))
     }
 
-    /// Its transaction is committed, and its value kept unless there was no room for it.
-    pub(crate) fn committed(&self, is_kept: bool) {
-        self.cell().kept = if is_kept { Kept::Yes } else { Kept::NoRoom };
-    }
-
-    pub(crate) fn is_cancelling(&self) -> bool {
-        self.cell().state == State::Cancelling
-    }
-
-    /// Is ready with the outcome when the run has ended.
-    pub(crate) fn poll_outcome(&self, context: &Context<'_>) -> Poll<Arc<Outcome>> {
+    /// Is ready with the outcome when the run has ended; until then the waker stays in the waiter's `slot`.
+    pub(crate) fn poll_outcome(&self, slot: &mut Option<usize>, context: &Context<'_>) -> Poll<Arc<Outcome>> {
         let mut cell = self.cell();
         if let Some(outcome) = &cell.outcome {
             return Poll::Ready(Arc::clone(outcome));
         }
-        if !cell.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
-            cell.wakers.push(context.waker().clone());
-        }
+        cell.waiting.register(slot, context.waker());
         Poll::Pending
     }
 
-    /// Has `callback` called when the run has ended, or at once if it has: then there is no number to withdraw it by.
+    /// A waiter is gone.
+    pub(crate) fn stop_waiting(&self, slot: usize) {
+        let mut cell = self.cell();
+        // When the run has ended, all slots were given up.
+        let waker = if cell.outcome.is_none() { cell.waiting.free(slot) } else { None };
+        drop(cell);
+        drop(waker);
+    }
+
+    /// Calls `callback` when the run has ended, or at once if it has: then there is no number to withdraw it by.
     pub(crate) fn on_end(&self, callback: Callback) -> Option<usize> {
         let mut cell = self.cell();
         if cell.outcome.is_none() {
@@ -291,16 +220,16 @@ impl Run {
     }
 
     /// Withdraws a callback that has not been called.
-    pub(crate) fn forget(&self, callback: usize) {
+    pub(crate) fn forget(&self, follower: usize) {
         let mut cell = self.cell();
-        let forgotten = cell.followers.get_mut(callback).and_then(Option::take);
+        let forgotten = cell.followers.get_mut(follower).and_then(Option::take);
         while cell.followers.pop_if(|follower| follower.is_none()).is_some() {}
         drop(cell);
-        // What it holds may be the last of something that looks at this run.
+        // It may hold the last handle to something whose drop looks at this run.
         drop(forgotten);
     }
 
-    /// Has `call` made, as hooks are, when the run has ended; gives it back if it has.
+    /// Makes `call`, as hooks are called, when the run has ended; returns it if it has.
     pub(crate) fn call_on_end(&self, call: Call) -> Option<Call> {
         let mut cell = self.cell();
         if cell.outcome.is_some() {
@@ -310,38 +239,26 @@ impl Run {
         None
     }
 
-    /// A limit has no slot for it. `false` if it has ended.
-    pub(crate) fn slot_awaited(&self) -> bool {
-        let mut cell = self.cell();
-        // One that awaits its next attempt goes on doing so.
-        cell.state == State::AwaitingRetry || self.apply(&mut cell, Event::SlotAwaited).is_ok()
+    /// Whether its transaction decides what becomes of its value.
+    pub(crate) fn is_lazy(&self) -> bool {
+        self.membership().is_some_and(|membership| !membership.is_eager())
     }
 
-    /// It has a slot of each limit. `false` if it has ended.
-    pub(crate) fn slot_granted(&self) -> bool {
-        let mut cell = self.cell();
-        cell.state == State::AwaitingRetry || self.apply(&mut cell, Event::SlotGranted).is_ok()
+    /// Whether its value is stored as soon as its transaction is committed.
+    pub(crate) fn awaits_commit(&self) -> bool {
+        self.cell().cache.kept == Kept::InTransaction
     }
 
-    /// Asks the run to stop. A run that does not execute is cancelled by this alone; one that executes is
-    /// [`State::Cancelling`] until its guest is gone. `false` if it had ended otherwise.
-    pub(crate) fn request_cancel(&self) -> bool {
-        let mut cell = self.cell();
-        if [State::Cancelled, State::Cancelling].contains(&cell.state) {
-            return true;
-        }
-        if cell.state.is_executing() {
-            return self.apply(&mut cell, Event::CancelRequested).is_ok();
-        }
-        drop(cell);
-        self.finish(Event::CancelRequested, Outcome::Cancelled)
+    /// Its transaction is committed, and its value stored unless there was no room for it.
+    pub(crate) fn committed(&self, is_stored: bool) {
+        self.cell().cache.kept = if is_stored { Kept::Yes } else { Kept::NoRoom };
     }
 
     /// Its transaction undid it. `false` if there is nothing to undo.
     pub(crate) fn rolled_back(&self) -> bool {
         let mut cell = self.cell();
-        if cell.kept == Kept::InTransaction {
-            cell.kept = Kept::RolledBack;
+        if cell.cache.kept == Kept::InTransaction {
+            cell.cache.kept = Kept::RolledBack;
         }
         self.apply(&mut cell, Event::RolledBack).is_ok()
     }
@@ -352,132 +269,79 @@ impl Run {
         drop(inputs);
     }
 
-    fn fix_name(&self, cell: &mut Cell) {
+    /// Records its creation. `false` if that was done before, when a full queue is tried again.
+    pub(crate) fn born(&self) -> bool {
+        let mut cell = self.cell();
+        if !cell.history.is_empty() {
+            return false;
+        }
+        let born = Transition { at: now(), state: cell.state, cause: None };
+        cell.history.push(born);
+        self.fix_name(&mut cell);
+        self.publish(&cell, || EventKind::State(born));
+        true
+    }
+
+    /// Renders its name, if the task has a template and the inputs are there.
+    pub(crate) fn fix_name(&self, cell: &mut Cell) {
         if let (Some(template), Inputs::Values(values)) = (&self.task.options().name, &cell.inputs) {
             cell.name = Some(template.render(values).into());
         }
     }
 
-    /// Ends a run that the host would not take in. Its birth was told to those who listen, so they hear of this too; the
-    /// task's hooks, which have not heard of it, do not.
-    pub(crate) fn refused(&self) {
-        let mut cell = self.cell();
-        if cell.history.is_empty() {
-            // Nobody has heard of it.
-            return;
-        }
-        if self.apply(&mut cell, Event::CancelRequested).is_ok() {
-            cell.outcome = Some(Arc::new(Outcome::Cancelled));
-            let inputs = mem::replace(&mut cell.inputs, Inputs::none());
-            let upstreams = mem::take(&mut cell.upstreams);
-            drop(cell);
-            drop((inputs, upstreams));
-        }
-    }
-
-    /// The run's last event: records state and outcome, then tells everyone, callbacks in the order they came.
-    /// `false`, and nothing happens, if the event does not fit the state.
-    fn finish(&self, event: Event, outcome: Outcome) -> bool {
-        let mut cell = self.cell();
-        if self.apply(&mut cell, event).is_err() {
-            return false;
-        }
-        let state = cell.state;
-        if !state.is_terminal() {
-            // It has begun since someone saw that it had not, and is told to stop instead.
-            return true;
-        }
-        cell.outcome = Some(Arc::new(outcome));
-        let inputs = match self.transaction {
-            Some(_) => Inputs::none(),
-            None => mem::replace(&mut cell.inputs, Inputs::none()),
-        };
-        let upstreams = mem::take(&mut cell.upstreams);
-        let wakers = mem::take(&mut cell.wakers);
-        let callbacks = mem::take(&mut cell.callbacks);
-        let followers = mem::take(&mut cell.followers);
-        let key = cell.key.filter(|_| mem::take(&mut cell.has_key));
-        let is_written = cell.kept == Kept::Yes;
-        let is_kept = is_written || cell.kept == Kept::Hit;
-        let fetched = mem::replace(&mut cell.fetched, Fetched::Asked);
-        // Under the lock: before anyone who sees the outcome can cause other hooks to be called.
-        self.call_hooks(state);
-        self.call_commit_hooks(state);
-        if !callbacks.is_empty() {
-            self.task.shared().caller.call(callbacks);
-        }
-        drop(cell);
-        drop((inputs, fetched));
-        if let Some(key) = key {
-            let Shared { cache, flights, .. } = self.task.shared();
-            if let Some(hold) = flights.land(&self.flight_key(key), self.id, is_kept).filter(|_| is_written) {
-                // Others may have the key when they can see what is kept under it.
-                cache.hold(hold);
-            }
-        }
-        for Awaited { future, callback, .. } in upstreams {
-            callback.into_iter().for_each(|callback| future.job().run().forget(callback));
-        }
-        wakers.into_iter().for_each(Waker::wake);
-        if !followers.is_empty() {
-            trampoline::call(followers.into_iter().flatten());
-        }
-        true
-    }
-
-    fn apply(&self, cell: &mut Cell, event: Event) -> Result<(), IllegalTransition> {
+    /// Applies an event now.
+    pub(crate) fn apply(&self, cell: &mut Cell, event: Event) -> Result<(), IllegalTransition> {
         self.apply_at(cell, event, now())
     }
 
-    /// The only place in which a run's state changes.
-    fn apply_at(&self, cell: &mut Cell, event: Event, at: Timestamp) -> Result<(), IllegalTransition> {
-        let state = cell.state.apply(event)?;
-        let transition = Transition { at, state, cause: Some(event) };
-        cell.state = state;
-        cell.history.push(transition);
+    /// Applies an event, and publishes the new state under the lock, so that listeners see the states of a run in order.
+    pub(crate) fn apply_at(
+        &self,
+        cell: &mut Cell,
+        event: Event,
+        at: Timestamp,
+    ) -> Result<(), IllegalTransition> {
+        let transition = cell.apply(at, event)?;
         self.publish(cell, || EventKind::State(transition));
         Ok(())
     }
 
-    /// Tells those who listen to the host, under the lock, so that they hear of a run in its order.
-    fn publish(&self, cell: &Cell, kind: impl FnOnce() -> EventKind) {
-        let events = &self.task.shared().events;
+    /// Publishes something to those who listen to the host's events.
+    pub(crate) fn publish(&self, cell: &Cell, kind: impl FnOnce() -> EventKind) {
+        let events = &self.host().events;
         if events.are_heard() {
-            let name = cell.name.clone().unwrap_or_else(|| self.task.key().run_name(self.id).into());
-            let at = now();
-            events.publish(RunEvent { run: self.id, task: self.task.key().clone(), name, at, kind: kind() });
+            let (name, task) = (self.name_in(cell), self.task.key().clone());
+            events.publish(RunEvent { run: self.id, task, name, at: now(), kind: kind() });
         }
     }
 
-    /// What an eager transaction has committed by the run's end.
-    fn call_commit_hooks(&self, state: State) {
-        let is_eager = self.transaction.as_ref().is_some_and(Scope::is_eager);
-        if is_eager && state.state_type() == StateType::Completed {
-            let job = self.job.upgrade();
-            job.into_iter().for_each(|job| undo::call_commit_hooks(&TaskFuture::new(job)));
-        }
+    /// Whether it waits for other runs.
+    pub(crate) fn awaits_others(&self) -> bool {
+        self.awaited.load(Ordering::Acquire) > 0
     }
 
-    fn call_hooks(&self, state: State) {
-        let hooks = self.task.options().hooks.of(state);
-        if hooks.is_empty() {
-            return;
-        }
-        let Some(job) = self.job.upgrade() else { return };
-        let future = TaskFuture::new(job);
-        let calls = hooks.iter().map(|hook| -> Call {
-            let (hook, future) = (Arc::clone(hook), future.clone());
-            Box::new(move || hook(&future, state))
-        });
-        self.task.shared().caller.call(calls);
+    /// It waits for one run less. `true` if that was the last.
+    pub(crate) fn one_less_awaited(&self) -> bool {
+        self.awaited.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
-    fn cell(&self) -> MutexGuard<'_, Cell> {
+    /// Its cell. Locked after a flight and after the scheduler, before hooks and events; see ARCHITECTURE.md, "Locks".
+    ///
+    /// Nothing panics while it holds the lock, so a poisoned lock is as good as any.
+    pub(crate) fn cell(&self) -> MutexGuard<'_, Cell> {
         self.cell.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its guest, while it has one.
+    pub(crate) fn guest(&self) -> &Mutex<Option<Guest>> {
+        &self.guest
+    }
+
+    fn name_in(&self, cell: &Cell) -> Arc<str> {
+        cell.name.clone().unwrap_or_else(|| self.task.key().run_name(self.id).into())
     }
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     SystemTime::now().into()
 }

@@ -194,7 +194,8 @@ impl<W: Work> Scheduler<W> {
         state.queue.push_pending(Arc::clone(job), priority).map_err(|QueueFull| PushError::Full)
     }
 
-    fn wake_due(&self) {
+    /// Wakes the parked runs whose time has come.
+    pub(crate) fn wake_due(&self) {
         let mut state = self.lock();
         let now = self.now();
         while let Some(parked) = state.parking.take_due(now) {
@@ -226,7 +227,7 @@ impl<W: Work> State<W> {
         self.queue.push_parked(job, priority);
     }
 
-    fn next_due(&self, now: Duration) -> Option<Duration> {
+    pub(super) fn next_due(&self, now: Duration) -> Option<Duration> {
         [self.parking.next_due(), self.gates.next_at(now)].into_iter().flatten().min()
     }
 }

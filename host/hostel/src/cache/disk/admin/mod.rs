@@ -24,8 +24,8 @@ use super::index::{self, Doomed};
 use super::results::Results;
 use super::sweep::sweep;
 use super::trouble::Broken;
+use crate::cache::Cache;
 use crate::data_dir::check_and_mend;
-use crate::host::Shared;
 
 /// How many keys an error names for a prefix that several begin with.
 const NAMED_KEYS: usize = 5;
@@ -52,8 +52,8 @@ const NAMED_KEYS: usize = 5;
 #[derive(Clone)]
 pub struct ResultCache {
     results: Arc<Results>,
-    /// The host that uses them too.
-    host: Option<Arc<Shared>>,
+    /// The cache of the host that uses them too.
+    cache: Option<Arc<Cache>>,
 }
 
 /// What is kept under one key.
@@ -97,13 +97,13 @@ impl ResultCache {
             });
         }
         check_and_mend(data_dir)?;
-        Ok(Self { results: Arc::new(Results::of_data_dir(data_dir)), host: None })
+        Ok(Self { results: Arc::new(Results::of_data_dir(data_dir)), cache: None })
     }
 
     /// The results that this host uses, if it has a data directory.
-    pub(crate) fn of_host(host: &Arc<Shared>) -> Option<Self> {
-        let results = Arc::clone(host.cache.results()?);
-        Some(Self { results, host: Some(Arc::clone(host)) })
+    pub(crate) fn of_host(cache: &Arc<Cache>) -> Option<Self> {
+        let results = Arc::clone(cache.results()?);
+        Some(Self { results, cache: Some(Arc::clone(cache)) })
     }
 
     /// The directory that they are in, inside of the data directory.
@@ -165,7 +165,7 @@ impl ResultCache {
             let doomed = index::all_under(index, &key)?;
             Ok(remove(&self.results, index, &doomed)?)
         });
-        self.host.iter().for_each(|host| host.cache.forget(&key));
+        self.cache.iter().for_each(|cache| cache.forget(&key));
         removed.map_err(|error| self.unusable("changed", error))
     }
 
@@ -179,7 +179,7 @@ impl ResultCache {
     pub fn remove_from_remote(&self) -> Result<Removed, ResultCacheError> {
         self.flush();
         let removed = origin::remove_from_remote(&self.results);
-        self.host.iter().for_each(|host| host.cache.forget_all());
+        self.cache.iter().for_each(|cache| cache.forget_all());
         removed.map_err(|error| self.unusable("changed", error))
     }
 
@@ -192,7 +192,7 @@ impl ResultCache {
     pub fn clear(&self) -> Result<Removed, ResultCacheError> {
         self.flush();
         let cleared = self.clear_disk();
-        self.host.iter().for_each(|host| host.cache.forget_all());
+        self.cache.iter().for_each(|cache| cache.forget_all());
         cleared.map_err(|error| self.unusable("changed", error))
     }
 
@@ -212,7 +212,7 @@ impl ResultCache {
 
     /// Waits until what the host has put before is there.
     fn flush(&self) {
-        self.host.iter().for_each(|host| host.cache.flush());
+        self.cache.iter().for_each(|cache| cache.flush());
     }
 
     fn unusable(&self, action: &'static str, error: Broken) -> ResultCacheError {

@@ -1,4 +1,4 @@
-//! The attempts of a run, as its history tells of them.
+//! The attempts of a run, from its history.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,24 +27,24 @@ pub struct Attempt {
     pub receipt: Option<Receipt>,
 }
 
-/// What remains of an attempt that was followed by another.
-pub(crate) struct Past {
+/// An attempt that was followed by another.
+pub(crate) struct EndedAttempt {
     pub(crate) outcome: Arc<Outcome>,
     pub(crate) log: Arc<LogBook>,
     pub(crate) receipt: Option<Box<Receipt>>,
 }
 
-/// What is known of an attempt.
-pub(crate) struct Told<'a> {
+/// Parts of an attempt that its history does not have.
+pub(crate) struct AttemptView<'a> {
     pub(crate) outcome: Option<&'a Arc<Outcome>>,
     pub(crate) log: Option<&'a Arc<LogBook>>,
     pub(crate) receipt: Option<&'a Receipt>,
 }
 
-impl Past {
-    fn told(&self) -> Told<'_> {
+impl EndedAttempt {
+    fn view(&self) -> AttemptView<'_> {
         let Self { outcome, log, receipt } = self;
-        Told { outcome: Some(outcome), log: Some(log), receipt: receipt.as_deref() }
+        AttemptView { outcome: Some(outcome), log: Some(log), receipt: receipt.as_deref() }
     }
 }
 
@@ -56,7 +56,7 @@ impl Attempt {
 
     /// The attempts of a run. Each begins with a [`Event::Started`], and ends with the next event that is no request
     /// to stop.
-    pub(crate) fn all(history: &[Transition], past: &[Past], last: Told<'_>) -> Vec<Self> {
+    pub(crate) fn all(history: &[Transition], ended: &[EndedAttempt], last: AttemptView<'_>) -> Vec<Self> {
         let mut attempts: Vec<Self> = Vec::new();
         for transition in history {
             match transition.cause {
@@ -69,7 +69,7 @@ impl Attempt {
                 }
             }
         }
-        for (attempt, told) in attempts.iter_mut().zip(past.iter().map(Past::told).chain([last])) {
+        for (attempt, told) in attempts.iter_mut().zip(ended.iter().map(EndedAttempt::view).chain([last])) {
             let has_ended = attempt.ended_at.is_some();
             attempt.outcome = told.outcome.filter(|_| has_ended).cloned();
             attempt.log = told.log.map(|log| log.lines()).unwrap_or_default();

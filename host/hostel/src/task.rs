@@ -1,7 +1,5 @@
 //! A task: one exported function, with options, ready to be submitted.
 
-mod submit;
-
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,12 +12,14 @@ use hostel_core::{
 };
 use hostel_engine::{Capability, Function, Hook, Stdin};
 
-use crate::future::TaskFuture;
+use crate::attempts::{Attempts, InProcess};
+use crate::error::TransactionError;
+use crate::group::{Membership, TransactionValues};
 use crate::hooks::Hooks;
-use crate::host::Shared;
+use crate::host_state::HostState;
 use crate::options::Options;
+use crate::run::TaskFuture;
 use crate::tag::{self, Tag};
-use crate::transaction::{Scope, Transaction, TransactionValues};
 
 /// One exported function with options. Cheap to clone.
 ///
@@ -30,33 +30,63 @@ pub struct Task(Arc<Inner>);
 
 #[derive(Clone)]
 struct Inner {
-    shared: Arc<Shared>,
+    host: Arc<HostState>,
     function: Function,
+    /// What executes its attempts.
+    attempts: Arc<dyn Attempts>,
     /// Its key as text.
     key_text: Arc<str>,
     options: Options,
-    transaction: Option<Scope>,
+    hooks: Arc<Hooks<TaskFuture>>,
+    /// The transaction that its runs join.
+    group: Option<Arc<dyn Group>>,
     /// Whether its results, as far as is known, depend on nothing that is not in their key.
     may_be_pure: Arc<AtomicBool>,
     /// Whether the component asks who it runs for, and so may report.
     reports_progress: bool,
 }
 
+/// A transaction, as far as its runs use it.
+pub(crate) trait Group: Send + Sync {
+    /// What the runs know of it.
+    fn membership(&self) -> &Membership;
+
+    /// Whether runs can still join.
+    fn check_open(&self) -> Result<(), TransactionError>;
+
+    /// Takes a run in.
+    fn join(&self, run: TaskFuture) -> Result<(), TransactionError>;
+
+    /// A run has completed whose value is visible at once. Called under the lock of the run's cell.
+    fn completed(&self, run: &TaskFuture);
+}
+
 impl Task {
-    pub(crate) fn new(shared: Arc<Shared>, function: Function) -> Self {
+    pub(crate) fn new(host: Arc<HostState>, function: Function) -> Self {
+        let attempts = Arc::new(InProcess(function.clone()));
+        Self::with_attempts(host, function, attempts)
+    }
+
+    /// A task whose attempts something else executes.
+    pub(crate) fn with_attempts(
+        host: Arc<HostState>,
+        function: Function,
+        attempts: Arc<dyn Attempts>,
+    ) -> Self {
         let imports = function.component().imports();
         let reports_progress = imports.iter().any(|import| import.capability == Capability::RunContext);
         let mut options = Options::default();
         options.settle(function.key(), function.signature());
         let may_be_pure = Arc::new(AtomicBool::new(true));
         let key_text = function.key().to_string().into();
-        let transaction = None;
         Self(Arc::new(Inner {
-            shared,
+            host,
             function,
+            attempts,
             key_text,
             options,
-            transaction,
+            hooks: Arc::default(),
+            group: None,
             may_be_pure,
             reports_progress,
         }))
@@ -205,6 +235,7 @@ impl Task {
     pub fn unknown_imports(mut self, unknown_imports: UnknownImports) -> Self {
         let inner = Arc::make_mut(&mut self.0);
         inner.function = inner.function.unknown_imports(unknown_imports);
+        inner.attempts = Arc::new(InProcess(inner.function.clone()));
         self
     }
 
@@ -291,13 +322,6 @@ impl Task {
     pub fn description(self, description: impl Into<Arc<str>>) -> Self {
         let description = description.into();
         self.with(|options| options.description = Some(description))
-    }
-
-    /// Has its runs join a transaction, in place of one before. Once it is over, submitting is refused.
-    #[must_use]
-    pub fn within(mut self, transaction: &Transaction) -> Self {
-        Arc::make_mut(&mut self.0).transaction = Some(transaction.inner().clone());
-        self
     }
 
     /// Adds a hook: it is called when an attempt begins.
@@ -411,7 +435,7 @@ impl Task {
         let function = &self.0.function;
         let function = function.component().hook(hook)?.unknown_imports(function.choice_of_unknown_imports());
         let Options { limits, grants, determinism, echo, .. } = self.0.options.clone();
-        let hook = Self::new(Arc::clone(&self.0.shared), function);
+        let hook = Self::new(Arc::clone(&self.0.host), function);
         Some(hook.with(|options| {
             options.cache = CachePolicy::NONE;
             options.limits = limits;
@@ -421,12 +445,26 @@ impl Task {
         }))
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
-        &self.0.shared
+    pub(crate) fn host(&self) -> &Arc<HostState> {
+        &self.0.host
     }
 
-    pub(crate) fn function(&self) -> &Function {
-        &self.0.function
+    pub(crate) fn attempts(&self) -> &dyn Attempts {
+        &*self.0.attempts
+    }
+
+    pub(crate) fn hooks(&self) -> &Hooks<TaskFuture> {
+        &self.0.hooks
+    }
+
+    pub(crate) fn group(&self) -> Option<&Arc<dyn Group>> {
+        self.0.group.as_ref()
+    }
+
+    /// A task whose runs join a transaction.
+    pub(crate) fn in_group(mut self, group: Arc<dyn Group>) -> Self {
+        Arc::make_mut(&mut self.0).group = Some(group);
+        self
     }
 
     pub(crate) fn options(&self) -> &Options {
@@ -464,8 +502,9 @@ impl Task {
         self
     }
 
-    fn with_hooks(self, change: impl FnOnce(&mut Hooks)) -> Self {
-        self.with(|options| change(Arc::make_mut(&mut options.hooks)))
+    fn with_hooks(mut self, change: impl FnOnce(&mut Hooks<TaskFuture>)) -> Self {
+        change(Arc::make_mut(&mut Arc::make_mut(&mut self.0).hooks));
+        self
     }
 }
 

@@ -9,11 +9,11 @@ use hostel_core::{
 };
 use hostel_engine::{Stdin, Verdict, verify};
 
-use super::recipe::Recipe;
-use super::{Kept, ResultCache, ResultCacheError};
+use crate::cache::{Kept, Recipe, ResultCache, ResultCacheError};
 use crate::component::Component;
-use crate::future::TaskFuture;
-use crate::host::{Host, Shared};
+use crate::host::Host;
+use crate::host_state::HostState;
+use crate::run::TaskFuture;
 use crate::task::Task;
 
 /// What came of computing kept results again.
@@ -111,7 +111,7 @@ impl Host {
         let options = options.into();
         let mut verification = Verification::default();
         let Some(results) = self.cache() else { return Ok(verification) };
-        for key in drawn(&results, options, self.shared())? {
+        for key in drawn(&results, options, self.state())? {
             let kept = match results.show(&key.to_string()) {
                 Ok(kept) => kept,
                 // Gone meanwhile, or no result any more.
@@ -121,7 +121,7 @@ impl Host {
                 }
             };
             for entry in kept.variants.iter().filter(|entry| options.includes(entry.origin.as_ref())) {
-                match check(self.shared(), &key, entry).await {
+                match check(self.state(), &key, entry).await {
                     Checked::Same => verification.same += 1,
                     Checked::Different(different) => verification.different.push(*different),
                     Checked::Skipped(because) => verification.skipped.push(Skipped { key, because }),
@@ -142,7 +142,7 @@ impl VerifyOptions {
 fn drawn(
     results: &ResultCache,
     options: VerifyOptions,
-    host: &Shared,
+    host: &HostState,
 ) -> Result<Vec<CacheKey>, ResultCacheError> {
     let sample = options.sample;
     let mut drawn = Vec::with_capacity(sample.min(1024));
@@ -169,7 +169,7 @@ fn drawn(
     Ok(drawn)
 }
 
-async fn check(host: &Arc<Shared>, key: &CacheKey, entry: &CacheEntry) -> Checked {
+async fn check(host: &Arc<HostState>, key: &CacheKey, entry: &CacheEntry) -> Checked {
     let (task, policy, inputs) = match ready(host, key, entry) {
         Ok(ready) => ready,
         Err(because) => return Checked::Skipped(because),
@@ -228,7 +228,7 @@ fn changed(entry: &CacheEntry, task: &Task) -> Result<(), String> {
 
 /// The task with its options, the policy that kept its result, and the inputs; or why it cannot be run again.
 fn ready(
-    host: &Arc<Shared>,
+    host: &Arc<HostState>,
     key: &CacheKey,
     entry: &CacheEntry,
 ) -> Result<(Task, CachePolicy, Vec<Value>), String> {
@@ -245,7 +245,7 @@ fn ready(
     if let Some(name) = recipe.env.first() {
         return Err(format!("the value of the environment variable `{name}` was not kept"));
     }
-    let task = recipe.apply(task(host, &entry.task)?, policy.clone())?;
+    let task = with_options(&recipe, task(host, &entry.task)?, policy.clone())?;
     let may_write = task.options().grants.dirs.iter().any(|dir| dir.access() == DirAccess::Rw);
     if !policy.is_observed() && may_write {
         return Err("it may write to files, and its policy does not say that it did not".to_owned());
@@ -259,7 +259,7 @@ fn ready(
 }
 
 /// The task that has this key.
-fn task(host: &Arc<Shared>, key: &str) -> Result<Task, String> {
+fn task(host: &Arc<HostState>, key: &str) -> Result<Task, String> {
     let (digest, export) = key.split_once('#').ok_or_else(|| format!("{key} is no task"))?;
     let digest: Digest = digest.parse().map_err(|_| format!("{digest} is no component"))?;
     let component = host.engine.load_compiled(&digest).map_err(|error| error.to_string())?;
@@ -269,24 +269,22 @@ fn task(host: &Arc<Shared>, key: &str) -> Result<Task, String> {
     Ok(task.unknown_imports(UnknownImports::Trap))
 }
 
-impl Recipe {
-    /// The task with the options of this recipe.
-    fn apply(&self, task: Task, policy: CachePolicy) -> Result<Task, String> {
-        let grants = Grants {
-            http: parsed(&self.http)?,
-            dirs: parsed(&self.dirs)?,
-            net: parsed(&self.net)?,
-            lookup: parsed(&self.lookup)?,
-            ..Grants::default()
-        };
-        let clock = self.clock.as_deref().unwrap_or("real").parse::<Clock>();
-        let randomness = self.random.as_deref().unwrap_or("real").parse::<Randomness>();
-        let task = task.cache(policy).grants(grants);
-        let task = task.clock(clock.map_err(|error| error.to_string())?);
-        let task = task.randomness(randomness.map_err(|error| error.to_string())?);
-        // What is stored has not read it, so an empty one does.
-        Ok(if self.stdin_stream { task.stdin(Stdin::new(io::empty())) } else { task })
-    }
+/// The task with the options of a recipe.
+fn with_options(recipe: &Recipe, task: Task, policy: CachePolicy) -> Result<Task, String> {
+    let grants = Grants {
+        http: parsed(&recipe.http)?,
+        dirs: parsed(&recipe.dirs)?,
+        net: parsed(&recipe.net)?,
+        lookup: parsed(&recipe.lookup)?,
+        ..Grants::default()
+    };
+    let clock = recipe.clock.as_deref().unwrap_or("real").parse::<Clock>();
+    let randomness = recipe.random.as_deref().unwrap_or("real").parse::<Randomness>();
+    let task = task.cache(policy).grants(grants);
+    let task = task.clock(clock.map_err(|error| error.to_string())?);
+    let task = task.randomness(randomness.map_err(|error| error.to_string())?);
+    // What is stored has not read it, so an empty one does.
+    Ok(if recipe.stdin_stream { task.stdin(Stdin::new(io::empty())) } else { task })
 }
 
 fn parsed<T: std::str::FromStr<Err: ToString>>(texts: &[String]) -> Result<Vec<T>, String> {

@@ -1,19 +1,20 @@
 //! A handle to one run.
 
 use std::fmt;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use hostel_core::{FromValue, LogLine, Outcome, Progress, Receipt, RunId, State, Transition, Value};
 use serde::de::DeserializeOwned;
 
-use crate::attempt::Attempt;
+use super::Run;
+use super::history::Attempt;
 use crate::cache::CacheReport;
 use crate::calls::{Call, call_safely};
 use crate::error::ResultError;
-use crate::runner::Job;
 use crate::tag::Tag;
 use crate::task::Task;
 
@@ -21,66 +22,66 @@ use crate::task::Task;
 ///
 /// Cheap to clone. Any number of people can await it, any number of times, on any async runtime or on none.
 #[derive(Clone)]
-pub struct TaskFuture(Arc<Job>);
+pub struct TaskFuture(Arc<Run>);
 
 impl TaskFuture {
-    pub(crate) fn new(job: Arc<Job>) -> Self {
-        Self(job)
+    pub(crate) fn new(run: Arc<Run>) -> Self {
+        Self(run)
     }
 
-    pub(crate) fn job(&self) -> &Arc<Job> {
+    pub(crate) fn run(&self) -> &Arc<Run> {
         &self.0
     }
 
     /// The run's identity.
     pub fn id(&self) -> RunId {
-        self.0.run().id()
+        self.0.id()
     }
 
     /// The task that runs.
     pub fn task(&self) -> &Task {
-        self.0.run().task()
+        self.0.task()
     }
 
     /// Where the run stands now.
     pub fn state(&self) -> State {
-        self.0.run().state()
+        self.0.state()
     }
 
     /// Every state the run has come to, in order, from the one it was born in.
     pub fn history(&self) -> Vec<Transition> {
-        self.0.run().history()
+        self.0.history()
     }
 
     /// The run's name: from its task's template as soon as its inputs are there, or else its function and the end of its
     /// id.
     pub fn name(&self) -> Arc<str> {
-        self.0.run().name()
+        self.0.name()
     }
 
     /// The run's tags, in alphabetical order.
     pub fn tags(&self) -> &[Tag] {
-        self.0.run().tags()
+        self.0.tags()
     }
 
     /// Every attempt so far, each with how it ended, how long it took, and what it printed.
     pub fn attempts(&self) -> Vec<Attempt> {
-        self.0.run().attempts()
+        self.0.attempts()
     }
 
     /// What the run has used up, in all its attempts that have ended; all of it is zero for a run whose value was cached.
     pub fn receipt(&self) -> Receipt {
-        self.0.run().receipt()
+        self.0.receipt()
     }
 
     /// What the guest has last reported of how far it is.
     pub fn progress(&self) -> Option<Progress> {
-        self.0.run().progress()
+        self.0.progress()
     }
 
     /// What the run has printed so far, in all its attempts.
     pub fn log(&self) -> Vec<LogLine> {
-        self.0.run().log()
+        self.0.log()
     }
 
     /// Whether the run has ended, in whatever way.
@@ -90,7 +91,7 @@ impl TaskFuture {
 
     /// What the cache did for the run, and why. Complete when the run has ended.
     pub fn cache_report(&self) -> CacheReport {
-        self.job().run().cache_report()
+        self.0.cache_report()
     }
 
     /// Whether the run has ended with a value.
@@ -108,18 +109,9 @@ impl TaskFuture {
         self.state() == State::Cancelled
     }
 
-    /// Stops the run, whether it is pending, waits for other runs, for a slot or for its next attempt, sleeps or
-    /// computes. One that has no guest now is cancelled when this returns; one that computes is stopped within a few
-    /// milliseconds. Runs that depend on it end `UpstreamFailed`, unless they take its outcome or wait for any.
-    ///
-    /// `true` if the run is cancelled or will be; `false` if it has ended otherwise. Asking again changes nothing.
-    pub fn cancel(&self) -> bool {
-        self.0.cancel()
-    }
-
     /// How the run ended, if it has.
     pub fn try_outcome(&self) -> Option<Arc<Outcome>> {
-        self.0.run().outcome()
+        self.0.outcome()
     }
 
     /// Waits for the run to end, in whatever way.
@@ -128,7 +120,7 @@ impl TaskFuture {
     ///
     /// Can be dropped at any time: the run goes on, and can be awaited again.
     pub async fn outcome(&self) -> Arc<Outcome> {
-        std::future::poll_fn(|context| self.0.run().poll_outcome(context)).await
+        WaitForEnd { run: &self.0, slot: None }.await
     }
 
     /// Waits for the run to complete, and gives its value as a Rust type, or as it is as a [`hostel_core::Value`].
@@ -237,7 +229,7 @@ impl TaskFuture {
     pub fn add_done_callback(&self, callback: impl FnOnce(&Self) + Send + 'static) {
         let future = self.clone();
         let call: Call = Box::new(move || callback(&future));
-        self.0.run().call_on_end(call).into_iter().for_each(call_safely);
+        self.0.call_on_end(call).into_iter().for_each(call_safely);
     }
 
     fn result_of<T: FromValue>(&self, outcome: &Outcome) -> Result<T, ResultError> {
@@ -250,6 +242,27 @@ impl TaskFuture {
             Outcome::Crashed { reason } => Err(ResultError::Crashed { run, reason: reason.clone() }),
             Outcome::Cancelled => Err(ResultError::Cancelled { run }),
         }
+    }
+}
+
+/// Waits for a run to end. When it is dropped, nothing of it remains with the run.
+struct WaitForEnd<'a> {
+    run: &'a Run,
+    slot: Option<usize>,
+}
+
+impl Future for WaitForEnd<'_> {
+    type Output = Arc<Outcome>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Arc<Outcome>> {
+        let run = self.run;
+        run.poll_outcome(&mut self.slot, context)
+    }
+}
+
+impl Drop for WaitForEnd<'_> {
+    fn drop(&mut self) {
+        self.slot.into_iter().for_each(|slot| self.run.stop_waiting(slot));
     }
 }
 
@@ -272,14 +285,14 @@ impl fmt::Debug for TaskFuture {
 }
 
 /// Awaits `what` for no longer than `timeout`, timed by the host's own runtime, so that the caller needs none.
-pub(crate) async fn timed<T>(job: &Job, timeout: Duration, what: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn timed<T>(run: &Run, timeout: Duration, what: impl Future<Output = T>) -> Option<T> {
     let mut what = pin!(what);
     // A host that is gone times nothing any more; but then its runs have ended, and there is nothing to wait for.
     if let Some(done) = what.as_mut().now_or_never() {
         return Some(done);
     }
     let timed = {
-        let _timers = job.runner().timers().enter();
+        let _timers = run.scheduler().timers().enter();
         tokio::time::timeout(timeout, what)
     };
     timed.await.ok()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hostel_core::{IntoValue, Name, Outcome, Step, Type, Value, ValueError};
 
-use crate::future::TaskFuture;
+use super::future::TaskFuture;
 
 /// An input of a run: a value, a future whose result it will be, or a list, tuple, record or option with futures
 /// somewhere inside.

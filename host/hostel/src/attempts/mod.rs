@@ -1,0 +1,103 @@
+//! The port between runs and what executes their attempts.
+//!
+//! A run orders an attempt, and gets a report when it has ended. Attempts execute in this process ([`InProcess`]); the port
+//! is there so that they can execute elsewhere, and so that runs can be tested without guests.
+
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use hostel_core::{CacheKey, Determinism, Grants, Limits, Progress, RunId, Value};
+use hostel_engine::{AttemptError, AttemptOptions, Attempted, Function, LogBook, OnStopped, Stdin};
+
+use crate::error::SubmitError;
+
+/// What executes the attempts of a task.
+pub(crate) trait Attempts: Send + Sync {
+    /// Whether attempts of the task can be ordered at all.
+    fn check(&self) -> Result<(), SubmitError>;
+
+    /// Begins an attempt. It makes progress while the future is polled, and stops when that is dropped.
+    fn begin(&self, order: Order, watch: Watch) -> Guest;
+}
+
+/// An attempt that executes.
+pub(crate) type Guest = Pin<Box<dyn Future<Output = Result<Report, AttemptError>> + Send>>;
+
+/// How an attempt ended by itself: its outcome, what it was observed to do, and what it used.
+pub(crate) type Report = Attempted;
+
+/// One attempt that is to be made.
+pub(crate) struct Order {
+    /// The run.
+    pub(crate) run: RunId,
+    /// The number of the attempt, from 1.
+    pub(crate) number: u32,
+    /// The run's name, if it was given one.
+    pub(crate) name: Option<Arc<str>>,
+    /// The inputs, in normal form.
+    pub(crate) inputs: Arc<Vec<Value>>,
+    /// What it may use up.
+    pub(crate) limits: Limits,
+    /// What it is permitted.
+    pub(crate) grants: Arc<Grants>,
+    /// Where its clocks and randomness come from.
+    pub(crate) determinism: Determinism,
+    /// What its randomness follows from, if it follows from a key.
+    pub(crate) seed: Option<CacheKey>,
+    /// The stream that a program reads as its standard input.
+    pub(crate) stdin: Option<Stdin>,
+    /// When it has to be over, however long it waits for memory before it begins.
+    pub(crate) ends_at: Option<Instant>,
+    /// Where it logs.
+    pub(crate) log: Arc<LogBook>,
+}
+
+/// Who is called while an attempt executes. The calls come from the thread that polls it, and must not block.
+pub(crate) struct Watch {
+    /// Called with each report of progress.
+    pub(crate) on_progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
+    /// Called once, with the first side effect that no key covers.
+    pub(crate) on_touch: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// Called with what it used if it is dropped before it ended, or is lost.
+    pub(crate) on_stopped: Weak<dyn OnStopped>,
+}
+
+/// Executes attempts in this process, each in a fresh instance.
+pub(crate) struct InProcess(pub(crate) Function);
+
+impl Attempts for InProcess {
+    fn check(&self) -> Result<(), SubmitError> {
+        if self.0.component().is_surface() {
+            return Err(SubmitError::NotLoaded);
+        }
+        self.0.missing().map_or(Ok(()), |missing| Err(SubmitError::NotLinked(missing.clone())))
+    }
+
+    fn begin(&self, order: Order, watch: Watch) -> Guest {
+        let Order { run, number, name, inputs, limits, grants, determinism, seed, stdin, ends_at, log } =
+            order;
+        let options = AttemptOptions::new(limits).log(log).attempt_of(run, number).grants(grants);
+        let mut options = options.determinism(determinism).on_stopped(watch.on_stopped);
+        if let Some(name) = name {
+            options = options.name(name);
+        }
+        if let Some(ends_at) = ends_at {
+            options = options.ends_at(ends_at);
+        }
+        if let Some(seed) = seed {
+            options = options.seed_of(*seed.as_bytes());
+        }
+        if let Some(stdin) = stdin {
+            options = options.stdin(stdin);
+        }
+        if let Some(on_progress) = watch.on_progress {
+            options = options.on_progress(on_progress);
+        }
+        if let Some(on_touch) = watch.on_touch {
+            options = options.on_touch(on_touch);
+        }
+        let function = self.0.clone();
+        Box::pin(async move { function.attempt(&inputs, &options).await })
+    }
+}

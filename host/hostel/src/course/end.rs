@@ -1,0 +1,146 @@
+//! The end of a run, and what follows from it.
+
+use std::mem;
+use std::sync::Arc;
+
+use hostel_core::{CacheKey, Event, Failure, Outcome, State, StateType};
+
+use crate::cache::Kept;
+use crate::calls::{Call, Callback, trampoline};
+use crate::course::keep;
+use crate::run::{Awaited, Cell, Inputs, Run, Step, TaskFuture, Wakers};
+
+/// What follows from the end of a run once its cell is unlocked, in the order of the methods.
+struct Ending {
+    /// Dropped without the lock: they may hold the last handles to other runs.
+    _inputs: Inputs,
+    _step: Step,
+    /// The key that the run owned, and whether the cache holds a value under it.
+    key: Option<(CacheKey, Kept)>,
+    upstreams: Vec<Awaited>,
+    waiting: Wakers,
+    followers: Vec<Option<Callback>>,
+}
+
+/// The last event of a run: records state and outcome, then tells everyone. `false`, and nothing has changed, if the event
+/// does not fit the state.
+pub(super) fn finish(run: &Arc<Run>, event: Event, outcome: Outcome) -> bool {
+    let mut cell = run.cell();
+    if run.apply(&mut cell, event).is_err() {
+        return false;
+    }
+    if !cell.state.is_terminal() {
+        // It has begun since someone saw that it had not, and is asked to stop instead.
+        return true;
+    }
+    cell.outcome = Some(Arc::new(outcome));
+    // Under the lock: before anyone who sees the outcome can cause other hooks to be called.
+    call_program(run, &mut cell);
+    let ending = Ending::take(run, &mut cell);
+    drop(cell);
+    ending.give_up_key(run);
+    ending.carry_out();
+    true
+}
+
+/// Ends a run that the host did not accept. Its creation was published, so its end is too; the task's hooks have not heard of
+/// it, and are not called.
+pub(crate) fn refused(run: &Run) {
+    let mut cell = run.cell();
+    if cell.history.is_empty() {
+        // Nobody has heard of it.
+        return;
+    }
+    if run.apply(&mut cell, Event::CancelRequested).is_ok() {
+        cell.outcome = Some(Arc::new(Outcome::Cancelled));
+        let inputs = mem::replace(&mut cell.inputs, Inputs::none());
+        let upstreams = mem::take(&mut cell.upstreams);
+        drop(cell);
+        drop((inputs, upstreams));
+    }
+}
+
+/// The event by which a run ends with an outcome of its last attempt.
+pub(super) const fn last_event(outcome: &Outcome) -> Event {
+    match outcome {
+        Outcome::Completed(_) => Event::Completed,
+        Outcome::Failed(Failure::TimedOut { .. }) => Event::TimedOut,
+        Outcome::Failed(Failure::Upstream { .. }) => Event::UpstreamFailed,
+        Outcome::Failed(_) => Event::Failed,
+        Outcome::Crashed { .. } => Event::Crashed,
+        Outcome::Cancelled => Event::Cancelled,
+    }
+}
+
+/// The time of the run is over.
+pub(super) fn out_of_time(run: &Arc<Run>) {
+    let after = run.task().options().run_timeout.unwrap_or_default();
+    finish(run, Event::TimedOut, Outcome::Failed(Failure::TimedOut { after }));
+}
+
+impl Ending {
+    fn take(run: &Run, cell: &mut Cell) -> Self {
+        let owned = mem::take(&mut cell.cache.owns_key);
+        Self {
+            _inputs: match run.membership() {
+                Some(_) => Inputs::none(),
+                None => mem::replace(&mut cell.inputs, Inputs::none()),
+            },
+            _step: mem::replace(&mut cell.step, Step::Attempt),
+            key: cell.cache.key.filter(|_| owned).map(|key| (key, cell.cache.kept.clone())),
+            upstreams: mem::take(&mut cell.upstreams),
+            waiting: mem::take(&mut cell.waiting),
+            followers: mem::take(&mut cell.followers),
+        }
+    }
+
+    /// Lets others have the key. When the value is stored, other processes may have it only when they can see the value.
+    fn give_up_key(&self, run: &Run) {
+        let Some((key, kept)) = &self.key else { return };
+        let host = run.host();
+        let is_stored = *kept == Kept::Yes;
+        let is_there = is_stored || *kept == Kept::Hit;
+        let hold = host.flights.land(&keep::flight_key(run, *key), run.id(), is_there);
+        if let Some(hold) = hold.filter(|_| is_stored) {
+            host.cache.hold(hold);
+        }
+    }
+
+    /// Stops waiting for other runs, wakes those who wait for this one, and calls the host's own callbacks.
+    fn carry_out(self) {
+        for Awaited { future, follower, .. } in self.upstreams {
+            follower.into_iter().for_each(|follower| future.run().forget(follower));
+        }
+        self.waiting.wake();
+        if !self.followers.is_empty() {
+            trampoline::call(self.followers.into_iter().flatten());
+        }
+    }
+}
+
+/// Has the program's hooks and callbacks called.
+fn call_program(run: &Arc<Run>, cell: &mut Cell) {
+    call_hooks(run, cell.state);
+    let eager = run.task().group().filter(|group| group.membership().is_eager());
+    if let Some(group) = eager.filter(|_| cell.state.state_type() == StateType::Completed) {
+        group.completed(&TaskFuture::new(Arc::clone(run)));
+    }
+    let callbacks = mem::take(&mut cell.callbacks);
+    if !callbacks.is_empty() {
+        run.host().hooks.call(callbacks);
+    }
+}
+
+/// Has the hooks called that the task has for a state.
+pub(super) fn call_hooks(run: &Arc<Run>, state: State) {
+    let hooks = run.task().hooks().of(state);
+    if hooks.is_empty() {
+        return;
+    }
+    let future = TaskFuture::new(Arc::clone(run));
+    let calls = hooks.iter().map(|hook| -> Call {
+        let (hook, future) = (Arc::clone(hook), future.clone());
+        Box::new(move || hook(&future, state))
+    });
+    run.host().hooks.call(calls);
+}

@@ -1,0 +1,120 @@
+//! What becomes of a run's value: stored for later runs, or not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostel_core::{CacheKey, Clock, Event, Observation, Outcome, Randomness, Touch, Value};
+
+use crate::cache::{CacheWrite, Existing, Kept, MAX_RECIPE_BYTES, Recipe, dependencies_of};
+use crate::options::Options;
+use crate::run::{Run, now};
+use crate::task::Task;
+
+/// Stores the value for later runs, unless the policy wants it to be a function of its key and it is none, the program read
+/// a stream, or the transaction decides.
+pub(super) fn keep(run: &Run, outcome: &Outcome, observation: Observation) {
+    let (Outcome::Completed(value), Some(key)) = (outcome, run.key()) else { return };
+    let Options { cache, only_compared, .. } = run.task().options();
+    let is_touched =
+        (cache.is_observed() && !observation.is_reproducible()) || observation.has(Touch::StandardInput);
+    if *only_compared && !is_touched {
+        return;
+    }
+    let depends_on = if cache.is_observed() { dependencies_of(observation.trace()) } else { None };
+    let kept = if is_touched {
+        Kept::Touched(Arc::new(observation))
+    } else if run.is_lazy() {
+        run.cell().cache.depends_on = depends_on;
+        Kept::InTransaction
+    } else {
+        run.task().seems_pure(true);
+        run.cell().cache.depends_on = depends_on;
+        let is_stored = run.host().cache.put(&key, value, run.task().completed_type(), write(run));
+        if is_stored { Kept::Yes } else { Kept::NoRoom }
+    };
+    run.cell().cache.kept = kept;
+}
+
+/// The attempt had a side effect that no key covers: nobody waits for its value any longer.
+pub(super) fn touched(run: &Run) {
+    run.task().seems_pure(false);
+    if let Some(key) = run.key() {
+        run.host().flights.give_up(&flight_key(run, key), run.id());
+    }
+}
+
+/// Whether other runs wait for this one's value, or it for theirs: not if it would not be stored at once, nor if it may wait
+/// for its standard input first.
+pub(super) fn shares_flight(run: &Run) -> bool {
+    !run.is_lazy() && run.task().options().stdin.is_none() && may_be_kept(run) && run.host().cache.keeps()
+}
+
+/// Whether its value will be stored, as far as is known.
+pub(super) fn may_be_kept(run: &Run) -> bool {
+    !run.task().options().cache.is_observed() || run.task().may_be_pure()
+}
+
+/// What the run shares with those that wait for it: the key of its value, and where the files are that it may read.
+pub(super) fn flight_key(run: &Run, key: CacheKey) -> CacheKey {
+    run.task().options().place.as_ref().map_or(key, |place| key.at(place))
+}
+
+/// What is stored with the value, which is there now or was when the run ended.
+pub(crate) fn write(run: &Run) -> CacheWrite {
+    let recipe = recipe(run);
+    let cell = run.cell();
+    let depends_on = cell.cache.depends_on.clone();
+    let began = cell.history.iter().rev().find(|transition| transition.cause == Some(Event::Started));
+    let ended = cell.history.last().filter(|transition| transition.state.is_terminal());
+    let created = ended.map_or_else(now, |transition| transition.at);
+    let took = began.map_or(Duration::ZERO, |began| created.since(began.at));
+    drop(cell);
+    // A result that was looked for and is made all the same is not there, or was not good enough.
+    let Options { refresh, cache_expiration, .. } = run.task().options();
+    let replaces = *refresh || cache_expiration.is_some();
+    CacheWrite {
+        producer: run.id(),
+        created,
+        took,
+        task: Arc::clone(run.task().key_text()),
+        recipe,
+        depends_on,
+        existing: if replaces { Existing::Replace } else { Existing::Keep },
+    }
+}
+
+/// What is needed to run it again, if it is stored where that is of use and is not too long. Writes all inputs as text.
+pub(super) fn recipe(run: &Run) -> Option<Arc<str>> {
+    if !run.host().cache.is_lasting() {
+        return None;
+    }
+    recipe_of(run.task(), &*run.inputs()?).map(Arc::from)
+}
+
+/// The recipe of a run, unless it is too long.
+fn recipe_of(task: &Task, inputs: &[Value]) -> Option<String> {
+    let params = task.signature().params.iter();
+    if inputs.iter().map(Value::footprint).sum::<usize>() > MAX_RECIPE_BYTES {
+        return None;
+    }
+    let inputs = params.zip(inputs).map(|(param, input)| (param.name.to_string(), input.to_json(&param.ty)));
+    let options = task.options();
+    let recipe = Recipe {
+        inputs: serde_json::Value::Object(inputs.collect()),
+        policy: options.cache.to_string(),
+        http: texts(&options.grants.http),
+        dirs: texts(&options.grants.dirs),
+        net: texts(&options.grants.net),
+        lookup: texts(&options.grants.lookup),
+        env: options.grants.env_by_name().into_iter().map(|grant| grant.name().to_owned()).collect(),
+        clock: (options.determinism.clock != Clock::Real).then(|| options.determinism.clock.to_string()),
+        random: (options.determinism.randomness != Randomness::Real)
+            .then(|| options.determinism.randomness.to_string()),
+        stdin_stream: options.stdin.is_some(),
+    };
+    serde_json::to_string(&recipe).ok().filter(|text| text.len() <= MAX_RECIPE_BYTES)
+}
+
+fn texts<T: ToString>(grants: &[T]) -> Vec<String> {
+    grants.iter().map(ToString::to_string).collect()
+}

@@ -1,0 +1,181 @@
+//! What happens to a run, from its submission to its end: the room that acts on runs.
+//!
+//! A worker that picks a run up has it go through its [`Step`]s: [`prepare`] puts the inputs together and looks for a cached
+//! value, [`attempt`] begins an attempt and polls it, [`retry`] decides whether another attempt follows, [`keep`] stores the
+//! value, [`end`] does what follows from the end. [`upstream`] has runs wait for others, [`cancel`] stops them.
+
+mod attempt;
+mod cancel;
+mod end;
+mod keep;
+mod prepare;
+mod retry;
+mod upstream;
+
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+use std::time::Duration;
+
+use hostel_core::{Event, RunId, State, TaskKey};
+
+pub(crate) use self::end::refused;
+pub(crate) use self::keep::write;
+pub(crate) use self::prepare::end_from_memory;
+pub(crate) use self::upstream::{upstreams, watch_upstreams};
+use crate::flight::Waiter;
+use crate::run::Run;
+use crate::runner::{Entry, Phase, Polled, Position, Woken, Work};
+use crate::tag::Tag;
+
+/// What follows from one step of a run.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// The next step.
+    GoOn,
+    /// It was parked, and goes on later.
+    Parked,
+    /// It has ended.
+    Ended,
+}
+
+impl Work for Run {
+    fn position(&self) -> &Position {
+        Self::position(self)
+    }
+
+    fn id(&self) -> RunId {
+        Self::id(self)
+    }
+
+    fn task_key(&self) -> &TaskKey {
+        self.task().key()
+    }
+
+    fn tags(&self) -> &[Tag] {
+        Self::tags(self)
+    }
+
+    fn priority(&self) -> i32 {
+        self.task().options().priority
+    }
+
+    fn awaits_others(&self) -> bool {
+        Self::awaits_others(self)
+    }
+
+    fn has_ended(&self) -> bool {
+        Self::has_ended(self)
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        Self::time_left(self)
+    }
+
+    fn slot_awaited(&self) -> bool {
+        let mut cell = self.cell();
+        // A run that awaits its next attempt goes on doing so.
+        cell.state == State::AwaitingRetry || self.apply(&mut cell, Event::SlotAwaited).is_ok()
+    }
+
+    fn slot_granted(&self) -> bool {
+        let mut cell = self.cell();
+        cell.state == State::AwaitingRetry || self.apply(&mut cell, Event::SlotGranted).is_ok()
+    }
+
+    fn begin(self: &Arc<Self>) -> Polled {
+        match prepare::prepare(self) {
+            Next::GoOn => {}
+            Next::Parked => return Polled::Gone,
+            Next::Ended => return Polled::Ended,
+        }
+        match attempt::begin(self) {
+            Some(guest) => {
+                *attempt::guest(self) = Some(guest);
+                attempt::poll(self)
+            }
+            // Cancelled meanwhile.
+            None => Polled::Ended,
+        }
+    }
+
+    fn poll(self: &Arc<Self>) -> Polled {
+        attempt::poll(self)
+    }
+
+    fn crash(self: &Arc<Self>, reason: String) -> Polled {
+        attempt::crash(self, reason)
+    }
+
+    fn cancel(self: &Arc<Self>) -> bool {
+        cancel::cancel(self)
+    }
+
+    fn request_cancel(self: &Arc<Self>) -> bool {
+        cancel::request(self)
+    }
+}
+
+impl Waiter for Run {
+    fn id(&self) -> RunId {
+        Self::id(self)
+    }
+
+    fn takes_key(&self) -> bool {
+        let mut cell = self.cell();
+        cell.cache.owns_key = !cell.state.is_terminal();
+        cell.cache.owns_key
+    }
+
+    fn park(self: &Arc<Self>, look_again: Option<Duration>) -> bool {
+        self.scheduler().park_for_key(self, look_again)
+    }
+
+    fn resume(&self) {
+        self.scheduler().release(self);
+    }
+
+    fn withdraw(self: &Arc<Self>) {
+        cancel::request(self);
+    }
+}
+
+/// Takes a slot of each limit that concerns the run, or parks it until it has one.
+fn enter(run: &Arc<Run>) -> Next {
+    if run.tags().is_empty() {
+        return Next::GoOn;
+    }
+    match run.scheduler().enter(run) {
+        Entry::Granted => Next::GoOn,
+        Entry::Parked => Next::Parked,
+        Entry::Ended => Next::Ended,
+    }
+}
+
+/// A waker of the run's guest.
+fn waker(run: &Arc<Run>) -> Waker {
+    Waker::from(Arc::clone(run))
+}
+
+impl Wake for Run {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.position().wake() == Woken::Queue {
+            self.scheduler().push_ready(Arc::clone(self));
+        }
+    }
+}
+
+/// After a poll that did not end the guest: it waits, yields, or is stopped.
+fn paused(run: &Arc<Run>) -> Polled {
+    if cancel::stop_if_asked(run) {
+        return Polled::Ended;
+    }
+    if !run.position().advance(Phase::Polled, Phase::Waiting) {
+        return Polled::GaveWay;
+    }
+    // Someone may have asked after the look above, and before `Waiting` showed that nobody polls any more.
+    if cancel::stop_if_asked(run) { Polled::Ended } else { Polled::Waits }
+}

@@ -1,0 +1,199 @@
+//! The steps of a run before its attempt: inputs, cache, and slots.
+
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostel_core::{CacheKey, Event, Outcome};
+
+use super::{Next, cancel, end, enter, keep, upstream};
+use crate::cache::{CacheMatch, CacheQuery, Kept, LookUp, RemoteAnswer};
+use crate::flight::Takeoff;
+use crate::options::Options;
+use crate::run::{Run, Step};
+
+/// Takes the run through its steps until it may begin an attempt, is parked, or has ended.
+pub(super) fn prepare(run: &Arc<Run>) -> Next {
+    if run.has_ended() {
+        return Next::Ended;
+    }
+    if run.time_left() == Some(Duration::ZERO) {
+        end::out_of_time(run);
+        return Next::Ended;
+    }
+    loop {
+        let mut cell = run.cell();
+        let next = match &mut cell.step {
+            Step::Attempt => return Next::GoOn,
+            Step::Remote(answer) => {
+                let answer = answer.take();
+                drop(cell);
+                check_answer(run, answer)
+            }
+            Step::Inputs => {
+                drop(cell);
+                inputs(run)
+            }
+            Step::LookUp => {
+                drop(cell);
+                look_up(run)
+            }
+            Step::Slot => {
+                drop(cell);
+                slot(run)
+            }
+        };
+        if next != Next::GoOn {
+            return next;
+        }
+    }
+}
+
+/// Ends a run that has not begun with the value that another run made, if the memory has it.
+pub(crate) fn end_from_memory(run: &Arc<Run>) {
+    let Some(key) = key_to_look_up(run) else { return };
+    let found = run.host().cache.get_quick(&key, query(run, &|| run.has_ended()));
+    found.into_iter().for_each(|found| _ = end_with(run, found));
+}
+
+fn go_to(run: &Run, step: Step) -> Next {
+    let before = mem::replace(&mut run.cell().step, step);
+    drop(before);
+    Next::GoOn
+}
+
+fn inputs(run: &Arc<Run>) -> Next {
+    if !upstream::put_inputs_together(run) {
+        return Next::Ended;
+    }
+    if key_to_look_up(run).is_some() {
+        return go_to(run, Step::LookUp);
+    }
+    if run.task().options().refresh {
+        run.cell().cache.look_up = LookUp::Refresh;
+    }
+    go_to(run, Step::Slot)
+}
+
+fn look_up(run: &Arc<Run>) -> Next {
+    let Some(key) = key_to_look_up(run) else { return go_to(run, Step::Slot) };
+    let (host, is_stopped) = (run.host(), || run.has_ended());
+    if keep::shares_flight(run) {
+        // A value that is there can be used without the key.
+        if host.cache.may_have(&key)
+            && let Ok(found) = host.cache.get(&key, query(run, &is_stopped))
+            && end_with(run, found)
+        {
+            return Next::Ended;
+        }
+        match host.flights.join(&keep::flight_key(run, key), run) {
+            Takeoff::Owner => {}
+            Takeoff::Waits => return Next::Parked,
+            Takeoff::Ended => return Next::Ended,
+        }
+    }
+    match host.cache.get(&key, query(run, &is_stopped)) {
+        Ok(found) => {
+            end_with(run, found);
+            ended_or(run, Step::Slot)
+        }
+        Err(miss) => {
+            run.cell().cache.look_up = LookUp::Miss(miss);
+            if host.cache.is_shared() && keep::may_be_kept(run) {
+                ask_remote(run, key)
+            } else {
+                go_to(run, Step::Slot)
+            }
+        }
+    }
+}
+
+/// Has the remote layer asked, and parks the run until it answers.
+fn ask_remote(run: &Arc<Run>, key: CacheKey) -> Next {
+    go_to(run, Step::Remote(None));
+    if !run.scheduler().park_for_key(run, None) {
+        cancel::request(run);
+        return Next::Ended;
+    }
+    let resume = Resume(Arc::clone(run));
+    let task = run.task().clone();
+    let asked = async move {
+        let cache = &task.host().cache;
+        let Some(turn) = cache.turn_to_ask().await else { return };
+        if let Some(entries) = cache.fetch(&key).await {
+            answered(&resume.0, RemoteAnswer { entries, turn });
+        }
+    };
+    // It ends with the runtime, which the runner owns, and before: the layer's answer has a time limit.
+    run.scheduler().timers().spawn(asked);
+    Next::Parked
+}
+
+/// Resumes a run that waits for an answer, however the asking ends.
+struct Resume(Arc<Run>);
+
+impl Drop for Resume {
+    fn drop(&mut self) {
+        self.0.scheduler().release(&*self.0);
+    }
+}
+
+/// The remote layer has answered. It is another run's turn to ask when the answer was checked.
+fn answered(run: &Run, answer: RemoteAnswer) {
+    let mut cell = run.cell();
+    if let Step::Remote(waits) = &mut cell.step {
+        *waits = Some(answer);
+    }
+}
+
+fn check_answer(run: &Arc<Run>, answer: Option<RemoteAnswer>) -> Next {
+    let (Some(answer), Some(key)) = (answer, run.key()) else { return go_to(run, Step::Slot) };
+    let own = (Arc::clone(run.task().key_text()), || keep::recipe(run));
+    match run.host().cache.get_fetched(&answer.entries, &key, query(run, &|| run.has_ended()), own) {
+        Ok(found) => {
+            end_with(run, found);
+            ended_or(run, Step::Slot)
+        }
+        Err(miss) => {
+            run.cell().cache.look_up = LookUp::Miss(miss);
+            go_to(run, Step::Slot)
+        }
+    }
+}
+
+fn slot(run: &Arc<Run>) -> Next {
+    match enter(run) {
+        Next::GoOn => go_to(run, Step::Attempt),
+        other => other,
+    }
+}
+
+fn ended_or(run: &Run, step: Step) -> Next {
+    if run.has_ended() { Next::Ended } else { go_to(run, step) }
+}
+
+/// Ends the run with another one's value. `false` if it has ended already.
+fn end_with(run: &Arc<Run>, found: CacheMatch) -> bool {
+    let CacheMatch { value, hit } = found;
+    let producer = hit.producer;
+    let mut cell = run.cell();
+    if cell.state.is_terminal() {
+        return false;
+    }
+    cell.cache.look_up = LookUp::Hit(Arc::new(hit));
+    cell.cache.kept = Kept::Hit;
+    drop(cell);
+    end::finish(run, Event::CacheHit { producer }, Outcome::Completed(value))
+}
+
+/// What another run's value must be to stand for this run's.
+fn query<'a>(run: &'a Run, is_stopped: &'a dyn Fn() -> bool) -> CacheQuery<'a> {
+    let Options { cache_expiration: expiration, grants, .. } = run.task().options();
+    CacheQuery { ty: run.task().completed_type(), expiration: *expiration, grants, is_stopped }
+}
+
+/// The key to look for another run's value under, unless the task asks for a fresh one.
+fn key_to_look_up(run: &Run) -> Option<CacheKey> {
+    let Options { refresh, only_compared, .. } = run.task().options();
+    run.key().filter(|_| !refresh && !only_compared)
+}

@@ -1,0 +1,151 @@
+//! The runs that a run depends on: waiting for them, and taking their results as inputs.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::Arc;
+
+use hostel_core::{Event, Failure, Outcome, Param, UpstreamChain, UpstreamRun, Value, bytes_text};
+
+use super::end::finish;
+use crate::run::{Awaited, Input, Inputs, Run, TaskFuture, Upstream};
+use crate::task::Task;
+
+/// Inputs that do not fit, with the run that one of them is the result of, if it is one.
+type Unfit<'a> = (Option<&'a TaskFuture>, String);
+
+/// The runs that inputs and `wait_for` name, each once. One that must complete for either must complete.
+pub(crate) fn upstreams(inputs: &Inputs, wait_for: Vec<(TaskFuture, bool)>) -> Vec<Awaited> {
+    let mut upstreams = BTreeMap::new();
+    let mut add = |future: &TaskFuture, must_complete: bool| {
+        let awaited = upstreams.entry(future.id()).or_insert_with(|| Awaited {
+            future: future.clone(),
+            must_complete: false,
+            follower: None,
+        });
+        awaited.must_complete |= must_complete;
+    };
+    if let Inputs::Awaited(inputs) = inputs {
+        for input in inputs {
+            Input::each_upstream(input, &mut |upstream| add(upstream.future, upstream.must_complete));
+        }
+    }
+    wait_for.iter().for_each(|(future, must_complete)| add(future, *must_complete));
+    upstreams.into_values().collect()
+}
+
+/// Has a run wait for those it depends on. Called once, when the scheduler has accepted it.
+pub(crate) fn watch_upstreams(run: &Arc<Run>) {
+    if !run.awaits_others() {
+        return;
+    }
+    let upstreams: Vec<_> = {
+        let cell = run.cell();
+        cell.upstreams.iter().map(|awaited| (awaited.future.clone(), awaited.must_complete)).collect()
+    };
+    for (index, (upstream, must_complete)) in upstreams.into_iter().enumerate() {
+        let (waiting, ended) = (Arc::clone(run), upstream.clone());
+        let follower =
+            upstream.run().on_end(Box::new(move || upstream_ended(&waiting, &ended, must_complete)));
+        let mut cell = run.cell();
+        match cell.upstreams.get_mut(index) {
+            Some(awaited) => awaited.follower = follower,
+            // It has ended meanwhile, and waits for nothing.
+            None => {
+                drop(cell);
+                follower.into_iter().for_each(|follower| upstream.run().forget(follower));
+                break;
+            }
+        }
+    }
+    one_less_awaited(run);
+}
+
+/// A run that this one depends on has ended.
+fn upstream_ended(run: &Arc<Run>, upstream: &TaskFuture, must_complete: bool) {
+    if upstream.is_completed() || !must_complete {
+        return one_less_awaited(run);
+    }
+    let chain = chain_from(upstream);
+    if finish(run, Event::UpstreamFailed, Outcome::Failed(Failure::Upstream { chain })) {
+        run.scheduler().forget(run);
+    }
+}
+
+fn one_less_awaited(run: &Arc<Run>) {
+    if run.one_less_awaited() {
+        run.scheduler().release(run);
+    }
+}
+
+/// Makes values of inputs that were results of other runs, all of which have ended. `false` if the run has ended.
+pub(super) fn put_inputs_together(run: &Arc<Run>) -> bool {
+    let mut cell = run.cell();
+    let awaited = match &mut cell.inputs {
+        Inputs::Values(_) => return true,
+        Inputs::Awaited(inputs) => mem::take(inputs),
+    };
+    drop(cell);
+    let values = match resolve(run.task(), &awaited) {
+        Ok(values) => values,
+        Err((upstream, cause)) => return refuse_inputs(run, upstream, &cause),
+    };
+    let key = run.task().cache_key(&values);
+    let mut cell = run.cell();
+    if cell.state.is_terminal() {
+        return false;
+    }
+    cell.inputs = Inputs::Values(Arc::new(values));
+    cell.cache.key = key;
+    run.fix_name(&mut cell);
+    drop(cell);
+    // The inputs may hold the last handles to other runs.
+    drop(awaited);
+    true
+}
+
+/// A result that it depends on does not fit.
+fn refuse_inputs(run: &Arc<Run>, upstream: Option<&TaskFuture>, cause: &str) -> bool {
+    let chain = match upstream {
+        Some(upstream) => UpstreamChain::root(named(upstream), format!("completed, but {cause}")),
+        None => UpstreamChain::root(UpstreamRun { run: run.id(), name: run.name() }, cause),
+    };
+    finish(run, Event::UpstreamFailed, Outcome::Failed(Failure::Upstream { chain }));
+    false
+}
+
+/// The values of inputs that were results of other runs, all of which have ended.
+fn resolve<'a>(task: &Task, inputs: &'a [Input]) -> Result<Vec<Value>, Unfit<'a>> {
+    let params = task.signature().params.iter();
+    let values = inputs.iter().zip(params).map(|(input, param)| resolve_one(input, param));
+    let values = values.collect::<Result<Vec<_>, _>>()?;
+    let bytes = values.iter().map(Value::footprint).sum::<usize>() as u64;
+    let limit = task.options().limits.input_bytes;
+    if bytes > limit {
+        let (bytes, limit) = (bytes_text(bytes), bytes_text(limit));
+        return Err((None, format!("has arguments of {bytes}, over the limit `input` of {limit}")));
+    }
+    Ok(values)
+}
+
+fn resolve_one<'a>(input: &'a Input, param: &Param) -> Result<Value, Unfit<'a>> {
+    param.ty.conform(input.resolve()).map_err(|error| {
+        let mut upstream = None;
+        input.each_upstream(&mut |Upstream { future, .. }| upstream = upstream.or(Some(future)));
+        (upstream, format!("its result is no argument {:?}: {error}", &*param.name))
+    })
+}
+
+fn chain_from(upstream: &TaskFuture) -> UpstreamChain {
+    let cause = match upstream.try_outcome().as_deref() {
+        Some(Outcome::Failed(Failure::Upstream { chain })) => return chain.followed_by(named(upstream)),
+        Some(Outcome::Failed(failure)) => failure.to_string(),
+        Some(Outcome::Crashed { reason }) => format!("crashed: {reason}"),
+        Some(Outcome::Cancelled) => "was cancelled".to_owned(),
+        Some(Outcome::Completed(_)) | None => "did not end".to_owned(),
+    };
+    UpstreamChain::root(named(upstream), cause)
+}
+
+fn named(future: &TaskFuture) -> UpstreamRun {
+    UpstreamRun { run: future.id(), name: future.name() }
+}

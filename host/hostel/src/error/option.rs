@@ -1,0 +1,54 @@
+//! Options of a task that are out of range.
+
+use std::time::Duration;
+
+use hostel_core::{ErrorKind, GrantsError, LimitsError, PolicyError, RetryError};
+
+/// The longest tag, in bytes.
+pub(crate) const MAX_TAG_BYTES: usize = 100;
+
+/// An option of a task is out of range.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptionError {
+    /// A limit.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
+    /// Something about retries.
+    #[error(transparent)]
+    Retry(#[from] RetryError),
+    /// The time for the whole run.
+    #[error("the run timeout cannot be {timeout:?}: expected more than zero and at most {most:?}")]
+    RunTimeout {
+        /// What it was set to.
+        timeout: Duration,
+        /// The most it can be.
+        most: Duration,
+    },
+    /// The grants.
+    #[error(transparent)]
+    Grants(#[from] GrantsError),
+    /// The cache policy.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The age at which results expire.
+    #[error(
+        "the cache expiration cannot be zero: expected more, or the cache policy `none` to cache nothing"
+    )]
+    CacheExpiration,
+    /// A tag.
+    #[error(
+        "the tag {tag:?} cannot be: expected 1 to {MAX_TAG_BYTES} bytes without commas, blanks at the ends and control characters"
+    )]
+    Tag {
+        /// The tag.
+        tag: String,
+    },
+}
+
+impl OptionError {
+    /// Always [`ErrorKind::Invalid`].
+    pub const fn kind(&self) -> ErrorKind {
+        ErrorKind::Invalid
+    }
+}

@@ -1,0 +1,211 @@
+//! What the scheduler schedules: a run on its way from the queue to its end, and which of worker, waker and canceller may
+//! touch its guest.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::Duration;
+
+use hostel_core::{RunId, TaskKey};
+
+use super::queue::Queued;
+use crate::tag::Tag;
+
+/// Something that workers execute: a run.
+pub(crate) trait Work: Send + Sync + Sized + 'static {
+    /// Where it stands in the scheduler.
+    fn position(&self) -> &Position;
+
+    /// Its identity.
+    fn id(&self) -> RunId;
+
+    /// The task that it runs.
+    fn task_key(&self) -> &TaskKey;
+
+    /// Its tags, by which limits concern it.
+    fn tags(&self) -> &[Tag];
+
+    /// Work of higher priority begins first.
+    fn priority(&self) -> i32;
+
+    /// Whether it waits for other runs before it may be queued.
+    fn awaits_others(&self) -> bool;
+
+    /// Whether it has ended.
+    fn has_ended(&self) -> bool;
+
+    /// How much of its time is left, if that is limited and has begun.
+    fn time_left(&self) -> Option<Duration>;
+
+    /// A limit has no free slot for it. `false` if it has ended.
+    fn slot_awaited(&self) -> bool;
+
+    /// It has a slot of each limit that concerns it. `false` if it has ended.
+    fn slot_granted(&self) -> bool;
+
+    /// Goes on from the step that it is at, and polls its guest when it has one. Called by a worker that took it to
+    /// [`Phase::Polled`].
+    fn begin(self: &Arc<Self>) -> Polled;
+
+    /// Polls its guest once. Called by a worker that took it to [`Phase::Polled`].
+    fn poll(self: &Arc<Self>) -> Polled;
+
+    /// Ends it because polling it panicked, which is a mistake of the host's.
+    fn crash(self: &Arc<Self>, reason: String) -> Polled;
+
+    /// Asks it to stop, and drops its guest if nobody polls that. `false` if it had ended otherwise.
+    fn cancel(self: &Arc<Self>) -> bool;
+
+    /// Asks it to stop. Work without a guest is cancelled by this alone. `false` if it had ended otherwise.
+    fn request_cancel(self: &Arc<Self>) -> bool;
+}
+
+/// Where work stands in the scheduler.
+///
+/// The phase says in which queue it is, if in any. A queue entry whose phase has moved on is stale, and is skipped when it
+/// is taken out.
+pub(crate) struct Position {
+    phase: AtomicU8,
+    was_preempted: AtomicBool,
+    /// Whether it has a slot of each limit that concerns it. Changed under the scheduler's lock.
+    holds_slots: AtomicBool,
+}
+
+/// The phases of work in the scheduler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// In the queue of pending runs.
+    Pending,
+    /// A worker polls its guest. Also the phase of work that has ended.
+    Polled,
+    /// A worker polls its guest, which was woken meanwhile.
+    PolledAndWoken,
+    /// Its guest waits for something, and is in no queue.
+    Waiting,
+    /// Its guest was woken, and is in the queue of ready guests.
+    Ready,
+    /// Its guest yielded, and is in the queue of preempted guests.
+    Preempted,
+    /// It has no guest, and waits outside of all queues for something other than a worker.
+    Parked,
+}
+
+/// The result of polling work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Polled {
+    /// It has ended, or was stopped.
+    Ended,
+    /// It waits for something.
+    Waits,
+    /// It computed for a whole tick, and yielded.
+    GaveWay,
+    /// It had been stopped by another thread before, or is parked.
+    Gone,
+}
+
+/// What a waker has to do after it woke a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// Put the work into the queue of ready guests.
+    Queue,
+    /// Nothing: it is queued, or its worker will see it.
+    Noted,
+}
+
+impl Position {
+    pub(crate) fn new() -> Self {
+        Self {
+            phase: AtomicU8::new(Phase::Pending as u8),
+            was_preempted: AtomicBool::new(false),
+            holds_slots: AtomicBool::new(false),
+        }
+    }
+
+    /// Moves from one phase to the next. `false` if the work was not in that phase.
+    pub(crate) fn advance(&self, from: Phase, to: Phase) -> bool {
+        self.phase.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Enters a phase in which no worker has the work.
+    pub(super) fn settle(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Release);
+    }
+
+    /// Whether it has a slot of each limit that concerns it.
+    pub(crate) fn holds_slots(&self) -> bool {
+        self.holds_slots.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn take_slots(&self) {
+        self.holds_slots.store(true, Ordering::Relaxed);
+    }
+
+    /// Gives up its slots. `false` if it had none.
+    pub(super) fn leave_slots(&self) -> bool {
+        self.holds_slots.swap(false, Ordering::Relaxed)
+    }
+
+    /// Notes that its guest is preempted. `true` if it never was before.
+    pub(super) fn is_first_preemption(&self) -> bool {
+        !self.was_preempted.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether its guest was ever preempted.
+    pub(super) fn was_preempted(&self) -> bool {
+        self.was_preempted.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether its guest, which has ended, was ever preempted, and forgets it.
+    pub(super) fn take_preempted(&self) -> bool {
+        self.was_preempted.swap(false, Ordering::Relaxed)
+    }
+
+    /// Notes that its guest was woken.
+    pub(crate) fn wake(&self) -> Woken {
+        loop {
+            if self.advance(Phase::Polled, Phase::PolledAndWoken) {
+                return Woken::Noted;
+            }
+            if self.advance(Phase::Waiting, Phase::Ready) || self.advance(Phase::Preempted, Phase::Ready) {
+                return Woken::Queue;
+            }
+            let phase = self.phase.load(Ordering::Acquire);
+            let settled = [Phase::Pending, Phase::Ready, Phase::PolledAndWoken, Phase::Parked];
+            if settled.iter().any(|&settled| settled as u8 == phase) {
+                return Woken::Noted;
+            }
+            // It moved on between the looks: look again.
+        }
+    }
+}
+
+impl<W: Work> Queued for Arc<W> {
+    type Task = TaskKey;
+
+    fn task(&self) -> TaskKey {
+        self.task_key().clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wake_up_queues_what_waits_and_is_noted_otherwise() {
+        for (phase, woken, next) in [
+            (Phase::Pending, Woken::Noted, Phase::Pending),
+            (Phase::Polled, Woken::Noted, Phase::PolledAndWoken),
+            (Phase::PolledAndWoken, Woken::Noted, Phase::PolledAndWoken),
+            (Phase::Waiting, Woken::Queue, Phase::Ready),
+            (Phase::Ready, Woken::Noted, Phase::Ready),
+            (Phase::Preempted, Woken::Queue, Phase::Ready),
+            (Phase::Parked, Woken::Noted, Phase::Parked),
+        ] {
+            let position = Position::new();
+            position.settle(phase);
+            assert_eq!(position.wake(), woken, "{phase:?}");
+            assert!(position.advance(next, Phase::Pending), "{phase:?} to {next:?}");
+        }
+    }
+}
