@@ -78,21 +78,21 @@ pub enum Randomness {
 pub enum ParseDeterminismError {
     /// It is no clock.
     #[error(
-        "`{text}` is no clock: expected `real`, `virtual`, or `fixed:` and an instant, as fixed:2026-01-01T00:00:00Z"
+        "invalid clock `{text}`: expected `real`, `virtual`, or `fixed:` and an instant, such as fixed:2026-01-01T00:00:00Z"
     )]
     Clock {
         /// The text.
         text: String,
     },
     /// It is a clock that stands where none can.
-    #[error("`{text}` is no clock: an instant lies between 1970 and 2554")]
+    #[error("invalid clock `{text}`: expected an instant between 1970 and 2554")]
     OutOfRange {
         /// The text.
         text: String,
     },
     /// It is no source of randomness.
     #[error(
-        "`{text}` is no randomness: expected `real`, `key`, or `seed:` and a number from 0 to {}",
+        "invalid randomness `{text}`: expected `real`, `key`, or `seed:` and a number from 0 to {}",
         u64::MAX
     )]
     Randomness {
@@ -190,16 +190,17 @@ mod tests {
         let check = |text: &str, expected: &str| {
             assert_eq!(
                 text.parse::<Clock>().unwrap_err().to_string(),
-                format!("`{text}` is no clock: {expected}")
+                format!("invalid clock `{text}`: {expected}")
             );
         };
-        let form = "expected `real`, `virtual`, or `fixed:` and an instant, as fixed:2026-01-01T00:00:00Z";
+        let form =
+            "expected `real`, `virtual`, or `fixed:` and an instant, such as fixed:2026-01-01T00:00:00Z";
         check("", form);
         check("2026-01-01T00:00:00Z", form);
         check("fixed:2026-01-01", form);
         check("fixed:", form);
-        check("fixed:1969-12-31T23:59:59Z", "an instant lies between 1970 and 2554");
-        check("fixed:2600-01-01T00:00:00Z", "an instant lies between 1970 and 2554");
+        check("fixed:1969-12-31T23:59:59Z", "expected an instant between 1970 and 2554");
+        check("fixed:2600-01-01T00:00:00Z", "expected an instant between 1970 and 2554");
     }
 
     #[test]
@@ -215,7 +216,7 @@ mod tests {
         }
         for text in ["", "42", "seed:", "seed:-1", "seed:+1", "seed:18446744073709551616", "seed:a"] {
             let expected = format!(
-                "`{text}` is no randomness: expected `real`, `key`, or `seed:` and a number from 0 to 18446744073709551615"
+                "invalid randomness `{text}`: expected `real`, `key`, or `seed:` and a number from 0 to 18446744073709551615"
             );
             assert_eq!(text.parse::<Randomness>().unwrap_err().to_string(), expected);
         }

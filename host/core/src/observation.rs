@@ -46,13 +46,13 @@ impl Touch {
             Self::Randomness => "drew random numbers",
             Self::Network => "used the network",
             Self::RunIdentity => "asked about its run",
-            Self::FileFault => "met a fault of the file system",
+            Self::FileFault => "met an error of the file system",
             Self::Device => "opened a device or a pipe",
             Self::ChangedFile => "saw a file change",
-            Self::TooMuchRead => "read more than can be kept track of",
+            Self::TooMuchRead => "read more than can be tracked",
             Self::Writing => "wrote to files",
             Self::StandardInput => "read its standard input",
-            Self::RefusedGrowth => "was refused what a limit forbids",
+            Self::RefusedGrowth => "was refused something by a limit",
         }
     }
 

@@ -93,7 +93,7 @@ pub enum ParseRetryOnError {
     #[error("{0}")]
     Unknown(UnknownName),
     /// `none` is joined with other words.
-    #[error("`{text}` names `none` and others: expected `none` alone, or kinds of failure joined by `,`")]
+    #[error("`{text}` combines `none` with others: expected `none` alone, or kinds of failure joined by `,`")]
     NoneAndOthers {
         /// The whole text.
         text: String,
@@ -525,7 +525,7 @@ mod tests {
         check("upstream", &format!(r#"unknown kind of failure "upstream" {known}"#));
         check(
             "error, none",
-            "`error, none` names `none` and others: expected `none` alone, or kinds of failure joined by `,`",
+            "`error, none` combines `none` with others: expected `none` alone, or kinds of failure joined by `,`",
         );
     }
 }

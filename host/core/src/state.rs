@@ -94,7 +94,7 @@ pub enum Event {
 
 /// An event cannot happen to a run in this state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a run that is {state} cannot take the event {event}")]
+#[error("event {event} is not possible in state {state}")]
 pub struct IllegalTransition {
     /// The state, which stays as it was.
     pub state: State,
@@ -413,7 +413,7 @@ mod tests {
     #[test]
     fn what_is_illegal_names_state_and_event() {
         let error = State::Completed.apply(Event::Started).unwrap_err();
-        assert_eq!(error.to_string(), "a run that is Completed cannot take the event Started");
+        assert_eq!(error.to_string(), "event Started is not possible in state Completed");
     }
 
     #[test]

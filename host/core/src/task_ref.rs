@@ -18,11 +18,11 @@ pub struct TaskRef {
 #[non_exhaustive]
 pub enum ParseTaskRefError {
     /// Nothing stands before the `#`.
-    #[error("`{0}` names no component: expected FILE#EXPORT, such as math.wasm#add-one")]
+    #[error("`{0}` has no component before the `#`: expected FILE#EXPORT, such as math.wasm#add-one")]
     NoSource(String),
     /// Nothing stands after the `#`.
     #[error(
-        "`{0}` names no export after the `#`: expected FILE#EXPORT, or FILE alone if it exports one function"
+        "`{0}` has no export after the `#`: expected FILE#EXPORT, or FILE alone if it exports one function"
     )]
     NoExport(String),
 }

@@ -235,7 +235,7 @@ impl fmt::Display for CachePolicy {
 #[non_exhaustive]
 pub enum PolicyError {
     /// It leaves out what the task does not have.
-    #[error("the cache policy leaves out what the task does not take: {0}")]
+    #[error("the cache policy leaves out an input that the task does not have: {0}")]
     Unknown(#[from] ArgumentError),
     /// It leaves out an input where none count.
     #[error("the cache policy leaves out the input {input:?}, but no inputs count: add `inputs` to it")]
@@ -340,7 +340,7 @@ mod tests {
         check(
             CachePolicy::INPUTS - "debg",
             Some(
-                "the cache policy leaves out what the task does not take: unknown argument \"debg\", did you mean \"debug\"? \
+                "the cache policy leaves out an input that the task does not have: unknown argument \"debg\", did you mean \"debug\"? \
                  (arguments: a, debug)",
             ),
         );

@@ -41,7 +41,7 @@ fn read(text: &str) -> Result<CachePolicy, Problem> {
         let (term, end) = term(text, at, sign)?;
         policy = match (term, sign) {
             (Term::Facts(facts), Sign::Plus) if policy.has_key() && facts.has_key() => {
-                return Err((at, "there is a key already, and there can be only one".to_owned()));
+                return Err((at, "there is already a key, and a policy can have only one".to_owned()));
             }
             (Term::Facts(facts), Sign::Plus) => policy + facts,
             (Term::Facts(facts), Sign::Minus) => policy - facts,
@@ -62,7 +62,9 @@ fn next_sign(text: &str, at: usize) -> Result<Option<(Sign, usize)>, Problem> {
         None => return Ok(None),
         Some('+') => Sign::Plus,
         Some('-') if rest.get(1..).is_none_or(|rest| rest.is_empty() || rest.starts_with(' ')) => Sign::Minus,
-        Some('-') => return Err((at, "a `-` has blanks around it, as in `inputs - input:debug`".to_owned())),
+        Some('-') => {
+            return Err((at, "a `-` needs blanks around it, as in `inputs - input:debug`".to_owned()));
+        }
         Some(_) => return Err((at, format!("expected `+` or `-`, found `{}`", excerpt(rest)))),
     };
     Ok(Some((sign, at + 1)))
@@ -81,7 +83,7 @@ fn term(text: &str, at: usize, sign: Sign) -> Result<(Term, usize), Problem> {
     if let Some(name) = word.strip_prefix("input:") {
         return match (name, sign) {
             ("", _) => Err((at, "expected the name of an input after `input:`".to_owned())),
-            (_, Sign::Plus) => Err((at, format!("`{word}` can only be taken away: ` - {word}`"))),
+            (_, Sign::Plus) => Err((at, format!("`{word}` can only be removed: ` - {word}`"))),
             (name, Sign::Minus) => Ok((Term::Input(Name::from(name)), at + length)),
         };
     }
@@ -191,14 +193,14 @@ mod tests {
         check("inputs + imputs", 10, "found `imputs`, did you mean `inputs`?");
         check("inputs - debug", 10, "or after a `-` also `input:NAME`; found `debug`");
         check("inputs - input:", 10, "expected the name of an input");
-        check("inputs -input:debug", 8, "a `-` has blanks around it");
+        check("inputs -input:debug", 8, "a `-` needs blanks around it");
         check("inputs task-source", 8, "expected `+` or `-`, found `task-source`");
-        check("inputs + input:a", 10, "`input:a` can only be taken away: ` - input:a`");
+        check("inputs + input:a", 10, "`input:a` can only be removed: ` - input:a`");
         check("key:{a}", 5, "expected a template in quotation marks");
         check("é + key:\"{a}", 1, "found `é`");
         check("inputs + key:\"é\" x", 18, "found `x`");
         check("key:\"{a}", 5, "never closed");
-        check("key:\"{a}\" + inputs + key:\"{b}\"", 22, "there can be only one");
+        check("key:\"{a}\" + inputs + key:\"{b}\"", 22, "a policy can have only one");
         check("task-source-inputs", 1, "found `task-source-inputs`");
     }
 }

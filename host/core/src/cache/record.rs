@@ -87,7 +87,7 @@ impl CacheRecord {
         let (rest, has_origin) = match (bytes.strip_prefix(MAGIC), bytes.strip_prefix(MAGIC_1)) {
             (Some(rest), _) => (rest, true),
             (None, Some(rest)) => (rest, false),
-            (None, None) => return Err("it does not begin like one"),
+            (None, None) => return Err("it does not begin like a record"),
         };
         let (digest, content) = rest.split_first_chunk::<32>().ok_or(SHORT)?;
         if Digest::of(content).as_bytes() != digest {

@@ -139,7 +139,7 @@ impl AddressRange {
             }
         };
         let range = Self { base, bits };
-        if base == address { Ok(range) } else { Err(format!("the one it is in is {range}")) }
+        if base == address { Ok(range) } else { Err(format!("expected {range}")) }
     }
 
     pub(super) fn one(address: IpAddr) -> Self {
@@ -314,10 +314,10 @@ mod tests {
         check("::1", 128, "::1", true);
         check("::1", 128, "::2", false);
         let wrong = |base: &str, bits, expected: &str| assert_eq!(range(base, bits).unwrap_err(), expected);
-        wrong("10.0.0.1", 8, "the one it is in is 10.0.0.0/8");
+        wrong("10.0.0.1", 8, "expected 10.0.0.0/8");
         wrong("10.0.0.0", 33, "expected /0 to /32 after the address");
-        wrong("fd00::1", 64, "the one it is in is [fd00::]/64");
-        wrong("::1", 0, "the one it is in is [::]/0");
+        wrong("fd00::1", 64, "expected [fd00::]/64");
+        wrong("::1", 0, "expected [::]/0");
         wrong("::", 129, "expected /0 to /128 after the address");
         let includes = |one: (&str, u8), other: (&str, u8)| {
             range(one.0, one.1).unwrap().includes(&range(other.0, other.1).unwrap())

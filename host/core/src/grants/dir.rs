@@ -129,14 +129,14 @@ impl Display for DirGrant {
 pub enum ParseDirGrantError {
     /// The place on the host is missing.
     #[error(
-        "`{text}` is no directory to grant: the path on the host is missing; expected HOST, or HOST::GUEST"
+        "invalid directory grant `{text}`: the path on the host is missing; expected HOST, or HOST::GUEST"
     )]
     NoHost {
         /// The text.
         text: String,
     },
     /// The guest's name for it is missing.
-    #[error("`{text}` is no directory to grant: the guest's path is missing; expected HOST, or HOST::GUEST")]
+    #[error("invalid directory grant `{text}`: the guest's path is missing; expected HOST, or HOST::GUEST")]
     NoGuest {
         /// The text.
         text: String,
@@ -204,13 +204,13 @@ mod tests {
             assert_eq!(text.parse::<DirGrant>().unwrap_err().to_string(), expected);
         };
         let host = "the path on the host is missing; expected HOST, or HOST::GUEST";
-        check("", &format!("`` is no directory to grant: {host}"));
-        check("::/data", &format!("`::/data` is no directory to grant: {host}"));
-        check(":ro", &format!("`:ro` is no directory to grant: {host}"));
+        check("", &format!("invalid directory grant ``: {host}"));
+        check("::/data", &format!("invalid directory grant `::/data`: {host}"));
+        check(":ro", &format!("invalid directory grant `:ro`: {host}"));
         let guest = "the guest's path is missing; expected HOST, or HOST::GUEST";
-        check("data::", &format!("`data::` is no directory to grant: {guest}"));
-        check("data:::rw", &format!("`data:::rw` is no directory to grant: {guest}"));
-        check(":rw", &format!("`:rw` is no directory to grant: {host}"));
+        check("data::", &format!("invalid directory grant `data::`: {guest}"));
+        check("data:::rw", &format!("invalid directory grant `data:::rw`: {guest}"));
+        check(":rw", &format!("invalid directory grant `:rw`: {host}"));
     }
 
     #[test]

@@ -27,9 +27,9 @@ impl EnvGrant {
     pub fn new(name: &str, value: &str) -> Result<Self, ParseEnvGrantError> {
         let problem = match name {
             "" => Some("the name is missing"),
-            name if name.contains('=') => Some("a name has no `=` in it"),
-            name if name.contains('\0') => Some("a name has no NUL in it"),
-            _ if value.contains('\0') => Some("a value has no NUL in it"),
+            name if name.contains('=') => Some("a name cannot contain `=`"),
+            name if name.contains('\0') => Some("a name cannot contain NUL"),
+            _ if value.contains('\0') => Some("a value cannot contain NUL"),
             _ => None,
         };
         match problem {
@@ -73,7 +73,7 @@ impl Debug for EnvGrant {
 
 /// A text is no environment variable. The error does not repeat the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is no environment variable: {problem}; expected NAME=VALUE")]
+#[error("invalid environment variable `{name}`: {problem}; expected NAME=VALUE")]
 pub struct ParseEnvGrantError {
     name: String,
     problem: &'static str,
@@ -120,11 +120,11 @@ mod tests {
             let error = text.parse::<EnvGrant>().unwrap_err().to_string();
             assert_eq!(error, format!("{expected}; expected NAME=VALUE"));
         };
-        check("", "`` is no environment variable: the value is missing");
-        check("A", "`A` is no environment variable: the value is missing");
-        check("=secret", "`` is no environment variable: the name is missing");
-        check("A\0=secret", "`A\0` is no environment variable: a name has no NUL in it");
-        check("A=sec\0ret", "`A` is no environment variable: a value has no NUL in it");
+        check("", "invalid environment variable ``: the value is missing");
+        check("A", "invalid environment variable `A`: the value is missing");
+        check("=secret", "invalid environment variable ``: the name is missing");
+        check("A\0=secret", "invalid environment variable `A\0`: a name cannot contain NUL");
+        check("A=sec\0ret", "invalid environment variable `A`: a value cannot contain NUL");
         assert!(EnvGrant::new("A=B", "c").is_err());
     }
 

@@ -148,7 +148,7 @@ impl Host {
     /// Returns this if it is one host: a request goes to one.
     fn single(self) -> Result<Self, Problem> {
         if let Self::Name(NamePattern::Below(_)) = self {
-            Err("a host has no '*' in it".to_owned())
+            Err("a host cannot contain '*'".to_owned())
         } else {
             Ok(self)
         }
@@ -205,7 +205,7 @@ impl Display for HttpGrant {
 
 /// A text names no host that HTTP could be permitted to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no host for HTTP: {problem}")]
+#[error("invalid HTTP host `{text}`: {problem}")]
 pub struct ParseHttpGrantError {
     text: String,
     problem: String,
@@ -238,7 +238,7 @@ fn parse(text: &str) -> Result<HttpGrant, Problem> {
     // A URL of the whole host, as it is pasted.
     let place = if scheme.is_some() { place.strip_suffix('/').unwrap_or(place) } else { place };
     if scheme.is_some() && place.contains('/') {
-        return Err("a grant is for a whole host: leave out what follows it".to_owned());
+        return Err("a grant covers a whole host: remove the path".to_owned());
     }
     if let Some(wrong) = place.chars().find(|character| "/?#@".contains(*character)) {
         return Err(format!("expected HOST or HOST:PORT and nothing else, found `{wrong}`"));
@@ -251,7 +251,7 @@ fn parse(text: &str) -> Result<HttpGrant, Problem> {
         _ => (place, Port::Usual),
     };
     if host.contains(':') && !host.starts_with('[') {
-        return Err("an IPv6 address stands in brackets, such as [::1]".to_owned());
+        return Err("an IPv6 address needs brackets, such as [::1]".to_owned());
     }
     let host = parse_host(host)?;
     let is_usual = |scheme: HttpScheme| port == Port::Only(scheme.usual_port());
@@ -279,17 +279,19 @@ fn parse_methods(text: &str) -> Result<Box<[Box<str>]>, Problem> {
 fn parse_scheme(text: &str) -> Result<HttpScheme, Problem> {
     let is_named = |scheme: &HttpScheme| text.eq_ignore_ascii_case(scheme.name());
     let scheme = [HttpScheme::Http, HttpScheme::Https].into_iter().find(is_named);
-    scheme.ok_or_else(|| format!("expected http:// or https:// in front of the host, found `{text}://`"))
+    scheme.ok_or_else(|| format!("expected http:// or https:// before the host, found `{text}://`"))
 }
 
 fn parse_host(text: &str) -> Result<Host, Problem> {
     if text.starts_with('[') {
         let address = in_brackets(text).and_then(|address| address.parse().ok());
-        return address.map(Host::V6).ok_or_else(|| format!("`{text}` is no IPv6 address"));
+        return address.map(Host::V6).ok_or_else(|| format!("`{text}` is not an IPv6 address"));
     }
     if ends_in_number(text) {
         let address = text.parse().ok();
-        return address.map(Host::V4).ok_or_else(|| format!("`{text}` is no IPv4 address, and no name"));
+        return address
+            .map(Host::V4)
+            .ok_or_else(|| format!("`{text}` is neither an IPv4 address nor a name"));
     }
     parse_pattern(text).map(Host::Name)
 }
@@ -313,10 +315,10 @@ mod tests {
         let refused = |text: &str| text.parse::<HttpGrant>().unwrap_err().to_string();
         assert_eq!(
             refused("https://example.org/index.html"),
-            "`https://example.org/index.html` is no host for HTTP: a grant is for a whole host: leave out what follows it"
+            "invalid HTTP host `https://example.org/index.html`: a grant covers a whole host: remove the path"
         );
         assert!(refused("https://example.org//").contains("whole host"));
-        assert!(refused("https:///").contains("is no host for HTTP"));
+        assert!(refused("https:///").contains("invalid HTTP host"));
         assert!(refused("example.org/").contains("found `/`"));
     }
 
@@ -413,7 +415,7 @@ mod tests {
         for method in ["", "get", "A'`id`'", "GET,PUT", "A B"] {
             let error = only(method).unwrap_err().to_string();
             let expected = "expected a method of upper case letters, digits and `-`";
-            assert_eq!(error, format!("`{method}` is no host for HTTP: {expected}"));
+            assert_eq!(error, format!("invalid HTTP host `{method}`: {expected}"));
         }
     }
 
@@ -481,7 +483,7 @@ mod tests {
     fn what_is_no_host_is_told() {
         let check = |text: &str, problem: &str| {
             let error = text.parse::<HttpGrant>().unwrap_err();
-            assert_eq!(error.to_string(), format!("`{text}` is no host for HTTP: {problem}"));
+            assert_eq!(error.to_string(), format!("invalid HTTP host `{text}`: {problem}"));
         };
         let nothing_else = |found| format!("expected HOST or HOST:PORT and nothing else, found `{found}`");
         check("", "the host is missing");
@@ -491,37 +493,37 @@ mod tests {
         check("example.org/path", &nothing_else('/'));
         check("example.org?x", &nothing_else('?'));
         check("user@example.org", &nothing_else('@'));
-        check("ftp://example.org", "expected http:// or https:// in front of the host, found `ftp://`");
-        check("://example.org", "expected http:// or https:// in front of the host, found `://`");
+        check("ftp://example.org", "expected http:// or https:// before the host, found `ftp://`");
+        check("://example.org", "expected http:// or https:// before the host, found `://`");
         check("example.org:", "port ``: expected 1 to 65535, or `*` for any");
         check("example.org:0", "port `0`: expected 1 to 65535, or `*` for any");
         check("example.org:65536", "port `65536`: expected 1 to 65535, or `*` for any");
         check("example.org:+80", "port `+80`: expected 1 to 65535, or `*` for any");
         check("example.org:http", "port `http`: expected 1 to 65535, or `*` for any");
-        let star = "a `*` stands in front of a domain, as in *.example.org";
+        let star = "a `*` must be followed by a dot and a domain, as in *.example.org";
         for text in ["*", "*:80", "a.*.org", "*example.org", "*.*.org"] {
             check(text, star);
         }
-        check("::1", "an IPv6 address stands in brackets, such as [::1]");
-        check("fe80::1:80", "an IPv6 address stands in brackets, such as [::1]");
-        check("[::1", "`[::1` is no IPv6 address");
-        check("[::g]", "`[::g]` is no IPv6 address");
-        check("[fe80::1%eth0]", "`[fe80::1%eth0]` is no IPv6 address");
+        check("::1", "an IPv6 address needs brackets, such as [::1]");
+        check("fe80::1:80", "an IPv6 address needs brackets, such as [::1]");
+        check("[::1", "`[::1` is not an IPv6 address");
+        check("[::g]", "`[::g]` is not an IPv6 address");
+        check("[fe80::1%eth0]", "`[fe80::1%eth0]` is not an IPv6 address");
         for text in ["127.1", "1.2.3.4.5", "300.1.1.1", "2130706433", "0x7f000001", "a.1", "*.0.0.1"] {
-            check(text, &format!("`{text}` is no IPv4 address, and no name"));
+            check(text, &format!("`{text}` is neither an IPv4 address nor a name"));
         }
-        check("[two words]", "`[two words]` is no IPv6 address");
+        check("[two words]", "`[two words]` is not an IPv6 address");
         let method =
             |found| format!("method `{found}`: expected upper case, as in `GET,HEAD https://example.org`");
         check("two words", &method("two"));
         check("GET,get example.org", &method("get"));
         check("GET, example.org", &method(""));
         check(" example.org", &method(""));
-        check("GET example .org", "a host has no ' ' in it");
-        check("a%62.org", "a host has no '%' in it");
+        check("GET example .org", "a host cannot contain ' '");
+        check("a%62.org", "a host cannot contain '%'");
         check(
             "bücher.example",
-            "a name with other than ASCII letters is written as it is sent, beginning with xn--",
+            "a name with non-ASCII letters must be in its ASCII form, beginning with xn--",
         );
         let length = "a name has at most 253 characters, and 1 to 63 between two dots";
         for text in ["example.org.", ".example.org", "a..b", &"x".repeat(64), &"abc.".repeat(64)[..255]] {

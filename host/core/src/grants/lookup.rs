@@ -37,7 +37,7 @@ impl Display for LookupGrant {
 
 /// A text is no name that could be looked up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no name to look up: {problem}")]
+#[error("invalid name to look up `{text}`: {problem}")]
 pub struct ParseLookupGrantError {
     text: String,
     problem: String,
@@ -83,12 +83,12 @@ mod tests {
     fn what_is_no_name_is_told() {
         let check = |text: &str, problem: &str| {
             let error = text.parse::<LookupGrant>().unwrap_err().to_string();
-            assert_eq!(error, format!("`{text}` is no name to look up: {problem}"));
+            assert_eq!(error, format!("invalid name to look up `{text}`: {problem}"));
         };
         check("", "the host is missing");
-        check("*", "a `*` stands in front of a domain, as in *.example.org");
-        check("127.0.0.1", "`127.0.0.1` is an address, and no name");
-        check("example.org:80", "a host has no ':' in it");
-        check("[::1]", "a host has no '[' in it");
+        check("*", "a `*` must be followed by a dot and a domain, as in *.example.org");
+        check("127.0.0.1", "`127.0.0.1` is an address, not a name");
+        check("example.org:80", "a host cannot contain ':'");
+        check("[::1]", "a host cannot contain '['");
     }
 }

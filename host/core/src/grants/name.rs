@@ -58,11 +58,11 @@ pub(super) fn parse_pattern(text: &str) -> Result<NamePattern, Problem> {
         None => (text, false),
     };
     if domain.contains('*') {
-        return Err("a `*` stands in front of a domain, as in *.example.org".to_owned());
+        return Err("a `*` must be followed by a dot and a domain, as in *.example.org".to_owned());
     }
     check_name(domain)?;
     if ends_in_number(domain) {
-        return Err(format!("`{text}` is an address, and no name"));
+        return Err(format!("`{text}` is an address, not a name"));
     }
     let name = domain.to_ascii_lowercase().into();
     Ok(if is_below { NamePattern::Below(name) } else { NamePattern::Name(name) })
@@ -78,13 +78,11 @@ fn check_name(name: &str) -> Result<(), Problem> {
         return Err("the host is missing".to_owned());
     }
     if !name.is_ascii() {
-        return Err(
-            "a name with other than ASCII letters is written as it is sent, beginning with xn--".to_owned()
-        );
+        return Err("a name with non-ASCII letters must be in its ASCII form, beginning with xn--".to_owned());
     }
     let is_part_of_label = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     if let Some(wrong) = name.bytes().find(|byte| !is_part_of_label(*byte) && *byte != b'.') {
-        return Err(format!("a host has no {:?} in it", char::from(wrong)));
+        return Err(format!("a host cannot contain {:?}", char::from(wrong)));
     }
     let is_label = |label: &str| !label.is_empty() && label.len() <= LABEL_BYTES;
     if name.len() > NAME_BYTES || !name.split('.').all(is_label) {

@@ -133,7 +133,7 @@ impl Display for NetGrant {
 
 /// A text names nothing that TCP or UDP could be permitted to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no HOST:PORT for TCP or UDP: {problem}")]
+#[error("invalid HOST:PORT `{text}` for TCP or UDP: {problem}")]
 pub struct ParseNetGrantError {
     text: String,
     problem: String,
@@ -162,7 +162,7 @@ fn parse(text: &str) -> Result<NetGrant, Problem> {
     // Otherwise it is a colon of an address in brackets.
     let ends = |(_, port): &(&str, &str)| !port.contains(']');
     let Some((host, port)) = place.rsplit_once(':').filter(ends) else {
-        return Err("the port is missing; `:*` is any".to_owned());
+        return Err("the port is missing; `:*` allows any".to_owned());
     };
     Ok(NetGrant { host: parse_host(host)?, port: parse_port(port)?, transport })
 }
@@ -170,7 +170,7 @@ fn parse(text: &str) -> Result<NetGrant, Problem> {
 fn parse_transport(text: &str) -> Result<Transport, Problem> {
     let is_named = |transport: &Transport| text.eq_ignore_ascii_case(transport.name());
     let transport = [Transport::Tcp, Transport::Udp].into_iter().find(is_named);
-    transport.ok_or_else(|| format!("expected tcp:// or udp:// in front of the host, found `{text}://`"))
+    transport.ok_or_else(|| format!("expected tcp:// or udp:// before the host, found `{text}://`"))
 }
 
 /// Reads a port; `None` is any.
@@ -197,19 +197,20 @@ fn parse_host(text: &str) -> Result<Host, Problem> {
     if !address.starts_with('[') && !ends_in_number(address) {
         return match bits {
             None => parse_pattern(text).map(Host::Name),
-            Some(_) => Err(format!("`{text}` is no network: expected an address in front of the `/`")),
+            Some(_) => Err(format!("`{text}` is not a network: expected an address before the `/`")),
         };
     }
-    let parsed = parse_address(address).ok_or_else(|| format!("`{address}` is no address, and no name"))?;
+    let parsed =
+        parse_address(address).ok_or_else(|| format!("`{address}` is neither an address nor a name"))?;
     let Some(bits) = bits else { return Ok(Host::Range(AddressRange::one(parsed))) };
     // What is no number is more than there can be.
     let range = AddressRange::new(parsed, bits.parse().unwrap_or(u8::MAX));
-    range.map(Host::Range).map_err(|problem| format!("`{text}` is no network: {problem}"))
+    range.map(Host::Range).map_err(|problem| format!("`{text}` is not a network: {problem}"))
 }
 
 /// What is wrong with a place that has more colons than it should.
-const COLON: &str = "one `:` stands before the port; an IPv6 address stands in brackets, as in [::1]:443, and a protocol has \
-                     `//` after it, as in tcp://";
+const COLON: &str = "only one `:` may precede the port; an IPv6 address needs brackets, as in [::1]:443, and a protocol \
+                     needs `//`, as in tcp://";
 
 fn parse_address(text: &str) -> Option<IpAddr> {
     match text.strip_prefix('[') {
@@ -294,33 +295,33 @@ mod tests {
     fn what_is_no_place_is_told() {
         let check = |text: &str, problem: &str| {
             let error = text.parse::<NetGrant>().unwrap_err().to_string();
-            assert_eq!(error, format!("`{text}` is no HOST:PORT for TCP or UDP: {problem}"));
+            assert_eq!(error, format!("invalid HOST:PORT `{text}` for TCP or UDP: {problem}"));
         };
-        check("", "the port is missing; `:*` is any");
-        check("example.org", "the port is missing; `:*` is any");
-        check("[::1]", "the port is missing; `:*` is any");
+        check("", "the port is missing; `:*` allows any");
+        check("example.org", "the port is missing; `:*` allows any");
+        check("[::1]", "the port is missing; `:*` allows any");
         check(":80", "the host is missing");
         check("example.org:", "port ``: expected 1 to 65535, or `*` for any");
         check("example.org:0", "port `0`: expected 1 to 65535, or `*` for any");
         check("example.org:65536", "port `65536`: expected 1 to 65535, or `*` for any");
-        check("http://example.org:80", "expected tcp:// or udp:// in front of the host, found `http://`");
+        check("http://example.org:80", "expected tcp:// or udp:// before the host, found `http://`");
         check("::1:80", COLON);
         check("tcp:/a:80", COLON);
-        check("[::1:80", "`[::1` is no address, and no name");
-        check("127.1:80", "`127.1` is no address, and no name");
-        check("0x7f000001:80", "`0x7f000001` is no address, and no name");
-        check("example.org/8:80", "`example.org/8` is no network: expected an address in front of the `/`");
+        check("[::1:80", "`[::1` is neither an address nor a name");
+        check("127.1:80", "`127.1` is neither an address nor a name");
+        check("0x7f000001:80", "`0x7f000001` is neither an address nor a name");
+        check("example.org/8:80", "`example.org/8` is not a network: expected an address before the `/`");
         for (range, problem) in [
-            ("10.0.0.1/8", "the one it is in is 10.0.0.0/8"),
+            ("10.0.0.1/8", "expected 10.0.0.0/8"),
             ("10.0.0.0/33", "expected /0 to /32 after the address"),
             ("10.0.0.0/", "expected /0 to /32 after the address"),
-            ("255.255.255.255/0", "the one it is in is 0.0.0.0/0"),
-            ("[::1]/64", "the one it is in is [::]/64"),
+            ("255.255.255.255/0", "expected 0.0.0.0/0"),
+            ("[::1]/64", "expected [::]/64"),
             ("[::]/129", "expected /0 to /128 after the address"),
         ] {
-            check(&format!("{range}:80"), &format!("`{range}` is no network: {problem}"));
+            check(&format!("{range}:80"), &format!("`{range}` is not a network: {problem}"));
         }
-        check("**:80", "a `*` stands in front of a domain, as in *.example.org");
-        check("user@example.org:80", "a host has no '@' in it");
+        check("**:80", "a `*` must be followed by a dot and a domain, as in *.example.org");
+        check("user@example.org:80", "a host cannot contain '@'");
     }
 }

@@ -25,7 +25,7 @@ pub enum DecodeTraceError {
         found: u8,
     },
     /// No version writes such bytes.
-    #[error("these {len} bytes are no trace")]
+    #[error("these {len} bytes are not a trace")]
     Malformed {
         /// How many bytes there are.
         len: usize,
@@ -439,7 +439,7 @@ mod tests {
         let more = [&bytes[..], &[0]].concat();
         assert_eq!(
             Trace::decode(&more).unwrap_err().to_string(),
-            format!("these {} bytes are no trace", more.len())
+            format!("these {} bytes are not a trace", more.len())
         );
         assert!(Trace::decode(&[]).is_err());
         assert!(Trace::decode(&vec![VERSION; MAX_ENCODED_BYTES + 1]).is_err());

@@ -171,7 +171,7 @@ impl<'a> Reader<'a> {
         for names in declared.chunks(8) {
             let byte = self.byte()?;
             if u32::from(byte) >> names.len() != 0 {
-                return Err(self.broken("zero bits where no flag is"));
+                return Err(self.broken("zero bits after the last flag"));
             }
             let names = names.iter().enumerate();
             let named = names.filter(|(bit, _)| byte >> bit & 1 == 1);
@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
     fn no_members(&mut self) -> Result<(), CanonicalError> {
         match self.byte()? {
             0 => Ok(()),
-            _ => Err(self.broken("a zero byte for what has no members")),
+            _ => Err(self.broken("a zero byte for a type without members")),
         }
     }
 

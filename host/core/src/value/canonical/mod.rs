@@ -108,7 +108,7 @@ pub enum CanonicalError {
     #[error("type nests more than {MAX_DEPTH} levels deep")]
     TooDeep,
     /// A type has two members of the same name.
-    #[error("type has {name:?} twice")]
+    #[error("type has two members named {name:?}")]
     TwoOfAName {
         /// The name.
         name: String,

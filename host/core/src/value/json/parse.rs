@@ -85,7 +85,7 @@ impl<'de> Visitor<'de> for Node {
         while let Some(key) = members.next_key::<String>()? {
             if object.contains_key(&key) {
                 return Err(de::Error::custom(format_args!(
-                    "the key {} is there twice",
+                    "duplicate key {}",
                     excerpt(format_args!("{key:?}"))
                 )));
             }

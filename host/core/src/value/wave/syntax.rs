@@ -36,7 +36,7 @@ fn expected(kind: ParserErrorKind, before: &str, found: &str) -> &'static str {
         ParserErrorKind::EmptyTuple => "a value between the parentheses",
         ParserErrorKind::InvalidEscape => r#"one of the escapes \\ \" \' \t \n \r \u{…}"#,
         ParserErrorKind::InvalidMultilineString => {
-            r#"lines of their own for both """, and no line indented less than the last"#
+            r#"both """ on separate lines, and no line indented less than the last"#
         }
         ParserErrorKind::TrailingCharacters => "end of text",
         ParserErrorKind::DuplicateField => "each field once",
