@@ -3,23 +3,23 @@
 use crate::value::excerpt;
 use crate::{CachePolicy, Name, ParsePolicyError, UnknownName};
 
-/// What is wrong with a text, and at which byte of it.
+/// An error in a text, and the byte of its position.
 type Problem = (usize, String);
 
-/// What stands between two signs.
+/// A term between two signs.
 enum Term {
     Facts(CachePolicy),
     Input(Name),
 }
 
-/// Whether a term is added or taken away.
+/// Whether a term is added or removed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sign {
     Plus,
     Minus,
 }
 
-/// Reads a policy.
+/// Parses a policy.
 pub(super) fn parse(text: &str) -> Result<CachePolicy, ParsePolicyError> {
     read(text).map_err(|(at, problem)| {
         let column = text.get(..at).unwrap_or(text).chars().count() + 1;
@@ -27,7 +27,7 @@ pub(super) fn parse(text: &str) -> Result<CachePolicy, ParsePolicyError> {
     })
 }
 
-/// The user's key as it stands in a policy.
+/// The user's template in the text of a policy.
 pub(super) fn quoted_key(template: &str) -> String {
     format!("key:\"{}\"", template.replace('\\', "\\\\").replace('"', "\\\""))
 }
@@ -54,7 +54,7 @@ fn read(text: &str) -> Result<CachePolicy, Problem> {
     }
 }
 
-/// The sign that follows what ended before `at`, and where it ends; `None` at the end of the text.
+/// The sign at `at`, and its end; `None` at the end of the text.
 fn next_sign(text: &str, at: usize) -> Result<Option<(Sign, usize)>, Problem> {
     let at = at + blanks(text, at);
     let rest = text.get(at..).unwrap_or_default();
@@ -70,7 +70,7 @@ fn next_sign(text: &str, at: usize) -> Result<Option<(Sign, usize)>, Problem> {
     Ok(Some((sign, at + 1)))
 }
 
-/// The term that begins at `at`, and where it ends.
+/// The term that begins at `at`, and its end.
 fn term(text: &str, at: usize, sign: Sign) -> Result<(Term, usize), Problem> {
     let rest = text.get(at..).unwrap_or_default();
     if rest.starts_with("key:") {
@@ -103,7 +103,7 @@ fn unknown(word: &str) -> String {
     format!("expected {known}`key:\"TEMPLATE\"`, or after a `-` also `input:NAME`; found {found}{meant}")
 }
 
-/// The text between quotation marks at the beginning of `text`, and how many bytes it takes with them.
+/// The text between quotation marks at the beginning of `text`, and its length in bytes including the marks.
 fn quoted(text: &str) -> Result<(String, usize), String> {
     let mut characters = text.char_indices();
     if characters.next().is_none_or(|(_, first)| first != '"') {

@@ -1,17 +1,17 @@
-//! Environment variables: which a task has, and what they say.
+//! Grants of environment variables, with their values.
 
 use std::fmt::{self, Debug, Display};
 use std::str::FromStr;
 
 use crate::{Digest, ErrorKind};
 
-/// Stands for a value, which may be a secret.
+/// Replaces a value, which may be a secret.
 const HIDDEN: char = '…';
 
 /// Gives a task an environment variable.
 ///
-/// As text: `NAME=VALUE`; the value may be empty, and have any characters but NUL. What is written of it, by `Display` and
-/// by `Debug`, has the name alone, `NAME=…`: logs and records are no place for secrets.
+/// As text: `NAME=VALUE`; the value may be empty, and contain any character except NUL. `Display` and `Debug` write only the
+/// name, `NAME=…`, to keep secrets out of logs and records.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EnvGrant {
     name: Box<str>,
@@ -23,7 +23,7 @@ impl EnvGrant {
     ///
     /// # Errors
     ///
-    /// [`ParseEnvGrantError`] if there is no such name or value.
+    /// [`ParseEnvGrantError`] if the name or the value is invalid.
     pub fn new(name: &str, value: &str) -> Result<Self, ParseEnvGrantError> {
         let problem = match name {
             "" => Some("the name is missing"),
@@ -43,17 +43,17 @@ impl EnvGrant {
         &self.name
     }
 
-    /// What it says.
+    /// Its value.
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// Whether it permits all that the other does: both are the same variable with the same value.
+    /// Whether it permits everything that the other permits: both are the same variable with the same value.
     pub fn includes(&self, other: &Self) -> bool {
         self == other
     }
 
-    /// What the key of the cache has of it. The digest comes first, since it has no spaces in it and a name may.
+    /// The text for the cache key. The digest comes first, because it contains no spaces, and a name may.
     pub(super) fn fact(&self) -> String {
         format!("env {} {}", Digest::of(self.value.as_bytes()), self.name)
     }
@@ -71,7 +71,7 @@ impl Debug for EnvGrant {
     }
 }
 
-/// A text is no environment variable. The error does not repeat the value.
+/// The error for a text that is not an environment variable. It does not repeat the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid environment variable `{name}`: {problem}; expected NAME=VALUE")]
 pub struct ParseEnvGrantError {

@@ -1,4 +1,4 @@
-//! Outgoing HTTP: which hosts a task may talk to, and by which methods.
+//! Grants of outgoing HTTP: hosts and methods.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt::{self, Display};
@@ -8,10 +8,10 @@ use super::name::{NamePattern, Problem, ends_in_number, parse_pattern};
 use super::net::parse_port;
 use crate::ErrorKind;
 
-/// How an HTTP request travels.
+/// The scheme of an HTTP request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HttpScheme {
-    /// In the clear.
+    /// Unencrypted.
     Http,
     /// Over TLS.
     Https,
@@ -26,7 +26,7 @@ impl HttpScheme {
         }
     }
 
-    /// The port that is meant where none is named: 80 or 443.
+    /// The default port: 80 or 443.
     pub const fn usual_port(self) -> u16 {
         match self {
             Self::Http => 80,
@@ -38,18 +38,19 @@ impl HttpScheme {
 /// Permits outgoing HTTP requests to a host, or to all hosts below a domain.
 ///
 /// As text: `example.org`, `127.0.0.1`, `[::1]`, or `*.example.org` for every name below `example.org`, at any depth,
-/// but not for itself. Then perhaps `:8080` for that port, or `:*` for any; without it the usual port of the scheme is
-/// meant, 80 or 443. In front perhaps `http://` or `https://`; without it both are. And in front of all that perhaps the
-/// methods, in upper case and with commas between them: `GET,HEAD https://example.org`; without them any but `CONNECT` is meant.
+/// but not for itself. `:8080` may follow for that port, or `:*` for any; without it the grant is for the default port of
+/// the scheme, 80 or 443. `http://` or `https://` may precede; without it both schemes are permitted. Methods may come first,
+/// in upper case and separated by commas: `GET,HEAD https://example.org`; without them every method except `CONNECT` is
+/// permitted.
 ///
-/// Hosts are compared as they are written in a URL, but for upper and lower case: a name is permitted where it
+/// Hosts are compared as they are written in a URL, ignoring case: a name is permitted where it
 /// [may lead](crate::may_lead_to), and an address does not permit the names that lead to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HttpGrant {
     host: Host,
     port: Port,
     scheme: Option<HttpScheme>,
-    /// Sorted and each once; none for all.
+    /// Sorted, without duplicates; empty for all methods.
     methods: Box<[Box<str>]>,
 }
 
@@ -68,11 +69,11 @@ enum Port {
 }
 
 impl HttpGrant {
-    /// Permits what a request to this place needs, and no more; `host` as in a URL, an IPv6 address in brackets.
+    /// The narrowest grant for a request to this destination; `host` as in a URL, an IPv6 address in brackets.
     ///
     /// # Errors
     ///
-    /// [`ParseHttpGrantError`] for a host that no grant can name.
+    /// [`ParseHttpGrantError`] for an invalid host.
     pub fn of(scheme: HttpScheme, host: &str, port: u16) -> Result<Self, ParseHttpGrantError> {
         let host = parse_host(host)
             .and_then(Host::single)
@@ -81,11 +82,11 @@ impl HttpGrant {
         Ok(Self { host, port, scheme: None, methods: [].into() })
     }
 
-    /// The same for one method alone.
+    /// The same for one method only.
     ///
     /// # Errors
     ///
-    /// [`ParseHttpGrantError`] for a method that has more in it than upper case letters, digits and `-`.
+    /// [`ParseHttpGrantError`] for a method with other characters than upper case letters, digits and `-`.
     pub fn only(self, method: &str) -> Result<Self, ParseHttpGrantError> {
         let is_usual = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-';
         if method.is_empty() || !method.bytes().all(is_usual) {
@@ -100,7 +101,7 @@ impl HttpGrant {
         self.allows_method(method) && self.allows_place(scheme, host, port)
     }
 
-    /// Whether an outgoing request may go there by some method.
+    /// Whether an outgoing request with some method may go there.
     pub fn allows_place(&self, scheme: HttpScheme, host: &str, port: u16) -> bool {
         self.is_for(scheme) && self.host.allows(host) && self.port.allows(scheme, port)
     }
@@ -115,7 +116,7 @@ impl HttpGrant {
         is_there && self.allows_method(method) && self.is_for(scheme) && self.port.allows(scheme, port)
     }
 
-    /// Whether it permits all that the other does.
+    /// Whether it permits everything that the other permits.
     pub fn includes(&self, other: &Self) -> bool {
         let hosts = match (&self.host, &other.host) {
             (Host::Name(names), Host::Name(other)) => names.includes(other),
@@ -137,7 +138,7 @@ impl HttpGrant {
         self.scheme.is_none_or(|only| only == scheme)
     }
 
-    /// `CONNECT` asks a host to lead on to another one, so it is allowed only where it is named.
+    /// `CONNECT` asks a host to connect to another one, so it is allowed only if it is named.
     fn allows_method(&self, method: &str) -> bool {
         let is_usual = self.methods.is_empty() && method != "CONNECT";
         is_usual || self.methods.iter().any(|only| **only == *method)
@@ -145,7 +146,7 @@ impl HttpGrant {
 }
 
 impl Host {
-    /// Returns this if it is one host: a request goes to one.
+    /// Returns this if it is a single host, as a request needs.
     fn single(self) -> Result<Self, Problem> {
         if let Self::Name(NamePattern::Below(_)) = self {
             Err("a host cannot contain '*'".to_owned())
@@ -172,7 +173,7 @@ impl Port {
         self.number(scheme).is_none_or(|only| other.number(scheme) == Some(only))
     }
 
-    /// The only port that is meant; `None` for any.
+    /// The only permitted port; `None` for any.
     const fn number(self, scheme: HttpScheme) -> Option<u16> {
         match self {
             Self::Usual => Some(scheme.usual_port()),
@@ -203,7 +204,7 @@ impl Display for HttpGrant {
     }
 }
 
-/// A text names no host that HTTP could be permitted to.
+/// The error for a text that is not an HTTP grant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid HTTP host `{text}`: {problem}")]
 pub struct ParseHttpGrantError {
@@ -235,7 +236,7 @@ fn parse(text: &str) -> Result<HttpGrant, Problem> {
         Some((scheme, place)) => (Some(parse_scheme(scheme)?), place),
         None => (None, place),
     };
-    // A URL of the whole host, as it is pasted.
+    // A pasted URL of the whole host.
     let place = if scheme.is_some() { place.strip_suffix('/').unwrap_or(place) } else { place };
     if scheme.is_some() && place.contains('/') {
         return Err("a grant covers a whole host: remove the path".to_owned());
@@ -244,7 +245,7 @@ fn parse(text: &str) -> Result<HttpGrant, Problem> {
         return Err(format!("expected HOST or HOST:PORT and nothing else, found `{wrong}`"));
     }
     let (host, port) = match place.rsplit_once(':') {
-        // Otherwise it is a colon of an address in brackets.
+        // Otherwise the colon belongs to an address in brackets.
         Some((host, port)) if !host.starts_with('[') || host.ends_with(']') => {
             (host, parse_port(port)?.map_or(Port::Any, Port::Only))
         }
@@ -259,12 +260,12 @@ fn parse(text: &str) -> Result<HttpGrant, Problem> {
     Ok(HttpGrant { host, port, scheme, methods })
 }
 
-/// Whether a text has nothing but methods and commas in it (RFC 9110, section 5.6.2).
+/// Whether a text consists of methods and commas (RFC 9110, section 5.6.2).
 fn is_token_list(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~,".contains(&byte))
 }
 
-/// Reads methods, which are sorted and each once afterwards.
+/// Parses methods; the result is sorted, without duplicates.
 fn parse_methods(text: &str) -> Result<Box<[Box<str>]>, Problem> {
     let mut methods: Vec<Box<str>> = text.split(',').map(Box::from).collect();
     let is_wrong = |method: &str| method.is_empty() || method.bytes().any(|byte| byte.is_ascii_lowercase());

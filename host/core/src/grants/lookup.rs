@@ -1,4 +1,4 @@
-//! Name look-up: which names a task may ask the addresses of.
+//! Grants of name look-up.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -6,10 +6,10 @@ use std::str::FromStr;
 use super::name::{NamePattern, parse_pattern};
 use crate::ErrorKind;
 
-/// Permits looking up a name, or all names below a domain, without connecting to what is found.
+/// Permits looking up a name, or all names below a domain, without connecting to the addresses.
 ///
 /// As text: `example.org`, or `*.example.org` for every name below `example.org`, at any depth, but not for itself. The
-/// guest is told the addresses that a name may lead to: see [`may_lead_to`](crate::may_lead_to).
+/// guest receives the addresses that a name may lead to: see [`may_lead_to`](crate::may_lead_to).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LookupGrant(NamePattern);
 
@@ -19,7 +19,7 @@ impl LookupGrant {
         self.0.allows(name)
     }
 
-    /// Whether it permits all that the other does.
+    /// Whether it permits everything that the other permits.
     pub fn includes(&self, other: &Self) -> bool {
         self.0.includes(&other.0)
     }
@@ -35,7 +35,7 @@ impl Display for LookupGrant {
     }
 }
 
-/// A text is no name that could be looked up.
+/// The error for a text that is not a name to look up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid name to look up `{text}`: {problem}")]
 pub struct ParseLookupGrantError {
