@@ -1,4 +1,4 @@
-//! From what was typed to the inputs of one run.
+//! From the words of the command line to the inputs of one run.
 
 use std::borrow::Cow;
 
@@ -11,14 +11,14 @@ use crate::files::{Files, Named};
 use crate::load;
 use crate::problem::Problem;
 
-/// A task, and the texts that are to be its arguments.
+/// A task, and its arguments as text.
 pub(crate) struct Call<'a> {
     pub(crate) task: Task,
     pub(crate) texts: Vec<&'a str>,
 }
 
 impl<'a> Call<'a> {
-    /// Finds the task that `reference` means, or the function that `add(1, 2)` as the only text means.
+    /// Finds the task for `reference`, or the function in a single text such as `add(1, 2)`.
     pub(crate) fn find(
         component: &Component,
         reference: &TaskRef,
@@ -43,7 +43,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The task that a reference means.
+/// The task for a reference.
 pub(crate) fn find(component: &Component, reference: &TaskRef) -> Result<Task, Problem> {
     let found = match &reference.export {
         Some(export) => component.task(export),
@@ -52,7 +52,7 @@ pub(crate) fn find(component: &Component, reference: &TaskRef) -> Result<Task, P
     found.map_err(|error| load::not_found(&reference.path, &error))
 }
 
-/// The function that a call names; else the only task, for which the text is an argument that looks like a call.
+/// The function that a call names. Otherwise the only task, and the text is an argument that looks like a call.
 fn find_called<'a>(
     component: &Component,
     reference: &TaskRef,
@@ -69,7 +69,7 @@ fn find_called<'a>(
     }
 }
 
-/// Reads arguments that were typed: `name=value`, or values by position.
+/// Parses arguments: `name=value`, or values by position.
 pub(crate) fn typed(signature: &Signature, texts: &[&str], files: &Files) -> Result<Vec<Value>, Problem> {
     let mut arguments = Arguments::new();
     for text in texts {
@@ -86,7 +86,7 @@ pub(crate) fn typed(signature: &Signature, texts: &[&str], files: &Files) -> Res
     bound.map_err(|error| unfit(signature, &error))
 }
 
-/// Reads arguments from a JSON object or array, given as text, `@FILE` or `-`.
+/// Parses arguments from a JSON object or array, given as text, `@FILE` or `-`.
 pub(crate) fn json(signature: &Signature, text: &str, files: &Files) -> Result<Vec<Value>, Problem> {
     let file = if text == "-" { Some("-") } else { text.strip_prefix('@') };
     let text = match file {
@@ -103,8 +103,8 @@ pub(crate) fn program(texts: &[&str]) -> Vec<Value> {
     vec![Value::Option(Some(Box::new(args))), Value::Option(None)]
 }
 
-/// Splits `name=value`, if the name is a parameter's. Where no parameter takes text, whatever stands before a `=`
-/// was meant as a name.
+/// Splits `name=value`, if the name is a parameter's. If no parameter takes text, everything before a `=` is meant as a
+/// name.
 fn named<'a>(signature: &Signature, text: &'a str) -> Option<(&'a str, &'a str)> {
     let (name, value) = text.split_once('=')?;
     let is_meant = || {
@@ -115,14 +115,14 @@ fn named<'a>(signature: &Signature, text: &'a str) -> Option<(&'a str, &'a str)>
     (signature.param(name).is_ok() || is_meant()).then_some((name, value))
 }
 
-/// Why one argument is no value.
+/// The error in one argument.
 pub(crate) enum Unread {
     Value(ValueError),
     File(Problem),
 }
 
 impl Unread {
-    /// Keeps what cannot be said as an error of a value, and gives something in its place.
+    /// Remembers a problem that is not an error of a value, and returns a substitute.
     pub(crate) fn or_keep(self, trouble: &mut Option<Problem>) -> ValueError {
         match self {
             Self::Value(error) => error,
@@ -134,7 +134,7 @@ impl Unread {
     }
 }
 
-/// Reads one argument that was typed. `@FILE` is the content of a file, and `@@` an `@` that is meant as such.
+/// Parses one argument. `@FILE` is the content of a file, and `@@` a literal `@`.
 pub(crate) fn value(param: &Param, text: &str, files: &Files) -> Result<Value, Unread> {
     let content = Content::of(&param.ty);
     match (text.strip_prefix('@'), content) {
@@ -160,7 +160,7 @@ pub(crate) fn value(param: &Param, text: &str, files: &Files) -> Result<Value, U
     }
 }
 
-/// The words that the library has for it too.
+/// The same words as in the library.
 fn argument(param: &Param) -> String {
     format!("argument {:?}", param.name)
 }
@@ -169,7 +169,7 @@ fn conform(param: &Param, value: Value) -> Result<Value, Unread> {
     param.ty.conform(value).map_err(Unread::Value)
 }
 
-/// What the content of a file can be.
+/// The type for the content of a file.
 #[derive(Clone, Copy)]
 enum Content {
     Text,
@@ -194,7 +194,7 @@ fn takes_text_first(task: &Task) -> bool {
     task.signature().params.first().is_some_and(|param| takes_text(&param.ty))
 }
 
-/// Arguments that do not fit, and what would.
+/// An error for arguments that do not fit, with the signature.
 pub(crate) fn unfit(signature: &Signature, error: &ArgumentError) -> Problem {
     let problem = Problem::invalid(error.to_string());
     if let ArgumentError::Wrong { error, .. } = error {
@@ -204,16 +204,16 @@ pub(crate) fn unfit(signature: &Signature, error: &ArgumentError) -> Problem {
     }
 }
 
-/// What to do about text without quotes where it needs them.
+/// A hint for text without quotes that needs them.
 pub(crate) fn quotes_hint(error: &ValueError) -> Option<String> {
     let ValueProblem::Mismatch { expected, found } = error.problem() else {
         return None;
     };
     let is_bare_text = expected == "string" && (found.starts_with("word ") || found.starts_with("case "));
-    is_bare_text.then(|| "inside lists, records and the like text needs quotes: [\"a\", \"b\"]".to_owned())
+    is_bare_text.then(|| "inside lists, records and the like, text needs quotes: [\"a\", \"b\"]".to_owned())
 }
 
-/// The shortest name that means just this export among all of them.
+/// The shortest unambiguous name of this export.
 pub(crate) fn short_name<'a>(path: &ExportPath, all: impl Iterator<Item = &'a ExportPath> + Clone) -> String {
     let full = path.to_string();
     let Some(interface) = path.interface() else {

@@ -1,4 +1,4 @@
-//! The attempts of a run that are followed by another one: a line for each, as it fails.
+//! A line for each failed attempt of a run that is followed by another attempt.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use hostel::{Attempt, Event, EventKind, Events, State, TaskFuture, count_text, d
 use crate::report;
 use crate::ui::Ui;
 
-/// How many failed attempts are told; whoever retries more often does not read along.
+/// Stop reporting after this many failed attempts.
 const MOST_TOLD: usize = 100;
 
-/// Tells of the attempts of one run.
+/// Reports the attempts of one run.
 pub(crate) struct Attempts<'a> {
     ui: &'a Ui,
     run: &'a TaskFuture,
-    /// How many there may be.
+    /// The maximum number of attempts.
     most: u32,
     told: usize,
 }
@@ -24,14 +24,14 @@ impl<'a> Attempts<'a> {
         Self { ui, run, most, told: 0 }
     }
 
-    /// Tells of each failed attempt as soon as the next one is planned. Never done: the caller knows when the run has
-    /// ended.
+    /// Reports each failed attempt as soon as the next one is planned. This never completes: the caller knows when the run
+    /// has ended.
     pub(crate) async fn follow(&mut self, mut events: Events) {
         while self.told < MOST_TOLD {
             let Some(event) = events.next().await else { break };
             let awaits_retry =
                 |kind| matches!(kind, EventKind::State(to) if to.state == State::AwaitingRetry);
-            // Whoever has missed events has a look.
+            // After missed events, check the attempts.
             if event.map_or(true, |event| awaits_retry(event.kind)) {
                 self.tell();
             }
@@ -39,7 +39,7 @@ impl<'a> Attempts<'a> {
         std::future::pending().await
     }
 
-    /// Tells of the failed attempts that are not told yet.
+    /// Reports the failed attempts that have not been reported yet.
     pub(crate) fn tell(&mut self) {
         let history = self.run.history();
         let waits = history.iter().filter_map(|transition| match transition.cause {
@@ -54,7 +54,7 @@ impl<'a> Attempts<'a> {
             self.ui.note(&self.line(attempt, wait));
             self.told += 1;
             if self.told == MOST_TOLD {
-                self.ui.note("further attempts are not told until the last");
+                self.ui.note("further attempts are not reported, except the last");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What the cache did for the runs of a map, counted; for `--explain-cache`.
+//! Counts the decisions of the cache for the runs of a map, for `--explain-cache`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,19 +8,19 @@ use hostel::{CacheReport, Kept, LookUp, count_text, duration_text, layer_text};
 use crate::ui::Ui;
 use crate::ui::text::{counted, printable};
 
-/// How many different reasons are told.
+/// The number of different reasons that are reported.
 const REASONS: usize = 20;
 
-/// What the cache did, counted.
+/// Counts of the cache's decisions.
 #[derive(Default)]
 pub(crate) struct CacheTally {
-    /// By layer: how many hits, and what they saved.
+    /// By layer: the number of hits, and the time that they saved.
     hits: BTreeMap<&'static str, (u64, Duration)>,
-    /// By what is to be said of them: how many runs, and the index of the first.
+    /// By reason: the number of runs, and the index of the first.
     others: BTreeMap<String, (u64, usize)>,
-    /// Those of which nothing is said, because there are too many different things to say.
+    /// The number of runs with further reasons, beyond the maximum.
     unsaid: u64,
-    /// Whether results were not kept for clocks or randomness alone.
+    /// Whether results were not stored only because of clocks or randomness.
     wants_determinism: bool,
 }
 
@@ -59,16 +59,16 @@ impl CacheTally {
     }
 }
 
-/// What keeps results that depend on clocks or randomness alone.
+/// A hint for results that depend only on clocks or randomness.
 const DETERMINISTIC: &str =
-    "with --deterministic, clocks and random numbers follow from the inputs, and such results are kept";
+    "with --deterministic, clocks and random numbers follow from the inputs, and such results are cached";
 
-/// Whether a result was not kept for clocks or randomness alone.
+/// Whether a result was not stored only because of clocks or randomness.
 fn wants_determinism(report: &CacheReport) -> bool {
     matches!(&report.kept, Kept::Touched(observation) if observation.is_of_clocks_and_randomness())
 }
 
-/// Says what the cache did for one run.
+/// Reports the cache's decision for one run.
 pub(crate) fn explain(ui: &Ui, report: &CacheReport) {
     ui.note(&format!("cache: {}", printable(&report.to_string())));
     let key = report.key.map_or_else(|| "no key".to_owned(), |key| format!("key {key}"));

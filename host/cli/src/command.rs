@@ -1,4 +1,4 @@
-//! The command line as a whole: subcommands, and what `hostel --help` says.
+//! The whole command line: subcommands, and the text of `hostel --help`.
 
 use clap::{Parser, Subcommand};
 
@@ -8,7 +8,7 @@ use crate::problem::Stop;
 use crate::ui::Ui;
 use crate::ui::color::When;
 
-/// Run functions of WebAssembly components as tasks, each in a sandbox of its own
+/// Run functions of WebAssembly components as tasks, each in its own sandbox
 #[derive(Debug, Parser)]
 #[command(name = "hostel", version, max_term_width = 100, after_help = after_help())]
 pub(crate) struct CommandLine {
@@ -57,24 +57,24 @@ impl Command {
 fn after_help() -> String {
     let examples = "\
 Examples:
-  hostel inspect math.wasm                           what is in it
+  hostel inspect math.wasm                           list its tasks
   hostel run math.wasm#add 40 2                      one run
   hostel run text.wasm#word-count text=@README.md    a file's content as an argument
   hostel map math.wasm#add-one --over x=0..1000      a thousand runs
 ";
     let config = "\
-Options of run and map may stand in hostel.toml, here or in a directory above; one that grants
+Options of run and map may be in hostel.toml, here or in a directory above; a file that grants
 something must be trusted first (hostel trust):
   [defaults]                       for every task
   retry-delay = [\"1s\", \"10s\"]
-  [tasks.\"math.wasm#add\"]          for one; FILE alone is for all tasks in it
+  [tasks.\"math.wasm#add\"]          for one task; FILE alone is for all in it
   retries = 3
   tags = [\"db\"]
-  net = [\"db.example.org:5432\"]    what it is granted, as with --net; paths begin where the file is
+  net = [\"db.example.org:5432\"]    a grant, as with --net; paths start at the directory of the file
   [limits]                         for runs that share a tag
   tags.db = 2
   rates.db = \"10/1s\"
-  [remote-cache]                   results that other machines share
+  [remote-cache]                   results shared between machines
   url = \"s3://results/hostel\"
 ";
     format!("{examples}\n{config}\n{}", Exit::table())

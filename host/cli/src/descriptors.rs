@@ -1,6 +1,6 @@
-//! How many files this process may have open: each run that may read a directory holds it open while it executes.
+//! The limit of open files: each run with a granted directory holds it open while it executes.
 
-/// Raises what is allowed to what the system lets a process have. Where that fails, fewer have to do.
+/// Raises the soft limit to the hard limit. If that fails, the soft limit must suffice.
 #[cfg(target_os = "linux")]
 pub(crate) fn allow_all() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -12,6 +12,6 @@ pub(crate) fn allow_all() {
     }
 }
 
-/// Elsewhere the usual number has to do.
+/// On other systems the default must suffice.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn allow_all() {}

@@ -1,8 +1,8 @@
-//! Exit codes: one closed list, from which the table in `hostel --help` is made.
+//! Exit codes: one closed list, which also gives the table in `hostel --help`.
 
 use hostel::{ErrorKind, Outcome};
 
-/// How the command ended, as scripts see it.
+/// How the command ended, for scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     Completed,
@@ -44,15 +44,15 @@ impl Exit {
             Self::Invalid => "wrong usage, an invalid argument or component",
             Self::NotFound => "no such file or export",
             Self::Denied => {
-                "the system denied access to a file or directory, or a hostel.toml that grants something is not trusted (what \
-                 a guest is denied stands in its log)"
+                "the system denied access to a file or directory, or a hostel.toml that grants something is not trusted (denied \
+                 requests of a guest are in its log)"
             }
-            Self::HostFailed => "the host could not do its part",
+            Self::HostFailed => "an error of the host",
             Self::Interrupted => "interrupted (Ctrl-C)",
         }
     }
 
-    /// The code for an error of the libraries.
+    /// The exit code for an error of the libraries.
     pub(crate) const fn of_kind(kind: ErrorKind) -> Self {
         match kind {
             ErrorKind::Invalid | ErrorKind::Conflict => Self::Invalid,
@@ -62,7 +62,7 @@ impl Exit {
         }
     }
 
-    /// The code for how a run ended.
+    /// The exit code for the outcome of a run.
     pub(crate) const fn of_outcome(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Completed(_) => Self::Completed,

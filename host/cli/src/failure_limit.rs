@@ -1,4 +1,4 @@
-//! When a map gives up: at the first failure, after some, or never. Its doc comments are the help.
+//! When a map stops early: at the first failure, after several, or never. The doc comments are the help.
 
 use std::sync::Arc;
 
@@ -6,11 +6,11 @@ use clap::Args;
 use hostel::Task;
 use tokio::sync::watch;
 
-/// How many failures a map goes on with.
+/// The options for failures of a map.
 #[derive(Args, Clone, Copy, Debug)]
 #[command(next_help_heading = "Failures")]
 pub(crate) struct FailureOptions {
-    /// Stop when the first item has failed for good: submit no more, cancel what runs
+    /// Stop when the first item has failed for good: submit no more items, cancel running ones
     #[arg(long)]
     fail_fast: bool,
 
@@ -24,7 +24,7 @@ pub(crate) struct FailureOptions {
     keep_going: bool,
 }
 
-/// Counts failures as they happen, whichever result is awaited next. Cheap to clone.
+/// Counts failures as they happen, in any order. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct FailureLimit {
     pub(crate) most: Option<u64>,
@@ -39,7 +39,7 @@ impl FailureOptions {
 }
 
 impl FailureLimit {
-    /// The task, whose failures are counted from now on if there is a limit.
+    /// The task, with its failures counted from now on if there is a limit.
     pub(crate) fn watch(&self, task: Task) -> Task {
         if self.most.is_none() {
             return task;
@@ -55,7 +55,7 @@ impl FailureLimit {
         self.most.is_some_and(|most| *self.failures.borrow() >= most)
     }
 
-    /// Is done when the limit is reached.
+    /// Completes when the limit is reached.
     pub(crate) async fn reached(&self) {
         let Some(most) = self.most else { return std::future::pending().await };
         let mut failures = self.failures.subscribe();
@@ -64,8 +64,8 @@ impl FailureLimit {
     }
 }
 
-/// Reads how many failures are too many.
+/// Parses the number of failures that stop a map.
 fn number(text: &str) -> Result<u64, String> {
     let number = text.parse().ok().filter(|&number| number > 0);
-    number.ok_or_else(|| "expected a whole number from 1 on; --keep-going stops at none".to_owned())
+    number.ok_or_else(|| "expected a whole number, 1 or more; to never stop, use --keep-going".to_owned())
 }

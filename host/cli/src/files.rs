@@ -1,4 +1,4 @@
-//! Files that arguments name: `@FILE`, and `@-` for stdin, which can be read once.
+//! Files that arguments name: `@FILE`, and `@-` for stdin, which can be read only once.
 
 use std::cell::Cell;
 use std::fmt;
@@ -17,16 +17,16 @@ pub(crate) enum Named {
     Path(PathBuf),
 }
 
-/// Opens the files that the arguments of one command name.
+/// Opens the files in the arguments of one command.
 #[derive(Debug)]
 pub(crate) struct Files {
-    /// The largest content that is taken as a whole.
+    /// The largest content that is read as a whole.
     max_bytes: u64,
     stdin_is_taken: Cell<bool>,
 }
 
 impl Named {
-    /// What stands after the `@`, or the value of an option that takes a file.
+    /// The text after the `@`, or the value of an option that takes a file.
     pub(crate) fn new(name: &str) -> Self {
         match name {
             "-" => Self::Stdin,
@@ -57,7 +57,7 @@ impl Files {
         Self { max_bytes, stdin_is_taken: Cell::new(false) }
     }
 
-    /// The largest content that is taken as a whole.
+    /// The largest content that is read as a whole.
     pub(crate) fn max_bytes(&self) -> u64 {
         self.max_bytes
     }
@@ -66,11 +66,11 @@ impl Files {
         self.stdin_is_taken.get()
     }
 
-    /// Notes that stdin is read.
+    /// Marks stdin as read.
     ///
     /// # Errors
     ///
-    /// [`Problem`] if it is read already.
+    /// [`Problem`] if it was already read.
     pub(crate) fn take_stdin(&self) -> Result<(), Problem> {
         if self.stdin_is_taken.replace(true) {
             return Err(Problem::invalid("standard input is named twice: it can be read only once"));
@@ -81,7 +81,7 @@ impl Files {
     /// The whole content.
     pub(crate) fn read(&self, file: &Named) -> Result<Vec<u8>, Problem> {
         let mut content = Vec::new();
-        // One byte more than allowed tells that there is more.
+        // One more byte than allowed shows that there is more.
         self.open(file)?
             .take(self.max_bytes.saturating_add(1))
             .read_to_end(&mut content)
@@ -104,7 +104,7 @@ impl Files {
         })
     }
 
-    /// The content piece by piece.
+    /// The content as a reader.
     pub(crate) fn open(&self, file: &Named) -> Result<Box<dyn BufRead + Send>, Problem> {
         match file {
             Named::Stdin => {

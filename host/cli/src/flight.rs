@@ -1,4 +1,4 @@
-//! Many runs in flight: submitted as rows come in, given back in the order of the rows or as they end.
+//! Many runs in flight: submitted as rows arrive, returned in the order of the rows or as they end.
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::{Pin, pin};
@@ -12,20 +12,20 @@ use hostel::{State, TaskFuture, Value};
 use crate::failure_limit::FailureLimit;
 use crate::problem::Problem;
 
-/// How many runs are in flight at the most: enough to keep the workers busy, and all sleepers of an ordinary map
-/// asleep together.
+/// The maximum number of runs in flight: enough to keep the workers busy, and to let all sleepers of an ordinary map
+/// sleep at the same time.
 const MAX_RUNS: usize = 10_000;
 
-/// How much the arguments of the runs in flight may take together, beyond the first.
+/// The maximum size of the arguments of all runs in flight, except the first.
 const MAX_BYTES: usize = 256 << 20;
 
 /// The arguments of one run of a map.
 pub(crate) struct Row {
     /// Counted from 0.
     pub(crate) index: usize,
-    /// What the arguments are, as reports name them: `x = 5`.
+    /// The arguments, as in reports: `x = 5`.
     pub(crate) label: String,
-    /// One for each parameter, in order.
+    /// One input for each parameter, in order.
     pub(crate) inputs: Vec<Value>,
 }
 
@@ -37,13 +37,13 @@ pub(crate) struct Item {
     bytes: usize,
 }
 
-/// Rows as they come.
+/// A stream of rows.
 pub(crate) type Rows = BoxStream<'static, Result<Row, Problem>>;
 
-/// How a row becomes a run.
+/// A function that submits a row.
 pub(crate) type Submit = Box<dyn FnMut(usize, Vec<Value>) -> Result<TaskFuture, Problem>>;
 
-/// The runs of a map. An error of the rows ends the submitting, and comes after the runs before it.
+/// The runs of a map. An error in the rows ends the submission, and is returned after the runs before it.
 pub(crate) struct Flight {
     rows: Option<Rows>,
     submit: Submit,
@@ -57,7 +57,7 @@ pub(crate) struct Flight {
 enum Runs {
     Ordered(VecDeque<Item>),
     AsCompleted {
-        /// By their index.
+        /// By index.
         items: HashMap<usize, Item>,
         ended: FuturesUnordered<BoxFuture<'static, usize>>,
     },
@@ -74,12 +74,12 @@ impl Flight {
         Self { rows: Some(rows), submit, runs, bytes: 0, failures, submitted: 0, error: None }
     }
 
-    /// Submits no more.
+    /// Stops submitting.
     pub(crate) fn stop(&mut self) {
         self.rows = None;
     }
 
-    /// How many runs in flight have failed and will be tried again.
+    /// The number of runs in flight that have failed and will be retried.
     pub(crate) fn awaiting_retry(&self) -> usize {
         let awaits_retry = |item: &&Item| item.run.state() == State::AwaitingRetry;
         match &self.runs {
@@ -88,7 +88,7 @@ impl Flight {
         }
     }
 
-    /// How many runs were submitted.
+    /// The number of submitted runs.
     pub(crate) const fn submitted(&self) -> u64 {
         self.submitted
     }
@@ -98,7 +98,7 @@ impl Flight {
         self.rows.is_none()
     }
 
-    /// Submits until there are enough runs in flight, or no row is there.
+    /// Submits until there are enough runs in flight, or no row is available.
     fn fill(&mut self, context: &mut Context<'_>) {
         let has_room = |flight: &Self| flight.runs.len() < MAX_RUNS && flight.bytes <= MAX_BYTES;
         while has_room(self) && !self.failures.is_reached() {

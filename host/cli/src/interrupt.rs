@@ -1,4 +1,4 @@
-//! Ctrl-C, and SIGTERM, which means the same: the first one asks the command to end, the second one ends the process.
+//! Ctrl-C, and SIGTERM with the same effect: the first one asks the command to end, the second one ends the process.
 
 use std::io;
 use std::sync::OnceLock;
@@ -10,25 +10,25 @@ use tokio::sync::watch;
 
 use crate::exit::Exit;
 
-/// Tells of Ctrl-C and SIGTERM.
+/// Receives Ctrl-C and SIGTERM.
 #[derive(Clone)]
 pub(crate) struct Interrupt(watch::Receiver<bool>);
 
 impl Interrupt {
-    /// Takes both over from the system, which would end the process at once. From then on for good; where the
-    /// system does not let us, it stays as it was.
+    /// Replaces the system's handling of both, which would end the process at once. This is permanent. If the system does
+    /// not allow it, nothing changes.
     pub(crate) fn listen() -> Self {
         static LISTENER: OnceLock<watch::Receiver<bool>> = OnceLock::new();
         let requested = LISTENER.get_or_init(|| {
             let (send, receive) = watch::channel(false);
-            // Where it does not work, the sender is gone, and nobody will ever request anything.
+            // If that fails, the sender is gone, and there are no requests.
             let _ = start(send);
             receive
         });
         Self(requested.clone())
     }
 
-    /// Is done when one of them came.
+    /// Completes when one of them has arrived.
     pub(crate) async fn requested(&mut self) {
         if self.0.wait_for(|requested| *requested).await.is_err() {
             std::future::pending::<()>().await;
@@ -36,8 +36,8 @@ impl Interrupt {
     }
 }
 
-/// Begins to listen before it returns, on a thread of its own: so the second Ctrl-C works even while a write to a full
-/// pipe blocks the command.
+/// Starts to listen before it returns, on its own thread, so that the second Ctrl-C works even while a write to a full pipe
+/// blocks the command.
 fn start(requested: watch::Sender<bool>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let entered = runtime.enter();
@@ -63,7 +63,7 @@ struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    /// Takes them over from the system.
+    /// Replaces the system's handling.
     fn listen() -> io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
@@ -84,7 +84,7 @@ struct Signals(tokio::signal::windows::CtrlC);
 
 #[cfg(windows)]
 impl Signals {
-    /// Takes it over from the system.
+    /// Replaces the system's handling.
     fn listen() -> io::Result<Self> {
         tokio::signal::windows::ctrl_c().map(Self)
     }

@@ -1,13 +1,14 @@
-//! The `hostel` command as a function: [`run`] takes the arguments and does it all.
+//! The `hostel` command as a function: [`run`] takes the arguments and returns the exit code.
 //!
-//! - `command`: the command line, `parse`: how it is read; `commands`: one file for each subcommand, whose doc comments are its help; `options`:
-//!   what they share; `config`: the same written down in `hostel.toml`.
-//! - `task_ref`, `load`, `arguments`, `stdin`: from what was typed to a task and its inputs; `over`, `rows`: to the inputs of many runs.
-//! - `flight`, `mapping`: many runs at once, their results one after the other; `failure_limit`: when they are given up.
-//! - `output`, `lines`, `printing`, `states`: what programs read; `report`, `attempts`, `tally`, `cache_tally`: what people read; `ui`: how it gets
-//!   to them.
-//! - `descriptors`, `interrupt`: what the process may have open, and Ctrl-C.
-//! - `problem`, `exit`: what is wrong, what to do about it, and the exit code.
+//! - `command`: the command line; `parse`: its parser; `commands`: one file for each subcommand, whose doc comments are its help;
+//!   `options`: options that subcommands share; `config`: the same options in `hostel.toml`.
+//! - `task_ref`, `load`, `arguments`, `stdin`: from the words of the command line to a task and its inputs; `over`, `rows`: to
+//!   the inputs of many runs.
+//! - `flight`, `mapping`: many runs at once, with their results in order; `failure_limit`: when a map stops early.
+//! - `output`, `lines`, `printing`, `states`: output for programs; `report`, `attempts`, `tally`, `cache_tally`: output for people;
+//!   `ui`: writes both.
+//! - `descriptors`, `interrupt`: the limit of open files, and Ctrl-C.
+//! - `problem`, `exit`: errors with hints, and the exit code.
 
 mod command;
 mod commands;
@@ -61,15 +62,15 @@ use crate::problem::Stop;
 use crate::ui::Ui;
 use crate::warnings::Warnings;
 
-/// Does what the arguments say, the first of which is the program's name, and returns the exit code.
+/// Executes the command with these arguments, the first of which is the program's name, and returns the exit code.
 ///
-/// Writes to stdout and stderr, reads stdin where an argument says so, and takes over Ctrl-C.
+/// Writes to stdout and stderr, reads stdin if an argument requires it, and handles Ctrl-C.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<_> = args.into_iter().collect();
     let line = match parse::parse(&args) {
         Ok(line) => line,
         Err(error) => {
-            // There is no one left to tell that the help cannot be printed.
+            // A failure to print the help cannot be reported anywhere.
             let _ = error.print();
             let exit = if error.use_stderr() { Exit::Invalid } else { Exit::Completed };
             return exit.code().into();

@@ -15,24 +15,24 @@ use crate::report;
 use crate::states::{self, ErrorText, RunObject};
 use crate::ui::Ui;
 
-/// How many rows decide the widths of a table; those after them are fitted in.
+/// The number of rows that determine the widths of a table; later rows have to fit.
 const TABLE_SAMPLE: usize = 1_000;
 
-/// What a line looks like.
+/// The form of a line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
     pub(crate) form: Form,
     /// With index, run, state and attempts.
     pub(crate) states: bool,
-    /// With the runs' names, where there are states.
+    /// With the runs' names, if there are states.
     pub(crate) names: bool,
-    /// With what each run used up, where there are states.
+    /// With the receipt of each run, if there are states.
     pub(crate) receipts: bool,
 }
 
 /// Writes the lines.
 ///
-/// The line of a cancelled item waits for the next line of another: it is written only to keep later lines in place.
+/// The line of a cancelled item is written only if another line follows, to keep that one in its place.
 pub(crate) struct Lines<'a> {
     ui: &'a Ui,
     signature: Signature,
@@ -41,10 +41,10 @@ pub(crate) struct Lines<'a> {
     table: Table,
 }
 
-/// A table whose layout is decided by its first rows.
+/// A table whose layout is determined by its first rows.
 #[derive(Default)]
 struct Table {
-    /// With whether the cells belong into the columns: the text of a failure does not.
+    /// Each with whether its cells count for the columns: the text of a failure does not.
     rows: Vec<(Row, bool)>,
     layout: Option<Layout>,
 }
@@ -61,13 +61,13 @@ impl<'a> Lines<'a> {
         Self { ui, signature, style, cancelled: Vec::new(), table: Table::default() }
     }
 
-    /// Writes the line of an item that has ended so.
+    /// Writes the line of an item with this outcome.
     pub(crate) fn write(&mut self, item: &Item, outcome: &Outcome) -> Result<(), Stop> {
         if self.style.form == Form::Table {
             return self.write_row(item, outcome);
         }
         if *outcome == Outcome::Cancelled {
-            // With states, every line says itself where it belongs.
+            // With states, every line has its own index.
             if !self.style.states {
                 let mut line = Vec::new();
                 self.write_line(&mut line, item, outcome)?;
@@ -79,12 +79,12 @@ impl<'a> Lines<'a> {
         self.ui.result_of(|to| self.write_line(to, item, outcome))
     }
 
-    /// Writes what still waits.
+    /// Writes the rows that still wait.
     pub(crate) fn finish(mut self) -> Result<(), Stop> {
         self.write_sample()
     }
 
-    /// Without its end.
+    /// Without the line end.
     fn write_line(&self, to: &mut dyn Write, item: &Item, outcome: &Outcome) -> io::Result<()> {
         match self.style.form {
             Form::Json => self.write_json(to, item, outcome),
@@ -141,7 +141,7 @@ impl<'a> Lines<'a> {
         if self.table.rows.len() < TABLE_SAMPLE { Ok(()) } else { self.write_sample() }
     }
 
-    /// Decides the layout, and writes the rows that waited for it.
+    /// Determines the layout, and writes the rows that waited for it.
     fn write_sample(&mut self) -> Result<(), Stop> {
         let rows = std::mem::take(&mut self.table.rows);
         if rows.is_empty() {
@@ -165,7 +165,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// As a comment, which no value can be.
+/// As a comment, which is never a value.
 fn failed(item: &Item, outcome: &Outcome) -> String {
     format!("# {}: {}", item.run.state(), report::cause(outcome).unwrap_or_default())
 }

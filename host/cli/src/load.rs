@@ -1,4 +1,4 @@
-//! Loads components and finds tasks in them; for what goes wrong there, hints at what to do.
+//! Loads components and finds tasks in them, with hints for each kind of error.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -15,19 +15,19 @@ use crate::problem::Problem;
 use crate::ui::Ui;
 use crate::ui::text::printable;
 
-/// How alike two names must be for one to be offered for the other (Jaro and Winkler; 1 is equal).
+/// The similarity at which a name is suggested for another one (Jaro-Winkler; 1 is equal).
 const ALIKE: f64 = 0.8;
 
-/// How many files of a directory a hint names.
+/// The number of files of a directory that a hint names.
 const NAMED_FILES: usize = 5;
 
-/// How long a load is silent.
+/// Report a load that takes longer than this.
 const SILENT: Duration = Duration::from_secs(1);
 
-/// Of which components it is said that they are compiled: smaller ones take long only where the machine is busy.
+/// Report compiling only for components of this size or more: smaller ones take long only on a busy machine.
 const LARGE_BYTES: RangeInclusive<u64> = 1 << 20..=MAX_COMPONENT_BYTES;
 
-/// Loads the component in a file. If that takes long, says so, unless it is to be quiet.
+/// Loads the component in a file. Reports a long load, unless `quiet`.
 pub(crate) async fn component(ui: &Ui, host: &Host, path: &Path, quiet: bool) -> Result<Component, Problem> {
     let mut load = pin!(host.load(path));
     let loaded = match timeout(SILENT, &mut load).await {
@@ -43,12 +43,12 @@ pub(crate) async fn component(ui: &Ui, host: &Host, path: &Path, quiet: bool) ->
     loaded.map_err(|error| not_loaded(path, &error))
 }
 
-/// Loads the component in a file to look at it.
+/// Loads the component in a file to inspect it.
 pub(crate) async fn surface(host: &Host, path: &Path) -> Result<Component, Problem> {
     host.inspect(path).await.map_err(|error| not_loaded(path, &error))
 }
 
-/// What is wrong with a file that is to be a component.
+/// The problem with a file that should be a component.
 fn not_loaded(path: &Path, error: &LoadError) -> Problem {
     let file = path.display();
     match error {
@@ -67,7 +67,7 @@ fn not_loaded(path: &Path, error: &LoadError) -> Problem {
                 if asks_for_preview1(path) { " --adapt wasi_snapshot_preview1.command.wasm" } else { "" };
             Problem::of(error.kind(), error)
                 .within(&file)
-                .hint("build it for the target wasm32-wasip2, whose compilers make components")
+                .hint("build it for the target wasm32-wasip2, which produces components")
                 .hint(format!("or wrap it: wasm-tools component new {file}{adapter} -o component.wasm"))
         }
         LoadError::NotWebAssembly(_) => Problem::of(error.kind(), error)
@@ -75,30 +75,30 @@ fn not_loaded(path: &Path, error: &LoadError) -> Problem {
             .hint("expected a component: a .wasm file, or its text form .wat"),
         LoadError::Malformed(_) => Problem::of(error.kind(), error)
             .within(&file)
-            .hint(format!("wasm-tools validate {file} may tell more")),
+            .hint(format!("wasm-tools validate {file} may show details")),
         LoadError::TooLarge { .. } | LoadError::Engine(_) => Problem::of(error.kind(), error),
         LoadError::TooComplex(_) => Problem::of(error.kind(), error)
             .within(&file)
-            .hint("docs/sandbox.md lists how much of everything a component may have"),
+            .hint("docs/sandbox.md lists all bounds on components"),
         LoadError::Text(_) | LoadError::Unsupported { .. } | LoadError::TooDemanding(_) | _ => {
             Problem::of(error.kind(), error).within(&file)
         }
     }
 }
 
-/// Whether a path that leads to nothing is the address of something elsewhere.
+/// Whether the path of a missing file is a URL.
 fn is_url(path: &Path) -> bool {
     let schemes = ["http:", "https:", "oci:", "ftp:", "file:"];
     path.to_str().is_some_and(|path| schemes.iter().any(|scheme| path.starts_with(scheme)))
 }
 
-/// Whether a core module was made for WASI as it was before there were components.
+/// Whether a core module was made for WASI preview 1.
 fn asks_for_preview1(path: &Path) -> bool {
     const NAME: &[u8] = b"wasi_snapshot_preview1";
     fs::read(path).is_ok_and(|module| module.windows(NAME.len()).any(|name| name == NAME))
 }
 
-/// What is wrong with the name of an export; `path` is the component's file.
+/// The problem with the name of an export; `path` is the component's file.
 pub(crate) fn not_found(path: &Path, error: &FindError) -> Problem {
     let problem = Problem::of(error.kind(), error);
     let file = path.display();
@@ -110,13 +110,13 @@ pub(crate) fn not_found(path: &Path, error: &FindError) -> Problem {
             problem.hints_of(candidates.first().map(|first| format!("name one, such as {file}#{first}")))
         }
         FindError::NotCallable { .. } => {
-            problem.hint(format!("hostel inspect {file} shows what is callable, and what it imports"))
+            problem.hint(format!("hostel inspect {file} shows its callable functions and its imports"))
         }
         _ => problem,
     }
 }
 
-/// The candidate that was probably meant: by its whole name, by its function's alone, or as `ops.add`.
+/// The most similar candidate: by its whole name, by its function alone, or as `ops.add`.
 pub(crate) fn nearest<'a>(name: &str, candidates: &'a [String]) -> Option<&'a String> {
     let likeness = |path: &str| {
         let function = path.rsplit('.').next().unwrap_or(path);
@@ -130,7 +130,7 @@ pub(crate) fn nearest<'a>(name: &str, candidates: &'a [String]) -> Option<&'a St
     alike.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, path)| path)
 }
 
-/// The component beside a missing file whose name is most like its.
+/// The component beside a missing file with the most similar name.
 fn nearest_file(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?.to_string_lossy();
     let names = components_in(directory_of(path));

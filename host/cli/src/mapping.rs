@@ -1,4 +1,4 @@
-//! A map on its way: results written as they come, a bar above them, Ctrl-C heard, and a summary at the end.
+//! Executes a map: writes results as they arrive, shows a progress bar, handles Ctrl-C, and ends with a summary.
 
 use std::future::poll_fn;
 use std::io::{self, IsTerminal};
@@ -21,22 +21,22 @@ use crate::tally::Tally;
 use crate::ui::Ui;
 use crate::ui::progress::REDRAWN_EVERY;
 
-/// How long the runs of a map that ends early may take to stop.
+/// The time that the runs of a map that ends early have to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What a map needs at hand.
+/// The state of a map.
 pub(crate) struct Mapping<'a> {
     ui: &'a Ui,
     host: &'a Host,
     tally: Tally,
-    /// What the cache did, if that is wanted.
+    /// The decisions of the cache, if they are wanted.
     cache: Option<CacheTally>,
-    /// What the runs used up, if that is wanted.
+    /// The receipts of the runs, if they are wanted.
     receipt: Option<Receipt>,
     quiet: bool,
 }
 
-/// Why the results came to their end.
+/// Why the results ended.
 enum End {
     All,
     TooManyFailures,
@@ -45,22 +45,22 @@ enum End {
 }
 
 impl<'a> Mapping<'a> {
-    /// `total` is how many runs there will be, if that is known.
+    /// `total` is the number of runs, if it is known.
     pub(crate) fn new(ui: &'a Ui, host: &'a Host, total: Option<u64>, quiet: bool) -> Self {
         Self { ui, host, tally: Tally::new(total), cache: None, receipt: None, quiet }
     }
 
-    /// Tells in the end what the cache did.
+    /// Reports the decisions of the cache at the end.
     pub(crate) fn explaining_cache(self, explain: bool) -> Self {
         Self { cache: explain.then(CacheTally::default), ..self }
     }
 
-    /// Tells in the end what the runs used up together.
+    /// Reports the receipt of all runs at the end.
     pub(crate) fn telling_receipt(self, tell: bool) -> Self {
         Self { receipt: tell.then(Receipt::default), ..self }
     }
 
-    /// Runs it all, or until there are too many failures, and tells how it went.
+    /// Runs all items, or until there are too many failures, and reports the result.
     pub(crate) async fn drive(
         mut self,
         mut flight: Flight,
@@ -123,13 +123,13 @@ impl<'a> Mapping<'a> {
         }
     }
 
-    /// Not in a pipe, and not between the lines that someone types.
+    /// Not in a pipe, and not while a user types the items.
     fn shows_progress(&self) -> bool {
         let is_typed = self.tally.progress.total.is_none() && io::stdin().is_terminal();
         self.ui.shows_progress() && !self.quiet && !is_typed
     }
 
-    /// The next item that has ended. While there is none, everyone may see those before it.
+    /// The next item that has ended. While there is none, the previous ones are flushed.
     async fn next(&self, flight: &mut Flight) -> Result<Option<Result<Item, Problem>>, Stop> {
         poll_fn(|context| match Pin::new(&mut *flight).poll_next(context) {
             Poll::Ready(next) => Poll::Ready(Ok(next)),
@@ -151,7 +151,7 @@ impl<'a> Mapping<'a> {
         lines.write(item, &outcome)
     }
 
-    /// Stops what runs, and takes what has ended.
+    /// Cancels running items, and collects the outcomes.
     async fn cancel(&mut self, flight: &mut Flight, lines: &mut Lines<'_>) -> Result<(), Stop> {
         flight.stop();
         let _ = timeout(GRACE, self.host.shutdown(Shutdown::CancelAll)).await;

@@ -1,4 +1,4 @@
-//! What a map goes over: ranges, lists, and JSON Lines in files or on stdin.
+//! The lists of a map: ranges, lists, and JSON Lines in files or on stdin.
 
 use std::fmt;
 use std::io::{BufRead, Read};
@@ -11,18 +11,18 @@ use crate::arguments::quotes_hint;
 use crate::files::{Files, Named};
 use crate::problem::Problem;
 
-/// How much of a line that is no JSON is shown.
+/// The number of characters shown of a line that is not JSON.
 const SHOWN_CHARS: usize = 60;
 
-/// The longest line of JSON that is read.
+/// The maximum length of a line of JSON.
 const MAX_LINE_BYTES: u64 = 1 << 30;
 
 /// The values for one parameter, one after the other.
 pub(crate) struct Over {
     pub(crate) param: Param,
-    /// How many there are; `None` where that shows only at the end.
+    /// The number of values; `None` if it is known only at the end.
     pub(crate) length: Option<u64>,
-    /// Whether the next value may keep everyone waiting.
+    /// Whether reading the next value may block.
     pub(crate) waits: bool,
     values: Values,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Over {
 type Values = Box<dyn Iterator<Item = Result<Value, Problem>> + Send>;
 
 impl Over {
-    /// Opens a LIST. Lists and plain files are checked to their end; what cannot be read twice is not.
+    /// Opens a LIST. Lists and plain files are checked to their end; inputs that cannot be read twice are not.
     pub(crate) fn open(param: Param, text: &str, files: &Files) -> Result<Self, Problem> {
         if let Some(range) = range(text) {
             return Self::range(param, &range);
@@ -68,7 +68,7 @@ impl Over {
         let values = read_list(text, &param.ty).map_err(|error| {
             let is_syntax = matches!(error.problem(), ValueProblem::Syntax { .. });
             let is_no_list = is_syntax || error.path().next().is_none();
-            let forms = "LIST is [1, 2, 3] in WAVE or JSON, 0..1000, or JSON Lines as @FILE or - (stdin)";
+            let forms = "LIST is a list such as [1, 2, 3] in WAVE or JSON, a range such as 0..1000, or JSON Lines as @FILE or - (stdin)";
             Problem::invalid(format!("--over {}: {error}", param.name))
                 .hints_of(quotes_hint(&error))
                 .hints_of(is_no_list.then(|| forms.to_owned()))
@@ -115,7 +115,7 @@ impl fmt::Debug for Over {
     }
 }
 
-/// Reads `0..10` or `1..=10`; the inner `None` is an empty range, the outer one no range at all.
+/// Parses `0..10` or `1..=10`; the inner `None` is an empty range, the outer `None` is not a range.
 fn range(text: &str) -> Option<Option<RangeInclusive<i128>>> {
     let (start, end) = text.split_once("..")?;
     let start: i128 = start.trim().parse().ok()?;
@@ -128,7 +128,7 @@ fn range(text: &str) -> Option<Option<RangeInclusive<i128>>> {
     Some((start <= last).then_some(start..=last))
 }
 
-/// Reads a list in WAVE, or in JSON if it is no WAVE.
+/// Parses a list in WAVE, or in JSON if it is not WAVE.
 fn read_list(text: &str, ty: &Type) -> Result<Vec<Value>, ValueError> {
     let list = Type::list(ty.clone());
     let value = Value::from_wave(text, &list).or_else(|error| {
@@ -144,7 +144,7 @@ fn read_list(text: &str, ty: &Type) -> Result<Vec<Value>, ValueError> {
     Ok(if let Value::List(values) = value { values } else { Vec::new() })
 }
 
-/// The values on the lines of a file, each in JSON; empty lines count for nothing.
+/// The values on the lines of a file, each in JSON; empty lines are skipped.
 struct Lines {
     reader: Box<dyn BufRead + Send>,
     file: Named,
@@ -177,7 +177,7 @@ impl Lines {
         let json = parse_json(text).map_err(|error| {
             let shown = excerpt_within(text, SHOWN_CHARS);
             self.problem(format_args!("is not JSON ({}): {shown}", Syntax(&error)))
-                .hint("each line is one value in JSON; `jq -R .` makes such lines of plain text")
+                .hint("each line must be one JSON value; `jq -R .` converts lines of plain text")
         })?;
         Value::from_json(&json, &self.param.ty)
             .map_err(|error| self.problem(format_args!("does not fit {:?}: {error}", self.param.name)))
@@ -203,7 +203,7 @@ impl Iterator for Lines {
     }
 }
 
-/// A mistake in a text of one line, whose number is told already.
+/// A syntax error in a text of one line, whose number is already in the message.
 struct Syntax<'a>(&'a ValueError);
 
 impl fmt::Display for Syntax<'_> {

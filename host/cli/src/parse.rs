@@ -1,4 +1,4 @@
-//! From the words of a command line to what they mean.
+//! Parses the words of a command line.
 
 use std::ffi::{OsStr, OsString};
 
@@ -8,10 +8,10 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 use crate::command::{Command, CommandLine};
 use crate::ui::text::one_line;
 
-/// Stands before a number that is no option; no word of a command line has it.
+/// A mark before a number that is not an option; no word of a command line contains it.
 const MARK: char = '\0';
 
-/// Reads the words, the first of which is the program's name. The error can be shown to people.
+/// Parses the words, the first of which is the program's name. The error is safe to show.
 pub(crate) fn parse(words: &[OsString]) -> Result<CommandLine, clap::Error> {
     let parsed = matches(words).and_then(|matches| {
         let mut line = CommandLine::from_arg_matches(&matches)?;
@@ -23,12 +23,12 @@ pub(crate) fn parse(words: &[OsString]) -> Result<CommandLine, clap::Error> {
     parsed.map_err(|error| harmless(whole_word(error, words), words))
 }
 
-/// An argument as it was typed.
+/// An argument without the mark.
 pub(crate) fn argument(text: &str) -> Result<String, std::convert::Infallible> {
     Ok(text.strip_prefix(MARK).unwrap_or(text).to_owned())
 }
 
-/// Takes numbers such as `-1e-3` and `-inf` for arguments, which clap takes for options.
+/// Treats numbers such as `-1e-3` and `-inf` as arguments; clap treats them as options.
 fn matches(words: &[OsString]) -> Result<ArgMatches, clap::Error> {
     let read = |words: &[OsString]| CommandLine::command().try_get_matches_from(words);
     let error = match read(words) {
@@ -42,7 +42,7 @@ fn matches(words: &[OsString]) -> Result<ArgMatches, clap::Error> {
     }
 }
 
-/// The words with a mark before each negative number that stands before `--`, and how many there are.
+/// The words with a mark before each negative number before `--`, and the number of marks.
 fn marked(words: &[OsString]) -> (Vec<OsString>, usize) {
     let options = words.iter().take_while(|word| *word != "--").count();
     let mut count = 0;
@@ -69,7 +69,7 @@ fn marks_in_arguments(matches: &ArgMatches) -> usize {
     arguments.into_iter().flatten().filter(is_marked).count()
 }
 
-/// The first option that stands after an argument: of a program's, nobody can tell whose it is.
+/// The first option after an argument: with a program it is ambiguous.
 fn late_option(matches: &ArgMatches) -> Option<String> {
     let first = matches.indices_of("args")?.min()?;
     let command = CommandLine::command();
@@ -84,7 +84,7 @@ fn late_option(matches: &ArgMatches) -> Option<String> {
     late.min().map(|(_, option)| option)
 }
 
-/// Names an unknown option by the word that was typed, and not by a letter of it.
+/// Names an unknown option by the whole word, and not by one of its letters.
 fn whole_word(mut error: clap::Error, words: &[OsString]) -> clap::Error {
     let Some(ContextValue::String(named)) = error.get(ContextKind::InvalidArg) else { return error };
     let is_letter = error.kind() == ErrorKind::UnknownArgument && named.len() == 2;
@@ -100,7 +100,7 @@ fn whole_word(mut error: clap::Error, words: &[OsString]) -> clap::Error {
     error
 }
 
-/// An error that quotes words as they can be shown: a shell may have filled in the names of files that a guest made.
+/// The error with its quoted words escaped: a shell may have inserted the names of files that a guest created.
 fn harmless(error: clap::Error, words: &[OsString]) -> clap::Error {
     if !error.use_stderr() {
         return error;
@@ -109,10 +109,11 @@ fn harmless(error: clap::Error, words: &[OsString]) -> clap::Error {
     if shown == words {
         return error;
     }
-    // Escapes are no more right than what they stand for, except in unlikely cases. Then the first error is shown in parts.
+    // The escaped words are as wrong as the original ones, except in unlikely cases. Then only the kind of the first error is shown.
     match CommandLine::try_parse_from(&shown) {
         Err(other) => whole_word(other, &shown),
-        Ok(_) => CommandLine::command()
-            .error(error.kind(), "an argument has characters in it that cannot be shown"),
+        Ok(_) => {
+            CommandLine::command().error(error.kind(), "an argument contains characters that cannot be shown")
+        }
     }
 }

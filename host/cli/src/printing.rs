@@ -1,4 +1,4 @@
-//! What a program prints, passed on to stdout while it runs.
+//! Passes the output of a program on to stdout while it runs.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -15,19 +15,19 @@ use crate::problem::Stop;
 use crate::states::attempt_count;
 use crate::ui::Ui;
 
-/// How long a program waits until what it printed is written, so that it comes before what is logged after it. If nobody reads
-/// stdout for as long, it goes on: a reader that stands still keeps no timeout from ending the program.
+/// The time that a program waits until its output is written, so that the output comes before later log lines. If nothing reads
+/// stdout in this time, the program continues: a blocked reader must not delay a timeout.
 const IN_ORDER: Duration = Duration::from_millis(50);
 
-/// Passes on what a program prints.
+/// Passes on the output of a program.
 pub(crate) struct Printing {
     ui: Arc<Ui>,
     stdout: Arc<Stdout>,
-    /// Whether it is passed on at once.
+    /// Whether output is passed on at once.
     is_live: bool,
 }
 
-/// Stdout, and the output that is queued for it, which the limit on results bounds.
+/// Stdout, and the queue of output for it, which is bounded by the limit on results.
 #[derive(Default)]
 struct Stdout {
     queue: Mutex<Queue>,
@@ -40,9 +40,9 @@ struct Stdout {
 #[derive(Default)]
 struct Queue {
     pieces: VecDeque<Vec<u8>>,
-    /// Whether pieces that are in the queue no more are being written.
+    /// Whether pieces that have left the queue are being written.
     is_writing: bool,
-    /// Whether a write has taken long, and has not ended.
+    /// Whether a write takes long and has not ended yet.
     is_stalled: bool,
     error: Option<Stop>,
 }
@@ -55,12 +55,12 @@ impl Queue {
 }
 
 impl Stdout {
-    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+    /// No code panics while it holds the lock, so a poisoned lock is still consistent.
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has a piece written, and waits for that, but not for long.
+    /// Queues a piece, and waits a short time until it is written.
     fn write(&self, piece: &[u8]) {
         let mut queue = self.queue();
         queue.pieces.push_back(piece.to_owned());
@@ -73,7 +73,7 @@ impl Stdout {
         queue.is_stalled = waited.timed_out();
     }
 
-    /// Writes pieces as they come, until that fails; on a thread of its own.
+    /// Writes pieces as they arrive, until a write fails; on its own thread.
     fn pass_on(&self) {
         loop {
             let queue = self.changed.wait_while(self.queue(), |queue| queue.pieces.is_empty());
@@ -102,8 +102,8 @@ impl Stdout {
 }
 
 impl Printing {
-    /// For a program that makes one attempt at most, at once; where there may be several, only the last one counts, and nobody
-    /// knows which that is before it has ended.
+    /// Output is passed on at once only if there is at most one attempt. Of several attempts only the last one counts, and it
+    /// is known only after its end.
     pub(crate) fn new(ui: &Arc<Ui>, most_attempts: u32) -> Self {
         Self { ui: Arc::clone(ui), stdout: Arc::default(), is_live: most_attempts <= 1 }
     }
@@ -114,7 +114,7 @@ impl Printing {
         }
         let of_thread = Arc::clone(&self.stdout);
         let thread = thread::Builder::new().name("stdout".to_owned());
-        // Without it, the whole is written at the end.
+        // Without the thread, everything is written at the end.
         self.is_live = thread.spawn(move || of_thread.pass_on()).is_ok();
         if !self.is_live {
             return task;
@@ -123,19 +123,19 @@ impl Printing {
         task.on_stdout(move |piece| stdout.write(piece))
     }
 
-    /// Ends once nobody can be told any more.
+    /// Ends when stdout is closed.
     pub(crate) async fn failed(&self) {
         self.stdout.failed.notified().await;
     }
 
-    /// Waits until all is written that was printed until now, or nothing can be.
+    /// Waits until all output so far is written, or until writing has become impossible.
     pub(crate) async fn written(&self) {
         while !self.stdout.queue().is_done() {
             self.stdout.written.notified().await;
         }
     }
 
-    /// Writes what was not written while the program ran.
+    /// Writes the rest of the output.
     pub(crate) fn finish(&self, run: &TaskFuture, outcome: Option<&Outcome>) -> Result<(), Stop> {
         if self.is_live && attempt_count(run) > 0 {
             return self.stdout.queue().error.take().map_or(Ok(()), Err);

@@ -1,4 +1,4 @@
-//! What the command tells when it cannot do what it was asked to.
+//! Errors of the command, with hints.
 
 use std::error::Error;
 use std::fmt;
@@ -8,7 +8,7 @@ use hostel::{BuildError, ErrorKind, LimitsError, OpenDirError, ResultCacheError,
 
 use crate::exit::Exit;
 
-/// Something is wrong: which value, what was expected, what to do next.
+/// An error: the wrong value, the expectation, and hints for the next step.
 #[derive(Debug)]
 pub(crate) struct Problem {
     exit: Exit,
@@ -16,12 +16,12 @@ pub(crate) struct Problem {
     hints: Vec<String>,
 }
 
-/// Why a command ends before its end.
+/// Why a command stops early.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// Something is wrong, and is to be told.
+    /// An error to report.
     Problem(Problem),
-    /// Nobody reads stdout any more: nothing is left to do or to say.
+    /// Stdout is closed: there is nothing left to do or to report.
     StdoutClosed,
 }
 
@@ -30,7 +30,7 @@ impl Problem {
         Self { exit, message: message.into(), hints: Vec::new() }
     }
 
-    /// The request itself is wrong.
+    /// An invalid request.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(Exit::Invalid, message)
     }
@@ -62,13 +62,13 @@ impl Problem {
         Self::new(exit, format!("cannot read {file}: {}", without_number(&error.to_string())))
     }
 
-    /// The same, but the request itself is what is wrong.
+    /// The same as an invalid request.
     #[must_use]
     pub(crate) fn into_invalid(self) -> Self {
         Self { exit: Exit::Invalid, ..self }
     }
 
-    /// The same, said of a part: a file, an argument, an item.
+    /// The same, with the name of a part before it: a file, an argument, an item.
     #[must_use]
     pub(crate) fn within(mut self, part: impl fmt::Display) -> Self {
         self.message = format!("{part}: {}", self.message);
@@ -96,7 +96,7 @@ impl Problem {
     }
 }
 
-/// The system's words without their numbers: `(os error 2)`.
+/// The system's messages without their numbers: `(os error 2)`.
 pub(crate) fn without_number(text: &str) -> String {
     let mut pieces = text.split(" (os error ");
     let first = pieces.next().unwrap_or_default().to_owned();
@@ -120,7 +120,7 @@ impl From<SubmitError> for Problem {
         let is_too_large = matches!(error, SubmitError::InputTooLarge { .. });
         let could_trap = matches!(&error, SubmitError::NotLinked(missing) if missing.can_trap());
         let too_large = is_too_large.then_some("allow larger arguments with --max-input");
-        let trap = could_trap.then_some("if it never calls that, run it with --unknown-imports trap");
+        let trap = could_trap.then_some("if it never calls the import, run it with --unknown-imports trap");
         Self::of(error.kind(), &error).hints_of(too_large.or(trap).map(str::to_owned))
     }
 }

@@ -1,4 +1,4 @@
-//! What a run used up and asked for, in words and as JSON.
+//! Receipts as text and as JSON.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::ui::Ui;
 use crate::ui::text::counted;
 
-/// A receipt, as `--states` shows it. Kinds of calls and denials that there were none of are left out.
+/// A receipt, as `--states` shows it. Kinds without calls or denials are left out.
 #[derive(Serialize)]
 pub(crate) struct ReceiptObject {
     cpu_ms: f64,
@@ -29,7 +29,7 @@ pub(crate) struct ReceiptObject {
 impl From<&Receipt> for ReceiptObject {
     fn from(receipt: &Receipt) -> Self {
         Self {
-            // In thousandths: what is finer says nothing.
+            // In thousandths: finer digits are noise.
             cpu_ms: (receipt.cpu_time.as_secs_f64() * 1e6).round() / 1e3,
             peak_memory_bytes: receipt.peak_memory_bytes,
             fuel: receipt.fuel,
@@ -46,7 +46,7 @@ impl From<&Receipt> for ReceiptObject {
     }
 }
 
-/// Writes what a run used up to stderr; where its value was cached, that it was nothing.
+/// Writes the receipt of a run to stderr; a cached run used nothing.
 pub(crate) fn tell_run(ui: &Ui, run: &TaskFuture) {
     match run.state() == State::Cached {
         true => ui.note("used     nothing: its value was cached"),
@@ -54,7 +54,7 @@ pub(crate) fn tell_run(ui: &Ui, run: &TaskFuture) {
     }
 }
 
-/// Writes a receipt to stderr: a line for what was used, a line for what was asked of the host, and one for what was denied.
+/// Writes a receipt to stderr: a line each for resources, bytes, calls of the host, and denied requests.
 pub(crate) fn tell(ui: &Ui, receipt: &Receipt) {
     let fuel = receipt.fuel.map(|fuel| format!(", {} of fuel", count_text(fuel))).unwrap_or_default();
     let (cpu, memory) = (duration_text(receipt.cpu_time), bytes_text(receipt.peak_memory_bytes));
@@ -62,7 +62,7 @@ pub(crate) fn tell(ui: &Ui, receipt: &Receipt) {
     ui.note(&format!("bytes    {}", amounts(receipt)));
     let kinds = listed(calls(receipt));
     let kinds = if kinds.is_empty() { String::new() } else { format!(": {kinds}") };
-    ui.note(&format!("asked    {} of the host{kinds}", counted(receipt.host_calls.total(), "call")));
+    ui.note(&format!("host     {}{kinds}", counted(receipt.host_calls.total(), "call")));
     if receipt.denials.total() > 0 {
         ui.note(&format!("denied   {}", listed(denials(receipt))));
     }

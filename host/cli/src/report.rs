@@ -1,4 +1,4 @@
-//! How a run ended, in words: the state line, and for a failure what helps to understand it.
+//! The outcome of a run as text: the state line, and details of a failure.
 
 use std::time::Duration;
 
@@ -11,23 +11,23 @@ use crate::ui::Ui;
 use crate::ui::color::Paint;
 use crate::ui::text::printable;
 
-/// How many frames of a backtrace are shown from its inner end; those of a deep recursion are all alike.
+/// The number of innermost frames of a backtrace that are shown; those of a deep recursion are all alike.
 const INNER_FRAMES: usize = 20;
 
-/// What to tell of a run.
+/// Options of a report.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Telling {
-    /// Only what went wrong.
+    /// Only problems.
     pub(crate) quiet: bool,
-    /// The log was written as it came, so a failure need not repeat its end.
+    /// The log was already written, so a failure need not repeat its end.
     pub(crate) log_was_shown: bool,
-    /// The run was named, so that one knows it by its name.
+    /// The run has a name, which the report shows.
     pub(crate) name: bool,
-    /// The time that the run could take with all its attempts.
+    /// The timeout of the run with all its attempts.
     pub(crate) run_timeout: Option<Duration>,
 }
 
-/// Writes how a run ended to stderr.
+/// Writes the outcome of a run to stderr.
 pub(crate) fn ended(ui: &Ui, run: &TaskFuture, telling: Telling) {
     let Some(outcome) = run.try_outcome() else { return };
     let paint = ui.note_paint();
@@ -47,7 +47,7 @@ pub(crate) fn ended(ui: &Ui, run: &TaskFuture, telling: Telling) {
     }
 }
 
-/// What one line can say of how a run failed, without its state.
+/// The cause of a failure on one line, without the state.
 pub(crate) fn cause(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Completed(_) => None,
@@ -57,7 +57,7 @@ pub(crate) fn cause(outcome: &Outcome) -> Option<String> {
     }
 }
 
-/// What one line says of how a run ended: `Failed in 12 ms (4 attempts): returned the error …`.
+/// The outcome of a run on one line: `Failed in 12 ms (4 attempts): returned the error …`.
 fn state_line(run: &TaskFuture, outcome: &Outcome, name: bool) -> String {
     let state = run.state();
     let history = run.history();
@@ -81,7 +81,7 @@ fn state_line(run: &TaskFuture, outcome: &Outcome, name: bool) -> String {
     if name { format!("{}: {line}", printable(&run.name())) } else { line }
 }
 
-/// The run whose value was cached.
+/// The run that produced the cached value.
 fn producer(history: &[Transition]) -> Option<RunId> {
     history.iter().rev().find_map(|transition| match transition.cause {
         Some(Event::CacheHit { producer }) => Some(producer),
@@ -89,14 +89,14 @@ fn producer(history: &[Transition]) -> Option<RunId> {
     })
 }
 
-/// Writes what helps to understand a failure.
+/// Writes the details of a failure.
 fn explain(ui: &Ui, failure: &Failure, telling: Telling) {
     let paint = ui.note_paint();
     if let Failure::Trap(Trap { backtrace, .. }) = failure {
         show_backtrace(ui, paint, backtrace);
     }
     if !telling.log_was_shown && !failure.stderr_tail().is_empty() {
-        ui.note(&format!("  {}", paint.dim("the end of its stderr:")));
+        ui.note(&format!("  {}", paint.dim("end of stderr:")));
         failure.stderr_tail().iter().for_each(|line| ui.note(&format!("    {}", printable(line))));
     }
     if let Some(hint) = hint(failure, telling.run_timeout) {
@@ -124,14 +124,14 @@ fn show_backtrace(ui: &Ui, paint: Paint, frames: &[Frame]) {
     }
 }
 
-/// What to do about a failure, where the command line can do something.
+/// A hint for a failure that an option can prevent.
 fn hint(failure: &Failure, run_timeout: Option<Duration>) -> Option<String> {
     match failure {
         Failure::TimedOut { after } => {
             let option = if run_timeout == Some(*after) { "--run-timeout" } else { "--timeout" };
-            Some(format!("give it longer with {option}"))
+            Some(format!("allow more time with {option}"))
         }
-        // A limit says itself what raises it.
+        // The message of a limit already names its option.
         Failure::Limit { .. }
         | Failure::Error(_)
         | Failure::Trap(_)
@@ -140,7 +140,7 @@ fn hint(failure: &Failure, run_timeout: Option<Duration>) -> Option<String> {
     }
 }
 
-/// From when the run first executed, or was accepted, to its last state.
+/// The time from the first execution, or the submission, to the last state.
 fn took(history: &[Transition]) -> Duration {
     let began = history.iter().find(|transition| transition.state == State::Running);
     match (began.or(history.first()), history.last()) {

@@ -1,4 +1,4 @@
-//! The rows of a map: what is mapped over goes in lockstep, the rest stays.
+//! The rows of a map: the lists advance in lockstep, the other arguments stay the same.
 
 use std::iter;
 use std::thread;
@@ -14,17 +14,17 @@ use crate::over::Over;
 use crate::problem::Problem;
 use crate::ui::text::counted;
 
-/// How many rows may wait between the thread that reads a pipe and the runs.
+/// The maximum number of rows between the thread that reads a pipe and the runs.
 const WAITING_ROWS: usize = 1_000;
 
-/// How much of a value a report names.
+/// The number of characters of a value in a report.
 const LABEL_CHARS: usize = 40;
 
-/// Where the arguments of a map come from: one column for each parameter.
+/// The sources of a map's arguments: one column for each parameter.
 #[derive(Debug)]
 pub(crate) struct Columns {
     columns: Vec<Column>,
-    /// How many rows there will be, if that is known.
+    /// The number of rows, if it is known.
     pub(crate) length: Option<u64>,
     next_index: usize,
 }
@@ -35,7 +35,7 @@ enum Column {
     Over(Box<Over>),
 }
 
-/// What was typed for a parameter.
+/// The source of a parameter.
 #[derive(Clone, Copy)]
 enum Text<'a> {
     With(&'a str),
@@ -43,7 +43,7 @@ enum Text<'a> {
 }
 
 impl Columns {
-    /// Reads what was typed as `name=LIST` after `--over` and as `name=VALUE` after `--with`.
+    /// Parses `name=LIST` from `--over` and `name=VALUE` from `--with`.
     pub(crate) fn read(
         signature: &Signature,
         over: &[(String, String)],
@@ -59,8 +59,8 @@ impl Columns {
         Ok(Self { columns, length, next_index: 0 })
     }
 
-    /// The rows, one after the other. Those that may keep everyone waiting are read on a thread of their own, which
-    /// ends with the process if it still waits then: nothing can wake it.
+    /// The rows, one after the other. Rows whose reading may block are read on a separate thread. If it still blocks when
+    /// the process ends, it ends with the process: nothing can wake it.
     pub(crate) fn rows(self) -> flight::Rows {
         if !self.overs().any(|over| over.waits) {
             return stream::iter(self).boxed();
@@ -148,7 +148,7 @@ fn columns(
     });
     trouble.map_or(Ok(()), Err)?;
     bound.map_err(|error| unfit(signature, &error))?;
-    // A parameter that nothing was typed for is an option.
+    // A parameter without a source is an option.
     let left_out = || Column::With(Value::Option(None));
     Ok(signature
         .params
@@ -163,7 +163,9 @@ fn columns(
 fn unfit(signature: &Signature, error: &ArgumentError) -> Problem {
     let problem = arguments::unfit(signature, error);
     let is_missing = matches!(error, ArgumentError::Missing { .. });
-    problem.hints_of(is_missing.then(|| "give each with --over NAME=LIST or --with NAME=VALUE".to_owned()))
+    problem.hints_of(
+        is_missing.then(|| "set each parameter with --over NAME=LIST or --with NAME=VALUE".to_owned()),
+    )
 }
 
 fn overs(columns: &[Column]) -> impl Iterator<Item = &Over> {
@@ -173,7 +175,7 @@ fn overs(columns: &[Column]) -> impl Iterator<Item = &Over> {
     })
 }
 
-/// How long all lists are, as far as that is known.
+/// The length of all lists, if it is known.
 fn common_length(columns: &mut [Column]) -> Result<Option<u64>, Problem> {
     let known: Vec<_> = overs(columns).filter_map(|over| Some((&over.param.name, over.length?))).collect();
     let lengths = || known.iter().map(|(_, length)| *length);
@@ -183,6 +185,7 @@ fn common_length(columns: &mut [Column]) -> Result<Option<u64>, Problem> {
     let named: Vec<_> =
         known.iter().map(|(name, length)| format!("{name} has {}", counted(*length, "value"))).collect();
     let problem = Problem::invalid(format!("the lists have different lengths: {}", named.join(", ")));
-    Err(problem
-        .hint("several --over go in lockstep; a value that is the same for all goes with --with NAME=VALUE"))
+    Err(problem.hint(
+        "several --over advance in lockstep; use --with NAME=VALUE for a value that is the same for all runs",
+    ))
 }

@@ -12,7 +12,7 @@ use crate::receipt::ReceiptObject;
 use crate::report;
 use crate::ui::text::instant;
 
-/// A run, as `--states` shows it. What is `None` is left out.
+/// A run, as `--states` shows it. Fields that are `None` are left out.
 #[derive(Serialize)]
 pub(crate) struct RunObject<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,16 +25,16 @@ pub(crate) struct RunObject<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tags: Option<Vec<String>>,
     state: &'static str,
-    /// The outer is whether there is one, the inner `null` for a value that is nothing.
+    /// The outer `Option` says whether there is a value; the inner one is `null` for a function without a result.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<Option<Shown<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorText>,
-    /// Known for every run, unlike the attempts themselves, which make a line long.
+    /// Present for every run, unlike the attempts themselves, which make a line long.
     pub(crate) attempt_count: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<Vec<AttemptObject>>,
-    /// What the run was permitted, without the values of variables.
+    /// The grants of the run, without the values of variables.
     #[serde(skip_serializing_if = "Option::is_none")]
     grants: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,7 +50,7 @@ struct AttemptObject {
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorText>,
-    /// What a program printed that did not complete: of one that did, it is the value.
+    /// The output of a program that did not complete; if it completed, the output is the value.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_printed")]
     stdout: Vec<u8>,
 }
@@ -60,16 +60,16 @@ struct AttemptObject {
 pub(crate) struct ErrorText {
     kind: &'static str,
     message: String,
-    /// The guest's own, typed.
+    /// The typed error of the guest.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<Json>,
-    /// The last lines of it, where a panic's message is.
+    /// The last lines of stderr, which have a panic's message.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stderr: Vec<String>,
 }
 
 impl<'a> RunObject<'a> {
-    /// A run that has ended so, if it has.
+    /// A run with this outcome, if it has ended.
     pub(crate) fn new(run: &TaskFuture, outcome: Option<&'a Outcome>, signature: &'a Signature) -> Self {
         Self {
             index: None,
@@ -122,7 +122,7 @@ impl AttemptObject {
         Self {
             number: attempt.number,
             began_at: instant(attempt.began_at),
-            // In thousandths: what is finer says nothing.
+            // In thousandths: finer digits are noise.
             duration_ms: attempt.duration().map(|took| (took.as_secs_f64() * 1e6).round() / 1e3),
             state: outcome.map_or(State::Running, state).name(),
             error: outcome.and_then(|outcome| ErrorText::of(outcome, signature)),
@@ -159,7 +159,7 @@ pub(crate) fn value<'a>(outcome: &'a Outcome, signature: &'a Signature) -> Optio
     }
 }
 
-/// How many attempts a run has begun; none, if its value was cached.
+/// The number of attempts that a run has started; none if its value was cached.
 pub(crate) fn attempt_count(run: &TaskFuture) -> usize {
     run.history().iter().filter(|transition| transition.cause == Some(Event::Started)).count()
 }

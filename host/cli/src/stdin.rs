@@ -1,4 +1,4 @@
-//! What a program reads from its stdin: a file's content, which is one of its inputs, or a stream.
+//! The stdin of a program: a file's content, which is one of its inputs, or a stream.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, IsTerminal, Read, Seek, SeekFrom};
@@ -9,10 +9,10 @@ use hostel::{Stdin, Value};
 use crate::files::{Files, Named};
 use crate::problem::Problem;
 
-/// Where a program's stdin comes from.
+/// The source of a program's stdin.
 enum Source {
     Nothing,
-    /// A regular file. `in_place` has its position stay where it is: others go on reading there.
+    /// A regular file. `in_place` leaves its position unchanged, because other processes continue to read there.
     File {
         file: File,
         in_place: bool,
@@ -20,9 +20,9 @@ enum Source {
     Stream(Box<dyn Read + Send>),
 }
 
-/// Gives a program its stdin: what `--stdin` names, or else the command's own, if that is neither a terminal nor `/dev/null`.
+/// Sets a program's stdin: the file of `--stdin`, or else the command's own stdin, unless that is a terminal or `/dev/null`.
 ///
-/// The content of a regular file becomes the input `stdin`, if it fits into the limit. Everything else is a stream.
+/// The content of a regular file becomes the input `stdin`, if it is within the limit. Everything else is a stream.
 ///
 /// # Errors
 ///
@@ -63,14 +63,14 @@ fn value(content: Vec<u8>) -> Value {
     Value::Option(Some(Box::new(Value::Bytes(content))))
 }
 
-/// The rest of a file, unless it has more than `room` bytes: then nothing of it has been read.
+/// The rest of a file, unless it has more than `room` bytes; then nothing is read.
 fn content(file: &mut File, in_place: bool, room: u64) -> io::Result<Option<Vec<u8>>> {
     let start = file.stream_position()?;
     if file.metadata()?.len().saturating_sub(start) > room {
         return Ok(None);
     }
     let mut content = Vec::new();
-    // A file may have more than its length says. One byte more than allowed tells that there is more.
+    // A file may be longer than its metadata says. One more byte than allowed shows that there is more.
     file.take(room.saturating_add(1)).read_to_end(&mut content)?;
     let fits = content.len() as u64 <= room;
     if in_place || !fits {
@@ -107,8 +107,8 @@ impl Source {
         }
     }
 
-    /// The command's own stdin. If it is not named, a terminal and `/dev/null` are nothing; and a file stays where it is, since a
-    /// program that reads nothing must not take from a shell's loop what that reads.
+    /// The command's own stdin. If it is not named explicitly, a terminal and `/dev/null` are ignored, and the position of a
+    /// file is left unchanged: a program that reads nothing must not consume the input of a shell's loop.
     #[cfg(unix)]
     fn own(is_named: bool) -> Result<Self, Problem> {
         use std::os::fd::AsFd;
@@ -132,7 +132,7 @@ impl Source {
         }
     }
 
-    /// The command's own stdin. If it is not named, a terminal is nothing.
+    /// The command's own stdin. If it is not named explicitly, a terminal is ignored.
     #[cfg(not(unix))]
     fn own(is_named: bool) -> Result<Self, Problem> {
         if !is_named && io::stdin().is_terminal() {
@@ -142,7 +142,7 @@ impl Source {
     }
 }
 
-/// A named pipe, opened when the program reads: opening it waits for someone who writes.
+/// A named pipe, opened when the program reads: opening it blocks until another process opens it for writing.
 struct Fifo {
     path: PathBuf,
     file: Option<File>,
@@ -170,7 +170,7 @@ fn is_fifo(_metadata: &Metadata) -> bool {
     false
 }
 
-/// Whether it is `/dev/null`, by whatever name.
+/// Whether it is `/dev/null`, under any name.
 #[cfg(unix)]
 fn is_null(metadata: &Metadata) -> bool {
     use std::os::unix::fs::{FileTypeExt, MetadataExt};

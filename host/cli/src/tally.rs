@@ -1,4 +1,4 @@
-//! How the runs of a map ended, counted; and the summary.
+//! Counts the outcomes of a map's runs, and writes the summary.
 
 use hostel::{Outcome, State, count_text, duration_text};
 
@@ -10,18 +10,18 @@ use crate::ui::Ui;
 use crate::ui::progress::{Progress, rate_text};
 use crate::ui::text::{counted, printable};
 
-/// How many failures the summary names.
+/// The number of failures that the summary lists.
 const NAMED_FAILURES: usize = 5;
 
-/// What is counted.
+/// The counts.
 pub(crate) struct Tally {
     pub(crate) progress: Progress,
     crashed: u64,
     cancelled: u64,
     retries: u64,
-    /// The first failures, in words.
+    /// The first failures, as text.
     failures: Vec<String>,
-    /// Why the map ended early, in words.
+    /// Why the map ended early, as text.
     given_up: Option<String>,
 }
 
@@ -58,19 +58,19 @@ impl Tally {
         }
     }
 
-    /// The map ends early, after so many failures; `left` is how many items were never submitted, if that is known.
+    /// The map ends early, after this many failures; `left` is the number of items that were never submitted, if it is known.
     pub(crate) fn given_up(&mut self, after: u64, left: Option<u64>) {
         if self.cancelled == 0 && left == Some(0) {
             return;
         }
         let failures = if after == 1 { "the first failure".to_owned() } else { counted(after, "failure") };
-        let left = left.map_or("the items that were left".to_owned(), |left| counted(left, "item"));
+        let left = left.map_or("the remaining items".to_owned(), |left| counted(left, "item"));
         let cancelled = counted(self.cancelled, "run");
         self.given_up =
             Some(format!("stopped after {failures}: {cancelled} cancelled, {left} never submitted"));
     }
 
-    /// The exit code, as far as the runs decide it.
+    /// The exit code that follows from the runs.
     pub(crate) const fn exit(&self) -> Exit {
         if self.unsuccessful() == 0 { Exit::Completed } else { Exit::RunFailed }
     }

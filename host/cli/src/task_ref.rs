@@ -1,4 +1,4 @@
-//! A task as it is typed: `FILE#EXPORT`, where FILE may be any name that the system has.
+//! A task on the command line: `FILE#EXPORT`, where FILE may be any file name that the system allows.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use hostel::TaskRef;
 
-/// Reads a task.
+/// Parses a task.
 pub(crate) fn typed() -> impl TypedValueParser<Value = TaskRef> {
     OsStringValueParser::new().try_map(|text| read(&text))
 }
@@ -19,13 +19,13 @@ fn read(text: &OsString) -> Result<TaskRef, String> {
     };
     match reference {
         Ok(reference) if reference.path.exists() => Ok(reference),
-        // A file may have a `#` in its name.
+        // The name of a file may contain a `#`.
         _ if Path::new(text).is_file() => Ok(whole()),
         reference => reference,
     }
 }
 
-/// Splits at the last `#` a text that is not UTF-8.
+/// Splits a text that is not UTF-8 at the last `#`.
 #[cfg(unix)]
 fn split(text: &OsStr) -> Option<TaskRef> {
     use std::os::unix::ffi::OsStrExt;

@@ -1,13 +1,13 @@
-//! Durations and sizes as people type them: `1.5s`, `64MiB`.
+//! Parses durations and sizes: `1.5s`, `64MiB`.
 
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
-/// The longest times are told in days.
+/// A day, for the longest times.
 pub(crate) const DAY: Duration = Duration::from_hours(24);
 
-/// Reads a duration: `200ms`, `1.5s`, `2m`, `1h30m`.
+/// Parses a duration: `200ms`, `1.5s`, `2m`, `1h30m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     text.parse::<SignedDuration>()
         .ok()
@@ -15,12 +15,12 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a number and a unit, such as 200ms, 1.5s or 2m".to_owned())
 }
 
-/// Reads an age: a duration, or a number of days or weeks: `30d`, `4w`.
+/// Parses an age: a duration, or a number of days or weeks: `30d`, `4w`.
 pub(crate) fn age(text: &str) -> Result<Duration, String> {
     long(text).ok_or_else(|| "expected a number and a unit, such as 12h, 30d or 4w".to_owned())
 }
 
-/// Reads how long something may take: a duration, or a number of days or weeks.
+/// Parses a timeout: a duration, or a number of days or weeks.
 pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     long(text).ok_or_else(|| "expected a number and a unit, such as 200ms, 1.5s, 2m or 30d".to_owned())
 }
@@ -34,7 +34,7 @@ fn long(text: &str) -> Option<Duration> {
     days.map(Duration::from_secs).or_else(|| duration(text).ok())
 }
 
-/// Reads a whole number, which may have commas or underscores between its digits: `1000000`, `1,000,000`.
+/// Parses a whole number, which may have commas or underscores between its digits: `1000000`, `1,000,000`.
 pub(crate) fn number(text: &str) -> Result<u64, String> {
     let digits = text.trim().replace([',', '_'], "");
     let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -42,7 +42,7 @@ pub(crate) fn number(text: &str) -> Result<u64, String> {
     number.ok_or_else(|| "expected a whole number, such as 500 or 1,000,000".to_owned())
 }
 
-/// Reads a size: `64MiB`, `1GB`, `512 KiB`, or a bare number of bytes.
+/// Parses a size: `64MiB`, `1GB`, `512 KiB`, or a bare number of bytes.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 10] = [
         ("", 1),

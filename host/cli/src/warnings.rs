@@ -1,4 +1,4 @@
-//! Warnings of the libraries, written to stderr: the first of each kind, and how many more there were.
+//! Writes warnings of the libraries to stderr: the first of each kind, and the number of further ones.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,25 +13,25 @@ use crate::problem::without_number;
 use crate::ui::Ui;
 use crate::ui::text::counted;
 
-/// Where the libraries' warnings go now. The libraries warn from threads of their own, so there is one for the process.
+/// The current receiver of warnings. The libraries warn from their own threads, so the process has a single one.
 static LISTENER: Mutex<Option<Listener>> = Mutex::new(None);
 
-/// What one command has heard.
+/// The warnings of one command.
 struct Listener {
     ui: Arc<Ui>,
-    /// By the place in the code that warned.
+    /// By the place in the code that issued the warning.
     heard: HashMap<Identifier, u64>,
 }
 
-/// Listens for warnings until it is dropped, and then says how many were left out.
+/// Receives warnings until it is dropped, and then reports how many were left out.
 pub(crate) struct Warnings(());
 
-/// Hears what the libraries say.
+/// Subscribes to the libraries' events.
 struct Ear;
 
 impl Warnings {
     pub(crate) fn listen(ui: &Arc<Ui>) -> Self {
-        // Fails if an earlier command of this process has set it, or a program around it has another.
+        // Fails if an earlier command of this process has set it, or if the embedding program has its own.
         let _ = tracing::subscriber::set_global_default(Ear);
         *listener() = Some(Listener { ui: Arc::clone(ui), heard: HashMap::new() });
         Self(())
@@ -92,7 +92,7 @@ impl Visit for Message {
     }
 }
 
-/// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+/// No code panics while it holds the lock, so a poisoned lock is still consistent.
 fn listener() -> MutexGuard<'static, Option<Listener>> {
     LISTENER.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Clocks and randomness that are the same in every attempt, for tasks that are to be functions of their inputs.
+//! Clocks and randomness that repeat in every attempt, for tasks that must be functions of their inputs.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -6,26 +6,26 @@ use std::time::Duration;
 
 use crate::{ErrorKind, Timestamp};
 
-/// What a guest is given for a clock and for randomness. The default is the real ones.
+/// The clock and the source of randomness for a guest. The defaults are the real ones.
 ///
-/// What is virtual is no touch: an attempt that reads a fixed clock is reproducible, and the clock is among the
-/// [facts](Self::facts) that its cache key is derived from.
+/// Using a virtual one is not an observed effect: an attempt that reads a fixed clock is reproducible, and the clock is one
+/// of the [facts](Self::facts) in its cache key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Determinism {
-    /// What time it is for the guest.
+    /// The guest's clock.
     pub clock: Clock,
-    /// Where its random numbers come from.
+    /// The source of its random numbers.
     pub randomness: Randomness,
 }
 
 impl Determinism {
     /// Virtual clocks, and randomness that follows from the key: results are functions of their key by construction.
     ///
-    /// Not for what nobody may foretell or what must be unique: keys, tokens, passwords, ids.
+    /// Not for values that must be unpredictable or unique: keys, tokens, passwords, ids.
     pub const DETERMINISTIC: Self = Self { clock: Clock::Virtual, randomness: Randomness::Key };
 
-    /// Each choice that is not the real thing as text, sorted, such as `clock fixed:2026-01-01T00:00:00Z` and
-    /// `random seed:42`: what the key of the cache is derived from.
+    /// Each choice other than the real one as text, sorted, such as `clock fixed:2026-01-01T00:00:00Z` and
+    /// `random seed:42`, for the cache key.
     pub fn facts(&self) -> Vec<String> {
         let clock = (self.clock != Clock::Real).then(|| format!("clock {}", self.clock));
         let randomness = (self.randomness != Randomness::Real).then(|| format!("random {}", self.randomness));
@@ -33,66 +33,66 @@ impl Determinism {
     }
 }
 
-/// What time it is for a guest. As text: `real`, `virtual`, or `fixed:` and an RFC 3339 instant,
+/// A guest's clock. As text: `real`, `virtual`, or `fixed:` and an RFC 3339 instant,
 /// `fixed:2026-01-01T00:00:00Z`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Clock {
-    /// What the host's clocks say.
+    /// The host's clocks.
     #[default]
     Real,
-    /// Always this instant on the wall, and a constant on the monotonic clock. Sleeping still takes its time, so a guest
-    /// that sleeps until its clock shows some later time sleeps for ever.
+    /// Always this instant on the wall clock, and a constant on the monotonic clock. Sleeping takes as long as usual, so a
+    /// guest that sleeps until its clock reaches a later time sleeps for ever.
     Fixed(Timestamp),
-    /// A clock of the attempt's own, which only the guest moves. It begins at [`Clock::VIRTUAL_START`]; each reading, of
-    /// the wall clock or the monotonic one, and each look whether a timer is over moves both on by
-    /// [`Clock::VIRTUAL_STEP`], and a sleep by its length. Sleeping takes its time. Loops that wait for some later time
-    /// end, and timers end in the order in which they are due.
+    /// A clock of the attempt's own, which only the guest moves. It begins at [`Clock::VIRTUAL_START`]. Each reading, of
+    /// the wall clock or the monotonic one, and each check whether a timer has ended moves both by
+    /// [`Clock::VIRTUAL_STEP`]. A sleep moves them by its length, and takes as long as usual. Loops that wait for a later
+    /// time end, and timers end in the order in which they are due.
     Virtual,
 }
 
 impl Clock {
-    /// When virtual clocks begin: 2026-01-01T00:00:00Z.
+    /// The start of virtual clocks: 2026-01-01T00:00:00Z.
     pub const VIRTUAL_START: Timestamp = Timestamp::from_unix_nanos(1_767_225_600_000_000_000);
 
-    /// What each reading moves a virtual clock on by.
+    /// The step by which each reading moves a virtual clock.
     pub const VIRTUAL_STEP: Duration = Duration::from_micros(1);
 }
 
-/// Where a guest's random numbers come from. As text: `real`, `key`, or `seed:` and a number, `seed:42`.
+/// The source of a guest's random numbers. As text: `real`, `key`, or `seed:` and a number, `seed:42`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Randomness {
     /// The host's system.
     #[default]
     Real,
-    /// [`RandomBytes`](crate::RandomBytes) of this seed: the same numbers in every attempt. They can be foretold, so
-    /// they keep no secrets.
+    /// [`RandomBytes`](crate::RandomBytes) of this seed: the same numbers in every attempt. They are predictable, so do not
+    /// use them for secrets.
     Seeded(u64),
-    /// [`RandomBytes`](crate::RandomBytes) of the key of the run's result: runs with the same key see the same numbers, and
-    /// runs with another key see others. They can be foretold, so they keep no secrets.
+    /// [`RandomBytes`](crate::RandomBytes) of the run's cache key: runs with the same key see the same numbers, and runs with
+    /// other keys see different ones. They are predictable, so do not use them for secrets.
     Key,
 }
 
-/// A text is no clock, or no source of randomness.
+/// The error for a text that is not a clock, or not a source of randomness.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseDeterminismError {
-    /// It is no clock.
+    /// It is not a clock.
     #[error(
-        "`{text}` is no clock: expected `real`, `virtual`, or `fixed:` and an instant, as fixed:2026-01-01T00:00:00Z"
+        "invalid clock `{text}`: expected `real`, `virtual`, or `fixed:` and an instant, such as fixed:2026-01-01T00:00:00Z"
     )]
     Clock {
         /// The text.
         text: String,
     },
-    /// It is a clock that stands where none can.
-    #[error("`{text}` is no clock: an instant lies between 1970 and 2554")]
+    /// It is a clock fixed at an instant out of range.
+    #[error("invalid clock `{text}`: expected an instant between 1970 and 2554")]
     OutOfRange {
         /// The text.
         text: String,
     },
-    /// It is no source of randomness.
+    /// It is not a source of randomness.
     #[error(
-        "`{text}` is no randomness: expected `real`, `key`, or `seed:` and a number from 0 to {}",
+        "invalid randomness `{text}`: expected `real`, `key`, or `seed:` and a number from 0 to {}",
         u64::MAX
     )]
     Randomness {
@@ -134,7 +134,7 @@ impl Display for Clock {
         };
         match jiff::Timestamp::from_nanosecond(nanos.into()) {
             Ok(instant) => write!(f, "fixed:{instant}"),
-            // No 64-bit number is out of that range.
+            // Every 64-bit number is in that range.
             Err(_) => write!(f, "fixed:{nanos}"),
         }
     }
@@ -190,16 +190,17 @@ mod tests {
         let check = |text: &str, expected: &str| {
             assert_eq!(
                 text.parse::<Clock>().unwrap_err().to_string(),
-                format!("`{text}` is no clock: {expected}")
+                format!("invalid clock `{text}`: {expected}")
             );
         };
-        let form = "expected `real`, `virtual`, or `fixed:` and an instant, as fixed:2026-01-01T00:00:00Z";
+        let form =
+            "expected `real`, `virtual`, or `fixed:` and an instant, such as fixed:2026-01-01T00:00:00Z";
         check("", form);
         check("2026-01-01T00:00:00Z", form);
         check("fixed:2026-01-01", form);
         check("fixed:", form);
-        check("fixed:1969-12-31T23:59:59Z", "an instant lies between 1970 and 2554");
-        check("fixed:2600-01-01T00:00:00Z", "an instant lies between 1970 and 2554");
+        check("fixed:1969-12-31T23:59:59Z", "expected an instant between 1970 and 2554");
+        check("fixed:2600-01-01T00:00:00Z", "expected an instant between 1970 and 2554");
     }
 
     #[test]
@@ -215,7 +216,7 @@ mod tests {
         }
         for text in ["", "42", "seed:", "seed:-1", "seed:+1", "seed:18446744073709551616", "seed:a"] {
             let expected = format!(
-                "`{text}` is no randomness: expected `real`, `key`, or `seed:` and a number from 0 to 18446744073709551615"
+                "invalid randomness `{text}`: expected `real`, `key`, or `seed:` and a number from 0 to 18446744073709551615"
             );
             assert_eq!(text.parse::<Randomness>().unwrap_err().to_string(), expected);
         }

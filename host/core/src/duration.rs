@@ -1,8 +1,8 @@
-//! Durations as people read them.
+//! Durations as text.
 
 use std::time::Duration;
 
-/// A duration as people say it: `0.4 ms`, `12 ms`, `1.2 s`, `2 min 3 s`, `1 h 2 min`.
+/// A duration as text: `0.4 ms`, `12 ms`, `1.2 s`, `2 min 3 s`, `1 h 2 min`.
 pub fn duration_text(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {

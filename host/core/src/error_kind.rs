@@ -1,23 +1,23 @@
-//! The closed list of what can be wrong, from which exit codes and HTTP statuses follow.
+//! The closed list of kinds of errors, which determine exit codes and HTTP statuses.
 
-/// What kind of thing went wrong, whatever the error type that says it.
+/// The kind of an error, independent of its type.
 ///
 /// Every public error of the libraries has a `kind()`. The command line maps a kind to an exit code and a server
 /// maps it to a status, each by one exhaustive match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// The request itself is wrong: bad text, a value of the wrong type, an option out of range.
+    /// The request is invalid: bad text, a value of the wrong type, an option out of range.
     Invalid,
-    /// Something that was named does not exist.
+    /// A named item does not exist.
     NotFound,
-    /// The request contradicts what already stands.
+    /// The request conflicts with the current state.
     Conflict,
-    /// A grant is missing, or the operating system said no.
+    /// A grant is missing, or the operating system denied access.
     Denied,
     /// A bound was reached: a full queue, a spent limit, a full disk.
     Exhausted,
-    /// It cannot be done now: the host is shutting down, a service is away.
+    /// Temporarily impossible: the host is shutting down, a service is unreachable.
     Unavailable,
-    /// The host failed at something it promises to do.
+    /// An error of the host.
     Internal,
 }

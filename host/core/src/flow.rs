@@ -1,10 +1,10 @@
-//! The flow run that runs belong to, as far as the cache is concerned.
+//! The flow run that runs belong to, for the cache.
 
 use std::collections::BTreeMap;
 
 use crate::{Name, RunId};
 
-/// One run of a flow: what the facts `run-id` and `flow-parameters` of a [`CachePolicy`](crate::CachePolicy) are about.
+/// One run of a flow, for the facts `run-id` and `flow-parameters` of a [`CachePolicy`](crate::CachePolicy).
 ///
 /// ```
 /// # use hostel_core::{FlowRun, RunId};
@@ -23,7 +23,7 @@ impl FlowRun {
         Self { id, parameters: BTreeMap::new() }
     }
 
-    /// Adds a parameter, or puts another value in its place. The order in which they are added does not count.
+    /// Adds a parameter, or replaces its value. The order of additions does not matter.
     #[must_use]
     pub fn parameter(mut self, name: impl Into<Name>, value: impl Into<serde_json::Value>) -> Self {
         let mut value = value.into();

@@ -9,12 +9,12 @@ pub(crate) fn write(mut number: u64, out: &mut Vec<u8>) {
     out.push(number as u8);
 }
 
-/// What is there in place of a number.
+/// Why there is no number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoNumber<E> {
     /// There is no next byte.
     Ended(E),
-    /// It has more than 64 bits, or another form than the shortest.
+    /// It has more than 64 bits, or is not in the shortest form.
     Malformed,
 }
 

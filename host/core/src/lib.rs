@@ -1,35 +1,36 @@
-//! The words and rules of Hostel: what a value, a task, a run, a state, an outcome and a cache key *are*.
+//! The vocabulary and rules of Hostel: values, tasks, runs, states, outcomes and cache keys.
 //!
 //! ```
 //! use hostel_core::{Event, State, Type, Value};
 //!
-//! // A value is read under the guidance of a WIT type …
+//! // A value is parsed as a WIT type …
 //! let ty = Type::List(Type::S64.into());
 //! let value = Value::from_wave("[1, 2, 3]", &ty)?;
 //! assert_eq!(value.to_wave(), "[1, 2, 3]");
 //!
-//! // … and a run moves from state to state by events, in no other way.
+//! // … and only an event moves a run from state to state.
 //! let state = State::Pending.apply(Event::Started)?;
 //! assert_eq!(state, State::Running);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Nothing here does I/O, reads a clock or draws a random number; nothing here knows of wasmtime or of an async
-//! runtime. So everything here can be tested with plain tables, and every other crate can build on it.
+//! This crate does no I/O, reads no clock and draws no random numbers, and it depends neither on wasmtime nor on an async
+//! runtime. So all of it can be tested with plain tables, and every other crate can build on it.
 //!
-//! - [`Value`], [`Type`], [`Signature`]: what goes into a task and what comes out, as text, JSON and canonical bytes;
-//!   [`Type::may_take`]: whether one task's result can go into another.
-//! - [`Digest`], [`ExportPath`], [`TaskKey`], [`TaskRef`], [`RunId`]: how things are named.
-//! - [`NameTemplate`]: how a run is named after its inputs.
+//! - [`Value`], [`Type`], [`Signature`]: arguments and results of tasks, as text, JSON and canonical bytes;
+//!   [`Type::may_take`]: whether the result of one task can be an argument of another.
+//! - [`Digest`], [`ExportPath`], [`TaskKey`], [`TaskRef`], [`RunId`]: identities and references.
+//! - [`NameTemplate`]: the name of a run, made from its inputs.
 //! - [`State`] and [`Event`]: the life of a run, as one fold.
 //! - [`Outcome`] and [`Failure`]: how a run ended; [`UpstreamChain`]: why one never started.
-//! - [`Limits`]: what a task may use up. [`Grants`]: what it is permitted. [`Receipt`]: what it used and asked for.
-//! - [`UnknownImports`]: what becomes of a component that imports what the host does not provide.
+//! - [`Limits`]: the resources that a task may use. [`Grants`]: its permissions. [`Receipt`]: its resource use and requests.
+//! - [`UnknownImports`]: how to treat a component with imports that the host does not provide.
 //! - [`RetryPolicy`]: whether another attempt follows, and when.
-//! - [`LogLine`], [`Progress`]: what a run tells while it executes.
-//! - [`Observation`]: what an attempt touched beside its inputs; [`Determinism`]: clocks and randomness that are no touch.
-//! - [`Trace`]: what an attempt read in granted directories, to be asked again.
-//! - [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`CacheLayer`]: which results may stand for which runs.
+//! - [`LogLine`], [`Progress`]: reports of a run while it executes.
+//! - [`Observation`]: observed effects of an attempt beyond its inputs; [`Determinism`]: clocks and randomness without such
+//!   effects.
+//! - [`Trace`]: reads of an attempt in granted directories, which can be repeated.
+//! - [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`CacheLayer`]: which results may replace which runs.
 
 mod cache;
 mod determinism;

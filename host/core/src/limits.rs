@@ -1,4 +1,4 @@
-//! What a task may use up, each limit with a default, an upper bound and its own failure.
+//! The limits of a task, each with a default, an upper bound and its own failure.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,48 +13,47 @@ const TIB: u64 = 1 << 40;
 const DAY: Duration = Duration::from_hours(24);
 const A_YEAR: Duration = Duration::from_hours(366 * 24);
 
-/// What one attempt may use up; of the log, one run with all its attempts together. Everything has a bound but time and
-/// fuel, which are unlimited unless they are set.
+/// The limits of one attempt; those of the log apply to a run, all its attempts together. All resources are limited except
+/// time and fuel, which are unlimited unless a limit is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Linear memory of all its modules together, in bytes. Default 256 MiB, at most 4 GiB.
     pub memory_bytes: u64,
     /// Wall time of one attempt. Default none, at most a year.
     pub timeout: Option<Duration>,
-    /// How long the guest may wait at a stretch, asleep or for others, without computing. Default none, at most a year.
+    /// How long the guest may wait without a break, asleep or for others, without computing. Default none, at most a year.
     pub idle_timeout: Option<Duration>,
-    /// How much it may compute, in wasmtime's fuel: about one for each instruction. Default none, at most 10¹⁸. Only an
-    /// engine that counts fuel keeps it.
+    /// How much it may compute, in wasmtime's fuel: about one unit for each instruction. Default none, at most 10¹⁸. Only an
+    /// engine that counts fuel enforces it.
     pub fuel: Option<u64>,
     /// Elements of all its tables together. Default and at most 100,000.
     pub table_elements: u64,
     /// Core instances that make up its instance. Default and at most 128.
     pub instances: u64,
-    /// Handles of resources that are alive at once: its own, and those of what the host gave it. Default 100,000, at most
-    /// 1,000,000.
+    /// Handles of resources that are alive at once, the guest's own and the host's. Default 100,000, at most 1,000,000.
     pub handles: u64,
     /// Calls of async functions, streams, futures and sets to wait for that are alive at once. Default 1,000, at most
     /// 10,000.
     pub subtasks: u64,
-    /// Bytes of log kept for one run, all its attempts and streams together, with 32 for each line and each field; what
-    /// comes after is cut, with a mark, and the guest goes on. Default 1 MiB, at most 1 GiB.
+    /// Bytes of log stored for one run, all its attempts and streams together, with 32 for each line and each field. The
+    /// rest is cut and marked, and the guest continues. Default 1 MiB, at most 1 GiB.
     pub log_bytes: u64,
-    /// Lines of log kept for one run, cut in the same way. Default 100,000, at most 10,000,000.
+    /// Lines of log stored for one run, cut in the same way. Default 100,000, at most 10,000,000.
     pub log_lines: u64,
-    /// Bytes that the arguments take in the host, a little more than in canonical form, together with those that a program
-    /// reads from a standard input that is a stream. Default 256 MiB, at most 2 GiB.
+    /// Bytes that the arguments take in the host, a little more than in canonical form, together with the bytes that a
+    /// program reads from a stream as its standard input. Default 256 MiB, at most 2 GiB.
     pub input_bytes: u64,
     /// Bytes of memory the host may need to hold the result. Default 256 MiB, at most 2 GiB.
     pub result_bytes: u64,
-    /// Files, directories, streams and listings that are open at once, beside the directories that are granted. One more is
-    /// refused to the guest. Default 256, at most 10,000.
+    /// Files, directories, streams and listings that are open at once, in addition to the granted directories. Further ones
+    /// are refused. Default 256, at most 10,000.
     pub open_files: u64,
-    /// Bytes written to files, and by which files are made longer. More is refused to the guest. It may make 1,000 files,
+    /// Bytes written to files, or added by extending them. Further ones are refused. The guest may create 1,000 files,
     /// directories and links, and one more for each 4 KiB. Default 1 GiB, at most 1 TiB.
     pub written_bytes: u64,
-    /// Sockets and HTTP requests that are open at once. One more is refused to the guest. Default 64, at most 1,000.
+    /// Sockets and HTTP requests that are open at once. Further ones are refused. Default 64, at most 1,000.
     pub sockets: u64,
-    /// Bytes received and sent over sockets and HTTP together. More is refused to the guest. Default 1 GiB, at most 1 TiB.
+    /// Bytes received and sent over sockets and HTTP together. Further ones are refused. Default 1 GiB, at most 1 TiB.
     pub network_bytes: u64,
 }
 
@@ -133,7 +132,7 @@ impl LimitsError {
         self.limit
     }
 
-    /// The error as text, in which the limit has another name: that of the option which sets it.
+    /// The error as text, with another name for the limit, such as that of its option.
     pub fn named(&self, name: &str) -> String {
         format!("{name} cannot be {}: expected more than zero and at most {}", self.value, self.most)
     }
@@ -144,13 +143,13 @@ impl LimitsError {
     }
 }
 
-/// What is limited.
+/// The kind of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LimitKind {
     /// [`Limits::memory_bytes`].
     Memory,
-    /// [`Limits::timeout`]. A run that reached it is [`TimedOut`](crate::Failure::TimedOut), and not failed by a limit.
+    /// [`Limits::timeout`]. A run that reaches it is [`TimedOut`](crate::Failure::TimedOut), and does not fail with a limit.
     Timeout,
     /// [`Limits::idle_timeout`].
     IdleTimeout,
@@ -187,7 +186,7 @@ pub enum LimitKind {
 }
 
 impl LimitKind {
-    /// Those that [`Limits`] has, in its order.
+    /// The kinds in [`Limits`], in its order.
     pub const ALL: [Self; 16] = [
         Self::Memory,
         Self::Timeout,
@@ -207,7 +206,7 @@ impl LimitKind {
         Self::Network,
     ];
 
-    /// What people call it, such as `open files`.
+    /// Its name in reports, such as `open files`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Memory => "memory",
@@ -231,7 +230,7 @@ impl LimitKind {
         }
     }
 
-    /// The option that sets it on the command line and in `hostel.toml`, without dashes; `None` where it cannot be raised.
+    /// Its option on the command line and in `hostel.toml`, without dashes; `None` if it cannot be raised.
     pub const fn option(self) -> Option<&'static str> {
         Some(match self {
             Self::Memory => "max-memory",
@@ -253,7 +252,7 @@ impl LimitKind {
         })
     }
 
-    /// Where it stands, in bytes, nanoseconds or a count; `None` if there is none.
+    /// Its value in bytes, nanoseconds or a count; `None` if there is no limit.
     pub fn of(self, limits: &Limits) -> Option<u64> {
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         match self {
@@ -300,24 +299,24 @@ impl LimitKind {
     }
 }
 
-/// A limit that an attempt reached, and where it stood.
+/// A limit that an attempt reached, with its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limit {
-    /// Which.
+    /// Its kind.
     pub kind: LimitKind,
-    /// How much was allowed: bytes, nanoseconds or a count, as [`LimitKind::of`] says.
+    /// Its value: bytes, nanoseconds or a count, as for [`LimitKind::of`].
     pub allowed: u64,
 }
 
 impl Limit {
-    /// The limit of this kind as it stands in `limits`; where none is set, none was allowed.
+    /// The limit of this kind in `limits`; 0 if none is set.
     pub fn of(kind: LimitKind, limits: &Limits) -> Self {
         Self { kind, allowed: kind.of(limits).unwrap_or_default() }
     }
 }
 
 impl fmt::Display for Limit {
-    /// Writes what was not enough, and the option that raises it, if one does.
+    /// Writes the exceeded limit, and the option that raises it, if there is one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let allowed = self.kind.unit().text(self.allowed);
         match self.kind {
@@ -325,8 +324,8 @@ impl fmt::Display for Limit {
             LimitKind::Timeout => write!(f, "it took more than {allowed}"),
             LimitKind::IdleTimeout => write!(f, "it waited for more than {allowed} without computing"),
             LimitKind::Fuel => write!(f, "fuel of {allowed} is not enough"),
-            LimitKind::TableElements => write!(f, "tables may hold {allowed} elements together"),
-            LimitKind::Instances => write!(f, "it may be made of {allowed} core instances"),
+            LimitKind::TableElements => write!(f, "all tables together may hold {allowed} elements"),
+            LimitKind::Instances => write!(f, "it may have {allowed} core instances"),
             LimitKind::Handles => write!(f, "it may hold {allowed} handles at once"),
             LimitKind::Subtasks => write!(f, "it may have {allowed} subtasks at once"),
             LimitKind::Log => write!(f, "the log is over {allowed}"),
@@ -351,7 +350,7 @@ impl fmt::Display for Limit {
     }
 }
 
-/// A number of bytes as people write it: `256 MiB`, `1.5 KiB`, `17 bytes`.
+/// A number of bytes as text: `256 MiB`, `1.5 KiB`, `17 bytes`.
 pub fn bytes_text(bytes: u64) -> String {
     let (unit, name) = match bytes {
         TIB.. => (TIB, "TiB"),
@@ -367,7 +366,7 @@ pub fn bytes_text(bytes: u64) -> String {
     }
 }
 
-/// A count with its thousands apart: `1,000,000`.
+/// A count with separated thousands: `1,000,000`.
 pub fn count_text(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
@@ -380,7 +379,7 @@ pub fn count_text(count: u64) -> String {
     text
 }
 
-/// A time that a limit may be: in whole days where it is several of them, and `0 s` if it is none.
+/// The time of a limit: in days if it is several whole ones, and `0 s` if it is zero.
 fn time_text(time: Duration) -> String {
     let days = time.as_secs() / DAY.as_secs();
     match days {

@@ -1,13 +1,13 @@
-//! What a run printed and logged, line by line, and the instants at which things happened.
+//! Lines of a run's log, and instants.
 
 use std::time::{Duration, SystemTime};
 
-/// An instant, in nanoseconds since 1970-01-01 UTC. Made by whoever has a clock; nothing in this crate does.
+/// An instant, in nanoseconds since 1970-01-01 UTC. Callers with a clock create it; this crate has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// Takes nanoseconds since 1970-01-01 UTC; reaches to the year 2554.
+    /// The instant at these nanoseconds since 1970-01-01 UTC; the range ends in the year 2554.
     pub const fn from_unix_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
@@ -17,7 +17,7 @@ impl Timestamp {
         self.0
     }
 
-    /// The instant `time` later, or the last one there is.
+    /// The instant `time` later, or the last one of the range.
     pub fn after(self, time: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
     }
@@ -36,16 +36,16 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
-/// Where a line of a log comes from.
+/// The source of a line of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LogStream {
     /// The guest's standard output.
     Stdout,
     /// The guest's standard error.
     Stderr,
-    /// What the guest logged through `hostel:task/context`, with a level and fields.
+    /// A message that the guest logged through `hostel:task/context`, with a level and fields.
     Log,
-    /// The host's own remark, such as that the log was cut.
+    /// A remark of the host, such as that the log was cut.
     Host,
 }
 
@@ -61,14 +61,14 @@ impl LogStream {
     }
 }
 
-/// How much a line of a log matters, the least first.
+/// The severity of a line, from the lowest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogLevel {
-    /// For whoever looks for a mistake.
+    /// Details for debugging.
     Debug,
-    /// What goes on; every line that is merely printed, on stdout or stderr, has this level.
+    /// Normal operation; every line printed on stdout or stderr has this level.
     Info,
-    /// Something is not as it should be, and the run goes on; the host's own remarks have this level.
+    /// Something is wrong, and the run continues; remarks of the host have this level.
     Warn,
     /// Something went wrong.
     Error,
@@ -89,14 +89,14 @@ impl LogLevel {
 /// One line that a run printed or logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// When the line was complete.
+    /// The time when the line was complete.
     pub at: Timestamp,
-    /// Where it was printed.
+    /// Its source.
     pub stream: LogStream,
-    /// How much it matters.
+    /// Its severity.
     pub level: LogLevel,
     /// The line without its line break; bytes that are not UTF-8 are replaced by U+FFFD.
     pub text: String,
-    /// Names and values that a guest logged with the line, in its order; a value may have line breaks.
+    /// Names and values that the guest logged with the line, in its order; a value may contain line breaks.
     pub fields: Vec<(String, String)>,
 }

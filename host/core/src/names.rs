@@ -1,4 +1,4 @@
-//! How components, tasks and runs are named.
+//! Identities of components, tasks and runs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// Takes 32 bytes that are a digest already.
+    /// The digest with these 32 bytes.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -45,7 +45,7 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// A text is not a digest.
+/// The error for a text that is not a digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a digest: expected `sha256:` and 64 hex digits")]
 pub struct ParseDigestError(String);
@@ -60,7 +60,7 @@ impl FromStr for Digest {
     }
 }
 
-/// Where in a component a function is exported: at the top level, or inside an exported interface.
+/// The path of an exported function in a component: at the top level, or inside an exported interface.
 ///
 /// Written `add-one`, or `acme:math/ops@1.0.0.add`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,8 +90,8 @@ impl ExportPath {
         &self.function
     }
 
-    /// Whether `text` means this export: its full path, its function name alone, or the interface's short name
-    /// (`ops`), its unversioned name (`acme:math/ops`) or its full name, a dot, and the function.
+    /// Whether `text` refers to this export. It may be the full path; the function name alone; or the interface's short name
+    /// (`ops`), its unversioned name (`acme:math/ops`) or its full name, followed by a dot and the function.
     pub fn is_meant_by(&self, text: &str) -> bool {
         if text == &*self.function {
             return true;
@@ -117,7 +117,7 @@ impl fmt::Display for ExportPath {
     }
 }
 
-/// What identifies a task on every machine: the component's digest and the export path.
+/// The identity of a task, the same on every machine: the component's digest and the export path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TaskKey {
     /// The component.
@@ -127,7 +127,7 @@ pub struct TaskKey {
 }
 
 impl TaskKey {
-    /// The name of a run that nobody has named: the function, and the last three hex digits of the run's id.
+    /// The default name of a run: the function, and the last three hex digits of the run's id.
     pub fn run_name(&self, run: RunId) -> String {
         let [.., high, low] = *run.as_bytes();
         format!("{}-{:x}{low:02x}", self.export.function(), high & 15)
@@ -140,12 +140,12 @@ impl fmt::Display for TaskKey {
     }
 }
 
-/// The identity of a run: a UUID of version 7, so that ids sort by the time they were given.
+/// The identity of a run: a UUID of version 7, so that ids sort by creation time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId(Uuid);
 
 impl RunId {
-    /// Takes a UUID as the id of a run; the host makes them, by version 7 (RFC 9562, section 5.7).
+    /// The id with this UUID; the host creates them, with version 7 (RFC 9562, section 5.7).
     pub const fn from_uuid(uuid: Uuid) -> Self {
         Self(uuid)
     }
@@ -155,7 +155,7 @@ impl RunId {
         self.0.as_bytes()
     }
 
-    /// Takes the 16 bytes that [`RunId::as_bytes`] gave.
+    /// The id with the 16 bytes that [`RunId::as_bytes`] returned.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Uuid::from_bytes(bytes))
     }

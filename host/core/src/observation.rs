@@ -1,43 +1,43 @@
-//! What an attempt touched beside its inputs: whether its result is a function of them.
+//! Observed effects of an attempt beyond its inputs, which decide whether its result is a function of them.
 
 use std::fmt;
 
 use crate::Trace;
 
-/// Something outside its inputs that an attempt touched, and that nobody can ask again for the same answer.
+/// An observed effect: a use of something outside the inputs, whose answer cannot be reproduced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Touch {
-    /// It asked what time it is.
+    /// It read the wall clock.
     WallClock,
-    /// It asked how much time has gone by.
+    /// It read the monotonic clock.
     MonotonicClock,
-    /// It asked which of several things is ready, or whether one is: while timers run, that tells the time.
+    /// It asked which of several things is ready, or whether one is: while timers run, the answer depends on the time.
     Readiness,
-    /// It drew random numbers that come from the system.
+    /// It drew random numbers of the system.
     Randomness,
     /// It opened a socket, looked up a name or sent a request.
     Network,
-    /// It asked who it is run for: the run's id or name, the number of the attempt, its deadline.
+    /// It asked about its run: the id or name, the number of the attempt, the deadline.
     RunIdentity,
-    /// The file system gave no definite answer: the medium failed, or the host was short of something.
+    /// The file system gave no definite answer: the medium failed, or the host was short of a resource.
     FileFault,
-    /// It wanted to open what is neither a file nor a directory: a device, a pipe, a socket.
+    /// It tried to open something that is neither a file nor a directory: a device, a pipe, a socket.
     Device,
-    /// It asked the file system the same thing twice and was told something else: someone changed a file meanwhile.
+    /// It asked the file system the same question twice and got different answers: a file changed in between.
     ChangedFile,
-    /// It read more in granted directories than can be kept for asking again.
+    /// It read more in granted directories than a trace can hold.
     TooMuchRead,
-    /// It changed files or directories, or tried to: a result from the cache would not.
+    /// It changed files or directories, or tried to: a cached result would not.
     Writing,
-    /// It read its standard input, or asked whether there is something to read, and that was a stream.
+    /// It read its standard input, or polled it, and the input was a stream.
     StandardInput,
-    /// It was refused what a limit forbids, of which another limit gives more: memory, table elements, open files, bytes
-    /// written.
+    /// It was refused something by a limit, and could have had more under another limit: memory, table elements, open files,
+    /// bytes written.
     RefusedGrowth,
 }
 
 impl Touch {
-    /// What the attempt did, such as `read the wall clock`.
+    /// The effect as a predicate, such as `read the wall clock`.
     pub const fn words(self) -> &'static str {
         match self {
             Self::WallClock => "read the wall clock",
@@ -46,35 +46,35 @@ impl Touch {
             Self::Randomness => "drew random numbers",
             Self::Network => "used the network",
             Self::RunIdentity => "asked about its run",
-            Self::FileFault => "met a fault of the file system",
+            Self::FileFault => "met an error of the file system",
             Self::Device => "opened a device or a pipe",
             Self::ChangedFile => "saw a file change",
-            Self::TooMuchRead => "read more than can be kept track of",
+            Self::TooMuchRead => "read more than can be tracked",
             Self::Writing => "wrote to files",
             Self::StandardInput => "read its standard input",
-            Self::RefusedGrowth => "was refused what a limit forbids",
+            Self::RefusedGrowth => "was refused something by a limit",
         }
     }
 
-    /// Whether [`Determinism::DETERMINISTIC`](crate::Determinism::DETERMINISTIC) answers this so that it is no touch.
+    /// Whether [`Determinism::DETERMINISTIC`](crate::Determinism::DETERMINISTIC) avoids this effect.
     pub const fn is_of_clocks_or_randomness(self) -> bool {
         matches!(self, Self::WallClock | Self::MonotonicClock | Self::Readiness | Self::Randomness)
     }
 }
 
-/// How often an attempt touched something, and where first.
+/// The count of an effect in an attempt, and its first place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Touched {
-    /// What it touched.
+    /// The effect.
     pub touch: Touch,
-    /// How often, from 1.
+    /// The count, from 1.
     pub count: u64,
-    /// The function of the guest in which it did so first; `None` if that is not known.
+    /// The function of the guest in which it occurred first; `None` if that is unknown.
     pub first_in: Option<String>,
 }
 
 impl fmt::Display for Touched {
-    /// Writes words such as ``read the wall clock 1×, first in `parse_date` ``.
+    /// Writes a text such as ``read the wall clock 1×, first in `parse_date` ``.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}×", self.touch.words(), self.count)?;
         match &self.first_in {
@@ -84,7 +84,7 @@ impl fmt::Display for Touched {
     }
 }
 
-/// What one attempt touched outside its inputs. Empty, it takes no memory beside itself.
+/// The observed effects of an attempt. An empty observation allocates no memory.
 ///
 /// ```
 /// # use hostel_core::{Observation, Touch};
@@ -101,41 +101,41 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// Whether another attempt with the same inputs, grants and virtual clocks would end the same, given that the
-    /// granted directories still answer as they did.
+    /// Whether another attempt with the same inputs, grants and virtual clocks would end the same, provided that the granted
+    /// directories still give the same answers.
     pub fn is_reproducible(&self) -> bool {
         self.touches.is_empty()
     }
 
-    /// Whether clocks and randomness are all that it touched: with
+    /// Whether clocks and randomness are its only effects: with
     /// [`Determinism::DETERMINISTIC`](crate::Determinism::DETERMINISTIC) it would have been reproducible.
     pub fn is_of_clocks_and_randomness(&self) -> bool {
         !self.touches.is_empty()
             && self.touches.iter().all(|touched| touched.touch.is_of_clocks_or_randomness())
     }
 
-    /// What it touched, each kind once, in the order of the first times.
+    /// The effects, each kind once, in the order of their first occurrence.
     pub fn touches(&self) -> &[Touched] {
         &self.touches
     }
 
-    /// Whether it touched this.
+    /// Whether it has this effect.
     pub fn has(&self, touch: Touch) -> bool {
         self.touches.iter().any(|touched| touched.touch == touch)
     }
 
-    /// What it read in granted directories, until the first touch that has to do with them.
+    /// Its reads in granted directories, until the first effect on them.
     pub fn trace(&self) -> &Trace {
         &self.trace
     }
 
-    /// The same with what was read in granted directories.
+    /// The same with the reads in granted directories.
     #[must_use]
     pub fn with_trace(self, trace: Trace) -> Self {
         Self { trace, ..self }
     }
 
-    /// Counts a touch; `true` if it is the first of its kind.
+    /// Counts an effect; `true` if it is the first of its kind.
     pub fn add(&mut self, touch: Touch) -> bool {
         match self.find(touch) {
             Some(touched) => {
@@ -149,7 +149,7 @@ impl Observation {
         }
     }
 
-    /// Says in which function of the guest the first touch of a kind happened.
+    /// Sets the function of the guest in which the first effect of a kind occurred.
     pub fn name(&mut self, touch: Touch, function: String) {
         if let Some(touched) = self.find(touch) {
             touched.first_in.get_or_insert(function);
@@ -162,7 +162,7 @@ impl Observation {
 }
 
 impl fmt::Display for Observation {
-    /// Writes the touches with a comma between each two; nothing if there are none.
+    /// Writes the effects, separated by commas.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, touched) in self.touches.iter().enumerate() {
             f.write_str(if index == 0 { "" } else { ", " })?;

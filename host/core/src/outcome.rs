@@ -1,4 +1,4 @@
-//! How a run ended: with a value, or with a cause that says whose doing it was.
+//! How a run ended: with a value, or with a cause that distinguishes guest and host.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -15,9 +15,9 @@ pub enum Outcome {
     Completed(Value),
     /// The guest failed, or was stopped at a limit.
     Failed(Failure),
-    /// The host, a worker or the machine was lost; not the guest's doing.
+    /// The host, a worker or the machine was lost; not caused by the guest.
     Crashed {
-        /// What was lost.
+        /// The cause.
         reason: String,
     },
     /// It was stopped, or withdrawn before it ran.
@@ -27,11 +27,11 @@ pub enum Outcome {
 /// Why a run failed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Failure {
-    /// The guest returned `err(e)`: the value `e`, typed; [`Value::UNIT`] where the error has no type.
+    /// The guest returned `err(e)`: the value `e`, typed; [`Value::UNIT`] if the error has no type.
     Error(Value),
     /// The guest trapped.
     Trap(Trap),
-    /// The guest ended itself with an exit code other than zero.
+    /// The guest exited with a code other than zero.
     Exit {
         /// The exit code.
         code: i32,
@@ -40,7 +40,7 @@ pub enum Failure {
     },
     /// The guest reached a limit.
     Limit {
-        /// Which limit, and where it stood.
+        /// The limit, with its value.
         limit: Limit,
         /// The last lines it printed on stderr.
         stderr_tail: Vec<String>,
@@ -52,34 +52,34 @@ pub enum Failure {
     },
     /// A run that this one depends on did not complete.
     Upstream {
-        /// The runs from the one this depends on to the one that is the cause, and how that one ended.
+        /// The runs from the nearest dependency to the root cause, and the outcome of the root.
         chain: UpstreamChain,
     },
 }
 
-/// A trap, with what the sandbox knows of it. Traps carry no message of the guest's; stderr often does.
+/// A trap, with the details that the sandbox has. A trap has no message from the guest; stderr often has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trap {
-    /// What WebAssembly calls the trap, such as ``wasm `unreachable` instruction executed``.
+    /// WebAssembly's name for the trap, such as ``wasm `unreachable` instruction executed``.
     pub message: String,
     /// The guest's call stack, innermost first; empty if the trap did not happen in guest code.
     pub backtrace: Vec<Frame>,
-    /// The last lines the guest printed on stderr: where a panic message is.
+    /// The last lines the guest printed on stderr, which have a panic's message.
     pub stderr_tail: Vec<String>,
 }
 
 /// One frame of a guest's call stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// The function's name, demangled; `None` where the component carries no names.
+    /// The function's name, demangled; `None` if the component has no names.
     pub function: Option<String>,
     /// The function's index in its module, which is always known.
     pub index: u32,
-    /// The source file and line, where the component carries debug information.
+    /// The source file and line, if the component has debug information.
     pub source: Option<String>,
 }
 
-/// The kinds of failure, as `--retry-on` and reports name them.
+/// The kinds of failure, with names for `--retry-on` and reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "one for each variant of Failure")]
 pub enum FailureKind {
@@ -92,7 +92,7 @@ pub enum FailureKind {
 }
 
 impl Value {
-    /// What a function without a result returns: the empty tuple, which no WIT type has.
+    /// The value of a function without a result: the empty tuple, which no WIT type has.
     pub const UNIT: Self = Self::Tuple(Vec::new());
 }
 
@@ -100,8 +100,8 @@ impl Value {
 static UNIT_TYPE: LazyLock<Type> = LazyLock::new(|| Type::Tuple(Arc::from([])));
 
 impl Signature {
-    /// The type of the value that a run completes with: of `result<T, E>` the `T`, and the type of [`Value::UNIT`]
-    /// where there is none.
+    /// The type of the value that a run completes with: the `T` of `result<T, E>`, and the type of [`Value::UNIT`] if there
+    /// is none.
     pub fn completed_type(&self) -> &Type {
         match &self.result {
             Some(Type::Result { ok: Some(ok), .. }) => ok,
@@ -110,8 +110,8 @@ impl Signature {
         }
     }
 
-    /// The type of the value that a run fails with: of `result<T, E>` the `E`, and the type of [`Value::UNIT`] where
-    /// there is none.
+    /// The type of the value that a run fails with: the `E` of `result<T, E>`, and the type of [`Value::UNIT`] if there is
+    /// none.
     pub fn error_type(&self) -> &Type {
         match &self.result {
             Some(Type::Result { err: Some(err), .. }) => err,
@@ -142,7 +142,7 @@ impl Outcome {
 }
 
 impl Failure {
-    /// Which kind of failure this is.
+    /// The kind of this failure.
     pub const fn kind(&self) -> FailureKind {
         match self {
             Self::Error(_) => FailureKind::Error,
@@ -154,7 +154,7 @@ impl Failure {
         }
     }
 
-    /// The last lines the guest printed on stderr, where they help to understand the failure.
+    /// The last lines the guest printed on stderr, for failures that they may explain.
     pub fn stderr_tail(&self) -> &[String] {
         match self {
             Self::Trap(Trap { stderr_tail, .. })
@@ -166,7 +166,7 @@ impl Failure {
 }
 
 impl fmt::Display for Failure {
-    /// One line: what happened, without backtrace and stderr.
+    /// One line, without backtrace and stderr.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Error(value) if *value == Value::UNIT => f.write_str("returned an error without a value"),

@@ -1,12 +1,12 @@
-//! How far a run has come, as its guest tells.
+//! Progress reports of guests.
 
-/// How far a run has come, as its guest tells. The last one counts; nobody checks that it is true.
+/// The progress of a run, as reported by its guest. Only the last report counts, and it is not verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// How many parts are done, of whatever the guest counts.
+    /// The number of completed units; the guest decides the unit.
     pub done: u64,
-    /// How many parts there are, if the guest knows.
+    /// The total number of units, if it is known.
     pub total: Option<u64>,
-    /// What is being done, in a few words.
+    /// The current step, in a few words.
     pub message: Option<String>,
 }

@@ -1,30 +1,30 @@
-//! Bytes that look random and follow from a seed alone, the same on every machine and for ever.
+//! Pseudorandom bytes that follow from a seed alone, the same on every machine and in every version.
 
 use sha2::{Digest as _, Sha256};
 
 /// Separates this use of SHA-256 from every other, and this stream from later ones.
 const DOMAIN: &[u8] = b"hostel random\0v1\0";
 
-/// How many bytes one hash gives.
+/// The number of bytes from one hash.
 const BLOCK_BYTES: usize = 32;
 
-/// What bytes are drawn for. Streams of one seed for two purposes have nothing in common.
+/// The purpose of the bytes. Streams of one seed for different purposes are unrelated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RandomPurpose {
     /// `wasi:random/random`.
     Secure,
     /// `wasi:random/insecure`.
     Insecure,
-    /// `wasi:random/insecure-seed`, which hash maps are seeded with.
+    /// `wasi:random/insecure-seed`, for seeding hash maps.
     InsecureSeed,
 }
 
-/// What bytes follow from.
+/// The seed of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RandomSeed {
     /// A number that a user chose.
     Number(u64),
-    /// The key of a result.
+    /// The cache key of a run.
     Key([u8; 32]),
 }
 
@@ -38,8 +38,8 @@ pub enum RandomSeed {
 /// 4. the seed in 32 bytes: a number little-endian in the first eight, with zeros after it, or the key;
 /// 5. `n` in 8 bytes, little-endian.
 ///
-/// The stream is the blocks one after another. A number drawn from it is the next 8 bytes, little-endian. A hash costs
-/// about 0.1 µs with the processor's SHA instructions, and gives 32 bytes.
+/// The stream is the sequence of blocks. A number drawn from it is the next 8 bytes, little-endian. A hash costs about
+/// 0.1 µs with the processor's SHA instructions, and produces 32 bytes.
 #[derive(Clone, Debug)]
 pub struct RandomBytes {
     seeded: Sha256,
@@ -68,7 +68,7 @@ impl RandomBytes {
         Self { seeded, next_block: 0, block: [0; BLOCK_BYTES], taken: BLOCK_BYTES }
     }
 
-    /// Fills `bytes` with the next of the stream.
+    /// Fills `bytes` with the next bytes of the stream.
     pub fn fill(&mut self, bytes: &mut [u8]) {
         bytes.iter_mut().for_each(|byte| *byte = self.next_byte());
     }

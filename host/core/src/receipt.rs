@@ -1,44 +1,43 @@
-//! What an attempt used up and asked for.
+//! Receipts: the resource use and requests of an attempt.
 
 use std::time::Duration;
 
 use crate::GrantKind;
 
-/// What an attempt, or a run with all its attempts, used up and asked for.
+/// The resource use and requests of an attempt, or of a run with all its attempts.
 ///
-/// Numbers count from the beginning of the attempt until it ended, whichever way it did. They are of the host's making: no
-/// guest can forge them.
+/// Numbers cover the attempt from its start to its end, however it ended. The host measures them: no guest can forge them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Receipt {
-    /// wasmtime's fuel, about one for each instruction; `None` if the engine does not count it.
+    /// wasmtime's fuel, about one unit for each instruction; `None` if the engine does not count it.
     pub fuel: Option<u64>,
-    /// For how long it kept a processor busy, host functions included.
+    /// Processor time, host functions included.
     pub cpu_time: Duration,
-    /// The most linear memory that it had at once, in bytes; of a run, that of the attempt that had most.
+    /// Peak linear memory in bytes; for a run, the highest peak of its attempts.
     pub peak_memory_bytes: u64,
-    /// How often it called the host.
+    /// Calls of the host.
     pub host_calls: HostCalls,
-    /// How often it was refused what no grant names.
+    /// Requests that were denied because no grant allows them.
     pub denials: Denials,
-    /// Bytes that its arguments take in the host, and that a program read from a standard input that is a stream.
+    /// Bytes of its arguments in the host, and bytes that a program read from a stream as its standard input.
     pub input_bytes: u64,
-    /// Bytes that its result takes in the host; of a run, that of the last attempt.
+    /// Bytes of its result in the host; for a run, those of the last attempt.
     pub result_bytes: u64,
-    /// Bytes of log that were kept.
+    /// Bytes of stored log.
     pub log_bytes: u64,
     /// Bytes read from files.
     pub read_bytes: u64,
-    /// Bytes written to files, and by which files were made longer.
+    /// Bytes written to files, or added by extending them.
     pub written_bytes: u64,
-    /// Bytes received over the network: bodies and headers of HTTP, and what came from sockets.
+    /// Bytes received over the network: bodies and headers of HTTP, and data from sockets.
     pub received_bytes: u64,
     /// Bytes sent over the network.
     pub sent_bytes: u64,
 }
 
 impl Receipt {
-    /// Adds the receipt of the next attempt of the same run, which has the same arguments and a result of its own.
+    /// Adds the receipt of the next attempt of the same run, which has the same arguments and its own result.
     pub fn add(&mut self, next: &Self) {
         self.add_used(next);
         self.input_bytes = next.input_bytes;
@@ -86,18 +85,18 @@ pub enum HostCall {
     Sockets,
     /// Sending HTTP requests.
     Http,
-    /// What the guest tells and asks about its run.
+    /// Progress, log messages, and questions about the run.
     Context,
-    /// Everything else: streams, waiting, printing, the fields of HTTP messages, dropping what the host gave.
+    /// Everything else: streams, waiting, printing, the fields of HTTP messages, dropping resources of the host.
     Other,
 }
 
 impl HostCall {
-    /// Every kind, in the order in which they are told.
+    /// Every kind, in the order of reports.
     pub const ALL: [Self; 7] =
         [Self::Clock, Self::Randomness, Self::Files, Self::Sockets, Self::Http, Self::Context, Self::Other];
 
-    /// What it is called, such as `clock`.
+    /// Its name, such as `clock`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Clock => "clock",
@@ -111,17 +110,17 @@ impl HostCall {
     }
 }
 
-/// How often a guest called the host, by kind.
+/// The number of a guest's calls of the host, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HostCalls([u64; HostCall::ALL.len()]);
 
 impl HostCalls {
-    /// How many calls of this kind there were.
+    /// The number of calls of this kind.
     pub fn of(&self, kind: HostCall) -> u64 {
         self.0.get(kind as usize).copied().unwrap_or_default()
     }
 
-    /// How many there were in all.
+    /// The total number.
     pub fn total(&self) -> u64 {
         self.0.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
@@ -138,17 +137,17 @@ impl HostCalls {
     }
 }
 
-/// How often a guest was refused what no grant names, by the kind of grant that would have allowed it.
+/// The number of a guest's denied requests, by the kind of grant that would have allowed them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Denials([u64; GrantKind::ALL.len()]);
 
 impl Denials {
-    /// How many denials of this kind there were.
+    /// The number of denials of this kind.
     pub fn of(&self, kind: GrantKind) -> u64 {
         self.0.get(kind as usize).copied().unwrap_or_default()
     }
 
-    /// How many there were in all.
+    /// The total number.
     pub fn total(&self) -> u64 {
         self.0.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }

@@ -1,4 +1,4 @@
-//! Whether an attempt that did not complete is followed by another one, and after how long.
+//! Whether an attempt that did not complete is followed by another one, and after which delay.
 
 use std::f64::consts::LN_2;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::{ErrorKind, FailureKind, Name, Outcome, UnknownName};
 
-/// When a run is tried again. The default is never.
+/// The policy for retries of a run. The default is none.
 ///
 /// ```
 /// # use hostel_core::{RetryDelay, RetryOn, RetryPolicy};
@@ -25,32 +25,32 @@ use crate::{ErrorKind, FailureKind, Name, Outcome, UnknownName};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct RetryPolicy {
-    /// How many attempts may follow the first. Default 0, at most [`RetryPolicy::MAX_RETRIES`].
+    /// The number of attempts that may follow the first. Default 0, at most [`RetryPolicy::MAX_RETRIES`].
     pub retries: u32,
-    /// How long to wait before each of them. Default not at all, at most [`RetryPolicy::MAX_DELAY`].
+    /// The delay before each of them. Default none, at most [`RetryPolicy::MAX_DELAY`].
     pub delay: RetryDelay,
-    /// How far the wait may be from the delay, as a part of it: with 0.3 it is at most 1.3 times as long. Default 0,
+    /// The maximum deviation of the wait from the delay, as a fraction: with 0.3 it is at most 1.3 times as long. Default 0,
     /// at most [`RetryPolicy::MAX_JITTER`].
     pub jitter: f64,
-    /// After which failures. Default [`RetryOn::FAILURES`].
+    /// The failures that are retried. Default [`RetryOn::FAILURES`].
     pub on: RetryOn,
 }
 
-/// How long to wait before each retry.
+/// The delay before each retry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RetryDelay {
     /// The same time before each.
     Fixed(Duration),
     /// One time for each, the last of which repeats.
     List(Vec<Duration>),
-    /// This time before the first, and before each other twice that of the one before: 10, 20, 40, 80, 160.
+    /// This time before the first, doubled before each further one: 10, 20, 40, 80, 160.
     Exponential(Duration),
 }
 
-/// The kinds of failure after which a run is tried again, as a set.
+/// The set of failures after which a run is retried.
 ///
-/// Sets are added: `RetryOn::ERROR + RetryOn::TIMEOUT`, or as text `error,timeout`. A run that completed, was cancelled
-/// or never started because of another run is never tried again, whatever the set.
+/// Sets can be added: `RetryOn::ERROR + RetryOn::TIMEOUT`, or as text `error,timeout`. A run that completed, was cancelled
+/// or never started because of another run is never retried, whatever the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RetryOn {
     kinds: u8,
@@ -63,13 +63,13 @@ pub enum RetryError {
     /// There are too many retries.
     #[error("retries cannot be {retries}: expected at most {}", RetryPolicy::MAX_RETRIES)]
     Retries {
-        /// How many were wanted.
+        /// The requested number.
         retries: u32,
     },
     /// A delay is too long.
     #[error("a retry delay cannot be {delay:?}: expected at most {:?}", RetryPolicy::MAX_DELAY)]
     Delay {
-        /// The delay that was wanted.
+        /// The requested delay.
         delay: Duration,
     },
     /// The list of delays is empty.
@@ -77,23 +77,23 @@ pub enum RetryError {
         "the list of retry delays cannot be empty: expected one delay or more, the last of which repeats"
     )]
     NoDelays,
-    /// The jitter is negative, too large or no number.
+    /// The jitter is negative, too large or not a number.
     #[error("the retry jitter cannot be {jitter}: expected 0 to {}", RetryPolicy::MAX_JITTER)]
     Jitter {
-        /// The jitter that was wanted.
+        /// The requested jitter.
         jitter: f64,
     },
 }
 
-/// A text is not a set of kinds of failure.
+/// The error for a text that is not a set of kinds of failure.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseRetryOnError {
-    /// A word names no kind of failure.
+    /// A word is not a kind of failure.
     #[error("{0}")]
     Unknown(UnknownName),
-    /// `none` is joined with other words.
-    #[error("`{text}` names `none` and others: expected `none` alone, or kinds of failure joined by `,`")]
+    /// `none` is combined with other words.
+    #[error("`{text}` combines `none` with others: expected `none` alone, or kinds of failure joined by `,`")]
     NoneAndOthers {
         /// The whole text.
         text: String,
@@ -101,9 +101,9 @@ pub enum ParseRetryOnError {
 }
 
 impl RetryPolicy {
-    /// The most retries: every attempt leaves its outcome and its lines with the run.
+    /// The maximum number of retries: every attempt stores its outcome and its lines in the run.
     pub const MAX_RETRIES: u32 = 10_000;
-    /// The longest delay, with or without jitter: a year.
+    /// The maximum delay, with or without jitter: a year.
     pub const MAX_DELAY: Duration = Duration::from_secs(366 * 24 * 60 * 60);
     /// The largest jitter.
     pub const MAX_JITTER: f64 = 10.0;
@@ -112,7 +112,7 @@ impl RetryPolicy {
     ///
     /// # Errors
     ///
-    /// Returns the first value that is out of its bounds.
+    /// Returns the first value out of its bounds.
     pub fn validate(&self) -> Result<(), RetryError> {
         if self.retries > Self::MAX_RETRIES {
             return Err(RetryError::Retries { retries: self.retries });
@@ -130,9 +130,9 @@ impl RetryPolicy {
         Ok(())
     }
 
-    /// Returns how long to wait before a retry, at most [`RetryPolicy::MAX_DELAY`].
+    /// Returns the wait before a retry, at most [`RetryPolicy::MAX_DELAY`].
     ///
-    /// Retries are counted from 1. `random` is drawn evenly from 0 up to, but not including, 1.
+    /// Retries are counted from 1. `random` is uniform from 0 up to, but not including, 1.
     ///
     /// Without jitter this is the delay `d` itself. With a jitter `j` it is drawn from the exponential distribution of
     /// mean `d`, truncated to `d·m ..= d·(1 + j)`: the inverse of the distribution's cumulative function, at a point
@@ -145,7 +145,7 @@ impl RetryPolicy {
         if self.jitter > 0.0 { jittered(delay, self.jitter.min(Self::MAX_JITTER), random) } else { delay }
     }
 
-    /// Returns whether another attempt follows the one that ended so. Attempts are counted from 1.
+    /// Returns whether another attempt follows an attempt with this outcome. Attempts are counted from 1.
     pub fn retries_after(&self, attempt: u32, outcome: &Outcome) -> bool {
         attempt <= self.retries && RetryOn::kind_of(outcome).is_some_and(|kind| self.on.includes(kind))
     }
@@ -203,7 +203,7 @@ impl RetryOn {
     pub const ERROR: Self = Self { kinds: 1 };
     /// The guest trapped.
     pub const TRAP: Self = Self { kinds: 1 << 1 };
-    /// The guest ended itself with an exit code other than zero.
+    /// The guest exited with a code other than zero.
     pub const EXIT: Self = Self { kinds: 1 << 2 };
     /// The guest reached a limit.
     pub const LIMIT: Self = Self { kinds: 1 << 3 };
@@ -211,10 +211,10 @@ impl RetryOn {
     pub const TIMEOUT: Self = Self { kinds: 1 << 4 };
     /// The host, a worker or the machine was lost.
     pub const CRASH: Self = Self { kinds: 1 << 5 };
-    /// Every kind that is the guest's doing: all but [`RetryOn::CRASH`].
+    /// Every failure of the guest: all except [`RetryOn::CRASH`].
     pub const FAILURES: Self = Self { kinds: Self::CRASH.kinds - 1 };
 
-    /// Every kind with the word that names it, in the order of a set's text.
+    /// Every kind with its word, in the order of a set's text.
     const KINDS: [(&'static str, Self); 6] = [
         ("error", Self::ERROR),
         ("trap", Self::TRAP),
@@ -234,7 +234,7 @@ impl RetryOn {
         self.kinds & other.kinds == other.kinds
     }
 
-    /// Returns the one that an outcome is, unless no set can have it.
+    /// Returns the kind of an outcome, if a set can contain it.
     const fn kind_of(outcome: &Outcome) -> Option<Self> {
         match outcome {
             Outcome::Failed(failure) => match failure.kind() {
@@ -269,10 +269,7 @@ impl Default for RetryOn {
 impl Add for RetryOn {
     type Output = Self;
 
-    #[expect(
-        clippy::suspicious_arithmetic_impl,
-        reason = "a set of kinds is added to as bits are: twice is once"
-    )]
+    #[expect(clippy::suspicious_arithmetic_impl, reason = "a set of kinds is a union of bits")]
     fn add(self, other: Self) -> Self {
         Self { kinds: self.kinds | other.kinds }
     }
@@ -281,7 +278,7 @@ impl Add for RetryOn {
 impl FromStr for RetryOn {
     type Err = ParseRetryOnError;
 
-    /// Reads words joined by `,`, such as `error,trap,timeout`, or `none`.
+    /// Parses words joined by `,`, such as `error,trap,timeout`, or `none`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let words = text.split(',').map(str::trim);
         if text.trim() == "none" {
@@ -295,7 +292,7 @@ impl FromStr for RetryOn {
 }
 
 impl fmt::Display for RetryOn {
-    /// Writes the words joined by `,`, as they are read.
+    /// Writes the words joined by `,`, in the form that is parsed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = Self::KINDS.into_iter().filter(|&(_, kind)| self.includes(kind)).map(|(name, _)| name);
         let named: Vec<_> = named.collect();
@@ -318,7 +315,7 @@ impl ParseRetryOnError {
     }
 }
 
-/// Returns the time doubled so many times, or the longest delay if that is shorter.
+/// Returns the time doubled this many times, or the maximum delay if that is shorter.
 fn doubled(first: Duration, times: u32) -> Duration {
     let first = first.min(RetryPolicy::MAX_DELAY).as_nanos();
     let factor = 1_u128.checked_shl(times).unwrap_or(u128::MAX);
@@ -326,7 +323,7 @@ fn doubled(first: Duration, times: u32) -> Duration {
     Duration::from_nanos(nanos).min(RetryPolicy::MAX_DELAY)
 }
 
-/// Draws a time around `mean` as [`RetryPolicy::delay_before`] says; `jitter` is above zero.
+/// Draws a time around `mean` as [`RetryPolicy::delay_before`] describes; `jitter` is above zero.
 fn jittered(mean: Duration, jitter: f64, random: f64) -> Duration {
     // Everything in multiples of the mean.
     let most = 1.0 + jitter;
@@ -335,7 +332,7 @@ fn jittered(mean: Duration, jitter: f64, random: f64) -> Duration {
     let (low, high) = (share_below(least), share_below(most));
     let share = low + random.clamp(0.0, 1.0) * (high - low);
     let time = (-(-share).ln_1p()).clamp(least, most);
-    // Only a `random` that is no number gives no time.
+    // Only a `random` that is not a number gives no time.
     Duration::try_from_secs_f64(mean.as_secs_f64() * time).unwrap_or(mean).min(RetryPolicy::MAX_DELAY)
 }
 
@@ -525,7 +522,7 @@ mod tests {
         check("upstream", &format!(r#"unknown kind of failure "upstream" {known}"#));
         check(
             "error, none",
-            "`error, none` names `none` and others: expected `none` alone, or kinds of failure joined by `,`",
+            "`error, none` combines `none` with others: expected `none` alone, or kinds of failure joined by `,`",
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Signatures: what a task takes and returns, and how arguments are bound to its parameters.
+//! Signatures of tasks, and binding of arguments to parameters.
 
 use std::{
     fmt::{self, Display},
@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use crate::value::{Name, Type, UnknownName, Value, ValueError, excerpt, list_names, write_list};
 
-/// What a task takes and returns. Cheap to clone.
+/// The parameters and the result type of a task. Cheap to clone.
 ///
 /// ```
 /// # use hostel_core::{Arguments, Signature, Type, Value};
@@ -35,13 +35,13 @@ pub struct Signature {
 pub struct Param {
     /// Its name, by which an argument can be given.
     pub name: Name,
-    /// What it takes.
+    /// Its type.
     pub ty: Type,
 }
 
-/// Arguments as a caller gives them: first those by position, then those by name.
+/// Arguments of a caller: first those by position, then those by name.
 ///
-/// They are values, or whatever [`Signature::bind_with`] can make values of.
+/// They are values, or anything that [`Signature::bind_with`] can convert to values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arguments<V = Value> {
     /// For the first parameters, in order.
@@ -50,16 +50,16 @@ pub struct Arguments<V = Value> {
     pub named: Vec<(String, V)>,
 }
 
-/// Arguments that do not fit a signature.
+/// The error for arguments that do not fit a signature.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArgumentError {
     /// There are more arguments by position than parameters.
     #[error("expected at most {expected} arguments, found {found}")]
     TooMany {
-        /// How many parameters there are.
+        /// The number of parameters.
         expected: usize,
-        /// How many arguments were given by position.
+        /// The number of arguments by position.
         found: usize,
     },
     /// Parameters that are not options have no argument.
@@ -68,7 +68,7 @@ pub enum ArgumentError {
         /// The parameters, in order.
         names: Vec<Name>,
     },
-    /// An argument is given by a name that no parameter has.
+    /// An argument has the name of no parameter.
     #[error("{0}")]
     Unknown(UnknownName),
     /// A parameter has two arguments.
@@ -82,13 +82,13 @@ pub enum ArgumentError {
     Wrong {
         /// The parameter.
         name: Name,
-        /// What does not fit, and where in the argument.
+        /// The mismatch, and its path in the argument.
         error: ValueError,
     },
     /// JSON arguments are neither an object nor an array.
     #[error("expected an object or array of arguments, found {found}")]
     NoArguments {
-        /// What there is instead, shortened.
+        /// The JSON found instead, shortened.
         found: String,
     },
 }
@@ -106,12 +106,12 @@ impl Signature {
     ///
     /// # Errors
     ///
-    /// Returns the first argument that does not fit, or all parameters that have none.
+    /// Returns the first argument that does not fit, or all parameters without one.
     pub fn bind(&self, arguments: Arguments) -> Result<Vec<Value>, ArgumentError> {
         self.bind_with(arguments, |param, value| param.ty.conform(value))
     }
 
-    /// Binds arguments that are written as text, each read with [`Param::parse`].
+    /// Binds arguments given as text, each parsed with [`Param::parse`].
     ///
     /// # Errors
     ///
@@ -137,8 +137,8 @@ impl Signature {
         self.bind_with(arguments, |param, json| Value::from_json(json, &param.ty))
     }
 
-    /// Binds arguments of any kind, given how one is read as the value of its parameter, in normal form, or as what will
-    /// be its value later.
+    /// Binds arguments of any kind. The function converts one to the value of its parameter, in normal form, or to a
+    /// placeholder for a later value.
     ///
     /// # Errors
     ///
@@ -165,7 +165,7 @@ impl Signature {
         self.params.iter().find(|param| *param.name == *name).ok_or_else(|| self.unknown(name))
     }
 
-    /// Returns the argument of each parameter, in order; only an option may go without.
+    /// Returns the argument of each parameter, in order; only an option may have none.
     fn assign<V>(&self, arguments: Arguments<V>) -> Result<Vec<Option<V>>, ArgumentError> {
         let expected = self.params.len();
         let found = arguments.positional.len();
@@ -197,13 +197,13 @@ impl Signature {
 }
 
 impl Param {
-    /// Returns whether the argument may be left out, being `none` then.
+    /// Returns whether the argument may be left out; then it is `none`.
     pub fn is_optional(&self) -> bool {
         matches!(self.ty, Type::Option(_))
     }
 
-    /// Reads an argument from a text: WAVE, or for a `string` (or an option of it) any text that is not quoted. A float may
-    /// begin with its point, as in `-.5`.
+    /// Parses an argument: WAVE, or for a `string` (or an option of it) any unquoted text. A float may begin with its point,
+    /// as in `-.5`.
     ///
     /// # Errors
     ///
@@ -283,7 +283,7 @@ impl Display for Param {
     }
 }
 
-/// Returns the text with the zero that WAVE wants before the point of a float, if it is missing.
+/// Returns the text with the zero that WAVE requires before the point of a float.
 fn with_leading_zero(ty: &Type, text: &str) -> Option<String> {
     if let Type::Option(some) = ty {
         return with_leading_zero(some, text);
@@ -293,7 +293,7 @@ fn with_leading_zero(ty: &Type, text: &str) -> Option<String> {
     (is_float && rest.starts_with('.')).then(|| format!("{sign}0{rest}"))
 }
 
-/// Returns whether a text is meant as it stands, without quotes around it.
+/// Returns whether a text is literal, without quotes around it.
 fn takes_unquoted(ty: &Type, text: &str) -> bool {
     if let Type::Option(some) = ty {
         return takes_unquoted(some, text) && text.trim_end() != "none" && !text.starts_with("some(");

@@ -1,10 +1,10 @@
-//! The life of a run: closed lists of states and events, and the one fold that leads from state to state.
+//! The life of a run: closed lists of states and events, and the fold from state to state.
 
 use std::fmt;
 
 use crate::{RunId, Timestamp};
 
-/// Where a run stands. Its [`StateType`] follows from it.
+/// The state of a run. Its [`StateType`] follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// Waits for the time at which it is due.
@@ -19,29 +19,29 @@ pub enum State {
     Running,
     /// A later attempt executes.
     Retrying,
-    /// Was told to stop while it executed.
+    /// Was asked to stop while it executed.
     Cancelling,
     /// Returned a value.
     Completed,
-    /// Took its value from the cache, and never ran.
+    /// Got its value from the cache, and never ran.
     Cached,
-    /// Returned an error, trapped, or used up a limit.
+    /// Returned an error, trapped, or reached a limit.
     Failed,
     /// Was stopped at its timeout.
     TimedOut,
     /// Never ran, because a run it depends on did not complete.
     UpstreamFailed,
-    /// Was lost with the host, a worker or the machine: not the guest's doing.
+    /// Was lost with the host, a worker or the machine: not caused by the guest.
     Crashed,
-    /// Was stopped, or withdrawn before it ran, because someone asked.
+    /// Was stopped, or withdrawn before it ran, on request.
     Cancelled,
     /// Completed, and was then undone by its transaction.
     RolledBack,
 }
 
-/// The coarse kind of a [`State`], with the names people know from Prefect.
+/// The type of a [`State`], with the names of Prefect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names say it; State documents each")]
+#[expect(missing_docs, reason = "State documents each")]
 pub enum StateType {
     Scheduled,
     Pending,
@@ -53,27 +53,27 @@ pub enum StateType {
     Cancelled,
 }
 
-/// Something that happened to a run.
+/// An event of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// The time it waited for has come.
+    /// Its due time has come.
     CameDue,
     /// A concurrency limit has no free slot for it.
     SlotAwaited,
-    /// A concurrency limit gave it a slot.
+    /// A concurrency limit granted it a slot.
     SlotGranted,
     /// A worker began an attempt.
     Started,
     /// The attempt failed, and another one will follow.
     RetryPlanned {
-        /// When it is due.
+        /// The due time.
         due: Timestamp,
     },
-    /// Someone asked it to stop.
+    /// It was asked to stop.
     CancelRequested,
     /// The guest returned a value.
     Completed,
-    /// The cache held the value; the run that made it is named.
+    /// The cache has the value, from this producer.
     CacheHit {
         /// The run that computed the value.
         producer: RunId,
@@ -86,19 +86,19 @@ pub enum Event {
     UpstreamFailed,
     /// The host, a worker or the machine was lost.
     Crashed,
-    /// It has stopped because someone asked.
+    /// It has stopped on request.
     Cancelled,
     /// Its transaction undid it.
     RolledBack,
 }
 
-/// An event cannot happen to a run in this state.
+/// The error for an event that is not possible in a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a run that is {state} cannot take the event {event}")]
+#[error("event {event} is not possible in state {state}")]
 pub struct IllegalTransition {
-    /// The state, which stays as it was.
+    /// The state, which does not change.
     pub state: State,
-    /// The event that does not fit it.
+    /// The event.
     pub event: Event,
 }
 
@@ -126,7 +126,7 @@ impl State {
     ///
     /// # Errors
     ///
-    /// [`IllegalTransition`] if the event cannot happen in this state; a terminal state takes no event, except that
+    /// [`IllegalTransition`] if the event is not possible in this state; a terminal state allows no event, except that
     /// a completed run can be rolled back.
     pub fn apply(self, event: Event) -> Result<Self, IllegalTransition> {
         let next = match self {
@@ -169,12 +169,12 @@ impl State {
         }
     }
 
-    /// Whether an attempt executes now.
+    /// Whether an attempt executes.
     pub const fn is_executing(self) -> bool {
         matches!(self.state_type(), StateType::Running | StateType::Cancelling)
     }
 
-    /// The name as people read it, such as `AwaitingRetry`.
+    /// The name, such as `AwaitingRetry`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Scheduled => "Scheduled",
@@ -203,7 +203,7 @@ impl fmt::Display for State {
 }
 
 impl Event {
-    /// The name as people read it, such as `RetryPlanned`.
+    /// The name, such as `RetryPlanned`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::CameDue => "CameDue",
@@ -230,7 +230,7 @@ impl fmt::Display for Event {
     }
 }
 
-// One function a row of the table: each answers every event.
+// One function for each row of the table; each handles every event.
 
 fn scheduled(event: Event) -> Option<State> {
     match event {
@@ -329,7 +329,7 @@ fn executing(event: Event) -> Option<State> {
 
 fn cancelling(event: Event) -> Option<State> {
     match event {
-        // Asking twice is the same as asking once.
+        // A second request has no further effect.
         Event::CancelRequested => Some(State::Cancelling),
         Event::Cancelled => Some(State::Cancelled),
         Event::Crashed => Some(State::Crashed),
@@ -387,7 +387,7 @@ mod tests {
         Event::RolledBack,
     ];
 
-    /// The whole table, as `State + Event -> State`; what is not listed is illegal.
+    /// The whole table, as `State + Event -> State`; every other combination is illegal.
     fn table() -> String {
         let mut rows = String::new();
         for state in State::ALL {
@@ -413,7 +413,7 @@ mod tests {
     #[test]
     fn what_is_illegal_names_state_and_event() {
         let error = State::Completed.apply(Event::Started).unwrap_err();
-        assert_eq!(error.to_string(), "a run that is Completed cannot take the event Started");
+        assert_eq!(error.to_string(), "event Started is not possible in state Completed");
     }
 
     #[test]

@@ -1,28 +1,28 @@
-//! How a person names a task: `SOURCE#EXPORT`.
+//! References to tasks: `SOURCE#EXPORT`.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// A task as a person names it: `math.wasm#add-one`, or `math.wasm` where the component exports one function.
+/// A reference to a task: `math.wasm#add-one`, or `math.wasm` if the component exports one function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskRef {
     /// The component's file.
     pub path: PathBuf,
-    /// The export, as written; `None` stands for the only one.
+    /// The export, as written; `None` means the only one.
     pub export: Option<String>,
 }
 
-/// A text is not a task reference.
+/// The error for a text that is not a task reference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseTaskRefError {
-    /// Nothing stands before the `#`.
-    #[error("`{0}` names no component: expected FILE#EXPORT, such as math.wasm#add-one")]
+    /// The text before the `#` is empty.
+    #[error("`{0}` has no component before the `#`: expected FILE#EXPORT, such as math.wasm#add-one")]
     NoSource(String),
-    /// Nothing stands after the `#`.
+    /// The text after the `#` is empty.
     #[error(
-        "`{0}` names no export after the `#`: expected FILE#EXPORT, or FILE alone if it exports one function"
+        "`{0}` has no export after the `#`: expected FILE#EXPORT, or FILE alone if it exports one function"
     )]
     NoExport(String),
 }
@@ -30,7 +30,7 @@ pub enum ParseTaskRefError {
 impl FromStr for TaskRef {
     type Err = ParseTaskRefError;
 
-    /// Splits at the last `#`, which no export path can contain, so that a file name may.
+    /// Splits at the last `#`: an export path cannot contain one, and a file name may.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (path, export) = match text.rsplit_once('#') {
             Some((path, export)) => (path, Some(export)),

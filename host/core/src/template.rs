@@ -1,4 +1,4 @@
-//! Names of runs, made from their inputs: `train on {dataset.name} with {model-config.name}`.
+//! Templates for names of runs, with their inputs: `train on {dataset.name} with {model-config.name}`.
 
 use std::fmt::{self, Display};
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::value::{Name, Type, UnknownName, Value, excerpt, excerpt_within};
 use crate::{ErrorKind, Signature};
 
-/// A text with places for inputs, checked against the signature of a task. Cheap to clone.
+/// A text with placeholders for inputs, checked against the signature of a task. Cheap to clone.
 ///
-/// A place is the path to an input or a part of one: a parameter, then fields of records and indices of tuples, each
-/// after a `.`; options on the way are looked through. `{{` and `}}` stand for braces.
+/// A placeholder is the path to an input or a part of one: a parameter, then fields of records and indices of tuples, each
+/// after a `.`; options on the way are transparent. `{{` and `}}` are literal braces.
 ///
 /// ```
 /// # use hostel_core::{NameTemplate, Signature, Type, Value};
@@ -34,37 +34,37 @@ pub struct NameTemplate {
     pieces: Arc<[Piece]>,
 }
 
-/// A text is not a template, or names what the task does not take.
+/// The error for a text that is not a template, or names an input that the task does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TemplateError {
-    /// There is nothing but space in it.
+    /// It consists of white space.
     #[error("a template cannot be empty")]
     Empty,
-    /// A place has no end.
+    /// A placeholder has no end.
     #[error("column {column}: `{{` is never closed: expected a path and `}}`, or `{{{{` for a brace")]
     Unclosed {
-        /// Where the brace stands, in characters, counted from 1.
+        /// The position of the brace in characters, counted from 1.
         column: usize,
     },
-    /// A brace ends nothing.
+    /// A closing brace has no opening one.
     #[error("column {column}: `}}` closes nothing: expected `}}}}` for a brace")]
     Unopened {
-        /// Where the brace stands, in characters, counted from 1.
+        /// The position of the brace in characters, counted from 1.
         column: usize,
     },
     /// There is no such parameter, field or element.
     #[error("column {column}: {name}")]
     Unknown {
-        /// Where the name stands, in characters, counted from 1.
+        /// The position of the name in characters, counted from 1.
         column: usize,
-        /// The name, and those that are possible there.
+        /// The name, and the possible ones.
         name: UnknownName,
     },
-    /// A path goes on where there are no parts.
+    /// A path continues into a type without parts.
     #[error("column {column}: unknown field {field:?}: a value of type {ty} has no fields")]
     NoFields {
-        /// Where the field stands, in characters, counted from 1.
+        /// The position of the field in characters, counted from 1.
         column: usize,
         /// The field, shortened.
         field: String,
@@ -90,14 +90,14 @@ struct Place {
 }
 
 impl NameTemplate {
-    /// The most characters of a name; what comes after is cut and `…` put in its place.
+    /// The maximum number of characters of a name; the rest is replaced by `…`.
     pub const MAX_CHARS: usize = 200;
 
-    /// Reads a template and checks every path in it against the signature.
+    /// Parses a template and checks every path in it against the signature.
     ///
     /// # Errors
     ///
-    /// Returns the first brace that has no partner or name that the signature does not have, with its column.
+    /// Returns the first unpaired brace or unknown name, with its column.
     pub fn parse(text: &str, signature: &Signature) -> Result<Self, TemplateError> {
         if text.trim().is_empty() {
             return Err(TemplateError::Empty);
@@ -125,19 +125,19 @@ impl NameTemplate {
 
     /// Returns the name of a run with these inputs.
     ///
-    /// They are in normal form, one for each parameter in order, as [`Signature::bind`] gives them. A string stands as
-    /// it is, any other value in WAVE, an option as what it holds or `none`. Control characters become spaces, and a
-    /// name ends after [`NameTemplate::MAX_CHARS`]; costs no more than that, however large the inputs are.
+    /// The inputs are in normal form, one for each parameter in order, as [`Signature::bind`] returns them. A string is
+    /// inserted unchanged, any other value in WAVE, and an option as its payload or `none`. Control characters become
+    /// spaces. A name ends after [`NameTemplate::MAX_CHARS`], and the cost does not grow with larger inputs.
     pub fn render(&self, inputs: &[Value]) -> String {
         excerpt_within(self.filled(inputs), Self::MAX_CHARS)
     }
 
-    /// Returns the whole text with these inputs, however long it becomes, and as it is.
+    /// Returns the whole text with these inputs, uncut and with control characters.
     pub fn render_in_full(&self, inputs: &[Value]) -> String {
         self.filled(inputs).to_string()
     }
 
-    /// Returns the template as it was written.
+    /// Returns the text of the template.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -168,7 +168,7 @@ impl Piece {
 }
 
 impl Place {
-    /// Finds what a path that stands at `column` leads to.
+    /// Resolves a path at `column`.
     fn find(path: &str, mut column: usize, signature: &Signature) -> Result<Self, TemplateError> {
         let mut names = path.split('.');
         let name = names.next().unwrap_or_default();
@@ -188,7 +188,7 @@ impl Place {
         Ok(Self { param, parts })
     }
 
-    /// Returns what stands in this place, or nothing if that is an absent option or in one.
+    /// Returns the value for this placeholder, or `None` if it is an absent option or inside one.
     fn value<'v>(&self, inputs: &'v [Value]) -> Option<&'v Value> {
         let input = present(inputs.get(self.param)?)?;
         self.parts.iter().try_fold(input, |value, &index| {
@@ -200,20 +200,20 @@ impl Place {
     }
 }
 
-/// Returns the brace that a doubled one stands for, and what comes after.
+/// Returns the brace for a doubled one, and the rest.
 fn escape(text: &str) -> Option<(char, &str)> {
     let brace = |doubled, brace| text.strip_prefix(doubled).map(|after| (brace, after));
     brace("{{", '{').or_else(|| brace("}}", '}'))
 }
 
-/// Returns what stands between the brace at the beginning of `text` and the one that closes it, and what comes after.
+/// Returns the text between the brace at the beginning of `text` and its closing brace, and the rest.
 fn enclosed(text: &str, column: usize) -> Result<(&str, &str), TemplateError> {
     let inside = text.strip_prefix('{').ok_or(TemplateError::Unopened { column })?;
     let closed = inside.split_once('}').filter(|(path, _)| !path.contains('{'));
     closed.ok_or(TemplateError::Unclosed { column })
 }
 
-/// Returns index and type of the part that `name` means in a value of the type.
+/// Returns index and type of the part `name` of a value of the type.
 fn part<'t>(ty: &'t Type, name: &str, column: usize) -> Result<(usize, &'t Type), TemplateError> {
     match ty {
         Type::Option(some) => part(some, name, column),
@@ -250,7 +250,7 @@ fn part<'t>(ty: &'t Type, name: &str, column: usize) -> Result<(usize, &'t Type)
     }
 }
 
-/// Returns what options hold, through all of them.
+/// Returns the payload through all nested options.
 fn present(mut value: &Value) -> Option<&Value> {
     while let Value::Option(payload) = value {
         value = payload.as_deref()?;

@@ -1,21 +1,21 @@
-//! What becomes of a component that imports what the host does not provide.
+//! How to treat a component with imports that the host does not provide.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use crate::ErrorKind;
 
-/// What becomes of tasks whose component imports what the host does not provide. As text: `refuse` or `trap`.
+/// How to treat tasks of a component with imports that the host does not provide. As text: `refuse` or `trap`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum UnknownImports {
-    /// No run is submitted.
+    /// Runs are refused.
     #[default]
     Refuse,
-    /// They run, and a guest that calls such an import traps. For components that import what they never call.
+    /// Runs execute, and a guest that calls such an import traps. For components that never call these imports.
     Trap,
 }
 
-/// A text does not say what becomes of unknown imports.
+/// The error for an invalid text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}`: expected `refuse` or `trap`")]
 pub struct ParseUnknownImportsError {

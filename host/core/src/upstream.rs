@@ -1,4 +1,4 @@
-//! Why a run never started: the runs between it and the one that went wrong.
+//! Why a run never started: the chain of runs from it to the root cause.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use crate::RunId;
 pub struct UpstreamRun {
     /// Its id.
     pub run: RunId,
-    /// Its name, as people know it.
+    /// Its name.
     pub name: Arc<str>,
 }
 
-/// The way from a run that never started to the one whose outcome is the cause.
+/// The chain from a run that never started to the run whose outcome is the cause.
 ///
-/// Of a long way only [`UpstreamChain::NAMED`] runs are kept, so that it takes the same memory and time at any depth.
-/// Cheap to clone.
+/// A long chain stores only [`UpstreamChain::NAMED`] runs, so that memory and time do not depend on the depth. Cheap to
+/// clone.
 ///
 /// ```
 /// # use hostel_core::{RunId, UpstreamChain, UpstreamRun};
@@ -28,18 +28,18 @@ pub struct UpstreamRun {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamChain {
-    /// The nearest first, the root last: at least that one.
+    /// The nearest first, the root last; never empty.
     runs: Arc<[UpstreamRun]>,
-    /// How many are missing before the root.
+    /// The number of runs that are left out before the root.
     left_out: usize,
     cause: Arc<str>,
 }
 
 impl UpstreamChain {
-    /// The most runs that a chain names: the nearest ones and the root.
+    /// The maximum number of runs in a chain: the nearest ones and the root.
     pub const NAMED: usize = 8;
 
-    /// Returns the chain of a run that depends on `run` itself, which ended by this cause.
+    /// Returns the chain of a run that depends on `run` itself, which ended with this cause.
     ///
     /// The cause continues a sentence: `returned the error 7`, `was cancelled`.
     pub fn root(run: UpstreamRun, cause: impl Into<Arc<str>>) -> Self {
@@ -48,37 +48,37 @@ impl UpstreamChain {
 
     /// Returns the chain of a run that depends on `run`, which never started because of this chain.
     ///
-    /// Of more than [`UpstreamChain::NAMED`] runs the one just before the root is left out.
+    /// If there are more than [`UpstreamChain::NAMED`] runs, the one just before the root is left out.
     #[must_use]
     pub fn followed_by(&self, run: UpstreamRun) -> Self {
         let mut runs: Vec<_> = std::iter::once(run).chain(self.runs.iter().cloned()).collect();
         let mut left_out = self.left_out;
         if runs.len() > Self::NAMED {
-            // The root takes the place of the one before it.
+            // The root replaces the run before it.
             runs.swap_remove(Self::NAMED - 1);
             left_out += 1;
         }
         Self { runs: runs.into(), left_out, cause: Arc::clone(&self.cause) }
     }
 
-    /// Returns the runs on the way, the nearest first and the root last, except those that are left out before it.
+    /// Returns the runs of the chain, the nearest first and the root last, without those that are left out.
     pub fn runs(&self) -> &[UpstreamRun] {
         &self.runs
     }
 
-    /// Returns how many runs are left out just before the root.
+    /// Returns the number of runs that are left out just before the root.
     pub fn left_out(&self) -> usize {
         self.left_out
     }
 
-    /// Returns how the root ended, in words.
+    /// Returns the outcome of the root as text.
     pub fn cause(&self) -> &str {
         &self.cause
     }
 }
 
 impl fmt::Display for UpstreamChain {
-    /// One line: what depends on what, and how the root ended.
+    /// One line: the chain of dependencies, and the outcome of the root.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((root, nearer)) = self.runs.split_last() else {
             return f.write_str(&self.cause);
@@ -102,7 +102,7 @@ mod tests {
         UpstreamRun { run: RunId::from_bytes(id), name: format!("run-{number}").into() }
     }
 
-    /// Returns the chain of a run that depends on the last of so many, each of which depends on the one before.
+    /// Returns the chain of a run that depends on the last of several runs, each of which depends on the previous one.
     fn chain(runs: u32) -> UpstreamChain {
         let root = UpstreamChain::root(run(0), "timed out after 1s");
         (1..runs).fold(root, |chain, number| chain.followed_by(run(number)))

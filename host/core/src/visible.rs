@@ -1,4 +1,4 @@
-//! Which characters people do not see, or which make them see something else than what is there.
+//! Deceptive characters: invisible ones, and those that change how other text appears.
 
 /// Characters of Unicode's general categories Cf (format), Zl and Zp (separators of lines and paragraphs), those with the
 /// property Default_Ignorable_Code_Point (which are not displayed), and the blank of Braille: first and last of each range.
@@ -33,9 +33,9 @@ const UNSEEN: [(char, char); 26] = [
     ('\u{e0000}', '\u{e0fff}'),
 ];
 
-/// Whether a character can deceive the reader of a text: control characters, which steer terminals, and characters that do not
-/// show or that change the order of others (bidirectional overrides, zero-width characters, tags). A tab and a newline are
-/// among them.
+/// Whether a character can deceive the reader of a text: control characters, which control terminals, and characters that
+/// are invisible or change the order of others (bidirectional overrides, zero-width characters, tags). A tab and a newline
+/// are among them.
 ///
 /// ```
 /// # use hostel_core::is_deceptive;

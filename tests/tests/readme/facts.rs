@@ -1,4 +1,4 @@
-//! What the README says that is not a program: limits, commands, links.
+//! Facts in the README and in `docs/` outside of programs: limits, commands, links.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use cargo_metadata::{Metadata, MetadataCommand, TargetKind};
 use hostel::{Event, LimitKind, Limits, RunId, State, Timestamp, bytes_text};
 
-use crate::README;
+use crate::{LIMITS, README, TUTORIAL};
 
 const POWER: u64 = 1_000_000_000_000_000_000;
 
@@ -20,8 +20,8 @@ fn workspace() -> Metadata {
 
 /// The first two cells after the first of a table's row.
 fn row(name: &str) -> (&'static str, &'static str) {
-    let row = README.lines().find_map(|line| line.strip_prefix(&format!("| {name} | ")));
-    let mut cells = row.unwrap_or_else(|| panic!("README.md has no row for {name}")).split(" | ");
+    let row = LIMITS.lines().find_map(|line| line.strip_prefix(&format!("| {name} | ")));
+    let mut cells = row.unwrap_or_else(|| panic!("docs/limits.md has no row for {name}")).split(" | ");
     (cells.next().unwrap_or_default(), cells.next().unwrap_or_default())
 }
 
@@ -32,7 +32,7 @@ fn count_text(count: u64) -> String {
     groups.collect::<Vec<_>>().join(",")
 }
 
-/// A limit as the README writes it.
+/// A limit as the documentation writes it.
 fn limit_text(kind: LimitKind, limits: &Limits) -> String {
     let Some(value) = kind.of(limits) else { return "none".to_owned() };
     let is = |kinds: &[LimitKind]| kinds.contains(&kind);
@@ -59,10 +59,10 @@ fn the_limits_are_those_of_the_code() {
     for kind in LimitKind::ALL {
         let (name, cells) = match kind.option() {
             Some(option) => {
-                let row = README
+                let row = LIMITS
                     .lines()
                     .find(|line| line.starts_with("| ") && line.contains(&format!("| `--{option}`")));
-                let row = row.unwrap_or_else(|| panic!("README.md has no row for --{option}"));
+                let row = row.unwrap_or_else(|| panic!("docs/limits.md has no row for --{option}"));
                 let cells: Vec<_> = row.split(" | ").skip(1).take(2).collect();
                 (option, (cells[0], cells[1]))
             }
@@ -77,7 +77,7 @@ fn the_limits_are_those_of_the_code() {
 #[test]
 fn the_examples_and_packages_it_names_exist() {
     let workspace = workspace();
-    let words: Vec<&str> = README.split_whitespace().collect();
+    let words: Vec<&str> = README.split_whitespace().chain(TUTORIAL.split_whitespace()).collect();
     let after = |option: &str| -> Vec<&str> {
         words.windows(2).filter(|pair| pair[0] == option).map(|pair| pair[1].trim_end_matches('`')).collect()
     };
@@ -87,7 +87,7 @@ fn the_examples_and_packages_it_names_exist() {
         let mut targets = workspace.packages.iter().flat_map(|package| &package.targets);
         let exists =
             targets.any(|target| target.name == example && target.kind.contains(&TargetKind::Example));
-        assert!(exists, "README.md names the example {example}, and no package has it");
+        assert!(exists, "the documentation names the example {example}, and no package has it");
     }
     for path in after("--path") {
         let manifest = root().join(path).join("Cargo.toml").canonicalize().unwrap();
@@ -95,17 +95,71 @@ fn the_examples_and_packages_it_names_exist() {
             workspace.packages.iter().find(|package| package.manifest_path.as_std_path() == manifest);
         let installs =
             package.is_some_and(|package| package.targets.iter().any(|target| target.name == "hostel"));
-        assert!(installs, "README.md installs `hostel` from {path}, which has no such program");
+        assert!(installs, "the documentation installs `hostel` from {path}, which has no such program");
+    }
+}
+
+/// The pages whose links are checked: those at the root, the guests' and all in `docs/`.
+fn pages() -> Vec<PathBuf> {
+    let docs = std::fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let docs = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let others = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md", "guest-examples/README.md"];
+    docs.chain(others.map(|path| root().join(path))).collect()
+}
+
+/// The targets of a page's links, except those elsewhere on the web.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
+    targets.filter(|target| !target.contains("://"))
+}
+
+/// What GitHub makes of a heading: lower case, `-` for blanks, no other marks.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect::<String>().to_lowercase()
+}
+
+fn has_anchor(text: &str, wanted: &str) -> bool {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    headings.map(|line| anchor(line.trim_start_matches('#').trim_start())).any(|found| found == wanted)
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for link in links(&text) {
+            let (path, fragment) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() { page.clone() } else { page.parent().unwrap().join(path) };
+            assert!(target.exists(), "{} links to {link}, which is not there", page.display());
+            assert!(
+                fragment.is_empty() || has_anchor(&std::fs::read_to_string(&target).unwrap(), fragment),
+                "{} links to {link}, which has no such heading",
+                page.display()
+            );
+        }
     }
 }
 
 #[test]
-fn its_links_lead_somewhere() {
-    let targets =
-        README.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
-    for target in targets.filter(|target| !target.starts_with('#') && !target.contains("://")) {
-        assert!(root().join(target).exists(), "README.md links to {target}, which is not there");
+fn every_page_is_in_the_index() {
+    let index = std::fs::read_to_string(root().join("docs/README.md")).unwrap();
+    for page in pages().into_iter().filter(|page| page.parent() == Some(&root().join("docs"))) {
+        let name = page.file_name().unwrap().to_str().unwrap();
+        assert!(
+            name == "README.md" || index.contains(&format!("]({name})")),
+            "docs/README.md does not list {name}"
+        );
     }
+}
+
+#[test]
+fn headings_have_anchors() {
+    assert_eq!(anchor("`hostel.toml`"), "hosteltoml");
+    assert_eq!(anchor("Who may use the data directory"), "who-may-use-the-data-directory");
+    assert!(has_anchor("# A\n\n## What it does\n", "what-it-does"));
+    assert!(!has_anchor("What it does\n", "what-it-does"));
+    assert_eq!(links("[a](b.md#c) [d](https://e) [f](#g)").collect::<Vec<_>>(), ["b.md#c", "#g"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The session in the README, typed line by line.
+//! The sessions in the README and the tutorial, typed line by line.
 
 use std::env;
 use std::fs;
@@ -7,8 +7,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::README;
 use crate::pattern::fits;
+use crate::{COMMAND_LINE, README, TUTORIAL};
 
 /// A line that someone types, and what then appears on the terminal.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,30 +80,40 @@ fn link(from: &Path, to: &Path) {
     }
 }
 
-#[test]
-fn the_session_goes_as_the_readme_says() {
+/// Types the session of a page, at a desk of its own.
+fn type_session(page: &str, text: &str, min_steps: usize) {
     if !hostel_guests::BUILT {
         return;
     }
-    let steps = steps(README);
-    assert!(steps.len() > 5, "the README has a session");
+    let steps = steps(text);
+    assert!(steps.len() >= min_steps, "{page} has a session of {} steps", steps.len());
     let desk = Desk::new();
     for Step { typed, shown } in steps {
         let found = desk.type_in(&typed);
         assert!(
             fits(&shown, &found),
-            "`{typed}` shows\n\n{found}\nand README.md says\n\n{shown}\nChange whichever is wrong; `...` stands for \
-             what differs each time."
+            "`{typed}` shows\n\n{found}\nand {page} says\n\n{shown}\nChange whichever is wrong; `...` replaces text \
+             that differs each time."
         );
     }
 }
 
 #[test]
-fn the_options_that_the_readme_writes_down_are_taken() {
+fn the_session_goes_as_the_readme_says() {
+    type_session("README.md", README, 5);
+}
+
+#[test]
+fn the_session_goes_as_the_tutorial_says() {
+    type_session("docs/tutorial.md", TUTORIAL, 25);
+}
+
+#[test]
+fn the_options_in_the_example_of_hostel_toml_are_accepted() {
     if !hostel_guests::BUILT {
         return;
     }
-    let (_, file) = README.split_once("```toml\n").unwrap();
+    let (_, file) = COMMAND_LINE.split_once("```toml\n").unwrap();
     let (file, _) = file.split_once("```").unwrap();
     let desk = Desk::new();
     fs::write(desk.dir.path().join("hostel.toml"), file).unwrap();

@@ -33,9 +33,9 @@ fn codes_in_help(help: &str) -> BTreeSet<u8> {
     table.filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect()
 }
 
-/// The codes in the table of the README: rows that begin with a number.
-fn codes_in_readme(readme: &str) -> BTreeSet<u8> {
-    let cells = readme.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" |"));
+/// The codes in the table of the documentation: rows that begin with a number.
+fn codes_in_docs(text: &str) -> BTreeSet<u8> {
+    let cells = text.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" |"));
     cells.filter_map(|(code, _)| code.parse().ok()).collect()
 }
 
@@ -74,11 +74,11 @@ fn the_help_documents_every_exit_code() {
 }
 
 #[test]
-fn the_readme_documents_every_exit_code() {
+fn the_documentation_has_every_exit_code() {
     assert_eq!(
-        codes_in_readme(&read("README.md")),
+        codes_in_docs(&read("docs/command-line.md")),
         codes_of_the_command(),
-        "README.md lists the exit codes of {EXITS}"
+        "docs/command-line.md lists the exit codes of {EXITS}"
     );
 }
 
@@ -126,7 +126,7 @@ fn gaps_are_noticed() {
         codes_in_help("  9  before\nExit codes:\n    0  fine\n  130  stopped\n"),
         BTreeSet::from([0, 130])
     );
-    assert_eq!(codes_in_readme("| code | x |\n| 0 | fine |\n| memory | 256 |\n0 |"), BTreeSet::from([0]));
+    assert_eq!(codes_in_docs("| code | x |\n| 0 | fine |\n| memory | 256 |\n0 |"), BTreeSet::from([0]));
     let command = |path: &str| command(&format!("{COMMANDS}/{path}"));
     assert_eq!(
         ["run.rs", "cache/ls.rs", "cache/mod.rs"].map(command),

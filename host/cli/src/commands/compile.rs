@@ -20,9 +20,9 @@ use crate::ui::Ui;
 /// Compile a component for speed, so that later commands find its code
 #[derive(Args, Debug)]
 #[command(after_help = "\
-A component is compiled when it is first run, and its code is kept in the data directory. Large ones
-are compiled quickly first, to slower code, and again for speed in the background. This does all
-of it before it ends, as for an image that runs on other machines of the same kind.
+A component is compiled on its first run, and the code is stored in the data directory. A large
+component is first compiled quickly, to slower code, and again for speed in the background. This
+command does both before it ends, for example for an image that runs on machines of the same kind.
 
 Examples:
   hostel compile app.wasm
@@ -32,7 +32,7 @@ pub(crate) struct Compile {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Leave it to another process that compiles it in the background already
+    /// Do nothing if another process already compiles it in the background
     #[arg(long, hide = true)]
     background: bool,
 
@@ -43,7 +43,7 @@ pub(crate) struct Compile {
 impl Compile {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let Some(dir) = self.host.dir() else {
-            return Err(Problem::invalid("there is no data directory to keep the code in").into());
+            return Err(Problem::invalid("there is no data directory to store the code in").into());
         };
         if let Err(error) = create_data_dir(&dir) {
             let error = without_number(&error.to_string());
@@ -68,7 +68,7 @@ impl Compile {
             runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
         let component = runtime.block_on(load::component(ui, &host, &self.file, self.background))?;
         if !component.wait_until_optimised() {
-            let problem = "it could not be compiled for speed; what was compiled quickly is kept";
+            let problem = "it could not be compiled for speed; the quickly compiled code is stored";
             return Err(Problem::new(Exit::HostFailed, problem).into());
         }
         Ok(Exit::Completed)
@@ -97,7 +97,7 @@ fn limit_processor_time(component: &Path) {
 #[cfg(not(target_os = "linux"))]
 fn limit_processor_time(_component: &Path) {}
 
-/// Tells other processes that this one compiles a component, until it is dropped or the process ends.
+/// Marks a component as being compiled by this process, until the mark is dropped or the process ends.
 struct Mark {
     path: PathBuf,
     /// Locked.
@@ -105,10 +105,10 @@ struct Mark {
 }
 
 impl Mark {
-    /// `None` if another process compiles the component, if one was ended before it was done, or if nobody can know.
+    /// `None` if another process compiles the component, if one was ended before it was done, or if that cannot be determined.
     fn set(data_dir: &Path, component: &Path) -> Option<Self> {
         let digest = Digest::of(&fs::read(component).ok()?);
-        // With a name of which `cache gc` removes what killed processes leave.
+        // `cache gc` removes files with such names that killed processes have left.
         let path = data_dir.join(format!("compiled/.new-optimising-{}", digest.hex()));
         // Opening anything else, such as a pipe, might wait for ever.
         if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
@@ -135,8 +135,8 @@ impl Drop for Mark {
     }
 }
 
-/// Has another process compile a component for speed that was only compiled quickly here, since this one will not wait for it.
-/// It goes on when this process has ended; where it cannot be started, the component stays as it is.
+/// Starts another process that compiles a component for speed, if this one has only compiled it quickly and will not wait.
+/// That process continues after this one has ended. If it cannot be started, the component stays as it is.
 pub(crate) fn later(component: &Component, path: &Path, host: &HostOptions) {
     let Some(dir) = host.dir().filter(|_| !component.is_optimised()) else { return };
     let Ok(program) = std::env::current_exe() else { return };
@@ -147,7 +147,7 @@ pub(crate) fn later(component: &Component, path: &Path, host: &HostOptions) {
     #[cfg(unix)]
     {
         use std::os::unix::process::CommandExt;
-        // So that Ctrl-C does not reach it.
+        // Ctrl-C must not reach it.
         command.process_group(0);
     }
     if let Err(error) = command.spawn() {

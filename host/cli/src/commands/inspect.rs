@@ -20,16 +20,16 @@ use crate::ui::Ui;
 use crate::ui::color::Paint;
 use crate::ui::text::printable;
 
-/// A signature that is longer has one parameter a line.
+/// Longer signatures have one parameter on each line.
 const LINE_CHARS: usize = 100;
 
-/// Show what a component offers as tasks, and what it may ask for
+/// Show the tasks of a component, and the permissions that it may ask for
 #[derive(Args, Debug)]
 #[command(after_help = "\
-What a component may ask for is what it imports. Toolchains import much that a guest
-never uses, and asking is not getting: there are no files in the sandbox, no variables and no
-network, but what a run is granted: with --dir, --env, --http, --net and --lookup, or in
-hostel.toml, of which is shown what it grants.
+A component may ask for everything that it imports. Toolchains import much that a guest never uses,
+and an import grants nothing: the sandbox has no files, no variables and no network, except those
+that a run is granted with --dir, --env, --http, --net and --lookup, or in hostel.toml. Grants of a
+hostel.toml are shown too.
 
 Examples:
   hostel inspect math.wasm
@@ -76,7 +76,7 @@ impl Inspect {
     }
 }
 
-/// All that is told of a component, in the shape of the JSON output.
+/// The report about a component, in the shape of the JSON output.
 #[derive(Serialize)]
 struct Sheet {
     file: String,
@@ -88,14 +88,14 @@ struct Sheet {
     #[serde(skip)]
     can_trap: bool,
     tasks: Vec<TaskEntry>,
-    /// What the host calls, and nobody runs as a task.
+    /// Functions that the host calls, and that cannot be run as tasks.
     hooks: Vec<&'static str>,
     not_callable: Vec<NotCallable>,
     capabilities: Vec<&'static str>,
-    /// Which results the policy auto keeps, in words.
+    /// The results that the policy auto stores, in words.
     cached: String,
     imports: Vec<ImportEntry>,
-    /// The file that grants what is granted, if one does.
+    /// The file that has grants for a task, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     config: Option<ConfigEntry>,
 }
@@ -103,13 +103,13 @@ struct Sheet {
 #[derive(Serialize)]
 struct ConfigEntry {
     file: String,
-    /// Whether runs get what it grants; if not, they are refused.
+    /// Whether runs get its grants; if not, they are refused.
     trusted: bool,
 }
 
 #[derive(Serialize)]
 struct TaskEntry {
-    /// What to give to `hostel run`.
+    /// The argument for `hostel run`.
     task: String,
     export: String,
     interface: Option<String>,
@@ -118,7 +118,7 @@ struct TaskEntry {
     is_async: bool,
     params: Vec<ParamEntry>,
     result: Option<String>,
-    /// What the file of options grants, without the values of variables.
+    /// The grants in the file of options, without the values of variables.
     grants: Vec<String>,
 }
 
@@ -179,7 +179,7 @@ impl Sheet {
         }
     }
 
-    /// Adds what a configuration grants to each task.
+    /// Adds the grants of a configuration to each task.
     fn grant(&mut self, config: &Config, file: &Path, component: &Component) -> Result<(), Problem> {
         if !self.runnable {
             return Ok(());
@@ -195,7 +195,7 @@ impl Sheet {
         Ok(())
     }
 
-    /// The same for a terminal: no name in it can steer that, or look like another one.
+    /// The same, safe for a terminal: no name in it can control the terminal, or look like another name.
     fn printable(mut self) -> Self {
         let texts = [&mut self.file, &mut self.cached].into_iter().chain(&mut self.not_runnable_because);
         let tasks = self.tasks.iter_mut().flat_map(|entry| {
@@ -221,7 +221,9 @@ impl Sheet {
         if let Some(because) = &self.not_runnable_because {
             lines.push(format!("  {}", paint.warn(format!("cannot be run here: {because}"))));
             if self.can_trap {
-                lines.push("  with --unknown-imports trap it runs, and traps if it calls that".to_owned());
+                lines.push(
+                    "  with --unknown-imports trap it runs, and traps if it calls the import".to_owned(),
+                );
             }
         }
         lines.push(String::new());
@@ -242,7 +244,7 @@ impl Sheet {
         lines.join("\n")
     }
 
-    /// What is granted, by task; nothing if nothing is.
+    /// The grants by task; empty if there are none.
     fn grants_text(&self, paint: Paint) -> Vec<String> {
         let granted = self.tasks.iter().filter(|task| !task.grants.is_empty());
         let tasks = granted.flat_map(|task| {
@@ -260,7 +262,7 @@ impl Sheet {
     /// The tasks, those of one interface together.
     fn tasks_text(&self, paint: Paint) -> Vec<String> {
         if self.tasks.is_empty() {
-            return vec![format!("{}: it exports no function that can be called", paint.bold("No tasks"))];
+            return vec![format!("{}: it exports no callable function", paint.bold("No tasks"))];
         }
         let mut lines = vec![paint.bold("Tasks")];
         let mut interface = &None;
@@ -279,17 +281,14 @@ impl Sheet {
     fn imports_text(&self, paint: Paint) -> Vec<String> {
         let asked = asked_for(self.imports.iter().map(|import| import.of));
         if asked.is_empty() {
-            return vec![format!(
-                "{}: nothing; it can compute and return, no more",
-                paint.bold("May ask for")
-            )];
+            return vec![format!("{}: nothing; it can only compute and return", paint.bold("May ask for"))];
         }
         let mut lines = vec![paint.bold("May ask for")];
         for capability in asked {
             let imports = self.imports.iter().filter(|import| import.of == capability);
             let names: Vec<_> = imports.map(ImportEntry::short_name).collect();
             let (what, answer) = (capability.name(), answer(capability));
-            lines.push(format!("  {what:<14}  {answer:<31}  {}", paint.dim(names.join(", "))));
+            lines.push(format!("  {what:<14}  {answer:<35}  {}", paint.dim(names.join(", "))));
         }
         lines
     }
@@ -340,7 +339,7 @@ impl ImportEntry {
         Self { name: import.name.clone(), capability: import.capability.name(), of: import.capability }
     }
 
-    /// `monotonic-clock` for `wasi:clocks/monotonic-clock@0.2.6`; whole where nobody knows it.
+    /// `monotonic-clock` for `wasi:clocks/monotonic-clock@0.2.6`; the whole name if it is unknown.
     fn short_name(&self) -> &str {
         if self.of == Capability::Unknown {
             return &self.name;
@@ -350,7 +349,7 @@ impl ImportEntry {
     }
 }
 
-/// What the imports let the guest ask for, each once; plumbing asks for nothing.
+/// The capabilities of the imports, each once, without plumbing.
 fn asked_for(capabilities: impl Iterator<Item = Capability>) -> Vec<Capability> {
     let mut asked: Vec<_> = capabilities.filter(|capability| *capability != Capability::Plumbing).collect();
     asked.sort();
@@ -358,28 +357,28 @@ fn asked_for(capabilities: impl Iterator<Item = Capability>) -> Vec<Capability> 
     asked
 }
 
-/// What the guest gets when it asks.
+/// The host's answer to a guest that asks.
 const fn answer(capability: Capability) -> &'static str {
     match capability {
         Capability::Clocks | Capability::Randomness | Capability::RunContext | Capability::Plumbing => {
             "granted"
         }
-        Capability::Files => "denied, but for --dir DIR[:rw]",
-        Capability::Environment => "denied, but for --env NAME",
-        Capability::StandardInput => "empty, but for programs",
-        Capability::Output => "kept as the log",
-        Capability::Network => "denied, but for --net, --lookup",
-        Capability::OutgoingHttp => "denied, but for --http HOST",
+        Capability::Files => "denied, except with --dir DIR[:rw]",
+        Capability::Environment => "denied, except with --env NAME",
+        Capability::StandardInput => "empty, except for programs",
+        Capability::Output => "stored as the log",
+        Capability::Network => "denied, except with --net, --lookup",
+        Capability::OutgoingHttp => "denied, except with --http HOST",
         Capability::Unknown => "missing on this host",
     }
 }
 
-/// Which results the policy auto keeps, as far as the imports tell.
+/// The results that the policy auto stores, as far as the imports show.
 fn cached(asked: &[Capability]) -> String {
     let touching: Vec<_> =
         asked.iter().filter(|capability| touches(**capability)).map(|one| one.name()).collect();
     let files = if asked.contains(&Capability::Files) {
-        "; those made from granted files, while these are unchanged"
+        "; those that depend on granted files, while these are unchanged"
     } else {
         ""
     };
@@ -391,7 +390,7 @@ fn cached(asked: &[Capability]) -> String {
             } else {
                 ""
             };
-            format!("results of runs that are not seen to use {}{files}{deterministic}", touching.join(", "))
+            format!("results of runs without observed use of {}{files}{deterministic}", touching.join(", "))
         }
     }
 }
@@ -401,7 +400,7 @@ const fn is_virtual(capability: Capability) -> bool {
     matches!(capability, Capability::Clocks | Capability::Randomness)
 }
 
-/// Whether a result may depend on what the guest is told there, and nobody can know that it would be told the same again.
+/// Whether a result may depend on an answer that the host cannot reproduce.
 const fn touches(capability: Capability) -> bool {
     match capability {
         Capability::Clocks

@@ -24,25 +24,25 @@ use crate::rows::Columns;
 use crate::task_ref;
 use crate::ui::Ui;
 
-/// Run a task many times, over lists of arguments: one line of result each
+/// Run a task many times, over lists of arguments; each run has one line of output
 #[derive(Args, Debug)]
 #[command(after_help = "\
 How to write lists:
-  x=0..1000            numbers from 0 to 999; 0..=1000 has the 1000 too
+  x=0..1000            numbers from 0 to 999; 0..=1000 includes 1000
   'x=[3, 1, 2]'        a list in WAVE or JSON
-  x=@values.jsonl      JSON Lines in a file: one value in JSON on each line
-  x=-                  JSON Lines from stdin, run as they come, however many
-  Several --over go in lockstep, and must have the same length.
+  x=@values.jsonl      a file of JSON Lines: one JSON value on each line
+  x=-                  JSON Lines from stdin, of any number; each one runs as soon as it arrives
+  Several --over are combined element by element, and must have the same length.
 
-What comes out:
+Output:
   A line for each item, in the order of the lists: its value as JSON. The line of an
-  item that failed is {\"$error\": {\"kind\": …, \"message\": …}}, which no value can be.
-  So line N is item N, and the lines can go into the next map. With --states:
+  failed item is {\"$error\": {\"kind\": …, \"message\": …}}, which is never a value.
+  So line N is item N, and the lines can be the input of another map. With --states:
     {\"index\":0,\"run\":\"0198…\",\"state\":\"Completed\",\"value\":42,\"attempt_count\":1}
     {\"index\":1,\"run\":\"0198…\",\"state\":\"Failed\",\"error\":{\"kind\":\"trap\",\"message\":…},…}
-  If there was more than one attempt, each is in \"attempts\"; with --name there is a \"name\".
-  A kind is error (the guest's own, which is its \"value\"), trap, exit, limit, timeout,
-  crash or cancelled. Where the guest wrote to stderr, its last lines are in \"stderr\".
+  If there were several attempts, each is in \"attempts\"; with --name there is a \"name\".
+  A kind is error (returned by the guest, in \"value\"), trap, exit, limit, timeout,
+  crash or cancelled. If the guest wrote to stderr, the last lines are in \"stderr\".
 
 Examples:
   hostel map math.wasm#add-one --over x=0..1000
@@ -63,7 +63,7 @@ pub(crate) struct Map {
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     with: Vec<(String, String)>,
 
-    /// Write results as runs end, not in the order of the lists; implies --states
+    /// Write each result when its run ends, not in the order of the lists; implies --states
     #[arg(long)]
     as_completed: bool,
 
@@ -74,15 +74,15 @@ pub(crate) struct Map {
     #[command(flatten)]
     output: OutputOptions,
 
-    /// Write neither log, progress nor summary, only what goes wrong
+    /// Write no log, progress or summary, only problems
     #[arg(long, short)]
     quiet: bool,
 
-    /// Tell what the runs used up together and asked of the host; with --states, each line has its own
+    /// Show the resource use of all runs together, and their calls to the host; with --states, each line has its own
     #[arg(long)]
     receipt: bool,
 
-    /// Tell what the cache did, and why
+    /// Show the decisions of the cache, with reasons
     #[arg(long, help_heading = "Cache")]
     explain_cache: bool,
 
@@ -149,7 +149,7 @@ impl Map {
         let mapping = Mapping::new(ui, host, total, self.quiet);
         let mapping = mapping.explaining_cache(self.explain_cache).telling_receipt(self.receipt);
         let ended = mapping.drive(flight, lines, failures).await;
-        // What is still compiled here ends with this process.
+        // A compile in this process ends with it.
         compile::later(&component, &self.task.path, &self.host);
         ended
     }
@@ -159,10 +159,10 @@ impl Map {
         Columns::read(task.signature(), &self.over, &self.with, &files)
     }
 
-    /// Where each line of a log goes, if there can be one at all and it is wanted.
+    /// The destination of log lines, if there can be any and they are wanted.
     fn echo(&self, options: &TaskOptions, component: &Component, ui: &Arc<Ui>) -> Option<Arc<Ui>> {
         let logs = |capability| {
-            // What is denied is logged too.
+            // Denied requests are logged too.
             matches!(capability, Capability::Output | Capability::RunContext | Capability::OutgoingHttp)
         };
         let logs = component.imports().iter().any(|import| logs(import.capability));
@@ -170,7 +170,7 @@ impl Map {
     }
 }
 
-/// How each run is submitted: with its index before each line of its log.
+/// Submits each run, and puts its index before each line of its log.
 fn submit(task: Task, echo: Option<Arc<Ui>>) -> Submit {
     Box::new(move |index: usize, inputs: Vec<Value>| {
         let submitted = match &echo {
@@ -189,6 +189,6 @@ fn submit(task: Task, echo: Option<Arc<Ui>>) -> Submit {
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, text)) if !name.is_empty() => Ok((name.to_owned(), text.to_owned())),
-        _ => Err("expected NAME=…, the name of a parameter first".to_owned()),
+        _ => Err("expected NAME=…, where NAME is a parameter".to_owned()),
     }
 }

@@ -29,7 +29,7 @@ use crate::stdin;
 use crate::task_ref;
 use crate::ui::Ui;
 
-/// Room for one run: a component may be made of that many modules with memories of their own.
+/// Room for one run: a component may consist of this many modules, each with its own memory.
 const INSTANCES: u32 = 128;
 
 /// How long an interrupted run may take to stop.
@@ -40,20 +40,20 @@ const GRACE: Duration = Duration::from_secs(2);
 #[command(after_help = "\
 How to write arguments:
   40 2                 by position
-  a=40 b=2             by name; where NAME is no parameter's, it is text that has a `=`
-  'add(40, 2)'         the whole call; TASK may be FILE alone then
-  --json '{\"a\": 40}'   all of them as a JSON object or array; also @FILE, or - for stdin
+  a=40 b=2             by name; if NAME is not a parameter, the whole is text with a `=`
+  'add(40, 2)'         the whole call; then TASK may be just FILE
+  --json '{\"a\": 40}'   all arguments as a JSON object or array; also @FILE, or - for stdin
 
 How to write values (WAVE):
   42  -1.5  inf  true  'c'  \"text\"  [1, 2]  (1, \"pair\")  {name: \"a\", rate: 0.5}
   none  some(1)  ok(1)  err(\"why\")  case  case(1)  {flag-a, flag-b}
-  Ada Lovelace         text needs no quotes where a string is expected
+  Ada Lovelace         text needs no quotes if a string is expected
   @README.md           the content of a file, for a string or list<u8>; @- is stdin
   @@home               text that begins with one @
 
-What a program (wasi:cli/run) reads as its stdin:
-  a file               its content is in the cache key; one over --max-input is read like a pipe
-  a pipe or socket     is read while the program runs; a result for which it was read is not cached
+The stdin of a program (wasi:cli/run):
+  a file               its content is in the cache key; a file over --max-input is read like a pipe
+  a pipe or socket     is read while the program runs; if the program read it, the result is not cached
   a terminal           only with --stdin -
 
 Examples:
@@ -69,11 +69,11 @@ pub(crate) struct Run {
     #[arg(value_name = "TASK", value_parser = task_ref::typed())]
     task: TaskRef,
 
-    /// The arguments; for a program (wasi:cli/run) its argv, after `--` where it has options
+    /// The arguments; for a program (wasi:cli/run) its argv, after `--` if it has options
     #[arg(value_name = "ARGS", allow_negative_numbers = true, value_parser = parse::argument)]
     args: Vec<String>,
 
-    /// The first option that stands after an argument.
+    /// The first option after an argument.
     #[arg(skip)]
     pub(crate) late_option: Option<String>,
 
@@ -81,7 +81,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "TEXT", conflicts_with = "args")]
     json: Option<String>,
 
-    /// For a program: the file or pipe that it reads as its stdin, or - for stdin [default: stdin, unless it is a terminal or
+    /// For a program: the file or pipe for its stdin, or - for the command's own [default: -, unless it is a terminal or
     /// /dev/null]
     #[arg(long, value_name = "FILE")]
     stdin: Option<String>,
@@ -93,15 +93,15 @@ pub(crate) struct Run {
     #[command(flatten)]
     output: OutputOptions,
 
-    /// Write neither log nor state, only what goes wrong
+    /// Write no log and no state, only problems
     #[arg(long, short)]
     quiet: bool,
 
-    /// Tell what the run used up and what it asked of the host; it is part of what --states writes, too
+    /// Show the resource use of the run, and its calls to the host; --states always includes it
     #[arg(long)]
     receipt: bool,
 
-    /// Tell what the cache did, and why
+    /// Show the decision of the cache, with the reason
     #[arg(long, help_heading = "Cache")]
     explain_cache: bool,
 
@@ -125,16 +125,14 @@ impl Run {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         self.options.check()?;
         if self.states && !matches!(self.output.output, None | Some(Form::Json)) {
-            return Err(
-                Problem::invalid("--states writes JSON: leave --output out, or say --output json").into()
-            );
+            return Err(Problem::invalid("--states writes JSON: omit --output, or use --output json").into());
         }
         let config = self.config.read(&self.host)?;
         let host =
             self.remote_cache.apply(self.memory.apply(self.host.host(ui)?), config.remote_cache.as_ref())?;
         let counts_fuel = self.options.limits.max_fuel.is_some() || config.limits_fuel();
         let host = host.max_workers(1).max_instances(INSTANCES).count_fuel(counts_fuel);
-        // One run gains nothing by it. Another process does it for later ones, if there is a data directory.
+        // A single run gains nothing from it. Another process compiles for later runs, if there is a data directory.
         let host = host.optimise(false).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
@@ -172,7 +170,7 @@ impl Run {
         let outcome = run.try_outcome();
         let (name, run_timeout) = (options.labels.name.is_some(), options.run_timeout);
         let telling = Telling { quiet: self.quiet, log_was_shown: shows_log, name, run_timeout };
-        // Nobody may read stdout: then it is said how the run ended before all that it printed is written.
+        // If nothing reads stdout, the state line comes before the end of the output.
         let is_told = prints && timeout(GRACE, printing.written()).await.is_err();
         if is_told {
             report::ended(ui, &run, telling);
@@ -183,7 +181,7 @@ impl Run {
         }
         if prints {
             let finished = printing.finish(&run, outcome.as_deref());
-            // That the reader is gone matters less than that the program failed.
+            // A failure of the program matters more than a missing reader.
             if !(is_told && matches!(finished, Err(Stop::StdoutClosed))) {
                 finished?;
             }
@@ -204,13 +202,14 @@ impl Run {
         Ok(ended.map_or(Exit::Interrupted, |outcome| Exit::of_outcome(&outcome)))
     }
 
-    /// The inputs, and what a program reads as its stdin if that is none of them.
+    /// The inputs, and the program's stdin if it is not one of them.
     fn inputs(&self, call: &Call<'_>, options: &TaskOptions) -> Result<(Vec<Value>, Option<Stdin>), Problem> {
         let files = Files::new(options.limits()?.input_bytes);
         let signature = call.task.signature();
         let is_program = call.task.is_program();
         if self.stdin.is_some() && !is_program {
-            let problem = Problem::invalid("--stdin is for programs (wasi:cli/run), and this is a function");
+            let problem =
+                Problem::invalid("--stdin is only for programs (wasi:cli/run), and this is a function");
             return Err(problem.hint("@- gives stdin to a string or list<u8> parameter"));
         }
         let mut inputs = match &self.json {
@@ -225,12 +224,12 @@ impl Run {
         Ok((inputs, stdin))
     }
 
-    /// An option after a program's first word may be meant for the program, and may be meant for the host.
+    /// Refuses an option after a program's first word: it could be meant for the program or for the host.
     fn check_options_come_first(&self) -> Result<(), Problem> {
         let Some(option) = &self.late_option else { return Ok(()) };
-        let problem = format!("{option} stands after the first word for the program: whose option is it?");
+        let problem = format!("{option} after the first word of the program is ambiguous");
         let hint = format!(
-            "before the first word, {option} is for hostel; all that follows `--` is for the program"
+            "put {option} before the first word if it is for hostel, or after `--` if it is for the program"
         );
         Err(Problem::invalid(problem).hint(hint))
     }
@@ -263,7 +262,7 @@ impl Run {
     }
 }
 
-/// Waits for the run to end, and tells of its failed attempts meanwhile, if there are events to learn of them from.
+/// Waits for the run to end, and reports failed attempts meanwhile if there is a stream of events.
 async fn ended(ui: &Ui, run: &TaskFuture, most_attempts: u32, events: Option<Events>) {
     let Some(events) = events else {
         run.outcome().await;
@@ -278,7 +277,7 @@ async fn ended(ui: &Ui, run: &TaskFuture, most_attempts: u32, events: Option<Eve
     attempts.tell();
 }
 
-/// Has the log written as it comes.
+/// Writes the log while the run executes.
 fn echoing(task: Task, ui: &Arc<Ui>) -> Task {
     let ui = Arc::clone(ui);
     task.log_prints(move |line| ui.log(None, line))

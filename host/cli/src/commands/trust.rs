@@ -13,13 +13,13 @@ use crate::problem::{Problem, Stop};
 use crate::ui::Ui;
 use crate::ui::text::printable;
 
-/// Trust what a hostel.toml grants, as long as its content stays the same
+/// Trust the grants in a hostel.toml, as long as its content stays the same
 #[derive(Args, Debug)]
 #[command(after_help = "\
-A hostel.toml in the current directory, or in one above, is found by itself. If it grants
+A hostel.toml in the current directory, or in one above, is found automatically. If it grants
 something (dir, env, http, net, lookup), names a remote cache or changes results (cache, clock,
-random, deterministic), run and map refuse to start until it is trusted. This shows what it sets,
-and trusts it. If it changes, it has to be trusted again.
+random, deterministic), run and map refuse to start until it is trusted. This command shows these
+settings, and trusts the file. After a change, the file must be trusted again.
 
 Examples:
   hostel trust                  the nearest hostel.toml
@@ -30,15 +30,15 @@ pub(crate) struct Trust {
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 
-    /// List the files that are trusted, and whether they are what they were
+    /// List the trusted files, and whether each is unchanged
     #[arg(long, conflicts_with_all = ["file", "revoke"])]
     list: bool,
 
-    /// Trust the file no longer
+    /// Stop trusting the file
     #[arg(long)]
     revoke: bool,
 
-    /// The data directory, where this is kept [default: hostel in the user's data directory] [env: HOSTEL_DATA_DIR]
+    /// The data directory, which records trusted files [default: hostel in the user's data directory] [env: HOSTEL_DATA_DIR]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
@@ -46,7 +46,7 @@ pub(crate) struct Trust {
 impl Trust {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let dir = data_dir(self.data_dir.clone()).ok_or_else(no_data_dir)?;
-        // Refuses a directory in which others can write.
+        // Refuses a directory that other users can write.
         ResultCache::open(&dir)?;
         let book = TrustBook::in_data_dir(dir);
         if self.list {
@@ -60,7 +60,7 @@ impl Trust {
         Ok(Exit::Completed)
     }
 
-    /// The file that is meant.
+    /// The named file, or the nearest one.
     fn file(&self) -> Result<PathBuf, Problem> {
         let nothing = || {
             let problem = format!("there is no {CONFIG_FILE_NAME} here, nor in a directory above");
@@ -70,12 +70,13 @@ impl Trust {
         if file.file_name().is_some_and(|name| name == CONFIG_FILE_NAME) {
             return Ok(file);
         }
-        let problem = format!("{}: only a file named {CONFIG_FILE_NAME} has to be trusted", file.display());
-        Err(Problem::invalid(problem).hint("any other is used where --config names it, and needs no trust"))
+        let problem = format!("{}: only a file named {CONFIG_FILE_NAME} needs trust", file.display());
+        Err(Problem::invalid(problem)
+            .hint("any other file is used only if --config names it, and needs no trust"))
     }
 }
 
-/// Shows what a file grants, and trusts it.
+/// Shows the grants of a file, and trusts it.
 fn trust(ui: &Ui, book: &TrustBook, file: &Path) -> Result<(), Stop> {
     let Found { config, content } = Found::read(file)?;
     let name = printable(&config.name).into_owned();
@@ -102,7 +103,7 @@ fn show(ui: &Ui, config: &Config) -> Result<(), Stop> {
 fn list(ui: &Ui, book: &TrustBook) -> Result<(), Stop> {
     let records = book.records()?;
     records.iter().try_for_each(|record| {
-        ui.result_line(&format!("{:<18}  {}", record.standing(), printable(&record.path)))
+        ui.result_line(&format!("{:<7}  {}", record.standing(), printable(&record.path)))
     })
 }
 
@@ -112,10 +113,10 @@ fn revoke(ui: &Ui, book: &TrustBook, file: &Path) -> Result<(), Stop> {
         return ui.result_line(&format!("{} is no longer trusted", printable(&name)));
     }
     let problem = Problem::new(Exit::NotFound, format!("{name} was not trusted"));
-    Err(problem.hint("`hostel trust --list` shows the files that are").into())
+    Err(problem.hint("`hostel trust --list` shows the trusted files").into())
 }
 
 fn no_data_dir() -> Problem {
-    Problem::invalid("what is trusted stands in the data directory, and there is none")
+    Problem::invalid("trusted files are recorded in the data directory, and there is none")
         .hint("name one with --data-dir or HOSTEL_DATA_DIR, or name the file with --config for each command")
 }

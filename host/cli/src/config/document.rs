@@ -1,4 +1,4 @@
-//! A TOML document, and the places in it.
+//! A TOML document, with positions for error messages.
 
 use std::ops::Range;
 
@@ -9,20 +9,20 @@ use toml::de::{DeString, DeTable, DeValue};
 use crate::load::nearest;
 use crate::problem::Problem;
 
-/// How much of a wrong value is shown.
+/// The number of characters shown of a wrong value.
 const SHOWN_CHARS: usize = 60;
 
-/// So many bytes of a text are looked at to count the characters before one of them.
+/// The size of a block: at most this many bytes are scanned to count the characters before a position.
 const BLOCK_BYTES: usize = 256;
 
-/// A text, and the file it came from.
+/// A text, and the file that contains it.
 #[derive(Debug)]
 pub(super) struct Document<'a> {
     pub(super) name: &'a str,
     text: &'a str,
-    /// Where each line begins, but for the first.
+    /// The start of each line except the first.
     lines: Vec<usize>,
-    /// How many characters begin before each block.
+    /// The number of characters that begin before each block.
     characters: Vec<usize>,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Document<'a> {
 pub(super) type Entry<'t, 'a> = (&'t Spanned<DeString<'a>>, &'t Spanned<DeValue<'a>>);
 
 impl<'a> Document<'a> {
-    /// Counts lines and characters once, since a place is asked for with each entry.
+    /// Counts lines and characters once, because each entry needs a position.
     pub(super) fn new(name: &'a str, text: &'a str) -> Self {
         let lines = text.match_indices('\n').map(|(at, _)| at + 1).collect();
         let blocks = text.as_bytes().chunks(BLOCK_BYTES).scan(0, |before, block| {
@@ -41,7 +41,7 @@ impl<'a> Document<'a> {
         Self { name, text, lines, characters: blocks.collect() }
     }
 
-    /// The table that the whole is.
+    /// The table of the whole document.
     pub(super) fn parse(&self) -> Result<Spanned<DeTable<'a>>, Problem> {
         DeTable::parse(self.text).map_err(|error| {
             let message = error.message().trim_end().replace('\n', ", ");
@@ -49,7 +49,7 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// `value` as the table that it must be.
+    /// `value` as a table, or an error.
     pub(super) fn table<'t>(
         &self,
         name: &str,
@@ -61,12 +61,12 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// Something is wrong there.
+    /// An error at a position.
     pub(super) fn problem(&self, span: Range<usize>, message: impl Into<String>) -> Problem {
         Problem::invalid(message).within(self.place(span))
     }
 
-    /// `name` stands where only certain others may.
+    /// An unknown `name`, with the known ones.
     pub(super) fn unknown(&self, span: Range<usize>, what: &str, name: &str, known: &[&str]) -> Problem {
         let names: Vec<_> = known.iter().map(|&name| name.to_owned()).collect();
         let near = nearest(name, &names).map(|near| format!(", did you mean {near:?}?"));
@@ -74,13 +74,13 @@ impl<'a> Document<'a> {
         self.problem(span, message).hint(format!("known here: {}", known.join(", ")))
     }
 
-    /// A value that an option cannot have.
+    /// An invalid value of an option.
     pub(super) fn wrong(&self, name: &str, value: &Spanned<DeValue<'_>>, expected: &str) -> Problem {
         let shown = excerpt_within(self.text.get(value.span()).unwrap_or_default(), SHOWN_CHARS);
         self.problem(value.span(), format!("{name} cannot be {shown}: {expected}"))
     }
 
-    /// File, line and column, counted from 1 and in characters.
+    /// File, line and column; both are counted from 1, columns in characters.
     pub(super) fn place(&self, span: Range<usize>) -> String {
         let at = span.start.min(self.text.len());
         let line = self.lines.partition_point(|start| *start <= at);
@@ -91,18 +91,18 @@ impl<'a> Document<'a> {
 
     fn characters_before(&self, at: usize) -> usize {
         let block = at / BLOCK_BYTES;
-        // At the very end there may be no block.
+        // There may be no block at the end.
         let Some(before) = self.characters.get(block) else { return begun(self.text.as_bytes()) };
         before + begun(self.text.as_bytes().get(block * BLOCK_BYTES..at).unwrap_or_default())
     }
 }
 
-/// How many characters begin in a piece of UTF-8.
+/// The number of characters that begin in a piece of UTF-8.
 fn begun(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte & 0b1100_0000 != 0b1000_0000).count()
 }
 
-/// The entries of a table, as they were written one after the other.
+/// The entries of a table, in the order of the file.
 pub(super) fn entries<'t, 'a>(table: &'t DeTable<'a>) -> Vec<Entry<'t, 'a>> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(name, _)| name.span().start);

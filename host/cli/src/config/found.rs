@@ -1,4 +1,4 @@
-//! Which file is read: the one that is named, or the nearest `hostel.toml`, which may grant things only if it is trusted.
+//! Finds the configuration file: the named one, or the nearest `hostel.toml`, which may grant something only if it is trusted.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -15,25 +15,25 @@ use crate::options::data_dir::HostOptions;
 use crate::problem::Problem;
 use crate::ui::text::one_line;
 
-/// The largest file that is read.
+/// The maximum size of a file.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Which file is read.
+/// The options for the configuration file.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Host")]
 pub(crate) struct ConfigOptions {
-    /// Take options from this file, see `hostel --help` [default: hostel.toml here, or in the nearest directory above,
+    /// Read options from this file, see `hostel --help` [default: hostel.toml here, or in the nearest directory above,
     /// which must be trusted to grant anything: `hostel trust`]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Take no options from a file
+    /// Read no options from a file
     #[arg(long, conflicts_with = "config")]
     no_config: bool,
 }
 
 impl ConfigOptions {
-    /// Reads the file and checks all that is in it; refuses one that was found, grants something and is not trusted.
+    /// Reads and checks the file. A found file that grants something and is not trusted is refused.
     pub(crate) fn read(&self, host: &HostOptions) -> Result<Config, Problem> {
         let config = self.look(host)?;
         match config.trust {
@@ -42,7 +42,7 @@ impl ConfigOptions {
         }
     }
 
-    /// The same to look at and not to obey: whether the file is trusted is in [`Config::trust`].
+    /// The same for display only: [`Config::trust`] says whether the file is trusted.
     pub(crate) fn look(&self, host: &HostOptions) -> Result<Config, Problem> {
         if let Some(path) = &self.config {
             return Config::parse(&read(path)?, path);
@@ -58,7 +58,7 @@ impl ConfigOptions {
     }
 }
 
-/// A file that the command finds by itself, and all its text.
+/// A file that the command found automatically, and its text.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) config: Config,
@@ -66,10 +66,10 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// Reads a file that was found, unless a stranger can have written it.
+    /// Reads a found file, unless another user may have written it.
     pub(crate) fn read(path: &Path) -> Result<Self, Problem> {
         let metadata = fs::metadata(path).map_err(|error| Problem::unreadable(path.display(), &error))?;
-        // A pipe would be waited for.
+        // Reading a pipe would block.
         if !metadata.is_file() {
             return Err(Problem::invalid(format!("{}: expected a file", path.display())));
         }
@@ -79,14 +79,14 @@ impl Found {
     }
 }
 
-/// The file that is nearest: in the current directory, or else in one above it.
+/// The nearest file: in the current directory, or in one above it.
 pub(crate) fn find() -> Option<PathBuf> {
     let levels = env::current_dir().ok()?.ancestors().count();
     let above = iter::successors(Some(PathBuf::new()), |path| Some(path.join("..")));
     above.take(levels).map(|dir| dir.join(CONFIG_FILE_NAME)).find(|path| path.is_file())
 }
 
-/// Says what an untrusted file asks for, and what to do.
+/// An error with the settings of an untrusted file.
 fn not_trusted(config: &Config, host: &HostOptions) -> Problem {
     let file = &config.name;
     let what = match config.trust {
@@ -97,22 +97,20 @@ fn not_trusted(config: &Config, host: &HostOptions) -> Problem {
         config.granted().into_iter().map(|(task, grants)| format!("{task:?}: {}", grants.join(", ")));
     let cache = config.remote_cache.iter().map(|cache| format!("a remote cache: {}", cache.shown()));
     let asks: Vec<_> = granted.chain(cache).collect();
-    // The file must not forge lines of this message.
+    // Text of the file must not look like lines of this message.
     let asks = one_line(&asks.join("; "));
-    let problem = Problem::new(Exit::Denied, format!("{file} {what}, and it sets {asks}"));
+    let problem = Problem::new(Exit::Denied, format!("{file} {what}, and sets {asks}"));
     let problem = match host.dir() {
-        Some(_) => {
-            problem.hint(format!("if that is right, trust this content of the file: hostel trust {file}"))
-        }
-        None => problem.hint("without a data directory nothing is known to be trusted"),
+        Some(_) => problem.hint(format!("if these settings are right, trust the file: hostel trust {file}")),
+        None => problem.hint("trusted files are recorded in the data directory, and there is none"),
     };
-    problem.hint(format!("--config {file} takes it this time, and --no-config takes none"))
+    problem.hint(format!("--config {file} uses it this time, and --no-config uses no file"))
 }
 
-/// Refuses a found file that another user may have written: it could grant things to the tasks of anyone who works below it.
+/// Refuses a found file that another user may have written: it could add grants to the tasks of anyone who works below it.
 ///
-/// A group may write it: many systems give each user a group of their own, and what others of a group write is not trusted
-/// until the user says so.
+/// A group may write it: many systems give each user their own group, and content from other members of a group is not
+/// trusted until the user trusts it.
 #[cfg(target_os = "linux")]
 fn check_owner(path: &Path) -> Result<(), Problem> {
     use std::os::unix::fs::MetadataExt;
@@ -130,12 +128,12 @@ fn check_owner(path: &Path) -> Result<(), Problem> {
     };
     let problem = Problem::new(
         Exit::Denied,
-        format!("{} {whose}, who could grant things to what you run here", path.display()),
+        format!("{} {whose}, who could add grants to your runs here", path.display()),
     );
-    Err(problem.hint("--config FILE takes it all the same, and --no-config takes none"))
+    Err(problem.hint("--config FILE uses it anyway, and --no-config uses no file"))
 }
 
-/// Who may write a file is looked at on Linux only.
+/// Owners and permissions are checked on Linux only.
 #[cfg(not(target_os = "linux"))]
 fn check_owner(_: &Path) -> Result<(), Problem> {
     Ok(())
@@ -144,12 +142,12 @@ fn check_owner(_: &Path) -> Result<(), Problem> {
 fn read(path: &Path) -> Result<String, Problem> {
     let unreadable = |error| Problem::unreadable(path.display(), &error);
     let mut content = Vec::new();
-    // One byte more than allowed tells that there is more.
+    // One more byte than allowed shows that there is more.
     let mut file = File::open(path).map_err(unreadable)?.take(MAX_BYTES + 1);
     file.read_to_end(&mut content).map_err(unreadable)?;
     let wrong = |what: &str| Problem::invalid(format!("{} {what}", path.display()));
     if content.len() as u64 > MAX_BYTES {
-        return Err(wrong(&format!("is over {}, the most such a file may have", bytes_text(MAX_BYTES))));
+        return Err(wrong(&format!("is over {}, the maximum for such a file", bytes_text(MAX_BYTES))));
     }
     String::from_utf8(content).map_err(|_| wrong("is not text: expected UTF-8"))
 }

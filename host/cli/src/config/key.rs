@@ -1,4 +1,4 @@
-//! What can be said of a task in a file: the names of the options, and the forms of their values.
+//! The options of a task in a file: their names, and the forms of their values.
 
 use std::str::FromStr;
 
@@ -100,7 +100,7 @@ impl Key {
         Self::ALL.map(Self::name)
     }
 
-    /// As on the command line, without the dashes.
+    /// The name on the command line, without the dashes.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Retries => "retries",
@@ -142,17 +142,17 @@ impl Key {
         }
     }
 
-    /// Whether it permits something.
+    /// Whether the option is a grant.
     pub(super) const fn is_grant(self) -> bool {
         matches!(self, Self::Dir | Self::Env | Self::Http | Self::Net | Self::Lookup)
     }
 
-    /// Whether its value may have a secret in it, which nothing that is written shows.
+    /// Whether the value may contain a secret, which no output may show.
     pub(super) const fn is_secret(self) -> bool {
         matches!(self, Self::Env)
     }
 
-    /// Sets the option to a value that stands in `place`; or says what was expected.
+    /// Sets the option to a value, given in `place`. The error is the expectation.
     pub(super) fn set(self, to: &mut TaskOptions, value: &DeValue<'_>, place: String) -> Result<(), String> {
         match self {
             Self::Retries => to.retries.retries = Some(retries(&plain(value))?),
@@ -213,7 +213,7 @@ impl Key {
     }
 }
 
-/// A text or a number as it would be typed; nothing for anything else, which no option can have.
+/// A text or a number as on the command line; empty for anything else, which is invalid for every option.
 pub(super) fn plain(value: &DeValue<'_>) -> String {
     let integer =
         value.as_integer().and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok());
@@ -223,7 +223,7 @@ pub(super) fn plain(value: &DeValue<'_>) -> String {
 }
 
 fn text<'v>(value: &'v DeValue<'_>) -> Result<&'v str, String> {
-    value.as_str().ok_or_else(|| format!("expected a text in quotes, found {}", value.type_str()))
+    value.as_str().ok_or_else(|| format!("expected a string, found {}", value.type_str()))
 }
 
 /// One text, or a list of them.
@@ -285,7 +285,7 @@ mod tests {
     fn every_option_of_the_command_line_can_be_written_down() {
         let command = TaskOptions::augment_args(Command::new("hostel"));
         let options = command.get_arguments().filter_map(|argument| argument.get_long());
-        // To run afresh is a wish of the moment.
+        // `refresh-cache` is for a single command.
         for option in options.filter(|option| *option != "refresh-cache") {
             let option = if option == "tag" { "tags" } else { option };
             assert!(Key::named(option).is_some(), "{option}");

@@ -1,4 +1,4 @@
-//! `hostel.toml`: options that are written down, for all tasks or for one.
+//! `hostel.toml`: options in a file, for all tasks or for one.
 
 mod document;
 mod found;
@@ -26,17 +26,16 @@ use crate::problem::Problem;
 pub(crate) use self::found::{ConfigOptions, Found, find};
 pub(crate) use self::trust::{Trust, TrustBook};
 
-/// The table of what is said of all tasks.
+/// The table of options for all tasks.
 const DEFAULTS: &str = "defaults";
 
 /// The tables of a file.
 const TABLES: [&str; 4] = [DEFAULTS, "tasks", "limits", "remote-cache"];
 
-/// Where the remote cache is said to be.
-const URL_HINT: &str =
-    "the remote cache stands in a table of its own: [remote-cache], and below it url = \"…\"";
+/// A hint at the table of the remote cache.
+const URL_HINT: &str = "the remote cache has its own table: [remote-cache], and below it url = \"…\"";
 
-/// Options of the command line that are about a whole command, and have no key.
+/// Options of the whole command, which have no key.
 const OF_THE_COMMAND: [&str; 21] = [
     "as-completed",
     "config",
@@ -61,33 +60,33 @@ const OF_THE_COMMAND: [&str; 21] = [
     "workers",
 ];
 
-/// Where limits on tags are said.
-const LIMITS_HINT: &str = "limits on tags stand in tables of their own: [limits.tags] and [limits.rates]";
+/// A hint at the tables of limits on tags.
+const LIMITS_HINT: &str = "limits on tags have their own tables: [limits.tags] and [limits.rates]";
 
-/// Where options of tasks are said.
-const OPTIONS_HINT: &str = "options stand in [defaults], or in [tasks.\"FILE#EXPORT\"] for one task";
+/// A hint at the tables of options.
+const OPTIONS_HINT: &str = "put options into [defaults], or into [tasks.\"FILE#EXPORT\"] for one task";
 
-/// What a file says; nothing, if there is none.
+/// The content of a file; empty if there is none.
 #[derive(Debug, Default)]
 pub(crate) struct Config {
-    /// The file, as it is told; nothing, if there is none.
+    /// The file's name for output; empty if there is none.
     pub(crate) name: String,
-    /// Where it is; nothing, if there is none.
+    /// The file's path; `None` if there is none.
     file: Option<PathBuf>,
     defaults: TaskOptions,
     tasks: Vec<TaskTable>,
     pub(crate) limits: TagLimitOptions,
     pub(crate) remote_cache: Option<NamedCache>,
-    /// Whether it may grant what it says.
+    /// Whether its grants are trusted.
     pub(crate) trust: Trust,
 }
 
-/// What a file says of a task, or of all tasks in a component.
+/// The options for a task, or for all tasks in a component.
 #[derive(Debug)]
 struct TaskTable {
-    /// As it was written: `math.wasm#add`.
+    /// The name as written: `math.wasm#add`.
     name: String,
-    /// The component's file, however it was written.
+    /// The path of the component's file.
     path: PathBuf,
     export: Option<String>,
     options: TaskOptions,
@@ -119,7 +118,7 @@ impl Config {
         Ok(config)
     }
 
-    /// What the file grants, by the name of the table that does; nothing, if no table does.
+    /// The grants of the file, by the name of their table.
     pub(crate) fn granted(&self) -> Vec<(&str, Vec<String>)> {
         let tables = self.tasks.iter().map(|table| (&*table.name, &table.options));
         let tables = tables.chain([(DEFAULTS, &self.defaults)]);
@@ -127,18 +126,18 @@ impl Config {
         tables.filter(|(_, texts)| !texts.is_empty()).collect()
     }
 
-    /// Whether the file does more than set options that cannot change a result: that is what trust is about.
+    /// Whether the file needs trust: it sets more than options that cannot change a result.
     pub(crate) fn needs_trust(&self) -> bool {
         self.remote_cache.is_some() || !self.granted().is_empty()
     }
 
-    /// Whether some task is to have a limit of fuel.
+    /// Whether a task has a limit of fuel.
     pub(crate) fn limits_fuel(&self) -> bool {
         let options = self.tasks.iter().map(|table| &table.options).chain([&self.defaults]);
         options.into_iter().any(|options| options.limits.max_fuel.is_some())
     }
 
-    /// Checks that no guest may write the file itself, nor the data directories that commands find by themselves.
+    /// Checks that no guest may write the file itself, or the data directories that commands find automatically.
     pub(crate) fn check_grants(&self, options: &TaskOptions, host: &HostOptions) -> Result<(), Problem> {
         check_apart(options, host)?;
         let Some(file) = &self.file else { return Ok(()) };
@@ -146,13 +145,12 @@ impl Config {
         let grants: Vec<_> = options.dir.iter().map(Dir::grant).collect();
         let Some(grant) = grants.iter().find(reaches) else { return Ok(()) };
         let (dir, file) = (grant.host().display(), file.display());
-        let problem =
-            format!("{dir} is granted to be written, which reaches {file}: what it says is trusted");
-        let hint = "grant a directory below it, name a file elsewhere with --config, or say --no-config";
+        let problem = format!("the grant to write to {dir} reaches {file}, which is trusted");
+        let hint = "grant a directory below it, name a file elsewhere with --config, or use --no-config";
         Err(Problem::invalid(problem).hint(hint))
     }
 
-    /// What is said of a task in a component's file, for it alone before what is said for more.
+    /// The options of a task: those for it alone, completed by those for its file, and by the defaults.
     pub(crate) fn of_task(
         &self,
         path: &Path,
@@ -172,14 +170,14 @@ impl Config {
             };
             if place.replace(table.options.clone()).is_some() {
                 let place = &table.place;
-                return Err(Problem::invalid(format!("{place}: an earlier table is for the same already")));
+                return Err(Problem::invalid(format!("{place}: an earlier table has the same task or file")));
             }
         }
         Ok(of_task.unwrap_or_default().or(of_file.unwrap_or_default()).or(self.defaults.clone()))
     }
 }
 
-/// Reads a table of options.
+/// Parses a table of options.
 fn options(
     document: &Document<'_>,
     table: &str,
@@ -191,9 +189,9 @@ fn options(
             return Err(no_key(document, name, value));
         };
         if key.is_grant() && table == DEFAULTS {
-            let problem = format!("{} cannot stand here: nothing is granted to all tasks", key.name());
+            let problem = format!("{} is not allowed here: nothing can be granted to all tasks", key.name());
             let hint =
-                "grants stand in [tasks.\"FILE#EXPORT\"], or in [tasks.\"FILE\"] for all tasks of a file";
+                "put grants into [tasks.\"FILE#EXPORT\"], or into [tasks.\"FILE\"] for all tasks of a file";
             return Err(document.problem(name.span(), problem).hint(hint));
         }
         let place = format!("{}: {}", document.place(value.span()), key.name());
@@ -202,36 +200,36 @@ fn options(
             true => document.problem(value.span(), format!("{}: {expected}", key.name())),
             false => document.wrong(key.name(), value, &expected),
         })?;
-        // All before were right together, so it is this one.
+        // All previous options were consistent, so this one is wrong.
         options.limits().map_err(|error| document.problem(value.span(), error.named(key.name())))?;
         options.env.iter().try_for_each(Variable::check)?;
     }
     Ok(options)
 }
 
-/// Something stands where an option should, and is none of a task's.
+/// An error for a name that is not an option of a task.
 fn no_key(document: &Document<'_>, name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Problem {
     let (span, name) = (name.span(), name.get_ref());
     if OF_THE_COMMAND.contains(&name.as_ref()) {
-        let problem = format!("{name} cannot stand here: it is an option of the whole command: --{name}");
+        let problem = format!("{name} is not allowed here: it is an option of the whole command, --{name}");
         return document.problem(span, problem);
     }
     let problem = document.unknown(span, "option", name, &Key::names());
     problem.hints_of(misplaced(name, value.get_ref()))
 }
 
-/// What to do about something that is no option, if it is known what it was meant to be.
+/// A hint for a name that is not an option, if its purpose can be guessed.
 fn misplaced(name: &str, value: &DeValue<'_>) -> Option<String> {
     let hint = match name {
         "url" | "remote-cache" => URL_HINT,
         "tag-limit" | "rate-limit" => LIMITS_HINT,
-        _ if value.is_table() => "the name of a task stands in quotes: [tasks.\"FILE#EXPORT\"]",
+        _ if value.is_table() => "put the name of a task in quotes: [tasks.\"FILE#EXPORT\"]",
         _ => return None,
     };
     Some(hint.to_owned())
 }
 
-/// Reads the tables of tasks, whose files are beside the document or from there.
+/// Parses the tables of tasks, whose files are relative to the directory of the document.
 fn tasks(
     document: &Document<'_>,
     path: &Path,
@@ -254,7 +252,7 @@ fn tasks(
     tables.collect()
 }
 
-/// Reads where the remote cache is.
+/// Parses the table of the remote cache.
 fn remote_cache(document: &Document<'_>, value: &Spanned<DeValue<'_>>) -> Result<NamedCache, Problem> {
     let mut cache = None;
     for (name, value) in entries(document.table("remote-cache", value)?) {
@@ -266,7 +264,7 @@ fn remote_cache(document: &Document<'_>, value: &Spanned<DeValue<'_>>) -> Result
         }
         let url = value.get_ref().as_str().ok_or_else(|| {
             let found = value.get_ref().type_str();
-            document.wrong("url", value, &format!("expected a text in quotes, found {found}"))
+            document.wrong("url", value, &format!("expected a string, found {found}"))
         })?;
         cache = Some(NamedCache { url: url.to_owned(), place: document.place(value.span()) });
     }
@@ -275,7 +273,7 @@ fn remote_cache(document: &Document<'_>, value: &Spanned<DeValue<'_>>) -> Result
     })
 }
 
-/// Reads the limits on tags.
+/// Parses the limits on tags.
 fn limits(document: &Document<'_>, value: &Spanned<DeValue<'_>>) -> Result<TagLimitOptions, Problem> {
     let mut limits = TagLimitOptions::default();
     for (name, value) in entries(document.table("limits", value)?) {

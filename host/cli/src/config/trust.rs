@@ -1,7 +1,7 @@
-//! Which `hostel.toml` files may grant what they say: those that the user has trusted, each with the content it had then.
+//! The trusted `hostel.toml` files, each with the content that the user trusted.
 //!
-//! A record is a file in `trusted/` in the data directory, named by the SHA-256 of the path that it is about. So there is one
-//! for each path, and trusting a new content forgets the old one.
+//! A record is a file in `trusted/` in the data directory, named by the SHA-256 of the path of the trusted file. So there is
+//! one record for each path, and a new trusted content replaces the old one.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,15 +17,15 @@ use crate::problem::{Problem, without_number};
 /// The first line of a record.
 const FORMAT: &str = "hostel trust 1";
 
-/// Whether a file may grant what it says.
+/// Whether the grants of a file are trusted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Trust {
-    /// It may: it is trusted, or was named by the user, or grants nothing.
+    /// Trusted: by a record, because the user named the file, or because it grants nothing.
     #[default]
     Given,
-    /// Nobody has said so.
+    /// Not trusted.
     Missing,
-    /// It was trusted when it had another content.
+    /// Trusted with different content.
     Outdated,
 }
 
@@ -35,17 +35,17 @@ pub(crate) struct TrustBook {
     dir: PathBuf,
 }
 
-/// What a record says.
+/// A record.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Record {
-    /// Where the file was, as people read it.
+    /// The path of the file, for output.
     pub(crate) path: String,
-    /// Of its content.
+    /// The digest of its content.
     digest: String,
 }
 
 impl TrustBook {
-    /// The book in a data directory. Nothing is made before something is added.
+    /// The records of a data directory. Nothing is created before a record is added.
     pub(crate) fn in_data_dir(dir: PathBuf) -> Self {
         Self { dir: dir.join(TRUSTED_DIR) }
     }
@@ -60,7 +60,7 @@ impl TrustBook {
         }
     }
 
-    /// Trusts a file with this content, and no other content of it.
+    /// Trusts a file with this content only.
     pub(crate) fn add(&self, path: &Path, content: &str) -> Result<(), Problem> {
         let place = place(path).map_err(|error| Problem::unreadable(path.display(), &error))?;
         let digest = Digest::of(content.as_bytes());
@@ -68,7 +68,7 @@ impl TrustBook {
         self.write(&self.record_of(&place), &record).map_err(|error| self.unusable(&error))
     }
 
-    /// Trusts a file no longer; `false` if it was not trusted.
+    /// Stops trusting a file; `false` if it was not trusted.
     pub(crate) fn remove(&self, path: &Path) -> Result<bool, Problem> {
         let place = place(path).or_else(|_| std::path::absolute(path));
         let place = place.map_err(|error| Problem::unreadable(path.display(), &error))?;
@@ -95,7 +95,7 @@ impl TrustBook {
         self.dir.join(Digest::of(place.as_os_str().as_encoded_bytes()).hex())
     }
 
-    /// Puts the whole record there at once, for this user alone: that is how temporary files are made.
+    /// Writes the whole record atomically and for this user alone, through a temporary file.
     fn write(&self, path: &Path, record: &str) -> io::Result<()> {
         create_data_dir(&self.dir)?;
         let mut file = NamedTempFile::new_in(&self.dir)?;
@@ -108,7 +108,7 @@ impl TrustBook {
 
     fn unusable(&self, error: &io::Error) -> Problem {
         let error = without_number(&error.to_string());
-        let problem = format!("cannot keep what is trusted in {}: {error}", self.dir.display());
+        let problem = format!("cannot record the trusted file in {}: {error}", self.dir.display());
         let hint =
             "name another data directory with --data-dir, or name the file with --config for each command";
         Problem::new(Exit::HostFailed, problem).hint(hint)
@@ -116,31 +116,31 @@ impl TrustBook {
 }
 
 impl Record {
-    /// `None` if it cannot be read or is none.
+    /// `None` if it cannot be read or is not a record.
     fn read(path: &Path) -> Option<Self> {
         let text = String::from_utf8(read_file(path).ok()?).ok()?;
         let (digest, path) = text.strip_prefix(FORMAT)?.strip_prefix('\n')?.split_once('\n')?;
         Some(Self { path: path.strip_suffix('\n')?.to_owned(), digest: digest.to_owned() })
     }
 
-    /// What is to be said of the file now.
+    /// The present standing of the file.
     pub(crate) fn standing(&self) -> &'static str {
         match read_file(Path::new(&self.path)) {
             Ok(content) if Digest::of(&content).to_string() == self.digest => "trusted",
-            Ok(_) => "changed since",
-            Err(_) => "not there any more",
+            Ok(_) => "changed",
+            Err(_) => "missing",
         }
     }
 }
 
-/// Where a file is, whichever way one came there. A link at the end is not followed: the paths in the file are counted
-/// from where it was found, so that belongs to what is trusted.
+/// The canonical path of a file. A link at the end is not followed: the paths in the file are relative to the place where it
+/// was found, so that place is part of the trusted content.
 fn place(path: &Path) -> io::Result<PathBuf> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Ok(fs::canonicalize(dir)?.join(path.file_name().unwrap_or(OsStr::new(""))))
 }
 
-/// Lets its owner read and write a file, and nobody else, whatever the umask.
+/// Lets only the owner read and write a file, whatever the umask.
 #[cfg(unix)]
 fn make_private(file: &fs::File) -> io::Result<()> {
     file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))
@@ -151,7 +151,7 @@ fn make_private(_: &fs::File) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads a file, and waits for nothing that stands in its place.
+/// Reads a file, without blocking on a pipe in its place.
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     if fs::symlink_metadata(path)?.is_file() {
         fs::read(path)

@@ -1,4 +1,4 @@
-//! The data directory: which it is, and that no guest may write to one that is used today or another day.
+//! The data directory: its location, and a check that no guest may write to one that any command uses.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -11,26 +11,26 @@ use crate::options::dir::Dir;
 use crate::problem::{Problem, without_number};
 use crate::ui::Ui;
 
-/// How the host is set up.
+/// Options of the host.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct HostOptions {
-    /// Keep compiled code and cached results there [default: hostel in the user's data directory]
+    /// Store compiled code and cached results in this directory [default: hostel in the user's data directory]
     /// [env: HOSTEL_DATA_DIR]
     #[arg(long, value_name = "DIR", help_heading = "Host")]
     data_dir: Option<PathBuf>,
 
-    /// Keep nothing on disk
+    /// Store nothing on disk
     #[arg(long, conflicts_with = "data_dir", help_heading = "Host")]
     no_data_dir: bool,
 }
 
 impl HostOptions {
-    /// The data directory, if there is to be one.
+    /// The data directory, unless it is disabled.
     pub(crate) fn dir(&self) -> Option<PathBuf> {
         data_dir(self.data_dir.clone()).filter(|_| !self.no_data_dir)
     }
 
-    /// A host with a data directory, if there is to be one and it can be used.
+    /// A host with a data directory, if it is enabled and usable.
     pub(crate) fn host(&self, ui: &Ui) -> Result<HostBuilder, Problem> {
         let Some(dir) = self.dir() else {
             return Ok(Host::builder());
@@ -42,7 +42,7 @@ impl HostOptions {
         if let Err(error) = create_data_dir(&dir) {
             let error = without_number(&error.to_string());
             ui.warning(&format!(
-                "nothing is kept: the data directory {} cannot be used: {error}",
+                "nothing is stored: the data directory {} cannot be used: {error}",
                 dir.display()
             ));
             return Ok(Host::builder());
@@ -51,14 +51,14 @@ impl HostOptions {
     }
 }
 
-/// The data directory: the one that an option names, or the variable, or the usual one.
+/// The data directory from the option, the variable, or the default.
 pub(crate) fn data_dir(option: Option<PathBuf>) -> Option<PathBuf> {
     option.or_else(named_data_dir).or_else(usual_data_dir)
 }
 
-/// Refuses grants to write to a data directory that commands find by themselves, whether this one uses it or not: a
-/// later one trusts the compiled code in it, and what it says is trusted. The host itself refuses them for the one in use; the one
-/// that an option names may be unusable now, and not later.
+/// Refuses grants to write to a data directory that commands find automatically, whether this command uses it or not: a
+/// later command trusts its compiled code and its records of trusted files. The host itself refuses them for the data
+/// directory in use; the one that an option names may be unusable now, and usable later.
 pub(crate) fn check_apart(options: &TaskOptions, host: &HostOptions) -> Result<(), Problem> {
     let grants: Vec<_> = options.dir.iter().map(Dir::grant).collect();
     let written: Vec<_> = grants.iter().filter(|grant| grant.access() == DirAccess::Rw).collect();
@@ -74,17 +74,16 @@ pub(crate) fn check_apart(options: &TaskOptions, host: &HostOptions) -> Result<(
 
 fn refused(grant: &DirGrant, data: &Path) -> Problem {
     let (dir, data) = (grant.host().display(), data.display());
-    let problem = format!("{dir} is granted to be written, which reaches the data directory {data}");
-    Problem::invalid(problem)
-        .hint("commands trust what is in it, also later ones: grant a directory apart from it")
+    let problem = format!("the grant to write to {dir} reaches the data directory {data}");
+    Problem::invalid(problem).hint("later commands trust its content: grant a directory outside of it")
 }
 
-/// The one that the variable names.
+/// The data directory from the variable.
 fn named_data_dir() -> Option<PathBuf> {
     env::var_os("HOSTEL_DATA_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from)
 }
 
-/// `$XDG_DATA_HOME/hostel`, or what stands for it on this system.
+/// `$XDG_DATA_HOME/hostel`, or its equivalent on this system.
 fn usual_data_dir() -> Option<PathBuf> {
     let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
     let base = if cfg!(windows) { absolute("LOCALAPPDATA") } else { absolute("XDG_DATA_HOME") };

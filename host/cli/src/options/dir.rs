@@ -1,4 +1,4 @@
-//! `--dir`: directories for the guest, and where each was written: only the system tells whether they are there.
+//! `--dir`: directories for the guest, each with the place where it was given; whether they exist is checked later.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use hostel::{DirGrant, Grants, OpenDirError, check_dirs};
 
 use crate::problem::Problem;
 
-/// What the colons in a grant are for.
-const COLONS_HINT: &str = "HOST::GUEST gives it another name; :ro or :rw at the end says the access";
+/// The meaning of the colons in a grant.
+const COLONS_HINT: &str = "HOST::GUEST gives it another name; :ro or :rw at the end sets the access";
 
-/// A directory as it is written, and where.
+/// A directory grant, and the place where it was given.
 #[derive(Clone, Debug)]
 pub(crate) struct Dir {
     grant: DirGrant,
@@ -17,10 +17,10 @@ pub(crate) struct Dir {
 }
 
 impl Dir {
-    /// Reads `HOST[::GUEST][:rw]` that stands in `place`.
+    /// Parses `HOST[::GUEST][:rw]`, given in `place`.
     pub(crate) fn new(text: &str, place: String) -> Result<Self, String> {
         let grant = text.parse::<DirGrant>();
-        let grant = grant.map_err(|error| format!("{error}, then perhaps :ro or :rw"))?;
+        let grant = grant.map_err(|error| format!("{error}, optionally followed by :ro or :rw"))?;
         Ok(Self { grant, place })
     }
 
@@ -28,7 +28,7 @@ impl Dir {
         self.grant.clone()
     }
 
-    /// The same, with its place on the host counted from `base`.
+    /// The same, with its path on the host relative to `base`.
     pub(crate) fn below(self, base: &Path) -> Self {
         Self { grant: self.grant.below(base), ..self }
     }
@@ -44,7 +44,7 @@ impl Dir {
     }
 }
 
-/// Reads a directory of the command line.
+/// Parses a directory on the command line.
 pub(crate) fn typed(text: &str) -> Result<Dir, String> {
     Dir::new(text, "--dir".to_owned())
 }

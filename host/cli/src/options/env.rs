@@ -1,4 +1,4 @@
-//! `--env`: variables for the guest, with a value of their own or with that of the command.
+//! `--env`: variables for the guest, with a given value or with the value in the command's environment.
 
 use std::convert::Infallible;
 use std::env;
@@ -8,10 +8,10 @@ use hostel::EnvGrant;
 
 use crate::problem::Problem;
 
-/// What stands for the value of a variable that is only to be told by its name.
+/// Replaces the value of a variable of which only the name is shown.
 const UNTOLD: &str = "";
 
-/// A variable as it is written, and where.
+/// A variable, and the place where it was given.
 #[derive(Clone, Debug)]
 pub(crate) struct Variable {
     form: Form,
@@ -22,15 +22,15 @@ pub(crate) struct Variable {
 enum Form {
     /// `NAME=VALUE`
     Given(EnvGrant),
-    /// `NAME`: as in the command's own environment, which is read when a task is run.
+    /// `NAME`: the value in the command's own environment, which is read when a task runs.
     Own(EnvGrant),
-    /// What is no variable, and why. It is told later and by us: whoever else told it would show the whole text, in which
-    /// there may be a secret.
+    /// An invalid text, and the reason. Our own code reports it later: clap would show the whole text, which may contain a
+    /// secret.
     Wrong(String),
 }
 
 impl Variable {
-    /// Reads `NAME=VALUE`, or `NAME` alone, that stands in `place`.
+    /// Parses `NAME=VALUE`, or `NAME` alone, given in `place`.
     pub(crate) fn new(text: &str, place: String) -> Self {
         let form = match text.contains('=') {
             true => text.parse().map(Form::Given),
@@ -39,7 +39,7 @@ impl Variable {
         Self { form: form.unwrap_or_else(|error| Form::Wrong(error.to_string())), place }
     }
 
-    /// Refuses what is no variable.
+    /// Refuses an invalid text.
     pub(crate) fn check(&self) -> Result<(), Problem> {
         match &self.form {
             Form::Given(_) | Form::Own(_) => Ok(()),
@@ -47,7 +47,7 @@ impl Variable {
         }
     }
 
-    /// Its name, if it is a variable.
+    /// The name of the variable, if the text is valid.
     pub(crate) fn name(&self) -> Option<&str> {
         match &self.form {
             Form::Given(variable) | Form::Own(variable) => Some(variable.name()),
@@ -55,7 +55,7 @@ impl Variable {
         }
     }
 
-    /// The variable, to be told and not to be used.
+    /// The variable without its value, for output.
     pub(crate) fn untold(&self) -> Option<EnvGrant> {
         match &self.form {
             Form::Given(variable) | Form::Own(variable) => Some(variable.clone()),
@@ -82,12 +82,12 @@ impl FromStr for Variable {
     }
 }
 
-/// The variable with the value that the command has.
+/// The variable with its value in the command's environment.
 fn own(name: &str) -> Result<EnvGrant, Problem> {
     let hint = format!("--env {name}=VALUE gives it a value");
     let value = env::var(name).map_err(|error| match error {
         env::VarError::NotPresent => format!("the environment variable `{name}` is not set here"),
-        env::VarError::NotUnicode(_) => format!("the environment variable `{name}` is no text"),
+        env::VarError::NotUnicode(_) => format!("the environment variable `{name}` is not UTF-8"),
     });
     let value = value.map_err(|problem| Problem::invalid(problem).hint(hint))?;
     EnvGrant::new(name, &value).map_err(|error| Problem::invalid(error.to_string()))

@@ -9,11 +9,11 @@ use hostel::{Tag, Task, check_tag};
 
 use crate::problem::Problem;
 
-/// What runs are called.
+/// Names and labels of runs.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Labels")]
 pub(crate) struct LabelOptions {
-    /// Name each run after its arguments: 'train {dataset.name}'
+    /// Name each run by its arguments: 'train {dataset.name}'
     #[arg(long, value_name = "TEMPLATE")]
     pub(crate) name: Option<Template>,
 
@@ -21,7 +21,7 @@ pub(crate) struct LabelOptions {
     #[arg(long = "tag", value_name = "TAG", value_parser = tag)]
     pub(crate) tags: Vec<Tag>,
 
-    /// In `hostel.toml` only, like those after it: who goes first.
+    /// The priority. This and the following are only in `hostel.toml`.
     #[arg(skip)]
     pub(crate) priority: Option<i32>,
 
@@ -32,7 +32,7 @@ pub(crate) struct LabelOptions {
     pub(crate) description: Option<String>,
 }
 
-/// A template, and where it was written: only the task's signature tells whether it is right.
+/// A template, and the place where it was given; it is checked against the task's signature later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template {
     pub(crate) text: String,
@@ -40,7 +40,7 @@ pub(crate) struct Template {
 }
 
 impl LabelOptions {
-    /// These, and from `others` what these leave open; tags add up.
+    /// These options, completed by those of `others`; tags add up.
     pub(crate) fn or(mut self, others: Self) -> Self {
         self.tags.extend(others.tags);
         Self {
@@ -84,7 +84,7 @@ impl fmt::Display for Template {
     }
 }
 
-/// Reads a tag.
+/// Parses a tag.
 pub(crate) fn tag(text: &str) -> Result<Tag, String> {
     check_tag(text).map_err(|error| error.to_string())?;
     Ok(text.into())

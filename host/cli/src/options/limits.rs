@@ -1,4 +1,4 @@
-//! Options that say what an attempt may use up. Their doc comments are the help.
+//! Options for the limits of an attempt. Their doc comments are the help.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use hostel::{Limits, LimitsError};
 
 use crate::units;
 
-/// What an attempt may use up, and what is kept of a run's log.
+/// Limits of an attempt, and of a run's log.
 #[derive(Args, Clone, Copy, Debug, Default)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct LimitOptions {
@@ -15,12 +15,12 @@ pub(crate) struct LimitOptions {
     #[arg(long, value_name = "TIME", value_parser = units::timeout, allow_hyphen_values = true)]
     pub(crate) timeout: Option<Duration>,
 
-    /// Stop an attempt that waits for this long at a stretch without computing
+    /// Stop an attempt that waits for this long without computing
     #[arg(long, value_name = "TIME", value_parser = units::timeout, allow_hyphen_values = true)]
     pub(crate) idle_timeout: Option<Duration>,
 
-    /// Stop an attempt when it has used up this much fuel, about one for each instruction; counting makes it slower by some
-    /// percent; with --receipt, a large one tells how much a run takes
+    /// Stop an attempt when it has used this much fuel, about one unit for each instruction; counting slows it down by a few
+    /// percent; to measure the fuel of a run, use a large limit and --receipt
     #[arg(long, value_name = "FUEL", value_parser = units::number)]
     pub(crate) max_fuel: Option<u64>,
 
@@ -28,15 +28,15 @@ pub(crate) struct LimitOptions {
     #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
     pub(crate) max_memory: Option<u64>,
 
-    /// Log that is kept of a run, all its attempts together [default: 1MiB]
+    /// Size of a run's log, all its attempts together [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
     pub(crate) max_log: Option<u64>,
 
-    /// Lines of log that are kept of a run, all its attempts together [default: 100,000]
+    /// Lines in a run's log, all its attempts together [default: 100,000]
     #[arg(long, value_name = "N", value_parser = units::number)]
     pub(crate) max_log_lines: Option<u64>,
 
-    /// Size of a run's arguments, and of what a program reads from a pipe as its stdin [default: 256MiB]
+    /// Size of a run's arguments, and of the data that a program reads from a pipe as its stdin [default: 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
     pub(crate) max_input: Option<u64>,
 
@@ -70,7 +70,7 @@ pub(crate) struct LimitOptions {
 }
 
 impl LimitOptions {
-    /// These, and from `others` what these leave open.
+    /// These options, completed by those of `others`.
     pub(crate) fn or(self, others: Self) -> Self {
         Self {
             timeout: self.timeout.or(others.timeout),

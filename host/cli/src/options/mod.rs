@@ -25,7 +25,7 @@ use self::retries::RetryOptions;
 use crate::problem::Problem;
 use crate::units;
 
-/// How a task is run, as far as it is said in one place: on the command line, or in a table of `hostel.toml`.
+/// The options of a task from one place: the command line, or a table of `hostel.toml`.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct TaskOptions {
     #[command(flatten)]
@@ -41,32 +41,34 @@ pub(crate) struct TaskOptions {
     #[command(flatten)]
     pub(crate) labels: LabelOptions,
 
-    /// Allow outgoing HTTP to this host: HOST, HOST:PORT or HOST:*, or *.DOMAIN for all below it; with http:// or
-    /// https:// in front, only that; with methods in front, as 'GET,HEAD HOST', only these; can be given several times
+    /// Allow outgoing HTTP to this host: HOST, HOST:PORT or HOST:*, or *.DOMAIN for all names below it; http:// or
+    /// https:// before it allows only that scheme; methods before it, as in 'GET,HEAD HOST', allow only these; can be
+    /// given several times
     #[arg(long, value_name = "HOST", help_heading = "Grants")]
     pub(crate) http: Vec<HttpGrant>,
 
-    /// Allow TCP and UDP to this place: HOST:PORT, where HOST is an address, a network as 10.0.0.0/8, a name, *.DOMAIN or *
-    /// for any address, and PORT a number or *; with tcp:// or udp:// in front, only that; can be given several times
+    /// Allow TCP and UDP to this destination: HOST:PORT, where HOST is an address, a network such as 10.0.0.0/8, a name,
+    /// *.DOMAIN or * for any address, and PORT a number or *; tcp:// or udp:// before it allows only that protocol; can be
+    /// given several times
     #[arg(long, value_name = "HOST:PORT", help_heading = "Grants")]
     pub(crate) net: Vec<NetGrant>,
 
-    /// Allow looking up this name, or *.DOMAIN for all below it; can be given several times
+    /// Allow looking up this name, or *.DOMAIN for all names below it; can be given several times
     #[arg(long, value_name = "NAME", help_heading = "Grants")]
     pub(crate) lookup: Vec<LookupGrant>,
 
-    /// Give the guest this environment variable: NAME=VALUE, or NAME to take the value that it has here; can be given
-    /// several times
+    /// Give the guest this environment variable: NAME=VALUE, or NAME for its value in this command's environment; can be
+    /// given several times
     #[arg(long, value_name = "NAME[=VALUE]", help_heading = "Grants")]
     pub(crate) env: Vec<Variable>,
 
-    /// Allow reading this directory: HOST, or HOST::GUEST to give it another name for the guest; with :rw at the end also
-    /// writing in it; can be given several times
+    /// Allow reading this directory: HOST, or HOST::GUEST to give it another name for the guest; :rw at the end also
+    /// allows writing; can be given several times
     #[arg(long, value_name = "DIR", value_parser = dir::typed, help_heading = "Grants")]
     pub(crate) dir: Vec<Dir>,
 
     /// Make results functions of their inputs, so that they are cached: --clock virtual and --random key. Not for keys,
-    /// tokens and unique ids
+    /// tokens or unique ids
     #[arg(
         long,
         value_name = "BOOL",
@@ -76,41 +78,42 @@ pub(crate) struct TaskOptions {
     )]
     pub(crate) deterministic: Option<bool>,
 
-    /// What time it is for the guest: virtual, a clock that only the guest's readings and sleeps move on; or
-    /// fixed:INSTANT, as fixed:2026-01-01T00:00:00Z [default: real]
+    /// The guest's clock: virtual, which only the guest's readings and sleeps move; or fixed:INSTANT, such as
+    /// fixed:2026-01-01T00:00:00Z [default: real]
     #[arg(long, value_name = "CLOCK", help_heading = "Determinism")]
     pub(crate) clock: Option<Clock>,
 
-    /// Where the guest's random numbers come from: key, other ones for each cache key; or seed:NUMBER, the same in every
-    /// run [default: real]
+    /// The source of the guest's random numbers: key, which gives each cache key its own; or seed:NUMBER, which gives every
+    /// run the same [default: real]
     #[arg(long, value_name = "SOURCE", help_heading = "Determinism")]
     pub(crate) random: Option<Randomness>,
 
-    /// What becomes of a component that imports what this host does not provide: refuse, or trap when the guest calls it
+    /// For a component with imports that this host does not provide: refuse it, or trap when the guest calls one
     /// [default: refuse]
     #[arg(long, value_name = "WHAT", help_heading = "Grants")]
     pub(crate) unknown_imports: Option<UnknownImports>,
 
-    /// Reuse results of runs that share these facts: `auto`, what is proved to depend on nothing else; `inputs + task-source`;
-    /// `auto - input:NAME` leaves one out; `key:"{NAME}"` is a key of your own; `none` [default: auto]
+    /// Reuse the results of runs that share these facts: `auto`, only results that are proved to depend on nothing else;
+    /// `inputs + task-source`; `auto - input:NAME` leaves an input out; `key:"{NAME}"` is your own key; `none`
+    /// [default: auto]
     #[arg(long, value_name = "POLICY", help_heading = "Cache")]
     pub(crate) cache: Option<CachePolicy>,
 
-    /// Take no result from the cache that is this old: 10s, 12h, 30d [default: of any age]
+    /// Use no cached result that is this old: 10s, 12h, 30d [default: use any age]
     #[arg(long, value_name = "TIME", value_parser = expiration, allow_hyphen_values = true, help_heading = "Cache")]
     pub(crate) cache_expiration: Option<Duration>,
 
-    /// Run although the cache has a result, and keep the new one
+    /// Run even if the cache has a result, and store the new one
     #[arg(long, help_heading = "Cache")]
     refresh_cache: bool,
 
-    /// In `hostel.toml` only: whether the log is written as it comes.
+    /// In `hostel.toml` only: whether the log is written while the run executes.
     #[arg(skip)]
     pub(crate) log_prints: Option<bool>,
 }
 
 impl TaskOptions {
-    /// These, and from `others` what these leave open.
+    /// These options, completed by those of `others`.
     pub(crate) fn or(self, others: Self) -> Self {
         let clock = self.clock().or(others.clock());
         let random = self.random().or(others.random());
@@ -135,17 +138,17 @@ impl TaskOptions {
         }
     }
 
-    /// What time it is for the guest, if that is said here.
+    /// The guest's clock, if it is set here.
     fn clock(&self) -> Option<Clock> {
         self.clock.or(self.determinism().map(|both| both.clock))
     }
 
-    /// Where random numbers come from, if that is said here.
+    /// The source of random numbers, if it is set here.
     fn random(&self) -> Option<Randomness> {
         self.random.or(self.determinism().map(|both| both.randomness))
     }
 
-    /// What clock and randomness are where only the word for both is said.
+    /// The clock and randomness for `deterministic`.
     fn determinism(&self) -> Option<Determinism> {
         self.deterministic.map(|both| if both { Determinism::DETERMINISTIC } else { Determinism::default() })
     }
@@ -155,7 +158,7 @@ impl TaskOptions {
         self.limits.limits()
     }
 
-    /// Refuses what cannot be, of what is said here alone.
+    /// Checks the limits and variables of these options alone.
     pub(crate) fn check(&self) -> Result<(), Problem> {
         self.limits()?;
         self.env.iter().try_for_each(Variable::check)
@@ -172,13 +175,12 @@ impl TaskOptions {
         }
     }
 
-    /// What is granted, in words; the values of variables are neither told nor asked for.
+    /// The grants as text; the values of variables are neither shown nor read.
     pub(crate) fn grant_texts(&self) -> Vec<String> {
         self.grants(self.env.iter().filter_map(Variable::untold).collect()).texts()
     }
 
-    /// What a file may only say once it is trusted: grants, and options by which a run may get another result than it would
-    /// without them.
+    /// The options that a file may only set if it is trusted: grants, and options that may change a result.
     pub(crate) fn trusted_texts(&self) -> Vec<String> {
         let is_harmless = |policy: &&CachePolicy| [CachePolicy::AUTO, CachePolicy::NONE].contains(policy);
         let cache =
@@ -195,7 +197,7 @@ impl TaskOptions {
             let problem = format!("cache policy `{policy}`: a command has no flow parameters");
             return Err(Problem::invalid(problem).hint("`run-id` counts the command as a flow run"));
         }
-        // Each command is a flow run of its own.
+        // Each command is its own flow run.
         let task = if policy.needs_flow() { task.flow(&begin_flow()) } else { task };
         let task = task.limits(self.limits()?).cache(policy);
         let grants = self.grants(self.env.iter().map(Variable::grant).collect::<Result<_, _>>()?);
@@ -215,13 +217,13 @@ impl TaskOptions {
         })
     }
 
-    /// Whether the log is to be written as it comes.
+    /// Whether the log is written while the run executes.
     pub(crate) fn log_prints(&self) -> bool {
         self.log_prints.unwrap_or(true)
     }
 }
 
-/// The variables, and of the others those that have another name.
+/// The variables, and those of the others that have different names.
 fn variables(mut variables: Vec<Variable>, others: Vec<Variable>) -> Vec<Variable> {
     let is_named = |other: &Variable| variables.iter().any(|variable| variable.name() == other.name());
     let others: Vec<_> = others.into_iter().filter(|other| !is_named(other)).collect();
@@ -229,19 +231,19 @@ fn variables(mut variables: Vec<Variable>, others: Vec<Variable>) -> Vec<Variabl
     variables
 }
 
-/// Reads the age at which results expire.
+/// Parses the age at which results expire.
 pub(crate) fn expiration(text: &str) -> Result<Duration, String> {
     let age = Some(units::age(text)?).filter(|age| !age.is_zero());
-    age.ok_or_else(|| "expected more than zero; --refresh-cache takes no result from the cache".to_owned())
+    age.ok_or_else(|| "expected more than zero; to use no cached result, use --refresh-cache".to_owned())
 }
 
-/// Reads a size that is not zero.
+/// Parses a size that is not zero.
 fn some_bytes(text: &str) -> Result<u64, String> {
     let bytes = Some(units::bytes(text)?).filter(|bytes| *bytes > 0);
     bytes.ok_or_else(|| "expected more than zero".to_owned())
 }
 
-/// Reads the time that a whole run may take.
+/// Parses the timeout of a whole run.
 pub(crate) fn run_timeout(text: &str) -> Result<Duration, String> {
     let most = Limits::MAX.timeout.unwrap_or(Duration::MAX);
     let timeout = Some(units::timeout(text)?).filter(|timeout| !timeout.is_zero() && *timeout <= most);
@@ -249,7 +251,7 @@ pub(crate) fn run_timeout(text: &str) -> Result<Duration, String> {
     timeout.ok_or_else(|| format!("expected more than zero and at most {days} days"))
 }
 
-/// How many runs compute at once.
+/// The number of runs that compute at once.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct WorkerOptions {
     /// Compute this many runs at once, not counting those that sleep [default: one for each processor]
@@ -266,7 +268,7 @@ impl WorkerOptions {
     }
 }
 
-/// How much memory the runs have.
+/// The memory of all runs.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct MemoryOptions {
     /// Memory that all runs may use together, of which one may hold at most four fifths [default: half of the machine's]
@@ -283,19 +285,19 @@ impl MemoryOptions {
     }
 }
 
-/// How results are written.
+/// The form of results.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct OutputOptions {
-    /// The form of results: wave, json, or table for records and lists of them [default: wave for a
+    /// The form of results: wave, json, or table for records and lists of records [default: wave for a
     /// run, json for a map]
     #[arg(long, short, value_name = "FORM", value_enum, hide_possible_values = true)]
     pub(crate) output: Option<Form>,
 }
 
-/// The form in which values are written.
+/// A form of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
-    /// WebAssembly value encoding, as the arguments are read
+    /// WebAssembly value encoding, as in arguments
     Wave,
     /// JSON
     Json,

@@ -1,4 +1,4 @@
-//! Where results are shared with other machines. The doc comments are the help.
+//! The cache that machines share. The doc comments are the help.
 
 use std::env;
 
@@ -7,10 +7,10 @@ use hostel::{HostBuilder, RemoteCache, RemoteCacheError};
 
 use crate::problem::Problem;
 
-/// The variables that say how a bucket is reached begin with one of these.
+/// The prefixes of the variables with credentials and endpoints of a bucket.
 const VARIABLES: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
 
-/// A bucket or directory, and who named it.
+/// The options for the remote cache.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Cache")]
 pub(crate) struct RemoteCacheOptions {
@@ -19,21 +19,21 @@ pub(crate) struct RemoteCacheOptions {
     #[arg(long, value_name = "URL")]
     remote_cache: Option<String>,
 
-    /// Use no remote cache, whatever `hostel.toml` says
+    /// Use no remote cache, even if `hostel.toml` names one
     #[arg(long, conflicts_with = "remote_cache")]
     no_remote_cache: bool,
 }
 
-/// What a file says of the remote cache.
+/// The remote cache in a file.
 #[derive(Clone, Debug)]
 pub(crate) struct NamedCache {
     pub(crate) url: String,
-    /// Where it says so.
+    /// The place in the file.
     pub(crate) place: String,
 }
 
 impl NamedCache {
-    /// The URL without what may be secret in it: user and password, and what follows a question mark.
+    /// The URL without its secret parts: user, password and query.
     pub(crate) fn shown(&self) -> String {
         let (url, is_cut) = self.url.split_once('?').map_or((&*self.url, false), |(url, _)| (url, true));
         let mut shown = match url.split_once("://") {
@@ -53,7 +53,7 @@ impl NamedCache {
 }
 
 impl RemoteCacheOptions {
-    /// The host with the remote cache that is named here, or else in a file.
+    /// The host with the remote cache of the option, or else of the file.
     pub(crate) fn apply(
         &self,
         host: HostBuilder,
@@ -84,7 +84,7 @@ fn open(url: &str) -> Result<RemoteCache, Problem> {
     })
 }
 
-/// Which variables hold the credentials for a place, if it takes any.
+/// A hint at the variables with the credentials for a URL, if it needs any.
 fn credentials_hint(url: &str) -> Option<String> {
     let (scheme, _) = url.split_once("://")?;
     let (usual, prefix) = match scheme {

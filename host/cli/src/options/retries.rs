@@ -1,4 +1,4 @@
-//! Options about retries. Their doc comments are the help.
+//! Options for retries. Their doc comments are the help.
 
 use std::time::Duration;
 
@@ -8,19 +8,19 @@ use hostel::{RetryDelay, RetryError, RetryOn, RetryPolicy, Task};
 use crate::problem::Problem;
 use crate::units;
 
-/// Whether a failed attempt is followed by another one.
+/// The options for retries.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Retries")]
 pub(crate) struct RetryOptions {
-    /// Try again up to N times when an attempt fails [default: 0]
+    /// Retry up to N times when an attempt fails [default: 0]
     #[arg(long, value_name = "N", value_parser = retries, allow_negative_numbers = true)]
     pub(crate) retries: Option<u32>,
 
-    /// Wait so long before each retry: 1s; 1s,10s (the last one repeats); exp:1s (it doubles each time)
+    /// Wait this long before each retry: 1s; 1s,10s (the last one repeats); exp:1s (doubles each time)
     #[arg(long, value_name = "TIME", value_parser = retry_delay, allow_hyphen_values = true)]
     pub(crate) retry_delay: Option<RetryDelay>,
 
-    /// Vary each wait by chance: with 0.3, to at most 1.3 times as long [default: 0]
+    /// Vary each wait at random: with 0.3, up to 1.3 times as long [default: 0]
     #[arg(long, value_name = "FACTOR", value_parser = retry_jitter, allow_negative_numbers = true)]
     pub(crate) retry_jitter: Option<f64>,
 
@@ -30,7 +30,7 @@ pub(crate) struct RetryOptions {
 }
 
 impl RetryOptions {
-    /// These, and from `others` what these leave open.
+    /// These options, completed by those of `others`.
     pub(crate) fn or(self, others: Self) -> Self {
         Self {
             retries: self.retries.or(others.retries),
@@ -51,7 +51,7 @@ impl RetryOptions {
         })
     }
 
-    /// How many attempts a run may take.
+    /// The maximum number of attempts of a run.
     pub(crate) const fn most_attempts(&self) -> u32 {
         match self.retries {
             Some(retries) => retries.saturating_add(1),
@@ -59,7 +59,7 @@ impl RetryOptions {
         }
     }
 
-    /// Refuses what these say of retries if nobody has said that there are any; `all` is what they are a part of.
+    /// Refuses options for retries if no retries are set; `all` are the options from all places.
     pub(crate) fn check_use(&self, all: &Self) -> Result<(), Problem> {
         let others = [
             ("--retry-delay", self.retry_delay.is_some()),
@@ -68,23 +68,24 @@ impl RetryOptions {
         ];
         let said = others.into_iter().find(|(_, is_said)| *is_said).filter(|_| all.retries.is_none());
         said.map_or(Ok(()), |(option, _)| {
-            let problem = Problem::invalid(format!("{option} is given, but nothing is retried"));
-            Err(problem.hint("say with --retries N how often to try again"))
+            let problem = Problem::invalid(format!("{option} is set, but retries are not"));
+            Err(problem.hint("set the number of retries with --retries N"))
         })
     }
 }
 
-/// Reads how many retries there may be.
+/// Parses the number of retries.
 pub(crate) fn retries(text: &str) -> Result<u32, String> {
     let policy = |retries| RetryPolicy { retries, ..RetryPolicy::default() };
     let retries = text.parse().ok().filter(|&retries| policy(retries).validate().is_ok());
     retries.ok_or_else(|| format!("expected a whole number from 0 to {}", RetryPolicy::MAX_RETRIES))
 }
 
-/// Reads `1s`, `1s,10s,1m` or `exp:1s`.
+/// Parses `1s`, `1s,10s,1m` or `exp:1s`.
 pub(crate) fn retry_delay(text: &str) -> Result<RetryDelay, String> {
-    let expected =
-        || "expected a time such as 1s, several such as 1s,10s,1m, or exp:1s to double it".to_owned();
+    let expected = || {
+        "expected a time such as 1s, several such as 1s,10s,1m, or exp:1s to double it each time".to_owned()
+    };
     let time = |text: &str| units::duration(text.trim()).map_err(|_| expected());
     let delay = match text.strip_prefix("exp:") {
         Some(first) => RetryDelay::Exponential(time(first)?),
@@ -97,7 +98,7 @@ pub(crate) fn retry_delay(text: &str) -> Result<RetryDelay, String> {
     Ok(delay)
 }
 
-/// Reads a factor.
+/// Parses a factor.
 pub(crate) fn retry_jitter(text: &str) -> Result<f64, String> {
     let jitter =
         text.parse().map_err(|_| format!("expected a number from 0 to {}", RetryPolicy::MAX_JITTER))?;

@@ -9,21 +9,21 @@ use super::labels::tag;
 use crate::problem::Problem;
 use crate::units;
 
-/// How many runs with the same tag there may be.
+/// The options for limits by tag.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct TagLimitOptions {
-    /// Let at most N runs with this tag execute at once; can be given several times
+    /// Execute at most N runs with this tag at once; can be given several times
     #[arg(long, value_name = "TAG=N", value_parser = tag_limit)]
     pub(crate) tag_limit: Vec<(Tag, usize)>,
 
-    /// Let at most N runs with this tag begin in this time: api=10/1s; can be given several times
+    /// Start at most N runs with this tag in this time: api=10/1s; can be given several times
     #[arg(long, value_name = "TAG=N/TIME", value_parser = rate_limit)]
     pub(crate) rate_limit: Vec<(Tag, RateLimit)>,
 }
 
 impl TagLimitOptions {
-    /// The host with these limits. Of two for the same tag, the later one counts.
+    /// The host with these limits. Of two limits for the same tag, the later one applies.
     pub(crate) fn apply(&self, host: HostBuilder) -> HostBuilder {
         let limits = self.tag_limit.iter().cloned();
         let host = limits.fold(host, |host, (tag, runs)| host.tag_limit(tag, runs));
@@ -37,18 +37,18 @@ impl TagLimitOptions {
         let mut limits = of_runs.chain(self.rate_limit.iter().map(|(tag, _)| ("--rate-limit", tag)));
         limits.find(|(_, tag)| !tags.contains(tag)).map_or(Ok(()), |(option, tag)| {
             let problem = Problem::invalid(format!("{option}: no run has the tag {tag:?}"));
-            Err(problem.hint(format!("give it to all of them with --tag '{tag}'")))
+            Err(problem.hint(format!("add the tag to all runs with --tag '{tag}'")))
         })
     }
 }
 
-/// Reads how many runs may execute at once: `2`.
+/// Parses the number of runs that may execute at once: `2`.
 pub(crate) fn runs(text: &str) -> Result<usize, String> {
     let runs = text.parse().ok().filter(|&runs: &u32| runs > 0).and_then(|runs| runs.try_into().ok());
     runs.ok_or_else(|| format!("expected a whole number from 1 to {}", u32::MAX))
 }
 
-/// Reads `10/1s`.
+/// Parses `10/1s`.
 pub(crate) fn rate(text: &str) -> Result<RateLimit, String> {
     let (runs, per) = text.split_once('/').ok_or_else(wrong_rate)?;
     let runs = runs.trim().parse().ok().filter(|&runs| runs > 0);
@@ -57,7 +57,7 @@ pub(crate) fn rate(text: &str) -> Result<RateLimit, String> {
 }
 
 fn wrong_rate() -> String {
-    "expected runs in a time, both more than zero, such as 10/1s or 500/1m".to_owned()
+    "expected a number of runs and a time, both more than zero, such as 10/1s or 500/1m".to_owned()
 }
 
 fn tag_limit(text: &str) -> Result<(Tag, usize), String> {

@@ -1,4 +1,4 @@
-//! Values as text: WAVE, JSON, and tables where they make sense.
+//! Values as text: WAVE, JSON and tables.
 
 pub(crate) mod printed;
 pub(crate) mod table;
@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use self::printed::{Printed, printed};
 
-/// A value as it is written as JSON.
+/// A value that serialises as JSON.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(crate) enum Shown<'a> {
@@ -19,13 +19,13 @@ pub(crate) enum Shown<'a> {
     Value(AsJson<'a>),
 }
 
-/// The value as JSON; `null` where there is none.
+/// The value as JSON; `null` if there is none.
 pub(crate) fn json(value: &Value, ty: &Type) -> Json {
     // Cannot fail: all keys are texts.
     serde_json::to_value(as_json(value, ty)).unwrap_or_default()
 }
 
-/// The same, to be written: `None` where there is none, which is `null`.
+/// The same for serialisation: `None` if there is none, which becomes `null`.
 pub(crate) fn as_json<'a>(value: &'a Value, ty: &'a Type) -> Option<Shown<'a>> {
     let shown = || match printed(value) {
         Some(stdout) => Shown::Program { stdout },
@@ -34,8 +34,8 @@ pub(crate) fn as_json<'a>(value: &'a Value, ty: &'a Type) -> Option<Shown<'a>> {
     (*value != Value::UNIT).then(shown)
 }
 
-/// Writes a line of JSON, without its end.
+/// Writes a line of JSON, without the line end.
 pub(crate) fn write_json(to: &mut dyn Write, line: &impl Serialize) -> io::Result<()> {
-    // A failed write comes back as the error that it was.
+    // A failed write is returned as the original error.
     serde_json::to_writer(to, line).map_err(io::Error::from)
 }

@@ -1,4 +1,4 @@
-//! What a program printed: bytes, and shown as the text that they mostly are.
+//! The output of a program: bytes, shown as text if they are UTF-8.
 
 use std::borrow::Cow;
 use std::str;
@@ -24,7 +24,7 @@ impl Serialize for Printed<'_> {
     }
 }
 
-/// The result of a program, if the value is one: a record of `stdout` alone, in bytes.
+/// The result of a program, if the value is one: a record with the single field `stdout` of bytes.
 pub(crate) fn printed(value: &Value) -> Option<Printed<'_>> {
     let Value::Record(fields) = value else { return None };
     match fields.as_slice() {
@@ -33,7 +33,7 @@ pub(crate) fn printed(value: &Value) -> Option<Printed<'_>> {
     }
 }
 
-/// The value as WAVE and tables show it: the result of a program with text in place of bytes, if it is UTF-8.
+/// The value for WAVE and tables: the result of a program has text instead of bytes, if it is UTF-8.
 pub(crate) fn legible(value: &Value) -> Cow<'_, Value> {
     let text = printed(value).and_then(|printed| str::from_utf8(printed.0).ok());
     text.map_or(Cow::Borrowed(value), |text| {

@@ -5,13 +5,13 @@ use hostel::Value;
 use crate::ui::color::Paint;
 use crate::ui::text::printable;
 
-/// What stands between two columns.
+/// The gap between two columns.
 const GAP: &str = "  ";
 
 /// A line of cells.
 pub(crate) type Row = Vec<String>;
 
-/// The widths of columns, and which of them hold numbers.
+/// The widths of columns, and whether they hold numbers.
 #[derive(Debug)]
 pub(crate) struct Layout {
     columns: Vec<Column>,
@@ -24,7 +24,7 @@ struct Column {
 }
 
 impl Layout {
-    /// Wide enough for these rows.
+    /// A layout that is wide enough for these rows.
     pub(crate) fn of<'a>(heading: &Row, rows: impl Iterator<Item = &'a Row> + Clone) -> Self {
         let columns = heading.iter().enumerate().map(|(index, heading)| {
             let cells = || rows.clone().filter_map(move |row| row.get(index));
@@ -41,7 +41,7 @@ impl Layout {
         paint.bold(self.line(heading))
     }
 
-    /// One line: numbers to the right, anything else to the left; what is wider than its column stays whole.
+    /// One line: numbers are aligned right, other cells left; a cell wider than its column is not cut.
     pub(crate) fn line(&self, row: &Row) -> String {
         let cells = row.iter().zip(&self.columns).map(|(cell, column)| {
             let pad = " ".repeat(column.width.saturating_sub(width(cell)));
@@ -51,7 +51,7 @@ impl Layout {
     }
 }
 
-/// A record as lines of name and value, a list of records as lines of a table; `None` for what is neither.
+/// A record as lines of name and value, a list of records as lines of a table; `None` for other values.
 pub(crate) fn of_value(value: &Value, paint: Paint) -> Option<Vec<String>> {
     let Value::List(items) = value else {
         return of_record(value);
@@ -76,7 +76,7 @@ pub(crate) fn columns(value: &Value) -> Option<(Row, Row)> {
     Some(fields.iter().map(|(name, value)| (name.to_string(), cell(value))).unzip())
 }
 
-/// A value as it stands in a table: text without quotes, nothing for `none`.
+/// A value as a cell: text without quotes, empty for `none`.
 pub(crate) fn cell(value: &Value) -> String {
     if let Value::String(text) = value {
         printable(text).into_owned()

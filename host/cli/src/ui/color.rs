@@ -1,4 +1,4 @@
-//! Colours: a handful of meanings, and whether to use them at all.
+//! Colours: a few meanings, and whether to use them.
 
 use std::env;
 use std::fmt::Display;
@@ -13,9 +13,9 @@ pub(crate) enum When {
     /// On a terminal, unless NO_COLOR is set
     #[default]
     Auto,
-    /// Also in a pipe
+    /// Even in a pipe
     Always,
-    /// Nowhere
+    /// Never
     Never,
 }
 
@@ -35,39 +35,39 @@ impl When {
     }
 }
 
-/// Paints texts by what they mean, or leaves them as they are.
+/// Colours texts by their meaning, or leaves them unchanged.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paint {
     pub(crate) on: bool,
 }
 
 impl Paint {
-    /// Beside the point: times, prefixes.
+    /// Minor details: times, prefixes.
     pub(crate) fn dim(self, text: impl Display) -> String {
         self.paint(Style::new().dimmed(), text)
     }
 
-    /// A heading, or what to look at first.
+    /// A heading, or the most important text.
     pub(crate) fn bold(self, text: impl Display) -> String {
         self.paint(Style::new().bold(), text)
     }
 
-    /// All is well.
+    /// Success.
     pub(crate) fn good(self, text: impl Display) -> String {
         self.paint(AnsiColor::Green.on_default(), text)
     }
 
-    /// Something failed.
+    /// A failure.
     pub(crate) fn bad(self, text: impl Display) -> String {
         self.paint(AnsiColor::Red.on_default().bold(), text)
     }
 
-    /// Something is worth a look.
+    /// A warning.
     pub(crate) fn warn(self, text: impl Display) -> String {
         self.paint(AnsiColor::Yellow.on_default().bold(), text)
     }
 
-    /// Something to type or to try.
+    /// Text to type, or a suggestion.
     pub(crate) fn hint(self, text: impl Display) -> String {
         self.paint(AnsiColor::Cyan.on_default(), text)
     }

@@ -1,4 +1,4 @@
-//! Everything the command writes goes through here: results to stdout, all else to stderr, whole lines at a time.
+//! All output of the command: results go to stdout, everything else to stderr, in whole lines.
 //!
 //! While a progress bar is shown, lines wait for its next redraw and are written above it.
 
@@ -19,13 +19,13 @@ use self::progress::Progress;
 use self::text::{field, printable};
 use crate::problem::{Problem, Stop};
 
-/// How much may wait to be written before it is written at once.
+/// Buffered output beyond this size is written at once.
 const HELD_BYTES: usize = 64 << 10;
 
-/// How often something moves while the command is busy.
+/// The interval of redraws while the command is busy.
 const BUSY_TICK: Duration = Duration::from_millis(100);
 
-/// What a terminal shows while the command is busy, until this is dropped.
+/// A status line on a terminal while the command is busy, until this is dropped.
 pub(crate) struct Busy(Option<ProgressBar>);
 
 impl Drop for Busy {
@@ -34,7 +34,7 @@ impl Drop for Busy {
     }
 }
 
-/// Where the command writes.
+/// The output of a command.
 pub(crate) struct Ui {
     /// For stdout.
     pub(crate) paint: Paint,
@@ -63,7 +63,7 @@ impl Write for Pieces<'_> {
     }
 }
 
-/// What is not written yet, and the bar.
+/// The buffered output, and the bar.
 #[derive(Default)]
 struct Screen {
     results: Vec<u8>,
@@ -105,15 +105,15 @@ impl Ui {
         Ok(pieces.iter().try_for_each(|piece| hold(&mut screen, piece))?)
     }
 
-    /// Has a line of the result written to stdout piece by piece, of which no more is held than of any other.
+    /// Writes a line of the result to stdout piece by piece, with the same bound on buffered output.
     pub(crate) fn result_of(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Stop> {
-        // Nothing else is written between two pieces.
+        // No other output may come between two pieces.
         let mut pieces = Pieces { screen: &mut self.screen() };
         write(&mut pieces)?;
         Ok(pieces.write_all(b"\n")?)
     }
 
-    /// Writes what is held back, unless the bar's next redraw will soon.
+    /// Writes buffered output, unless the bar's next redraw will do so soon.
     pub(crate) fn flush_soon(&self) -> Result<(), Stop> {
         let mut screen = self.screen();
         if screen.bar.is_some() && self.stdout_is_terminal {
@@ -122,12 +122,12 @@ impl Ui {
         Ok(write_results(&mut screen)?)
     }
 
-    /// Writes what is held back.
+    /// Writes buffered output.
     pub(crate) fn flush(&self) -> Result<(), Stop> {
         Ok(write_results(&mut self.screen())?)
     }
 
-    /// Draws the bar anew, and writes what waited for it.
+    /// Redraws the bar, and writes the output that waited for the redraw.
     pub(crate) fn redraw(&self, progress: &Progress) -> Result<(), Stop> {
         let mut screen = self.screen();
         let bar = screen.bar.get_or_insert_with(|| progress.bar(self.note_paint)).clone();
@@ -137,7 +137,7 @@ impl Ui {
         Ok(())
     }
 
-    /// Takes the bar away for good.
+    /// Removes the bar permanently.
     pub(crate) fn end_progress(&self) {
         let mut screen = self.screen();
         if let Some(bar) = screen.bar.take() {
@@ -172,7 +172,7 @@ impl Ui {
         self.note(&format!("{prefix}  {}{fields}", printable(&line.text)));
     }
 
-    /// Says what takes long: on a terminal until what is returned is dropped, elsewhere in a line.
+    /// Reports a long operation: on a terminal until the returned guard is dropped, otherwise in a line.
     pub(crate) fn busy(&self, text: &str) -> Busy {
         if !self.shows_progress {
             self.note(text);
@@ -187,10 +187,10 @@ impl Ui {
         self.note(&format!("{}: {}", self.note_paint.warn("warning"), printable(message)));
     }
 
-    /// Writes an error and what to do about it.
+    /// Writes an error and its hints.
     pub(crate) fn error(&self, problem: &Problem) {
         let message = problem.to_string();
-        // What a message quotes must not pass for a line of its own, such as a hint.
+        // Quoted text in a message must not look like a separate line, such as a hint.
         let lines: Vec<_> = message.lines().map(printable).collect();
         self.note(&format!("{}: {}", self.note_paint.bad("error"), lines.join("\n  | ")));
         problem.hints().iter().for_each(|hint| self.hint(hint));
@@ -200,13 +200,13 @@ impl Ui {
         self.note(&format!("  {}: {}", self.note_paint.hint("hint"), printable(hint)));
     }
 
-    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+    /// No code panics while it holds the lock, so a poisoned lock is still consistent.
     fn screen(&self) -> MutexGuard<'_, Screen> {
         self.screen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Holds a piece of the result back; a long one, and what waits before it, is written at once and not copied.
+/// Buffers a piece of the result. A long piece is not copied: the buffered output and the piece are written at once.
 fn hold(screen: &mut Screen, piece: &[u8]) -> io::Result<()> {
     if piece.len() >= HELD_BYTES {
         write_results(screen)?;
@@ -223,7 +223,7 @@ fn write_results(screen: &mut Screen) -> io::Result<()> {
 
 fn write_notes(screen: &mut Screen) {
     let notes = mem::take(&mut screen.notes);
-    // With stderr closed there is nobody left to tell.
+    // If stderr is closed, the failure cannot be reported.
     let _ = above_bar(screen, io::stderr(), &notes);
 }
 

@@ -1,4 +1,4 @@
-//! The progress bar of a map: how far it is, how fast it goes, how long it will take.
+//! The progress bar of a map: progress, rate and remaining time.
 
 use std::time::{Duration, Instant};
 
@@ -7,22 +7,22 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::color::Paint;
 
-/// Shorter work needs no bar.
+/// Work shorter than this shows no bar.
 const SHOWN_AFTER: Duration = Duration::from_millis(500);
 
-/// How often the bar is drawn anew.
+/// The interval of redraws.
 pub(crate) const REDRAWN_EVERY: Duration = Duration::from_millis(50);
 
-/// How far a map is.
+/// The progress of a map.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
     began: Instant,
-    /// `None` while nobody knows how many there will be.
+    /// `None` while the total is unknown.
     pub(crate) total: Option<u64>,
     pub(crate) done: u64,
     pub(crate) cached: u64,
     pub(crate) failed: u64,
-    /// Those that have failed and will be tried again.
+    /// The number of runs that have failed and will be retried.
     pub(crate) awaiting_retry: u64,
 }
 
@@ -35,12 +35,12 @@ impl Progress {
         self.began.elapsed()
     }
 
-    /// Whether the work has lasted long enough for a bar.
+    /// Whether the work has taken long enough for a bar.
     pub(crate) fn is_due(&self) -> bool {
         self.elapsed() >= SHOWN_AFTER
     }
 
-    /// How many ended in a second, on the whole.
+    /// The average number of ended runs per second.
     pub(crate) fn rate(&self) -> f64 {
         self.done as f64 / self.elapsed().as_secs_f64().max(f64::EPSILON)
     }
@@ -83,7 +83,7 @@ impl Progress {
     }
 }
 
-/// A rate as people say it: `833/s`, `0.4/s`.
+/// A rate as text: `833/s`, `0.4/s`.
 pub(crate) fn rate_text(rate: f64) -> String {
     if rate < 10.0 { format!("{rate:.1}/s") } else { format!("{}/s", count_text(rate as u64)) }
 }

@@ -1,11 +1,11 @@
-//! Small texts: ages, counts, and what guests say made safe for a terminal.
+//! Small texts: ages, counts, and guests' texts escaped for a terminal.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use hostel::{Timestamp, count_text, is_deceptive};
 
-/// How long ago something was, in its largest unit: `12 s`, `3 min`, `5 h`, `2 d`.
+/// An age in its largest unit: `12 s`, `3 min`, `5 h`, `2 d`.
 pub(crate) fn elapsed(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
@@ -16,21 +16,21 @@ pub(crate) fn elapsed(time: Duration) -> String {
     }
 }
 
-/// An instant as programs read it: `2026-11-21T15:22:01.5Z`.
+/// An instant in RFC 3339: `2026-11-21T15:22:01.5Z`.
 pub(crate) fn instant(at: Timestamp) -> String {
     let at = jiff::Timestamp::from_nanosecond(at.unix_nanos().into());
-    // Every instant that the host can tell is one of the calendar's.
+    // Every instant of the host is within the calendar.
     at.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
 }
 
-/// A count with the word for what is counted: `1 run`, `2 runs`.
+/// A count with its noun: `1 run`, `2 runs`.
 pub(crate) fn counted(number: u64, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {what}{plural}", count_text(number))
 }
 
-/// What a guest or a file says, so that it neither steers the terminal nor shows something else than what is there:
-/// control characters but tabs, and characters that do not show or reorder others, are written as escapes.
+/// Text of a guest or a file, escaped so that it cannot control the terminal or disguise its content: control characters
+/// except tabs, and characters that are invisible or reorder others, are written as escapes.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let is_unsafe = |character: char| is_deceptive(character) && character != '\t';
     if !text.contains(is_unsafe) {
@@ -47,12 +47,12 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// The same on one line, whatever the text has in it.
+/// The same on one line.
 pub(crate) fn one_line(text: &str) -> String {
     text.lines().map(printable).collect::<Vec<_>>().join("\\n")
 }
 
-/// A field of a log, as `name=value`; a value that is not one plain word stands in quotes.
+/// A field of a log, as `name=value`; a value that is not one plain word is quoted.
 pub(crate) fn field(name: &str, value: &str) -> String {
     let is_plain =
         |character: char| !character.is_whitespace() && !is_deceptive(character) && character != '"';

@@ -147,7 +147,7 @@ fn keys_that_begin_alike_are_told_apart() {
         "{}",
         unclear.stderr
     );
-    assert!(unclear.stderr.ends_with("  hint: give more digits of the one you mean\n"), "{}", unclear.stderr);
+    assert!(unclear.stderr.ends_with("  hint: give more digits of the key\n"), "{}", unclear.stderr);
 }
 
 #[test]

@@ -146,7 +146,7 @@ fn what_is_wrong_in_a_file_is_named_with_its_place() {
     );
     place.write("hostel.toml", "#".repeat(2 << 20));
     let ran = place.run("run arith.wasm#add 40 2");
-    assert_eq!(ran.stderr, "error: hostel.toml is over 1 MiB, the most such a file may have\n");
+    assert_eq!(ran.stderr, "error: hostel.toml is over 1 MiB, the maximum for such a file\n");
 }
 
 #[test]
@@ -175,8 +175,8 @@ fn a_file_that_everyone_may_write_is_not_obeyed() {
     assert_eq!(ran.code, 4, "{}", ran.stderr);
     assert_eq!(
         ran.stderr,
-        "error: hostel.toml can be written by everyone, who could grant things to what you run here\n  \
-         hint: --config FILE takes it all the same, and --no-config takes none\n"
+        "error: hostel.toml can be written by everyone, who could add grants to your runs here\n  \
+         hint: --config FILE uses it anyway, and --no-config uses no file\n"
     );
     for fine in ["--config hostel.toml", "--no-config"] {
         assert_eq!(place.run(&format!("run add-one.wat 1 --no-data-dir {fine}")).stdout, "2\n");
@@ -200,8 +200,8 @@ fn a_file_of_another_user_is_not_obeyed() {
         return;
     }
     let expected = format!(
-        "error: hostel.toml belongs to another user (number {NOBODY}), who could grant things to what you run here\n  \
-         hint: --config FILE takes it all the same, and --no-config takes none\n"
+        "error: hostel.toml belongs to another user (number {NOBODY}), who could add grants to your runs here\n  \
+         hint: --config FILE uses it anyway, and --no-config uses no file\n"
     );
     for command in ["run add-one.wat 1", "map add-one.wat --over x=0..2", "inspect add-one.wat", "trust"] {
         let ran = place.run(command);

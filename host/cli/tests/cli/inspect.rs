@@ -84,7 +84,10 @@ fn capabilities_are_what_is_imported() {
     let place = Place::new();
     let text = place.run("inspect pages.wasm").stdout;
     let line = text.lines().find(|line| line.contains("outgoing HTTP")).unwrap();
-    assert!(line.contains("denied, but for --http HOST  ") && line.contains("outgoing-handler"), "{line}");
+    assert!(
+        line.contains("denied, except with --http HOST  ") && line.contains("outgoing-handler"),
+        "{line}"
+    );
     let text = place.run("inspect models.wasm").stdout;
     assert!(text.contains("  in hostel:examples/ops@0.1.0\n    models.wasm#rank(results: list<"), "{text}");
     assert!(text.contains("    models.wasm#hostel:more/ops.add(a: string, b: string) -> string"), "{text}");

@@ -40,7 +40,7 @@ fn a_receipt_tells_what_was_used() {
     assert!(told[0].starts_with("used     ") && told[0].contains(" of processor time"), "{}", ran.stderr);
     assert_eq!(
         told[1..],
-        ["bytes    32 bytes of input, 32 bytes of result", "asked    3 calls of the host: 1 clock, 2 other"]
+        ["bytes    32 bytes of input, 32 bytes of result", "host     3 calls: 1 clock, 2 other"]
     );
     let ran = place.run("run pages.wasm http://example.org/ --receipt");
     assert!(ran.stderr.lines().any(|line| line == "denied   1 http"), "{}", ran.stderr);
@@ -79,7 +79,7 @@ fn a_receipt_is_part_of_the_states() {
 fn a_map_tells_what_its_runs_used_together() {
     let ran = Place::new().run("map sleeper.wat --over ms=[0,0,0] --receipt");
     let told: Vec<_> = ran.stderr.lines().collect();
-    assert!(told.contains(&"asked    9 calls of the host: 3 clock, 6 other"), "{}", ran.stderr);
+    assert!(told.contains(&"host     9 calls: 3 clock, 6 other"), "{}", ran.stderr);
     assert!(told.contains(&"bytes    96 bytes of input, 96 bytes of result"), "{}", ran.stderr);
 }
 

@@ -48,7 +48,7 @@ fn a_map_over_stdin_does_not_wait_for_its_end() {
     std::io::Write::write_all(&mut stdin, b"1\n0\n").unwrap();
     let ran = crate::hostel::Ran::of(child.wait_with_output().unwrap());
     assert_eq!(ran.code, 1);
-    assert!(ran.last().ends_with("the items that were left never submitted"), "{}", ran.stderr);
+    assert!(ran.last().ends_with("the remaining items never submitted"), "{}", ran.stderr);
     drop(stdin);
 }
 

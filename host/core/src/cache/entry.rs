@@ -1,20 +1,20 @@
-//! What the cache keeps under a key.
+//! The entries that the cache stores under a key.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{Digest, RunId, Timestamp};
 
-/// A result that may stand for later runs.
+/// A result that may replace later runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheEntry {
-    /// The result in canonical bytes, which carry their type.
+    /// The result in canonical bytes, which include the type.
     pub value: Arc<[u8]>,
     /// The run that computed it.
     pub producer: RunId,
     /// When it was computed.
     pub created: Timestamp,
-    /// How long the attempt took that computed it: what a hit saves.
+    /// The duration of the attempt that computed it, which a hit saves.
     pub took: Duration,
     /// The key of the task that computed it, as text.
     pub task: Arc<str>,
@@ -22,53 +22,53 @@ pub struct CacheEntry {
     pub recipe: Option<Arc<str>>,
     /// The name of the remote cache that it came from; `None` if it was computed on this machine.
     pub origin: Option<Arc<str>>,
-    /// What it depends on outside of its key, if on anything.
+    /// Its dependencies outside of its key, if it has any.
     pub depends_on: Option<Dependencies>,
 }
 
-/// What a result depends on outside of its key: an entry with dependencies may stand for a run only where they hold.
+/// The dependencies of a result outside of its key: an entry with dependencies may replace a run only while they hold.
 ///
-/// Several entries with different dependencies may be kept under one key, at most [`CacheEntry::MAX_VARIANTS`]: one for
+/// Several entries with different dependencies may be stored under one key, at most [`CacheEntry::MAX_VARIANTS`]: one for
 /// each state of the world in which the task ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dependencies {
-    /// Tells one state of the world from another: of two entries under one key with the same identity the later one
-    /// takes the place of the earlier one.
+    /// Identifies a state of the world: of two entries under one key with the same identity, the later one replaces the
+    /// earlier one.
     pub identity: Digest,
-    /// The dependencies themselves, as whoever checks them wrote them.
+    /// The encoded dependencies, in the format of the code that checks them.
     pub bytes: Arc<[u8]>,
 }
 
 impl CacheEntry {
-    /// How many entries with different dependencies are kept under one key; of more, the oldest ones are forgotten.
+    /// The maximum number of entries with different dependencies under one key; of more, the oldest are dropped.
     pub const MAX_VARIANTS: usize = 8;
 
-    /// Whether it may still stand for a run at `now`, if results may be no older than `expiration`.
+    /// Whether it may still replace a run at `now`, if results may be no older than `expiration`.
     ///
-    /// The age counts from when the value was there. An entry that seems to come from the future, because a clock was set
-    /// back, has no known age, and counts as expired.
+    /// The age is counted from when the value was computed. An entry that seems to come from the future, because a clock was
+    /// set back, has no known age, and counts as expired.
     pub fn is_fresh(&self, now: Timestamp, expiration: Option<Duration>) -> bool {
         expiration.is_none_or(|expiration| self.created <= now && now.since(self.created) < expiration)
     }
 
-    /// What tells it from the others under its key: `None` for the one that depends on nothing.
+    /// Distinguishes it from other entries under its key: `None` for an entry without dependencies.
     pub fn variant(&self) -> Option<&Digest> {
         self.depends_on.as_ref().map(|dependencies| &dependencies.identity)
     }
 
-    /// Whether both are the same run's result for the same state of the world, whatever their bytes for checking that are.
+    /// Whether both are the same run's result for the same state of the world, even if the encoded dependencies differ.
     pub fn is_of(&self, other: &Self) -> bool {
         self.producer == other.producer && self.variant() == other.variant()
     }
 
-    /// The bytes that it takes: those of the value, the dependencies, the recipe, the origin and the task's key.
+    /// Its size in bytes: value, dependencies, recipe, origin and the task's key.
     pub fn size_bytes(&self) -> u64 {
         let dependencies = self.depends_on.as_ref().map_or(0, |dependencies| dependencies.bytes.len());
         let texts = [&self.recipe, &self.origin].into_iter().flatten().map(|text| text.len()).sum::<usize>();
         (self.value.len() + dependencies + texts + self.task.len()) as u64
     }
 
-    /// This entry and those of `others` that are kept beside it, the newest first.
+    /// This entry and those of `others` that stay beside it, the newest first.
     pub fn with_others(self, others: &[Self]) -> Arc<[Self]> {
         if others.is_empty() {
             return Arc::from([self]);

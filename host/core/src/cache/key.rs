@@ -1,4 +1,4 @@
-//! The name under which a result is kept: a hash of the facts that a policy names.
+//! The key of a cached result: a hash of the facts that a policy names.
 
 use std::fmt;
 
@@ -15,53 +15,53 @@ const TRANSACTION_DOMAIN: &[u8] = b"hostel transaction\0v1\0";
 /// The same for keys at a place.
 const PLACE_DOMAIN: &[u8] = b"hostel place\0v1\0";
 
-/// Stands among the bits of the policy's facts, and says that there are circumstances. No policy has this bit.
+/// A bit beside those of the policy's facts, set if there are circumstances. No policy has this bit.
 const HAS_CIRCUMSTANCES: u8 = 1 << 7;
 
-/// The name under which a result is kept.
+/// The key under which a result is stored.
 ///
 /// SHA-256 over, in this order, with every number and length as 8 bytes little-endian:
 ///
 /// 1. the domain `hostel cache key\0v2\0`;
 /// 2. one byte of facts: bit 0 for `inputs`, 1 for `task-source`, 2 for `run-id`, 3 for `flow-parameters`, 4 for
-///    `observed`, 5 for a key of the user's, and bit 7 if there are circumstances;
-/// 3. unless a key of the user's is the only fact: the component's digest (32 bytes), and the export path as text, its
-///    length before it;
-/// 4. if there are circumstances, which always count: their number, then each as text, its length before it, in the
-///    order of the bytes, equal ones once ([`KeyBase::new`]);
-/// 5. if inputs count: their number, then each one's canonical bytes, its length before them; of one that the policy
-///    leaves out nothing but a length of 2^64 - 1, which no bytes have;
+///    `observed`, 5 for a user's template, and bit 7 if there are circumstances;
+/// 3. unless a user's template is the only fact: the component's digest (32 bytes), and the export path as text, preceded
+///    by its length;
+/// 4. if there are circumstances, which always count: their number, then each as text, preceded by its length, in byte
+///    order, without duplicates ([`KeyBase::new`]);
+/// 5. if inputs count: their number, then the canonical bytes of each, preceded by their length; for an input that the
+///    policy leaves out only a length of 2^64 - 1, which is impossible for bytes;
 /// 6. if the flow run counts: its id (16 bytes);
 /// 7. if its parameters count: their number, then name and value of each, a length before both, sorted by name;
-/// 8. if a key of the user's counts: its text with the inputs filled in, its length before it.
+/// 8. if a user's template counts: its text with the inputs filled in, preceded by its length.
 ///
-/// Every part is of fixed or declared length, so two different lists of facts never give the same bytes.
+/// Every part has a fixed or declared length, so two different lists of facts never have the same bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CacheKey(Digest);
 
-/// What the keys of all runs of a task have in common, hashed already. Costs a hundred bytes.
+/// The hashed common part of the keys of all runs of a task. Costs a hundred bytes.
 #[derive(Clone, Debug)]
 pub struct KeyBase {
     policy: CachePolicy,
     hash: Sha256,
 }
 
-/// What is known of a run, of which the policy names what counts.
+/// The facts about a run, of which the policy selects some.
 #[derive(Clone, Copy, Debug)]
 pub struct RunFacts<'a> {
     /// The canonical bytes of the inputs, one for each parameter, in order; `None` for those that the policy leaves out.
     pub inputs: &'a [Option<Vec<u8>>],
     /// The flow run it belongs to.
     pub flow: Option<&'a FlowRun>,
-    /// The key of the user's, filled in.
+    /// The user's key, filled in.
     pub user_key: Option<&'a str>,
 }
 
 impl KeyBase {
     /// The base of a task's keys, or `None` if the policy caches nothing.
     ///
-    /// `circumstances` are what can change a result beside the inputs, each as text with its kind before it, such as
-    /// `http example.org:8080` and `clock fixed:2026-01-01T00:00:00Z`: grants, and how clocks and randomness are made.
+    /// `circumstances` are facts beyond the inputs that can change a result, each as text with its kind before it, such as
+    /// `http example.org:8080` and `clock fixed:2026-01-01T00:00:00Z`: grants, and the choice of clock and randomness.
     pub fn new(policy: &CachePolicy, task: &TaskKey, circumstances: &[String]) -> Option<Self> {
         if policy.is_none() {
             return None;
@@ -82,7 +82,7 @@ impl KeyBase {
         Some(Self { policy: policy.clone(), hash })
     }
 
-    /// The key of one run, or `None` if the policy names what there is not ([`CachePolicy::check`] says so before).
+    /// The key of one run, or `None` if the policy names a fact that does not exist ([`CachePolicy::check`] detects that).
     /// Costs one hash of the facts.
     pub fn key(&self, facts: &RunFacts<'_>) -> Option<CacheKey> {
         let Self { policy, hash } = self;
@@ -104,14 +104,14 @@ impl KeyBase {
 }
 
 impl CacheKey {
-    /// The name under which a transaction with this key leaves its record: SHA-256 over the domain
+    /// The key for the record of a transaction with this key: SHA-256 over the domain
     /// `hostel transaction\0v1\0` and the key as text.
     pub fn of_transaction(key: &str) -> Self {
         let hash = Sha256::new_with_prefix(TRANSACTION_DOMAIN).chain_update(key);
         Self(Digest::from_bytes(hash.finalize().into()))
     }
 
-    /// What runs with this key have in common if they also see the same `place`: SHA-256 over the domain
+    /// A common key of the runs with this key that also see the same `place`: SHA-256 over the domain
     /// `hostel place\0v1\0`, the key and the place.
     pub fn at(&self, place: &Digest) -> Self {
         let hash = Sha256::new_with_prefix(PLACE_DOMAIN).chain_update(self.as_bytes());
@@ -123,7 +123,7 @@ impl CacheKey {
         self.0.as_bytes()
     }
 
-    /// Takes the 32 bytes that [`CacheKey::as_bytes`] gave.
+    /// The key with the 32 bytes that [`CacheKey::as_bytes`] returned.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(Digest::from_bytes(bytes))
     }
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
     use crate::{ExportPath, RunId};
 
-    /// What is known of a run, in short.
+    /// The facts about a run, abbreviated.
     #[derive(Clone)]
     struct Facts {
         component: &'static [u8],

@@ -1,14 +1,14 @@
-//! The port through which cached results are kept.
+//! The port for storing cached results.
 
 use std::error::Error;
 use std::sync::Arc;
 
 use crate::{CacheEntry, CacheKey};
 
-/// One place that keeps cached results: memory or a disk.
+/// A store of cached results: memory or a disk.
 ///
-/// A layer stores bytes and decides nothing: which runs are cached and whose entry counts is decided above it. It
-/// may forget any entry at any time, and must never give back one that was not put under that key.
+/// A layer stores bytes and decides nothing: the code above it decides which runs are cached and which entry counts. It
+/// may drop any entry at any time, and must never return one that was not put under that key.
 pub trait CacheLayer: Send + Sync {
     /// The layer's name in reports, such as `memory`.
     fn name(&self) -> &'static str;
@@ -18,19 +18,19 @@ pub trait CacheLayer: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`CacheLayerError`] if the layer could not look, or found an entry that is damaged. The caller reports it and
+    /// [`CacheLayerError`] if the layer could not read, or found a damaged entry. The caller reports it and
     /// treats it as a miss.
     fn get(&self, key: &CacheKey) -> Result<Option<Arc<[CacheEntry]>>, CacheLayerError>;
 
-    /// Keeps `entry` under `key`, in place of the one of the same [variant](CacheEntry::variant): wholly or not at all.
+    /// Stores `entry` under `key`, replacing the one of the same [variant](CacheEntry::variant): wholly or not at all.
     ///
     /// # Errors
     ///
-    /// [`CacheLayerError`] if the layer could not keep it. The caller reports it; the run is none the worse.
+    /// [`CacheLayerError`] if the layer could not store it. The caller reports it; the run is not affected.
     fn put(&self, key: &CacheKey, entry: &CacheEntry) -> Result<(), CacheLayerError>;
 }
 
-/// A cache layer could not do its part; the run goes on without it.
+/// A cache layer failed; the run continues without it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CacheLayerError {
@@ -43,17 +43,17 @@ pub enum CacheLayerError {
         action: &'static str,
         /// The entry's key.
         key: CacheKey,
-        /// What the medium said.
+        /// The error of the medium.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// What the medium gave back is not what was put there.
+    /// The medium returned different data than was written.
     #[error("the {layer} cache found entry {key} damaged ({problem}); it counts as missing")]
     Damaged {
         /// The layer's name.
         layer: &'static str,
         /// The entry's key.
         key: CacheKey,
-        /// What does not fit.
+        /// The mismatch.
         problem: &'static str,
     },
 }

@@ -1,4 +1,4 @@
-//! Which results may stand for which runs: policies, keys, entries, and the port through which they are kept.
+//! Which results may replace which runs: policies, keys, entries, and the port for storing them.
 
 mod entry;
 mod key;

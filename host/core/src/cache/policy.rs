@@ -1,4 +1,4 @@
-//! Which facts count when the cache is asked for a result.
+//! Cache policies: the facts that count in a look-up.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -8,24 +8,24 @@ use std::sync::Arc;
 use super::policy_text;
 use crate::{ArgumentError, ErrorKind, Name, NameTemplate, Signature, TemplateError};
 
-/// The facts as they stand in a policy and in a key.
+/// The facts, as bits in a policy and in a key.
 mod bit {
     pub(super) const INPUTS: u8 = 1;
     pub(super) const TASK_SOURCE: u8 = 1 << 1;
     pub(super) const RUN_ID: u8 = 1 << 2;
     pub(super) const FLOW_PARAMETERS: u8 = 1 << 3;
     pub(super) const OBSERVED: u8 = 1 << 4;
-    /// A key of the user's.
+    /// A user's template.
     pub(super) const KEY: u8 = 1 << 5;
 }
 
-/// The facts that two runs must have in common for one's result to stand for the other's.
+/// The facts that two runs must share if the result of one may replace the other.
 ///
-/// Policies are added and taken away: `CachePolicy::DEFAULT - CachePolicy::RUN_ID`, and inputs are taken from them by
-/// name: `CachePolicy::AUTO - "debug"`; as text `default - run-id` and `auto - input:debug`. The component's digest and the
+/// Policies can be added and subtracted: `CachePolicy::DEFAULT - CachePolicy::RUN_ID`. Inputs are left out by name:
+/// `CachePolicy::AUTO - "debug"`; as text `default - run-id` and `auto - input:debug`. The component's digest and the
 /// export path are part of every key, whether or not `TASK_SOURCE` is named: a task never gets another task's result,
-/// unless the policy is a key of the user's alone ([`CachePolicy::key`]). What is granted and how clocks and randomness
-/// are made count always. Cheap to clone.
+/// unless the policy is a user's template alone ([`CachePolicy::key`]). Grants and the choice of clock and randomness
+/// always count. Cheap to clone.
 ///
 /// ```
 /// # use hostel_core::CachePolicy;
@@ -37,9 +37,9 @@ mod bit {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CachePolicy {
     facts: u8,
-    /// The inputs that do not count, sorted, each once; `None` stands for the usual none.
+    /// The inputs that do not count, sorted, each once; `None`, the usual case, means none.
     left_out: Option<Arc<[Name]>>,
-    /// The text of the user's key.
+    /// The text of the user's template.
     template: Option<Arc<str>>,
 }
 
@@ -54,16 +54,16 @@ impl CachePolicy {
     pub const RUN_ID: Self = Self::of(bit::RUN_ID);
     /// The parameters of the flow run.
     pub const FLOW_PARAMETERS: Self = Self::of(bit::FLOW_PARAMETERS);
-    /// What the attempt was seen to touch: only results are kept that were made without clock, randomness and network,
-    /// and one that was made from granted files stands for other runs only while they are as they were.
+    /// The observed effects of the attempt: only results without clock, randomness and network are stored, and one that
+    /// depends on granted files replaces other runs only while the files are unchanged.
     pub const OBSERVED: Self = Self::of(bit::OBSERVED);
 
-    /// What is proved to be a function of its key, and that alone: the policy where none is named.
+    /// Only results that are proved to be functions of their key: the default policy.
     pub const AUTO: Self = Self::of(bit::INPUTS | bit::TASK_SOURCE | bit::OBSERVED);
-    /// What Prefect's default is: inputs, task source and flow run.
+    /// Prefect's default: inputs, task source and flow run.
     pub const DEFAULT: Self = Self::of(bit::INPUTS | bit::TASK_SOURCE | bit::RUN_ID);
 
-    /// Every fact with the word that names it, in the order of a policy's text.
+    /// Every fact with its word, in the order of a policy's text.
     const FACTS: [(&'static str, u8); 5] = [
         ("inputs", bit::INPUTS),
         ("task-source", bit::TASK_SOURCE),
@@ -82,10 +82,10 @@ impl CachePolicy {
         [("auto", Self::AUTO), ("default", Self::DEFAULT), ("none", Self::NONE)].into_iter().chain(facts)
     }
 
-    /// A key of the user's own: a text with places for inputs, such as `{user.id} on {day}` (see [`NameTemplate`]).
+    /// A user's own key: a text with placeholders for inputs, such as `{user.id} on {day}` (see [`NameTemplate`]).
     ///
-    /// Alone it is the whole key, and nothing else counts: two tasks, or two versions of one, that come to the same text
-    /// share their results, if their types fit. With other facts beside it, it is one of them.
+    /// Alone it is the whole key, and nothing else counts: two tasks, or two versions of one, with the same text share their
+    /// results, if their types fit. Combined with other facts, it is one of them.
     pub fn key(template: &str) -> Self {
         Self { template: Some(template.into()), ..Self::of(bit::KEY) }
     }
@@ -100,23 +100,23 @@ impl CachePolicy {
         self.facts & other.facts == other.facts
     }
 
-    /// Whether only results count that are proved to depend on nothing but their key.
+    /// Whether only results count that are proved to depend on nothing except their key.
     pub const fn is_observed(&self) -> bool {
         self.facts & bit::OBSERVED != 0
     }
 
-    /// Whether a flow run counts, without which there is no key.
+    /// Whether a flow run counts; then there is no key without one.
     pub const fn needs_flow(&self) -> bool {
         self.facts & (bit::RUN_ID | bit::FLOW_PARAMETERS) != 0
     }
 
-    /// Whether the input of this name does not count, though others may.
+    /// Whether the input with this name does not count, although others may.
     pub fn leaves_out(&self, input: &str) -> bool {
         self.left_out().iter().any(|name| **name == *input)
     }
 
-    /// Checks that the policy can be computed for a task: that the task has the inputs that are left out and those that
-    /// the user's key names, and that there is a flow run if one counts. Gives the user's key, ready to be filled in.
+    /// Checks that the policy can be computed for a task: the task has the inputs that are left out and those in the user's
+    /// template, and there is a flow run if one counts. Returns the user's template, ready to be filled in.
     ///
     /// # Errors
     ///
@@ -139,12 +139,12 @@ impl CachePolicy {
         self.facts
     }
 
-    /// Whether a key of the user's counts.
+    /// Whether a user's template counts.
     pub(crate) const fn has_key(&self) -> bool {
         self.facts & bit::KEY != 0
     }
 
-    /// Whether the user's key is all that counts.
+    /// Whether only the user's template counts.
     pub(crate) const fn is_only_key(&self) -> bool {
         self.facts == bit::KEY
     }
@@ -161,21 +161,18 @@ impl CachePolicy {
     }
 }
 
-/// [`CachePolicy::AUTO`], which holds where none is named.
+/// [`CachePolicy::AUTO`], the default.
 impl Default for CachePolicy {
     fn default() -> Self {
         Self::AUTO
     }
 }
 
-/// The facts of both; of the inputs, those that count in either; of two keys of the user's, the later one.
+/// The facts of both, the inputs that count in either, and the later of two user's templates.
 impl Add for CachePolicy {
     type Output = Self;
 
-    #[expect(
-        clippy::suspicious_arithmetic_impl,
-        reason = "a set of facts is added to as bits are: twice is once"
-    )]
+    #[expect(clippy::suspicious_arithmetic_impl, reason = "a set of facts is a union of bits")]
     fn add(self, other: Self) -> Self {
         let template = other.template.clone().or_else(|| self.template.clone());
         let facts = Self { facts: self.facts | other.facts, left_out: None, template };
@@ -191,7 +188,7 @@ impl Add for CachePolicy {
     }
 }
 
-/// The same, but for the facts of the other.
+/// The same, without the facts of the other.
 impl Sub for CachePolicy {
     type Output = Self;
 
@@ -203,7 +200,7 @@ impl Sub for CachePolicy {
     }
 }
 
-/// The same, but for the input of this name.
+/// The same, without the input of this name.
 impl Sub<&str> for CachePolicy {
     type Output = Self;
 
@@ -234,22 +231,22 @@ impl fmt::Display for CachePolicy {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
-    /// It leaves out what the task does not have.
-    #[error("the cache policy leaves out what the task does not take: {0}")]
+    /// It leaves out an input that the task does not have.
+    #[error("the cache policy leaves out an input that the task does not have: {0}")]
     Unknown(#[from] ArgumentError),
-    /// It leaves out an input where none count.
+    /// It leaves out an input although none count.
     #[error("the cache policy leaves out the input {input:?}, but no inputs count: add `inputs` to it")]
     NoInputs {
         /// The input.
         input: Name,
     },
-    /// It counts a flow run where there is none.
+    /// It counts a flow run, and there is none.
     #[error("the cache policy `{policy}` counts the flow run, but the task belongs to none")]
     NoFlow {
         /// The policy.
         policy: CachePolicy,
     },
-    /// The user's key is no template, or names what the task does not have.
+    /// The user's key is not a template, or names an input that the task does not have.
     #[error("the key of the cache policy: {0}")]
     Key(#[from] TemplateError),
 }
@@ -261,13 +258,13 @@ impl PolicyError {
     }
 }
 
-/// A text is not a cache policy.
+/// The error for a text that is not a cache policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cache policy `{policy}`, column {column}: {problem}")]
 pub struct ParsePolicyError {
     /// The text.
     pub(super) policy: String,
-    /// Where it is wrong, in characters, counted from 1.
+    /// The position of the error in characters, counted from 1.
     pub(super) column: usize,
     pub(super) problem: String,
 }
@@ -282,7 +279,7 @@ impl ParsePolicyError {
 impl FromStr for CachePolicy {
     type Err = ParsePolicyError;
 
-    /// A minus has blanks around it, since names have some inside.
+    /// A minus has blanks around it, because names contain minus signs.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         policy_text::parse(text)
     }
@@ -340,7 +337,7 @@ mod tests {
         check(
             CachePolicy::INPUTS - "debg",
             Some(
-                "the cache policy leaves out what the task does not take: unknown argument \"debg\", did you mean \"debug\"? \
+                "the cache policy leaves out an input that the task does not have: unknown argument \"debg\", did you mean \"debug\"? \
                  (arguments: a, debug)",
             ),
         );

@@ -3,23 +3,23 @@
 use crate::value::excerpt;
 use crate::{CachePolicy, Name, ParsePolicyError, UnknownName};
 
-/// What is wrong with a text, and at which byte of it.
+/// An error in a text, and the byte of its position.
 type Problem = (usize, String);
 
-/// What stands between two signs.
+/// A term between two signs.
 enum Term {
     Facts(CachePolicy),
     Input(Name),
 }
 
-/// Whether a term is added or taken away.
+/// Whether a term is added or removed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sign {
     Plus,
     Minus,
 }
 
-/// Reads a policy.
+/// Parses a policy.
 pub(super) fn parse(text: &str) -> Result<CachePolicy, ParsePolicyError> {
     read(text).map_err(|(at, problem)| {
         let column = text.get(..at).unwrap_or(text).chars().count() + 1;
@@ -27,7 +27,7 @@ pub(super) fn parse(text: &str) -> Result<CachePolicy, ParsePolicyError> {
     })
 }
 
-/// The user's key as it stands in a policy.
+/// The user's template in the text of a policy.
 pub(super) fn quoted_key(template: &str) -> String {
     format!("key:\"{}\"", template.replace('\\', "\\\\").replace('"', "\\\""))
 }
@@ -41,7 +41,7 @@ fn read(text: &str) -> Result<CachePolicy, Problem> {
         let (term, end) = term(text, at, sign)?;
         policy = match (term, sign) {
             (Term::Facts(facts), Sign::Plus) if policy.has_key() && facts.has_key() => {
-                return Err((at, "there is a key already, and there can be only one".to_owned()));
+                return Err((at, "there is already a key, and a policy can have only one".to_owned()));
             }
             (Term::Facts(facts), Sign::Plus) => policy + facts,
             (Term::Facts(facts), Sign::Minus) => policy - facts,
@@ -54,7 +54,7 @@ fn read(text: &str) -> Result<CachePolicy, Problem> {
     }
 }
 
-/// The sign that follows what ended before `at`, and where it ends; `None` at the end of the text.
+/// The sign at `at`, and its end; `None` at the end of the text.
 fn next_sign(text: &str, at: usize) -> Result<Option<(Sign, usize)>, Problem> {
     let at = at + blanks(text, at);
     let rest = text.get(at..).unwrap_or_default();
@@ -62,13 +62,15 @@ fn next_sign(text: &str, at: usize) -> Result<Option<(Sign, usize)>, Problem> {
         None => return Ok(None),
         Some('+') => Sign::Plus,
         Some('-') if rest.get(1..).is_none_or(|rest| rest.is_empty() || rest.starts_with(' ')) => Sign::Minus,
-        Some('-') => return Err((at, "a `-` has blanks around it, as in `inputs - input:debug`".to_owned())),
+        Some('-') => {
+            return Err((at, "a `-` needs blanks around it, as in `inputs - input:debug`".to_owned()));
+        }
         Some(_) => return Err((at, format!("expected `+` or `-`, found `{}`", excerpt(rest)))),
     };
     Ok(Some((sign, at + 1)))
 }
 
-/// The term that begins at `at`, and where it ends.
+/// The term that begins at `at`, and its end.
 fn term(text: &str, at: usize, sign: Sign) -> Result<(Term, usize), Problem> {
     let rest = text.get(at..).unwrap_or_default();
     if rest.starts_with("key:") {
@@ -81,7 +83,7 @@ fn term(text: &str, at: usize, sign: Sign) -> Result<(Term, usize), Problem> {
     if let Some(name) = word.strip_prefix("input:") {
         return match (name, sign) {
             ("", _) => Err((at, "expected the name of an input after `input:`".to_owned())),
-            (_, Sign::Plus) => Err((at, format!("`{word}` can only be taken away: ` - {word}`"))),
+            (_, Sign::Plus) => Err((at, format!("`{word}` can only be removed: ` - {word}`"))),
             (name, Sign::Minus) => Ok((Term::Input(Name::from(name)), at + length)),
         };
     }
@@ -101,7 +103,7 @@ fn unknown(word: &str) -> String {
     format!("expected {known}`key:\"TEMPLATE\"`, or after a `-` also `input:NAME`; found {found}{meant}")
 }
 
-/// The text between quotation marks at the beginning of `text`, and how many bytes it takes with them.
+/// The text between quotation marks at the beginning of `text`, and its length in bytes including the marks.
 fn quoted(text: &str) -> Result<(String, usize), String> {
     let mut characters = text.char_indices();
     if characters.next().is_none_or(|(_, first)| first != '"') {
@@ -191,14 +193,14 @@ mod tests {
         check("inputs + imputs", 10, "found `imputs`, did you mean `inputs`?");
         check("inputs - debug", 10, "or after a `-` also `input:NAME`; found `debug`");
         check("inputs - input:", 10, "expected the name of an input");
-        check("inputs -input:debug", 8, "a `-` has blanks around it");
+        check("inputs -input:debug", 8, "a `-` needs blanks around it");
         check("inputs task-source", 8, "expected `+` or `-`, found `task-source`");
-        check("inputs + input:a", 10, "`input:a` can only be taken away: ` - input:a`");
+        check("inputs + input:a", 10, "`input:a` can only be removed: ` - input:a`");
         check("key:{a}", 5, "expected a template in quotation marks");
         check("é + key:\"{a}", 1, "found `é`");
         check("inputs + key:\"é\" x", 18, "found `x`");
         check("key:\"{a}", 5, "never closed");
-        check("key:\"{a}\" + inputs + key:\"{b}\"", 22, "there can be only one");
+        check("key:\"{a}\" + inputs + key:\"{b}\"", 22, "a policy can have only one");
         check("task-source-inputs", 1, "found `task-source-inputs`");
     }
 }

@@ -1,4 +1,4 @@
-//! A cache entry as bytes, for every medium that outlives the process.
+//! The byte form of a cache entry, for every medium that outlives the process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,46 +8,46 @@ use crate::{CacheEntry, CacheKey, Dependencies, Digest, RunId, Timestamp};
 /// Begins every record of this version.
 const MAGIC: &[u8; 16] = b"hostel entry 2\n\0";
 
-/// Begins the records of the version before, which say nothing of their origin.
+/// Begins every record of the previous version, which has no origin.
 const MAGIC_1: &[u8; 16] = b"hostel entry 1\n\0";
 
-/// Values up to this many bytes stand in the record itself.
+/// Values up to this many bytes are in the record itself.
 const INLINE_BYTES: usize = 16 << 10;
 
-/// Says where the value stands.
+/// Says whether the value is in the record.
 const BESIDE: u8 = 0;
 const INLINE: u8 = 1;
 
-/// An entry as a medium gave it back: what it says of itself was checked, and its value is inside or beside it.
+/// A checked entry from a medium, with its value inside or beside the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheRecord {
     entry: CacheEntry,
     beside: Option<BlobRef>,
 }
 
-/// Names the bytes of a value that stand beside their record.
+/// Identifies the bytes of a value beside its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BlobRef {
     /// The SHA-256 of the bytes.
     pub digest: Digest,
-    /// How many there are.
+    /// Their number.
     pub length: u64,
 }
 
 impl CacheEntry {
-    /// The entry as the bytes of a record, for `key`. A value of more than 16 KiB is left out, and stands beside the
-    /// record under the digest that is given back.
+    /// The entry as the bytes of a record, for `key`. A value of more than 16 KiB is left out; it must be stored beside the
+    /// record under the returned digest.
     ///
     /// The record is, with every number and length as 8 bytes little-endian:
     ///
     /// 1. the magic `hostel entry 2\n\0` (16 bytes);
     /// 2. the SHA-256 of all that follows (32);
-    /// 3. the key (32), the producer's id (16), the time of creation in nanoseconds since 1970, how long it took in
+    /// 3. the key (32), the producer's id (16), the time of creation in nanoseconds since 1970, the duration in
     ///    nanoseconds;
-    /// 4. the task's key as text, its length before it;
-    /// 5. one byte, 1 if the entry has a recipe: then that as text, its length before it;
-    /// 6. one byte, 1 if the entry came from a remote cache: then the name of that as text, its length before it;
-    /// 7. one byte, 1 if the entry has dependencies: then their identity (32) and their bytes, the length before them;
+    /// 4. the task's key as text, preceded by its length;
+    /// 5. one byte, 1 if the entry has a recipe: then the recipe as text, preceded by its length;
+    /// 6. one byte, 1 if the entry came from a remote cache: then the cache's name as text, preceded by its length;
+    /// 7. one byte, 1 if the entry has dependencies: then their identity (32) and their bytes, preceded by their length;
     /// 8. the value's length, its SHA-256 (32), and one byte, 1 if the value follows: then its canonical bytes.
     pub fn to_record(&self, key: &CacheKey) -> (Vec<u8>, Option<BlobRef>) {
         let mut content = Vec::with_capacity(256 + self.value.len().min(INLINE_BYTES));
@@ -77,17 +77,17 @@ impl CacheEntry {
 }
 
 impl CacheRecord {
-    /// Takes a record apart, if it is whole and belongs to `key`. Costs one hash of the bytes.
+    /// Parses a record, if it is intact and belongs to `key`. Costs one hash of the bytes.
     ///
     /// # Errors
     ///
-    /// What does not fit, as the rest of a sentence that begins with `it`.
+    /// The mismatch, as a clause that begins with `it`.
     pub fn read(bytes: &[u8], key: &CacheKey) -> Result<Self, &'static str> {
         const SHORT: &str = "it is too short";
         let (rest, has_origin) = match (bytes.strip_prefix(MAGIC), bytes.strip_prefix(MAGIC_1)) {
             (Some(rest), _) => (rest, true),
             (None, Some(rest)) => (rest, false),
-            (None, None) => return Err("it does not begin like one"),
+            (None, None) => return Err("it does not begin like a record"),
         };
         let (digest, content) = rest.split_first_chunk::<32>().ok_or(SHORT)?;
         if Digest::of(content).as_bytes() != digest {
@@ -104,31 +104,31 @@ impl CacheRecord {
         }
     }
 
-    /// Where the value stands, if not in the record.
+    /// The location of the value, if it is not in the record.
     pub fn beside(&self) -> Option<BlobRef> {
         self.beside
     }
 
-    /// The entry, if its value was in the record.
+    /// The entry, if its value is in the record.
     pub fn complete(self) -> Option<CacheEntry> {
         self.beside.is_none().then_some(self.entry)
     }
 
-    /// What the record says of the entry, whose value is empty if it stands beside the record.
+    /// The entry; its value is empty if it is beside the record.
     pub fn entry(&self) -> &CacheEntry {
         &self.entry
     }
 
-    /// How long the value is, wherever it stands.
+    /// The length of the value, inside or beside the record.
     pub fn value_bytes(&self) -> u64 {
         self.beside.map_or(self.entry.value.len() as u64, |blob| blob.length)
     }
 
-    /// Adds the value that stood beside the record.
+    /// Adds the value from beside the record.
     ///
     /// # Errors
     ///
-    /// That these are not the value's bytes.
+    /// If these are not the value's bytes.
     pub fn with_value(mut self, value: Vec<u8>) -> Result<Self, &'static str> {
         if let Some(blob) = self.beside
             && (blob.length != value.len() as u64 || blob.digest != Digest::of(&value))
@@ -141,7 +141,7 @@ impl CacheRecord {
     }
 }
 
-/// The bytes of a record that are not read yet.
+/// The remaining bytes of a record.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.sized()?).ok().map(Arc::from)
     }
 
-    /// A text that need not be there.
+    /// An optional text.
     fn maybe_text(&mut self) -> Option<Option<Arc<str>>> {
         match self.take()? {
             [0] => Some(None),
@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// All that follows the key; the value, if it is inside.
+    /// The part after the key, and the value if it is inside.
     fn record(&mut self, has_origin: bool) -> Option<(CacheRecord, Option<Vec<u8>>)> {
         let producer = RunId::from_bytes(*self.take()?);
         let created = Timestamp::from_unix_nanos(self.number()?);

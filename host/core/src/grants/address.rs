@@ -1,11 +1,11 @@
-//! Which addresses are public, and ranges of addresses.
+//! Public addresses, and ranges of addresses.
 
 use super::name::Problem;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt::{self, Display};
 
-/// The ranges of IPv4 that lead elsewhere than into the public network, from IANA's registries of special-purpose and of
-/// multicast addresses. Those in there that are public or serve the name system alone are missing here.
+/// The ranges of IPv4 outside of the public network, from IANA's registries of special-purpose and of multicast addresses.
+/// Ranges in these registries that are public or serve only the name system are left out.
 const SPECIAL_V4: [(Ipv4Addr, u8); 17] = [
     // This host, and this network (RFC 791, section 3.2).
     (Ipv4Addr::new(0, 0, 0, 0), 8),
@@ -17,9 +17,9 @@ const SPECIAL_V4: [(Ipv4Addr, u8); 17] = [
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     // Loopback (RFC 1122, section 3.2.1.3).
     (Ipv4Addr::new(127, 0, 0, 0), 8),
-    // Link-local, where clouds tell machines their secrets (RFC 3927).
+    // Link-local, where clouds serve credentials (RFC 3927).
     (Ipv4Addr::new(169, 254, 0, 0), 16),
-    // Where Azure tells machines their secrets, though it is an address as any.
+    // Where Azure serves credentials, although it is an ordinary address.
     (Ipv4Addr::new(168, 63, 129, 16), 32),
     // Protocol assignments (RFC 6890, section 2.1).
     (Ipv4Addr::new(192, 0, 0, 0), 24),
@@ -27,7 +27,7 @@ const SPECIAL_V4: [(Ipv4Addr, u8); 17] = [
     (Ipv4Addr::new(192, 0, 2, 0), 24),
     (Ipv4Addr::new(198, 51, 100, 0), 24),
     (Ipv4Addr::new(203, 0, 113, 0), 24),
-    // Relays of 6to4, given up (RFC 7526).
+    // Relays of 6to4, deprecated (RFC 7526).
     (Ipv4Addr::new(192, 88, 99, 0), 24),
     // Benchmarks (RFC 2544).
     (Ipv4Addr::new(198, 18, 0, 0), 15),
@@ -38,11 +38,11 @@ const SPECIAL_V4: [(Ipv4Addr, u8); 17] = [
     (Ipv4Addr::BROADCAST, 32),
 ];
 
-/// All that IPv6 has of addresses for one host in the public network (RFC 4291, section 2.4). Outside of it are loopback,
+/// The IPv6 range of addresses for one host in the public network (RFC 4291, section 2.4). Outside of it are loopback,
 /// the unspecified address, IPv4-compatible, unique-local, link-local and multicast addresses.
 const GLOBAL_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
-/// What is special within it.
+/// The special ranges within it.
 const SPECIAL_V6: [(Ipv6Addr, u8); 3] = [
     // Protocol assignments, Teredo among them (RFC 2928, RFC 4380).
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),
@@ -51,7 +51,7 @@ const SPECIAL_V6: [(Ipv6Addr, u8); 3] = [
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
 ];
 
-/// Prefixes under which IPv4 addresses are reached through IPv6, and after how many bits these stand: mapped (RFC 4291,
+/// Prefixes under which IPv4 addresses are reached through IPv6, and the bit offset of the IPv4 address: mapped (RFC 4291,
 /// section 2.5.5.2), NAT64 (RFC 6052), 6to4 (RFC 3056).
 const EMBEDDING: [(Ipv6Addr, u8, u32); 3] = [
     (Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96, 96),
@@ -59,8 +59,8 @@ const EMBEDDING: [(Ipv6Addr, u8, u32); 3] = [
     (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16, 16),
 ];
 
-/// Whether an address is of a host in the public network, as opposed to this machine, its neighbours, a private network,
-/// many hosts or none.
+/// Whether an address belongs to a host in the public network, as opposed to this machine, its neighbours, a private
+/// network, many hosts or none.
 ///
 /// ```
 /// # use hostel_core::is_public;
@@ -81,18 +81,18 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// Whether a name means this machine, wherever the name system leads (RFC 6761, section 6.3).
+/// Whether a name means this machine, whatever the name system returns (RFC 6761, section 6.3).
 pub(super) fn is_local_name(name: &str) -> bool {
     name.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
 }
 
-/// Whether a name may lead to an address without a grant for that address: one that means this machine to loopback, any
-/// other to public ones.
+/// Whether a name may lead to an address without a grant for that address: a name for this machine may lead to loopback,
+/// any other name to public addresses.
 pub fn may_lead_to(name: &str, address: IpAddr) -> bool {
     if is_local_name(name) { address.to_canonical().is_loopback() } else { is_public(address) }
 }
 
-/// The IPv4 address that an IPv6 address stands for.
+/// The IPv4 address that is embedded in an IPv6 address.
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let under = EMBEDDING.into_iter().find(|&(base, bits, _)| within_v6(address, base, bits));
     let (_, _, before) = under?;
@@ -108,12 +108,12 @@ fn within_v6(address: Ipv6Addr, base: Ipv6Addr, bits: u8) -> bool {
     first_bits(address.to_bits() ^ base.to_bits(), bits, u128::BITS)
 }
 
-/// Whether the first of so many bits are all zero.
+/// Whether the leading bits are all zero.
 fn first_bits(difference: u128, bits: u8, of: u32) -> bool {
     difference.checked_shr(of.saturating_sub(bits.into())).unwrap_or_default() == 0
 }
 
-/// Addresses that begin with the same bits: one address, or a network.
+/// Addresses with a common prefix: one address, or a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct AddressRange {
     base: IpAddr,
@@ -121,8 +121,8 @@ pub(super) struct AddressRange {
 }
 
 impl AddressRange {
-    /// The network of so many bits that begins at this address; or what is wrong if there are not so many, or if the address
-    /// has others set.
+    /// The network with a prefix of this many bits at this address. It is an error if there are not that many bits, or if
+    /// the address has bits set after them.
     pub(super) fn new(address: IpAddr, bits: u8) -> Result<Self, Problem> {
         let most = all_bits(address);
         let past =
@@ -139,7 +139,7 @@ impl AddressRange {
             }
         };
         let range = Self { base, bits };
-        if base == address { Ok(range) } else { Err(format!("the one it is in is {range}")) }
+        if base == address { Ok(range) } else { Err(format!("expected {range}")) }
     }
 
     pub(super) fn one(address: IpAddr) -> Self {
@@ -314,10 +314,10 @@ mod tests {
         check("::1", 128, "::1", true);
         check("::1", 128, "::2", false);
         let wrong = |base: &str, bits, expected: &str| assert_eq!(range(base, bits).unwrap_err(), expected);
-        wrong("10.0.0.1", 8, "the one it is in is 10.0.0.0/8");
+        wrong("10.0.0.1", 8, "expected 10.0.0.0/8");
         wrong("10.0.0.0", 33, "expected /0 to /32 after the address");
-        wrong("fd00::1", 64, "the one it is in is [fd00::]/64");
-        wrong("::1", 0, "the one it is in is [::]/0");
+        wrong("fd00::1", 64, "expected [fd00::]/64");
+        wrong("::1", 0, "expected [::]/0");
         wrong("::", 129, "expected /0 to /128 after the address");
         let includes = |one: (&str, u8), other: (&str, u8)| {
             range(one.0, one.1).unwrap().includes(&range(other.0, other.1).unwrap())

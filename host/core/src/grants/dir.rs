@@ -1,4 +1,4 @@
-//! Directories: which of the host's a task may read or change, and under which name.
+//! Grants of directories: the host's path, the guest's path, and the access.
 
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
@@ -6,13 +6,13 @@ use std::str::FromStr;
 
 use crate::ErrorKind;
 
-/// Permits reading everything below a directory of the host's, and perhaps changing it.
+/// Permits reading everything below a directory of the host, and optionally changing it.
 ///
-/// As text: `HOST`, a path on the host, then perhaps `::GUEST`, the path by which the guest knows it; without it the
-/// guest knows it by the host's, as written. Then perhaps the access: `:ro`, read only, which is meant without it too, or
-/// `:rw`, read and write.
+/// As text: `HOST`, a path on the host, optionally followed by `::GUEST`, the path that the guest sees; without it the
+/// guest sees the host's path as written. Then optionally the access: `:ro`, read only, which is the default, or `:rw`,
+/// read and write.
 ///
-/// The guest reaches nothing outside the directory, by no `..` and no symbolic link.
+/// The guest reaches nothing outside the directory, neither through `..` nor through symbolic links.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DirGrant {
     host: PathBuf,
@@ -20,13 +20,13 @@ pub struct DirGrant {
     access: DirAccess,
 }
 
-/// What may be done in a directory. The order is by how much that is.
+/// The access to a directory, ordered by its extent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DirAccess {
     /// Reading. As text: `ro`.
     #[default]
     Ro,
-    /// Reading and writing: files and directories are made, changed, renamed and removed. As text: `rw`.
+    /// Reading and writing: files and directories are created, changed, renamed and removed. As text: `rw`.
     Rw,
 }
 
@@ -41,7 +41,7 @@ impl DirAccess {
 }
 
 impl DirGrant {
-    /// Permits reading the directory at `host`, which the guest knows as `guest`.
+    /// Permits reading the directory at `host`, which the guest sees as `guest`.
     ///
     /// # Errors
     ///
@@ -68,37 +68,36 @@ impl DirGrant {
         Self { access, ..self }
     }
 
-    /// Where it is on the host.
+    /// The path on the host.
     pub fn host(&self) -> &Path {
         &self.host
     }
 
-    /// What the guest calls it; without a slash at the end, but for `/` itself.
+    /// The path for the guest; without a slash at the end, except for `/` itself.
     pub fn guest(&self) -> &str {
         &self.guest
     }
 
-    /// What the guest may do in it.
+    /// The guest's access.
     pub const fn access(&self) -> DirAccess {
         self.access
     }
 
-    /// Whether it permits all that `other` does: the guest's name for it and its place on the host are the same, as they
-    /// are written, and it may do as much there.
+    /// Whether it permits everything that `other` permits: both paths are the same as written, and the access is at least
+    /// the same.
     ///
-    /// A directory above is another grant: the guest would see it under other paths.
+    /// A parent directory is a different grant: the guest would see it under other paths.
     pub fn includes(&self, other: &Self) -> bool {
         self.guest == other.guest && self.host == other.host && self.access >= other.access
     }
 
-    /// The same with its place on the host counted from `base`, if it is relative. The guest's name for it stays.
+    /// The same with its path on the host relative to `base`, if it is relative. The guest's path stays the same.
     #[must_use]
     pub fn below(self, base: &Path) -> Self {
         Self { host: base.join(&self.host), ..self }
     }
 
-    /// What the key of the cache has of it. Names that could be mistaken for more than a name are in quotes, so that two
-    /// grants never give one text.
+    /// The text for the cache key. Ambiguous names are quoted, so that two different grants never have the same text.
     pub(super) fn fact(&self, by_content: bool) -> String {
         let is_plain = !self.guest.contains(|character: char| character.is_whitespace() || character == '"');
         let guest = if is_plain { self.guest.to_string() } else { format!("{:?}", self.guest) };
@@ -123,20 +122,20 @@ impl Display for DirGrant {
     }
 }
 
-/// A text names no directory that can be granted.
+/// The error for a text that is not a directory grant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseDirGrantError {
-    /// The place on the host is missing.
+    /// The path on the host is missing.
     #[error(
-        "`{text}` is no directory to grant: the path on the host is missing; expected HOST, or HOST::GUEST"
+        "invalid directory grant `{text}`: the path on the host is missing; expected HOST, or HOST::GUEST"
     )]
     NoHost {
         /// The text.
         text: String,
     },
-    /// The guest's name for it is missing.
-    #[error("`{text}` is no directory to grant: the guest's path is missing; expected HOST, or HOST::GUEST")]
+    /// The guest's path is missing.
+    #[error("invalid directory grant `{text}`: the guest's path is missing; expected HOST, or HOST::GUEST")]
     NoGuest {
         /// The text.
         text: String,
@@ -204,13 +203,13 @@ mod tests {
             assert_eq!(text.parse::<DirGrant>().unwrap_err().to_string(), expected);
         };
         let host = "the path on the host is missing; expected HOST, or HOST::GUEST";
-        check("", &format!("`` is no directory to grant: {host}"));
-        check("::/data", &format!("`::/data` is no directory to grant: {host}"));
-        check(":ro", &format!("`:ro` is no directory to grant: {host}"));
+        check("", &format!("invalid directory grant ``: {host}"));
+        check("::/data", &format!("invalid directory grant `::/data`: {host}"));
+        check(":ro", &format!("invalid directory grant `:ro`: {host}"));
         let guest = "the guest's path is missing; expected HOST, or HOST::GUEST";
-        check("data::", &format!("`data::` is no directory to grant: {guest}"));
-        check("data:::rw", &format!("`data:::rw` is no directory to grant: {guest}"));
-        check(":rw", &format!("`:rw` is no directory to grant: {host}"));
+        check("data::", &format!("invalid directory grant `data::`: {guest}"));
+        check("data:::rw", &format!("invalid directory grant `data:::rw`: {guest}"));
+        check(":rw", &format!("invalid directory grant `:rw`: {host}"));
     }
 
     #[test]

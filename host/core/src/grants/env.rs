@@ -1,17 +1,17 @@
-//! Environment variables: which a task has, and what they say.
+//! Grants of environment variables, with their values.
 
 use std::fmt::{self, Debug, Display};
 use std::str::FromStr;
 
 use crate::{Digest, ErrorKind};
 
-/// Stands for a value, which may be a secret.
+/// Replaces a value, which may be a secret.
 const HIDDEN: char = '…';
 
 /// Gives a task an environment variable.
 ///
-/// As text: `NAME=VALUE`; the value may be empty, and have any characters but NUL. What is written of it, by `Display` and
-/// by `Debug`, has the name alone, `NAME=…`: logs and records are no place for secrets.
+/// As text: `NAME=VALUE`; the value may be empty, and contain any character except NUL. `Display` and `Debug` write only the
+/// name, `NAME=…`, to keep secrets out of logs and records.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EnvGrant {
     name: Box<str>,
@@ -23,13 +23,13 @@ impl EnvGrant {
     ///
     /// # Errors
     ///
-    /// [`ParseEnvGrantError`] if there is no such name or value.
+    /// [`ParseEnvGrantError`] if the name or the value is invalid.
     pub fn new(name: &str, value: &str) -> Result<Self, ParseEnvGrantError> {
         let problem = match name {
             "" => Some("the name is missing"),
-            name if name.contains('=') => Some("a name has no `=` in it"),
-            name if name.contains('\0') => Some("a name has no NUL in it"),
-            _ if value.contains('\0') => Some("a value has no NUL in it"),
+            name if name.contains('=') => Some("a name cannot contain `=`"),
+            name if name.contains('\0') => Some("a name cannot contain NUL"),
+            _ if value.contains('\0') => Some("a value cannot contain NUL"),
             _ => None,
         };
         match problem {
@@ -43,17 +43,17 @@ impl EnvGrant {
         &self.name
     }
 
-    /// What it says.
+    /// Its value.
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// Whether it permits all that the other does: both are the same variable with the same value.
+    /// Whether it permits everything that the other permits: both are the same variable with the same value.
     pub fn includes(&self, other: &Self) -> bool {
         self == other
     }
 
-    /// What the key of the cache has of it. The digest comes first, since it has no spaces in it and a name may.
+    /// The text for the cache key. The digest comes first, because it contains no spaces, and a name may.
     pub(super) fn fact(&self) -> String {
         format!("env {} {}", Digest::of(self.value.as_bytes()), self.name)
     }
@@ -71,9 +71,9 @@ impl Debug for EnvGrant {
     }
 }
 
-/// A text is no environment variable. The error does not repeat the value.
+/// The error for a text that is not an environment variable. It does not repeat the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is no environment variable: {problem}; expected NAME=VALUE")]
+#[error("invalid environment variable `{name}`: {problem}; expected NAME=VALUE")]
 pub struct ParseEnvGrantError {
     name: String,
     problem: &'static str,
@@ -120,11 +120,11 @@ mod tests {
             let error = text.parse::<EnvGrant>().unwrap_err().to_string();
             assert_eq!(error, format!("{expected}; expected NAME=VALUE"));
         };
-        check("", "`` is no environment variable: the value is missing");
-        check("A", "`A` is no environment variable: the value is missing");
-        check("=secret", "`` is no environment variable: the name is missing");
-        check("A\0=secret", "`A\0` is no environment variable: a name has no NUL in it");
-        check("A=sec\0ret", "`A` is no environment variable: a value has no NUL in it");
+        check("", "invalid environment variable ``: the value is missing");
+        check("A", "invalid environment variable `A`: the value is missing");
+        check("=secret", "invalid environment variable ``: the name is missing");
+        check("A\0=secret", "invalid environment variable `A\0`: a name cannot contain NUL");
+        check("A=sec\0ret", "invalid environment variable `A`: a value cannot contain NUL");
         assert!(EnvGrant::new("A=B", "c").is_err());
     }
 

@@ -1,4 +1,4 @@
-//! Outgoing HTTP: which hosts a task may talk to, and by which methods.
+//! Grants of outgoing HTTP: hosts and methods.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt::{self, Display};
@@ -8,10 +8,10 @@ use super::name::{NamePattern, Problem, ends_in_number, parse_pattern};
 use super::net::parse_port;
 use crate::ErrorKind;
 
-/// How an HTTP request travels.
+/// The scheme of an HTTP request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HttpScheme {
-    /// In the clear.
+    /// Unencrypted.
     Http,
     /// Over TLS.
     Https,
@@ -26,7 +26,7 @@ impl HttpScheme {
         }
     }
 
-    /// The port that is meant where none is named: 80 or 443.
+    /// The default port: 80 or 443.
     pub const fn usual_port(self) -> u16 {
         match self {
             Self::Http => 80,
@@ -38,18 +38,19 @@ impl HttpScheme {
 /// Permits outgoing HTTP requests to a host, or to all hosts below a domain.
 ///
 /// As text: `example.org`, `127.0.0.1`, `[::1]`, or `*.example.org` for every name below `example.org`, at any depth,
-/// but not for itself. Then perhaps `:8080` for that port, or `:*` for any; without it the usual port of the scheme is
-/// meant, 80 or 443. In front perhaps `http://` or `https://`; without it both are. And in front of all that perhaps the
-/// methods, in upper case and with commas between them: `GET,HEAD https://example.org`; without them any but `CONNECT` is meant.
+/// but not for itself. `:8080` may follow for that port, or `:*` for any; without it the grant is for the default port of
+/// the scheme, 80 or 443. `http://` or `https://` may precede; without it both schemes are permitted. Methods may come first,
+/// in upper case and separated by commas: `GET,HEAD https://example.org`; without them every method except `CONNECT` is
+/// permitted.
 ///
-/// Hosts are compared as they are written in a URL, but for upper and lower case: a name is permitted where it
+/// Hosts are compared as they are written in a URL, ignoring case: a name is permitted where it
 /// [may lead](crate::may_lead_to), and an address does not permit the names that lead to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HttpGrant {
     host: Host,
     port: Port,
     scheme: Option<HttpScheme>,
-    /// Sorted and each once; none for all.
+    /// Sorted, without duplicates; empty for all methods.
     methods: Box<[Box<str>]>,
 }
 
@@ -68,11 +69,11 @@ enum Port {
 }
 
 impl HttpGrant {
-    /// Permits what a request to this place needs, and no more; `host` as in a URL, an IPv6 address in brackets.
+    /// The narrowest grant for a request to this destination; `host` as in a URL, an IPv6 address in brackets.
     ///
     /// # Errors
     ///
-    /// [`ParseHttpGrantError`] for a host that no grant can name.
+    /// [`ParseHttpGrantError`] for an invalid host.
     pub fn of(scheme: HttpScheme, host: &str, port: u16) -> Result<Self, ParseHttpGrantError> {
         let host = parse_host(host)
             .and_then(Host::single)
@@ -81,11 +82,11 @@ impl HttpGrant {
         Ok(Self { host, port, scheme: None, methods: [].into() })
     }
 
-    /// The same for one method alone.
+    /// The same for one method only.
     ///
     /// # Errors
     ///
-    /// [`ParseHttpGrantError`] for a method that has more in it than upper case letters, digits and `-`.
+    /// [`ParseHttpGrantError`] for a method with other characters than upper case letters, digits and `-`.
     pub fn only(self, method: &str) -> Result<Self, ParseHttpGrantError> {
         let is_usual = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-';
         if method.is_empty() || !method.bytes().all(is_usual) {
@@ -100,7 +101,7 @@ impl HttpGrant {
         self.allows_method(method) && self.allows_place(scheme, host, port)
     }
 
-    /// Whether an outgoing request may go there by some method.
+    /// Whether an outgoing request with some method may go there.
     pub fn allows_place(&self, scheme: HttpScheme, host: &str, port: u16) -> bool {
         self.is_for(scheme) && self.host.allows(host) && self.port.allows(scheme, port)
     }
@@ -115,7 +116,7 @@ impl HttpGrant {
         is_there && self.allows_method(method) && self.is_for(scheme) && self.port.allows(scheme, port)
     }
 
-    /// Whether it permits all that the other does.
+    /// Whether it permits everything that the other permits.
     pub fn includes(&self, other: &Self) -> bool {
         let hosts = match (&self.host, &other.host) {
             (Host::Name(names), Host::Name(other)) => names.includes(other),
@@ -137,7 +138,7 @@ impl HttpGrant {
         self.scheme.is_none_or(|only| only == scheme)
     }
 
-    /// `CONNECT` asks a host to lead on to another one, so it is allowed only where it is named.
+    /// `CONNECT` asks a host to connect to another one, so it is allowed only if it is named.
     fn allows_method(&self, method: &str) -> bool {
         let is_usual = self.methods.is_empty() && method != "CONNECT";
         is_usual || self.methods.iter().any(|only| **only == *method)
@@ -145,10 +146,10 @@ impl HttpGrant {
 }
 
 impl Host {
-    /// Returns this if it is one host: a request goes to one.
+    /// Returns this if it is a single host, as a request needs.
     fn single(self) -> Result<Self, Problem> {
         if let Self::Name(NamePattern::Below(_)) = self {
-            Err("a host has no '*' in it".to_owned())
+            Err("a host cannot contain '*'".to_owned())
         } else {
             Ok(self)
         }
@@ -172,7 +173,7 @@ impl Port {
         self.number(scheme).is_none_or(|only| other.number(scheme) == Some(only))
     }
 
-    /// The only port that is meant; `None` for any.
+    /// The only permitted port; `None` for any.
     const fn number(self, scheme: HttpScheme) -> Option<u16> {
         match self {
             Self::Usual => Some(scheme.usual_port()),
@@ -203,9 +204,9 @@ impl Display for HttpGrant {
     }
 }
 
-/// A text names no host that HTTP could be permitted to.
+/// The error for a text that is not an HTTP grant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no host for HTTP: {problem}")]
+#[error("invalid HTTP host `{text}`: {problem}")]
 pub struct ParseHttpGrantError {
     text: String,
     problem: String,
@@ -235,23 +236,23 @@ fn parse(text: &str) -> Result<HttpGrant, Problem> {
         Some((scheme, place)) => (Some(parse_scheme(scheme)?), place),
         None => (None, place),
     };
-    // A URL of the whole host, as it is pasted.
+    // A pasted URL of the whole host.
     let place = if scheme.is_some() { place.strip_suffix('/').unwrap_or(place) } else { place };
     if scheme.is_some() && place.contains('/') {
-        return Err("a grant is for a whole host: leave out what follows it".to_owned());
+        return Err("a grant covers a whole host: remove the path".to_owned());
     }
     if let Some(wrong) = place.chars().find(|character| "/?#@".contains(*character)) {
         return Err(format!("expected HOST or HOST:PORT and nothing else, found `{wrong}`"));
     }
     let (host, port) = match place.rsplit_once(':') {
-        // Otherwise it is a colon of an address in brackets.
+        // Otherwise the colon belongs to an address in brackets.
         Some((host, port)) if !host.starts_with('[') || host.ends_with(']') => {
             (host, parse_port(port)?.map_or(Port::Any, Port::Only))
         }
         _ => (place, Port::Usual),
     };
     if host.contains(':') && !host.starts_with('[') {
-        return Err("an IPv6 address stands in brackets, such as [::1]".to_owned());
+        return Err("an IPv6 address needs brackets, such as [::1]".to_owned());
     }
     let host = parse_host(host)?;
     let is_usual = |scheme: HttpScheme| port == Port::Only(scheme.usual_port());
@@ -259,12 +260,12 @@ fn parse(text: &str) -> Result<HttpGrant, Problem> {
     Ok(HttpGrant { host, port, scheme, methods })
 }
 
-/// Whether a text has nothing but methods and commas in it (RFC 9110, section 5.6.2).
+/// Whether a text consists of methods and commas (RFC 9110, section 5.6.2).
 fn is_token_list(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~,".contains(&byte))
 }
 
-/// Reads methods, which are sorted and each once afterwards.
+/// Parses methods; the result is sorted, without duplicates.
 fn parse_methods(text: &str) -> Result<Box<[Box<str>]>, Problem> {
     let mut methods: Vec<Box<str>> = text.split(',').map(Box::from).collect();
     let is_wrong = |method: &str| method.is_empty() || method.bytes().any(|byte| byte.is_ascii_lowercase());
@@ -279,17 +280,19 @@ fn parse_methods(text: &str) -> Result<Box<[Box<str>]>, Problem> {
 fn parse_scheme(text: &str) -> Result<HttpScheme, Problem> {
     let is_named = |scheme: &HttpScheme| text.eq_ignore_ascii_case(scheme.name());
     let scheme = [HttpScheme::Http, HttpScheme::Https].into_iter().find(is_named);
-    scheme.ok_or_else(|| format!("expected http:// or https:// in front of the host, found `{text}://`"))
+    scheme.ok_or_else(|| format!("expected http:// or https:// before the host, found `{text}://`"))
 }
 
 fn parse_host(text: &str) -> Result<Host, Problem> {
     if text.starts_with('[') {
         let address = in_brackets(text).and_then(|address| address.parse().ok());
-        return address.map(Host::V6).ok_or_else(|| format!("`{text}` is no IPv6 address"));
+        return address.map(Host::V6).ok_or_else(|| format!("`{text}` is not an IPv6 address"));
     }
     if ends_in_number(text) {
         let address = text.parse().ok();
-        return address.map(Host::V4).ok_or_else(|| format!("`{text}` is no IPv4 address, and no name"));
+        return address
+            .map(Host::V4)
+            .ok_or_else(|| format!("`{text}` is neither an IPv4 address nor a name"));
     }
     parse_pattern(text).map(Host::Name)
 }
@@ -313,10 +316,10 @@ mod tests {
         let refused = |text: &str| text.parse::<HttpGrant>().unwrap_err().to_string();
         assert_eq!(
             refused("https://example.org/index.html"),
-            "`https://example.org/index.html` is no host for HTTP: a grant is for a whole host: leave out what follows it"
+            "invalid HTTP host `https://example.org/index.html`: a grant covers a whole host: remove the path"
         );
         assert!(refused("https://example.org//").contains("whole host"));
-        assert!(refused("https:///").contains("is no host for HTTP"));
+        assert!(refused("https:///").contains("invalid HTTP host"));
         assert!(refused("example.org/").contains("found `/`"));
     }
 
@@ -413,7 +416,7 @@ mod tests {
         for method in ["", "get", "A'`id`'", "GET,PUT", "A B"] {
             let error = only(method).unwrap_err().to_string();
             let expected = "expected a method of upper case letters, digits and `-`";
-            assert_eq!(error, format!("`{method}` is no host for HTTP: {expected}"));
+            assert_eq!(error, format!("invalid HTTP host `{method}`: {expected}"));
         }
     }
 
@@ -481,7 +484,7 @@ mod tests {
     fn what_is_no_host_is_told() {
         let check = |text: &str, problem: &str| {
             let error = text.parse::<HttpGrant>().unwrap_err();
-            assert_eq!(error.to_string(), format!("`{text}` is no host for HTTP: {problem}"));
+            assert_eq!(error.to_string(), format!("invalid HTTP host `{text}`: {problem}"));
         };
         let nothing_else = |found| format!("expected HOST or HOST:PORT and nothing else, found `{found}`");
         check("", "the host is missing");
@@ -491,37 +494,37 @@ mod tests {
         check("example.org/path", &nothing_else('/'));
         check("example.org?x", &nothing_else('?'));
         check("user@example.org", &nothing_else('@'));
-        check("ftp://example.org", "expected http:// or https:// in front of the host, found `ftp://`");
-        check("://example.org", "expected http:// or https:// in front of the host, found `://`");
+        check("ftp://example.org", "expected http:// or https:// before the host, found `ftp://`");
+        check("://example.org", "expected http:// or https:// before the host, found `://`");
         check("example.org:", "port ``: expected 1 to 65535, or `*` for any");
         check("example.org:0", "port `0`: expected 1 to 65535, or `*` for any");
         check("example.org:65536", "port `65536`: expected 1 to 65535, or `*` for any");
         check("example.org:+80", "port `+80`: expected 1 to 65535, or `*` for any");
         check("example.org:http", "port `http`: expected 1 to 65535, or `*` for any");
-        let star = "a `*` stands in front of a domain, as in *.example.org";
+        let star = "a `*` must be followed by a dot and a domain, as in *.example.org";
         for text in ["*", "*:80", "a.*.org", "*example.org", "*.*.org"] {
             check(text, star);
         }
-        check("::1", "an IPv6 address stands in brackets, such as [::1]");
-        check("fe80::1:80", "an IPv6 address stands in brackets, such as [::1]");
-        check("[::1", "`[::1` is no IPv6 address");
-        check("[::g]", "`[::g]` is no IPv6 address");
-        check("[fe80::1%eth0]", "`[fe80::1%eth0]` is no IPv6 address");
+        check("::1", "an IPv6 address needs brackets, such as [::1]");
+        check("fe80::1:80", "an IPv6 address needs brackets, such as [::1]");
+        check("[::1", "`[::1` is not an IPv6 address");
+        check("[::g]", "`[::g]` is not an IPv6 address");
+        check("[fe80::1%eth0]", "`[fe80::1%eth0]` is not an IPv6 address");
         for text in ["127.1", "1.2.3.4.5", "300.1.1.1", "2130706433", "0x7f000001", "a.1", "*.0.0.1"] {
-            check(text, &format!("`{text}` is no IPv4 address, and no name"));
+            check(text, &format!("`{text}` is neither an IPv4 address nor a name"));
         }
-        check("[two words]", "`[two words]` is no IPv6 address");
+        check("[two words]", "`[two words]` is not an IPv6 address");
         let method =
             |found| format!("method `{found}`: expected upper case, as in `GET,HEAD https://example.org`");
         check("two words", &method("two"));
         check("GET,get example.org", &method("get"));
         check("GET, example.org", &method(""));
         check(" example.org", &method(""));
-        check("GET example .org", "a host has no ' ' in it");
-        check("a%62.org", "a host has no '%' in it");
+        check("GET example .org", "a host cannot contain ' '");
+        check("a%62.org", "a host cannot contain '%'");
         check(
             "bücher.example",
-            "a name with other than ASCII letters is written as it is sent, beginning with xn--",
+            "a name with non-ASCII letters must be in its ASCII form, beginning with xn--",
         );
         let length = "a name has at most 253 characters, and 1 to 63 between two dots";
         for text in ["example.org.", ".example.org", "a..b", &"x".repeat(64), &"abc.".repeat(64)[..255]] {

@@ -1,13 +1,13 @@
-//! Whether some grants permit all that others do.
+//! Whether some grants permit everything that others permit.
 
 use super::Grants;
 
 impl Grants {
     /// Whether these permit everything that the others do.
     ///
-    /// A yes is always right. A no may be wrong where only several grants together permit what one of the others does: two
-    /// halves of a network do not include the whole, `http://example.org` and `https://example.org` not `example.org`, and
-    /// looking up a name and talking to any address not talking to where that name leads.
+    /// `true` is always right. `false` may be wrong if one of the other grants is covered only by several of these together:
+    /// two halves of a network do not include the whole, `http://example.org` and `https://example.org` do not include
+    /// `example.org`, and looking up a name and connecting to any address do not include connecting by that name.
     pub fn includes(&self, others: &Self) -> bool {
         let Self { http, dirs, env, net, lookup } = self;
         let may_look_up = |pattern| {

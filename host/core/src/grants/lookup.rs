@@ -1,4 +1,4 @@
-//! Name look-up: which names a task may ask the addresses of.
+//! Grants of name look-up.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -6,10 +6,10 @@ use std::str::FromStr;
 use super::name::{NamePattern, parse_pattern};
 use crate::ErrorKind;
 
-/// Permits looking up a name, or all names below a domain, without connecting to what is found.
+/// Permits looking up a name, or all names below a domain, without connecting to the addresses.
 ///
 /// As text: `example.org`, or `*.example.org` for every name below `example.org`, at any depth, but not for itself. The
-/// guest is told the addresses that a name may lead to: see [`may_lead_to`](crate::may_lead_to).
+/// guest receives the addresses that a name may lead to: see [`may_lead_to`](crate::may_lead_to).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LookupGrant(NamePattern);
 
@@ -19,7 +19,7 @@ impl LookupGrant {
         self.0.allows(name)
     }
 
-    /// Whether it permits all that the other does.
+    /// Whether it permits everything that the other permits.
     pub fn includes(&self, other: &Self) -> bool {
         self.0.includes(&other.0)
     }
@@ -35,9 +35,9 @@ impl Display for LookupGrant {
     }
 }
 
-/// A text is no name that could be looked up.
+/// The error for a text that is not a name to look up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no name to look up: {problem}")]
+#[error("invalid name to look up `{text}`: {problem}")]
 pub struct ParseLookupGrantError {
     text: String,
     problem: String,
@@ -83,12 +83,12 @@ mod tests {
     fn what_is_no_name_is_told() {
         let check = |text: &str, problem: &str| {
             let error = text.parse::<LookupGrant>().unwrap_err().to_string();
-            assert_eq!(error, format!("`{text}` is no name to look up: {problem}"));
+            assert_eq!(error, format!("invalid name to look up `{text}`: {problem}"));
         };
         check("", "the host is missing");
-        check("*", "a `*` stands in front of a domain, as in *.example.org");
-        check("127.0.0.1", "`127.0.0.1` is an address, and no name");
-        check("example.org:80", "a host has no ':' in it");
-        check("[::1]", "a host has no '[' in it");
+        check("*", "a `*` must be followed by a dot and a domain, as in *.example.org");
+        check("127.0.0.1", "`127.0.0.1` is an address, not a name");
+        check("example.org:80", "a host cannot contain ':'");
+        check("[::1]", "a host cannot contain '['");
     }
 }

@@ -1,4 +1,4 @@
-//! What a task is permitted beyond computing: nothing, unless a grant names it. Each kind of grant has a file here.
+//! Permissions of a task beyond computing: none, unless a grant names it. Each kind of grant has a file here.
 
 mod address;
 mod dir;
@@ -20,11 +20,11 @@ use core::net::IpAddr;
 
 use crate::ErrorKind;
 
-/// The name of the file in which options and grants are written down. The `hostel` command finds it by itself, so no guest
-/// may write to a file of that name, in whichever directory.
+/// The name of the file with options and grants. The `hostel` command finds it automatically, so no guest may write to a
+/// file of that name, in any directory.
 pub const CONFIG_FILE_NAME: &str = "hostel.toml";
 
-/// What a task is permitted. The default is nothing.
+/// The permissions of a task. The default is none.
 ///
 /// ```
 /// # use hostel_core::{Grants, HttpScheme};
@@ -35,19 +35,19 @@ pub const CONFIG_FILE_NAME: &str = "hostel.toml";
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Grants {
-    /// Where outgoing HTTP requests may go.
+    /// Hosts for outgoing HTTP requests.
     pub http: Vec<HttpGrant>,
-    /// Which directories are there. The guest sees them in the order of their names, whatever theirs is here.
+    /// Directories. The guest sees them sorted by name, whatever the order here.
     pub dirs: Vec<DirGrant>,
-    /// Which environment variables there are. The guest sees them in the order of their names.
+    /// Environment variables. The guest sees them sorted by name.
     pub env: Vec<EnvGrant>,
-    /// Which addresses may be talked to over TCP and UDP.
+    /// Destinations for TCP and UDP.
     pub net: Vec<NetGrant>,
-    /// Which names may be looked up, beside those that [`Grants::net`] has.
+    /// Names that may be looked up, in addition to those in [`Grants::net`].
     pub lookup: Vec<LookupGrant>,
 }
 
-/// What kind of thing a grant permits.
+/// The kind of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum GrantKind {
@@ -64,7 +64,7 @@ pub enum GrantKind {
 }
 
 impl GrantKind {
-    /// Every kind, in the order in which they are told.
+    /// Every kind, in the order of reports.
     pub const ALL: [Self; 5] = [Self::Dir, Self::Env, Self::Http, Self::Net, Self::Lookup];
 
     /// Its name, which is that of the option that grants it: `http` for `--http`.
@@ -94,12 +94,12 @@ impl Grants {
         self.http.iter().any(|grant| grant.allows(method, scheme, host, port))
     }
 
-    /// Whether this address may be talked to, whatever names lead there.
+    /// Whether the task may connect to this address, whatever names lead there.
     pub fn allows_address(&self, transport: Transport, address: IpAddr, port: u16) -> bool {
         self.net.iter().any(|grant| grant.allows(transport, address, port))
     }
 
-    /// Whether the addresses of a name may be talked to, as far as the name [may lead](may_lead_to) to them.
+    /// Whether the task may connect to the addresses of a name, as far as the name [may lead](may_lead_to) to them.
     pub fn allows_name(&self, transport: Transport, name: &str, port: u16) -> bool {
         self.net.iter().any(|grant| grant.allows_name(transport, name, port))
     }
@@ -110,7 +110,7 @@ impl Grants {
             || self.net.iter().any(|grant| grant.allows_lookup(name))
     }
 
-    /// The environment variables in the order in which a guest sees them: by the bytes of their names.
+    /// The environment variables in the order for the guest: by the bytes of their names.
     pub fn env_by_name(&self) -> Vec<&EnvGrant> {
         let mut env: Vec<_> = self.env.iter().collect();
         env.sort_unstable();
@@ -118,7 +118,7 @@ impl Grants {
         env
     }
 
-    /// The directories in the order in which a guest sees them: by the bytes of their names.
+    /// The directories in the order for the guest: by the bytes of their names.
     pub fn dirs_by_name(&self) -> Vec<&DirGrant> {
         let mut dirs: Vec<_> = self.dirs.iter().collect();
         dirs.sort_by(|one, other| one.guest().cmp(other.guest()));
@@ -126,12 +126,12 @@ impl Grants {
         dirs
     }
 
-    /// Checks that no two directories have one name for the guest, and no variable two values. The same grant may be
-    /// given twice.
+    /// Checks that no two directories have the same path for the guest, and no variable has two values. The same grant may
+    /// be given twice.
     ///
     /// # Errors
     ///
-    /// [`GrantsError`] with the first name that stands for two things.
+    /// [`GrantsError`] with the first ambiguous name.
     pub fn check(&self) -> Result<(), GrantsError> {
         let dirs = self.dirs_by_name();
         let twice = dirs.iter().zip(dirs.iter().skip(1)).find(|(one, other)| one.guest() == other.guest());
@@ -147,8 +147,8 @@ impl Grants {
         twice.map_or(Ok(()), |(one, _)| Err(GrantsError::TwoValues { name: one.name().to_owned() }))
     }
 
-    /// Each grant as text, with its kind before it (`http example.org`, `env NAME=…`): by kind, and in each kind as they
-    /// are given. For people and for records: the values of variables are not told.
+    /// Each grant as text, with its kind before it (`http example.org`, `env NAME=…`): by kind, and within each kind in the
+    /// given order. For output and records: the values of variables are hidden.
     pub fn texts(&self) -> Vec<String> {
         fn of<'a, T: ToString>(
             kind: GrantKind,
@@ -161,12 +161,11 @@ impl Grants {
         texts.chain(of(GrantKind::Lookup, &self.lookup)).collect()
     }
 
-    /// Each grant as text, with its kind before it (`http example.org`), sorted and each once: what the key of the
-    /// cache is derived from.
+    /// Each grant as text, with its kind before it (`http example.org`), sorted, without duplicates, for the cache key.
     ///
-    /// A directory counts by its name for the guest alone (`dir /data ro`) if what is read in it is verified
-    /// `by_content`, by a trace, and with its place on the host (`dir /data ro /srv/data`) if not. A variable counts with
-    /// the digest of its value.
+    /// A directory counts only by its path for the guest (`dir /data ro`) if reads in it are verified `by_content`, by a
+    /// trace, and otherwise also by its path on the host (`dir /data ro /srv/data`). A variable counts with the digest of
+    /// its value.
     pub fn facts(&self, by_content: bool) -> Vec<String> {
         let http = self.http.iter().map(|grant| format!("http {grant}"));
         let dirs = self.dirs.iter().map(|grant| grant.fact(by_content));
@@ -184,16 +183,16 @@ impl Grants {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GrantsError {
-    /// Two directories have one name.
+    /// Two directories have the same path.
     #[error(
         "`{name}` cannot be two directories: {one} and {other} (give one of them another name, as HOST::GUEST)"
     )]
     SameName {
-        /// What the guest would call both.
+        /// The path for the guest.
         name: String,
-        /// The one grant.
+        /// One grant.
         one: String,
-        /// The other.
+        /// The other grant.
         other: String,
     },
     /// One environment variable has two values.

@@ -2,18 +2,18 @@
 
 use std::fmt::{self, Display};
 
-/// The longest name that the name system has, and the longest part of one (RFC 1035, section 2.3.4).
+/// The maximum length of a name in the name system, and of a part of one (RFC 1035, section 2.3.4).
 const NAME_BYTES: usize = 253;
 const LABEL_BYTES: usize = 63;
 
-/// What is wrong with a text, in words.
+/// An error in a text.
 pub(super) type Problem = String;
 
 /// One name, or all below a domain; in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum NamePattern {
     Name(Box<str>),
-    /// All names that end in a dot and this.
+    /// All names that end with a dot and this domain.
     Below(Box<str>),
 }
 
@@ -32,7 +32,7 @@ impl NamePattern {
         }
     }
 
-    /// Whether it allows every name that the other does.
+    /// Whether it allows every name that the other allows.
     pub(super) fn includes(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Name(_), Self::Below(_)) => false,
@@ -51,24 +51,24 @@ impl Display for NamePattern {
     }
 }
 
-/// Reads a name, or `*.` and a domain, which must not be an address.
+/// Parses a name, or `*.` and a domain, which must not be an address.
 pub(super) fn parse_pattern(text: &str) -> Result<NamePattern, Problem> {
     let (domain, is_below) = match text.strip_prefix("*.") {
         Some(domain) => (domain, true),
         None => (text, false),
     };
     if domain.contains('*') {
-        return Err("a `*` stands in front of a domain, as in *.example.org".to_owned());
+        return Err("a `*` must be followed by a dot and a domain, as in *.example.org".to_owned());
     }
     check_name(domain)?;
     if ends_in_number(domain) {
-        return Err(format!("`{text}` is an address, and no name"));
+        return Err(format!("`{text}` is an address, not a name"));
     }
     let name = domain.to_ascii_lowercase().into();
     Ok(if is_below { NamePattern::Below(name) } else { NamePattern::Name(name) })
 }
 
-/// Whether everyone who resolves names takes it for an address, be it a wrong one (URL Standard, section 3.5).
+/// Whether resolvers treat it as an address, even an invalid one (URL Standard, section 3.5).
 pub(super) fn ends_in_number(host: &str) -> bool {
     host.rsplit('.').next().is_some_and(is_number)
 }
@@ -78,13 +78,11 @@ fn check_name(name: &str) -> Result<(), Problem> {
         return Err("the host is missing".to_owned());
     }
     if !name.is_ascii() {
-        return Err(
-            "a name with other than ASCII letters is written as it is sent, beginning with xn--".to_owned()
-        );
+        return Err("a name with non-ASCII letters must be in its ASCII form, beginning with xn--".to_owned());
     }
     let is_part_of_label = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     if let Some(wrong) = name.bytes().find(|byte| !is_part_of_label(*byte) && *byte != b'.') {
-        return Err(format!("a host has no {:?} in it", char::from(wrong)));
+        return Err(format!("a host cannot contain {:?}", char::from(wrong)));
     }
     let is_label = |label: &str| !label.is_empty() && label.len() <= LABEL_BYTES;
     if name.len() > NAME_BYTES || !name.split('.').all(is_label) {

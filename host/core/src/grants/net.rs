@@ -1,4 +1,4 @@
-//! TCP and UDP: which addresses a task may talk to, and at which ports.
+//! Grants of TCP and UDP: addresses, names and ports.
 
 use core::net::IpAddr;
 use std::fmt::{self, Display};
@@ -8,12 +8,12 @@ use super::address::AddressRange;
 use super::name::{NamePattern, Problem, ends_in_number, parse_pattern};
 use crate::ErrorKind;
 
-/// How bytes travel through a socket.
+/// The protocol of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
-    /// As a stream, to who accepts the connection.
+    /// A stream over a connection.
     Tcp,
-    /// As datagrams.
+    /// Datagrams.
     Udp,
 }
 
@@ -27,14 +27,14 @@ impl Transport {
     }
 }
 
-/// Permits connections over TCP, and datagrams over UDP, to addresses or to where a name leads, at one port or any.
+/// Permits connections over TCP, and datagrams over UDP, to addresses or to the addresses of a name, at one port or any.
 ///
 /// As text: `HOST:PORT`. HOST is an IPv4 address, an IPv6 address in brackets, either with `/` and a number of bits for a
 /// whole network (`10.0.0.0/8:443`, `[fd00::]/8:443`), `*` for any address, or a name: `db.example.org`, or
-/// `*.example.org` for every name below it. PORT is a number, or `*` for any. In front perhaps `tcp://` or `udp://`;
-/// without it both are meant.
+/// `*.example.org` for every name below it. PORT is a number, or `*` for any. `tcp://` or `udp://` may precede; without it
+/// both protocols are permitted.
 ///
-/// A name permits looking it up too, and leads to the addresses that are found for it while the task runs, if it
+/// A name also permits looking it up, and leads to the addresses that are found for it while the task runs, if it
 /// [may lead](crate::may_lead_to) there. An address does not permit looking up names that lead to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NetGrant {
@@ -52,18 +52,18 @@ enum Host {
 }
 
 impl NetGrant {
-    /// Permits what a connection to this address needs, and no more.
+    /// The narrowest grant for a connection to this address.
     pub fn of(transport: Transport, address: IpAddr, port: u16) -> Self {
         let host = Host::Range(AddressRange::one(address));
         Self { host, port: Some(port), transport: Some(transport) }
     }
 
-    /// Whether it permits talking to this address, whatever names lead there.
+    /// Whether it permits connections to this address, whatever names lead there.
     pub fn allows(&self, transport: Transport, address: IpAddr, port: u16) -> bool {
         self.allows_address(address) && self.allows_port(transport, port)
     }
 
-    /// Whether it permits talking to where this name leads.
+    /// Whether it permits connections to the addresses of this name.
     pub fn allows_name(&self, transport: Transport, name: &str, port: u16) -> bool {
         self.names().is_some_and(|names| names.allows(name)) && self.allows_port(transport, port)
     }
@@ -73,7 +73,7 @@ impl NetGrant {
         self.names().is_some_and(|names| names.allows(name))
     }
 
-    /// Whether it permits talking to this address over some protocol, at some port.
+    /// Whether it permits connections to this address over some protocol, at some port.
     pub fn allows_address(&self, address: IpAddr) -> bool {
         match &self.host {
             Host::Any => true,
@@ -87,12 +87,12 @@ impl NetGrant {
         self.transport.is_none_or(|only| only == transport)
     }
 
-    /// The port that it is for, as text: `443`, or `*` for any.
+    /// Its port as text: `443`, or `*` for any.
     pub fn port_text(&self) -> String {
         self.port.map_or_else(|| "*".to_owned(), |port| port.to_string())
     }
 
-    /// Whether it permits all that the other does. A grant for any address includes no names, since it permits no look-up.
+    /// Whether it permits everything that the other permits. A grant for any address includes no names: it permits no look-up.
     pub fn includes(&self, other: &Self) -> bool {
         let hosts = match (&self.host, &other.host) {
             (Host::Any, Host::Any | Host::Range(_)) => true,
@@ -131,9 +131,9 @@ impl Display for NetGrant {
     }
 }
 
-/// A text names nothing that TCP or UDP could be permitted to.
+/// The error for a text that is not a TCP or UDP grant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no HOST:PORT for TCP or UDP: {problem}")]
+#[error("invalid HOST:PORT `{text}` for TCP or UDP: {problem}")]
 pub struct ParseNetGrantError {
     text: String,
     problem: String,
@@ -159,10 +159,10 @@ fn parse(text: &str) -> Result<NetGrant, Problem> {
         Some((transport, place)) => (Some(parse_transport(transport)?), place),
         None => (None, text),
     };
-    // Otherwise it is a colon of an address in brackets.
+    // Otherwise the colon belongs to an address in brackets.
     let ends = |(_, port): &(&str, &str)| !port.contains(']');
     let Some((host, port)) = place.rsplit_once(':').filter(ends) else {
-        return Err("the port is missing; `:*` is any".to_owned());
+        return Err("the port is missing; `:*` allows any".to_owned());
     };
     Ok(NetGrant { host: parse_host(host)?, port: parse_port(port)?, transport })
 }
@@ -170,10 +170,10 @@ fn parse(text: &str) -> Result<NetGrant, Problem> {
 fn parse_transport(text: &str) -> Result<Transport, Problem> {
     let is_named = |transport: &Transport| text.eq_ignore_ascii_case(transport.name());
     let transport = [Transport::Tcp, Transport::Udp].into_iter().find(is_named);
-    transport.ok_or_else(|| format!("expected tcp:// or udp:// in front of the host, found `{text}://`"))
+    transport.ok_or_else(|| format!("expected tcp:// or udp:// before the host, found `{text}://`"))
 }
 
-/// Reads a port; `None` is any.
+/// Parses a port; `None` is any.
 pub(super) fn parse_port(text: &str) -> Result<Option<u16>, Problem> {
     if text == "*" {
         return Ok(None);
@@ -197,19 +197,20 @@ fn parse_host(text: &str) -> Result<Host, Problem> {
     if !address.starts_with('[') && !ends_in_number(address) {
         return match bits {
             None => parse_pattern(text).map(Host::Name),
-            Some(_) => Err(format!("`{text}` is no network: expected an address in front of the `/`")),
+            Some(_) => Err(format!("`{text}` is not a network: expected an address before the `/`")),
         };
     }
-    let parsed = parse_address(address).ok_or_else(|| format!("`{address}` is no address, and no name"))?;
+    let parsed =
+        parse_address(address).ok_or_else(|| format!("`{address}` is neither an address nor a name"))?;
     let Some(bits) = bits else { return Ok(Host::Range(AddressRange::one(parsed))) };
-    // What is no number is more than there can be.
+    // Text that is not a number becomes a number that is too large.
     let range = AddressRange::new(parsed, bits.parse().unwrap_or(u8::MAX));
-    range.map(Host::Range).map_err(|problem| format!("`{text}` is no network: {problem}"))
+    range.map(Host::Range).map_err(|problem| format!("`{text}` is not a network: {problem}"))
 }
 
-/// What is wrong with a place that has more colons than it should.
-const COLON: &str = "one `:` stands before the port; an IPv6 address stands in brackets, as in [::1]:443, and a protocol has \
-                     `//` after it, as in tcp://";
+/// The error for too many colons.
+const COLON: &str = "only one `:` may precede the port; an IPv6 address needs brackets, as in [::1]:443, and a protocol \
+                     needs `//`, as in tcp://";
 
 fn parse_address(text: &str) -> Option<IpAddr> {
     match text.strip_prefix('[') {
@@ -294,33 +295,33 @@ mod tests {
     fn what_is_no_place_is_told() {
         let check = |text: &str, problem: &str| {
             let error = text.parse::<NetGrant>().unwrap_err().to_string();
-            assert_eq!(error, format!("`{text}` is no HOST:PORT for TCP or UDP: {problem}"));
+            assert_eq!(error, format!("invalid HOST:PORT `{text}` for TCP or UDP: {problem}"));
         };
-        check("", "the port is missing; `:*` is any");
-        check("example.org", "the port is missing; `:*` is any");
-        check("[::1]", "the port is missing; `:*` is any");
+        check("", "the port is missing; `:*` allows any");
+        check("example.org", "the port is missing; `:*` allows any");
+        check("[::1]", "the port is missing; `:*` allows any");
         check(":80", "the host is missing");
         check("example.org:", "port ``: expected 1 to 65535, or `*` for any");
         check("example.org:0", "port `0`: expected 1 to 65535, or `*` for any");
         check("example.org:65536", "port `65536`: expected 1 to 65535, or `*` for any");
-        check("http://example.org:80", "expected tcp:// or udp:// in front of the host, found `http://`");
+        check("http://example.org:80", "expected tcp:// or udp:// before the host, found `http://`");
         check("::1:80", COLON);
         check("tcp:/a:80", COLON);
-        check("[::1:80", "`[::1` is no address, and no name");
-        check("127.1:80", "`127.1` is no address, and no name");
-        check("0x7f000001:80", "`0x7f000001` is no address, and no name");
-        check("example.org/8:80", "`example.org/8` is no network: expected an address in front of the `/`");
+        check("[::1:80", "`[::1` is neither an address nor a name");
+        check("127.1:80", "`127.1` is neither an address nor a name");
+        check("0x7f000001:80", "`0x7f000001` is neither an address nor a name");
+        check("example.org/8:80", "`example.org/8` is not a network: expected an address before the `/`");
         for (range, problem) in [
-            ("10.0.0.1/8", "the one it is in is 10.0.0.0/8"),
+            ("10.0.0.1/8", "expected 10.0.0.0/8"),
             ("10.0.0.0/33", "expected /0 to /32 after the address"),
             ("10.0.0.0/", "expected /0 to /32 after the address"),
-            ("255.255.255.255/0", "the one it is in is 0.0.0.0/0"),
-            ("[::1]/64", "the one it is in is [::]/64"),
+            ("255.255.255.255/0", "expected 0.0.0.0/0"),
+            ("[::1]/64", "expected [::]/64"),
             ("[::]/129", "expected /0 to /128 after the address"),
         ] {
-            check(&format!("{range}:80"), &format!("`{range}` is no network: {problem}"));
+            check(&format!("{range}:80"), &format!("`{range}` is not a network: {problem}"));
         }
-        check("**:80", "a `*` stands in front of a domain, as in *.example.org");
-        check("user@example.org:80", "a host has no '@' in it");
+        check("**:80", "a `*` must be followed by a dot and a domain, as in *.example.org");
+        check("user@example.org:80", "a host cannot contain '@'");
     }
 }

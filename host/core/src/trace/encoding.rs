@@ -1,4 +1,4 @@
-//! Traces as bytes, and back: what a cache keeps beside a result.
+//! The byte form of traces, which a cache stores with a result.
 
 use super::{
     Answer, DirEntry, Fact, FileKind, FileMetadata, MAX_TRACE_BYTES, MAX_TRACE_CONTENT, MAX_TRACE_DEPTH,
@@ -8,13 +8,13 @@ use crate::leb128;
 use crate::{Digest, ErrorKind};
 
 /// The first byte of every encoding. Version 1 also had file stamps (device, inode and times), by which contents were
-/// believed without reading them.
+/// trusted without reading them.
 const VERSION: u8 = 2;
 
-/// The most bytes that an encoding has: numbers may take more than a recorder counts for them.
+/// The maximum size of an encoding: numbers may take more bytes than a recorder counts for them.
 const MAX_ENCODED_BYTES: usize = MAX_TRACE_BYTES * 4;
 
-/// The bytes are not a trace that this version reads.
+/// The error for bytes that are not a trace of this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeTraceError {
@@ -25,9 +25,9 @@ pub enum DecodeTraceError {
         found: u8,
     },
     /// No version writes such bytes.
-    #[error("these {len} bytes are no trace")]
+    #[error("these {len} bytes are not a trace")]
     Malformed {
-        /// How many bytes there are.
+        /// The number of bytes.
         len: usize,
     },
 }
@@ -42,8 +42,8 @@ impl DecodeTraceError {
 impl Trace {
     /// The trace as bytes, some ten to sixty for each question.
     ///
-    /// One byte of version, then the roots and the facts, each list with its length before it. Numbers are in LEB128, texts
-    /// have their length in bytes before them, digests are 32 bytes.
+    /// One byte of version, then the roots and the facts, each list preceded by its length. Numbers are in LEB128, texts are
+    /// preceded by their length in bytes, digests are 32 bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION];
         write_len(&mut bytes, self.roots.len());
@@ -57,8 +57,8 @@ impl Trace {
         bytes
     }
 
-    /// The trace that [`encode`](Self::encode) gave these bytes. Any bytes are either a trace within the bounds of a
-    /// [`TraceRecorder`](super::TraceRecorder) or an error; how long it takes depends on how many there are.
+    /// Decodes the bytes that [`encode`](Self::encode) returned. Any bytes are either a trace within the bounds of a
+    /// [`TraceRecorder`](super::TraceRecorder) or an error; the time is proportional to their number.
     ///
     /// # Errors
     ///
@@ -165,7 +165,7 @@ fn write_answer(bytes: &mut Vec<u8>, answer: &Answer) {
     }
 }
 
-/// The byte of each kind is its place here.
+/// The byte of each kind is its index here.
 const KINDS: [FileKind; 6] = [
     FileKind::File,
     FileKind::Directory,
@@ -175,7 +175,7 @@ const KINDS: [FileKind; 6] = [
     FileKind::Other,
 ];
 
-/// The byte of each refusal is its place here.
+/// The byte of each refusal is its index here.
 const REFUSALS: [Refusal; 12] = [
     Refusal::NoEntry,
     Refusal::NotDirectory,
@@ -196,7 +196,7 @@ fn position<T: PartialEq>(all: &[T], wanted: &T) -> u8 {
     place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
 }
 
-/// The bytes that are still to be read.
+/// The remaining bytes.
 struct Reading<'a>(&'a [u8]);
 
 impl Reading<'_> {
@@ -235,12 +235,12 @@ impl Reading<'_> {
         Some(*first)
     }
 
-    /// A number in its shortest form, so that a trace has one encoding only.
+    /// A number in its shortest form, so that a trace has only one encoding.
     fn number(&mut self) -> Option<u64> {
         leb128::read(|| self.byte().ok_or(())).ok()
     }
 
-    /// The length of a list or a text: no more than what there are bytes for.
+    /// The length of a list or a text, bounded by the remaining bytes.
     fn len(&mut self) -> Option<usize> {
         usize::try_from(self.number()?).ok().filter(|len| *len <= self.0.len())
     }
@@ -286,7 +286,7 @@ impl Reading<'_> {
         KINDS.get(usize::from(self.byte()?)).copied()
     }
 
-    /// A fact about nodes that are there before it; what is opened is opened by a question that asks for it.
+    /// A fact about earlier nodes; only a question that opens something may open a node.
     fn fact(&mut self, depths: &[u32]) -> Option<Fact> {
         let node = self.node()?;
         let question = self.question()?;
@@ -439,7 +439,7 @@ mod tests {
         let more = [&bytes[..], &[0]].concat();
         assert_eq!(
             Trace::decode(&more).unwrap_err().to_string(),
-            format!("these {} bytes are no trace", more.len())
+            format!("these {} bytes are not a trace", more.len())
         );
         assert!(Trace::decode(&[]).is_err());
         assert!(Trace::decode(&vec![VERSION; MAX_ENCODED_BYTES + 1]).is_err());

@@ -1,4 +1,4 @@
-//! What an attempt read in granted directories, as questions and answers that can be asked again.
+//! Traces: reads of an attempt in granted directories, as questions and answers that can be asked again.
 
 mod encoding;
 mod question;
@@ -15,77 +15,76 @@ use crate::Digest;
 /// Separates this use of SHA-256 from every other, and this encoding from later ones.
 const DOMAIN: &[u8] = b"hostel trace\0v2\0";
 
-/// A directory that was granted, or something that was opened in one: granted ones first, in the order of
-/// [`Trace::roots`], then each in the order in which it was opened.
+/// A granted directory, or an entry that was opened in one: granted ones first, in the order of [`Trace::roots`], then the
+/// others in the order in which they were opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Node(u32);
 
-/// A question that a guest asked the file system, and what it was told.
+/// A question that a guest asked the file system, and the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
-    /// What was asked.
+    /// The file or directory of the question.
     pub node: Node,
     /// The question.
     pub question: Question,
-    /// What the guest was told.
+    /// The answer.
     pub answer: Answer,
 }
 
-/// What an attempt asked about granted directories, in order, and the answers.
+/// The questions of an attempt about granted directories, in order, with the answers.
 ///
 /// A guest is a function of its inputs and of the answers. So if the same questions, asked again in the same order, get
 /// the same answers, it would do the same again, and its result still holds: this is a *verifying trace* (Mokhov,
-/// Mitchell and Peyton Jones, *Build systems à la carte*, 2018, section 4.2). Paths are kept as the guest gave them, each
-/// with the directory that it is relative to, and never put together: what `..` and symbolic links lead to is for the file
-/// system to say.
+/// Mitchell and Peyton Jones, *Build systems à la carte*, 2018, section 4.2). Paths are stored as the guest gave them, each
+/// with the directory that it is relative to. They are never joined: the file system resolves `..` and symbolic links.
 ///
-/// Made by a [`TraceRecorder`], or [decoded](Self::decode).
+/// Created by a [`TraceRecorder`], or [decoded](Self::decode).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
     roots: Vec<Box<str>>,
     facts: Vec<Fact>,
-    /// Which fact opened each node that is no root.
+    /// The fact that opened each node, except the roots.
     opened: Vec<u32>,
 }
 
-/// What a report says of one fact.
+/// A fact in a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceRead {
-    /// Which file or directory, as people would write it.
+    /// The path of the file or directory.
     pub path: String,
-    /// What was asked of it, such as `content`.
+    /// The subject of the question, such as `content`.
     pub what: &'static str,
 }
 
 impl Trace {
-    /// Whether nothing was asked.
+    /// Whether there are no questions.
     pub fn is_empty(&self) -> bool {
         self.facts.is_empty()
     }
 
-    /// The guest's names for the directories that were granted.
+    /// The guest's names for the granted directories.
     pub fn roots(&self) -> impl Iterator<Item = &str> {
         self.roots.iter().map(|root| &**root)
     }
 
-    /// The questions in the order in which they were asked first, each once, with the answers.
+    /// The questions in the order of their first occurrence, each once, with the answers.
     pub fn facts(&self) -> &[Fact] {
         &self.facts
     }
 
-    /// The place of a node among the roots, if it is one.
+    /// The index of a node among the roots, if it is one.
     pub fn root_of(&self, node: Node) -> Option<usize> {
         let place = node.place();
         (place < self.roots.len()).then_some(place)
     }
 
-    /// The fact that tells how a node was opened; `None` for a root.
+    /// The fact by which a node was opened; `None` for a root.
     pub fn opening_of(&self, node: Node) -> Option<&Fact> {
         let place = node.place().checked_sub(self.roots.len())?;
         self.facts.get(usize::try_from(*self.opened.get(place)?).ok()?)
     }
 
-    /// The node that is opened after those that `opened` others are.
+    /// The node that is opened after `opened` other nodes.
     pub fn node_after(&self, opened: usize) -> Node {
         Node::at(self.roots.len() + opened)
     }
@@ -97,20 +96,19 @@ impl Trace {
         Digest::from_bytes(hash.finalize().into())
     }
 
-    /// What was asked, for reports, in order.
+    /// The questions, for reports, in order.
     pub fn reads(&self) -> Vec<TraceRead> {
         let read = |fact: &Fact| TraceRead { path: self.path_of(fact), what: fact.question.words() };
         self.facts.iter().map(read).collect()
     }
 
-    /// What a fact is about, as people would write it: the names on the way joined by slashes, which need not be where a
-    /// symbolic link leads.
+    /// The path of a fact for reports: the names on the way joined by slashes, without resolving symbolic links.
     pub fn path_of(&self, fact: &Fact) -> String {
         let of_node = self.path_of_node(fact.node);
         fact.question.path().map_or_else(|| of_node.clone(), |path| join(&of_node, path))
     }
 
-    /// What a node is, as people would write it.
+    /// The path of a node for reports.
     pub fn path_of_node(&self, node: Node) -> String {
         let mut parts = Vec::new();
         let mut node = node;

@@ -1,70 +1,70 @@
-//! What can be asked of a file system, and what it can answer.
+//! Questions to a file system, and its answers.
 
 use crate::Digest;
 
-/// What a guest asked about something it has open. Paths are relative to that.
+/// A question of a guest about an open file or directory. Paths are relative to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Question {
-    /// Open what is there.
+    /// Open the entry at a path.
     Open {
-        /// Where.
+        /// The path.
         path: Box<str>,
         /// Whether a symbolic link at the end is followed.
         follow: bool,
-        /// Whether it has to be a directory.
+        /// Whether it must be a directory.
         directory: bool,
     },
     /// Its metadata.
     Metadata,
-    /// The metadata of what is there.
+    /// The metadata of the entry at a path.
     MetadataAt {
-        /// Where.
+        /// The path.
         path: Box<str>,
         /// Whether a symbolic link at the end is followed.
         follow: bool,
     },
-    /// Where the symbolic link there leads.
+    /// The target of the symbolic link at a path.
     Link {
-        /// Where.
+        /// The path.
         path: Box<str>,
     },
-    /// A number that tells it from other files.
+    /// A number that distinguishes it from other files.
     Hash,
-    /// A number that tells what is there from other files.
+    /// A number that distinguishes the entry at a path from other files.
     HashAt {
-        /// Where.
+        /// The path.
         path: Box<str>,
         /// Whether a symbolic link at the end is followed.
         follow: bool,
     },
-    /// Whether it is the same as something else that is open.
+    /// Whether it is the same as another open file or directory.
     SameAs {
-        /// The other.
+        /// The other one.
         other: super::Node,
     },
-    /// What is in the directory.
+    /// The entries of the directory.
     Entries,
-    /// So many bytes of the file.
+    /// A range of bytes of the file.
     Content {
-        /// The place of the first.
+        /// The offset of the first.
         start: u64,
-        /// How many.
+        /// The number of bytes.
         len: u64,
     },
 }
 
-/// What the file system told.
+/// An answer of the file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// That it will not do it.
+    /// A refusal.
     Refused(Refusal),
-    /// It was opened, and is this.
+    /// It was opened, and has this kind.
     Opened(FileKind),
     /// Its metadata.
     Metadata(FileMetadata),
-    /// What the link says.
+    /// The target of the link.
     Link(Box<str>),
-    /// The number that tells it from other files.
+    /// The number that distinguishes it from other files.
     Hash {
         /// The lower half.
         lower: u64,
@@ -73,25 +73,25 @@ pub enum Answer {
     },
     /// Whether two are the same.
     Same(bool),
-    /// What is in the directory.
+    /// The entries of the directory.
     Entries {
         /// Sorted by the bytes of their names.
         entries: Vec<DirEntry>,
-        /// How many more have names that are no text.
+        /// The number of further entries whose names are not UTF-8.
         unreadable: u64,
     },
-    /// What the bytes are.
+    /// The content of the bytes.
     Content {
         /// Their SHA-256.
         digest: Digest,
-        /// Whether the guest was told that the file ends after them.
+        /// Whether the guest saw that the file ends after them.
         end: bool,
     },
 }
 
 impl Answer {
-    /// Takes in what another answer to the same question tells besides; `false` if they contradict each other. Who read the
-    /// same bytes may have met the end of the file by it, or not have gone on to see.
+    /// Merges another answer to the same question; `false` if they contradict each other. Two reads of the same bytes may
+    /// differ in whether they reached the end of the file.
     pub(super) fn joins(&mut self, other: &Self) -> bool {
         if let (Self::Content { digest, end }, Self::Content { digest: others, end: ended }) =
             (&mut *self, other)
@@ -108,11 +108,11 @@ impl Answer {
 pub struct DirEntry {
     /// Its name.
     pub name: Box<str>,
-    /// What it is; a symbolic link is not followed.
+    /// Its kind; a symbolic link is not followed.
     pub kind: FileKind,
 }
 
-/// What stands under a name.
+/// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FileKind {
     /// A file.
@@ -125,65 +125,65 @@ pub enum FileKind {
     BlockDevice,
     /// A character device.
     CharacterDevice,
-    /// A pipe, a socket, or something else.
+    /// A pipe, a socket, or another kind.
     Other,
 }
 
-/// Metadata as a guest is told it: without the time of the last access, which reading would change.
+/// Metadata as a guest sees it: without the time of the last access, which reading would change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileMetadata {
-    /// What it is.
+    /// Its kind.
     pub kind: FileKind,
-    /// How many names it has.
+    /// Its number of names.
     pub links: u64,
-    /// Its size in bytes; of a symbolic link, the length of what it says.
+    /// Its size in bytes; for a symbolic link, the length of its target.
     pub size: u64,
-    /// When its content was changed last.
+    /// The time of the last change of its content.
     pub modified: Option<Moment>,
-    /// What the host calls the time of the last change of its state.
+    /// The time of the last change of its status, as the host defines it.
     pub changed: Option<Moment>,
 }
 
-/// A time of a file's, since 1970; negative seconds are before.
+/// A time of a file, since 1970; negative seconds are earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment {
     /// Whole seconds.
     pub seconds: i64,
-    /// The rest, below a thousand million.
+    /// The rest in nanoseconds, below a thousand million.
     pub nanos: u32,
 }
 
-/// A definite no, which the same question gets again for as long as the files are the same.
+/// A definite refusal, which the same question gets again while the files are unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// Nothing is there.
+    /// It does not exist.
     NoEntry,
-    /// It is no directory.
+    /// It is not a directory.
     NotDirectory,
     /// It is a directory.
     IsDirectory,
-    /// The host may not.
+    /// The host has no permission.
     Access,
-    /// No guest may; or the path leads out of the directory.
+    /// No guest has permission, or the path leads out of the directory.
     NotPermitted,
-    /// Symbolic links go in a circle, or one is not to be followed.
+    /// Symbolic links form a loop, or one must not be followed.
     Loop,
     /// The name is too long.
     NameTooLong,
-    /// The question makes no sense.
+    /// The question is invalid.
     Invalid,
-    /// A name is no text.
+    /// A name is not UTF-8.
     IllegalByteSequence,
-    /// It is nothing of which this can be asked.
+    /// It does not support the question.
     BadDescriptor,
-    /// The file system knows no such thing.
+    /// The file system does not support it.
     Unsupported,
     /// A number is too large.
     Overflow,
 }
 
 impl Question {
-    /// What was asked for, for reports.
+    /// The subject of the question, for reports.
     pub const fn words(&self) -> &'static str {
         match self {
             Self::Open { .. } => "opened",
@@ -195,7 +195,7 @@ impl Question {
         }
     }
 
-    /// The path in it, if it has one.
+    /// Its path, if it has one.
     pub fn path(&self) -> Option<&str> {
         match self {
             Self::Open { path, .. }

@@ -1,51 +1,51 @@
-//! Puts a trace together as a guest asks: each question once, within bounds.
+//! Records a trace while a guest asks: each question once, within bounds.
 
 use std::collections::HashMap;
 
 use super::{Answer, Fact, Node, Question, Trace};
 
-/// The most questions that a trace has.
+/// The maximum number of questions of a trace.
 pub const MAX_TRACE_FACTS: usize = 100_000;
 
-/// About the most bytes that a trace takes.
+/// The approximate maximum size of a trace in bytes.
 pub const MAX_TRACE_BYTES: usize = 8 << 20;
 
-/// How many openings may lie between a granted directory and a node: each is open while the next is.
+/// The maximum number of openings between a granted directory and a node: each stays open while the next one is opened.
 pub const MAX_TRACE_DEPTH: u32 = 64;
 
-/// The most bytes of content that a trace stands for, since it may have to be read again.
+/// The maximum size of the content that a trace covers, because it may have to be read again.
 pub const MAX_TRACE_CONTENT: u64 = 16 << 30;
 
-/// About what a fact takes beside its texts.
+/// The approximate size of a fact without its texts.
 const FACT_BYTES: usize = 24;
 
-/// Puts a trace together.
+/// Records a trace.
 #[derive(Debug)]
 pub struct TraceRecorder {
     trace: Trace,
     known: HashMap<(Node, Question), usize>,
-    /// Where files were seen to end.
+    /// The observed ends of files.
     ends: HashMap<Node, u64>,
-    /// By the place of the node: how many openings it is away from a root.
+    /// By the index of the node: its number of openings from a root.
     depths: Vec<u32>,
     bytes: usize,
     content: u64,
     is_full: bool,
 }
 
-/// What came of recording an answer.
+/// The outcome of recording an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
-    /// The trace has it; with the node, if something was opened.
+    /// The trace has it; with the node, if one was opened.
     Kept(Option<Node>),
-    /// The same question had another answer before.
+    /// The same question had a different answer before.
     Differs,
     /// The trace has no room for it.
     TooMuch,
 }
 
 impl TraceRecorder {
-    /// A trace without questions, about directories that the guest knows by these names.
+    /// A trace without questions, about directories with these names for the guest.
     pub fn new<'a>(roots: impl IntoIterator<Item = &'a str>) -> Self {
         let roots: Vec<_> = roots.into_iter().map(Box::from).collect();
         Self {
@@ -59,12 +59,12 @@ impl TraceRecorder {
         }
     }
 
-    /// The node of the directory at this place among the roots.
+    /// The node of the directory at this index among the roots.
     pub fn root(&self, place: usize) -> Option<Node> {
         (place < self.trace.roots.len()).then(|| Node::at(place))
     }
 
-    /// Records what a question was answered.
+    /// Records the answer to a question.
     pub fn record(&mut self, node: Node, question: Question, answer: Answer) -> Recorded {
         let place = (node, question);
         if self.contradicts_end(place.0, &place.1, &answer) {
@@ -94,7 +94,7 @@ impl TraceRecorder {
         self.trace
     }
 
-    /// Whether a file ended elsewhere before: then it changed, though no byte of it was read twice.
+    /// Whether a file ended at a different offset before: then it changed, even if no byte of it was read twice.
     fn contradicts_end(&mut self, node: Node, question: &Question, answer: &Answer) -> bool {
         let (Question::Content { start, len }, Answer::Content { end: true, .. }) = (question, answer) else {
             return false;
@@ -120,7 +120,7 @@ impl TraceRecorder {
         self.depths.get(node.place()).copied().unwrap_or(MAX_TRACE_DEPTH)
     }
 
-    /// Takes the room that a fact needs, if it is there. Once it was not, it never is: a trace with a gap would be none.
+    /// Reserves the room for a fact, if there is enough. After the first failure it always fails: a trace must have no gap.
     fn has_room(&mut self, node: Node, question: &Question, answer: &Answer) -> bool {
         self.bytes = self.bytes.saturating_add(size(question, answer));
         if let Question::Content { len, .. } = question {

@@ -1,4 +1,4 @@
-//! Rust values as a form: what an embedder built by hand is checked and put in normal form.
+//! Rust values as a form: a value built by an embedder is checked and normalised.
 
 use super::{
     Name, Type, Value, ValueError, excerpt,
@@ -8,15 +8,15 @@ use super::{
 impl Type {
     /// Checks a value against this type and returns it in normal form.
     ///
-    /// Besides values that are exactly of this type it takes:
+    /// Besides values that are exactly of this type it accepts:
     /// - integers of another width, if the number fits;
-    /// - integers as floats, and `f32` as `f64` or `f64` as `f32`, if the number is held exactly;
+    /// - integers as floats, and `f32` as `f64` or `f64` as `f32`, if the conversion is exact;
     /// - `List` of `U8` for `list<u8>`, and `Bytes` for a fixed-length list of bytes;
     /// - a list of pairs as a map; of equal keys the last wins;
     /// - the payload itself as an option, unless it is an option or result;
     /// - fields and flags in any order; a missing field of option type is `none`.
     ///
-    /// Costs some nanoseconds for a number; moves what is large, without copying it.
+    /// Costs a few nanoseconds for a number; large values are moved, not copied.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl Value {
         (wide.is_nan() || f64::from(number) == wide).then_some(number)
     }
 
-    /// Returns the word for what kind of value this is, as WIT has it.
+    /// Returns WIT's word for the kind of this value.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Bool(_) => "bool",

@@ -1,4 +1,4 @@
-//! Rust values to and from [`Value`], as an embedder writes and reads them.
+//! Conversions between Rust values and [`Value`], for embedders.
 
 use super::{
     Problem, Step, Type, Value, ValueError,
@@ -7,8 +7,8 @@ use super::{
 
 /// A Rust value that can be an argument of a task.
 ///
-/// Numbers need not have the parameter's width: [`Type::conform`] takes what fits. `Vec<u8>` becomes
-/// [`Value::Bytes`], `()` the empty tuple, which stands for no value.
+/// Numbers need not have the parameter's width: [`Type::conform`] accepts every number that fits. `Vec<u8>` becomes
+/// [`Value::Bytes`], `()` the empty tuple, which means no value.
 ///
 /// ```
 /// # use hostel_core::{IntoValue, Value};
@@ -20,7 +20,7 @@ pub trait IntoValue: Sized {
     /// Returns this as a value.
     fn into_value(self) -> Value;
 
-    /// Returns a list of these as a value. Only `u8` needs its own: a list of bytes is one piece.
+    /// Returns a list of these as a value. Only `u8` overrides it: a list of bytes is one piece.
     #[doc(hidden)]
     fn list_into_value(items: Vec<Self>) -> Value {
         Value::List(items.into_iter().map(Self::into_value).collect())
@@ -46,7 +46,7 @@ pub trait FromValue: Sized {
     /// Returns the first part of the value that this Rust type cannot hold.
     fn from_value(value: Value) -> Result<Self, ValueError>;
 
-    /// Converts a list of values. Only `u8` needs its own: a list of bytes is one piece.
+    /// Converts a list of values. Only `u8` overrides it: a list of bytes is one piece.
     #[doc(hidden)]
     fn list_from_value(value: Value) -> Result<Vec<Self>, ValueError> {
         let Value::List(items) = value else {
@@ -68,7 +68,7 @@ impl FromValue for Value {
     }
 }
 
-/// Implements `FromValue` for a Rust type that holds exactly what one type of WIT holds.
+/// Implements `FromValue` for a Rust type with exactly the values of one WIT type.
 macro_rules! from_scalar {
     ($kind:ident) => {
         fn from_value(value: Value) -> Result<Self, ValueError> {
@@ -166,7 +166,7 @@ impl<T: IntoValue, E: IntoValue> IntoValue for Result<T, E> {
     }
 }
 
-/// A side of a result without payload is read as `()`.
+/// A side of a result without payload converts to `()`.
 impl<T: FromValue, E: FromValue> FromValue for Result<T, E> {
     fn from_value(value: Value) -> Result<Self, ValueError> {
         let Value::Result(outcome) = value else {

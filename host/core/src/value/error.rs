@@ -1,18 +1,18 @@
-//! What is wrong with a value, and where in it.
+//! Errors of values, with their paths.
 
 use std::fmt::{self, Display, Write};
 
 use super::{Name, UnknownName};
 
-/// How many characters of a value, a type or a list of names an error message shows; the rest is `…`.
+/// The number of characters of a value, a type or a list of names in an error message; the rest is `…`.
 const SHOWN_CHARS: usize = 80;
 
-/// A value that does not fit its type, or a text that is no value.
+/// The error for a value that does not fit its type, or a text that is not a value.
 ///
-/// Reads `field "rate": expected f64, found string "fast"`: the path from the outside in, then the problem.
+/// Formatted as `field "rate": expected f64, found string "fast"`: the path from the outside in, then the problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValueError {
-    /// Innermost step first, since errors are made there and handed outwards.
+    /// Innermost step first, because errors are created there and passed outwards.
     steps: Vec<Step>,
     problem: Problem,
 }
@@ -31,39 +31,39 @@ pub enum Step {
     Ok,
     /// Into the payload of `err`.
     Err,
-    /// To a key of a map, counted from 0 as it was written.
+    /// To a key of a map, counted from 0 in the written order.
     Key(usize),
-    /// To the value that a map has for a key, given as shortened WAVE text.
+    /// To the value of a key of a map; the key is shortened WAVE text.
     Entry(String),
 }
 
-/// What is wrong at the end of the path.
+/// The problem at the end of the path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// Something else stands where a value of a type was expected, or a number out of the type's range.
+    /// A value of a different type, or a number out of the type's range.
     #[error("expected {expected}, found {found}")]
     Mismatch {
         /// The type in WIT notation, or the range; shortened.
         expected: String,
-        /// The kind and text of what stands there; shortened.
+        /// The kind and text of the value; shortened.
         found: String,
     },
-    /// A tuple or fixed-length list has another number of elements.
+    /// A tuple or fixed-length list has the wrong number of elements.
     #[error("expected {expected} elements, found {found}")]
     Length {
-        /// How many the type has.
+        /// The number in the type.
         expected: usize,
-        /// How many there are.
+        /// The number in the value.
         found: usize,
     },
-    /// A field of a record is absent and not an option.
+    /// A field of a record is missing, and is not an option.
     #[error("missing field {name:?}")]
     MissingField {
-        /// The absent field.
+        /// The missing field.
         name: Name,
     },
-    /// A field or flag is there twice.
+    /// A duplicate field or flag.
     #[error("{what} {name:?} is given twice")]
     Twice {
         /// `field` or `flag`.
@@ -74,7 +74,7 @@ pub enum Problem {
     /// A field, case or flag that the type does not have.
     #[error("{0}")]
     Unknown(UnknownName),
-    /// A case that carries something is written without it.
+    /// A case with a payload is written without it.
     #[error("{case:?} needs a payload of type {expected}")]
     MissingPayload {
         /// The case, or `ok` or `err`.
@@ -82,7 +82,7 @@ pub enum Problem {
         /// The payload's type in WIT notation, shortened.
         expected: String,
     },
-    /// A case that carries nothing is written with a payload.
+    /// A case without a payload is written with one.
     #[error("{case:?} takes no payload, found {found}")]
     UnexpectedPayload {
         /// The case, or `ok` or `err`.
@@ -97,19 +97,19 @@ pub enum Problem {
         line: usize,
         /// In characters, counted from 1.
         column: usize,
-        /// What was expected there and what was found.
+        /// The expectation, and the text found instead.
         message: String,
     },
 }
 
 impl ValueError {
-    /// Says that something other than `expected` was `found`; both are shortened.
+    /// The error for `found` instead of `expected`; both are shortened.
     pub fn mismatch(expected: impl Display, found: impl Display) -> Self {
         let (expected, found) = (excerpt(expected), excerpt(found));
         Problem::Mismatch { expected, found }.into()
     }
 
-    /// Returns the error as seen from one level further out.
+    /// Returns the error with one more outer step.
     #[must_use]
     pub fn within(mut self, step: Step) -> Self {
         self.steps.push(step);
@@ -121,7 +121,7 @@ impl ValueError {
         self.steps.iter().rev()
     }
 
-    /// Returns what is wrong there.
+    /// Returns the problem.
     pub fn problem(&self) -> &Problem {
         &self.problem
     }
@@ -161,9 +161,9 @@ pub(crate) fn excerpt(shown: impl Display) -> String {
     excerpt_within(shown, SHOWN_CHARS)
 }
 
-/// Returns the beginning of what `shown` displays, cut with `…` after so many characters.
+/// Returns the beginning of what `shown` displays, cut with `…` after this many characters.
 ///
-/// Costs no more than that, however long the whole would be. Line breaks and other control characters become spaces.
+/// The cost does not depend on the length of the whole text. Line breaks and other control characters become spaces.
 pub fn excerpt_within(shown: impl Display, characters: usize) -> String {
     let mut excerpt = Excerpt { text: String::new(), room: characters };
     // The only failure is the one below that stops the writing, and then the text is complete.

@@ -1,28 +1,28 @@
-//! The one walk that reads a value by its type, whatever form it is written in.
+//! The single traversal that reads a value by its type, for every form of values.
 //!
-//! A [`Form`] says what is written: a Rust value, WAVE or JSON. [`read`] says what the type wants, checks the one
-//! against the other and builds the value in normal form. So the rules stand once, and every form gives the same errors.
+//! A [`Form`] gives access to the written value: a Rust value, WAVE or JSON. [`read`] checks it against the type and builds
+//! the value in normal form. So the rules exist once, and every form gives the same errors.
 
 use std::{collections::BTreeMap, fmt::LowerExp, ops::RangeInclusive};
 
 use super::{Case, Field, Name, Problem, Step, Type, UnknownName, Value, ValueError, canonical, excerpt};
 
-/// A value as it is written down, not yet checked.
+/// An unchecked value in some form.
 ///
-/// The accessors that take a type take the whole type that is wanted here, for the error that says so.
+/// Accessors with a type get the whole expected type, for their errors.
 pub(super) trait Form: Sized {
     /// The name of a field, case or flag.
     type Label: AsRef<str>;
 
-    /// Returns the kind and text of what is written, shortened.
+    /// Returns the kind and text of the value, shortened.
     fn found(&self) -> String;
 
-    /// Returns whether this stands for an absent payload.
+    /// Returns whether this means an absent payload.
     fn is_nothing(&self) -> bool;
 
     fn boolean(&self) -> Option<bool>;
 
-    /// Returns the integer that is written, whether or not it fits `ty`.
+    /// Returns the integer, whether or not it fits `ty`.
     fn integer(&self, ty: &Type) -> Result<i128, Miss>;
 
     fn float32(&self) -> Result<f32, Miss>;
@@ -33,7 +33,7 @@ pub(super) trait Form: Sized {
 
     fn string(self, ty: &Type) -> Result<String, ValueError>;
 
-    /// Returns the bytes, or what is wrong with them, if they are written as one piece, or else gives itself back.
+    /// Returns the bytes, or their error, if they are one piece, and otherwise the form itself.
     fn bytes(self) -> Result<Result<Vec<u8>, ValueError>, Self> {
         Err(self)
     }
@@ -42,7 +42,7 @@ pub(super) trait Form: Sized {
 
     fn tuple(self, ty: &Type) -> Result<impl ExactSizeIterator<Item = Self>, ValueError>;
 
-    /// Returns keys and values if they are written as such, or else gives itself back: then it is a list of pairs.
+    /// Returns keys and values if it is a map, and otherwise the form itself, which is then a list of pairs.
     fn entries(self) -> Result<Vec<(Self, Self)>, Self> {
         Err(self)
     }
@@ -55,52 +55,52 @@ pub(super) trait Form: Sized {
     /// Returns the payload of the option `ty`, which is an option of `some`.
     fn option(self, ty: &Type, some: &Type) -> Result<Option<Self>, ValueError>;
 
-    /// Returns the payload of the result `ty`, which carries `ok` if it succeeds.
+    /// Returns the payload of the result `ty`, whose success type is `ok`.
     fn result(self, ty: &Type, ok: Option<&Type>) -> Result<Outcome<Self>, ValueError>;
 
     fn flags(self, ty: &Type) -> Result<impl Iterator<Item = Self::Label>, ValueError>;
 
-    /// Says that `ty` was expected here.
+    /// The error for a value that is not a `ty`.
     fn mismatch(&self, ty: &Type) -> ValueError {
         ValueError::mismatch(ty, self.found())
     }
 }
 
-/// Which side of a `result` is written, and its payload.
+/// A side of a `result`, with its payload.
 pub(super) type Outcome<F> = Result<Option<F>, Option<F>>;
 
-/// Why no number could be had.
+/// Why there is no number.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Miss {
-    /// What is written is of another kind.
+    /// The value is of a different kind.
     Kind,
-    /// It is a number, but none that the type holds.
+    /// It is a number out of the type's range.
     Range,
 }
 
-/// How many decimal digits a float always keeps.
+/// The number of decimal digits that a float always preserves.
 const FLOAT_DIGITS: usize = f64::DIGITS as usize;
 
-/// Below it every integer has a float of its own: 2⁵³.
+/// Below it every integer has a distinct float: 2⁵³.
 const EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;
 
 /// Returns the integer that is written as a float, such as `7.0` or `1e17`.
 ///
-/// Only if it is the one that was written: from 2⁵³ on several integers are the same float, of which one with no more digits
-/// than a float keeps can be told.
+/// It must be unambiguous: from 2⁵³ on several integers are the same float, and only one with at most as many digits as a
+/// float preserves can be recovered.
 pub(super) fn whole_float(float: f64) -> Option<i128> {
     let is_exact = || float.abs() < EXACT_FLOAT || digits(float) <= FLOAT_DIGITS;
     let is_whole = float.fract() == 0.0 && float.abs() < i128::MAX as f64;
     (is_whole && is_exact()).then_some(float as i128)
 }
 
-/// Returns how many digits the shortest text of a float has, leaving out its exponent.
+/// Returns the number of digits in the shortest text of a float, without its exponent.
 fn digits(float: f64) -> usize {
     let text = format!("{float:e}");
     text.bytes().take_while(|&byte| byte != b'e').filter(u8::is_ascii_digit).count()
 }
 
-/// Reads what is written as a value of the type, in normal form.
+/// Reads the form as a value of the type, in normal form.
 ///
 /// Recurses as deep as the type, never deeper.
 pub(super) fn read<F: Form>(form: F, ty: &Type) -> Result<Value, ValueError> {
@@ -213,7 +213,7 @@ fn map<F: Form>(form: F, ty: &Type, key_ty: &Type, value_ty: &Type) -> Result<Va
     Ok(Value::Map(entries.into_values().collect()))
 }
 
-/// Takes the entries of the map `ty` from a list of pairs.
+/// Reads the entries of the map `ty` from a list of pairs.
 fn pairs<F: Form>(form: F, ty: &Type, key: &Type, value: &Type) -> Result<Vec<(F, F)>, ValueError> {
     let pair_ty = Type::tuple([key.clone(), value.clone()]);
     let pairs = form.list(ty)?.enumerate().map(|(index, item)| {

@@ -1,17 +1,16 @@
-//! Whether values of one type can become values of another, seen from the types alone.
+//! Whether values of one type can become values of another, judged by the types alone.
 
 use super::{Case, Field, Name, Problem, Step, Type, UnknownName, ValueError, excerpt};
 
 impl Type {
-    /// Checks whether a value of the type `source` can become one of this type, as [`Type::conform`] makes it.
+    /// Checks whether a value of the type `source` can become one of this type through [`Type::conform`].
     ///
-    /// What only the value can tell passes: whether a number fits, how long a list is, which case or flags of several
-    /// there are. That an empty list, or an option that is absent, would become one of any other element or payload does
-    /// not count.
+    /// Conditions that depend on the value pass: whether a number fits, the length of a list, the case or the flags. It does
+    /// not count that an empty list or an absent option fits any element or payload type.
     ///
     /// # Errors
     ///
-    /// Returns the first part that does not fit, with its path; of a list that is element 0, of a map key 0.
+    /// Returns the first part that does not fit, with its path; in a list it is element 0, in a map key 0.
     ///
     /// ```
     /// # use hostel_core::Type;
@@ -57,7 +56,7 @@ impl Type {
 
 type Fits = Result<(), ValueError>;
 
-/// What an error says instead of the key of a map.
+/// Replaces the key of a map in an error.
 const SOME_KEY: &str = "…";
 
 fn only_if(fits: bool, ty: &Type, source: &Type) -> Fits {
@@ -79,11 +78,11 @@ fn fixed_list(ty: &Type, element: &Type, length: u32, source: &Type) -> Fits {
     {
         return Err(Problem::Length { expected: length as usize, found: *found as usize }.into());
     }
-    // Of any list, the empty one fits.
+    // The empty list always fits.
     if length == 0 && element_of(source).is_some() { Ok(()) } else { elements(ty, element, source) }
 }
 
-/// Returns the type of a list's elements, which is `None` if there never are any; of another type nothing.
+/// Returns the type of a list's elements, or the inner `None` if it is always empty; the outer `None` for other types.
 fn element_of(list: &Type) -> Option<Option<&Type>> {
     if let Type::FixedList(element, length) = list {
         return Some((*length > 0).then_some(element));
@@ -161,7 +160,7 @@ fn enumeration(ty: &Type, names: &[Name], source: &Type) -> Fits {
     }))
 }
 
-/// Returns the cases of a variant or enum with what they carry; of another type nothing.
+/// Returns the cases of a variant or enum with their payloads; `None` for other types.
 fn cases_of(ty: &Type) -> Option<Vec<(&Name, Option<&Type>)>> {
     if let Type::Enum(names) = ty {
         return Some(names.iter().map(|name| (name, None)).collect());
@@ -211,7 +210,7 @@ fn payload(case: &str, ty: Option<&Type>, source: Option<&Type>, step: impl FnOn
     }
 }
 
-/// Returns whether the type's only value stands for an absent payload.
+/// Returns whether the type's only value means an absent payload.
 fn is_nothing(ty: &Type) -> bool {
     matches!(ty, Type::Tuple(types) if types.is_empty())
 }

@@ -1,16 +1,15 @@
-//! Values and their types: what goes into a task and what comes out.
+//! Values and their types: the arguments and results of tasks.
 //!
-//! A [`Value`] is what a guest's parameter or result holds; a [`Type`] is what WIT says it may hold. Whatever a
-//! value is written as (a Rust value, WAVE text, JSON), reading it checks it against its type and puts it in
-//! **normal form**, the one way to hold it:
+//! A [`Value`] is the content of a guest's parameter or result; a [`Type`] is its WIT type. A value can be written in several
+//! forms (a Rust value, WAVE text, JSON). Reading any form checks it against its type and converts it to the unique
+//! **normal form**:
 //!
-//! - record fields and flags stand in declared order, every field is there, no flag twice;
+//! - record fields and flags are in declared order, every field is present, no flag occurs twice;
 //! - integers and floats have exactly the declared width, and there is one NaN;
 //! - every `list<u8>` is [`Value::Bytes`];
 //! - map entries are sorted by the canonical bytes of their keys, each key once.
 //!
-//! So two values of one type mean the same exactly if they are `==`, and exactly then have they the same canonical
-//! bytes.
+//! So two values of one type are equivalent exactly if they are `==`, and exactly if they have the same canonical bytes.
 
 mod ty;
 
@@ -45,9 +44,9 @@ pub use wave::CallText;
 pub(crate) use error::{excerpt, list_names};
 pub(crate) use ty::write_list;
 
-/// A value of the component model, as a task takes and returns them.
+/// A value of the component model: an argument or result of a task.
 ///
-/// Built by hand it need not be in normal form; [`Type::conform`] puts it there.
+/// A value built by hand need not be in normal form; [`Type::conform`] normalises it.
 #[derive(Clone, Debug)]
 pub enum Value {
     /// `bool`
@@ -84,7 +83,7 @@ pub enum Value {
     Map(Vec<(Value, Value)>),
     /// `record`: its fields, in declared order in normal form.
     Record(Vec<(Name, Value)>),
-    /// `tuple`; an empty one stands for "no value".
+    /// `tuple`; an empty one means "no value".
     Tuple(Vec<Value>),
     /// `variant`: the case and its payload.
     Variant(Name, Option<Box<Value>>),
@@ -99,7 +98,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// Returns roughly how many bytes of memory this value holds, itself and its heap together.
+    /// Returns the approximate memory of this value in bytes, itself and its heap together.
     ///
     /// Names are shared with the type and not counted. Walks the whole value.
     pub fn footprint(&self) -> usize {

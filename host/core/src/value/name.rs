@@ -1,4 +1,4 @@
-//! Names of fields, cases, flags and parameters, and what to say of one that nobody knows.
+//! Names of fields, cases, flags and parameters, and the error for unknown ones.
 
 use std::{fmt, sync::Arc};
 
@@ -7,7 +7,7 @@ use super::error::{excerpt, list_names};
 /// A name from a WIT signature, shared between a type and all its values: cloning costs a counter.
 pub type Name = Arc<str>;
 
-/// A name that stands where only certain others may.
+/// The error for an unknown name where only certain names are possible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownName {
     what: &'static str,
@@ -16,23 +16,22 @@ pub struct UnknownName {
 }
 
 impl UnknownName {
-    /// Says that `name` is none of the `known`; `what` is what they are names of, in the singular: `field`.
+    /// The error for a `name` that is not one of the `known`; `what` is their noun in the singular: `field`.
     pub(crate) fn new<'a>(what: &'static str, name: &str, known: impl IntoIterator<Item = &'a Name>) -> Self {
         Self { what, name: name.to_owned(), known: known.into_iter().cloned().collect() }
     }
 
-    /// Returns the name that nobody knows.
+    /// Returns the unknown name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns the names that were possible, in declared order.
+    /// Returns the possible names, in declared order.
     pub fn known(&self) -> &[Name] {
         &self.known
     }
 
-    /// Returns the known name that was probably meant: the first that is a few keystrokes away, upper and lower case being
-    /// the same.
+    /// Returns the known name that was probably meant: the first within a few keystrokes, ignoring case.
     pub fn nearest(&self) -> Option<&Name> {
         let near_enough = self.name.chars().count().div_ceil(3);
         let name = self.name.to_lowercase();

@@ -1,4 +1,4 @@
-//! The types a value may have, structural and in WIT notation.
+//! The types of values, structural and in WIT notation.
 
 use std::{
     fmt::{self, Display},
@@ -7,9 +7,9 @@ use std::{
 
 use super::Name;
 
-/// A WIT type, with everything in it spelled out: no names of types, no resources, no handles.
+/// A structural WIT type: no names of types, no resources, no handles.
 ///
-/// Cheap to clone: what lies inside is shared. [`Display`] writes it in WIT notation.
+/// Cheap to clone: its parts are shared. [`Display`] writes it in WIT notation.
 ///
 /// ```
 /// # use hostel_core::Type;
@@ -62,9 +62,9 @@ pub enum Type {
     Option(Arc<Type>),
     /// `result<T, E>`
     Result {
-        /// What `ok` carries, if anything.
+        /// The payload of `ok`, if there is one.
         ok: Option<Arc<Type>>,
-        /// What `err` carries, if anything.
+        /// The payload of `err`, if there is one.
         err: Option<Arc<Type>>,
     },
     /// `flags { … }`
@@ -76,7 +76,7 @@ pub enum Type {
 pub struct Field {
     /// Its name in kebab-case.
     pub name: Name,
-    /// What it holds.
+    /// Its type.
     pub ty: Type,
 }
 
@@ -85,7 +85,7 @@ pub struct Field {
 pub struct Case {
     /// Its name in kebab-case.
     pub name: Name,
-    /// What it carries, if anything.
+    /// Its payload, if it has one.
     pub ty: Option<Type>,
 }
 
@@ -137,7 +137,7 @@ impl Type {
         Self::Result { ok: ok.map(Arc::new), err: err.map(Arc::new) }
     }
 
-    /// Returns flags of these names in this order.
+    /// Returns flags with these names in this order.
     pub fn flags<N: Into<Name>>(names: impl IntoIterator<Item = N>) -> Self {
         Self::Flags(names.into_iter().map(Into::into).collect())
     }

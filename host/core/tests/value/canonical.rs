@@ -138,7 +138,7 @@ fn bytes_that_are_not_canonical_are_refused() {
     keys out of order: not canonical before byte 8: expected keys in ascending order, each once
     key twice: not canonical before byte 8: expected keys in ascending order, each once
     no such case: not canonical before byte 6: expected the index of a case
-    no such flag: not canonical before byte 6: expected zero bits where no flag is
+    no such flag: not canonical before byte 6: expected zero bits after the last flag
     "#);
 }
 

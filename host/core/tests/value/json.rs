@@ -122,8 +122,8 @@ fn a_byte_order_mark_is_skipped() {
 #[test]
 fn a_key_that_is_there_twice_is_refused_wherever_it_stands() {
     let error = |text| parse_json(text).unwrap_err().to_string();
-    assert_snapshot!(error(r#"{"text": "a", "text": "bbb"}"#), @r#"line 1, column 20: the key "text" is there twice"#);
-    assert_snapshot!(error("[{\"a\": {\n\"b\": 1, \"c\": 2, \"\\u0062\": 3}}]"), @r#"line 2, column 24: the key "b" is there twice"#);
+    assert_snapshot!(error(r#"{"text": "a", "text": "bbb"}"#), @r#"line 1, column 20: duplicate key "text""#);
+    assert_snapshot!(error("[{\"a\": {\n\"b\": 1, \"c\": 2, \"\\u0062\": 3}}]"), @r#"line 2, column 24: duplicate key "b""#);
     assert_eq!(parse_json(r#"[{"a": 1}, {"a": 1}]"#).unwrap().as_array().unwrap().len(), 2);
 }
 

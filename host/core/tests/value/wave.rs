@@ -268,7 +268,7 @@ fn a_text_that_is_no_wave_is_refused_with_its_position() {
     "\u{d800}"
         line 1, column 2: expected one of the escapes \\ \" \' \t \n \r \u{…}, found `\`
     """x"""
-        line 1, column 2: expected lines of their own for both """, and no line indented less than the last, found `""x`
+        line 1, column 2: expected both """ on separate lines, and no line indented less than the last, found `""x`
     'ab'
         line 1, column 1: expected one character between two ', found `'ab'`
     [

@@ -65,7 +65,7 @@ fn what_touches_the_world_is_not_cached_and_the_report_says_what_it_was() {
         ("random", "drew random numbers 1×"),
         ("run", "asked about its run 1×"),
         ("attempt", "asked about its run 1×"),
-        ("grow 65000", "was refused what a limit forbids 1×"),
+        ("grow 65000", "was refused something by a limit 1×"),
     ] {
         for _ in 0..2 {
             let run = play(&host, script);

@@ -13,8 +13,8 @@ use crate::ui::text::printable;
 /// Remove all cached results, without asking
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Records of transactions under a key are among them: whether these were committed is forgotten.
-Compiled code is kept.
+This includes the records of transactions with a key, so it is no longer known that these were
+committed. Compiled code is not removed.
 
 Examples:
   hostel cache clear

@@ -15,22 +15,22 @@ use crate::ui::Ui;
 use crate::ui::text::counted;
 use crate::units;
 
-/// Remove cached results that are too much or too old
+/// Remove cached results by size or age
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Those go first that were not used for the longest time.
-With or without options it removes what nobody refers to, such as files of commands that were
-killed, and gives free room back to the system.
+The least recently used results are removed first. With or without options, files without
+references, such as those of killed commands, are removed too, and free space is returned to the
+system.
 
 Examples:
   hostel cache gc --max-bytes 1GiB
   hostel cache gc --older-than 30d --max-bytes 10GiB")]
 pub(crate) struct Gc {
-    /// Leave no more than this: 500MiB, 1GB
+    /// Remove results until no more than this is left: 500MiB, 1GB
     #[arg(long, value_name = "SIZE", value_parser = units::bytes, allow_hyphen_values = true)]
     max_bytes: Option<u64>,
 
-    /// Leave nothing that was not used for this long: 12h, 30d, 4w
+    /// Remove results that were not used for this long: 12h, 30d, 4w
     #[arg(long, value_name = "AGE", value_parser = units::age, allow_hyphen_values = true)]
     older_than: Option<Duration>,
 
@@ -84,7 +84,7 @@ fn text(report: &GcReport) -> String {
     let orphans = match report.orphans {
         0 => String::new(),
         files => format!(
-            "\nremoved {} that nothing referred to, {}",
+            "\nremoved {} without references, {}",
             counted(files, "file"),
             bytes_text(report.orphan_bytes)
         ),

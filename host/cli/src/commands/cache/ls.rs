@@ -14,18 +14,18 @@ use crate::states::{millis, to_json};
 use crate::ui::Ui;
 use crate::ui::text::{elapsed, instant, printable};
 
-/// How many digits of a key are shown: of a million, no two begin so.
+/// The number of digits shown of a key: enough to be unique among a million.
 const KEY_DIGITS: usize = 12;
 
-/// The widest cells, but for the task's. Known before, because lines are written as they come.
+/// The widest cells, except the task's. They are fixed, because lines are written one by one.
 const WIDEST: [&str; 7] = ["ffffffffffff", "999.9 MiB", "59 min 59 s", "59 min", "59 min", "remote", ""];
 
-/// List cached results, those first that were kept first
+/// List cached results, oldest first
 #[derive(Args, Debug)]
 #[command(after_help = "\
-VALUE is the size of the value, TOOK how long it took to compute, AGE how long ago that was, and
-USED how long ago it was last of use on disk, to within an hour, FROM whether it was computed here
-or came from a remote cache. With --output json: one object a line, with whole keys.
+VALUE is the size of the value, TOOK the time it took to compute, AGE the time since then, USED the
+time since its last use on disk, to within an hour, and FROM whether it was computed here or came
+from a remote cache. With --output json: one object on each line, with whole keys.
 
 Examples:
   hostel cache ls

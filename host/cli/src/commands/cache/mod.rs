@@ -22,13 +22,14 @@ use crate::problem::{Problem, Stop};
 use crate::ui::Ui;
 use crate::ui::text::{counted, printable};
 
-/// So many digits of a key must fit for it to be offered for another one.
+/// A suggested key must share at least this many digits with the unknown one.
 const LIKE_DIGITS: usize = 4;
 
-/// Look at cached results, and remove them
+/// List, verify and remove cached results
 #[derive(Args, Debug)]
 #[command(after_help = "\
-All of it may be done while tasks run: they find what is there, and compute anew what is gone.
+These commands may run while tasks run: a task uses the results that exist, and computes removed
+ones again.
 
 Examples:
   hostel cache ls
@@ -51,7 +52,7 @@ enum CacheCommand {
     Verify(verify::Verify),
 }
 
-/// Where the results are.
+/// The location of the results.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Place {
     /// The data directory [default: hostel in the user's data directory] [env: HOSTEL_DATA_DIR]
@@ -59,7 +60,7 @@ pub(crate) struct Place {
     data_dir: Option<PathBuf>,
 }
 
-/// For whom it is written.
+/// The form of the output.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct FormOptions {
     /// For people: table; for programs: json
@@ -87,7 +88,7 @@ impl Cache {
     }
 }
 
-/// An entry, as `ls` and `show` tell of it to programs.
+/// An entry, as `ls` and `show` write it in JSON.
 #[derive(Serialize)]
 struct EntryObject {
     key: String,
@@ -114,24 +115,24 @@ impl Place {
     }
 }
 
-/// How many results, and what they take.
+/// The number of results, and their size.
 fn results_text(entries: u64, bytes: u64) -> String {
     format!("{}, {}", counted(entries, "result"), bytes_text(bytes))
 }
 
-/// Says that there is nothing, and where.
+/// Reports that there are no results, and where.
 fn tell_of_none(ui: &Ui, results: &ResultCache) {
     let dir = results.dir().display().to_string();
-    ui.note(&format!("no results are kept in {}", printable(&dir)));
+    ui.note(&format!("there are no results in {}", printable(&dir)));
 }
 
-/// A key that is not there or not clear, and what may have been meant.
+/// An unknown or ambiguous key, with a suggestion.
 fn unknown(results: &ResultCache, error: ResultCacheError) -> Problem {
-    let any = "hostel cache ls shows all keys; so many digits are enough that no other begins so";
+    let any = "hostel cache ls shows all keys; a unique prefix is enough";
     let hint = if let ResultCacheError::NotFound { prefix } = &error {
         Some(like(results, prefix).map_or_else(|| any.to_owned(), |key| format!("did you mean {key}?")))
     } else if let ResultCacheError::Ambiguous { .. } = &error {
-        Some("give more digits of the one you mean".to_owned())
+        Some("give more digits of the key".to_owned())
     } else if let ResultCacheError::NotAKey { .. } = &error {
         Some(any.to_owned())
     } else {
@@ -140,7 +141,7 @@ fn unknown(results: &ResultCache, error: ResultCacheError) -> Problem {
     Problem::from(error).hints_of(hint)
 }
 
-/// The key that begins most like this.
+/// The key with the longest common prefix.
 fn like(results: &ResultCache, prefix: &str) -> Option<String> {
     let shorter = (LIKE_DIGITS..prefix.len()).rev().filter_map(|digits| prefix.get(..digits));
     let found = shorter
@@ -158,7 +159,7 @@ fn age(at: Timestamp) -> Duration {
     Timestamp::from(SystemTime::now()).since(at)
 }
 
-/// A task's key with no more of the digest than it takes to tell one from another.
+/// A task's key, with only as many digits of the digest as distinguish it from others.
 fn short_task(task: &str) -> String {
     const DIGITS: usize = 8;
     match task.strip_prefix("sha256:").and_then(|rest| rest.split_once('#')) {

@@ -10,16 +10,16 @@ use crate::exit::Exit;
 use crate::problem::{Problem, Stop};
 use crate::ui::Ui;
 
-/// Remove cached results, so that they are computed anew
+/// Remove cached results, so that they are computed again
 #[derive(Args, Debug)]
 #[command(after_help = "\
-If one of the keys is not there, none is removed.
+If one of the keys does not exist, none is removed.
 
 Examples:
   hostel cache rm 3f9a c01d
   hostel cache rm --from-remote")]
 pub(crate) struct Rm {
-    /// The keys, or so many of their digits that no other key begins with them
+    /// The keys, or unique prefixes of them
     #[arg(value_name = "KEY", required_unless_present = "from_remote")]
     keys: Vec<String>,
 

@@ -19,14 +19,14 @@ use crate::ui::text::{elapsed, instant, printable};
 /// Show a cached result, with its value
 #[derive(Args, Debug)]
 #[command(after_help = "\
-A result that depends on files is kept once for each state in which they were: all of these are
-shown; with --output json, as one object a line.
+A result that depends on files is stored once for each state of the files. All of these are shown;
+with --output json, as one object on each line.
 
 Examples:
   hostel cache show 3f9a
   hostel cache show 3f9a --output json | jq .value")]
 pub(crate) struct Show {
-    /// The key, or so many of its digits that no other key begins with them
+    /// The key, or a unique prefix of it
     #[arg(value_name = "KEY")]
     key: String,
 
@@ -37,23 +37,23 @@ pub(crate) struct Show {
     place: Place,
 }
 
-/// How many of the questions that a result depends on are told to people.
+/// The number of dependencies that are shown in the table form.
 const TOLD_READS: usize = 10;
 
 #[derive(Serialize)]
 struct Object {
     #[serde(flatten)]
     entry: EntryObject,
-    /// Inputs, policy, grants and what else was asked; null if that was too long to be kept.
+    /// Inputs, policy, grants and other options; null if they were too long to be stored.
     recipe: Option<Json>,
-    /// What it read, in order.
+    /// The questions that the guest asked, in order.
     reads: Vec<Read>,
     #[serde(rename = "type")]
     ty: String,
     value: Json,
 }
 
-/// What was asked about a file or directory.
+/// A question about a file or directory.
 #[derive(Serialize)]
 struct Read {
     path: String,
@@ -106,7 +106,7 @@ fn from_remote(name: &str) -> String {
     format!("the remote cache {}", printable(name))
 }
 
-/// What was asked of the task, if that was kept.
+/// The recipe of the result, if it was stored.
 fn recipe(entry: &CacheEntry) -> Option<Json> {
     serde_json::from_str(entry.recipe.as_deref()?).ok()
 }
@@ -117,14 +117,14 @@ fn part(recipe: &Json, name: &str) -> String {
     printable(part.as_str().map_or_else(|| part.to_string(), str::to_owned).as_str()).into_owned()
 }
 
-/// What it depends on.
+/// The dependencies of the result.
 fn reads(entry: &CacheEntry) -> Vec<Read> {
     let trace = entry.depends_on.as_ref().and_then(|dependencies| Trace::decode(&dependencies.bytes).ok());
     let reads = trace.map(|trace| trace.reads()).unwrap_or_default();
     reads.into_iter().map(|TraceRead { path, what }| Read { path, what }).collect()
 }
 
-/// The first of them a line each, and how many there are beside.
+/// The first dependencies, a line each, and the number of the others.
 fn reads_text(reads: &[Read]) -> impl Iterator<Item = (&'static str, String)> {
     let told = reads.iter().take(TOLD_READS);
     let told = told.map(|Read { path, what }| format!("{} ({what})", printable(path)));

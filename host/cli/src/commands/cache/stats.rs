@@ -15,7 +15,7 @@ use crate::ui::Ui;
 use crate::ui::color::Paint;
 use crate::ui::text::{counted, elapsed, instant, printable};
 
-/// Show how much is cached, and of which tasks
+/// Show the number and size of cached results, by task
 #[derive(Args, Debug)]
 #[command(after_help = "\
 TOOK is how long it took to compute the results of a task: what it would cost to lose them.
@@ -77,7 +77,7 @@ fn text(stats: &ResultStats, paint: Paint) -> String {
     }
     if stats.damaged > 0 {
         let damaged = counted(stats.damaged, "result");
-        lines.push(("damaged", format!("{damaged}, computed anew when asked for")));
+        lines.push(("damaged", format!("{damaged}, computed again when needed")));
     }
     let mut text: String = lines
         .iter()

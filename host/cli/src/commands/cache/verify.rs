@@ -13,17 +13,17 @@ use crate::states::to_json;
 use crate::ui::Ui;
 use crate::ui::text::{counted, printable};
 
-/// How many reasons are told for results that were not compared.
+/// The number of results that were not compared for which the reason is shown.
 const TOLD_REASONS: usize = 5;
 
-/// Compute results again, and compare: is what is kept what would come out?
+/// Compute a sample of cached results again, and compare
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Nothing that is kept is changed. A result can be computed again if its inputs were kept
-with it (up to 64 KiB), if its component was compiled with this data directory, if its
-policy counts no flow run, and if what it read is as it was.
+This changes no cached result. A result can be computed again if its inputs were stored with it (up
+to 64 KiB), its component was compiled with this data directory, its policy counts no flow run, and
+everything that it read is unchanged.
 
-The exit code is 1 if a result differs that was kept as a function of its inputs (auto).")]
+The exit code is 1 if a result differs that was stored as a function of its inputs (auto).")]
 pub(crate) struct Verify {
     /// How many results to compute again, chosen at random
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = sample, allow_hyphen_values = true)]
@@ -65,12 +65,12 @@ struct SkippedObject<'a> {
 impl Verify {
     pub(super) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let results = self.place.open()?;
-        // A host would make the directory.
+        // A host would create the directory.
         let is_empty = !results.dir().is_dir();
         let verification = if is_empty { Verification::default() } else { self.verify()? };
         match self.form.output {
             Form::Table if is_empty => tell_of_none(ui, &results),
-            Form::Table => tell(ui, &verification)?,
+            Form::Table => report(ui, &verification)?,
             Form::Json => ui.result_line(&to_json(&Object::new(&verification)))?,
         }
         ui.flush()?;
@@ -89,18 +89,18 @@ impl Verify {
     }
 }
 
-fn tell(ui: &Ui, verification: &Verification) -> Result<(), Stop> {
+fn report(ui: &Ui, verification: &Verification) -> Result<(), Stop> {
     let Verification { same, different, skipped, .. } = verification;
     let compared = counted((same + different.len()) as u64, "result");
     ui.result_line(&match (same, different.len()) {
         (0, 0) => "no result was computed again".to_owned(),
-        (_, 0) => format!("{compared} computed again: all came out as they are kept"),
-        (_, differ) => format!("{compared} computed again: {differ} came out otherwise"),
+        (_, 0) => format!("{compared} computed again: all match"),
+        (_, differ) => format!("{compared} computed again: {differ} different"),
     })?;
     for Different { key, task, policy, kept, found, .. } in different {
         ui.result_line(&format!("  {key}  {}  ({policy})", printable(&short_task(task))))?;
-        ui.result_line(&format!("    kept:  {}", printable(kept)))?;
-        ui.result_line(&format!("    found: {}", printable(found)))?;
+        ui.result_line(&format!("    cached:   {}", printable(kept)))?;
+        ui.result_line(&format!("    computed: {}", printable(found)))?;
     }
     ui.flush()?;
     if !skipped.is_empty() {
@@ -128,7 +128,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Reads how many results are to be computed again.
+/// Parses the number of results to compute again.
 fn sample(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| "expected a number of results, 1 or more".to_owned())

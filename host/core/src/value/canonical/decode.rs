@@ -1,4 +1,4 @@
-//! Reads types and values from canonical bytes that nobody vouches for.
+//! Decodes types and values from untrusted canonical bytes.
 
 use crate::leb128::{self, NoNumber};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::value::{Case, Field, Name, Type, Value};
 
-/// What is left to read of some canonical bytes.
+/// The remaining canonical bytes.
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
     length: usize,
@@ -26,7 +26,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a type that stands `depth` levels deep.
+    /// Reads a type at nesting level `depth`.
     pub(super) fn ty(&mut self, depth: usize) -> Result<Type, CanonicalError> {
         if depth >= MAX_DEPTH {
             return Err(CanonicalError::TooDeep);
@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Makes sure that nothing is left.
+    /// Checks that no bytes remain.
     pub(super) fn finish(self) -> Result<(), CanonicalError> {
         match self.rest.len() {
             0 => Ok(()),
@@ -171,7 +171,7 @@ impl<'a> Reader<'a> {
         for names in declared.chunks(8) {
             let byte = self.byte()?;
             if u32::from(byte) >> names.len() != 0 {
-                return Err(self.broken("zero bits where no flag is"));
+                return Err(self.broken("zero bits after the last flag"));
             }
             let names = names.iter().enumerate();
             let named = names.filter(|(bit, _)| byte >> bit & 1 == 1);
@@ -183,7 +183,7 @@ impl<'a> Reader<'a> {
         Ok(Value::Flags(set))
     }
 
-    /// Reads a length and as many items, each of which is at least one byte long.
+    /// Reads a length and that many items, each of at least one byte.
     fn many<T>(
         &mut self,
         mut item: impl FnMut(&mut Self) -> Result<T, CanonicalError>,
@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
     fn no_members(&mut self) -> Result<(), CanonicalError> {
         match self.byte()? {
             0 => Ok(()),
-            _ => Err(self.broken("a zero byte for what has no members")),
+            _ => Err(self.broken("a zero byte for a type without members")),
         }
     }
 
@@ -235,7 +235,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(bytes).map_err(|_| self.broken("UTF-8"))
     }
 
-    /// Reads a length of things of at least one byte each: more than there are bytes left cannot be.
+    /// Reads the number of items of at least one byte each, bounded by the remaining bytes.
     fn length(&mut self) -> Result<usize, CanonicalError> {
         let number = self.number()?;
         let length = usize::try_from(number).ok().filter(|length| *length <= self.rest.len());
@@ -275,7 +275,7 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    /// Says that the bytes just read are not what the rule wants.
+    /// The error for bytes that break a rule.
     fn broken(&self, rule: &'static str) -> CanonicalError {
         CanonicalError::Broken { offset: self.length - self.rest.len(), rule }
     }

@@ -1,4 +1,4 @@
-//! Writes types and values as canonical bytes.
+//! Encodes types and values as canonical bytes.
 
 use crate::leb128;
 use std::collections::BTreeSet;
@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::{CanonicalError, MAX_DEPTH, tag};
 use crate::value::{Case, Field, Name, Type, Value, excerpt};
 
-/// Appends the description of a type that stands `depth` levels deep.
+/// Appends the description of a type at nesting level `depth`.
 pub(super) fn ty(ty: &Type, depth: usize, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
     if depth >= MAX_DEPTH {
         return Err(CanonicalError::TooDeep);
@@ -183,7 +183,7 @@ fn tag_of(ty: &Type) -> u8 {
     }
 }
 
-/// Refuses a type two of whose members share a name: its values could not be told apart.
+/// Refuses a type with two members of the same name: its values would be ambiguous.
 pub(super) fn different<'a>(names: impl Iterator<Item = &'a Name>) -> Result<(), CanonicalError> {
     let mut seen = BTreeSet::new();
     for name in names {
@@ -212,7 +212,7 @@ fn members<'a>(
     Ok(())
 }
 
-/// Appends what a case of `ty` carries, if the type says that it carries something.
+/// Appends the payload of a case of `ty`, if the type has one.
 fn carry(
     ty: &Type,
     carried_ty: Option<&Type>,
@@ -259,7 +259,7 @@ fn flags(ty: &Type, declared: &[Name], set: &[Name], out: &mut Vec<u8>) -> Resul
     if declared.is_empty() {
         out.push(0);
     }
-    // Whatever is left is unknown, twice, or out of order.
+    // The remaining flags are unknown, duplicate, or out of order.
     set.next().map_or(Ok(()), |_| Err(not_normal(ty)))
 }
 

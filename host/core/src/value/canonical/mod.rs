@@ -1,4 +1,4 @@
-//! Canonical bytes: one value of one type, one sequence of bytes, for hashing and storing.
+//! Canonical bytes: a unique byte sequence for each value of each type, for hashing and storing.
 //!
 //! # The format
 //!
@@ -7,7 +7,7 @@
 //! version    0x01
 //! ```
 //!
-//! The bytes begin with the type, so they can be read with no other knowledge, and values of different types have
+//! The bytes begin with the type, so they are self-describing, and values of different types have
 //! different bytes. Nothing follows the payload. Numbers are little-endian. *n* is an unsigned LEB128 number of at
 //! most 64 bits in its shortest form; *name* is *n* and that many bytes of UTF-8.
 //!
@@ -48,10 +48,10 @@
 //!            flags                   one bit a flag, first flag lowest, in as few bytes as hold them; the rest zero
 //! ```
 //!
-//! What has no members (an empty record, tuple, flags or fixed-length list) is one byte 0x00. So every payload is at
+//! A value without members (an empty record, tuple, flags or fixed-length list) is one byte 0x00. So every payload is at
 //! least one byte, and no length can promise more elements than there are bytes left.
 //!
-//! This file's format is fixed by `tests/canonical_vectors.txt`: a change of it is a new version.
+//! `tests/canonical_vectors.txt` fixes this format: any change needs a new version.
 
 mod decode;
 
@@ -64,7 +64,7 @@ pub(super) use encode::{f32_bits, f64_bits, one_nan32, one_nan64};
 /// The first byte of everything in this format.
 const VERSION: u8 = 1;
 
-/// How deep a type may nest; wasmtime allows 100.
+/// The maximum nesting depth of a type; wasmtime allows 100.
 const MAX_DEPTH: usize = 128;
 
 /// The first byte of each type's description.
@@ -94,26 +94,26 @@ mod tag {
     pub(super) const FLAGS: u8 = 0x16;
 }
 
-/// Why a value has no canonical bytes, or bytes are not canonical.
+/// The error for a value without canonical bytes, or for bytes that are not canonical.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CanonicalError {
-    /// The value to write is not of the type, or not in normal form: [`Type::conform`] puts it there.
+    /// The value is not of the type, or not in normal form: [`Type::conform`] normalises it.
     #[error("value is not in the normal form of {ty}")]
     NotNormal {
-        /// The type of the part that is not, shortened.
+        /// The type of the wrong part, shortened.
         ty: String,
     },
     /// A type nests too deep.
     #[error("type nests more than {MAX_DEPTH} levels deep")]
     TooDeep,
     /// A type has two members of the same name.
-    #[error("type has {name:?} twice")]
+    #[error("type has two members named {name:?}")]
     TwoOfAName {
         /// The name.
         name: String,
     },
-    /// The bytes begin with another version than this program reads.
+    /// The bytes have a different version.
     #[error("canonical bytes of version {found}, expected version {VERSION}")]
     Version {
         /// The first byte.
@@ -122,7 +122,7 @@ pub enum CanonicalError {
     /// The bytes end too early.
     #[error("canonical bytes end too early")]
     Truncated,
-    /// The bytes go on after the value.
+    /// There are bytes after the value.
     #[error("{count} more bytes after the value")]
     Trailing {
         /// How many.
@@ -131,9 +131,9 @@ pub enum CanonicalError {
     /// The bytes break a rule of the format.
     #[error("not canonical before byte {offset}: expected {rule}")]
     Broken {
-        /// How many bytes were read, the offending one among the last.
+        /// The number of bytes read; the wrong one is among the last.
         offset: usize,
-        /// What should be there.
+        /// The expectation.
         rule: &'static str,
     },
 }
@@ -141,8 +141,8 @@ pub enum CanonicalError {
 impl Value {
     /// Returns the canonical bytes of this value: version, type, payload.
     ///
-    /// Who writes many values of one type keeps [`Type::to_canonical`] and appends [`Type::encode_payload`]: the result
-    /// is the same.
+    /// To encode many values of one type, reuse [`Type::to_canonical`] and append [`Type::encode_payload`]: the result is
+    /// the same.
     ///
     /// # Errors
     ///
@@ -163,9 +163,9 @@ impl Value {
         Ok(bytes)
     }
 
-    /// Reads canonical bytes back into a type and a value in normal form, trusting nothing.
+    /// Decodes untrusted canonical bytes into a type and a value in normal form.
     ///
-    /// Takes time and memory in proportion to the bytes there are, whatever lengths they claim.
+    /// Time and memory are proportional to the number of bytes, whatever lengths they claim.
     ///
     /// # Errors
     ///
@@ -180,7 +180,7 @@ impl Value {
 }
 
 impl Type {
-    /// Returns version and type: what the canonical bytes of every value of this type begin with.
+    /// Returns version and type, the common beginning of the canonical bytes of every value of this type.
     ///
     /// # Errors
     ///
@@ -191,7 +191,7 @@ impl Type {
         Ok(bytes)
     }
 
-    /// Reads a type back from the bytes that [`Type::to_canonical`] gave.
+    /// Decodes a type from the bytes that [`Type::to_canonical`] returned.
     ///
     /// # Errors
     ///
@@ -205,7 +205,7 @@ impl Type {
 
     /// Appends the payload of a value of this type, without version and type.
     ///
-    /// Costs some nanoseconds for a number. After an error `out` may hold part of a payload.
+    /// Costs a few nanoseconds for a number. After an error `out` may contain part of a payload.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! JSON, the text form of component values that programs read and write.
+//! JSON, the text form of component values for programs.
 //!
 //! | type | JSON |
 //! |---|---|
@@ -8,12 +8,12 @@
 //! | `list<u8>` | an array, or `{"base64": "…"}` with padding, which is written if it is longer than [`ARRAY_BYTES`] |
 //! | `map` | an object if the keys are strings, or else an array of pairs, in the order of normal form; both are read |
 //! | `record` | an object, written in declared order; a field of option type may be left out |
-//! | `variant` | `{"case": payload}`, or `"case"` if it carries nothing |
+//! | `variant` | `{"case": payload}`, or `"case"` without a payload |
 //! | `option` | `null` or the payload; an option of an option is `null` or `{"some": payload}` |
 //! | `result` | `{"ok": payload}` or `{"err": payload}`, with `null` for an absent payload |
 //! | `flags` | an array of strings |
 //!
-//! An object that has a key twice is refused: readers disagree which of the two counts.
+//! An object with duplicate keys is refused, because parsers disagree about their meaning.
 
 mod parse;
 
@@ -28,7 +28,7 @@ use self::read::Node;
 pub use self::write::AsJson;
 use super::{Type, Value, ValueError, form::read};
 
-/// The longest `list<u8>` that is written as an array of numbers.
+/// The maximum length of a `list<u8>` that is written as an array of numbers.
 const ARRAY_BYTES: usize = 64;
 
 impl Value {
@@ -49,7 +49,7 @@ impl Value {
         read(Node::Value(json), ty)
     }
 
-    /// Returns the value as JSON; `ty` is the type it is of.
+    /// Returns the value as JSON; `ty` is its type.
     ///
     /// Never fails: a part that is not of its type is written as a string of its WAVE text, or left out.
     pub fn to_json(&self, ty: &Type) -> Json {
@@ -57,8 +57,8 @@ impl Value {
         serde_json::to_value(self.as_json(ty)).unwrap_or_default()
     }
 
-    /// Returns what writes the value as JSON, as [`Value::to_json`] has it, part by part and without a copy of the whole:
-    /// for values of hundreds of megabytes.
+    /// Returns a serializer of the value with the output of [`Value::to_json`], which writes part by part without a copy of
+    /// the whole: for values of hundreds of megabytes.
     ///
     /// ```
     /// # use hostel_core::{Type, Value};
@@ -71,7 +71,7 @@ impl Value {
     }
 }
 
-/// Returns whether a value of this type may be written as `null`, which then cannot also mean `none`.
+/// Returns whether a value of this type may be `null` in JSON, which then cannot also mean `none`.
 fn may_be_null(ty: &Type) -> bool {
     matches!(ty, Type::Option(_))
 }

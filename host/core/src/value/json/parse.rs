@@ -1,4 +1,4 @@
-//! JSON text, taken as it is meant: no key of an object is there twice.
+//! A strict JSON parser, which refuses duplicate keys.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::value::{Problem, ValueError, excerpt};
 ///
 /// # Errors
 ///
-/// Returns line and column of the first mistake. An object that has a key twice is refused, and so is text that nests deeper
+/// Returns line and column of the first error. An object with duplicate keys is refused, and so is text that nests deeper
 /// than 128 levels.
 pub fn parse_json(text: &str) -> Result<Json, ValueError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -85,7 +85,7 @@ impl<'de> Visitor<'de> for Node {
         while let Some(key) = members.next_key::<String>()? {
             if object.contains_key(&key) {
                 return Err(de::Error::custom(format_args!(
-                    "the key {} is there twice",
+                    "duplicate key {}",
                     excerpt(format_args!("{key:?}"))
                 )));
             }

@@ -1,4 +1,4 @@
-//! JSON as a form: what each type takes from a piece of it.
+//! JSON as a form.
 
 use base64::{DecodeError, Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Map, Number, Value as Json};
@@ -13,7 +13,7 @@ use crate::value::{
 #[derive(Clone, Copy)]
 pub(super) enum Node<'a> {
     Value(&'a Json),
-    /// A key of an object, which is a string whatever it stands for.
+    /// A key of an object, which is a string in JSON, whatever its type.
     Key(&'a str),
 }
 
@@ -42,7 +42,7 @@ impl<'a> Node<'a> {
         Ok(items.iter().map(Node::Value))
     }
 
-    /// Returns key and value of an object that has just one.
+    /// Returns key and value of an object with exactly one member.
     fn single(self) -> Option<(&'a str, Self)> {
         let object = self.object().filter(|object| object.len() == 1)?;
         object.iter().next().map(|(key, value)| (key.as_str(), Node::Value(value)))
@@ -167,7 +167,7 @@ impl<'a> Form for Node<'a> {
     }
 }
 
-/// Returns the number if it is an integer, exactly as it was written.
+/// Returns the number if it is an integer, without rounding.
 fn whole(number: &Number) -> Option<i128> {
     number.as_i128().or_else(|| number.as_f64().and_then(whole_float))
 }
@@ -176,7 +176,7 @@ fn parsed(text: &str) -> Result<i128, Miss> {
     text.parse().map_err(|_| Miss::Kind)
 }
 
-/// What a text should have been that is not base64.
+/// The expectation for a text that is not base64.
 const fn wanted(error: &DecodeError) -> &'static str {
     match error {
         DecodeError::InvalidPadding | DecodeError::InvalidLength(_) => {

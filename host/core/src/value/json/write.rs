@@ -1,4 +1,4 @@
-//! Writes values as JSON, part by part: no more of it is in memory than what the serializer holds.
+//! Writes values as JSON, part by part, so that only the serializer's buffer is in memory.
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -7,7 +7,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::{ARRAY_BYTES, may_be_null};
 use crate::value::{Type, Value};
 
-/// A value of a type, to be written as JSON: what [`Value::as_json`] returns.
+/// A value that serialises as JSON, returned by [`Value::as_json`].
 #[derive(Clone, Copy, Debug)]
 pub struct AsJson<'a> {
     value: &'a Value,
@@ -55,7 +55,7 @@ impl Serialize for AsJson<'_> {
     }
 }
 
-/// What is written in the same way whatever its type; what does not fit its type is written as WAVE.
+/// Writes values whose JSON does not depend on the type; a value that does not fit its type is written as WAVE.
 fn untyped<S: Serializer>(to: S, value: &Value) -> Result<S::Ok, S::Error> {
     match value {
         Value::Flags(names) => to.collect_seq(names.iter().map(|name| &**name)),
@@ -88,7 +88,7 @@ fn untyped<S: Serializer>(to: S, value: &Value) -> Result<S::Ok, S::Error> {
     }
 }
 
-/// The payload of a case, or `null` where there is none.
+/// The payload of a case, or `null` if there is none.
 struct Payload<'a>(Option<&'a Value>, Option<&'a Type>);
 
 impl Serialize for Payload<'_> {
@@ -142,9 +142,9 @@ fn float<S: Serializer>(to: S, number: f64) -> Result<S::Ok, S::Error> {
     }
 }
 
-/// Returns the float that is written with as few digits as the `f32`: 0.1, not 0.10000000149011612.
+/// Returns the float with the same shortest text as the `f32`: 0.1, not 0.10000000149011612.
 fn widened(number: f32) -> f64 {
     let short = number.to_string().parse().unwrap_or(f64::NAN);
-    // Rounding twice might end up at a neighbour.
+    // Rounding twice might give a neighbour.
     if short as f32 == number { short } else { number.into() }
 }

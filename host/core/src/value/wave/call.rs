@@ -1,20 +1,20 @@
-//! The whole-call form, `add(1, 2)`: taken apart first, so that the task can be found before its arguments are read.
+//! The whole-call form, `add(1, 2)`: split first, so that the task can be found before its arguments are parsed.
 
 use wasm_wave::lex::{Lexer, Token};
 
-/// A call written as one text: the function, and its arguments as WAVE text that is yet to be read.
+/// A call written as one text: the function, and its arguments as unparsed WAVE text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallText<'t> {
-    /// What stands before the parenthesis: `add`, `ops.add`, `acme:math/ops@1.0.0.add`.
+    /// The text before the parenthesis: `add`, `ops.add`, `acme:math/ops@1.0.0.add`.
     pub function: &'t str,
     /// One text per argument, in order.
     pub arguments: Vec<&'t str>,
 }
 
 impl<'t> CallText<'t> {
-    /// Takes a call apart; returns `None` if the text is not a name followed by arguments in parentheses.
+    /// Splits a call; returns `None` if the text is not a name followed by arguments in parentheses.
     ///
-    /// Looks only at brackets and commas: what is wrong inside an argument shows when it is read.
+    /// This considers only brackets and commas: errors inside an argument are found when it is parsed.
     ///
     /// ```
     /// # use hostel_core::CallText;
@@ -30,7 +30,7 @@ impl<'t> CallText<'t> {
     }
 }
 
-/// Splits a text at its outermost commas, up to the parenthesis that must end it.
+/// Splits a text at its outermost commas, up to the closing parenthesis, which must end it.
 fn split(text: &str) -> Option<Vec<&str>> {
     let mut arguments = Vec::new();
     let mut depth = 0_usize;

@@ -1,8 +1,8 @@
 //! WAVE, the text form of component values that `wasmtime run --invoke` reads and writes.
 //!
-//! Reading takes everything that wasmtime takes (the same parser reads it), and besides: maps as lists of pairs,
-//! fixed-length lists, `{}` for a record of options, and a variant's case that is a WAVE keyword without its `%` where the
-//! type leaves no doubt. Unlike wasmtime it refuses unknown record fields.
+//! Reading accepts everything that wasmtime accepts (with the same parser), and in addition: maps as lists of pairs,
+//! fixed-length lists, `{}` for a record of options, and a variant's case that is a WAVE keyword without its `%` if the type
+//! is unambiguous. Unlike wasmtime it refuses unknown record fields.
 
 mod read;
 
@@ -20,13 +20,13 @@ use super::{Type, Value, ValueError, form::read};
 pub use call::CallText;
 
 impl Value {
-    /// Reads a value of the type from WAVE text.
+    /// Parses a value of the type from WAVE text.
     ///
-    /// Takes time in proportion to the text. Text that nests deeper than 100 levels is refused.
+    /// Time is proportional to the length of the text. Text that nests deeper than 100 levels is refused.
     ///
     /// # Errors
     ///
-    /// Returns where the text is not WAVE, or which part of it does not fit the type.
+    /// Returns the position of a syntax error, or the part that does not fit the type.
     ///
     /// ```
     /// # use hostel_core::{Type, Value};
@@ -42,7 +42,7 @@ impl Value {
         read(Wave::new(value.node(), text), ty)
     }
 
-    /// Returns the value as WAVE text, as [`Display`](std::fmt::Display) writes it.
+    /// Returns the value as WAVE text, the same as [`Display`](std::fmt::Display).
     pub fn to_wave(&self) -> String {
         self.to_string()
     }

@@ -1,4 +1,4 @@
-//! WAVE as a form: what each type takes from parsed text.
+//! WAVE as a form.
 
 use std::{borrow::Cow, str::FromStr};
 
@@ -43,7 +43,7 @@ impl<'a> Wave<'a> {
         self.piece().parse().map_err(|_| Miss::Range)
     }
 
-    /// Returns whether infinity is written, and not a number that is too large.
+    /// Returns whether this is a literal infinity, and not a number that is too large.
     fn is_infinity(self) -> bool {
         self.piece().ends_with("inf")
     }

@@ -1,4 +1,4 @@
-//! Explains why a text is not WAVE: where, what was expected there, and what was found.
+//! Errors of WAVE syntax: the position, the expectation, and the text found instead.
 
 use wasm_wave::{
     lex::{Lexer, Token},
@@ -7,12 +7,12 @@ use wasm_wave::{
 
 use crate::value::{Problem, ValueError, excerpt};
 
-/// Returns the parser's error in the words of someone who writes values.
+/// Returns the parser's error in terms of values.
 pub(super) fn syntax_error(text: &str, error: &ParserError) -> ValueError {
     let span = error.span();
     let (before, rest) = text.split_at_checked(span.start).unwrap_or((text, ""));
     let found = if error.kind() == ParserErrorKind::InvalidToken {
-        // Where such a token should have ended nobody can know.
+        // The intended end of such a token is unknown.
         rest.lines().next().unwrap_or_default()
     } else {
         rest.get(..span.len()).unwrap_or(rest)
@@ -24,7 +24,7 @@ pub(super) fn syntax_error(text: &str, error: &ParserError) -> ValueError {
     Problem::Syntax { line, column, message }.into()
 }
 
-/// Returns the line and column, both counted from 1, at which a text goes on after `before`.
+/// Returns the line and column, both counted from 1, after the text `before`.
 fn position(before: &str) -> (usize, usize) {
     let line = before.matches('\n').count() + 1;
     let last = before.rsplit('\n').next().unwrap_or_default();
@@ -36,7 +36,7 @@ fn expected(kind: ParserErrorKind, before: &str, found: &str) -> &'static str {
         ParserErrorKind::EmptyTuple => "a value between the parentheses",
         ParserErrorKind::InvalidEscape => r#"one of the escapes \\ \" \' \t \n \r \u{…}"#,
         ParserErrorKind::InvalidMultilineString => {
-            r#"lines of their own for both """, and no line indented less than the last"#
+            r#"both """ on separate lines, and no line indented less than the last"#
         }
         ParserErrorKind::TrailingCharacters => "end of text",
         ParserErrorKind::DuplicateField => "each field once",
@@ -58,10 +58,10 @@ fn expected(kind: ParserErrorKind, before: &str, found: &str) -> &'static str {
     }
 }
 
-/// Returns what may follow a text that is WAVE as far as it goes.
+/// Returns what may follow a valid prefix of WAVE.
 fn expected_after(before: &str) -> &'static str {
     const IN_BRACES: &str = "`,` or `}`";
-    // For each bracket that is open: what may follow a value inside it.
+    // For each open bracket: the tokens that may follow a value inside it.
     let mut open = Vec::new();
     let mut last = None;
     let mut lexer = Lexer::new(before);

@@ -1,4 +1,4 @@
-//! Writes values as WAVE text, character for character as wasmtime does.
+//! Writes values as WAVE text, exactly as wasmtime does.
 
 use std::fmt::{self, Display, Write};
 
@@ -86,7 +86,7 @@ fn write_between(
     f.write_char(close)
 }
 
-/// Writes a record without its `none` fields; with no field left it is `{:}`, since `{}` is empty flags.
+/// Writes a record without its `none` fields; without fields it is `{:}`, because `{}` is empty flags.
 fn write_record(f: &mut fmt::Formatter<'_>, fields: &[(Name, Value)]) -> fmt::Result {
     let is_shown = |(_, value): &&(Name, Value)| !matches!(value, Value::Option(None));
     let mut shown = fields.iter().filter(is_shown).peekable();
@@ -108,7 +108,7 @@ fn write_payload(f: &mut fmt::Formatter<'_>, payload: Option<&Value>) -> fmt::Re
     payload.map_or(Ok(()), |payload| write!(f, "({payload})"))
 }
 
-/// Writes what needs no escapes in long pieces: there may be hundreds of megabytes of it.
+/// Writes text without escapes in long pieces: there may be hundreds of megabytes.
 fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     let mut rest = text;
     while let Some(plain) = rest.find(|character| !is_plain(character)) {
@@ -121,15 +121,15 @@ fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_str(rest)
 }
 
-/// Whether a character is one that every text shows as it is. Others may be, too.
+/// Whether a character is certainly written without an escape. Others may be, too.
 const fn is_plain(character: char) -> bool {
     matches!(character, ' '..='~') && !matches!(character, '"' | '\'' | '\\')
 }
 
-/// Writes numbers in pieces of this many bytes at least.
+/// The minimum size in bytes of pieces of numbers.
 const PIECE_BYTES: usize = 4096;
 
-/// Writes bytes as the numbers that they are, in long pieces.
+/// Writes bytes as numbers, in long pieces.
 fn write_bytes(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     let mut piece = String::with_capacity(PIECE_BYTES.min(bytes.len().saturating_mul(5)) + 8);
     piece.push('[');
