@@ -433,6 +433,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_dropped_reader_has_read_is_recorded_at_once() {
+        let book = book();
+        let mut book = book.lock();
+        book.got_root(1, 0, "data");
+        let root = book.node(1);
+        let stream = book.got_stream();
+        book.read(stream, root, &Piece { start: 0, bytes: b"ab", end: false });
+        book.read(Reader::Descriptor(1), root, &Piece { start: 5, bytes: b"c", end: false });
+        book.dropped_stream(stream);
+        book.dropped(1);
+        book.end_trace();
+        assert_eq!(contents(&book.take_trace()), [(0, 2, false), (5, 1, false)]);
+    }
+
+    #[test]
     fn nothing_is_recorded_once_the_guest_writes() {
         let book = book();
         let mut book = book.lock();

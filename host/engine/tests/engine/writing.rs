@@ -607,6 +607,9 @@ async fn streams_and_listings_count_as_open_files() {
     check(1, &["repeat 10 part 1 2 a.txt"], &["lp, false"]).await;
     check(2, &["repeat 10 list sub"], &[""]).await;
     check(1, &["list sub"], &["insufficient-memory"]).await;
+    let two = "2 insufficient-memory, 2 insufficient-memory";
+    check(3, &["lists 3 sub", "repeat 3 lists 3 sub"], &[two, two]).await;
+    check(4, &["lists 3 sub"], &["3 done, 3 done"]).await;
 }
 
 #[tokio::test(flavor = "current_thread")]
