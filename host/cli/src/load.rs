@@ -29,18 +29,29 @@ const LARGE_BYTES: RangeInclusive<u64> = 1 << 20..=MAX_COMPONENT_BYTES;
 
 /// Loads the component in a file. Reports a long load, unless `quiet`.
 pub(crate) async fn component(ui: &Ui, host: &Host, path: &Path, quiet: bool) -> Result<Component, Problem> {
-    let mut load = pin!(host.load(path));
-    let loaded = match timeout(SILENT, &mut load).await {
+    let show = || {
+        let bytes = fs::metadata(path).map_or(0, |file| file.len());
+        compiling(path, bytes).filter(|_| !quiet).map(|text| ui.busy(&text))
+    };
+    showing_if_long(host.load(path), show).await.map_err(|error| not_loaded(path, &error))
+}
+
+/// Awaits a load. If it takes longer than [`SILENT`], calls `show`, and drops what that returns once the load is done.
+async fn showing_if_long<T, S>(load: impl Future<Output = T>, show: impl FnOnce() -> S) -> T {
+    let mut load = pin!(load);
+    match timeout(SILENT, &mut load).await {
         Ok(loaded) => loaded,
         Err(_) => {
-            let bytes = fs::metadata(path).map_or(0, |file| file.len());
-            let file = path.display().to_string();
-            let text = format!("compiling {}, {} …", printable(&file), bytes_text(bytes));
-            let _shown = (!quiet && LARGE_BYTES.contains(&bytes)).then(|| ui.busy(&text));
+            let _shown = show();
             load.await
         }
-    };
-    loaded.map_err(|error| not_loaded(path, &error))
+    }
+}
+
+/// The message while a file of this size is compiled; `None` unless its size is in [`LARGE_BYTES`].
+fn compiling(path: &Path, bytes: u64) -> Option<String> {
+    let file = path.display().to_string();
+    LARGE_BYTES.contains(&bytes).then(|| format!("compiling {}, {} …", printable(&file), bytes_text(bytes)))
 }
 
 /// Loads the component in a file to inspect it.
@@ -161,7 +172,61 @@ fn directory_of(path: &Path) -> &Path {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::future::{pending, ready};
+
     use super::*;
+
+    /// The events during a load, in order.
+    async fn seen_during(load: impl Future<Output = &'static str>) -> Vec<&'static str> {
+        struct Shown<'a>(&'a RefCell<Vec<&'static str>>);
+
+        impl Drop for Shown<'_> {
+            fn drop(&mut self) {
+                self.0.borrow_mut().push("hidden");
+            }
+        }
+
+        let seen = RefCell::new(vec![]);
+        let load = async {
+            let loaded = load.await;
+            seen.borrow_mut().push(loaded);
+        };
+        let show = || {
+            seen.borrow_mut().push("shown");
+            Shown(&seen)
+        };
+        showing_if_long(load, show).await;
+        seen.into_inner()
+    }
+
+    /// A load that takes this long.
+    async fn load_for(time: Duration) -> &'static str {
+        assert!(timeout(time, pending::<()>()).await.is_err());
+        "loaded"
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_load_of_more_than_a_second_is_shown_until_it_is_done() {
+        let milli = Duration::from_millis(1);
+        assert_eq!(seen_during(ready("loaded")).await, ["loaded"]);
+        assert_eq!(seen_during(load_for(SILENT - milli)).await, ["loaded"]);
+        assert_eq!(seen_during(load_for(SILENT + milli)).await, ["shown", "loaded", "hidden"]);
+        assert_eq!(SILENT.as_secs(), 1);
+    }
+
+    #[test]
+    fn the_message_names_large_files_only() {
+        let check = |file: &str, bytes, expected: Option<&str>| {
+            assert_eq!(compiling(Path::new(file), bytes).as_deref(), expected, "{file} {bytes}");
+        };
+        check("app.wasm", 0, None);
+        check("app.wasm", (1 << 20) - 1, None);
+        check("app.wasm", 1 << 20, Some("compiling app.wasm, 1 MiB …"));
+        check("dir/a\nb.wasm", 3 << 20, Some("compiling dir/a\\nb.wasm, 3 MiB …"));
+        check("app.wasm", MAX_COMPONENT_BYTES, Some("compiling app.wasm, 256 MiB …"));
+        check("app.wasm", MAX_COMPONENT_BYTES + 1, None);
+    }
 
     #[test]
     fn a_name_that_is_nearly_right_is_recognised() {

@@ -350,8 +350,7 @@ impl Engine {
             {
                 return Ok((Flavor::Quick, compiled));
             }
-            let compile = AssertUnwindSafe(|| self.compile(quick, bytes, digest, weight));
-            if let Ok(Ok(compiled)) = catch_unwind(compile) {
+            if let Some(compiled) = unless_it_fails(|| self.compile(quick, bytes, digest, weight)) {
                 return Ok((Flavor::Quick, compiled));
             }
         }
@@ -407,6 +406,11 @@ impl Engine {
             Stopped::Panicked(message) => LoadError::Panicked(shortened(message)),
         }
     }
+}
+
+/// The compiled code; `None` if the compiler returns an error or panics.
+fn unless_it_fails<T, E>(compile: impl FnOnce() -> Result<T, E>) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(compile)).ok()?.ok()
 }
 
 /// A component that waits for faster code. Dropping this without any tells the component that none will come.
@@ -530,4 +534,16 @@ fn beginning(bytes: &[u8]) -> String {
     const SHOWN: usize = 16;
     let shown = bytes.get(..SHOWN).unwrap_or(bytes);
     format!("{:?}", String::from_utf8_lossy(shown))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compiler_that_fails_or_panics_returns_no_code() {
+        assert_eq!(unless_it_fails(|| Ok::<_, ()>(42)), Some(42));
+        assert_eq!(unless_it_fails(|| Err::<u32, _>("no tail calls")), None);
+        assert_eq!(unless_it_fails(|| -> Result<u32, ()> { panic!("register {}", 7) }), None);
+    }
 }

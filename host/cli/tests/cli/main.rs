@@ -17,6 +17,9 @@ mod cache_faults;
 #[cfg(test)]
 mod cache_upkeep;
 #[cfg(test)]
+#[cfg(unix)]
+mod compiling;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod data_dir;

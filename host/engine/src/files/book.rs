@@ -312,6 +312,7 @@ impl Book {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hostel_core::{Fact, FileKind};
     use std::sync::Arc;
 
     fn book() -> SharedBook {
@@ -360,5 +361,121 @@ mod tests {
         assert_eq!(reads(&[piece(0, b"ab", false), piece(2, b"c", true)]), []);
         assert_eq!(reads(&[piece(0, b"ab", true), piece(2, b"c", true)]), [Touch::ChangedFile]);
         assert_eq!(reads(&[piece(0, b"ab", true), piece(2, b"c", false)]), [Touch::ChangedFile]);
+    }
+
+    fn contents(trace: &Trace) -> Vec<(u64, u64, bool)> {
+        let content = |fact: &Fact| match (&fact.question, &fact.answer) {
+            (&Question::Content { start, len }, &Answer::Content { end, .. }) => Some((start, len, end)),
+            _ => None,
+        };
+        trace.facts().iter().filter_map(content).collect()
+    }
+
+    #[test]
+    fn streams_are_recorded_separately_and_in_order() {
+        let book = book();
+        let mut book = book.lock();
+        book.got_root(1, 0, "data");
+        let root = book.node(1);
+        let streams: Vec<_> = (0..8).map(|_| book.got_stream()).collect();
+        let mut read = |stream, start, end| book.read(stream, root, &Piece { start, bytes: b"ab", end });
+        streams.iter().zip(0..).for_each(|(stream, place)| read(*stream, 100 * place, false));
+        streams.iter().zip(0..).for_each(|(stream, place)| read(*stream, 100 * place + 2, place == 7));
+        let expected: Vec<_> = (0..8).map(|place| (100 * place, 4, place == 7)).collect();
+        assert_eq!(contents(&book.take_trace()), expected);
+        assert_eq!(book.take_touches(), []);
+    }
+
+    #[test]
+    fn an_end_seen_twice_is_recorded_once() {
+        let book = book();
+        let mut book = book.lock();
+        book.got_root(1, 0, "data");
+        let root = book.node(1);
+        let mut read = |bytes, start| {
+            book.read(Reader::Descriptor(1), root, &Piece { start, bytes, end: true });
+        };
+        read(b"ab", 0);
+        read(b"", 2);
+        assert_eq!(contents(&book.take_trace()), [(0, 2, true)]);
+    }
+
+    #[test]
+    fn granted_directories_do_not_count_as_open_files() {
+        let limits = Limits { open_files: 1, ..Limits::default() };
+        let book = SharedBook::new(["data"], limits, &Arc::new(LogBook::new(1 << 10, None)));
+        let mut book = book.lock();
+        book.got_root(1, 0, "data");
+        assert!(book.admits_opening());
+        book.got_opened(2, (1, "a"), None);
+        book.dropped(1);
+        assert!(!book.admits_opening());
+        book.dropped(2);
+        assert!(book.admits_opening());
+    }
+
+    /// The next file has the number of one that was dropped, and is read from where that one was left.
+    #[test]
+    fn a_handle_that_is_used_again_is_another_reader() {
+        let book = book();
+        let mut book = book.lock();
+        book.got_root(1, 0, "data");
+        let root = book.node(1);
+        for (path, start) in [("a", 0), ("b", 2)] {
+            let question = Question::Open { path: path.into(), follow: true, directory: false };
+            let node = book.note(root, question, Some(Answer::Opened(FileKind::File)));
+            book.got_opened(2, (1, path), node);
+            let opened = book.node(2);
+            book.read(Reader::Descriptor(2), opened, &Piece { start, bytes: b"xy", end: false });
+            book.dropped(2);
+        }
+        assert_eq!(contents(&book.take_trace()), [(0, 2, false), (2, 2, false)]);
+    }
+
+    #[test]
+    fn what_a_dropped_reader_has_read_is_recorded_at_once() {
+        let book = book();
+        let mut book = book.lock();
+        book.got_root(1, 0, "data");
+        let root = book.node(1);
+        let stream = book.got_stream();
+        book.read(stream, root, &Piece { start: 0, bytes: b"ab", end: false });
+        book.read(Reader::Descriptor(1), root, &Piece { start: 5, bytes: b"c", end: false });
+        book.dropped_stream(stream);
+        book.dropped(1);
+        book.end_trace();
+        assert_eq!(contents(&book.take_trace()), [(0, 2, false), (5, 1, false)]);
+    }
+
+    #[test]
+    fn nothing_is_recorded_once_the_guest_writes() {
+        let book = book();
+        let mut book = book.lock();
+        book.got_root(1, 0, "data");
+        let root = book.node(1);
+        book.end_trace();
+        // The guest itself may have made the file longer.
+        for start in [0, 2] {
+            book.read(Reader::Descriptor(1), root, &Piece { start, bytes: b"ab", end: true });
+        }
+        book.note(root, Question::Metadata, None);
+        let unseen = book.node(7);
+        assert_eq!(book.traced(unseen), None);
+        assert_eq!((book.take_touches(), book.take_trace().is_empty()), (vec![], true));
+    }
+
+    #[test]
+    fn names_are_joined_by_one_slash() {
+        let book = book();
+        let mut book = book.lock();
+        let roots = ["/", "data/", "data"];
+        roots.iter().zip(0..).for_each(|(name, handle)| book.got_root(handle, handle as usize, name));
+        book.got_opened(3, (2, "sub"), None);
+        let name = |handle, path: &str| book.name_of(handle, path).unwrap();
+        assert_eq!(name(0, "a"), (0, "/a".to_owned()));
+        assert_eq!(name(1, "a"), (1, "data/a".to_owned()));
+        assert_eq!(name(2, "."), (2, "data".to_owned()));
+        assert_eq!(name(3, "a"), (2, "data/sub/a".to_owned()));
+        assert_eq!(book.name_of(4, "a"), None);
     }
 }

@@ -10,7 +10,7 @@ use hostel_core::{
 use hostel_engine::{AttemptOptions, Component, Function};
 use hostel_guests::{ARITH, COMMAND, MEMORY_HOG, PAGES, SHAPES, TEXT, WATCHER, wat};
 
-use crate::{Ran, function, load, run, run_as};
+use crate::{ENGINE, Ran, function, load, run, run_as};
 
 const KEY: [u8; 32] = [7; 32];
 
@@ -87,6 +87,54 @@ async fn each_touch_is_noticed_with_the_function_that_did_it() {
     check("number-of-attempt", &[], Touch::RunIdentity, "number_of_attempt").await;
     check("deadline", &[], Touch::RunIdentity, "deadline").await;
     check("grow", &["5000"], Touch::RefusedGrowth, "grow").await;
+}
+
+/// Runs `run` of a guest that consists of these functions, and returns what was observed. Function 0 draws a random number
+/// through an adapter.
+async fn drawing(functions: &str) -> String {
+    let text = format!(
+        r#"(component
+            (import "wasi:random/random@0.2.0" (instance $random (export "get-random-u64" (func (result u64)))))
+            (core func $draw (canon lower (func $random "get-random-u64")))
+            (core module $wit-component:adapter
+                (import "host" "draw" (func (result i64)))
+                (func $adapted (export "draw") (result i64) (call 0)))
+            (core instance $adapter
+                (instantiate $wit-component:adapter (with "host" (instance (export "draw" (func $draw))))))
+            (core module $guest (import "adapter" "draw" (func (result i64))) {functions})
+            (core instance $guest (instantiate $guest (with "adapter" (instance $adapter))))
+            (func (export "run") (result u64) (canon lift (core func $guest "run"))))"#
+    );
+    let component = ENGINE.load_bytes(text.as_bytes()).unwrap_or_else(|error| panic!("{functions}: {error}"));
+    run_as(&component.function(None).unwrap(), &[], usual()).await.observation.to_string()
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_touch_names_the_innermost_function_of_the_guests_own_code() {
+    let check = async |names: &[&str], expected: &str| {
+        let functions = names.iter().enumerate().map(|(index, name)| {
+            let export = if index == 0 { r#"(export "run")"# } else { "" };
+            let next = if index + 1 < names.len() { index + 2 } else { 0 };
+            format!(r#"(func (@name "{name}") {export} (result i64) (call {next}))"#)
+        });
+        let seen = drawing(&functions.collect::<String>()).await;
+        assert_eq!(seen, format!("drew random numbers 1×{expected}"), "{names:?}");
+    };
+    check(&["run"], ", first in `run`").await;
+    check(&["run", "shuffle"], ", first in `shuffle`").await;
+    check(&["run", "cards::shuffle", "deal"], ", first in `cards::shuffle`").await;
+    check(&["run", "cards::shuffle", "cards::deal"], ", first in `cards::deal`").await;
+    check(&["run", "deal", "rand::random", "getrandom"], ", first in `deal`").await;
+    check(&["cabi_run", "rand::random"], "").await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_touch_from_an_unnamed_function_stays_unnamed() {
+    let functions = r#"
+        (func (export "run") (result i64) (i64.add (call 2) (call $later)))
+        (func (result i64) (call 0))
+        (func $later (result i64) (call 0))"#;
+    assert_eq!(drawing(functions).await, "drew random numbers 2×");
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -1,6 +1,7 @@
 //! Components that are compiled quickly first come to the same as those that are compiled for speed at once.
 
 use std::fmt::Write;
+use std::thread;
 use std::time::Duration;
 
 use hostel_core::{Failure, Limit, LimitKind, Limits, Outcome, Touch};
@@ -195,6 +196,37 @@ async fn the_same_functions_run_better_code_as_soon_as_it_is_there() {
     // Another process finds it.
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "of the code there is only the best");
     assert!(engine().load_file(ARITH.as_ref()).unwrap().is_optimised());
+}
+
+/// How many threads wait for the same component.
+const WAITING: usize = 8;
+
+#[test]
+fn every_waiter_is_woken_when_the_optimised_code_arrives() {
+    let bytes = std::fs::read(TEXT).unwrap();
+    let component = engine(Some(0), true).load_bytes(&bytes).unwrap();
+    thread::scope(|scope| {
+        let wait = |_| scope.spawn(|| component.wait_until_optimised() && component.is_optimised());
+        let waiting: Vec<_> = (0..WAITING).map(wait).collect();
+        waiting.into_iter().for_each(|thread| assert!(thread.join().unwrap()));
+    });
+}
+
+#[test]
+fn waiting_for_optimised_code_that_will_not_come_returns_false() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = |optimise| {
+        let mut options = EngineOptions::default();
+        options.quick_code_bytes = Some(0);
+        options.optimise = optimise;
+        options.compile_cache_dir = Some(dir.path().to_owned());
+        options.max_instances = 16;
+        Engine::new(options).unwrap()
+    };
+    let quick = engine(false).load_file(ARITH.as_ref()).unwrap();
+    // It cannot be compiled again without its bytes.
+    let without_bytes = engine(true).load_compiled(&quick.digest()).unwrap().unwrap();
+    assert_eq!(without_bytes.wait_until_optimised(), !cfg!(target_arch = "x86_64"));
 }
 
 #[tokio::test(flavor = "current_thread")]

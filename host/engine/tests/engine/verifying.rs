@@ -4,8 +4,11 @@ use std::cell::Cell;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
-use hostel_core::{Grants, Trace};
+use hostel_core::{
+    Answer, Fact, FileKind, Grants, MAX_TRACE_DEPTH, Node, Question, Recorded, Trace, TraceRecorder,
+};
 use hostel_engine::{Verdict, verify};
 
 use crate::world::World;
@@ -161,6 +164,24 @@ async fn a_directory_in_place_of_a_file() {
     }
 }
 
+/// Opening the pipe would block until there is a writer.
+#[tokio::test(flavor = "current_thread")]
+async fn a_pipe_in_place_of_a_file() {
+    let make_pipe = |world: &World, name: &str| {
+        assert!(Command::new("mkfifo").arg(world.path(name)).status().unwrap().success());
+    };
+    let replace = |world: &World| {
+        world.remove("a.txt");
+        make_pipe(world, "a.txt");
+    };
+    for asked in [READ, STREAM, OPEN, STAT] {
+        check(asked, replace, "`data/a.txt` cannot be asked about").await;
+    }
+    check(READ_LINK, replace, "`data/link` cannot be asked about").await;
+    check(STAT_AT, replace, "`data/a.txt` is something else now").await;
+    check(OPEN_NONE, |world| make_pipe(world, "none"), "`data/none` cannot be asked about").await;
+}
+
 #[tokio::test(flavor = "current_thread")]
 async fn a_file_where_there_was_none() {
     let there = "`data/none` is there now";
@@ -249,6 +270,45 @@ async fn all_facts_of_a_file_are_asked_of_one_file() {
     assert_eq!(between("alpha", "alpha"), changed);
 }
 
+/// As above, but the link points to the first file again, unchanged, before the second pass begins.
+#[tokio::test(flavor = "current_thread")]
+async fn a_link_that_briefly_pointed_elsewhere_is_noticed() {
+    let world = World::new();
+    let names: Vec<_> = (0..200).map(|number| format!("sub/{number}")).collect();
+    names.iter().for_each(|name| world.write(name, name));
+    let others = format!("[{}]", names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "));
+    let trace = world.trace("read-around", &["link", &others]).await;
+    world.write("a.txt", "al...");
+    world.write("b.txt", "..p.a");
+    // One call for each fact, and one after the single piece of each content.
+    let is_content = |fact: &&Fact| matches!(fact.question, Question::Content { len: 1.., .. });
+    let first_pass = trace.facts().len() + trace.facts().iter().filter(is_content).count();
+    let asked = Cell::new(0);
+    let verdict = verify(&trace, &world.grants(), &|| {
+        asked.set(asked.get() + 1);
+        match asked.get() {
+            150 => world.relink("link", "b.txt"),
+            again if again == first_pass + 1 => world.relink("link", "a.txt"),
+            _ => {}
+        }
+        false
+    });
+    assert_eq!(verdict, Verdict::Changed("`data/link` changed while it was looked at".to_owned()));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn entries_of_an_open_directory_may_change_during_verification() {
+    let world = World::new();
+    let trace = world.trace(BELOW.0, BELOW.1).await;
+    let asked = Cell::new(0);
+    let verdict = verify(&trace, &world.grants(), &|| {
+        asked.set(asked.get() + 1);
+        fs::create_dir(world.path(&format!("sub/{}", asked.get()))).unwrap();
+        false
+    });
+    assert_eq!(verdict, Verdict::Holds);
+}
+
 /// A guest may have read the first file again after the second. So both must be as they were at one moment.
 #[tokio::test(flavor = "current_thread")]
 async fn all_answers_hold_at_one_moment() {
@@ -305,6 +365,14 @@ async fn verifying_stops_when_nobody_waits_for_it() {
     assert_eq!(stop_after(5), Verdict::Stopped);
     assert_eq!(stop_after(1000), Verdict::Holds);
     assert!(asked.get() >= 16, "asked between pieces, {} times", asked.get());
+    // It is also called before each question, in both passes, when no content is read.
+    let trace = world.trace(STAT.0, STAT.1).await;
+    let stops = |most| {
+        let left = Cell::new(most);
+        verify(&trace, &world.grants(), &|| left.replace(left.get() - 1) == 0)
+    };
+    (0..4).for_each(|most| assert_eq!(stops(most), Verdict::Stopped));
+    assert_eq!(stops(4), Verdict::Holds);
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -336,6 +404,81 @@ async fn a_trace_can_do_no_more_than_ask_in_what_is_granted() {
         }
     }
     assert!(Path::new("/etc").exists());
+}
+
+#[test]
+fn an_empty_trace_holds_without_grants() {
+    let trace = TraceRecorder::new(["data"]).into_trace();
+    assert_eq!(verify(&trace, &Grants::default(), &|| true), Verdict::Holds);
+}
+
+#[test]
+fn an_answer_that_does_not_match_its_question_does_not_hold() {
+    let world = World::new();
+    let mut recorder = TraceRecorder::new(["data"]);
+    let data = recorder.root(0).unwrap();
+    recorder.record(data, Question::Content { start: 0, len: 0 }, Answer::Same(true));
+    let expected = Verdict::Changed("`data` cannot be asked about".to_owned());
+    assert_eq!(world.verify(&recorder.into_trace()), expected);
+}
+
+/// Records a successful opening.
+fn opened(recorder: &mut TraceRecorder, from: Node, path: &str, kind: FileKind) -> Node {
+    let open = Question::Open { path: path.into(), follow: true, directory: kind == FileKind::Directory };
+    match recorder.record(from, open, Answer::Opened(kind)) {
+        Recorded::Kept(Some(node)) => node,
+        other => panic!("{path}: {other:?}"),
+    }
+}
+
+/// Both were closed before they are compared, because many files were opened in between.
+#[test]
+fn two_deeply_nested_files_are_compared() {
+    let world = World::new();
+    let mut recorder = TraceRecorder::new(["data"]);
+    let data = recorder.root(0).unwrap();
+    let mut nested = |first| {
+        let first = opened(&mut recorder, data, first, FileKind::Directory);
+        let dir =
+            (2..MAX_TRACE_DEPTH).fold(first, |dir, _| opened(&mut recorder, dir, ".", FileKind::Directory));
+        opened(&mut recorder, dir, "a.txt", FileKind::File)
+    };
+    let (one, other) = (nested("."), nested("sub/.."));
+    for number in 0..200 {
+        world.write(&format!("sub/{number}"), "");
+        opened(&mut recorder, data, &format!("sub/{number}"), FileKind::File);
+    }
+    recorder.record(one, Question::SameAs { other }, Answer::Same(true));
+    recorder.record(other, Question::SameAs { other: one }, Answer::Same(true));
+    assert_eq!(world.verify(&recorder.into_trace()), Verdict::Holds);
+}
+
+/// Counts the open files in `/proc`.
+#[cfg(target_os = "linux")]
+#[test]
+fn few_files_are_open_at_once_and_none_afterwards() {
+    let world = World::new();
+    let names: Vec<_> = (0..300).map(|number| format!("sub/{number}")).collect();
+    let mut recorder = TraceRecorder::new(["data"]);
+    let data = recorder.root(0).unwrap();
+    for name in &names {
+        let open = Question::Open { path: name.as_str().into(), follow: true, directory: false };
+        recorder.record(data, open, Answer::Opened(FileKind::File));
+        world.write(name, name);
+    }
+    let open_files = || {
+        let descriptors = fs::read_dir("/proc/self/fd").unwrap();
+        let paths = descriptors.filter_map(|one| fs::read_link(one.unwrap().path()).ok());
+        paths.filter(|path| path.starts_with(world.path("sub"))).count()
+    };
+    let most = Cell::new(0);
+    let verdict = verify(&recorder.into_trace(), &world.grants(), &|| {
+        most.set(most.get().max(open_files()));
+        false
+    });
+    // The paths to two nodes.
+    let expected = 2 * MAX_TRACE_DEPTH as usize + 2;
+    assert_eq!((verdict, most.get(), open_files()), (Verdict::Holds, expected, 0));
 }
 
 #[tokio::test(flavor = "current_thread")]

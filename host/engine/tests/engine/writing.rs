@@ -591,6 +591,37 @@ async fn what_may_be_open_at_once_is_bounded() {
     assert_eq!(touches(&ran), [Touch::Writing, Touch::RefusedGrowth]);
 }
 
+/// Reading takes the file, a stream, and the file read before, which the guest keeps open; listing takes the directory and its
+/// entries. All are closed again.
+#[tokio::test(flavor = "current_thread")]
+async fn streams_and_listings_count_as_open_files() {
+    let check = async |open_files: u64, script: &[&str], expected: &[&str]| {
+        let desk = Desk::limited(Limits { open_files, ..Limits::default() });
+        let ran = desk.play(script).await;
+        assert_eq!(answers(&ran), expected, "{open_files} {script:?}");
+        let refused = expected.iter().any(|said| said.contains("insufficient-memory"));
+        assert_eq!(touches(&ran), if refused { vec![Touch::RefusedGrowth] } else { vec![] });
+    };
+    check(3, &["repeat 10 read a.txt"], &["alpha"]).await;
+    check(2, &["read a.txt", "read a.txt"], &["alpha", "insufficient-memory"]).await;
+    check(1, &["repeat 10 part 1 2 a.txt"], &["lp, false"]).await;
+    check(2, &["repeat 10 list sub"], &[""]).await;
+    check(1, &["list sub"], &["insufficient-memory"]).await;
+    let two = "2 insufficient-memory, 2 insufficient-memory";
+    check(3, &["lists 3 sub", "repeat 3 lists 3 sub"], &[two, two]).await;
+    check(4, &["lists 3 sub"], &["3 done, 3 done"]).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_receipt_counts_bytes_read_and_written() {
+    let desk = Desk::new();
+    let receipt = desk.play(&["type a.txt", "make new"]).await.receipt;
+    assert_eq!((receipt.read_bytes, receipt.written_bytes), (0, 0));
+    let script = ["read a.txt", "part 1 2 a.txt", "put new 123", "append new 45", "read new"];
+    let receipt = desk.play(&script).await.receipt;
+    assert_eq!((receipt.read_bytes, receipt.written_bytes), (12, 5));
+}
+
 #[tokio::test(flavor = "current_thread")]
 async fn many_denials_are_not_all_remarked() {
     let desk = Desk::locked();
