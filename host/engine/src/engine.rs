@@ -1,9 +1,7 @@
 //! The engine: settings, instance pools and the tick, shared by everything that is loaded into it.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::Duration;
 
 use hostel_core::{Digest, ErrorKind};
 use wasmtime::component::Linker;
@@ -11,65 +9,12 @@ use wasmtime::component::Linker;
 use crate::compile_cache::CompileCache;
 use crate::compiler::Compiler;
 use crate::component;
-use crate::config::{self, Flavor};
+use crate::config::{self, EngineOptions, Flavor};
 use crate::guest::Guest;
-use crate::machine;
 use crate::meter::SharedMemory;
 use crate::ticker::Ticker;
 use crate::turn::Rhythm;
 use crate::wasi;
-
-/// How an engine is set up.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct EngineOptions {
-    /// Where compiled code is kept for later processes; `None` compiles anew in each.
-    pub compile_cache_dir: Option<PathBuf>,
-    /// How many instances may live at once: a bound on address space, which is reserved, not on memory, which is
-    /// used as guests need it. Fewer are reserved where the system does not give as much address space.
-    pub max_instances: u32,
-    /// How much linear memory all attempts may have together, in bytes. The usual is half of what the machine has.
-    pub max_memory_bytes: u64,
-    /// Whether fuel is counted, without which no [`Limits::fuel`](hostel_core::Limits::fuel) can be kept. It makes guests
-    /// slower by some percent, and compiled code is another.
-    pub count_fuel: bool,
-    /// Components with so many bytes of code or more are compiled twice: quickly, to code that is several times slower, so that
-    /// they can be used at once, and then again in the background. `None` compiles everything once. Only on x86-64, without
-    /// `count_fuel`, and for components that the quick compiler knows all instructions of.
-    pub quick_code_bytes: Option<u64>,
-    /// Whether components that were compiled quickly are compiled again for speed. From then on new attempts use that code.
-    pub optimise: bool,
-    /// The longest that a load waits for the compiler; code from the compile cache needs none. The compiler cannot be
-    /// interrupted: it goes on with low priority until it ends, also after the engine is dropped, and what it made is
-    /// kept in the compile cache. At most four components are compiled at once, those that nobody waits for any more
-    /// among them; others wait for their turn, and give up when none has ended for as long as this.
-    pub compile_timeout: Duration,
-}
-
-impl Default for EngineOptions {
-    fn default() -> Self {
-        Self {
-            compile_cache_dir: None,
-            max_instances: Self::DEFAULT_MAX_INSTANCES,
-            max_memory_bytes: machine::memory_bytes() / 2,
-            count_fuel: false,
-            quick_code_bytes: Some(Self::DEFAULT_QUICK_CODE_BYTES),
-            optimise: true,
-            compile_timeout: Self::DEFAULT_COMPILE_TIMEOUT,
-        }
-    }
-}
-
-impl EngineOptions {
-    /// Room for ten thousand sleeping tasks and then some.
-    pub const DEFAULT_MAX_INSTANCES: u32 = 11_000;
-
-    /// What takes about a second to compile.
-    pub const DEFAULT_QUICK_CODE_BYTES: u64 = 1 << 20;
-
-    /// Several times what the largest interpreters take on a busy machine.
-    pub const DEFAULT_COMPILE_TIMEOUT: Duration = Duration::from_secs(120);
-}
 
 /// The engine could not be set up.
 #[derive(Debug, thiserror::Error)]

@@ -62,6 +62,7 @@ mod wasi;
 pub use attempt::*;
 pub use compile_cache::remove_unfinished_code;
 pub use component::*;
+pub use config::EngineOptions;
 pub use engine::*;
 pub use files::{OpenDirError, Verdict, check_dirs, verify};
 pub use function::*;
