@@ -18,7 +18,7 @@ use crate::component::{self, Component};
 use crate::config::Flavor;
 use crate::engine::{Engine, EngineError, Runtime};
 use crate::features;
-use crate::names;
+use crate::names::{self, MAX_REASON_BYTES, one_line};
 use crate::surface;
 use crate::survey::{self, Excess, Refused, Weight};
 
@@ -28,9 +28,6 @@ pub const MAX_COMPONENT_BYTES: u64 = 256 << 20;
 /// The longest text of a component that is assembled. It takes about a hundred bytes of memory for each byte of the text, and up to
 /// some seconds: names of an outer component take time with the square of how often they are used.
 pub const MAX_TEXT_BYTES: u64 = 512 << 10;
-
-/// The longest explanation of what is wrong with a component: they quote what stands in it.
-pub(crate) const MAX_REASON_BYTES: usize = 2_000;
 
 /// The bytes are not a component that can be used here.
 #[derive(Debug, thiserror::Error)]
@@ -434,7 +431,7 @@ fn refusal(error: &str) -> LoadError {
     }
 }
 
-/// Cuts what quotes from a component.
+/// Shortens a reason that quotes names from a component.
 fn shortened(reason: String) -> String {
     names::shortened(reason, MAX_REASON_BYTES)
 }
@@ -513,10 +510,6 @@ fn binary(text: &[u8]) -> Result<Vec<u8>, LoadError> {
         Form::CoreModule => Err(LoadError::CoreModule),
         Form::Text | Form::Other(_) => Err(LoadError::Text("it describes no component".to_owned())),
     }
-}
-
-pub(crate) fn one_line(error: &wasmtime::Error) -> String {
-    format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The first bytes as people can read them.

@@ -7,8 +7,7 @@ use wasmtime::component::{Component as Compiled, Linker, LinkerInstance, Resourc
 
 use crate::guest::Guest;
 use crate::import::{Capability, Import, wasi_version};
-use crate::load::{MAX_REASON_BYTES, one_line};
-use crate::names;
+use crate::names::{self, MAX_REASON_BYTES, one_line};
 
 /// The version of WASI that the host has, in messages.
 const WASI_HERE: &str = "0.2";
