@@ -11,13 +11,13 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::attempt::AttemptOptions;
 use crate::denial::DenialBook;
 use crate::files::{OpenDirError, SharedBook, open_roots};
 use crate::function::Function;
 use crate::meter::Meter;
 use crate::network::{Network, SystemResolver};
 use crate::observe::Recorder;
+use crate::options::AttemptOptions;
 use crate::program::Program;
 use crate::stdin::StdinReader;
 use crate::turn::Turn;

@@ -324,10 +324,10 @@ mod tests {
     use http_body_util::{BodyExt as _, Empty};
 
     use super::*;
-    use crate::attempt::AttemptOptions;
     use crate::denial::DenialBook;
     use crate::log::LogBook;
     use crate::network::SystemResolver;
+    use crate::options::AttemptOptions;
 
     /// A gate with these grants, and the log it remarks in.
     fn gate(http: &[&str], limits: Limits) -> (Gate, Arc<LogBook>) {

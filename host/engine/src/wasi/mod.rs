@@ -31,11 +31,11 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 use wasmtime_wasi::{WasiCtxBuilder, WasiView};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
-use crate::attempt::AttemptOptions;
 use crate::context;
 use crate::guest::Guest;
 use crate::log::LogPipe;
 use crate::network::Network;
+use crate::options::AttemptOptions;
 use crate::program::{Input, Program};
 
 /// For interfaces that need nothing but the table of a guest's resources.

@@ -1,264 +1,28 @@
 //! One attempt: a fresh store and instance, one call, an outcome; then everything is dropped.
 
-use std::fmt;
+mod failure;
+mod report;
+
+pub use report::{AttemptError, Attempted};
+
 use std::pin::pin;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 use std::time::{Duration, Instant, SystemTime};
 
-use hostel_core::{
-    Determinism, ErrorKind, Failure, Grants, Limit, LimitKind, Limits, Name, Observation, Outcome, Progress,
-    Receipt, RunId, Timestamp, Value,
-};
+use hostel_core::{Failure, Limit, LimitKind, Limits, Name, Observation, Outcome, Receipt, Timestamp, Value};
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, InstancePre, Val};
 
 use crate::busy::{Busy, WaitedTooLong};
 use crate::component::Style;
-use crate::failure;
-use crate::files::OpenDirError;
 use crate::function::Function;
 use crate::guest::{Call, Guest};
-use crate::log::LogBook;
 use crate::meter::Meter;
-use crate::missing::MissingImports;
-use crate::observe::{OnTouch, name_touches};
+use crate::observe::name_touches;
+use crate::options::AttemptOptions;
 use crate::program::Program;
-use crate::stdin::Stdin;
 use crate::ticker::Ticking;
 use crate::values;
-
-/// Is called with what a guest tells of its progress, on the thread that runs the guest and while it waits: it must not
-/// block, and keep the last one rather than all.
-pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
-
-/// Hears of attempts that were stopped.
-pub trait OnStopped: Send + Sync {
-    /// Is called once, with what an attempt used up that was stopped by dropping it, on the thread that drops it: it must
-    /// not block.
-    fn stopped(&self, receipt: Receipt);
-}
-
-/// How an attempt is made, and for which run. Cheap to clone.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct AttemptOptions {
-    /// What it may use up.
-    pub limits: Limits,
-    /// Where what it prints goes.
-    pub log: Arc<LogBook>,
-    /// The run it is made for, which the guest can ask for.
-    pub run: RunId,
-    /// Which attempt of the run it is, counted from 1.
-    pub number: u32,
-    /// What the run is called, for guests that ask; `None` gives them the task's name.
-    pub name: Option<Arc<str>>,
-    /// Who hears of the guest's progress.
-    pub on_progress: Option<OnProgress>,
-    /// What it is permitted.
-    pub grants: Arc<Grants>,
-    /// What a program reads from its standard input if its argument `stdin` is none; functions read nothing.
-    pub stdin: Option<Stdin>,
-    /// What it is given for a clock and for randomness.
-    pub determinism: Determinism,
-    /// What insecure randomness follows from, such as the seeds of hash maps, and with [`hostel_core::Randomness::Key`]
-    /// all of it; `None` takes the system's, which is a touch.
-    pub seed_of: Option<[u8; 32]>,
-    /// Who hears that its result is no function of its inputs.
-    pub on_touch: Option<OnTouch>,
-    /// Who hears what it used up, should it be stopped by dropping it, or lost.
-    pub on_stopped: Option<Weak<dyn OnStopped>>,
-    /// When it has to be over, however long it waited for room before it began.
-    pub ends_at: Option<Instant>,
-}
-
-impl AttemptOptions {
-    /// The first attempt of no run in particular, with a log of its own and no grants.
-    pub fn new(limits: Limits) -> Self {
-        let log = Arc::new(LogBook::new(limits.log_bytes, None).max_lines(limits.log_lines));
-        let run = RunId::from_bytes([0; 16]);
-        Self {
-            limits,
-            log,
-            run,
-            number: 1,
-            name: None,
-            on_progress: None,
-            grants: Arc::default(),
-            stdin: None,
-            determinism: Determinism::default(),
-            seed_of: None,
-            on_touch: None,
-            on_stopped: None,
-            ends_at: None,
-        }
-    }
-
-    /// Uses a log that the caller keeps.
-    #[must_use]
-    pub fn log(self, log: Arc<LogBook>) -> Self {
-        Self { log, ..self }
-    }
-
-    /// Makes it attempt `number` of `run`.
-    #[must_use]
-    pub fn attempt_of(self, run: RunId, number: u32) -> Self {
-        Self { run, number, ..self }
-    }
-
-    /// Names the run.
-    #[must_use]
-    pub fn name(self, name: Arc<str>) -> Self {
-        Self { name: Some(name), ..self }
-    }
-
-    /// Tells `on_progress` of the guest's progress, as often as the guest does.
-    #[must_use]
-    pub fn on_progress(self, on_progress: OnProgress) -> Self {
-        Self { on_progress: Some(on_progress), ..self }
-    }
-
-    /// Permits what these grants name.
-    #[must_use]
-    pub fn grants(self, grants: Arc<Grants>) -> Self {
-        Self { grants, ..self }
-    }
-
-    /// Gives a program this standard input, unless its argument `stdin` is given. Reading it is a touch.
-    #[must_use]
-    pub fn stdin(self, stdin: Stdin) -> Self {
-        Self { stdin: Some(stdin), ..self }
-    }
-
-    /// Gives the guest these clocks and this randomness.
-    #[must_use]
-    pub fn determinism(self, determinism: Determinism) -> Self {
-        Self { determinism, ..self }
-    }
-
-    /// Has the guest's insecure randomness follow from the key of its result, as
-    /// [`RandomBytes`](hostel_core::RandomBytes) says. Unless [`AttemptOptions::determinism`] has a seed: all follows from
-    /// that then.
-    #[must_use]
-    pub fn seed_of(self, key: [u8; 32]) -> Self {
-        Self { seed_of: Some(key), ..self }
-    }
-
-    /// Calls `on_touch` once, at the first touch: whoever waits for the result to take it for their own need not.
-    #[must_use]
-    pub fn on_touch(self, on_touch: OnTouch) -> Self {
-        Self { on_touch: Some(on_touch), ..self }
-    }
-
-    /// Tells `on_stopped`, if it is still there, what was used up if the attempt is dropped before it ended, or is lost to an
-    /// [`AttemptError`]. Otherwise its [`Attempted::receipt`] says it.
-    #[must_use]
-    pub fn on_stopped(self, on_stopped: Weak<dyn OnStopped>) -> Self {
-        Self { on_stopped: Some(on_stopped), ..self }
-    }
-}
-
-impl AttemptOptions {
-    /// Has it end at this moment at the latest, beside what its timeout says. Waiting for room counts.
-    #[must_use]
-    pub fn ends_at(self, ends_at: Instant) -> Self {
-        Self { ends_at: Some(ends_at), ..self }
-    }
-
-    /// How long it may take from now on.
-    fn time_left(&self) -> Option<Duration> {
-        let left = self.ends_at.map(|end| end.saturating_duration_since(Instant::now()));
-        [self.limits.timeout, left].into_iter().flatten().min()
-    }
-
-    /// What comes of it if its time was up while it waited for room.
-    fn ended_waiting(&self) -> Attempted {
-        let failure = Failure::TimedOut { after: self.time_left().unwrap_or_default() };
-        let (observation, receipt) = (Observation::default(), Box::default());
-        Attempted { outcome: Outcome::Failed(failure), observation, receipt }
-    }
-}
-
-/// What a future gives, unless it takes longer than until then.
-async fn in_time<T>(end: Option<Instant>, future: impl Future<Output = T>) -> Option<T> {
-    match end {
-        Some(end) => tokio::time::timeout_at(end.into(), future).await.ok(),
-        None => Some(future.await),
-    }
-}
-
-impl fmt::Debug for AttemptOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            limits,
-            log,
-            run,
-            number,
-            name,
-            grants,
-            stdin,
-            determinism,
-            seed_of,
-            on_progress: _,
-            on_touch: _,
-            on_stopped: _,
-            ends_at: _,
-        } = self;
-        let mut options = f.debug_struct("AttemptOptions");
-        options.field("limits", limits).field("log", log).field("run", run).field("number", number);
-        options.field("name", name).field("grants", grants).field("determinism", determinism);
-        options.field("stdin", stdin).field("seed_of", seed_of).finish_non_exhaustive()
-    }
-}
-
-/// What came of an attempt.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Attempted {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// What it touched beside its inputs until then.
-    pub observation: Observation,
-    /// What it used up; on the heap, since an attempt is handed on from one to another.
-    pub receipt: Box<Receipt>,
-}
-
-/// The host could not make the attempt; whatever the guest does is an [`Outcome`] instead.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AttemptError {
-    /// Its instance needs more than the engine has room for, though no other lives.
-    #[error("no room for the instance: {0}")]
-    NoRoom(String),
-    /// The guest had begun, and the others left no room for more of it.
-    #[error("no room for more of the instance: {0}")]
-    LostRoom(String),
-    /// Its component was loaded to be looked at ([`Engine::inspect_file`](crate::Engine::inspect_file)).
-    #[error("the component was loaded without its code")]
-    Surface,
-    /// Its component imports what this host does not provide.
-    #[error("the component cannot be run: {0}")]
-    NotLinked(MissingImports),
-    /// Its limits have fuel, and the engine does not count it.
-    #[error("the limit `fuel` is set, and this engine does not count fuel: set `count_fuel` when it is made")]
-    FuelIsNotCounted,
-    /// A directory that is granted cannot be opened.
-    #[error(transparent)]
-    Dir(#[from] OpenDirError),
-    /// Something that cannot happen did.
-    #[error("the host is at fault: {0}")]
-    Internal(String),
-}
-
-impl AttemptError {
-    /// What kind of thing went wrong.
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::NoRoom(_) | Self::LostRoom(_) => ErrorKind::Exhausted,
-            Self::Surface | Self::NotLinked(_) | Self::FuelIsNotCounted => ErrorKind::Invalid,
-            Self::Dir(error) => error.kind(),
-            Self::Internal(_) => ErrorKind::Internal,
-        }
-    }
-}
 
 impl Function {
     /// Runs the function once, in an instance of its own that is dropped before this returns.
@@ -310,7 +74,7 @@ impl Function {
                 ended => return ended,
             };
             let Some(others_hold_room) = in_time(options.ends_at, look_out.wait()).await else {
-                return Ok(options.ended_waiting());
+                return Ok(ended_waiting(options));
             };
             tries_alone = if others_hold_room { 0 } else { tries_alone + 1 };
             if tries_alone >= TRIES_ALONE {
@@ -334,7 +98,7 @@ impl Function {
         }
         let (linked, index) = self.code();
         let pre = linked.as_ref().map_err(|missing| AttemptError::NotLinked(missing.clone()))?;
-        let index = index.ok_or_else(|| internal("the component lacks the export"))?;
+        let index = index.ok_or_else(|| AttemptError::internal("the component lacks the export"))?;
         let timeout = options.time_left();
         let deadline = timeout.map(|after| Timestamp::from(SystemTime::now()).after(after));
         let attempt = Attempt { function: self, pre, index, options, timeout, deadline };
@@ -475,7 +239,8 @@ impl Attempt<'_> {
     ) -> Result<Outcome, AttemptError> {
         let params = inputs.iter().zip(self.function.signature().params.iter());
         let params: Option<Vec<Val>> = params.map(|(input, param)| values::lower(input, &param.ty)).collect();
-        let params = params.ok_or_else(|| internal("an input is not of its parameter's type"))?;
+        let params =
+            params.ok_or_else(|| AttemptError::internal("an input is not of its parameter's type"))?;
         let mut results = match self.function.signature().result {
             Some(_) => vec![Val::Bool(false)],
             None => Vec::new(),
@@ -562,7 +327,8 @@ impl Attempt<'_> {
         let (Some(val), Some(ty)) = (results.pop(), &self.function.signature().result) else {
             return Ok(Outcome::Completed(Value::UNIT));
         };
-        let value = values::lift(val, ty).ok_or_else(|| internal("the result is not of its type"))?;
+        let value =
+            values::lift(val, ty).ok_or_else(|| AttemptError::internal("the result is not of its type"))?;
         let Value::Result(result) = value else {
             return Ok(Outcome::Completed(value));
         };
@@ -574,6 +340,17 @@ impl Attempt<'_> {
     }
 }
 
-fn internal(what: &str) -> AttemptError {
-    AttemptError::Internal(what.to_owned())
+/// The result of an attempt whose time was up while it waited for room.
+fn ended_waiting(options: &AttemptOptions) -> Attempted {
+    let failure = Failure::TimedOut { after: options.time_left().unwrap_or_default() };
+    let (observation, receipt) = (Observation::default(), Box::default());
+    Attempted { outcome: Outcome::Failed(failure), observation, receipt }
+}
+
+/// The output of a future; `None` if it takes longer than until `end`.
+async fn in_time<T>(end: Option<Instant>, future: impl Future<Output = T>) -> Option<T> {
+    match end {
+        Some(end) => tokio::time::timeout_at(end.into(), future).await.ok(),
+        None => Some(future.await),
+    }
 }
