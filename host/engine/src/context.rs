@@ -42,15 +42,15 @@ impl Host for Guest {
     fn run_name(&mut self) -> String {
         self.recorder.touch(Touch::RunIdentity);
         let name = self.call.options.name.as_deref().map(str::to_owned);
-        name.unwrap_or_else(|| self.call.function.key().run_name(self.call.options.run))
+        name.unwrap_or_else(|| self.call.task.run_name(self.call.options.run))
     }
 
     fn task_key(&mut self) -> String {
-        self.call.function.key().to_string()
+        self.call.task.to_string()
     }
 
     fn task_name(&mut self) -> String {
-        self.call.function.key().export.function().to_owned()
+        self.call.task.export.function().to_owned()
     }
 
     fn attempt(&mut self) -> u32 {

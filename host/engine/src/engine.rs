@@ -55,7 +55,7 @@ struct Inner {
     /// The components that run quickly compiled code, so that a second load finds them.
     quickly_loaded: Mutex<HashMap<Digest, Weak<component::Inner>>>,
     ticker: Ticker,
-    memory: SharedMemory,
+    memory: Arc<SharedMemory>,
 }
 
 /// One wasmtime engine and what the host offers to guests in it.
@@ -78,7 +78,7 @@ impl Engine {
         let ticker = Ticker::start().map_err(EngineError::Ticker)?;
         ticker.drive(&lean.engine);
         let compile_cache = options.compile_cache_dir.clone().map(CompileCache::new);
-        let memory = SharedMemory::new(options.max_memory_bytes);
+        let memory = Arc::new(SharedMemory::new(options.max_memory_bytes));
         let compiler = Compiler::new(options.compile_timeout);
         Ok(Self(Arc::new(Inner {
             options,
@@ -122,11 +122,11 @@ impl Engine {
         self.rhythm().wait(false);
     }
 
-    pub(crate) fn rhythm(&self) -> &Rhythm {
+    pub(crate) fn rhythm(&self) -> &Arc<Rhythm> {
         self.0.ticker.rhythm()
     }
 
-    pub(crate) fn memory(&self) -> &SharedMemory {
+    pub(crate) fn memory(&self) -> &Arc<SharedMemory> {
         &self.0.memory
     }
 

@@ -15,7 +15,7 @@ pub struct Function(Arc<Inner>);
 
 struct Inner {
     component: Component,
-    key: TaskKey,
+    key: Arc<TaskKey>,
     signature: Signature,
     style: Style,
     /// Which of the component's exports it is.
@@ -36,7 +36,7 @@ impl Function {
 
     /// Takes an export that is to be called by this signature, whether or not it is a task.
     pub(crate) fn with_signature(component: &Component, export: &Export, signature: Signature) -> Self {
-        let key = TaskKey { component: component.digest(), export: export.path.clone() };
+        let key = Arc::new(TaskKey { component: component.digest(), export: export.path.clone() });
         let Export { style, position, .. } = *export;
         let (component, unknown_imports) = (component.clone(), UnknownImports::default());
         Self(Arc::new(Inner { component, key, signature, style, position, unknown_imports }))
@@ -80,6 +80,11 @@ impl Function {
     /// Whether it is the `main` of a program rather than a function.
     pub fn is_program(&self) -> bool {
         self.0.style == Style::Program
+    }
+
+    /// The same, to be shared with the guest.
+    pub(crate) fn shared_key(&self) -> &Arc<TaskKey> {
+        &self.0.key
     }
 
     pub(crate) fn style(&self) -> Style {

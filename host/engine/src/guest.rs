@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use hostel_core::{
-    Denials, DirGrant, HostCall, HostCalls, Limit, LimitKind, Limits, Observation, Timestamp, Touch,
-};
+use hostel_core::{Denials, DirGrant, HostCall, HostCalls, Limit, LimitKind, Limits, Observation, Touch};
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::UpdateDeadline;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use crate::call::Call;
 use crate::denial::DenialBook;
 use crate::files::{OpenDirError, SharedBook, open_roots};
-use crate::function::Function;
 use crate::meter::Meter;
 use crate::network::{Network, SystemResolver};
 use crate::observe::Recorder;
@@ -52,14 +50,6 @@ pub(crate) struct Guest {
     wasi: Option<Box<Wasi>>,
 }
 
-/// Which attempt of which run of which function an instance is made for.
-pub(crate) struct Call {
-    pub(crate) function: Function,
-    pub(crate) options: AttemptOptions,
-    /// When it will be stopped.
-    pub(crate) deadline: Option<Timestamp>,
-}
-
 /// What the host counts while the guest runs.
 #[derive(Default)]
 pub(crate) struct Tally {
@@ -76,13 +66,12 @@ struct Wasi {
 }
 
 impl Guest {
-    pub(crate) fn new(meter: Meter, call: Call, program: Program) -> Self {
+    pub(crate) fn new(meter: Meter, turn: Turn, call: Call, program: Program) -> Self {
         let AttemptOptions { determinism, seed_of, on_touch, .. } = &call.options;
         let recorder = Recorder::new(on_touch.clone());
         let clocks = Clocks::new(determinism.clock);
         let random = Random::new(determinism.randomness, *seed_of);
         let stdin = program.stream().cloned();
-        let turn = call.function.component().0.engine.rhythm().turn();
         Self {
             meter,
             tally: Tally::default(),
@@ -113,7 +102,7 @@ impl Guest {
 
     /// Whether to go on computing, now that there is a new epoch.
     pub(crate) fn look(&mut self) -> UpdateDeadline {
-        self.turn.look(self.call.function.component().0.engine.rhythm())
+        self.turn.look()
     }
 
     /// Opens the directories that are granted.
@@ -223,12 +212,6 @@ impl Guest {
 
 fn max_resources(limits: &Limits) -> u64 {
     limits.handles.min(MAX_RESOURCES)
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        self.meter.end(self.call.function.component().0.engine.memory());
-    }
 }
 
 impl Wasi {

@@ -26,6 +26,7 @@
 
 mod attempt;
 mod busy;
+mod call;
 mod compile_cache;
 mod compiler;
 mod component;

@@ -6,7 +6,7 @@ mod report;
 pub use report::{AttemptError, Attempted};
 
 use std::pin::pin;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use hostel_core::{Failure, Limit, LimitKind, Limits, Name, Observation, Outcome, Receipt, Timestamp, Value};
@@ -14,9 +14,10 @@ use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, InstancePre, Val};
 
 use crate::busy::{Busy, WaitedTooLong};
+use crate::call::Call;
 use crate::component::Style;
 use crate::function::Function;
-use crate::guest::{Call, Guest};
+use crate::guest::Guest;
 use crate::meter::Meter;
 use crate::observe::name_touches;
 use crate::options::AttemptOptions;
@@ -31,8 +32,8 @@ impl Function {
     /// gives them. A function that returns `result<T, E>` completes with the `T` and fails with the `E`.
     ///
     /// While the guest computes, the future returns to its executor every few milliseconds; while the guest sleeps or
-    /// waits it is simply pending. A guest that sleeps, or has a timeout, needs a tokio timer; one that talks to the
-    /// network, a tokio runtime with I/O. If others leave no room for the instance, it waits until one of them has ended.
+    /// waits it is pending. A guest that sleeps or has a timeout needs a tokio timer; a guest that uses the network needs a
+    /// tokio runtime with I/O. If other attempts leave no room for the instance, it waits until one of them has ended.
     ///
     /// # Errors
     ///
@@ -40,7 +41,7 @@ impl Function {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future stops the guest where it stands and frees all it had; the log keeps what was printed.
+    /// Dropping the future stops the guest at once and frees all its resources; the log retains what was printed.
     pub async fn attempt(
         &self,
         inputs: &[Value],
@@ -52,13 +53,13 @@ impl Function {
         }
         let ticking = engine.ticker().ticking();
         match self.attempt_in_room(inputs, options).await {
-            // On the heap, as it is rare: every attempt is moved about, and would have room for this too.
+            // On the heap, because it is rare: otherwise the future of every attempt would have room for it.
             Err(AttemptError::NoRoom(_)) => Box::pin(self.attempt_later(inputs, options, &ticking)).await,
             ended => ended,
         }
     }
 
-    /// Makes the attempt when there is room for it.
+    /// Makes the attempt as soon as there is room for it.
     async fn attempt_later(
         &self,
         inputs: &[Value],
@@ -67,7 +68,7 @@ impl Function {
     ) -> Result<Attempted, AttemptError> {
         let mut tries_alone = 0;
         loop {
-            // Another may have ended just now, so it is tried again by one that looks out.
+            // Another attempt may have ended just before `look_out`, so try once more.
             let look_out = ticking.look_out();
             let no_room = match self.attempt_in_room(inputs, options).await {
                 Err(no_room @ AttemptError::NoRoom(_)) => no_room,
@@ -87,7 +88,7 @@ impl Function {
         }
     }
 
-    /// Makes the attempt, if there is room for it: if not, nothing of it has happened.
+    /// Makes the attempt if there is room for it. Otherwise nothing of it has happened.
     async fn attempt_in_room(
         &self,
         inputs: &[Value],
@@ -102,52 +103,61 @@ impl Function {
         let timeout = options.time_left();
         let deadline = timeout.map(|after| Timestamp::from(SystemTime::now()).after(after));
         let attempt = Attempt { function: self, pre, index, options, timeout, deadline };
-        let mut made = Made::new(attempt.store(inputs), inputs, options);
-        made.store.data_mut().open_dirs()?;
-        let outcome = match attempt.run_in_time(&mut made, inputs).await {
-            Err(AttemptError::NoRoom(what)) if made.has_acted() => Err(AttemptError::LostRoom(what)),
+        let mut execution = Execution::new(&attempt, inputs);
+        execution.store.data_mut().open_dirs()?;
+        let outcome = match attempt.run_in_time(&mut execution, inputs).await {
+            Err(AttemptError::NoRoom(what)) if execution.has_acted() => Err(AttemptError::LostRoom(what)),
             outcome => outcome,
         };
         if let Err(AttemptError::NoRoom(_)) = outcome {
-            made.has_ended = true;
+            execution.has_ended = true;
         } else {
             options.log.close();
             options.log.shorten_captured();
         }
-        Ok(made.ended(outcome?))
+        Ok(execution.ended(outcome?))
     }
 }
 
-/// How often an attempt finds that nobody is left but those who wait for room as it does, until it is plain that it is too large:
-/// the others try as well, and may be in its way.
+/// An attempt is too large for the engine if it finds this often that all other attempts wait for room, too. Once is not enough: the
+/// others try at the same time, and may be in its way.
 const TRIES_ALONE: u32 = 3;
 
-/// How many entries wasmtime's table of what runs concurrently has for each call of an async function, the one that is the
-/// attempt itself among them, and for each stream and future. A test holds it to that.
+/// How many entries wasmtime's table of concurrent tasks has for each call of an async function, including the attempt's own, and for
+/// each stream and future. A test checks it.
 const ENTRIES: u64 = 3;
 
-/// An attempt's store, and what is told of the attempt when that goes.
-struct Made<'a> {
+/// The store of an attempt that has begun. Dropping it reports what the attempt used up, unless it has ended.
+struct Execution<'a> {
     store: Store<Guest>,
+    function: &'a Function,
     inputs: &'a [Value],
     options: &'a AttemptOptions,
     cpu_time: Duration,
     has_ended: bool,
 }
 
-impl<'a> Made<'a> {
-    fn new(store: Store<Guest>, inputs: &'a [Value], options: &'a AttemptOptions) -> Self {
-        Self { store, inputs, options, cpu_time: Duration::ZERO, has_ended: false }
+impl<'a> Execution<'a> {
+    fn new(attempt: &Attempt<'a>, inputs: &'a [Value]) -> Self {
+        let Attempt { function, options, .. } = *attempt;
+        Self {
+            store: attempt.store(inputs),
+            function,
+            inputs,
+            options,
+            cpu_time: Duration::ZERO,
+            has_ended: false,
+        }
     }
 
-    /// Whether the host has done something for it that cannot be done twice.
+    /// Whether the host has done something for the guest that cannot be done twice.
     fn has_acted(&self) -> bool {
         self.store.data().tally.host_calls.total() > 0
     }
 
     fn ended(&mut self, outcome: Outcome) -> Attempted {
         self.has_ended = true;
-        // First, since it settles what was denied.
+        // First, because it settles the denials.
         let observation = self.store.data_mut().take_observation();
         let receipt = Box::new(self.receipt(Some(&outcome)));
         Attempted { outcome, observation, receipt }
@@ -161,7 +171,7 @@ impl<'a> Made<'a> {
         };
         let mut receipt = Receipt::default();
         let given = self.options.limits.fuel.unwrap_or(u64::MAX);
-        if guest.call.function.component().0.engine.counts_fuel() {
+        if self.function.component().0.engine.counts_fuel() {
             receipt.fuel = self.store.get_fuel().ok().map(|left| given.saturating_sub(left));
         }
         receipt.cpu_time = self.cpu_time;
@@ -180,7 +190,7 @@ impl<'a> Made<'a> {
     }
 }
 
-impl Drop for Made<'_> {
+impl Drop for Execution<'_> {
     fn drop(&mut self) {
         if self.has_ended {
             return;
@@ -193,22 +203,26 @@ impl Drop for Made<'_> {
     }
 }
 
-/// What an attempt needs at hand.
+/// What an attempt consists of.
 struct Attempt<'a> {
     function: &'a Function,
     pre: &'a InstancePre<Guest>,
     index: ComponentExportIndex,
     options: &'a AttemptOptions,
-    /// How long it may take.
+    /// How long the attempt may take.
     timeout: Option<Duration>,
     deadline: Option<Timestamp>,
 }
 
 impl Attempt<'_> {
-    async fn run_in_time(&self, made: &mut Made<'_>, inputs: &[Value]) -> Result<Outcome, AttemptError> {
+    async fn run_in_time(
+        &self,
+        execution: &mut Execution<'_>,
+        inputs: &[Value],
+    ) -> Result<Outcome, AttemptError> {
         let Limits { idle_timeout, .. } = self.options.limits;
         let timeout = self.timeout;
-        let Made { store, cpu_time, .. } = made;
+        let Execution { store, cpu_time, .. } = execution;
         let run = pin!(self.run(store, inputs));
         let busy = Busy::new(run, cpu_time, idle_timeout);
         let ended = match timeout {
@@ -254,7 +268,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// A program's outcome is its exit code, or else what `run` returned; its value is what it printed.
+    /// The outcome of a program is its exit code, or what `run` returned; its value is what it printed.
     async fn run_program(&self, store: &mut Store<Guest>) -> Result<Outcome, AttemptError> {
         let log = &self.options.log;
         let limit = self.options.limits.result_bytes;
@@ -290,11 +304,12 @@ impl Attempt<'_> {
             Style::Function => Program::default(),
             Style::Program => Program::new(inputs, self.options),
         };
-        let (function, options) = (self.function.clone(), self.options.clone());
-        let call = Call { function, options, deadline: self.deadline };
-        let guest = Guest::new(Meter::new(limits), call, program);
+        let (task, options) = (Arc::clone(self.function.shared_key()), self.options.clone());
+        let call = Call { task, options, deadline: self.deadline };
+        let engine = &self.function.component().0.engine;
+        let guest = Guest::new(Meter::new(limits, engine.memory()), engine.rhythm().turn(), call, program);
         let mut store = Store::new(self.pre.engine(), guest);
-        store.limiter(|guest| guest);
+        store.limiter(|guest| &mut guest.meter);
         store.call_hook(name_touches);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().look()));
@@ -304,8 +319,8 @@ impl Attempt<'_> {
         if let Some(table) = store.concurrent_resource_table() {
             table.set_max_capacity(size(limits.subtasks.saturating_mul(ENTRIES).saturating_add(ENTRIES)));
         }
-        if self.function.component().0.engine.counts_fuel() {
-            // It takes fuel, since it counts it.
+        if engine.counts_fuel() {
+            // Cannot fail: the engine counts fuel.
             let _ = store.set_fuel(limits.fuel.unwrap_or(u64::MAX));
         }
         store
