@@ -1,20 +1,18 @@
-//! The engine: settings, instance pools and the tick, shared by everything that is loaded into it.
+//! The engine: settings, instance pools, the compiler and shared resources of all components that are loaded into it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use hostel_core::{Digest, ErrorKind};
-use wasmtime::component::Linker;
-
 use crate::compile_cache::CompileCache;
 use crate::compiler::Compiler;
 use crate::component;
-use crate::config::{self, EngineOptions, Flavor};
-use crate::guest::Guest;
+use crate::config::{EngineOptions, Flavor};
 use crate::meter::SharedMemory;
+use crate::resources::SharedResources;
+use crate::runtime::Runtime;
 use crate::ticker::Ticker;
 use crate::turn::Rhythm;
-use crate::wasi;
+use hostel_core::{Digest, ErrorKind};
 
 /// The engine could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -46,25 +44,15 @@ struct Inner {
     options: EngineOptions,
     compile_cache: Option<CompileCache>,
     compiler: Compiler,
-    /// For components that need nothing of what the other has: half the price of that.
+    /// For components without component-model async: half the price of the full one.
     lean: Runtime,
     /// For components with component-model async; set up when the first one is loaded.
     full: OnceLock<Runtime>,
-    /// For components that are compiled quickly first; set up when the first one is loaded, `None` if it cannot be.
+    /// For components that are compiled quickly first; set up when the first one is loaded, `None` if that fails.
     quick: OnceLock<Option<Runtime>>,
     /// The components that run quickly compiled code, so that a second load finds them.
     quickly_loaded: Mutex<HashMap<Digest, Weak<component::Inner>>>,
-    ticker: Ticker,
-    memory: Arc<SharedMemory>,
-}
-
-/// One wasmtime engine and what the host offers to guests in it.
-pub(crate) struct Runtime {
-    pub(crate) flavor: Flavor,
-    pub(crate) engine: wasmtime::Engine,
-    pub(crate) linker: Linker<Guest>,
-    /// How many instances its pool has room for.
-    max_instances: u32,
+    resources: Arc<SharedResources>,
 }
 
 impl Engine {
@@ -74,11 +62,12 @@ impl Engine {
     ///
     /// [`EngineError`] if the runtime or its tick thread cannot start on this machine.
     pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
-        let lean = Runtime::new(Flavor::Lean, &options)?;
+        let lean = runtime(Flavor::Lean, &options)?;
         let ticker = Ticker::start().map_err(EngineError::Ticker)?;
         ticker.drive(&lean.engine);
         let compile_cache = options.compile_cache_dir.clone().map(CompileCache::new);
         let memory = Arc::new(SharedMemory::new(options.max_memory_bytes));
+        let resources = Arc::new(SharedResources { ticker, memory, counts_fuel: options.count_fuel });
         let compiler = Compiler::new(options.compile_timeout);
         Ok(Self(Arc::new(Inner {
             options,
@@ -88,8 +77,7 @@ impl Engine {
             full: OnceLock::new(),
             quick: OnceLock::new(),
             quickly_loaded: Mutex::default(),
-            ticker,
-            memory,
+            resources,
         })))
     }
 
@@ -98,9 +86,9 @@ impl Engine {
         self.0.lean.max_instances
     }
 
-    /// How much linear memory the attempts that live have together, in bytes.
+    /// How much linear memory all live attempts hold together, in bytes.
     pub fn memory_bytes(&self) -> u64 {
-        self.0.memory.taken()
+        self.0.resources.memory.taken()
     }
 
     /// Whether it counts fuel.
@@ -108,8 +96,8 @@ impl Engine {
         self.0.options.count_fuel
     }
 
-    /// Someone waits for a thread on which a guest computes: those that have computed for a whole tick before give way at
-    /// once. They do so for as long as [`Engine::nobody_waits`] is not said; the others have their first turn.
+    /// Says that a run waits for a thread on which a guest computes. Guests that have computed for a whole tick before give way at
+    /// once, until [`Engine::nobody_waits`] is called; the other guests complete their first turn.
     pub fn someone_waits(&self) {
         self.rhythm().wait(true);
         self.0.lean.engine.increment_epoch();
@@ -117,17 +105,17 @@ impl Engine {
         others.for_each(|runtime| runtime.engine.increment_epoch());
     }
 
-    /// Whoever waited was served: guests compute for a whole tick again before they give way.
+    /// Says that no run waits for a thread: guests compute for a whole tick again before they give way.
     pub fn nobody_waits(&self) {
         self.rhythm().wait(false);
     }
 
-    pub(crate) fn rhythm(&self) -> &Arc<Rhythm> {
-        self.0.ticker.rhythm()
+    pub(crate) fn resources(&self) -> &Arc<SharedResources> {
+        &self.0.resources
     }
 
-    pub(crate) fn memory(&self) -> &Arc<SharedMemory> {
-        &self.0.memory
+    fn rhythm(&self) -> &Rhythm {
+        self.0.resources.ticker.rhythm()
     }
 
     pub(crate) fn lean(&self) -> &Runtime {
@@ -138,16 +126,16 @@ impl Engine {
         if let Some(runtime) = self.0.full.get() {
             return Ok(runtime);
         }
-        let runtime = Runtime::new(Flavor::Full, &self.0.options)?;
-        // Two threads may get here at once: the first one's runtime is kept, the other's dropped.
+        let runtime = runtime(Flavor::Full, &self.0.options)?;
+        // Two threads may get here at once: the runtime of the first is used, the other is dropped.
         let kept = self.0.full.get_or_init(|| runtime);
-        self.0.ticker.drive(&kept.engine);
+        self.0.resources.ticker.drive(&kept.engine);
         Ok(kept)
     }
 
     /// The engine for components that are compiled quickly first, if a component of so many bytes may be one.
     pub(crate) fn quick(&self, bytes: u64) -> Option<&Runtime> {
-        let Inner { options, quick, ticker, .. } = &*self.0;
+        let Inner { options, quick, resources, .. } = &*self.0;
         let is_large = options.quick_code_bytes.is_some_and(|least| bytes >= least);
         if !is_large || options.count_fuel || !cfg!(target_arch = "x86_64") {
             return None;
@@ -155,21 +143,21 @@ impl Engine {
         let mut is_new = false;
         let runtime = quick.get_or_init(|| {
             is_new = true;
-            let runtime = Runtime::new(Flavor::Quick, options);
+            let runtime = runtime(Flavor::Quick, options);
             runtime.inspect_err(|error| tracing::warn!("nothing is compiled quickly: {error}")).ok()
         });
         if let (true, Some(runtime)) = (is_new, runtime) {
-            ticker.drive(&runtime.engine);
+            resources.ticker.drive(&runtime.engine);
         }
         runtime.as_ref()
     }
 
-    /// Whether what was compiled quickly is to be compiled again.
+    /// Whether components that were compiled quickly are compiled again.
     pub(crate) fn optimises(&self) -> bool {
         self.0.options.optimise
     }
 
-    /// The components that run quickly compiled code. Those that are gone are forgotten.
+    /// The live components that run quickly compiled code.
     pub(crate) fn quickly_loaded(&self) -> MutexGuard<'_, HashMap<Digest, Weak<component::Inner>>> {
         let mut loaded = self.0.quickly_loaded.lock().unwrap_or_else(PoisonError::into_inner);
         loaded.retain(|_, component| component.strong_count() > 0);
@@ -183,17 +171,8 @@ impl Engine {
     pub(crate) fn compiler(&self) -> &Compiler {
         &self.0.compiler
     }
-
-    pub(crate) fn ticker(&self) -> &Ticker {
-        &self.0.ticker
-    }
 }
 
-impl Runtime {
-    fn new(flavor: Flavor, options: &EngineOptions) -> Result<Self, EngineError> {
-        let runtime = |error: wasmtime::Error| EngineError::Runtime(format!("{error:#}"));
-        let (engine, max_instances) = config::engine(flavor, options).map_err(runtime)?;
-        let linker = wasi::linker(&engine).map_err(runtime)?;
-        Ok(Self { flavor, engine, linker, max_instances })
-    }
+fn runtime(flavor: Flavor, options: &EngineOptions) -> Result<Runtime, EngineError> {
+    Runtime::new(flavor, options).map_err(|error| EngineError::Runtime(format!("{error:#}")))
 }

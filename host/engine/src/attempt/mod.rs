@@ -22,6 +22,7 @@ use crate::meter::Meter;
 use crate::observe::name_touches;
 use crate::options::AttemptOptions;
 use crate::program::Program;
+use crate::resources::SharedResources;
 use crate::ticker::Ticking;
 use crate::values;
 
@@ -47,11 +48,11 @@ impl Function {
         inputs: &[Value],
         options: &AttemptOptions,
     ) -> Result<Attempted, AttemptError> {
-        let engine = &self.component().0.engine;
-        if options.limits.fuel.is_some() && !engine.counts_fuel() {
+        let resources = &self.component().0.resources;
+        if options.limits.fuel.is_some() && !resources.counts_fuel {
             return Err(AttemptError::FuelIsNotCounted);
         }
-        let ticking = engine.ticker().ticking();
+        let ticking = resources.ticker.ticking();
         match self.attempt_in_room(inputs, options).await {
             // On the heap, because it is rare: otherwise the future of every attempt would have room for it.
             Err(AttemptError::NoRoom(_)) => Box::pin(self.attempt_later(inputs, options, &ticking)).await,
@@ -171,7 +172,7 @@ impl<'a> Execution<'a> {
         };
         let mut receipt = Receipt::default();
         let given = self.options.limits.fuel.unwrap_or(u64::MAX);
-        if self.function.component().0.engine.counts_fuel() {
+        if self.function.component().0.resources.counts_fuel {
             receipt.fuel = self.store.get_fuel().ok().map(|left| given.saturating_sub(left));
         }
         receipt.cpu_time = self.cpu_time;
@@ -306,8 +307,8 @@ impl Attempt<'_> {
         };
         let (task, options) = (Arc::clone(self.function.shared_key()), self.options.clone());
         let call = Call { task, options, deadline: self.deadline };
-        let engine = &self.function.component().0.engine;
-        let guest = Guest::new(Meter::new(limits, engine.memory()), engine.rhythm().turn(), call, program);
+        let SharedResources { ticker, memory, counts_fuel } = &*self.function.component().0.resources;
+        let guest = Guest::new(Meter::new(limits, memory), ticker.rhythm().turn(), call, program);
         let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| &mut guest.meter);
         store.call_hook(name_touches);
@@ -319,7 +320,7 @@ impl Attempt<'_> {
         if let Some(table) = store.concurrent_resource_table() {
             table.set_max_capacity(size(limits.subtasks.saturating_mul(ENTRIES).saturating_add(ENTRIES)));
         }
-        if engine.counts_fuel() {
+        if *counts_fuel {
             // Cannot fail: the engine counts fuel.
             let _ = store.set_fuel(limits.fuel.unwrap_or(u64::MAX));
         }
