@@ -4,7 +4,7 @@ use wasmtime::component::Linker;
 
 use crate::config::{self, EngineOptions, Flavor};
 use crate::guest::Guest;
-use crate::wasi;
+use crate::linker;
 
 /// One wasmtime engine, and the host functions for guests in it.
 pub(crate) struct Runtime {
@@ -18,7 +18,7 @@ pub(crate) struct Runtime {
 impl Runtime {
     pub(crate) fn new(flavor: Flavor, options: &EngineOptions) -> wasmtime::Result<Self> {
         let (engine, max_instances) = config::engine(flavor, options)?;
-        let linker = wasi::linker(&engine)?;
+        let linker = linker::linker(&engine)?;
         Ok(Self { flavor, engine, linker, max_instances })
     }
 }

@@ -17,9 +17,8 @@ use crate::busy::{Busy, WaitedTooLong};
 use crate::call::Call;
 use crate::component::Style;
 use crate::function::Function;
-use crate::guest::Guest;
+use crate::guest::{Guest, after_host_call};
 use crate::meter::Meter;
-use crate::observe::name_touches;
 use crate::options::AttemptOptions;
 use crate::program::Program;
 use crate::resources::SharedResources;
@@ -153,7 +152,7 @@ impl<'a> Execution<'a> {
 
     /// Whether the host has done something for the guest that cannot be done twice.
     fn has_acted(&self) -> bool {
-        self.store.data().tally.host_calls.total() > 0
+        self.store.data().notes.host_calls().total() > 0
     }
 
     fn ended(&mut self, outcome: Outcome) -> Attempted {
@@ -177,8 +176,8 @@ impl<'a> Execution<'a> {
         }
         receipt.cpu_time = self.cpu_time;
         receipt.peak_memory_bytes = guest.meter.peak_memory_bytes();
-        receipt.host_calls = guest.tally.host_calls;
-        receipt.denials = guest.tally.denials;
+        receipt.host_calls = guest.notes.host_calls();
+        receipt.denials = guest.notes.denied();
         let arguments = self.inputs.iter().map(Value::footprint).sum::<usize>() as u64;
         receipt.input_bytes = arguments.saturating_add(guest.stdin_bytes());
         receipt.result_bytes = result as u64;
@@ -311,7 +310,7 @@ impl Attempt<'_> {
         let guest = Guest::new(Meter::new(limits, memory), ticker.rhythm().turn(), call, program);
         let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| &mut guest.meter);
-        store.call_hook(name_touches);
+        store.call_hook(after_host_call);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().look()));
         let size = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);

@@ -5,19 +5,18 @@ use std::path::{Component, Path};
 use std::sync::Arc;
 
 use hostel_core::{CONFIG_FILE_NAME, DirAccess, DirGrant, GrantKind, Touch};
-use wasmtime_wasi::filesystem::{Descriptor, FsPerms, OpenMode, WasiFilesystemView};
+use wasmtime_wasi::filesystem::{Descriptor, FsPerms, OpenMode};
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     DescriptorFlags, ErrorCode, HostDescriptor, OpenFlags, PathFlags,
 };
 use wasmtime_wasi::p2::{FsError, FsResult};
 
 use super::ask::{self, Fd};
-use super::book::SharedBook;
 use super::host::check_length;
 use super::output::{At, FileOutput};
 use super::reserved::{is_reserved, real_path};
+use super::view::FilesView;
 use crate::denial::{self, told};
-use crate::guest::Guest;
 
 /// The most of a path that a remark has.
 const PATH_BYTES: usize = 256;
@@ -54,12 +53,7 @@ impl<'a> Place<'a> {
     }
 }
 
-impl Guest {
-    /// The book, which is there if there are descriptors.
-    pub(super) fn book(&self) -> FsResult<SharedBook> {
-        self.book.clone().ok_or_else(|| ErrorCode::BadDescriptor.into())
-    }
-
+impl FilesView<'_> {
     /// Begins a change below directories, if the grants permit it and no name is reserved.
     pub(super) async fn begin_change(&mut self, places: &[Place<'_>]) -> FsResult<()> {
         for place in places {
@@ -212,7 +206,7 @@ impl Guest {
 
     /// Notes that a device or a pipe was not opened.
     pub(super) fn left_alone(&mut self) -> FsError {
-        self.recorder.touch(Touch::Device);
+        self.host.notes.touch(Touch::Device);
         ErrorCode::NotPermitted.into()
     }
 
@@ -241,7 +235,7 @@ impl Guest {
 
     /// Whether a file of that name may be changed. The name alone decides, so a refusal is no touch.
     pub(super) fn check_name(&mut self, place: &Place<'_>) -> FsResult<()> {
-        let named = self.book.as_ref().and_then(|book| book.lock().name_of(place.fd.rep(), place.path));
+        let named = self.book.and_then(|book| book.lock().name_of(place.fd.rep(), place.path));
         if !is_reserved(named.as_ref().map_or(place.path, |(_, name)| name)) {
             return Ok(());
         }
@@ -250,8 +244,8 @@ impl Guest {
     }
 
     pub(super) fn deny_reserved(&mut self, place: &Place<'_>) {
-        let named = self.book.as_ref().and_then(|book| book.lock().name_of(place.fd.rep(), place.path));
-        self.deny(GrantKind::Dir, || {
+        let named = self.book.and_then(|book| book.lock().name_of(place.fd.rep(), place.path));
+        self.host.notes.deny(GrantKind::Dir, || {
             let name = named.map_or_else(|| place.path.to_owned(), |(_, name)| name);
             let name = told(&name, PATH_BYTES);
             format!("writing to `{name}` was denied: a {CONFIG_FILE_NAME} can grant things, so no guest may change one")
@@ -259,7 +253,7 @@ impl Guest {
     }
 
     fn begin_writing(&mut self) {
-        self.recorder.touch(Touch::Writing);
+        self.host.notes.touch(Touch::Writing);
         self.book.iter().for_each(|book| book.lock().end_trace());
     }
 
@@ -267,9 +261,9 @@ impl Guest {
         if leads_out("", place.path) {
             return self.deny_way_out(place.fd, place.path);
         }
-        let grants = Arc::clone(&self.call.options.grants);
-        let named = self.book.as_ref().and_then(|book| book.lock().name_of(place.fd.rep(), place.path));
-        self.deny(GrantKind::Dir, || {
+        let grants = Arc::clone(&self.host.options.grants);
+        let named = self.book.and_then(|book| book.lock().name_of(place.fd.rep(), place.path));
+        self.host.notes.deny(GrantKind::Dir, || {
             let (root, path) = named.unwrap_or_else(|| (usize::MAX, place.path.to_owned()));
             let option = grants.dirs_by_name().get(root).and_then(|&grant| option_of_writing(grant));
             let option = option.map(|option| format!(":rw: {option}"));
@@ -285,8 +279,8 @@ impl Guest {
     }
 
     pub(super) fn deny_way_out(&mut self, dir: &Fd, path: &str) {
-        let named = self.book.as_ref().and_then(|book| book.lock().name_of(dir.rep(), "."));
-        self.deny(GrantKind::Dir, || {
+        let named = self.book.and_then(|book| book.lock().name_of(dir.rep(), "."));
+        self.host.notes.deny(GrantKind::Dir, || {
             let (_, dir) = named.unwrap_or_default();
             format!("`{}` leads out of `{}`: denied", told(path, PATH_BYTES), told(&dir, PATH_BYTES))
         });
