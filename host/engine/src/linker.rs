@@ -3,9 +3,9 @@
 
 use hostel_core::HostCall;
 use wasmtime::component::{HasData, Linker, ResourceTable};
-use wasmtime_wasi::cli::{WasiCli, WasiCliView};
+use wasmtime_wasi::cli::{WasiCli, WasiCliCtxView, WasiCliView};
 use wasmtime_wasi::p2::bindings::{cli, io, sockets};
-use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
+use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsCtxView, WasiSocketsView};
 use wasmtime_wasi_http::p2::bindings::http::types;
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
@@ -42,26 +42,16 @@ fn link_observed(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 fn link_plumbing(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasi::error::link(linker, |guest| guest.calls(HostCall::Other).errors())?;
     io::streams::add_to_linker::<_, Table>(linker, |guest| guest.calls(HostCall::Other).table())?;
-    cli::exit::add_to_linker::<_, WasiCli>(linker, |guest| guest.calls(HostCall::Other).wasi().cli())?;
-    cli::environment::add_to_linker::<_, WasiCli>(linker, |guest| guest.calls(HostCall::Other).wasi().cli())?;
-    cli::stdin::add_to_linker::<_, WasiCli>(linker, |guest| guest.calls(HostCall::Other).wasi().cli())?;
-    cli::stdout::add_to_linker::<_, WasiCli>(linker, |guest| guest.calls(HostCall::Other).wasi().cli())?;
-    cli::stderr::add_to_linker::<_, WasiCli>(linker, |guest| guest.calls(HostCall::Other).wasi().cli())?;
-    cli::terminal_input::add_to_linker::<_, WasiCli>(linker, |guest| {
-        guest.calls(HostCall::Other).wasi().cli()
-    })?;
-    cli::terminal_output::add_to_linker::<_, WasiCli>(linker, |guest| {
-        guest.calls(HostCall::Other).wasi().cli()
-    })?;
-    cli::terminal_stdin::add_to_linker::<_, WasiCli>(linker, |guest| {
-        guest.calls(HostCall::Other).wasi().cli()
-    })?;
-    cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, |guest| {
-        guest.calls(HostCall::Other).wasi().cli()
-    })?;
-    cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, |guest| {
-        guest.calls(HostCall::Other).wasi().cli()
-    })
+    cli::exit::add_to_linker::<_, WasiCli>(linker, program)?;
+    cli::environment::add_to_linker::<_, WasiCli>(linker, program)?;
+    cli::stdin::add_to_linker::<_, WasiCli>(linker, program)?;
+    cli::stdout::add_to_linker::<_, WasiCli>(linker, program)?;
+    cli::stderr::add_to_linker::<_, WasiCli>(linker, program)?;
+    cli::terminal_input::add_to_linker::<_, WasiCli>(linker, program)?;
+    cli::terminal_output::add_to_linker::<_, WasiCli>(linker, program)?;
+    cli::terminal_stdin::add_to_linker::<_, WasiCli>(linker, program)?;
+    cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, program)?;
+    cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, program)
 }
 
 /// Functions that make sockets or look up names are implemented here. The other functions work on those sockets, and
@@ -69,18 +59,10 @@ fn link_plumbing(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 fn link_network(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasi::sockets::link(linker, |guest| guest.calls(HostCall::Sockets).sockets())?;
     let options = sockets::network::LinkOptions::default();
-    sockets::network::add_to_linker::<_, WasiSockets>(linker, &options, |guest| {
-        guest.calls(HostCall::Sockets).wasi().sockets()
-    })?;
-    sockets::instance_network::add_to_linker::<_, WasiSockets>(linker, |guest| {
-        guest.calls(HostCall::Sockets).wasi().sockets()
-    })?;
-    sockets::tcp::add_to_linker::<_, WasiSockets>(linker, |guest| {
-        guest.calls(HostCall::Sockets).wasi().sockets()
-    })?;
-    sockets::udp::add_to_linker::<_, WasiSockets>(linker, |guest| {
-        guest.calls(HostCall::Sockets).wasi().sockets()
-    })?;
+    sockets::network::add_to_linker::<_, WasiSockets>(linker, &options, network)?;
+    sockets::instance_network::add_to_linker::<_, WasiSockets>(linker, network)?;
+    sockets::tcp::add_to_linker::<_, WasiSockets>(linker, network)?;
+    sockets::udp::add_to_linker::<_, WasiSockets>(linker, network)?;
     wasi::sockets::link_counted(linker, |guest| guest.calls(HostCall::Sockets).sockets())?;
     wasi::lookup::link(linker, |guest| guest.calls(HostCall::Sockets).sockets(), Guest::table)
 }
@@ -94,4 +76,12 @@ fn link_http(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     })?;
     wasi::http::link_bounded(linker, |guest| guest.calls(HostCall::Other).wasi().http())?;
     wasi::http::link_fields(linker, |guest| guest.calls(HostCall::Other).http())
+}
+
+fn program(guest: &mut Guest) -> WasiCliCtxView<'_> {
+    guest.calls(HostCall::Other).wasi().cli()
+}
+
+fn network(guest: &mut Guest) -> WasiSocketsCtxView<'_> {
+    guest.calls(HostCall::Sockets).wasi().sockets()
 }

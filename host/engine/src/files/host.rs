@@ -13,10 +13,10 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 
 use super::ask::{self, Fd, Opening, answer};
 use super::book::{Piece, Reader};
-use super::change::{Place, leads_out};
 use super::content::{self, PIECE_BYTES};
 use super::listing::Listing;
 use super::output::{self, At, NoRoom};
+use super::place::{Place, check_length, leads_out};
 use super::stream::FileStream;
 use super::view::FilesView;
 
@@ -97,13 +97,6 @@ fn file_of(view: &mut FilesView<'_>, fd: &Fd) -> FsResult<std::sync::Arc<std::fs
         Descriptor::File(file) => Ok(std::sync::Arc::clone(&file.file)),
         Descriptor::Dir(_) => Err(ErrorCode::IsDirectory.into()),
     }
-}
-
-/// The longest path that is asked for, which is what Linux has; longer ones are refused everywhere.
-const PATH_BYTES: usize = 4096;
-
-pub(super) fn check_length(path: &str) -> Result<(), ErrorCode> {
-    if path.len() < PATH_BYTES { Ok(()) } else { Err(ErrorCode::NameTooLong) }
 }
 
 /// Whether an opening is refused whatever is there and whatever is granted: it asks for what cannot be.

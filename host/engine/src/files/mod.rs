@@ -12,6 +12,7 @@ mod content;
 mod host;
 mod listing;
 mod output;
+mod place;
 mod reserved;
 mod root;
 mod stream;

@@ -8,7 +8,7 @@ use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::types::{ErrorCode, HostDescriptor};
 
 use super::ask::{self, Fd};
-use super::change::Place;
+use super::place::Place;
 use super::view::FilesView;
 
 /// How many links are followed one after the other. Linux follows no more (`MAXSYMLINKS`), nor does cap-std.

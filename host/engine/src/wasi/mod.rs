@@ -10,6 +10,7 @@
 
 pub(crate) mod clocks;
 pub(crate) mod error;
+mod gate;
 pub(crate) mod http;
 pub(crate) mod lookup;
 pub(crate) mod poll;

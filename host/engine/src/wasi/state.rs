@@ -9,7 +9,7 @@ use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::http::{self, Gate};
+use super::gate::Gate;
 use crate::log::LogPipe;
 use crate::network::{Network, SystemResolver};
 use crate::notes::Notes;
@@ -19,6 +19,9 @@ use crate::program::{Input, Program};
 /// How many of the host's resources one guest may hold, whatever its limit on handles: each takes memory of the host that no
 /// limit counts.
 const MAX_RESOURCES: u64 = 10_000;
+
+/// The most bytes of one set of headers or trailers, including what the host needs for each of them: twice what servers accept.
+const FIELD_BYTES: usize = 16 << 10;
 
 /// The WASI state of one attempt.
 pub(crate) struct Wasi {
@@ -112,7 +115,7 @@ impl Wasi {
         prepare(&mut context)?;
         let mut table = ResourceTable::new();
         table.set_max_capacity(usize::try_from(max_resources(&options.limits)).unwrap_or(usize::MAX));
-        let (ctx, http, gate) = (context.build(), http::context(), Gate::new(&network));
+        let (ctx, http, gate) = (context.build(), http_context(), Gate::new(&network));
         Ok(Box::new(Self { ctx, http, gate, network, table }))
     }
 }
@@ -151,4 +154,11 @@ fn context(options: &AttemptOptions, program: Program, network: &Arc<Network>) -
         Input::Stream(stream) => builder.stdin(stream),
     };
     builder
+}
+
+/// The bounds on requests.
+fn http_context() -> WasiHttpCtx {
+    let mut context = WasiHttpCtx::new();
+    context.set_field_size_limit(FIELD_BYTES);
+    context
 }
