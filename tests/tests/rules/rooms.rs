@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::tokens::Token;
 use crate::tree::{Source, keep, sources};
 
-/// The crates, and how many of their modules may use each other in a circle. Lower a number when a circle is untied.
+/// The crates, and how many of their modules may use each other in a circle; 1 allows no circle. Lower a number when a circle is
+/// untied.
 const CIRCLES: [(&str, usize); 4] =
-    [("host/cli", 3), ("host/core", 10), ("host/engine", 1), ("host/hostel", 23)];
+    [("host/cli", 3), ("host/core", 1), ("host/engine", 1), ("host/hostel", 23)];
 
 /// The rooms of engine, from the bottom up. Each module is in one, and a room uses those that it names.
 const ENGINE: [Room; 8] = [
