@@ -62,8 +62,9 @@ pub struct EngineOptions {
     /// percent slower, and it needs other compiled code.
     pub count_fuel: bool,
     /// Components with at least so many bytes of code are compiled twice: quickly, to code that is several times slower, so that
-    /// they can be used at once, and then again in the background. `None` compiles everything once. Only on x86-64, without
-    /// `count_fuel`, and for components whose instructions the quick compiler knows.
+    /// they can be used at once, and then again in the background. So are smaller components for which the optimising compiler may
+    /// need more than two seconds. `None` compiles everything once. Only on x86-64, without `count_fuel`, and for components
+    /// whose instructions the quick compiler knows.
     pub quick_code_bytes: Option<u64>,
     /// Whether components that were compiled quickly are compiled again for speed. From then on new attempts use that code.
     pub optimise: bool,

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
+use hostel_core::{Digest, ErrorKind};
+
 use crate::compile_cache::CompileCache;
 use crate::compiler::Compiler;
 use crate::component;
@@ -12,7 +14,6 @@ use crate::resources::SharedResources;
 use crate::runtime::Runtime;
 use crate::ticker::Ticker;
 use crate::turn::Rhythm;
-use hostel_core::{Digest, ErrorKind};
 
 /// The engine could not be set up.
 #[derive(Debug, thiserror::Error)]

@@ -267,10 +267,13 @@ impl Engine {
         let (engine, to_compile) = (self.clone(), Arc::clone(&bytes));
         let compiled = self.compiler().run(digest, move || engine.compiled(&to_compile, &digest, ended));
         let (flavor, compiled) = compiled.map_err(|stopped| self.stopped(stopped))??;
-        let runtime = match (flavor, self.quick(size_bytes)) {
-            (Flavor::Quick, Some(quick)) => return Ok(self.quickly(quick, compiled, digest, bytes)),
-            (Flavor::Full, _) => self.full()?,
-            (Flavor::Lean | Flavor::Quick, _) => self.lean(),
+        let runtime = match flavor {
+            Flavor::Quick => match self.quick(u64::MAX) {
+                Some(quick) => return Ok(self.quickly(quick, compiled, digest, bytes)),
+                None => self.lean(),
+            },
+            Flavor::Full => self.full()?,
+            Flavor::Lean => self.lean(),
         };
         Ok(Component::new(self.resources(), runtime, compiled, digest, size_bytes))
     }
@@ -338,8 +341,11 @@ impl Engine {
             Refused::Malformed(error) => refusal(&error),
         })?;
         // What it does not know is compiled as if there was no quick compiler.
-        if let Some(quick) = self.quick(weight.code_bytes) {
-            if let Some(compiled) = may_be_there.then(|| self.cached(quick, digest)).flatten() {
+        if let Some(quick) = self.quick(if weight.is_slow { u64::MAX } else { weight.code_bytes }) {
+            // A load looks for quick code before it comes here only if the component is large.
+            if let Some(compiled) =
+                (may_be_there || weight.is_slow).then(|| self.cached(quick, digest)).flatten()
+            {
                 return Ok((Flavor::Quick, compiled));
             }
             let compile = AssertUnwindSafe(|| self.compile(quick, bytes, digest, weight));

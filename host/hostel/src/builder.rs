@@ -103,7 +103,8 @@ impl HostBuilder {
     }
 
     /// Compiles components with so many bytes of code or more twice: quickly first, to code that is several times slower, so that
-    /// their tasks can run at once, and again for speed in the background. `None` compiles everything once. Default 1 MiB of
+    /// their tasks can run at once, and again for speed in the background. So are smaller ones that the optimising compiler may
+    /// need more than two seconds for. `None` compiles everything once. Default 1 MiB of
     /// code. Only on x86-64 and without [`HostBuilder::count_fuel`].
     #[must_use]
     pub fn quick_code_bytes(mut self, least: Option<u64>) -> Self {

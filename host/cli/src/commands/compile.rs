@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -59,6 +60,9 @@ impl Compile {
             },
             false => None,
         };
+        if self.background {
+            limit_processor_time(&self.file);
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
             runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
@@ -71,6 +75,28 @@ impl Compile {
     }
 }
 
+/// The processor time, in seconds, that compiling for speed may take in the background, and how much more for each MiB of the
+/// component.
+#[cfg(target_os = "linux")]
+const BACKGROUND_SECONDS: u64 = 30;
+
+/// Has the system end this process when it has used as much processor time as compiling the component may take: a component can be
+/// made so that it takes minutes, and the compiler cannot be interrupted.
+#[cfg(target_os = "linux")]
+fn limit_processor_time(component: &Path) {
+    use nix::sys::resource::{Resource, setrlimit};
+
+    let mebibytes = fs::metadata(component).map_or(0, |found| found.len() >> 20);
+    let seconds = BACKGROUND_SECONDS + mebibytes;
+    if let Err(error) = setrlimit(Resource::RLIMIT_CPU, seconds, seconds) {
+        tracing::debug!("compiling for speed is not limited: {error}");
+    }
+}
+
+/// Elsewhere it takes as long as it takes.
+#[cfg(not(target_os = "linux"))]
+fn limit_processor_time(_component: &Path) {}
+
 /// Tells other processes that this one compiles a component, until it is dropped or the process ends.
 struct Mark {
     path: PathBuf,
@@ -79,7 +105,7 @@ struct Mark {
 }
 
 impl Mark {
-    /// `None` if another process compiles the component, or nobody can know.
+    /// `None` if another process compiles the component, if one was ended before it was done, or if nobody can know.
     fn set(data_dir: &Path, component: &Path) -> Option<Self> {
         let digest = Digest::of(&fs::read(component).ok()?);
         // With a name of which `cache gc` removes what killed processes leave.
@@ -91,8 +117,14 @@ impl Mark {
         let mut options = File::options();
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.create(true).truncate(false).write(true).open(&path).ok()?;
+        let mut file = options.create(true).truncate(false).write(true).open(&path).ok()?;
         file.try_lock().ok()?;
+        // Only a process that was ended leaves its mark: most likely it took too long, and so would this one. Leftovers are
+        // removed once a day, and then it is tried again.
+        if file.metadata().ok()?.len() > 0 {
+            return None;
+        }
+        file.write_all(b"begun").ok()?;
         Some(Self { path, _file: file })
     }
 }

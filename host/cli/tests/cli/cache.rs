@@ -153,6 +153,14 @@ fn code_is_compiled_before_it_is_needed() {
     assert!(std::process::Command::new("mkfifo").arg(&mark).status().unwrap().success());
     let ran = place.run("compile --background arith.wasm");
     assert_eq!((ran.code, mark.exists()), (0, true), "{}", ran.stderr);
+    // A process that was ended while it compiled left its mark: it is not tried again before the mark is removed.
+    let digest = hostel::Digest::of(&fs::read(hostel_guests::TEXT).unwrap()).hex();
+    let mark = place.data_dir().join(format!("compiled/.new-optimising-{digest}"));
+    fs::write(&mark, "begun").unwrap();
+    let before = kept();
+    assert_eq!((place.run("compile --background text.wasm").code, kept(), mark.exists()), (0, before, true));
+    fs::remove_file(&mark).unwrap();
+    assert_eq!((place.run("compile --background text.wasm").code, kept(), mark.exists()), (0, before, false));
 }
 
 #[test]

@@ -28,6 +28,8 @@ const FREE_HEIGHT: u64 = 32;
 pub(super) struct Effort {
     pub(super) locals: u64,
     pub(super) work: u64,
+    /// Operators that compute a value, by what they add to the values that may be live at once.
+    pub(super) computed: u64,
     /// Bytes of plain code that would cost as much, beyond the bytes that there are.
     pub(super) extra: u64,
 }
@@ -47,7 +49,7 @@ pub(super) fn effort(body: &FunctionBody<'_>, function: usize, part: &Part) -> R
     }
     let work = counted.work(locals).saturating_add(own);
     let extra = counted.cost.saturating_sub(body.range().len() as u64);
-    Ok(Effort { locals, work, extra })
+    Ok(Effort { locals, work, computed: counted.computed, extra })
 }
 
 struct Counted<'a> {
@@ -73,6 +75,8 @@ struct Counted<'a> {
     fixed: u64,
     /// What its operators cost, as bytes of plain code.
     cost: u64,
+    /// Operators that compute a value.
+    computed: u64,
     /// Values on the stack, for each operator.
     standing: u64,
     /// Constants of floats and vectors.
@@ -97,6 +101,7 @@ impl<'a> Counted<'a> {
             passed: 0,
             fixed: 0,
             cost: 0,
+            computed: 0,
             standing: 0,
             constants: 0,
             since_constant: u64::MAX,
@@ -119,6 +124,7 @@ impl<'a> Counted<'a> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others stay within a block")]
     fn count(&mut self, operator: &Operator<'_>) {
         self.cost = self.cost.saturating_add(cost::of(operator));
+        self.computed += cost::values(operator);
         self.fold(operator);
         self.constants += u64::from(cost::is_wide_constant(operator));
         // The first few stay in registers.

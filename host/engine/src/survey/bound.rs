@@ -41,8 +41,9 @@ pub enum Bound {
     Code,
     /// The code of one function.
     Body,
-    /// The KiB of code of each function, squared, in all of them: there are rows of operators for which the compiler takes time with
-    /// the square of their length, and no count of single operators tells them from others.
+    /// The operators of each function that compute a value, squared, in all functions. The compiler may compute all values of one
+    /// chain before those of another that needs them, so all are live at once, and allocating registers takes time with the square
+    /// of their number. An operator on floats or vectors counts as three.
     Squares,
     /// The locals of one function, its parameters among them.
     Locals,
@@ -109,11 +110,12 @@ impl Bound {
             // About 15 s of processor time, or 1 GiB where they are many and small.
             Self::Entries => 2_000_000,
             Self::Externs | Self::CustomSections => 10_000,
-            Self::Functions => 200_000,
+            // Empty ones take 5.5 KiB each, about 0.8 GiB together.
+            Self::Functions => 150_000,
             Self::Code => 64 << 20,
             Self::Body => 1 << 20,
-            // One function of the largest size, or a hundred of 100 KiB. What was made to be slow took two minutes then.
-            Self::Squares => 1 << 20,
+            // CPython has 15,000,000,000, and takes 10 s. What was made to be slow takes minutes.
+            Self::Squares => 24_000_000_000,
             Self::Locals => 20_000,
             Self::BodyWork => 25_000_000,
             // Less than half a minute of processor time, extrapolated from 24,000,000, which took 18.6 s.
@@ -144,7 +146,7 @@ impl Bound {
             Self::Functions => "functions",
             Self::Code => "bytes of code",
             Self::Body => "bytes of code in one function",
-            Self::Squares => "squared KiB of code, function by function",
+            Self::Squares => "squared computing operators, function by function",
             Self::Locals => "locals in one function",
             Self::BodyWork => "values at branches and calls of one function",
             Self::Work => "values at branches and calls beyond 4 a byte",

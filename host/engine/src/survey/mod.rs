@@ -33,9 +33,6 @@ pub(crate) use self::weight::{MAX_THREADS, Weight};
 /// function has beyond that counts in the sum, so that large programs load.
 const WORK_PER_BYTE: u64 = 4;
 
-/// The logarithm of a KiB, squared.
-const SQUARED_KIB: u32 = 20;
-
 /// Why a component is not compiled.
 #[derive(Debug)]
 pub(crate) enum Refused {
@@ -83,8 +80,9 @@ pub(crate) fn survey(bytes: &[u8]) -> Result<Weight, Refused> {
             survey.shown(section, &validator)?;
         }
     }
-    let code_bytes = survey.counts.get(Bound::Code as usize).copied().unwrap_or_default();
-    Ok(Weight { code_bytes, is_heavy: survey.largest.are_heavy() })
+    let count = |bound: Bound| survey.counts.get(bound as usize).copied().unwrap_or_default();
+    let is_slow = count(Bound::Squares) > weight::QUICK_SQUARES;
+    Ok(Weight { code_bytes: count(Bound::Code), is_slow, is_heavy: survey.largest.are_heavy() })
 }
 
 struct Survey<'a> {
@@ -206,14 +204,14 @@ impl<'a> Survey<'a> {
         let found = |bound, found| Excess { bound, found, place: format!("function {function}") };
         self.add(Bound::Code, bytes)?;
         self.check_with(found(Bound::Body, bytes))?;
-        self.add(Bound::Squares, bytes.saturating_mul(bytes) >> SQUARED_KIB)?;
         let effort = body::effort(body, function, &self.part)?;
         self.check_with(found(Bound::Locals, effort.locals))?;
         self.check_with(found(Bound::BodyWork, effort.work))?;
         self.check_with(found(Bound::BodyExtra, effort.extra))?;
         self.largest.add(bytes.saturating_add(effort.extra));
         self.add(Bound::Work, effort.work.saturating_sub(bytes.saturating_mul(WORK_PER_BYTE)))?;
-        Ok(self.add(Bound::Extra, effort.extra)?)
+        self.add(Bound::Extra, effort.extra)?;
+        Ok(self.add(Bound::Squares, effort.computed.saturating_mul(effort.computed))?)
     }
 
     fn imports(&mut self, section: wasmparser::ComponentImportSectionReader<'a>) -> Result<(), Refused> {

@@ -10,11 +10,17 @@ pub(crate) const MAX_THREADS: usize = 16;
 /// each that is 512 MiB.
 const LIGHT_BYTES: u64 = 1 << 20;
 
+/// The most that a component may have of [`Bound::Squares`](super::Bound::Squares) and still be compiled for speed at once: about
+/// two seconds of processor time.
+pub(super) const QUICK_SQUARES: u64 = 300_000_000;
+
 /// How a component is compiled, so that all compiles together stay within a budget of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Weight {
     /// The code of all its functions.
     pub(crate) code_bytes: u64,
+    /// Whether compiling it for speed may take long, whatever the size of its code.
+    pub(crate) is_slow: bool,
     /// Whether its largest functions take too much memory together: they are compiled one after the other, with no other heavy
     /// component at the same time. Others are compiled with all threads, beside others.
     pub(crate) is_heavy: bool,
