@@ -2,18 +2,17 @@
 
 use std::sync::{Arc, OnceLock};
 
-use hostel_core::{Digest, ErrorKind, ExportPath, Field, Name, Param, Signature, Type, UnknownImports};
+use hostel_core::{Digest, ExportPath, Field, Name, Param, Signature, Type, UnknownImports};
 use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem};
 use wasmtime::component::{Component as Compiled, ComponentExportIndex, InstancePre, Linker};
 
 use crate::config::Flavor;
-use crate::engine::{Engine, Runtime};
-use crate::function::Function;
 use crate::guest::Guest;
 use crate::hook::{self, Hook};
 use crate::import::{Capability, Import};
 use crate::missing::{MissingImports, trap_unknown};
-use crate::names;
+use crate::resources::SharedResources;
+use crate::runtime::Runtime;
 use crate::types::{Room, Unwritable};
 
 /// A compiled component. Cheap to clone; keep it for as long as its tasks are run.
@@ -21,16 +20,16 @@ use crate::types::{Room, Unwritable};
 pub struct Component(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) engine: Engine,
+    pub(crate) resources: Arc<SharedResources>,
     digest: Digest,
     size_bytes: u64,
     exports: Vec<Export>,
     imports: Vec<Import>,
     /// The code that it was loaded with.
     first: Tier,
-    /// Whether there is to be no better code.
+    /// Whether `first` is the fastest code that there will be.
     is_optimised: bool,
-    /// Whether it has no code: it can be looked at and not run.
+    /// Whether it has no code: it can be inspected and not run.
     is_surface: bool,
     /// The code that was compiled for speed since then; `None` if that failed.
     optimised: OnceLock<Option<Tier>>,
@@ -40,13 +39,13 @@ pub(crate) struct Inner {
 pub(crate) struct Tier {
     /// Where each export is.
     indexes: Vec<ComponentExportIndex>,
-    /// Ready to instantiate, or what the host lacks for it.
+    /// Ready to instantiate, or the imports that the host lacks.
     linked: Linked,
-    /// The same with functions that trap in the place of what the host lacks, if it lacks something.
+    /// The same with functions that trap in place of missing imports, if there are any.
     trapping: Option<Linked>,
 }
 
-/// A component that is ready to instantiate, or what the host lacks for it.
+/// A component that is ready to instantiate, or the imports that the host lacks.
 pub(crate) type Linked = Result<InstancePre<Guest>, MissingImports>;
 
 /// A function that a component exports.
@@ -56,10 +55,10 @@ pub struct Export {
     pub path: ExportPath,
     /// Its signature, or why it is not callable as a task.
     pub callable: Result<Signature, String>,
-    /// The hook that it is: the host calls it, and as a task it is not callable.
+    /// Which hook it is, if it is one: the host calls hooks, and they are not callable as tasks.
     pub hook: Option<Hook>,
     pub(crate) style: Style,
-    /// Which of the component's exports it is.
+    /// Its position among the component's exports.
     pub(crate) position: usize,
 }
 
@@ -72,55 +71,9 @@ pub(crate) enum Style {
     Program,
 }
 
-/// A component has no such function, or the function cannot be called.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FindError {
-    /// Nothing is exported under the name.
-    #[error("no export is named `{name}`; {}", known(candidates))]
-    NotFound {
-        /// The name that was asked for.
-        name: String,
-        /// The callable exports.
-        candidates: Vec<String>,
-    },
-    /// Several exports could be meant.
-    #[error("`{name}` could mean {}: give the longer name", names::listed(candidates, " or "))]
-    Ambiguous {
-        /// The name that was asked for.
-        name: String,
-        /// The exports that it could mean.
-        candidates: Vec<String>,
-    },
-    /// No name was given, and there is not exactly one callable export.
-    #[error("{}", unnamed(candidates))]
-    Unnamed {
-        /// The callable exports.
-        candidates: Vec<String>,
-    },
-    /// The function's signature cannot be called as a task.
-    #[error("`{path}` is not callable as a task: {reason}")]
-    NotCallable {
-        /// The function.
-        path: String,
-        /// Why not.
-        reason: String,
-    },
-}
-
-impl FindError {
-    /// What kind of thing went wrong.
-    pub const fn kind(&self) -> ErrorKind {
-        match self {
-            Self::NotFound { .. } | Self::Unnamed { .. } => ErrorKind::NotFound,
-            Self::Ambiguous { .. } | Self::NotCallable { .. } => ErrorKind::Invalid,
-        }
-    }
-}
-
 impl Component {
     pub(crate) fn new(
-        engine: &Engine,
+        resources: &Arc<SharedResources>,
         runtime: &Runtime,
         compiled: Compiled,
         digest: Digest,
@@ -135,7 +88,7 @@ impl Component {
             .collect();
         let first = Tier::new(runtime, &compiled, indexes, &imports);
         Self(Arc::new(Inner {
-            engine: engine.clone(),
+            resources: Arc::clone(resources),
             digest,
             size_bytes,
             exports,
@@ -155,20 +108,20 @@ impl Component {
         self
     }
 
-    /// Whether it can only be looked at, and not run: see [`Engine::inspect_file`](crate::Engine::inspect_file).
+    /// Whether it can only be inspected, and not run: see [`Engine::inspect_file`](crate::Engine::inspect_file).
     pub fn is_surface(&self) -> bool {
         self.0.is_surface
     }
 
-    /// Whether it runs the fastest code that there is to be: not while that of a large component is still being made
+    /// Whether it runs the fastest code that there will be: `false` while a large component is still being compiled for speed
     /// ([`EngineOptions::quick_code_bytes`](crate::EngineOptions)).
     pub fn is_optimised(&self) -> bool {
         self.0.is_optimised || self.0.optimised.get().is_some()
     }
 
-    /// Waits until [`Component::is_optimised`], on the calling thread. For ever if the engine does not
-    /// [optimise](crate::EngineOptions::optimise) what was compiled quickly. `false` if that failed, and the slower code is all
-    /// that there is.
+    /// Blocks the calling thread until [`Component::is_optimised`]: for ever if the engine does not
+    /// [optimise](crate::EngineOptions::optimise) components that were compiled quickly. `false` if that failed, and only the
+    /// slower code exists.
     pub fn wait_until_optimised(&self) -> bool {
         self.0.is_optimised || self.0.optimised.wait().is_some()
     }
@@ -178,13 +131,13 @@ impl Component {
         self.0.digest
     }
 
-    /// The length of the component's bytes; 0 where only its compiled code was there
+    /// The length of the component's bytes; 0 if only its compiled code was available
     /// ([`Engine::load_compiled`](crate::Engine::load_compiled)).
     pub fn size_bytes(&self) -> u64 {
         self.0.size_bytes
     }
 
-    /// Every function the component exports, callable or not, in declared order; hooks are among them.
+    /// Every function that the component exports, callable or not, in declared order, including hooks.
     pub fn exports(&self) -> &[Export] {
         &self.0.exports
     }
@@ -194,67 +147,9 @@ impl Component {
         &self.0.imports
     }
 
-    /// What the component imports that this host does not provide, if there is something.
+    /// The imports that this host does not provide, if there are any.
     pub fn missing(&self) -> Option<&MissingImports> {
         self.0.first.linked.as_ref().err()
-    }
-
-    /// Finds a function by name: its full path, its path without the version or with the interface's short name, or
-    /// the function's name alone, where that is unambiguous; `None` means the only callable one.
-    ///
-    /// # Errors
-    ///
-    /// [`FindError`] if there is none or more than one, or if it is not callable.
-    pub fn function(&self, name: Option<&str>) -> Result<Function, FindError> {
-        let export = match name {
-            Some(name) => self.named(name)?,
-            None => self.only()?,
-        };
-        Function::new(self, export)
-    }
-
-    /// The function that is this hook, if the component exports it, with the hook's signature. Its
-    /// argument is a [`CommittedRun`](crate::CommittedRun).
-    pub fn hook(&self, hook: Hook) -> Option<Function> {
-        let export = self.0.exports.iter().find(|export| export.hook == Some(hook))?;
-        Some(Function::with_signature(self, export, hook.signature()))
-    }
-
-    /// Exact names win over short ones, and tasks over hooks.
-    fn named(&self, name: &str) -> Result<&Export, FindError> {
-        let exports = &self.0.exports;
-        if let Some(exact) = exports.iter().find(|export| export.path.to_string() == name) {
-            return Ok(exact);
-        }
-        let mut meant: Vec<_> = exports.iter().filter(|export| export.path.is_meant_by(name)).collect();
-        if meant.len() > 1 {
-            meant.retain(|export| export.hook.is_none());
-        }
-        match meant.as_slice() {
-            [only] => Ok(only),
-            [] => Err(FindError::NotFound { name: name.to_owned(), candidates: self.candidates() }),
-            several => Err(FindError::Ambiguous {
-                name: name.to_owned(),
-                candidates: several.iter().map(|export| export.path.to_string()).collect(),
-            }),
-        }
-    }
-
-    fn only(&self) -> Result<&Export, FindError> {
-        let mut callable = self.0.exports.iter().filter(|export| export.callable.is_ok());
-        match (callable.next(), callable.next()) {
-            (Some(only), None) => Ok(only),
-            _ => Err(FindError::Unnamed { candidates: self.candidates() }),
-        }
-    }
-
-    fn candidates(&self) -> Vec<String> {
-        self.0
-            .exports
-            .iter()
-            .filter(|export| export.callable.is_ok())
-            .map(|export| export.path.to_string())
-            .collect()
     }
 
     /// The best code that there is now.
@@ -264,7 +159,7 @@ impl Component {
 }
 
 impl Inner {
-    /// Takes code that was compiled for speed, or knows that there will be none. From then on new attempts use it.
+    /// Sets the code that was compiled for speed, or `None` if there will be none. From then on new attempts use it.
     pub(crate) fn optimise(&self, code: Option<(&Runtime, Compiled)>) {
         if self.optimised.get().is_some() {
             return;
@@ -273,10 +168,10 @@ impl Inner {
             let indexes = exports(&compiled).into_iter().map(|(_, index)| index).collect();
             Tier::new(runtime, &compiled, indexes, &self.imports)
         });
-        // Nobody else does this for the same component at the same time.
+        // Only one thread at a time compiles the same component.
         let _ = self.optimised.set(tier);
-        // The other code has places of its own.
-        self.engine.ticker().there_may_be_room();
+        // The new code has its own pool.
+        self.resources.ticker.there_may_be_room();
     }
 }
 
@@ -317,7 +212,7 @@ fn link_trapping(linker: &Linker<Guest>, compiled: &Compiled, imports: &[Import]
     link(&linker, compiled, imports)
 }
 
-/// Every function that it exports, and where it is in this code.
+/// Every function that the component exports, and its index in this code.
 fn exports(compiled: &Compiled) -> Vec<(Export, ComponentExportIndex)> {
     let engine = compiled.engine();
     let mut exports = Vec::new();
@@ -474,20 +369,5 @@ fn is_only_types(engine: &wasmtime::Engine, item: &ComponentItem) -> bool {
         | ComponentItem::Module(_)
         | ComponentItem::Component(_)
         | ComponentItem::Resource(_) => false,
-    }
-}
-
-fn known(candidates: &[String]) -> String {
-    match candidates {
-        [] => "the component exports no callable function".to_owned(),
-        [only] => format!("the component exports {only}"),
-        several => format!("the component exports {}", names::listed(several, ", ")),
-    }
-}
-
-fn unnamed(candidates: &[String]) -> String {
-    match candidates {
-        [] => "the component exports no callable function".to_owned(),
-        several => format!("which function? The component exports {}", names::listed(several, ", ")),
     }
 }

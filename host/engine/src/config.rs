@@ -1,8 +1,11 @@
-//! The settings of the wasmtime engines: deterministic, pooled, interruptible.
+//! How an engine is set up: its options, and the settings of wasmtime that follow from them: deterministic, pooled, interruptible.
+
+use std::path::PathBuf;
+use std::time::Duration;
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
 
-use crate::engine::EngineOptions;
+use crate::machine;
 
 /// The stack of a guest. Deeper calls end in a stack overflow, which is a limit and not a crash.
 pub(crate) const STACK_BYTES: usize = 1 << 20;
@@ -43,6 +46,59 @@ const QUICK_STACK_FACTOR: usize = 4;
 
 /// The most instances of components that were compiled quickly: they have a pool of their own for a few seconds.
 const QUICK_INSTANCES: u32 = 1_000;
+
+/// How an engine is set up.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct EngineOptions {
+    /// The directory where compiled code is stored for later processes; `None` compiles anew in each process.
+    pub compile_cache_dir: Option<PathBuf>,
+    /// How many instances may live at once. This bounds address space, which is reserved, and not memory, which is used as
+    /// guests need it. Fewer are reserved where the system does not give as much address space.
+    pub max_instances: u32,
+    /// How much linear memory all attempts may have together, in bytes. The default is half of the machine's memory.
+    pub max_memory_bytes: u64,
+    /// Whether fuel is counted. [`Limits::fuel`](hostel_core::Limits::fuel) works only if it is. Counting makes guests some
+    /// percent slower, and it needs other compiled code.
+    pub count_fuel: bool,
+    /// Components with at least so many bytes of code are compiled twice: quickly, to code that is several times slower, so that
+    /// they can be used at once, and then again in the background. So are smaller components for which the optimising compiler may
+    /// need more than two seconds. `None` compiles everything once. Only on x86-64, without `count_fuel`, and for components
+    /// whose instructions the quick compiler knows.
+    pub quick_code_bytes: Option<u64>,
+    /// Whether components that were compiled quickly are compiled again for speed. From then on new attempts use that code.
+    pub optimise: bool,
+    /// The longest that a load waits for the compiler; code from the compile cache needs no compiler. The compiler cannot be
+    /// interrupted: it continues with low priority until it ends, even after the engine is dropped, and the compile cache
+    /// stores the code. At most four components are compiled at once, including those that no load waits for any more. Other
+    /// loads queue, and fail if no compilation has ended for this long.
+    pub compile_timeout: Duration,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            compile_cache_dir: None,
+            max_instances: Self::DEFAULT_MAX_INSTANCES,
+            max_memory_bytes: machine::memory_bytes() / 2,
+            count_fuel: false,
+            quick_code_bytes: Some(Self::DEFAULT_QUICK_CODE_BYTES),
+            optimise: true,
+            compile_timeout: Self::DEFAULT_COMPILE_TIMEOUT,
+        }
+    }
+}
+
+impl EngineOptions {
+    /// Enough for ten thousand sleeping tasks and some more.
+    pub const DEFAULT_MAX_INSTANCES: u32 = 11_000;
+
+    /// This much code takes about a second to compile.
+    pub const DEFAULT_QUICK_CODE_BYTES: u64 = 1 << 20;
+
+    /// Several times as long as the largest interpreters take on a busy machine.
+    pub const DEFAULT_COMPILE_TIMEOUT: Duration = Duration::from_secs(120);
+}
 
 /// Which of the engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,11 @@
-//! `hostel:task/context`: what a task may ask about the run it executes for, and tell while it executes.
+//! `hostel:task/context`: what a task may ask about its run, and report while it executes.
 
-use hostel_core::{HostCall, LogLevel, Progress, Timestamp, Touch};
-use wasmtime::component::{HasSelf, Linker};
+use hostel_core::{LogLevel, Progress, Timestamp, Touch};
+use wasmtime::component::{HasData, Linker};
 
-use crate::guest::Guest;
+use crate::call::Call;
 use crate::log::{MARK, cut};
+use crate::notes::Notes;
 
 /// Generated from `wit/`, which documents it.
 mod bindings {
@@ -13,53 +14,66 @@ mod bindings {
 
 use bindings::hostel::task::context::{self, Host, Level};
 
-/// The most that the message of a progress may have.
+/// The longest message of a progress report, in bytes.
 const PROGRESS_BYTES: usize = 256;
 
-/// The most that a logged message may have.
+/// The longest logged message, in bytes.
 const MESSAGE_BYTES: usize = 64 << 10;
 
-/// The most fields that a logged message may have.
+/// The most fields of a logged message.
 const FIELDS: usize = 32;
 
-/// The most that the name of a field may have.
+/// The longest name of a field, in bytes.
 const NAME_BYTES: usize = 128;
 
-/// The most that the value of a field may have.
+/// The longest value of a field, in bytes.
 const VALUE_BYTES: usize = 4 << 10;
 
-/// Offers the interface to guests.
-pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    context::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest.calls(HostCall::Context))
+/// What the interface is implemented on.
+pub(crate) struct ContextView<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) notes: &'a mut Notes,
 }
 
-impl Host for Guest {
+impl HasData for Call {
+    type Data<'a> = ContextView<'a>;
+}
+
+/// Offers the interface to guests.
+pub(crate) fn link<T: 'static>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> ContextView<'_>,
+) -> wasmtime::Result<()> {
+    context::add_to_linker::<T, Call>(linker, view)
+}
+
+impl Host for ContextView<'_> {
     fn run_id(&mut self) -> String {
-        self.recorder.touch(Touch::RunIdentity);
+        self.notes.touch(Touch::RunIdentity);
         self.call.options.run.to_string()
     }
 
     fn run_name(&mut self) -> String {
-        self.recorder.touch(Touch::RunIdentity);
+        self.notes.touch(Touch::RunIdentity);
         let name = self.call.options.name.as_deref().map(str::to_owned);
-        name.unwrap_or_else(|| self.call.function.key().run_name(self.call.options.run))
+        name.unwrap_or_else(|| self.call.task.run_name(self.call.options.run))
     }
 
     fn task_key(&mut self) -> String {
-        self.call.function.key().to_string()
+        self.call.task.to_string()
     }
 
     fn task_name(&mut self) -> String {
-        self.call.function.key().export.function().to_owned()
+        self.call.task.export.function().to_owned()
     }
 
     fn attempt(&mut self) -> u32 {
-        self.recorder.touch(Touch::RunIdentity);
+        self.notes.touch(Touch::RunIdentity);
         self.call.options.number
     }
 
     fn deadline(&mut self) -> Option<u64> {
-        self.recorder.touch(Touch::RunIdentity);
+        self.notes.touch(Touch::RunIdentity);
         self.call.deadline.map(Timestamp::unix_nanos)
     }
 
@@ -85,7 +99,7 @@ fn log_level(level: Level) -> LogLevel {
     }
 }
 
-/// The first fields, each cut to size, and one more that says how many are left out.
+/// The first fields, each shortened, and one more that says how many are left out.
 fn cut_fields(fields: Vec<(String, String)>) -> Vec<(String, String)> {
     let left_out = fields.len().saturating_sub(FIELDS);
     let cut_field = |(name, value)| (cut(name, NAME_BYTES), cut(value, VALUE_BYTES));
@@ -93,7 +107,7 @@ fn cut_fields(fields: Vec<(String, String)>) -> Vec<(String, String)> {
     if left_out > 0 {
         kept.push((MARK.to_string(), format!("{left_out} more")));
     }
-    // Collecting in place keeps the room of all that the guest gave.
+    // Collecting in place retains the capacity of all fields that the guest gave.
     kept.shrink_to_fit();
     kept
 }

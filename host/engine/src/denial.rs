@@ -1,4 +1,4 @@
-//! What a guest was refused: how often, and a remark in the log of how to allow it.
+//! Denials: how often a guest was denied something, and remarks in the log that say how to allow it.
 
 use std::collections::HashSet;
 use std::mem;
@@ -7,21 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hostel_core::{GrantKind, is_deceptive};
 
-use crate::guest::Guest;
 use crate::log::{LogBook, cut};
 
-/// How many different remarks one attempt leaves; a guest could try every address there is.
+/// How many different remarks one attempt adds to its log: a guest could try every address there is.
 const MAX_REMARKS: usize = 20;
 
-impl Guest {
-    /// Counts a denial, and leaves the remark in the log if it is a new one.
-    pub(crate) fn deny(&mut self, kind: GrantKind, remark: impl FnOnce() -> String) {
-        self.tally.denials.count(kind);
-        self.denials().remark(remark());
-    }
-}
-
-/// The denials of one attempt, for those that do not have the guest at hand. Cheap to clone.
+/// The denials of one attempt, for code that does not have its notes at hand. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct DenialBook {
     log: Arc<LogBook>,
@@ -31,8 +22,8 @@ pub(crate) struct DenialBook {
 #[derive(Default)]
 struct Pages {
     remarks: HashSet<String>,
-    /// What the guest's tally does not have yet.
-    untold: Vec<GrantKind>,
+    /// The denials that the attempt's notes have not counted yet.
+    uncounted: Vec<GrantKind>,
 }
 
 impl DenialBook {
@@ -40,13 +31,13 @@ impl DenialBook {
         Self { log: Arc::clone(log), pages: Arc::default() }
     }
 
-    /// Notes a denial, to be counted when the guest settles.
+    /// Notes a denial, which is counted when the guest settles.
     pub(crate) fn note(&self, kind: GrantKind, remark: String) {
-        self.pages().untold.push(kind);
+        self.pages().uncounted.push(kind);
         self.remark(remark);
     }
 
-    /// Leaves a remark, unless it was left before or there are too many.
+    /// Adds a remark to the log, unless it is there already or there are too many.
     pub(crate) fn remark(&self, remark: String) {
         let mut pages = self.pages();
         let is_new = pages.remarks.len() < MAX_REMARKS && pages.remarks.insert(remark.clone());
@@ -56,9 +47,9 @@ impl DenialBook {
         }
     }
 
-    /// The denials since this was last asked.
-    pub(crate) fn take_untold(&self) -> Vec<GrantKind> {
-        mem::take(&mut self.pages().untold)
+    /// The denials since the last call.
+    pub(crate) fn take_uncounted(&self) -> Vec<GrantKind> {
+        mem::take(&mut self.pages().uncounted)
     }
 
     /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
@@ -67,7 +58,7 @@ impl DenialBook {
     }
 }
 
-/// What was denied, and the option that allows it, if one does.
+/// A remark: what was denied, and the option that allows it, if there is one.
 pub(crate) fn denial(denied: String, option: Option<String>) -> String {
     match option {
         Some(option) => format!("{denied} (allow it with {option})"),
@@ -75,16 +66,16 @@ pub(crate) fn denial(denied: String, option: Option<String>) -> String {
     }
 }
 
-/// An option with a grant, to be copied into a shell: nothing that the guest wrote becomes more than this one grant.
+/// An option with a grant, to be copied into a shell: a text of the guest never becomes more than this one grant.
 ///
-/// `None` for what is no such grant, and for what cannot be told safely: something that looks like an option, or would not
-/// stay on one line.
+/// `None` for a text that is no such grant, and for one that is not safe to show: it looks like an option, or would not stay on
+/// one line.
 pub(crate) fn option<G: FromStr>(name: &str, grant: &str) -> Option<String> {
     let is_safe = !grant.starts_with('-') && !grant.contains(is_deceptive) && grant.parse::<G>().is_ok();
     is_safe.then(|| format!("{name} {}", quoted(grant)))
 }
 
-/// A text as one word of a shell's.
+/// A text as one word in a shell.
 fn quoted(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:@%+,=-".contains(&byte);
     match !text.is_empty() && text.bytes().all(is_plain) {
@@ -93,7 +84,7 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// What a guest says, for a remark that has it between backticks: the first bytes, on one line, and without backticks.
+/// A text of the guest for a remark that has it between backticks: its first bytes, on one line, and without backticks.
 pub(crate) fn told(text: &str, bytes: usize) -> String {
     let mut told = String::with_capacity(text.len().min(bytes));
     for character in cut(text.to_owned(), bytes).chars() {
@@ -153,7 +144,7 @@ mod tests {
         }
         let texts: Vec<_> = log.lines().into_iter().map(|line| line.text).collect();
         assert_eq!(texts, ["1 was denied", "2 was denied"]);
-        assert_eq!((book.take_untold().len(), book.take_untold().len()), (4, 0));
+        assert_eq!((book.take_uncounted().len(), book.take_uncounted().len()), (4, 0));
         (0..100).for_each(|number| book.remark(number.to_string()));
         assert_eq!(log.lines().len(), MAX_REMARKS);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hostel_core::{Signature, TaskKey, UnknownImports};
 use wasmtime::component::ComponentExportIndex;
 
-use crate::component::{Component, Export, FindError, Linked, Style};
+use crate::component::{Component, Export, Linked, Style};
 use crate::missing::MissingImports;
 
 /// One callable export of a component, ready to be run. Cheap to clone.
@@ -15,34 +15,24 @@ pub struct Function(Arc<Inner>);
 
 struct Inner {
     component: Component,
-    key: TaskKey,
+    key: Arc<TaskKey>,
     signature: Signature,
     style: Style,
-    /// Which of the component's exports it is.
+    /// Its position among the component's exports.
     position: usize,
     unknown_imports: UnknownImports,
 }
 
 impl Function {
-    /// Checks that the export can be called.
-    pub(crate) fn new(component: &Component, export: &Export) -> Result<Self, FindError> {
-        let not_callable = |reason: &String| FindError::NotCallable {
-            path: export.path.to_string(),
-            reason: reason.clone(),
-        };
-        let signature = export.callable.as_ref().map_err(not_callable)?.clone();
-        Ok(Self::with_signature(component, export, signature))
-    }
-
-    /// Takes an export that is to be called by this signature, whether or not it is a task.
-    pub(crate) fn with_signature(component: &Component, export: &Export, signature: Signature) -> Self {
-        let key = TaskKey { component: component.digest(), export: export.path.clone() };
+    /// A function that is called by this signature, whether or not it is a task.
+    pub(crate) fn new(component: &Component, export: &Export, signature: Signature) -> Self {
+        let key = Arc::new(TaskKey { component: component.digest(), export: export.path.clone() });
         let Export { style, position, .. } = *export;
         let (component, unknown_imports) = (component.clone(), UnknownImports::default());
         Self(Arc::new(Inner { component, key, signature, style, position, unknown_imports }))
     }
 
-    /// The same, with another choice of what becomes of imports that the host does not provide.
+    /// The same function, with another choice for imports that the host does not provide.
     #[must_use]
     pub fn unknown_imports(&self, unknown_imports: UnknownImports) -> Self {
         let Inner { component, key, signature, style, position, .. } = &*self.0;
@@ -51,17 +41,17 @@ impl Function {
         Self(Arc::new(Inner { component, key, signature, style, position, unknown_imports }))
     }
 
-    /// What becomes of imports that the host does not provide.
+    /// The choice for imports that the host does not provide.
     pub fn choice_of_unknown_imports(&self) -> UnknownImports {
         self.0.unknown_imports
     }
 
-    /// What its component imports that the host does not provide, if it cannot be run for that.
+    /// The imports that the host does not provide, if the function cannot be run without them.
     pub fn missing(&self) -> Option<&MissingImports> {
         self.code().0.as_ref().err()
     }
 
-    /// The component it is in.
+    /// The component that exports it.
     pub fn component(&self) -> &Component {
         &self.0.component
     }
@@ -71,8 +61,8 @@ impl Function {
         &self.0.key
     }
 
-    /// Its parameters and result. A program (`wasi:cli/run`) takes `args`, which stand after the first word of its
-    /// argv, and `stdin`; it returns a record of `stdout`, a `list<u8>`.
+    /// Its parameters and result. A program (`wasi:cli/run`) takes `args`, which follow the first word of its argv, and
+    /// `stdin`; it returns a record of `stdout`, a `list<u8>`.
     pub fn signature(&self) -> &Signature {
         &self.0.signature
     }
@@ -82,11 +72,16 @@ impl Function {
         self.0.style == Style::Program
     }
 
+    /// The same, to be shared with the guest.
+    pub(crate) fn shared_key(&self) -> &Arc<TaskKey> {
+        &self.0.key
+    }
+
     pub(crate) fn style(&self) -> Style {
         self.0.style
     }
 
-    /// What instances are made from now, and where the function is in them.
+    /// The code for new instances, and the index of the function in it.
     pub(crate) fn code(&self) -> (&Linked, Option<ComponentExportIndex>) {
         let tier = self.0.component.tier();
         (tier.linked(self.0.unknown_imports), tier.index(self.0.position))

@@ -16,9 +16,10 @@ use wasmtime::component::Component as Compiled;
 use crate::compiler::{self, Stopped};
 use crate::component::{self, Component};
 use crate::config::Flavor;
-use crate::engine::{Engine, EngineError, Runtime};
+use crate::engine::{Engine, EngineError};
 use crate::features;
-use crate::names;
+use crate::names::{self, MAX_REASON_BYTES, one_line};
+use crate::runtime::Runtime;
 use crate::surface;
 use crate::survey::{self, Excess, Refused, Weight};
 
@@ -28,9 +29,6 @@ pub const MAX_COMPONENT_BYTES: u64 = 256 << 20;
 /// The longest text of a component that is assembled. It takes about a hundred bytes of memory for each byte of the text, and up to
 /// some seconds: names of an outer component take time with the square of how often they are used.
 pub const MAX_TEXT_BYTES: u64 = 512 << 10;
-
-/// The longest explanation of what is wrong with a component: they quote what stands in it.
-pub(crate) const MAX_REASON_BYTES: usize = 2_000;
 
 /// The bytes are not a component that can be used here.
 #[derive(Debug, thiserror::Error)]
@@ -195,7 +193,7 @@ impl Engine {
     fn inspect(&self, bytes: Cow<'_, [u8]>) -> Result<Component, LoadError> {
         let (digest, size_bytes) = (Digest::of(&bytes), bytes.len() as u64);
         if let Some(compiled) = self.cached(self.lean(), &digest) {
-            return Ok(Component::new(self, self.lean(), compiled, digest, size_bytes));
+            return Ok(Component::new(self.resources(), self.lean(), compiled, digest, size_bytes));
         }
         let (engine, to_compile) = (self.clone(), bytes.to_vec());
         // A place of its own, beside one that compiles all of it.
@@ -203,7 +201,7 @@ impl Engine {
         let surface = self.compiler().run(place, move || engine.surface(&to_compile)).ok().flatten();
         let Some((flavor, compiled)) = surface else { return self.load_binary(bytes) };
         let runtime = if flavor == Flavor::Full { self.full()? } else { self.lean() };
-        Ok(Component::new(self, runtime, compiled, digest, size_bytes).into_surface())
+        Ok(Component::new(self.resources(), runtime, compiled, digest, size_bytes).into_surface())
     }
 
     /// A component compiled without its code, if it is valid and within the bounds, and that can be done.
@@ -227,7 +225,7 @@ impl Engine {
         }
         for runtime in [Some(self.lean()), self.quick(u64::MAX)].into_iter().flatten() {
             if let Some(compiled) = self.cached(runtime, digest) {
-                let component = Component::new(self, runtime, compiled, *digest, 0);
+                let component = Component::new(self.resources(), runtime, compiled, *digest, 0);
                 // Without its bytes there will be no other code.
                 component.0.optimise(None);
                 return Ok(Some(component));
@@ -235,7 +233,7 @@ impl Engine {
         }
         let full = self.full()?;
         let compiled = self.cached(full, digest);
-        Ok(compiled.map(|compiled| Component::new(self, full, compiled, *digest, 0)))
+        Ok(compiled.map(|compiled| Component::new(self.resources(), full, compiled, *digest, 0)))
     }
 
     fn load(&self, bytes: Cow<'_, [u8]>) -> Result<Component, LoadError> {
@@ -255,7 +253,7 @@ impl Engine {
         let digest = Digest::of(&bytes);
         let ended = self.compiler().ended();
         if let Some(compiled) = self.cached(self.lean(), &digest) {
-            return Ok(Component::new(self, self.lean(), compiled, digest, size_bytes));
+            return Ok(Component::new(self.resources(), self.lean(), compiled, digest, size_bytes));
         }
         if let Some(component) = self.quickly_loaded().get(&digest).and_then(Weak::upgrade) {
             return Ok(Component(component));
@@ -277,7 +275,7 @@ impl Engine {
             Flavor::Full => self.full()?,
             Flavor::Lean => self.lean(),
         };
-        Ok(Component::new(self, runtime, compiled, digest, size_bytes))
+        Ok(Component::new(self.resources(), runtime, compiled, digest, size_bytes))
     }
 
     /// A component that runs quickly compiled code, until there is better code.
@@ -288,7 +286,7 @@ impl Engine {
             if let Some(component) = loaded.get(&digest).and_then(Weak::upgrade) {
                 return Component(component);
             }
-            let component = Component::new(self, quick, compiled, digest, bytes.len() as u64);
+            let component = Component::new(self.resources(), quick, compiled, digest, bytes.len() as u64);
             loaded.insert(digest, Arc::downgrade(&component.0));
             component
         };
@@ -444,7 +442,7 @@ fn refusal(error: &str) -> LoadError {
     }
 }
 
-/// Cuts what quotes from a component.
+/// Shortens a reason that quotes names from a component.
 fn shortened(reason: String) -> String {
     names::shortened(reason, MAX_REASON_BYTES)
 }
@@ -523,10 +521,6 @@ fn binary(text: &[u8]) -> Result<Vec<u8>, LoadError> {
         Form::CoreModule => Err(LoadError::CoreModule),
         Form::Text | Form::Other(_) => Err(LoadError::Text("it describes no component".to_owned())),
     }
-}
-
-pub(crate) fn one_line(error: &wasmtime::Error) -> String {
-    format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The first bytes as people can read them.

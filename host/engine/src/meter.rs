@@ -1,20 +1,19 @@
-//! Counts what an instance takes of memory and tables, refuses what is over its limits, and remembers that it did.
+//! Counts the memory and the tables of an instance, refuses growth over its limits, and records each refusal.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hostel_core::{Limit, LimitKind, Limits};
 use wasmtime::ResourceLimiter;
 
-use crate::guest::Guest;
-
-/// How much more than what is free an attempt may hold of the host's memory: see [`SharedMemory`].
+/// An attempt may hold this many times the free memory of the host: see [`SharedMemory`].
 const SHARE: u64 = 4;
 
 /// The linear memory of all attempts together.
 ///
-/// No attempt may hold more than [`SHARE`] times of what is free. However many take all they can get, something is
-/// left over for the others, and those who come later get as much as those who were first: of `n` greedy ones each ends
-/// up with `SHARE / (SHARE * n + 1)` of all. This is what switches do with the buffers that their ports share: A. K.
+/// No attempt may hold more than [`SHARE`] times the memory that is free. So some memory is left however many attempts take all
+/// they can get, and late attempts get as much as early ones: of `n` greedy attempts each ends up with
+/// `SHARE / (SHARE * n + 1)` of all memory. Switches share buffers between their ports in the same way: A. K.
 /// Choudhury and E. L. Hahne, "Dynamic queue length thresholds for shared-memory packet switches", IEEE/ACM Transactions
 /// on Networking 6 (1998), pages 130 to 140.
 pub(crate) struct SharedMemory {
@@ -41,23 +40,24 @@ impl SharedMemory {
         self.taken.fetch_sub(held, Ordering::Relaxed);
     }
 
-    /// How much the attempts that live have.
+    /// How much the live attempts hold.
     pub(crate) fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
 }
 
-/// The limiter of one attempt.
+/// The limiter of one attempt. Dropping it gives the attempt's memory back.
 pub(crate) struct Meter {
+    shared: Arc<SharedMemory>,
     memory: Gauge,
     table_elements: Gauge,
     instances: usize,
     refused: Option<Limit>,
-    /// How many growths failed that nobody has been told of.
+    /// How many growths failed that are not yet reported as touches.
     untold: u32,
 }
 
-/// How much of something is taken, of how much that is allowed.
+/// How much of a resource is taken, and how much is allowed.
 struct Gauge {
     kind: LimitKind,
     taken: u64,
@@ -65,8 +65,9 @@ struct Gauge {
 }
 
 impl Meter {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, shared: &Arc<SharedMemory>) -> Self {
         Self {
+            shared: Arc::clone(shared),
             memory: Gauge::new(LimitKind::Memory, limits.memory_bytes),
             table_elements: Gauge::new(LimitKind::TableElements, limits.table_elements),
             instances: usize::try_from(limits.instances).unwrap_or(usize::MAX),
@@ -75,34 +76,26 @@ impl Meter {
         }
     }
 
-    /// The limit at which a growth was last refused. The guest may have lived on without it.
+    /// The limit that refused a growth last. The guest may have continued without that growth.
     pub(crate) fn refused(&self) -> Option<Limit> {
         self.refused
     }
 
-    /// The most linear memory there was at once: a memory never shrinks.
+    /// The peak of linear memory: a memory never shrinks.
     pub(crate) fn peak_memory_bytes(&self) -> u64 {
         self.memory.taken
     }
 
-    /// How many growths failed since this was last asked.
+    /// How many growths failed since the last call.
     pub(crate) fn take_untold(&mut self) -> u32 {
         std::mem::take(&mut self.untold)
     }
 
-    /// Gives back what the attempt has of the host's memory. It is over.
-    pub(crate) fn end(&mut self, shared: &SharedMemory) {
-        let held = std::mem::take(&mut self.memory.taken);
-        if held > 0 {
-            shared.give_back(held);
-        }
-    }
-
-    fn grow_memory(&mut self, growth: u64, shared: &SharedMemory) -> bool {
+    fn grow_memory(&mut self, growth: u64) -> bool {
         let refused = match self.memory.after(growth) {
             Err(limit) => limit,
-            Ok(_) if !shared.take(self.memory.taken, growth) => {
-                Limit { kind: LimitKind::HostMemory, allowed: shared.allowed }
+            Ok(_) if !self.shared.take(self.memory.taken, growth) => {
+                Limit { kind: LimitKind::HostMemory, allowed: self.shared.allowed }
             }
             Ok(taken) => {
                 self.memory.taken = taken;
@@ -137,36 +130,43 @@ impl Gauge {
         Self { kind, taken: 0, allowed }
     }
 
-    /// Whether a growth goes over what the type allows: that is no matter of limits, and the same on every host. Where the type
-    /// allows anything, the maximum is that of the pool, which has room for the highest of limits.
+    /// Whether the type of the memory or table forbids a growth: then no limit is involved, and the growth fails on every host.
+    /// Where the type has no maximum, `maximum` is that of the pool, which has room for the highest limit.
     fn can_never_be(&self, desired: usize, maximum: Option<usize>) -> bool {
         maximum.is_some_and(|most| desired > most && (most as u64) < self.allowed)
     }
 
-    /// What would be taken after a growth, or the limit that it would be over.
+    /// The amount after a growth, or the limit that forbids the growth.
     fn after(&self, growth: u64) -> Result<u64, Limit> {
         let taken = self.taken.saturating_add(growth);
         if taken <= self.allowed { Ok(taken) } else { Err(Limit { kind: self.kind, allowed: self.allowed }) }
     }
 }
 
-impl ResourceLimiter for Guest {
+impl Drop for Meter {
+    fn drop(&mut self) {
+        if self.memory.taken > 0 {
+            self.shared.give_back(self.memory.taken);
+        }
+    }
+}
+
+impl ResourceLimiter for Meter {
     fn memory_growing(
         &mut self,
         current: usize,
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if self.meter.memory.can_never_be(desired, maximum) {
+        if self.memory.can_never_be(desired, maximum) {
             return Ok(false);
         }
-        let shared = self.call.function.component().0.engine.memory();
-        Ok(self.meter.grow_memory(desired.saturating_sub(current) as u64, shared))
+        Ok(self.grow_memory(desired.saturating_sub(current) as u64))
     }
 
-    /// The system has no more, or the memory's own type ends here; either counts, since they are not told apart.
+    /// The system has no more memory, or the type of the memory ends here. Both count, because wasmtime does not say which.
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        self.meter.untold = self.meter.untold.saturating_add(1);
+        self.untold = self.untold.saturating_add(1);
         Ok(())
     }
 
@@ -176,19 +176,19 @@ impl ResourceLimiter for Guest {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if self.meter.table_elements.can_never_be(desired, maximum) {
+        if self.table_elements.can_never_be(desired, maximum) {
             return Ok(false);
         }
-        Ok(self.meter.grow_table(desired.saturating_sub(current) as u64))
+        Ok(self.grow_table(desired.saturating_sub(current) as u64))
     }
 
     fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        self.meter.untold = self.meter.untold.saturating_add(1);
+        self.untold = self.untold.saturating_add(1);
         Ok(())
     }
 
     fn instances(&self) -> usize {
-        self.meter.instances
+        self.instances
     }
 }
 
@@ -196,7 +196,7 @@ impl ResourceLimiter for Guest {
 mod tests {
     use super::*;
 
-    /// Takes one piece after another for an attempt, and tells how many it got.
+    /// Takes one piece after another for an attempt, and returns how many it got.
     fn greedy(shared: &SharedMemory, held: &mut u64) -> u64 {
         let mut pieces = 0;
         while shared.take(*held, 1) {

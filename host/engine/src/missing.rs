@@ -1,40 +1,38 @@
-//! What a component imports that the host does not provide, and functions that trap in its place.
+//! Imports that the host does not provide, and functions that trap in their place.
 
 use std::fmt;
 
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component as Compiled, Linker, LinkerInstance, ResourceType};
 
-use crate::guest::Guest;
 use crate::import::{Capability, Import, wasi_version};
-use crate::load::{MAX_REASON_BYTES, one_line};
-use crate::names;
+use crate::names::{self, MAX_REASON_BYTES, one_line};
 
 /// The version of WASI that the host has, in messages.
 const WASI_HERE: &str = "0.2";
 
-/// The most resources that are compared with each other: that takes quadratic time.
+/// The most resources that are compared with each other: comparing takes quadratic time.
 const MAX_RESOURCES: usize = 2_000;
 
-/// The version by which the linker knows its interfaces; a test holds it to that. A component may be made for another of the
-/// same world, which may have functions that this one lacks.
+/// The version of the interfaces in the linker; a test checks it. A component may be made for another version of the same
+/// world, which may have functions that this one lacks.
 const LINKED_WASI: &str = "0.2.12";
 
-/// Why a component cannot be run on this host: what it imports that the host does not provide.
+/// Why a component cannot be run on this host: the imports that the host does not provide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MissingImports {
-    /// The imports that the host does not know, by their full names; those of another version of WASI are among them.
+    /// The full names of the imports that the host does not know, including those of another version of WASI.
     pub unknown: Vec<String>,
     /// The version of WASI that the component was made for, if it is not this host's: `0.3.0`.
     pub made_for_wasi: Option<String>,
-    /// Why an import that the host knows does not fit, if that is so.
+    /// Why an import that the host knows does not fit, if one does not.
     other_form: Option<String>,
     trappable: bool,
 }
 
 impl MissingImports {
-    /// What follows from what is imported, and from why it was not linked.
+    /// Derived from the imports and from the error of linking.
     pub(crate) fn of(imports: &[Import], error: &wasmtime::Error) -> Self {
         let unknown = imports.iter().filter(|import| import.capability == Capability::Unknown);
         let unknown: Vec<_> = unknown.map(|import| import.name.clone()).collect();
@@ -43,7 +41,7 @@ impl MissingImports {
         Self { unknown, made_for_wasi, other_form, trappable: false }
     }
 
-    /// The same, knowing whether the component can be linked with functions that trap.
+    /// Sets whether the component can be linked with functions that trap.
     pub(crate) fn trappable(self, trappable: bool) -> Self {
         Self { trappable, ..self }
     }
@@ -68,8 +66,8 @@ impl fmt::Display for MissingImports {
     }
 }
 
-/// Adds functions that trap for all that the component imports and the host does not know.
-pub(crate) fn trap_unknown(linker: &mut Linker<Guest>, compiled: &Compiled) -> wasmtime::Result<()> {
+/// Adds functions that trap for all imports that the host does not know.
+pub(crate) fn trap_unknown<T: 'static>(linker: &mut Linker<T>, compiled: &Compiled) -> wasmtime::Result<()> {
     let engine = compiled.engine();
     // The first import of a resource defines it. Later imports of the same resource need no definition.
     let mut resources = Vec::new();
@@ -104,15 +102,15 @@ pub(crate) fn trap_unknown(linker: &mut Linker<Guest>, compiled: &Compiled) -> w
     Ok(())
 }
 
-/// By what name the linker knows an interface of WASI.
+/// The name of an interface of WASI in the linker.
 fn linked_name(name: &str) -> Option<String> {
     let (interface, _) = name.split_once('@').filter(|(interface, _)| interface.starts_with("wasi:"))?;
     Some(format!("{interface}@{LINKED_WASI}"))
 }
 
-/// Adds one, which is called `path` in messages; a module or a component that is imported cannot be made up.
-fn trap(
-    linker: &mut LinkerInstance<'_, Guest>,
+/// Adds one import, called `path` in messages. Modules and components cannot be replaced by functions that trap.
+fn trap<T: 'static>(
+    linker: &mut LinkerInstance<'_, T>,
     path: &str,
     name: &str,
     item: &ComponentItem,
@@ -132,8 +130,8 @@ fn trap(
     }
 }
 
-fn trap_function(
-    linker: &mut LinkerInstance<'_, Guest>,
+fn trap_function<T: 'static>(
+    linker: &mut LinkerInstance<'_, T>,
     name: &str,
     function: &ComponentFunc,
     error: impl Fn() -> wasmtime::Error + Send + Sync + 'static,

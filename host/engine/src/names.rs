@@ -1,27 +1,30 @@
-//! Names that a guest chose, cut to what people can read: they stand in messages and in records.
+//! Text that a guest chose, shortened for messages and records: names, locations, reasons.
 
 use std::fmt::{self, Write};
 
-/// The longest name of a function or a file that is kept.
+/// The longest name of a function or a file that a record has.
 const MAX_NAME_BYTES: usize = 500;
+
+/// The longest explanation of what is wrong with a component: it quotes names from the component.
+pub(crate) const MAX_REASON_BYTES: usize = 2_000;
 
 /// How many names are listed in a message.
 const MAX_LISTED: usize = 20;
 
-/// The name of a function as people know it.
+/// The demangled name of a function.
 pub(crate) fn demangled(name: &str) -> String {
     let mut text = Cut::new(MAX_NAME_BYTES);
-    // A short mangled name may stand for a very long one, so it must be cut while it is written. The cut is the error.
+    // A short mangled name may demangle to a very long one, so it must be cut while it is written. The error is the cut.
     let _ = write!(text, "{:#}", rustc_demangle::demangle(name));
     text.finish()
 }
 
-/// A name of a file and a line in it.
+/// A file name with a line number.
 pub(crate) fn location(file: &str, line: u32) -> String {
     format!("{}:{line}", shortened(file.to_owned(), MAX_NAME_BYTES))
 }
 
-/// A text without what is over `max_bytes`, and a mark where it was cut.
+/// The first `max_bytes` of a text, with a mark if it was cut.
 pub(crate) fn shortened(text: String, max_bytes: usize) -> String {
     if text.len() <= max_bytes {
         return text;
@@ -31,7 +34,12 @@ pub(crate) fn shortened(text: String, max_bytes: usize) -> String {
     cut.finish()
 }
 
-/// Some names in a message, and how many there are beside.
+/// An error and its causes on one line.
+pub(crate) fn one_line(error: &wasmtime::Error) -> String {
+    format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The first names of a list, and how many more there are.
 pub(crate) fn listed(names: &[impl AsRef<str>], separator: &str) -> String {
     let shown: Vec<_> = names.iter().take(MAX_LISTED).map(AsRef::as_ref).collect();
     let shown = shown.join(separator);
@@ -41,7 +49,7 @@ pub(crate) fn listed(names: &[impl AsRef<str>], separator: &str) -> String {
     }
 }
 
-/// A text that takes only so many bytes.
+/// A text that takes at most `max_bytes`.
 struct Cut {
     text: String,
     max_bytes: usize,

@@ -1,18 +1,16 @@
-//! Notes what an attempt touches outside its inputs, and where in the guest it did so first.
+//! Records what an attempt touches outside its inputs, and which function of the guest did so first.
 
 use std::sync::Arc;
 
 use hostel_core::{Observation, Touch};
-use wasmtime::{CallHook, FrameInfo, StoreContextMut, WasmBacktrace};
+use wasmtime::{FrameInfo, StoreContextMut, WasmBacktrace};
 
-use crate::guest::Guest;
 use crate::names;
 
-/// Is called once in an attempt, at its first touch, on the thread that runs the guest and while it waits: it must not
-/// block.
+/// Is called once in an attempt, at its first touch, on the thread that runs the guest, which waits meanwhile: it must not block.
 pub type OnTouch = Arc<dyn Fn() + Send + Sync>;
 
-/// Where demangled names begin that are of a runtime library and not of the guest's own code.
+/// Prefixes of demangled names in runtime libraries, which are not the guest's own code.
 const LIBRARIES: [&str; 20] = [
     "std::",
     "core::",
@@ -72,7 +70,7 @@ const ADAPTERS: &str = "wit-component:";
 pub(crate) struct Recorder {
     observation: Observation,
     on_touch: Option<OnTouch>,
-    /// The touches whose place in the guest is not known yet.
+    /// The touches whose function in the guest is not known yet.
     unnamed: Vec<Touch>,
 }
 
@@ -81,7 +79,7 @@ impl Recorder {
         Self { on_touch, ..Self::default() }
     }
 
-    /// Notes a touch. Where it came from is found out by [`name_touches`], which can see the guest's stack.
+    /// Records a touch. [`name_touches`], which can see the guest's stack, adds the function later.
     pub(crate) fn touch(&mut self, touch: Touch) {
         if self.observation.add(touch) {
             self.unnamed.push(touch);
@@ -96,29 +94,23 @@ impl Recorder {
     }
 }
 
-/// Runs whenever the guest is about to go on after it called the host.
-pub(crate) fn name_touches(mut store: StoreContextMut<'_, Guest>, hook: CallHook) -> wasmtime::Result<()> {
-    if !matches!(hook, CallHook::ReturningFromHost) {
-        return Ok(());
-    }
-    let guest = store.data_mut();
-    guest.settle();
-    if guest.recorder.unnamed.is_empty() {
-        return Ok(());
+/// Names the function of the guest for each new touch. `recorder` is where the store's data has its recorder.
+pub(crate) fn name_touches<T>(mut store: StoreContextMut<'_, T>, recorder: impl Fn(&mut T) -> &mut Recorder) {
+    if recorder(store.data_mut()).unnamed.is_empty() {
+        return;
     }
     let backtrace = WasmBacktrace::capture(&store);
     let function = innermost(backtrace.frames());
-    let recorder = &mut store.data_mut().recorder;
+    let recorder = recorder(store.data_mut());
     for touch in std::mem::take(&mut recorder.unnamed) {
         if let Some(function) = &function {
             recorder.observation.name(touch, function.clone());
         }
     }
-    Ok(())
 }
 
-/// The innermost function that is of the guest's own code, as far as names tell. In a program that has names with
-/// paths in them those without are of a C library.
+/// The innermost function of the guest's own code, as far as names tell. In a program that has names with paths, names without
+/// paths belong to a C library.
 fn innermost(frames: &[FrameInfo]) -> Option<String> {
     let is_adapter = |frame: &FrameInfo| frame.module().name().is_some_and(|name| name.starts_with(ADAPTERS));
     let functions = frames.iter().filter(|frame| !is_adapter(frame)).filter_map(FrameInfo::func_name);
@@ -127,14 +119,14 @@ fn innermost(frames: &[FrameInfo]) -> Option<String> {
     own.iter().find(|name| name.contains("::")).or(own.first()).cloned()
 }
 
-/// A demangled name as people know it, if it is none of a library's.
+/// A demangled name in readable form; `None` for a name in a library.
 fn own_name(name: String) -> Option<String> {
     let bare = name.trim_start_matches(['<', '&', '*']);
     let is_library = LIBRARIES.iter().any(|library| bare.starts_with(library)) || OF_C.contains(&bare);
     if is_library {
         return None;
     }
-    // What is around an exported function is named after it, and is all that is left of one that was inlined.
+    // The shim around an exported function has its name, and is all that is left of a function that was inlined.
     if let Some((_, export)) = name.split_once('#') {
         return Some(export.to_owned());
     }

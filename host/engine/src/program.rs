@@ -2,7 +2,7 @@
 
 use hostel_core::Value;
 
-use crate::attempt::AttemptOptions;
+use crate::options::AttemptOptions;
 use crate::stdin::StdinReader;
 
 /// What a program finds as the first word of its argv, before its arguments. It is the same for all, since a result may depend

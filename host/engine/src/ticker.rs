@@ -31,7 +31,7 @@ struct Shared {
     waiting: AtomicUsize,
     /// An attempt has ended.
     room: Notify,
-    rhythm: Rhythm,
+    rhythm: Arc<Rhythm>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -53,7 +53,7 @@ impl Ticker {
             live: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             room: Notify::new(),
-            rhythm: Rhythm::default(),
+            rhythm: Arc::default(),
             state: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -76,7 +76,7 @@ impl Ticker {
     }
 
     /// What guests look at when there is a new epoch.
-    pub(crate) fn rhythm(&self) -> &Rhythm {
+    pub(crate) fn rhythm(&self) -> &Arc<Rhythm> {
         &self.0.rhythm
     }
 

@@ -1,15 +1,16 @@
-//! When a computing guest gives way to others: after a whole tick; and as soon as someone waits, if it has had that once.
+//! When a computing guest gives way to others: after a whole tick, or, once it had its first whole tick, as soon as others wait.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use wasmtime::UpdateDeadline;
 
-/// How many ticks a guest sees before it first gives way. It begins between two ticks: with one, a guest that began just
-/// before it would give way at once; with two, each computes for at least one tick.
+/// How many ticks a guest sees before it gives way for the first time. A guest begins between two ticks: with a value of one, a
+/// guest that began just before a tick would give way at once; with two, each guest computes for at least one whole tick.
 const FIRST_TICKS: u64 = 2;
 
-/// How many ticks there were, and whether someone waits. The epoch is only what makes guests look here: it advances with
-/// each tick, and when someone begins to wait.
+/// How many ticks there were, and whether others wait for a thread. A new epoch makes guests look here: the epoch advances with
+/// each tick, and when others begin to wait.
 #[derive(Default)]
 pub(crate) struct Rhythm {
     ticks: AtomicU64,
@@ -18,35 +19,37 @@ pub(crate) struct Rhythm {
 
 /// How long a guest has computed, in ticks.
 pub(crate) struct Turn {
+    rhythm: Arc<Rhythm>,
     began: u64,
-    /// It has computed for a whole tick and given way.
+    /// Whether it has computed for a whole tick and given way.
     has_had_first: bool,
-    /// It gave way, and has not looked since.
+    /// Whether it gave way and has not looked since.
     gave_way: bool,
 }
 
 impl Rhythm {
-    /// Another tick has passed.
+    /// Counts a tick.
     pub(crate) fn tick(&self) {
         self.ticks.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether someone waits for what guests hold that have had their first turn.
+    /// Says whether others wait for a thread. Guests that had their first turn give way then.
     pub(crate) fn wait(&self, is_waited_for: bool) {
         self.is_waited_for.store(is_waited_for, Ordering::Release);
     }
 
     /// The first turn of a guest that begins now.
-    pub(crate) fn turn(&self) -> Turn {
-        Turn { began: self.ticks.load(Ordering::Relaxed), has_had_first: false, gave_way: false }
+    pub(crate) fn turn(self: &Arc<Self>) -> Turn {
+        let began = self.ticks.load(Ordering::Relaxed);
+        Turn { rhythm: Arc::clone(self), began, has_had_first: false, gave_way: false }
     }
 }
 
 impl Turn {
-    /// What a guest does that sees a new epoch, or has just come back from giving way.
-    pub(crate) fn look(&mut self, rhythm: &Rhythm) -> UpdateDeadline {
-        let ticks = rhythm.ticks.load(Ordering::Relaxed);
-        let is_waited_for = self.has_had_first && rhythm.is_waited_for.load(Ordering::Acquire);
+    /// Decides whether a guest goes on that sees a new epoch, or has just come back from giving way.
+    pub(crate) fn look(&mut self) -> UpdateDeadline {
+        let ticks = self.rhythm.ticks.load(Ordering::Relaxed);
+        let is_waited_for = self.has_had_first && self.rhythm.is_waited_for.load(Ordering::Acquire);
         if std::mem::take(&mut self.gave_way) {
             self.began = ticks;
         }
@@ -56,7 +59,7 @@ impl Turn {
         }
         self.has_had_first = true;
         self.gave_way = true;
-        // It looks again as soon as it comes back: who came meanwhile advanced an epoch that it did not see.
+        // It looks again as soon as it comes back: others may have begun to wait meanwhile, in an epoch that it did not see.
         UpdateDeadline::Yield(0)
     }
 }
@@ -65,36 +68,36 @@ impl Turn {
 mod tests {
     use super::*;
 
-    fn gives_way(turn: &mut Turn, rhythm: &Rhythm) -> bool {
-        matches!(turn.look(rhythm), UpdateDeadline::Yield(0))
+    fn gives_way(turn: &mut Turn) -> bool {
+        matches!(turn.look(), UpdateDeadline::Yield(0))
     }
 
     #[test]
     fn the_first_turn_is_whole_whoever_waits() {
-        let rhythm = Rhythm::default();
+        let rhythm = Arc::new(Rhythm::default());
         let mut turn = rhythm.turn();
         rhythm.wait(true);
-        assert!(!gives_way(&mut turn, &rhythm));
+        assert!(!gives_way(&mut turn));
         rhythm.tick();
-        assert!(!gives_way(&mut turn, &rhythm));
+        assert!(!gives_way(&mut turn));
         rhythm.tick();
-        assert!(gives_way(&mut turn, &rhythm));
+        assert!(gives_way(&mut turn));
     }
 
     #[test]
     fn later_turns_last_a_tick_or_until_someone_waits() {
-        let rhythm = Rhythm::default();
+        let rhythm = Arc::new(Rhythm::default());
         let mut turn = rhythm.turn();
         (0..FIRST_TICKS).for_each(|_| rhythm.tick());
-        assert!(gives_way(&mut turn, &rhythm));
-        assert!(!gives_way(&mut turn, &rhythm), "it has just come back");
+        assert!(gives_way(&mut turn));
+        assert!(!gives_way(&mut turn), "it has just come back");
         rhythm.tick();
-        assert!(gives_way(&mut turn, &rhythm));
-        assert!(!gives_way(&mut turn, &rhythm));
+        assert!(gives_way(&mut turn));
+        assert!(!gives_way(&mut turn));
         rhythm.wait(true);
-        assert!(gives_way(&mut turn, &rhythm));
-        assert!(gives_way(&mut turn, &rhythm), "someone came while it was away");
+        assert!(gives_way(&mut turn));
+        assert!(gives_way(&mut turn), "someone came while it was away");
         rhythm.wait(false);
-        assert!(!gives_way(&mut turn, &rhythm), "whoever waited was served");
+        assert!(!gives_way(&mut turn), "whoever waited was served");
     }
 }

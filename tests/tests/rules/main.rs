@@ -11,6 +11,7 @@ mod commands;
 mod guests;
 mod parity;
 mod purity;
+mod rooms;
 mod shape;
 mod tokens;
 mod tree;

@@ -5,14 +5,13 @@ use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView};
 use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
-    DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode, HostDescriptor, MetadataHashValue, OpenFlags,
-    PathFlags,
+    DescriptorFlags, DescriptorStat, ErrorCode, HostDescriptor, MetadataHashValue, OpenFlags, PathFlags,
 };
 use wasmtime_wasi::p2::{FsError, FsResult};
 
-use super::listing::Listing;
 #[cfg(unix)]
 use super::listing::read_dir;
+use super::listing::{Listing, file_kind};
 use super::usage::MOST_LISTED;
 
 pub(super) type View<'a> = WasiFilesystemCtxView<'a>;
@@ -144,17 +143,6 @@ pub(super) fn hash_told(hash: &MetadataHashValue) -> Answer {
 
 pub(super) fn path_flags(follow: bool) -> PathFlags {
     if follow { PathFlags::SYMLINK_FOLLOW } else { PathFlags::empty() }
-}
-
-pub(super) fn file_kind(kind: DescriptorType) -> FileKind {
-    match kind {
-        DescriptorType::RegularFile => FileKind::File,
-        DescriptorType::Directory => FileKind::Directory,
-        DescriptorType::SymbolicLink => FileKind::Link,
-        DescriptorType::BlockDevice => FileKind::BlockDevice,
-        DescriptorType::CharacterDevice => FileKind::CharacterDevice,
-        DescriptorType::Unknown | DescriptorType::Fifo | DescriptorType::Socket => FileKind::Other,
-    }
 }
 
 fn moment(time: Datetime) -> Moment {

@@ -1,69 +1,30 @@
 //! Changing what is in granted directories: where a grant permits it, within the limits, and never unnoticed.
 
 use std::fs::File;
-use std::path::{Component, Path};
 use std::sync::Arc;
 
 use hostel_core::{CONFIG_FILE_NAME, DirAccess, DirGrant, GrantKind, Touch};
-use wasmtime_wasi::filesystem::{Descriptor, FsPerms, OpenMode, WasiFilesystemView};
+use wasmtime_wasi::filesystem::{Descriptor, FsPerms, OpenMode};
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     DescriptorFlags, ErrorCode, HostDescriptor, OpenFlags, PathFlags,
 };
 use wasmtime_wasi::p2::{FsError, FsResult};
 
 use super::ask::{self, Fd};
-use super::book::SharedBook;
-use super::host::check_length;
 use super::output::{At, FileOutput};
+use super::place::{Place, check_length, leads_out};
 use super::reserved::{is_reserved, real_path};
+use super::view::FilesView;
 use crate::denial::{self, told};
-use crate::guest::Guest;
 
 /// The most of a path that a remark has.
 const PATH_BYTES: usize = 256;
 
-/// What a guest names: something it has, or a path from there.
-pub(super) struct Place<'a> {
-    fd: &'a Fd,
-    path: &'a str,
-    follow: PathFlags,
-}
-
-impl<'a> Place<'a> {
-    /// What a path leads to; at its end no link is followed.
-    pub(super) fn at(fd: &'a Fd, path: &'a str) -> Self {
-        Self { fd, path, follow: PathFlags::empty() }
-    }
-
-    /// The same, and perhaps a link is followed.
-    pub(super) fn following(self, follow: PathFlags) -> Self {
-        Self { follow, ..self }
-    }
-
-    /// What the guest has itself.
-    pub(super) fn of(fd: &'a Fd) -> Self {
-        Self::at(fd, ".")
-    }
-
-    pub(super) const fn fd(&self) -> &'a Fd {
-        self.fd
-    }
-
-    pub(super) const fn path(&self) -> &'a str {
-        self.path
-    }
-}
-
-impl Guest {
-    /// The book, which is there if there are descriptors.
-    pub(super) fn book(&self) -> FsResult<SharedBook> {
-        self.book.clone().ok_or_else(|| ErrorCode::BadDescriptor.into())
-    }
-
+impl FilesView<'_> {
     /// Begins a change below directories, if the grants permit it and no name is reserved.
     pub(super) async fn begin_change(&mut self, places: &[Place<'_>]) -> FsResult<()> {
         for place in places {
-            if let Descriptor::File(_) = self.filesystem().table.get(place.fd)? {
+            if let Descriptor::File(_) = self.filesystem().table.get(place.fd())? {
                 return Err(ErrorCode::NotDirectory.into());
             }
         }
@@ -87,9 +48,9 @@ impl Guest {
         if is_not_permitted(&result) {
             for place in places {
                 // The system does not permit everything in a directory, either: only who may not even look would get out.
-                let (fd, path) = (ask::same(place.fd), place.path.to_owned());
-                let looked = self.filesystem().stat_at(fd, place.follow, path).await;
-                self.note_way_out(place.fd, place.path, &looked);
+                let (fd, path) = (ask::same(place.fd()), place.path().to_owned());
+                let looked = self.filesystem().stat_at(fd, place.follow(), path).await;
+                self.note_way_out(place.fd(), place.path(), &looked);
             }
         }
         result
@@ -189,8 +150,9 @@ impl Guest {
     /// Checks what would be made empty by opening it, where that cannot be put off.
     async fn check_before_emptying(&mut self, place: &Place<'_>) -> FsResult<()> {
         let (flags, read) = (OpenFlags::empty(), DescriptorFlags::READ);
-        let path = place.path.to_owned();
-        let opened = self.filesystem().open_at(ask::same(place.fd), place.follow, path, flags, read).await;
+        let path = place.path().to_owned();
+        let opened =
+            self.filesystem().open_at(ask::same(place.fd()), place.follow(), path, flags, read).await;
         let Ok(fd) = opened else { return Ok(()) };
         let checked = self.check_real_name(&fd, place);
         self.close(fd)?;
@@ -212,7 +174,7 @@ impl Guest {
 
     /// Notes that a device or a pipe was not opened.
     pub(super) fn left_alone(&mut self) -> FsError {
-        self.recorder.touch(Touch::Device);
+        self.host.notes.touch(Touch::Device);
         ErrorCode::NotPermitted.into()
     }
 
@@ -226,7 +188,7 @@ impl Guest {
 
     /// Whether the grant of a directory permits to change it.
     fn check_access(&mut self, place: &Place<'_>) -> FsResult<()> {
-        let perms = match self.filesystem().table.get(place.fd)? {
+        let perms = match self.filesystem().table.get(place.fd())? {
             Descriptor::File(file) => file.perms,
             Descriptor::Dir(dir) => dir.perms,
         };
@@ -241,8 +203,8 @@ impl Guest {
 
     /// Whether a file of that name may be changed. The name alone decides, so a refusal is no touch.
     pub(super) fn check_name(&mut self, place: &Place<'_>) -> FsResult<()> {
-        let named = self.book.as_ref().and_then(|book| book.lock().name_of(place.fd.rep(), place.path));
-        if !is_reserved(named.as_ref().map_or(place.path, |(_, name)| name)) {
+        let named = self.book.and_then(|book| book.lock().name_of(place.fd().rep(), place.path()));
+        if !is_reserved(named.as_ref().map_or(place.path(), |(_, name)| name)) {
             return Ok(());
         }
         self.deny_reserved(place);
@@ -250,27 +212,27 @@ impl Guest {
     }
 
     pub(super) fn deny_reserved(&mut self, place: &Place<'_>) {
-        let named = self.book.as_ref().and_then(|book| book.lock().name_of(place.fd.rep(), place.path));
-        self.deny(GrantKind::Dir, || {
-            let name = named.map_or_else(|| place.path.to_owned(), |(_, name)| name);
+        let named = self.book.and_then(|book| book.lock().name_of(place.fd().rep(), place.path()));
+        self.host.notes.deny(GrantKind::Dir, || {
+            let name = named.map_or_else(|| place.path().to_owned(), |(_, name)| name);
             let name = told(&name, PATH_BYTES);
             format!("writing to `{name}` was denied: a {CONFIG_FILE_NAME} can grant things, so no guest may change one")
         });
     }
 
     fn begin_writing(&mut self) {
-        self.recorder.touch(Touch::Writing);
+        self.host.notes.touch(Touch::Writing);
         self.book.iter().for_each(|book| book.lock().end_trace());
     }
 
     fn deny_writing(&mut self, place: &Place<'_>) {
-        if leads_out("", place.path) {
-            return self.deny_way_out(place.fd, place.path);
+        if leads_out("", place.path()) {
+            return self.deny_way_out(place.fd(), place.path());
         }
-        let grants = Arc::clone(&self.call.options.grants);
-        let named = self.book.as_ref().and_then(|book| book.lock().name_of(place.fd.rep(), place.path));
-        self.deny(GrantKind::Dir, || {
-            let (root, path) = named.unwrap_or_else(|| (usize::MAX, place.path.to_owned()));
+        let grants = Arc::clone(&self.host.options.grants);
+        let named = self.book.and_then(|book| book.lock().name_of(place.fd().rep(), place.path()));
+        self.host.notes.deny(GrantKind::Dir, || {
+            let (root, path) = named.unwrap_or_else(|| (usize::MAX, place.path().to_owned()));
             let option = grants.dirs_by_name().get(root).and_then(|&grant| option_of_writing(grant));
             let option = option.map(|option| format!(":rw: {option}"));
             denial::denial(format!("writing to `{}` was denied", told(&path, PATH_BYTES)), option)
@@ -285,8 +247,8 @@ impl Guest {
     }
 
     pub(super) fn deny_way_out(&mut self, dir: &Fd, path: &str) {
-        let named = self.book.as_ref().and_then(|book| book.lock().name_of(dir.rep(), "."));
-        self.deny(GrantKind::Dir, || {
+        let named = self.book.and_then(|book| book.lock().name_of(dir.rep(), "."));
+        self.host.notes.deny(GrantKind::Dir, || {
             let (_, dir) = named.unwrap_or_default();
             format!("`{}` leads out of `{}`: denied", told(path, PATH_BYTES), told(&dir, PATH_BYTES))
         });
@@ -305,25 +267,6 @@ fn is_not_permitted<T>(result: &FsResult<T>) -> bool {
     result.as_ref().err().is_some_and(|error| error.downcast_ref() == Some(&ErrorCode::NotPermitted))
 }
 
-/// Whether a path, read from where `link` stands, leads out of the directory that `link` is counted from, as far as the
-/// two texts tell.
-pub(super) fn leads_out(link: &str, path: &str) -> bool {
-    let above = Path::new(link).parent().unwrap_or_else(|| Path::new(""));
-    let mut depth = 0_usize;
-    above.components().chain(Path::new(path).components()).any(|component| match component {
-        Component::Normal(_) => {
-            depth += 1;
-            false
-        }
-        Component::CurDir => false,
-        Component::ParentDir => depth.checked_sub(1).is_none_or(|up| {
-            depth = up;
-            false
-        }),
-        Component::RootDir | Component::Prefix(_) => true,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -339,24 +282,5 @@ mod tests {
         check("x; id", "x", Some("--dir 'x; id::x:rw'"));
         check("-x", "x", None);
         check("a::b", "x", None);
-    }
-
-    #[test]
-    fn a_path_leads_out_where_it_climbs_higher_than_it_began() {
-        let check = |link: &str, path: &str, expected: bool| {
-            assert_eq!(leads_out(link, path), expected, "{link} {path}");
-        };
-        for path in ["..", "../x", "a/../../x", "/", "/etc/passwd", "./.."] {
-            check("", path, true);
-            check("link", path, true);
-        }
-        for path in ["", ".", "x", "a/..", "a/../b", "..."] {
-            check("", path, false);
-            check("link", path, false);
-        }
-        check("sub/link", "../x", false);
-        check("sub/link", "../../x", true);
-        check("sub/../link", "../x", true);
-        check("sub/link", "/sub", true);
     }
 }

@@ -2,7 +2,7 @@
 
 use hostel_core::{Answer, Question, Touch};
 use wasmtime::component::Resource;
-use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView};
+use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::bindings::filesystem::preopens;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     self, Advice, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry, DirectoryEntryStream,
@@ -13,14 +13,14 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 
 use super::ask::{self, Fd, Opening, answer};
 use super::book::{Piece, Reader};
-use super::change::{Place, leads_out};
 use super::content::{self, PIECE_BYTES};
 use super::listing::Listing;
 use super::output::{self, At, NoRoom};
+use super::place::{Place, check_length, leads_out};
 use super::stream::FileStream;
-use crate::guest::Guest;
+use super::view::FilesView;
 
-impl Guest {
+impl FilesView<'_> {
     /// Writes down what a guest asked of something it has, and what it is told.
     fn note<T>(
         &mut self,
@@ -30,7 +30,7 @@ impl Guest {
         told: impl FnOnce(&T) -> Answer,
     ) -> FsResult<T> {
         let answer = answer(&result, told);
-        if let Some(book) = &self.book {
+        if let Some(book) = self.book {
             let mut book = book.lock();
             let node = book.node(fd.rep());
             book.note(node, question, answer);
@@ -44,7 +44,7 @@ impl Guest {
         let is_fault =
             |error: &FsError| error.downcast_ref().is_some_and(|code| ask::refusal(*code).is_none());
         if result.as_ref().err().is_some_and(is_fault) {
-            self.recorder.touch(Touch::FileFault);
+            self.host.notes.touch(Touch::FileFault);
         }
         result
     }
@@ -53,7 +53,7 @@ impl Guest {
     fn only_misused<T>(&mut self, result: FsResult<T>) -> FsResult<T> {
         let is_misused = |error: &FsError| error.downcast_ref() == Some(&ErrorCode::BadDescriptor);
         if result.as_ref().err().is_some_and(|error| !is_misused(error)) {
-            self.recorder.touch(Touch::FileFault);
+            self.host.notes.touch(Touch::FileFault);
         }
         result
     }
@@ -79,7 +79,7 @@ impl Guest {
             directory: how.1.contains(OpenFlags::DIRECTORY),
         };
         let told = answer(&opened, |(_, kind)| Answer::Opened(*kind));
-        if let Some(book) = &self.book {
+        if let Some(book) = self.book {
             let mut book = book.lock();
             let parent = book.node(dir.rep());
             let node = book.note(parent, question, told);
@@ -92,18 +92,11 @@ impl Guest {
 }
 
 /// The file behind a descriptor, if it is a file.
-fn file_of(guest: &mut Guest, fd: &Fd) -> FsResult<std::sync::Arc<std::fs::File>> {
-    match guest.filesystem().table.get(fd)? {
+fn file_of(view: &mut FilesView<'_>, fd: &Fd) -> FsResult<std::sync::Arc<std::fs::File>> {
+    match view.filesystem().table.get(fd)? {
         Descriptor::File(file) => Ok(std::sync::Arc::clone(&file.file)),
         Descriptor::Dir(_) => Err(ErrorCode::IsDirectory.into()),
     }
-}
-
-/// The longest path that is asked for, which is what Linux has; longer ones are refused everywhere.
-const PATH_BYTES: usize = 4096;
-
-pub(super) fn check_length(path: &str) -> Result<(), ErrorCode> {
-    if path.len() < PATH_BYTES { Ok(()) } else { Err(ErrorCode::NameTooLong) }
 }
 
 /// Whether an opening is refused whatever is there and whatever is granted: it asks for what cannot be.
@@ -121,10 +114,10 @@ fn is_to_write(open_flags: OpenFlags, flags: DescriptorFlags) -> bool {
     open_flags.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE) || flags.contains(DescriptorFlags::WRITE)
 }
 
-impl preopens::Host for Guest {
+impl preopens::Host for FilesView<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Fd, String)>> {
         let directories = preopens::Host::get_directories(&mut self.filesystem())?;
-        if let Some(book) = &self.book {
+        if let Some(book) = self.book {
             let mut book = book.lock();
             for (place, (fd, name)) in directories.iter().enumerate() {
                 book.got_root(fd.rep(), place, name);
@@ -134,7 +127,7 @@ impl preopens::Host for Guest {
     }
 }
 
-impl types::Host for Guest {
+impl types::Host for FilesView<'_> {
     fn convert_error_code(&mut self, error: FsError) -> wasmtime::Result<ErrorCode> {
         error.downcast()
     }
@@ -151,7 +144,7 @@ impl types::Host for Guest {
 }
 
 /// What a descriptor is and how it was opened follows from the answer to its opening, and is not asked again.
-impl HostDescriptor for Guest {
+impl HostDescriptor for FilesView<'_> {
     async fn advise(&mut self, fd: Fd, offset: Filesize, len: Filesize, advice: Advice) -> FsResult<()> {
         let advised = self.filesystem().advise(fd, offset, len, advice).await;
         self.only_misused(advised)
@@ -189,7 +182,7 @@ impl HostDescriptor for Guest {
             let refused = self.filesystem().open_at(dir, follow, path, open_flags, flags).await;
             if refused.is_ok() {
                 // Should somebody be let in all the same, nobody knows what is read there.
-                self.recorder.touch(Touch::FileFault);
+                self.host.notes.touch(Touch::FileFault);
             }
             return self.only_refused(refused);
         }
@@ -200,7 +193,7 @@ impl HostDescriptor for Guest {
     }
 
     fn drop(&mut self, fd: Fd) -> wasmtime::Result<()> {
-        if let Some(book) = &self.book {
+        if let Some(book) = self.book {
             book.lock().dropped(fd.rep());
         }
         HostDescriptor::drop(&mut self.filesystem(), fd)
@@ -213,11 +206,11 @@ impl HostDescriptor for Guest {
         }
         let file = file_of(self, &fd)?;
         let bytes = content::read(&file, offset, len).map_err(|error| {
-            self.recorder.touch(Touch::FileFault);
+            self.host.notes.touch(Touch::FileFault);
             FsError::from(error)
         })?;
         let asked = len.min(PIECE_BYTES as u64);
-        if let Some(book) = self.book.as_ref().filter(|_| asked > 0) {
+        if let Some(book) = self.book.filter(|_| asked > 0) {
             let mut book = book.lock();
             let node = book.node(fd.rep());
             let end = (bytes.len() as u64) < asked;
@@ -274,7 +267,7 @@ impl HostDescriptor for Guest {
 
     async fn is_same_object(&mut self, one: Fd, other: Fd) -> wasmtime::Result<bool> {
         let same = self.filesystem().is_same_object(ask::same(&one), ask::same(&other)).await?;
-        if let Some(book) = &self.book {
+        if let Some(book) = self.book {
             let mut book = book.lock();
             let (node, other) = (book.node(one.rep()), book.node(other.rep()));
             if let Some(other) = book.traced(other) {
@@ -406,7 +399,7 @@ impl HostDescriptor for Guest {
     }
 }
 
-impl HostDirectoryEntryStream for Guest {
+impl HostDirectoryEntryStream for FilesView<'_> {
     async fn read_directory_entry(
         &mut self,
         stream: Resource<DirectoryEntryStream>,

@@ -2,15 +2,13 @@
 
 use std::collections::VecDeque;
 
-use hostel_core::{Answer, DirEntry};
+use hostel_core::{Answer, DirEntry, FileKind};
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
-#[cfg(any(unix, test))]
-use wasmtime_wasi::p2::bindings::filesystem::types::DescriptorType;
-use wasmtime_wasi::p2::bindings::filesystem::types::{DirectoryEntry, DirectoryEntryStream, ErrorCode};
+use wasmtime_wasi::p2::bindings::filesystem::types::{
+    DescriptorType, DirectoryEntry, DirectoryEntryStream, ErrorCode,
+};
 use wasmtime_wasi::p2::{FsError, FsResult};
-
-use super::ask::file_kind;
 
 /// What a guest reads a directory from, in place of wasmtime-wasi's own stream and under the same handle.
 pub(super) struct Listing {
@@ -90,6 +88,18 @@ impl Listing {
         }
         self.unreadable -= 1;
         Err(FsError::from(ErrorCode::IllegalByteSequence))
+    }
+}
+
+/// The kind of a file in the trace.
+pub(super) fn file_kind(kind: DescriptorType) -> FileKind {
+    match kind {
+        DescriptorType::RegularFile => FileKind::File,
+        DescriptorType::Directory => FileKind::Directory,
+        DescriptorType::SymbolicLink => FileKind::Link,
+        DescriptorType::BlockDevice => FileKind::BlockDevice,
+        DescriptorType::CharacterDevice => FileKind::CharacterDevice,
+        DescriptorType::Unknown | DescriptorType::Fifo | DescriptorType::Socket => FileKind::Other,
     }
 }
 

@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use hostel_core::CONFIG_FILE_NAME;
-use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView};
+use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::types::{ErrorCode, HostDescriptor};
 
 use super::ask::{self, Fd};
-use super::change::Place;
-use crate::guest::Guest;
+use super::place::Place;
+use super::view::FilesView;
 
 /// How many links are followed one after the other. Linux follows no more (`MAXSYMLINKS`), nor does cap-std.
 const MAX_LINKS: usize = 40;
 
-impl Guest {
+impl FilesView<'_> {
     /// Refuses a change at the end of links that lead to a configuration file. No guest can make such a link, but the user
     /// may have. A link that cannot be read is refused as well. Another guest can swap directories meanwhile, so what is
     /// opened is checked again by [`check_real_name`](Self::check_real_name).

@@ -20,8 +20,8 @@ use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::sockets::SocketAddrUse;
 
 use self::resolve::Resolver;
-use crate::attempt::AttemptOptions;
 use crate::denial::{self, DenialBook, told};
+use crate::options::AttemptOptions;
 
 /// How many addresses of looked-up names are remembered; after that the oldest are forgotten.
 const MAX_KNOWN: usize = 1_000;

@@ -114,7 +114,7 @@ async fn a_request_to_a_name_does_not_reach_this_machine_or_its_neighbours() {
             "`db.corp` leads to {address}, which is not public: denied (allow it with --net {grant})"
         );
         assert_eq!(world.remarks(), [remark]);
-        assert_eq!(world.network.denials.take_untold(), [GrantKind::Http]);
+        assert_eq!(world.network.denials.take_uncounted(), [GrantKind::Http]);
     }
     assert!(is_left_alone(&listener));
 }
@@ -250,7 +250,7 @@ fn a_socket_takes_no_address_of_its_own() {
     ] {
         assert!(!may(used, address), "{used:?} {address}");
     }
-    assert_eq!(world.network.denials.take_untold().len(), 4);
+    assert_eq!(world.network.denials.take_uncounted().len(), 4);
 }
 
 #[tokio::test(flavor = "current_thread")]

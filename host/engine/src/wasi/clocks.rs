@@ -4,18 +4,18 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use hostel_core::{Clock, Timestamp, Touch};
-use wasmtime::component::Resource;
+use wasmtime::component::{HasData, Linker, Resource};
 use wasmtime_wasi::clocks::WasiClocksView;
 use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
 use wasmtime_wasi::p2::bindings::clocks::wall_clock::{self, Datetime};
 
-use crate::guest::Guest;
+use super::state::HostView;
 
-/// What both clocks say of their resolution, wherever they run: their unit.
+/// The resolution of both clocks on every machine: their unit.
 const RESOLUTION_NANOS: u32 = 1;
 
-/// What a monotonic clock shows when a guest first asks: as if it had run for a day, since programs go back from it.
+/// The first reading of a monotonic clock: a day, because programs subtract from it.
 const MONOTONIC_START_NANOS: u64 = 24 * 60 * 60 * 1_000_000_000;
 
 /// The clocks of one attempt.
@@ -23,12 +23,31 @@ pub(crate) struct Clocks {
     clock: Clock,
     /// When the guest first asked for monotonic time.
     first_asked: Option<Instant>,
-    /// Whether the guest has asked for a timer whose end tells real time.
+    /// Whether the guest has a timer whose end tells real time.
     pub(super) has_timers: bool,
-    /// How far a virtual clock has come.
+    /// The time of a virtual clock.
     virtual_nanos: u64,
-    /// When the timers of a virtual clock end, by the resource that stands for each.
+    /// When the timers of a virtual clock end, by the number of their resource.
     timers: HashMap<u32, u64>,
+}
+
+/// What the interfaces of clocks are implemented on.
+pub(crate) struct ClocksView<'a> {
+    pub(crate) clocks: &'a mut Clocks,
+    pub(crate) host: HostView<'a>,
+}
+
+impl HasData for Clocks {
+    type Data<'a> = ClocksView<'a>;
+}
+
+/// Offers `wasi:clocks`.
+pub(crate) fn link<T: 'static>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> ClocksView<'_>,
+) -> wasmtime::Result<()> {
+    wall_clock::add_to_linker::<T, Clocks>(linker, view)?;
+    monotonic_clock::add_to_linker::<T, Clocks>(linker, view)
 }
 
 impl Clocks {
@@ -60,24 +79,24 @@ impl Clocks {
         MONOTONIC_START_NANOS.saturating_add(since_start)
     }
 
-    /// What a virtual clock shows; reading moves it on.
+    /// The time of a virtual clock; reading advances it.
     pub(super) fn read_virtual_nanos(&mut self) -> u64 {
         let shown = self.virtual_nanos;
         self.virtual_nanos = shown.saturating_add(nanos(Clock::VIRTUAL_STEP));
         shown
     }
 
-    /// Moves a virtual clock on to when a timer ends, unless it has come further.
+    /// Advances a virtual clock to the end of a timer, unless it is past that already.
     pub(super) fn sleep_until(&mut self, end: u64) {
         self.virtual_nanos = self.virtual_nanos.max(end);
     }
 
-    /// How long it is until a timer ends on a virtual clock.
+    /// The time until a timer of a virtual clock ends.
     pub(super) fn left_until(&self, end: u64) -> Duration {
         Duration::from_nanos(end.saturating_sub(self.virtual_nanos))
     }
 
-    /// When the timer of a virtual clock that this resource stands for ends.
+    /// When the timer of a virtual clock with this resource ends.
     pub(super) fn end_of(&self, pollable: &Resource<DynPollable>) -> Option<u64> {
         self.timers.get(&pollable.rep()).copied()
     }
@@ -92,10 +111,10 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-impl wall_clock::Host for Guest {
+impl wall_clock::Host for ClocksView<'_> {
     fn now(&mut self) -> wasmtime::Result<Datetime> {
         if self.clocks.is_real() {
-            self.recorder.touch(Touch::WallClock);
+            self.host.notes.touch(Touch::WallClock);
         }
         let since_epoch = Duration::from_nanos(self.clocks.wall().unix_nanos());
         Ok(Datetime { seconds: since_epoch.as_secs(), nanoseconds: since_epoch.subsec_nanos() })
@@ -106,10 +125,10 @@ impl wall_clock::Host for Guest {
     }
 }
 
-impl monotonic_clock::Host for Guest {
+impl monotonic_clock::Host for ClocksView<'_> {
     fn now(&mut self) -> wasmtime::Result<monotonic_clock::Instant> {
         if self.clocks.is_real() {
-            self.recorder.touch(Touch::MonotonicClock);
+            self.host.notes.touch(Touch::MonotonicClock);
         }
         Ok(self.clocks.monotonic_nanos())
     }
@@ -137,14 +156,14 @@ impl monotonic_clock::Host for Guest {
             return self.subscribe_virtual(self.clocks.virtual_nanos.saturating_add(when));
         }
         self.clocks.has_timers = true;
-        monotonic_clock::Host::subscribe_duration(&mut WasiClocksView::clocks(self), when)
+        monotonic_clock::Host::subscribe_duration(&mut self.host.wasi().clocks(), when)
     }
 }
 
-impl Guest {
-    /// A timer that is over when the virtual clock shows `end`. What stands for it in the table is never waited for.
+impl ClocksView<'_> {
+    /// A timer that ends when the virtual clock shows `end`. Its entry in the table is never waited for.
     fn subscribe_virtual(&mut self, end: u64) -> wasmtime::Result<Resource<DynPollable>> {
-        let timer = monotonic_clock::Host::subscribe_duration(&mut WasiClocksView::clocks(self), 0)?;
+        let timer = monotonic_clock::Host::subscribe_duration(&mut self.host.wasi().clocks(), 0)?;
         self.clocks.timers.insert(timer.rep(), end);
         Ok(timer)
     }

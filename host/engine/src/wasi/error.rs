@@ -1,22 +1,38 @@
-//! What a failed stream has to say: its message, and nothing of the host's insides.
+//! Errors of streams: the guest gets the message, and nothing of the host's insides.
 
-use wasmtime::component::Resource;
-use wasmtime_wasi::WasiView;
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::p2::IoError;
-use wasmtime_wasi::p2::bindings::io::error::{Host, HostError};
+use wasmtime_wasi::p2::bindings::io::error::{self, Host, HostError};
 
-use crate::guest::Guest;
+/// What the interface of errors is implemented on.
+pub(crate) struct ErrorsView<'a> {
+    pub(crate) table: &'a mut ResourceTable,
+}
 
-impl Host for Guest {}
+struct Errors;
 
-impl HostError for Guest {
-    /// Without the backtrace that an error of the host may have, which is another on each machine.
+impl HasData for Errors {
+    type Data<'a> = ErrorsView<'a>;
+}
+
+/// Offers `wasi:io/error`.
+pub(crate) fn link<T: 'static>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> ErrorsView<'_>,
+) -> wasmtime::Result<()> {
+    error::add_to_linker::<T, Errors>(linker, view)
+}
+
+impl Host for ErrorsView<'_> {}
+
+impl HostError for ErrorsView<'_> {
+    /// Without the backtrace that an error of the host may have, which differs between machines.
     fn to_debug_string(&mut self, error: Resource<IoError>) -> wasmtime::Result<String> {
-        Ok(format!("{:#}", self.ctx().table.get(&error)?))
+        Ok(format!("{:#}", self.table.get(&error)?))
     }
 
     fn drop(&mut self, error: Resource<IoError>) -> wasmtime::Result<()> {
-        self.ctx().table.delete(error)?;
+        self.table.delete(error)?;
         Ok(())
     }
 }

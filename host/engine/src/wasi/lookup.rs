@@ -1,79 +1,77 @@
-//! Name look-up: of names that are granted, to addresses that may be known.
+//! Name look-up: of granted names, to addresses that the guest may know.
 
 use std::net::IpAddr;
 use std::vec;
 
-use hostel_core::{GrantKind, HostCall, LookupGrant, Touch};
+use hostel_core::{GrantKind, LookupGrant, Touch};
 use wasmtime::StoreContextMut;
-use wasmtime::component::{Linker, Resource, ResourceType};
+use wasmtime::component::{Linker, Resource, ResourceTable, ResourceType};
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress};
 use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketResult, subscribe};
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, poll_noop, spawn};
-use wasmtime_wasi::sockets::WasiSocketsView;
 
+use super::sockets::{SocketsView, answer};
 use crate::denial::{self, told};
-use crate::guest::Guest;
 use crate::network::{NoAddress, bare};
 
 /// The interface, in the version of the others of `wasi:sockets`.
 const LOOKUP: &str = "wasi:sockets/ip-name-lookup@0.2.12";
 
-/// How much of a name a remark repeats: as much as a name can have.
+/// How many bytes of a name a remark repeats: as many as a name can have.
 const NAME_BYTES: usize = 256;
 
-/// What a look-up comes to: the guest takes one address after the other.
+/// A look-up, from which the guest takes one address after the other.
 enum Lookup {
     UnderWay(AbortOnDropJoinHandle<Result<Vec<IpAddr>, NoAddress>>),
     Done(Result<vec::IntoIter<IpAddr>, ErrorCode>),
 }
 
-type Store<'a> = StoreContextMut<'a, Guest>;
-
 /// Offers `wasi:sockets/ip-name-lookup`.
-pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+pub(crate) fn link<T: 'static>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> SocketsView<'_>,
+    table: fn(&mut T) -> &mut ResourceTable,
+) -> wasmtime::Result<()> {
     let mut instance = linker.instance(LOOKUP)?;
-    instance.resource("resolve-address-stream", ResourceType::host::<Lookup>(), |mut store, rep| {
-        store.data_mut().sockets().table.delete(Resource::<Lookup>::new_own(rep))?;
+    instance.resource("resolve-address-stream", ResourceType::host::<Lookup>(), move |mut store, rep| {
+        table(store.data_mut()).delete(Resource::<Lookup>::new_own(rep))?;
         Ok(())
     })?;
     instance.func_wrap(
         "resolve-addresses",
-        |mut store: Store<'_>, (network, name): (Resource<Network>, String)| {
-            let guest = store.data_mut().calls(HostCall::Sockets);
-            let lookup = guest.look_up(&network, &name);
-            Ok((guest.answer(lookup)?,))
+        move |mut store: StoreContextMut<'_, T>, (network, name): (Resource<Network>, String)| {
+            Ok((answer(view(store.data_mut()).look_up(&network, &name))?,))
         },
     )?;
     instance.func_wrap(
         "[method]resolve-address-stream.resolve-next-address",
-        |mut store: Store<'_>, (lookup,): (Resource<Lookup>,)| {
-            let guest = store.data_mut().calls(HostCall::Sockets);
-            Ok((guest.sockets().table.get_mut(&lookup)?.next(),))
+        move |mut store: StoreContextMut<'_, T>, (lookup,): (Resource<Lookup>,)| {
+            Ok((view(store.data_mut()).host.table().get_mut(&lookup)?.next(),))
         },
     )?;
     instance.func_wrap(
         "[method]resolve-address-stream.subscribe",
-        |mut store: Store<'_>,
-         (lookup,): (Resource<Lookup>,)|
-         -> wasmtime::Result<(Resource<DynPollable>,)> {
-            Ok((subscribe(store.data_mut().calls(HostCall::Sockets).sockets().table, lookup)?,))
+        move |mut store: StoreContextMut<'_, T>,
+              (lookup,): (Resource<Lookup>,)|
+              -> wasmtime::Result<(Resource<DynPollable>,)> {
+            Ok((subscribe(view(store.data_mut()).host.table(), lookup)?,))
         },
     )
 }
 
-impl Guest {
+impl SocketsView<'_> {
     fn look_up(&mut self, network: &Resource<Network>, name: &str) -> SocketResult<Resource<Lookup>> {
-        self.sockets().table.get(network)?;
+        self.host.table().get(network)?;
         if let Ok(address) = name.parse() {
             return self.push(Lookup::Done(Ok(vec![address].into_iter())));
         }
-        if !self.network().grants.allows_lookup(bare(name)) {
-            self.deny(GrantKind::Lookup, || denied(bare(name)));
+        if !self.host.network().grants.allows_lookup(bare(name)) {
+            self.host.notes.deny(GrantKind::Lookup, || denied(bare(name)));
             return Err(ErrorCode::AccessDenied.into());
         }
-        self.recorder.touch(Touch::Network);
+        self.host.notes.touch(Touch::Network);
         self.forget_closed_sockets();
-        let network = self.network();
+        let network = self.host.network();
         let room = network.room().ok_or(ErrorCode::NewSocketLimit)?;
         let (network, name) = (network.clone(), name.to_owned());
         self.push(Lookup::UnderWay(spawn(async move {
@@ -83,11 +81,11 @@ impl Guest {
     }
 
     fn push(&mut self, lookup: Lookup) -> SocketResult<Resource<Lookup>> {
-        Ok(self.sockets().table.push(lookup)?)
+        Ok(self.host.table().push(lookup)?)
     }
 }
 
-/// Says how to allow it for what is one name: a guest may ask for a pattern, which is a grant of many.
+/// The remark says how to allow one name, and nothing for a pattern, which would grant many names.
 fn denied(name: &str) -> String {
     let is_one = name.parse::<LookupGrant>().is_ok_and(|grant| grant.allows(name));
     let option = denial::option::<LookupGrant>("--lookup", name).filter(|_| is_one);

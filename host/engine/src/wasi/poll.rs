@@ -1,34 +1,41 @@
-//! Waiting: for one thing it tells nothing, but which of several is ready tells the time once there is a timer.
+//! Waiting: waiting for one thing tells nothing, but which of several is ready tells the time once there is a timer.
 //!
-//! Timers of a virtual clock are the exception: that clock alone says which of them are over.
+//! Timers of a virtual clock are the exception: they end by that clock alone.
 
 use std::future;
 
 use hostel_core::Touch;
-use wasmtime::component::{Resource, ResourceTable};
-use wasmtime_wasi::WasiView;
+use wasmtime::component::{Linker, Resource, ResourceTable};
 use wasmtime_wasi::p2::DynPollable;
-use wasmtime_wasi::p2::bindings::io::poll::{Host, HostPollable};
+use wasmtime_wasi::p2::bindings::io::poll::{self, Host, HostPollable};
 
-use crate::guest::Guest;
+use super::clocks::{Clocks, ClocksView};
 
-impl Guest {
-    /// The guest asks for more than to wait. Without timers the answer is always the same: the streams of a log, a given
-    /// input and granted files are ready at all times. What is of the network has been a touch before, and asking a standard
-    /// input that is a stream is one.
+/// Offers `wasi:io/poll`.
+pub(crate) fn link<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> ClocksView<'_>,
+) -> wasmtime::Result<()> {
+    poll::add_to_linker::<T, Clocks>(linker, view)
+}
+
+impl ClocksView<'_> {
+    /// Notes a touch if the answer could tell the time. Without timers the answer is always the same: logs, given inputs and
+    /// granted files are always ready. Using the network has been a touch before, and asking a standard input that is a stream is
+    /// one as well.
     fn ask_what_is_ready(&mut self) -> &mut ResourceTable {
         if self.clocks.has_timers {
-            self.recorder.touch(Touch::Readiness);
+            self.host.notes.touch(Touch::Readiness);
         }
-        self.ctx().table
+        self.host.table()
     }
 }
 
-impl Guest {
+impl ClocksView<'_> {
     /// Waits as [`Host::poll`] for timers of a virtual clock, given as index and end, and for `others`, given by index.
     ///
-    /// While one of the timers is over, nothing is waited for. Otherwise the guest sleeps until the first of them is,
-    /// unless one of the others is ready before.
+    /// If one of the timers has ended, it returns at once. Otherwise the guest sleeps until the first of them ends, or one of
+    /// the others is ready.
     async fn poll_virtual(
         &mut self,
         timers: Vec<(u32, u64)>,
@@ -36,7 +43,7 @@ impl Guest {
     ) -> wasmtime::Result<Vec<u32>> {
         let Some(first_end) = timers.iter().map(|(_, end)| *end).min() else { return Ok(Vec::new()) };
         if !others.is_empty() {
-            // Counts as a reading, so that a loop that asks until the timer is over ends, even if the others are always ready.
+            // Counts as a reading. Otherwise a loop that polls until the timer ends would run for ever if the others are always ready.
             self.clocks.read_virtual_nanos();
         }
         let left = self.clocks.left_until(first_end);
@@ -47,7 +54,7 @@ impl Guest {
             }
         };
         let (numbers, others): (Vec<u32>, Vec<_>) = others.into_iter().unzip();
-        let table = self.ctx().table;
+        let table = self.host.table();
         let ready_others = match others.is_empty() {
             true => {
                 timer.await;
@@ -71,7 +78,7 @@ impl Guest {
     }
 }
 
-impl Host for Guest {
+impl Host for ClocksView<'_> {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
         let is_timer = |pollable: &Resource<DynPollable>| self.clocks.end_of(pollable).is_some();
         if pollables.iter().any(is_timer) {
@@ -84,15 +91,15 @@ impl Host for Guest {
             }
             return self.poll_virtual(timers, others).await;
         }
-        let table = if pollables.len() > 1 { self.ask_what_is_ready() } else { self.ctx().table };
+        let table = if pollables.len() > 1 { self.ask_what_is_ready() } else { self.host.table() };
         Host::poll(table, pollables).await
     }
 }
 
-impl HostPollable for Guest {
+impl HostPollable for ClocksView<'_> {
     async fn ready(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<bool> {
         if let Some(end) = self.clocks.end_of(&pollable) {
-            // Counts as a reading, so that a loop that asks until the timer is over ends.
+            // Counts as a reading. Otherwise a loop that asks until the timer ends would run for ever.
             return Ok(self.clocks.read_virtual_nanos() >= end);
         }
         HostPollable::ready(self.ask_what_is_ready(), pollable).await
@@ -103,11 +110,11 @@ impl HostPollable for Guest {
             self.poll_virtual(vec![(0, end)], Vec::new()).await?;
             return Ok(());
         }
-        HostPollable::block(self.ctx().table, pollable).await
+        HostPollable::block(self.host.table(), pollable).await
     }
 
     fn drop(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
         self.clocks.forget(&pollable);
-        HostPollable::drop(self.ctx().table, pollable)
+        HostPollable::drop(self.host.table(), pollable)
     }
 }

@@ -1,32 +1,53 @@
-//! Randomness: the system's is a touch, what follows from a seed is none.
+//! Randomness: using the system's is a touch, using what follows from a seed is none.
 
 use hostel_core::{RandomBytes, RandomPurpose, RandomSeed, Randomness, Touch};
+use wasmtime::component::{HasData, Linker};
 use wasmtime_wasi::p2::bindings::random::{insecure, insecure_seed, random};
 use wasmtime_wasi::random::WasiRandomCtx;
 
-use crate::guest::Guest;
+use crate::notes::Notes;
 
-/// How many bytes a guest may ask for in one call; with more it traps.
+/// How many bytes a guest may ask for in one call; it traps if it asks for more.
 const BYTES_AT_ONCE: u64 = 64 << 20;
 
-/// The randomness of one attempt; nothing is drawn before the guest asks.
+/// The randomness of one attempt; no number is drawn before the guest asks for one.
 pub(crate) struct Random {
     secure: Source,
     insecure: Source,
-    /// Is the same however often the guest asks.
+    /// Drawn once: the same however often the guest asks.
     insecure_seed: Option<(u64, u64)>,
     seed: Option<RandomSeed>,
 }
 
-/// Where the numbers for one purpose come from.
+/// What the interfaces of randomness are implemented on.
+pub(crate) struct RandomView<'a> {
+    pub(crate) random: &'a mut Random,
+    pub(crate) notes: &'a mut Notes,
+}
+
+/// The source of the numbers for one purpose.
 enum Source {
     System(Option<Box<WasiRandomCtx>>),
     Seeded(Option<RandomBytes>, RandomSeed, RandomPurpose),
 }
 
+impl HasData for Random {
+    type Data<'a> = RandomView<'a>;
+}
+
+/// Offers `wasi:random`.
+pub(crate) fn link<T: 'static>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> RandomView<'_>,
+) -> wasmtime::Result<()> {
+    random::add_to_linker::<T, Random>(linker, view)?;
+    insecure::add_to_linker::<T, Random>(linker, view)?;
+    insecure_seed::add_to_linker::<T, Random>(linker, view)
+}
+
 impl Random {
-    /// A seed that a user chose is for everything. The key of a result seeds what is called insecure: that follows from
-    /// the inputs then, and secrets do not, unless the user chose so.
+    /// A seed that the user chose is for all randomness. The key of a result seeds only insecure randomness, which then follows from
+    /// the inputs; secrets must not, unless the user chose so.
     pub(crate) fn new(randomness: Randomness, key: Option<[u8; 32]>) -> Self {
         let key = key.map(RandomSeed::Key);
         let chosen = match randomness {
@@ -92,23 +113,23 @@ impl Source {
     }
 }
 
-impl Guest {
+impl RandomView<'_> {
     fn secure(&mut self) -> &mut Source {
         if self.random.secure.is_system() {
-            self.recorder.touch(Touch::Randomness);
+            self.notes.touch(Touch::Randomness);
         }
         &mut self.random.secure
     }
 
     fn insecure(&mut self) -> &mut Source {
         if self.random.insecure.is_system() {
-            self.recorder.touch(Touch::Randomness);
+            self.notes.touch(Touch::Randomness);
         }
         &mut self.random.insecure
     }
 }
 
-impl random::Host for Guest {
+impl random::Host for RandomView<'_> {
     fn get_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
         self.secure().bytes(len)
     }
@@ -118,7 +139,7 @@ impl random::Host for Guest {
     }
 }
 
-impl insecure::Host for Guest {
+impl insecure::Host for RandomView<'_> {
     fn get_insecure_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
         self.insecure().bytes(len)
     }
@@ -128,7 +149,7 @@ impl insecure::Host for Guest {
     }
 }
 
-impl insecure_seed::Host for Guest {
+impl insecure_seed::Host for RandomView<'_> {
     fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
         self.insecure();
         self.random.insecure_seed()

@@ -5,7 +5,7 @@ use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use crate::attempt::AttemptError;
+use super::report::AttemptError;
 use crate::config::STACK_BYTES;
 use crate::guest::Guest;
 use crate::names;

@@ -1,0 +1,15 @@
+//! Which attempt of which run of which task a guest executes.
+
+use std::sync::Arc;
+
+use hostel_core::{TaskKey, Timestamp};
+
+use crate::options::AttemptOptions;
+
+/// One call of a task's function.
+pub(crate) struct Call {
+    pub(crate) task: Arc<TaskKey>,
+    pub(crate) options: AttemptOptions,
+    /// When the attempt will be stopped.
+    pub(crate) deadline: Option<Timestamp>,
+}

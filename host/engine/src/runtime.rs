@@ -1,0 +1,24 @@
+//! One wasmtime engine, and the host functions for guests in it.
+
+use wasmtime::component::Linker;
+
+use crate::config::{self, EngineOptions, Flavor};
+use crate::guest::Guest;
+use crate::linker;
+
+/// One wasmtime engine, and the host functions for guests in it.
+pub(crate) struct Runtime {
+    pub(crate) flavor: Flavor,
+    pub(crate) engine: wasmtime::Engine,
+    pub(crate) linker: Linker<Guest>,
+    /// How many instances its pool has room for.
+    pub(crate) max_instances: u32,
+}
+
+impl Runtime {
+    pub(crate) fn new(flavor: Flavor, options: &EngineOptions) -> wasmtime::Result<Self> {
+        let (engine, max_instances) = config::engine(flavor, options)?;
+        let linker = linker::linker(&engine)?;
+        Ok(Self { flavor, engine, linker, max_instances })
+    }
+}
