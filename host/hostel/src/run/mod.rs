@@ -325,7 +325,7 @@ impl Run {
         self.awaited.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// Its cell. Locked after a flight and after the scheduler, before hooks and events; see ARCHITECTURE.md, "Locks".
+    /// Its cell. ARCHITECTURE.md, "Locks", says which locks may be held when this one is taken.
     ///
     /// Nothing panics while it holds the lock, so a poisoned lock is as good as any.
     pub(crate) fn cell(&self) -> MutexGuard<'_, Cell> {
