@@ -15,7 +15,6 @@ mod config;
 mod options;
 mod parse;
 mod task_ref;
-mod units;
 
 mod load;
 

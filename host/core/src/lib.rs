@@ -20,6 +20,7 @@
 //! - [`Value`], [`Type`], [`Signature`]: what goes into a task and what comes out, as text, JSON and canonical bytes;
 //!   [`Type::may_take`]: whether one task's result can go into another.
 //! - [`Digest`], [`ExportPath`], [`TaskKey`], [`TaskRef`], [`RunId`]: how things are named.
+//! - [`Tags`]: how runs are labelled. [`grammar`]: how the values of options are written.
 //! - [`NameTemplate`]: how a run is named after its inputs.
 //! - [`State`] and [`Event`]: the life of a run, as one fold.
 //! - [`Outcome`] and [`Failure`]: how a run ended; [`UpstreamChain`]: why one never started.
@@ -36,6 +37,7 @@ mod determinism;
 mod duration;
 mod error_kind;
 mod flow;
+pub mod grammar;
 mod grants;
 mod leb128;
 mod limits;
@@ -49,6 +51,7 @@ mod receipt;
 mod retry;
 mod signature;
 mod state;
+mod tag;
 mod task_ref;
 mod template;
 mod trace;
@@ -74,6 +77,7 @@ pub use receipt::*;
 pub use retry::*;
 pub use signature::*;
 pub use state::*;
+pub use tag::*;
 pub use task_ref::*;
 pub use template::*;
 pub use trace::*;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use hostel::{
     CachePolicy, Clock, Determinism, EnvGrant, Grants, HostBuilder, HttpGrant, Limits, LimitsError,
-    LookupGrant, NetGrant, Randomness, Task, UnknownImports, begin_flow, check_dirs,
+    LookupGrant, NetGrant, Randomness, Task, UnknownImports, begin_flow, check_dirs, grammar,
 };
 
 use self::dir::Dir;
@@ -23,7 +23,6 @@ use self::labels::LabelOptions;
 use self::limits::LimitOptions;
 use self::retries::RetryOptions;
 use crate::problem::Problem;
-use crate::units;
 
 /// How a task is run, as far as it is said in one place: on the command line, or in a table of `hostel.toml`.
 #[derive(Args, Clone, Debug, Default)]
@@ -35,7 +34,7 @@ pub(crate) struct TaskOptions {
     pub(crate) limits: LimitOptions,
 
     /// Stop a run after this long, with all its attempts and the waits between them
-    #[arg(long, value_name = "TIME", value_parser = run_timeout, allow_hyphen_values = true, help_heading = "Limits")]
+    #[arg(long, value_name = "TIME", value_parser = grammar::run_timeout, allow_hyphen_values = true, help_heading = "Limits")]
     pub(crate) run_timeout: Option<Duration>,
 
     #[command(flatten)]
@@ -97,7 +96,7 @@ pub(crate) struct TaskOptions {
     pub(crate) cache: Option<CachePolicy>,
 
     /// Take no result from the cache that is this old: 10s, 12h, 30d [default: of any age]
-    #[arg(long, value_name = "TIME", value_parser = expiration, allow_hyphen_values = true, help_heading = "Cache")]
+    #[arg(long, value_name = "TIME", value_parser = grammar::cache_expiration, allow_hyphen_values = true, help_heading = "Cache")]
     pub(crate) cache_expiration: Option<Duration>,
 
     /// Run although the cache has a result, and keep the new one
@@ -229,24 +228,10 @@ fn variables(mut variables: Vec<Variable>, others: Vec<Variable>) -> Vec<Variabl
     variables
 }
 
-/// Reads the age at which results expire.
-pub(crate) fn expiration(text: &str) -> Result<Duration, String> {
-    let age = Some(units::age(text)?).filter(|age| !age.is_zero());
-    age.ok_or_else(|| "expected more than zero; --refresh-cache takes no result from the cache".to_owned())
-}
-
 /// Reads a size that is not zero.
 fn some_bytes(text: &str) -> Result<u64, String> {
-    let bytes = Some(units::bytes(text)?).filter(|bytes| *bytes > 0);
+    let bytes = Some(grammar::bytes(text)?).filter(|bytes| *bytes > 0);
     bytes.ok_or_else(|| "expected more than zero".to_owned())
-}
-
-/// Reads the time that a whole run may take.
-pub(crate) fn run_timeout(text: &str) -> Result<Duration, String> {
-    let most = Limits::MAX.timeout.unwrap_or(Duration::MAX);
-    let timeout = Some(units::timeout(text)?).filter(|timeout| !timeout.is_zero() && *timeout <= most);
-    let days = most.as_secs() / units::DAY.as_secs();
-    timeout.ok_or_else(|| format!("expected more than zero and at most {days} days"))
 }
 
 /// How many runs compute at once.
