@@ -1,6 +1,6 @@
 //! The text grammar of options: one function for each form of value, whoever reads it.
 //!
-//! The command line and `hostel.toml` read the same texts with the same functions.
+//! The command line, `hostel.toml` and [`TaskSpec::set`](crate::TaskSpec::set) read the same texts with the same functions.
 //! Options whose type implements [`FromStr`](std::str::FromStr) ([`RetryOn`](crate::RetryOn), [`CachePolicy`](crate::CachePolicy),
 //! [`Clock`](crate::Clock), [`HttpGrant`](crate::HttpGrant) and others) are read by that.
 

@@ -26,6 +26,8 @@
 //! - [`Outcome`] and [`Failure`]: how a run ended; [`UpstreamChain`]: why one never started.
 //! - [`Limits`]: what a task may use up. [`Grants`]: what it is permitted. [`Receipt`]: what it used and asked for.
 //! - [`UnknownImports`]: what becomes of a component that imports what the host does not provide.
+//! - [`TaskSpec`] and [`RunSpec`]: what can be written down of a task's options and of a run. [`RunRecord`]: all that
+//!   happened to a run, as the fold of [`RunFact`]s.
 //! - [`RetryPolicy`]: whether another attempt follows, and when.
 //! - [`LogLine`], [`Progress`]: what a run tells while it executes.
 //! - [`Observation`]: what an attempt touched beside its inputs; [`Determinism`]: clocks and randomness that are no touch.
@@ -49,6 +51,7 @@ mod progress;
 mod random_bytes;
 mod receipt;
 mod retry;
+mod run;
 mod signature;
 mod state;
 mod tag;
@@ -75,6 +78,7 @@ pub use progress::*;
 pub use random_bytes::*;
 pub use receipt::*;
 pub use retry::*;
+pub use run::*;
 pub use signature::*;
 pub use state::*;
 pub use tag::*;
