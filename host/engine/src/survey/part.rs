@@ -14,6 +14,8 @@ pub(super) struct Part {
     pub(super) functions: Vec<u32>,
     /// Of a module: how many elements each table begins with; `None` if its elements can only be set by code.
     pub(super) tables: Vec<Option<u64>>,
+    /// Of a module: how many bytes each memory begins with; `None` if it is imported.
+    pub(super) memories: Vec<Option<u64>>,
     /// Of a module: whether a segment of elements was met that is set by code. All after it are, too.
     pub(super) sets_elements: bool,
     /// Of a module: the functions that can be called from outside.
@@ -43,6 +45,7 @@ impl Part {
             types: Vec::new(),
             functions: Vec::new(),
             tables: Vec::new(),
+            memories: Vec::new(),
             sets_elements: false,
             entered: HashSet::new(),
             imported: 0,
