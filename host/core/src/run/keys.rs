@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::TaskSpec;
 use crate::grammar::{self, OptionTextError, Read};
 use crate::value::excerpt;
-use crate::{Determinism, ErrorKind, Limits, Name, Tags, UnknownName};
+use crate::{Determinism, ErrorKind, Limits, LimitsError, Name, Tags, UnknownName};
 
 /// An option of a task: its name, and what is known of its values.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub struct OptionKey {
     pub help: &'static str,
     /// Whether a second value is added to the first, instead of replacing it.
     pub repeats: bool,
-    read: fn(&mut TaskSpec, &str) -> Read<()>,
+    read: fn(&mut TaskSpec, &str) -> Result<(), Wrong>,
 }
 
 /// An option cannot be set.
@@ -45,6 +45,27 @@ pub enum SetError {
         /// What was expected: `expected true or false`.
         expected: String,
     },
+    /// A limit is zero or over its upper bound.
+    #[error("{}", error.named(key))]
+    Limit {
+        /// The name of the option.
+        key: &'static str,
+        /// What the limit can be.
+        error: LimitsError,
+    },
+}
+
+/// What can be wrong with the text of an option.
+#[derive(Debug)]
+enum Wrong {
+    Text(OptionTextError),
+    Limit(LimitsError),
+}
+
+impl From<OptionTextError> for Wrong {
+    fn from(error: OptionTextError) -> Self {
+        Self::Text(error)
+    }
 }
 
 fn suggestion(nearest: &[&'static str]) -> String {
@@ -81,10 +102,13 @@ impl TaskSpec {
     /// [`SetError`] if there is no such option, or the text is no value of it. Then nothing has changed.
     pub fn set(&mut self, name: &str, text: &str) -> Result<(), SetError> {
         let Some(key) = Self::key(name) else { return Err(unknown(name)) };
-        (key.read)(self, text).map_err(|error| SetError::Value {
-            key: key.name,
-            value: (!key.is_secret()).then(|| excerpt(text)),
-            expected: error.to_string(),
+        let OptionKey { name, .. } = *key;
+        (key.read)(self, text).map_err(|wrong| match wrong {
+            Wrong::Text(error) => {
+                let value = (!key.is_secret()).then(|| excerpt(text));
+                SetError::Value { key: name, value, expected: error.into() }
+            }
+            Wrong::Limit(error) => SetError::Limit { key: name, error },
         })
     }
 
@@ -136,7 +160,7 @@ const fn one(
     name: &'static str,
     value: &'static str,
     help: &'static str,
-    read: fn(&mut TaskSpec, &str) -> Read<()>,
+    read: fn(&mut TaskSpec, &str) -> Result<(), Wrong>,
 ) -> OptionKey {
     OptionKey { name, value, help, repeats: false, read }
 }
@@ -146,7 +170,7 @@ const fn many(
     name: &'static str,
     value: &'static str,
     help: &'static str,
-    read: fn(&mut TaskSpec, &str) -> Read<()>,
+    read: fn(&mut TaskSpec, &str) -> Result<(), Wrong>,
 ) -> OptionKey {
     OptionKey { name, value, help, repeats: true, read }
 }
@@ -170,26 +194,26 @@ const KEYS: [OptionKey; 37] = [
     one("run-timeout", "TIME", "how long a run may take, all its attempts together", |spec, text| {
         put(&mut spec.run_timeout, grammar::run_timeout(text).map(Some))
     }),
-    one("idle-timeout", "TIME", "how long an attempt may wait at a stretch", |spec, text| {
-        limit(spec, grammar::timeout(text), |limits, time| limits.idle_timeout = Some(time))
-    }),
-    one("max-fuel", "FUEL", "how much an attempt may compute, in fuel", |spec, text| {
-        limit(spec, grammar::number(text), |limits, fuel| limits.fuel = Some(fuel))
-    }),
     one("max-memory", "SIZE", "memory of an attempt", |spec, text| {
         limit(spec, grammar::bytes(text), |limits, bytes| limits.memory_bytes = bytes)
     }),
     one("max-log", "SIZE", "log kept of a run", |spec, text| {
         limit(spec, grammar::bytes(text), |limits, bytes| limits.log_bytes = bytes)
     }),
-    one("max-log-lines", "N", "lines of log kept of a run", |spec, text| {
-        limit(spec, grammar::number(text), |limits, lines| limits.log_lines = lines)
-    }),
     one("max-input", "SIZE", "size of a run's arguments", |spec, text| {
         limit(spec, grammar::bytes(text), |limits, bytes| limits.input_bytes = bytes)
     }),
     one("max-result", "SIZE", "size of an attempt's result", |spec, text| {
         limit(spec, grammar::bytes(text), |limits, bytes| limits.result_bytes = bytes)
+    }),
+    one("idle-timeout", "TIME", "how long an attempt may wait at a stretch", |spec, text| {
+        limit(spec, grammar::timeout(text), |limits, time| limits.idle_timeout = Some(time))
+    }),
+    one("max-fuel", "FUEL", "how much an attempt may compute, in fuel", |spec, text| {
+        limit(spec, grammar::number(text), |limits, fuel| limits.fuel = Some(fuel))
+    }),
+    one("max-log-lines", "N", "lines of log kept of a run", |spec, text| {
+        limit(spec, grammar::number(text), |limits, lines| limits.log_lines = lines)
     }),
     one("max-open-files", "N", "files open at once", |spec, text| {
         limit(spec, grammar::number(text), |limits, files| limits.open_files = files)
@@ -220,28 +244,6 @@ const KEYS: [OptionKey; 37] = [
         let tags = text.split(',').filter(|_| !text.is_empty()).map(|tag| grammar::tag(tag.trim()));
         put(&mut spec.tags, tags.collect::<Read<Vec<_>>>().map(Tags::from_iter))
     }),
-    many("http", "HOST", "outgoing HTTP to a host", |spec, text| push(&mut spec.grants.http, parsed(text))),
-    many("net", "HOST:PORT", "TCP and UDP to a place", |spec, text| push(&mut spec.grants.net, parsed(text))),
-    many("lookup", "NAME", "looking up a name", |spec, text| push(&mut spec.grants.lookup, parsed(text))),
-    many("env", "NAME=VALUE", "an environment variable", |spec, text| {
-        push(&mut spec.grants.env, parsed(text))
-    }),
-    many("dir", "DIR", "reading a directory, or with :rw also writing", |spec, text| {
-        push(&mut spec.grants.dirs, grammar::dir(text))
-    }),
-    one(DETERMINISTIC, "BOOL", "a virtual clock, and randomness from the cache key", |spec, text| {
-        let choice = |both| if both { Determinism::DETERMINISTIC } else { Determinism::default() };
-        put(&mut spec.determinism, grammar::flag(text).map(choice))
-    }),
-    one("clock", "CLOCK", "real, virtual or fixed:INSTANT", |spec, text| {
-        put(&mut spec.determinism.clock, parsed(text))
-    }),
-    one("random", "SOURCE", "real, key or seed:NUMBER", |spec, text| {
-        put(&mut spec.determinism.randomness, parsed(text))
-    }),
-    one("unknown-imports", "WHAT", "refuse, or trap when the guest calls one", |spec, text| {
-        put(&mut spec.unknown_imports, parsed(text))
-    }),
     one("cache", "POLICY", "which facts runs must share to share a result", |spec, text| {
         put(&mut spec.cache, parsed(text))
     }),
@@ -250,6 +252,19 @@ const KEYS: [OptionKey; 37] = [
     }),
     one("refresh-cache", "BOOL", "run although the cache has a result", |spec, text| {
         put(&mut spec.refresh, grammar::flag(text))
+    }),
+    one("clock", "CLOCK", "real, virtual or fixed:INSTANT", |spec, text| {
+        put(&mut spec.determinism.clock, parsed(text))
+    }),
+    one("random", "SOURCE", "real, key or seed:NUMBER", |spec, text| {
+        put(&mut spec.determinism.randomness, parsed(text))
+    }),
+    one(DETERMINISTIC, "BOOL", "a virtual clock, and randomness from the cache key", |spec, text| {
+        let choice = |both| if both { Determinism::DETERMINISTIC } else { Determinism::default() };
+        put(&mut spec.determinism, grammar::flag(text).map(choice))
+    }),
+    one("unknown-imports", "WHAT", "refuse, or trap when the guest calls one", |spec, text| {
+        put(&mut spec.unknown_imports, parsed(text))
     }),
     one("priority", "N", "runs of a higher priority start first", |spec, text| {
         put(&mut spec.priority, grammar::priority(text))
@@ -260,23 +275,32 @@ const KEYS: [OptionKey; 37] = [
     one("description", "TEXT", "what the task is for, for people", |spec, text| {
         put(&mut spec.description, shared(text))
     }),
+    many("dir", "DIR", "reading a directory, or with :rw also writing", |spec, text| {
+        push(&mut spec.grants.dirs, grammar::dir(text))
+    }),
+    many("env", "NAME=VALUE", "an environment variable", |spec, text| {
+        push(&mut spec.grants.env, parsed(text))
+    }),
+    many("http", "HOST", "outgoing HTTP to a host", |spec, text| push(&mut spec.grants.http, parsed(text))),
+    many("net", "HOST:PORT", "TCP and UDP to a place", |spec, text| push(&mut spec.grants.net, parsed(text))),
+    many("lookup", "NAME", "looking up a name", |spec, text| push(&mut spec.grants.lookup, parsed(text))),
 ];
 
-fn put<T>(place: &mut T, value: Read<T>) -> Read<()> {
+fn put<T>(place: &mut T, value: Read<T>) -> Result<(), Wrong> {
     *place = value?;
     Ok(())
 }
 
-fn push<T>(list: &mut Vec<T>, value: Read<T>) -> Read<()> {
+fn push<T>(list: &mut Vec<T>, value: Read<T>) -> Result<(), Wrong> {
     list.push(value?);
     Ok(())
 }
 
 /// Sets a limit, unless that puts it out of its bounds.
-fn limit<T>(spec: &mut TaskSpec, value: Read<T>, set: fn(&mut Limits, T)) -> Read<()> {
+fn limit<T>(spec: &mut TaskSpec, value: Read<T>, set: fn(&mut Limits, T)) -> Result<(), Wrong> {
     let mut limits = spec.limits;
     set(&mut limits, value?);
-    limits.validate().map_err(|error| OptionTextError::new(error.expected()))?;
+    limits.validate().map_err(Wrong::Limit)?;
     spec.limits = limits;
     Ok(())
 }
@@ -301,13 +325,13 @@ mod tests {
         ("retry-on", "trap,exit", Some("tarp")),
         ("timeout", "1.5s", Some("0s")),
         ("run-timeout", "30d", Some("367d")),
-        ("idle-timeout", "1m", Some("1")),
-        ("max-fuel", "1,000,000", Some("-1")),
         ("max-memory", "64MiB", Some("5GiB")),
         ("max-log", "1KiB", Some("2GiB")),
-        ("max-log-lines", "5", Some("0")),
         ("max-input", "1MB", Some("")),
         ("max-result", "1MB", Some("3GiB")),
+        ("idle-timeout", "1m", Some("1")),
+        ("max-fuel", "1,000,000", Some("-1")),
+        ("max-log-lines", "5", Some("0")),
         ("max-open-files", "5", Some("10,001")),
         ("max-written", "5", Some("2TiB")),
         ("max-sockets", "5", Some("1,001")),
@@ -317,21 +341,21 @@ mod tests {
         ("name", "train {dataset.name}", None),
         ("tag", "a b", Some("a,b")),
         ("tags", "b,a", Some("a,,b")),
-        ("http", "GET https://example.org", Some("a b c")),
-        ("net", "10.0.0.0/8:*", Some("example.org")),
-        ("lookup", "*.example.org", Some("a b")),
-        ("env", "A=secret", Some("A")),
-        ("dir", "data::/data:rw", Some("")),
-        ("deterministic", "true", Some("yes")),
-        ("clock", "virtual", Some("2026")),
-        ("random", "seed:7", Some("7")),
-        ("unknown-imports", "trap", Some("Trap")),
         ("cache", "inputs - input:a", Some("imputs")),
         ("cache-expiration", "30d", Some("0s")),
         ("refresh-cache", "true", Some("1")),
+        ("clock", "virtual", Some("2026")),
+        ("random", "seed:7", Some("7")),
+        ("deterministic", "true", Some("yes")),
+        ("unknown-imports", "trap", Some("Trap")),
         ("priority", "-3", Some("3.5")),
         ("version", "2", None),
         ("description", "adds", None),
+        ("dir", "data::/data:rw", Some("")),
+        ("env", "A=secret", Some("A")),
+        ("http", "GET https://example.org", Some("a b c")),
+        ("net", "10.0.0.0/8:*", Some("example.org")),
+        ("lookup", "*.example.org", Some("a b")),
     ];
 
     #[test]
@@ -369,7 +393,7 @@ mod tests {
             KEYS.iter()
                 .filter(|key| key.is_grant())
                 .map(|key| key.name)
-                .eq(["http", "net", "lookup", "env", "dir"])
+                .eq(["dir", "env", "http", "net", "lookup"])
         );
     }
 
@@ -380,11 +404,7 @@ mod tests {
             assert_eq!((error.to_string().as_str(), error.kind()), (expected, ErrorKind::Invalid));
         };
         check("retries", "many", "retries cannot be \"many\": expected a whole number from 0 to 10000");
-        check(
-            "max-memory",
-            "5GiB",
-            "max-memory cannot be \"5GiB\": expected more than zero and at most 4 GiB",
-        );
+        check("max-memory", "5GiB", "max-memory cannot be 5 GiB: expected more than zero and at most 4 GiB");
         check(
             "env",
             "SECRET",
