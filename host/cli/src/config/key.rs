@@ -8,10 +8,10 @@ use crate::options::dir::Dir;
 use crate::options::env::Variable;
 use crate::options::labels::Template;
 
-/// An option only of files: whether the log is written while the run executes.
+/// The option of a file that is no option of a task's: whether the log is written as it comes.
 const LOG_PRINTS: &str = "log-prints";
 
-/// Options of a task that a file does not have: it sets all tags at once, and a refresh is for one command.
+/// Options of a task that a file does not have: it has all tags at once, and `refresh-cache` is for a single command.
 const NOT_IN_FILES: [&str; 2] = ["tag", "refresh-cache"];
 
 /// An option of a task, by its name.
@@ -48,17 +48,16 @@ impl Key {
         Self::names().into_iter().find(|known| *known == name).map(Self)
     }
 
-    /// All names.
+    /// All of them, as on the command line, without the dashes.
     pub(super) fn names() -> Vec<&'static str> {
         let names = TaskSpec::KEYS.into_iter().flat_map(|key| {
-            // Before the grants.
+            // It stands before the grants.
             let log_prints = (key.name == "dir").then_some(LOG_PRINTS);
             log_prints.into_iter().chain([key.name])
         });
         names.filter(|name| !NOT_IN_FILES.contains(name)).collect()
     }
 
-    /// The name on the command line, without the dashes.
     pub(super) const fn name(self) -> &'static str {
         self.0
     }
@@ -77,7 +76,7 @@ impl Key {
     pub(super) fn set(self, to: &mut TaskOptions, value: &DeValue<'_>, place: String) -> Result<(), Wrong> {
         let texts = self.texts(value)?;
         match self.0 {
-            // Checked later, by errors that name the place.
+            // What these say is checked later, when a place is needed for the error.
             "name" => to.labels.name = texts.into_iter().next().map(|text| Template { text, place }),
             "dir" => {
                 let dirs = texts.iter().map(|text| Dir::new(text, place.clone()));
@@ -95,7 +94,7 @@ impl Key {
         Ok(())
     }
 
-    /// The value as on the command line: several texts if the option can be given several times.
+    /// The value as it would be typed: several texts where an option can be given several times.
     fn texts(self, value: &DeValue<'_>) -> Result<Vec<String>, String> {
         Ok(match self.0 {
             "name" | "cache" | "clock" | "random" | "unknown-imports" | "version" | "description" => {
@@ -148,7 +147,7 @@ fn take(name: &str, spec: TaskSpec, to: &mut TaskOptions) {
         "http" => to.http = grants.http,
         "net" => to.net = grants.net,
         "lookup" => to.lookup = grants.lookup,
-        // A test ensures that there is no other.
+        // A test sees to it that there is no other.
         _ => {}
     }
 }
