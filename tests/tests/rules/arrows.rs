@@ -8,7 +8,7 @@ use crate::tree::{keep, root};
 const LAYERS: [&str; 5] = ["hostel-cli", "hostel-server", "hostel", "hostel-engine", "hostel-core"];
 
 /// These stand beside the layers, and no layer is built on them.
-const BESIDE: [&str; 3] = ["hostel-guests", "hostel-tests", "hostel-fuzz"];
+const BESIDE: [&str; 4] = ["hostel-guests", "hostel-tests", "hostel-fuzz", "hostel-conformance"];
 
 /// Crates from outside that only some may name.
 const RESERVED: [Reserved; 4] = [

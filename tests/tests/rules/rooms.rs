@@ -61,7 +61,11 @@ const HOSTEL: [Room; 6] = [
         modules: &["calls", "data_dir", "error", "events", "flow", "group", "hooks", "ids", "tag"],
         uses: &[],
     },
-    Room { name: "machinery", modules: &["attempts", "cache", "flight", "runner"], uses: &["words"] },
+    Room {
+        name: "machinery",
+        modules: &["attempts", "cache", "flight", "journal", "runner"],
+        uses: &["words"],
+    },
     Room { name: "nouns", modules: &["host_state", "options", "run", "task"], uses: &["machinery", "words"] },
     Room { name: "course", modules: &["course"], uses: &["machinery", "nouns", "words"] },
     Room {
