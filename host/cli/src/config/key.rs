@@ -2,14 +2,13 @@
 
 use std::str::FromStr;
 
+use hostel::grammar::{self, retries, retry_delay, retry_jitter, run_timeout, tag};
 use toml::de::DeValue;
 
+use crate::options::TaskOptions;
 use crate::options::dir::Dir;
 use crate::options::env::Variable;
-use crate::options::labels::{Template, tag};
-use crate::options::retries::{retries, retry_delay, retry_jitter};
-use crate::options::{TaskOptions, expiration, run_timeout};
-use crate::units;
+use crate::options::labels::Template;
 
 /// An option of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,28 +162,28 @@ impl Key {
                 to.retries.retry_on =
                     Some(kinds.map_err(|error: hostel::ParseRetryOnError| error.to_string())?);
             }
-            Self::Timeout => to.limits.timeout = Some(units::timeout(&plain(value))?),
+            Self::Timeout => to.limits.timeout = Some(grammar::timeout(&plain(value))?),
             Self::RunTimeout => to.run_timeout = Some(run_timeout(&plain(value))?),
-            Self::MaxMemory => to.limits.max_memory = Some(units::bytes(&plain(value))?),
-            Self::MaxLog => to.limits.max_log = Some(units::bytes(&plain(value))?),
-            Self::MaxInput => to.limits.max_input = Some(units::bytes(&plain(value))?),
-            Self::MaxResult => to.limits.max_result = Some(units::bytes(&plain(value))?),
-            Self::IdleTimeout => to.limits.idle_timeout = Some(units::timeout(&plain(value))?),
-            Self::MaxFuel => to.limits.max_fuel = Some(units::number(&plain(value))?),
-            Self::MaxLogLines => to.limits.max_log_lines = Some(units::number(&plain(value))?),
-            Self::MaxOpenFiles => to.limits.max_open_files = Some(units::number(&plain(value))?),
-            Self::MaxWritten => to.limits.max_written = Some(units::bytes(&plain(value))?),
-            Self::MaxSockets => to.limits.max_sockets = Some(units::number(&plain(value))?),
-            Self::MaxNetwork => to.limits.max_network = Some(units::bytes(&plain(value))?),
-            Self::MaxHandles => to.limits.max_handles = Some(units::number(&plain(value))?),
-            Self::MaxSubtasks => to.limits.max_subtasks = Some(units::number(&plain(value))?),
+            Self::MaxMemory => to.limits.max_memory = Some(grammar::bytes(&plain(value))?),
+            Self::MaxLog => to.limits.max_log = Some(grammar::bytes(&plain(value))?),
+            Self::MaxInput => to.limits.max_input = Some(grammar::bytes(&plain(value))?),
+            Self::MaxResult => to.limits.max_result = Some(grammar::bytes(&plain(value))?),
+            Self::IdleTimeout => to.limits.idle_timeout = Some(grammar::timeout(&plain(value))?),
+            Self::MaxFuel => to.limits.max_fuel = Some(grammar::number(&plain(value))?),
+            Self::MaxLogLines => to.limits.max_log_lines = Some(grammar::number(&plain(value))?),
+            Self::MaxOpenFiles => to.limits.max_open_files = Some(grammar::number(&plain(value))?),
+            Self::MaxWritten => to.limits.max_written = Some(grammar::bytes(&plain(value))?),
+            Self::MaxSockets => to.limits.max_sockets = Some(grammar::number(&plain(value))?),
+            Self::MaxNetwork => to.limits.max_network = Some(grammar::bytes(&plain(value))?),
+            Self::MaxHandles => to.limits.max_handles = Some(grammar::number(&plain(value))?),
+            Self::MaxSubtasks => to.limits.max_subtasks = Some(grammar::number(&plain(value))?),
             Self::Name => to.labels.name = Some(Template { text: text(value)?.to_owned(), place }),
             Self::Tags => to.labels.tags = texts(value)?.into_iter().map(tag).collect::<Result<_, _>>()?,
             Self::Cache => {
                 let policy = text(value)?.parse();
                 to.cache = Some(policy.map_err(|error: hostel::ParsePolicyError| error.to_string())?);
             }
-            Self::CacheExpiration => to.cache_expiration = Some(expiration(&plain(value))?),
+            Self::CacheExpiration => to.cache_expiration = Some(grammar::cache_expiration(&plain(value))?),
             Self::Clock => {
                 let clock = text(value)?.parse();
                 to.clock = Some(clock.map_err(|error: hostel::ParseDeterminismError| error.to_string())?);
@@ -241,7 +240,8 @@ fn grants<T: FromStr<Err: ToString>>(value: &DeValue<'_>) -> Result<Vec<T>, Stri
 
 /// One directory, or a list of them.
 fn dirs(value: &DeValue<'_>, place: &str) -> Result<Vec<Dir>, String> {
-    texts(value)?.into_iter().map(|text| Dir::new(text, place.to_owned())).collect()
+    let dirs = texts(value)?.into_iter().map(|text| Dir::new(text, place.to_owned()));
+    Ok(dirs.collect::<Result<_, _>>()?)
 }
 
 /// One variable, or a list of them.

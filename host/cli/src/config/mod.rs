@@ -8,6 +8,7 @@ mod trust;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hostel::grammar::tag;
 use hostel::{Component, DirAccess, DirGrant, Task, TaskRef, may_replace};
 use toml::Spanned;
 use toml::de::{DeString, DeValue};
@@ -18,7 +19,6 @@ use crate::options::TaskOptions;
 use crate::options::data_dir::{HostOptions, check_apart};
 use crate::options::dir::Dir;
 use crate::options::env::Variable;
-use crate::options::labels::tag;
 use crate::options::remote_cache::NamedCache;
 use crate::options::tag_limits::{self, TagLimitOptions};
 use crate::problem::Problem;

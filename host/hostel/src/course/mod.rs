@@ -23,16 +23,15 @@ pub(crate) use self::keep::write;
 pub(crate) use self::prepare::end_from_memory;
 pub(crate) use self::upstream::{upstreams, watch_upstreams};
 use crate::flight::Waiter;
-use crate::run::Run;
-use crate::runner::{Entry, Phase, Polled, Position, Woken, Work};
+use crate::run::{Run, Step};
+use crate::runner::{Phase, Polled, Position, Woken, Work};
 use crate::tag::Tag;
 
-/// What follows from one step of a run.
-#[derive(Debug, PartialEq, Eq)]
+/// The result of one step of a run.
 enum Next {
-    /// The next step.
-    GoOn,
-    /// It was parked, and goes on later.
+    /// It goes on with this step.
+    Step(Step),
+    /// It is parked, and goes on later.
     Parked,
     /// It has ended.
     Ended,
@@ -84,7 +83,7 @@ impl Work for Run {
 
     fn begin(self: &Arc<Self>) -> Polled {
         match prepare::prepare(self) {
-            Next::GoOn => {}
+            Next::Step(_) => {}
             Next::Parked => return Polled::Gone,
             Next::Ended => return Polled::Ended,
         }
@@ -136,18 +135,6 @@ impl Waiter for Run {
 
     fn withdraw(self: &Arc<Self>) {
         cancel::request(self);
-    }
-}
-
-/// Takes a slot of each limit that concerns the run, or parks it until it has one.
-fn enter(run: &Arc<Run>) -> Next {
-    if run.tags().is_empty() {
-        return Next::GoOn;
-    }
-    match run.scheduler().enter(run) {
-        Entry::Granted => Next::GoOn,
-        Entry::Parked => Next::Parked,
-        Entry::Ended => Next::Ended,
     }
 }
 

@@ -54,9 +54,9 @@ pub(crate) enum Step {
     /// Put the inputs together, and derive the cache key from them.
     Inputs,
     /// Own the key, or wait for the run that owns it, and look for a value in memory and on disk.
-    LookUp,
+    LookUp(CacheKey),
     /// Check what the remote cache has answered; `None` if it has not.
-    Remote(Option<RemoteAnswer>),
+    Remote(CacheKey, Option<RemoteAnswer>),
     /// Take a slot of each limit that concerns the run.
     Slot,
     /// Begin the attempt.
