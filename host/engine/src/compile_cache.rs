@@ -60,7 +60,7 @@ impl CompileCache {
     pub(crate) fn put(&self, digest: &Digest, component: &Component) {
         let name = file_name(digest, component.engine());
         if let Err(error) = self.write(&name, component) {
-            tracing::warn!("cannot keep compiled code at {}: {error}", self.dir.join(name).display());
+            tracing::warn!("cannot store compiled code at {}: {error}", self.dir.join(name).display());
         }
     }
 

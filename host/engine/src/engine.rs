@@ -26,7 +26,7 @@ pub enum EngineError {
     #[error("the tick thread cannot start")]
     Ticker(#[source] std::io::Error),
     /// The threads that compile could not be started.
-    #[error("the threads that compile cannot start: {0}")]
+    #[error("the compiler threads cannot start: {0}")]
     Compiler(String),
 }
 
@@ -145,7 +145,7 @@ impl Engine {
         let runtime = quick.get_or_init(|| {
             is_new = true;
             let runtime = runtime(Flavor::Quick, options);
-            runtime.inspect_err(|error| tracing::warn!("nothing is compiled quickly: {error}")).ok()
+            runtime.inspect_err(|error| tracing::warn!("quick compilation is not available: {error}")).ok()
         });
         if let (true, Some(runtime)) = (is_new, runtime) {
             resources.ticker.drive(&runtime.engine);

@@ -20,7 +20,7 @@ pub enum FindError {
         candidates: Vec<String>,
     },
     /// Several exports match the name.
-    #[error("`{name}` could mean {}: give the longer name", names::listed(candidates, " or "))]
+    #[error("`{name}` could be {}: use the longer name", names::listed(candidates, " or "))]
     Ambiguous {
         /// The name that was asked for.
         name: String,

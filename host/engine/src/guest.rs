@@ -88,7 +88,7 @@ impl Guest {
     /// Remarks that no limit allows more than `most`, if the guest's limit allows more.
     pub(crate) fn note_most(&mut self, most: u64, what: &str) {
         if self.call.options.limits.handles > most {
-            self.notes.denials().remark(format!("more than {most} {what} at once are not to be had"));
+            self.notes.denials().remark(format!("more than {most} {what} at once are never allowed"));
         }
     }
 }

@@ -49,20 +49,20 @@ pub enum LoadError {
         path: PathBuf,
     },
     /// The file is larger than [`MAX_COMPONENT_BYTES`].
-    #[error("{} is over {}, the most a component may have", path.display(), bytes_text(MAX_COMPONENT_BYTES))]
+    #[error("{} is larger than {}, the maximum size of a component", path.display(), bytes_text(MAX_COMPONENT_BYTES))]
     TooLarge {
         /// The file.
         path: PathBuf,
     },
     /// There are more bytes than [`MAX_COMPONENT_BYTES`].
-    #[error("this is {found} bytes of a component, at most {} are read", bytes_text(MAX_COMPONENT_BYTES))]
+    #[error("the component has {found} bytes: expected at most {}", bytes_text(MAX_COMPONENT_BYTES))]
     TooLong {
         /// How many bytes there are.
         found: u64,
     },
     /// There are more bytes of text than [`MAX_TEXT_BYTES`].
     #[error(
-        "this is {found} bytes of WebAssembly text, at most {} are assembled: make a binary of it first, with \
+        "the WebAssembly text has {found} bytes: expected at most {}; convert it to a binary with \
          `wasm-tools parse`",
         bytes_text(MAX_TEXT_BYTES)
     )]
@@ -77,7 +77,7 @@ pub enum LoadError {
     #[error("this is not WebAssembly: {0}")]
     NotWebAssembly(String),
     /// The text form has a mistake.
-    #[error("the WebAssembly text has a mistake: {0}")]
+    #[error("invalid WebAssembly text: {0}")]
     Text(String),
     /// The bytes begin like a component, and are not a valid one.
     #[error("the component is malformed: {0}")]
@@ -89,16 +89,16 @@ pub enum LoadError {
         features: Vec<&'static str>,
     },
     /// The component is valid, and asks for more than any instance may have.
-    #[error("the component asks for more than any task may have: {0}")]
+    #[error("the component requires more than any task may have: {0}")]
     TooDemanding(String),
     /// The component has more of something than is compiled, whether or not it is valid otherwise.
-    #[error("the component is too large inside to be compiled: {0}")]
+    #[error("the component is too complex to compile: {0}")]
     TooComplex(Excess),
     /// Compiling takes longer than it may ([`EngineOptions::compile_timeout`](crate::EngineOptions)). It cannot be
     /// interrupted, and goes on until it ends.
     #[error(
-        "compiling takes longer than {limit:?}, which is the limit; it goes on with low priority, so that a later load \
-         finds the code if compiled code is kept on disk"
+        "compiling takes longer than the limit of {limit:?}; it goes on at low priority, and a later load uses the \
+         code if compiled code is stored on disk"
     )]
     CompileTimeout {
         /// The limit.
@@ -106,18 +106,18 @@ pub enum LoadError {
     },
     /// So many components are being compiled that there was no place for this one, and none of them ended in time.
     #[error(
-        "{} components are being compiled, and none of them was done within {limit:?}: load it again later",
+        "{} components are being compiled, and none has finished within {limit:?}: try again later",
         compiler::PLACES
     )]
     NoPlace {
         /// For how long none was done.
         limit: Duration,
     },
-    /// So many components wait to be compiled that this one may not.
-    #[error("{} components wait to be compiled: load it again later", compiler::MAX_WAITING)]
+    /// So many components are waiting to be compiled that this one may not.
+    #[error("{} components are waiting to be compiled: try again later", compiler::MAX_WAITING)]
     Crowded,
     /// The compiler panicked. That is a bug of the host's, and not the component's fault.
-    #[error("the host failed to compile it, which is a bug of the host: {0}")]
+    #[error("the host failed to compile the component, which is a bug in the host: {0}")]
     Panicked(String),
     /// The engine that this component needs cannot be set up.
     #[error(transparent)]
@@ -295,7 +295,7 @@ impl Engine {
             let engine = self.clone();
             let optimise = move || engine.optimise(waiting, digest, bytes);
             if let Err(error) = thread::Builder::new().name("hostel-optimise".to_owned()).spawn(optimise) {
-                tracing::warn!("code that was compiled quickly stays as it is: {error}");
+                tracing::warn!("quickly compiled code is not optimised: {error}");
             }
         }
         component
@@ -320,11 +320,11 @@ impl Engine {
                     }
                     waiting.end(engine.lean(), compiled);
                 }
-                Err(error) => tracing::warn!("a component is not compiled for speed: {error:#}"),
+                Err(error) => tracing::warn!("optimising a component failed: {error:#}"),
             }
         };
         if let Err(stopped) = self.compiler().run(digest, compile) {
-            tracing::warn!("compiling a component for speed: {}", self.stopped(stopped));
+            tracing::warn!("optimising a component: {}", self.stopped(stopped));
         }
     }
 
@@ -519,7 +519,7 @@ fn binary(text: &[u8]) -> Result<Vec<u8>, LoadError> {
     match Form::of(&binary) {
         Form::Component => Ok(binary.into_owned()),
         Form::CoreModule => Err(LoadError::CoreModule),
-        Form::Text | Form::Other(_) => Err(LoadError::Text("it describes no component".to_owned())),
+        Form::Text | Form::Other(_) => Err(LoadError::Text("it does not define a component".to_owned())),
     }
 }
 

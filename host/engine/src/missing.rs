@@ -57,10 +57,13 @@ impl MissingImports {
 impl fmt::Display for MissingImports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(reason) = &self.other_form {
-            return write!(f, "it imports something that this host provides in another form ({reason})");
+            return write!(
+                f,
+                "it imports an interface that this host provides with different types ({reason})"
+            );
         }
         if let Some(version) = &self.made_for_wasi {
-            return write!(f, "it is made for WASI {version}; this host has WASI {WASI_HERE}");
+            return write!(f, "it was built for WASI {version}, but this host provides WASI {WASI_HERE}");
         }
         write!(f, "it imports {}, which this host does not provide", names::listed(&self.unknown, ", "))
     }

@@ -35,15 +35,15 @@ impl Unwritable {
     /// Why the function is not callable as a task.
     pub(crate) fn reason(self) -> String {
         match self {
-            Self::Kind(kind) => format!("its signature has {kind}, which cannot be written down"),
+            Self::Kind(kind) => format!("its signature has {kind}, which has no text form"),
             Self::TooDeep => format!("the types in its signature nest deeper than {MAX_DEPTH} levels"),
             Self::TooLarge => {
-                format!("its signature is over {} when written down", bytes_text(MAX_SIGNATURE_BYTES as u64))
+                format!("the text of its signature is over {}", bytes_text(MAX_SIGNATURE_BYTES as u64))
             }
             Self::NoRoom => {
                 let allowed = bytes_text(MAX_SIGNATURES_BYTES as u64);
                 format!(
-                    "the signatures of the component are over {allowed} when written down, and its is one of the last"
+                    "the texts of all signatures of the component are over {allowed}, and this one is among the last"
                 )
             }
         }

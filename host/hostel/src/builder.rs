@@ -215,7 +215,9 @@ fn limit_problems(tag: &Tag, limit: &TagLimit) -> Vec<String> {
     let none = none.map(|_| format!("tag_limit of {tag:?} is 0: expected at least 1"));
     let rate = limit.rate.filter(|rate| rate.runs == 0 || rate.per.is_zero());
     let rate = rate.map(|RateLimit { runs, per }| {
-        format!("rate_limit of {tag:?} is {runs} runs in {per:?}: expected at least 1 in more than no time")
+        format!(
+            "rate_limit of {tag:?} is {runs} runs in {per:?}: expected at least 1 run in more than zero time"
+        )
     });
     [of_tag, none, rate].into_iter().flatten().collect()
 }

@@ -36,7 +36,7 @@ pub enum EventKind {
 
 /// A listener was too slow and has missed events. It goes on with the events after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{events} events were missed: they came faster than they were taken")]
+#[error("missed {events} events: they arrived faster than they were read")]
 pub struct Missed {
     /// The number of missed events.
     pub events: u64,

@@ -190,7 +190,7 @@ async fn check(host: &Arc<HostState>, key: &CacheKey, entry: &CacheEntry) -> Che
             failure.to_string()
         }
         ended @ (Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled) => {
-            return Checked::Skipped(format!("it ended otherwise here: {ended}"));
+            return Checked::Skipped(format!("it ended differently here: {ended}"));
         }
     };
     if let Some(because) = excuse(&run, entry) {
@@ -232,27 +232,27 @@ fn ready(
     key: &CacheKey,
     entry: &CacheEntry,
 ) -> Result<(Task, CachePolicy, Vec<Value>), String> {
-    let recipe = entry.recipe.as_deref().ok_or("its inputs were not kept")?;
+    let recipe = entry.recipe.as_deref().ok_or("its inputs were not stored")?;
     let recipe: Recipe = serde_json::from_str(recipe).map_err(|error| format!("its recipe: {error}"))?;
     let policy: CachePolicy = recipe.policy.parse().map_err(|error| format!("{error}"))?;
     if policy.needs_flow() {
-        return Err("its key counts a flow run".to_owned());
+        return Err("its key is bound to a flow run".to_owned());
     }
     let may_talk = [&recipe.http, &recipe.net, &recipe.lookup].into_iter().any(|grants| !grants.is_empty());
     if !policy.is_observed() && may_talk {
-        return Err("it may use the network, and its policy does not say that it did not".to_owned());
+        return Err("it may use the network, and its policy does not confirm that it did not".to_owned());
     }
     if let Some(name) = recipe.env.first() {
-        return Err(format!("the value of the environment variable `{name}` was not kept"));
+        return Err(format!("the value of the environment variable `{name}` was not stored"));
     }
     let task = with_options(&recipe, task(host, &entry.task)?, policy.clone())?;
     let may_write = task.options().grants.dirs.iter().any(|dir| dir.access() == DirAccess::Rw);
     if !policy.is_observed() && may_write {
-        return Err("it may write to files, and its policy does not say that it did not".to_owned());
+        return Err("it may write to files, and its policy does not confirm that it did not".to_owned());
     }
     let inputs = task.signature().bind_json(&recipe.inputs).map_err(|error| error.to_string())?;
     if task.cache_key(&inputs).as_ref() != Some(key) {
-        return Err("its key cannot be made again".to_owned());
+        return Err("its key cannot be derived again".to_owned());
     }
     changed(entry, &task)?;
     Ok((task.only_compared(), policy, inputs))
@@ -260,10 +260,10 @@ fn ready(
 
 /// The task with this key.
 fn task(host: &Arc<HostState>, key: &str) -> Result<Task, String> {
-    let (digest, export) = key.split_once('#').ok_or_else(|| format!("{key} is no task"))?;
-    let digest: Digest = digest.parse().map_err(|_| format!("{digest} is no component"))?;
+    let (digest, export) = key.split_once('#').ok_or_else(|| format!("{key} is not a task key"))?;
+    let digest: Digest = digest.parse().map_err(|_| format!("{digest} is not a digest"))?;
     let component = host.engine.load_compiled(&digest).map_err(|error| error.to_string())?;
-    let component = component.ok_or("the compiled code of its component is not here")?;
+    let component = component.ok_or("the compiled code of its component is not available")?;
     let task = Component::new(Arc::clone(host), component).task(export).map_err(|error| error.to_string())?;
     // A trap gives no value, so the comparison cannot succeed by mistake.
     Ok(task.unknown_imports(UnknownImports::Trap))

@@ -24,7 +24,7 @@ pub enum AttemptError {
     #[error("no room for the instance: {0}")]
     NoRoom(String),
     /// The guest had begun, and other attempts left no room for its growth.
-    #[error("no room for more of the instance: {0}")]
+    #[error("no room for the instance to grow: {0}")]
     LostRoom(String),
     /// The component was loaded only for inspection ([`Engine::inspect_file`](crate::Engine::inspect_file)).
     #[error("the component was loaded without its code")]
@@ -33,13 +33,13 @@ pub enum AttemptError {
     #[error("the component cannot be run: {0}")]
     NotLinked(MissingImports),
     /// The limits have fuel, and the engine does not count fuel.
-    #[error("the limit `fuel` is set, and this engine does not count fuel: set `count_fuel` when it is made")]
+    #[error("the limit `fuel` is set, but this engine does not count fuel: create it with `count_fuel`")]
     FuelIsNotCounted,
     /// A granted directory cannot be opened.
     #[error(transparent)]
     Dir(#[from] OpenDirError),
     /// A bug of the host.
-    #[error("the host is at fault: {0}")]
+    #[error("the host failed: {0}")]
     Internal(String),
 }
 

@@ -216,7 +216,7 @@ impl FilesView<'_> {
         self.host.notes.deny(GrantKind::Dir, || {
             let name = named.map_or_else(|| place.path().to_owned(), |(_, name)| name);
             let name = told(&name, PATH_BYTES);
-            format!("writing to `{name}` was denied: a {CONFIG_FILE_NAME} can grant things, so no guest may change one")
+            format!("writing to `{name}` was denied: a {CONFIG_FILE_NAME} can contain grants, so guests must not change it")
         });
     }
 
@@ -250,7 +250,7 @@ impl FilesView<'_> {
         let named = self.book.and_then(|book| book.lock().name_of(dir.rep(), "."));
         self.host.notes.deny(GrantKind::Dir, || {
             let (_, dir) = named.unwrap_or_default();
-            format!("`{}` leads out of `{}`: denied", told(path, PATH_BYTES), told(&dir, PATH_BYTES))
+            format!("`{}` leads outside `{}`: denied", told(path, PATH_BYTES), told(&dir, PATH_BYTES))
         });
     }
 }

@@ -33,7 +33,7 @@ pub(super) enum Unwritten {
 
 /// A limit forbids to write as much.
 #[derive(Debug, thiserror::Error)]
-#[error("no space is left within the limit of what may be written")]
+#[error("the limit of written bytes is reached")]
 pub(super) struct NoRoom;
 
 impl From<Unwritten> for FsError {

@@ -11,19 +11,19 @@ use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 #[non_exhaustive]
 pub enum OpenDirError {
     /// It is not there.
-    #[error("the directory {} is granted, but it is not there", path.display())]
+    #[error("the directory {} is granted, but does not exist", path.display())]
     NotFound {
         /// Where it should be.
         path: PathBuf,
     },
     /// Something else is there.
-    #[error("{} is granted, but it is no directory", path.display())]
+    #[error("{} is granted, but is not a directory", path.display())]
     NotADirectory {
         /// What is there.
         path: PathBuf,
     },
     /// The system does not let the host in.
-    #[error("the directory {} is granted, but it cannot be opened: {source}", path.display())]
+    #[error("the directory {} is granted, but cannot be opened: {source}", path.display())]
     Refused {
         /// The directory.
         path: PathBuf,

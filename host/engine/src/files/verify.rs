@@ -25,7 +25,7 @@ const OPEN_AT_ONCE: usize = 2 * MAX_TRACE_DEPTH as usize + 2;
 pub enum Verdict {
     /// Every question gets the answer that it got before.
     Holds,
-    /// Some question gets another answer: says what has changed, such as `` `data/config.json` has other content``.
+    /// Some question gets another answer: says what has changed, such as `` `data/config.json` has different content``.
     Changed(String),
     /// The caller had it stopped before it was known.
     Stopped,
@@ -144,7 +144,7 @@ impl<'a> Verifier<'a> {
             }
             Question::Content { .. } => None,
         };
-        let now = now.ok_or_else(|| format!("`{}` cannot be asked about", self.trace.path_of(fact)))?;
+        let now = now.ok_or_else(|| format!("`{}` cannot be examined", self.trace.path_of(fact)))?;
         if now == fact.answer { Ok(()) } else { Err(difference(self.trace, fact, &now).into()) }
     }
 
@@ -223,7 +223,7 @@ impl<'a> Verifier<'a> {
             None => false,
             Some(look) => *self.looks.entry(node).or_insert_with(|| look.clone()) == look,
         };
-        let changed = || format!("`{}` changed while it was looked at", self.trace.path_of_node(node));
+        let changed = || format!("`{}` changed while it was checked", self.trace.path_of_node(node));
         if is_same { Ok(()) } else { Err(changed().into()) }
     }
 

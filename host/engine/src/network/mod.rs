@@ -151,7 +151,7 @@ impl Network {
             IpAddr::V6(address) => format!("[{address}]"),
         };
         let name = told(name, NAME_BYTES);
-        let denied = format!("`{name}` leads to {address}, which is not {what}: denied");
+        let denied = format!("`{name}` resolves to {address}, which is not {what}: denied");
         let option = denial::option::<NetGrant>("--net", &format!("{host}:{port}"));
         self.denials.note(kind, denial::denial(denied, option));
         NoAddress::Denied
@@ -186,9 +186,7 @@ impl Network {
             | SocketAddrUse::TcpAccept => {
                 self.denials.note(
                     GrantKind::Net,
-                    format!(
-                        "a socket of its own at {address} was denied: a task calls others and is not called"
-                    ),
+                    format!("binding a socket to {address} was denied: a task cannot accept connections"),
                 );
                 false
             }

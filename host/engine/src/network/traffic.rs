@@ -21,7 +21,7 @@ pub(crate) struct Traffic {
 
 /// The limit on what goes over the network is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no more may be sent and received over the network")]
+#[error("the limit of network bytes is reached")]
 pub(crate) struct OverLimit;
 
 impl From<OverLimit> for io::Error {

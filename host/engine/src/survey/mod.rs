@@ -284,8 +284,8 @@ impl<'a> Survey<'a> {
             };
             let Some(content) = self.part.component(component_index) else {
                 return Err(Refused::Malformed(format!(
-                    "{}: it instantiates a component that is not defined in it, but imported or taken from an instance: \
-                     that is not supported",
+                    "{}: it instantiates a component that it imports or takes from an instance, \
+                     which is not supported",
                     self.part.place()
                 )));
             };

@@ -89,7 +89,7 @@ impl SocketsView<'_> {
 fn denied(name: &str) -> String {
     let is_one = name.parse::<LookupGrant>().is_ok_and(|grant| grant.allows(name));
     let option = denial::option::<LookupGrant>("--lookup", name).filter(|_| is_one);
-    let option = option.map(|option| format!("{option}, or with --net {name}:PORT to connect too"));
+    let option = option.map(|option| format!("{option}, or with --net {name}:PORT to also connect"));
     denial::denial(format!("looking up `{}` was denied", told(name, NAME_BYTES)), option)
 }
 
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(
             denied("db.example.org"),
             "looking up `db.example.org` was denied (allow it with --lookup db.example.org, or with --net \
-             db.example.org:PORT to connect too)"
+             db.example.org:PORT to also connect)"
         );
         let check =
             |name: &str, shown: &str| assert_eq!(denied(name), format!("looking up `{shown}` was denied"));

@@ -362,7 +362,7 @@ fn decode(entry: &CacheEntry, key: &CacheKey, ty: &Type) -> Option<Value> {
     match Value::from_canonical(&entry.value) {
         Ok((found, value)) if found == *ty => Some(value),
         Ok((found, _)) => {
-            tracing::warn!("cache entry {key} holds a {found} where a {ty} belongs; it counts as missing");
+            tracing::warn!("cache entry {key} holds a {found} instead of a {ty}; it counts as missing");
             None
         }
         Err(error) => {

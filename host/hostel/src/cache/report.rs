@@ -72,7 +72,7 @@ pub enum CacheMiss {
     },
     /// A file or directory that the value depends on has changed.
     Changed {
-        /// The change, for example `` `data/a.txt` has other content``.
+        /// The change, for example `` `data/a.txt` has different content``.
         what: Arc<str>,
     },
 }
@@ -117,7 +117,7 @@ impl fmt::Display for LookUp {
         match self {
             Self::Pending => f.write_str("not looked up yet"),
             Self::Off => f.write_str("off"),
-            Self::Refresh => f.write_str("not looked up: a fresh value is wanted"),
+            Self::Refresh => f.write_str("not looked up: a refresh was requested"),
             Self::Hit(hit) => hit.fmt(f),
             Self::Miss(CacheMiss::Absent) => f.write_str("miss (no result under this key)"),
             Self::Miss(CacheMiss::Expired { .. }) => {
@@ -138,8 +138,8 @@ impl fmt::Display for CacheHit {
         }
         match facts_checked {
             0 => Ok(()),
-            1 => f.write_str(", from files; what was read there, one fact, is unchanged"),
-            facts => write!(f, ", from files; all that was read there, {facts} facts, is unchanged"),
+            1 => f.write_str(", from files; the one fact that was read there is unchanged"),
+            facts => write!(f, ", from files; all {facts} facts that were read there are unchanged"),
         }
     }
 }
@@ -160,12 +160,12 @@ impl fmt::Display for Kept {
             Self::Yes => f.write_str("stored"),
             Self::Hit => f.write_str("another run's value"),
             Self::Off => f.write_str("not stored: the policy is none"),
-            Self::NotCompleted => f.write_str("not stored: it did not complete"),
+            Self::NotCompleted => f.write_str("not stored: the run did not complete"),
             Self::Touched(observation) => write!(f, "not stored: {observation}"),
             Self::RolledBack => f.write_str("not stored: its transaction was rolled back"),
-            Self::NoRoom => {
-                f.write_str("not stored: there is no room for it in memory, and no data directory")
-            }
+            Self::NoRoom => f.write_str(
+                "not stored: the value is too large for the memory cache, and there is no data directory",
+            ),
             Self::InTransaction => f.write_str("not stored until its transaction is committed"),
         }
     }

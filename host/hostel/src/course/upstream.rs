@@ -131,7 +131,7 @@ fn resolve_one<'a>(input: &'a Input, param: &Param) -> Result<Value, Unfit<'a>> 
     param.ty.conform(input.resolve()).map_err(|error| {
         let mut upstream = None;
         input.each_upstream(&mut |Upstream { future, .. }| upstream = upstream.or(Some(future)));
-        (upstream, format!("its result is no argument {:?}: {error}", &*param.name))
+        (upstream, format!("its result does not fit the argument {:?}: {error}", &*param.name))
     })
 }
 

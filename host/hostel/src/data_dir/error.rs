@@ -11,7 +11,7 @@ pub enum DataDirError {
     /// The directory, one inside it or one above it belongs to another user.
     #[error(
         "the data directory {} cannot be trusted: {} belongs to user {owner}, expected user {user} or root: the host \
-         loads native code from there, so choose another data directory, or give it to user {user}",
+         loads native code from there, so choose another data directory, or change its owner to user {user}",
         data_dir.display(), path.display()
     )]
     Owner {
@@ -27,7 +27,7 @@ pub enum DataDirError {
     /// Other users can write to the directory, one inside it or one above it.
     #[error(
         "the data directory {} cannot be trusted: {} has mode {mode:04o}, so other users can write there, and the host \
-         loads native code from it: expected only its owner to write; `chmod go-w {}` if you trust what it holds, or \
+         loads native code from it: expected that only its owner can write; run `chmod go-w {}` if you trust its content, or \
          choose another data directory",
         data_dir.display(), path.display(), path.display()
     )]

@@ -111,7 +111,7 @@ mod imp {
         let mended = mended.and_then(|()| if is_open_dir(data_dir) { shut_top(data_dir) } else { Ok(()) });
         if let Err(error) = mended {
             tracing::warn!(
-                "other users can read what is kept in {}, and its permissions cannot be changed: {error}",
+                "other users can read the content of {}, and its permissions cannot be changed: {error}",
                 data_dir.display()
             );
         }

@@ -29,13 +29,13 @@ pub enum SubmitError {
         limit: u64,
     },
     /// The component was loaded only for inspection.
-    #[error("the component was loaded without its code, to look at it: load it to run its tasks")]
+    #[error("the component was loaded only for inspection: load it with its code to run its tasks")]
     NotLoaded,
     /// The component imports what this host does not provide.
     #[error("the component cannot be run: {0}")]
     NotLinked(MissingImports),
     /// The task has a fuel limit, but the host does not count fuel.
-    #[error("the limit `fuel` is set, and this host does not count fuel: build it with `count_fuel(true)`")]
+    #[error("the limit `fuel` is set, but this host does not count fuel: build it with `count_fuel(true)`")]
     FuelIsNotCounted,
     /// An option of the task is out of range.
     #[error(transparent)]
@@ -44,8 +44,8 @@ pub enum SubmitError {
     #[error(transparent)]
     Dir(#[from] OpenDirError),
     /// A directory granted for writing contains the host's data directory, or lies inside it.
-    #[error("{} is granted to be written, which reaches the data directory {}, whose content the host trusts: expected \
-             another data directory, or a grant of a directory apart from it", granted.display(), data_dir.display())]
+    #[error("{} is granted for writing, which reaches the data directory {}, whose content the host trusts: expected \
+             another data directory, or a grant of a separate directory", granted.display(), data_dir.display())]
     WritableDataDir {
         /// The granted directory.
         granted: PathBuf,
@@ -53,8 +53,8 @@ pub enum SubmitError {
         data_dir: PathBuf,
     },
     /// A directory granted for writing contains the directory of the remote cache, or lies inside it.
-    #[error("{} is granted to be written, which reaches the directory {} of the remote cache, whose content the host trusts: \
-             expected another remote cache, or a grant of a directory apart from it", granted.display(), dir.display())]
+    #[error("{} is granted for writing, which reaches the directory {} of the remote cache, whose content the host trusts: \
+             expected another remote cache, or a grant of a separate directory", granted.display(), dir.display())]
     WritableRemoteCache {
         /// The granted directory.
         granted: PathBuf,
@@ -71,13 +71,13 @@ pub enum SubmitError {
         position: usize,
     },
     /// An argument of a map is a stream. Only a stream map accepts streams.
-    #[error("argument {position} is a stream: use `map_stream`, which takes its elements as they come")]
+    #[error("argument {position} is a stream: use `map_stream`, which takes its elements as they arrive")]
     Stream {
         /// The argument's position, counted from 1.
         position: usize,
     },
     /// No argument of a map is marked `each`.
-    #[error("no argument is marked `each`: mark what is to be mapped, or use `submit` for one run")]
+    #[error("no argument is marked `each`: mark an argument to map over, or use `submit` for one run")]
     NothingMapped,
     /// The mapped arguments have different lengths.
     #[error("the mapped arguments have different lengths: {}", lengths.iter().map(usize::to_string).collect::<Vec<_>>().join(", "))]
@@ -92,7 +92,7 @@ pub enum SubmitError {
         capacity: usize,
     },
     /// The host is shutting down.
-    #[error("the host is shut down and takes no more runs")]
+    #[error("the host is shut down and accepts no more runs")]
     ShutDown,
 }
 
@@ -155,7 +155,7 @@ pub enum ResultError {
         waited: Duration,
     },
     /// The run completed with a value that the requested Rust type cannot hold.
-    #[error("the result of run {run} does not fit the type it is wanted in: {source}")]
+    #[error("the result of run {run} does not fit the requested type: {source}")]
     Type {
         /// The run.
         run: RunId,
@@ -163,7 +163,7 @@ pub enum ResultError {
         source: ValueError,
     },
     /// The run completed with a value whose JSON form does not deserialise into the requested type.
-    #[error("the result of run {run} does not fit the type it is wanted in: {problem}")]
+    #[error("the result of run {run} does not fit the requested type: {problem}")]
     Shape {
         /// The run.
         run: RunId,

@@ -33,12 +33,12 @@ pub enum OptionError {
     Policy(#[from] PolicyError),
     /// The age at which results expire is zero.
     #[error(
-        "the cache expiration cannot be zero: expected more, or the cache policy `none` to cache nothing"
+        "the cache expiration cannot be zero: expected a longer time, or the cache policy `none` to disable caching"
     )]
     CacheExpiration,
     /// An invalid tag.
     #[error(
-        "the tag {tag:?} cannot be: expected 1 to {MAX_TAG_BYTES} bytes without commas, blanks at the ends and control characters"
+        "invalid tag {tag:?}: expected 1 to {MAX_TAG_BYTES} bytes without commas, control characters, and leading or trailing blanks"
     )]
     Tag {
         /// The tag.

@@ -15,13 +15,13 @@ pub enum TransactionError {
         cause: String,
     },
     /// The results cannot be stored on disk, so all that were not committed before are rolled back.
-    #[error("the transaction is rolled back, because its results cannot be kept: {cause}")]
+    #[error("the transaction is rolled back, because its results cannot be stored: {cause}")]
     NotKept {
         /// The error of the disk.
         cause: String,
     },
     /// The transaction, or the enclosing one, was committed or rolled back earlier, or is about to be.
-    #[error("the transaction is over already: it {how}")]
+    #[error("the transaction is no longer open: it {how}")]
     Over {
         /// `was committed`, `was rolled back`, or `is about to end`.
         how: &'static str,

@@ -99,14 +99,14 @@ impl KeyLocks {
             Ok(file) => Some(Arc::new(LockFile { file, held: Mutex::default() })),
             Err(error) if is_not_a_file(&error) => {
                 tracing::warn!(
-                    "some runs do not wait for those of other processes: {}: {error}",
+                    "some runs do not wait for equal runs of other processes: {}: {error}",
                     path.display()
                 );
                 None
             }
             Err(error) => {
                 tracing::debug!(
-                    "some runs do not wait for those of other processes: {}: {error}",
+                    "some runs do not wait for equal runs of other processes: {}: {error}",
                     path.display()
                 );
                 None

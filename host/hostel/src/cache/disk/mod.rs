@@ -80,7 +80,7 @@ impl DiskLayer {
     fn writer(&self) -> Option<&Writer> {
         let started = self.writer.get_or_init(|| {
             let started = Writer::start(&self.results);
-            started.inspect_err(|error| tracing::warn!("results are not kept: {error}")).ok()
+            started.inspect_err(|error| tracing::warn!("results are not stored on disk: {error}")).ok()
         });
         started.as_ref()
     }

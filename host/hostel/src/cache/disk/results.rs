@@ -206,7 +206,7 @@ impl Results {
                 if self.set_aside(generation)? && self.told.is_first(Trouble::Damaged) {
                     let path = self.place.index(generation);
                     tracing::warn!(
-                        "the index of cached results at {} is damaged ({error}); it is set aside and begun anew",
+                        "the index of cached results at {} is damaged ({error}); it is set aside, and a new one is created",
                         path.display()
                     );
                 }

@@ -126,7 +126,7 @@ fn mark(results: &Results) {
     if let Err(error) = marked
         && error.kind() != io::ErrorKind::NotFound
     {
-        tracing::debug!("cannot note in {} that leftovers were removed: {error}", results.dir().display());
+        tracing::debug!("cannot record in {} that leftovers were removed: {error}", results.dir().display());
     }
 }
 

@@ -152,12 +152,12 @@ fn tell(results: &Results, error: &Broken) {
     }
     let dir = results.dir().display();
     match trouble {
-        Trouble::Full => tracing::warn!("results are not kept in {dir}: the disk is full ({error})"),
+        Trouble::Full => tracing::warn!("results are not stored in {dir}: the disk is full ({error})"),
         Trouble::Busy => tracing::warn!(
-            "some results are not kept in {dir}: another process has been writing there for long ({error})"
+            "some results are not stored in {dir}: another process has been writing there for too long ({error})"
         ),
         Trouble::Damaged | Trouble::Gone | Trouble::Denied | Trouble::Failed => {
-            tracing::warn!("results are not kept in {dir}: {error}");
+            tracing::warn!("results are not stored in {dir}: {error}");
         }
     }
 }

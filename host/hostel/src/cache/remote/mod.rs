@@ -162,7 +162,7 @@ impl RemoteLayer {
                 let _ = self.puts.try_send(put);
             }
             Err(full) if full.is_first => tracing::warn!(
-                "the remote cache {} is slower than results come; some are not kept there",
+                "the remote cache {} is slower than results arrive; some are not uploaded",
                 self.shared.name
             ),
             Err(_) => {}
@@ -263,7 +263,7 @@ impl Shared {
     fn tell_of_size(&self, key: &CacheKey, bytes: u64) {
         if !self.told_of_size.swap(true, Ordering::Relaxed) {
             let bytes = bytes_text(bytes);
-            tracing::warn!("results as large as entry {key}, {bytes}, are not kept in the remote cache");
+            tracing::warn!("results as large as entry {key} ({bytes}) are not uploaded to the remote cache");
         }
     }
 

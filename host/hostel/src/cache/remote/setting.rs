@@ -137,7 +137,7 @@ impl fmt::Debug for RemoteCache {
 #[non_exhaustive]
 pub enum RemoteCacheError {
     /// The URL does not name a location.
-    #[error("the remote cache cannot be at {url:?}: {problem}")]
+    #[error("invalid URL of a remote cache {url:?}: {problem}")]
     Url {
         /// The URL.
         url: String,
@@ -145,7 +145,7 @@ pub enum RemoteCacheError {
         problem: String,
     },
     /// The URL contains a password, which would be shown wherever the cache is named.
-    #[error("the URL of the remote cache holds a password: hand credentials over as options")]
+    #[error("the URL of the remote cache contains a password: pass credentials as options")]
     Password,
     /// The service does not know an option.
     #[error("{service} has no option {name:?} for the remote cache")]
@@ -197,7 +197,7 @@ fn parse(url: &str) -> Result<Url, RemoteCacheError> {
         return Err(RemoteCacheError::Password);
     }
     if parsed.query().is_some() || parsed.fragment().is_some() {
-        return Err(unusable("`?` and `#` mean nothing here; options are handed over apart".to_owned()));
+        return Err(unusable("`?` and `#` are not allowed here; options are passed separately".to_owned()));
     }
     Ok(parsed)
 }
@@ -294,7 +294,7 @@ mod tests {
             ["bucket", "", "https://example.org/a", "http://example.org", "memory:///", "ftp://a/b", "s3:"]
         {
             let error = error(url, &[]);
-            assert_eq!(error, format!("the remote cache cannot be at {url:?}: {EXPECTED}"));
+            assert_eq!(error, format!("invalid URL of a remote cache {url:?}: {EXPECTED}"));
         }
         assert!(error("s3://bucket/a?region=x", &[]).contains("options are handed over apart"));
         let password = error("s3://key:secret@bucket/a", &[]);

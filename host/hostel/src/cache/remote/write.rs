@@ -71,9 +71,7 @@ impl Shared {
             && self.writes.is_news(trouble.kind())
         {
             let name = &self.name;
-            tracing::warn!(
-                "the remote cache {name} cannot be written: {trouble}; results are not kept there"
-            );
+            tracing::warn!("the remote cache {name} cannot be written: {trouble}; results are not uploaded");
         }
     }
 

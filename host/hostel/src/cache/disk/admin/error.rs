@@ -14,7 +14,7 @@ use crate::data_dir::DataDirError;
 #[non_exhaustive]
 pub enum ResultCacheError {
     /// The text is neither a key nor a prefix of one.
-    #[error("{text:?} is no key: expected 1 to 64 hex digits")]
+    #[error("{text:?} is not a key: expected 1 to 64 hex digits")]
     NotAKey {
         /// The text.
         text: String,
