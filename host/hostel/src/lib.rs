@@ -97,6 +97,20 @@
 //! separate thread, so they may block and wait for other runs.
 //!
 //! The directory `examples` has a one-page program for each of these topics.
+//!
+//! # Words
+//!
+//! Tasks and runs are described in words of the crate `hostel-core`, which this crate exports in groups:
+//!
+//! | group | begin with |
+//! |---|---|
+//! | values and types | [`Value`], [`Type`], [`Signature`], [`IntoValue`], [`FromValue`] |
+//! | runs and states | [`State`], [`Outcome`], [`Failure`], [`Transition`], [`Receipt`], [`LogLine`], [`Progress`] |
+//! | limits, grants, determinism | [`Limits`], [`Grants`], [`Determinism`], [`UnknownImports`] |
+//! | retries | [`RetryPolicy`], [`RetryDelay`], [`RetryOn`] |
+//! | cache | [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`FlowRun`], [`Observation`] |
+//! | names and digests | [`RunId`], [`TaskKey`], [`TaskRef`], [`Digest`], [`Name`] |
+//! | texts for people | [`bytes_text`], [`count_text`], [`duration_text`] |
 
 // From the front to the base: a module uses only those below it. `tests/tests/rules` has the allowed arrows.
 pub mod blocking;
@@ -164,7 +178,39 @@ pub use wait::*;
 
 pub use object_store;
 
-pub use hostel_core::*;
+// What embedders need of the words and rules, by group.
+
+// Values and types.
+pub use hostel_core::{
+    ArgumentError, Arguments, AsJson, CallText, CanonicalError, Case, Field, FromValue, IntoValue, Param,
+    Problem, Signature, Step, Type, UnknownName, Value, ValueError, parse_json,
+};
+// Runs and states.
+pub use hostel_core::{
+    Denials, ErrorKind, Event, Failure, Frame, GrantKind, HostCall, HostCalls, Limit, LimitKind, LogLevel,
+    LogLine, LogStream, Observation, Outcome, Progress, Receipt, State, StateType, Timestamp, Touch, Touched,
+    Transition, Trap, UpstreamChain, UpstreamRun,
+};
+// Limits, grants, determinism.
+pub use hostel_core::{
+    CONFIG_FILE_NAME, Clock, Determinism, DirAccess, DirGrant, EnvGrant, Grants, GrantsError, HttpGrant,
+    HttpScheme, Limits, LimitsError, LookupGrant, NetGrant, ParseDeterminismError, ParseDirGrantError,
+    ParseEnvGrantError, ParseHttpGrantError, ParseLookupGrantError, ParseNetGrantError,
+    ParseUnknownImportsError, Randomness, Transport, UnknownImports,
+};
+// Retries.
+pub use hostel_core::{FailureKind, ParseRetryOnError, RetryDelay, RetryError, RetryOn, RetryPolicy};
+// Cache.
+pub use hostel_core::{
+    CacheEntry, CacheKey, CachePolicy, Dependencies, FlowRun, ParsePolicyError, PolicyError, Trace, TraceRead,
+};
+// Names and digests.
+pub use hostel_core::{
+    Digest, ExportPath, Name, ParseDigestError, ParseTaskRefError, RunId, TaskKey, TaskRef, TemplateError,
+};
+// Texts for people.
+pub use hostel_core::{bytes_text, count_text, duration_text, excerpt_within, is_deceptive};
+
 pub use hostel_engine::{
     Bound, Capability, Echo, EngineError, Excess, Export, FindError, Hook, Import, LoadError,
     MAX_COMPONENT_BYTES, MissingImports, OpenDirError, Stdin, check_dirs,
