@@ -13,8 +13,8 @@ pub enum CommitMode {
     Lazy,
     /// Each as soon as its run has completed. A rollback undoes only runs that have not completed.
     Eager,
-    /// All together, and only by a call of [`Transaction::commit`]: the end of a [`TransactionBuilder::scope`] rolls
-    /// back.
+    /// All together, and only by a call of [`Transaction::commit`](crate::Transaction::commit): the end of a
+    /// [`TransactionBuilder::scope`](crate::TransactionBuilder::scope) rolls back.
     Off,
 }
 

@@ -92,7 +92,7 @@ impl Host {
             .map_err(BuildError::Threads)?;
         let scheduler = Arc::downgrade(runner.scheduler());
         hooks.when_there_is_room(move || {
-            scheduler.upgrade().iter().for_each(|scheduler| scheduler.tell_of_room());
+            scheduler.upgrade().iter().for_each(|scheduler| scheduler.wake_submitters());
         });
         let flights_dir = settings.data_dir.as_ref().map(|dir| dir.join(FLIGHTS));
         let flights = Arc::new(Flights::new(flights_dir));

@@ -41,7 +41,7 @@ pub struct Transaction(Scope);
 
 /// The settings of a [`Transaction`]; created by [`Host::transaction`](crate::Host::transaction).
 pub struct TransactionBuilder {
-    shared: Arc<HostState>,
+    host: Arc<HostState>,
     mode: CommitMode,
     key: Option<String>,
     parent: Option<Scope>,
@@ -49,17 +49,17 @@ pub struct TransactionBuilder {
 
 /// The part of a transaction that its runs use.
 #[derive(Clone)]
-pub(crate) struct Scope(Arc<Inner>);
+pub(crate) struct Scope(Arc<Parts>);
 
-struct Inner {
-    shared: Arc<HostState>,
+struct Parts {
+    host: Arc<HostState>,
     membership: Membership,
     key: Option<CacheKey>,
     parent: Option<Scope>,
-    state: Mutex<State>,
+    state: Mutex<Contents>,
 }
 
-struct State {
+struct Contents {
     stage: Stage,
     members: Vec<TaskFuture>,
     /// The record that a keyed transaction stores at its commit.
@@ -77,8 +77,8 @@ enum Stage {
 }
 
 impl TransactionBuilder {
-    pub(crate) fn new(shared: Arc<HostState>, parent: Option<Scope>) -> Self {
-        Self { shared, mode: CommitMode::default(), key: None, parent }
+    pub(crate) fn new(host: Arc<HostState>, parent: Option<Scope>) -> Self {
+        Self { host, mode: CommitMode::default(), key: None, parent }
     }
 
     /// Sets when results become visible.
@@ -103,15 +103,15 @@ impl TransactionBuilder {
     /// Begins the transaction. With a key, looks up its record in the cache.
     pub fn begin(self) -> Transaction {
         let key = self.key.map(|key| CacheKey::of_transaction(&key));
-        let record = key.and_then(|key| self.shared.cache.record(&key));
+        let record = key.and_then(|key| self.host.cache.record(&key));
         let stage = if record.is_some() { Stage::Committed } else { Stage::Open };
         let around = self.parent.as_ref().map(|parent| parent.0.membership.values.clone());
-        Transaction(Scope(Arc::new(Inner {
-            shared: self.shared,
+        Transaction(Scope(Arc::new(Parts {
+            host: self.host,
             membership: Membership { mode: self.mode, values: TransactionValues::within(around) },
             key,
             parent: self.parent,
-            state: Mutex::new(State {
+            state: Mutex::new(Contents {
                 stage,
                 members: Vec::new(),
                 record: record.unwrap_or_default(),
@@ -152,7 +152,7 @@ impl Transaction {
     /// Begins a transaction inside this one. When the inner transaction is committed, its runs join this one, and are
     /// committed or rolled back with it. Only eager results are final at the inner commit.
     pub fn nested(&self) -> TransactionBuilder {
-        TransactionBuilder::new(Arc::clone(&self.0.0.shared), Some(self.0.clone()))
+        TransactionBuilder::new(Arc::clone(&self.0.0.host), Some(self.0.clone()))
     }
 
     /// Submits a run that joins the transaction: `task.clone().within(self).submit(args)`.
@@ -247,7 +247,7 @@ impl Drop for Transaction {
         let scope = self.0.clone();
         let Some(members) = scope.abandon() else { return };
         // The runtime belongs to the host and ends with it, and so do the runs.
-        self.0.0.shared.scheduler.timers().spawn(async move {
+        self.0.0.host.scheduler.timers().spawn(async move {
             let ending = Ending(scope);
             ending.0.undo(members).await;
         });
@@ -334,7 +334,7 @@ impl Scope {
     async fn commit(&self, members: Vec<TaskFuture>) -> Result<HookReport, TransactionError> {
         if self.is_eager() {
             let kept = self.keep_record(&[]);
-            self.until_told().await;
+            self.hooks_called().await;
             if let Err(error) = kept {
                 self.end(Stage::RolledBack);
                 return Err(error);
@@ -366,10 +366,10 @@ impl Scope {
     fn keep_record(&self, members: &[TaskFuture]) -> Result<(), TransactionError> {
         let waiting: Vec<_> = members.iter().map(TaskFuture::run).filter(|run| run.awaits_commit()).collect();
         let writes = waiting.iter().filter_map(|run| run_write(run)).collect();
-        let kept = self.0.shared.cache.put_together(writes, self.records());
+        let kept = self.0.host.cache.put_together(writes, self.records());
         if kept.is_ok() {
             for run in waiting {
-                run.committed(run.key().is_some_and(|key| self.0.shared.cache.holds(&key)));
+                run.committed(run.key().is_some_and(|key| self.0.host.cache.holds(&key)));
             }
         }
         kept.map_err(|error| TransactionError::NotKept { cause: in_full(&error) })
@@ -409,7 +409,7 @@ impl Scope {
             member.outcome().await;
         }
         let report = if self.is_eager() {
-            self.until_told().await;
+            self.hooks_called().await;
             HookReport::default()
         } else {
             undo::rolled_back(&members).await
@@ -419,8 +419,8 @@ impl Scope {
     }
 
     /// Waits until all due hooks have been called.
-    async fn until_told(&self) {
-        self.0.shared.hooks.ask(|| ()).await;
+    async fn hooks_called(&self) {
+        self.0.host.hooks.ask(|| ()).await;
     }
 
     /// Ends the transaction and releases its runs.
@@ -434,7 +434,7 @@ impl Scope {
             // After the due hooks, which pass the inputs to the guest.
             let release: Call =
                 Box::new(move || members.iter().for_each(|member| member.run().release_inputs()));
-            self.0.shared.hooks.call([release]);
+            self.0.host.hooks.call([release]);
         }
     }
 
@@ -443,7 +443,7 @@ impl Scope {
     }
 
     /// No code panics while it holds the lock, so a poisoned lock is still valid.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Contents> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

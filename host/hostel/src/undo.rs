@@ -115,12 +115,12 @@ async fn call_guest(member: &TaskFuture, hook: Hook, name: &'static str) -> Opti
 /// The guest's own hook, with the limits of the run, and the hook's arguments.
 fn guest_call(member: &TaskFuture, hook: Hook) -> Option<(Task, Args)> {
     let task = member.task().hook(hook)?;
-    let run = told(member)?;
+    let run = committed_run(member)?;
     Some((task, Args::from(vec![run.into()])))
 }
 
 /// The arguments of the guest's hook.
-fn told(member: &TaskFuture) -> Option<CommittedRun> {
+fn committed_run(member: &TaskFuture) -> Option<CommittedRun> {
     let outcome = member.try_outcome()?;
     let Outcome::Completed(value) = &*outcome else { return None };
     let signature = member.task().signature();

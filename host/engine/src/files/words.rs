@@ -1,8 +1,8 @@
-//! What has changed, in words.
+//! Descriptions of changes.
 
 use hostel_core::{Answer, DirEntry, Fact, FileMetadata, Refusal, Trace};
 
-/// What differs between what a guest was told and what it would be told now.
+/// The difference between the answer that a guest got and the answer that it would get now.
 pub(super) fn difference(trace: &Trace, fact: &Fact, now: &Answer) -> String {
     let path = trace.path_of(fact);
     match (&fact.answer, now) {
@@ -23,7 +23,7 @@ pub(super) fn difference(trace: &Trace, fact: &Fact, now: &Answer) -> String {
     }
 }
 
-/// That what was read of a file is not in it any more.
+/// The message for changed content of a file.
 pub(super) fn other_content(trace: &Trace, fact: &Fact) -> String {
     format!("`{}` has different content", trace.path_of(fact))
 }

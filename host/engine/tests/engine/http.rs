@@ -148,7 +148,7 @@ async fn what_requests_take_of_the_host_is_bounded_without_a_grant() {
         "{:?}",
         flood.outcome
     );
-    let remark = "more than 10000 handles of the host's at once are never allowed";
+    let remark = "more than 10000 handles of the host at once are never allowed";
     assert_eq!(flood.printed(LogStream::Host), [remark]);
     assert_eq!(run(HOSTILE, "hoard", &["1999", "16000"]).await.value(), "1999");
     let trap = run(HOSTILE, "hoard", &["1", "17000"]).await;

@@ -1,8 +1,8 @@
-//! What happens to a run, from its submission to its end: the room that acts on runs.
+//! The actions on a run, from its submission to its end.
 //!
-//! A worker that picks a run up has it go through its [`Step`]s: [`prepare`] puts the inputs together and looks for a cached
-//! value, [`attempt`] begins an attempt and polls it, [`retry`] decides whether another attempt follows, [`keep`] stores the
-//! value, [`end`] does what follows from the end. [`upstream`] has runs wait for others, [`cancel`] stops them.
+//! A worker that picks a run up takes it through its [`Step`]s: [`prepare`] puts the inputs together and looks for a
+//! cached value, [`attempt`] begins an attempt and polls it, [`retry`] decides whether another attempt follows,
+//! [`keep`] stores the value, [`end`] handles the end. [`upstream`] makes runs wait for others, [`cancel`] stops them.
 
 mod attempt;
 mod cancel;
@@ -27,12 +27,12 @@ use crate::run::Run;
 use crate::runner::{Entry, Phase, Polled, Position, Woken, Work};
 use crate::tag::Tag;
 
-/// What follows from one step of a run.
+/// The result of one step of a run.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
-    /// The next step.
+    /// Go on with this step.
     GoOn,
-    /// It was parked, and goes on later.
+    /// The run was parked, and goes on later.
     Parked,
     /// It has ended.
     Ended,
@@ -73,7 +73,7 @@ impl Work for Run {
 
     fn slot_awaited(&self) -> bool {
         let mut cell = self.cell();
-        // A run that awaits its next attempt goes on doing so.
+        // A run that awaits its next attempt keeps waiting.
         cell.state == State::AwaitingRetry || self.apply(&mut cell, Event::SlotAwaited).is_ok()
     }
 
@@ -93,7 +93,7 @@ impl Work for Run {
                 *attempt::guest(self) = Some(guest);
                 attempt::poll(self)
             }
-            // Cancelled meanwhile.
+            // The run was cancelled meanwhile.
             None => Polled::Ended,
         }
     }
@@ -139,7 +139,7 @@ impl Waiter for Run {
     }
 }
 
-/// Takes a slot of each limit that concerns the run, or parks it until it has one.
+/// Takes a slot of each limit that applies to the run, or parks the run until it has them.
 fn enter(run: &Arc<Run>) -> Next {
     if run.tags().is_empty() {
         return Next::GoOn;
@@ -168,7 +168,7 @@ impl Wake for Run {
     }
 }
 
-/// After a poll that did not end the guest: it waits, yields, or is stopped.
+/// After a poll that did not end the guest: the guest waits, yields, or is stopped.
 fn paused(run: &Arc<Run>) -> Polled {
     if cancel::stop_if_asked(run) {
         return Polled::Ended;
@@ -176,6 +176,6 @@ fn paused(run: &Arc<Run>) -> Polled {
     if !run.position().advance(Phase::Polled, Phase::Waiting) {
         return Polled::GaveWay;
     }
-    // Someone may have asked after the look above, and before `Waiting` showed that nobody polls any more.
+    // The run may have been asked to stop after the check above, and before `Waiting` showed that no worker polls it.
     if cancel::stop_if_asked(run) { Polled::Ended } else { Polled::Waits }
 }

@@ -38,7 +38,7 @@ pub enum OptionError {
     CacheExpiration,
     /// An invalid tag.
     #[error(
-        "invalid tag {tag:?}: expected 1 to {MAX_TAG_BYTES} bytes without commas, control characters, and leading or trailing blanks"
+        "invalid tag {tag:?}: expected 1 to {MAX_TAG_BYTES} bytes without commas, control characters, or leading or trailing blanks"
     )]
     Tag {
         /// The tag.

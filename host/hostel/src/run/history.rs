@@ -69,12 +69,12 @@ impl Attempt {
                 }
             }
         }
-        for (attempt, told) in attempts.iter_mut().zip(ended.iter().map(EndedAttempt::view).chain([last])) {
+        for (attempt, view) in attempts.iter_mut().zip(ended.iter().map(EndedAttempt::view).chain([last])) {
             let has_ended = attempt.ended_at.is_some();
-            attempt.outcome = told.outcome.filter(|_| has_ended).cloned();
-            attempt.log = told.log.map(|log| log.lines()).unwrap_or_default();
-            attempt.stdout = told.log.map(|log| log.stdout()).unwrap_or_default();
-            attempt.receipt = told.receipt.filter(|_| has_ended).cloned();
+            attempt.outcome = view.outcome.filter(|_| has_ended).cloned();
+            attempt.log = view.log.map(|log| log.lines()).unwrap_or_default();
+            attempt.stdout = view.log.map(|log| log.stdout()).unwrap_or_default();
+            attempt.receipt = view.receipt.filter(|_| has_ended).cloned();
         }
         attempts
     }

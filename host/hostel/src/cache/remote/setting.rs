@@ -296,9 +296,9 @@ mod tests {
             let error = error(url, &[]);
             assert_eq!(error, format!("invalid URL of a remote cache {url:?}: {EXPECTED}"));
         }
-        assert!(error("s3://bucket/a?region=x", &[]).contains("options are handed over apart"));
+        assert!(error("s3://bucket/a?region=x", &[]).contains("options are passed separately"));
         let password = error("s3://key:secret@bucket/a", &[]);
-        assert!(password.contains("holds a password") && !password.contains("secret"), "{password}");
+        assert!(password.contains("contains a password") && !password.contains("secret"), "{password}");
     }
 
     #[test]

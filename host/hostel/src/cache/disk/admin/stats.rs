@@ -8,7 +8,7 @@ use hostel_core::Timestamp;
 
 use super::{Entries, EntrySummary, ResultCache, ResultCacheError};
 use crate::cache::disk::blobs::Blobs;
-use crate::cache::disk::place::files_in;
+use crate::cache::disk::layout::files_in;
 use crate::cache::disk::trouble::Broken;
 
 /// Statistics of the cached results.
