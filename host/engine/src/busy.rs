@@ -9,18 +9,18 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
-/// From this length on a stretch of computing is measured by the thread's own clock, which asks the kernel and takes half a
-/// microsecond. Shorter ones are measured by the wall clock: a thread is seldom put aside within them.
+/// Stretches of computing of at least this length are measured by the thread's own clock, which takes a system call of
+/// half a microsecond. Shorter ones are measured by the wall clock, because a thread is rarely preempted within them.
 const LONG: Duration = Duration::from_millis(1);
 
-/// Runs an attempt, adds up how long it computes, and gives up when it waits for longer than it may.
+/// Runs an attempt, measures its computing time, and gives up if it waits longer than allowed.
 pub(crate) struct Busy<'a, F> {
     attempt: Pin<&'a mut F>,
     cpu_time: &'a mut Duration,
     idle: Option<Idle>,
 }
 
-/// The guest has waited for longer than it may.
+/// The guest has waited longer than allowed.
 #[derive(Debug)]
 pub(crate) struct WaitedTooLong;
 
@@ -32,14 +32,14 @@ struct Idle {
     guest: Arc<GuestWaker>,
 }
 
-/// Tells whether it is the guest that goes on, or only the bound that ends.
+/// Distinguishes a guest that goes on from the end of the bound.
 struct GuestWaker {
     is_awake: AtomicBool,
     task: Mutex<Waker>,
 }
 
 impl<'a, F: Future> Busy<'a, F> {
-    /// Computing is added to `cpu_time`, whether the attempt ends or is dropped.
+    /// Computing time is added to `cpu_time`, whether the attempt ends or is dropped.
     pub(crate) fn new(
         attempt: Pin<&'a mut F>,
         cpu_time: &'a mut Duration,
@@ -84,16 +84,16 @@ impl Idle {
         Self { limit, end: Box::pin(tokio::time::sleep(limit)), guest: Arc::new(guest) }
     }
 
-    /// What wakes the guest, and with it whoever runs it.
+    /// Wakes the guest and its executor.
     fn waker(&self, cx: &Context<'_>) -> Waker {
         self.guest.task.lock().unwrap_or_else(PoisonError::into_inner).clone_from(cx.waker());
         Waker::from(Arc::clone(&self.guest))
     }
 
-    /// The guest waits from now on.
+    /// The guest begins to wait.
     fn begin(&mut self) {
         let now = tokio::time::Instant::now();
-        // As far away as a year may be, there is such a moment.
+        // An instant a year away can still be represented.
         self.end.as_mut().reset(now.checked_add(self.limit).unwrap_or(now));
     }
 }
@@ -110,11 +110,11 @@ impl Wake for GuestWaker {
 }
 
 thread_local! {
-    /// What the thread's clock showed when it was last read, and what was computed since then in short stretches.
+    /// The last reading of the thread's clock, and the computing time in short stretches since then.
     static LAST: Cell<(Duration, Duration)> = const { Cell::new((Duration::ZERO, Duration::ZERO)) };
 }
 
-/// How long a stretch that took `wall` kept a processor busy. It has just ended on this thread.
+/// The computing time in a stretch that took `wall`. It has just ended on this thread.
 fn computed(wall: Duration) -> Duration {
     let (read, since) = LAST.get();
     match (wall >= LONG).then(thread_clock).flatten() {
@@ -129,13 +129,13 @@ fn computed(wall: Duration) -> Duration {
     }
 }
 
-/// How long this thread has computed since it began, if the system tells.
+/// The computing time of this thread since it began, if the system provides it.
 #[cfg(target_os = "linux")]
 fn thread_clock() -> Option<Duration> {
     nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID).ok().map(Duration::from)
 }
 
-/// How long this thread has computed since it began, if the system tells.
+/// The computing time of this thread since it began, if the system provides it.
 #[cfg(not(target_os = "linux"))]
 fn thread_clock() -> Option<Duration> {
     None

@@ -1,4 +1,4 @@
-//! Which attempt of which run of which task a guest executes.
+//! The current call of a guest: its task, run and attempt.
 
 use std::sync::Arc;
 

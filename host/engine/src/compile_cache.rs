@@ -1,4 +1,4 @@
-//! Compiled code on disk, so that the second process need not compile.
+//! Compiled code on disk, so that later processes need not compile.
 //!
 //! An entry is one file, `<component digest>-<settings>.cwasm`: the magic, a SHA-256 over the name of the file and the code, and
 //! the code as wasmtime serialised it. The settings in the name are wasmtime's own hash of everything code generation depends
@@ -36,8 +36,8 @@ impl CompileCache {
         Self { dir }
     }
 
-    /// The compiled component, if an intact entry is there. A damaged or foreign entry is reported and counts as
-    /// missing; the next [`CompileCache::put`] replaces it.
+    /// The compiled component, if there is an intact entry. A damaged or foreign entry is logged and counts as missing;
+    /// the next [`CompileCache::put`] replaces it.
     pub(crate) fn get(&self, digest: &Digest, engine: &wasmtime::Engine) -> Option<Component> {
         let name = file_name(digest, engine);
         let path = self.dir.join(&name);
@@ -56,17 +56,17 @@ impl CompileCache {
         component
     }
 
-    /// Keeps the code of `component`: wholly or not at all. A failure is reported and costs only time later.
+    /// Stores the code of `component`: completely or not at all. A failure is logged and only costs time later.
     pub(crate) fn put(&self, digest: &Digest, component: &Component) {
         let name = file_name(digest, component.engine());
         if let Err(error) = self.write(&name, component) {
-            tracing::warn!("cannot keep compiled code at {}: {error}", self.dir.join(name).display());
+            tracing::warn!("cannot store compiled code at {}: {error}", self.dir.join(name).display());
         }
     }
 
-    /// Removes the code of a component for an engine, of which there is better code now.
+    /// Removes the code of a component for an engine, after better code was stored.
     pub(crate) fn remove(&self, digest: &Digest, engine: &wasmtime::Engine) {
-        // Another process may have done so; if nobody can, it only takes room.
+        // Another process may have removed it. If it cannot be removed, it only takes space.
         let _ = fs::remove_file(self.dir.join(file_name(digest, engine)));
     }
 
@@ -82,7 +82,7 @@ impl CompileCache {
     }
 }
 
-/// What the code of a component for an engine is called.
+/// The file name of a component's code for an engine.
 fn file_name(digest: &Digest, engine: &wasmtime::Engine) -> String {
     let mut settings = DefaultHasher::new();
     MAGIC.hash(&mut settings);
@@ -92,18 +92,18 @@ fn file_name(digest: &Digest, engine: &wasmtime::Engine) -> String {
     format!("{}-{:016x}.cwasm", digest.hex(), settings.finish())
 }
 
-/// Of the code under its name, so that whole code under another component's name is damage as well.
+/// A digest of the code and its name, so that intact code under another component's name counts as damaged.
 fn checksum(name: &str, code: &[u8]) -> [u8; CHECKSUM_BYTES] {
     // All names have the same length.
     Sha256::new().chain_update(name).chain_update(code).finalize().into()
 }
 
-/// Removes the files in `dir` that killed processes left half written: those that nobody has written to for `age`. Returns how
-/// many it removed, and their bytes.
+/// Removes unfinished files of killed processes in `dir`: those that were not written to for `age`. Returns their
+/// number and size.
 ///
 /// # Errors
 ///
-/// What the system said. A directory that does not exist has no such files.
+/// The error of the system. A directory that does not exist has no such files.
 pub fn remove_unfinished_code(dir: &Path, age: Duration) -> io::Result<(u64, u64)> {
     let files = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, 0)),
@@ -124,7 +124,7 @@ pub fn remove_unfinished_code(dir: &Path, age: Duration) -> io::Result<(u64, u64
     Ok(removed)
 }
 
-/// The bytes of an entry that nobody but its owner can have written.
+/// The bytes of an entry that only its owner can have written.
 fn read_private(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = open_regular_file(path, fs::File::options().read(true))?;
     let metadata = file.metadata()?;
@@ -136,7 +136,7 @@ fn read_private(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The code in an entry, if the entry is whole.
+/// The code in an entry, if the entry is intact.
 fn intact_code<'f>(name: &str, file: &'f [u8]) -> Option<&'f [u8]> {
     let (header, code) = file.split_at_checked(HEADER_BYTES)?;
     let kept = header.strip_prefix(MAGIC)?;

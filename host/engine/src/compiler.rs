@@ -1,7 +1,7 @@
-//! Where components are compiled: in a few small pools of threads that give way to running tasks.
+//! Where components are compiled: in a few small pools of threads with a lower priority than running tasks.
 //!
-//! The compiler cannot be interrupted. A load that has waited for long enough gives up, and its work goes on to its end
-//! in the pool that it has; that pool is not free until then.
+//! The compiler cannot be interrupted. A load that has waited too long gives up, but its work goes on to the end in its
+//! pool, which is not free until then.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -15,64 +15,64 @@ use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 use crate::survey::MAX_THREADS;
 
-/// How many components are compiled at once, abandoned ones among them.
+/// The maximum number of components that are compiled at once, including abandoned ones.
 pub(crate) const PLACES: usize = 4;
 
-/// How many loads may wait for a place; each has its component in memory.
+/// The maximum number of loads that wait for a place. Each has its component in memory.
 pub(crate) const MAX_WAITING: usize = 1_024;
 
-/// The stack of each: types that nest as deep as the survey lets them are walked by recursion.
+/// The stack size of each thread: types nested as deep as the survey allows are traversed by recursion.
 const STACK_BYTES: usize = 16 << 20;
 
-/// How far the threads stand back on Linux: a third as much of a processor as a task that computes beside them, and all
-/// of it where none does.
+/// The nice value of the threads on Linux: they get a third as much of a processor as a task that computes at the same
+/// time, and all of it otherwise.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 
-/// Runs compiles, bounded in number and in how long they are waited for.
+/// Runs compilations, with a bound on their number and on how long loads wait for them.
 pub(crate) struct Compiler {
     places: Arc<Places>,
     timeout: Duration,
-    /// One thread, on which heavy components are compiled one after the other. Made when it is first needed.
+    /// One thread that compiles heavy components one after the other. Created on first use.
     narrow: Mutex<Option<Arc<ThreadPool>>>,
 }
 
-/// Why a compile gave nothing.
+/// The reason why a compilation returned nothing.
 #[derive(Debug)]
 pub(crate) enum Stopped {
     /// It took longer than the timeout, and goes on.
     Timeout,
-    /// Nothing was compiled to its end for as long as the timeout, and every place is taken.
+    /// Every place is taken, and no compilation ended within the timeout.
     NoPlace,
-    /// Too many wait already.
+    /// Too many loads are already waiting.
     Crowded,
     /// The threads cannot be started.
     NoThreads(ThreadPoolBuildError),
-    /// The compiler panicked, and said so.
+    /// The compiler panicked, with this message.
     Panicked(String),
 }
 
 #[derive(Default)]
 struct Places {
-    state: Mutex<State>,
+    state: Mutex<Compilations>,
     freed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
-    /// Pools that nobody compiles in. Each is made when it is first needed.
+struct Compilations {
+    /// Idle pools. Each is created on first use.
     idle: Vec<Arc<ThreadPool>>,
-    /// What is compiled, each in a place of its own: none twice.
+    /// The components that are being compiled, each in its own place and without duplicates.
     under_way: Vec<Digest>,
-    /// Who waits for a place, with what, in the order in which they came.
+    /// The waiting loads and their components, in order of arrival.
     waiting: VecDeque<(u64, Digest)>,
-    /// How many have come.
-    come: u64,
-    /// How many compiles have ended: those who wait see by it that it goes on.
+    /// The number of loads that have arrived.
+    arrived: u64,
+    /// The number of compilations that have ended. Waiting loads use it to see progress.
     ended: u64,
 }
 
-/// One place among [`PLACES`], given back when this is dropped.
+/// One of the [`PLACES`], released when this is dropped.
 struct Place {
     pool: Option<Arc<ThreadPool>>,
     digest: Digest,
@@ -84,7 +84,7 @@ impl Compiler {
         Self { places: Arc::default(), timeout, narrow: Mutex::default() }
     }
 
-    /// Compiles a heavy component on one thread, when no other heavy one is compiled. Blocks the calling thread.
+    /// Compiles a heavy component on one thread, while no other heavy one is compiled. Blocks the calling thread.
     pub(crate) fn alone<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, ThreadPoolBuildError> {
         let mut narrow = self.narrow.lock().unwrap_or_else(PoisonError::into_inner);
         let pool = match &*narrow {
@@ -95,18 +95,18 @@ impl Compiler {
         Ok(pool.install(work))
     }
 
-    /// The longest that a compile is waited for.
+    /// The maximum time that a load waits for a compilation.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// How many compiles have ended.
+    /// The number of compilations that have ended.
     pub(crate) fn ended(&self) -> u64 {
         self.places.lock().ended
     }
 
     /// Does `work` for the component with this digest in a place of its own, and waits for it on the calling thread. It
-    /// begins once no other work for this component is under way.
+    /// begins when no other work for this component is in progress.
     pub(crate) fn run<T>(
         &self,
         digest: Digest,
@@ -120,9 +120,9 @@ impl Compiler {
         let (send, receive) = mpsc::sync_channel(1);
         pool.spawn(move || {
             let done = catch_unwind(AssertUnwindSafe(work));
-            // Before the answer, so that who has it finds the place free.
+            // Before the answer, so that its receiver finds the place free.
             drop(place);
-            // Nobody listens any more if it took too long.
+            // Fails only if the load has given up waiting.
             let _ = send.send(done);
         });
         match receive.recv_timeout(self.timeout) {
@@ -134,11 +134,11 @@ impl Compiler {
 }
 
 impl Places {
-    /// Takes a place, or waits for one: for as long as others end theirs in time.
+    /// Takes a place, or waits for one, as long as others end in time.
     fn take(self: &Arc<Self>, digest: Digest, timeout: Duration) -> Result<Place, Stopped> {
         let mut state = self.lock();
-        let ticket = state.come;
-        state.come += 1;
+        let ticket = state.arrived;
+        state.arrived += 1;
         state.waiting.push_back((ticket, digest));
         let crowded = state.waiting.len() > MAX_WAITING;
         if !crowded {
@@ -146,7 +146,7 @@ impl Places {
         }
         let taken = state.is_turn_of(ticket);
         state.waiting.retain(|&(other, _)| other != ticket);
-        // It may be the turn of the next one now.
+        // It may be the turn of the next load now.
         self.freed.notify_all();
         if taken {
             state.under_way.push(digest);
@@ -161,11 +161,11 @@ impl Places {
 
     fn wait<'a>(
         &self,
-        mut state: MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, Compilations>,
         ticket: u64,
         digest: &Digest,
         timeout: Duration,
-    ) -> MutexGuard<'a, State> {
+    ) -> MutexGuard<'a, Compilations> {
         let (mut ended, mut since) = (state.ended, Instant::now());
         while !state.is_turn_of(ticket) {
             let left = timeout.saturating_sub(since.elapsed());
@@ -174,7 +174,7 @@ impl Places {
             }
             let waited = self.freed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            // Who waits for the same component gains nothing by the end of another.
+            // A load that waits for the same component does not profit from the end of another one.
             if state.ended != ended && !state.under_way.contains(digest) {
                 (ended, since) = (state.ended, Instant::now());
             }
@@ -182,13 +182,13 @@ impl Places {
         state
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Compilations> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    /// Whether this one may take a place: there is one, and whoever came before waits for what is under way.
+impl Compilations {
+    /// Whether this load may take a place: one is free, and all earlier loads wait for components in progress.
     fn is_turn_of(&self, ticket: u64) -> bool {
         let next = self.waiting.iter().find(|(_, digest)| !self.under_way.contains(digest));
         self.under_way.len() < PLACES && next.is_some_and(|&(next, _)| next == ticket)
@@ -200,7 +200,7 @@ impl Place {
         if let Some(pool) = &self.pool {
             return Ok(Arc::clone(pool));
         }
-        // Enough for an interpreter's thousands of functions, and no more on a large machine.
+        // Enough for the thousands of functions of an interpreter, and not too many on a large machine.
         let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
         let pool = Arc::new(pool(threads).map_err(Stopped::NoThreads)?);
         self.pool = Some(Arc::clone(&pool));
@@ -215,7 +215,7 @@ impl Drop for Place {
         state.under_way.retain(|digest| *digest != self.digest);
         state.ended += 1;
         drop(state);
-        // All, for each of those who wait counts its time anew.
+        // All of them, because each waiting load restarts its timeout.
         self.places.freed.notify_all();
     }
 }
@@ -229,11 +229,10 @@ fn pool(threads: usize) -> Result<ThreadPool, ThreadPoolBuildError> {
         .build()
 }
 
-/// Lowers the priority of the calling thread. It is a courtesy: where the system does not grant it, compiles are only
-/// less polite.
+/// Lowers the priority of the calling thread. If the system refuses that, compilations only compete more with tasks.
 #[cfg(target_os = "linux")]
 fn stand_back() {
-    // To Linux no process means the calling thread.
+    // On Linux, process 0 means the calling thread.
     if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
         tracing::debug!("cannot lower the priority of a compiling thread: {error}");
     }
@@ -242,7 +241,7 @@ fn stand_back() {
 #[cfg(not(target_os = "linux"))]
 fn stand_back() {}
 
-/// What a panic said.
+/// The message of a panic.
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned())
@@ -302,7 +301,7 @@ mod tests {
         let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let work = || {
             most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            // Lets the others come in, if they can.
+            // Lets the others enter, if they can.
             (0..1000).for_each(|_| thread::yield_now());
             now.fetch_sub(1, Ordering::SeqCst);
             rayon::current_num_threads()
@@ -346,7 +345,7 @@ mod tests {
             while places.lock().waiting.is_empty() {
                 thread::yield_now();
             }
-            // Others pass it by meanwhile.
+            // Others overtake it meanwhile.
             assert!(matches!(patient.run(digest(1), || 7), Ok(7)));
             assert_eq!(places.lock().waiting.len(), 1);
             drop(keep);
@@ -356,10 +355,10 @@ mod tests {
 
     #[test]
     fn places_are_given_in_the_order_of_those_who_came() {
-        let mut state = State::default();
+        let mut state = Compilations::default();
         state.under_way.extend([digest(0), digest(1)]);
         state.waiting.extend([(0, digest(1)), (1, digest(2)), (2, digest(3))]);
-        let turns = |state: &State| [0, 1, 2].map(|ticket| state.is_turn_of(ticket));
+        let turns = |state: &Compilations| [0, 1, 2].map(|ticket| state.is_turn_of(ticket));
         assert_eq!(turns(&state), [false, true, false]);
         state.under_way = vec![digest(0)];
         assert_eq!(turns(&state), [true, false, false]);

@@ -1,4 +1,4 @@
-//! A component that is compiled and linked, and what it exports and imports.
+//! A compiled and linked component, with its exports and imports.
 
 use std::sync::{Arc, OnceLock};
 
@@ -15,7 +15,7 @@ use crate::resources::SharedResources;
 use crate::runtime::Runtime;
 use crate::types::{Room, Unwritable};
 
-/// A compiled component. Cheap to clone; keep it for as long as its tasks are run.
+/// A compiled component. Cheap to clone. Keep it as long as its tasks are needed.
 #[derive(Clone)]
 pub struct Component(pub(crate) Arc<Inner>);
 
@@ -31,13 +31,13 @@ pub(crate) struct Inner {
     is_optimised: bool,
     /// Whether it has no code: it can be inspected and not run.
     is_surface: bool,
-    /// The code that was compiled for speed since then; `None` if that failed.
+    /// The optimised code compiled since then; `None` if that failed.
     optimised: OnceLock<Option<Tier>>,
 }
 
 /// Compiled code of a component.
 pub(crate) struct Tier {
-    /// Where each export is.
+    /// The position of each export.
     indexes: Vec<ComponentExportIndex>,
     /// Ready to instantiate, or the imports that the host lacks.
     linked: Linked,
@@ -61,11 +61,11 @@ impl Eq for Component {}
 /// A function that a component exports.
 #[derive(Clone, Debug)]
 pub struct Export {
-    /// Where it is exported.
+    /// The path of the export.
     pub path: ExportPath,
-    /// Its signature, or why it is not callable as a task.
+    /// Its signature, or the reason why it is not callable as a task.
     pub callable: Result<Signature, String>,
-    /// Which hook it is, if it is one: the host calls hooks, and they are not callable as tasks.
+    /// The hook that it is, if any: hooks are called by the host, and not callable as tasks.
     pub hook: Option<Hook>,
     pub(crate) style: Style,
     /// Its position among the component's exports.
@@ -123,7 +123,7 @@ impl Component {
         self.0.is_surface
     }
 
-    /// Whether it runs the fastest code that there will be: `false` while a large component is still being compiled for speed
+    /// Whether it runs the fastest code that there will be: `false` while a large component is still being optimised
     /// ([`EngineOptions::quick_code_bytes`](crate::EngineOptions)).
     pub fn is_optimised(&self) -> bool {
         self.0.is_optimised || self.0.optimised.get().is_some()
@@ -162,14 +162,14 @@ impl Component {
         self.0.first.linked.as_ref().err()
     }
 
-    /// The best code that there is now.
+    /// The best code available now.
     pub(crate) fn tier(&self) -> &Tier {
         self.0.optimised.get().and_then(Option::as_ref).unwrap_or(&self.0.first)
     }
 }
 
 impl Inner {
-    /// Sets the code that was compiled for speed, or `None` if there will be none. From then on new attempts use it.
+    /// Sets the optimised code, or `None` if there will be none. From then on new attempts use it.
     pub(crate) fn optimise(&self, code: Option<(&Runtime, Compiled)>) {
         if self.optimised.get().is_some() {
             return;
@@ -198,7 +198,7 @@ impl Tier {
         Self { indexes, linked: linked.map_err(|missing| missing.trappable(trappable)), trapping }
     }
 
-    /// What instances are made from, by what becomes of unknown imports.
+    /// What instances are made from, depending on how unknown imports are treated.
     pub(crate) fn linked(&self, unknown_imports: UnknownImports) -> &Linked {
         match unknown_imports {
             UnknownImports::Trap => self.trapping.as_ref().unwrap_or(&self.linked),
@@ -206,7 +206,7 @@ impl Tier {
         }
     }
 
-    /// Where the export at this position is.
+    /// The position of this export in the code.
     pub(crate) fn index(&self, position: usize) -> Option<ComponentExportIndex> {
         self.indexes.get(position).copied()
     }
@@ -269,7 +269,7 @@ fn exports(compiled: &Compiled) -> Vec<(Export, ComponentExportIndex)> {
 /// The longest path of an instance in others that is followed.
 const MAX_PATH_BYTES: usize = 2_000;
 
-/// Adds the functions of an instance that is in another one, and what is in that: they are shown, and not callable.
+/// Adds the functions of a nested instance and of the instances inside it. They are listed, but not callable.
 fn exports_below(
     compiled: &Compiled,
     outer: &ComponentExportIndex,
@@ -329,7 +329,7 @@ fn export(
     Some((Export { path, callable, hook, style, position }, index))
 }
 
-/// Why a function that could be called is not meant to be called as a task.
+/// The reason why a callable function is not meant to be a task.
 fn why_no_task(path: &ExportPath, signature: &Signature) -> Option<&'static str> {
     if is_toolchain_setup(path, signature) {
         return Some("it is the set-up function of the toolchain that made the component");
@@ -345,7 +345,7 @@ fn is_program(path: &ExportPath) -> bool {
         && path.interface().is_some_and(|interface| interface.starts_with("wasi:cli/run@0.2."))
 }
 
-/// A program takes arguments and stdin; its result is what it printed, which may be any bytes.
+/// A program takes arguments and stdin. Its result is its output, which may be any bytes.
 fn program_signature() -> Signature {
     let param = |name: &str, ty| Param { name: Name::from(name), ty };
     let args = Type::Option(Type::List(Type::String.into()).into());
@@ -358,8 +358,8 @@ fn program_signature() -> Signature {
     }
 }
 
-/// Two toolchains leave an export behind that is not meant for anyone: componentize-py an interface `exports` with
-/// a function `init`, the QuickJS back end of componentize-js a function `init(shim, script, …)`.
+/// Exports of two toolchains that are not meant to be called: componentize-py leaves an interface `exports` with a
+/// function `init`, the QuickJS back end of componentize-js a function `init(shim, script, …)`.
 fn is_toolchain_setup(path: &ExportPath, signature: &Signature) -> bool {
     let first_params = signature.params.iter().map(|param| &*param.name).take(2);
     path.function() == "init"
@@ -367,7 +367,7 @@ fn is_toolchain_setup(path: &ExportPath, signature: &Signature) -> bool {
             || (path.interface().is_none() && first_params.eq(["shim", "script"])))
 }
 
-/// Interfaces that share types between worlds are imported too, and ask for nothing.
+/// Interfaces that share types between worlds are also imported, and request nothing.
 fn is_only_types(engine: &wasmtime::Engine, item: &ComponentItem) -> bool {
     match item {
         ComponentItem::Type(_) => true,

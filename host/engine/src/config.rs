@@ -1,4 +1,4 @@
-//! How an engine is set up: its options, and the settings of wasmtime that follow from them: deterministic, pooled, interruptible.
+//! The options of an engine, and the settings of wasmtime that follow from them: deterministic, pooled, interruptible.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,34 +41,34 @@ const FEWEST_INSTANCES: u32 = 16;
 /// would overflow there too, or nearly.
 const QUICK_STACK_FACTOR: usize = 4;
 
-/// The most instances of components that were compiled quickly: they have a pool of their own for a few seconds.
+/// The maximum number of instances of quickly compiled components: they use a pool of their own for a few seconds.
 const QUICK_INSTANCES: u32 = 1_000;
 
-/// How an engine is set up.
+/// The options of an engine.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct EngineOptions {
     /// The directory where compiled code is stored for later processes; `None` compiles anew in each process.
     pub compile_cache_dir: Option<PathBuf>,
-    /// How many instances may live at once. This bounds address space, which is reserved, and not memory, which is used as
-    /// guests need it. Fewer are reserved where the system does not give as much address space.
+    /// The maximum number of live instances. It bounds address space, which is reserved, and not memory, which is used
+    /// as guests need it. Fewer are reserved if the system does not provide as much address space.
     pub max_instances: u32,
-    /// How much linear memory all attempts may have together, in bytes. The default is half of the machine's memory.
+    /// The maximum total linear memory of all attempts, in bytes. The default is half of the machine's memory.
     pub max_memory_bytes: u64,
-    /// Whether fuel is counted. [`Limits::fuel`](hostel_core::Limits::fuel) works only if it is. Counting makes guests some
-    /// percent slower, and it needs other compiled code.
+    /// Whether fuel is counted. [`Limits::fuel`](hostel_core::Limits::fuel) works only if it is. Counting makes guests
+    /// a few percent slower, and needs other compiled code.
     pub count_fuel: bool,
-    /// Components with at least so many bytes of code are compiled twice: quickly, to code that is several times slower, so that
-    /// they can be used at once, and then again in the background. So are smaller components for which the optimising compiler may
-    /// need more than two seconds. `None` compiles everything once. Only on x86-64, without `count_fuel`, and for components
-    /// whose instructions the quick compiler knows.
+    /// Components with at least this many bytes of code are compiled twice: first quickly, to code that is several
+    /// times slower, so that they can be used at once, and then again in the background. So are smaller components for
+    /// which the optimising compiler may need more than two seconds. `None` compiles every component once. Only on
+    /// x86-64, without `count_fuel`, and for components whose instructions the quick compiler supports.
     pub quick_code_bytes: Option<u64>,
-    /// Whether components that were compiled quickly are compiled again for speed. From then on new attempts use that code.
+    /// Whether quickly compiled components are compiled again for speed. From then on new attempts use that code.
     pub optimise: bool,
-    /// The longest that a load waits for the compiler; code from the compile cache needs no compiler. The compiler cannot be
-    /// interrupted: it continues with low priority until it ends, even after the engine is dropped, and the compile cache
-    /// stores the code. At most four components are compiled at once, including those that no load waits for any more. Other
-    /// loads queue, and fail if no compilation has ended for this long.
+    /// The maximum time that a load waits for the compiler; code from the compile cache needs no compiler. The compiler
+    /// cannot be interrupted: it continues with low priority until it ends, even after the engine is dropped, and the
+    /// compile cache stores the code. At most four components are compiled at once, including those that no load waits
+    /// for any more. Other loads queue, and fail if no compilation has ended within this time.
     pub compile_timeout: Duration,
 }
 
@@ -97,19 +97,19 @@ impl EngineOptions {
     pub const DEFAULT_COMPILE_TIMEOUT: Duration = Duration::from_secs(120);
 }
 
-/// Which of the engines.
+/// The kind of engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flavor {
     /// Without component-model async.
     Lean,
     /// With it.
     Full,
-    /// As the lean one, with a compiler that takes a fifth of the time and makes slower code.
+    /// Like the lean one, with a compiler that takes a fifth of the time and generates slower code.
     Quick,
 }
 
-/// Makes an engine with a pool for as many instances as the options ask for, or as the address space gives.
-/// Gives the engine and that number.
+/// Creates an engine with a pool for as many instances as the options request, or as the address space allows. Returns
+/// the engine and that number.
 pub(crate) fn engine(flavor: Flavor, options: &EngineOptions) -> wasmtime::Result<(wasmtime::Engine, u32)> {
     let most = if flavor == Flavor::Quick { QUICK_INSTANCES } else { u32::MAX };
     let mut instances = options.max_instances.clamp(1, most);
@@ -140,7 +140,8 @@ fn settings(flavor: Flavor) -> Config {
         .concurrency_support(flavor == Flavor::Full)
         .wasm_component_model_async(flavor == Flavor::Full);
     if flavor == Flavor::Quick {
-        // Winch has no tail calls and no deterministic relaxed SIMD: components that use them are compiled by Cranelift at once.
+        // Winch supports neither tail calls nor deterministic relaxed SIMD: components that use them are compiled by
+        // Cranelift at once.
         config
             .strategy(Strategy::Winch)
             .wasm_tail_call(false)

@@ -1,4 +1,4 @@
-//! `hostel:task/context`: what a task may ask about its run, and report while it executes.
+//! `hostel:task/context`: what a task may query about its run, and report while it executes.
 
 use hostel_core::{LogLevel, Progress, Timestamp, Touch};
 use wasmtime::component::{HasData, Linker};
@@ -14,22 +14,22 @@ mod bindings {
 
 use bindings::hostel::task::context::{self, Host, Level};
 
-/// The longest message of a progress report, in bytes.
+/// The maximum length of the message of a progress report, in bytes.
 const PROGRESS_BYTES: usize = 256;
 
-/// The longest logged message, in bytes.
+/// The maximum length of a logged message, in bytes.
 const MESSAGE_BYTES: usize = 64 << 10;
 
-/// The most fields of a logged message.
+/// The maximum number of fields of a logged message.
 const FIELDS: usize = 32;
 
-/// The longest name of a field, in bytes.
+/// The maximum length of the name of a field, in bytes.
 const NAME_BYTES: usize = 128;
 
-/// The longest value of a field, in bytes.
+/// The maximum length of the value of a field, in bytes.
 const VALUE_BYTES: usize = 4 << 10;
 
-/// What the interface is implemented on.
+/// The view on which the interface is implemented.
 pub(crate) struct ContextView<'a> {
     pub(crate) call: &'a Call,
     pub(crate) notes: &'a mut Notes,
@@ -39,7 +39,7 @@ impl HasData for Call {
     type Data<'a> = ContextView<'a>;
 }
 
-/// Offers the interface to guests.
+/// Links the interface.
 pub(crate) fn link<T: 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> ContextView<'_>,
@@ -99,7 +99,7 @@ fn log_level(level: Level) -> LogLevel {
     }
 }
 
-/// The first fields, each shortened, and one more that says how many are left out.
+/// The first fields, each shortened, and one more with the number of those left out.
 fn cut_fields(fields: Vec<(String, String)>) -> Vec<(String, String)> {
     let left_out = fields.len().saturating_sub(FIELDS);
     let cut_field = |(name, value)| (cut(name, NAME_BYTES), cut(value, VALUE_BYTES));

@@ -1,4 +1,4 @@
-//! Denials: how often a guest was denied something, and remarks in the log that say how to allow it.
+//! Denials: how many requests of a guest were denied, and remarks in the log on how to allow them.
 
 use std::collections::HashSet;
 use std::mem;
@@ -9,10 +9,10 @@ use hostel_core::{GrantKind, is_deceptive};
 
 use crate::log::{LogBook, cut};
 
-/// How many different remarks one attempt adds to its log: a guest could try every address there is.
+/// The maximum number of different remarks of one attempt: a guest could try every address there is.
 const MAX_REMARKS: usize = 20;
 
-/// The denials of one attempt, for code that does not have its notes at hand. Cheap to clone.
+/// The denials of one attempt, for code without access to its notes. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct DenialBook {
     log: Arc<LogBook>,
@@ -31,13 +31,13 @@ impl DenialBook {
         Self { log: Arc::clone(log), pages: Arc::default() }
     }
 
-    /// Notes a denial, which is counted when the guest settles.
+    /// Records a denial, which is counted when the guest settles.
     pub(crate) fn note(&self, kind: GrantKind, remark: String) {
         self.pages().uncounted.push(kind);
         self.remark(remark);
     }
 
-    /// Adds a remark to the log, unless it is there already or there are too many.
+    /// Adds a remark to the log, unless the log has it already or has too many.
     pub(crate) fn remark(&self, remark: String) {
         let mut pages = self.pages();
         let is_new = pages.remarks.len() < MAX_REMARKS && pages.remarks.insert(remark.clone());
@@ -52,13 +52,13 @@ impl DenialBook {
         mem::take(&mut self.pages().uncounted)
     }
 
-    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+    /// No code panics while it holds the lock, so a poisoned lock is still valid.
     fn pages(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A remark: what was denied, and the option that allows it, if there is one.
+/// A remark: the denied request, and the option that allows it, if there is one.
 pub(crate) fn denial(denied: String, option: Option<String>) -> String {
     match option {
         Some(option) => format!("{denied} (allow it with {option})"),
@@ -66,16 +66,15 @@ pub(crate) fn denial(denied: String, option: Option<String>) -> String {
     }
 }
 
-/// An option with a grant, to be copied into a shell: a text of the guest never becomes more than this one grant.
+/// An option with a grant, to be copied into a shell. Text of the guest never becomes more than this one grant.
 ///
-/// `None` for a text that is no such grant, and for one that is not safe to show: it looks like an option, or would not stay on
-/// one line.
+/// `None` for text that is not such a grant, or is not safe to show because it looks like an option or spans lines.
 pub(crate) fn option<G: FromStr>(name: &str, grant: &str) -> Option<String> {
     let is_safe = !grant.starts_with('-') && !grant.contains(is_deceptive) && grant.parse::<G>().is_ok();
     is_safe.then(|| format!("{name} {}", quoted(grant)))
 }
 
-/// A text as one word in a shell.
+/// A text, quoted as one word of a shell.
 fn quoted(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:@%+,=-".contains(&byte);
     match !text.is_empty() && text.bytes().all(is_plain) {
@@ -84,17 +83,17 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// A text of the guest for a remark that has it between backticks: its first bytes, on one line, and without backticks.
-pub(crate) fn told(text: &str, bytes: usize) -> String {
-    let mut told = String::with_capacity(text.len().min(bytes));
+/// A text of the guest for a remark, which puts it between backticks: its first bytes, on one line, without backticks.
+pub(crate) fn shown(text: &str, bytes: usize) -> String {
+    let mut shown = String::with_capacity(text.len().min(bytes));
     for character in cut(text.to_owned(), bytes).chars() {
         match character {
-            '`' => told.push('\''),
-            character if is_deceptive(character) => told.extend(character.escape_default()),
-            character => told.push(character),
+            '`' => shown.push('\''),
+            character if is_deceptive(character) => shown.extend(character.escape_default()),
+            character => shown.push(character),
         }
     }
-    told
+    shown
 }
 
 #[cfg(test)]
@@ -129,10 +128,10 @@ mod tests {
 
     #[test]
     fn what_a_guest_says_stays_between_its_backticks_and_on_its_line() {
-        assert_eq!(told("db.example.org", 256), "db.example.org");
-        assert_eq!(told("x` was granted\n\u{1b}[2J\u{9b}", 256), r"x' was granted\n\u{1b}[2J\u{9b}");
-        assert_eq!(told("txt.\u{202e}exe\u{200b}", 256), r"txt.\u{202e}exe\u{200b}");
-        assert_eq!(told("bücher", 2), "b…");
+        assert_eq!(shown("db.example.org", 256), "db.example.org");
+        assert_eq!(shown("x` was granted\n\u{1b}[2J\u{9b}", 256), r"x' was granted\n\u{1b}[2J\u{9b}");
+        assert_eq!(shown("txt.\u{202e}exe\u{200b}", 256), r"txt.\u{202e}exe\u{200b}");
+        assert_eq!(shown("bücher", 2), "b…");
     }
 
     #[test]

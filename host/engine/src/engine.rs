@@ -1,4 +1,4 @@
-//! The engine: settings, instance pools, the compiler and shared resources of all components that are loaded into it.
+//! The engine: settings, instance pools, the compiler and shared resources of all loaded components.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -25,13 +25,13 @@ pub enum EngineError {
     /// The thread that makes guests yield could not be started.
     #[error("the tick thread cannot start")]
     Ticker(#[source] std::io::Error),
-    /// The threads that compile could not be started.
-    #[error("the threads that compile cannot start: {0}")]
+    /// The compiler threads could not be started.
+    #[error("the compiler threads cannot start: {0}")]
     Compiler(String),
 }
 
 impl EngineError {
-    /// Always [`ErrorKind::Internal`]: no request is at fault.
+    /// Always [`ErrorKind::Internal`]: no request can cause it.
     pub const fn kind(&self) -> ErrorKind {
         ErrorKind::Internal
     }
@@ -57,7 +57,7 @@ struct Inner {
 }
 
 impl Engine {
-    /// Sets up an engine: a few milliseconds.
+    /// Sets up an engine. Takes a few milliseconds.
     ///
     /// # Errors
     ///
@@ -82,12 +82,12 @@ impl Engine {
         })))
     }
 
-    /// How many instances may live at once: as many as the options ask for, or as the address space gave.
+    /// The maximum number of live instances: as many as the options request, or as the address space allows.
     pub fn max_instances(&self) -> u32 {
         self.0.lean.max_instances
     }
 
-    /// How much linear memory all live attempts hold together, in bytes.
+    /// The total linear memory of all live attempts, in bytes.
     pub fn memory_bytes(&self) -> u64 {
         self.0.resources.memory.taken()
     }
@@ -97,8 +97,8 @@ impl Engine {
         self.0.options.count_fuel
     }
 
-    /// Says that a run waits for a thread on which a guest computes. Guests that have computed for a whole tick before give way at
-    /// once, until [`Engine::nobody_waits`] is called; the other guests complete their first turn.
+    /// Signals that a run waits for a thread on which a guest computes. Guests that have computed for a whole tick
+    /// before yield at once, until [`Engine::nobody_waits`] is called; the other guests complete their first turn.
     pub fn someone_waits(&self) {
         self.rhythm().wait(true);
         self.0.lean.engine.increment_epoch();
@@ -106,7 +106,7 @@ impl Engine {
         others.for_each(|runtime| runtime.engine.increment_epoch());
     }
 
-    /// Says that no run waits for a thread: guests compute for a whole tick again before they give way.
+    /// Signals that no run waits for a thread: guests compute for a whole tick again before they yield.
     pub fn nobody_waits(&self) {
         self.rhythm().wait(false);
     }
@@ -134,7 +134,7 @@ impl Engine {
         Ok(kept)
     }
 
-    /// The engine for components that are compiled quickly first, if a component of so many bytes may be one.
+    /// The engine for quickly compiled components, if a component with this many bytes may be one.
     pub(crate) fn quick(&self, bytes: u64) -> Option<&Runtime> {
         let Inner { options, quick, resources, .. } = &*self.0;
         let is_large = options.quick_code_bytes.is_some_and(|least| bytes >= least);
@@ -145,7 +145,7 @@ impl Engine {
         let runtime = quick.get_or_init(|| {
             is_new = true;
             let runtime = runtime(Flavor::Quick, options);
-            runtime.inspect_err(|error| tracing::warn!("nothing is compiled quickly: {error}")).ok()
+            runtime.inspect_err(|error| tracing::warn!("quick compilation is not available: {error}")).ok()
         });
         if let (true, Some(runtime)) = (is_new, runtime) {
             resources.ticker.drive(&runtime.engine);
@@ -153,7 +153,7 @@ impl Engine {
         runtime.as_ref()
     }
 
-    /// Whether components that were compiled quickly are compiled again.
+    /// Whether quickly compiled components are compiled again.
     pub(crate) fn optimises(&self) -> bool {
         self.0.options.optimise
     }

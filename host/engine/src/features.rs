@@ -1,13 +1,13 @@
-//! Which features of WebAssembly a component uses that the host does not support.
+//! Detects unsupported features of WebAssembly in a component.
 
 use wasmparser::{Validator, WasmFeatures};
 
-/// The features that no engine here has, and their names.
+/// The features that no engine supports, and their names.
 ///
-/// Exceptions and garbage collection are not enabled though wasmtime has them, since the host's promises do not hold with them.
-/// To catch and throw again on the way up a deep stack takes time with the square of its depth, and the guest gives way nowhere: a
-/// timeout of one second was missed by nine. Each handler of a `try_table` costs the compiler for each call in it, and 400 of
-/// them inside each other take minutes.
+/// wasmtime has exceptions and garbage collection, but they are not enabled, because the host's guarantees do not hold
+/// with them. Catching and rethrowing on the way up a deep stack takes time quadratic in its depth, and the guest does
+/// not yield: a timeout of one second was missed by nine. Each handler of a `try_table` costs the compiler for each
+/// call in it, and 400 nested ones take minutes.
 const UNSUPPORTED: [(WasmFeatures, &str); 16] = [
     (WasmFeatures::SHARED_EVERYTHING_THREADS, "shared-everything threads"),
     (WasmFeatures::THREADS, "threads"),
@@ -34,8 +34,8 @@ pub(crate) fn is_valid(bytes: &[u8]) -> bool {
     Validator::new_with_features(supported).validate_all(bytes).is_ok()
 }
 
-/// The names of the features that a component uses and the host does not support; none if it is not valid with all of them
-/// either. Validates it once, and once more for each feature if it is valid.
+/// The names of the unsupported features that a component uses; none if it is not valid with all of them either.
+/// Validates it once, and once more for each feature if it is valid.
 pub(crate) fn unsupported(bytes: &[u8]) -> Vec<&'static str> {
     let is_valid = |features| Validator::new_with_features(features).validate_all(bytes).is_ok();
     if !is_valid(WasmFeatures::all()) {

@@ -1,4 +1,4 @@
-//! Which function of a component a name means.
+//! Finding a function of a component by name.
 
 use hostel_core::ErrorKind;
 
@@ -11,18 +11,18 @@ use crate::names;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FindError {
-    /// Nothing is exported under the name.
+    /// No export matches the name.
     #[error("no export is named `{name}`; {}", known(candidates))]
     NotFound {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
         /// The callable exports.
         candidates: Vec<String>,
     },
     /// Several exports match the name.
-    #[error("`{name}` could mean {}: give the longer name", names::listed(candidates, " or "))]
+    #[error("`{name}` could be {}: use the longer name", names::listed(candidates, " or "))]
     Ambiguous {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
         /// The exports that match it.
         candidates: Vec<String>,
@@ -38,13 +38,13 @@ pub enum FindError {
     NotCallable {
         /// The function.
         path: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
 }
 
 impl FindError {
-    /// What kind of thing went wrong.
+    /// The kind of this error.
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::NotFound { .. } | Self::Unnamed { .. } => ErrorKind::NotFound,
@@ -54,12 +54,12 @@ impl FindError {
 }
 
 impl Component {
-    /// Finds a function by name: its full path, its path without the version or with the interface's short name, or
-    /// the function's name alone, where that is unambiguous; `None` means the only callable one.
+    /// Finds a function by name: its full path, its path without the version or with the short name of the interface,
+    /// or the function name alone, if that is unambiguous. `None` means the only callable function.
     ///
     /// # Errors
     ///
-    /// [`FindError`] if there is none or more than one, or if it is not callable.
+    /// [`FindError`] if no function or more than one matches, or if the function is not callable.
     pub fn function(&self, name: Option<&str>) -> Result<Function, FindError> {
         let export = match name {
             Some(name) => self.named(name)?,

@@ -9,7 +9,7 @@ use wasmtime::component::ComponentExportIndex;
 use crate::component::{Component, Export, Linked, Style};
 use crate::missing::MissingImports;
 
-/// One callable export of a component, ready to be run. Cheap to clone.
+/// One callable export of a component, ready to run. Cheap to clone.
 #[derive(Clone)]
 pub struct Function(Arc<Inner>);
 
@@ -46,7 +46,7 @@ impl Function {
         self.0.unknown_imports
     }
 
-    /// The imports that the host does not provide, if the function cannot be run without them.
+    /// The imports that the host does not provide, if the function cannot run without them.
     pub fn missing(&self) -> Option<&MissingImports> {
         self.code().0.as_ref().err()
     }
@@ -56,7 +56,7 @@ impl Function {
         &self.0.component
     }
 
-    /// What identifies it on every machine.
+    /// The task key, which identifies it on every machine.
     pub fn key(&self) -> &TaskKey {
         &self.0.key
     }
@@ -81,7 +81,7 @@ impl Function {
         self.0.style
     }
 
-    /// The code for new instances, and the index of the function in it.
+    /// The code for new instances, and the index of the function in that code.
     pub(crate) fn code(&self) -> (&Linked, Option<ComponentExportIndex>) {
         let tier = self.0.component.tier();
         (tier.linked(self.0.unknown_imports), tier.index(self.0.position))

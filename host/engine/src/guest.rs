@@ -1,4 +1,4 @@
-//! The data of one store: all that the host has for one guest.
+//! The data of one store: all state of the host for one guest.
 
 use hostel_core::{DirGrant, HostCall, Limit, Observation, Touch};
 use wasmtime::component::ResourceTable;
@@ -19,7 +19,7 @@ use crate::wasi::{
     SocketsView, Wasi,
 };
 
-/// The data of one store: a field for each capability, and what all of them use.
+/// The data of one store: a field for each capability, and the fields that all of them use.
 ///
 /// A capability implements its interfaces on a view of the fields that it needs. The methods below make these views, and
 /// [`linker`](crate::linker) links them.
@@ -33,7 +33,7 @@ pub(crate) struct Guest {
     stdin: Option<StdinReader>,
     clocks: Clocks,
     random: Random,
-    /// What it reads and writes in granted directories; `None` if none are granted.
+    /// The record of its reads and writes in granted directories; `None` if none are granted.
     files: Option<SharedBook>,
     sockets: Sockets,
     http: Http,
@@ -85,10 +85,10 @@ impl Guest {
         self.wasi.full_table(&self.call.options.limits)
     }
 
-    /// Remarks that no limit allows more than `most`, if the guest's limit allows more.
+    /// Adds a remark that no limit allows more than `most`, if the guest's limit is higher.
     pub(crate) fn note_most(&mut self, most: u64, what: &str) {
         if self.call.options.limits.handles > most {
-            self.notes.denials().remark(format!("more than {most} {what} at once are not to be had"));
+            self.notes.denials().remark(format!("more than {most} {what} at once are never allowed"));
         }
     }
 }
@@ -138,9 +138,9 @@ impl Guest {
     }
 }
 
-/// What the attempt reports.
+/// The reports of the attempt.
 impl Guest {
-    /// Notes the touches and denials that happened where the notes were not at hand.
+    /// Adds touches and denials that were recorded elsewhere, where the notes are not available.
     pub(crate) fn settle(&mut self) {
         for _ in 0..self.meter.take_untold() {
             self.notes.touch(Touch::RefusedGrowth);
@@ -153,41 +153,41 @@ impl Guest {
         of_files.into_iter().for_each(|touch| self.notes.touch(touch));
     }
 
-    /// What was touched until now, and what was read.
+    /// The touches so far, and the trace.
     pub(crate) fn take_observation(&mut self) -> Observation {
-        // Before the touches: reading that ends now may show that a file has changed.
+        // Before the touches: the end of a read may show that a file has changed.
         let trace = self.files.as_ref().map(|book| book.lock().take_trace());
         self.settle();
         self.notes.take_observation().with_trace(trace.unwrap_or_default())
     }
 
-    /// How many bytes it has read from a standard input that is a stream.
+    /// The number of bytes read from a standard input that is a stream.
     pub(crate) fn stdin_bytes(&self) -> u64 {
         self.stdin.as_ref().map_or(0, StdinReader::read_bytes)
     }
 
-    /// How many bytes it has read from files.
+    /// The number of bytes read from files.
     pub(crate) fn read_bytes(&self) -> u64 {
         self.files.as_ref().map_or(0, |book| book.lock().read_bytes())
     }
 
-    /// How many bytes it has written to files, including by how much files became longer.
+    /// The number of bytes written to files, including the bytes by which files were extended.
     pub(crate) fn written_bytes(&self) -> u64 {
         self.files.as_ref().map_or(0, |book| book.lock().written_bytes())
     }
 
-    /// How many bytes it received over the network.
+    /// The number of bytes received over the network.
     pub(crate) fn received_bytes(&self) -> u64 {
         self.wasi.network().map_or(0, |network| network.traffic.received_bytes())
     }
 
-    /// How many bytes it sent over the network.
+    /// The number of bytes sent over the network.
     pub(crate) fn sent_bytes(&self) -> u64 {
         self.wasi.network().map_or(0, |network| network.traffic.sent_bytes())
     }
 }
 
-/// Runs whenever the guest is about to go on after it called the host.
+/// Runs whenever the guest is about to resume after a call of the host.
 pub(crate) fn after_host_call(mut store: StoreContextMut<'_, Guest>, hook: CallHook) -> wasmtime::Result<()> {
     if !matches!(hook, CallHook::ReturningFromHost) {
         return Ok(());

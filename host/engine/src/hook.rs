@@ -1,14 +1,14 @@
-//! `hostel:task/hooks`: what a component exports for the host to call, and nobody to run as a task.
+//! `hostel:task/hooks`: exports that the host calls, and that are not tasks.
 
 use hostel_core::{ExportPath, Field, Name, RunId, Signature, TaskKey, Type, Value};
 
-/// The interface, in all versions that this host knows.
+/// The interface, in all versions that this host supports.
 const INTERFACE: &str = "hostel:task/hooks@0.1.";
 
-/// The fields of the record that hooks are called with.
+/// The fields of the record that is the argument of hooks.
 const COMMITTED_RUN: [&str; 4] = ["run-id", "task-key", "inputs", "value"];
 
-/// What a component may be told of its runs; see `wit/task.wit`.
+/// A hook of a component; see `wit/task.wit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hook {
     /// The run's transaction was committed.
@@ -17,16 +17,16 @@ pub enum Hook {
     OnRollback,
 }
 
-/// The run that a hook is told of: one that completed.
+/// The completed run for which a hook is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommittedRun {
     /// Its id.
     pub run: RunId,
     /// Its task.
     pub task: TaskKey,
-    /// What it was given: a JSON object with a member for each parameter.
+    /// Its inputs: a JSON object with a member for each parameter.
     pub inputs: String,
-    /// What it completed with, as JSON.
+    /// Its value, as JSON.
     pub value: String,
 }
 
@@ -42,13 +42,13 @@ impl Hook {
         }
     }
 
-    /// The hook that an export is, by its place and its signature.
+    /// The hook that an export is, according to its path and signature.
     pub(crate) fn of(path: &ExportPath, signature: &Signature) -> Option<Self> {
         let is_this = |hook: &Self| path.function() == hook.name() && *signature == hook.signature();
         Self::ALL.into_iter().find(is_this).filter(|_| is_in_interface(path))
     }
 
-    /// What the function takes and returns.
+    /// The parameters and result of the function.
     pub(crate) fn signature(self) -> Signature {
         let field = |name| Field { name: Name::from(name), ty: Type::String };
         let run = Type::Record(COMMITTED_RUN.map(field).into());
@@ -70,7 +70,7 @@ impl From<CommittedRun> for Value {
     }
 }
 
-/// Whether an export stands in the interface, as a hook that this host knows or as something else.
+/// Whether an export belongs to the interface, as a supported hook or as something else.
 pub(crate) fn is_in_interface(path: &ExportPath) -> bool {
     path.interface().is_some_and(|interface| interface.starts_with(INTERFACE))
 }

@@ -1,4 +1,4 @@
-//! What a component may ask the host for, grouped as capabilities that people know.
+//! The requests that a component may make of the host, grouped as capabilities.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use std::fmt;
 pub struct Import {
     /// Its full name, such as `wasi:clocks/wall-clock@0.2.6`.
     pub name: String,
-    /// What it lets the guest ask for.
+    /// The requests that it allows the guest to make.
     pub capability: Capability,
 }
 
-/// What a guest may ask for. Toolchains import much that a program never calls, so this is what *may* be asked, not
-/// what will be; and asking is not getting: nothing is granted by default but clocks, randomness and output.
+/// A kind of request that a guest may make. Toolchains import much that a program never calls, so this lists possible
+/// requests only. A request is not a permission: by default only clocks, randomness and output are granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Capability {
     /// Wall time and monotonic time, and sleeping.
@@ -25,15 +25,15 @@ pub enum Capability {
     Environment,
     /// Standard input.
     StandardInput,
-    /// Standard output and standard error, which become the run's log.
+    /// Standard output and standard error, which go to the run's log.
     Output,
     /// TCP, UDP and name look-up.
     Network,
     /// Outgoing HTTP requests.
     OutgoingHttp,
-    /// The identity and the deadline of its run; telling its progress, and logging with levels and fields.
+    /// The identity and the deadline of its run; reporting progress, and logging with levels and fields.
     RunContext,
-    /// Streams, polling and exit: means to other ends, harmless alone.
+    /// Streams, polling and exit: harmless by themselves.
     Plumbing,
     /// An interface that this host does not provide.
     Unknown,
@@ -57,7 +57,7 @@ impl Capability {
         }
     }
 
-    /// What an import's name lets the guest ask for.
+    /// The capability of an import, by its name.
     pub(crate) fn of(import: &str) -> Self {
         if wasi_version(import).is_some() {
             return Self::Unknown;
@@ -83,10 +83,10 @@ impl Capability {
     }
 }
 
-/// The version of WASI that an import is of, if it is another one than this host has.
+/// The version of WASI of an import, if this host has a different one.
 pub(crate) fn wasi_version(import: &str) -> Option<&str> {
     let (_, version) = import.strip_prefix("wasi:")?.split_once('@')?;
-    // Versions before and after are other worlds, and so are drafts: nobody promises that they fit.
+    // Earlier and later versions are different worlds, and so are drafts: compatibility is not guaranteed.
     let is_here = version.starts_with("0.2.") && !version.contains('-');
     (!is_here).then_some(version)
 }

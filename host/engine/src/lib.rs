@@ -15,14 +15,14 @@
 //! # }
 //! ```
 //!
-//! - [`Engine`]: compiled-code settings, the pool that instances live in, the clock tick that makes guests yield.
-//!   Costs a few milliseconds and much address space (not memory); one in a process is enough.
-//! - [`Component`]: validated, compiled, linked; cheap to clone. Compiling takes tens of milliseconds for a small
-//!   component and seconds for one with an interpreter inside; with a compile cache that is paid once a machine.
+//! - [`Engine`]: settings of compiled code, the pool of instances, the clock tick that makes guests yield. Costs a few
+//!   milliseconds and much address space, but not memory. Create one per process.
+//! - [`Component`]: validated, compiled and linked. Cheap to clone. Compiling takes tens of milliseconds for a small
+//!   component and seconds for one that contains an interpreter. With a compile cache that happens once per machine.
 //! - [`Function`]: one export with its signature; [`Function::attempt`] runs it once.
-//! - [`Hook`]: a function that a component exports for the host to call, and that is no task.
+//! - [`Hook`]: a function that a component exports for the host to call, and that is not a task.
 //!
-//! This is the only crate that names wasmtime. It never retries, caches results or queues: that is decided above.
+//! This is the only crate that names wasmtime. It never retries, caches results or queues: the crate `hostel` does.
 
 mod attempt;
 mod busy;

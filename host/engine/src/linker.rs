@@ -1,5 +1,5 @@
-//! The host functions that components are linked against: a line for each interface says on which view it works, and as
-//! which kind of call it counts.
+//! The host functions that components are linked with: a line for each interface names its view, and the kind of call
+//! that it counts as.
 
 use hostel_core::HostCall;
 use wasmtime::component::{HasData, Linker, ResourceTable};
@@ -12,7 +12,7 @@ use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 use crate::guest::Guest;
 use crate::{context, files, wasi};
 
-/// For interfaces that need only the table of a guest's resources.
+/// For interfaces that only need the table of a guest's resources.
 struct Table;
 
 impl HasData for Table {
@@ -29,7 +29,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Guest
     Ok(linker)
 }
 
-/// Clocks, randomness, files, waiting, the run: interfaces that are implemented here, and note what a guest touches.
+/// Clocks, randomness, files, waiting, the run: interfaces that are implemented here, and record touches.
 fn link_observed(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasi::clocks::link(linker, |guest| guest.calls(HostCall::Clock).clocks())?;
     wasi::poll::link(linker, |guest| guest.calls(HostCall::Other).clocks())?;
@@ -38,7 +38,7 @@ fn link_observed(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     context::link(linker, |guest| guest.calls(HostCall::Context).context())
 }
 
-/// Streams, arguments and variables: all the same in every attempt with the same inputs.
+/// Streams, arguments and variables: the same in every attempt with the same inputs.
 fn link_plumbing(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasi::error::link(linker, |guest| guest.calls(HostCall::Other).errors())?;
     io::streams::add_to_linker::<_, Table>(linker, |guest| guest.calls(HostCall::Other).table())?;
@@ -54,7 +54,7 @@ fn link_plumbing(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, program)
 }
 
-/// Functions that make sockets or look up names are implemented here. The other functions work on those sockets, and
+/// Functions that create sockets or look up names are implemented here. The other functions work on those sockets, and
 /// wasmtime-wasi implements them.
 fn link_network(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasi::sockets::link(linker, |guest| guest.calls(HostCall::Sockets).sockets())?;
@@ -67,7 +67,8 @@ fn link_network(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasi::lookup::link(linker, |guest| guest.calls(HostCall::Sockets).sockets(), Guest::table)
 }
 
-/// Sending is implemented here, and so is what takes memory of the host; wasmtime-wasi-http implements the rest.
+/// Sending is implemented here, and so are functions that take memory of the host; wasmtime-wasi-http implements the
+/// rest.
 fn link_http(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasi::http::link_handler(linker, |guest| guest.calls(HostCall::Http).http())?;
     let options = types::LinkOptions::default();

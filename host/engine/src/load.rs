@@ -1,4 +1,4 @@
-//! From a file or bytes to a compiled component, or to an error that says what the bytes are instead.
+//! From a file or bytes to a compiled component, or to an error that identifies other kinds of files.
 
 use std::borrow::Cow;
 use std::fs::{self, File};
@@ -23,14 +23,14 @@ use crate::runtime::Runtime;
 use crate::surface;
 use crate::survey::{self, Excess, Refused, Weight};
 
-/// The largest component that is read.
+/// The maximum size of a component.
 pub const MAX_COMPONENT_BYTES: u64 = 256 << 20;
 
-/// The longest text of a component that is assembled. It takes about a hundred bytes of memory for each byte of the text, and up to
-/// some seconds: names of an outer component take time with the square of how often they are used.
+/// The maximum length of a component's text. Assembling takes about a hundred bytes of memory for each byte of the
+/// text, and up to some seconds: the time for names of an outer component is quadratic in their number of uses.
 pub const MAX_TEXT_BYTES: u64 = 512 << 10;
 
-/// The bytes are not a component that can be used here.
+/// The bytes are not a component that this host can use.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
@@ -39,35 +39,35 @@ pub enum LoadError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The path leads to a directory.
+    /// The path is a directory.
     #[error("{} is a directory: expected a .wasm or .wat file", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
     },
     /// The file is larger than [`MAX_COMPONENT_BYTES`].
-    #[error("{} is over {}, the most a component may have", path.display(), bytes_text(MAX_COMPONENT_BYTES))]
+    #[error("{} is larger than {}, the maximum size of a component", path.display(), bytes_text(MAX_COMPONENT_BYTES))]
     TooLarge {
         /// The file.
         path: PathBuf,
     },
     /// There are more bytes than [`MAX_COMPONENT_BYTES`].
-    #[error("this is {found} bytes of a component, at most {} are read", bytes_text(MAX_COMPONENT_BYTES))]
+    #[error("the component has {found} bytes: expected at most {}", bytes_text(MAX_COMPONENT_BYTES))]
     TooLong {
-        /// How many bytes there are.
+        /// The number of bytes.
         found: u64,
     },
     /// There are more bytes of text than [`MAX_TEXT_BYTES`].
     #[error(
-        "this is {found} bytes of WebAssembly text, at most {} are assembled: make a binary of it first, with \
+        "the WebAssembly text has {found} bytes: expected at most {}; convert it to a binary with \
          `wasm-tools parse`",
         bytes_text(MAX_TEXT_BYTES)
     )]
     TextTooLong {
-        /// How many bytes there are.
+        /// The number of bytes.
         found: u64,
     },
     /// The bytes are a core module.
@@ -76,10 +76,10 @@ pub enum LoadError {
     /// The bytes are neither WebAssembly nor its text form.
     #[error("this is not WebAssembly: {0}")]
     NotWebAssembly(String),
-    /// The text form has a mistake.
-    #[error("the WebAssembly text has a mistake: {0}")]
+    /// The text form is invalid.
+    #[error("invalid WebAssembly text: {0}")]
     Text(String),
-    /// The bytes begin like a component, and are not a valid one.
+    /// The bytes begin like a component, but are not a valid one.
     #[error("the component is malformed: {0}")]
     Malformed(String),
     /// The component uses features of WebAssembly that the host does not support.
@@ -88,36 +88,36 @@ pub enum LoadError {
         /// Their names, such as `threads`.
         features: Vec<&'static str>,
     },
-    /// The component is valid, and asks for more than any instance may have.
-    #[error("the component asks for more than any task may have: {0}")]
+    /// The component is valid, but requires more than any instance may have.
+    #[error("the component requires more than any task may have: {0}")]
     TooDemanding(String),
-    /// The component has more of something than is compiled, whether or not it is valid otherwise.
-    #[error("the component is too large inside to be compiled: {0}")]
+    /// The component exceeds a bound on what is compiled, whether or not it is valid otherwise.
+    #[error("the component is too complex to compile: {0}")]
     TooComplex(Excess),
-    /// Compiling takes longer than it may ([`EngineOptions::compile_timeout`](crate::EngineOptions)). It cannot be
+    /// Compiling takes longer than [`EngineOptions::compile_timeout`](crate::EngineOptions). The compiler cannot be
     /// interrupted, and goes on until it ends.
     #[error(
-        "compiling takes longer than {limit:?}, which is the limit; it goes on with low priority, so that a later load \
-         finds the code if compiled code is kept on disk"
+        "compiling takes longer than the limit of {limit:?}; it goes on at low priority, and a later load uses the \
+         code if compiled code is stored on disk"
     )]
     CompileTimeout {
         /// The limit.
         limit: Duration,
     },
-    /// So many components are being compiled that there was no place for this one, and none of them ended in time.
+    /// All places for compiling are taken, and no compilation ended in time.
     #[error(
-        "{} components are being compiled, and none of them was done within {limit:?}: load it again later",
+        "{} components are being compiled, and none has finished within {limit:?}: try again later",
         compiler::PLACES
     )]
     NoPlace {
-        /// For how long none was done.
+        /// The time without any compilation ending.
         limit: Duration,
     },
-    /// So many components wait to be compiled that this one may not.
-    #[error("{} components wait to be compiled: load it again later", compiler::MAX_WAITING)]
+    /// Too many components are waiting to be compiled.
+    #[error("{} components are waiting to be compiled: try again later", compiler::MAX_WAITING)]
     Crowded,
-    /// The compiler panicked. That is a bug of the host's, and not the component's fault.
-    #[error("the host failed to compile it, which is a bug of the host: {0}")]
+    /// The compiler panicked. This is a bug in the host, not a fault of the component.
+    #[error("the host failed to compile the component, which is a bug in the host: {0}")]
     Panicked(String),
     /// The engine that this component needs cannot be set up.
     #[error(transparent)]
@@ -125,7 +125,7 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// What kind of thing went wrong.
+    /// The kind of this error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => ErrorKind::NotFound,
@@ -152,20 +152,20 @@ impl LoadError {
 }
 
 impl Engine {
-    /// Loads a `.wasm` or `.wat` file: reads, looks whether it is safe to compile, validates, compiles (or takes the code
-    /// from the compile cache), links. Blocks for as long as that takes: for reading and linking, and for compiling
-    /// within [`EngineOptions::compile_timeout`](crate::EngineOptions), on threads of the engine's.
+    /// Loads a `.wasm` or `.wat` file: reads it, checks that it is safe to compile, validates, compiles (or takes the
+    /// code from the compile cache), and links it. Blocks the calling thread, also while threads of the engine compile,
+    /// for at most [`EngineOptions::compile_timeout`](crate::EngineOptions).
     ///
     /// # Errors
     ///
-    /// [`LoadError`] for a file that cannot be read or is not a valid component, or one that is not compiled in time.
+    /// [`LoadError`] if the file cannot be read, is not a valid component, or is not compiled in time.
     pub fn load_file(&self, path: &Path) -> Result<Component, LoadError> {
         self.load(read(path)?.into())
     }
 
-    /// Loads a component from its bytes, binary or text; like [`Engine::load_file`] otherwise.
+    /// Loads a component from its bytes, binary or text. Otherwise like [`Engine::load_file`].
     ///
-    /// The digest is of the binary: two texts that mean the same binary are the same component.
+    /// The digest is of the binary form: two texts with the same binary form are the same component.
     ///
     /// # Errors
     ///
@@ -174,8 +174,8 @@ impl Engine {
         self.load(bytes.into())
     }
 
-    /// Loads a `.wasm` or `.wat` file only to look at what it exports and imports: its functions cannot be run. It is checked in
-    /// full, and its code is not compiled, unless it has something unusual; code that is in the compile cache is used.
+    /// Loads a `.wasm` or `.wat` file to inspect its exports and imports: its functions cannot run. The component is
+    /// fully validated, and its code is not compiled unless it has unusual content; code in the compile cache is used.
     /// Takes some tenths of a second for the largest interpreters.
     ///
     /// # Errors
@@ -183,10 +183,10 @@ impl Engine {
     /// As [`Engine::load_file`].
     pub fn inspect_file(&self, path: &Path) -> Result<Component, LoadError> {
         let bytes = read(path)?;
-        match Form::of(&bytes) {
-            Form::Component => self.inspect(bytes.into()),
+        match Format::of(&bytes) {
+            Format::Component => self.inspect(bytes.into()),
             // Texts are small.
-            Form::Text | Form::CoreModule | Form::Other(_) => self.load(bytes.into()),
+            Format::Text | Format::CoreModule | Format::Other(_) => self.load(bytes.into()),
         }
     }
 
@@ -196,7 +196,7 @@ impl Engine {
             return Ok(Component::new(self.resources(), self.lean(), compiled, digest, size_bytes));
         }
         let (engine, to_compile) = (self.clone(), bytes.to_vec());
-        // A place of its own, beside one that compiles all of it.
+        // In a place of its own, so that a full compilation can go on at the same time.
         let place = Digest::of(digest.as_bytes());
         let surface = self.compiler().run(place, move || engine.surface(&to_compile)).ok().flatten();
         let Some((flavor, compiled)) = surface else { return self.load_binary(bytes) };
@@ -204,7 +204,7 @@ impl Engine {
         Ok(Component::new(self.resources(), runtime, compiled, digest, size_bytes).into_surface())
     }
 
-    /// A component compiled without its code, if it is valid and within the bounds, and that can be done.
+    /// The component compiled without its code, if it is valid and within the bounds, and that is possible.
     fn surface(&self, bytes: &[u8]) -> Option<(Flavor, Compiled)> {
         survey::survey(bytes).ok()?;
         let surface = surface::of_component(bytes).filter(|_| features::is_valid(bytes))?;
@@ -213,8 +213,8 @@ impl Engine {
         lean.or_else(|| Some((Flavor::Full, compile(self.full().ok()?)?)))
     }
 
-    /// Loads a component whose code the compile cache has, by its digest alone; `None` if it has none for this engine. Its
-    /// size is not known then, and said to be 0.
+    /// Loads a component whose code is in the compile cache, by its digest alone; `None` if the cache has none for this
+    /// engine. Its size is unknown then, and reported as 0.
     ///
     /// # Errors
     ///
@@ -226,7 +226,7 @@ impl Engine {
         for runtime in [Some(self.lean()), self.quick(u64::MAX)].into_iter().flatten() {
             if let Some(compiled) = self.cached(runtime, digest) {
                 let component = Component::new(self.resources(), runtime, compiled, *digest, 0);
-                // Without its bytes there will be no other code.
+                // Without its bytes it cannot be compiled again.
                 component.0.optimise(None);
                 return Ok(Some(component));
             }
@@ -237,11 +237,11 @@ impl Engine {
     }
 
     fn load(&self, bytes: Cow<'_, [u8]>) -> Result<Component, LoadError> {
-        match Form::of(&bytes) {
-            Form::Component => self.load_binary(bytes),
-            Form::Text => self.load_binary(binary(&bytes)?.into()),
-            Form::CoreModule => Err(LoadError::CoreModule),
-            Form::Other(what) => Err(LoadError::NotWebAssembly(what)),
+        match Format::of(&bytes) {
+            Format::Component => self.load_binary(bytes),
+            Format::Text => self.load_binary(binary(&bytes)?.into()),
+            Format::CoreModule => Err(LoadError::CoreModule),
+            Format::Other(what) => Err(LoadError::NotWebAssembly(what)),
         }
     }
 
@@ -302,14 +302,14 @@ impl Engine {
             let engine = self.clone();
             let optimise = move || engine.optimise(waiting, digest, bytes);
             if let Err(error) = thread::Builder::new().name("hostel-optimise".to_owned()).spawn(optimise) {
-                tracing::warn!("code that was compiled quickly stays as it is: {error}");
+                tracing::warn!("quickly compiled code is not optimised: {error}");
             }
         }
         component
     }
 
-    /// Compiles again for speed what was compiled quickly, unless another load has done so meanwhile, or nobody would use it. What
-    /// takes longer than a load would wait is used all the same when it is there.
+    /// Compiles quickly compiled code again for speed, unless another load has done so meanwhile, or all handles were
+    /// dropped. The result is used even if it takes longer than a load would wait.
     fn optimise(&self, waiting: Waiting, digest: Digest, bytes: Arc<[u8]>) {
         let engine = self.clone();
         let compile = move || {
@@ -327,16 +327,16 @@ impl Engine {
                     }
                     waiting.end(engine.lean(), compiled);
                 }
-                Err(error) => tracing::warn!("a component is not compiled for speed: {error:#}"),
+                Err(error) => tracing::warn!("optimising a component failed: {error:#}"),
             }
         };
         if let Err(stopped) = self.compiler().run(digest, compile) {
-            tracing::warn!("compiling a component for speed: {}", self.stopped(stopped));
+            tracing::warn!("optimising a component: {}", self.stopped(stopped));
         }
     }
 
-    /// Prefers the lean engine; it refuses, before it compiles anything, what needs the other. When the compile
-    /// cache was looked into, this many compiles had `ended`.
+    /// Prefers the lean engine, which refuses components that need the other one before compiling anything. `ended` is
+    /// the number of ended compilations when the compile cache was read.
     fn compiled(&self, bytes: &[u8], digest: &Digest, ended: u64) -> Result<(Flavor, Compiled), LoadError> {
         // Another load may have compiled it while this one waited for a place.
         let may_be_there = self.compiler().ended() != ended;
@@ -347,9 +347,9 @@ impl Engine {
             Refused::Excess(excess) => LoadError::TooComplex(excess),
             Refused::Malformed(error) => refusal(&error),
         })?;
-        // What it does not know is compiled as if there was no quick compiler.
+        // Unsupported components are compiled as if there was no quick compiler.
         if let Some(quick) = self.quick(if weight.is_slow { u64::MAX } else { weight.code_bytes }) {
-            // A load looks for quick code before it comes here only if the component is large.
+            // For small components, a load does not look for quick code before it gets here.
             if let Some(compiled) =
                 (may_be_there || weight.is_slow).then(|| self.cached(quick, digest)).flatten()
             {
@@ -361,7 +361,7 @@ impl Engine {
         }
         match self.compile(self.lean(), bytes, digest, weight).map_err(|error| refusal(&one_line(&error))) {
             Ok(compiled) => return Ok((Flavor::Lean, compiled)),
-            // It is valid, and the other engine gives no more.
+            // It is valid, and the other engine gives the same result.
             Err(error @ LoadError::TooDemanding(_)) => return Err(error),
             Err(_) => {}
         }
@@ -418,7 +418,7 @@ fn unless_it_fails<T, E>(compile: impl FnOnce() -> Result<T, E>) -> Option<T> {
     catch_unwind(AssertUnwindSafe(compile)).ok()?.ok()
 }
 
-/// A component that waits for faster code. Dropping this without any tells the component that none will come.
+/// A component that waits for faster code. Dropping this without code signals that none will come.
 struct Waiting(Weak<component::Inner>);
 
 impl Waiting {
@@ -437,8 +437,8 @@ impl Drop for Waiting {
     }
 }
 
-/// Why wasmtime refused a component. It checks what fits into the pool together with what is valid, and tells them
-/// apart in words only; a test holds it to them.
+/// The reason why wasmtime refused a component. wasmtime checks validity and the bounds of the pool together, and
+/// distinguishes them only in the text of the message; a test checks the text.
 fn refusal(error: &str) -> LoadError {
     const MODULE: &str = "does not fit in pooling allocator requirements: ";
     const COMPONENT: &str = " in the pooling allocator";
@@ -454,15 +454,15 @@ fn shortened(reason: String) -> String {
     names::shortened(reason, MAX_REASON_BYTES)
 }
 
-/// What some bytes are, as their beginning tells.
-enum Form {
+/// The kind of some bytes, judging by their beginning.
+enum Format {
     Component,
     CoreModule,
     Text,
     Other(String),
 }
 
-impl Form {
+impl Format {
     fn of(bytes: &[u8]) -> Self {
         const MAGIC: &[u8] = b"\0asm";
         const CORE: &[u8] = &[1, 0, 0, 0];
@@ -479,9 +479,9 @@ impl Form {
     }
 }
 
-/// What other kind of file some bytes are, and what to do about that, as far as their beginning tells.
+/// The kind of another file format, and advice, judging by the beginning of the bytes.
 fn kind(bytes: &[u8]) -> Option<&'static str> {
-    /// The operating system that wasmtime names in the header of its ELF files, and where.
+    /// The operating system that wasmtime names in the header of its ELF files, and its position there.
     const WASMTIME: (usize, u8) = (7, 200);
     const KINDS: [(&[u8], &str); 9] = [
         (b"\x1f\x8b", "it is compressed with gzip; unpack it first"),
@@ -506,7 +506,7 @@ fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
         return Err(LoadError::Directory { path: path.to_owned() });
     }
     let mut bytes = Vec::new();
-    // One byte more than allowed tells that there is more, also where the size is not known before.
+    // One byte more than allowed shows that there is more, even if the size is not known in advance.
     File::open(path)
         .and_then(|file| file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes))
         .map_err(failed)?;
@@ -523,14 +523,14 @@ fn binary(text: &[u8]) -> Result<Vec<u8>, LoadError> {
     }
     let mistake = |error: wat::Error| LoadError::Text(shortened(error.to_string().trim_end().to_owned()));
     let binary = wat::parse_bytes(text).map_err(mistake)?;
-    match Form::of(&binary) {
-        Form::Component => Ok(binary.into_owned()),
-        Form::CoreModule => Err(LoadError::CoreModule),
-        Form::Text | Form::Other(_) => Err(LoadError::Text("it describes no component".to_owned())),
+    match Format::of(&binary) {
+        Format::Component => Ok(binary.into_owned()),
+        Format::CoreModule => Err(LoadError::CoreModule),
+        Format::Text | Format::Other(_) => Err(LoadError::Text("it does not define a component".to_owned())),
     }
 }
 
-/// The first bytes as people can read them.
+/// The first bytes in readable form.
 fn beginning(bytes: &[u8]) -> String {
     const SHOWN: usize = 16;
     let shown = bytes.get(..SHOWN).unwrap_or(bytes);

@@ -1,4 +1,4 @@
-//! What a guest prints and logs, as lines with a time, bounded.
+//! A guest's output and log, as lines with a time, bounded.
 
 use std::fmt;
 use std::mem;
@@ -16,26 +16,26 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 /// A longer line is cut into several.
 const MAX_LINE_BYTES: usize = 64 << 10;
 
-/// What a line takes beside its text, and a field beside its name and value, so that a million empty ones count too.
+/// The overhead of a line, and of a field, so that a million empty ones count too.
 const LINE_BYTES: u64 = 32;
 
-/// How many of the last stderr lines a failure carries.
+/// The number of last stderr lines in a failure.
 const TAIL_LINES: usize = 20;
 
-/// How much a guest may write in one call; it is told so and writes again.
+/// The maximum number of bytes in one write of a guest, which then writes again.
 const WRITE_BYTES: usize = 64 << 10;
 
-/// Stands where a text was cut.
+/// Marks the end of a text that was cut.
 pub(crate) const MARK: char = '…';
 
-/// Is called with each line as soon as it is complete, on the thread that runs the guest: it must not block for long.
+/// Called with each line as soon as it is complete, on the thread that runs the guest: it must not block for long.
 pub type Echo = Arc<dyn Fn(&LogLine) + Send + Sync>;
 
-/// Is called with each piece that a program writes to its stdout, at once, on the thread that runs the guest: it must not
-/// block for long.
+/// Called immediately with each chunk that a program writes to its stdout, on the thread that runs the guest: it must
+/// not block for long.
 pub type OnStdout = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
-/// The log of one attempt, filled while it executes; can be read at any time.
+/// The log of one attempt, filled while it executes. Can be read at any time.
 pub struct LogBook {
     room: Room,
     echo: Option<Echo>,
@@ -43,7 +43,7 @@ pub struct LogBook {
     pages: Mutex<Pages>,
 }
 
-/// How much is kept, and what others have used of it already.
+/// The limits, and how much of them other logs have used already.
 #[derive(Clone, Copy)]
 struct Room {
     bytes: u64,
@@ -62,11 +62,11 @@ struct Pages {
     captured: Option<Capture>,
 }
 
-/// A line that has no line break yet.
+/// A line without its line break yet.
 #[derive(Default)]
 struct Partial(Vec<u8>);
 
-/// The whole stdout of a program, which is its result and not its log.
+/// The whole stdout of a program, which goes to its result and not to its log.
 struct Capture {
     bytes: Vec<u8>,
     limit: u64,
@@ -74,64 +74,64 @@ struct Capture {
 }
 
 impl LogBook {
-    /// An empty log that keeps up to `limit_bytes` of text.
+    /// An empty log that stores up to `limit_bytes` of text.
     pub fn new(limit_bytes: u64, echo: Option<Echo>) -> Self {
         let room = Room { bytes: limit_bytes, lines: u64::MAX, used_bytes: 0, used_lines: 0 };
         Self { room, echo, on_stdout: None, pages: Mutex::default() }
     }
 
-    /// The same, if `on_stdout` is to hear what a program prints, up to the limit of its result.
+    /// The same, with `on_stdout` for the output of a program, up to the limit of its result.
     #[must_use]
     pub fn on_stdout(self, on_stdout: OnStdout) -> Self {
         Self { on_stdout: Some(on_stdout), ..self }
     }
 
-    /// The same, if it is to keep no more than so many lines.
+    /// The same, with a maximum number of lines.
     #[must_use]
     pub fn max_lines(self, lines: u64) -> Self {
         Self { room: Room { lines, ..self.room }, ..self }
     }
 
-    /// The same, if it shares its limits with others, which have kept so much.
+    /// The same, if it shares its limits with other logs, which have used this much.
     #[must_use]
     pub fn after(self, used_bytes: u64, used_lines: u64) -> Self {
         Self { room: Room { used_bytes, used_lines, ..self.room }, ..self }
     }
 
-    /// The lines so far; a line without its break is not yet one.
+    /// The lines so far. A line without its break does not count yet.
     pub fn lines(&self) -> Vec<LogLine> {
         self.pages().lines.clone()
     }
 
-    /// How much of its limit is used up.
+    /// The used part of its limit.
     pub fn kept_bytes(&self) -> u64 {
         self.pages().kept_bytes
     }
 
-    /// How many lines it has.
+    /// The number of its lines.
     pub fn kept_lines(&self) -> u64 {
         self.pages().lines.len() as u64
     }
 
-    /// From now on stdout is kept whole, up to `limit` bytes, and is not part of the log.
+    /// From now on stdout is stored completely, up to `limit` bytes, and is not part of the log.
     pub(crate) fn capture_stdout(&self, limit: u64) {
         self.pages().captured = Some(Capture { bytes: Vec::new(), limit, overflowed: false });
     }
 
-    /// The captured stdout, or `None` if there was more than its limit: then the log keeps what there is of it.
+    /// The captured stdout, or `None` if it exceeded its limit: then the beginning goes to the log.
     pub(crate) fn take_captured(&self) -> Option<Vec<u8>> {
         let mut pages = self.pages();
         let captured = pages.captured.take_if(|captured| !captured.overflowed)?;
         Some(captured.bytes)
     }
 
-    /// What a program has printed to stdout, unless that has become its result. Of a program that did not complete, it is
-    /// no more than the log's limit once the attempt has ended.
+    /// The output of a program on stdout, unless that went to its result. For a program that did not complete, it has
+    /// at most the log's limit after the attempt has ended.
     pub fn stdout(&self) -> Vec<u8> {
         self.pages().captured.as_ref().map(|captured| captured.bytes.clone()).unwrap_or_default()
     }
 
-    /// Keeps no more of the captured stdout than of a log.
+    /// Shortens the captured stdout to the limit of a log.
     pub(crate) fn shorten_captured(&self) {
         let limit = usize::try_from(self.room.bytes).unwrap_or(usize::MAX);
         if let Some(captured) = &mut self.pages().captured {
@@ -140,7 +140,7 @@ impl LogBook {
         }
     }
 
-    /// Makes lines of what has no line break at the guest's end.
+    /// Turns incomplete lines into lines when the guest ends.
     pub(crate) fn close(&self) {
         let mut pages = self.pages();
         let before = pages.lines.len();
@@ -153,7 +153,7 @@ impl LogBook {
         self.echo_since(before, pages);
     }
 
-    /// The last lines of stderr, where a panic message is.
+    /// The last lines of stderr, which contain a panic message.
     pub(crate) fn stderr_tail(&self) -> Vec<String> {
         let pages = self.pages();
         let stderr = pages.lines.iter().rev().filter(|line| line.stream == LogStream::Stderr);
@@ -185,7 +185,7 @@ impl LogBook {
         self.add_all(texts.map(|text| line(LogStream::Log, level, text.to_owned(), mem::take(&mut fields))));
     }
 
-    /// Adds a remark of the host's.
+    /// Adds a remark of the host.
     pub(crate) fn remark(&self, text: String) {
         self.add_all(std::iter::once(remark(text)));
     }
@@ -199,7 +199,7 @@ impl LogBook {
         self.echo_since(before, pages);
     }
 
-    /// Tells the echo of the lines since the first `before`; without the lock, since it may want to read the log.
+    /// Calls the echo with the lines after the first `before`, without the lock, because it may read the log.
     fn echo_since(&self, before: usize, pages: MutexGuard<'_, Pages>) {
         let Some(echo) = &self.echo else { return };
         let new = pages.lines.get(before..).unwrap_or_default().to_vec();
@@ -207,7 +207,7 @@ impl LogBook {
         new.iter().for_each(|line| echo(line));
     }
 
-    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+    /// No code panics while it holds the lock, so a poisoned lock is still valid.
     fn pages(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -220,7 +220,7 @@ impl fmt::Debug for LogBook {
 }
 
 impl Pages {
-    /// Keeps a printed line.
+    /// Stores a printed line.
     fn print(&mut self, stream: LogStream, text: &[u8], room: Room) {
         if !self.cut {
             let text = String::from_utf8_lossy(text).into_owned();
@@ -228,7 +228,7 @@ impl Pages {
         }
     }
 
-    /// Keeps a line, or the mark in place of the first one that is too many.
+    /// Stores a line, or a mark in place of the first one over the limit.
     fn add(&mut self, line: LogLine, room: Room) {
         if self.cut {
             return;
@@ -257,7 +257,7 @@ impl Pages {
 }
 
 impl Partial {
-    /// Adds a piece that has at most one line break, at its end; gives the lines that are complete by it.
+    /// Adds a piece with at most one line break, at its end; returns the lines that it completes.
     fn extend(&mut self, piece: &[u8]) -> Vec<Vec<u8>> {
         let mut complete = Vec::new();
         let (text, ends) = match piece.strip_suffix(b"\n") {
@@ -282,7 +282,7 @@ impl Partial {
 }
 
 impl Capture {
-    /// Takes as much as there is room for, and returns that.
+    /// Takes as many bytes as there is room for, and returns their number.
     fn write<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let room = usize::try_from(self.limit).unwrap_or(usize::MAX).saturating_sub(self.bytes.len());
         let taken = bytes.get(..room).unwrap_or(bytes);
@@ -300,13 +300,13 @@ fn remark(text: String) -> LogLine {
     line(LogStream::Host, LogLevel::Warn, text, Vec::new())
 }
 
-/// What a line counts for.
+/// The size that counts for a line.
 fn size(line: &LogLine) -> u64 {
     let of_field = |(name, value): &(String, String)| (name.len() + value.len()) as u64 + LINE_BYTES;
     line.text.len() as u64 + LINE_BYTES + line.fields.iter().map(of_field).sum::<u64>()
 }
 
-/// The first bytes of a text, up to a whole character, with a mark if that is not all of it.
+/// The first bytes of a text, up to a whole character, with a mark if the text was cut.
 pub(crate) fn cut(mut text: String, bytes: usize) -> String {
     if text.len() > bytes {
         text.truncate(text.floor_char_boundary(bytes));

@@ -26,7 +26,7 @@ impl SharedMemory {
         Self { allowed, taken: AtomicU64::new(0) }
     }
 
-    /// Whether an attempt that holds `held` may have `growth` more; takes it if so.
+    /// Takes `growth` more for an attempt that holds `held`, if that is allowed.
     fn take(&self, held: u64, growth: u64) -> bool {
         let grown = |taken: u64| {
             let taken = taken.checked_add(growth)?;
@@ -40,7 +40,7 @@ impl SharedMemory {
         self.taken.fetch_sub(held, Ordering::Relaxed);
     }
 
-    /// How much the live attempts hold.
+    /// The memory of all live attempts.
     pub(crate) fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
@@ -53,11 +53,11 @@ pub(crate) struct Meter {
     table_elements: Gauge,
     instances: usize,
     refused: Option<Limit>,
-    /// How many growths failed that are not yet reported as touches.
+    /// The number of failed growths that are not yet reported as touches.
     untold: u32,
 }
 
-/// How much of a resource is taken, and how much is allowed.
+/// The used and the allowed amount of a resource.
 struct Gauge {
     kind: LimitKind,
     taken: u64,
@@ -76,7 +76,7 @@ impl Meter {
         }
     }
 
-    /// The limit that refused a growth last. The guest may have continued without that growth.
+    /// The limit that refused the last growth. The guest may have continued without that growth.
     pub(crate) fn refused(&self) -> Option<Limit> {
         self.refused
     }
@@ -86,7 +86,7 @@ impl Meter {
         self.memory.taken
     }
 
-    /// How many growths failed since the last call.
+    /// The number of failed growths since the last call.
     pub(crate) fn take_untold(&mut self) -> u32 {
         std::mem::take(&mut self.untold)
     }
@@ -196,7 +196,7 @@ impl ResourceLimiter for Meter {
 mod tests {
     use super::*;
 
-    /// Takes one piece after another for an attempt, and returns how many it got.
+    /// Takes one piece after another for an attempt, and returns the number of pieces.
     fn greedy(shared: &SharedMemory, held: &mut u64) -> u64 {
         let mut pieces = 0;
         while shared.take(*held, 1) {
@@ -210,7 +210,7 @@ mod tests {
     fn something_is_left_however_many_are_greedy() {
         let shared = SharedMemory::new(1000);
         let mut holds = [0; 10];
-        // They take turns until nobody gets more.
+        // They take turns until none of them gets more.
         loop {
             let before = shared.taken();
             for held in &mut holds {

@@ -8,17 +8,17 @@ use wasmtime::component::{Component as Compiled, Linker, LinkerInstance, Resourc
 use crate::import::{Capability, Import, wasi_version};
 use crate::names::{self, MAX_REASON_BYTES, one_line};
 
-/// The version of WASI that the host has, in messages.
+/// The version of WASI of this host, for messages.
 const WASI_HERE: &str = "0.2";
 
-/// The most resources that are compared with each other: comparing takes quadratic time.
+/// The maximum number of resources that are compared with each other: the comparison is quadratic.
 const MAX_RESOURCES: usize = 2_000;
 
 /// The version of the interfaces in the linker; a test checks it. A component may be made for another version of the same
 /// world, which may have functions that this one lacks.
 const LINKED_WASI: &str = "0.2.12";
 
-/// Why a component cannot be run on this host: the imports that the host does not provide.
+/// The reason why a component cannot run on this host: the imports that the host does not provide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MissingImports {
@@ -26,7 +26,7 @@ pub struct MissingImports {
     pub unknown: Vec<String>,
     /// The version of WASI that the component was made for, if it is not this host's: `0.3.0`.
     pub made_for_wasi: Option<String>,
-    /// Why an import that the host knows does not fit, if one does not.
+    /// The reason why a known import does not fit, if one does not.
     other_form: Option<String>,
     trappable: bool,
 }
@@ -46,9 +46,9 @@ impl MissingImports {
         Self { trappable, ..self }
     }
 
-    /// Whether the component can be run with functions that trap in their place
-    /// ([`UnknownImports::Trap`](hostel_core::UnknownImports)), and might do its work then: one that is made for another
-    /// WASI would not come far.
+    /// Whether the component can run with functions that trap in their place
+    /// ([`UnknownImports::Trap`](hostel_core::UnknownImports)), and may be useful then: one that was built for another
+    /// WASI would not get far.
     pub const fn can_trap(&self) -> bool {
         self.trappable && self.made_for_wasi.is_none()
     }
@@ -57,10 +57,13 @@ impl MissingImports {
 impl fmt::Display for MissingImports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(reason) = &self.other_form {
-            return write!(f, "it imports something that this host provides in another form ({reason})");
+            return write!(
+                f,
+                "it imports an interface that this host provides with different types ({reason})"
+            );
         }
         if let Some(version) = &self.made_for_wasi {
-            return write!(f, "it is made for WASI {version}; this host has WASI {WASI_HERE}");
+            return write!(f, "it was built for WASI {version}, but this host provides WASI {WASI_HERE}");
         }
         write!(f, "it imports {}, which this host does not provide", names::listed(&self.unknown, ", "))
     }

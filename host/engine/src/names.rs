@@ -2,13 +2,13 @@
 
 use std::fmt::{self, Write};
 
-/// The longest name of a function or a file that a record has.
+/// The maximum length of the name of a function or a file in a record.
 const MAX_NAME_BYTES: usize = 500;
 
-/// The longest explanation of what is wrong with a component: it quotes names from the component.
+/// The maximum length of an explanation of an invalid component: it quotes names from the component.
 pub(crate) const MAX_REASON_BYTES: usize = 2_000;
 
-/// How many names are listed in a message.
+/// The maximum number of names listed in a message.
 const MAX_LISTED: usize = 20;
 
 /// The demangled name of a function.
@@ -39,7 +39,7 @@ pub(crate) fn one_line(error: &wasmtime::Error) -> String {
     format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The first names of a list, and how many more there are.
+/// The first names of a list, and the number of the others.
 pub(crate) fn listed(names: &[impl AsRef<str>], separator: &str) -> String {
     let shown: Vec<_> = names.iter().take(MAX_LISTED).map(AsRef::as_ref).collect();
     let shown = shown.join(separator);

@@ -1,4 +1,4 @@
-//! What is noted of a guest while it runs: its calls of the host, what it touches, and what it is denied.
+//! Notes on a guest while it runs: its calls of the host, its touches, and its denials.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub(crate) struct Notes {
     denied: Denials,
     recorder: Recorder,
     log: Arc<LogBook>,
-    /// Made when the guest first asks for something that can be denied.
+    /// Created by the first request that can be denied.
     denials: Option<DenialBook>,
 }
 
@@ -34,7 +34,7 @@ impl Notes {
         self.host_calls.count(kind, 1);
     }
 
-    /// Notes a touch.
+    /// Records a touch.
     pub(crate) fn touch(&mut self, touch: Touch) {
         self.recorder.touch(touch);
     }
@@ -45,12 +45,12 @@ impl Notes {
         self.denials().remark(remark());
     }
 
-    /// For code that notes denials and does not have the notes at hand.
+    /// For code that records denials without access to the notes.
     pub(crate) fn denials(&mut self) -> &DenialBook {
         self.denials.get_or_insert_with(|| DenialBook::new(&self.log))
     }
 
-    /// Counts the denials that were noted elsewhere.
+    /// Counts the denials that were recorded elsewhere.
     pub(crate) fn settle(&mut self) {
         for kind in self.denials.iter().flat_map(DenialBook::take_uncounted) {
             self.denied.count(kind);

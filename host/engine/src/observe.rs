@@ -1,4 +1,4 @@
-//! Records what an attempt touches outside its inputs, and which function of the guest did so first.
+//! Records an attempt's effects beyond its inputs, and the function of the guest that caused each one first.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use wasmtime::{FrameInfo, StoreContextMut, WasmBacktrace};
 
 use crate::names;
 
-/// Is called once in an attempt, at its first touch, on the thread that runs the guest, which waits meanwhile: it must not block.
+/// Called once in an attempt, at its first touch, on the thread that runs the guest, which waits meanwhile: it must not
+/// block.
 pub type OnTouch = Arc<dyn Fn() + Send + Sync>;
 
 /// Prefixes of demangled names in runtime libraries, which are not the guest's own code.
@@ -34,7 +35,7 @@ const LIBRARIES: [&str; 20] = [
     "poll_",
 ];
 
-/// Functions of the C library that ask the host for something.
+/// Functions of the C library that call the host.
 const OF_C: [&str; 24] = [
     "abort",
     "arc4random",
@@ -62,10 +63,10 @@ const OF_C: [&str; 24] = [
     "usleep",
 ];
 
-/// Modules that toolchains put between a program and the host.
+/// Modules that toolchains insert between a program and the host.
 const ADAPTERS: &str = "wit-component:";
 
-/// What an attempt has touched so far.
+/// The touches of an attempt so far.
 #[derive(Default)]
 pub(crate) struct Recorder {
     observation: Observation,
@@ -109,8 +110,8 @@ pub(crate) fn name_touches<T>(mut store: StoreContextMut<'_, T>, recorder: impl 
     }
 }
 
-/// The innermost function of the guest's own code, as far as names tell. In a program that has names with paths, names without
-/// paths belong to a C library.
+/// The innermost function of the guest's own code, judging by names. In a program that has names with paths, names
+/// without paths belong to a C library.
 fn innermost(frames: &[FrameInfo]) -> Option<String> {
     let is_adapter = |frame: &FrameInfo| frame.module().name().is_some_and(|name| name.starts_with(ADAPTERS));
     let functions = frames.iter().filter(|frame| !is_adapter(frame)).filter_map(FrameInfo::func_name);
@@ -126,7 +127,7 @@ fn own_name(name: String) -> Option<String> {
     if is_library {
         return None;
     }
-    // The shim around an exported function has its name, and is all that is left of a function that was inlined.
+    // The shim around an exported function has its name, and is the only trace of an inlined function.
     if let Some((_, export)) = name.split_once('#') {
         return Some(export.to_owned());
     }

@@ -1,4 +1,4 @@
-//! How an attempt is made, and for which run.
+//! The options of an attempt.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -10,18 +10,18 @@ use crate::log::LogBook;
 use crate::observe::OnTouch;
 use crate::stdin::Stdin;
 
-/// Is called when a guest reports its progress, on the thread that runs the guest, which waits meanwhile: it must not block, and
-/// should store the last report rather than all.
+/// Called when a guest reports its progress, on the thread that runs the guest, which waits meanwhile: it must not
+/// block, and should store the last report rather than all.
 pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
 
 /// Is notified of attempts that were stopped.
 pub trait OnStopped: Send + Sync {
-    /// Is called once for an attempt that was dropped before it ended, with what it used up. The call is made on the thread that
-    /// drops the attempt: it must not block.
+    /// Called once for an attempt that was dropped before it ended, with its resource use. The call is made on the
+    /// thread that drops the attempt: it must not block.
     fn stopped(&self, receipt: Receipt);
 }
 
-/// How an attempt is made, and for which run. Cheap to clone.
+/// The options of an attempt. Cheap to clone.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AttemptOptions {
@@ -29,26 +29,26 @@ pub struct AttemptOptions {
     pub limits: Limits,
     /// The log for what it prints.
     pub log: Arc<LogBook>,
-    /// The run it is made for, which the guest can ask for.
+    /// Its run, which the guest can query.
     pub run: RunId,
     /// The number of the attempt in its run, counted from 1.
     pub number: u32,
-    /// The name of the run, for guests that ask; with `None` it follows from the task's name.
+    /// The name of the run, for guests that query it; with `None` it is derived from the task's name.
     pub name: Option<Arc<str>>,
     /// Called when the guest reports progress.
     pub on_progress: Option<OnProgress>,
-    /// What the guest is permitted.
+    /// Its permissions.
     pub grants: Arc<Grants>,
-    /// What a program reads from its standard input if its argument `stdin` is none; functions read nothing.
+    /// The standard input of a program if its argument `stdin` is none; functions have none.
     pub stdin: Option<Stdin>,
-    /// Which clock and which randomness the guest gets.
+    /// The clock and randomness of the guest.
     pub determinism: Determinism,
     /// The seed of insecure randomness, such as the seeds of hash maps, and with [`hostel_core::Randomness::Key`] of all
     /// randomness. `None` takes the system's randomness, which is a touch.
     pub seed_of: Option<[u8; 32]>,
     /// Called when the result is no longer a function of the inputs.
     pub on_touch: Option<OnTouch>,
-    /// Notified of what the attempt used up if it is dropped before it ends, or lost to an error.
+    /// Notified of the resource use of the attempt if it is dropped before it ends, or lost to an error.
     pub on_stopped: Option<Weak<dyn OnStopped>>,
     /// When it must have ended, including the time that it waits for room.
     pub ends_at: Option<Instant>,
@@ -100,7 +100,7 @@ impl AttemptOptions {
         Self { on_progress: Some(on_progress), ..self }
     }
 
-    /// Permits what these grants name.
+    /// Sets the permissions.
     #[must_use]
     pub fn grants(self, grants: Arc<Grants>) -> Self {
         Self { grants, ..self }
@@ -131,8 +131,9 @@ impl AttemptOptions {
         Self { on_touch: Some(on_touch), ..self }
     }
 
-    /// Notifies `on_stopped`, if it still exists, of what the attempt used up if it is dropped before it ends or is lost to an
-    /// [`AttemptError`](crate::AttemptError). Otherwise [`Attempted::receipt`](crate::Attempted::receipt) has it.
+    /// Notifies `on_stopped`, if it still exists, of the attempt's resource use if it is dropped before it ends or is
+    /// lost to an [`AttemptError`](crate::AttemptError). Otherwise [`Attempted::receipt`](crate::Attempted::receipt)
+    /// has it.
     #[must_use]
     pub fn on_stopped(self, on_stopped: Weak<dyn OnStopped>) -> Self {
         Self { on_stopped: Some(on_stopped), ..self }
@@ -144,7 +145,7 @@ impl AttemptOptions {
         Self { ends_at: Some(ends_at), ..self }
     }
 
-    /// How long it may take from now on.
+    /// The remaining time from now on.
     pub(crate) fn time_left(&self) -> Option<Duration> {
         let left = self.ends_at.map(|end| end.saturating_duration_since(Instant::now()));
         [self.limits.timeout, left].into_iter().flatten().min()

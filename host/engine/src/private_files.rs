@@ -9,22 +9,22 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// The prefix of files that are still being written. A killed process leaves them behind.
+/// The prefix of unfinished files. A killed process leaves them behind.
 pub const UNFINISHED_PREFIX: &str = ".new-";
 
-/// Something other than a regular file has the name of one.
+/// The path of a regular file leads to something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a regular file, found {found}")]
 pub struct NotAFile {
-    /// What it is: "a FIFO", "a directory".
+    /// Its kind: "a FIFO", "a directory".
     pub found: &'static str,
 }
 
-/// Creates a directory with mode 0700, and every missing directory above it. An existing one keeps its mode.
+/// Creates a directory with mode 0700, and its missing parents. An existing directory keeps its mode.
 ///
 /// # Errors
 ///
-/// What the system said.
+/// The error of the system.
 pub fn create_private_dir(dir: &Path) -> io::Result<()> {
     if dir.as_os_str().is_empty() || dir.is_dir() {
         return Ok(());
@@ -45,14 +45,15 @@ pub fn create_private_dir(dir: &Path) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// What the system said.
+/// The error of the system.
 pub fn private_temp_file(prefix: &str, dir: &Path) -> io::Result<NamedTempFile> {
     let file = tempfile::Builder::new().prefix(prefix).tempfile_in(dir)?;
     unix::set_file_mode(file.as_file())?;
     Ok(file)
 }
 
-/// Opens a regular file to read and write it, as [`open_regular_file`] does, and creates it with mode 0600 if there is none.
+/// Opens a regular file for reading and writing, as [`open_regular_file`] does, and creates it with mode 0600 if it
+/// does not exist.
 ///
 /// # Errors
 ///
@@ -68,16 +69,16 @@ pub fn open_or_create_private(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 ///
-/// An error with [`NotAFile`] inside for anything that is not a regular file; otherwise what the system said.
+/// An error with [`NotAFile`] inside for anything that is not a regular file; otherwise the error of the system.
 pub fn open_regular_file(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    // A socket cannot be opened at all, nor a FIFO without a reader, and the system's words for it are no help.
+    // A socket cannot be opened at all, nor a FIFO without a reader, and the system's message does not help.
     let opened = unix::without_waiting(options).open(path);
     let file = opened.map_err(|error| check_regular_file(path).err().unwrap_or(error))?;
     regular(&file.metadata()?)?;
     Ok(file)
 }
 
-/// Checks that a path names a regular file or nothing at all.
+/// Checks that a path is a regular file or does not exist.
 ///
 /// # Errors
 ///
@@ -101,7 +102,7 @@ fn regular(metadata: &Metadata) -> io::Result<()> {
     Err(io::Error::other(NotAFile { found: unix::kind(metadata) }))
 }
 
-/// Whether someone other than root and the user of this process may change it: they own it, or its mode lets them.
+/// Whether users other than root and the user of this process may change it: they own it, or its mode allows it.
 pub fn others_may_write(metadata: &Metadata) -> bool {
     unix::others_may_write(metadata)
 }
@@ -120,7 +121,7 @@ mod unix {
 
     pub(super) fn mkdir(dir: &Path) -> io::Result<()> {
         DirBuilder::new().mode(DIR_MODE).create(dir)?;
-        // The umask may have taken rights of the owner's.
+        // The umask may have removed permissions of the owner.
         let mode = fs::metadata(dir)?.permissions().mode() & 0o777;
         if mode == DIR_MODE { Ok(()) } else { fs::set_permissions(dir, Permissions::from_mode(DIR_MODE)) }
     }
@@ -129,7 +130,7 @@ mod unix {
         file.set_permissions(Permissions::from_mode(FILE_MODE))
     }
 
-    /// The umask may have taken rights of the owner's.
+    /// The umask may have removed permissions of the owner.
     pub(super) fn restore_file_mode(file: &File) -> io::Result<()> {
         let metadata = file.metadata()?;
         let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();

@@ -1,15 +1,15 @@
-//! What a program (`wasi:cli/run`) is given: its argv and its standard input.
+//! The argv and the standard input of a program (`wasi:cli/run`).
 
 use hostel_core::Value;
 
 use crate::options::AttemptOptions;
 use crate::stdin::StdinReader;
 
-/// What a program finds as the first word of its argv, before its arguments. It is the same for all, since a result may depend
-/// on it.
+/// The first word of a program's argv, before its arguments. It is the same for all programs, because results may
+/// depend on it.
 const PROGRAM_NAME: &str = "program";
 
-/// What a program is given; empty for functions.
+/// The input of a program; empty for functions.
 #[derive(Default)]
 pub(crate) struct Program {
     pub(crate) args: Vec<String>,
@@ -29,7 +29,8 @@ impl Default for Input {
 }
 
 impl Program {
-    /// From the inputs `args` and `stdin`, each of which may be none. If `stdin` is, the stream of the options takes its place.
+    /// From the inputs `args` and `stdin`, each of which may be none. Without `stdin`, the stream of the options is
+    /// used.
     pub(crate) fn new(inputs: &[Value], options: &AttemptOptions) -> Self {
         let mut args = vec![PROGRAM_NAME.to_owned()];
         let mut bytes = None;
@@ -55,7 +56,7 @@ impl Program {
         Self { args, stdin }
     }
 
-    /// The stream that it reads, if it is given one.
+    /// The stream that it reads, if any.
     pub(crate) fn stream(&self) -> Option<&StdinReader> {
         match &self.stdin {
             Input::Stream(stream) => Some(stream),

@@ -1,4 +1,4 @@
-//! What the attempts of one engine share: the tick, the memory, and whether fuel is counted.
+//! The shared resources of an engine's attempts: the tick, the memory, and whether fuel is counted.
 
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ pub(crate) struct Runtime {
     pub(crate) flavor: Flavor,
     pub(crate) engine: wasmtime::Engine,
     pub(crate) linker: Linker<Guest>,
-    /// How many instances its pool has room for.
+    /// The number of instances in its pool.
     pub(crate) max_instances: u32,
 }
 

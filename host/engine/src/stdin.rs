@@ -16,46 +16,47 @@ use tokio::sync::futures::Notified;
 use wasmtime_wasi::cli::{IsTerminal, StdinStream};
 use wasmtime_wasi::p2::{InputStream, Pollable, StreamError, StreamResult};
 
-/// The most that is read from the source at once, and given to a guest at once.
+/// The maximum number of bytes read from the source at once, and returned to a guest at once.
 const PIECE_BYTES: usize = 64 << 10;
 
 /// A standard input that is read while a program runs: a pipe, a socket, a terminal. Cheap to clone.
 ///
-/// Nothing is read before a guest reads, and then at most 64 KiB more than the guest has asked for. What was read is stored,
-/// so each attempt that is given a clone reads the same bytes from the start, also if several do at once. The limit `input`
-/// ([`Limits::input_bytes`](hostel_core::Limits::input_bytes)) of the attempts bounds how much that is.
+/// Nothing is read before a guest reads, and then at most 64 KiB more than the guest has requested. The bytes read are
+/// stored, so each attempt with a clone reads the same bytes from the start, even if several do so at once. The limit
+/// `input` ([`Limits::input_bytes`](hostel_core::Limits::input_bytes)) of the attempts bounds their number.
 ///
-/// The source is read on a thread of its own, which starts with the first read. The thread ends with the last clone; if a read
-/// of the source blocks at that time, the thread ends when this read returns. Nobody waits for it.
+/// The source is read on a thread of its own, which starts at the first read. The thread ends when the last clone is
+/// dropped; if a read of the source blocks at that time, the thread ends when this read returns. No other thread waits
+/// for it.
 #[derive(Clone)]
-pub struct Stdin(Arc<Shared>);
+pub struct Stdin(Arc<SharedInput>);
 
-struct Shared {
-    state: Mutex<State>,
+struct SharedInput {
+    state: Mutex<InputBuffer>,
     /// Notified whenever `state` has more bytes or an end.
     arrived: Notify,
 }
 
-struct State {
-    /// What the bytes come from, until the thread has it.
+struct InputBuffer {
+    /// The source of the bytes, until the thread has it.
     source: Option<Box<dyn Read + Send>>,
-    /// The thread, once it was started: it reads a piece of at most so many bytes for each message.
+    /// The thread, after it was started: for each message it reads a piece of at most that many bytes.
     thread: Option<SyncSender<usize>>,
     /// Whether the thread was asked for a piece that has not arrived.
     is_asked: bool,
-    /// All that was read from the source.
+    /// All bytes read from the source.
     bytes: Vec<u8>,
     end: Option<End>,
 }
 
-/// Why nothing more comes from a source.
+/// The reason why a source has no more bytes.
 enum End {
     Closed,
     Failed { code: Option<i32>, kind: io::ErrorKind, message: String },
 }
 
-/// What a stream has at a position.
-enum Found {
+/// The content of a stream at a position.
+enum Available {
     Bytes(Bytes),
     /// Nothing yet.
     Nothing,
@@ -68,27 +69,27 @@ enum Found {
 impl Stdin {
     /// A standard input that is read from `source`, which may block.
     pub fn new(source: impl Read + Send + 'static) -> Self {
-        let state = State {
+        let state = InputBuffer {
             source: Some(Box::new(source)),
             thread: None,
             is_asked: false,
             bytes: Vec::new(),
             end: None,
         };
-        Self(Arc::new(Shared { state: Mutex::new(state), arrived: Notify::new() }))
+        Self(Arc::new(SharedInput { state: Mutex::new(state), arrived: Notify::new() }))
     }
 
-    /// Asks for the piece after `position`, unless it is there or on its way. A future that ends when something arrives, if
-    /// there is nothing at `position` yet.
+    /// Requests the piece after `position`, unless it is available or on its way. Returns a future that ends when
+    /// something arrives, if there is nothing at `position` yet.
     fn ask(&self, position: usize, allowed: usize) -> Option<Notified<'_>> {
-        // Made before the look, so that nothing is missed in between.
+        // Created before the check, so that nothing is missed in between.
         let arrived = self.0.arrived.notified();
         let mut state = self.0.state();
         if position < state.bytes.len() || state.end.is_some() {
             return None;
         }
         if !state.is_asked {
-            // One byte more than allowed tells that there is more.
+            // One byte more than allowed shows that there is more.
             let most = allowed.saturating_add(1).saturating_sub(state.bytes.len());
             if let Err(error) = state.read_more(most.clamp(1, PIECE_BYTES), &self.0) {
                 state.end = Some(End::of(&error));
@@ -99,21 +100,21 @@ impl Stdin {
     }
 
     /// At most `size` bytes at `position`.
-    fn look(&self, position: usize, size: usize, allowed: usize) -> Found {
+    fn look(&self, position: usize, size: usize, allowed: usize) -> Available {
         let state = self.0.state();
         match state.bytes.get(position..).filter(|rest| !rest.is_empty()) {
             Some(rest) => match rest.len().min(size).min(allowed.saturating_sub(position)) {
-                0 => Found::TooMuch,
-                len => Found::Bytes(Bytes::copy_from_slice(rest.get(..len).unwrap_or_default())),
+                0 => Available::TooMuch,
+                len => Available::Bytes(Bytes::copy_from_slice(rest.get(..len).unwrap_or_default())),
             },
             None => match &state.end {
-                None => Found::Nothing,
-                Some(End::Closed) => Found::Closed,
+                None => Available::Nothing,
+                Some(End::Closed) => Available::Closed,
                 Some(End::Failed { code: Some(code), .. }) => {
-                    Found::Failed(io::Error::from_raw_os_error(*code))
+                    Available::Failed(io::Error::from_raw_os_error(*code))
                 }
                 Some(End::Failed { kind, message, .. }) => {
-                    Found::Failed(io::Error::new(*kind, message.clone()))
+                    Available::Failed(io::Error::new(*kind, message.clone()))
                 }
             },
         }
@@ -126,13 +127,13 @@ impl fmt::Debug for Stdin {
     }
 }
 
-impl Shared {
-    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
-    fn state(&self) -> MutexGuard<'_, State> {
+impl SharedInput {
+    /// No code panics while it holds the lock, so a poisoned lock is still valid.
+    fn state(&self) -> MutexGuard<'_, InputBuffer> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stores what a read of the source gave; `false` if it is the last one.
+    /// Stores the result of a read of the source; `false` if it is the last one.
     fn store(&self, read: io::Result<&[u8]>) -> bool {
         let mut state = self.state();
         state.is_asked = false;
@@ -148,11 +149,11 @@ impl Shared {
     }
 }
 
-impl State {
-    /// Has the thread read a piece of at most so many bytes; starts it if this is the first one.
-    fn read_more(&mut self, most: usize, shared: &Arc<Shared>) -> io::Result<()> {
+impl InputBuffer {
+    /// Makes the thread read a piece of at most this many bytes; starts the thread if needed.
+    fn read_more(&mut self, most: usize, shared: &Arc<SharedInput>) -> io::Result<()> {
         if let Some(source) = self.source.take() {
-            // One message is there at most: the next one is sent when its piece has arrived.
+            // There is at most one message: the next one is sent after its piece has arrived.
             let (ask, asked) = mpsc::sync_channel(1);
             let shared = Arc::downgrade(shared);
             let thread = thread::Builder::new().name("hostel-stdin".to_owned());
@@ -172,11 +173,11 @@ impl End {
 }
 
 /// Reads a piece for each message, until the source ends or the last [`Stdin`] is dropped.
-fn read_when_asked(mut source: Box<dyn Read + Send>, asked: &Receiver<usize>, shared: &Weak<Shared>) {
+fn read_when_asked(mut source: Box<dyn Read + Send>, asked: &Receiver<usize>, shared: &Weak<SharedInput>) {
     let mut piece = Vec::new();
     for most in asked {
         piece.resize(most, 0);
-        // A source that panics must not leave a guest waiting for ever.
+        // A panicking source must not leave a guest waiting for ever.
         let read = catch_unwind(AssertUnwindSafe(|| read_some(&mut *source, &mut piece)));
         let read = read.unwrap_or_else(|_| Err(io::Error::other("the source panicked")));
         let read =
@@ -202,23 +203,23 @@ fn read_some(source: &mut dyn Read, piece: &mut [u8]) -> io::Result<usize> {
 #[error("the standard input is over the limit `input`")]
 pub(crate) struct TooMuchInput;
 
-/// What one attempt has read of its standard input. All streams that the guest asks for share it.
+/// The reads of one attempt from its standard input. All streams that the guest requests share it.
 #[derive(Clone)]
 pub(crate) struct StdinReader(Arc<Progress>);
 
 struct Progress {
     stdin: Stdin,
-    /// How much the attempt may read.
+    /// The maximum number of bytes that the attempt may read.
     allowed: usize,
     position: AtomicUsize,
-    /// Whether the guest was told of the source's error: a stream that failed is closed.
+    /// Whether the guest got the source's error: a failed stream is closed.
     has_failed: AtomicBool,
-    /// How often the guest asked for something since [`StdinReader::take_asked`].
+    /// The number of the guest's reads and polls since [`StdinReader::take_asked`].
     asked: AtomicU64,
 }
 
 impl StdinReader {
-    /// Begins to read at the start; more than `allowed` bytes end the attempt.
+    /// Begins at the start; more than `allowed` bytes end the attempt.
     pub(crate) fn new(stdin: Stdin, allowed: u64) -> Self {
         Self(Arc::new(Progress {
             stdin,
@@ -229,12 +230,12 @@ impl StdinReader {
         }))
     }
 
-    /// How often the guest has read, or asked whether it can, since this was last called.
+    /// The number of the guest's reads and polls since the last call.
     pub(crate) fn take_asked(&self) -> u64 {
         self.0.asked.swap(0, Ordering::Relaxed)
     }
 
-    /// How many bytes the guest has read.
+    /// The number of bytes that the guest has read.
     pub(crate) fn read_bytes(&self) -> u64 {
         self.0.position.load(Ordering::Relaxed) as u64
     }
@@ -243,7 +244,7 @@ impl StdinReader {
         self.0.asked.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Waits until there is something to read, an end or an error.
+    /// Waits until there are bytes, an end or an error.
     async fn wait(&self) {
         while let Some(arrived) = self.ask() {
             pin!(arrived).await;
@@ -258,24 +259,24 @@ impl StdinReader {
         stdin.ask(position.load(Ordering::Relaxed), *allowed)
     }
 
-    /// What is there, at most `size` bytes; nothing if the guest has to wait.
+    /// The available bytes, at most `size`; nothing if the guest has to wait.
     fn take(&self, size: usize) -> StreamResult<Bytes> {
         let Progress { stdin, allowed, position, has_failed, .. } = &*self.0;
         if has_failed.load(Ordering::Relaxed) {
             return Err(StreamError::Closed);
         }
         match stdin.look(position.load(Ordering::Relaxed), size.min(PIECE_BYTES), *allowed) {
-            Found::Bytes(bytes) => {
+            Available::Bytes(bytes) => {
                 position.fetch_add(bytes.len(), Ordering::Relaxed);
                 Ok(bytes)
             }
-            Found::Nothing => Ok(Bytes::new()),
-            Found::Closed => Err(StreamError::Closed),
-            Found::Failed(error) => {
+            Available::Nothing => Ok(Bytes::new()),
+            Available::Closed => Err(StreamError::Closed),
+            Available::Failed(error) => {
                 has_failed.store(true, Ordering::Relaxed);
                 Err(StreamError::LastOperationFailed(error.into()))
             }
-            Found::TooMuch => Err(StreamError::Trap(TooMuchInput.into())),
+            Available::TooMuch => Err(StreamError::Trap(TooMuchInput.into())),
         }
     }
 }
@@ -295,7 +296,7 @@ impl InputStream for StdinReader {
             return Ok(Bytes::new());
         }
         self.note();
-        // So that a guest which only ever asks gets something at some time.
+        // So that a guest that only polls makes progress eventually.
         drop(self.ask());
         self.take(size)
     }
@@ -311,7 +312,7 @@ impl InputStream for StdinReader {
 }
 
 impl IsTerminal for StdinReader {
-    /// Never, since that is the same whatever the source is.
+    /// Never, because that does not depend on the source.
     fn is_terminal(&self) -> bool {
         false
     }
@@ -377,7 +378,7 @@ mod tests {
         assert_eq!(stream.read(0).unwrap(), "");
         assert_eq!(stream.read(3).unwrap(), "som");
         ready(&mut *stream).await;
-        // Another stream of the same attempt goes on where this one is.
+        // Another stream of the same attempt continues from the position of this one.
         assert_eq!(reader.p2_stream().read(10).unwrap(), "e");
         drop(pieces);
         ready(&mut *stream).await;

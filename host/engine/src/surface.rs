@@ -1,4 +1,4 @@
-//! A component without its code: what it exports and imports is the same, and compiling it takes no time.
+//! A component without its code: it has the same exports and imports, and compiling it takes almost no time.
 //!
 //! Each module in it is replaced by one that has the same types, imports and exports, and nothing else: exported functions trap,
 //! memories and tables are empty, globals have some value.
@@ -15,7 +15,7 @@ use wasmparser::{Chunk, ExternalKind, Parser, Payload, TypeRef};
 const MODULE: u8 = 1;
 const COMPONENT: u8 = 4;
 
-/// The component without its code; `None` if it has something that cannot be made up, or cannot be read. Linear in its size.
+/// The component without its code; `None` if it has parts that cannot be replaced or read. Linear in its size.
 #[expect(clippy::wildcard_enum_match_arm, reason = "all others are copied")]
 pub(crate) fn of_component(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut surface = wasm_encoder::Component::new();
@@ -24,7 +24,7 @@ pub(crate) fn of_component(bytes: &[u8]) -> Option<Vec<u8>> {
             Payload::ModuleSection { unchecked_range, .. } => {
                 (MODULE, of_module(bytes.get(unchecked_range.clone())?)?)
             }
-            // They nest as deep as the survey lets them.
+            // They nest as deep as the survey allows.
             Payload::ComponentSection { unchecked_range, .. } => {
                 (COMPONENT, of_component(bytes.get(unchecked_range.clone())?)?)
             }
@@ -40,7 +40,7 @@ pub(crate) fn of_component(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(surface.finish())
 }
 
-/// Calls `each` with what is in a component or module, but not with what is in those inside it.
+/// Calls `each` with the content of a component or module, but not with that of nested ones.
 #[expect(clippy::wildcard_enum_match_arm, reason = "all others are read one after the other")]
 fn for_each_payload<'a>(bytes: &'a [u8], mut each: impl FnMut(Payload<'a>) -> Option<()>) -> Option<()> {
     let mut parser = Parser::new(0);
@@ -64,7 +64,7 @@ fn for_each_payload<'a>(bytes: &'a [u8], mut each: impl FnMut(Payload<'a>) -> Op
     }
 }
 
-/// What must be known of a module to leave its code out.
+/// The properties of a module needed to leave out its code.
 #[derive(Default)]
 struct Parts {
     types: Option<Range<usize>>,
@@ -169,7 +169,7 @@ impl Parts {
 }
 
 fn table_type(ty: wasmparser::TableType) -> Option<TableType> {
-    // Others have to begin with something.
+    // Others need an initial value.
     let element_type = ref_type(ty.element_type).filter(|_| ty.element_type.is_nullable())?;
     Some(TableType {
         element_type,
@@ -191,7 +191,7 @@ fn val_type(ty: wasmparser::ValType) -> Option<ValType> {
     })
 }
 
-/// References to functions and to what is the host's; others are rare.
+/// References to functions and to objects of the host; others are rare.
 fn ref_type(ty: wasmparser::RefType) -> Option<RefType> {
     match ty {
         wasmparser::RefType::FUNCREF => Some(RefType::FUNCREF),

@@ -1,4 +1,4 @@
-//! The attempts that live: a thread that advances the epoch while there are some, so that computing guests yield and can be
+//! Live attempts: a thread that advances the epoch while there are some, so that computing guests yield and can be
 //! stopped; and those that wait for room.
 
 use std::io;
@@ -14,42 +14,42 @@ use tokio::task::yield_now;
 
 use crate::turn::Rhythm;
 
-/// How long a guest computes before it yields, at most twice as long when it begins: the bound on how late a timeout or
-/// a cancel can come, and short enough that the others get their turn.
+/// How long a guest computes before it yields, at most twice as long in its first turn. It bounds how late a timeout or
+/// a cancellation takes effect, and is short enough that the others get their turn.
 const TICK: Duration = Duration::from_millis(5);
 
-/// The thread goes to sleep after so many ticks without a guest, so that an idle host costs nothing.
+/// The number of ticks without a guest after which the thread sleeps, so that an idle host costs nothing.
 const IDLE_TICKS: u32 = 20;
 
 /// Owns the tick thread, which ends when this is dropped.
-pub(crate) struct Ticker(Arc<Shared>);
+pub(crate) struct Ticker(Arc<LiveAttempts>);
 
-struct Shared {
-    /// Attempts that exist now.
+struct LiveAttempts {
+    /// The number of existing attempts.
     live: AtomicUsize,
     /// How many of them wait for room.
     waiting: AtomicUsize,
     /// An attempt has ended.
     room: Notify,
     rhythm: Arc<Rhythm>,
-    state: Mutex<State>,
+    state: Mutex<TickState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct TickState {
     engines: Vec<wasmtime::Engine>,
     asleep: bool,
     ended: bool,
 }
 
-/// Keeps the tick going for as long as it lives.
-pub(crate) struct Ticking<'a>(&'a Shared);
+/// Keeps the tick running as long as it lives.
+pub(crate) struct Ticking<'a>(&'a LiveAttempts);
 
 impl Ticker {
     /// Starts the thread.
     pub(crate) fn start() -> io::Result<Self> {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(LiveAttempts {
             live: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             room: Notify::new(),
@@ -70,17 +70,17 @@ impl Ticker {
         }
     }
 
-    /// Tells attempts that wait for room that there may be some, though none has ended.
+    /// Notifies attempts that wait for room that there may be some, although none has ended.
     pub(crate) fn there_may_be_room(&self) {
         self.0.room.notify_waiters();
     }
 
-    /// What guests look at when there is a new epoch.
+    /// The state that guests read when there is a new epoch.
     pub(crate) fn rhythm(&self) -> &Arc<Rhythm> {
         &self.0.rhythm
     }
 
-    /// To be held while a guest exists.
+    /// Hold it while a guest exists.
     pub(crate) fn ticking(&self) -> Ticking<'_> {
         if self.0.live.fetch_add(1, Ordering::SeqCst) == 0 {
             self.0.wake();
@@ -90,7 +90,7 @@ impl Ticker {
 }
 
 impl Ticking<'_> {
-    /// Begins to look out for room. Whoever has this and finds none misses no end of another attempt from then on.
+    /// Registers for room. From then on, a caller that finds no room does not miss the end of another attempt.
     pub(crate) fn look_out(&self) -> LookOut<'_> {
         let mut ended = Box::pin(self.0.room.notified());
         ended.as_mut().enable();
@@ -98,14 +98,14 @@ impl Ticking<'_> {
     }
 }
 
-/// Looks out for room.
+/// Waits for room.
 pub(crate) struct LookOut<'a> {
     waiting: Waiting<'a>,
     ended: Pin<Box<Notified<'a>>>,
 }
 
 impl LookOut<'_> {
-    /// Waits until another attempt has ended; `false`, soon, if none is there but those that wait.
+    /// Waits until another attempt has ended; `false`, soon, if all existing attempts are waiting.
     pub(crate) async fn wait(self) -> bool {
         let Self { waiting, ended } = self;
         let shared = waiting.0;
@@ -113,7 +113,7 @@ impl LookOut<'_> {
         if others_hold_room {
             ended.await;
         } else {
-            // The others that wait find out the same, and go on before this one does.
+            // The other waiting attempts find out the same, and go on before this one does.
             shared.room.notify_waiters();
             yield_now().await;
         }
@@ -121,11 +121,11 @@ impl LookOut<'_> {
     }
 }
 
-/// To be held while an attempt waits for room.
-struct Waiting<'a>(&'a Shared);
+/// Hold it while an attempt waits for room.
+struct Waiting<'a>(&'a LiveAttempts);
 
 impl<'a> Waiting<'a> {
-    fn new(shared: &'a Shared) -> Self {
+    fn new(shared: &'a LiveAttempts) -> Self {
         shared.waiting.fetch_add(1, Ordering::SeqCst);
         Self(shared)
     }
@@ -148,13 +148,13 @@ impl Drop for Ticking<'_> {
     fn drop(&mut self) {
         self.0.live.fetch_sub(1, Ordering::SeqCst);
         if self.0.waiting.load(Ordering::SeqCst) > 0 {
-            // All of them, since one may need less than another.
+            // All of them, because one may need less than another.
             self.0.room.notify_waiters();
         }
     }
 }
 
-impl Shared {
+impl LiveAttempts {
     fn wake(&self) {
         let mut state = self.lock();
         if std::mem::take(&mut state.asleep) {
@@ -185,8 +185,8 @@ impl Shared {
         }
     }
 
-    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    /// No code panics while it holds the lock, so a poisoned lock is still valid.
+    fn lock(&self) -> MutexGuard<'_, TickState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

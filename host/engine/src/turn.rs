@@ -1,29 +1,29 @@
-//! When a computing guest gives way to others: after a whole tick, or, once it had its first whole tick, as soon as others wait.
+//! When a computing guest yields: after a whole tick, or, after its first whole tick, as soon as other work waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use wasmtime::UpdateDeadline;
 
-/// How many ticks a guest sees before it gives way for the first time. A guest begins between two ticks: with a value of one, a
-/// guest that began just before a tick would give way at once; with two, each guest computes for at least one whole tick.
+/// The number of ticks before a guest first yields. A guest begins between two ticks: with a value of one, a guest that
+/// began just before a tick would yield at once; with two, each guest computes for at least one whole tick.
 const FIRST_TICKS: u64 = 2;
 
-/// How many ticks there were, and whether others wait for a thread. A new epoch makes guests look here: the epoch advances with
-/// each tick, and when others begin to wait.
+/// The number of ticks, and whether other work waits for a thread. A new epoch makes guests look here: the epoch
+/// advances with each tick, and when other work begins to wait.
 #[derive(Default)]
 pub(crate) struct Rhythm {
     ticks: AtomicU64,
     is_waited_for: AtomicBool,
 }
 
-/// How long a guest has computed, in ticks.
+/// The computing time of a guest, in ticks.
 pub(crate) struct Turn {
     rhythm: Arc<Rhythm>,
     began: u64,
-    /// Whether it has computed for a whole tick and given way.
+    /// Whether it has computed for a whole tick and yielded.
     has_had_first: bool,
-    /// Whether it gave way and has not looked since.
+    /// Whether it has yielded and not looked since.
     gave_way: bool,
 }
 
@@ -33,7 +33,7 @@ impl Rhythm {
         self.ticks.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Says whether others wait for a thread. Guests that had their first turn give way then.
+    /// Sets whether other work waits for a thread. Guests that had their first turn yield then.
     pub(crate) fn wait(&self, is_waited_for: bool) {
         self.is_waited_for.store(is_waited_for, Ordering::Release);
     }
@@ -46,7 +46,7 @@ impl Rhythm {
 }
 
 impl Turn {
-    /// Decides whether a guest goes on that sees a new epoch, or has just come back from giving way.
+    /// Decides whether a guest goes on that sees a new epoch, or has just resumed after yielding.
     pub(crate) fn look(&mut self) -> UpdateDeadline {
         let ticks = self.rhythm.ticks.load(Ordering::Relaxed);
         let is_waited_for = self.has_had_first && self.rhythm.is_waited_for.load(Ordering::Acquire);
@@ -59,7 +59,8 @@ impl Turn {
         }
         self.has_had_first = true;
         self.gave_way = true;
-        // It looks again as soon as it comes back: others may have begun to wait meanwhile, in an epoch that it did not see.
+        // It looks again as soon as it resumes: other work may have begun to wait meanwhile, in an epoch that it did
+        // not see.
         UpdateDeadline::Yield(0)
     }
 }

@@ -1,24 +1,24 @@
-//! From wasmtime's types to ours; what cannot be written down is refused with the reason.
+//! From wasmtime's types to ours. Types without a text form are refused with the reason.
 
 use std::sync::Arc;
 
 use hostel_core::{Case, Field, Name, Param, Signature, Type, bytes_text};
 use wasmtime::component::types::{self, ComponentFunc};
 
-/// How deep a type may nest: wasmtime allows as much, and the text forms of values do too.
+/// The maximum nesting depth of a type, as in wasmtime and in the text forms of values.
 const MAX_DEPTH: usize = 100;
 
-/// The largest signature. Types are shared in a component, and trees here: a few tuples, each of twice the one before,
-/// would fill any memory.
+/// The maximum size of a signature. Types are shared in a component, but trees here: a few tuples, each with twice the
+/// size of the one before, would fill any memory.
 const MAX_SIGNATURE_BYTES: usize = 1 << 20;
 
 /// The signatures of all functions of a component.
 const MAX_SIGNATURES_BYTES: usize = 16 << 20;
 
-/// What a type or a name takes beside its text.
+/// The size of a type or a name, in addition to its text.
 const NODE_BYTES: usize = 64;
 
-/// Why a signature cannot be written down.
+/// The reason why a signature has no text form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unwritable {
     /// There is no text for values of this type.
@@ -32,27 +32,27 @@ pub(crate) enum Unwritable {
 }
 
 impl Unwritable {
-    /// Why the function is not callable as a task.
+    /// The reason why the function is not callable as a task.
     pub(crate) fn reason(self) -> String {
         match self {
-            Self::Kind(kind) => format!("its signature has {kind}, which cannot be written down"),
+            Self::Kind(kind) => format!("its signature has {kind}, which has no text form"),
             Self::TooDeep => format!("the types in its signature nest deeper than {MAX_DEPTH} levels"),
             Self::TooLarge => {
-                format!("its signature is over {} when written down", bytes_text(MAX_SIGNATURE_BYTES as u64))
+                format!("the text of its signature is over {}", bytes_text(MAX_SIGNATURE_BYTES as u64))
             }
             Self::NoRoom => {
                 let allowed = bytes_text(MAX_SIGNATURES_BYTES as u64);
                 format!(
-                    "the signatures of the component are over {allowed} when written down, and its is one of the last"
+                    "the texts of all signatures of the component are over {allowed}, and this one is among the last"
                 )
             }
         }
     }
 }
 
-/// How much the signatures of a component may still take.
+/// The remaining size for the signatures of a component.
 pub(crate) struct Room {
-    /// For the signature at hand.
+    /// For the current signature.
     of_signature: usize,
     /// For all that follow.
     of_component: usize,
@@ -64,7 +64,7 @@ impl Room {
         Self { of_signature: 0, of_component: MAX_SIGNATURES_BYTES }
     }
 
-    /// The signature of a function, if every type in it can be written down.
+    /// The signature of a function, if every type in it has a text form.
     pub(crate) fn signature(&mut self, function: &ComponentFunc) -> Result<Signature, Unwritable> {
         self.of_signature = MAX_SIGNATURE_BYTES;
         let params = function
@@ -91,7 +91,7 @@ impl Room {
         collect(names.map(|name| self.name(name)))
     }
 
-    /// Converts a type that stands `depth` levels deep.
+    /// Converts a type at nesting depth `depth`.
     fn convert(&mut self, ty: &types::Type, depth: usize) -> Result<Type, Unwritable> {
         self.take(0)?;
         if depth >= MAX_DEPTH {

@@ -1,4 +1,4 @@
-//! Between our values and wasmtime's, directed by the type so that names are shared and nothing is guessed.
+//! Conversion between our values and wasmtime's, directed by the type, so that names are shared and nothing is guessed.
 
 use hostel_core::{Name, Type, Value};
 use wasmtime::component::Val;
@@ -57,7 +57,8 @@ pub(crate) fn lower(value: &Value, ty: &Type) -> Option<Val> {
     })
 }
 
-/// Lifts a value of type `ty`, in normal form; `None` if wasmtime gave a value of another type, which it never should.
+/// Lifts a value of type `ty`, in normal form; `None` if wasmtime returned a value of another type, which it never
+/// should.
 pub(crate) fn lift(val: Val, ty: &Type) -> Option<Value> {
     Some(match (val, ty) {
         (Val::Bool(value), Type::Bool) => Value::Bool(value),

@@ -1,4 +1,4 @@
-//! What a task is called with: values, and for a map, what to take values from.
+//! The arguments of a task: values, and for a map, sources of values.
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use crate::error::SubmitError;
 use crate::run::{Input, IntoInput, TaskFuture};
 use crate::tag::Tag;
 
-/// The arguments of one submission or one map, and what else is said of it; made by [`args!`](crate::args).
+/// The arguments and options of one submission or one map; created by [`args!`](crate::args).
 #[derive(Debug, Default)]
 pub struct Args {
     items: Vec<(Option<String>, Arg)>,
@@ -21,19 +21,19 @@ pub struct Args {
     extra: Extra,
 }
 
-/// What is said of a submission beside its arguments.
+/// The options of a submission in addition to its arguments.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Extra {
-    /// The runs to wait for, each with whether it must complete.
+    /// The runs to wait for, each with a flag whether it must complete.
     pub(crate) wait_for: Vec<(TaskFuture, bool)>,
     pub(crate) tags: Vec<Tag>,
 }
 
-/// One submission: arguments, and what else is said of it.
+/// One submission: its arguments and options.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) arguments: Arguments<Input>,
-    /// Shared by the runs of a map; `None` for the usual nothing.
+    /// Shared by the runs of a map; `None` if there are no options.
     pub(crate) extra: Option<Arc<Extra>>,
 }
 
@@ -47,23 +47,24 @@ enum Kind {
     Each(Each),
 }
 
-/// Values to be mapped over, one after the other.
+/// Values to map over, one after the other.
 pub struct Each {
     source: Source,
-    /// One that was taken from the source, and waits for those of other arguments; `Some(None)` is the end.
+    /// A value taken from the source that waits for the values of other arguments. `Some(None)` is the end of the
+    /// source.
     next: Option<Option<Input>>,
 }
 
-/// Where the values come from.
+/// The source of the values.
 enum Source {
     Iterator(Box<dyn Iterator<Item = Input> + Send>),
     Stream(Pin<Box<dyn Stream<Item = Input> + Send>>),
 }
 
-/// Marks an argument to be mapped: the task runs once for each element.
+/// Marks an argument to map over: the task runs once for each element.
 ///
-/// Takes anything that can be iterated, the futures of another map too, and endless iterators where the map is a stream.
-/// Several marked arguments go in lockstep and must have the same length, unless [`Args::zip_shortest`] is said.
+/// Accepts any iterable, including the futures of another map, and endless iterators if the map is a stream. Several
+/// marked arguments advance in lockstep and must have the same length, unless [`Args::zip_shortest`] is set.
 ///
 /// ```
 /// use hostel::{args, each};
@@ -78,8 +79,8 @@ where
     Each { source: Source::Iterator(Box::new(values.into_iter().map(IntoInput::into_input))), next: None }
 }
 
-/// Marks an argument to be mapped over a stream: [`Task::map_stream`](crate::Task::map_stream) runs the task for each
-/// element when it comes, and takes no more of them than runs may be in flight.
+/// Marks an argument to map over a stream. [`Task::map_stream`](crate::Task::map_stream) runs the task for each element
+/// when it arrives, and takes no more elements than the number of runs that may be in flight.
 ///
 /// ```
 /// use futures_util::stream;
@@ -94,9 +95,9 @@ where
     Each { source: Source::Stream(Box::pin(values.map(IntoInput::into_input))), next: None }
 }
 
-/// What can be an argument: anything that can be an input ([`IntoInput`]), or [`each`].
+/// Types that can be an argument: any type that can be an input ([`IntoInput`]), or [`each`].
 pub trait IntoArg {
-    /// Makes the argument.
+    /// Converts into an argument.
     fn into_arg(self) -> Arg;
 }
 
@@ -112,8 +113,8 @@ impl IntoArg for Each {
     }
 }
 
-/// Makes [`Args`] from values by position, by name, or both: positional ones first. Names are WIT's; `_` may stand for
-/// the `-` that Rust does not allow in one.
+/// Creates [`Args`] from positional values, named values or both, positional ones first. Names are those of the WIT
+/// signature, with `_` in place of `-`, which Rust does not allow in a name.
 ///
 /// ```
 /// use hostel::args;
@@ -145,7 +146,7 @@ macro_rules! args {
 }
 
 impl Args {
-    /// No arguments.
+    /// Creates an empty list of arguments.
     pub fn new() -> Self {
         Self::default()
     }
@@ -164,27 +165,27 @@ impl Args {
         self
     }
 
-    /// Has the run, or each run of a map, wait until these have completed, without taking their results. If one of them
-    /// does not complete, the run ends `UpstreamFailed` and never starts.
+    /// Makes the run, or each run of a map, wait until these runs have completed, without using their results. If one
+    /// of them does not complete, the run never starts and ends as `UpstreamFailed`.
     #[must_use]
     pub fn wait_for<'a>(self, futures: impl IntoIterator<Item = &'a TaskFuture>) -> Self {
         self.waiting_for(futures, true)
     }
 
-    /// Has the run, or each run of a map, wait until these have ended, in whatever way.
+    /// Makes the run, or each run of a map, wait until these runs have ended, with any outcome.
     #[must_use]
     pub fn wait_for_any_outcome<'a>(self, futures: impl IntoIterator<Item = &'a TaskFuture>) -> Self {
         self.waiting_for(futures, false)
     }
 
-    /// Adds tags to those of the task, for this submission.
+    /// Adds tags to those of the task, for this submission only.
     #[must_use]
     pub fn tags(mut self, tags: impl IntoIterator<Item = impl Into<Tag>>) -> Self {
         self.extra.tags.extend(tags.into_iter().map(Into::into));
         self
     }
 
-    /// Has a map stop where the first mapped argument ends, instead of refusing different lengths.
+    /// Ends a map when its shortest mapped argument ends, instead of refusing different lengths.
     #[must_use]
     pub fn zip_shortest(mut self) -> Self {
         self.zip_shortest = true;
@@ -203,7 +204,7 @@ impl Args {
         Ok(Call { arguments, extra: self.extra.shared() })
     }
 
-    /// The arguments of the runs of a map, all of which are there.
+    /// The arguments of each run of a map whose elements are all available.
     pub(crate) fn all_rows(self) -> Result<impl Iterator<Item = Result<Call, SubmitError>>, SubmitError> {
         let is_stream = |(_, Arg(kind)): &(Option<String>, Arg)| match kind {
             Kind::Each(each) => matches!(each.source, Source::Stream(_)),
@@ -215,15 +216,15 @@ impl Args {
         let mut rows = self.rows()?;
         Ok(std::iter::from_fn(move || match rows.poll_next(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(next) => next,
-            // Iterators have nothing to wait for.
+            // Iterators never wait.
             Poll::Pending => None,
         }))
     }
 
-    /// The arguments of the runs of a map, one after the other.
+    /// The arguments of each run of a map, one after the other.
     ///
-    /// Where the lengths are known, different ones are an error at once; else one that ends before the others is an
-    /// error in its place, and ends the rows.
+    /// If the lengths are known, different ones are an error immediately. Otherwise, an argument that ends before the
+    /// others is an error at that row, and the last row.
     pub(crate) fn rows(self) -> Result<Rows, SubmitError> {
         let lengths = self.each().map(Each::known_length);
         let known: Vec<usize> = lengths.collect::<Option<_>>().unwrap_or_default();
@@ -263,7 +264,7 @@ impl Extra {
 }
 
 impl From<Vec<Value>> for Args {
-    /// Positional arguments.
+    /// Creates positional arguments.
     fn from(values: Vec<Value>) -> Self {
         values.into_iter().fold(Self::new(), Self::positional)
     }
@@ -280,7 +281,7 @@ impl Each {
 }
 
 impl Each {
-    /// Takes the next one from the source, unless one waits already.
+    /// Takes the next value from the source, unless one is waiting already.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.next.is_none() {
             self.next = Some(match &mut self.source {
@@ -298,7 +299,7 @@ impl fmt::Debug for Each {
     }
 }
 
-/// The arguments of one run after the other.
+/// The arguments of the runs of a map, row by row.
 #[derive(Debug)]
 pub(crate) struct Rows {
     args: Args,
@@ -313,7 +314,7 @@ impl Rows {
         if self.ended {
             return Poll::Ready(None);
         }
-        // All are asked, so that whichever comes last wakes who waits.
+        // Polls all of them, so that each one registers the waker.
         if self.each_mut().map(|each| each.poll(context)).filter(Poll::is_pending).count() > 0 {
             return Poll::Pending;
         }
@@ -404,7 +405,7 @@ mod tests {
     fn lengths_that_differ_are_an_error() {
         let error = args![each(0..3), each(0..5)].all_rows().err().unwrap();
         assert_eq!(error.to_string(), "the mapped arguments have different lengths: 3, 5");
-        // Lengths that nobody knows before are noticed when one ends.
+        // Unknown lengths are compared when one of the arguments ends.
         let unknown = |n: i32| each((0..n).filter(|_| true));
         let mut rows = args![unknown(2), unknown(3)].all_rows().unwrap();
         assert!(rows.next().unwrap().is_ok() && rows.next().unwrap().is_ok());

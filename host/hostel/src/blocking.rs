@@ -1,8 +1,9 @@
-//! The same for programs without an async runtime: each function waits on the calling thread.
+//! Blocking counterparts of the async functions, for programs without an async runtime.
 //!
-//! Hosts, components, tasks and futures are those of the rest of the crate; most of what is done with them does not wait
-//! in the first place. Here is what does. Nothing in here may be called on a thread that an async runtime wants back
-//! soon. On the host's own thread for hooks and callbacks it may: the workers go on meanwhile, even if there is only one.
+//! Hosts, components, tasks and futures are the same types as in the rest of the crate, and most of their methods do
+//! not wait. This module has the functions that wait, on the calling thread. Do not call them on a thread of an async
+//! runtime. They may be called on the host's own thread for hooks and callbacks: the workers go on meanwhile, even if
+//! there is only one.
 //!
 //! ```
 //! use hostel::{Host, args, blocking};
@@ -58,7 +59,7 @@ pub fn result<T: FromValue>(future: &TaskFuture) -> Result<T, ResultError> {
     block_on(future.result())
 }
 
-/// Waits for the value of a run, but no longer than `timeout`: [`TaskFuture::result_timeout`].
+/// Waits for the value of a run for at most `timeout`: [`TaskFuture::result_timeout`].
 ///
 /// # Errors
 ///
@@ -71,12 +72,12 @@ pub fn result_timeout<T: FromValue>(future: &TaskFuture, timeout: Duration) -> R
 ///
 /// # Errors
 ///
-/// [`ResultError`] of the run that failed first in time.
+/// [`ResultError`] of the first run that failed.
 pub fn results<T: FromValue>(futures: &[TaskFuture]) -> Result<Vec<T>, ResultError> {
     block_on(crate::results(futures))
 }
 
-/// Waits for what went wrong with a run: [`TaskFuture::exception`].
+/// Waits for the error of a run: [`TaskFuture::exception`].
 ///
 /// # Errors
 ///
@@ -85,7 +86,7 @@ pub fn exception(future: &TaskFuture) -> Result<Option<ResultError>, ResultError
     block_on(future.exception())
 }
 
-/// Waits for a run to end, in whatever way: [`TaskFuture::outcome`].
+/// Waits for a run to end, with any outcome: [`TaskFuture::outcome`].
 pub fn outcome(future: &TaskFuture) -> Arc<Outcome> {
     block_on(future.outcome())
 }
@@ -99,12 +100,12 @@ pub fn wait(
     block_on(crate::wait(futures, when, timeout))
 }
 
-/// Gives the runs as they end: [`crate::as_completed`].
+/// Returns the runs as they end: [`crate::as_completed`].
 pub fn as_completed(futures: impl IntoIterator<Item = TaskFuture>) -> Iter<AsCompleted> {
     Iter(crate::as_completed(futures))
 }
 
-/// Gives the runs as they end, for no longer than `timeout`: [`crate::as_completed_within`].
+/// Returns the runs as they end, for at most `timeout`: [`crate::as_completed_within`].
 pub fn as_completed_within(
     futures: impl IntoIterator<Item = TaskFuture>,
     timeout: Duration,
@@ -112,7 +113,7 @@ pub fn as_completed_within(
     Iter(crate::as_completed_within(futures, timeout))
 }
 
-/// Gives the runs of a map one after the other: [`crate::Task::map_stream`].
+/// Returns the runs of a map one after the other: [`crate::Task::map_stream`].
 pub fn iterate(map: MapStream) -> Iter<MapStream> {
     Iter(map)
 }
@@ -122,7 +123,7 @@ pub fn shutdown(host: &Host, how: Shutdown) {
     block_on(host.shutdown(how));
 }
 
-/// Does `work`, and then waits for everything submitted in it: [`Host::scope`].
+/// Does `work`, and then waits for every run submitted in it: [`Host::scope`].
 pub fn scope<T>(host: Host, work: impl FnOnce(&Host) -> T) -> T {
     block_on(host.scope(async |host| work(host)))
 }
@@ -141,7 +142,7 @@ pub fn rollback(transaction: &Transaction) -> HookReport {
     block_on(transaction.rollback())
 }
 
-/// A stream whose items are waited for on the calling thread.
+/// An iterator over a stream that waits for items on the calling thread.
 #[derive(Debug)]
 pub struct Iter<S>(S);
 
@@ -157,7 +158,7 @@ impl<S: Stream + Unpin> Iterator for Iter<S> {
 /// Polls a future on this thread until it is ready.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     thread_local! {
-        /// One for all waits of a thread, so that a run that is waited for again and again knows it already.
+        /// One waker for all waits of a thread, so that a run that is polled repeatedly recognises it.
         static WAKER: Waker = Waker::from(Arc::new(Unpark(thread::current())));
     }
     let mut future = pin!(future);
@@ -166,7 +167,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     loop {
         match future.as_mut().poll(&mut context) {
             Poll::Ready(output) => return output,
-            // Returns at once if the waker was called since; it may also return for no reason.
+            // Returns immediately if the waker was called since the poll. May also return spuriously.
             Poll::Pending => thread::park(),
         }
     }

@@ -1,4 +1,4 @@
-//! How a host is set up.
+//! The settings of a host.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::data_dir::DataDirError;
 use crate::runner::{RateLimit, TagLimit};
 use crate::tag::{Tag, check_tag};
 
-/// Settings of a [`Host`](crate::Host); [`HostBuilder::build`] reports all that is wrong with them at once.
+/// The settings of a [`Host`](crate::Host). [`HostBuilder::build`] reports all invalid settings at once.
 #[derive(Clone, Debug)]
 pub struct HostBuilder {
     pub(crate) data_dir: Option<PathBuf>,
@@ -54,122 +54,122 @@ impl Default for HostBuilder {
 }
 
 impl HostBuilder {
-    /// The most worker threads.
+    /// The maximum number of worker threads.
     pub const MAX_WORKERS: usize = 1024;
 
-    /// Keeps compiled code and cached results in this directory, which is created when needed and may be shared by
-    /// several processes. Without it, both are kept in memory only.
+    /// Stores compiled code and cached results in this directory. It is created when needed, and several processes may
+    /// share it. Without it, both are stored in memory only.
     ///
-    /// Only this user can use what is created there. [`HostBuilder::build`] refuses a directory that users other than this one
-    /// and root can change: see [`DataDirError`].
+    /// Only the current user can access the files created there. [`HostBuilder::build`] refuses a directory that users
+    /// other than this one and root can change: see [`DataDirError`].
     #[must_use]
     pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(dir.into());
         self
     }
 
-    /// How many guests compute at the same time: the number of worker threads, 1 to [`Self::MAX_WORKERS`]. Default
-    /// one for each processor. Guests that sleep or wait do not count.
+    /// The maximum number of guests that compute at the same time: the number of worker threads, 1 to
+    /// [`Self::MAX_WORKERS`]. Default: one per processor. Guests that sleep or wait do not count.
     #[must_use]
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.max_workers = workers;
         self
     }
 
-    /// How many guests may have begun and not ended, sleeping ones too; at least 1. Reserves address space, not
-    /// memory. Default 11,000.
+    /// The maximum number of live guests, including sleeping ones; at least 1. Reserves address space, not memory.
+    /// Default: 11,000.
     #[must_use]
     pub fn max_instances(mut self, instances: u32) -> Self {
         self.max_instances = instances;
         self
     }
 
-    /// How much linear memory all guests may have together, in bytes; at least 1. None may have more than four times of what
-    /// is free, so that something is left over for the others however many take all they can get. Default half of the
-    /// machine's memory, or of what the control group of the process allows.
+    /// The maximum total linear memory of all guests, in bytes; at least 1. A single guest may use at most four times
+    /// the memory that is still free, so that some remains for the others even if many guests take as much as they can.
+    /// Default: half of the machine's memory, or half of what the control group of the process allows.
     #[must_use]
     pub fn max_memory_bytes(mut self, bytes: u64) -> Self {
         self.max_memory_bytes = bytes;
         self
     }
 
-    /// Counts fuel, without which no task with [`Limits::fuel`](hostel_core::Limits::fuel) can be submitted, and no receipt
-    /// tells of it. Guests are slower by some percent then. Default not.
+    /// Counts fuel. Without it, tasks with [`Limits::fuel`](hostel_core::Limits::fuel) cannot be submitted, and
+    /// receipts contain no fuel. Counting slows guests by a few percent. Default: off.
     #[must_use]
     pub fn count_fuel(mut self, count: bool) -> Self {
         self.count_fuel = count;
         self
     }
 
-    /// Compiles components with so many bytes of code or more twice: quickly first, to code that is several times slower, so that
-    /// their tasks can run at once, and again for speed in the background. So are smaller ones that the optimising compiler may
-    /// need more than two seconds for. `None` compiles everything once. Default 1 MiB of
-    /// code. Only on x86-64 and without [`HostBuilder::count_fuel`].
+    /// Compiles components with at least this many bytes of code twice: first quickly, to code that is several times
+    /// slower, so that their tasks can run at once, and again in the background, optimised for speed. The same applies
+    /// to smaller components that may take the optimising compiler more than two seconds. `None` compiles every
+    /// component once. Default: 1 MiB of code. Has an effect only on x86-64 and without [`HostBuilder::count_fuel`].
     #[must_use]
     pub fn quick_code_bytes(mut self, least: Option<u64>) -> Self {
         self.quick_code_bytes = least;
         self
     }
 
-    /// Whether what was compiled quickly is compiled again for speed, with low priority, and new attempts use that code as soon
-    /// as it is there. Default it is; a program that ends soon may do without.
+    /// Whether quickly compiled code is compiled again for speed, at low priority. New attempts use the optimised code
+    /// as soon as it is available. Default: yes. A program that ends soon may turn it off.
     #[must_use]
     pub fn optimise(mut self, optimise: bool) -> Self {
         self.optimise = optimise;
         self
     }
 
-    /// The longest that a load waits for the compiler; then it is an error. The compiler cannot be interrupted: it goes on
-    /// with low priority until it ends, and with a data directory its work is there for a later load. At most four
-    /// components are compiled at once, abandoned ones among them; more wait, and give up when none of the four has ended
-    /// for as long as this. Default two minutes; [`Duration::MAX`] waits for as long as it takes.
+    /// The maximum time that a load waits for the compiler, after which it fails. The compiler cannot be interrupted:
+    /// it goes on at low priority until it ends, and with a data directory a later load uses its result. At most four
+    /// components are compiled at once, including abandoned ones. Further loads wait, and fail if none of the four ends
+    /// within this time. Default: two minutes. [`Duration::MAX`] waits without a limit.
     #[must_use]
     pub fn compile_timeout(mut self, timeout: Duration) -> Self {
         self.compile_timeout = timeout;
         self
     }
 
-    /// How many submitted runs may wait for a worker before `submit` blocks; at least 1. Default 100,000, at about
-    /// half a kibibyte and the inputs each.
+    /// The maximum number of submitted runs that wait for a worker before `submit` blocks; at least 1. Default:
+    /// 100,000. Each takes about half a kibibyte in addition to its inputs.
     #[must_use]
     pub fn queue_capacity(mut self, runs: usize) -> Self {
         self.queue_capacity = runs;
         self
     }
 
-    /// How much memory cached results may take. Default 64 MiB; 0 keeps none in memory.
+    /// The maximum memory for cached results, in bytes. Default: 64 MiB; 0 caches none in memory.
     #[must_use]
     pub fn memory_cache_bytes(mut self, bytes: u64) -> Self {
         self.memory_cache_bytes = bytes;
         self
     }
 
-    /// Shares cached results with other machines: a run takes what it finds there when memory and data directory have
-    /// nothing, and what runs compute is put there behind their backs. A place that is away is a warning and a miss.
-    /// Dropping the host, or its shutdown, waits up to ten seconds for what is still to be written. Default none.
+    /// Shares cached results with other machines. If neither memory nor the data directory has a result, a run takes it
+    /// from the remote cache. New results are uploaded in the background. If the remote cache is unavailable, the host
+    /// logs a warning and treats the look-up as a miss. Dropping the host, or shutting it down, waits up to ten seconds
+    /// for pending uploads. Default: none.
     #[must_use]
     pub fn remote_cache(mut self, cache: RemoteCache) -> Self {
         self.remote_cache = Some(cache);
         self
     }
 
-    /// Lets at most so many runs with this tag execute at once; at least 1. The others are `AwaitingConcurrencySlot`,
-    /// and hold no worker; a run that awaits its next attempt holds no slot.
+    /// Limits how many runs with this tag execute at once; at least 1. The others are `AwaitingConcurrencySlot` and
+    /// hold no worker. A run that awaits its next attempt holds no slot.
     #[must_use]
     pub fn tag_limit(mut self, tag: impl Into<Tag>, runs: usize) -> Self {
         self.tag_limits.entry(tag.into()).or_default().concurrency = Some(runs);
         self
     }
 
-    /// Lets attempts of runs with this tag begin no more often than this; the others wait as for a
-    /// [`HostBuilder::tag_limit`].
+    /// Limits how often attempts of runs with this tag begin. The others wait as for a [`HostBuilder::tag_limit`].
     #[must_use]
     pub fn rate_limit(mut self, tag: impl Into<Tag>, limit: RateLimit) -> Self {
         self.tag_limits.entry(tag.into()).or_default().rate = Some(limit);
         self
     }
 
-    /// Makes what the host itself draws by lot, the jitter of retries, the same each time.
+    /// Seeds the host's own random choices, such as the jitter of retries, so that they are the same each time.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -180,7 +180,7 @@ impl HostBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError::Settings`] with everything that is wrong with them.
+    /// [`BuildError::Settings`] with all invalid settings.
     pub(crate) fn check(&self) -> Result<(), BuildError> {
         let problems = self.problems();
         if problems.is_empty() { Ok(()) } else { Err(BuildError::Settings(Problems(problems))) }
@@ -215,12 +215,14 @@ fn limit_problems(tag: &Tag, limit: &TagLimit) -> Vec<String> {
     let none = none.map(|_| format!("tag_limit of {tag:?} is 0: expected at least 1"));
     let rate = limit.rate.filter(|rate| rate.runs == 0 || rate.per.is_zero());
     let rate = rate.map(|RateLimit { runs, per }| {
-        format!("rate_limit of {tag:?} is {runs} runs in {per:?}: expected at least 1 in more than no time")
+        format!(
+            "rate_limit of {tag:?} is {runs} runs in {per:?}: expected at least 1 run in more than zero time"
+        )
     });
     [of_tag, none, rate].into_iter().flatten().collect()
 }
 
-/// A host could not be started.
+/// The host could not be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -239,7 +241,7 @@ pub enum BuildError {
 }
 
 impl BuildError {
-    /// What kind of thing went wrong.
+    /// The kind of this error.
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Settings(_) => ErrorKind::Invalid,
@@ -250,7 +252,7 @@ impl BuildError {
     }
 }
 
-/// Everything that is wrong with the settings of a host.
+/// All invalid settings of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(Vec<String>);
 

@@ -1,4 +1,4 @@
-//! A component as an embedder sees it: what it exports, and its tasks.
+//! A component as an embedder uses it: its exports and tasks.
 
 use std::sync::Arc;
 
@@ -8,73 +8,73 @@ use hostel_engine::{Export, FindError, Import, MissingImports};
 use crate::host_state::HostState;
 use crate::task::Task;
 
-/// A compiled component. Cheap to clone; keep it for as long as its tasks are run.
+/// A compiled component. Cheap to clone. Keep it as long as its tasks are needed.
 #[derive(Clone)]
 pub struct Component {
-    shared: Arc<HostState>,
-    inner: hostel_engine::Component,
+    host: Arc<HostState>,
+    compiled: hostel_engine::Component,
 }
 
 impl Component {
-    pub(crate) fn new(shared: Arc<HostState>, inner: hostel_engine::Component) -> Self {
-        Self { shared, inner }
+    pub(crate) fn new(host: Arc<HostState>, compiled: hostel_engine::Component) -> Self {
+        Self { host, compiled }
     }
 
-    /// The task named `export`: a full path (`acme:math/ops@1.0.0.add`), a short one (`ops.add`) or a function's name
-    /// alone, where that is unambiguous.
+    /// The task named `export`: a full path (`acme:math/ops@1.0.0.add`), a short path (`ops.add`) or a function name
+    /// alone, if that is unambiguous.
     ///
     /// # Errors
     ///
-    /// [`FindError`] if there is none or more than one, or if it is not callable.
+    /// [`FindError`] if no function or more than one matches, or if the function is not callable.
     pub fn task(&self, export: &str) -> Result<Task, FindError> {
-        self.inner.function(Some(export)).map(|function| Task::new(Arc::clone(&self.shared), function))
+        self.compiled.function(Some(export)).map(|function| Task::new(Arc::clone(&self.host), function))
     }
 
-    /// The task of a component that has only one.
+    /// The task of a component that exports only one.
     ///
     /// # Errors
     ///
-    /// [`FindError`] as [`Component::task`] does, and if there is not exactly one.
+    /// [`FindError`] as [`Component::task`], and if there is not exactly one task.
     pub fn only_task(&self) -> Result<Task, FindError> {
-        self.inner.function(None).map(|function| Task::new(Arc::clone(&self.shared), function))
+        self.compiled.function(None).map(|function| Task::new(Arc::clone(&self.host), function))
     }
 
-    /// Whether its tasks run the fastest code that there is to be. Not while that of a large component is still being compiled:
-    /// see [`HostBuilder::quick_code_bytes`](crate::HostBuilder::quick_code_bytes).
+    /// Whether its tasks run optimised code. False while a large component is still being compiled: see
+    /// [`HostBuilder::quick_code_bytes`](crate::HostBuilder::quick_code_bytes).
     pub fn is_optimised(&self) -> bool {
-        self.inner.is_optimised()
+        self.compiled.is_optimised()
     }
 
-    /// Waits until [`Component::is_optimised`], on the calling thread: not on an async runtime. For ever if the host does not
-    /// [optimise](crate::HostBuilder::optimise) what was compiled quickly. `false` if that failed, and the slower code is all
-    /// that there is.
+    /// Waits until [`Component::is_optimised`]. Blocks the calling thread, so do not call it on an async runtime. Never
+    /// returns if the host does not [optimise](crate::HostBuilder::optimise) quickly compiled code. Returns `false` if
+    /// optimising failed and only the slower code is available.
     pub fn wait_until_optimised(&self) -> bool {
-        self.inner.wait_until_optimised()
+        self.compiled.wait_until_optimised()
     }
 
-    /// The SHA-256 of the component's bytes, which is its identity.
+    /// The SHA-256 digest of the component's bytes, which identifies the component.
     pub fn digest(&self) -> Digest {
-        self.inner.digest()
+        self.compiled.digest()
     }
 
     /// The length of the component's bytes.
     pub fn size_bytes(&self) -> u64 {
-        self.inner.size_bytes()
+        self.compiled.size_bytes()
     }
 
-    /// Every function the component exports, callable or not, in declared order.
+    /// Every exported function, callable or not, in declared order.
     pub fn exports(&self) -> &[Export] {
-        self.inner.exports()
+        self.compiled.exports()
     }
 
-    /// Everything the component imports, in declared order.
+    /// Every import, in declared order.
     pub fn imports(&self) -> &[Import] {
-        self.inner.imports()
+        self.compiled.imports()
     }
 
-    /// What the component imports that this host does not provide, if there is something: its tasks cannot be run then,
-    /// unless [`Task::unknown_imports`] says otherwise.
+    /// The imports that this host does not provide, if any. The component's tasks cannot run then, unless
+    /// [`Task::unknown_imports`] allows it.
     pub fn missing(&self) -> Option<&MissingImports> {
-        self.inner.missing()
+        self.compiled.missing()
     }
 }

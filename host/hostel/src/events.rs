@@ -1,4 +1,4 @@
-//! What happens to the runs of a host, as a stream that anyone may listen to.
+//! A stream of the events of a host's runs.
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,61 +6,61 @@ use futures_core::Stream;
 use hostel_core::{LogLine, Progress, RunId, TaskKey, Timestamp, Transition};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-/// Something that happened to a run.
+/// An event of a run.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RunEvent {
     /// The run.
     pub run: RunId,
-    /// The task that it runs.
+    /// The task of the run.
     pub task: TaskKey,
     /// The run's name.
     pub name: Arc<str>,
-    /// When it happened.
+    /// The time of the event.
     pub at: Timestamp,
-    /// What happened.
+    /// The kind of event, with its data.
     pub kind: EventKind,
 }
 
-/// What happened to a run.
+/// The kind of an event, with its data.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// It came to a state, the one it was born in included.
+    /// The run entered a state. The initial state counts too.
     State(Transition),
-    /// It printed or logged a line.
+    /// The run printed or logged a line.
     Log(LogLine),
-    /// It reported how far it is.
+    /// The run reported progress.
     Progress(Progress),
 }
 
-/// A listener was too slow, and has missed events; it goes on with those after them.
+/// A listener was too slow and has missed events. It goes on with the events after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{events} events were missed: they came faster than they were taken")]
+#[error("missed {events} events: they arrived faster than they were read")]
 pub struct Missed {
-    /// How many.
+    /// The number of missed events.
     pub events: u64,
 }
 
-/// What happens to the runs of a host, from when this was made.
+/// The events of a host's runs, from the creation of this listener on.
 ///
-/// The events of one run come in their order. At most [`Events::CAPACITY`] wait for the listener; one that is slower is
-/// told how many it has missed. Runs are never held up by a listener.
+/// The events of one run arrive in order. At most [`Events::CAPACITY`] events wait for a listener; a slower listener
+/// gets the number of events that it missed. A listener never delays runs.
 pub struct Events(broadcast::Receiver<RunEvent>);
 
-/// Where events come together: nowhere, until someone listens for the first time.
+/// The channel of events, created when the first listener subscribes.
 #[derive(Default)]
 pub(crate) struct EventHub(OnceLock<broadcast::Sender<RunEvent>>);
 
 impl Events {
-    /// How many events wait for a listener before it misses the oldest.
+    /// The maximum number of events that wait for a listener. If there are more, the oldest are dropped.
     pub const CAPACITY: usize = 16_384;
 
-    /// The next event; `None` when the host is gone.
+    /// The next event; `None` when the host is dropped.
     ///
     /// # Errors
     ///
-    /// [`Missed`] once, in the place of the events that the listener was too slow for.
+    /// [`Missed`] once, in place of the events that the listener was too slow to receive.
     ///
     /// # Cancel safety
     ///
@@ -88,19 +88,19 @@ impl EventHub {
         Events(sender.subscribe())
     }
 
-    /// Whether anyone has ever listened.
+    /// Whether there has ever been a listener.
     pub(crate) fn were_asked_for(&self) -> bool {
         self.0.get().is_some()
     }
 
-    /// Whether anyone listens now.
+    /// Whether there is a listener now.
     pub(crate) fn are_heard(&self) -> bool {
         self.0.get().is_some_and(|sender| sender.receiver_count() > 0)
     }
 
     pub(crate) fn publish(&self, event: RunEvent) {
         if let Some(sender) = self.0.get() {
-            // Fails only if the last listener has just gone.
+            // Fails only if the last listener was dropped just now.
             let _ = sender.send(event);
         }
     }

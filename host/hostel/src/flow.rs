@@ -1,10 +1,10 @@
-//! Flow runs, which cached results may belong to.
+//! Flow runs, to which cached results may be bound.
 
 use hostel_core::FlowRun;
 
 use crate::ids::new_id;
 
-/// A flow run with an id of its own, for [`Task::flow`](crate::Task::flow).
+/// Creates a flow run with a new id, for [`Task::flow`](crate::Task::flow).
 pub fn begin_flow() -> FlowRun {
     FlowRun::new(new_id())
 }

@@ -1,4 +1,4 @@
-//! What a run knows of its transaction.
+//! The part of a transaction that its runs use.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,15 +11,16 @@ pub enum CommitMode {
     /// All together, when the transaction is committed.
     #[default]
     Lazy,
-    /// Each as soon as its run has completed; a rollback undoes only what has not.
+    /// Each as soon as its run has completed. A rollback undoes only runs that have not completed.
     Eager,
-    /// All together, and only by [`Transaction::commit`]: the end of a [`TransactionBuilder::scope`] rolls back.
+    /// All together, and only by a call of [`Transaction::commit`](crate::Transaction::commit): the end of a
+    /// [`TransactionBuilder::scope`](crate::TransactionBuilder::scope) rolls back.
     Off,
 }
 
-/// Values that those who work on a transaction leave for each other, and for its hooks.
+/// Named values that the code working on a transaction shares, also with the transaction's hooks.
 ///
-/// Cheap to clone; all clones are the same.
+/// Cheap to clone; all clones share the same values.
 #[derive(Clone)]
 pub struct TransactionValues {
     values: Arc<Mutex<BTreeMap<String, Value>>>,
@@ -41,23 +42,23 @@ impl Membership {
 }
 
 impl TransactionValues {
-    /// No values, inside of a transaction with these.
+    /// No values, inside a transaction with these values.
     pub(crate) fn within(around: Option<Self>) -> Self {
         Self { values: Arc::default(), around: around.map(Arc::new) }
     }
 
-    /// Leaves a value under a name.
+    /// Sets the value of a name.
     pub fn set(&self, name: impl Into<String>, value: impl IntoValue) {
         self.lock().insert(name.into(), value.into_value());
     }
 
-    /// The value under a name, in this transaction or those around it.
+    /// The value of a name, in this transaction or the enclosing ones.
     pub fn get(&self, name: &str) -> Option<Value> {
         let value = self.lock().get(name).cloned();
         value.or_else(|| self.around.as_ref()?.get(name))
     }
 
-    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+    /// No code panics while it holds the lock, so a poisoned lock is still valid.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Value>> {
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }

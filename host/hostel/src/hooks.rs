@@ -1,4 +1,4 @@
-//! The hooks of a task: calls into the program when its runs change state.
+//! The hooks of a task: user callbacks on state changes of its runs.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ pub(crate) type Hook<F> = Arc<dyn Fn(&F, State) + Send + Sync>;
 /// Called with a run whose transaction was committed or rolled back.
 pub(crate) type TransactionHook<F> = Arc<dyn Fn(&F, &TransactionValues) + Send + Sync>;
 
-/// The hooks of a task, each kind in the order in which they were added.
+/// The hooks of a task. Each kind is in the order in which the hooks were added.
 pub(crate) struct Hooks<F> {
     pub(crate) on_running: Vec<Hook<F>>,
     pub(crate) on_completion: Vec<Hook<F>>,

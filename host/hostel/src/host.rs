@@ -1,4 +1,4 @@
-//! The host: owns workers, engine and cache, and ends their work when it is dropped.
+//! The host: owns workers, engine and cache, and stops their work when it is dropped.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::Path;
@@ -22,17 +22,17 @@ use crate::transaction::TransactionBuilder;
 
 /// Runs tasks: owns the worker threads, the sandbox engine and the cache.
 ///
-/// Dropping the host cancels what is pending or running, and waits until guests have given way: a few milliseconds.
-/// Every run has its outcome then. To let work finish first, call [`Host::shutdown`]. With a
-/// [remote cache](HostBuilder::remote_cache) it also waits until what was put there is written, ten seconds at the most.
+/// Dropping the host cancels pending and running runs, and waits until guests have yielded, which takes a few
+/// milliseconds. After that, every run has its outcome. To let work finish first, call [`Host::shutdown`]. With a
+/// [remote cache](HostBuilder::remote_cache), dropping also waits up to ten seconds for pending uploads.
 pub struct Host {
     state: Arc<HostState>,
     runner: Runner<Run>,
-    /// After the runner, whose last runs may have put something into the cache.
+    /// Dropped after the runner, whose last runs may still store results in the cache.
     _flush: FlushCache,
 }
 
-/// Waits, when it is dropped, until what runs have put into the cache is on disk.
+/// On drop, waits until the results stored by runs are on disk.
 struct FlushCache(Arc<HostState>);
 
 impl Drop for FlushCache {
@@ -41,7 +41,7 @@ impl Drop for FlushCache {
     }
 }
 
-/// What a host does with its runs when it shuts down.
+/// How a host ends its runs when it shuts down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shutdown {
     /// Lets pending and running runs end.
@@ -53,11 +53,12 @@ pub enum Shutdown {
 }
 
 impl HostBuilder {
-    /// Starts the host: a few milliseconds.
+    /// Starts the host. Takes a few milliseconds.
     ///
     /// # Errors
     ///
-    /// [`BuildError::Settings`] with everything that is wrong with the settings, or what the machine refused.
+    /// [`BuildError::Settings`] with all invalid settings, or another [`BuildError`] if the machine lacks the resources
+    /// or the data directory is refused.
     pub fn build(self) -> Result<Host, BuildError> {
         self.check()?;
         Host::start(&self)
@@ -65,7 +66,7 @@ impl HostBuilder {
 }
 
 impl Host {
-    /// The settings of a host, all at their defaults.
+    /// The default settings of a host.
     pub fn builder() -> HostBuilder {
         HostBuilder::default()
     }
@@ -91,7 +92,7 @@ impl Host {
             .map_err(BuildError::Threads)?;
         let scheduler = Arc::downgrade(runner.scheduler());
         hooks.when_there_is_room(move || {
-            scheduler.upgrade().iter().for_each(|scheduler| scheduler.tell_of_room());
+            scheduler.upgrade().iter().for_each(|scheduler| scheduler.wake_submitters());
         });
         let flights_dir = settings.data_dir.as_ref().map(|dir| dir.join(FLIGHTS));
         let flights = Arc::new(Flights::new(flights_dir));
@@ -118,23 +119,24 @@ impl Host {
     }
 
     /// Loads a component from a `.wasm` or `.wat` file. Compiling takes tens of milliseconds for a small component and
-    /// seconds for one with an interpreter inside; with a data directory, only the first time. It happens on threads of the
-    /// host's that stand back behind running tasks, and no longer than [`HostBuilder::compile_timeout`] is it waited for.
+    /// seconds for one that contains an interpreter. With a data directory, only the first load compiles. Compilation
+    /// runs on the host's own threads at low priority, and the load waits for it for at most
+    /// [`HostBuilder::compile_timeout`].
     ///
     /// # Errors
     ///
-    /// [`LoadError`] for a file that cannot be read or is not a valid component, or one that is not compiled in time.
+    /// [`LoadError`] if the file cannot be read, is not a valid component, or is not compiled in time.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves the compilation running to its end, unused but for the compile cache.
+    /// Dropping the future does not stop the compilation. Only the compile cache uses its result then.
     pub async fn load(&self, path: impl AsRef<Path>) -> Result<Component, LoadError> {
         let path = path.as_ref().to_owned();
         self.load_with(move |engine| engine.load_file(&path)).await
     }
 
-    /// Loads a component from a file only to look at what it exports and imports: submitting one of its tasks is an error. It is
-    /// checked in full, and not compiled: a fraction of a second also for the largest.
+    /// Loads a component from a file to inspect its exports and imports. Submitting one of its tasks is an error. The
+    /// component is fully validated but not compiled, which takes a fraction of a second even for the largest.
     ///
     /// # Errors
     ///
@@ -148,7 +150,7 @@ impl Host {
         self.load_with(move |engine| engine.inspect_file(&path)).await
     }
 
-    /// Loads a component from its bytes, binary or text; like [`Host::load`] otherwise.
+    /// Loads a component from its bytes, binary or text. Otherwise like [`Host::load`].
     ///
     /// # Errors
     ///
@@ -158,7 +160,7 @@ impl Host {
         self.load_with(move |engine| engine.load_bytes(&bytes)).await
     }
 
-    /// Loads on a thread of the host's, so that the caller's are not held up.
+    /// Loads on a thread of the host, so that the caller's threads are not blocked.
     async fn load_with<F>(&self, load: F) -> Result<Component, LoadError>
     where
         F: FnOnce(&Engine) -> Result<hostel_engine::Component, LoadError> + Send + 'static,
@@ -166,7 +168,7 @@ impl Host {
         let engine = self.state.engine.clone();
         let (send, receive) = oneshot::channel();
         self.state.scheduler.timers().spawn_blocking(move || {
-            // Nobody listens any more if the caller has dropped its future.
+            // Fails only if the caller has dropped its future.
             let _ = send.send(load(&engine));
         });
         match receive.await {
@@ -175,20 +177,20 @@ impl Host {
         }
     }
 
-    /// What happens to the runs of this host, from now on: states, lines of their logs, progress. Any number of people
-    /// can listen; runs are not held up by them.
+    /// The events of this host's runs from now on: states, log lines and progress. Any number of listeners can
+    /// subscribe. They never delay runs.
     pub fn events(&self) -> Events {
         self.state.events.listen()
     }
 
-    /// How much linear memory the guests that live have together, in bytes: none when nothing runs. See
+    /// The total linear memory of all live guests, in bytes: 0 when nothing runs. See
     /// [`HostBuilder::max_memory_bytes`].
     pub fn memory_bytes(&self) -> u64 {
         self.state.engine.memory_bytes()
     }
 
-    /// The results that are kept in the host's data directory, to look at and to remove; `None` if it has none. What is
-    /// removed by this is also gone from the host's memory.
+    /// The cached results in the host's data directory, to inspect and remove; `None` if the host has no data
+    /// directory. Results removed through this handle are also removed from the host's memory.
     pub fn cache(&self) -> Option<ResultCache> {
         ResultCache::of_host(&self.state.cache)
     }
@@ -197,24 +199,24 @@ impl Host {
         &self.state
     }
 
-    /// Settings of a [`Transaction`](crate::Transaction), all at their defaults.
+    /// The default settings of a [`Transaction`](crate::Transaction).
     pub fn transaction(&self) -> TransactionBuilder {
         TransactionBuilder::new(Arc::clone(&self.state), None)
     }
 
-    /// Does `work`, and then shuts down as [`Shutdown::Wait`] does, so that everything submitted in it has ended when
-    /// this is done, however `work` ended: also if it panics.
+    /// Does `work`, and then shuts down as [`Shutdown::Wait`] does. So every run submitted in `work` has ended when
+    /// this returns, even if `work` panics.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future drops the host, which cancels what is not done.
+    /// Dropping the future drops the host, which cancels all runs that have not ended.
     pub async fn scope<T>(self, work: impl AsyncFnOnce(&Self) -> T) -> T {
         let done = AssertUnwindSafe(work(&self)).catch_unwind().await;
         self.shutdown(Shutdown::Wait).await;
         done.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    /// Is done when the queue has room for another run, or the host shuts down; someone else may use the room first.
+    /// Waits until the queue has room for another run, or the host shuts down. Another caller may use the room first.
     ///
     /// # Cancel safety
     ///
@@ -223,13 +225,13 @@ impl Host {
         self.state.scheduler.room().await;
     }
 
-    /// Takes no more runs, deals with those it has as `how` says, and is done when every run has ended, the hooks and
-    /// callbacks that were due by then have been called, and the results that are cached are on disk and where a remote
-    /// cache keeps them. Can be called again, also with another `how`.
+    /// Accepts no more runs, ends the existing ones according to `how`, and waits until every run has ended, all due
+    /// hooks and callbacks have been called, and all cached results are on disk and in the remote cache. Can be called
+    /// again, also with another `how`.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future stops the waiting; what was begun goes on, and the host takes no more runs all the same.
+    /// Dropping the future stops the waiting only. The shutdown goes on, and the host still accepts no more runs.
     pub async fn shutdown(&self, how: Shutdown) {
         let scheduler = self.runner.scheduler();
         scheduler.close();
@@ -249,7 +251,7 @@ impl Host {
 }
 
 impl Drop for Host {
-    /// While the runner still has its runtime, what was put into a remote cache can be written.
+    /// Pending uploads to the remote cache need the runner's runtime, so they are flushed while it still exists.
     fn drop(&mut self) {
         if self.state.cache.is_shared() {
             let scheduler = self.runner.scheduler();
@@ -261,7 +263,7 @@ impl Drop for Host {
     }
 }
 
-/// Shows other processes that this one lives, for as long as the runner does.
+/// Signals to other processes that this one is alive, for as long as the runner exists.
 fn show_life(runner: &Runner<Run>, flights: &Arc<Flights<Run>>) {
     if !flights.has_others() {
         return;
@@ -273,6 +275,6 @@ fn show_life(runner: &Runner<Run>, flights: &Arc<Flights<Run>>) {
             flights.pulse();
         }
     };
-    // It ends with the runtime, which the runner owns.
+    // The task ends with the runtime, which the runner owns.
     runner.scheduler().timers().spawn(pulse);
 }

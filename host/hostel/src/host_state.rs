@@ -12,7 +12,7 @@ use crate::flight::Flights;
 use crate::run::Run;
 use crate::runner::Scheduler;
 
-/// What components, tasks and runs share with their host.
+/// The shared state of a host, its components, tasks and runs.
 pub(crate) struct HostState {
     pub(crate) engine: Engine,
     pub(crate) protected: Protected,
@@ -26,7 +26,7 @@ pub(crate) struct HostState {
 }
 
 impl HostState {
-    /// A random number from 0 up to but not including 1.
+    /// A random number from 0 up to, but not including, 1.
     pub(crate) fn random(&self) -> f64 {
         self.random.lock().unwrap_or_else(PoisonError::into_inner).f64()
     }

@@ -1,4 +1,4 @@
-//! Ids of runs and flow runs: UUIDs of version 7, in the order in which this process makes them.
+//! Ids of runs and flow runs: UUIDs of version 7, ascending within this process.
 
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
@@ -9,15 +9,15 @@ use uuid::{ContextV7, Timestamp, Uuid};
 /// The counter of ids within a millisecond.
 static COUNTER: Mutex<ContextV7> = Mutex::new(ContextV7::new());
 
-/// The earliest time in an id: the counter begins at a random number for any time but zero.
+/// The earliest time in an id: for time zero, the counter would not begin at a random number.
 const EARLIEST: Duration = Duration::from_millis(1);
 
-/// An id that no other run has.
+/// A new unique id.
 pub(crate) fn new_id() -> RunId {
     id_at(SystemTime::now())
 }
 
-/// A clock before 1970 counts as one that shows 1970: ids still differ, and their order stays.
+/// A clock before 1970 is treated as 1970. Ids still differ, and stay ascending.
 fn id_at(now: SystemTime) -> RunId {
     let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().max(EARLIEST);
     RunId::from_uuid(Uuid::new_v7(Timestamp::from_unix(&COUNTER, since.as_secs(), since.subsec_nanos())))

@@ -1,5 +1,5 @@
-//! Functions of WebAssembly components as tasks: thread-pool price, process-pool isolation, and a cache that cannot
-//! lie.
+//! Runs functions of WebAssembly components as tasks: thread-pool price, process-pool isolation, and a cache that
+//! cannot lie.
 //!
 //! ```
 //! use hostel::{Host, args, each};
@@ -23,27 +23,29 @@
 //!
 //! # The nouns
 //!
-//! - [`Host`]: owns the worker threads, the sandbox engine, the cache. One in a program; a few milliseconds to build.
-//!   Dropping it stops its work.
-//! - [`Component`]: a guest binary, compiled. Tens of milliseconds the first time, under one from the compile cache.
-//! - [`Task`]: one exported function with options. Cheap to clone; options give a new task and leave the old one.
-//! - [`TaskFuture`]: a handle to one run. Cheap to clone; can be awaited by any number of people, any number of
-//!   times, on any async runtime; without one, see [`blocking`].
-//! - [`Input`]: an argument: a value, another run's future, or a value with futures inside.
+//! - [`Host`]: owns the worker threads, the sandbox engine and the cache. Create one per program; building it takes a
+//!   few milliseconds. Dropping it stops its work.
+//! - [`Component`]: a compiled guest binary. The first load takes tens of milliseconds, a load from the compile cache
+//!   less than one.
+//! - [`Task`]: one exported function with options. Cheap to clone. Setting an option gives a new task; clones keep
+//!   theirs.
+//! - [`TaskFuture`]: a handle to one run. Cheap to clone. Any number of tasks or threads can await it, any number of
+//!   times, on any async runtime. Programs without a runtime use [`blocking`].
+//! - [`Input`]: an argument: a value, the future of another run, or a value with futures inside.
 //! - [`Stdin`]: a pipe or another stream that a program (`wasi:cli/run`) reads while it runs.
-//! - [`Transaction`]: several runs whose results become visible together, or are undone together.
-//! - [`ResultCache`]: the results that are kept in a data directory, to look at and to remove.
+//! - [`Transaction`]: several runs whose results are committed together or rolled back together.
+//! - [`ResultCache`]: the cached results in a data directory, to list, inspect and remove.
 //! - [`RemoteCache`]: a bucket or directory through which machines share results.
-//! - [`Events`]: what happens to the runs of a host, for whoever wants to look on.
+//! - [`Events`]: a stream of state changes, log lines and progress of all runs of a host.
 //!
-//! A run is one request to run a task. It executes in an instance that nothing else ever sees: its own memory, its
-//! own limits, no files, no network but what is granted. It can be cancelled while it runs, and a crash in it stays
-//! in it.
+//! A run is one request to run a task. It executes in its own instance, with its own memory and limits. It has no
+//! access to files or the network without a grant. It can be cancelled while it executes, and a crash in it affects no
+//! other run.
 //!
 //! # Runs that depend on each other
 //!
-//! A future is an argument like any other. The run waits for it, which holds no thread, and never starts if the other one
-//! does not complete: it is `UpstreamFailed` then.
+//! A future can be an argument like any other value. The run waits for it without holding a thread. If the awaited run
+//! does not complete, the dependent run never starts and ends as `UpstreamFailed`.
 //!
 //! ```
 //! # use hostel::{Input, State, Task, args, each, results};
@@ -51,7 +53,7 @@
 //! let three = add.submit(args![1, 2])?;
 //! let sums = add.map(args![each(0..10), &three])?;
 //! let all = sum_plus.submit(args![0, Input::list(&sums)])?;
-//! let after = add.submit(args![0, 0].wait_for([&all]))?;  // takes nothing of it
+//! let after = add.submit(args![0, 0].wait_for([&all]))?;  // does not use its result
 //! assert_eq!(all.result::<i64>().await?, 75);
 //! # after.outcome().await;
 //! # assert_eq!(after.state(), State::Completed);
@@ -65,8 +67,9 @@
 //!
 //! # When something fails
 //!
-//! A failure of the guest is an [`Outcome`], not an error of the host. It may be retried, in a fresh instance each time;
-//! [`TaskFuture::attempts`] and [`TaskFuture::history`] tell how it went, and hooks are told as it goes.
+//! A failure of the guest is an [`Outcome`], not an error of the host. The run may be retried, each time in a fresh
+//! instance. [`TaskFuture::attempts`] and [`TaskFuture::history`] have the record of it, and hooks are called at each
+//! step.
 //!
 //! ```
 //! # use std::time::Duration;
@@ -89,13 +92,27 @@
 //!
 //! # Which thread does what
 //!
-//! Guests run on the host's own worker threads ([`HostBuilder::max_workers`]), never on the caller's. A guest that
-//! sleeps or waits holds no thread; a guest that computes for long gives way every few milliseconds. Hooks and callbacks
-//! are called on one more thread that is there for nothing else, so they may block, and wait for other runs.
+//! Guests run on the host's worker threads ([`HostBuilder::max_workers`]), never on the caller's. A guest that sleeps
+//! or waits holds no thread. A guest that computes for long yields every few milliseconds. Hooks and callbacks run on a
+//! separate thread, so they may block and wait for other runs.
 //!
-//! The directory `examples` has a program of one page for each of these.
+//! The directory `examples` has a one-page program for each of these topics.
+//!
+//! # Words
+//!
+//! Tasks and runs are described in words of the crate `hostel-core`, which this crate exports in groups:
+//!
+//! | group | begin with |
+//! |---|---|
+//! | values and types | [`Value`], [`Type`], [`Signature`], [`IntoValue`], [`FromValue`] |
+//! | runs and states | [`State`], [`Outcome`], [`Failure`], [`Transition`], [`Receipt`], [`LogLine`], [`Progress`] |
+//! | limits, grants, determinism | [`Limits`], [`Grants`], [`Determinism`], [`UnknownImports`] |
+//! | retries | [`RetryPolicy`], [`RetryDelay`], [`RetryOn`] |
+//! | cache | [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`FlowRun`], [`Observation`] |
+//! | names and digests | [`RunId`], [`TaskKey`], [`TaskRef`], [`Digest`], [`Name`] |
+//! | texts for people | [`bytes_text`], [`count_text`], [`duration_text`] |
 
-// From the front to the base: a module uses those below it. `tests/tests/rules` has the allowed arrows.
+// From the front to the base: a module uses only those below it. `tests/tests/rules` has the allowed arrows.
 pub mod blocking;
 mod builder;
 mod host;
@@ -162,7 +179,39 @@ pub use wait::*;
 
 pub use object_store;
 
-pub use hostel_core::*;
+// What embedders need of the words and rules, by group.
+
+// Values and types.
+pub use hostel_core::{
+    ArgumentError, Arguments, AsJson, CallText, CanonicalError, Case, Field, FromValue, IntoValue, Param,
+    Problem, Signature, Step, Type, UnknownName, Value, ValueError, parse_json,
+};
+// Runs and states.
+pub use hostel_core::{
+    Denials, ErrorKind, Event, Failure, Frame, GrantKind, HostCall, HostCalls, Limit, LimitKind, LogLevel,
+    LogLine, LogStream, Observation, Outcome, Progress, Receipt, State, StateType, Timestamp, Touch, Touched,
+    Transition, Trap, UpstreamChain, UpstreamRun,
+};
+// Limits, grants, determinism.
+pub use hostel_core::{
+    CONFIG_FILE_NAME, Clock, Determinism, DirAccess, DirGrant, EnvGrant, Grants, GrantsError, HttpGrant,
+    HttpScheme, Limits, LimitsError, LookupGrant, NetGrant, ParseDeterminismError, ParseDirGrantError,
+    ParseEnvGrantError, ParseHttpGrantError, ParseLookupGrantError, ParseNetGrantError,
+    ParseUnknownImportsError, Randomness, Transport, UnknownImports,
+};
+// Retries.
+pub use hostel_core::{FailureKind, ParseRetryOnError, RetryDelay, RetryError, RetryOn, RetryPolicy};
+// Cache.
+pub use hostel_core::{
+    CacheEntry, CacheKey, CachePolicy, Dependencies, FlowRun, ParsePolicyError, PolicyError, Trace, TraceRead,
+};
+// Names and digests.
+pub use hostel_core::{
+    Digest, ExportPath, Name, ParseDigestError, ParseTaskRefError, RunId, TaskKey, TaskRef, TemplateError,
+};
+// Texts for people.
+pub use hostel_core::{bytes_text, count_text, duration_text, excerpt_within, is_deceptive};
+
 pub use hostel_engine::{
     Bound, Capability, Echo, EngineError, Excess, Export, FindError, Hook, Import, LoadError,
     MAX_COMPONENT_BYTES, MissingImports, OpenDirError, Stdin, check_dirs,

@@ -1,4 +1,4 @@
-//! The options of a task, what is wrong with them, and the words they are set with.
+//! The options of a task, and their validation.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use hostel_engine::{Echo, OnStdout, Stdin};
 use crate::error::OptionError;
 use crate::tag::{Tag, check_tag, sorted};
 
-/// Decides whether a failed attempt is followed by another one, where the [`RetryPolicy`] allows it.
+/// Decides whether a failed attempt is retried, where the [`RetryPolicy`] allows it.
 pub(crate) type RetryIf = Arc<dyn Fn(&Failure) -> bool + Send + Sync>;
 
 /// The options of a task.
@@ -27,7 +27,7 @@ pub(crate) struct Options {
     pub(crate) flow: Option<Arc<FlowRun>>,
     pub(crate) cache_expiration: Option<Duration>,
     pub(crate) refresh: bool,
-    /// Nothing is looked up and nothing kept: the value is only for comparing.
+    /// The cache is neither read nor written: the value is only compared.
     pub(crate) only_compared: bool,
     pub(crate) grants: Arc<Grants>,
     pub(crate) determinism: Determinism,
@@ -36,29 +36,30 @@ pub(crate) struct Options {
     pub(crate) echo: Option<Echo>,
     pub(crate) on_stdout: Option<OnStdout>,
     pub(crate) name: Option<Arc<NameTemplate>>,
-    /// Sorted, each once.
+    /// Sorted, without duplicates.
     pub(crate) tags: Arc<[Tag]>,
     pub(crate) priority: i32,
     pub(crate) version: Option<Arc<str>>,
     pub(crate) description: Option<Arc<str>>,
     /// The user's key in the cache policy.
     pub(crate) user_key: Option<Arc<NameTemplate>>,
-    /// What the keys of all its runs have in common; `None` if nothing is cached.
+    /// The common part of the cache keys of all runs; `None` if nothing is cached.
     pub(crate) key_base: Option<Arc<KeyBase>>,
-    /// What the keys are made from that randomness follows from where nothing is cached: those under
+    /// The common part of the keys from which random numbers are derived if nothing is cached: those under
     /// [`CachePolicy::AUTO`].
     pub(crate) seed_base: Option<Arc<KeyBase>>,
-    /// Where the files are that it may read, if that is not in the key.
+    /// A digest of the granted directories, if they are not in the key.
     pub(crate) place: Option<Digest>,
-    /// What is wrong with the others, told when a run is submitted.
+    /// The first invalid option, reported when a run is submitted.
     pub(crate) problem: Option<OptionError>,
 }
 
-/// What the keys of runs have in common whose standard input is a stream: whether a program reads it is not known before.
+/// A fact in the key of every run whose standard input is a stream: whether the program reads the stream is not known
+/// in advance.
 const STDIN_STREAM: &str = "stdin stream";
 
 impl Options {
-    /// Finds out what follows from the options, and what is wrong with them.
+    /// Derives keys from the options, and validates the options.
     pub(crate) fn settle(&mut self, task: &TaskKey, signature: &Signature) {
         let base = |policy: &CachePolicy| {
             let stdin = self.stdin.iter().map(|_| STDIN_STREAM.to_owned()).collect();
@@ -69,7 +70,7 @@ impl Options {
         let needs_seed = self.key_base.is_none() && self.determinism.randomness == Randomness::Key;
         self.seed_base = if needs_seed { base(&CachePolicy::AUTO) } else { None };
         let has_place = self.cache.is_observed() && !self.grants.dirs.is_empty();
-        // No fact has a zero in it, since no path has.
+        // Facts contain no zero byte, because paths contain none.
         self.place = has_place.then(|| Digest::of(self.grants.facts(false).join("\0").as_bytes()));
         self.problem = match self.cache.check(signature, self.flow.is_some()) {
             Ok(user_key) => {
@@ -98,7 +99,7 @@ impl Options {
         }
     }
 
-    /// The tags of a run: the task's, and those of the one submission.
+    /// The tags of a run: those of the task and those of the submission.
     pub(crate) fn tags_with(&self, more: Vec<Tag>) -> Arc<[Tag]> {
         if more.is_empty() { Arc::clone(&self.tags) } else { sorted(self.tags.iter().cloned().chain(more)) }
     }

@@ -1,4 +1,4 @@
-//! A map that submits as its results are taken.
+//! A map that submits runs as its results are taken.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -15,19 +15,19 @@ use crate::submit::Offer;
 use crate::task::Task;
 use crate::wait::AsCompleted;
 
-/// The stream of [`Task::map_stream`]: runs that have ended, in the order of the elements, or as they end.
+/// The stream of [`Task::map_stream`]: ended runs, in the order of the elements or in the order in which they end.
 ///
-/// An error ends the submitting, and comes after the runs that were submitted before it. Dropping the stream lets
-/// submitted runs go on; they can be cancelled with [`MapStream::cancel`].
+/// An error stops the submission, and is returned after the runs submitted before it. Dropping the stream lets
+/// submitted runs go on; [`MapStream::cancel`] cancels them.
 pub struct MapStream {
     task: Task,
     rows: Rows,
     window: usize,
     flight: InFlight,
-    /// A run that found the queue full.
+    /// A run that was refused because the queue was full.
     held: Option<Offer>,
     room: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    /// What ended the submitting, until it was given.
+    /// The error that stopped the submission, until it is returned.
     error: Option<SubmitError>,
     exhausted: bool,
 }
@@ -36,27 +36,28 @@ pub struct MapStream {
 enum InFlight {
     Ordered {
         futures: VecDeque<TaskFuture>,
-        /// The slot in which the first of them has this stream's waker.
+        /// The slot of this stream's waker in the first run.
         slot: Option<usize>,
     },
     AsCompleted(AsCompleted),
 }
 
 impl Task {
-    /// Like [`Task::map`], but submits as results are taken: at most [`MapStream::WINDOW`] runs are in flight, whatever
-    /// the length, so that memory stays flat. Takes streams too: [`each_of_stream`](crate::each_of_stream).
+    /// Like [`Task::map`], but submits as results are taken. At most [`MapStream::WINDOW`] runs are in flight, however
+    /// long the input is, so memory use is bounded. Also takes streams: [`each_of_stream`](crate::each_of_stream).
     ///
     /// # Errors
     ///
-    /// For lengths that are known and differ, or nothing marked. Other errors come in the stream, in their place.
+    /// If lengths are known and differ, or no argument is marked. Other errors are returned by the stream, at their
+    /// position.
     pub fn map_stream(&self, args: Args) -> Result<MapStream, SubmitError> {
         Ok(MapStream::new(self.clone(), args.rows()?))
     }
 }
 
 impl MapStream {
-    /// How many runs are in flight at the most: enough to keep the workers busy while the caller takes results, and
-    /// all sleepers of an ordinary map asleep together.
+    /// The default maximum number of runs in flight: enough to keep the workers busy while the caller takes results,
+    /// and to let all runs of an ordinary map sleep at the same time.
     pub const WINDOW: usize = 10_000;
 
     pub(crate) fn new(task: Task, rows: Rows) -> Self {
@@ -72,7 +73,7 @@ impl MapStream {
         }
     }
 
-    /// The next run that has ended, or what ended the submitting; `None` after the last.
+    /// The next ended run, or the error that stopped the submission; `None` after the last.
     ///
     /// # Cancel safety
     ///
@@ -81,21 +82,21 @@ impl MapStream {
         StreamExt::next(self).await
     }
 
-    /// Gives runs as they end instead of in the order of the elements. To be called before the first is taken.
+    /// Returns runs as they end instead of in the order of the elements. Call it before taking the first run.
     #[must_use]
     pub fn as_completed(mut self) -> Self {
         self.flight = InFlight::AsCompleted(AsCompleted::default());
         self
     }
 
-    /// How many runs are in flight at the most; at least 1.
+    /// Sets the maximum number of runs in flight; at least 1.
     #[must_use]
     pub fn window(mut self, runs: usize) -> Self {
         self.window = runs.max(1);
         self
     }
 
-    /// Submits no more, and cancels the runs in flight; they are still given.
+    /// Stops the submission, and cancels the runs in flight. The stream still returns them.
     pub fn cancel(&mut self) {
         self.exhausted = true;
         self.held = None;
@@ -164,7 +165,7 @@ impl InFlight {
         }
     }
 
-    /// The next run that has ended; `None` if none is in flight.
+    /// The next ended run; `None` if none is in flight.
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<TaskFuture>> {
         match self {
             Self::Ordered { futures, slot } => {
@@ -189,8 +190,7 @@ impl Stream for MapStream {
         match self.flight.poll_next(context) {
             Poll::Ready(Some(future)) => Poll::Ready(Some(Ok(future))),
             Poll::Ready(None) if self.exhausted => Poll::Ready(self.error.take().map(Err)),
-            // The queue is full of other people's runs, or the next element is still to come: `submit` has left word to be
-            // woken.
+            // The queue is full of other runs, or the next element has not arrived. `submit` has registered the waker.
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }

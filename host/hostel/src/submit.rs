@@ -12,13 +12,13 @@ use crate::runner::PushError;
 use crate::tag::check_tag;
 use crate::task::Task;
 
-/// What a run is made of, before it is accepted.
+/// The parts of a run before it is accepted.
 pub(crate) struct Bound {
     inputs: Vec<Input>,
     extra: Option<Arc<Extra>>,
 }
 
-/// A run that the scheduler has not accepted yet. If it never does, the run ends when this is dropped.
+/// A run that the scheduler has not accepted yet. If it is dropped before being accepted, the run ends.
 pub(crate) struct Offer(Option<Arc<Run>>);
 
 impl Drop for Offer {
@@ -28,28 +28,28 @@ impl Drop for Offer {
 }
 
 impl Task {
-    /// Checks arguments and options as [`Task::submit`] would, and submits nothing.
+    /// Checks arguments and options as [`Task::submit`] would, without submitting.
     ///
     /// # Errors
     ///
-    /// [`SubmitError`] for arguments that do not fit, or options that are out of range.
+    /// [`SubmitError`] if the arguments do not fit, or options are out of range.
     pub fn check(&self, args: Args) -> Result<(), SubmitError> {
         self.bind(args.single()?).map(drop)
     }
 
-    /// Submits one run and returns at once. Blocks only while the queue is full; on an async runtime, where that
-    /// matters, see [`Task::submit_async`].
+    /// Submits one run and returns immediately. Blocks only while the queue is full. If that is a problem on an async
+    /// runtime, use [`Task::submit_async`].
     ///
     /// # Errors
     ///
-    /// [`SubmitError`] for arguments that do not fit, options that are out of range, or a host that shuts down. Nothing
+    /// [`SubmitError`] if the arguments do not fit, options are out of range, or the host is shutting down. Nothing
     /// runs then.
     pub fn submit(&self, args: Args) -> Result<TaskFuture, SubmitError> {
         let bound = self.bind(args.single()?)?;
         self.accept(&mut self.offer(bound), |run| self.host().scheduler.accept(run))
     }
 
-    /// Submits one run, or refuses if the queue is full.
+    /// Submits one run, or refuses it if the queue is full.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ impl Task {
         self.try_accept(&mut self.offer(bound))
     }
 
-    /// Submits one run, and waits while the queue is full.
+    /// Submits one run. Waits while the queue is full.
     ///
     /// # Errors
     ///
@@ -78,16 +78,16 @@ impl Task {
         }
     }
 
-    /// Submits one run for each element of what is marked [`each`](crate::each), and gives their futures in the order
-    /// of the elements. All arguments are checked before anything runs.
+    /// Submits one run for each element of the arguments marked [`each`](crate::each), and returns their futures in the
+    /// order of the elements. All arguments are checked before anything runs.
     ///
-    /// Holds all inputs and futures; for a million runs, or an endless iterator, see [`Task::map_stream`]. Blocks while
-    /// the queue is full.
+    /// Holds all inputs and futures in memory. For a million runs, or an endless iterator, use [`Task::map_stream`].
+    /// Blocks while the queue is full.
     ///
     /// # Errors
     ///
-    /// As [`Task::submit`], and for lengths that differ or nothing marked. Nothing runs then, unless the host shuts down
-    /// in the middle: the runs before that go on as the shutdown says.
+    /// As [`Task::submit`], and if the lengths differ or no argument is marked. Nothing runs then, unless the host
+    /// shuts down during the call: runs submitted before that go on as the shutdown defines.
     pub fn map(&self, args: Args) -> Result<Vec<TaskFuture>, SubmitError> {
         let rows = args.all_rows()?.map(|row| self.bind(row?)).collect::<Result<Vec<_>, _>>()?;
         let scheduler = &self.host().scheduler;
@@ -96,7 +96,7 @@ impl Task {
             .collect()
     }
 
-    /// Checks what a run is to be made of.
+    /// Checks the parts of a run.
     pub(crate) fn bind(&self, call: Call) -> Result<Bound, SubmitError> {
         self.attempts().check()?;
         self.options().problem.clone().map_or(Ok(()), Err)?;
@@ -118,7 +118,7 @@ impl Task {
         }
     }
 
-    /// A run, not yet taken in.
+    /// A run that is not accepted yet.
     pub(crate) fn offer(&self, bound: Bound) -> Offer {
         let id = new_id();
         let inputs = Inputs::new(bound.inputs);
@@ -145,7 +145,7 @@ impl Task {
         offer: &mut Offer,
         accept: impl FnOnce(&Arc<Run>) -> Result<(), PushError>,
     ) -> Result<TaskFuture, SubmitError> {
-        // It is accepted at most once.
+        // An offer is accepted at most once.
         let Some(run) = offer.0.as_ref().map(Arc::clone) else { return Err(SubmitError::ShutDown) };
         self.group().map_or(Ok(()), |group| group.check_open())?;
         if run.born() && !run.awaits_others() {
@@ -163,7 +163,7 @@ impl Task {
         offer.0 = None;
         let future = TaskFuture::new(Arc::clone(&run));
         if let Some(group) = self.group() {
-            // It may have ended since the look above.
+            // The run may have ended since the check above.
             group.join(future.clone()).inspect_err(|_| _ = future.cancel())?;
         }
         watch_upstreams(&run);

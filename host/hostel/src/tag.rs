@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{MAX_TAG_BYTES, OptionError};
 
-/// A label of a task. Runs can be limited and found by it.
+/// A label of a task or run. Limits and searches use it.
 pub type Tag = Arc<str>;
 
 /// Tags in alphabetical order, without duplicates.

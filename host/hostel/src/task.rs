@@ -1,4 +1,4 @@
-//! A task: one exported function, with options, ready to be submitted.
+//! A task: one exported function with options, ready to be submitted.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,8 +23,8 @@ use crate::tag::{self, Tag};
 
 /// One exported function with options. Cheap to clone.
 ///
-/// Setters consume the task and give one with the option changed; a clone made before keeps its own. What is out of
-/// range is refused when a run is submitted.
+/// Setters consume the task and return one with the option changed. Clones made before keep theirs. Options that are
+/// out of range are refused when a run is submitted.
 #[derive(Clone)]
 pub struct Task(Arc<Inner>);
 
@@ -32,32 +32,32 @@ pub struct Task(Arc<Inner>);
 struct Inner {
     host: Arc<HostState>,
     function: Function,
-    /// What executes its attempts.
+    /// Executes its attempts.
     attempts: Arc<dyn Attempts>,
-    /// Its key as text.
+    /// The task key as text.
     key_text: Arc<str>,
     options: Options,
     hooks: Arc<Hooks<TaskFuture>>,
     /// The transaction that its runs join.
     group: Option<Arc<dyn Group>>,
-    /// Whether its results, as far as is known, depend on nothing that is not in their key.
+    /// Whether its results depend only on their keys, as far as is known.
     may_be_pure: Arc<AtomicBool>,
-    /// Whether the component asks who it runs for, and so may report.
+    /// Whether the component imports the context of its run, and so may report progress.
     reports_progress: bool,
 }
 
-/// A transaction, as far as its runs use it.
+/// The part of a transaction that its runs use.
 pub(crate) trait Group: Send + Sync {
-    /// What the runs know of it.
+    /// The membership that its runs have.
     fn membership(&self) -> &Membership;
 
     /// Whether runs can still join.
     fn check_open(&self) -> Result<(), TransactionError>;
 
-    /// Takes a run in.
+    /// Adds a run.
     fn join(&self, run: TaskFuture) -> Result<(), TransactionError>;
 
-    /// A run has completed whose value is visible at once. Called under the lock of the run's cell.
+    /// Called when a run has completed whose value is visible immediately, under the lock of the run's cell.
     fn completed(&self, run: &TaskFuture);
 }
 
@@ -67,7 +67,7 @@ impl Task {
         Self::with_attempts(host, function, attempts)
     }
 
-    /// A task whose attempts something else executes.
+    /// A task whose attempts another executor executes.
     pub(crate) fn with_attempts(
         host: Arc<HostState>,
         function: Function,
@@ -92,105 +92,107 @@ impl Task {
         }))
     }
 
-    /// Stops each attempt that is still executing after this long: whether it computes, sleeps or waits, within a few
-    /// milliseconds. The attempt has failed by it, and may be retried. More than zero, at most 366 days.
+    /// Stops each attempt that is still executing after this time, whether it computes, sleeps or waits, within a few
+    /// milliseconds. The attempt counts as failed, and may be retried. More than zero, at most 366 days.
     #[must_use]
     pub fn timeout(self, after: Duration) -> Self {
         self.with(|options| options.limits.timeout = Some(after))
     }
 
-    /// Stops the whole run this long after its first attempt began, be it in an attempt or between two. The run is
-    /// `TimedOut` by it, and not retried; a retry that would begin too late is not waited for, and the run fails as its
-    /// last attempt did. More than zero, at most 366 days.
+    /// Stops the whole run this long after its first attempt began, whether in an attempt or between two. The run ends
+    /// as `TimedOut` and is not retried. If the next retry would begin too late, the run does not wait for it, and
+    /// fails with the failure of its last attempt. More than zero, at most 366 days.
     #[must_use]
     pub fn run_timeout(self, after: Duration) -> Self {
         self.with(|options| options.run_timeout = Some(after))
     }
 
-    /// What one attempt may use up.
+    /// Sets the resources that one attempt may use.
     #[must_use]
     pub fn limits(self, limits: Limits) -> Self {
         self.with(|options| options.limits = limits)
     }
 
-    /// Makes up to this many further attempts when one fails. Each has an instance of its own, and sees nothing of
-    /// those before it.
+    /// Makes up to this many further attempts when one fails. Each attempt has its own instance, with no state from the
+    /// attempts before it.
     #[must_use]
     pub fn retries(self, retries: u32) -> Self {
         self.with(|options| options.retry.retries = retries)
     }
 
-    /// Waits so long before each retry. Takes a [`Duration`], a list of them, whose last one repeats, or
-    /// [`RetryDelay::Exponential`]. A run that waits holds neither a worker nor a slot of a limit.
+    /// Sets the delay before each retry. Takes a [`Duration`], a list of durations, whose last one repeats, or
+    /// [`RetryDelay::Exponential`]. A waiting run holds neither a worker nor a slot of a limit.
     #[must_use]
     pub fn retry_delay(self, delay: impl Into<RetryDelay>) -> Self {
         let delay = delay.into();
         self.with(|options| options.retry.delay = delay)
     }
 
-    /// Spreads the waits before retries: see [`RetryPolicy::jitter`].
+    /// Randomises the delays before retries: see [`RetryPolicy::jitter`].
     #[must_use]
     pub fn retry_jitter(self, factor: f64) -> Self {
         self.with(|options| options.retry.jitter = factor)
     }
 
-    /// Which failures are retried. Default all but crashes of the host.
+    /// Sets which failures are retried. Default: all except crashes of the host.
     #[must_use]
     pub fn retry_on(self, on: RetryOn) -> Self {
         self.with(|options| options.retry.on = on)
     }
 
-    /// Retries only failures for which `wanted` is true, besides what [`Task::retry_on`] says. Not asked when no retry
-    /// is left; one that panics means no. It is called on a worker thread, and must not block.
+    /// Retries only failures that match [`Task::retry_on`] and for which `wanted` returns true. `wanted` is not called
+    /// when no retry is left. If it panics, the failure is not retried. It is called on a worker thread and must not
+    /// block.
     #[must_use]
     pub fn retry_if(self, wanted: impl Fn(&Failure) -> bool + Send + Sync + 'static) -> Self {
         self.with(|options| options.retry_if = Some(Arc::new(wanted)))
     }
 
-    /// All about retries at once.
+    /// Sets all options of retries at once.
     #[must_use]
     pub fn retry_policy(self, policy: RetryPolicy) -> Self {
         self.with(|options| options.retry = policy)
     }
 
-    /// Which facts two runs must share for one's result to stand for the other's, as in `CachePolicy::INPUTS - "debug"`.
-    /// Default [`CachePolicy::AUTO`]: what is proved to be a function of its inputs is cached.
+    /// Sets the facts that two runs must share for one's result to replace the other's, for example
+    /// `CachePolicy::INPUTS - "debug"`. Default: [`CachePolicy::AUTO`], which caches results that are proved to be a
+    /// function of their inputs.
     #[must_use]
     pub fn cache(self, policy: CachePolicy) -> Self {
         self.with(|options| options.cache = policy)
     }
 
-    /// Makes its runs part of a flow run, in place of one before: see [`CachePolicy::RUN_ID`].
+    /// Makes its runs part of a flow run, replacing an earlier one: see [`CachePolicy::RUN_ID`].
     #[must_use]
     pub fn flow(self, flow: &FlowRun) -> Self {
         let flow = Arc::new(flow.clone());
         self.with(|options| options.flow = Some(flow))
     }
 
-    /// Takes no result from the cache that is this old, counted from when its run had completed. Such results stay where
-    /// they are, for tasks that take older ones, until a new one takes their place. More than zero.
+    /// Ignores cached results that are this old or older, counted from the completion of their run. They stay in the
+    /// cache for tasks that accept older results, until a new result replaces them. More than zero.
     #[must_use]
     pub fn cache_expiration(self, age: Duration) -> Self {
         self.with(|options| options.cache_expiration = Some(age))
     }
 
-    /// Runs although the cache has a result, and puts the new one in its place.
+    /// Executes even if the cache has a result, and replaces the cached result with the new one.
     #[must_use]
     pub fn refresh_cache(self, refresh: bool) -> Self {
         self.with(|options| options.refresh = refresh)
     }
 
-    /// What a run is permitted beyond computing, in place of what was permitted before. Default nothing. Grants are part
-    /// of a run's cache key.
+    /// Sets the permissions of a run beyond computing, replacing earlier ones. Default: none. Grants are part of a
+    /// run's cache key.
     ///
-    /// A relative path of a directory counts from where the program is now. Whether the directory is there is seen when a
-    /// run is submitted, and again by each attempt, which crashes without it.
+    /// A relative path of a directory is resolved against the program's current directory. Submitting a run checks that
+    /// the directory exists. Each attempt checks it again, and crashes if the directory is missing.
     #[must_use]
     pub fn grants(self, grants: Grants) -> Self {
         self.with(|options| options.grants = Arc::new(in_place(grants)))
     }
 
-    /// Permits reading one more directory, or also writing in it, as the grant says.
+    /// Grants one more directory, to read, or also to write, as the grant says.
     ///
     /// ```no_run
     /// # fn demo(task: hostel::Task) -> Result<(), Box<dyn std::error::Error>> {
@@ -204,32 +206,33 @@ impl Task {
         self.with(|options| Arc::make_mut(&mut options.grants).dirs.extend(in_place(grants).dirs))
     }
 
-    /// What time it is for the guest. Default the real one; another is no touch, and part of a run's cache key.
+    /// Sets the guest's clock. Default: the real one. Reading another clock is not recorded as an observed effect. The
+    /// clock is part of a run's cache key.
     #[must_use]
     pub fn clock(self, clock: Clock) -> Self {
         self.with(|options| options.determinism.clock = clock)
     }
 
-    /// Where the guest's random numbers come from. Default the system; another source is no touch, and part of a run's
-    /// cache key.
+    /// Sets the source of the guest's random numbers. Default: the system. Reading another source is not recorded as an
+    /// observed effect. The source is part of a run's cache key.
     #[must_use]
     pub fn randomness(self, randomness: Randomness) -> Self {
         self.with(|options| options.determinism.randomness = randomness)
     }
 
-    /// Gives the guest virtual clocks, and randomness that follows from the run's cache key
-    /// ([`Determinism::DETERMINISTIC`]): results that would not be kept because the guest read a clock or drew random
-    /// numbers, as the runtimes of Python, JavaScript and Go do, are functions of the key then, and kept. Sets what
-    /// [`Task::clock`] and [`Task::randomness`] set.
+    /// Gives the guest virtual clocks, and random numbers derived from the run's cache key
+    /// ([`Determinism::DETERMINISTIC`]). The runtimes of Python, JavaScript and Go read clocks and random numbers,
+    /// which normally prevents caching. With this option their results are functions of the key, and are cached. Sets
+    /// the same options as [`Task::clock`] and [`Task::randomness`].
     ///
-    /// Anyone who knows the inputs can predict these numbers, and equal runs draw equal ones. Do not use them for keys, tokens,
-    /// passwords or unique ids.
+    /// Anyone who knows the inputs can predict these numbers, and equal runs get equal numbers. Do not use them for
+    /// keys, tokens, passwords or unique ids.
     #[must_use]
     pub fn deterministic(self) -> Self {
         self.with(|options| options.determinism = Determinism::DETERMINISTIC)
     }
 
-    /// What becomes of runs if the component imports what the host does not provide. By default they are refused; with
+    /// Sets how to treat a component with imports that the host does not provide. By default its runs are refused. With
     /// [`UnknownImports::Trap`] they run, and a guest that calls such an import traps.
     #[must_use]
     pub fn unknown_imports(mut self, unknown_imports: UnknownImports) -> Self {
@@ -239,31 +242,34 @@ impl Task {
         self
     }
 
-    /// Calls `echo` with each line that a run prints or logs, as soon as it is complete, on the worker thread: it must
-    /// not block. One that panics is logged and changes nothing. The lines are kept in the run's log as well.
+    /// Calls `echo` with each line that a run prints or logs, as soon as it is complete. `echo` is called on the worker
+    /// thread and must not block. If it panics, the panic is logged and the run is not affected. The lines are also
+    /// stored in the run's log.
     #[must_use]
     pub fn log_prints(self, echo: impl Fn(&LogLine) + Send + Sync + 'static) -> Self {
         self.with(|options| options.echo = Some(Arc::new(echo)))
     }
 
-    /// Calls `on_stdout` with each piece that a program (`wasi:cli/run`) writes to its stdout, at once, on the worker thread:
-    /// it must not block. One that panics is logged and changes nothing. The pieces together, up to the limit of the result,
-    /// are [`Attempt::stdout`](crate::Attempt::stdout) or the result as well. A hit prints nothing.
+    /// Calls `on_stdout` immediately with each chunk that a program (`wasi:cli/run`) writes to its stdout. `on_stdout`
+    /// is called on the worker thread and must not block. If it panics, the panic is logged and the run is not
+    /// affected. The chunks together, up to the limit of the result, are also in
+    /// [`Attempt::stdout`](crate::Attempt::stdout) or in the result. A cache hit prints nothing.
     #[must_use]
     pub fn on_stdout(self, on_stdout: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
         self.with(|options| options.on_stdout = Some(Arc::new(on_stdout)))
     }
 
-    /// Gives a program (`wasi:cli/run`) a standard input that it reads while it runs, such as a pipe. It is used where the
-    /// argument `stdin` is none. Functions have no standard input: for them this changes nothing.
+    /// Gives a program (`wasi:cli/run`) a standard input that it reads while it runs, such as a pipe. It is used if the
+    /// argument `stdin` is none. Functions have no standard input, so this does not affect them.
     ///
-    /// Nothing is read before the program reads. What was read is stored, so each run of this task and of its clones, and each
-    /// attempt of a run, reads the same bytes from the start; they may execute at the same time. What a run reads counts towards
-    /// [`Limits::input_bytes`], together with its arguments. A run that waits for the standard input holds no worker, and can be
-    /// cancelled.
+    /// Nothing is read from the stream before the program reads. The bytes read are stored, so each run of this task
+    /// and of its clones, and each attempt of a run, reads the same bytes from the start, even if they execute at the
+    /// same time. The bytes that a run reads count towards [`Limits::input_bytes`], together with its arguments. A run
+    /// that waits for the standard input holds no worker, and can be cancelled.
     ///
-    /// Reading is a touch. A result for which the program read, or asked whether it can, is never cached, whatever the policy.
-    /// One for which it did not is cached as others are, under a key of its own: the key says that there was such a stream.
+    /// Reading is an observed effect. If the program read from the stream, or polled it, the result is never cached,
+    /// whatever the policy. Otherwise it is cached like other results, under a separate key: the key records that the
+    /// standard input was a stream.
     ///
     /// ```
     /// # use hostel::{Host, Stdin, args, blocking};
@@ -285,97 +291,98 @@ impl Task {
         self.with(|options| options.stdin = Some(stdin))
     }
 
-    /// Names runs after their inputs, as in `train on {dataset.name} with {model-config.name}`. Without a template, a
-    /// run is named by its function and the end of its id.
+    /// Names runs after their inputs, for example `train on {dataset.name} with {model-config.name}`. Without a
+    /// template, the name of a run is its function and the end of its id.
     ///
     /// # Errors
     ///
-    /// [`TemplateError`] if the template names what the task's signature does not have.
+    /// [`TemplateError`] if the template refers to a name that is not in the task's signature.
     pub fn run_name(self, template: &str) -> Result<Self, TemplateError> {
         let template = NameTemplate::parse(template, self.signature())?;
         Ok(self.with(|options| options.name = Some(Arc::new(template))))
     }
 
-    /// Labels runs, in place of the labels before: by them they can be limited
-    /// ([`HostBuilder::tag_limit`](crate::HostBuilder::tag_limit)). One submission can add more: [`Args::tags`](crate::Args::tags).
+    /// Labels runs, replacing earlier labels. A host can limit runs by tag
+    /// ([`HostBuilder::tag_limit`](crate::HostBuilder::tag_limit)). One submission can add more tags:
+    /// [`Args::tags`](crate::Args::tags).
     #[must_use]
     pub fn tags(self, tags: impl IntoIterator<Item = impl Into<Tag>>) -> Self {
         let tags = tag::sorted(tags);
         self.with(|options| options.tags = tags)
     }
 
-    /// Runs of higher priority begin before others that are pending. Default 0.
+    /// Sets the priority. Pending runs of higher priority begin before the others. Default: 0.
     #[must_use]
     pub fn priority(self, priority: i32) -> Self {
         self.with(|options| options.priority = priority)
     }
 
-    /// Says which version of the task this is, for people to read.
+    /// Sets the version of the task, for people to read.
     #[must_use]
     pub fn version(self, version: impl Into<Arc<str>>) -> Self {
         let version = version.into();
         self.with(|options| options.version = Some(version))
     }
 
-    /// Says what the task does, for people to read.
+    /// Sets the description of the task, for people to read.
     #[must_use]
     pub fn description(self, description: impl Into<Arc<str>>) -> Self {
         let description = description.into();
         self.with(|options| options.description = Some(description))
     }
 
-    /// Adds a hook: it is called when an attempt begins.
+    /// Adds a hook that is called when an attempt begins.
     ///
-    /// Hooks of a task are called in the order in which they were added, one after the other, on a thread of the
-    /// host's that is there for nothing else. So one that blocks holds up other hooks and no runs, until a hundred
-    /// thousand wait; one that panics is logged and changes nothing.
+    /// Hooks of a task are called one after the other, in the order in which they were added, on a dedicated thread of
+    /// the host. So a hook that blocks delays other hooks but no runs, unless a hundred thousand calls are waiting. If
+    /// a hook panics, the panic is logged and the run is not affected.
     #[must_use]
     pub fn on_running(self, hook: impl Fn(&TaskFuture, State) + Send + Sync + 'static) -> Self {
         self.with_hooks(|hooks| hooks.on_running.push(Arc::new(hook)))
     }
 
-    /// Adds a hook: it is called when a run has completed, also when the cache had its value. See [`Task::on_running`].
+    /// Adds a hook that is called when a run has completed, including cache hits. See [`Task::on_running`].
     #[must_use]
     pub fn on_completion(self, hook: impl Fn(&TaskFuture, State) + Send + Sync + 'static) -> Self {
         self.with_hooks(|hooks| hooks.on_completion.push(Arc::new(hook)))
     }
 
-    /// Adds a hook: it is called when a run has failed for good. See [`Task::on_running`].
+    /// Adds a hook that is called when a run has failed for good. See [`Task::on_running`].
     #[must_use]
     pub fn on_failure(self, hook: impl Fn(&TaskFuture, State) + Send + Sync + 'static) -> Self {
         self.with_hooks(|hooks| hooks.on_failure.push(Arc::new(hook)))
     }
 
-    /// Adds a hook: it is called when a run was cancelled. See [`Task::on_running`].
+    /// Adds a hook that is called when a run was cancelled. See [`Task::on_running`].
     #[must_use]
     pub fn on_cancellation(self, hook: impl Fn(&TaskFuture, State) + Send + Sync + 'static) -> Self {
         self.with_hooks(|hooks| hooks.on_cancellation.push(Arc::new(hook)))
     }
 
-    /// Adds a hook: it is called when the host has lost a run. See [`Task::on_running`].
+    /// Adds a hook that is called when a run has crashed because of the host. See [`Task::on_running`].
     #[must_use]
     pub fn on_crashed(self, hook: impl Fn(&TaskFuture, State) + Send + Sync + 'static) -> Self {
         self.with_hooks(|hooks| hooks.on_crashed.push(Arc::new(hook)))
     }
 
-    /// Adds a hook: it is called when a run's transaction was committed. See [`Task::on_running`].
+    /// Adds a hook that is called when a run's transaction was committed. See [`Task::on_running`].
     #[must_use]
     pub fn on_commit(self, hook: impl Fn(&TaskFuture, &TransactionValues) + Send + Sync + 'static) -> Self {
         self.with_hooks(|hooks| hooks.on_commit.push(Arc::new(hook)))
     }
 
-    /// Adds a hook: it is called when a run that had completed is undone by its transaction. See [`Task::on_running`].
+    /// Adds a hook that is called when a transaction rolls back a completed run. See [`Task::on_running`].
     #[must_use]
     pub fn on_rollback(self, hook: impl Fn(&TaskFuture, &TransactionValues) + Send + Sync + 'static) -> Self {
         self.with_hooks(|hooks| hooks.on_rollback.push(Arc::new(hook)))
     }
 
-    /// What identifies the task on every machine.
+    /// The task key, which identifies the task on every machine.
     pub fn key(&self) -> &TaskKey {
         self.0.function.key()
     }
 
-    /// What its runs are permitted.
+    /// The permissions of its runs.
     pub fn granted(&self) -> &Grants {
         &self.0.options.grants
     }
@@ -385,23 +392,23 @@ impl Task {
         self.0.function.signature()
     }
 
-    /// What [`Task::version`] said.
+    /// The version set by [`Task::version`].
     pub fn version_label(&self) -> Option<&str> {
         self.0.options.version.as_deref()
     }
 
-    /// What [`Task::description`] said.
+    /// The description set by [`Task::description`].
     pub fn description_text(&self) -> Option<&str> {
         self.0.options.description.as_deref()
     }
 
-    /// Whether it is the `main` of a program, which takes `args` and `stdin` and returns a record of `stdout`: see
-    /// [`Function::signature`](hostel_engine::Function::signature).
+    /// Whether the task is the `main` of a program, which takes `args` and `stdin` and returns a record of `stdout`:
+    /// see [`Function::signature`](hostel_engine::Function::signature).
     pub fn is_program(&self) -> bool {
         self.0.function.is_program()
     }
 
-    /// The type of the value a run completes with: for `result<T, E>` the `T`, and the empty tuple for none.
+    /// The type of the value of a completed run. For `result<T, E>` it is `T`, or the empty tuple if there is no `T`.
     pub fn completed_type(&self) -> &Type {
         self.signature().completed_type()
     }
@@ -411,7 +418,7 @@ impl Task {
         self.key_from(key_base.as_deref()?, cache, inputs)
     }
 
-    /// What the randomness of a run without a cache key follows from, if it is to follow from a key.
+    /// The seed of a run without a cache key, if its random numbers are to be derived from a key.
     pub(crate) fn seed(&self, inputs: &[Value]) -> Option<CacheKey> {
         self.key_from(self.0.options.seed_base.as_deref()?, &CachePolicy::AUTO, inputs)
     }
@@ -419,7 +426,7 @@ impl Task {
     fn key_from(&self, base: &KeyBase, policy: &CachePolicy, inputs: &[Value]) -> Option<CacheKey> {
         let Options { flow, user_key, .. } = &self.0.options;
         let params = self.signature().params.iter();
-        // Inputs are in normal form, so they all have canonical bytes.
+        // Inputs are in normal form, so all of them have canonical bytes.
         let canonical = inputs.iter().zip(params).map(|(input, param)| {
             let counts = !policy.leaves_out(&param.name);
             counts.then(|| input.to_canonical(&param.ty)).transpose()
@@ -430,7 +437,7 @@ impl Task {
         base.key(&facts)
     }
 
-    /// The task of the guest's own hook, if its component exports it, with the same limits and grants.
+    /// The task of the guest's own hook, if its component exports that hook, with the same limits and grants.
     pub(crate) fn hook(&self, hook: Hook) -> Option<Self> {
         let function = &self.0.function;
         let function = function.component().hook(hook)?.unknown_imports(function.choice_of_unknown_imports());
@@ -471,7 +478,7 @@ impl Task {
         &self.0.options
     }
 
-    /// A task whose runs do all that makes their key, and leave the cache alone.
+    /// A task whose runs derive their cache keys, but neither read nor write the cache.
     pub(crate) fn only_compared(self) -> Self {
         self.with(|options| options.only_compared = true)
     }
@@ -484,7 +491,7 @@ impl Task {
         self.0.may_be_pure.load(Ordering::Relaxed)
     }
 
-    /// Tells whether the last attempt touched what no key has.
+    /// Records whether the last attempt had effects that are not in any key.
     pub(crate) fn seems_pure(&self, pure: bool) {
         if self.may_be_pure() != pure {
             self.0.may_be_pure.store(pure, Ordering::Relaxed);
@@ -517,9 +524,9 @@ impl fmt::Debug for Task {
     }
 }
 
-/// Grants whose directories are the same wherever the program goes.
+/// Grants with absolute paths, so that a later change of the current directory does not affect them.
 fn in_place(mut grants: Grants) -> Grants {
-    // Without a place of its own a program has relative paths that lead nowhere, as they do for everything else.
+    // If the program has no current directory, its relative paths cannot be resolved anyway.
     let Ok(here) = std::env::current_dir() else { return grants };
     grants.dirs = grants.dirs.into_iter().map(|dir| dir.below(&here)).collect();
     grants

@@ -1,4 +1,4 @@
-//! Transactions: several runs whose results become visible to the cache together, or are undone together.
+//! Transactions: several runs whose results are committed to the cache together, or rolled back together.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,12 +19,12 @@ use crate::wait::as_completed;
 
 /// Several runs that are committed or rolled back together.
 ///
-/// Runs of tasks that are [`within`](crate::Task::within) it join it when they are submitted. Until it is committed,
-/// their results stand for no other run. When it is rolled back, what has completed is undone in reverse order: the run
-/// becomes `RolledBack`, the task's `on_rollback` hooks are called, and so is the component's own hook, the export
-/// `hostel:task/hooks.on-rollback`. What has not ended is cancelled before.
+/// Runs of tasks that are [`within`](crate::Task::within) the transaction join it when they are submitted. Until the
+/// commit, no other run can use their results. A rollback cancels runs that have not ended, and undoes completed runs
+/// in reverse order: the run becomes `RolledBack`, the task's `on_rollback` hooks are called, and then the component's
+/// own hook, the export `hostel:task/hooks.on-rollback`.
 ///
-/// A transaction that is dropped without having been committed is rolled back, in the background.
+/// Dropping a transaction that was not committed rolls it back in the background.
 ///
 /// ```
 /// use hostel::{Host, args};
@@ -39,32 +39,32 @@ use crate::wait::as_completed;
 /// ```
 pub struct Transaction(Scope);
 
-/// Settings of a [`Transaction`]; made by [`Host::transaction`](crate::Host::transaction).
+/// The settings of a [`Transaction`]; created by [`Host::transaction`](crate::Host::transaction).
 pub struct TransactionBuilder {
-    shared: Arc<HostState>,
+    host: Arc<HostState>,
     mode: CommitMode,
     key: Option<String>,
     parent: Option<Scope>,
 }
 
-/// A transaction as its runs know it.
+/// The part of a transaction that its runs use.
 #[derive(Clone)]
-pub(crate) struct Scope(Arc<Inner>);
+pub(crate) struct Scope(Arc<Parts>);
 
-struct Inner {
-    shared: Arc<HostState>,
+struct Parts {
+    host: Arc<HostState>,
     membership: Membership,
     key: Option<CacheKey>,
     parent: Option<Scope>,
-    state: Mutex<State>,
+    state: Mutex<Contents>,
 }
 
-struct State {
+struct Contents {
     stage: Stage,
     members: Vec<TaskFuture>,
-    /// What a keyed transaction leaves behind.
+    /// The record that a keyed transaction stores at its commit.
     record: String,
-    /// What keyed transactions inside of this one leave behind, when this one is committed.
+    /// The records of keyed transactions inside this one, stored when this one is committed.
     adopted_records: Vec<(CacheKey, String)>,
 }
 
@@ -77,40 +77,41 @@ enum Stage {
 }
 
 impl TransactionBuilder {
-    pub(crate) fn new(shared: Arc<HostState>, parent: Option<Scope>) -> Self {
-        Self { shared, mode: CommitMode::default(), key: None, parent }
+    pub(crate) fn new(host: Arc<HostState>, parent: Option<Scope>) -> Self {
+        Self { host, mode: CommitMode::default(), key: None, parent }
     }
 
-    /// When results become visible.
+    /// Sets when results become visible.
     #[must_use]
     pub fn mode(mut self, mode: CommitMode) -> Self {
         self.mode = mode;
         self
     }
 
-    /// Leaves a record under this key when it is committed, by which it can be seen later that it was:
-    /// [`Transaction::is_committed`] is true from the beginning then, and there is nothing left to do.
+    /// Stores a record under this key at the commit. A later transaction with the same key finds the record:
+    /// [`Transaction::is_committed`] is true from the beginning, and no work is left to do.
     ///
-    /// The record is kept in the cache, so it lasts as long as that does: without a data directory in memory only, and if
-    /// that has no room, not at all. Two transactions with one key that go on at the same time do not know of each other.
+    /// The record is stored in the cache, and lasts as long as the cache does. Without a data directory it is in memory
+    /// only, and is not stored at all if there is no room. Two transactions with the same key at the same time are
+    /// independent of each other.
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self
     }
 
-    /// Begins the transaction. With a key, looks into the cache.
+    /// Begins the transaction. With a key, looks up its record in the cache.
     pub fn begin(self) -> Transaction {
         let key = self.key.map(|key| CacheKey::of_transaction(&key));
-        let record = key.and_then(|key| self.shared.cache.record(&key));
+        let record = key.and_then(|key| self.host.cache.record(&key));
         let stage = if record.is_some() { Stage::Committed } else { Stage::Open };
         let around = self.parent.as_ref().map(|parent| parent.0.membership.values.clone());
-        Transaction(Scope(Arc::new(Inner {
-            shared: self.shared,
+        Transaction(Scope(Arc::new(Parts {
+            host: self.host,
             membership: Membership { mode: self.mode, values: TransactionValues::within(around) },
             key,
             parent: self.parent,
-            state: Mutex::new(State {
+            state: Mutex::new(Contents {
                 stage,
                 members: Vec::new(),
                 record: record.unwrap_or_default(),
@@ -119,12 +120,12 @@ impl TransactionBuilder {
         })))
     }
 
-    /// Begins the transaction, does `work` in it, and ends it: commits if `work` succeeds, rolls back if it fails, and
-    /// in [`CommitMode::Off`] also if it has not committed by itself.
+    /// Begins the transaction, does `work` in it, and ends it. Commits if `work` succeeds and rolls back if it fails.
+    /// In [`CommitMode::Off`] it also rolls back if `work` has not committed.
     ///
     /// # Errors
     ///
-    /// What `work` returns, or a [`TransactionError`] if a run did not complete.
+    /// The error of `work`, or a [`TransactionError`] if a run did not complete.
     ///
     /// # Cancel safety
     ///
@@ -148,10 +149,10 @@ impl TransactionBuilder {
 }
 
 impl Transaction {
-    /// Begins a transaction inside of this one. When it is committed, its runs join this one, and are committed and
-    /// rolled back with it; only what is eager is committed for good.
+    /// Begins a transaction inside this one. When the inner transaction is committed, its runs join this one, and are
+    /// committed or rolled back with it. Only eager results are final at the inner commit.
     pub fn nested(&self) -> TransactionBuilder {
-        TransactionBuilder::new(Arc::clone(&self.0.0.shared), Some(self.0.clone()))
+        TransactionBuilder::new(Arc::clone(&self.0.0.host), Some(self.0.clone()))
     }
 
     /// Submits a run that joins the transaction: `task.clone().within(self).submit(args)`.
@@ -172,44 +173,44 @@ impl Transaction {
         task.clone().within(self).map(args)
     }
 
-    /// What those who work on the transaction leave for each other.
+    /// The values that the code working on the transaction shares.
     pub fn values(&self) -> &TransactionValues {
         &self.0.0.membership.values
     }
 
-    /// Whether it was committed, by this handle, or under its key at any time before.
+    /// Whether it was committed, through this handle, or under its key at any time before.
     pub fn is_committed(&self) -> bool {
         self.0.stage() == Stage::Committed
     }
 
-    /// Whether runs can still join it.
+    /// Whether runs can still join.
     pub fn is_open(&self) -> bool {
         self.0.stage() == Stage::Open
     }
 
-    /// What to leave under the transaction's key when it is committed; empty otherwise.
+    /// Sets the text that is stored under the transaction's key at the commit; empty by default.
     pub fn set_record(&self, record: impl Into<String>) {
         self.0.state().record = record.into();
     }
 
-    /// What was left under the transaction's key, if it was committed.
+    /// The text stored under the transaction's key, if it was committed.
     pub fn record(&self) -> Option<String> {
         self.is_committed().then(|| self.0.state().record.clone())
     }
 
-    /// Waits for all runs that have joined, and makes their results visible together. If one did not complete, rolls all
-    /// of them back.
+    /// Waits for all runs that have joined, and makes their results visible together. If one of them did not complete,
+    /// rolls all of them back.
     ///
-    /// With a data directory, all results are there after a crash, or none; they are written on this thread, in one
-    /// transaction of the database. Hooks that fail are reported, and undo nothing. Called again, it does nothing.
+    /// With a data directory, a crash leaves either all results or none: this thread writes them in one database
+    /// transaction. Failed hooks are reported and undo nothing. Calling `commit` again has no effect.
     ///
     /// # Errors
     ///
-    /// [`TransactionError`] if it was rolled back, now or before.
+    /// [`TransactionError`] if the transaction was rolled back, now or earlier.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future while runs go on leaves the transaction to be rolled back when it is dropped.
+    /// If the future is dropped while runs go on, the transaction is rolled back when it is dropped.
     pub async fn commit(&self) -> Result<HookReport, TransactionError> {
         if self.is_committed() {
             return Ok(HookReport::default());
@@ -227,12 +228,12 @@ impl Transaction {
         self.0.commit(members).await
     }
 
-    /// Cancels what has not ended, and undoes what has completed, in reverse order. Does nothing if the transaction is
-    /// over.
+    /// Cancels runs that have not ended, and undoes completed runs in reverse order. Has no effect if the transaction
+    /// has ended.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves the rest to be rolled back when the transaction is dropped.
+    /// If the future is dropped, the rest is rolled back when the transaction is dropped.
     pub async fn rollback(&self) -> HookReport {
         match self.0.close() {
             Ok(members) => self.0.undo(members).await,
@@ -245,15 +246,16 @@ impl Drop for Transaction {
     fn drop(&mut self) {
         let scope = self.0.clone();
         let Some(members) = scope.abandon() else { return };
-        // The runtime is the host's, and ends with it; so do the runs then.
-        self.0.0.shared.scheduler.timers().spawn(async move {
+        // The runtime belongs to the host and ends with it, and so do the runs.
+        self.0.0.host.scheduler.timers().spawn(async move {
             let ending = Ending(scope);
             ending.0.undo(members).await;
         });
     }
 }
 
-/// A transaction that is being undone in the background; it ends with this, whatever becomes of the undoing.
+/// A transaction that is rolled back in the background. Dropping this ends the transaction, even if the rollback was
+/// interrupted.
 struct Ending(Scope);
 
 impl Drop for Ending {
@@ -265,7 +267,8 @@ impl Drop for Ending {
 }
 
 impl Task {
-    /// Has its runs join a transaction, in place of one before. Once it is over, submitting is refused.
+    /// Makes its runs join a transaction, replacing an earlier one. After the transaction has ended, submitting is
+    /// refused.
     #[must_use]
     pub fn within(self, transaction: &Transaction) -> Self {
         self.in_group(Arc::new(transaction.0.clone()))
@@ -301,7 +304,7 @@ impl Scope {
         self.0.membership.is_eager()
     }
 
-    /// Takes no more runs; those that it has.
+    /// Accepts no more runs, and returns those that have joined.
     fn close(&self) -> Result<Vec<TaskFuture>, TransactionError> {
         let mut state = self.state();
         if state.stage != Stage::Open {
@@ -311,7 +314,7 @@ impl Scope {
         Ok(state.members.clone())
     }
 
-    /// Nobody holds the transaction any more: the runs that are to be undone, if there are any.
+    /// Called when the last handle is dropped. Returns the runs to undo, if any.
     fn abandon(&self) -> Option<Vec<TaskFuture>> {
         let mut state = self.state();
         if state.stage == Stage::Open {
@@ -327,11 +330,11 @@ impl Scope {
         None
     }
 
-    /// Makes visible what has completed, or hands it to the transaction around this one.
+    /// Makes the completed results visible, or hands them to the enclosing transaction.
     async fn commit(&self, members: Vec<TaskFuture>) -> Result<HookReport, TransactionError> {
         if self.is_eager() {
             let kept = self.keep_record(&[]);
-            self.until_told().await;
+            self.hooks_called().await;
             if let Err(error) = kept {
                 self.end(Stage::RolledBack);
                 return Err(error);
@@ -352,7 +355,7 @@ impl Scope {
             self.undo(members).await;
             return Err(error);
         }
-        // From here on nothing can be undone any more, whatever becomes of those who are told.
+        // From here on nothing can be undone, even if a hook fails.
         self.state().stage = Stage::Committed;
         let report = undo::committed(&members).await;
         self.end(Stage::Committed);
@@ -363,21 +366,21 @@ impl Scope {
     fn keep_record(&self, members: &[TaskFuture]) -> Result<(), TransactionError> {
         let waiting: Vec<_> = members.iter().map(TaskFuture::run).filter(|run| run.awaits_commit()).collect();
         let writes = waiting.iter().filter_map(|run| run_write(run)).collect();
-        let kept = self.0.shared.cache.put_together(writes, self.records());
+        let kept = self.0.host.cache.put_together(writes, self.records());
         if kept.is_ok() {
             for run in waiting {
-                run.committed(run.key().is_some_and(|key| self.0.shared.cache.holds(&key)));
+                run.committed(run.key().is_some_and(|key| self.0.host.cache.holds(&key)));
             }
         }
         kept.map_err(|error| TransactionError::NotKept { cause: in_full(&error) })
     }
 
-    /// The transaction around this one, if that commits later what this one hands to it.
+    /// The enclosing transaction, if it commits the results of this one later.
     fn adopter(&self) -> Option<&Self> {
         self.0.parent.as_ref().filter(|parent| !parent.is_eager())
     }
 
-    /// Takes the runs of a transaction inside of this one, and what is to be recorded under keys.
+    /// Takes over the runs and the records of an inner transaction.
     fn adopt(
         &self,
         members: &[TaskFuture],
@@ -392,21 +395,21 @@ impl Scope {
         Ok(())
     }
 
-    /// What is to be recorded under the key of this transaction, and under those inside of it.
+    /// The records of this transaction and of those inside it.
     fn records(&self) -> Vec<(CacheKey, String)> {
         let state = self.state();
         let own = self.0.key.map(|key| (key, state.record.clone()));
         state.adopted_records.iter().cloned().chain(own).collect()
     }
 
-    /// Cancels what has not ended, and undoes what has completed.
+    /// Cancels runs that have not ended, and undoes completed ones.
     async fn undo(&self, members: Vec<TaskFuture>) -> HookReport {
         members.iter().for_each(|member| _ = member.cancel());
         for member in &members {
             member.outcome().await;
         }
         let report = if self.is_eager() {
-            self.until_told().await;
+            self.hooks_called().await;
             HookReport::default()
         } else {
             undo::rolled_back(&members).await
@@ -415,12 +418,12 @@ impl Scope {
         report
     }
 
-    /// Waits until the hooks that are due have been called.
-    async fn until_told(&self) {
-        self.0.shared.hooks.ask(|| ()).await;
+    /// Waits until all due hooks have been called.
+    async fn hooks_called(&self) {
+        self.0.host.hooks.ask(|| ()).await;
     }
 
-    /// Comes to its end, and lets go of its runs.
+    /// Ends the transaction and releases its runs.
     fn end(&self, stage: Stage) {
         let mut state = self.state();
         state.stage = stage;
@@ -428,10 +431,10 @@ impl Scope {
         drop(state);
         let is_handed_on = stage == Stage::Committed && self.adopter().is_some() && !self.is_eager();
         if !is_handed_on {
-            // After the hooks that are due, which tell the guest of them.
+            // After the due hooks, which pass the inputs to the guest.
             let release: Call =
                 Box::new(move || members.iter().for_each(|member| member.run().release_inputs()));
-            self.0.shared.hooks.call([release]);
+            self.0.host.hooks.call([release]);
         }
     }
 
@@ -439,8 +442,8 @@ impl Scope {
         self.state().stage
     }
 
-    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
-    fn state(&self) -> MutexGuard<'_, State> {
+    /// No code panics while it holds the lock, so a poisoned lock is still valid.
+    fn state(&self) -> MutexGuard<'_, Contents> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -460,7 +463,7 @@ fn over(stage: Stage) -> TransactionError {
     TransactionError::Over { how }
 }
 
-/// What is stored for a run when its transaction is committed.
+/// The cache entry of a run at the commit of its transaction.
 fn run_write(run: &Run) -> Option<KeyedWrite> {
     if run.state() != RunState::Completed {
         return None;

@@ -1,4 +1,4 @@
-//! Who is told that a transaction was committed or rolled back: hooks of the task, and of the guest itself.
+//! Hooks on commit and rollback of a transaction: those of the task, and the guest's own.
 
 use hostel_core::{Outcome, RunId, State};
 use hostel_engine::{CommittedRun, Hook};
@@ -14,22 +14,22 @@ use crate::task::Task;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the hook {hook} of run {run} failed: {cause}")]
 pub struct HookFailure {
-    /// The run that it was told of.
+    /// The run that the hook was called for.
     pub run: RunId,
-    /// `on_commit`, `on_rollback`, `on-commit` or `on-rollback`; those with a dash are the guest's own.
+    /// `on_commit`, `on_rollback`, `on-commit` or `on-rollback`. The names with a dash are hooks of the guest.
     pub hook: &'static str,
-    /// What went wrong.
+    /// The error.
     pub cause: String,
 }
 
-/// What was told to a transaction's hooks, as far as it failed. The transaction itself is none the worse.
+/// The failed hooks of a transaction. They do not affect the transaction itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HookReport {
     /// The hooks that failed, in the order in which they were called.
     pub failures: Vec<HookFailure>,
 }
 
-/// Tells of runs that were committed, in their order.
+/// Calls the hooks of committed runs, in their order.
 pub(crate) async fn committed(members: &[TaskFuture]) -> HookReport {
     let mut report = HookReport::default();
     for member in members {
@@ -40,7 +40,7 @@ pub(crate) async fn committed(members: &[TaskFuture]) -> HookReport {
     report
 }
 
-/// Undoes runs in reverse order, and tells of them. Those that took another run's value have nothing to undo.
+/// Undoes runs in reverse order, and calls their hooks. Runs with a value from the cache have nothing to undo.
 pub(crate) async fn rolled_back(members: &[TaskFuture]) -> HookReport {
     let mut report = HookReport::default();
     for member in members.iter().rev().filter(|member| member.state() == State::Completed) {
@@ -54,7 +54,8 @@ pub(crate) async fn rolled_back(members: &[TaskFuture]) -> HookReport {
     report
 }
 
-/// Tells of a run that was committed as soon as it completed; nobody waits for it, so what fails is logged only.
+/// Calls the hooks of a run that was committed as soon as it completed. No caller waits for this, so failures are only
+/// logged.
 pub(crate) fn call_commit_hooks(member: &TaskFuture) {
     let Some(values) = values(member) else { return };
     let calls = member.task().hooks().on_commit.iter().map(|hook| -> Call {
@@ -62,7 +63,7 @@ pub(crate) fn call_commit_hooks(member: &TaskFuture) {
         Box::new(move || hook(&member, &values))
     });
     let of_guest = member.clone();
-    // Not from a worker, which could not wait for room in the queue.
+    // Not on a worker, which cannot wait for room in the queue.
     let guest: Call = Box::new(move || {
         let call = guest_call(&of_guest, Hook::OnCommit);
         if let Some(Err(error)) = call.map(|(task, args)| task.submit(args)) {
@@ -89,15 +90,15 @@ async fn call_hooks(
     failures
 }
 
-/// What those who worked on the run's own transaction have left, be it one inside of that which ends now.
+/// The values of the run's own transaction, which may be inside the one that ends now.
 fn values(member: &TaskFuture) -> Option<TransactionValues> {
     member.run().membership().map(|membership| membership.values.clone())
 }
 
-/// Runs the guest's own hook, if it exports one, and waits for it.
+/// Runs the guest's own hook, if its component exports one, and waits for it.
 async fn call_guest(member: &TaskFuture, hook: Hook, name: &'static str) -> Option<HookFailure> {
     let (task, args) = guest_call(member, hook)?;
-    // Not `submit`, which would block whoever ends the transaction while the queue is full.
+    // Not `submit`, which would block the caller while the queue is full.
     let failed = match task.submit_async(args).await {
         Ok(run) => match &*run.outcome().await {
             Outcome::Completed(_) => return None,
@@ -111,15 +112,15 @@ async fn call_guest(member: &TaskFuture, hook: Hook, name: &'static str) -> Opti
     Some(failed)
 }
 
-/// The guest's own hook, with the limits of the run that it is told of, and what it is told.
+/// The guest's own hook, with the limits of the run, and the hook's arguments.
 fn guest_call(member: &TaskFuture, hook: Hook) -> Option<(Task, Args)> {
     let task = member.task().hook(hook)?;
-    let run = told(member)?;
+    let run = committed_run(member)?;
     Some((task, Args::from(vec![run.into()])))
 }
 
-/// What the guest is told.
-fn told(member: &TaskFuture) -> Option<CommittedRun> {
+/// The arguments of the guest's hook.
+fn committed_run(member: &TaskFuture) -> Option<CommittedRun> {
     let outcome = member.try_outcome()?;
     let Outcome::Completed(value) = &*outcome else { return None };
     let signature = member.task().signature();

@@ -1,4 +1,4 @@
-//! The honesty check: results that are kept are computed again, and compared.
+//! Verification of the cache: recomputes cached results and compares them.
 
 use std::io;
 use std::sync::Arc;
@@ -16,46 +16,46 @@ use crate::host_state::HostState;
 use crate::run::TaskFuture;
 use crate::task::Task;
 
-/// What came of computing kept results again.
+/// The report of a verification.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Verification {
-    /// How many results came out as they are kept.
+    /// The number of recomputed results that are the same as the cached ones.
     pub same: usize,
-    /// Those that did not.
+    /// The results that are different.
     pub different: Vec<Different>,
-    /// Those that could not be computed again here.
+    /// The results that could not be recomputed.
     pub skipped: Vec<Skipped>,
 }
 
-/// A result that came out otherwise than it is kept.
+/// A recomputed result that differs from the cached one.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Different {
-    /// The key under which it is kept.
+    /// The key of the cached result.
     pub key: CacheKey,
     /// The key of its task, as text.
     pub task: Arc<str>,
-    /// The policy that kept it. Only one that is [observed](CachePolicy::is_observed) says that the result is a function of
-    /// its key.
+    /// The policy under which it was cached. Only an [observed](CachePolicy::is_observed) policy claims that the result
+    /// is a function of its key.
     pub policy: CachePolicy,
-    /// What is kept, in WAVE.
+    /// The cached result, in WAVE.
     pub kept: String,
-    /// What came out: a value in WAVE, or how the run ended.
+    /// The recomputed result: a value in WAVE, or the outcome of the run.
     pub found: String,
 }
 
-/// A result that could not be computed again.
+/// A result that could not be recomputed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Skipped {
-    /// The key under which it is kept.
+    /// The key of the cached result.
     pub key: CacheKey,
-    /// Why not, in words.
+    /// The reason, in words.
     pub because: String,
 }
 
-/// Which results [`Host::verify_cache`] computes again.
+/// Which results [`Host::verify_cache`] recomputes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerifyOptions {
     sample: usize,
@@ -63,12 +63,12 @@ pub struct VerifyOptions {
 }
 
 impl VerifyOptions {
-    /// Up to `sample` results, chosen at random among all.
+    /// Recomputes up to `sample` results, chosen at random among all.
     pub fn new(sample: usize) -> Self {
         Self { sample, only_from_remote: false }
     }
 
-    /// Chooses among the results that came from remote caches only.
+    /// Chooses only among results that came from remote caches.
     #[must_use]
     pub fn only_from_remote(mut self) -> Self {
         self.only_from_remote = true;
@@ -82,7 +82,7 @@ impl From<usize> for VerifyOptions {
     }
 }
 
-/// What came of one.
+/// The verification of one result.
 enum Checked {
     Same,
     Different(Box<Different>),
@@ -90,12 +90,12 @@ enum Checked {
 }
 
 impl Host {
-    /// Computes results on disk again and compares them; changes none of them. The options are a number of results, or
-    /// [`VerifyOptions`]. Runs one after the other, with the default limits.
+    /// Recomputes cached results on disk and compares them. The cache is not changed. The options are a number of
+    /// results, or [`VerifyOptions`]. The runs execute one after the other, with the default limits.
     ///
-    /// A result can be computed again if its inputs were kept with it (they are, up to 64 KiB), if the compiled code of its
-    /// component is in the data directory, if its key counts no flow run, and if what it depends on is as it was. One that
-    /// may have sent requests is left alone, unless its policy says that it did not.
+    /// A result can be recomputed if its inputs are stored with it (inputs of up to 64 KiB are), if the compiled code
+    /// of its component is in the data directory, if its key is not bound to a flow run, and if its dependencies have
+    /// not changed. A result whose run may have sent requests is skipped, unless its policy confirms that it sent none.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ impl Host {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future forgets what was found; the run that is under way goes on to its end.
+    /// Dropping the future discards the report. The current run goes on to its end.
     pub async fn verify_cache(
         &self,
         options: impl Into<VerifyOptions>,
@@ -114,7 +114,7 @@ impl Host {
         for key in drawn(&results, options, self.state())? {
             let kept = match results.show(&key.to_string()) {
                 Ok(kept) => kept,
-                // Gone meanwhile, or no result any more.
+                // Removed meanwhile, or not a result.
                 Err(error) => {
                     verification.skipped.push(Skipped { key, because: error.to_string() });
                     continue;
@@ -138,7 +138,7 @@ impl VerifyOptions {
     }
 }
 
-/// Keys of as many entries as the options ask for, each as likely as any other (Vitter, Algorithm R).
+/// The keys of as many entries as the options request, chosen uniformly at random (Vitter, Algorithm R).
 fn drawn(
     results: &ResultCache,
     options: VerifyOptions,
@@ -185,12 +185,12 @@ async fn check(host: &Arc<HostState>, key: &CacheKey, entry: &CacheEntry) -> Che
             Ok(bytes) if *bytes == *entry.value => return Checked::Same,
             _ => value.to_wave(),
         },
-        // The guest's own doing. The others are that of this host and its limits.
+        // A failure of the guest itself. The others are failures of this host and its limits.
         Outcome::Failed(failure @ (Failure::Error(_) | Failure::Trap(_) | Failure::Exit { .. })) => {
             failure.to_string()
         }
         ended @ (Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled) => {
-            return Checked::Skipped(format!("it ended otherwise here: {ended}"));
+            return Checked::Skipped(format!("it ended differently here: {ended}"));
         }
     };
     if let Some(because) = excuse(&run, entry) {
@@ -201,7 +201,7 @@ async fn check(host: &Arc<HostState>, key: &CacheKey, entry: &CacheEntry) -> Che
     Checked::Different(Box::new(Different { key: *key, task: Arc::clone(&entry.task), policy, kept, found }))
 }
 
-/// Why a run may have come to something else than what is kept, though that was right.
+/// The reason why a run may differ from the cached result although that was correct.
 fn excuse(run: &TaskFuture, entry: &CacheEntry) -> Option<String> {
     if let Kept::Touched(observation) = run.cache_report().kept {
         let is_of_host = |touch: Touch| {
@@ -215,7 +215,7 @@ fn excuse(run: &TaskFuture, entry: &CacheEntry) -> Option<String> {
     changed(entry, run.task()).err()
 }
 
-/// Whether what an entry depends on is as it was; if not, what has changed.
+/// Whether the dependencies of an entry are unchanged; if not, the change.
 fn changed(entry: &CacheEntry, task: &Task) -> Result<(), String> {
     let Some(dependencies) = &entry.depends_on else { return Ok(()) };
     let trace = Trace::decode(&dependencies.bytes).map_err(|error| error.to_string())?;
@@ -226,46 +226,46 @@ fn changed(entry: &CacheEntry, task: &Task) -> Result<(), String> {
     }
 }
 
-/// The task with its options, the policy that kept its result, and the inputs; or why it cannot be run again.
+/// The task with its options, the policy of its cached result, and the inputs; or the reason why it cannot run again.
 fn ready(
     host: &Arc<HostState>,
     key: &CacheKey,
     entry: &CacheEntry,
 ) -> Result<(Task, CachePolicy, Vec<Value>), String> {
-    let recipe = entry.recipe.as_deref().ok_or("its inputs were not kept")?;
+    let recipe = entry.recipe.as_deref().ok_or("its inputs were not stored")?;
     let recipe: Recipe = serde_json::from_str(recipe).map_err(|error| format!("its recipe: {error}"))?;
     let policy: CachePolicy = recipe.policy.parse().map_err(|error| format!("{error}"))?;
     if policy.needs_flow() {
-        return Err("its key counts a flow run".to_owned());
+        return Err("its key is bound to a flow run".to_owned());
     }
     let may_talk = [&recipe.http, &recipe.net, &recipe.lookup].into_iter().any(|grants| !grants.is_empty());
     if !policy.is_observed() && may_talk {
-        return Err("it may use the network, and its policy does not say that it did not".to_owned());
+        return Err("it may use the network, and its policy does not confirm that it did not".to_owned());
     }
     if let Some(name) = recipe.env.first() {
-        return Err(format!("the value of the environment variable `{name}` was not kept"));
+        return Err(format!("the value of the environment variable `{name}` was not stored"));
     }
     let task = with_options(&recipe, task(host, &entry.task)?, policy.clone())?;
     let may_write = task.options().grants.dirs.iter().any(|dir| dir.access() == DirAccess::Rw);
     if !policy.is_observed() && may_write {
-        return Err("it may write to files, and its policy does not say that it did not".to_owned());
+        return Err("it may write to files, and its policy does not confirm that it did not".to_owned());
     }
     let inputs = task.signature().bind_json(&recipe.inputs).map_err(|error| error.to_string())?;
     if task.cache_key(&inputs).as_ref() != Some(key) {
-        return Err("its key cannot be made again".to_owned());
+        return Err("its key cannot be derived again".to_owned());
     }
     changed(entry, &task)?;
     Ok((task.only_compared(), policy, inputs))
 }
 
-/// The task that has this key.
+/// The task with this key.
 fn task(host: &Arc<HostState>, key: &str) -> Result<Task, String> {
-    let (digest, export) = key.split_once('#').ok_or_else(|| format!("{key} is no task"))?;
-    let digest: Digest = digest.parse().map_err(|_| format!("{digest} is no component"))?;
+    let (digest, export) = key.split_once('#').ok_or_else(|| format!("{key} is not a task key"))?;
+    let digest: Digest = digest.parse().map_err(|_| format!("{digest} is not a digest"))?;
     let component = host.engine.load_compiled(&digest).map_err(|error| error.to_string())?;
-    let component = component.ok_or("the compiled code of its component is not here")?;
+    let component = component.ok_or("the compiled code of its component is not available")?;
     let task = Component::new(Arc::clone(host), component).task(export).map_err(|error| error.to_string())?;
-    // A trap is no value, so it cannot pass for one that is kept.
+    // A trap gives no value, so the comparison cannot succeed by mistake.
     Ok(task.unknown_imports(UnknownImports::Trap))
 }
 
@@ -283,7 +283,7 @@ fn with_options(recipe: &Recipe, task: Task, policy: CachePolicy) -> Result<Task
     let task = task.cache(policy).grants(grants);
     let task = task.clock(clock.map_err(|error| error.to_string())?);
     let task = task.randomness(randomness.map_err(|error| error.to_string())?);
-    // What is stored has not read it, so an empty one does.
+    // The run of a cached result did not read its standard input, so an empty one is equivalent.
     Ok(if recipe.stdin_stream { task.stdin(Stdin::new(io::empty())) } else { task })
 }
 

@@ -1,4 +1,4 @@
-//! Waiting for several runs: until some condition holds, or one after the other as they end.
+//! Waiting for several runs: until a condition holds, or for one after the other as they end.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::Pin;
@@ -14,21 +14,21 @@ use tokio::time::Sleep;
 use crate::error::ResultError;
 use crate::run::{TaskFuture, timed};
 
-/// When [`wait`] has waited enough.
+/// The condition on which [`wait`] returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReturnWhen {
-    /// When a run has ended.
+    /// A run has ended.
     FirstCompleted,
-    /// When a run has ended otherwise than completed, or all have ended.
+    /// A run has ended without completing, or all runs have ended.
     FirstException,
-    /// When all runs have ended.
+    /// All runs have ended.
     AllCompleted,
 }
 
-/// Waits until `when` holds, or for no longer than `timeout`, and gives the runs that have ended and those that have
-/// not, each in the order of `futures`. A run that is named twice counts once.
+/// Waits until `when` holds, for at most `timeout`. Returns the runs that have ended and those that have not, each in
+/// the order of `futures`. A run that is listed twice counts once.
 ///
-/// Never fails: a timeout shows in the second list.
+/// Never fails. After a timeout, the second list contains the unfinished runs.
 ///
 /// # Cancel safety
 ///
@@ -51,7 +51,7 @@ pub async fn wait(
             }
         }
     };
-    // One that has ended may be of a host that is gone, which times nothing any more.
+    // An ended run may belong to a dropped host, which has no timer.
     match (timeout, futures.iter().find(|future| !future.done())) {
         (Some(timeout), Some(first)) => {
             timed(first.run(), timeout, enough).await;
@@ -61,15 +61,15 @@ pub async fn wait(
     distinct(futures.iter().cloned()).partition(TaskFuture::done)
 }
 
-/// Gives the runs as they end: those that have ended first, in their order; a run that is named twice, once. However a
-/// run ended, it is given.
+/// Returns the runs as they end: first those that have already ended, in their order. A run that is listed twice is
+/// returned once. Runs are returned with any outcome.
 pub fn as_completed(futures: impl IntoIterator<Item = TaskFuture>) -> AsCompleted {
     let mut as_completed = AsCompleted::default();
     distinct(futures).for_each(|future| as_completed.add(future));
     as_completed
 }
 
-/// Like [`as_completed`], but gives up `timeout` after this call: then comes an error, and nothing after it.
+/// Like [`as_completed`], but ends with an error `timeout` after this call.
 pub fn as_completed_within(
     futures: impl IntoIterator<Item = TaskFuture>,
     timeout: Duration,
@@ -92,7 +92,7 @@ pub fn as_completed_within(
 pub struct AsCompletedWithin {
     ended: AsCompleted,
     of: usize,
-    /// `None` if nothing was left to wait for.
+    /// `None` if all runs had already ended.
     sleep: Option<Pin<Box<Sleep>>>,
     is_over: bool,
 }
@@ -101,14 +101,14 @@ pub struct AsCompletedWithin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{unfinished} (of {of}) futures unfinished")]
 pub struct Unfinished {
-    /// How many have not ended.
+    /// The number of runs that have not ended.
     pub unfinished: usize,
-    /// How many there are.
+    /// The number of all runs.
     pub of: usize,
 }
 
 impl AsCompletedWithin {
-    /// The next run that has ended, or that time is over; `None` after the last.
+    /// The next ended run, or an error when the time is over; `None` after the last item.
     ///
     /// # Cancel safety
     ///
@@ -146,12 +146,12 @@ impl Stream for AsCompletedWithin {
 /// Can be dropped at any time: the runs go on.
 #[derive(Default)]
 pub struct AsCompleted {
-    /// Those that have not been given yet, each with the number of the callback that tells of its end.
+    /// The runs that were not returned yet, each with the number of the callback on its end.
     unfinished: HashMap<ById, Option<usize>>,
     ended: Arc<Mutex<Ended>>,
 }
 
-/// The runs that have ended and were not given yet.
+/// The runs that have ended and were not returned yet.
 #[derive(Default)]
 struct Ended {
     futures: VecDeque<TaskFuture>,
@@ -161,7 +161,7 @@ struct Ended {
 struct ById(TaskFuture);
 
 impl AsCompleted {
-    /// The next run that has ended; `None` after the last.
+    /// The next ended run; `None` after the last.
     ///
     /// # Cancel safety
     ///
@@ -170,17 +170,17 @@ impl AsCompleted {
         StreamExt::next(self).await
     }
 
-    /// How many are still to be given.
+    /// The number of runs that were not returned yet.
     pub fn remaining(&self) -> usize {
         self.unfinished.len()
     }
 
-    /// Cancels the runs that have not been given; they still are.
+    /// Cancels the runs that were not returned yet. They are still returned.
     pub(crate) fn cancel(&self) {
         self.unfinished.keys().for_each(|ById(future)| _ = future.cancel());
     }
 
-    /// Adds a run to those that are to be given.
+    /// Adds a run to the stream.
     pub(crate) fn add(&mut self, future: TaskFuture) {
         let (ended, given) = (Arc::clone(&self.ended), future.clone());
         let callback = future.run().on_end(Box::new(move || {
@@ -218,7 +218,7 @@ impl Stream for AsCompleted {
 }
 
 impl Drop for AsCompleted {
-    /// Runs that go on for long must not gather the callbacks of those who no longer wait.
+    /// Removes the callbacks, so that they do not pile up in long runs.
     fn drop(&mut self) {
         for (ById(future), callback) in self.unfinished.drain() {
             callback.into_iter().for_each(|callback| future.run().forget(callback));
@@ -240,11 +240,11 @@ impl std::hash::Hash for ById {
     }
 }
 
-/// Waits until all runs have completed, and gives their values in the order of `futures`.
+/// Waits until all runs have completed, and returns their values in the order of `futures`.
 ///
 /// # Errors
 ///
-/// [`ResultError`] of the run that failed first in time, as soon as it has; the others go on.
+/// [`ResultError`] of the first run that fails, as soon as it fails. The other runs go on.
 ///
 /// # Cancel safety
 ///
@@ -263,7 +263,7 @@ pub async fn results<T: FromValue>(futures: &[TaskFuture]) -> Result<Vec<T>, Res
     Ok(values)
 }
 
-/// Waits until all runs have ended, and gives how they did, failures among them, in the order of `futures`.
+/// Waits until all runs have ended, and returns their outcomes, including failures, in the order of `futures`.
 ///
 /// # Cancel safety
 ///
@@ -281,7 +281,7 @@ fn distinct(futures: impl IntoIterator<Item = TaskFuture>) -> impl Iterator<Item
     futures.into_iter().filter(move |future| seen.insert(future.id()))
 }
 
-/// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+/// No code panics while it holds the lock, so a poisoned lock is still valid.
 fn lock(ended: &Mutex<Ended>) -> MutexGuard<'_, Ended> {
     ended.lock().unwrap_or_else(PoisonError::into_inner)
 }

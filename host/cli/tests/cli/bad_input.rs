@@ -107,6 +107,6 @@ fn a_file_that_is_too_large_is_refused_before_it_is_read_whole() {
     let ran = place.run("inspect huge.wasm");
     assert_eq!(
         (ran.code, ran.stderr.as_str()),
-        (2, "error: huge.wasm is over 256 MiB, the most a component may have\n")
+        (2, "error: huge.wasm is larger than 256 MiB, the maximum size of a component\n")
     );
 }

@@ -1,4 +1,4 @@
-//! From wasmtime's errors to failures: what the guest did, told apart from what the host could not do.
+//! From wasmtime's errors to failures: separates faults of the guest from those of the host.
 
 use hostel_core::{Failure, Frame, Limit, LimitKind, Trap};
 use wasmtime::component::ResourceTableError;
@@ -12,7 +12,7 @@ use crate::names;
 use crate::stdin::TooMuchInput;
 use crate::wasi::TooManyFields;
 
-/// What an error of wasmtime's means.
+/// The meaning of an error of wasmtime.
 pub(crate) fn of_error(error: &wasmtime::Error, guest: &mut Guest) -> Result<Failure, AttemptError> {
     if error.is::<PoolConcurrencyLimitError>() {
         return Err(AttemptError::NoRoom(error.to_string()));
@@ -27,7 +27,7 @@ pub(crate) fn of_error(error: &wasmtime::Error, guest: &mut Guest) -> Result<Fai
     Ok(Failure::Trap(Trap { message: message(error), backtrace: backtrace(error), stderr_tail }))
 }
 
-/// The limit that an error tells of. A trap that tells of none is put down to a growth that was refused before, if one was:
+/// The limit that an error reports. A trap without one is attributed to an earlier refused growth, if there was one:
 /// allocators abort when they get no memory.
 fn reached(error: &wasmtime::Error, guest: &mut Guest) -> Option<Limit> {
     if let Some(&TooManyFields { allowed }) = error.downcast_ref() {
@@ -44,20 +44,20 @@ fn reached(error: &wasmtime::Error, guest: &mut Guest) -> Option<Limit> {
         Some(wasmtime::Trap::OutOfFuel) => LimitKind::Fuel,
         Some(_) => return guest.meter.refused(),
         None if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) => {
-            // Either table: of the host's resources, or of what runs concurrently.
+            // One of two tables: that of the host's resources, or that of concurrent tasks.
             match guest.full_table() {
                 Some(limit) => {
-                    guest.note_most(limit.allowed, "handles of the host's");
+                    guest.note_most(limit.allowed, "handles of the host");
                     return Some(limit);
                 }
                 None => LimitKind::Subtasks,
             }
         }
         None => {
-            // In the cause alone: what is around it has names of the guest's in it.
+            // Only in the root cause: the errors around it contain names chosen by the guest.
             let cause = error.root_cause().to_string();
-            let told = TOLD_IN_WORDS.iter().find(|(words, _)| cause.contains(words));
-            match told {
+            let reported = LIMITS_IN_MESSAGES.iter().find(|(words, _)| cause.contains(words));
+            match reported {
                 Some((_, kind)) => *kind,
                 None => return guest.meter.refused(),
             }
@@ -66,8 +66,8 @@ fn reached(error: &wasmtime::Error, guest: &mut Guest) -> Option<Limit> {
     Some(Limit::of(kind, &guest.call.options.limits))
 }
 
-/// Limits that wasmtime tells of in words only; a test for each holds it to them.
-const TOLD_IN_WORDS: [(&str, LimitKind); 3] = [
+/// Limits that wasmtime reports only in the text of its message. Each text has a test.
+const LIMITS_IN_MESSAGES: [(&str, LimitKind); 3] = [
     ("fuel allocated for hostcalls", LimitKind::Result),
     ("store handle limit exceeded", LimitKind::Handles),
     ("resource limit exceeded: instance count", LimitKind::Instances),

@@ -1,4 +1,4 @@
-//! One attempt: a fresh store and instance, one call, an outcome; then everything is dropped.
+//! One attempt: a fresh store and instance, one call, an outcome. Then everything is dropped.
 
 mod failure;
 mod report;
@@ -28,8 +28,9 @@ use crate::values;
 impl Function {
     /// Runs the function once, in an instance of its own that is dropped before this returns.
     ///
-    /// `inputs` are one value for each parameter, in order and in normal form, as [`hostel_core::Signature::bind`]
-    /// gives them. A function that returns `result<T, E>` completes with the `T` and fails with the `E`.
+    /// `inputs` are one value for each parameter, in order and in normal form, as returned by
+    /// [`hostel_core::Signature::bind`]. A function that returns `result<T, E>` completes with the `T` and fails with
+    /// the `E`.
     ///
     /// While the guest computes, the future returns to its executor every few milliseconds; while the guest sleeps or
     /// waits it is pending. A guest that sleeps or has a timeout needs a tokio timer; a guest that uses the network needs a
@@ -119,15 +120,15 @@ impl Function {
     }
 }
 
-/// An attempt is too large for the engine if it finds this often that all other attempts wait for room, too. Once is not enough: the
-/// others try at the same time, and may be in its way.
+/// An attempt is too large for the engine if it finds this often that all other attempts also wait for room. Once is
+/// not enough: the others try at the same time, and may block it.
 const TRIES_ALONE: u32 = 3;
 
 /// How many entries wasmtime's table of concurrent tasks has for each call of an async function, including the attempt's own, and for
 /// each stream and future. A test checks it.
 const ENTRIES: u64 = 3;
 
-/// The store of an attempt that has begun. Dropping it reports what the attempt used up, unless it has ended.
+/// The store of a running attempt. Dropping it reports the resource use of the attempt, unless the attempt has ended.
 struct Execution<'a> {
     store: Store<Guest>,
     function: &'a Function,
@@ -203,13 +204,13 @@ impl Drop for Execution<'_> {
     }
 }
 
-/// What an attempt consists of.
+/// The parts of an attempt.
 struct Attempt<'a> {
     function: &'a Function,
     pre: &'a InstancePre<Guest>,
     index: ComponentExportIndex,
     options: &'a AttemptOptions,
-    /// How long the attempt may take.
+    /// The time limit of the attempt.
     timeout: Option<Duration>,
     deadline: Option<Timestamp>,
 }
@@ -268,7 +269,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// The outcome of a program is its exit code, or what `run` returned; its value is what it printed.
+    /// The outcome of a program is its exit code, or the return value of `run`; its value is its output.
     async fn run_program(&self, store: &mut Store<Guest>) -> Result<Outcome, AttemptError> {
         let log = &self.options.log;
         let limit = self.options.limits.result_bytes;
@@ -355,14 +356,14 @@ impl Attempt<'_> {
     }
 }
 
-/// The result of an attempt whose time was up while it waited for room.
+/// The result of an attempt whose time expired while it waited for room.
 fn ended_waiting(options: &AttemptOptions) -> Attempted {
     let failure = Failure::TimedOut { after: options.time_left().unwrap_or_default() };
     let (observation, receipt) = (Observation::default(), Box::default());
     Attempted { outcome: Outcome::Failed(failure), observation, receipt }
 }
 
-/// The output of a future; `None` if it takes longer than until `end`.
+/// The output of a future; `None` if it is not ready by `end`.
 async fn in_time<T>(end: Option<Instant>, future: impl Future<Output = T>) -> Option<T> {
     match end {
         Some(end) => tokio::time::timeout_at(end.into(), future).await.ok(),

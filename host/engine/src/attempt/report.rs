@@ -1,22 +1,23 @@
-//! What comes of an attempt: its outcome, what it touched and what it used up; or why the host could not make it.
+//! The report of an attempt: its outcome, its observed effects and its resource use; or the reason why the host could
+//! not make it.
 
 use hostel_core::{ErrorKind, Observation, Outcome, Receipt};
 
 use crate::files::OpenDirError;
 use crate::missing::MissingImports;
 
-/// What came of an attempt.
+/// The report of an attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attempted {
-    /// How it ended.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// What it touched besides its inputs.
+    /// Its observed effects beyond its inputs.
     pub observation: Observation,
-    /// What it used up; boxed, because an `Attempted` is moved several times.
+    /// Its resource use; boxed, because an `Attempted` is moved several times.
     pub receipt: Box<Receipt>,
 }
 
-/// The host could not make the attempt. What the guest does wrong is an [`Outcome`] instead.
+/// The host could not make the attempt. A fault of the guest is an [`Outcome`] instead.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AttemptError {
@@ -24,27 +25,27 @@ pub enum AttemptError {
     #[error("no room for the instance: {0}")]
     NoRoom(String),
     /// The guest had begun, and other attempts left no room for its growth.
-    #[error("no room for more of the instance: {0}")]
+    #[error("no room for the instance to grow: {0}")]
     LostRoom(String),
     /// The component was loaded only for inspection ([`Engine::inspect_file`](crate::Engine::inspect_file)).
     #[error("the component was loaded without its code")]
     Surface,
-    /// The component imports something that this host does not provide.
+    /// The component has imports that this host does not provide.
     #[error("the component cannot be run: {0}")]
     NotLinked(MissingImports),
     /// The limits have fuel, and the engine does not count fuel.
-    #[error("the limit `fuel` is set, and this engine does not count fuel: set `count_fuel` when it is made")]
+    #[error("the limit `fuel` is set, but this engine does not count fuel: create it with `count_fuel`")]
     FuelIsNotCounted,
     /// A granted directory cannot be opened.
     #[error(transparent)]
     Dir(#[from] OpenDirError),
-    /// A bug of the host.
-    #[error("the host is at fault: {0}")]
+    /// A bug in the host.
+    #[error("the host failed: {0}")]
     Internal(String),
 }
 
 impl AttemptError {
-    /// What kind of thing went wrong.
+    /// The kind of this error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NoRoom(_) | Self::LostRoom(_) => ErrorKind::Exhausted,

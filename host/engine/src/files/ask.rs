@@ -1,4 +1,4 @@
-//! The questions, asked through wasmtime-wasi: by a guest for the first time, and by the host again.
+//! Questions about granted directories, asked through wasmtime-wasi: first by a guest, and again by the host.
 
 use hostel_core::{Answer, FileKind, FileMetadata, Moment, Question, Refusal};
 use wasmtime::component::Resource;
@@ -17,19 +17,19 @@ use super::usage::MOST_LISTED;
 pub(super) type View<'a> = WasiFilesystemCtxView<'a>;
 pub(super) type Fd = Resource<Descriptor>;
 
-/// What came of opening.
+/// The result of opening.
 pub(super) enum Opening {
     Opened(Fd, FileKind),
-    /// What is there was left alone.
+    /// The target was left alone.
     Device,
 }
 
-/// Another handle of the same.
+/// Another handle of the same file or directory.
 pub(super) fn same(fd: &Fd) -> Fd {
     Resource::new_borrow(fd.rep())
 }
 
-/// Opens a file or a directory to read it.
+/// Opens a file or a directory for reading.
 pub(super) async fn open(
     view: &mut View<'_>,
     dir: &Fd,
@@ -48,7 +48,7 @@ pub(super) async fn open(
     Ok(Opening::Opened(fd, kind))
 }
 
-/// What a path leads to; `None` if that cannot be told.
+/// The target of a path; `None` if it is unknown.
 pub(super) async fn kind_at(
     view: &mut View<'_>,
     dir: &Fd,
@@ -59,7 +59,7 @@ pub(super) async fn kind_at(
     Some(file_kind(stat.type_))
 }
 
-/// Whether it is to be left alone: opening a pipe may wait for whoever is at its other end, and opening a device may do
+/// Whether to leave it alone: opening a pipe may block until its other end is opened, and opening a device may do
 /// anything.
 pub(super) fn is_device(kind: FileKind) -> bool {
     match kind {
@@ -68,12 +68,12 @@ pub(super) fn is_device(kind: FileKind) -> bool {
     }
 }
 
-/// Metadata without the time of the last access, which reading changes.
+/// Metadata without the time of last access, which reading changes.
 pub(super) fn without_access(stat: DescriptorStat) -> DescriptorStat {
     DescriptorStat { data_access_timestamp: None, ..stat }
 }
 
-/// The entries of a directory, if there are no more than so many.
+/// The entries of a directory, if there are no more than this.
 #[cfg(unix)]
 pub(super) async fn entries(view: &mut View<'_>, dir: &Fd, most: usize) -> FsResult<Option<Listing>> {
     match view.table.get(dir)? {
@@ -82,14 +82,14 @@ pub(super) async fn entries(view: &mut View<'_>, dir: &Fd, most: usize) -> FsRes
     }
 }
 
-/// The same, and all of them are read for it.
+/// The same; all of them are read.
 #[cfg(not(unix))]
 pub(super) async fn entries(view: &mut View<'_>, dir: &Fd, most: usize) -> FsResult<Option<Listing>> {
     let stream = view.read_directory(same(dir)).await?;
     Listing::new(view.table.delete(stream)?.into_iter(), most)
 }
 
-/// Asks what needs no more than one descriptor and is neither opened nor read. `None` if there is no definite answer.
+/// Asks questions that need only one descriptor and neither open nor read. `None` if there is no definite answer.
 pub(super) async fn ask(view: &mut View<'_>, fd: &Fd, question: &Question) -> Option<Answer> {
     let fd = same(fd);
     match question {
@@ -104,21 +104,21 @@ pub(super) async fn ask(view: &mut View<'_>, fd: &Fd, question: &Question) -> Op
         Question::HashAt { path, follow } => {
             answer(&view.metadata_hash_at(fd, path_flags(*follow), path.to_string()).await, hash_told)
         }
-        // More than an attempt is told at once is no answer that it got.
+        // A listing longer than an attempt may get is not an answer that it got.
         Question::Entries => answer(&entries(view, &fd, MOST_LISTED).await.transpose()?, Listing::answer),
         Question::Open { .. } | Question::SameAs { .. } | Question::Content { .. } => None,
     }
 }
 
-/// What a guest was told, if it is definite.
-pub(super) fn answer<T>(result: &FsResult<T>, told: impl FnOnce(&T) -> Answer) -> Option<Answer> {
+/// The answer that a guest got, if it is definite.
+pub(super) fn answer<T>(result: &FsResult<T>, to_answer: impl FnOnce(&T) -> Answer) -> Option<Answer> {
     match result {
-        Ok(value) => Some(told(value)),
+        Ok(value) => Some(to_answer(value)),
         Err(error) => refused(error),
     }
 }
 
-/// What a guest was told that is refused, if it is definite.
+/// The refusal that a guest got, if it is definite.
 pub(super) fn refused(error: &FsError) -> Option<Answer> {
     error.downcast_ref().and_then(|code| refusal(*code)).map(Answer::Refused)
 }
@@ -149,7 +149,7 @@ fn moment(time: Datetime) -> Moment {
     Moment { seconds: i64::try_from(time.seconds).unwrap_or(i64::MAX), nanos: time.nanoseconds }
 }
 
-/// The refusals that the same question gets again; `None` for faults, which may be over the next time.
+/// The refusals that are repeatable; `None` for faults, which may be gone the next time.
 pub(super) fn refusal(code: ErrorCode) -> Option<Refusal> {
     Some(match code {
         ErrorCode::NoEntry => Refusal::NoEntry,

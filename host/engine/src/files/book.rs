@@ -1,4 +1,4 @@
-//! What the host writes down while a guest reads: which handle is which node, and what was read through it.
+//! The record of a guest's reads: which handle is which node, and what was read through it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,31 +9,31 @@ use sha2::{Digest as _, Sha256};
 use super::usage::Usage;
 use crate::log::{LogBook, cut};
 
-/// The most that is kept of the name of something open, which is for remarks alone.
+/// The maximum length of the stored name of an open file or directory, which is only used for remarks.
 const NAME_BYTES: usize = 256;
 
-/// The record of one attempt. The streams that a guest reads from write in it too.
+/// The record of one attempt, shared with the streams that a guest reads from.
 pub(crate) struct Book {
     recorder: TraceRecorder,
-    /// By the number of its handle in the guest's table.
+    /// By handle number in the guest's table.
     handles: HashMap<u32, Handle>,
     readings: HashMap<Reader, Reading>,
     streams: u64,
     usage: Usage,
-    /// Whether the guest has begun to write: what it reads from then on counts no more.
+    /// Whether the guest has begun to write: reads from then on do not count.
     is_trace_over: bool,
-    /// What nobody has been told of yet.
+    /// Touches that were not reported yet.
     touches: Vec<Touch>,
 }
 
-/// A descriptor that a guest has.
+/// A descriptor of a guest.
 struct Handle {
-    /// `None` if there was a touch when it was opened.
+    /// `None` if opening it was a touch.
     node: Option<Node>,
     is_opened: bool,
-    /// In which of the roots it is.
+    /// The index of its root.
     root: usize,
-    /// What people would call it.
+    /// Its name for people.
     name: Box<str>,
 }
 
@@ -42,20 +42,20 @@ struct Handle {
 pub(super) enum Known {
     /// This node.
     Node(Node),
-    /// Nothing, since there was a touch when it was opened: what is read there counts no more.
+    /// Nothing, because opening it was a touch: reads from it do not count.
     Touched,
-    /// Nothing, and nobody knows why.
+    /// Nothing, for an unknown reason.
     Unseen,
 }
 
-/// Who reads.
+/// A reader.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Reader {
     Descriptor(u32),
     Stream(u64),
 }
 
-/// What was read without a gap.
+/// A contiguous range that was read.
 struct Reading {
     node: Node,
     start: u64,
@@ -68,11 +68,11 @@ struct Reading {
 pub(super) struct Piece<'a> {
     pub(super) start: u64,
     pub(super) bytes: &'a [u8],
-    /// Whether the guest knows by it that the file ends there.
+    /// Whether the guest knows from it that the file ends there.
     pub(super) end: bool,
 }
 
-/// A book that streams share.
+/// A book shared by streams.
 #[derive(Clone)]
 pub(crate) struct SharedBook(Arc<Mutex<Book>>);
 
@@ -93,23 +93,23 @@ impl SharedBook {
         })))
     }
 
-    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+    /// No code panics while it holds the lock, so a poisoned lock is still valid.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Book {
-    /// The trace; the book is empty then.
+    /// Takes the trace, and leaves the book empty.
     pub(crate) fn take_trace(&mut self) -> Trace {
         let mut readers: Vec<_> = self.readings.keys().copied().collect();
-        // The same guest has the same trace each time.
+        // Deterministic: the same guest has the same trace each time.
         readers.sort_unstable();
         readers.into_iter().for_each(|reader| self.end_reading(reader));
         std::mem::replace(&mut self.recorder, TraceRecorder::new([])).into_trace()
     }
 
-    /// What was touched since this was last asked.
+    /// The touches since the last call.
     pub(crate) fn take_touches(&mut self) -> Vec<Touch> {
         std::mem::take(&mut self.touches)
     }
@@ -118,35 +118,35 @@ impl Book {
         self.touches.push(touch);
     }
 
-    /// How many bytes of files the guest has read.
+    /// The number of bytes of files that the guest has read.
     pub(crate) fn read_bytes(&self) -> u64 {
         self.usage.read_bytes()
     }
 
-    /// How many bytes the guest has written to files, and made them longer by.
+    /// The number of bytes that the guest has written to files or extended them by.
     pub(crate) fn written_bytes(&self) -> u64 {
         self.usage.written_bytes()
     }
 
-    /// Whether the guest may open one more.
+    /// Whether the guest may open one more descriptor.
     pub(super) fn admits_opening(&mut self) -> bool {
         let fits = self.usage.admits_opening();
         self.refuses_unless(fits)
     }
 
-    /// Whether the guest may write so many bytes.
+    /// Whether the guest may write this many bytes.
     pub(super) fn admits_writing(&mut self, bytes: u64) -> bool {
         let fits = self.usage.admits_writing(bytes);
         self.refuses_unless(fits)
     }
 
-    /// Whether the guest may make a file, a directory or a link.
+    /// Whether the guest may create a file, a directory or a link.
     pub(super) fn admits_making(&mut self) -> bool {
         let fits = self.usage.admits_making();
         self.refuses_unless(fits)
     }
 
-    /// How many entries the next listing may have.
+    /// The maximum number of entries of the next listing.
     pub(super) fn room_to_list(&self) -> usize {
         self.usage.room_to_list()
     }
@@ -164,12 +164,12 @@ impl Book {
         fits
     }
 
-    /// The guest has written so many bytes.
+    /// The guest has written this many bytes.
     pub(super) fn wrote_bytes(&mut self, bytes: u64) {
         self.usage.wrote(bytes);
     }
 
-    /// The guest has made a file, a directory or a link.
+    /// The guest has created a file, a directory or a link.
     pub(super) fn made(&mut self) {
         self.usage.made();
     }
@@ -179,13 +179,13 @@ impl Book {
         self.is_trace_over = true;
     }
 
-    /// The guest has got the directory at this place among the roots.
+    /// The guest got the root directory at this index.
     pub(super) fn got_root(&mut self, handle: u32, place: usize, name: &str) {
         let node = self.recorder.root(place);
         self.handles.insert(handle, Handle { node, is_opened: false, root: place, name: name.into() });
     }
 
-    /// The guest has opened something, by a path from a handle; without a node it is no part of the trace.
+    /// The guest has opened a file or directory, by a path from a handle. Without a node it is not part of the trace.
     pub(super) fn got_opened(&mut self, handle: u32, (from, path): (u32, &str), node: Option<Node>) {
         self.usage.opened();
         let (root, name) = self.name_of(from, path).unwrap_or((usize::MAX, path.to_owned()));
@@ -201,7 +201,7 @@ impl Book {
         }
     }
 
-    /// In which of the roots something is, and what people would call it.
+    /// The root of a descriptor, and its name for people.
     pub(super) fn name_of(&self, handle: u32, path: &str) -> Option<(usize, String)> {
         let Handle { root, name, .. } = self.handles.get(&handle)?;
         let name = match (&**name, path) {
@@ -219,7 +219,7 @@ impl Book {
         }
     }
 
-    /// The node; if there is none and nobody knows why, that is a touch.
+    /// The node of a descriptor. A missing node for an unknown reason is a touch.
     pub(super) fn traced(&mut self, known: Known) -> Option<Node> {
         if self.is_trace_over {
             return None;
@@ -234,7 +234,7 @@ impl Book {
         }
     }
 
-    /// The guest has got a stream.
+    /// The guest got a stream.
     pub(super) fn got_stream(&mut self) -> Reader {
         self.usage.opened();
         self.streams += 1;
@@ -247,7 +247,7 @@ impl Book {
         self.usage.closed();
     }
 
-    /// The guest has got the entries of a directory.
+    /// The guest got the entries of a directory.
     pub(super) fn got_listing(&mut self, len: usize) {
         self.usage.opened();
         self.usage.listed(len);
@@ -259,7 +259,7 @@ impl Book {
         self.usage.unlisted(len);
     }
 
-    /// Writes down an answer, or that there was none; gives the node that was opened.
+    /// Records an answer, or its absence; returns the node that was opened.
     pub(super) fn note(&mut self, of: Known, question: Question, answer: Option<Answer>) -> Option<Node> {
         if self.is_trace_over {
             return None;
@@ -282,7 +282,7 @@ impl Book {
         }
     }
 
-    /// Writes down what a guest read. What follows on what it read before is one with it.
+    /// Records what a guest read. A range that follows an earlier one extends it.
     pub(super) fn read(&mut self, reader: Reader, of: Known, piece: &Piece<'_>) {
         self.usage.read(piece.bytes.len() as u64);
         let Some(node) = self.traced(of) else { return };
@@ -338,7 +338,7 @@ mod tests {
         book.note(unseen, Question::Metadata, Some(Answer::Same(true)));
         book.read(Reader::Descriptor(7), unseen, &Piece { start: 0, bytes: b"a", end: true });
         assert_eq!(book.take_touches(), [Touch::FileFault; 2]);
-        // One that was touched when it was opened has been told of.
+        // If opening it was a touch, that was reported then.
         book.got_root(1, 0, "data");
         book.got_opened(8, (1, "device"), None);
         let touched = book.node(8);
@@ -414,7 +414,7 @@ mod tests {
         assert!(book.admits_opening());
     }
 
-    /// The next file has the number of one that was dropped, and is read from where that one was left.
+    /// The next file has the number of a dropped one, and is read from the position of that one.
     #[test]
     fn a_handle_that_is_used_again_is_another_reader() {
         let book = book();
@@ -454,7 +454,7 @@ mod tests {
         book.got_root(1, 0, "data");
         let root = book.node(1);
         book.end_trace();
-        // The guest itself may have made the file longer.
+        // The guest itself may have extended the file.
         for start in [0, 2] {
             book.read(Reader::Descriptor(1), root, &Piece { start, bytes: b"ab", end: true });
         }

@@ -1,4 +1,4 @@
-//! Changing what is in granted directories: where a grant permits it, within the limits, and never unnoticed.
+//! Changes in granted directories: only where a grant permits them, within the limits, and always recorded.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use super::output::{At, FileOutput};
 use super::place::{Place, check_length, leads_out};
 use super::reserved::{is_reserved, real_path};
 use super::view::FilesView;
-use crate::denial::{self, told};
+use crate::denial::{self, shown};
 
-/// The most of a path that a remark has.
+/// The maximum length of a path in a remark.
 const PATH_BYTES: usize = 256;
 
 impl FilesView<'_> {
@@ -37,17 +37,18 @@ impl FilesView<'_> {
         Ok(())
     }
 
-    /// Begins to make a file, a directory or a link, if grants and limits permit it.
+    /// Begins to create a file, a directory or a link, if grants and limits permit it.
     pub(super) async fn begin_making(&mut self, places: &[Place<'_>]) -> FsResult<()> {
         self.begin_change(places).await?;
         if self.book()?.lock().admits_making() { Ok(()) } else { Err(ErrorCode::InsufficientSpace.into()) }
     }
 
-    /// Passes on what came of a change, and notes whether the guest wanted to get out by it.
+    /// Returns the result of a change, and records whether the guest tried to leave the directory.
     pub(super) async fn end_change<T>(&mut self, places: &[Place<'_>], result: FsResult<T>) -> FsResult<T> {
         if is_not_permitted(&result) {
             for place in places {
-                // The system does not permit everything in a directory, either: only who may not even look would get out.
+                // The system also refuses some changes inside a directory. Only a path that may not even be read leads
+                // outside.
                 let (fd, path) = (ask::same(place.fd()), place.path().to_owned());
                 let looked = self.filesystem().stat_at(fd, place.follow(), path).await;
                 self.note_way_out(place.fd(), place.path(), &looked);
@@ -56,7 +57,7 @@ impl FilesView<'_> {
         result
     }
 
-    /// The same where something was made.
+    /// The same for created entries.
     pub(super) async fn end_making<T>(&mut self, places: &[Place<'_>], result: FsResult<T>) -> FsResult<T> {
         if result.is_ok() {
             self.book()?.lock().made();
@@ -64,7 +65,7 @@ impl FilesView<'_> {
         self.end_change(places, result).await
     }
 
-    /// Begins to change what the guest has open, file or directory, if the grants permit it.
+    /// Begins to change an open file or directory, if the grants permit it.
     pub(super) fn begin_change_of(&mut self, fd: &Fd) -> FsResult<()> {
         let place = Place::of(fd);
         self.check_access(&place)?;
@@ -74,7 +75,7 @@ impl FilesView<'_> {
         Ok(())
     }
 
-    /// The file behind a descriptor, if it may be written through it. Its name was looked at when it was opened.
+    /// The file of a descriptor, if it may be written. Its name was checked when it was opened.
     pub(super) fn file_to_write(&mut self, fd: &Fd) -> FsResult<Arc<File>> {
         let file = match self.filesystem().table.get(fd)? {
             Descriptor::File(file) => file.clone(),
@@ -94,12 +95,12 @@ impl FilesView<'_> {
         Ok(FileOutput::new(file, at, self.book()?))
     }
 
-    /// Whether the guest may open one more.
+    /// Whether the guest may open one more descriptor.
     pub(super) fn check_room(&mut self) -> FsResult<()> {
         if self.book()?.lock().admits_opening() { Ok(()) } else { Err(ErrorCode::InsufficientMemory.into()) }
     }
 
-    /// Opens what may be written, or made. Nothing of it is in the trace: a result of this attempt is not kept.
+    /// Opens a file for writing, or creates it. It is not part of the trace: the result of this attempt is not stored.
     pub(super) async fn open_to_write(
         &mut self,
         dir: &Fd,
@@ -118,7 +119,7 @@ impl FilesView<'_> {
         if may_make && !self.book()?.lock().admits_making() {
             return Err(ErrorCode::InsufficientSpace.into());
         }
-        // What is opened is made empty once it is known what it is.
+        // The file is truncated after its type is known.
         let is_emptied_later = how.2.contains(DescriptorFlags::WRITE) && how.1.contains(OpenFlags::TRUNCATE);
         let flags = if is_emptied_later { how.1 & !OpenFlags::TRUNCATE } else { how.1 };
         if how.1.contains(OpenFlags::TRUNCATE) && !is_emptied_later {
@@ -147,7 +148,7 @@ impl FilesView<'_> {
         Ok(fd)
     }
 
-    /// Checks what would be made empty by opening it, where that cannot be put off.
+    /// Checks a file that opening would truncate, if truncation cannot be delayed.
     async fn check_before_emptying(&mut self, place: &Place<'_>) -> FsResult<()> {
         let (flags, read) = (OpenFlags::empty(), DescriptorFlags::READ);
         let path = place.path().to_owned();
@@ -159,8 +160,8 @@ impl FilesView<'_> {
         checked
     }
 
-    /// Removes an empty file that was made under a name that no guest may make. One with content is not removed: another
-    /// program wrote it meanwhile.
+    /// Removes an empty file that was created under a reserved name. A file with content is not removed: another
+    /// program has written to it meanwhile.
     fn undo_making(&mut self, fd: &Fd, is_made: bool) {
         let Ok(descriptor @ Descriptor::File(file)) = self.filesystem().table.get(fd) else { return };
         let is_empty = file.file.metadata().is_ok_and(|metadata| metadata.len() == 0);
@@ -172,13 +173,13 @@ impl FilesView<'_> {
         HostDescriptor::drop(&mut self.filesystem(), fd).map_err(FsError::trap)
     }
 
-    /// Notes that a device or a pipe was not opened.
+    /// Records that a device or a pipe was not opened.
     pub(super) fn left_alone(&mut self) -> FsError {
         self.host.notes.touch(Touch::Device);
         ErrorCode::NotPermitted.into()
     }
 
-    /// A file may have been put in place of a pipe, and a pipe in place of a file, just before it was opened.
+    /// A file may have replaced a pipe, and a pipe a file, just before it was opened.
     fn is_file_or_directory(&mut self, fd: &Fd) -> FsResult<bool> {
         Ok(match self.filesystem().table.get(fd)? {
             Descriptor::File(file) => file.file.metadata()?.is_file(),
@@ -186,7 +187,7 @@ impl FilesView<'_> {
         })
     }
 
-    /// Whether the grant of a directory permits to change it.
+    /// Whether the grant of a directory permits changes.
     fn check_access(&mut self, place: &Place<'_>) -> FsResult<()> {
         let perms = match self.filesystem().table.get(place.fd())? {
             Descriptor::File(file) => file.perms,
@@ -201,7 +202,7 @@ impl FilesView<'_> {
         }
     }
 
-    /// Whether a file of that name may be changed. The name alone decides, so a refusal is no touch.
+    /// Whether a file of that name may be changed. Only the name decides, so a refusal is no touch.
     pub(super) fn check_name(&mut self, place: &Place<'_>) -> FsResult<()> {
         let named = self.book.and_then(|book| book.lock().name_of(place.fd().rep(), place.path()));
         if !is_reserved(named.as_ref().map_or(place.path(), |(_, name)| name)) {
@@ -215,8 +216,8 @@ impl FilesView<'_> {
         let named = self.book.and_then(|book| book.lock().name_of(place.fd().rep(), place.path()));
         self.host.notes.deny(GrantKind::Dir, || {
             let name = named.map_or_else(|| place.path().to_owned(), |(_, name)| name);
-            let name = told(&name, PATH_BYTES);
-            format!("writing to `{name}` was denied: a {CONFIG_FILE_NAME} can grant things, so no guest may change one")
+            let name = shown(&name, PATH_BYTES);
+            format!("writing to `{name}` was denied: a {CONFIG_FILE_NAME} can contain grants, so guests must not change it")
         });
     }
 
@@ -235,11 +236,11 @@ impl FilesView<'_> {
             let (root, path) = named.unwrap_or_else(|| (usize::MAX, place.path().to_owned()));
             let option = grants.dirs_by_name().get(root).and_then(|&grant| option_of_writing(grant));
             let option = option.map(|option| format!(":rw: {option}"));
-            denial::denial(format!("writing to `{}` was denied", told(&path, PATH_BYTES)), option)
+            denial::denial(format!("writing to `{}` was denied", shown(&path, PATH_BYTES)), option)
         });
     }
 
-    /// Notes that a path leads out of the directory that it begins in, if that is why it was refused.
+    /// Records that a path leads outside its start directory, if that is why it was refused.
     pub(super) fn note_way_out<T>(&mut self, dir: &Fd, path: &str, result: &FsResult<T>) {
         if is_not_permitted(result) {
             self.deny_way_out(dir, path);
@@ -250,12 +251,13 @@ impl FilesView<'_> {
         let named = self.book.and_then(|book| book.lock().name_of(dir.rep(), "."));
         self.host.notes.deny(GrantKind::Dir, || {
             let (_, dir) = named.unwrap_or_default();
-            format!("`{}` leads out of `{}`: denied", told(path, PATH_BYTES), told(&dir, PATH_BYTES))
+            format!("`{}` leads outside `{}`: denied", shown(path, PATH_BYTES), shown(&dir, PATH_BYTES))
         });
     }
 }
 
-/// What allows changing a directory; `None` if a text cannot tell it, such as one whose name is not UTF-8.
+/// The option that allows changing a directory; `None` if it cannot be written as text, for example because the path is
+/// not UTF-8.
 fn option_of_writing(grant: &DirGrant) -> Option<String> {
     let wanted = grant.clone().with_access(DirAccess::Rw);
     let text = wanted.to_string();

@@ -1,4 +1,4 @@
-//! The bytes of files: read whole pieces at a time, so that what a guest gets depends on nothing but the file.
+//! The bytes of files, read in whole pieces, so that a guest's view depends only on the file.
 
 use std::fs::File;
 use std::io;
@@ -6,10 +6,10 @@ use std::io;
 use hostel_core::Digest;
 use sha2::{Digest as _, Sha256};
 
-/// The most that is read at once.
+/// The maximum number of bytes read at once.
 pub(super) const PIECE_BYTES: usize = 64 << 10;
 
-/// As many bytes as there are from `start` on, up to `len` and to [`PIECE_BYTES`]: fewer only where the file ends.
+/// Up to `len` bytes from `start` on, at most [`PIECE_BYTES`]: fewer only at the end of the file.
 pub(super) fn read(file: &File, start: u64, len: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX).min(PIECE_BYTES)];
     let mut filled = 0;
@@ -34,12 +34,12 @@ pub(super) struct Part {
     pub(super) end: bool,
 }
 
-/// The caller did not want to know any longer.
+/// The caller has cancelled the operation.
 #[derive(Debug)]
 pub(super) struct Stopped;
 
-/// The digest of a part of a file; `None` if the file has no such part, or the disk fails. Asks between pieces whether to
-/// go on.
+/// The digest of a part of a file; `None` if the file has no such part, or the disk fails. Checks between pieces
+/// whether to go on.
 pub(super) fn digest(
     file: &File,
     part: Part,

@@ -1,4 +1,4 @@
-//! `wasi:filesystem` as a guest sees it: each call is asked of wasmtime-wasi, and each answer is written down.
+//! `wasi:filesystem` for guests: each call goes to wasmtime-wasi, and each answer is recorded.
 
 use hostel_core::{Answer, Question, Touch};
 use wasmtime::component::Resource;
@@ -21,15 +21,15 @@ use super::stream::FileStream;
 use super::view::FilesView;
 
 impl FilesView<'_> {
-    /// Writes down what a guest asked of something it has, and what it is told.
+    /// Records a question of a guest about an open descriptor, and its answer.
     fn note<T>(
         &mut self,
         fd: &Fd,
         question: Question,
         result: FsResult<T>,
-        told: impl FnOnce(&T) -> Answer,
+        to_answer: impl FnOnce(&T) -> Answer,
     ) -> FsResult<T> {
-        let answer = answer(&result, told);
+        let answer = answer(&result, to_answer);
         if let Some(book) = self.book {
             let mut book = book.lock();
             let node = book.node(fd.rep());
@@ -38,8 +38,7 @@ impl FilesView<'_> {
         result
     }
 
-    /// Passes on what tells a guest nothing but that it may not, or that it is no such thing; what else goes wrong is a
-    /// fault.
+    /// Returns errors that only reveal a lack of permission or a wrong kind; any other error is a fault.
     fn only_refused<T>(&mut self, result: FsResult<T>) -> FsResult<T> {
         let is_fault =
             |error: &FsError| error.downcast_ref().is_some_and(|code| ask::refusal(*code).is_none());
@@ -49,7 +48,7 @@ impl FilesView<'_> {
         result
     }
 
-    /// Passes on that a descriptor is not of the kind that was asked for; what else goes wrong tells of the host.
+    /// Returns the error that a descriptor is of the wrong kind; any other error reveals something about the host.
     fn only_misused<T>(&mut self, result: FsResult<T>) -> FsResult<T> {
         let is_misused = |error: &FsError| error.downcast_ref() == Some(&ErrorCode::BadDescriptor);
         if result.as_ref().err().is_some_and(|error| !is_misused(error)) {
@@ -58,7 +57,7 @@ impl FilesView<'_> {
         result
     }
 
-    /// Opens what is only to be read, in which case the answer depends on what is there.
+    /// Opens for reading only. The answer depends on what exists.
     async fn open_to_read(
         &mut self,
         dir: &Fd,
@@ -78,11 +77,11 @@ impl FilesView<'_> {
             follow: how.0.contains(PathFlags::SYMLINK_FOLLOW),
             directory: how.1.contains(OpenFlags::DIRECTORY),
         };
-        let told = answer(&opened, |(_, kind)| Answer::Opened(*kind));
+        let given = answer(&opened, |(_, kind)| Answer::Opened(*kind));
         if let Some(book) = self.book {
             let mut book = book.lock();
             let parent = book.node(dir.rep());
-            let node = book.note(parent, question, told);
+            let node = book.note(parent, question, given);
             if let Ok((fd, _)) = &opened {
                 book.got_opened(fd.rep(), (dir.rep(), &path), node);
             }
@@ -91,7 +90,7 @@ impl FilesView<'_> {
     }
 }
 
-/// The file behind a descriptor, if it is a file.
+/// The file of a descriptor, if it is a file.
 fn file_of(view: &mut FilesView<'_>, fd: &Fd) -> FsResult<std::sync::Arc<std::fs::File>> {
     match view.filesystem().table.get(fd)? {
         Descriptor::File(file) => Ok(std::sync::Arc::clone(&file.file)),
@@ -99,7 +98,7 @@ fn file_of(view: &mut FilesView<'_>, fd: &Fd) -> FsResult<std::sync::Arc<std::fs
     }
 }
 
-/// Whether an opening is refused whatever is there and whatever is granted: it asks for what cannot be.
+/// Whether an opening is always refused, regardless of files and grants, because its flags are contradictory.
 fn is_refused_anyway(open_flags: OpenFlags, flags: DescriptorFlags) -> bool {
     let synchronous = DescriptorFlags::FILE_INTEGRITY_SYNC
         | DescriptorFlags::DATA_INTEGRITY_SYNC
@@ -109,7 +108,7 @@ fn is_refused_anyway(open_flags: OpenFlags, flags: DescriptorFlags) -> bool {
         || open_flags.contains(OpenFlags::DIRECTORY) && open_flags.intersects(makes_a_file)
 }
 
-/// Whether an opening is to write, or writes itself.
+/// Whether an opening is for writing, or writes itself.
 fn is_to_write(open_flags: OpenFlags, flags: DescriptorFlags) -> bool {
     open_flags.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE) || flags.contains(DescriptorFlags::WRITE)
 }
@@ -143,7 +142,7 @@ impl types::Host for FilesView<'_> {
     }
 }
 
-/// What a descriptor is and how it was opened follows from the answer to its opening, and is not asked again.
+/// The type and flags of a descriptor follow from the answer to its opening, and are not asked again.
 impl HostDescriptor for FilesView<'_> {
     async fn advise(&mut self, fd: Fd, offset: Filesize, len: Filesize, advice: Advice) -> FsResult<()> {
         let advised = self.filesystem().advise(fd, offset, len, advice).await;
@@ -181,7 +180,7 @@ impl HostDescriptor for FilesView<'_> {
         if is_refused_anyway(open_flags, flags) {
             let refused = self.filesystem().open_at(dir, follow, path, open_flags, flags).await;
             if refused.is_ok() {
-                // Should somebody be let in all the same, nobody knows what is read there.
+                // If it is opened all the same, the content is unknown.
                 self.host.notes.touch(Touch::FileFault);
             }
             return self.only_refused(refused);
@@ -362,8 +361,8 @@ impl HostDescriptor for FilesView<'_> {
         self.end_making(&places, made).await
     }
 
-    /// A link that leads out would lead nobody out who is granted this directory. Programs of the host would follow it,
-    /// and so would a grant of what it stands for.
+    /// A link that leads outside would not let a guest leave this directory. But programs of the host would follow it,
+    /// and so would a grant of its target.
     async fn symlink_at(&mut self, fd: Fd, path: String, new: String) -> FsResult<()> {
         let place = [Place::at(&fd, &new)];
         self.begin_making(&place).await?;

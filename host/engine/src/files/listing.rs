@@ -10,17 +10,17 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 };
 use wasmtime_wasi::p2::{FsError, FsResult};
 
-/// What a guest reads a directory from, in place of wasmtime-wasi's own stream and under the same handle.
+/// The source from which a guest reads a directory, in place of wasmtime-wasi's own stream and under the same handle.
 pub(super) struct Listing {
     entries: VecDeque<DirectoryEntry>,
-    /// How many more have names that are no text, which is told for each of them after the others.
+    /// The number of entries whose names are not text. An error is returned for each of them, after the others.
     unreadable: u64,
-    /// How many there were at first.
+    /// The initial number of those.
     len: usize,
 }
 
 impl Listing {
-    /// Sorts entries by the bytes of their names; `None` if there are more than `most`, of which no more are read.
+    /// Sorts entries by the bytes of their names; `None` if there are more than `most`, in which case no more are read.
     pub(super) fn new(
         entries: impl Iterator<Item = FsResult<DirectoryEntry>>,
         most: usize,
@@ -33,7 +33,7 @@ impl Listing {
                 Err(error) if error.downcast_ref() == Some(&ErrorCode::IllegalByteSequence) => {
                     unreadable += 1;
                 }
-                // Gone between the look at the directory and that at the entry.
+                // Removed between reading the directory and the entry.
                 Err(error) if error.downcast_ref() == Some(&ErrorCode::NoEntry) => continue,
                 Err(error) => return Err(error),
             }
@@ -46,7 +46,7 @@ impl Listing {
         Ok(Some(Self { entries: readable.into(), unreadable, len }))
     }
 
-    /// How many entries it had when it was read.
+    /// The number of entries when it was read.
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -59,7 +59,7 @@ impl Listing {
         Answer::Entries { entries: self.entries.iter().map(entry).collect(), unreadable: self.unreadable }
     }
 
-    /// Puts it where the guest finds it.
+    /// Puts it into the guest's table.
     pub(super) fn push(self, view: WasiFilesystemCtxView<'_>) -> FsResult<Resource<DirectoryEntryStream>> {
         Ok(Resource::new_own(view.table.push(self)?.rep()))
     }
@@ -71,7 +71,7 @@ impl Listing {
         Ok(view.table.get_mut(&Resource::new_borrow(stream.rep()))?)
     }
 
-    /// Takes it back.
+    /// Takes it out of the table.
     pub(super) fn delete(
         view: WasiFilesystemCtxView<'_>,
         stream: &Resource<DirectoryEntryStream>,
@@ -103,15 +103,15 @@ pub(super) fn file_kind(kind: DescriptorType) -> FileKind {
     }
 }
 
-/// The entries of a directory as they are read, without `.` and `..`. wasmtime-wasi would read all of them first, however
-/// many they are, and ask for the metadata of each.
+/// The entries of a directory, read one by one, without `.` and `..`. wasmtime-wasi would first read all of them,
+/// regardless of their number, and the metadata of each.
 #[cfg(unix)]
 pub(super) fn read_dir(
     dir: &std::fs::File,
 ) -> FsResult<impl Iterator<Item = FsResult<DirectoryEntry>> + use<'_>> {
     use rustix::fs::{Dir, Mode, OFlags, openat};
 
-    // Not the same descriptor: where it stands in the directory would be shared.
+    // Not the same descriptor: its position in the directory would be shared.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let own = openat(dir, ".", flags, Mode::empty()).and_then(Dir::new).map_err(std::io::Error::from)?;
     let is_within = |name: &[u8]| ![b".".as_slice(), b".."].contains(&name);
@@ -127,7 +127,7 @@ fn directory_entry(dir: &std::fs::File, entry: &rustix::fs::DirEntry) -> FsResul
     let name = entry.file_name();
     let mut kind = entry.file_type();
     if kind == FileType::Unknown {
-        // Some file systems do not say it in the directory.
+        // Some file systems do not include it in the directory.
         let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).map_err(std::io::Error::from)?;
         kind = FileType::from_raw_mode(stat.st_mode);
     }

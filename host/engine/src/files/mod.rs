@@ -1,9 +1,9 @@
-//! Granted directories: every question that a guest asks about them is recorded with its answer, until it writes.
+//! Granted directories: every question of a guest about them is recorded with its answer, until the guest writes.
 //!
-//! A guest's calls come to [`host`](self), which asks through wasmtime-wasi and notes the answers in the [`Book`]; [`verify`]
-//! asks the same questions again in the same way. Changes go through [`change`], which keeps to the names in [`reserved`], and
-//! [`output`] writes. Everything is done on the thread that runs the guest: the calls are short, and going to another thread
-//! and back would cost more than most of them.
+//! A guest's calls arrive at [`host`](self), which asks wasmtime-wasi and records the answers in the [`Book`];
+//! [`verify`] repeats the questions in the same way. Changes go through [`change`], which respects the names in
+//! [`reserved`], and [`output`] writes. Everything is done on the thread that runs the guest: the calls are short, and
+//! switching threads would cost more than most of them.
 
 mod ask;
 mod book;

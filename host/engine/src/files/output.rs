@@ -1,4 +1,4 @@
-//! Writing to files: at once, on the thread that runs the guest, and every byte is counted.
+//! Writes to files: immediate, on the thread that runs the guest, and counted.
 
 use std::fs::File;
 use std::io;
@@ -14,11 +14,11 @@ use super::content::PIECE_BYTES;
 
 use At::{End, Position};
 
-/// Where to write.
+/// The position of a write.
 #[derive(Clone, Copy)]
 pub(super) enum At {
     Position(u64),
-    /// Wherever the file ends at that moment, whoever else writes to it.
+    /// The end of the file at that moment, even if others write to it.
     End,
 }
 
@@ -31,9 +31,9 @@ pub(super) enum Unwritten {
     System(#[from] io::Error),
 }
 
-/// A limit forbids to write as much.
+/// A limit forbids the write.
 #[derive(Debug, thiserror::Error)]
-#[error("no space is left within the limit of what may be written")]
+#[error("the limit of written bytes is reached")]
 pub(super) struct NoRoom;
 
 impl From<Unwritten> for FsError {
@@ -54,7 +54,7 @@ impl From<Unwritten> for StreamError {
     }
 }
 
-/// Writes the first of these bytes, at least one if there is one; says how many.
+/// Writes a prefix of these bytes, not empty unless they are; returns its length.
 pub(super) fn write(book: &SharedBook, file: &File, at: At, bytes: &[u8]) -> Result<usize, Unwritten> {
     let bytes = bytes.get(..PIECE_BYTES).unwrap_or(bytes);
     if bytes.is_empty() {
@@ -83,7 +83,7 @@ pub(super) fn write(book: &SharedBook, file: &File, at: At, bytes: &[u8]) -> Res
     Ok(written)
 }
 
-/// Makes a file as long as that.
+/// Extends or truncates a file.
 pub(super) fn set_len(book: &SharedBook, file: &File, len: u64) -> Result<(), Unwritten> {
     let growth = len.saturating_sub(file.metadata()?.len());
     if !book.lock().admits_writing(growth) {
@@ -104,7 +104,7 @@ fn write_at(file: &File, bytes: &[u8], start: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_write(file, bytes, start)
 }
 
-/// The system finds the end: another run may append to the same file at the same time.
+/// The system finds the end, because another run may append to the same file at the same time.
 #[cfg(target_os = "linux")]
 fn append(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
     use std::io::Write as _;
@@ -114,7 +114,7 @@ fn append(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
     let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
     fcntl(file, FcntlArg::F_SETFL(flags | OFlag::O_APPEND))?;
     let written = file.write(bytes);
-    // Without it a positional write would append too. No other thread has this opening of the file.
+    // Otherwise a positional write would append too. No other thread has this open file.
     fcntl(file, FcntlArg::F_SETFL(flags))?;
     written
 }
@@ -124,8 +124,8 @@ fn append(file: &File, bytes: &[u8]) -> io::Result<usize> {
     write_at(file, bytes, file.metadata()?.len())
 }
 
-/// What a guest writes a file through: always ready. wasmtime-wasi's own writes in another thread, which may be at it when
-/// the guest is gone already.
+/// The stream through which a guest writes a file: always ready. wasmtime-wasi's own writes on another thread, which
+/// may still be writing after the guest has ended.
 pub(super) struct FileOutput {
     file: Arc<File>,
     at: At,

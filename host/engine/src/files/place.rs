@@ -1,4 +1,4 @@
-//! What a guest names in granted directories, and what its paths tell by themselves.
+//! A guest's references to files in granted directories, and the properties of its paths.
 
 use std::path::{Component, Path};
 
@@ -6,10 +6,10 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{ErrorCode, PathFlags};
 
 use super::ask::Fd;
 
-/// The longest path, as on Linux; longer ones are refused on every system.
+/// The maximum length of a path, as on Linux; longer ones are refused on every system.
 const PATH_BYTES: usize = 4096;
 
-/// What a guest names: an open file or directory, or a path from there.
+/// A guest's reference: an open file or directory, or a path from there.
 pub(super) struct Place<'a> {
     fd: &'a Fd,
     path: &'a str,
@@ -49,7 +49,8 @@ pub(super) fn check_length(path: &str) -> Result<(), ErrorCode> {
     if path.len() < PATH_BYTES { Ok(()) } else { Err(ErrorCode::NameTooLong) }
 }
 
-/// Whether a path that is read at `link` leads out of the directory in which `link` begins, as far as the two texts tell.
+/// Whether a link at `link` with this target leads outside the directory in which `link` begins, judging by the two
+/// texts.
 pub(super) fn leads_out(link: &str, path: &str) -> bool {
     let above = Path::new(link).parent().unwrap_or_else(|| Path::new(""));
     let mut depth = 0_usize;

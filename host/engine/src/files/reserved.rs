@@ -1,4 +1,4 @@
-//! The name of the configuration file: no guest may write to a file of that name, since such a file can grant things.
+//! The name of the configuration file. No guest may write to a file of that name, because it can contain grants.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use super::ask::{self, Fd};
 use super::place::Place;
 use super::view::FilesView;
 
-/// How many links are followed one after the other. Linux follows no more (`MAXSYMLINKS`), nor does cap-std.
+/// The maximum number of consecutive links. Linux follows no more (`MAXSYMLINKS`), nor does cap-std.
 const MAX_LINKS: usize = 40;
 
 impl FilesView<'_> {
@@ -36,7 +36,7 @@ impl FilesView<'_> {
         Ok(())
     }
 
-    /// Refuses to change something that is open if the system knows it by the reserved name, however the guest came to it.
+    /// Refuses to change an open file that the system knows by the reserved name, however the guest opened it.
     pub(super) fn check_real_name(&mut self, fd: &Fd, place: &Place<'_>) -> FsResult<()> {
         let path = real_path(self.filesystem().table.get(fd)?);
         if path.is_some_and(|path| is_reserved(&path.to_string_lossy())) {
@@ -47,13 +47,13 @@ impl FilesView<'_> {
     }
 }
 
-/// Whether an error says that there is no link: nothing, something else, or what the guest cannot reach anyway.
+/// Whether an error means that there is no link: nothing, something else, or a path that the guest cannot reach anyway.
 fn is_no_link(error: Option<&ErrorCode>) -> bool {
     use ErrorCode::{Invalid, NoEntry, NotDirectory, NotPermitted};
     error.is_some_and(|error| [Invalid, NoEntry, NotDirectory, NotPermitted].contains(error))
 }
 
-/// The path of something open, as the system knows it; `None` where it does not say.
+/// The path of an open file, according to the system; `None` if the system does not provide it.
 #[cfg(target_os = "linux")]
 pub(super) fn real_path(descriptor: &Descriptor) -> Option<PathBuf> {
     use std::os::fd::AsRawFd;
@@ -78,9 +78,9 @@ pub(super) fn is_reserved(path: &str) -> bool {
     name == CONFIG_FILE_NAME || is_short_name(&name)
 }
 
-/// A name as file systems compare names that do not keep them apart: without regard to case (ext4 and F2FS by request, APFS,
-/// NTFS, FAT), to characters that do not show (HFS+, ext4) and to dots and blanks at the end (FAT, NTFS), and without
-/// the name of a stream (NTFS). This folds more than any of them does.
+/// A name in the form in which file systems compare names: without regard to case (ext4 and F2FS on request, APFS,
+/// NTFS, FAT), to invisible characters (HFS+, ext4) and to dots and blanks at the end (FAT, NTFS), and without the name
+/// of a stream (NTFS). This folds more than any single one of them.
 fn folded(name: &str) -> String {
     let name = name.split(':').next().unwrap_or_default();
     let mut folded = String::with_capacity(name.len());
@@ -129,7 +129,7 @@ fn is_short_name(name: &str) -> bool {
     begins && name.contains('~') && name.ends_with(".tom")
 }
 
-/// The path of what a link at `path` leads to.
+/// The path of the target of a link at `path`.
 fn beside(path: &str, target: &str) -> String {
     let dir = Path::new(path).parent().unwrap_or_else(|| Path::new(""));
     // Both are UTF-8.

@@ -1,4 +1,4 @@
-//! The directories themselves: found and opened before the guest begins.
+//! The granted directories, opened before the guest begins.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,28 +6,28 @@ use std::path::PathBuf;
 use hostel_core::{DirAccess, ErrorKind, Grants, GrantsError};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
-/// A directory that is granted cannot be opened.
+/// A granted directory cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenDirError {
-    /// It is not there.
-    #[error("the directory {} is granted, but it is not there", path.display())]
+    /// It does not exist.
+    #[error("the directory {} is granted, but does not exist", path.display())]
     NotFound {
-        /// Where it should be.
+        /// Its path.
         path: PathBuf,
     },
-    /// Something else is there.
-    #[error("{} is granted, but it is no directory", path.display())]
+    /// It is not a directory.
+    #[error("{} is granted, but is not a directory", path.display())]
     NotADirectory {
-        /// What is there.
+        /// Its path.
         path: PathBuf,
     },
-    /// The system does not let the host in.
-    #[error("the directory {} is granted, but it cannot be opened: {source}", path.display())]
+    /// The system denies access to it.
+    #[error("the directory {} is granted, but cannot be opened: {source}", path.display())]
     Refused {
         /// The directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// The grants contradict each other.
@@ -36,7 +36,7 @@ pub enum OpenDirError {
 }
 
 impl OpenDirError {
-    /// What kind of thing went wrong.
+    /// The kind of this error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NotFound { .. } => ErrorKind::NotFound,
@@ -47,17 +47,17 @@ impl OpenDirError {
     }
 }
 
-/// Checks that all directories that are granted can be opened, as an attempt would: to say so before anything runs. Costs
-/// a few microseconds for each.
+/// Checks that all granted directories can be opened, as an attempt would open them, so that errors are reported before
+/// anything runs. Costs a few microseconds for each.
 ///
 /// # Errors
 ///
-/// [`OpenDirError`] for the first that cannot.
+/// [`OpenDirError`] for the first one that cannot be opened.
 pub fn check_dirs(grants: &Grants) -> Result<(), OpenDirError> {
     if grants.dirs.is_empty() { Ok(()) } else { open_roots(&mut WasiCtxBuilder::new(), grants) }
 }
 
-/// Opens the directories for a guest, in the order of their names: that order is one of the things it sees.
+/// Opens the directories for a guest, in the order of their names, because the guest can see the order.
 pub(crate) fn open_roots(builder: &mut WasiCtxBuilder, grants: &Grants) -> Result<(), OpenDirError> {
     grants.check()?;
     builder.allow_blocking_current_thread(true);

@@ -1,4 +1,4 @@
-//! A file as a stream: always ready, since what is read of it is there or is not.
+//! A file as a stream: always ready, because reading a file never waits.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use wasmtime_wasi::p2::{InputStream, Pollable, StreamError, StreamResult};
 use super::book::{Known, Piece, Reader, SharedBook};
 use super::content::{self, PIECE_BYTES};
 
-/// What a guest reads a file from. wasmtime-wasi's own reads ahead in another thread: whether its bytes are there already
-/// tells the time.
+/// The stream from which a guest reads a file. wasmtime-wasi's own reads ahead on another thread, and whether its bytes
+/// have arrived reveals the time.
 pub(super) struct FileStream {
     file: Arc<File>,
     next: u64,

@@ -1,4 +1,4 @@
-//! What a guest takes of files and of the disk, within its limits.
+//! A guest's use of files and of the disk, within its limits.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,16 +7,16 @@ use hostel_core::{Limit, LimitKind, Limits};
 
 use crate::log::LogBook;
 
-/// How many files, directories and links a guest may make whatever it may write; each takes room on the disk too, be it
-/// empty.
+/// The number of files, directories and links that a guest may always create. Even an empty one takes space on the
+/// disk.
 const ENTRIES: u64 = 1_000;
 
-/// For each so many bytes that it may write it may make one more: what most file systems take for an entry that has
-/// anything in it.
+/// For each block of this many bytes that it may write, a guest may create one more: the space that most file systems
+/// use for a non-empty entry.
 const BYTES_OF_ENTRY: u64 = 4 << 10;
 
-/// How many entries the listings of an attempt have together that are open at once. The host holds them, each with a name
-/// of at most 255 bytes.
+/// The maximum total number of entries in the open listings of an attempt. The host holds them, each with a name of at
+/// most 255 bytes.
 pub(super) const MOST_LISTED: usize = 100_000;
 
 /// The counts of one attempt.
@@ -27,16 +27,16 @@ pub(super) struct Usage {
     read_bytes: u64,
     written_bytes: u64,
     entries: u64,
-    /// Entries of the listings that are open.
+    /// The entries of open listings.
     listed: usize,
-    /// What the log tells of already.
-    told: Vec<&'static str>,
+    /// The limits that the log has already mentioned.
+    remarked: Vec<&'static str>,
 }
 
 impl Usage {
     pub(super) fn new(limits: Limits, log: Arc<LogBook>) -> Self {
         let (open, read_bytes, written_bytes, entries, listed) = (0, 0, 0, 0, 0);
-        Self { limits, log, open, read_bytes, written_bytes, entries, listed, told: Vec::new() }
+        Self { limits, log, open, read_bytes, written_bytes, entries, listed, remarked: Vec::new() }
     }
 
     pub(super) fn read_bytes(&self) -> u64 {
@@ -75,18 +75,18 @@ impl Usage {
         self.listed = self.listed.saturating_sub(entries);
     }
 
-    /// How many entries one more listing may have.
+    /// The maximum number of entries of one more listing.
     pub(super) fn room_to_list(&self) -> usize {
         MOST_LISTED.saturating_sub(self.listed)
     }
 
-    /// Says in the log that a listing would have more.
+    /// Adds a remark that a listing would have more.
     pub(super) fn refuse_listing(&mut self) {
         let allowed = format_args!("listings that are open may have {MOST_LISTED} entries together");
         self.tell("a directory was not listed", &allowed);
     }
 
-    /// Whether one more may be opened. If not, the log says so.
+    /// Whether one more may be opened. If not, adds a remark.
     pub(super) fn admits_opening(&mut self) -> bool {
         let fits = self.open < self.limits.open_files;
         if !fits {
@@ -95,7 +95,7 @@ impl Usage {
         fits
     }
 
-    /// Whether so many bytes may be written. If not, the log says so.
+    /// Whether this many bytes may be written. If not, adds a remark.
     pub(super) fn admits_writing(&mut self, bytes: u64) -> bool {
         let fits = self.written_bytes.saturating_add(bytes) <= self.limits.written_bytes;
         if !fits {
@@ -104,7 +104,7 @@ impl Usage {
         fits
     }
 
-    /// Whether a file, a directory or a link may be made. If not, the log says so.
+    /// Whether a file, a directory or a link may be created. If not, adds a remark.
     pub(super) fn admits_making(&mut self) -> bool {
         let most = ENTRIES.saturating_add(self.limits.written_bytes / BYTES_OF_ENTRY);
         let fits = self.entries < most;
@@ -116,10 +116,10 @@ impl Usage {
         fits
     }
 
-    /// Remarks on what a limit refuses, for the first time that it does.
+    /// Adds a remark at the first refusal of a limit.
     fn tell(&mut self, refused: &'static str, allowed: &dyn fmt::Display) {
-        if !self.told.contains(&refused) {
-            self.told.push(refused);
+        if !self.remarked.contains(&refused) {
+            self.remarked.push(refused);
             self.log.remark(format!("{refused}: {allowed}"));
         }
     }

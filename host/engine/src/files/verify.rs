@@ -1,4 +1,4 @@
-//! Asks a guest's questions about its directories again, to find out whether it would get the same answers.
+//! Repeats a guest's questions about its directories, to find out whether it would get the same answers.
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::pin;
@@ -17,49 +17,51 @@ use super::content::{self, Part};
 use super::root::open_roots;
 use super::words::{difference, other_content};
 
-/// How many descriptors are open at once: enough for the paths to two nodes.
+/// The number of descriptors open at once: enough for the paths to two nodes.
 const OPEN_AT_ONCE: usize = 2 * MAX_TRACE_DEPTH as usize + 2;
 
 /// Whether a trace still holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Every question gets the answer that it got before.
+    /// Every question gets the same answer as before.
     Holds,
-    /// Some question gets another answer: says what has changed, such as `` `data/config.json` has other content``.
+    /// Some question gets another answer. Contains the change, for example `` `data/config.json` has different
+    /// content``.
     Changed(String),
-    /// The caller had it stopped before it was known.
+    /// The caller stopped it before it was finished.
     Stopped,
 }
 
-/// Asks the questions of a trace again, in their order, about the directories that are granted under the same names.
+/// Repeats the questions of a trace, in their order, about the directories granted under the same names.
 ///
-/// Reads again every byte that the guest read: nothing is inferred from times, sizes or file numbers of another day. Then asks
-/// everything but the contents a second time, and looks whether a file has changed meanwhile: so there was a moment, between
-/// the two, at which all answers held together, whatever happened before and after it.
+/// Reads again every byte that the guest read: nothing is inferred from times, sizes or file numbers of an earlier day.
+/// Then asks everything except the contents a second time, and checks whether a file has changed meanwhile. So there
+/// was a moment, between the two passes, at which all answers were valid together, whatever happened before and after
+/// it.
 ///
-/// Blocks on the disk: some thirty microseconds for each file, and the time to read and hash the contents, about a second for
-/// a gigabyte. `is_stopped` is called before each question and between pieces of contents; once it returns true, the verdict
-/// is [`Verdict::Stopped`]. A trace from anywhere can do no more than ask within the directories that are granted.
+/// Blocks on the disk: some thirty microseconds for each file, and the time to read and hash the contents, about a
+/// second for a gigabyte. `is_stopped` is called before each question and between pieces of contents. When it returns
+/// true, the verdict is [`Verdict::Stopped`]. An untrusted trace can only ask questions about the granted directories.
 pub fn verify(trace: &Trace, grants: &Grants, is_stopped: &dyn Fn() -> bool) -> Verdict {
     if trace.is_empty() {
         return Verdict::Holds;
     }
     match Verifier::new(trace, grants, is_stopped).and_then(Verifier::run) {
         Ok(()) => Verdict::Holds,
-        Err(Broken::Changed(what)) => Verdict::Changed(what),
-        Err(Broken::Stopped) => Verdict::Stopped,
+        Err(Unverified::Changed(what)) => Verdict::Changed(what),
+        Err(Unverified::Stopped) => Verdict::Stopped,
     }
 }
 
-/// Why a trace is not known to hold.
-enum Broken {
-    /// Something has changed: says what.
+/// The reason why a trace is not known to hold.
+enum Unverified {
+    /// This has changed.
     Changed(String),
-    /// The caller no longer waits for the verdict.
+    /// The caller stopped it.
     Stopped,
 }
 
-impl From<String> for Broken {
+impl From<String> for Unverified {
     fn from(what: String) -> Self {
         Self::Changed(what)
     }
@@ -71,17 +73,18 @@ struct Verifier<'a> {
     files: WasiFilesystemCtx,
     table: ResourceTable,
     roots: Vec<Fd>,
-    /// The last nodes used. The others are opened again when they are needed again.
+    /// The most recently used nodes. The others are opened again when needed.
     open: VecDeque<(Node, Fd)>,
-    /// How many nodes were opened so far.
+    /// The number of nodes opened so far.
     opened: usize,
-    /// What each node looked like when it was opened first.
+    /// The appearance of each node when it was first opened.
     looks: HashMap<Node, Look>,
     is_stopped: &'a dyn Fn() -> bool,
 }
 
-/// Tells one file from another, and an unchanged one from a changed one: its identity, and a file's metadata. Of a directory
-/// the metadata may change while others work in it. It is compared within one verification, and never stored.
+/// Distinguishes one file from another, and an unchanged file from a changed one: its identity, and the metadata of a
+/// file. The metadata of a directory may change while others work in it. It is compared within one verification, and
+/// never stored.
 #[derive(Clone, PartialEq, Eq)]
 struct Look {
     identity: Answer,
@@ -89,7 +92,7 @@ struct Look {
 }
 
 impl<'a> Verifier<'a> {
-    fn new(trace: &'a Trace, grants: &Grants, is_stopped: &'a dyn Fn() -> bool) -> Result<Self, Broken> {
+    fn new(trace: &'a Trace, grants: &Grants, is_stopped: &'a dyn Fn() -> bool) -> Result<Self, Unverified> {
         let mut builder = WasiCtxBuilder::new();
         open_roots(&mut builder, grants).map_err(|error| error.to_string())?;
         let mut ctx = builder.build();
@@ -106,7 +109,7 @@ impl<'a> Verifier<'a> {
         Ok(Self { trace, files, table, roots, open, opened: 0, looks, is_stopped })
     }
 
-    fn run(mut self) -> Result<(), Broken> {
+    fn run(mut self) -> Result<(), Unverified> {
         self.trace.facts().iter().try_for_each(|fact| self.check(fact))?;
         self.close_all();
         let is_content = |fact: &&Fact| matches!(fact.question, Question::Content { .. });
@@ -120,9 +123,9 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    fn check(&mut self, fact: &Fact) -> Result<(), Broken> {
+    fn check(&mut self, fact: &Fact) -> Result<(), Unverified> {
         if (self.is_stopped)() {
-            return Err(Broken::Stopped);
+            return Err(Unverified::Stopped);
         }
         if let (&Question::Content { start, len }, &Answer::Content { digest, end }) =
             (&fact.question, &fact.answer)
@@ -144,12 +147,12 @@ impl<'a> Verifier<'a> {
             }
             Question::Content { .. } => None,
         };
-        let now = now.ok_or_else(|| format!("`{}` cannot be asked about", self.trace.path_of(fact)))?;
+        let now = now.ok_or_else(|| format!("`{}` cannot be examined", self.trace.path_of(fact)))?;
         if now == fact.answer { Ok(()) } else { Err(difference(self.trace, fact, &now).into()) }
     }
 
-    /// Opens what a guest opened for the first time, or was refused.
-    fn open_new(&mut self, fact: &Fact) -> Result<Option<Answer>, Broken> {
+    /// Opens a node that the guest opened, or was refused, for the first time.
+    fn open_new(&mut self, fact: &Fact) -> Result<Option<Answer>, Unverified> {
         let (now, fd) = self.open(fact)?;
         if matches!(fact.answer, Answer::Opened(_)) {
             let node = self.trace.node_after(self.opened);
@@ -165,8 +168,8 @@ impl<'a> Verifier<'a> {
         Ok(now)
     }
 
-    /// Asks to open what a fact tells of.
-    fn open(&mut self, fact: &Fact) -> Result<(Option<Answer>, Option<Fd>), Broken> {
+    /// Opens the target of a fact.
+    fn open(&mut self, fact: &Fact) -> Result<(Option<Answer>, Option<Fd>), Unverified> {
         let Question::Open { path, follow, directory } = &fact.question else { return Ok((None, None)) };
         let dir = self.descriptor(fact.node)?;
         let open_flags = if *directory { OpenFlags::DIRECTORY } else { OpenFlags::empty() };
@@ -179,29 +182,29 @@ impl<'a> Verifier<'a> {
         })
     }
 
-    fn is_same(&mut self, one: Node, other: Node) -> Result<Option<Answer>, Broken> {
+    fn is_same(&mut self, one: Node, other: Node) -> Result<Option<Answer>, Unverified> {
         let (one, other) = (self.descriptor(one)?, self.descriptor(other)?);
         let same = at_once(self.view().is_same_object(one, other));
         Ok(same.and_then(Result::ok).map(Answer::Same))
     }
 
     /// The digest of a part of a file; `None` if there is no such part.
-    fn digest(&mut self, node: Node, part: Part) -> Result<Option<Digest>, Broken> {
+    fn digest(&mut self, node: Node, part: Part) -> Result<Option<Digest>, Unverified> {
         let fd = self.descriptor(node)?;
         let Ok(Descriptor::File(file)) = self.table.get(&fd) else { return Ok(None) };
         let file = Arc::clone(&file.file);
-        content::digest(&file, part, self.is_stopped).map_err(|content::Stopped| Broken::Stopped)
+        content::digest(&file, part, self.is_stopped).map_err(|content::Stopped| Unverified::Stopped)
     }
 
-    /// A node's descriptor; opens the node again if it was closed. It stays open until many others were opened.
-    fn descriptor(&mut self, node: Node) -> Result<Fd, Broken> {
+    /// The descriptor of a node; opens the node again if it was closed. It stays open until many others were opened.
+    fn descriptor(&mut self, node: Node) -> Result<Fd, Unverified> {
         if let Some(root) = self.trace.root_of(node).and_then(|place| self.roots.get(place)) {
             return Ok(ask::same(root));
         }
         if let Some(place) = self.open.iter().position(|(open, _)| *open == node)
             && let Some((node, fd)) = self.open.remove(place)
         {
-            // The one used last is closed last.
+            // The most recently used one is closed last.
             let borrowed = ask::same(&fd);
             self.open.push_back((node, fd));
             return Ok(borrowed);
@@ -216,18 +219,18 @@ impl<'a> Verifier<'a> {
         looked.map(|()| borrowed)
     }
 
-    /// Notes what a node looks like when it is opened first; later it must look the same.
-    fn look_at(&mut self, node: Node, fd: &Fd) -> Result<(), Broken> {
+    /// Records the appearance of a node when it is first opened; later it must be the same.
+    fn look_at(&mut self, node: Node, fd: &Fd) -> Result<(), Unverified> {
         let look = self.look(fd);
         let is_same = match look {
             None => false,
             Some(look) => *self.looks.entry(node).or_insert_with(|| look.clone()) == look,
         };
-        let changed = || format!("`{}` changed while it was looked at", self.trace.path_of_node(node));
+        let changed = || format!("`{}` changed while it was checked", self.trace.path_of_node(node));
         if is_same { Ok(()) } else { Err(changed().into()) }
     }
 
-    /// What a file or a directory looks like now; `None` if the system does not say.
+    /// The current appearance of a file or a directory; `None` if the system does not provide it.
     fn look(&mut self, fd: &Fd) -> Option<Look> {
         let mut ask = |question| at_once(ask::ask(&mut self.view(), fd, &question)).flatten();
         let identity = ask(Question::Hash)?;
@@ -246,7 +249,7 @@ impl<'a> Verifier<'a> {
     }
 
     fn close(&mut self, fd: Fd) {
-        // It is in the table, as nothing else closes it.
+        // It is in the table, because only this closes it.
         let _ = HostDescriptor::drop(&mut self.view(), fd);
     }
 
@@ -255,7 +258,7 @@ impl<'a> Verifier<'a> {
     }
 }
 
-/// What a future gives that never waits: with leave to block, the calls of wasmtime-wasi do not.
+/// The output of a future that never waits: with permission to block, the calls of wasmtime-wasi do not.
 fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),

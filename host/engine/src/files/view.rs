@@ -1,4 +1,4 @@
-//! What `wasi:filesystem` is implemented on.
+//! The view on which `wasi:filesystem` is implemented.
 
 use wasmtime::component::{HasData, Linker};
 use wasmtime_wasi::filesystem::{WasiFilesystemCtxView, WasiFilesystemView};
@@ -9,9 +9,9 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{self, ErrorCode};
 use super::book::SharedBook;
 use crate::wasi::HostView;
 
-/// What `wasi:filesystem` is implemented on.
+/// The view on which `wasi:filesystem` is implemented.
 pub(crate) struct FilesView<'a> {
-    /// What the guest reads and writes; `None` if no directories are granted.
+    /// The record of the guest's reads and writes; `None` if no directories are granted.
     pub(crate) book: Option<&'a SharedBook>,
     pub(crate) host: HostView<'a>,
 }
@@ -22,7 +22,7 @@ impl HasData for Files {
     type Data<'a> = FilesView<'a>;
 }
 
-/// Offers `wasi:filesystem`.
+/// Links `wasi:filesystem`.
 pub(crate) fn link<T: Send + 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> FilesView<'_>,
@@ -37,7 +37,7 @@ impl FilesView<'_> {
         self.host.wasi().filesystem()
     }
 
-    /// The book, which exists if there are descriptors.
+    /// The book, which exists whenever there are descriptors.
     pub(super) fn book(&self) -> FsResult<SharedBook> {
         self.book.cloned().ok_or_else(|| ErrorCode::BadDescriptor.into())
     }

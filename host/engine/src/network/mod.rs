@@ -1,4 +1,4 @@
-//! What one attempt may do in the network, and what it did: shared by sockets, look-ups and HTTP.
+//! An attempt's permissions and activity in the network, shared by sockets, look-ups and HTTP.
 
 mod resolve;
 mod send;
@@ -20,29 +20,29 @@ use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::sockets::SocketAddrUse;
 
 use self::resolve::Resolver;
-use crate::denial::{self, DenialBook, told};
+use crate::denial::{self, DenialBook, shown};
 use crate::options::AttemptOptions;
 
-/// How many addresses of looked-up names are remembered; after that the oldest are forgotten.
+/// The number of remembered addresses of looked-up names. If there are more, the oldest are dropped.
 const MAX_KNOWN: usize = 1_000;
 
-/// How much of a name a remark repeats: as much as a name can have.
+/// The maximum length of a name in a remark: the maximum length of a valid name.
 const NAME_BYTES: usize = 256;
 
-/// What stands between a guest and the network.
+/// The network as a guest may use it.
 pub(crate) struct Network {
     pub(crate) grants: Arc<Grants>,
     pub(crate) denials: DenialBook,
     pub(crate) traffic: Arc<Traffic>,
     resolver: Resolver,
-    /// For sockets, look-ups and requests, as many as may be at once.
+    /// A place for each open socket, look-up and request.
     room: Arc<Semaphore>,
     sockets: Limit,
-    /// Where names lead, as the host found it in this attempt.
+    /// The addresses of names, as found by the host in this attempt.
     known: Mutex<Vec<(Box<str>, IpAddr)>>,
 }
 
-/// Where a request goes.
+/// The target of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) scheme: HttpScheme,
@@ -50,12 +50,12 @@ pub(crate) struct Target {
     pub(crate) port: u16,
 }
 
-/// Why a name has no address for the guest.
+/// The reason why the guest gets no address for a name.
 #[derive(Debug)]
 pub(crate) enum NoAddress {
-    /// It has none, or none could be found out.
+    /// It has none, or the look-up failed.
     Unresolvable,
-    /// It leads to where names may not lead.
+    /// It resolves to an address that names may not have.
     Denied,
 }
 
@@ -78,7 +78,7 @@ impl Network {
         })
     }
 
-    /// Lets sockets talk to what is granted, and to nothing else.
+    /// Lets sockets communicate with granted addresses only.
     pub(crate) fn open_sockets(self: &Arc<Self>, context: &mut WasiCtxBuilder) {
         context.allow_tcp(self.is_granted(Transport::Tcp)).allow_udp(self.is_granted(Transport::Udp));
         let network = Arc::clone(self);
@@ -100,8 +100,8 @@ impl Network {
         room
     }
 
-    /// The addresses of a name that the guest may know, in the order of the resolver's; from now on they may be talked to
-    /// as far as the name may be.
+    /// The addresses of a name that the guest may know, in the resolver's order. From now on, sockets may communicate
+    /// with them if the name is granted.
     pub(crate) async fn look_up(&self, name: &str) -> Result<Vec<IpAddr>, NoAddress> {
         let found = self.resolver.resolve(name.to_owned()).await.map_err(|_| NoAddress::Unresolvable)?;
         let bare = bare(name);
@@ -117,7 +117,7 @@ impl Network {
         Ok(allowed)
     }
 
-    /// The addresses that a request may go to, once it is clear that its host is granted.
+    /// The addresses for a request, after its host was found to be granted.
     pub(crate) async fn addresses_of(
         &self,
         method: &str,
@@ -141,7 +141,7 @@ impl Network {
         Ok(allowed)
     }
 
-    /// Says why there is none, if there was one.
+    /// Records the denial, if the name has an address.
     fn no_address(&self, kind: GrantKind, name: &str, found: &[IpAddr], port: &str) -> NoAddress {
         let Some(address) = found.first() else { return NoAddress::Unresolvable };
         let is_local = may_lead_to(name, Ipv4Addr::LOCALHOST.into());
@@ -150,8 +150,8 @@ impl Network {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),
         };
-        let name = told(name, NAME_BYTES);
-        let denied = format!("`{name}` leads to {address}, which is not {what}: denied");
+        let name = shown(name, NAME_BYTES);
+        let denied = format!("`{name}` resolves to {address}, which is not {what}: denied");
         let option = denial::option::<NetGrant>("--net", &format!("{host}:{port}"));
         self.denials.note(kind, denial::denial(denied, option));
         NoAddress::Denied
@@ -172,9 +172,9 @@ impl Network {
         match used {
             SocketAddrUse::TcpConnect => self.allows_talk(Transport::Tcp, address),
             SocketAddrUse::UdpSend => self.allows_talk(Transport::Udp, address),
-            // Nothing that the guest asked for: it is dropped without a word.
+            // Not a request of the guest, so it is dropped silently.
             SocketAddrUse::UdpReceive => self.leads_to(Transport::Udp, address),
-            // What the system does by itself for whoever sends first.
+            // The system does this by itself for any sender.
             SocketAddrUse::TcpBind | SocketAddrUse::UdpBind
                 if address.ip().is_unspecified() && address.port() == 0 =>
             {
@@ -186,9 +186,7 @@ impl Network {
             | SocketAddrUse::TcpAccept => {
                 self.denials.note(
                     GrantKind::Net,
-                    format!(
-                        "a socket of its own at {address} was denied: a task calls others and is not called"
-                    ),
+                    format!("binding a socket to {address} was denied: a task cannot accept connections"),
                 );
                 false
             }
@@ -206,7 +204,7 @@ impl Network {
         allows
     }
 
-    /// Whether a grant does, by the address or by a name that led there.
+    /// Whether a grant allows the address, directly or through a name that resolved to it.
     fn leads_to(&self, transport: Transport, address: SocketAddr) -> bool {
         let (ip, port) = (address.ip(), address.port());
         let leads = |(name, at): &(Box<str>, IpAddr)| {
@@ -215,14 +213,14 @@ impl Network {
         self.grants.allows_address(transport, ip, port) || self.known().iter().any(leads)
     }
 
-    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+    /// No code panics while it holds the lock, so a poisoned lock is still valid.
     fn known(&self) -> MutexGuard<'_, Vec<(Box<str>, IpAddr)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Target {
-    /// `None` for what has more in it than a host and a port, such as a user's name: the sender and who checks the grants
+    /// `None` for text with more than a host and a port, such as a user name: the sender and the check of the grants
     /// must never see different hosts in one text.
     pub(crate) fn of(uri: &http::Uri) -> Option<Self> {
         let scheme = match uri.scheme_str()? {
@@ -233,7 +231,7 @@ impl Target {
         let authority = uri.authority()?;
         let host = authority.host();
         let port = match authority.as_str().strip_prefix(host)?.strip_prefix(':') {
-            // Nothing else is understood by all in the same way.
+            // Other forms are interpreted in different ways.
             Some(port) if port.starts_with(|first: char| matches!(first, '1'..='9')) => port.parse().ok()?,
             Some(_) => return None,
             None if authority.as_str() == host => scheme.usual_port(),
@@ -243,12 +241,12 @@ impl Target {
     }
 }
 
-/// The name without the dot that may end it.
+/// The name without a final dot.
 pub(crate) fn bare(name: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
 
-/// The address that a host is, in the one form that grants know of it.
+/// The IP address that a host is, in the only form that grants use.
 pub(crate) fn literal(host: &str) -> Option<IpAddr> {
     match host.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']')?.parse().ok().map(IpAddr::V6),

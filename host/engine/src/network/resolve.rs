@@ -7,20 +7,20 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use wasmtime_wasi::runtime::spawn_blocking;
 
-/// How many look-ups of one attempt are under way at once; others wait for them.
+/// The maximum number of concurrent look-ups of one attempt; others wait for them.
 const AT_ONCE: usize = 4;
 
-/// How many of all attempts are: far less than there are threads that may block, which loading components needs too.
+/// The maximum number for all attempts: far fewer than threads that may block, which loading components also needs.
 const AT_ONCE_IN_ALL: usize = 64;
 
-/// How many addresses of one name are taken.
+/// The maximum number of addresses of one name.
 const ADDRESSES: usize = 64;
 
 static ALL: Semaphore = Semaphore::const_new(AT_ONCE_IN_ALL);
 
-/// Who knows the addresses of names. It blocks, for as long as it takes.
+/// Resolves names to addresses. It blocks.
 pub(crate) trait Resolve: Send + Sync {
-    /// The addresses, in the order in which they are to be tried.
+    /// The addresses, in the order in which to try them.
     fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
@@ -34,9 +34,9 @@ impl Resolve for SystemResolver {
     }
 }
 
-/// Asks a resolver on threads that may block, a few at once.
+/// Calls a resolver on threads that may block, a few at once.
 ///
-/// A look-up cannot be stopped: it keeps its place until it ends, though nobody may wait for it any more.
+/// A look-up cannot be stopped: it keeps its place until it ends, even if its result is no longer needed.
 pub(super) struct Resolver {
     resolver: Arc<dyn Resolve>,
     room: Arc<Semaphore>,
@@ -47,7 +47,7 @@ impl Resolver {
         Self { resolver, room: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
-    /// The addresses of a name, in the order of the resolver's.
+    /// The addresses of a name, in the resolver's order.
     pub(super) async fn resolve(&self, name: String) -> io::Result<Vec<IpAddr>> {
         let own = Arc::clone(&self.room).acquire_owned().await.map_err(io::Error::other)?;
         let place = ALL.acquire().await.map_err(io::Error::other)?;

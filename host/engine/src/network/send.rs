@@ -1,7 +1,8 @@
-//! Sends a request: to addresses that were checked, over a connection of its own whose bytes are counted.
+//! Sends a request to checked addresses, over a connection of its own whose bytes are counted.
 //!
-//! It does what the sender of wasmtime-wasi-http does, with the same timeouts and errors, but for one thing: the name is
-//! looked up once, and the connection goes to what was found and checked. A second look-up could lead elsewhere.
+//! It works like the sender of wasmtime-wasi-http, with the same timeouts and errors, with one difference: the name is
+//! looked up once, and the connection uses the addresses that were found and checked. A second look-up could return
+//! different ones.
 
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
@@ -30,10 +31,10 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 use super::traffic::Counted;
 use super::{Network, NoAddress, Target, literal};
 
-/// How long each step may take unless the guest says otherwise: as in wasmtime-wasi-http.
+/// The default timeout of each step, as in wasmtime-wasi-http.
 const STEP_TIME: Duration = Duration::from_secs(600);
 
-/// What goes on until the body of a response is complete.
+/// The tasks that run until the body of a response is complete.
 pub(crate) type Transmission = Box<dyn Future<Output = Result<(), Error>> + Send>;
 pub(crate) type Sent = Result<(Response<WasiBody>, Transmission), Error>;
 
@@ -42,7 +43,8 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// Roots that are compiled in. Connections are not resumed, since that would tell one attempt of another.
+/// The root certificates are compiled in. Connections are not resumed, because that would link one attempt with
+/// another.
 static TLS: LazyLock<Option<TlsConnector>> = LazyLock::new(|| {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
@@ -52,7 +54,7 @@ static TLS: LazyLock<Option<TlsConnector>> = LazyLock::new(|| {
     Some(TlsConnector::from(Arc::new(config)))
 });
 
-/// Sends a request to a target that is granted.
+/// Sends a request to a granted target.
 pub(crate) async fn send(
     network: Arc<Network>,
     target: Target,
@@ -69,7 +71,7 @@ pub(crate) async fn send(
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = spawn(connection);
 
-    // Only a proxy is told the scheme and the authority in the first line; the host stands in its header.
+    // Only a proxy gets the scheme and the authority in the first line; the host is in its header.
     let path = request.uri().path_and_query().cloned();
     *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
     let response = timeout(first_byte_timeout, sender.send_request(request)).await;
@@ -105,7 +107,7 @@ fn server_name(host: &str) -> Option<ServerName<'static>> {
     }
 }
 
-/// The body of a response, of which some must come within a time.
+/// The body of a response, with a timeout for each part.
 struct TimedBody {
     incoming: Incoming,
     between: Duration,

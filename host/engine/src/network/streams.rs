@@ -1,4 +1,4 @@
-//! The two directions of a TCP connection as the guest has them, with their bytes counted.
+//! The two directions of a guest's TCP connection, with their bytes counted.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use wasmtime_wasi::p2::{StreamError, StreamResult};
 
 use super::{OverLimit, Traffic};
 
-/// What comes from the other side.
+/// The receiving direction.
 pub(crate) struct CountedInput {
     pub(crate) stream: DynInputStream,
     pub(crate) traffic: Arc<Traffic>,
 }
 
-/// What goes there.
+/// The sending direction.
 pub(crate) struct CountedOutput {
     pub(crate) stream: DynOutputStream,
     pub(crate) traffic: Arc<Traffic>,

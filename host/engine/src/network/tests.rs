@@ -111,7 +111,7 @@ async fn a_request_to_a_name_does_not_reach_this_machine_or_its_neighbours() {
         let grant =
             if address.is_ipv6() { format!("'[{address}]:{port}'") } else { format!("{address}:{port}") };
         let remark = format!(
-            "`db.corp` leads to {address}, which is not public: denied (allow it with --net {grant})"
+            "`db.corp` resolves to {address}, which is not public: denied (allow it with --net {grant})"
         );
         assert_eq!(world.remarks(), [remark]);
         assert_eq!(world.network.denials.take_uncounted(), [GrantKind::Http]);
@@ -182,7 +182,7 @@ async fn a_name_of_this_machine_leads_nowhere_else() {
     assert_eq!(world.get(&format!("http://localhost:{port}/")).await.unwrap(), "hello");
     assert!(matches!(world.get("http://localhost:9/").await, Err(Error::DestinationIpProhibited)));
     let remark =
-        "`localhost` leads to 1.1.1.1, which is not loopback: denied (allow it with --net 1.1.1.1:9)";
+        "`localhost` resolves to 1.1.1.1, which is not loopback: denied (allow it with --net 1.1.1.1:9)";
     assert_eq!(world.remarks(), [remark]);
 }
 
@@ -215,7 +215,7 @@ async fn what_is_looked_up_may_be_talked_to_at_the_granted_port() {
     let remarks = world.remarks();
     assert!(
         remarks.contains(
-            &"`db.org` leads to 127.0.0.1, which is not public: denied (allow it with --net 127.0.0.1:5432)"
+            &"`db.org` resolves to 127.0.0.1, which is not public: denied (allow it with --net 127.0.0.1:5432)"
                 .to_owned()
         ),
         "{remarks:?}"

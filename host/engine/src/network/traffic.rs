@@ -1,4 +1,4 @@
-//! How many bytes an attempt received and sent, and that there are no more than its limit.
+//! The number of bytes that an attempt received and sent, and their limit.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::denial::DenialBook;
 
-/// What went over the network in one attempt.
+/// The network traffic of one attempt.
 pub(crate) struct Traffic {
     received: AtomicU64,
     sent: AtomicU64,
@@ -19,9 +19,9 @@ pub(crate) struct Traffic {
     denials: DenialBook,
 }
 
-/// The limit on what goes over the network is reached.
+/// The limit of network traffic is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no more may be sent and received over the network")]
+#[error("the limit of network bytes is reached")]
 pub(crate) struct OverLimit;
 
 impl From<OverLimit> for io::Error {
@@ -44,18 +44,18 @@ impl Traffic {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Counts what was received; an error if that was too much, and the guest is not to have it.
+    /// Counts received bytes; an error if they exceed the limit, in which case the guest must not get them.
     pub(crate) fn receive(&self, bytes: usize) -> Result<(), OverLimit> {
         self.received.fetch_add(bytes as u64, Ordering::Relaxed);
         self.check(0)
     }
 
-    /// Counts what was sent, after [`Traffic::check`] allowed it.
+    /// Counts sent bytes, after [`Traffic::check`] allowed them.
     pub(crate) fn send(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Whether so much more may be sent.
+    /// Whether this many more bytes may be sent.
     pub(crate) fn check(&self, more: usize) -> Result<(), OverLimit> {
         let total = self.received_bytes().saturating_add(self.sent_bytes()).saturating_add(more as u64);
         if total <= self.limit.allowed {

@@ -1,8 +1,8 @@
-//! What the compiler has to do for the body of one function.
+//! The compiler's work for the body of one function.
 //!
-//! A value that lives across branches is looked at again wherever they meet, and the more often the more loops are around
-//! it. So the compiler's time and memory grow with values times blocks times the depth of loops, and with the square of
-//! the blocks, and not with the length of the code alone: a few kibibytes can take minutes.
+//! The compiler examines a value that lives across branches again wherever they meet, and more often the more loops are
+//! around it. So the compiler's time and memory grow with values times blocks times the depth of loops, and with the
+//! square of the blocks, and not with the length of the code alone: a few kibibytes can take minutes.
 
 use wasmparser::{BlockType, FrameKind, FunctionBody, Operator, Result};
 
@@ -10,27 +10,27 @@ use super::cost;
 use super::part::Part;
 use super::stack::Stack;
 
-/// What the compiler keeps for every function beside its locals.
+/// The compiler's cost of every function, in addition to its locals.
 const IMPLICIT_LOCALS: u64 = 3;
 
-/// How many blocks inside each other, or beside each other, are as much work as a value.
+/// The number of nested or consecutive blocks that cost as much as a value.
 const BLOCKS_PER_VALUE: u64 = 8;
 const SQUARED_BLOCKS_PER_VALUE: u64 = 64;
 
-/// So many constants of floats or vectors, squared, are as much work as a value: the compiler may put all of them before what uses
-/// them, and then each is in the way of the others. 10,000 take 9 s.
+/// The number of constants of floats or vectors whose square costs as much as a value: the compiler may put all of them
+/// before their uses, where they get in each other's way. 10,000 take 9 s.
 const SQUARED_CONSTANTS_PER_VALUE: u64 = 8;
 
-/// So many values on the stack cost nothing where they stand.
+/// The number of values on the stack that cost nothing.
 const FREE_HEIGHT: u64 = 32;
 
-/// What was counted in a body.
+/// The counts of a body.
 pub(super) struct Effort {
     pub(super) locals: u64,
     pub(super) work: u64,
-    /// Operators that compute a value, by what they add to the values that may be live at once.
+    /// Operators that compute a value, weighted by how many values they may add to the live ones.
     pub(super) computed: u64,
-    /// Bytes of plain code that would cost as much, beyond the bytes that there are.
+    /// Equivalent bytes of plain code, in addition to the actual bytes.
     pub(super) extra: u64,
 }
 
@@ -57,23 +57,23 @@ struct Counted<'a> {
     stack: Stack<'a>,
     /// Where the compiler begins a block.
     begun: u64,
-    /// The same, each as often as there are loops around it, and once more.
+    /// The same, each weighted by the number of loops around it plus one.
     blocks: u64,
     /// Values on the stack there.
     held: u64,
     /// Blocks around it there.
     around: u64,
-    /// How many loops are around the code at hand.
+    /// The number of loops around the current code.
     loops: u64,
-    /// What leads to another block with values on the stack.
+    /// Branches to another block, with the values on the stack.
     branches: u64,
-    /// The most values that a block takes or gives.
+    /// The maximum number of values that a block takes or returns.
     widest: u64,
     /// Arguments and results of calls, and values on the stack there.
     passed: u64,
     /// Operators that need certain registers: calls, and divisions.
     fixed: u64,
-    /// What its operators cost, as bytes of plain code.
+    /// The cost of its operators, as bytes of plain code.
     cost: u64,
     /// Operators that compute a value.
     computed: u64,
@@ -81,7 +81,7 @@ struct Counted<'a> {
     standing: u64,
     /// Constants of floats and vectors.
     constants: u64,
-    /// How many operators ago there was a constant.
+    /// The number of operators since the last constant.
     since_constant: u64,
 }
 
@@ -170,7 +170,8 @@ impl<'a> Counted<'a> {
         self.stack.apply(operator);
     }
 
-    /// Counts what is put together with a constant that may be its operand: what is further away has bytes of its own.
+    /// Counts operators that are combined with a constant that may be their operand. If the constant is further away,
+    /// it has bytes of its own.
     fn fold(&mut self, operator: &Operator<'_>) {
         if cost::is_constant(operator) {
             self.since_constant = 0;
@@ -199,7 +200,7 @@ impl<'a> Counted<'a> {
         let is_loop = kind == FrameKind::Loop;
         self.stack.begin(operator, ty, kind);
         self.loops += u64::from(is_loop);
-        // The guest gives way in a loop.
+        // The guest yields in a loop.
         self.block(if is_loop { 3 } else { 1 });
         self.branches += 1;
         self.widest = self.widest.max(width);

@@ -1,33 +1,33 @@
-//! How much of everything a component may have, and what is said of one that has more.
+//! The bounds on components, and the errors for components that exceed them.
 
 use std::fmt;
 
 use hostel_core::bytes_text;
 
-/// Something that a component may have only so much of, so that compiling it takes a bounded time and memory.
+/// A quantity of a component that is bounded, so that compiling takes bounded time and memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Bound {
-    /// Components and modules, the outermost one among them.
+    /// Components and modules, including the outermost one.
     Parts,
-    /// How deep components stand in components.
+    /// The nesting depth of components.
     Depth,
     /// What is defined in the components (instances, functions, aliases, exports), for each time they are instantiated.
     Definitions,
-    /// What is passed to functions that components call: the values in the types of parameters and results, for each function
-    /// that is lowered and each time the component that calls it is instantiated. A function counts 40 beside them, a string, a
+    /// The size of calls between components: the values in the types of parameters and results, for each function that
+    /// is lowered and each time the calling component is instantiated. A function counts 40 in addition, a string, a
     /// list or a map 50, and a character 5.
     Passed,
-    /// What is compared when components are instantiated: what is in the types of all that each of them imports.
+    /// The size of comparisons when components are instantiated: the types of all imports of each of them.
     Compared,
     /// Types, of components and modules.
     Types,
     /// Parameters and results of all core function types, and fields of all structures.
     CoreParams,
-    /// How deep types of components and instances are declared in each other.
+    /// The nesting depth of declarations of component and instance types.
     TypeDepth,
-    /// What it takes to enter functions from outside their module: for each that is exported or stands in a segment of elements,
-    /// and for each type of functions, 24, its parameters and results, and a 500th of their square.
+    /// The cost of entering functions from outside their module: for each function that is exported or in a segment of
+    /// elements, and for each type of functions, 24, its parameters and results, and a 500th of their square.
     Entries,
     /// Imports and exports of all modules.
     CoreExterns,
@@ -45,14 +45,14 @@ pub enum Bound {
     /// chain before those of another that needs them, so all are live at once, and allocating registers takes time with the square
     /// of their number. An operator on floats or vectors counts as three.
     Squares,
-    /// The locals of one function, its parameters among them.
+    /// The locals of one function, including its parameters.
     Locals,
-    /// What the compiler has to look at in one function: locals and values on the stack times blocks, each as often as
-    /// loops are around it, and times calls and divisions; blocks in and beside each other, and arguments of calls.
+    /// The compiler's work for one function: locals and values on the stack times blocks, each as often as loops are
+    /// around it, and times calls and divisions; nested and consecutive blocks, and arguments of calls.
     BodyWork,
-    /// What all functions have of that beyond four for each byte of their code.
+    /// The total work for all functions beyond four for each byte of their code.
     Work,
-    /// What the operators of one function cost beyond the bytes they have, as bytes of plain code.
+    /// The cost of the operators of one function beyond their bytes, as bytes of plain code.
     BodyExtra,
     /// The same in all functions.
     Extra,
@@ -60,11 +60,11 @@ pub enum Bound {
     Constant,
     /// The length of all constant expressions.
     Constants,
-    /// What the tables of all modules begin with, and the functions that are put into them: they are laid out when it is
-    /// compiled.
+    /// The initial sizes of the tables of all modules, and the functions in their segments: they are laid out at
+    /// compile time.
     TableElements,
-    /// Elements that only code can set when an instance begins: of segments that are not active, hold expressions, or go
-    /// to a table or place that is not known before. The compiler makes code for each of them.
+    /// Elements that only code can set when an instance begins: of segments that are not active, contain expressions,
+    /// or have a table or position that is not known in advance. The compiler generates code for each of them.
     SetElements,
     /// Segments of data that only code can set when an instance begins: of modules in which one is for an imported memory, goes to a
     /// place that is not known before, or all lie far apart.
@@ -108,7 +108,7 @@ impl Bound {
         Self::CustomSections,
     ];
 
-    /// The most that a component may have.
+    /// The maximum for a component.
     pub const fn allowed(self) -> u64 {
         match self {
             Self::Parts | Self::Name => 1_000,
@@ -131,7 +131,7 @@ impl Bound {
             Self::Functions => 150_000,
             Self::Code => 64 << 20,
             Self::Body => 1 << 20,
-            // CPython has 15,000,000,000, and takes 10 s. What was made to be slow takes minutes.
+            // CPython has 15,000,000,000, and takes 10 s. Components designed to be slow take minutes.
             Self::Squares => 24_000_000_000,
             Self::Locals => 20_000,
             Self::BodyWork => 25_000_000,
@@ -148,7 +148,7 @@ impl Bound {
         }
     }
 
-    /// What is counted, such as `functions`.
+    /// The name of the counted quantity, such as `functions`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Parts => "components and modules",
@@ -182,7 +182,7 @@ impl Bound {
         }
     }
 
-    /// The most that a component may have, as people read it: `1 MiB`.
+    /// The maximum for a component, in readable form: `1 MiB`.
     pub fn allowed_text(self) -> String {
         if matches!(self, Self::Code | Self::Body) {
             return bytes_text(self.allowed());
@@ -191,16 +191,16 @@ impl Bound {
     }
 }
 
-/// A component has more of something than is compiled.
+/// A component exceeds a bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Excess {
-    /// What it has too much of.
+    /// The bound.
     pub bound: Bound,
-    /// How much it has, as far as was counted.
+    /// The amount, as far as it was counted.
     pub found: u64,
-    /// Where that was, such as `function 12 of module 3`: functions are counted as in backtraces, with the imported ones,
-    /// and modules and components together in the order in which they stand in the file, from 0.
+    /// The position, such as `function 12 of module 3`. Functions are counted as in backtraces, including imported
+    /// ones, and modules and components together in file order, from 0.
     pub place: String,
 }
 

@@ -1,5 +1,5 @@
-//! What is compared when a component is instantiated: each import with what is given for it. Types of instances may have others in
-//! them twice, and so be larger than what declares them by any factor.
+//! The size of comparisons when a component is instantiated: each import is compared with its argument. Types of
+//! instances may contain others twice, and so be larger than their declaration by any factor.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use wasmparser::component_types::{
 use wasmparser::types::TypesRef;
 use wasmparser::{ComponentInstance, ComponentInstanceSectionReader, ComponentTypeRef};
 
-/// Types that nest deeper than this count as endless; the survey bounds how deep they are declared.
+/// Types that nest deeper than this count as infinite; the survey bounds how deep they are declared.
 const DEEPEST: u32 = 500;
 
-/// Knows how large the types of instances and components are.
+/// Computes the sizes of the types of instances and components.
 #[derive(Default)]
 pub(super) struct Compared {
     instances: HashMap<ComponentInstanceTypeId, u64>,
@@ -20,7 +20,7 @@ pub(super) struct Compared {
 }
 
 impl Compared {
-    /// How much is compared by a section of instances. `types` are those before it.
+    /// The size of the comparisons of a section of instances. `types` are those before it.
     pub(super) fn by(
         &mut self,
         section: ComponentInstanceSectionReader<'_>,
@@ -38,7 +38,7 @@ impl Compared {
         Ok(compared)
     }
 
-    /// How much is taken over by what is imported or exported by these types.
+    /// The size of what is imported or exported with these types.
     pub(super) fn by_types(
         &mut self,
         items: impl Iterator<Item = Result<Option<ComponentTypeRef>, wasmparser::BinaryReaderError>>,
@@ -64,7 +64,7 @@ impl Compared {
         Ok(compared)
     }
 
-    /// How much is in the instance with this index, which there is.
+    /// The size of the existing instance with this index.
     pub(super) fn of_instance(&mut self, index: u32, types: TypesRef<'_>) -> u64 {
         self.instance(types.component_instance_at(index), types, DEEPEST)
     }

@@ -1,4 +1,4 @@
-//! What each operator costs the compiler, as bytes of plain code.
+//! The compiler's cost of each operator, as bytes of plain code.
 //!
 //! One byte of plain code, a long row of additions, takes about 512 bytes of the compiler's memory. Some operators become
 //! a bounds check, several blocks and a call into the host, and cost many times as much as their few bytes.
@@ -20,23 +20,24 @@ const CHECKED_CALL: u64 = 40;
 /// A table element, which may have to be initialised first: 14 KiB.
 const TABLE_ELEMENT: u64 = 30;
 
-/// Everything that is not listed, such as SIMD, floats with canonical NaNs, rotations and direct calls: up to 7 KiB.
+/// All operators that are not listed, such as SIMD, floats with canonical NaNs, rotations and direct calls: up to 7
+/// KiB.
 const OTHER: u64 = 14;
 
 /// Division and access to memory: up to 3 KiB.
 const SMALL: u64 = 7;
 
-/// How many values an operator adds that is not listed. Measured with two chains in one function of 100 KiB: additions of integers
-/// take 1.9 s for 17,000 operators, additions of floats 8 s.
+/// The number of values that an unlisted operator adds. Measured with two chains in one function of 100 KiB: additions
+/// of integers take 1.9 s for 17,000 operators, additions of floats 8 s.
 const VALUES_OF_OTHER: u64 = 3;
 
-/// Adding, subtracting or multiplying a constant: the compiler keeps every way to put a row of them together. 3 KiB.
+/// Adding, subtracting or multiplying a constant: the compiler stores every way to combine a row of them. 3 KiB.
 pub(super) const FOLDED: u64 = 6;
 
-/// So many operators after a constant it counts as the operand.
+/// The number of operators after a constant for which it counts as the operand.
 pub(super) const FOLDED_WITHIN: u64 = 5;
 
-/// What an operator costs: 0 if no more than its own bytes.
+/// The cost of an operator: 0 if it is at most its own bytes.
 #[expect(clippy::wildcard_enum_match_arm, reason = "an operator that nobody measured counts as a costly one")]
 pub(super) fn of(operator: &Operator<'_>) -> u64 {
     match operator {
@@ -83,12 +84,12 @@ pub(super) fn is_constant(operator: &Operator<'_>) -> bool {
     matches!(operator, Operator::I32Const { .. } | Operator::I64Const { .. })
 }
 
-/// Whether it is a constant of a float or a vector, which comes out of memory.
+/// Whether it is a constant of a float or a vector, which is loaded from memory.
 pub(super) fn is_wide_constant(operator: &Operator<'_>) -> bool {
     matches!(operator, Operator::F32Const { .. } | Operator::F64Const { .. } | Operator::V128Const { .. })
 }
 
-/// How many values an operator adds to those that may be live at once. One on floats has more: its result is compared with
+/// How many values an operator may add to the live ones. An operator on floats adds more: its result is compared with
 /// itself and replaced if it is not a number.
 pub(super) fn values(operator: &Operator<'_>) -> u64 {
     let is_read = matches!(operator, Operator::Select | Operator::GlobalGet { .. });
@@ -99,7 +100,7 @@ pub(super) fn values(operator: &Operator<'_>) -> u64 {
     }
 }
 
-/// Whether it and others of its kind are put together where one of the operands is a constant.
+/// Whether operators of its kind are combined if one of the operands is a constant.
 pub(super) fn is_folded(operator: &Operator<'_>) -> bool {
     matches!(
         operator,
@@ -156,7 +157,8 @@ fn is_access(operator: &Operator<'_>) -> bool {
     )
 }
 
-/// Whether it costs what its bytes do: moves values, computes with integers, or is a block, which is counted by itself.
+/// Whether its cost is that of its bytes: it moves values, computes with integers, or is a block, which is counted
+/// separately.
 fn is_plain(operator: &Operator<'_>) -> bool {
     is_structure(operator) || is_integer(operator)
 }

@@ -1,13 +1,13 @@
-//! Tables, and what is put into them.
+//! Tables and their elements.
 
 use wasmparser::{Element, ElementItems, ElementKind, ElementSectionReader, TableInit, TableSectionReader};
 
 use super::{Bound, Refused, Survey, data, entry};
 
-/// Larger tables are never laid out when they are compiled.
+/// Larger tables are never laid out at compile time.
 const LARGEST_LAID_OUT: u64 = 1 << 20;
 
-/// Looks through a section of tables: even one that is nearly empty is laid out in full.
+/// Surveys a section of tables: even a nearly empty table is laid out in full.
 pub(super) fn tables<'a>(survey: &mut Survey<'a>, section: TableSectionReader<'a>) -> Result<(), Refused> {
     for table in section {
         let table = table?;
@@ -23,7 +23,7 @@ pub(super) fn tables<'a>(survey: &mut Survey<'a>, section: TableSectionReader<'a
     Ok(())
 }
 
-/// Looks through a section of segments.
+/// Surveys a section of segments.
 pub(super) fn segments<'a>(
     survey: &mut Survey<'a>,
     section: ElementSectionReader<'a>,
@@ -39,7 +39,7 @@ pub(super) fn segments<'a>(
         }
         let active = matches!(element.kind, ElementKind::Active { .. });
         let known = is_known(&survey.part.tables, &element, count.into());
-        // In order, since one may fail: what follows it is then not seen to be set.
+        // In order, because one may fail: whether later ones are set is not known then.
         survey.part.sets_elements |= active && !known;
         let set = !known || survey.part.sets_elements;
         survey.add(if set { Bound::SetElements } else { Bound::TableElements }, count.into())?;
@@ -48,7 +48,7 @@ pub(super) fn segments<'a>(
     Ok(())
 }
 
-/// Whether it is known before an instance begins where these are, and that they fit.
+/// Whether the position of these elements is known in advance, and they fit.
 fn is_known(tables: &[Option<u64>], element: &Element<'_>, count: u64) -> bool {
     let ElementKind::Active { table_index, offset_expr } = &element.kind else { return false };
     let table = tables.get(table_index.unwrap_or(0) as usize).copied().flatten();

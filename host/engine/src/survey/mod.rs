@@ -1,7 +1,7 @@
-//! A look at a binary before it is compiled: one pass over it that counts what compiling takes time and memory for.
+//! A survey of a binary before it is compiled: one pass that counts everything that takes the compiler time and memory.
 //!
-//! It is linear in the size of the binary, and believes nothing that stands in it: a section that says it has a million
-//! entries is refused before the first one is read. Whether the component is valid is none of its business.
+//! It is linear in the size of the binary, and trusts nothing in it: a section that claims to have a million entries is
+//! refused before the first one is read. It does not check whether the component is valid.
 
 mod body;
 mod bound;
@@ -31,14 +31,14 @@ use self::passed::Passed;
 use self::weight::Largest;
 pub(crate) use self::weight::{MAX_THREADS, Weight};
 
-/// Work that comes with the size of a program: compilers' output has three to four for each byte of code. Only what a
-/// function has beyond that counts in the sum, so that large programs load.
+/// Work proportional to the size of a program: compilers' output has three to four for each byte of code. Only the
+/// excess of a function counts in the sum, so that large programs load.
 const WORK_PER_BYTE: u64 = 4;
 
-/// Why a component is not compiled.
+/// The reason why a component is not compiled.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    /// It has too much of something.
+    /// It exceeds a bound.
     Excess(Excess),
     /// It cannot be read.
     Malformed(String),
@@ -56,7 +56,7 @@ impl From<wasmparser::BinaryReaderError> for Refused {
     }
 }
 
-/// Looks through a whole component, and says how it is compiled.
+/// Surveys a whole component, and decides how it is compiled.
 pub(crate) fn survey(bytes: &[u8]) -> Result<Weight, Refused> {
     let whole = Part::new(Encoding::Component, 0);
     let mut survey = Survey {
@@ -69,7 +69,7 @@ pub(crate) fn survey(bytes: &[u8]) -> Result<Weight, Refused> {
         passed: Passed::default(),
         compared: Compared::default(),
     };
-    // Of all features that there are, so that what is malformed for it is malformed for everyone. It leaves bodies alone.
+    // With all existing features, so that only what is malformed for all of them is refused. It does not read bodies.
     let mut validator = Validator::new_with_features(WasmFeatures::all());
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload?;
@@ -89,13 +89,13 @@ pub(crate) fn survey(bytes: &[u8]) -> Result<Weight, Refused> {
 
 struct Survey<'a> {
     bytes: &'a [u8],
-    /// By bound: of what is counted in the whole component, so far.
+    /// By bound: the totals of the whole component so far.
     counts: [u64; Bound::ALL.len()],
-    /// The component or module at hand.
+    /// The current component or module.
     part: Part,
-    /// The components that it is in, outermost first.
+    /// The enclosing components, outermost first.
     outer: Vec<Part>,
-    /// How many have begun.
+    /// The number of components and modules so far.
     parts: u64,
     largest: Largest,
     passed: Passed,
@@ -166,7 +166,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// What the component with this index has, in the component so many levels further out.
+    /// The content of the component with this index, in the component this many levels further out.
     fn component(&self, levels: u32, index: u32) -> Option<Content> {
         match levels.checked_sub(1) {
             None => self.part.component(index),
@@ -270,8 +270,8 @@ impl<'a> Survey<'a> {
         Ok(())
     }
 
-    /// Each instance of a component has all that the component defines once more, also what *its* instances have: it
-    /// doubles with each level if each component is instantiated twice.
+    /// Each instance of a component has everything that the component defines, including the content of *its*
+    /// instances. So the size doubles with each level if each component is instantiated twice.
     fn instances(&mut self, section: wasmparser::ComponentInstanceSectionReader<'a>) -> Result<(), Refused> {
         for instance in self.defined(section)? {
             let component_index = match instance? {
@@ -283,8 +283,8 @@ impl<'a> Survey<'a> {
             };
             let Some(content) = self.part.component(component_index) else {
                 return Err(Refused::Malformed(format!(
-                    "{}: it instantiates a component that is not defined in it, but imported or taken from an instance: \
-                     that is not supported",
+                    "{}: it instantiates a component that it imports or takes from an instance, \
+                     which is not supported",
                     self.part.place()
                 )));
             };
@@ -294,8 +294,8 @@ impl<'a> Survey<'a> {
         Ok(())
     }
 
-    /// Counts what is compared when the components of a section are instantiated, or taken over when something is imported or
-    /// exported by a type, before anybody does.
+    /// Counts the comparisons when the components of a section are instantiated, or when something is imported or
+    /// exported by a type, before they are made.
     #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else has types that may be large")]
     fn compared(&mut self, payload: &Payload<'a>, validator: &Validator) -> Result<(), Refused> {
         let Some(types) = validator.types(0) else { return Ok(()) };
@@ -313,7 +313,7 @@ impl<'a> Survey<'a> {
         Ok(self.add(Bound::Compared, compared)?)
     }
 
-    /// Counts what is in the instances that the whole component exports, which is listed.
+    /// Counts the content of the instances that the whole component exports, which is listed.
     fn shown(
         &mut self,
         section: wasmparser::ComponentExportSectionReader<'a>,
@@ -330,7 +330,7 @@ impl<'a> Survey<'a> {
         Ok(())
     }
 
-    /// Counts what the functions of a section pass, which is valid.
+    /// Counts the calls between components of a section, which is valid.
     fn lowered(
         &mut self,
         section: wasmparser::ComponentCanonicalSectionReader<'a>,
@@ -346,7 +346,7 @@ impl<'a> Survey<'a> {
         Ok(self.check(Bound::Passed, self.part.content.passed)?)
     }
 
-    /// A section whose entries are definitions.
+    /// A section with definitions.
     fn defined<T: FromReader<'a>>(
         &mut self,
         section: SectionLimited<'a, T>,
@@ -364,7 +364,7 @@ impl<'a> Survey<'a> {
         self.check(Bound::Name, name.len() as u64)
     }
 
-    /// Counts more of what is counted in the whole component.
+    /// Adds to a total of the whole component.
     fn add(&mut self, bound: Bound, more: u64) -> Result<(), Excess> {
         let Some(count) = self.counts.get_mut(bound as usize) else { return Ok(()) };
         *count = count.saturating_add(more);
@@ -376,7 +376,7 @@ impl<'a> Survey<'a> {
         if found <= bound.allowed() { Ok(()) } else { Err(Excess { bound, found, place: self.part.place() }) }
     }
 
-    /// The same for what is found somewhere in the part at hand.
+    /// Checks a bound at a position in the current part.
     fn check_with(&self, excess: Excess) -> Result<(), Excess> {
         if excess.found <= excess.bound.allowed() {
             return Ok(());

@@ -1,10 +1,10 @@
-//! A component or module that the survey is in.
+//! The current component or module of the survey.
 
 use std::collections::HashSet;
 
 use wasmparser::{CompositeInnerType, Encoding, SubType};
 
-/// What must be known of a component or module to look at the rest of it.
+/// The properties of a component or module needed to survey the rest of it.
 pub(super) struct Part {
     pub(super) encoding: Encoding,
     number: u64,
@@ -12,7 +12,7 @@ pub(super) struct Part {
     pub(super) types: Vec<SubType>,
     /// Of a module: the type of each function, imported ones first.
     pub(super) functions: Vec<u32>,
-    /// Of a module: how many elements each table begins with; `None` if its elements can only be set by code.
+    /// Of a module: the initial number of elements of each table; `None` if its elements can only be set by code.
     pub(super) tables: Vec<Option<u64>>,
     /// Of a module: how many bytes each memory begins with; `None` if it is imported.
     pub(super) memories: Vec<Option<u64>>,
@@ -22,18 +22,18 @@ pub(super) struct Part {
     pub(super) entered: HashSet<u32>,
     imported: usize,
     bodies: usize,
-    /// Of a component: what each component in it has; `None` if that is not known.
+    /// Of a component: the content of each component in it; `None` if that is not known.
     pub(super) components: Vec<Option<Content>>,
-    /// Of a component: what it has.
+    /// Of a component: its own content.
     pub(super) content: Content,
 }
 
-/// What a component has, with all that is in its instances.
+/// The content of a component, including that of its instances.
 #[derive(Clone, Copy)]
 pub(super) struct Content {
-    /// What it defines.
+    /// The number of its definitions.
     pub(super) definitions: u64,
-    /// What is passed to the functions that it calls.
+    /// The size of its calls to functions of other components.
     pub(super) passed: u64,
 }
 
@@ -55,7 +55,7 @@ impl Part {
         }
     }
 
-    /// How it is called in messages.
+    /// Its name in messages.
     pub(super) fn place(&self) -> String {
         match self.encoding {
             Encoding::Component => format!("component {}", self.number),
@@ -63,7 +63,7 @@ impl Part {
         }
     }
 
-    /// Takes note of an imported function.
+    /// Records an imported function.
     pub(super) fn import(&mut self, ty: u32) {
         self.functions.push(ty);
         self.imported += 1;
@@ -75,7 +75,7 @@ impl Part {
         self.imported + self.bodies - 1
     }
 
-    /// What the component with this index has.
+    /// The content of the component with this index.
     pub(super) fn component(&self, index: u32) -> Option<Content> {
         self.components.get(index as usize).copied().flatten()
     }

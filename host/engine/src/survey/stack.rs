@@ -1,13 +1,13 @@
-//! How many values are on the stack of a function, and what they are in.
+//! The number of values on the stack of a function, and its open blocks.
 
 use wasmparser::{BlockType, ContType, FrameKind, FuncType, ModuleArity, Operator, RefType, SubType};
 
 use super::part::Part;
 
-/// The stack as it is after the operators so far. In code that is never reached it may be anything.
+/// The stack after the operators so far. In unreachable code it may be anything.
 pub(super) struct Stack<'a> {
     part: &'a Part,
-    /// The function, and the blocks in it that have begun and have not ended.
+    /// The function, and its open blocks.
     frames: Vec<Frame>,
     height: u64,
 }
@@ -30,7 +30,7 @@ impl<'a> Stack<'a> {
         self.height
     }
 
-    /// How many blocks are inside each other, the function among them.
+    /// The nesting depth of blocks, including the function.
     pub(super) fn depth(&self) -> u64 {
         self.frames.len() as u64
     }
@@ -49,7 +49,7 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// The end of a block. Gives its kind.
+    /// The end of a block. Returns its kind.
     pub(super) fn end(&mut self) -> Option<FrameKind> {
         let Frame { ty, kind, base } = self.frames.pop()?;
         self.height = base.saturating_add(self.widths(ty).1);
@@ -73,7 +73,7 @@ impl<'a> Stack<'a> {
     }
 }
 
-/// Whether what follows is not reached.
+/// Whether the following code is unreachable.
 fn leaves(operator: &Operator<'_>) -> bool {
     matches!(
         operator,

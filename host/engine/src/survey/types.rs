@@ -7,7 +7,7 @@ use wasmparser::{
 
 use super::{Bound, Excess, Refused, Survey};
 
-/// Looks through a section of types.
+/// Surveys a section of types.
 pub(super) fn section<'a>(
     survey: &mut Survey<'a>,
     section: ComponentTypeSectionReader<'a>,
@@ -21,8 +21,8 @@ pub(super) fn section<'a>(
     Ok(())
 }
 
-/// How deep types may be declared in each other, at the most. Those who read them do so by recursion and have no bound,
-/// so this must be known before anything is read: it counts what could be the beginning of such a declaration.
+/// The maximum possible nesting depth of type declarations. Parsers read them by recursion without a bound, so this
+/// must be known before anything is parsed: it counts what could be the beginning of such a declaration.
 fn nested(section: &[u8]) -> u64 {
     const TYPE: u8 = 0x01;
     const COMPONENT: u8 = 0x41;

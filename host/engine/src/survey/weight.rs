@@ -3,14 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// How many functions are compiled at the same time at the most: one for each thread of a place.
+/// The maximum number of functions compiled at the same time: one for each thread of a place.
 pub(crate) const MAX_THREADS: usize = 16;
 
-/// So much code, in bytes of plain code, may be compiled at the same time for one light component. At 512 bytes of memory
-/// each that is 512 MiB.
+/// The maximum size of code, in bytes of plain code, that is compiled at the same time for one light component. At 512
+/// bytes of memory each that is 512 MiB.
 const LIGHT_BYTES: u64 = 1 << 20;
 
-/// The most that a component may have of [`Bound::Squares`](super::Bound::Squares) and still be compiled for speed at once: about
+/// The maximum of [`Bound::Squares`](super::Bound::Squares) for a component that is compiled for speed at once: about
 /// two seconds of processor time.
 pub(super) const QUICK_SQUARES: u64 = 300_000_000;
 
@@ -19,10 +19,10 @@ pub(super) const QUICK_SQUARES: u64 = 300_000_000;
 pub(crate) struct Weight {
     /// The code of all its functions.
     pub(crate) code_bytes: u64,
-    /// Whether compiling it for speed may take long, whatever the size of its code.
+    /// Whether compiling it for speed may take long, regardless of the size of its code.
     pub(crate) is_slow: bool,
-    /// Whether its largest functions take too much memory together: they are compiled one after the other, with no other heavy
-    /// component at the same time. Others are compiled with all threads, beside others.
+    /// Whether its largest functions together take too much memory: then they are compiled one after the other, while
+    /// no other heavy component is compiled. Others are compiled on all threads, and at the same time.
     pub(crate) is_heavy: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Clocks and timers: reading a real clock is a touch, sleeping is none.
+//! Clocks and timers: reading a real clock is a touch, sleeping is not.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
@@ -21,9 +21,9 @@ const MONOTONIC_START_NANOS: u64 = 24 * 60 * 60 * 1_000_000_000;
 /// The clocks of one attempt.
 pub(crate) struct Clocks {
     clock: Clock,
-    /// When the guest first asked for monotonic time.
+    /// When the guest first read monotonic time.
     first_asked: Option<Instant>,
-    /// Whether the guest has a timer whose end tells real time.
+    /// Whether the guest has a timer whose end reveals real time.
     pub(super) has_timers: bool,
     /// The time of a virtual clock.
     virtual_nanos: u64,
@@ -31,7 +31,7 @@ pub(crate) struct Clocks {
     timers: HashMap<u32, u64>,
 }
 
-/// What the interfaces of clocks are implemented on.
+/// The view on which the interfaces of clocks are implemented.
 pub(crate) struct ClocksView<'a> {
     pub(crate) clocks: &'a mut Clocks,
     pub(crate) host: HostView<'a>,
@@ -41,7 +41,7 @@ impl HasData for Clocks {
     type Data<'a> = ClocksView<'a>;
 }
 
-/// Offers `wasi:clocks`.
+/// Links `wasi:clocks`.
 pub(crate) fn link<T: 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> ClocksView<'_>,

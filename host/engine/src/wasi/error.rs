@@ -1,10 +1,10 @@
-//! Errors of streams: the guest gets the message, and nothing of the host's insides.
+//! Errors of streams: the guest gets the message, and no internals of the host.
 
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::p2::IoError;
 use wasmtime_wasi::p2::bindings::io::error::{self, Host, HostError};
 
-/// What the interface of errors is implemented on.
+/// The view on which the interface of errors is implemented.
 pub(crate) struct ErrorsView<'a> {
     pub(crate) table: &'a mut ResourceTable,
 }
@@ -15,7 +15,7 @@ impl HasData for Errors {
     type Data<'a> = ErrorsView<'a>;
 }
 
-/// Offers `wasi:io/error`.
+/// Links `wasi:io/error`.
 pub(crate) fn link<T: 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> ErrorsView<'_>,

@@ -7,13 +7,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpHooks};
 
-use crate::denial::{self, told};
+use crate::denial::{self, shown};
 use crate::network::{Network, OverLimit, Sent, Target, Transmission, send};
 
-/// How many bytes of a host's name a remark repeats: as many as a name can have.
+/// The maximum length of a host name in a remark: the maximum length of a valid name.
 const HOST_BYTES: usize = 256;
 
-/// How many bytes of a method a remark repeats: no known method has more than 20.
+/// The maximum length of a method in a remark: no known method has more than 20.
 const METHOD_BYTES: usize = 64;
 
 /// How much of a body is accepted in one write. Two writes are buffered for a request that is not yet sent, or never.
@@ -29,12 +29,12 @@ pub(crate) struct Gate {
     refused: Option<Refused>,
 }
 
-/// Why a request is not sent.
+/// The reason why a request is not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     /// No grant allows its method or its target.
     Denied,
-    /// Its target is not clear.
+    /// Its target is ambiguous.
     Invalid,
     /// The limit on sockets and requests is reached.
     TooMany,
@@ -67,12 +67,12 @@ impl Gate {
     fn denial(&self, target: &Target, method: &str) -> String {
         let Target { scheme, host, port } = target;
         let port_text = if *port == scheme.usual_port() { String::new() } else { format!(":{port}") };
-        let place = format!("{}://{}{port_text}", scheme.name(), told(host, HOST_BYTES));
+        let place = format!("{}://{}{port_text}", scheme.name(), shown(host, HOST_BYTES));
         let is_place_granted =
             self.network.grants.http.iter().any(|grant| grant.allows_place(*scheme, host, *port));
         let needed = HttpGrant::of(*scheme, host, *port);
         let (denied, needed) = if is_place_granted {
-            let denied = format!("{} to {place} was denied", told(method, METHOD_BYTES));
+            let denied = format!("{} to {place} was denied", shown(method, METHOD_BYTES));
             (denied, needed.and_then(|grant| grant.only(method)))
         } else {
             (format!("outgoing HTTP to {place} was denied"), needed)

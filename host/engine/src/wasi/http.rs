@@ -1,4 +1,4 @@
-//! Outgoing HTTP as guests call it: sending is a touch, and what the host stores for a guest is bounded.
+//! Outgoing HTTP for guests: sending is a touch, and the host's memory for a guest is bounded.
 
 use std::any::Any;
 
@@ -21,17 +21,17 @@ const HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
 /// The interface of requests, responses and headers.
 const TYPES: &str = "wasi:http/types@0.2.12";
 
-/// How many sets of headers one guest may hold, including requests and responses. With a body and trailers, each takes up to
-/// 110 KiB of the host's memory, so that all take no more than 256 MiB.
+/// The maximum number of sets of headers of one guest, including requests and responses. With a body and trailers, each
+/// takes up to 110 KiB of the host's memory, so all of them take no more than 256 MiB.
 const MAX_FIELDS: u64 = 2_000;
 
-/// How many sets of headers may be made before they are counted again.
+/// The number of new sets of headers after which they are counted again.
 const FIELDS_BETWEEN_COUNTS: u64 = 200;
 
-/// The longest path with its query: as much as servers accept.
+/// The maximum length of a path with its query: as much as servers accept.
 const PATH_BYTES: usize = 8 << 10;
 
-/// The longest method, scheme and authority: a name with a port has less.
+/// The maximum length of method, scheme and authority: a name with a port is shorter.
 const WORD_BYTES: usize = 1 << 10;
 
 /// The arguments of `handle`: a request, and perhaps options.
@@ -48,17 +48,17 @@ pub(crate) struct TooManyFields {
 /// The sets of headers of one attempt.
 #[derive(Default)]
 pub(crate) struct Http {
-    /// At least as many as the guest has made and not dropped.
+    /// At least as many as the guest has created and not dropped.
     fields: u64,
 }
 
-/// What the interfaces of HTTP are implemented on.
+/// The view on which the interfaces of HTTP are implemented.
 pub(crate) struct HttpView<'a> {
     pub(crate) http: &'a mut Http,
     pub(crate) sockets: SocketsView<'a>,
 }
 
-/// Replaces the functions that make sets of headers, so that the host stores only so many.
+/// Replaces the functions that create sets of headers, so that the host stores only so many.
 pub(crate) fn link_fields<T: 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> HttpView<'_>,
@@ -134,7 +134,7 @@ pub(crate) fn link_bounded<T: 'static>(
     Ok(())
 }
 
-/// Offers `wasi:http/outgoing-handler`.
+/// Links `wasi:http/outgoing-handler`.
 pub(crate) fn link_handler<T: 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> HttpView<'_>,
@@ -150,7 +150,7 @@ impl HttpView<'_> {
         self.sockets.host.wasi().http()
     }
 
-    /// The view, if the guest may make another set of headers.
+    /// The view, if the guest may create another set of headers.
     fn make_fields(&mut self) -> Result<&mut Self, TooManyFields> {
         self.http.fields += 1;
         if self.http.fields > MAX_FIELDS {

@@ -11,13 +11,13 @@ use wasmtime_wasi::p2::{DynPollable, Network, Pollable, SocketResult, subscribe}
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, poll_noop, spawn};
 
 use super::sockets::{SocketsView, answer};
-use crate::denial::{self, told};
+use crate::denial::{self, shown};
 use crate::network::{NoAddress, bare};
 
 /// The interface, in the version of the others of `wasi:sockets`.
 const LOOKUP: &str = "wasi:sockets/ip-name-lookup@0.2.12";
 
-/// How many bytes of a name a remark repeats: as many as a name can have.
+/// The maximum length of a name in a remark: the maximum length of a valid name.
 const NAME_BYTES: usize = 256;
 
 /// A look-up, from which the guest takes one address after the other.
@@ -26,7 +26,7 @@ enum Lookup {
     Done(Result<vec::IntoIter<IpAddr>, ErrorCode>),
 }
 
-/// Offers `wasi:sockets/ip-name-lookup`.
+/// Links `wasi:sockets/ip-name-lookup`.
 pub(crate) fn link<T: 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> SocketsView<'_>,
@@ -85,12 +85,12 @@ impl SocketsView<'_> {
     }
 }
 
-/// The remark says how to allow one name, and nothing for a pattern, which would grant many names.
+/// The remark contains the option that allows one name, but no option for a pattern, which would grant many names.
 fn denied(name: &str) -> String {
     let is_one = name.parse::<LookupGrant>().is_ok_and(|grant| grant.allows(name));
     let option = denial::option::<LookupGrant>("--lookup", name).filter(|_| is_one);
-    let option = option.map(|option| format!("{option}, or with --net {name}:PORT to connect too"));
-    denial::denial(format!("looking up `{}` was denied", told(name, NAME_BYTES)), option)
+    let option = option.map(|option| format!("{option}, or with --net {name}:PORT to also connect"));
+    denial::denial(format!("looking up `{}` was denied", shown(name, NAME_BYTES)), option)
 }
 
 impl Lookup {
@@ -136,10 +136,11 @@ mod tests {
         assert_eq!(
             denied("db.example.org"),
             "looking up `db.example.org` was denied (allow it with --lookup db.example.org, or with --net \
-             db.example.org:PORT to connect too)"
+             db.example.org:PORT to also connect)"
         );
-        let check =
-            |name: &str, shown: &str| assert_eq!(denied(name), format!("looking up `{shown}` was denied"));
+        let check = |name: &str, expected: &str| {
+            assert_eq!(denied(name), format!("looking up `{expected}` was denied"))
+        };
         for name in ["x --dir /:rw", "$(id)", "*.org", "*", "-x", "", "a:80"] {
             check(name, name);
         }

@@ -1,11 +1,11 @@
-//! WASI as guests see it: all of it is linked, and almost nothing granted.
+//! WASI for guests: all of it is linked, and almost nothing granted.
 //!
-//! A guest may import any WASI 0.2 interface, because toolchains import most of them unasked. It gets clocks, randomness, and a
-//! log behind stdout and stderr. It finds only granted directories and variables. Its stdin is empty, unless it is a program and
-//! is given one. Sockets, name look-up and HTTP work only where they are granted.
+//! A guest may import any WASI 0.2 interface, because toolchains import most of them unasked. It gets clocks,
+//! randomness, and a log behind stdout and stderr. It finds only granted directories and variables. Its stdin is empty,
+//! unless it is a program with a standard input. Sockets, name look-up and HTTP work only where they are granted.
 //!
-//! Whatever could give a guest something that is not among its inputs is implemented here, and notes a touch when it does; the
-//! rest is linked as wasmtime-wasi implements it. Each capability has a file with its state, a view of what it needs, and its
+//! Everything that could give a guest data beyond its inputs is implemented here, and records a touch when it does; the
+//! rest is linked as wasmtime-wasi implements it. Each capability has a file with its state, its view, and its
 //! interfaces, which are implemented on the view.
 
 pub(crate) mod clocks;

@@ -1,6 +1,7 @@
-//! Waiting: waiting for one thing tells nothing, but which of several is ready tells the time once there is a timer.
+//! Waiting: waiting for one event reveals nothing, but which of several events is ready reveals the time if there is a
+//! timer.
 //!
-//! Timers of a virtual clock are the exception: they end by that clock alone.
+//! Timers of a virtual clock are the exception: they depend on that clock alone.
 
 use std::future;
 
@@ -11,7 +12,7 @@ use wasmtime_wasi::p2::bindings::io::poll::{self, Host, HostPollable};
 
 use super::clocks::{Clocks, ClocksView};
 
-/// Offers `wasi:io/poll`.
+/// Links `wasi:io/poll`.
 pub(crate) fn link<T: Send + 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> ClocksView<'_>,
@@ -20,9 +21,9 @@ pub(crate) fn link<T: Send + 'static>(
 }
 
 impl ClocksView<'_> {
-    /// Notes a touch if the answer could tell the time. Without timers the answer is always the same: logs, given inputs and
-    /// granted files are always ready. Using the network has been a touch before, and asking a standard input that is a stream is
-    /// one as well.
+    /// Records a touch if the answer could reveal the time. Without timers the answer is always the same: logs, given
+    /// inputs and granted files are always ready. Using the network was a touch already, and polling a standard input
+    /// that is a stream is one as well.
     fn ask_what_is_ready(&mut self) -> &mut ResourceTable {
         if self.clocks.has_timers {
             self.host.notes.touch(Touch::Readiness);
@@ -99,7 +100,7 @@ impl Host for ClocksView<'_> {
 impl HostPollable for ClocksView<'_> {
     async fn ready(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<bool> {
         if let Some(end) = self.clocks.end_of(&pollable) {
-            // Counts as a reading. Otherwise a loop that asks until the timer ends would run for ever.
+            // Counts as a reading. Otherwise a loop that polls until the timer ends would run for ever.
             return Ok(self.clocks.read_virtual_nanos() >= end);
         }
         HostPollable::ready(self.ask_what_is_ready(), pollable).await

@@ -1,4 +1,4 @@
-//! Randomness: using the system's is a touch, using what follows from a seed is none.
+//! Randomness: using the system's is a touch, using numbers derived from a seed is not.
 
 use hostel_core::{RandomBytes, RandomPurpose, RandomSeed, Randomness, Touch};
 use wasmtime::component::{HasData, Linker};
@@ -7,19 +7,19 @@ use wasmtime_wasi::random::WasiRandomCtx;
 
 use crate::notes::Notes;
 
-/// How many bytes a guest may ask for in one call; it traps if it asks for more.
+/// The maximum number of bytes that a guest may request in one call; it traps if it requests more.
 const BYTES_AT_ONCE: u64 = 64 << 20;
 
-/// The randomness of one attempt; no number is drawn before the guest asks for one.
+/// The randomness of one attempt; no number is generated before the guest requests one.
 pub(crate) struct Random {
     secure: Source,
     insecure: Source,
-    /// Drawn once: the same however often the guest asks.
+    /// Generated once: the same for each request of the guest.
     insecure_seed: Option<(u64, u64)>,
     seed: Option<RandomSeed>,
 }
 
-/// What the interfaces of randomness are implemented on.
+/// The view on which the interfaces of randomness are implemented.
 pub(crate) struct RandomView<'a> {
     pub(crate) random: &'a mut Random,
     pub(crate) notes: &'a mut Notes,
@@ -35,7 +35,7 @@ impl HasData for Random {
     type Data<'a> = RandomView<'a>;
 }
 
-/// Offers `wasi:random`.
+/// Links `wasi:random`.
 pub(crate) fn link<T: 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> RandomView<'_>,
@@ -46,8 +46,8 @@ pub(crate) fn link<T: 'static>(
 }
 
 impl Random {
-    /// A seed that the user chose is for all randomness. The key of a result seeds only insecure randomness, which then follows from
-    /// the inputs; secrets must not, unless the user chose so.
+    /// A seed chosen by the user is for all randomness. The key of a result seeds only insecure randomness, which then
+    /// follows from the inputs; secrets must not, unless the user chose so.
     pub(crate) fn new(randomness: Randomness, key: Option<[u8; 32]>) -> Self {
         let key = key.map(RandomSeed::Key);
         let chosen = match randomness {

@@ -31,11 +31,11 @@ type Streams = (Resource<DynInputStream>, Resource<DynOutputStream>);
 /// The sockets of one attempt.
 #[derive(Default)]
 pub(crate) struct Sockets {
-    /// The room that sockets take; given back some time after they are closed.
+    /// The room of open sockets; released some time after they are closed.
     room: Vec<OwnedSemaphorePermit>,
 }
 
-/// What the interfaces of sockets and of name look-up are implemented on.
+/// The view on which the interfaces of sockets and of name look-up are implemented.
 pub(crate) struct SocketsView<'a> {
     pub(crate) sockets: &'a mut Sockets,
     pub(crate) host: HostView<'a>,
@@ -45,7 +45,7 @@ impl HasData for Sockets {
     type Data<'a> = SocketsView<'a>;
 }
 
-/// Offers the functions that make sockets.
+/// Links the functions that create sockets.
 pub(crate) fn link<T: Send + 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> SocketsView<'_>,
@@ -92,8 +92,8 @@ impl udp_create_socket::Host for SocketsView<'_> {
     }
 }
 
-/// Replaces the functions that pass bytes on, so that the bytes are counted. The others ask [`crate::network::Network`] which
-/// addresses are allowed.
+/// Replaces the functions that transfer bytes, so that the bytes are counted. The others ask
+/// [`crate::network::Network`] which addresses are allowed.
 pub(crate) fn link_counted<T: 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> SocketsView<'_>,
@@ -142,7 +142,7 @@ impl SocketsView<'_> {
         self.host.network().room().ok_or(ErrorCode::NewSocketLimit.into())
     }
 
-    /// Gives back the room of closed sockets: closing one does not do that.
+    /// Releases the room of closed sockets: closing one does not do that.
     pub(super) fn forget_closed_sockets(&mut self) {
         if self.sockets.room.is_empty() {
             return;

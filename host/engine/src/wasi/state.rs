@@ -1,4 +1,4 @@
-//! The WASI state of one attempt, made when the guest first needs it.
+//! The WASI state of one attempt, created when the guest first needs it.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,11 +16,12 @@ use crate::notes::Notes;
 use crate::options::AttemptOptions;
 use crate::program::{Input, Program};
 
-/// How many of the host's resources one guest may hold, whatever its limit on handles: each takes memory of the host that no
-/// limit counts.
+/// The maximum number of the host's resources that one guest may hold, whatever its limit on handles: each takes memory
+/// of the host that no limit counts.
 const MAX_RESOURCES: u64 = 10_000;
 
-/// The most bytes of one set of headers or trailers, including what the host needs for each of them: twice what servers accept.
+/// The maximum size of one set of headers or trailers, including the host's overhead for each header: twice what
+/// servers accept.
 const FIELD_BYTES: usize = 16 << 10;
 
 /// The WASI state of one attempt.
@@ -32,14 +33,14 @@ pub(crate) struct Wasi {
     pub(crate) table: ResourceTable,
 }
 
-/// The same, made on first use. Most pure tasks import nothing or never call what they import, and making it costs more than
-/// their call.
+/// The same, created on first use. Most pure tasks import nothing or never call their imports, and creating it costs
+/// more than their call.
 pub(crate) struct LazyWasi {
     program: Program,
     made: Option<Box<Wasi>>,
 }
 
-/// What most capabilities need besides their own state.
+/// The common needs of most capabilities, beyond their own state.
 pub(crate) struct HostView<'a> {
     pub(crate) options: &'a AttemptOptions,
     pub(crate) notes: &'a mut Notes,
@@ -56,7 +57,7 @@ impl HostView<'_> {
         &mut self.wasi().table
     }
 
-    /// What the guest may do in the network.
+    /// The guest's permissions in the network.
     pub(crate) fn network(&mut self) -> &Arc<Network> {
         &self.wasi().network
     }
@@ -67,7 +68,7 @@ impl LazyWasi {
         Self { program, made: None }
     }
 
-    /// The state, which is made now if there is none.
+    /// The state, which is created now if there is none.
     pub(crate) fn get(&mut self, options: &AttemptOptions, notes: &mut Notes) -> &mut Wasi {
         let Self { program, made } = self;
         made.get_or_insert_with(|| {
@@ -76,7 +77,7 @@ impl LazyWasi {
         })
     }
 
-    /// Makes the state from a context that `prepare` changes first.
+    /// Creates the state from a context that `prepare` changes first.
     pub(crate) fn make<E>(
         &mut self,
         options: &AttemptOptions,

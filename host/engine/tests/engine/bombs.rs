@@ -382,7 +382,7 @@ fn what_components_pass_to_each_other_is_bounded_in_all_their_instances() {
 fn types_that_double_are_not_written_down() {
     let loaded = loaded(doubling(16).as_bytes());
     let reason = loaded.exports()[0].callable.as_ref().unwrap_err();
-    assert_eq!(reason, "its signature is over 1 MiB when written down");
+    assert_eq!(reason, "the text of its signature is over 1 MiB");
     assert!(self::loaded(doubling(10).as_bytes()).function(Some("f")).is_ok());
     let error = refused(doubling(60).as_bytes()).to_string();
     assert!(error.contains("effective type size exceeds the limit"), "{error}");
@@ -564,7 +564,7 @@ fn functions_are_bounded_in_number_and_each_in_size() {
     let error = refused(&nops((1 << 20) + 1)).to_string();
     assert_eq!(
         error,
-        "the component is too large inside to be compiled: function 0 of module 1: 1048577 bytes of code in one \
+        "the component is too complex to compile: function 0 of module 1: 1048577 bytes of code in one \
          function, at most 1 MiB are allowed"
     );
 }
@@ -958,7 +958,7 @@ fn text_is_bounded_in_length_and_depth() {
     let text = format!("(component {})", " ".repeat(MAX_TEXT_BYTES as usize));
     assert_eq!(
         refused(text.as_bytes()).to_string(),
-        "this is 524300 bytes of WebAssembly text, at most 512 KiB are assembled: make a binary of it first, with \
+        "the WebAssembly text has 524300 bytes: expected at most 512 KiB; convert it to a binary with \
          `wasm-tools parse`"
     );
     for opening in ["(component ", "(", "(component (core module (func (block "] {
@@ -975,7 +975,7 @@ fn bytes_are_bounded_as_files_are() {
     let mut bytes = wasm_encoder::Component::new().finish();
     bytes.resize(MAX_COMPONENT_BYTES as usize + 1, 0);
     let error = refused(&bytes).to_string();
-    assert_eq!(error, "this is 268435457 bytes of a component, at most 256 MiB are read");
+    assert_eq!(error, "the component has 268435457 bytes: expected at most 256 MiB");
 }
 
 #[test]

@@ -134,7 +134,7 @@ async fn what_requests_take_of_the_host_is_bounded_without_a_grant() {
         );
         let remarks = ran.printed(LogStream::Host);
         let expected: &[&str] = match handles > allowed {
-            true => &["more than 2000 headers and requests at once are not to be had"],
+            true => &["more than 2000 headers and requests at once are never allowed"],
             false => &[],
         };
         assert_eq!(remarks, expected);
@@ -148,7 +148,7 @@ async fn what_requests_take_of_the_host_is_bounded_without_a_grant() {
         "{:?}",
         flood.outcome
     );
-    let remark = "more than 10000 handles of the host's at once are not to be had";
+    let remark = "more than 10000 handles of the host at once are never allowed";
     assert_eq!(flood.printed(LogStream::Host), [remark]);
     assert_eq!(run(HOSTILE, "hoard", &["1999", "16000"]).await.value(), "1999");
     let trap = run(HOSTILE, "hoard", &["1", "17000"]).await;

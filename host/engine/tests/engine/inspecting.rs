@@ -67,7 +67,7 @@ fn a_program_takes_args_and_stdin_and_gives_stdout() {
 fn what_cannot_be_written_down_is_not_callable() {
     let exports = exports(hostel_guests::SHAPES);
     let of = |name: &str| exports.iter().find(|line| line.contains(name)).unwrap();
-    let reason = "its signature has a resource, which cannot be written down";
+    let reason = "its signature has a resource, which has no text form";
     assert!(of("counters@0.1.0.read").ends_with(reason), "{}", of("counters@0.1.0.read"));
     assert!(of("counters@0.1.0.answer").ends_with("() -> u32"));
 
@@ -133,7 +133,7 @@ fn what_is_in_an_instance_inside_another_is_shown_and_not_callable() {
 fn another_wasi_is_named_and_no_trap_would_help() {
     let component = load(wat::LATER_WASI);
     let missing = component.missing().unwrap();
-    assert_eq!(missing.to_string(), "it is made for WASI 0.3.0; this host has WASI 0.2");
+    assert_eq!(missing.to_string(), "it was built for WASI 0.3.0, but this host provides WASI 0.2");
     assert_eq!(
         (&*missing.unknown, missing.can_trap()),
         (&["wasi:clocks/monotonic-clock@0.3.0".to_owned()][..], false)
@@ -153,7 +153,7 @@ fn a_name_means_one_function_or_is_an_error_with_the_candidates() {
     let ambiguous = found("ops.add").unwrap_err();
     assert_eq!(
         ambiguous.to_string(),
-        "`ops.add` could mean hostel:examples/ops@0.1.0.add or hostel:more/ops@0.2.0.add: give the longer name"
+        "`ops.add` could be hostel:examples/ops@0.1.0.add or hostel:more/ops@0.2.0.add: use the longer name"
     );
     let unknown = load(hostel_guests::SUM_PLUS).function(Some("sum-minus")).err().unwrap();
     assert_eq!(unknown.to_string(), "no export is named `sum-minus`; the component exports sum-plus");

@@ -74,7 +74,7 @@ async fn table_elements() {
     let error = crate::ENGINE.load_file(wat::BIG_TABLE.as_ref()).err().unwrap();
     assert_eq!(
         error.to_string(),
-        "the component asks for more than any task may have: \
+        "the component requires more than any task may have: \
          table index 0 has a minimum element size of 10000000 which exceeds the limit of 100000"
     );
 }

@@ -100,7 +100,7 @@ fn what_is_not_webassembly_is_told_by_its_beginning() {
 #[test]
 fn a_mistake_in_a_text_is_shown_in_its_place() {
     let error = refused(b"(component\n  (oops))").to_string();
-    assert!(error.starts_with("the WebAssembly text has a mistake: "), "{error}");
+    assert!(error.starts_with("invalid WebAssembly text: "), "{error}");
     assert!(error.contains("<anon>:2:4") && error.contains("(oops)"), "{error}");
     assert!(matches!(refused(b"(module)"), LoadError::CoreModule));
 }
@@ -139,5 +139,5 @@ fn paths_that_lead_to_no_file_are_told_apart() {
     assert!(matches!(of(dir.path()), LoadError::Directory { .. }));
     let large = dir.path().join("large.wasm");
     std::fs::File::create(&large).unwrap().set_len(MAX_COMPONENT_BYTES + 1).unwrap();
-    assert!(of(&large).to_string().ends_with("is over 256 MiB, the most a component may have"));
+    assert!(of(&large).to_string().ends_with("is larger than 256 MiB, the maximum size of a component"));
 }

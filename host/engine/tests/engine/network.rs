@@ -118,7 +118,7 @@ async fn names_are_looked_up_where_granted() {
     let (said, ran) = answer("addresses localhost", lookup("example.org")).await;
     assert_eq!(said, "access-denied");
     let remark = "looking up `localhost` was denied (allow it with --lookup localhost, or with --net localhost:PORT \
-                  to connect too)";
+                  to also connect)";
     assert_eq!(ran.printed(LogStream::Host), [remark]);
     assert!(ran.observation.is_reproducible(), "a denial follows from the grants");
     let (said, ran) = answer("addresses 127.0.0.1", Grants::default()).await;
@@ -186,7 +186,7 @@ async fn what_goes_over_a_connection_is_limited() {
     assert_eq!(run(10).await.value(), r#"["hello"]"#, "at it");
     for too_few in [9, 4] {
         let ran = run(too_few).await;
-        assert_eq!(ran.value(), r#"["no more may be sent and received over the network"]"#, "above it");
+        assert_eq!(ran.value(), r#"["the limit of network bytes is reached"]"#, "above it");
         let remark =
             format!("it may send and receive {too_few} bytes over the network (raise it with --max-network)");
         assert_eq!(ran.printed(LogStream::Host), [remark]);

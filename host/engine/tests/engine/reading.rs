@@ -275,10 +275,10 @@ async fn a_directory_that_cannot_be_opened_is_told_before_anything_runs() {
     let (kind, text) = attempt(&["@none"]).await;
     assert_eq!(
         (kind, text.as_str()),
-        (ErrorKind::NotFound, "the directory @none is granted, but it is not there")
+        (ErrorKind::NotFound, "the directory @none is granted, but does not exist")
     );
     let (kind, text) = attempt(&["@sub", "@a.txt"]).await;
-    assert_eq!((kind, text.as_str()), (ErrorKind::Invalid, "@a.txt is granted, but it is no directory"));
+    assert_eq!((kind, text.as_str()), (ErrorKind::Invalid, "@a.txt is granted, but is not a directory"));
     let (kind, text) = attempt(&["@sub::d", "@::d"]).await;
     assert_eq!(kind, ErrorKind::Invalid);
     assert!(text.starts_with("`d` cannot be two directories"), "{text}");

@@ -85,8 +85,8 @@ async fn after(change: impl Fn(&World) + Copy, changed: &[(Asked<'static>, &str)
 
 #[tokio::test(flavor = "current_thread")]
 async fn other_bytes_of_the_same_size_with_the_old_time() {
-    let other = "`data/a.txt` has other content";
-    let through_link = "`data/link` has other content";
+    let other = "`data/a.txt` has different content";
+    let through_link = "`data/link` has different content";
     let changed = [(READ, other), (STREAM, other), (START, other), (READ_LINK, through_link)];
     after(|world| world.write_secretly("a.txt", "ALPHA"), &changed).await;
     // What a guest did not read may change.
@@ -96,13 +96,13 @@ async fn other_bytes_of_the_same_size_with_the_old_time() {
 #[tokio::test(flavor = "current_thread")]
 async fn more_bytes() {
     let changed = [
-        (READ, "`data/a.txt` has other content"),
-        (STREAM, "`data/a.txt` has other content"),
-        (READ_LINK, "`data/link` has other content"),
-        (BEYOND, "`data/a.txt` has other content"),
-        (STAT, "`data/a.txt` has other content"),
-        (STAT_AT, "`data/a.txt` has other content"),
-        (STAT_THROUGH_LINK, "`data/link` has other content"),
+        (READ, "`data/a.txt` has different content"),
+        (STREAM, "`data/a.txt` has different content"),
+        (READ_LINK, "`data/link` has different content"),
+        (BEYOND, "`data/a.txt` has different content"),
+        (STAT, "`data/a.txt` has different content"),
+        (STAT_AT, "`data/a.txt` has different content"),
+        (STAT_THROUGH_LINK, "`data/link` has different content"),
     ];
     after(|world| world.write_secretly("a.txt", "alpha and more"), &changed).await;
 }
@@ -121,8 +121,8 @@ async fn the_same_bytes_written_again() {
 async fn the_same_bytes_in_another_file() {
     for asked in ALL {
         let expected = match asked {
-            HASH => "`data/a.txt` is another file",
-            HASH_AT => "`data/link` is another file",
+            HASH => "`data/a.txt` is a different file",
+            HASH_AT => "`data/link` is a different file",
             STAT | STAT_AT => "`data/a.txt` was written to",
             STAT_THROUGH_LINK => "`data/link` was written to",
             _ => HOLDS,
@@ -141,7 +141,7 @@ async fn a_file_that_is_gone() {
     after(|world| world.remove("a.txt"), &changed).await;
     let renamed = changed
         .iter()
-        .map(|&(asked, what)| (asked, if asked == ENTRIES { "`data/z.txt` is there now" } else { what }));
+        .map(|&(asked, what)| (asked, if asked == ENTRIES { "`data/z.txt` exists now" } else { what }));
     after(|world| world.rename("a.txt", "z.txt"), &renamed.collect::<Vec<_>>()).await;
 }
 
@@ -175,30 +175,30 @@ async fn a_pipe_in_place_of_a_file() {
         make_pipe(world, "a.txt");
     };
     for asked in [READ, STREAM, OPEN, STAT] {
-        check(asked, replace, "`data/a.txt` cannot be asked about").await;
+        check(asked, replace, "`data/a.txt` cannot be examined").await;
     }
-    check(READ_LINK, replace, "`data/link` cannot be asked about").await;
+    check(READ_LINK, replace, "`data/link` cannot be examined").await;
     check(STAT_AT, replace, "`data/a.txt` is something else now").await;
-    check(OPEN_NONE, |world| make_pipe(world, "none"), "`data/none` cannot be asked about").await;
+    check(OPEN_NONE, |world| make_pipe(world, "none"), "`data/none` cannot be examined").await;
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_file_where_there_was_none() {
-    let there = "`data/none` is there now";
+    let there = "`data/none` exists now";
     let changed = [(OPEN_NONE, there), (STAT_NONE, there), (ENTRIES, there)];
     after(|world| world.write("none", ""), &changed).await;
-    let below = [(ENTRIES_BELOW, "`data/sub/new` is there now")];
+    let below = [(ENTRIES_BELOW, "`data/sub/new` exists now")];
     after(|world| world.write("sub/new", ""), &below).await;
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_link_that_leads_elsewhere() {
     let changed = [
-        (LINK, "`data/link` leads elsewhere"),
-        (READ_LINK, "`data/link` has other content"),
-        (STAT_THROUGH_LINK, "`data/link` has other content"),
-        (HASH_AT, "`data/link` is another file"),
-        (SAME, "`data/a.txt` is another file"),
+        (LINK, "`data/link` points elsewhere"),
+        (READ_LINK, "`data/link` has different content"),
+        (STAT_THROUGH_LINK, "`data/link` has different content"),
+        (HASH_AT, "`data/link` is a different file"),
+        (SAME, "`data/a.txt` is a different file"),
     ];
     for asked in ALL {
         // A link that is made anew has another time.
@@ -208,7 +208,7 @@ async fn a_link_that_leads_elsewhere() {
         let expected = changed.iter().find(|(one, _)| *one == asked).map_or(HOLDS, |(_, what)| what);
         check(asked, |world| world.relink("link", "b.txt"), expected).await;
     }
-    let longer = (STAT_OF_LINK, "`data/link` has other content");
+    let longer = (STAT_OF_LINK, "`data/link` has different content");
     check(longer.0, |world| world.relink("link", "other.txt"), longer.1).await;
 }
 
@@ -221,7 +221,7 @@ async fn what_nobody_asked_about() {
         world.write("sub/more/d.txt", "delta");
     };
     let changed =
-        [(BELOW, "`data/sub/c.txt` has other content"), (ENTRIES_BELOW, "`data/sub/more` is there now")];
+        [(BELOW, "`data/sub/c.txt` has different content"), (ENTRIES_BELOW, "`data/sub/more` exists now")];
     after(below, &changed).await;
 }
 
@@ -234,7 +234,7 @@ async fn a_file_that_the_host_may_not_read_any_more() {
     forbid(&world);
     // Root may read everything.
     let is_forbidden = fs::read(world.path("a.txt")).is_err();
-    let expected = if is_forbidden { "`data/a.txt` cannot be read any more" } else { HOLDS };
+    let expected = if is_forbidden { "`data/a.txt` can no longer be read" } else { HOLDS };
     for asked in [READ, STREAM, OPEN] {
         check(asked, forbid, expected).await;
     }
@@ -263,7 +263,7 @@ async fn all_facts_of_a_file_are_asked_of_one_file() {
         };
         verify(&trace, &world.grants(), &switch)
     };
-    let changed = Verdict::Changed("`data/a.txt` changed while it was looked at".to_owned());
+    let changed = Verdict::Changed("`data/a.txt` changed while it was checked".to_owned());
     // Neither file is `alpha`: the first has the bytes that are checked first, the second has the others.
     assert_eq!(between("al...", "..p.a"), changed);
     assert_eq!(between("alpha", "..p.a"), changed);
@@ -293,7 +293,7 @@ async fn a_link_that_briefly_pointed_elsewhere_is_noticed() {
         }
         false
     });
-    assert_eq!(verdict, Verdict::Changed("`data/link` changed while it was looked at".to_owned()));
+    assert_eq!(verdict, Verdict::Changed("`data/link` changed while it was checked".to_owned()));
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -331,7 +331,7 @@ async fn all_answers_hold_at_one_moment() {
         world.write("a.txt", "ALPHA");
         world.write("b.txt", "beta");
     };
-    let changed = Verdict::Changed("`data/a.txt` changed while it was looked at".to_owned());
+    let changed = Verdict::Changed("`data/a.txt` changed while it was checked".to_owned());
     assert_eq!(with_change_before(4, &turn), changed);
     // What is not there is asked for again as well.
     world.write("a.txt", "alpha");
@@ -345,7 +345,7 @@ async fn all_answers_hold_at_one_moment() {
         }
         false
     });
-    assert_eq!(verdict, Verdict::Changed("`data/none` is there now".to_owned()));
+    assert_eq!(verdict, Verdict::Changed("`data/none` exists now".to_owned()));
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -418,7 +418,7 @@ fn an_answer_that_does_not_match_its_question_does_not_hold() {
     let mut recorder = TraceRecorder::new(["data"]);
     let data = recorder.root(0).unwrap();
     recorder.record(data, Question::Content { start: 0, len: 0 }, Answer::Same(true));
-    let expected = Verdict::Changed("`data` cannot be asked about".to_owned());
+    let expected = Verdict::Changed("`data` cannot be examined".to_owned());
     assert_eq!(world.verify(&recorder.into_trace()), expected);
 }
 
@@ -491,5 +491,5 @@ async fn one_of_many_files() {
     // More files than are kept open at once.
     assert_eq!(world.verify(&trace), Verdict::Holds);
     world.write_secretly("sub/7", "7/bus");
-    assert_eq!(world.verify(&trace), Verdict::Changed("`data/sub/7` has other content".to_owned()));
+    assert_eq!(world.verify(&trace), Verdict::Changed("`data/sub/7` has different content".to_owned()));
 }

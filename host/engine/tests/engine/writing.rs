@@ -241,7 +241,7 @@ async fn no_path_leads_out() {
         let script: Vec<_> = script.iter().map(String::as_str).collect();
         let ran = desk.play(&script).await;
         assert_eq!(answers(&ran), vec!["not-permitted"; 3], "{path}");
-        assert_eq!(remarks(&ran), [format!("`{path}` leads out of `desk`: denied")]);
+        assert_eq!(remarks(&ran), [format!("`{path}` leads outside `desk`: denied")]);
         assert!(desk.is_tight(), "{path}");
     }
     for path in out {
@@ -272,7 +272,7 @@ async fn a_guest_makes_no_link_that_leads_out() {
     for target in ["/etc/passwd", "..", "../outside", "sub/../../outside"] {
         let ran = desk.play(&[&format!("soft-link {target} link")]).await;
         assert_eq!(answers(&ran), ["not-permitted"], "{target}");
-        assert_eq!(remarks(&ran), [format!("`{target}` leads out of `desk`: denied")]);
+        assert_eq!(remarks(&ran), [format!("`{target}` leads outside `desk`: denied")]);
         assert!(fs::symlink_metadata(desk.path("desk/link")).is_err(), "{target}");
     }
     // One that is moved up to where it does is of no use.
@@ -346,7 +346,7 @@ async fn no_guest_changes_a_configuration_file() {
         let ran = desk.play(&script).await;
         assert_eq!(answers(&ran), vec!["not-permitted"; script.len()], "{path}");
         let expected = format!(
-            "writing to `desk/{path}` was denied: a hostel.toml can grant things, so no guest may change one"
+            "writing to `desk/{path}` was denied: a hostel.toml can contain grants, so guests must not change it"
         );
         assert_eq!(remarks(&ran), [expected]);
         assert_eq!(ran.receipt.denials.of(GrantKind::Dir), script.len() as u64);
@@ -633,7 +633,7 @@ async fn many_denials_are_not_all_remarked() {
     let ran = desk.play(&["repeat 100 read ../outside/secret", "repeat 100 stat .."]).await;
     assert_eq!(
         remarks(&ran),
-        ["`../outside/secret` leads out of `desk`: denied", "`..` leads out of `desk`: denied"]
+        ["`../outside/secret` leads outside `desk`: denied", "`..` leads outside `desk`: denied"]
     );
 }
 

@@ -1,7 +1,7 @@
-//! The port between runs and what executes their attempts.
+//! The port between runs and the executors of their attempts.
 //!
-//! A run orders an attempt, and gets a report when it has ended. Attempts execute in this process ([`InProcess`]); the port
-//! is there so that they can execute elsewhere, and so that runs can be tested without guests.
+//! A run orders an attempt, and receives a report when it has ended. Attempts execute in this process ([`InProcess`]).
+//! The port allows other executors, and tests of runs without guests.
 
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
@@ -12,54 +12,54 @@ use hostel_engine::{AttemptError, AttemptOptions, Attempted, Function, LogBook, 
 
 use crate::error::SubmitError;
 
-/// What executes the attempts of a task.
+/// An executor of a task's attempts.
 pub(crate) trait Attempts: Send + Sync {
     /// Whether attempts of the task can be ordered at all.
     fn check(&self) -> Result<(), SubmitError>;
 
-    /// Begins an attempt. It makes progress while the future is polled, and stops when that is dropped.
+    /// Begins an attempt. It makes progress while the future is polled, and stops when the future is dropped.
     fn begin(&self, order: Order, watch: Watch) -> Guest;
 }
 
-/// An attempt that executes.
+/// An executing attempt.
 pub(crate) type Guest = Pin<Box<dyn Future<Output = Result<Report, AttemptError>> + Send>>;
 
-/// How an attempt ended by itself: its outcome, what it was observed to do, and what it used.
+/// How an attempt ended by itself: its outcome, its observed effects, and its resource use.
 pub(crate) type Report = Attempted;
 
-/// One attempt that is to be made.
+/// The order of one attempt.
 pub(crate) struct Order {
     /// The run.
     pub(crate) run: RunId,
     /// The number of the attempt, from 1.
     pub(crate) number: u32,
-    /// The run's name, if it was given one.
+    /// The run's name, if it has one from a template.
     pub(crate) name: Option<Arc<str>>,
     /// The inputs, in normal form.
     pub(crate) inputs: Arc<Vec<Value>>,
-    /// What it may use up.
+    /// The limits of the attempt.
     pub(crate) limits: Limits,
-    /// What it is permitted.
+    /// The permissions of the attempt.
     pub(crate) grants: Arc<Grants>,
-    /// Where its clocks and randomness come from.
+    /// The sources of its clocks and random numbers.
     pub(crate) determinism: Determinism,
-    /// What its randomness follows from, if it follows from a key.
+    /// The seed of its random numbers, if they are derived from a key.
     pub(crate) seed: Option<CacheKey>,
     /// The stream that a program reads as its standard input.
     pub(crate) stdin: Option<Stdin>,
-    /// When it has to be over, however long it waits for memory before it begins.
+    /// The deadline, including the time that it waits for memory before it begins.
     pub(crate) ends_at: Option<Instant>,
-    /// Where it logs.
+    /// Its log.
     pub(crate) log: Arc<LogBook>,
 }
 
-/// Who is called while an attempt executes. The calls come from the thread that polls it, and must not block.
+/// The callbacks of an attempt. They are called on the thread that polls it, and must not block.
 pub(crate) struct Watch {
     /// Called with each report of progress.
     pub(crate) on_progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
     /// Called once, with the first side effect that no key covers.
     pub(crate) on_touch: Option<Arc<dyn Fn() + Send + Sync>>,
-    /// Called with what it used if it is dropped before it ended, or is lost.
+    /// Called with its resource use if it is dropped before it ended, or crashes.
     pub(crate) on_stopped: Weak<dyn OnStopped>,
 }
 

@@ -6,29 +6,29 @@ use hostel_core::{CacheEntry, CacheKey, CacheLayer, CacheLayerError};
 use quick_cache::sync::{self, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
-/// What an entry takes beside its bytes: key, producer, times, and the map's own room.
+/// The overhead of an entry: key, producer, times, and its share of the map.
 const ENTRY_BYTES: u64 = 160;
 
-/// The size of an ordinary small entry, from which the number of entries is guessed.
+/// The size of an ordinary small entry, for an estimate of the number of entries.
 const USUAL_BYTES: u64 = 256;
 
-/// The cache is in so many parts, each under a lock of its own.
+/// The number of shards, each with its own lock.
 const SHARDS: usize = 4;
 
-/// A cache in memory that forgets what was used least.
+/// A cache in memory that evicts the least recently used entries.
 pub(crate) struct MemoryLayer(sync::Cache<CacheKey, Arc<[CacheEntry]>, Weight>);
 
 #[derive(Clone)]
 struct Weight;
 
 impl MemoryLayer {
-    /// Keeps up to `bytes`, values and administration together.
+    /// A cache of at most `bytes`, values and overhead together.
     pub(crate) fn new(bytes: u64) -> Self {
         let entries = usize::try_from(bytes / USUAL_BYTES).unwrap_or(usize::MAX).clamp(16, 1 << 20);
         let options = OptionsBuilder::new()
             .estimated_items_capacity(entries)
             .weight_capacity(bytes)
-            // Each part has a share of the bytes, and a value larger than that is not kept.
+            // Each shard has an equal part of the bytes. A value larger than that is not stored.
             .shards(SHARDS)
             .build();
         let cache = |options| {
@@ -45,17 +45,17 @@ impl MemoryLayer {
         })
     }
 
-    /// Whether something is kept under a key.
+    /// Whether there is an entry under a key.
     pub(crate) fn has(&self, key: &CacheKey) -> bool {
         self.0.peek(key).is_some()
     }
 
-    /// Lets go of what is kept under a key.
+    /// Removes the entry of a key.
     pub(crate) fn forget(&self, key: &CacheKey) {
         self.0.remove(key);
     }
 
-    /// Lets go of everything.
+    /// Removes all entries.
     pub(crate) fn forget_all(&self) {
         self.0.clear();
     }
@@ -78,7 +78,7 @@ impl CacheLayer for MemoryLayer {
 
     fn put(&self, key: &CacheKey, entry: &CacheEntry) -> Result<(), CacheLayerError> {
         let others = self.0.get(key);
-        // Of two that are put at the same time one may be forgotten, as any entry may.
+        // Of two entries stored at the same time one may be lost, as any entry may.
         self.0.insert(*key, entry.clone().with_others(others.as_deref().unwrap_or_default()));
         Ok(())
     }

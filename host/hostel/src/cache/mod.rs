@@ -1,4 +1,4 @@
-//! The cache as runs use it: layers one behind the other, and values checked on their way in and out.
+//! The cache as runs use it: layers one behind the other, and checks of values on their way in and out.
 
 mod disk;
 mod memory;
@@ -34,7 +34,7 @@ use self::sharing::ASKING_AT_ONCE;
 pub(crate) use self::sharing::Asking;
 use crate::error::in_full;
 
-/// The layers, the quickest first. A layer that fails is reported and passed over: the run is none the worse.
+/// The layers, fastest first. A failing layer is logged and skipped; the run is not affected.
 pub(crate) struct Cache {
     memory: Option<MemoryLayer>,
     disk: Option<DiskLayer>,
@@ -52,7 +52,7 @@ impl Cache {
         }
     }
 
-    /// The value under `key`, if the memory layer has one that depends on nothing else; does not block.
+    /// The value under `key`, if the memory layer has one without dependencies; does not block.
     pub(crate) fn get_quick(&self, key: &CacheKey, wanted: CacheQuery<'_>) -> Option<CacheMatch> {
         let memory = self.memory.as_ref()?;
         let entries = look_up(memory, key)?;
@@ -60,12 +60,12 @@ impl Cache {
         wanted.of(entry, key, memory.name()).ok()
     }
 
-    /// The value under `key`, if a layer of this machine has one that may stand for the run; takes as long as the slowest
-    /// of them.
+    /// The value under `key`, if a layer of this machine has one that can be used for the run. Takes as long as the
+    /// slowest of them.
     ///
     /// # Errors
     ///
-    /// Why there is none.
+    /// The reason for a miss.
     pub(crate) fn get(&self, key: &CacheKey, wanted: CacheQuery<'_>) -> Result<CacheMatch, CacheMiss> {
         let mut miss = CacheMiss::Absent;
         let in_memory = self.memory.as_ref().and_then(|layer| Some((layer.name(), look_up(layer, key)?)));
@@ -77,7 +77,8 @@ impl Cache {
         }
         let on_disk = self.disk.as_ref().and_then(|layer| Some((layer.name(), look_up(layer, key)?)));
         let Some((layer, entries)) = on_disk else { return Err(miss) };
-        // What does not stand for the run in memory does not on disk either, and to find that out may mean to read files.
+        // An entry that cannot be used from memory cannot be used from disk either, and checking may mean reading
+        // files.
         let refuted = in_memory.map(|(_, entries)| entries);
         let is_refuted =
             |entry: &CacheEntry| refuted.iter().any(|known| known.iter().any(|one| one.is_of(entry)));
@@ -90,7 +91,7 @@ impl Cache {
         Ok(found)
     }
 
-    /// The first entry that may stand for the run, or why the last one may not.
+    /// The first entry that can be used for the run, or the reason why the last one cannot.
     fn first_of(
         entries: &[CacheEntry],
         key: &CacheKey,
@@ -111,13 +112,13 @@ impl Cache {
         Err(miss)
     }
 
-    /// Puts an entry that was found back where this machine alone sees it, unless there is a later one by now.
+    /// Stores a found entry in the layers that only this machine sees, unless they have a later one by now.
     fn put_back(&self, key: &CacheKey, entry: &CacheEntry) {
         self.memory.iter().for_each(|layer| put_unless_later(layer, key, entry));
         self.disk.iter().for_each(|layer| put_unless_later(layer, key, entry));
     }
 
-    /// Keeps the value that `made` says more of; `false` if there is no room for it in memory, and no other layer.
+    /// Stores the value described by `made`; `false` if there is no room for it in memory, and no other layer.
     pub(crate) fn put(&self, key: &CacheKey, value: &Value, ty: &Type, made: CacheWrite) -> bool {
         let existing = made.existing;
         let Some(entry) = made.entry(value, ty) else { return false };
@@ -128,24 +129,24 @@ impl Cache {
         self.holds(key)
     }
 
-    /// Whether what was put under `key` is kept anywhere. Disk and remote take everything, as far as can be said.
+    /// Whether the value stored under `key` is in any layer. Disk and remote are assumed to accept everything.
     pub(crate) fn holds(&self, key: &CacheKey) -> bool {
         let is_slow_kept = self.disk.is_some() || self.is_shared();
         is_slow_kept || self.memory.as_ref().is_some_and(|memory| memory.has(key))
     }
 
-    /// Whether anything can be kept at all.
+    /// Whether there is any layer.
     pub(crate) fn keeps(&self) -> bool {
         self.memory.is_some() || self.disk.is_some()
     }
 
-    /// Whether it is worth a look under `key` before anything else is done: quick to say.
+    /// Whether a look-up under `key` may be worthwhile before other work: fast.
     pub(crate) fn may_have(&self, key: &CacheKey) -> bool {
         self.memory.as_ref().is_none_or(|memory| memory.has(key))
     }
 
-    /// Stores the values of runs and the records of their transactions: on disk all of them or, whatever happens, none. Then
-    /// an error says that it is none.
+    /// Stores the values of runs and the records of their transactions: on disk all of them or, whatever happens, none.
+    /// An error means none.
     pub(crate) fn put_together(
         &self,
         writes: Vec<KeyedWrite>,
@@ -161,24 +162,24 @@ impl Cache {
         for (key, entry) in &entries {
             self.memory.iter().for_each(|layer| _ = report(layer.put(key, entry)));
         }
-        // Without the records: elsewhere one of them could be there before the values it speaks of.
+        // Without the records: elsewhere a record could arrive before the values it refers to.
         of_runs.iter().for_each(|(key, entry, existing)| self.share(key, entry, *existing));
         Ok(())
     }
 
-    /// Whether what is kept outlives the process.
+    /// Whether stored values outlive the process.
     pub(crate) fn is_lasting(&self) -> bool {
         self.disk.is_some()
     }
 
-    /// Lets go of something once all that was put is on disk, or was given up.
+    /// Drops a value after everything stored before is on disk, or was given up.
     pub(crate) fn hold(&self, hold: impl Send + Sync + 'static) {
         if let Some(disk) = &self.disk {
             disk.hold(hold);
         }
     }
 
-    /// Waits until all that was put is on disk, or was given up.
+    /// Waits until everything stored before is on disk, or was given up.
     pub(crate) fn flush(&self) {
         self.disk.iter().for_each(DiskLayer::flush);
     }
@@ -188,17 +189,17 @@ impl Cache {
         self.disk.as_ref().map(DiskLayer::results)
     }
 
-    /// Lets go of what the memory has under a key.
+    /// Removes the entries of a key from memory.
     pub(crate) fn forget(&self, key: &CacheKey) {
         self.memory.iter().for_each(|memory| memory.forget(key));
     }
 
-    /// Lets go of all that the memory has.
+    /// Removes all entries from memory.
     pub(crate) fn forget_all(&self) {
         self.memory.iter().for_each(MemoryLayer::forget_all);
     }
 
-    /// The record that a transaction left.
+    /// The record of a committed transaction.
     pub(crate) fn record(&self, key: &CacheKey) -> Option<String> {
         let grants = &Grants::default();
         let wanted = CacheQuery { ty: &Type::String, expiration: None, grants, is_stopped: &|| false };
@@ -207,20 +208,20 @@ impl Cache {
     }
 }
 
-/// What a value must be to stand for a run.
+/// The requirements on a cached value for a run.
 #[derive(Clone, Copy)]
 pub(crate) struct CacheQuery<'a> {
-    /// The type that the task completes with.
+    /// The type of the task's value.
     pub(crate) ty: &'a Type,
-    /// How old it may be at the most.
+    /// The maximum age.
     pub(crate) expiration: Option<Duration>,
-    /// Where what it depends on is looked for.
+    /// The directories in which its dependencies are checked.
     pub(crate) grants: &'a Grants,
-    /// Whether the run has ended, so that files need not be compared any longer.
+    /// Whether the run has ended, so that comparing files can stop.
     pub(crate) is_stopped: &'a dyn Fn() -> bool,
 }
 
-/// A value that stands for a run's.
+/// A cached value that can be used for a run.
 #[derive(Debug)]
 pub(crate) struct CacheMatch {
     pub(crate) value: Value,
@@ -228,10 +229,10 @@ pub(crate) struct CacheMatch {
 }
 
 impl CacheQuery<'_> {
-    /// What an entry has for the run, whatever it depends on, or why it has nothing.
+    /// The match of an entry, without its dependencies, or the reason why it cannot be used.
     fn of(&self, entry: &CacheEntry, key: &CacheKey, layer: &'static str) -> Result<CacheMatch, CacheMiss> {
         let CacheEntry { producer, created, took: saved, .. } = *entry;
-        // Reading a clock costs as much as the rest of a quick look.
+        // Reading a clock costs as much as the rest of a fast look-up.
         if self.expiration.is_some() && !entry.is_fresh(SystemTime::now().into(), self.expiration) {
             return Err(CacheMiss::Expired { created });
         }
@@ -243,7 +244,7 @@ impl CacheQuery<'_> {
     }
 }
 
-/// A value of a run, with the key to store it under.
+/// A run's value, and the key to store it under.
 pub(crate) struct KeyedWrite {
     pub(crate) key: CacheKey,
     pub(crate) value: Value,
@@ -258,34 +259,34 @@ impl KeyedWrite {
     }
 }
 
-/// What the remote layer has answered, which is to be checked.
+/// The answer of the remote layer, to be checked.
 pub(crate) struct RemoteAnswer {
     pub(crate) entries: Arc<[CacheEntry]>,
-    /// It is another run's turn when this is dropped.
+    /// Dropping this lets the next run send its request.
     #[expect(dead_code, reason = "dropping it is its use")]
     pub(crate) turn: Asking,
 }
 
-/// What is stored with a value.
+/// The data stored with a value.
 pub(crate) struct CacheWrite {
     /// The run that computed it.
     pub(crate) producer: RunId,
-    /// When it was there.
+    /// The time at which it was available.
     pub(crate) created: Timestamp,
-    /// How long its attempt took.
+    /// The duration of its attempt.
     pub(crate) took: Duration,
     /// The key of its task.
     pub(crate) task: Arc<str>,
-    /// What was asked of it.
+    /// The recipe of its run.
     pub(crate) recipe: Option<Arc<str>>,
-    /// What it read in granted directories, as far as that counts.
+    /// Its reads in granted directories, as far as they count.
     pub(crate) depends_on: Option<Dependencies>,
-    /// What becomes of the value that another machine has put there.
+    /// How to treat an existing value from another machine.
     pub(crate) existing: Existing,
 }
 
 impl CacheWrite {
-    /// By a transaction, for its record.
+    /// For the record of a transaction.
     fn of_transaction() -> Self {
         let producer = RunId::from_bytes([0; 16]);
         Self {
@@ -315,13 +316,13 @@ impl CacheWrite {
     }
 }
 
-/// What a trace is to an entry; nothing, if nothing was read.
+/// The dependencies in a trace; none, if nothing was read.
 pub(crate) fn dependencies_of(trace: &Trace) -> Option<Dependencies> {
     let dependencies = || Dependencies { identity: trace.identity(), bytes: trace.encode().into() };
     (!trace.is_empty()).then(dependencies)
 }
 
-/// What was found, if everything it was made from is unchanged.
+/// The match, if all its dependencies are unchanged.
 fn while_it_holds(
     key: &CacheKey,
     dependencies: &Dependencies,
@@ -345,7 +346,7 @@ fn while_it_holds(
     }
 }
 
-/// Puts an entry that was found elsewhere, unless one that was made later has come in its place meanwhile.
+/// Stores an entry from another layer, unless a later one has been stored meanwhile.
 fn put_unless_later(layer: &impl CacheLayer, key: &CacheKey, entry: &CacheEntry) {
     let is_later = |other: &CacheEntry| other.variant() == entry.variant() && other.created > entry.created;
     if !look_up(layer, key).is_some_and(|entries| entries.iter().any(is_later)) {
@@ -357,12 +358,12 @@ fn look_up(layer: &impl CacheLayer, key: &CacheKey) -> Option<Arc<[CacheEntry]>>
     report(layer.get(key)).flatten()
 }
 
-/// The value in an entry, if it is of the type that the task completes with.
+/// The value of an entry, if it has the task's type.
 fn decode(entry: &CacheEntry, key: &CacheKey, ty: &Type) -> Option<Value> {
     match Value::from_canonical(&entry.value) {
         Ok((found, value)) if found == *ty => Some(value),
         Ok((found, _)) => {
-            tracing::warn!("cache entry {key} holds a {found} where a {ty} belongs; it counts as missing");
+            tracing::warn!("cache entry {key} holds a {found} instead of a {ty}; it counts as missing");
             None
         }
         Err(error) => {
@@ -403,7 +404,7 @@ mod tests {
         CacheKey::from_bytes(*Digest::of(text.as_bytes()).as_bytes())
     }
 
-    /// What every layer promises.
+    /// Properties that every layer must have.
     fn conforms(layer: &impl CacheLayer) {
         assert_eq!(layer.get(&key("absent")).unwrap(), None);
         layer.put(&key("a"), &entry("one")).unwrap();
@@ -475,7 +476,7 @@ mod tests {
             assert_eq!(layer.get(&key("a")).unwrap(), one(at(2, "of the same time")), "{}", layer.name());
             put(&at(3, "newest"));
             assert_eq!(layer.get(&key("a")).unwrap(), one(at(3, "newest")), "{}", layer.name());
-            // One of another state of the world is no rival.
+            // A variant with other dependencies does not compete.
             let depends_on = Some(Dependencies { identity: Digest::of(b"world"), bytes: Arc::from([]) });
             put(&CacheEntry { depends_on, ..at(1, "elsewhere") });
             assert_eq!(layer.get(&key("a")).unwrap().unwrap().len(), 2, "{}", layer.name());

@@ -1,4 +1,4 @@
-//! What the cache did for a run, and why.
+//! The cache's decisions about a run, and their reasons.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,99 +6,99 @@ use std::time::Duration;
 
 use hostel_core::{CacheKey, CachePolicy, Observation, RunId, Timestamp, bytes_text, duration_text};
 
-/// What the cache did for a run, and why: [`TaskFuture::cache_report`](crate::TaskFuture::cache_report).
+/// The cache's decisions about a run, and their reasons: [`TaskFuture::cache_report`](crate::TaskFuture::cache_report).
 ///
-/// Displayed, it is a line for people: ``miss (no result under this key); not stored: read the wall clock 1×``.
+/// `Display` writes one line for people: ``miss (no result under this key); not stored: read the wall clock 1×``.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CacheReport {
-    /// The policy of its task.
+    /// The task's policy.
     pub policy: CachePolicy,
-    /// The key that the policy gives; `None` if it caches nothing, or while inputs are awaited.
+    /// The key under that policy; `None` if the policy caches nothing, or while the run waits for inputs.
     pub key: Option<CacheKey>,
-    /// What came of looking for another run's value.
+    /// The result of the look-up.
     pub look_up: LookUp,
-    /// Whether the run's own value stands for later ones.
+    /// Whether the cache stores the run's own value.
     pub kept: Kept,
 }
 
-/// What came of looking for another run's value.
+/// The result of a look-up in the cache.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum LookUp {
-    /// It has not been looked for yet.
+    /// The cache was not looked up yet.
     Pending,
     /// The policy is none.
     Off,
-    /// The task takes no other run's value, and puts its own in the place of what is there.
+    /// The task ignores cached values, and replaces them with its own.
     Refresh,
-    /// There is one.
+    /// The cache has a value for this run.
     Hit(Arc<CacheHit>),
-    /// There is none that may stand for this run.
+    /// The cache has no value that can be used for this run.
     Miss(CacheMiss),
 }
 
-/// Another run's value, which stands for this one's.
+/// A cached value that was used for this run.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CacheHit {
-    /// The run that made it.
+    /// The run that computed it.
     pub producer: RunId,
-    /// When it was made.
+    /// The time at which it was computed.
     pub created: Timestamp,
-    /// How long that attempt took: what this run saved, but for the look-up.
+    /// The duration of the attempt that computed it: the time that this run saved, apart from the look-up.
     pub saved: Duration,
-    /// Where it was found: `memory`, `disk` or `remote`.
+    /// The layer that had it: `memory`, `disk` or `remote`.
     pub layer: &'static str,
-    /// The name of the remote cache that it came from, if it was found in a layer of this machine.
+    /// The name of the remote cache that it originally came from, if a layer of this machine had it.
     pub origin: Option<Arc<str>>,
-    /// Its canonical bytes.
+    /// The length of its canonical bytes.
     pub value_bytes: u64,
-    /// What it was made from in granted directories, and what has been found unchanged: the number of facts.
+    /// The number of facts about granted directories that the value depends on. All were found unchanged.
     pub facts_checked: usize,
 }
 
-/// Why no value may stand for this run.
+/// The reason why no cached value can be used for this run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CacheMiss {
-    /// There is none under the key.
+    /// There is no value under the key.
     #[default]
     Absent,
-    /// It is older than the task takes, or seems to come from the future.
+    /// The value is older than the task accepts, or its time is in the future.
     Expired {
-        /// When it was made.
+        /// The time at which it was computed.
         created: Timestamp,
     },
-    /// What it was made from is not as it was.
+    /// A file or directory that the value depends on has changed.
     Changed {
-        /// What has changed, such as `` `data/a.txt` has other content``.
+        /// The change, for example `` `data/a.txt` has different content``.
         what: Arc<str>,
     },
 }
 
-/// Whether the run's own value stands for later ones.
+/// Whether the cache stores the run's own value.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Kept {
     /// The run has not ended.
     Pending,
-    /// It does.
+    /// The cache holds the run's value.
     Yes,
-    /// It is another run's.
+    /// The run's value is another run's, from the cache.
     Hit,
     /// The policy is none.
     Off,
-    /// There is none: the run did not complete.
+    /// The run has no value, because it did not complete.
     NotCompleted,
-    /// It is not a function of its key, and the policy wants that; or the program read a stream as its standard input, which no
-    /// policy allows. This is what the attempt touched.
+    /// The attempt had effects that the policy does not allow, so the value is not a function of its key. Or the
+    /// program read a stream as its standard input, which no policy allows. The observation lists the effects.
     Touched(Arc<Observation>),
-    /// Not until its transaction is committed.
+    /// The value is stored when the run's transaction is committed.
     InTransaction,
-    /// Its transaction was rolled back.
+    /// The run's transaction was rolled back.
     RolledBack,
-    /// Nowhere: it is too large for the memory layer, and there is no other.
+    /// The value is too large for the memory layer, and there is no other layer.
     NoRoom,
 }
 
@@ -117,7 +117,7 @@ impl fmt::Display for LookUp {
         match self {
             Self::Pending => f.write_str("not looked up yet"),
             Self::Off => f.write_str("off"),
-            Self::Refresh => f.write_str("not looked up: a fresh value is wanted"),
+            Self::Refresh => f.write_str("not looked up: a refresh was requested"),
             Self::Hit(hit) => hit.fmt(f),
             Self::Miss(CacheMiss::Absent) => f.write_str("miss (no result under this key)"),
             Self::Miss(CacheMiss::Expired { .. }) => {
@@ -138,13 +138,13 @@ impl fmt::Display for CacheHit {
         }
         match facts_checked {
             0 => Ok(()),
-            1 => f.write_str(", from files; what was read there, one fact, is unchanged"),
-            facts => write!(f, ", from files; all that was read there, {facts} facts, is unchanged"),
+            1 => f.write_str(", from files; the one fact that was read there is unchanged"),
+            facts => write!(f, ", from files; all {facts} facts that were read there are unchanged"),
         }
     }
 }
 
-/// Where something was found, by the name of the layer: `in memory`, `on disk`.
+/// The layer in words, by its name: `in memory`, `on disk`.
 pub fn layer_text(layer: &str) -> String {
     match layer {
         "memory" => "in memory".to_owned(),
@@ -160,12 +160,12 @@ impl fmt::Display for Kept {
             Self::Yes => f.write_str("stored"),
             Self::Hit => f.write_str("another run's value"),
             Self::Off => f.write_str("not stored: the policy is none"),
-            Self::NotCompleted => f.write_str("not stored: it did not complete"),
+            Self::NotCompleted => f.write_str("not stored: the run did not complete"),
             Self::Touched(observation) => write!(f, "not stored: {observation}"),
             Self::RolledBack => f.write_str("not stored: its transaction was rolled back"),
-            Self::NoRoom => {
-                f.write_str("not stored: there is no room for it in memory, and no data directory")
-            }
+            Self::NoRoom => f.write_str(
+                "not stored: the value is too large for the memory cache, and there is no data directory",
+            ),
             Self::InTransaction => f.write_str("not stored until its transaction is committed"),
         }
     }

@@ -1,4 +1,4 @@
-//! The thread on which a program's hooks and callbacks are called.
+//! The thread that calls a program's hooks and callbacks.
 
 use std::collections::VecDeque;
 use std::io;
@@ -12,26 +12,26 @@ use tokio::sync::oneshot;
 
 use super::{Call, ask, call_safely};
 
-/// How many calls may wait behind one that blocks, before no more runs are taken in.
+/// The maximum backlog of calls before the host accepts no more runs.
 const MAX_WAITING: usize = 100_000;
 
-/// How long the thread waits for more calls before it has to be woken: to wake a thread costs more than most calls.
+/// How long the thread polls for more calls before it sleeps: waking a thread costs more than most calls.
 const LINGER: Duration = Duration::from_micros(100);
 
 /// Calls hooks and callbacks, one after the other, on one thread.
 ///
-/// So a hook that blocks holds up the hooks after it, and no worker; and a hook may wait for other runs, with one
-/// worker too. While [`MAX_WAITING`] calls wait, no more runs are taken in; those that are there can still add calls, a
-/// few each and one for each retry, so the backlog is bounded by what the queue holds.
+/// A blocking hook delays the hooks after it, but no worker, and a hook may wait for other runs even if there is only
+/// one worker. While [`MAX_WAITING`] calls wait, the host accepts no more runs. Existing runs can still add calls, a
+/// few each and one for each retry, so the backlog is bounded by the size of the queue.
 pub(crate) struct HookThread(Arc<Shared>);
 
-/// How much a [`HookThread`] has to do.
+/// The backlog of a [`HookThread`].
 pub(crate) struct Backlog(Arc<Shared>);
 
 struct Shared {
     state: Mutex<Waiting>,
     changed: Condvar,
-    /// How many calls wait.
+    /// The number of waiting calls.
     length: AtomicUsize,
     thread: OnceLock<ThreadId>,
     when_there_is_room: OnceLock<Box<dyn Fn() + Send + Sync>>,
@@ -40,7 +40,7 @@ struct Shared {
 #[derive(Default)]
 struct Waiting {
     calls: VecDeque<Call>,
-    /// The thread looks again only when it is told to.
+    /// The thread sleeps until it is notified.
     asleep: bool,
     ended: bool,
 }
@@ -62,7 +62,7 @@ impl HookThread {
         Ok(Self(shared))
     }
 
-    /// One without a thread: a test makes the calls that wait, with [`HookThread::call_waiting`].
+    /// A hook thread without a thread: a test makes the waiting calls with [`HookThread::call_waiting`].
     #[cfg(test)]
     pub(crate) fn manual() -> Self {
         Self(Arc::new(Shared {
@@ -74,7 +74,7 @@ impl HookThread {
         }))
     }
 
-    /// Makes the next call that waits. `false` if there is none.
+    /// Makes the next waiting call. `false` if there is none.
     #[cfg(test)]
     pub(crate) fn call_waiting(&self) -> bool {
         let call = self.0.lock().calls.pop_front();
@@ -84,17 +84,17 @@ impl HookThread {
         true
     }
 
-    /// What tells how much there is to do.
+    /// A handle to the size of the backlog.
     pub(crate) fn backlog(&self) -> Backlog {
         Backlog(Arc::clone(&self.0))
     }
 
-    /// Has this called whenever the backlog is full no longer; to be said once.
+    /// Sets a function to call whenever the backlog is no longer full. May be set once.
     pub(crate) fn when_there_is_room(&self, tell: impl Fn() + Send + Sync + 'static) {
         self.0.when_there_is_room.get_or_init(|| Box::new(tell));
     }
 
-    /// Has calls made after those before them, in their order.
+    /// Adds calls after the existing ones, in their order.
     pub(crate) fn call(&self, calls: impl IntoIterator<Item = Call>) {
         let mut state = self.0.lock();
         let before = state.calls.len();
@@ -107,8 +107,8 @@ impl HookThread {
         }
     }
 
-    /// Has `call` made after those before it, and waits for its answer; `None` if it panics. At once if it is one of
-    /// them that asks, which could not wait for itself.
+    /// Adds `call` after the existing ones, and waits for its result; `None` if it panics. A call that is itself made
+    /// by this thread is made at once, because it could not wait for itself.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
         call: impl FnOnce() -> T + Send + 'static,
@@ -118,18 +118,19 @@ impl HookThread {
         }
         let (send, receive) = oneshot::channel();
         let call: Call = Box::new(move || {
-            // Nobody waits any more if the asking was dropped.
+            // Fails only if the waiting future was dropped.
             let _ = send.send(call());
         });
         self.call([call]);
-        // Someone waits, so it must not linger.
+        // A future waits, so the thread must not linger.
         self.0.changed.notify_one();
         receive.await.ok()
     }
 }
 
 impl Drop for HookThread {
-    /// What waits is still called, but nobody waits for it: a hook that blocks must not hold up the program's end.
+    /// The waiting calls are still made, but the program does not wait for them: a blocking hook must not delay the end
+    /// of the program.
     fn drop(&mut self) {
         self.0.lock().ended = true;
         self.0.changed.notify_one();
@@ -137,7 +138,7 @@ impl Drop for HookThread {
 }
 
 impl Backlog {
-    /// Whether so much waits that nothing should be added; never for one of the calls themselves, which could not wait.
+    /// Whether the backlog is full. Never for code called by the thread itself, which could not wait.
     pub(crate) fn is_full(&self) -> bool {
         self.0.length.load(Ordering::Relaxed) >= MAX_WAITING && !self.0.is_this_thread()
     }
@@ -166,7 +167,7 @@ impl Shared {
         }
     }
 
-    /// Waits for calls: lingers first, in which time nobody has to wake the thread, and then sleeps until it is woken.
+    /// Waits for calls: first lingers for a moment, in which it need not be woken, and then sleeps until it is woken.
     fn idle<'s>(&self, state: MutexGuard<'s, Waiting>) -> MutexGuard<'s, Waiting> {
         let lingered = self.changed.wait_timeout(state, LINGER).unwrap_or_else(PoisonError::into_inner);
         let (mut state, _) = lingered;
@@ -186,7 +187,7 @@ impl Shared {
         self.thread.get() == Some(&thread::current().id())
     }
 
-    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+    /// No code panics while it holds the lock, so a poisoned lock is still valid.
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! Calls into the embedding program: where they are made, in which order, and what a panic in one does.
+//! Calls into the embedding program: on which thread, in which order, and how panics are handled.
 
 mod hook_thread;
 pub(crate) mod trampoline;
@@ -11,7 +11,7 @@ pub(crate) use self::hook_thread::{Backlog, HookThread};
 /// A call to a hook or callback of the program.
 pub(crate) type Call = Box<dyn FnOnce() + Send>;
 
-/// A call of the host's own when a run has ended, on the thread that ended it. It must not block.
+/// A call of the host itself when a run has ended, on the thread that ended it. It must not block.
 pub(crate) type Callback = Box<dyn FnOnce() + Send>;
 
 /// Makes a call. A panic in it is logged and has no other effect.
@@ -21,7 +21,7 @@ pub(crate) fn call_safely(call: impl FnOnce()) {
     }
 }
 
-/// Calls code of the program that returns something. A panic in it is logged, and `None` is returned.
+/// Calls code of the program that returns a value. A panic in it is logged, and `None` is returned.
 pub(crate) fn ask<T>(question: impl FnOnce() -> T) -> Option<T> {
     let mut answer = None;
     call_safely(|| answer = Some(question()));

@@ -1,4 +1,4 @@
-//! Calls made one after the other instead of one inside the other.
+//! Calls made one after the other instead of nested.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -6,12 +6,12 @@ use std::collections::VecDeque;
 use super::{Callback, call_safely};
 
 thread_local! {
-    /// The calls that wait on this thread; `None` while none is being made.
+    /// The waiting calls of this thread; `None` while none is being made.
     static WAITING: RefCell<Option<VecDeque<Callback>>> = const { RefCell::new(None) };
 }
 
-/// Makes the calls, in their order. A call that leads to others has them made after it, not inside of it: so a chain of
-/// a hundred thousand runs, each ended by the one before, needs no more stack than one.
+/// Makes the calls, in their order. Calls caused by a call are made after it, not inside it. So a chain of a hundred
+/// thousand runs, each ended by the one before, needs no more stack than one.
 pub(crate) fn call(calls: impl IntoIterator<Item = Callback>) {
     let is_first = WAITING.with_borrow_mut(|waiting| match waiting {
         Some(waiting) => {
@@ -31,7 +31,7 @@ pub(crate) fn call(calls: impl IntoIterator<Item = Callback>) {
     }
 }
 
-/// The next call; nobody is making any when there is none.
+/// The next call; `None` also ends the loop that makes them.
 fn next(waiting: &mut Option<VecDeque<Callback>>) -> Option<Callback> {
     let call = waiting.as_mut().and_then(VecDeque::pop_front);
     if call.is_none() {

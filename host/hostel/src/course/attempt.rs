@@ -1,4 +1,4 @@
-//! The attempts of a run: ordered, polled, and reported.
+//! The attempts of a run: ordering them, polling them, and handling their reports.
 
 use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
@@ -22,7 +22,7 @@ pub(super) fn begin(run: &Arc<Run>) -> Option<Guest> {
     Some(run.task().attempts().begin(order, watch(run)))
 }
 
-/// The guest of a run, for whoever polls it.
+/// The guest of a run.
 pub(super) fn guest(run: &Run) -> MutexGuard<'_, Option<Guest>> {
     run.guest().lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -39,13 +39,13 @@ pub(super) fn poll(run: &Arc<Run>) -> Polled {
         drop(guest);
         return paused(run);
     };
-    // The instance is gone before anyone sees the outcome.
+    // The instance is dropped before the outcome becomes visible.
     *guest = None;
     drop(guest);
     ended(run, result.map_err(|error| error.to_string()))
 }
 
-/// Gives up a guest whose poll panicked, which is the host's fault and not the guest's.
+/// Drops a guest whose poll panicked. This is a bug in the host, not a failure of the guest.
 pub(super) fn crash(run: &Arc<Run>, reason: String) -> Polled {
     drop(guest(run).take());
     if run.state().is_executing() {
@@ -55,14 +55,14 @@ pub(super) fn crash(run: &Arc<Run>, reason: String) -> Polled {
     Polled::Ended
 }
 
-/// The attempt has ended by itself, or was lost for this reason: the run ends, or waits for its next attempt.
+/// The attempt has ended by itself, or crashed for this reason. The run ends, or waits for its next attempt.
 fn ended(run: &Arc<Run>, result: Result<Report, String>) -> Polled {
     let (outcome, observation) = match result {
         Ok(Report { outcome, observation, receipt }) => {
             run.cell().receipt = Some(receipt);
             (outcome, observation)
         }
-        // What it had used was reported when it was dropped.
+        // Its resource use was reported when the guest was dropped.
         Err(reason) => (Outcome::Crashed { reason }, Observation::default()),
     };
     if run.is_cancelling() {
@@ -79,7 +79,7 @@ fn ended(run: &Arc<Run>, result: Result<Report, String>) -> Polled {
     }
     keep::keep(run, &outcome, observation);
     if !finish(run, end::last_event(&outcome), outcome) {
-        // Someone asked it to stop since the look above.
+        // The run was asked to stop since the check above.
         cancel::stopped(run);
     }
     Polled::Ended
@@ -115,7 +115,7 @@ fn order(run: &Arc<Run>) -> Option<(Order, State)> {
     Some((order, cell.state))
 }
 
-/// The log of the next attempt. What earlier ones have logged counts towards its limits.
+/// The log of the next attempt. Lines of earlier attempts count towards its limits.
 fn log(run: &Arc<Run>, cell: &Cell) -> LogBook {
     let options = run.task().options();
     let limits = options.limits;
@@ -127,7 +127,7 @@ fn log(run: &Arc<Run>, cell: &Cell) -> LogBook {
     log.after(cell.logged(LogBook::kept_bytes), cell.logged(LogBook::kept_lines))
 }
 
-/// Who is called with each line: the task's echo, and those who listen to the host's events.
+/// The callbacks for each line: the task's echo, and the listeners of the host's events.
 fn echo(run: &Arc<Run>) -> Option<Echo> {
     let echo = run.task().options().echo.clone();
     if !run.host().events.were_asked_for() {
@@ -143,7 +143,7 @@ fn echo(run: &Arc<Run>) -> Option<Echo> {
     }))
 }
 
-/// What the run wants to be told while an attempt executes.
+/// The callbacks of the run while an attempt executes.
 fn watch(run: &Arc<Run>) -> Watch {
     let task = run.task();
     let on_progress = task.reports_progress().then(|| {
@@ -170,7 +170,7 @@ fn progressed(run: &Run, progress: &Progress) {
     run.publish(&cell, || EventKind::Progress(progress.clone()));
 }
 
-/// A timeout of the run, if it was that which stopped the attempt.
+/// The run timeout, if that is what stopped the attempt.
 fn with_run_timeout(run: &Run, outcome: Outcome) -> Outcome {
     match (&outcome, run.task().options().run_timeout) {
         (Outcome::Failed(Failure::TimedOut { .. }), Some(after))

@@ -8,17 +8,18 @@ use super::end::finish;
 use crate::run::{Run, TaskFuture};
 
 impl TaskFuture {
-    /// Stops the run, whether it is pending, waits for other runs, for a slot or for its next attempt, sleeps or
-    /// computes. One that has no guest now is cancelled when this returns; one that computes is stopped within a few
-    /// milliseconds. Runs that depend on it end `UpstreamFailed`, unless they take its outcome or wait for any.
+    /// Stops the run, whether it is pending, executing, or waiting for other runs, a slot or its next attempt. A run
+    /// without a guest is cancelled when this returns. A run that computes is stopped within a few milliseconds.
+    /// Dependent runs end as `UpstreamFailed`, unless they use its outcome or wait for any outcome.
     ///
-    /// `true` if the run is cancelled or will be; `false` if it has ended otherwise. Asking again changes nothing.
+    /// Returns `true` if the run is cancelled or will be, `false` if it has ended otherwise. Repeated calls have no
+    /// effect.
     pub fn cancel(&self) -> bool {
         cancel(self.run())
     }
 }
 
-/// Asks a run to stop, and drops its guest if nobody polls that. `false` if it had ended otherwise.
+/// Asks a run to stop, and drops its guest if no worker polls it. `false` if the run has ended otherwise.
 pub(crate) fn cancel(run: &Arc<Run>) -> bool {
     let accepted = request(run);
     if stop_if_asked(run) {
@@ -29,8 +30,8 @@ pub(crate) fn cancel(run: &Arc<Run>) -> bool {
     accepted
 }
 
-/// Asks a run to stop. One that does not execute is cancelled by this alone; one that executes is [`State::Cancelling`] until
-/// its guest is gone. `false` if it had ended otherwise.
+/// Asks a run to stop. A run that does not execute is cancelled immediately. A run that executes is
+/// [`State::Cancelling`] until its guest is dropped. `false` if the run has ended otherwise.
 pub(super) fn request(run: &Arc<Run>) -> bool {
     let mut cell = run.cell();
     if [State::Cancelled, State::Cancelling].contains(&cell.state) {
@@ -43,7 +44,8 @@ pub(super) fn request(run: &Arc<Run>) -> bool {
     finish(run, Event::CancelRequested, Outcome::Cancelled)
 }
 
-/// Drops the guest if its run is to be cancelled and nobody polls it. Of several callers at most one gets `true`.
+/// Drops the guest if its run is to be cancelled and no worker polls it. Among concurrent callers, at most one gets
+/// `true`.
 pub(super) fn stop_if_asked(run: &Arc<Run>) -> bool {
     if !run.is_cancelling() {
         return false;
@@ -51,7 +53,7 @@ pub(super) fn stop_if_asked(run: &Arc<Run>) -> bool {
     let guest = match run.guest().try_lock() {
         Ok(mut guest) => guest.take(),
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().take(),
-        // A worker polls it, and looks again when it is through.
+        // A worker polls it, and checks again after the poll.
         Err(TryLockError::WouldBlock) => None,
     };
     let Some(guest) = guest else { return false };

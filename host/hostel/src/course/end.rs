@@ -1,4 +1,4 @@
-//! The end of a run, and what follows from it.
+//! The end of a run, and its consequences.
 
 use std::mem;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use crate::calls::{Call, Callback, trampoline};
 use crate::course::keep;
 use crate::run::{Awaited, Cell, Inputs, Run, Step, TaskFuture, Wakers};
 
-/// What follows from the end of a run once its cell is unlocked, in the order of the methods.
+/// The consequences of the end of a run, after its cell is unlocked, in the order of the methods.
 struct Ending {
-    /// Dropped without the lock: they may hold the last handles to other runs.
+    /// Dropped without the lock, because they may hold the last handles to other runs.
     _inputs: Inputs,
     _step: Step,
     /// The key that the run owned, and whether the cache holds a value under it.
@@ -22,19 +22,19 @@ struct Ending {
     followers: Vec<Option<Callback>>,
 }
 
-/// The last event of a run: records state and outcome, then tells everyone. `false`, and nothing has changed, if the event
-/// does not fit the state.
+/// The last event of a run: records state and outcome, then does everything that follows. `false`, without a change, if
+/// the event does not fit the state.
 pub(super) fn finish(run: &Arc<Run>, event: Event, outcome: Outcome) -> bool {
     let mut cell = run.cell();
     if run.apply(&mut cell, event).is_err() {
         return false;
     }
     if !cell.state.is_terminal() {
-        // It has begun since someone saw that it had not, and is asked to stop instead.
+        // The run began since the caller's check, so it is asked to stop instead.
         return true;
     }
     cell.outcome = Some(Arc::new(outcome));
-    // Under the lock: before anyone who sees the outcome can cause other hooks to be called.
+    // Under the lock, so that these hooks are queued before any hooks caused by the visible outcome.
     call_program(run, &mut cell);
     let ending = Ending::take(run, &mut cell);
     drop(cell);
@@ -43,12 +43,12 @@ pub(super) fn finish(run: &Arc<Run>, event: Event, outcome: Outcome) -> bool {
     true
 }
 
-/// Ends a run that the host did not accept. Its creation was published, so its end is too; the task's hooks have not heard of
-/// it, and are not called.
+/// Ends a run that the host did not accept. Its creation was published, so its end is published too. The task's hooks
+/// were never called for it, and are not called now.
 pub(crate) fn refused(run: &Run) {
     let mut cell = run.cell();
     if cell.history.is_empty() {
-        // Nobody has heard of it.
+        // Its creation was not published.
         return;
     }
     if run.apply(&mut cell, Event::CancelRequested).is_ok() {
@@ -60,7 +60,7 @@ pub(crate) fn refused(run: &Run) {
     }
 }
 
-/// The event by which a run ends with an outcome of its last attempt.
+/// The event with which a run ends after the outcome of its last attempt.
 pub(super) const fn last_event(outcome: &Outcome) -> Event {
     match outcome {
         Outcome::Completed(_) => Event::Completed,
@@ -72,7 +72,7 @@ pub(super) const fn last_event(outcome: &Outcome) -> Event {
     }
 }
 
-/// The time of the run is over.
+/// The run timeout has expired.
 pub(super) fn out_of_time(run: &Arc<Run>) {
     let after = run.task().options().run_timeout.unwrap_or_default();
     finish(run, Event::TimedOut, Outcome::Failed(Failure::TimedOut { after }));
@@ -94,7 +94,7 @@ impl Ending {
         }
     }
 
-    /// Lets others have the key. When the value is stored, other processes may have it only when they can see the value.
+    /// Releases the key. If the value is stored, other processes get the key only after they can see the value.
     fn give_up_key(&self, run: &Run) {
         let Some((key, kept)) = &self.key else { return };
         let host = run.host();
@@ -106,7 +106,7 @@ impl Ending {
         }
     }
 
-    /// Stops waiting for other runs, wakes those who wait for this one, and calls the host's own callbacks.
+    /// Stops waiting for other runs, wakes the waiters of this one, and calls the host's own callbacks.
     fn carry_out(self) {
         for Awaited { future, follower, .. } in self.upstreams {
             follower.into_iter().for_each(|follower| future.run().forget(follower));
@@ -118,7 +118,7 @@ impl Ending {
     }
 }
 
-/// Has the program's hooks and callbacks called.
+/// Queues the program's hooks and callbacks.
 fn call_program(run: &Arc<Run>, cell: &mut Cell) {
     call_hooks(run, cell.state);
     let eager = run.task().group().filter(|group| group.membership().is_eager());
@@ -131,7 +131,7 @@ fn call_program(run: &Arc<Run>, cell: &mut Cell) {
     }
 }
 
-/// Has the hooks called that the task has for a state.
+/// Queues the task's hooks for a state.
 pub(super) fn call_hooks(run: &Arc<Run>, state: State) {
     let hooks = run.task().hooks().of(state);
     if hooks.is_empty() {

@@ -1,4 +1,4 @@
-//! What becomes of a run's value: stored for later runs, or not.
+//! Whether a run's value is stored for later runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use crate::options::Options;
 use crate::run::{Run, now};
 use crate::task::Task;
 
-/// Stores the value for later runs, unless the policy wants it to be a function of its key and it is none, the program read
-/// a stream, or the transaction decides.
+/// Stores the value for later runs, unless the policy requires a function of the key and the value is not one, the
+/// program read a stream, or the transaction decides later.
 pub(super) fn keep(run: &Run, outcome: &Outcome, observation: Observation) {
     let (Outcome::Completed(value), Some(key)) = (outcome, run.key()) else { return };
     let Options { cache, only_compared, .. } = run.task().options();
@@ -35,7 +35,7 @@ pub(super) fn keep(run: &Run, outcome: &Outcome, observation: Observation) {
     run.cell().cache.kept = kept;
 }
 
-/// The attempt had a side effect that no key covers: nobody waits for its value any longer.
+/// The attempt had a side effect that no key covers, so no other run waits for its value any longer.
 pub(super) fn touched(run: &Run) {
     run.task().seems_pure(false);
     if let Some(key) = run.key() {
@@ -43,8 +43,8 @@ pub(super) fn touched(run: &Run) {
     }
 }
 
-/// Whether other runs wait for this one's value, or it for theirs: not if it would not be stored at once, nor if it may wait
-/// for its standard input first.
+/// Whether equal runs wait for each other. They do not if the value would not be stored at once, or if the run may have
+/// to wait for its standard input first.
 pub(super) fn shares_flight(run: &Run) -> bool {
     !run.is_lazy() && run.task().options().stdin.is_none() && may_be_kept(run) && run.host().cache.keeps()
 }
@@ -54,12 +54,12 @@ pub(super) fn may_be_kept(run: &Run) -> bool {
     !run.task().options().cache.is_observed() || run.task().may_be_pure()
 }
 
-/// What the run shares with those that wait for it: the key of its value, and where the files are that it may read.
+/// The common key of runs that wait for each other: the key of the value, and the directories that the run may read.
 pub(super) fn flight_key(run: &Run, key: CacheKey) -> CacheKey {
     run.task().options().place.as_ref().map_or(key, |place| key.at(place))
 }
 
-/// What is stored with the value, which is there now or was when the run ended.
+/// The cache entry of the value, which is available now or was when the run ended.
 pub(crate) fn write(run: &Run) -> CacheWrite {
     let recipe = recipe(run);
     let cell = run.cell();
@@ -69,7 +69,7 @@ pub(crate) fn write(run: &Run) -> CacheWrite {
     let created = ended.map_or_else(now, |transition| transition.at);
     let took = began.map_or(Duration::ZERO, |began| created.since(began.at));
     drop(cell);
-    // A result that was looked for and is made all the same is not there, or was not good enough.
+    // A run that looked for a result and still computes one has found none that it can use.
     let Options { refresh, cache_expiration, .. } = run.task().options();
     let replaces = *refresh || cache_expiration.is_some();
     CacheWrite {
@@ -83,7 +83,8 @@ pub(crate) fn write(run: &Run) -> CacheWrite {
     }
 }
 
-/// What is needed to run it again, if it is stored where that is of use and is not too long. Writes all inputs as text.
+/// The recipe to run it again, if the value is stored on disk and the recipe is not too long. Writes all inputs as
+/// text.
 pub(super) fn recipe(run: &Run) -> Option<Arc<str>> {
     if !run.host().cache.is_lasting() {
         return None;

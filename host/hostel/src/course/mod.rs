@@ -1,8 +1,8 @@
-//! What happens to a run, from its submission to its end: the room that acts on runs.
+//! The actions on a run, from its submission to its end.
 //!
-//! A worker that picks a run up has it go through its [`Step`]s: [`prepare`] puts the inputs together and looks for a cached
-//! value, [`attempt`] begins an attempt and polls it, [`retry`] decides whether another attempt follows, [`keep`] stores the
-//! value, [`end`] does what follows from the end. [`upstream`] has runs wait for others, [`cancel`] stops them.
+//! A worker that picks a run up takes it through its [`Step`]s: [`prepare`] puts the inputs together and looks for a
+//! cached value, [`attempt`] begins an attempt and polls it, [`retry`] decides whether another attempt follows,
+//! [`keep`] stores the value, [`end`] handles the end. [`upstream`] makes runs wait for others, [`cancel`] stops them.
 
 mod attempt;
 mod cancel;
@@ -72,7 +72,7 @@ impl Work for Run {
 
     fn slot_awaited(&self) -> bool {
         let mut cell = self.cell();
-        // A run that awaits its next attempt goes on doing so.
+        // A run that awaits its next attempt keeps waiting.
         cell.state == State::AwaitingRetry || self.apply(&mut cell, Event::SlotAwaited).is_ok()
     }
 
@@ -92,7 +92,7 @@ impl Work for Run {
                 *attempt::guest(self) = Some(guest);
                 attempt::poll(self)
             }
-            // Cancelled meanwhile.
+            // The run was cancelled meanwhile.
             None => Polled::Ended,
         }
     }
@@ -155,7 +155,7 @@ impl Wake for Run {
     }
 }
 
-/// After a poll that did not end the guest: it waits, yields, or is stopped.
+/// After a poll that did not end the guest: the guest waits, yields, or is stopped.
 fn paused(run: &Arc<Run>) -> Polled {
     if cancel::stop_if_asked(run) {
         return Polled::Ended;
@@ -163,6 +163,6 @@ fn paused(run: &Arc<Run>) -> Polled {
     if !run.position().advance(Phase::Polled, Phase::Waiting) {
         return Polled::GaveWay;
     }
-    // Someone may have asked after the look above, and before `Waiting` showed that nobody polls any more.
+    // The run may have been asked to stop after the check above, and before `Waiting` showed that no worker polls it.
     if cancel::stop_if_asked(run) { Polled::Ended } else { Polled::Waits }
 }

@@ -42,7 +42,7 @@ pub(super) fn prepare(run: &Arc<Run>) -> Next {
     }
 }
 
-/// Ends a run that has not begun with the value that another run made, if the memory has it.
+/// Ends a run that has not begun with a cached value, if it is in memory.
 pub(crate) fn end_from_memory(run: &Arc<Run>) {
     let Some(key) = key_to_look_up(run) else { return };
     let found = run.host().cache.get_quick(&key, query(run, &|| run.has_ended()));
@@ -72,7 +72,7 @@ fn inputs(run: &Arc<Run>) -> Next {
 fn look_up(run: &Arc<Run>, key: CacheKey) -> Next {
     let (host, is_stopped) = (run.host(), || run.has_ended());
     if keep::shares_flight(run) {
-        // A value that is there can be used without the key.
+        // An available value can be used without owning the key.
         if host.cache.may_have(&key)
             && let Ok(found) = host.cache.get(&key, query(run, &is_stopped))
             && end_with(run, found)
@@ -102,7 +102,7 @@ fn look_up(run: &Arc<Run>, key: CacheKey) -> Next {
     }
 }
 
-/// Has the remote layer asked, and parks the run until it answers.
+/// Requests the entries of the key from the remote layer, and parks the run until the answer arrives.
 fn ask_remote(run: &Arc<Run>, key: CacheKey) -> Next {
     park_at(run, Step::Remote(key, None));
     if !run.scheduler().park_for_key(run, None) {
@@ -118,12 +118,12 @@ fn ask_remote(run: &Arc<Run>, key: CacheKey) -> Next {
             answered(&resume.0, RemoteAnswer { entries, turn });
         }
     };
-    // It ends with the runtime, which the runner owns, and before: the layer's answer has a time limit.
+    // The task ends with the runtime, which the runner owns, and usually earlier: requests to the layer have a timeout.
     run.scheduler().timers().spawn(asked);
     Next::Parked
 }
 
-/// Resumes a run that waits for an answer, however the asking ends.
+/// Resumes a run that waits for an answer, even if the request panics.
 struct Resume(Arc<Run>);
 
 impl Drop for Resume {
@@ -132,7 +132,7 @@ impl Drop for Resume {
     }
 }
 
-/// The remote layer has answered. It is another run's turn to ask when the answer was checked.
+/// The remote layer has answered. The next run may send its request after this answer is checked.
 fn answered(run: &Run, answer: RemoteAnswer) {
     let mut cell = run.cell();
     if let Step::Remote(_, waits) = &mut cell.step {
@@ -172,7 +172,7 @@ fn ended_or(run: &Run, step: Step) -> Next {
     if run.has_ended() { Next::Ended } else { Next::Step(step) }
 }
 
-/// Ends the run with another one's value. `false` if it has ended already.
+/// Ends the run with a cached value. `false` if it has ended already.
 fn end_with(run: &Arc<Run>, found: CacheMatch) -> bool {
     let CacheMatch { value, hit } = found;
     let producer = hit.producer;
@@ -186,13 +186,13 @@ fn end_with(run: &Arc<Run>, found: CacheMatch) -> bool {
     end::finish(run, Event::CacheHit { producer }, Outcome::Completed(value))
 }
 
-/// What another run's value must be to stand for this run's.
+/// The requirements on a cached value for this run.
 fn query<'a>(run: &'a Run, is_stopped: &'a dyn Fn() -> bool) -> CacheQuery<'a> {
     let Options { cache_expiration: expiration, grants, .. } = run.task().options();
     CacheQuery { ty: run.task().completed_type(), expiration: *expiration, grants, is_stopped }
 }
 
-/// The key to look for another run's value under, unless the task asks for a fresh one.
+/// The key for the look-up, unless the task requests a refresh.
 fn key_to_look_up(run: &Run) -> Option<CacheKey> {
     let Options { refresh, only_compared, .. } = run.task().options();
     run.key().filter(|_| !refresh && !only_compared)

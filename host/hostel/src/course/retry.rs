@@ -9,7 +9,7 @@ use super::cancel;
 use crate::calls;
 use crate::run::{EndedAttempt, Run, Step, now};
 
-/// How long to wait before the next attempt; `None` if this one was the last.
+/// The delay before the next attempt; `None` if there is no further attempt.
 pub(super) fn delay_after(run: &Run, outcome: &Outcome) -> Option<Duration> {
     let options = run.task().options();
     if options.retry.retries == 0 {
@@ -28,7 +28,7 @@ pub(super) fn delay_after(run: &Run, outcome: &Outcome) -> Option<Duration> {
     (in_time && wanted).then_some(delay)
 }
 
-/// Plans the next attempt. `false` if someone asked the run to stop: then it has ended.
+/// Plans the next attempt. `false` if the run was asked to stop, and has therefore ended.
 pub(super) fn plan(run: &Arc<Run>, outcome: Outcome, delay: Duration) -> bool {
     let mut cell = run.cell();
     let at = now();

@@ -1,4 +1,4 @@
-//! The runs that a run depends on: waiting for them, and taking their results as inputs.
+//! The upstream runs of a run: waiting for them, and using their results as inputs.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -10,10 +10,10 @@ use super::end::finish;
 use crate::run::{Awaited, Input, Inputs as RunInputs, Run, TaskFuture, Upstream};
 use crate::task::Task;
 
-/// Inputs that do not fit, with the run that one of them is the result of, if it is one.
+/// Inputs that do not fit, with the upstream run whose result does not fit, if there is one.
 type Unfit<'a> = (Option<&'a TaskFuture>, String);
 
-/// The runs that inputs and `wait_for` name, each once. One that must complete for either must complete.
+/// The runs in inputs and in `wait_for`, without duplicates. A run that must complete for either must complete.
 pub(crate) fn upstreams(inputs: &RunInputs, wait_for: Vec<(TaskFuture, bool)>) -> Vec<Awaited> {
     let mut upstreams = BTreeMap::new();
     let mut add = |future: &TaskFuture, must_complete: bool| {
@@ -33,7 +33,7 @@ pub(crate) fn upstreams(inputs: &RunInputs, wait_for: Vec<(TaskFuture, bool)>) -
     upstreams.into_values().collect()
 }
 
-/// Has a run wait for those it depends on. Called once, when the scheduler has accepted it.
+/// Makes a run wait for its upstream runs. Called once, when the scheduler has accepted the run.
 pub(crate) fn watch_upstreams(run: &Arc<Run>) {
     if !run.awaits_others() {
         return;
@@ -49,7 +49,7 @@ pub(crate) fn watch_upstreams(run: &Arc<Run>) {
         let mut cell = run.cell();
         match cell.upstreams.get_mut(index) {
             Some(awaited) => awaited.follower = follower,
-            // It has ended meanwhile, and waits for nothing.
+            // The run has ended meanwhile, and waits no longer.
             None => {
                 drop(cell);
                 follower.into_iter().for_each(|follower| upstream.run().forget(follower));
@@ -60,7 +60,7 @@ pub(crate) fn watch_upstreams(run: &Arc<Run>) {
     one_less_awaited(run);
 }
 
-/// A run that this one depends on has ended.
+/// An upstream run has ended.
 fn upstream_ended(run: &Arc<Run>, upstream: &TaskFuture, must_complete: bool) {
     if upstream.is_completed() || !must_complete {
         return one_less_awaited(run);
@@ -77,7 +77,7 @@ fn one_less_awaited(run: &Arc<Run>) {
     }
 }
 
-/// What became of the inputs of a run.
+/// The inputs of a run, put together.
 pub(super) enum Inputs {
     /// They are there, and this is the key that follows from them.
     Keyed(CacheKey),
@@ -93,7 +93,7 @@ impl From<Option<CacheKey>> for Inputs {
     }
 }
 
-/// Makes values of inputs that were results of other runs, all of which have ended.
+/// Replaces the results of upstream runs, all of which have ended, by their values.
 pub(super) fn put_inputs_together(run: &Arc<Run>) -> Inputs {
     let mut cell = run.cell();
     let awaited = match &mut cell.inputs {
@@ -122,7 +122,7 @@ pub(super) fn put_inputs_together(run: &Arc<Run>) -> Inputs {
     key.into()
 }
 
-/// A result that it depends on does not fit.
+/// The result of an upstream run does not fit.
 fn refuse_inputs(run: &Arc<Run>, upstream: Option<&TaskFuture>, cause: &str) {
     let chain = match upstream {
         Some(upstream) => UpstreamChain::root(named(upstream), format!("completed, but {cause}")),
@@ -131,7 +131,7 @@ fn refuse_inputs(run: &Arc<Run>, upstream: Option<&TaskFuture>, cause: &str) {
     finish(run, Event::UpstreamFailed, Outcome::Failed(Failure::Upstream { chain }));
 }
 
-/// The values of inputs that were results of other runs, all of which have ended.
+/// The values of the inputs. All upstream runs have ended.
 fn resolve<'a>(task: &Task, inputs: &'a [Input]) -> Result<Vec<Value>, Unfit<'a>> {
     let params = task.signature().params.iter();
     let values = inputs.iter().zip(params).map(|(input, param)| resolve_one(input, param));
@@ -149,7 +149,7 @@ fn resolve_one<'a>(input: &'a Input, param: &Param) -> Result<Value, Unfit<'a>> 
     param.ty.conform(input.resolve()).map_err(|error| {
         let mut upstream = None;
         input.each_upstream(&mut |Upstream { future, .. }| upstream = upstream.or(Some(future)));
-        (upstream, format!("its result is no argument {:?}: {error}", &*param.name))
+        (upstream, format!("its result does not fit the argument {:?}: {error}", &*param.name))
     })
 }
 

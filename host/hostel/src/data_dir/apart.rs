@@ -1,7 +1,8 @@
-//! No guest may write where the host keeps what it trusts: the data directory, and the directory of a remote cache.
+//! Grants that would let a guest write to directories that the host trusts: the data directory, and the directory of a
+//! remote cache.
 //!
-//! Checked when a run is submitted. Two paths lead to the same directory if they are equal once links are followed, if device
-//! and inode are the same, or if the mounts of this process say so.
+//! Checked when a run is submitted. Two paths lead to the same directory if they are equal after following links, if
+//! device and inode are the same, or if the mounts of this process say so.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,30 +15,30 @@ use super::subdirs;
 use super::way::Way;
 use crate::error::SubmitError;
 
-/// The directory that a remote cache has everything in.
+/// The directory of a remote cache that contains all its files.
 const REMOTE_LAYOUT: &str = "v1";
 
-/// How many entries of a directory are looked at: more than the host makes there.
+/// The number of directory entries to examine: more than the host creates.
 const MAX_ENTRIES: usize = 1000;
 
-/// Directories that no guest may write.
+/// The directories that no guest may write.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Protected {
     pub(crate) data_dir: Option<PathBuf>,
-    /// Where a remote cache is, if it is a directory.
+    /// The location of a remote cache that is a directory.
     pub(crate) remote_dir: Option<PathBuf>,
 }
 
-/// Checks that all directories that are granted can be opened, and that none of those that may be written reaches a directory
-/// of the host's, or lies in one.
+/// Checks that all granted directories can be opened, and that no directory granted for writing contains a directory of
+/// the host or lies inside one.
 pub(crate) fn check_grants(grants: &Grants, protected: &Protected) -> Result<(), SubmitError> {
     check_dirs(grants)?;
     check_apart(grants, protected)
 }
 
-/// Whether a guest that may write to `dir` could change something in the data directory `data_dir`, or have its path lead
-/// elsewhere: because one is in the other, by whatever path or mount, or because a link on the way to the data directory is in
-/// `dir`. Neither has to exist. A host refuses such grants for its own data directory.
+/// Whether a guest that may write to `dir` could change files in the data directory `data_dir`, or redirect its path.
+/// It can if one is inside the other, by any path or mount, or if a link on the way to the data directory is in `dir`.
+/// Neither has to exist. A host refuses such grants for its own data directory.
 pub fn reaches_data_dir(dir: &Path, data_dir: &Path) -> bool {
     Guarded::data_dir(data_dir).is_reached(&Mounts::read(), &Way::of(dir).end)
 }
@@ -49,7 +50,7 @@ pub fn may_replace(dir: &Path, path: &Path) -> bool {
     holders.into_iter().any(|holder| contains(&mounts, &dir, holder))
 }
 
-/// Costs some tens of microseconds for each grant to write, and nothing if there is none.
+/// Costs some tens of microseconds for each grant for writing, and nothing without one.
 fn check_apart(grants: &Grants, protected: &Protected) -> Result<(), SubmitError> {
     let mut granted = grants.dirs.iter().filter(|grant| grant.access() == DirAccess::Rw).peekable();
     if granted.peek().is_none() || (protected.data_dir.is_none() && protected.remote_dir.is_none()) {
@@ -72,17 +73,18 @@ fn check_apart(grants: &Grants, protected: &Protected) -> Result<(), SubmitError
     Ok(())
 }
 
-/// What a guest must not write, so that a directory and what is in it stay the host's own. All paths are without links.
+/// The paths that a guest must not write, so that a directory and its content stay under the host's control. All paths
+/// are without links.
 #[derive(Clone, Default)]
 struct Guarded {
-    /// Directories whose content is trusted, and what is in and above them.
+    /// Directories whose content, including subdirectories, and whose parents are protected.
     dirs: Vec<PathBuf>,
-    /// Directories that hold something on the way there that leads elsewhere.
+    /// Directories that contain a link on the way there.
     holders: Vec<PathBuf>,
 }
 
 impl Guarded {
-    /// The data directory, and the directories in it, down to the second level, that are links to elsewhere.
+    /// The data directory, and the links to other places in it, down to the second level.
     fn data_dir(data_dir: &Path) -> Self {
         let subdirs = subdirs(data_dir);
         let below = subdirs.iter().flat_map(|dir| links_in(dir)).collect::<Vec<_>>();
@@ -90,7 +92,7 @@ impl Guarded {
         Self::of(data_dir, links)
     }
 
-    /// The same of the directory of a remote cache.
+    /// The same for the directory of a remote cache.
     fn remote_dir(dir: &Path) -> Self {
         Self::of(dir, links_in(dir).into_iter().chain(links_in(&dir.join(REMOTE_LAYOUT))))
     }
@@ -105,7 +107,7 @@ impl Guarded {
         guarded
     }
 
-    /// Whether a guest that may write to `dir`, a path without links, could change what is guarded.
+    /// Whether a guest that may write to `dir`, a path without links, could change a protected path.
     fn is_reached(&self, mounts: &Mounts, dir: &Path) -> bool {
         self.dirs.iter().any(|guarded| overlap(mounts, dir, guarded))
             || self.holders.iter().any(|holder| contains(mounts, dir, holder))
@@ -119,18 +121,18 @@ fn links_in(dir: &Path) -> Vec<PathBuf> {
     entries.filter(is_link).map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }
 
-/// Whether one of two directories, both without links, is in the other.
+/// Whether one of two directories, both without links, is inside the other.
 fn overlap(mounts: &Mounts, one: &Path, other: &Path) -> bool {
     let is_inside = |inner: &Path, outer: &Path| inner.starts_with(outer) || has_ancestor(inner, outer);
     is_inside(one, other) || is_inside(other, one) || mounts.overlap(one, other)
 }
 
-/// Whether a directory, without links, is another one or in it.
+/// Whether a directory, without links, is another one or inside it.
 fn contains(mounts: &Mounts, outer: &Path, inner: &Path) -> bool {
     inner.starts_with(outer) || has_ancestor(inner, outer) || mounts.contains(outer, inner)
 }
 
-/// Whether a directory is another one or in it, by device and inode.
+/// Whether a directory is another one or inside it, by device and inode.
 #[cfg(unix)]
 fn has_ancestor(dir: &Path, ancestor: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;

@@ -1,48 +1,48 @@
-//! Why a data directory is refused.
+//! Errors of data directories.
 
 use std::path::PathBuf;
 
 use hostel_core::ErrorKind;
 
-/// A data directory that other users can change, so that the native code in it cannot be trusted.
+/// A data directory that other users can change. The native code in it cannot be trusted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataDirError {
-    /// The directory, one in it or one above it belongs to another user.
+    /// The directory, one inside it or one above it belongs to another user.
     #[error(
         "the data directory {} cannot be trusted: {} belongs to user {owner}, expected user {user} or root: the host \
-         loads native code from there, so choose another data directory, or give it to user {user}",
+         loads native code from there, so choose another data directory, or change its owner to user {user}",
         data_dir.display(), path.display()
     )]
     Owner {
         /// The data directory.
         data_dir: PathBuf,
-        /// What belongs to another user.
+        /// The path that belongs to another user.
         path: PathBuf,
-        /// That user's number.
+        /// The id of that user.
         owner: u32,
-        /// The number of the user whom this process acts for.
+        /// The id of the user of this process.
         user: u32,
     },
-    /// Other users can write to the directory, to one in it or to one above it.
+    /// Other users can write to the directory, one inside it or one above it.
     #[error(
         "the data directory {} cannot be trusted: {} has mode {mode:04o}, so other users can write there, and the host \
-         loads native code from it: expected only its owner to write; `chmod go-w {}` if you trust what it holds, or \
+         loads native code from it: expected that only its owner can write; run `chmod go-w {}` if you trust its content, or \
          choose another data directory",
         data_dir.display(), path.display(), path.display()
     )]
     Writable {
         /// The data directory.
         data_dir: PathBuf,
-        /// Where they can write.
+        /// The path to which they can write.
         path: PathBuf,
-        /// Its mode, without the type.
+        /// Its mode, without the file type.
         mode: u32,
     },
 }
 
 impl DataDirError {
-    /// What kind of thing went wrong.
+    /// The kind of this error.
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Owner { .. } | Self::Writable { .. } => ErrorKind::Denied,

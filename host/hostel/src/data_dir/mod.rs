@@ -1,7 +1,7 @@
 //! The data directory: the names in it, who may own and write it, and which grants it excludes.
 //!
-//! The host loads native code from it and believes its results. So nobody but its owner and root may write there: no other
-//! user of the machine, and no guest.
+//! The host loads native code from it and trusts its results. So only its owner and root may write there: no other user
+//! of the machine, and no guest.
 
 mod apart;
 mod error;
@@ -29,8 +29,8 @@ pub(crate) const COMPILED: &str = "compiled";
 /// Holds the locks between processes.
 pub(crate) const FLIGHTS: &str = "flights";
 
-/// The directory in a data directory that holds which configuration files the command line trusts. The library does not use
-/// it, but protects it like the others.
+/// The directory in a data directory that records which configuration files the command line trusts. The library does
+/// not use it, but protects it like the others.
 pub const TRUSTED_DIR: &str = "trusted";
 
 /// The directories in a data directory that has been used.
@@ -38,12 +38,12 @@ pub(crate) fn subdirs(data_dir: &Path) -> [PathBuf; 4] {
     [RESULTS, COMPILED, FLIGHTS, TRUSTED_DIR].map(|name| data_dir.join(name))
 }
 
-/// Creates a data directory, and what is missing above it, with mode 0700 whatever the umask. An existing one keeps its mode
-/// until a host or a [`ResultCache`](crate::ResultCache) is opened with it.
+/// Creates a data directory and its missing parents, with mode 0700 regardless of the umask. An existing directory
+/// keeps its mode until a host or a [`ResultCache`](crate::ResultCache) is opened with it.
 ///
 /// # Errors
 ///
-/// What the system said.
+/// The error of the system.
 pub fn create_data_dir(dir: &Path) -> std::io::Result<()> {
     hostel_engine::private_files::create_private_dir(dir)
 }

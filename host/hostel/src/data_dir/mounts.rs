@@ -1,7 +1,7 @@
-//! Where directories are on their file systems, so that one that is mounted in two places is known as one.
+//! The location of directories on their file systems, which recognises a directory that is mounted in two places.
 //!
-//! `/proc/self/mountinfo` has a line for each mount (proc_pid_mountinfo(5)): which part of which file system is seen at which
-//! path. With it every path becomes a device and a path inside that device.
+//! `/proc/self/mountinfo` has a line for each mount (proc_pid_mountinfo(5)): which part of which file system appears at
+//! which path. It maps every path to a device and a path inside that device.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 /// The mounts of this process. None are known without `/proc`.
 pub(super) struct Mounts(Vec<Mount>);
 
-/// A part of a file system, and the path where it is seen.
+/// A part of a file system, and the path where it is mounted.
 struct Mount {
     device: String,
     root: PathBuf,
     point: PathBuf,
 }
 
-/// A directory by its device and the path inside of it.
+/// A directory as a device and a path inside it.
 type Location<'a> = (&'a str, PathBuf);
 
 impl Mounts {
@@ -40,7 +40,7 @@ impl Mounts {
         })
     }
 
-    /// Whether `inner` is `outer` or in it, by some mount. Both paths are absolute and without links.
+    /// Whether `inner` is `outer` or inside it, by some mount. Both paths are absolute and without links.
     pub(super) fn contains(&self, outer: &Path, inner: &Path) -> bool {
         let outers = self.locations(outer);
         let inners = self.0.iter().filter_map(|mount| Some((&mount.device, mount.own_location(inner)?)));
@@ -49,8 +49,8 @@ impl Mounts {
             .any(|(device, path)| outers.iter().any(|(of, outer)| of == device && path.starts_with(outer)))
     }
 
-    /// Where a directory is, and where everything is that is mounted below it. A mount that another one hides counts as well:
-    /// to tell which does is harder than to refuse a grant that nobody needs.
+    /// The location of a directory, and of everything mounted below it. Mounts hidden by others count as well: to
+    /// determine which ones are hidden is harder than to refuse a grant that is not needed.
     fn locations(&self, dir: &Path) -> Vec<Location<'_>> {
         let location = |mount: &'_ Mount| {
             if mount.point.starts_with(dir) {
@@ -63,7 +63,7 @@ impl Mounts {
 }
 
 impl Mount {
-    /// Where a directory is on the file system, if this mount has it.
+    /// The location of a directory on the file system, if this mount contains it.
     fn own_location(&self, dir: &Path) -> Option<PathBuf> {
         dir.strip_prefix(&self.point).ok().map(|rest| self.root.join(rest))
     }
@@ -77,7 +77,7 @@ fn mount(line: &[u8]) -> Option<Mount> {
     Some(Mount { device, root, point })
 }
 
-/// A path in which space, tab, line feed and backslash are written as a backslash and three octal digits.
+/// A path in which space, tab, line feed and backslash are escaped as a backslash and three octal digits.
 fn unescaped(field: &[u8]) -> PathBuf {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;

@@ -1,4 +1,4 @@
-//! Where directories are on their file systems: not known on this system.
+//! The location of directories on their file systems: not known on this system.
 
 use std::path::Path;
 
@@ -10,12 +10,12 @@ impl Mounts {
         Self
     }
 
-    /// Whether one directory is another one or in it, as far as mounts tell.
+    /// Whether one directory is another one or inside it, as far as mounts are known.
     pub(super) fn contains(&self, _: &Path, _: &Path) -> bool {
         false
     }
 
-    /// Whether a file below one directory may be a file below the other, as far as mounts tell.
+    /// Whether a file below one directory may be a file below the other, as far as mounts are known.
     pub(super) fn overlap(&self, _: &Path, _: &Path) -> bool {
         false
     }

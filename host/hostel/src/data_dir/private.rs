@@ -1,15 +1,16 @@
-//! Who owns the data directory and who may write it, checked before anything in it is used.
+//! Ownership and permissions of the data directory, checked before it is used.
 //!
-//! As sshd does with `StrictModes`, the directories above count too: who can rename one of them can put another data directory
-//! in its place. Readers are no danger to the host; they are shut out because results are kept unencrypted.
+//! As with `StrictModes` of sshd, the parent directories count too: a user who can rename one of them can replace the
+//! data directory. Readers are no danger to the host, but they are excluded because results are stored unencrypted.
 
 use std::path::Path;
 
 use super::DataDirError;
 
-/// Refuses a data directory that users other than root and the one of this process can change: it, the directories in it, those
-/// above it, and the symbolic links on the way. Takes from other users the right to read what is in it, if earlier versions gave
-/// it to them. A directory that does not exist yet is checked as far as it does. Some ten system calls.
+/// Refuses a data directory that users other than root and the user of this process can change. Checks the directory
+/// itself, its subdirectories, its parents, and the symbolic links on the way. Removes read permissions of other users
+/// that earlier versions granted. If the directory does not exist yet, its existing parents are checked. Costs about
+/// ten system calls.
 ///
 /// Does nothing on systems other than Unix.
 pub(crate) fn check_and_mend(data_dir: &Path) -> Result<(), DataDirError> {
@@ -29,17 +30,17 @@ mod imp {
 
     use super::super::{DataDirError, subdirs};
 
-    /// All rights of the group and of others.
+    /// All permissions of the group and of others.
     const OF_OTHERS: u32 = 0o077;
 
-    /// How many links are followed on the way to a data directory.
+    /// The maximum number of links on the way to a data directory.
     const MAX_LINKS: usize = 40;
 
-    /// Only the owner of an entry may rename it, in a directory with this bit.
+    /// In a directory with this bit, only the owner of an entry may rename it.
     const STICKY: u32 = 0o1000;
 
     pub(super) fn check(data_dir: &Path) -> Result<(), DataDirError> {
-        // A relative path fails only without a current directory, where nothing can be opened either.
+        // A relative path fails only without a current directory, and then nothing can be opened either.
         let path = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
         check_parents(data_dir, &path)?;
         check_one(data_dir, &path, is_safe_inside)?;
@@ -51,10 +52,10 @@ mod imp {
         })
     }
 
-    /// Checks the directories that the path names, and those that each link on the way leads through.
+    /// Checks the directories on the path, and on the path of each link on the way.
     fn check_parents(data_dir: &Path, path: &Path) -> Result<(), DataDirError> {
         let mut paths = vec![path.to_owned()];
-        // The system follows no more links than that either.
+        // The system follows no more links either.
         for _ in 0..MAX_LINKS {
             let Some(path) = paths.pop() else { break };
             for parent in path.ancestors() {
@@ -68,7 +69,7 @@ mod imp {
         Ok(())
     }
 
-    /// What does not exist yet, or cannot be looked at, is not used either.
+    /// A path that does not exist yet, or cannot be examined, is not used either.
     fn check_one(
         data_dir: &Path,
         path: &Path,
@@ -93,13 +94,13 @@ mod imp {
         Err(DataDirError::Owner { data_dir: data_dir.to_owned(), path: path.to_owned(), owner, user })
     }
 
-    /// Whether nobody else can create or remove anything in a directory of the host's own.
+    /// Whether only the owner can create or remove entries in a directory of the host.
     fn is_safe_inside(metadata: &Metadata) -> bool {
         metadata.mode() & 0o022 == 0
     }
 
-    /// Whether nobody else can rename what is in a directory. A group with the number of the owner is that user's own, which
-    /// several systems let write by default.
+    /// Whether only the owner can rename the entries of a directory. A group with the same number as the owner is that
+    /// user's private group, to which several systems grant write permission by default.
     fn is_safe_parent(metadata: &Metadata) -> bool {
         let (mode, has_own_group) = (metadata.mode(), metadata.gid() == metadata.uid());
         mode & STICKY != 0 || mode & 0o022 == 0 || (has_own_group && mode & 0o002 == 0)
@@ -111,7 +112,7 @@ mod imp {
         let mended = mended.and_then(|()| if is_open_dir(data_dir) { shut_top(data_dir) } else { Ok(()) });
         if let Err(error) = mended {
             tracing::warn!(
-                "other users can read what is kept in {}, and its permissions cannot be changed: {error}",
+                "other users can read the content of {}, and its permissions cannot be changed: {error}",
                 data_dir.display()
             );
         }
@@ -121,12 +122,14 @@ mod imp {
         fs::symlink_metadata(dir).is_ok_and(|metadata| metadata.is_dir() && is_open(&metadata))
     }
 
-    /// Whether others have any right in what is ours. What belongs to root is as root wants it.
+    /// Whether others have any permission on a directory that belongs to this user. Directories of root stay as they
+    /// are.
     fn is_open(metadata: &Metadata) -> bool {
         metadata.uid() == geteuid().as_raw() && metadata.mode() & OF_OTHERS != 0
     }
 
-    /// Takes all rights from others on the data directory itself, unless it holds things that are not the host's.
+    /// Removes all permissions of others on the data directory itself, unless it contains files that are not the
+    /// host's.
     fn shut_top(data_dir: &Path) -> io::Result<()> {
         let ours = subdirs(data_dir);
         for entry in fs::read_dir(data_dir)? {
@@ -137,8 +140,8 @@ mod imp {
         shut(data_dir, &fs::symlink_metadata(data_dir)?)
     }
 
-    /// Takes all rights from others, below a path first and then on it, so that what is interrupted is done again. Takes time
-    /// for each file, once.
+    /// Removes all permissions of others, first below a path and then on it, so that an interrupted removal is
+    /// repeated. Takes time for each file, once.
     fn shut_all(path: &Path) -> io::Result<()> {
         let metadata = match fs::symlink_metadata(path) {
             // Removed meanwhile.

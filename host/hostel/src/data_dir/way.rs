@@ -1,24 +1,24 @@
-//! Where a path leads, and who could make it lead elsewhere.
+//! The target of a path, and the directories that can redirect it.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// How many links are followed: as many as Linux does.
+/// The maximum number of links to follow, as in Linux.
 const MAX_LINKS: usize = 40;
 
-/// Where a path leads, followed step by step as the system does. Nothing on it needs to be there: what is missing counts as a
-/// directory that somebody may still make.
+/// The target of a path, resolved step by step as the system does. No part of it has to exist: a missing part counts as
+/// a directory that may still be created.
 pub(super) struct Way {
-    /// The end, without links.
+    /// The target, without links.
     pub(super) end: PathBuf,
-    /// The directories, without links, that hold a link on the way, or a directory that the path leaves by `..`. A guest that may
-    /// write to one of them can put a link to elsewhere there.
+    /// The directories, without links, that contain a link on the way, or a directory that the path leaves by `..`. A
+    /// guest that may write to one of them can redirect the path with a link.
     pub(super) holders: Vec<PathBuf>,
 }
 
-/// What is still to be followed.
+/// The remaining steps.
 enum Step {
     Root(OsString),
     Up,
@@ -26,8 +26,8 @@ enum Step {
 }
 
 impl Way {
-    /// Follows a path; a relative one from the current directory. It ends early at a chain of links that the system would not
-    /// follow either.
+    /// Resolves a path; a relative one from the current directory. Stops early at a chain of links that the system
+    /// would not follow either.
     pub(super) fn of(path: &Path) -> Self {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let mut way = Self { end: PathBuf::new(), holders: Vec::new() };

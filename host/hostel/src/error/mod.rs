@@ -1,4 +1,4 @@
-//! What can go wrong when runs are submitted and results are taken.
+//! Errors of submitting runs and of taking results.
 
 mod option;
 mod transaction;
@@ -13,7 +13,7 @@ pub(crate) use self::option::MAX_TAG_BYTES;
 pub use self::option::OptionError;
 pub use self::transaction::TransactionError;
 
-/// A run was not submitted; nothing of it remains.
+/// A run was not submitted. Nothing of it remains.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubmitError {
@@ -23,81 +23,81 @@ pub enum SubmitError {
     /// The arguments are larger than the task's limits allow.
     #[error("the arguments take {}, over the limit `input` of {}", bytes_text(*bytes), bytes_text(*limit))]
     InputTooLarge {
-        /// What the arguments take.
+        /// The size of the arguments.
         bytes: u64,
         /// [`hostel_core::Limits::input_bytes`] of the task.
         limit: u64,
     },
-    /// The component was loaded only to look at it.
-    #[error("the component was loaded without its code, to look at it: load it to run its tasks")]
+    /// The component was loaded only for inspection.
+    #[error("the component was loaded only for inspection: load it with its code to run its tasks")]
     NotLoaded,
     /// The component imports what this host does not provide.
     #[error("the component cannot be run: {0}")]
     NotLinked(MissingImports),
-    /// The task has a limit of fuel, which the host does not count.
-    #[error("the limit `fuel` is set, and this host does not count fuel: build it with `count_fuel(true)`")]
+    /// The task has a fuel limit, but the host does not count fuel.
+    #[error("the limit `fuel` is set, but this host does not count fuel: build it with `count_fuel(true)`")]
     FuelIsNotCounted,
     /// An option of the task is out of range.
     #[error(transparent)]
     Option(#[from] OptionError),
-    /// A directory that is granted is not there.
+    /// A granted directory does not exist.
     #[error(transparent)]
     Dir(#[from] OpenDirError),
-    /// A directory that is granted to be written has the host's data directory in it, or lies in it.
-    #[error("{} is granted to be written, which reaches the data directory {}, whose content the host trusts: expected \
-             another data directory, or a grant of a directory apart from it", granted.display(), data_dir.display())]
+    /// A directory granted for writing contains the host's data directory, or lies inside it.
+    #[error("{} is granted for writing, which reaches the data directory {}, whose content the host trusts: expected \
+             another data directory, or a grant of a separate directory", granted.display(), data_dir.display())]
     WritableDataDir {
-        /// The directory that is granted.
+        /// The granted directory.
         granted: PathBuf,
         /// The host's data directory.
         data_dir: PathBuf,
     },
-    /// A directory that is granted to be written has the directory of the remote cache in it, or lies in it.
-    #[error("{} is granted to be written, which reaches the directory {} of the remote cache, whose content the host trusts: \
-             expected another remote cache, or a grant of a directory apart from it", granted.display(), dir.display())]
+    /// A directory granted for writing contains the directory of the remote cache, or lies inside it.
+    #[error("{} is granted for writing, which reaches the directory {} of the remote cache, whose content the host trusts: \
+             expected another remote cache, or a grant of a separate directory", granted.display(), dir.display())]
     WritableRemoteCache {
-        /// The directory that is granted.
+        /// The granted directory.
         granted: PathBuf,
-        /// Where the remote cache is.
+        /// The directory of the remote cache.
         dir: PathBuf,
     },
-    /// The transaction that the run was to join is over.
+    /// The transaction that the run was to join has ended.
     #[error(transparent)]
     Transaction(#[from] TransactionError),
-    /// An argument is marked `each`, which only a map can take.
+    /// An argument is marked `each`, which is only allowed in a map.
     #[error("argument {position} is marked `each`: use `map` to run the task for each element")]
     Each {
-        /// The argument's place, counted from 1.
+        /// The argument's position, counted from 1.
         position: usize,
     },
-    /// An argument of a map is a stream, whose elements are not all there.
-    #[error("argument {position} is a stream: use `map_stream`, which takes its elements as they come")]
+    /// An argument of a map is a stream. Only a stream map accepts streams.
+    #[error("argument {position} is a stream: use `map_stream`, which takes its elements as they arrive")]
     Stream {
-        /// The argument's place, counted from 1.
+        /// The argument's position, counted from 1.
         position: usize,
     },
     /// No argument of a map is marked `each`.
-    #[error("no argument is marked `each`: mark what is to be mapped, or use `submit` for one run")]
+    #[error("no argument is marked `each`: mark an argument to map over, or use `submit` for one run")]
     NothingMapped,
     /// The mapped arguments have different lengths.
     #[error("the mapped arguments have different lengths: {}", lengths.iter().map(usize::to_string).collect::<Vec<_>>().join(", "))]
     LengthsDiffer {
-        /// The lengths, in the order of the arguments; for streams, how far each came.
+        /// The lengths, in the order of the arguments. For streams, the number of elements so far.
         lengths: Vec<usize>,
     },
-    /// The queue holds as many pending runs as it may.
+    /// The queue is full.
     #[error("the queue is full: {capacity} runs are pending")]
     QueueFull {
-        /// How many the queue holds.
+        /// The capacity of the queue.
         capacity: usize,
     },
     /// The host is shutting down.
-    #[error("the host is shut down and takes no more runs")]
+    #[error("the host is shut down and accepts no more runs")]
     ShutDown,
 }
 
 impl SubmitError {
-    /// What kind of thing went wrong.
+    /// The kind of this error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Argument(_)
@@ -120,7 +120,7 @@ impl SubmitError {
     }
 }
 
-/// A run's result is not there, or not of the type that was asked for.
+/// A run's result is not available, or not of the requested type.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResultError {
@@ -129,15 +129,15 @@ pub enum ResultError {
     Failed {
         /// The run.
         run: RunId,
-        /// How it failed.
+        /// The failure.
         failure: Failure,
     },
-    /// The host lost the run.
+    /// The run crashed because of the host.
     #[error("run {run} crashed: {reason}")]
     Crashed {
         /// The run.
         run: RunId,
-        /// What was lost.
+        /// The reason.
         reason: String,
     },
     /// The run was cancelled.
@@ -146,35 +146,34 @@ pub enum ResultError {
         /// The run.
         run: RunId,
     },
-    /// The run has not ended in the time that the caller would wait. It goes on.
+    /// The run did not end within the time that the caller waited. The run goes on.
     #[error("run {run} has not ended within {waited:?}")]
     NotYet {
         /// The run.
         run: RunId,
-        /// How long the caller waited.
+        /// The time that the caller waited.
         waited: Duration,
     },
-    /// The run completed with a value that the wanted Rust type cannot hold.
-    #[error("the result of run {run} does not fit the type it is wanted in: {source}")]
+    /// The run completed with a value that the requested Rust type cannot hold.
+    #[error("the result of run {run} does not fit the requested type: {source}")]
     Type {
         /// The run.
         run: RunId,
-        /// What does not fit.
+        /// The mismatch.
         source: ValueError,
     },
-    /// The run completed with a value whose JSON form the wanted type cannot be read from.
-    #[error("the result of run {run} does not fit the type it is wanted in: {problem}")]
+    /// The run completed with a value whose JSON form does not deserialise into the requested type.
+    #[error("the result of run {run} does not fit the requested type: {problem}")]
     Shape {
         /// The run.
         run: RunId,
-        /// What does not fit.
+        /// The mismatch.
         problem: String,
     },
 }
 
 impl ResultError {
-    /// What kind of thing went wrong. The guest's failure counts as [`ErrorKind::Internal`] to whoever needed its
-    /// result.
+    /// The kind of this error. A failure of the guest is [`ErrorKind::Internal`] for code that needed its result.
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Failed { .. } | Self::Crashed { .. } => ErrorKind::Internal,
@@ -184,7 +183,7 @@ impl ResultError {
     }
 }
 
-/// An error with what led to it, in one line.
+/// An error and its causes, in one line.
 pub(crate) fn in_full(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(source) => format!("{error}: {}", in_full(source)),

@@ -4,41 +4,41 @@ use std::time::Duration;
 
 use hostel_core::{ErrorKind, GrantsError, LimitsError, PolicyError, RetryError};
 
-/// The longest tag, in bytes.
+/// The maximum length of a tag, in bytes.
 pub(crate) const MAX_TAG_BYTES: usize = 100;
 
 /// An option of a task is out of range.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OptionError {
-    /// A limit.
+    /// Invalid limits.
     #[error(transparent)]
     Limits(#[from] LimitsError),
-    /// Something about retries.
+    /// Invalid retries.
     #[error(transparent)]
     Retry(#[from] RetryError),
-    /// The time for the whole run.
+    /// An invalid time for the whole run.
     #[error("the run timeout cannot be {timeout:?}: expected more than zero and at most {most:?}")]
     RunTimeout {
-        /// What it was set to.
+        /// The value of the option.
         timeout: Duration,
-        /// The most it can be.
+        /// The maximum.
         most: Duration,
     },
-    /// The grants.
+    /// Invalid grants.
     #[error(transparent)]
     Grants(#[from] GrantsError),
-    /// The cache policy.
+    /// An invalid cache policy.
     #[error(transparent)]
     Policy(#[from] PolicyError),
-    /// The age at which results expire.
+    /// The age at which results expire is zero.
     #[error(
-        "the cache expiration cannot be zero: expected more, or the cache policy `none` to cache nothing"
+        "the cache expiration cannot be zero: expected a longer time, or the cache policy `none` to disable caching"
     )]
     CacheExpiration,
-    /// A tag.
+    /// An invalid tag.
     #[error(
-        "the tag {tag:?} cannot be: expected 1 to {MAX_TAG_BYTES} bytes without commas, blanks at the ends and control characters"
+        "invalid tag {tag:?}: expected 1 to {MAX_TAG_BYTES} bytes without commas, control characters, or leading or trailing blanks"
     )]
     Tag {
         /// The tag.

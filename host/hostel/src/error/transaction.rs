@@ -1,27 +1,27 @@
-//! A transaction that is over.
+//! Errors of transactions.
 
 use hostel_core::{ErrorKind, RunId};
 
-/// A transaction is over.
+/// A transaction has ended, or cannot be committed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransactionError {
-    /// A run did not complete, so all of them are undone.
+    /// A run did not complete, so all runs are rolled back.
     #[error("the transaction is rolled back, because run {run} did not complete: {cause}")]
     RolledBack {
-        /// The first run, in time, that did not complete.
+        /// The first run that did not complete.
         run: RunId,
-        /// How it ended.
+        /// Its outcome.
         cause: String,
     },
-    /// The results cannot be kept on disk, so what was not committed before is undone.
-    #[error("the transaction is rolled back, because its results cannot be kept: {cause}")]
+    /// The results cannot be stored on disk, so all that were not committed before are rolled back.
+    #[error("the transaction is rolled back, because its results cannot be stored: {cause}")]
     NotKept {
-        /// What the disk said.
+        /// The error of the disk.
         cause: String,
     },
-    /// It was committed or rolled back before, or is about to be, or the one around it was.
-    #[error("the transaction is over already: it {how}")]
+    /// The transaction, or the enclosing one, was committed or rolled back earlier, or is about to be.
+    #[error("the transaction is no longer open: it {how}")]
     Over {
         /// `was committed`, `was rolled back`, or `is about to end`.
         how: &'static str,
@@ -29,7 +29,7 @@ pub enum TransactionError {
 }
 
 impl TransactionError {
-    /// What kind of thing went wrong.
+    /// The kind of this error.
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::RolledBack { .. } | Self::NotKept { .. } => ErrorKind::Internal,

@@ -1,9 +1,10 @@
-//! Locks on keys between processes that share a directory: ranges of files, which the system unlocks when a process ends,
-//! however it does.
+//! Locks on keys between processes that share a directory. They are locks on ranges of files, which the system releases
+//! when a process ends, for whatever reason.
 //!
-//! Each file stands for the keys whose hash begins with certain bits. Its content are the pulses of the processes that have
-//! keys, 8 bytes little-endian each, many keys to one; a key's lock is on one byte far behind them, where nothing ever
-//! stands. Only Linux has locks of this kind; elsewhere processes do not wait for each other.
+//! Each file covers the keys whose hash begins with certain bits. Its content is the pulses of the processes that hold
+//! keys, 8 bytes little-endian each, and many keys share one. The lock of a key is on one byte far behind the pulses,
+//! where nothing is ever written. Only Linux has locks of this kind; on other systems processes do not wait for each
+//! other.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,26 +17,26 @@ use hostel_engine::private_files::{create_private_dir, is_not_a_file, open_or_cr
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
-/// In how many files the keys are. The system looks through all locks of a file for each new one.
+/// The number of files for the keys. For each new lock, the system searches all locks of a file.
 const FILES: usize = 64;
 
-/// How many pulses a file has room for.
+/// The number of pulses in a file.
 const PULSES: u64 = 1024;
 
-/// The bytes of a pulse.
+/// The length of a pulse in bytes.
 const PULSE_BYTES: u64 = 8;
 
-/// The locks begin here: behind the pulses, and far from the end of what a file can be.
+/// The offset of the locks: behind the pulses, and far below the maximum size of a file.
 const FIRST_LOCK: u64 = 1 << 32;
 
 /// The locks of a directory.
 pub(super) struct KeyLocks {
     dir: PathBuf,
-    /// Each opened when first needed; `None` if it cannot be.
+    /// Each is opened when first needed; `None` if it cannot be opened.
     files: [OnceLock<Option<Arc<LockFile>>>; FILES],
 }
 
-/// One file, and how often each of its places is held by this process: the system counts only once.
+/// One file, and how often this process holds each of its positions: the system counts only once.
 struct LockFile {
     file: File,
     held: Mutex<HashMap<i64, usize>>,
@@ -44,42 +45,42 @@ struct LockFile {
 /// A lock on a key.
 pub(super) struct Held {
     file: Arc<LockFile>,
-    place: Place,
+    place: KeyPosition,
 }
 
-/// What came of asking for a lock.
+/// The result of requesting a lock.
 pub(super) enum Grab {
-    /// It is held now.
+    /// This process holds the lock now.
     Taken(Held),
     /// Another process holds it.
     Busy {
-        /// The pulse that process shows.
+        /// The current pulse of that process.
         pulse: u64,
     },
-    /// There are no locks here.
+    /// Locks are not available.
     Unusable,
 }
 
-/// Where a key is in a file.
+/// The position of a key in a file.
 #[derive(Clone, Copy)]
-struct Place {
+struct KeyPosition {
     lock: i64,
     pulse: u64,
 }
 
 impl KeyLocks {
-    /// The locks in a directory, which is made when needed.
+    /// The locks in a directory, which is created when needed.
     pub(super) fn new(dir: PathBuf) -> Self {
         Self { dir, files: [const { OnceLock::new() }; FILES] }
     }
 
-    /// Asks for a key's lock: about a microsecond.
+    /// Requests the lock of a key: about a microsecond.
     pub(super) fn grab(&self, key: &CacheKey) -> Grab {
         let [first, ..] = key.as_bytes();
         let index = usize::from(*first) % FILES;
         let file = self.files.get(index).and_then(|file| file.get_or_init(|| self.open(index)).as_ref());
         let Some(file) = file else { return Grab::Unusable };
-        let place = Place::of(key);
+        let place = KeyPosition::of(key);
         let mut held = file.held();
         match place.set(&file.file, libc::F_WRLCK) {
             Ok(()) => {
@@ -99,14 +100,14 @@ impl KeyLocks {
             Ok(file) => Some(Arc::new(LockFile { file, held: Mutex::default() })),
             Err(error) if is_not_a_file(&error) => {
                 tracing::warn!(
-                    "some runs do not wait for those of other processes: {}: {error}",
+                    "some runs do not wait for equal runs of other processes: {}: {error}",
                     path.display()
                 );
                 None
             }
             Err(error) => {
                 tracing::debug!(
-                    "some runs do not wait for those of other processes: {}: {error}",
+                    "some runs do not wait for equal runs of other processes: {}: {error}",
                     path.display()
                 );
                 None
@@ -122,7 +123,7 @@ impl LockFile {
 }
 
 impl Held {
-    /// Shows that this process lives. What cannot be written is no sign of life.
+    /// Writes a new pulse, which shows that this process is alive. A failed write counts as no pulse.
     pub(super) fn pulse(&self) {
         let next = read_pulse(&self.file.file, self.place).wrapping_add(1);
         let _ = self.file.file.write_all_at(&next.to_le_bytes(), self.place.pulse);
@@ -136,14 +137,14 @@ impl Drop for Held {
         *count -= 1;
         if *count == 0 {
             held.remove(&self.place.lock);
-            // The system does it anyway when the file is closed.
+            // The system also does it when the file is closed.
             let _ = self.place.set(&self.file.file, libc::F_UNLCK);
         }
     }
 }
 
-impl Place {
-    /// Two keys of one place wait for each other, which is no harm.
+impl KeyPosition {
+    /// Two keys at one position wait for each other, which is harmless.
     fn of(key: &CacheKey) -> Self {
         let [_, a, b, c, d, e, f, ..] = *key.as_bytes();
         let number = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
@@ -151,7 +152,7 @@ impl Place {
         Self { lock, pulse: number % PULSES * PULSE_BYTES }
     }
 
-    /// Locks of an open file rather than of the process: two hosts in one process are two.
+    /// Locks belong to the open file, not to the process: two hosts in one process exclude each other.
     fn set(self, file: &File, kind: libc::c_int) -> nix::Result<()> {
         let lock = libc::flock {
             l_type: kind as libc::c_short,
@@ -164,9 +165,9 @@ impl Place {
     }
 }
 
-fn read_pulse(file: &File, place: Place) -> u64 {
+fn read_pulse(file: &File, place: KeyPosition) -> u64 {
     let mut pulse = [0; PULSE_BYTES as usize];
-    // A file that ends before has had no pulse yet.
+    // A shorter file has no pulse there yet.
     let _ = file.read_exact_at(&mut pulse, place.pulse);
     u64::from_le_bytes(pulse)
 }

@@ -1,13 +1,13 @@
-//! Single flight: of runs with the same cache key one executes, and the others wait for its result.
+//! Single flight: among runs with the same cache key one executes, and the others wait for its result.
 //!
-//! A run that is about to look into the cache first takes its key. Others of this process that want it then wait,
-//! holding no worker; those of other processes on the same data directory see the key's lock, and look again a little
-//! later. When the one that has the key ends with a value that is kept, all the others find it; when it ends otherwise,
-//! the next one takes the key and tries. One that waits can be cancelled without the others hearing of it.
+//! A run takes its key before the look-up in the cache. Other runs of this process with the same key then wait, without
+//! a worker. Runs of other processes on the same data directory find the key locked, and try again a little later. If
+//! the owner of the key ends with a stored value, all the others find that value. If it ends otherwise, the next run
+//! takes the key and tries. A waiting run can be cancelled without affecting the others.
 //!
-//! A process that is killed loses its locks with its life, and the next one has the key as soon as it looks. One that
-//! is frozen keeps them, but its pulse stops: after [`LEASE`] another goes on without the key. That the body runs once is a
-//! courtesy: that the result is right does not hang on it.
+//! If a process is killed, the system releases its locks, and the next run gets the key at its next try. If a process
+//! is frozen, it keeps its locks but its pulse stops: after [`LEASE`], another run goes on without the key. Single
+//! execution is an optimisation only; correct results do not depend on it.
 
 #[cfg_attr(not(target_os = "linux"), path = "no_locks.rs")]
 mod locks;
@@ -21,28 +21,28 @@ use hostel_core::{CacheKey, RunId};
 
 use self::locks::{Grab, Held, KeyLocks};
 
-/// How long another process may show no sign of life before its keys are nobody's.
+/// How long another process may show no pulse before its keys are ignored.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// How often a process shows that it lives.
+/// How often a process writes its pulse.
 pub(crate) const PULSE: Duration = Duration::from_secs(10);
 
-/// How long a run waits before it looks again whether another process has let go of a key.
+/// How long a run waits before it checks again whether another process has released a key.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// The map of keys is in so many parts, each under a lock of its own.
+/// The number of shards of the map of keys, each with its own lock.
 const SHARDS: usize = 16;
 
-/// A run, as far as single flight has to do with it.
+/// A run, as single flight uses it.
 pub(crate) trait Waiter: Send + Sync + Sized + 'static {
-    /// Its identity.
+    /// Its id.
     fn id(&self) -> RunId;
 
     /// It owns its key from now on, until it ends. `false` if it has ended.
     fn takes_key(&self) -> bool;
 
-    /// Parks it until it is resumed, or for no longer than `look_again`. `false` if it has ended, or the host parks nothing
-    /// any more.
+    /// Parks it until it is resumed, or for at most `look_again`. `false` if it has ended, or the host no longer parks
+    /// runs.
     fn park(self: &Arc<Self>, look_again: Option<Duration>) -> bool;
 
     /// Puts it back into the queue, if it is parked.
@@ -52,46 +52,46 @@ pub(crate) trait Waiter: Send + Sync + Sized + 'static {
     fn withdraw(self: &Arc<Self>);
 }
 
-/// Which keys are taken, and who waits for them.
+/// The owned keys, and the runs that wait for them.
 pub(crate) struct Flights<W> {
     shards: [Mutex<HashMap<CacheKey, Flight<W>>>; SHARDS],
-    /// Between processes, if they share a directory.
+    /// Locks between processes, if they share a directory.
     locks: Option<KeyLocks>,
 }
 
-/// One key that is taken.
+/// One owned key.
 struct Flight<W> {
     owner: RunId,
     waiting: VecDeque<Weak<W>>,
     hold: Hold,
 }
 
-/// What keeps other processes from the key.
+/// How other processes are excluded from the key.
 enum Hold {
-    /// Nothing: there are none, or they are not waited for.
+    /// Not at all: there are no locks, or they are not used.
     Alone,
-    /// Its lock.
+    /// By its lock.
     Locked(Held),
-    /// Another process has the lock: what its pulse was when it last changed, and when that was.
+    /// Another process holds the lock: the last change of its pulse, and the time of that change.
     Elsewhere { pulse: u64, since: Instant },
 }
 
 /// Whether a run may go on with its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Takeoff {
-    /// It has the key.
+    /// It owns the key.
     Owner,
-    /// It waits for the one that has it.
+    /// It waits for the owner of the key.
     Waits,
     /// It has ended.
     Ended,
 }
 
-/// What a run does that cannot have its key at once.
+/// How a waiting run finds out that its key is free.
 enum Wait {
-    /// It is told.
-    Told,
-    /// It looks again.
+    /// It is notified.
+    Notified,
+    /// It tries again after a while.
     Look,
 }
 
@@ -101,12 +101,12 @@ impl<W: Waiter> Flights<W> {
         Self { shards: std::array::from_fn(|_| Mutex::default()), locks: dir.map(KeyLocks::new) }
     }
 
-    /// Takes the key for a run that a worker has picked up, or has the run wait for it.
+    /// Takes the key for a run that a worker has picked up, or makes the run wait for the key.
     pub(crate) fn join(&self, key: &CacheKey, run: &Arc<W>) -> Takeoff {
         let mut shard = self.shard(key);
         let taken = self.take(&mut shard, key, run.id(), Instant::now());
-        if let Err(Wait::Told) = taken {
-            // Under the shard's lock, so that nobody tells of the end before the run is where it can be told.
+        if let Err(Wait::Notified) = taken {
+            // Under the lock of the shard, so that the end is not signalled before the run is registered.
             let parked = run.park(None);
             if let Some(flight) = shard.get_mut(key).filter(|_| parked) {
                 flight.wait(run);
@@ -115,18 +115,18 @@ impl<W: Waiter> Flights<W> {
             return waits(run, parked);
         }
         drop(shard);
-        // From now on its end lets go of the key; if it has ended before, that is done here.
+        // From now on the end of the run releases the key. If it has already ended, the key is released here.
         if !run.takes_key() {
             drop(self.land(key, run.id(), false));
             return Takeoff::Ended;
         }
         match taken {
             Ok(()) => Takeoff::Owner,
-            Err(Wait::Told | Wait::Look) => waits(run, run.park(Some(LOOK_AGAIN))),
+            Err(Wait::Notified | Wait::Look) => waits(run, run.park(Some(LOOK_AGAIN))),
         }
     }
 
-    /// The run that had the key has ended, with a value that is kept or without. Does nothing for any other run.
+    /// The owner of the key has ended, with or without a stored value. Has no effect for any other run.
     pub(crate) fn land(&self, key: &CacheKey, owner: RunId, kept: bool) -> Option<impl Send + use<W>> {
         let mut shard = self.shard(key);
         let flight = shard.get_mut(key).filter(|flight| flight.owner == owner)?;
@@ -146,13 +146,13 @@ impl<W: Waiter> Flights<W> {
         Some(flight.hold)
     }
 
-    /// The run that has the key will end without a value that can be kept: it has the key no longer, and nobody waits.
+    /// The owner of the key will end without a value that can be stored, so it loses the key, and no run waits for it.
     pub(crate) fn give_up(&self, key: &CacheKey, owner: RunId) {
-        // As after a value: all go on at once.
+        // As after a value: all waiting runs go on at once.
         drop(self.land(key, owner, true));
     }
 
-    /// Shows other processes that this one lives, for all keys that it has.
+    /// Writes a pulse for all keys that this process holds.
     pub(crate) fn pulse(&self) {
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -186,7 +186,7 @@ impl<W: Waiter> Flights<W> {
             return taken;
         };
         if flight.owner != run {
-            return Err(Wait::Told);
+            return Err(Wait::Notified);
         }
         let Hold::Elsewhere { pulse, since } = flight.hold else { return Ok(()) };
         let (hold, taken) = match self.grab(key) {
@@ -215,7 +215,7 @@ impl<W: Waiter> Flights<W> {
 
 impl<W> Flight<W> {
     fn wait(&mut self, run: &Arc<W>) {
-        // Those that were cancelled meanwhile, before there are twice as many places.
+        // Removes cancelled runs before the list doubles.
         if self.waiting.len() == self.waiting.capacity() {
             self.waiting.retain(|waiting| waiting.strong_count() > 0);
         }
@@ -223,7 +223,7 @@ impl<W> Flight<W> {
     }
 }
 
-/// A job waits if it is parked; if it cannot be, it has ended, or the host lets nothing wait any more.
+/// A job waits if it is parked. If it cannot be parked, it has ended, or the host no longer parks jobs.
 fn waits<W: Waiter>(run: &Arc<W>, parked: bool) -> Takeoff {
     if parked {
         return Takeoff::Waits;
@@ -244,7 +244,7 @@ mod tests {
 
     type Flights = super::Flights<Nobody>;
 
-    /// Nobody waits in these tests.
+    /// These tests do not wait.
     struct Nobody;
 
     impl Waiter for Nobody {
@@ -269,7 +269,7 @@ mod tests {
         RunId::from_bytes([number; 16])
     }
 
-    /// Whether the run gets the key, at so many seconds.
+    /// Whether the run gets the key, at this time in seconds.
     fn takes(flights: &Flights, run: RunId, now: Instant) -> bool {
         flights.take(&mut flights.shard(&KEY), &KEY, run, now).is_ok()
     }

@@ -1,4 +1,4 @@
-//! No locks between processes, where the system has none that fit: processes do not wait for each other's runs.
+//! No locks between processes, on systems without suitable ones: processes do not wait for each other's runs.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -8,20 +8,20 @@ use hostel_core::CacheKey;
 /// No locks.
 pub(super) struct KeyLocks;
 
-/// A lock that nobody has.
+/// A lock that is never created.
 pub(super) struct Held(Infallible);
 
-/// What came of asking for a lock.
+/// The result of requesting a lock.
 #[expect(dead_code, reason = "as where there are locks")]
 pub(super) enum Grab {
-    /// It is held now.
+    /// This process holds the lock now.
     Taken(Held),
     /// Another process holds it.
     Busy {
-        /// The pulse that process shows.
+        /// The current pulse of that process.
         pulse: u64,
     },
-    /// There are no locks here.
+    /// Locks are not available.
     Unusable,
 }
 

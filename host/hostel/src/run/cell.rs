@@ -1,4 +1,4 @@
-//! What changes in a run's life, under one lock.
+//! The changing part of a run, under one lock.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -22,34 +22,33 @@ pub(crate) struct Cell {
     pub(crate) history: Vec<Transition>,
     /// What a worker does next when it picks the run up.
     pub(crate) step: Step,
-    /// Until the run ends; in a transaction, until that ends.
+    /// Available until the run ends; in a transaction, until that ends.
     pub(crate) inputs: Inputs,
-    /// From its template, as soon as the inputs are there.
+    /// From its template, as soon as the inputs are available.
     pub(crate) name: Option<Arc<str>>,
-    /// The runs it depends on, until it ends.
+    /// Its upstream runs, until it ends.
     pub(crate) upstreams: Vec<Awaited>,
     pub(crate) cache: CacheCell,
-    /// When the first attempt began, by the scheduler's clock, if the time of the run is limited.
+    /// When the first attempt began, by the scheduler's clock, if the run has a timeout.
     pub(crate) began: Option<Duration>,
-    /// How many attempts have begun.
+    /// The number of attempts that have begun.
     pub(crate) attempts: u32,
-    /// The log of the last of them.
+    /// The log of the last attempt.
     pub(crate) log: Option<Arc<LogBook>>,
-    /// The attempts that were followed by another.
+    /// The attempts before the last one.
     pub(crate) ended_attempts: Vec<EndedAttempt>,
-    /// What the last attempt that has ended used, unless another followed.
+    /// The resource use of the last ended attempt, unless another one followed.
     pub(crate) receipt: Option<Box<Receipt>>,
     pub(crate) progress: Option<Progress>,
     pub(crate) outcome: Option<Arc<Outcome>>,
     pub(crate) waiting: Wakers,
-    /// Callbacks of the host for the run's end, each under its index.
+    /// Callbacks of the host for the end of the run, each under its index.
     pub(crate) followers: Vec<Option<Callback>>,
-    /// Callbacks of the program for the run's end, in the order in which they were added.
+    /// Callbacks of the program for the end of the run, in the order in which they were added.
     pub(crate) callbacks: Vec<Call>,
 }
 
-/// The steps of a run on the way to its next attempt, in their order. A run that was parked goes on with the step at which
-/// it was.
+/// The steps of a run on the way to its next attempt, in their order. A parked run resumes at its step.
 pub(crate) enum Step {
     /// Put the inputs together, and derive the cache key from them.
     Inputs,
@@ -63,39 +62,39 @@ pub(crate) enum Step {
     Attempt,
 }
 
-/// What the cache has to do with a run.
+/// The relation of a run to the cache.
 pub(crate) struct CacheCell {
     pub(crate) key: Option<CacheKey>,
-    /// Whether others with the same key wait for it.
+    /// Whether runs with the same key wait for it.
     pub(crate) owns_key: bool,
-    /// The result of looking for another run's value.
+    /// The result of the look-up.
     pub(crate) look_up: LookUp,
     /// Whether the cache holds its value.
     pub(crate) kept: Kept,
-    /// What its value depends on outside of its key.
+    /// The dependencies of its value outside its key.
     pub(crate) depends_on: Option<Dependencies>,
 }
 
-/// A run that this one depends on.
+/// An upstream run.
 pub(crate) struct Awaited {
     pub(crate) future: TaskFuture,
     pub(crate) must_complete: bool,
-    /// The follower of that run that releases this one.
+    /// The follower entry in that run that releases this one.
     pub(crate) follower: Option<usize>,
 }
 
-/// The wakers of those who wait for a run, each in a slot of its own, which is free again when its waiter is gone.
+/// The wakers of a run's waiters, each in its own slot. A slot is free again when its waiter is dropped.
 #[derive(Default)]
 pub(crate) struct Wakers {
     slots: Vec<Option<Waker>>,
     free: Vec<usize>,
 }
 
-/// Most runs enter three states: Pending, Running, and one that ends them.
+/// Most runs enter three states: Pending, Running, and a final one.
 const USUAL_STATES: usize = 3;
 
 impl Cell {
-    /// A run that was just created, and has no history yet.
+    /// A new run, without history.
     pub(crate) fn new(inputs: Inputs, key: Option<CacheKey>, upstreams: Vec<Awaited>) -> Self {
         Self {
             state: State::Pending,
@@ -124,11 +123,11 @@ impl Cell {
         }
     }
 
-    /// The only place in which a run's state changes.
+    /// The only place where a run's state changes.
     ///
     /// # Errors
     ///
-    /// [`IllegalTransition`] if the event does not fit the state; nothing has changed then.
+    /// [`IllegalTransition`] if the event does not fit the state. The run is unchanged then.
     pub(super) fn apply(&mut self, at: Timestamp, event: Event) -> Result<Transition, IllegalTransition> {
         let state = self.state.apply(event)?;
         let transition = Transition { at, state, cause: Some(event) };
@@ -137,14 +136,14 @@ impl Cell {
         Ok(transition)
     }
 
-    /// Adds up a number over the logs of the attempts that were followed by another.
+    /// The sum of a number over the logs of all attempts before the last one.
     pub(crate) fn logged(&self, count: fn(&LogBook) -> u64) -> u64 {
         self.ended_attempts.iter().map(|ended| count(&ended.log)).sum()
     }
 }
 
 impl Wakers {
-    /// Registers a waker in the slot of its waiter, which is `None` before the first time.
+    /// Registers a waker in the slot of its waiter; the slot is `None` the first time.
     pub(super) fn register(&mut self, slot: &mut Option<usize>, waker: &Waker) {
         let index = *slot.get_or_insert_with(|| {
             self.free.pop().unwrap_or_else(|| {
@@ -159,7 +158,7 @@ impl Wakers {
         }
     }
 
-    /// Frees the slot of a waiter that is gone, and returns its waker, which the caller drops without the lock.
+    /// Frees the slot of a dropped waiter, and returns its waker, which the caller drops without the lock.
     pub(super) fn free(&mut self, slot: usize) -> Option<Waker> {
         let waker = self.slots.get_mut(slot)?.take();
         self.free.push(slot);

@@ -18,9 +18,10 @@ use crate::error::ResultError;
 use crate::tag::Tag;
 use crate::task::Task;
 
-/// A handle to one run, which goes on whether or not anyone holds it.
+/// A handle to one run. The run goes on even if all handles are dropped.
 ///
-/// Cheap to clone. Any number of people can await it, any number of times, on any async runtime or on none.
+/// Cheap to clone. Any number of tasks or threads can await it, any number of times, on any async runtime or without
+/// one.
 #[derive(Clone)]
 pub struct TaskFuture(Arc<Run>);
 
@@ -33,28 +34,28 @@ impl TaskFuture {
         &self.0
     }
 
-    /// The run's identity.
+    /// The run's id.
     pub fn id(&self) -> RunId {
         self.0.id()
     }
 
-    /// The task that runs.
+    /// The task of the run.
     pub fn task(&self) -> &Task {
         self.0.task()
     }
 
-    /// Where the run stands now.
+    /// The current state of the run.
     pub fn state(&self) -> State {
         self.0.state()
     }
 
-    /// Every state the run has come to, in order, from the one it was born in.
+    /// Every state of the run so far, in order, from the initial one.
     pub fn history(&self) -> Vec<Transition> {
         self.0.history()
     }
 
-    /// The run's name: from its task's template as soon as its inputs are there, or else its function and the end of its
-    /// id.
+    /// The run's name. It comes from the task's template as soon as the inputs are available; otherwise it is the
+    /// function and the end of the run's id.
     pub fn name(&self) -> Arc<str> {
         self.0.name()
     }
@@ -64,32 +65,32 @@ impl TaskFuture {
         self.0.tags()
     }
 
-    /// Every attempt so far, each with how it ended, how long it took, and what it printed.
+    /// Every attempt so far, with its outcome, duration and output.
     pub fn attempts(&self) -> Vec<Attempt> {
         self.0.attempts()
     }
 
-    /// What the run has used up, in all its attempts that have ended; all of it is zero for a run whose value was cached.
+    /// The resource use of the run, in all its ended attempts. All zero for a cache hit.
     pub fn receipt(&self) -> Receipt {
         self.0.receipt()
     }
 
-    /// What the guest has last reported of how far it is.
+    /// The last progress that the guest reported.
     pub fn progress(&self) -> Option<Progress> {
         self.0.progress()
     }
 
-    /// What the run has printed so far, in all its attempts.
+    /// The lines that the run has printed and logged so far, in all its attempts.
     pub fn log(&self) -> Vec<LogLine> {
         self.0.log()
     }
 
-    /// Whether the run has ended, in whatever way.
+    /// Whether the run has ended, with any outcome.
     pub fn done(&self) -> bool {
         self.state().is_terminal()
     }
 
-    /// What the cache did for the run, and why. Complete when the run has ended.
+    /// The cache's decisions about the run, and the reasons. Complete when the run has ended.
     pub fn cache_report(&self) -> CacheReport {
         self.0.cache_report()
     }
@@ -99,22 +100,22 @@ impl TaskFuture {
         self.try_outcome().is_some_and(|outcome| outcome.is_completed())
     }
 
-    /// Whether the run executes now.
+    /// Whether the run is executing now.
     pub fn running(&self) -> bool {
         self.state().is_executing()
     }
 
-    /// Whether the run ended by being cancelled.
+    /// Whether the run was cancelled.
     pub fn cancelled(&self) -> bool {
         self.state() == State::Cancelled
     }
 
-    /// How the run ended, if it has.
+    /// The run's outcome; `None` if it has not ended.
     pub fn try_outcome(&self) -> Option<Arc<Outcome>> {
         self.0.outcome()
     }
 
-    /// Waits for the run to end, in whatever way.
+    /// Waits for the run to end, with any outcome.
     ///
     /// # Cancel safety
     ///
@@ -123,7 +124,7 @@ impl TaskFuture {
         WaitForEnd { run: &self.0, slot: None }.await
     }
 
-    /// Waits for the run to complete, and gives its value as a Rust type, or as it is as a [`hostel_core::Value`].
+    /// Waits for the run to complete, and returns its value as a Rust type, or unconverted as a [`hostel_core::Value`].
     ///
     /// # Errors
     ///
@@ -136,8 +137,8 @@ impl TaskFuture {
         self.result_of(&*self.outcome().await)
     }
 
-    /// Waits for the run to complete, and gives its value as a type that serde can read from the value's JSON form: a
-    /// record as a struct, a variant as an enum.
+    /// Waits for the run to complete, and returns its value as a type that serde deserialises from the value's JSON
+    /// form: a record as a struct, a variant as an enum.
     ///
     /// ```
     /// # use hostel::{Host, Input, args};
@@ -172,7 +173,7 @@ impl TaskFuture {
             .map_err(|error| ResultError::Shape { run: self.id(), problem: error.to_string() })
     }
 
-    /// Like [`TaskFuture::result`], but waits no longer than `timeout`. The run itself goes on.
+    /// Like [`TaskFuture::result`], but waits for at most `timeout`. The run itself goes on.
     ///
     /// # Errors
     ///
@@ -188,7 +189,8 @@ impl TaskFuture {
         }
     }
 
-    /// Waits for the run to end, in whatever way, but no longer than a timeout, if one is given. Whether it has.
+    /// Waits for the run to end, with any outcome, for at most `timeout` if one is given. Returns whether the run has
+    /// ended.
     ///
     /// # Cancel safety
     ///
@@ -203,11 +205,11 @@ impl TaskFuture {
         }
     }
 
-    /// Waits for the run to end, and gives what went wrong: `None` if it completed.
+    /// Waits for the run to end, and returns its error; `None` if it completed.
     ///
     /// # Errors
     ///
-    /// [`ResultError::Cancelled`] if the run was cancelled, which is no failure of its own.
+    /// [`ResultError::Cancelled`] if the run was cancelled, which does not count as a failure.
     ///
     /// # Cancel safety
     ///
@@ -220,12 +222,13 @@ impl TaskFuture {
         }
     }
 
-    /// Calls `callback` once, when the run has ended in whatever way, cancelled too; at once, on this thread, if it has
-    /// ended already.
+    /// Calls `callback` once when the run has ended, with any outcome, including cancellation. If the run has already
+    /// ended, calls it immediately, on this thread.
     ///
     /// Callbacks of a run are called in the order in which they were added, on the thread that calls hooks (see
-    /// [`Task::on_running`]): one that blocks holds up other callbacks and no runs, and one that panics is logged and
-    /// changes nothing. Whoever awaits the run may go on before they are done.
+    /// [`Task::on_running`]). A callback that blocks delays other callbacks but no runs. If a callback panics, the
+    /// panic is logged and the run is not affected. Code that awaits the run may continue before its callbacks have
+    /// returned.
     pub fn add_done_callback(&self, callback: impl FnOnce(&Self) + Send + 'static) {
         let future = self.clone();
         let call: Call = Box::new(move || callback(&future));
@@ -245,7 +248,7 @@ impl TaskFuture {
     }
 }
 
-/// Waits for a run to end. When it is dropped, nothing of it remains with the run.
+/// Waits for a run to end. Dropping it removes its waker from the run.
 struct WaitForEnd<'a> {
     run: &'a Run,
     slot: Option<usize>,
@@ -266,7 +269,7 @@ impl Drop for WaitForEnd<'_> {
     }
 }
 
-/// Two handles are equal if they are of the same run.
+/// Two handles are equal if they refer to the same run.
 impl PartialEq for TaskFuture {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -284,10 +287,10 @@ impl fmt::Debug for TaskFuture {
     }
 }
 
-/// Awaits `what` for no longer than `timeout`, timed by the host's own runtime, so that the caller needs none.
+/// Awaits `what` for at most `timeout`. The host's own runtime provides the timer, so the caller needs no runtime.
 pub(crate) async fn timed<T>(run: &Run, timeout: Duration, what: impl Future<Output = T>) -> Option<T> {
     let mut what = pin!(what);
-    // A host that is gone times nothing any more; but then its runs have ended, and there is nothing to wait for.
+    // A dropped host has no timer. But all its runs have ended, so there is nothing to wait for.
     if let Some(done) = what.as_mut().now_or_never() {
         return Some(done);
     }

@@ -1,4 +1,4 @@
-//! The attempts of a run, from its history.
+//! The attempts of a run, derived from its history.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,35 +6,35 @@ use std::time::Duration;
 use hostel_core::{Event, LogLine, Outcome, Receipt, Timestamp, Transition};
 use hostel_engine::LogBook;
 
-/// One execution of a run, in an instance of its own.
+/// One execution of a run, in its own instance.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Attempt {
-    /// Counted from 1.
+    /// The number of the attempt, counted from 1.
     pub number: u32,
-    /// When it began.
+    /// The time at which it began.
     pub began_at: Timestamp,
-    /// When it ended; `None` while it executes.
+    /// The time at which it ended; `None` while it executes.
     pub ended_at: Option<Timestamp>,
-    /// How it ended; `None` while it executes.
+    /// Its outcome; `None` while it executes.
     pub outcome: Option<Arc<Outcome>>,
-    /// What it has printed and logged.
+    /// The lines that it has printed and logged.
     pub log: Vec<LogLine>,
-    /// What a program has printed to stdout, unless it completed: then that is its result. No more than the limit of its log,
-    /// once it has ended; empty for functions.
+    /// The bytes that a program has printed to stdout, unless it completed: then they are in its result. After the
+    /// attempt has ended, at most as long as the limit of its log. Empty for functions.
     pub stdout: Vec<u8>,
-    /// What it used up; `None` while it executes.
+    /// Its resource use; `None` while it executes.
     pub receipt: Option<Receipt>,
 }
 
-/// An attempt that was followed by another.
+/// An attempt that another one followed.
 pub(crate) struct EndedAttempt {
     pub(crate) outcome: Arc<Outcome>,
     pub(crate) log: Arc<LogBook>,
     pub(crate) receipt: Option<Box<Receipt>>,
 }
 
-/// Parts of an attempt that its history does not have.
+/// The parts of an attempt that are not in the run's history.
 pub(crate) struct AttemptView<'a> {
     pub(crate) outcome: Option<&'a Arc<Outcome>>,
     pub(crate) log: Option<&'a Arc<LogBook>>,
@@ -49,13 +49,13 @@ impl EndedAttempt {
 }
 
 impl Attempt {
-    /// How long it took; `None` while it executes.
+    /// The duration of the attempt; `None` while it executes.
     pub fn duration(&self) -> Option<Duration> {
         Some(self.ended_at?.since(self.began_at))
     }
 
-    /// The attempts of a run. Each begins with a [`Event::Started`], and ends with the next event that is no request
-    /// to stop.
+    /// The attempts of a run. Each begins with an [`Event::Started`], and ends with the next event other than a request
+    /// to cancel.
     pub(crate) fn all(history: &[Transition], ended: &[EndedAttempt], last: AttemptView<'_>) -> Vec<Self> {
         let mut attempts: Vec<Self> = Vec::new();
         for transition in history {
@@ -69,12 +69,12 @@ impl Attempt {
                 }
             }
         }
-        for (attempt, told) in attempts.iter_mut().zip(ended.iter().map(EndedAttempt::view).chain([last])) {
+        for (attempt, view) in attempts.iter_mut().zip(ended.iter().map(EndedAttempt::view).chain([last])) {
             let has_ended = attempt.ended_at.is_some();
-            attempt.outcome = told.outcome.filter(|_| has_ended).cloned();
-            attempt.log = told.log.map(|log| log.lines()).unwrap_or_default();
-            attempt.stdout = told.log.map(|log| log.stdout()).unwrap_or_default();
-            attempt.receipt = told.receipt.filter(|_| has_ended).cloned();
+            attempt.outcome = view.outcome.filter(|_| has_ended).cloned();
+            attempt.log = view.log.map(|log| log.lines()).unwrap_or_default();
+            attempt.stdout = view.log.map(|log| log.stdout()).unwrap_or_default();
+            attempt.receipt = view.receipt.filter(|_| has_ended).cloned();
         }
         attempts
     }

@@ -1,4 +1,4 @@
-//! What a run is given: values, and other runs' results in the places where values are wanted.
+//! The inputs of a run: values, and the results of other runs in place of values.
 
 use std::sync::Arc;
 
@@ -6,11 +6,12 @@ use hostel_core::{IntoValue, Name, Outcome, Step, Type, Value, ValueError};
 
 use super::future::TaskFuture;
 
-/// An input of a run: a value, a future whose result it will be, or a list, tuple, record or option with futures
-/// somewhere inside.
+/// An input of a run: a value, a future that is replaced by its result, or a list, tuple, record or option that
+/// contains futures.
 ///
-/// A run with futures among its inputs waits for them, holding no thread. If one of them does not complete, the run
-/// ends `UpstreamFailed` and never starts. Cycles cannot be: a future exists only once its own inputs are given.
+/// A run with futures among its inputs waits for them without holding a thread. If one of them does not complete, the
+/// run never starts and ends as `UpstreamFailed`. Cycles are impossible, because a future exists only after its own
+/// inputs were given.
 ///
 /// ```
 /// use hostel::{Input, TaskFuture, args};
@@ -26,9 +27,9 @@ pub struct Input(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     Value(Value),
-    /// The run's value.
+    /// The value of another run.
     Result(TaskFuture),
-    /// How the run ended, as `result<T, string>`.
+    /// The outcome of another run, as `result<T, string>`.
     Outcome(TaskFuture),
     Some(Box<Input>),
     Variant(Name, Box<Input>),
@@ -43,19 +44,20 @@ enum Kind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Upstream<'a> {
     pub(crate) future: &'a TaskFuture,
-    /// Whether it has to complete, or just to end.
+    /// Whether it must complete; otherwise it must only end.
     pub(crate) must_complete: bool,
 }
 
-/// Takes how `future` ends as an input of type `result<T, string>`, instead of failing with it: `ok` with its value, or
-/// `err` with what went wrong, in words.
+/// Passes the outcome of `future` as an input of type `result<T, string>`, instead of failing if it did not complete:
+/// `ok` with its value, or `err` with a description of the failure.
 pub fn allow_failure(future: &TaskFuture) -> Input {
     Input(Kind::Outcome(future.clone()))
 }
 
-/// What can be an input: any [`IntoValue`], a future, or an [`Input`] with futures inside, such as [`Input::list`].
+/// Types that can be an input: any [`IntoValue`], a future, or an [`Input`] with futures inside, such as
+/// [`Input::list`].
 pub trait IntoInput {
-    /// Makes the input.
+    /// Converts into an input.
     fn into_input(self) -> Input;
 }
 
@@ -65,27 +67,27 @@ impl Input {
         Self(Kind::Value(value.into_value()))
     }
 
-    /// A present option.
+    /// The `some` case of an option.
     pub fn some(payload: impl IntoInput) -> Self {
         Self(Kind::Some(Box::new(payload.into_input())))
     }
 
-    /// A case of an enum, or one of a variant that carries nothing.
+    /// A case of an enum, or a case of a variant without a payload.
     pub fn case(name: impl Into<Name>) -> Self {
         Self(Kind::Value(Value::Enum(name.into())))
     }
 
-    /// A case of a variant, with what it carries.
+    /// A case of a variant, with its payload.
     pub fn variant(case: impl Into<Name>, payload: impl IntoInput) -> Self {
         Self(Kind::Variant(case.into(), Box::new(payload.into_input())))
     }
 
-    /// The good side of a result.
+    /// The `ok` case of a result.
     pub fn ok(payload: impl IntoInput) -> Self {
         Self(Kind::Ok(Box::new(payload.into_input())))
     }
 
-    /// The bad side of a result.
+    /// The `err` case of a result.
     pub fn err(payload: impl IntoInput) -> Self {
         Self(Kind::Err(Box::new(payload.into_input())))
     }
@@ -100,14 +102,14 @@ impl Input {
         Self(Kind::Tuple(items.into_iter().map(IntoInput::into_input).collect()))
     }
 
-    /// A record of inputs, by the names of its fields.
+    /// A record of inputs, by field name.
     pub fn record<N: Into<Name>>(fields: impl IntoIterator<Item = (N, impl IntoInput)>) -> Self {
         let fields = fields.into_iter().map(|(name, input)| (name.into(), input.into_input()));
         Self(Kind::Record(fields.collect()))
     }
 
-    /// Checks the input against the type it is wanted in, as far as that is possible before the futures in it have
-    /// ended, and puts its values in normal form.
+    /// Checks the input against the expected type, as far as possible before its futures have ended, and puts its
+    /// values in normal form.
     pub(crate) fn check(self, ty: &Type) -> Result<Self, ValueError> {
         if let Kind::Value(value) = self.0 {
             return ty.conform(value).map(Self::from);
@@ -124,7 +126,7 @@ impl Input {
         if checked.has_upstream() { Ok(checked) } else { ty.conform(checked.resolve()).map(Self::from) }
     }
 
-    /// Roughly how many bytes of memory the values in it hold; results of runs count when they are there.
+    /// Approximate memory of its values, in bytes. Results of other runs count as 0 until they are available.
     pub(crate) fn footprint(&self) -> usize {
         match &self.0 {
             Kind::Value(value) => value.footprint(),
@@ -137,13 +139,13 @@ impl Input {
         }
     }
 
-    /// The value itself, if the input is nothing but one.
+    /// Its value, if it contains no futures.
     fn into_value(self) -> Value {
         if let Kind::Value(value) = self.0 { value } else { self.resolve() }
     }
 
-    /// The value, once all futures inside have ended; to be put in normal form. A future that has not completed counts
-    /// as an absent option.
+    /// The value, after all futures inside have ended; not in normal form yet. A future that did not complete becomes
+    /// an absent option.
     pub(crate) fn resolve(&self) -> Value {
         match &self.0 {
             Kind::Value(value) => value.clone(),
@@ -221,7 +223,7 @@ impl IntoInput for &TaskFuture {
 fn check_nested(nested: Kind, ty: &Type) -> Result<Kind, ValueError> {
     match (nested, ty) {
         (Kind::Some(payload), Type::Option(some)) => Ok(Kind::Some(Box::new(payload.check(some)?))),
-        // As with values, the payload stands for an option that is there.
+        // As for values, a bare payload is accepted in place of `some`.
         (nested, Type::Option(some)) => Ok(Kind::Some(Box::new(Input(check_nested(nested, some)?)))),
         (Kind::List(items), Type::List(item)) => check_all(items, |_| Some(&**item)).map(Kind::List),
         (Kind::List(items), Type::FixedList(item, _)) => check_all(items, |_| Some(&**item)).map(Kind::List),
@@ -254,8 +256,8 @@ fn check_nested(nested: Kind, ty: &Type) -> Result<Kind, ValueError> {
     }
 }
 
-/// Checks what a case carries. One that there is not, or that carries nothing, is refused when the whole is conformed,
-/// with the names there are.
+/// Checks a payload. Unknown cases, and cases without a payload, are refused later, when the whole value is conformed,
+/// with a list of the valid names.
 fn check_payload(
     payload: Box<Input>,
     ty: Option<&Type>,
@@ -273,13 +275,13 @@ fn check_all<'t>(
 ) -> Result<Vec<Input>, ValueError> {
     let checked = items.into_iter().enumerate().map(|(index, item)| match ty(index) {
         Some(ty) => item.check(ty).map_err(|error| error.within(Step::Element(index))),
-        // One too many, which is said of the whole when it is put together.
+        // An extra element is reported when the whole value is conformed.
         None => Ok(item),
     });
     checked.collect()
 }
 
-/// What conforming says of a field that the type does not have.
+/// The error of conforming a field that the type does not have.
 fn unknown_field(name: &Name, ty: &Type) -> ValueError {
     let record = Value::Record(vec![(name.clone(), Value::UNIT)]);
     ty.conform(record).err().unwrap_or_else(|| ValueError::mismatch(ty, "record"))
@@ -301,7 +303,7 @@ impl Kind {
     }
 }
 
-/// Whether an outcome fits a type: `result<T, string>`, where the `T` may be missing if there is no value.
+/// Whether an outcome fits a type: `result<T, string>`, where `T` may be missing if the run has no value.
 fn takes_outcome(ty: &Type, completed: &Type) -> Result<(), ValueError> {
     let Type::Result { ok, err: Some(err) } = ty else {
         return Err(ValueError::mismatch(ty, "the outcome of a run, which is a result<T, string>"));
@@ -338,7 +340,7 @@ fn outcome_value(future: &TaskFuture) -> Value {
 /// The inputs of one run, in the order of its parameters.
 #[derive(Debug)]
 pub(crate) enum Inputs {
-    /// All of them are there, in normal form.
+    /// All are available, in normal form.
     Values(Arc<Vec<Value>>),
     /// Some are results of runs that may not have ended.
     Awaited(Vec<Input>),

@@ -40,7 +40,7 @@ pub(crate) struct Run {
     task: Task,
     tags: Arc<[Tag]>,
     position: Position,
-    /// How many runs it still waits for, and one more until it is known to wait for all of them.
+    /// How many upstream runs it still waits for, plus one until all of them are registered.
     awaited: AtomicUsize,
     guest: Mutex<Option<Guest>>,
     cell: Mutex<Cell>,
@@ -55,7 +55,7 @@ pub(crate) struct Submission {
 }
 
 impl Run {
-    /// A run that is Pending, and that nobody has heard of.
+    /// A new run, in Pending. Its creation is not published yet.
     pub(crate) fn new(id: RunId, task: Task, submission: Submission) -> Self {
         let Submission { inputs, key, upstreams, tags } = submission;
         let awaited = match upstreams.len() {
@@ -141,7 +141,7 @@ impl Run {
         Attempt::all(&cell.history, &cell.ended_attempts, last)
     }
 
-    /// What the attempts that have ended used.
+    /// The resource use of the ended attempts.
     pub(crate) fn receipt(&self) -> Receipt {
         let cell = self.cell();
         let mut sum = Receipt::default();
@@ -154,7 +154,7 @@ impl Run {
         self.cell().outcome.clone()
     }
 
-    /// The inputs, while the run or its transaction may still need them, and they are there.
+    /// The inputs, if they are available and the run or its transaction may still need them.
     pub(crate) fn inputs(&self) -> Option<Arc<Vec<Value>>> {
         match &self.cell().inputs {
             Inputs::Values(values) => Some(Arc::clone(values)),
@@ -167,7 +167,7 @@ impl Run {
         self.cell().cache.key
     }
 
-    /// What the cache did for the run.
+    /// The cache's decisions about the run.
     pub(crate) fn cache_report(&self) -> CacheReport {
         let cell = self.cell();
         let policy = self.task.options().cache.clone();
@@ -181,14 +181,14 @@ impl Run {
         CacheReport { policy, key: cell.cache.key, look_up, kept }
     }
 
-    /// How much of its time is left, if that is limited and its first attempt has begun.
+    /// Its remaining time, if that is limited and its first attempt has begun.
     pub(crate) fn time_left(&self) -> Option<Duration> {
         let run_timeout = self.task.options().run_timeout?;
         let began = self.cell().began?;
         Some(run_timeout.saturating_sub(self.scheduler().now().saturating_sub(began)))
     }
 
-    /// Is ready with the outcome when the run has ended; until then the waker stays in the waiter's `slot`.
+    /// Returns the outcome when the run has ended. Until then the waker stays in the waiter's `slot`.
     pub(crate) fn poll_outcome(&self, slot: &mut Option<usize>, context: &Context<'_>) -> Poll<Arc<Outcome>> {
         let mut cell = self.cell();
         if let Some(outcome) = &cell.outcome {
@@ -198,16 +198,17 @@ impl Run {
         Poll::Pending
     }
 
-    /// A waiter is gone.
+    /// A waiter was dropped.
     pub(crate) fn stop_waiting(&self, slot: usize) {
         let mut cell = self.cell();
-        // When the run has ended, all slots were given up.
+        // When the run has ended, all slots are already free.
         let waker = if cell.outcome.is_none() { cell.waiting.free(slot) } else { None };
         drop(cell);
         drop(waker);
     }
 
-    /// Calls `callback` when the run has ended, or at once if it has: then there is no number to withdraw it by.
+    /// Calls `callback` when the run has ended. If it has already ended, calls it immediately, and returns no number to
+    /// withdraw it.
     pub(crate) fn on_end(&self, callback: Callback) -> Option<usize> {
         let mut cell = self.cell();
         if cell.outcome.is_none() {
@@ -219,17 +220,17 @@ impl Run {
         None
     }
 
-    /// Withdraws a callback that has not been called.
+    /// Withdraws a callback that was not called.
     pub(crate) fn forget(&self, follower: usize) {
         let mut cell = self.cell();
         let forgotten = cell.followers.get_mut(follower).and_then(Option::take);
         while cell.followers.pop_if(|follower| follower.is_none()).is_some() {}
         drop(cell);
-        // It may hold the last handle to something whose drop looks at this run.
+        // It may hold the last handle to a value whose drop uses this run.
         drop(forgotten);
     }
 
-    /// Makes `call`, as hooks are called, when the run has ended; returns it if it has.
+    /// Queues `call` like hooks when the run has ended; returns it if the run has already ended.
     pub(crate) fn call_on_end(&self, call: Call) -> Option<Call> {
         let mut cell = self.cell();
         if cell.outcome.is_some() {
@@ -239,7 +240,7 @@ impl Run {
         None
     }
 
-    /// Whether its transaction decides what becomes of its value.
+    /// Whether its transaction decides if its value is stored.
     pub(crate) fn is_lazy(&self) -> bool {
         self.membership().is_some_and(|membership| !membership.is_eager())
     }
@@ -249,12 +250,12 @@ impl Run {
         self.cell().cache.kept == Kept::InTransaction
     }
 
-    /// Its transaction is committed, and its value stored unless there was no room for it.
+    /// Its transaction is committed, and its value is stored unless there was no room for it.
     pub(crate) fn committed(&self, is_stored: bool) {
         self.cell().cache.kept = if is_stored { Kept::Yes } else { Kept::NoRoom };
     }
 
-    /// Its transaction undid it. `false` if there is nothing to undo.
+    /// Its transaction has undone it. `false` if there is nothing to undo.
     pub(crate) fn rolled_back(&self) -> bool {
         let mut cell = self.cell();
         if cell.cache.kept == Kept::InTransaction {
@@ -263,13 +264,13 @@ impl Run {
         self.apply(&mut cell, Event::RolledBack).is_ok()
     }
 
-    /// Its transaction needs its inputs no longer.
+    /// Its transaction no longer needs its inputs.
     pub(crate) fn release_inputs(&self) {
         let inputs = mem::replace(&mut self.cell().inputs, Inputs::none());
         drop(inputs);
     }
 
-    /// Records its creation. `false` if that was done before, when a full queue is tried again.
+    /// Publishes its creation. `false` if that was done before, when a full queue is tried again.
     pub(crate) fn born(&self) -> bool {
         let mut cell = self.cell();
         if !cell.history.is_empty() {
@@ -282,7 +283,7 @@ impl Run {
         true
     }
 
-    /// Renders its name, if the task has a template and the inputs are there.
+    /// Renders its name, if the task has a template and the inputs are available.
     pub(crate) fn fix_name(&self, cell: &mut Cell) {
         if let (Some(template), Inputs::Values(values)) = (&self.task.options().name, &cell.inputs) {
             cell.name = Some(template.render(values).into());
@@ -306,7 +307,7 @@ impl Run {
         Ok(())
     }
 
-    /// Publishes something to those who listen to the host's events.
+    /// Publishes an event to the listeners of the host.
     pub(crate) fn publish(&self, cell: &Cell, kind: impl FnOnce() -> EventKind) {
         let events = &self.host().events;
         if events.are_heard() {
@@ -320,14 +321,14 @@ impl Run {
         self.awaited.load(Ordering::Acquire) > 0
     }
 
-    /// It waits for one run less. `true` if that was the last.
+    /// One upstream run less to wait for. `true` if it was the last.
     pub(crate) fn one_less_awaited(&self) -> bool {
         self.awaited.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
     /// Its cell. ARCHITECTURE.md, "Locks", says which locks may be held when this one is taken.
     ///
-    /// Nothing panics while it holds the lock, so a poisoned lock is as good as any.
+    /// No code panics while it holds the lock, so a poisoned lock is still valid.
     pub(crate) fn cell(&self) -> MutexGuard<'_, Cell> {
         self.cell.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! How runs come into the queue, leave it to wait elsewhere, and come back.
+//! How runs enter the queue, leave it to wait elsewhere, and return.
 
 use std::sync::{Arc, PoisonError};
 use std::thread;
@@ -6,22 +6,22 @@ use std::time::Duration;
 
 use super::parking::Parked;
 use super::queue::QueueFull;
-use super::scheduler::{PushError, Scheduler, State};
+use super::scheduler::{PushError, Schedule, Scheduler};
 use super::work::{Phase, Work};
 
 /// Whether a run may begin its next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
-    /// It holds a slot of each limit that concerns it.
+    /// It holds a slot of each limit that applies.
     Granted,
-    /// It waits for one.
+    /// It waits for a slot.
     Parked,
     /// It has ended.
     Ended,
 }
 
 impl<W: Work> Scheduler<W> {
-    /// Adds a job, or says why not.
+    /// Adds a job, or returns the reason for refusing it.
     pub(crate) fn try_accept(&self, job: &Arc<W>) -> Result<(), PushError> {
         let mut state = self.lock();
         self.take_in(&mut state, job)?;
@@ -48,7 +48,7 @@ impl<W: Work> Scheduler<W> {
         }
     }
 
-    /// The runs that a job depends on have ended.
+    /// The upstream runs of a job have ended.
     pub(crate) fn release(&self, job: &W) {
         let mut state = self.lock();
         if let Some(parked) = state.parking.remove(job.id()) {
@@ -68,8 +68,7 @@ impl<W: Work> Scheduler<W> {
         drop(self.tell(state));
     }
 
-    /// Gives a job that a worker has taken up a slot of each limit that concerns it, or has it wait for them, holding
-    /// neither slot nor worker.
+    /// Gives a job that a worker has picked up a slot of each limit that applies, or parks it without slot and worker.
     pub(crate) fn enter(&self, job: &Arc<W>) -> Entry {
         let mut state = self.lock();
         if job.position().holds_slots() || !state.gates.concern(job.tags()) {
@@ -93,7 +92,7 @@ impl<W: Work> Scheduler<W> {
         Entry::Parked
     }
 
-    /// Has a job whose attempt failed wait for its next one.
+    /// Parks a job whose attempt failed until its next attempt.
     pub(crate) fn retry(&self, job: &Arc<W>, after: Duration) {
         let mut state = self.lock();
         if state.cancels_pending || job.has_ended() {
@@ -113,8 +112,8 @@ impl<W: Work> Scheduler<W> {
         self.clock_changed.notify_one();
     }
 
-    /// Has a job that a worker has taken up wait for its cache key: until it is told, or for so long. `false` if it has
-    /// ended.
+    /// Parks a job that a worker has picked up until its cache key is available, or for a limited time. `false` if it
+    /// has ended.
     pub(crate) fn park_for_key(&self, job: &Arc<W>, look_again: Option<Duration>) -> bool {
         let mut state = self.lock();
         if state.cancels_pending || job.has_ended() {
@@ -122,7 +121,8 @@ impl<W: Work> Scheduler<W> {
         }
         let due = look_again.map(|after| self.now().saturating_add(after));
         state.park(Parked { job: Arc::clone(job), due, ticket: None });
-        // Nobody is told: it counts as before, and there is no more room than there was. So the caller may hold a lock.
+        // Calls nothing: the job counts as before, and there is no more room than before. So the caller may hold a
+        // lock.
         drop(state);
         if due.is_some() {
             self.clock_changed.notify_one();
@@ -130,31 +130,30 @@ impl<W: Work> Scheduler<W> {
         true
     }
 
-    /// Wakes what is due, for as long as the runner's runtime lives.
+    /// Wakes due jobs, as long as the runner's runtime exists.
     pub(crate) async fn keep_time(self: Arc<Self>) {
         loop {
             let next = self.lock().next_due(self.now());
             let changed = self.clock_changed.notified();
-            // A time that no clock can reach is as good as none.
+            // A time beyond the range of the clock never comes.
             match next.and_then(|at| self.clock.instant(at)) {
                 None => changed.await,
-                // Whichever comes first: what is due is looked for in any case.
+                // Whichever comes first: due jobs are checked in any case.
                 Some(at) => _ = tokio::time::timeout_at(at.into(), changed).await,
             }
             self.wake_due();
         }
     }
 
-    /// Lets those in who wait at the gates and can pass. For the others, what they wait for may have become a matter of
-    /// time alone.
-    pub(super) fn admit(&self, state: &mut State<W>) {
+    /// Admits the jobs at the gates that can pass. Whether the others can pass may now depend on time alone.
+    pub(super) fn admit(&self, state: &mut Schedule<W>) {
         self.let_in(state);
         if state.gates.have_waiting() {
             self.clock_changed.notify_one();
         }
     }
 
-    fn let_in(&self, state: &mut State<W>) {
+    fn let_in(&self, state: &mut Schedule<W>) {
         if !state.gates.have_waiting() {
             return;
         }
@@ -165,11 +164,11 @@ impl<W: Work> Scheduler<W> {
                     job.position().take_slots();
                     parked.job.position().settle(Phase::Pending);
                     let priority = job.priority();
-                    // First, since it keeps a slot from others while it waits for a worker.
+                    // At the front, because the job holds a slot while it waits for a worker.
                     state.queue.push_parked_first(parked.job, priority);
                     self.call_worker(state);
                 }
-                // It has ended meanwhile.
+                // The job has ended meanwhile.
                 parked => {
                     state.gates.leave(job.tags());
                     parked.iter().for_each(|_| state.queue.forget_parked());
@@ -178,8 +177,8 @@ impl<W: Work> Scheduler<W> {
         }
     }
 
-    /// Takes in a new job: into the queue, or aside if it waits for other runs.
-    fn take_in(&self, state: &mut State<W>, job: &Arc<W>) -> Result<(), PushError> {
+    /// Accepts a new job: queues it, or parks it if it waits for other runs.
+    fn take_in(&self, state: &mut Schedule<W>, job: &Arc<W>) -> Result<(), PushError> {
         if state.closed {
             return Err(PushError::Closed);
         }
@@ -194,7 +193,7 @@ impl<W: Work> Scheduler<W> {
         state.queue.push_pending(Arc::clone(job), priority).map_err(|QueueFull| PushError::Full)
     }
 
-    /// Wakes the parked runs whose time has come.
+    /// Wakes the parked runs that are due.
     pub(crate) fn wake_due(&self) {
         let mut state = self.lock();
         let now = self.now();
@@ -210,8 +209,8 @@ impl<W: Work> Scheduler<W> {
     }
 }
 
-impl<W: Work> State<W> {
-    /// Puts a job aside.
+impl<W: Work> Schedule<W> {
+    /// Parks a job.
     fn park(&mut self, parked: Parked<Arc<W>>) {
         self.ended(&parked.job);
         parked.job.position().settle(Phase::Parked);
@@ -219,7 +218,7 @@ impl<W: Work> State<W> {
         self.parking.insert(parked.job.id(), parked);
     }
 
-    /// Puts a job that was aside into the queue.
+    /// Queues a parked job.
     fn unpark(&mut self, parked: Parked<Arc<W>>) {
         let job = parked.job;
         job.position().settle(Phase::Pending);

@@ -1,11 +1,11 @@
-//! The time that the scheduler goes by.
+//! The scheduler's clock.
 
 use std::time::{Duration, Instant};
 
 /// The time since the scheduler started.
 pub(crate) struct Clock {
     epoch: Instant,
-    /// In tests, the time that has passed, instead of that of the system.
+    /// In tests, a time set by hand in place of the system's.
     #[cfg(test)]
     manual: Option<std::sync::Mutex<Duration>>,
 }
@@ -19,7 +19,7 @@ impl Clock {
         }
     }
 
-    /// A clock that stands until it is set.
+    /// A clock that stands still until it is set.
     #[cfg(test)]
     pub(crate) fn manual() -> Self {
         Self { epoch: Instant::now(), manual: Some(std::sync::Mutex::default()) }
@@ -42,7 +42,7 @@ impl Clock {
         self.epoch.elapsed()
     }
 
-    /// The moment of a time of this clock; `None` if no clock can reach it.
+    /// The instant of a time of this clock; `None` if it is out of range.
     pub(crate) fn instant(&self, at: Duration) -> Option<Instant> {
         self.epoch.checked_add(at)
     }

@@ -1,8 +1,8 @@
-//! Limits by tag: how many runs with a tag may execute at once, and how many may begin in a time.
+//! Limits by tag: how many runs with a tag may execute at once, and how many may begin within a time.
 //!
-//! A run passes all gates of its tags at once or waits, holding none of them, so that two runs never wait for each
-//! other. Among those who can pass, the one of the highest priority goes first, and of these the one that has waited
-//! longest. Pure: whoever calls it brings the time.
+//! A run passes the gates of all its tags at once, or waits and holds none of them, so two runs never wait for each
+//! other. Among the runs that can pass, the one with the highest priority goes first, and among those the one that has
+//! waited longest. The code is pure: callers pass the current time.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -11,12 +11,14 @@ use std::time::Duration;
 
 use crate::tag::Tag;
 
-/// How often runs with a tag may begin: `runs` at once, and then as many again within `per`, evenly.
+/// A limit on how often runs with a tag may begin: a burst of `runs`, and then `runs` more in each `per`, evenly
+/// spaced.
 ///
-/// A bucket of tokens: it holds `runs`, each run takes one, and they come back at the rate of `runs / per`.
+/// Implemented as a token bucket: the bucket holds `runs` tokens, each run takes one, and they refill at the rate of
+/// `runs / per`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
-    /// How many may begin at once, and within `per`; at least 1.
+    /// The maximum burst, and the number of runs in each `per`; at least 1.
     pub runs: u32,
     /// The time in which the bucket fills; more than zero.
     pub per: Duration,
@@ -29,22 +31,22 @@ pub(crate) struct TagLimit {
     pub(crate) rate: Option<RateLimit>,
 }
 
-/// The gates, and who waits at them.
+/// The gates, and the runs waiting at them.
 pub(crate) struct Gates<J> {
     gates: HashMap<Tag, Gate>,
-    /// By the limited tags they have.
+    /// By the limited tags of the waiting runs.
     waiting: BTreeMap<Arc<[Tag]>, BTreeMap<Ticket, J>>,
     tickets: u64,
 }
 
-/// The place of one that waits: the highest priority first, and then the order in which they came.
+/// The position of a waiting run: highest priority first, then the order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket(Reverse<i32>, u64);
 
 struct Gate {
     limit: TagLimit,
     inside: usize,
-    /// In the bucket at `filled_at`, in millionths.
+    /// Tokens in the bucket at `filled_at`, in millionths.
     tokens: u64,
     filled_at: Duration,
 }
@@ -63,12 +65,12 @@ impl<J> Gates<J> {
         !self.gates.is_empty() && tags.iter().any(|tag| self.gates.contains_key(tag))
     }
 
-    /// Whether anyone waits.
+    /// Whether any run waits.
     pub(crate) fn have_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// Passes all gates of the tags, unless one is full or someone with the same tags waits already.
+    /// Passes the gates of all tags, unless one is full or a run with the same tags is already waiting.
     pub(crate) fn enter(&mut self, tags: &[Tag], now: Duration) -> bool {
         !self.waiting.contains_key(&self.limited(tags)) && self.pass(tags, now)
     }
@@ -82,7 +84,7 @@ impl<J> Gates<J> {
         ticket
     }
 
-    /// Waits no longer.
+    /// Stops waiting.
     pub(crate) fn withdraw(&mut self, tags: &[Tag], ticket: Ticket) {
         let tags = self.limited(tags);
         if let Some(waiting) = self.waiting.get_mut(&tags) {
@@ -93,7 +95,7 @@ impl<J> Gates<J> {
         }
     }
 
-    /// Gives back the places of one that had passed.
+    /// Returns the slots of a run that had passed.
     pub(crate) fn leave(&mut self, tags: &[Tag]) {
         for tag in tags {
             if let Some(gate) = self.gates.get_mut(tag) {
@@ -102,7 +104,7 @@ impl<J> Gates<J> {
         }
     }
 
-    /// The next of those who wait that can pass at `now`, having passed.
+    /// Takes the next waiting run that can pass at `now`, and passes it.
     pub(crate) fn admit(&mut self, now: Duration) -> Option<J> {
         let (tags, ticket) = self.first_that_fits(now)?;
         self.pass(&tags, now);
@@ -111,7 +113,7 @@ impl<J> Gates<J> {
         job
     }
 
-    /// When someone who waits may be able to pass, if it depends on time alone.
+    /// The time at which a waiting run may be able to pass, if that depends on time alone.
     pub(crate) fn next_at(&self, now: Duration) -> Option<Duration> {
         let times = self.waiting.keys().filter_map(|tags| {
             let mut gates = tags.iter().filter_map(|tag| self.gates.get(tag));
@@ -120,7 +122,7 @@ impl<J> Gates<J> {
         times.min()
     }
 
-    /// Those of the tags that have a limit: the others make no difference.
+    /// The tags that have a limit; the others are irrelevant.
     fn limited(&self, tags: &[Tag]) -> Arc<[Tag]> {
         tags.iter().filter(|tag| self.gates.contains_key(*tag)).cloned().collect()
     }
@@ -156,7 +158,7 @@ impl Gate {
         Self { limit, inside: 0, tokens, filled_at: Duration::ZERO }
     }
 
-    /// `now` if one can pass now, later if a token must come first, `None` if someone must leave first.
+    /// `now` if a run can pass now, a later time if a token must refill first, `None` if another run must end first.
     fn opens_at(&self, now: Duration) -> Option<Duration> {
         if self.limit.concurrency.is_some_and(|limit| self.inside >= limit) {
             return None;
@@ -167,7 +169,7 @@ impl Gate {
             return Some(now);
         }
         let nanos = u128::from(missing) * rate.per.as_nanos() / (u128::from(rate.runs) * u128::from(TOKEN));
-        // A nanosecond more, since the division rounds down.
+        // One nanosecond more, because the division rounds down.
         Some(now + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX).saturating_add(1)))
     }
 
@@ -276,7 +278,7 @@ mod tests {
         assert!(next >= SECOND / 2 && next < SECOND * 51 / 100, "{next:?}");
         assert_eq!(gates.admit(SECOND * 49 / 100), None);
         assert_eq!(gates.admit(next), Some(1));
-        // After a long rest there are no more tokens than the bucket holds.
+        // After a long pause the bucket holds no more than `runs` tokens.
         let later = SECOND * 1_000;
         assert_eq!((0..5).filter(|_| gates.enter(&api, later)).count(), 2);
     }

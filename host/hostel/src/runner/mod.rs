@@ -1,11 +1,11 @@
 //! Decides when and where attempts execute: a bounded queue, and worker threads that poll guests.
 //!
-//! A guest is a future. It is *pending* until a worker takes it up; then it is polled, until it ends. In between it
-//! may *wait*, and hold no thread until something wakes it, or it may compute for a whole tick and be *preempted*.
-//! Which guest comes next is decided in [`queue`]; who may touch a guest is decided in [`work`].
+//! A guest is a future. It is *pending* until a worker picks it up, and is then polled until it ends. Meanwhile it may
+//! *wait*, which holds no thread until something wakes it, or compute for a whole tick and be *preempted*. [`queue`]
+//! decides which guest comes next. [`work`] decides which thread may access a guest.
 //!
 //! A run without a guest that is not pending is *parked*: it waits for other runs, for the time of its next attempt, or
-//! for a slot of a limit, which [`gates`] decides. How runs come and go between these is in [`admission`].
+//! for a slot of a limit, which [`gates`] decides. [`admission`] moves runs between these places.
 
 mod admission;
 mod clock;

@@ -1,4 +1,4 @@
-//! Runs that are in no queue: they wait for other runs, for a slot, or for the time of their next attempt.
+//! Runs outside the queues: they wait for other runs, for a slot, or for the time of their next attempt.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use hostel_core::RunId;
 
 use super::gates::Ticket;
 
-/// The parked runs. Pure: whoever calls it brings the time.
+/// The parked runs. The code is pure: callers pass the current time.
 pub(crate) struct Parking<J> {
     parked: HashMap<RunId, Parked<J>>,
     due: BTreeSet<(Duration, RunId)>,
@@ -16,9 +16,9 @@ pub(crate) struct Parking<J> {
 /// One parked run.
 pub(crate) struct Parked<J> {
     pub(crate) job: J,
-    /// When it goes on, whatever else happens.
+    /// When it is due, regardless of other events.
     pub(crate) due: Option<Duration>,
-    /// Its place at the gates, if it waits for a slot.
+    /// Its position at the gates, if it waits for a slot.
     pub(crate) ticket: Option<Ticket>,
 }
 
@@ -45,7 +45,7 @@ impl<J> Parking<J> {
         self.due.first().map(|&(due, _)| due)
     }
 
-    /// One that is due at `now`, the earliest first.
+    /// Takes one that is due at `now`, earliest first.
     pub(crate) fn take_due(&mut self, now: Duration) -> Option<Parked<J>> {
         let &(due, run) = self.due.first()?;
         if due <= now { self.remove(run) } else { None }

@@ -1,68 +1,68 @@
-//! What a worker takes up next.
+//! What a worker picks up next.
 //!
 //! Three queues, each first in, first out:
 //!
-//! - *ready*: guests that slept and were woken. They come first, so that what has begun gets done.
+//! - *ready*: guests that slept and were woken. They come first, so that runs in progress finish.
 //! - *pending*: runs whose next attempt has not begun, those of higher priority first.
-//! - *preempted*: guests that computed for a whole tick and gave way.
+//! - *preempted*: guests that computed for a whole tick and yielded.
 //!
-//! Two rules keep short tasks quick without letting long ones pile up:
+//! Two rules keep short tasks fast without accumulating long ones:
 //!
-//! 1. *Time is shared by halves.* After a preempted guest has computed for some time, the others get as much.
+//! 1. *Time is shared equally.* After a preempted guest has computed for some time, the other queues get as much.
 //! 2. *A computing guest holds a worker.* While as many guests are preempted as there are workers, pending runs are
-//!    taken up only on probation: as long as they end within their first tick, the next one may follow. One that
-//!    does not joins the preempted, and then the door stays shut for a while, twice as long with each guest too many:
-//!    for runs of tasks that have a guest which was ever preempted. Those are *held*, and the others pass them. So a
-//!    hundred endless loops cannot keep a short task out, and ten thousand long ones do not all begin at once.
+//!    picked up only on probation: as long as they end within their first tick, the next one may follow. One that
+//!    does not end joins the preempted guests. Then the door shuts for a while, twice as long for each guest too many,
+//!    for runs of tasks that have a guest which was ever preempted. Those runs are *held*, and the others pass them.
+//!    So a hundred endless loops cannot keep a short task out, and ten thousand long runs do not all begin at once.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::Hash;
 use std::time::Duration;
 
-/// Of so many turns, pending runs get at least one, however many woken guests there are.
+/// Out of this many turns, pending runs get at least one, however many guests were woken.
 const PENDING_TURN: u32 = 8;
 
 /// How long the door stays shut for the first guest too many.
 const FIRST_CLOSING: Duration = Duration::from_millis(100);
 
-/// The door stays shut no longer than this many doublings: about a day.
+/// The maximum number of doublings of that time: about a day.
 const MOST_DOUBLINGS: u32 = 20;
 
-/// What is queued, as far as the queue looks at it.
+/// What the queue needs to know of a queued item.
 pub(crate) trait Queued {
-    /// What those have in common of which one shows how long the others take.
+    /// Identifies items that are likely to take equally long.
     type Task: Clone + Eq + Hash;
 
-    /// The task it is of.
+    /// The task of the item.
     fn task(&self) -> Self::Task;
 }
 
-/// The three queues, with their bounds. Pure: whoever calls it brings the time.
+/// The three queues, with their bounds. The code is pure: callers pass the current time.
 pub(crate) struct Queue<J: Queued> {
     bounds: Bounds,
     ready: VecDeque<J>,
     pending: Lanes<J>,
-    /// Those of the pending runs that came to a shut door.
+    /// Pending runs that are held because the door is shut.
     held: Lanes<J>,
     preempted: VecDeque<J>,
-    /// The tasks that have live guests which were ever preempted, and how many.
+    /// The tasks that have live guests which were ever preempted, and the number of these guests.
     long: HashMap<J::Task, usize>,
-    /// Runs that are in no queue: they wait for others, for a slot, or for the time of their next attempt.
+    /// The number of parked runs: they wait for others, for a slot, or for the time of their next attempt.
     parked: usize,
-    /// Guests that have begun and not ended, sleeping ones too.
+    /// The number of live guests, including sleeping ones.
     live: usize,
     turn: u32,
-    /// Preempted guests wait until then, unless nothing else is to be done.
+    /// Preempted guests wait until then, unless there is no other work.
     others_until: Duration,
     /// Pending runs wait until then while too many guests are preempted.
     shut_until: Duration,
 }
 
-/// Pending runs by priority, and in the order in which they came.
+/// Pending runs by priority, then in order of arrival.
 struct Lanes<J> {
-    /// Of priority 0, which is the usual one.
+    /// Priority 0, the usual one.
     usual: VecDeque<J>,
-    /// Of the other priorities; no lane is empty.
+    /// The other priorities; no lane is empty.
     others: BTreeMap<i32, VecDeque<J>>,
     length: usize,
 }
@@ -70,31 +70,31 @@ struct Lanes<J> {
 /// The bounds of a [`Queue`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// Worker threads.
+    /// The number of worker threads.
     pub(crate) workers: usize,
-    /// Runs that may be pending or parked.
+    /// The maximum number of pending and parked runs.
     pub(crate) pending: usize,
-    /// Guests that may be live.
+    /// The maximum number of live guests.
     pub(crate) live: usize,
 }
 
-/// As many runs are pending as the queue holds.
+/// The queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct QueueFull;
 
-/// What a worker takes up.
+/// What a worker picks up.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next<J> {
     /// A run that has not begun.
     Pending(J),
     /// A guest that was woken.
     Ready(J),
-    /// A guest that gave way.
+    /// A guest that yielded.
     Preempted(J),
 }
 
 impl<J> Next<J> {
-    /// Whatever it is.
+    /// The item itself.
     pub(crate) const fn job(&self) -> &J {
         let (Self::Pending(job) | Self::Ready(job) | Self::Preempted(job)) = self;
         job
@@ -132,39 +132,40 @@ impl<J: Queued> Queue<J> {
         self.pending.length + self.held.length + self.parked < self.bounds.pending
     }
 
-    /// Counts a run that waits outside of the queues, having been admitted before.
+    /// Counts a parked run that was admitted before.
     pub(crate) fn park(&mut self) {
         self.parked += 1;
     }
 
-    /// Adds a run that was parked.
+    /// Queues a run that was parked.
     pub(crate) fn push_parked(&mut self, job: J, priority: i32) {
         self.parked = self.parked.saturating_sub(1);
         self.pending.push(job, priority);
     }
 
-    /// Adds a run that was parked before all others of its priority: it holds something that others wait for.
+    /// Queues a run that was parked in front of all others of its priority, because it holds a slot that others wait
+    /// for.
     pub(crate) fn push_parked_first(&mut self, job: J, priority: i32) {
         self.parked = self.parked.saturating_sub(1);
         self.pending.push_first(job, priority);
     }
 
-    /// Forgets a run that was parked, and has ended.
+    /// Removes a parked run that has ended.
     pub(crate) fn forget_parked(&mut self) {
         self.parked = self.parked.saturating_sub(1);
     }
 
-    /// Adds a guest that was woken. There are never more of them than live guests.
+    /// Adds a guest that was woken. There are at most as many as live guests.
     pub(crate) fn push_ready(&mut self, job: J) {
         self.ready.push_back(job);
     }
 
-    /// Whether something came to queues that were empty, but for guests that compute.
+    /// Whether an item was added to queues that were empty except for computing guests.
     pub(crate) fn has_one_alone(&self) -> bool {
         self.ready.len() + self.pending.length == 1
     }
 
-    /// Adds a guest that gave way at `now` after having computed for `slice`; `first` if it never did before.
+    /// Adds a guest that yielded at `now` after computing for `slice`; `first` if it had never been preempted before.
     pub(crate) fn push_preempted(&mut self, job: J, now: Duration, slice: Duration, first: bool) {
         if first {
             *self.long.entry(job.task()).or_default() += 1;
@@ -178,7 +179,7 @@ impl<J: Queued> Queue<J> {
         }
     }
 
-    /// Takes what a worker should do at `now`; `None` if nothing can be done.
+    /// Takes the next work at `now`; `None` if there is none.
     pub(crate) fn pop(&mut self, now: Duration) -> Option<Next<J>> {
         self.turn = self.turn.wrapping_add(1);
         if now >= self.others_until && !self.preempted.is_empty() {
@@ -194,7 +195,7 @@ impl<J: Queued> Queue<J> {
         self.pop_pending(now).map(Next::Pending).or_else(|| self.pop_preempted())
     }
 
-    /// Tells that a guest that had begun has ended, and whether it `was_preempted` ever.
+    /// Records the end of a guest, and whether it `was_preempted` ever.
     pub(crate) fn ended(&mut self, job: &J, was_preempted: bool) {
         self.live = self.live.saturating_sub(1);
         if was_preempted {
@@ -202,7 +203,7 @@ impl<J: Queued> Queue<J> {
         }
     }
 
-    /// How many runs are pending, parked or live.
+    /// The number of runs that are pending, parked or live.
     pub(crate) fn unfinished(&self) -> usize {
         self.pending.length + self.held.length + self.parked + self.live
     }
@@ -213,14 +214,14 @@ impl<J: Queued> Queue<J> {
         held.into_iter().chain(std::iter::from_fn(|| self.pending.pop())).map(|(job, _)| job).collect()
     }
 
-    /// Takes all that is in the queues.
+    /// Takes everything in the queues.
     pub(crate) fn drain(&mut self) -> Vec<J> {
         let mut jobs = self.drain_pending();
         jobs.extend(self.ready.drain(..).chain(self.preempted.drain(..)));
         jobs
     }
 
-    /// Takes the run that may begin, if there is one.
+    /// Takes the pending run that may begin, if there is one.
     fn pop_pending(&mut self, now: Duration) -> Option<J> {
         if self.live >= self.bounds.live {
             return None;
@@ -231,14 +232,14 @@ impl<J: Queued> Queue<J> {
         Some(job)
     }
 
-    /// Those that were held came before the others of their priority.
+    /// Held runs arrived before the others of their priority.
     fn pop_in_order(&mut self) -> Option<J> {
         let is_held_first = self.held.highest() >= self.pending.highest();
         let lanes = if is_held_first { &mut self.held } else { &mut self.pending };
         lanes.pop().map(|(job, _)| job)
     }
 
-    /// Holds those that have to wait for the door, each once, and takes the first that passes them.
+    /// Holds the runs that have to wait for the door, once each, and takes the first one that may pass.
     fn pop_passing(&mut self) -> Option<J> {
         while let Some((job, priority)) = self.pending.pop() {
             if !self.long.contains_key(&job.task()) {
@@ -276,19 +277,19 @@ impl<J> Lanes<J> {
         self.lane(priority).push_front(job);
     }
 
-    /// The lane of a priority, for one more.
+    /// The lane of a priority, created if needed.
     fn lane(&mut self, priority: i32) -> &mut VecDeque<J> {
         self.length += 1;
         if priority == 0 { &mut self.usual } else { self.others.entry(priority).or_default() }
     }
 
-    /// The highest priority there is; `None`, which is less than any, if there is none.
+    /// The highest priority in the queue; `None`, which compares lower than any priority, if it is empty.
     fn highest(&self) -> Option<i32> {
         let usual = (!self.usual.is_empty()).then_some(0);
         self.others.last_key_value().map(|(priority, _)| *priority).max(usual)
     }
 
-    /// Takes the first one of the highest priority, and tells that.
+    /// Takes the first run of the highest priority, and returns that priority too.
     fn pop(&mut self) -> Option<(J, i32)> {
         let highest = self.others.last_entry().filter(|lane| *lane.key() > 0 || self.usual.is_empty());
         let popped = match highest {
@@ -314,7 +315,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
     const TICK: Duration = Duration::from_millis(5);
 
-    /// Every hundred thousand are of one task.
+    /// Every hundred thousand items belong to one task.
     impl Queued for u32 {
         type Task = u32;
 
@@ -447,7 +448,7 @@ mod tests {
         }
         assert_eq!(queue.pop(11 * MS), Some(Next::Preempted(0)), "none passes but them");
         assert_eq!(queue.unfinished(), 5);
-        // When it opens they come as they would have, and before those who came later.
+        // After it opens, they come in their original order, before later arrivals.
         queue.push_pending(400_000, 0).unwrap();
         queue.others_until = Duration::MAX;
         let order: Vec<_> = (0..6).filter_map(|_| queue.pop(Duration::from_secs(1))).collect();

@@ -1,4 +1,4 @@
-//! The scheduler: what waits, what executes, and who is told when that changes.
+//! The scheduler: waiting and executing work, and notifications about changes of it.
 
 use std::collections::HashMap;
 use std::mem;
@@ -22,50 +22,50 @@ use crate::tag::Tag;
 
 /// Decides what executes when. Workers, submitters, wakers and cancellers share it.
 pub(crate) struct Scheduler<W: Work> {
-    state: Mutex<State<W>>,
-    /// Something may have come that an idle worker can do.
+    state: Mutex<Schedule<W>>,
+    /// Notified when there may be work for an idle worker.
     pub(super) work: Condvar,
-    /// The queue may have room.
+    /// Notified when the queue may have room.
     pub(super) room: Condvar,
-    /// What is due next may have changed.
+    /// Notified when the next due time may have changed.
     pub(super) clock_changed: Notify,
-    /// Calls of hooks that wait; runs that would add to them wait as well.
+    /// The backlog of hook calls. Runs that would add to a full one wait.
     pub(super) backlog: Backlog,
     pub(super) clock: Clock,
     timers: Handle,
     pub(super) engine: Engine,
 }
 
-pub(super) struct State<W: Work> {
+pub(super) struct Schedule<W: Work> {
     pub(super) queue: Queue<Arc<W>>,
     pub(super) parking: Parking<Arc<W>>,
     pub(super) gates: Gates<Arc<W>>,
-    /// Guests that have begun and not ended, so that they can be stopped.
+    /// Live guests, so that they can be stopped.
     pub(super) live: HashMap<RunId, Arc<W>>,
     pub(super) worker_threads: Vec<ThreadId>,
-    /// Workers that wait for something to do, and how many of them were told that there is something.
+    /// Idle workers, and how many of them were notified of work.
     pub(super) idle_workers: usize,
     pub(super) called_workers: usize,
-    /// Guests that are polled and were preempted before: they give way when they are asked.
+    /// Guests that are being polled and were preempted before. They yield on request.
     pub(super) polled_again: usize,
-    /// They were asked.
+    /// They were asked to yield.
     pub(super) asked_to_give_way: bool,
     /// Submitters that block until there is room.
     pub(super) waiting_for_room: usize,
-    /// Submitters that await room, and those who await that nothing is left.
+    /// Wakers of futures that wait for room, or for the scheduler to be idle.
     wakers: Vec<Waker>,
     pub(super) closed: bool,
-    /// What would wait for its turn from now on is cancelled instead.
+    /// From now on, work that would be parked or queued is cancelled instead.
     pub(super) cancels_pending: bool,
     pub(super) quit: bool,
 }
 
-/// A job was not accepted.
+/// The reason why a job was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PushError {
     /// The queue is full.
     Full,
-    /// The runner accepts no more.
+    /// The scheduler accepts no more jobs.
     Closed,
 }
 
@@ -79,7 +79,7 @@ impl<W: Work> Scheduler<W> {
         clock: Clock,
     ) -> Self {
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(Schedule {
                 queue: Queue::new(bounds),
                 parking: Parking::new(),
                 gates: Gates::new(limits),
@@ -105,17 +105,17 @@ impl<W: Work> Scheduler<W> {
         }
     }
 
-    /// Is done when the queue has room, or accepts no more; someone else may be quicker to use it.
+    /// Waits until the queue has room, or the scheduler accepts no more jobs. Another submitter may use the room first.
     pub(crate) async fn room(&self) {
         self.until(|state| state.closed || (state.queue.has_room() && !self.backlog.is_full())).await;
     }
 
-    /// Those who wait for room may look again.
-    pub(crate) fn tell_of_room(&self) {
+    /// Wakes the submitters that wait for room.
+    pub(crate) fn wake_submitters(&self) {
         drop(self.tell(self.lock()));
     }
 
-    /// Is done when nothing is pending or live.
+    /// Waits until no work is pending or live.
     pub(crate) async fn drained(&self) {
         self.until(|state| state.queue.unfinished() == 0).await;
     }
@@ -132,12 +132,12 @@ impl<W: Work> Scheduler<W> {
         self.lock().closed
     }
 
-    /// Cancels all jobs that do not execute, and those that would stop executing to wait for another attempt.
+    /// Cancels all jobs that do not execute, and those that stop executing to wait for another attempt.
     pub(crate) fn cancel_pending(&self) {
         let mut state = self.lock();
         state.cancels_pending = true;
         let mut jobs = state.queue.drain_pending();
-        // They count until they are cancelled, so that nobody takes the host for idle.
+        // They count until they are cancelled, so that the host does not look idle before.
         jobs.iter().for_each(|_| state.queue.park());
         for parked in state.parking.drain() {
             if let Some(ticket) = parked.ticket {
@@ -174,18 +174,18 @@ impl<W: Work> Scheduler<W> {
         let mut state = self.lock();
         state.ended(job);
         self.admit(&mut state);
-        // One that could not begin for want of room may now.
+        // A job that could not begin for lack of room may begin now.
         self.call_worker(&mut state);
         drop(self.tell(state));
     }
 
-    /// The runtime on which waits with a timeout are timed.
+    /// The runtime that provides timers.
     pub(crate) fn timers(&self) -> &Handle {
         &self.timers
     }
 
-    /// Tells those who wait for room or for the end to look again, without the lock, since they may call back.
-    pub(super) fn tell<'s>(&'s self, mut state: MutexGuard<'s, State<W>>) -> MutexGuard<'s, State<W>> {
+    /// Wakes the futures that wait for room or for the end, without the lock, because wakers may run user code.
+    pub(super) fn tell<'s>(&'s self, mut state: MutexGuard<'s, Schedule<W>>) -> MutexGuard<'s, Schedule<W>> {
         if state.waiting_for_room > 0 {
             self.room.notify_all();
         }
@@ -198,10 +198,10 @@ impl<W: Work> Scheduler<W> {
         self.lock()
     }
 
-    /// Gets an idle worker to look for something to do, if there is one that was not called already. If there is none, and
-    /// nothing else waits, guests that have computed for long give way at once: who comes to them one by one is served
-    /// as if they were not there. Where many wait, turns are longer, and time is shared by halves.
-    pub(super) fn call_worker(&self, state: &mut State<W>) {
+    /// Wakes an idle worker to look for work, if there is one that was not woken yet. If there is none, and no other
+    /// work waits, guests that have computed for long yield immediately, so a single new arrival never waits behind a
+    /// long-running guest. If much work waits, turns are longer, and time is shared equally.
+    pub(super) fn call_worker(&self, state: &mut Schedule<W>) {
         if state.idle_workers > state.called_workers {
             state.called_workers += 1;
             self.work.notify_one();
@@ -222,18 +222,18 @@ impl<W: Work> Scheduler<W> {
         self.clock.set(now);
     }
 
-    /// When something is due that waits.
+    /// The next due time of parked work.
     #[cfg(test)]
     pub(crate) fn next_due(&self) -> Option<Duration> {
         self.lock().next_due(self.now())
     }
 
-    /// The moment of a time of the scheduler's clock; `None` if no clock can reach it.
+    /// The instant of a time of the scheduler's clock; `None` if it is out of range.
     pub(crate) fn instant(&self, at: Duration) -> Option<Instant> {
         self.clock.instant(at)
     }
 
-    async fn until(&self, reached: impl Fn(&State<W>) -> bool) {
+    async fn until(&self, reached: impl Fn(&Schedule<W>) -> bool) {
         std::future::poll_fn(|context| {
             let mut state = self.lock();
             if reached(&state) {
@@ -247,14 +247,14 @@ impl<W: Work> Scheduler<W> {
         .await;
     }
 
-    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
-    pub(super) fn lock(&self) -> MutexGuard<'_, State<W>> {
+    /// No code panics while it holds the lock, so a poisoned lock is still valid.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Schedule<W>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<W: Work> State<W> {
-    /// A job that had begun has no guest any more.
+impl<W: Work> Schedule<W> {
+    /// A job that had begun no longer has a guest.
     pub(super) fn ended(&mut self, job: &Arc<W>) {
         if self.live.remove(&job.id()).is_some() {
             self.queue.ended(job, job.position().take_preempted());

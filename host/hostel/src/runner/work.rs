@@ -1,5 +1,5 @@
-//! What the scheduler schedules: a run on its way from the queue to its end, and which of worker, waker and canceller may
-//! touch its guest.
+//! The unit of scheduling: a run on its way from the queue to its end, and which of worker, waker and canceller may
+//! access its guest.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -12,16 +12,16 @@ use crate::tag::Tag;
 
 /// Something that workers execute: a run.
 pub(crate) trait Work: Send + Sync + Sized + 'static {
-    /// Where it stands in the scheduler.
+    /// Its status in the scheduler.
     fn position(&self) -> &Position;
 
-    /// Its identity.
+    /// Its id.
     fn id(&self) -> RunId;
 
-    /// The task that it runs.
+    /// Its task.
     fn task_key(&self) -> &TaskKey;
 
-    /// Its tags, by which limits concern it.
+    /// Its tags, which determine its limits.
     fn tags(&self) -> &[Tag];
 
     /// Work of higher priority begins first.
@@ -33,40 +33,40 @@ pub(crate) trait Work: Send + Sync + Sized + 'static {
     /// Whether it has ended.
     fn has_ended(&self) -> bool;
 
-    /// How much of its time is left, if that is limited and has begun.
+    /// Its remaining time, if that is limited and has begun.
     fn time_left(&self) -> Option<Duration>;
 
     /// A limit has no free slot for it. `false` if it has ended.
     fn slot_awaited(&self) -> bool;
 
-    /// It has a slot of each limit that concerns it. `false` if it has ended.
+    /// It has a slot of each limit that applies. `false` if it has ended.
     fn slot_granted(&self) -> bool;
 
-    /// Goes on from the step that it is at, and polls its guest when it has one. Called by a worker that took it to
+    /// Goes on with its current step, and polls its guest if it has one. Called by a worker that moved it to
     /// [`Phase::Polled`].
     fn begin(self: &Arc<Self>) -> Polled;
 
-    /// Polls its guest once. Called by a worker that took it to [`Phase::Polled`].
+    /// Polls its guest once. Called by a worker that moved it to [`Phase::Polled`].
     fn poll(self: &Arc<Self>) -> Polled;
 
-    /// Ends it because polling it panicked, which is a mistake of the host's.
+    /// Ends it because polling it panicked, which is a bug in the host.
     fn crash(self: &Arc<Self>, reason: String) -> Polled;
 
-    /// Asks it to stop, and drops its guest if nobody polls that. `false` if it had ended otherwise.
+    /// Asks it to stop, and drops its guest if no worker polls it. `false` if it has ended otherwise.
     fn cancel(self: &Arc<Self>) -> bool;
 
-    /// Asks it to stop. Work without a guest is cancelled by this alone. `false` if it had ended otherwise.
+    /// Asks it to stop. Work without a guest is cancelled immediately. `false` if it has ended otherwise.
     fn request_cancel(self: &Arc<Self>) -> bool;
 }
 
-/// Where work stands in the scheduler.
+/// The status of work in the scheduler.
 ///
-/// The phase says in which queue it is, if in any. A queue entry whose phase has moved on is stale, and is skipped when it
-/// is taken out.
+/// The phase determines its queue, if any. A queue entry whose phase has moved on is stale, and is skipped when it is
+/// taken out.
 pub(crate) struct Position {
     phase: AtomicU8,
     was_preempted: AtomicBool,
-    /// Whether it has a slot of each limit that concerns it. Changed under the scheduler's lock.
+    /// Whether it has a slot of each limit that applies. Changed under the scheduler's lock.
     holds_slots: AtomicBool,
 }
 
@@ -78,7 +78,7 @@ pub(crate) enum Phase {
     Pending,
     /// A worker polls its guest. Also the phase of work that has ended.
     Polled,
-    /// A worker polls its guest, which was woken meanwhile.
+    /// A worker polls its guest, which was woken during the poll.
     PolledAndWoken,
     /// Its guest waits for something, and is in no queue.
     Waiting,
@@ -86,7 +86,7 @@ pub(crate) enum Phase {
     Ready,
     /// Its guest yielded, and is in the queue of preempted guests.
     Preempted,
-    /// It has no guest, and waits outside of all queues for something other than a worker.
+    /// It has no guest, and waits outside all queues for something other than a worker.
     Parked,
 }
 
@@ -99,16 +99,16 @@ pub(crate) enum Polled {
     Waits,
     /// It computed for a whole tick, and yielded.
     GaveWay,
-    /// It had been stopped by another thread before, or is parked.
+    /// It was stopped by another thread earlier, or is parked.
     Gone,
 }
 
-/// What a waker has to do after it woke a guest.
+/// What a waker has to do after waking a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Woken {
-    /// Put the work into the queue of ready guests.
+    /// Queue the work as ready.
     Queue,
-    /// Nothing: it is queued, or its worker will see it.
+    /// Nothing: the work is queued, or its worker will notice.
     Noted,
 }
 
@@ -131,7 +131,7 @@ impl Position {
         self.phase.store(phase as u8, Ordering::Release);
     }
 
-    /// Whether it has a slot of each limit that concerns it.
+    /// Whether it has a slot of each limit that applies.
     pub(crate) fn holds_slots(&self) -> bool {
         self.holds_slots.load(Ordering::Relaxed)
     }
@@ -145,7 +145,7 @@ impl Position {
         self.holds_slots.swap(false, Ordering::Relaxed)
     }
 
-    /// Notes that its guest is preempted. `true` if it never was before.
+    /// Records that its guest is preempted. `true` for the first time.
     pub(super) fn is_first_preemption(&self) -> bool {
         !self.was_preempted.swap(true, Ordering::Relaxed)
     }
@@ -160,7 +160,7 @@ impl Position {
         self.was_preempted.swap(false, Ordering::Relaxed)
     }
 
-    /// Notes that its guest was woken.
+    /// Records that its guest was woken.
     pub(crate) fn wake(&self) -> Woken {
         loop {
             if self.advance(Phase::Polled, Phase::PolledAndWoken) {
@@ -174,7 +174,7 @@ impl Position {
             if settled.iter().any(|&settled| settled as u8 == phase) {
                 return Woken::Noted;
             }
-            // It moved on between the looks: look again.
+            // The phase changed in between: try again.
         }
     }
 }

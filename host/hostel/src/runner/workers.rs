@@ -14,12 +14,12 @@ use tokio::runtime::{Builder, Runtime};
 use super::clock::Clock;
 use super::gates::TagLimit;
 use super::queue::{Bounds, Next};
-use super::scheduler::{Scheduler, State};
+use super::scheduler::{Schedule, Scheduler};
 use super::work::{Phase, Polled, Work};
 use crate::calls::{Backlog, panic_text};
 use crate::tag::Tag;
 
-/// Owns the worker threads and the timer runtime. Dropping it ends them.
+/// Owns the worker threads and the timer runtime. Dropping it stops them.
 pub(crate) struct Runner<W: Work> {
     scheduler: Arc<Scheduler<W>>,
     workers: Vec<JoinHandle<()>>,
@@ -40,7 +40,7 @@ impl<W: Work> Runner<W> {
         let scheduler = Arc::new(scheduler);
         // It ends with the runtime, which the runner owns.
         runtime.spawn(Arc::clone(&scheduler).keep_time());
-        // Made before its threads, so that those already started are ended if one cannot start.
+        // Created before its threads, so that the threads already started are stopped if one cannot start.
         let mut runner =
             Self { scheduler, workers: Vec::with_capacity(bounds.workers), runtime: Some(runtime) };
         for number in 0..bounds.workers {
@@ -59,7 +59,7 @@ impl<W: Work> Runner<W> {
 }
 
 impl<W: Work> Drop for Runner<W> {
-    /// Cancels everything, and waits for the workers; guests give way within a tick.
+    /// Cancels all work, and waits for the workers. Guests yield within a tick.
     fn drop(&mut self) {
         self.scheduler.close();
         self.scheduler.cancel_pending();
@@ -68,27 +68,26 @@ impl<W: Work> Drop for Runner<W> {
         self.scheduler.work.notify_all();
         let this_thread = thread::current().id();
         for worker in self.workers.drain(..) {
-            // A callback that drops the host runs on a worker, which cannot wait for itself.
+            // If a callback drops the host on a worker, that worker cannot wait for itself.
             if worker.thread().id() != this_thread && worker.join().is_err() {
                 tracing::error!("a worker thread had panicked");
             }
         }
-        // What is left in the queues would hold the host for ever, and it them.
+        // Jobs left in the queues would keep the host alive, and it them.
         let left = self.scheduler.lock().queue.drain();
         drop(left);
         if let Some(runtime) = self.runtime.take() {
-            // A plain drop would panic where the host is dropped inside another async runtime.
+            // A plain drop would panic if the host is dropped inside another async runtime.
             runtime.shutdown_background();
         }
     }
 }
 
 impl<W: Work> Scheduler<W> {
-    /// The life of a worker thread.
+    /// The loop of a worker thread.
     fn work(&self) {
         let _timers = self.timers().enter();
-        // What it was last busy with may be the last of a run, and with it of things of the program's: it is let go of
-        // where the lock is not held.
+        // Dropping the last job may run user code, so it is dropped after releasing the lock.
         let mut spent = None;
         let mut state = self.lock();
         while !state.quit {
@@ -109,7 +108,7 @@ impl<W: Work> Scheduler<W> {
         }
     }
 
-    /// One turn of a worker, in a test that has none. `false` if nothing can be done.
+    /// One iteration of a worker, in a test that has none. `false` if there is no work.
     #[cfg(test)]
     pub(crate) fn turn(&self) -> bool {
         let mut state = self.lock();
@@ -120,14 +119,14 @@ impl<W: Work> Scheduler<W> {
         true
     }
 
-    /// Polls what was taken from the queue, without the lock, and puts it where it then belongs.
+    /// Polls an item from the queue, without the lock, and then puts it where it belongs.
     fn do_next<'s>(
         &'s self,
-        mut state: MutexGuard<'s, State<W>>,
+        mut state: MutexGuard<'s, Schedule<W>>,
         next: Next<Arc<W>>,
         now: Duration,
         spent: &mut Option<Arc<W>>,
-    ) -> MutexGuard<'s, State<W>> {
+    ) -> MutexGuard<'s, Schedule<W>> {
         if let Next::Pending(job) = &next {
             state.live.insert(job.id(), Arc::clone(job));
         }
@@ -151,7 +150,7 @@ impl<W: Work> Scheduler<W> {
         self.tell(state)
     }
 
-    fn idle<'s>(&self, mut state: MutexGuard<'s, State<W>>) -> MutexGuard<'s, State<W>> {
+    fn idle<'s>(&self, mut state: MutexGuard<'s, Schedule<W>>) -> MutexGuard<'s, Schedule<W>> {
         state.idle_workers += 1;
         state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
         state.idle_workers -= 1;
@@ -159,18 +158,18 @@ impl<W: Work> Scheduler<W> {
         state
     }
 
-    /// Queues a guest that gave way, and had been polled since `since`.
-    fn preempt(&self, state: &mut State<W>, job: &Arc<W>, since: Duration) {
+    /// Queues a guest that yielded, and had been polled since `since`.
+    fn preempt(&self, state: &mut Schedule<W>, job: &Arc<W>, since: Duration) {
         let now = self.now();
         if job.position().advance(Phase::PolledAndWoken, Phase::Preempted) {
-            // One that was cancelled meanwhile has ended, and counts no more.
+            // If it was cancelled meanwhile, it has ended and is no longer counted.
             let first = state.live.contains_key(&job.id()) && job.position().is_first_preemption();
             state.queue.push_preempted(Arc::clone(job), now, now.saturating_sub(since), first);
         }
     }
 }
 
-/// Polls what was taken from a queue; a panic, which only a mistake of the host's can be, ends that run alone.
+/// Polls an item from a queue. A panic, which can only be a bug in the host, ends that run alone.
 fn poll<W: Work>(next: &Next<Arc<W>>) -> Polled {
     catch_unwind(AssertUnwindSafe(|| poll_valid(next))).unwrap_or_else(|panic| {
         let job = next.job();
@@ -180,7 +179,7 @@ fn poll<W: Work>(next: &Next<Arc<W>>) -> Polled {
     })
 }
 
-/// Polls what was taken from a queue, unless its entry is stale.
+/// Polls an item from a queue, unless its entry is stale.
 fn poll_valid<W: Work>(next: &Next<Arc<W>>) -> Polled {
     match next {
         Next::Pending(job) if job.position().advance(Phase::Pending, Phase::Polled) => job.begin(),

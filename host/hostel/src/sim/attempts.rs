@@ -1,13 +1,14 @@
 //! Attempts that follow a plan instead of executing a guest.
 //!
-//! The plan is the first input of the run: attempts apart by `;`, what each does apart by `,`, done in order:
+//! The plan is the first input of the run. Attempts are separated by `;`, and the actions of an attempt by `,`, done in
+//! order:
 //!
 //! - `ok N` completes with a number; `sum` with the number, or the sum of the list, that the second input is;
 //! - `fail`, `trap`, `timeout` end it with that failure; `lost` with an error of the host; `panic` panics;
-//! - `sleep S` waits for so many seconds; `hang` for ever; `work N` computes for `N` ticks;
+//! - `sleep S` waits for S seconds; `hang` waits for ever; `work N` computes for `N` ticks;
 //! - `touch` has a side effect that no key covers; `report N` reports progress.
 //!
-//! The last attempt of a plan stands for all that follow.
+//! The last attempt of a plan is used for all further ones.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,7 +38,7 @@ struct Inner {
     most_live: usize,
 }
 
-/// One thing that an attempt does.
+/// One action of an attempt.
 #[derive(Clone, Debug)]
 enum Act {
     Complete(i64),
@@ -73,12 +74,12 @@ impl Scripted {
         Self { scheduler, inner: Arc::default() }
     }
 
-    /// When the next sleeper is to be woken.
+    /// The time of the next sleeper to wake.
     pub(super) fn next_due(&self) -> Option<Duration> {
         lock(&self.inner).sleepers.iter().map(|(due, _)| *due).min()
     }
 
-    /// Wakes the sleepers whose time has come.
+    /// Wakes the sleepers that are due.
     pub(super) fn wake_due(&self) {
         let now = self.scheduler.now();
         let mut inner = lock(&self.inner);
@@ -95,7 +96,7 @@ impl Scripted {
         drop(wakers);
     }
 
-    /// How many attempts have begun, and how many executed at once.
+    /// The number of attempts that have begun, and the maximum number that executed at once.
     pub(super) fn counts(&self) -> (u64, usize) {
         let inner = lock(&self.inner);
         (inner.begun, inner.most_live)

@@ -1,7 +1,7 @@
-//! Plays the cases in `cases/`, and compares.
+//! Runs the cases in `cases/`, and compares their results.
 //!
-//! A file has cases apart by titles (`# …`); each has a script, a line `---`, and what comes of it. With
-//! `HOSTEL_UPDATE_CASES=1` the files are written anew: read the difference before you keep it.
+//! A file has cases with titles (`# …`). Each has a script, a line `---`, and the expected result. With
+//! `HOSTEL_UPDATE_CASES=1` the files are rewritten: read the diff before committing it.
 
 use std::fmt::Write;
 use std::fs;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::script::play;
 
-/// Longer than any case takes, however slow the machine.
+/// Longer than any case takes, even on a slow machine.
 const WATCHDOG: Duration = Duration::from_secs(120);
 
 struct Case {
@@ -32,7 +32,7 @@ fn cases(text: &str) -> Vec<Case> {
     cases
 }
 
-/// Plays a case. One that hangs is named.
+/// Runs a case. A hanging case is named.
 fn watched(case: &Case) -> String {
     let (send, receive) = mpsc::channel();
     let script = case.script.clone();

@@ -1,7 +1,9 @@
-//! Runs without guests: a host whose clock, workers and hook thread a test moves, and whose attempts follow a script.
+//! Runs without guests: a host whose clock, workers and hook thread are moved by a test, and whose attempts follow a
+//! script.
 //!
-//! A case is text: commands, and what the runs went through. Cases are in `cases/`, one file for each area; the grammar is in
-//! [`script`]. Nothing here sleeps, and no thread is started, so a case takes well under a millisecond and always ends alike.
+//! A case is text: commands, and the history of the runs. Cases are in `cases/`, one file for each area; the grammar is
+//! in [`script`]. Nothing here sleeps, and no thread is started, so a case takes well under a millisecond and is
+//! deterministic.
 
 mod attempts;
 mod cases;
@@ -41,7 +43,8 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_current_thread().enable_time().build().expect("a runtime"));
 
-/// Functions to run: each takes a plan for its attempts; `g` also a number, `h` also how a run ended, `l` also a list.
+/// Functions to run. Each takes a plan for its attempts; `g` also a number, `h` also the outcome of a run, `l` also a
+/// list.
 static COMPONENT: LazyLock<Component> = LazyLock::new(|| {
     let text = r#"(component
         (core module $m
@@ -69,7 +72,7 @@ fn function(name: &str) -> Function {
     COMPONENT.function(Some(name)).expect("a function")
 }
 
-/// What a host of a case is set up with.
+/// The settings of the host of a case.
 #[derive(Clone, Debug)]
 struct Setting {
     workers: usize,
@@ -85,13 +88,13 @@ impl Default for Setting {
     }
 }
 
-/// A host that a test moves.
+/// A host that is moved by a test.
 struct Sim {
     host: Arc<HostState>,
     scripted: Arc<Scripted>,
-    /// The runs by name, each with the states it has entered and when.
+    /// The runs by name, each with the states it has entered and their times.
     runs: BTreeMap<String, Watched>,
-    /// What hooks and callbacks reported, in order.
+    /// The reports of hooks and callbacks, in order.
     notes: Arc<Mutex<Vec<String>>>,
 }
 
@@ -100,7 +103,7 @@ struct Watched {
     seen: Vec<(State, Duration)>,
 }
 
-/// More moves than any case needs: one that does not come to rest fails instead of hanging.
+/// More moves than any case needs: a case that does not come to rest fails instead of hanging.
 const MOST_MOVES: usize = 1_000_000;
 
 impl Sim {
@@ -135,21 +138,21 @@ impl Sim {
         self.host.scheduler.now()
     }
 
-    /// Does one thing that can be done now. `false` if nothing can.
+    /// Makes one possible move. `false` if there is none.
     fn move_once(&mut self) -> bool {
         let moved = self.host.scheduler.turn() || self.host.hooks.call_waiting();
         self.look();
         moved
     }
 
-    /// Does everything that can be done at this time.
+    /// Makes all possible moves at the current time.
     fn rest(&mut self) {
         self.look();
         let moves = (0..MOST_MOVES).take_while(|_| self.move_once()).count();
         assert!(moves < MOST_MOVES, "the case does not come to rest");
     }
 
-    /// Lets time pass until `at`, and does everything that is due meanwhile.
+    /// Advances the clock to `at`, and makes all moves that are due meanwhile.
     fn pass_until(&mut self, at: Duration) {
         self.rest();
         while let Some(next) = self.next_due().filter(|next| *next <= at) {
@@ -166,7 +169,7 @@ impl Sim {
         [self.host.scheduler.next_due(), self.scripted.next_due()].into_iter().flatten().min()
     }
 
-    /// Polls a future, and moves the host, until it is ready. `None` if it never is, at this time.
+    /// Polls a future, and moves the host, until it is ready. `None` if it is not ready at the current time.
     fn until<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
         let mut future = pin!(future);
         let mut context = Context::from_waker(Waker::noop());
@@ -182,7 +185,7 @@ impl Sim {
         panic!("the case does not come to rest");
     }
 
-    /// Notes which states the runs have entered.
+    /// Records the states that the runs have entered.
     fn look(&mut self) {
         let now = self.host.scheduler.now();
         for run in self.runs.values_mut() {
@@ -194,7 +197,7 @@ impl Sim {
 }
 
 impl Drop for Sim {
-    /// What is left would hold the host for ever, and it them.
+    /// Remaining runs would keep the host alive, and it them.
     fn drop(&mut self) {
         self.host.scheduler.close();
         self.host.scheduler.cancel_pending();

@@ -1,16 +1,19 @@
-//! The language of cases: one command a line.
+//! The language of cases: one command per line.
 //!
 //! Set-up, before anything is submitted: `workers N`, `queue N`, `live N`, `memory BYTES`, `limit TAG N`, `rate TAG N/SECONDS`.
 //!
-//! - `a = f "PLAN" OPTIONS` submits a run named `a`; `g`, `h` and `l` take a second argument: a number or run for `g`, how a
-//!   run ended for `h`, runs and numbers apart by commas for `l`. See [`super::attempts`] for plans.
-//!   Options: `retries=N`, `delay=S[,S…]`, `retry-on=all|none|KINDS`, `retry-if=no`, `run-timeout=S`, `priority=N`, `tags=T,…`,
-//!   `cache=POLICY`, `refresh`, `expires=S`, `wait=RUN,…`, `wait-any=RUN,…`, `in=TRANSACTION`, `hooks`, `inputs-at-most=BYTES`.
-//! - `rest` does all that can be done now; `at S` lets time pass until then. A script ends with a `rest` of its own.
-//! - `step N` makes N moves only. `cancel RUN…`, `watch RUN` adds a callback, `count` tells how many attempts began, and how
-//!   many executed at once. `report RUN` tells what the cache did, and what the run used.
+//! - `a = f "PLAN" OPTIONS` submits a run named `a`; `g`, `h` and `l` take a second argument: a number or run for `g`,
+//!   the outcome of a run for `h`, runs and numbers separated by commas for `l`. See [`super::attempts`] for plans.
+//!   Options: `retries=N`, `delay=S[,S…]`, `retry-on=all|none|KINDS`, `retry-if=no`, `run-timeout=S`, `priority=N`,
+//!   `tags=T,…`, `cache=POLICY`, `refresh`, `expires=S`, `wait=RUN,…`, `wait-any=RUN,…`, `in=TRANSACTION`, `hooks`,
+//!   `inputs-at-most=BYTES`.
+//! - `rest` makes all moves that are possible now; `at S` advances the clock to S. A script ends with an implicit
+//!   `rest`.
+//! - `step N` makes only N moves. `cancel RUN…` cancels, `watch RUN` adds a callback, `count` prints how many attempts
+//!   began, and how many executed at once. `report RUN` prints the cache report and the receipt of the run.
 //! - `begin T [lazy|eager|off] [key=KEY] [in=T]`, `commit T`, `rollback T`, `drop T`, `set T NAME N`.
-//! - `shutdown wait|pending|all`, `first RUN…` waits for the first that fails, `forget RUN N` waits and gives up N times.
+//! - `shutdown wait|pending|all`, `first RUN…` waits for the first that fails, `forget RUN N` waits and gives up N
+//!   times.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -32,7 +35,7 @@ use crate::task::Task;
 use crate::transaction::{Transaction, TransactionBuilder};
 use crate::wait::{ReturnWhen, as_completed, wait};
 
-/// Plays a script, and returns what came of it.
+/// Runs a script, and returns its result.
 pub(super) fn play(script: &str) -> String {
     let mut setting = Setting::default();
     let mut lines = script.lines().map(str::trim).filter(|line| !line.is_empty()).peekable();
@@ -70,16 +73,21 @@ struct Play {
     /// The names of the runs, in the order of submission.
     order: Vec<String>,
     transactions: HashMap<String, Transaction>,
-    told: String,
+    output: String,
 }
 
 impl Play {
     fn new(setting: &Setting) -> Self {
-        Self { sim: Sim::new(setting), order: Vec::new(), transactions: HashMap::new(), told: String::new() }
+        Self {
+            sim: Sim::new(setting),
+            order: Vec::new(),
+            transactions: HashMap::new(),
+            output: String::new(),
+        }
     }
 
-    fn tell(&mut self, text: impl std::fmt::Display) {
-        writeln!(self.told, "> {text}").expect("text");
+    fn print(&mut self, text: impl std::fmt::Display) {
+        writeln!(self.output, "> {text}").expect("text");
     }
 
     fn command(&mut self, line: &str) {
@@ -95,7 +103,7 @@ impl Play {
             ["watch", run] => self.watch(run),
             ["count"] => {
                 let (begun, at_once) = self.sim.scripted.counts();
-                self.tell(format!("{begun} attempts, {at_once} at once"));
+                self.print(format!("{begun} attempts, {at_once} at once"));
             }
             ["report", run] => self.report(run),
             ["begin", name, options @ ..] => self.begin(name, options),
@@ -110,7 +118,7 @@ impl Play {
             ["forget", run, times] => self.forget(run, parsed(times)),
             ["followers", run] => {
                 let followers = self.run(run).run().cell().followers.len();
-                self.tell(format!("{run} has {followers} followers"));
+                self.print(format!("{run} has {followers} followers"));
             }
             ["drop-waiter", runs @ ..] => {
                 let ended = as_completed(runs.iter().map(|run| self.run(run)));
@@ -145,7 +153,7 @@ impl Play {
                 self.sim.runs.insert(name.to_owned(), Watched { future, seen: Vec::new() });
                 self.sim.look();
             }
-            Err(error) => self.tell(format!("{name}: {error}")),
+            Err(error) => self.print(format!("{name}: {error}")),
         }
     }
 
@@ -212,7 +220,7 @@ impl Play {
     fn cancel(&mut self, name: &str) {
         let accepted = self.run(name).cancel();
         self.sim.look();
-        self.tell(format!("cancel {name}: {accepted}"));
+        self.print(format!("cancel {name}: {accepted}"));
     }
 
     fn watch(&mut self, name: &str) {
@@ -227,7 +235,7 @@ impl Play {
         let report = run.cache_report();
         let (attempts, used) = (run.attempts().len(), run.receipt().read_bytes);
         let kept = report.kept.to_string();
-        self.tell(format!(
+        self.print(format!(
             "report {name}: {}, {kept}; {attempts} attempts read {used} bytes",
             looked(&report.look_up)
         ));
@@ -256,7 +264,7 @@ impl Play {
 
     fn commit(&mut self, name: &str) {
         let transaction = self.transactions.remove(name).expect("a transaction");
-        let told = match self.sim.until(transaction.commit()) {
+        let result = match self.sim.until(transaction.commit()) {
             Some(Ok(report)) => format!("committed, {} failures", report.failures.len()),
             Some(Err(error)) => {
                 error.to_string().split(", because run").next().unwrap_or_default().to_owned()
@@ -264,17 +272,17 @@ impl Play {
             None => "not ready".to_owned(),
         };
         self.transactions.insert(name.to_owned(), transaction);
-        self.tell(format!("commit {name}: {told}"));
+        self.print(format!("commit {name}: {result}"));
     }
 
     fn rollback(&mut self, name: &str) {
         let transaction = self.transactions.remove(name).expect("a transaction");
-        let told = match self.sim.until(transaction.rollback()) {
+        let result = match self.sim.until(transaction.rollback()) {
             Some(report) => format!("rolled back, {} failures", report.failures.len()),
             None => "not ready".to_owned(),
         };
         self.transactions.insert(name.to_owned(), transaction);
-        self.tell(format!("rollback {name}: {told}"));
+        self.print(format!("rollback {name}: {result}"));
     }
 
     fn shut_down(&mut self, how: &str) {
@@ -288,21 +296,21 @@ impl Play {
         }
         self.sim.look();
         let drained = self.sim.until(scheduler.drained()).is_some();
-        self.tell(format!("shutdown {how}: {}", if drained { "drained" } else { "waits" }));
+        self.print(format!("shutdown {how}: {}", if drained { "drained" } else { "waits" }));
     }
 
     /// Waits until the first of the runs fails, or all have ended.
     fn first(&mut self, runs: &[&str]) {
         let futures: Vec<_> = runs.iter().map(|run| self.run(run)).collect();
         let waited = self.sim.until(wait(&futures, ReturnWhen::FirstException, None));
-        let told = waited.map_or_else(
+        let result = waited.map_or_else(
             || "waits".to_owned(),
             |(done, _)| {
                 let done = runs.iter().zip(&futures).filter(|(_, future)| done.contains(future));
                 done.map(|(name, _)| *name).collect::<Vec<_>>().join(" ")
             },
         );
-        self.tell(format!("first: {told}"));
+        self.print(format!("first: {result}"));
     }
 
     /// Begins to wait for a run, and gives up, many times.
@@ -317,7 +325,7 @@ impl Play {
 
     fn finish(mut self) -> String {
         self.sim.rest();
-        let mut text = std::mem::take(&mut self.told);
+        let mut text = std::mem::take(&mut self.output);
         for name in &self.order {
             let run = &self.sim.runs[name];
             let states = run.seen.iter().map(|(state, at)| format!("{state} {}", at.as_secs_f64()));
@@ -351,7 +359,7 @@ fn looked(look_up: &LookUp) -> &'static str {
     }
 }
 
-/// The text without the ends of ids, which are not the same twice: `f-3c1` is `f-…`.
+/// The text without the ends of ids, which differ each time: `f-3c1` becomes `f-…`.
 fn without_ids(text: &str) -> String {
     let words = text.split(' ').map(|word| match word.split_once('-') {
         Some((function @ ("f" | "g" | "h" | "l"), id)) => {

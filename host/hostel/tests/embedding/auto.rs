@@ -183,7 +183,7 @@ fn the_report_tells_of_hits_misses_and_what_is_kept() {
     assert!(hit.saved > std::time::Duration::ZERO && hit.value_bytes > 0);
     assert_eq!(
         run(&add.clone().refresh_cache(true)).cache_report().to_string(),
-        "not looked up: a fresh value is wanted; stored"
+        "not looked up: a refresh was requested; stored"
     );
     assert_eq!(
         run(&add.clone().cache(CachePolicy::NONE)).cache_report().to_string(),
@@ -192,7 +192,7 @@ fn the_report_tells_of_hits_misses_and_what_is_kept() {
     let failed = plain(&host, BATCH, "process-data").submit(args![-1]).unwrap();
     block_on(failed.outcome());
     let text = failed.cache_report().to_string();
-    assert_eq!(text, "miss (no result under this key); not stored: it did not complete");
+    assert_eq!(text, "miss (no result under this key); not stored: the run did not complete");
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn a_number_that_does_not_fit_fails_the_run_that_wanted_it() {
     let outcome = block_on(pow.outcome());
     assert_eq!(pow.state(), State::UpstreamFailed);
     let expected = format!(
-        r#"never started: it depends on {}, which completed, but its result is no argument "exponent": expected u32 (0 to 4294967295), found s64 1099511627776"#,
+        r#"never started: it depends on {}, which completed, but its result does not fit the argument "exponent": expected u32 (0 to 4294967295), found s64 1099511627776"#,
         large.name()
     );
     assert_eq!(outcome.to_string(), expected);

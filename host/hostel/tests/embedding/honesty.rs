@@ -216,10 +216,7 @@ fn a_granted_directory_that_is_not_there_is_an_error_before_anything_runs() {
     let gone = dir.path().join("gone");
     let puppet = task(&host, PUPPET, "play").dir(DirGrant::new(&gone, "/world").unwrap());
     let error = puppet.submit(args!["list ."]).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!("the directory {} is granted, but it is not there", gone.display())
-    );
+    assert_eq!(error.to_string(), format!("the directory {} is granted, but does not exist", gone.display()));
     assert_eq!(error.kind(), hostel::ErrorKind::NotFound);
 }
 
@@ -240,7 +237,7 @@ fn no_guest_may_write_where_the_host_keeps_what_it_trusts() {
         assert!(matches!(error, SubmitError::WritableDataDir { .. }) && is_refused, "{data} {dir}: {error}");
         assert_eq!(error.kind(), hostel::ErrorKind::Invalid);
         let text = error.to_string();
-        assert!(text.starts_with(&format!("{} is granted to be written", path(dir).display())), "{text}");
+        assert!(text.starts_with(&format!("{} is granted for writing", path(dir).display())), "{text}");
         assert!(text.contains(&format!("the data directory {},", path(data).display())), "{text}");
     };
     check("work/data", "work", DirAccess::Rw, true);

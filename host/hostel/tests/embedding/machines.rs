@@ -8,9 +8,10 @@ use futures_executor::block_on;
 use hostel::object_store::memory::InMemory;
 use hostel::object_store::{self, ObjectStoreExt};
 use hostel::{
-    CacheEntry, CachePolicy, CacheRecord, Event, Host, LookUp, RemoteCache, Shutdown, State, Task,
-    TaskFuture, Type, Value, VerifyOptions, args,
+    CacheEntry, CachePolicy, Event, Host, LookUp, RemoteCache, Shutdown, State, Task, TaskFuture, Type,
+    Value, VerifyOptions, args,
 };
+use hostel_core::CacheRecord;
 use hostel_guests::ARITH;
 
 use crate::{build, task};

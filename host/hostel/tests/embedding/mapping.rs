@@ -192,6 +192,6 @@ fn a_map_takes_elements_of_a_stream_as_they_come() {
     let error = add.map(args![each_of_stream(stream::iter([1])), 2]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "argument 1 is a stream: use `map_stream`, which takes its elements as they come"
+        "argument 1 is a stream: use `map_stream`, which takes its elements as they arrive"
     );
 }

@@ -36,7 +36,7 @@ fn assert_refused(settings: HostBuilder, granted: &Path, protected: &Path) {
         matches!(error, SubmitError::WritableDataDir { .. } | SubmitError::WritableRemoteCache { .. });
     assert!(is_of_a_kind && error.kind() == ErrorKind::Invalid, "{error}");
     let text = error.to_string();
-    assert!(text.starts_with(&format!("{} is granted to be written", granted.display())), "{text}");
+    assert!(text.starts_with(&format!("{} is granted for writing", granted.display())), "{text}");
     assert!(text.contains(&protected.display().to_string()), "{text}");
 }
 

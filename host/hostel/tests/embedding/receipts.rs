@@ -101,7 +101,7 @@ fn fuel_is_a_limit_where_it_is_counted() {
     assert!(matches!(error, SubmitError::FuelIsNotCounted));
     assert_eq!(
         error.to_string(),
-        "the limit `fuel` is set, and this host does not count fuel: build it with `count_fuel(true)`"
+        "the limit `fuel` is set, but this host does not count fuel: build it with `count_fuel(true)`"
     );
 }
 

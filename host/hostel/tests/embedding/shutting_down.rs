@@ -61,7 +61,7 @@ fn f16_submit_after_it_is_an_error_and_twice_is_fine() {
     block_on(host.shutdown(Shutdown::CancelAll));
     let error = add.submit(args![1, 2]).unwrap_err();
     assert!(matches!(error, SubmitError::ShutDown));
-    assert_eq!(error.to_string(), "the host is shut down and takes no more runs");
+    assert_eq!(error.to_string(), "the host is shut down and accepts no more runs");
     assert!(matches!(block_on(add.submit_async(args![1, 2])), Err(SubmitError::ShutDown)));
     block_on(host.ready());
 }

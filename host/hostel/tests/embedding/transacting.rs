@@ -268,7 +268,7 @@ fn x09_submitted_runs_join_and_one_that_fails_cancels_nothing_that_is_not_in_it(
     assert_eq!((inside.state(), outside.state()), (State::Cancelled, State::Running));
     let error = sleeping.within(&transaction).submit(args![1]).unwrap_err();
     assert!(matches!(error, SubmitError::Transaction(TransactionError::Over { .. })), "{error}");
-    assert_eq!(error.to_string(), "the transaction is over already: it was rolled back");
+    assert_eq!(error.to_string(), "the transaction is no longer open: it was rolled back");
     assert!(outside.cancel());
 }
 

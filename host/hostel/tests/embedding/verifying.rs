@@ -71,14 +71,14 @@ fn what_cannot_be_computed_again_is_skipped_and_the_reason_told() {
     because.sort_unstable();
     assert_eq!(
         (verification.same, because),
-        (0, vec!["its inputs were not kept", "its key counts a flow run"])
+        (0, vec!["its inputs were not stored", "its key is bound to a flow run"])
     );
     std::fs::remove_dir_all(dir.path().join("compiled")).unwrap();
     run(task(&host, ARITH, "add").cache(CachePolicy::AUTO).submit(args![5, 5]).unwrap());
     drop(host);
     std::fs::remove_dir_all(dir.path().join("compiled")).unwrap();
     let verification = verified(&on_disk(&dir), 10);
-    let gone = "the compiled code of its component is not here";
+    let gone = "the compiled code of its component is not available";
     assert_eq!(verification.skipped.iter().filter(|skipped| skipped.because == gone).count(), 1);
 }
 

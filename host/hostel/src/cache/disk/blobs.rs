@@ -1,4 +1,4 @@
-//! Values that are too long for the index: one file each, named by its digest.
+//! Values too long for the index: one file each, named by its digest.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -8,23 +8,23 @@ use std::time::SystemTime;
 use hostel_core::{BlobRef, Digest};
 use hostel_engine::private_files::{create_private_dir, open_regular_file};
 
-use super::place::{UNFINISHED, files_in, unfinished};
+use super::layout::{UNFINISHED, files_in, unfinished};
 
 /// The directory of such files.
 #[derive(Clone, Debug)]
 pub(super) struct Blobs(PathBuf);
 
-/// A file in it.
-pub(super) struct Found {
+/// A file in the directory.
+pub(super) struct BlobFile {
     pub(super) path: PathBuf,
-    /// `None` for one that is not whole yet, or that someone else put there.
+    /// `None` for an unfinished or foreign file.
     pub(super) digest: Option<Digest>,
     pub(super) bytes: u64,
     pub(super) modified: SystemTime,
 }
 
-impl Found {
-    /// Whether its name is not its last one yet.
+impl BlobFile {
+    /// Whether its name is not final yet.
     pub(super) fn is_unfinished(&self) -> bool {
         self.path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED))
     }
@@ -41,7 +41,7 @@ impl Blobs {
         self.0.join(first).join(&hex)
     }
 
-    /// The bytes under a digest, unchecked but for their length; `None` if there is no such file.
+    /// The bytes of a digest; only their length is checked. `None` if there is no such file.
     pub(super) fn read(&self, blob: &BlobRef) -> io::Result<Option<Vec<u8>>> {
         let file = match open_regular_file(&self.path(&blob.digest), File::options().read(true)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -59,8 +59,8 @@ impl Blobs {
         self.path(digest).is_file()
     }
 
-    /// Writes beside the file and renames, so that nobody ever reads half of one. One that is there already is written
-    /// anew: it may be damaged. Without a sync: what a power cut leaves behind is found damaged by its digest.
+    /// Writes beside the file and renames, so that no one ever reads an incomplete file. An existing file is replaced:
+    /// it may be damaged. There is no sync: the digest reveals damage from a power cut.
     pub(super) fn keep(&self, digest: &Digest, value: &[u8]) -> io::Result<()> {
         let path = self.path(digest);
         let dir = path.parent().unwrap_or(&self.0);
@@ -76,7 +76,7 @@ impl Blobs {
         Ok(())
     }
 
-    /// Removes a file; `false` if it was not there.
+    /// Removes a file; `false` if it did not exist.
     pub(super) fn remove(path: &Path) -> io::Result<bool> {
         match fs::remove_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -84,7 +84,7 @@ impl Blobs {
         }
     }
 
-    /// The directories in it, of which each holds the values whose digests begin alike.
+    /// Its subdirectories. Each holds the values whose digests have the same first digits.
     pub(super) fn parts(&self) -> io::Result<Vec<PathBuf>> {
         let mut parts = Vec::new();
         for part in files_in(&self.0)? {
@@ -96,19 +96,19 @@ impl Blobs {
         Ok(parts)
     }
 
-    /// The files in one of these directories.
-    pub(super) fn files(part: &Path) -> io::Result<impl Iterator<Item = io::Result<Found>>> {
+    /// The files in one of these subdirectories.
+    pub(super) fn files(part: &Path) -> io::Result<impl Iterator<Item = io::Result<BlobFile>>> {
         Ok(files_in(part)?.filter_map(|file| found(file).transpose()))
     }
 }
 
-/// `None` if it has gone meanwhile.
-fn found(file: io::Result<fs::DirEntry>) -> io::Result<Option<Found>> {
+/// `None` if it was removed meanwhile.
+fn found(file: io::Result<fs::DirEntry>) -> io::Result<Option<BlobFile>> {
     let file = file?;
     let metadata = match file.metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         metadata => metadata?,
     };
     let digest = format!("sha256:{}", file.file_name().to_string_lossy()).parse().ok();
-    Ok(Some(Found { path: file.path(), digest, bytes: metadata.len(), modified: metadata.modified()? }))
+    Ok(Some(BlobFile { path: file.path(), digest, bytes: metadata.len(), modified: metadata.modified()? }))
 }

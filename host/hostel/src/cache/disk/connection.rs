@@ -1,7 +1,7 @@
-//! Connections to the index: an SQLite database, made, opened and looked after.
+//! Connections to the index, an SQLite database: creating, opening and maintaining it.
 //!
 //! With `synchronous=NORMAL` a database in WAL mode is never damaged by a power cut, which may cost the last
-//! transactions (<https://sqlite.org/pragma.html#pragma_synchronous>): results that are computed anew.
+//! transactions (<https://sqlite.org/pragma.html#pragma_synchronous>). Their results are recomputed.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,13 +11,13 @@ use hostel_engine::private_files::{check_regular_file, create_private_dir};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::place::{Place, unfinished};
+use super::layout::{Layout, unfinished};
 use super::trouble::{Broken, Trouble};
 
-/// The record of an entry says all of it, and has a digest by which it is checked; the other columns are for finding it,
-/// and nothing that stands for a result is taken from them. `variant` is empty for an entry without dependencies. `used`
-/// is in milliseconds since 1970. `bytes` is what record and value take. `blob` is the digest of a value that stands
-/// beside its record.
+/// The record of an entry is complete, and has a digest by which it is checked. The other columns only serve to find
+/// it, and no data of a result is taken from them. `variant` is empty for an entry without dependencies. `used` is in
+/// milliseconds since 1970. `bytes` is the size of record and value. `blob` is the digest of a value in a file of its
+/// own.
 const TABLES: &str = "
     PRAGMA auto_vacuum = INCREMENTAL;
     PRAGMA journal_mode = MEMORY;
@@ -39,23 +39,22 @@ const TABLES: &str = "
     PRAGMA journal_mode = WAL;
 ";
 
-/// How long a reader waits for another process. Only while it recovers the log after a crash is there anything to wait
-/// for.
+/// How long a reader waits for another process. It waits only while another process recovers the log after a crash.
 const READERS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long the writer waits for other processes, which write one after the other.
 const WRITERS_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Of its pages the writer keeps this many KiB, so that a million keys find their places.
+/// The writer's page cache in KiB, enough for the index of a million keys.
 const WRITERS_PAGES_KIB: i64 = 16 << 10;
 
-/// How many pages, of 4 KiB, the log may have before they are taken into the database, which waits for the disk.
+/// The number of pages, of 4 KiB, in the log before they are taken into the database, which waits for the disk.
 const LOG_PAGES: i64 = 4000;
 
-/// Statements that a connection keeps prepared: all that it is asked more than once.
+/// The number of prepared statements of a connection: all that are executed more than once.
 const STATEMENTS: usize = 16;
 
-/// Makes an empty index of this name, unless there is one. Nobody sees one without its tables.
+/// Creates an empty index of this name, unless there is one. Others never see it without its tables.
 pub(super) fn create(path: &Path) -> Result<(), Broken> {
     let dir = path.parent().unwrap_or(path);
     create_private_dir(dir)?;
@@ -72,15 +71,15 @@ pub(super) fn create(path: &Path) -> Result<(), Broken> {
     }
 }
 
-/// Refuses an index if something else has the name of it or of a file beside it: SQLite would wait for a FIFO.
+/// Refuses an index if it, or one of its companion files, is not a regular file: SQLite would wait for a FIFO.
 pub(super) fn check_files(path: &Path) -> Result<(), Broken> {
-    Place::files_of(path).iter().try_for_each(|file| {
+    Layout::files_of(path).iter().try_for_each(|file| {
         check_regular_file(file).map_err(|source| Broken::NotAFile { path: file.clone(), source })
     })
 }
 
-/// Opens an index for reading. Where nothing can be written, not even what readers tell each other, it is read as one
-/// that nobody changes: whatever comes of that is checked, as always.
+/// Opens an index for reading. Without write permission, not even for the shared memory of readers, it is read as if no
+/// one writes. The results are checked, as always.
 pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let opened = open(path, READERS_PATIENCE).and_then(asked);
     opened.or_else(|error| {
@@ -89,7 +88,7 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     })
 }
 
-/// A connection opens the log with the first question that it is asked.
+/// A connection opens the log at its first statement.
 fn asked(connection: Connection) -> rusqlite::Result<Connection> {
     connection.query_row("SELECT max(number) FROM entries", [], |_| Ok(()))?;
     Ok(connection)
@@ -108,7 +107,7 @@ fn open(path: &Path, patience: Duration) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(patience)?;
-    // The last one to close would wait for the disk, which a command of a few milliseconds has no time for.
+    // The last connection to close would wait for the disk, which a command of a few milliseconds must not do.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
@@ -131,12 +130,12 @@ fn open_unchanging(path: &Path) -> rusqlite::Result<Connection> {
     asked(connection)
 }
 
-/// Whether nothing can be written by it.
+/// Whether it is read-only.
 pub(super) fn is_read_only(connection: &Connection) -> bool {
     connection.is_readonly("main").unwrap_or(false)
 }
 
-/// Gives back to the system the room of some pages that are free; `false` if none was left.
+/// Returns the space of some free pages to the system; `false` if none was left.
 pub(super) fn give_back(connection: &Connection, pages: u32) -> rusqlite::Result<bool> {
     let free = || connection.query_row("PRAGMA freelist_count", [], |row| row.get::<_, i64>(0));
     let before = free()?;
@@ -150,7 +149,7 @@ pub(super) fn give_back(connection: &Connection, pages: u32) -> rusqlite::Result
     Ok(free()? < before)
 }
 
-/// Takes the log into the database and shortens it to nothing, unless others are at work. Waits for the disk.
+/// Takes the log into the database and truncates it, unless other connections are in use. Waits for the disk.
 pub(super) fn shorten_log(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::ZERO)?;
     let shortened = shorten(connection);

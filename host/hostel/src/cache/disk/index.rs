@@ -1,17 +1,17 @@
-//! The index of results: every statement that it is asked, but for those that make and look after it.
+//! The index of results: all its statements, except those that create and maintain it.
 
 use hostel_core::{BlobRef, CacheKey, Digest, Timestamp};
 use rusqlite::{Connection, Params, Row, Transaction, params};
 
-/// What the index has under a key.
+/// A row of the index.
 pub(super) struct Stored {
-    /// Grows from one put to the next.
+    /// Ascending in the order in which rows were stored.
     pub(super) number: i64,
     pub(super) used: Timestamp,
     pub(super) record: Vec<u8>,
 }
 
-/// A row that is to go.
+/// A row to remove.
 pub(super) struct Doomed {
     pub(super) number: i64,
     pub(super) used: Timestamp,
@@ -19,14 +19,14 @@ pub(super) struct Doomed {
     pub(super) blob: Option<Digest>,
 }
 
-/// Entries and what they take.
+/// A number of entries and their size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Total {
     pub(super) entries: u64,
     pub(super) bytes: u64,
 }
 
-/// An entry ready to be put.
+/// An entry to store.
 pub(super) struct Ready<'a> {
     pub(super) key: &'a CacheKey,
     pub(super) variant: Option<&'a Digest>,
@@ -35,10 +35,10 @@ pub(super) struct Ready<'a> {
     pub(super) blob: Option<BlobRef>,
 }
 
-/// What is kept under a key, the newest first.
+/// The entries of a key, newest first.
 pub(super) fn under(connection: &Connection, key: &CacheKey) -> rusqlite::Result<Vec<Stored>> {
-    // More rows than there can be, in case an index contradicts itself. A parameter in the place of the number would have
-    // the statement prepared anew at each use.
+    // More rows than a key can have, in case an index contradicts itself. With a parameter instead of the number, the
+    // statement would be prepared again at each use.
     let mut statement =
         connection.prepare_cached("SELECT number, used, record FROM entries WHERE key = ?1 LIMIT 64")?;
     let rows = statement.query_map([key.as_bytes()], stored)?;
@@ -47,7 +47,7 @@ pub(super) fn under(connection: &Connection, key: &CacheKey) -> rusqlite::Result
     Ok(rows)
 }
 
-/// What is damaged in the columns is damaged for this row alone: without its record, it is no entry.
+/// Damaged columns affect this row alone: without its record, it is not an entry.
 fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
     Ok(Stored {
         number: row.get(0)?,
@@ -56,7 +56,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
     })
 }
 
-/// Puts an entry in the place of the one of the same variant, and forgets the oldest ones beyond `most`.
+/// Stores an entry in place of the one of the same variant, and removes the oldest ones beyond `most`.
 pub(super) fn put(transaction: &Transaction<'_>, ready: &Ready<'_>, most: usize) -> rusqlite::Result<()> {
     let variant = ready.variant.map_or(&[][..], |variant| variant.as_bytes());
     let bytes = ready.record.len() as u64 + ready.blob.map_or(0, |blob| blob.length);
@@ -87,7 +87,7 @@ fn forget_oldest(transaction: &Transaction<'_>, key: &CacheKey, most: usize) -> 
     numbers.into_iter().skip(most).try_for_each(|number| remove(transaction, number))
 }
 
-/// Notes that the entries under a key were of use.
+/// Records the use of the entries of a key.
 pub(super) fn touch(transaction: &Transaction<'_>, key: &CacheKey, used: Timestamp) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("UPDATE entries SET used = ?2 WHERE key = ?1 AND used < ?2")?
@@ -95,7 +95,7 @@ pub(super) fn touch(transaction: &Transaction<'_>, key: &CacheKey, used: Timesta
     Ok(())
 }
 
-/// A part of the index in the order of its numbers: up to `most` rows behind `after`, each with its key.
+/// A page of the index, ordered by number: up to `most` rows after `after`, each with its key.
 pub(super) fn page(
     connection: &Connection,
     after: i64,
@@ -111,7 +111,7 @@ pub(super) fn page(
     rows.collect()
 }
 
-/// Up to `most` different keys from `first` to `last`, in order.
+/// Up to `most` distinct keys from `first` to `last`, in order.
 pub(super) fn keys(
     connection: &Connection,
     first: &[u8; 32],
@@ -125,7 +125,7 @@ pub(super) fn keys(
     rows.collect()
 }
 
-/// How much there is. Walks one index: some tens of milliseconds for a million entries.
+/// The total number and size. Scans one index: some tens of milliseconds for a million entries.
 pub(super) fn total(connection: &Connection) -> rusqlite::Result<Total> {
     connection.query_row("SELECT count(*), total(bytes) FROM entries INDEXED BY by_use", [], |row| {
         let bytes: f64 = row.get(1)?;
@@ -133,7 +133,7 @@ pub(super) fn total(connection: &Connection) -> rusqlite::Result<Total> {
     })
 }
 
-/// The `most` entries that were not used for the longest time.
+/// The `most` least recently used entries.
 pub(super) fn least_used(connection: &Connection, most: usize) -> rusqlite::Result<Vec<Doomed>> {
     let least_used = format!(
         "SELECT number, used, bytes, blob FROM entries INDEXED BY by_use ORDER BY used, bytes LIMIT {most}"
@@ -141,7 +141,7 @@ pub(super) fn least_used(connection: &Connection, most: usize) -> rusqlite::Resu
     doomed(connection, &least_used, [])
 }
 
-/// All entries under a key.
+/// All entries of a key.
 pub(super) fn all_under(connection: &Connection, key: &CacheKey) -> rusqlite::Result<Vec<Doomed>> {
     doomed(connection, "SELECT number, used, bytes, blob FROM entries WHERE key = ?1", [key.as_bytes()])
 }
@@ -170,14 +170,15 @@ pub(super) fn remove_all(transaction: &Transaction<'_>) -> rusqlite::Result<()> 
     transaction.execute("DELETE FROM entries", []).map(drop)
 }
 
-/// Whether an entry's value stands under this digest.
+/// Whether an entry refers to the value with this digest.
 pub(super) fn refers_to(connection: &Connection, blob: &Digest) -> rusqlite::Result<bool> {
     connection
         .prepare_cached("SELECT 1 FROM entries INDEXED BY by_blob WHERE blob = ?1")?
         .exists([blob.as_bytes()])
 }
 
-/// Milliseconds are enough to tell what was used before what, and keep the index small. Nothing is used before it is made.
+/// Milliseconds are accurate enough to order entries by use, and keep the index small. The time of use is never before
+/// the time of creation.
 fn millis(time: Timestamp) -> i64 {
     signed(time.unix_nanos().div_ceil(1_000_000))
 }

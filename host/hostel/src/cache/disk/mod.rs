@@ -1,10 +1,10 @@
-//! Cached results on a local disk: an index in SQLite, and files for values that are long.
+//! Cached results on a local disk: an index in SQLite, and files for long values.
 
 mod admin;
 mod blobs;
 mod connection;
 mod index;
-mod place;
+mod layout;
 mod queue;
 mod results;
 mod sweep;
@@ -28,21 +28,21 @@ use self::writer::Writer;
 
 const NAME: &str = "disk";
 
-/// How old the time of last use may be: to write it at each hit would make reading as dear as writing.
+/// The accuracy of the time of last use: writing it at each hit would make reads as expensive as writes.
 const USED_WITHIN: Duration = Duration::from_secs(3600);
 
-/// A log that is longer was left by a process that was killed, and is taken into the database by whoever comes next. A
-/// process that has a writer leaves that to it.
+/// The length of a log that only a killed process leaves behind. The next process to open it takes it into the
+/// database. A process with a writer leaves that to its writer.
 const LEFT_LOG_BYTES: u64 = 4 << 20;
 
-/// A cache in a directory, which any number of processes may share. Opens, makes and starts only what it needs, when it
-/// is needed.
+/// A cache in a directory, which any number of processes may share. It opens, creates and starts everything on first
+/// use.
 ///
-/// What concerns one entry is given back as an error; what concerns the whole directory is told as a warning, once for
-/// each kind of trouble, and counts as missing.
+/// Problems with one entry are returned as errors. Problems with the whole directory are logged as warnings, once for
+/// each kind, and count as a miss.
 pub(crate) struct DiskLayer {
     results: Arc<Results>,
-    /// The thread that writes, once something was put; `None` if it could not be started.
+    /// The writer thread, started by the first write; `None` if it could not be started.
     writer: OnceLock<Option<Writer>>,
 }
 
@@ -55,22 +55,22 @@ impl DiskLayer {
         &self.results
     }
 
-    /// Puts entries so that, whatever happens, all of them are there, or none. Written when this returns.
+    /// Stores entries so that, whatever happens, all of them are stored or none. They are on disk when this returns.
     pub(crate) fn put_together(&self, entries: &[(CacheKey, CacheEntry)]) -> Result<(), CacheLayerError> {
         let Some((first, _)) = entries.first() else { return Ok(()) };
-        // What was put before must not come after.
+        // Earlier entries must be written first.
         self.flush();
         writer::put_all(&self.results, entries).map_err(|error| medium(first, "write", error))
     }
 
-    /// Lets go of something once all that was put is written, or was given up.
+    /// Drops a value after everything stored before is written, or was given up.
     pub(crate) fn hold(&self, hold: impl Send + Sync + 'static) {
         if let Some(Some(writer)) = self.writer.get() {
             writer.queue.hold(Box::new(hold));
         }
     }
 
-    /// Waits until all that was put is written, or was given up.
+    /// Waits until everything stored before is written, or was given up.
     pub(crate) fn flush(&self) {
         if let Some(Some(writer)) = self.writer.get() {
             writer.queue.flush();
@@ -80,12 +80,12 @@ impl DiskLayer {
     fn writer(&self) -> Option<&Writer> {
         let started = self.writer.get_or_init(|| {
             let started = Writer::start(&self.results);
-            started.inspect_err(|error| tracing::warn!("results are not kept: {error}")).ok()
+            started.inspect_err(|error| tracing::warn!("results are not stored on disk: {error}")).ok()
         });
         started.as_ref()
     }
 
-    /// The entries that stored rows hold. Rows that are damaged are left out; if there are no others, it is an error.
+    /// The entries in stored rows. Damaged rows are left out. If all are damaged, that is an error.
     fn entries(
         &self,
         key: &CacheKey,
@@ -118,7 +118,7 @@ impl DiskLayer {
         }
     }
 
-    /// What the index has under a key; nothing, if it cannot be read.
+    /// The entries of a key in the index; none, if it cannot be read.
     fn stored(&self, key: &CacheKey) -> Vec<Stored> {
         match self.results.read(|index| index::under(index, key)) {
             Ok(stored) => stored.unwrap_or_default(),
@@ -131,13 +131,13 @@ impl DiskLayer {
 
     fn tell(&self, error: &Broken) {
         let trouble = error.trouble();
-        // Of a damaged index was told when it was set aside, if that could be done.
-        if trouble != Trouble::Gone && self.results.told.is_first(trouble) {
+        // Damage of the index was logged when it was set aside, if that was possible.
+        if trouble != Trouble::Gone && self.results.reported_reads.is_first(trouble) {
             tracing::warn!("cached results in {} cannot be read: {error}", self.results.dir().display());
         }
     }
 
-    /// Has it noted that what was found was of use, if that was not noted for long.
+    /// Records the use of an entry, if the last record is old.
     fn note_use(&self, key: &CacheKey, stored: &[Stored]) {
         let now: Timestamp = SystemTime::now().into();
         if stored.iter().any(|row| row.used <= now && now.since(row.used) >= USED_WITHIN)
@@ -163,12 +163,12 @@ impl CacheLayer for DiskLayer {
     }
 
     fn get(&self, key: &CacheKey) -> Result<Option<Arc<[CacheEntry]>>, CacheLayerError> {
-        // In this order: what is written in between is found twice, and not missed.
+        // In this order: entries written in between are found twice, and not missed.
         let waiting = self.writer.get().and_then(|writer| writer.as_ref()?.queue.get(key));
         let mut stored = self.stored(key);
         let mut entries = self.entries(key, &stored);
         if entries.is_err() {
-            // Its value may have been removed, or put anew, since the index was asked.
+            // Its value may have been removed, or written again, since the index was read.
             stored = self.stored(key);
             entries = self.entries(key, &stored);
         }
@@ -178,12 +178,12 @@ impl CacheLayer for DiskLayer {
             }
             return entries;
         };
-        // What is damaged is about to be replaced.
+        // Damaged rows are about to be replaced.
         let written = entries.ok().flatten();
         Ok(Some(queue::together(&waiting, written.as_deref().unwrap_or_default())))
     }
 
-    /// Never fails, nor waits for the disk unless much is waiting already: whatever cannot be written is told later.
+    /// Never fails, and waits for the disk only if much is already waiting. Failed writes are logged later.
     fn put(&self, key: &CacheKey, entry: &CacheEntry) -> Result<(), CacheLayerError> {
         if let Some(writer) = self.writer() {
             writer.queue.put(key, entry.clone());
@@ -193,7 +193,7 @@ impl CacheLayer for DiskLayer {
 }
 
 impl Results {
-    /// The entry that a record holds, with its value wherever it stands.
+    /// The entry of a record, with its value from the record or from a file.
     fn entry(&self, key: &CacheKey, record: &[u8]) -> Result<CacheEntry, &'static str> {
         const MISSING: &str = "its value is missing";
         let record = CacheRecord::read(record, key)?;

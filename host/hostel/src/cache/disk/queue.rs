@@ -1,4 +1,4 @@
-//! What waits to be written to disk: bounded, and to be seen by everyone in this process meanwhile.
+//! Results waiting to be written to disk: a bounded queue, which everyone in this process can read meanwhile.
 
 use std::collections::HashMap;
 use std::mem;
@@ -7,48 +7,49 @@ use std::time::{Duration, Instant};
 
 use hostel_core::{CacheEntry, CacheKey, Timestamp};
 
-/// How much may wait: whoever puts more waits until the writer has caught up. As much again is being written.
+/// The maximum size of the queue. If it is full, new entries wait for the writer. A batch of the same size may be in
+/// progress.
 const MOST_BYTES: u64 = 32 << 20;
 
-/// How many keys may have entries that wait.
+/// The maximum number of keys with waiting entries.
 const MOST_KEYS: usize = 10_000;
 
-/// How long the writer waits for more before it writes what there is: one transaction for many costs little more than
-/// for one, and other processes see nothing of it for as long.
+/// How long the writer waits for more entries before it writes: one transaction for many costs little more than for
+/// one. Other processes do not see the entries during this time.
 const GATHERING: Duration = Duration::from_millis(2);
 
-/// What waits, and what is being written.
+/// The waiting batch, and the one being written.
 #[derive(Default)]
 pub(super) struct Queue {
-    state: Mutex<State>,
-    /// There is something to do for the writer.
+    state: Mutex<Batches>,
+    /// Notifies the writer of work.
     work: Condvar,
-    /// There is room again, or something has been written.
+    /// Notifies waiters of new room, or of a written batch.
     progress: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct Batches {
     waiting: Batch,
     writing: Option<Arc<Batch>>,
-    /// How many batches the writer has taken, and how many it has done with.
+    /// The numbers of batches that the writer has taken and finished.
     taken: u64,
     done: u64,
-    /// Someone waits for all that waits.
+    /// Whether a caller waits for the whole queue.
     is_urgent: bool,
     is_closed: bool,
     /// Nothing is written any more.
     is_left: bool,
 }
 
-/// What is written together.
+/// A batch to write together.
 #[derive(Default)]
 pub(super) struct Batch {
-    /// What is new under each key, the newest first.
+    /// The new entries of each key, newest first.
     pub(super) entries: HashMap<CacheKey, Arc<[CacheEntry]>>,
-    /// When entries were of use that seemed to be no longer.
+    /// Times of use to record.
     pub(super) used: HashMap<CacheKey, Timestamp>,
-    /// What is let go of when all of it is written.
+    /// Values to drop when the whole batch is written.
     holds: Vec<Box<dyn Send + Sync>>,
     bytes: u64,
 }
@@ -77,13 +78,13 @@ impl Queue {
         state.waiting.bytes += entry.size_bytes();
         let kept = state.waiting.entries.entry(*key).or_insert_with(|| Arc::from([]));
         *kept = entry.with_others(kept);
-        // A writer that gathers looks up by itself before long.
+        // A gathering writer checks again soon by itself.
         if was_empty || state.waiting.is_full() {
             self.work.notify_one();
         }
     }
 
-    /// Notes that the entries under a key were of use; forgets it if there is no room.
+    /// Records the use of the entries of a key; discards it if there is no room.
     pub(super) fn used(&self, key: &CacheKey, at: Timestamp) {
         let mut state = self.state();
         if state.is_left || state.waiting.used.len() >= MOST_KEYS {
@@ -96,7 +97,7 @@ impl Queue {
         }
     }
 
-    /// Lets go of something once all that was added before is written, or was given up.
+    /// Drops a value after all entries added before are written, or were given up.
     pub(super) fn hold(&self, hold: Box<dyn Send + Sync>) {
         let mut state = self.state();
         if state.is_left {
@@ -109,7 +110,7 @@ impl Queue {
         }
     }
 
-    /// What is not written yet under a key, the newest first.
+    /// The unwritten entries of a key, newest first.
     pub(super) fn get(&self, key: &CacheKey) -> Option<Arc<[CacheEntry]>> {
         let state = self.state();
         let waiting = state.waiting.entries.get(key);
@@ -120,7 +121,7 @@ impl Queue {
         }
     }
 
-    /// Waits until all that was added before this is written, or was given up.
+    /// Waits until all entries added before this are written, or were given up.
     pub(super) fn flush(&self) {
         let mut state = self.state();
         let awaited = state.taken + u64::from(!state.waiting.is_empty());
@@ -131,13 +132,13 @@ impl Queue {
         }
     }
 
-    /// Lets the writer end once it has written what there is.
+    /// Lets the writer end after it has written the queue.
     pub(super) fn close(&self) {
         self.state().is_closed = true;
         self.work.notify_one();
     }
 
-    /// What to write next, once there is something; `None` when the queue is closed and empty. For the writer only.
+    /// Takes the next batch, waiting for one; `None` when the queue is closed and empty. For the writer only.
     pub(super) fn take(&self) -> Option<Arc<Batch>> {
         let mut state = self.state();
         while state.waiting.is_empty() {
@@ -162,7 +163,7 @@ impl Queue {
         Some(batch)
     }
 
-    /// The writer has done with what it took.
+    /// The writer has finished its batch.
     pub(super) fn done(&self) {
         let mut state = self.state();
         let written = state.writing.take();
@@ -172,7 +173,7 @@ impl Queue {
         drop(written);
     }
 
-    /// Whether nobody waits for the writer, or will soon: it may do something else. For the writer only.
+    /// Whether no one waits for the writer, or will soon, so that it may do other work. For the writer only.
     pub(super) fn can_wait(&self) -> bool {
         let state = self.state();
         !state.is_closed && !state.is_urgent && !state.waiting.is_full()
@@ -184,7 +185,7 @@ impl Queue {
         !state.is_closed && state.waiting.is_empty()
     }
 
-    /// The writer is gone, and with it what was waiting.
+    /// The writer has ended, and the waiting entries are discarded.
     pub(super) fn leave(&self) {
         let mut state = self.state();
         state.is_left = true;
@@ -194,17 +195,17 @@ impl Queue {
         self.progress.notify_all();
     }
 
-    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
-    fn state(&self) -> MutexGuard<'_, State> {
+    /// No code panics while it holds the lock, so a poisoned lock is still valid.
+    fn state(&self) -> MutexGuard<'_, Batches> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The entries under one key, those that were put later before the others.
+/// The entries of one key, latest first.
 pub(super) fn together(newer: &[CacheEntry], older: &[CacheEntry]) -> Arc<[CacheEntry]> {
     newer.iter().rev().fold(Arc::from(older), |kept, entry| entry.clone().with_others(&kept))
 }
 
-fn wait<'a>(condition: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+fn wait<'a>(condition: &Condvar, state: MutexGuard<'a, Batches>) -> MutexGuard<'a, Batches> {
     condition.wait(state).unwrap_or_else(PoisonError::into_inner)
 }

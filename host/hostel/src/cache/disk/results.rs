@@ -1,4 +1,4 @@
-//! The results in a directory, as one process has them open: which index counts, and who reads and writes it.
+//! The results in a directory, as one process has them open: the current index, its readers and its writer.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,37 +7,37 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::blobs::Blobs;
 use super::connection;
-use super::place::{Leftover, Place};
-use super::trouble::{Broken, Told, Trouble};
+use super::layout::{Layout, Leftover};
+use super::trouble::{Broken, Reported, Trouble};
 use crate::data_dir::{COMPILED, RESULTS};
 
-/// How many readers' connections are kept for the next who reads: as many as threads that look at the same time, and no
-/// more than this.
+/// The maximum number of reader connections kept for reuse: as many as threads that read at the same time.
 const IDLE_READERS: usize = 64;
 
-/// How often something is tried again, with the index that has taken the place of the one that could not be used.
+/// How often an operation is retried with the index that has replaced an unusable one.
 const TRIES: usize = 3;
 
-/// A directory of results. Opens what it needs when it is needed.
+/// A directory of results. Opens everything on first use.
 pub(crate) struct Results {
-    pub(super) place: Place,
+    pub(super) layout: Layout,
     pub(super) blobs: Blobs,
-    /// The compiled code beside them, of which only leftovers are removed here.
+    /// The compiled code beside them; only its leftovers are removed here.
     pub(super) compiled: PathBuf,
     generation: Mutex<Generation>,
     readers: Mutex<Vec<Open>>,
     writer: Mutex<Option<Open>>,
-    /// What was told of the directory, and of not being able to put anything there.
-    pub(super) told: Told,
-    pub(super) told_of_puts: Told,
+    /// Which problems of reading and of writing were logged.
+    pub(super) reported_reads: Reported,
+    pub(super) reported_writes: Reported,
 }
 
-/// Which index counts.
+/// The current index.
 #[derive(Default)]
 struct Generation {
-    /// `None` while none was found.
+    /// `None` while no index was found.
     current: Option<u32>,
-    /// The number of the next one, if none is found: those who hold one that is gone are told from those who hold it.
+    /// The number of the next index, if none is found. It distinguishes holders of a removed index from holders of its
+    /// successor.
     next: u32,
 }
 
@@ -49,24 +49,24 @@ struct Open {
 
 impl Results {
     pub(crate) fn of_data_dir(data_dir: &Path) -> Self {
-        let place = Place::new(data_dir.join(RESULTS));
+        let layout = Layout::new(data_dir.join(RESULTS));
         Self {
-            blobs: Blobs::new(place.blobs()),
-            place,
+            blobs: Blobs::new(layout.blobs()),
+            layout,
             compiled: data_dir.join(COMPILED),
             generation: Mutex::default(),
             readers: Mutex::default(),
             writer: Mutex::default(),
-            told: Told::default(),
-            told_of_puts: Told::default(),
+            reported_reads: Reported::default(),
+            reported_writes: Reported::default(),
         }
     }
 
     pub(crate) fn dir(&self) -> &Path {
-        self.place.dir()
+        self.layout.dir()
     }
 
-    /// Asks the index, with a connection that nobody else uses meanwhile; `None` if there is no index.
+    /// Reads the index, with a connection of its own; `None` if there is no index.
     pub(super) fn read<T>(
         &self,
         ask: impl Fn(&Connection) -> rusqlite::Result<T>,
@@ -75,7 +75,7 @@ impl Results {
             let Some(generation) = self.generation()? else { return Ok(None) };
             let reader = self.reader(generation)?;
             let answer = ask(&reader.connection).map_err(Broken::from);
-            // What cannot be written is read as if nobody else wrote; where somebody does, it may seem to be damaged.
+            // A read-only index is read as if no one writes. If someone does, it may look damaged.
             let is_unchanging = answer.is_err() && connection::is_read_only(&reader.connection);
             let answer = if is_unchanging {
                 answer.map_err(|error| std::io::Error::other(error).into())
@@ -90,8 +90,8 @@ impl Results {
         })
     }
 
-    /// Changes the index in one transaction, which is begun anew if another index has to take its place; makes the index
-    /// if there is none. Waits for other writers, in this process and in others.
+    /// Changes the index in one transaction, which is repeated if another index has to replace this one. Creates the
+    /// index if there is none. Waits for other writers, in this process and in others.
     pub(super) fn write<T>(
         &self,
         change: impl Fn(&Transaction<'_>) -> Result<T, Broken>,
@@ -107,17 +107,17 @@ impl Results {
         })
     }
 
-    /// Sees to it that nobody who opens the index next has a log to read that is longer than this.
+    /// Makes sure that the next process that opens the index does not have to read a log longer than this.
     pub(super) fn shorten_log(&self, most_bytes: u64) {
         let Some(generation) = lock(&self.generation).current else { return };
-        let log = self.place.log(generation).metadata().map_or(0, |log| log.len());
+        let log = self.layout.log(generation).metadata().map_or(0, |log| log.len());
         if log > most_bytes {
-            // Whoever is at work meanwhile does it later.
+            // If others are using the index, one of them does it later.
             let _ = self.maintain(connection::shorten_log);
         }
     }
 
-    /// Looks after the index outside of a transaction; `None` if there is no index.
+    /// Maintains the index outside a transaction; `None` if there is no index.
     pub(super) fn maintain<T>(
         &self,
         work: impl Fn(&Connection) -> rusqlite::Result<T>,
@@ -131,9 +131,9 @@ impl Results {
         Ok(self.generation()?.is_some())
     }
 
-    /// The files of indexes that another one has taken the place of, or that never got their names.
+    /// The files of replaced indexes, and of unfinished ones.
     pub(super) fn leftovers(&self) -> Result<Vec<Leftover>, Broken> {
-        Ok(self.place.leftovers(self.generation()?)?)
+        Ok(self.layout.leftovers(self.generation()?)?)
     }
 
     fn with_writer<T>(
@@ -142,8 +142,8 @@ impl Results {
         work: impl FnOnce(&mut Connection) -> Result<T, Broken>,
     ) -> Result<T, Broken> {
         let mut writer = lock(&self.writer);
-        // Someone may have removed it: then another one is begun, instead of writing to where nobody reads.
-        let is_usable = |open: &Open| open.generation == generation && self.place.index(generation).exists();
+        // The index may have been removed. Then another one is created, instead of writing to a file that no one reads.
+        let is_usable = |open: &Open| open.generation == generation && self.layout.index(generation).exists();
         if !writer.as_ref().is_some_and(is_usable) {
             *writer = None;
             let connection = self.judged(generation, self.open(generation, connection::open_to_write))?;
@@ -176,10 +176,10 @@ impl Results {
         generation: u32,
         open: fn(&Path) -> rusqlite::Result<Connection>,
     ) -> Result<Connection, Broken> {
-        let path = self.place.index(generation);
+        let path = self.layout.index(generation);
         connection::check_files(&path)?;
         open(&path).map_err(|error| match Broken::from(error) {
-            // SQLite does not say which it was.
+            // SQLite does not say which of them.
             error if error.trouble() == Trouble::Gone && path.exists() => {
                 std::io::Error::new(std::io::ErrorKind::PermissionDenied, error).into()
             }
@@ -187,7 +187,7 @@ impl Results {
         })
     }
 
-    /// Tries something again if another index has taken the place of the one that could not be used.
+    /// Retries an operation if another index has replaced the unusable one.
     fn again<T>(&self, work: impl Fn() -> Result<T, Broken>) -> Result<T, Broken> {
         for _ in 1..TRIES {
             match work() {
@@ -198,15 +198,15 @@ impl Results {
         work()
     }
 
-    /// If something went wrong because of the index, sees to it that another one takes its place.
+    /// If the error was caused by the index, makes sure that another one replaces it.
     fn judged<T>(&self, generation: u32, done: Result<T, Broken>) -> Result<T, Broken> {
         let Err(error) = &done else { return done };
         match error.trouble() {
             Trouble::Damaged => {
-                if self.set_aside(generation)? && self.told.is_first(Trouble::Damaged) {
-                    let path = self.place.index(generation);
+                if self.set_aside(generation)? && self.reported_reads.is_first(Trouble::Damaged) {
+                    let path = self.layout.index(generation);
                     tracing::warn!(
-                        "the index of cached results at {} is damaged ({error}); it is set aside and begun anew",
+                        "the index of cached results at {} is damaged ({error}); it is set aside, and a new one is created",
                         path.display()
                     );
                 }
@@ -223,14 +223,14 @@ impl Results {
         done
     }
 
-    /// Takes the next generation, and begins it if nobody has. `false` if that was done before.
+    /// Switches to the next generation, and creates it if needed. `false` if that was done before.
     fn set_aside(&self, damaged: u32) -> Result<bool, Broken> {
         let mut known = lock(&self.generation);
         if known.current != Some(damaged) {
             return Ok(false);
         }
-        let next = damaged.saturating_add(1).max(self.place.newest()?.unwrap_or_default());
-        connection::create(&self.place.index(next))?;
+        let next = damaged.saturating_add(1).max(self.layout.newest()?.unwrap_or_default());
+        connection::create(&self.layout.index(next))?;
         known.current = Some(next);
         lock(&self.readers).clear();
         Ok(true)
@@ -239,7 +239,7 @@ impl Results {
     fn generation(&self) -> Result<Option<u32>, Broken> {
         let mut known = lock(&self.generation);
         if known.current.is_none() {
-            known.current = self.place.newest()?;
+            known.current = self.layout.newest()?;
         }
         Ok(known.current)
     }
@@ -252,13 +252,13 @@ impl Results {
         if let Some(generation) = known.current {
             return Ok(generation);
         }
-        connection::create(&self.place.index(known.next))?;
+        connection::create(&self.layout.index(known.next))?;
         known.current = Some(known.next);
         Ok(known.next)
     }
 }
 
-/// Nothing panics while it holds one of these locks, so a poisoned one is as good as any.
+/// No code panics while it holds one of these locks, so a poisoned lock is still valid.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,8 @@
-//! Removing what processes that were killed have left behind: values that no entry names, indexes that another one has replaced,
-//! and files that were never finished, of results and of compiled code.
+//! Removal of files left behind by killed processes: values that no entry refers to, replaced indexes, and unfinished
+//! files, of results and of compiled code.
 //!
-//! Lock files are no leftovers: there is a fixed number of them, and the system releases the locks of a process that ends.
+//! Lock files are not removed: there is a fixed number of them, and the system releases the locks of a process that
+//! ends.
 
 use std::fs;
 use std::io;
@@ -11,33 +12,34 @@ use std::time::{Duration, Instant, SystemTime};
 use hostel_engine::private_files::check_regular_file;
 use hostel_engine::remove_unfinished_code;
 
-use super::blobs::{Blobs, Found};
+use super::blobs::{BlobFile, Blobs};
 use super::index;
-use super::place::{Leftover, unfinished};
+use super::layout::{Leftover, unfinished};
 use super::queue::Queue;
 use super::results::Results;
 use super::trouble::Broken;
 
-/// How old a file must be that nobody refers to: whoever writes a value refers to it a moment later.
+/// The minimum age of an unreferenced file: a process that writes a value refers to it a moment later.
 pub(super) const GRACE: Duration = Duration::from_secs(3600);
 
-/// How often the host sweeps by itself.
+/// How often the host sweeps.
 const EVERY: Duration = Duration::from_secs(86_400);
 
-/// How often a host looks whether it is time.
+/// How often a host checks whether a sweep is due.
 const LOOK_EVERY: Duration = Duration::from_secs(3600);
 
-/// How many files go in one transaction: between two of them others can write.
+/// The number of files per transaction. Others can write between two transactions.
 const TOGETHER: usize = 1000;
 
-/// Files that nobody referred to, and that are gone.
+/// The number and size of removed files.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Swept {
     pub(super) files: u64,
     pub(super) bytes: u64,
 }
 
-/// Removes all leftovers that are older than `grace`; files that may still be written, only if they are older than [`GRACE`].
+/// Removes all leftovers older than `grace`. Files that may still be written are removed only if they are older than
+/// [`GRACE`].
 pub(super) fn sweep(results: &Results, grace: Duration) -> Result<Swept, Broken> {
     let mut swept = sweep_unfinished(results, grace)?;
     for part in results.blobs.parts()? {
@@ -47,13 +49,13 @@ pub(super) fn sweep(results: &Results, grace: Duration) -> Result<Swept, Broken>
     Ok(swept)
 }
 
-/// The daily sweep of a host, in steps of one directory each, on the thread that writes results.
+/// The daily sweep of a host, one directory at a time, on the thread that writes results.
 ///
-/// A step ends early when someone waits for the thread. Each sweep takes the directories in another order, so that commands
-/// too short for a whole one come to all of them in time.
+/// A step ends early if other work waits for the thread. Each sweep takes the directories in another order, so that
+/// commands too short for a whole sweep still reach all of them over time.
 pub(super) struct Upkeep {
     next_look: Instant,
-    /// The directories that are left of a sweep that has begun.
+    /// The remaining directories of the current sweep.
     left: Option<Vec<PathBuf>>,
 }
 
@@ -62,7 +64,7 @@ impl Upkeep {
         Self { next_look: Instant::now(), left: None }
     }
 
-    /// Does at least one step of a sweep that is due, and more while there is nothing to write.
+    /// Does at least one step of a due sweep, and more while there is nothing to write.
     pub(super) fn go_on(&mut self, results: &Results, queue: &Queue) {
         if let Err(error) = self.steps(results, queue) {
             self.left = None;
@@ -89,14 +91,14 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Begins a sweep if it is time for one.
+    /// Begins a sweep if it is due.
     fn begin(&mut self, results: &Results, queue: &Queue) -> Result<bool, Broken> {
         let now = Instant::now();
         if now < self.next_look || !queue.can_wait() {
             return Ok(false);
         }
         self.next_look = now + LOOK_EVERY;
-        if !is_due(&results.place.last_sweep()) {
+        if !is_due(&results.layout.last_sweep()) {
             return Ok(false);
         }
         sweep_unfinished(results, GRACE)?;
@@ -107,7 +109,7 @@ impl Upkeep {
     }
 }
 
-/// Whether the last sweep was long ago, to judge by the file that it marks.
+/// Whether the last sweep was long ago, according to the marker file.
 fn is_due(marker: &Path) -> bool {
     match fs::symlink_metadata(marker) {
         Ok(metadata) if metadata.is_file() => metadata.modified().is_ok_and(|last| is_old(last, EVERY, true)),
@@ -116,9 +118,9 @@ fn is_due(marker: &Path) -> bool {
     }
 }
 
-/// Notes that all was swept, in a new file: whatever has the name now, it is not opened.
+/// Records that everything was swept, in a new file. An existing file of that name is not opened.
 fn mark(results: &Results) {
-    let marker = results.place.last_sweep();
+    let marker = results.layout.last_sweep();
     if let Err(error) = check_regular_file(&marker) {
         tracing::warn!("{} is replaced: {error}", marker.display());
     }
@@ -126,11 +128,11 @@ fn mark(results: &Results) {
     if let Err(error) = marked
         && error.kind() != io::ErrorKind::NotFound
     {
-        tracing::debug!("cannot note in {} that leftovers were removed: {error}", results.dir().display());
+        tracing::debug!("cannot record in {} that leftovers were removed: {error}", results.dir().display());
     }
 }
 
-/// Removes indexes that another one has replaced, and unfinished files but for those of values.
+/// Removes replaced indexes, and unfinished files other than those of values.
 fn sweep_unfinished(results: &Results, grace: Duration) -> Result<Swept, Broken> {
     let (files, bytes) = remove_unfinished_code(&results.compiled, GRACE)?;
     let mut swept = Swept { files, bytes };
@@ -144,7 +146,7 @@ fn sweep_unfinished(results: &Results, grace: Duration) -> Result<Swept, Broken>
     Ok(swept)
 }
 
-/// Removes what is left over among the values in one directory; `None` if it was to stop before it was through.
+/// Removes leftover values in one directory; `None` if it was stopped early.
 fn sweep_part(
     results: &Results,
     part: &Path,
@@ -157,7 +159,7 @@ fn sweep_part(
             return Ok(None);
         }
         let file = file?;
-        // One that is not whole yet is someone's who is writing it.
+        // An unfinished file is being written by another process.
         let grace = if file.is_unfinished() { GRACE } else { grace };
         let is_ours = file.is_unfinished() || file.digest.is_some();
         if is_ours && is_old(file.modified, grace, false) && !is_referred_to(results, &file)? {
@@ -171,19 +173,19 @@ fn sweep_part(
     Ok(Some(swept))
 }
 
-/// Whether `at` is at least so long ago. `if_ahead` says what a time is that has not come yet.
+/// Whether `at` is at least this long ago. `if_ahead` is the answer for times in the future.
 fn is_old(at: SystemTime, age: Duration, if_ahead: bool) -> bool {
     SystemTime::now().duration_since(at).map_or(if_ahead, |since| since >= age)
 }
 
-fn is_referred_to(results: &Results, file: &Found) -> Result<bool, Broken> {
+fn is_referred_to(results: &Results, file: &BlobFile) -> Result<bool, Broken> {
     let Some(digest) = &file.digest else { return Ok(false) };
     Ok(results.read(|index| index::refers_to(index, digest))?.unwrap_or(false))
 }
 
-/// Removes files to which nobody has begun to refer since: under a transaction nobody can. That takes an index, which is created
-/// if there is none.
-fn remove_orphans(results: &Results, orphans: &[Found]) -> Result<Swept, Broken> {
+/// Removes files that are still unreferenced. The transaction prevents new references. It needs an index, which is
+/// created if there is none.
+fn remove_orphans(results: &Results, orphans: &[BlobFile]) -> Result<Swept, Broken> {
     results.write(|index| {
         let mut swept = Swept::default();
         for file in orphans {

@@ -165,7 +165,7 @@ fn what_cannot_be_put_together_is_not_there_at_all() {
     layer.put_together(&[(key(0), entry(0, 10))]).unwrap();
     // A file where a blob's directory must be.
     let blob = Digest::of(&entry(2, LONG).value);
-    fs::create_dir_all(layer.results.place.blobs()).unwrap();
+    fs::create_dir_all(layer.results.layout.blobs()).unwrap();
     fs::write(layer.results.blobs.path(&blob).parent().unwrap(), "").unwrap();
     let error = layer.put_together(&[(key(1), entry(1, 10)), (key(2), entry(2, LONG))]).unwrap_err();
     assert!(matches!(error, CacheLayerError::Medium { .. }), "{error}");

@@ -1,4 +1,4 @@
-//! What can be wrong with a directory of results as a whole, and what was told of it.
+//! Problems with a whole directory of results, and which of them were logged.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,18 +7,18 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use hostel_engine::private_files::is_not_a_file;
 use rusqlite::ErrorCode;
 
-/// What is wrong, as far as it makes a difference.
+/// The kind of problem, as far as it makes a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
-    /// What is there is no index, or is one that contradicts itself.
+    /// The file is not an index, or the index contradicts itself.
     Damaged,
-    /// The index that was open is there no longer.
+    /// The open index no longer exists.
     Gone,
-    /// The system does not let us.
+    /// The system denies access.
     Denied,
     /// The disk is full.
     Full,
-    /// Another process did not give way in time.
+    /// Another process did not release its lock in time.
     Busy,
     /// Anything else.
     Failed,
@@ -36,14 +36,14 @@ impl Trouble {
             (ErrorCode::SystemIoFailure, Trouble::Failed),
             (ErrorCode::OutOfMemory, Trouble::Failed),
         ];
-        // All the rest cannot be said of statements that are always the same, if the tables are what we have made: a
-        // malformed database, no database, a missing table or column, a column of another type, an uniqueness that was none.
+        // All other errors are impossible for fixed statements on our own tables, so they mean damage: a malformed
+        // database, not a database, a missing table or column, a column of another type, a violated uniqueness.
         let Some(code) = error.sqlite_error_code() else { return Self::Damaged };
         TROUBLES.iter().find(|(known, _)| *known == code).map_or(Self::Damaged, |(_, trouble)| *trouble)
     }
 }
 
-/// Something is wrong, and what SQLite or the system says of it.
+/// A problem, with the error of SQLite or of the system.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Broken {
     #[error(transparent)]
@@ -59,7 +59,7 @@ impl Broken {
         match self {
             Self::Index(error) => Trouble::of(error),
             Self::Files(error) => of_files(error.kind()),
-            // Another index takes its place, as for any other that cannot be one.
+            // Another index replaces it, as for any other unusable file.
             Self::NotAFile { source, .. } if is_not_a_file(source) => Trouble::Damaged,
             Self::NotAFile { source, .. } => of_files(source.kind()),
         }
@@ -77,12 +77,12 @@ fn of_files(kind: io::ErrorKind) -> Trouble {
     }
 }
 
-/// Which troubles were told of, so that each is told once and not a million times.
+/// The kinds of problems that were logged, so that each is logged once and not a million times.
 #[derive(Debug, Default)]
-pub(crate) struct Told(AtomicU8);
+pub(crate) struct Reported(AtomicU8);
 
-impl Told {
-    /// Whether this is the first time.
+impl Reported {
+    /// Whether this is the first problem of its kind.
     pub(crate) fn is_first(&self, trouble: Trouble) -> bool {
         let bit = 1 << trouble as u8;
         self.0.fetch_or(bit, Ordering::Relaxed) & bit == 0

@@ -1,4 +1,4 @@
-//! The one thread of a process that writes results to disk, many in one transaction.
+//! The only thread of a process that writes results to disk, many in one transaction.
 
 use std::collections::HashSet;
 use std::io;
@@ -15,11 +15,10 @@ use super::results::Results;
 use super::sweep::Upkeep;
 use super::trouble::{Broken, Trouble};
 
-/// A log that is longer when the last has been written is taken into the database. Reading it takes about half a
-/// millisecond.
+/// A log longer than this is taken into the database after the last write. Reading it takes about half a millisecond.
 const LONG_LOG_BYTES: u64 = 1 << 20;
 
-/// The thread, and what it has to do. Dropping it waits until all is written.
+/// The writer thread, and its queue. Dropping it waits until everything is written.
 pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
@@ -44,7 +43,7 @@ impl Writer {
     }
 }
 
-/// Nobody waits for a writer that is gone.
+/// No one waits for a writer that has ended.
 struct Leaving<'a>(&'a Queue);
 
 impl Drop for Leaving<'_> {
@@ -56,17 +55,17 @@ impl Drop for Leaving<'_> {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.queue.close();
-        // It does not panic; if it did, there would be nothing to do about it here.
+        // It does not panic; if it did, nothing could be done about it here.
         self.thread.take().map(JoinHandle::join);
     }
 }
 
-/// Writes what it can, and tells once of each kind of thing that prevents it: the runs are none the worse.
+/// Writes what it can, and logs each kind of problem once. The runs are not affected.
 fn write(results: &Results, batch: &Batch) {
     if batch.entries.is_empty() && batch.used.is_empty() {
         return;
     }
-    // In the order of the index, which is then walked once from one end to the other.
+    // In the order of the index, which is then traversed once.
     let mut keys: Vec<_> = batch.entries.iter().collect();
     keys.sort_unstable_by_key(|(key, _)| **key);
     let entries: Vec<_> = keys
@@ -81,14 +80,14 @@ fn write(results: &Results, batch: &Batch) {
     }
 }
 
-/// Puts entries, in their order, and changes what else is to be changed in the same transaction. An entry whose value
-/// cannot be written is left out, and that is told.
+/// Stores entries, in their order, and makes the other changes in the same transaction. An entry whose value cannot be
+/// written is left out, and that is logged.
 fn put(
     results: &Results,
     entries: &[(&CacheKey, &CacheEntry)],
     also: impl Fn(&Transaction<'_>) -> rusqlite::Result<()>,
 ) -> Result<(), Broken> {
-    // There may be no directory yet, nor one that can be made.
+    // The directory may not exist yet, or may be impossible to create.
     let ready: Vec<_> = entries.iter().map(|(key, entry)| (ready(key, entry), *entry)).collect();
     let mut unwritten = HashSet::new();
     for (ready, entry) in &ready {
@@ -114,7 +113,7 @@ fn put(
     })
 }
 
-/// Puts entries: all of them or none.
+/// Stores entries: all of them or none.
 pub(super) fn put_all(results: &Results, entries: &[(CacheKey, CacheEntry)]) -> Result<(), Broken> {
     let ready: Vec<_> = entries.iter().map(|(key, entry)| (ready(key, entry), entry)).collect();
     let keep = |(ready, entry): &(Ready<'_>, &CacheEntry)| {
@@ -134,30 +133,30 @@ pub(super) fn put_all(results: &Results, entries: &[(CacheKey, CacheEntry)]) -> 
 
 fn ready<'a>(key: &'a CacheKey, entry: &'a CacheEntry) -> Ready<'a> {
     let (record, blob) = entry.to_record(key);
-    // Now, also if it was made long ago: one that another machine made was of use here today.
+    // The current time, even for an old entry: one from another machine was used here today.
     Ready { key, variant: entry.variant(), used: SystemTime::now().into(), record, blob }
 }
 
-/// Whether a value that was just written is still there. Who removes values that nobody refers to does so as the only
-/// one who writes to the index, and so does who asks this: after this nobody removes it.
+/// Whether a value that was just written still exists. Unreferenced values are only removed under the write lock of the
+/// index, and this is called under it, so after this check the value is not removed.
 fn is_kept(results: &Results, digest: &hostel_core::Digest, entry: &CacheEntry) -> bool {
     results.blobs.is_there(digest) || results.blobs.keep(digest, &entry.value).is_ok()
 }
 
-/// Tells why results are not kept, once for each kind of reason.
+/// Logs why results are not stored, once for each kind of reason.
 fn tell(results: &Results, error: &Broken) {
     let trouble = error.trouble();
-    if !results.told_of_puts.is_first(trouble) {
+    if !results.reported_writes.is_first(trouble) {
         return;
     }
     let dir = results.dir().display();
     match trouble {
-        Trouble::Full => tracing::warn!("results are not kept in {dir}: the disk is full ({error})"),
+        Trouble::Full => tracing::warn!("results are not stored in {dir}: the disk is full ({error})"),
         Trouble::Busy => tracing::warn!(
-            "some results are not kept in {dir}: another process has been writing there for long ({error})"
+            "some results are not stored in {dir}: another process has been writing there for too long ({error})"
         ),
         Trouble::Damaged | Trouble::Gone | Trouble::Denied | Trouble::Failed => {
-            tracing::warn!("results are not kept in {dir}: {error}");
+            tracing::warn!("results are not stored in {dir}: {error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Keeps a place that is away from being asked again and again.
+//! Stops repeated requests to an unavailable service.
 
 use std::collections::HashSet;
 use std::mem;
@@ -9,44 +9,44 @@ use tokio::time::Instant;
 
 use super::trouble::TroubleKind;
 
-/// So many failures, none of them followed by a success, and nobody is asked for a while.
+/// The number of consecutive failures after which requests stop for a while.
 pub(super) const FAILURES_TO_OPEN: u32 = 3;
 
-/// How long nobody is asked then; twice as long after each attempt that failed again.
+/// The length of the first pause; doubled after each further failed attempt.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(30);
 
-/// As long as it can get.
+/// The maximum length of a pause.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// Lets everybody ask while there are answers; after [`FAILURES_TO_OPEN`] failures nobody, and after a pause one, whose
-/// fortune decides for all.
+/// Allows all requests while there are answers. After [`FAILURES_TO_OPEN`] failures it allows none, and after a pause
+/// one, whose result decides for all.
 ///
-/// The pattern is known as a circuit breaker, with its states closed, open and half-open (Nygard, *Release It!*).
+/// The pattern is known as a circuit breaker, with the states closed, open and half-open (Nygard, *Release It!*).
 #[derive(Debug, Default)]
-pub(super) struct Breaker(Mutex<State>);
+pub(super) struct Breaker(Mutex<Circuit>);
 
 #[derive(Debug, Default)]
-struct State {
-    /// Since the last success.
+struct Circuit {
+    /// Failures since the last success.
     failures: u32,
-    /// When one may ask again, if nobody may now.
+    /// When one request is allowed again, if none is allowed now.
     closed_until: Option<Instant>,
     pause: Duration,
     is_probing: bool,
-    /// What was told of this outage.
-    told: HashSet<TroubleKind>,
+    /// The problems of this outage that were logged.
+    reported: HashSet<TroubleKind>,
 }
 
-/// Leave to ask once; whoever has it says how it went. Dropping it says nothing.
+/// Permission for one request. The holder reports the result. Dropping it reports nothing.
 #[derive(Debug)]
 pub(super) struct Leave<'a> {
     breaker: &'a Breaker,
-    /// All others wait for this one.
+    /// All other requests wait for this one.
     is_probe: bool,
 }
 
 impl Breaker {
-    /// Leave to ask, unless it is not worth it now.
+    /// Permission for a request, unless requests are paused.
     pub(super) fn ask(&self) -> Option<Leave<'_>> {
         let mut state = self.state();
         let is_probe = match state.closed_until {
@@ -58,24 +58,24 @@ impl Breaker {
         Some(Leave { breaker: self, is_probe })
     }
 
-    /// Whether this kind of trouble was not told in this outage; from now on it was.
+    /// Whether this kind of problem was not logged in this outage. Marks it as logged.
     pub(super) fn is_news(&self, kind: TroubleKind) -> bool {
-        self.state().told.insert(kind)
+        self.state().reported.insert(kind)
     }
 
-    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
-    fn state(&self) -> MutexGuard<'_, State> {
+    /// No code panics while it holds the lock, so a poisoned lock is still valid.
+    fn state(&self) -> MutexGuard<'_, Circuit> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Leave<'_> {
-    /// There was an answer: the outage is over, if there was one.
+    /// There was an answer: an outage, if any, has ended.
     pub(super) fn succeeded(self) {
-        *self.breaker.state() = State::default();
+        *self.breaker.state() = Circuit::default();
     }
 
-    /// There was none.
+    /// There was no answer.
     pub(super) fn failed(self) {
         let mut state = self.breaker.state();
         state.failures = state.failures.saturating_add(1);
@@ -91,7 +91,7 @@ impl Leave<'_> {
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        // Whoever gave up waiting does not know: the next one is to find out.
+        // A caller that gave up waiting does not know the result, so the next one has to find out.
         if mem::take(&mut self.is_probe) {
             self.breaker.state().is_probing = false;
         }

@@ -1,4 +1,4 @@
-//! The objects of a remote cache, read within bounds and written under conditions where the service has them.
+//! The objects of a remote cache, read within bounds, and written conditionally if the service supports that.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,39 +13,39 @@ use object_store::{
 
 use super::trouble::{Trouble, is_missing, is_unknown};
 
-/// Room that is taken before the first byte is there, whatever length the service names.
+/// The buffer allocated before the first byte arrives, regardless of the length that the service claims.
 const TRUSTED_BYTES: u64 = 1 << 20;
 
-/// How many damaged objects are remembered. Of more, each is reported as often as it is met, and stays as it is.
+/// The maximum number of damaged objects to remember. Any further ones are reported each time, and stay as they are.
 const REMEMBERED_DAMAGE: usize = 1024;
 
-/// A service, and what was learnt of it.
+/// A service, and its known capabilities.
 #[derive(Debug)]
 pub(super) struct Bucket {
     store: Arc<dyn ObjectStore>,
-    /// Whether an object can be written on condition that there is none, as far as is known.
+    /// Whether the service supports creating an object only if it does not exist, as far as is known.
     creates: AtomicBool,
-    /// Whether it can be written on condition that it is as it was read, as far as is known.
+    /// Whether the service supports replacing an object only if it is unchanged, as far as is known.
     updates: AtomicBool,
-    /// Objects that were read and are damaged, or that are named and missing: to be written whatever is there.
+    /// Objects that are damaged, or referenced but missing. They are overwritten unconditionally.
     damaged: Mutex<HashSet<Path>>,
 }
 
-/// What was read.
+/// An object that was read.
 #[derive(Debug)]
 pub(super) struct Object {
-    /// Its bytes, or why they cannot be what was put there.
+    /// Its bytes, or the reason why they are invalid.
     pub(super) content: Result<Vec<u8>, &'static str>,
-    /// Names the state it was read in.
+    /// Identifies the version that was read.
     pub(super) version: UpdateVersion,
 }
 
-/// What a condition had to say.
+/// The result of a conditional write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Written {
-    /// The object is as it was to be.
+    /// The object was written.
     Yes,
-    /// It is as another one wrote it.
+    /// Another writer has changed the object.
     Conflict,
 }
 
@@ -55,7 +55,7 @@ impl Bucket {
         Self { store, creates, updates, damaged: Mutex::default() }
     }
 
-    /// The object at `path`, if there is one; nothing of it is read if it has more than `most` bytes.
+    /// The object at `path`, if it exists. It is not read if it has more than `most` bytes.
     pub(super) async fn read(&self, path: &Path, most: u64) -> Result<Option<Object>, Trouble> {
         let found = match self.store.get(path).await {
             Ok(found) => found,
@@ -67,7 +67,7 @@ impl Bucket {
         Ok(Some(Object { content, version }))
     }
 
-    /// Writes an object that is not there yet.
+    /// Creates an object that does not exist yet.
     pub(super) async fn create(&self, path: &Path, content: Bytes) -> Result<Written, Trouble> {
         if self.creates.load(Ordering::Relaxed) {
             match self.put(path, content.clone(), PutMode::Create).await {
@@ -75,7 +75,7 @@ impl Bucket {
                 done => return settled(done),
             }
         }
-        // The best that can be done: between look and put another one may write it.
+        // The best that is possible: another writer may create it between the check and the write.
         match self.store.head(path).await {
             Ok(_) => Ok(Written::Conflict),
             Err(error) if is_missing(&error) => self.overwrite(path, content).await,
@@ -83,7 +83,7 @@ impl Bucket {
         }
     }
 
-    /// Writes an object if it is still as it was read.
+    /// Replaces an object if it is unchanged since it was read.
     pub(super) async fn update(
         &self,
         path: &Path,
@@ -100,7 +100,7 @@ impl Bucket {
         self.overwrite(path, content).await
     }
 
-    /// Writes an object, whatever is there.
+    /// Writes an object unconditionally.
     pub(super) async fn overwrite(&self, path: &Path, content: Bytes) -> Result<Written, Trouble> {
         settled(self.put(path, content, PutMode::Overwrite).await)
     }
@@ -110,23 +110,23 @@ impl Bucket {
         self.store.put_opts(path, PutPayload::from(content), options).await.map(drop)
     }
 
-    /// Remembers that an object is not what was put there. Whether that is news.
+    /// Remembers that an object is damaged. Returns whether that is new.
     pub(super) fn remember_damage(&self, path: &Path) -> bool {
         let mut damaged = self.damaged();
         damaged.len() >= REMEMBERED_DAMAGE || damaged.insert(path.clone())
     }
 
-    /// Whether an object is known not to be what was put there.
+    /// Whether an object is known to be damaged.
     pub(super) fn is_damaged(&self, path: &Path) -> bool {
         self.damaged().contains(path)
     }
 
-    /// Forgets that an object was damaged: it was written anew.
+    /// Forgets that an object was damaged, after it was written again.
     pub(super) fn forget_damage(&self, path: &Path) {
         self.damaged().remove(path);
     }
 
-    /// Nothing panics while it holds the lock, so a poisoned one is as good as any.
+    /// No code panics while it holds the lock, so a poisoned lock is still valid.
     fn damaged(&self) -> MutexGuard<'_, HashSet<Path>> {
         self.damaged.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -140,7 +140,7 @@ fn settled(done: Result<(), Error>) -> Result<Written, Trouble> {
     }
 }
 
-/// The bytes of an object, as many as the service said there are.
+/// The bytes of an object, if there are as many as the service said.
 async fn collect(found: GetResult) -> Result<Result<Vec<u8>, &'static str>, Trouble> {
     let size = found.meta.size;
     let mut bytes = Vec::with_capacity(usize::try_from(size.min(TRUSTED_BYTES)).unwrap_or(0));

@@ -1,7 +1,8 @@
-//! Cached results in a bucket, or in a directory that machines share: asked last, written behind, and never in the way.
+//! Cached results in a bucket, or in a directory that machines share: read last, written in the background, and never
+//! blocking runs.
 //!
-//! Whatever goes wrong with it is a miss and a warning. Objects are read and written on the runner's timer thread, which
-//! does nothing long: whatever hashes much does so on a thread of its own.
+//! Any failure is a miss and a warning. Objects are read and written on the runner's timer thread, which must not do
+//! long work, so larger amounts of data are hashed on other threads.
 
 mod breaker;
 mod bucket;
@@ -35,23 +36,22 @@ use self::write::Put;
 
 pub use self::setting::{RemoteCache, RemoteCacheError};
 
-/// The largest object with entries that is read or written: without their values, but with what they depend on.
+/// The maximum size of an object with entries: without their values, but with their dependencies.
 const MAX_ENTRIES_BYTES: u64 = 16 << 20;
 
-/// The most that the values of one key may have together to be read, and that a value may have to be written.
+/// The maximum total size of the values of one key when reading, and of a single value when writing.
 const MAX_VALUE_BYTES: u64 = 256 << 20;
 
-/// What is hashed in less than a tenth of a millisecond is hashed where it is.
+/// Data of this size is hashed in less than a tenth of a millisecond, and so on the current thread.
 const QUICK_BYTES: usize = 64 << 10;
 
 /// The layer's name in reports.
 const NAME: &str = "remote";
 
-/// Cached results at a remote place.
+/// Cached results in a remote cache.
 ///
-/// It owns one task on the runtime it was given, which writes what was put; dropping the layer ends that task and
-/// forgets what it has not written. So whoever has a layer calls [`RemoteLayer::flush`] or
-/// [`RemoteLayer::flush_blocking`] first.
+/// It owns one task on the given runtime, which writes entries. Dropping the layer ends that task and discards
+/// unwritten entries, so call [`RemoteLayer::flush`] or [`RemoteLayer::flush_blocking`] first.
 #[derive(Debug)]
 pub(crate) struct RemoteLayer {
     shared: Arc<Shared>,
@@ -60,7 +60,7 @@ pub(crate) struct RemoteLayer {
     writer: JoinHandle<()>,
 }
 
-/// What readers and the writer share.
+/// The shared state of readers and the writer.
 #[derive(Debug)]
 struct Shared {
     name: Arc<str>,
@@ -68,19 +68,18 @@ struct Shared {
     timeout: Duration,
     bucket: Bucket,
     reads: Breaker,
-    /// Apart from the reads: many may read a bucket that few may write.
+    /// Separate from reads: many may read a bucket that few may write.
     writes: Breaker,
     queue: Arc<Queue>,
-    told_of_size: AtomicBool,
+    size_reported: AtomicBool,
 }
 
-/// What becomes of an entry that is there already and depends on nothing.
+/// How to treat an existing entry without dependencies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Existing {
     /// It stays: the first result counts, on all machines.
     Keep,
-    /// The later one takes its place: for a run that was to run although there was a result, or that did not take what
-    /// it found, because that was too old.
+    /// The later one replaces it: for a run that refreshed the cache, or that found the existing one too old.
     Replace,
 }
 
@@ -88,12 +87,12 @@ impl RemoteLayer {
     /// The layer's name in reports.
     pub(crate) const NAME: &str = NAME;
 
-    /// The place that it is at, without credentials.
+    /// Its location, without credentials.
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.shared.name
     }
 
-    /// A layer at the place that `setting` names, which works on `runtime`. Speaks to nobody yet.
+    /// A layer at the location in `setting`, which works on `runtime`. Makes no requests yet.
     pub(crate) fn start(setting: &RemoteCache, runtime: &Handle) -> Self {
         let shared = Arc::new(Shared {
             name: Arc::clone(&setting.name),
@@ -103,19 +102,19 @@ impl RemoteLayer {
             reads: Breaker::default(),
             writes: Breaker::default(),
             queue: Arc::default(),
-            told_of_size: AtomicBool::new(false),
+            size_reported: AtomicBool::new(false),
         });
-        // The queue has no more places, so that sending never fails for want of room.
+        // The queue has no more places than this, so sending never fails for lack of room.
         let (puts, receiver) = mpsc::channel(QUEUE_ENTRIES);
         let writer = runtime.spawn(write::write_all(Arc::clone(&shared), receiver));
         Self { shared, puts, runtime: runtime.clone(), writer }
     }
 
-    /// The entries under `key`, the newest first, checked as far as their bytes go; `None` if there are none, and as well
-    /// if the place is away, slow or damaged, of which there is a warning then.
+    /// The entries of `key`, newest first, with their bytes checked; `None` if there are none, or if the remote cache
+    /// is unavailable, slow or damaged, which is logged as a warning.
     ///
-    /// Takes two requests one after the other at the most, and no longer than [`RemoteCache::timeout`]; no time at all
-    /// for a while after several failures. Is to be awaited on the runtime that the layer was started with.
+    /// Makes at most two requests one after the other, and takes at most [`RemoteCache::timeout`]. After several
+    /// failures it returns immediately for a while. Await it on the runtime with which the layer was started.
     ///
     /// # Cancel safety
     ///
@@ -142,34 +141,35 @@ impl RemoteLayer {
         }
     }
 
-    /// Puts `entry` into the queue of what is to be written; never blocks. If the queue is full, the entry is left out,
-    /// and there is a warning once until it is empty again.
+    /// Queues `entry` for writing; never blocks. If the queue is full, the entry is discarded, with one warning until
+    /// the queue is empty again.
     ///
-    /// An entry with dependencies joins those of other [variants](CacheEntry::variant), in place of its own. One
-    /// without is the only one of its kind, and `existing` says which counts.
+    /// An entry with dependencies is stored beside other [variants](CacheEntry::variant), and replaces its own. An
+    /// entry without dependencies is the only one, and `existing` decides between it and an existing one.
     pub(crate) fn put(&self, key: &CacheKey, entry: &CacheEntry, existing: Existing) {
         let bytes = entry.size_bytes();
         if bytes > MAX_VALUE_BYTES {
-            self.shared.tell_of_size(key, bytes);
+            self.shared.warn_of_size(key, bytes);
             return;
         }
         match self.shared.queue.enter(bytes) {
             Ok(place) => {
-                // The inputs may be confidential; a machine that takes the result has its own.
+                // The inputs may be confidential, and a machine that uses the result has its own.
                 let entry = CacheEntry { recipe: None, origin: None, ..entry.clone() };
                 let put = Put { key: *key, entry, existing, _place: place };
-                // Fails when the runtime is gone, and nobody can write any more.
+                // Fails if the runtime has ended, and nothing can be written any more.
                 let _ = self.puts.try_send(put);
             }
             Err(full) if full.is_first => tracing::warn!(
-                "the remote cache {} is slower than results come; some are not kept there",
+                "the remote cache {} is slower than results arrive; some are not uploaded",
                 self.shared.name
             ),
             Err(_) => {}
         }
     }
 
-    /// Is done when all that was put is written or given up, or after `timeout`; then there is a warning.
+    /// Waits until all queued entries are written or given up, for at most `timeout`. After a timeout it logs a
+    /// warning.
     ///
     /// Can be awaited on any runtime.
     ///
@@ -177,25 +177,25 @@ impl RemoteLayer {
     ///
     /// Can be dropped at any time; the writing goes on.
     pub(crate) async fn flush(&self, timeout: Duration) {
-        // The caller may be on a runtime without a clock.
+        // The caller's runtime may have no timer.
         let emptied = {
             let _clock = self.runtime.enter();
             time::timeout(timeout, self.shared.queue.emptied())
         };
         if emptied.await.is_err() {
-            self.shared.tell_of_rest(timeout);
+            self.shared.warn_of_rest(timeout);
         }
     }
 
-    /// [`RemoteLayer::flush`] for a thread that cannot await, such as one that drops a host. Does not wait on a thread of the
-    /// runtime's own, which would hold up the writing that it waits for.
+    /// [`RemoteLayer::flush`] for a thread that cannot await, such as one that drops a host. Does not wait on a thread
+    /// of the runtime itself, which would block the writing that it waits for.
     pub(crate) fn flush_blocking(&self, timeout: Duration) {
         if Handle::try_current().is_ok_and(|current| current.id() == self.runtime.id()) {
             return;
         }
         self.shared.queue.wait_emptied(timeout);
         if self.shared.queue.len() > 0 {
-            self.shared.tell_of_rest(timeout);
+            self.shared.warn_of_rest(timeout);
         }
     }
 }
@@ -212,7 +212,7 @@ impl Shared {
         let Some(object) = self.bucket.read(&path, MAX_ENTRIES_BYTES).await? else { return Ok(None) };
         let records = records(object, key).await;
         if let Some(problem) = records.damage {
-            self.tell_of_damage(&path, key, problem);
+            self.warn_of_damage(&path, key, problem);
         }
         let mut room = MAX_VALUE_BYTES;
         let fits = records.intact.into_iter().map(|intact| intact.record).filter(|record| {
@@ -225,7 +225,7 @@ impl Shared {
         Ok((!entries.is_empty()).then_some(entries))
     }
 
-    /// The entry of a record, with its value; `None` if that is not what was put there.
+    /// The entry of a record, with its value; `None` if the value is damaged.
     async fn complete(
         &self,
         key: &CacheKey,
@@ -245,35 +245,35 @@ impl Shared {
         match completed {
             Ok(record) => Ok(record.complete()),
             Err(problem) => {
-                // Both, or a value that differs from the lost one would be put there and never be named.
+                // Both, or else a different value would be written there and never be referenced.
                 self.bucket.remember_damage(&blob_path);
-                self.tell_of_damage(path, key, problem);
+                self.warn_of_damage(path, key, problem);
                 Ok(None)
             }
         }
     }
 
-    fn tell_of_damage(&self, path: &Path, key: &CacheKey, problem: &'static str) {
+    fn warn_of_damage(&self, path: &Path, key: &CacheKey, problem: &'static str) {
         if self.bucket.remember_damage(path) {
             let error = CacheLayerError::Damaged { layer: NAME, key: *key, problem };
             tracing::warn!("{error}");
         }
     }
 
-    fn tell_of_size(&self, key: &CacheKey, bytes: u64) {
-        if !self.told_of_size.swap(true, Ordering::Relaxed) {
+    fn warn_of_size(&self, key: &CacheKey, bytes: u64) {
+        if !self.size_reported.swap(true, Ordering::Relaxed) {
             let bytes = bytes_text(bytes);
-            tracing::warn!("results as large as entry {key}, {bytes}, are not kept in the remote cache");
+            tracing::warn!("results as large as entry {key} ({bytes}) are not uploaded to the remote cache");
         }
     }
 
-    fn tell_of_rest(&self, waited: Duration) {
+    fn warn_of_rest(&self, waited: Duration) {
         let (left, name) = (self.queue.len(), &self.name);
         tracing::warn!("{left} results were not written to the remote cache {name} within {waited:?}");
     }
 }
 
-/// What is said of bytes that nobody could look at, because the runtime ends.
+/// The problem of bytes that could not be checked because the runtime ended.
 const UNCHECKED: &str = "it could not be checked";
 
 async fn records(object: Object, key: &CacheKey) -> Records {
@@ -287,7 +287,7 @@ async fn records(object: Object, key: &CacheKey) -> Records {
     }
 }
 
-/// Does something that hashes so many bytes, on a thread of its own if they are many. `None` if the runtime ends.
+/// Hashes on another thread if there are many bytes. `None` if the runtime ends.
 async fn aside<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     if bytes <= QUICK_BYTES {
         return Some(work());

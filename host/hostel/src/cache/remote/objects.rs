@@ -1,37 +1,37 @@
-//! Where the objects of a remote cache are, and the bytes of those that hold entries. The layout is written down in
+//! The paths of the objects of a remote cache, and the format of objects with entries. The layout is documented in
 //! `docs/remote-cache.md`.
 
 use hostel_core::{CacheEntry, CacheKey, CacheRecord, Digest};
 use object_store::path::Path;
 
-/// Versions the whole layout.
+/// The version of the layout.
 const LAYOUT: &str = "v1";
 
-/// How many hex digits of a name stand before it as a directory, so that listings can be taken in 256 parts.
+/// The number of hex digits of a name that form its directory, so that listings can be split into 256 parts.
 const FAN_OUT_DIGITS: usize = 2;
 
-/// What an object that holds entries holds.
+/// The content of an object with entries.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Records {
-    /// Those that are whole, in their order.
+    /// The intact records, in their order.
     pub(super) intact: Vec<Intact>,
-    /// What is wrong with the others, or with the whole.
+    /// The problem with the others, or with the whole object.
     pub(super) damage: Option<&'static str>,
 }
 
-/// A record that was checked, and its bytes.
+/// A checked record, and its bytes.
 #[derive(Debug, PartialEq)]
 pub(super) struct Intact {
     pub(super) record: CacheRecord,
     pub(super) bytes: Vec<u8>,
 }
 
-/// Where the entries of a key are.
+/// The path of a key's entries.
 pub(super) fn entries_path(prefix: &Path, key: &CacheKey) -> Path {
     path(prefix, "entries", &key.to_string())
 }
 
-/// Where the value with this digest is.
+/// The path of the value with this digest.
 pub(super) fn blob_path(prefix: &Path, digest: &Digest) -> Path {
     path(prefix, "blobs", &digest.hex())
 }
@@ -41,7 +41,7 @@ fn path(prefix: &Path, kind: &str, hex: &str) -> Path {
     [LAYOUT, kind, fan_out, hex].into_iter().fold(prefix.clone(), Path::join)
 }
 
-/// The records of a key one after the other, the newest first, each with its length before it.
+/// The records of a key one after the other, newest first, each preceded by its length.
 pub(super) fn frame<'a>(records: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut bytes = Vec::new();
     for record in records {
@@ -51,7 +51,7 @@ pub(super) fn frame<'a>(records: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> 
     bytes
 }
 
-/// What [`frame`] made, checked. Costs one hash of the bytes.
+/// Parses and checks the output of [`frame`]. Costs one hash of the bytes.
 pub(super) fn unframe(mut bytes: &[u8], key: &CacheKey) -> Records {
     let mut records = Records::default();
     if bytes.is_empty() {

@@ -1,17 +1,18 @@
-//! How many results wait to be written, and for how long a shutdown waits for them.
+//! The number and size of results waiting to be written, and how long a shutdown waits for them.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-/// The most results that wait or are being written.
+/// The maximum number of results that wait or are being written.
 pub(super) const QUEUE_ENTRIES: usize = 4096;
 
-/// The most bytes of them together, unless a single one is larger. Most of them are shared with the cache in memory.
+/// Their maximum total size in bytes, unless a single one is larger. Most of the bytes are shared with the cache in
+/// memory.
 pub(super) const QUEUE_BYTES: u64 = 64 << 20;
 
-/// Counts what waits.
+/// Counts waiting results.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     held: Mutex<Held>,
@@ -23,27 +24,27 @@ pub(super) struct Queue {
 struct Held {
     entries: usize,
     bytes: u64,
-    /// Since it was empty, something was turned away.
+    /// An entry was refused since the queue was last empty.
     overflows: bool,
 }
 
-/// A place in the queue, given back when it is dropped.
+/// A place in the queue, released when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct QueuePlace {
     queue: Arc<Queue>,
     bytes: u64,
 }
 
-/// There was no place.
+/// The queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full {
-    /// Nothing else was turned away since the queue was empty.
+    /// This is the first refusal since the queue was last empty.
     pub(super) is_first: bool,
 }
 
 impl Queue {
-    /// A place for something of this size.
-    pub(super) fn enter(self: &Arc<Self>, bytes: u64) -> Result<Place, Full> {
+    /// A place for an entry of this size.
+    pub(super) fn enter(self: &Arc<Self>, bytes: u64) -> Result<QueuePlace, Full> {
         let mut held = self.held();
         let fits = held.entries == 0 || held.bytes.saturating_add(bytes) <= QUEUE_BYTES;
         if held.entries >= QUEUE_ENTRIES || !fits {
@@ -53,15 +54,15 @@ impl Queue {
         }
         held.entries += 1;
         held.bytes += bytes;
-        Ok(Place { queue: Arc::clone(self), bytes })
+        Ok(QueuePlace { queue: Arc::clone(self), bytes })
     }
 
-    /// How many wait.
+    /// The number of waiting entries.
     pub(super) fn len(&self) -> usize {
         self.held().entries
     }
 
-    /// Is done when nothing waits. Can be dropped at any time.
+    /// Waits until the queue is empty. Can be dropped at any time.
     pub(super) async fn emptied(&self) {
         loop {
             let notified = self.notify.notified();
@@ -72,7 +73,7 @@ impl Queue {
         }
     }
 
-    /// Blocks until nothing waits, or for this long.
+    /// Blocks until the queue is empty, for at most this time.
     pub(super) fn wait_emptied(&self, timeout: Duration) {
         // The lock is poisoned only if a counter overflowed, which the bounds rule out.
         let _ = self.emptied.wait_timeout_while(self.held(), timeout, |held| held.entries > 0);
@@ -83,7 +84,7 @@ impl Queue {
     }
 }
 
-impl Drop for Place {
+impl Drop for QueuePlace {
     fn drop(&mut self) {
         let mut held = self.queue.held();
         held.entries -= 1;

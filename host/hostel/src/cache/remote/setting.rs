@@ -1,4 +1,4 @@
-//! Where a remote cache is, and how long a run waits for it.
+//! The settings of a remote cache: its location, and how long a run waits for it.
 
 use std::error::Error;
 use std::fmt;
@@ -16,14 +16,15 @@ use object_store::path::Path;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
 use url::Url;
 
-/// What the error for a URL of another form says.
+/// The expected form, for the error about an invalid URL.
 const EXPECTED: &str =
     "expected s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///DIRECTORY";
 
-/// How long a connection may take to come about; addresses that nobody answers at are given up early.
+/// The maximum time to establish a connection. Unreachable addresses are given up early.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What object_store tries again by itself: 5xx, throttling and broken connections, twice, after about 100 and 200 ms.
+/// Errors that object_store retries by itself: 5xx, throttling and broken connections, twice, after about 100 and 200
+/// ms.
 const REQUEST_RETRIES: RetryConfig = RetryConfig {
     backoff: BackoffConfig {
         init_backoff: Duration::from_millis(100),
@@ -34,10 +35,10 @@ const REQUEST_RETRIES: RetryConfig = RetryConfig {
     retry_timeout: Duration::from_secs(10),
 };
 
-/// A place outside of this machine that keeps cached results: a bucket, or a directory that machines share.
+/// A cache outside this machine: a bucket, or a directory that machines share.
 ///
-/// The setting only; nothing is asked before a host is built with it and has something to look for. A place that is
-/// away, slow, full of damage or forbidden costs a warning and never a run. Cheap to clone.
+/// It is only a setting: nothing is requested until a host is built with it and looks up a result. If the remote cache
+/// is unavailable, slow, damaged or forbidden, the host logs a warning and no run fails. Cheap to clone.
 ///
 /// ```
 /// # fn main() -> Result<(), hostel::RemoteCacheError> {
@@ -55,31 +56,29 @@ pub struct RemoteCache {
     pub(super) prefix: Path,
     pub(super) name: Arc<str>,
     pub(super) timeout: Duration,
-    /// The directory that it is, if the URL names one.
+    /// The local directory, if the URL names one.
     local_dir: Option<PathBuf>,
 }
 
 impl RemoteCache {
-    /// How long a run waits for an answer, unless [`RemoteCache::timeout`] says otherwise.
+    /// The default of [`RemoteCache::timeout`].
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-    /// The bucket or directory at `url`: `s3://BUCKET/PREFIX` (and all that speaks like S3), `gs://BUCKET/PREFIX`,
-    /// `az://CONTAINER/PREFIX` or `file:///DIRECTORY`. Reads the machine's root certificates, some milliseconds, and
-    /// speaks to nobody.
+    /// A bucket or directory at `url`: `s3://BUCKET/PREFIX` (including S3-compatible services), `gs://BUCKET/PREFIX`,
+    /// `az://CONTAINER/PREFIX` or `file:///DIRECTORY`. Reads the machine's root certificates, which takes some
+    /// milliseconds, and makes no requests.
     ///
-    /// `options` are names and values as the crate `object_store` knows them for that service, such as
-    /// `aws_access_key_id`, `google_service_account` or `azure_storage_account_key`. A name in capitals is taken for a
-    /// variable of the environment: one that the service does not know is passed over, so that all that begin with
-    /// `AWS_`, `GOOGLE_` or `AZURE_` can be handed over as they are. An endpoint that begins with `http://` allows HTTP
-    /// without TLS.
+    /// `options` are names and values as defined by the crate `object_store` for that service, for example
+    /// `aws_access_key_id`, `google_service_account` or `azure_storage_account_key`. A name in capitals is treated as
+    /// an environment variable and ignored if the service does not know it, so all variables that begin with `AWS_`,
+    /// `GOOGLE_` or `AZURE_` can be passed unfiltered. An endpoint that begins with `http://` allows HTTP without TLS.
     ///
-    /// For HTTPS, the first call makes `ring` the process's provider of cryptography if the program has chosen none, as
-    /// the first HTTPS request of a guest does too.
+    /// For HTTPS, the first call installs `ring` as the process's cryptography provider if the program has not chosen
+    /// one. The first HTTPS request of a guest does the same.
     ///
     /// # Errors
     ///
-    /// [`RemoteCacheError`] for a URL of another form, an option that the service does not know, or a value that does not
-    /// fit.
+    /// [`RemoteCacheError`] if the URL has another form, the service does not know an option, or a value is invalid.
     pub fn from_url<K, V>(
         url: &str,
         options: impl IntoIterator<Item = (K, V)>,
@@ -99,12 +98,12 @@ impl RemoteCache {
         Ok(Self { store, prefix, name, timeout: Self::DEFAULT_TIMEOUT, local_dir })
     }
 
-    /// A store of the embedder's own; objects go below `prefix`, whose parts have `/` between them.
+    /// A store provided by the embedder. Objects are stored below `prefix`, with `/` between its parts.
     ///
-    /// If the store keeps its objects on this machine, no grant to write may reach them: the host checks that only for
-    /// directories that a URL names.
+    /// If the store keeps its objects on this machine, no grant for writing may reach them. The host checks that only
+    /// for directories given as a URL.
     ///
-    /// Conditional puts ([`object_store::PutMode::Create`] and `Update`) are used where the store has them.
+    /// Conditional puts ([`object_store::PutMode::Create`] and `Update`) are used if the store supports them.
     pub fn from_object_store(store: Arc<dyn ObjectStore>, prefix: &str) -> Self {
         let prefix = Path::from(prefix);
         let name = format!("{store}/{prefix}");
@@ -112,13 +111,13 @@ impl RemoteCache {
         Self { store, prefix, name, timeout: Self::DEFAULT_TIMEOUT, local_dir: None }
     }
 
-    /// The directory where it is: of one that a URL of the form `file:///DIRECTORY` describes.
+    /// The directory at a URL of the form `file:///DIRECTORY`.
     pub(crate) fn local_dir(&self) -> Option<PathBuf> {
         self.local_dir.clone()
     }
 
-    /// How long a run waits for what the cache has, everything included; then it goes on as if there were nothing.
-    /// Default [`RemoteCache::DEFAULT_TIMEOUT`].
+    /// The maximum time that a run waits for the remote cache in total. After that, the look-up counts as a miss.
+    /// Default: [`RemoteCache::DEFAULT_TIMEOUT`].
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -127,28 +126,28 @@ impl RemoteCache {
 }
 
 impl fmt::Debug for RemoteCache {
-    /// Not the store, which may hold credentials.
+    /// Omits the store, which may hold credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RemoteCache").field("name", &self.name).field("timeout", &self.timeout).finish()
     }
 }
 
-/// A remote cache cannot be set up as it was described.
+/// The settings of a remote cache are invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RemoteCacheError {
-    /// The URL does not say where the cache is.
-    #[error("the remote cache cannot be at {url:?}: {problem}")]
+    /// The URL does not name a location.
+    #[error("invalid URL of a remote cache {url:?}: {problem}")]
     Url {
         /// The URL.
         url: String,
-        /// What is wrong with it, and what is expected.
+        /// The problem, and the expected form.
         problem: String,
     },
-    /// The URL holds a password, which would be shown wherever the cache is named.
-    #[error("the URL of the remote cache holds a password: hand credentials over as options")]
+    /// The URL contains a password, which would be shown wherever the cache is named.
+    #[error("the URL of the remote cache contains a password: pass credentials as options")]
     Password,
-    /// The service knows no such option.
+    /// The service does not know an option.
     #[error("{service} has no option {name:?} for the remote cache")]
     Option {
         /// The option's name.
@@ -156,18 +155,18 @@ pub enum RemoteCacheError {
         /// The service.
         service: &'static str,
     },
-    /// The options do not fit each other, or one has a value that it cannot have.
+    /// An option has an invalid value, or the options contradict each other.
     #[error("the remote cache at {url} cannot be set up: {source}")]
     Settings {
         /// The URL.
         url: String,
-        /// What does not fit.
+        /// The problem.
         source: Box<dyn Error + Send + Sync>,
     },
 }
 
 impl RemoteCacheError {
-    /// What kind of thing went wrong.
+    /// The kind of this error.
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Url { .. } | Self::Password | Self::Option { .. } | Self::Settings { .. } => {
@@ -177,10 +176,10 @@ impl RemoteCacheError {
     }
 }
 
-/// Names and values, as they were handed over.
+/// Names and values, as passed.
 type Options = Vec<(String, String)>;
 
-/// No service knows this option: for a directory, which has none.
+/// Any option is unknown for a directory, which has none.
 struct NoOption;
 
 impl FromStr for NoOption {
@@ -198,12 +197,12 @@ fn parse(url: &str) -> Result<Url, RemoteCacheError> {
         return Err(RemoteCacheError::Password);
     }
     if parsed.query().is_some() || parsed.fragment().is_some() {
-        return Err(unusable("`?` and `#` mean nothing here; options are handed over apart".to_owned()));
+        return Err(unusable("`?` and `#` are not allowed here; options are passed separately".to_owned()));
     }
     Ok(parsed)
 }
 
-/// The service that a URL names, or `None` if it is none that keeps caches.
+/// The service that a URL names; `None` if it does not support caches.
 fn open(
     scheme: &ObjectStoreScheme,
     url: &Url,
@@ -239,9 +238,9 @@ fn open(
     opened.map(Some).map_err(settings)
 }
 
-/// How HTTP is spoken, before the options that say more of it.
+/// The defaults of HTTP connections. Options can override them.
 fn client(options: &Options) -> ClientOptions {
-    // Fails if the program has chosen one, which is as good.
+    // Fails if the program has already chosen one, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let is_plain = |(name, value): &(String, String)| {
         name.to_ascii_lowercase().contains("endpoint") && value.starts_with("http://")
@@ -255,7 +254,7 @@ fn known<K: FromStr>(options: Options, service: &'static str) -> Result<Vec<(K, 
     for (name, value) in options {
         match name.to_ascii_lowercase().parse() {
             Ok(key) => known.push((key, value)),
-            // A variable that is meant for another program.
+            // A variable meant for another program.
             Err(_) if !name.contains(|letter: char| letter.is_ascii_lowercase()) => {}
             Err(_) => return Err(RemoteCacheError::Option { name, service }),
         }
@@ -295,11 +294,11 @@ mod tests {
             ["bucket", "", "https://example.org/a", "http://example.org", "memory:///", "ftp://a/b", "s3:"]
         {
             let error = error(url, &[]);
-            assert_eq!(error, format!("the remote cache cannot be at {url:?}: {EXPECTED}"));
+            assert_eq!(error, format!("invalid URL of a remote cache {url:?}: {EXPECTED}"));
         }
-        assert!(error("s3://bucket/a?region=x", &[]).contains("options are handed over apart"));
+        assert!(error("s3://bucket/a?region=x", &[]).contains("options are passed separately"));
         let password = error("s3://key:secret@bucket/a", &[]);
-        assert!(password.contains("holds a password") && !password.contains("secret"), "{password}");
+        assert!(password.contains("contains a password") && !password.contains("secret"), "{password}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What can go wrong with a remote cache, and how it is told.
+//! Problems with a remote cache, and their texts.
 
 use std::error::Error;
 use std::fmt;
@@ -7,36 +7,36 @@ use std::time::Duration;
 
 use hostel_core::excerpt_within;
 
-/// How much is told of what a service said.
+/// The maximum length of a service's message in a text.
 const SHOWN_CHARS: usize = 240;
 
-/// What the services say where the bucket itself is missing; an object that is missing has another code, with the same
-/// status. Of S3 and Google, then of Azure.
+/// The error codes for a missing bucket. A missing object has another code with the same status. Of S3 and Google, then
+/// of Azure.
 const NO_BUCKET: [&str; 2] = ["NoSuchBucket", "ContainerNotFound"];
 
-/// What a service did not do.
+/// A failed request.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// It said no, or nothing.
+    /// The service reported an error or sent no answer.
     Service(object_store::Error),
-    /// It took longer than anyone waits.
+    /// The service took longer than the timeout.
     Late(Duration),
-    /// Others wrote the same object each time this one was about to.
+    /// Each time, another writer had changed the same object.
     Contended,
 }
 
-/// The kinds of trouble that a person would tell apart.
+/// The kinds of problems that a person would distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum TroubleKind {
-    /// Credentials are missing or do not suffice.
+    /// Credentials are missing or insufficient.
     Denied,
-    /// The bucket is not there.
+    /// The bucket does not exist.
     NoBucket,
-    /// There was no answer in time.
+    /// No answer arrived in time.
     Late,
-    /// Another writer was always quicker.
+    /// Another writer was always faster.
     Contended,
-    /// All else: no connection, throttled, broken.
+    /// All others: no connection, throttled, broken.
     Unreachable,
 }
 
@@ -52,7 +52,7 @@ impl Trouble {
         }
     }
 
-    /// Whether it may go better in a moment.
+    /// Whether a retry may succeed soon.
     pub(super) fn may_pass(&self) -> bool {
         match self.kind() {
             TroubleKind::Denied | TroubleKind::NoBucket => false,
@@ -84,24 +84,24 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Whether an object is missing, and not the bucket that it should be in.
+/// Whether an object is missing, as opposed to its bucket.
 pub(super) fn is_missing(error: &object_store::Error) -> bool {
     let object_store::Error::NotFound { source, .. } = error else { return false };
     let text = source.to_string();
     !NO_BUCKET.iter().any(|code| text.contains(code))
 }
 
-/// Whether a service does not know a kind of request at all.
+/// Whether a service does not support a kind of request at all.
 pub(super) fn is_unknown(error: &object_store::Error) -> bool {
     use object_store::Error as E;
     if let E::Generic { source, .. } = error {
-        // Only here HTTP's 501 can be seen.
+        // HTTP's 501 is only visible here.
         return source.to_string().contains("501 Not Implemented");
     }
     matches!(error, E::NotImplemented { .. } | E::NotSupported { .. })
 }
 
-/// The first cause of all, in one line: those before it repeat it, with the URL and the number of attempts.
+/// The root cause, in one line. The errors before it repeat it, with the URL and the number of attempts.
 fn cause(error: &object_store::Error) -> String {
     let first: &dyn Error = error;
     let cause = iter::successors(Some(first), |&error| error.source()).last().unwrap_or(first);

@@ -1,4 +1,4 @@
-//! Writes what was put: several at once, each tried a few times and then given up.
+//! Writes queued entries: several at once, with a few attempts each.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,35 +12,35 @@ use tokio::time::{sleep, timeout};
 
 use super::bucket::Written;
 use super::objects::{blob_path, entries_path, frame};
-use super::queue::Place;
+use super::queue::QueuePlace;
 use super::trouble::Trouble;
 use super::{Existing, MAX_ENTRIES_BYTES, Shared, aside, records};
 
-/// How many are written at the same time: most of the time they wait for answers.
+/// The number of concurrent writes, which mostly wait for answers.
 const WRITES_AT_ONCE: usize = 16;
 
-/// How often a put is tried.
+/// The number of attempts of a write.
 const ATTEMPTS: u32 = 3;
 
-/// How long one attempt may take; at 10 Mbit/s that is about 35 MiB.
+/// The timeout of one attempt; at 10 Mbit/s that is about 35 MiB.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long before the second attempt, and four times as long before each one after it.
+/// The delay before the second attempt; quadrupled before each later one.
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 
-/// How often an attempt reads an object anew because another one has written it since.
+/// How often an attempt reads an object again because another writer has changed it.
 const MERGES: usize = 8;
 
-/// An entry that is to be written.
+/// An entry to write.
 #[derive(Debug)]
 pub(super) struct Put {
     pub(super) key: CacheKey,
     pub(super) entry: CacheEntry,
     pub(super) existing: Existing,
-    pub(super) _place: Place,
+    pub(super) _place: QueuePlace,
 }
 
-/// What is written for an entry.
+/// The bytes to write for an entry.
 struct Draft {
     key: CacheKey,
     path: Path,
@@ -49,7 +49,7 @@ struct Draft {
     blob: Option<BlobRef>,
 }
 
-/// Writes all that comes, until nothing can come any more.
+/// Writes all arriving entries, until the channel is closed.
 pub(super) async fn write_all(shared: Arc<Shared>, mut puts: Receiver<Put>) {
     let puts = stream::poll_fn(move |context| puts.poll_recv(context));
     puts.for_each_concurrent(WRITES_AT_ONCE, |put| shared.write(put)).await;
@@ -65,19 +65,17 @@ impl Shared {
         });
         let Some(draft) = drafted.await else { return };
         if draft.record.len() as u64 + 8 > MAX_ENTRIES_BYTES {
-            return self.tell_of_size(&key, draft.record.len() as u64);
+            return self.warn_of_size(&key, draft.record.len() as u64);
         }
         if let Some(trouble) = self.try_to_write(&draft, existing).await
             && self.writes.is_news(trouble.kind())
         {
             let name = &self.name;
-            tracing::warn!(
-                "the remote cache {name} cannot be written: {trouble}; results are not kept there"
-            );
+            tracing::warn!("the remote cache {name} cannot be written: {trouble}; results are not uploaded");
         }
     }
 
-    /// Tries a few times, while it is worth it. What was the matter the last time, if it came to nothing.
+    /// Makes a few attempts, as long as that makes sense. Returns the last problem if none succeeded.
     async fn try_to_write(&self, draft: &Draft, existing: Existing) -> Option<Trouble> {
         let mut last = None;
         let mut delay = Duration::ZERO;
@@ -95,7 +93,7 @@ impl Shared {
                 Err(trouble) => trouble,
             };
             match trouble {
-                // There were answers, and others made use of them.
+                // There were answers, but other writers were faster.
                 Trouble::Contended => leave.succeeded(),
                 Trouble::Service(_) | Trouble::Late(_) => leave.failed(),
             }
@@ -110,20 +108,20 @@ impl Shared {
     }
 
     async fn attempt(&self, draft: &Draft, existing: Existing) -> Result<(), Trouble> {
-        // First, so that no entry names a value that is not there.
+        // First, so that no entry refers to a value that does not exist.
         if let Some(blob) = &draft.blob {
             self.write_blob(blob, &draft.entry).await?;
         }
         let is_alone = draft.entry.depends_on.is_none() && existing == Existing::Keep;
         if is_alone && !self.bucket.is_damaged(&draft.path) {
-            // Of two results the first one counts; the other is as good.
+            // The first of two results counts; the other one is equivalent.
             self.bucket.create(&draft.path, frame([&*draft.record]).into()).await?;
             return Ok(());
         }
         self.merge(draft).await
     }
 
-    /// Writes a value under its digest; one that is there already is the same.
+    /// Writes a value under its digest. An existing one is the same.
     async fn write_blob(&self, blob: &BlobRef, entry: &CacheEntry) -> Result<(), Trouble> {
         let path = blob_path(&self.prefix, &blob.digest);
         let value = Bytes::from_owner(Arc::clone(&entry.value));
@@ -136,7 +134,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Writes an entry beside those of other variants that are there.
+    /// Writes an entry beside the existing ones of other variants.
     async fn merge(&self, draft: &Draft) -> Result<(), Trouble> {
         for _ in 0..MERGES {
             let found = self.bucket.read(&draft.path, MAX_ENTRIES_BYTES).await?;
@@ -162,7 +160,7 @@ impl Shared {
 }
 
 impl Draft {
-    /// This record and as many of the others as are kept, the newest first, within the bound on their bytes.
+    /// This record and as many of the others as fit, newest first, within the bound on their bytes.
     fn merged_with(&self, others: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
         let mut room = MAX_ENTRIES_BYTES.saturating_sub(self.record.len() as u64 + 8);
         let others: Vec<_> = others

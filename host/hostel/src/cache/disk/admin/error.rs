@@ -1,4 +1,4 @@
-//! What can go wrong when kept results are looked at or removed.
+//! Errors of inspecting and removing cached results.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -9,36 +9,36 @@ use crate::cache::disk::results::Results;
 use crate::cache::disk::trouble::{Broken, Trouble};
 use crate::data_dir::DataDirError;
 
-/// Kept results cannot be looked at or removed.
+/// Cached results cannot be read or removed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResultCacheError {
-    /// The text can be no key nor the beginning of one.
-    #[error("{text:?} is no key: expected 1 to 64 hex digits")]
+    /// The text is neither a key nor a prefix of one.
+    #[error("{text:?} is not a key: expected 1 to 64 hex digits")]
     NotAKey {
-        /// What was given.
+        /// The text.
         text: String,
     },
-    /// Nothing is kept under such a key.
+    /// No cached result has a key with this prefix.
     #[error("no cached result has a key that begins with {prefix}")]
     NotFound {
-        /// What was given.
+        /// The prefix.
         prefix: String,
     },
-    /// The beginning of a key is the beginning of several.
+    /// Several keys have this prefix.
     #[error("several cached results have keys that begin with {prefix}: {}", listed(candidates))]
     Ambiguous {
-        /// What was given.
+        /// The prefix.
         prefix: String,
-        /// Some of them, in order.
+        /// Some of the keys, in order.
         candidates: Vec<CacheKey>,
     },
-    /// What is kept under a key is not what was put there. It counts as missing, and is replaced when it is computed anew.
+    /// The cached result under a key is damaged. It counts as missing, and is replaced when it is recomputed.
     #[error("cached result {key} is damaged ({problem})")]
     Damaged {
         /// The key.
         key: CacheKey,
-        /// What does not fit.
+        /// The problem.
         problem: &'static str,
     },
     /// Other users can change the data directory.
@@ -51,15 +51,15 @@ pub enum ResultCacheError {
         dir: PathBuf,
         /// `read` or `changed`.
         action: &'static str,
-        /// What kind of thing is wrong with it.
+        /// The kind of problem.
         kind: ErrorKind,
-        /// What the system or the database said.
+        /// The error of the system or the database.
         source: Box<dyn Error + Send + Sync>,
     },
 }
 
 impl ResultCacheError {
-    /// What kind of thing went wrong.
+    /// The kind of this error.
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::NotAKey { .. } | Self::Ambiguous { .. } => ErrorKind::Invalid,

@@ -1,4 +1,4 @@
-//! Collecting what is too much or too old, and what nobody refers to.
+//! Collection of cached results by size or age, and of orphaned files.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,52 +11,52 @@ use crate::cache::disk::results::Results;
 use crate::cache::disk::sweep::{GRACE, sweep};
 use crate::cache::disk::trouble::{Broken, Trouble};
 
-/// How many entries go in one transaction: between two of them others can write.
+/// The number of entries per transaction. Others can write between two transactions.
 const TOGETHER: usize = 1000;
 
-/// How many pages are given back to the system at a time, for the same reason.
+/// The number of pages that are freed at a time, for the same reason.
 const PAGES: u32 = 1000;
 
-/// What [`ResultCache::gc`] is to leave. Without any, it removes only what nobody refers to.
+/// Which entries [`ResultCache::gc`] removes. By default it removes only orphaned files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GcOptions {
     max_bytes: Option<u64>,
     older_than: Option<Duration>,
 }
 
-/// What [`ResultCache::gc`] has done.
+/// The report of [`ResultCache::gc`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GcReport {
     /// The entries that were removed.
     pub removed: Removed,
-    /// How many entries are left.
+    /// The number of remaining entries.
     pub left_entries: u64,
-    /// How much they take.
+    /// Their size in bytes.
     pub left_bytes: u64,
-    /// How many files were removed that nobody referred to.
+    /// The number of orphaned files that were removed.
     pub orphans: u64,
-    /// How much these took.
+    /// Their size in bytes.
     pub orphan_bytes: u64,
 }
 
-/// What is to go.
+/// The entries to remove.
 struct Goal {
-    /// Whatever was used before this.
+    /// All entries that were last used before this time.
     cutoff: Option<Timestamp>,
-    /// How much, of what was not used for the longest time.
+    /// The number of bytes to free, least recently used entries first.
     bytes: u64,
 }
 
 impl GcOptions {
-    /// Leaves no more than this, values and administration together, counted as [`Removed::bytes`].
+    /// Leaves at most this many bytes of values and metadata, counted as in [`Removed::bytes`].
     #[must_use]
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
         self
     }
 
-    /// Leaves nothing that was of no use for this long. The time of use is kept to within an hour.
+    /// Removes entries that were not used for this long. The time of use is accurate to an hour.
     #[must_use]
     pub fn older_than(mut self, age: Duration) -> Self {
         self.older_than = Some(age);
@@ -65,16 +65,16 @@ impl GcOptions {
 }
 
 impl ResultCache {
-    /// Removes entries that are too much or too old, those first that were not used for the longest time; then files that
-    /// killed processes left behind, of results and of compiled code, if they are older than an hour; and gives the room back
-    /// to the system. A host does the second by itself, once a day.
+    /// Removes entries by size or age, least recently used first. Then removes files older than an hour that killed
+    /// processes left behind, both of results and of compiled code, and frees the disk space. A host removes such files
+    /// by itself, once a day.
     ///
-    /// Takes time in proportion to what is removed, and to the number of long values. Hosts can go on meanwhile: they are
-    /// held up for some milliseconds at a time, and compute anew what is gone.
+    /// Takes time in proportion to the number of removed entries and of long values. Hosts can go on meanwhile. They
+    /// are blocked for some milliseconds at a time, and recompute removed results.
     ///
     /// # Errors
     ///
-    /// [`ResultCacheError::Unusable`] if it cannot be done; what was removed until then is gone.
+    /// [`ResultCacheError::Unusable`] if the collection fails. Entries removed before that stay removed.
     pub fn gc(&self, options: GcOptions) -> Result<GcReport, ResultCacheError> {
         self.flush();
         self.collect(options).map_err(|error| self.unusable("changed", error))
@@ -108,7 +108,7 @@ impl ResultCache {
 }
 
 impl Goal {
-    /// Those of the entries that have to go, if `freed` are free already.
+    /// The entries to remove, if `freed` bytes are already free.
     fn doomed(&self, candidates: Vec<Doomed>, mut freed: u64) -> Vec<Doomed> {
         let mut doomed = candidates;
         let kept = doomed.iter().position(|row| {
@@ -121,7 +121,7 @@ impl Goal {
     }
 }
 
-/// Removes a number of entries; `false` if no more have to go.
+/// Removes some entries; `false` if no more have to be removed.
 fn collect_some(results: &Results, goal: &Goal, removed: &mut Removed) -> Result<bool, Broken> {
     if !results.exists()? {
         return Ok(false);
@@ -138,13 +138,13 @@ fn collect_some(results: &Results, goal: &Goal, removed: &mut Removed) -> Result
     Ok(goes_on)
 }
 
-/// Gives room that is free back to the system, as far as nobody else writes meanwhile.
+/// Frees unused disk space, unless others are writing.
 pub(super) fn give_back(results: &Results) -> Result<(), Broken> {
     let given = (|| {
         while results.maintain(|index| connection::give_back(index, PAGES))?.unwrap_or(false) {}
         results.maintain(connection::shorten_log).map(drop)
     })();
-    // Others who are busy with it leave it for the next time.
+    // If others are writing, the space is freed next time.
     given.or_else(|error: Broken| if error.trouble() == Trouble::Busy { Ok(()) } else { Err(error) })
 }
 

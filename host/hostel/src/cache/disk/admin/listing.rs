@@ -1,4 +1,4 @@
-//! The entries that are kept, one after the other.
+//! Iteration over the cached entries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +10,13 @@ use super::{ResultCacheError, unusable};
 use crate::cache::disk::index::{self, Stored};
 use crate::cache::disk::results::Results;
 
-/// How many entries are read at a time: between them others can write, and the log be shortened.
+/// The number of entries read at a time. Between two reads, others can write and the log can be shortened.
 const PAGE: usize = 256;
 
-/// All entries that are kept, those that were put first before the others, but for moments: made by [`ResultCache::entries`](super::ResultCache::entries).
+/// All entries, approximately in the order in which they were stored: returned by
+/// [`ResultCache::entries`](super::ResultCache::entries).
 ///
-/// An entry that is damaged is an error, after which the others follow; any other error is the last item.
+/// A damaged entry is an error, and the iteration goes on. Any other error is the last item.
 pub struct Entries {
     results: Arc<Results>,
     page: vec::IntoIter<(CacheKey, Stored)>,
@@ -23,11 +24,11 @@ pub struct Entries {
     is_over: bool,
 }
 
-/// What there is to say of an entry, without its value.
+/// An entry without its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EntrySummary {
-    /// The key under which it is kept.
+    /// The key of the entry.
     pub key: CacheKey,
     /// The key of the task that computed it, as text.
     pub task: Arc<str>,
@@ -35,17 +36,17 @@ pub struct EntrySummary {
     pub producer: RunId,
     /// The name of the remote cache that it came from; `None` if it was computed on this machine.
     pub origin: Option<Arc<str>>,
-    /// When it was computed.
+    /// The time at which it was computed.
     pub created: Timestamp,
-    /// When it was last of use, to within an hour; not counting hits in memory.
+    /// The time at which it was last used, accurate to an hour. Hits in memory do not count.
     pub used: Timestamp,
-    /// How long the attempt took that computed it: what a hit saves.
+    /// The duration of the attempt that computed it: the time that a hit saves.
     pub took: Duration,
-    /// How long its value is, in canonical bytes.
+    /// The length of its value, in canonical bytes.
     pub value_bytes: u64,
-    /// How much is kept of what it depends on outside of its key; 0 if it depends on nothing.
+    /// The size of its stored dependencies outside its key; 0 if it has none.
     pub dependency_bytes: u64,
-    /// What it takes on disk.
+    /// The size of the entry on disk.
     pub stored_bytes: u64,
 }
 
@@ -54,7 +55,7 @@ impl Entries {
         Self { results, page: Vec::new().into_iter(), after: i64::MIN, is_over: false }
     }
 
-    /// Reads the next page; an error is the last thing.
+    /// Reads the next page. After an error the iteration is over.
     fn turn(&mut self) -> Result<(), ResultCacheError> {
         let page = self.results.read(|index| index::page(index, self.after, PAGE));
         let page = page.map_err(|error| unusable(&self.results, "read", error));

@@ -1,4 +1,4 @@
-//! What people do with the results that are kept on disk: look at them, and remove them.
+//! Administration of the cached results on disk: inspecting and removing them.
 
 mod error;
 mod gc;
@@ -27,14 +27,14 @@ use super::trouble::Broken;
 use crate::cache::Cache;
 use crate::data_dir::check_and_mend;
 
-/// How many keys an error names for a prefix that several begin with.
+/// The number of keys that an error lists for an ambiguous prefix.
 const NAMED_KEYS: usize = 5;
 
-/// The results that are kept in a data directory: what is there, and what is to go.
+/// The cached results in a data directory, to inspect and remove.
 ///
-/// It may be used while hosts, of this and of other processes, run tasks with the same directory: they find what is
-/// there, and compute anew what is gone. What another process has in memory stays there. Cheap to open and to clone;
-/// every function blocks for as long as the disk takes.
+/// It may be used while hosts of this or other processes run tasks with the same directory. They use the results that
+/// exist, and recompute removed ones. Results in the memory of other processes are not affected. Cheap to open and to
+/// clone. Every function blocks while it accesses the disk.
 ///
 /// ```
 /// use hostel::{GcOptions, ResultCache};
@@ -52,35 +52,35 @@ const NAMED_KEYS: usize = 5;
 #[derive(Clone)]
 pub struct ResultCache {
     results: Arc<Results>,
-    /// The cache of the host that uses them too.
+    /// The cache of the host that also uses them.
     cache: Option<Arc<Cache>>,
 }
 
-/// What is kept under one key.
+/// The cached result under one key.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct KeptResult {
     /// The key.
     pub key: CacheKey,
-    /// The entries under it, the newest first: one, or one for each state of what they depend on.
+    /// The entries under the key, newest first: one, or one for each state of their dependencies.
     pub variants: Vec<CacheEntry>,
-    /// When one of them was last of use, to within an hour.
+    /// The time at which one of them was last used, accurate to an hour.
     pub used: Timestamp,
 }
 
-/// What was removed.
+/// The number and size of removed entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Removed {
-    /// How many entries.
+    /// The number of entries.
     pub entries: u64,
-    /// How much they took, values and administration together; a value that several entries share counts for each.
+    /// Their size in bytes, including metadata. A value that several entries share counts for each.
     pub bytes: u64,
 }
 
 impl ResultCache {
-    /// The results in a data directory, without a host: no thread is started, no engine made. A directory that does not
-    /// exist has none.
+    /// Opens the results in a data directory, without a host. No thread or engine is started. A directory that does not
+    /// exist has no results.
     ///
     /// # Errors
     ///
@@ -100,29 +100,30 @@ impl ResultCache {
         Ok(Self { results: Arc::new(Results::of_data_dir(data_dir)), cache: None })
     }
 
-    /// The results that this host uses, if it has a data directory.
+    /// The results of this host, if it has a data directory.
     pub(crate) fn of_host(cache: &Arc<Cache>) -> Option<Self> {
         let results = Arc::clone(cache.results()?);
         Some(Self { results, cache: Some(Arc::clone(cache)) })
     }
 
-    /// The directory that they are in, inside of the data directory.
+    /// Their directory, inside the data directory.
     pub fn dir(&self) -> &Path {
         self.results.dir()
     }
 
-    /// All entries, those that were put first before the others, but for moments. Reads a few hundred at a time, so that a million need no memory
-    /// for a million; what is put or removed meanwhile may be given or not. Reads no values.
+    /// All entries, approximately in the order in which they were stored. Entries are read a few hundred at a time, so
+    /// memory use does not depend on their number. Entries that are stored or removed during the iteration may or may
+    /// not be included. Values are not read.
     pub fn entries(&self) -> Entries {
         self.flush();
         Entries::new(Arc::clone(&self.results))
     }
 
-    /// The only key that begins with these hex digits. Costs one look into the index.
+    /// The only key with this prefix of hex digits. Costs one access to the index.
     ///
     /// # Errors
     ///
-    /// [`ResultCacheError`] if none does, or several do, or it cannot be looked.
+    /// [`ResultCacheError`] if no key or more than one matches, or the index cannot be read.
     pub fn find(&self, prefix: &str) -> Result<CacheKey, ResultCacheError> {
         let (first, last) =
             bounds(prefix).ok_or_else(|| ResultCacheError::NotAKey { text: prefix.to_owned() })?;
@@ -136,11 +137,11 @@ impl ResultCache {
         }
     }
 
-    /// What is kept under a key, with values, by the key or the beginning of it that no other has.
+    /// The cached result under a key, including values, by the key or an unambiguous prefix.
     ///
     /// # Errors
     ///
-    /// [`ResultCacheError`] if nothing is, or it is damaged, or it cannot be read.
+    /// [`ResultCacheError`] if there is none, it is damaged, or it cannot be read.
     pub fn show(&self, key: &str) -> Result<KeptResult, ResultCacheError> {
         let key = self.find(key)?;
         let stored = self.results.read(|index| index::under(index, &key));
@@ -153,12 +154,12 @@ impl ResultCache {
         Ok(KeptResult { key, variants, used })
     }
 
-    /// Removes what is kept under a key, by the key or the beginning of it that no other has; also from the memory of the
-    /// host that this is of.
+    /// Removes the cached result under a key, by the key or an unambiguous prefix, also from the memory of this
+    /// handle's host.
     ///
     /// # Errors
     ///
-    /// [`ResultCacheError`] if nothing is, or it cannot be removed.
+    /// [`ResultCacheError`] if there is none, or it cannot be removed.
     pub fn remove(&self, key: &str) -> Result<Removed, ResultCacheError> {
         let key = self.find(key)?;
         let removed = self.results.write(|index| {
@@ -169,13 +170,13 @@ impl ResultCache {
         removed.map_err(|error| self.unusable("changed", error))
     }
 
-    /// Removes what came from remote caches, also from the memory of the host that this is of: for when someone who may write
-    /// there is trusted no longer. Reads the whole index, a few hundred entries in each transaction. What is damaged stays,
-    /// and counts as missing.
+    /// Removes all results that came from remote caches, also from the memory of this handle's host. Useful when a
+    /// writer of a remote cache is no longer trusted. Reads the whole index, a few hundred entries per transaction.
+    /// Damaged entries stay, and count as missing.
     ///
     /// # Errors
     ///
-    /// [`ResultCacheError::Unusable`] if not all of it can be removed.
+    /// [`ResultCacheError::Unusable`] if some of them cannot be removed.
     pub fn remove_from_remote(&self) -> Result<Removed, ResultCacheError> {
         self.flush();
         let removed = origin::remove_from_remote(&self.results);
@@ -183,12 +184,12 @@ impl ResultCache {
         removed.map_err(|error| self.unusable("changed", error))
     }
 
-    /// Removes everything, also from the memory of the host that this is of, and gives the room back to the system. Takes
-    /// about as long as to remove the files of long values. What is being put meanwhile stays.
+    /// Removes all results, also from the memory of this handle's host, and frees their disk space. Takes about as long
+    /// as removing the files of long values. Results that are being stored meanwhile stay.
     ///
     /// # Errors
     ///
-    /// [`ResultCacheError::Unusable`] if not all of it can be removed.
+    /// [`ResultCacheError::Unusable`] if some of them cannot be removed.
     pub fn clear(&self) -> Result<Removed, ResultCacheError> {
         self.flush();
         let cleared = self.clear_disk();
@@ -210,7 +211,7 @@ impl ResultCache {
         Ok(removed)
     }
 
-    /// Waits until what the host has put before is there.
+    /// Waits until the host has written all results that it stored before.
     fn flush(&self) {
         self.cache.iter().for_each(|cache| cache.flush());
     }
@@ -226,7 +227,7 @@ impl fmt::Debug for ResultCache {
     }
 }
 
-/// Removes rows, and the values that nobody refers to after that. Under the transaction nobody can begin to refer to one.
+/// Removes rows, and then the values that no row refers to. The transaction prevents new references to them.
 fn remove(results: &Results, index: &Transaction<'_>, doomed: &[Doomed]) -> rusqlite::Result<Removed> {
     let mut removed = Removed::default();
     for row in doomed {
@@ -237,14 +238,14 @@ fn remove(results: &Results, index: &Transaction<'_>, doomed: &[Doomed]) -> rusq
     let blobs: HashSet<_> = doomed.iter().filter_map(|row| row.blob).collect();
     for blob in blobs {
         if !index::refers_to(index, &blob)? {
-            // What cannot be removed now is left to a later collection.
+            // Files that cannot be removed now are left to a later collection.
             let _ = Blobs::remove(&results.blobs.path(&blob));
         }
     }
     Ok(removed)
 }
 
-/// The first and the last key that begin with these hex digits.
+/// The first and the last key with this prefix of hex digits.
 fn bounds(prefix: &str) -> Option<([u8; 32], [u8; 32])> {
     let digits: Option<Vec<u8>> =
         prefix.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();

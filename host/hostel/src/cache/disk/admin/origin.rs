@@ -1,4 +1,4 @@
-//! Removing what came from remote caches.
+//! Removing results that came from remote caches.
 
 use hostel_core::{CacheKey, CacheRecord};
 
@@ -7,10 +7,10 @@ use crate::cache::disk::index::{self, Doomed, Stored};
 use crate::cache::disk::results::Results;
 use crate::cache::disk::trouble::Broken;
 
-/// How many entries are read in one transaction: between two of them others can write.
+/// The number of entries read in one transaction. Others can write between two transactions.
 const PAGE: usize = 256;
 
-/// Removes all entries that have an origin.
+/// Removes all entries with an origin.
 pub(super) fn remove_from_remote(results: &Results) -> Result<Removed, Broken> {
     let mut all = Removed::default();
     let mut after = Some(i64::MIN);

@@ -1,4 +1,4 @@
-//! How much is kept, and of which tasks.
+//! Statistics of the cached results, in total and by task.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,53 +8,53 @@ use hostel_core::Timestamp;
 
 use super::{Entries, EntrySummary, ResultCache, ResultCacheError};
 use crate::cache::disk::blobs::Blobs;
-use crate::cache::disk::place::files_in;
+use crate::cache::disk::layout::files_in;
 use crate::cache::disk::trouble::Broken;
 
-/// What is kept, in numbers.
+/// Statistics of the cached results.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResultStats {
-    /// How many entries there are.
+    /// The number of entries.
     pub entries: u64,
-    /// What they take, values and administration together; a value that several share counts for each.
+    /// Their size in bytes, including metadata. A value that several entries share counts for each.
     pub bytes: u64,
-    /// How many values have files of their own.
+    /// The number of values in files of their own.
     pub blobs: u64,
-    /// What these files take.
+    /// The size of these files in bytes.
     pub blob_bytes: u64,
-    /// What all files of the cache take.
+    /// The size of all files of the cache in bytes.
     pub disk_bytes: u64,
-    /// How many entries are damaged: they count as missing, and are in no other number but that of files.
+    /// The number of damaged entries. They count as missing, and only the sizes of files include them.
     pub damaged: u64,
-    /// When the oldest one was computed.
+    /// The time at which the oldest entry was computed.
     pub oldest: Option<Timestamp>,
-    /// When the newest one was computed.
+    /// The time at which the newest entry was computed.
     pub newest: Option<Timestamp>,
-    /// The same by task, those first that take the most.
+    /// Statistics by task, largest size first.
     pub tasks: Vec<TaskStats>,
 }
 
-/// What is kept of one task.
+/// Statistics of the cached results of one task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TaskStats {
     /// The task's key, as text.
     pub task: Arc<str>,
-    /// How many entries it has.
+    /// The number of its entries.
     pub entries: u64,
-    /// What they take.
+    /// Their size in bytes.
     pub bytes: u64,
-    /// How long it took to compute them.
+    /// The total duration of the attempts that computed them.
     pub took: Duration,
 }
 
 impl ResultCache {
-    /// Counts what is kept. Reads all entries, without their values: about a second for a million.
+    /// Computes the statistics. Reads all entries without their values: about a second for a million entries.
     ///
     /// # Errors
     ///
-    /// [`ResultCacheError::Unusable`] if they cannot be read.
+    /// [`ResultCacheError::Unusable`] if the entries cannot be read.
     pub fn stats(&self) -> Result<ResultStats, ResultCacheError> {
         let mut stats = self.of_files().map_err(|error| self.unusable("read", error))?;
         stats.count(self.entries())?;

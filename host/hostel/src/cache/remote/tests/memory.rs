@@ -204,7 +204,7 @@ async fn a_put_is_tried_again_before_it_is_given_up() {
         put(&layer, "b", &entry("one")).await;
     }
     assert_eq!(store.asked(), 3);
-    heard.only("the remote cache moody/a/b cannot be written: it is away; results are not kept there");
+    heard.only("the remote cache moody/a/b cannot be written: it is away; results are not uploaded");
     store.set(Mood::Willing);
     advance(FIRST_PAUSE).await;
     put(&layer, "c", &entry("one")).await;
@@ -263,7 +263,7 @@ async fn a_full_queue_turns_away_and_says_so_once() {
     for n in 0..QUEUE_ENTRIES + 10 {
         layer.put(&key(&n.to_string()), &entry("one"), Existing::Keep);
     }
-    heard.only("the remote cache moody/a/b is slower than results come");
+    heard.only("the remote cache moody/a/b is slower than results arrive");
     layer.flush(Duration::from_secs(1)).await;
     heard.only(&format!("{QUEUE_ENTRIES} results were not written to the remote cache moody/a/b within 1s"));
 }

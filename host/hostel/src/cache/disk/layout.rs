@@ -1,4 +1,4 @@
-//! Under which names results lie in their directory.
+//! The names of the files of cached results.
 
 use std::fs;
 use std::io;
@@ -6,31 +6,30 @@ use std::path::{Path, PathBuf};
 
 use hostel_engine::private_files::private_temp_file;
 
-/// The form of the index and of what lies beside it. Another form has other names, so that two versions of the host do
-/// not disturb each other in one directory.
+/// The version of the layout. Other versions have other names, so that two versions of the host can share a directory.
 const FORM: u32 = 1;
 
-/// Begins the names of files that are not whole yet.
+/// The prefix of unfinished files.
 pub(super) use hostel_engine::private_files::UNFINISHED_PREFIX as UNFINISHED;
 
-/// The directory in which results are kept.
+/// The directory of cached results.
 ///
-/// - `index-FORM-GENERATION.sqlite`, with what SQLite puts beside it: the index. A damaged one is left as it is, and the
-///   next generation is begun: a file that others have open is never renamed, because SQLite finds a database's log by
-///   its name.
+/// - `index-FORM-GENERATION.sqlite`, with SQLite's companion files: the index. A damaged index is left as it is, and
+///   the next generation is created. A file that others have open is never renamed, because SQLite finds the log of a
+///   database by its name.
 /// - `blobs-FORM/aa/…`: values that are too long for the index, named by their digest.
-/// - `last-sweep`: an empty file, last modified when leftovers were last removed.
+/// - `last-sweep`: an empty file, last modified at the last sweep.
 #[derive(Clone, Debug)]
-pub(super) struct Place(PathBuf);
+pub(super) struct Layout(PathBuf);
 
-/// A file beside the index that counts.
+/// A file beside the current index.
 pub(super) struct Leftover {
     pub(super) path: PathBuf,
-    /// Whether someone may be about to give it its name.
+    /// Whether another process may be about to rename it to its final name.
     pub(super) is_unfinished: bool,
 }
 
-impl Place {
+impl Layout {
     pub(super) fn new(dir: PathBuf) -> Self {
         Self(dir)
     }
@@ -43,12 +42,12 @@ impl Place {
         self.0.join(format!("index-{FORM}-{generation}.sqlite"))
     }
 
-    /// The log that SQLite keeps beside an index.
+    /// The log of an index.
     pub(super) fn log(&self, generation: u32) -> PathBuf {
         self.0.join(format!("index-{FORM}-{generation}.sqlite-wal"))
     }
 
-    /// Every file that SQLite opens for an index.
+    /// All files that SQLite opens for an index.
     pub(super) fn files_of(index: &Path) -> [PathBuf; 4] {
         ["", "-wal", "-shm", "-journal"].map(|ending| {
             let mut path = index.as_os_str().to_owned();
@@ -57,7 +56,7 @@ impl Place {
         })
     }
 
-    /// The file whose time of modification says when leftovers were last removed.
+    /// The marker file whose modification time is the time of the last sweep.
     pub(super) fn last_sweep(&self) -> PathBuf {
         self.0.join("last-sweep")
     }
@@ -66,7 +65,7 @@ impl Place {
         self.0.join(format!("blobs-{FORM}"))
     }
 
-    /// The newest generation of the index; `None` if nothing was ever kept.
+    /// The newest generation of the index; `None` if there is no index.
     pub(super) fn newest(&self) -> io::Result<Option<u32>> {
         let mut newest = None;
         for name in files_in(&self.0)? {
@@ -75,15 +74,14 @@ impl Place {
         Ok(newest)
     }
 
-    /// What is of no use any more, or will not be before long: the files of generations before this one, and those that
-    /// are not whole yet.
+    /// Obsolete files: those of earlier generations, and unfinished ones.
     pub(super) fn leftovers(&self, current: Option<u32>) -> io::Result<Vec<Leftover>> {
         let mut files = Vec::new();
         for file in files_in(&self.0)? {
             let file = file?;
             let name = file.file_name();
             let name = name.to_string_lossy();
-            // Also what SQLite keeps beside it.
+            // Including SQLite's companion files.
             let endings = ["-wal", "-shm", "-journal"];
             let database = endings.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name);
             let is_unfinished = name.starts_with(UNFINISHED);
@@ -95,7 +93,7 @@ impl Place {
     }
 }
 
-/// What is in a directory; nothing, if there is none.
+/// The entries of a directory; none, if it does not exist.
 pub(super) fn files_in(dir: &Path) -> io::Result<impl Iterator<Item = io::Result<fs::DirEntry>>> {
     match fs::read_dir(dir) {
         Ok(files) => Ok(Some(files).into_iter().flatten()),
@@ -104,7 +102,7 @@ pub(super) fn files_in(dir: &Path) -> io::Result<impl Iterator<Item = io::Result
     }
 }
 
-/// Begins a file that gets its name when it is whole.
+/// Begins a file that gets its final name when it is complete.
 pub(super) fn unfinished(dir: &Path) -> io::Result<tempfile::NamedTempFile> {
     private_temp_file(UNFINISHED, dir)
 }
