@@ -1,7 +1,7 @@
 //! Many runs in flight: submitted as rows arrive, returned in the order of the rows or as they end.
 
 use std::collections::{HashMap, VecDeque};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
@@ -55,7 +55,11 @@ pub(crate) struct Flight {
 }
 
 enum Runs {
-    Ordered(VecDeque<Item>),
+    Ordered {
+        items: VecDeque<Item>,
+        /// Waits for the end of the first one.
+        first: Option<BoxFuture<'static, ()>>,
+    },
     AsCompleted {
         /// By index.
         items: HashMap<usize, Item>,
@@ -69,7 +73,7 @@ impl Flight {
         let runs = if as_completed {
             Runs::AsCompleted { items: HashMap::new(), ended: FuturesUnordered::new() }
         } else {
-            Runs::Ordered(VecDeque::new())
+            Runs::Ordered { items: VecDeque::new(), first: None }
         };
         Self { rows: Some(rows), submit, runs, bytes: 0, failures, submitted: 0, error: None }
     }
@@ -83,7 +87,7 @@ impl Flight {
     pub(crate) fn awaiting_retry(&self) -> usize {
         let awaits_retry = |item: &&Item| item.run.state() == State::AwaitingRetry;
         match &self.runs {
-            Runs::Ordered(items) => items.iter().filter(awaits_retry).count(),
+            Runs::Ordered { items, .. } => items.iter().filter(awaits_retry).count(),
             Runs::AsCompleted { items, .. } => items.values().filter(awaits_retry).count(),
         }
     }
@@ -150,14 +154,14 @@ impl Stream for Flight {
 impl Runs {
     fn len(&self) -> usize {
         match self {
-            Self::Ordered(items) => items.len(),
+            Self::Ordered { items, .. } => items.len(),
             Self::AsCompleted { items, .. } => items.len(),
         }
     }
 
     fn add(&mut self, item: Item) {
         match self {
-            Self::Ordered(items) => items.push_back(item),
+            Self::Ordered { items, .. } => items.push_back(item),
             Self::AsCompleted { items, ended } => {
                 let (index, run) = (item.index, item.run.clone());
                 items.insert(index, item);
@@ -172,12 +176,18 @@ impl Runs {
     /// The next run that has ended; `None` if none is in flight.
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Item>> {
         match self {
-            Self::Ordered(items) => {
-                let Some(first) = items.front() else {
+            Self::Ordered { items, first } => {
+                let Some(item) = items.front() else {
                     return Poll::Ready(None);
                 };
-                let ended = pin!(first.run.outcome()).poll(context).map(drop);
-                ended.map(|()| items.pop_front())
+                let ended = first.get_or_insert_with(|| {
+                    let run = item.run.clone();
+                    Box::pin(async move { drop(run.outcome().await) })
+                });
+                ended.as_mut().poll(context).map(|()| {
+                    *first = None;
+                    items.pop_front()
+                })
             }
             Self::AsCompleted { items, ended } => {
                 let index = Pin::new(ended).poll_next(context);

@@ -16,7 +16,6 @@ mod config;
 mod options;
 mod parse;
 mod task_ref;
-mod units;
 
 mod load;
 

@@ -32,6 +32,11 @@ impl FlowRun {
         self
     }
 
+    /// A flow run with these parameters, each with its value as JSON.
+    pub(crate) fn of_parts(id: RunId, parameters: impl IntoIterator<Item = (Name, String)>) -> Self {
+        Self { id, parameters: parameters.into_iter().collect() }
+    }
+
     /// Its id.
     pub fn id(&self) -> RunId {
         self.id

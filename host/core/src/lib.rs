@@ -20,11 +20,14 @@
 //! - [`Value`], [`Type`], [`Signature`]: arguments and results of tasks, as text, JSON and canonical bytes;
 //!   [`Type::may_take`]: whether the result of one task can be an argument of another.
 //! - [`Digest`], [`ExportPath`], [`TaskKey`], [`TaskRef`], [`RunId`]: identities and references.
+//! - [`Tags`]: labels of runs. [`grammar`]: the text of options.
 //! - [`NameTemplate`]: the name of a run, made from its inputs.
 //! - [`State`] and [`Event`]: the life of a run, as one fold.
 //! - [`Outcome`] and [`Failure`]: how a run ended; [`UpstreamChain`]: why one never started.
 //! - [`Limits`]: the resources that a task may use. [`Grants`]: its permissions. [`Receipt`]: its resource use and requests.
 //! - [`UnknownImports`]: how to treat a component with imports that the host does not provide.
+//! - [`TaskSpec`] and [`RunSpec`]: a task's options and a run as data. [`RunRecord`]: the history of a run, as the fold of its
+//!   [`RunFact`]s.
 //! - [`RetryPolicy`]: whether another attempt follows, and when.
 //! - [`LogLine`], [`Progress`]: reports of a run while it executes.
 //! - [`Observation`]: observed effects of an attempt beyond its inputs; [`Determinism`]: clocks and randomness without such
@@ -37,6 +40,7 @@ mod determinism;
 mod duration;
 mod error_kind;
 mod flow;
+pub mod grammar;
 mod grants;
 mod leb128;
 mod limits;
@@ -48,8 +52,10 @@ mod progress;
 mod random_bytes;
 mod receipt;
 mod retry;
+mod run;
 mod signature;
 mod state;
+mod tag;
 mod task_ref;
 mod template;
 mod trace;
@@ -74,8 +80,10 @@ pub use progress::*;
 pub use random_bytes::*;
 pub use receipt::*;
 pub use retry::*;
+pub use run::*;
 pub use signature::*;
 pub use state::*;
+pub use tag::*;
 pub use task_ref::*;
 pub use template::*;
 pub use trace::*;

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use crate::{Limit, Signature, Type, UpstreamChain, Value};
 
-/// How a run ended. A guest's failure is an outcome, not an error of the host.
+/// How a run ended. A guest's failure is an outcome, not an error of the host. Its value is a [`Value`], or another form of
+/// one.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
+pub enum Outcome<V = Value> {
     /// The guest returned this value; a function without a result returns [`Value::UNIT`].
     ///
     /// A function that returns `result<T, E>` completes with the `T` itself, and fails with the `E`.
-    Completed(Value),
+    Completed(V),
     /// The guest failed, or was stopped at a limit.
-    Failed(Failure),
+    Failed(Failure<V>),
     /// The host, a worker or the machine was lost; not caused by the guest.
     Crashed {
         /// The cause.
@@ -26,9 +27,9 @@ pub enum Outcome {
 
 /// Why a run failed.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Failure {
+pub enum Failure<V = Value> {
     /// The guest returned `err(e)`: the value `e`, typed; [`Value::UNIT`] if the error has no type.
-    Error(Value),
+    Error(V),
     /// The guest trapped.
     Trap(Trap),
     /// The guest exited with a code other than zero.
@@ -134,14 +135,39 @@ impl FailureKind {
     }
 }
 
-impl Outcome {
+impl<V> Outcome<V> {
     /// Whether the run completed with a value.
     pub const fn is_completed(&self) -> bool {
         matches!(self, Self::Completed(_))
     }
+
+    /// The same outcome with its value in another form.
+    ///
+    /// # Errors
+    ///
+    /// The error of `map`, which is called at most once.
+    pub fn try_map<W, E>(self, map: impl FnOnce(V) -> Result<W, E>) -> Result<Outcome<W>, E> {
+        Ok(match self {
+            Self::Completed(value) => Outcome::Completed(map(value)?),
+            Self::Failed(failure) => Outcome::Failed(failure.try_map(map)?),
+            Self::Crashed { reason } => Outcome::Crashed { reason },
+            Self::Cancelled => Outcome::Cancelled,
+        })
+    }
 }
 
-impl Failure {
+impl<V> Failure<V> {
+    fn try_map<W, E>(self, map: impl FnOnce(V) -> Result<W, E>) -> Result<Failure<W>, E> {
+        Ok(match self {
+            Self::Error(value) => Failure::Error(map(value)?),
+            Self::Trap(trap) => Failure::Trap(trap),
+            Self::Exit { code, stderr_tail } => Failure::Exit { code, stderr_tail },
+            Self::Limit { limit, stderr_tail } => Failure::Limit { limit, stderr_tail },
+            Self::TimedOut { after } => Failure::TimedOut { after },
+            Self::Upstream { chain } => Failure::Upstream { chain },
+        })
+    }
+
     /// The kind of this failure.
     pub const fn kind(&self) -> FailureKind {
         match self {

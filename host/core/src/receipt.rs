@@ -132,6 +132,15 @@ impl HostCalls {
         }
     }
 
+    /// The counts in the order of [`HostCall::ALL`].
+    pub(crate) const fn counts(&self) -> &[u64; HostCall::ALL.len()] {
+        &self.0
+    }
+
+    pub(crate) const fn of_counts(counts: [u64; HostCall::ALL.len()]) -> Self {
+        Self(counts)
+    }
+
     fn add(&mut self, others: &Self) {
         HostCall::ALL.into_iter().for_each(|kind| self.count(kind, others.of(kind)));
     }
@@ -157,6 +166,15 @@ impl Denials {
         if let Some(count) = self.0.get_mut(kind as usize) {
             *count = count.saturating_add(1);
         }
+    }
+
+    /// The counts in the order of [`GrantKind::ALL`].
+    pub(crate) const fn counts(&self) -> &[u64; GrantKind::ALL.len()] {
+        &self.0
+    }
+
+    pub(crate) const fn of_counts(counts: [u64; GrantKind::ALL.len()]) -> Self {
+        Self(counts)
     }
 
     fn add(&mut self, others: &Self) {

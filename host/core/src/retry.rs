@@ -234,6 +234,17 @@ impl RetryOn {
         self.kinds & other.kinds == other.kinds
     }
 
+    /// Returns one bit for each kind, in the order of a set's text, the first one lowest.
+    pub(crate) const fn bits(self) -> u8 {
+        self.kinds
+    }
+
+    /// Returns the set with these bits, if all of them are kinds.
+    pub(crate) fn of_bits(kinds: u8) -> Option<Self> {
+        let all = Self::FAILURES + Self::CRASH;
+        (kinds & !all.kinds == 0).then_some(Self { kinds })
+    }
+
     /// Returns the kind of an outcome, if a set can contain it.
     const fn kind_of(outcome: &Outcome) -> Option<Self> {
         match outcome {

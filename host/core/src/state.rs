@@ -86,6 +86,10 @@ pub enum Event {
     UpstreamFailed,
     /// The host, a worker or the machine was lost.
     Crashed,
+    /// Its host was lost while an attempt executed, and the run goes back into the queue. The lost attempt does not count
+    /// as one that failed. A run that was being cancelled is not queued again: nothing of it executes any more, so it is
+    /// cancelled.
+    Rescued,
     /// It has stopped on request.
     Cancelled,
     /// Its transaction undid it.
@@ -218,6 +222,7 @@ impl Event {
             Self::TimedOut => "TimedOut",
             Self::UpstreamFailed => "UpstreamFailed",
             Self::Crashed => "Crashed",
+            Self::Rescued => "Rescued",
             Self::Cancelled => "Cancelled",
             Self::RolledBack => "RolledBack",
         }
@@ -246,6 +251,7 @@ fn scheduled(event: Event) -> Option<State> {
         | Event::Failed
         | Event::TimedOut
         | Event::Crashed
+        | Event::Rescued
         | Event::Cancelled
         | Event::RolledBack => None,
     }
@@ -265,6 +271,7 @@ fn awaiting_retry(event: Event) -> Option<State> {
         | Event::CacheHit { .. }
         | Event::Failed
         | Event::UpstreamFailed
+        | Event::Rescued
         | Event::Cancelled
         | Event::RolledBack => None,
     }
@@ -284,6 +291,7 @@ fn pending(event: Event) -> Option<State> {
         | Event::RetryPlanned { .. }
         | Event::Completed
         | Event::Failed
+        | Event::Rescued
         | Event::Cancelled
         | Event::RolledBack => None,
     }
@@ -303,6 +311,7 @@ fn awaiting_slot(event: Event) -> Option<State> {
         | Event::CacheHit { .. }
         | Event::Failed
         | Event::UpstreamFailed
+        | Event::Rescued
         | Event::Cancelled
         | Event::RolledBack => None,
     }
@@ -316,6 +325,7 @@ fn executing(event: Event) -> Option<State> {
         Event::Failed => Some(State::Failed),
         Event::TimedOut => Some(State::TimedOut),
         Event::Crashed => Some(State::Crashed),
+        Event::Rescued => Some(State::Pending),
         Event::CameDue
         | Event::SlotAwaited
         | Event::SlotGranted
@@ -333,6 +343,7 @@ fn cancelling(event: Event) -> Option<State> {
         Event::CancelRequested => Some(State::Cancelling),
         Event::Cancelled => Some(State::Cancelled),
         Event::Crashed => Some(State::Crashed),
+        Event::Rescued => Some(State::Cancelled),
         Event::CameDue
         | Event::SlotAwaited
         | Event::SlotGranted
@@ -362,6 +373,7 @@ fn completed(event: Event) -> Option<State> {
         | Event::TimedOut
         | Event::UpstreamFailed
         | Event::Crashed
+        | Event::Rescued
         | Event::Cancelled => None,
     }
 }
@@ -370,7 +382,7 @@ fn completed(event: Event) -> Option<State> {
 mod tests {
     use super::*;
 
-    const EVENTS: [Event; 14] = [
+    const EVENTS: [Event; 15] = [
         Event::CameDue,
         Event::SlotAwaited,
         Event::SlotGranted,
@@ -383,6 +395,7 @@ mod tests {
         Event::TimedOut,
         Event::UpstreamFailed,
         Event::Crashed,
+        Event::Rescued,
         Event::Cancelled,
         Event::RolledBack,
     ];

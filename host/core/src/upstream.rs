@@ -61,6 +61,16 @@ impl UpstreamChain {
         Self { runs: runs.into(), left_out, cause: Arc::clone(&self.cause) }
     }
 
+    /// Returns the chain with these runs, so many of which are left out, if there can be one.
+    pub(crate) fn of_parts(runs: Vec<UpstreamRun>, left_out: usize, cause: Arc<str>) -> Option<Self> {
+        let can_be = match runs.len() {
+            0 => false,
+            Self::NAMED => true,
+            named => named < Self::NAMED && left_out == 0,
+        };
+        can_be.then(|| Self { runs: runs.into(), left_out, cause })
+    }
+
     /// Returns the runs of the chain, the nearest first and the root last, without those that are left out.
     pub fn runs(&self) -> &[UpstreamRun] {
         &self.runs

@@ -48,6 +48,16 @@ pub(crate) struct Tier {
 /// A component that is ready to instantiate, or the imports that the host lacks.
 pub(crate) type Linked = Result<InstancePre<Guest>, MissingImports>;
 
+/// Two components are equal if they share their code: that is so for all loads of the same bytes by one engine, while one of
+/// them is in use.
+impl PartialEq for Component {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Component {}
+
 /// A function that a component exports.
 #[derive(Clone, Debug)]
 pub struct Export {

@@ -51,8 +51,8 @@ struct Inner {
     full: OnceLock<Runtime>,
     /// For components that are compiled quickly first; set up when the first one is loaded, `None` if that fails.
     quick: OnceLock<Option<Runtime>>,
-    /// Components that run quickly compiled code, so that a second load finds them.
-    quickly_loaded: Mutex<HashMap<Digest, Weak<component::Inner>>>,
+    /// The components in use, so that a second load of the same bytes shares them.
+    loaded: Mutex<HashMap<Digest, Weak<component::Inner>>>,
     resources: Arc<SharedResources>,
 }
 
@@ -77,7 +77,7 @@ impl Engine {
             lean,
             full: OnceLock::new(),
             quick: OnceLock::new(),
-            quickly_loaded: Mutex::default(),
+            loaded: Mutex::default(),
             resources,
         })))
     }
@@ -158,9 +158,9 @@ impl Engine {
         self.0.options.optimise
     }
 
-    /// The live components that run quickly compiled code.
-    pub(crate) fn quickly_loaded(&self) -> MutexGuard<'_, HashMap<Digest, Weak<component::Inner>>> {
-        let mut loaded = self.0.quickly_loaded.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The components that are in use.
+    pub(crate) fn loaded(&self) -> MutexGuard<'_, HashMap<Digest, Weak<component::Inner>>> {
+        let mut loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         loaded.retain(|_, component| component.strong_count() > 0);
         loaded
     }

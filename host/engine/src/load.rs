@@ -251,12 +251,13 @@ impl Engine {
             return Err(LoadError::TooLong { found: size_bytes });
         }
         let digest = Digest::of(&bytes);
+        if let Some(component) = self.loaded().get(&digest).and_then(Weak::upgrade) {
+            return Ok(Component(component));
+        }
         let ended = self.compiler().ended();
         if let Some(compiled) = self.cached(self.lean(), &digest) {
-            return Ok(Component::new(self.resources(), self.lean(), compiled, digest, size_bytes));
-        }
-        if let Some(component) = self.quickly_loaded().get(&digest).and_then(Weak::upgrade) {
-            return Ok(Component(component));
+            let component = Component::new(self.resources(), self.lean(), compiled, digest, size_bytes);
+            return Ok(self.shared(component).0);
         }
         let bytes: Arc<[u8]> = bytes.into();
         if let Some(quick) = self.quick(size_bytes)
@@ -275,21 +276,27 @@ impl Engine {
             Flavor::Full => self.full()?,
             Flavor::Lean => self.lean(),
         };
-        Ok(Component::new(self.resources(), runtime, compiled, digest, size_bytes))
+        Ok(self.shared(Component::new(self.resources(), runtime, compiled, digest, size_bytes)).0)
+    }
+
+    /// The component that all loads of the same bytes share, and whether it is this one: it is not if another load was faster.
+    fn shared(&self, component: Component) -> (Component, bool) {
+        let mut loaded = self.loaded();
+        if let Some(first) = loaded.get(&component.digest()).and_then(Weak::upgrade) {
+            return (Component(first), false);
+        }
+        loaded.insert(component.digest(), Arc::downgrade(&component.0));
+        (component, true)
     }
 
     /// A component that runs quickly compiled code, until there is better code.
     fn quickly(&self, quick: &Runtime, compiled: Compiled, digest: Digest, bytes: Arc<[u8]>) -> Component {
-        let component = {
-            let mut loaded = self.quickly_loaded();
-            // Another load was faster.
-            if let Some(component) = loaded.get(&digest).and_then(Weak::upgrade) {
-                return Component(component);
-            }
-            let component = Component::new(self.resources(), quick, compiled, digest, bytes.len() as u64);
-            loaded.insert(digest, Arc::downgrade(&component.0));
-            component
-        };
+        let size_bytes = bytes.len() as u64;
+        let component = Component::new(self.resources(), quick, compiled, digest, size_bytes);
+        let (component, is_first) = self.shared(component);
+        if !is_first {
+            return component;
+        }
         if self.optimises() {
             let waiting = Waiting(Arc::downgrade(&component.0));
             let engine = self.clone();

@@ -188,6 +188,7 @@ fn the_table_of_states_is_that_of_the_code() {
         Event::TimedOut,
         Event::UpstreamFailed,
         Event::Crashed,
+        Event::Rescued,
         Event::Cancelled,
         Event::RolledBack,
     ];

@@ -8,17 +8,17 @@ mod trust;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hostel::grammar::tag;
 use hostel::{Component, DirAccess, DirGrant, Task, TaskRef, may_replace};
 use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
 use self::document::{Document, entries};
-use self::key::Key;
+use self::key::{Key, Wrong};
 use crate::options::TaskOptions;
 use crate::options::data_dir::{HostOptions, check_apart};
 use crate::options::dir::Dir;
 use crate::options::env::Variable;
-use crate::options::labels::tag;
 use crate::options::remote_cache::NamedCache;
 use crate::options::tag_limits::{self, TagLimitOptions};
 use crate::problem::Problem;
@@ -196,12 +196,13 @@ fn options(
         }
         let place = format!("{}: {}", document.place(value.span()), key.name());
         let set = key.set(&mut options, value.get_ref(), place);
-        set.map_err(|expected| match key.is_secret() {
-            true => document.problem(value.span(), format!("{}: {expected}", key.name())),
-            false => document.wrong(key.name(), value, &expected),
+        set.map_err(|wrong| match wrong {
+            Wrong::Limit(error) => document.problem(value.span(), error.named(key.name())),
+            Wrong::Expected(expected) if key.is_secret() => {
+                document.problem(value.span(), format!("{}: {expected}", key.name()))
+            }
+            Wrong::Expected(expected) => document.wrong(key.name(), value, &expected),
         })?;
-        // All previous options were consistent, so this one is wrong.
-        options.limits().map_err(|error| document.problem(value.span(), error.named(key.name())))?;
         options.env.iter().try_for_each(Variable::check)?;
     }
     Ok(options)

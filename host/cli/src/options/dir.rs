@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hostel::grammar::{self, OptionTextError};
 use hostel::{DirGrant, Grants, OpenDirError, check_dirs};
 
 use crate::problem::Problem;
@@ -18,10 +19,8 @@ pub(crate) struct Dir {
 
 impl Dir {
     /// Parses `HOST[::GUEST][:rw]`, given in `place`.
-    pub(crate) fn new(text: &str, place: String) -> Result<Self, String> {
-        let grant = text.parse::<DirGrant>();
-        let grant = grant.map_err(|error| format!("{error}, optionally followed by :ro or :rw"))?;
-        Ok(Self { grant, place })
+    pub(crate) fn new(text: &str, place: String) -> Result<Self, OptionTextError> {
+        Ok(Self { grant: grammar::dir(text)?, place })
     }
 
     pub(crate) fn grant(&self) -> DirGrant {
@@ -45,6 +44,6 @@ impl Dir {
 }
 
 /// Parses a directory on the command line.
-pub(crate) fn typed(text: &str) -> Result<Dir, String> {
+pub(crate) fn typed(text: &str) -> Result<Dir, OptionTextError> {
     Dir::new(text, "--dir".to_owned())
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use clap::Args;
-use hostel::{Tag, Task, check_tag};
+use hostel::grammar::tag;
+use hostel::{Tag, Task};
 
 use crate::problem::Problem;
 
@@ -82,10 +83,4 @@ impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
-}
-
-/// Parses a tag.
-pub(crate) fn tag(text: &str) -> Result<Tag, String> {
-    check_tag(text).map_err(|error| error.to_string())?;
-    Ok(text.into())
 }

@@ -3,69 +3,67 @@
 use std::time::Duration;
 
 use clap::Args;
-use hostel::{Limits, LimitsError};
-
-use crate::units;
+use hostel::{Limits, LimitsError, grammar};
 
 /// Limits of an attempt, and of a run's log.
 #[derive(Args, Clone, Copy, Debug, Default)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct LimitOptions {
     /// Stop an attempt after this long: 200ms, 1.5s, 2m, 1d
-    #[arg(long, value_name = "TIME", value_parser = units::timeout, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = grammar::timeout, allow_hyphen_values = true)]
     pub(crate) timeout: Option<Duration>,
 
     /// Stop an attempt that waits for this long without computing
-    #[arg(long, value_name = "TIME", value_parser = units::timeout, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = grammar::timeout, allow_hyphen_values = true)]
     pub(crate) idle_timeout: Option<Duration>,
 
     /// Stop an attempt when it has used this much fuel, about one unit for each instruction; counting slows it down by a few
     /// percent; to measure the fuel of a run, use a large limit and --receipt
-    #[arg(long, value_name = "FUEL", value_parser = units::number)]
+    #[arg(long, value_name = "FUEL", value_parser = grammar::number)]
     pub(crate) max_fuel: Option<u64>,
 
     /// Memory that an attempt may use [default: 256MiB]
-    #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = grammar::bytes)]
     pub(crate) max_memory: Option<u64>,
 
     /// Size of a run's log, all its attempts together [default: 1MiB]
-    #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = grammar::bytes)]
     pub(crate) max_log: Option<u64>,
 
     /// Lines in a run's log, all its attempts together [default: 100,000]
-    #[arg(long, value_name = "N", value_parser = units::number)]
+    #[arg(long, value_name = "N", value_parser = grammar::number)]
     pub(crate) max_log_lines: Option<u64>,
 
     /// Size of a run's arguments, and of the data that a program reads from a pipe as its stdin [default: 256MiB]
-    #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = grammar::bytes)]
     pub(crate) max_input: Option<u64>,
 
     /// Size of an attempt's result [default: 256MiB]
-    #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = grammar::bytes)]
     pub(crate) max_result: Option<u64>,
 
     /// Files and listings that an attempt may have open at once [default: 256]
-    #[arg(long, value_name = "N", value_parser = units::number)]
+    #[arg(long, value_name = "N", value_parser = grammar::number)]
     pub(crate) max_open_files: Option<u64>,
 
     /// Bytes that an attempt may write to files [default: 1GiB]
-    #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = grammar::bytes)]
     pub(crate) max_written: Option<u64>,
 
     /// Sockets and HTTP requests that an attempt may have open at once [default: 64]
-    #[arg(long, value_name = "N", value_parser = units::number)]
+    #[arg(long, value_name = "N", value_parser = grammar::number)]
     pub(crate) max_sockets: Option<u64>,
 
     /// Bytes that an attempt may send and receive over the network [default: 1GiB]
-    #[arg(long, value_name = "SIZE", value_parser = units::bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = grammar::bytes)]
     pub(crate) max_network: Option<u64>,
 
     /// Handles of resources that an attempt may have at once [default: 100,000]
-    #[arg(long, value_name = "N", value_parser = units::number)]
+    #[arg(long, value_name = "N", value_parser = grammar::number)]
     pub(crate) max_handles: Option<u64>,
 
     /// Calls of async functions, streams and futures that an attempt may have at once [default: 1,000]
-    #[arg(long, value_name = "N", value_parser = units::number)]
+    #[arg(long, value_name = "N", value_parser = grammar::number)]
     pub(crate) max_subtasks: Option<u64>,
 }
 

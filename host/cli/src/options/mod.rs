@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use hostel::{
     CachePolicy, Clock, Determinism, EnvGrant, Grants, HostBuilder, HttpGrant, Limits, LimitsError,
-    LookupGrant, NetGrant, Randomness, Task, UnknownImports, begin_flow, check_dirs,
+    LookupGrant, NetGrant, Randomness, Task, UnknownImports, begin_flow, check_dirs, grammar,
 };
 
 use self::dir::Dir;
@@ -23,7 +23,6 @@ use self::labels::LabelOptions;
 use self::limits::LimitOptions;
 use self::retries::RetryOptions;
 use crate::problem::Problem;
-use crate::units;
 
 /// The options of a task from one place: the command line, or a table of `hostel.toml`.
 #[derive(Args, Clone, Debug, Default)]
@@ -35,7 +34,7 @@ pub(crate) struct TaskOptions {
     pub(crate) limits: LimitOptions,
 
     /// Stop a run after this long, with all its attempts and the waits between them
-    #[arg(long, value_name = "TIME", value_parser = run_timeout, allow_hyphen_values = true, help_heading = "Limits")]
+    #[arg(long, value_name = "TIME", value_parser = grammar::run_timeout, allow_hyphen_values = true, help_heading = "Limits")]
     pub(crate) run_timeout: Option<Duration>,
 
     #[command(flatten)]
@@ -100,7 +99,7 @@ pub(crate) struct TaskOptions {
     pub(crate) cache: Option<CachePolicy>,
 
     /// Use no cached result that is this old: 10s, 12h, 30d [default: use any age]
-    #[arg(long, value_name = "TIME", value_parser = expiration, allow_hyphen_values = true, help_heading = "Cache")]
+    #[arg(long, value_name = "TIME", value_parser = grammar::cache_expiration, allow_hyphen_values = true, help_heading = "Cache")]
     pub(crate) cache_expiration: Option<Duration>,
 
     /// Run even if the cache has a result, and store the new one
@@ -231,24 +230,10 @@ fn variables(mut variables: Vec<Variable>, others: Vec<Variable>) -> Vec<Variabl
     variables
 }
 
-/// Parses the age at which results expire.
-pub(crate) fn expiration(text: &str) -> Result<Duration, String> {
-    let age = Some(units::age(text)?).filter(|age| !age.is_zero());
-    age.ok_or_else(|| "expected more than zero; to use no cached result, use --refresh-cache".to_owned())
-}
-
 /// Parses a size that is not zero.
 fn some_bytes(text: &str) -> Result<u64, String> {
-    let bytes = Some(units::bytes(text)?).filter(|bytes| *bytes > 0);
+    let bytes = Some(grammar::bytes(text)?).filter(|bytes| *bytes > 0);
     bytes.ok_or_else(|| "expected more than zero".to_owned())
-}
-
-/// Parses the timeout of a whole run.
-pub(crate) fn run_timeout(text: &str) -> Result<Duration, String> {
-    let most = Limits::MAX.timeout.unwrap_or(Duration::MAX);
-    let timeout = Some(units::timeout(text)?).filter(|timeout| !timeout.is_zero() && *timeout <= most);
-    let days = most.as_secs() / units::DAY.as_secs();
-    timeout.ok_or_else(|| format!("expected more than zero and at most {days} days"))
 }
 
 /// The number of runs that compute at once.

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use clap::Args;
+use hostel::grammar::{self, tag};
 use hostel::{HostBuilder, RateLimit, Tag};
 
-use super::labels::tag;
 use crate::problem::Problem;
-use crate::units;
 
 /// The options for limits by tag.
 #[derive(Args, Clone, Debug, Default)]
@@ -52,7 +51,7 @@ pub(crate) fn runs(text: &str) -> Result<usize, String> {
 pub(crate) fn rate(text: &str) -> Result<RateLimit, String> {
     let (runs, per) = text.split_once('/').ok_or_else(wrong_rate)?;
     let runs = runs.trim().parse().ok().filter(|&runs| runs > 0);
-    let per = units::duration(per.trim()).ok().filter(|&per| per > Duration::ZERO);
+    let per = grammar::duration(per.trim()).ok().filter(|&per| per > Duration::ZERO);
     runs.zip(per).map(|(runs, per)| RateLimit { runs, per }).ok_or_else(wrong_rate)
 }
 

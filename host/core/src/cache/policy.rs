@@ -139,6 +139,20 @@ impl CachePolicy {
         self.facts
     }
 
+    /// The policy with these facts, inputs that do not count (sorted, each once) and text of the user's key, if there is
+    /// one.
+    pub(crate) fn of_parts(facts: u8, left_out: Vec<Name>, template: Option<Arc<str>>) -> Option<Self> {
+        let all = Self::FACTS.into_iter().fold(bit::KEY, |all, (_, fact)| all | fact);
+        let has_key = facts & bit::KEY != 0;
+        let left_out = (!left_out.is_empty()).then(|| left_out.into());
+        (facts & !all == 0 && has_key == template.is_some()).then_some(Self { facts, left_out, template })
+    }
+
+    /// The text of the user's key.
+    pub(crate) fn template(&self) -> Option<&str> {
+        self.template.as_deref()
+    }
+
     /// Whether a user's template counts.
     pub(crate) const fn has_key(&self) -> bool {
         self.facts & bit::KEY != 0
@@ -149,7 +163,8 @@ impl CachePolicy {
         self.facts == bit::KEY
     }
 
-    fn left_out(&self) -> &[Name] {
+    /// The inputs that do not count, sorted, each once.
+    pub(crate) fn left_out(&self) -> &[Name] {
         self.left_out.as_deref().unwrap_or_default()
     }
 

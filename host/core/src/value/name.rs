@@ -33,14 +33,19 @@ impl UnknownName {
 
     /// Returns the known name that was probably meant: the first within a few keystrokes, ignoring case.
     pub fn nearest(&self) -> Option<&Name> {
+        self.near().into_iter().next()
+    }
+
+    /// Returns the known names that are a few keystrokes away, the nearest first.
+    pub(crate) fn near(&self) -> Vec<&Name> {
         let near_enough = self.name.chars().count().div_ceil(3);
         let name = self.name.to_lowercase();
-        self.known
-            .iter()
-            .map(|known| (keystrokes(&name, &known.to_lowercase()), known))
-            .filter(|(distance, known)| *distance <= near_enough && *distance < known.chars().count())
-            .min_by_key(|(distance, _)| *distance)
-            .map(|(_, known)| known)
+        let known = self.known.iter().map(|known| (keystrokes(&name, &known.to_lowercase()), known));
+        let near =
+            known.filter(|(distance, known)| *distance <= near_enough && *distance < known.chars().count());
+        let mut near: Vec<_> = near.collect();
+        near.sort_by_key(|(distance, _)| *distance);
+        near.into_iter().map(|(_, known)| known).collect()
     }
 }
 

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use hostel_core::{Digest, Limits};
 use hostel_engine::{Engine, EngineOptions};
-use hostel_guests::{ARITH, ASYNCY, wat};
+use hostel_guests::{ARITH, ASYNCY, TEXT, wat};
 
-use crate::run_with;
+use crate::{ENGINE, run_with};
 
 fn engine(dir: &Path) -> Engine {
     let mut options = EngineOptions::default();
@@ -75,6 +75,16 @@ async fn a_directory_that_cannot_be_used_costs_only_time() {
     let file = dir.path().join("a file and no directory");
     fs::write(&file, "").unwrap();
     works(&file).await;
+}
+
+#[test]
+fn the_same_bytes_are_one_component_while_it_is_in_use() {
+    let bytes = fs::read(ARITH).unwrap();
+    let first = ENGINE.load_bytes(&bytes).unwrap();
+    assert!(first == ENGINE.load_file(ARITH.as_ref()).unwrap());
+    assert!(first != ENGINE.load_bytes(&fs::read(TEXT).unwrap()).unwrap());
+    // To inspect it is another matter: it has no code then.
+    assert!(first != ENGINE.inspect_file(ARITH.as_ref()).unwrap());
 }
 
 #[tokio::test(flavor = "current_thread")]

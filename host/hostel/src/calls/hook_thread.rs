@@ -192,3 +192,29 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_full_backlog_is_no_obstacle_for_the_calls_themselves() {
+        let hooks = HookThread::start().unwrap();
+        let backlog = hooks.backlog();
+        let (begin, begun) = mpsc::channel::<()>();
+        let (report, reported) = mpsc::channel();
+        let of_call = hooks.backlog();
+        let first: Call = Box::new(move || {
+            begun.recv().unwrap();
+            report.send(of_call.is_full()).unwrap();
+        });
+        hooks.call([first]);
+        let others = (0..=MAX_WAITING).map(|_| -> Call { Box::new(|| ()) });
+        hooks.call(others);
+        assert!(backlog.is_full());
+        begin.send(()).unwrap();
+        assert!(!reported.recv().unwrap(), "a call that adds runs could not wait for itself");
+    }
+}

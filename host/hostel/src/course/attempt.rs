@@ -4,7 +4,7 @@ use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hostel_core::{Event, Failure, LogLine, Observation, Outcome, Progress, Receipt};
+use hostel_core::{Event, Failure, LogLine, Observation, Outcome, Progress, Receipt, State};
 use hostel_engine::{Echo, LogBook, OnStdout, OnStopped};
 
 use super::end::{self, finish};
@@ -17,8 +17,8 @@ use crate::runner::Polled;
 
 /// Begins an attempt, unless the run has ended.
 pub(super) fn begin(run: &Arc<Run>) -> Option<Guest> {
-    let order = order(run)?;
-    end::call_hooks(run, run.state());
+    let (order, state) = order(run)?;
+    end::call_hooks(run, state);
     Some(run.task().attempts().begin(order, watch(run)))
 }
 
@@ -86,7 +86,7 @@ fn ended(run: &Arc<Run>, result: Result<Report, String>) -> Polled {
 }
 
 /// Records the beginning of an attempt, and orders the attempt. `None` if the run has ended.
-fn order(run: &Arc<Run>) -> Option<Order> {
+fn order(run: &Arc<Run>) -> Option<(Order, State)> {
     let options = run.task().options();
     let mut cell = run.cell();
     let Inputs::Values(inputs) = &cell.inputs else { return None };
@@ -99,7 +99,7 @@ fn order(run: &Arc<Run>) -> Option<Order> {
     let log = Arc::new(log(run, &cell));
     cell.log = Some(Arc::clone(&log));
     let ends_at = cell.began.zip(options.run_timeout).and_then(|(began, after)| began.checked_add(after));
-    Some(Order {
+    let order = Order {
         run: run.id(),
         number: cell.attempts,
         name: cell.name.clone(),
@@ -111,7 +111,8 @@ fn order(run: &Arc<Run>) -> Option<Order> {
         stdin: options.stdin.clone(),
         ends_at: ends_at.and_then(|ends_at| run.scheduler().instant(ends_at)),
         log,
-    })
+    };
+    Some((order, cell.state))
 }
 
 /// The log of the next attempt. Lines of earlier attempts count towards its limits.

@@ -23,15 +23,14 @@ pub(crate) use self::keep::write;
 pub(crate) use self::prepare::end_from_memory;
 pub(crate) use self::upstream::{upstreams, watch_upstreams};
 use crate::flight::Waiter;
-use crate::run::Run;
-use crate::runner::{Entry, Phase, Polled, Position, Woken, Work};
+use crate::run::{Run, Step};
+use crate::runner::{Phase, Polled, Position, Woken, Work};
 use crate::tag::Tag;
 
 /// The result of one step of a run.
-#[derive(Debug, PartialEq, Eq)]
 enum Next {
     /// Go on with this step.
-    GoOn,
+    Step(Step),
     /// The run was parked, and goes on later.
     Parked,
     /// It has ended.
@@ -84,7 +83,7 @@ impl Work for Run {
 
     fn begin(self: &Arc<Self>) -> Polled {
         match prepare::prepare(self) {
-            Next::GoOn => {}
+            Next::Step(_) => {}
             Next::Parked => return Polled::Gone,
             Next::Ended => return Polled::Ended,
         }
@@ -136,18 +135,6 @@ impl Waiter for Run {
 
     fn withdraw(self: &Arc<Self>) {
         cancel::request(self);
-    }
-}
-
-/// Takes a slot of each limit that applies to the run, or parks the run until it has them.
-fn enter(run: &Arc<Run>) -> Next {
-    if run.tags().is_empty() {
-        return Next::GoOn;
-    }
-    match run.scheduler().enter(run) {
-        Entry::Granted => Next::GoOn,
-        Entry::Parked => Next::Parked,
-        Entry::Ended => Next::Ended,
     }
 }
 

@@ -6,45 +6,38 @@ use std::time::Duration;
 
 use hostel_core::{CacheKey, Event, Outcome};
 
-use super::{Next, cancel, end, enter, keep, upstream};
+use super::upstream::{self, Inputs};
+use super::{Next, cancel, end, keep};
 use crate::cache::{CacheMatch, CacheQuery, Kept, LookUp, RemoteAnswer};
 use crate::flight::Takeoff;
 use crate::options::Options;
 use crate::run::{Run, Step};
+use crate::runner::Entry;
 
 /// Takes the run through its steps until it may begin an attempt, is parked, or has ended.
 pub(super) fn prepare(run: &Arc<Run>) -> Next {
-    if run.has_ended() {
-        return Next::Ended;
-    }
+    let mut step = {
+        let mut cell = run.cell();
+        if cell.state.is_terminal() {
+            return Next::Ended;
+        }
+        mem::replace(&mut cell.step, Step::Inputs)
+    };
     if run.time_left() == Some(Duration::ZERO) {
         end::out_of_time(run);
         return Next::Ended;
     }
     loop {
-        let mut cell = run.cell();
-        let next = match &mut cell.step {
-            Step::Attempt => return Next::GoOn,
-            Step::Remote(answer) => {
-                let answer = answer.take();
-                drop(cell);
-                check_answer(run, answer)
-            }
-            Step::Inputs => {
-                drop(cell);
-                inputs(run)
-            }
-            Step::LookUp => {
-                drop(cell);
-                look_up(run)
-            }
-            Step::Slot => {
-                drop(cell);
-                slot(run)
-            }
+        let next = match step {
+            Step::Inputs => inputs(run),
+            Step::LookUp(key) => look_up(run, key),
+            Step::Remote(key, answer) => check_answer(run, key, answer),
+            Step::Slot => enter(run),
+            Step::Attempt => return Next::Step(Step::Attempt),
         };
-        if next != Next::GoOn {
-            return next;
+        match next {
+            Next::Step(following) => step = following,
+            Next::Parked | Next::Ended => return next,
         }
     }
 }
@@ -56,27 +49,27 @@ pub(crate) fn end_from_memory(run: &Arc<Run>) {
     found.into_iter().for_each(|found| _ = end_with(run, found));
 }
 
-fn go_to(run: &Run, step: Step) -> Next {
+/// Stores the step with which the run goes on if it is parked now. Before it is parked, since it may be resumed at once.
+fn park_at(run: &Run, step: Step) {
     let before = mem::replace(&mut run.cell().step, step);
     drop(before);
-    Next::GoOn
 }
 
 fn inputs(run: &Arc<Run>) -> Next {
-    if !upstream::put_inputs_together(run) {
-        return Next::Ended;
+    let Options { refresh, only_compared, .. } = run.task().options();
+    match upstream::put_inputs_together(run) {
+        Inputs::Ended => Next::Ended,
+        Inputs::Keyed(key) if !refresh && !only_compared => Next::Step(Step::LookUp(key)),
+        Inputs::Keyed(_) | Inputs::Unkeyed => {
+            if *refresh {
+                run.cell().cache.look_up = LookUp::Refresh;
+            }
+            Next::Step(Step::Slot)
+        }
     }
-    if key_to_look_up(run).is_some() {
-        return go_to(run, Step::LookUp);
-    }
-    if run.task().options().refresh {
-        run.cell().cache.look_up = LookUp::Refresh;
-    }
-    go_to(run, Step::Slot)
 }
 
-fn look_up(run: &Arc<Run>) -> Next {
-    let Some(key) = key_to_look_up(run) else { return go_to(run, Step::Slot) };
+fn look_up(run: &Arc<Run>, key: CacheKey) -> Next {
     let (host, is_stopped) = (run.host(), || run.has_ended());
     if keep::shares_flight(run) {
         // An available value can be used without owning the key.
@@ -86,6 +79,7 @@ fn look_up(run: &Arc<Run>) -> Next {
         {
             return Next::Ended;
         }
+        park_at(run, Step::LookUp(key));
         match host.flights.join(&keep::flight_key(run, key), run) {
             Takeoff::Owner => {}
             Takeoff::Waits => return Next::Parked,
@@ -102,7 +96,7 @@ fn look_up(run: &Arc<Run>) -> Next {
             if host.cache.is_shared() && keep::may_be_kept(run) {
                 ask_remote(run, key)
             } else {
-                go_to(run, Step::Slot)
+                Next::Step(Step::Slot)
             }
         }
     }
@@ -110,7 +104,7 @@ fn look_up(run: &Arc<Run>) -> Next {
 
 /// Requests the entries of the key from the remote layer, and parks the run until the answer arrives.
 fn ask_remote(run: &Arc<Run>, key: CacheKey) -> Next {
-    go_to(run, Step::Remote(None));
+    park_at(run, Step::Remote(key, None));
     if !run.scheduler().park_for_key(run, None) {
         cancel::request(run);
         return Next::Ended;
@@ -141,13 +135,13 @@ impl Drop for Resume {
 /// The remote layer has answered. The next run may send its request after this answer is checked.
 fn answered(run: &Run, answer: RemoteAnswer) {
     let mut cell = run.cell();
-    if let Step::Remote(waits) = &mut cell.step {
+    if let Step::Remote(_, waits) = &mut cell.step {
         *waits = Some(answer);
     }
 }
 
-fn check_answer(run: &Arc<Run>, answer: Option<RemoteAnswer>) -> Next {
-    let (Some(answer), Some(key)) = (answer, run.key()) else { return go_to(run, Step::Slot) };
+fn check_answer(run: &Arc<Run>, key: CacheKey, answer: Option<RemoteAnswer>) -> Next {
+    let Some(answer) = answer else { return Next::Step(Step::Slot) };
     let own = (Arc::clone(run.task().key_text()), || keep::recipe(run));
     match run.host().cache.get_fetched(&answer.entries, &key, query(run, &|| run.has_ended()), own) {
         Ok(found) => {
@@ -156,20 +150,26 @@ fn check_answer(run: &Arc<Run>, answer: Option<RemoteAnswer>) -> Next {
         }
         Err(miss) => {
             run.cell().cache.look_up = LookUp::Miss(miss);
-            go_to(run, Step::Slot)
+            Next::Step(Step::Slot)
         }
     }
 }
 
-fn slot(run: &Arc<Run>) -> Next {
-    match enter(run) {
-        Next::GoOn => go_to(run, Step::Attempt),
-        other => other,
+/// Takes a slot of each limit that concerns the run, or parks it until it has one.
+fn enter(run: &Arc<Run>) -> Next {
+    if run.tags().is_empty() {
+        return Next::Step(Step::Attempt);
+    }
+    park_at(run, Step::Slot);
+    match run.scheduler().enter(run) {
+        Entry::Granted => Next::Step(Step::Attempt),
+        Entry::Parked => Next::Parked,
+        Entry::Ended => Next::Ended,
     }
 }
 
 fn ended_or(run: &Run, step: Step) -> Next {
-    if run.has_ended() { Next::Ended } else { go_to(run, step) }
+    if run.has_ended() { Next::Ended } else { Next::Step(step) }
 }
 
 /// Ends the run with a cached value. `false` if it has ended already.

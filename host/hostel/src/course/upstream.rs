@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 
-use hostel_core::{Event, Failure, Outcome, Param, UpstreamChain, UpstreamRun, Value, bytes_text};
+use hostel_core::{CacheKey, Event, Failure, Outcome, Param, UpstreamChain, UpstreamRun, Value, bytes_text};
 
 use super::end::finish;
-use crate::run::{Awaited, Input, Inputs, Run, TaskFuture, Upstream};
+use crate::run::{Awaited, Input, Inputs as RunInputs, Run, TaskFuture, Upstream};
 use crate::task::Task;
 
 /// Inputs that do not fit, with the upstream run whose result does not fit, if there is one.
 type Unfit<'a> = (Option<&'a TaskFuture>, String);
 
 /// The runs in inputs and in `wait_for`, without duplicates. A run that must complete for either must complete.
-pub(crate) fn upstreams(inputs: &Inputs, wait_for: Vec<(TaskFuture, bool)>) -> Vec<Awaited> {
+pub(crate) fn upstreams(inputs: &RunInputs, wait_for: Vec<(TaskFuture, bool)>) -> Vec<Awaited> {
     let mut upstreams = BTreeMap::new();
     let mut add = |future: &TaskFuture, must_complete: bool| {
         let awaited = upstreams.entry(future.id()).or_insert_with(|| Awaited {
@@ -24,7 +24,7 @@ pub(crate) fn upstreams(inputs: &Inputs, wait_for: Vec<(TaskFuture, bool)>) -> V
         });
         awaited.must_complete |= must_complete;
     };
-    if let Inputs::Awaited(inputs) = inputs {
+    if let RunInputs::Awaited(inputs) = inputs {
         for input in inputs {
             Input::each_upstream(input, &mut |upstream| add(upstream.future, upstream.must_complete));
         }
@@ -77,40 +77,58 @@ fn one_less_awaited(run: &Arc<Run>) {
     }
 }
 
-/// Replaces the results of upstream runs, all of which have ended, by their values. `false` if the run has ended.
-pub(super) fn put_inputs_together(run: &Arc<Run>) -> bool {
+/// The state of a run's inputs.
+pub(super) enum Inputs {
+    /// They are available, and this is the key derived from them.
+    Keyed(CacheKey),
+    /// They are available, and there is no key.
+    Unkeyed,
+    /// The run has ended.
+    Ended,
+}
+
+impl From<Option<CacheKey>> for Inputs {
+    fn from(key: Option<CacheKey>) -> Self {
+        key.map_or(Self::Unkeyed, Self::Keyed)
+    }
+}
+
+/// Replaces the results of upstream runs, all of which have ended, by their values.
+pub(super) fn put_inputs_together(run: &Arc<Run>) -> Inputs {
     let mut cell = run.cell();
     let awaited = match &mut cell.inputs {
-        Inputs::Values(_) => return true,
-        Inputs::Awaited(inputs) => mem::take(inputs),
+        RunInputs::Values(_) => return cell.cache.key.into(),
+        RunInputs::Awaited(inputs) => mem::take(inputs),
     };
     drop(cell);
     let values = match resolve(run.task(), &awaited) {
         Ok(values) => values,
-        Err((upstream, cause)) => return refuse_inputs(run, upstream, &cause),
+        Err((upstream, cause)) => {
+            refuse_inputs(run, upstream, &cause);
+            return Inputs::Ended;
+        }
     };
     let key = run.task().cache_key(&values);
     let mut cell = run.cell();
     if cell.state.is_terminal() {
-        return false;
+        return Inputs::Ended;
     }
-    cell.inputs = Inputs::Values(Arc::new(values));
+    cell.inputs = RunInputs::Values(Arc::new(values));
     cell.cache.key = key;
     run.fix_name(&mut cell);
     drop(cell);
     // The inputs may hold the last handles to other runs.
     drop(awaited);
-    true
+    key.into()
 }
 
 /// The result of an upstream run does not fit.
-fn refuse_inputs(run: &Arc<Run>, upstream: Option<&TaskFuture>, cause: &str) -> bool {
+fn refuse_inputs(run: &Arc<Run>, upstream: Option<&TaskFuture>, cause: &str) {
     let chain = match upstream {
         Some(upstream) => UpstreamChain::root(named(upstream), format!("completed, but {cause}")),
         None => UpstreamChain::root(UpstreamRun { run: run.id(), name: run.name() }, cause),
     };
     finish(run, Event::UpstreamFailed, Outcome::Failed(Failure::Upstream { chain }));
-    false
 }
 
 /// The values of the inputs. All upstream runs have ended.

@@ -53,9 +53,9 @@ pub(crate) enum Step {
     /// Put the inputs together, and derive the cache key from them.
     Inputs,
     /// Own the key, or wait for the run that owns it, and look for a value in memory and on disk.
-    LookUp,
+    LookUp(CacheKey),
     /// Check the answer of the remote cache; `None` if there is none.
-    Remote(Option<RemoteAnswer>),
+    Remote(CacheKey, Option<RemoteAnswer>),
     /// Take a slot of each limit that applies to the run.
     Slot,
     /// Begin the attempt.

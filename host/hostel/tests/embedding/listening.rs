@@ -157,3 +157,23 @@ fn what_a_program_prints_is_heard_at_once_and_kept_if_it_does_not_complete() {
     // Rust's standard library writes up to the last line break first.
     assert_eq!(pieces.iter().take(2).collect::<Vec<_>>().concat(), b"\x89PNG\r\n\x1a\n\xff\0");
 }
+
+#[test]
+fn a_run_that_the_host_refuses_ends_in_the_events_too() {
+    let host = crate::build(hostel::Host::builder().max_workers(1).queue_capacity(1));
+    let spin = task(&host, SPIN_FOREVER, "spin");
+    let running = spin.submit(args![]).unwrap();
+    crate::until_running(&running);
+    let pending = spin.submit(args![]).unwrap();
+    let mut events = host.events();
+    assert!(spin.try_submit(args![]).is_err());
+    let states: Vec<_> = until_ended(&mut events, 1)
+        .into_iter()
+        .map(|event| match event.kind {
+            EventKind::State(to) => (to.state, [running.id(), pending.id()].contains(&event.run)),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(states, [(State::Pending, false), (State::Cancelled, false)]);
+    assert!(pending.cancel() && running.cancel());
+}

@@ -57,6 +57,25 @@ fn a_host_that_shut_down_has_shared_everything() {
 }
 
 #[test]
+fn results_of_a_transaction_are_shared_when_it_is_committed() {
+    let bucket = Arc::<InMemory>::default();
+    let here = machine(&bucket);
+    let transaction = here.transaction().begin();
+    run(&add(&here).within(&transaction));
+    let there = machine(&bucket);
+    assert_eq!(run(&add(&there)).state(), State::Completed, "it is not committed yet");
+    drop(there);
+
+    let bucket = Arc::<InMemory>::default();
+    let here = machine(&bucket);
+    let transaction = here.transaction().begin();
+    run(&add(&here).within(&transaction));
+    block_on(transaction.commit()).unwrap();
+    block_on(here.shutdown(Shutdown::Wait));
+    assert_eq!(run(&add(&machine(&bucket))).state(), State::Cached);
+}
+
+#[test]
 fn a_refreshed_result_takes_the_place_of_the_shared_one() {
     let bucket = Arc::<InMemory>::default();
     run(&add(&machine(&bucket)));

@@ -1,6 +1,7 @@
 //! The end of a host: every run has an outcome, and nothing goes on.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::mpsc;
 
 use futures_executor::block_on;
@@ -118,4 +119,25 @@ fn a_host_may_be_dropped_inside_an_async_runtime() {
 fn a_task_outlives_its_host_and_says_so() {
     let add = task(&host(1), ARITH, "add");
     assert!(matches!(add.submit(args![1, 2]), Err(SubmitError::ShutDown)));
+}
+
+#[test]
+fn f16_a_shutdown_waits_for_hooks_that_are_due() {
+    let host = host(1);
+    let (release, blocked) = mpsc::channel::<()>();
+    let blocked = std::sync::Mutex::new(blocked);
+    let (report, called) = mpsc::channel();
+    let add = task(&host, ARITH, "add").on_completion(move |_, _| {
+        blocked.lock().unwrap().recv().unwrap();
+        report.send(()).unwrap();
+    });
+    block_on(async {
+        let run = add.submit(args![1, 2]).unwrap();
+        let mut shutdown = pin!(host.shutdown(Shutdown::Wait));
+        run.outcome().await;
+        assert!(futures_util::poll!(&mut shutdown).is_pending(), "its hook has not been called");
+        release.send(()).unwrap();
+        shutdown.await;
+    });
+    assert_eq!(called.try_recv(), Ok(()));
 }

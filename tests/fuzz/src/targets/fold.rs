@@ -60,6 +60,13 @@ impl Life {
         );
         assert_eq!(to == State::Retrying, starts && self.has_started, "{step}: a second attempt is a retry");
         self.has_started |= starts;
+        if event == Event::Rescued {
+            assert!(
+                from.is_executing() && !to.is_executing(),
+                "{step}: a rescue ends the attempt that was lost"
+            );
+            self.has_started = false;
+        }
         if self.has_started {
             assert!(
                 !matches!(to, State::Scheduled | State::Cached | State::UpstreamFailed),
@@ -84,7 +91,7 @@ impl Life {
 }
 
 fn event(byte: u8, place: usize) -> Event {
-    match byte % 14 {
+    match byte % 15 {
         0 => Event::CameDue,
         1 => Event::SlotAwaited,
         2 => Event::SlotGranted,
@@ -98,6 +105,7 @@ fn event(byte: u8, place: usize) -> Event {
         10 => Event::UpstreamFailed,
         11 => Event::Crashed,
         12 => Event::Cancelled,
+        13 => Event::Rescued,
         _ => Event::RolledBack,
     }
 }

@@ -8,6 +8,7 @@ mod determinism;
 mod fold;
 mod grants;
 mod policies;
+mod runs;
 #[cfg(feature = "components")]
 mod signatures;
 mod task_refs;
@@ -32,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     fold::TARGET,
     cached::TRACES,
     cached::RECORDS,
+    runs::TARGET,
     #[cfg(feature = "components")]
     components::TARGET,
     #[cfg(feature = "components")]

@@ -51,6 +51,7 @@ targets!(
     grants,
     policies,
     records,
+    runs,
     signatures,
     task_refs,
     templates,

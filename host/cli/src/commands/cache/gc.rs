@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use hostel::{GcOptions, GcReport, bytes_text};
+use hostel::{GcOptions, GcReport, bytes_text, grammar};
 use serde::Serialize;
 
 use super::{Form, FormOptions, Place, results_text};
@@ -13,7 +13,6 @@ use crate::problem::{Problem, Stop};
 use crate::states::to_json;
 use crate::ui::Ui;
 use crate::ui::text::counted;
-use crate::units;
 
 /// Remove cached results by size or age
 #[derive(Args, Debug)]
@@ -27,11 +26,11 @@ Examples:
   hostel cache gc --older-than 30d --max-bytes 10GiB")]
 pub(crate) struct Gc {
     /// Remove results until no more than this is left: 500MiB, 1GB
-    #[arg(long, value_name = "SIZE", value_parser = units::bytes, allow_hyphen_values = true)]
+    #[arg(long, value_name = "SIZE", value_parser = grammar::bytes, allow_hyphen_values = true)]
     max_bytes: Option<u64>,
 
     /// Remove results that were not used for this long: 12h, 30d, 4w
-    #[arg(long, value_name = "AGE", value_parser = units::age, allow_hyphen_values = true)]
+    #[arg(long, value_name = "AGE", value_parser = grammar::age, allow_hyphen_values = true)]
     older_than: Option<Duration>,
 
     #[command(flatten)]

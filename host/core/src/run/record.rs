@@ -1,0 +1,558 @@
+//! The record of a run: the fold of all facts about it.
+
+use std::sync::Arc;
+
+use super::{RunSpec, StoredOutcome};
+use crate::{ErrorKind, Event, Failure, IllegalTransition, Outcome, Receipt, RunId, State, Timestamp};
+
+/// Something that happened to a run, as a journal appends it. With its time it is never changed afterwards.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunFact {
+    /// The run was submitted. The first fact of every run, and of none a later one.
+    Born(Box<RunSpec>),
+    /// An event that does not end the run, or that undoes it after its end.
+    Event(Event),
+    /// The run has its name, which needed the values of its inputs.
+    Named(Arc<str>),
+    /// The attempt that executes has ended. What follows from that, another attempt or the end of the run, is a fact of
+    /// its own.
+    AttemptEnded {
+        /// How it ended.
+        outcome: StoredOutcome,
+        /// What it used up.
+        receipt: Box<Receipt>,
+    },
+    /// The run has ended.
+    Ended {
+        /// The event that leads to the terminal state.
+        event: Event,
+        /// How the run ended, which fits the event.
+        outcome: StoredOutcome,
+    },
+}
+
+/// A state that a run came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunTransition {
+    /// When it came to the state.
+    pub at: Timestamp,
+    /// The state.
+    pub state: State,
+    /// The event that led to it; `None` for the state that the run was born in.
+    pub cause: Option<Event>,
+}
+
+/// One execution of a run, as its record has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttemptRecord {
+    /// Counted from 1, lost attempts included.
+    pub number: u32,
+    /// When it began.
+    pub began: Timestamp,
+    /// When it ended; `None` while it executes.
+    pub ended: Option<Timestamp>,
+    /// How it ended; `None` while it executes, and for an attempt that was lost with its host.
+    pub outcome: Option<StoredOutcome>,
+    /// What it used up; `None` where the outcome is.
+    pub receipt: Option<Box<Receipt>>,
+    /// How many transitions the record had when the end was known; the largest number while it executes.
+    pub(super) reported_after: usize,
+}
+
+/// All that is known of a run: the fold of its facts. There is no other way to change one than [`RunRecord::apply`].
+///
+/// ```
+/// # use hostel_core::*;
+/// # let task = TaskKey { component: Digest::of(b""), export: ExportPath::top_level("add") };
+/// # let at = Timestamp::from_unix_nanos(1);
+/// let spec = RunSpec::new(RunId::from_bytes([1; 16]), task, TaskSpec::default().into(), at);
+/// let mut run = RunRecord::born(at, spec);
+/// run.apply(at, RunFact::Event(Event::Started))?;
+/// let outcome = StoredOutcome::Completed(StoredValue::new(&Value::U8(41), &Type::U8)?);
+/// run.apply(at, RunFact::Ended { event: Event::Completed, outcome })?;
+/// assert_eq!((run.state(), run.version()), (State::Completed, 3));
+/// assert_eq!(RunRecord::decode(&run.encode())?, run);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRecord {
+    spec: Box<RunSpec>,
+    name: Option<(usize, Timestamp, Arc<str>)>,
+    history: Vec<RunTransition>,
+    attempts: Vec<AttemptRecord>,
+    outcome: Option<StoredOutcome>,
+    version: u64,
+}
+
+/// A fact that cannot follow those before it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IllegalFact {
+    /// The event cannot happen in the run's state.
+    #[error(transparent)]
+    Transition(#[from] IllegalTransition),
+    /// Facts of a run do not begin with its birth.
+    #[error("the first fact of a run must be its birth")]
+    NotBorn,
+    /// A run is born a second time.
+    #[error("the run {run} is born already")]
+    BornTwice {
+        /// The run.
+        run: RunId,
+    },
+    /// An event ends the run, and the fact has no outcome.
+    #[error("the event {event} ends the run: expected an outcome with it")]
+    NoOutcome {
+        /// The event.
+        event: Event,
+    },
+    /// An outcome comes with an event that does not end the run.
+    #[error("the event {event} does not end the run: expected no outcome with it")]
+    NotAnEnd {
+        /// The event.
+        event: Event,
+    },
+    /// An outcome does not fit its event.
+    #[error("the event {event} cannot have this outcome")]
+    OtherOutcome {
+        /// The event.
+        event: Event,
+    },
+    /// An attempt ends where none executes, or its end is known already.
+    #[error("no attempt of a run that is {state} can end now")]
+    NoAttempt {
+        /// The state.
+        state: State,
+    },
+    /// The run has a name already.
+    #[error("the run {run} has a name already")]
+    NamedTwice {
+        /// The run.
+        run: RunId,
+    },
+}
+
+impl IllegalFact {
+    /// [`ErrorKind::Conflict`]: someone else appended a fact first, or the facts were not written by this fold.
+    pub const fn kind(&self) -> ErrorKind {
+        ErrorKind::Conflict
+    }
+}
+
+impl Event {
+    /// Whether the event matters only to the host that the run waits in, and no journal stores it: waiting for a slot of
+    /// a concurrency limit. Facts without these events are legal if they are with them, so a record that is read back
+    /// after a crash can be started.
+    pub const fn is_local(self) -> bool {
+        matches!(self, Self::SlotAwaited | Self::SlotGranted)
+    }
+}
+
+impl RunFact {
+    /// Whether no journal stores the fact: see [`Event::is_local`].
+    pub const fn is_local(&self) -> bool {
+        match self {
+            Self::Event(event) => event.is_local(),
+            Self::Born(_) | Self::Named(_) | Self::AttemptEnded { .. } | Self::Ended { .. } => false,
+        }
+    }
+}
+
+impl RunRecord {
+    /// The record of a run that was just submitted: [`State::Scheduled`] if it has a due time, and otherwise
+    /// [`State::Pending`].
+    pub fn born(at: Timestamp, spec: impl Into<Box<RunSpec>>) -> Self {
+        let spec = spec.into();
+        let state = if spec.due.is_some() { State::Scheduled } else { State::Pending };
+        let history = vec![RunTransition { at, state, cause: None }];
+        Self { spec, name: None, history, attempts: Vec::new(), outcome: None, version: 1 }
+    }
+
+    /// The record that these facts lead to, the first of which is [`RunFact::Born`].
+    ///
+    /// # Errors
+    ///
+    /// [`IllegalFact`] for the first fact that cannot follow those before it.
+    pub fn replay(facts: impl IntoIterator<Item = (Timestamp, RunFact)>) -> Result<Self, IllegalFact> {
+        let mut facts = facts.into_iter();
+        let Some((at, RunFact::Born(spec))) = facts.next() else { return Err(IllegalFact::NotBorn) };
+        let mut record = Self::born(at, spec);
+        facts.try_for_each(|(at, fact)| record.apply(at, fact))?;
+        Ok(record)
+    }
+
+    /// Adds a fact: the only way in which a record changes.
+    ///
+    /// # Errors
+    ///
+    /// [`IllegalFact`] if the fact cannot follow those before it. Then nothing has changed.
+    pub fn apply(&mut self, at: Timestamp, fact: RunFact) -> Result<(), IllegalFact> {
+        let counts = !fact.is_local();
+        match fact {
+            RunFact::Born(_) => return Err(IllegalFact::BornTwice { run: self.spec.id }),
+            RunFact::Event(event) => self.event(at, event)?,
+            RunFact::Named(name) => self.named(at, name)?,
+            RunFact::AttemptEnded { outcome, receipt } => self.attempt_ended(at, outcome, receipt)?,
+            RunFact::Ended { event, outcome } => self.ended(at, event, outcome)?,
+        }
+        self.version += u64::from(counts);
+        Ok(())
+    }
+
+    /// The run as it was submitted.
+    pub fn spec(&self) -> &RunSpec {
+        &self.spec
+    }
+
+    /// Its name, once it has one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_ref().map(|(_, _, name)| &**name)
+    }
+
+    /// Its state.
+    pub fn state(&self) -> State {
+        self.history.last().map_or(State::Pending, |last| last.state)
+    }
+
+    /// Every state that it came to, in order, from the one in which it was born.
+    pub fn history(&self) -> &[RunTransition] {
+        &self.history
+    }
+
+    /// Its attempts in order, with the one that executes.
+    pub fn attempts(&self) -> &[AttemptRecord] {
+        &self.attempts
+    }
+
+    /// How it ended, once it has. A run that was rolled back keeps its outcome.
+    pub fn outcome(&self) -> Option<&StoredOutcome> {
+        self.outcome.as_ref()
+    }
+
+    /// How many facts were applied, its birth included, and [local](RunFact::is_local) ones not: equal for a record in memory
+    /// and the same one read back from a journal.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// How many of its attempts were lost with their host.
+    pub fn rescues(&self) -> usize {
+        self.history.iter().filter(|transition| transition.cause == Some(Event::Rescued)).count()
+    }
+
+    /// The facts that lead to this record, in order, with their times.
+    pub fn facts(&self) -> impl Iterator<Item = (Timestamp, RunFact)> {
+        let (born, later) = match self.history.split_first() {
+            Some((born, later)) => (born.at, later),
+            None => (self.spec.created, [].as_slice()),
+        };
+        let first = std::iter::once((born, RunFact::Born(self.spec.clone()))).chain(self.reported_after(1));
+        first.chain(later.iter().enumerate().flat_map(|(index, transition)| {
+            let fact = transition.cause.map(|cause| (transition.at, self.fact_of(cause, transition.state)));
+            fact.into_iter().chain(self.reported_after(index + 2))
+        }))
+    }
+
+    /// The facts that were applied when there were so many transitions, and that are no transitions.
+    fn reported_after(&self, transitions: usize) -> impl Iterator<Item = (Timestamp, RunFact)> {
+        let named = self.name.iter().filter(move |(after, _, _)| *after == transitions);
+        let named = named.map(|(_, at, name)| (*at, RunFact::Named(Arc::clone(name))));
+        // In ascending order.
+        let first = self.attempts.partition_point(|attempt| attempt.reported_after < transitions);
+        let attempts = self.attempts.iter().skip(first);
+        let attempts = attempts.take_while(move |attempt| attempt.reported_after == transitions);
+        let attempts = attempts.filter_map(|attempt| {
+            let (outcome, receipt) = (attempt.outcome.clone()?, attempt.receipt.clone()?);
+            Some((attempt.ended?, RunFact::AttemptEnded { outcome, receipt }))
+        });
+        named.chain(attempts)
+    }
+
+    fn fact_of(&self, event: Event, state: State) -> RunFact {
+        match &self.outcome {
+            Some(outcome) if state.is_terminal() && event != Event::RolledBack => {
+                RunFact::Ended { event, outcome: outcome.clone() }
+            }
+            Some(_) | None => RunFact::Event(event),
+        }
+    }
+
+    fn event(&mut self, at: Timestamp, event: Event) -> Result<(), IllegalFact> {
+        let state = self.state().apply(event)?;
+        if state.is_terminal() && event != Event::RolledBack {
+            return Err(IllegalFact::NoOutcome { event });
+        }
+        self.enter(at, event, state);
+        Ok(())
+    }
+
+    fn ended(&mut self, at: Timestamp, event: Event, outcome: StoredOutcome) -> Result<(), IllegalFact> {
+        let state = self.state().apply(event)?;
+        if !state.is_terminal() || event == Event::RolledBack {
+            return Err(IllegalFact::NotAnEnd { event });
+        }
+        if !fits(event, &outcome) {
+            return Err(IllegalFact::OtherOutcome { event });
+        }
+        self.outcome = Some(outcome);
+        self.enter(at, event, state);
+        Ok(())
+    }
+
+    fn named(&mut self, at: Timestamp, name: Arc<str>) -> Result<(), IllegalFact> {
+        if self.name.is_some() {
+            return Err(IllegalFact::NamedTwice { run: self.spec.id });
+        }
+        self.name = Some((self.history.len(), at, name));
+        Ok(())
+    }
+
+    fn attempt_ended(
+        &mut self,
+        at: Timestamp,
+        outcome: StoredOutcome,
+        receipt: Box<Receipt>,
+    ) -> Result<(), IllegalFact> {
+        let (state, transitions) = (self.state(), self.history.len());
+        let last = self.attempts.last_mut().filter(|attempt| attempt.ended.is_none());
+        let attempt = last.ok_or(IllegalFact::NoAttempt { state })?;
+        attempt.ended = Some(at);
+        attempt.outcome = Some(outcome);
+        attempt.receipt = Some(receipt);
+        attempt.reported_after = transitions;
+        Ok(())
+    }
+
+    /// Comes to a state. An attempt begins where the run starts to execute; one that has not ended is lost where it stops.
+    fn enter(&mut self, at: Timestamp, event: Event, state: State) {
+        self.history.push(RunTransition { at, state, cause: Some(event) });
+        if event == Event::Started {
+            let number = u32::try_from(self.attempts.len() + 1).unwrap_or(u32::MAX);
+            self.attempts.push(AttemptRecord {
+                number,
+                began: at,
+                ended: None,
+                outcome: None,
+                receipt: None,
+                reported_after: usize::MAX,
+            });
+        }
+        if !state.is_executing()
+            && let Some(attempt) = self.attempts.last_mut().filter(|attempt| attempt.ended.is_none())
+        {
+            attempt.ended = Some(at);
+            attempt.reported_after = self.history.len();
+        }
+    }
+}
+
+/// Whether a run can end so by this event.
+fn fits(event: Event, outcome: &StoredOutcome) -> bool {
+    match event {
+        Event::Completed | Event::CacheHit { .. } => outcome.is_completed(),
+        Event::TimedOut => matches!(outcome, Outcome::Failed(Failure::TimedOut { .. })),
+        Event::UpstreamFailed => matches!(outcome, Outcome::Failed(Failure::Upstream { .. })),
+        Event::Failed => match outcome {
+            Outcome::Failed(Failure::TimedOut { .. } | Failure::Upstream { .. }) => false,
+            Outcome::Failed(_) => true,
+            Outcome::Completed(_) | Outcome::Crashed { .. } | Outcome::Cancelled => false,
+        },
+        Event::Crashed => matches!(outcome, Outcome::Crashed { .. }),
+        Event::Cancelled | Event::CancelRequested | Event::Rescued => matches!(outcome, Outcome::Cancelled),
+        Event::CameDue
+        | Event::SlotAwaited
+        | Event::SlotGranted
+        | Event::Started
+        | Event::RetryPlanned { .. }
+        | Event::RolledBack => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Digest, ExportPath, StoredValue, TaskKey, TaskSpec, UpstreamChain, UpstreamRun};
+
+    const ID: RunId = RunId::from_bytes([1; 16]);
+
+    const fn at(nanos: u64) -> Timestamp {
+        Timestamp::from_unix_nanos(nanos)
+    }
+
+    fn spec(due: Option<Timestamp>) -> RunSpec {
+        let task = TaskKey { component: Digest::of(b"abc"), export: ExportPath::top_level("add") };
+        RunSpec { due, ..RunSpec::new(ID, task, TaskSpec::default().into(), at(0)) }
+    }
+
+    fn completed() -> StoredOutcome {
+        Outcome::Completed(StoredValue::Bytes([1, 2, 41].into()))
+    }
+
+    fn upstream() -> StoredOutcome {
+        let run = UpstreamRun { run: ID, name: "a".into() };
+        Outcome::Failed(Failure::Upstream { chain: UpstreamChain::root(run, "was cancelled") })
+    }
+
+    /// An outcome of each kind.
+    fn outcomes() -> [StoredOutcome; 6] {
+        [
+            completed(),
+            Outcome::Failed(Failure::Exit { code: 1, stderr_tail: vec![] }),
+            Outcome::Failed(Failure::TimedOut { after: std::time::Duration::from_secs(1) }),
+            upstream(),
+            Outcome::Crashed { reason: "lost".into() },
+            Outcome::Cancelled,
+        ]
+    }
+
+    const fn event(event: Event) -> RunFact {
+        RunFact::Event(event)
+    }
+
+    fn attempt_ended() -> RunFact {
+        RunFact::AttemptEnded { outcome: completed(), receipt: Box::default() }
+    }
+
+    fn ended(event: Event, outcome: StoredOutcome) -> RunFact {
+        RunFact::Ended { event, outcome }
+    }
+
+    /// The record after these facts, at the times 2, 3 and so on.
+    fn record(due: Option<Timestamp>, facts: Vec<RunFact>) -> Result<RunRecord, IllegalFact> {
+        let born = (at(1), RunFact::Born(spec(due).into()));
+        let facts = facts.into_iter().zip(2..).map(|(fact, time)| (at(time), fact));
+        RunRecord::replay([born].into_iter().chain(facts))
+    }
+
+    #[test]
+    fn a_life_leads_to_its_state() {
+        use Event::{
+            CacheHit, CameDue, CancelRequested, Cancelled, Completed, Crashed, Rescued, RetryPlanned,
+            RolledBack, SlotAwaited, SlotGranted, Started,
+        };
+        let check = |due: Option<u64>, facts: Vec<RunFact>, state: State, attempts: usize, version: u64| {
+            let run = record(due.map(at), facts).unwrap();
+            assert_eq!((run.state(), run.attempts().len(), run.version()), (state, attempts, version));
+            assert_eq!(run.outcome().is_some(), state.is_terminal());
+            assert_eq!(RunRecord::replay(run.facts()), Ok(run.clone()));
+            assert_eq!(RunRecord::decode(&run.encode()), Ok(run));
+        };
+        let retry = || event(RetryPlanned { due: at(9) });
+        check(None, vec![], State::Pending, 0, 1);
+        check(Some(5), vec![], State::Scheduled, 0, 1);
+        check(Some(5), vec![event(CameDue)], State::Pending, 0, 2);
+        check(None, vec![event(SlotAwaited)], State::AwaitingConcurrencySlot, 0, 1);
+        check(None, vec![event(SlotAwaited), event(SlotGranted), event(Started)], State::Running, 1, 2);
+        check(None, vec![ended(CancelRequested, Outcome::Cancelled)], State::Cancelled, 0, 2);
+        check(None, vec![ended(CacheHit { producer: ID }, completed())], State::Cached, 0, 2);
+        let complete = || vec![event(Started), attempt_ended(), ended(Completed, completed())];
+        check(None, complete(), State::Completed, 1, 4);
+        check(None, [complete(), vec![event(RolledBack)]].concat(), State::RolledBack, 1, 5);
+        let retried = || vec![event(Started), attempt_ended(), retry(), event(Started)];
+        check(None, retried(), State::Retrying, 2, 5);
+        check(None, vec![event(Started), event(Rescued)], State::Pending, 1, 3);
+        check(None, [retried(), vec![event(Rescued), event(Started)]].concat(), State::Running, 3, 7);
+        let cancelling = || vec![event(Started), event(CancelRequested), event(CancelRequested)];
+        check(None, cancelling(), State::Cancelling, 1, 4);
+        let rescued = ended(Rescued, Outcome::Cancelled);
+        check(None, [cancelling(), vec![rescued]].concat(), State::Cancelled, 1, 5);
+        let stopped = vec![attempt_ended(), ended(Cancelled, Outcome::Cancelled)];
+        check(None, [cancelling(), stopped].concat(), State::Cancelled, 1, 6);
+        let lost = ended(Crashed, Outcome::Crashed { reason: "lost".into() });
+        check(None, vec![event(Started), lost], State::Crashed, 1, 3);
+        check(None, vec![RunFact::Named("a".into()), event(Started)], State::Running, 1, 3);
+        check(None, vec![event(Started), attempt_ended(), RunFact::Named("a".into())], State::Running, 1, 4);
+    }
+
+    #[test]
+    fn what_cannot_follow_changes_nothing() {
+        use Event::{CancelRequested, Completed, RolledBack, Started};
+        let check = |facts: Vec<RunFact>, fact: RunFact, expected: &str| {
+            let mut run = record(None, facts).unwrap();
+            let before = run.clone();
+            let error = run.apply(at(99), fact).unwrap_err();
+            assert_eq!((error.to_string().as_str(), error.kind()), (expected, ErrorKind::Conflict));
+            assert_eq!(run, before);
+        };
+        check(
+            vec![],
+            RunFact::Born(spec(None).into()),
+            "the run 01010101-0101-0101-0101-010101010101 is born already",
+        );
+        check(vec![], event(Completed), "event Completed is not possible in state Pending");
+        let done = || vec![event(Started), ended(Completed, completed())];
+        check(done(), event(Started), "event Started is not possible in state Completed");
+        let wanted = "the event Completed ends the run: expected an outcome with it";
+        check(vec![event(Started)], event(Completed), wanted);
+        let wanted = "the event CancelRequested ends the run: expected an outcome with it";
+        check(vec![], event(CancelRequested), wanted);
+        let unwanted = "the event Started does not end the run: expected no outcome with it";
+        check(vec![], ended(Started, completed()), unwanted);
+        let unwanted = "the event RolledBack does not end the run: expected no outcome with it";
+        check(done(), ended(RolledBack, completed()), unwanted);
+        check(vec![], attempt_ended(), "no attempt of a run that is Pending can end now");
+        let twice = vec![event(Started), attempt_ended()];
+        check(twice, attempt_ended(), "no attempt of a run that is Running can end now");
+        check(done(), attempt_ended(), "no attempt of a run that is Completed can end now");
+        check(
+            vec![RunFact::Named("a".into())],
+            RunFact::Named("b".into()),
+            "the run 01010101-0101-0101-0101-010101010101 has a name already",
+        );
+    }
+
+    #[test]
+    fn facts_begin_with_a_birth() {
+        assert_eq!(RunRecord::replay([]), Err(IllegalFact::NotBorn));
+        assert_eq!(RunRecord::replay([(at(1), event(Event::Started))]), Err(IllegalFact::NotBorn));
+    }
+
+    #[test]
+    fn an_outcome_fits_its_event() {
+        let check = |event: Event, fitting: &[usize]| {
+            for (place, outcome) in outcomes().iter().enumerate() {
+                assert_eq!(fits(event, outcome), fitting.contains(&place), "{event} {outcome:?}");
+            }
+        };
+        check(Event::Completed, &[0]);
+        check(Event::CacheHit { producer: ID }, &[0]);
+        check(Event::Failed, &[1]);
+        check(Event::TimedOut, &[2]);
+        check(Event::UpstreamFailed, &[3]);
+        check(Event::Crashed, &[4]);
+        for event in [Event::Cancelled, Event::CancelRequested, Event::Rescued] {
+            check(event, &[5]);
+        }
+        for event in
+            [Event::CameDue, Event::SlotAwaited, Event::SlotGranted, Event::Started, Event::RolledBack]
+        {
+            check(event, &[]);
+        }
+        let error = record(None, vec![event(Event::Started), ended(Event::Completed, Outcome::Cancelled)]);
+        assert_eq!(error.unwrap_err(), IllegalFact::OtherOutcome { event: Event::Completed });
+    }
+
+    #[test]
+    fn attempts_have_their_times_and_ends() {
+        let facts = vec![
+            event(Event::Started),
+            event(Event::Rescued),
+            event(Event::Started),
+            attempt_ended(),
+            event(Event::RetryPlanned { due: at(50) }),
+            event(Event::Started),
+        ];
+        let run = record(None, facts).unwrap();
+        let times: Vec<_> = run
+            .attempts()
+            .iter()
+            .map(|attempt| {
+                let nanos = |at: Timestamp| at.unix_nanos();
+                (attempt.number, nanos(attempt.began), attempt.ended.map(nanos), attempt.outcome.is_some())
+            })
+            .collect();
+        assert_eq!(times, [(1, 2, Some(3), false), (2, 4, Some(5), true), (3, 7, None, false)]);
+        assert_eq!((run.rescues(), run.name(), run.spec().id), (1, None, ID));
+        assert_eq!(run.history().len(), 6);
+    }
+}
