@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use hostel::{
-    ArgumentError, Arguments, CallText, Component, ExportPath, FindError, Param, Problem as ValueProblem,
-    Signature, Task, TaskRef, Type, Value, ValueError, parse_json,
+    ArgumentError, Arguments, CallText, Component, FindError, Param, Problem as ValueProblem, Signature,
+    Task, TaskRef, Type, Value, ValueError, parse_json,
 };
 
 use crate::files::{Files, Named};
@@ -211,18 +211,4 @@ pub(crate) fn quotes_hint(error: &ValueError) -> Option<String> {
     };
     let is_bare_text = expected == "string" && (found.starts_with("word ") || found.starts_with("case "));
     is_bare_text.then(|| "inside lists, records and the like, text needs quotes: [\"a\", \"b\"]".to_owned())
-}
-
-/// The shortest unambiguous name of this export.
-pub(crate) fn short_name<'a>(path: &ExportPath, all: impl Iterator<Item = &'a ExportPath> + Clone) -> String {
-    let full = path.to_string();
-    let Some(interface) = path.interface() else {
-        return full;
-    };
-    let unversioned = interface.split('@').next().unwrap_or(interface);
-    let short = unversioned.rsplit('/').next().unwrap_or(unversioned);
-    let function = path.function();
-    let names = [function.to_owned(), format!("{short}.{function}"), format!("{unversioned}.{function}")];
-    let is_clear = |name: &String| all.clone().filter(|other| other.is_meant_by(name)).count() == 1;
-    names.into_iter().find(is_clear).unwrap_or(full)
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hostel::{Attempt, Event, EventKind, Events, State, TaskFuture, count_text, duration_text};
+use hostel_wire::cause;
 
-use crate::report;
 use crate::ui::Ui;
 
 /// Stop reporting after this many failed attempts.
@@ -63,7 +63,7 @@ impl<'a> Attempts<'a> {
         let number =
             format!("attempt {} of {}", count_text(attempt.number.into()), count_text(self.most.into()));
         let took = duration_text(attempt.duration().unwrap_or_default());
-        let cause = attempt.outcome.as_deref().and_then(report::cause).unwrap_or_default();
+        let cause = attempt.outcome.as_deref().and_then(cause).unwrap_or_default();
         let next = if wait.is_zero() { "at once".to_owned() } else { format!("in {}", duration_text(wait)) };
         let failed = self.ui.note_paint().warn(format!("{number} failed in {took}"));
         format!("{failed}: {cause}; next {next}")

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hostel::{CacheReport, Kept, LookUp, count_text, duration_text, layer_text};
+use hostel_wire::printable;
 
 use crate::ui::Ui;
-use crate::ui::text::{counted, printable};
+use crate::ui::text::counted;
 
 /// The number of different reasons that are reported.
 const REASONS: usize = 20;

@@ -5,7 +5,7 @@
 //! - `task_ref`, `load`, `arguments`, `stdin`: from the words of the command line to a task and its inputs; `over`, `rows`: to
 //!   the inputs of many runs.
 //! - `flight`, `mapping`: many runs at once, with their results in order; `failure_limit`: when a map stops early.
-//! - `output`, `lines`, `printing`, `states`: output for programs; `report`, `attempts`, `tally`, `cache_tally`: output for people;
+//! - `output`, `lines`, `printing`: output for programs, whose JSON is that of `hostel_wire`; `report`, `attempts`, `tally`, `cache_tally`: output for people;
 //!   `ui`: writes both.
 //! - `descriptors`, `interrupt`: the limit of open files, and Ctrl-C.
 //! - `problem`, `exit`: errors with hints, and the exit code.
@@ -37,7 +37,6 @@ mod output;
 
 mod lines;
 mod printing;
-mod states;
 
 mod attempts;
 mod cache_tally;

@@ -3,16 +3,13 @@
 use std::io::{self, Write};
 
 use hostel::{Outcome, Signature, Type};
-use serde::Serialize;
+use hostel_wire::{MapLine, RunObject, cause};
 
 use crate::flight::Item;
 use crate::options::Form;
-use crate::output::printed::legible;
 use crate::output::table::{self, Layout, Row};
-use crate::output::write_json;
+use crate::output::{legible, write_json};
 use crate::problem::Stop;
-use crate::report;
-use crate::states::{self, ErrorText, RunObject};
 use crate::ui::Ui;
 
 /// The number of rows that determine the widths of a table; later rows have to fit.
@@ -49,13 +46,6 @@ struct Table {
     layout: Option<Layout>,
 }
 
-/// The line of JSON for an item that did not complete. No WIT name begins with `$`.
-#[derive(Serialize)]
-struct ErrorLine {
-    #[serde(rename = "$error")]
-    error: ErrorText,
-}
-
 impl<'a> Lines<'a> {
     pub(crate) fn new(ui: &'a Ui, signature: Signature, style: Style) -> Self {
         Self { ui, signature, style, cancelled: Vec::new(), table: Table::default() }
@@ -87,18 +77,15 @@ impl<'a> Lines<'a> {
     /// Without the line end.
     fn write_line(&self, to: &mut dyn Write, item: &Item, outcome: &Outcome) -> io::Result<()> {
         match self.style.form {
-            Form::Json => self.write_json(to, item, outcome),
+            Form::Json => write_json(to, &self.line(item, outcome)),
             Form::Wave | Form::Table => self.write_wave(to, item, outcome),
         }
     }
 
-    fn write_json(&self, to: &mut dyn Write, item: &Item, outcome: &Outcome) -> io::Result<()> {
-        if self.style.states {
-            return write_json(to, &self.object(item, outcome));
-        }
-        match ErrorText::of(outcome, &self.signature) {
-            Some(error) => write_json(to, &ErrorLine { error }),
-            None => write_json(to, &states::value(outcome, &self.signature).flatten()),
+    fn line<'o>(&'o self, item: &Item, outcome: &'o Outcome) -> MapLine<'o> {
+        match self.style.states {
+            true => self.object(item, outcome).into(),
+            false => MapLine::of(outcome, &self.signature),
         }
     }
 
@@ -167,5 +154,5 @@ impl<'a> Lines<'a> {
 
 /// As a comment, which is never a value.
 fn failed(item: &Item, outcome: &Outcome) -> String {
-    format!("# {}: {}", item.run.state(), report::cause(outcome).unwrap_or_default())
+    format!("# {}: {}", item.run.state(), cause(outcome).unwrap_or_default())
 }

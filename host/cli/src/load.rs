@@ -8,12 +8,12 @@ use std::pin::pin;
 use std::time::Duration;
 
 use hostel::{Component, FindError, Host, LoadError, MAX_COMPONENT_BYTES, bytes_text};
+use hostel_wire::printable;
 use tokio::time::timeout;
 
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::ui::Ui;
-use crate::ui::text::printable;
 
 /// The similarity at which a name is suggested for another one (Jaro-Winkler; 1 is equal).
 const ALIKE: f64 = 0.8;

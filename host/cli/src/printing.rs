@@ -8,11 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use hostel::{Outcome, Task, TaskFuture};
+use hostel_wire::{attempt_count, printed};
 use tokio::sync::Notify;
 
-use crate::output::printed::printed;
 use crate::problem::Stop;
-use crate::states::attempt_count;
 use crate::ui::Ui;
 
 /// The time that a program waits until its output is written, so that the output comes before later log lines. If nothing reads

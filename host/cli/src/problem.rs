@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use hostel::{BuildError, ErrorKind, LimitsError, OpenDirError, ResultCacheError, SubmitError};
+use hostel_wire::{message, without_number};
 
 use crate::exit::Exit;
 
@@ -37,16 +38,7 @@ impl Problem {
 
     /// An error of the libraries, with its causes.
     pub(crate) fn of(kind: ErrorKind, error: &dyn Error) -> Self {
-        let mut message = without_number(&error.to_string());
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let text = without_number(&error.to_string());
-            if !message.contains(&text) {
-                message = format!("{message}: {text}");
-            }
-            cause = error.source();
-        }
-        Self::new(Exit::of_kind(kind), message)
+        Self::new(Exit::of_kind(kind), message(error))
     }
 
     /// A file that cannot be read.
@@ -94,13 +86,6 @@ impl Problem {
     pub(crate) const fn exit(&self) -> Exit {
         self.exit
     }
-}
-
-/// The system's messages without their numbers: `(os error 2)`.
-pub(crate) fn without_number(text: &str) -> String {
-    let mut pieces = text.split(" (os error ");
-    let first = pieces.next().unwrap_or_default().to_owned();
-    pieces.fold(first, |text, piece| text + piece.split_once(')').map_or(piece, |(_number, rest)| rest))
 }
 
 impl fmt::Display for Problem {
@@ -160,16 +145,5 @@ impl From<io::Error> for Stop {
         }
         let error = without_number(&error.to_string());
         Self::Problem(Problem::new(Exit::HostFailed, format!("cannot write to stdout: {error}")))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_systems_numbers_are_left_out() {
-        assert_eq!(without_number("no room (os error 28); compiling again"), "no room; compiling again");
-        assert_eq!(without_number("no room"), "no room");
     }
 }

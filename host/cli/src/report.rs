@@ -5,11 +5,10 @@ use std::time::Duration;
 use hostel::{
     Event, Failure, Frame, Outcome, RunId, State, TaskFuture, Transition, Trap, count_text, duration_text,
 };
+use hostel_wire::{attempt_count, printable};
 
-use crate::states::attempt_count;
 use crate::ui::Ui;
 use crate::ui::color::Paint;
-use crate::ui::text::printable;
 
 /// The number of innermost frames of a backtrace that are shown; those of a deep recursion are all alike.
 const INNER_FRAMES: usize = 20;
@@ -44,16 +43,6 @@ pub(crate) fn ended(ui: &Ui, run: &TaskFuture, telling: Telling) {
         }
         Outcome::Crashed { .. } => ui.note(&paint.bad(line)),
         Outcome::Cancelled => ui.note(&paint.warn(line)),
-    }
-}
-
-/// The cause of a failure on one line, without the state.
-pub(crate) fn cause(outcome: &Outcome) -> Option<String> {
-    match outcome {
-        Outcome::Completed(_) => None,
-        Outcome::Failed(failure) => Some(printable(&failure.to_string()).into_owned()),
-        Outcome::Crashed { reason } => Some(format!("crashed: {}", printable(reason))),
-        Outcome::Cancelled => Some("cancelled".to_owned()),
     }
 }
 

@@ -1,14 +1,13 @@
 //! Counts the outcomes of a map's runs, and writes the summary.
 
 use hostel::{Outcome, State, count_text, duration_text};
+use hostel_wire::{attempt_count, cause, printable};
 
 use crate::exit::Exit;
 use crate::flight::Item;
-use crate::report;
-use crate::states::attempt_count;
 use crate::ui::Ui;
 use crate::ui::progress::{Progress, rate_text};
-use crate::ui::text::{counted, printable};
+use crate::ui::text::counted;
 
 /// The number of failures that the summary lists.
 const NAMED_FAILURES: usize = 5;
@@ -53,7 +52,7 @@ impl Tally {
             }
         }
         if self.failures.len() < NAMED_FAILURES {
-            let cause = report::cause(outcome).unwrap_or_default();
+            let cause = cause(outcome).unwrap_or_default();
             self.failures.push(format!("item {} ({}): {cause}", item.index, printable(&item.label)));
         }
     }

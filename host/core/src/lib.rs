@@ -28,6 +28,7 @@
 //! - [`UnknownImports`]: how to treat a component with imports that the host does not provide.
 //! - [`TaskSpec`] and [`RunSpec`]: a task's options and a run as data. [`RunRecord`]: the history of a run, as the fold of its
 //!   [`RunFact`]s.
+//! - [`journal`]: the port for storing runs, and the rules of claims, leases and fences.
 //! - [`RetryPolicy`]: whether another attempt follows, and when.
 //! - [`LogLine`], [`Progress`]: reports of a run while it executes.
 //! - [`Observation`]: observed effects of an attempt beyond its inputs; [`Determinism`]: clocks and randomness without such
@@ -42,6 +43,7 @@ mod error_kind;
 mod flow;
 pub mod grammar;
 mod grants;
+pub mod journal;
 mod leb128;
 mod limits;
 mod log;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
 
 use crate::machine;
+use crate::survey::SPARSE_IMAGE_BYTES;
 
 /// The stack of a guest. Deeper calls end in a stack overflow, which is a limit and not a crash.
 pub(crate) const STACK_BYTES: usize = 1 << 20;
@@ -32,10 +33,6 @@ const MEMORY_KEEP_RESIDENT: usize = 64 << 10;
 
 /// Table bytes that stay in place, for the same reason.
 const TABLE_KEEP_RESIDENT: usize = 4 << 10;
-
-/// Up to here the data of a module becomes one image of its memory, however little of it is data; above it only if it is
-/// more than half. An image is held twice, and a module of thirty bytes can ask for one as large as this.
-const SPARSE_IMAGE_BYTES: u64 = 64 << 10;
 
 /// The smallest pool worth having.
 const FEWEST_INSTANCES: u32 = 16;

@@ -138,6 +138,7 @@ mod task;
 mod attempts;
 mod cache;
 mod flight;
+pub mod journal;
 mod runner;
 
 mod calls;

@@ -1,14 +1,15 @@
-//! Which crate may use which: cli → server → hostel → engine → core, and nothing back.
+//! Which crate may use which: cli → server → wire → hostel → engine → core, and nothing back.
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 use crate::tree::{keep, root};
 
 /// From the top down. A crate uses those after it.
-const LAYERS: [&str; 5] = ["hostel-cli", "hostel-server", "hostel", "hostel-engine", "hostel-core"];
+const LAYERS: [&str; 6] =
+    ["hostel-cli", "hostel-server", "hostel-wire", "hostel", "hostel-engine", "hostel-core"];
 
 /// These stand beside the layers, and no layer is built on them.
-const BESIDE: [&str; 3] = ["hostel-guests", "hostel-tests", "hostel-fuzz"];
+const BESIDE: [&str; 4] = ["hostel-guests", "hostel-tests", "hostel-fuzz", "hostel-conformance"];
 
 /// Crates from outside that only some may name.
 const RESERVED: [Reserved; 4] = [
@@ -22,6 +23,13 @@ const RESERVED: [Reserved; 4] = [
     Reserved { name: "clap", by: &["hostel-cli"], because: "only the command line has a command line" },
 ];
 
+/// Crates that may use these and nothing else.
+const PLAIN: [Plain; 1] = [Plain {
+    name: "hostel-wire",
+    uses: &["base64", "hostel", "jiff", "serde", "serde_json"],
+    because: "the JSON is made of values alone: no I/O, no runtime, no terminal",
+}];
+
 /// Dependencies of tests and benchmarks that are against the rules, with the reason.
 const EXCUSED: [(&str, &str, &str); 1] =
     [("hostel", "wasmtime", "its benchmark compares with a bare wasmtime loop in the same process")];
@@ -30,6 +38,12 @@ struct Reserved {
     /// A crate, or what its name begins with: `wasmtime` is `wasmtime-wasi` too.
     name: &'static str,
     by: &'static [&'static str],
+    because: &'static str,
+}
+
+struct Plain {
+    name: &'static str,
+    uses: &'static [&'static str],
     because: &'static str,
 }
 
@@ -76,6 +90,10 @@ fn complaint(Arrow { from, to, dev }: &Arrow) -> Option<String> {
         }
         _ => {}
     }
+    let plain = PLAIN.iter().find(|plain| plain.name == from && !dev);
+    if let Some(plain) = plain.filter(|plain| !plain.uses.contains(&to.as_str())) {
+        return wrong(plain.because);
+    }
     let is_reserved = |reserved: &&Reserved| {
         to == reserved.name || to.strip_prefix(reserved.name).is_some_and(|rest| rest.starts_with('-'))
     };
@@ -93,7 +111,7 @@ fn arrows_point_down() {
     let complaints: Vec<_> = arrows.iter().filter_map(complaint).collect();
     keep(
         &complaints,
-        "Arrows run cli → server → hostel → engine → core. Move what is used to the lower crate, or behind a port in \
+        "Arrows run cli → server → wire → hostel → engine → core. Move what is used to the lower crate, or behind a port in \
          core; a new crate gets its place in LAYERS, and in ARCHITECTURE.md.",
     );
 }
@@ -128,6 +146,15 @@ fn wrong_arrows_are_noticed() {
     );
     check("hostel-core", "tokio-util", false, Some("hostel-core uses tokio-util: core knows no runtime"));
     check("hostel-engine", "anyhow", false, Some("hostel-engine uses anyhow: libraries have typed errors"));
+    check("hostel-cli", "hostel-wire", false, None);
+    check("hostel", "hostel-wire", false, Some("hostel uses hostel-wire: that points up"));
+    check("hostel-wire", "tempfile", true, None);
+    check(
+        "hostel-wire",
+        "indicatif",
+        false,
+        Some("hostel-wire uses indicatif: the JSON is made of values alone: no I/O, no runtime, no terminal"),
+    );
     check("hostel-cli", "hostel-guests", true, None);
     check(
         "hostel-cli",

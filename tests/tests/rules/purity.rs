@@ -6,7 +6,11 @@ use crate::tree::{Source, keep, sources};
 const UNSAFE_FILE: &str = "host/engine/src/compile_cache.rs";
 
 /// The crates below the command line. A server writes logs, but not to a terminal it does not own.
-const BELOW_CLI: [&str; 4] = ["host/core/src", "host/engine/src", "host/hostel/src", "host/server/src"];
+const BELOW_CLI: [&str; 5] =
+    ["host/core/src", "host/engine/src", "host/hostel/src", "host/server/src", "host/wire/src"];
+
+/// The crates that know values alone.
+const OF_VALUES: [&str; 2] = ["host/core/src", "host/wire/src"];
 
 /// The terminal, the arguments, the environment and the process itself.
 const OF_THE_CLI: [&str; 17] = [
@@ -72,9 +76,10 @@ fn loud(source: &Source) -> Vec<String> {
     if is_below { named(source, &OF_THE_CLI) } else { Vec::new() }
 }
 
-/// Where core touches the world.
+/// Where core or wire touches the world.
 fn worldly(source: &Source) -> Vec<String> {
-    if source.is_in("host/core/src") { named(source, &OF_THE_WORLD) } else { Vec::new() }
+    let is_pure = OF_VALUES.iter().any(|directory| source.is_in(directory));
+    if is_pure { named(source, &OF_THE_WORLD) } else { Vec::new() }
 }
 
 /// Where something other than engine names the runtime.
@@ -105,11 +110,11 @@ fn libraries_are_silent() {
 }
 
 #[test]
-fn core_touches_nothing() {
+fn core_and_wire_touch_nothing() {
     let complaints: Vec<_> = sources().iter().flat_map(worldly).collect();
     keep(
         &complaints,
-        "core has no clock, file, randomness or runtime. Take the value as a parameter, or add a port (a trait) that \
+        "core and wire have no clock, file, randomness or runtime. Take the value as a parameter, or add a port (a trait) that \
          engine or hostel implements.",
     );
 }
@@ -150,6 +155,7 @@ fn impure_code_is_noticed() {
     check(worldly, core, "use std::{fmt, fs};", &["host/core/src/a.rs:1: `std::fs`"]);
     check(worldly, core, "tokio::spawn(a)", &["host/core/src/a.rs:1: `tokio::spawn`"]);
     check(worldly, "host/engine/src/a.rs", "SystemTime::now()", &[]);
+    check(worldly, "host/wire/src/a.rs", "use std::io;", &["host/wire/src/a.rs:1: `std::io`"]);
 
     check(of_the_sandbox, library, "wasmtime::Engine", &["host/hostel/src/a.rs:1: `wasmtime::Engine`"]);
     check(of_the_sandbox, "host/engine/src/a.rs", "wasmtime::Engine", &[]);

@@ -7,8 +7,8 @@ use crate::tree::{Source, keep, sources};
 
 /// The crates, and how many of their modules may use each other in a circle; 1 allows no circle. Lower a number when a circle is
 /// untied.
-const CIRCLES: [(&str, usize); 4] =
-    [("host/cli", 3), ("host/core", 1), ("host/engine", 1), ("host/hostel", 3)];
+const CIRCLES: [(&str, usize); 5] =
+    [("host/cli", 3), ("host/core", 1), ("host/engine", 1), ("host/hostel", 3), ("host/wire", 1)];
 
 /// The rooms of engine, from the bottom up. Each module is in one, and a room uses those that it names.
 const ENGINE: [Room; 8] = [
@@ -61,7 +61,11 @@ const HOSTEL: [Room; 6] = [
         modules: &["calls", "data_dir", "error", "events", "flow", "group", "hooks", "ids", "tag"],
         uses: &[],
     },
-    Room { name: "machinery", modules: &["attempts", "cache", "flight", "runner"], uses: &["words"] },
+    Room {
+        name: "machinery",
+        modules: &["attempts", "cache", "flight", "journal", "runner"],
+        uses: &["words"],
+    },
     Room { name: "nouns", modules: &["host_state", "options", "run", "task"], uses: &["machinery", "words"] },
     Room { name: "course", modules: &["course"], uses: &["machinery", "nouns", "words"] },
     Room {

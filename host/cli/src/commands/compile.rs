@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use clap::Args;
 use hostel::{Component, Digest, create_data_dir};
+use hostel_wire::without_number;
 
 use crate::exit::Exit;
 use crate::load;
 use crate::options::data_dir::HostOptions;
-use crate::problem::{Problem, Stop, without_number};
+use crate::problem::{Problem, Stop};
 use crate::ui::Ui;
 
 /// Compile a component for speed, so that later commands find its code

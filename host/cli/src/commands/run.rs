@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use hostel::{Events, Host, Outcome, Shutdown, Stdin, Task, TaskFuture, TaskRef, Value};
+use hostel_wire::{RunObject, as_json};
 use tokio::time::{Duration, timeout};
 
 use crate::arguments::{self, Call};
@@ -24,7 +25,6 @@ use crate::printing::Printing;
 use crate::problem::{Problem, Stop};
 use crate::receipt;
 use crate::report::{self, Telling};
-use crate::states::RunObject;
 use crate::stdin;
 use crate::task_ref;
 use crate::ui::Ui;
@@ -236,9 +236,7 @@ impl Run {
 
     fn print(&self, ui: &Ui, run: &TaskFuture, outcome: Option<&Outcome>) -> Result<(), Stop> {
         if self.states {
-            let signature = run.task().signature();
-            let object = RunObject::new(run, outcome, signature).named(run).labelled(run);
-            let object = object.with_attempts(run, signature).with_grants(run).with_receipt(run);
+            let object = RunObject::whole(run, outcome, run.task().signature());
             ui.result_of(|to| output::write_json(to, &object))?;
         } else if let Some(Outcome::Completed(value)) = outcome {
             self.print_value(ui, run.task(), value)?;
@@ -252,7 +250,7 @@ impl Run {
             return Ok(());
         }
         if form == Form::Json {
-            return ui.result_of(|to| output::write_json(to, &output::as_json(value, task.completed_type())));
+            return ui.result_of(|to| output::write_json(to, &as_json(value, task.completed_type())));
         }
         let rows = (form == Form::Table).then(|| table::of_value(value, ui.paint)).flatten();
         match rows {

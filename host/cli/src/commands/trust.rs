@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use clap::Args;
 use hostel::{CONFIG_FILE_NAME, ResultCache};
+use hostel_wire::printable;
 
 use crate::config::{Config, Found, TrustBook, find};
 use crate::exit::Exit;
 use crate::options::data_dir::data_dir;
 use crate::problem::{Problem, Stop};
 use crate::ui::Ui;
-use crate::ui::text::printable;
 
 /// Trust the grants in a hostel.toml, as long as its content stays the same
 #[derive(Args, Debug)]

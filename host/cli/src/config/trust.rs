@@ -9,10 +9,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use hostel::{Digest, TRUSTED_DIR, create_data_dir};
+use hostel_wire::without_number;
 use tempfile::NamedTempFile;
 
 use crate::exit::Exit;
-use crate::problem::{Problem, without_number};
+use crate::problem::Problem;
 
 /// The first line of a record.
 const FORMAT: &str = "hostel trust 1";

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use hostel::{DirAccess, DirGrant, Host, HostBuilder, create_data_dir, reaches_data_dir};
+use hostel_wire::without_number;
 
 use crate::options::TaskOptions;
 use crate::options::dir::Dir;
-use crate::problem::{Problem, without_number};
+use crate::problem::Problem;
 use crate::ui::Ui;
 
 /// Options of the host.

@@ -1,41 +1,31 @@
-//! Values as text: WAVE, JSON and tables.
+//! Results as text: JSON, WAVE and tables.
 
-pub(crate) mod printed;
 pub(crate) mod table;
 
+use std::borrow::Cow;
 use std::io::{self, Write};
+use std::str;
 
-use hostel::{AsJson, Type, Value};
+use hostel::Value;
+use hostel_wire::printed;
 use serde::Serialize;
-use serde_json::Value as Json;
 
-use self::printed::{Printed, printed};
-
-/// A value that serialises as JSON.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub(crate) enum Shown<'a> {
-    Program { stdout: Printed<'a> },
-    Value(AsJson<'a>),
-}
-
-/// The value as JSON; `null` if there is none.
-pub(crate) fn json(value: &Value, ty: &Type) -> Json {
-    // Cannot fail: all keys are texts.
-    serde_json::to_value(as_json(value, ty)).unwrap_or_default()
-}
-
-/// The same for serialisation: `None` if there is none, which becomes `null`.
-pub(crate) fn as_json<'a>(value: &'a Value, ty: &'a Type) -> Option<Shown<'a>> {
-    let shown = || match printed(value) {
-        Some(stdout) => Shown::Program { stdout },
-        None => Shown::Value(value.as_json(ty)),
-    };
-    (*value != Value::UNIT).then(shown)
+/// An object as a line of JSON, without the line end.
+pub(crate) fn to_json(line: &impl Serialize) -> String {
+    // Cannot fail: no map with keys other than strings, and no writer that could.
+    serde_json::to_string(line).unwrap_or_default()
 }
 
 /// Writes a line of JSON, without the line end.
 pub(crate) fn write_json(to: &mut dyn Write, line: &impl Serialize) -> io::Result<()> {
     // A failed write is returned as the original error.
     serde_json::to_writer(to, line).map_err(io::Error::from)
+}
+
+/// The value for WAVE and tables: the result of a program has text instead of bytes, if it is UTF-8.
+pub(crate) fn legible(value: &Value) -> Cow<'_, Value> {
+    let text = printed(value).and_then(|printed| str::from_utf8(printed.0).ok());
+    text.map_or(Cow::Borrowed(value), |text| {
+        Cow::Owned(Value::Record(vec![("stdout".into(), Value::String(text.to_owned()))]))
+    })
 }

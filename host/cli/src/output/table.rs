@@ -1,9 +1,9 @@
 //! Aligned columns for people.
 
 use hostel::Value;
+use hostel_wire::printable;
 
 use crate::ui::color::Paint;
-use crate::ui::text::printable;
 
 /// The gap between two columns.
 const GAP: &str = "  ";

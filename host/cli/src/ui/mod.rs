@@ -12,11 +12,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use hostel::{LogLine, LogStream, Timestamp};
+use hostel_wire::printable;
 use indicatif::ProgressBar;
 
 use self::color::{Paint, When};
 use self::progress::Progress;
-use self::text::{field, printable};
+use self::text::field;
 use crate::problem::{Problem, Stop};
 
 /// Buffered output beyond this size is written at once.

@@ -89,16 +89,41 @@ fn folded(name: &str) -> String {
             // By full case folding (Unicode, CaseFolding.txt) these become letters of ASCII.
             'ſ' => folded.push('s'),
             'ﬅ' | 'ﬆ' => folded.push_str("st"),
-            character if character.is_ascii() => folded.push(character.to_ascii_lowercase()),
-            _ => {}
+            character => folded.extend(ascii(character)),
         }
     }
     folded.truncate(folded.trim_end_matches(['.', ' ']).len());
     folded
 }
 
-/// Whether FAT or NTFS may have created this short name for the file: `hostel~1.tom`, or `ho1a2b~1.tom` if that is
-/// taken.
+/// The character of ASCII that a character is equivalent to (Unicode, NFKC; ZFS with `normalization=formKC`), if there is one.
+fn ascii(character: char) -> Option<char> {
+    let ascii = match character {
+        // Fullwidth forms.
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(character) - 0xfee0)?,
+        // Circled letters, and those of mathematics in their thirteen styles.
+        '\u{24b6}'..='\u{24e9}' => letter(u32::from(character) - 0x24b6)?,
+        '\u{1d400}'..='\u{1d6a3}' => letter((u32::from(character) - 0x1d400) % 52)?,
+        '\u{2024}' => '.',
+        // Letters of other styles, as far as they are in the name.
+        'ℋ' | 'ℌ' | 'ℍ' | 'ℎ' | 'ʰ' => 'h',
+        'ℴ' | 'º' | 'ᵒ' | 'ₒ' => 'o',
+        'ˢ' | 'ₛ' => 's',
+        'ᵗ' | 'ₜ' => 't',
+        'ℯ' | 'ℰ' | 'ᵉ' | 'ₑ' | 'ⅇ' => 'e',
+        'ℒ' | 'ℓ' | 'ˡ' | 'ₗ' | 'Ⅼ' | 'ⅼ' => 'l',
+        'ℳ' | 'ᵐ' | 'ₘ' | 'Ⅿ' | 'ⅿ' => 'm',
+        _ => character,
+    };
+    ascii.is_ascii().then(|| ascii.to_ascii_lowercase())
+}
+
+/// The letter with this number: capital letters first.
+fn letter(number: u32) -> Option<char> {
+    char::from_u32(u32::from('A') + number % 26)
+}
+
+/// Whether FAT or NTFS may have made up this short name for the file: `hostel~1.tom`, or `ho1a2b~1.tom` where that is taken.
 fn is_short_name(name: &str) -> bool {
     let begins = CONFIG_FILE_NAME.get(..2).is_some_and(|two| name.starts_with(two));
     begins && name.contains('~') && name.ends_with(".tom")
@@ -129,6 +154,10 @@ mod tests {
             "Hostel.Toml",
             "hoſtel.toml",
             "hoﬅel.toml",
+            "ｈｏｓｔｅｌ．ｔｏｍｌ",
+            "hosteℓ.tomⅼ",
+            "hostel․toml",
+            "ⓗⓄstel.𝐭𝓸𝕞𝙡",
             "hoﬆel.toml",
             "hostel.toml.",
             "hostel.toml ",

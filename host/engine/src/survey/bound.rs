@@ -66,13 +66,18 @@ pub enum Bound {
     /// Elements that only code can set when an instance begins: of segments that are not active, contain expressions,
     /// or have a table or position that is not known in advance. The compiler generates code for each of them.
     SetElements,
-    /// Custom sections. Their length does not matter, because nearly all of them are skipped.
+    /// Segments of data that only code can set when an instance begins: of modules in which one is for an imported memory, goes to a
+    /// place that is not known before, or all lie far apart.
+    SetData,
+    /// Globals whose first value code computes: all but plain constants.
+    SetGlobals,
+    /// Custom sections; how long they are does not matter, for nearly all of them are skipped.
     CustomSections,
 }
 
 impl Bound {
     /// Every bound.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::Parts,
         Self::Depth,
         Self::Definitions,
@@ -98,6 +103,8 @@ impl Bound {
         Self::Constants,
         Self::TableElements,
         Self::SetElements,
+        Self::SetData,
+        Self::SetGlobals,
         Self::CustomSections,
     ];
 
@@ -110,7 +117,11 @@ impl Bound {
             Self::Definitions | Self::Passed => 1_000_000,
             // About 3 s of processor time.
             Self::Compared => 10_000_000,
-            Self::Types | Self::CoreExterns | Self::SetElements => 100_000,
+            Self::Types | Self::CoreExterns => 100_000,
+            // 800 MiB.
+            Self::SetElements => 80_000,
+            // The time grows with the square: 8 s and 415 MiB.
+            Self::SetData | Self::SetGlobals => 20_000,
             Self::CoreParams => 1_000_000,
             Self::TypeDepth => 200,
             // About 15 s of processor time, or 1 GiB where they are many and small.
@@ -165,6 +176,8 @@ impl Bound {
             Self::Constants => "bytes of constant expressions",
             Self::TableElements => "elements of tables",
             Self::SetElements => "elements of tables set by code",
+            Self::SetData => "segments of data set by code",
+            Self::SetGlobals => "globals set by code",
             Self::CustomSections => "custom sections",
         }
     }

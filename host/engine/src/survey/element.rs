@@ -1,10 +1,8 @@
 //! Tables and their elements.
 
-use wasmparser::{
-    Element, ElementItems, ElementKind, ElementSectionReader, Operator, TableInit, TableSectionReader,
-};
+use wasmparser::{Element, ElementItems, ElementKind, ElementSectionReader, TableInit, TableSectionReader};
 
-use super::{Bound, Refused, Survey, entry};
+use super::{Bound, Refused, Survey, data, entry};
 
 /// Larger tables are never laid out at compile time.
 const LARGEST_LAID_OUT: u64 = 1 << 20;
@@ -54,12 +52,7 @@ pub(super) fn segments<'a>(
 fn is_known(tables: &[Option<u64>], element: &Element<'_>, count: u64) -> bool {
     let ElementKind::Active { table_index, offset_expr } = &element.kind else { return false };
     let table = tables.get(table_index.unwrap_or(0) as usize).copied().flatten();
-    let mut operators = offset_expr.get_operators_reader();
-    let begin = match (operators.read(), operators.read()) {
-        (Ok(Operator::I32Const { value }), Ok(Operator::End)) => Some(u64::from(value.cast_unsigned())),
-        (Ok(Operator::I64Const { value }), Ok(Operator::End)) => Some(value.cast_unsigned()),
-        _ => None,
-    };
+    let begin = data::constant(offset_expr);
     let end = begin.and_then(|begin| begin.checked_add(count));
     matches!(element.items, ElementItems::Functions(_))
         && end.zip(table).is_some_and(|(end, table)| end <= table)

@@ -7,6 +7,7 @@ mod body;
 mod bound;
 mod compared;
 mod cost;
+mod data;
 mod element;
 mod entry;
 mod part;
@@ -18,12 +19,13 @@ mod weight;
 use std::mem;
 
 use wasmparser::{
-    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ConstExpr, DataKind,
-    Encoding, FromReader, FunctionBody, Parser, Payload, SectionLimited, TypeRef, Validator, WasmFeatures,
+    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ConstExpr, Encoding,
+    FromReader, FunctionBody, Parser, Payload, SectionLimited, TypeRef, Validator, WasmFeatures,
 };
 
 pub use self::bound::{Bound, Excess};
 use self::compared::Compared;
+pub(crate) use self::data::SPARSE_IMAGE_BYTES;
 use self::part::{Content, Part};
 use self::passed::Passed;
 use self::weight::Largest;
@@ -119,14 +121,10 @@ impl<'a> Survey<'a> {
                 entry::exports(self, section.clone())
             }
             Payload::GlobalSection(section) => {
-                section.clone().into_iter().try_for_each(|global| self.constant(&global?.init_expr))
+                section.clone().into_iter().try_for_each(|value| data::global(self, &value?.init_expr))
             }
-            Payload::DataSection(section) => {
-                section.clone().into_iter().try_for_each(|data| match data?.kind {
-                    DataKind::Active { offset_expr, .. } => self.constant(&offset_expr),
-                    DataKind::Passive => Ok(()),
-                })
-            }
+            Payload::MemorySection(section) => data::memories(self, section.clone()),
+            Payload::DataSection(section) => data::segments(self, section.clone()),
             Payload::FunctionSection(section) => self.functions(section.clone()),
             Payload::CodeSectionEntry(body) => self.body(body),
             Payload::CoreTypeSection(section) => Ok(self.add(Bound::Types, section.count().into())?),
@@ -197,7 +195,8 @@ impl<'a> Survey<'a> {
             match import?.ty {
                 TypeRef::Func(ty) | TypeRef::FuncExact(ty) => self.part.import(ty),
                 TypeRef::Table(_) => self.part.tables.push(None),
-                TypeRef::Memory(_) | TypeRef::Global(_) | TypeRef::Tag(_) => {}
+                TypeRef::Memory(_) => self.part.memories.push(None),
+                TypeRef::Global(_) | TypeRef::Tag(_) => {}
             }
         }
         Ok(())

@@ -14,7 +14,9 @@ pub(super) struct Part {
     pub(super) functions: Vec<u32>,
     /// Of a module: the initial number of elements of each table; `None` if its elements can only be set by code.
     pub(super) tables: Vec<Option<u64>>,
-    /// Of a module: whether a segment of elements that is set by code was found. All later ones are too.
+    /// Of a module: how many bytes each memory begins with; `None` if it is imported.
+    pub(super) memories: Vec<Option<u64>>,
+    /// Of a module: whether a segment of elements was met that is set by code. All after it are, too.
     pub(super) sets_elements: bool,
     /// Of a module: the functions that can be called from outside.
     pub(super) entered: HashSet<u32>,
@@ -43,6 +45,7 @@ impl Part {
             types: Vec::new(),
             functions: Vec::new(),
             tables: Vec::new(),
+            memories: Vec::new(),
             sets_elements: false,
             entered: HashSet::new(),
             imported: 0,

@@ -834,7 +834,10 @@ fn components_that_are_instantiated_twice_in_each_other_are_counted_out() {
     loaded(alias.as_bytes());
     let imported = r#"(component (component (import "c" (component $c)) (instance (instantiate $c))))"#;
     let error = refused(imported.as_bytes()).to_string();
-    assert!(error.contains("component 1: it instantiates a component that it imports or takes from an instance"), "{error}");
+    assert!(
+        error.contains("component 1: it instantiates a component that it imports or takes from an instance"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -859,25 +862,24 @@ fn elements_of_tables_are_bounded() {
         let items = "$f ".repeat(count);
         format!("(component (core module {tables} (func $f) (elem {place} func {items})))").into_bytes()
     };
-    let own = "(table 100000 funcref)";
-    loaded(&of(own, "(i32.const 0)", 100_000));
+    let own = "(table 80000 funcref)";
+    loaded(&of(own, "(i32.const 0)", 80_000));
     for (tables, place) in [
         ("", ""),
         ("", "declare"),
         (own, "(i32.const 1)"),
-        ("(table 100001 funcref) (global $g i32 (i32.const 0))", "(global.get $g)"),
-        (r#"(import "a" "t" (table 100001 funcref))"#, "(i32.const 0)"),
-        ("(table 100001 funcref (ref.func $f))", "(i32.const 0)"),
-        ("(table 100001 funcref) (elem (i32.const 100001) func $f)", "(i32.const 0)"),
+        ("(table 80001 funcref) (global $g i32 (i32.const 0))", "(global.get $g)"),
+        (r#"(import "a" "t" (table 80001 funcref))"#, "(i32.const 0)"),
+        ("(table 80001 funcref (ref.func $f))", "(i32.const 0)"),
+        ("(table 80001 funcref) (elem (i32.const 80001) func $f)", "(i32.const 0)"),
     ] {
         let before = tables.matches("elem").count() as u64;
-        check_excess(&of(tables, place, 100_001), Bound::SetElements, 100_001 + before, "module 1");
+        check_excess(&of(tables, place, 80_001), Bound::SetElements, 80_001 + before, "module 1");
     }
-    let expressions = "(ref.null func)".repeat(100_001);
-    let text = format!(
-        "(component (core module (table 100001 funcref) (elem (i32.const 0) funcref {expressions})))"
-    );
-    check_excess(&assembled(&text), Bound::SetElements, 100_001, "module 1");
+    let expressions = "(ref.null func)".repeat(80_001);
+    let text =
+        format!("(component (core module (table 80001 funcref) (elem (i32.const 0) funcref {expressions})))");
+    check_excess(&assembled(&text), Bound::SetElements, 80_001, "module 1");
 }
 
 #[test]
@@ -902,6 +904,40 @@ fn constant_expressions_are_bounded_wherever_they_stand() {
     }
     let many = at(&"(global i32 EXPR)".repeat(4_300), &sum(332));
     check_excess(&many, Bound::Constants, 4_199 * 999, "module 1");
+}
+
+#[test]
+fn data_that_code_sets_is_bounded() {
+    let of = |memory: &str, place: &dyn Fn(usize) -> String| {
+        let data: String = (0..20_001).map(|number| format!("(data {} \"x\")", place(number))).collect();
+        assembled(&format!("(component (core module {memory} {data}))"))
+    };
+    let beside = |number: usize| format!("(i32.const {number})");
+    let apart = |number: usize| format!("(i32.const {})", number * 100);
+    let imported = |_: usize| "(global.get 0)".to_owned();
+    loaded(&of("(memory 1)", &beside));
+    for (memory, place) in [
+        ("(memory 100)", &apart as &dyn Fn(usize) -> String),
+        (r#"(import "a" "m" (memory 1))"#, &beside),
+        ("(memory 0)", &beside),
+        (r#"(import "a" "g" (global i32)) (memory 1)"#, &imported),
+    ] {
+        check_excess(&of(memory, place), Bound::SetData, 20_001, "module 1");
+    }
+}
+
+#[test]
+fn globals_that_code_sets_are_bounded() {
+    let of = |value: &str| {
+        let globals = format!("(global {value})").repeat(20_001);
+        assembled(&format!("(component (core module (func $f) {globals} (elem declare func $f)))"))
+    };
+    for plain in ["i32 (i32.const 1)", "f64 (f64.const 1)", "funcref (ref.null func)"] {
+        loaded(&of(plain));
+    }
+    for value in ["funcref (ref.func $f)", "i32 (i32.const 1) (i32.const 1) i32.add"] {
+        check_excess(&of(value), Bound::SetGlobals, 20_001, "module 1");
+    }
 }
 
 #[test]

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use clap::Args;
+use hostel_wire::printable;
 
 use super::{Place, results_text, tell_of_none};
 use crate::exit::Exit;
 use crate::problem::{Problem, Stop};
 use crate::ui::Ui;
-use crate::ui::text::printable;
 
 /// Remove all cached results, without asking
 #[derive(Args, Debug)]

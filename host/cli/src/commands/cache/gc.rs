@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 use hostel::{GcOptions, GcReport, bytes_text, grammar};
-use serde::Serialize;
+use hostel_wire::GcObject;
 
 use super::{Form, FormOptions, Place, results_text};
 use crate::exit::Exit;
+use crate::output::to_json;
 use crate::problem::{Problem, Stop};
-use crate::states::to_json;
 use crate::ui::Ui;
 use crate::ui::text::counted;
 
@@ -40,16 +40,6 @@ pub(crate) struct Gc {
     place: Place,
 }
 
-#[derive(Serialize)]
-struct Object {
-    removed: u64,
-    removed_bytes: u64,
-    left: u64,
-    left_bytes: u64,
-    orphans: u64,
-    orphan_bytes: u64,
-}
-
 impl Gc {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let results = self.place.open()?;
@@ -63,14 +53,7 @@ impl Gc {
         let report = results.gc(options).map_err(Problem::from)?;
         ui.result_line(&match self.form.output {
             Form::Table => text(&report),
-            Form::Json => to_json(&Object {
-                removed: report.removed.entries,
-                removed_bytes: report.removed.bytes,
-                left: report.left_entries,
-                left_bytes: report.left_bytes,
-                orphans: report.orphans,
-                orphan_bytes: report.orphan_bytes,
-            }),
+            Form::Json => to_json(&GcObject::from(&report)),
         })?;
         ui.flush()?;
         Ok(Exit::Completed)

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use clap::Args;
 use hostel::{EntrySummary, ResultCacheError, bytes_text, duration_text};
-use serde::Serialize;
+use hostel_wire::{EntryLine, printable};
 
-use super::{EntryObject, Form, FormOptions, Place, age, results_text, short_task, tell_of_none};
+use super::{Form, FormOptions, Place, age, results_text, short_task, tell_of_none};
 use crate::exit::Exit;
 use crate::output::table::Layout;
+use crate::output::to_json;
 use crate::problem::Stop;
-use crate::states::{millis, to_json};
 use crate::ui::Ui;
-use crate::ui::text::{elapsed, instant, printable};
+use crate::ui::text::elapsed;
 
 /// The number of digits shown of a key: enough to be unique among a million.
 const KEY_DIGITS: usize = 12;
@@ -42,13 +42,6 @@ pub(crate) struct Ls {
     place: Place,
 }
 
-#[derive(Serialize)]
-struct Line {
-    #[serde(flatten)]
-    entry: EntryObject,
-    stored_bytes: u64,
-}
-
 impl Ls {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let results = self.place.open()?;
@@ -73,7 +66,7 @@ impl Ls {
             bytes += entry.stored_bytes;
             ui.result_line(&match self.form.output {
                 Form::Table => layout.line(&cells(&entry)),
-                Form::Json => to_json(&Line::new(&entry)),
+                Form::Json => to_json(&EntryLine::from(&entry)),
             })?;
         }
         ui.flush()?;
@@ -99,21 +92,4 @@ fn cells(entry: &EntrySummary) -> Vec<String> {
         if entry.origin.is_some() { "remote" } else { "here" }.to_owned(),
         printable(&short_task(&entry.task)).into_owned(),
     ]
-}
-
-impl Line {
-    fn new(entry: &EntrySummary) -> Self {
-        let object = EntryObject {
-            key: entry.key.to_string(),
-            task: entry.task.to_string(),
-            run: entry.producer.to_string(),
-            created_at: instant(entry.created),
-            used_at: instant(entry.used),
-            took_ms: millis(entry.took),
-            value_bytes: entry.value_bytes,
-            dependency_bytes: entry.dependency_bytes,
-            origin: entry.origin.as_deref().map(str::to_owned),
-        };
-        Self { entry: object, stored_bytes: entry.stored_bytes }
-    }
 }

@@ -14,13 +14,13 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand, ValueEnum};
 use hostel::{ErrorKind, ResultCache, ResultCacheError, Timestamp, bytes_text};
-use serde::Serialize;
+use hostel_wire::printable;
 
 use crate::exit::Exit;
 use crate::options::data_dir;
 use crate::problem::{Problem, Stop};
 use crate::ui::Ui;
-use crate::ui::text::{counted, printable};
+use crate::ui::text::counted;
 
 /// A suggested key must share at least this many digits with the unknown one.
 const LIKE_DIGITS: usize = 4;
@@ -86,21 +86,6 @@ impl Cache {
             CacheCommand::Verify(command) => command.execute(ui),
         }
     }
-}
-
-/// An entry, as `ls` and `show` write it in JSON.
-#[derive(Serialize)]
-struct EntryObject {
-    key: String,
-    task: String,
-    run: String,
-    created_at: String,
-    used_at: String,
-    took_ms: u64,
-    value_bytes: u64,
-    dependency_bytes: u64,
-    /// The remote cache that it came from; null if it was computed on this machine.
-    origin: Option<String>,
 }
 
 impl Place {

@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{CacheEntry, KeptResult, Trace, TraceRead, Type, Value, bytes_text, count_text, duration_text};
-use serde::Serialize;
+use hostel::{CacheEntry, KeptResult, Value, bytes_text, count_text, duration_text};
+use hostel_wire::{EntryDetail, ReadObject, instant, printable, reads, recipe};
 use serde_json::Value as Json;
 
-use super::{EntryObject, Form, FormOptions, Place, age, unknown};
+use super::{Form, FormOptions, Place, age, unknown};
 use crate::exit::Exit;
-use crate::output::{self, printed::legible};
+use crate::output::{legible, to_json};
 use crate::problem::{Problem, Stop};
-use crate::states::{millis, to_json};
 use crate::ui::Ui;
 use crate::ui::color::Paint;
-use crate::ui::text::{elapsed, instant, printable};
+use crate::ui::text::elapsed;
 
 /// Show a cached result, with its value
 #[derive(Args, Debug)]
@@ -40,26 +39,6 @@ pub(crate) struct Show {
 /// The number of dependencies that are shown in the table form.
 const TOLD_READS: usize = 10;
 
-#[derive(Serialize)]
-struct Object {
-    #[serde(flatten)]
-    entry: EntryObject,
-    /// Inputs, policy, grants and other options; null if they were too long to be stored.
-    recipe: Option<Json>,
-    /// The questions that the guest asked, in order.
-    reads: Vec<Read>,
-    #[serde(rename = "type")]
-    ty: String,
-    value: Json,
-}
-
-/// A question about a file or directory.
-#[derive(Serialize)]
-struct Read {
-    path: String,
-    what: &'static str,
-}
-
 impl Show {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let results = self.place.open()?;
@@ -71,7 +50,7 @@ impl Show {
             let text = match self.form.output {
                 Form::Table if index > 0 => format!("\n{}", text(&kept, entry, &value, ui.paint)),
                 Form::Table => text(&kept, entry, &value, ui.paint),
-                Form::Json => to_json(&Object::new(&kept, entry, &value, &ty)),
+                Form::Json => to_json(&EntryDetail::new(&kept, entry, &value, &ty)),
             };
             ui.result_line(&text)?;
         }
@@ -106,53 +85,18 @@ fn from_remote(name: &str) -> String {
     format!("the remote cache {}", printable(name))
 }
 
-/// The recipe of the result, if it was stored.
-fn recipe(entry: &CacheEntry) -> Option<Json> {
-    serde_json::from_str(entry.recipe.as_deref()?).ok()
-}
-
 /// A part of a recipe, as text.
 fn part(recipe: &Json, name: &str) -> String {
     let part = recipe.get(name).unwrap_or(&Json::Null);
     printable(part.as_str().map_or_else(|| part.to_string(), str::to_owned).as_str()).into_owned()
 }
 
-/// The dependencies of the result.
-fn reads(entry: &CacheEntry) -> Vec<Read> {
-    let trace = entry.depends_on.as_ref().and_then(|dependencies| Trace::decode(&dependencies.bytes).ok());
-    let reads = trace.map(|trace| trace.reads()).unwrap_or_default();
-    reads.into_iter().map(|TraceRead { path, what }| Read { path, what }).collect()
-}
-
 /// The first dependencies, a line each, and the number of the others.
-fn reads_text(reads: &[Read]) -> impl Iterator<Item = (&'static str, String)> {
+fn reads_text(reads: &[ReadObject]) -> impl Iterator<Item = (&'static str, String)> {
     let told = reads.iter().take(TOLD_READS);
-    let told = told.map(|Read { path, what }| format!("{} ({what})", printable(path)));
+    let told = told.map(|ReadObject { path, what, .. }| format!("{} ({what})", printable(path)));
     let more = reads.len().saturating_sub(TOLD_READS);
     let more = (more > 0).then(|| format!("and {} more", count_text(more as u64)));
     let names = std::iter::once("depends on").chain(std::iter::repeat(""));
     names.zip(told.chain(more))
-}
-
-impl Object {
-    fn new(kept: &KeptResult, entry: &CacheEntry, value: &Value, ty: &Type) -> Self {
-        let object = EntryObject {
-            key: kept.key.to_string(),
-            task: entry.task.to_string(),
-            run: entry.producer.to_string(),
-            created_at: instant(entry.created),
-            used_at: instant(kept.used),
-            took_ms: millis(entry.took),
-            value_bytes: entry.value.len() as u64,
-            dependency_bytes: entry.depends_on.as_ref().map_or(0, |depends| depends.bytes.len() as u64),
-            origin: entry.origin.as_deref().map(str::to_owned),
-        };
-        Self {
-            entry: object,
-            recipe: recipe(entry),
-            reads: reads(entry),
-            ty: ty.to_string(),
-            value: output::json(value, ty),
-        }
-    }
 }

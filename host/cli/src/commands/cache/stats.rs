@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use clap::Args;
 use hostel::{ResultStats, bytes_text, count_text, duration_text};
-use serde::Serialize;
+use hostel_wire::{StatsObject, printable};
 
 use super::{Form, FormOptions, Place, age, short_task, tell_of_none};
 use crate::exit::Exit;
 use crate::output::table::{Layout, Row};
+use crate::output::to_json;
 use crate::problem::{Problem, Stop};
-use crate::states::{millis, to_json};
 use crate::ui::Ui;
 use crate::ui::color::Paint;
-use crate::ui::text::{counted, elapsed, instant, printable};
+use crate::ui::text::{counted, elapsed};
 
 /// Show the number and size of cached results, by task
 #[derive(Args, Debug)]
@@ -31,33 +31,12 @@ pub(crate) struct Stats {
     place: Place,
 }
 
-#[derive(Serialize)]
-struct Object<'a> {
-    entries: u64,
-    bytes: u64,
-    blobs: u64,
-    blob_bytes: u64,
-    disk_bytes: u64,
-    damaged: u64,
-    oldest: Option<String>,
-    newest: Option<String>,
-    tasks: Vec<TaskObject<'a>>,
-}
-
-#[derive(Serialize)]
-struct TaskObject<'a> {
-    task: &'a str,
-    entries: u64,
-    bytes: u64,
-    took_ms: u64,
-}
-
 impl Stats {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let results = self.place.open()?;
         let stats = results.stats().map_err(Problem::from)?;
         match self.form.output {
-            Form::Json => ui.result_line(&to_json(&Object::new(&stats)))?,
+            Form::Json => ui.result_line(&to_json(&StatsObject::from(&stats)))?,
             Form::Table if stats.entries == 0 && stats.damaged == 0 => tell_of_none(ui, &results),
             Form::Table => ui.result_line(&text(&stats, ui.paint))?,
         }
@@ -97,26 +76,4 @@ fn text(stats: &ResultStats, paint: Paint) -> String {
     text.push_str(&layout.heading(&heading, paint));
     rows.iter().for_each(|row| text.extend(["\n", &layout.line(row)]));
     text
-}
-
-impl<'a> Object<'a> {
-    fn new(stats: &'a ResultStats) -> Self {
-        let tasks = stats.tasks.iter().map(|task| TaskObject {
-            task: &task.task,
-            entries: task.entries,
-            bytes: task.bytes,
-            took_ms: millis(task.took),
-        });
-        Self {
-            entries: stats.entries,
-            bytes: stats.bytes,
-            blobs: stats.blobs,
-            blob_bytes: stats.blob_bytes,
-            disk_bytes: stats.disk_bytes,
-            damaged: stats.damaged,
-            oldest: stats.oldest.map(instant),
-            newest: stats.newest.map(instant),
-            tasks: tasks.collect(),
-        }
-    }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use clap::Args;
 use hostel::{Different, Host, Verification, VerifyOptions};
-use serde::Serialize;
+use hostel_wire::{VerificationObject, printable};
 
 use super::{Form, FormOptions, Place, short_task, tell_of_none};
 use crate::exit::Exit;
+use crate::output::to_json;
 use crate::problem::{Problem, Stop};
-use crate::states::to_json;
 use crate::ui::Ui;
-use crate::ui::text::{counted, printable};
+use crate::ui::text::counted;
 
 /// The number of results that were not compared for which the reason is shown.
 const TOLD_REASONS: usize = 5;
@@ -40,28 +40,6 @@ pub(crate) struct Verify {
     place: Place,
 }
 
-#[derive(Serialize)]
-struct Object<'a> {
-    same: usize,
-    different: Vec<DifferentObject<'a>>,
-    skipped: Vec<SkippedObject<'a>>,
-}
-
-#[derive(Serialize)]
-struct DifferentObject<'a> {
-    key: String,
-    task: &'a str,
-    policy: String,
-    kept: &'a str,
-    found: &'a str,
-}
-
-#[derive(Serialize)]
-struct SkippedObject<'a> {
-    key: String,
-    because: &'a str,
-}
-
 impl Verify {
     pub(super) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let results = self.place.open()?;
@@ -71,7 +49,7 @@ impl Verify {
         match self.form.output {
             Form::Table if is_empty => tell_of_none(ui, &results),
             Form::Table => report(ui, &verification)?,
-            Form::Json => ui.result_line(&to_json(&Object::new(&verification)))?,
+            Form::Json => ui.result_line(&to_json(&VerificationObject::from(&verification)))?,
         }
         ui.flush()?;
         let lies = verification.different.iter().any(|different| different.policy.is_observed());
@@ -110,22 +88,6 @@ fn report(ui: &Ui, verification: &Verification) -> Result<(), Stop> {
         ui.note(&format!("  {}: {}", skipped.key, printable(&skipped.because)));
     }
     Ok(())
-}
-
-impl<'a> Object<'a> {
-    fn new(verification: &'a Verification) -> Self {
-        let different = verification.different.iter().map(|different| DifferentObject {
-            key: different.key.to_string(),
-            task: &different.task,
-            policy: different.policy.to_string(),
-            kept: &different.kept,
-            found: &different.found,
-        });
-        let skipped = verification.skipped.iter();
-        let skipped =
-            skipped.map(|skipped| SkippedObject { key: skipped.key.to_string(), because: &skipped.because });
-        Self { same: verification.same, different: different.collect(), skipped: skipped.collect() }
-    }
 }
 
 /// Parses the number of results to compute again.

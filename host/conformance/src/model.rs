@@ -1,0 +1,420 @@
+//! Random operations beside a model that is as simple as can be: a list of runs, searched from its start.
+
+use std::cmp::Reverse;
+
+use hostel_core::journal::{
+    Cancellation, Fence, Journal, JournalConflict, JournalError, MAX_EVENTS, MAX_EXPIRED, Page, Prune,
+    RunChange, Submitted,
+};
+use hostel_core::{Event, RunFact, RunFilter, RunId, State};
+use proptest::collection::vec;
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use crate::Make;
+use crate::world::{
+    LEASE, STARTED, append, at, cancelled, completed, entry, event, failed, id, ids, request, retry_at,
+    spec_with,
+};
+
+/// How many runs the operations are about.
+const RUNS: u64 = 6;
+
+/// How many sequences of operations are tried.
+const SEQUENCES: u32 = 150;
+
+/// How long a sequence is.
+const LENGTH: std::ops::Range<usize> = 1..60;
+
+/// An operation. Times pass by a few nanoseconds with each; a lease is 100 of them.
+#[derive(Clone, Debug)]
+enum Operation {
+    Submit {
+        run: u64,
+        priority: i32,
+        due: Option<u64>,
+    },
+    /// With the newest fence of the run or an older one, and the run's version or one that is off.
+    Append {
+        run: u64,
+        fact: u8,
+        is_stale: bool,
+        is_other_version: bool,
+    },
+    Claim {
+        limit: usize,
+    },
+    Renew {
+        run: u64,
+        is_stale: bool,
+    },
+    Release {
+        run: u64,
+        is_stale: bool,
+    },
+    Expire,
+    Cancel {
+        run: u64,
+    },
+    Prune {
+        age: Option<u64>,
+        keep: Option<u64>,
+    },
+    Wait {
+        nanos: u64,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct ModelRun {
+    number: u64,
+    priority: i32,
+    due: Option<u64>,
+    arrival: u64,
+    state: State,
+    version: u64,
+    retry: Option<u64>,
+    /// The fence and the end of the lease.
+    claim: Option<(Fence, u64)>,
+    crashes: u32,
+    ended: Option<u64>,
+}
+
+#[derive(Default)]
+struct Model {
+    runs: Vec<ModelRun>,
+    now: u64,
+    arrivals: u64,
+    events: u64,
+    removed: u64,
+    /// All fences that were given out, with their runs.
+    fences: Vec<(u64, Fence)>,
+}
+
+/// Tries random sequences of operations.
+///
+/// # Panics
+///
+/// If a journal answers other than the model, or has other runs than it.
+pub(crate) fn check(make: Make<'_>) {
+    let config = Config { cases: SEQUENCES, failure_persistence: None, ..Config::default() };
+    let random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let outcome = TestRunner::new_with_rng(config, random).run(&vec(operation(), LENGTH), |operations| {
+        let journal = make();
+        let mut model = Model { now: 1, ..Model::default() };
+        for operation in &operations {
+            model.now += 7;
+            model.carry_out(&*journal, operation);
+            model.compare(&*journal);
+        }
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let run = 0..RUNS;
+    let seldom = || proptest::bool::weighted(0.2);
+    prop_oneof![
+        4 => (run.clone(), -1..2, proptest::option::of(0..150_u64))
+            .prop_map(|(run, priority, due)| Operation::Submit { run, priority, due }),
+        8 => (run.clone(), any::<u8>(), seldom(), seldom()).prop_map(|(run, fact, is_stale, is_other_version)| {
+            Operation::Append { run, fact, is_stale, is_other_version }
+        }),
+        4 => (0..4_usize).prop_map(|limit| Operation::Claim { limit }),
+        1 => (run.clone(), seldom()).prop_map(|(run, is_stale)| Operation::Renew { run, is_stale }),
+        2 => (run.clone(), seldom()).prop_map(|(run, is_stale)| Operation::Release { run, is_stale }),
+        2 => Just(Operation::Expire),
+        1 => run.prop_map(|run| Operation::Cancel { run }),
+        1 => (proptest::option::of(0..200_u64), proptest::option::of(0..4_u64))
+            .prop_map(|(age, keep)| Operation::Prune { age, keep }),
+        2 => (0..120_u64).prop_map(|nanos| Operation::Wait { nanos }),
+    ]
+}
+
+impl ModelRun {
+    fn due(&self) -> u64 {
+        self.retry.filter(|_| self.state == State::AwaitingRetry).or(self.due).unwrap_or(1)
+    }
+
+    fn is_due(&self, now: u64) -> bool {
+        let waits = match self.state {
+            State::Pending => true,
+            State::Scheduled | State::AwaitingRetry => self.due() <= now,
+            _ => false,
+        };
+        waits && self.claim.is_none()
+    }
+
+    /// Applies an event, and ends the claim where that follows.
+    fn apply(&mut self, now: u64, event: Event) -> bool {
+        let Ok(state) = self.state.apply(event) else { return false };
+        self.state = state;
+        self.version += 1;
+        if let Event::RetryPlanned { due } = event {
+            self.retry = Some(due.unix_nanos());
+            self.claim = None;
+        }
+        if state.is_terminal() {
+            self.claim = None;
+            self.ended = self.ended.or(Some(now));
+        }
+        true
+    }
+}
+
+impl Model {
+    fn run(&mut self, number: u64) -> Option<&mut ModelRun> {
+        self.runs.iter_mut().find(|run| run.number == number)
+    }
+
+    /// The fence of the run's claim, or one that is none.
+    fn fence(&mut self, number: u64, is_stale: bool) -> Option<Fence> {
+        let actual = self.run(number).and_then(|run| run.claim).map(|(fence, _)| fence);
+        if !is_stale {
+            return actual;
+        }
+        let stale = self.fences.iter().rev().find(|(run, fence)| *run == number && Some(*fence) != actual);
+        Some(stale.map_or(Fence::new(u64::MAX), |(_, fence)| *fence))
+    }
+
+    fn carry_out(&mut self, journal: &dyn Journal, operation: &Operation) {
+        match *operation {
+            Operation::Submit { run, priority, due } => self.submit(journal, run, priority, due),
+            Operation::Append { run, fact, is_stale, is_other_version } => {
+                self.append(journal, run, fact, is_stale, is_other_version);
+            }
+            Operation::Claim { limit } => self.claim(journal, limit),
+            Operation::Renew { run, is_stale } => self.renew(journal, run, is_stale),
+            Operation::Release { run, is_stale } => self.release(journal, run, is_stale),
+            Operation::Expire => self.expire(journal),
+            Operation::Cancel { run } => self.cancel(journal, run),
+            Operation::Prune { age, keep } => self.prune(journal, age, keep),
+            Operation::Wait { nanos } => self.now += nanos,
+        }
+    }
+
+    fn submit(&mut self, journal: &dyn Journal, number: u64, priority: i32, due: Option<u64>) {
+        let answer = journal.submit(at(self.now), &[spec_with(number, priority, due)]);
+        match self.run(number) {
+            Some(run) if (run.priority, run.due) == (priority, due) => {
+                assert_eq!(answer.unwrap(), [Submitted::Existing]);
+            }
+            Some(_) => assert!(matches!(
+                answer,
+                Err(JournalError::Conflict(JournalConflict::OtherSpec { run })) if run == id(number)
+            )),
+            None => {
+                assert_eq!(answer.unwrap(), [Submitted::New]);
+                let state = if due.is_some() { State::Scheduled } else { State::Pending };
+                let arrival = self.arrivals;
+                self.arrivals += 1;
+                self.events += 1;
+                self.runs.push(ModelRun {
+                    number,
+                    priority,
+                    due,
+                    arrival,
+                    state,
+                    version: 1,
+                    retry: None,
+                    claim: None,
+                    crashes: 0,
+                    ended: None,
+                });
+            }
+        }
+    }
+
+    fn append(
+        &mut self,
+        journal: &dyn Journal,
+        number: u64,
+        fact: u8,
+        is_stale: bool,
+        is_other_version: bool,
+    ) {
+        let (now, fence) = (self.now, self.fence(number, is_stale));
+        let (event, fact) = self.fact(fact);
+        let Some(run) = self.run(number) else {
+            let error = append(journal, number, 1, fence, now, [fact]).unwrap_err();
+            assert!(matches!(error, JournalError::NotFound { .. }), "{error}");
+            return;
+        };
+        let expected = run.version + u64::from(is_other_version);
+        let answer = append(journal, number, expected, fence, now, [fact]);
+        let actual = run.claim.map(|(fence, _)| fence);
+        let mut changed = run.clone();
+        if fence != actual {
+            let conflict = JournalConflict::Fence { run: id(number), given: fence, actual };
+            assert!(matches!(answer, Err(JournalError::Conflict(found)) if found == conflict));
+        } else if is_other_version {
+            let conflict = JournalConflict::Version { run: id(number), expected, actual: run.version };
+            assert!(matches!(answer, Err(JournalError::Conflict(found)) if found == conflict));
+        } else if changed.apply(now, event) {
+            assert_eq!(answer.unwrap(), changed.version);
+            *run = changed;
+            self.events += 1;
+        } else {
+            assert!(matches!(answer, Err(JournalError::Conflict(JournalConflict::Fact { index: 0, .. }))));
+        }
+    }
+
+    /// A fact by a random number: those that take a run on more often than others.
+    fn fact(&self, number: u8) -> (Event, RunFact) {
+        let due = self.now + 40;
+        match number % 8 {
+            0 => (Event::Completed, completed()),
+            1 => (Event::Failed, failed()),
+            2 => (Event::Cancelled, cancelled()),
+            3 | 4 => (Event::RetryPlanned { due: at(due) }, retry_at(due)),
+            5 => (Event::RolledBack, event(Event::RolledBack)),
+            _ => (Event::Started, STARTED),
+        }
+    }
+
+    fn claim(&mut self, journal: &dyn Journal, limit: usize) {
+        let now = self.now;
+        let mut due: Vec<_> = self.runs.iter_mut().filter(|run| run.is_due(now)).collect();
+        due.sort_by_key(|run| (Reverse(run.priority), run.due(), run.arrival));
+        due.truncate(limit);
+        let claimed = journal.claim(&request("w", limit, now)).unwrap();
+        assert_eq!(ids(&claimed), due.iter().map(|run| id(run.number)).collect::<Vec<_>>());
+        for (run, entry) in due.into_iter().zip(&claimed) {
+            if run.state == State::Scheduled {
+                run.apply(now, Event::CameDue);
+                self.events += 1;
+            }
+            let claim = entry.claim().unwrap();
+            assert!(self.fences.last().is_none_or(|(_, last)| *last < claim.fence));
+            self.fences.push((run.number, claim.fence));
+            run.claim = Some((claim.fence, at(now).after(LEASE).unix_nanos()));
+        }
+    }
+
+    fn renew(&mut self, journal: &dyn Journal, number: u64, is_stale: bool) {
+        let until = self.now + 150;
+        let Some(fence) = self.fence(number, is_stale) else { return };
+        let over = journal.renew(&[(id(number), fence)], at(until)).unwrap();
+        match self.run(number).and_then(|run| run.claim.as_mut()).filter(|(actual, _)| *actual == fence) {
+            Some((_, end)) => {
+                *end = until.max(*end);
+                assert_eq!(over, []);
+            }
+            None => assert_eq!(over, [id(number)]),
+        }
+    }
+
+    fn release(&mut self, journal: &dyn Journal, number: u64, is_stale: bool) {
+        let now = self.now;
+        let fence = self.fence(number, is_stale).unwrap_or(Fence::new(u64::MAX));
+        let answer = journal.release(at(now), id(number), fence);
+        let Some(run) = self.run(number) else {
+            assert!(matches!(answer, Err(JournalError::NotFound { .. })));
+            return;
+        };
+        if run.claim.is_none_or(|(actual, _)| actual != fence) {
+            assert!(matches!(answer, Err(JournalError::Conflict(JournalConflict::Fence { .. }))));
+            return;
+        }
+        run.claim = None;
+        let was_rescued = run.state.is_executing() && run.apply(now, Event::Rescued);
+        assert_eq!(answer.unwrap(), run.version);
+        self.events += u64::from(was_rescued);
+    }
+
+    fn expire(&mut self, journal: &dyn Journal) {
+        let now = self.now;
+        let mut expected = Vec::new();
+        let over = |run: &&mut ModelRun| run.claim.is_some_and(|(_, until)| until <= now);
+        for run in self.runs.iter_mut().filter(over) {
+            run.claim = None;
+            run.crashes += 1;
+            self.events += u64::from(run.state.is_executing() && run.apply(now, Event::Rescued));
+            expected.push((id(run.number), run.state, run.crashes));
+        }
+        assert!(expected.len() < MAX_EXPIRED);
+        let expired = journal.expire(at(now)).unwrap();
+        let mut found: Vec<_> = expired.iter().map(|lost| (lost.run, lost.state, lost.crashes)).collect();
+        found.sort_by_key(|(run, _, _)| *run);
+        expected.sort_by_key(|(run, _, _)| *run);
+        assert_eq!(found, expected);
+    }
+
+    fn cancel(&mut self, journal: &dyn Journal, number: u64) {
+        let now = self.now;
+        let answer = journal.cancel(at(now), id(number));
+        let Some(run) = self.run(number) else {
+            assert!(matches!(answer, Err(JournalError::NotFound { .. })));
+            return;
+        };
+        let (expected, changes) = match run.state {
+            state if state.is_terminal() => (Cancellation::TooLate, false),
+            State::Cancelling => (Cancellation::Requested, false),
+            State::Running | State::Retrying => (Cancellation::Requested, true),
+            _ => (Cancellation::Now, true),
+        };
+        if changes {
+            assert!(run.apply(now, Event::CancelRequested));
+        }
+        assert_eq!(answer.unwrap(), expected);
+        self.events += u64::from(changes);
+    }
+
+    fn prune(&mut self, journal: &dyn Journal, age: Option<u64>, keep: Option<u64>) {
+        let before = age.map(|age| self.now.saturating_sub(age));
+        let mut ended: Vec<_> =
+            self.runs.iter().filter_map(|run| Some((run.ended?, run.arrival, run.number))).collect();
+        ended.sort_unstable();
+        let excess = keep.map_or(0, |keep| ended.len().saturating_sub(keep as usize));
+        let old = ended.iter().filter(|(ended, ..)| before.is_some_and(|before| *ended < before)).count();
+        let gone: Vec<_> = ended.iter().take(excess.max(old)).map(|(.., number)| *number).collect();
+        self.runs.retain(|run| !gone.contains(&run.number));
+        self.removed += gone.len() as u64;
+        let pruned = journal.prune(Prune { ended_before: before.map(at), keep }).unwrap();
+        assert_eq!((pruned.runs, pruned.more), (gone.len() as u64, false));
+    }
+
+    /// Compares everything that can be read.
+    fn compare(&self, journal: &dyn Journal) {
+        for run in &self.runs {
+            let entry = entry(journal, run.number);
+            let claim = entry.claim().map(|claim| (claim.fence, claim.until.unix_nanos()));
+            let ended = entry.ended().map(|ended| ended.unix_nanos());
+            assert_eq!(
+                (entry.state(), entry.version(), claim, entry.crashes(), ended),
+                (run.state, run.version, run.claim, run.crashes, run.ended),
+                "run {}",
+                run.number
+            );
+        }
+        let mut newest: Vec<_> = self.runs.iter().collect();
+        newest.sort_by_key(|run| Reverse(run.arrival));
+        let of = |filter: &RunFilter| -> Vec<RunId> {
+            journal.find(filter, Page::first(100)).unwrap().runs.iter().map(|head| head.run).collect()
+        };
+        assert_eq!(of(&RunFilter::new()), newest.iter().map(|run| id(run.number)).collect::<Vec<_>>());
+        let counts = journal.counts().unwrap();
+        for state in State::ALL {
+            let expected: Vec<_> =
+                newest.iter().filter(|run| run.state == state).map(|run| id(run.number)).collect();
+            assert_eq!(of(&RunFilter::new().states([state])), expected, "{state}");
+            assert_eq!(counts.of(state), expected.len() as u64, "{state}");
+        }
+        assert_eq!(counts.removed, self.removed);
+        self.compare_events(journal);
+    }
+
+    fn compare_events(&self, journal: &dyn Journal) {
+        let events = journal.events(0, MAX_EVENTS).unwrap();
+        assert!(events.is_sorted_by(|before, after| before.seq < after.seq));
+        assert!(events.last().is_none_or(|last| last.seq <= self.events));
+        for run in &self.runs {
+            let own: Vec<_> = events.iter().filter(|event| event.run == id(run.number)).collect();
+            assert!(own.iter().zip(1..).all(|(event, version)| event.version == version));
+            assert_eq!(own.len() as u64, run.version);
+            assert_eq!((own[0].change, own[own.len() - 1].state), (RunChange::Born, run.state));
+        }
+        assert_eq!(events.len() as u64, self.runs.iter().map(|run| run.version).sum::<u64>());
+    }
+}

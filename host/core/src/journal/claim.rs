@@ -1,0 +1,98 @@
+//! Claims: which worker may go on with a run, and until when.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{RunId, State, Timestamp};
+
+/// The most runs that are claimed, or whose leases are renewed, in one call.
+pub const MAX_CLAIMED: usize = 1_000;
+
+/// The most claims that end in one call of [`Journal::expire`](super::Journal::expire).
+pub const MAX_EXPIRED: usize = 500;
+
+/// The name of a worker. The journal compares and shows it, and takes nothing from it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WorkerId(Arc<str>);
+
+/// The number of a claim, larger than that of every earlier claim of any run in the same journal. What a worker writes with
+/// an old fence is refused, however late it comes.
+///
+/// Source: M. Kleppmann, "How to do distributed locking", 2016.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fence(u64);
+
+/// The right of one worker to go on with a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The worker.
+    pub worker: WorkerId,
+    /// The claim's number.
+    pub fence: Fence,
+    /// When the lease ends. The claim is over when [`Journal::expire`](super::Journal::expire) finds that this has passed, and
+    /// not before: only then may another worker have the run.
+    pub until: Timestamp,
+}
+
+/// A request for runs that are due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimRequest {
+    /// Who will execute them.
+    pub worker: WorkerId,
+    /// How many at most; up to [`MAX_CLAIMED`].
+    pub limit: usize,
+    /// The time.
+    pub now: Timestamp,
+    /// How long the worker has each run without renewing.
+    pub lease: Duration,
+}
+
+/// A claim whose lease was over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expired {
+    /// The run.
+    pub run: RunId,
+    /// The worker that was lost, or too slow.
+    pub worker: WorkerId,
+    /// The run's state now.
+    pub state: State,
+    /// How often a lease of the run was over so far.
+    pub crashes: u32,
+}
+
+impl WorkerId {
+    /// A worker of this name.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Fence {
+    /// The fence with this number; a journal gives them out.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Fence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

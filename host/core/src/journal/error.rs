@@ -1,0 +1,140 @@
+//! Errors of journals.
+
+use std::error::Error;
+use std::fmt;
+
+use super::{Fence, Page};
+use crate::{ErrorKind, IllegalFact, RunId};
+
+/// A journal refused an operation, or could not carry it out. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// There is no such run, or it was pruned.
+    #[error("the journal has no run {run}")]
+    NotFound {
+        /// The run.
+        run: RunId,
+    },
+    /// The run is not as the request supposes.
+    #[error(transparent)]
+    Conflict(#[from] JournalConflict),
+    /// The request has too many parts.
+    #[error("{count} {what} at once: expected at most {most}")]
+    TooMany {
+        /// `runs`, `claims` or `facts`.
+        what: &'static str,
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// The page is too small or too large.
+    #[error("a page of {limit} runs: expected 1 to {most}", most = Page::MAX_LIMIT)]
+    Page {
+        /// How many runs the page should have.
+        limit: usize,
+    },
+    /// There is no room for more unfinished runs.
+    #[error("the journal is full: it has room for {most} unfinished runs")]
+    Full {
+        /// How many there may be.
+        most: usize,
+    },
+    /// The medium failed; the same request may succeed later.
+    #[error("the journal cannot {action}")]
+    Medium {
+        /// What failed: `read`, `write`.
+        action: &'static str,
+        /// The error of the medium.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The medium returned other data than was written.
+    #[error("the journal found run {run} damaged ({problem})")]
+    Damaged {
+        /// The run.
+        run: RunId,
+        /// The mismatch.
+        problem: &'static str,
+    },
+}
+
+/// A run is not as a request supposes: someone else was faster, or has it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalConflict {
+    /// The id belongs to another specification.
+    #[error("run {run} was submitted before, with another specification")]
+    OtherSpec {
+        /// The run.
+        run: RunId,
+    },
+    /// Facts were appended since the run was read.
+    #[error("run {run} has version {actual}: expected {expected}")]
+    Version {
+        /// The run.
+        run: RunId,
+        /// The version of the request.
+        expected: u64,
+        /// The run's version.
+        actual: u64,
+    },
+    /// The claim is over, or the run is claimed and the request has no fence.
+    #[error("run {run}: {}", Fences { given: *given, actual: *actual })]
+    Fence {
+        /// The run.
+        run: RunId,
+        /// The fence of the request.
+        given: Option<Fence>,
+        /// The fence of the run's claim.
+        actual: Option<Fence>,
+    },
+    /// A fact cannot follow those before it.
+    #[error("run {run}, fact {index}: {source}")]
+    Fact {
+        /// The run.
+        run: RunId,
+        /// Which of the facts, counted from 0.
+        index: usize,
+        /// The reason.
+        source: IllegalFact,
+    },
+}
+
+impl JournalError {
+    /// The kind of the error.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::Conflict(conflict) => conflict.kind(),
+            Self::TooMany { .. } | Self::Page { .. } => ErrorKind::Invalid,
+            Self::Full { .. } => ErrorKind::Exhausted,
+            Self::Medium { .. } => ErrorKind::Unavailable,
+            Self::Damaged { .. } => ErrorKind::Internal,
+        }
+    }
+}
+
+impl JournalConflict {
+    /// Always [`ErrorKind::Conflict`].
+    pub const fn kind(&self) -> ErrorKind {
+        ErrorKind::Conflict
+    }
+}
+
+/// Two fences that differ, in words.
+struct Fences {
+    given: Option<Fence>,
+    actual: Option<Fence>,
+}
+
+impl fmt::Display for Fences {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.given, self.actual) {
+            (Some(given), Some(actual)) => write!(f, "claim {given} is over, it is claimed as {actual} now"),
+            (Some(given), None) => write!(f, "claim {given} is over"),
+            (None, Some(actual)) => write!(f, "it is claimed as {actual}: expected that fence"),
+            (None, None) => write!(f, "it is not claimed"),
+        }
+    }
+}

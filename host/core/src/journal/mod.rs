@@ -1,0 +1,142 @@
+//! The port for storing runs: what was asked for and all that happened, so that work can outlive the process that asked for it.
+
+mod claim;
+mod entry;
+mod error;
+mod event;
+mod page;
+
+pub use claim::*;
+pub use entry::*;
+pub use error::*;
+pub use event::*;
+pub use page::*;
+
+use crate::{RunCounts, RunFilter, RunId, RunSpec, Timestamp};
+
+/// A store of runs, as records to which facts are appended: memory, or a database that several processes share.
+///
+/// A journal stores and finds runs, and decides nothing about them. The rules (what a version, a claim and a fence allow, and what
+/// follows from a lease that is over) are in [`JournalEntry`]: a driver loads an entry, calls it, and stores the result, all
+/// in one transaction. So every change of state goes through [`RunRecord::apply`](crate::RunRecord::apply).
+///
+/// # Contract
+///
+/// - Each method has taken effect as a whole when it returns `Ok`, and has had no effect if it returns an error. Its effect
+///   is seen by every later call, in any thread and process. A driver on disk has made it durable.
+/// - Methods block for as long as the medium takes. Async programs call them on a thread that may block.
+/// - No method reads a clock: every time is passed in.
+/// - Events of limits that matter only to one host ([`RunFact::is_local`](crate::RunFact::is_local)) are not stored and do not
+///   count: appending one has no effect.
+///
+/// `hostel-conformance` has the test cases that every driver passes.
+pub trait Journal: Send + Sync {
+    /// Stores new runs, all of them or none, in the order of the slice, which is their order of arrival. Whoever submits
+    /// chooses the ids, so that a submission whose answer was lost can be repeated: a run that is stored with the same
+    /// specification, its time of creation included, is reported as existing, whatever has happened to it since.
+    ///
+    /// At most [`MAX_SUBMITTED`] at once. A run that was pruned is unknown, and its id new.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalConflict::OtherSpec`] if an id belongs to another specification, [`JournalError::Full`] if there is no room for more
+    /// unfinished runs, and errors of the medium.
+    fn submit(&self, at: Timestamp, specs: &[RunSpec]) -> Result<Vec<Submitted>, JournalError>;
+
+    /// Adds facts to a run, all of them or none, and returns the new version.
+    ///
+    /// A claim of the run is over when the run has ended, or waits for its next attempt: the journal gives it out again when that
+    /// is due.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::NotFound`]; a [`JournalConflict`] for a fence that is not that of the run's claim, for another version, and for a
+    /// fact that cannot follow those before it, in this order; [`JournalError::TooMany`]; and errors of the medium.
+    fn append(&self, append: &Append) -> Result<u64, JournalError>;
+
+    /// A run with all that happened to it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn get(&self, run: RunId) -> Result<Option<JournalEntry>, JournalError>;
+
+    /// The runs that match, newest first: in the reverse order of their arrival, a page at a time.
+    ///
+    /// A run that is stored for as long as all pages are read is found exactly once if it matches all the time, however many
+    /// runs are added and pruned in between. Runs that arrive later than the first page are not on a later one.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Page`] for a page without room or with more than [`Page::MAX_LIMIT`], and errors of the medium.
+    fn find(&self, filter: &RunFilter, page: Page) -> Result<Found, JournalError>;
+
+    /// How many runs there are, by state, and how many were removed since the journal was made.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn counts(&self) -> Result<RunCounts, JournalError>;
+
+    /// Claims runs that are due and that nobody has claimed, for one worker: those of the highest priority first, of these
+    /// the ones that have been due for longest, of these the ones that arrived first. Each gets a fence larger than any before.
+    ///
+    /// A claim does not begin an attempt. It makes a run [`Pending`](crate::State::Pending) that was
+    /// [`Scheduled`](crate::State::Scheduled), by the event `CameDue`; any other run stays in its state.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::TooMany`] for more than [`MAX_CLAIMED`] at once, and errors of the medium.
+    fn claim(&self, claim: &ClaimRequest) -> Result<Vec<JournalEntry>, JournalError>;
+
+    /// Extends the leases of these claims until `until`, and returns the runs whose claims are over. A lease is never shortened.
+    /// At most [`MAX_CLAIMED`] at once.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::TooMany`], and errors of the medium.
+    fn renew(&self, claims: &[(RunId, Fence)], until: Timestamp) -> Result<Vec<RunId>, JournalError>;
+
+    /// Gives a run back that its worker does not want to go on with, and returns the new version. If an attempt executes, the run
+    /// is [rescued](crate::Event::Rescued): it becomes `Pending`, or `Cancelled` if it was being cancelled. The attempt counts
+    /// neither as failed nor as a crash.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::NotFound`], [`JournalConflict::Fence`], and errors of the medium.
+    fn release(&self, at: Timestamp, run: RunId, fence: Fence) -> Result<u64, JournalError>;
+
+    /// Ends the claims whose leases end at `now` or before, at most [`MAX_EXPIRED`] in one call, those that ended first first. Each run
+    /// goes back as with [`Journal::release`], and its crash is counted: what follows from that is up to the worker that claims it
+    /// next.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn expire(&self, now: Timestamp) -> Result<Vec<Expired>, JournalError>;
+
+    /// Cancels a run, from anywhere: no fence is needed. A run that does not execute ends at once; one that does becomes
+    /// `Cancelling`, which its worker sees as an event, and ends when the worker says so, or when its lease is over.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::NotFound`], and errors of the medium.
+    fn cancel(&self, at: Timestamp, run: RunId) -> Result<Cancellation, JournalError>;
+
+    /// What happened after the event with this number, in order, at most `limit` events and [`MAX_EVENTS`]. The numbers begin
+    /// with 1 and rise by one, in all runs together, and none is given twice. The events of a run are removed with it: that is
+    /// what a gap in the numbers means.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn events(&self, after: u64, limit: usize) -> Result<Vec<JournalEvent>, JournalError>;
+
+    /// Removes runs that have ended, those that ended first first, at most [`MAX_PRUNED`] in one call. Unfinished runs stay,
+    /// however old they are.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn prune(&self, prune: Prune) -> Result<Pruned, JournalError>;
+}

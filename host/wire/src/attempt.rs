@@ -1,0 +1,47 @@
+//! One attempt of a run.
+
+use hostel::{Attempt, Signature, State};
+use serde::{Serialize, Serializer};
+
+use crate::error::{ErrorObject, state};
+use crate::time::{exact_millis, instant};
+use crate::value::Printed;
+
+/// One attempt of a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct AttemptObject {
+    /// Counted from 1.
+    pub number: u32,
+    /// When it began, in RFC 3339.
+    pub began_at: String,
+    /// How long it took in milliseconds; `null` while it executes.
+    pub duration_ms: Option<f64>,
+    /// `Running`, or the state in which a run ends with this outcome.
+    pub state: &'static str,
+    /// Why it did not complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorObject>,
+    /// The output of a program that did not complete; if it completed, the output is the value.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_printed")]
+    pub stdout: Vec<u8>,
+}
+
+impl AttemptObject {
+    /// An attempt of a function with this signature.
+    pub fn new(attempt: &Attempt, signature: &Signature) -> Self {
+        let outcome = attempt.outcome.as_deref();
+        Self {
+            number: attempt.number,
+            began_at: instant(attempt.began_at),
+            duration_ms: attempt.duration().map(exact_millis),
+            state: outcome.map_or(State::Running, state).name(),
+            error: outcome.and_then(|outcome| ErrorObject::of(outcome, signature)),
+            stdout: attempt.stdout.clone(),
+        }
+    }
+}
+
+fn as_printed<S: Serializer>(stdout: &[u8], to: S) -> Result<S::Ok, S::Error> {
+    Printed(stdout).serialize(to)
+}

@@ -1,0 +1,43 @@
+#![doc = include_str!("../shapes.md")]
+
+// From the shapes to their parts: a module uses those below it.
+mod cache;
+mod component;
+mod problem;
+mod verification;
+
+mod map_line;
+
+mod run;
+
+mod attempt;
+
+mod error;
+
+mod cache_report;
+mod receipt;
+mod value;
+
+mod text;
+mod time;
+
+#[cfg(test)]
+mod recorded;
+
+pub use attempt::AttemptObject;
+pub use cache::{
+    EntryDetail, EntryLine, EntryObject, GcObject, ReadObject, StatsObject, TaskStatsObject, reads, recipe,
+};
+pub use cache_report::{CacheReportObject, HitObject};
+pub use component::{
+    ComponentObject, ConfigObject, ImportObject, NotCallableObject, ParamObject, TaskObject,
+};
+pub use error::{ErrorObject, cause};
+pub use map_line::MapLine;
+pub use problem::{ArgumentObject, ProblemObject};
+pub use receipt::{ReceiptObject, calls, denials};
+pub use run::{RunObject, attempt_count};
+pub use text::{message, printable, without_number};
+pub use time::instant;
+pub use value::{Printed, ValueJson, as_json, json, printed};
+pub use verification::{DifferentObject, SkippedObject, VerificationObject};

@@ -1,0 +1,127 @@
+//! Runs.
+
+use hostel::{Event, Outcome, Signature, TaskFuture};
+use serde::Serialize;
+
+use crate::attempt::AttemptObject;
+use crate::error::ErrorObject;
+use crate::receipt::ReceiptObject;
+use crate::value::{ValueJson, as_json};
+
+/// A run. Fields that are `None` are left out.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct RunObject<'a> {
+    /// The item of a map, counted from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
+    /// The run's id.
+    pub run: String,
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The key of its task: `sha256:DIGEST#EXPORT`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// Its tags.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+    /// Its state, such as `Completed`.
+    pub state: &'static str,
+    /// The value. The outer `Option` says whether there is one; the inner one is `null` for a function without a result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<Option<ValueJson<'a>>>,
+    /// Why it did not complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorObject>,
+    /// Present for every run, unlike the attempts themselves, which make a line long. 0 if its value was cached.
+    pub attempt_count: usize,
+    /// The attempts, in order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<Vec<AttemptObject>>,
+    /// The grants of the run, without the values of variables.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Vec<String>>,
+    /// What it used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<ReceiptObject>,
+}
+
+impl<'a> RunObject<'a> {
+    /// A run with this outcome, if it has ended.
+    pub fn new(run: &TaskFuture, outcome: Option<&'a Outcome>, signature: &'a Signature) -> Self {
+        Self {
+            index: None,
+            run: run.id().to_string(),
+            name: None,
+            task: None,
+            tags: None,
+            state: run.state().name(),
+            value: outcome.and_then(|outcome| value(outcome, signature)),
+            error: outcome.and_then(|outcome| ErrorObject::of(outcome, signature)),
+            attempt_count: attempt_count(run),
+            attempts: None,
+            grants: None,
+            receipt: None,
+        }
+    }
+
+    /// With everything that is known of it, except the index.
+    #[must_use]
+    pub fn whole(run: &TaskFuture, outcome: Option<&'a Outcome>, signature: &'a Signature) -> Self {
+        let object = Self::new(run, outcome, signature).named(run).labelled(run);
+        object.with_attempts(run, signature).with_grants(run).with_receipt(run)
+    }
+
+    /// As an item of a map.
+    #[must_use]
+    pub fn of_item(self, index: usize) -> Self {
+        Self { index: Some(index), ..self }
+    }
+
+    /// With its name.
+    #[must_use]
+    pub fn named(self, run: &TaskFuture) -> Self {
+        Self { name: Some(run.name().to_string()), ..self }
+    }
+
+    /// With its task and tags.
+    #[must_use]
+    pub fn labelled(self, run: &TaskFuture) -> Self {
+        let tags = run.tags().iter().map(ToString::to_string).collect();
+        Self { task: Some(run.task().key().to_string()), tags: Some(tags), ..self }
+    }
+
+    /// With its attempts.
+    #[must_use]
+    pub fn with_attempts(self, run: &TaskFuture, signature: &Signature) -> Self {
+        let attempts = run.attempts();
+        let attempts = attempts.iter().map(|attempt| AttemptObject::new(attempt, signature)).collect();
+        Self { attempts: Some(attempts), ..self }
+    }
+
+    /// With its grants.
+    #[must_use]
+    pub fn with_grants(self, run: &TaskFuture) -> Self {
+        Self { grants: Some(run.task().granted().texts()), ..self }
+    }
+
+    /// With its receipt.
+    #[must_use]
+    pub fn with_receipt(self, run: &TaskFuture) -> Self {
+        Self { receipt: Some(ReceiptObject::from(&run.receipt())), ..self }
+    }
+}
+
+/// The value, if the run completed with one.
+pub(crate) fn value<'a>(outcome: &'a Outcome, signature: &'a Signature) -> Option<Option<ValueJson<'a>>> {
+    match outcome {
+        Outcome::Completed(value) => Some(as_json(value, signature.completed_type())),
+        Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled => None,
+    }
+}
+
+/// The number of attempts that a run has started; none if its value was cached.
+pub fn attempt_count(run: &TaskFuture) -> usize {
+    run.history().iter().filter(|transition| transition.cause == Some(Event::Started)).count()
+}

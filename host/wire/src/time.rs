@@ -1,0 +1,42 @@
+//! Instants and durations, as all shapes write them.
+
+use std::time::Duration;
+
+use hostel::Timestamp;
+
+/// An instant in RFC 3339: `2026-11-21T15:22:01.5Z`.
+pub fn instant(at: Timestamp) -> String {
+    let at = jiff::Timestamp::from_nanosecond(at.unix_nanos().into());
+    // Every instant of the host is within the calendar.
+    at.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
+}
+
+/// A duration in whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A duration in milliseconds with three digits after the point: finer digits are noise.
+pub(crate) fn exact_millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_have_as_many_digits_as_they_need() {
+        let check = |nanos, expected: &str| assert_eq!(instant(Timestamp::from_unix_nanos(nanos)), expected);
+        check(0, "1970-01-01T00:00:00Z");
+        check(1_795_274_521_500_000_000, "2026-11-21T15:22:01.5Z");
+        check(1_795_274_521_000_000_001, "2026-11-21T15:22:01.000000001Z");
+    }
+
+    #[test]
+    fn durations_are_in_milliseconds() {
+        assert_eq!(millis(Duration::from_micros(1_999)), 1);
+        assert_eq!(millis(Duration::MAX), u64::MAX);
+        assert_eq!(exact_millis(Duration::from_nanos(1_234_567)), 1.235);
+    }
+}
