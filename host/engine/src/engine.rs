@@ -51,7 +51,7 @@ struct Inner {
     full: OnceLock<Runtime>,
     /// For components that are compiled quickly first; set up when the first one is loaded, `None` if that fails.
     quick: OnceLock<Option<Runtime>>,
-    /// The components that are in use, so that a second load of the same bytes shares them.
+    /// The components in use, so that a second load of the same bytes shares them.
     loaded: Mutex<HashMap<Digest, Weak<component::Inner>>>,
     resources: Arc<SharedResources>,
 }

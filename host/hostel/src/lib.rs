@@ -106,6 +106,7 @@
 //! |---|---|
 //! | values and types | [`Value`], [`Type`], [`Signature`], [`IntoValue`], [`FromValue`] |
 //! | runs and states | [`State`], [`Outcome`], [`Failure`], [`Transition`], [`Receipt`], [`LogLine`], [`Progress`] |
+//! | options by name, and their text | [`TaskSpec`], [`grammar`] |
 //! | limits, grants, determinism | [`Limits`], [`Grants`], [`Determinism`], [`UnknownImports`] |
 //! | retries | [`RetryPolicy`], [`RetryDelay`], [`RetryOn`] |
 //! | cache | [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`FlowRun`], [`Observation`] |
@@ -192,6 +193,8 @@ pub use hostel_core::{
     LogLine, LogStream, Observation, Outcome, Progress, Receipt, State, StateType, Timestamp, Touch, Touched,
     Transition, Trap, UpstreamChain, UpstreamRun,
 };
+// Options by name, and their text.
+pub use hostel_core::{OptionKey, SetError, TaskSpec, TaskSpecError, grammar};
 // Limits, grants, determinism.
 pub use hostel_core::{
     CONFIG_FILE_NAME, Clock, Determinism, DirAccess, DirGrant, EnvGrant, Grants, GrantsError, HttpGrant,

@@ -85,7 +85,7 @@ fn ended(run: &Arc<Run>, result: Result<Report, String>) -> Polled {
     Polled::Ended
 }
 
-/// Records that an attempt begins, and orders it. `None` if the run has ended.
+/// Records the beginning of an attempt, and orders the attempt. `None` if the run has ended.
 fn order(run: &Arc<Run>) -> Option<(Order, State)> {
     let options = run.task().options();
     let mut cell = run.cell();

@@ -29,9 +29,9 @@ use crate::tag::Tag;
 
 /// The result of one step of a run.
 enum Next {
-    /// It goes on with this step.
+    /// Go on with this step.
     Step(Step),
-    /// It is parked, and goes on later.
+    /// The run was parked, and goes on later.
     Parked,
     /// It has ended.
     Ended,

@@ -77,11 +77,11 @@ fn one_less_awaited(run: &Arc<Run>) {
     }
 }
 
-/// The inputs of a run, put together.
+/// The state of a run's inputs.
 pub(super) enum Inputs {
-    /// They are there, and this is the key that follows from them.
+    /// They are available, and this is the key derived from them.
     Keyed(CacheKey),
-    /// They are there, and there is no key.
+    /// They are available, and there is no key.
     Unkeyed,
     /// The run has ended.
     Ended,

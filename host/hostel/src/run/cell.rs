@@ -54,9 +54,9 @@ pub(crate) enum Step {
     Inputs,
     /// Own the key, or wait for the run that owns it, and look for a value in memory and on disk.
     LookUp(CacheKey),
-    /// Check what the remote cache has answered; `None` if it has not.
+    /// Check the answer of the remote cache; `None` if there is none.
     Remote(CacheKey, Option<RemoteAnswer>),
-    /// Take a slot of each limit that concerns the run.
+    /// Take a slot of each limit that applies to the run.
     Slot,
     /// Begin the attempt.
     Attempt,
