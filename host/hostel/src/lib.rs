@@ -34,6 +34,7 @@
 //! - [`Transaction`]: several runs whose results become visible together, or are undone together.
 //! - [`ResultCache`]: the results that are kept in a data directory, to look at and to remove.
 //! - [`RemoteCache`]: a bucket or directory through which machines share results.
+//! - [`Runs`]: the runs of a host, to find, count and cancel.
 //! - [`Events`]: what happens to the runs of a host, for whoever wants to look on.
 //!
 //! A run is one request to run a task. It executes in an instance that nothing else ever sees: its own memory, its
@@ -99,6 +100,7 @@
 pub mod blocking;
 mod builder;
 mod host;
+mod runs;
 mod verification;
 
 mod component;
@@ -118,6 +120,7 @@ mod run;
 mod task;
 
 mod attempts;
+mod book;
 mod cache;
 mod flight;
 pub mod journal;
@@ -152,6 +155,7 @@ pub use group::{CommitMode, TransactionValues};
 pub use host::{Host, Shutdown};
 pub use run::{Attempt, Input, IntoInput, TaskFuture, allow_failure};
 pub use runner::RateLimit;
+pub use runs::Runs;
 pub use stream::*;
 pub use tag::{Tag, check_tag};
 pub use task::Task;
