@@ -197,8 +197,8 @@ pub use hostel_core::{
     LogLine, LogStream, Observation, Outcome, Progress, Receipt, RunFilter, State, StateType, Timestamp,
     Touch, Touched, Transition, Trap, UpstreamChain, UpstreamRun,
 };
-// Options by name, and their text.
-pub use hostel_core::{OptionKey, SetError, TaskSpec, TaskSpecError, grammar};
+// Finding runs.
+pub use hostel_core::{RunCounts, RunFilter, StateSet};
 // Limits, grants, determinism.
 pub use hostel_core::{
     CONFIG_FILE_NAME, Clock, Determinism, DirAccess, DirGrant, EnvGrant, Grants, GrantsError, HttpGrant,

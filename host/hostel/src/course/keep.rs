@@ -89,7 +89,7 @@ pub(super) fn recipe(run: &Run) -> Option<Arc<str>> {
     if !run.host().cache.is_lasting() {
         return None;
     }
-    recipe_of(run.task(), &*run.inputs()?).map(Arc::from)
+    recipe_of(run.task(), &run.inputs()?).map(Arc::from)
 }
 
 /// The recipe of a run, unless it is too long.

@@ -15,7 +15,7 @@ use super::{
 /// A journal in memory: nothing of it outlives the program.
 ///
 /// ```
-/// use hostel::journal::{Journal, MemoryJournal, Submitted};
+/// use hostel::journal::{Journal, MemoryJournal, RunSpec, Submitted};
 /// # use hostel::*;
 /// # let task = TaskKey { component: Digest::of(b""), export: ExportPath::top_level("add") };
 /// # let at = Timestamp::from_unix_nanos(1);

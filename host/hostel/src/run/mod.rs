@@ -203,10 +203,14 @@ impl Run {
         let policy = self.task.options().cache.clone();
         let is_off = policy.is_none();
         let look_up = if is_off { LookUp::Off } else { cell.cache.look_up.clone() };
-        let kept = match &cell.cache.kept {
-            Kept::Pending if is_off => Kept::Off,
-            Kept::Pending if cell.state.is_terminal() => Kept::NotCompleted,
-            kept => kept.clone(),
+        let kept = if cell.cache.kept != Kept::Pending {
+            cell.cache.kept.clone()
+        } else if is_off {
+            Kept::Off
+        } else if cell.state.is_terminal() {
+            Kept::NotCompleted
+        } else {
+            Kept::Pending
         };
         CacheReport { policy, key: cell.cache.key, look_up, kept }
     }

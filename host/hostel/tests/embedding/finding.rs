@@ -76,7 +76,7 @@ fn a_run_is_cancelled_by_its_id() {
     block_on(spinning.outcome());
     assert_eq!(spinning.state(), State::Cancelled);
     let done = task(&host, ARITH, "add").submit(args![1, 2]).unwrap();
-    all_ended(&[done.clone()]);
+    all_ended(std::slice::from_ref(&done));
     assert!(!host.runs().cancel(done.id()));
     assert!(!host.runs().cancel(hostel::RunId::from_bytes([7; 16])));
 }
