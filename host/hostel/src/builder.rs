@@ -9,6 +9,7 @@ use std::time::Duration;
 use hostel_core::ErrorKind;
 use hostel_engine::{EngineError, EngineOptions};
 
+use crate::book::BookBounds;
 use crate::cache::RemoteCache;
 use crate::data_dir::DataDirError;
 use crate::runner::{RateLimit, TagLimit};
@@ -27,6 +28,7 @@ pub struct HostBuilder {
     pub(crate) compile_timeout: Duration,
     pub(crate) queue_capacity: usize,
     pub(crate) memory_cache_bytes: u64,
+    pub(crate) book: BookBounds,
     pub(crate) remote_cache: Option<RemoteCache>,
     pub(crate) tag_limits: HashMap<Tag, TagLimit>,
     pub(crate) seed: Option<u64>,
@@ -46,6 +48,7 @@ impl Default for HostBuilder {
             compile_timeout: EngineOptions::DEFAULT_COMPILE_TIMEOUT,
             queue_capacity: 100_000,
             memory_cache_bytes: 64 << 20,
+            book: BookBounds::default(),
             remote_cache: None,
             tag_limits: HashMap::new(),
             seed: None,
@@ -141,6 +144,25 @@ impl HostBuilder {
     #[must_use]
     pub fn memory_cache_bytes(mut self, bytes: u64) -> Self {
         self.memory_cache_bytes = bytes;
+        self
+    }
+
+    /// How many runs that have ended [`Host::runs`](crate::Host::runs) can still find; those that ended first are dropped first.
+    /// Default 10,000; 0 switches it off, and then it finds no unfinished runs either.
+    ///
+    /// An ended run keeps its task, with the hooks of the program, until it is dropped or the host is. A hook that owns the
+    /// [`Host`](crate::Host) keeps it alive for as long.
+    #[must_use]
+    pub fn ended_runs(mut self, runs: usize) -> Self {
+        self.book.ended = runs;
+        self
+    }
+
+    /// How many bytes the values and logs of these runs may have together; a run that has more alone is dropped when it ends.
+    /// Default 64 MiB.
+    #[must_use]
+    pub fn ended_runs_bytes(mut self, bytes: u64) -> Self {
+        self.book.ended_bytes = bytes;
         self
     }
 

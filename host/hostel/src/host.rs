@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use hostel_engine::{Engine, EngineOptions, LoadError};
 use tokio::sync::oneshot;
 
+use crate::book::Book;
 use crate::builder::{BuildError, HostBuilder};
 use crate::cache::{Cache, RemoteCache, ResultCache};
 use crate::calls::HookThread;
@@ -28,15 +29,17 @@ use crate::transaction::TransactionBuilder;
 pub struct Host {
     state: Arc<HostState>,
     runner: Runner<Run>,
-    /// Dropped after the runner, whose last runs may still store results in the cache.
-    _flush: FlushCache,
+    /// After the runner, whose last runs end when it is dropped.
+    _last: LastSteps,
 }
 
-/// On drop, waits until the results stored by runs are on disk.
-struct FlushCache(Arc<HostState>);
+/// Waits, when it is dropped, until what runs have put into the cache is on disk; and drops the runs in the book, which hold the
+/// host's state.
+struct LastSteps(Arc<HostState>);
 
-impl Drop for FlushCache {
+impl Drop for LastSteps {
     fn drop(&mut self) {
+        self.0.book.close();
         self.0.cache.flush();
     }
 }
@@ -108,14 +111,15 @@ impl Host {
             },
             flights,
             cache: Arc::new(cache),
+            book: Book::new(settings.book),
             events: EventHub::default(),
             hooks,
             random: Mutex::new(settings.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)),
             scheduler: Arc::clone(runner.scheduler()),
             queue_capacity: settings.queue_capacity,
         });
-        let flush = FlushCache(Arc::clone(&state));
-        Ok(Self { state, runner, _flush: flush })
+        let last = LastSteps(Arc::clone(&state));
+        Ok(Self { state, runner, _last: last })
     }
 
     /// Loads a component from a `.wasm` or `.wat` file. Compiling takes tens of milliseconds for a small component and

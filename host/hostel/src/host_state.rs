@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hostel_engine::Engine;
 
+use crate::book::Book;
 use crate::cache::Cache;
 use crate::calls::HookThread;
 use crate::data_dir::Protected;
@@ -18,6 +19,7 @@ pub(crate) struct HostState {
     pub(crate) protected: Protected,
     pub(crate) cache: Arc<Cache>,
     pub(crate) flights: Arc<Flights<Run>>,
+    pub(crate) book: Book<Run>,
     pub(crate) events: EventHub,
     pub(crate) hooks: HookThread,
     pub(crate) random: Mutex<fastrand::Rng>,

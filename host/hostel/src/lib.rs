@@ -36,6 +36,7 @@
 //! - [`Transaction`]: several runs whose results are committed together or rolled back together.
 //! - [`ResultCache`]: the cached results in a data directory, to list, inspect and remove.
 //! - [`RemoteCache`]: a bucket or directory through which machines share results.
+//! - [`Runs`]: the runs of a host, to find, count and cancel.
 //! - [`Events`]: a stream of state changes, log lines and progress of all runs of a host.
 //!
 //! A run is one request to run a task. It executes in its own instance, with its own memory and limits. It has no
@@ -117,6 +118,7 @@
 pub mod blocking;
 mod builder;
 mod host;
+mod runs;
 mod verification;
 
 mod component;
@@ -136,6 +138,7 @@ mod run;
 mod task;
 
 mod attempts;
+mod book;
 mod cache;
 mod flight;
 pub mod journal;
@@ -170,6 +173,7 @@ pub use group::{CommitMode, TransactionValues};
 pub use host::{Host, Shutdown};
 pub use run::{Attempt, Input, IntoInput, TaskFuture, allow_failure};
 pub use runner::RateLimit;
+pub use runs::Runs;
 pub use stream::*;
 pub use tag::{Tag, check_tag};
 pub use task::Task;
@@ -202,6 +206,8 @@ pub use hostel_core::{
     ParseEnvGrantError, ParseHttpGrantError, ParseLookupGrantError, ParseNetGrantError,
     ParseUnknownImportsError, Randomness, Transport, UnknownImports,
 };
+// Options as data, and the text of options.
+pub use hostel_core::{OptionKey, SetError, TaskSpec, TaskSpecError, grammar};
 // Retries.
 pub use hostel_core::{FailureKind, ParseRetryOnError, RetryDelay, RetryError, RetryOn, RetryPolicy};
 // Cache.

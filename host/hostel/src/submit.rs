@@ -148,8 +148,12 @@ impl Task {
         // An offer is accepted at most once.
         let Some(run) = offer.0.as_ref().map(Arc::clone) else { return Err(SubmitError::ShutDown) };
         self.group().map_or(Ok(()), |group| group.check_open())?;
-        if run.born() && !run.awaits_others() {
-            end_from_memory(&run);
+        if run.born() {
+            // Before the scheduler has it, so that it cannot end before it is added.
+            self.host().book.add(run.id(), &run);
+            if !run.awaits_others() {
+                end_from_memory(&run);
+            }
         }
         let accepted = match run.has_ended() {
             true if self.host().scheduler.is_closed() => Err(PushError::Closed),

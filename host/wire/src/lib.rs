@@ -1,3 +1,5 @@
+//! The JSON of Hostel: what the command `hostel` prints with `--output json` and `--states`, and what a server answers.
+//!
 #![doc = include_str!("../shapes.md")]
 
 // From the shapes to their parts: a module uses those below it.

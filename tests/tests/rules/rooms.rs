@@ -63,7 +63,7 @@ const HOSTEL: [Room; 6] = [
     },
     Room {
         name: "machinery",
-        modules: &["attempts", "cache", "flight", "journal", "runner"],
+        modules: &["attempts", "book", "cache", "flight", "journal", "runner"],
         uses: &["words"],
     },
     Room { name: "nouns", modules: &["host_state", "options", "run", "task"], uses: &["machinery", "words"] },
@@ -75,7 +75,7 @@ const HOSTEL: [Room; 6] = [
     },
     Room {
         name: "front",
-        modules: &["blocking", "builder", "component", "host", "transaction", "undo", "verification"],
+        modules: &["blocking", "builder", "component", "host", "runs", "transaction", "undo", "verification"],
         uses: &["course", "machinery", "nouns", "submission", "words"],
     },
 ];

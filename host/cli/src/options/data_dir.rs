@@ -33,8 +33,10 @@ impl HostOptions {
 
     /// A host with a data directory, if it is enabled and usable.
     pub(crate) fn host(&self, ui: &Ui) -> Result<HostBuilder, Problem> {
+        // No command looks up runs that it no longer holds.
+        let builder = Host::builder().ended_runs(0);
         let Some(dir) = self.dir() else {
-            return Ok(Host::builder());
+            return Ok(builder);
         };
         if dir.is_file() {
             let message = format!("data directory {}: expected a directory, found a file", dir.display());
@@ -46,9 +48,9 @@ impl HostOptions {
                 "nothing is stored: the data directory {} cannot be used: {error}",
                 dir.display()
             ));
-            return Ok(Host::builder());
+            return Ok(builder);
         }
-        Ok(Host::builder().data_dir(dir))
+        Ok(builder.data_dir(dir))
     }
 }
 

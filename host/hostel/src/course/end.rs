@@ -39,6 +39,7 @@ pub(super) fn finish(run: &Arc<Run>, event: Event, outcome: Outcome) -> bool {
     let ending = Ending::take(run, &mut cell);
     drop(cell);
     ending.give_up_key(run);
+    run.host().book.end(run.id(), || run.held_bytes());
     ending.carry_out();
     true
 }
@@ -51,6 +52,7 @@ pub(crate) fn refused(run: &Run) {
         // Its creation was not published.
         return;
     }
+    run.host().book.forget(run.id());
     if run.apply(&mut cell, Event::CancelRequested).is_ok() {
         cell.outcome = Some(Arc::new(Outcome::Cancelled));
         let inputs = mem::replace(&mut cell.inputs, Inputs::none());

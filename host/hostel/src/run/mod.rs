@@ -12,9 +12,10 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use hostel_core::{
-    CacheKey, Event, IllegalTransition, LogLine, Outcome, Progress, Receipt, RunId, State, Timestamp,
-    Transition, Value,
+    CacheKey, Event, Failure, IllegalTransition, LogLine, Outcome, Progress, Receipt, RunFacets, RunFilter,
+    RunId, State, Timestamp, Transition, Value,
 };
+use hostel_engine::LogBook;
 
 pub(crate) use self::cell::{Awaited, Cell, Step, Wakers};
 pub use self::future::TaskFuture;
@@ -152,6 +153,35 @@ impl Run {
 
     pub(crate) fn outcome(&self) -> Option<Arc<Outcome>> {
         self.cell().outcome.clone()
+    }
+
+    /// The bytes of its value and its log.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        let cell = self.cell();
+        let log = cell.logged(LogBook::kept_bytes) + cell.log.as_ref().map_or(0, |log| log.kept_bytes());
+        let outcome = cell.outcome.clone();
+        drop(cell);
+        let value = match outcome.as_deref() {
+            Some(Outcome::Completed(value) | Outcome::Failed(Failure::Error(value))) => value.footprint(),
+            Some(Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled) | None => 0,
+        };
+        log + value as u64
+    }
+
+    /// Whether a filter matches it now.
+    pub(crate) fn matches(&self, filter: &RunFilter) -> bool {
+        let cell = self.cell();
+        let created = cell.history.first().map_or_else(now, |born| born.at);
+        let (state, name) = (cell.state, cell.name.clone());
+        drop(cell);
+        filter.matches(&RunFacets {
+            state,
+            task: self.task.key(),
+            run: self.id,
+            name: name.as_deref(),
+            tags: &self.tags,
+            created,
+        })
     }
 
     /// The inputs, if they are available and the run or its transaction may still need them.

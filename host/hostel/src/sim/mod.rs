@@ -21,6 +21,7 @@ use hostel_engine::{Component, Engine, EngineOptions, Function};
 use tokio::runtime::{Builder, Runtime};
 
 use self::attempts::Scripted;
+use crate::book::{Book, BookBounds};
 use crate::cache::Cache;
 use crate::calls::HookThread;
 use crate::data_dir::Protected;
@@ -119,6 +120,7 @@ impl Sim {
             protected: Protected { data_dir: None, remote_dir: None },
             cache: Arc::new(Cache::new(setting.memory_cache_bytes, None)),
             flights: Arc::new(Flights::new(None)),
+            book: Book::new(BookBounds::default()),
             events: EventHub::default(),
             hooks,
             random: Mutex::new(fastrand::Rng::with_seed(7)),

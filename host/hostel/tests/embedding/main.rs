@@ -8,6 +8,7 @@ mod blocked;
 mod caching;
 mod cancelling;
 mod depending;
+mod finding;
 mod honesty;
 mod hooking;
 #[cfg(target_os = "linux")]
