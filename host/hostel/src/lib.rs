@@ -194,8 +194,8 @@ pub use hostel_core::{
 // Runs and states.
 pub use hostel_core::{
     Denials, ErrorKind, Event, Failure, Frame, GrantKind, HostCall, HostCalls, Limit, LimitKind, LogLevel,
-    LogLine, LogStream, Observation, Outcome, Progress, Receipt, State, StateType, Timestamp, Touch, Touched,
-    Transition, Trap, UpstreamChain, UpstreamRun,
+    LogLine, LogStream, Observation, Outcome, Progress, Receipt, RunFilter, State, StateType, Timestamp,
+    Touch, Touched, Transition, Trap, UpstreamChain, UpstreamRun,
 };
 // Options by name, and their text.
 pub use hostel_core::{OptionKey, SetError, TaskSpec, TaskSpecError, grammar};
@@ -206,8 +206,6 @@ pub use hostel_core::{
     ParseEnvGrantError, ParseHttpGrantError, ParseLookupGrantError, ParseNetGrantError,
     ParseUnknownImportsError, Randomness, Transport, UnknownImports,
 };
-// Options as data, and the text of options.
-pub use hostel_core::{OptionKey, SetError, TaskSpec, TaskSpecError, grammar};
 // Retries.
 pub use hostel_core::{FailureKind, ParseRetryOnError, RetryDelay, RetryError, RetryOn, RetryPolicy};
 // Cache.

@@ -29,7 +29,7 @@ fn a_run_is_the_sum_of_its_attempts() {
     let each: Vec<_> = attempts.iter().map(|attempt| attempt.receipt.clone().unwrap()).collect();
     assert_eq!(each.len(), 3);
     let sum = failing.receipt();
-    assert_eq!(sum.cpu_time, each.iter().map(|receipt| receipt.cpu_time).sum());
+    assert_eq!(sum.cpu_time, each.iter().map(|receipt| receipt.cpu_time).sum::<Duration>());
     assert_eq!(sum.log_bytes, each.iter().map(|receipt| receipt.log_bytes).sum::<u64>());
     assert_eq!(sum.peak_memory_bytes, each[0].peak_memory_bytes);
     assert_eq!(sum.input_bytes, each[0].input_bytes);
