@@ -177,7 +177,7 @@ fn a_data_directory_that_cannot_be_used_is_a_warning() {
         "run arith.wasm#add 40 2 --data-dir file",
     ];
     // Told by the thread that writes, in its own time.
-    let late = "! warning: results are not kept in half/results: Not a directory\n";
+    let late = "! warning: results are not stored in half/results: Not a directory\n";
     let session = place.session(&lines);
     assert_eq!(session.matches(late).count(), 2, "{session}");
     check!("unusable_data_dir", session.replace(late, ""));

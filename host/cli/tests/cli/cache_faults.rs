@@ -85,7 +85,7 @@ fn a_full_disk_costs_only_the_cache() {
             "{blocks} blocks: {}",
             ran.stderr
         );
-        assert!(ran.stderr.contains("results are not kept in "), "{blocks} blocks: {}", ran.stderr);
+        assert!(ran.stderr.contains("results are not stored in "), "{blocks} blocks: {}", ran.stderr);
         // What was kept is right, and with room all of it is.
         right(&place, 0, 5000);
         assert_eq!(cached(&right(&place, 0, 5000)), 5000, "{blocks} blocks");
@@ -154,7 +154,7 @@ fn a_directory_that_cannot_be_written_still_hits() {
         let more = as_someone(&place, &map(2000, 9000));
         assert_eq!((more.code, &more.stdout), (0, &expected(2000, 9000)), "{}", more.stderr);
         assert_eq!(more.stderr.matches("warning: ").count(), 1, "{}", more.stderr);
-        assert!(more.stderr.contains("results are not kept in "), "{}", more.stderr);
+        assert!(more.stderr.contains("results are not stored in "), "{}", more.stderr);
 
         let listed = as_someone(&place, "cache ls");
         assert_eq!((listed.code, listed.stdout.lines().count() as u64), (0, before + 1), "{}", listed.stderr);

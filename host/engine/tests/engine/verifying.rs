@@ -388,7 +388,7 @@ async fn a_trace_can_do_no_more_than_ask_in_what_is_granted() {
     let mut grants = world.grants();
     grants.dirs = vec!["/hopefully/not/there::data".parse().unwrap()];
     assert!(
-        matches!(verify(&trace, &grants, &|| false), Verdict::Changed(what) if what.contains("not there"))
+        matches!(verify(&trace, &grants, &|| false), Verdict::Changed(what) if what.contains("does not exist"))
     );
     assert_eq!(verify(&Trace::default(), &Grants::default(), &|| false), Verdict::Holds);
 
