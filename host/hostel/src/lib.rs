@@ -194,11 +194,9 @@ pub use hostel_core::{
 // Runs and states.
 pub use hostel_core::{
     Denials, ErrorKind, Event, Failure, Frame, GrantKind, HostCall, HostCalls, Limit, LimitKind, LogLevel,
-    LogLine, LogStream, Observation, Outcome, Progress, Receipt, RunCounts, RunFilter, State, StateType,
-    Timestamp, Touch, Touched, Transition, Trap, UpstreamChain, UpstreamRun,
+    LogLine, LogStream, Observation, Outcome, Progress, Receipt, RunCounts, RunFilter, State, StateSet,
+    StateType, Timestamp, Touch, Touched, Transition, Trap, UpstreamChain, UpstreamRun,
 };
-// Finding runs.
-pub use hostel_core::{RunCounts, RunFilter, StateSet};
 // Limits, grants, determinism.
 pub use hostel_core::{
     CONFIG_FILE_NAME, Clock, Determinism, DirAccess, DirGrant, EnvGrant, Grants, GrantsError, HttpGrant,
@@ -206,6 +204,8 @@ pub use hostel_core::{
     ParseEnvGrantError, ParseHttpGrantError, ParseLookupGrantError, ParseNetGrantError,
     ParseUnknownImportsError, Randomness, Transport, UnknownImports,
 };
+// Options as data, and the text of options.
+pub use hostel_core::{OptionKey, SetError, TaskSpec, TaskSpecError, grammar};
 // Retries.
 pub use hostel_core::{FailureKind, ParseRetryOnError, RetryDelay, RetryError, RetryOn, RetryPolicy};
 // Cache.
