@@ -155,7 +155,7 @@ mod ids;
 mod tag;
 
 #[cfg(test)]
-mod sim;
+mod tests;
 
 pub use args::{Arg, Args, Each, IntoArg, each, each_of_stream};
 pub use builder::*;

@@ -73,7 +73,6 @@ fn what_cannot_be_computed_again_is_skipped_and_the_reason_told() {
         (verification.same, because),
         (0, vec!["its inputs were not stored", "its key is bound to a flow run"])
     );
-    std::fs::remove_dir_all(dir.path().join("compiled")).unwrap();
     run(task(&host, ARITH, "add").cache(CachePolicy::AUTO).submit(args![5, 5]).unwrap());
     drop(host);
     std::fs::remove_dir_all(dir.path().join("compiled")).unwrap();
