@@ -155,7 +155,7 @@ mod ids;
 mod tag;
 
 #[cfg(test)]
-mod sim;
+mod tests;
 
 pub use args::{Arg, Args, Each, IntoArg, each, each_of_stream};
 pub use builder::*;
@@ -199,6 +199,8 @@ pub use hostel_core::{
 };
 // Finding runs.
 pub use hostel_core::{RunCounts, RunFilter, StateSet};
+// Options by name, and their text.
+pub use hostel_core::{OptionKey, SetError, TaskSpec, TaskSpecError, grammar};
 // Limits, grants, determinism.
 pub use hostel_core::{
     CONFIG_FILE_NAME, Clock, Determinism, DirAccess, DirGrant, EnvGrant, Grants, GrantsError, HttpGrant,

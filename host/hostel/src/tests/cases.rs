@@ -50,7 +50,7 @@ fn watched(case: &Case) -> String {
 }
 
 fn check(name: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sim/cases").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/cases").join(name);
     let text = fs::read_to_string(&path).expect("the cases");
     let (mut written, mut wrong) = (String::new(), String::new());
     for case in cases(&text) {
