@@ -150,8 +150,8 @@ impl HostBuilder {
     /// How many runs that have ended [`Host::runs`](crate::Host::runs) can still find; those that ended first are dropped first.
     /// Default 10,000; 0 switches it off, and then it finds no unfinished runs either.
     ///
-    /// An ended run keeps its task, with its component and the hooks of the program, until it is dropped or the host is. A hook that owns the
-    /// [`Host`](crate::Host) keeps it alive for as long.
+    /// An ended run keeps its task, with its component and the hooks of the program, until it is dropped or the host is. A hook
+    /// that owns the [`Host`](crate::Host) keeps it alive for as long.
     #[must_use]
     pub fn ended_runs(mut self, runs: usize) -> Self {
         self.book.ended = runs;
