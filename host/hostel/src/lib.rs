@@ -208,8 +208,6 @@ pub use hostel_core::{
     ParseEnvGrantError, ParseHttpGrantError, ParseLookupGrantError, ParseNetGrantError,
     ParseUnknownImportsError, Randomness, Transport, UnknownImports,
 };
-// Options as data, and the text of options.
-pub use hostel_core::{OptionKey, SetError, TaskSpec, TaskSpecError, grammar};
 // Retries.
 pub use hostel_core::{FailureKind, ParseRetryOnError, RetryDelay, RetryError, RetryOn, RetryPolicy};
 // Cache.
