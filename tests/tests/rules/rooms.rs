@@ -97,12 +97,12 @@ struct Room {
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 /// The module at the top of the crate that a file belongs to, and how deep the file's own module is. Neither `lib.rs` nor
-/// `main.rs` is one: they declare the others.
+/// `main.rs` is one: they declare the others. Nor is `tests`, which is no part of the crate.
 fn module<'a>(source: &'a Source, directory: &str) -> Option<(&'a str, usize)> {
     let path = source.path.strip_prefix(directory)?.strip_prefix("/src/")?.strip_suffix(".rs")?;
     let path = path.strip_suffix("/mod").unwrap_or(path);
     let name = path.split('/').next()?;
-    (!["lib", "main"].contains(&path)).then(|| (name, path.split('/').count()))
+    (!["lib", "main"].contains(&path) && name != "tests").then(|| (name, path.split('/').count()))
 }
 
 /// The public items of a file.
