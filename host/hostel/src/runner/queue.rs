@@ -203,6 +203,12 @@ impl<J: Queued> Queue<J> {
         }
     }
 
+    /// Records that a guest that was preempted now waits for something: as long as it does not compute, it says nothing about
+    /// how long other runs of its task take.
+    pub(crate) fn rests(&mut self, job: &J) {
+        self.forget_long(&job.task());
+    }
+
     /// The number of runs that are pending, parked or live.
     pub(crate) fn unfinished(&self) -> usize {
         self.pending.length + self.held.length + self.parked + self.live
@@ -467,6 +473,21 @@ mod tests {
         queue.push_pending(3, 0).unwrap();
         queue.ended(&1, true);
         assert_eq!(queue.pop(11 * MS), Some(Next::Preempted(1)), "its other guest lives");
+    }
+
+    #[test]
+    fn a_task_is_not_held_while_its_long_guests_sleep() {
+        let mut queue = queue(1);
+        queue.push_preempted(1, 10 * MS, TICK, true);
+        queue.push_preempted(2, 10 * MS, TICK, true);
+        queue.push_preempted(100_000, 10 * MS, TICK, true);
+        queue.push_pending(100_001, 0).unwrap();
+        queue.rests(&100_000);
+        assert_eq!(queue.pop(11 * MS), Some(Next::Pending(100_001)));
+        // It has computed for a tick again.
+        queue.push_preempted(100_000, 11 * MS, TICK, true);
+        queue.push_pending(100_002, 0).unwrap();
+        assert_eq!(queue.pop(12 * MS), Some(Next::Preempted(1)));
     }
 
     #[test]

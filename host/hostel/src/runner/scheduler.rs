@@ -254,6 +254,13 @@ impl<W: Work> Scheduler<W> {
 }
 
 impl<W: Work> Schedule<W> {
+    /// The guest of a job waits for something, and does not compute.
+    pub(super) fn rests(&mut self, job: &Arc<W>) {
+        if self.live.contains_key(&job.id()) && job.position().take_preempted() {
+            self.queue.rests(job);
+        }
+    }
+
     /// A job that had begun no longer has a guest.
     pub(super) fn ended(&mut self, job: &Arc<W>) {
         if self.live.remove(&job.id()).is_some() {

@@ -144,7 +144,8 @@ impl<W: Work> Scheduler<W> {
                 self.admit(&mut state);
             }
             Polled::GaveWay => self.preempt(&mut state, &job, now),
-            Polled::Waits | Polled::Gone => {}
+            Polled::Waits => state.rests(&job),
+            Polled::Gone => {}
         }
         *spent = Some(job);
         self.tell(state)
