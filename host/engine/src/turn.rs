@@ -99,6 +99,6 @@ mod tests {
         assert!(gives_way(&mut turn));
         assert!(gives_way(&mut turn), "someone came while it was away");
         rhythm.wait(false);
-        assert!(!gives_way(&mut turn), "whoever waited was served");
+        assert!(!gives_way(&mut turn), "the waiting work was served");
     }
 }

@@ -1,4 +1,4 @@
-//! The port for storing runs: what was asked for and all that happened, so that work can outlive the process that asked for it.
+//! The port for storing runs: their specs and all facts about them, so that work can outlive the process that submitted it.
 
 mod claim;
 mod entry;

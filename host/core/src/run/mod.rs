@@ -1,4 +1,4 @@
-//! Runs as data: what is asked for, what happens, and the record that follows from it. No conduct is here.
+//! Runs as data: specs, facts, and the record that facts lead to. Nothing here acts on runs.
 
 mod counts;
 mod encoding;

@@ -8,7 +8,7 @@ use crate::{
     RetryPolicy, RunId, StoredValue, TagError, Tags, TaskKey, Timestamp, UnknownImports, check_tag,
 };
 
-/// The options of a task, as far as they can be written down: everything but functions of the program's, such as hooks.
+/// The options of a task, as far as they can be written down: everything except functions of the program, such as hooks.
 ///
 /// The default is a task without any option. [`TaskSpec::set`] reads an option from its text, and [`TaskSpec::encode`]
 /// writes all of them as bytes.
@@ -129,7 +129,7 @@ impl TaskSpec {
 /// One request to run a task with inputs, as it was made. Nothing in it changes during the run's life.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunSpec {
-    /// The run's id, given by whoever submits it.
+    /// The run's id, chosen by the submitter.
     pub id: RunId,
     /// The component and the export.
     pub task: TaskKey,

@@ -14,7 +14,7 @@ fn ids(futures: &[TaskFuture]) -> Vec<hostel::RunId> {
     futures.iter().map(TaskFuture::id).collect()
 }
 
-/// Waits for these runs. The book knows of an end before anyone who waits does.
+/// Waits for these runs. The book records an end before waiters are woken.
 fn all_ended(futures: &[TaskFuture]) {
     futures.iter().for_each(|future| _ = block_on(future.outcome()));
 }
