@@ -20,7 +20,7 @@ pub(crate) struct BookBounds {
 
 impl Default for BookBounds {
     fn default() -> Self {
-        Self { ended: 10_000, ended_bytes: 64 << 20 }
+        Self { ended: 0, ended_bytes: 64 << 20 }
     }
 }
 

@@ -148,7 +148,7 @@ impl HostBuilder {
     }
 
     /// How many runs that have ended [`Host::runs`](crate::Host::runs) can still find; those that ended first are dropped first.
-    /// Default 10,000; 0 switches it off, and then it finds no unfinished runs either.
+    /// Default 0, which switches it off: then it finds no unfinished runs either. Otherwise each run costs about a microsecond more.
     ///
     /// An ended run keeps its task, with its component and the hooks of the program, until it is dropped or the host is. A hook
     /// that owns the [`Host`](crate::Host) keeps it alive for as long.

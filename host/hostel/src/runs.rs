@@ -21,7 +21,7 @@ impl Host {
     /// ```
     /// # use hostel::{Host, RunFilter, State, args};
     /// # async fn demo() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let host = Host::builder().max_workers(1).build()?;
+    /// let host = Host::builder().max_workers(1).ended_runs(10_000).build()?;
     /// let add = host.load(hostel_guests::ARITH).await?.task("add")?.tags(["sums"]);
     /// let id = add.submit(args![41, 1])?.id();          // the future is dropped, and the run goes on
     ///

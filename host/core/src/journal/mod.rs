@@ -31,7 +31,7 @@ use crate::{RunCounts, RunFilter, RunId, RunSpec, Timestamp};
 ///
 /// `hostel-conformance` has the test cases that every driver passes.
 pub trait Journal: Send + Sync {
-    /// Stores new runs, all of them or none, in the order of the slice, which is their order of arrival. Whoever submits
+    /// Stores new runs, all of them or none, in the order of the slice, which is their order of arrival. The caller
     /// chooses the ids, so that a submission whose answer was lost can be repeated: a run that is stored with the same
     /// specification, its time of creation included, is reported as existing, whatever has happened to it since.
     ///

@@ -8,7 +8,11 @@ use futures_executor::block_on;
 use hostel::{Host, RunFilter, Shutdown, State, TaskFuture, Timestamp, args, each};
 use hostel_guests::{ARITH, ELEVATOR, SPIN_FOREVER};
 
-use crate::{build, host, task, until_running};
+use crate::{build, task, until_running};
+
+fn host(workers: usize) -> Host {
+    build(Host::builder().max_workers(workers).ended_runs(10_000))
+}
 
 fn ids(futures: &[TaskFuture]) -> Vec<hostel::RunId> {
     futures.iter().map(TaskFuture::id).collect()
@@ -127,7 +131,7 @@ fn unfinished_runs_are_never_dropped() {
 
 #[test]
 fn the_bytes_of_values_and_logs_are_bounded() {
-    let host = build(Host::builder().max_workers(1).ended_runs_bytes(44));
+    let host = build(Host::builder().max_workers(1).ended_runs(10_000).ended_runs_bytes(44));
     let loud = task(&host, ELEVATOR, "explain-tasks").submit(args![]).unwrap();
     let add = task(&host, ARITH, "add").submit(args![1, 2]).unwrap();
     all_ended(&[loud.clone(), add.clone()]);

@@ -74,7 +74,6 @@ fn what_cannot_be_computed_again_is_skipped_and_the_reason_told() {
         (0, vec!["its inputs were not stored", "its key is bound to a flow run"])
     );
     run(task(&host, ARITH, "add").cache(CachePolicy::AUTO).submit(args![5, 5]).unwrap());
-    // The runs of the host hold their component, so it is compiled only once.
     drop(host);
     std::fs::remove_dir_all(dir.path().join("compiled")).unwrap();
     let verification = verified(&on_disk(&dir), 10);
