@@ -1,12 +1,19 @@
-//! Which crate may use which: cli → server → wire → hostel → engine → core, and nothing back.
+//! Which crate may use which: cli → server → wire → hostel → journal, engine → core, and nothing back.
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 use crate::tree::{keep, root};
 
 /// From the top down. A crate uses those after it.
-const LAYERS: [&str; 6] =
-    ["hostel-cli", "hostel-server", "hostel-wire", "hostel", "hostel-engine", "hostel-core"];
+const LAYERS: [&str; 7] = [
+    "hostel-cli",
+    "hostel-server",
+    "hostel-wire",
+    "hostel",
+    "hostel-journal",
+    "hostel-engine",
+    "hostel-core",
+];
 
 /// These stand beside the layers, and no layer is built on them.
 const BESIDE: [&str; 4] = ["hostel-guests", "hostel-tests", "hostel-fuzz", "hostel-conformance"];

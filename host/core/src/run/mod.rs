@@ -4,14 +4,18 @@ mod counts;
 mod encoding;
 mod filter;
 mod keys;
+mod queue;
 mod record;
 mod spec;
 mod stored;
+mod unique;
 
 pub use counts::*;
 pub use encoding::DecodeRunError;
 pub use filter::*;
 pub use keys::*;
+pub use queue::*;
 pub use record::*;
 pub use spec::*;
 pub use stored::*;
+pub use unique::*;
