@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use hostel_core::ErrorKind;
+use hostel_core::{ErrorKind, Tag, check_tag};
 use hostel_engine::{EngineError, EngineOptions};
 
 use crate::book::BookBounds;
@@ -16,7 +16,6 @@ use crate::data_dir::DataDirError;
 use crate::journal::Journal;
 use crate::lazy_journal::GivenJournal;
 use crate::runner::{RateLimit, TagLimit};
-use crate::tag::{Tag, check_tag};
 
 /// The settings of a [`Host`](crate::Host). [`HostBuilder::build`] reports all invalid settings at once.
 #[derive(Clone, Debug)]

@@ -107,7 +107,7 @@
 //! |---|---|
 //! | values and types | [`Value`], [`Type`], [`Signature`], [`IntoValue`], [`FromValue`] |
 //! | runs and states | [`State`], [`Outcome`], [`Failure`], [`Transition`], [`Receipt`], [`LogLine`], [`Progress`] |
-//! | options by name, and their text | [`TaskSpec`], [`grammar`] |
+//! | options as data, by name and as text | [`TaskSpec`], [`OptionKey`], [`grammar`] |
 //! | limits, grants, determinism | [`Limits`], [`Grants`], [`Determinism`], [`UnknownImports`] |
 //! | retries | [`RetryPolicy`], [`RetryDelay`], [`RetryOn`] |
 //! | cache | [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`FlowRun`], [`Observation`] |
@@ -155,7 +155,6 @@ mod flow;
 mod group;
 mod hooks;
 mod ids;
-mod tag;
 
 #[cfg(test)]
 mod tests;
@@ -179,7 +178,6 @@ pub use run::{Attempt, Input, IntoInput, TaskFuture, allow_failure};
 pub use runner::RateLimit;
 pub use runs::Runs;
 pub use stream::*;
-pub use tag::{Tag, check_tag};
 pub use task::Task;
 pub use transaction::{Transaction, TransactionBuilder};
 pub use undo::{HookFailure, HookReport};
@@ -207,7 +205,7 @@ pub use hostel_core::{
     QueueName, QueueNameError, RunCounts, RunFilter, StateSet, Unique, UniqueError, UniqueMode,
 };
 // Options by name, and their text.
-pub use hostel_core::{OptionKey, SetError, TaskSpec, TaskSpecError, grammar};
+pub use hostel_core::{OptionError, OptionKey, SetError, Tag, TagError, Tags, TaskSpec, check_tag, grammar};
 // Limits, grants, determinism.
 pub use hostel_core::{
     CONFIG_FILE_NAME, Clock, Determinism, DirAccess, DirGrant, EnvGrant, Grants, GrantsError, HttpGrant,

@@ -144,9 +144,9 @@ fn take(name: &str, spec: TaskSpec, to: &mut TaskOptions) {
         "priority" => to.labels.priority = Some(spec.priority),
         "version" => to.labels.version = spec.version.as_deref().map(str::to_owned),
         "description" => to.labels.description = spec.description.as_deref().map(str::to_owned),
-        "http" => to.http = grants.http,
-        "net" => to.net = grants.net,
-        "lookup" => to.lookup = grants.lookup,
+        "http" => to.http = grants.http.clone(),
+        "net" => to.net = grants.net.clone(),
+        "lookup" => to.lookup = grants.lookup.clone(),
         // A test sees to it that there is no other.
         _ => {}
     }

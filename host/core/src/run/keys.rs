@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::TaskSpec;
 use crate::grammar::{self, OptionTextError, Read};
 use crate::value::excerpt;
-use crate::{Determinism, ErrorKind, Limits, LimitsError, Name, Tags, UnknownName};
+use crate::{Determinism, ErrorKind, Grants, Limits, LimitsError, Name, Tags, UnknownName};
 
 /// An option of a task: its name, and what is known of its values.
 #[derive(Clone, Copy, Debug)]
@@ -276,15 +276,21 @@ const KEYS: [OptionKey; 37] = [
         put(&mut spec.description, shared(text))
     }),
     many("dir", "DIR", "reading a directory, or with :rw also writing", |spec, text| {
-        push(&mut spec.grants.dirs, grammar::dir(text))
+        push(&mut grants(spec).dirs, grammar::dir(text))
     }),
     many("env", "NAME=VALUE", "an environment variable", |spec, text| {
-        push(&mut spec.grants.env, parsed(text))
+        push(&mut grants(spec).env, parsed(text))
     }),
-    many("http", "HOST", "outgoing HTTP to a host", |spec, text| push(&mut spec.grants.http, parsed(text))),
-    many("net", "HOST:PORT", "TCP and UDP to a place", |spec, text| push(&mut spec.grants.net, parsed(text))),
-    many("lookup", "NAME", "looking up a name", |spec, text| push(&mut spec.grants.lookup, parsed(text))),
+    many("http", "HOST", "outgoing HTTP to a host", |spec, text| push(&mut grants(spec).http, parsed(text))),
+    many("net", "HOST:PORT", "TCP and UDP to a place", |spec, text| {
+        push(&mut grants(spec).net, parsed(text))
+    }),
+    many("lookup", "NAME", "looking up a name", |spec, text| push(&mut grants(spec).lookup, parsed(text))),
 ];
+
+fn grants(spec: &mut TaskSpec) -> &mut Grants {
+    Arc::make_mut(&mut spec.grants)
+}
 
 fn put<T>(place: &mut T, value: Read<T>) -> Result<(), Wrong> {
     *place = value?;

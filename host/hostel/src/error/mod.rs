@@ -1,16 +1,15 @@
 //! Errors of submitting runs and of taking results.
 
-mod option;
 mod transaction;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hostel_core::{ArgumentError, ErrorKind, Failure, FromValue, Outcome, RunId, ValueError, bytes_text};
+use hostel_core::{
+    ArgumentError, ErrorKind, Failure, FromValue, OptionError, Outcome, RunId, TagError, ValueError, bytes_text,
+};
 use hostel_engine::{MissingImports, OpenDirError};
 
-pub(crate) use self::option::MAX_TAG_BYTES;
-pub use self::option::OptionError;
 pub use self::transaction::TransactionError;
 
 /// A run was not submitted. Nothing of it remains.
@@ -94,6 +93,12 @@ pub enum SubmitError {
     /// The host is shutting down.
     #[error("the host is shut down and accepts no more runs")]
     ShutDown,
+}
+
+impl From<TagError> for SubmitError {
+    fn from(error: TagError) -> Self {
+        Self::Option(error.into())
+    }
 }
 
 impl SubmitError {

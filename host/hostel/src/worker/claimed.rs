@@ -119,7 +119,7 @@ impl Claimed {
         let mut facts = Vec::new();
         let began = history.iter().find(|transition| transition.cause == Some(Event::Started));
         if let Some(began) = began.filter(|_| !self.entry.state().is_executing()) {
-            let name = task.options().name.is_some().then(|| RunFact::Named(future.name()));
+            let name = task.options().name().is_some().then(|| RunFact::Named(future.name()));
             let name = name.filter(|_| self.entry.record().name().is_none());
             facts.extend(name.map(|name| (began.at, name)));
             facts.push((began.at, RunFact::Event(Event::Started)));

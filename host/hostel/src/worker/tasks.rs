@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hostel_core::journal::JournalEntry;
-use hostel_core::{Digest, InputSpec, RunId, RunSpec, TaskKey, TaskSpec, Timestamp, Value};
+use hostel_core::{Digest, InputSpec, RunId, RunSpec, TaskKey, Timestamp, Value};
 use hostel_engine::Component;
 
 use super::mailbox::Mailbox;
@@ -85,7 +85,7 @@ impl Tasks {
             return Prepared::OutOfTime(spec.spec.run_timeout.unwrap_or_default());
         }
         let task = match self.find(&spec.task).await {
-            Ok(task) => task.with_spec(TaskSpec::clone(&spec.spec)),
+            Ok(task) => task.with_spec(Arc::clone(&spec.spec)),
             Err(reason) => return Prepared::Refused(reason),
         };
         let args = match values(spec) {
