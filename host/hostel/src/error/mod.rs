@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hostel_core::{
-    ArgumentError, ErrorKind, Failure, FromValue, OptionError, Outcome, RunId, TagError, ValueError, bytes_text,
+    ArgumentError, ErrorKind, Failure, FromValue, OptionError, Outcome, RunId, TagError, ValueError,
+    bytes_text,
 };
 use hostel_engine::{MissingImports, OpenDirError};
 

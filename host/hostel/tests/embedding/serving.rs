@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_executor::block_on;
 use hostel::journal::{
@@ -31,13 +31,15 @@ fn states(run: &DelayedRun) -> Vec<State> {
 /// Waits until the journal has the run in this state.
 fn until(run: &DelayedRun, host: &Host, state: State) {
     let journal = host.journal().unwrap();
-    loop {
+    let began = Instant::now();
+    while began.elapsed() < LONG {
         let seen = journal.changes().unwrap();
         if run.state().unwrap() == state {
             return;
         }
         journal.wait_for_change(seen, LONG).unwrap();
     }
+    panic!("the run never was {state}: {:?}", run.entry());
 }
 
 fn now() -> Timestamp {
