@@ -3,6 +3,8 @@
 mod document;
 mod found;
 mod key;
+#[cfg(test)]
+mod precedence;
 mod trust;
 
 use std::fs;
