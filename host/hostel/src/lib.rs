@@ -205,7 +205,9 @@ pub use hostel_core::{
     QueueName, QueueNameError, RunCounts, RunFilter, StateSet, Unique, UniqueError, UniqueMode,
 };
 // Options by name, and their text.
-pub use hostel_core::{OptionError, OptionKey, SetError, Tag, TagError, Tags, TaskSpec, check_tag, grammar};
+pub use hostel_core::{
+    OptionError, OptionKey, SetError, Tag, TagError, Tags, TaskSpec, ValueForm, check_tag, grammar,
+};
 // Limits, grants, determinism.
 pub use hostel_core::{
     CONFIG_FILE_NAME, Clock, Determinism, DirAccess, DirGrant, EnvGrant, Grants, GrantsError, HttpGrant,
@@ -221,7 +223,8 @@ pub use hostel_core::{
 };
 // Names and digests.
 pub use hostel_core::{
-    Digest, ExportPath, Name, ParseDigestError, ParseTaskRefError, RunId, TaskKey, TaskRef, TemplateError,
+    Digest, ExportPath, Name, NameTemplate, ParseDigestError, ParseTaskRefError, RunId, TaskKey, TaskRef,
+    TemplateError,
 };
 // Texts for people.
 pub use hostel_core::{bytes_text, count_text, duration_text, excerpt_within, is_deceptive};
