@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    CachePolicy, Determinism, FlowRun, Grants, Limits, Name, NameTemplate, OptionError, QueueName, RetryPolicy,
-    RunId, ScheduleSlot, Signature, StoredValue, Tags, TaskKey, Timestamp, Unique, UnknownImports, check_tag,
+    CachePolicy, Determinism, FlowRun, Grants, Limits, Name, NameTemplate, OptionError, QueueName,
+    RetryPolicy, RunId, ScheduleSlot, Signature, StoredValue, Tags, TaskKey, Timestamp, Unique,
+    UnknownImports, check_tag,
 };
 
 /// The options of a task, as far as they can be written down: everything except functions of the program, such as hooks.
