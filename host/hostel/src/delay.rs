@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use hostel_core::journal::{Cancellation, Journal, JournalEntry, JournalError, Submitted};
 use hostel_core::{
-    ErrorKind, FromValue, InputSpec, Outcome, QueueName, RunId, RunSpec, State, StoredOutcome, StoredValue,
-    Timestamp, Unique,
+    ErrorKind, FromValue, InputSpec, QueueName, RunId, RunSpec, State, StoredValue, Timestamp, Unique, Value,
 };
 
 use crate::args::Args;
-use crate::error::{ResultError, SubmitError};
+use crate::error::{ResultError, SubmitError, in_full};
 use crate::host_state::HostState;
 use crate::ids::new_id;
+use crate::journal::OpenJournalError;
 use crate::run::now;
 use crate::task::Task;
 
@@ -53,6 +53,9 @@ pub enum DelayError {
     /// An argument, or a run to wait for, is a future of this program.
     #[error("a delayed run cannot wait for a future of this program: wait for its result, and pass that")]
     Future,
+    /// The journal cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenJournalError),
     /// The journal did not store the run.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -64,6 +67,7 @@ impl DelayError {
         match self {
             Self::Submit(error) => error.kind(),
             Self::Unwritable { .. } | Self::Future => ErrorKind::Invalid,
+            Self::Open(error) => error.kind(),
             Self::Journal(error) => error.kind(),
         }
     }
@@ -147,8 +151,8 @@ impl crate::Host {
     ///
     /// # Errors
     ///
-    /// [`JournalError`] if the journal cannot be opened.
-    pub fn delayed(&self, run: RunId) -> Result<DelayedRun, JournalError> {
+    /// [`OpenJournalError`] if the journal cannot be opened.
+    pub fn delayed(&self, run: RunId) -> Result<DelayedRun, OpenJournalError> {
         let journal = Arc::clone(self.journal()?);
         Ok(DelayedRun { id: run, host: Arc::clone(self.state()), journal })
     }
@@ -224,7 +228,8 @@ impl DelayedRun {
         let entry = self.wait(None).await.map_err(|error| lost(error.to_string()))?;
         let entry = entry.ok_or_else(|| lost("the host was dropped".to_owned()))?;
         let outcome = entry.record().outcome().ok_or_else(|| lost("its end is not recorded".to_owned()))?;
-        ResultError::value_of(self.id, &read(outcome).map_err(lost)?)
+        let outcome = outcome.clone().try_map(|stored| read_stored(&*self.journal, &stored)).map_err(lost)?;
+        ResultError::value_of(self.id, &outcome)
     }
 
     fn wait_blocking(&self, until: Option<Instant>) -> Result<Option<JournalEntry>, JournalError> {
@@ -244,13 +249,16 @@ impl DelayedRun {
     }
 }
 
-/// The outcome with its value.
-fn read(outcome: &StoredOutcome) -> Result<Outcome, String> {
-    outcome.clone().try_map(|stored| match stored.read() {
-        Ok(Some((_, value))) => Ok(value),
-        Ok(None) => Err("its value is not stored with it".to_owned()),
-        Err(error) => Err(format!("its stored value is damaged: {error}")),
-    })
+/// A value of a run in a journal. The error says what is wrong.
+pub(crate) fn read_stored(journal: &dyn Journal, stored: &StoredValue) -> Result<Value, String> {
+    let bytes = match stored {
+        StoredValue::Bytes(bytes) => Some(Arc::clone(bytes)),
+        StoredValue::Blob(blob) => journal.blob(blob).map_err(|error| in_full(&error))?,
+    };
+    let bytes = bytes.ok_or_else(|| "its value is missing from the journal".to_owned())?;
+    let (_, value) =
+        Value::from_canonical(&bytes).map_err(|error| format!("its value is damaged: {error}"))?;
+    Ok(value)
 }
 
 impl fmt::Debug for DelayedRun {

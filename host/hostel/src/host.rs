@@ -16,7 +16,7 @@ use crate::data_dir::{COMPILED, FLIGHTS, Protected, check_and_mend};
 use crate::events::{EventHub, Events};
 use crate::flight::{Flights, PULSE};
 use crate::host_state::HostState;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, OpenJournalError};
 use crate::lazy_journal::LazyJournal;
 use crate::run::Run;
 use crate::runner::{Bounds, Runner};
@@ -201,8 +201,8 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// [`JournalError`] if it cannot be opened; the next call tries again.
-    pub fn journal(&self) -> Result<&Arc<dyn Journal>, JournalError> {
+    /// [`OpenJournalError`] if it cannot be opened; the next call tries again.
+    pub fn journal(&self) -> Result<&Arc<dyn Journal>, OpenJournalError> {
         self.state.journal()
     }
 

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hostel_core::journal::{Journal, JournalError};
 use hostel_engine::Engine;
 use tokio::sync::oneshot;
 
@@ -12,6 +11,7 @@ use crate::calls::HookThread;
 use crate::data_dir::Protected;
 use crate::events::EventHub;
 use crate::flight::Flights;
+use crate::journal::{Journal, OpenJournalError};
 use crate::lazy_journal::LazyJournal;
 use crate::run::Run;
 use crate::runner::Scheduler;
@@ -44,7 +44,7 @@ impl HostState {
     /// # Errors
     ///
     /// Those of opening it; the next call tries again.
-    pub(crate) fn journal(&self) -> Result<&Arc<dyn Journal>, JournalError> {
+    pub(crate) fn journal(&self) -> Result<&Arc<dyn Journal>, OpenJournalError> {
         self.journal.get()
     }
 

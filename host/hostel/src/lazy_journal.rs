@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::journal::{Journal, JournalError, MemoryJournal};
+use crate::journal::{Journal, MemoryJournal, OpenJournalError, SqliteJournal};
 
 /// A journal that a program gives its host.
 #[derive(Clone)]
@@ -33,17 +33,14 @@ impl LazyJournal {
     }
 
     /// The journal, which the first call opens.
-    pub(crate) fn get(&self) -> Result<&Arc<dyn Journal>, JournalError> {
+    pub(crate) fn get(&self) -> Result<&Arc<dyn Journal>, OpenJournalError> {
         if let Some(journal) = self.journal.get() {
             return Ok(journal);
         }
         let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         if self.journal.get().is_none() {
             let journal: Arc<dyn Journal> = match &self.data_dir {
-                Some(data_dir) => {
-                    let _ = data_dir;
-                    Arc::new(MemoryJournal::default())
-                }
+                Some(data_dir) => Arc::new(SqliteJournal::open(data_dir)?),
                 None => Arc::new(MemoryJournal::default()),
             };
             // Nobody else sets it while `opening` is held.

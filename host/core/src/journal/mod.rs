@@ -71,7 +71,7 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::TooMany`] for more than [`MAX_CLAIMED`] at once, and errors of the medium, after which none is added.
     fn append_all(&self, appends: &[Append]) -> Result<Vec<Result<u64, JournalError>>, JournalError>;
 
-    /// A run with all that happened to it, with the bytes of its values, wherever they are stored.
+    /// A run with all that happened to it. A driver may have stored long values apart: [`Journal::blob`] returns their bytes.
     ///
     /// # Errors
     ///

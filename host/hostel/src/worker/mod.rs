@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hostel_core::journal::{Journal, JournalError, WorkerId};
+use hostel_core::journal::{Journal, WorkerId};
 use hostel_core::{Digest, ErrorKind, QueueName};
 use tokio::runtime::Handle;
 
@@ -25,6 +25,7 @@ use self::thread::{Duty, WorkerThread};
 use self::window::Window;
 use crate::host::Host;
 use crate::ids::new_id;
+use crate::journal::OpenJournalError;
 use crate::task::Task;
 
 /// How long the thread that watches the journal waits before it looks whether its worker still exists.
@@ -71,7 +72,7 @@ pub enum WorkerError {
     },
     /// The journal cannot be opened.
     #[error(transparent)]
-    Journal(#[from] JournalError),
+    Journal(#[from] OpenJournalError),
     /// The system refused a thread.
     #[error("cannot start a thread for the worker: {0}")]
     Thread(#[source] std::io::Error),
@@ -79,7 +80,7 @@ pub enum WorkerError {
 
 impl WorkerError {
     /// The kind of this error.
-    pub const fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NoTasks | Self::Lease { .. } => ErrorKind::Invalid,
             Self::Journal(error) => error.kind(),
@@ -191,7 +192,7 @@ impl WorkerBuilder<'_> {
         let duty = Duty {
             host: Arc::clone(host),
             journal: Arc::clone(&journal),
-            tasks: Arc::new(Tasks::new(Arc::clone(host), self.served, self.source)),
+            tasks: Arc::new(Tasks::new(Arc::clone(host), Arc::clone(&journal), self.served, self.source)),
             mailbox: Arc::clone(&mailbox),
             worker: id.clone(),
             queues: self.queues,

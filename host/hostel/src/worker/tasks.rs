@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hostel_core::journal::JournalEntry;
+use hostel_core::journal::{Journal, JournalEntry};
 use hostel_core::{Digest, InputSpec, RunId, RunSpec, TaskKey, Timestamp, Value};
 use hostel_engine::Component;
 
 use super::mailbox::Mailbox;
 use crate::args::Args;
+use crate::delay::read_stored;
 use crate::error::{SubmitError, in_full};
 use crate::host_state::HostState;
 use crate::run::{TaskFuture, now};
@@ -25,6 +26,7 @@ pub(super) type ComponentSource = Arc<dyn Fn(&Digest) -> std::io::Result<Option<
 /// The tasks that a worker can execute.
 pub(super) struct Tasks {
     host: Arc<HostState>,
+    journal: Arc<dyn Journal>,
     /// The tasks of the program, whose hooks are called.
     served: HashMap<TaskKey, Task>,
     source: Option<ComponentSource>,
@@ -60,11 +62,12 @@ impl Prepared {
 impl Tasks {
     pub(super) fn new(
         host: Arc<HostState>,
+        journal: Arc<dyn Journal>,
         served: impl IntoIterator<Item = Task>,
         source: Option<ComponentSource>,
     ) -> Self {
         let served = served.into_iter().map(|task| (task.key().clone(), task)).collect();
-        Self { host, served, source, loaded: Mutex::default() }
+        Self { host, journal, served, source, loaded: Mutex::default() }
     }
 
     /// The tasks whose runs the worker claims; none for all.
@@ -88,7 +91,7 @@ impl Tasks {
             Ok(task) => task.with_spec(Arc::clone(&spec.spec)),
             Err(reason) => return Prepared::Refused(reason),
         };
-        let args = match values(spec) {
+        let args = match values(&*self.journal, spec) {
             Ok(values) => Args::from(values).tags(spec.tags.iter().cloned()),
             Err(reason) => return Prepared::Refused(reason),
         };
@@ -151,19 +154,15 @@ fn time_left(spec: &RunSpec, began: Option<Timestamp>, now: Timestamp) -> Option
 }
 
 /// The inputs of a run.
-fn values(spec: &RunSpec) -> Result<Vec<Value>, String> {
-    spec.inputs.iter().enumerate().map(|(index, input)| value(index + 1, input)).collect()
+fn values(journal: &dyn Journal, spec: &RunSpec) -> Result<Vec<Value>, String> {
+    spec.inputs.iter().enumerate().map(|(index, input)| value(journal, index + 1, input)).collect()
 }
 
-fn value(position: usize, input: &InputSpec) -> Result<Value, String> {
+fn value(journal: &dyn Journal, position: usize, input: &InputSpec) -> Result<Value, String> {
     let InputSpec::Value(stored) = input else {
         return Err(format!(
             "input {position} is the result of another run, which workers do not support yet"
         ));
     };
-    match stored.read() {
-        Ok(Some((_, value))) => Ok(value),
-        Ok(None) => Err(format!("input {position} is not stored with the run")),
-        Err(error) => Err(format!("input {position} is damaged: {error}")),
-    }
+    read_stored(journal, stored).map_err(|reason| format!("input {position}: {reason}"))
 }

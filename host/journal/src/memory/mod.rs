@@ -16,6 +16,7 @@ use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunSpec, Timestamp};
 
 use self::plan::Plan;
 use self::shelf::Shelf;
+use crate::bounds::check_count;
 
 /// A journal in memory: nothing of it outlives the program.
 ///
@@ -289,10 +290,6 @@ impl Drop for Changing<'_> {
     fn drop(&mut self) {
         self.changed.notify_all();
     }
-}
-
-const fn check_count(what: &'static str, count: usize, most: usize) -> Result<(), JournalError> {
-    if count <= most { Ok(()) } else { Err(JournalError::TooMany { what, count, most }) }
 }
 
 #[cfg(test)]
