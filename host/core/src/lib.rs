@@ -28,6 +28,7 @@
 //! - [`UnknownImports`]: how to treat a component with imports that the host does not provide.
 //! - [`TaskSpec`] and [`RunSpec`]: a task's options and a run as data. [`RunRecord`]: the history of a run, as the fold of its
 //!   [`RunFact`]s.
+//! - [`Schedule`]: a task that is submitted again and again.
 //! - [`journal`]: the port for storing runs, and the rules of claims, leases and fences.
 //! - [`RetryPolicy`]: whether another attempt follows, and when.
 //! - [`LogLine`], [`Progress`]: reports of a run while it executes.

@@ -1,10 +1,11 @@
-//! Runs as data: specs, facts, and the record that facts lead to. Nothing here acts on runs.
+//! Runs as data: specs, facts, the record that facts lead to, and schedules. Nothing here acts on runs.
 
 mod counts;
 mod encoding;
 mod filter;
 mod keys;
 mod record;
+mod schedule;
 mod spec;
 mod stored;
 
@@ -13,5 +14,6 @@ pub use encoding::DecodeRunError;
 pub use filter::*;
 pub use keys::*;
 pub use record::*;
+pub use schedule::*;
 pub use spec::*;
 pub use stored::*;

@@ -1,4 +1,4 @@
-//! Specs, facts and records of runs as bytes, and back: what a journal stores.
+//! Specs, facts and records of runs, and schedules, as bytes, and back: what a journal stores.
 //!
 //! # The format
 //!
@@ -11,11 +11,12 @@
 mod fact;
 mod outcome;
 mod read;
+mod schedule;
 mod spec;
 mod write;
 
 use self::read::Reader;
-use super::{IllegalFact, RunFact, RunRecord, RunSpec, TaskSpec};
+use super::{IllegalFact, RunFact, RunRecord, RunSpec, Schedule, TaskSpec};
 use crate::ErrorKind;
 
 /// The first byte of every encoding.
@@ -103,6 +104,24 @@ impl RunSpec {
     /// [`DecodeRunError`] for bytes of a newer version, and for bytes that no version writes.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeRunError> {
         decode(bytes, "run spec", spec::read_run)
+    }
+}
+
+impl Schedule {
+    /// The schedule as bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        schedule::write(&mut out, self);
+        out
+    }
+
+    /// Reads the schedule that [`Schedule::encode`] wrote. It is not [checked](Schedule::check) against its ranges.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeRunError`] for bytes of a newer version, and for bytes that no version writes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeRunError> {
+        decode(bytes, "schedule", schedule::read)
     }
 }
 
