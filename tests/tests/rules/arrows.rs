@@ -1,15 +1,16 @@
-//! Which crate may use which: cli → server → wire → hostel → engine → core, and nothing back. Schedule is beside engine.
+//! Which crate may use which: cli → server → wire → hostel → journal, engine, schedule → core, and nothing back.
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 use crate::tree::{keep, root};
 
 /// From the top down. A crate uses those after it.
-const LAYERS: [&str; 7] = [
+const LAYERS: [&str; 8] = [
     "hostel-cli",
     "hostel-server",
     "hostel-wire",
     "hostel",
+    "hostel-journal",
     "hostel-engine",
     "hostel-schedule",
     "hostel-core",

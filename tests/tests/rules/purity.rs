@@ -6,10 +6,11 @@ use crate::tree::{Source, keep, sources};
 const UNSAFE_FILE: &str = "host/engine/src/compile_cache.rs";
 
 /// The crates below the command line. A server writes logs, but not to a terminal it does not own.
-const BELOW_CLI: [&str; 6] = [
+const BELOW_CLI: [&str; 7] = [
     "host/core/src",
     "host/engine/src",
     "host/hostel/src",
+    "host/journal/src",
     "host/schedule/src",
     "host/server/src",
     "host/wire/src",

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{StoredValue, TaskSpec, TaskSpecError, WaitFor};
+use super::{QueueName, StoredValue, TaskSpec, TaskSpecError, WaitFor};
 use crate::grammar::DAY;
 use crate::{Digest, ErrorKind, Name, RunId, TagError, Tags, Timestamp, check_tag};
 
@@ -26,6 +26,8 @@ pub struct Schedule {
     pub arguments: Vec<(Name, StoredValue)>,
     /// Labels of its runs beside those of the options.
     pub tags: Tags,
+    /// The queue that its runs wait in.
+    pub queue: QueueName,
     /// When it is due.
     pub when: When,
     /// What happens to slots that passed while nothing fired them.
@@ -170,7 +172,7 @@ impl Schedule {
     /// The longest interval.
     pub const MAX_INTERVAL: Duration = Duration::from_hours(366 * 24);
 
-    /// A schedule without options, arguments, tags and spread, and with the default policies.
+    /// A schedule in the queue `default`, without options, arguments, tags and spread, and with the default policies.
     pub fn new(name: ScheduleName, task: impl Into<Arc<str>>, when: When) -> Self {
         Self {
             name,
@@ -178,6 +180,7 @@ impl Schedule {
             spec: Arc::default(),
             arguments: Vec::new(),
             tags: Tags::default(),
+            queue: QueueName::default(),
             when,
             missed: Missed::default(),
             overlap: Overlap::default(),

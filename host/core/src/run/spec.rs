@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    CachePolicy, Determinism, ErrorKind, FlowRun, Grants, GrantsError, Limits, LimitsError, Name, RetryError,
-    RetryPolicy, RunId, StoredValue, TagError, Tags, TaskKey, Timestamp, UnknownImports, check_tag,
+    CachePolicy, Determinism, ErrorKind, FlowRun, Grants, GrantsError, Limits, LimitsError, Name, QueueName,
+    RetryError, RetryPolicy, RunId, ScheduleSlot, StoredValue, TagError, Tags, TaskKey, Timestamp, Unique,
+    UnknownImports, check_tag,
 };
 
 /// The options of a task, as far as they can be written down: everything except functions of the program, such as hooks.
@@ -148,10 +149,19 @@ pub struct RunSpec {
     pub parent: Option<RunId>,
     /// When it was submitted.
     pub created: Timestamp,
+    /// The queue that it waits in.
+    pub queue: QueueName,
+    /// The key that no other unfinished run of the queue may have.
+    pub unique: Option<Unique>,
+    /// For a run that a journal debounced, when the first of the submissions that it replaces came. The journal sets it, and
+    /// the due time with it.
+    pub debounced: Option<Timestamp>,
+    /// The time of a schedule for which it was submitted.
+    pub schedule: Option<ScheduleSlot>,
 }
 
 impl RunSpec {
-    /// A run without inputs, dependencies, tags, due time and parent.
+    /// A run in the queue `default` without inputs, dependencies, tags, due time, parent, key and schedule.
     pub fn new(id: RunId, task: TaskKey, spec: Arc<TaskSpec>, created: Timestamp) -> Self {
         Self {
             id,
@@ -163,6 +173,10 @@ impl RunSpec {
             due: None,
             parent: None,
             created,
+            queue: QueueName::default(),
+            unique: None,
+            debounced: None,
+            schedule: None,
         }
     }
 

@@ -34,7 +34,9 @@ proptest! {
 
     #[test]
     fn runs_are_written_and_read_the_same(run in run_spec()) {
-        prop_assert_eq!(RunSpec::decode(&run.encode()), Ok(run));
+        prop_assert_eq!(RunSpec::decode(&run.encode()), Ok(run.clone()));
+        let alone = run.encode_without_options();
+        prop_assert_eq!(RunSpec::decode_with_options(&alone, run.spec.clone()), Ok(run));
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use hostel_core::{
     BlobRef, CachePolicy, Digest, Event, ExportPath, Failure, FlowRun, Frame, HostCall, InputSpec, Limit,
-    LimitKind, Missed, Outcome, Overlap, Receipt, RunFact, RunId, RunRecord, RunSpec, Schedule,
-    StoredOutcome, StoredValue, TaskKey, TaskSpec, Timestamp, Trap, Type, UpstreamChain, UpstreamRun, Value,
-    WaitFor, When,
+    LimitKind, Missed, Outcome, Overlap, Receipt, RunFact, RunId, RunRecord, RunSpec, Schedule, ScheduleSlot,
+    StoredOutcome, StoredValue, TaskKey, TaskSpec, Timestamp, Trap, Type, Unique, UniqueMode, UpstreamChain,
+    UpstreamRun, Value, WaitFor, When,
 };
 
 /// Names and the bytes of what [`vectors`] makes under the name. A line that has to change here is a new version of the
@@ -85,6 +85,13 @@ fn every_input() -> RunSpec {
         tags: ["t"].into_iter().collect(),
         due: Some(at(2_000)),
         parent: Some(id(6)),
+        queue: "mail".parse().unwrap(),
+        unique: Some(
+            Unique::new("k")
+                .mode(UniqueMode::Debounce { wait: Duration::from_secs(2), most: Duration::from_secs(10) }),
+        ),
+        debounced: Some(at(1_500)),
+        schedule: Some(ScheduleSlot { schedule: "nightly".into(), slot: at(1_900) }),
         ..run(TaskSpec { cache: CachePolicy::NONE, ..TaskSpec::default() })
     }
 }
@@ -139,6 +146,7 @@ fn facts() -> Vec<(String, RunFact)> {
         Event::Rescued,
         Event::Cancelled,
         Event::RolledBack,
+        Event::RetryRequested,
     ];
     let events = events.into_iter().map(|event| (format!("event {event}"), RunFact::Event(event)));
     let ends = outcomes().into_iter().map(|(name, outcome)| {
@@ -163,6 +171,10 @@ fn record() -> RunRecord {
         RunFact::Named("add-101".into()),
         RunFact::Event(Event::Started),
         attempt(error.1.clone()),
+        RunFact::Ended { event: Event::Failed, outcome: error.1.clone() },
+        RunFact::Event(Event::RetryRequested),
+        RunFact::Event(Event::Started),
+        attempt(error.1.clone()),
         RunFact::Event(Event::RetryPlanned { due: at(9) }),
         RunFact::Event(Event::Started),
         attempt(completed.1.clone()),
@@ -180,6 +192,7 @@ fn schedules() -> [(&'static str, Schedule); 2] {
         spec: every_option().into(),
         arguments: vec![("a".into(), value(41))],
         tags: ["t"].into_iter().collect(),
+        queue: "slow".parse().unwrap(),
         missed: Missed::None,
         overlap: Overlap::CancelRunning,
         spread: Duration::from_secs(10),

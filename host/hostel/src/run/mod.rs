@@ -173,7 +173,9 @@ impl Run {
         let cell = self.cell();
         let created = cell.history.first().map_or_else(now, |born| born.at);
         let (state, name) = (cell.state, cell.name.clone());
+        let outcome = cell.outcome.clone().filter(|_| filter.wanted_error().is_some());
         drop(cell);
+        let error = outcome.and_then(|outcome| outcome.error_line());
         filter.matches(&RunFacets {
             state,
             task: self.task.key(),
@@ -181,6 +183,10 @@ impl Run {
             name: name.as_deref(),
             tags: &self.tags,
             created,
+            queue: None,
+            schedule: None,
+            error: error.as_deref(),
+            needs_attention: false,
         })
     }
 

@@ -15,6 +15,8 @@ mod schedule;
 mod spec;
 mod write;
 
+use std::sync::Arc;
+
 use self::read::Reader;
 use super::{IllegalFact, RunFact, RunRecord, RunSpec, Schedule, TaskSpec};
 use crate::ErrorKind;
@@ -104,6 +106,22 @@ impl RunSpec {
     /// [`DecodeRunError`] for bytes of a newer version, and for bytes that no version writes.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeRunError> {
         decode(bytes, "run spec", spec::read_run)
+    }
+
+    /// The run as bytes without its task's options, for stores that have these once for many runs.
+    pub fn encode_without_options(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        spec::write_run_alone(&mut out, self);
+        out
+    }
+
+    /// Reads the run that [`RunSpec::encode_without_options`] wrote, with these options.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeRunError`] for bytes of a newer version, and for bytes that no version writes.
+    pub fn decode_with_options(bytes: &[u8], options: Arc<TaskSpec>) -> Result<Self, DecodeRunError> {
+        decode(bytes, "run spec", |reader| spec::read_run_alone(reader, options))
     }
 }
 

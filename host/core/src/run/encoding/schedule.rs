@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::read::Reader;
 use super::{outcome, spec, write};
-use crate::{Missed, Overlap, Schedule, ScheduleName, When};
+use crate::{Missed, Overlap, QueueName, Schedule, ScheduleName, When};
 
 pub(super) fn write(out: &mut Vec<u8>, schedule: &Schedule) {
-    let Schedule { name, task, spec, arguments, tags, when, missed, overlap, spread, paused } = schedule;
+    let Schedule { name, task, spec, arguments, tags, queue, when, missed, overlap, spread, paused } =
+        schedule;
     write::text(out, name.as_str());
     write::text(out, task);
     spec::write_task(out, spec);
@@ -17,6 +18,7 @@ pub(super) fn write(out: &mut Vec<u8>, schedule: &Schedule) {
         outcome::write_value(out, value);
     });
     spec::write_tags(out, tags);
+    write::text(out, queue.as_str());
     write_when(out, when);
     write::choice(out, &Missed::ALL, missed);
     write::choice(out, &Overlap::ALL, overlap);
@@ -31,6 +33,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Schedule> {
         spec: Arc::new(spec::read_task(reader)?),
         arguments: reader.list(|reader| Some((reader.shared()?, outcome::read_value(reader)?)))?,
         tags: spec::read_tags(reader)?,
+        queue: QueueName::from_str(reader.text()?).ok()?,
         when: read_when(reader)?,
         missed: reader.choice(&Missed::ALL)?,
         overlap: reader.choice(&Overlap::ALL)?,

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use hostel_core::{RunCounts, RunId, Timestamp};
+use std::sync::Arc;
 
-use super::{Applied, ClaimOrder, Fence, JournalEntry, JournalEvent, Prune};
+use hostel_core::journal::{Applied, ClaimOrder, ClaimRequest, Fence, JournalEntry, JournalEvent, Prune};
+use hostel_core::{QueueName, RunCounts, RunId, RunSpec, Timestamp};
 
-/// All runs, and their indexes. Every index follows from the entries; `index` and `unindex` are the only places that change
+/// All runs, and their indexes. Every index follows from the entries; `put` and `take` are the only places that change
 /// them.
 #[derive(Default)]
 pub(super) struct Shelf {
@@ -21,6 +22,9 @@ pub(super) struct Shelf {
     leases: BTreeSet<(Timestamp, u64)>,
     /// Those that have ended.
     ended: BTreeSet<(Timestamp, u64)>,
+    /// The unfinished runs that have a key in a queue.
+    holders: HashMap<(QueueName, Arc<str>), RunId>,
+    changes: u64,
     ended_bytes: usize,
     events: BTreeMap<u64, JournalEvent>,
     counts: RunCounts,
@@ -28,6 +32,9 @@ pub(super) struct Shelf {
     last_fence: u64,
     last_event: u64,
 }
+
+/// A run that a claim may have: its order, its number and its id.
+type Fitting = (ClaimOrder, u64, RunId);
 
 struct Stored {
     number: u64,
@@ -62,17 +69,52 @@ impl Shelf {
         }
     }
 
-    /// Up to so many runs that are due, in the order in which they are claimed.
-    pub(super) fn due(&self, now: Timestamp, limit: usize) -> Vec<RunId> {
-        let mut due: Vec<_> = self.waiting.iter().take(limit).copied().collect();
-        let timed = self.timed.range(..=(now, u64::MAX)).filter_map(|(_, number)| {
-            let run = self.arrivals.get(number)?;
-            Some((self.get(*run)?.claim_order(), *number))
-        });
-        due.extend(timed);
+    /// How often anything has changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// The unfinished run that has the key of this one.
+    pub(super) fn holder(&self, spec: &RunSpec) -> Option<RunId> {
+        self.holders.get(&key(spec)?).copied()
+    }
+
+    /// The runs that a claim gets, in the order in which they are claimed.
+    pub(super) fn due(&self, claim: &ClaimRequest) -> Vec<RunId> {
+        let usual = self.fitting(claim, false, claim.limit);
+        let solo = self.fitting(claim, true, claim.limit.min(1));
+        let is_first = |solo: &Fitting| usual.first().is_none_or(|first| solo < first);
+        let due = if solo.first().is_some_and(is_first) { solo } else { usual };
+        due.into_iter().map(|(.., run)| run).collect()
+    }
+
+    /// The first runs that a claim may have, in order: those that crashed before, or the others.
+    fn fitting(&self, claim: &ClaimRequest, is_solo: bool, limit: usize) -> Vec<Fitting> {
+        let fits = |number: &u64| {
+            let run = *self.arrivals.get(number)?;
+            let entry = self.get(run).filter(|entry| entry.is_solo() == is_solo && entry.fits(claim))?;
+            Some((entry.claim_order(), *number, run))
+        };
+        let waiting = self.waiting.iter().filter_map(|(_, number)| fits(number)).take(limit);
+        let timed = self.timed.range(..=(claim.now, u64::MAX)).filter_map(|(_, number)| fits(number));
+        let mut due: Vec<_> = waiting.chain(timed).collect();
         due.sort_unstable();
         due.truncate(limit);
-        due.iter().filter_map(|(_, number)| self.arrivals.get(number)).copied().collect()
+        due
+    }
+
+    /// When a claim could next have an answer.
+    pub(super) fn next_due(&self, claim: &ClaimRequest) -> Option<Timestamp> {
+        let has_some = |is_solo| !self.fitting(claim, is_solo, 1).is_empty();
+        if has_some(false) || has_some(true) {
+            return Some(claim.now);
+        }
+        let fits = |due: Timestamp, number: &u64| {
+            let entry = self.get(*self.arrivals.get(number)?)?;
+            let later = ClaimRequest { now: due, ..claim.clone() };
+            entry.fits(&later).then_some(due)
+        };
+        self.timed.iter().find_map(|(due, number)| fits(*due, number))
     }
 
     /// Up to so many runs whose leases end at `now` or before, in the order of these ends.
@@ -113,7 +155,12 @@ impl Shelf {
     /// Drops the run that ended first, with its events.
     pub(super) fn drop_first_ended(&mut self) {
         let first = self.ended.first().and_then(|(_, number)| self.arrivals.get(number)).copied();
-        if let Some(stored) = first.and_then(|run| self.take(run)) {
+        first.into_iter().for_each(|run| self.drop_run(run));
+    }
+
+    /// Drops a run with its events.
+    pub(super) fn drop_run(&mut self, run: RunId) {
+        if let Some(stored) = self.take(run) {
             self.arrivals.remove(&stored.number);
             stored.events.iter().for_each(|seq| _ = self.events.remove(seq));
             self.counts.removed += 1;
@@ -123,6 +170,7 @@ impl Shelf {
     /// Takes a run out of all indexes but that of arrivals.
     fn take(&mut self, run: RunId) -> Option<Stored> {
         let stored = self.runs.remove(&run)?;
+        self.changes += 1;
         let Stored { number, entry, bytes, .. } = &stored;
         self.waiting.remove(&(entry.claim_order(), *number));
         self.timed.remove(&(entry.due(), *number));
@@ -134,6 +182,9 @@ impl Shelf {
             self.ended_bytes -= bytes;
         }
         self.counts.leave(entry.state());
+        if let Some(key) = key(entry.record().spec()).filter(|_| !entry.state().is_terminal()) {
+            self.holders.remove(&key);
+        }
         Some(stored)
     }
 
@@ -154,7 +205,11 @@ impl Shelf {
         if let Some(claim) = entry.claim() {
             self.leases.insert((claim.until, *number));
         }
+        self.changes += 1;
         self.counts.enter(entry.state());
+        if let Some(key) = key(entry.record().spec()).filter(|_| !entry.state().is_terminal()) {
+            self.holders.insert(key, entry.run());
+        }
         if let Some(ended) = entry.ended() {
             self.ended.insert((ended, *number));
             stored.bytes = stored.entry.record().encode().len();
@@ -162,4 +217,9 @@ impl Shelf {
         }
         self.runs.insert(stored.entry.run(), stored);
     }
+}
+
+/// The queue and the key of a run that has one.
+fn key(spec: &RunSpec) -> Option<(QueueName, Arc<str>)> {
+    spec.unique.as_ref().map(|unique| (spec.queue.clone(), Arc::clone(&unique.key)))
 }

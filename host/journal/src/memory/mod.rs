@@ -1,29 +1,33 @@
 //! The journal in memory.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod plan;
+mod shelf;
 
-use hostel_core::{RunCounts, RunFilter, RunId, RunSpec, Timestamp};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::shelf::Shelf;
-use super::{
+use hostel_core::journal::{
     Append, Applied, Cancellation, ClaimRequest, Cursor, Expired, Fence, Found, Journal, JournalEntry,
     JournalError, JournalEvent, MAX_CLAIMED, MAX_EVENTS, MAX_EXPIRED, MAX_PRUNED, MAX_SUBMITTED, Page, Prune,
     Pruned, Submitted,
 };
+use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunSpec, Timestamp};
+
+use self::plan::Plan;
+use self::shelf::Shelf;
 
 /// A journal in memory: nothing of it outlives the program.
 ///
 /// ```
-/// use hostel::journal::{Journal, MemoryJournal, RunSpec, Submitted};
-/// # use hostel::*;
+/// use hostel_core::journal::{Journal, Submitted};
+/// use hostel_journal::MemoryJournal;
+/// # use hostel_core::*;
 /// # let task = TaskKey { component: Digest::of(b""), export: ExportPath::top_level("add") };
 /// # let at = Timestamp::from_unix_nanos(1);
 /// let journal = MemoryJournal::default();
 /// let spec = RunSpec::new(RunId::from_bytes([1; 16]), task, TaskSpec::default().into(), at);
 /// assert_eq!(journal.submit(at, &[spec])?, [Submitted::New]);
 /// assert_eq!(journal.counts()?.of(State::Pending), 1);
-/// # Ok::<(), hostel::journal::JournalError>(())
+/// # Ok::<(), hostel_core::journal::JournalError>(())
 /// ```
 pub struct MemoryJournal {
     bounds: MemoryBounds,
@@ -85,30 +89,14 @@ impl Journal for MemoryJournal {
     fn submit(&self, at: Timestamp, specs: &[RunSpec]) -> Result<Vec<Submitted>, JournalError> {
         check_count("runs", specs.len(), MAX_SUBMITTED)?;
         let mut shelf = self.shelf();
-        let mut new: Vec<&RunSpec> = Vec::new();
-        let mut twins: HashMap<RunId, &RunSpec> = HashMap::new();
-        let mut answers = Vec::with_capacity(specs.len());
-        for spec in specs {
-            if let Some(entry) = shelf.get(spec.id) {
-                entry.submit_again(spec)?;
-                answers.push(Submitted::Existing);
-            } else if let Some(twin) = twins.insert(spec.id, spec) {
-                JournalEntry::born(at, twin.clone()).0.submit_again(spec)?;
-                answers.push(Submitted::Existing);
-            } else {
-                new.push(spec);
-                answers.push(Submitted::New);
-            }
-        }
+        let plan = Plan::of(at, specs, &shelf)?;
         let most = self.bounds.unfinished;
         let unfinished = usize::try_from(shelf.counts().unfinished()).unwrap_or(usize::MAX);
-        if unfinished.saturating_add(new.len()) > most {
+        if unfinished.saturating_add(plan.added()) > most {
             return Err(JournalError::Full { most });
         }
-        for spec in new {
-            let (entry, born) = JournalEntry::born(at, spec.clone());
-            shelf.add(entry, &born);
-        }
+        let answers = plan.carry_out(at, &mut shelf);
+        shelf.drop_above(self.bounds.ended, self.bounds.ended_bytes);
         Ok(answers)
     }
 
@@ -149,7 +137,7 @@ impl Journal for MemoryJournal {
         check_count("claims", claim.limit, MAX_CLAIMED)?;
         let mut shelf = self.shelf();
         let mut claimed = Vec::new();
-        for run in shelf.due(claim.now, claim.limit) {
+        for run in shelf.due(claim) {
             let Some(mut entry) = shelf.get(run).cloned() else { continue };
             let fence = shelf.next_fence();
             if let Some(applied) = entry.claim_for(claim, fence) {
@@ -220,6 +208,41 @@ impl Journal for MemoryJournal {
             runs += 1;
         }
         Ok(Pruned { runs, more: false })
+    }
+
+    fn retry(&self, at: Timestamp, run: RunId) -> Result<u64, JournalError> {
+        let mut shelf = self.shelf();
+        let mut entry = shelf.get(run).cloned().ok_or(JournalError::NotFound { run })?;
+        let applied = entry.retry(at, shelf.holder(entry.record().spec()))?;
+        let version = entry.version();
+        shelf.replace(entry, &[applied]);
+        Ok(version)
+    }
+
+    fn remove(&self, run: RunId) -> Result<(), JournalError> {
+        let mut shelf = self.shelf();
+        shelf.get(run).ok_or(JournalError::NotFound { run })?.check_ended()?;
+        shelf.drop_run(run);
+        Ok(())
+    }
+
+    fn mark_seen(&self, run: RunId) -> Result<(), JournalError> {
+        self.change(run, |entry| {
+            entry.mark_seen();
+            Ok(((), Vec::new()))
+        })
+    }
+
+    fn changes(&self) -> Result<u64, JournalError> {
+        Ok(self.shelf().changes())
+    }
+
+    fn next_due(&self, claim: &ClaimRequest) -> Result<Option<Timestamp>, JournalError> {
+        Ok(self.shelf().next_due(claim))
+    }
+
+    fn blob(&self, _: &BlobRef) -> Result<Option<Arc<[u8]>>, JournalError> {
+        Ok(None)
     }
 }
 
