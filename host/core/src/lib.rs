@@ -20,6 +20,8 @@
 //! - [`Value`], [`Type`], [`Signature`]: arguments and results of tasks, as text, JSON and canonical bytes;
 //!   [`Type::may_take`]: whether the result of one task can be an argument of another.
 //! - [`Digest`], [`ExportPath`], [`TaskKey`], [`TaskRef`], [`RunId`]: identities and references.
+//! - [`Manifest`], [`Import`], [`Capability`]: what a component offers and asks for; [`ComponentDiff`]: how two of them differ.
+//!   [`ComponentName`], [`ComponentVersion`]: how one is registered.
 //! - [`Tags`]: labels of runs. [`grammar`]: the text of options.
 //! - [`NameTemplate`]: the name of a run, made from its inputs.
 //! - [`State`] and [`Event`]: the life of a run, as one fold.
@@ -38,6 +40,7 @@
 //! - [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`CacheLayer`]: which results may replace which runs.
 
 mod cache;
+mod component;
 mod determinism;
 mod duration;
 mod error_kind;
@@ -69,6 +72,7 @@ mod value;
 mod visible;
 
 pub use cache::*;
+pub use component::*;
 pub use determinism::*;
 pub use duration::*;
 pub use error_kind::*;

@@ -45,8 +45,6 @@ const ENGINE: [Room; 8] = [
             "engine",
             "find",
             "function",
-            "hook",
-            "import",
             "load",
             "missing",
             "runtime",

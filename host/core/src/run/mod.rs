@@ -1,7 +1,7 @@
 //! Runs as data: specs, facts, the record that facts lead to, and schedules. Nothing here acts on runs.
 
 mod counts;
-mod encoding;
+pub(crate) mod encoding;
 mod filter;
 mod keys;
 mod queue;

@@ -10,10 +10,10 @@
 
 mod fact;
 mod outcome;
-mod read;
+pub(crate) mod read;
 mod schedule;
 mod spec;
-mod write;
+pub(crate) mod write;
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use super::{IllegalFact, RunFact, RunRecord, RunSpec, Schedule, TaskSpec};
 use crate::ErrorKind;
 
 /// The first byte of every encoding.
-const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
 
 /// Bytes are not what they should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,7 +57,7 @@ impl DecodeRunError {
 }
 
 /// Reads all of some bytes, in time and memory proportional to how many there are.
-fn decode<T>(
+pub(crate) fn decode<T>(
     bytes: &[u8],
     what: &'static str,
     read: impl FnOnce(&mut Reader<'_>) -> Option<T>,
