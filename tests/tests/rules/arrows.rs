@@ -32,11 +32,16 @@ const RESERVED: [Reserved; 4] = [
 ];
 
 /// Crates that may use these and nothing else.
-const PLAIN: [Plain; 2] = [
+const PLAIN: [Plain; 3] = [
     Plain {
         name: "hostel-wire",
         uses: &["base64", "hostel", "jiff", "serde", "serde_json"],
         because: "the JSON is made of values alone: no I/O, no runtime, no terminal",
+    },
+    Plain {
+        name: "hostel-journal",
+        uses: &["hostel-core", "lz4_flex", "rusqlite", "rustix", "serde_json", "tempfile", "thiserror"],
+        because: "stores of runs know neither sandbox nor runtime",
     },
     Plain {
         name: "hostel-schedule",

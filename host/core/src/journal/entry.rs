@@ -36,14 +36,15 @@ pub struct JournalEntry {
     is_seen: bool,
 }
 
-/// What an operation added to a run's record, for the journal's events: the time, the kind of the fact, and version and state
-/// after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What an operation added to a run's record: a fact with its time, and version and state after it.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Applied {
     /// When it happened.
     pub at: Timestamp,
     /// What happened.
     pub change: RunChange,
+    /// The fact; `None` for the birth, of which the fact is the specification.
+    pub fact: Option<RunFact>,
     /// The run's version after it.
     pub version: u64,
     /// The run's state after it.
@@ -63,7 +64,7 @@ impl JournalEntry {
     /// A run that was just submitted.
     pub fn born(at: Timestamp, spec: RunSpec) -> (Self, Applied) {
         let entry = Self { record: RunRecord::born(at, spec), claim: None, crashes: 0, is_seen: false };
-        let applied = entry.applied(at, RunChange::Born);
+        let applied = entry.applied(at, RunChange::Born, None);
         (entry, applied)
     }
 
@@ -369,18 +370,18 @@ impl JournalEntry {
 
     fn add(&mut self, at: Timestamp, fact: RunFact) -> Result<Applied, IllegalFact> {
         let change = RunChange::from(&fact);
-        self.record.apply(at, fact)?;
+        self.record.apply(at, fact.clone())?;
         if !self.state().is_terminal() {
             self.is_seen = false;
         }
         if self.state().is_terminal() || matches!(change, RunChange::Event(Event::RetryPlanned { .. })) {
             self.claim = None;
         }
-        Ok(self.applied(at, change))
+        Ok(self.applied(at, change, Some(fact)))
     }
 
-    fn applied(&self, at: Timestamp, change: RunChange) -> Applied {
-        Applied { at, change, version: self.version(), state: self.state() }
+    fn applied(&self, at: Timestamp, change: RunChange, fact: Option<RunFact>) -> Applied {
+        Applied { at, change, fact, version: self.version(), state: self.state() }
     }
 }
 

@@ -50,6 +50,12 @@ pub enum JournalError {
         /// The error of the medium.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The journal was opened for reading only.
+    #[error("the journal can only be read: {reason}")]
+    ReadOnly {
+        /// Why, and what to do.
+        reason: &'static str,
+    },
     /// The medium returned other data than was written.
     #[error("the journal found run {run} damaged ({problem})")]
     Damaged {
@@ -131,6 +137,7 @@ impl JournalError {
             Self::TooMany { .. } | Self::Page { .. } => ErrorKind::Invalid,
             Self::Full { .. } => ErrorKind::Exhausted,
             Self::Medium { .. } => ErrorKind::Unavailable,
+            Self::ReadOnly { .. } => ErrorKind::Denied,
             Self::Damaged { .. } => ErrorKind::Internal,
         }
     }

@@ -168,6 +168,16 @@ impl RunFact {
     }
 }
 
+impl RunFact {
+    /// The outcome of a fact that has one.
+    pub const fn outcome_mut(&mut self) -> Option<&mut StoredOutcome> {
+        match self {
+            Self::AttemptEnded { outcome, .. } | Self::Ended { outcome, .. } => Some(outcome),
+            Self::Born(_) | Self::Event(_) | Self::Named(_) => None,
+        }
+    }
+}
+
 impl RunRecord {
     /// The record of a run that was just submitted: [`State::Scheduled`] if it has a due time, and otherwise
     /// [`State::Pending`].

@@ -211,7 +211,28 @@ pub enum InputSpec {
     Record(Vec<(Name, Self)>),
 }
 
+impl RunSpec {
+    /// Calls a function with every value in the inputs, in order.
+    pub fn for_each_value_mut(&mut self, mut call: impl FnMut(&mut StoredValue)) {
+        self.inputs.iter_mut().for_each(|input| input.for_each_value_mut(&mut call));
+    }
+}
+
 impl InputSpec {
+    fn for_each_value_mut(&mut self, call: &mut impl FnMut(&mut StoredValue)) {
+        match self {
+            Self::Value(value) => call(value),
+            Self::Result(_) | Self::Outcome(_) => {}
+            Self::Some(inner) | Self::Variant(_, inner) | Self::Ok(inner) | Self::Err(inner) => {
+                inner.for_each_value_mut(call);
+            }
+            Self::List(items) | Self::Tuple(items) => {
+                items.iter_mut().for_each(|item| item.for_each_value_mut(call));
+            }
+            Self::Record(fields) => fields.iter_mut().for_each(|(_, field)| field.for_each_value_mut(call)),
+        }
+    }
+
     /// How deep inputs may nest; encoded ones that nest deeper are not read.
     pub const MAX_DEPTH: usize = 128;
 }
@@ -263,6 +284,24 @@ mod tests {
         let tag = "the tag \"a,b\" cannot be: expected 1 to 100 bytes without commas, blanks at the ends and \
                    control characters";
         check(|spec| spec.tags = ["a,b"].into_iter().collect(), tag);
+    }
+
+    #[test]
+    fn every_value_of_the_inputs_is_visited() {
+        let value = |byte: u8| InputSpec::Value(StoredValue::Bytes([byte].into()));
+        let result = || InputSpec::Result(RunId::from_bytes([2; 16]));
+        let task = TaskKey { component: crate::Digest::of(b""), export: crate::ExportPath::top_level("add") };
+        let at = Timestamp::from_unix_nanos(1);
+        let mut run = RunSpec::new(RunId::from_bytes([1; 16]), task, Arc::default(), at);
+        run.inputs = vec![
+            value(1),
+            InputSpec::Some(InputSpec::List(vec![value(2), result()]).into()),
+            InputSpec::Record(vec![("f".into(), InputSpec::Tuple(vec![result(), value(3)]))]),
+            InputSpec::Variant("v".into(), InputSpec::Ok(InputSpec::Err(value(4).into()).into()).into()),
+        ];
+        let mut seen = Vec::new();
+        run.for_each_value_mut(|value| seen.push(value.clone()));
+        assert_eq!(seen, [1, 2, 3, 4].map(|byte| StoredValue::Bytes([byte].into())));
     }
 
     #[test]

@@ -64,6 +64,14 @@ impl StoredValue {
 }
 
 impl StoredOutcome {
+    /// The value of a run that completed, or of its typed error.
+    pub fn value_mut(&mut self) -> Option<&mut StoredValue> {
+        match self {
+            Self::Completed(value) | Self::Failed(Failure::Error(value)) => Some(value),
+            Self::Failed(_) | Self::Crashed { .. } | Self::Cancelled => None,
+        }
+    }
+
     /// What went wrong, in one line of at most [`MAX_ERROR_CHARS`](crate::MAX_ERROR_CHARS) characters; `None` for a run that completed
     /// or was cancelled. A typed error that is stored elsewhere is named by its size.
     pub fn error_line(&self) -> Option<String> {

@@ -14,6 +14,7 @@ use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunSpec, Timestamp};
 
 use self::plan::Plan;
 use self::shelf::Shelf;
+use crate::bounds::check_count;
 
 /// A journal in memory: nothing of it outlives the program.
 ///
@@ -244,10 +245,6 @@ impl Journal for MemoryJournal {
     fn blob(&self, _: &BlobRef) -> Result<Option<Arc<[u8]>>, JournalError> {
         Ok(None)
     }
-}
-
-const fn check_count(what: &'static str, count: usize, most: usize) -> Result<(), JournalError> {
-    if count <= most { Ok(()) } else { Err(JournalError::TooMany { what, count, most }) }
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ impl Shelf {
         self.last_number += 1;
         let number = self.last_number;
         self.arrivals.insert(number, entry.run());
-        self.put(Stored { number, entry, events: Vec::new(), bytes: 0 }, &[*born]);
+        self.put(Stored { number, entry, events: Vec::new(), bytes: 0 }, std::slice::from_ref(born));
     }
 
     /// Replaces a run that is there by what it has become.
@@ -190,7 +190,7 @@ impl Shelf {
 
     /// Puts a run into all indexes but that of arrivals, with the events that happened to it.
     fn put(&mut self, mut stored: Stored, applied: &[Applied]) {
-        for Applied { at, change, version, state } in applied.iter().copied() {
+        for &Applied { at, change, version, state, .. } in applied {
             self.last_event += 1;
             let (seq, run) = (self.last_event, stored.entry.run());
             self.events.insert(seq, JournalEvent { seq, run, version, state, at, change });
