@@ -6,14 +6,13 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use hostel_core::ErrorKind;
+use hostel_core::{ErrorKind, Tag, check_tag};
 use hostel_engine::{EngineError, EngineOptions};
 
 use crate::book::BookBounds;
 use crate::cache::RemoteCache;
 use crate::data_dir::DataDirError;
 use crate::runner::{RateLimit, TagLimit};
-use crate::tag::{Tag, check_tag};
 
 /// The settings of a [`Host`](crate::Host). [`HostBuilder::build`] reports all invalid settings at once.
 #[derive(Clone, Debug)]

@@ -107,7 +107,7 @@
 //! |---|---|
 //! | values and types | [`Value`], [`Type`], [`Signature`], [`IntoValue`], [`FromValue`] |
 //! | runs and states | [`State`], [`Outcome`], [`Failure`], [`Transition`], [`Receipt`], [`LogLine`], [`Progress`] |
-//! | options by name, and their text | [`TaskSpec`], [`grammar`] |
+//! | options as data, by name and as text | [`TaskSpec`], [`OptionKey`], [`grammar`] |
 //! | limits, grants, determinism | [`Limits`], [`Grants`], [`Determinism`], [`UnknownImports`] |
 //! | retries | [`RetryPolicy`], [`RetryDelay`], [`RetryOn`] |
 //! | cache | [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`FlowRun`], [`Observation`] |
@@ -152,7 +152,6 @@ mod flow;
 mod group;
 mod hooks;
 mod ids;
-mod tag;
 
 #[cfg(test)]
 mod tests;
@@ -175,7 +174,6 @@ pub use run::{Attempt, Input, IntoInput, TaskFuture, allow_failure};
 pub use runner::RateLimit;
 pub use runs::Runs;
 pub use stream::*;
-pub use tag::{Tag, check_tag};
 pub use task::Task;
 pub use transaction::{Transaction, TransactionBuilder};
 pub use undo::{HookFailure, HookReport};
@@ -200,7 +198,9 @@ pub use hostel_core::{
 // Finding runs.
 pub use hostel_core::{RunCounts, RunFilter, StateSet};
 // Options by name, and their text.
-pub use hostel_core::{OptionKey, SetError, TaskSpec, TaskSpecError, grammar};
+pub use hostel_core::{
+    OptionError, OptionKey, SetError, Tag, TagError, Tags, TaskSpec, ValueForm, check_tag, grammar,
+};
 // Limits, grants, determinism.
 pub use hostel_core::{
     CONFIG_FILE_NAME, Clock, Determinism, DirAccess, DirGrant, EnvGrant, Grants, GrantsError, HttpGrant,
@@ -216,7 +216,8 @@ pub use hostel_core::{
 };
 // Names and digests.
 pub use hostel_core::{
-    Digest, ExportPath, Name, ParseDigestError, ParseTaskRefError, RunId, TaskKey, TaskRef, TemplateError,
+    Digest, ExportPath, Name, NameTemplate, ParseDigestError, ParseTaskRefError, RunId, TaskKey, TaskRef,
+    TemplateError,
 };
 // Texts for people.
 pub use hostel_core::{bytes_text, count_text, duration_text, excerpt_within, is_deceptive};

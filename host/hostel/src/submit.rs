@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use hostel_core::check_tag;
+
 use crate::args::{Args, Call, Extra};
 use crate::course::{end_from_memory, refused, upstreams, watch_upstreams};
 use crate::data_dir::check_grants;
@@ -9,7 +11,6 @@ use crate::error::SubmitError;
 use crate::ids::new_id;
 use crate::run::{Input, Inputs, Run, Submission, TaskFuture};
 use crate::runner::PushError;
-use crate::tag::check_tag;
 use crate::task::Task;
 
 /// The parts of a run before it is accepted.
@@ -99,9 +100,9 @@ impl Task {
     /// Checks the parts of a run.
     pub(crate) fn bind(&self, call: Call) -> Result<Bound, SubmitError> {
         self.attempts().check()?;
-        self.options().problem.clone().map_or(Ok(()), Err)?;
-        check_grants(&self.options().grants, &self.host().protected)?;
-        if self.options().limits.fuel.is_some() && !self.host().engine.counts_fuel() {
+        self.options().problem().cloned().map_or(Ok(()), Err)?;
+        check_grants(&self.spec().grants, &self.host().protected)?;
+        if self.spec().limits.fuel.is_some() && !self.host().engine.counts_fuel() {
             return Err(SubmitError::FuelIsNotCounted);
         }
         let Call { arguments, extra } = call;
@@ -110,7 +111,7 @@ impl Task {
         }
         let inputs = self.signature().bind_with(arguments, |param, input| input.check(&param.ty))?;
         let bytes = inputs.iter().map(Input::footprint).sum::<usize>() as u64;
-        let limit = self.options().limits.input_bytes;
+        let limit = self.spec().limits.input_bytes;
         if bytes > limit {
             Err(SubmitError::InputTooLarge { bytes, limit })
         } else {

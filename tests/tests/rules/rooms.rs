@@ -63,7 +63,7 @@ const ENGINE: [Room; 8] = [
 const HOSTEL: [Room; 6] = [
     Room {
         name: "words",
-        modules: &["calls", "data_dir", "error", "events", "flow", "group", "hooks", "ids", "tag"],
+        modules: &["calls", "data_dir", "error", "events", "flow", "group", "hooks", "ids"],
         uses: &[],
     },
     Room {

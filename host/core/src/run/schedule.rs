@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{QueueName, StoredValue, TaskSpec, TaskSpecError, WaitFor};
+use super::{OptionError, QueueName, StoredValue, TaskSpec, WaitFor};
 use crate::grammar::DAY;
 use crate::{Digest, ErrorKind, Name, RunId, TagError, Tags, Timestamp, check_tag};
 
@@ -153,7 +153,7 @@ pub enum ScheduleError {
     },
     /// An option of the task.
     #[error(transparent)]
-    Spec(#[from] TaskSpecError),
+    Spec(#[from] OptionError),
     /// A tag.
     #[error(transparent)]
     Tag(#[from] TagError),

@@ -33,7 +33,7 @@ pub(crate) fn task_spec() -> impl Strategy<Value = TaskSpec> {
             cache,
             cache_expiration,
             refresh,
-            grants,
+            grants: Arc::new(grants),
             determinism,
             unknown_imports,
             name,

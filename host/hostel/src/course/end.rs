@@ -76,7 +76,7 @@ pub(super) const fn last_event(outcome: &Outcome) -> Event {
 
 /// The run timeout has expired.
 pub(super) fn out_of_time(run: &Arc<Run>) {
-    let after = run.task().options().run_timeout.unwrap_or_default();
+    let after = run.task().spec().run_timeout.unwrap_or_default();
     finish(run, Event::TimedOut, Outcome::Failed(Failure::TimedOut { after }));
 }
 

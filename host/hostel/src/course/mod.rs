@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use hostel_core::{Event, RunId, State, TaskKey};
+use hostel_core::{Event, RunId, State, Tag, TaskKey};
 
 pub(crate) use self::end::refused;
 pub(crate) use self::keep::write;
@@ -25,7 +25,6 @@ pub(crate) use self::upstream::{upstreams, watch_upstreams};
 use crate::flight::Waiter;
 use crate::run::{Run, Step};
 use crate::runner::{Phase, Polled, Position, Woken, Work};
-use crate::tag::Tag;
 
 /// The result of one step of a run.
 enum Next {
@@ -55,7 +54,7 @@ impl Work for Run {
     }
 
     fn priority(&self) -> i32 {
-        self.task().options().priority
+        self.task().spec().priority
     }
 
     fn awaits_others(&self) -> bool {

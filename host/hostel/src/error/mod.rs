@@ -1,16 +1,13 @@
 //! Errors of submitting runs and of taking results.
 
-mod option;
 mod transaction;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hostel_core::{ArgumentError, ErrorKind, Failure, RunId, ValueError, bytes_text};
+use hostel_core::{ArgumentError, ErrorKind, Failure, OptionError, RunId, TagError, ValueError, bytes_text};
 use hostel_engine::{MissingImports, OpenDirError};
 
-pub(crate) use self::option::MAX_TAG_BYTES;
-pub use self::option::OptionError;
 pub use self::transaction::TransactionError;
 
 /// A run was not submitted. Nothing of it remains.
@@ -94,6 +91,12 @@ pub enum SubmitError {
     /// The host is shutting down.
     #[error("the host is shut down and accepts no more runs")]
     ShutDown,
+}
+
+impl From<TagError> for SubmitError {
+    fn from(error: TagError) -> Self {
+        Self::Option(error.into())
+    }
 }
 
 impl SubmitError {

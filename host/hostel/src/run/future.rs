@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use hostel_core::{FromValue, LogLine, Outcome, Progress, Receipt, RunId, State, Transition, Value};
+use hostel_core::{FromValue, LogLine, Outcome, Progress, Receipt, RunId, State, Tag, Transition, Value};
 use serde::de::DeserializeOwned;
 
 use super::Run;
@@ -15,7 +15,6 @@ use super::history::Attempt;
 use crate::cache::CacheReport;
 use crate::calls::{Call, call_safely};
 use crate::error::ResultError;
-use crate::tag::Tag;
 use crate::task::Task;
 
 /// A handle to one run. The run goes on even if all handles are dropped.

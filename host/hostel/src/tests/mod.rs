@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use hostel_core::{Limits, State};
+use hostel_core::{Limits, State, Tag};
 use hostel_engine::{Component, Engine, EngineOptions, Function};
 use tokio::runtime::{Builder, Runtime};
 
@@ -30,7 +30,6 @@ use crate::flight::Flights;
 use crate::host_state::HostState;
 use crate::run::TaskFuture;
 use crate::runner::{Bounds, Clock, Scheduler, TagLimit};
-use crate::tag::Tag;
 use crate::task::Task;
 
 /// An engine that never executes anything.

@@ -81,7 +81,7 @@ pub(super) fn unnamed(db: &Connection, after: Option<Digest>, limit: usize) -> R
 
 pub(super) fn put_version(db: &Connection, version: &RegisteredVersion) -> Result<()> {
     let RegisteredVersion { name, version, digest, grants, at, by, accepted } = version;
-    let spec = TaskSpec { grants: grants.clone(), ..TaskSpec::default() };
+    let spec = TaskSpec { grants: grants.clone().into(), ..TaskSpec::default() };
     let accepted_at = accepted.as_ref().map(|acceptance| sortable(acceptance.at.unix_nanos()));
     let accepted_by = accepted.as_ref().and_then(|acceptance| acceptance.by.as_deref());
     db.prepare_cached("INSERT INTO component_version VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?
@@ -148,14 +148,14 @@ pub(super) fn pin(db: &Connection, digest: Digest) -> Result<Option<RunId>> {
 
 fn version(row: &Row<'_>) -> Result<RegisteredVersion> {
     let grants: Vec<u8> = row.get(3)?;
-    let grants: Grants = TaskSpec::decode(&grants).map_err(|error| unreadable(3, error))?.grants;
+    let grants = TaskSpec::decode(&grants).map_err(|error| unreadable(3, error))?.grants;
     let accepted: Option<i64> = row.get(6)?;
     let by = row.get(7)?;
     Ok(RegisteredVersion {
         name: parsed(row, 0)?,
         version: parsed::<ComponentVersion>(row, 1)?,
         digest: digest(row, 2)?,
-        grants,
+        grants: Grants::clone(&grants),
         at: time(row, 4)?,
         by: row.get(5)?,
         accepted: accepted.map(|at| Acceptance { at: Timestamp::from_unix_nanos(at.cast_unsigned()), by }),

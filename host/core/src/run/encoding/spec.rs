@@ -59,7 +59,7 @@ pub(super) fn read_task(reader: &mut Reader<'_>) -> Option<TaskSpec> {
         cache: read_policy(reader)?,
         cache_expiration: reader.maybe(Reader::duration)?,
         refresh: reader.flag()?,
-        grants: read_grants(reader)?,
+        grants: read_grants(reader)?.into(),
         determinism: read_determinism(reader)?,
         unknown_imports: reader.choice(&UNKNOWN_IMPORTS)?,
         name: reader.maybe(Reader::shared)?,
