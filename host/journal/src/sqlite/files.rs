@@ -50,7 +50,7 @@ fn check_regular(file: &Path) -> Result<(), OpenJournalError> {
 }
 
 /// Creates a directory and its missing parents, all with mode 0700 regardless of the umask.
-pub(super) fn create_private_dir(dir: &Path) -> io::Result<()> {
+pub(crate) fn create_private_dir(dir: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -36,6 +36,7 @@ use self::blobs::{Blobs, Spilled};
 use self::connection::{open_to_read, open_to_write};
 pub use self::error::OpenJournalError;
 use self::error::{Fault, medium};
+pub(crate) use self::files::create_private_dir;
 pub use self::fsck::JournalCheck;
 use self::names::Names;
 use self::readers::Readers;
@@ -194,6 +195,20 @@ impl SqliteJournal {
     ) -> Result<T, JournalError> {
         self.readers.read(read).map_err(|fault| fault.into_error("read"))
     }
+}
+
+/// A connection of its own to the tables of a data directory, for what stands beside the journal. One of a newer format is only read.
+pub(crate) fn open_tables(data_dir: &Path) -> Result<Connection, OpenJournalError> {
+    let path = files::journal_path(data_dir);
+    files::prepare(data_dir, &path)?;
+    let failed = |source| OpenJournalError::Sqlite { path: path.clone(), source };
+    let mut db = open_to_write(&path).map_err(failed)?;
+    if check_versions(&db, &path)? {
+        db.pragma_update(None, "query_only", true).map_err(failed)?;
+    } else {
+        schema::upgrade(&mut db, &path)?;
+    }
+    Ok(db)
 }
 
 /// Whether the file has a newer format.
