@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{cache, compile, completions, inspect, map, run, trust};
+use crate::commands::{cache, compile, completions, components, inspect, map, push, run, trust};
 use crate::exit::Exit;
 use crate::problem::Stop;
 use crate::ui::Ui;
@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Inspect(inspect::Inspect),
     Run(run::Run),
     Map(map::Map),
+    Push(push::Push),
+    Components(components::Components),
     Compile(compile::Compile),
     Trust(trust::Trust),
     Cache(cache::Cache),
@@ -46,6 +48,8 @@ impl Command {
             Self::Inspect(command) => command.execute(ui),
             Self::Run(command) => command.execute(ui),
             Self::Map(command) => command.execute(ui),
+            Self::Push(command) => command.execute(ui),
+            Self::Components(command) => command.execute(ui),
             Self::Compile(command) => command.execute(ui),
             Self::Trust(command) => command.execute(ui),
             Self::Cache(command) => command.execute(ui),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hostel_core::Digest;
+use hostel_core::{Digest, ExportInfo, Manifest};
 use hostel_engine::{Export, FindError, Import, MissingImports};
 
 use crate::host_state::HostState;
@@ -70,6 +70,18 @@ impl Component {
     /// Every import, in declared order.
     pub fn imports(&self) -> &[Import] {
         self.compiled.imports()
+    }
+
+    /// The component without its code, as data.
+    pub fn manifest(&self) -> Manifest {
+        let export =
+            |export: &Export| ExportInfo { path: export.path.clone(), callable: export.callable.clone() };
+        Manifest {
+            digest: self.digest(),
+            size_bytes: self.size_bytes(),
+            exports: self.exports().iter().map(export).collect(),
+            imports: self.imports().to_vec(),
+        }
     }
 
     /// The imports that this host does not provide, if any. The component's tasks cannot run then, unless

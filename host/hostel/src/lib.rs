@@ -145,6 +145,7 @@ mod book;
 mod cache;
 mod flight;
 pub mod journal;
+pub mod registry;
 mod runner;
 
 mod calls;
@@ -231,5 +232,5 @@ pub use hostel_core::{bytes_text, count_text, duration_text, excerpt_within, is_
 
 pub use hostel_engine::{
     Bound, Capability, Echo, EngineError, Excess, Export, FindError, Hook, Import, LoadError,
-    MAX_COMPONENT_BYTES, MissingImports, OpenDirError, Stdin, check_dirs,
+    MAX_COMPONENT_BYTES, MissingImports, OpenDirError, Stdin, check_dirs, read_component,
 };

@@ -192,7 +192,7 @@ fn short_name<'a>(path: &ExportPath, all: impl Iterator<Item = &'a ExportPath> +
 }
 
 /// The capabilities of the imports, each once, without plumbing.
-fn asked_for(capabilities: impl Iterator<Item = Capability>) -> Vec<Capability> {
+pub(crate) fn asked_for(capabilities: impl Iterator<Item = Capability>) -> Vec<Capability> {
     let mut asked: Vec<_> = capabilities.filter(|capability| *capability != Capability::Plumbing).collect();
     asked.sort();
     asked.dedup();

@@ -6,6 +6,7 @@
 mod cache;
 mod component;
 mod problem;
+mod registry;
 mod verification;
 
 mod map_line;
@@ -39,6 +40,9 @@ pub use error::{ErrorObject, cause};
 pub use map_line::MapLine;
 pub use problem::{ArgumentObject, ProblemObject};
 pub use receipt::{ReceiptObject, calls, denials};
+pub use registry::{
+    DemandObject, DiffObject, ExportDiffObject, ExportObject, PushedObject, RegisteredObject, VersionObject,
+};
 pub use run::{RunObject, attempt_count};
 pub use run_query::{RunQueryError, run_filter};
 pub use text::{message, printable, without_number};

@@ -68,7 +68,7 @@ const HOSTEL: [Room; 6] = [
     },
     Room {
         name: "machinery",
-        modules: &["attempts", "book", "cache", "flight", "journal", "runner"],
+        modules: &["attempts", "book", "cache", "flight", "journal", "registry", "runner"],
         uses: &["words"],
     },
     Room { name: "nouns", modules: &["host_state", "options", "run", "task"], uses: &["machinery", "words"] },

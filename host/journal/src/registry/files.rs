@@ -29,7 +29,7 @@ impl Files {
         Self(dir)
     }
 
-    fn path(&self, digest: Digest) -> PathBuf {
+    pub(super) fn path(&self, digest: Digest) -> PathBuf {
         self.0.join(format!("{}.wasm", digest.hex()))
     }
 
