@@ -18,6 +18,7 @@ mod crash;
 mod events;
 mod find;
 mod lease;
+mod limits;
 mod model;
 mod prune;
 mod queues;
@@ -46,7 +47,7 @@ macro_rules! cases {
 pub(crate) use cases;
 
 /// Every case but the one with a model, in the order of the port's methods.
-const ALL: [&[Case]; 13] = [
+const ALL: [&[Case]; 14] = [
     submit::CASES,
     unique::CASES,
     append::CASES,
@@ -56,6 +57,7 @@ const ALL: [&[Case]; 13] = [
     lease::CASES,
     crash::CASES,
     retry::CASES,
+    limits::CASES,
     cancel::CASES,
     events::CASES,
     prune::CASES,

@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use hostel_core::journal::{
-    Cancellation, ClaimRequest, Fence, Journal, JournalConflict, JournalError, MAX_CRASHES, MAX_EVENTS,
-    MAX_EXPIRED, Page, Prune, RunChange, Submitted,
+    Cancellation, ClaimRequest, Fence, Journal, JournalConflict, JournalError, LimitScope, MAX_CRASHES,
+    MAX_EVENTS, MAX_EXPIRED, Page, Pause, Prune, RunChange, RunLimit, Submitted,
 };
 use hostel_core::{
-    Event, QueueName, RunFact, RunFilter, RunId, RunSpec, State, Timestamp, Unique, UniqueMode,
+    Event, QueueName, RunFact, RunFilter, RunId, RunSpec, State, Tags, Timestamp, Unique, UniqueMode,
 };
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -74,6 +74,15 @@ enum Operation {
     MarkSeen {
         run: u64,
     },
+    /// Of the tag that every other run has.
+    Limit {
+        max: Option<u32>,
+    },
+    /// The first queue, for some time or until it is resumed.
+    Pause {
+        nanos: Option<u64>,
+    },
+    Resume,
     Prune {
         age: Option<u64>,
         keep: Option<u64>,
@@ -112,6 +121,11 @@ struct Model {
     arrivals: u64,
     events: u64,
     removed: u64,
+    limit: Option<u32>,
+    /// Until when.
+    pause: Option<Option<u64>>,
+    /// Whether a limit or a pause was ever set.
+    has_limits: bool,
     /// All fences that were given out, with their runs.
     fences: Vec<(u64, Fence)>,
 }
@@ -155,6 +169,9 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => run.clone().prop_map(|run| Operation::Retry { run }),
         1 => run.clone().prop_map(|run| Operation::Remove { run }),
         1 => run.prop_map(|run| Operation::MarkSeen { run }),
+        1 => proptest::option::of(0..3_u32).prop_map(|max| Operation::Limit { max }),
+        1 => proptest::option::of(0..60_u64).prop_map(|nanos| Operation::Pause { nanos }),
+        1 => Just(Operation::Resume),
         1 => (proptest::option::of(0..200_u64), proptest::option::of(0..4_u64))
             .prop_map(|(age, keep)| Operation::Prune { age, keep }),
         2 => (0..120_u64).prop_map(|nanos| Operation::Wait { nanos }),
@@ -184,9 +201,14 @@ impl ModelRun {
     fn spec(&self) -> RunSpec {
         RunSpec {
             queue: queue_name(self.queue),
+            tags: if self.is_tagged() { ["odd"].into_iter().collect() } else { Tags::default() },
             unique: self.key.map(|mode| Unique::new("k").mode(mode)),
             ..spec_with(self.number, self.priority, self.due)
         }
+    }
+
+    fn is_tagged(&self) -> bool {
+        self.number % 2 == 1
     }
 
     fn needs_attention(&self) -> bool {
@@ -279,6 +301,21 @@ impl Model {
             Operation::Retry { run } => self.retry(journal, run),
             Operation::Remove { run } => self.remove(journal, run),
             Operation::MarkSeen { run } => self.mark_seen(journal, run),
+            Operation::Limit { max } => {
+                let limit = RunLimit { max_running: max, rate: None };
+                journal.set_limit(&LimitScope::Tag("odd".into()), limit).unwrap();
+                (self.limit, self.has_limits) = (max, true);
+            }
+            Operation::Pause { nanos } => {
+                let until = nanos.map(|nanos| self.now + nanos);
+                let pause = Pause { until: until.map(at), reason: "".into() };
+                journal.pause(&LimitScope::Queue(queue_name(0)), pause).unwrap();
+                (self.pause, self.has_limits) = (Some(until), true);
+            }
+            Operation::Resume => {
+                journal.resume(&LimitScope::Queue(queue_name(0))).unwrap();
+                self.pause = None;
+            }
             Operation::Prune { age, keep } => self.prune(journal, age, keep),
             Operation::Wait { nanos } => self.now += nanos,
         }
@@ -393,19 +430,17 @@ impl Model {
         let request = ClaimRequest { queues, is_idle, ..request("w", limit, now) };
         let fits =
             |run: &ModelRun| queue.is_none_or(|queue| queue == run.queue) && (is_idle || run.crashes == 0);
-        let next = journal.next_due(&request).unwrap();
-        assert_eq!(next.map(Timestamp::unix_nanos), self.next_due(fits));
-        let mut due: Vec<_> = self.runs.iter_mut().filter(|run| run.is_due(now) && fits(run)).collect();
-        due.sort_by_key(|run| (Reverse(run.priority), run.due(), run.arrival));
-        if due.first().is_some_and(|first| first.crashes > 0) {
-            due.truncate(1);
-        } else {
-            due.retain(|run| run.crashes == 0);
+        let next = journal.next_due(&request).unwrap().map(Timestamp::unix_nanos);
+        let expected = self.claimable(limit, fits);
+        if !self.has_limits {
+            assert_eq!(next, self.next_due(fits));
+        } else if !expected.is_empty() {
+            assert_eq!(next, Some(now));
         }
-        due.truncate(limit);
         let claimed = journal.claim(&request).unwrap();
-        assert_eq!(ids(&claimed), due.iter().map(|run| id(run.number)).collect::<Vec<_>>());
-        for (run, entry) in due.into_iter().zip(&claimed) {
+        assert_eq!(ids(&claimed), expected.iter().copied().map(id).collect::<Vec<_>>());
+        for (number, entry) in expected.into_iter().zip(&claimed) {
+            let run = self.runs.iter_mut().find(|run| run.number == number).expect("it was there");
             if run.state == State::Scheduled {
                 run.apply(now, Event::CameDue);
                 self.events += 1;
@@ -415,6 +450,33 @@ impl Model {
             self.fences.push((run.number, claim.fence));
             run.claim = Some((claim.fence, at(now).after(LEASE).unix_nanos()));
         }
+    }
+
+    /// The runs that a claim gets, in order.
+    fn claimable(&self, limit: usize, fits: impl Fn(&ModelRun) -> bool) -> Vec<u64> {
+        let mut due: Vec<_> = self.runs.iter().filter(|run| run.is_due(self.now) && fits(run)).collect();
+        due.sort_by_key(|run| (Reverse(run.priority), run.due(), run.arrival));
+        let mut held = self.held();
+        let mut claimed: Vec<u64> = Vec::new();
+        let is_paused = self.pause.is_some_and(|until| until.is_none_or(|until| self.now < until));
+        for run in due {
+            let is_full = run.is_tagged() && self.limit.is_some_and(|most| held >= u64::from(most));
+            let is_late = run.crashes > 0 && !claimed.is_empty();
+            if claimed.len() == limit || is_full || is_late || (is_paused && run.queue == 0) {
+                continue;
+            }
+            held += u64::from(run.is_tagged());
+            claimed.push(run.number);
+            if run.crashes > 0 {
+                break;
+            }
+        }
+        claimed
+    }
+
+    /// How many runs with the tag are claimed.
+    fn held(&self) -> u64 {
+        self.runs.iter().filter(|run| run.is_tagged() && run.claim.is_some()).count() as u64
     }
 
     fn next_due(&self, fits: impl Fn(&ModelRun) -> bool) -> Option<u64> {
@@ -595,6 +657,9 @@ impl Model {
         assert_eq!(counts.removed, self.removed);
         let attention = newest.iter().filter(|run| run.needs_attention()).map(|run| id(run.number));
         assert_eq!(of(&RunFilter::new().needs_attention()), attention.collect::<Vec<_>>());
+        let odd = LimitScope::Tag("odd".into());
+        let limit = journal.limits().unwrap().into_iter().find(|limit| limit.scope == odd);
+        assert!(limit.is_none_or(|limit| limit.held == self.held()));
         self.compare_events(journal);
     }
 

@@ -9,6 +9,7 @@ mod events;
 mod files;
 mod find;
 mod fsck;
+mod gates;
 mod names;
 mod operate;
 mod readers;
@@ -25,7 +26,8 @@ use std::time::SystemTime;
 
 use hostel_core::journal::{
     Append, Cancellation, ClaimRequest, Expired, Fence, Found, Journal, JournalEntry, JournalError,
-    JournalEvent, MAX_CLAIMED, MAX_EVENTS, MAX_SUBMITTED, Page, Prune, Pruned, Submitted,
+    JournalEvent, LimitScope, LimitUse, MAX_CLAIMED, MAX_EVENTS, MAX_SUBMITTED, Page, Pause, Prune, Pruned,
+    RunLimit, Submitted,
 };
 use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunSpec, Timestamp};
 use rusqlite::Connection;
@@ -35,6 +37,7 @@ use self::connection::{open_to_read, open_to_write};
 pub use self::error::OpenJournalError;
 use self::error::{Fault, medium};
 pub use self::fsck::JournalCheck;
+use self::gates::Gates;
 use self::names::Names;
 use self::readers::Readers;
 use self::submit::Prepared;
@@ -225,8 +228,9 @@ impl Journal for SqliteJournal {
     fn claim(&self, claim: &ClaimRequest) -> Result<Vec<JournalEntry>, JournalError> {
         check_count("claims", claim.limit, MAX_CLAIMED)?;
         let has_some = |db: &Connection, names: &mut Names| {
-            let first = ClaimRequest { limit: claim.limit.min(1), ..claim.clone() };
-            Ok(!due::candidates(db, names, &first)?.is_empty())
+            let gates = Gates::load(db)?;
+            let room = claim.limit.min(1);
+            Ok(!due::candidates(db, names, &gates, claim, claim.is_idle, room)?.is_empty())
         };
         // Workers without work ask often, and need not wait for the lock.
         if !self.read(has_some)? {
@@ -292,6 +296,26 @@ impl Journal for SqliteJournal {
 
     fn next_due(&self, claim: &ClaimRequest) -> Result<Option<Timestamp>, JournalError> {
         self.read(|db, names| due::next_due(db, names, claim))
+    }
+
+    fn set_limit(&self, scope: &LimitScope, limit: RunLimit) -> Result<(), JournalError> {
+        limit.check()?;
+        let scope = scope.clone();
+        self.write(move |writing| gates::set(writing, &scope, limit))
+    }
+
+    fn limits(&self) -> Result<Vec<LimitUse>, JournalError> {
+        self.read(gates::uses)
+    }
+
+    fn pause(&self, scope: &LimitScope, pause: Pause) -> Result<(), JournalError> {
+        let scope = scope.clone();
+        self.write(move |writing| gates::pause(writing, &scope, &pause))
+    }
+
+    fn resume(&self, scope: &LimitScope) -> Result<(), JournalError> {
+        let scope = scope.clone();
+        self.write(move |writing| gates::resume(writing, &scope))
     }
 
     fn blob(&self, blob: &BlobRef) -> Result<Option<Arc<[u8]>>, JournalError> {
