@@ -1,118 +1,30 @@
 //! Random operations beside a model that is as simple as can be: a list of runs, searched from its start.
 
+mod operation;
+mod run;
+
 use std::cmp::Reverse;
-use std::time::Duration;
 
 use hostel_core::journal::{
     Cancellation, ClaimRequest, Fence, Journal, JournalConflict, JournalError, LimitScope, MAX_CRASHES,
     MAX_EVENTS, MAX_EXPIRED, Page, Pause, Prune, RunChange, RunLimit, Submitted,
 };
-use hostel_core::{
-    Event, QueueName, RunFact, RunFilter, RunId, RunSpec, State, Tags, Timestamp, Unique, UniqueMode,
-};
+use hostel_core::{Event, RunFact, RunFilter, RunId, State, Timestamp, UniqueMode};
 use proptest::collection::vec;
-use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use self::operation::{Operation, operation};
+use self::run::{ModelRun, queue_name};
 use crate::Make;
 use crate::world::{
     LEASE, STARTED, append, at, cancelled, completed, entry, event, failed, id, ids, request, retry_at,
-    spec_with,
 };
-
-/// How many runs the operations are about.
-const RUNS: u64 = 6;
 
 /// How many sequences of operations are tried.
 const SEQUENCES: u32 = 150;
 
 /// How long a sequence is.
 const LENGTH: std::ops::Range<usize> = 1..60;
-
-/// An operation. Times pass by a few nanoseconds with each; a lease is 100 of them.
-#[derive(Clone, Debug)]
-enum Operation {
-    Submit {
-        run: u64,
-        priority: i32,
-        due: Option<u64>,
-        queue: u8,
-        /// The mode of the only key, for a run that has it.
-        key: Option<UniqueMode>,
-    },
-    /// With the newest fence of the run or an older one, and the run's version or one that is off.
-    Append {
-        run: u64,
-        fact: u8,
-        is_stale: bool,
-        is_other_version: bool,
-    },
-    /// From one queue, or from all.
-    Claim {
-        limit: usize,
-        queue: Option<u8>,
-        is_idle: bool,
-    },
-    Renew {
-        run: u64,
-        is_stale: bool,
-    },
-    Release {
-        run: u64,
-        is_stale: bool,
-    },
-    Expire,
-    Cancel {
-        run: u64,
-    },
-    Retry {
-        run: u64,
-    },
-    Remove {
-        run: u64,
-    },
-    MarkSeen {
-        run: u64,
-    },
-    /// Of the tag that every other run has.
-    Limit {
-        max: Option<u32>,
-    },
-    /// The first queue, for some time or until it is resumed.
-    Pause {
-        nanos: Option<u64>,
-    },
-    Resume,
-    Prune {
-        age: Option<u64>,
-        keep: Option<u64>,
-    },
-    Wait {
-        nanos: u64,
-    },
-}
-
-#[derive(Clone, Debug)]
-struct ModelRun {
-    number: u64,
-    priority: i32,
-    due: Option<u64>,
-    arrival: u64,
-    state: State,
-    version: u64,
-    retry: Option<u64>,
-    /// The fence and the end of the lease.
-    claim: Option<(Fence, u64)>,
-    crashes: u32,
-    ended: Option<u64>,
-    queue: u8,
-    key: Option<UniqueMode>,
-    /// Since the last retry by hand.
-    attempts: usize,
-    retried: Option<u64>,
-    is_seen: bool,
-    debounced: Option<u64>,
-}
 
 #[derive(Default)]
 struct Model {
@@ -149,104 +61,6 @@ pub(crate) fn check(make: Make<'_>) {
         Ok(())
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
-}
-
-fn operation() -> impl Strategy<Value = Operation> {
-    let run = 0..RUNS;
-    let seldom = || proptest::bool::weighted(0.2);
-    prop_oneof![
-        5 => (run.clone(), -1..2, proptest::option::of(0..150_u64), 0..2_u8, proptest::option::of(mode()))
-            .prop_map(|(run, priority, due, queue, key)| Operation::Submit { run, priority, due, queue, key }),
-        8 => (run.clone(), any::<u8>(), seldom(), seldom()).prop_map(|(run, fact, is_stale, is_other_version)| {
-            Operation::Append { run, fact, is_stale, is_other_version }
-        }),
-        4 => (0..4_usize, proptest::option::of(0..2_u8), any::<bool>())
-            .prop_map(|(limit, queue, is_idle)| Operation::Claim { limit, queue, is_idle }),
-        1 => (run.clone(), seldom()).prop_map(|(run, is_stale)| Operation::Renew { run, is_stale }),
-        2 => (run.clone(), seldom()).prop_map(|(run, is_stale)| Operation::Release { run, is_stale }),
-        2 => Just(Operation::Expire),
-        1 => run.clone().prop_map(|run| Operation::Cancel { run }),
-        2 => run.clone().prop_map(|run| Operation::Retry { run }),
-        1 => run.clone().prop_map(|run| Operation::Remove { run }),
-        1 => run.prop_map(|run| Operation::MarkSeen { run }),
-        1 => proptest::option::of(0..3_u32).prop_map(|max| Operation::Limit { max }),
-        1 => proptest::option::of(0..60_u64).prop_map(|nanos| Operation::Pause { nanos }),
-        1 => Just(Operation::Resume),
-        1 => (proptest::option::of(0..200_u64), proptest::option::of(0..4_u64))
-            .prop_map(|(age, keep)| Operation::Prune { age, keep }),
-        2 => (0..120_u64).prop_map(|nanos| Operation::Wait { nanos }),
-    ]
-}
-
-fn mode() -> impl Strategy<Value = UniqueMode> {
-    let (wait, most) = (Duration::from_nanos(20), Duration::from_nanos(50));
-    prop_oneof![
-        Just(UniqueMode::Existing),
-        Just(UniqueMode::Reject),
-        Just(UniqueMode::Replace),
-        Just(UniqueMode::Debounce { wait, most }),
-    ]
-}
-
-fn queue_name(queue: u8) -> QueueName {
-    queue.to_string().parse().expect("a digit is a name")
-}
-
-impl ModelRun {
-    fn due(&self) -> u64 {
-        let retry = self.retry.filter(|_| self.state == State::AwaitingRetry);
-        retry.or(self.retried).or(self.due).unwrap_or(1)
-    }
-
-    fn spec(&self) -> RunSpec {
-        RunSpec {
-            queue: queue_name(self.queue),
-            tags: if self.is_tagged() { ["odd"].into_iter().collect() } else { Tags::default() },
-            unique: self.key.map(|mode| Unique::new("k").mode(mode)),
-            ..spec_with(self.number, self.priority, self.due)
-        }
-    }
-
-    fn is_tagged(&self) -> bool {
-        self.number % 2 == 1
-    }
-
-    fn needs_attention(&self) -> bool {
-        matches!(self.state, State::Failed | State::Crashed) && !self.is_seen
-    }
-
-    fn is_due(&self, now: u64) -> bool {
-        let waits = match self.state {
-            State::Pending => true,
-            State::Scheduled | State::AwaitingRetry => self.due() <= now,
-            _ => false,
-        };
-        waits && self.claim.is_none()
-    }
-
-    /// Applies an event, and ends the claim where that follows.
-    fn apply(&mut self, now: u64, event: Event) -> bool {
-        let Ok(state) = self.state.apply(event) else { return false };
-        self.state = state;
-        self.version += 1;
-        if let Event::RetryPlanned { due } = event {
-            self.retry = Some(due.unix_nanos());
-            self.claim = None;
-        }
-        match event {
-            Event::Started => self.attempts += 1,
-            Event::RetryRequested => {
-                (self.attempts, self.crashes, self.retried, self.ended) = (0, 0, Some(now), None);
-                self.is_seen = false;
-            }
-            _ => {}
-        }
-        if state.is_terminal() {
-            self.claim = None;
-            self.ended = self.ended.or(Some(now));
-        }
-        true
-    }
 }
 
 impl Model {
