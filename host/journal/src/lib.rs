@@ -2,11 +2,15 @@
 //!
 //! - [`MemoryJournal`]: nothing of it outlives the program.
 //! - [`SqliteJournal`]: a file in a data directory, which outlives programs and machines, and which several processes share.
+//!
+//! [`RunLogs`] stores the logs of runs beside it.
 
 mod bounds;
+mod logs;
 mod memory;
 mod sqlite;
 
+pub use self::logs::{LogFilter, LogPage, MAX_LOG_LINES, NumberedLine, RunLogs};
 pub use self::memory::{MemoryBounds, MemoryJournal};
 #[doc(hidden)]
 pub use self::sqlite::JournalHooks;

@@ -2,17 +2,17 @@
 
 mod blobs;
 mod change;
-mod connection;
+pub(crate) mod connection;
 mod due;
-mod error;
+pub(crate) mod error;
 mod events;
-mod files;
+pub(crate) mod files;
 mod find;
 mod fsck;
 mod gates;
 mod names;
 mod operate;
-mod readers;
+pub(crate) mod readers;
 mod row;
 mod schema;
 mod submit;
@@ -33,9 +33,10 @@ use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunSpec, Timestamp};
 use rusqlite::Connection;
 
 use self::blobs::Blobs;
-use self::connection::{open_to_read, open_to_write};
+use self::connection::{Durability, open_to_read, open_to_write};
+use self::error::Fault;
 pub use self::error::OpenJournalError;
-use self::error::{Fault, medium};
+pub(crate) use self::error::medium;
 pub use self::fsck::JournalCheck;
 use self::gates::Gates;
 use self::names::Names;
@@ -110,7 +111,7 @@ impl SqliteJournal {
         files::prepare(data_dir, &path)?;
         let failed = |source| OpenJournalError::Sqlite { path: path.clone(), source };
         let blobs = Blobs::new(files::blobs_dir(data_dir));
-        let mut db = open_to_write(&path).map_err(failed)?;
+        let mut db = open_to_write(&path, Durability::Full).map_err(failed)?;
         let is_newer = check_versions(&db, &path)?;
         if !is_newer {
             schema::upgrade(&mut db, &path)?;

@@ -19,18 +19,18 @@ struct Reader {
 }
 
 /// The readers of a journal. As many read at once as want to.
-pub(super) struct Readers {
+pub(crate) struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Reader>>,
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self { path, idle: Mutex::default() }
     }
 
     /// Reads in one transaction, which sees one state of the journal. Should be short: the log cannot be cut meanwhile.
-    pub(super) fn read<T>(
+    pub(crate) fn read<T>(
         &self,
         read: impl FnOnce(&Connection, &mut Names) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
