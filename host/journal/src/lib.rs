@@ -6,12 +6,17 @@
 //! [`RunLogs`] stores the logs of runs beside it.
 
 mod bounds;
+mod connection;
+mod error;
+mod files;
 mod logs;
 mod memory;
+mod readers;
 mod sqlite;
 
+pub use self::error::OpenJournalError;
 pub use self::logs::{LogFilter, LogPage, MAX_LOG_LINES, NumberedLine, RunLogs};
 pub use self::memory::{MemoryBounds, MemoryJournal};
 #[doc(hidden)]
 pub use self::sqlite::JournalHooks;
-pub use self::sqlite::{JournalCheck, OpenJournalError, SqliteJournal};
+pub use self::sqlite::{JournalCheck, SqliteJournal};

@@ -12,10 +12,10 @@ use hostel_core::{LogLevel, LogLine, LogStream, RunId, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
 use self::writer::Writer;
-use crate::sqlite::OpenJournalError;
-use crate::sqlite::connection::{Durability, open_to_write};
-use crate::sqlite::files;
-use crate::sqlite::readers::Readers;
+use crate::connection::{Durability, open_to_write};
+use crate::error::OpenJournalError;
+use crate::files;
+use crate::readers::Readers;
 
 /// The most lines of one page.
 pub const MAX_LOG_LINES: usize = 10_000;
@@ -56,7 +56,8 @@ const TABLES: &str = "
 /// ```
 pub struct RunLogs {
     path: PathBuf,
-    readers: Readers,
+    /// They remember nothing but their statements.
+    readers: Readers<()>,
     writer: Writer,
 }
 
@@ -154,7 +155,7 @@ impl RunLogs {
     ) -> Result<LogPage, JournalError> {
         self.flush()?;
         let limit = limit.min(MAX_LOG_LINES);
-        let page = self.readers.read(|db, _| read::page(db, run, from, limit, filter));
+        let page = self.readers.read(|db, ()| read::page(db, run, from, limit, filter));
         page.map_err(|fault| fault.into_error("read the log"))
     }
 
@@ -183,7 +184,7 @@ impl RunLogs {
     ///
     /// [`JournalError::Medium`].
     pub fn size_bytes(&self) -> Result<u64, JournalError> {
-        let size = self.readers.read(|db, _| {
+        let size = self.readers.read(|db, ()| {
             let pages = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
             Ok(db.query_row(pages, [], |row| row.get::<_, i64>(0))?.cast_unsigned())
         });

@@ -4,7 +4,7 @@ use hostel_core::RunId;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{LogFilter, LogPage, NumberedLine, line};
-use crate::sqlite::error::Fault;
+use crate::error::Fault;
 
 /// The most chunks that are looked at for a page.
 const MAX_CHUNKS: usize = 256;

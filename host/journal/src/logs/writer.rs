@@ -10,7 +10,7 @@ use hostel_core::{LogLine, RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::line;
-use crate::sqlite::medium;
+use crate::error::medium;
 
 /// A chunk is written when it has so many bytes. A longer line has a chunk of its own.
 const CHUNK_BYTES: usize = 64 << 10;

@@ -4,10 +4,10 @@ use hostel_core::Timestamp;
 use hostel_core::journal::{ClaimRequest, Opening};
 use rusqlite::{Connection, OptionalExtension};
 
-use super::error::Fault;
 use super::gates::Gates;
 use super::names::{Kind, Names};
 use super::row::{ready, sortable, time};
+use crate::error::Fault;
 
 /// A run that is due, in the order in which runs are claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,9 +7,9 @@ use hostel_core::{QueueName, RunFacets, RunFilter, RunId, State, StateSet, TaskK
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
-use super::error::Fault;
 use super::names::{Kind, Names};
 use super::row::{self, sortable, time};
+use crate::error::Fault;
 
 /// The most parts of an index that are read side by side: the states, or the tasks of a component.
 const MAX_STREAMS: usize = 64;

@@ -4,11 +4,11 @@ use hostel_core::{Digest, State};
 use rusqlite::Connection;
 
 use super::blobs::Blobs;
-use super::error::Fault;
 use super::find;
 use super::gates::Gates;
 use super::names::Names;
 use super::row::{self, Columns, Loaded};
+use crate::error::Fault;
 
 /// The most problems that are listed.
 const MAX_PROBLEMS: usize = 100;

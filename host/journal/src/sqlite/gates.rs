@@ -8,10 +8,10 @@ use hostel_core::journal::{Gate, LimitScope, LimitUse, MAX_HOLDERS, Opening, Pau
 use hostel_core::{QueueName, RunId, RunSpec, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::error::Fault;
 use super::names::{Kind, Names};
 use super::row::{exact, time};
 use super::writing::Writing;
+use crate::error::Fault;
 
 /// All gates, as a transaction sees and changes them.
 pub(super) struct Gates(Vec<StoredGate>);

@@ -2,17 +2,13 @@
 
 mod blobs;
 mod change;
-pub(crate) mod connection;
 mod due;
-pub(crate) mod error;
 mod events;
-pub(crate) mod files;
 mod find;
 mod fsck;
 mod gates;
 mod names;
 mod operate;
-pub(crate) mod readers;
 mod row;
 mod schema;
 mod submit;
@@ -33,18 +29,23 @@ use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunSpec, Timestamp};
 use rusqlite::Connection;
 
 use self::blobs::Blobs;
-use self::connection::{Durability, open_to_read, open_to_write};
-use self::error::Fault;
-pub use self::error::OpenJournalError;
-pub(crate) use self::error::medium;
 pub use self::fsck::JournalCheck;
 use self::gates::Gates;
 use self::names::Names;
-use self::readers::Readers;
 use self::submit::Prepared;
 use self::writer::Writer;
 use self::writing::Hook;
 use crate::bounds::check_count;
+use crate::connection::{Durability, open_to_read, open_to_write};
+use crate::error::{Fault, OpenJournalError, medium};
+use crate::files;
+use crate::readers::Readers;
+
+/// The file of the journal, with the version of its format in the name.
+const JOURNAL: &str = "journal-1.db";
+
+/// The directory of values that are stored apart from their runs.
+const BLOBS: &str = "blobs";
 
 /// A journal in the file `journal-1.db` of a data directory. Any number of processes of one machine use it at once, each by its own
 /// `SqliteJournal`; there is no server.
@@ -70,7 +71,7 @@ use crate::bounds::check_count;
 pub struct SqliteJournal {
     path: PathBuf,
     blobs: Blobs,
-    readers: Readers,
+    readers: Readers<Names>,
     /// Never writes, so that the version of its data changes with every commit of others.
     changes: Mutex<Connection>,
     /// `None` for a journal that is only read.
@@ -107,10 +108,10 @@ impl SqliteJournal {
     /// Those of [`SqliteJournal::open`].
     #[doc(hidden)]
     pub fn open_with(data_dir: &Path, hooks: JournalHooks) -> Result<Self, OpenJournalError> {
-        let path = files::journal_path(data_dir);
+        let path = data_dir.join(JOURNAL);
         files::prepare(data_dir, &path)?;
         let failed = |source| OpenJournalError::Sqlite { path: path.clone(), source };
-        let blobs = Blobs::new(files::blobs_dir(data_dir));
+        let blobs = Blobs::new(data_dir.join(BLOBS));
         let mut db = open_to_write(&path, Durability::Full).map_err(failed)?;
         let is_newer = check_versions(&db, &path)?;
         if !is_newer {

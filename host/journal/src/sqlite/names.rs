@@ -21,7 +21,7 @@ pub(super) enum Kind {
 /// What a connection remembers. Everything in it is committed, or is written by the transaction that executes; if that
 /// is rolled back, all is forgotten.
 #[derive(Default)]
-pub(crate) struct Names {
+pub(super) struct Names {
     ids: HashMap<(Kind, Arc<str>), i64>,
     names: HashMap<i64, Arc<str>>,
     task_ids: HashMap<TaskKey, i64>,

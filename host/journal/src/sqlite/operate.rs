@@ -9,11 +9,11 @@ use rusqlite::{OptionalExtension, params};
 
 use super::blobs::Spilled;
 use super::due;
-use super::error::Fault;
 use super::gates::{self, Gates};
 use super::row::{self, Loaded, sortable};
 use super::submit;
 use super::writing::Writing;
+use crate::error::Fault;
 
 /// The most runs that one claim examines: more are left to the next one, so that no transaction is long.
 const MAX_EXAMINED: usize = 10_000;

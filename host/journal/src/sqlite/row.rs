@@ -7,8 +7,8 @@ use hostel_core::{RunFact, RunId, RunRecord, RunSpec, State, Timestamp};
 use rusqlite::types::ToSql;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params_from_iter};
 
-use super::error::Fault;
 use super::names::{Kind, Names};
+use crate::error::Fault;
 
 /// A time as a column that orders and finds: those after the year 2262 are equal.
 pub(super) fn sortable(time: Timestamp) -> i64 {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::error::OpenJournalError;
+use crate::error::OpenJournalError;
 
 /// The version of the format that the file's name has. Versions of one format differ in ways that a newer one can undo.
 pub(super) const FORMAT: i64 = 1;
@@ -131,7 +131,7 @@ fn copy(connection: &Connection, path: &Path, version: i64) -> Result<(), OpenJo
     connection
         .execute("VACUUM INTO ?", [target.to_string_lossy()])
         .map_err(|source| OpenJournalError::Sqlite { path: copy.clone(), source })?;
-    super::files::make_private(&target).map_err(failed)?;
+    crate::files::make_private(&target).map_err(failed)?;
     std::fs::rename(&target, &copy).map_err(failed)
 }
 

@@ -9,9 +9,9 @@ use hostel_core::journal::JournalError;
 use rusqlite::Connection;
 
 use super::blobs::Blobs;
-use super::error::{Fault, MediumError, medium};
 use super::names::Names;
 use super::writing::{Hook, Writing};
+use crate::error::{Fault, MediumError, medium};
 
 /// The most operations of one transaction.
 const MAX_OPERATIONS: usize = 512;

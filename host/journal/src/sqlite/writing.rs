@@ -8,11 +8,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::blobs::{Blobs, Spilled};
 use super::change;
-use super::error::Fault;
 use super::gates;
 use super::names::{Kind, Names};
 use super::row::{self, Columns, Fixed, Loaded, exact, sortable};
 use super::submit::Prepared;
+use crate::error::Fault;
 
 /// Called with the name of each step of the writer, for tests that end the process there.
 pub(super) type Hook = Arc<dyn Fn(&'static str) + Send + Sync>;

@@ -1,4 +1,4 @@
-//! Errors of the journal in SQLite.
+//! Errors of SQLite files.
 
 use std::io;
 use std::path::PathBuf;
