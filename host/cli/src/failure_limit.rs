@@ -69,3 +69,29 @@ fn number(text: &str) -> Result<u64, String> {
     let number = text.parse().ok().filter(|&number| number > 0);
     number.ok_or_else(|| "expected a whole number, 1 or more; to never stop, use --keep-going".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use hostel::{Host, State, args, blocking};
+
+    use super::*;
+
+    /// Longer than a hook takes, even on a slow machine.
+    const WATCHDOG: Duration = Duration::from_secs(120);
+
+    #[tokio::test]
+    async fn a_crashed_run_counts_as_a_failure() {
+        let options = FailureOptions { fail_fast: true, max_failures: None, keep_going: false };
+        let limit = options.limit();
+        // Its runs crash, because the component consists of many instances, and the host has room for one.
+        let host = Host::builder().max_workers(1).max_instances(1).build().unwrap();
+        let crashing = blocking::load(&host, hostel_guests::wat::MANY_INSTANCES).unwrap();
+        let run = limit.watch(crashing.only_task().unwrap()).submit(args![]).unwrap();
+        run.outcome().await;
+        assert_eq!(run.state(), State::Crashed);
+        tokio::time::timeout(WATCHDOG, limit.reached()).await.expect("the limit is reached");
+        assert!(limit.is_reached());
+    }
+}

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use hostel::{BuildError, ErrorKind, LimitsError, OpenDirError, ResultCacheError, SubmitError};
+use hostel::{BuildError, ErrorKind, OpenDirError, ResultCacheError, SubmitError};
 use hostel_wire::{message, without_number};
 
 use crate::exit::Exit;
@@ -119,15 +119,6 @@ impl From<ResultCacheError> for Problem {
 impl From<OpenDirError> for Problem {
     fn from(error: OpenDirError) -> Self {
         Self::of(error.kind(), &error)
-    }
-}
-
-impl From<LimitsError> for Problem {
-    fn from(error: LimitsError) -> Self {
-        match error.limit().option() {
-            Some(option) => Self::new(Exit::of_kind(error.kind()), error.named(&format!("--{option}"))),
-            None => Self::of(error.kind(), &error),
-        }
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod append;
 mod cancel;
+mod changes;
 mod claim;
 mod crash;
 mod events;
@@ -47,7 +48,7 @@ macro_rules! cases {
 pub(crate) use cases;
 
 /// Every case but the one with a model, in the order of the port's methods.
-const ALL: [&[Case]; 14] = [
+const ALL: [&[Case]; 15] = [
     submit::CASES,
     unique::CASES,
     append::CASES,
@@ -61,6 +62,7 @@ const ALL: [&[Case]; 14] = [
     cancel::CASES,
     events::CASES,
     prune::CASES,
+    changes::CASES,
     threads::CASES,
 ];
 

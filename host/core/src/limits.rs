@@ -134,7 +134,12 @@ impl LimitsError {
 
     /// The error as text, with another name for the limit, such as that of its option.
     pub fn named(&self, name: &str) -> String {
-        format!("{name} cannot be {}: expected more than zero and at most {}", self.value, self.most)
+        format!("{name} cannot be {}: {}", self.value, self.expected())
+    }
+
+    /// The values that the limit can have: `expected more than zero and at most 4 GiB`.
+    pub fn expected(&self) -> String {
+        format!("expected more than zero and at most {}", self.most)
     }
 
     /// Always [`ErrorKind::Invalid`].

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use crate::ErrorKind;
 
-/// A label of a task, by which its runs can be limited and found.
+/// A label of a task or run. Limits and searches use it.
 pub type Tag = Arc<str>;
 
-/// The longest tag, in bytes.
+/// The maximum length of a tag, in bytes.
 const MAX_TAG_BYTES: usize = 100;
 
-/// Tags in ascending order, each once. Cheap to clone.
+/// Tags in alphabetical order, without duplicates. Cheap to clone.
 ///
 /// ```
 /// # use hostel_core::Tags;
@@ -21,10 +21,10 @@ const MAX_TAG_BYTES: usize = 100;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Tags(Arc<[Tag]>);
 
-/// A text that cannot be a tag.
+/// A text is not a tag.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the tag {tag:?} cannot be: expected 1 to {MAX_TAG_BYTES} bytes without commas, blanks at the ends and control characters"
+    "invalid tag {tag:?}: expected 1 to {MAX_TAG_BYTES} bytes without commas, control characters, or leading or trailing blanks"
 )]
 pub struct TagError {
     tag: String,
@@ -95,8 +95,8 @@ mod tests {
         for tag in ["", " a", "a ", "a,b", "a\nb", &"x".repeat(MAX_TAG_BYTES + 1)] {
             let error = check_tag(tag).unwrap_err().to_string();
             let expected =
-                "expected 1 to 100 bytes without commas, blanks at the ends and control characters";
-            assert_eq!(error, format!("the tag {tag:?} cannot be: {expected}"));
+                "expected 1 to 100 bytes without commas, control characters, or leading or trailing blanks";
+            assert_eq!(error, format!("invalid tag {tag:?}: {expected}"));
         }
     }
 }

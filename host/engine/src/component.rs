@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, OnceLock};
 
-use hostel_core::{Digest, ExportPath, Field, Name, Param, Signature, Type, UnknownImports};
+use hostel_core::{
+    Digest, ExportPath, Field, Hook, Import, Name, Param, Signature, Type, UnknownImports, is_in_hooks,
+};
 use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem};
 use wasmtime::component::{Component as Compiled, ComponentExportIndex, InstancePre, Linker};
 
 use crate::config::Flavor;
 use crate::guest::Guest;
-use crate::hook::{self, Hook};
-use crate::import::{Capability, Import};
 use crate::missing::{MissingImports, trap_unknown};
 use crate::resources::SharedResources;
 use crate::runtime::Runtime;
@@ -94,7 +94,7 @@ impl Component {
             .component_type()
             .imports(&runtime.engine)
             .filter(|(_, item)| !is_only_types(&runtime.engine, &item.ty))
-            .map(|(name, _)| Import { name: name.to_owned(), capability: Capability::of(name) })
+            .map(|(name, _)| Import::new(name))
             .collect();
         let first = Tier::new(runtime, &compiled, indexes, &imports);
         Self(Arc::new(Inner {
@@ -337,7 +337,7 @@ fn why_no_task(path: &ExportPath, signature: &Signature) -> Option<&'static str>
     if Hook::of(path, signature).is_some() {
         return Some("it is a hook, which the host calls");
     }
-    hook::is_in_interface(path).then_some("it stands among the hooks, and is none that this host knows")
+    is_in_hooks(path).then_some("it stands among the hooks, and is none that this host knows")
 }
 
 fn is_program(path: &ExportPath) -> bool {

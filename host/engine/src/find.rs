@@ -1,10 +1,9 @@
 //! Finding a function of a component by name.
 
-use hostel_core::ErrorKind;
+use hostel_core::{ErrorKind, Hook};
 
 use crate::component::{Component, Export};
 use crate::function::Function;
-use crate::hook::Hook;
 use crate::names;
 
 /// A component has no such function, or the function cannot be called.

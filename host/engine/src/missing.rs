@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use hostel_core::{Capability, Import, wasi_version};
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component as Compiled, Linker, LinkerInstance, ResourceType};
 
-use crate::import::{Capability, Import, wasi_version};
 use crate::names::{self, MAX_REASON_BYTES, one_line};
 
 /// The version of WASI of this host, for messages.

@@ -7,11 +7,10 @@ use std::task::{Context, Poll, Waker, ready};
 
 use futures_core::Stream;
 use futures_util::StreamExt;
-use hostel_core::{Arguments, Value};
+use hostel_core::{Arguments, Tag, Value};
 
 use crate::error::SubmitError;
 use crate::run::{Input, IntoInput, TaskFuture};
-use crate::tag::Tag;
 
 /// The arguments and options of one submission or one map; created by [`args!`](crate::args).
 #[derive(Debug, Default)]

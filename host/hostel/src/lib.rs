@@ -107,7 +107,7 @@
 //! |---|---|
 //! | values and types | [`Value`], [`Type`], [`Signature`], [`IntoValue`], [`FromValue`] |
 //! | runs and states | [`State`], [`Outcome`], [`Failure`], [`Transition`], [`Receipt`], [`LogLine`], [`Progress`] |
-//! | options by name, and their text | [`TaskSpec`], [`grammar`] |
+//! | options as data, by name and as text | [`TaskSpec`], [`OptionKey`], [`grammar`] |
 //! | limits, grants, determinism | [`Limits`], [`Grants`], [`Determinism`], [`UnknownImports`] |
 //! | retries | [`RetryPolicy`], [`RetryDelay`], [`RetryOn`] |
 //! | cache | [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`FlowRun`], [`Observation`] |
@@ -117,9 +117,11 @@
 // From the front to the base: a module uses only those below it. `tests/tests/rules` has the allowed arrows.
 pub mod blocking;
 mod builder;
+mod delay;
 mod host;
 mod runs;
 mod verification;
+mod worker;
 
 mod component;
 mod transaction;
@@ -133,6 +135,7 @@ mod wait;
 mod course;
 
 mod host_state;
+mod lazy_journal;
 mod options;
 mod run;
 mod task;
@@ -152,7 +155,6 @@ mod flow;
 mod group;
 mod hooks;
 mod ids;
-mod tag;
 
 #[cfg(test)]
 mod tests;
@@ -166,6 +168,7 @@ pub use cache::{
 };
 pub use component::*;
 pub use data_dir::{DataDirError, TRUSTED_DIR, create_data_dir, may_replace, reaches_data_dir};
+pub use delay::{DelayError, DelayOptions, DelayedRun};
 pub use error::*;
 pub use events::{EventKind, Events, Missed, RunEvent};
 pub use flow::begin_flow;
@@ -175,12 +178,12 @@ pub use run::{Attempt, Input, IntoInput, TaskFuture, allow_failure};
 pub use runner::RateLimit;
 pub use runs::Runs;
 pub use stream::*;
-pub use tag::{Tag, check_tag};
 pub use task::Task;
 pub use transaction::{Transaction, TransactionBuilder};
 pub use undo::{HookFailure, HookReport};
 pub use verification::{Different, Skipped, Verification, VerifyOptions};
 pub use wait::*;
+pub use worker::{Worker, WorkerBuilder, WorkerError};
 
 pub use object_store;
 
@@ -198,9 +201,13 @@ pub use hostel_core::{
     Transition, Trap, UpstreamChain, UpstreamRun,
 };
 // Finding runs.
-pub use hostel_core::{RunCounts, RunFilter, StateSet};
+pub use hostel_core::{
+    QueueName, QueueNameError, RunCounts, RunFilter, StateSet, Unique, UniqueError, UniqueMode,
+};
 // Options by name, and their text.
-pub use hostel_core::{OptionKey, SetError, TaskSpec, TaskSpecError, grammar};
+pub use hostel_core::{
+    OptionError, OptionKey, SetError, Tag, TagError, Tags, TaskSpec, ValueForm, check_tag, grammar,
+};
 // Limits, grants, determinism.
 pub use hostel_core::{
     CONFIG_FILE_NAME, Clock, Determinism, DirAccess, DirGrant, EnvGrant, Grants, GrantsError, HttpGrant,
@@ -216,7 +223,8 @@ pub use hostel_core::{
 };
 // Names and digests.
 pub use hostel_core::{
-    Digest, ExportPath, Name, ParseDigestError, ParseTaskRefError, RunId, TaskKey, TaskRef, TemplateError,
+    Digest, ExportPath, Name, NameTemplate, ParseDigestError, ParseTaskRefError, RunId, TaskKey, TaskRef,
+    TemplateError,
 };
 // Texts for people.
 pub use hostel_core::{bytes_text, count_text, duration_text, excerpt_within, is_deceptive};

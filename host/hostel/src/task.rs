@@ -1,14 +1,15 @@
 //! A task: one exported function with options, ready to be submitted.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hostel_core::{
     CacheKey, CachePolicy, Clock, Determinism, DirGrant, Failure, FlowRun, Grants, KeyBase, Limits, LogLine,
-    NameTemplate, Randomness, RetryDelay, RetryOn, RetryPolicy, RunFacts, Signature, State, TaskKey,
-    TemplateError, Type, UnknownImports, Value,
+    NameTemplate, Randomness, RetryDelay, RetryOn, RetryPolicy, RunFacts, Signature, State, Tag, TaskKey,
+    TaskSpec, TemplateError, Type, UnknownImports, Value,
 };
 use hostel_engine::{Capability, Function, Hook, Stdin};
 
@@ -19,7 +20,6 @@ use crate::hooks::Hooks;
 use crate::host_state::HostState;
 use crate::options::Options;
 use crate::run::TaskFuture;
-use crate::tag::{self, Tag};
 
 /// One exported function with options. Cheap to clone.
 ///
@@ -92,11 +92,31 @@ impl Task {
         }))
     }
 
+    /// Sets all options that can be written down at once, replacing earlier ones. Hooks, callbacks and the standard input
+    /// stay as they are.
+    ///
+    /// ```
+    /// # use hostel::{Host, TaskSpec, blocking};
+    /// # let host = Host::builder().max_workers(1).build()?;
+    /// # let add = blocking::load(&host, hostel_guests::ARITH)?.task("add")?;
+    /// let mut spec = TaskSpec::default();
+    /// spec.set("retries", "3")?;
+    /// spec.set("timeout", "1.5s")?;
+    /// let add = add.with_spec(spec);
+    /// assert_eq!(add.spec().retry.retries, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_spec(mut self, spec: impl Into<Arc<TaskSpec>>) -> Self {
+        Arc::make_mut(&mut self.0).options.spec = spec.into();
+        self.settled()
+    }
+
     /// Stops each attempt that is still executing after this time, whether it computes, sleeps or waits, within a few
     /// milliseconds. The attempt counts as failed, and may be retried. More than zero, at most 366 days.
     #[must_use]
     pub fn timeout(self, after: Duration) -> Self {
-        self.with(|options| options.limits.timeout = Some(after))
+        self.with(|spec| spec.limits.timeout = Some(after))
     }
 
     /// Stops the whole run this long after its first attempt began, whether in an attempt or between two. The run ends
@@ -104,20 +124,20 @@ impl Task {
     /// fails with the failure of its last attempt. More than zero, at most 366 days.
     #[must_use]
     pub fn run_timeout(self, after: Duration) -> Self {
-        self.with(|options| options.run_timeout = Some(after))
+        self.with(|spec| spec.run_timeout = Some(after))
     }
 
     /// Sets the resources that one attempt may use.
     #[must_use]
     pub fn limits(self, limits: Limits) -> Self {
-        self.with(|options| options.limits = limits)
+        self.with(|spec| spec.limits = limits)
     }
 
     /// Makes up to this many further attempts when one fails. Each attempt has its own instance, with no state from the
     /// attempts before it.
     #[must_use]
     pub fn retries(self, retries: u32) -> Self {
-        self.with(|options| options.retry.retries = retries)
+        self.with(|spec| spec.retry.retries = retries)
     }
 
     /// Sets the delay before each retry. Takes a [`Duration`], a list of durations, whose last one repeats, or
@@ -125,19 +145,19 @@ impl Task {
     #[must_use]
     pub fn retry_delay(self, delay: impl Into<RetryDelay>) -> Self {
         let delay = delay.into();
-        self.with(|options| options.retry.delay = delay)
+        self.with(|spec| spec.retry.delay = delay)
     }
 
     /// Randomises the delays before retries: see [`RetryPolicy::jitter`].
     #[must_use]
     pub fn retry_jitter(self, factor: f64) -> Self {
-        self.with(|options| options.retry.jitter = factor)
+        self.with(|spec| spec.retry.jitter = factor)
     }
 
     /// Sets which failures are retried. Default: all except crashes of the host.
     #[must_use]
     pub fn retry_on(self, on: RetryOn) -> Self {
-        self.with(|options| options.retry.on = on)
+        self.with(|spec| spec.retry.on = on)
     }
 
     /// Retries only failures that match [`Task::retry_on`] and for which `wanted` returns true. `wanted` is not called
@@ -145,13 +165,13 @@ impl Task {
     /// block.
     #[must_use]
     pub fn retry_if(self, wanted: impl Fn(&Failure) -> bool + Send + Sync + 'static) -> Self {
-        self.with(|options| options.retry_if = Some(Arc::new(wanted)))
+        self.with_callback(|options| options.retry_if = Some(Arc::new(wanted)))
     }
 
     /// Sets all options of retries at once.
     #[must_use]
     pub fn retry_policy(self, policy: RetryPolicy) -> Self {
-        self.with(|options| options.retry = policy)
+        self.with(|spec| spec.retry = policy)
     }
 
     /// Sets the facts that two runs must share for one's result to replace the other's, for example
@@ -159,27 +179,26 @@ impl Task {
     /// function of their inputs.
     #[must_use]
     pub fn cache(self, policy: CachePolicy) -> Self {
-        self.with(|options| options.cache = policy)
+        self.with(|spec| spec.cache = policy)
     }
 
     /// Makes its runs part of a flow run, replacing an earlier one: see [`CachePolicy::RUN_ID`].
     #[must_use]
     pub fn flow(self, flow: &FlowRun) -> Self {
-        let flow = Arc::new(flow.clone());
-        self.with(|options| options.flow = Some(flow))
+        self.with(|spec| spec.flow = Some(flow.clone()))
     }
 
     /// Ignores cached results that are this old or older, counted from the completion of their run. They stay in the
     /// cache for tasks that accept older results, until a new result replaces them. More than zero.
     #[must_use]
     pub fn cache_expiration(self, age: Duration) -> Self {
-        self.with(|options| options.cache_expiration = Some(age))
+        self.with(|spec| spec.cache_expiration = Some(age))
     }
 
     /// Executes even if the cache has a result, and replaces the cached result with the new one.
     #[must_use]
     pub fn refresh_cache(self, refresh: bool) -> Self {
-        self.with(|options| options.refresh = refresh)
+        self.with(|spec| spec.refresh = refresh)
     }
 
     /// Sets the permissions of a run beyond computing, replacing earlier ones. Default: none. Grants are part of a
@@ -189,7 +208,7 @@ impl Task {
     /// the directory exists. Each attempt checks it again, and crashes if the directory is missing.
     #[must_use]
     pub fn grants(self, grants: Grants) -> Self {
-        self.with(|options| options.grants = Arc::new(in_place(grants)))
+        self.with(|spec| spec.grants = Arc::new(grants))
     }
 
     /// Grants one more directory, to read, or also to write, as the grant says.
@@ -202,22 +221,21 @@ impl Task {
     /// ```
     #[must_use]
     pub fn dir(self, dir: DirGrant) -> Self {
-        let grants = Grants { dirs: vec![dir], ..Grants::default() };
-        self.with(|options| Arc::make_mut(&mut options.grants).dirs.extend(in_place(grants).dirs))
+        self.with(|spec| Arc::make_mut(&mut spec.grants).dirs.push(dir))
     }
 
     /// Sets the guest's clock. Default: the real one. Reading another clock is not recorded as an observed effect. The
     /// clock is part of a run's cache key.
     #[must_use]
     pub fn clock(self, clock: Clock) -> Self {
-        self.with(|options| options.determinism.clock = clock)
+        self.with(|spec| spec.determinism.clock = clock)
     }
 
     /// Sets the source of the guest's random numbers. Default: the system. Reading another source is not recorded as an
     /// observed effect. The source is part of a run's cache key.
     #[must_use]
     pub fn randomness(self, randomness: Randomness) -> Self {
-        self.with(|options| options.determinism.randomness = randomness)
+        self.with(|spec| spec.determinism.randomness = randomness)
     }
 
     /// Gives the guest virtual clocks, and random numbers derived from the run's cache key
@@ -229,17 +247,14 @@ impl Task {
     /// keys, tokens, passwords or unique ids.
     #[must_use]
     pub fn deterministic(self) -> Self {
-        self.with(|options| options.determinism = Determinism::DETERMINISTIC)
+        self.with(|spec| spec.determinism = Determinism::DETERMINISTIC)
     }
 
     /// Sets how to treat a component with imports that the host does not provide. By default its runs are refused. With
     /// [`UnknownImports::Trap`] they run, and a guest that calls such an import traps.
     #[must_use]
-    pub fn unknown_imports(mut self, unknown_imports: UnknownImports) -> Self {
-        let inner = Arc::make_mut(&mut self.0);
-        inner.function = inner.function.unknown_imports(unknown_imports);
-        inner.attempts = Arc::new(InProcess(inner.function.clone()));
-        self
+    pub fn unknown_imports(self, unknown_imports: UnknownImports) -> Self {
+        self.with(|spec| spec.unknown_imports = unknown_imports)
     }
 
     /// Calls `echo` with each line that a run prints or logs, as soon as it is complete. `echo` is called on the worker
@@ -247,7 +262,7 @@ impl Task {
     /// stored in the run's log.
     #[must_use]
     pub fn log_prints(self, echo: impl Fn(&LogLine) + Send + Sync + 'static) -> Self {
-        self.with(|options| options.echo = Some(Arc::new(echo)))
+        self.with_callback(|options| options.echo = Some(Arc::new(echo)))
     }
 
     /// Calls `on_stdout` immediately with each chunk that a program (`wasi:cli/run`) writes to its stdout. `on_stdout`
@@ -256,7 +271,7 @@ impl Task {
     /// [`Attempt::stdout`](crate::Attempt::stdout) or in the result. A cache hit prints nothing.
     #[must_use]
     pub fn on_stdout(self, on_stdout: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
-        self.with(|options| options.on_stdout = Some(Arc::new(on_stdout)))
+        self.with_callback(|options| options.on_stdout = Some(Arc::new(on_stdout)))
     }
 
     /// Gives a program (`wasi:cli/run`) a standard input that it reads while it runs, such as a pipe. It is used if the
@@ -288,7 +303,7 @@ impl Task {
         if !self.is_program() {
             return self;
         }
-        self.with(|options| options.stdin = Some(stdin))
+        self.with_callback(|options| options.stdin = Some(stdin)).settled()
     }
 
     /// Names runs after their inputs, for example `train on {dataset.name} with {model-config.name}`. Without a
@@ -298,8 +313,8 @@ impl Task {
     ///
     /// [`TemplateError`] if the template refers to a name that is not in the task's signature.
     pub fn run_name(self, template: &str) -> Result<Self, TemplateError> {
-        let template = NameTemplate::parse(template, self.signature())?;
-        Ok(self.with(|options| options.name = Some(Arc::new(template))))
+        NameTemplate::parse(template, self.signature())?;
+        Ok(self.with(|spec| spec.name = Some(template.into())))
     }
 
     /// Labels runs, replacing earlier labels. A host can limit runs by tag
@@ -307,28 +322,28 @@ impl Task {
     /// [`Args::tags`](crate::Args::tags).
     #[must_use]
     pub fn tags(self, tags: impl IntoIterator<Item = impl Into<Tag>>) -> Self {
-        let tags = tag::sorted(tags);
-        self.with(|options| options.tags = tags)
+        let tags = tags.into_iter().collect();
+        self.with(|spec| spec.tags = tags)
     }
 
     /// Sets the priority. Pending runs of higher priority begin before the others. Default: 0.
     #[must_use]
     pub fn priority(self, priority: i32) -> Self {
-        self.with(|options| options.priority = priority)
+        self.with(|spec| spec.priority = priority)
     }
 
     /// Sets the version of the task, for people to read.
     #[must_use]
     pub fn version(self, version: impl Into<Arc<str>>) -> Self {
         let version = version.into();
-        self.with(|options| options.version = Some(version))
+        self.with(|spec| spec.version = Some(version))
     }
 
     /// Sets the description of the task, for people to read.
     #[must_use]
     pub fn description(self, description: impl Into<Arc<str>>) -> Self {
         let description = description.into();
-        self.with(|options| options.description = Some(description))
+        self.with(|spec| spec.description = Some(description))
     }
 
     /// Adds a hook that is called when an attempt begins.
@@ -382,9 +397,14 @@ impl Task {
         self.0.function.key()
     }
 
+    /// All its options that can be written down. Paths of granted directories are absolute.
+    pub fn spec(&self) -> &Arc<TaskSpec> {
+        &self.0.options.spec
+    }
+
     /// The permissions of its runs.
     pub fn granted(&self) -> &Grants {
-        &self.0.options.grants
+        &self.spec().grants
     }
 
     /// The task's parameters and result.
@@ -394,12 +414,12 @@ impl Task {
 
     /// The version set by [`Task::version`].
     pub fn version_label(&self) -> Option<&str> {
-        self.0.options.version.as_deref()
+        self.spec().version.as_deref()
     }
 
     /// The description set by [`Task::description`].
     pub fn description_text(&self) -> Option<&str> {
-        self.0.options.description.as_deref()
+        self.spec().description.as_deref()
     }
 
     /// Whether the task is the `main` of a program, which takes `args` and `stdin` and returns a record of `stdout`:
@@ -414,17 +434,16 @@ impl Task {
     }
 
     pub(crate) fn cache_key(&self, inputs: &[Value]) -> Option<CacheKey> {
-        let Options { cache, key_base, .. } = &self.0.options;
-        self.key_from(key_base.as_deref()?, cache, inputs)
+        let options = &self.0.options;
+        self.key_from(options.key_base()?, &options.spec.cache, inputs)
     }
 
     /// The seed of a run without a cache key, if its random numbers are to be derived from a key.
     pub(crate) fn seed(&self, inputs: &[Value]) -> Option<CacheKey> {
-        self.key_from(self.0.options.seed_base.as_deref()?, &CachePolicy::AUTO, inputs)
+        self.key_from(self.0.options.seed_base()?, &CachePolicy::AUTO, inputs)
     }
 
     fn key_from(&self, base: &KeyBase, policy: &CachePolicy, inputs: &[Value]) -> Option<CacheKey> {
-        let Options { flow, user_key, .. } = &self.0.options;
         let params = self.signature().params.iter();
         // Inputs are in normal form, so all of them have canonical bytes.
         let canonical = inputs.iter().zip(params).map(|(input, param)| {
@@ -432,24 +451,22 @@ impl Task {
             counts.then(|| input.to_canonical(&param.ty)).transpose()
         });
         let canonical = canonical.collect::<Result<Vec<_>, _>>().ok()?;
-        let user_key = user_key.as_ref().map(|template| template.render_in_full(inputs));
-        let facts = RunFacts { inputs: &canonical, flow: flow.as_deref(), user_key: user_key.as_deref() };
+        let user_key = self.0.options.user_key().map(|template| template.render_in_full(inputs));
+        let flow = self.spec().flow.as_ref();
+        let facts = RunFacts { inputs: &canonical, flow, user_key: user_key.as_deref() };
         base.key(&facts)
     }
 
     /// The task of the guest's own hook, if its component exports that hook, with the same limits and grants.
     pub(crate) fn hook(&self, hook: Hook) -> Option<Self> {
-        let function = &self.0.function;
-        let function = function.component().hook(hook)?.unknown_imports(function.choice_of_unknown_imports());
-        let Options { limits, grants, determinism, echo, .. } = self.0.options.clone();
-        let hook = Self::new(Arc::clone(&self.0.host), function);
-        Some(hook.with(|options| {
-            options.cache = CachePolicy::NONE;
-            options.limits = limits;
-            options.grants = grants;
-            options.determinism = determinism;
-            options.echo = echo;
-        }))
+        let function = self.0.function.component().hook(hook)?;
+        let TaskSpec { limits, grants, determinism, unknown_imports, .. } = &**self.spec();
+        let (limits, grants, determinism) = (*limits, Arc::clone(grants), *determinism);
+        let (unknown_imports, cache) = (*unknown_imports, CachePolicy::NONE);
+        let spec = TaskSpec { limits, grants, determinism, unknown_imports, cache, ..TaskSpec::default() };
+        let echo = self.0.options.echo.clone();
+        let hook = Self::new(Arc::clone(&self.0.host), function).with_spec(spec);
+        Some(hook.with_callback(|options| options.echo = echo))
     }
 
     pub(crate) fn host(&self) -> &Arc<HostState> {
@@ -480,7 +497,36 @@ impl Task {
 
     /// A task whose runs derive their cache keys, but neither read nor write the cache.
     pub(crate) fn only_compared(self) -> Self {
-        self.with(|options| options.only_compared = true)
+        self.with_callback(|options| options.only_compared = true)
+    }
+
+    /// The task for one attempt of a run whose retries, hooks and time others see to. `on_running` is called when the
+    /// attempt begins.
+    pub(crate) fn one_attempt(
+        self,
+        left: Option<Duration>,
+        on_running: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        let task = self.retries(0).with_hooks(|hooks| *hooks = Hooks::default());
+        let task = match left {
+            Some(left) => task.run_timeout(left),
+            None => task,
+        };
+        task.on_running(move |_, _| on_running())
+    }
+
+    /// What of the task cannot be written down, and so cannot leave this process; `None` if there is nothing.
+    pub(crate) fn unwritable(&self) -> Option<&'static str> {
+        let options = &self.0.options;
+        let parts = [
+            (options.retry_if.is_some(), "`retry_if`"),
+            (options.echo.is_some(), "`log_prints`"),
+            (options.on_stdout.is_some(), "`on_stdout`"),
+            (options.stdin.is_some(), "`stdin`"),
+            (!self.0.hooks.is_empty(), "hooks"),
+            (self.0.group.is_some(), "a transaction"),
+        ];
+        parts.into_iter().find_map(|(is_there, what)| is_there.then_some(what))
     }
 
     pub(crate) fn key_text(&self) -> &Arc<str> {
@@ -502,9 +548,25 @@ impl Task {
         self.0.reports_progress
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
-        let Inner { options, function, .. } = Arc::make_mut(&mut self.0);
-        change(options);
+    fn with(mut self, change: impl FnOnce(&mut TaskSpec)) -> Self {
+        change(Arc::make_mut(&mut Arc::make_mut(&mut self.0).options.spec));
+        self.settled()
+    }
+
+    /// The task with another callback or another flag, from which nothing is derived.
+    fn with_callback(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(&mut Arc::make_mut(&mut self.0).options);
+        self
+    }
+
+    /// The task with everything that is derived from its options.
+    fn settled(mut self) -> Self {
+        let Inner { options, function, attempts, .. } = Arc::make_mut(&mut self.0);
+        make_absolute(&mut options.spec);
+        if function.choice_of_unknown_imports() != options.spec.unknown_imports {
+            *function = function.unknown_imports(options.spec.unknown_imports);
+            *attempts = Arc::new(InProcess(function.clone()));
+        }
         options.settle(function.key(), function.signature());
         self
     }
@@ -524,10 +586,13 @@ impl fmt::Debug for Task {
     }
 }
 
-/// Grants with absolute paths, so that a later change of the current directory does not affect them.
-fn in_place(mut grants: Grants) -> Grants {
+/// Makes the paths of granted directories absolute, so that a later change of the current directory does not affect them.
+fn make_absolute(spec: &mut Arc<TaskSpec>) {
+    if spec.grants.dirs.iter().all(|dir| dir.host().is_absolute()) {
+        return;
+    }
     // If the program has no current directory, its relative paths cannot be resolved anyway.
-    let Ok(here) = std::env::current_dir() else { return grants };
-    grants.dirs = grants.dirs.into_iter().map(|dir| dir.below(&here)).collect();
-    grants
+    let Ok(here) = std::env::current_dir() else { return };
+    let grants = Arc::make_mut(&mut Arc::make_mut(spec).grants);
+    grants.dirs = mem::take(&mut grants.dirs).into_iter().map(|dir| dir.below(&here)).collect();
 }

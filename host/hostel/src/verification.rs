@@ -219,7 +219,7 @@ fn excuse(run: &TaskFuture, entry: &CacheEntry) -> Option<String> {
 fn changed(entry: &CacheEntry, task: &Task) -> Result<(), String> {
     let Some(dependencies) = &entry.depends_on else { return Ok(()) };
     let trace = Trace::decode(&dependencies.bytes).map_err(|error| error.to_string())?;
-    match verify(&trace, &task.options().grants, &|| false) {
+    match verify(&trace, &task.spec().grants, &|| false) {
         Verdict::Holds => Ok(()),
         Verdict::Changed(what) => Err(what),
         Verdict::Stopped => Err("it was stopped".to_owned()),
@@ -246,7 +246,7 @@ fn ready(
         return Err(format!("the value of the environment variable `{name}` was not stored"));
     }
     let task = with_options(&recipe, task(host, &entry.task)?, policy.clone())?;
-    let may_write = task.options().grants.dirs.iter().any(|dir| dir.access() == DirAccess::Rw);
+    let may_write = task.spec().grants.dirs.iter().any(|dir| dir.access() == DirAccess::Rw);
     if !policy.is_observed() && may_write {
         return Err("it may write to files, and its policy does not confirm that it did not".to_owned());
     }

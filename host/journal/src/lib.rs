@@ -1,6 +1,7 @@
 //! Stores of runs as data: drivers of the port [`Journal`](hostel_core::journal::Journal).
 //!
 //! - [`MemoryJournal`]: nothing of it outlives the program.
+//! - [`registry`]: components, and their names and versions, beside the journal.
 //! - [`SqliteJournal`]: a file in a data directory, which outlives programs and machines, and which several processes share.
 //!
 //! [`RunLogs`] stores the logs of runs beside it.
@@ -12,6 +13,7 @@ mod files;
 mod logs;
 mod memory;
 mod readers;
+pub mod registry;
 mod sqlite;
 
 pub use self::error::OpenJournalError;

@@ -1,17 +1,18 @@
-//! Which crate may use which: cli → server → wire → hostel → journal, engine → core, and nothing back.
+//! Which crate may use which: cli → server → wire → hostel → journal, engine, schedule → core, and nothing back.
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 use crate::tree::{keep, root};
 
 /// From the top down. A crate uses those after it.
-const LAYERS: [&str; 7] = [
+const LAYERS: [&str; 8] = [
     "hostel-cli",
     "hostel-server",
     "hostel-wire",
     "hostel",
     "hostel-journal",
     "hostel-engine",
+    "hostel-schedule",
     "hostel-core",
 ];
 
@@ -31,7 +32,7 @@ const RESERVED: [Reserved; 4] = [
 ];
 
 /// Crates that may use these and nothing else.
-const PLAIN: [Plain; 2] = [
+const PLAIN: [Plain; 3] = [
     Plain {
         name: "hostel-wire",
         uses: &["base64", "hostel", "jiff", "serde", "serde_json"],
@@ -39,8 +40,22 @@ const PLAIN: [Plain; 2] = [
     },
     Plain {
         name: "hostel-journal",
-        uses: &["hostel-core", "lz4_flex", "rusqlite", "rustix", "serde_json", "tempfile", "thiserror"],
+        uses: &[
+            "hostel-core",
+            "lz4_flex",
+            "nix",
+            "rusqlite",
+            "rustix",
+            "serde_json",
+            "tempfile",
+            "thiserror",
+        ],
         because: "stores of runs know neither sandbox nor runtime",
+    },
+    Plain {
+        name: "hostel-schedule",
+        uses: &["croner", "hostel-core", "jiff", "strsim", "thiserror"],
+        because: "it computes times, and stores and starts nothing",
     },
 ];
 

@@ -7,12 +7,13 @@ use crate::tree::{Source, keep, sources};
 
 /// The crates, and how many of their modules may use each other in a circle; 1 allows no circle. Lower a number when a circle is
 /// untied.
-const CIRCLES: [(&str, usize); 6] = [
+const CIRCLES: [(&str, usize); 7] = [
     ("host/cli", 3),
     ("host/core", 1),
     ("host/engine", 1),
     ("host/hostel", 3),
     ("host/journal", 1),
+    ("host/schedule", 1),
     ("host/wire", 1),
 ];
 
@@ -44,8 +45,6 @@ const ENGINE: [Room; 8] = [
             "engine",
             "find",
             "function",
-            "hook",
-            "import",
             "load",
             "missing",
             "runtime",
@@ -64,7 +63,7 @@ const ENGINE: [Room; 8] = [
 const HOSTEL: [Room; 6] = [
     Room {
         name: "words",
-        modules: &["calls", "data_dir", "error", "events", "flow", "group", "hooks", "ids", "tag"],
+        modules: &["calls", "data_dir", "error", "events", "flow", "group", "hooks", "ids"],
         uses: &[],
     },
     Room {

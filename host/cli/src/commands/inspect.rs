@@ -94,7 +94,7 @@ impl Sheet {
         }
         for entry in &mut self.object.tasks {
             let task = component.task(&entry.export).map_err(|error| Problem::of(error.kind(), &error))?;
-            entry.grants = config.of_task(file, component, &task)?.grant_texts();
+            entry.grants = config.of_task(file, component, &task)?.grant_texts()?;
         }
         if self.object.tasks.iter().any(|task| !task.grants.is_empty()) {
             let trusted = config.trust == Trust::Given;

@@ -18,7 +18,8 @@ use crate::mapping::Mapping;
 use crate::options::data_dir::HostOptions;
 use crate::options::remote_cache::RemoteCacheOptions;
 use crate::options::tag_limits::TagLimitOptions;
-use crate::options::{Form, MemoryOptions, OutputOptions, TaskOptions, WorkerOptions};
+use crate::options::task::TaskOptions;
+use crate::options::{Form, MemoryOptions, OutputOptions, WorkerOptions};
 use crate::problem::{Problem, Stop};
 use crate::rows::Columns;
 use crate::task_ref;
@@ -117,7 +118,7 @@ impl Map {
         let config = self.config.read(&self.host)?;
         let host = self.workers.apply(self.memory.apply(self.host.host(ui)?));
         let host = self.remote_cache.apply(host, config.remote_cache.as_ref())?;
-        let counts_fuel = self.options.limits.max_fuel.is_some() || config.limits_fuel();
+        let counts_fuel = self.options.has("max-fuel") || config.limits_fuel();
         let host = self.tag_limits.apply(config.limits.apply(host)).count_fuel(counts_fuel).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
@@ -129,16 +130,18 @@ impl Map {
         let component = load::component(ui, host, &self.task.path, self.quiet).await?;
         let task = arguments::find(&component, &self.task)?;
         let options = self.options.clone().or(config.of_task(&self.task.path, &component, &task)?);
-        self.options.retries.check_use(&options.retries)?;
-        self.tag_limits.check_use(&options.labels.tags)?;
+        self.options.check_retries(&options)?;
+        let spec = options.spec()?;
+        self.tag_limits.check_use(&spec.tags)?;
         config.check_grants(&options, &self.host)?;
         let task = options.apply(task)?;
-        let columns = self.columns(&task, &options)?;
+        let files = Files::new(spec.limits.input_bytes);
+        let columns = Columns::read(task.signature(), &self.over, &self.with, &files)?;
         let total = columns.length;
         let style = Style {
             form: self.output.output.unwrap_or(Form::Json),
             states: self.states || self.as_completed,
-            names: options.labels.name.is_some(),
+            names: options.has("name"),
             receipts: self.receipt,
         };
         let lines = Lines::new(ui, task.signature().clone(), style);
@@ -152,11 +155,6 @@ impl Map {
         // A compile in this process ends with it.
         compile::later(&component, &self.task.path, &self.host);
         ended
-    }
-
-    fn columns(&self, task: &Task, options: &TaskOptions) -> Result<Columns, Problem> {
-        let files = Files::new(options.limits()?.input_bytes);
-        Columns::read(task.signature(), &self.over, &self.with, &files)
     }
 
     /// The destination of log lines, if there can be any and they are wanted.

@@ -18,7 +18,8 @@ use crate::interrupt::Interrupt;
 use crate::load;
 use crate::options::data_dir::HostOptions;
 use crate::options::remote_cache::RemoteCacheOptions;
-use crate::options::{Form, MemoryOptions, OutputOptions, TaskOptions};
+use crate::options::task::TaskOptions;
+use crate::options::{Form, MemoryOptions, OutputOptions};
 use crate::output::{self, table};
 use crate::parse;
 use crate::printing::Printing;
@@ -130,7 +131,7 @@ impl Run {
         let config = self.config.read(&self.host)?;
         let host =
             self.remote_cache.apply(self.memory.apply(self.host.host(ui)?), config.remote_cache.as_ref())?;
-        let counts_fuel = self.options.limits.max_fuel.is_some() || config.limits_fuel();
+        let counts_fuel = self.options.has("max-fuel") || config.limits_fuel();
         let host = host.max_workers(1).max_instances(INSTANCES).count_fuel(counts_fuel);
         // A single run gains nothing from it. Another process compiles for later runs, if there is a data directory.
         let host = host.optimise(false).build()?;
@@ -145,22 +146,24 @@ impl Run {
         compile::later(&component, &self.task.path, &self.host);
         let call = Call::find(&component, &self.task, &self.args)?;
         let options = self.options.clone().or(config.of_task(&self.task.path, &component, &call.task)?);
-        self.options.retries.check_use(&options.retries)?;
-        let (inputs, stdin) = self.inputs(&call, &options)?;
+        self.options.check_retries(&options)?;
+        let spec = options.spec()?;
+        let (inputs, stdin) = self.inputs(&call, &Files::new(spec.limits.input_bytes))?;
+        let most_attempts = spec.retry.retries.saturating_add(1);
         let shows_log = options.log_prints() && !self.quiet;
         config.check_grants(&options, &self.host)?;
         let task = options.apply(call.task)?;
         let task = if let Some(stdin) = stdin { task.stdin(stdin) } else { task };
         let task = if shows_log { echoing(task, ui) } else { task };
-        let mut printing = Printing::new(ui, options.retries.most_attempts());
+        let mut printing = Printing::new(ui, most_attempts);
         let prints = task.is_program() && !self.states && self.output.output != Some(Form::Json);
         let task = if prints { printing.listen(task) } else { task };
 
         let mut interrupt = Interrupt::listen();
-        let events = (!self.quiet && options.retries.most_attempts() > 1).then(|| host.events());
+        let events = (!self.quiet && most_attempts > 1).then(|| host.events());
         let run = task.submit(inputs.into())?;
         let mut is_interrupted = tokio::select! {
-            () = ended(ui, &run, options.retries.most_attempts(), events) => false,
+            () = ended(ui, &run, most_attempts, events) => false,
             () = interrupt.requested() => true,
             () = printing.failed() => true,
         };
@@ -168,7 +171,7 @@ impl Run {
             let _ = timeout(GRACE, host.shutdown(Shutdown::CancelAll)).await;
         }
         let outcome = run.try_outcome();
-        let (name, run_timeout) = (options.labels.name.is_some(), options.run_timeout);
+        let (name, run_timeout) = (spec.name.is_some(), spec.run_timeout);
         let telling = Telling { quiet: self.quiet, log_was_shown: shows_log, name, run_timeout };
         // If nothing reads stdout, the state line comes before the end of the output.
         let is_told = prints && timeout(GRACE, printing.written()).await.is_err();
@@ -203,8 +206,7 @@ impl Run {
     }
 
     /// The inputs, and the program's stdin if it is not one of them.
-    fn inputs(&self, call: &Call<'_>, options: &TaskOptions) -> Result<(Vec<Value>, Option<Stdin>), Problem> {
-        let files = Files::new(options.limits()?.input_bytes);
+    fn inputs(&self, call: &Call<'_>, files: &Files) -> Result<(Vec<Value>, Option<Stdin>), Problem> {
         let signature = call.task.signature();
         let is_program = call.task.is_program();
         if self.stdin.is_some() && !is_program {
@@ -213,14 +215,14 @@ impl Run {
             return Err(problem.hint("@- gives stdin to a string or list<u8> parameter"));
         }
         let mut inputs = match &self.json {
-            Some(json) => arguments::json(signature, json, &files)?,
+            Some(json) => arguments::json(signature, json, files)?,
             None if is_program => {
                 self.check_options_come_first()?;
                 arguments::program(&call.texts)
             }
-            None => arguments::typed(signature, &call.texts, &files)?,
+            None => arguments::typed(signature, &call.texts, files)?,
         };
-        let stdin = if is_program { stdin::give(&mut inputs, self.stdin.as_deref(), &files)? } else { None };
+        let stdin = if is_program { stdin::give(&mut inputs, self.stdin.as_deref(), files)? } else { None };
         Ok((inputs, stdin))
     }
 

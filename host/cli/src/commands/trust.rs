@@ -80,7 +80,7 @@ impl Trust {
 fn trust(ui: &Ui, book: &TrustBook, file: &Path) -> Result<(), Stop> {
     let Found { config, content } = Found::read(file)?;
     let name = printable(&config.name).into_owned();
-    if !config.needs_trust() {
+    if !config.needs_trust()? {
         return ui
             .result_line(&format!("{name} grants nothing and changes no results, so it needs no trust"));
     }
@@ -91,7 +91,7 @@ fn trust(ui: &Ui, book: &TrustBook, file: &Path) -> Result<(), Stop> {
 
 fn show(ui: &Ui, config: &Config) -> Result<(), Stop> {
     ui.result_line(&ui.paint.bold(format!("{} sets", printable(&config.name))))?;
-    for (task, grants) in config.granted() {
+    for (task, grants) in config.granted()? {
         ui.result_line(&format!("  {}", ui.paint.hint(printable(task))))?;
         grants.iter().try_for_each(|grant| ui.result_line(&format!("    {}", printable(grant))))?;
     }

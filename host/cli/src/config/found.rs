@@ -38,7 +38,7 @@ impl ConfigOptions {
         let config = self.look(host)?;
         match config.trust {
             Trust::Given => Ok(config),
-            Trust::Missing | Trust::Outdated => Err(not_trusted(&config, host)),
+            Trust::Missing | Trust::Outdated => Err(not_trusted(&config, host)?),
         }
     }
 
@@ -49,7 +49,7 @@ impl ConfigOptions {
         }
         let Some(path) = find().filter(|_| !self.no_config) else { return Ok(Config::default()) };
         let Found { config, content } = Found::read(&path)?;
-        let trust = match (config.needs_trust(), host.dir().map(TrustBook::in_data_dir)) {
+        let trust = match (config.needs_trust()?, host.dir().map(TrustBook::in_data_dir)) {
             (false, _) => Trust::Given,
             (true, None) => Trust::Missing,
             (true, Some(book)) => book.trust(&path, &content),
@@ -87,14 +87,14 @@ pub(crate) fn find() -> Option<PathBuf> {
 }
 
 /// An error with the settings of an untrusted file.
-fn not_trusted(config: &Config, host: &HostOptions) -> Problem {
+fn not_trusted(config: &Config, host: &HostOptions) -> Result<Problem, Problem> {
     let file = &config.name;
     let what = match config.trust {
         Trust::Outdated => "has changed since it was trusted",
         Trust::Missing | Trust::Given => "is not trusted",
     };
     let granted =
-        config.granted().into_iter().map(|(task, grants)| format!("{task:?}: {}", grants.join(", ")));
+        config.granted()?.into_iter().map(|(task, grants)| format!("{task:?}: {}", grants.join(", ")));
     let cache = config.remote_cache.iter().map(|cache| format!("a remote cache: {}", cache.shown()));
     let asks: Vec<_> = granted.chain(cache).collect();
     // Text of the file must not look like lines of this message.
@@ -104,7 +104,7 @@ fn not_trusted(config: &Config, host: &HostOptions) -> Problem {
         Some(_) => problem.hint(format!("if these settings are right, trust the file: hostel trust {file}")),
         None => problem.hint("trusted files are recorded in the data directory, and there is none"),
     };
-    problem.hint(format!("--config {file} uses it this time, and --no-config uses no file"))
+    Ok(problem.hint(format!("--config {file} uses it this time, and --no-config uses no file")))
 }
 
 /// Refuses a found file that another user may have written: it could add grants to the tasks of anyone who works below it.

@@ -3,10 +3,13 @@
 mod document;
 mod found;
 mod key;
+#[cfg(test)]
+mod precedence;
 mod trust;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hostel::grammar::tag;
 use hostel::{Component, DirAccess, DirGrant, Task, TaskRef, may_replace};
@@ -14,13 +17,11 @@ use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
 use self::document::{Document, entries};
-use self::key::{Key, Wrong};
-use crate::options::TaskOptions;
+use self::key::Key;
 use crate::options::data_dir::{HostOptions, check_apart};
-use crate::options::dir::Dir;
-use crate::options::env::Variable;
 use crate::options::remote_cache::NamedCache;
 use crate::options::tag_limits::{self, TagLimitOptions};
+use crate::options::task::{Place, TaskOptions};
 use crate::problem::Problem;
 
 pub(crate) use self::found::{ConfigOptions, Found, find};
@@ -100,7 +101,7 @@ impl Config {
         let mut config = Self { name: name.clone(), file: Some(path.to_owned()), ..Self::default() };
         for (name, value) in entries(document.parse()?.get_ref()) {
             match name.get_ref().as_ref() {
-                DEFAULTS => config.defaults = options(&document, DEFAULTS, value)?,
+                DEFAULTS => config.defaults = options(&document, path, DEFAULTS, value)?,
                 "tasks" => config.tasks = tasks(&document, path, value)?,
                 "limits" => config.limits = limits(&document, value)?,
                 "remote-cache" => config.remote_cache = Some(remote_cache(&document, value)?),
@@ -119,22 +120,25 @@ impl Config {
     }
 
     /// The grants of the file, by the name of their table.
-    pub(crate) fn granted(&self) -> Vec<(&str, Vec<String>)> {
+    pub(crate) fn granted(&self) -> Result<Vec<(&str, Vec<String>)>, Problem> {
         let tables = self.tasks.iter().map(|table| (&*table.name, &table.options));
         let tables = tables.chain([(DEFAULTS, &self.defaults)]);
-        let tables = tables.map(|(name, options)| (name, options.trusted_texts()));
-        tables.filter(|(_, texts)| !texts.is_empty()).collect()
+        let mut granted = tables
+            .map(|(name, options)| Ok((name, options.trusted_texts()?)))
+            .collect::<Result<Vec<_>, Problem>>()?;
+        granted.retain(|(_, texts)| !texts.is_empty());
+        Ok(granted)
     }
 
     /// Whether the file needs trust: it sets more than options that cannot change a result.
-    pub(crate) fn needs_trust(&self) -> bool {
-        self.remote_cache.is_some() || !self.granted().is_empty()
+    pub(crate) fn needs_trust(&self) -> Result<bool, Problem> {
+        Ok(self.remote_cache.is_some() || !self.granted()?.is_empty())
     }
 
     /// Whether a task has a limit of fuel.
     pub(crate) fn limits_fuel(&self) -> bool {
         let options = self.tasks.iter().map(|table| &table.options).chain([&self.defaults]);
-        options.into_iter().any(|options| options.limits.max_fuel.is_some())
+        options.into_iter().any(|options| options.has("max-fuel"))
     }
 
     /// Checks that no guest may write the file itself, or the data directories that commands find automatically.
@@ -142,7 +146,7 @@ impl Config {
         check_apart(options, host)?;
         let Some(file) = &self.file else { return Ok(()) };
         let reaches = |grant: &&DirGrant| grant.access() == DirAccess::Rw && may_replace(grant.host(), file);
-        let grants: Vec<_> = options.dir.iter().map(Dir::grant).collect();
+        let grants = options.dirs()?;
         let Some(grant) = grants.iter().find(reaches) else { return Ok(()) };
         let (dir, file) = (grant.host().display(), file.display());
         let problem = format!("the grant to write to {dir} reaches {file}, which is trusted");
@@ -180,10 +184,12 @@ impl Config {
 /// Parses a table of options.
 fn options(
     document: &Document<'_>,
+    path: &Path,
     table: &str,
     value: &Spanned<DeValue<'_>>,
 ) -> Result<TaskOptions, Problem> {
     let mut options = TaskOptions::default();
+    let base: Option<Arc<Path>> = path.parent().map(Arc::from);
     for (name, value) in entries(document.table(table, value)?) {
         let Some(key) = Key::named(name.get_ref()) else {
             return Err(no_key(document, name, value));
@@ -194,17 +200,14 @@ fn options(
                 "put grants into [tasks.\"FILE#EXPORT\"], or into [tasks.\"FILE\"] for all tasks of a file";
             return Err(document.problem(name.span(), problem).hint(hint));
         }
-        let place = format!("{}: {}", document.place(value.span()), key.name());
-        let set = key.set(&mut options, value.get_ref(), place);
-        set.map_err(|wrong| match wrong {
-            Wrong::Limit(error) => document.problem(value.span(), error.named(key.name())),
-            Wrong::Expected(expected) if key.is_secret() => {
-                document.problem(value.span(), format!("{}: {expected}", key.name()))
-            }
-            Wrong::Expected(expected) => document.wrong(key.name(), value, &expected),
+        let name = format!("{}: {}", document.place(value.span()), key.name());
+        let set = key.set(&mut options, value.get_ref(), &Place { name, base: base.clone() });
+        set.map_err(|expected| match key.is_secret() {
+            true => document.problem(value.span(), format!("{}: {expected}", key.name())),
+            false => document.wrong(key.name(), value, &expected),
         })?;
-        options.env.iter().try_for_each(Variable::check)?;
     }
+    options.check()?;
     Ok(options)
 }
 
@@ -240,8 +243,7 @@ fn tasks(
     let tables = entries(document.table("tasks", value)?).into_iter().map(|(name, value)| {
         let reference = name.get_ref().parse::<TaskRef>();
         let reference = reference.map_err(|error| document.problem(name.span(), error.to_string()))?;
-        let mut options = options(document, name.get_ref(), value)?;
-        options.dir = options.dir.into_iter().map(|granted| granted.below(dir)).collect();
+        let options = options(document, path, name.get_ref(), value)?;
         Ok(TaskTable {
             name: name.get_ref().to_string(),
             path: dir.join(reference.path),

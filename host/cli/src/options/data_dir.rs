@@ -7,8 +7,7 @@ use clap::Args;
 use hostel::{DirAccess, DirGrant, Host, HostBuilder, create_data_dir, reaches_data_dir};
 use hostel_wire::without_number;
 
-use crate::options::TaskOptions;
-use crate::options::dir::Dir;
+use crate::options::task::TaskOptions;
 use crate::problem::Problem;
 use crate::ui::Ui;
 
@@ -63,7 +62,7 @@ pub(crate) fn data_dir(option: Option<PathBuf>) -> Option<PathBuf> {
 /// later command trusts its compiled code and its records of trusted files. The host itself refuses them for the data
 /// directory in use; the one that an option names may be unusable now, and usable later.
 pub(crate) fn check_apart(options: &TaskOptions, host: &HostOptions) -> Result<(), Problem> {
-    let grants: Vec<_> = options.dir.iter().map(Dir::grant).collect();
+    let grants = options.dirs()?;
     let written: Vec<_> = grants.iter().filter(|grant| grant.access() == DirAccess::Rw).collect();
     if written.is_empty() {
         return Ok(());

@@ -248,3 +248,24 @@ fn everything_in_place_of_files_at_once_costs_only_the_cache() {
     assert_eq!(ends(&place, LINES[0]).stdout, "42\n");
     assert!(ends(&place, "cache ls").stdout.contains("add"));
 }
+
+#[test]
+fn the_option_precedes_the_variable_and_that_the_usual_place() {
+    let used = |variable: bool, option: bool| {
+        let place = Place::with_data_dir();
+        let [usual, named, given] = ["usual", "named", "given"].map(|name| place.path().join(name));
+        let option = if option { format!(" --data-dir {}", given.display()) } else { String::new() };
+        let mut command = place.command(&format!("run add-one.wat 1{option}"));
+        command.env_remove("HOSTEL_DATA_DIR").env("XDG_DATA_HOME", &usual).env("HOME", &usual);
+        if variable {
+            command.env("HOSTEL_DATA_DIR", &named);
+        }
+        let ran = Ran::of(command.output().unwrap());
+        assert_eq!((ran.code, &*ran.stdout), (0, "2\n"), "{}", ran.stderr);
+        [usual, named, given].map(|dir| dir.exists())
+    };
+    assert_eq!(used(false, false), [true, false, false]);
+    assert_eq!(used(true, false), [false, true, false]);
+    assert_eq!(used(true, true), [false, false, true]);
+    assert_eq!(used(false, true), [false, false, true]);
+}

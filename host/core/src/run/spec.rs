@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    CachePolicy, Determinism, ErrorKind, FlowRun, Grants, GrantsError, Limits, LimitsError, Name, QueueName,
-    RetryError, RetryPolicy, RunId, ScheduleSlot, StoredValue, TagError, Tags, TaskKey, Timestamp, Unique,
+    CachePolicy, Determinism, FlowRun, Grants, Limits, Name, NameTemplate, OptionError, QueueName,
+    RetryPolicy, RunId, ScheduleSlot, Signature, StoredValue, Tags, TaskKey, Timestamp, Unique,
     UnknownImports, check_tag,
 };
 
@@ -30,27 +30,27 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TaskSpec {
-    /// What one attempt may use up.
+    /// The resources that one attempt may use.
     pub limits: Limits,
-    /// How long the whole run may take, all attempts and the waits between them. More than zero, at most a year; `None` for
-    /// no limit.
+    /// How long the whole run may take, with all attempts and the waits between them. More than zero, at most a year;
+    /// `None` for no limit.
     pub run_timeout: Option<Duration>,
     /// Whether another attempt follows one that failed.
     pub retry: RetryPolicy,
-    /// Which facts count when the cache is asked for a result.
+    /// The facts that two runs must share for one's result to replace the other's.
     pub cache: CachePolicy,
     /// The age at which cached results expire, more than zero; `None` for never.
     pub cache_expiration: Option<Duration>,
     /// Whether the run executes although the cache has a result, which the new one replaces.
     pub refresh: bool,
-    /// What the guest is permitted. The values of environment variables are part of it, and may be secrets.
-    pub grants: Grants,
-    /// Which clock and which randomness the guest gets.
+    /// The permissions of the guest. They contain the values of environment variables, which may be secrets. Shared with
+    /// the attempts.
+    pub grants: Arc<Grants>,
+    /// The guest's clock and source of random numbers.
     pub determinism: Determinism,
-    /// What happens to a component that imports what the host does not provide.
+    /// How to treat a component with imports that the host does not provide.
     pub unknown_imports: UnknownImports,
-    /// The text of the [`NameTemplate`](crate::NameTemplate) that names each run. Only the task's signature tells whether
-    /// the text is one.
+    /// The text of the [`NameTemplate`] that names each run. [`TaskSpec::check_for`] parses it.
     pub name: Option<Arc<str>>,
     /// The labels of each run.
     pub tags: Tags,
@@ -64,66 +64,48 @@ pub struct TaskSpec {
     pub flow: Option<FlowRun>,
 }
 
-/// An option of a [`TaskSpec`] is out of range.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TaskSpecError {
-    /// A limit.
-    #[error(transparent)]
-    Limits(#[from] LimitsError),
-    /// Something about retries.
-    #[error(transparent)]
-    Retry(#[from] RetryError),
-    /// The time for the whole run.
-    #[error("the run timeout cannot be {timeout:?}: expected more than zero and at most {most:?}")]
-    RunTimeout {
-        /// The value.
-        timeout: Duration,
-        /// The largest one.
-        most: Duration,
-    },
-    /// The grants.
-    #[error(transparent)]
-    Grants(#[from] GrantsError),
-    /// The age at which results expire.
-    #[error(
-        "the cache expiration cannot be zero: expected more, or the cache policy `none` to cache nothing"
-    )]
-    CacheExpiration,
-    /// A tag.
-    #[error(transparent)]
-    Tag(#[from] TagError),
-}
-
-impl TaskSpecError {
-    /// Always [`ErrorKind::Invalid`].
-    pub const fn kind(&self) -> ErrorKind {
-        ErrorKind::Invalid
-    }
+/// The options of a task that depend on its signature, parsed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TaskTemplates {
+    /// The name of each run: [`TaskSpec::name`].
+    pub name: Option<NameTemplate>,
+    /// The user's key in the cache policy.
+    pub user_key: Option<NameTemplate>,
 }
 
 impl TaskSpec {
-    /// Checks every option against its range. What depends on the task's signature (the name template and the inputs in
-    /// the cache policy) is not checked.
+    /// Checks every option that does not depend on the task's signature.
     ///
     /// # Errors
     ///
-    /// The first option that is out of its range.
-    pub fn check(&self) -> Result<(), TaskSpecError> {
+    /// The first option that is out of range.
+    pub fn check(&self) -> Result<(), OptionError> {
         self.limits.validate()?;
         self.retry.validate()?;
         self.grants.check()?;
         self.tags.iter().try_for_each(|tag| check_tag(tag))?;
         if self.cache_expiration.is_some_and(|expiration| expiration.is_zero()) {
-            return Err(TaskSpecError::CacheExpiration);
+            return Err(OptionError::CacheExpiration);
         }
         let most = Limits::MAX.timeout.unwrap_or(Duration::MAX);
         match self.run_timeout {
             Some(timeout) if timeout.is_zero() || timeout > most => {
-                Err(TaskSpecError::RunTimeout { timeout, most })
+                Err(OptionError::RunTimeout { timeout, most })
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Checks every option for a task with this signature, and returns the parsed templates.
+    ///
+    /// # Errors
+    ///
+    /// The first option that is out of range, or refers to a parameter that the task does not have.
+    pub fn check_for(&self, signature: &Signature) -> Result<TaskTemplates, OptionError> {
+        let user_key = self.cache.check(signature, self.flow.is_some())?;
+        self.check()?;
+        let name = self.name.as_deref().map(|text| NameTemplate::parse(text, signature)).transpose()?;
+        Ok(TaskTemplates { name, user_key })
     }
 }
 
@@ -249,6 +231,7 @@ pub enum WaitFor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ErrorKind, Type};
 
     #[test]
     fn the_default_is_a_task_without_options() {
@@ -259,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_range_is_refused() {
+    fn options_out_of_range_are_refused() {
         let check = |change: fn(&mut TaskSpec), expected: &str| {
             let mut spec = TaskSpec::default();
             change(&mut spec);
@@ -277,13 +260,35 @@ mod tests {
         check(|spec| spec.run_timeout = Some(Duration::from_secs(31_622_401)), long);
         check(
             |spec| spec.cache_expiration = Some(Duration::ZERO),
-            "the cache expiration cannot be zero: expected more, or the cache policy `none` to cache nothing",
+            "the cache expiration cannot be zero: expected a longer time, or the cache policy `none` to disable caching",
         );
         let two = "the environment variable `A` cannot have two values (give it once)";
-        check(|spec| spec.grants.env = ["A=1", "A=2"].map(|text| text.parse().unwrap()).into(), two);
-        let tag = "the tag \"a,b\" cannot be: expected 1 to 100 bytes without commas, blanks at the ends and \
-                   control characters";
+        check(|spec| spec.set_all([("env", "A=1"), ("env", "A=2")]).unwrap(), two);
+        let tag = "invalid tag \"a,b\": expected 1 to 100 bytes without commas, control characters, or leading or \
+                   trailing blanks";
         check(|spec| spec.tags = ["a,b"].into_iter().collect(), tag);
+    }
+
+    #[test]
+    fn templates_are_parsed_for_a_signature() {
+        let signature = Signature::new([("a", Type::U8)], None);
+        let check = |options: &[(&str, &str)], expected: &str| {
+            let mut spec = TaskSpec::default();
+            spec.set_all(options.iter().copied()).unwrap();
+            assert_eq!(spec.check(), Ok(()), "they are in range");
+            let found = spec.check_for(&signature).map_err(|error| error.to_string());
+            let found = found.map(|TaskTemplates { name, user_key }| (name.is_some(), user_key.is_some()));
+            assert_eq!(format!("{found:?}"), expected);
+        };
+        check(&[], "Ok((false, false))");
+        check(&[("name", "add {a}"), ("cache", "key:\"{a}\"")], "Ok((true, true))");
+        let unknown = r#"column 2: unknown parameter "b" (parameters: a)"#;
+        check(&[("name", "{b}")], &format!("Err({:?})", format!("invalid run name: {unknown}")));
+        let policy = "the cache policy leaves out an input that the task does not have: unknown argument";
+        check(
+            &[("cache", "inputs - input:b")],
+            &format!("Err({:?})", format!("{policy} \"b\" (arguments: a)")),
+        );
     }
 
     #[test]

@@ -1,14 +1,14 @@
-//! Random options, runs, outcomes and facts.
+//! Random options, runs, schedules, outcomes and facts.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use hostel_core::{
     BlobRef, CachePolicy, Clock, Determinism, Digest, DirAccess, DirGrant, EnvGrant, Event, ExportPath,
-    Failure, FlowRun, Frame, GrantKind, Grants, HostCall, InputSpec, Limit, LimitKind, Limits, Name, Outcome,
-    QueueName, Randomness, Receipt, RetryDelay, RetryOn, RetryPolicy, RunFact, RunId, RunSpec, ScheduleSlot,
-    StoredOutcome, StoredValue, TaskKey, TaskSpec, Timestamp, Trap, Unique, UniqueMode, UnknownImports,
-    UpstreamChain, UpstreamRun, WaitFor,
+    Failure, FlowRun, Frame, GrantKind, Grants, HostCall, InputSpec, Limit, LimitKind, Limits, Missed, Name,
+    Outcome, Overlap, QueueName, Randomness, Receipt, RetryDelay, RetryOn, RetryPolicy, RunFact, RunId,
+    RunSpec, Schedule, ScheduleSlot, StoredOutcome, StoredValue, TaskKey, TaskSpec, Timestamp, Trap, Unique,
+    UniqueMode, UnknownImports, UpstreamChain, UpstreamRun, WaitFor, When,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -33,7 +33,7 @@ pub(crate) fn task_spec() -> impl Strategy<Value = TaskSpec> {
             cache,
             cache_expiration,
             refresh,
-            grants,
+            grants: Arc::new(grants),
             determinism,
             unknown_imports,
             name,
@@ -67,6 +67,31 @@ pub(crate) fn run_spec() -> impl Strategy<Value = RunSpec> {
             unique,
             debounced,
             schedule,
+        }
+    })
+}
+
+pub(crate) fn schedule() -> impl Strategy<Value = Schedule> {
+    let when = prop_oneof![
+        (shared(), shared()).prop_map(|(expression, zone)| When::Cron { expression, zone }),
+        (duration(), instant()).prop_map(|(interval, anchor)| When::Every { interval, anchor }),
+    ];
+    let parts = ("[a-z0-9][a-z0-9._-]{0,8}", shared(), task_spec(), vec((name(), stored()), 0..3));
+    let policies = (select(Missed::ALL.to_vec()), select(Overlap::ALL.to_vec()), duration(), any::<bool>());
+    (parts, vec(text(), 0..3), queue(), when, policies).prop_map(|(parts, tags, queue, when, policies)| {
+        let (name, task, spec, arguments) = parts;
+        let (missed, overlap, spread, paused) = policies;
+        let name = name.parse().expect("it is one");
+        Schedule {
+            spec: spec.into(),
+            arguments,
+            tags: tags.into_iter().collect(),
+            queue,
+            missed,
+            overlap,
+            spread,
+            paused,
+            ..Schedule::new(name, task, when)
         }
     })
 }

@@ -1,12 +1,12 @@
-//! Recorded bytes of options, runs, facts and records.
+//! Recorded bytes of options, runs, facts, records and schedules.
 
 use std::time::Duration;
 
 use hostel_core::{
     BlobRef, CachePolicy, Digest, Event, ExportPath, Failure, FlowRun, Frame, HostCall, InputSpec, Limit,
-    LimitKind, Outcome, Receipt, RunFact, RunId, RunRecord, RunSpec, ScheduleSlot, StoredOutcome,
-    StoredValue, TaskKey, TaskSpec, Timestamp, Trap, Type, Unique, UniqueMode, UpstreamChain, UpstreamRun,
-    Value, WaitFor,
+    LimitKind, Missed, Outcome, Overlap, Receipt, RunFact, RunId, RunRecord, RunSpec, Schedule, ScheduleSlot,
+    StoredOutcome, StoredValue, TaskKey, TaskSpec, Timestamp, Trap, Type, Unique, UniqueMode, UpstreamChain,
+    UpstreamRun, Value, WaitFor, When,
 };
 
 /// Names and the bytes of what [`vectors`] makes under the name. A line that has to change here is a new version of the
@@ -184,6 +184,24 @@ fn record() -> RunRecord {
     RunRecord::replay(facts.into_iter().zip(1..).map(|(fact, time)| (at(time), fact))).unwrap()
 }
 
+fn schedules() -> [(&'static str, Schedule); 2] {
+    let when = When::Every { interval: Duration::from_secs(300), anchor: at(7) };
+    let every = Schedule::new("every-5m".parse().unwrap(), "math.wasm#add", when);
+    let when = When::Cron { expression: "30 2 * * MON".into(), zone: "Europe/Berlin".into() };
+    let cron = Schedule {
+        spec: every_option().into(),
+        arguments: vec![("a".into(), value(41))],
+        tags: ["t"].into_iter().collect(),
+        queue: "slow".parse().unwrap(),
+        missed: Missed::None,
+        overlap: Overlap::CancelRunning,
+        spread: Duration::from_secs(10),
+        paused: true,
+        ..Schedule::new("nightly".parse().unwrap(), "acme/math@1.0.0#add", when)
+    };
+    [("every", every), ("cron", cron)]
+}
+
 /// Everything that is recorded: its name and its bytes, which were read back as the same.
 fn vectors() -> Vec<(String, Vec<u8>)> {
     let mut vectors = Vec::new();
@@ -205,6 +223,11 @@ fn vectors() -> Vec<(String, Vec<u8>)> {
     let bytes = record().encode();
     assert_eq!(RunRecord::decode(&bytes), Ok(record()));
     vectors.push(("record".to_owned(), bytes));
+    for (name, schedule) in schedules() {
+        let bytes = schedule.encode();
+        assert_eq!(Schedule::decode(&bytes), Ok(schedule), "{name}");
+        vectors.push((format!("schedule: {name}"), bytes));
+    }
     vectors
 }
 

@@ -87,28 +87,28 @@ fn ended(run: &Arc<Run>, result: Result<Report, String>) -> Polled {
 
 /// Records the beginning of an attempt, and orders the attempt. `None` if the run has ended.
 fn order(run: &Arc<Run>) -> Option<(Order, State)> {
-    let options = run.task().options();
+    let (spec, stdin) = (run.task().spec(), &run.task().options().stdin);
     let mut cell = run.cell();
     let Inputs::Values(inputs) = &cell.inputs else { return None };
     let inputs = Arc::clone(inputs);
     run.apply(&mut cell, Event::Started).ok()?;
     cell.attempts += 1;
-    if options.run_timeout.is_some() {
+    if spec.run_timeout.is_some() {
         cell.began.get_or_insert_with(|| run.scheduler().now());
     }
     let log = Arc::new(log(run, &cell));
     cell.log = Some(Arc::clone(&log));
-    let ends_at = cell.began.zip(options.run_timeout).and_then(|(began, after)| began.checked_add(after));
+    let ends_at = cell.began.zip(spec.run_timeout).and_then(|(began, after)| began.checked_add(after));
     let order = Order {
         run: run.id(),
         number: cell.attempts,
         name: cell.name.clone(),
         seed: cell.cache.key.or_else(|| run.task().seed(&inputs)),
         inputs,
-        limits: options.limits,
-        grants: Arc::clone(&options.grants),
-        determinism: options.determinism,
-        stdin: options.stdin.clone(),
+        limits: spec.limits,
+        grants: Arc::clone(&spec.grants),
+        determinism: spec.determinism,
+        stdin: stdin.clone(),
         ends_at: ends_at.and_then(|ends_at| run.scheduler().instant(ends_at)),
         log,
     };
@@ -118,7 +118,7 @@ fn order(run: &Arc<Run>) -> Option<(Order, State)> {
 /// The log of the next attempt. Lines of earlier attempts count towards its limits.
 fn log(run: &Arc<Run>, cell: &Cell) -> LogBook {
     let options = run.task().options();
-    let limits = options.limits;
+    let limits = options.spec.limits;
     let log = LogBook::new(limits.log_bytes, echo(run)).max_lines(limits.log_lines);
     let log = match &options.on_stdout {
         Some(on_stdout) => log.on_stdout(safe(on_stdout)),
@@ -150,7 +150,7 @@ fn watch(run: &Arc<Run>) -> Watch {
         let run = Arc::downgrade(run);
         Arc::new(move |progress| run.upgrade().iter().for_each(|run| progressed(run, &progress))) as _
     });
-    let on_touch = task.options().cache.is_observed().then(|| {
+    let on_touch = task.spec().cache.is_observed().then(|| {
         let run = Arc::downgrade(run);
         Arc::new(move || run.upgrade().iter().for_each(|run| keep::touched(run))) as _
     });
@@ -172,7 +172,7 @@ fn progressed(run: &Run, progress: &Progress) {
 
 /// The run timeout, if that is what stopped the attempt.
 fn with_run_timeout(run: &Run, outcome: Outcome) -> Outcome {
-    match (&outcome, run.task().options().run_timeout) {
+    match (&outcome, run.task().spec().run_timeout) {
         (Outcome::Failed(Failure::TimedOut { .. }), Some(after))
             if run.time_left() == Some(Duration::ZERO) =>
         {

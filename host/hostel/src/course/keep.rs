@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostel_core::{CacheKey, Clock, Event, Observation, Outcome, Randomness, Touch, Value};
+use hostel_core::{CacheKey, Clock, Event, Observation, Outcome, Randomness, TaskSpec, Touch, Value};
 
 use crate::cache::{CacheWrite, Existing, Kept, MAX_RECIPE_BYTES, Recipe, dependencies_of};
 use crate::options::Options;
@@ -14,7 +14,8 @@ use crate::task::Task;
 /// program read a stream, or the transaction decides later.
 pub(super) fn keep(run: &Run, outcome: &Outcome, observation: Observation) {
     let (Outcome::Completed(value), Some(key)) = (outcome, run.key()) else { return };
-    let Options { cache, only_compared, .. } = run.task().options();
+    let Options { spec, only_compared, .. } = run.task().options();
+    let cache = &spec.cache;
     let is_touched =
         (cache.is_observed() && !observation.is_reproducible()) || observation.has(Touch::StandardInput);
     if *only_compared && !is_touched {
@@ -51,12 +52,12 @@ pub(super) fn shares_flight(run: &Run) -> bool {
 
 /// Whether its value will be stored, as far as is known.
 pub(super) fn may_be_kept(run: &Run) -> bool {
-    !run.task().options().cache.is_observed() || run.task().may_be_pure()
+    !run.task().spec().cache.is_observed() || run.task().may_be_pure()
 }
 
 /// The common key of runs that wait for each other: the key of the value, and the directories that the run may read.
 pub(super) fn flight_key(run: &Run, key: CacheKey) -> CacheKey {
-    run.task().options().place.as_ref().map_or(key, |place| key.at(place))
+    run.task().options().place().map_or(key, |place| key.at(place))
 }
 
 /// The cache entry of the value, which is available now or was when the run ended.
@@ -70,7 +71,7 @@ pub(crate) fn write(run: &Run) -> CacheWrite {
     let took = began.map_or(Duration::ZERO, |began| created.since(began.at));
     drop(cell);
     // A run that looked for a result and still computes one has found none that it can use.
-    let Options { refresh, cache_expiration, .. } = run.task().options();
+    let TaskSpec { refresh, cache_expiration, .. } = &**run.task().spec();
     let replaces = *refresh || cache_expiration.is_some();
     CacheWrite {
         producer: run.id(),
@@ -99,19 +100,18 @@ fn recipe_of(task: &Task, inputs: &[Value]) -> Option<String> {
         return None;
     }
     let inputs = params.zip(inputs).map(|(param, input)| (param.name.to_string(), input.to_json(&param.ty)));
-    let options = task.options();
+    let TaskSpec { cache, grants, determinism, .. } = &**task.spec();
     let recipe = Recipe {
         inputs: serde_json::Value::Object(inputs.collect()),
-        policy: options.cache.to_string(),
-        http: texts(&options.grants.http),
-        dirs: texts(&options.grants.dirs),
-        net: texts(&options.grants.net),
-        lookup: texts(&options.grants.lookup),
-        env: options.grants.env_by_name().into_iter().map(|grant| grant.name().to_owned()).collect(),
-        clock: (options.determinism.clock != Clock::Real).then(|| options.determinism.clock.to_string()),
-        random: (options.determinism.randomness != Randomness::Real)
-            .then(|| options.determinism.randomness.to_string()),
-        stdin_stream: options.stdin.is_some(),
+        policy: cache.to_string(),
+        http: texts(&grants.http),
+        dirs: texts(&grants.dirs),
+        net: texts(&grants.net),
+        lookup: texts(&grants.lookup),
+        env: grants.env_by_name().into_iter().map(|grant| grant.name().to_owned()).collect(),
+        clock: (determinism.clock != Clock::Real).then(|| determinism.clock.to_string()),
+        random: (determinism.randomness != Randomness::Real).then(|| determinism.randomness.to_string()),
+        stdin_stream: task.options().stdin.is_some(),
     };
     serde_json::to_string(&recipe).ok().filter(|text| text.len() <= MAX_RECIPE_BYTES)
 }

@@ -16,16 +16,15 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use hostel_core::{Event, RunId, State, TaskKey};
+use hostel_core::{Event, RunId, State, Tag, TaskKey};
 
-pub(crate) use self::end::refused;
+pub(crate) use self::end::{call_hooks_of, last_event, refused};
 pub(crate) use self::keep::write;
 pub(crate) use self::prepare::end_from_memory;
 pub(crate) use self::upstream::{upstreams, watch_upstreams};
 use crate::flight::Waiter;
 use crate::run::{Run, Step};
 use crate::runner::{Phase, Polled, Position, Woken, Work};
-use crate::tag::Tag;
 
 /// The result of one step of a run.
 enum Next {
@@ -55,7 +54,7 @@ impl Work for Run {
     }
 
     fn priority(&self) -> i32 {
-        self.task().options().priority
+        self.task().spec().priority
     }
 
     fn awaits_others(&self) -> bool {

@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostel_core::{CacheKey, Event, Outcome};
+use hostel_core::{CacheKey, Event, Outcome, TaskSpec};
 
 use super::upstream::{self, Inputs};
 use super::{Next, cancel, end, keep};
@@ -56,12 +56,12 @@ fn park_at(run: &Run, step: Step) {
 }
 
 fn inputs(run: &Arc<Run>) -> Next {
-    let Options { refresh, only_compared, .. } = run.task().options();
+    let Options { spec, only_compared, .. } = run.task().options();
     match upstream::put_inputs_together(run) {
         Inputs::Ended => Next::Ended,
-        Inputs::Keyed(key) if !refresh && !only_compared => Next::Step(Step::LookUp(key)),
+        Inputs::Keyed(key) if !spec.refresh && !only_compared => Next::Step(Step::LookUp(key)),
         Inputs::Keyed(_) | Inputs::Unkeyed => {
-            if *refresh {
+            if spec.refresh {
                 run.cell().cache.look_up = LookUp::Refresh;
             }
             Next::Step(Step::Slot)
@@ -188,12 +188,12 @@ fn end_with(run: &Arc<Run>, found: CacheMatch) -> bool {
 
 /// The requirements on a cached value for this run.
 fn query<'a>(run: &'a Run, is_stopped: &'a dyn Fn() -> bool) -> CacheQuery<'a> {
-    let Options { cache_expiration: expiration, grants, .. } = run.task().options();
+    let TaskSpec { cache_expiration: expiration, grants, .. } = &**run.task().spec();
     CacheQuery { ty: run.task().completed_type(), expiration: *expiration, grants, is_stopped }
 }
 
 /// The key for the look-up, unless the task requests a refresh.
 fn key_to_look_up(run: &Run) -> Option<CacheKey> {
-    let Options { refresh, only_compared, .. } = run.task().options();
-    run.key().filter(|_| !refresh && !only_compared)
+    let Options { spec, only_compared, .. } = run.task().options();
+    run.key().filter(|_| !spec.refresh && !only_compared)
 }

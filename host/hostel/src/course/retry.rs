@@ -7,21 +7,22 @@ use hostel_core::{Event, Outcome};
 
 use super::cancel;
 use crate::calls;
+use crate::options::Options;
 use crate::run::{EndedAttempt, Run, Step, now};
 
 /// The delay before the next attempt; `None` if there is no further attempt.
 pub(super) fn delay_after(run: &Run, outcome: &Outcome) -> Option<Duration> {
-    let options = run.task().options();
-    if options.retry.retries == 0 {
+    let Options { spec, retry_if, .. } = run.task().options();
+    if spec.retry.retries == 0 {
         return None;
     }
     let attempts = run.cell().attempts;
-    if !options.retry.retries_after(attempts, outcome) {
+    if !spec.retry.retries_after(attempts, outcome) {
         return None;
     }
-    let delay = options.retry.delay_before(attempts, run.host().random());
+    let delay = spec.retry.delay_before(attempts, run.host().random());
     let in_time = run.time_left().is_none_or(|left| delay < left);
-    let wanted = match (&options.retry_if, outcome) {
+    let wanted = match (retry_if, outcome) {
         (Some(retry_if), Outcome::Failed(failure)) => calls::ask(|| retry_if(failure)).unwrap_or(false),
         _ => true,
     };

@@ -137,7 +137,7 @@ fn resolve<'a>(task: &Task, inputs: &'a [Input]) -> Result<Vec<Value>, Unfit<'a>
     let values = inputs.iter().zip(params).map(|(input, param)| resolve_one(input, param));
     let values = values.collect::<Result<Vec<_>, _>>()?;
     let bytes = values.iter().map(Value::footprint).sum::<usize>() as u64;
-    let limit = task.options().limits.input_bytes;
+    let limit = task.spec().limits.input_bytes;
     if bytes > limit {
         let (bytes, limit) = (bytes_text(bytes), bytes_text(limit));
         return Err((None, format!("has arguments of {bytes}, over the limit `input` of {limit}")));

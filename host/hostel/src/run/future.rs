@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use hostel_core::{FromValue, LogLine, Outcome, Progress, Receipt, RunId, State, Transition, Value};
+use hostel_core::{FromValue, LogLine, Outcome, Progress, Receipt, RunId, State, Tag, Transition, Value};
 use serde::de::DeserializeOwned;
 
 use super::Run;
@@ -15,7 +15,6 @@ use super::history::Attempt;
 use crate::cache::CacheReport;
 use crate::calls::{Call, call_safely};
 use crate::error::ResultError;
-use crate::tag::Tag;
 use crate::task::Task;
 
 /// A handle to one run. The run goes on even if all handles are dropped.
@@ -236,15 +235,7 @@ impl TaskFuture {
     }
 
     fn result_of<T: FromValue>(&self, outcome: &Outcome) -> Result<T, ResultError> {
-        let run = self.id();
-        match outcome {
-            Outcome::Completed(value) => {
-                T::from_value(value.clone()).map_err(|source| ResultError::Type { run, source })
-            }
-            Outcome::Failed(failure) => Err(ResultError::Failed { run, failure: failure.clone() }),
-            Outcome::Crashed { reason } => Err(ResultError::Crashed { run, reason: reason.clone() }),
-            Outcome::Cancelled => Err(ResultError::Cancelled { run }),
-        }
+        ResultError::value_of(self.id(), outcome)
     }
 }
 

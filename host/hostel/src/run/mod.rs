@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use hostel_core::{
     CacheKey, Event, Failure, IllegalTransition, LogLine, Outcome, Progress, Receipt, RunFacets, RunFilter,
-    RunId, State, Timestamp, Transition, Value,
+    RunId, State, Tag, Tags, Timestamp, Transition, Value,
 };
 use hostel_engine::LogBook;
 
@@ -32,14 +32,13 @@ use crate::events::{EventKind, RunEvent};
 use crate::group::Membership;
 use crate::host_state::HostState;
 use crate::runner::{Position, Scheduler};
-use crate::tag::Tag;
 use crate::task::Task;
 
 /// One request to run a task with inputs.
 pub(crate) struct Run {
     id: RunId,
     task: Task,
-    tags: Arc<[Tag]>,
+    tags: Tags,
     position: Position,
     /// How many upstream runs it still waits for, plus one until all of them are registered.
     awaited: AtomicUsize,
@@ -52,13 +51,15 @@ pub(crate) struct Submission {
     pub(crate) inputs: Inputs,
     pub(crate) key: Option<CacheKey>,
     pub(crate) upstreams: Vec<Awaited>,
-    pub(crate) tags: Arc<[Tag]>,
+    pub(crate) tags: Tags,
+    /// How many attempts of it were made elsewhere.
+    pub(crate) earlier_attempts: u32,
 }
 
 impl Run {
     /// A new run, in Pending. Its creation is not published yet.
     pub(crate) fn new(id: RunId, task: Task, submission: Submission) -> Self {
-        let Submission { inputs, key, upstreams, tags } = submission;
+        let Submission { inputs, key, upstreams, tags, earlier_attempts } = submission;
         let awaited = match upstreams.len() {
             0 => 0,
             count => count + 1,
@@ -70,7 +71,7 @@ impl Run {
             position: Position::new(),
             awaited: AtomicUsize::new(awaited),
             guest: Mutex::new(None),
-            cell: Mutex::new(Cell::new(inputs, key, upstreams)),
+            cell: Mutex::new(Cell { attempts: earlier_attempts, ..Cell::new(inputs, key, upstreams) }),
         }
     }
 
@@ -206,7 +207,7 @@ impl Run {
     /// The cache's decisions about the run.
     pub(crate) fn cache_report(&self) -> CacheReport {
         let cell = self.cell();
-        let policy = self.task.options().cache.clone();
+        let policy = self.task.spec().cache.clone();
         let is_off = policy.is_none();
         let look_up = if is_off { LookUp::Off } else { cell.cache.look_up.clone() };
         let kept = if cell.cache.kept != Kept::Pending {
@@ -223,7 +224,7 @@ impl Run {
 
     /// Its remaining time, if that is limited and its first attempt has begun.
     pub(crate) fn time_left(&self) -> Option<Duration> {
-        let run_timeout = self.task.options().run_timeout?;
+        let run_timeout = self.task.spec().run_timeout?;
         let began = self.cell().began?;
         Some(run_timeout.saturating_sub(self.scheduler().now().saturating_sub(began)))
     }
@@ -325,7 +326,7 @@ impl Run {
 
     /// Renders its name, if the task has a template and the inputs are available.
     pub(crate) fn fix_name(&self, cell: &mut Cell) {
-        if let (Some(template), Inputs::Values(values)) = (&self.task.options().name, &cell.inputs) {
+        if let (Some(template), Inputs::Values(values)) = (self.task.options().name(), &cell.inputs) {
             cell.name = Some(template.render(values).into());
         }
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::tag::Tag;
+use hostel_core::Tag;
 
 /// A limit on how often runs with a tag may begin: a burst of `runs`, and then `runs` more in each `per`, evenly
 /// spaced.
@@ -196,7 +196,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn tags(tags: &[&str]) -> Arc<[Tag]> {
-        crate::tag::sorted(tags.iter().copied())
+        hostel_core::Tags::from_iter(tags.iter().copied()).iter().cloned().collect()
     }
 
     fn gates(limits: &[(&str, Option<usize>, Option<RateLimit>)]) -> Gates<u32> {

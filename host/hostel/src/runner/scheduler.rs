@@ -7,7 +7,7 @@ use std::task::{Poll, Waker};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-use hostel_core::RunId;
+use hostel_core::{RunId, Tag};
 use hostel_engine::Engine;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -18,7 +18,6 @@ use super::parking::Parking;
 use super::queue::{Bounds, Queue};
 use super::work::Work;
 use crate::calls::Backlog;
-use crate::tag::Tag;
 
 /// Decides what executes when. Workers, submitters, wakers and cancellers share it.
 pub(crate) struct Scheduler<W: Work> {

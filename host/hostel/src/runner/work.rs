@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
-use hostel_core::{RunId, TaskKey};
+use hostel_core::{RunId, Tag, TaskKey};
 
 use super::queue::Queued;
-use crate::tag::Tag;
 
 /// Something that workers execute: a run.
 pub(crate) trait Work: Send + Sync + Sized + 'static {

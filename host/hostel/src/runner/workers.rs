@@ -8,6 +8,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use hostel_core::Tag;
 use hostel_engine::Engine;
 use tokio::runtime::{Builder, Runtime};
 
@@ -17,7 +18,6 @@ use super::queue::{Bounds, Next};
 use super::scheduler::{Schedule, Scheduler};
 use super::work::{Phase, Polled, Work};
 use crate::calls::{Backlog, panic_text};
-use crate::tag::Tag;
 
 /// Owns the worker threads and the timer runtime. Dropping it stops them.
 pub(crate) struct Runner<W: Work> {

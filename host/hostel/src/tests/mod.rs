@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use hostel_core::{Limits, State};
+use hostel_core::{Limits, State, Tag};
 use hostel_engine::{Component, Engine, EngineOptions, Function};
 use tokio::runtime::{Builder, Runtime};
 
@@ -28,9 +28,9 @@ use crate::data_dir::Protected;
 use crate::events::EventHub;
 use crate::flight::Flights;
 use crate::host_state::HostState;
+use crate::lazy_journal::LazyJournal;
 use crate::run::TaskFuture;
 use crate::runner::{Bounds, Clock, Scheduler, TagLimit};
-use crate::tag::Tag;
 use crate::task::Task;
 
 /// An engine that never executes anything.
@@ -126,6 +126,8 @@ impl Sim {
             random: Mutex::new(fastrand::Rng::with_seed(7)),
             scheduler,
             queue_capacity: setting.queue,
+            workers: setting.workers,
+            journal: LazyJournal::new(None, None),
         });
         let scripted = Arc::new(Scripted::new(Arc::clone(&host.scheduler)));
         Self { host, scripted, runs: BTreeMap::new(), notes: Arc::default() }

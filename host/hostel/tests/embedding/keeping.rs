@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 use hostel::{
-    CachePolicy, ErrorKind, GcOptions, Host, ResultCache, ResultCacheError, State, Task, args, each,
+    CachePolicy, ErrorKind, GcOptions, Host, ResultCache, ResultCacheError, Shutdown, State, Task, args, each,
 };
 use hostel_guests::ARITH;
 
@@ -298,4 +298,17 @@ fn once_a_day_the_host_collects_by_itself() {
         assert!(is_marked() && left.iter().all(|file| !file.exists()), "after {hours} hours");
         results.entries().for_each(|entry| _ = results.show(&entry.unwrap().key.to_string()).unwrap());
     }
+}
+
+#[test]
+fn a_shutdown_waits_until_results_are_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = on_disk(dir.path());
+    let runs = cached(&host, "add-one").map(args![each(0..300)]).unwrap();
+    block_on(host.shutdown(Shutdown::Wait));
+    assert!(runs.iter().all(|run| run.state() == State::Completed));
+    // The host still exists, so that dropping it has written nothing.
+    let results = ResultCache::open(dir.path()).unwrap();
+    assert_eq!(results.entries().map(Result::unwrap).count(), 300);
+    drop(host);
 }

@@ -1,9 +1,13 @@
 //! What is accepted, and what is refused before anything runs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_executor::block_on;
-use hostel::{CachePolicy, ErrorKind, Host, Limits, State, SubmitError, Value, args, each};
+use hostel::{
+    CachePolicy, ErrorKind, Host, Limits, OptionError, State, SubmitError, TaskSpec, UnknownImports, Value,
+    args, each,
+};
 use hostel_guests::{ARITH, MODELS, SUM_PLUS, TEXT};
 
 use crate::{build, host, states, task};
@@ -164,4 +168,40 @@ fn options_make_a_new_task_and_leave_the_old_one() {
         block_on(future.outcome());
         assert_eq!(future.state(), State::Completed, "never cached");
     }
+}
+
+#[test]
+fn a_task_has_the_options_of_a_spec_whether_set_one_by_one_or_at_once() {
+    let host = host(1);
+    let plain = task(&host, ARITH, "add");
+    let mut spec = TaskSpec::default();
+    let options = [("retries", "3"), ("tag", "b"), ("tag", "a"), ("name", "add {a}"), ("cache", "inputs")];
+    spec.set_all(options.into_iter().chain([("dir", "tests"), ("unknown-imports", "trap")])).unwrap();
+    let one_by_one = plain.clone().retries(3).tags(["b", "a"]).run_name("add {a}").unwrap();
+    let one_by_one = one_by_one.cache(CachePolicy::INPUTS).dir("tests".parse().unwrap());
+    let one_by_one = one_by_one.unknown_imports(UnknownImports::Trap);
+    let at_once = plain.clone().with_spec(spec);
+    assert_eq!(at_once.spec(), one_by_one.spec());
+    assert!(at_once.spec().grants.dirs[0].host().is_absolute());
+    let run = at_once.submit(args![7, 1]).unwrap();
+    assert_eq!((&*run.name(), run.tags().len()), ("add 7", 2));
+    // Clones share the spec, and keep it when another one changes.
+    assert!(Arc::ptr_eq(at_once.spec(), at_once.clone().spec()));
+    assert_eq!((at_once.clone().retries(4).spec().retry.retries, at_once.spec().retry.retries), (4, 3));
+}
+
+#[test]
+fn a_spec_that_does_not_fit_the_task_is_refused_at_submission() {
+    let host = host(1);
+    let refused = |name: &str, value: &str| {
+        let mut spec = TaskSpec::default();
+        spec.set(name, value).unwrap();
+        task(&host, ARITH, "add").with_spec(spec).submit(args![1, 2]).unwrap_err().to_string()
+    };
+    let unknown = r#"column 2: unknown parameter "c" (parameters: a, b)"#;
+    assert_eq!(refused("name", "{c}"), format!("invalid run name: {unknown}"));
+    assert!(refused("cache", "inputs - input:c").starts_with("the cache policy leaves out an input"));
+    let spec = TaskSpec { run_timeout: Some(Duration::ZERO), ..TaskSpec::default() };
+    let error = task(&host, ARITH, "add").with_spec(spec).submit(args![1, 2]).unwrap_err();
+    assert!(matches!(error, SubmitError::Option(OptionError::RunTimeout { .. })), "{error}");
 }

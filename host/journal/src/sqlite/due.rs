@@ -29,15 +29,16 @@ pub(super) fn candidates(
     wants_solo: bool,
     limit: usize,
 ) -> Result<Vec<Candidate>, Fault> {
-    let queues = queues(db, names, claim)?;
+    let scope = Scope::of(db, names, claim)?;
     let mut due = Vec::new();
     for is_solo in kinds(wants_solo) {
-        for queue in &queues {
-            waiting(db, *queue, *is_solo, limit, &mut due)?;
-            timed(db, *queue, claim.now, *is_solo, limit, &mut due)?;
+        let part = Part { is_solo: *is_solo, until: claim.now, limit };
+        for queue in &scope.queues {
+            scope.waiting(db, *queue, part, &mut due)?;
+            scope.timed(db, *queue, part, &mut due)?;
         }
         for gate in gates.open(claim.now) {
-            kept_back(db, gate, &queues, claim.now, *is_solo, limit, &mut due)?;
+            scope.kept_back(db, gate, part, &mut due)?;
         }
     }
     due.sort_unstable();
@@ -56,41 +57,22 @@ pub(super) fn next_due(
     names: &mut Names,
     claim: &ClaimRequest,
 ) -> Result<Option<Timestamp>, Fault> {
-    let queues = queues(db, names, claim)?;
+    let scope = Scope::of(db, names, claim)?;
     let mut next: Option<i64> = None;
-    for (queue, is_solo) in
-        queues.iter().flat_map(|queue| kinds(claim.is_idle).iter().map(|solo| (*queue, *solo)))
-    {
-        let mut any = db.prepare_cached(
-            "SELECT 1 FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND gate IS NULL LIMIT 1",
-        )?;
-        if any.exists([queue, ready(false, is_solo)])? {
-            return Ok(Some(claim.now));
+    for is_solo in kinds(claim.is_idle) {
+        for queue in &scope.queues {
+            let mut any = Vec::new();
+            let part = Part { is_solo: *is_solo, until: claim.now, limit: 1 };
+            scope.waiting(db, *queue, part, &mut any)?;
+            if !any.is_empty() {
+                return Ok(Some(claim.now));
+            }
+            next = next.into_iter().chain(scope.first_timed(db, *queue, *is_solo)?).min();
         }
-        let first = first_timed(db, queue, is_solo)?;
-        next = next.into_iter().chain(first).min();
     }
-    let opens = next_opening(db, &queues, claim)?;
+    let opens = scope.next_opening(db, claim)?;
     let next = next.map(|next| time(next).max(claim.now));
     Ok(next.into_iter().chain(opens).min())
-}
-
-/// When the next gate is open that keeps back a run of these queues.
-fn next_opening(db: &Connection, queues: &[i64], claim: &ClaimRequest) -> Result<Option<Timestamp>, Fault> {
-    let mut next: Option<Timestamp> = None;
-    for (gate, opening) in Gates::load(db)?.openings(claim.now) {
-        let opens = match opening {
-            Opening::Now => claim.now,
-            Opening::At(time) => time,
-            Opening::Later => continue,
-        };
-        let mut kept = Vec::new();
-        for is_solo in kinds(claim.is_idle) {
-            kept_back(db, gate, queues, Timestamp::from_unix_nanos(u64::MAX), *is_solo, 1, &mut kept)?;
-        }
-        next = if kept.is_empty() { next } else { next.into_iter().chain([opens]).min() };
-    }
-    Ok(next)
 }
 
 /// The numbers of the queues that a claim asks for, each once.
@@ -109,68 +91,153 @@ fn queues(db: &Connection, names: &mut Names, claim: &ClaimRequest) -> Result<Ve
     Ok(ids)
 }
 
-/// The first runs of a queue that wait for nothing.
-fn waiting(
-    db: &Connection,
-    queue: i64,
-    is_solo: bool,
-    limit: usize,
-    due: &mut Vec<Candidate>,
-) -> Result<(), Fault> {
-    let mut query = db.prepare_cached(
-        "SELECT -priority, due, seq FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND gate IS NULL \
-         ORDER BY priority DESC, due, seq LIMIT ?",
-    )?;
-    let rows =
-        query.query_map([queue, ready(false, is_solo), limit as i64], |row| candidate(row, is_solo))?;
-    for row in rows {
-        due.push(row?);
-    }
-    Ok(())
+/// The runs that a claim asks for.
+struct Scope {
+    /// The numbers of the queues, each once.
+    queues: Vec<i64>,
+    /// A condition on the task, empty for any.
+    tasks: String,
 }
 
-/// The first runs of a queue of which the time has come: for each priority, from the highest, those that are due.
-fn timed(
-    db: &Connection,
-    queue: i64,
-    now: Timestamp,
+/// A part of the runs that are due.
+#[derive(Clone, Copy)]
+struct Part {
+    /// Those that crashed before, or the others.
     is_solo: bool,
+    /// Those that are due until then.
+    until: Timestamp,
+    /// So many of each kind.
     limit: usize,
-    due: &mut Vec<Candidate>,
-) -> Result<(), Fault> {
-    let ready = ready(true, is_solo);
-    let mut query = db.prepare_cached(
-        "SELECT -priority, due, seq FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND gate IS NULL AND priority = ? AND due <= ? \
-         ORDER BY due, seq LIMIT ?",
-    )?;
-    let mut room = limit;
-    let mut priority = next_priority(db, queue, ready, None)?;
-    while let Some(this) = priority.filter(|_| room > 0) {
-        for row in query
-            .query_map([queue, ready, this, sortable(now), room as i64], |row| candidate(row, is_solo))?
-        {
-            due.push(row?);
-            room = room.saturating_sub(1);
+}
+
+impl Scope {
+    fn of(db: &Connection, names: &mut Names, claim: &ClaimRequest) -> Result<Self, Fault> {
+        let queues = queues(db, names, claim)?;
+        if claim.tasks.is_empty() {
+            return Ok(Self { queues, tasks: String::new() });
         }
-        priority = next_priority(db, queue, ready, Some(this))?;
+        // No task has this number. An empty list would leave nothing to look up by the index.
+        let mut ids = vec![-1];
+        for task in &claim.tasks {
+            ids.extend(names.find_task(db, task)?);
+        }
+        ids.sort_unstable();
+        let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+        Ok(Self { queues, tasks: format!("AND task IN ({})", ids.join(", ")) })
     }
-    Ok(())
-}
 
-/// When the first run of a queue comes due that waits for a time.
-fn first_timed(db: &Connection, queue: i64, is_solo: bool) -> Result<Option<i64>, Fault> {
-    let ready = ready(true, is_solo);
-    let mut query = db.prepare_cached(
-        "SELECT due FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND gate IS NULL AND priority = ? ORDER BY due LIMIT 1",
-    )?;
-    let mut first: Option<i64> = None;
-    let mut priority = next_priority(db, queue, ready, None)?;
-    while let Some(this) = priority {
-        let due: Option<i64> = query.query_row([queue, ready, this], |row| row.get(0)).optional()?;
-        first = first.into_iter().chain(due).min();
-        priority = next_priority(db, queue, ready, Some(this))?;
+    /// A statement with the condition in the place of `TASKS`.
+    fn sql(&self, statement: &str) -> String {
+        statement.replace("TASKS", &self.tasks)
     }
-    Ok(first)
+
+    /// The first runs of a queue that wait for nothing.
+    fn waiting(
+        &self,
+        db: &Connection,
+        queue: i64,
+        part: Part,
+        due: &mut Vec<Candidate>,
+    ) -> Result<(), Fault> {
+        let mut query = db.prepare_cached(&self.sql(
+            "SELECT -priority, due, seq FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND gate IS NULL TASKS \
+             ORDER BY priority DESC, due, seq LIMIT ?",
+        ))?;
+        let values = [queue, ready(false, part.is_solo), part.limit as i64];
+        for row in query.query_map(values, |row| candidate(row, part.is_solo))? {
+            due.push(row?);
+        }
+        Ok(())
+    }
+
+    /// The first runs of a queue of which the time has come: for each priority, from the highest, those that are due.
+    fn timed(&self, db: &Connection, queue: i64, part: Part, due: &mut Vec<Candidate>) -> Result<(), Fault> {
+        let ready = ready(true, part.is_solo);
+        let mut query = db.prepare_cached(&self.sql(
+            "SELECT -priority, due, seq FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND gate IS NULL \
+             AND priority = ? AND due <= ? TASKS ORDER BY due, seq LIMIT ?",
+        ))?;
+        let mut room = part.limit;
+        let mut priority = next_priority(db, queue, ready, None)?;
+        while let Some(this) = priority.filter(|_| room > 0) {
+            let values = [queue, ready, this, sortable(part.until), room as i64];
+            for row in query.query_map(values, |row| candidate(row, part.is_solo))? {
+                due.push(row?);
+                room = room.saturating_sub(1);
+            }
+            priority = next_priority(db, queue, ready, Some(this))?;
+        }
+        Ok(())
+    }
+
+    /// When the first run of a queue comes due that waits for a time.
+    fn first_timed(&self, db: &Connection, queue: i64, is_solo: bool) -> Result<Option<i64>, Fault> {
+        let ready = ready(true, is_solo);
+        let mut query = db.prepare_cached(&self.sql(
+            "SELECT due FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND gate IS NULL AND priority = ? TASKS \
+             ORDER BY due LIMIT 1",
+        ))?;
+        let mut first: Option<i64> = None;
+        let mut priority = next_priority(db, queue, ready, None)?;
+        while let Some(this) = priority {
+            let due: Option<i64> = query.query_row([queue, ready, this], |row| row.get(0)).optional()?;
+            first = first.into_iter().chain(due).min();
+            priority = next_priority(db, queue, ready, Some(this))?;
+        }
+        Ok(first)
+    }
+
+    /// The first runs that a gate keeps back.
+    fn kept_back(
+        &self,
+        db: &Connection,
+        gate: i64,
+        part: Part,
+        due: &mut Vec<Candidate>,
+    ) -> Result<(), Fault> {
+        let mut next = db.prepare_cached(
+            "SELECT queue FROM run INDEXED BY run_gate WHERE gate = ? AND ready IS NOT NULL AND queue > ? \
+             ORDER BY queue LIMIT 1",
+        )?;
+        let mut query = db.prepare_cached(&self.sql(
+            "SELECT -priority, due, seq FROM run INDEXED BY run_gate WHERE gate = ? AND queue = ? AND ready = ? \
+             AND due <= ? TASKS ORDER BY priority DESC, due, seq LIMIT ?",
+        ))?;
+        let (now, later) = (ready(false, part.is_solo), ready(true, part.is_solo));
+        let mut last = 0_i64;
+        while let Some(queue) = next.query_row([gate, last], |row| row.get(0)).optional()? {
+            last = queue;
+            if !self.queues.contains(&queue) {
+                continue;
+            }
+            for (ready, until) in [(now, i64::MAX), (later, sortable(part.until))] {
+                let values = [gate, queue, ready, until, part.limit as i64];
+                for row in query.query_map(values, |row| candidate(row, part.is_solo))? {
+                    due.push(row?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// When the next gate is open that keeps a run back.
+    fn next_opening(&self, db: &Connection, claim: &ClaimRequest) -> Result<Option<Timestamp>, Fault> {
+        let mut next: Option<Timestamp> = None;
+        for (gate, opening) in Gates::load(db)?.openings(claim.now) {
+            let opens = match opening {
+                Opening::Now => claim.now,
+                Opening::At(time) => time,
+                Opening::Later => continue,
+            };
+            let mut kept = Vec::new();
+            for is_solo in kinds(claim.is_idle) {
+                let part = Part { is_solo: *is_solo, until: Timestamp::from_unix_nanos(u64::MAX), limit: 1 };
+                self.kept_back(db, gate, part, &mut kept)?;
+            }
+            next = if kept.is_empty() { next } else { next.into_iter().chain([opens]).min() };
+        }
+        Ok(next)
+    }
 }
 
 /// The highest priority in a part of the index below this one: one look-up.
@@ -182,40 +249,6 @@ fn next_priority(db: &Connection, queue: i64, ready: i64, below: Option<i64>) ->
     // Priorities have 32 bits.
     let below = below.unwrap_or(i64::MAX);
     Ok(query.query_row([queue, ready, below], |row| row.get(0)).optional()?)
-}
-
-/// The first runs of some queues that a gate keeps back.
-fn kept_back(
-    db: &Connection,
-    gate: i64,
-    queues: &[i64],
-    now: Timestamp,
-    is_solo: bool,
-    limit: usize,
-    due: &mut Vec<Candidate>,
-) -> Result<(), Fault> {
-    let mut next = db.prepare_cached(
-        "SELECT queue FROM run INDEXED BY run_gate WHERE gate = ? AND ready IS NOT NULL AND queue > ? ORDER BY queue LIMIT 1",
-    )?;
-    let mut query = db.prepare_cached(
-        "SELECT -priority, due, seq FROM run INDEXED BY run_gate WHERE gate = ? AND queue = ? AND ready = ? AND due <= ? \
-         ORDER BY priority DESC, due, seq LIMIT ?",
-    )?;
-    let mut last = 0_i64;
-    while let Some(queue) = next.query_row([gate, last], |row| row.get(0)).optional()? {
-        last = queue;
-        if !queues.contains(&queue) {
-            continue;
-        }
-        for (ready, until) in [(ready(false, is_solo), i64::MAX), (ready(true, is_solo), sortable(now))] {
-            let rows =
-                query.query_map([gate, queue, ready, until, limit as i64], |row| candidate(row, is_solo))?;
-            for row in rows {
-                due.push(row?);
-            }
-        }
-    }
-    Ok(())
 }
 
 fn candidate(row: &rusqlite::Row<'_>, is_solo: bool) -> rusqlite::Result<Candidate> {

@@ -59,7 +59,7 @@ pub(super) fn read_task(reader: &mut Reader<'_>) -> Option<TaskSpec> {
         cache: read_policy(reader)?,
         cache_expiration: reader.maybe(Reader::duration)?,
         refresh: reader.flag()?,
-        grants: read_grants(reader)?,
+        grants: read_grants(reader)?.into(),
         determinism: read_determinism(reader)?,
         unknown_imports: reader.choice(&UNKNOWN_IMPORTS)?,
         name: reader.maybe(Reader::shared)?,
@@ -268,11 +268,11 @@ fn read_determinism(reader: &mut Reader<'_>) -> Option<Determinism> {
     Some(Determinism { clock, randomness })
 }
 
-fn write_tags(out: &mut Vec<u8>, tags: &Tags) {
+pub(super) fn write_tags(out: &mut Vec<u8>, tags: &Tags) {
     write::list(out, tags, |out, tag| write::text(out, tag));
 }
 
-fn read_tags(reader: &mut Reader<'_>) -> Option<Tags> {
+pub(super) fn read_tags(reader: &mut Reader<'_>) -> Option<Tags> {
     Some(ascending(reader.list(Reader::shared)?)?.into_iter().collect())
 }
 

@@ -39,7 +39,30 @@ pub enum Capability {
     Unknown,
 }
 
+impl Import {
+    /// The import of this name.
+    pub fn new(name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self { capability: Capability::of(&name), name }
+    }
+}
+
 impl Capability {
+    /// All of them, in the order of reports.
+    pub const ALL: [Self; 11] = [
+        Self::Clocks,
+        Self::Randomness,
+        Self::Files,
+        Self::Environment,
+        Self::StandardInput,
+        Self::Output,
+        Self::Network,
+        Self::OutgoingHttp,
+        Self::RunContext,
+        Self::Plumbing,
+        Self::Unknown,
+    ];
+
     /// The name in reports, such as `outgoing HTTP`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -58,7 +81,7 @@ impl Capability {
     }
 
     /// The capability of an import, by its name.
-    pub(crate) fn of(import: &str) -> Self {
+    pub fn of(import: &str) -> Self {
         if wasi_version(import).is_some() {
             return Self::Unknown;
         }
@@ -84,7 +107,7 @@ impl Capability {
 }
 
 /// The version of WASI of an import, if this host has a different one.
-pub(crate) fn wasi_version(import: &str) -> Option<&str> {
+pub fn wasi_version(import: &str) -> Option<&str> {
     let (_, version) = import.strip_prefix("wasi:")?.split_once('@')?;
     // Earlier and later versions are different worlds, and so are drafts: compatibility is not guaranteed.
     let is_here = version.starts_with("0.2.") && !version.contains('-');

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use hostel_core::{ErrorKind, GrantsError, LimitsError, PolicyError, RetryError};
+use crate::{ErrorKind, GrantsError, LimitsError, PolicyError, RetryError, TagError, TemplateError};
 
-/// The maximum length of a tag, in bytes.
-pub(crate) const MAX_TAG_BYTES: usize = 100;
-
-/// An option of a task is out of range.
+/// An option of a task is out of range, or does not fit the task's signature.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OptionError {
@@ -37,13 +34,11 @@ pub enum OptionError {
     )]
     CacheExpiration,
     /// An invalid tag.
-    #[error(
-        "invalid tag {tag:?}: expected 1 to {MAX_TAG_BYTES} bytes without commas, control characters, or leading or trailing blanks"
-    )]
-    Tag {
-        /// The tag.
-        tag: String,
-    },
+    #[error(transparent)]
+    Tag(#[from] TagError),
+    /// An invalid template for the names of runs.
+    #[error("invalid run name: {0}")]
+    Name(#[from] TemplateError),
 }
 
 impl OptionError {

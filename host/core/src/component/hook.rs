@@ -1,6 +1,6 @@
 //! `hostel:task/hooks`: exports that the host calls, and that are not tasks.
 
-use hostel_core::{ExportPath, Field, Name, RunId, Signature, TaskKey, Type, Value};
+use crate::{ExportPath, Field, Name, RunId, Signature, TaskKey, Type, Value};
 
 /// The interface, in all versions that this host supports.
 const INTERFACE: &str = "hostel:task/hooks@0.1.";
@@ -43,13 +43,13 @@ impl Hook {
     }
 
     /// The hook that an export is, according to its path and signature.
-    pub(crate) fn of(path: &ExportPath, signature: &Signature) -> Option<Self> {
+    pub fn of(path: &ExportPath, signature: &Signature) -> Option<Self> {
         let is_this = |hook: &Self| path.function() == hook.name() && *signature == hook.signature();
-        Self::ALL.into_iter().find(is_this).filter(|_| is_in_interface(path))
+        Self::ALL.into_iter().find(is_this).filter(|_| is_in_hooks(path))
     }
 
     /// The parameters and result of the function.
-    pub(crate) fn signature(self) -> Signature {
+    pub fn signature(self) -> Signature {
         let field = |name| Field { name: Name::from(name), ty: Type::String };
         let run = Type::Record(COMMITTED_RUN.map(field).into());
         let result = match self {
@@ -70,7 +70,7 @@ impl From<CommittedRun> for Value {
     }
 }
 
-/// Whether an export belongs to the interface, as a supported hook or as something else.
-pub(crate) fn is_in_interface(path: &ExportPath) -> bool {
+/// Whether an export belongs to the interface of hooks, as a supported hook or as something else.
+pub fn is_in_hooks(path: &ExportPath) -> bool {
     path.interface().is_some_and(|interface| interface.starts_with(INTERFACE))
 }
