@@ -19,6 +19,7 @@ mod crash;
 mod events;
 mod find;
 mod lease;
+mod limits;
 mod model;
 mod prune;
 mod queues;
@@ -47,7 +48,7 @@ macro_rules! cases {
 pub(crate) use cases;
 
 /// Every case but the one with a model, in the order of the port's methods.
-const ALL: [&[Case]; 14] = [
+const ALL: [&[Case]; 15] = [
     submit::CASES,
     unique::CASES,
     append::CASES,
@@ -57,6 +58,7 @@ const ALL: [&[Case]; 14] = [
     lease::CASES,
     crash::CASES,
     retry::CASES,
+    limits::CASES,
     cancel::CASES,
     events::CASES,
     prune::CASES,

@@ -5,6 +5,7 @@ mod claim;
 mod entry;
 mod error;
 mod event;
+mod limit;
 mod page;
 
 pub use admission::*;
@@ -12,6 +13,7 @@ pub use claim::*;
 pub use entry::*;
 pub use error::*;
 pub use event::*;
+pub use limit::*;
 pub use page::*;
 
 use std::sync::Arc;
@@ -201,13 +203,44 @@ pub trait Journal: Send + Sync {
     fn wait_for_change(&self, seen: u64, timeout: Duration) -> Result<u64, JournalError>;
 
     /// When this claim could next have an answer, if nothing else happens: its own time if it would have one now; otherwise the time
-    /// at which the next run comes due; `None` if none ever does. The limit does not matter. Leases that end are not
-    /// looked at.
+    /// at which the next run comes due; `None` if none ever does. The limit of the claim does not matter. Leases that end are not
+    /// looked at. With [limits](Journal::set_limit) the time may be too early.
     ///
     /// # Errors
     ///
     /// Those of the medium.
     fn next_due(&self, claim: &ClaimRequest) -> Result<Option<Timestamp>, JournalError>;
+
+    /// Limits how many runs of a queue or with a tag are claimed at once, and how often; the default limit is none. It holds for all workers
+    /// together. A run is claimed if all limits of its queue and its tags allow it, and counts for each as long as the claim lasts:
+    /// until the run has ended, waits for its next attempt, is released, or its lease is over. Those that are claimed already count, too,
+    /// and go on if there are more of them than the limit. Runs that a limit keeps back do not keep others back.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Rate`] for a rate that is out of range, and errors of the medium.
+    fn set_limit(&self, scope: &LimitScope, limit: RunLimit) -> Result<(), JournalError>;
+
+    /// Every limit and every pause that was set, in the order of their scopes, also those that were removed since.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn limits(&self) -> Result<Vec<LimitUse>, JournalError>;
+
+    /// Stops claims of the runs of a queue or with a tag, for some time or until [`Journal::resume`]. A second pause replaces the first.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn pause(&self, scope: &LimitScope, pause: Pause) -> Result<(), JournalError>;
+
+    /// Ends a pause; nothing happens without one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn resume(&self, scope: &LimitScope) -> Result<(), JournalError>;
 
     /// The bytes of a value that the journal stored apart from its run; `None` if it has none of this digest.
     ///

@@ -1,5 +1,6 @@
 //! The journal in memory.
 
+mod gates;
 mod plan;
 mod shelf;
 
@@ -9,8 +10,8 @@ use std::time::Duration;
 
 use hostel_core::journal::{
     Append, Applied, Cancellation, ClaimRequest, Cursor, Expired, Fence, Found, Journal, JournalEntry,
-    JournalError, JournalEvent, MAX_CLAIMED, MAX_EVENTS, MAX_EXPIRED, MAX_PRUNED, MAX_SUBMITTED, Page, Prune,
-    Pruned, Submitted,
+    JournalError, JournalEvent, LimitScope, LimitUse, MAX_CLAIMED, MAX_EVENTS, MAX_EXPIRED, MAX_PRUNED,
+    MAX_SUBMITTED, Page, Pause, Prune, Pruned, RunLimit, Submitted,
 };
 use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunSpec, Timestamp};
 
@@ -151,13 +152,13 @@ impl Journal for MemoryJournal {
         check_count("claims", claim.limit, MAX_CLAIMED)?;
         let mut shelf = self.to_change();
         let mut claimed = Vec::new();
-        for run in shelf.due(claim) {
-            let Some(mut entry) = shelf.get(run).cloned() else { continue };
+        while let Some(run) = shelf.next_for(claim, &claimed) {
+            let Some(mut entry) = shelf.get(run).cloned() else { break };
             let fence = shelf.next_fence();
-            if let Some(applied) = entry.claim_for(claim, fence) {
-                claimed.push(entry.clone());
-                shelf.replace(entry, &applied);
-            }
+            let Some(applied) = entry.claim_for(claim, fence) else { break };
+            shelf.replace(entry.clone(), &applied);
+            shelf.gates().take(entry.record().spec(), claim.now);
+            claimed.push(entry);
         }
         Ok(claimed)
     }
@@ -259,6 +260,30 @@ impl Journal for MemoryJournal {
 
     fn next_due(&self, claim: &ClaimRequest) -> Result<Option<Timestamp>, JournalError> {
         Ok(self.shelf().next_due(claim))
+    }
+
+    fn set_limit(&self, scope: &LimitScope, limit: RunLimit) -> Result<(), JournalError> {
+        limit.check()?;
+        let mut shelf = self.to_change();
+        let (gates, claimed) = shelf.gates_and_claimed();
+        gates.set(scope, limit, claimed);
+        Ok(())
+    }
+
+    fn limits(&self) -> Result<Vec<LimitUse>, JournalError> {
+        Ok(self.shelf().limits())
+    }
+
+    fn pause(&self, scope: &LimitScope, pause: Pause) -> Result<(), JournalError> {
+        let mut shelf = self.to_change();
+        let (gates, claimed) = shelf.gates_and_claimed();
+        gates.pause(scope, pause, claimed);
+        Ok(())
+    }
+
+    fn resume(&self, scope: &LimitScope) -> Result<(), JournalError> {
+        self.to_change().gates().resume(scope);
+        Ok(())
     }
 
     fn blob(&self, _: &BlobRef) -> Result<Option<Arc<[u8]>>, JournalError> {

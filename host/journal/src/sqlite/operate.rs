@@ -9,10 +9,14 @@ use rusqlite::{OptionalExtension, params};
 
 use super::blobs::Spilled;
 use super::due;
-use super::error::Fault;
+use super::gates::{self, Gates};
 use super::row::{self, Loaded, sortable};
 use super::submit;
 use super::writing::Writing;
+use crate::error::Fault;
+
+/// The most runs that one claim examines: more are left to the next one, so that no transaction is long.
+const MAX_EXAMINED: usize = 10_000;
 
 /// Changes a run by a rule, and stores what the rule applied.
 fn change<T>(
@@ -42,16 +46,59 @@ pub(super) fn append(writing: &mut Writing<'_>, append: &Append, blobs: &[Spille
 }
 
 pub(super) fn claim(writing: &mut Writing<'_>, request: &ClaimRequest) -> Result<Vec<JournalEntry>, Fault> {
-    let mut claimed = Vec::new();
-    for seq in due::candidates(writing.db, writing.names, request)? {
-        match row::load_by_seq(writing.db, writing.names, seq) {
-            Ok(Some(loaded)) => claimed.extend(claim_one(writing, &loaded, request)?),
-            Ok(None) => {}
-            Err(Fault::Refused(_)) => set_aside(writing, seq)?,
-            Err(error) => return Err(error),
+    let mut gates = Gates::load(writing.db)?;
+    let mut claimed: Vec<JournalEntry> = Vec::new();
+    let mut examined = 0;
+    loop {
+        let wants_solo = request.is_idle && claimed.is_empty();
+        let room = request.limit - claimed.len();
+        let batch = due::candidates(writing.db, writing.names, &gates, request, wants_solo, room)?;
+        examined += batch.len();
+        for candidate in &batch {
+            // A run that crashed before is alone.
+            if candidate.is_solo && !claimed.is_empty() {
+                continue;
+            }
+            claimed.extend(examine(writing, &mut gates, request, candidate.seq)?);
+            if claimed.first().is_some_and(JournalEntry::is_solo) {
+                return Ok(claimed);
+            }
+        }
+        // All that were examined are claimed or marked, so that the next ones come.
+        if claimed.len() == request.limit || batch.len() < room || examined >= MAX_EXAMINED {
+            return Ok(claimed);
         }
     }
-    Ok(claimed)
+}
+
+/// Claims a run that is due, if all its gates are open. If not, it is not examined again until the gate that is closed is open.
+fn examine(
+    writing: &mut Writing<'_>,
+    gates: &mut Gates,
+    request: &ClaimRequest,
+    seq: i64,
+) -> Result<Option<JournalEntry>, Fault> {
+    let loaded = match row::load_by_seq(writing.db, writing.names, seq) {
+        Ok(Some(loaded)) => loaded,
+        Ok(None) => return Ok(None),
+        Err(Fault::Refused(_)) => {
+            set_aside(writing, seq)?;
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let places = gates.of(writing.db, writing.names, loaded.entry.record().spec())?;
+    if let Some(gate) = gates.closed(&places, request.now) {
+        gates::park(writing.db, seq, gate)?;
+        return Ok(None);
+    }
+    let entry = claim_one(writing, &loaded, request)?;
+    if entry.is_some() {
+        gates.take(writing.db, seq, &places, request.now)?;
+    } else {
+        set_aside(writing, seq)?;
+    }
+    Ok(entry)
 }
 
 fn claim_one(

@@ -5,10 +5,10 @@ use hostel_core::{Digest, RunSpec, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
 use super::blobs::{Blobs, Spilled};
-use super::error::Fault;
 use super::names::Kind;
 use super::row::{self, Loaded};
 use super::writing::Writing;
+use crate::error::Fault;
 
 /// A run to submit, with its bytes: encoded on the thread of the submitter.
 pub(super) struct Prepared {

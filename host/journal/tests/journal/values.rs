@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 use hostel_core::journal::{Journal, Prune, Submitted};
 use hostel_core::{InputSpec, Outcome, StoredValue, TaskSpec};
 
-use crate::scene::{STARTED, add, at, check, completed, directory, id, open, spec, spec_with_input, value};
+use crate::scene::{
+    STARTED, add, at, check, completed, directory, id, open, request, spec, spec_with_input, value,
+};
 
 /// The longest value that is stored beside its run.
 const MOST: usize = StoredValue::MAX_INLINE_BYTES;
@@ -83,6 +85,21 @@ fn a_value_with_other_bytes_is_none() {
     assert_eq!(journal.blob(blob).unwrap(), None);
     let problems = journal.fsck().unwrap().problems;
     assert_eq!(problems, [format!("the value {} is missing", blob.digest)]);
+}
+
+#[test]
+fn changes_of_others_are_noticed() {
+    let dir = directory();
+    let (journal, other) = (open(&dir), open(&dir));
+    let before = journal.changes().unwrap();
+    other.submit(at(1), &[spec(1)]).unwrap();
+    let after = journal.changes().unwrap();
+    assert_ne!(before, after);
+    // What changes nothing is no change: nothing is due, and no lease is over.
+    assert_eq!(other.claim(&request("w", 0, 2)).unwrap(), []);
+    assert_eq!(other.expire(at(2)).unwrap(), []);
+    other.get(id(1)).unwrap();
+    assert_eq!(journal.changes().unwrap(), after);
 }
 
 #[test]
