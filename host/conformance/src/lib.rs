@@ -13,6 +13,7 @@
 
 mod append;
 mod cancel;
+mod changes;
 mod claim;
 mod crash;
 mod events;
@@ -46,7 +47,7 @@ macro_rules! cases {
 pub(crate) use cases;
 
 /// Every case but the one with a model, in the order of the port's methods.
-const ALL: [&[Case]; 13] = [
+const ALL: [&[Case]; 14] = [
     submit::CASES,
     unique::CASES,
     append::CASES,
@@ -59,6 +60,7 @@ const ALL: [&[Case]; 13] = [
     cancel::CASES,
     events::CASES,
     prune::CASES,
+    changes::CASES,
     threads::CASES,
 ];
 

@@ -6,13 +6,14 @@ use hostel_core::{RunFilter, RunSpec, Timestamp};
 use crate::cases;
 use crate::world::{
     LEASE, STARTED, add, at, claim, completed, found, ids, numbers, queue, request, retry_at, spec,
-    spec_with, start, submit, submit_some,
+    spec_with, start, submit, submit_some, task,
 };
 
 cases![
     a_claim_takes_from_its_queues,
     a_claim_of_several_queues_has_one_order,
     a_claim_without_queues_takes_from_all,
+    a_claim_takes_runs_of_its_tasks,
     runs_are_found_by_queue,
     what_is_due_now_is_due_at_the_time_of_the_claim,
     the_next_due_time_is_that_of_the_first_timed_run,
@@ -55,6 +56,20 @@ fn a_claim_of_several_queues_has_one_order(journal: &dyn Journal) {
 fn a_claim_without_queues_takes_from_all(journal: &dyn Journal) {
     submit(journal, [in_queue(1, "a"), in_queue(2, "b"), spec(3)]);
     assert_eq!(claimed(journal, &[], 9), numbers([1, 2, 3]));
+}
+
+fn a_claim_takes_runs_of_its_tasks(journal: &dyn Journal) {
+    let of_task = |number, export| RunSpec { task: task(export), ..in_queue(number, "a") };
+    submit(journal, [of_task(1, "add"), of_task(2, "sub"), of_task(3, "add")]);
+    let of = |tasks: &[&str]| {
+        let tasks = tasks.iter().map(|export| task(export)).collect();
+        ClaimRequest { tasks, ..of(&["a"], 9, 5) }
+    };
+    assert_eq!(journal.next_due(&of(&["mul"])).unwrap(), None);
+    assert_eq!(ids(&journal.claim(&of(&["mul"])).unwrap()), []);
+    assert_eq!(journal.next_due(&of(&["mul", "sub"])).unwrap(), Some(at(5)));
+    assert_eq!(ids(&journal.claim(&of(&["sub"])).unwrap()), numbers([2]));
+    assert_eq!(ids(&journal.claim(&of(&["mul", "add"])).unwrap()), numbers([1, 3]));
 }
 
 fn runs_are_found_by_queue(journal: &dyn Journal) {

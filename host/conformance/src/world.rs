@@ -127,6 +127,7 @@ pub(crate) fn request(worker: &str, limit: usize, now: u64) -> ClaimRequest {
         now: at(now),
         lease: LEASE,
         queues: Vec::new(),
+        tasks: Vec::new(),
         is_idle: true,
     }
 }

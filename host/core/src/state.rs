@@ -263,6 +263,8 @@ fn awaiting_retry(event: Event) -> Option<State> {
     match event {
         Event::Started => Some(State::Retrying),
         Event::CancelRequested => Some(State::Cancelled),
+        // Another run has computed the value since.
+        Event::CacheHit { .. } => Some(State::Cached),
         Event::TimedOut => Some(State::TimedOut),
         Event::Crashed => Some(State::Crashed),
         Event::CameDue
@@ -270,7 +272,6 @@ fn awaiting_retry(event: Event) -> Option<State> {
         | Event::SlotGranted
         | Event::RetryPlanned { .. }
         | Event::Completed
-        | Event::CacheHit { .. }
         | Event::Failed
         | Event::UpstreamFailed
         | Event::Rescued

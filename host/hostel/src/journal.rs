@@ -8,4 +8,4 @@ pub use hostel_core::{
     RunRecord, RunSpec, RunTransition, ScheduleSlot, StoredOutcome, StoredValue, Tags, Unique, UniqueError,
     UniqueMode, WaitFor,
 };
-pub use hostel_journal::{MemoryBounds, MemoryJournal};
+pub use hostel_journal::{JournalCheck, MemoryBounds, MemoryJournal, OpenJournalError, SqliteJournal};

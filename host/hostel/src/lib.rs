@@ -117,9 +117,11 @@
 // From the front to the base: a module uses only those below it. `tests/tests/rules` has the allowed arrows.
 pub mod blocking;
 mod builder;
+mod delay;
 mod host;
 mod runs;
 mod verification;
+mod worker;
 
 mod component;
 mod transaction;
@@ -133,6 +135,7 @@ mod wait;
 mod course;
 
 mod host_state;
+mod lazy_journal;
 mod options;
 mod run;
 mod task;
@@ -166,6 +169,7 @@ pub use cache::{
 };
 pub use component::*;
 pub use data_dir::{DataDirError, TRUSTED_DIR, create_data_dir, may_replace, reaches_data_dir};
+pub use delay::{DelayError, DelayOptions, DelayedRun};
 pub use error::*;
 pub use events::{EventKind, Events, Missed, RunEvent};
 pub use flow::begin_flow;
@@ -180,6 +184,7 @@ pub use transaction::{Transaction, TransactionBuilder};
 pub use undo::{HookFailure, HookReport};
 pub use verification::{Different, Skipped, Verification, VerifyOptions};
 pub use wait::*;
+pub use worker::{Worker, WorkerBuilder, WorkerError};
 
 pub use object_store;
 
@@ -197,7 +202,9 @@ pub use hostel_core::{
     Transition, Trap, UpstreamChain, UpstreamRun,
 };
 // Finding runs.
-pub use hostel_core::{RunCounts, RunFilter, StateSet};
+pub use hostel_core::{
+    QueueName, QueueNameError, RunCounts, RunFilter, StateSet, Unique, UniqueError, UniqueMode,
+};
 // Options by name, and their text.
 pub use hostel_core::{
     OptionError, OptionKey, SetError, Tag, TagError, Tags, TaskSpec, ValueForm, check_tag, grammar,

@@ -12,6 +12,7 @@ mod verification;
 mod map_line;
 
 mod run;
+mod run_query;
 
 mod attempt;
 
@@ -43,6 +44,7 @@ pub use registry::{
     DemandObject, DiffObject, ExportDiffObject, ExportObject, PushedObject, RegisteredObject, VersionObject,
 };
 pub use run::{RunObject, attempt_count};
+pub use run_query::{RunQueryError, run_filter};
 pub use text::{message, printable, without_number};
 pub use time::instant;
 pub use value::{Printed, ValueJson, as_json, json, printed};

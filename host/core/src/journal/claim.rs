@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{QueueName, RunId, State, Timestamp};
+use crate::{QueueName, RunId, State, TaskKey, Timestamp};
 
 /// The most runs that are claimed, or whose leases are renewed, in one call.
 pub const MAX_CLAIMED: usize = 1_000;
@@ -52,6 +52,8 @@ pub struct ClaimRequest {
     pub lease: Duration,
     /// The queues to claim from; none for all.
     pub queues: Vec<QueueName>,
+    /// The tasks whose runs to claim; none for all.
+    pub tasks: Vec<TaskKey>,
     /// Whether the worker executes nothing else now, so that it may get a run that crashed before. Such a run is claimed only if it
     /// is the first in order, and then alone.
     pub is_idle: bool,
@@ -71,9 +73,10 @@ pub struct Expired {
 }
 
 impl ClaimRequest {
-    /// Whether it asks for runs of this queue.
-    pub fn serves(&self, queue: &QueueName) -> bool {
-        self.queues.is_empty() || self.queues.contains(queue)
+    /// Whether it asks for runs of this task in this queue.
+    pub fn serves(&self, queue: &QueueName, task: &TaskKey) -> bool {
+        (self.queues.is_empty() || self.queues.contains(queue))
+            && (self.tasks.is_empty() || self.tasks.contains(task))
     }
 }
 

@@ -245,11 +245,11 @@ impl JournalEntry {
         Ok(applied)
     }
 
-    /// Whether the request may have the run: it is due and in a queue that is asked for, and the worker is idle if the run crashed
+    /// Whether the request may have the run: it is due, it is of a queue and a task that are asked for, and the worker is idle if the run crashed
     /// before. The caller sees to it that such a run is the only one of its answer.
     pub fn fits(&self, request: &ClaimRequest) -> bool {
         self.is_due(request.now)
-            && request.serves(&self.record.spec().queue)
+            && request.serves(&self.record.spec().queue, &self.record.spec().task)
             && (request.is_idle || !self.is_solo())
     }
 

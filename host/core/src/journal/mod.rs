@@ -15,6 +15,7 @@ pub use event::*;
 pub use page::*;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{BlobRef, RunCounts, RunFilter, RunId, RunSpec, Timestamp};
 
@@ -62,7 +63,15 @@ pub trait Journal: Send + Sync {
     /// fact that cannot follow those before it, in this order; [`JournalError::TooMany`]; and errors of the medium.
     fn append(&self, append: &Append) -> Result<u64, JournalError>;
 
-    /// A run with all that happened to it.
+    /// Adds facts to several runs, each as [`Journal::append`] does: one that is refused has no effect on the others. A driver on
+    /// disk makes all of them durable at once. The answers are in the order of the slice.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::TooMany`] for more than [`MAX_CLAIMED`] at once, and errors of the medium, after which none is added.
+    fn append_all(&self, appends: &[Append]) -> Result<Vec<Result<u64, JournalError>>, JournalError>;
+
+    /// A run with all that happened to it. A driver may have stored long values apart: [`Journal::blob`] returns their bytes.
     ///
     /// # Errors
     ///
@@ -182,6 +191,14 @@ pub trait Journal: Send + Sync {
     ///
     /// Those of the medium.
     fn changes(&self) -> Result<u64, JournalError>;
+
+    /// Waits until [`Journal::changes`] is another number than `seen`, for at most `timeout`, and returns the number. Notices a
+    /// change by this process at once, and one by another process within 50 ms. Uses no processor time while it waits.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn wait_for_change(&self, seen: u64, timeout: Duration) -> Result<u64, JournalError>;
 
     /// When this claim could next have an answer, if nothing else happens: its own time if it would have one now; otherwise the time
     /// at which the next run comes due; `None` if none ever does. The limit does not matter. Leases that end are not

@@ -107,6 +107,12 @@ impl RunFilter {
         Self { component: Some(task.component), export: Some(task.export.clone()), ..self }
     }
 
+    /// Those of the tasks with this export, whatever their components.
+    #[must_use]
+    pub fn export(self, export: ExportPath) -> Self {
+        Self { export: Some(export), ..self }
+    }
+
     /// Those of all tasks of this component.
     #[must_use]
     pub fn component(self, component: Digest) -> Self {

@@ -258,6 +258,23 @@ impl RunRecord {
         self.attempts.len() - self.retried.map_or(0, |retried| retried.attempts)
     }
 
+    /// The attempts that [count](RunRecord::counted_attempts).
+    fn counted(&self) -> &[AttemptRecord] {
+        self.attempts.get(self.attempts.len() - self.counted_attempts()..).unwrap_or_default()
+    }
+
+    /// The first attempt that [counts](RunRecord::counted_attempts): the time for the whole run begins with it.
+    pub fn first_counted_attempt(&self) -> Option<&AttemptRecord> {
+        self.counted().first()
+    }
+
+    /// How many of the attempts that [count](RunRecord::counted_attempts) have a known end: attempts that were lost with their worker,
+    /// or given back, use up no retry.
+    pub fn ended_attempts(&self) -> u32 {
+        let ended = self.counted().iter().filter(|attempt| attempt.outcome.is_some()).count();
+        u32::try_from(ended).unwrap_or(u32::MAX)
+    }
+
     /// The number of the next attempt, counted from 1 over all attempts of the run.
     pub fn next_attempt(&self) -> u32 {
         u32::try_from(self.attempts.len() + 1).unwrap_or(u32::MAX)

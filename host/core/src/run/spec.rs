@@ -270,24 +270,6 @@ mod tests {
     }
 
     #[test]
-    fn every_value_of_the_inputs_is_visited() {
-        let value = |byte: u8| InputSpec::Value(StoredValue::Bytes([byte].into()));
-        let result = || InputSpec::Result(RunId::from_bytes([2; 16]));
-        let task = TaskKey { component: crate::Digest::of(b""), export: crate::ExportPath::top_level("add") };
-        let at = Timestamp::from_unix_nanos(1);
-        let mut run = RunSpec::new(RunId::from_bytes([1; 16]), task, Arc::default(), at);
-        run.inputs = vec![
-            value(1),
-            InputSpec::Some(InputSpec::List(vec![value(2), result()]).into()),
-            InputSpec::Record(vec![("f".into(), InputSpec::Tuple(vec![result(), value(3)]))]),
-            InputSpec::Variant("v".into(), InputSpec::Ok(InputSpec::Err(value(4).into()).into()).into()),
-        ];
-        let mut seen = Vec::new();
-        run.for_each_value_mut(|value| seen.push(value.clone()));
-        assert_eq!(seen, [1, 2, 3, 4].map(|byte| StoredValue::Bytes([byte].into())));
-    }
-
-    #[test]
     fn templates_are_parsed_for_a_signature() {
         let signature = Signature::new([("a", Type::U8)], None);
         let check = |options: &[(&str, &str)], expected: &str| {
@@ -307,6 +289,24 @@ mod tests {
             &[("cache", "inputs - input:b")],
             &format!("Err({:?})", format!("{policy} \"b\" (arguments: a)")),
         );
+    }
+
+    #[test]
+    fn every_value_of_the_inputs_is_visited() {
+        let value = |byte: u8| InputSpec::Value(StoredValue::Bytes([byte].into()));
+        let result = || InputSpec::Result(RunId::from_bytes([2; 16]));
+        let task = TaskKey { component: crate::Digest::of(b""), export: crate::ExportPath::top_level("add") };
+        let at = Timestamp::from_unix_nanos(1);
+        let mut run = RunSpec::new(RunId::from_bytes([1; 16]), task, Arc::default(), at);
+        run.inputs = vec![
+            value(1),
+            InputSpec::Some(InputSpec::List(vec![value(2), result()]).into()),
+            InputSpec::Record(vec![("f".into(), InputSpec::Tuple(vec![result(), value(3)]))]),
+            InputSpec::Variant("v".into(), InputSpec::Ok(InputSpec::Err(value(4).into()).into()).into()),
+        ];
+        let mut seen = Vec::new();
+        run.for_each_value_mut(|value| seen.push(value.clone()));
+        assert_eq!(seen, [1, 2, 3, 4].map(|byte| StoredValue::Bytes([byte].into())));
     }
 
     #[test]

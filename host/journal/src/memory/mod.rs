@@ -3,7 +3,9 @@
 mod plan;
 mod shelf;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hostel_core::journal::{
     Append, Applied, Cancellation, ClaimRequest, Cursor, Expired, Fence, Found, Journal, JournalEntry,
@@ -34,6 +36,7 @@ pub struct MemoryJournal {
     bounds: MemoryBounds,
     /// Nothing panics while it holds the lock, so a poisoned lock is as good as any.
     shelf: Mutex<Shelf>,
+    changed: Condvar,
 }
 
 /// How much a [`MemoryJournal`] stores.
@@ -63,11 +66,16 @@ impl Default for MemoryJournal {
 impl MemoryJournal {
     /// An empty journal with these bounds.
     pub fn new(bounds: MemoryBounds) -> Self {
-        Self { bounds, shelf: Mutex::default() }
+        Self { bounds, shelf: Mutex::default(), changed: Condvar::new() }
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The shelf, to change it.
+    fn to_change(&self) -> Changing<'_> {
+        Changing { shelf: self.shelf(), changed: &self.changed }
     }
 
     /// Changes one run by a rule, records what that applied, and drops ended runs above the bounds. If the rule refuses, nothing
@@ -77,7 +85,7 @@ impl MemoryJournal {
         run: RunId,
         rule: impl FnOnce(&mut JournalEntry) -> Result<(T, Vec<Applied>), JournalError>,
     ) -> Result<T, JournalError> {
-        let mut shelf = self.shelf();
+        let mut shelf = self.to_change();
         let mut entry = shelf.get(run).cloned().ok_or(JournalError::NotFound { run })?;
         let (answer, applied) = rule(&mut entry)?;
         shelf.replace(entry, &applied);
@@ -89,7 +97,7 @@ impl MemoryJournal {
 impl Journal for MemoryJournal {
     fn submit(&self, at: Timestamp, specs: &[RunSpec]) -> Result<Vec<Submitted>, JournalError> {
         check_count("runs", specs.len(), MAX_SUBMITTED)?;
-        let mut shelf = self.shelf();
+        let mut shelf = self.to_change();
         let plan = Plan::of(at, specs, &shelf)?;
         let most = self.bounds.unfinished;
         let unfinished = usize::try_from(shelf.counts().unfinished()).unwrap_or(usize::MAX);
@@ -106,6 +114,11 @@ impl Journal for MemoryJournal {
             let applied = entry.append(append)?;
             Ok((entry.version(), applied))
         })
+    }
+
+    fn append_all(&self, appends: &[Append]) -> Result<Vec<Result<u64, JournalError>>, JournalError> {
+        check_count("runs", appends.len(), MAX_CLAIMED)?;
+        Ok(appends.iter().map(|append| self.append(append)).collect())
     }
 
     fn get(&self, run: RunId) -> Result<Option<JournalEntry>, JournalError> {
@@ -136,7 +149,7 @@ impl Journal for MemoryJournal {
 
     fn claim(&self, claim: &ClaimRequest) -> Result<Vec<JournalEntry>, JournalError> {
         check_count("claims", claim.limit, MAX_CLAIMED)?;
-        let mut shelf = self.shelf();
+        let mut shelf = self.to_change();
         let mut claimed = Vec::new();
         for run in shelf.due(claim) {
             let Some(mut entry) = shelf.get(run).cloned() else { continue };
@@ -151,7 +164,7 @@ impl Journal for MemoryJournal {
 
     fn renew(&self, claims: &[(RunId, Fence)], until: Timestamp) -> Result<Vec<RunId>, JournalError> {
         check_count("claims", claims.len(), MAX_CLAIMED)?;
-        let mut shelf = self.shelf();
+        let mut shelf = self.to_change();
         let mut over = Vec::new();
         for (run, fence) in claims {
             let mut entry = shelf.get(*run).cloned();
@@ -174,7 +187,7 @@ impl Journal for MemoryJournal {
     }
 
     fn expire(&self, now: Timestamp) -> Result<Vec<Expired>, JournalError> {
-        let mut shelf = self.shelf();
+        let mut shelf = self.to_change();
         let mut expired = Vec::new();
         for run in shelf.leases_until(now, MAX_EXPIRED) {
             let Some(mut entry) = shelf.get(run).cloned() else { continue };
@@ -199,7 +212,7 @@ impl Journal for MemoryJournal {
     }
 
     fn prune(&self, prune: Prune) -> Result<Pruned, JournalError> {
-        let mut shelf = self.shelf();
+        let mut shelf = self.to_change();
         let mut runs = 0;
         while shelf.has_to_prune(prune) {
             if runs == MAX_PRUNED as u64 {
@@ -212,7 +225,7 @@ impl Journal for MemoryJournal {
     }
 
     fn retry(&self, at: Timestamp, run: RunId) -> Result<u64, JournalError> {
-        let mut shelf = self.shelf();
+        let mut shelf = self.to_change();
         let mut entry = shelf.get(run).cloned().ok_or(JournalError::NotFound { run })?;
         let applied = entry.retry(at, shelf.holder(entry.record().spec()))?;
         let version = entry.version();
@@ -221,7 +234,7 @@ impl Journal for MemoryJournal {
     }
 
     fn remove(&self, run: RunId) -> Result<(), JournalError> {
-        let mut shelf = self.shelf();
+        let mut shelf = self.to_change();
         shelf.get(run).ok_or(JournalError::NotFound { run })?.check_ended()?;
         shelf.drop_run(run);
         Ok(())
@@ -238,12 +251,44 @@ impl Journal for MemoryJournal {
         Ok(self.shelf().changes())
     }
 
+    fn wait_for_change(&self, seen: u64, timeout: Duration) -> Result<u64, JournalError> {
+        let unchanged = |shelf: &mut Shelf| shelf.changes() == seen;
+        let shelf = self.changed.wait_timeout_while(self.shelf(), timeout, unchanged);
+        Ok(shelf.unwrap_or_else(PoisonError::into_inner).0.changes())
+    }
+
     fn next_due(&self, claim: &ClaimRequest) -> Result<Option<Timestamp>, JournalError> {
         Ok(self.shelf().next_due(claim))
     }
 
     fn blob(&self, _: &BlobRef) -> Result<Option<Arc<[u8]>>, JournalError> {
         Ok(None)
+    }
+}
+
+/// The shelf, locked to be changed. Those that wait for a change are woken when it is unlocked.
+struct Changing<'a> {
+    shelf: MutexGuard<'a, Shelf>,
+    changed: &'a Condvar,
+}
+
+impl Deref for Changing<'_> {
+    type Target = Shelf;
+
+    fn deref(&self) -> &Shelf {
+        &self.shelf
+    }
+}
+
+impl DerefMut for Changing<'_> {
+    fn deref_mut(&mut self) -> &mut Shelf {
+        &mut self.shelf
+    }
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.changed.notify_all();
     }
 }
 

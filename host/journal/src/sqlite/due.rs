@@ -17,10 +17,9 @@ pub(super) fn candidates(
     names: &mut Names,
     claim: &ClaimRequest,
 ) -> Result<Vec<i64>, Fault> {
-    let queues = queues(db, names, claim)?;
-    let usual = in_queues(db, &queues, claim.now, false, claim.limit)?;
-    let solo =
-        if claim.is_idle { in_queues(db, &queues, claim.now, true, claim.limit.min(1))? } else { Vec::new() };
+    let scope = Scope::of(db, names, claim)?;
+    let usual = scope.due(db, claim.now, false, claim.limit)?;
+    let solo = if claim.is_idle { scope.due(db, claim.now, true, claim.limit.min(1))? } else { Vec::new() };
     let is_first = |solo: &Candidate| usual.first().is_none_or(|first| solo < first);
     let due = if solo.first().is_some_and(is_first) { solo } else { usual };
     Ok(due.into_iter().map(|(.., seq)| seq).collect())
@@ -32,17 +31,18 @@ pub(super) fn next_due(
     names: &mut Names,
     claim: &ClaimRequest,
 ) -> Result<Option<Timestamp>, Fault> {
-    let queues = queues(db, names, claim)?;
+    let scope = Scope::of(db, names, claim)?;
     let solos: &[bool] = if claim.is_idle { &[false, true] } else { &[false] };
     let mut next: Option<i64> = None;
     for (queue, is_solo) in
-        queues.iter().flat_map(|queue| solos.iter().map(move |is_solo| (*queue, *is_solo)))
+        scope.queues.iter().flat_map(|queue| solos.iter().map(move |is_solo| (*queue, *is_solo)))
     {
-        let mut any = db.prepare_cached("SELECT 1 FROM run WHERE queue = ? AND ready = ? LIMIT 1")?;
+        let mut any =
+            db.prepare_cached(&scope.sql("SELECT 1 FROM run WHERE queue = ? AND ready = ? TASKS LIMIT 1"))?;
         if any.exists([queue, ready(false, is_solo)])? {
             return Ok(Some(claim.now));
         }
-        let first = first_timed(db, queue, is_solo)?;
+        let first = scope.first_timed(db, queue, is_solo)?;
         next = next.into_iter().chain(first).min();
     }
     Ok(next.map(|next| time(next).max(claim.now)))
@@ -64,83 +64,115 @@ fn queues(db: &Connection, names: &mut Names, claim: &ClaimRequest) -> Result<Ve
     Ok(ids)
 }
 
-/// The first runs that are due in some queues.
-fn in_queues(
-    db: &Connection,
-    queues: &[i64],
-    now: Timestamp,
-    is_solo: bool,
-    limit: usize,
-) -> Result<Vec<Candidate>, Fault> {
-    let mut due = Vec::new();
-    for queue in queues {
-        waiting(db, *queue, is_solo, limit, &mut due)?;
-        timed(db, *queue, now, is_solo, limit, &mut due)?;
-    }
-    due.sort_unstable();
-    due.truncate(limit);
-    Ok(due)
+/// The runs that a claim asks for.
+struct Scope {
+    /// The numbers of the queues, each once.
+    queues: Vec<i64>,
+    /// A condition on the task, empty for any.
+    tasks: String,
 }
 
-/// The first runs of a queue that wait for nothing.
-fn waiting(
-    db: &Connection,
-    queue: i64,
-    is_solo: bool,
-    limit: usize,
-    due: &mut Vec<Candidate>,
-) -> Result<(), Fault> {
-    let mut query = db.prepare_cached(
-        "SELECT -priority, due, seq FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? \
-         ORDER BY priority DESC, due, seq LIMIT ?",
-    )?;
-    let rows = query.query_map([queue, ready(false, is_solo), limit as i64], candidate)?;
-    for row in rows {
-        due.push(row?);
-    }
-    Ok(())
-}
-
-/// The first runs of a queue of which the time has come: for each priority, from the highest, those that are due.
-fn timed(
-    db: &Connection,
-    queue: i64,
-    now: Timestamp,
-    is_solo: bool,
-    limit: usize,
-    due: &mut Vec<Candidate>,
-) -> Result<(), Fault> {
-    let ready = ready(true, is_solo);
-    let mut query = db.prepare_cached(
-        "SELECT -priority, due, seq FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND priority = ? AND due <= ? \
-         ORDER BY due, seq LIMIT ?",
-    )?;
-    let mut room = limit;
-    let mut priority = next_priority(db, queue, ready, None)?;
-    while let Some(this) = priority.filter(|_| room > 0) {
-        for row in query.query_map([queue, ready, this, sortable(now), room as i64], candidate)? {
-            due.push(row?);
-            room = room.saturating_sub(1);
+impl Scope {
+    fn of(db: &Connection, names: &mut Names, claim: &ClaimRequest) -> Result<Self, Fault> {
+        let queues = queues(db, names, claim)?;
+        if claim.tasks.is_empty() {
+            return Ok(Self { queues, tasks: String::new() });
         }
-        priority = next_priority(db, queue, ready, Some(this))?;
+        // No task has this number. An empty list would leave nothing to look up by the index.
+        let mut ids = vec![-1];
+        for task in &claim.tasks {
+            ids.extend(names.find_task(db, task)?);
+        }
+        ids.sort_unstable();
+        let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+        Ok(Self { queues, tasks: format!("AND task IN ({})", ids.join(", ")) })
     }
-    Ok(())
-}
 
-/// When the first run of a queue comes due that waits for a time.
-fn first_timed(db: &Connection, queue: i64, is_solo: bool) -> Result<Option<i64>, Fault> {
-    let ready = ready(true, is_solo);
-    let mut query = db.prepare_cached(
-        "SELECT due FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND priority = ? ORDER BY due LIMIT 1",
-    )?;
-    let mut first: Option<i64> = None;
-    let mut priority = next_priority(db, queue, ready, None)?;
-    while let Some(this) = priority {
-        let due: Option<i64> = query.query_row([queue, ready, this], |row| row.get(0)).optional()?;
-        first = first.into_iter().chain(due).min();
-        priority = next_priority(db, queue, ready, Some(this))?;
+    /// A statement with the condition in the place of `TASKS`.
+    fn sql(&self, statement: &str) -> String {
+        statement.replace("TASKS", &self.tasks)
     }
-    Ok(first)
+
+    /// The first runs that are due.
+    fn due(
+        &self,
+        db: &Connection,
+        now: Timestamp,
+        is_solo: bool,
+        limit: usize,
+    ) -> Result<Vec<Candidate>, Fault> {
+        let mut due = Vec::new();
+        for queue in &self.queues {
+            self.waiting(db, *queue, is_solo, limit, &mut due)?;
+            self.timed(db, *queue, now, is_solo, limit, &mut due)?;
+        }
+        due.sort_unstable();
+        due.truncate(limit);
+        Ok(due)
+    }
+
+    /// The first runs of a queue that wait for nothing.
+    fn waiting(
+        &self,
+        db: &Connection,
+        queue: i64,
+        is_solo: bool,
+        limit: usize,
+        due: &mut Vec<Candidate>,
+    ) -> Result<(), Fault> {
+        let mut query = db.prepare_cached(&self.sql(
+            "SELECT -priority, due, seq FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? TASKS \
+             ORDER BY priority DESC, due, seq LIMIT ?",
+        ))?;
+        let rows = query.query_map([queue, ready(false, is_solo), limit as i64], candidate)?;
+        for row in rows {
+            due.push(row?);
+        }
+        Ok(())
+    }
+
+    /// The first runs of a queue of which the time has come: for each priority, from the highest, those that are due.
+    fn timed(
+        &self,
+        db: &Connection,
+        queue: i64,
+        now: Timestamp,
+        is_solo: bool,
+        limit: usize,
+        due: &mut Vec<Candidate>,
+    ) -> Result<(), Fault> {
+        let ready = ready(true, is_solo);
+        let mut query = db.prepare_cached(&self.sql(
+            "SELECT -priority, due, seq FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND priority = ? AND due <= ? \
+             TASKS ORDER BY due, seq LIMIT ?",
+        ))?;
+        let mut room = limit;
+        let mut priority = next_priority(db, queue, ready, None)?;
+        while let Some(this) = priority.filter(|_| room > 0) {
+            for row in query.query_map([queue, ready, this, sortable(now), room as i64], candidate)? {
+                due.push(row?);
+                room = room.saturating_sub(1);
+            }
+            priority = next_priority(db, queue, ready, Some(this))?;
+        }
+        Ok(())
+    }
+
+    /// When the first run of a queue comes due that waits for a time.
+    fn first_timed(&self, db: &Connection, queue: i64, is_solo: bool) -> Result<Option<i64>, Fault> {
+        let ready = ready(true, is_solo);
+        let mut query = db.prepare_cached(&self.sql(
+            "SELECT due FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND priority = ? TASKS ORDER BY due LIMIT 1",
+        ))?;
+        let mut first: Option<i64> = None;
+        let mut priority = next_priority(db, queue, ready, None)?;
+        while let Some(this) = priority {
+            let due: Option<i64> = query.query_row([queue, ready, this], |row| row.get(0)).optional()?;
+            first = first.into_iter().chain(due).min();
+            priority = next_priority(db, queue, ready, Some(this))?;
+        }
+        Ok(first)
+    }
 }
 
 /// The highest priority in a part of the index below this one: one look-up.

@@ -1,5 +1,6 @@
 //! The journal in SQLite: one file in a data directory, which several processes share.
 
+mod bell;
 mod blobs;
 mod change;
 mod connection;
@@ -20,8 +21,8 @@ mod writer;
 mod writing;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use hostel_core::journal::{
     Append, Cancellation, ClaimRequest, Expired, Fence, Found, Journal, JournalEntry, JournalError,
@@ -30,7 +31,8 @@ use hostel_core::journal::{
 use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunSpec, Timestamp};
 use rusqlite::Connection;
 
-use self::blobs::Blobs;
+use self::bell::Bell;
+use self::blobs::{Blobs, Spilled};
 use self::connection::{open_to_read, open_to_write};
 pub use self::error::OpenJournalError;
 use self::error::{Fault, medium};
@@ -70,6 +72,9 @@ pub struct SqliteJournal {
     readers: Readers,
     /// Never writes, so that the version of its data changes with every commit of others.
     changes: Mutex<Connection>,
+    bell: Arc<Bell>,
+    /// Set when someone has waited for a change: then there is a thread that watches other processes.
+    listens: OnceLock<()>,
     /// `None` for a journal that is only read.
     writer: Option<Writer>,
 }
@@ -116,11 +121,13 @@ impl SqliteJournal {
         if hooks.max_pages > 0 {
             db.pragma_update(None, "max_page_count", hooks.max_pages).map_err(failed)?;
         }
-        let start = || Writer::start(db, blobs.clone(), hooks.step.clone());
+        let bell = Arc::new(Bell::default());
+        let start = || Writer::start(db, blobs.clone(), hooks.step.clone(), Arc::clone(&bell));
         let writer = (!is_newer).then(start).transpose();
         let writer = writer.map_err(|source| OpenJournalError::Io { path: path.clone(), source })?;
         let changes = Mutex::new(open_to_read(&path).map_err(failed)?);
-        Ok(Self { readers: Readers::new(path.clone()), path, blobs, changes, writer })
+        let (readers, listens) = (Readers::new(path.clone()), OnceLock::new());
+        Ok(Self { path, blobs, readers, changes, bell, listens, writer })
     }
 
     /// The file.
@@ -152,6 +159,26 @@ impl SqliteJournal {
             removed += self.write(move |writing| sweep::values(writing, &files))?;
         }
         Ok(removed)
+    }
+
+    /// The facts with long values taken out, and these values.
+    fn spilled(&self, append: &Append) -> Result<(Append, Vec<Spilled>), JournalError> {
+        let mut append = append.clone();
+        let mut blobs = Vec::new();
+        for (_, fact) in &mut append.facts {
+            blobs.extend(self.blobs.spill_fact(fact).map_err(|error| medium("write a value", error))?);
+        }
+        Ok((append, blobs))
+    }
+
+    /// Starts to watch for changes by other processes, unless that was done before.
+    fn listen(&self) -> Result<(), JournalError> {
+        if self.listens.get().is_none() {
+            self.bell.listen(&self.path).map_err(|error| medium("watch", error))?;
+            // Another thread may have done the same: two that listen are as good as one.
+            self.listens.get_or_init(|| ());
+        }
+        Ok(())
     }
 
     fn write<T: Send + 'static>(
@@ -211,12 +238,22 @@ impl Journal for SqliteJournal {
     }
 
     fn append(&self, append: &Append) -> Result<u64, JournalError> {
-        let mut append = append.clone();
-        let mut blobs = Vec::new();
-        for (_, fact) in &mut append.facts {
-            blobs.extend(self.blobs.spill_fact(fact).map_err(|error| medium("write a value", error))?);
-        }
+        let (append, blobs) = self.spilled(append)?;
         self.write(move |writing| operate::append(writing, &append, &blobs))
+    }
+
+    fn append_all(&self, appends: &[Append]) -> Result<Vec<Result<u64, JournalError>>, JournalError> {
+        check_count("runs", appends.len(), MAX_CLAIMED)?;
+        let appends = appends.iter().map(|append| self.spilled(append)).collect::<Result<Vec<_>, _>>()?;
+        self.write(move |writing| {
+            let each = appends.iter().map(|(append, blobs)| match operate::append(writing, append, blobs) {
+                Ok(version) => Ok(Ok(version)),
+                // Refused by the rule, before anything was written.
+                Err(Fault::Refused(error)) => Ok(Err(error)),
+                Err(fault) => Err(fault),
+            });
+            each.collect()
+        })
     }
 
     fn get(&self, run: RunId) -> Result<Option<JournalEntry>, JournalError> {
@@ -303,6 +340,11 @@ impl Journal for SqliteJournal {
             .prepare_cached("PRAGMA data_version")
             .and_then(|mut query| query.query_row([], |row| row.get(0)));
         version.map(i64::cast_unsigned).map_err(|error| medium("read", error))
+    }
+
+    fn wait_for_change(&self, seen: u64, timeout: Duration) -> Result<u64, JournalError> {
+        self.listen()?;
+        self.bell.wait(seen, timeout, || self.changes())
     }
 
     fn next_due(&self, claim: &ClaimRequest) -> Result<Option<Timestamp>, JournalError> {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use hostel_core::journal::JournalError;
 use rusqlite::Connection;
 
+use super::bell::Bell;
 use super::blobs::Blobs;
 use super::error::{Fault, MediumError, medium};
 use super::names::Names;
@@ -73,9 +74,14 @@ fn ended() -> JournalError {
 }
 
 impl Writer {
-    pub(super) fn start(db: Connection, blobs: Blobs, hook: Option<Hook>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        db: Connection,
+        blobs: Blobs,
+        hook: Option<Hook>,
+        bell: Arc<Bell>,
+    ) -> std::io::Result<Self> {
         let (jobs, received) = mpsc::sync_channel(MAX_WAITING);
-        let mut group = Group { db, blobs, hook, names: Names::default() };
+        let mut group = Group { db, blobs, hook, names: Names::default(), bell };
         let thread =
             thread::Builder::new().name("hostel-journal".into()).spawn(move || group.serve(&received))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
@@ -109,6 +115,7 @@ struct Group {
     blobs: Blobs,
     hook: Option<Hook>,
     names: Names,
+    bell: Arc<Bell>,
 }
 
 impl Group {
@@ -118,6 +125,7 @@ impl Group {
             let mut executed = Vec::new();
             let outcome = self.transaction(first, jobs, &mut executed);
             self.step("committed");
+            self.bell.ring();
             match outcome {
                 Ok(()) => executed.into_iter().for_each(|job| job.answer(Ok(()))),
                 Err(error) if executed.len() == 1 => answer_all(executed, &error),

@@ -75,6 +75,7 @@ impl Worker {
             now: now(),
             lease: LEASE,
             queues: Vec::new(),
+            tasks: Vec::new(),
             is_idle: self.mine.is_empty(),
         };
         for entry in self.journal.claim(&request).unwrap() {

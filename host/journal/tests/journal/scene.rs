@@ -60,7 +60,15 @@ pub(crate) fn failed() -> RunFact {
 
 pub(crate) fn request(worker: &str, limit: usize, now: u64) -> ClaimRequest {
     let worker = WorkerId::new(worker);
-    ClaimRequest { worker, limit, now: at(now), lease: LEASE, queues: Vec::new(), is_idle: true }
+    ClaimRequest {
+        worker,
+        limit,
+        now: at(now),
+        lease: LEASE,
+        queues: Vec::new(),
+        tasks: Vec::new(),
+        is_idle: true,
+    }
 }
 
 /// Appends facts to what the run is now.
