@@ -22,14 +22,15 @@ use crate::ui::Ui;
 /// Store a component in the registry, under a name and a version
 #[derive(Args, Debug)]
 #[command(after_help = "\
-A component is compiled before it is stored. Without a version it becomes the next one: 1.0.1 if its
-functions are the same, 1.1.0 if there are more, 2.0.0 if one was removed or changed.
+A component is compiled before it is stored. Without a version it becomes the next one: 1.0.1 if
+its functions are the same, 1.1.0 if there are more, 2.0.0 if one was removed or changed.
 
 The first version of a name is accepted, and so is one that asks for no more than the accepted one
-before it, by its imports and by the grants in hostel.toml. A version that asks for more is stored, and
-its name does not stand for it until it is accepted: with --accept, or later by hostel components accept.
+before it, by its imports and by the grants in hostel.toml. A version that asks for more is stored,
+but its name does not stand for it until it is accepted: with --accept, or later with
+hostel components accept.
 
-The name, a version of it and the digest stand for the component wherever a file does.
+The name, a version of it, and the digest can be used in place of the file.
 
 Examples:
   hostel push math.wasm --name acme.math

@@ -35,6 +35,8 @@ mod limits;
 #[cfg(test)]
 mod map;
 #[cfg(test)]
+mod registry;
+#[cfg(test)]
 mod retries;
 #[cfg(test)]
 mod run;
