@@ -289,8 +289,14 @@ impl Journal for SqliteJournal {
         if !self.read(has_some)? {
             return Ok(Vec::new());
         }
-        let claim = claim.clone();
-        self.write(move |writing| operate::claim(writing, &claim))
+        // Each transaction that claims nothing has marked runs that limits keep back, so that it ends.
+        loop {
+            let claim = claim.clone();
+            let claimed = self.write(move |writing| operate::claim(writing, &claim))?;
+            if !claimed.is_cut || !claimed.entries.is_empty() {
+                return Ok(claimed.entries);
+            }
+        }
     }
 
     fn renew(&self, claims: &[(RunId, Fence)], until: Timestamp) -> Result<Vec<RunId>, JournalError> {
