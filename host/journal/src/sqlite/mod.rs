@@ -26,7 +26,7 @@ use hostel_core::journal::{
     JournalEvent, LimitScope, LimitUse, MAX_CLAIMED, MAX_EVENTS, MAX_SUBMITTED, Page, Pause, Prune, Pruned,
     RunLimit, Submitted,
 };
-use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunSpec, Timestamp};
+use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
 use rusqlite::Connection;
 
 use self::bell::Bell;
@@ -34,7 +34,7 @@ use self::blobs::{Blobs, Spilled};
 pub use self::fsck::JournalCheck;
 use self::gates::Gates;
 use self::names::Names;
-use self::submit::Prepared;
+use self::submit::{Imported, Prepared};
 use self::writer::Writer;
 use self::writing::Hook;
 use crate::bounds::check_count;
@@ -239,6 +239,13 @@ impl Journal for SqliteJournal {
             .collect::<Result<_, _>>()
             .map_err(|error| medium("write a value", error))?;
         self.write(move |writing| submit::submit(writing, at, &runs))
+    }
+
+    fn import(&self, runs: &[RunRecord]) -> Result<Vec<Submitted>, JournalError> {
+        check_count("runs", runs.len(), MAX_SUBMITTED)?;
+        let import = |record| Imported::new(record, &self.blobs);
+        let runs = runs.iter().map(import).collect::<Result<Vec<_>, _>>()?;
+        self.write(move |writing| submit::import(writing, &runs))
     }
 
     fn append(&self, append: &Append) -> Result<u64, JournalError> {
