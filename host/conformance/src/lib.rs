@@ -18,6 +18,7 @@ mod claim;
 mod crash;
 mod events;
 mod find;
+mod import;
 mod lease;
 mod limits;
 mod model;
@@ -48,9 +49,10 @@ macro_rules! cases {
 pub(crate) use cases;
 
 /// Every case but the one with a model, in the order of the port's methods.
-const ALL: [&[Case]; 15] = [
+const ALL: [&[Case]; 16] = [
     submit::CASES,
     unique::CASES,
+    import::CASES,
     append::CASES,
     find::CASES,
     claim::CASES,

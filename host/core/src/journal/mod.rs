@@ -19,7 +19,7 @@ pub use page::*;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{BlobRef, RunCounts, RunFilter, RunId, RunSpec, Timestamp};
+use crate::{BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
 
 /// A store of runs, as records to which facts are appended: memory, or a database that several processes share.
 ///
@@ -53,6 +53,18 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::Full`] if there is no room for more
     /// unfinished runs, and errors of the medium.
     fn submit(&self, at: Timestamp, specs: &[RunSpec]) -> Result<Vec<Submitted>, JournalError>;
+
+    /// Stores runs that have ended elsewhere, such as in a program that keeps a history, with all that happened to them: all of them
+    /// or none. As with [`Journal::submit`], a run that is stored with the same specification is reported as existing, and nothing
+    /// changes. They need no attention.
+    ///
+    /// At most [`MAX_SUBMITTED`] at once.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalConflict::Unfinished`] for a run that has not ended, [`JournalConflict::OtherSpec`], [`JournalError::TooMany`], and errors
+    /// of the medium.
+    fn import(&self, runs: &[RunRecord]) -> Result<Vec<Submitted>, JournalError>;
 
     /// Adds facts to a run, all of them or none, and returns the new version.
     ///

@@ -13,7 +13,7 @@ use hostel_core::journal::{
     JournalError, JournalEvent, LimitScope, LimitUse, MAX_CLAIMED, MAX_EVENTS, MAX_EXPIRED, MAX_PRUNED,
     MAX_SUBMITTED, Page, Pause, Prune, Pruned, RunLimit, Submitted,
 };
-use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunSpec, Timestamp};
+use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
 
 use self::plan::Plan;
 use self::shelf::Shelf;
@@ -106,6 +106,29 @@ impl Journal for MemoryJournal {
             return Err(JournalError::Full { most });
         }
         let answers = plan.carry_out(at, &mut shelf);
+        shelf.drop_above(self.bounds.ended, self.bounds.ended_bytes);
+        Ok(answers)
+    }
+
+    fn import(&self, runs: &[RunRecord]) -> Result<Vec<Submitted>, JournalError> {
+        check_count("runs", runs.len(), MAX_SUBMITTED)?;
+        let imported = runs.iter().map(JournalEntry::imported).collect::<Result<Vec<_>, _>>()?;
+        let mut shelf = self.to_change();
+        for (place, (entry, _)) in imported.iter().enumerate() {
+            let earlier = imported.iter().take(place).map(|(entry, _)| entry);
+            let twin = earlier.into_iter().find(|earlier| earlier.run() == entry.run());
+            if let Some(stored) = shelf.get(entry.run()).or(twin) {
+                stored.submit_again(entry.record().spec())?;
+            }
+        }
+        let answers = imported.into_iter().map(|(entry, applied)| {
+            if shelf.get(entry.run()).is_some() {
+                return Submitted::Existing;
+            }
+            shelf.add(entry, &applied);
+            Submitted::New
+        });
+        let answers = answers.collect();
         shelf.drop_above(self.bounds.ended, self.bounds.ended_bytes);
         Ok(answers)
     }

@@ -59,12 +59,12 @@ impl Shelf {
         &self.counts
     }
 
-    /// Adds a run that is not there.
-    pub(super) fn add(&mut self, entry: JournalEntry, born: &Applied) {
+    /// Adds a run that is not there, with all that was applied to it.
+    pub(super) fn add(&mut self, entry: JournalEntry, applied: &[Applied]) {
         self.last_number += 1;
         let number = self.last_number;
         self.arrivals.insert(number, entry.run());
-        self.put(Stored { number, entry, events: Vec::new(), bytes: 0 }, std::slice::from_ref(born));
+        self.put(Stored { number, entry, events: Vec::new(), bytes: 0 }, applied);
     }
 
     /// Replaces a run that is there by what it has become.

@@ -9,7 +9,7 @@ use hostel_core::{QueueName, RunId, RunSpec, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::names::{Kind, Names};
-use super::row::{exact, time};
+use super::row::{exact, tags_in, time};
 use super::writing::Writing;
 use crate::error::Fault;
 
@@ -61,9 +61,34 @@ impl Gates {
         for scope in LimitScope::all_of(run) {
             let (kind, name) = parts(&scope);
             let Some(name) = names.find(db, kind, name)? else { continue };
-            places.extend(self.0.iter().position(|gate| (gate.kind, gate.name) == (kind as i64, name)));
+            places.extend(self.place(kind, name));
         }
         Ok(places)
+    }
+
+    /// The places of the gates that a stored run needs, its queue's first: by its row alone.
+    pub(super) fn of_row(
+        &self,
+        db: &Connection,
+        names: &mut Names,
+        seq: i64,
+    ) -> rusqlite::Result<Vec<usize>> {
+        if self.0.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = db.prepare_cached("SELECT queue, tags FROM run WHERE seq = ?")?;
+        let row = query.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let Some((queue, tags)): Option<(i64, Option<String>)> = row else { return Ok(Vec::new()) };
+        let mut places: Vec<_> = self.place(Kind::Queue, queue).into_iter().collect();
+        for tag in tags_in(tags.as_deref()) {
+            let tag = names.find(db, Kind::Tag, &tag)?;
+            places.extend(tag.and_then(|tag| self.place(Kind::Tag, tag)));
+        }
+        Ok(places)
+    }
+
+    fn place(&self, kind: Kind, name: i64) -> Option<usize> {
+        self.0.iter().position(|gate| (gate.kind, gate.name) == (kind as i64, name))
     }
 
     /// The number of the first of these gates that is closed.

@@ -26,7 +26,7 @@ use hostel_core::journal::{
     JournalEvent, LimitScope, LimitUse, MAX_CLAIMED, MAX_EVENTS, MAX_SUBMITTED, Page, Pause, Prune, Pruned,
     RunLimit, Submitted,
 };
-use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunSpec, Timestamp};
+use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
 use rusqlite::Connection;
 
 use self::bell::Bell;
@@ -34,7 +34,7 @@ use self::blobs::{Blobs, Spilled};
 pub use self::fsck::JournalCheck;
 use self::gates::Gates;
 use self::names::Names;
-use self::submit::Prepared;
+use self::submit::{Imported, Prepared};
 use self::writer::Writer;
 use self::writing::Hook;
 use crate::bounds::check_count;
@@ -241,6 +241,13 @@ impl Journal for SqliteJournal {
         self.write(move |writing| submit::submit(writing, at, &runs))
     }
 
+    fn import(&self, runs: &[RunRecord]) -> Result<Vec<Submitted>, JournalError> {
+        check_count("runs", runs.len(), MAX_SUBMITTED)?;
+        let import = |record| Imported::new(record, &self.blobs);
+        let runs = runs.iter().map(import).collect::<Result<Vec<_>, _>>()?;
+        self.write(move |writing| submit::import(writing, &runs))
+    }
+
     fn append(&self, append: &Append) -> Result<u64, JournalError> {
         let (append, blobs) = self.spilled(append)?;
         self.write(move |writing| operate::append(writing, &append, &blobs))
@@ -289,8 +296,14 @@ impl Journal for SqliteJournal {
         if !self.read(has_some)? {
             return Ok(Vec::new());
         }
-        let claim = claim.clone();
-        self.write(move |writing| operate::claim(writing, &claim))
+        // Each transaction that claims nothing has marked runs that limits keep back, so that it ends.
+        loop {
+            let claim = claim.clone();
+            let claimed = self.write(move |writing| operate::claim(writing, &claim))?;
+            if !claimed.is_cut || !claimed.entries.is_empty() {
+                return Ok(claimed.entries);
+            }
+        }
     }
 
     fn renew(&self, claims: &[(RunId, Fence)], until: Timestamp) -> Result<Vec<RunId>, JournalError> {

@@ -115,11 +115,20 @@ impl<'a> Writing<'a> {
         Fence::new(self.counters.fence.cast_unsigned())
     }
 
-    /// Stores a run that is new.
-    pub(super) fn add(&mut self, run: &Prepared, entry: &JournalEntry, born: &Applied) -> Result<(), Fault> {
+    /// Stores a run that is new, with all that was applied to it.
+    pub(super) fn add(
+        &mut self,
+        run: &Prepared,
+        entry: &JournalEntry,
+        applied: &[Applied],
+    ) -> Result<(), Fault> {
         self.counters.run += 1;
         let seq = self.counters.run;
-        let event = self.add_event(seq, None, born)?;
+        let mut last = None;
+        for applied in applied {
+            last = Some(self.add_event(seq, last, applied)?);
+        }
+        let event = last.unwrap_or_default();
         self.step("event");
         let spec = entry.record().spec();
         let schedule = spec.schedule.as_ref();

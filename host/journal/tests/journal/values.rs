@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use hostel_core::journal::{Journal, Prune, Submitted};
-use hostel_core::{InputSpec, Outcome, StoredValue, TaskSpec};
+use hostel_core::{InputSpec, Outcome, RunRecord, StoredValue, TaskSpec};
 
 use crate::scene::{
     STARTED, add, at, check, completed, directory, id, open, request, spec, spec_with_input, value,
@@ -50,6 +50,22 @@ fn long_results_are_files_that_runs_share() {
         assert_eq!(journal.blob(blob).unwrap().unwrap().len(), 100_000);
     }
     assert_eq!(files(dir.path()).len(), 1);
+}
+
+#[test]
+fn long_values_of_imported_runs_are_files() {
+    let dir = directory();
+    let journal = open(&dir);
+    let mut record = RunRecord::born(at(1), spec_with_input(1, 30_000));
+    record.apply(at(2), STARTED).unwrap();
+    record.apply(at(3), completed(40_000)).unwrap();
+    journal.import(&[record]).unwrap();
+    assert_eq!(files(dir.path()).len(), 2);
+    let entry = journal.get(id(1)).unwrap().unwrap();
+    let Some(Outcome::Completed(StoredValue::Blob(blob))) = entry.record().outcome() else { panic!() };
+    assert_eq!(journal.blob(blob).unwrap().unwrap().len(), 40_000);
+    assert_eq!(journal.submit(at(9), &[spec_with_input(1, 30_000)]).unwrap(), [Submitted::Existing]);
+    check(&journal);
 }
 
 #[test]
