@@ -7,6 +7,9 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use crate::ErrorKind;
+use crate::value::excerpt;
+
 /// A SHA-256 digest, written `sha256:<64 hex digits>`: the identity of a component and of a stored value.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
@@ -239,7 +242,9 @@ mod tests {
         let text = "01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c21";
         assert_eq!(text.parse::<RunId>().unwrap().to_string(), text);
         assert_eq!(text.to_uppercase().parse::<RunId>(), text.parse());
-        for text in ["", "c21", "01928c1e7f3a7c649d0b5a2f8e6d4c21", &format!("{{{text}}}"), &format!("{text}0")] {
+        for text in
+            ["", "c21", "01928c1e7f3a7c649d0b5a2f8e6d4c21", &format!("{{{text}}}"), &format!("{text}0")]
+        {
             let error = text.parse::<RunId>().unwrap_err();
             assert!(error.to_string().starts_with("invalid run id"), "{error}");
         }

@@ -224,8 +224,8 @@ pub use hostel_core::{
 };
 // Names and digests.
 pub use hostel_core::{
-    Digest, ExportPath, Name, NameTemplate, ParseDigestError, ParseTaskRefError, RunId, TaskKey, TaskRef,
-    TemplateError,
+    Digest, ExportPath, Name, NameTemplate, ParseDigestError, ParseRunIdError, ParseTaskRefError, RunId,
+    TaskKey, TaskRef, TemplateError,
 };
 // Texts for people.
 pub use hostel_core::{bytes_text, count_text, duration_text, excerpt_within, is_deceptive};

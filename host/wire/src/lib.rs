@@ -9,6 +9,7 @@ mod problem;
 mod registry;
 mod verification;
 
+mod log_line;
 mod map_line;
 
 mod run;
@@ -38,6 +39,7 @@ pub use component::{
     ComponentObject, ConfigObject, ImportObject, NotCallableObject, ParamObject, TaskObject,
 };
 pub use error::{ErrorObject, cause};
+pub use log_line::LogLineObject;
 pub use map_line::MapLine;
 pub use problem::{ArgumentObject, ProblemObject};
 pub use receipt::{ReceiptObject, calls, denials};
