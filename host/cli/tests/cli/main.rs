@@ -9,6 +9,8 @@ mod hostel;
 #[cfg(test)]
 mod arguments;
 #[cfg(test)]
+mod background;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod cache;
