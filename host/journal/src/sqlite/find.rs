@@ -7,6 +7,7 @@ use hostel_core::{QueueName, RunFacets, RunFilter, RunId, State, StateSet, TaskK
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
+use super::name_search::NameSearch;
 use super::names::{Kind, Names};
 use super::row::{self, sortable, time};
 use crate::error::Fault;
@@ -88,8 +89,10 @@ fn read(
     let mut statement = db.prepare_cached(&format!("{HEAD}{}", query.text))?;
     let mut rows = statement.query(params_from_iter(&query.values))?;
     let mut room = limit + 1;
+    let mut search = NameSearch::new(filter);
     while let Some(row) = rows.next()?.filter(|_| room > 0) {
-        if !has_name(db, names, filter, row)? {
+        // Asked first, because that of most rows is another one.
+        if !search.matches(db, names, row, [1, 2, 17])? {
             continue;
         }
         let found = head(db, names, row)?;
@@ -241,15 +244,6 @@ impl Conditions {
         text.push_str(&format!(" ORDER BY {order} DESC"));
         values.extend(self.values.iter().cloned());
         Query { text, values }
-    }
-}
-
-/// Whether a row has a name that the filter wants: asked first, because that of most rows is not.
-fn has_name(db: &Connection, names: &mut Names, filter: &RunFilter, row: &Row<'_>) -> Result<bool, Fault> {
-    let Some(text) = filter.wanted_name() else { return Ok(true) };
-    match row.get_ref(17)?.as_str_or_null().ok().flatten() {
-        Some(name) => Ok(name.contains(text)),
-        None => Ok(names.task(db, row.get(2)?)?.run_name(RunId::from_bytes(row.get(1)?)).contains(text)),
     }
 }
 

@@ -8,6 +8,7 @@ mod events;
 mod find;
 mod fsck;
 mod gates;
+mod name_search;
 mod names;
 mod operate;
 mod row;
