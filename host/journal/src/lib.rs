@@ -12,4 +12,7 @@ mod sqlite;
 pub use self::memory::{MemoryBounds, MemoryJournal};
 #[doc(hidden)]
 pub use self::sqlite::JournalHooks;
-pub use self::sqlite::{JournalCheck, OpenJournalError, SqliteJournal};
+pub use self::sqlite::{
+    FireSchedule, Fired, FiredSlot, JournalCheck, MAX_FIRED, MAX_SCHEDULES, OpenJournalError, SlotEnd,
+    SqliteJournal, StoredSchedule,
+};

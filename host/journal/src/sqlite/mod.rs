@@ -14,6 +14,7 @@ mod names;
 mod operate;
 mod readers;
 mod row;
+mod schedules;
 mod schema;
 mod submit;
 mod sweep;
@@ -40,6 +41,9 @@ pub(crate) use self::files::create_private_dir;
 pub use self::fsck::JournalCheck;
 use self::names::Names;
 use self::readers::Readers;
+pub use self::schedules::{
+    FireSchedule, Fired, FiredSlot, MAX_FIRED, MAX_SCHEDULES, SlotEnd, StoredSchedule,
+};
 use self::submit::Prepared;
 use self::writer::Writer;
 use self::writing::Hook;
