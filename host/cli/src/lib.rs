@@ -16,6 +16,7 @@ mod config;
 mod options;
 mod parse;
 mod task_ref;
+mod time;
 
 mod load;
 mod registered;

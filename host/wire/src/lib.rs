@@ -12,6 +12,7 @@ mod verification;
 mod map_line;
 
 mod run;
+mod run_head;
 mod run_query;
 
 mod attempt;
@@ -44,6 +45,7 @@ pub use registry::{
     DemandObject, DiffObject, ExportDiffObject, ExportObject, PushedObject, RegisteredObject, VersionObject,
 };
 pub use run::{RunObject, attempt_count};
+pub use run_head::RunHeadObject;
 pub use run_query::{RunQueryError, run_filter};
 pub use text::{message, printable, without_number};
 pub use time::instant;

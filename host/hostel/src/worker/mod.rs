@@ -234,6 +234,20 @@ impl Worker {
         self.mailbox.ended().await;
     }
 
+    /// How many runs the worker has claimed.
+    pub fn claimed(&self) -> usize {
+        self.mailbox.claimed()
+    }
+
+    /// Waits until the worker has claimed no run and none is due.
+    ///
+    /// # Cancel safety
+    ///
+    /// Can be dropped at any time.
+    pub async fn idle(&self) {
+        self.mailbox.idle().await;
+    }
+
     /// Waits until the worker has ended: because its host was shut down.
     ///
     /// # Cancel safety

@@ -83,6 +83,8 @@ impl WorkerThread {
             }
             let worked = self.exchange();
             self.pause_after(worked);
+            let is_idle = self.runs.is_empty() && !self.may_claim && self.pause.is_none();
+            self.duty.mailbox.worked(self.runs.len(), is_idle);
             if self.order > Order::Serve && self.runs.is_empty() {
                 break;
             }

@@ -25,7 +25,7 @@ use hostel_core::{ComponentName, ComponentRef, ComponentVersion, Digest, Grants,
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::files::Files;
-use crate::sqlite::OpenJournalError;
+use crate::error::OpenJournalError;
 
 /// The directory of the components in a data directory.
 const COMPONENTS: &str = "components";

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use hostel_core::{BlobRef, Digest, RunFact, RunSpec, StoredValue};
 
-use super::files::create_private_dir;
+use crate::files::create_private_dir;
 
 /// How long a file stays that no run names: longer than the time between writing it and the row.
 pub(super) const MIN_AGE: Duration = Duration::from_secs(24 * 60 * 60);

@@ -7,12 +7,15 @@ use hostel_core::{QueueName, RunFacets, RunFilter, RunId, State, StateSet, TaskK
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
-use super::error::Fault;
 use super::names::{Kind, Names};
 use super::row::{self, sortable, time};
+use crate::error::Fault;
 
 /// The most parts of an index that are read side by side: the states, or the tasks of a component.
 const MAX_STREAMS: usize = 64;
+
+/// The states of runs that have an error line.
+const ERROR_STATES: [State; 4] = [State::Failed, State::TimedOut, State::UpstreamFailed, State::Crashed];
 
 /// What a list needs of a run.
 const HEAD: &str = "SELECT r.seq, r.id, r.task, r.queue, r.priority, r.state, r.version, r.due, r.created, r.started, r.ended, \
@@ -77,6 +80,9 @@ fn read(
     let mut rows = statement.query(params_from_iter(&query.values))?;
     let mut room = limit + 1;
     while let Some(row) = rows.next()?.filter(|_| room > 0) {
+        if !has_name(db, names, filter, row)? {
+            continue;
+        }
         let found = head(db, names, row)?;
         if matches(filter, &found.1) {
             heads.push(found);
@@ -131,7 +137,8 @@ fn narrow(db: &Connection, names: &mut Names, filter: &RunFilter) -> Result<Opti
     if let Some(tasks) = tasks(db, names, filter)? {
         return Ok(Some(Narrow::Tasks(tasks)));
     }
-    if let Some(states) = filter.wanted_states() {
+    let with_error = filter.wanted_error().map(|_| ERROR_STATES.into_iter().collect());
+    if let Some(states) = filter.wanted_states().or(with_error) {
         return Ok(Some(Narrow::States(states)));
     }
     match filter.wanted_queue() {
@@ -197,6 +204,15 @@ impl Conditions {
         text.push_str(&format!(" ORDER BY {order} DESC"));
         values.extend(self.values.iter().cloned());
         Query { text, values }
+    }
+}
+
+/// Whether a row has a name that the filter wants: asked first, because that of most rows is not.
+fn has_name(db: &Connection, names: &mut Names, filter: &RunFilter, row: &Row<'_>) -> Result<bool, Fault> {
+    let Some(text) = filter.wanted_name() else { return Ok(true) };
+    match row.get_ref(17)?.as_str_or_null().ok().flatten() {
+        Some(name) => Ok(name.contains(text)),
+        None => Ok(names.task(db, row.get(2)?)?.run_name(RunId::from_bytes(row.get(1)?)).contains(text)),
     }
 }
 

@@ -5,13 +5,13 @@ use hostel_core::{Firing, RunId, RunSpec, Schedule, ScheduleName, Timestamp};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::error::{Fault, medium};
 use super::names::Kind;
 use super::row::{self, sortable};
 use super::submit::{Prepared, submit_one};
 use super::writing::Writing;
 use super::{SqliteJournal, operate};
 use crate::bounds::check_count;
+use crate::error::{Fault, medium};
 
 /// `next` is the slot that fires next, NULL for none and for a paused schedule; `last` is the last one that fired or was left out.
 /// `fired` keeps the slots by which a repetition is noticed; its `run` is NULL for a slot that was left out.

@@ -5,6 +5,8 @@ mod damage;
 #[cfg(unix)]
 #[cfg(test)]
 mod kill;
+#[cfg(test)]
+mod logs;
 #[cfg(unix)]
 #[cfg(test)]
 mod processes;
