@@ -21,4 +21,7 @@ pub use self::logs::{LogFilter, LogPage, MAX_LOG_LINES, NumberedLine, RunLogs};
 pub use self::memory::{MemoryBounds, MemoryJournal};
 #[doc(hidden)]
 pub use self::sqlite::JournalHooks;
-pub use self::sqlite::{JournalCheck, SqliteJournal};
+pub use self::sqlite::{
+    FireSchedule, Fired, FiredSlot, JournalCheck, MAX_FIRED, MAX_SCHEDULES, SlotEnd, SqliteJournal,
+    StoredSchedule,
+};

@@ -12,6 +12,7 @@ mod name_search;
 mod names;
 mod operate;
 mod row;
+mod schedules;
 mod schema;
 mod submit;
 mod sweep;
@@ -35,6 +36,9 @@ use self::blobs::{Blobs, Spilled};
 pub use self::fsck::JournalCheck;
 use self::gates::Gates;
 use self::names::Names;
+pub use self::schedules::{
+    FireSchedule, Fired, FiredSlot, MAX_FIRED, MAX_SCHEDULES, SlotEnd, StoredSchedule,
+};
 use self::submit::{Imported, Prepared};
 use self::writer::Writer;
 use self::writing::Hook;

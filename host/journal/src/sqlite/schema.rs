@@ -13,10 +13,10 @@ use crate::error::OpenJournalError;
 pub(super) const FORMAT: i64 = 1;
 
 /// The version of the tables.
-pub(super) const TABLES_VERSION: i64 = 2;
+pub(super) const TABLES_VERSION: i64 = 3;
 
 /// What makes each version from the one before, the first from an empty file.
-const STEPS: [&str; TABLES_VERSION as usize] = [V1, crate::registry::TABLES];
+const STEPS: [&str; TABLES_VERSION as usize] = [V1, crate::registry::TABLES, super::schedules::TABLES];
 
 const V1: &str = "
     CREATE TABLE counter (

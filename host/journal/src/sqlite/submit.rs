@@ -1,7 +1,7 @@
 //! Submitting runs, and importing those that ended elsewhere.
 
 use hostel_core::journal::{Admission, Applied, JournalConflict, JournalEntry, JournalError, Submitted};
-use hostel_core::{Digest, RunFact, RunRecord, RunSpec, Timestamp};
+use hostel_core::{Digest, RunFact, RunId, RunRecord, RunSpec, Timestamp, WaitFor};
 use rusqlite::{OptionalExtension, params};
 
 use super::blobs::{Blobs, Spilled};
@@ -26,6 +26,24 @@ impl Prepared {
         let options = spec.spec.encode();
         let digest = Digest::of(&options);
         Ok(Self { born: spec.encode_without_options(), spec, options, digest, blobs })
+    }
+
+    /// The run's id.
+    pub(super) fn run(&self) -> RunId {
+        self.spec.id
+    }
+
+    /// The same run, which also waits for others.
+    pub(super) fn waiting_for(&self, others: Vec<WaitFor>) -> Self {
+        let mut spec = self.spec.clone();
+        spec.wait_for.extend(others);
+        Self {
+            born: spec.encode_without_options(),
+            spec,
+            options: self.options.clone(),
+            digest: self.digest,
+            blobs: self.blobs.clone(),
+        }
     }
 }
 
@@ -104,7 +122,11 @@ fn all_or_none<T>(
     stored
 }
 
-fn submit_one(writing: &mut Writing<'_>, at: Timestamp, run: &Prepared) -> Result<Submitted, Fault> {
+pub(super) fn submit_one(
+    writing: &mut Writing<'_>,
+    at: Timestamp,
+    run: &Prepared,
+) -> Result<Submitted, Fault> {
     if let Some(stored) = row::load(writing.db, writing.names, run.spec.id)? {
         stored.entry.submit_again(&run.spec)?;
         return Ok(Submitted::Existing);

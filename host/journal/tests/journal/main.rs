@@ -13,6 +13,8 @@ mod processes;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod suite;
 #[cfg(test)]
 mod values;
