@@ -24,6 +24,7 @@
 //!
 //! This is the only crate that names wasmtime. It never retries, caches results or queues: the crate `hostel` does.
 
+mod apart;
 mod attempt;
 mod busy;
 mod call;
@@ -43,6 +44,7 @@ mod hook;
 mod import;
 mod linker;
 mod load;
+mod load_error;
 mod log;
 mod machine;
 mod meter;
@@ -56,6 +58,7 @@ pub mod private_files;
 mod program;
 mod resources;
 mod runtime;
+mod serve;
 mod stdin;
 mod surface;
 mod survey;
@@ -65,6 +68,7 @@ mod types;
 mod values;
 mod wasi;
 
+pub use apart::{COMPILE_APART, CompileLimit};
 pub use attempt::*;
 pub use compile_cache::remove_unfinished_code;
 pub use component::*;
@@ -75,10 +79,11 @@ pub use find::*;
 pub use function::*;
 pub use hook::*;
 pub use import::*;
-pub use load::*;
+pub use load_error::{LoadError, MAX_COMPONENT_BYTES, MAX_TEXT_BYTES};
 pub use log::*;
 pub use missing::MissingImports;
 pub use observe::*;
 pub use options::*;
+pub use serve::compile_apart;
 pub use stdin::Stdin;
 pub use survey::{Bound, Excess};

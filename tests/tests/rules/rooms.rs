@@ -27,7 +27,7 @@ const ENGINE: [Room; 8] = [
     },
     Room {
         name: "code",
-        modules: &["compile_cache", "compiler", "features", "private_files", "surface", "survey"],
+        modules: &["apart", "compile_cache", "compiler", "features", "private_files", "surface", "survey"],
         uses: &[],
     },
     Room {
@@ -41,8 +41,10 @@ const ENGINE: [Room; 8] = [
             "hook",
             "import",
             "load",
+            "load_error",
             "missing",
             "runtime",
+            "serve",
             "types",
         ],
         uses: &["code", "guest", "limits", "records"],
