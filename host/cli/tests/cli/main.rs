@@ -7,6 +7,9 @@
 mod hostel;
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+mod apart;
+#[cfg(test)]
 mod arguments;
 #[cfg(test)]
 mod background;
