@@ -58,6 +58,11 @@ fn e07_sum_plus() {
 }
 
 #[test]
+fn e11_background() {
+    prints("background", "2 runs wait\n2 + 3 = 5\n2 * 3 = 6\nresults: 5 and 6");
+}
+
+#[test]
 fn e08_dependencies() {
     let printed = printed("dependencies", &[]);
     let mut lines: Vec<_> = printed.lines().collect();

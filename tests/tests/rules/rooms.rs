@@ -70,7 +70,7 @@ const HOSTEL: [Room; 6] = [
     },
     Room {
         name: "machinery",
-        modules: &["attempts", "book", "cache", "flight", "journal", "registry", "runner"],
+        modules: &["attempts", "book", "cache", "flight", "journal", "lazy_journal", "registry", "runner"],
         uses: &["words"],
     },
     Room { name: "nouns", modules: &["host_state", "options", "run", "task"], uses: &["machinery", "words"] },
@@ -82,7 +82,18 @@ const HOSTEL: [Room; 6] = [
     },
     Room {
         name: "front",
-        modules: &["blocking", "builder", "component", "host", "runs", "transaction", "undo", "verification"],
+        modules: &[
+            "blocking",
+            "builder",
+            "component",
+            "delay",
+            "host",
+            "runs",
+            "transaction",
+            "undo",
+            "verification",
+            "worker",
+        ],
         uses: &["course", "machinery", "nouns", "submission", "words"],
     },
 ];

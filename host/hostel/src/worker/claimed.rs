@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hostel_core::journal::{Append, Fence, JournalEntry};
 use hostel_core::{Event, Failure, Outcome, Receipt, RunFact, State, StoredOutcome, Timestamp, Transition};
 
-use super::tasks::Prepared;
+use super::prepared::Prepared;
 use crate::calls;
 use crate::course::last_event;
 use crate::run::{TaskFuture, now};

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use hostel_core::RunId;
 
-use super::tasks::Prepared;
+use super::prepared::Prepared;
 
 /// Messages to the thread of a worker, and the state that others ask it for. Bounded: each claimed run causes at most
 /// three messages, and there is one of each other kind.

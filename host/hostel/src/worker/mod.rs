@@ -6,6 +6,7 @@
 
 mod claimed;
 mod mailbox;
+mod prepared;
 mod tasks;
 mod thread;
 mod window;
@@ -21,7 +22,7 @@ use tokio::runtime::Handle;
 
 use self::mailbox::{Mailbox, Order};
 use self::tasks::{ComponentSource, Tasks};
-use self::thread::{Duty, WorkerThread};
+use self::thread::{Duty, OnChange, WorkerThread};
 use self::window::Window;
 use crate::host::Host;
 use crate::ids::new_id;
@@ -58,8 +59,6 @@ pub struct WorkerBuilder<'a> {
     on_change: Option<OnChange>,
 }
 
-/// Called with a run after something about it was recorded.
-pub(crate) type OnChange = Arc<dyn Fn(&JournalEntry) + Send + Sync>;
 
 /// A worker was not started.
 #[derive(Debug, thiserror::Error)]

@@ -9,12 +9,13 @@ use hostel_core::{Digest, InputSpec, LogLine, RunId, RunSpec, TaskKey, Timestamp
 use hostel_engine::{Component, Echo};
 
 use super::mailbox::Mailbox;
+use super::prepared::Prepared;
 use crate::args::Args;
 use crate::delay::read_stored;
 use crate::error::{SubmitError, in_full};
 use crate::host_state::HostState;
 use crate::journal::RunLogs;
-use crate::run::{TaskFuture, now};
+use crate::run::now;
 use crate::submit::Numbered;
 use crate::task::Task;
 
@@ -34,32 +35,6 @@ pub(super) struct Tasks {
     logs: Option<Arc<RunLogs>>,
     source: Option<ComponentSource>,
     loaded: Mutex<HashMap<Digest, Component>>,
-}
-
-/// A claimed run after its preparation.
-pub(super) enum Prepared {
-    /// The host has accepted it.
-    Accepted {
-        /// The run of one attempt.
-        future: TaskFuture,
-        /// The task with its hooks.
-        task: Task,
-    },
-    /// It cannot execute, for this reason.
-    Refused(String),
-    /// Its time was over before this attempt.
-    OutOfTime(Duration),
-    /// The host is shut down.
-    ShutDown,
-}
-
-impl Prepared {
-    /// Stops the run, whose worker no longer has it.
-    pub(super) fn abandon(&self) {
-        if let Self::Accepted { future, .. } = self {
-            future.cancel();
-        }
-    }
 }
 
 impl Tasks {

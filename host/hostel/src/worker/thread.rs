@@ -9,10 +9,10 @@ use crate::journal::{
 };
 use hostel_core::{Event, QueueName, RunFact, RunFilter, RunId, State, Timestamp};
 
-use super::OnChange;
 use super::claimed::{Claimed, Execution, Report};
 use super::mailbox::{Mail, Mailbox, Order};
-use super::tasks::{Prepared, Tasks};
+use super::prepared::Prepared;
+use super::tasks::Tasks;
 use super::window::Window;
 use crate::calls::call_safely;
 use crate::course::call_hooks_of;
@@ -27,6 +27,9 @@ const MARGIN: u32 = 6;
 
 /// Leases are renewed, and those of lost workers ended, so many times in the length of a lease.
 const RENEWALS: u32 = 3;
+
+/// Called with a run after something about it was recorded.
+pub(super) type OnChange = Arc<dyn Fn(&JournalEntry) + Send + Sync>;
 
 /// The settings of the thread.
 pub(super) struct Duty {

@@ -1,0 +1,32 @@
+//! A claimed run on its way to the host.
+
+use std::time::Duration;
+
+use crate::run::TaskFuture;
+use crate::task::Task;
+
+/// A claimed run after its preparation.
+pub(super) enum Prepared {
+    /// The host has accepted it.
+    Accepted {
+        /// The run of one attempt.
+        future: TaskFuture,
+        /// The task with its hooks.
+        task: Task,
+    },
+    /// It cannot execute, for this reason.
+    Refused(String),
+    /// Its time was over before this attempt.
+    OutOfTime(Duration),
+    /// The host is shut down.
+    ShutDown,
+}
+
+impl Prepared {
+    /// Stops the run, whose worker no longer has it.
+    pub(super) fn abandon(&self) {
+        if let Self::Accepted { future, .. } = self {
+            future.cancel();
+        }
+    }
+}
