@@ -80,7 +80,17 @@ const HOSTEL: [Room; 6] = [
     },
     Room {
         name: "front",
-        modules: &["blocking", "builder", "component", "host", "runs", "transaction", "undo", "verification"],
+        modules: &[
+            "blocking",
+            "builder",
+            "component",
+            "host",
+            "runs",
+            "schedules",
+            "transaction",
+            "undo",
+            "verification",
+        ],
         uses: &["course", "machinery", "nouns", "submission", "words"],
     },
 ];
