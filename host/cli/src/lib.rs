@@ -4,6 +4,7 @@
 //!   `options`: options that subcommands share; `config`: the same options in `hostel.toml`.
 //! - `task_ref`, `registered`, `load`, `arguments`, `stdin`: from the words of the command line to a task and its inputs; `over`, `rows`: to
 //!   the inputs of many runs.
+//! - `apart`: this command again, as the process that compiles components.
 //! - `flight`, `mapping`: many runs at once, with their results in order; `failure_limit`: when a map stops early.
 //! - `output`, `lines`, `printing`: output for programs, whose JSON is that of `hostel_wire`; `report`, `attempts`, `tally`, `cache_tally`: output for people;
 //!   `ui`: writes both.
@@ -18,6 +19,7 @@ mod parse;
 mod task_ref;
 mod time;
 
+mod apart;
 mod load;
 mod registered;
 
@@ -67,6 +69,9 @@ use crate::warnings::Warnings;
 /// Writes to stdout and stderr, reads stdin if an argument requires it, and handles Ctrl-C.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<_> = args.into_iter().collect();
+    if apart::is_meant(&args) {
+        return apart::serve();
+    }
     let line = match parse::parse(&args) {
         Ok(line) => line,
         Err(error) => {

@@ -106,7 +106,7 @@ fn not_loaded(path: &Path, error: &LoadError) -> Problem {
             .within(&file)
             .hint(format!("wasm-tools validate {file} may show details")),
         LoadError::TooLarge { .. } | LoadError::Engine(_) => Problem::of(error.kind(), error),
-        LoadError::TooComplex(_) => Problem::of(error.kind(), error)
+        LoadError::TooComplex(_) | LoadError::TooCostly { .. } => Problem::of(error.kind(), error)
             .within(&file)
             .hint("docs/sandbox.md lists all bounds on components"),
         LoadError::Text(_) | LoadError::Unsupported { .. } | LoadError::TooDemanding(_) | _ => {

@@ -23,6 +23,7 @@ cases![
     an_unfinished_run_is_not_removed,
     a_run_that_ended_badly_needs_attention,
     a_run_that_was_seen_needs_no_attention,
+    a_schedule_that_works_again_needs_no_attention,
     runs_are_found_by_error,
     runs_are_found_by_schedule,
     every_change_is_noticed,
@@ -185,6 +186,24 @@ fn a_run_that_was_seen_needs_no_attention(journal: &dyn Journal) {
     journal.retry(at(4), id(1)).unwrap();
     add(journal, 1, 5, [STARTED, failed()]).unwrap();
     assert_eq!(attention(journal), numbers([2, 1]));
+}
+
+fn a_schedule_that_works_again_needs_no_attention(journal: &dyn Journal) {
+    let scheduled = |number, name: &str| RunSpec {
+        schedule: Some(ScheduleSlot { schedule: name.into(), slot: at(number) }),
+        ..spec(number)
+    };
+    submit(journal, [scheduled(1, "a"), scheduled(2, "b"), scheduled(3, "a"), spec(4), scheduled(5, "a")]);
+    for number in [1, 2, 4, 5] {
+        add(journal, number, 2, [STARTED, failed()]).unwrap();
+    }
+    let version = entry(journal, 1).version();
+    add(journal, 3, 3, [STARTED]).unwrap();
+    assert_eq!(attention(journal), numbers([5, 4, 2, 1]));
+    add(journal, 3, 4, [completed()]).unwrap();
+    // Not those of another schedule, nor a later one.
+    assert_eq!(attention(journal), numbers([5, 4, 2]));
+    assert_eq!((entry(journal, 1).is_seen(), entry(journal, 1).version()), (true, version));
 }
 
 fn runs_are_found_by_error(journal: &dyn Journal) {

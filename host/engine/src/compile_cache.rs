@@ -39,8 +39,7 @@ impl CompileCache {
     /// The compiled component, if there is an intact entry. A damaged or foreign entry is logged and counts as missing;
     /// the next [`CompileCache::put`] replaces it.
     pub(crate) fn get(&self, digest: &Digest, engine: &wasmtime::Engine) -> Option<Component> {
-        let name = file_name(digest, engine);
-        let path = self.dir.join(&name);
+        let path = self.dir.join(file_name(digest, engine));
         let file = match read_private(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
@@ -49,7 +48,7 @@ impl CompileCache {
                 return None;
             }
         };
-        let component = intact_code(&name, &file).and_then(|code| deserialize(engine, code));
+        let component = component_of(&file, digest, engine);
         if component.is_none() {
             tracing::warn!("compiled code at {} is damaged; compiling again", path.display());
         }
@@ -58,9 +57,17 @@ impl CompileCache {
 
     /// Stores the code of `component`: completely or not at all. A failure is logged and only costs time later.
     pub(crate) fn put(&self, digest: &Digest, component: &Component) {
-        let name = file_name(digest, component.engine());
-        if let Err(error) = self.write(&name, component) {
-            tracing::warn!("cannot store compiled code at {}: {error}", self.dir.join(name).display());
+        match entry(digest, component) {
+            Ok(entry) => self.put_entry(digest, component.engine(), &entry),
+            Err(error) => tracing::warn!("cannot store compiled code: {error}"),
+        }
+    }
+
+    /// Stores an entry as it is. Otherwise like [`CompileCache::put`].
+    pub(crate) fn put_entry(&self, digest: &Digest, engine: &wasmtime::Engine, entry: &[u8]) {
+        let path = self.dir.join(file_name(digest, engine));
+        if let Err(error) = self.write(&path, entry) {
+            tracing::warn!("cannot store compiled code at {}: {error}", path.display());
         }
     }
 
@@ -70,16 +77,29 @@ impl CompileCache {
         let _ = fs::remove_file(self.dir.join(file_name(digest, engine)));
     }
 
-    fn write(&self, name: &str, component: &Component) -> io::Result<()> {
-        let code = component.serialize().map_err(io::Error::other)?;
+    fn write(&self, path: &Path, entry: &[u8]) -> io::Result<()> {
         create_private_dir(&self.dir)?;
         let mut file = private_temp_file(UNFINISHED_PREFIX, &self.dir)?;
-        file.write_all(MAGIC)?;
-        file.write_all(&checksum(name, &code))?;
-        file.write_all(&code)?;
-        file.persist(self.dir.join(name))?;
+        file.write_all(entry)?;
+        file.persist(path)?;
         Ok(())
     }
+}
+
+/// The entry of a compiled component: the content of its file.
+pub(crate) fn entry(digest: &Digest, component: &Component) -> io::Result<Vec<u8>> {
+    let code = component.serialize().map_err(io::Error::other)?;
+    let name = file_name(digest, component.engine());
+    let mut entry = Vec::with_capacity(HEADER_BYTES + code.len());
+    entry.extend_from_slice(MAGIC);
+    entry.extend_from_slice(&checksum(&name, &code));
+    entry.extend_from_slice(&code);
+    Ok(entry)
+}
+
+/// The compiled component in an entry; `None` if the entry is damaged, or of another component or engine.
+pub(crate) fn component_of(entry: &[u8], digest: &Digest, engine: &wasmtime::Engine) -> Option<Component> {
+    intact_code(&file_name(digest, engine), entry).and_then(|code| deserialize(engine, code))
 }
 
 /// The file name of a component's code for an engine.
@@ -146,7 +166,8 @@ fn intact_code<'f>(name: &str, file: &'f [u8]) -> Option<&'f [u8]> {
 /// Loads code that this module wrote.
 #[expect(unsafe_code, reason = "wasmtime offers no other way to load compiled code")]
 fn deserialize(engine: &wasmtime::Engine, code: &[u8]) -> Option<Component> {
-    // SAFETY: wasmtime demands that `code` came from `Component::serialize`. The file's name and magic say that this
+    // SAFETY: wasmtime demands that `code` came from `Component::serialize`. It comes from a file, or from a process of the same
+    // program that this one has started and whose pipe nobody else has. The entry's name and magic say that this
     // module wrote it, and its SHA-256 that not a bit of it has changed since, and that it is the code of that name. wasmtime itself refuses code of another
     // version, another processor or other settings. What remains is someone with write access to the user's own cache
     // directory who forges digests on purpose; they could as well replace the program.

@@ -70,6 +70,14 @@ pub struct EngineOptions {
     /// compile cache stores the code. At most four components are compiled at once, including those that no load waits
     /// for any more. Other loads queue, and fail if no compilation has ended within this time.
     pub compile_timeout: Duration,
+    /// A program that compiles components in place of this process, which the system then limits: in processor time (30 seconds, and
+    /// 3 for each MiB of the component; ten times as much for compiling again in the background) and in memory (2 GiB, and 8 MiB
+    /// for each MiB). Linux enforces both, macOS only the first, other systems neither.
+    ///
+    /// It is started with the one argument [`COMPILE_APART`](crate::COMPILE_APART), and must call
+    /// [`compile_apart`](crate::compile_apart) with its stdin and stdout, as the `hostel` command does. It must be of the same version as
+    /// this crate: compiled code of another one is refused. `None`, the default, compiles in this process.
+    pub compile_program: Option<PathBuf>,
 }
 
 impl Default for EngineOptions {
@@ -82,6 +90,7 @@ impl Default for EngineOptions {
             quick_code_bytes: Some(Self::DEFAULT_QUICK_CODE_BYTES),
             optimise: true,
             compile_timeout: Self::DEFAULT_COMPILE_TIMEOUT,
+            compile_program: None,
         }
     }
 }
@@ -106,6 +115,24 @@ pub(crate) enum Flavor {
     Full,
     /// Like the lean one, with a compiler that takes a fifth of the time and generates slower code.
     Quick,
+}
+
+impl Flavor {
+    const ALL: [Self; 3] = [Self::Lean, Self::Full, Self::Quick];
+
+    /// Its name between processes.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Lean => "lean",
+            Self::Full => "full",
+            Self::Quick => "quick",
+        }
+    }
+
+    /// The flavor with this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|flavor| flavor.name() == name)
+    }
 }
 
 /// Creates an engine with a pool for as many instances as the options request, or as the address space allows. Returns

@@ -158,6 +158,11 @@ impl Engine {
         self.0.options.optimise
     }
 
+    /// Its options.
+    pub(crate) fn options(&self) -> &EngineOptions {
+        &self.0.options
+    }
+
     /// The components that are in use.
     pub(crate) fn loaded(&self) -> MutexGuard<'_, HashMap<Digest, Weak<component::Inner>>> {
         let mut loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);

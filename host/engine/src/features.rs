@@ -32,6 +32,12 @@ const UNSUPPORTED: [(WasmFeatures, &str); 16] = [
 /// The maximum number of function bodies that are examined for the features that they use.
 const EXAMINED: usize = 8;
 
+/// The features whose names stand in these lines.
+pub(crate) fn named(lines: &str) -> Vec<&'static str> {
+    let known = |name: &str| UNSUPPORTED.iter().find(|(_, known)| *known == name).map(|(_, known)| *known);
+    lines.lines().filter_map(known).collect()
+}
+
 /// Whether a component is valid with the features that the host supports.
 pub(crate) fn is_valid(bytes: &[u8]) -> bool {
     Validator::new_with_features(supported()).validate_all(bytes).is_ok()

@@ -24,6 +24,7 @@
 //!
 //! This is the only crate that names wasmtime. It never retries, caches results or queues: the crate `hostel` does.
 
+mod apart;
 mod attempt;
 mod busy;
 mod call;
@@ -41,6 +42,7 @@ mod function;
 mod guest;
 mod linker;
 mod load;
+mod load_error;
 mod log;
 mod machine;
 mod meter;
@@ -54,6 +56,7 @@ pub mod private_files;
 mod program;
 mod resources;
 mod runtime;
+mod serve;
 mod stdin;
 mod surface;
 mod survey;
@@ -63,6 +66,7 @@ mod types;
 mod values;
 mod wasi;
 
+pub use apart::{COMPILE_APART, CompileLimit};
 pub use attempt::*;
 pub use compile_cache::remove_unfinished_code;
 pub use component::*;
@@ -72,10 +76,12 @@ pub use files::{OpenDirError, Verdict, check_dirs, verify};
 pub use find::*;
 pub use function::*;
 pub use hostel_core::{Capability, CommittedRun, Hook, Import};
-pub use load::*;
+pub use load::read_component;
+pub use load_error::{LoadError, MAX_COMPONENT_BYTES, MAX_TEXT_BYTES};
 pub use log::*;
 pub use missing::MissingImports;
 pub use observe::*;
 pub use options::*;
+pub use serve::compile_apart;
 pub use stdin::Stdin;
 pub use survey::{Bound, Excess};

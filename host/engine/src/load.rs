@@ -2,152 +2,40 @@
 
 use std::borrow::Cow;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::thread;
-use std::time::Duration;
 
-use hostel_core::{Digest, ErrorKind, bytes_text};
+use hostel_core::Digest;
 
 use wasmtime::component::Component as Compiled;
 
-use crate::compiler::{self, Stopped};
+use crate::apart::{self, Answer, Limits, Purpose, Request};
+use crate::compile_cache;
+use crate::compiler::Stopped;
 use crate::component::{self, Component};
 use crate::config::Flavor;
 use crate::engine::{Engine, EngineError};
 use crate::features;
-use crate::names::{self, MAX_REASON_BYTES, one_line};
+use crate::load_error::{LoadError, MAX_COMPONENT_BYTES, MAX_TEXT_BYTES, refusal, shortened};
+use crate::names::one_line;
 use crate::runtime::Runtime;
 use crate::surface;
-use crate::survey::{self, Excess, Refused, Weight};
+use crate::survey::{self, Weight};
 
-/// The maximum size of a component.
-pub const MAX_COMPONENT_BYTES: u64 = 256 << 20;
-
-/// The maximum length of a component's text. Assembling takes about a hundred bytes of memory for each byte of the
-/// text, and up to some seconds: the time for names of an outer component is quadratic in their number of uses.
-pub const MAX_TEXT_BYTES: u64 = 512 << 10;
-
-/// The bytes are not a component that this host can use.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// The file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The error of the system.
-        source: io::Error,
-    },
-    /// The path is a directory.
-    #[error("{} is a directory: expected a .wasm or .wat file", path.display())]
-    Directory {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// The file is larger than [`MAX_COMPONENT_BYTES`].
-    #[error("{} is larger than {}, the maximum size of a component", path.display(), bytes_text(MAX_COMPONENT_BYTES))]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-    },
-    /// There are more bytes than [`MAX_COMPONENT_BYTES`].
-    #[error("the component has {found} bytes: expected at most {}", bytes_text(MAX_COMPONENT_BYTES))]
-    TooLong {
-        /// The number of bytes.
-        found: u64,
-    },
-    /// There are more bytes of text than [`MAX_TEXT_BYTES`].
-    #[error(
-        "the WebAssembly text has {found} bytes: expected at most {}; convert it to a binary with \
-         `wasm-tools parse`",
-        bytes_text(MAX_TEXT_BYTES)
-    )]
-    TextTooLong {
-        /// The number of bytes.
-        found: u64,
-    },
-    /// The bytes are a core module.
-    #[error("this is a core WebAssembly module, not a component")]
-    CoreModule,
-    /// The bytes are neither WebAssembly nor its text form.
-    #[error("this is not WebAssembly: {0}")]
-    NotWebAssembly(String),
-    /// The text form is invalid.
-    #[error("invalid WebAssembly text: {0}")]
-    Text(String),
-    /// The bytes begin like a component, but are not a valid one.
-    #[error("the component is malformed: {0}")]
-    Malformed(String),
-    /// The component uses features of WebAssembly that the host does not support.
-    #[error("the component uses {}, which this host does not support", names::listed(features, " and "))]
-    Unsupported {
-        /// Their names, such as `threads`.
-        features: Vec<&'static str>,
-    },
-    /// The component is valid, but requires more than any instance may have.
-    #[error("the component requires more than any task may have: {0}")]
-    TooDemanding(String),
-    /// The component exceeds a bound on what is compiled, whether or not it is valid otherwise.
-    #[error("the component is too complex to compile: {0}")]
-    TooComplex(Excess),
-    /// Compiling takes longer than [`EngineOptions::compile_timeout`](crate::EngineOptions). The compiler cannot be
-    /// interrupted, and goes on until it ends.
-    #[error(
-        "compiling takes longer than the limit of {limit:?}; it goes on at low priority, and a later load uses the \
-         code if compiled code is stored on disk"
-    )]
-    CompileTimeout {
-        /// The limit.
-        limit: Duration,
-    },
-    /// All places for compiling are taken, and no compilation ended in time.
-    #[error(
-        "{} components are being compiled, and none has finished within {limit:?}: try again later",
-        compiler::PLACES
-    )]
-    NoPlace {
-        /// The time without any compilation ending.
-        limit: Duration,
-    },
-    /// Too many components are waiting to be compiled.
-    #[error("{} components are waiting to be compiled: try again later", compiler::MAX_WAITING)]
-    Crowded,
-    /// The compiler panicked. This is a bug in the host, not a fault of the component.
-    #[error("the host failed to compile the component, which is a bug in the host: {0}")]
-    Panicked(String),
-    /// The engine that this component needs cannot be set up.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
+/// Compiled code, and the engine that it is for.
+pub(crate) struct Code {
+    pub(crate) flavor: Flavor,
+    pub(crate) compiled: Compiled,
+    /// Whether it can only be inspected.
+    pub(crate) is_surface: bool,
 }
 
-impl LoadError {
-    /// The kind of this error.
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => ErrorKind::NotFound,
-            Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                ErrorKind::Denied
-            }
-            Self::Read { .. } => ErrorKind::Internal,
-            Self::Engine(error) => error.kind(),
-            Self::CompileTimeout { .. } | Self::NoPlace { .. } | Self::Crowded => ErrorKind::Exhausted,
-            Self::Panicked(_) => ErrorKind::Internal,
-            Self::Directory { .. }
-            | Self::TooLarge { .. }
-            | Self::TooLong { .. }
-            | Self::TextTooLong { .. }
-            | Self::TooComplex(_)
-            | Self::CoreModule
-            | Self::NotWebAssembly(_)
-            | Self::Text(_)
-            | Self::Malformed(_)
-            | Self::Unsupported { .. }
-            | Self::TooDemanding(_) => ErrorKind::Invalid,
-        }
+impl Code {
+    pub(crate) fn of((flavor, compiled): (Flavor, Compiled)) -> Self {
+        Self { flavor, compiled, is_surface: false }
     }
 }
 
@@ -198,6 +86,13 @@ impl Engine {
         let (engine, to_compile) = (self.clone(), bytes.to_vec());
         // In a place of its own, so that a full compilation can go on at the same time.
         let place = Digest::of(digest.as_bytes());
+        if self.options().compile_program.is_some() {
+            let inspect = move || engine.compiled_apart(Purpose::Inspect, &to_compile, &digest);
+            let code = self.compiler().run(place, inspect).map_err(|stopped| self.stopped(stopped))??;
+            let is_surface = code.is_surface;
+            let component = self.finished(code, digest, bytes.into())?;
+            return Ok(if is_surface { component.into_surface() } else { component });
+        }
         let surface = self.compiler().run(place, move || engine.surface(&to_compile)).ok().flatten();
         let Some((flavor, compiled)) = surface else { return self.load_binary(bytes) };
         let runtime = if flavor == Flavor::Full { self.full()? } else { self.lean() };
@@ -205,7 +100,7 @@ impl Engine {
     }
 
     /// The component compiled without its code, if it is valid and within the bounds, and that is possible.
-    fn surface(&self, bytes: &[u8]) -> Option<(Flavor, Compiled)> {
+    pub(crate) fn surface(&self, bytes: &[u8]) -> Option<(Flavor, Compiled)> {
         survey::survey(bytes).ok()?;
         let surface = surface::of_component(bytes).filter(|_| features::is_valid(bytes))?;
         let compile = |runtime: &Runtime| Compiled::from_binary(&runtime.engine, &surface).ok();
@@ -266,8 +161,17 @@ impl Engine {
             return Ok(self.quickly(quick, compiled, digest, bytes));
         }
         let (engine, to_compile) = (self.clone(), Arc::clone(&bytes));
-        let compiled = self.compiler().run(digest, move || engine.compiled(&to_compile, &digest, ended));
-        let (flavor, compiled) = compiled.map_err(|stopped| self.stopped(stopped))??;
+        let compile = move || match engine.options().compile_program {
+            Some(_) => engine.compiled_once_apart(&to_compile, &digest, ended),
+            None => engine.compiled(&to_compile, &digest, ended).map(Code::of),
+        };
+        let code = self.compiler().run(digest, compile).map_err(|stopped| self.stopped(stopped))??;
+        self.finished(code, digest, bytes)
+    }
+
+    /// A component with new code.
+    fn finished(&self, code: Code, digest: Digest, bytes: Arc<[u8]>) -> Result<Component, LoadError> {
+        let Code { flavor, compiled, is_surface } = code;
         let runtime = match flavor {
             Flavor::Quick => match self.quick(u64::MAX) {
                 Some(quick) => return Ok(self.quickly(quick, compiled, digest, bytes)),
@@ -276,7 +180,8 @@ impl Engine {
             Flavor::Full => self.full()?,
             Flavor::Lean => self.lean(),
         };
-        Ok(self.shared(Component::new(self.resources(), runtime, compiled, digest, size_bytes)).0)
+        let component = Component::new(self.resources(), runtime, compiled, digest, bytes.len() as u64);
+        Ok(if is_surface { component } else { self.shared(component).0 })
     }
 
     /// The component that all loads of the same bytes share, and whether it is this one: it is not if another load was faster.
@@ -319,15 +224,14 @@ impl Engine {
             if engine.compile_cache().is_none() && waiting.0.strong_count() == 0 {
                 return;
             }
-            let Ok(weight) = survey::survey(&bytes) else { return };
-            match engine.compile(engine.lean(), &bytes, &digest, weight) {
+            match engine.fast(&bytes, &digest) {
                 Ok(compiled) => {
                     if let (Some(cache), Some(quick)) = (engine.compile_cache(), engine.quick(u64::MAX)) {
                         cache.remove(&digest, &quick.engine);
                     }
                     waiting.end(engine.lean(), compiled);
                 }
-                Err(error) => tracing::warn!("optimising a component failed: {error:#}"),
+                Err(error) => tracing::warn!("optimising a component failed: {error}"),
             }
         };
         if let Err(stopped) = self.compiler().run(digest, compile) {
@@ -335,18 +239,76 @@ impl Engine {
         }
     }
 
+    /// The code for the lean engine, compiled for speed.
+    pub(crate) fn fast(&self, bytes: &[u8], digest: &Digest) -> Result<Compiled, LoadError> {
+        if self.options().compile_program.is_some() {
+            return self.compiled_apart(Purpose::Speed, bytes, digest).map(|code| code.compiled);
+        }
+        let weight = survey::survey(bytes).map_err(LoadError::from)?;
+        self.compile(self.lean(), bytes, digest, weight).map_err(|error| refusal(&one_line(&error)))
+    }
+
+    /// The same as [`Engine::compiled`], in a process of its own.
+    fn compiled_once_apart(&self, bytes: &[u8], digest: &Digest, ended: u64) -> Result<Code, LoadError> {
+        // Another load may have compiled it while this one waited for a place.
+        let may_be_there = self.compiler().ended() != ended;
+        if let Some(compiled) = may_be_there.then(|| self.cached(self.lean(), digest)).flatten() {
+            return Ok(Code::of((Flavor::Lean, compiled)));
+        }
+        self.compiled_apart(Purpose::Run, bytes, digest)
+    }
+
+    /// Has the program of the options compile a component, and stores its code.
+    fn compiled_apart(&self, purpose: Purpose, bytes: &[u8], digest: &Digest) -> Result<Code, LoadError> {
+        let options = self.options();
+        let Some(program) = &options.compile_program else {
+            return Err(LoadError::Process("there is no program".to_owned()));
+        };
+        let component_bytes = bytes.len() as u64;
+        let limits = match purpose {
+            Purpose::Run | Purpose::Inspect => Limits::of(component_bytes),
+            Purpose::Speed => Limits::patient(component_bytes),
+        };
+        let (count_fuel, quick_code_bytes) = (options.count_fuel, options.quick_code_bytes);
+        let request = Request { purpose, count_fuel, quick_code_bytes, limits, component_bytes };
+        match apart::ask(program, &request, bytes)? {
+            Answer::Refused(refusal) => Err(LoadError::of(refusal, &limits)),
+            Answer::Code { engine, is_surface, entry } => {
+                let code = self.code_of(&engine, is_surface, &entry, digest);
+                code.ok_or_else(|| LoadError::Process("its code is not of this version".to_owned()))
+            }
+        }
+    }
+
+    /// The code in an entry, which it stores.
+    fn code_of(&self, engine: &str, is_surface: bool, entry: &[u8], digest: &Digest) -> Option<Code> {
+        let flavor = Flavor::named(engine)?;
+        let runtime = match flavor {
+            Flavor::Quick => self.quick(u64::MAX)?,
+            Flavor::Full => self.full().ok()?,
+            Flavor::Lean => self.lean(),
+        };
+        let compiled = compile_cache::component_of(entry, digest, &runtime.engine)?;
+        if let Some(cache) = self.compile_cache().filter(|_| !is_surface) {
+            cache.put_entry(digest, &runtime.engine, entry);
+        }
+        Some(Code { flavor, compiled, is_surface })
+    }
+
     /// Prefers the lean engine, which refuses components that need the other one before compiling anything. `ended` is
     /// the number of ended compilations when the compile cache was read.
-    fn compiled(&self, bytes: &[u8], digest: &Digest, ended: u64) -> Result<(Flavor, Compiled), LoadError> {
+    pub(crate) fn compiled(
+        &self,
+        bytes: &[u8],
+        digest: &Digest,
+        ended: u64,
+    ) -> Result<(Flavor, Compiled), LoadError> {
         // Another load may have compiled it while this one waited for a place.
         let may_be_there = self.compiler().ended() != ended;
         if let Some(compiled) = may_be_there.then(|| self.cached(self.lean(), digest)).flatten() {
             return Ok((Flavor::Lean, compiled));
         }
-        let weight = survey::survey(bytes).map_err(|refused| match refused {
-            Refused::Excess(excess) => LoadError::TooComplex(excess),
-            Refused::Malformed(error) => refusal(&error),
-        })?;
+        let weight = survey::survey(bytes).map_err(LoadError::from)?;
         // Unsupported components are compiled as if there was no quick compiler.
         if let Some(quick) = self.quick(if weight.is_slow { u64::MAX } else { weight.code_bytes }) {
             // For small components, a load does not look for quick code before it gets here.
@@ -401,7 +363,7 @@ impl Engine {
         Ok(compiled)
     }
 
-    fn stopped(&self, stopped: Stopped) -> LoadError {
+    pub(crate) fn stopped(&self, stopped: Stopped) -> LoadError {
         let limit = self.compiler().timeout();
         match stopped {
             Stopped::Timeout => LoadError::CompileTimeout { limit },
@@ -435,23 +397,6 @@ impl Drop for Waiting {
             component.optimise(None);
         }
     }
-}
-
-/// The reason why wasmtime refused a component. wasmtime checks validity and the bounds of the pool together, and
-/// distinguishes them only in the text of the message; a test checks the text.
-fn refusal(error: &str) -> LoadError {
-    const MODULE: &str = "does not fit in pooling allocator requirements: ";
-    const COMPONENT: &str = " in the pooling allocator";
-    let of_module = error.split_once(MODULE).map(|(_, demand)| demand);
-    match of_module.or_else(|| error.strip_suffix(COMPONENT)) {
-        Some(demand) => LoadError::TooDemanding(shortened(demand.to_owned())),
-        None => LoadError::Malformed(shortened(error.to_owned())),
-    }
-}
-
-/// Shortens a reason that quotes names from a component.
-fn shortened(reason: String) -> String {
-    names::shortened(reason, MAX_REASON_BYTES)
 }
 
 /// The kind of some bytes, judging by their beginning.

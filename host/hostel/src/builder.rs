@@ -28,6 +28,7 @@ pub struct HostBuilder {
     pub(crate) quick_code_bytes: Option<u64>,
     pub(crate) optimise: bool,
     pub(crate) compile_timeout: Duration,
+    pub(crate) compile_program: Option<PathBuf>,
     pub(crate) queue_capacity: usize,
     pub(crate) memory_cache_bytes: u64,
     pub(crate) book: BookBounds,
@@ -49,6 +50,7 @@ impl Default for HostBuilder {
             quick_code_bytes: Some(EngineOptions::DEFAULT_QUICK_CODE_BYTES),
             optimise: true,
             compile_timeout: EngineOptions::DEFAULT_COMPILE_TIMEOUT,
+            compile_program: None,
             queue_capacity: 100_000,
             memory_cache_bytes: 64 << 20,
             book: BookBounds::default(),
@@ -141,6 +143,21 @@ impl HostBuilder {
     #[must_use]
     pub fn compile_timeout(mut self, timeout: Duration) -> Self {
         self.compile_timeout = timeout;
+        self
+    }
+
+    /// Compiles components in processes of their own, which the system limits: to 30 seconds of processor time, and 3 more for each
+    /// MiB of the component (ten times as much for compiling again in the background), and to 2 GiB of memory, and 8 MiB more for each
+    /// MiB. A component that takes more is refused ([`LoadError::TooCostly`](crate::LoadError)), and costs this process nothing. Linux
+    /// enforces both limits, macOS only the first, other systems neither. A process takes some milliseconds to start; code from the
+    /// data directory needs none.
+    ///
+    /// The program is started with the one argument [`COMPILE_APART`](crate::COMPILE_APART). It may be the `hostel` command, or any
+    /// program, such as this one, that then calls [`compile_apart`](crate::compile_apart) with its stdin and stdout and does nothing
+    /// else. It must be built with the same version of this crate. Default: none, components are compiled in this process.
+    #[must_use]
+    pub fn compile_program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.compile_program = Some(program.into());
         self
     }
 

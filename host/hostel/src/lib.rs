@@ -225,13 +225,13 @@ pub use hostel_core::{
 };
 // Names and digests.
 pub use hostel_core::{
-    Digest, ExportPath, Name, NameTemplate, ParseDigestError, ParseTaskRefError, RunId, TaskKey, TaskRef,
-    TemplateError,
+    Digest, ExportPath, Name, NameTemplate, ParseDigestError, ParseRunIdError, ParseTaskRefError, RunId,
+    TaskKey, TaskRef, TemplateError,
 };
 // Texts for people.
 pub use hostel_core::{bytes_text, count_text, duration_text, excerpt_within, is_deceptive};
 
 pub use hostel_engine::{
-    Bound, Capability, Echo, EngineError, Excess, Export, FindError, Hook, Import, LoadError,
-    MAX_COMPONENT_BYTES, MissingImports, OpenDirError, Stdin, check_dirs, read_component,
+    Bound, COMPILE_APART, Capability, CompileLimit, Echo, EngineError, Excess, Export, FindError, Hook,
+    Import, LoadError, MAX_COMPONENT_BYTES, MissingImports, OpenDirError, Stdin, check_dirs, compile_apart, read_component,
 };

@@ -31,9 +31,17 @@ const STATEMENTS: usize = 128;
 pub(crate) enum Durability {
     /// At every commit: a power cut loses nothing.
     Full,
-    /// At checkpoints: a power cut may cost the last commits, and the crash of a process nothing. Space that is free in such a file can be
-    /// returned to the system.
+    /// At checkpoints: a power cut may cost the last commits, and the crash of a process nothing.
     Normal,
+}
+
+/// What becomes of the space of what is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FreeSpace {
+    /// It is used again.
+    Reused,
+    /// It can be returned to the system.
+    Returned,
 }
 
 /// Waits a little for the lock of another process.
@@ -50,9 +58,13 @@ fn open(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
 }
 
 /// Opens a file for writing.
-pub(crate) fn open_to_write(path: &Path, durability: Durability) -> rusqlite::Result<Connection> {
+pub(crate) fn open_to_write(
+    path: &Path,
+    durability: Durability,
+    space: FreeSpace,
+) -> rusqlite::Result<Connection> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    if durability == Durability::Normal {
+    if space == FreeSpace::Returned {
         // Only a file without tables takes it.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }

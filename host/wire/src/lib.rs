@@ -10,6 +10,7 @@ mod registry;
 mod schedule;
 mod verification;
 
+mod log_line;
 mod map_line;
 
 mod run;
@@ -39,6 +40,7 @@ pub use component::{
     ComponentObject, ConfigObject, ImportObject, NotCallableObject, ParamObject, TaskObject,
 };
 pub use error::{ErrorObject, cause};
+pub use log_line::LogLineObject;
 pub use map_line::MapLine;
 pub use problem::{ArgumentObject, ProblemObject};
 pub use receipt::{ReceiptObject, calls, denials};

@@ -34,7 +34,7 @@ const ENGINE: [Room; 8] = [
     },
     Room {
         name: "code",
-        modules: &["compile_cache", "compiler", "features", "private_files", "surface", "survey"],
+        modules: &["apart", "compile_cache", "compiler", "features", "private_files", "surface", "survey"],
         uses: &[],
     },
     Room {
@@ -46,8 +46,10 @@ const ENGINE: [Room; 8] = [
             "find",
             "function",
             "load",
+            "load_error",
             "missing",
             "runtime",
+            "serve",
             "types",
         ],
         uses: &["code", "guest", "limits", "records"],

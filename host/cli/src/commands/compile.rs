@@ -53,8 +53,10 @@ impl Compile {
             return Err(Problem::new(Exit::HostFailed, problem).into());
         }
         let located = registered::locate(ui, &self.file, &self.host, self.background)?;
-        let host = self.host.host(ui)?.max_workers(1).max_instances(1);
-        // However long it takes.
+        // In the background this process has limits of its own.
+        let host = if self.background { self.host.host_that_compiles(ui) } else { self.host.host(ui) };
+        let host = host?.max_workers(1).max_instances(1);
+        // Only the limits of the process that compiles end it.
         let host = host.compile_timeout(Duration::MAX).build()?;
         let _mark = match self.background {
             true => match Mark::set(&dir, &located.file) {
@@ -64,7 +66,7 @@ impl Compile {
             false => None,
         };
         if self.background {
-            limit_processor_time(&located.file);
+            limit_this_process(&located.file);
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
@@ -83,22 +85,30 @@ impl Compile {
 #[cfg(target_os = "linux")]
 const BACKGROUND_SECONDS: u64 = 30;
 
-/// Has the system end this process when it has used as much processor time as compiling the component may take: a component can be
-/// made so that it takes minutes, and the compiler cannot be interrupted.
+/// The memory, in bytes, that compiling for speed may take in the background, and how much more for each MiB of the component.
 #[cfg(target_os = "linux")]
-fn limit_processor_time(component: &Path) {
+const BACKGROUND_BYTES: (u64, u64) = (2 << 30, 8 << 20);
+
+/// Has the system end this process when it has used as much processor time or memory as compiling the component may take: a
+/// component can be made so that it takes minutes, and the compiler cannot be interrupted.
+#[cfg(target_os = "linux")]
+fn limit_this_process(component: &Path) {
     use nix::sys::resource::{Resource, setrlimit};
 
     let mebibytes = fs::metadata(component).map_or(0, |found| found.len() >> 20);
     let seconds = BACKGROUND_SECONDS + mebibytes;
-    if let Err(error) = setrlimit(Resource::RLIMIT_CPU, seconds, seconds) {
-        tracing::debug!("compiling for speed is not limited: {error}");
+    let (bytes, bytes_per_mebibyte) = BACKGROUND_BYTES;
+    let bytes = bytes + mebibytes * bytes_per_mebibyte;
+    for (resource, most) in [(Resource::RLIMIT_CPU, seconds), (Resource::RLIMIT_DATA, bytes)] {
+        if let Err(error) = setrlimit(resource, most, most) {
+            tracing::debug!("compiling for speed is not limited: {error}");
+        }
     }
 }
 
 /// Elsewhere it takes as long as it takes.
 #[cfg(not(target_os = "linux"))]
-fn limit_processor_time(_component: &Path) {}
+fn limit_this_process(_component: &Path) {}
 
 /// Marks a component as being compiled by this process, until the mark is dropped or the process ends.
 struct Mark {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use hostel::journal::JournalEntry;
 use hostel::registry::Registry;
-use hostel::{ErrorKind, EventKind, Events, Host, QueueName, RunEvent, State, grammar};
+use hostel::{ErrorKind, EventKind, Events, Host, QueueName, RunEvent, grammar};
 use hostel_wire::printable;
 
 use crate::exit::Exit;
@@ -83,6 +84,12 @@ impl Worker {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(std::io::Error::other(error)),
         });
+        let (of_changes, is_quiet) = (Arc::clone(ui), self.quiet);
+        let worker = worker.on_change(move |entry| {
+            if !is_quiet {
+                changed(&of_changes, entry);
+            }
+        });
         let worker = worker.queues(self.queue.iter().cloned()).lease(self.lease).start();
         let worker = worker.map_err(|error| Problem::of(error.kind(), &error))?;
         let queues: Vec<&str> = self.queue.iter().map(QueueName::as_str).collect();
@@ -104,24 +111,20 @@ impl Worker {
         Ok(Exit::Completed)
     }
 
-    /// Writes the logs and ends of runs, for ever.
+    /// Writes the logs of runs, for ever.
     async fn tell(&self, ui: &Ui, mut events: Events) {
         while let Some(event) = events.next().await {
-            if let (false, Ok(event)) = (self.quiet, event) {
-                tell(ui, &event);
+            if let (false, Ok(RunEvent { kind: EventKind::Log(line), .. })) = (self.quiet, event) {
+                ui.log(None, &line);
             }
         }
         std::future::pending().await
     }
 }
 
-fn tell(ui: &Ui, event: &RunEvent) {
-    match &event.kind {
-        EventKind::Log(line) => ui.log(None, line),
-        EventKind::State(transition) => match transition.state {
-            State::Pending | State::AwaitingConcurrencySlot => {}
-            state => ui.note(&format!("{} is {state}", printable(&event.name))),
-        },
-        _ => {}
-    }
+/// Writes what was recorded about a run.
+fn changed(ui: &Ui, entry: &JournalEntry) {
+    let head = entry.head();
+    let error = head.error.map(|error| format!(": {}", printable(&error))).unwrap_or_default();
+    ui.note(&format!("{} is {}{error}", printable(&head.name), head.state));
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use hostel::{DirAccess, DirGrant, Host, HostBuilder, create_data_dir, reaches_data_dir};
 use hostel_wire::without_number;
 
+use crate::apart;
 use crate::exit::Exit;
 use crate::options::task::TaskOptions;
 use crate::problem::Problem;
@@ -44,8 +45,17 @@ impl HostOptions {
         Ok(dir)
     }
 
-    /// A host with a data directory, if it is enabled and usable.
+    /// A host with a data directory, if it is enabled and usable. It compiles in processes of their own.
     pub(crate) fn host(&self, ui: &Ui) -> Result<HostBuilder, Problem> {
+        let builder = self.host_that_compiles(ui)?;
+        Ok(match apart::program() {
+            Some(program) => builder.compile_program(program),
+            None => builder,
+        })
+    }
+
+    /// The same, but it compiles in this process.
+    pub(crate) fn host_that_compiles(&self, ui: &Ui) -> Result<HostBuilder, Problem> {
         // No command looks up runs that it no longer holds.
         let builder = Host::builder().ended_runs(0);
         let Some(dir) = self.dir() else {

@@ -7,7 +7,12 @@
 mod hostel;
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+mod apart;
+#[cfg(test)]
 mod arguments;
+#[cfg(test)]
+mod background;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]

@@ -128,6 +128,12 @@ impl JournalEntry {
         self.crashes > 0
     }
 
+    /// The schedule that works again, because this run of it has a value.
+    pub fn recovered_schedule(&self) -> Option<&str> {
+        let has_value = matches!(self.state(), State::Completed | State::Cached);
+        self.record.spec().schedule.as_ref().filter(|_| has_value).map(|slot| &*slot.schedule)
+    }
+
     /// Whether someone has seen how it ended.
     pub fn is_seen(&self) -> bool {
         self.is_seen

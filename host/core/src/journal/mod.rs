@@ -69,7 +69,8 @@ pub trait Journal: Send + Sync {
     /// Adds facts to a run, all of them or none, and returns the new version.
     ///
     /// A claim of the run is over when the run has ended, or waits for its next attempt: the journal gives it out again when that
-    /// is due.
+    /// is due. If it is a run of a schedule and completes, earlier runs of the schedule need no attention any more, as with
+    /// [`Journal::mark_seen`].
     ///
     /// # Errors
     ///

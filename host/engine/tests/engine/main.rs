@@ -3,6 +3,8 @@
 #![cfg(test)]
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test has one variant in mind")]
 
+#[cfg(unix)]
+mod apart;
 mod bombs;
 mod budget_bombs;
 mod compile_cache;

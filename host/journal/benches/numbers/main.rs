@@ -85,6 +85,9 @@ fn lists(base: &Path, runs: u64) {
     list("one task, one state", of(RunFilter::new().task(&task("multiply")).states([State::Scheduled])));
     list("a tag and a state", of(RunFilter::new().tag("seldom").states([State::Pending])));
     list("a state that nothing has", of(RunFilter::new().states([State::Failed])));
+    let late = now().after(Duration::from_secs(3_600));
+    list("since a time without runs", of(RunFilter::new().since(late)));
+    list("a state since a time", of(RunFilter::new().since(now()).states([State::Pending])));
     list("attention", of(RunFilter::new().needs_attention()));
     list("part of a name that nothing has", of(RunFilter::new().name("zzz")));
     list("counts", || millis(|| assert_eq!(journal.counts().unwrap().total(), runs)));

@@ -12,7 +12,7 @@ use hostel_core::{LogLevel, LogLine, LogStream, RunId, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
 use self::writer::Writer;
-use crate::connection::{Durability, open_to_write};
+use crate::connection::{Durability, FreeSpace, open_to_write};
 use crate::error::OpenJournalError;
 use crate::files;
 use crate::readers::Readers;
@@ -106,7 +106,7 @@ impl RunLogs {
         let path = data_dir.join(LOGS);
         files::prepare(data_dir, &path)?;
         let failed = |source| OpenJournalError::Sqlite { path: path.clone(), source };
-        let mut db = open_to_write(&path, Durability::Normal).map_err(failed)?;
+        let mut db = open_to_write(&path, Durability::Normal, FreeSpace::Returned).map_err(failed)?;
         let found = create(&mut db).map_err(failed)?;
         if found > VERSION {
             return Err(OpenJournalError::Newer { path, found, known: VERSION });

@@ -134,10 +134,12 @@ impl Journal for MemoryJournal {
     }
 
     fn append(&self, append: &Append) -> Result<u64, JournalError> {
-        self.change(append.run, |entry| {
+        let version = self.change(append.run, |entry| {
             let applied = entry.append(append)?;
             Ok((entry.version(), applied))
-        })
+        })?;
+        self.to_change().mark_recovered(append.run);
+        Ok(version)
     }
 
     fn append_all(&self, appends: &[Append]) -> Result<Vec<Result<u64, JournalError>>, JournalError> {

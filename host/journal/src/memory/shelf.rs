@@ -151,6 +151,23 @@ impl Shelf {
         due.chain(timed).min()
     }
 
+    /// Marks the earlier runs of a schedule as seen, if this run of it has a value.
+    pub(super) fn mark_recovered(&mut self, run: RunId) {
+        let Some((number, schedule)) = self
+            .runs
+            .get(&run)
+            .and_then(|stored| Some((stored.number, Arc::<str>::from(stored.entry.recovered_schedule()?))))
+        else {
+            return;
+        };
+        for earlier in self.runs.values_mut().filter(|earlier| earlier.number < number) {
+            let slot = earlier.entry.record().spec().schedule.as_ref();
+            if slot.is_some_and(|slot| slot.schedule == schedule) {
+                earlier.entry.mark_seen();
+            }
+        }
+    }
+
     /// Up to so many runs whose leases end at `now` or before, in the order of these ends.
     pub(super) fn leases_until(&self, now: Timestamp, limit: usize) -> Vec<RunId> {
         let over = self.leases.iter().take_while(|(until, _)| *until <= now);

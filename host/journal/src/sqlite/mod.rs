@@ -8,6 +8,7 @@ mod events;
 mod find;
 mod fsck;
 mod gates;
+mod name_search;
 mod names;
 mod operate;
 mod row;
@@ -42,7 +43,7 @@ use self::submit::{Imported, Prepared};
 use self::writer::Writer;
 use self::writing::Hook;
 use crate::bounds::check_count;
-use crate::connection::{Durability, open_to_read, open_to_write};
+use crate::connection::{Durability, FreeSpace, open_to_read, open_to_write};
 use crate::error::{Fault, OpenJournalError, medium};
 use crate::files;
 use crate::readers::Readers;
@@ -107,7 +108,17 @@ impl SqliteJournal {
     ///
     /// [`OpenJournalError`]: the directory or the file cannot be used, is on a network file system, or has newer tables.
     pub fn open(data_dir: &Path) -> Result<Self, OpenJournalError> {
-        Self::open_with(data_dir, JournalHooks::default())
+        Self::open_as(data_dir, Durability::Full, JournalHooks::default())
+    }
+
+    /// The same, for a history that must not cost waiting: answers do not wait for the disk. A power cut may cost what was answered in the
+    /// last seconds, and the crash of a process nothing. Never for work that others execute.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SqliteJournal::open`].
+    pub fn open_relaxed(data_dir: &Path) -> Result<Self, OpenJournalError> {
+        Self::open_as(data_dir, Durability::Normal, JournalHooks::default())
     }
 
     /// The same, for tests.
@@ -117,11 +128,19 @@ impl SqliteJournal {
     /// Those of [`SqliteJournal::open`].
     #[doc(hidden)]
     pub fn open_with(data_dir: &Path, hooks: JournalHooks) -> Result<Self, OpenJournalError> {
+        Self::open_as(data_dir, Durability::Full, hooks)
+    }
+
+    fn open_as(
+        data_dir: &Path,
+        durability: Durability,
+        hooks: JournalHooks,
+    ) -> Result<Self, OpenJournalError> {
         let path = data_dir.join(JOURNAL);
         files::prepare(data_dir, &path)?;
         let failed = |source| OpenJournalError::Sqlite { path: path.clone(), source };
         let blobs = Blobs::new(data_dir.join(BLOBS));
-        let mut db = open_to_write(&path, Durability::Full).map_err(failed)?;
+        let mut db = open_to_write(&path, durability, FreeSpace::Reused).map_err(failed)?;
         let is_newer = check_versions(&db, &path)?;
         if !is_newer {
             schema::upgrade(&mut db, &path)?;
@@ -210,7 +229,7 @@ pub(crate) fn open_tables(data_dir: &Path) -> Result<Connection, OpenJournalErro
     let path = data_dir.join(JOURNAL);
     files::prepare(data_dir, &path)?;
     let failed = |source| OpenJournalError::Sqlite { path: path.clone(), source };
-    let mut db = open_to_write(&path, Durability::Full).map_err(failed)?;
+    let mut db = open_to_write(&path, Durability::Full, FreeSpace::Reused).map_err(failed)?;
     if check_versions(&db, &path)? {
         db.pragma_update(None, "query_only", true).map_err(failed)?;
     } else {

@@ -10,6 +10,7 @@ use rusqlite::{OptionalExtension, params};
 use super::blobs::Spilled;
 use super::due;
 use super::gates::{self, Gates};
+use super::names::Kind;
 use super::row::{self, Loaded, sortable};
 use super::submit;
 use super::writing::Writing;
@@ -17,6 +18,17 @@ use crate::error::Fault;
 
 /// The most runs that one transaction examines for a claim, so that no transaction is long.
 const MAX_EXAMINED: usize = 2_000;
+
+/// Marks the runs of a schedule before one as seen.
+fn mark_recovered(writing: &mut Writing<'_>, seq: i64, schedule: &str) -> Result<(), Fault> {
+    let Some(schedule) = writing.names.find(writing.db, Kind::Schedule, schedule)? else { return Ok(()) };
+    let mut update = writing.db.prepare_cached(
+        "UPDATE run INDEXED BY run_attention SET attention = 0, seen = 1 \
+         WHERE attention = 1 AND seq < ? AND schedule = ?",
+    )?;
+    update.execute([seq, schedule])?;
+    Ok(())
+}
 
 /// What a transaction found for a claim.
 pub(super) struct Claimed {
@@ -49,6 +61,9 @@ pub(super) fn append(writing: &mut Writing<'_>, append: &Append, blobs: &[Spille
     let applied = entry.append(append)?;
     writing.name_blobs(loaded.seq, blobs)?;
     writing.store(&loaded, &entry, &applied)?;
+    if let Some(schedule) = entry.recovered_schedule() {
+        mark_recovered(writing, loaded.seq, schedule)?;
+    }
     Ok(entry.version())
 }
 

@@ -74,6 +74,7 @@ const V1: &str = "
     CREATE INDEX run_ended ON run (ended, seq) WHERE ended IS NOT NULL;
     CREATE INDEX run_state ON run (state, seq);
     CREATE INDEX run_task ON run (task, seq);
+    CREATE INDEX run_created ON run (created, seq);
     CREATE INDEX run_queue ON run (queue, seq);
     CREATE INDEX run_schedule ON run (schedule, seq) WHERE schedule IS NOT NULL;
     CREATE INDEX run_attention ON run (seq) WHERE attention = 1;

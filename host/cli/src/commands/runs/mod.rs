@@ -2,6 +2,7 @@
 
 pub(crate) mod cancel;
 
+pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod prune;
 pub(crate) mod retry;
@@ -52,6 +53,7 @@ pub(crate) struct Runs {
 #[derive(Debug, Subcommand)]
 enum RunsCommand {
     Ls(ls::Ls),
+    Logs(logs::Logs),
     Wait(wait::Wait),
     Cancel(cancel::Cancel),
     Retry(retry::Retry),
@@ -63,6 +65,7 @@ enum RunsCommand {
 impl Runs {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         match &self.command {
+            RunsCommand::Logs(command) => command.execute(ui),
             RunsCommand::Ls(command) => command.execute(ui),
             RunsCommand::Wait(command) => command.execute(ui),
             RunsCommand::Cancel(command) => command.execute(ui),

@@ -1,0 +1,5 @@
+#!/bin/sh
+# Ends as a program does that gets no more memory.
+cat > /dev/null
+echo "memory allocation of 8400 bytes failed" >&2
+kill -ABRT $$
