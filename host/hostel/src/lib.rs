@@ -120,6 +120,7 @@ mod builder;
 mod delay;
 mod host;
 mod runs;
+pub mod schedules;
 mod verification;
 mod worker;
 

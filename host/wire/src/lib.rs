@@ -7,6 +7,7 @@ mod cache;
 mod component;
 mod problem;
 mod registry;
+mod schedule;
 mod verification;
 
 mod log_line;
@@ -49,6 +50,7 @@ pub use registry::{
 pub use run::{RunObject, attempt_count};
 pub use run_head::RunHeadObject;
 pub use run_query::{RunQueryError, run_filter};
+pub use schedule::ScheduleObject;
 pub use text::{message, printable, without_number};
 pub use time::instant;
 pub use value::{Printed, ValueJson, as_json, json, printed};

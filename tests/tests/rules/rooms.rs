@@ -89,6 +89,7 @@ const HOSTEL: [Room; 6] = [
             "delay",
             "host",
             "runs",
+            "schedules",
             "transaction",
             "undo",
             "verification",

@@ -14,7 +14,6 @@ mod version;
 
 pub use self::error::RegistryError;
 pub use self::push::{Naming, Push, Pushed, PushedVersion};
-pub(crate) use self::rows::TABLES;
 pub use self::version::{Acceptance, RegisteredVersion};
 
 use std::path::{Path, PathBuf};

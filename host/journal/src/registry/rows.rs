@@ -10,22 +10,6 @@ use super::version::{Acceptance, RegisteredVersion};
 
 type Result<T> = rusqlite::Result<T>;
 
-/// Times are nanoseconds since 1970, those after the year 2262 as its last. Grants are the options of a task that has only grants.
-pub(crate) const TABLES: &str = "
-    CREATE TABLE component (
-        digest BLOB PRIMARY KEY,
-        size INTEGER NOT NULL, manifest BLOB NOT NULL, added INTEGER NOT NULL
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE component_version (
-        name TEXT NOT NULL, version TEXT NOT NULL,
-        digest BLOB NOT NULL, grants BLOB NOT NULL,
-        at INTEGER NOT NULL, by TEXT NOT NULL,
-        accepted INTEGER, accepted_by TEXT, -- NULL and a time: it asked for nothing more
-        PRIMARY KEY (name, version)
-    ) STRICT, WITHOUT ROWID;
-    CREATE INDEX component_version_digest ON component_version (digest);
-";
-
 const VERSION_COLUMNS: &str = "name, version, digest, grants, at, by, accepted, accepted_by";
 
 /// A component as its row has it.

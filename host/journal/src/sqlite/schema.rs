@@ -16,7 +16,23 @@ pub(super) const FORMAT: i64 = 1;
 pub(super) const TABLES_VERSION: i64 = 3;
 
 /// What makes each version from the one before, the first from an empty file.
-const STEPS: [&str; TABLES_VERSION as usize] = [V1, crate::registry::TABLES, super::schedules::TABLES];
+const STEPS: [&str; TABLES_VERSION as usize] = [V1, REGISTRY, super::schedules::TABLES];
+
+/// The tables of the registry. Grants are the options of a task that has only grants.
+const REGISTRY: &str = "
+    CREATE TABLE component (
+        digest BLOB PRIMARY KEY,
+        size INTEGER NOT NULL, manifest BLOB NOT NULL, added INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE component_version (
+        name TEXT NOT NULL, version TEXT NOT NULL,
+        digest BLOB NOT NULL, grants BLOB NOT NULL,
+        at INTEGER NOT NULL, by TEXT NOT NULL,
+        accepted INTEGER, accepted_by TEXT, -- NULL and a time: it asked for nothing more
+        PRIMARY KEY (name, version)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX component_version_digest ON component_version (digest);
+";
 
 const V1: &str = "
     CREATE TABLE counter (

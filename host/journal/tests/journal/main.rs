@@ -10,6 +10,9 @@ mod logs;
 #[cfg(unix)]
 #[cfg(test)]
 mod processes;
+#[cfg(unix)]
+#[cfg(test)]
+mod registry;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]

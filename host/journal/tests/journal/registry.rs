@@ -1,0 +1,120 @@
+//! Processes that are killed while they push and remove components: whatever a row names is there.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use hostel_core::{
+    ComponentRef, ComponentVersion, Digest, ErrorKind, ExportInfo, ExportPath, Grants, Manifest, Signature,
+    Timestamp,
+};
+use hostel_journal::registry::{Naming, Push, Registry};
+
+use crate::scene::directory;
+
+/// The directory of a child.
+const CHILD: &str = "HOSTEL_REGISTRY_CHILD";
+
+/// How many processes are killed, each after more operations than the one before.
+const KILLED: usize = 8;
+
+/// How many components there are.
+const COMPONENTS: u64 = 3;
+
+fn bytes(number: u64) -> Vec<u8> {
+    number.to_le_bytes().repeat(10_000)
+}
+
+fn version(number: u64) -> ComponentVersion {
+    format!("1.0.{number}").parse().unwrap()
+}
+
+fn reference(number: u64) -> ComponentRef {
+    ComponentRef::Named { name: "math".parse().unwrap(), version: Some(version(number)) }
+}
+
+fn push(registry: &Registry, number: u64) {
+    let bytes = bytes(number);
+    let path = ExportPath::top_level("add");
+    let manifest = Manifest {
+        digest: Digest::of(&bytes),
+        size_bytes: bytes.len() as u64,
+        exports: vec![ExportInfo { path, callable: Ok(Signature::new::<&str>([], None)) }],
+        imports: Vec::new(),
+    };
+    let naming = Naming {
+        name: "math".parse().unwrap(),
+        version: Some(version(number)),
+        grants: &Grants::default(),
+        accept: false,
+    };
+    let at = Timestamp::from_unix_nanos(1);
+    let push = Push { bytes: &bytes, manifest: &manifest, naming: Some(naming), by: "ann", at };
+    registry.push(&push).unwrap();
+}
+
+/// Pushes and removes until it is killed, and says so before and after each.
+#[test]
+fn a_child_pushes_and_removes() {
+    let Some(dir) = std::env::var_os(CHILD) else { return };
+    let registry = Registry::open(Path::new(&dir)).unwrap();
+    let mut out = std::io::stdout();
+    for number in (0..COMPONENTS).cycle() {
+        let answer = match registry.resolve(&reference(number)) {
+            Ok(_) => {
+                registry.remove(&reference(number)).unwrap();
+                format!("\nremoved {number}")
+            }
+            Err(_) => {
+                push(&registry, number);
+                format!("\npushed {number}")
+            }
+        };
+        writeln!(out, "{answer}").unwrap();
+        out.flush().unwrap();
+    }
+}
+
+#[test]
+fn what_was_answered_is_there_after_a_process_was_killed() {
+    let dir = directory();
+    for killed in 1..=KILLED {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["registry::a_child_pushes_and_removes", "--exact", "--nocapture"])
+            .env(CHILD, dir.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut answers = lines.filter(|line| line.starts_with("pushed ") || line.starts_with("removed "));
+        let last = answers.nth(killed * 2).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // It may have said more before it was killed.
+        let last = answers.last().unwrap_or(last);
+        let registry = Registry::open(dir.path()).unwrap();
+        let numbers = (0..COMPONENTS).filter(|number| check(&registry, *number));
+        let present: Vec<_> = numbers.collect();
+        let (what, number) = last.split_once(' ').unwrap();
+        let number: u64 = number.parse().unwrap();
+        // What came after the last answer concerns the next component.
+        assert_eq!(present.contains(&number), what == "pushed", "{last}: {present:?}");
+    }
+}
+
+/// Whether a version is there; if it is, so are its bytes, and if not, there are none.
+fn check(registry: &Registry, number: u64) -> bool {
+    match registry.resolve(&reference(number)) {
+        Ok(resolved) => {
+            assert_eq!(registry.bytes(resolved.digest).unwrap(), bytes(number));
+            true
+        }
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+            let digest = Digest::of(&bytes(number));
+            assert_eq!(registry.bytes(digest).unwrap_err().kind(), ErrorKind::NotFound);
+            false
+        }
+    }
+}
