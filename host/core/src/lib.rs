@@ -19,7 +19,8 @@
 //!
 //! - [`Value`], [`Type`], [`Signature`]: arguments and results of tasks, as text, JSON and canonical bytes;
 //!   [`Type::may_take`]: whether the result of one task can be an argument of another.
-//! - [`Digest`], [`ExportPath`], [`TaskKey`], [`TaskRef`], [`RunId`]: identities and references.
+//! - [`Digest`], [`ExportPath`], [`TaskKey`], [`RunId`]: identities. [`Source`], [`TaskRef`]: references.
+//! - [`Manifest`]: the exports and imports of a component, without its code.
 //! - [`Tags`]: labels of runs. [`grammar`]: the text of options.
 //! - [`NameTemplate`]: the name of a run, made from its inputs.
 //! - [`State`] and [`Event`]: the life of a run, as one fold.
@@ -36,6 +37,7 @@
 //! - [`Trace`]: reads of an attempt in granted directories, which can be repeated.
 //! - [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`CacheLayer`]: which results may replace which runs.
 
+mod bytes;
 mod cache;
 mod determinism;
 mod duration;
@@ -46,7 +48,9 @@ mod grants;
 pub mod journal;
 mod leb128;
 mod limits;
+mod listed;
 mod log;
+mod manifest;
 mod names;
 mod observation;
 mod outcome;
@@ -56,6 +60,7 @@ mod receipt;
 mod retry;
 mod run;
 mod signature;
+mod source;
 mod state;
 mod tag;
 mod task_ref;
@@ -74,7 +79,9 @@ pub use error_kind::*;
 pub use flow::*;
 pub use grants::*;
 pub use limits::*;
+pub use listed::*;
 pub use log::*;
+pub use manifest::*;
 pub use names::*;
 pub use observation::*;
 pub use outcome::*;
@@ -84,6 +91,7 @@ pub use receipt::*;
 pub use retry::*;
 pub use run::*;
 pub use signature::*;
+pub use source::*;
 pub use state::*;
 pub use tag::*;
 pub use task_ref::*;

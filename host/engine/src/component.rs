@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, OnceLock};
 
-use hostel_core::{Digest, ExportPath, Field, Name, Param, Signature, Type, UnknownImports};
+use hostel_core::{
+    Digest, Export, ExportPath, Field, Import, Manifest, Name, Param, Signature, Type, UnknownImports,
+};
 use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem};
 use wasmtime::component::{Component as Compiled, ComponentExportIndex, InstancePre, Linker};
 
 use crate::config::Flavor;
 use crate::guest::Guest;
-use crate::hook::{self, Hook};
-use crate::import::{Capability, Import};
+use crate::hook::{self, hook_of};
+use crate::import::capability_of;
 use crate::missing::{MissingImports, trap_unknown};
 use crate::resources::SharedResources;
 use crate::runtime::Runtime;
@@ -21,10 +23,7 @@ pub struct Component(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) resources: Arc<SharedResources>,
-    digest: Digest,
-    size_bytes: u64,
-    exports: Vec<Export>,
-    imports: Vec<Import>,
+    manifest: Manifest,
     /// The code that it was loaded with.
     first: Tier,
     /// Whether `first` is the fastest code that there will be.
@@ -58,20 +57,6 @@ impl PartialEq for Component {
 
 impl Eq for Component {}
 
-/// A function that a component exports.
-#[derive(Clone, Debug)]
-pub struct Export {
-    /// The path of the export.
-    pub path: ExportPath,
-    /// Its signature, or the reason why it is not callable as a task.
-    pub callable: Result<Signature, String>,
-    /// The hook that it is, if any: hooks are called by the host, and not callable as tasks.
-    pub hook: Option<Hook>,
-    pub(crate) style: Style,
-    /// Its position among the component's exports.
-    pub(crate) position: usize,
-}
-
 /// How a function is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
@@ -94,15 +79,12 @@ impl Component {
             .component_type()
             .imports(&runtime.engine)
             .filter(|(_, item)| !is_only_types(&runtime.engine, &item.ty))
-            .map(|(name, _)| Import { name: name.to_owned(), capability: Capability::of(name) })
+            .map(|(name, _)| Import { name: name.to_owned(), capability: capability_of(name) })
             .collect();
         let first = Tier::new(runtime, &compiled, indexes, &imports);
         Self(Arc::new(Inner {
             resources: Arc::clone(resources),
-            digest,
-            size_bytes,
-            exports,
-            imports,
+            manifest: Manifest { digest, size_bytes, exports, imports },
             first,
             is_optimised: runtime.flavor != Flavor::Quick,
             is_surface: false,
@@ -138,23 +120,28 @@ impl Component {
 
     /// The SHA-256 of the component's bytes.
     pub fn digest(&self) -> Digest {
-        self.0.digest
+        self.0.manifest.digest
     }
 
     /// The length of the component's bytes; 0 if only its compiled code was available
     /// ([`Engine::load_compiled`](crate::Engine::load_compiled)).
     pub fn size_bytes(&self) -> u64 {
-        self.0.size_bytes
+        self.0.manifest.size_bytes
+    }
+
+    /// The component without its code.
+    pub fn manifest(&self) -> &Manifest {
+        &self.0.manifest
     }
 
     /// Every function that the component exports, callable or not, in declared order, including hooks.
     pub fn exports(&self) -> &[Export] {
-        &self.0.exports
+        &self.0.manifest.exports
     }
 
     /// Everything the component imports, in declared order.
     pub fn imports(&self) -> &[Import] {
-        &self.0.imports
+        &self.0.manifest.imports
     }
 
     /// The imports that this host does not provide, if there are any.
@@ -176,7 +163,7 @@ impl Inner {
         }
         let tier = code.map(|(runtime, compiled)| {
             let indexes = exports(&compiled).into_iter().map(|(_, index)| index).collect();
-            Tier::new(runtime, &compiled, indexes, &self.imports)
+            Tier::new(runtime, &compiled, indexes, &self.manifest.imports)
         });
         // Only one thread at a time compiles the same component.
         let _ = self.optimised.set(tier);
@@ -206,7 +193,7 @@ impl Tier {
         }
     }
 
-    /// The position of this export in the code.
+    /// The index in the code of the export at this position among all exports.
     pub(crate) fn index(&self, position: usize) -> Option<ComponentExportIndex> {
         self.indexes.get(position).copied()
     }
@@ -231,8 +218,7 @@ fn exports(compiled: &Compiled) -> Vec<(Export, ComponentExportIndex)> {
         match item.ty {
             ComponentItem::ComponentFunc(function) => {
                 let path = ExportPath::top_level(name);
-                let position = exports.len();
-                exports.extend(export(compiled, None, path, &function, &mut room, position));
+                exports.extend(export(compiled, None, path, &function, &mut room));
             }
             ComponentItem::ComponentInstance(instance) => {
                 let Some(interface) = compiled.get_export_index(None, name) else {
@@ -242,8 +228,7 @@ fn exports(compiled: &Compiled) -> Vec<(Export, ComponentExportIndex)> {
                     match item.ty {
                         ComponentItem::ComponentFunc(function) => {
                             let path = ExportPath::in_interface(name, inner);
-                            let (index, position) = (Some(&interface), exports.len());
-                            exports.extend(export(compiled, index, path, &function, &mut room, position));
+                            exports.extend(export(compiled, Some(&interface), path, &function, &mut room));
                         }
                         ComponentItem::ComponentInstance(below) => {
                             exports_below(compiled, &interface, (name, inner), &below, &mut exports);
@@ -290,8 +275,7 @@ fn exports_below(
                     path: ExportPath::in_interface(&interface, inner),
                     callable: Err("it is in an instance inside another one".to_owned()),
                     hook: None,
-                    style: Style::Function,
-                    position: exports.len(),
+                    is_program: false,
                 };
                 exports.push((export, index));
             }
@@ -313,20 +297,19 @@ fn export(
     path: ExportPath,
     function: &ComponentFunc,
     room: &mut Room,
-    position: usize,
 ) -> Option<(Export, ComponentExportIndex)> {
     let index = compiled.get_export_index(interface, path.function())?;
-    let style = if is_program(&path) { Style::Program } else { Style::Function };
-    let callable = match style {
-        Style::Program => Ok(program_signature()),
-        Style::Function => room.signature(function).map_err(Unwritable::reason),
+    let is_program = is_program(&path);
+    let callable = match is_program {
+        true => Ok(program_signature()),
+        false => room.signature(function).map_err(Unwritable::reason),
     };
-    let hook = callable.as_ref().ok().and_then(|signature| Hook::of(&path, signature));
+    let hook = callable.as_ref().ok().and_then(|signature| hook_of(&path, signature));
     let callable = callable.and_then(|signature| match why_no_task(&path, &signature) {
         Some(reason) => Err(reason.to_owned()),
         None => Ok(signature),
     });
-    Some((Export { path, callable, hook, style, position }, index))
+    Some((Export { path, callable, hook, is_program }, index))
 }
 
 /// The reason why a callable function is not meant to be a task.
@@ -334,7 +317,7 @@ fn why_no_task(path: &ExportPath, signature: &Signature) -> Option<&'static str>
     if is_toolchain_setup(path, signature) {
         return Some("it is the set-up function of the toolchain that made the component");
     }
-    if Hook::of(path, signature).is_some() {
+    if hook_of(path, signature).is_some() {
         return Some("it is a hook, which the host calls");
     }
     hook::is_in_interface(path).then_some("it stands among the hooks, and is none that this host knows")

@@ -1,21 +1,12 @@
 //! `hostel:task/hooks`: exports that the host calls, and that are not tasks.
 
-use hostel_core::{ExportPath, Field, Name, RunId, Signature, TaskKey, Type, Value};
+use hostel_core::{ExportPath, Field, Hook, Name, RunId, Signature, TaskKey, Type, Value};
 
 /// The interface, in all versions that this host supports.
 const INTERFACE: &str = "hostel:task/hooks@0.1.";
 
 /// The fields of the record that is the argument of hooks.
 const COMMITTED_RUN: [&str; 4] = ["run-id", "task-key", "inputs", "value"];
-
-/// A hook of a component; see `wit/task.wit`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Hook {
-    /// The run's transaction was committed.
-    OnCommit,
-    /// The run's transaction is rolled back.
-    OnRollback,
-}
 
 /// The completed run for which a hook is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,34 +21,21 @@ pub struct CommittedRun {
     pub value: String,
 }
 
-impl Hook {
-    /// All of them, in the order of the interface.
-    pub const ALL: [Self; 2] = [Self::OnCommit, Self::OnRollback];
+/// The hook that an export is, according to its path and signature.
+pub(crate) fn hook_of(path: &ExportPath, signature: &Signature) -> Option<Hook> {
+    let is_this = |hook: &Hook| path.function() == hook.name() && *signature == signature_of(*hook);
+    Hook::ALL.into_iter().find(is_this).filter(|_| is_in_interface(path))
+}
 
-    /// The function's name: `on-commit` or `on-rollback`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::OnCommit => "on-commit",
-            Self::OnRollback => "on-rollback",
-        }
-    }
-
-    /// The hook that an export is, according to its path and signature.
-    pub(crate) fn of(path: &ExportPath, signature: &Signature) -> Option<Self> {
-        let is_this = |hook: &Self| path.function() == hook.name() && *signature == hook.signature();
-        Self::ALL.into_iter().find(is_this).filter(|_| is_in_interface(path))
-    }
-
-    /// The parameters and result of the function.
-    pub(crate) fn signature(self) -> Signature {
-        let field = |name| Field { name: Name::from(name), ty: Type::String };
-        let run = Type::Record(COMMITTED_RUN.map(field).into());
-        let result = match self {
-            Self::OnCommit => None,
-            Self::OnRollback => Some(Type::Result { ok: None, err: Some(Type::String.into()) }),
-        };
-        Signature::new([("run", run)], result)
-    }
+/// The parameters and result of the function.
+pub(crate) fn signature_of(hook: Hook) -> Signature {
+    let field = |name| Field { name: Name::from(name), ty: Type::String };
+    let run = Type::Record(COMMITTED_RUN.map(field).into());
+    let result = match hook {
+        Hook::OnCommit => None,
+        Hook::OnRollback => Some(Type::Result { ok: None, err: Some(Type::String.into()) }),
+    };
+    Signature::new([("run", run)], result)
 }
 
 impl From<CommittedRun> for Value {

@@ -136,7 +136,7 @@ impl Host {
     /// Dropping the future does not stop the compilation. Only the compile cache uses its result then.
     pub async fn load(&self, path: impl AsRef<Path>) -> Result<Component, LoadError> {
         let path = path.as_ref().to_owned();
-        self.load_with(move |engine| engine.load_file(&path)).await
+        self.loaded(move |engine| engine.load_file(&path)).await
     }
 
     /// Loads a component from a file to inspect its exports and imports. Submitting one of its tasks is an error. The
@@ -151,7 +151,7 @@ impl Host {
     /// Can be dropped at any time.
     pub async fn inspect(&self, path: impl AsRef<Path>) -> Result<Component, LoadError> {
         let path = path.as_ref().to_owned();
-        self.load_with(move |engine| engine.inspect_file(&path)).await
+        self.loaded(move |engine| engine.inspect_file(&path)).await
     }
 
     /// Loads a component from its bytes, binary or text. Otherwise like [`Host::load`].
@@ -161,24 +161,15 @@ impl Host {
     /// [`LoadError`] if the bytes are not a valid component, or are not compiled in time.
     pub async fn load_bytes(&self, bytes: impl Into<Vec<u8>>) -> Result<Component, LoadError> {
         let bytes = bytes.into();
-        self.load_with(move |engine| engine.load_bytes(&bytes)).await
+        self.loaded(move |engine| engine.load_bytes(&bytes)).await
     }
 
-    /// Loads on a thread of the host, so that the caller's threads are not blocked.
-    async fn load_with<F>(&self, load: F) -> Result<Component, LoadError>
+    async fn loaded<F>(&self, load: F) -> Result<Component, LoadError>
     where
         F: FnOnce(&Engine) -> Result<hostel_engine::Component, LoadError> + Send + 'static,
     {
-        let engine = self.state.engine.clone();
-        let (send, receive) = oneshot::channel();
-        self.state.scheduler.timers().spawn_blocking(move || {
-            // Fails only if the caller has dropped its future.
-            let _ = send.send(load(&engine));
-        });
-        match receive.await {
-            Ok(loaded) => loaded.map(|component| Component::new(Arc::clone(&self.state), component)),
-            Err(_) => Err(LoadError::Panicked("loading it panicked".to_owned())),
-        }
+        let component = load_with(&self.state, load).await?;
+        Ok(Component::new(Arc::clone(&self.state), component))
     }
 
     /// The events of this host's runs from now on: states, log lines and progress. Any number of listeners can
@@ -252,6 +243,21 @@ impl Host {
         self.state.hooks.ask(move || cache.flush()).await;
         self.state.cache.flush_shared().await;
     }
+}
+
+/// Loads on a thread of the host, so that the caller's threads are not blocked.
+pub(crate) async fn load_with<T, F>(state: &HostState, load: F) -> Result<T, LoadError>
+where
+    T: Send + 'static,
+    F: FnOnce(&Engine) -> Result<T, LoadError> + Send + 'static,
+{
+    let engine = state.engine.clone();
+    let (send, receive) = oneshot::channel();
+    state.scheduler.timers().spawn_blocking(move || {
+        // Fails only if the caller has dropped its future.
+        let _ = send.send(load(&engine));
+    });
+    receive.await.unwrap_or_else(|_| Err(LoadError::Panicked("loading it panicked".to_owned())))
 }
 
 impl Drop for Host {

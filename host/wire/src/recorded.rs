@@ -150,7 +150,7 @@ fn lines_of_maps() {
 fn components() {
     let host = host();
     let component = blocking::load(&host, hostel_guests::wat::SLEEPER).unwrap();
-    let mut sheet = ComponentObject::new("sleeper.wat", &component);
+    let mut sheet = ComponentObject::new("sleeper.wat", component.manifest(), component.missing());
     sheet.config = Some(ConfigObject::new("hostel.toml", false));
     sheet.tasks.first_mut().unwrap().grants = vec!["env NAME".to_owned()];
     check("A component", &[&sheet]);

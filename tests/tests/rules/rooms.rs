@@ -75,7 +75,17 @@ const HOSTEL: [Room; 6] = [
     },
     Room {
         name: "front",
-        modules: &["blocking", "builder", "component", "host", "runs", "transaction", "undo", "verification"],
+        modules: &[
+            "blocking",
+            "builder",
+            "component",
+            "components",
+            "host",
+            "runs",
+            "transaction",
+            "undo",
+            "verification",
+        ],
         uses: &["course", "machinery", "nouns", "submission", "words"],
     },
 ];

@@ -77,6 +77,8 @@ impl Inspect {
 /// The report about a component.
 struct Sheet {
     object: ComponentObject,
+    /// The capabilities that the component asks for.
+    asked: Vec<Capability>,
     /// Whether it can be run although an import is missing.
     can_trap: bool,
 }
@@ -84,7 +86,9 @@ struct Sheet {
 impl Sheet {
     fn new(file: String, component: &Component) -> Self {
         let can_trap = component.missing().is_some_and(MissingImports::can_trap);
-        Self { object: ComponentObject::new(file, component), can_trap }
+        let manifest = component.manifest();
+        let object = ComponentObject::new(file, manifest, component.missing());
+        Self { object, asked: manifest.asked_for(), can_trap }
     }
 
     /// Adds the grants of a configuration to each task.
@@ -192,12 +196,11 @@ impl Sheet {
     }
 
     fn imports_text(&self, paint: Paint) -> Vec<String> {
-        let asked = self.object.asked_for();
-        if asked.is_empty() {
+        if self.asked.is_empty() {
             return vec![format!("{}: nothing; it can only compute and return", paint.bold("May ask for"))];
         }
         let mut lines = vec![paint.bold("May ask for")];
-        for capability in asked {
+        for &capability in &self.asked {
             let imports = self.object.imports.iter().filter(|import| import.of == capability);
             let names: Vec<_> = imports.map(short_name).collect();
             let (what, answer) = (capability.name(), answer(capability));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{Capability, Component, Host, Task, TaskRef, Value};
+use hostel::{Capability, Component, Host, Task, Value};
 
 use crate::arguments;
 use crate::commands::compile;
@@ -22,7 +22,7 @@ use crate::options::task::TaskOptions;
 use crate::options::{Form, MemoryOptions, OutputOptions, WorkerOptions};
 use crate::problem::{Problem, Stop};
 use crate::rows::Columns;
-use crate::task_ref;
+use crate::task_ref::{self, FileTask};
 use crate::ui::Ui;
 
 /// Run a task many times, over lists of arguments; each run has one line of output
@@ -54,7 +54,7 @@ Examples:
 pub(crate) struct Map {
     /// The task: FILE#EXPORT, or FILE if it exports one function
     #[arg(value_name = "TASK", value_parser = task_ref::typed())]
-    task: TaskRef,
+    task: FileTask,
 
     /// Run once for each element of LIST, as the argument NAME; can be given several times
     #[arg(long, value_name = "NAME=LIST", value_parser = pair, required = true)]

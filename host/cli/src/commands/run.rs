@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{Events, Host, Outcome, Shutdown, Stdin, Task, TaskFuture, TaskRef, Value};
+use hostel::{Events, Host, Outcome, Shutdown, Stdin, Task, TaskFuture, Value};
 use hostel_wire::{RunObject, as_json};
 use tokio::time::{Duration, timeout};
 
@@ -27,7 +27,7 @@ use crate::problem::{Problem, Stop};
 use crate::receipt;
 use crate::report::{self, Telling};
 use crate::stdin;
-use crate::task_ref;
+use crate::task_ref::{self, FileTask};
 use crate::ui::Ui;
 
 /// Room for one run: a component may consist of this many modules, each with its own memory.
@@ -68,7 +68,7 @@ Examples:
 pub(crate) struct Run {
     /// The task: FILE#EXPORT, or FILE if it exports one function
     #[arg(value_name = "TASK", value_parser = task_ref::typed())]
-    task: TaskRef,
+    task: FileTask,
 
     /// The arguments; for a program (wasi:cli/run) its argv, after `--` if it has options
     #[arg(value_name = "ARGS", allow_negative_numbers = true, value_parser = parse::argument)]

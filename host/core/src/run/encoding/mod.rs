@@ -10,13 +10,11 @@
 
 mod fact;
 mod outcome;
-mod read;
 mod spec;
-mod write;
 
-use self::read::Reader;
 use super::{IllegalFact, RunFact, RunRecord, RunSpec, TaskSpec};
 use crate::ErrorKind;
+use crate::bytes::{Reader, read, write};
 
 /// The first byte of every encoding.
 const VERSION: u8 = 1;
