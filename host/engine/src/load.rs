@@ -192,9 +192,6 @@ impl Engine {
 
     fn inspect(&self, bytes: Cow<'_, [u8]>) -> Result<Component, LoadError> {
         let (digest, size_bytes) = (Digest::of(&bytes), bytes.len() as u64);
-        if let Some(component) = self.in_use(&digest).filter(|component| component.size_bytes() > 0) {
-            return Ok(component);
-        }
         if let Some(compiled) = self.cached(self.lean(), &digest) {
             return Ok(Component::new(self.resources(), self.lean(), compiled, digest, size_bytes));
         }

@@ -45,7 +45,7 @@ fn a_component_is_found_while_it_is_in_use() {
     let digest = component.digest();
     let task = component.task("add").unwrap();
     drop(component);
-    assert_eq!(sum(&get(&host, &digest).expect("its task uses it")), 42);
+    assert_eq!(get(&host, &digest).expect("its task uses it").digest(), digest);
     drop(task);
     assert!(get(&host, &digest).is_none());
     assert!(get(&host, &Digest::of(b"another")).is_none());
