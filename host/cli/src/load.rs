@@ -8,10 +8,9 @@ use std::pin::pin;
 use std::time::Duration;
 
 use hostel::{Component, FindError, Host, LoadError, MAX_COMPONENT_BYTES, bytes_text};
-use hostel_wire::printable;
+use hostel_wire::{ProblemObject, printable};
 use tokio::time::timeout;
 
-use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::ui::Ui;
 
@@ -65,7 +64,7 @@ fn not_loaded(path: &Path, error: &LoadError) -> Problem {
     match error {
         LoadError::Read { .. } if is_url(path) => {
             let problem = format!("{file} is a URL: expected a file");
-            Problem::new(Exit::of_kind(error.kind()), problem).hint("download the component first")
+            Problem::new(error.kind(), problem).hint("download the component first")
         }
         LoadError::Read { source, .. } => {
             let near = nearest_file(path).filter(|_| source.kind() == ErrorKind::NotFound);
@@ -111,7 +110,7 @@ fn asks_for_preview1(path: &Path) -> bool {
 
 /// The problem with the name of an export; `path` is the component's file.
 pub(crate) fn not_found(path: &Path, error: &FindError) -> Problem {
-    let problem = Problem::of(error.kind(), error);
+    let problem = Problem::from_object(error.kind(), ProblemObject::from(error));
     let file = path.display();
     match error {
         FindError::NotFound { name, candidates } => {

@@ -216,7 +216,8 @@ pub use hostel_core::{
 pub use hostel_core::{FailureKind, ParseRetryOnError, RetryDelay, RetryError, RetryOn, RetryPolicy};
 // Cache.
 pub use hostel_core::{
-    CacheEntry, CacheKey, CachePolicy, Dependencies, FlowRun, ParsePolicyError, PolicyError, Trace, TraceRead,
+    BlobRef, CacheEntry, CacheKey, CachePolicy, Dependencies, FlowRun, ParsePolicyError, PolicyError, Trace,
+    TraceRead,
 };
 // Names and digests.
 pub use hostel_core::{

@@ -14,6 +14,8 @@ mod run;
 
 mod attempt;
 
+mod stored;
+
 mod error;
 
 mod cache_report;
@@ -39,6 +41,7 @@ pub use map_line::MapLine;
 pub use problem::{ArgumentObject, ProblemObject};
 pub use receipt::{ReceiptObject, calls, denials};
 pub use run::{RunObject, attempt_count};
+pub use stored::{StoredRun, StoredRunError};
 pub use text::{message, printable, without_number};
 pub use time::instant;
 pub use value::{Printed, ValueJson, as_json, json, printed};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use hostel::{Component, Digest, create_data_dir};
+use hostel::{Component, Digest, ErrorKind, create_data_dir};
 use hostel_wire::without_number;
 
 use crate::exit::Exit;
@@ -49,7 +49,7 @@ impl Compile {
         if let Err(error) = create_data_dir(&dir) {
             let error = without_number(&error.to_string());
             let problem = format!("the data directory {} cannot be used: {error}", dir.display());
-            return Err(Problem::new(Exit::HostFailed, problem).into());
+            return Err(Problem::new(ErrorKind::Internal, problem).into());
         }
         let host = self.host.host(ui)?.max_workers(1).max_instances(1);
         // However long it takes.
@@ -66,11 +66,11 @@ impl Compile {
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
-            runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
+            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
         let component = runtime.block_on(load::component(ui, &host, &self.file, self.background))?;
         if !component.wait_until_optimised() {
             let problem = "it could not be compiled for speed; the quickly compiled code is stored";
-            return Err(Problem::new(Exit::HostFailed, problem).into());
+            return Err(Problem::new(ErrorKind::Internal, problem).into());
         }
         Ok(Exit::Completed)
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use hostel::{Capability, Component, MissingImports, bytes_text};
+use hostel::{Capability, Component, ErrorKind, MissingImports, bytes_text};
 use hostel_wire::{
     ComponentObject, ConfigObject, ImportObject, NotCallableObject, ParamObject, TaskObject, printable,
 };
@@ -59,14 +59,14 @@ impl Inspect {
         let host = self.host.host(ui)?.max_workers(1).max_instances(1).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
-            runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
+            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
         let component = runtime.block_on(load::surface(&host, &self.file))?;
         let mut sheet = Sheet::new(self.file.display().to_string(), &component);
         sheet.grant(&self.config.look(&self.host)?, &self.file, &component)?;
         let text = match self.output {
             Form::Text => sheet.printable().text(ui.paint),
             Form::Json => serde_json::to_string_pretty(&sheet.object)
-                .map_err(|error| Problem::new(Exit::HostFailed, error.to_string()))?,
+                .map_err(|error| Problem::new(ErrorKind::Internal, error.to_string()))?,
         };
         ui.result_line(&text)?;
         ui.flush()?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{Capability, Component, Host, Task, Value};
+use hostel::{Capability, Component, ErrorKind, Host, Task, Value};
 
 use crate::arguments;
 use crate::commands::compile;
@@ -122,7 +122,7 @@ impl Map {
         let host = self.tag_limits.apply(config.limits.apply(host)).count_fuel(counts_fuel).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
-            runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
+            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
         runtime.block_on(self.map(ui, &host, &config))
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{Events, Host, Outcome, Shutdown, Stdin, Task, TaskFuture, Value};
+use hostel::{ErrorKind, Events, Host, Outcome, Shutdown, Stdin, Task, TaskFuture, Value};
 use hostel_wire::{RunObject, as_json};
 use tokio::time::{Duration, timeout};
 
@@ -137,7 +137,7 @@ impl Run {
         let host = host.optimise(false).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
-            runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
+            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
         runtime.block_on(self.run(ui, &host, &config))
     }
 

@@ -8,7 +8,7 @@ mod shelf;
 pub use hostel_core::journal::*;
 pub use hostel_core::{
     AttemptRecord, DecodeRunError, IllegalFact, InputSpec, RunFacets, RunFact, RunRecord, RunSpec,
-    RunTransition, StoredOutcome, StoredValue, Tags, WaitFor,
+    StoredOutcome, StoredValue, Tags, WaitFor,
 };
 
 pub use self::memory::{MemoryBounds, MemoryJournal};
