@@ -32,13 +32,17 @@ pub(crate) async fn component(ui: &Ui, host: &Host, path: &Path, quiet: bool) ->
         let bytes = fs::metadata(path).map_or(0, |file| file.len());
         compiling(path, bytes).filter(|_| !quiet).map(|text| ui.busy(&text))
     };
-    showing_if_long(host.load(path), show).await.map_err(|error| not_loaded(path, &error))
+    showing_if_long(SILENT, host.load(path), show).await.map_err(|error| not_loaded(path, &error))
 }
 
-/// Awaits a load. If it takes longer than [`SILENT`], calls `show`, and drops what that returns once the load is done.
-async fn showing_if_long<T, S>(load: impl Future<Output = T>, show: impl FnOnce() -> S) -> T {
+/// Awaits a load. If it takes longer than `silent`, calls `show`, and drops what that returns once the load is done.
+async fn showing_if_long<T, S>(
+    silent: Duration,
+    load: impl Future<Output = T>,
+    show: impl FnOnce() -> S,
+) -> T {
     let mut load = pin!(load);
-    match timeout(SILENT, &mut load).await {
+    match timeout(silent, &mut load).await {
         Ok(loaded) => loaded,
         Err(_) => {
             let _shown = show();
@@ -172,12 +176,17 @@ fn directory_of(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
-    use std::future::{pending, ready};
+    use std::future::ready;
+
+    use tokio::task::yield_now;
 
     use super::*;
 
     /// The events during a load, in order.
-    async fn seen_during(load: impl Future<Output = &'static str>) -> Vec<&'static str> {
+    async fn seen_during(
+        silent: Duration,
+        load: impl AsyncFnOnce(&RefCell<Vec<&'static str>>),
+    ) -> Vec<&'static str> {
         struct Shown<'a>(&'a RefCell<Vec<&'static str>>);
 
         impl Drop for Shown<'_> {
@@ -188,30 +197,28 @@ mod tests {
 
         let seen = RefCell::new(vec![]);
         let load = async {
-            let loaded = load.await;
-            seen.borrow_mut().push(loaded);
+            load(&seen).await;
+            seen.borrow_mut().push("loaded");
         };
         let show = || {
             seen.borrow_mut().push("shown");
             Shown(&seen)
         };
-        showing_if_long(load, show).await;
+        showing_if_long(silent, load, show).await;
         seen.into_inner()
     }
 
-    /// A load that takes this long.
-    async fn load_for(time: Duration) -> &'static str {
-        assert!(timeout(time, pending::<()>()).await.is_err());
-        "loaded"
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_load_of_more_than_a_second_is_shown_until_it_is_done() {
-        let milli = Duration::from_millis(1);
-        assert_eq!(seen_during(ready("loaded")).await, ["loaded"]);
-        assert_eq!(seen_during(load_for(SILENT - milli)).await, ["loaded"]);
-        assert_eq!(seen_during(load_for(SILENT + milli)).await, ["shown", "loaded", "hidden"]);
-        assert_eq!(SILENT.as_secs(), 1);
+    #[tokio::test]
+    async fn a_load_that_takes_long_is_shown_until_it_is_done() {
+        assert_eq!(seen_during(Duration::ZERO, async |_| ready(()).await).await, ["loaded"]);
+        let short = async |_: &RefCell<_>| yield_now().await;
+        assert_eq!(seen_during(Duration::MAX, short).await, ["loaded"]);
+        let until_shown = async |seen: &RefCell<Vec<_>>| {
+            while seen.borrow().is_empty() {
+                yield_now().await;
+            }
+        };
+        assert_eq!(seen_during(Duration::ZERO, until_shown).await, ["shown", "loaded", "hidden"]);
     }
 
     #[test]
