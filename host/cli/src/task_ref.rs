@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use hostel::{Source, TaskRef};
+use hostel::{ComponentRef, Source, TaskRef};
 
 /// A task in a file. Commands have no registry of components, so the name of one is the name of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ impl FileTask {
     /// Parses `FILE#EXPORT`, or `FILE`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (source, export) = TaskRef::split(text).map_err(|error| error.to_string())?;
-        if let Ok(Source::Digest(digest)) = source.parse() {
+        if let Ok(Source::Registered(ComponentRef::Digest(digest))) = source.parse() {
             return Err(format!("{digest} is the digest of a component: expected its file"));
         }
         Ok(Self { path: source.into(), export: export.map(str::to_owned) })

@@ -129,14 +129,14 @@ fn a_retry_keeps_its_time(journal: &dyn Journal) {
 
 fn crashes_are_counted(journal: &dyn Journal) {
     submit_some(journal, [1]);
-    for crash in 1..=3 {
+    for crash in 1..=2 {
         start(journal, 1, u64::from(crash) * 1_000);
         let expired = expire(journal, u64::from(crash) * 1_000 + 500);
         assert_eq!(expired[0].crashes, crash);
     }
-    assert_eq!((entry(journal, 1).crashes(), entry(journal, 1).record().rescues()), (3, 3));
+    assert_eq!((entry(journal, 1).crashes(), entry(journal, 1).record().rescues()), (2, 2));
     // They are there for the next worker.
-    assert_eq!(claim(journal, "w", 1, 9_000)[0].crashes(), 3);
+    assert_eq!(claim(journal, "w", 1, 9_000)[0].crashes(), 2);
 }
 
 fn leases_end_in_order_and_in_slices(journal: &dyn Journal) {
@@ -215,5 +215,8 @@ fn a_rescued_run_keeps_its_place(journal: &dyn Journal) {
     assert_eq!(ids(&claimed), numbers([3, 1]));
     add(journal, 1, 3, [STARTED]).unwrap();
     expire(journal, 200);
-    assert_eq!(ids(&claim(journal, "w", 9, 201)), numbers([3, 1, 2]));
+    // Each that crashed is alone in its answer.
+    for expected in [3, 1, 2] {
+        assert_eq!(ids(&claim(journal, "w", 9, 201)), numbers([expected]));
+    }
 }

@@ -13,14 +13,19 @@
 
 mod append;
 mod cancel;
+mod changes;
 mod claim;
+mod crash;
 mod events;
 mod find;
 mod lease;
 mod model;
 mod prune;
+mod queues;
+mod retry;
 mod submit;
 mod threads;
+mod unique;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,15 +47,20 @@ macro_rules! cases {
 pub(crate) use cases;
 
 /// Every case but the one with a model, in the order of the port's methods.
-const ALL: [&[Case]; 9] = [
+const ALL: [&[Case]; 14] = [
     submit::CASES,
+    unique::CASES,
     append::CASES,
     find::CASES,
     claim::CASES,
+    queues::CASES,
     lease::CASES,
+    crash::CASES,
+    retry::CASES,
     cancel::CASES,
     events::CASES,
     prune::CASES,
+    changes::CASES,
     threads::CASES,
 ];
 

@@ -1,12 +1,15 @@
 //! Random operations beside a model that is as simple as can be: a list of runs, searched from its start.
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
 use hostel_core::journal::{
-    Cancellation, Fence, Journal, JournalConflict, JournalError, MAX_EVENTS, MAX_EXPIRED, Page, Prune,
-    RunChange, Submitted,
+    Cancellation, ClaimRequest, Fence, Journal, JournalConflict, JournalError, MAX_CRASHES, MAX_EVENTS,
+    MAX_EXPIRED, Page, Prune, RunChange, Submitted,
 };
-use hostel_core::{Event, RunFact, RunFilter, RunId, State};
+use hostel_core::{
+    Event, QueueName, RunFact, RunFilter, RunId, RunSpec, State, Timestamp, Unique, UniqueMode,
+};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -33,6 +36,9 @@ enum Operation {
         run: u64,
         priority: i32,
         due: Option<u64>,
+        queue: u8,
+        /// The mode of the only key, for a run that has it.
+        key: Option<UniqueMode>,
     },
     /// With the newest fence of the run or an older one, and the run's version or one that is off.
     Append {
@@ -41,8 +47,11 @@ enum Operation {
         is_stale: bool,
         is_other_version: bool,
     },
+    /// From one queue, or from all.
     Claim {
         limit: usize,
+        queue: Option<u8>,
+        is_idle: bool,
     },
     Renew {
         run: u64,
@@ -54,6 +63,15 @@ enum Operation {
     },
     Expire,
     Cancel {
+        run: u64,
+    },
+    Retry {
+        run: u64,
+    },
+    Remove {
+        run: u64,
+    },
+    MarkSeen {
         run: u64,
     },
     Prune {
@@ -78,6 +96,13 @@ struct ModelRun {
     claim: Option<(Fence, u64)>,
     crashes: u32,
     ended: Option<u64>,
+    queue: u8,
+    key: Option<UniqueMode>,
+    /// Since the last retry by hand.
+    attempts: usize,
+    retried: Option<u64>,
+    is_seen: bool,
+    debounced: Option<u64>,
 }
 
 #[derive(Default)]
@@ -116,25 +141,56 @@ fn operation() -> impl Strategy<Value = Operation> {
     let run = 0..RUNS;
     let seldom = || proptest::bool::weighted(0.2);
     prop_oneof![
-        4 => (run.clone(), -1..2, proptest::option::of(0..150_u64))
-            .prop_map(|(run, priority, due)| Operation::Submit { run, priority, due }),
+        5 => (run.clone(), -1..2, proptest::option::of(0..150_u64), 0..2_u8, proptest::option::of(mode()))
+            .prop_map(|(run, priority, due, queue, key)| Operation::Submit { run, priority, due, queue, key }),
         8 => (run.clone(), any::<u8>(), seldom(), seldom()).prop_map(|(run, fact, is_stale, is_other_version)| {
             Operation::Append { run, fact, is_stale, is_other_version }
         }),
-        4 => (0..4_usize).prop_map(|limit| Operation::Claim { limit }),
+        4 => (0..4_usize, proptest::option::of(0..2_u8), any::<bool>())
+            .prop_map(|(limit, queue, is_idle)| Operation::Claim { limit, queue, is_idle }),
         1 => (run.clone(), seldom()).prop_map(|(run, is_stale)| Operation::Renew { run, is_stale }),
         2 => (run.clone(), seldom()).prop_map(|(run, is_stale)| Operation::Release { run, is_stale }),
         2 => Just(Operation::Expire),
-        1 => run.prop_map(|run| Operation::Cancel { run }),
+        1 => run.clone().prop_map(|run| Operation::Cancel { run }),
+        2 => run.clone().prop_map(|run| Operation::Retry { run }),
+        1 => run.clone().prop_map(|run| Operation::Remove { run }),
+        1 => run.prop_map(|run| Operation::MarkSeen { run }),
         1 => (proptest::option::of(0..200_u64), proptest::option::of(0..4_u64))
             .prop_map(|(age, keep)| Operation::Prune { age, keep }),
         2 => (0..120_u64).prop_map(|nanos| Operation::Wait { nanos }),
     ]
 }
 
+fn mode() -> impl Strategy<Value = UniqueMode> {
+    let (wait, most) = (Duration::from_nanos(20), Duration::from_nanos(50));
+    prop_oneof![
+        Just(UniqueMode::Existing),
+        Just(UniqueMode::Reject),
+        Just(UniqueMode::Replace),
+        Just(UniqueMode::Debounce { wait, most }),
+    ]
+}
+
+fn queue_name(queue: u8) -> QueueName {
+    queue.to_string().parse().expect("a digit is a name")
+}
+
 impl ModelRun {
     fn due(&self) -> u64 {
-        self.retry.filter(|_| self.state == State::AwaitingRetry).or(self.due).unwrap_or(1)
+        let retry = self.retry.filter(|_| self.state == State::AwaitingRetry);
+        retry.or(self.retried).or(self.due).unwrap_or(1)
+    }
+
+    fn spec(&self) -> RunSpec {
+        RunSpec {
+            queue: queue_name(self.queue),
+            unique: self.key.map(|mode| Unique::new("k").mode(mode)),
+            ..spec_with(self.number, self.priority, self.due)
+        }
+    }
+
+    fn needs_attention(&self) -> bool {
+        matches!(self.state, State::Failed | State::Crashed) && !self.is_seen
     }
 
     fn is_due(&self, now: u64) -> bool {
@@ -154,6 +210,14 @@ impl ModelRun {
         if let Event::RetryPlanned { due } = event {
             self.retry = Some(due.unix_nanos());
             self.claim = None;
+        }
+        match event {
+            Event::Started => self.attempts += 1,
+            Event::RetryRequested => {
+                (self.attempts, self.crashes, self.retried, self.ended) = (0, 0, Some(now), None);
+                self.is_seen = false;
+            }
+            _ => {}
         }
         if state.is_terminal() {
             self.claim = None;
@@ -180,50 +244,100 @@ impl Model {
 
     fn carry_out(&mut self, journal: &dyn Journal, operation: &Operation) {
         match *operation {
-            Operation::Submit { run, priority, due } => self.submit(journal, run, priority, due),
+            Operation::Submit { run, priority, due, queue, key } => {
+                let state = if due.is_some() { State::Scheduled } else { State::Pending };
+                self.submit(
+                    journal,
+                    ModelRun {
+                        number: run,
+                        priority,
+                        due,
+                        arrival: self.arrivals,
+                        state,
+                        version: 1,
+                        retry: None,
+                        claim: None,
+                        crashes: 0,
+                        ended: None,
+                        queue,
+                        key,
+                        attempts: 0,
+                        retried: None,
+                        is_seen: false,
+                        debounced: None,
+                    },
+                );
+            }
             Operation::Append { run, fact, is_stale, is_other_version } => {
                 self.append(journal, run, fact, is_stale, is_other_version);
             }
-            Operation::Claim { limit } => self.claim(journal, limit),
+            Operation::Claim { limit, queue, is_idle } => self.claim(journal, limit, queue, is_idle),
             Operation::Renew { run, is_stale } => self.renew(journal, run, is_stale),
             Operation::Release { run, is_stale } => self.release(journal, run, is_stale),
             Operation::Expire => self.expire(journal),
             Operation::Cancel { run } => self.cancel(journal, run),
+            Operation::Retry { run } => self.retry(journal, run),
+            Operation::Remove { run } => self.remove(journal, run),
+            Operation::MarkSeen { run } => self.mark_seen(journal, run),
             Operation::Prune { age, keep } => self.prune(journal, age, keep),
             Operation::Wait { nanos } => self.now += nanos,
         }
     }
 
-    fn submit(&mut self, journal: &dyn Journal, number: u64, priority: i32, due: Option<u64>) {
-        let answer = journal.submit(at(self.now), &[spec_with(number, priority, due)]);
-        match self.run(number) {
-            Some(run) if (run.priority, run.due) == (priority, due) => {
+    fn submit(&mut self, journal: &dyn Journal, new: ModelRun) {
+        let (now, number) = (self.now, new.number);
+        let answer = journal.submit(at(now), &[new.spec()]);
+        if let Some(run) = self.run(number) {
+            let is_same = |mode| matches!(mode, Some(UniqueMode::Debounce { .. }));
+            let due = run.due == new.due || (is_same(run.key) && is_same(new.key));
+            if due && (run.priority, run.queue, run.key) == (new.priority, new.queue, new.key) {
                 assert_eq!(answer.unwrap(), [Submitted::Existing]);
+            } else {
+                let other = JournalConflict::OtherSpec { run: id(number) };
+                assert!(matches!(answer, Err(JournalError::Conflict(found)) if found == other));
             }
-            Some(_) => assert!(matches!(
-                answer,
-                Err(JournalError::Conflict(JournalConflict::OtherSpec { run })) if run == id(number)
-            )),
-            None => {
+            return;
+        }
+        let holder = self.holder(&new);
+        match (new.key, holder) {
+            (None, _) | (_, None) => {
                 assert_eq!(answer.unwrap(), [Submitted::New]);
-                let state = if due.is_some() { State::Scheduled } else { State::Pending };
-                let arrival = self.arrivals;
-                self.arrivals += 1;
+                self.store(new, now);
+            }
+            (Some(UniqueMode::Reject), Some(holder)) => {
+                let taken = JournalConflict::key_taken(&new.spec(), id(holder));
+                assert!(matches!(answer, Err(JournalError::Conflict(found)) if found == taken));
+            }
+            (Some(mode), Some(holder)) => {
+                let run = self.run(holder).expect("the holder is there");
+                if mode == UniqueMode::Existing || run.attempts > 0 {
+                    assert_eq!(answer.unwrap(), [Submitted::Duplicate { of: id(holder) }]);
+                    return;
+                }
+                assert_eq!(answer.unwrap(), [Submitted::Replaced { of: id(holder) }]);
+                let first = run.debounced.unwrap_or(now);
+                assert!(run.apply(now, Event::CancelRequested));
                 self.events += 1;
-                self.runs.push(ModelRun {
-                    number,
-                    priority,
-                    due,
-                    arrival,
-                    state,
-                    version: 1,
-                    retry: None,
-                    claim: None,
-                    crashes: 0,
-                    ended: None,
-                });
+                self.store(new, first);
             }
         }
+    }
+
+    /// The unfinished run that has the key of this one.
+    fn holder(&self, of: &ModelRun) -> Option<u64> {
+        let has_key =
+            |run: &&ModelRun| run.key.is_some() && run.queue == of.queue && !run.state.is_terminal();
+        self.runs.iter().find(has_key).map(|run| run.number)
+    }
+
+    fn store(&mut self, mut new: ModelRun, first: u64) {
+        if let Some(UniqueMode::Debounce { wait, most }) = new.key {
+            new.due = Some((at(self.now).after(wait)).min(at(first).after(most)).unix_nanos());
+            (new.state, new.debounced) = (State::Scheduled, Some(first));
+        }
+        self.arrivals += 1;
+        self.events += 1;
+        self.runs.push(new);
     }
 
     fn append(
@@ -273,12 +387,23 @@ impl Model {
         }
     }
 
-    fn claim(&mut self, journal: &dyn Journal, limit: usize) {
+    fn claim(&mut self, journal: &dyn Journal, limit: usize, queue: Option<u8>, is_idle: bool) {
         let now = self.now;
-        let mut due: Vec<_> = self.runs.iter_mut().filter(|run| run.is_due(now)).collect();
+        let queues = queue.into_iter().map(queue_name).collect();
+        let request = ClaimRequest { queues, is_idle, ..request("w", limit, now) };
+        let fits =
+            |run: &ModelRun| queue.is_none_or(|queue| queue == run.queue) && (is_idle || run.crashes == 0);
+        let next = journal.next_due(&request).unwrap();
+        assert_eq!(next.map(Timestamp::unix_nanos), self.next_due(fits));
+        let mut due: Vec<_> = self.runs.iter_mut().filter(|run| run.is_due(now) && fits(run)).collect();
         due.sort_by_key(|run| (Reverse(run.priority), run.due(), run.arrival));
+        if due.first().is_some_and(|first| first.crashes > 0) {
+            due.truncate(1);
+        } else {
+            due.retain(|run| run.crashes == 0);
+        }
         due.truncate(limit);
-        let claimed = journal.claim(&request("w", limit, now)).unwrap();
+        let claimed = journal.claim(&request).unwrap();
         assert_eq!(ids(&claimed), due.iter().map(|run| id(run.number)).collect::<Vec<_>>());
         for (run, entry) in due.into_iter().zip(&claimed) {
             if run.state == State::Scheduled {
@@ -290,6 +415,15 @@ impl Model {
             self.fences.push((run.number, claim.fence));
             run.claim = Some((claim.fence, at(now).after(LEASE).unix_nanos()));
         }
+    }
+
+    fn next_due(&self, fits: impl Fn(&ModelRun) -> bool) -> Option<u64> {
+        let runs = || self.runs.iter().filter(|run| run.claim.is_none() && fits(run));
+        if runs().any(|run| run.is_due(self.now)) {
+            return Some(self.now);
+        }
+        let timed = runs().filter(|run| matches!(run.state, State::Scheduled | State::AwaitingRetry));
+        timed.map(ModelRun::due).min()
     }
 
     fn renew(&mut self, journal: &dyn Journal, number: u64, is_stale: bool) {
@@ -330,7 +464,12 @@ impl Model {
         for run in self.runs.iter_mut().filter(over) {
             run.claim = None;
             run.crashes += 1;
-            self.events += u64::from(run.state.is_executing() && run.apply(now, Event::Rescued));
+            let event = match run.state {
+                State::Cancelling => Some(Event::Rescued),
+                _ if run.crashes >= MAX_CRASHES => Some(Event::Crashed),
+                state => state.is_executing().then_some(Event::Rescued),
+            };
+            self.events += u64::from(event.is_some_and(|event| run.apply(now, event)));
             expected.push((id(run.number), run.state, run.crashes));
         }
         assert!(expected.len() < MAX_EXPIRED);
@@ -359,6 +498,58 @@ impl Model {
         }
         assert_eq!(answer.unwrap(), expected);
         self.events += u64::from(changes);
+    }
+
+    fn retry(&mut self, journal: &dyn Journal, number: u64) {
+        let now = self.now;
+        let answer = journal.retry(at(now), id(number));
+        let Some(run) = self.run(number).cloned() else {
+            assert!(matches!(answer, Err(JournalError::NotFound { .. })));
+            return;
+        };
+        let holder = run.key.and_then(|_| self.holder(&run)).filter(|holder| *holder != number);
+        let run = self.run(number).expect("it was there");
+        match answer {
+            Err(JournalError::Conflict(JournalConflict::KeyTaken { holder: found, .. })) => {
+                assert_eq!(Some(found), holder.map(id));
+            }
+            Err(error) => {
+                assert!(matches!(error, JournalError::Conflict(JournalConflict::Fact { .. })), "{error}");
+                assert!(holder.is_none() && run.state.apply(Event::RetryRequested).is_err());
+            }
+            Ok(version) => {
+                assert!(holder.is_none() && run.apply(now, Event::RetryRequested));
+                assert_eq!(version, run.version);
+                self.events += 1;
+            }
+        }
+    }
+
+    fn remove(&mut self, journal: &dyn Journal, number: u64) {
+        let answer = journal.remove(id(number));
+        match self.run(number).map(|run| run.state) {
+            None => assert!(matches!(answer, Err(JournalError::NotFound { .. }))),
+            Some(state) if !state.is_terminal() => {
+                let unfinished = JournalConflict::Unfinished { run: id(number), state };
+                assert!(matches!(answer, Err(JournalError::Conflict(found)) if found == unfinished));
+            }
+            Some(_) => {
+                answer.unwrap();
+                self.runs.retain(|run| run.number != number);
+                self.removed += 1;
+            }
+        }
+    }
+
+    fn mark_seen(&mut self, journal: &dyn Journal, number: u64) {
+        let answer = journal.mark_seen(id(number));
+        match self.run(number) {
+            Some(run) => {
+                run.is_seen |= run.needs_attention();
+                answer.unwrap();
+            }
+            None => assert!(matches!(answer, Err(JournalError::NotFound { .. }))),
+        }
     }
 
     fn prune(&mut self, journal: &dyn Journal, age: Option<u64>, keep: Option<u64>) {
@@ -402,6 +593,8 @@ impl Model {
             assert_eq!(counts.of(state), expected.len() as u64, "{state}");
         }
         assert_eq!(counts.removed, self.removed);
+        let attention = newest.iter().filter(|run| run.needs_attention()).map(|run| id(run.number));
+        assert_eq!(of(&RunFilter::new().needs_attention()), attention.collect::<Vec<_>>());
         self.compare_events(journal);
     }
 

@@ -7,8 +7,8 @@ use hostel_core::journal::{
     Append, Claim, ClaimRequest, Fence, Journal, JournalConflict, JournalEntry, JournalError, Page, WorkerId,
 };
 use hostel_core::{
-    Digest, Event, ExportPath, Failure, Outcome, RunFact, RunFilter, RunId, RunSpec, State, StoredOutcome,
-    StoredValue, TaskKey, TaskSpec, Timestamp, Value,
+    Digest, Event, ExportPath, Failure, Outcome, QueueName, RunFact, RunFilter, RunId, RunSpec, State,
+    StoredOutcome, StoredValue, TaskKey, TaskSpec, Timestamp, Value,
 };
 
 /// How long leases last.
@@ -24,6 +24,10 @@ pub(crate) const fn id(number: u64) -> RunId {
 
 pub(crate) fn task(export: &str) -> TaskKey {
     TaskKey { component: Digest::of(b"abc"), export: ExportPath::top_level(export) }
+}
+
+pub(crate) fn queue(name: &str) -> QueueName {
+    name.parse().expect("it is a name")
 }
 
 /// A run that is due at once.
@@ -117,7 +121,15 @@ pub(crate) fn claim(journal: &dyn Journal, worker: &str, limit: usize, now: u64)
 }
 
 pub(crate) fn request(worker: &str, limit: usize, now: u64) -> ClaimRequest {
-    ClaimRequest { worker: WorkerId::new(worker), limit, now: at(now), lease: LEASE }
+    ClaimRequest {
+        worker: WorkerId::new(worker),
+        limit,
+        now: at(now),
+        lease: LEASE,
+        queues: Vec::new(),
+        tasks: Vec::new(),
+        is_idle: true,
+    }
 }
 
 /// Claims one run, which must be the one with this number.

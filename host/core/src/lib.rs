@@ -20,7 +20,8 @@
 //! - [`Value`], [`Type`], [`Signature`]: arguments and results of tasks, as text, JSON and canonical bytes;
 //!   [`Type::may_take`]: whether the result of one task can be an argument of another.
 //! - [`Digest`], [`ExportPath`], [`TaskKey`], [`RunId`]: identities. [`Source`], [`TaskRef`]: references.
-//! - [`Manifest`]: the exports and imports of a component, without its code.
+//! - [`Manifest`], [`Import`], [`Capability`]: what a component offers and asks for; [`ComponentDiff`]: how two of them differ.
+//!   [`ComponentName`], [`ComponentVersion`]: how one is registered.
 //! - [`Tags`]: labels of runs. [`grammar`]: the text of options.
 //! - [`NameTemplate`]: the name of a run, made from its inputs.
 //! - [`State`] and [`Event`]: the life of a run, as one fold.
@@ -29,6 +30,7 @@
 //! - [`UnknownImports`]: how to treat a component with imports that the host does not provide.
 //! - [`TaskSpec`] and [`RunSpec`]: a task's options and a run as data. [`RunRecord`]: the history of a run, as the fold of its
 //!   [`RunFact`]s.
+//! - [`Schedule`]: a task that is submitted again and again.
 //! - [`journal`]: the port for storing runs, and the rules of claims, leases and fences.
 //! - [`RetryPolicy`]: whether another attempt follows, and when.
 //! - [`LogLine`], [`Progress`]: reports of a run while it executes.
@@ -37,8 +39,8 @@
 //! - [`Trace`]: reads of an attempt in granted directories, which can be repeated.
 //! - [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`CacheLayer`]: which results may replace which runs.
 
-mod bytes;
 mod cache;
+mod component;
 mod determinism;
 mod duration;
 mod error_kind;
@@ -50,7 +52,6 @@ mod leb128;
 mod limits;
 mod listed;
 mod log;
-mod manifest;
 mod names;
 mod observation;
 mod outcome;
@@ -73,6 +74,7 @@ mod value;
 mod visible;
 
 pub use cache::*;
+pub use component::*;
 pub use determinism::*;
 pub use duration::*;
 pub use error_kind::*;
@@ -81,7 +83,6 @@ pub use grants::*;
 pub use limits::*;
 pub use listed::*;
 pub use log::*;
-pub use manifest::*;
 pub use names::*;
 pub use observation::*;
 pub use outcome::*;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use crate::value::excerpt_within;
 use crate::{Limit, Signature, Type, UpstreamChain, Value};
 
 /// How a run ended. A guest's failure is an outcome, not an error of the host. Its value is a [`Value`], or another form of
@@ -191,19 +192,64 @@ impl<V> Failure<V> {
     }
 }
 
-impl fmt::Display for Failure {
+impl<V> Failure<V> {
     /// One line, without backtrace and stderr.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_line(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        write_error: impl Fn(&V, &mut fmt::Formatter<'_>) -> fmt::Result,
+    ) -> fmt::Result {
         match self {
-            Self::Error(value) if *value == Value::UNIT => f.write_str("returned an error without a value"),
-            Self::Error(Value::String(text)) => write!(f, "returned the error {text:?}"),
-            Self::Error(value) => write!(f, "returned the error {}", value.to_wave()),
+            Self::Error(value) => write_error(value, f),
             Self::Trap(trap) => write!(f, "trapped: {}", trap.message),
             Self::Exit { code, .. } => write!(f, "exited with code {code}"),
             Self::Limit { limit, .. } => write!(f, "reached a limit: {limit}"),
             Self::TimedOut { after } => write!(f, "timed out after {after:?}"),
             Self::Upstream { chain } => write!(f, "never started: it depends on {chain}"),
         }
+    }
+}
+
+impl fmt::Display for Failure {
+    /// One line, without backtrace and stderr.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_line(f, write_error)
+    }
+}
+
+/// The most characters of [`Outcome::error_line`].
+pub const MAX_ERROR_CHARS: usize = 300;
+
+impl Outcome {
+    /// What went wrong, in one line of at most [`MAX_ERROR_CHARS`] characters; `None` for a run that completed or was cancelled.
+    pub fn error_line(&self) -> Option<String> {
+        self.error_line_with(write_error)
+    }
+}
+
+impl<V> Outcome<V> {
+    /// The same, where `write_error` writes the value of a typed error.
+    pub(crate) fn error_line_with(
+        &self,
+        write_error: impl Fn(&V, &mut fmt::Formatter<'_>) -> fmt::Result,
+    ) -> Option<String> {
+        let line = fmt::from_fn(|f| match self {
+            Self::Failed(failure) => failure.write_line(f, &write_error),
+            Self::Crashed { reason } => write!(f, "crashed: {reason}"),
+            Self::Completed(_) | Self::Cancelled => Ok(()),
+        });
+        let is_error = matches!(self, Self::Failed(_) | Self::Crashed { .. });
+        is_error.then(|| excerpt_within(line, MAX_ERROR_CHARS))
+    }
+}
+
+pub(crate) fn write_error(value: &Value, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if *value == Value::UNIT {
+        f.write_str("returned an error without a value")
+    } else if let Value::String(text) = value {
+        write!(f, "returned the error {text:?}")
+    } else {
+        write!(f, "returned the error {}", value.to_wave())
     }
 }
 

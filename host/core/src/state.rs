@@ -94,6 +94,8 @@ pub enum Event {
     Cancelled,
     /// Its transaction undid it.
     RolledBack,
+    /// A person asked for new attempts after it had ended without a value.
+    RetryRequested,
 }
 
 /// The error for an event that is not possible in a state.
@@ -131,7 +133,7 @@ impl State {
     /// # Errors
     ///
     /// [`IllegalTransition`] if the event is not possible in this state; a terminal state allows no event, except that
-    /// a completed run can be rolled back.
+    /// a completed run can be rolled back, and that one without a value can be retried by hand.
     pub fn apply(self, event: Event) -> Result<Self, IllegalTransition> {
         let next = match self {
             Self::Scheduled => scheduled(event),
@@ -141,12 +143,10 @@ impl State {
             Self::Running | Self::Retrying => executing(event),
             Self::Cancelling => cancelling(event),
             Self::Completed | Self::Cached => completed(event),
-            Self::Failed
-            | Self::TimedOut
-            | Self::UpstreamFailed
-            | Self::Crashed
-            | Self::Cancelled
-            | Self::RolledBack => None,
+            Self::Failed | Self::TimedOut | Self::UpstreamFailed | Self::Crashed | Self::Cancelled => {
+                without_value(event)
+            }
+            Self::RolledBack => None,
         };
         next.ok_or(IllegalTransition { state: self, event })
     }
@@ -225,6 +225,7 @@ impl Event {
             Self::Rescued => "Rescued",
             Self::Cancelled => "Cancelled",
             Self::RolledBack => "RolledBack",
+            Self::RetryRequested => "RetryRequested",
         }
     }
 }
@@ -253,7 +254,8 @@ fn scheduled(event: Event) -> Option<State> {
         | Event::Crashed
         | Event::Rescued
         | Event::Cancelled
-        | Event::RolledBack => None,
+        | Event::RolledBack
+        | Event::RetryRequested => None,
     }
 }
 
@@ -261,6 +263,8 @@ fn awaiting_retry(event: Event) -> Option<State> {
     match event {
         Event::Started => Some(State::Retrying),
         Event::CancelRequested => Some(State::Cancelled),
+        // Another run has computed the value since.
+        Event::CacheHit { .. } => Some(State::Cached),
         Event::TimedOut => Some(State::TimedOut),
         Event::Crashed => Some(State::Crashed),
         Event::CameDue
@@ -268,12 +272,12 @@ fn awaiting_retry(event: Event) -> Option<State> {
         | Event::SlotGranted
         | Event::RetryPlanned { .. }
         | Event::Completed
-        | Event::CacheHit { .. }
         | Event::Failed
         | Event::UpstreamFailed
         | Event::Rescued
         | Event::Cancelled
-        | Event::RolledBack => None,
+        | Event::RolledBack
+        | Event::RetryRequested => None,
     }
 }
 
@@ -293,7 +297,8 @@ fn pending(event: Event) -> Option<State> {
         | Event::Failed
         | Event::Rescued
         | Event::Cancelled
-        | Event::RolledBack => None,
+        | Event::RolledBack
+        | Event::RetryRequested => None,
     }
 }
 
@@ -313,7 +318,8 @@ fn awaiting_slot(event: Event) -> Option<State> {
         | Event::UpstreamFailed
         | Event::Rescued
         | Event::Cancelled
-        | Event::RolledBack => None,
+        | Event::RolledBack
+        | Event::RetryRequested => None,
     }
 }
 
@@ -333,7 +339,8 @@ fn executing(event: Event) -> Option<State> {
         | Event::CacheHit { .. }
         | Event::UpstreamFailed
         | Event::Cancelled
-        | Event::RolledBack => None,
+        | Event::RolledBack
+        | Event::RetryRequested => None,
     }
 }
 
@@ -354,7 +361,8 @@ fn cancelling(event: Event) -> Option<State> {
         | Event::Failed
         | Event::TimedOut
         | Event::UpstreamFailed
-        | Event::RolledBack => None,
+        | Event::RolledBack
+        | Event::RetryRequested => None,
     }
 }
 
@@ -374,15 +382,20 @@ fn completed(event: Event) -> Option<State> {
         | Event::UpstreamFailed
         | Event::Crashed
         | Event::Rescued
-        | Event::Cancelled => None,
+        | Event::Cancelled
+        | Event::RetryRequested => None,
     }
+}
+
+fn without_value(event: Event) -> Option<State> {
+    (event == Event::RetryRequested).then_some(State::Pending)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const EVENTS: [Event; 15] = [
+    const EVENTS: [Event; 16] = [
         Event::CameDue,
         Event::SlotAwaited,
         Event::SlotGranted,
@@ -398,6 +411,7 @@ mod tests {
         Event::Rescued,
         Event::Cancelled,
         Event::RolledBack,
+        Event::RetryRequested,
     ];
 
     /// The whole table, as `State + Event -> State`; every other combination is illegal.
@@ -430,10 +444,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_leaves_a_terminal_state_but_a_roll_back() {
+    fn nothing_leaves_a_terminal_state_but_a_roll_back_or_a_retry_by_hand() {
         for state in State::ALL.into_iter().filter(|state| state.is_terminal()) {
             for event in EVENTS {
-                assert!(state.apply(event).is_err() || event == Event::RolledBack, "{state} {event}");
+                let is_late = matches!(event, Event::RolledBack | Event::RetryRequested);
+                assert!(state.apply(event).is_err() || is_late, "{state} {event}");
             }
         }
     }

@@ -102,8 +102,9 @@ mod tests {
             assert_eq!(text.parse(), Ok(expected), "{text}");
         };
         let digest = Digest::of(b"");
-        check(format!("{digest}#add"), Source::Digest(digest));
-        check("math@1#add".to_owned(), Source::Named { name: "math".into(), version: Some("1".into()) });
+        for registered in ["math@1.0.0", &digest.to_string()] {
+            check(format!("{registered}#add"), Source::Registered(registered.parse().unwrap()));
+        }
     }
 
     #[test]

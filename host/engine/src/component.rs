@@ -3,15 +3,14 @@
 use std::sync::{Arc, OnceLock};
 
 use hostel_core::{
-    Digest, Export, ExportPath, Field, Import, Manifest, Name, Param, Signature, Type, UnknownImports,
+    Digest, Export, ExportPath, Field, Hook, Import, Manifest, Name, Param, Signature, Type, UnknownImports,
+    is_in_hooks, is_program,
 };
 use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem};
 use wasmtime::component::{Component as Compiled, ComponentExportIndex, InstancePre, Linker};
 
 use crate::config::Flavor;
 use crate::guest::Guest;
-use crate::hook::{self, hook_of};
-use crate::import::capability_of;
 use crate::missing::{MissingImports, trap_unknown};
 use crate::resources::SharedResources;
 use crate::runtime::Runtime;
@@ -79,7 +78,7 @@ impl Component {
             .component_type()
             .imports(&runtime.engine)
             .filter(|(_, item)| !is_only_types(&runtime.engine, &item.ty))
-            .map(|(name, _)| Import { name: name.to_owned(), capability: capability_of(name) })
+            .map(|(name, _)| Import::new(name))
             .collect();
         let first = Tier::new(runtime, &compiled, indexes, &imports);
         Self(Arc::new(Inner {
@@ -271,13 +270,9 @@ fn exports_below(
         match item.ty {
             ComponentItem::ComponentFunc(_) => {
                 let Some(index) = compiled.get_export_index(Some(&index), inner) else { continue };
-                let export = Export {
-                    path: ExportPath::in_interface(&interface, inner),
-                    callable: Err("it is in an instance inside another one".to_owned()),
-                    hook: None,
-                    is_program: false,
-                };
-                exports.push((export, index));
+                let path = ExportPath::in_interface(&interface, inner);
+                let callable = Err("it is in an instance inside another one".to_owned());
+                exports.push((Export::new(path, callable), index));
             }
             ComponentItem::ComponentInstance(below) => {
                 exports_below(compiled, &index, (&interface, inner), &below, exports);
@@ -299,33 +294,24 @@ fn export(
     room: &mut Room,
 ) -> Option<(Export, ComponentExportIndex)> {
     let index = compiled.get_export_index(interface, path.function())?;
-    let is_program = is_program(&path);
-    let callable = match is_program {
+    let callable = match is_program(&path) {
         true => Ok(program_signature()),
         false => room.signature(function).map_err(Unwritable::reason),
     };
-    let hook = callable.as_ref().ok().and_then(|signature| hook_of(&path, signature));
     let callable = callable.and_then(|signature| match why_no_task(&path, &signature) {
         Some(reason) => Err(reason.to_owned()),
         None => Ok(signature),
     });
-    Some((Export { path, callable, hook, is_program }, index))
+    Some((Export::new(path, callable), index))
 }
 
-/// The reason why a callable function is not meant to be a task.
+/// The reason why a callable function is neither a task nor a hook.
 fn why_no_task(path: &ExportPath, signature: &Signature) -> Option<&'static str> {
     if is_toolchain_setup(path, signature) {
         return Some("it is the set-up function of the toolchain that made the component");
     }
-    if hook_of(path, signature).is_some() {
-        return Some("it is a hook, which the host calls");
-    }
-    hook::is_in_interface(path).then_some("it stands among the hooks, and is none that this host knows")
-}
-
-fn is_program(path: &ExportPath) -> bool {
-    path.function() == "run"
-        && path.interface().is_some_and(|interface| interface.starts_with("wasi:cli/run@0.2."))
+    let is_odd = is_in_hooks(path) && Hook::of(path, signature).is_none();
+    is_odd.then_some("it stands among the hooks, and is none that this host knows")
 }
 
 /// A program takes arguments and stdin. Its result is its output, which may be any bytes.

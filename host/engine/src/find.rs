@@ -4,7 +4,6 @@ use hostel_core::{FindError, Hook};
 
 use crate::component::Component;
 use crate::function::Function;
-use crate::hook::signature_of;
 
 impl Component {
     /// Finds a function by name, as [`Manifest::task`](hostel_core::Manifest::task) does.
@@ -18,9 +17,9 @@ impl Component {
     }
 
     /// The function that the component exports as this hook, if it does, with the hook's signature. Its argument is a
-    /// [`CommittedRun`](crate::CommittedRun).
+    /// [`CommittedRun`](hostel_core::CommittedRun).
     pub fn hook(&self, hook: Hook) -> Option<Function> {
         let export = self.exports().iter().find(|export| export.hook == Some(hook))?;
-        Some(Function::new(self, export, signature_of(hook)))
+        Some(Function::new(self, export, hook.signature()))
     }
 }

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use hostel_core::{Capability, Import, listed};
+use hostel_core::{Capability, Import, listed, wasi_version};
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component as Compiled, Linker, LinkerInstance, ResourceType};
 
-use crate::import::{capability_of, wasi_version};
 use crate::names::{self, MAX_REASON_BYTES, one_line};
 
 /// The version of WASI of this host, for messages.
@@ -76,7 +75,7 @@ pub(crate) fn trap_unknown<T: 'static>(linker: &mut Linker<T>, compiled: &Compil
     // The first import of a resource defines it. Later imports of the same resource need no definition.
     let mut resources = Vec::new();
     for (name, item) in compiled.component_type().imports(engine) {
-        let is_known = capability_of(name) != Capability::Unknown;
+        let is_known = Capability::of(name) != Capability::Unknown;
         let ComponentItem::ComponentInstance(instance) = item.ty else {
             if !is_known {
                 trap(&mut linker.root(), name, name, &item.ty)?;

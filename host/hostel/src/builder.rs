@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use hostel_engine::{EngineError, EngineOptions};
 use crate::book::BookBounds;
 use crate::cache::RemoteCache;
 use crate::data_dir::DataDirError;
+use crate::journal::Journal;
+use crate::lazy_journal::GivenJournal;
 use crate::runner::{RateLimit, TagLimit};
 
 /// The settings of a [`Host`](crate::Host). [`HostBuilder::build`] reports all invalid settings at once.
@@ -31,6 +34,7 @@ pub struct HostBuilder {
     pub(crate) remote_cache: Option<RemoteCache>,
     pub(crate) tag_limits: HashMap<Tag, TagLimit>,
     pub(crate) seed: Option<u64>,
+    pub(crate) journal: Option<GivenJournal>,
 }
 
 impl Default for HostBuilder {
@@ -51,6 +55,7 @@ impl Default for HostBuilder {
             remote_cache: None,
             tag_limits: HashMap::new(),
             seed: None,
+            journal: None,
         }
     }
 }
@@ -67,6 +72,14 @@ impl HostBuilder {
     #[must_use]
     pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(dir.into());
+        self
+    }
+
+    /// Stores [delayed](crate::Task::delay) runs in this journal. Default: the one in the data directory, or without a
+    /// data directory one in memory.
+    #[must_use]
+    pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.journal = Some(GivenJournal(journal));
         self
     }
 

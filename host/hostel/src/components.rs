@@ -6,7 +6,7 @@ use hostel_core::Digest;
 use hostel_engine::LoadError;
 
 use crate::component::Component;
-use crate::host::{Host, load_with};
+use crate::host::{Host, loaded};
 use crate::host_state::HostState;
 
 /// The components that a host can run without their files: those that are in use, and those whose compiled code is in its
@@ -48,7 +48,7 @@ impl Components {
     /// Can be dropped at any time.
     pub async fn get(&self, digest: &Digest) -> Result<Option<Component>, LoadError> {
         let digest = *digest;
-        let compiled = load_with(&self.0, move |engine| engine.load_compiled(&digest)).await?;
+        let compiled = loaded(self.0.load_with(move |engine| engine.load_compiled(&digest)).await)?;
         Ok(compiled.map(|compiled| Component::new(Arc::clone(&self.0), compiled)))
     }
 }

@@ -52,6 +52,21 @@ impl<F> Default for Hooks<F> {
 }
 
 impl<F> Hooks<F> {
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self {
+            on_running,
+            on_completion,
+            on_failure,
+            on_cancellation,
+            on_crashed,
+            on_commit,
+            on_rollback,
+        } = self;
+        let of_states = [on_running, on_completion, on_failure, on_cancellation, on_crashed];
+        of_states.into_iter().all(Vec::is_empty) && on_commit.is_empty() && on_rollback.is_empty()
+    }
+
     /// The hooks for a run that has entered `state`.
     pub(crate) fn of(&self, state: State) -> &[Hook<F>] {
         match state.state_type() {

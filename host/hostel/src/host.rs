@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use hostel_engine::{Engine, EngineOptions, LoadError};
-use tokio::sync::oneshot;
 
 use crate::book::Book;
 use crate::builder::{BuildError, HostBuilder};
@@ -17,6 +16,8 @@ use crate::data_dir::{COMPILED, FLIGHTS, Protected, check_and_mend};
 use crate::events::{EventHub, Events};
 use crate::flight::{Flights, PULSE};
 use crate::host_state::HostState;
+use crate::journal::{Journal, OpenJournalError};
+use crate::lazy_journal::LazyJournal;
 use crate::run::Run;
 use crate::runner::{Bounds, Runner};
 use crate::transaction::TransactionBuilder;
@@ -117,6 +118,8 @@ impl Host {
             random: Mutex::new(settings.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)),
             scheduler: Arc::clone(runner.scheduler()),
             queue_capacity: settings.queue_capacity,
+            workers: settings.max_workers,
+            journal: LazyJournal::new(settings.journal.clone(), settings.data_dir.as_deref()),
         });
         let last = LastSteps(Arc::clone(&state));
         Ok(Self { state, runner, _last: last })
@@ -168,7 +171,7 @@ impl Host {
     where
         F: FnOnce(&Engine) -> Result<hostel_engine::Component, LoadError> + Send + 'static,
     {
-        let component = load_with(&self.state, load).await?;
+        let component = loaded(self.state.load_with(load).await)?;
         Ok(Component::new(Arc::clone(&self.state), component))
     }
 
@@ -188,6 +191,16 @@ impl Host {
     /// directory. Results removed through this handle are also removed from the host's memory.
     pub fn cache(&self) -> Option<ResultCache> {
         ResultCache::of_host(&self.state.cache)
+    }
+
+    /// The journal of the host's [delayed](crate::Task::delay) runs: the one that it was [built](HostBuilder::journal) with, the
+    /// one in its data directory, or one in memory. The first call opens it, which may block for some milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenJournalError`] if it cannot be opened; the next call tries again.
+    pub fn journal(&self) -> Result<&Arc<dyn Journal>, OpenJournalError> {
+        self.state.journal()
     }
 
     pub(crate) fn state(&self) -> &Arc<HostState> {
@@ -245,19 +258,9 @@ impl Host {
     }
 }
 
-/// Loads on a thread of the host, so that the caller's threads are not blocked.
-pub(crate) async fn load_with<T, F>(state: &HostState, load: F) -> Result<T, LoadError>
-where
-    T: Send + 'static,
-    F: FnOnce(&Engine) -> Result<T, LoadError> + Send + 'static,
-{
-    let engine = state.engine.clone();
-    let (send, receive) = oneshot::channel();
-    state.scheduler.timers().spawn_blocking(move || {
-        // Fails only if the caller has dropped its future.
-        let _ = send.send(load(&engine));
-    });
-    receive.await.unwrap_or_else(|_| Err(LoadError::Panicked("loading it panicked".to_owned())))
+/// What a load on a thread of the host has returned, unless it panicked.
+pub(crate) fn loaded<T, E>(loaded: Result<Result<T, LoadError>, E>) -> Result<T, LoadError> {
+    loaded.unwrap_or_else(|_| Err(LoadError::Panicked("loading it panicked".to_owned())))
 }
 
 impl Drop for Host {

@@ -120,9 +120,11 @@
 pub mod blocking;
 mod builder;
 mod components;
+mod delay;
 mod host;
 mod runs;
 mod verification;
+mod worker;
 
 mod component;
 mod transaction;
@@ -136,6 +138,7 @@ mod wait;
 mod course;
 
 mod host_state;
+mod lazy_journal;
 mod options;
 mod run;
 mod task;
@@ -169,6 +172,7 @@ pub use cache::{
 pub use component::*;
 pub use components::Components;
 pub use data_dir::{DataDirError, TRUSTED_DIR, create_data_dir, may_replace, reaches_data_dir};
+pub use delay::{DelayError, DelayOptions, DelayedRun};
 pub use error::*;
 pub use events::{EventKind, Events, Missed, RunEvent};
 pub use flow::begin_flow;
@@ -183,6 +187,7 @@ pub use transaction::{Transaction, TransactionBuilder};
 pub use undo::{HookFailure, HookReport};
 pub use verification::{Different, Skipped, Verification, VerifyOptions};
 pub use wait::*;
+pub use worker::{Worker, WorkerBuilder, WorkerError};
 
 pub use object_store;
 
@@ -200,7 +205,9 @@ pub use hostel_core::{
     Transition, Trap, UpstreamChain, UpstreamRun,
 };
 // Finding runs.
-pub use hostel_core::{RunCounts, RunFilter, StateSet};
+pub use hostel_core::{
+    QueueName, QueueNameError, RunCounts, RunFilter, StateSet, Unique, UniqueError, UniqueMode,
+};
 // Options by name, and their text.
 pub use hostel_core::{
     OptionError, OptionKey, SetError, Tag, TagError, Tags, TaskSpec, ValueForm, check_tag, grammar,
@@ -226,7 +233,9 @@ pub use hostel_core::{
 };
 // Components as data.
 pub use hostel_core::{
-    Capability, DecodeManifestError, Export, FindError, Hook, Import, Manifest, ParseSourceError, Source,
+    Capability, CommittedRun, ComponentName, ComponentNameError, ComponentRef, ComponentRefError,
+    ComponentVersion, ComponentVersionError, DecodeRunError, Export, FindError, Hook, Import, Manifest,
+    ParseSourceError, Source,
 };
 // Texts for people.
 pub use hostel_core::{bytes_text, count_text, duration_text, excerpt_within, is_deceptive};

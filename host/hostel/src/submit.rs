@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hostel_core::check_tag;
+use hostel_core::{RunId, check_tag};
 
 use crate::args::{Args, Call, Extra};
 use crate::course::{end_from_memory, refused, upstreams, watch_upstreams};
@@ -17,6 +17,21 @@ use crate::task::Task;
 pub(crate) struct Bound {
     inputs: Vec<Input>,
     extra: Option<Arc<Extra>>,
+}
+
+/// The identity of a run that was submitted elsewhere, and of which this host executes an attempt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Numbered {
+    pub(crate) id: RunId,
+    /// How many attempts came before.
+    pub(crate) earlier: u32,
+}
+
+impl Bound {
+    /// The inputs, one for each parameter.
+    pub(crate) fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
 }
 
 /// A run that the scheduler has not accepted yet. If it is dropped before being accepted, the run ends.
@@ -70,13 +85,26 @@ impl Task {
     ///
     /// Dropping the future before it is ready submits nothing.
     pub async fn submit_async(&self, args: Args) -> Result<TaskFuture, SubmitError> {
-        let mut offer = self.offer(self.bind(args.single()?)?);
-        loop {
-            match self.try_accept(&mut offer) {
-                Err(SubmitError::QueueFull { .. }) => self.host().scheduler.room().await,
-                submitted => return submitted,
-            }
-        }
+        let offer = self.offer(self.bind(args.single()?)?);
+        self.accept_async(offer).await
+    }
+
+    /// Submits one run under an identity that it has already. Waits while the queue is full.
+    ///
+    /// # Errors
+    ///
+    /// As [`Task::submit`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is ready submits nothing.
+    pub(crate) async fn submit_numbered(
+        &self,
+        args: Args,
+        identity: Numbered,
+    ) -> Result<TaskFuture, SubmitError> {
+        let offer = self.offer_as(identity, self.bind(args.single()?)?);
+        self.accept_async(offer).await
     }
 
     /// Submits one run for each element of the arguments marked [`each`](crate::each), and returns their futures in the
@@ -121,7 +149,10 @@ impl Task {
 
     /// A run that is not accepted yet.
     pub(crate) fn offer(&self, bound: Bound) -> Offer {
-        let id = new_id();
+        self.offer_as(Numbered { id: new_id(), earlier: 0 }, bound)
+    }
+
+    fn offer_as(&self, identity: Numbered, bound: Bound) -> Offer {
         let inputs = Inputs::new(bound.inputs);
         let key = match &inputs {
             Inputs::Values(values) => self.cache_key(values),
@@ -133,8 +164,18 @@ impl Task {
             inputs,
             key,
             tags: self.options().tags_with(extra.tags),
+            earlier_attempts: identity.earlier,
         };
-        Offer(Some(Arc::new(Run::new(id, self.clone(), submission))))
+        Offer(Some(Arc::new(Run::new(identity.id, self.clone(), submission))))
+    }
+
+    async fn accept_async(&self, mut offer: Offer) -> Result<TaskFuture, SubmitError> {
+        loop {
+            match self.try_accept(&mut offer) {
+                Err(SubmitError::QueueFull { .. }) => self.host().scheduler.room().await,
+                submitted => return submitted,
+            }
+        }
     }
 
     pub(crate) fn try_accept(&self, offer: &mut Offer) -> Result<TaskFuture, SubmitError> {

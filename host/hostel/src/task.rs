@@ -500,6 +500,35 @@ impl Task {
         self.with_callback(|options| options.only_compared = true)
     }
 
+    /// The task for one attempt of a run whose retries, hooks and time others see to. `on_running` is called when the
+    /// attempt begins.
+    pub(crate) fn one_attempt(
+        self,
+        left: Option<Duration>,
+        on_running: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        let task = self.retries(0).with_hooks(|hooks| *hooks = Hooks::default());
+        let task = match left {
+            Some(left) => task.run_timeout(left),
+            None => task,
+        };
+        task.on_running(move |_, _| on_running())
+    }
+
+    /// What of the task cannot be written down, and so cannot leave this process; `None` if there is nothing.
+    pub(crate) fn unwritable(&self) -> Option<&'static str> {
+        let options = &self.0.options;
+        let parts = [
+            (options.retry_if.is_some(), "`retry_if`"),
+            (options.echo.is_some(), "`log_prints`"),
+            (options.on_stdout.is_some(), "`on_stdout`"),
+            (options.stdin.is_some(), "`stdin`"),
+            (!self.0.hooks.is_empty(), "hooks"),
+            (self.0.group.is_some(), "a transaction"),
+        ];
+        parts.into_iter().find_map(|(is_there, what)| is_there.then_some(what))
+    }
+
     pub(crate) fn key_text(&self) -> &Arc<str> {
         &self.0.key_text
     }

@@ -11,6 +11,7 @@ mod verification;
 mod map_line;
 
 mod run;
+mod run_query;
 
 mod attempt;
 
@@ -41,6 +42,7 @@ pub use map_line::MapLine;
 pub use problem::{ArgumentObject, ProblemObject};
 pub use receipt::{ReceiptObject, calls, denials};
 pub use run::{RunObject, attempt_count};
+pub use run_query::{RunQueryError, run_filter};
 pub use stored::{StoredRun, StoredRunError};
 pub use text::{message, printable, without_number};
 pub use time::instant;

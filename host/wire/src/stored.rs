@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use hostel::journal::{AttemptRecord, RunRecord, StoredOutcome, StoredValue};
-use hostel::{BlobRef, CanonicalError, Event, Outcome, Receipt, Timestamp, Type, Value};
+use hostel::{BlobRef, CanonicalError, Outcome, Receipt, Type, Value};
 
 /// A run of a journal with its values decoded, from which [`RunObject::stored`](crate::RunObject::stored) is made.
 #[derive(Clone, Debug)]
@@ -63,8 +63,10 @@ impl<'r> StoredRun<'r> {
             record.attempts().iter().map(|attempt| attempt.outcome.as_ref().map(&mut read).transpose());
         let mut attempts = attempts.collect::<Result<Vec<_>, _>>()?;
         // The end of the run may be the only report about its last attempt.
-        let ended_run =
-            record.attempts().last().is_some_and(|last| last.ended.is_some() && last.ended == end(record));
+        let ended_run = record
+            .attempts()
+            .last()
+            .is_some_and(|last| last.ended.is_some() && last.ended == record.ended_at());
         if let (Some(last), Some(outcome), true) = (attempts.last_mut(), &outcome, ended_run) {
             last.get_or_insert_with(|| outcome.clone());
         }
@@ -110,13 +112,6 @@ impl TypedOutcome {
     pub(crate) fn untyped(outcome: Outcome) -> Self {
         Self { outcome, ty: no_type() }
     }
-}
-
-/// The time at which a run ended. A later rollback does not count.
-fn end(record: &RunRecord) -> Option<Timestamp> {
-    let mut history = record.history().iter().rev();
-    let last = history.find(|transition| transition.cause != Some(Event::RolledBack))?;
-    last.state.is_terminal().then_some(last.at)
 }
 
 fn no_type() -> Type {

@@ -1,12 +1,20 @@
-//! Which crate may use which: cli → server → wire → hostel → engine → core, and nothing back.
+//! Which crate may use which: cli → server → wire → hostel → journal, engine, schedule → core, and nothing back.
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 use crate::tree::{keep, root};
 
 /// From the top down. A crate uses those after it.
-const LAYERS: [&str; 6] =
-    ["hostel-cli", "hostel-server", "hostel-wire", "hostel", "hostel-engine", "hostel-core"];
+const LAYERS: [&str; 8] = [
+    "hostel-cli",
+    "hostel-server",
+    "hostel-wire",
+    "hostel",
+    "hostel-journal",
+    "hostel-engine",
+    "hostel-schedule",
+    "hostel-core",
+];
 
 /// These stand beside the layers, and no layer is built on them.
 const BESIDE: [&str; 4] = ["hostel-guests", "hostel-tests", "hostel-fuzz", "hostel-conformance"];
@@ -24,11 +32,23 @@ const RESERVED: [Reserved; 4] = [
 ];
 
 /// Crates that may use these and nothing else.
-const PLAIN: [Plain; 1] = [Plain {
-    name: "hostel-wire",
-    uses: &["base64", "hostel", "jiff", "serde", "serde_json"],
-    because: "the JSON is made of values alone: no I/O, no runtime, no terminal",
-}];
+const PLAIN: [Plain; 3] = [
+    Plain {
+        name: "hostel-wire",
+        uses: &["base64", "hostel", "jiff", "serde", "serde_json"],
+        because: "the JSON is made of values alone: no I/O, no runtime, no terminal",
+    },
+    Plain {
+        name: "hostel-journal",
+        uses: &["hostel-core", "lz4_flex", "rusqlite", "rustix", "serde_json", "tempfile", "thiserror"],
+        because: "stores of runs know neither sandbox nor runtime",
+    },
+    Plain {
+        name: "hostel-schedule",
+        uses: &["croner", "hostel-core", "jiff", "strsim", "thiserror"],
+        because: "it computes times, and stores and starts nothing",
+    },
+];
 
 /// Dependencies of tests and benchmarks that are against the rules, with the reason.
 const EXCUSED: [(&str, &str, &str); 1] =

@@ -6,11 +6,18 @@ use crate::tree::{Source, keep, sources};
 const UNSAFE_FILE: &str = "host/engine/src/compile_cache.rs";
 
 /// The crates below the command line. A server writes logs, but not to a terminal it does not own.
-const BELOW_CLI: [&str; 5] =
-    ["host/core/src", "host/engine/src", "host/hostel/src", "host/server/src", "host/wire/src"];
+const BELOW_CLI: [&str; 7] = [
+    "host/core/src",
+    "host/engine/src",
+    "host/hostel/src",
+    "host/journal/src",
+    "host/schedule/src",
+    "host/server/src",
+    "host/wire/src",
+];
 
 /// The crates that know values alone.
-const OF_VALUES: [&str; 2] = ["host/core/src", "host/wire/src"];
+const OF_VALUES: [&str; 3] = ["host/core/src", "host/schedule/src", "host/wire/src"];
 
 /// The terminal, the arguments, the environment and the process itself.
 const OF_THE_CLI: [&str; 17] = [

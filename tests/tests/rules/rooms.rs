@@ -7,8 +7,15 @@ use crate::tree::{Source, keep, sources};
 
 /// The crates, and how many of their modules may use each other in a circle; 1 allows no circle. Lower a number when a circle is
 /// untied.
-const CIRCLES: [(&str, usize); 5] =
-    [("host/cli", 3), ("host/core", 1), ("host/engine", 1), ("host/hostel", 3), ("host/wire", 1)];
+const CIRCLES: [(&str, usize); 7] = [
+    ("host/cli", 3),
+    ("host/core", 1),
+    ("host/engine", 1),
+    ("host/hostel", 3),
+    ("host/journal", 1),
+    ("host/schedule", 1),
+    ("host/wire", 1),
+];
 
 /// The rooms of engine, from the bottom up. Each module is in one, and a room uses those that it names.
 const ENGINE: [Room; 8] = [
@@ -38,8 +45,6 @@ const ENGINE: [Room; 8] = [
             "engine",
             "find",
             "function",
-            "hook",
-            "import",
             "load",
             "missing",
             "runtime",

@@ -4,13 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{RunId, State, Timestamp};
+use crate::{QueueName, RunId, State, TaskKey, Timestamp};
 
 /// The most runs that are claimed, or whose leases are renewed, in one call.
 pub const MAX_CLAIMED: usize = 1_000;
 
 /// The most claims that end in one call of [`Journal::expire`](super::Journal::expire).
 pub const MAX_EXPIRED: usize = 500;
+
+/// How often a run may crash: how many of its leases may be over. With the last one it ends
+/// [`Crashed`](crate::State::Crashed).
+pub const MAX_CRASHES: u32 = 3;
 
 /// The name of a worker. The journal compares and shows it, and takes nothing from it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -46,6 +50,13 @@ pub struct ClaimRequest {
     pub now: Timestamp,
     /// How long the worker has each run without renewing.
     pub lease: Duration,
+    /// The queues to claim from; none for all.
+    pub queues: Vec<QueueName>,
+    /// The tasks whose runs to claim; none for all.
+    pub tasks: Vec<TaskKey>,
+    /// Whether the worker executes nothing else now, so that it may get a run that crashed before. Such a run is claimed only if it
+    /// is the first in order, and then alone.
+    pub is_idle: bool,
 }
 
 /// A claim whose lease was over.
@@ -59,6 +70,14 @@ pub struct Expired {
     pub state: State,
     /// How often a lease of the run was over so far.
     pub crashes: u32,
+}
+
+impl ClaimRequest {
+    /// Whether it asks for runs of this task in this queue.
+    pub fn serves(&self, queue: &QueueName, task: &TaskKey) -> bool {
+        (self.queues.is_empty() || self.queues.contains(queue))
+            && (self.tasks.is_empty() || self.tasks.contains(task))
+    }
 }
 
 impl WorkerId {

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    Cancellation, Claim, ClaimRequest, Expired, Fence, JournalConflict, JournalError, RunChange, RunHead,
+    Cancellation, Claim, ClaimRequest, Expired, Fence, JournalConflict, JournalError, MAX_CRASHES, RunChange,
+    RunHead, WorkerId,
 };
 use crate::{
-    Event, IllegalFact, Outcome, RunFacets, RunFact, RunFilter, RunId, RunRecord, RunSpec, State, Timestamp,
+    Event, IllegalFact, Outcome, RunFacets, RunFact, RunFilter, RunId, RunRecord, RunSpec, State,
+    StoredOutcome, Timestamp, UniqueMode,
 };
 
 /// The most facts that are appended in one call.
@@ -31,16 +33,18 @@ pub struct JournalEntry {
     record: RunRecord,
     claim: Option<Claim>,
     crashes: u32,
+    is_seen: bool,
 }
 
-/// What an operation added to a run's record, for the journal's events: the time, the kind of the fact, and version and state
-/// after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What an operation added to a run's record: a fact with its time, and version and state after it.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Applied {
     /// When it happened.
     pub at: Timestamp,
     /// What happened.
     pub change: RunChange,
+    /// The fact; `None` for the birth, of which the fact is the specification.
+    pub fact: Option<RunFact>,
     /// The run's version after it.
     pub version: u64,
     /// The run's state after it.
@@ -59,14 +63,14 @@ pub struct ClaimOrder {
 impl JournalEntry {
     /// A run that was just submitted.
     pub fn born(at: Timestamp, spec: RunSpec) -> (Self, Applied) {
-        let entry = Self { record: RunRecord::born(at, spec), claim: None, crashes: 0 };
-        let applied = entry.applied(at, RunChange::Born);
+        let entry = Self { record: RunRecord::born(at, spec), claim: None, crashes: 0, is_seen: false };
+        let applied = entry.applied(at, RunChange::Born, None);
         (entry, applied)
     }
 
     /// An entry from its stored parts.
-    pub fn from_parts(record: RunRecord, claim: Option<Claim>, crashes: u32) -> Self {
-        Self { record, claim, crashes }
+    pub fn from_parts(record: RunRecord, claim: Option<Claim>, crashes: u32, is_seen: bool) -> Self {
+        Self { record, claim, crashes, is_seen }
     }
 
     /// Its record.
@@ -94,24 +98,44 @@ impl JournalEntry {
         self.claim.as_ref()
     }
 
-    /// How often a lease of it was over.
+    /// How often a lease of it was over, since it was last retried by hand.
     pub fn crashes(&self) -> u32 {
         self.crashes
     }
 
-    /// When it ended. A later rollback does not change that.
-    pub fn ended(&self) -> Option<Timestamp> {
-        let ended = self.record.history().iter().find(|transition| transition.state.is_terminal());
-        ended.map(|transition| transition.at)
+    /// Whether it crashed before, so that it executes alone.
+    pub fn is_solo(&self) -> bool {
+        self.crashes > 0
     }
 
-    /// When its next attempt is due: for a run that waits for a retry the time of that, and otherwise the due time of the
-    /// specification, or else the time of its creation.
+    /// Whether someone has seen how it ended.
+    pub fn is_seen(&self) -> bool {
+        self.is_seen
+    }
+
+    /// Whether it ended badly (it failed or crashed, and was not cancelled), and nobody has seen that.
+    pub fn needs_attention(&self) -> bool {
+        use State::{Crashed, Failed, TimedOut, UpstreamFailed};
+        !self.is_seen && matches!(self.state(), Failed | TimedOut | UpstreamFailed | Crashed)
+    }
+
+    /// When it ended, if it has. A later rollback does not change that.
+    pub fn ended(&self) -> Option<Timestamp> {
+        self.record.ended_at()
+    }
+
+    /// What went wrong, in one line; `None` for a run that has not ended, completed, or was cancelled.
+    pub fn error(&self) -> Option<String> {
+        self.record.outcome().and_then(StoredOutcome::error_line)
+    }
+
+    /// When its next attempt is due: for a run that waits for a retry the time of that; otherwise the time at which it was last
+    /// retried by hand; otherwise the due time of the specification, or else the time of its creation.
     pub fn due(&self) -> Timestamp {
         let spec = self.record.spec();
         match self.record.history().last().and_then(|last| last.cause) {
             Some(Event::RetryPlanned { due }) => due,
-            Some(_) | None => spec.due.unwrap_or(spec.created),
+            Some(_) | None => self.record.retried_at().or(spec.due).unwrap_or(spec.created),
         }
     }
 
@@ -153,12 +177,19 @@ impl JournalEntry {
             attempts: u32::try_from(self.record.attempts().len()).unwrap_or(u32::MAX),
             crashes: self.crashes,
             worker: self.claim.as_ref().map(|claim| claim.worker.clone()),
+            queue: spec.queue.clone(),
+            due: self.due(),
+            started: self.record.attempts().last().map(|attempt| attempt.began),
+            schedule: spec.schedule.as_ref().map(|slot| Arc::clone(&slot.schedule)),
+            error: self.error().map(Arc::from),
+            needs_attention: self.needs_attention(),
         }
     }
 
     /// Whether a filter matches it.
     pub fn matches(&self, filter: &RunFilter) -> bool {
         let spec = self.record.spec();
+        let error = filter.wanted_error().and_then(|_| self.error());
         filter.matches(&RunFacets {
             state: self.state(),
             task: &spec.task,
@@ -166,6 +197,10 @@ impl JournalEntry {
             name: self.record.name(),
             tags: &spec.all_tags(),
             created: spec.created,
+            queue: Some(spec.queue.as_str()),
+            schedule: spec.schedule.as_ref().map(|slot| &*slot.schedule),
+            error: error.as_deref(),
+            needs_attention: self.needs_attention(),
         })
     }
 
@@ -175,7 +210,13 @@ impl JournalEntry {
     ///
     /// [`JournalConflict::OtherSpec`].
     pub fn submit_again(&self, spec: &RunSpec) -> Result<(), JournalConflict> {
-        if self.record.spec() == spec { Ok(()) } else { Err(JournalConflict::OtherSpec { run: spec.id }) }
+        let stored = self.record.spec();
+        let is_same = if is_debounced(spec) && is_debounced(stored) {
+            *stored == RunSpec { due: stored.due, debounced: stored.debounced, ..spec.clone() }
+        } else {
+            stored == spec
+        };
+        if is_same { Ok(()) } else { Err(JournalConflict::OtherSpec { run: spec.id }) }
     }
 
     /// The rule of [`Journal::append`](super::Journal::append).
@@ -204,10 +245,18 @@ impl JournalEntry {
         Ok(applied)
     }
 
-    /// The rule of [`Journal::claim`](super::Journal::claim): `None`, and nothing has changed, if the run is not due. The fence
-    /// must be larger than every earlier one.
+    /// Whether the request may have the run: it is due, it is of a queue and a task that are asked for, and the worker is idle if the run crashed
+    /// before. The caller sees to it that such a run is the only one of its answer.
+    pub fn fits(&self, request: &ClaimRequest) -> bool {
+        self.is_due(request.now)
+            && request.serves(&self.record.spec().queue, &self.record.spec().task)
+            && (request.is_idle || !self.is_solo())
+    }
+
+    /// The rule of [`Journal::claim`](super::Journal::claim): `None`, and nothing has changed, if the run does not
+    /// [fit](JournalEntry::fits). The fence must be larger than every earlier one.
     pub fn claim_for(&mut self, request: &ClaimRequest, fence: Fence) -> Option<Vec<Applied>> {
-        if !self.is_due(request.now) {
+        if !self.fits(request) {
             return None;
         }
         let mut applied = Vec::new();
@@ -239,8 +288,12 @@ impl JournalEntry {
     /// at `now` or before.
     pub fn expire(&mut self, now: Timestamp) -> Option<(Expired, Option<Applied>)> {
         let worker = self.claim.as_ref().filter(|claim| claim.until <= now)?.worker.clone();
-        let applied = self.give_back(now);
         self.crashes = self.crashes.saturating_add(1);
+        let applied = if self.crashes >= MAX_CRASHES && self.state() != State::Cancelling {
+            self.give_up(now, &worker)
+        } else {
+            self.give_back(now)
+        };
         Some((Expired { run: self.run(), worker, state: self.state(), crashes: self.crashes }, applied))
     }
 
@@ -257,6 +310,37 @@ impl JournalEntry {
         let is_new = state != State::Cancelling;
         let applied = is_new.then(|| self.add(at, RunFact::Event(Event::CancelRequested)).ok());
         (Cancellation::Requested, applied.flatten())
+    }
+
+    /// The rule of [`Journal::retry`](super::Journal::retry). `holder` is the unfinished run of its queue that has its key.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalConflict::KeyTaken`], and [`JournalConflict::Fact`] for a run that has not ended or has a value.
+    pub fn retry(&mut self, at: Timestamp, holder: Option<RunId>) -> Result<Applied, JournalConflict> {
+        let run = self.run();
+        if let Some(holder) = holder.filter(|holder| *holder != run) {
+            return Err(JournalConflict::key_taken(self.record.spec(), holder));
+        }
+        let applied = self.add(at, RunFact::Event(Event::RetryRequested));
+        let applied = applied.map_err(|source| JournalConflict::Fact { run, index: 0, source })?;
+        self.crashes = 0;
+        Ok(applied)
+    }
+
+    /// The rule of [`Journal::remove`](super::Journal::remove).
+    ///
+    /// # Errors
+    ///
+    /// [`JournalConflict::Unfinished`].
+    pub fn check_ended(&self) -> Result<(), JournalConflict> {
+        let (run, state) = (self.run(), self.state());
+        if state.is_terminal() { Ok(()) } else { Err(JournalConflict::Unfinished { run, state }) }
+    }
+
+    /// The rule of [`Journal::mark_seen`](super::Journal::mark_seen). Nothing happens to a run that needs no attention.
+    pub fn mark_seen(&mut self) {
+        self.is_seen |= self.needs_attention();
     }
 
     fn check_fence(&self, given: Option<Fence>) -> Result<(), JournalConflict> {
@@ -276,16 +360,32 @@ impl JournalEntry {
         if state.is_executing() { self.add(at, rescued).ok() } else { None }
     }
 
+    /// Ends a run that crashed too often.
+    fn give_up(&mut self, at: Timestamp, worker: &WorkerId) -> Option<Applied> {
+        let crashes = self.crashes;
+        let reason =
+            format!("its worker was lost {crashes} times while it had the run, the last time {worker}");
+        self.add(at, RunFact::Ended { event: Event::Crashed, outcome: Outcome::Crashed { reason } }).ok()
+    }
+
     fn add(&mut self, at: Timestamp, fact: RunFact) -> Result<Applied, IllegalFact> {
         let change = RunChange::from(&fact);
-        self.record.apply(at, fact)?;
+        self.record.apply(at, fact.clone())?;
+        if !self.state().is_terminal() {
+            self.is_seen = false;
+        }
         if self.state().is_terminal() || matches!(change, RunChange::Event(Event::RetryPlanned { .. })) {
             self.claim = None;
         }
-        Ok(self.applied(at, change))
+        Ok(self.applied(at, change, Some(fact)))
     }
 
-    fn applied(&self, at: Timestamp, change: RunChange) -> Applied {
-        Applied { at, change, version: self.version(), state: self.state() }
+    fn applied(&self, at: Timestamp, change: RunChange, fact: Option<RunFact>) -> Applied {
+        Applied { at, change, fact, version: self.version(), state: self.state() }
     }
+}
+
+/// Whether the journal decides when the run is due.
+fn is_debounced(spec: &RunSpec) -> bool {
+    spec.unique.as_ref().is_some_and(|unique| matches!(unique.mode, UniqueMode::Debounce { .. }))
 }

@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use super::{Fence, Page};
-use crate::{ErrorKind, IllegalFact, RunId};
+use crate::{ErrorKind, IllegalFact, QueueName, RunId, RunSpec, State};
 
 /// A journal refused an operation, or could not carry it out. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,12 @@ pub enum JournalError {
         /// The error of the medium.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The journal was opened for reading only.
+    #[error("the journal can only be read: {reason}")]
+    ReadOnly {
+        /// Why, and what to do.
+        reason: &'static str,
+    },
     /// The medium returned other data than was written.
     #[error("the journal found run {run} damaged ({problem})")]
     Damaged {
@@ -89,6 +96,26 @@ pub enum JournalConflict {
         /// The fence of the run's claim.
         actual: Option<Fence>,
     },
+    /// Another unfinished run of the queue has the key.
+    #[error("run {run}: run {holder} of the queue {queue} has the key {key:?} until it ends")]
+    KeyTaken {
+        /// The run that is submitted or retried.
+        run: RunId,
+        /// The queue.
+        queue: QueueName,
+        /// The key.
+        key: Arc<str>,
+        /// The run that has the key.
+        holder: RunId,
+    },
+    /// The run has not ended.
+    #[error("run {run} is {state}: expected one that has ended")]
+    Unfinished {
+        /// The run.
+        run: RunId,
+        /// Its state.
+        state: State,
+    },
     /// A fact cannot follow those before it.
     #[error("run {run}, fact {index}: {source}")]
     Fact {
@@ -110,12 +137,19 @@ impl JournalError {
             Self::TooMany { .. } | Self::Page { .. } => ErrorKind::Invalid,
             Self::Full { .. } => ErrorKind::Exhausted,
             Self::Medium { .. } => ErrorKind::Unavailable,
+            Self::ReadOnly { .. } => ErrorKind::Denied,
             Self::Damaged { .. } => ErrorKind::Internal,
         }
     }
 }
 
 impl JournalConflict {
+    /// Another run has the key of the run with this specification.
+    pub fn key_taken(spec: &RunSpec, holder: RunId) -> Self {
+        let key = spec.unique.as_ref().map_or_else(|| Arc::from(""), |unique| Arc::clone(&unique.key));
+        Self::KeyTaken { run: spec.id, queue: spec.queue.clone(), key, holder }
+    }
+
     /// Always [`ErrorKind::Conflict`].
     pub const fn kind(&self) -> ErrorKind {
         ErrorKind::Conflict

@@ -1,18 +1,23 @@
 //! The port for storing runs: their specs and all facts about them, so that work can outlive the process that submitted it.
 
+mod admission;
 mod claim;
 mod entry;
 mod error;
 mod event;
 mod page;
 
+pub use admission::*;
 pub use claim::*;
 pub use entry::*;
 pub use error::*;
 pub use event::*;
 pub use page::*;
 
-use crate::{RunCounts, RunFilter, RunId, RunSpec, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{BlobRef, RunCounts, RunFilter, RunId, RunSpec, Timestamp};
 
 /// A store of runs, as records to which facts are appended: memory, or a database that several processes share.
 ///
@@ -37,9 +42,13 @@ pub trait Journal: Send + Sync {
     ///
     /// At most [`MAX_SUBMITTED`] at once. A run that was pruned is unknown, and its id new.
     ///
+    /// A run with a [unique](crate::Unique) key that an unfinished run of its queue has is stored or not as the mode says. An earlier run of
+    /// the slice counts as stored.
+    ///
     /// # Errors
     ///
-    /// [`JournalConflict::OtherSpec`] if an id belongs to another specification, [`JournalError::Full`] if there is no room for more
+    /// [`JournalConflict::OtherSpec`] if an id belongs to another specification, [`JournalConflict::KeyTaken`] if the mode says so,
+    /// [`JournalError::Full`] if there is no room for more
     /// unfinished runs, and errors of the medium.
     fn submit(&self, at: Timestamp, specs: &[RunSpec]) -> Result<Vec<Submitted>, JournalError>;
 
@@ -54,7 +63,15 @@ pub trait Journal: Send + Sync {
     /// fact that cannot follow those before it, in this order; [`JournalError::TooMany`]; and errors of the medium.
     fn append(&self, append: &Append) -> Result<u64, JournalError>;
 
-    /// A run with all that happened to it.
+    /// Adds facts to several runs, each as [`Journal::append`] does: one that is refused has no effect on the others. A driver on
+    /// disk makes all of them durable at once. The answers are in the order of the slice.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::TooMany`] for more than [`MAX_CLAIMED`] at once, and errors of the medium, after which none is added.
+    fn append_all(&self, appends: &[Append]) -> Result<Vec<Result<u64, JournalError>>, JournalError>;
+
+    /// A run with all that happened to it. A driver may have stored long values apart: [`Journal::blob`] returns their bytes.
     ///
     /// # Errors
     ///
@@ -78,11 +95,14 @@ pub trait Journal: Send + Sync {
     /// Those of the medium.
     fn counts(&self) -> Result<RunCounts, JournalError>;
 
-    /// Claims runs that are due and that nobody has claimed, for one worker: those of the highest priority first, of these
+    /// Claims runs that are due in some queues and that nobody has claimed, for one worker: those of the highest priority first, of these
     /// the ones that have been due for longest, of these the ones that arrived first. Each gets a fence larger than any before.
     ///
     /// A claim does not begin an attempt. It makes a run [`Pending`](crate::State::Pending) that was
     /// [`Scheduled`](crate::State::Scheduled), by the event `CameDue`; any other run stays in its state.
+    ///
+    /// A run that crashed before may take its worker down again. So only a worker that is [idle](ClaimRequest::is_idle) gets it, if it is the
+    /// first in order, and nothing else with it.
     ///
     /// # Errors
     ///
@@ -107,8 +127,8 @@ pub trait Journal: Send + Sync {
     fn release(&self, at: Timestamp, run: RunId, fence: Fence) -> Result<u64, JournalError>;
 
     /// Ends the claims whose leases end at `now` or before, at most [`MAX_EXPIRED`] in one call, those that ended first first. Each run
-    /// goes back as with [`Journal::release`], and its crash is counted: what follows from that is up to the worker that claims it
-    /// next.
+    /// goes back as with [`Journal::release`], and its crash is counted. One that crashed [`MAX_CRASHES`] times ends
+    /// [`Crashed`](crate::State::Crashed) instead.
     ///
     /// # Errors
     ///
@@ -139,4 +159,60 @@ pub trait Journal: Send + Sync {
     ///
     /// Those of the medium.
     fn prune(&self, prune: Prune) -> Result<Pruned, JournalError>;
+
+    /// Gives a run that ended without a value new attempts: it becomes `Pending`, and is due at once. Its attempts and outcomes so far
+    /// stay in its record; its crashes, and the attempts that [count](crate::RunRecord::counted_attempts) for its retries, start
+    /// at zero.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::NotFound`]; [`JournalConflict::Fact`] for a run that has not ended, completed or was rolled back;
+    /// [`JournalConflict::KeyTaken`] if another unfinished run has its key; and errors of the medium.
+    fn retry(&self, at: Timestamp, run: RunId) -> Result<u64, JournalError>;
+
+    /// Removes a run that has ended, and its events.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::NotFound`], [`JournalConflict::Unfinished`], and errors of the medium.
+    fn remove(&self, run: RunId) -> Result<(), JournalError>;
+
+    /// Records that someone has seen how a run ended, so that it needs no more attention. No event, and the version stays.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::NotFound`], and errors of the medium.
+    fn mark_seen(&self, run: RunId) -> Result<(), JournalError>;
+
+    /// A number that is another one whenever anything in the journal has changed, by whichever process. Costs microseconds. It
+    /// may change without reason, and means nothing after the journal is opened again.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn changes(&self) -> Result<u64, JournalError>;
+
+    /// Waits until [`Journal::changes`] is another number than `seen`, for at most `timeout`, and returns the number. Notices a
+    /// change by this process at once, and one by another process within 50 ms. Uses no processor time while it waits.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn wait_for_change(&self, seen: u64, timeout: Duration) -> Result<u64, JournalError>;
+
+    /// When this claim could next have an answer, if nothing else happens: its own time if it would have one now; otherwise the time
+    /// at which the next run comes due; `None` if none ever does. The limit does not matter. Leases that end are not
+    /// looked at.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn next_due(&self, claim: &ClaimRequest) -> Result<Option<Timestamp>, JournalError>;
+
+    /// The bytes of a value that the journal stored apart from its run; `None` if it has none of this digest.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn blob(&self, blob: &BlobRef) -> Result<Option<Arc<[u8]>>, JournalError>;
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::WorkerId;
-use crate::{ErrorKind, RunId, State, Tags, TaskKey, Timestamp};
+use crate::{ErrorKind, QueueName, RunId, State, Tags, TaskKey, Timestamp};
 
 /// The most runs that [`Journal::prune`](super::Journal::prune) removes in one call.
 pub const MAX_PRUNED: usize = 500;
@@ -70,15 +70,37 @@ pub struct RunHead {
     pub crashes: u32,
     /// The worker that has claimed it.
     pub worker: Option<WorkerId>,
+    /// Its queue.
+    pub queue: QueueName,
+    /// When its next attempt is or was due.
+    pub due: Timestamp,
+    /// When its last attempt began.
+    pub started: Option<Timestamp>,
+    /// The schedule that submitted it.
+    pub schedule: Option<Arc<str>>,
+    /// What went wrong, in one line, if it ended badly.
+    pub error: Option<Arc<str>>,
+    /// Whether it ended badly, and nobody has seen that.
+    pub needs_attention: bool,
 }
 
-/// Whether a run was stored before.
+/// What became of a run that was submitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Submitted {
     /// The run is stored now.
     New,
     /// It was stored before, with the same specification.
     Existing,
+    /// It is stored now, and a run that had its key and had not started was cancelled for it.
+    Replaced {
+        /// The run that was cancelled.
+        of: RunId,
+    },
+    /// It is not stored: an unfinished run has its key.
+    Duplicate {
+        /// The run that has the key.
+        of: RunId,
+    },
 }
 
 /// How a request to cancel a run went.

@@ -11,6 +11,15 @@ pub struct RunCounts {
 }
 
 impl RunCounts {
+    /// The counts of these states, each of which is there once or not at all.
+    pub fn of_parts(states: impl IntoIterator<Item = (State, u64)>, removed: u64) -> Self {
+        let mut counts = Self { removed, ..Self::default() };
+        for (state, count) in states {
+            counts.slot(state).into_iter().for_each(|slot| *slot = count);
+        }
+        counts
+    }
+
     /// How many runs are in this state.
     pub fn of(&self, state: State) -> u64 {
         State::ALL.iter().zip(self.states).find(|(other, _)| **other == state).map_or(0, |(_, count)| count)

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Digest, ExportPath, RunId, State, Tag, TaskKey, Timestamp};
+use crate::{Digest, ExportPath, QueueName, RunId, State, Tag, TaskKey, Timestamp};
 
 /// Which runs to find: those to which everything in it applies. The default finds all.
 ///
@@ -20,6 +20,10 @@ pub struct RunFilter {
     name: Option<Arc<str>>,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
+    queue: Option<QueueName>,
+    schedule: Option<Arc<str>>,
+    error: Option<Arc<str>>,
+    attention: bool,
 }
 
 /// What a filter looks at.
@@ -37,6 +41,14 @@ pub struct RunFacets<'a> {
     pub tags: &'a [Tag],
     /// When it was submitted.
     pub created: Timestamp,
+    /// Its queue, if it is in one.
+    pub queue: Option<&'a str>,
+    /// The schedule that submitted it.
+    pub schedule: Option<&'a str>,
+    /// What went wrong, in one line; only needed if the filter has a [text](RunFilter::wanted_error) for it.
+    pub error: Option<&'a str>,
+    /// Whether it ended badly, and nobody has seen that.
+    pub needs_attention: bool,
 }
 
 /// A set of states.
@@ -95,6 +107,12 @@ impl RunFilter {
         Self { component: Some(task.component), export: Some(task.export.clone()), ..self }
     }
 
+    /// Those of the tasks with this export, whatever their components.
+    #[must_use]
+    pub fn export(self, export: ExportPath) -> Self {
+        Self { export: Some(export), ..self }
+    }
+
     /// Those of all tasks of this component.
     #[must_use]
     pub fn component(self, component: Digest) -> Self {
@@ -124,6 +142,30 @@ impl RunFilter {
     #[must_use]
     pub fn until(self, until: Timestamp) -> Self {
         Self { until: Some(until), ..self }
+    }
+
+    /// Those in this queue.
+    #[must_use]
+    pub fn queue(self, queue: QueueName) -> Self {
+        Self { queue: Some(queue), ..self }
+    }
+
+    /// Those that a schedule of this name submitted.
+    #[must_use]
+    pub fn schedule(self, name: impl Into<Arc<str>>) -> Self {
+        Self { schedule: Some(name.into()), ..self }
+    }
+
+    /// Those that ended badly with an error line that contains this text.
+    #[must_use]
+    pub fn error(self, text: impl Into<Arc<str>>) -> Self {
+        Self { error: Some(text.into()), ..self }
+    }
+
+    /// Those that ended badly, and that nobody has marked as seen.
+    #[must_use]
+    pub fn needs_attention(self) -> Self {
+        Self { attention: true, ..self }
     }
 
     /// The states, if not every one will do; for drivers, as are the other methods that only read the filter.
@@ -156,6 +198,26 @@ impl RunFilter {
         (self.since, self.until)
     }
 
+    /// The queue, if not any.
+    pub fn wanted_queue(&self) -> Option<&QueueName> {
+        self.queue.as_ref()
+    }
+
+    /// The name of the schedule, if not any run.
+    pub fn wanted_schedule(&self) -> Option<&str> {
+        self.schedule.as_deref()
+    }
+
+    /// The text that must be in a run's error line.
+    pub fn wanted_error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
+    /// Whether only runs match that need attention.
+    pub fn wants_attention(&self) -> bool {
+        self.attention
+    }
+
     /// Whether a run matches.
     pub fn matches(&self, run: &RunFacets<'_>) -> bool {
         self.states.is_none_or(|states| states.contains(run.state))
@@ -164,6 +226,10 @@ impl RunFilter {
             && self.tags.iter().all(|tag| run.tags.contains(tag))
             && self.since.is_none_or(|since| since <= run.created)
             && self.until.is_none_or(|until| run.created < until)
+            && self.queue.as_ref().is_none_or(|queue| run.queue == Some(queue.as_str()))
+            && self.schedule.as_deref().is_none_or(|schedule| run.schedule == Some(schedule))
+            && self.error.as_deref().is_none_or(|text| run.error.is_some_and(|error| error.contains(text)))
+            && (!self.attention || run.needs_attention)
             && self.name.as_deref().is_none_or(|text| run.is_named_with(text))
     }
 }

@@ -71,8 +71,18 @@ pub struct RunRecord {
     name: Option<(usize, Timestamp, Arc<str>)>,
     history: Vec<Transition>,
     attempts: Vec<AttemptRecord>,
-    outcome: Option<StoredOutcome>,
+    /// One for each end, in order.
+    outcomes: Vec<StoredOutcome>,
+    retried: Option<Retried>,
     version: u64,
+}
+
+/// The last retry by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Retried {
+    at: Timestamp,
+    /// How many attempts there were before.
+    attempts: usize,
 }
 
 /// A fact that cannot follow those before it.
@@ -149,6 +159,16 @@ impl RunFact {
     }
 }
 
+impl RunFact {
+    /// The outcome of a fact that has one.
+    pub const fn outcome_mut(&mut self) -> Option<&mut StoredOutcome> {
+        match self {
+            Self::AttemptEnded { outcome, .. } | Self::Ended { outcome, .. } => Some(outcome),
+            Self::Born(_) | Self::Event(_) | Self::Named(_) => None,
+        }
+    }
+}
+
 impl RunRecord {
     /// The record of a run that was just submitted: [`State::Scheduled`] if it has a due time, and otherwise
     /// [`State::Pending`].
@@ -156,7 +176,15 @@ impl RunRecord {
         let spec = spec.into();
         let state = if spec.due.is_some() { State::Scheduled } else { State::Pending };
         let history = vec![Transition { at, state, cause: None }];
-        Self { spec, name: None, history, attempts: Vec::new(), outcome: None, version: 1 }
+        Self {
+            spec,
+            name: None,
+            history,
+            attempts: Vec::new(),
+            outcomes: Vec::new(),
+            retried: None,
+            version: 1,
+        }
     }
 
     /// The record that these facts lead to, the first of which is [`RunFact::Born`].
@@ -215,9 +243,54 @@ impl RunRecord {
         &self.attempts
     }
 
-    /// How it ended, once it has. A run that was rolled back keeps its outcome.
+    /// How many attempts count for the retry policy: those since the last [retry by hand](Event::RetryRequested), or all. Lost ones
+    /// and the one that executes are among them.
+    pub fn counted_attempts(&self) -> usize {
+        self.attempts.len() - self.retried.map_or(0, |retried| retried.attempts)
+    }
+
+    /// The attempts that [count](RunRecord::counted_attempts).
+    fn counted(&self) -> &[AttemptRecord] {
+        self.attempts.get(self.attempts.len() - self.counted_attempts()..).unwrap_or_default()
+    }
+
+    /// The first attempt that [counts](RunRecord::counted_attempts): the time for the whole run begins with it.
+    pub fn first_counted_attempt(&self) -> Option<&AttemptRecord> {
+        self.counted().first()
+    }
+
+    /// How many of the attempts that [count](RunRecord::counted_attempts) have a known end: attempts that were lost with their worker,
+    /// or given back, use up no retry.
+    pub fn ended_attempts(&self) -> u32 {
+        let ended = self.counted().iter().filter(|attempt| attempt.outcome.is_some()).count();
+        u32::try_from(ended).unwrap_or(u32::MAX)
+    }
+
+    /// The number of the next attempt, counted from 1 over all attempts of the run.
+    pub fn next_attempt(&self) -> u32 {
+        u32::try_from(self.attempts.len() + 1).unwrap_or(u32::MAX)
+    }
+
+    /// When it was last retried by hand.
+    pub fn retried_at(&self) -> Option<Timestamp> {
+        self.retried.map(|retried| retried.at)
+    }
+
+    /// How it ended, if it has. A run that was rolled back keeps its outcome, and one that was retried by hand has none until it ends
+    /// again.
     pub fn outcome(&self) -> Option<&StoredOutcome> {
-        self.outcome.as_ref()
+        self.outcomes.last().filter(|_| self.state().is_terminal())
+    }
+
+    /// How it ended each time, in order: more than once only if it was retried by hand.
+    pub fn outcomes(&self) -> &[StoredOutcome] {
+        &self.outcomes
+    }
+
+    /// When it ended, if it has. A later rollback does not change that.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        let end = self.history.iter().rev().find(|transition| transition.cause != Some(Event::RolledBack))?;
+        end.state.is_terminal().then_some(end.at)
     }
 
     /// How many facts were applied, its birth included, and [local](RunFact::is_local) ones not: equal for a record in memory
@@ -238,8 +311,11 @@ impl RunRecord {
             None => (self.spec.created, [].as_slice()),
         };
         let first = std::iter::once((born, RunFact::Born(self.spec.clone()))).chain(self.reported_after(1));
-        first.chain(later.iter().enumerate().flat_map(|(index, transition)| {
-            let fact = transition.cause.map(|cause| (transition.at, self.fact_of(cause, transition.state)));
+        let mut outcomes = self.outcomes.iter();
+        first.chain(later.iter().enumerate().flat_map(move |(index, transition)| {
+            let ends = transition.state.is_terminal() && transition.cause != Some(Event::RolledBack);
+            let outcome = if ends { outcomes.next().cloned() } else { None };
+            let fact = transition.cause.map(|cause| (transition.at, fact_of(cause, outcome)));
             fact.into_iter().chain(self.reported_after(index + 2))
         }))
     }
@@ -259,15 +335,6 @@ impl RunRecord {
         named.chain(attempts)
     }
 
-    fn fact_of(&self, event: Event, state: State) -> RunFact {
-        match &self.outcome {
-            Some(outcome) if state.is_terminal() && event != Event::RolledBack => {
-                RunFact::Ended { event, outcome: outcome.clone() }
-            }
-            Some(_) | None => RunFact::Event(event),
-        }
-    }
-
     fn event(&mut self, at: Timestamp, event: Event) -> Result<(), IllegalFact> {
         let state = self.state().apply(event)?;
         if state.is_terminal() && event != Event::RolledBack {
@@ -285,7 +352,7 @@ impl RunRecord {
         if !fits(event, &outcome) {
             return Err(IllegalFact::OtherOutcome { event });
         }
-        self.outcome = Some(outcome);
+        self.outcomes.push(outcome);
         self.enter(at, event, state);
         Ok(())
     }
@@ -317,8 +384,11 @@ impl RunRecord {
     /// Comes to a state. An attempt begins where the run starts to execute; one that has not ended is lost where it stops.
     fn enter(&mut self, at: Timestamp, event: Event, state: State) {
         self.history.push(Transition { at, state, cause: Some(event) });
+        if event == Event::RetryRequested {
+            self.retried = Some(Retried { at, attempts: self.attempts.len() });
+        }
         if event == Event::Started {
-            let number = u32::try_from(self.attempts.len() + 1).unwrap_or(u32::MAX);
+            let number = self.next_attempt();
             self.attempts.push(AttemptRecord {
                 number,
                 began: at,
@@ -334,6 +404,13 @@ impl RunRecord {
             attempt.ended = Some(at);
             attempt.reported_after = self.history.len();
         }
+    }
+}
+
+fn fact_of(event: Event, outcome: Option<StoredOutcome>) -> RunFact {
+    match outcome {
+        Some(outcome) => RunFact::Ended { event, outcome },
+        None => RunFact::Event(event),
     }
 }
 
@@ -355,7 +432,8 @@ fn fits(event: Event, outcome: &StoredOutcome) -> bool {
         | Event::SlotGranted
         | Event::Started
         | Event::RetryPlanned { .. }
-        | Event::RolledBack => false,
+        | Event::RolledBack
+        | Event::RetryRequested => false,
     }
 }
 
@@ -451,6 +529,13 @@ mod tests {
         check(None, [cancelling(), stopped].concat(), State::Cancelled, 1, 6);
         let lost = ended(Crashed, Outcome::Crashed { reason: "lost".into() });
         check(None, vec![event(Started), lost], State::Crashed, 1, 3);
+        let failed = || vec![event(Started), attempt_ended(), ended(Event::Failed, outcomes()[1].clone())];
+        let again = || [failed(), vec![event(Event::RetryRequested)]].concat();
+        check(None, again(), State::Pending, 1, 5);
+        check(None, [again(), complete()].concat(), State::Completed, 2, 8);
+        check(None, [again(), failed(), vec![event(Event::RetryRequested)]].concat(), State::Pending, 2, 9);
+        let cancelled = vec![ended(CancelRequested, Outcome::Cancelled), event(Event::RetryRequested)];
+        check(None, [again(), cancelled].concat(), State::Pending, 1, 7);
         check(None, vec![RunFact::Named("a".into()), event(Started)], State::Running, 1, 3);
         check(None, vec![event(Started), attempt_ended(), RunFact::Named("a".into())], State::Running, 1, 4);
     }
@@ -493,6 +578,26 @@ mod tests {
     }
 
     #[test]
+    fn a_retry_by_hand_starts_counting_afresh() {
+        let failed = || {
+            let outcome = outcomes()[1].clone();
+            vec![event(Event::Started), attempt_ended(), ended(Event::Failed, outcome)]
+        };
+        let run = record(None, failed()).unwrap();
+        assert_eq!((run.counted_attempts(), run.next_attempt(), run.retried_at()), (1, 2, None));
+        assert_eq!((run.ended_at(), run.outcome()), (Some(at(4)), Some(&outcomes()[1])));
+        let run = record(None, [failed(), vec![event(Event::RetryRequested)]].concat()).unwrap();
+        assert_eq!((run.counted_attempts(), run.next_attempt(), run.retried_at()), (0, 2, Some(at(5))));
+        assert_eq!((run.ended_at(), run.outcome(), run.outcomes().len()), (None, None, 1));
+        let ends =
+            vec![event(Event::RetryRequested), event(Event::Started), ended(Event::Completed, completed())];
+        let run = record(None, [failed(), ends, vec![event(Event::RolledBack)]].concat()).unwrap();
+        assert_eq!((run.counted_attempts(), run.next_attempt()), (1, 3));
+        assert_eq!((run.ended_at(), run.outcome()), (Some(at(7)), Some(&completed())));
+        assert_eq!(run.outcomes(), [outcomes()[1].clone(), completed()]);
+    }
+
+    #[test]
     fn facts_begin_with_a_birth() {
         assert_eq!(RunRecord::replay([]), Err(IllegalFact::NotBorn));
         assert_eq!(RunRecord::replay([(at(1), event(Event::Started))]), Err(IllegalFact::NotBorn));
@@ -514,9 +619,14 @@ mod tests {
         for event in [Event::Cancelled, Event::CancelRequested, Event::Rescued] {
             check(event, &[5]);
         }
-        for event in
-            [Event::CameDue, Event::SlotAwaited, Event::SlotGranted, Event::Started, Event::RolledBack]
-        {
+        for event in [
+            Event::CameDue,
+            Event::SlotAwaited,
+            Event::SlotGranted,
+            Event::Started,
+            Event::RolledBack,
+            Event::RetryRequested,
+        ] {
             check(event, &[]);
         }
         let error = record(None, vec![event(Event::Started), ended(Event::Completed, Outcome::Cancelled)]);

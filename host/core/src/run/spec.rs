@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    CachePolicy, Determinism, FlowRun, Grants, Limits, Name, NameTemplate, OptionError, RetryPolicy, RunId,
-    Signature, StoredValue, Tags, TaskKey, Timestamp, UnknownImports, check_tag,
+    CachePolicy, Determinism, FlowRun, Grants, Limits, Name, NameTemplate, OptionError, QueueName,
+    RetryPolicy, RunId, ScheduleSlot, Signature, StoredValue, Tags, TaskKey, Timestamp, Unique,
+    UnknownImports, check_tag,
 };
 
 /// The options of a task, as far as they can be written down: everything except functions of the program, such as hooks.
@@ -130,10 +131,19 @@ pub struct RunSpec {
     pub parent: Option<RunId>,
     /// When it was submitted.
     pub created: Timestamp,
+    /// The queue that it waits in.
+    pub queue: QueueName,
+    /// The key that no other unfinished run of the queue may have.
+    pub unique: Option<Unique>,
+    /// For a run that a journal debounced, when the first of the submissions that it replaces came. The journal sets it, and
+    /// the due time with it.
+    pub debounced: Option<Timestamp>,
+    /// The time of a schedule for which it was submitted.
+    pub schedule: Option<ScheduleSlot>,
 }
 
 impl RunSpec {
-    /// A run without inputs, dependencies, tags, due time and parent.
+    /// A run in the queue `default` without inputs, dependencies, tags, due time, parent, key and schedule.
     pub fn new(id: RunId, task: TaskKey, spec: Arc<TaskSpec>, created: Timestamp) -> Self {
         Self {
             id,
@@ -145,6 +155,10 @@ impl RunSpec {
             due: None,
             parent: None,
             created,
+            queue: QueueName::default(),
+            unique: None,
+            debounced: None,
+            schedule: None,
         }
     }
 
@@ -179,7 +193,28 @@ pub enum InputSpec {
     Record(Vec<(Name, Self)>),
 }
 
+impl RunSpec {
+    /// Calls a function with every value in the inputs, in order.
+    pub fn for_each_value_mut(&mut self, mut call: impl FnMut(&mut StoredValue)) {
+        self.inputs.iter_mut().for_each(|input| input.for_each_value_mut(&mut call));
+    }
+}
+
 impl InputSpec {
+    fn for_each_value_mut(&mut self, call: &mut impl FnMut(&mut StoredValue)) {
+        match self {
+            Self::Value(value) => call(value),
+            Self::Result(_) | Self::Outcome(_) => {}
+            Self::Some(inner) | Self::Variant(_, inner) | Self::Ok(inner) | Self::Err(inner) => {
+                inner.for_each_value_mut(call);
+            }
+            Self::List(items) | Self::Tuple(items) => {
+                items.iter_mut().for_each(|item| item.for_each_value_mut(call));
+            }
+            Self::Record(fields) => fields.iter_mut().for_each(|(_, field)| field.for_each_value_mut(call)),
+        }
+    }
+
     /// How deep inputs may nest; encoded ones that nest deeper are not read.
     pub const MAX_DEPTH: usize = 128;
 }
@@ -254,6 +289,24 @@ mod tests {
             &[("cache", "inputs - input:b")],
             &format!("Err({:?})", format!("{policy} \"b\" (arguments: a)")),
         );
+    }
+
+    #[test]
+    fn every_value_of_the_inputs_is_visited() {
+        let value = |byte: u8| InputSpec::Value(StoredValue::Bytes([byte].into()));
+        let result = || InputSpec::Result(RunId::from_bytes([2; 16]));
+        let task = TaskKey { component: crate::Digest::of(b""), export: crate::ExportPath::top_level("add") };
+        let at = Timestamp::from_unix_nanos(1);
+        let mut run = RunSpec::new(RunId::from_bytes([1; 16]), task, Arc::default(), at);
+        run.inputs = vec![
+            value(1),
+            InputSpec::Some(InputSpec::List(vec![value(2), result()]).into()),
+            InputSpec::Record(vec![("f".into(), InputSpec::Tuple(vec![result(), value(3)]))]),
+            InputSpec::Variant("v".into(), InputSpec::Ok(InputSpec::Err(value(4).into()).into()).into()),
+        ];
+        let mut seen = Vec::new();
+        run.for_each_value_mut(|value| seen.push(value.clone()));
+        assert_eq!(seen, [1, 2, 3, 4].map(|byte| StoredValue::Bytes([byte].into())));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::outcome::write_error;
 use crate::{BlobRef, CanonicalError, Digest, Failure, Outcome, Signature, Type, Value};
 
 /// A value as it is stored: its canonical bytes, which carry their type, or the place of those bytes.
@@ -59,6 +60,26 @@ impl StoredValue {
         let bytes = Arc::clone(bytes);
         *self = Self::Blob(BlobRef { digest: Digest::of(&bytes), length: bytes.len() as u64 });
         Some(bytes)
+    }
+}
+
+impl StoredOutcome {
+    /// The value of a run that completed, or of its typed error.
+    pub fn value_mut(&mut self) -> Option<&mut StoredValue> {
+        match self {
+            Self::Completed(value) | Self::Failed(Failure::Error(value)) => Some(value),
+            Self::Failed(_) | Self::Crashed { .. } | Self::Cancelled => None,
+        }
+    }
+
+    /// What went wrong, in one line of at most [`MAX_ERROR_CHARS`](crate::MAX_ERROR_CHARS) characters; `None` for a run that completed
+    /// or was cancelled. A typed error that is stored elsewhere is named by its size.
+    pub fn error_line(&self) -> Option<String> {
+        self.error_line_with(|stored, f| match stored.read() {
+            Ok(Some((_, value))) => write_error(&value, f),
+            Ok(None) => write!(f, "returned an error of {} bytes", stored.size_bytes()),
+            Err(_) => write!(f, "returned an error that cannot be read"),
+        })
     }
 }
 

@@ -1,10 +1,10 @@
-//! What holds for all options, runs, facts and records.
+//! What holds for all options, runs, facts, records and schedules.
 
-use hostel_core::{IllegalFact, RunFact, RunRecord, RunSpec, State, TaskSpec, Timestamp};
+use hostel_core::{IllegalFact, RunFact, RunRecord, RunSpec, Schedule, State, TaskSpec, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::strategy::{fact, later_fact, run_spec, task_spec};
+use crate::strategy::{fact, later_fact, run_spec, schedule, task_spec};
 
 const fn at(nanos: u64) -> Timestamp {
     Timestamp::from_unix_nanos(nanos)
@@ -34,7 +34,14 @@ proptest! {
 
     #[test]
     fn runs_are_written_and_read_the_same(run in run_spec()) {
-        prop_assert_eq!(RunSpec::decode(&run.encode()), Ok(run));
+        prop_assert_eq!(RunSpec::decode(&run.encode()), Ok(run.clone()));
+        let alone = run.encode_without_options();
+        prop_assert_eq!(RunSpec::decode_with_options(&alone, run.spec.clone()), Ok(run));
+    }
+
+    #[test]
+    fn schedules_are_written_and_read_the_same(schedule in schedule()) {
+        prop_assert_eq!(Schedule::decode(&schedule.encode()), Ok(schedule));
     }
 
     #[test]

@@ -1,13 +1,14 @@
-//! Random options, runs, outcomes and facts.
+//! Random options, runs, schedules, outcomes and facts.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use hostel_core::{
     BlobRef, CachePolicy, Clock, Determinism, Digest, DirAccess, DirGrant, EnvGrant, Event, ExportPath,
-    Failure, FlowRun, Frame, GrantKind, Grants, HostCall, InputSpec, Limit, LimitKind, Limits, Name, Outcome,
-    Randomness, Receipt, RetryDelay, RetryOn, RetryPolicy, RunFact, RunId, RunSpec, StoredOutcome,
-    StoredValue, TaskKey, TaskSpec, Timestamp, Trap, UnknownImports, UpstreamChain, UpstreamRun, WaitFor,
+    Failure, FlowRun, Frame, GrantKind, Grants, HostCall, InputSpec, Limit, LimitKind, Limits, Missed, Name,
+    Outcome, Overlap, QueueName, Randomness, Receipt, RetryDelay, RetryOn, RetryPolicy, RunFact, RunId,
+    RunSpec, Schedule, ScheduleSlot, StoredOutcome, StoredValue, TaskKey, TaskSpec, Timestamp, Trap, Unique,
+    UniqueMode, UnknownImports, UpstreamChain, UpstreamRun, WaitFor, When,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -48,10 +49,69 @@ pub(crate) fn task_spec() -> impl Strategy<Value = TaskSpec> {
 pub(crate) fn run_spec() -> impl Strategy<Value = RunSpec> {
     let parts = (id(), task(), task_spec(), vec(input(), 0..4), vec(wait_for(), 0..3));
     let more = (vec(text(), 0..3), option::of(instant()), option::of(id()), instant());
-    (parts, more).prop_map(|((id, task, spec, inputs, wait_for), (tags, due, parent, created))| {
-        let tags = tags.into_iter().collect();
-        RunSpec { id, task, spec: spec.into(), inputs, wait_for, tags, due, parent, created }
+    let queued = (queue(), option::of(unique()), option::of(instant()), option::of(slot()));
+    (parts, more, queued).prop_map(|(parts, more, (queue, unique, debounced, schedule))| {
+        let ((id, task, spec, inputs, wait_for), (tags, due, parent, created)) = (parts, more);
+        let (spec, tags) = (spec.into(), tags.into_iter().collect());
+        RunSpec {
+            id,
+            task,
+            spec,
+            inputs,
+            wait_for,
+            tags,
+            due,
+            parent,
+            created,
+            queue,
+            unique,
+            debounced,
+            schedule,
+        }
     })
+}
+
+pub(crate) fn schedule() -> impl Strategy<Value = Schedule> {
+    let when = prop_oneof![
+        (shared(), shared()).prop_map(|(expression, zone)| When::Cron { expression, zone }),
+        (duration(), instant()).prop_map(|(interval, anchor)| When::Every { interval, anchor }),
+    ];
+    let parts = ("[a-z0-9][a-z0-9._-]{0,8}", shared(), task_spec(), vec((name(), stored()), 0..3));
+    let policies = (select(Missed::ALL.to_vec()), select(Overlap::ALL.to_vec()), duration(), any::<bool>());
+    (parts, vec(text(), 0..3), queue(), when, policies).prop_map(|(parts, tags, queue, when, policies)| {
+        let (name, task, spec, arguments) = parts;
+        let (missed, overlap, spread, paused) = policies;
+        let name = name.parse().expect("it is one");
+        Schedule {
+            spec: spec.into(),
+            arguments,
+            tags: tags.into_iter().collect(),
+            queue,
+            missed,
+            overlap,
+            spread,
+            paused,
+            ..Schedule::new(name, task, when)
+        }
+    })
+}
+
+fn queue() -> impl Strategy<Value = QueueName> {
+    "[a-z0-9][a-z0-9._-]{0,8}".prop_map(|name| name.parse().expect("a name"))
+}
+
+fn unique() -> impl Strategy<Value = Unique> {
+    let mode = prop_oneof![
+        Just(UniqueMode::Existing),
+        Just(UniqueMode::Reject),
+        Just(UniqueMode::Replace),
+        (duration(), duration()).prop_map(|(wait, most)| UniqueMode::Debounce { wait, most }),
+    ];
+    (shared(), mode).prop_map(|(key, mode)| Unique { key, mode })
+}
+
+fn slot() -> impl Strategy<Value = ScheduleSlot> {
+    (shared(), instant()).prop_map(|(schedule, slot)| ScheduleSlot { schedule, slot })
 }
 
 pub(crate) fn fact() -> impl Strategy<Value = RunFact> {
@@ -104,6 +164,7 @@ fn event() -> impl Strategy<Value = Event> {
             Event::Rescued,
             Event::Cancelled,
             Event::RolledBack,
+            Event::RetryRequested,
         ]),
     ]
 }

@@ -1,11 +1,12 @@
-//! Recorded bytes of options, runs, facts and records.
+//! Recorded bytes of options, runs, facts, records and schedules.
 
 use std::time::Duration;
 
 use hostel_core::{
     BlobRef, CachePolicy, Digest, Event, ExportPath, Failure, FlowRun, Frame, HostCall, InputSpec, Limit,
-    LimitKind, Outcome, Receipt, RunFact, RunId, RunRecord, RunSpec, StoredOutcome, StoredValue, TaskKey,
-    TaskSpec, Timestamp, Trap, Type, UpstreamChain, UpstreamRun, Value, WaitFor,
+    LimitKind, Missed, Outcome, Overlap, Receipt, RunFact, RunId, RunRecord, RunSpec, Schedule, ScheduleSlot,
+    StoredOutcome, StoredValue, TaskKey, TaskSpec, Timestamp, Trap, Type, Unique, UniqueMode, UpstreamChain,
+    UpstreamRun, Value, WaitFor, When,
 };
 
 /// Names and the bytes of what [`vectors`] makes under the name. A line that has to change here is a new version of the
@@ -84,6 +85,13 @@ fn every_input() -> RunSpec {
         tags: ["t"].into_iter().collect(),
         due: Some(at(2_000)),
         parent: Some(id(6)),
+        queue: "mail".parse().unwrap(),
+        unique: Some(
+            Unique::new("k")
+                .mode(UniqueMode::Debounce { wait: Duration::from_secs(2), most: Duration::from_secs(10) }),
+        ),
+        debounced: Some(at(1_500)),
+        schedule: Some(ScheduleSlot { schedule: "nightly".into(), slot: at(1_900) }),
         ..run(TaskSpec { cache: CachePolicy::NONE, ..TaskSpec::default() })
     }
 }
@@ -138,6 +146,7 @@ fn facts() -> Vec<(String, RunFact)> {
         Event::Rescued,
         Event::Cancelled,
         Event::RolledBack,
+        Event::RetryRequested,
     ];
     let events = events.into_iter().map(|event| (format!("event {event}"), RunFact::Event(event)));
     let ends = outcomes().into_iter().map(|(name, outcome)| {
@@ -162,6 +171,10 @@ fn record() -> RunRecord {
         RunFact::Named("add-101".into()),
         RunFact::Event(Event::Started),
         attempt(error.1.clone()),
+        RunFact::Ended { event: Event::Failed, outcome: error.1.clone() },
+        RunFact::Event(Event::RetryRequested),
+        RunFact::Event(Event::Started),
+        attempt(error.1.clone()),
         RunFact::Event(Event::RetryPlanned { due: at(9) }),
         RunFact::Event(Event::Started),
         attempt(completed.1.clone()),
@@ -169,6 +182,24 @@ fn record() -> RunRecord {
         RunFact::Event(Event::RolledBack),
     ];
     RunRecord::replay(facts.into_iter().zip(1..).map(|(fact, time)| (at(time), fact))).unwrap()
+}
+
+fn schedules() -> [(&'static str, Schedule); 2] {
+    let when = When::Every { interval: Duration::from_secs(300), anchor: at(7) };
+    let every = Schedule::new("every-5m".parse().unwrap(), "math.wasm#add", when);
+    let when = When::Cron { expression: "30 2 * * MON".into(), zone: "Europe/Berlin".into() };
+    let cron = Schedule {
+        spec: every_option().into(),
+        arguments: vec![("a".into(), value(41))],
+        tags: ["t"].into_iter().collect(),
+        queue: "slow".parse().unwrap(),
+        missed: Missed::None,
+        overlap: Overlap::CancelRunning,
+        spread: Duration::from_secs(10),
+        paused: true,
+        ..Schedule::new("nightly".parse().unwrap(), "acme/math@1.0.0#add", when)
+    };
+    [("every", every), ("cron", cron)]
 }
 
 /// Everything that is recorded: its name and its bytes, which were read back as the same.
@@ -192,6 +223,11 @@ fn vectors() -> Vec<(String, Vec<u8>)> {
     let bytes = record().encode();
     assert_eq!(RunRecord::decode(&bytes), Ok(record()));
     vectors.push(("record".to_owned(), bytes));
+    for (name, schedule) in schedules() {
+        let bytes = schedule.encode();
+        assert_eq!(Schedule::decode(&bytes), Ok(schedule), "{name}");
+        vectors.push((format!("schedule: {name}"), bytes));
+    }
     vectors
 }
 

@@ -99,7 +99,12 @@ impl HookThread {
         let mut state = self.0.lock();
         let before = state.calls.len();
         state.calls.extend(calls);
-        self.0.length.fetch_add(state.calls.len() - before, Ordering::Relaxed);
+        let added = state.calls.len() - before;
+        if added == 0 {
+            // The thread would go on sleeping, and nobody would know that it sleeps.
+            return;
+        }
+        self.0.length.fetch_add(added, Ordering::Relaxed);
         let is_asleep = mem::take(&mut state.asleep);
         drop(state);
         if is_asleep {
@@ -198,6 +203,19 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+
+    #[test]
+    fn no_calls_change_nothing_for_the_calls_after_them() {
+        let hooks = HookThread::start().unwrap();
+        while !hooks.0.lock().asleep {
+            thread::yield_now();
+        }
+        hooks.call([]);
+        let (send, receive) = mpsc::channel();
+        let call: Call = Box::new(move || send.send(()).unwrap());
+        hooks.call([call]);
+        receive.recv_timeout(Duration::from_secs(60)).unwrap();
+    }
 
     #[test]
     fn a_full_backlog_is_no_obstacle_for_the_calls_themselves() {

@@ -9,6 +9,7 @@ use crate::cache::Kept;
 use crate::calls::{Call, Callback, trampoline};
 use crate::course::keep;
 use crate::run::{Awaited, Cell, Inputs, Run, Step, TaskFuture, Wakers};
+use crate::task::Task;
 
 /// The consequences of the end of a run, after its cell is unlocked, in the order of the methods.
 struct Ending {
@@ -63,7 +64,7 @@ pub(crate) fn refused(run: &Run) {
 }
 
 /// The event with which a run ends after the outcome of its last attempt.
-pub(super) const fn last_event(outcome: &Outcome) -> Event {
+pub(crate) const fn last_event(outcome: &Outcome) -> Event {
     match outcome {
         Outcome::Completed(_) => Event::Completed,
         Outcome::Failed(Failure::TimedOut { .. }) => Event::TimedOut,
@@ -135,14 +136,16 @@ fn call_program(run: &Arc<Run>, cell: &mut Cell) {
 
 /// Queues the task's hooks for a state.
 pub(super) fn call_hooks(run: &Arc<Run>, state: State) {
-    let hooks = run.task().hooks().of(state);
-    if hooks.is_empty() {
-        return;
+    if !run.task().hooks().of(state).is_empty() {
+        call_hooks_of(run.task(), &TaskFuture::new(Arc::clone(run)), state);
     }
-    let future = TaskFuture::new(Arc::clone(run));
-    let calls = hooks.iter().map(|hook| -> Call {
-        let (hook, future) = (Arc::clone(hook), future.clone());
+}
+
+/// Queues the hooks of a task for a state of a run, which may be of a copy of the task without hooks.
+pub(crate) fn call_hooks_of(task: &Task, run: &TaskFuture, state: State) {
+    let calls = task.hooks().of(state).iter().map(|hook| -> Call {
+        let (hook, future) = (Arc::clone(hook), run.clone());
         Box::new(move || hook(&future, state))
     });
-    run.host().hooks.call(calls);
+    task.host().hooks.call(calls);
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use hostel_core::{Event, RunId, State, Tag, TaskKey};
 
-pub(crate) use self::end::refused;
+pub(crate) use self::end::{call_hooks_of, last_event, refused};
 pub(crate) use self::keep::write;
 pub(crate) use self::prepare::end_from_memory;
 pub(crate) use self::upstream::{upstreams, watch_upstreams};

@@ -5,7 +5,10 @@ mod transaction;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hostel_core::{ArgumentError, ErrorKind, Failure, OptionError, RunId, TagError, ValueError, bytes_text};
+use hostel_core::{
+    ArgumentError, ErrorKind, Failure, FromValue, OptionError, Outcome, RunId, TagError, ValueError,
+    bytes_text,
+};
 use hostel_engine::{MissingImports, OpenDirError};
 
 pub use self::transaction::TransactionError;
@@ -176,6 +179,18 @@ pub enum ResultError {
 }
 
 impl ResultError {
+    /// The value of a run with this outcome, as a Rust type.
+    pub(crate) fn value_of<T: FromValue>(run: RunId, outcome: &Outcome) -> Result<T, Self> {
+        match outcome {
+            Outcome::Completed(value) => {
+                T::from_value(value.clone()).map_err(|source| Self::Type { run, source })
+            }
+            Outcome::Failed(failure) => Err(Self::Failed { run, failure: failure.clone() }),
+            Outcome::Crashed { reason } => Err(Self::Crashed { run, reason: reason.clone() }),
+            Outcome::Cancelled => Err(Self::Cancelled { run }),
+        }
+    }
+
     /// The kind of this error. A failure of the guest is [`ErrorKind::Internal`] for code that needed its result.
     pub const fn kind(&self) -> ErrorKind {
         match self {

@@ -235,15 +235,7 @@ impl TaskFuture {
     }
 
     fn result_of<T: FromValue>(&self, outcome: &Outcome) -> Result<T, ResultError> {
-        let run = self.id();
-        match outcome {
-            Outcome::Completed(value) => {
-                T::from_value(value.clone()).map_err(|source| ResultError::Type { run, source })
-            }
-            Outcome::Failed(failure) => Err(ResultError::Failed { run, failure: failure.clone() }),
-            Outcome::Crashed { reason } => Err(ResultError::Crashed { run, reason: reason.clone() }),
-            Outcome::Cancelled => Err(ResultError::Cancelled { run }),
-        }
+        ResultError::value_of(self.id(), outcome)
     }
 }
 

@@ -108,6 +108,14 @@ impl Input {
         Self(Kind::Record(fields.collect()))
     }
 
+    /// The value, if there are no futures in the input.
+    pub(crate) fn as_value(&self) -> Option<&Value> {
+        match &self.0 {
+            Kind::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+
     /// Checks the input against the expected type, as far as possible before its futures have ended, and puts its
     /// values in normal form.
     pub(crate) fn check(self, ty: &Type) -> Result<Self, ValueError> {

@@ -52,12 +52,14 @@ pub(crate) struct Submission {
     pub(crate) key: Option<CacheKey>,
     pub(crate) upstreams: Vec<Awaited>,
     pub(crate) tags: Tags,
+    /// How many attempts of it were made elsewhere.
+    pub(crate) earlier_attempts: u32,
 }
 
 impl Run {
     /// A new run, in Pending. Its creation is not published yet.
     pub(crate) fn new(id: RunId, task: Task, submission: Submission) -> Self {
-        let Submission { inputs, key, upstreams, tags } = submission;
+        let Submission { inputs, key, upstreams, tags, earlier_attempts } = submission;
         let awaited = match upstreams.len() {
             0 => 0,
             count => count + 1,
@@ -69,7 +71,7 @@ impl Run {
             position: Position::new(),
             awaited: AtomicUsize::new(awaited),
             guest: Mutex::new(None),
-            cell: Mutex::new(Cell::new(inputs, key, upstreams)),
+            cell: Mutex::new(Cell { attempts: earlier_attempts, ..Cell::new(inputs, key, upstreams) }),
         }
     }
 
@@ -172,7 +174,9 @@ impl Run {
         let cell = self.cell();
         let created = cell.history.first().map_or_else(now, |born| born.at);
         let (state, name) = (cell.state, cell.name.clone());
+        let outcome = cell.outcome.clone().filter(|_| filter.wanted_error().is_some());
         drop(cell);
+        let error = outcome.and_then(|outcome| outcome.error_line());
         filter.matches(&RunFacets {
             state,
             task: self.task.key(),
@@ -180,6 +184,10 @@ impl Run {
             name: name.as_deref(),
             tags: &self.tags,
             created,
+            queue: None,
+            schedule: None,
+            error: error.as_deref(),
+            needs_attention: false,
         })
     }
 

@@ -28,6 +28,7 @@ use crate::data_dir::Protected;
 use crate::events::EventHub;
 use crate::flight::Flights;
 use crate::host_state::HostState;
+use crate::lazy_journal::LazyJournal;
 use crate::run::TaskFuture;
 use crate::runner::{Bounds, Clock, Scheduler, TagLimit};
 use crate::task::Task;
@@ -125,6 +126,8 @@ impl Sim {
             random: Mutex::new(fastrand::Rng::with_seed(7)),
             scheduler,
             queue_capacity: setting.queue,
+            workers: setting.workers,
+            journal: LazyJournal::new(None, None),
         });
         let scripted = Arc::new(Scripted::new(Arc::clone(&host.scheduler)));
         Self { host, scripted, runs: BTreeMap::new(), notes: Arc::default() }

@@ -77,7 +77,7 @@ fn a_manifest_describes_a_component_without_its_code() {
     let inspected = block_on(host.inspect(MODELS)).unwrap();
     let refused = inspected.task("train-model").unwrap().submit(args![]).unwrap_err();
     assert!(matches!(refused, SubmitError::NotLoaded));
-    let manifest = Manifest::decode(&inspected.manifest().encode().unwrap()).unwrap();
+    let manifest = Manifest::decode(&inspected.manifest().encode()).unwrap();
     assert_eq!(manifest.size_bytes, fs::metadata(MODELS).unwrap().len());
     assert_eq!(manifest.digest, Digest::of(&fs::read(MODELS).unwrap()));
     // Arguments are bound to a task before its code is loaded.

@@ -25,6 +25,7 @@ mod receipts;
 mod results;
 mod retrying;
 mod scheduling;
+mod serving;
 mod sharing;
 mod shutting_down;
 mod standard_input;

@@ -43,7 +43,14 @@ impl Life {
         self.steps.push((from, event.name(), to));
 
         let undone = event == Event::RolledBack;
-        assert_eq!(self.has_ended, undone, "{step}: what has ended can only be undone");
+        if event == Event::RetryRequested {
+            assert!(self.has_ended && to == State::Pending, "{step}: only what has ended is retried by hand");
+            assert_ne!(from.state_type(), StateType::Completed, "{step}: what has a value is not retried");
+            let steps = std::mem::take(&mut self.steps);
+            *self = Self { steps, ..Self::default() };
+            return;
+        }
+        assert_eq!(self.has_ended, undone, "{step}: what has ended can only be undone or retried");
         assert_eq!(undone, to == State::RolledBack, "{step}");
         if undone {
             assert!(
@@ -91,7 +98,7 @@ impl Life {
 }
 
 fn event(byte: u8, place: usize) -> Event {
-    match byte % 15 {
+    match byte % 16 {
         0 => Event::CameDue,
         1 => Event::SlotAwaited,
         2 => Event::SlotGranted,
@@ -106,6 +113,7 @@ fn event(byte: u8, place: usize) -> Event {
         11 => Event::Crashed,
         12 => Event::Cancelled,
         13 => Event::Rescued,
+        14 => Event::RetryRequested,
         _ => Event::RolledBack,
     }
 }

@@ -48,7 +48,7 @@ fn seeds() -> Vec<Vec<u8>> {
         "math.wasm",
         "dir #1/math.wasm#ops.add",
         "m.wasm#acme:math/ops@1.0.0.add",
-        "acme:math@1.2.0#add",
+        "acme.math@1.2.0#add",
         &digest,
         "ops.add\nacme:math/ops@1.0.0\nadd",
         "acme:math/ops@1.0.0.add\nacme:math/ops@1.0.0\nadd",

@@ -62,6 +62,7 @@ fn write_event(out: &mut Vec<u8>, event: Event) {
         Event::Rescued => 12,
         Event::Cancelled => 13,
         Event::RolledBack => 14,
+        Event::RetryRequested => 15,
     });
     if let Event::RetryPlanned { due } = event {
         write::instant(out, due);
@@ -88,6 +89,7 @@ fn read_event(reader: &mut Reader<'_>) -> Option<Event> {
         12 => Event::Rescued,
         13 => Event::Cancelled,
         14 => Event::RolledBack,
+        15 => Event::RetryRequested,
         _ => return None,
     })
 }

@@ -1,4 +1,4 @@
-//! Specs, facts and records of runs as bytes, and back: what a journal stores.
+//! Specs, facts and records of runs, and schedules, as bytes, and back: what a journal stores.
 //!
 //! # The format
 //!
@@ -10,14 +10,19 @@
 
 mod fact;
 mod outcome;
+pub(crate) mod read;
+mod schedule;
 mod spec;
+pub(crate) mod write;
 
-use super::{IllegalFact, RunFact, RunRecord, RunSpec, TaskSpec};
+use std::sync::Arc;
+
+use self::read::Reader;
+use super::{IllegalFact, RunFact, RunRecord, RunSpec, Schedule, TaskSpec};
 use crate::ErrorKind;
-use crate::bytes::{Reader, read, write};
 
 /// The first byte of every encoding.
-const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
 
 /// Bytes are not what they should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,7 +57,7 @@ impl DecodeRunError {
 }
 
 /// Reads all of some bytes, in time and memory proportional to how many there are.
-fn decode<T>(
+pub(crate) fn decode<T>(
     bytes: &[u8],
     what: &'static str,
     read: impl FnOnce(&mut Reader<'_>) -> Option<T>,
@@ -101,6 +106,40 @@ impl RunSpec {
     /// [`DecodeRunError`] for bytes of a newer version, and for bytes that no version writes.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeRunError> {
         decode(bytes, "run spec", spec::read_run)
+    }
+
+    /// The run as bytes without its task's options, for stores that have these once for many runs.
+    pub fn encode_without_options(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        spec::write_run_alone(&mut out, self);
+        out
+    }
+
+    /// Reads the run that [`RunSpec::encode_without_options`] wrote, with these options.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeRunError`] for bytes of a newer version, and for bytes that no version writes.
+    pub fn decode_with_options(bytes: &[u8], options: Arc<TaskSpec>) -> Result<Self, DecodeRunError> {
+        decode(bytes, "run spec", |reader| spec::read_run_alone(reader, options))
+    }
+}
+
+impl Schedule {
+    /// The schedule as bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        schedule::write(&mut out, self);
+        out
+    }
+
+    /// Reads the schedule that [`Schedule::encode`] wrote. It is not [checked](Schedule::check) against its ranges.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeRunError`] for bytes of a newer version, and for bytes that no version writes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeRunError> {
+        decode(bytes, "schedule", schedule::read)
     }
 }
 

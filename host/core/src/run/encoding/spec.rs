@@ -8,8 +8,8 @@ use super::read::Reader;
 use super::{outcome, write};
 use crate::{
     CachePolicy, Clock, Determinism, Digest, DirAccess, DirGrant, EnvGrant, ExportPath, FlowRun, Grants,
-    InputSpec, Limits, Randomness, RetryDelay, RetryOn, RetryPolicy, RunSpec, Tags, TaskKey, TaskSpec,
-    UnknownImports, WaitFor,
+    InputSpec, Limits, QueueName, Randomness, RetryDelay, RetryOn, RetryPolicy, RunSpec, ScheduleSlot, Tags,
+    TaskKey, TaskSpec, Unique, UniqueMode, UnknownImports, WaitFor,
 };
 
 const ACCESSES: [DirAccess; 2] = [DirAccess::Ro, DirAccess::Rw];
@@ -268,11 +268,11 @@ fn read_determinism(reader: &mut Reader<'_>) -> Option<Determinism> {
     Some(Determinism { clock, randomness })
 }
 
-fn write_tags(out: &mut Vec<u8>, tags: &Tags) {
+pub(super) fn write_tags(out: &mut Vec<u8>, tags: &Tags) {
     write::list(out, tags, |out, tag| write::text(out, tag));
 }
 
-fn read_tags(reader: &mut Reader<'_>) -> Option<Tags> {
+pub(super) fn read_tags(reader: &mut Reader<'_>) -> Option<Tags> {
     Some(ascending(reader.list(Reader::shared)?)?.into_iter().collect())
 }
 
@@ -293,12 +293,31 @@ fn read_flow(reader: &mut Reader<'_>) -> Option<FlowRun> {
 }
 
 pub(super) fn write_run(out: &mut Vec<u8>, run: &RunSpec) {
-    let RunSpec { id, task, spec, inputs, wait_for, tags, due, parent, created } = run;
+    write_task(out, &run.spec);
+    write_run_alone(out, run);
+}
+
+/// The run without its task's options.
+pub(super) fn write_run_alone(out: &mut Vec<u8>, run: &RunSpec) {
+    let RunSpec {
+        id,
+        task,
+        spec: _,
+        inputs,
+        wait_for,
+        tags,
+        due,
+        parent,
+        created,
+        queue,
+        unique,
+        debounced,
+        schedule,
+    } = run;
     write::id(out, *id);
     out.extend(task.component.as_bytes());
     write::maybe(out, task.export.interface(), write::text);
     write::text(out, task.export.function());
-    write_task(out, spec);
     write::list(out, inputs, write_input);
     write::list(out, wait_for, |out, wait| {
         let (kind, run) = match wait {
@@ -312,9 +331,48 @@ pub(super) fn write_run(out: &mut Vec<u8>, run: &RunSpec) {
     write::maybe(out, *due, write::instant);
     write::maybe(out, *parent, write::id);
     write::instant(out, *created);
+    write::text(out, queue.as_str());
+    write::maybe(out, unique.as_ref(), write_unique);
+    write::maybe(out, *debounced, write::instant);
+    write::maybe(out, schedule.as_ref(), |out, ScheduleSlot { schedule, slot }| {
+        write::text(out, schedule);
+        write::instant(out, *slot);
+    });
+}
+
+fn write_unique(out: &mut Vec<u8>, Unique { key, mode }: &Unique) {
+    write::text(out, key);
+    match mode {
+        UniqueMode::Existing => out.push(0),
+        UniqueMode::Reject => out.push(1),
+        UniqueMode::Replace => out.push(2),
+        UniqueMode::Debounce { wait, most } => {
+            out.push(3);
+            write::duration(out, *wait);
+            write::duration(out, *most);
+        }
+    }
+}
+
+fn read_unique(reader: &mut Reader<'_>) -> Option<Unique> {
+    let key = reader.shared()?;
+    let mode = match reader.byte()? {
+        0 => UniqueMode::Existing,
+        1 => UniqueMode::Reject,
+        2 => UniqueMode::Replace,
+        3 => UniqueMode::Debounce { wait: reader.duration()?, most: reader.duration()? },
+        _ => return None,
+    };
+    Some(Unique { key, mode })
 }
 
 pub(super) fn read_run(reader: &mut Reader<'_>) -> Option<RunSpec> {
+    let spec = Arc::new(read_task(reader)?);
+    read_run_alone(reader, spec)
+}
+
+/// Reads a run that was written without its task's options.
+pub(super) fn read_run_alone(reader: &mut Reader<'_>, spec: Arc<TaskSpec>) -> Option<RunSpec> {
     let id = reader.id()?;
     let component = Digest::from_bytes(reader.array()?);
     let export = match (reader.maybe(Reader::text)?, reader.text()?) {
@@ -324,7 +382,7 @@ pub(super) fn read_run(reader: &mut Reader<'_>) -> Option<RunSpec> {
     Some(RunSpec {
         id,
         task: TaskKey { component, export },
-        spec: Arc::new(read_task(reader)?),
+        spec,
         inputs: reader.list(|reader| read_input(reader, 0))?,
         wait_for: reader.list(|reader| match reader.byte()? {
             0 => reader.id().map(WaitFor::Completed),
@@ -335,6 +393,11 @@ pub(super) fn read_run(reader: &mut Reader<'_>) -> Option<RunSpec> {
         due: reader.maybe(Reader::instant)?,
         parent: reader.maybe(Reader::id)?,
         created: reader.instant()?,
+        queue: QueueName::new(reader.text()?).ok()?,
+        unique: reader.maybe(read_unique)?,
+        debounced: reader.maybe(Reader::instant)?,
+        schedule: reader
+            .maybe(|reader| Some(ScheduleSlot { schedule: reader.shared()?, slot: reader.instant()? }))?,
     })
 }
 

@@ -1,0 +1,268 @@
+//! Delayed runs: stored in a journal when they are submitted, and executed by a worker of any process.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hostel_core::journal::{Cancellation, Journal, JournalEntry, JournalError, Submitted};
+use hostel_core::{
+    ErrorKind, FromValue, InputSpec, QueueName, RunId, RunSpec, State, StoredValue, Timestamp, Unique, Value,
+};
+
+use crate::args::Args;
+use crate::error::{ResultError, SubmitError, in_full};
+use crate::host_state::HostState;
+use crate::ids::new_id;
+use crate::journal::OpenJournalError;
+use crate::run::now;
+use crate::task::Task;
+
+/// The longest wait for one change of the journal.
+const WATCH: Duration = Duration::from_secs(1);
+
+/// How a run is delayed; the default is immediately, in the default queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DelayOptions {
+    /// The run's id, chosen by the caller. Repeating a submission with the same id and arguments has no further effect.
+    pub id: Option<RunId>,
+    /// When the run is due; in the past, or `None`, means now.
+    pub at: Option<Timestamp>,
+    /// The queue. Workers may serve only some queues.
+    pub queue: QueueName,
+    /// At most one unfinished run with this key in the queue.
+    pub unique: Option<Unique>,
+}
+
+/// A run was not stored. Nothing of it remains.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DelayError {
+    /// The arguments or options are not accepted.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// The task has something that exists only in this program.
+    #[error(
+        "the task cannot be delayed with {what}, which exists only in this program: submit it here, or set {what} on the \
+             task that the worker serves"
+    )]
+    Unwritable {
+        /// The option.
+        what: &'static str,
+    },
+    /// An argument, or a run to wait for, is a future of this program.
+    #[error("a delayed run cannot wait for a future of this program: wait for its result, and pass that")]
+    Future,
+    /// The journal cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenJournalError),
+    /// The journal did not store the run.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+impl DelayError {
+    /// The kind of this error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Submit(error) => error.kind(),
+            Self::Unwritable { .. } | Self::Future => ErrorKind::Invalid,
+            Self::Open(error) => error.kind(),
+            Self::Journal(error) => error.kind(),
+        }
+    }
+}
+
+/// A handle to a run in a journal. Cheap to clone. The run does not depend on it.
+#[derive(Clone)]
+pub struct DelayedRun {
+    id: RunId,
+    host: Arc<HostState>,
+    journal: Arc<dyn Journal>,
+}
+
+impl Task {
+    /// Stores a run in the host's [journal](crate::Host::journal) and returns: with a data directory, the run is durable then. A
+    /// [`Worker`](crate::Worker) executes it, in this process or another one, now or later.
+    ///
+    /// Blocks until the run is stored, a few milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`DelayError`] if the arguments or options are not accepted, something of the task exists only in this program, or the
+    /// journal fails.
+    pub fn delay(&self, args: Args) -> Result<DelayedRun, DelayError> {
+        self.delay_with(args, DelayOptions::default())
+    }
+
+    /// Stores a run like [`Task::delay`], with a due time, a queue and more.
+    ///
+    /// # Errors
+    ///
+    /// As [`Task::delay`].
+    pub fn delay_with(&self, args: Args, options: DelayOptions) -> Result<DelayedRun, DelayError> {
+        let spec = self.delayed_spec(args, options)?;
+        let journal = Arc::clone(self.host().journal()?);
+        let asked = spec.id;
+        let id = match journal.submit(now(), &[spec])?.first() {
+            Some(Submitted::Duplicate { of }) => *of,
+            Some(Submitted::New | Submitted::Existing | Submitted::Replaced { .. }) | None => asked,
+        };
+        Ok(DelayedRun { id, host: Arc::clone(self.host()), journal })
+    }
+
+    /// A run as data, checked as [`Task::delay_with`] does, and not stored.
+    ///
+    /// # Errors
+    ///
+    /// As [`Task::delay`], without those of the journal.
+    pub fn delayed_spec(&self, args: Args, options: DelayOptions) -> Result<RunSpec, DelayError> {
+        if let Some(what) = self.unwritable() {
+            return Err(DelayError::Unwritable { what });
+        }
+        let call = args.single()?;
+        let tags = call.extra.as_ref().map(|extra| extra.tags.clone()).unwrap_or_default();
+        if call.extra.as_ref().is_some_and(|extra| !extra.wait_for.is_empty()) {
+            return Err(DelayError::Future);
+        }
+        let inputs = self.bind(call)?;
+        let params = self.signature().params.iter();
+        let inputs = inputs.inputs().iter().zip(params).map(|(input, param)| {
+            let value = input.as_value().ok_or(DelayError::Future)?;
+            // Inputs are in normal form, so all of them have canonical bytes.
+            StoredValue::new(value, &param.ty).map(InputSpec::Value).map_err(|_| DelayError::Future)
+        });
+        let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
+        let created = now();
+        let DelayOptions { id, at, queue, unique } = options;
+        let mut spec =
+            RunSpec::new(id.unwrap_or_else(new_id), self.key().clone(), self.spec().clone(), created);
+        spec.inputs = inputs;
+        spec.tags = tags.into_iter().collect();
+        spec.due = at.filter(|at| *at > created);
+        spec.queue = queue;
+        spec.unique = unique;
+        Ok(spec)
+    }
+}
+
+impl crate::Host {
+    /// A handle to a run in the host's journal, whether or not there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenJournalError`] if the journal cannot be opened.
+    pub fn delayed(&self, run: RunId) -> Result<DelayedRun, OpenJournalError> {
+        let journal = Arc::clone(self.journal()?);
+        Ok(DelayedRun { id: run, host: Arc::clone(self.state()), journal })
+    }
+}
+
+impl DelayedRun {
+    /// The run's id.
+    pub fn id(&self) -> RunId {
+        self.id
+    }
+
+    /// The run as the journal has it.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::NotFound`] if the run is not stored, or not any more; and errors of the medium.
+    pub fn entry(&self) -> Result<JournalEntry, JournalError> {
+        self.journal.get(self.id)?.ok_or(JournalError::NotFound { run: self.id })
+    }
+
+    /// The run's state.
+    ///
+    /// # Errors
+    ///
+    /// As [`DelayedRun::entry`].
+    pub fn state(&self) -> Result<State, JournalError> {
+        self.entry().map(|entry| entry.state())
+    }
+
+    /// Cancels the run, wherever it executes.
+    ///
+    /// # Errors
+    ///
+    /// As [`DelayedRun::entry`].
+    pub fn cancel(&self) -> Result<Cancellation, JournalError> {
+        self.journal.cancel(now(), self.id)
+    }
+
+    /// Waits until the run has ended, for at most `timeout` if one is given; `None` if it has not ended by then.
+    ///
+    /// # Errors
+    ///
+    /// As [`DelayedRun::entry`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Can be dropped at any time: the run goes on.
+    pub async fn wait(
+        &self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Option<JournalEntry>, JournalError> {
+        let until = timeout.into().and_then(|timeout| Instant::now().checked_add(timeout));
+        let run = self.clone();
+        let wait = move || run.wait_blocking(until);
+        match self.host.scheduler.timers().spawn_blocking(wait).await {
+            Ok(entry) => entry,
+            // The host was dropped.
+            Err(_) => self.entry().map(|entry| Some(entry).filter(|entry| entry.state().is_terminal())),
+        }
+    }
+
+    /// Waits for the run to complete, and returns its value as a Rust type.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultError`] if the run did not complete, or completed with a value that does not fit the type.
+    ///
+    /// # Cancel safety
+    ///
+    /// Can be dropped at any time: the run goes on.
+    pub async fn result<T: FromValue>(&self) -> Result<T, ResultError> {
+        let lost = |reason: String| ResultError::Crashed { run: self.id, reason };
+        let entry = self.wait(None).await.map_err(|error| lost(error.to_string()))?;
+        let entry = entry.ok_or_else(|| lost("the host was dropped".to_owned()))?;
+        let outcome = entry.record().outcome().ok_or_else(|| lost("its end is not recorded".to_owned()))?;
+        let outcome = outcome.clone().try_map(|stored| read_stored(&*self.journal, &stored)).map_err(lost)?;
+        ResultError::value_of(self.id, &outcome)
+    }
+
+    fn wait_blocking(&self, until: Option<Instant>) -> Result<Option<JournalEntry>, JournalError> {
+        loop {
+            let seen = self.journal.changes()?;
+            let entry = self.entry()?;
+            if entry.state().is_terminal() {
+                return Ok(Some(entry));
+            }
+            let left =
+                until.map_or(WATCH, |until| until.saturating_duration_since(Instant::now()).min(WATCH));
+            if left.is_zero() {
+                return Ok(None);
+            }
+            self.journal.wait_for_change(seen, left)?;
+        }
+    }
+}
+
+/// A value of a run in a journal. The error says what is wrong.
+pub(crate) fn read_stored(journal: &dyn Journal, stored: &StoredValue) -> Result<Value, String> {
+    let bytes = match stored {
+        StoredValue::Bytes(bytes) => Some(Arc::clone(bytes)),
+        StoredValue::Blob(blob) => journal.blob(blob).map_err(|error| in_full(&error))?,
+    };
+    let bytes = bytes.ok_or_else(|| "its value is missing from the journal".to_owned())?;
+    let (_, value) =
+        Value::from_canonical(&bytes).map_err(|error| format!("its value is damaged: {error}"))?;
+    Ok(value)
+}
+
+impl fmt::Debug for DelayedRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DelayedRun").field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,11 @@
+//! Journals: stores of runs as data, for work that outlives the program.
+//!
+//! [`Journal`] is the port; [`MemoryJournal`] implements it in memory, for tests and for programs that need no more.
+
+pub use hostel_core::journal::*;
+pub use hostel_core::{
+    AttemptRecord, DecodeRunError, IllegalFact, InputSpec, QueueName, QueueNameError, RunFacets, RunFact,
+    RunRecord, RunSpec, ScheduleSlot, StoredOutcome, StoredValue, Tags, Unique, UniqueError, UniqueMode,
+    WaitFor,
+};
+pub use hostel_journal::{JournalCheck, MemoryBounds, MemoryJournal, OpenJournalError, SqliteJournal};

@@ -1,0 +1,51 @@
+//! A journal that is opened when it is first used.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::journal::{Journal, MemoryJournal, OpenJournalError, SqliteJournal};
+
+/// A journal that a program gives its host.
+#[derive(Clone)]
+pub(crate) struct GivenJournal(pub(crate) Arc<dyn Journal>);
+
+impl fmt::Debug for GivenJournal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").finish_non_exhaustive()
+    }
+}
+
+/// The journal of a host. Most hosts never use theirs, so opening it waits for the first use.
+pub(crate) struct LazyJournal {
+    data_dir: Option<PathBuf>,
+    journal: OnceLock<Arc<dyn Journal>>,
+    /// Held while the journal is opened, so that it is opened once.
+    opening: Mutex<()>,
+}
+
+impl LazyJournal {
+    /// This journal, or the one in a data directory, or one in memory.
+    pub(crate) fn new(journal: Option<GivenJournal>, data_dir: Option<&Path>) -> Self {
+        let data_dir = data_dir.map(Path::to_owned);
+        let journal = journal.map_or_else(OnceLock::new, |given| OnceLock::from(given.0));
+        Self { data_dir, journal, opening: Mutex::default() }
+    }
+
+    /// The journal, which the first call opens.
+    pub(crate) fn get(&self) -> Result<&Arc<dyn Journal>, OpenJournalError> {
+        if let Some(journal) = self.journal.get() {
+            return Ok(journal);
+        }
+        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.journal.get().is_none() {
+            let journal: Arc<dyn Journal> = match &self.data_dir {
+                Some(data_dir) => Arc::new(SqliteJournal::open(data_dir)?),
+                None => Arc::new(MemoryJournal::default()),
+            };
+            // Nobody else sets it while `opening` is held.
+            _ = self.journal.set(journal);
+        }
+        Ok(self.journal.get_or_init(|| Arc::new(MemoryJournal::default())))
+    }
+}

@@ -1,0 +1,207 @@
+//! One claimed run: what the journal knows of it, and which facts follow from what the host did with it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hostel_core::journal::{Append, Fence, JournalEntry};
+use hostel_core::{Event, Failure, Outcome, Receipt, RunFact, State, StoredOutcome, Timestamp, Transition};
+
+use super::tasks::Prepared;
+use crate::calls;
+use crate::course::last_event;
+use crate::run::{TaskFuture, now};
+use crate::task::Task;
+
+/// A run that the worker has claimed.
+pub(super) struct Claimed {
+    /// As the journal has it, as far as is known.
+    pub(super) entry: JournalEntry,
+    pub(super) fence: Fence,
+    pub(super) claimed_at: Instant,
+    /// When the lease ends, by the monotonic clock, counted from before the request.
+    pub(super) lease_ends: Instant,
+    pub(super) execution: Execution,
+    /// Whether the worker gives the run back when it has stopped.
+    pub(super) is_released: bool,
+}
+
+/// What the host does with a claimed run.
+pub(super) enum Execution {
+    /// Its component is loaded, or the host's queue is full.
+    Preparing,
+    /// The host has it.
+    Accepted { future: TaskFuture, task: Task },
+    /// It ended without an attempt.
+    Ended { at: Timestamp, event: Event, outcome: Outcome },
+}
+
+/// What there is to write about a claimed run.
+pub(super) enum Report {
+    /// Nothing new.
+    Nothing,
+    /// Facts.
+    Facts(Append),
+    /// It was stopped, and not because it was cancelled: another worker may have it.
+    Release,
+}
+
+/// An attempt that has ended, as the host reports it.
+struct Ended {
+    began: bool,
+    last: Transition,
+    outcome: Arc<Outcome>,
+    receipt: Receipt,
+}
+
+impl Claimed {
+    pub(super) fn new(entry: JournalEntry, fence: Fence, claimed_at: Instant, lease: Duration) -> Self {
+        Self {
+            entry,
+            fence,
+            claimed_at,
+            lease_ends: claimed_at + lease,
+            execution: Execution::Preparing,
+            is_released: false,
+        }
+    }
+
+    /// The host has accepted the run, or never will. `false` if the host is shut down.
+    pub(super) fn prepared(&mut self, prepared: Prepared) -> bool {
+        let at = now();
+        self.execution = match prepared {
+            Prepared::Accepted { future, task } => Execution::Accepted { future, task },
+            Prepared::Refused(reason) => {
+                Execution::Ended { at, event: Event::Crashed, outcome: Outcome::Crashed { reason } }
+            }
+            Prepared::OutOfTime(after) => Execution::Ended {
+                at,
+                event: Event::TimedOut,
+                outcome: Outcome::Failed(Failure::TimedOut { after }),
+            },
+            Prepared::ShutDown => return false,
+        };
+        true
+    }
+
+    /// Stops the guest, if it has one.
+    pub(super) fn stop(&self) {
+        if let Execution::Accepted { future, .. } = &self.execution {
+            future.cancel();
+        }
+    }
+
+    /// What there is to write about the run. `random` is uniform from 0 up to, but not including, 1.
+    pub(super) fn report(&self, random: f64) -> Report {
+        let facts = match &self.execution {
+            Execution::Preparing => Vec::new(),
+            Execution::Ended { at, event, outcome } => self.without_attempt(*at, *event, outcome),
+            Execution::Accepted { future, task } => match self.of_attempt(future, task, random) {
+                Some(facts) => facts,
+                None => return Report::Release,
+            },
+        };
+        if facts.is_empty() {
+            return Report::Nothing;
+        }
+        let (run, expected) = (self.entry.run(), self.entry.version());
+        Report::Facts(Append { run, expected, fence: Some(self.fence), facts })
+    }
+
+    fn without_attempt(&self, at: Timestamp, event: Event, outcome: &Outcome) -> Vec<(Timestamp, RunFact)> {
+        // Neither case has a value, so no type is needed.
+        let stored = outcome.clone().try_map(|_| Err(()));
+        stored.map(|outcome| (at, RunFact::Ended { event, outcome })).into_iter().collect()
+    }
+
+    /// The facts about an attempt; `None` if it was stopped and the run is to be given back.
+    fn of_attempt(&self, future: &TaskFuture, task: &Task, random: f64) -> Option<Vec<(Timestamp, RunFact)>> {
+        let history = future.history();
+        let mut facts = Vec::new();
+        let began = history.iter().find(|transition| transition.cause == Some(Event::Started));
+        if let Some(began) = began.filter(|_| !self.entry.state().is_executing()) {
+            let name = task.options().name().is_some().then(|| RunFact::Named(future.name()));
+            let name = name.filter(|_| self.entry.record().name().is_none());
+            facts.extend(name.map(|name| (began.at, name)));
+            facts.push((began.at, RunFact::Event(Event::Started)));
+        }
+        let outcome = future.try_outcome();
+        let last = history.last().copied().filter(|last| last.state.is_terminal());
+        let Some((last, outcome)) = last.zip(outcome) else { return Some(facts) };
+        let is_cancelled = self.entry.state() == State::Cancelling;
+        if matches!(*outcome, Outcome::Cancelled) && !is_cancelled {
+            return None;
+        }
+        let ended = Ended { began: began.is_some(), last, outcome, receipt: future.receipt() };
+        facts.extend(self.of_end(ended, task, is_cancelled, random));
+        Some(facts)
+    }
+
+    fn of_end(
+        &self,
+        ended: Ended,
+        task: &Task,
+        is_cancelled: bool,
+        random: f64,
+    ) -> Vec<(Timestamp, RunFact)> {
+        let Ended { began, last, outcome, receipt } = ended;
+        let (at, outcome) = (last.at, self.in_terms_of_the_run(&outcome));
+        let outcome = if is_cancelled { Outcome::Cancelled } else { outcome };
+        let stored = stored(&outcome, task);
+        let attempt = RunFact::AttemptEnded { outcome: stored.clone(), receipt: Box::new(receipt) };
+        let mut facts = Vec::from_iter(began.then_some((at, attempt)));
+        let due = if is_cancelled { None } else { self.retry(task, &outcome, at, random) };
+        let end = match (due, last.cause) {
+            (Some(due), _) => RunFact::Event(Event::RetryPlanned { due }),
+            (None, Some(hit @ Event::CacheHit { .. })) if !is_cancelled => {
+                RunFact::Ended { event: hit, outcome: stored }
+            }
+            (None, _) => {
+                let event = match &stored {
+                    // The value is not what the signature says, which is a bug of the host.
+                    Outcome::Crashed { .. } => Event::Crashed,
+                    _ => last_event(&outcome),
+                };
+                RunFact::Ended { event, outcome: stored }
+            }
+        };
+        facts.push((at, end));
+        facts
+    }
+
+    /// When the next attempt is due; `None` if there is none.
+    fn retry(&self, task: &Task, outcome: &Outcome, at: Timestamp, random: f64) -> Option<Timestamp> {
+        let spec = &self.entry.record().spec().spec;
+        let record = self.entry.record();
+        let attempt = record.ended_attempts().saturating_add(1);
+        if !spec.retry.retries_after(attempt, outcome) {
+            return None;
+        }
+        let due = at.after(spec.retry.delay_before(attempt, random));
+        let first = record.first_counted_attempt().map_or(at, |first| first.began);
+        let in_time = spec.run_timeout.is_none_or(|timeout| due < first.after(timeout));
+        let wanted = match (&task.options().retry_if, outcome) {
+            (Some(retry_if), Outcome::Failed(failure)) => calls::ask(|| retry_if(failure)).unwrap_or(false),
+            _ => true,
+        };
+        (in_time && wanted).then_some(due)
+    }
+
+    /// The host gave this attempt only the time that was left for the run: a timeout is of the whole run.
+    fn in_terms_of_the_run(&self, outcome: &Outcome) -> Outcome {
+        let spec = &self.entry.record().spec().spec;
+        match (outcome, spec.run_timeout, spec.limits.timeout) {
+            (Outcome::Failed(Failure::TimedOut { after }), Some(whole), attempt)
+                if Some(*after) != attempt =>
+            {
+                Outcome::Failed(Failure::TimedOut { after: whole })
+            }
+            _ => outcome.clone(),
+        }
+    }
+}
+
+fn stored(outcome: &Outcome, task: &Task) -> StoredOutcome {
+    outcome.to_stored(task.signature()).unwrap_or_else(|error| Outcome::Crashed {
+        reason: format!("the result does not have the type of the task: {error}"),
+    })
+}

@@ -1,0 +1,124 @@
+//! Messages to the thread of a worker.
+
+use std::mem;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use hostel_core::RunId;
+
+use super::tasks::Prepared;
+
+/// Messages to the thread of a worker, and the state that others ask it for. Bounded: each claimed run causes at most
+/// three messages, and there is one of each other kind.
+#[derive(Default)]
+pub(super) struct Mailbox {
+    /// Nothing panics while it holds the lock, so a poisoned lock is as good as any.
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    mail: Mail,
+    has_mail: bool,
+    order: Order,
+    ended: bool,
+    waiting: Vec<tokio::sync::oneshot::Sender<()>>,
+}
+
+/// What happened since the thread last looked.
+#[derive(Default)]
+pub(super) struct Mail {
+    /// The runs that the host has accepted, or that cannot execute.
+    pub(super) prepared: Vec<(RunId, Prepared)>,
+    /// The runs whose attempts have begun or ended.
+    pub(super) moved: Vec<RunId>,
+    /// Whether the journal has changed.
+    pub(super) journal_changed: bool,
+}
+
+/// What a worker has to do, each more than the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Order {
+    /// Claim runs and execute them.
+    #[default]
+    Serve,
+    /// Claim no more, and end when all claimed runs have ended.
+    Drain,
+    /// Stop the claimed runs, give them back, and end.
+    Release,
+}
+
+impl Mailbox {
+    /// Adds to the mail, and wakes the thread. `false` if the thread has ended.
+    pub(super) fn put(&self, add: impl FnOnce(&mut Mail)) -> bool {
+        let mut state = self.state();
+        if state.ended {
+            return false;
+        }
+        add(&mut state.mail);
+        state.has_mail = true;
+        drop(state);
+        self.changed.notify_all();
+        true
+    }
+
+    /// Gives an order. An order that is less than an earlier one has no effect.
+    pub(super) fn order(&self, order: Order) {
+        let mut state = self.state();
+        state.order = state.order.max(order);
+        state.has_mail = true;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Takes the mail, and waits until then if there is none.
+    pub(super) fn take(&self, until: Option<Instant>) -> (Mail, Order) {
+        let mut state = self.state();
+        while !state.has_mail {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            state = match left {
+                Some(left) if left.is_zero() => break,
+                Some(left) => {
+                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        state.has_mail = false;
+        (mem::take(&mut state.mail), state.order)
+    }
+
+    /// The thread has ended.
+    pub(super) fn end(&self) {
+        let mut state = self.state();
+        state.ended = true;
+        let (mail, waiting) = (mem::take(&mut state.mail), mem::take(&mut state.waiting));
+        drop(state);
+        // A run that the host accepted after the worker gave it back must not execute.
+        mail.prepared.iter().for_each(|(_, prepared)| prepared.abandon());
+        // Fails only for those that wait no longer.
+        waiting.into_iter().for_each(|waiting| _ = waiting.send(()));
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.state().ended
+    }
+
+    /// Ready when the thread has ended.
+    pub(super) async fn ended(&self) {
+        let (send, receive) = tokio::sync::oneshot::channel();
+        let mut state = self.state();
+        if state.ended {
+            return;
+        }
+        state.waiting.push(send);
+        drop(state);
+        // An error means that the mailbox is gone, and the thread with it.
+        _ = receive.await;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,428 @@
+//! Delayed runs, and the workers that execute them.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_executor::block_on;
+use hostel::journal::{
+    Cancellation, ClaimRequest, Journal, JournalError, MemoryJournal, StoredOutcome, WorkerId,
+};
+use hostel::{
+    CachePolicy, DelayError, DelayOptions, DelayedRun, Digest, ErrorKind, Event, Failure, Host, Input,
+    Outcome, QueueName, ResultError, RunId, Shutdown, State, Task, Timestamp, Value, WorkerError, args,
+};
+use hostel_guests::{ARITH, BATCH, CALCULATOR, ELEVATOR, FLAKY, SPIN_FOREVER};
+
+use crate::{host, task, told};
+
+/// Longer than any test takes.
+const LONG: Duration = Duration::from_secs(60);
+
+/// A run as the journal has it when it has ended.
+fn ended(run: &DelayedRun) -> hostel::journal::JournalEntry {
+    block_on(run.wait(LONG)).unwrap().expect("the run ends")
+}
+
+fn states(run: &DelayedRun) -> Vec<State> {
+    run.entry().unwrap().record().history().iter().map(|transition| transition.state).collect()
+}
+
+/// Waits until the journal has the run in this state.
+fn until(run: &DelayedRun, host: &Host, state: State) {
+    let journal = host.journal().unwrap();
+    let began = Instant::now();
+    while began.elapsed() < LONG {
+        let seen = journal.changes().unwrap();
+        if run.state().unwrap() == state {
+            return;
+        }
+        journal.wait_for_change(seen, LONG).unwrap();
+    }
+    panic!("the run never was {state}: {:?}", run.entry());
+}
+
+fn now() -> Timestamp {
+    SystemTime::now().into()
+}
+
+fn queue(name: &str) -> QueueName {
+    name.parse().unwrap()
+}
+
+#[test]
+fn e11_runs_are_delayed_before_anything_serves_and_then_served() {
+    let host = host(2);
+    let (add, multiply) = (task(&host, CALCULATOR, "add"), task(&host, CALCULATOR, "multiply"));
+    let runs = [add.delay(args![1, 2]).unwrap(), multiply.delay(args![3, 4]).unwrap()];
+    assert!(runs.iter().all(|run| run.state().unwrap() == State::Pending));
+    let _worker = host.serve([add, multiply]).unwrap();
+    let results = runs.each_ref().map(|run| block_on(run.result::<i64>()).unwrap());
+    assert_eq!(results, [3, 12]);
+    assert_eq!(states(&runs[0]), [State::Pending, State::Running, State::Completed]);
+}
+
+#[test]
+fn a_run_keeps_the_options_with_which_it_was_delayed() {
+    let host = host(1);
+    let journal = host.journal().unwrap();
+    let spinning = task(&host, SPIN_FOREVER, "spin");
+    let run =
+        spinning.clone().timeout(Duration::from_millis(20)).tags(["a"]).priority(7).delay(args![]).unwrap();
+    let _worker = host.serve([spinning]).unwrap();
+    let entry = ended(&run);
+    assert_eq!(entry.state(), State::TimedOut);
+    let spec = entry.record().spec();
+    assert_eq!((spec.spec.priority, spec.all_tags().len()), (7, 1));
+    assert_eq!(journal.get(run.id()).unwrap(), Some(entry));
+    let error = block_on(run.result::<Value>()).unwrap_err();
+    assert!(matches!(error, ResultError::Failed { failure: Failure::TimedOut { .. }, .. }), "{error}");
+}
+
+#[test]
+fn retries_go_through_the_journal_and_have_numbers() {
+    let host = host(1);
+    let flaky = task(&host, FLAKY, "fail-until");
+    let run = flaky.clone().retries(3).delay(args![3, Input::case("error")]).unwrap();
+    let worker = host.serve([flaky]).unwrap();
+    assert_eq!(block_on(run.result::<u32>()).unwrap(), 3);
+    let retrying = [State::AwaitingRetry, State::Retrying];
+    let expected =
+        [&[State::Pending, State::Running][..], &retrying, &retrying, &[State::Completed]].concat();
+    assert_eq!(states(&run), expected);
+    let entry = run.entry().unwrap();
+    let attempts = entry.record().attempts();
+    assert_eq!(attempts.iter().map(|attempt| attempt.number).collect::<Vec<_>>(), [1, 2, 3]);
+    let failed = |outcome: &StoredOutcome| matches!(outcome, Outcome::Failed(Failure::Error(_)));
+    let outcomes: Vec<_> = attempts.iter().map(|attempt| attempt.outcome.as_ref().unwrap()).collect();
+    assert!(failed(outcomes[0]) && failed(outcomes[1]) && outcomes[2].is_completed());
+    assert!(attempts.iter().all(|attempt| attempt.receipt.is_some()));
+    drop(worker);
+}
+
+#[test]
+fn a_run_fails_when_its_retries_are_used_up_and_may_be_retried_by_hand() {
+    let host = host(1);
+    let flaky = task(&host, FLAKY, "fail-until");
+    let run = flaky.clone().retries(1).delay(args![4, Input::case("trap")]).unwrap();
+    let _worker = host.serve([flaky]).unwrap();
+    assert_eq!(ended(&run).state(), State::Failed);
+    assert_eq!(run.entry().unwrap().record().attempts().len(), 2);
+    host.journal().unwrap().retry(now(), run.id()).unwrap();
+    assert_eq!(block_on(run.result::<u32>()).unwrap(), 4);
+    assert_eq!(run.entry().unwrap().record().attempts().len(), 4);
+}
+
+#[test]
+fn a_running_run_is_cancelled_from_anywhere() {
+    let host = host(1);
+    for (path, name, args) in [(SPIN_FOREVER, "spin", args![]), (ELEVATOR, "stop-at-floor", args![3600])] {
+        let task = task(&host, path, name);
+        let run = task.delay(args).unwrap();
+        let _worker = host.serve([task]).unwrap();
+        until(&run, &host, State::Running);
+        assert_eq!(run.cancel().unwrap(), Cancellation::Requested);
+        assert_eq!(ended(&run).state(), State::Cancelled);
+        let expected = [State::Pending, State::Running, State::Cancelling, State::Cancelled];
+        assert_eq!(states(&run), expected, "{name}");
+        assert_eq!(run.cancel().unwrap(), Cancellation::TooLate);
+        assert_eq!(host.memory_bytes(), 0, "the guest has stopped");
+    }
+}
+
+#[test]
+fn a_run_that_waits_is_cancelled_at_once() {
+    let host = host(1);
+    let run = task(&host, ARITH, "add").delay(args![1, 2]).unwrap();
+    assert_eq!(run.cancel().unwrap(), Cancellation::Now);
+    assert_eq!(states(&run), [State::Pending, State::Cancelled]);
+    assert!(matches!(block_on(run.result::<i64>()), Err(ResultError::Cancelled { .. })));
+}
+
+#[test]
+fn a_worker_that_is_dropped_gives_its_runs_back_and_the_attempt_does_not_count() {
+    let host = host(1);
+    let moving = task(&host, ELEVATOR, "stop-at-floor");
+    let run = moving.clone().retries(0).delay(args![3600]).unwrap();
+    let worker = host.serve([moving.clone()]).unwrap();
+    until(&run, &host, State::Running);
+    drop(worker);
+    let entry = run.entry().unwrap();
+    assert_eq!((entry.state(), entry.claim(), entry.crashes()), (State::Pending, None, 0));
+    assert_eq!(entry.record().ended_attempts(), 0);
+    assert_eq!(host.memory_bytes(), 0, "the guest has stopped");
+    let _other = host.serve([moving]).unwrap();
+    until(&run, &host, State::Running);
+    assert_eq!(run.entry().unwrap().record().attempts().len(), 2);
+    run.cancel().unwrap();
+    assert_eq!(ended(&run).state(), State::Cancelled);
+}
+
+#[test]
+fn a_worker_that_drains_lets_its_runs_end_and_claims_no_more() {
+    let host = host(1);
+    let add = task(&host, ARITH, "add");
+    let runs: Vec<_> = (0..20).map(|n| add.delay(args![n, 1]).unwrap()).collect();
+    let worker = host.worker().serve([add.clone()]).max_runs(1).start().unwrap();
+    ended(&runs[0]);
+    block_on(worker.drain(None));
+    let ended = runs.iter().filter(|run| run.state().unwrap() == State::Completed).count();
+    let pending = runs.iter().filter(|run| run.state().unwrap() == State::Pending).count();
+    assert!(ended >= 1 && ended + pending == 20, "{ended} {pending}");
+    assert!(runs.iter().all(|run| run.entry().unwrap().claim().is_none()));
+}
+
+#[test]
+fn a_drain_gives_back_what_does_not_end_in_time() {
+    let host = host(1);
+    let spinning = task(&host, SPIN_FOREVER, "spin");
+    let run = spinning.delay(args![]).unwrap();
+    let worker = host.serve([spinning]).unwrap();
+    until(&run, &host, State::Running);
+    block_on(worker.drain(Duration::ZERO));
+    assert_eq!(states(&run), [State::Pending, State::Running, State::Pending]);
+    assert_eq!(run.entry().unwrap().crashes(), 0);
+}
+
+#[test]
+fn a_host_that_shuts_down_gives_the_runs_of_its_workers_back() {
+    let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::default());
+    let host =
+        Host::builder().max_workers(1).max_instances(10).journal(Arc::clone(&journal)).build().unwrap();
+    let spinning = task(&host, SPIN_FOREVER, "spin");
+    let run = spinning.delay(args![]).unwrap();
+    let worker = host.serve([spinning]).unwrap();
+    until(&run, &host, State::Running);
+    block_on(host.shutdown(Shutdown::CancelAll));
+    block_on(worker.ended());
+    let entry = journal.get(run.id()).unwrap().unwrap();
+    assert_eq!((entry.state(), entry.claim()), (State::Pending, None));
+}
+
+#[test]
+fn the_late_result_of_a_worker_whose_lease_is_over_is_refused() {
+    let host = host(1);
+    let moving = task(&host, ELEVATOR, "stop-at-floor").cache(CachePolicy::NONE);
+    let journal = host.journal().unwrap();
+    let run = moving.delay(args![3600]).unwrap();
+    let worker = host.serve([moving]).unwrap();
+    until(&run, &host, State::Running);
+    // The worker was frozen for an hour.
+    let later = now().after(Duration::from_secs(3_600));
+    let expired = journal.expire(later).unwrap();
+    assert_eq!(
+        expired.iter().map(|expired| (expired.run, expired.crashes)).collect::<Vec<_>>(),
+        [(run.id(), 1)]
+    );
+    assert_eq!(run.state().unwrap(), State::Pending);
+    let other = ClaimRequest {
+        worker: WorkerId::new("other"),
+        limit: 1,
+        now: later,
+        lease: LONG,
+        queues: Vec::new(),
+        tasks: Vec::new(),
+        is_idle: true,
+    };
+    let claimed = journal.claim(&other).unwrap();
+    // The first worker finds out when it renews, and stops the guest.
+    drop(worker);
+    let entry = run.entry().unwrap();
+    assert_eq!((entry.claim(), entry.version()), (claimed[0].claim(), claimed[0].version()));
+    assert_eq!(host.memory_bytes(), 0);
+}
+
+#[test]
+fn a_second_run_with_equal_inputs_is_cached() {
+    let host = host(1);
+    let add = block_on(host.load(ARITH)).unwrap().task("add").unwrap();
+    let first = add.delay(args![20, 22]).unwrap();
+    let _worker = host.serve([add.clone()]).unwrap();
+    assert_eq!(block_on(first.result::<i64>()).unwrap(), 42);
+    let second = add.delay(args![20, 22]).unwrap();
+    assert_eq!(block_on(second.result::<i64>()).unwrap(), 42);
+    assert_eq!(states(&second), [State::Pending, State::Cached]);
+    let last = *second.entry().unwrap().record().history().last().unwrap();
+    assert_eq!(last.cause, Some(Event::CacheHit { producer: first.id() }));
+}
+
+#[test]
+fn hooks_of_a_served_task_see_the_journal_and_only_the_end() {
+    let host = Arc::new(host(1));
+    let (send, receive) = mpsc::channel();
+    let flaky = task(&host, FLAKY, "fail-until");
+    let run = flaky.clone().retries(1).delay(args![5, Input::case("error")]).unwrap();
+    let journal = Arc::clone(host.journal().unwrap());
+    let note = move |what: &'static str| {
+        let (send, journal) = (send.clone(), Arc::clone(&journal));
+        move |future: &hostel::TaskFuture, state: State| {
+            let stored = journal.get(future.id()).unwrap().unwrap();
+            let _ = send.send((what, state, stored.record().attempts().len(), stored.state().is_terminal()));
+        }
+    };
+    let served = flaky.on_running(note("running")).on_failure(note("failure"));
+    let _worker = host.serve([served]).unwrap();
+    assert_eq!(told(&receive), ("running", State::Running, 1, false));
+    let (what, state, attempts, _) = told(&receive);
+    assert_eq!((what, state, attempts), ("running", State::Retrying, 2));
+    assert_eq!(told(&receive), ("failure", State::Failed, 2, true));
+    assert_eq!(ended(&run).state(), State::Failed);
+}
+
+#[test]
+fn runs_are_executed_by_priority_and_then_in_order() {
+    let host = host(1);
+    let (send, receive) = mpsc::channel();
+    let add = task(&host, ARITH, "add");
+    let of = |priority, n: i64| add.clone().priority(priority).delay(args![n, 0]).unwrap().id();
+    let ids: Vec<RunId> =
+        [(0, 1), (5, 2), (0, 3), (5, 4), (-1, 5)].map(|(priority, n)| of(priority, n)).into();
+    let served = add.on_completion(move |future, _| _ = send.send(future.id()));
+    let _worker = host.worker().serve([served]).max_runs(1).start().unwrap();
+    let order: Vec<RunId> = (0..5).map(|_| told(&receive)).collect();
+    assert_eq!(order, [ids[1], ids[3], ids[0], ids[2], ids[4]]);
+}
+
+#[test]
+fn a_worker_claims_only_from_its_queues_and_tasks() {
+    let host = host(1);
+    let (add, flaky) = (task(&host, ARITH, "add"), task(&host, FLAKY, "fail-until"));
+    let options = |name: &str| {
+        let mut options = DelayOptions::default();
+        options.queue = queue(name);
+        options
+    };
+    let mail = add.delay_with(args![1, 1], options("mail")).unwrap();
+    let other_queue = add.delay_with(args![1, 2], options("slow")).unwrap();
+    let other_task = flaky.delay_with(args![1, Input::case("error")], options("mail")).unwrap();
+    let worker = host.worker().serve([add]).queues([queue("mail")]).start().unwrap();
+    ended(&mail);
+    drop(worker);
+    assert_eq!(other_queue.state().unwrap(), State::Pending);
+    assert_eq!(other_task.state().unwrap(), State::Pending);
+}
+
+#[test]
+fn a_run_with_a_due_time_begins_then_and_not_before() {
+    let host = host(1);
+    let add = task(&host, ARITH, "add");
+    let mut options = DelayOptions::default();
+    let due = now().after(Duration::from_millis(50));
+    options.at = Some(due);
+    let run = add.delay_with(args![1, 2], options.clone()).unwrap();
+    assert_eq!(run.state().unwrap(), State::Scheduled);
+    options.at = Some(due.after(LONG));
+    let later = add.delay_with(args![3, 4], options).unwrap();
+    let _worker = host.serve([add]).unwrap();
+    assert_eq!(block_on(run.result::<i64>()).unwrap(), 3);
+    let entry = run.entry().unwrap();
+    assert!(entry.record().attempts()[0].began >= due);
+    assert_eq!(states(&run), [State::Scheduled, State::Pending, State::Running, State::Completed]);
+    assert_eq!(later.state().unwrap(), State::Scheduled);
+}
+
+#[test]
+fn components_are_loaded_when_a_run_needs_them() {
+    let host = host(1);
+    let add = task(&host, ARITH, "add");
+    let known = add.delay(args![1, 2]).unwrap();
+    let unknown = task(&host, BATCH, "process-data").delay(args![1]).unwrap();
+    let digest = add.key().component;
+    let source = move |wanted: &Digest| {
+        if *wanted == digest { std::fs::read(ARITH).map(Some) } else { Ok(None) }
+    };
+    let _worker = host.worker().components(source).start().unwrap();
+    assert_eq!(block_on(known.result::<i64>()).unwrap(), 3);
+    let entry = ended(&unknown);
+    assert_eq!(entry.state(), State::Crashed);
+    let Err(ResultError::Crashed { reason, .. }) = block_on(unknown.result::<i64>()) else { panic!() };
+    assert!(reason.contains("is not registered here: push it again"), "{reason}");
+}
+
+#[test]
+fn the_time_for_a_whole_run_spans_its_attempts() {
+    let host = host(1);
+    let spinning = task(&host, SPIN_FOREVER, "spin");
+    let whole = Duration::from_millis(120);
+    let task = spinning.clone().timeout(Duration::from_millis(50)).run_timeout(whole).retries(100);
+    let run = task.delay(args![]).unwrap();
+    let _worker = host.serve([spinning]).unwrap();
+    let entry = ended(&run);
+    assert_eq!(entry.state(), State::TimedOut);
+    assert!((2..=4).contains(&entry.record().attempts().len()), "{:?}", states(&run));
+    let outcome = entry.record().outcome().unwrap();
+    assert!(
+        matches!(outcome, Outcome::Failed(Failure::TimedOut { after }) if *after == whole),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn what_exists_only_in_this_program_cannot_be_delayed() {
+    let host = host(1);
+    let add = task(&host, ARITH, "add");
+    let refused = |task: Task, args, expected: &str| {
+        let error = task.delay(args).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.to_string().contains(expected), "{error}");
+    };
+    refused(add.clone().retry_if(|_| true), args![1, 2], "cannot be delayed with `retry_if`");
+    refused(add.clone().on_failure(|_, _| {}), args![1, 2], "cannot be delayed with hooks");
+    refused(add.clone().log_prints(|_| {}), args![1, 2], "cannot be delayed with `log_prints`");
+    let future = add.submit(args![1, 2]).unwrap();
+    refused(add.clone(), args![&future, 2], "cannot wait for a future of this program");
+    refused(add.clone(), args![1, 2].wait_for([&future]), "cannot wait for a future of this program");
+    refused(add.clone(), args![1], "argument");
+    let journal = host.journal().unwrap();
+    assert_eq!(journal.counts().unwrap().unfinished(), 0, "nothing is stored");
+    assert!(matches!(host.serve([]), Err(WorkerError::NoTasks)));
+    let error = host.worker().serve([add]).lease(Duration::from_millis(1)).start().unwrap_err();
+    assert_eq!(error.to_string(), "a lease cannot be 1ms: expected 300ms to 3600s");
+}
+
+#[test]
+fn a_submission_may_be_repeated_with_its_id() {
+    let host = host(1);
+    let add = task(&host, ARITH, "add");
+    let id = RunId::from_bytes([7; 16]);
+    let mut options = DelayOptions::default();
+    options.id = Some(id);
+    let spec = add.delayed_spec(args![1, 2], options.clone()).unwrap();
+    let journal = host.journal().unwrap();
+    journal.submit(now(), &[spec.clone()]).unwrap();
+    journal.submit(now(), &[spec]).unwrap();
+    assert_eq!(journal.counts().unwrap().unfinished(), 1);
+    let error = add.delay_with(args![1, 3], options).unwrap_err();
+    assert!(matches!(error, DelayError::Journal(JournalError::Conflict(_))), "{error}");
+    let _worker = host.serve([add]).unwrap();
+    assert_eq!(block_on(host.delayed(id).unwrap().result::<i64>()).unwrap(), 3);
+}
+
+#[test]
+fn at_most_one_unfinished_run_has_a_key() {
+    let host = host(1);
+    let add = task(&host, ARITH, "add");
+    let mut options = DelayOptions::default();
+    options.unique = Some("report".parse().unwrap());
+    let first = add.delay_with(args![1, 2], options.clone()).unwrap();
+    let second = add.delay_with(args![3, 4], options.clone()).unwrap();
+    assert_eq!(first.id(), second.id());
+    let _worker = host.serve([add.clone()]).unwrap();
+    assert_eq!(block_on(first.result::<i64>()).unwrap(), 3);
+    let third = add.delay_with(args![5, 6], options).unwrap();
+    assert_eq!(block_on(third.result::<i64>()).unwrap(), 11);
+}
+
+#[test]
+fn several_workers_execute_each_run_once() {
+    let host = host(2);
+    let add = task(&host, ARITH, "add");
+    let runs: Vec<_> = (0..300).map(|n| add.delay(args![n, 1]).unwrap()).collect();
+    let _workers: Vec<_> = (0..3).map(|_| host.serve([add.clone()]).unwrap()).collect();
+    for (n, run) in runs.iter().enumerate() {
+        assert_eq!(block_on(run.result::<i64>()).unwrap(), n as i64 + 1);
+        assert_eq!(run.entry().unwrap().record().attempts().len(), 1);
+    }
+    let counts = host.journal().unwrap().counts().unwrap();
+    assert_eq!((counts.of(State::Completed), counts.unfinished()), (300, 0));
+}

@@ -1,0 +1,303 @@
+//! The journal in memory.
+
+mod plan;
+mod shelf;
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hostel_core::journal::{
+    Append, Applied, Cancellation, ClaimRequest, Cursor, Expired, Fence, Found, Journal, JournalEntry,
+    JournalError, JournalEvent, MAX_CLAIMED, MAX_EVENTS, MAX_EXPIRED, MAX_PRUNED, MAX_SUBMITTED, Page, Prune,
+    Pruned, Submitted,
+};
+use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunSpec, Timestamp};
+
+use self::plan::Plan;
+use self::shelf::Shelf;
+use crate::bounds::check_count;
+
+/// A journal in memory: nothing of it outlives the program.
+///
+/// ```
+/// use hostel_core::journal::{Journal, Submitted};
+/// use hostel_journal::MemoryJournal;
+/// # use hostel_core::*;
+/// # let task = TaskKey { component: Digest::of(b""), export: ExportPath::top_level("add") };
+/// # let at = Timestamp::from_unix_nanos(1);
+/// let journal = MemoryJournal::default();
+/// let spec = RunSpec::new(RunId::from_bytes([1; 16]), task, TaskSpec::default().into(), at);
+/// assert_eq!(journal.submit(at, &[spec])?, [Submitted::New]);
+/// assert_eq!(journal.counts()?.of(State::Pending), 1);
+/// # Ok::<(), hostel_core::journal::JournalError>(())
+/// ```
+pub struct MemoryJournal {
+    bounds: MemoryBounds,
+    /// Nothing panics while it holds the lock, so a poisoned lock is as good as any.
+    shelf: Mutex<Shelf>,
+    changed: Condvar,
+}
+
+/// How much a [`MemoryJournal`] stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryBounds {
+    /// The most runs that have not ended; a journal with so many refuses new ones. Default 1,000,000.
+    pub unfinished: usize,
+    /// The most runs that have ended. If there are more, those that ended first are dropped, and counted. Default 10,000.
+    pub ended: usize,
+    /// The most bytes of runs that have ended, as they are encoded. If there are more, those that ended first are dropped, and
+    /// counted. Default 64 MiB.
+    pub ended_bytes: usize,
+}
+
+impl Default for MemoryBounds {
+    fn default() -> Self {
+        Self { unfinished: 1_000_000, ended: 10_000, ended_bytes: 64 << 20 }
+    }
+}
+
+impl Default for MemoryJournal {
+    fn default() -> Self {
+        Self::new(MemoryBounds::default())
+    }
+}
+
+impl MemoryJournal {
+    /// An empty journal with these bounds.
+    pub fn new(bounds: MemoryBounds) -> Self {
+        Self { bounds, shelf: Mutex::default(), changed: Condvar::new() }
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The shelf, to change it.
+    fn to_change(&self) -> Changing<'_> {
+        Changing { shelf: self.shelf(), changed: &self.changed }
+    }
+
+    /// Changes one run by a rule, records what that applied, and drops ended runs above the bounds. If the rule refuses, nothing
+    /// changes.
+    fn change<T>(
+        &self,
+        run: RunId,
+        rule: impl FnOnce(&mut JournalEntry) -> Result<(T, Vec<Applied>), JournalError>,
+    ) -> Result<T, JournalError> {
+        let mut shelf = self.to_change();
+        let mut entry = shelf.get(run).cloned().ok_or(JournalError::NotFound { run })?;
+        let (answer, applied) = rule(&mut entry)?;
+        shelf.replace(entry, &applied);
+        shelf.drop_above(self.bounds.ended, self.bounds.ended_bytes);
+        Ok(answer)
+    }
+}
+
+impl Journal for MemoryJournal {
+    fn submit(&self, at: Timestamp, specs: &[RunSpec]) -> Result<Vec<Submitted>, JournalError> {
+        check_count("runs", specs.len(), MAX_SUBMITTED)?;
+        let mut shelf = self.to_change();
+        let plan = Plan::of(at, specs, &shelf)?;
+        let most = self.bounds.unfinished;
+        let unfinished = usize::try_from(shelf.counts().unfinished()).unwrap_or(usize::MAX);
+        if unfinished.saturating_add(plan.added()) > most {
+            return Err(JournalError::Full { most });
+        }
+        let answers = plan.carry_out(at, &mut shelf);
+        shelf.drop_above(self.bounds.ended, self.bounds.ended_bytes);
+        Ok(answers)
+    }
+
+    fn append(&self, append: &Append) -> Result<u64, JournalError> {
+        self.change(append.run, |entry| {
+            let applied = entry.append(append)?;
+            Ok((entry.version(), applied))
+        })
+    }
+
+    fn append_all(&self, appends: &[Append]) -> Result<Vec<Result<u64, JournalError>>, JournalError> {
+        check_count("runs", appends.len(), MAX_CLAIMED)?;
+        Ok(appends.iter().map(|append| self.append(append)).collect())
+    }
+
+    fn get(&self, run: RunId) -> Result<Option<JournalEntry>, JournalError> {
+        Ok(self.shelf().get(run).cloned())
+    }
+
+    fn find(&self, filter: &RunFilter, page: Page) -> Result<Found, JournalError> {
+        if !(1..=Page::MAX_LIMIT).contains(&page.limit) {
+            return Err(JournalError::Page { limit: page.limit });
+        }
+        let shelf = self.shelf();
+        let mut matching = shelf.newest_before(page.after.map_or(u64::MAX, Cursor::number));
+        let mut runs = Vec::new();
+        let mut last = None;
+        for (number, entry) in matching.by_ref().filter(|(_, entry)| entry.matches(filter)) {
+            if runs.len() == page.limit {
+                return Ok(Found { runs, next: last });
+            }
+            runs.push(entry.head());
+            last = Some(Cursor::behind(number));
+        }
+        Ok(Found { runs, next: None })
+    }
+
+    fn counts(&self) -> Result<RunCounts, JournalError> {
+        Ok(self.shelf().counts().clone())
+    }
+
+    fn claim(&self, claim: &ClaimRequest) -> Result<Vec<JournalEntry>, JournalError> {
+        check_count("claims", claim.limit, MAX_CLAIMED)?;
+        let mut shelf = self.to_change();
+        let mut claimed = Vec::new();
+        for run in shelf.due(claim) {
+            let Some(mut entry) = shelf.get(run).cloned() else { continue };
+            let fence = shelf.next_fence();
+            if let Some(applied) = entry.claim_for(claim, fence) {
+                claimed.push(entry.clone());
+                shelf.replace(entry, &applied);
+            }
+        }
+        Ok(claimed)
+    }
+
+    fn renew(&self, claims: &[(RunId, Fence)], until: Timestamp) -> Result<Vec<RunId>, JournalError> {
+        check_count("claims", claims.len(), MAX_CLAIMED)?;
+        let mut shelf = self.to_change();
+        let mut over = Vec::new();
+        for (run, fence) in claims {
+            let mut entry = shelf.get(*run).cloned();
+            match entry.as_mut().filter(|entry| entry.claim().is_some_and(|claim| claim.fence == *fence)) {
+                Some(entry) => {
+                    entry.renew(*fence, until);
+                    shelf.replace(entry.clone(), &[]);
+                }
+                None => over.push(*run),
+            }
+        }
+        Ok(over)
+    }
+
+    fn release(&self, at: Timestamp, run: RunId, fence: Fence) -> Result<u64, JournalError> {
+        self.change(run, |entry| {
+            let applied = entry.release(at, fence)?;
+            Ok((entry.version(), applied.into_iter().collect()))
+        })
+    }
+
+    fn expire(&self, now: Timestamp) -> Result<Vec<Expired>, JournalError> {
+        let mut shelf = self.to_change();
+        let mut expired = Vec::new();
+        for run in shelf.leases_until(now, MAX_EXPIRED) {
+            let Some(mut entry) = shelf.get(run).cloned() else { continue };
+            if let Some((lost, applied)) = entry.expire(now) {
+                expired.push(lost);
+                shelf.replace(entry, applied.as_slice());
+            }
+        }
+        shelf.drop_above(self.bounds.ended, self.bounds.ended_bytes);
+        Ok(expired)
+    }
+
+    fn cancel(&self, at: Timestamp, run: RunId) -> Result<Cancellation, JournalError> {
+        self.change(run, |entry| {
+            let (answer, applied) = entry.cancel(at);
+            Ok((answer, applied.into_iter().collect()))
+        })
+    }
+
+    fn events(&self, after: u64, limit: usize) -> Result<Vec<JournalEvent>, JournalError> {
+        Ok(self.shelf().events_after(after, limit.min(MAX_EVENTS)))
+    }
+
+    fn prune(&self, prune: Prune) -> Result<Pruned, JournalError> {
+        let mut shelf = self.to_change();
+        let mut runs = 0;
+        while shelf.has_to_prune(prune) {
+            if runs == MAX_PRUNED as u64 {
+                return Ok(Pruned { runs, more: true });
+            }
+            shelf.drop_first_ended();
+            runs += 1;
+        }
+        Ok(Pruned { runs, more: false })
+    }
+
+    fn retry(&self, at: Timestamp, run: RunId) -> Result<u64, JournalError> {
+        let mut shelf = self.to_change();
+        let mut entry = shelf.get(run).cloned().ok_or(JournalError::NotFound { run })?;
+        let applied = entry.retry(at, shelf.holder(entry.record().spec()))?;
+        let version = entry.version();
+        shelf.replace(entry, &[applied]);
+        Ok(version)
+    }
+
+    fn remove(&self, run: RunId) -> Result<(), JournalError> {
+        let mut shelf = self.to_change();
+        shelf.get(run).ok_or(JournalError::NotFound { run })?.check_ended()?;
+        shelf.drop_run(run);
+        Ok(())
+    }
+
+    fn mark_seen(&self, run: RunId) -> Result<(), JournalError> {
+        self.change(run, |entry| {
+            entry.mark_seen();
+            Ok(((), Vec::new()))
+        })
+    }
+
+    fn changes(&self) -> Result<u64, JournalError> {
+        Ok(self.shelf().changes())
+    }
+
+    fn wait_for_change(&self, seen: u64, timeout: Duration) -> Result<u64, JournalError> {
+        let unchanged = |shelf: &mut Shelf| shelf.changes() == seen;
+        let shelf = self.changed.wait_timeout_while(self.shelf(), timeout, unchanged);
+        Ok(shelf.unwrap_or_else(PoisonError::into_inner).0.changes())
+    }
+
+    fn next_due(&self, claim: &ClaimRequest) -> Result<Option<Timestamp>, JournalError> {
+        Ok(self.shelf().next_due(claim))
+    }
+
+    fn blob(&self, _: &BlobRef) -> Result<Option<Arc<[u8]>>, JournalError> {
+        Ok(None)
+    }
+}
+
+/// The shelf, locked to be changed. Those that wait for a change are woken when it is unlocked.
+struct Changing<'a> {
+    shelf: MutexGuard<'a, Shelf>,
+    changed: &'a Condvar,
+}
+
+impl Deref for Changing<'_> {
+    type Target = Shelf;
+
+    fn deref(&self) -> &Shelf {
+        &self.shelf
+    }
+}
+
+impl DerefMut for Changing<'_> {
+    fn deref_mut(&mut self) -> &mut Shelf {
+        &mut self.shelf
+    }
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_journal_passes_the_suite() {
+        hostel_conformance::check(&|| Box::<MemoryJournal>::default());
+    }
+}

@@ -1,0 +1,225 @@
+//! The runs of a journal in memory, with the orders in which they are found.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use std::sync::Arc;
+
+use hostel_core::journal::{Applied, ClaimOrder, ClaimRequest, Fence, JournalEntry, JournalEvent, Prune};
+use hostel_core::{QueueName, RunCounts, RunId, RunSpec, Timestamp};
+
+/// All runs, and their indexes. Every index follows from the entries; `put` and `take` are the only places that change
+/// them.
+#[derive(Default)]
+pub(super) struct Shelf {
+    runs: HashMap<RunId, Stored>,
+    /// By their numbers: the order of arrival.
+    arrivals: BTreeMap<u64, RunId>,
+    /// Those that a worker can claim now, whatever the clock says.
+    waiting: BTreeSet<(ClaimOrder, u64)>,
+    /// Those that a worker can claim at their due time.
+    timed: BTreeSet<(Timestamp, u64)>,
+    /// Those that are claimed, by the end of the lease.
+    leases: BTreeSet<(Timestamp, u64)>,
+    /// Those that have ended.
+    ended: BTreeSet<(Timestamp, u64)>,
+    /// The unfinished runs that have a key in a queue.
+    holders: HashMap<(QueueName, Arc<str>), RunId>,
+    changes: u64,
+    ended_bytes: usize,
+    events: BTreeMap<u64, JournalEvent>,
+    counts: RunCounts,
+    last_number: u64,
+    last_fence: u64,
+    last_event: u64,
+}
+
+/// A run that a claim may have: its order, its number and its id.
+type Fitting = (ClaimOrder, u64, RunId);
+
+struct Stored {
+    number: u64,
+    entry: JournalEntry,
+    /// The numbers of its events.
+    events: Vec<u64>,
+    /// The length of its encoded record, once it has ended.
+    bytes: usize,
+}
+
+impl Shelf {
+    pub(super) fn get(&self, run: RunId) -> Option<&JournalEntry> {
+        self.runs.get(&run).map(|stored| &stored.entry)
+    }
+
+    pub(super) fn counts(&self) -> &RunCounts {
+        &self.counts
+    }
+
+    /// Adds a run that is not there.
+    pub(super) fn add(&mut self, entry: JournalEntry, born: &Applied) {
+        self.last_number += 1;
+        let number = self.last_number;
+        self.arrivals.insert(number, entry.run());
+        self.put(Stored { number, entry, events: Vec::new(), bytes: 0 }, std::slice::from_ref(born));
+    }
+
+    /// Replaces a run that is there by what it has become.
+    pub(super) fn replace(&mut self, entry: JournalEntry, applied: &[Applied]) {
+        if let Some(stored) = self.take(entry.run()) {
+            self.put(Stored { entry, ..stored }, applied);
+        }
+    }
+
+    /// How often anything has changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// The unfinished run that has the key of this one.
+    pub(super) fn holder(&self, spec: &RunSpec) -> Option<RunId> {
+        self.holders.get(&key(spec)?).copied()
+    }
+
+    /// The runs that a claim gets, in the order in which they are claimed.
+    pub(super) fn due(&self, claim: &ClaimRequest) -> Vec<RunId> {
+        let usual = self.fitting(claim, false, claim.limit);
+        let solo = self.fitting(claim, true, claim.limit.min(1));
+        let is_first = |solo: &Fitting| usual.first().is_none_or(|first| solo < first);
+        let due = if solo.first().is_some_and(is_first) { solo } else { usual };
+        due.into_iter().map(|(.., run)| run).collect()
+    }
+
+    /// The first runs that a claim may have, in order: those that crashed before, or the others.
+    fn fitting(&self, claim: &ClaimRequest, is_solo: bool, limit: usize) -> Vec<Fitting> {
+        let fits = |number: &u64| {
+            let run = *self.arrivals.get(number)?;
+            let entry = self.get(run).filter(|entry| entry.is_solo() == is_solo && entry.fits(claim))?;
+            Some((entry.claim_order(), *number, run))
+        };
+        let waiting = self.waiting.iter().filter_map(|(_, number)| fits(number)).take(limit);
+        let timed = self.timed.range(..=(claim.now, u64::MAX)).filter_map(|(_, number)| fits(number));
+        let mut due: Vec<_> = waiting.chain(timed).collect();
+        due.sort_unstable();
+        due.truncate(limit);
+        due
+    }
+
+    /// When a claim could next have an answer.
+    pub(super) fn next_due(&self, claim: &ClaimRequest) -> Option<Timestamp> {
+        let has_some = |is_solo| !self.fitting(claim, is_solo, 1).is_empty();
+        if has_some(false) || has_some(true) {
+            return Some(claim.now);
+        }
+        let fits = |due: Timestamp, number: &u64| {
+            let entry = self.get(*self.arrivals.get(number)?)?;
+            let later = ClaimRequest { now: due, ..claim.clone() };
+            entry.fits(&later).then_some(due)
+        };
+        self.timed.iter().find_map(|(due, number)| fits(*due, number))
+    }
+
+    /// Up to so many runs whose leases end at `now` or before, in the order of these ends.
+    pub(super) fn leases_until(&self, now: Timestamp, limit: usize) -> Vec<RunId> {
+        let over = self.leases.iter().take_while(|(until, _)| *until <= now);
+        over.filter_map(|(_, number)| self.arrivals.get(number)).take(limit).copied().collect()
+    }
+
+    /// The runs with numbers below this one, newest first.
+    pub(super) fn newest_before(&self, number: u64) -> impl Iterator<Item = (u64, &JournalEntry)> {
+        let runs = self.arrivals.range(..number).rev();
+        runs.filter_map(|(number, run)| Some((*number, self.get(*run)?)))
+    }
+
+    pub(super) fn events_after(&self, after: u64, limit: usize) -> Vec<JournalEvent> {
+        let Some(from) = after.checked_add(1) else { return Vec::new() };
+        self.events.range(from..).take(limit).map(|(_, event)| event.clone()).collect()
+    }
+
+    pub(super) fn next_fence(&mut self) -> Fence {
+        self.last_fence += 1;
+        Fence::new(self.last_fence)
+    }
+
+    pub(super) fn has_to_prune(&self, prune: Prune) -> bool {
+        let is_old = |before| self.ended.first().is_some_and(|(ended, _)| *ended < before);
+        prune.ended_before.is_some_and(is_old)
+            || prune.keep.is_some_and(|keep| self.ended.len() as u64 > keep)
+    }
+
+    /// Drops ended runs until there are no more than so many, with no more than so many bytes.
+    pub(super) fn drop_above(&mut self, ended: usize, ended_bytes: usize) {
+        while self.ended.len() > ended || self.ended_bytes > ended_bytes {
+            self.drop_first_ended();
+        }
+    }
+
+    /// Drops the run that ended first, with its events.
+    pub(super) fn drop_first_ended(&mut self) {
+        let first = self.ended.first().and_then(|(_, number)| self.arrivals.get(number)).copied();
+        first.into_iter().for_each(|run| self.drop_run(run));
+    }
+
+    /// Drops a run with its events.
+    pub(super) fn drop_run(&mut self, run: RunId) {
+        if let Some(stored) = self.take(run) {
+            self.arrivals.remove(&stored.number);
+            stored.events.iter().for_each(|seq| _ = self.events.remove(seq));
+            self.counts.removed += 1;
+        }
+    }
+
+    /// Takes a run out of all indexes but that of arrivals.
+    fn take(&mut self, run: RunId) -> Option<Stored> {
+        let stored = self.runs.remove(&run)?;
+        self.changes += 1;
+        let Stored { number, entry, bytes, .. } = &stored;
+        self.waiting.remove(&(entry.claim_order(), *number));
+        self.timed.remove(&(entry.due(), *number));
+        if let Some(claim) = entry.claim() {
+            self.leases.remove(&(claim.until, *number));
+        }
+        if let Some(ended) = entry.ended() {
+            self.ended.remove(&(ended, *number));
+            self.ended_bytes -= bytes;
+        }
+        self.counts.leave(entry.state());
+        if let Some(key) = key(entry.record().spec()).filter(|_| !entry.state().is_terminal()) {
+            self.holders.remove(&key);
+        }
+        Some(stored)
+    }
+
+    /// Puts a run into all indexes but that of arrivals, with the events that happened to it.
+    fn put(&mut self, mut stored: Stored, applied: &[Applied]) {
+        for &Applied { at, change, version, state, .. } in applied {
+            self.last_event += 1;
+            let (seq, run) = (self.last_event, stored.entry.run());
+            self.events.insert(seq, JournalEvent { seq, run, version, state, at, change });
+            stored.events.push(seq);
+        }
+        let Stored { number, entry, .. } = &stored;
+        if entry.is_waiting() && entry.waits_for_time() {
+            self.timed.insert((entry.due(), *number));
+        } else if entry.is_waiting() {
+            self.waiting.insert((entry.claim_order(), *number));
+        }
+        if let Some(claim) = entry.claim() {
+            self.leases.insert((claim.until, *number));
+        }
+        self.changes += 1;
+        self.counts.enter(entry.state());
+        if let Some(key) = key(entry.record().spec()).filter(|_| !entry.state().is_terminal()) {
+            self.holders.insert(key, entry.run());
+        }
+        if let Some(ended) = entry.ended() {
+            self.ended.insert((ended, *number));
+            stored.bytes = stored.entry.record().encode().len();
+            self.ended_bytes += stored.bytes;
+        }
+        self.runs.insert(stored.entry.run(), stored);
+    }
+}
+
+/// The queue and the key of a run that has one.
+fn key(spec: &RunSpec) -> Option<(QueueName, Arc<str>)> {
+    spec.unique.as_ref().map(|unique| (spec.queue.clone(), Arc::clone(&unique.key)))
+}

@@ -1,0 +1,63 @@
+//! Connections to a journal: for the writer, for readers, and for the number of changes.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+/// How often a process tries to get the lock that another one has. With [`WAIT`] between, that is about ten seconds.
+const MAX_WAITS: i32 = 5_000;
+
+/// The pause between two attempts. Short, because SQLite gives the lock to whoever asks first, and not to who has waited longest.
+const WAIT: Duration = Duration::from_millis(2);
+
+/// The pages of the log, of 4 KiB, at which they are copied to the database.
+const LOG_PAGES: i64 = 4_000;
+
+/// The size to which the log is cut when it begins anew.
+const LOG_BYTES: i64 = 64 << 20;
+
+/// The writer's page cache in KiB.
+const WRITERS_CACHE_KIB: i64 = 64 << 10;
+
+/// A reader's page cache in KiB.
+const READERS_CACHE_KIB: i64 = 8 << 10;
+
+/// The number of prepared statements of a connection: more than there are texts of statements in common use.
+const STATEMENTS: usize = 128;
+
+/// Waits a little for the lock of another process.
+fn wait(count: i32) -> bool {
+    std::thread::sleep(WAIT);
+    count < MAX_WAITS
+}
+
+fn open(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let mut connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_handler(Some(wait))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+/// Opens a file for writing. Each commit waits for the disk, so that a power cut loses nothing.
+pub(crate) fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    debug_assert_eq!(mode, "wal");
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -WRITERS_CACHE_KIB)?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(connection)
+}
+
+/// Opens a file for reading.
+pub(crate) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    // Readers of a log in WAL mode write to its shared memory, so that the file is not opened read-only.
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -READERS_CACHE_KIB)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(connection)
+}

@@ -1,0 +1,197 @@
+//! The data directory: private files, and file systems that will not do.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::error::OpenJournalError;
+
+/// The file of the journal, with the version of its format in the name.
+const JOURNAL: &str = "journal-1.db";
+
+/// Holds values that are stored apart from their runs.
+const BLOBS: &str = "blobs";
+
+/// The path of the journal in a data directory.
+pub(super) fn journal_path(dir: &Path) -> PathBuf {
+    dir.join(JOURNAL)
+}
+
+/// The directory of the blobs in a data directory.
+pub(super) fn blobs_dir(dir: &Path) -> PathBuf {
+    dir.join(BLOBS)
+}
+
+/// Creates a data directory and its missing parents with mode 0700, and a private file in it, unless they exist. Refuses network
+/// file systems.
+pub(crate) fn prepare(dir: &Path, file: &Path) -> Result<(), OpenJournalError> {
+    create_private_dir(dir).map_err(|source| OpenJournalError::Io { path: dir.to_owned(), source })?;
+    if let Some(kind) = network_file_system(dir) {
+        return Err(OpenJournalError::NetworkFileSystem { dir: dir.to_owned(), kind });
+    }
+    create_private_file(file).map_err(|source| OpenJournalError::Io { path: file.to_owned(), source })?;
+    check_regular(file)
+}
+
+/// Refuses a journal if it, or one of its companion files, is not a regular file: SQLite would wait for a FIFO.
+fn check_regular(file: &Path) -> Result<(), OpenJournalError> {
+    for ending in ["", "-wal", "-shm"] {
+        let mut path = file.as_os_str().to_owned();
+        path.push(ending);
+        let path = PathBuf::from(path);
+        match fs::metadata(&path) {
+            Ok(metadata) if !metadata.is_file() => return Err(OpenJournalError::NotAFile { path }),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(OpenJournalError::Io { path, source }),
+        }
+    }
+    Ok(())
+}
+
+/// Creates a directory and its missing parents, all with mode 0700 regardless of the umask.
+pub(crate) fn create_private_dir(dir: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
+/// Creates an empty file with mode 0600, unless there is something of this name.
+fn create_private_file(file: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(file) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Gives a file mode 0600.
+pub(super) fn make_private(file: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    #[cfg(not(unix))]
+    let _ = file;
+    Ok(())
+}
+
+/// The type of the network file system that a directory is on. Not known on other systems than Linux.
+#[cfg(target_os = "linux")]
+fn network_file_system(dir: &Path) -> Option<&'static str> {
+    let kind = rustix::fs::statfs(dir).ok()?.f_type;
+    // Some systems have it as a signed number of 32 bits.
+    let magic = (kind as u64) & 0xffff_ffff;
+    let known = NETWORK_MAGICS.iter().find(|(known, _)| *known == magic).map(|(_, name)| *name);
+    let is_fuse = magic == FUSE_MAGIC;
+    known.or_else(|| is_fuse.then(|| network_fuse(dir, &mount_table())).flatten())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn network_file_system(_: &Path) -> Option<&'static str> {
+    None
+}
+
+/// Numbers of file systems that several machines share. Source: statfs(2), and linux/magic.h.
+#[cfg(target_os = "linux")]
+const NETWORK_MAGICS: [(u64, &str); 12] = [
+    (0x6969, "nfs"),
+    (0xff53_4d42, "cifs"),
+    (0xfe53_4d42, "smb2"),
+    (0x517b, "smb"),
+    (0x0102_1997, "9p"),
+    (0x5346_414f, "afs"),
+    (0x6b41_4653, "afs"),
+    (0x00c3_6400, "ceph"),
+    (0x7375_7245, "coda"),
+    (0x0bd0_0bd0, "lustre"),
+    (0x4750_4653, "gpfs"),
+    (0x7461_636f, "ocfs2"),
+];
+
+#[cfg(target_os = "linux")]
+const FUSE_MAGIC: u64 = 0x6573_5546;
+
+/// File systems of FUSE that several machines share, as the table of mounts names them.
+#[cfg(target_os = "linux")]
+const NETWORK_FUSES: [&str; 9] = [
+    "fuse.sshfs",
+    "fuse.s3fs",
+    "fuse.rclone",
+    "fuse.gcsfuse",
+    "fuse.glusterfs",
+    "fuse.ceph-fuse",
+    "fuse.juicefs",
+    "fuse.mount-s3",
+    "fuse.curlftpfs",
+];
+
+#[cfg(target_os = "linux")]
+fn mount_table() -> String {
+    fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()
+}
+
+/// The type of the mount that a directory is on, by a table of mounts (proc_pid_mountinfo(5)), if it is one of the network.
+#[cfg(target_os = "linux")]
+fn network_fuse(dir: &Path, mounts: &str) -> Option<&'static str> {
+    let dir = dir.canonicalize().ok()?;
+    let mounts = mounts.lines().filter_map(|line| {
+        let (mount, kind) = line.split_once(" - ")?;
+        let point = Path::new(mount.split(' ').nth(4)?);
+        dir.starts_with(point).then(|| (point.as_os_str().len(), kind.split(' ').next()))
+    });
+    let (_, kind) = mounts.max_by_key(|(length, _)| *length)?;
+    NETWORK_FUSES.into_iter().find(|known| Some(*known) == kind)
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn what_is_created_is_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("a/b");
+        let file = data.join(JOURNAL);
+        prepare(&data, &file).unwrap();
+        prepare(&data, &file).unwrap();
+        assert_eq!((mode(&data), mode(data.parent().unwrap()), mode(&file)), (0o700, 0o700, 0o600));
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("journal-1.db-wal")).unwrap();
+        let error = prepare(dir.path(), &dir.path().join(JOURNAL)).unwrap_err();
+        assert!(matches!(&error, OpenJournalError::NotAFile { path } if path.ends_with("journal-1.db-wal")));
+        let error = prepare(&dir.path().join(JOURNAL).join("x"), &dir.path().join("y")).unwrap_err();
+        assert!(matches!(error, OpenJournalError::Io { .. }), "{error}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn network_mounts_are_known_by_their_type() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().canonicalize().unwrap();
+        let table = |kind: &str| {
+            let shown = path.display();
+            format!(
+                "21 1 8:1 / / rw - ext4 /dev/sda rw\n22 21 0:40 / {shown} rw shared:1 - {kind} host: rw\n"
+            )
+        };
+        assert_eq!(network_fuse(&path, &table("fuse.sshfs")), Some("fuse.sshfs"));
+        assert_eq!(network_fuse(&path.join("."), &table("fuse.ntfs")), None);
+        assert_eq!(network_fuse(Path::new("/"), &table("fuse.sshfs")), None);
+        assert_eq!(network_file_system(&path), None);
+    }
+}

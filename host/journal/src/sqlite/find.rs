@@ -1,0 +1,263 @@
+//! Lists of runs: one index for the narrowest part of a filter, and everything else by the rows found there.
+
+use std::sync::Arc;
+
+use hostel_core::journal::{Cursor, Found, Page, RunHead, WorkerId};
+use hostel_core::{QueueName, RunFacets, RunFilter, RunId, State, StateSet, TaskKey};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params_from_iter};
+
+use super::error::Fault;
+use super::names::{Kind, Names};
+use super::row::{self, sortable, time};
+
+/// The most parts of an index that are read side by side: the states, or the tasks of a component.
+const MAX_STREAMS: usize = 64;
+
+/// What a list needs of a run.
+const HEAD: &str = "SELECT r.seq, r.id, r.task, r.queue, r.priority, r.state, r.version, r.due, r.created, r.started, r.ended, \
+                    r.attempts, r.crashes, r.attention, r.worker, r.schedule, r.tags, r.name, r.error FROM ";
+
+/// A query: its text after [`HEAD`] and its parameters.
+struct Query {
+    text: String,
+    values: Vec<Value>,
+}
+
+/// The conditions of a filter that SQLite checks.
+#[derive(Default)]
+struct Conditions {
+    text: String,
+    values: Vec<Value>,
+}
+
+/// The part of a filter that chooses the index.
+enum Narrow {
+    /// The number of a tag.
+    Tag(i64),
+    Attention,
+    Schedule(i64),
+    States(StateSet),
+    Tasks(Vec<i64>),
+    Queue(i64),
+    All,
+}
+
+/// A page of the runs that match.
+pub(super) fn find(
+    db: &Connection,
+    names: &mut Names,
+    filter: &RunFilter,
+    page: Page,
+) -> Result<Found, Fault> {
+    let Some(queries) = queries(db, names, filter, page)? else {
+        return Ok(Found { runs: Vec::new(), next: None });
+    };
+    let mut heads = Vec::new();
+    for query in queries {
+        read(db, names, filter, page.limit, &query, &mut heads)?;
+    }
+    heads.sort_unstable_by_key(|(seq, _)| std::cmp::Reverse(*seq));
+    let more = heads.len() > page.limit;
+    heads.truncate(page.limit);
+    let next = heads.last().filter(|_| more).map(|(seq, _)| Cursor::behind(seq.cast_unsigned()));
+    Ok(Found { runs: heads.into_iter().map(|(_, head)| head).collect(), next })
+}
+
+/// Reads one more match than the page has, at most.
+fn read(
+    db: &Connection,
+    names: &mut Names,
+    filter: &RunFilter,
+    limit: usize,
+    query: &Query,
+    heads: &mut Vec<(i64, RunHead)>,
+) -> Result<(), Fault> {
+    let mut statement = db.prepare_cached(&format!("{HEAD}{}", query.text))?;
+    let mut rows = statement.query(params_from_iter(&query.values))?;
+    let mut room = limit + 1;
+    while let Some(row) = rows.next()?.filter(|_| room > 0) {
+        let found = head(db, names, row)?;
+        if matches(filter, &found.1) {
+            heads.push(found);
+            room -= 1;
+        }
+    }
+    Ok(())
+}
+
+/// The queries that find all matches; `None` if there can be none.
+fn queries(
+    db: &Connection,
+    names: &mut Names,
+    filter: &RunFilter,
+    page: Page,
+) -> Result<Option<Vec<Query>>, Fault> {
+    let Some(narrow) = narrow(db, names, filter)? else { return Ok(None) };
+    let Some(conditions) = conditions(db, names, filter)? else { return Ok(None) };
+    let before = page.after.map_or(i64::MAX, |cursor| i64::try_from(cursor.number()).unwrap_or(i64::MAX));
+    let on = |index: &str, column: &str, value: i64| {
+        let text = format!("run r INDEXED BY {index} WHERE r.{column} = ? AND r.seq < ?");
+        conditions.query(text, vec![value.into(), before.into()])
+    };
+    Ok(Some(match narrow {
+        Narrow::Tag(tag) => {
+            let text = "run_tag t CROSS JOIN run r ON r.seq = t.run WHERE t.tag = ? AND t.run < ?";
+            vec![conditions.query_by(text.to_owned(), vec![tag.into(), before.into()], "t.run")]
+        }
+        Narrow::Attention => {
+            let text = "run r INDEXED BY run_attention WHERE r.attention = 1 AND r.seq < ?";
+            vec![conditions.query(text.to_owned(), vec![before.into()])]
+        }
+        Narrow::Schedule(schedule) => vec![on("run_schedule", "schedule", schedule)],
+        Narrow::Queue(queue) => vec![on("run_queue", "queue", queue)],
+        Narrow::States(states) => states.iter().map(|state| on("run_state", "state", state as i64)).collect(),
+        Narrow::Tasks(tasks) => tasks.into_iter().map(|task| on("run_task", "task", task)).collect(),
+        Narrow::All => vec![conditions.query("run r WHERE r.seq < ?".to_owned(), vec![before.into()])],
+    }))
+}
+
+/// Which index to use; `None` if nothing can match.
+fn narrow(db: &Connection, names: &mut Names, filter: &RunFilter) -> Result<Option<Narrow>, Fault> {
+    if let Some(tag) = filter.wanted_tags().first() {
+        return Ok(names.find(db, Kind::Tag, tag)?.map(Narrow::Tag));
+    }
+    if filter.wants_attention() {
+        return Ok(Some(Narrow::Attention));
+    }
+    if let Some(schedule) = filter.wanted_schedule() {
+        return Ok(names.find(db, Kind::Schedule, schedule)?.map(Narrow::Schedule));
+    }
+    if let Some(tasks) = tasks(db, names, filter)? {
+        return Ok(Some(Narrow::Tasks(tasks)));
+    }
+    if let Some(states) = filter.wanted_states() {
+        return Ok(Some(Narrow::States(states)));
+    }
+    match filter.wanted_queue() {
+        Some(queue) => Ok(names.find(db, Kind::Queue, queue.as_str())?.map(Narrow::Queue)),
+        None => Ok(Some(Narrow::All)),
+    }
+}
+
+/// The numbers of the tasks that are wanted; `None` for all, and if there are too many to read side by side.
+fn tasks(db: &Connection, names: &mut Names, filter: &RunFilter) -> Result<Option<Vec<i64>>, Fault> {
+    let Some(component) = filter.wanted_component() else { return Ok(None) };
+    if let Some(export) = filter.wanted_export() {
+        let task = TaskKey { component, export: export.clone() };
+        return Ok(Some(names.find_task(db, &task)?.into_iter().collect()));
+    }
+    let mut query = db.prepare_cached("SELECT id FROM task WHERE component = ? LIMIT ?")?;
+    let rows = query.query_map((component.as_bytes(), MAX_STREAMS as i64 + 1), |row| row.get(0))?;
+    let tasks: Vec<i64> = rows.collect::<Result<_, _>>()?;
+    Ok((tasks.len() <= MAX_STREAMS).then_some(tasks))
+}
+
+/// The conditions that SQLite checks before a row is read whole; `None` if nothing can match.
+fn conditions(db: &Connection, names: &mut Names, filter: &RunFilter) -> Result<Option<Conditions>, Fault> {
+    let mut conditions = Conditions::default();
+    if let Some(states) = filter.wanted_states() {
+        let codes: Vec<_> = states.iter().map(|state| (state as i64).to_string()).collect();
+        // A unary plus, so that it chooses no index.
+        conditions.add(&format!(" AND +r.state IN ({})", codes.join(", ")), None);
+    }
+    if let Some(queue) = filter.wanted_queue() {
+        let Some(queue) = names.find(db, Kind::Queue, queue.as_str())? else { return Ok(None) };
+        conditions.add(" AND +r.queue = ?", Some(queue));
+    }
+    for tag in filter.wanted_tags() {
+        let Some(tag) = names.find(db, Kind::Tag, tag)? else { return Ok(None) };
+        conditions.add(" AND EXISTS (SELECT 1 FROM run_tag x WHERE x.tag = ? AND x.run = r.seq)", Some(tag));
+    }
+    let (since, until) = filter.wanted_times();
+    if let Some(since) = since {
+        conditions.add(" AND +r.created >= ?", Some(sortable(since)));
+    }
+    if let Some(until) = until {
+        conditions.add(" AND +r.created <= ?", Some(sortable(until)));
+    }
+    if filter.wanted_error().is_some() {
+        conditions.add(" AND r.error IS NOT NULL", None);
+    }
+    Ok(Some(conditions))
+}
+
+impl Conditions {
+    fn add(&mut self, text: &str, value: Option<i64>) {
+        self.text.push_str(text);
+        self.values.extend(value.map(Value::from));
+    }
+
+    fn query(&self, text: String, values: Vec<Value>) -> Query {
+        self.query_by(text, values, "r.seq")
+    }
+
+    fn query_by(&self, mut text: String, mut values: Vec<Value>, order: &str) -> Query {
+        text.push_str(&self.text);
+        text.push_str(&format!(" ORDER BY {order} DESC"));
+        values.extend(self.values.iter().cloned());
+        Query { text, values }
+    }
+}
+
+/// What a list shows of a row.
+fn head(db: &Connection, names: &mut Names, row: &Row<'_>) -> Result<(i64, RunHead), Fault> {
+    let run = RunId::from_bytes(row.get(1)?);
+    let task = names.task(db, row.get(2)?)?;
+    let damaged = |what| Fault::damaged(run, what);
+    let state = row::state(row.get(5)?).ok_or_else(|| damaged("its state"))?;
+    let queue = names.name(db, row.get(3)?)?;
+    let name: Option<Arc<str>> = row.get(17)?;
+    let worker: Option<i64> = row.get(14)?;
+    let schedule: Option<i64> = row.get(15)?;
+    let (started, ended): (Option<i64>, Option<i64>) = (row.get(9)?, row.get(10)?);
+    let head = RunHead {
+        run,
+        name: name.unwrap_or_else(|| task.run_name(run).into()),
+        task,
+        tags: row::tags_in(row.get_ref(16)?.as_str_or_null().ok().flatten()).into_iter().collect(),
+        priority: row.get(4)?,
+        state,
+        version: row.get::<_, i64>(6)?.cast_unsigned(),
+        created: time(row.get(8)?),
+        ended: ended.map(time),
+        attempts: row.get(11)?,
+        crashes: row.get(12)?,
+        worker: worker.map(|worker| names.name(db, worker)).transpose()?.map(WorkerId::new),
+        queue: QueueName::new(&queue).map_err(|_| damaged("its queue"))?,
+        due: time(row.get(7)?),
+        started: started.map(time),
+        schedule: schedule.map(|schedule| names.name(db, schedule)).transpose()?,
+        error: row.get(18)?,
+        needs_attention: row.get(13)?,
+    };
+    Ok((row.get(0)?, head))
+}
+
+/// Whether a filter matches what a list shows.
+fn matches(filter: &RunFilter, head: &RunHead) -> bool {
+    filter.matches(&RunFacets {
+        state: head.state,
+        task: &head.task,
+        run: head.run,
+        name: Some(&head.name),
+        tags: &head.tags,
+        created: head.created,
+        queue: Some(head.queue.as_str()),
+        schedule: head.schedule.as_deref(),
+        error: head.error.as_deref(),
+        needs_attention: head.needs_attention,
+    })
+}
+
+/// How many runs there are by state.
+pub(super) fn tally(db: &Connection) -> rusqlite::Result<Vec<(State, u64)>> {
+    let mut query = db.prepare_cached("SELECT state, runs FROM tally")?;
+    let rows = query.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    let mut tally = Vec::new();
+    for row in rows {
+        let (state, runs) = row?;
+        tally.extend(row::state(state).map(|state| (state, u64::try_from(runs).unwrap_or(0))));
+    }
+    Ok(tally)
+}

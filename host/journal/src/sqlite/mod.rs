@@ -1,0 +1,357 @@
+//! The journal in SQLite: one file in a data directory, which several processes share.
+
+mod bell;
+mod blobs;
+mod change;
+mod connection;
+mod due;
+mod error;
+mod events;
+mod files;
+mod find;
+mod fsck;
+mod names;
+mod operate;
+mod readers;
+mod row;
+mod schema;
+mod submit;
+mod sweep;
+mod writer;
+mod writing;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use hostel_core::journal::{
+    Append, Cancellation, ClaimRequest, Expired, Fence, Found, Journal, JournalEntry, JournalError,
+    JournalEvent, MAX_CLAIMED, MAX_EVENTS, MAX_SUBMITTED, Page, Prune, Pruned, Submitted,
+};
+use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunSpec, Timestamp};
+use rusqlite::Connection;
+
+use self::bell::Bell;
+use self::blobs::{Blobs, Spilled};
+use self::connection::{open_to_read, open_to_write};
+pub use self::error::OpenJournalError;
+use self::error::{Fault, medium};
+pub(crate) use self::files::create_private_dir;
+pub use self::fsck::JournalCheck;
+use self::names::Names;
+use self::readers::Readers;
+use self::submit::Prepared;
+use self::writer::Writer;
+use self::writing::Hook;
+use crate::bounds::check_count;
+
+/// A journal in the file `journal-1.db` of a data directory. Any number of processes of one machine use it at once, each by its own
+/// `SqliteJournal`; there is no server.
+///
+/// What a method has answered is on disk: a crash of the process or of the machine loses nothing of it. Each process writes on one
+/// thread, many operations in one transaction. Values of more than 16 KiB are files in `blobs/`, and are read by
+/// [`Journal::blob`]. Directory and files are private to their owner.
+///
+/// ```
+/// use hostel_core::journal::{Journal, Submitted};
+/// use hostel_journal::SqliteJournal;
+/// # use hostel_core::*;
+/// # let task = TaskKey { component: Digest::of(b""), export: ExportPath::top_level("add") };
+/// # let at = Timestamp::from_unix_nanos(1);
+/// # let dir = tempfile::tempdir()?;
+/// let journal = SqliteJournal::open(dir.path())?;
+/// let spec = RunSpec::new(RunId::from_bytes([1; 16]), task, TaskSpec::default().into(), at);
+/// assert_eq!(journal.submit(at, &[spec.clone()])?, [Submitted::New]);
+/// drop(journal);
+/// assert_eq!(SqliteJournal::open(dir.path())?.submit(at, &[spec])?, [Submitted::Existing]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct SqliteJournal {
+    path: PathBuf,
+    blobs: Blobs,
+    readers: Readers,
+    /// Never writes, so that the version of its data changes with every commit of others.
+    changes: Mutex<Connection>,
+    bell: Arc<Bell>,
+    /// Set when someone has waited for a change: then there is a thread that watches other processes.
+    listens: OnceLock<()>,
+    /// `None` for a journal that is only read.
+    writer: Option<Writer>,
+}
+
+/// What tests set.
+#[doc(hidden)]
+#[derive(Clone, Default)]
+pub struct JournalHooks {
+    /// Called with the name of each step of the writer.
+    pub step: Option<Hook>,
+    /// The most pages of the file; 0 for no bound.
+    pub max_pages: u32,
+}
+
+impl SqliteJournal {
+    /// Opens the journal of a data directory, which is created if it does not exist.
+    ///
+    /// A file with older tables is brought to the newest ones, after a copy of it was made. One of a newer format is opened for reading
+    /// only: then every method that writes returns [`JournalError::ReadOnly`].
+    ///
+    /// # Errors
+    ///
+    /// [`OpenJournalError`]: the directory or the file cannot be used, is on a network file system, or has newer tables.
+    pub fn open(data_dir: &Path) -> Result<Self, OpenJournalError> {
+        Self::open_with(data_dir, JournalHooks::default())
+    }
+
+    /// The same, for tests.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SqliteJournal::open`].
+    #[doc(hidden)]
+    pub fn open_with(data_dir: &Path, hooks: JournalHooks) -> Result<Self, OpenJournalError> {
+        let path = files::journal_path(data_dir);
+        files::prepare(data_dir, &path)?;
+        let failed = |source| OpenJournalError::Sqlite { path: path.clone(), source };
+        let blobs = Blobs::new(files::blobs_dir(data_dir));
+        let mut db = open_to_write(&path).map_err(failed)?;
+        let is_newer = check_versions(&db, &path)?;
+        if !is_newer {
+            schema::upgrade(&mut db, &path)?;
+        }
+        if hooks.max_pages > 0 {
+            db.pragma_update(None, "max_page_count", hooks.max_pages).map_err(failed)?;
+        }
+        let bell = Arc::new(Bell::default());
+        let start = || Writer::start(db, blobs.clone(), hooks.step.clone(), Arc::clone(&bell));
+        let writer = (!is_newer).then(start).transpose();
+        let writer = writer.map_err(|source| OpenJournalError::Io { path: path.clone(), source })?;
+        let changes = Mutex::new(open_to_read(&path).map_err(failed)?);
+        let (readers, listens) = (Readers::new(path.clone()), OnceLock::new());
+        Ok(Self { path, blobs, readers, changes, bell, listens, writer })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Checks everything: the pages of the file, the tally of states, the values that are stored apart, and that the events of each
+    /// run lead to its row. Reads it all, in one transaction: seconds for a million runs, in which the log grows.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium, where nothing can be read at all. A part that cannot be read is a problem in the answer.
+    pub fn fsck(&self) -> Result<JournalCheck, JournalError> {
+        self.read(|db, names| fsck::check(db, names, &self.blobs))
+    }
+
+    /// Removes values and options of tasks that no run has had for a day, and returns how many. To be called once a day: it looks at
+    /// all runs, tenths of a second for a million of them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    pub fn sweep(&self, now: SystemTime) -> Result<u64, JournalError> {
+        let mut removed = self.write(sweep::options)?;
+        let old: Vec<_> = self.blobs.old(now).collect();
+        for files in old.chunks(sweep::MAX_FILES) {
+            let files = files.to_vec();
+            removed += self.write(move |writing| sweep::values(writing, &files))?;
+        }
+        Ok(removed)
+    }
+
+    /// The facts with long values taken out, and these values.
+    fn spilled(&self, append: &Append) -> Result<(Append, Vec<Spilled>), JournalError> {
+        let mut append = append.clone();
+        let mut blobs = Vec::new();
+        for (_, fact) in &mut append.facts {
+            blobs.extend(self.blobs.spill_fact(fact).map_err(|error| medium("write a value", error))?);
+        }
+        Ok((append, blobs))
+    }
+
+    /// Starts to watch for changes by other processes, unless that was done before.
+    fn listen(&self) -> Result<(), JournalError> {
+        if self.listens.get().is_none() {
+            self.bell.listen(&self.path).map_err(|error| medium("watch", error))?;
+            // Another thread may have done the same: two that listen are as good as one.
+            self.listens.get_or_init(|| ());
+        }
+        Ok(())
+    }
+
+    fn write<T: Send + 'static>(
+        &self,
+        operate: impl FnMut(&mut writing::Writing<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let reason = "a newer version of Hostel wrote it; use that version to change it";
+        self.writer.as_ref().ok_or(JournalError::ReadOnly { reason })?.write(operate)
+    }
+
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection, &mut Names) -> Result<T, Fault>,
+    ) -> Result<T, JournalError> {
+        self.readers.read(read).map_err(|fault| fault.into_error("read"))
+    }
+}
+
+/// A connection of its own to the tables of a data directory, for what stands beside the journal. One of a newer format is only read.
+pub(crate) fn open_tables(data_dir: &Path) -> Result<Connection, OpenJournalError> {
+    let path = files::journal_path(data_dir);
+    files::prepare(data_dir, &path)?;
+    let failed = |source| OpenJournalError::Sqlite { path: path.clone(), source };
+    let mut db = open_to_write(&path).map_err(failed)?;
+    if check_versions(&db, &path)? {
+        db.pragma_update(None, "query_only", true).map_err(failed)?;
+    } else {
+        schema::upgrade(&mut db, &path)?;
+    }
+    Ok(db)
+}
+
+/// Whether the file has a newer format.
+fn check_versions(db: &Connection, path: &Path) -> Result<bool, OpenJournalError> {
+    let failed = |source| OpenJournalError::Sqlite { path: path.to_owned(), source };
+    let (format, found) = schema::versions(db).map_err(failed)?;
+    if format > schema::FORMAT {
+        return Ok(true);
+    }
+    let known = schema::TABLES_VERSION;
+    if found > known {
+        return Err(OpenJournalError::Newer { path: path.to_owned(), found, known });
+    }
+    Ok(false)
+}
+
+impl Journal for SqliteJournal {
+    fn submit(&self, at: Timestamp, specs: &[RunSpec]) -> Result<Vec<Submitted>, JournalError> {
+        check_count("runs", specs.len(), MAX_SUBMITTED)?;
+        let prepare = |spec: &RunSpec| Prepared::new(spec.clone(), &self.blobs);
+        let runs: Vec<_> = specs
+            .iter()
+            .map(prepare)
+            .collect::<Result<_, _>>()
+            .map_err(|error| medium("write a value", error))?;
+        self.write(move |writing| submit::submit(writing, at, &runs))
+    }
+
+    fn append(&self, append: &Append) -> Result<u64, JournalError> {
+        let (append, blobs) = self.spilled(append)?;
+        self.write(move |writing| operate::append(writing, &append, &blobs))
+    }
+
+    fn append_all(&self, appends: &[Append]) -> Result<Vec<Result<u64, JournalError>>, JournalError> {
+        check_count("runs", appends.len(), MAX_CLAIMED)?;
+        let appends = appends.iter().map(|append| self.spilled(append)).collect::<Result<Vec<_>, _>>()?;
+        self.write(move |writing| {
+            let each = appends.iter().map(|(append, blobs)| match operate::append(writing, append, blobs) {
+                Ok(version) => Ok(Ok(version)),
+                // Refused by the rule, before anything was written.
+                Err(Fault::Refused(error)) => Ok(Err(error)),
+                Err(fault) => Err(fault),
+            });
+            each.collect()
+        })
+    }
+
+    fn get(&self, run: RunId) -> Result<Option<JournalEntry>, JournalError> {
+        self.read(|db, names| Ok(row::load(db, names, run)?.map(|loaded| loaded.entry)))
+    }
+
+    fn find(&self, filter: &RunFilter, page: Page) -> Result<Found, JournalError> {
+        if !(1..=Page::MAX_LIMIT).contains(&page.limit) {
+            return Err(JournalError::Page { limit: page.limit });
+        }
+        self.read(|db, names| find::find(db, names, filter, page))
+    }
+
+    fn counts(&self) -> Result<RunCounts, JournalError> {
+        self.read(|db, _| {
+            let removed: i64 = db.query_row("SELECT removed FROM counter", [], |row| row.get(0))?;
+            Ok(RunCounts::of_parts(find::tally(db)?, removed.cast_unsigned()))
+        })
+    }
+
+    fn claim(&self, claim: &ClaimRequest) -> Result<Vec<JournalEntry>, JournalError> {
+        check_count("claims", claim.limit, MAX_CLAIMED)?;
+        let has_some = |db: &Connection, names: &mut Names| {
+            let first = ClaimRequest { limit: claim.limit.min(1), ..claim.clone() };
+            Ok(!due::candidates(db, names, &first)?.is_empty())
+        };
+        // Workers without work ask often, and need not wait for the lock.
+        if !self.read(has_some)? {
+            return Ok(Vec::new());
+        }
+        let claim = claim.clone();
+        self.write(move |writing| operate::claim(writing, &claim))
+    }
+
+    fn renew(&self, claims: &[(RunId, Fence)], until: Timestamp) -> Result<Vec<RunId>, JournalError> {
+        check_count("claims", claims.len(), MAX_CLAIMED)?;
+        let claims = claims.to_vec();
+        self.write(move |writing| operate::renew(writing, &claims, until))
+    }
+
+    fn release(&self, at: Timestamp, run: RunId, fence: Fence) -> Result<u64, JournalError> {
+        self.write(move |writing| operate::release(writing, at, run, fence))
+    }
+
+    fn expire(&self, now: Timestamp) -> Result<Vec<Expired>, JournalError> {
+        let has_some = |db: &Connection, _: &mut Names| {
+            let mut query =
+                db.prepare_cached("SELECT 1 FROM run INDEXED BY run_lease WHERE lease <= ? LIMIT 1")?;
+            Ok(query.exists([row::sortable(now)])?)
+        };
+        if !self.read(has_some)? {
+            return Ok(Vec::new());
+        }
+        self.write(move |writing| operate::expire(writing, now))
+    }
+
+    fn cancel(&self, at: Timestamp, run: RunId) -> Result<Cancellation, JournalError> {
+        self.write(move |writing| operate::cancel(writing, at, run))
+    }
+
+    fn events(&self, after: u64, limit: usize) -> Result<Vec<JournalEvent>, JournalError> {
+        self.read(|db, _| events::after(db, after, limit.min(MAX_EVENTS)))
+    }
+
+    fn prune(&self, prune: Prune) -> Result<Pruned, JournalError> {
+        self.write(move |writing| operate::prune(writing, prune))
+    }
+
+    fn retry(&self, at: Timestamp, run: RunId) -> Result<u64, JournalError> {
+        self.write(move |writing| operate::retry(writing, at, run))
+    }
+
+    fn remove(&self, run: RunId) -> Result<(), JournalError> {
+        self.write(move |writing| operate::remove(writing, run))
+    }
+
+    fn mark_seen(&self, run: RunId) -> Result<(), JournalError> {
+        self.write(move |writing| operate::mark_seen(writing, run))
+    }
+
+    fn changes(&self) -> Result<u64, JournalError> {
+        let db = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = db
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut query| query.query_row([], |row| row.get(0)));
+        version.map(i64::cast_unsigned).map_err(|error| medium("read", error))
+    }
+
+    fn wait_for_change(&self, seen: u64, timeout: Duration) -> Result<u64, JournalError> {
+        self.listen()?;
+        self.bell.wait(seen, timeout, || self.changes())
+    }
+
+    fn next_due(&self, claim: &ClaimRequest) -> Result<Option<Timestamp>, JournalError> {
+        self.read(|db, names| due::next_due(db, names, claim))
+    }
+
+    fn blob(&self, blob: &BlobRef) -> Result<Option<Arc<[u8]>>, JournalError> {
+        self.blobs.read(blob).map_err(|error| medium("read a value", error))
+    }
+}

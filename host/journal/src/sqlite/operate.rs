@@ -1,0 +1,188 @@
+//! The operations of the writer on runs that are stored: each loads an entry, calls its rule, and stores the result.
+
+use hostel_core::journal::{
+    Append, Applied, Cancellation, ClaimRequest, Expired, Fence, JournalConflict, JournalEntry, JournalError,
+    MAX_EXPIRED, MAX_PRUNED, Prune, Pruned,
+};
+use hostel_core::{RunId, Timestamp};
+use rusqlite::{OptionalExtension, params};
+
+use super::blobs::Spilled;
+use super::due;
+use super::error::Fault;
+use super::row::{self, Loaded, sortable};
+use super::submit;
+use super::writing::Writing;
+
+/// Changes a run by a rule, and stores what the rule applied.
+fn change<T>(
+    writing: &mut Writing<'_>,
+    run: RunId,
+    rule: impl FnOnce(&mut JournalEntry) -> Result<(T, Vec<Applied>), JournalError>,
+) -> Result<T, Fault> {
+    let loaded = load(writing, run)?;
+    let mut entry = loaded.entry.clone();
+    let (answer, applied) = rule(&mut entry)?;
+    writing.store(&loaded, &entry, &applied)?;
+    Ok(answer)
+}
+
+fn load(writing: &mut Writing<'_>, run: RunId) -> Result<Loaded, Fault> {
+    row::load(writing.db, writing.names, run)?.ok_or(Fault::Refused(JournalError::NotFound { run }))
+}
+
+/// `blobs` are the values that were taken out of the facts.
+pub(super) fn append(writing: &mut Writing<'_>, append: &Append, blobs: &[Spilled]) -> Result<u64, Fault> {
+    let loaded = load(writing, append.run)?;
+    let mut entry = loaded.entry.clone();
+    let applied = entry.append(append)?;
+    writing.name_blobs(loaded.seq, blobs)?;
+    writing.store(&loaded, &entry, &applied)?;
+    Ok(entry.version())
+}
+
+pub(super) fn claim(writing: &mut Writing<'_>, request: &ClaimRequest) -> Result<Vec<JournalEntry>, Fault> {
+    let mut claimed = Vec::new();
+    for seq in due::candidates(writing.db, writing.names, request)? {
+        match row::load_by_seq(writing.db, writing.names, seq) {
+            Ok(Some(loaded)) => claimed.extend(claim_one(writing, &loaded, request)?),
+            Ok(None) => {}
+            Err(Fault::Refused(_)) => set_aside(writing, seq)?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(claimed)
+}
+
+fn claim_one(
+    writing: &mut Writing<'_>,
+    loaded: &Loaded,
+    request: &ClaimRequest,
+) -> Result<Option<JournalEntry>, Fault> {
+    let mut entry = loaded.entry.clone();
+    let fence = writing.next_fence();
+    let Some(applied) = entry.claim_for(request, fence) else { return Ok(None) };
+    writing.store(loaded, &entry, &applied)?;
+    Ok(Some(entry))
+}
+
+/// Takes a damaged run out of the queue, so that it does not stop those behind it. `fsck` reports it.
+fn set_aside(writing: &Writing<'_>, seq: i64) -> Result<(), Fault> {
+    writing.db.prepare_cached("UPDATE run SET ready = NULL, lease = NULL WHERE seq = ?")?.execute([seq])?;
+    Ok(())
+}
+
+pub(super) fn renew(
+    writing: &Writing<'_>,
+    claims: &[(RunId, Fence)],
+    until: Timestamp,
+) -> Result<Vec<RunId>, Fault> {
+    // The rule of `JournalEntry::renew`, without the record.
+    let mut update = writing.db.prepare_cached(
+        "UPDATE run SET lease = max(lease, ?) WHERE id = ? AND fence = ? AND lease IS NOT NULL",
+    )?;
+    let mut over = Vec::new();
+    for (run, fence) in claims {
+        let fence = fence.number().cast_signed();
+        if update.execute(params![sortable(until), run.as_bytes(), fence])? == 0 {
+            over.push(*run);
+        }
+    }
+    Ok(over)
+}
+
+pub(super) fn release(
+    writing: &mut Writing<'_>,
+    at: Timestamp,
+    run: RunId,
+    fence: Fence,
+) -> Result<u64, Fault> {
+    change(writing, run, |entry| {
+        let applied = entry.release(at, fence)?;
+        Ok((entry.version(), applied.into_iter().collect()))
+    })
+}
+
+pub(super) fn expire(writing: &mut Writing<'_>, now: Timestamp) -> Result<Vec<Expired>, Fault> {
+    let mut query = writing.db.prepare_cached(
+        "SELECT seq FROM run INDEXED BY run_lease WHERE lease <= ? ORDER BY lease, seq LIMIT ?",
+    )?;
+    let over: Vec<i64> =
+        query.query_map([sortable(now), MAX_EXPIRED as i64], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut expired = Vec::new();
+    for seq in over {
+        let loaded = match row::load_by_seq(writing.db, writing.names, seq) {
+            Ok(Some(loaded)) => loaded,
+            Ok(None) => continue,
+            Err(Fault::Refused(_)) => {
+                set_aside(writing, seq)?;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let mut entry = loaded.entry.clone();
+        if let Some((lost, applied)) = entry.expire(now) {
+            writing.store(&loaded, &entry, applied.as_slice())?;
+            expired.push(lost);
+        }
+    }
+    Ok(expired)
+}
+
+pub(super) fn cancel(writing: &mut Writing<'_>, at: Timestamp, run: RunId) -> Result<Cancellation, Fault> {
+    change(writing, run, |entry| {
+        let (answer, applied) = entry.cancel(at);
+        Ok((answer, applied.into_iter().collect()))
+    })
+}
+
+pub(super) fn retry(writing: &mut Writing<'_>, at: Timestamp, run: RunId) -> Result<u64, Fault> {
+    let loaded = load(writing, run)?;
+    let holder = submit::holder(writing, loaded.entry.record().spec())?.map(|holder| holder.entry.run());
+    let mut entry = loaded.entry.clone();
+    let applied = entry.retry(at, holder)?;
+    writing.store(&loaded, &entry, &[applied])?;
+    Ok(entry.version())
+}
+
+pub(super) fn mark_seen(writing: &mut Writing<'_>, run: RunId) -> Result<(), Fault> {
+    change(writing, run, |entry| {
+        entry.mark_seen();
+        Ok(((), Vec::new()))
+    })
+}
+
+pub(super) fn remove(writing: &mut Writing<'_>, run: RunId) -> Result<(), Fault> {
+    // Without the record, so that a damaged run can be removed too.
+    let mut query = writing.db.prepare_cached("SELECT seq, state FROM run WHERE id = ?")?;
+    let row = query.query_row([run.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let (seq, state) = row.ok_or(Fault::Refused(JournalError::NotFound { run }))?;
+    match row::state(state) {
+        Some(state) if !state.is_terminal() => Err(JournalConflict::Unfinished { run, state }.into()),
+        Some(_) | None => writing.remove(seq),
+    }
+}
+
+pub(super) fn prune(writing: &mut Writing<'_>, prune: Prune) -> Result<Pruned, Fault> {
+    let excess = match prune.keep {
+        Some(keep) => writing.ended()?.saturating_sub(keep),
+        None => 0,
+    };
+    let before = prune.ended_before.map_or(0, |before| before.unix_nanos());
+    let mut query = writing.db.prepare_cached(
+        "SELECT seq, ended FROM run INDEXED BY run_ended WHERE ended IS NOT NULL ORDER BY ended, seq LIMIT ?",
+    )?;
+    // One more than is removed, to know whether there are more.
+    let first: Vec<(i64, i64)> = query
+        .query_map([MAX_PRUNED as i64 + 1], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    let gone = first
+        .iter()
+        .zip(0..)
+        .take_while(|((_, ended), place)| *place < excess || ended.cast_unsigned() < before);
+    let gone: Vec<i64> = gone.map(|((seq, _), _)| *seq).collect();
+    for seq in gone.iter().take(MAX_PRUNED) {
+        writing.remove(*seq)?;
+    }
+    Ok(Pruned { runs: gone.len().min(MAX_PRUNED) as u64, more: gone.len() > MAX_PRUNED })
+}

@@ -1,0 +1,171 @@
+//! Full disks, damaged files, other versions, and clocks that jump.
+
+use std::fs::OpenOptions;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+
+use hostel_core::journal::{Journal, JournalError, Page};
+use hostel_core::{ErrorKind, RunFilter, State};
+use hostel_journal::{JournalHooks, OpenJournalError, SqliteJournal};
+
+use crate::scene::{STARTED, add, at, check, completed, directory, id, open, request, spec, spec_with_input};
+
+fn sql(dir: &Path, text: &str) {
+    let db = rusqlite::Connection::open(dir.join("journal-1.db")).unwrap();
+    db.execute_batch(text).unwrap();
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_nothing_is_half_done() {
+    let dir = directory();
+    let hooks = JournalHooks { max_pages: 60, ..JournalHooks::default() };
+    let journal = SqliteJournal::open_with(dir.path(), hooks).unwrap();
+    let mut stored = 0;
+    let error = loop {
+        let batch: Vec<_> = (stored..stored + 3).map(|number| spec_with_input(number, 2_000)).collect();
+        match journal.submit(at(1), &batch) {
+            Ok(_) => stored += 3,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, JournalError::Medium { action: "write", .. }), "{error}");
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("full"), "{source}");
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(stored > 3);
+    assert_eq!(journal.counts().unwrap().total(), stored);
+    check(&journal);
+    // What needs no more room goes on, and room that is made is used.
+    journal.cancel(at(2), id(0)).unwrap();
+    journal.cancel(at(2), id(1)).unwrap();
+    journal.cancel(at(2), id(2)).unwrap();
+    (0..3).for_each(|run| journal.remove(id(run)).unwrap());
+    journal.submit(at(3), &[spec_with_input(1_000, 2_000)]).unwrap();
+    check(&journal);
+}
+
+#[test]
+fn damaged_pages_are_reported_and_the_rest_is_readable() {
+    let dir = directory();
+    let journal = open(&dir);
+    journal
+        .submit(at(1), &(0..200).map(|number| spec_with_input(number, 1_000)).collect::<Vec<_>>())
+        .unwrap();
+    drop(journal);
+    damage(&dir.path().join("journal-1.db"), &[150; 500]);
+    let journal = open(&dir);
+    let problems = journal.fsck().unwrap().problems;
+    assert!(!problems.is_empty());
+    let read = (0..200).map(|number| journal.get(id(number)));
+    let (good, bad): (Vec<_>, Vec<_>) = read.partition(Result::is_ok);
+    assert!(good.len() > 150 && !bad.is_empty(), "{} {}", good.len(), bad.len());
+    for error in bad {
+        let error = error.unwrap_err();
+        assert!(matches!(error, JournalError::Damaged { .. } | JournalError::Medium { .. }), "{error}");
+    }
+    // Others are found, claimed and finished.
+    assert_eq!(journal.find(&RunFilter::new(), Page::first(5)).unwrap().runs.len(), 5);
+    journal.submit(at(2), &[spec(1_000)]).unwrap();
+    add(&journal, 1_000, 3, [STARTED, completed(5)]).unwrap();
+}
+
+/// Overwrites the page in which some bytes are.
+fn damage(path: &Path, wanted: &[u8]) {
+    let mut file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).unwrap();
+    let place = bytes.windows(wanted.len()).position(|window| window == wanted).unwrap();
+    file.seek(SeekFrom::Start((place / 4_096 * 4_096) as u64)).unwrap();
+    file.write_all(&[0x5a; 4_096]).unwrap();
+}
+
+#[test]
+fn a_damaged_run_does_not_stop_the_queue() {
+    let dir = directory();
+    let journal = open(&dir);
+    journal.submit(at(1), &[spec(1), spec(2)]).unwrap();
+    sql(dir.path(), "UPDATE run SET born = x'ff' WHERE seq = 1");
+    let error = journal.get(id(1)).unwrap_err();
+    assert!(matches!(error, JournalError::Damaged { run, problem: "its specification" } if run == id(1)));
+    let claimed = journal.claim(&request("w", 1, 2)).unwrap();
+    let claimed = if claimed.is_empty() { journal.claim(&request("w", 1, 2)).unwrap() } else { claimed };
+    assert_eq!(claimed[0].run(), id(2));
+    let problems = journal.fsck().unwrap().problems;
+    assert_eq!(problems, [error.to_string()]);
+}
+
+#[test]
+fn every_contradiction_is_found() {
+    let contradiction = |change: &str, expected: &str| {
+        let dir = directory();
+        let journal = open(&dir);
+        let tagged = hostel_core::RunSpec { tags: ["a"].into_iter().collect(), ..spec(1) };
+        journal.submit(at(1), &[tagged, spec(2)]).unwrap();
+        add(&journal, 1, 2, [STARTED, completed(5)]).unwrap();
+        check(&journal);
+        drop(journal);
+        sql(dir.path(), change);
+        let problems = open(&dir).fsck().unwrap().problems;
+        assert!(problems.iter().any(|problem| problem.contains(expected)), "{change}: {problems:?}");
+    };
+    contradiction(
+        "UPDATE tally SET runs = 7 WHERE state = 2",
+        "there are 1 runs that are Pending: the tally has 7",
+    );
+    contradiction("DELETE FROM run_tag", "runs have 1 tags: 0 are in the index of tags");
+    contradiction("UPDATE run SET ended = 5 WHERE seq = 1", "do not lead to its row");
+    contradiction("UPDATE run SET ready = NULL WHERE seq = 2", "do not lead to its row");
+    contradiction("UPDATE run SET state = 9 WHERE seq = 1", "damaged (its state)");
+    contradiction("DELETE FROM event WHERE seq = 3", "damaged (an event is missing)");
+    contradiction("UPDATE event SET body = x'010106' WHERE change = 19", "damaged (the order of its events)");
+    contradiction("UPDATE event SET before = 9 WHERE seq = 3", "damaged (one of its events)");
+    contradiction("DELETE FROM spec", "damaged (the options of its task)");
+}
+
+#[test]
+fn newer_versions_are_read_or_refused() {
+    let dir = directory();
+    let journal = open(&dir);
+    journal.submit(at(1), &[spec(1)]).unwrap();
+    drop(journal);
+    sql(dir.path(), "PRAGMA user_version = 1002");
+    let error = SqliteJournal::open(dir.path()).map(|_| ()).unwrap_err();
+    assert!(matches!(error, OpenJournalError::Newer { found: 2, known: 1, .. }), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    sql(dir.path(), "PRAGMA user_version = 2001");
+    let journal = open(&dir);
+    assert_eq!(journal.get(id(1)).unwrap().unwrap().state(), State::Pending);
+    let error = journal.submit(at(1), &[spec(2)]).unwrap_err();
+    assert!(matches!(error, JournalError::ReadOnly { .. }) && error.kind() == ErrorKind::Denied, "{error}");
+    assert!(matches!(journal.claim(&request("w", 1, 2)), Err(JournalError::ReadOnly { .. })));
+}
+
+#[test]
+fn what_is_no_journal_is_refused() {
+    let dir = directory();
+    std::fs::write(dir.path().join("journal-1.db"), vec![7; 5_000]).unwrap();
+    let error = SqliteJournal::open(dir.path()).map(|_| ()).unwrap_err();
+    assert!(matches!(error, OpenJournalError::Sqlite { .. }), "{error}");
+    assert!(error.to_string().contains("journal-1.db"), "{error}");
+}
+
+#[test]
+fn a_clock_that_is_set_back_or_ahead_loses_nothing() {
+    let dir = directory();
+    let journal = open(&dir);
+    let late = |number, due| hostel_core::RunSpec { due: Some(at(due)), ..spec(number) };
+    journal.submit(at(1_000), &[late(1, 1_000), late(2, 2_000)]).unwrap();
+    assert_eq!(journal.claim(&request("w", 9, 1_000)).unwrap().len(), 1);
+    // Back: nothing is due, and no lease is over.
+    assert_eq!(journal.claim(&request("w", 9, 10)).unwrap(), []);
+    assert_eq!(journal.expire(at(10)).unwrap(), []);
+    add(&journal, 1, 5, [STARTED]).unwrap();
+    // Ahead, to the end of time: the lease is over, and all is due.
+    assert_eq!(journal.expire(at(u64::MAX)).unwrap().len(), 1);
+    let claimed = journal.claim(&request("w", 9, u64::MAX - 1_000)).unwrap();
+    assert_eq!(claimed.iter().map(|entry| entry.run()).collect::<Vec<_>>(), [id(1)]);
+    assert_eq!(journal.claim(&request("w", 9, u64::MAX - 1_000)).unwrap()[0].run(), id(2));
+    journal.cancel(at(3), id(1)).unwrap();
+    assert_eq!(journal.get(id(1)).unwrap().unwrap().ended(), Some(at(3)));
+    check(&journal);
+}

@@ -1,0 +1,16 @@
+//! The journal in SQLite, with real files and processes.
+
+#[cfg(test)]
+mod damage;
+#[cfg(unix)]
+#[cfg(test)]
+mod kill;
+#[cfg(unix)]
+#[cfg(test)]
+mod processes;
+#[cfg(test)]
+mod scene;
+#[cfg(test)]
+mod suite;
+#[cfg(test)]
+mod values;
