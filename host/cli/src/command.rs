@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{cache, compile, completions, inspect, map, run, trust};
+use crate::commands::{
+    cache, compile, completions, components, delay, inspect, map, push, run, runs, trust, worker,
+};
 use crate::exit::Exit;
 use crate::problem::Stop;
 use crate::ui::Ui;
@@ -34,6 +36,11 @@ pub(crate) enum Command {
     Inspect(inspect::Inspect),
     Run(run::Run),
     Map(map::Map),
+    Delay(delay::Delay),
+    Worker(worker::Worker),
+    Runs(runs::Runs),
+    Push(push::Push),
+    Components(components::Components),
     Compile(compile::Compile),
     Trust(trust::Trust),
     Cache(cache::Cache),
@@ -46,6 +53,11 @@ impl Command {
             Self::Inspect(command) => command.execute(ui),
             Self::Run(command) => command.execute(ui),
             Self::Map(command) => command.execute(ui),
+            Self::Delay(command) => command.execute(ui),
+            Self::Worker(command) => command.execute(ui),
+            Self::Runs(command) => command.execute(ui),
+            Self::Push(command) => command.execute(ui),
+            Self::Components(command) => command.execute(ui),
             Self::Compile(command) => command.execute(ui),
             Self::Trust(command) => command.execute(ui),
             Self::Cache(command) => command.execute(ui),

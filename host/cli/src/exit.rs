@@ -42,7 +42,7 @@ impl Exit {
             Self::Completed => "everything completed",
             Self::RunFailed => "a run failed, crashed or was cancelled",
             Self::Invalid => "wrong usage, an invalid argument or component",
-            Self::NotFound => "no such file or export",
+            Self::NotFound => "no such file, export or component",
             Self::Denied => {
                 "the system denied access to a file or directory, or a hostel.toml that grants something is not trusted (denied \
                  requests of a guest are in its log)"

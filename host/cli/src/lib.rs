@@ -2,7 +2,7 @@
 //!
 //! - `command`: the command line; `parse`: its parser; `commands`: one file for each subcommand, whose doc comments are its help;
 //!   `options`: options that subcommands share; `config`: the same options in `hostel.toml`.
-//! - `task_ref`, `load`, `arguments`, `stdin`: from the words of the command line to a task and its inputs; `over`, `rows`: to
+//! - `task_ref`, `registered`, `load`, `arguments`, `stdin`: from the words of the command line to a task and its inputs; `over`, `rows`: to
 //!   the inputs of many runs.
 //! - `flight`, `mapping`: many runs at once, with their results in order; `failure_limit`: when a map stops early.
 //! - `output`, `lines`, `printing`: output for programs, whose JSON is that of `hostel_wire`; `report`, `attempts`, `tally`, `cache_tally`: output for people;
@@ -16,8 +16,10 @@ mod config;
 mod options;
 mod parse;
 mod task_ref;
+mod time;
 
 mod load;
+mod registered;
 
 mod arguments;
 mod files;

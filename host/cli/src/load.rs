@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
 
-use hostel::{Component, FindError, Host, LoadError, MAX_COMPONENT_BYTES, bytes_text};
+use hostel::{Component, FindError, Host, LoadError, MAX_COMPONENT_BYTES, bytes_text, read_component};
 use hostel_wire::{ProblemObject, printable};
 use tokio::time::timeout;
 
 use crate::problem::Problem;
+use crate::registered::Located;
 use crate::ui::Ui;
 
 /// The similarity at which a name is suggested for another one (Jaro-Winkler; 1 is equal).
@@ -27,12 +28,28 @@ const SILENT: Duration = Duration::from_secs(1);
 const LARGE_BYTES: RangeInclusive<u64> = 1 << 20..=MAX_COMPONENT_BYTES;
 
 /// Loads the component in a file. Reports a long load, unless `quiet`.
-pub(crate) async fn component(ui: &Ui, host: &Host, path: &Path, quiet: bool) -> Result<Component, Problem> {
+pub(crate) async fn component(
+    ui: &Ui,
+    host: &Host,
+    located: &Located,
+    quiet: bool,
+) -> Result<Component, Problem> {
+    let path = &located.file;
     let show = || {
         let bytes = fs::metadata(path).map_or(0, |file| file.len());
         compiling(path, bytes).filter(|_| !quiet).map(|text| ui.busy(&text))
     };
-    showing_if_long(SILENT, host.load(path), show).await.map_err(|error| not_loaded(path, &error))
+    let loaded = showing_if_long(SILENT, host.load(path), show).await;
+    located.checked(loaded.map_err(|error| not_loaded(path, &error))?)
+}
+
+/// Reads and compiles the component in a file, to store it.
+pub(crate) async fn with_bytes(ui: &Ui, host: &Host, path: &Path) -> Result<(Component, Vec<u8>), Problem> {
+    let failed = |error| not_loaded(path, &error);
+    let bytes = read_component(path).map_err(failed)?;
+    let show = || compiling(path, bytes.len() as u64).map(|text| ui.busy(&text));
+    let component = showing_if_long(SILENT, host.load_bytes(bytes.clone()), show).await.map_err(failed)?;
+    Ok((component, bytes))
 }
 
 /// Awaits a load. If it takes longer than `silent`, calls `show`, and drops what that returns once the load is done.
@@ -58,8 +75,9 @@ fn compiling(path: &Path, bytes: u64) -> Option<String> {
 }
 
 /// Loads the component in a file to inspect it.
-pub(crate) async fn surface(host: &Host, path: &Path) -> Result<Component, Problem> {
-    host.inspect(path).await.map_err(|error| not_loaded(path, &error))
+pub(crate) async fn surface(host: &Host, located: &Located) -> Result<Component, Problem> {
+    let path = &located.file;
+    located.checked(host.inspect(path).await.map_err(|error| not_loaded(path, &error))?)
 }
 
 /// The problem with a file that should be a component.

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 /// An error: the wrong value, the expectation, and hints for the next step.
 #[derive(Debug)]
 pub(crate) struct Problem {
-    kind: ErrorKind,
+    exit: Exit,
     /// The problem as programs read it.
     object: ProblemObject,
 }
@@ -28,7 +28,7 @@ pub(crate) enum Stop {
 
 impl Problem {
     pub(crate) fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        Self { kind, object: ProblemObject::new(kind, detail) }
+        Self::from_object(kind, ProblemObject::new(kind, detail))
     }
 
     /// An invalid request.
@@ -38,12 +38,12 @@ impl Problem {
 
     /// An error with the parts that programs read.
     pub(crate) const fn from_object(kind: ErrorKind, object: ProblemObject) -> Self {
-        Self { kind, object }
+        Self { exit: Exit::of_kind(kind), object }
     }
 
     /// An error of the libraries, with its causes.
     pub(crate) fn of(kind: ErrorKind, error: &dyn Error) -> Self {
-        Self { kind, object: ProblemObject::of(kind, error) }
+        Self::from_object(kind, ProblemObject::of(kind, error))
     }
 
     /// A file that cannot be read.
@@ -59,11 +59,17 @@ impl Problem {
         Self::new(kind, format!("cannot read {file}: {}", without_number(&error.to_string())))
     }
 
+    /// The same with another exit code than that of its kind.
+    #[must_use]
+    pub(crate) fn exits(self, exit: Exit) -> Self {
+        Self { exit, ..self }
+    }
+
     /// The same as an invalid request.
     #[must_use]
     pub(crate) fn into_invalid(self) -> Self {
         let kind = ErrorKind::Invalid;
-        Self { kind, object: self.object.with_kind(kind) }
+        Self::from_object(kind, self.object.with_kind(kind))
     }
 
     /// The same, with the name of a part before it: a file, an argument, an item.
@@ -90,7 +96,7 @@ impl Problem {
     }
 
     pub(crate) const fn exit(&self) -> Exit {
-        Exit::of_kind(self.kind)
+        self.exit
     }
 }
 

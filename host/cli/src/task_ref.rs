@@ -4,12 +4,12 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use hostel::{ComponentRef, Source, TaskRef};
+use hostel::TaskRef;
 
-/// A task in a file. Commands have no registry of components, so the name of one is the name of a file.
+/// A task. Whether its component is a file or registered is decided later, because any text may be the name of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileTask {
-    /// The component's file.
+    /// The component's file, or the name, version or digest of a registered one.
     pub(crate) path: PathBuf,
     /// The export, as written; `None` means the only one.
     pub(crate) export: Option<String>,
@@ -19,9 +19,6 @@ impl FileTask {
     /// Parses `FILE#EXPORT`, or `FILE`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (source, export) = TaskRef::split(text).map_err(|error| error.to_string())?;
-        if let Ok(Source::Registered(ComponentRef::Digest(digest))) = source.parse() {
-            return Err(format!("{digest} is the digest of a component: expected its file"));
-        }
         Ok(Self { path: source.into(), export: export.map(str::to_owned) })
     }
 

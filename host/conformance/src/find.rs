@@ -17,6 +17,7 @@ cases![
     runs_are_found_by_tags,
     runs_are_found_by_name,
     runs_are_found_by_time,
+    runs_are_found_by_time_in_whatever_order_they_came,
     all_parts_of_a_filter_count,
     pages_are_as_long_as_asked_for,
     pages_have_each_match_once,
@@ -130,6 +131,21 @@ fn runs_are_found_by_time(journal: &dyn Journal) {
     assert_eq!(found(journal, &RunFilter::new().until(at(20))), numbers([2]));
     assert_eq!(found(journal, &RunFilter::new().since(at(10)).until(at(30))), numbers([3, 2]));
     assert_eq!(found(journal, &RunFilter::new().since(at(30)).until(at(30))), []);
+}
+
+fn runs_are_found_by_time_in_whatever_order_they_came(journal: &dyn Journal) {
+    let created = |number, now| RunSpec { created: at(now), ..spec(number) };
+    let times = [(1, 50), (2, 10), (3, 40), (4, 20), (5, 30), (6, 10), (7, 60)];
+    submit(journal, times.map(|(number, now)| created(number, now)));
+    end(journal, 8, 9);
+    let of = |since, until| found(journal, &RunFilter::new().since(at(since)).until(at(until)));
+    assert_eq!((of(20, 41), of(10, 11)), (numbers([5, 4, 3]), numbers([6, 2])));
+    assert_eq!((of(45, 99), of(61, 99), of(20, 20)), (numbers([7, 1]), vec![], vec![]));
+    assert_eq!(found(journal, &RunFilter::new().since(at(40))), numbers([7, 3, 1]));
+    assert_eq!(found(journal, &RunFilter::new().until(at(20))), numbers([8, 6, 2]));
+    let first = journal.find(&RunFilter::new().since(at(20)), Page::first(2)).unwrap();
+    let rest = journal.find(&RunFilter::new().since(at(20)), Page { after: first.next, limit: 9 }).unwrap();
+    assert_eq!(rest.runs.iter().map(|head| head.run).collect::<Vec<_>>(), numbers([4, 3, 1]));
 }
 
 fn all_parts_of_a_filter_count(journal: &dyn Journal) {

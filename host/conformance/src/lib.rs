@@ -18,7 +18,9 @@ mod claim;
 mod crash;
 mod events;
 mod find;
+mod import;
 mod lease;
+mod limits;
 mod model;
 mod prune;
 mod queues;
@@ -47,9 +49,10 @@ macro_rules! cases {
 pub(crate) use cases;
 
 /// Every case but the one with a model, in the order of the port's methods.
-const ALL: [&[Case]; 14] = [
+const ALL: [&[Case]; 16] = [
     submit::CASES,
     unique::CASES,
+    import::CASES,
     append::CASES,
     find::CASES,
     claim::CASES,
@@ -57,6 +60,7 @@ const ALL: [&[Case]; 14] = [
     lease::CASES,
     crash::CASES,
     retry::CASES,
+    limits::CASES,
     cancel::CASES,
     events::CASES,
     prune::CASES,

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use crate::ErrorKind;
+use crate::value::excerpt;
+
 /// A SHA-256 digest, written `sha256:<64 hex digits>`: the identity of a component and of a stored value.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
@@ -161,6 +164,30 @@ impl RunId {
     }
 }
 
+/// A text that is not the id of a run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid run id {text:?}: expected a UUID such as 01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c21")]
+pub struct ParseRunIdError {
+    text: String,
+}
+
+impl ParseRunIdError {
+    /// Always [`ErrorKind::Invalid`].
+    pub const fn kind(&self) -> ErrorKind {
+        ErrorKind::Invalid
+    }
+}
+
+impl FromStr for RunId {
+    type Err = ParseRunIdError;
+
+    /// Reads a UUID of any version, in the form that ids are written in.
+    fn from_str(text: &str) -> Result<Self, ParseRunIdError> {
+        let uuid = Uuid::try_parse(text).ok().filter(|uuid| uuid.to_string().eq_ignore_ascii_case(text));
+        uuid.map(Self).ok_or_else(|| ParseRunIdError { text: excerpt(text) })
+    }
+}
+
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -208,6 +235,19 @@ mod tests {
         let task = TaskKey { component: Digest::of(b"abc"), export: ExportPath::top_level("add-one") };
         let run = RunId::from_uuid("01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c21".parse().unwrap());
         assert_eq!(task.run_name(run), "add-one-c21");
+    }
+
+    #[test]
+    fn an_id_is_read_as_it_is_written() {
+        let text = "01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c21";
+        assert_eq!(text.parse::<RunId>().unwrap().to_string(), text);
+        assert_eq!(text.to_uppercase().parse::<RunId>(), text.parse());
+        for text in
+            ["", "c21", "01928c1e7f3a7c649d0b5a2f8e6d4c21", &format!("{{{text}}}"), &format!("{text}0")]
+        {
+            let error = text.parse::<RunId>().unwrap_err();
+            assert!(error.to_string().starts_with("invalid run id"), "{error}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Detects unsupported features of WebAssembly in a component.
 
-use wasmparser::{Validator, WasmFeatures};
+use std::mem;
+
+use wasmparser::{FuncValidatorAllocations, Parser, ValidPayload, Validator, WasmFeatures};
 
 /// The features that no engine supports, and their names.
 ///
@@ -27,20 +29,60 @@ const UNSUPPORTED: [(WasmFeatures, &str); 16] = [
     (WasmFeatures::CM_IMPLEMENTS, "`implements`"),
 ];
 
+/// The maximum number of function bodies that are examined for the features that they use.
+const EXAMINED: usize = 8;
+
 /// Whether a component is valid with the features that the host supports.
 pub(crate) fn is_valid(bytes: &[u8]) -> bool {
-    let unsupported = UNSUPPORTED.iter().fold(WasmFeatures::empty(), |all, (feature, _)| all.union(*feature));
-    let supported = WasmFeatures::all().difference(unsupported);
-    Validator::new_with_features(supported).validate_all(bytes).is_ok()
+    Validator::new_with_features(supported()).validate_all(bytes).is_ok()
 }
 
-/// The names of the unsupported features that a component uses; none if it is not valid with all of them either.
-/// Validates it once, and once more for each feature if it is valid.
+/// The names of the unsupported features that a component uses; none if it is not valid with all of them either. If only the
+/// bodies of functions use them, the names are those of the first few such functions: a validation of everything for each
+/// feature would take a minute for a large component.
 pub(crate) fn unsupported(bytes: &[u8]) -> Vec<&'static str> {
-    let is_valid = |features| Validator::new_with_features(features).validate_all(bytes).is_ok();
-    if !is_valid(WasmFeatures::all()) {
+    if failing(bytes, WasmFeatures::all(), 1, |_| true) != Some(Vec::new()) {
         return Vec::new();
     }
-    let needs = |(feature, _): &(WasmFeatures, &str)| !is_valid(WasmFeatures::all().difference(*feature));
-    UNSUPPORTED.into_iter().filter(needs).map(|(_, name)| name).collect()
+    let without = |feature| WasmFeatures::all().difference(feature);
+    let in_structure = needed(|feature| failing(bytes, without(feature), 1, |_| false).is_none());
+    if !in_structure.is_empty() {
+        return in_structure;
+    }
+    let Some(bodies) = failing(bytes, supported(), EXAMINED, |_| true) else { return Vec::new() };
+    needed(|feature| failing(bytes, without(feature), 1, |body| bodies.contains(&body)) != Some(Vec::new()))
+}
+
+fn supported() -> WasmFeatures {
+    let unsupported = UNSUPPORTED.iter().fold(WasmFeatures::empty(), |all, (feature, _)| all.union(*feature));
+    WasmFeatures::all().difference(unsupported)
+}
+
+fn needed(is_needed: impl Fn(WasmFeatures) -> bool) -> Vec<&'static str> {
+    UNSUPPORTED.into_iter().filter(|(feature, _)| is_needed(*feature)).map(|(_, name)| name).collect()
+}
+
+/// The first invalid bodies, up to a number, among those to examine, by their position in the file; `None` if anything but bodies
+/// is invalid.
+fn failing(
+    bytes: &[u8],
+    features: WasmFeatures,
+    most: usize,
+    examine: impl Fn(usize) -> bool,
+) -> Option<Vec<usize>> {
+    let mut validator = Validator::new_with_features(features);
+    let mut allocations = FuncValidatorAllocations::default();
+    let (mut body, mut failing) = (0, Vec::new());
+    for payload in Parser::new(0).parse_all(bytes) {
+        let ValidPayload::Func(function, code) = validator.payload(&payload.ok()?).ok()? else { continue };
+        if failing.len() < most && examine(body) {
+            let mut function = function.into_validator(mem::take(&mut allocations));
+            if function.validate(&code).is_err() {
+                failing.push(body);
+            }
+            allocations = function.into_allocations();
+        }
+        body += 1;
+    }
+    Some(failing)
 }

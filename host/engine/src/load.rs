@@ -511,6 +511,21 @@ fn kind(bytes: &[u8]) -> Option<&'static str> {
     KINDS.into_iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, kind)| kind)
 }
 
+/// Reads the component in a `.wasm` or `.wat` file, in its binary form. Its content is not checked.
+///
+/// # Errors
+///
+/// [`LoadError`] if the file cannot be read, or has no component.
+pub fn read_component(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let bytes = read(path)?;
+    match Format::of(&bytes) {
+        Format::Component => Ok(bytes),
+        Format::Text => binary(&bytes),
+        Format::CoreModule => Err(LoadError::CoreModule),
+        Format::Other(what) => Err(LoadError::NotWebAssembly(what)),
+    }
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     let failed = |source| LoadError::Read { path: path.to_owned(), source };
     if fs::metadata(path).map_err(failed)?.is_dir() {

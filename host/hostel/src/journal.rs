@@ -8,4 +8,7 @@ pub use hostel_core::{
     RunRecord, RunSpec, ScheduleSlot, StoredOutcome, StoredValue, Tags, Unique, UniqueError, UniqueMode,
     WaitFor,
 };
-pub use hostel_journal::{JournalCheck, MemoryBounds, MemoryJournal, OpenJournalError, SqliteJournal};
+pub use hostel_journal::{
+    JournalCheck, LogFilter, LogPage, MAX_LOG_LINES, MemoryBounds, MemoryJournal, NumberedLine,
+    OpenJournalError, RunLogs, SqliteJournal,
+};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::journal::{Journal, MemoryJournal, OpenJournalError, SqliteJournal};
+use crate::journal::{Journal, MemoryJournal, OpenJournalError, RunLogs, SqliteJournal};
 
 /// A journal that a program gives its host.
 #[derive(Clone)]
@@ -20,6 +20,8 @@ impl fmt::Debug for GivenJournal {
 pub(crate) struct LazyJournal {
     data_dir: Option<PathBuf>,
     journal: OnceLock<Arc<dyn Journal>>,
+    /// The logs of runs, which are on disk only.
+    logs: OnceLock<Arc<RunLogs>>,
     /// Held while the journal is opened, so that it is opened once.
     opening: Mutex<()>,
 }
@@ -29,7 +31,21 @@ impl LazyJournal {
     pub(crate) fn new(journal: Option<GivenJournal>, data_dir: Option<&Path>) -> Self {
         let data_dir = data_dir.map(Path::to_owned);
         let journal = journal.map_or_else(OnceLock::new, |given| OnceLock::from(given.0));
-        Self { data_dir, journal, opening: Mutex::default() }
+        Self { data_dir, journal, logs: OnceLock::new(), opening: Mutex::default() }
+    }
+
+    /// The logs of delayed runs, which the first call opens; `None` without a data directory.
+    pub(crate) fn logs(&self) -> Result<Option<&Arc<RunLogs>>, OpenJournalError> {
+        let Some(data_dir) = &self.data_dir else { return Ok(None) };
+        if let Some(logs) = self.logs.get() {
+            return Ok(Some(logs));
+        }
+        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let logs = match self.logs.get() {
+            Some(logs) => Arc::clone(logs),
+            None => Arc::new(RunLogs::open(data_dir)?),
+        };
+        Ok(Some(self.logs.get_or_init(|| logs)))
     }
 
     /// The journal, which the first call opens.

@@ -148,6 +148,7 @@ mod book;
 mod cache;
 mod flight;
 pub mod journal;
+pub mod registry;
 mod runner;
 
 mod calls;
@@ -228,8 +229,8 @@ pub use hostel_core::{
 };
 // Names and digests.
 pub use hostel_core::{
-    Digest, ExportPath, Name, NameTemplate, ParseDigestError, ParseTaskRefError, RunId, TaskKey, TaskRef,
-    TemplateError,
+    Digest, ExportPath, Name, NameTemplate, ParseDigestError, ParseRunIdError, ParseTaskRefError, RunId,
+    TaskKey, TaskRef, TemplateError,
 };
 // Components as data.
 pub use hostel_core::{
@@ -242,5 +243,5 @@ pub use hostel_core::{bytes_text, count_text, duration_text, excerpt_within, is_
 
 pub use hostel_engine::{
     Bound, Echo, EngineError, Excess, LoadError, MAX_COMPONENT_BYTES, MissingImports, OpenDirError, Stdin,
-    check_dirs,
+    check_dirs, read_component,
 };

@@ -11,7 +11,7 @@ use hostel_core::{
     Limits, LogLine, NameTemplate, Randomness, RetryDelay, RetryOn, RetryPolicy, RunFacts, Signature, State,
     Tag, TaskKey, TaskSpec, TemplateError, Type, UnknownImports, Value,
 };
-use hostel_engine::{Function, Stdin};
+use hostel_engine::{Echo, Function, Stdin};
 
 use crate::attempts::{Attempts, InProcess};
 use crate::error::TransactionError;
@@ -506,13 +506,29 @@ impl Task {
         self,
         left: Option<Duration>,
         on_running: impl Fn() + Send + Sync + 'static,
+        on_line: Option<Echo>,
     ) -> Self {
         let task = self.retries(0).with_hooks(|hooks| *hooks = Hooks::default());
         let task = match left {
             Some(left) => task.run_timeout(left),
             None => task,
         };
+        let task = match on_line {
+            Some(on_line) => task.also_echo(on_line),
+            None => task,
+        };
         task.on_running(move |_, _| on_running())
+    }
+
+    /// The task with another call for each line, after the one that it has.
+    fn also_echo(self, on_line: Echo) -> Self {
+        let earlier = self.options().echo.clone();
+        self.with_callback(|options| {
+            options.echo = Some(Arc::new(move |line: &LogLine| {
+                earlier.iter().for_each(|earlier| earlier(line));
+                on_line(line);
+            }));
+        })
     }
 
     /// What of the task cannot be written down, and so cannot leave this process; `None` if there is nothing.

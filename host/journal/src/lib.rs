@@ -3,13 +3,25 @@
 //! - [`MemoryJournal`]: nothing of it outlives the program.
 //! - [`registry`]: components, and their names and versions, beside the journal.
 //! - [`SqliteJournal`]: a file in a data directory, which outlives programs and machines, and which several processes share.
+//!
+//! [`RunLogs`] stores the logs of runs beside it.
 
 mod bounds;
+mod connection;
+mod error;
+mod files;
+mod logs;
 mod memory;
+mod readers;
 pub mod registry;
 mod sqlite;
 
+pub use self::error::OpenJournalError;
+pub use self::logs::{LogFilter, LogPage, MAX_LOG_LINES, NumberedLine, RunLogs};
 pub use self::memory::{MemoryBounds, MemoryJournal};
 #[doc(hidden)]
 pub use self::sqlite::JournalHooks;
-pub use self::sqlite::{JournalCheck, OpenJournalError, SqliteJournal};
+pub use self::sqlite::{
+    FireSchedule, Fired, FiredSlot, JournalCheck, MAX_FIRED, MAX_SCHEDULES, SlotEnd, SqliteJournal,
+    StoredSchedule,
+};

@@ -6,11 +6,14 @@
 mod cache;
 mod component;
 mod problem;
+mod registry;
 mod verification;
 
+mod log_line;
 mod map_line;
 
 mod run;
+mod run_head;
 mod run_query;
 
 mod attempt;
@@ -38,10 +41,15 @@ pub use component::{
     ComponentObject, ConfigObject, ImportObject, NotCallableObject, ParamObject, TaskObject,
 };
 pub use error::{ErrorObject, cause};
+pub use log_line::LogLineObject;
 pub use map_line::MapLine;
 pub use problem::{ArgumentObject, ProblemObject};
 pub use receipt::{ReceiptObject, calls, denials};
+pub use registry::{
+    DemandObject, DiffObject, ExportDiffObject, ExportObject, PushedObject, RegisteredObject, VersionObject,
+};
 pub use run::{RunObject, attempt_count};
+pub use run_head::RunHeadObject;
 pub use run_query::{RunQueryError, run_filter};
 pub use stored::{StoredRun, StoredRunError};
 pub use text::{message, printable, without_number};

@@ -40,7 +40,16 @@ const PLAIN: [Plain; 3] = [
     },
     Plain {
         name: "hostel-journal",
-        uses: &["hostel-core", "lz4_flex", "rusqlite", "rustix", "serde_json", "tempfile", "thiserror"],
+        uses: &[
+            "hostel-core",
+            "lz4_flex",
+            "nix",
+            "rusqlite",
+            "rustix",
+            "serde_json",
+            "tempfile",
+            "thiserror",
+        ],
         because: "stores of runs know neither sandbox nor runtime",
     },
     Plain {

@@ -68,7 +68,7 @@ const HOSTEL: [Room; 6] = [
     },
     Room {
         name: "machinery",
-        modules: &["attempts", "book", "cache", "flight", "journal", "runner"],
+        modules: &["attempts", "book", "cache", "flight", "journal", "registry", "runner"],
         uses: &["words"],
     },
     Room { name: "nouns", modules: &["host_state", "options", "run", "task"], uses: &["machinery", "words"] },
@@ -236,7 +236,7 @@ fn circles_are_small() {
     let mut complaints = Vec::new();
     for (directory, most) in CIRCLES {
         let graph = graph(&sources, directory);
-        assert!(graph.len() > 5, "{directory} has {} modules: looking in the wrong place?", graph.len());
+        assert!(graph.len() > 3, "{directory} has {} modules: looking in the wrong place?", graph.len());
         complaints.extend(large_circles(&graph, directory, most));
     }
     keep(

@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::load;
 use crate::options::data_dir::HostOptions;
 use crate::problem::{Problem, Stop};
+use crate::registered;
 use crate::ui::Ui;
 
 /// Compile a component for speed, so that later commands find its code
@@ -29,7 +30,7 @@ Examples:
   hostel compile app.wasm
   hostel compile app.wasm --data-dir /image/hostel")]
 pub(crate) struct Compile {
-    /// The component: a .wasm or .wat file
+    /// The component: a .wasm or .wat file, or the name or digest of a registered one
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -51,23 +52,24 @@ impl Compile {
             let problem = format!("the data directory {} cannot be used: {error}", dir.display());
             return Err(Problem::new(ErrorKind::Internal, problem).into());
         }
+        let located = registered::locate(ui, &self.file, &self.host, self.background)?;
         let host = self.host.host(ui)?.max_workers(1).max_instances(1);
         // However long it takes.
         let host = host.compile_timeout(Duration::MAX).build()?;
         let _mark = match self.background {
-            true => match Mark::set(&dir, &self.file) {
+            true => match Mark::set(&dir, &located.file) {
                 Some(mark) => Some(mark),
                 None => return Ok(Exit::Completed),
             },
             false => None,
         };
         if self.background {
-            limit_processor_time(&self.file);
+            limit_processor_time(&located.file);
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
             runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
-        let component = runtime.block_on(load::component(ui, &host, &self.file, self.background))?;
+        let component = runtime.block_on(load::component(ui, &host, &located, self.background))?;
         if !component.wait_until_optimised() {
             let problem = "it could not be compiled for speed; the quickly compiled code is stored";
             return Err(Problem::new(ErrorKind::Internal, problem).into());

@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::load;
 use crate::options::data_dir::HostOptions;
 use crate::problem::{Problem, Stop};
+use crate::registered;
 use crate::ui::Ui;
 use crate::ui::color::Paint;
 
@@ -33,7 +34,7 @@ Examples:
   hostel inspect math.wasm
   hostel inspect math.wasm --output json | jq -r '.tasks[].task'")]
 pub(crate) struct Inspect {
-    /// The component: a .wasm or .wat file
+    /// The component: a .wasm or .wat file, or the name or digest of a registered one
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -60,7 +61,8 @@ impl Inspect {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
             runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
-        let component = runtime.block_on(load::surface(&host, &self.file))?;
+        let located = registered::locate(ui, &self.file, &self.host, false)?;
+        let component = runtime.block_on(load::surface(&host, &located))?;
         let mut sheet = Sheet::new(self.file.display().to_string(), &component);
         sheet.grant(&self.config.look(&self.host)?, &self.file, &component)?;
         let text = match self.output {

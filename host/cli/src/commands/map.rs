@@ -21,6 +21,7 @@ use crate::options::tag_limits::TagLimitOptions;
 use crate::options::task::TaskOptions;
 use crate::options::{Form, MemoryOptions, OutputOptions, WorkerOptions};
 use crate::problem::{Problem, Stop};
+use crate::registered;
 use crate::rows::Columns;
 use crate::task_ref::{self, FileTask};
 use crate::ui::Ui;
@@ -52,7 +53,8 @@ Examples:
   hostel map fetch.wasm --over id=@ids.jsonl --retries 3 --retry-delay exp:1s --fail-fast
   hostel map fetch.wasm --over id=@ids.jsonl --tag api --rate-limit api=10/1s")]
 pub(crate) struct Map {
-    /// The task: FILE#EXPORT, or FILE if it exports one function
+    /// The task: FILE#EXPORT, or FILE if it exports one function; for FILE also NAME[@VERSION] or sha256:DIGEST of a
+    /// registered component
     #[arg(value_name = "TASK", value_parser = task_ref::typed())]
     task: FileTask,
 
@@ -127,7 +129,8 @@ impl Map {
     }
 
     async fn map(&self, ui: &Arc<Ui>, host: &Host, config: &Config) -> Result<Exit, Stop> {
-        let component = load::component(ui, host, &self.task.path, self.quiet).await?;
+        let located = registered::locate(ui, &self.task.path, &self.host, self.quiet)?;
+        let component = load::component(ui, host, &located, self.quiet).await?;
         let task = arguments::find(&component, &self.task)?;
         let options = self.options.clone().or(config.of_task(&self.task.path, &component, &task)?);
         self.options.check_retries(&options)?;
@@ -153,7 +156,7 @@ impl Map {
         let mapping = mapping.explaining_cache(self.explain_cache).telling_receipt(self.receipt);
         let ended = mapping.drive(flight, lines, failures).await;
         // A compile in this process ends with it.
-        compile::later(&component, &self.task.path, &self.host);
+        compile::later(&component, &located.file, &self.host);
         ended
     }
 

@@ -3,7 +3,12 @@
 pub(crate) mod cache;
 pub(crate) mod compile;
 pub(crate) mod completions;
+pub(crate) mod components;
+pub(crate) mod delay;
 pub(crate) mod inspect;
 pub(crate) mod map;
+pub(crate) mod push;
 pub(crate) mod run;
+pub(crate) mod runs;
 pub(crate) mod trust;
+pub(crate) mod worker;

@@ -25,6 +25,7 @@ use crate::parse;
 use crate::printing::Printing;
 use crate::problem::{Problem, Stop};
 use crate::receipt;
+use crate::registered;
 use crate::report::{self, Telling};
 use crate::stdin;
 use crate::task_ref::{self, FileTask};
@@ -66,7 +67,8 @@ Examples:
   hostel run program.wasm --stdin input.txt -- --verbose
   tail -f log.txt | hostel run program.wasm")]
 pub(crate) struct Run {
-    /// The task: FILE#EXPORT, or FILE if it exports one function
+    /// The task: FILE#EXPORT, or FILE if it exports one function; for FILE also NAME[@VERSION] or sha256:DIGEST of a
+    /// registered component
     #[arg(value_name = "TASK", value_parser = task_ref::typed())]
     task: FileTask,
 
@@ -142,8 +144,9 @@ impl Run {
     }
 
     async fn run(&self, ui: &Arc<Ui>, host: &Host, config: &Config) -> Result<Exit, Stop> {
-        let component = load::component(ui, host, &self.task.path, self.quiet).await?;
-        compile::later(&component, &self.task.path, &self.host);
+        let located = registered::locate(ui, &self.task.path, &self.host, self.quiet)?;
+        let component = load::component(ui, host, &located, self.quiet).await?;
+        compile::later(&component, &located.file, &self.host);
         let call = Call::find(&component, &self.task, &self.args)?;
         let options = self.options.clone().or(config.of_task(&self.task.path, &component, &call.task)?);
         self.options.check_retries(&options)?;

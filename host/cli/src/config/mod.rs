@@ -90,6 +90,8 @@ struct TaskTable {
     name: String,
     /// The path of the component's file.
     path: PathBuf,
+    /// The same as written, which may be the name of a registered component.
+    source: PathBuf,
     export: Option<String>,
     options: TaskOptions,
     place: String,
@@ -162,8 +164,12 @@ impl Config {
         component: &Component,
         task: &Task,
     ) -> Result<TaskOptions, Problem> {
-        let path = fs::canonicalize(path).ok();
-        let is_of_file = |table: &&TaskTable| path.is_some() && fs::canonicalize(&table.path).ok() == path;
+        let file = fs::canonicalize(path).ok();
+        // A registered component has no file of its name.
+        let is_of_file = |table: &&TaskTable| match &file {
+            Some(_) => fs::canonicalize(&table.path).ok() == file,
+            None => table.source == path,
+        };
         let (mut of_task, mut of_file) = (None, None);
         for table in self.tasks.iter().filter(is_of_file) {
             let found = table.export.as_ref().map(|export| component.task(export)).transpose();
@@ -247,7 +253,8 @@ fn tasks(
         let options = options(document, path, name.get_ref(), value)?;
         Ok(TaskTable {
             name: name.get_ref().to_string(),
-            path: dir.join(reference.path),
+            path: dir.join(&reference.path),
+            source: reference.path,
             export: reference.export,
             options,
             place: document.place(name.span()),

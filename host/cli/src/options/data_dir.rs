@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use hostel::{DirAccess, DirGrant, Host, HostBuilder, create_data_dir, reaches_data_dir};
+use hostel::{DirAccess, DirGrant, ErrorKind, Host, HostBuilder, create_data_dir, reaches_data_dir};
 use hostel_wire::without_number;
 
 use crate::options::task::TaskOptions;
@@ -28,6 +28,19 @@ impl HostOptions {
     /// The data directory, unless it is disabled.
     pub(crate) fn dir(&self) -> Option<PathBuf> {
         data_dir(self.data_dir.clone()).filter(|_| !self.no_data_dir)
+    }
+
+    /// The data directory, created if it does not exist, for commands that need it.
+    pub(crate) fn stored(&self) -> Result<PathBuf, Problem> {
+        let dir = self.dir().ok_or_else(|| {
+            Problem::invalid("there is no data directory: name one with --data-dir or HOSTEL_DATA_DIR")
+        })?;
+        if let Err(error) = create_data_dir(&dir) {
+            let error = without_number(&error.to_string());
+            let problem = format!("the data directory {} cannot be used: {error}", dir.display());
+            return Err(Problem::new(ErrorKind::Internal, problem));
+        }
+        Ok(dir)
     }
 
     /// A host with a data directory, if it is enabled and usable.

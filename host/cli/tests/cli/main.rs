@@ -9,6 +9,8 @@ mod hostel;
 #[cfg(test)]
 mod arguments;
 #[cfg(test)]
+mod background;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod cache;
@@ -34,6 +36,8 @@ mod interrupt;
 mod limits;
 #[cfg(test)]
 mod map;
+#[cfg(test)]
+mod registry;
 #[cfg(test)]
 mod retries;
 #[cfg(test)]

@@ -68,6 +68,26 @@ impl JournalEntry {
         (entry, applied)
     }
 
+    /// A run that ended elsewhere, and what was applied to it there. Whoever executed it has seen how it ended.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalConflict::Unfinished`].
+    pub fn imported(record: &RunRecord) -> Result<(Self, Vec<Applied>), JournalConflict> {
+        let run = record.spec().id;
+        let born = record.history().first().map_or(record.spec().created, |born| born.at);
+        let (mut entry, born) = Self::born(born, record.spec().clone());
+        let mut applied = vec![born];
+        let facts = record.facts().skip(1).filter(|(_, fact)| !fact.is_local());
+        for (index, (at, fact)) in facts.enumerate() {
+            let added = entry.add(at, fact);
+            applied.push(added.map_err(|source| JournalConflict::Fact { run, index, source })?);
+        }
+        entry.check_ended()?;
+        entry.mark_seen();
+        Ok((entry, applied))
+    }
+
     /// An entry from its stored parts.
     pub fn from_parts(record: RunRecord, claim: Option<Claim>, crashes: u32, is_seen: bool) -> Self {
         Self { record, claim, crashes, is_seen }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Fence, Page};
+use super::{Fence, Page, RateError};
 use crate::{ErrorKind, IllegalFact, QueueName, RunId, RunSpec, State};
 
 /// A journal refused an operation, or could not carry it out. Nothing has changed then.
@@ -36,6 +36,9 @@ pub enum JournalError {
         /// How many runs the page should have.
         limit: usize,
     },
+    /// The rate of a limit is out of range.
+    #[error(transparent)]
+    Rate(#[from] RateError),
     /// There is no room for more unfinished runs.
     #[error("the journal is full: it has room for {most} unfinished runs")]
     Full {
@@ -134,7 +137,7 @@ impl JournalError {
         match self {
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Conflict(conflict) => conflict.kind(),
-            Self::TooMany { .. } | Self::Page { .. } => ErrorKind::Invalid,
+            Self::TooMany { .. } | Self::Page { .. } | Self::Rate(_) => ErrorKind::Invalid,
             Self::Full { .. } => ErrorKind::Exhausted,
             Self::Medium { .. } => ErrorKind::Unavailable,
             Self::ReadOnly { .. } => ErrorKind::Denied,

@@ -5,6 +5,7 @@ mod claim;
 mod entry;
 mod error;
 mod event;
+mod limit;
 mod page;
 
 pub use admission::*;
@@ -12,12 +13,13 @@ pub use claim::*;
 pub use entry::*;
 pub use error::*;
 pub use event::*;
+pub use limit::*;
 pub use page::*;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{BlobRef, RunCounts, RunFilter, RunId, RunSpec, Timestamp};
+use crate::{BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
 
 /// A store of runs, as records to which facts are appended: memory, or a database that several processes share.
 ///
@@ -51,6 +53,18 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::Full`] if there is no room for more
     /// unfinished runs, and errors of the medium.
     fn submit(&self, at: Timestamp, specs: &[RunSpec]) -> Result<Vec<Submitted>, JournalError>;
+
+    /// Stores runs that have ended elsewhere, such as in a program that keeps a history, with all that happened to them: all of them
+    /// or none. As with [`Journal::submit`], a run that is stored with the same specification is reported as existing, and nothing
+    /// changes. They need no attention.
+    ///
+    /// At most [`MAX_SUBMITTED`] at once.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalConflict::Unfinished`] for a run that has not ended, [`JournalConflict::OtherSpec`], [`JournalError::TooMany`], and errors
+    /// of the medium.
+    fn import(&self, runs: &[RunRecord]) -> Result<Vec<Submitted>, JournalError>;
 
     /// Adds facts to a run, all of them or none, and returns the new version.
     ///
@@ -201,13 +215,44 @@ pub trait Journal: Send + Sync {
     fn wait_for_change(&self, seen: u64, timeout: Duration) -> Result<u64, JournalError>;
 
     /// When this claim could next have an answer, if nothing else happens: its own time if it would have one now; otherwise the time
-    /// at which the next run comes due; `None` if none ever does. The limit does not matter. Leases that end are not
-    /// looked at.
+    /// at which the next run comes due; `None` if none ever does. The limit of the claim does not matter. Leases that end are not
+    /// looked at. With [limits](Journal::set_limit) the time may be too early.
     ///
     /// # Errors
     ///
     /// Those of the medium.
     fn next_due(&self, claim: &ClaimRequest) -> Result<Option<Timestamp>, JournalError>;
+
+    /// Limits how many runs of a queue or with a tag are claimed at once, and how often; the default limit is none. It holds for all workers
+    /// together. A run is claimed if all limits of its queue and its tags allow it, and counts for each as long as the claim lasts:
+    /// until the run has ended, waits for its next attempt, is released, or its lease is over. Those that are claimed already count, too,
+    /// and go on if there are more of them than the limit. Runs that a limit keeps back do not keep others back.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Rate`] for a rate that is out of range, and errors of the medium.
+    fn set_limit(&self, scope: &LimitScope, limit: RunLimit) -> Result<(), JournalError>;
+
+    /// Every limit and every pause that was set, in the order of their scopes, also those that were removed since.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn limits(&self) -> Result<Vec<LimitUse>, JournalError>;
+
+    /// Stops claims of the runs of a queue or with a tag, for some time or until [`Journal::resume`]. A second pause replaces the first.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn pause(&self, scope: &LimitScope, pause: Pause) -> Result<(), JournalError>;
+
+    /// Ends a pause; nothing happens without one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn resume(&self, scope: &LimitScope) -> Result<(), JournalError>;
 
     /// The bytes of a value that the journal stored apart from its run; `None` if it has none of this digest.
     ///

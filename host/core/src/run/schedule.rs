@@ -5,9 +5,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{OptionError, QueueName, StoredValue, TaskSpec, WaitFor};
+use super::{InputSpec, OptionError, QueueName, RunSpec, ScheduleSlot, StoredValue, TaskSpec, WaitFor};
 use crate::grammar::DAY;
-use crate::{Digest, ErrorKind, Name, RunId, TagError, Tags, Timestamp, check_tag};
+use crate::{Digest, ErrorKind, Name, RunId, TagError, Tags, TaskKey, Timestamp, check_tag};
 
 /// A task that is submitted again and again. Each time at which it is due is a *slot*; a slot leads to one run at most.
 ///
@@ -208,6 +208,24 @@ impl Schedule {
         }
         let spread = self.spread;
         if spread < DAY { Ok(()) } else { Err(ScheduleError::Spread { spread }) }
+    }
+
+    /// The run of a slot: of the task that the reference stands for now, with its inputs in the order of the task's parameters.
+    pub fn run(
+        &self,
+        slot: Timestamp,
+        id: RunId,
+        (task, inputs): (TaskKey, Vec<InputSpec>),
+        created: Timestamp,
+    ) -> RunSpec {
+        RunSpec {
+            inputs,
+            tags: self.tags.clone(),
+            due: Some(self.due_at(slot)),
+            queue: self.queue.clone(),
+            schedule: Some(ScheduleSlot { schedule: Arc::clone(&self.name.0), slot }),
+            ..RunSpec::new(id, task, Arc::clone(&self.spec), created)
+        }
     }
 
     /// When the run of a slot is due: the slot, and a delay of less than [`Schedule::spread`], in whole milliseconds. The delay

@@ -18,8 +18,22 @@ pub enum Bound {
     /// is lowered and each time the calling component is instantiated. A function counts 40 in addition, a string, a
     /// list or a map 50, and a character 5.
     Passed,
-    /// The size of comparisons when components are instantiated: the types of all imports of each of them.
+    /// The size of types, each time they are used: where a function is lifted or lowered, where something is imported, exported or
+    /// instantiated, and where a component takes a type from another. Each use walks through all of the type.
     Compared,
+    /// What instances and components export, each time they are used: imported, exported, given to another component, or part of
+    /// another instance.
+    Copied,
+    /// Fields of records and tuples, cases, flags, and parameters of component functions.
+    Fields,
+    /// Instances, components and the types of what they export inside each other. The parser panics at 128.
+    Nesting,
+    /// The instances of components, each with everything that is instantiated in it.
+    Instances,
+    /// Resource types times instances of components: the compiler copies a list of all for each of them.
+    Listed,
+    /// The length of the sections in which components declare types, imports, exports and instances, and of the types of modules.
+    Declared,
     /// Types, of components and modules.
     Types,
     /// Parameters and results of all core function types, and fields of all structures.
@@ -71,18 +85,33 @@ pub enum Bound {
     SetData,
     /// Globals whose first value code computes: all but plain constants.
     SetGlobals,
+    /// Globals of all modules.
+    Globals,
+    /// Segments of data and of elements in all modules.
+    Segments,
+    /// The memory for everything in the component together, as `budget.rs` estimates it, without what its functions take while they
+    /// are compiled.
+    Memory,
+    /// The processor time of the quick compiler for everything in the component together, in milliseconds.
+    Time,
     /// Custom sections; how long they are does not matter, for nearly all of them are skipped.
     CustomSections,
 }
 
 impl Bound {
     /// Every bound.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 38] = [
         Self::Parts,
         Self::Depth,
         Self::Definitions,
         Self::Passed,
         Self::Compared,
+        Self::Copied,
+        Self::Fields,
+        Self::Nesting,
+        Self::Instances,
+        Self::Listed,
+        Self::Declared,
         Self::Types,
         Self::CoreParams,
         Self::TypeDepth,
@@ -105,6 +134,10 @@ impl Bound {
         Self::SetElements,
         Self::SetData,
         Self::SetGlobals,
+        Self::Globals,
+        Self::Segments,
+        Self::Memory,
+        Self::Time,
         Self::CustomSections,
     ];
 
@@ -117,11 +150,20 @@ impl Bound {
             Self::Definitions | Self::Passed => 1_000_000,
             // About 3 s of processor time.
             Self::Compared => 10_000_000,
+            Self::Copied => 300_000,
+            Self::Fields => 500_000,
+            Self::Nesting => 110,
+            Self::Instances => 10_000,
+            Self::Listed => 50_000_000,
+            Self::Declared => 4 << 20,
             Self::Types | Self::CoreExterns => 100_000,
             // 800 MiB.
             Self::SetElements => 80_000,
             // The time grows with the square: 8 s and 415 MiB.
             Self::SetData | Self::SetGlobals => 20_000,
+            Self::Globals | Self::Segments => 200_000,
+            Self::Memory => 640 << 20,
+            Self::Time => 15_000,
             Self::CoreParams => 1_000_000,
             Self::TypeDepth => 200,
             // About 15 s of processor time, or 1 GiB where they are many and small.
@@ -155,7 +197,13 @@ impl Bound {
             Self::Depth => "components inside each other",
             Self::Definitions => "definitions in all instances",
             Self::Passed => "values passed between components",
-            Self::Compared => "types compared when components are instantiated",
+            Self::Compared => "types in all uses of types",
+            Self::Copied => "exports in all uses of instances",
+            Self::Fields => "fields, cases and parameters of component types",
+            Self::Nesting => "instances and types inside each other",
+            Self::Instances => "instances of components",
+            Self::Listed => "resource types times instances of components",
+            Self::Declared => "bytes of declarations",
             Self::Types => "types",
             Self::CoreParams => "parameters, results and fields of core types",
             Self::TypeDepth => "type declarations inside each other",
@@ -178,13 +226,17 @@ impl Bound {
             Self::SetElements => "elements of tables set by code",
             Self::SetData => "segments of data set by code",
             Self::SetGlobals => "globals set by code",
+            Self::Globals => "globals",
+            Self::Segments => "segments of data and elements",
+            Self::Memory => "bytes of memory for everything in it",
+            Self::Time => "milliseconds for everything in it",
             Self::CustomSections => "custom sections",
         }
     }
 
     /// The maximum for a component, in readable form: `1 MiB`.
     pub fn allowed_text(self) -> String {
-        if matches!(self, Self::Code | Self::Body) {
+        if matches!(self, Self::Code | Self::Body | Self::Declared | Self::Memory) {
             return bytes_text(self.allowed());
         }
         self.allowed().to_string()

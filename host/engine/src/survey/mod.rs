@@ -5,13 +5,16 @@
 
 mod body;
 mod bound;
-mod compared;
+mod budget;
 mod cost;
 mod data;
 mod element;
 mod entry;
+mod links;
 mod part;
 mod passed;
+mod scope;
+mod shape;
 mod stack;
 mod types;
 mod weight;
@@ -19,15 +22,14 @@ mod weight;
 use std::mem;
 
 use wasmparser::{
-    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ConstExpr, Encoding,
-    FromReader, FunctionBody, Parser, Payload, SectionLimited, TypeRef, Validator, WasmFeatures,
+    ComponentExternalKind, ConstExpr, Encoding, FunctionBody, Parser, Payload, SectionLimited, TypeRef,
 };
 
 pub use self::bound::{Bound, Excess};
-use self::compared::Compared;
 pub(crate) use self::data::SPARSE_IMAGE_BYTES;
 use self::part::{Content, Part};
-use self::passed::Passed;
+use self::scope::Scope;
+use self::shape::{Shape, Size};
 use self::weight::Largest;
 pub(crate) use self::weight::{MAX_THREADS, Weight};
 
@@ -58,33 +60,20 @@ impl From<wasmparser::BinaryReaderError> for Refused {
 
 /// Surveys a whole component, and decides how it is compiled.
 pub(crate) fn survey(bytes: &[u8]) -> Result<Weight, Refused> {
-    let whole = Part::new(Encoding::Component, 0);
     let mut survey = Survey {
         bytes,
         counts: [0; Bound::ALL.len()],
-        part: whole,
+        part: Part::new(Encoding::Component, 0),
         outer: Vec::new(),
+        scope: Scope::default(),
+        outer_scopes: Vec::new(),
         parts: 0,
         largest: Largest::default(),
-        passed: Passed::default(),
-        compared: Compared::default(),
     };
-    // With all existing features, so that only what is malformed for all of them is refused. It does not read bodies.
-    let mut validator = Validator::new_with_features(WasmFeatures::all());
     for payload in Parser::new(0).parse_all(bytes) {
-        let payload = payload?;
-        survey.payload(&payload)?;
-        survey.compared(&payload, &validator)?;
-        validator.payload(&payload)?;
-        if let Payload::ComponentCanonicalSection(section) = payload {
-            survey.lowered(section, &validator)?;
-        } else if let Payload::ComponentExportSection(section) = payload {
-            survey.shown(section, &validator)?;
-        }
+        survey.payload(&payload?)?;
     }
-    let count = |bound: Bound| survey.counts.get(bound as usize).copied().unwrap_or_default();
-    let is_slow = count(Bound::Squares) > weight::QUICK_SQUARES;
-    Ok(Weight { code_bytes: count(Bound::Code), is_slow, is_heavy: survey.largest.are_heavy() })
+    survey.finish()
 }
 
 struct Survey<'a> {
@@ -97,44 +86,53 @@ struct Survey<'a> {
     outer: Vec<Part>,
     /// The number of components and modules so far.
     parts: u64,
+    /// The index spaces of the current component, or of the type that is being declared in it.
+    scope: Scope<'a>,
+    /// Those around it, outermost first.
+    outer_scopes: Vec<Scope<'a>>,
     largest: Largest,
-    passed: Passed,
-    compared: Compared,
 }
 
 impl<'a> Survey<'a> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others are bounded by the size of the file")]
     fn payload(&mut self, payload: &Payload<'a>) -> Result<(), Refused> {
+        // Before any of them is read.
+        self.add(Bound::Declared, declared_bytes(payload))?;
         match payload {
             Payload::Version { encoding, .. } => self.begin(*encoding),
-            Payload::End(_) => {
-                self.end();
-                Ok(())
-            }
+            Payload::End(_) => Ok(self.end()?),
             Payload::CustomSection(_) => Ok(self.add(Bound::CustomSections, 1)?),
             Payload::TypeSection(section) => self.core_types(section.clone()),
             Payload::ImportSection(section) => self.core_imports(section.clone()),
             Payload::TableSection(section) => element::tables(self, section.clone()),
-            Payload::ElementSection(section) => element::segments(self, section.clone()),
+            Payload::ElementSection(section) => {
+                self.add(Bound::Segments, section.count().into())?;
+                element::segments(self, section.clone())
+            }
             Payload::ExportSection(section) => {
                 self.add(Bound::CoreExterns, section.count().into())?;
+                self.part.externs += u64::from(section.count());
                 entry::exports(self, section.clone())
             }
             Payload::GlobalSection(section) => {
+                self.add(Bound::Globals, section.count().into())?;
                 section.clone().into_iter().try_for_each(|value| data::global(self, &value?.init_expr))
             }
             Payload::MemorySection(section) => data::memories(self, section.clone()),
-            Payload::DataSection(section) => data::segments(self, section.clone()),
+            Payload::DataSection(section) => {
+                self.add(Bound::Segments, section.count().into())?;
+                data::segments(self, section.clone())
+            }
             Payload::FunctionSection(section) => self.functions(section.clone()),
             Payload::CodeSectionEntry(body) => self.body(body),
-            Payload::CoreTypeSection(section) => Ok(self.add(Bound::Types, section.count().into())?),
+            Payload::CoreTypeSection(section) => types::core_section(self, section.clone()),
             Payload::ComponentTypeSection(section) => types::section(self, section.clone()),
-            Payload::ComponentImportSection(section) => self.imports(section.clone()),
-            Payload::ComponentExportSection(section) => self.exports(section.clone()),
-            Payload::ComponentAliasSection(section) => self.aliases(section.clone()),
-            Payload::ComponentInstanceSection(section) => self.instances(section.clone()),
-            Payload::InstanceSection(section) => self.define(section.count().into()),
-            Payload::ComponentCanonicalSection(section) => self.define(section.count().into()),
+            Payload::ComponentImportSection(section) => links::imports(self, section.clone()),
+            Payload::ComponentExportSection(section) => links::exports(self, section.clone()),
+            Payload::ComponentAliasSection(section) => links::aliases(self, section.clone()),
+            Payload::ComponentInstanceSection(section) => links::instances(self, section.clone()),
+            Payload::InstanceSection(section) => links::core_instances(self, section.clone()),
+            Payload::ComponentCanonicalSection(section) => links::canonical(self, section.clone()),
             _ => Ok(()),
         }
     }
@@ -152,18 +150,27 @@ impl<'a> Survey<'a> {
         let outer = mem::replace(&mut self.part, begun);
         if self.parts > 0 {
             self.outer.push(outer);
+            if encoding == Encoding::Component {
+                self.open();
+            }
         }
         self.parts += 1;
         self.add(Bound::Parts, 1)?;
         Ok(self.check(Bound::Depth, self.outer.len() as u64 + 1)?)
     }
 
-    fn end(&mut self) {
-        let Some(outer) = self.outer.pop() else { return };
+    fn end(&mut self) -> Result<(), Excess> {
+        let Some(outer) = self.outer.pop() else { return Ok(()) };
         let ended = mem::replace(&mut self.part, outer);
-        if ended.encoding == Encoding::Component {
-            self.part.components.push(Some(ended.content));
+        if ended.encoding == Encoding::Module {
+            self.scope.push(ComponentExternalKind::Module, Shape::of(Size::of_module(ended.externs)));
+            return Ok(());
         }
+        self.part.components.push(Some(ended.content));
+        let shape = self.close()?;
+        self.check(Bound::Nesting, shape.size.depth)?;
+        self.scope.push(ComponentExternalKind::Component, shape);
+        Ok(())
     }
 
     /// The content of the component with this index, in the component this many levels further out.
@@ -192,6 +199,7 @@ impl<'a> Survey<'a> {
     fn core_imports(&mut self, section: wasmparser::ImportSectionReader<'a>) -> Result<(), Refused> {
         for import in section.into_imports() {
             self.add(Bound::CoreExterns, 1)?;
+            self.part.externs += 1;
             match import?.ty {
                 TypeRef::Func(ty) | TypeRef::FuncExact(ty) => self.part.import(ty),
                 TypeRef::Table(_) => self.part.tables.push(None),
@@ -227,137 +235,76 @@ impl<'a> Survey<'a> {
         Ok(self.add(Bound::Squares, effort.computed.saturating_mul(effort.computed))?)
     }
 
-    fn imports(&mut self, section: wasmparser::ComponentImportSectionReader<'a>) -> Result<(), Refused> {
-        self.add(Bound::Externs, section.count().into())?;
-        for import in self.defined(section)? {
-            let import = import?;
-            self.name(import.name.name)?;
-            if import.ty.kind() == ComponentExternalKind::Component {
-                self.part.components.push(None);
+    /// Checks the sums of everything, and decides how it is compiled.
+    fn finish(mut self) -> Result<Weight, Refused> {
+        // Instances count with everything in them, which is at least what stands in the file.
+        let totals = self.part.content.totals();
+        for (bound, found) in totals {
+            if let Some(count) = self.counts.get_mut(bound as usize) {
+                *count = found.max(*count);
             }
         }
-        Ok(())
+        let count = |bound: Bound| self.counts.get(bound as usize).copied().unwrap_or_default();
+        self.check(Bound::Memory, budget::memory_bytes(count))?;
+        self.check(Bound::Time, budget::quick_milliseconds(count))?;
+        let is_slow = count(Bound::Squares) > weight::QUICK_SQUARES
+            || budget::slow_milliseconds(count) > weight::QUICK_MILLISECONDS;
+        Ok(Weight { code_bytes: count(Bound::Code), is_slow, is_heavy: self.largest.are_heavy() })
     }
 
-    fn exports(&mut self, section: wasmparser::ComponentExportSectionReader<'a>) -> Result<(), Refused> {
-        self.add(Bound::Externs, section.count().into())?;
-        for export in self.defined(section)? {
-            let export = export?;
-            self.name(export.name.name)?;
-            if export.kind == ComponentExternalKind::Component {
-                let content = self.part.component(export.index);
-                self.part.components.push(content);
-            }
+    /// Begins a component, or the declaration of a type of one.
+    fn open(&mut self) {
+        let outer = mem::take(&mut self.scope);
+        self.outer_scopes.push(outer);
+    }
+
+    /// Ends it. The parser searches all of it for resources.
+    fn close(&mut self) -> Result<Shape<'a>, Excess> {
+        let outer = self.outer_scopes.pop().unwrap_or_default();
+        let shape = mem::replace(&mut self.scope, outer).finish();
+        self.add(Bound::Compared, shape.size.walked())?;
+        Ok(shape)
+    }
+
+    /// The index spaces so many levels further out.
+    fn outer_scope(&self, levels: u32) -> Option<&Scope<'a>> {
+        match levels.checked_sub(1) {
+            None => Some(&self.scope),
+            Some(levels) => self.outer_scopes.iter().rev().nth(levels as usize),
         }
-        Ok(())
     }
 
-    fn aliases(&mut self, section: wasmparser::ComponentAliasSectionReader<'a>) -> Result<(), Refused> {
-        for alias in self.defined(section)? {
-            match alias? {
-                ComponentAlias::Outer { kind: ComponentOuterAliasKind::Component, count, index } => {
-                    let content = self.component(count, index);
-                    self.part.components.push(content);
-                }
-                ComponentAlias::InstanceExport { kind: ComponentExternalKind::Component, .. } => {
-                    self.part.components.push(None);
-                }
-                ComponentAlias::Outer { .. }
-                | ComponentAlias::InstanceExport { .. }
-                | ComponentAlias::CoreInstanceExport { .. } => {}
-            }
+    /// Counts something that the current component and so many levels further out take from the next.
+    fn capture(&mut self, levels: u32, captured: u64) {
+        let outer = self.outer_scopes.iter_mut().rev();
+        for scope in [&mut self.scope].into_iter().chain(outer).take(levels as usize) {
+            scope.captured = scope.captured.saturating_add(captured);
         }
-        Ok(())
     }
 
-    /// Each instance of a component has everything that the component defines, including the content of *its*
-    /// instances. So the size doubles with each level if each component is instantiated twice.
-    fn instances(&mut self, section: wasmparser::ComponentInstanceSectionReader<'a>) -> Result<(), Refused> {
-        for instance in self.defined(section)? {
-            let component_index = match instance? {
-                ComponentInstance::Instantiate { component_index, .. } => component_index,
-                ComponentInstance::FromExports(exports) => {
-                    exports.iter().try_for_each(|export| self.name(export.name.name))?;
-                    continue;
-                }
-            };
-            let Some(content) = self.part.component(component_index) else {
-                return Err(Refused::Malformed(format!(
-                    "{}: it instantiates a component that it imports or takes from an instance, \
-                     which is not supported",
-                    self.part.place()
-                )));
-            };
-            self.define(content.definitions)?;
-            self.pass(content.passed)?;
-        }
-        Ok(())
+    /// Counts definitions, once for each instance of the current component.
+    fn define(&mut self, definitions: u64) -> Result<(), Excess> {
+        self.contain(Bound::Definitions, definitions)
     }
 
-    /// Counts the comparisons when the components of a section are instantiated, or when something is imported or
-    /// exported by a type, before they are made.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "nothing else has types that may be large")]
-    fn compared(&mut self, payload: &Payload<'a>, validator: &Validator) -> Result<(), Refused> {
-        let Some(types) = validator.types(0) else { return Ok(()) };
-        let compared = match payload {
-            Payload::ComponentInstanceSection(section) => self.compared.by(section.clone(), types)?,
-            Payload::ComponentImportSection(section) => {
-                let imports = section.clone().into_iter().map(|import| Ok(Some(import?.ty)));
-                self.compared.by_types(imports, types)?
-            }
-            Payload::ComponentExportSection(section) => {
-                self.compared.by_types(section.clone().into_iter().map(|export| Ok(export?.ty)), types)?
-            }
-            _ => return Ok(()),
-        };
-        Ok(self.add(Bound::Compared, compared)?)
+    /// Counts new resource types, each with every instance.
+    fn create(&mut self, resources: u64) -> Result<(), Excess> {
+        let content = &mut self.part.content;
+        content.resources = content.resources.saturating_add(resources);
+        let listed = content.listed();
+        self.check(Bound::Listed, listed)
     }
 
-    /// Counts the content of the instances that the whole component exports, which is listed.
-    fn shown(
-        &mut self,
-        section: wasmparser::ComponentExportSectionReader<'a>,
-        validator: &Validator,
-    ) -> Result<(), Refused> {
-        let Some(types) = validator.types(0).filter(|_| self.outer.is_empty()) else { return Ok(()) };
-        for export in section {
-            let export = export?;
-            if export.kind == ComponentExternalKind::Instance {
-                let size = self.compared.of_instance(export.index, types);
-                self.add(Bound::Externs, size)?;
-            }
-        }
-        Ok(())
+    /// Adds to the total of the current component, which counts once for each of its instances.
+    fn contain(&mut self, bound: Bound, more: u64) -> Result<(), Excess> {
+        let found = self.part.content.add(bound, more);
+        self.check(bound, found)
     }
 
-    /// Counts the calls between components of a section, which is valid.
-    fn lowered(
-        &mut self,
-        section: wasmparser::ComponentCanonicalSectionReader<'a>,
-        validator: &Validator,
-    ) -> Result<(), Refused> {
-        let Some(types) = validator.types(0) else { return Ok(()) };
-        let passed = self.passed.by(section, types)?;
-        self.pass(passed)
-    }
-
-    fn pass(&mut self, values: u64) -> Result<(), Refused> {
-        self.part.content.passed = self.part.content.passed.saturating_add(values);
-        Ok(self.check(Bound::Passed, self.part.content.passed)?)
-    }
-
-    /// A section with definitions.
-    fn defined<T: FromReader<'a>>(
-        &mut self,
-        section: SectionLimited<'a, T>,
-    ) -> Result<SectionLimited<'a, T>, Refused> {
-        self.define(section.count().into())?;
-        Ok(section)
-    }
-
-    fn define(&mut self, definitions: u64) -> Result<(), Refused> {
-        self.part.content.definitions = self.part.content.definitions.saturating_add(definitions);
-        Ok(self.check(Bound::Definitions, self.part.content.definitions)?)
+    /// Counts something once where it stands, and once for each instance of the current component.
+    fn multiply(&mut self, bound: Bound, more: u64) -> Result<(), Excess> {
+        self.add(bound, more)?;
+        self.contain(bound, more)
     }
 
     fn name(&self, name: &str) -> Result<(), Excess> {
@@ -383,4 +330,23 @@ impl<'a> Survey<'a> {
         }
         Err(Excess { place: format!("{} of {}", excess.place, self.part.place()), ..excess })
     }
+}
+
+/// The length of a section that is read entry by entry, where one entry may be as long as all of it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "entries of the others are short, or not read here")]
+fn declared_bytes(payload: &Payload<'_>) -> u64 {
+    let range = match payload {
+        Payload::TypeSection(section) => section.range(),
+        Payload::CoreTypeSection(section) => section.range(),
+        Payload::ComponentTypeSection(section) => section.range(),
+        Payload::ComponentImportSection(section) => section.range(),
+        Payload::ComponentExportSection(section) => section.range(),
+        Payload::ComponentAliasSection(section) => section.range(),
+        Payload::ComponentInstanceSection(section) => section.range(),
+        Payload::InstanceSection(section) => section.range(),
+        Payload::ComponentCanonicalSection(section) => section.range(),
+        Payload::ComponentStartSection { range, .. } => range.clone(),
+        _ => return 0,
+    };
+    range.len() as u64
 }

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use wasmparser::{CompositeInnerType, Encoding, SubType};
 
+use super::Bound;
+
 /// The properties of a component or module needed to survey the rest of it.
 pub(super) struct Part {
     pub(super) encoding: Encoding,
@@ -22,19 +24,65 @@ pub(super) struct Part {
     pub(super) entered: HashSet<u32>,
     imported: usize,
     bodies: usize,
+    /// Of a module: imports and exports.
+    pub(super) externs: u64,
     /// Of a component: the content of each component in it; `None` if that is not known.
     pub(super) components: Vec<Option<Content>>,
     /// Of a component: its own content.
     pub(super) content: Content,
 }
 
-/// The content of a component, including that of its instances.
+/// The content of a component, including that of its instances: each total counts as often as something is instantiated.
 #[derive(Clone, Copy)]
 pub(super) struct Content {
     /// The number of its definitions.
-    pub(super) definitions: u64,
+    definitions: u64,
     /// The size of its calls to functions of other components.
-    pub(super) passed: u64,
+    passed: u64,
+    /// The size of the types that it uses.
+    compared: u64,
+    /// The size of the instances that it uses.
+    copied: u64,
+    /// Components that are instantiated, it among them.
+    instances: u64,
+    /// Resource types.
+    pub(super) resources: u64,
+}
+
+impl Content {
+    const EMPTY: Self =
+        Self { definitions: 1, passed: 0, compared: 0, copied: 0, instances: 1, resources: 0 };
+
+    /// The totals that have a bound.
+    pub(super) fn totals(&self) -> [(Bound, u64); 5] {
+        [
+            (Bound::Definitions, self.definitions),
+            (Bound::Passed, self.passed),
+            (Bound::Compared, self.compared),
+            (Bound::Copied, self.copied),
+            (Bound::Instances, self.instances),
+        ]
+    }
+
+    /// Adds to a total, and returns it; 0 if there is none for this bound.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only some bounds depend on instances")]
+    pub(super) fn add(&mut self, bound: Bound, more: u64) -> u64 {
+        let total = match bound {
+            Bound::Definitions => &mut self.definitions,
+            Bound::Passed => &mut self.passed,
+            Bound::Compared => &mut self.compared,
+            Bound::Copied => &mut self.copied,
+            Bound::Instances => &mut self.instances,
+            _ => return 0,
+        };
+        *total = total.saturating_add(more);
+        *total
+    }
+
+    /// The cost of the resource types, of which the compiler copies a list for each instance.
+    pub(super) fn listed(&self) -> u64 {
+        self.instances.saturating_mul(self.resources)
+    }
 }
 
 impl Part {
@@ -50,8 +98,9 @@ impl Part {
             entered: HashSet::new(),
             imported: 0,
             bodies: 0,
+            externs: 0,
             components: Vec::new(),
-            content: Content { definitions: 1, passed: 0 },
+            content: Content::EMPTY,
         }
     }
 

@@ -14,6 +14,10 @@ const LIGHT_BYTES: u64 = 1 << 20;
 /// two seconds of processor time.
 pub(super) const QUICK_SQUARES: u64 = 300_000_000;
 
+/// The maximum of [`budget::slow_milliseconds`](super::budget::slow_milliseconds) for a component that is compiled for speed at
+/// once.
+pub(super) const QUICK_MILLISECONDS: u64 = 2_000;
+
 /// How a component is compiled, so that all compiles together stay within a budget of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Weight {

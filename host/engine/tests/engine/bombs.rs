@@ -15,11 +15,11 @@ use wasm_encoder::{
 
 use crate::{ENGINE, run_with};
 
-fn loaded(bytes: &[u8]) -> Component {
+pub(crate) fn loaded(bytes: &[u8]) -> Component {
     ENGINE.load_bytes(bytes).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn refused(bytes: &[u8]) -> LoadError {
+pub(crate) fn refused(bytes: &[u8]) -> LoadError {
     let error = ENGINE.load_bytes(bytes).err().expect("a refusal");
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
     assert!(error.to_string().len() < 3_000, "{} bytes", error.to_string().len());
@@ -27,7 +27,7 @@ fn refused(bytes: &[u8]) -> LoadError {
 }
 
 /// The binary of a text that may be too long to be assembled by the engine.
-fn assembled(text: &str) -> Vec<u8> {
+pub(crate) fn assembled(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
@@ -41,8 +41,16 @@ fn check_excess(bytes: &[u8], bound: Bound, found: u64, place: &str) {
     }
 }
 
+/// Checks what there was too much of.
+pub(crate) fn check_bound(bytes: &[u8], bound: Bound) {
+    match refused(bytes) {
+        LoadError::TooComplex(excess) => assert_eq!(excess.bound, bound, "{excess}"),
+        other => panic!("expected an excess of {bound:?}, found {other}"),
+    }
+}
+
 /// A component of one module.
-fn component(module: &Module) -> Vec<u8> {
+pub(crate) fn component(module: &Module) -> Vec<u8> {
     let mut component = wasm_encoder::Component::new();
     component.section(&ModuleSection(module));
     component.finish()
@@ -203,13 +211,7 @@ fn what_is_compared_when_components_are_instantiated_is_bounded() {
             (import "i" (instance $i (type $p{depth}))) {instances})"#
         )
     };
-    let sized = |depth: u32| (1..=depth).fold(1, |size: u64, _| 1 + 2 * size);
-    check_excess(
-        doubling(16, 900).as_bytes(),
-        Bound::Compared,
-        900 * (sized(16) + 1) + 2 * sized(16),
-        "component 0",
-    );
+    check_bound(doubling(16, 900).as_bytes(), Bound::Compared);
     loaded(doubling(6, 3).as_bytes());
 }
 
@@ -337,10 +339,8 @@ fn instances_that_double_are_not_listed() {
                 (export "i" (instance $i{depth})))"#
         )
     };
-    match refused(doubling(16).as_bytes()) {
-        LoadError::TooComplex(excess) => assert_eq!(excess.bound, Bound::Externs, "{excess}"),
-        other => panic!("{other}"),
-    }
+    check_bound(doubling(16).as_bytes(), Bound::Copied);
+    check_bound(doubling(12).as_bytes(), Bound::Externs);
     assert_eq!(loaded(doubling(4).as_bytes()).exports().len(), 16);
     // What is imported by such a type and never instantiated costs as much.
     let types: String = (1..=16)
@@ -384,8 +384,7 @@ fn types_that_double_are_not_written_down() {
     let reason = loaded.exports()[0].callable.as_ref().unwrap_err();
     assert_eq!(reason, "the text of its signature is over 1 MiB");
     assert!(self::loaded(doubling(10).as_bytes()).function(Some("f")).is_ok());
-    let error = refused(doubling(60).as_bytes()).to_string();
-    assert!(error.contains("effective type size exceeds the limit"), "{error}");
+    check_bound(doubling(60).as_bytes(), Bound::Compared);
 }
 
 #[test]
@@ -829,7 +828,16 @@ fn components_that_are_instantiated_twice_in_each_other_are_counted_out() {
         text
     };
     loaded(doubling(10).as_bytes());
-    check_excess(doubling(30).as_bytes(), Bound::Definitions, 1_048_573, "component 12");
+    check_excess(doubling(30).as_bytes(), Bound::Instances, 16_383, "component 17");
+    let aliases = |each: usize| {
+        let aliases = r#"(alias export $i "f" (func))"#.repeat(each);
+        let import = r#"(import "i" (instance $i (export "f" (func))))"#;
+        let inner = format!("(component $c {import} {aliases})");
+        let instances = r#"(instance (instantiate $c (with "i" (instance $i))))"#.repeat(900);
+        assembled(&format!("(component {import} {inner} {instances})"))
+    };
+    loaded(&aliases(100));
+    check_bound(&aliases(1_200), Bound::Definitions);
     let alias = "(component (component $a) (component (alias outer 1 $a (component $b)) (instance (instantiate $b))))";
     loaded(alias.as_bytes());
     let imported = r#"(component (component (import "c" (component $c)) (instance (instantiate $c))))"#;

@@ -4,6 +4,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test has one variant in mind")]
 
 mod bombs;
+mod budget_bombs;
 mod compile_cache;
 mod context;
 mod hooks;
@@ -21,6 +22,7 @@ mod server;
 mod stdin;
 mod stopping;
 mod tiers;
+mod type_bombs;
 mod values;
 #[cfg(unix)]
 mod verifying;

@@ -24,6 +24,11 @@ struct State {
     order: Order,
     ended: bool,
     waiting: Vec<tokio::sync::oneshot::Sender<()>>,
+    /// How many runs the worker has claimed.
+    claimed: usize,
+    /// Whether it has claimed none, and none is due.
+    is_idle: bool,
+    waiting_for_idle: Vec<tokio::sync::oneshot::Sender<()>>,
 }
 
 /// What happened since the thread last looked.
@@ -93,12 +98,40 @@ impl Mailbox {
     pub(super) fn end(&self) {
         let mut state = self.state();
         state.ended = true;
-        let (mail, waiting) = (mem::take(&mut state.mail), mem::take(&mut state.waiting));
+        let (mail, mut waiting) = (mem::take(&mut state.mail), mem::take(&mut state.waiting));
+        waiting.append(&mut state.waiting_for_idle);
         drop(state);
         // A run that the host accepted after the worker gave it back must not execute.
         mail.prepared.iter().for_each(|(_, prepared)| prepared.abandon());
         // Fails only for those that wait no longer.
         waiting.into_iter().for_each(|waiting| _ = waiting.send(()));
+    }
+
+    /// The thread has done everything that there is to do for now.
+    pub(super) fn worked(&self, claimed: usize, is_idle: bool) {
+        let mut state = self.state();
+        state.claimed = claimed;
+        state.is_idle = is_idle;
+        let waiting = if is_idle { mem::take(&mut state.waiting_for_idle) } else { Vec::new() };
+        drop(state);
+        waiting.into_iter().for_each(|waiting| _ = waiting.send(()));
+    }
+
+    /// How many runs the worker has claimed.
+    pub(super) fn claimed(&self) -> usize {
+        self.state().claimed
+    }
+
+    /// Ready when the worker has claimed no run and none is due, or when its thread has ended.
+    pub(super) async fn idle(&self) {
+        let (send, receive) = tokio::sync::oneshot::channel();
+        let mut state = self.state();
+        if state.ended || state.is_idle {
+            return;
+        }
+        state.waiting_for_idle.push(send);
+        drop(state);
+        _ = receive.await;
     }
 
     pub(super) fn has_ended(&self) -> bool {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hostel_core::journal::{Journal, WorkerId};
+use hostel_core::journal::{Journal, JournalEntry, WorkerId};
 use hostel_core::{Digest, ErrorKind, QueueName};
 use tokio::runtime::Handle;
 
@@ -55,7 +55,11 @@ pub struct WorkerBuilder<'a> {
     name: Option<String>,
     lease: Duration,
     max_runs: Option<usize>,
+    on_change: Option<OnChange>,
 }
+
+/// Called with a run after something about it was recorded.
+pub(crate) type OnChange = Arc<dyn Fn(&JournalEntry) + Send + Sync>;
 
 /// A worker was not started.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +104,7 @@ impl Host {
             name: None,
             lease: WorkerBuilder::DEFAULT_LEASE,
             max_runs: None,
+            on_change: None,
         }
     }
 
@@ -168,6 +173,14 @@ impl WorkerBuilder<'_> {
         self
     }
 
+    /// Calls `on_change` with each run of this worker after something about it was recorded: that an attempt has begun, or what
+    /// followed from its end. It is called on the worker's thread and must not block.
+    #[must_use]
+    pub fn on_change(mut self, on_change: impl Fn(&JournalEntry) + Send + Sync + 'static) -> Self {
+        self.on_change = Some(Arc::new(on_change));
+        self
+    }
+
     /// Starts the worker.
     ///
     /// # Errors
@@ -192,12 +205,19 @@ impl WorkerBuilder<'_> {
         let duty = Duty {
             host: Arc::clone(host),
             journal: Arc::clone(&journal),
-            tasks: Arc::new(Tasks::new(Arc::clone(host), Arc::clone(&journal), self.served, self.source)),
+            tasks: Arc::new(Tasks::new(
+                Arc::clone(host),
+                Arc::clone(&journal),
+                self.served,
+                self.source,
+                host.journal.logs()?.cloned(),
+            )),
             mailbox: Arc::clone(&mailbox),
             worker: id.clone(),
             queues: self.queues,
             lease: self.lease,
             window,
+            on_change: self.on_change,
         };
         watch_journal(&journal, &mailbox).map_err(WorkerError::Thread)?;
         let work = move || WorkerThread::new(duty).work();
@@ -232,6 +252,20 @@ impl Worker {
             }
         }
         self.mailbox.ended().await;
+    }
+
+    /// How many runs the worker has claimed.
+    pub fn claimed(&self) -> usize {
+        self.mailbox.claimed()
+    }
+
+    /// Waits until the worker has claimed no run and none is due.
+    ///
+    /// # Cancel safety
+    ///
+    /// Can be dropped at any time.
+    pub async fn idle(&self) {
+        self.mailbox.idle().await;
     }
 
     /// Waits until the worker has ended: because its host was shut down.

@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hostel_core::journal::{Journal, JournalEntry};
-use hostel_core::{Digest, InputSpec, RunId, RunSpec, TaskKey, Timestamp, Value};
-use hostel_engine::Component;
+use hostel_core::{Digest, InputSpec, LogLine, RunId, RunSpec, TaskKey, Timestamp, Value};
+use hostel_engine::{Component, Echo};
 
 use super::mailbox::Mailbox;
 use crate::args::Args;
 use crate::delay::read_stored;
 use crate::error::{SubmitError, in_full};
 use crate::host_state::HostState;
+use crate::journal::RunLogs;
 use crate::run::{TaskFuture, now};
 use crate::submit::Numbered;
 use crate::task::Task;
@@ -29,6 +30,8 @@ pub(super) struct Tasks {
     journal: Arc<dyn Journal>,
     /// The tasks of the program, whose hooks are called.
     served: HashMap<TaskKey, Task>,
+    /// Where the lines of runs go.
+    logs: Option<Arc<RunLogs>>,
     source: Option<ComponentSource>,
     loaded: Mutex<HashMap<Digest, Component>>,
 }
@@ -65,9 +68,17 @@ impl Tasks {
         journal: Arc<dyn Journal>,
         served: impl IntoIterator<Item = Task>,
         source: Option<ComponentSource>,
+        logs: Option<Arc<RunLogs>>,
     ) -> Self {
         let served = served.into_iter().map(|task| (task.key().clone(), task)).collect();
-        Self { host, journal, served, source, loaded: Mutex::default() }
+        Self { host, journal, logs, served, source, loaded: Mutex::default() }
+    }
+
+    /// Makes the lines of runs visible to other processes.
+    pub(super) fn flush_logs(&self) {
+        if let Some(Err(error)) = self.logs.as_ref().map(|logs| logs.flush()) {
+            tracing::warn!("lines of runs are not stored: {error}");
+        }
     }
 
     /// The tasks whose runs the worker claims; none for all.
@@ -96,7 +107,8 @@ impl Tasks {
             Err(reason) => return Prepared::Refused(reason),
         };
         let earlier = entry.record().next_attempt().saturating_sub(1);
-        let attempt = task.clone().one_attempt(left, moved(mailbox, spec.id));
+        let on_line = self.logs.as_ref().map(|logs| lines(logs, spec.id, earlier.saturating_add(1)));
+        let attempt = task.clone().one_attempt(left, moved(mailbox, spec.id), on_line);
         match attempt.submit_numbered(args, Numbered { id: spec.id, earlier }).await {
             Ok(future) => {
                 future.run().on_end(Box::new(moved(mailbox, spec.id)));
@@ -139,6 +151,16 @@ impl Tasks {
         loaded.insert(digest, component.clone());
         Ok(component)
     }
+}
+
+/// Stores the lines of an attempt.
+fn lines(logs: &Arc<RunLogs>, run: RunId, attempt: u32) -> Echo {
+    let logs = Arc::clone(logs);
+    Arc::new(move |line: &LogLine| {
+        if let Err(error) = logs.append(run, attempt, vec![line.clone()]) {
+            tracing::warn!("a line of run {run} is not stored: {error}");
+        }
+    })
 }
 
 /// Reports that a run has moved.

@@ -9,10 +9,12 @@ use crate::journal::{
 };
 use hostel_core::{Event, QueueName, RunFact, RunFilter, RunId, State, Timestamp};
 
+use super::OnChange;
 use super::claimed::{Claimed, Execution, Report};
 use super::mailbox::{Mail, Mailbox, Order};
 use super::tasks::{Prepared, Tasks};
 use super::window::Window;
+use crate::calls::call_safely;
 use crate::course::call_hooks_of;
 use crate::host_state::HostState;
 use crate::run::now;
@@ -36,6 +38,7 @@ pub(super) struct Duty {
     pub(super) queues: Vec<QueueName>,
     pub(super) lease: Duration,
     pub(super) window: Window,
+    pub(super) on_change: Option<OnChange>,
 }
 
 /// The thread, with the runs that the worker has claimed.
@@ -83,6 +86,8 @@ impl WorkerThread {
             }
             let worked = self.exchange();
             self.pause_after(worked);
+            let is_idle = self.runs.is_empty() && !self.may_claim && self.pause.is_none();
+            self.duty.mailbox.worked(self.runs.len(), is_idle);
             if self.order > Order::Serve && self.runs.is_empty() {
                 break;
             }
@@ -188,6 +193,10 @@ impl WorkerThread {
                     Some(Report::Nothing) | None => {}
                 }
             }
+            if appends.iter().any(|append| append.facts.iter().any(|(_, fact)| is_end_of_attempt(fact))) {
+                // Before the end is visible, so that whoever sees it finds the whole log.
+                self.duty.tasks.flush_logs();
+            }
             let answers =
                 if appends.is_empty() { Vec::new() } else { self.duty.journal.append_all(&appends)? };
             some.iter().for_each(|run| _ = self.dirty.remove(run));
@@ -247,6 +256,9 @@ impl WorkerThread {
             tracing::error!("run {}: the journal accepts what its rules refuse: {error}", append.run);
         }
         let state = claimed.entry.state();
+        if let Some(on_change) = &self.duty.on_change {
+            call_safely(|| on_change(&claimed.entry));
+        }
         if let Execution::Accepted { future, task } = &claimed.execution {
             if !before.is_executing()
                 && append.facts.iter().any(|(_, fact)| *fact == RunFact::Event(Event::Started))
@@ -386,6 +398,10 @@ impl WorkerThread {
             deliver(&mailbox, run, prepared);
         });
     }
+}
+
+const fn is_end_of_attempt(fact: &RunFact) -> bool {
+    matches!(fact, RunFact::AttemptEnded { .. })
 }
 
 /// Delivers a prepared run, or stops it if the worker has ended.

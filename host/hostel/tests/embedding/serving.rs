@@ -12,7 +12,7 @@ use hostel::{
     CachePolicy, DelayError, DelayOptions, DelayedRun, Digest, ErrorKind, Event, Failure, Host, Input,
     Outcome, QueueName, ResultError, RunId, Shutdown, State, Task, Timestamp, Value, WorkerError, args,
 };
-use hostel_guests::{ARITH, BATCH, CALCULATOR, ELEVATOR, FLAKY, SPIN_FOREVER};
+use hostel_guests::{ARITH, BATCH, CALCULATOR, ELEVATOR, FLAKY, SPIN_FOREVER, TEXT};
 
 use crate::{host, task, told};
 
@@ -340,21 +340,58 @@ fn components_are_loaded_when_a_run_needs_them() {
 }
 
 #[test]
-fn the_time_for_a_whole_run_spans_its_attempts() {
+fn the_time_for_a_whole_run_ends_it_without_a_retry() {
     let host = host(1);
     let spinning = task(&host, SPIN_FOREVER, "spin");
-    let whole = Duration::from_millis(120);
-    let task = spinning.clone().timeout(Duration::from_millis(50)).run_timeout(whole).retries(100);
-    let run = task.delay(args![]).unwrap();
+    let whole = Duration::from_millis(20);
+    let run = spinning.clone().run_timeout(whole).retries(100).delay(args![]).unwrap();
     let _worker = host.serve([spinning]).unwrap();
     let entry = ended(&run);
-    assert_eq!(entry.state(), State::TimedOut);
-    assert!((2..=4).contains(&entry.record().attempts().len()), "{:?}", states(&run));
+    assert_eq!((entry.state(), entry.record().attempts().len()), (State::TimedOut, 1));
     let outcome = entry.record().outcome().unwrap();
     assert!(
         matches!(outcome, Outcome::Failed(Failure::TimedOut { after }) if *after == whole),
         "{outcome:?}"
     );
+}
+
+#[test]
+fn work_outlives_the_program_that_asked_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let build = || Host::builder().max_workers(1).max_instances(10).data_dir(dir.path()).build().unwrap();
+    let first = build();
+    let text = "x".repeat(100_000);
+    let runs = [task(&first, TEXT, "greet"), task(&first, TEXT, "word-count")];
+    let runs =
+        [runs[0].delay(args![&*text]).unwrap(), runs[1].delay(args!["a b c"]).unwrap()].map(|run| run.id());
+    drop(first);
+    let second = build();
+    let source = |_: &Digest| std::fs::read(TEXT).map(Some);
+    let worker = second.worker().components(source).start().unwrap();
+    let [greeting, count] = runs.map(|run| second.delayed(run).unwrap());
+    let greeting = block_on(greeting.result::<String>()).unwrap();
+    assert!(greeting.contains(&text), "a value that is stored apart");
+    assert_eq!(block_on(count.result::<u32>()).unwrap(), 3);
+    drop(worker);
+    drop(second);
+    let third = build();
+    assert!(runs.iter().all(|run| third.delayed(*run).unwrap().state().unwrap() == State::Completed));
+}
+
+#[test]
+fn hosts_of_one_data_directory_share_its_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let build = || Host::builder().max_workers(1).max_instances(10).data_dir(dir.path()).build().unwrap();
+    let (submitter, executor) = (build(), build());
+    let (add, spin) = (task(&submitter, ARITH, "add"), task(&submitter, SPIN_FOREVER, "spin"));
+    let served = [task(&executor, ARITH, "add"), task(&executor, SPIN_FOREVER, "spin")];
+    let _worker = executor.serve(served).unwrap();
+    let run = add.delay(args![20, 22]).unwrap();
+    assert_eq!(block_on(run.result::<i64>()).unwrap(), 42);
+    let spinning = spin.delay(args![]).unwrap();
+    until(&spinning, &submitter, State::Running);
+    assert_eq!(spinning.cancel().unwrap(), Cancellation::Requested);
+    assert_eq!(ended(&spinning).state(), State::Cancelled);
 }
 
 #[test]

@@ -15,12 +15,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use hostel_core::journal::{Append, ClaimRequest, Fence, Journal, Page, WorkerId};
+use hostel_core::journal::{Append, ClaimRequest, Fence, Journal, LimitScope, Page, RunLimit, WorkerId};
 use hostel_core::{
-    Digest, Event, ExportPath, InputSpec, Outcome, RunFact, RunFilter, RunId, RunSpec, State, StoredValue,
-    TaskKey, TaskSpec, Timestamp, Type, Value,
+    Digest, Event, ExportPath, InputSpec, LogLevel, LogLine, LogStream, Outcome, RunFact, RunFilter, RunId,
+    RunSpec, State, StoredValue, TaskKey, TaskSpec, Timestamp, Type, Value,
 };
-use hostel_journal::SqliteJournal;
+use hostel_journal::{LogFilter, RunLogs, SqliteJournal};
 use rusqlite::Connection;
 
 /// How often each figure is measured; the median is printed.
@@ -41,13 +41,17 @@ fn main() {
         .map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
     println!("in {}, the median of {ROUNDS}", base.display());
     writing(&base);
+    logs(&base);
     lists(&base, runs);
 }
 
 fn writing(base: &Path) {
-    row("plain SQLite, one row a commit, FULL", || per_second(200, plain(base, 200, 1)));
+    rows([
+        ("plain SQLite, one row a commit, FULL", &|| per_second(200, plain(base, 200, 1))),
+        ("plain SQLite, 8 indexes, one row a commit", &|| per_second(200, plain_with_indexes(base, 200))),
+        ("enqueue, one client", &|| in_new(base, |journal| per_second(200, enqueue(journal, 1, 200, 1)))),
+    ]);
     row("plain SQLite, 512 rows a commit, FULL", || per_second(51_200, plain(base, 100, 512)));
-    row("enqueue, one client", || in_new(base, |journal| per_second(200, enqueue(journal, 1, 200, 1))));
     row("enqueue, one client, 100 a call", || {
         in_new(base, |journal| per_second(20_000, enqueue(journal, 1, 200, 100)))
     });
@@ -81,6 +85,9 @@ fn lists(base: &Path, runs: u64) {
     list("one task, one state", of(RunFilter::new().task(&task("multiply")).states([State::Scheduled])));
     list("a tag and a state", of(RunFilter::new().tag("seldom").states([State::Pending])));
     list("a state that nothing has", of(RunFilter::new().states([State::Failed])));
+    let late = now().after(Duration::from_secs(3_600));
+    list("since a time without runs", of(RunFilter::new().since(late)));
+    list("a state since a time", of(RunFilter::new().since(now()).states([State::Pending])));
     list("attention", of(RunFilter::new().needs_attention()));
     list("part of a name that nothing has", of(RunFilter::new().name("zzz")));
     list("counts", || millis(|| assert_eq!(journal.counts().unwrap().total(), runs)));
@@ -89,12 +96,72 @@ fn lists(base: &Path, runs: u64) {
     list("next due", || millis(|| _ = journal.next_due(&request(1)).unwrap()));
     let claimed = || millis(|| assert_eq!(journal.claim(&request(64)).unwrap().len(), 64));
     list("claim 64 of them", claimed);
+    blocked(&journal);
+}
+
+/// Claims beside many runs that a limit keeps back.
+fn blocked(journal: &SqliteJournal) {
+    let scope = LimitScope::Tag("blocked".into());
+    journal.set_limit(&scope, RunLimit { max_running: Some(1), rate: None }).unwrap();
+    let options = Arc::new(TaskSpec { priority: 9, ..TaskSpec::default() });
+    for first in (0..100_000).step_by(1_000) {
+        let specs = (first..first + 1_000_u64).map(|number| RunSpec {
+            tags: ["blocked"].into_iter().collect(),
+            ..spec(1 << 40 | number, &options)
+        });
+        journal.submit(now(), &specs.collect::<Vec<_>>()).unwrap();
+    }
+    let claim = |limit| millis(|| _ = journal.claim(&request(limit)).unwrap());
+    println!("{:<44}{:>12.3} ms", "first claim, 100,000 kept back", claim(64));
+    (0..12).for_each(|_| _ = claim(64));
+    list("claim 64 beside 100,000 kept back", || claim(64));
+}
+
+fn logs(base: &Path) {
+    let line = |number: u64| LogLine {
+        at: now(),
+        stream: LogStream::Stdout,
+        level: LogLevel::Info,
+        text: format!("processed item {number} of the batch in {} ms", number % 17),
+        fields: Vec::new(),
+    };
+    row("log lines, 100 a call", || {
+        let dir = tempfile::tempdir_in(base).unwrap();
+        let logs = RunLogs::open(dir.path()).unwrap();
+        let began = Instant::now();
+        for call in 0..1_000 {
+            logs.append(id(call % 10), 1, (0..100).map(|number| line(call * 100 + number)).collect())
+                .unwrap();
+        }
+        logs.flush().unwrap();
+        per_second(100_000, began.elapsed())
+    });
+    let dir = tempfile::tempdir_in(base).unwrap();
+    let logs = RunLogs::open(dir.path()).unwrap();
+    (0..1_000).for_each(|call| {
+        logs.append(id(1), 1, (0..100).map(|number| line(call * 100 + number)).collect()).unwrap()
+    });
+    let all = LogFilter::default();
+    list("1,000 lines of 100,000", || millis(|| _ = logs.read(id(1), 77_000, 1_000, &all).unwrap()));
+    println!("{:<44}{:>12.1} bytes", "a line on disk", logs.size_bytes().unwrap() as f64 / 100_000.0);
 }
 
 fn row(name: &str, mut measure: impl FnMut() -> f64) {
     let mut figures: Vec<f64> = (0..ROUNDS).map(|_| measure()).collect();
     figures.sort_by(f64::total_cmp);
     println!("{name:<44}{:>12.0} /s", figures[ROUNDS / 2]);
+}
+
+/// Measures in turn, so that a disk that is slow for a while is so for all.
+fn rows<const COUNT: usize>(measures: [(&str, &dyn Fn() -> f64); COUNT]) {
+    let mut figures = vec![Vec::new(); COUNT];
+    for _ in 0..ROUNDS {
+        figures.iter_mut().zip(&measures).for_each(|(figures, (_, measure))| figures.push(measure()));
+    }
+    for (mut figures, (name, _)) in figures.into_iter().zip(measures) {
+        figures.sort_by(f64::total_cmp);
+        println!("{name:<44}{:>12.0} /s", figures[ROUNDS / 2]);
+    }
 }
 
 fn list(name: &str, mut measure: impl FnMut() -> f64) {
@@ -134,6 +201,25 @@ fn plain(base: &Path, commits: u64, rows: u64) -> Duration {
     began.elapsed()
 }
 
+/// A table with as many indexes as a run that waits is in.
+fn plain_with_indexes(base: &Path, commits: u64) -> Duration {
+    let dir = tempfile::tempdir_in(base).unwrap();
+    let db = Connection::open(dir.path().join("plain.db")).unwrap();
+    db.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE a (x BLOB, y INTEGER)",
+    )
+    .unwrap();
+    (0..8).for_each(|index| db.execute_batch(&format!("CREATE INDEX a{index} ON a (y, x)")).unwrap());
+    let began = Instant::now();
+    for number in 0..commits {
+        db.prepare_cached("INSERT INTO a VALUES (?, ?)")
+            .unwrap()
+            .execute(([7_u8; 20], number as i64))
+            .unwrap();
+    }
+    began.elapsed()
+}
+
 fn now() -> Timestamp {
     SystemTime::now().into()
 }
@@ -155,7 +241,7 @@ fn spec(number: u64, options: &Arc<TaskSpec>) -> RunSpec {
 
 fn request(limit: usize) -> ClaimRequest {
     let (worker, lease) = (WorkerId::new("bench"), Duration::from_secs(30));
-    ClaimRequest { worker, limit, now: now(), lease, queues: Vec::new(), is_idle: false }
+    ClaimRequest { worker, limit, now: now(), lease, queues: Vec::new(), tasks: Vec::new(), is_idle: false }
 }
 
 fn enqueue(journal: &SqliteJournal, clients: u64, calls: u64, batch: u64) -> Duration {

@@ -1,5 +1,6 @@
 //! The journal in memory.
 
+mod gates;
 mod plan;
 mod shelf;
 
@@ -9,10 +10,10 @@ use std::time::Duration;
 
 use hostel_core::journal::{
     Append, Applied, Cancellation, ClaimRequest, Cursor, Expired, Fence, Found, Journal, JournalEntry,
-    JournalError, JournalEvent, MAX_CLAIMED, MAX_EVENTS, MAX_EXPIRED, MAX_PRUNED, MAX_SUBMITTED, Page, Prune,
-    Pruned, Submitted,
+    JournalError, JournalEvent, LimitScope, LimitUse, MAX_CLAIMED, MAX_EVENTS, MAX_EXPIRED, MAX_PRUNED,
+    MAX_SUBMITTED, Page, Pause, Prune, Pruned, RunLimit, Submitted,
 };
-use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunSpec, Timestamp};
+use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
 
 use self::plan::Plan;
 use self::shelf::Shelf;
@@ -109,6 +110,29 @@ impl Journal for MemoryJournal {
         Ok(answers)
     }
 
+    fn import(&self, runs: &[RunRecord]) -> Result<Vec<Submitted>, JournalError> {
+        check_count("runs", runs.len(), MAX_SUBMITTED)?;
+        let imported = runs.iter().map(JournalEntry::imported).collect::<Result<Vec<_>, _>>()?;
+        let mut shelf = self.to_change();
+        for (place, (entry, _)) in imported.iter().enumerate() {
+            let earlier = imported.iter().take(place).map(|(entry, _)| entry);
+            let twin = earlier.into_iter().find(|earlier| earlier.run() == entry.run());
+            if let Some(stored) = shelf.get(entry.run()).or(twin) {
+                stored.submit_again(entry.record().spec())?;
+            }
+        }
+        let answers = imported.into_iter().map(|(entry, applied)| {
+            if shelf.get(entry.run()).is_some() {
+                return Submitted::Existing;
+            }
+            shelf.add(entry, &applied);
+            Submitted::New
+        });
+        let answers = answers.collect();
+        shelf.drop_above(self.bounds.ended, self.bounds.ended_bytes);
+        Ok(answers)
+    }
+
     fn append(&self, append: &Append) -> Result<u64, JournalError> {
         self.change(append.run, |entry| {
             let applied = entry.append(append)?;
@@ -151,13 +175,13 @@ impl Journal for MemoryJournal {
         check_count("claims", claim.limit, MAX_CLAIMED)?;
         let mut shelf = self.to_change();
         let mut claimed = Vec::new();
-        for run in shelf.due(claim) {
-            let Some(mut entry) = shelf.get(run).cloned() else { continue };
+        while let Some(run) = shelf.next_for(claim, &claimed) {
+            let Some(mut entry) = shelf.get(run).cloned() else { break };
             let fence = shelf.next_fence();
-            if let Some(applied) = entry.claim_for(claim, fence) {
-                claimed.push(entry.clone());
-                shelf.replace(entry, &applied);
-            }
+            let Some(applied) = entry.claim_for(claim, fence) else { break };
+            shelf.replace(entry.clone(), &applied);
+            shelf.gates().take(entry.record().spec(), claim.now);
+            claimed.push(entry);
         }
         Ok(claimed)
     }
@@ -259,6 +283,30 @@ impl Journal for MemoryJournal {
 
     fn next_due(&self, claim: &ClaimRequest) -> Result<Option<Timestamp>, JournalError> {
         Ok(self.shelf().next_due(claim))
+    }
+
+    fn set_limit(&self, scope: &LimitScope, limit: RunLimit) -> Result<(), JournalError> {
+        limit.check()?;
+        let mut shelf = self.to_change();
+        let (gates, claimed) = shelf.gates_and_claimed();
+        gates.set(scope, limit, claimed);
+        Ok(())
+    }
+
+    fn limits(&self) -> Result<Vec<LimitUse>, JournalError> {
+        Ok(self.shelf().limits())
+    }
+
+    fn pause(&self, scope: &LimitScope, pause: Pause) -> Result<(), JournalError> {
+        let mut shelf = self.to_change();
+        let (gates, claimed) = shelf.gates_and_claimed();
+        gates.pause(scope, pause, claimed);
+        Ok(())
+    }
+
+    fn resume(&self, scope: &LimitScope) -> Result<(), JournalError> {
+        self.to_change().gates().resume(scope);
+        Ok(())
     }
 
     fn blob(&self, _: &BlobRef) -> Result<Option<Arc<[u8]>>, JournalError> {

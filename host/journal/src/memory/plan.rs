@@ -94,7 +94,7 @@ impl Planned {
             match step {
                 Step::Add(spec) => {
                     let (entry, born) = JournalEntry::born(at, *spec);
-                    shelf.add(entry, &born);
+                    shelf.add(entry, &[born]);
                 }
                 Step::Cancel(run) => {
                     let Some(mut entry) = shelf.get(run).cloned() else { continue };

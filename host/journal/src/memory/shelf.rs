@@ -4,8 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use std::sync::Arc;
 
-use hostel_core::journal::{Applied, ClaimOrder, ClaimRequest, Fence, JournalEntry, JournalEvent, Prune};
+use hostel_core::journal::{
+    Applied, ClaimOrder, ClaimRequest, Fence, JournalEntry, JournalEvent, LimitUse, Prune,
+};
 use hostel_core::{QueueName, RunCounts, RunId, RunSpec, Timestamp};
+
+use super::gates::Gates;
 
 /// All runs, and their indexes. Every index follows from the entries; `put` and `take` are the only places that change
 /// them.
@@ -25,6 +29,7 @@ pub(super) struct Shelf {
     /// The unfinished runs that have a key in a queue.
     holders: HashMap<(QueueName, Arc<str>), RunId>,
     changes: u64,
+    gates: Gates,
     ended_bytes: usize,
     events: BTreeMap<u64, JournalEvent>,
     counts: RunCounts,
@@ -54,12 +59,12 @@ impl Shelf {
         &self.counts
     }
 
-    /// Adds a run that is not there.
-    pub(super) fn add(&mut self, entry: JournalEntry, born: &Applied) {
+    /// Adds a run that is not there, with all that was applied to it.
+    pub(super) fn add(&mut self, entry: JournalEntry, applied: &[Applied]) {
         self.last_number += 1;
         let number = self.last_number;
         self.arrivals.insert(number, entry.run());
-        self.put(Stored { number, entry, events: Vec::new(), bytes: 0 }, std::slice::from_ref(born));
+        self.put(Stored { number, entry, events: Vec::new(), bytes: 0 }, applied);
     }
 
     /// Replaces a run that is there by what it has become.
@@ -79,13 +84,43 @@ impl Shelf {
         self.holders.get(&key(spec)?).copied()
     }
 
-    /// The runs that a claim gets, in the order in which they are claimed.
-    pub(super) fn due(&self, claim: &ClaimRequest) -> Vec<RunId> {
-        let usual = self.fitting(claim, false, claim.limit);
-        let solo = self.fitting(claim, true, claim.limit.min(1));
-        let is_first = |solo: &Fitting| usual.first().is_none_or(|first| solo < first);
-        let due = if solo.first().is_some_and(is_first) { solo } else { usual };
-        due.into_iter().map(|(.., run)| run).collect()
+    /// The next run that a claim gets after some others, if any. A run that crashed before comes alone.
+    pub(super) fn next_for(&mut self, claim: &ClaimRequest, claimed: &[JournalEntry]) -> Option<RunId> {
+        let is_first = claimed.is_empty();
+        if claimed.len() >= claim.limit || claimed.first().is_some_and(JournalEntry::is_solo) {
+            return None;
+        }
+        let most = if self.gates.is_empty() { 1 } else { usize::MAX };
+        let mut due = self.fitting(claim, false, most);
+        if is_first {
+            due.extend(self.fitting(claim, true, most));
+            due.sort_unstable();
+        }
+        due.into_iter().map(|(.., run)| run).find(|run| !self.keeps_back(*run, claim.now))
+    }
+
+    /// Whether a limit keeps a run back.
+    fn keeps_back(&mut self, run: RunId, now: Timestamp) -> bool {
+        let stored = self.runs.get(&run);
+        stored.is_some_and(|stored| self.gates.keeps_back(stored.entry.record().spec(), now))
+    }
+
+    pub(super) fn gates(&mut self) -> &mut Gates {
+        self.changes += 1;
+        &mut self.gates
+    }
+
+    pub(super) fn limits(&self) -> Vec<LimitUse> {
+        self.gates.uses()
+    }
+
+    /// The gates, and the runs that are claimed.
+    pub(super) fn gates_and_claimed(&mut self) -> (&mut Gates, impl Iterator<Item = &RunSpec>) {
+        self.changes += 1;
+        let runs = &self.runs;
+        let arrivals = &self.arrivals;
+        let claimed = self.leases.iter().filter_map(|(_, number)| runs.get(arrivals.get(number)?));
+        (&mut self.gates, claimed.map(|stored| stored.entry.record().spec()))
     }
 
     /// The first runs that a claim may have, in order: those that crashed before, or the others.
@@ -105,16 +140,15 @@ impl Shelf {
 
     /// When a claim could next have an answer.
     pub(super) fn next_due(&self, claim: &ClaimRequest) -> Option<Timestamp> {
-        let has_some = |is_solo| !self.fitting(claim, is_solo, 1).is_empty();
-        if has_some(false) || has_some(true) {
-            return Some(claim.now);
-        }
+        let due = [false, true].into_iter().flat_map(|is_solo| self.fitting(claim, is_solo, usize::MAX));
+        let due = due.filter_map(|(.., run)| self.gates.opening(self.get(run)?.record().spec(), claim.now));
         let fits = |due: Timestamp, number: &u64| {
             let entry = self.get(*self.arrivals.get(number)?)?;
             let later = ClaimRequest { now: due, ..claim.clone() };
-            entry.fits(&later).then_some(due)
+            entry.fits(&later).then_some(due.max(claim.now))
         };
-        self.timed.iter().find_map(|(due, number)| fits(*due, number))
+        let timed = self.timed.range((claim.now, u64::MAX)..).find_map(|(due, number)| fits(*due, number));
+        due.chain(timed).min()
     }
 
     /// Up to so many runs whose leases end at `now` or before, in the order of these ends.
@@ -162,6 +196,7 @@ impl Shelf {
     pub(super) fn drop_run(&mut self, run: RunId) {
         if let Some(stored) = self.take(run) {
             self.arrivals.remove(&stored.number);
+            self.gates.changed(run, false);
             stored.events.iter().for_each(|seq| _ = self.events.remove(seq));
             self.counts.removed += 1;
         }
@@ -197,6 +232,7 @@ impl Shelf {
             stored.events.push(seq);
         }
         let Stored { number, entry, .. } = &stored;
+        self.gates.changed(entry.run(), entry.claim().is_some());
         if entry.is_waiting() && entry.waits_for_time() {
             self.timed.insert((entry.due(), *number));
         } else if entry.is_waiting() {

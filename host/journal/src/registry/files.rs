@@ -9,7 +9,7 @@ use hostel_core::Digest;
 use tempfile::NamedTempFile;
 
 use super::RegistryError;
-use crate::sqlite::create_private_dir;
+use crate::files::create_private_dir;
 
 /// The prefix of unfinished files. A killed process leaves them behind.
 const UNFINISHED: &str = ".new-";
@@ -29,7 +29,7 @@ impl Files {
         Self(dir)
     }
 
-    fn path(&self, digest: Digest) -> PathBuf {
+    pub(super) fn path(&self, digest: Digest) -> PathBuf {
         self.0.join(format!("{}.wasm", digest.hex()))
     }
 

@@ -17,7 +17,7 @@ pub use self::push::{Naming, Push, Pushed, PushedVersion};
 pub(crate) use self::rows::TABLES;
 pub use self::version::{Acceptance, RegisteredVersion};
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -25,7 +25,7 @@ use hostel_core::{ComponentName, ComponentRef, ComponentVersion, Digest, Grants,
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::files::Files;
-use crate::sqlite::OpenJournalError;
+use crate::error::OpenJournalError;
 
 /// The directory of the components in a data directory.
 const COMPONENTS: &str = "components";
@@ -124,6 +124,11 @@ impl Registry {
     pub fn bytes(&self, digest: Digest) -> Result<Vec<u8>, RegistryError> {
         let size_bytes = find(&self.connection(), digest)?.size_bytes;
         self.files.read(digest, size_bytes)
+    }
+
+    /// The file with the bytes of a component. Whoever reads it checks their digest: [`Registry::bytes`] does.
+    pub fn file(&self, digest: Digest) -> PathBuf {
+        self.files.path(digest)
     }
 
     /// The names after `after` (all, if it is `None`), in order, at most `limit` and [`MAX_LISTED`].

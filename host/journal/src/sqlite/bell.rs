@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::connection::open_to_read;
+use crate::connection::open_to_read;
 
 /// A commit is visible only after its log was synchronised. So after each write to the log, the version of the data is looked at this
 /// often, with [`LOOK_PAUSE`] between.

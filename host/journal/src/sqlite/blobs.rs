@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use hostel_core::{BlobRef, Digest, RunFact, RunSpec, StoredValue};
 
-use super::files::create_private_dir;
+use crate::files::create_private_dir;
 
 /// How long a file stays that no run names: longer than the time between writing it and the row.
 pub(super) const MIN_AGE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -54,12 +54,14 @@ impl Blobs {
     /// Writes a blob, or marks one that is there as new. Durable on return.
     pub(super) fn write(&self, blob: &Spilled) -> io::Result<()> {
         let path = self.path(blob.digest);
+        let dir = path.parent().unwrap_or(&self.dir);
         if let Ok(file) = File::options().append(true).open(&path)
             && file.metadata()?.len() == blob.bytes.len() as u64
         {
-            return file.set_modified(SystemTime::now());
+            file.set_modified(SystemTime::now())?;
+            // Whoever wrote it may have been killed before its name was durable.
+            return sync_dir(dir);
         }
-        let dir = path.parent().unwrap_or(&self.dir);
         create_private_dir(dir)?;
         let mut file = tempfile::NamedTempFile::new_in(dir)?;
         file.write_all(&blob.bytes)?;

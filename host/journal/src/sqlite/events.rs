@@ -5,8 +5,8 @@ use hostel_core::journal::JournalEvent;
 use rusqlite::Connection;
 
 use super::change;
-use super::error::Fault;
 use super::row::{self, time};
+use crate::error::Fault;
 
 /// The events after the one with this number.
 pub(super) fn after(db: &Connection, after: u64, limit: usize) -> Result<Vec<JournalEvent>, Fault> {

@@ -5,14 +5,21 @@ use std::sync::Arc;
 use hostel_core::journal::{Cursor, Found, Page, RunHead, WorkerId};
 use hostel_core::{QueueName, RunFacets, RunFilter, RunId, State, StateSet, TaskKey};
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Connection, Row, params, params_from_iter};
 
-use super::error::Fault;
+use super::name_search::NameSearch;
 use super::names::{Kind, Names};
 use super::row::{self, sortable, time};
+use crate::error::Fault;
 
 /// The most parts of an index that are read side by side: the states, or the tasks of a component.
 const MAX_STREAMS: usize = 64;
+
+/// The most runs that are counted between two times.
+const MAX_WINDOW: i64 = 5_000;
+
+/// The states of runs that have an error line.
+const ERROR_STATES: [State; 4] = [State::Failed, State::TimedOut, State::UpstreamFailed, State::Crashed];
 
 /// What a list needs of a run.
 const HEAD: &str = "SELECT r.seq, r.id, r.task, r.queue, r.priority, r.state, r.version, r.due, r.created, r.started, r.ended, \
@@ -29,6 +36,12 @@ struct Query {
 struct Conditions {
     text: String,
     values: Vec<Value>,
+}
+
+/// The numbers of runs from one on, and before another.
+struct Window {
+    first: i64,
+    before: i64,
 }
 
 /// The part of a filter that chooses the index.
@@ -76,7 +89,12 @@ fn read(
     let mut statement = db.prepare_cached(&format!("{HEAD}{}", query.text))?;
     let mut rows = statement.query(params_from_iter(&query.values))?;
     let mut room = limit + 1;
+    let mut search = NameSearch::new(filter);
     while let Some(row) = rows.next()?.filter(|_| room > 0) {
+        // Asked first, because that of most rows is another one.
+        if !search.matches(db, names, row, [1, 2, 17])? {
+            continue;
+        }
         let found = head(db, names, row)?;
         if matches(filter, &found.1) {
             heads.push(found);
@@ -95,26 +113,54 @@ fn queries(
 ) -> Result<Option<Vec<Query>>, Fault> {
     let Some(narrow) = narrow(db, names, filter)? else { return Ok(None) };
     let Some(conditions) = conditions(db, names, filter)? else { return Ok(None) };
-    let before = page.after.map_or(i64::MAX, |cursor| i64::try_from(cursor.number()).unwrap_or(i64::MAX));
+    let cursor = page.after.map_or(i64::MAX, |cursor| i64::try_from(cursor.number()).unwrap_or(i64::MAX));
+    let Window { first, before } = window(db, filter)?;
+    let range = [first.into(), before.min(cursor).into()];
     let on = |index: &str, column: &str, value: i64| {
-        let text = format!("run r INDEXED BY {index} WHERE r.{column} = ? AND r.seq < ?");
-        conditions.query(text, vec![value.into(), before.into()])
+        let text = format!("run r INDEXED BY {index} WHERE r.{column} = ? AND r.seq >= ? AND r.seq < ?");
+        conditions.query(text, [vec![value.into()], range.to_vec()].concat())
     };
     Ok(Some(match narrow {
         Narrow::Tag(tag) => {
-            let text = "run_tag t CROSS JOIN run r ON r.seq = t.run WHERE t.tag = ? AND t.run < ?";
-            vec![conditions.query_by(text.to_owned(), vec![tag.into(), before.into()], "t.run")]
+            let text =
+                "run_tag t CROSS JOIN run r ON r.seq = t.run WHERE t.tag = ? AND t.run >= ? AND t.run < ?";
+            let values = [vec![tag.into()], range.to_vec()].concat();
+            vec![conditions.query_by(text.to_owned(), values, "t.run")]
         }
         Narrow::Attention => {
-            let text = "run r INDEXED BY run_attention WHERE r.attention = 1 AND r.seq < ?";
-            vec![conditions.query(text.to_owned(), vec![before.into()])]
+            let text = "run r INDEXED BY run_attention WHERE r.attention = 1 AND r.seq >= ? AND r.seq < ?";
+            vec![conditions.query(text.to_owned(), range.to_vec())]
         }
         Narrow::Schedule(schedule) => vec![on("run_schedule", "schedule", schedule)],
         Narrow::Queue(queue) => vec![on("run_queue", "queue", queue)],
         Narrow::States(states) => states.iter().map(|state| on("run_state", "state", state as i64)).collect(),
         Narrow::Tasks(tasks) => tasks.into_iter().map(|task| on("run_task", "task", task)).collect(),
-        Narrow::All => vec![conditions.query("run r WHERE r.seq < ?".to_owned(), vec![before.into()])],
+        Narrow::All => {
+            vec![conditions.query("run r WHERE r.seq >= ? AND r.seq < ?".to_owned(), range.to_vec())]
+        }
     }))
+}
+
+/// The numbers of the runs between the times of a filter, if there are few: then no others have to be looked at. Arrival and time of
+/// creation are in different orders, so that only the runs themselves tell.
+fn window(db: &Connection, filter: &RunFilter) -> Result<Window, Fault> {
+    let all = Window { first: 0, before: i64::MAX };
+    let (since, until) = filter.wanted_times();
+    let Some(since) = since else { return Ok(all) };
+    let mut query = db.prepare_cached(
+        "SELECT count(*), min(seq), max(seq) FROM (SELECT seq FROM run INDEXED BY run_created \
+         WHERE created >= ? AND created <= ? LIMIT ?)",
+    )?;
+    let until = until.map_or(i64::MAX, sortable);
+    let (count, first, last): (i64, Option<i64>, Option<i64>) = query
+        .query_row(params![sortable(since), until, MAX_WINDOW], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    match (first, last) {
+        _ if count == MAX_WINDOW => Ok(all),
+        (Some(first), Some(last)) => Ok(Window { first, before: last.saturating_add(1) }),
+        _ => Ok(Window { first: 0, before: 0 }),
+    }
 }
 
 /// Which index to use; `None` if nothing can match.
@@ -131,7 +177,8 @@ fn narrow(db: &Connection, names: &mut Names, filter: &RunFilter) -> Result<Opti
     if let Some(tasks) = tasks(db, names, filter)? {
         return Ok(Some(Narrow::Tasks(tasks)));
     }
-    if let Some(states) = filter.wanted_states() {
+    let with_error = filter.wanted_error().map(|_| ERROR_STATES.into_iter().collect());
+    if let Some(states) = filter.wanted_states().or(with_error) {
         return Ok(Some(Narrow::States(states)));
     }
     match filter.wanted_queue() {

@@ -4,10 +4,11 @@ use hostel_core::{Digest, State};
 use rusqlite::Connection;
 
 use super::blobs::Blobs;
-use super::error::Fault;
 use super::find;
+use super::gates::Gates;
 use super::names::Names;
 use super::row::{self, Columns, Loaded};
+use crate::error::Fault;
 
 /// The most problems that are listed.
 const MAX_PROBLEMS: usize = 100;
@@ -39,6 +40,7 @@ pub(super) fn check(db: &Connection, names: &mut Names, blobs: &Blobs) -> Result
     check_part("the tally", &mut check, |check| check_tally(db, check));
     check_part("the tags", &mut check, |check| check_tags(db, check));
     check_part("the values", &mut check, |check| check_blobs(db, blobs, check));
+    check_part("the slots", &mut check, |check| check_slots(db, check));
     check_part("the runs", &mut check, |check| check_runs(db, names, check));
     Ok(check)
 }
@@ -116,8 +118,18 @@ fn check_blobs(db: &Connection, blobs: &Blobs, check: &mut JournalCheck) -> Resu
     Ok(())
 }
 
+fn check_slots(db: &Connection, check: &mut JournalCheck) -> Result<(), Fault> {
+    let idle = "SELECT count(*) FROM slot s LEFT JOIN run r ON r.seq = s.run WHERE r.fence IS NULL";
+    let idle: i64 = db.query_row(idle, [], |row| row.get(0))?;
+    if idle > 0 {
+        check.add(format!("{idle} slots of limits belong to runs that are not claimed"));
+    }
+    Ok(())
+}
+
 fn check_runs(db: &Connection, names: &mut Names, check: &mut JournalCheck) -> Result<(), Fault> {
     let mut query = db.prepare("SELECT seq FROM run WHERE seq > ? ORDER BY seq LIMIT 1")?;
+    let gates = Gates::load(db)?;
     let mut last = 0_i64;
     loop {
         let mut rows = query.query([last])?;
@@ -125,11 +137,31 @@ fn check_runs(db: &Connection, names: &mut Names, check: &mut JournalCheck) -> R
         last = row.get(0)?;
         check.runs += 1;
         match row::load_by_seq(db, names, last) {
-            Ok(Some(loaded)) => check_run(&loaded, check),
+            Ok(Some(loaded)) => {
+                check_run(&loaded, check);
+                check_slots_of(db, names, &gates, &loaded, check)?;
+            }
             Ok(None) => {}
             Err(fault) => check.add(text(fault)),
         }
     }
+}
+
+fn check_slots_of(
+    db: &Connection,
+    names: &mut Names,
+    gates: &Gates,
+    loaded: &Loaded,
+    check: &mut JournalCheck,
+) -> Result<(), Fault> {
+    if loaded.entry.claim().is_some() {
+        let places = gates.of(db, names, loaded.entry.record().spec())?;
+        let missing = gates.missing(db, loaded.seq, &places)?;
+        if missing > 0 {
+            check.add(format!("run {} is without {missing} slots of limits", loaded.entry.run()));
+        }
+    }
+    Ok(())
 }
 
 fn check_run(loaded: &Loaded, check: &mut JournalCheck) {
@@ -137,6 +169,7 @@ fn check_run(loaded: &Loaded, check: &mut JournalCheck) {
     let mut expected = Columns::of(entry, columns.worker.filter(|_| entry.claim().is_some()), columns.event);
     // A run that was set aside is reported where it was found damaged.
     expected.lease = expected.lease.filter(|_| entry.claim().is_some());
+    expected.gate = columns.gate.filter(|_| columns.ready.is_some());
     if expected != *columns {
         check.add(format!("the events of run {} do not lead to its row", entry.run()));
     }

@@ -3,17 +3,16 @@
 mod bell;
 mod blobs;
 mod change;
-mod connection;
 mod due;
-mod error;
 mod events;
-mod files;
 mod find;
 mod fsck;
+mod gates;
+mod name_search;
 mod names;
 mod operate;
-mod readers;
 mod row;
+mod schedules;
 mod schema;
 mod submit;
 mod sweep;
@@ -26,24 +25,34 @@ use std::time::{Duration, SystemTime};
 
 use hostel_core::journal::{
     Append, Cancellation, ClaimRequest, Expired, Fence, Found, Journal, JournalEntry, JournalError,
-    JournalEvent, MAX_CLAIMED, MAX_EVENTS, MAX_SUBMITTED, Page, Prune, Pruned, Submitted,
+    JournalEvent, LimitScope, LimitUse, MAX_CLAIMED, MAX_EVENTS, MAX_SUBMITTED, Page, Pause, Prune, Pruned,
+    RunLimit, Submitted,
 };
-use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunSpec, Timestamp};
+use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
 use rusqlite::Connection;
 
 use self::bell::Bell;
 use self::blobs::{Blobs, Spilled};
-use self::connection::{open_to_read, open_to_write};
-pub use self::error::OpenJournalError;
-use self::error::{Fault, medium};
-pub(crate) use self::files::create_private_dir;
 pub use self::fsck::JournalCheck;
+use self::gates::Gates;
 use self::names::Names;
-use self::readers::Readers;
-use self::submit::Prepared;
+pub use self::schedules::{
+    FireSchedule, Fired, FiredSlot, MAX_FIRED, MAX_SCHEDULES, SlotEnd, StoredSchedule,
+};
+use self::submit::{Imported, Prepared};
 use self::writer::Writer;
 use self::writing::Hook;
 use crate::bounds::check_count;
+use crate::connection::{Durability, FreeSpace, open_to_read, open_to_write};
+use crate::error::{Fault, OpenJournalError, medium};
+use crate::files;
+use crate::readers::Readers;
+
+/// The file of the journal, with the version of its format in the name.
+const JOURNAL: &str = "journal-1.db";
+
+/// The directory of values that are stored apart from their runs.
+const BLOBS: &str = "blobs";
 
 /// A journal in the file `journal-1.db` of a data directory. Any number of processes of one machine use it at once, each by its own
 /// `SqliteJournal`; there is no server.
@@ -69,7 +78,7 @@ use crate::bounds::check_count;
 pub struct SqliteJournal {
     path: PathBuf,
     blobs: Blobs,
-    readers: Readers,
+    readers: Readers<Names>,
     /// Never writes, so that the version of its data changes with every commit of others.
     changes: Mutex<Connection>,
     bell: Arc<Bell>,
@@ -99,7 +108,17 @@ impl SqliteJournal {
     ///
     /// [`OpenJournalError`]: the directory or the file cannot be used, is on a network file system, or has newer tables.
     pub fn open(data_dir: &Path) -> Result<Self, OpenJournalError> {
-        Self::open_with(data_dir, JournalHooks::default())
+        Self::open_as(data_dir, Durability::Full, JournalHooks::default())
+    }
+
+    /// The same, for a history that must not cost waiting: answers do not wait for the disk. A power cut may cost what was answered in the
+    /// last seconds, and the crash of a process nothing. Never for work that others execute.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SqliteJournal::open`].
+    pub fn open_relaxed(data_dir: &Path) -> Result<Self, OpenJournalError> {
+        Self::open_as(data_dir, Durability::Normal, JournalHooks::default())
     }
 
     /// The same, for tests.
@@ -109,11 +128,19 @@ impl SqliteJournal {
     /// Those of [`SqliteJournal::open`].
     #[doc(hidden)]
     pub fn open_with(data_dir: &Path, hooks: JournalHooks) -> Result<Self, OpenJournalError> {
-        let path = files::journal_path(data_dir);
+        Self::open_as(data_dir, Durability::Full, hooks)
+    }
+
+    fn open_as(
+        data_dir: &Path,
+        durability: Durability,
+        hooks: JournalHooks,
+    ) -> Result<Self, OpenJournalError> {
+        let path = data_dir.join(JOURNAL);
         files::prepare(data_dir, &path)?;
         let failed = |source| OpenJournalError::Sqlite { path: path.clone(), source };
-        let blobs = Blobs::new(files::blobs_dir(data_dir));
-        let mut db = open_to_write(&path).map_err(failed)?;
+        let blobs = Blobs::new(data_dir.join(BLOBS));
+        let mut db = open_to_write(&path, durability, FreeSpace::Reused).map_err(failed)?;
         let is_newer = check_versions(&db, &path)?;
         if !is_newer {
             schema::upgrade(&mut db, &path)?;
@@ -199,10 +226,10 @@ impl SqliteJournal {
 
 /// A connection of its own to the tables of a data directory, for what stands beside the journal. One of a newer format is only read.
 pub(crate) fn open_tables(data_dir: &Path) -> Result<Connection, OpenJournalError> {
-    let path = files::journal_path(data_dir);
+    let path = data_dir.join(JOURNAL);
     files::prepare(data_dir, &path)?;
     let failed = |source| OpenJournalError::Sqlite { path: path.clone(), source };
-    let mut db = open_to_write(&path).map_err(failed)?;
+    let mut db = open_to_write(&path, Durability::Full, FreeSpace::Reused).map_err(failed)?;
     if check_versions(&db, &path)? {
         db.pragma_update(None, "query_only", true).map_err(failed)?;
     } else {
@@ -235,6 +262,13 @@ impl Journal for SqliteJournal {
             .collect::<Result<_, _>>()
             .map_err(|error| medium("write a value", error))?;
         self.write(move |writing| submit::submit(writing, at, &runs))
+    }
+
+    fn import(&self, runs: &[RunRecord]) -> Result<Vec<Submitted>, JournalError> {
+        check_count("runs", runs.len(), MAX_SUBMITTED)?;
+        let import = |record| Imported::new(record, &self.blobs);
+        let runs = runs.iter().map(import).collect::<Result<Vec<_>, _>>()?;
+        self.write(move |writing| submit::import(writing, &runs))
     }
 
     fn append(&self, append: &Append) -> Result<u64, JournalError> {
@@ -277,15 +311,22 @@ impl Journal for SqliteJournal {
     fn claim(&self, claim: &ClaimRequest) -> Result<Vec<JournalEntry>, JournalError> {
         check_count("claims", claim.limit, MAX_CLAIMED)?;
         let has_some = |db: &Connection, names: &mut Names| {
-            let first = ClaimRequest { limit: claim.limit.min(1), ..claim.clone() };
-            Ok(!due::candidates(db, names, &first)?.is_empty())
+            let gates = Gates::load(db)?;
+            let room = claim.limit.min(1);
+            Ok(!due::candidates(db, names, &gates, claim, claim.is_idle, room)?.is_empty())
         };
         // Workers without work ask often, and need not wait for the lock.
         if !self.read(has_some)? {
             return Ok(Vec::new());
         }
-        let claim = claim.clone();
-        self.write(move |writing| operate::claim(writing, &claim))
+        // Each transaction that claims nothing has marked runs that limits keep back, so that it ends.
+        loop {
+            let claim = claim.clone();
+            let claimed = self.write(move |writing| operate::claim(writing, &claim))?;
+            if !claimed.is_cut || !claimed.entries.is_empty() {
+                return Ok(claimed.entries);
+            }
+        }
     }
 
     fn renew(&self, claims: &[(RunId, Fence)], until: Timestamp) -> Result<Vec<RunId>, JournalError> {
@@ -349,6 +390,26 @@ impl Journal for SqliteJournal {
 
     fn next_due(&self, claim: &ClaimRequest) -> Result<Option<Timestamp>, JournalError> {
         self.read(|db, names| due::next_due(db, names, claim))
+    }
+
+    fn set_limit(&self, scope: &LimitScope, limit: RunLimit) -> Result<(), JournalError> {
+        limit.check()?;
+        let scope = scope.clone();
+        self.write(move |writing| gates::set(writing, &scope, limit))
+    }
+
+    fn limits(&self) -> Result<Vec<LimitUse>, JournalError> {
+        self.read(gates::uses)
+    }
+
+    fn pause(&self, scope: &LimitScope, pause: Pause) -> Result<(), JournalError> {
+        let scope = scope.clone();
+        self.write(move |writing| gates::pause(writing, &scope, &pause))
+    }
+
+    fn resume(&self, scope: &LimitScope) -> Result<(), JournalError> {
+        let scope = scope.clone();
+        self.write(move |writing| gates::resume(writing, &scope))
     }
 
     fn blob(&self, blob: &BlobRef) -> Result<Option<Arc<[u8]>>, JournalError> {

@@ -9,10 +9,21 @@ use rusqlite::{OptionalExtension, params};
 
 use super::blobs::Spilled;
 use super::due;
-use super::error::Fault;
+use super::gates::{self, Gates};
 use super::row::{self, Loaded, sortable};
 use super::submit;
 use super::writing::Writing;
+use crate::error::Fault;
+
+/// The most runs that one transaction examines for a claim, so that no transaction is long.
+const MAX_EXAMINED: usize = 2_000;
+
+/// What a transaction found for a claim.
+pub(super) struct Claimed {
+    pub(super) entries: Vec<JournalEntry>,
+    /// Whether it ended before all runs that are due were examined.
+    pub(super) is_cut: bool,
+}
 
 /// Changes a run by a rule, and stores what the rule applied.
 fn change<T>(
@@ -41,17 +52,62 @@ pub(super) fn append(writing: &mut Writing<'_>, append: &Append, blobs: &[Spille
     Ok(entry.version())
 }
 
-pub(super) fn claim(writing: &mut Writing<'_>, request: &ClaimRequest) -> Result<Vec<JournalEntry>, Fault> {
-    let mut claimed = Vec::new();
-    for seq in due::candidates(writing.db, writing.names, request)? {
-        match row::load_by_seq(writing.db, writing.names, seq) {
-            Ok(Some(loaded)) => claimed.extend(claim_one(writing, &loaded, request)?),
-            Ok(None) => {}
-            Err(Fault::Refused(_)) => set_aside(writing, seq)?,
-            Err(error) => return Err(error),
+pub(super) fn claim(writing: &mut Writing<'_>, request: &ClaimRequest) -> Result<Claimed, Fault> {
+    let mut gates = Gates::load(writing.db)?;
+    let mut entries: Vec<JournalEntry> = Vec::new();
+    let mut examined = 0;
+    loop {
+        let wants_solo = request.is_idle && entries.is_empty();
+        let room = request.limit - entries.len();
+        let batch = due::candidates(writing.db, writing.names, &gates, request, wants_solo, room)?;
+        examined += batch.len();
+        for candidate in &batch {
+            // A run that crashed before is alone.
+            if candidate.is_solo && !entries.is_empty() {
+                continue;
+            }
+            entries.extend(examine(writing, &mut gates, request, candidate.seq)?);
+            if entries.first().is_some_and(JournalEntry::is_solo) {
+                return Ok(Claimed { entries, is_cut: false });
+            }
+        }
+        // All that were examined are claimed or marked, so that the next ones come.
+        let is_cut = examined >= MAX_EXAMINED;
+        if entries.len() == request.limit || batch.len() < room || is_cut {
+            return Ok(Claimed { entries, is_cut });
         }
     }
-    Ok(claimed)
+}
+
+/// Claims a run that is due, if all its gates are open. If not, it is not examined again until the gate that is closed is open.
+fn examine(
+    writing: &mut Writing<'_>,
+    gates: &mut Gates,
+    request: &ClaimRequest,
+    seq: i64,
+) -> Result<Option<JournalEntry>, Fault> {
+    // Before the record is read: of many runs that are kept back only the first is claimed.
+    let places = gates.of_row(writing.db, writing.names, seq)?;
+    if let Some(gate) = gates.closed(&places, request.now) {
+        gates::park(writing.db, seq, gate)?;
+        return Ok(None);
+    }
+    let loaded = match row::load_by_seq(writing.db, writing.names, seq) {
+        Ok(Some(loaded)) => loaded,
+        Ok(None) => return Ok(None),
+        Err(Fault::Refused(_)) => {
+            set_aside(writing, seq)?;
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let entry = claim_one(writing, &loaded, request)?;
+    if entry.is_some() {
+        gates.take(writing.db, seq, &places, request.now)?;
+    } else {
+        set_aside(writing, seq)?;
+    }
+    Ok(entry)
 }
 
 fn claim_one(

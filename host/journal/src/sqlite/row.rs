@@ -7,8 +7,8 @@ use hostel_core::{RunFact, RunId, RunRecord, RunSpec, State, Timestamp};
 use rusqlite::types::ToSql;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params_from_iter};
 
-use super::error::Fault;
 use super::names::{Kind, Names};
+use crate::error::Fault;
 
 /// A time as a column that orders and finds: those after the year 2262 are equal.
 pub(super) fn sortable(time: Timestamp) -> i64 {
@@ -47,6 +47,8 @@ pub(super) struct Columns {
     pub(super) fence: Option<i64>,
     pub(super) lease: Option<i64>,
     pub(super) event: i64,
+    /// Not of the entry: a gate that keeps the run back. A run that changes is looked at anew.
+    pub(super) gate: Option<i64>,
     pub(super) name: Option<String>,
     pub(super) error: Option<String>,
 }
@@ -59,7 +61,7 @@ pub(super) struct Loaded {
 }
 
 /// The columns of [`Columns`] in order.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "state",
     "version",
     "due",
@@ -74,13 +76,14 @@ const COLUMNS: [&str; 16] = [
     "fence",
     "lease",
     "event",
+    "gate",
     "name",
     "error",
 ];
 
 /// What a run is read by; the columns of [`Columns`] follow.
 const LOAD: &str = "SELECT seq, id, spec, born, state, version, due, started, ended, ready, attempts, crashes, attention, seen, \
-                    worker, fence, lease, event, name, error FROM run WHERE ";
+                    worker, fence, lease, event, gate, name, error FROM run WHERE ";
 
 /// Whether a run waits for nothing, or for a time; and whether it crashed before.
 pub(super) const fn ready(waits_for_time: bool, is_solo: bool) -> i64 {
@@ -107,6 +110,7 @@ impl Columns {
             fence: claim.map(|claim| claim.fence.number().cast_signed()),
             lease: claim.map(|claim| sortable(claim.until)),
             event,
+            gate: None,
             name: record.name().map(str::to_owned),
             error: entry.error(),
         }
@@ -129,8 +133,9 @@ impl Columns {
             fence: row.get(first + 11)?,
             lease: row.get(first + 12)?,
             event: row.get(first + 13)?,
-            name: row.get(first + 14)?,
-            error: row.get(first + 15)?,
+            gate: row.get(first + 14)?,
+            name: row.get(first + 15)?,
+            error: row.get(first + 16)?,
         })
     }
 
@@ -150,6 +155,7 @@ impl Columns {
             &self.fence,
             &self.lease,
             &self.event,
+            &self.gate,
             &self.name,
             &self.error,
         ]
@@ -172,6 +178,7 @@ impl Columns {
             self.fence != other.fence,
             self.lease != other.lease,
             self.event != other.event,
+            self.gate != other.gate,
             self.name != other.name,
             self.error != other.error,
         ]
@@ -203,8 +210,8 @@ impl Columns {
     pub(super) fn insert(&self, db: &Connection, fixed: &Fixed<'_>) -> rusqlite::Result<()> {
         let mut insert = db.prepare_cached(
             "INSERT INTO run (seq, id, task, spec, queue, priority, created, schedule, dedup, tags, born, state, version, \
-             due, started, ended, ready, attempts, crashes, attention, seen, worker, fence, lease, event, name, error) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             due, started, ended, ready, attempts, crashes, attention, seen, worker, fence, lease, event, gate, name, error) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         let values = fixed.values();
         insert.execute(params_from_iter(values.into_iter().chain(self.values())))?;

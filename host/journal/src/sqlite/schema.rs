@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::error::OpenJournalError;
+use crate::error::OpenJournalError;
 
 /// The version of the format that the file's name has. Versions of one format differ in ways that a newer one can undo.
 pub(super) const FORMAT: i64 = 1;
 
 /// The version of the tables.
-pub(super) const TABLES_VERSION: i64 = 2;
+pub(super) const TABLES_VERSION: i64 = 3;
 
 /// What makes each version from the one before, the first from an empty file.
-const STEPS: [&str; TABLES_VERSION as usize] = [V1, crate::registry::TABLES];
+const STEPS: [&str; TABLES_VERSION as usize] = [V1, crate::registry::TABLES, super::schedules::TABLES];
 
 const V1: &str = "
     CREATE TABLE counter (
@@ -47,15 +47,18 @@ const V1: &str = "
         attention INTEGER NOT NULL, seen INTEGER NOT NULL,
         worker INTEGER, fence INTEGER, lease INTEGER,
         event INTEGER NOT NULL, -- the last one
+        gate INTEGER, -- one that keeps it back
         schedule INTEGER, dedup TEXT, name TEXT, tags TEXT, error TEXT,
         born BLOB NOT NULL
     ) STRICT;
     CREATE UNIQUE INDEX run_id ON run (id);
-    CREATE INDEX run_due ON run (queue, ready, priority DESC, due, seq) WHERE ready IS NOT NULL;
+    CREATE INDEX run_due ON run (queue, ready, priority DESC, due, seq) WHERE ready IS NOT NULL AND gate IS NULL;
+    CREATE INDEX run_gate ON run (gate, queue, ready, priority DESC, due, seq) WHERE gate IS NOT NULL AND ready IS NOT NULL;
     CREATE INDEX run_lease ON run (lease, seq) WHERE lease IS NOT NULL;
     CREATE INDEX run_ended ON run (ended, seq) WHERE ended IS NOT NULL;
     CREATE INDEX run_state ON run (state, seq);
     CREATE INDEX run_task ON run (task, seq);
+    CREATE INDEX run_created ON run (created, seq);
     CREATE INDEX run_queue ON run (queue, seq);
     CREATE INDEX run_schedule ON run (schedule, seq) WHERE schedule IS NOT NULL;
     CREATE INDEX run_attention ON run (seq) WHERE attention = 1;
@@ -63,6 +66,16 @@ const V1: &str = "
     CREATE TABLE run_tag (tag INTEGER, run INTEGER, PRIMARY KEY (tag, run)) STRICT, WITHOUT ROWID;
     CREATE TABLE run_blob (run INTEGER, digest BLOB, PRIMARY KEY (run, digest)) STRICT, WITHOUT ROWID;
     CREATE INDEX run_blob_digest ON run_blob (digest);
+
+    CREATE TABLE gate (
+        id INTEGER PRIMARY KEY,
+        kind INTEGER NOT NULL, name INTEGER NOT NULL,
+        max_running INTEGER, starts INTEGER, per INTEGER, even_at INTEGER NOT NULL DEFAULT 0,
+        paused INTEGER NOT NULL DEFAULT 0, paused_until INTEGER, reason TEXT NOT NULL DEFAULT '',
+        UNIQUE (kind, name)
+    ) STRICT;
+    CREATE TABLE slot (gate INTEGER, run INTEGER, PRIMARY KEY (gate, run)) STRICT, WITHOUT ROWID;
+    CREATE INDEX slot_run ON slot (run);
 
     CREATE TABLE event (
         seq INTEGER PRIMARY KEY,
@@ -119,7 +132,7 @@ fn copy(connection: &Connection, path: &Path, version: i64) -> Result<(), OpenJo
     connection
         .execute("VACUUM INTO ?", [target.to_string_lossy()])
         .map_err(|source| OpenJournalError::Sqlite { path: copy.clone(), source })?;
-    super::files::make_private(&target).map_err(failed)?;
+    crate::files::make_private(&target).map_err(failed)?;
     std::fs::rename(&target, &copy).map_err(failed)
 }
 

@@ -1,14 +1,14 @@
-//! Submitting runs.
+//! Submitting runs, and importing those that ended elsewhere.
 
-use hostel_core::journal::{Admission, JournalEntry, Submitted};
-use hostel_core::{Digest, RunSpec, Timestamp};
+use hostel_core::journal::{Admission, Applied, JournalConflict, JournalEntry, JournalError, Submitted};
+use hostel_core::{Digest, RunFact, RunId, RunRecord, RunSpec, Timestamp, WaitFor};
 use rusqlite::{OptionalExtension, params};
 
 use super::blobs::{Blobs, Spilled};
-use super::error::Fault;
 use super::names::Kind;
 use super::row::{self, Loaded};
 use super::writing::Writing;
+use crate::error::{Fault, medium};
 
 /// A run to submit, with its bytes: encoded on the thread of the submitter.
 pub(super) struct Prepared {
@@ -27,6 +27,64 @@ impl Prepared {
         let digest = Digest::of(&options);
         Ok(Self { born: spec.encode_without_options(), spec, options, digest, blobs })
     }
+
+    /// The run's id.
+    pub(super) fn run(&self) -> RunId {
+        self.spec.id
+    }
+
+    /// The same run, which also waits for others.
+    pub(super) fn waiting_for(&self, others: Vec<WaitFor>) -> Self {
+        let mut spec = self.spec.clone();
+        spec.wait_for.extend(others);
+        Self {
+            born: spec.encode_without_options(),
+            spec,
+            options: self.options.clone(),
+            digest: self.digest,
+            blobs: self.blobs.clone(),
+        }
+    }
+}
+
+/// A run that ended elsewhere, with its bytes.
+pub(super) struct Imported {
+    run: Prepared,
+    entry: JournalEntry,
+    applied: Vec<Applied>,
+}
+
+impl Imported {
+    /// Encodes a run that has ended, and writes its long values.
+    pub(super) fn new(record: &RunRecord, blobs: &Blobs) -> Result<Self, JournalError> {
+        let written = |error| medium("write a value", error);
+        let mut run = Prepared::new(record.spec().clone(), blobs).map_err(written)?;
+        let mut facts = Vec::new();
+        for (at, mut fact) in record.facts() {
+            if let RunFact::Born(spec) = &mut fact {
+                **spec = run.spec.clone();
+            }
+            run.blobs.extend(blobs.spill_fact(&mut fact).map_err(written)?);
+            facts.push((at, fact));
+        }
+        let id = record.spec().id;
+        let record = RunRecord::replay(facts);
+        let record = record.map_err(|source| JournalConflict::Fact { run: id, index: 0, source })?;
+        let (entry, applied) = JournalEntry::imported(&record)?;
+        Ok(Self { run, entry, applied })
+    }
+}
+
+/// Stores runs that ended elsewhere, all of them or none.
+pub(super) fn import(writing: &mut Writing<'_>, runs: &[Imported]) -> Result<Vec<Submitted>, Fault> {
+    all_or_none(writing, runs, |writing, Imported { run, entry, applied }| {
+        if let Some(stored) = row::load(writing.db, writing.names, run.spec.id)? {
+            stored.entry.submit_again(&run.spec)?;
+            return Ok(Submitted::Existing);
+        }
+        writing.add(run, entry, applied)?;
+        Ok(Submitted::New)
+    })
 }
 
 /// Submits runs in order, all of them or none.
@@ -35,14 +93,23 @@ pub(super) fn submit(
     at: Timestamp,
     runs: &[Prepared],
 ) -> Result<Vec<Submitted>, Fault> {
+    all_or_none(writing, runs, |writing, run| submit_one(writing, at, run))
+}
+
+/// Stores each of some runs. If one is refused, none is stored.
+fn all_or_none<T>(
+    writing: &mut Writing<'_>,
+    runs: &[T],
+    mut store: impl FnMut(&mut Writing<'_>, &T) -> Result<Submitted, Fault>,
+) -> Result<Vec<Submitted>, Fault> {
     // The refusal of a single run comes before anything is written.
     if let [run] = runs {
-        return Ok(vec![submit_one(writing, at, run)?]);
+        return Ok(vec![store(writing, run)?]);
     }
     let mark = writing.mark();
     writing.db.execute_batch("SAVEPOINT submit")?;
-    let submitted = runs.iter().map(|run| submit_one(writing, at, run)).collect();
-    match submitted {
+    let stored = runs.iter().map(|run| store(writing, run)).collect();
+    match stored {
         // The whole transaction is rolled back, and SQLite may have done so already.
         Err(Fault::Medium(error)) => return Err(Fault::Medium(error)),
         Err(Fault::Refused(_)) => {
@@ -52,10 +119,14 @@ pub(super) fn submit(
         Ok(_) => {}
     }
     writing.db.execute_batch("RELEASE submit")?;
-    submitted
+    stored
 }
 
-fn submit_one(writing: &mut Writing<'_>, at: Timestamp, run: &Prepared) -> Result<Submitted, Fault> {
+pub(super) fn submit_one(
+    writing: &mut Writing<'_>,
+    at: Timestamp,
+    run: &Prepared,
+) -> Result<Submitted, Fault> {
     if let Some(stored) = row::load(writing.db, writing.names, run.spec.id)? {
         stored.entry.submit_again(&run.spec)?;
         return Ok(Submitted::Existing);
@@ -82,7 +153,7 @@ fn submit_one(writing: &mut Writing<'_>, at: Timestamp, run: &Prepared) -> Resul
 fn add(writing: &mut Writing<'_>, at: Timestamp, run: &Prepared, spec: RunSpec) -> Result<(), Fault> {
     let (entry, born) = JournalEntry::born(at, spec);
     if *entry.record().spec() == run.spec {
-        return writing.add(run, &entry, &born);
+        return writing.add(run, &entry, &[born]);
     }
     // The journal has set the due time.
     let spec = entry.record().spec().clone();
@@ -93,7 +164,7 @@ fn add(writing: &mut Writing<'_>, at: Timestamp, run: &Prepared, spec: RunSpec) 
         digest: run.digest,
         blobs: run.blobs.clone(),
     };
-    writing.add(&changed, &entry, &born)
+    writing.add(&changed, &entry, &[born])
 }
 
 /// The unfinished run of the queue that has the key of this one.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use hostel_core::Digest;
 
-use super::error::Fault;
 use super::writing::Writing;
+use crate::error::Fault;
 
 /// The most files that are looked at in one transaction.
 pub(super) const MAX_FILES: usize = 500;

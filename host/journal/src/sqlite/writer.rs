@@ -10,9 +10,9 @@ use rusqlite::Connection;
 
 use super::bell::Bell;
 use super::blobs::Blobs;
-use super::error::{Fault, MediumError, medium};
 use super::names::Names;
 use super::writing::{Hook, Writing};
+use crate::error::{Fault, MediumError, medium};
 
 /// The most operations of one transaction.
 const MAX_OPERATIONS: usize = 512;

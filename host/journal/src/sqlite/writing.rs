@@ -8,10 +8,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::blobs::{Blobs, Spilled};
 use super::change;
-use super::error::Fault;
+use super::gates;
 use super::names::{Kind, Names};
 use super::row::{self, Columns, Fixed, Loaded, exact, sortable};
 use super::submit::Prepared;
+use crate::error::Fault;
 
 /// Called with the name of each step of the writer, for tests that end the process there.
 pub(super) type Hook = Arc<dyn Fn(&'static str) + Send + Sync>;
@@ -114,11 +115,20 @@ impl<'a> Writing<'a> {
         Fence::new(self.counters.fence.cast_unsigned())
     }
 
-    /// Stores a run that is new.
-    pub(super) fn add(&mut self, run: &Prepared, entry: &JournalEntry, born: &Applied) -> Result<(), Fault> {
+    /// Stores a run that is new, with all that was applied to it.
+    pub(super) fn add(
+        &mut self,
+        run: &Prepared,
+        entry: &JournalEntry,
+        applied: &[Applied],
+    ) -> Result<(), Fault> {
         self.counters.run += 1;
         let seq = self.counters.run;
-        let event = self.add_event(seq, None, born)?;
+        let mut last = None;
+        for applied in applied {
+            last = Some(self.add_event(seq, last, applied)?);
+        }
+        let event = last.unwrap_or_default();
         self.step("event");
         let spec = entry.record().spec();
         let schedule = spec.schedule.as_ref();
@@ -160,6 +170,9 @@ impl<'a> Writing<'a> {
             event = self.add_event(before.seq, Some(event), applied)?;
         }
         self.step("event");
+        if before.columns.fence.is_some() && entry.claim().is_none() {
+            gates::free(self.db, before.seq)?;
+        }
         let worker = row::worker_of(self.db, self.names, entry)?;
         Columns::of(entry, worker, event).update(self.db, before.seq, &before.columns)?;
         if before.columns.state != entry.state() as i64 {

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hostel_core::journal::{Journal, Prune};
-use hostel_core::{Event, RunFact, RunSpec, Unique, UniqueMode};
+use hostel_core::journal::{Journal, LimitScope, Pause, Prune, RunLimit};
+use hostel_core::{Event, RunFact, RunRecord, RunSpec, Unique, UniqueMode};
 use hostel_journal::{JournalHooks, MemoryJournal, SqliteJournal};
 
 use crate::scene::{
@@ -27,7 +27,9 @@ const MAX_STEPS: u64 = 1_000;
 type Operation = fn(&dyn Journal);
 
 /// One operation of each kind, and of some kinds several.
-const SCRIPT: [Operation; 19] = [
+const SCRIPT: [Operation; 23] = [
+    |journal| journal.set_limit(&tag(), RunLimit { max_running: Some(1), rate: None }).unwrap(),
+    |journal| journal.pause(&tag(), Pause { until: Some(at(5)), reason: "".into() }).unwrap(),
     |journal| _ = journal.submit(at(1), &[spec(1)]).unwrap(),
     |journal| _ = journal.submit(at(1), &[spec_with_input(2, LONG), keyed(3), spec(4)]).unwrap(),
     |journal| _ = journal.submit(at(2), &[keyed(5)]).unwrap(),
@@ -55,11 +57,24 @@ const SCRIPT: [Operation; 19] = [
     },
     |journal| _ = add(journal, 4, 701, [STARTED, failed()]).unwrap(),
     |journal| journal.mark_seen(id(4)).unwrap(),
+    |journal| journal.resume(&tag()).unwrap(),
     |journal| _ = journal.retry(at(702), id(4)).unwrap(),
     |journal| journal.remove(id(2)).unwrap(),
     |journal| _ = journal.prune(Prune { ended_before: None, keep: Some(1) }).unwrap(),
+    |journal| _ = journal.import(&[ended(8), ended(9)]).unwrap(),
     |journal| _ = journal.submit(at(703), &[spec(7)]).unwrap(),
 ];
+
+fn ended(number: u64) -> RunRecord {
+    let mut record = RunRecord::born(at(1), spec(number));
+    record.apply(at(2), STARTED).unwrap();
+    record.apply(at(3), completed(LONG)).unwrap();
+    record
+}
+
+fn tag() -> LimitScope {
+    LimitScope::Tag("t".into())
+}
 
 fn keyed(number: u64) -> RunSpec {
     let unique = Some(Unique::new("k").mode(UniqueMode::Replace));
@@ -76,7 +91,7 @@ fn snapshot(journal: &dyn Journal) -> String {
             writeln!(text, "{number} {state:?} {attempts} {:?} {}", entry.claim(), entry.crashes()).unwrap();
         }
     }
-    writeln!(text, "{:?}", journal.counts().unwrap()).unwrap();
+    writeln!(text, "{:?} {:?}", journal.counts().unwrap(), journal.limits().unwrap()).unwrap();
     journal.events(0, 1_000).unwrap().iter().for_each(|event| writeln!(text, "{event:?}").unwrap());
     text
 }
@@ -136,7 +151,7 @@ fn a_process_may_be_killed_at_every_step() {
             "step {step}, after {answered} answers:\n{found}"
         );
         // It goes on from there.
-        journal.submit(at(900), &[spec(8)]).unwrap();
+        journal.submit(at(900), &[spec(100)]).unwrap();
         if said.lines().any(|line| line.ends_with("all")) {
             assert!(child.status.success() && step > SCRIPT.len() as u64, "{step}");
             return;

@@ -5,11 +5,15 @@ mod damage;
 #[cfg(unix)]
 #[cfg(test)]
 mod kill;
+#[cfg(test)]
+mod logs;
 #[cfg(unix)]
 #[cfg(test)]
 mod processes;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod schedules;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]

@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use hostel_core::journal::{
-    Append, ClaimRequest, Journal, JournalEntry, JournalError, Prune, Submitted, WorkerId,
+    Append, ClaimRequest, Journal, JournalEntry, JournalError, LimitScope, Prune, RunLimit, Submitted,
+    WorkerId,
 };
 use hostel_core::{Event, RunFact, RunId, RunSpec, State, Timestamp, Unique, UniqueMode};
 use hostel_journal::SqliteJournal;
@@ -24,6 +25,9 @@ const PROCESSES: u64 = 3;
 
 /// How long they work, unless it is said otherwise.
 const SECONDS: u64 = 3;
+
+/// How many runs with a tag may be claimed at once.
+const MOST_TAGGED: u32 = 2;
 
 /// Short, so that leases end while the test executes.
 const LEASE: Duration = Duration::from_millis(40);
@@ -48,7 +52,10 @@ impl Worker {
             7..11 => self.claim(),
             11..16 => self.go_on(),
             16 => _ = self.journal.expire(now()).unwrap(),
-            17 => self.ask(),
+            17 => {
+                self.ask();
+                self.check_limit();
+            }
             18 => _ = self.journal.prune(Prune { ended_before: None, keep: Some(400) }).unwrap(),
             _ => self.give_back(),
         }
@@ -62,6 +69,9 @@ impl Worker {
             spec.unique = Some(Unique::new(format!("k{}", self.random.u8(0..4))).mode(mode));
         }
         spec.due = self.random.bool().then(|| now().after(Duration::from_millis(self.random.u64(0..30))));
+        if self.random.bool() {
+            spec.tags = ["limited"].into_iter().collect();
+        }
         let answer = self.journal.submit(now(), &[spec.clone()]).unwrap();
         if matches!(answer[0], Submitted::New | Submitted::Replaced { .. }) {
             say(&format!("stored {}", self.next));
@@ -119,6 +129,12 @@ impl Worker {
         let expected =
             matches!(answer, Ok(()) | Err(JournalError::Conflict(_) | JournalError::NotFound { .. }));
         assert!(expected, "{answer:?}");
+    }
+
+    /// At every moment, no more runs with the tag are claimed than the limit.
+    fn check_limit(&self) {
+        let limits = self.journal.limits().unwrap();
+        assert!(limits[0].held <= u64::from(MOST_TAGGED), "{limits:?}");
     }
 
     fn give_back(&mut self) {
@@ -206,7 +222,8 @@ fn several_processes_share_a_journal() {
     let seconds: u64 = given("HOSTEL_JOURNAL_SECONDS").unwrap_or(SECONDS);
     println!("HOSTEL_JOURNAL_SEED={seed}");
     let dir = directory();
-    drop(open(&dir));
+    let limit = RunLimit { max_running: Some(MOST_TAGGED), rate: None };
+    open(&dir).set_limit(&LimitScope::Tag("limited".into()), limit).unwrap();
     let (path, end) = (dir.path(), Instant::now() + Duration::from_secs(seconds));
     let said: Vec<Vec<String>> = std::thread::scope(|scope| {
         let threads: Vec<_> =

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use hostel_core::journal::{Journal, Prune, Submitted};
-use hostel_core::{InputSpec, Outcome, StoredValue, TaskSpec};
+use hostel_core::{InputSpec, Outcome, RunRecord, StoredValue, TaskSpec};
 
-use crate::scene::{STARTED, add, at, check, completed, directory, id, open, spec, spec_with_input, value};
+use crate::scene::{
+    STARTED, add, at, check, completed, directory, id, open, request, spec, spec_with_input, value,
+};
 
 /// The longest value that is stored beside its run.
 const MOST: usize = StoredValue::MAX_INLINE_BYTES;
@@ -51,6 +53,22 @@ fn long_results_are_files_that_runs_share() {
 }
 
 #[test]
+fn long_values_of_imported_runs_are_files() {
+    let dir = directory();
+    let journal = open(&dir);
+    let mut record = RunRecord::born(at(1), spec_with_input(1, 30_000));
+    record.apply(at(2), STARTED).unwrap();
+    record.apply(at(3), completed(40_000)).unwrap();
+    journal.import(&[record]).unwrap();
+    assert_eq!(files(dir.path()).len(), 2);
+    let entry = journal.get(id(1)).unwrap().unwrap();
+    let Some(Outcome::Completed(StoredValue::Blob(blob))) = entry.record().outcome() else { panic!() };
+    assert_eq!(journal.blob(blob).unwrap().unwrap().len(), 40_000);
+    assert_eq!(journal.submit(at(9), &[spec_with_input(1, 30_000)]).unwrap(), [Submitted::Existing]);
+    check(&journal);
+}
+
+#[test]
 fn values_that_nothing_names_are_removed_after_a_day() {
     let dir = directory();
     let journal = open(&dir);
@@ -83,6 +101,21 @@ fn a_value_with_other_bytes_is_none() {
     assert_eq!(journal.blob(blob).unwrap(), None);
     let problems = journal.fsck().unwrap().problems;
     assert_eq!(problems, [format!("the value {} is missing", blob.digest)]);
+}
+
+#[test]
+fn changes_of_others_are_noticed() {
+    let dir = directory();
+    let (journal, other) = (open(&dir), open(&dir));
+    let before = journal.changes().unwrap();
+    other.submit(at(1), &[spec(1)]).unwrap();
+    let after = journal.changes().unwrap();
+    assert_ne!(before, after);
+    // What changes nothing is no change: nothing is due, and no lease is over.
+    assert_eq!(other.claim(&request("w", 0, 2)).unwrap(), []);
+    assert_eq!(other.expire(at(2)).unwrap(), []);
+    other.get(id(1)).unwrap();
+    assert_eq!(journal.changes().unwrap(), after);
 }
 
 #[test]

@@ -65,11 +65,11 @@ pub(crate) struct Place {
 pub(crate) struct FormOptions {
     /// For people: table; for programs: json
     #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Form::Table, hide_possible_values = true)]
-    output: Form,
+    pub(crate) output: Form,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
+pub(crate) enum Form {
     Table,
     Json,
 }
@@ -89,7 +89,7 @@ impl Cache {
 }
 
 impl Place {
-    fn data_dir(&self) -> Result<PathBuf, Problem> {
+    pub(crate) fn data_dir(&self) -> Result<PathBuf, Problem> {
         data_dir::data_dir(self.data_dir.clone()).ok_or_else(|| {
             Problem::invalid("there is no data directory: name one with --data-dir or HOSTEL_DATA_DIR")
         })

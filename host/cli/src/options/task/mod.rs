@@ -110,11 +110,15 @@ impl TaskOptions {
         self.of("dir").map(|given| dir::read(&given.text, &given.place)).collect()
     }
 
+    /// The grants, without the values of variables, which are not read.
+    pub(crate) fn grants_without_values(&self) -> Result<Grants, Problem> {
+        let env = self.variables().map(|variable| variable.map(Variable::without_value));
+        Ok(Grants { env: env.collect::<Result<_, _>>()?, ..Grants::clone(&self.spec()?.grants) })
+    }
+
     /// The grants as text. The values of variables are neither shown nor read.
     pub(crate) fn grant_texts(&self) -> Result<Vec<String>, Problem> {
-        let env = self.variables().map(|variable| variable.map(Variable::without_value));
-        let grants = Grants { env: env.collect::<Result<_, _>>()?, ..Grants::clone(&self.spec()?.grants) };
-        Ok(grants.texts())
+        Ok(self.grants_without_values()?.texts())
     }
 
     /// The options that a file may only set if it is trusted: grants, and options that may change a result.

@@ -1,109 +1,30 @@
 //! Random operations beside a model that is as simple as can be: a list of runs, searched from its start.
 
+mod operation;
+mod run;
+
 use std::cmp::Reverse;
-use std::time::Duration;
 
 use hostel_core::journal::{
-    Cancellation, ClaimRequest, Fence, Journal, JournalConflict, JournalError, MAX_CRASHES, MAX_EVENTS,
-    MAX_EXPIRED, Page, Prune, RunChange, Submitted,
+    Cancellation, ClaimRequest, Fence, Journal, JournalConflict, JournalError, LimitScope, MAX_CRASHES,
+    MAX_EVENTS, MAX_EXPIRED, Page, Pause, Prune, RunChange, RunLimit, Submitted,
 };
-use hostel_core::{
-    Event, QueueName, RunFact, RunFilter, RunId, RunSpec, State, Timestamp, Unique, UniqueMode,
-};
+use hostel_core::{Event, RunFact, RunFilter, RunId, State, Timestamp, UniqueMode};
 use proptest::collection::vec;
-use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use self::operation::{Operation, operation};
+use self::run::{ModelRun, queue_name};
 use crate::Make;
 use crate::world::{
     LEASE, STARTED, append, at, cancelled, completed, entry, event, failed, id, ids, request, retry_at,
-    spec_with,
 };
-
-/// How many runs the operations are about.
-const RUNS: u64 = 6;
 
 /// How many sequences of operations are tried.
 const SEQUENCES: u32 = 150;
 
 /// How long a sequence is.
 const LENGTH: std::ops::Range<usize> = 1..60;
-
-/// An operation. Times pass by a few nanoseconds with each; a lease is 100 of them.
-#[derive(Clone, Debug)]
-enum Operation {
-    Submit {
-        run: u64,
-        priority: i32,
-        due: Option<u64>,
-        queue: u8,
-        /// The mode of the only key, for a run that has it.
-        key: Option<UniqueMode>,
-    },
-    /// With the newest fence of the run or an older one, and the run's version or one that is off.
-    Append {
-        run: u64,
-        fact: u8,
-        is_stale: bool,
-        is_other_version: bool,
-    },
-    /// From one queue, or from all.
-    Claim {
-        limit: usize,
-        queue: Option<u8>,
-        is_idle: bool,
-    },
-    Renew {
-        run: u64,
-        is_stale: bool,
-    },
-    Release {
-        run: u64,
-        is_stale: bool,
-    },
-    Expire,
-    Cancel {
-        run: u64,
-    },
-    Retry {
-        run: u64,
-    },
-    Remove {
-        run: u64,
-    },
-    MarkSeen {
-        run: u64,
-    },
-    Prune {
-        age: Option<u64>,
-        keep: Option<u64>,
-    },
-    Wait {
-        nanos: u64,
-    },
-}
-
-#[derive(Clone, Debug)]
-struct ModelRun {
-    number: u64,
-    priority: i32,
-    due: Option<u64>,
-    arrival: u64,
-    state: State,
-    version: u64,
-    retry: Option<u64>,
-    /// The fence and the end of the lease.
-    claim: Option<(Fence, u64)>,
-    crashes: u32,
-    ended: Option<u64>,
-    queue: u8,
-    key: Option<UniqueMode>,
-    /// Since the last retry by hand.
-    attempts: usize,
-    retried: Option<u64>,
-    is_seen: bool,
-    debounced: Option<u64>,
-}
 
 #[derive(Default)]
 struct Model {
@@ -112,6 +33,11 @@ struct Model {
     arrivals: u64,
     events: u64,
     removed: u64,
+    limit: Option<u32>,
+    /// Until when.
+    pause: Option<Option<u64>>,
+    /// Whether a limit or a pause was ever set.
+    has_limits: bool,
     /// All fences that were given out, with their runs.
     fences: Vec<(u64, Fence)>,
 }
@@ -135,96 +61,6 @@ pub(crate) fn check(make: Make<'_>) {
         Ok(())
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
-}
-
-fn operation() -> impl Strategy<Value = Operation> {
-    let run = 0..RUNS;
-    let seldom = || proptest::bool::weighted(0.2);
-    prop_oneof![
-        5 => (run.clone(), -1..2, proptest::option::of(0..150_u64), 0..2_u8, proptest::option::of(mode()))
-            .prop_map(|(run, priority, due, queue, key)| Operation::Submit { run, priority, due, queue, key }),
-        8 => (run.clone(), any::<u8>(), seldom(), seldom()).prop_map(|(run, fact, is_stale, is_other_version)| {
-            Operation::Append { run, fact, is_stale, is_other_version }
-        }),
-        4 => (0..4_usize, proptest::option::of(0..2_u8), any::<bool>())
-            .prop_map(|(limit, queue, is_idle)| Operation::Claim { limit, queue, is_idle }),
-        1 => (run.clone(), seldom()).prop_map(|(run, is_stale)| Operation::Renew { run, is_stale }),
-        2 => (run.clone(), seldom()).prop_map(|(run, is_stale)| Operation::Release { run, is_stale }),
-        2 => Just(Operation::Expire),
-        1 => run.clone().prop_map(|run| Operation::Cancel { run }),
-        2 => run.clone().prop_map(|run| Operation::Retry { run }),
-        1 => run.clone().prop_map(|run| Operation::Remove { run }),
-        1 => run.prop_map(|run| Operation::MarkSeen { run }),
-        1 => (proptest::option::of(0..200_u64), proptest::option::of(0..4_u64))
-            .prop_map(|(age, keep)| Operation::Prune { age, keep }),
-        2 => (0..120_u64).prop_map(|nanos| Operation::Wait { nanos }),
-    ]
-}
-
-fn mode() -> impl Strategy<Value = UniqueMode> {
-    let (wait, most) = (Duration::from_nanos(20), Duration::from_nanos(50));
-    prop_oneof![
-        Just(UniqueMode::Existing),
-        Just(UniqueMode::Reject),
-        Just(UniqueMode::Replace),
-        Just(UniqueMode::Debounce { wait, most }),
-    ]
-}
-
-fn queue_name(queue: u8) -> QueueName {
-    queue.to_string().parse().expect("a digit is a name")
-}
-
-impl ModelRun {
-    fn due(&self) -> u64 {
-        let retry = self.retry.filter(|_| self.state == State::AwaitingRetry);
-        retry.or(self.retried).or(self.due).unwrap_or(1)
-    }
-
-    fn spec(&self) -> RunSpec {
-        RunSpec {
-            queue: queue_name(self.queue),
-            unique: self.key.map(|mode| Unique::new("k").mode(mode)),
-            ..spec_with(self.number, self.priority, self.due)
-        }
-    }
-
-    fn needs_attention(&self) -> bool {
-        matches!(self.state, State::Failed | State::Crashed) && !self.is_seen
-    }
-
-    fn is_due(&self, now: u64) -> bool {
-        let waits = match self.state {
-            State::Pending => true,
-            State::Scheduled | State::AwaitingRetry => self.due() <= now,
-            _ => false,
-        };
-        waits && self.claim.is_none()
-    }
-
-    /// Applies an event, and ends the claim where that follows.
-    fn apply(&mut self, now: u64, event: Event) -> bool {
-        let Ok(state) = self.state.apply(event) else { return false };
-        self.state = state;
-        self.version += 1;
-        if let Event::RetryPlanned { due } = event {
-            self.retry = Some(due.unix_nanos());
-            self.claim = None;
-        }
-        match event {
-            Event::Started => self.attempts += 1,
-            Event::RetryRequested => {
-                (self.attempts, self.crashes, self.retried, self.ended) = (0, 0, Some(now), None);
-                self.is_seen = false;
-            }
-            _ => {}
-        }
-        if state.is_terminal() {
-            self.claim = None;
-            self.ended = self.ended.or(Some(now));
-        }
-        true
-    }
 }
 
 impl Model {
@@ -279,6 +115,21 @@ impl Model {
             Operation::Retry { run } => self.retry(journal, run),
             Operation::Remove { run } => self.remove(journal, run),
             Operation::MarkSeen { run } => self.mark_seen(journal, run),
+            Operation::Limit { max } => {
+                let limit = RunLimit { max_running: max, rate: None };
+                journal.set_limit(&LimitScope::Tag("odd".into()), limit).unwrap();
+                (self.limit, self.has_limits) = (max, true);
+            }
+            Operation::Pause { nanos } => {
+                let until = nanos.map(|nanos| self.now + nanos);
+                let pause = Pause { until: until.map(at), reason: "".into() };
+                journal.pause(&LimitScope::Queue(queue_name(0)), pause).unwrap();
+                (self.pause, self.has_limits) = (Some(until), true);
+            }
+            Operation::Resume => {
+                journal.resume(&LimitScope::Queue(queue_name(0))).unwrap();
+                self.pause = None;
+            }
             Operation::Prune { age, keep } => self.prune(journal, age, keep),
             Operation::Wait { nanos } => self.now += nanos,
         }
@@ -393,19 +244,17 @@ impl Model {
         let request = ClaimRequest { queues, is_idle, ..request("w", limit, now) };
         let fits =
             |run: &ModelRun| queue.is_none_or(|queue| queue == run.queue) && (is_idle || run.crashes == 0);
-        let next = journal.next_due(&request).unwrap();
-        assert_eq!(next.map(Timestamp::unix_nanos), self.next_due(fits));
-        let mut due: Vec<_> = self.runs.iter_mut().filter(|run| run.is_due(now) && fits(run)).collect();
-        due.sort_by_key(|run| (Reverse(run.priority), run.due(), run.arrival));
-        if due.first().is_some_and(|first| first.crashes > 0) {
-            due.truncate(1);
-        } else {
-            due.retain(|run| run.crashes == 0);
+        let next = journal.next_due(&request).unwrap().map(Timestamp::unix_nanos);
+        let expected = self.claimable(limit, fits);
+        if !self.has_limits {
+            assert_eq!(next, self.next_due(fits));
+        } else if !expected.is_empty() {
+            assert_eq!(next, Some(now));
         }
-        due.truncate(limit);
         let claimed = journal.claim(&request).unwrap();
-        assert_eq!(ids(&claimed), due.iter().map(|run| id(run.number)).collect::<Vec<_>>());
-        for (run, entry) in due.into_iter().zip(&claimed) {
+        assert_eq!(ids(&claimed), expected.iter().copied().map(id).collect::<Vec<_>>());
+        for (number, entry) in expected.into_iter().zip(&claimed) {
+            let run = self.runs.iter_mut().find(|run| run.number == number).expect("it was there");
             if run.state == State::Scheduled {
                 run.apply(now, Event::CameDue);
                 self.events += 1;
@@ -415,6 +264,33 @@ impl Model {
             self.fences.push((run.number, claim.fence));
             run.claim = Some((claim.fence, at(now).after(LEASE).unix_nanos()));
         }
+    }
+
+    /// The runs that a claim gets, in order.
+    fn claimable(&self, limit: usize, fits: impl Fn(&ModelRun) -> bool) -> Vec<u64> {
+        let mut due: Vec<_> = self.runs.iter().filter(|run| run.is_due(self.now) && fits(run)).collect();
+        due.sort_by_key(|run| (Reverse(run.priority), run.due(), run.arrival));
+        let mut held = self.held();
+        let mut claimed: Vec<u64> = Vec::new();
+        let is_paused = self.pause.is_some_and(|until| until.is_none_or(|until| self.now < until));
+        for run in due {
+            let is_full = run.is_tagged() && self.limit.is_some_and(|most| held >= u64::from(most));
+            let is_late = run.crashes > 0 && !claimed.is_empty();
+            if claimed.len() == limit || is_full || is_late || (is_paused && run.queue == 0) {
+                continue;
+            }
+            held += u64::from(run.is_tagged());
+            claimed.push(run.number);
+            if run.crashes > 0 {
+                break;
+            }
+        }
+        claimed
+    }
+
+    /// How many runs with the tag are claimed.
+    fn held(&self) -> u64 {
+        self.runs.iter().filter(|run| run.is_tagged() && run.claim.is_some()).count() as u64
     }
 
     fn next_due(&self, fits: impl Fn(&ModelRun) -> bool) -> Option<u64> {
@@ -595,6 +471,9 @@ impl Model {
         assert_eq!(counts.removed, self.removed);
         let attention = newest.iter().filter(|run| run.needs_attention()).map(|run| id(run.number));
         assert_eq!(of(&RunFilter::new().needs_attention()), attention.collect::<Vec<_>>());
+        let odd = LimitScope::Tag("odd".into());
+        let limit = journal.limits().unwrap().into_iter().find(|limit| limit.scope == odd);
+        assert!(limit.is_none_or(|limit| limit.held == self.held()));
         self.compare_events(journal);
     }
 

@@ -5,38 +5,37 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Connection;
 
-use super::connection::open_to_read;
-use super::error::Fault;
-use super::names::Names;
+use crate::connection::open_to_read;
+use crate::error::Fault;
 
 /// The most connections that wait for the next reader.
 const MAX_IDLE: usize = 8;
 
 /// A connection with what it remembers.
-struct Reader {
+struct Reader<M> {
     db: Connection,
-    names: Names,
+    memory: M,
 }
 
-/// The readers of a journal. As many read at once as want to.
-pub(super) struct Readers {
+/// The readers of a file, each of which remembers something. As many read at once as want to.
+pub(crate) struct Readers<M> {
     path: PathBuf,
-    idle: Mutex<Vec<Reader>>,
+    idle: Mutex<Vec<Reader<M>>>,
 }
 
-impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
+impl<M: Default> Readers<M> {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self { path, idle: Mutex::default() }
     }
 
-    /// Reads in one transaction, which sees one state of the journal. Should be short: the log cannot be cut meanwhile.
-    pub(super) fn read<T>(
+    /// Reads in one transaction, which sees one state of the file. Should be short: the log cannot be cut meanwhile.
+    pub(crate) fn read<T>(
         &self,
-        read: impl FnOnce(&Connection, &mut Names) -> Result<T, Fault>,
+        read: impl FnOnce(&Connection, &mut M) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let mut reader = self.take()?;
         let transaction = reader.db.unchecked_transaction()?;
-        let answer = read(&transaction, &mut reader.names);
+        let answer = read(&transaction, &mut reader.memory);
         transaction.finish()?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MAX_IDLE {
@@ -45,11 +44,11 @@ impl Readers {
         answer
     }
 
-    fn take(&self) -> rusqlite::Result<Reader> {
+    fn take(&self) -> rusqlite::Result<Reader<M>> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match idle {
             Some(reader) => Ok(reader),
-            None => Ok(Reader { db: open_to_read(&self.path)?, names: Names::default() }),
+            None => Ok(Reader { db: open_to_read(&self.path)?, memory: M::default() }),
         }
     }
 }

@@ -26,6 +26,24 @@ const READERS_CACHE_KIB: i64 = 8 << 10;
 /// The number of prepared statements of a connection: more than there are texts of statements in common use.
 const STATEMENTS: usize = 128;
 
+/// How often a commit waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// At every commit: a power cut loses nothing.
+    Full,
+    /// At checkpoints: a power cut may cost the last commits, and the crash of a process nothing.
+    Normal,
+}
+
+/// What becomes of the space of what is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FreeSpace {
+    /// It is used again.
+    Reused,
+    /// It can be returned to the system.
+    Returned,
+}
+
 /// Waits a little for the lock of another process.
 fn wait(count: i32) -> bool {
     std::thread::sleep(WAIT);
@@ -39,12 +57,24 @@ fn open(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Opens a file for writing. Each commit waits for the disk, so that a power cut loses nothing.
-pub(crate) fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
+/// Opens a file for writing.
+pub(crate) fn open_to_write(
+    path: &Path,
+    durability: Durability,
+    space: FreeSpace,
+) -> rusqlite::Result<Connection> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    if space == FreeSpace::Returned {
+        // Only a file without tables takes it.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     debug_assert_eq!(mode, "wal");
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    let synchronous = match durability {
+        Durability::Full => "FULL",
+        Durability::Normal => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "cache_size", -WRITERS_CACHE_KIB)?;
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;

@@ -4,23 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::error::OpenJournalError;
-
-/// The file of the journal, with the version of its format in the name.
-const JOURNAL: &str = "journal-1.db";
-
-/// Holds values that are stored apart from their runs.
-const BLOBS: &str = "blobs";
-
-/// The path of the journal in a data directory.
-pub(super) fn journal_path(dir: &Path) -> PathBuf {
-    dir.join(JOURNAL)
-}
-
-/// The directory of the blobs in a data directory.
-pub(super) fn blobs_dir(dir: &Path) -> PathBuf {
-    dir.join(BLOBS)
-}
+use crate::error::OpenJournalError;
 
 /// Creates a data directory and its missing parents with mode 0700, and a private file in it, unless they exist. Refuses network
 /// file systems.
@@ -71,7 +55,7 @@ fn create_private_file(file: &Path) -> io::Result<()> {
 }
 
 /// Gives a file mode 0600.
-pub(super) fn make_private(file: &Path) -> io::Result<()> {
+pub(crate) fn make_private(file: &Path) -> io::Result<()> {
     #[cfg(unix)]
     fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     #[cfg(not(unix))]
@@ -162,7 +146,7 @@ mod tests {
     fn what_is_created_is_private() {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("a/b");
-        let file = data.join(JOURNAL);
+        let file = data.join("journal-1.db");
         prepare(&data, &file).unwrap();
         prepare(&data, &file).unwrap();
         assert_eq!((mode(&data), mode(data.parent().unwrap()), mode(&file)), (0o700, 0o700, 0o600));
@@ -172,9 +156,9 @@ mod tests {
     fn what_is_no_file_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("journal-1.db-wal")).unwrap();
-        let error = prepare(dir.path(), &dir.path().join(JOURNAL)).unwrap_err();
+        let error = prepare(dir.path(), &dir.path().join("journal-1.db")).unwrap_err();
         assert!(matches!(&error, OpenJournalError::NotAFile { path } if path.ends_with("journal-1.db-wal")));
-        let error = prepare(&dir.path().join(JOURNAL).join("x"), &dir.path().join("y")).unwrap_err();
+        let error = prepare(&dir.path().join("journal-1.db").join("x"), &dir.path().join("y")).unwrap_err();
         assert!(matches!(error, OpenJournalError::Io { .. }), "{error}");
     }
 

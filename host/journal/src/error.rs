@@ -1,4 +1,4 @@
-//! Errors of the journal in SQLite.
+//! Errors of SQLite files.
 
 use std::io;
 use std::path::PathBuf;
@@ -72,7 +72,7 @@ impl OpenJournalError {
 
 /// Why an operation of a transaction ended.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// A rule refused it before anything was written, or what was written has been undone.
     Refused(JournalError),
     /// The medium failed; the transaction is rolled back.
@@ -80,7 +80,7 @@ pub(super) enum Fault {
 }
 
 /// An error of SQLite or of a file, which may be that of many operations.
-pub(super) type MediumError = Arc<dyn std::error::Error + Send + Sync>;
+pub(crate) type MediumError = Arc<dyn std::error::Error + Send + Sync>;
 
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
@@ -108,12 +108,12 @@ impl From<JournalConflict> for Fault {
 
 impl Fault {
     /// What is stored of a run contradicts itself.
-    pub(super) fn damaged(run: RunId, problem: &'static str) -> Self {
+    pub(crate) fn damaged(run: RunId, problem: &'static str) -> Self {
         Self::Refused(JournalError::Damaged { run, problem })
     }
 
     /// The error for the caller.
-    pub(super) fn into_error(self, action: &'static str) -> JournalError {
+    pub(crate) fn into_error(self, action: &'static str) -> JournalError {
         match self {
             Self::Refused(error) => error,
             Self::Medium(source) => medium(action, source),
@@ -122,7 +122,7 @@ impl Fault {
 }
 
 /// The medium failed at something.
-pub(super) fn medium(
+pub(crate) fn medium(
     action: &'static str,
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> JournalError {

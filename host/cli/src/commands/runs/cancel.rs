@@ -1,0 +1,43 @@
+//! `hostel runs cancel`
+
+use std::sync::Arc;
+
+use clap::Args;
+use hostel::journal::{Cancellation, Journal};
+
+use super::open;
+use super::targets::{Acted, Targets};
+use crate::exit::Exit;
+use crate::options::data_dir::HostOptions;
+use crate::problem::Stop;
+use crate::time::now;
+use crate::ui::Ui;
+
+/// Cancel runs, wherever they execute
+#[derive(Args, Debug)]
+#[command(after_help = "\
+A run that executes is stopped by its worker within a fraction of a second, and is Cancelled then.
+
+Examples:
+  hostel runs cancel 019a8c5e-3f40-7cc1-8f6e-2f8c6f2a9b11
+  hostel runs cancel --where 'state:unfinished tag:nightly'")]
+pub(crate) struct Cancel {
+    #[command(flatten)]
+    targets: Targets,
+
+    #[command(flatten)]
+    host: HostOptions,
+}
+
+impl Cancel {
+    pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        let journal = open(&self.host)?;
+        self.targets.each(ui, &journal, "cancelled", |run| {
+            Ok(match journal.cancel(now(), run)? {
+                Cancellation::Now | Cancellation::Requested => Acted::Done,
+                Cancellation::TooLate => Acted::Skipped,
+            })
+        })?;
+        Ok(Exit::Completed)
+    }
+}

@@ -1,0 +1,109 @@
+//! `hostel runs`: one file for each of its subcommands.
+
+pub(crate) mod cancel;
+
+pub(crate) mod logs;
+pub(crate) mod ls;
+pub(crate) mod prune;
+pub(crate) mod retry;
+pub(crate) mod rm;
+
+pub(crate) mod stats;
+pub(crate) mod targets;
+pub(crate) mod wait;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use hostel::journal::{Journal, JournalEntry, JournalError, SqliteJournal};
+use hostel::{ErrorKind, RunFilter, RunId, Timestamp};
+use hostel_wire::run_filter;
+
+use crate::exit::Exit;
+use crate::options::data_dir::HostOptions;
+use crate::problem::{Problem, Stop};
+use crate::time::now;
+use crate::ui::Ui;
+
+/// List, inspect and control the runs in the journal
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Runs are those of hostel delay and of schedules.
+
+How to write a FILTER, whose words must all match:
+  state:failed,crashed   a state, or a type of states; unfinished; attention for runs that ended badly
+                         and were not looked at; Failed! is the state alone
+  task:sha256:HEX#EXPORT a task; task:EXPORT for this export of any component
+  tag:nightly queue:mail schedule:backup
+  name:TEXT error:TEXT   a part of the name, of the line that says what went wrong
+  since:1h until:2026-11-29T08:00:00Z
+                         when it was submitted: a time ago, a date in UTC, or an instant
+
+Examples:
+  hostel runs ls state:failed since:1d
+  hostel runs show 019a8c5e-3f40-7cc1-8f6e-2f8c6f2a9b11
+  hostel runs retry --where 'state:failed error:\"connection refused\"' --dry-run")]
+pub(crate) struct Runs {
+    #[command(subcommand)]
+    command: RunsCommand,
+}
+
+/// One subcommand, one file.
+#[derive(Debug, Subcommand)]
+enum RunsCommand {
+    Ls(ls::Ls),
+    Logs(logs::Logs),
+    Wait(wait::Wait),
+    Cancel(cancel::Cancel),
+    Retry(retry::Retry),
+    Rm(rm::Rm),
+    Prune(prune::PruneRuns),
+    Stats(stats::Stats),
+}
+
+impl Runs {
+    pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        match &self.command {
+            RunsCommand::Logs(command) => command.execute(ui),
+            RunsCommand::Ls(command) => command.execute(ui),
+            RunsCommand::Wait(command) => command.execute(ui),
+            RunsCommand::Cancel(command) => command.execute(ui),
+            RunsCommand::Retry(command) => command.execute(ui),
+            RunsCommand::Rm(command) => command.execute(ui),
+            RunsCommand::Prune(command) => command.execute(ui),
+            RunsCommand::Stats(command) => command.execute(ui),
+        }
+    }
+}
+
+/// Opens the journal of a data directory.
+pub(crate) fn open(host: &HostOptions) -> Result<SqliteJournal, Problem> {
+    let dir = host.dir().ok_or_else(|| {
+        Problem::invalid("there is no data directory: name one with --data-dir or HOSTEL_DATA_DIR")
+    })?;
+    SqliteJournal::open(&dir).map_err(|error| Problem::of(error.kind(), &error))
+}
+
+/// The run with this id.
+fn entry(journal: &dyn Journal, run: RunId) -> Result<JournalEntry, Problem> {
+    Ok(journal.get(run)?.ok_or(JournalError::NotFound { run })?)
+}
+
+/// The filter that these words make.
+fn filter(words: &[String]) -> Result<RunFilter, Problem> {
+    run_filter(&words.join(" "), now()).map_err(|error| Problem::of(error.kind(), &error))
+}
+
+/// How long ago it was.
+fn age(at: Timestamp) -> Duration {
+    now().since(at)
+}
+
+impl From<JournalError> for Problem {
+    fn from(error: JournalError) -> Self {
+        let is_unknown = error.kind() == ErrorKind::NotFound;
+        let hint = is_unknown.then(|| "hostel runs ls shows the runs of this data directory".to_owned());
+        Self::of(error.kind(), &error).hints_of(hint)
+    }
+}

@@ -1,0 +1,67 @@
+//! `hostel runs prune`
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use hostel::Timestamp;
+use hostel::grammar;
+use hostel::journal::{Journal, Prune};
+
+use super::open;
+use crate::exit::Exit;
+use crate::options::data_dir::HostOptions;
+use crate::problem::{Problem, Stop};
+use crate::time::now;
+use crate::ui::Ui;
+use crate::ui::text::counted;
+
+/// Remove runs that ended long ago from the history
+#[derive(Args, Debug)]
+#[command(
+    name = "prune",
+    after_help = "\
+Unfinished runs stay, however old they are.
+
+Examples:
+  hostel runs prune --older-than 30d
+  hostel runs prune --keep 100000"
+)]
+pub(crate) struct PruneRuns {
+    /// Remove runs that ended this long ago: 12h, 30d, 4w
+    #[arg(long, value_name = "AGE", value_parser = grammar::age, allow_hyphen_values = true)]
+    older_than: Option<Duration>,
+
+    /// Remove all but this many of the runs that ended last
+    #[arg(long, value_name = "N")]
+    keep: Option<u64>,
+
+    #[command(flatten)]
+    host: HostOptions,
+}
+
+impl PruneRuns {
+    pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        if self.older_than.is_none() && self.keep.is_none() {
+            let problem = Problem::invalid("nothing says which runs to remove");
+            return Err(problem.hint("expected --older-than, --keep, or both").into());
+        }
+        let journal = open(&self.host)?;
+        let before = self.older_than.map(|age| {
+            let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
+            Timestamp::from_unix_nanos(now().unix_nanos().saturating_sub(age))
+        });
+        let prune = Prune { ended_before: before, keep: self.keep };
+        let mut removed = 0;
+        loop {
+            let pruned = journal.prune(prune)?;
+            removed += pruned.runs;
+            if !pruned.more {
+                break;
+            }
+        }
+        ui.result_line(&format!("removed {}", counted(removed, "run")))?;
+        ui.flush()?;
+        Ok(Exit::Completed)
+    }
+}

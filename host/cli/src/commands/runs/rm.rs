@@ -1,0 +1,40 @@
+//! `hostel runs rm`
+
+use std::sync::Arc;
+
+use clap::Args;
+use hostel::journal::{Journal, JournalConflict, JournalError};
+
+use super::open;
+use super::targets::{Acted, Targets};
+use crate::exit::Exit;
+use crate::options::data_dir::HostOptions;
+use crate::problem::Stop;
+use crate::ui::Ui;
+
+/// Remove runs that have ended from the history
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  hostel runs rm 019a8c5e-3f40-7cc1-8f6e-2f8c6f2a9b11
+  hostel runs rm --where 'state:completed until:30d'")]
+pub(crate) struct Rm {
+    #[command(flatten)]
+    targets: Targets,
+
+    #[command(flatten)]
+    host: HostOptions,
+}
+
+impl Rm {
+    pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        let journal = open(&self.host)?;
+        let is_one = !self.targets.is_bulk();
+        self.targets.each(ui, &journal, "removed", |run| match journal.remove(run) {
+            Ok(()) => Ok(Acted::Done),
+            Err(JournalError::Conflict(JournalConflict::Unfinished { .. })) if !is_one => Ok(Acted::Skipped),
+            Err(error) => Err(error),
+        })?;
+        Ok(Exit::Completed)
+    }
+}

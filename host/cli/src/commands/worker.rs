@@ -1,0 +1,130 @@
+//! `hostel worker`
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use hostel::journal::JournalEntry;
+use hostel::registry::Registry;
+use hostel::{ErrorKind, EventKind, Events, Host, QueueName, RunEvent, grammar};
+use hostel_wire::printable;
+
+use crate::exit::Exit;
+use crate::interrupt::Interrupt;
+use crate::options::data_dir::HostOptions;
+use crate::options::remote_cache::RemoteCacheOptions;
+use crate::options::{MemoryOptions, WorkerOptions};
+use crate::problem::{Problem, Stop};
+use crate::registered;
+use crate::ui::Ui;
+
+/// Execute the runs of hostel delay and of schedules, until it is stopped
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Any number of workers may serve one data directory at once. Runs are executed by priority, then due time, then
+order of arrival. If a worker is lost, its runs start again elsewhere after 30 to 40 seconds.
+
+Ctrl-C or SIGTERM: the worker takes no more runs, waits for those that it has, and gives the rest back to other
+workers. A second one stops it at once; its runs start again when their leases are over.
+
+Examples:
+  hostel worker
+  hostel worker --queue mail --queue default --workers 8 --drain 2m")]
+pub(crate) struct Worker {
+    /// Serve this queue; can be given several times [default: all queues]
+    #[arg(long, value_name = "NAME")]
+    queue: Vec<QueueName>,
+
+    /// When it is stopped, wait this long for its runs to end
+    #[arg(long, value_name = "TIME", value_parser = grammar::duration, default_value = "30s")]
+    drain: Duration,
+
+    /// The length of a lease: how long a lost worker keeps its runs
+    #[arg(long, value_name = "TIME", value_parser = grammar::duration, default_value = "30s")]
+    lease: Duration,
+
+    /// End when no run is due
+    #[arg(long)]
+    until_idle: bool,
+
+    /// Write no logs and no states of runs, only problems
+    #[arg(long, short)]
+    quiet: bool,
+
+    #[command(flatten)]
+    workers: WorkerOptions,
+
+    #[command(flatten)]
+    remote_cache: RemoteCacheOptions,
+
+    #[command(flatten)]
+    memory: MemoryOptions,
+
+    #[command(flatten)]
+    host: HostOptions,
+}
+
+impl Worker {
+    pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        let dir = self.host.stored()?;
+        let registry = Arc::new(registered::open(&dir)?);
+        let host = self.workers.apply(self.memory.apply(self.host.host(ui)?));
+        let host = self.remote_cache.apply(host, None)?.build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime =
+            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
+        runtime.block_on(self.serve(ui, &host, registry))
+    }
+
+    async fn serve(&self, ui: &Arc<Ui>, host: &Host, registry: Arc<Registry>) -> Result<Exit, Stop> {
+        let mut interrupt = Interrupt::listen();
+        let events = host.events();
+        let worker = host.worker().components(move |digest| match registry.bytes(*digest) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(std::io::Error::other(error)),
+        });
+        let (of_changes, is_quiet) = (Arc::clone(ui), self.quiet);
+        let worker = worker.on_change(move |entry| {
+            if !is_quiet {
+                changed(&of_changes, entry);
+            }
+        });
+        let worker = worker.queues(self.queue.iter().cloned()).lease(self.lease).start();
+        let worker = worker.map_err(|error| Problem::of(error.kind(), &error))?;
+        let queues: Vec<&str> = self.queue.iter().map(QueueName::as_str).collect();
+        let queues = if queues.is_empty() { "all queues".to_owned() } else { queues.join(", ") };
+        ui.note(&format!("worker {} serves {queues}; Ctrl-C drains it", worker.id()));
+        tokio::select! {
+            () = interrupt.requested() => {}
+            () = worker.ended() => {}
+            () = worker.idle(), if self.until_idle => {}
+            () = self.tell(ui, events) => {}
+        }
+        let running = worker.claimed();
+        if running > 0 {
+            let runs = crate::ui::text::counted(running as u64, "run");
+            ui.note(&format!("waiting for {runs} to end; Ctrl-C again stops at once"));
+        }
+        worker.drain(self.drain).await;
+        ui.flush()?;
+        Ok(Exit::Completed)
+    }
+
+    /// Writes the logs of runs, for ever.
+    async fn tell(&self, ui: &Ui, mut events: Events) {
+        while let Some(event) = events.next().await {
+            if let (false, Ok(RunEvent { kind: EventKind::Log(line), .. })) = (self.quiet, event) {
+                ui.log(None, &line);
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+/// Writes what was recorded about a run.
+fn changed(ui: &Ui, entry: &JournalEntry) {
+    let head = entry.head();
+    let error = head.error.map(|error| format!(": {}", printable(&error))).unwrap_or_default();
+    ui.note(&format!("{} is {}{error}", printable(&head.name), head.state));
+}
