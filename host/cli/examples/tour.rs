@@ -1,4 +1,4 @@
-//! A tour of the `hostel` command: `cargo run --release --example tour`.
+//! A tour of the `hostel` command: `cargo run --release -p hostel-cli --example tour`.
 //!
 //! Each step is a real command on the guest examples of this repository, in a process of its own and in a temporary
 //! directory that is gone afterwards. This program is its own `hostel`, so that none need be installed.

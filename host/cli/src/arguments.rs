@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use hostel::{
     ArgumentError, Arguments, CallText, Component, FindError, Param, Problem as ValueProblem, Signature,
-    Task, TaskRef, Type, Value, ValueError, parse_json,
+    Task, Type, Value, ValueError, parse_json,
 };
 
 use crate::files::{Files, Named};
 use crate::load;
 use crate::problem::Problem;
+use crate::task_ref::FileTask;
 
 /// A task, and its arguments as text.
 pub(crate) struct Call<'a> {
@@ -21,7 +22,7 @@ impl<'a> Call<'a> {
     /// Finds the task for `reference`, or the function in a single text such as `add(1, 2)`.
     pub(crate) fn find(
         component: &Component,
-        reference: &TaskRef,
+        reference: &FileTask,
         texts: &'a [String],
     ) -> Result<Self, Problem> {
         let written_out = match texts {
@@ -44,7 +45,7 @@ impl<'a> Call<'a> {
 }
 
 /// The task for a reference.
-pub(crate) fn find(component: &Component, reference: &TaskRef) -> Result<Task, Problem> {
+pub(crate) fn find(component: &Component, reference: &FileTask) -> Result<Task, Problem> {
     let found = match &reference.export {
         Some(export) => component.task(export),
         None => component.only_task(),
@@ -55,7 +56,7 @@ pub(crate) fn find(component: &Component, reference: &TaskRef) -> Result<Task, P
 /// The function that a call names. Otherwise the only task, and the text is an argument that looks like a call.
 fn find_called<'a>(
     component: &Component,
-    reference: &TaskRef,
+    reference: &FileTask,
     call: CallText<'a>,
 ) -> Result<(Task, Option<CallText<'a>>), Problem> {
     match component.task(call.function) {

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    cache, compile, completions, components, delay, inspect, map, push, run, runs, trust, worker,
+    cache, compile, completions, components, delay, inspect, limits, map, push, run, runs, trust, worker,
 };
 use crate::exit::Exit;
 use crate::problem::Stop;
@@ -39,6 +39,7 @@ pub(crate) enum Command {
     Delay(delay::Delay),
     Worker(worker::Worker),
     Runs(runs::Runs),
+    Limits(limits::Limits),
     Push(push::Push),
     Components(components::Components),
     Compile(compile::Compile),
@@ -55,6 +56,7 @@ impl Command {
             Self::Map(command) => command.execute(ui),
             Self::Delay(command) => command.execute(ui),
             Self::Worker(command) => command.execute(ui),
+            Self::Limits(command) => command.execute(ui),
             Self::Runs(command) => command.execute(ui),
             Self::Push(command) => command.execute(ui),
             Self::Components(command) => command.execute(ui),

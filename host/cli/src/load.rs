@@ -8,10 +8,9 @@ use std::pin::pin;
 use std::time::Duration;
 
 use hostel::{Component, FindError, Host, LoadError, MAX_COMPONENT_BYTES, bytes_text, read_component};
-use hostel_wire::printable;
+use hostel_wire::{ProblemObject, printable};
 use tokio::time::timeout;
 
-use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::registered::Located;
 use crate::ui::Ui;
@@ -40,7 +39,7 @@ pub(crate) async fn component(
         let bytes = fs::metadata(path).map_or(0, |file| file.len());
         compiling(path, bytes).filter(|_| !quiet).map(|text| ui.busy(&text))
     };
-    let loaded = showing_if_long(host.load(path), show).await;
+    let loaded = showing_if_long(SILENT, host.load(path), show).await;
     located.checked(loaded.map_err(|error| not_loaded(path, &error))?)
 }
 
@@ -49,14 +48,18 @@ pub(crate) async fn with_bytes(ui: &Ui, host: &Host, path: &Path) -> Result<(Com
     let failed = |error| not_loaded(path, &error);
     let bytes = read_component(path).map_err(failed)?;
     let show = || compiling(path, bytes.len() as u64).map(|text| ui.busy(&text));
-    let component = showing_if_long(host.load_bytes(bytes.clone()), show).await.map_err(failed)?;
+    let component = showing_if_long(SILENT, host.load_bytes(bytes.clone()), show).await.map_err(failed)?;
     Ok((component, bytes))
 }
 
-/// Awaits a load. If it takes longer than [`SILENT`], calls `show`, and drops what that returns once the load is done.
-async fn showing_if_long<T, S>(load: impl Future<Output = T>, show: impl FnOnce() -> S) -> T {
+/// Awaits a load. If it takes longer than `silent`, calls `show`, and drops what that returns once the load is done.
+async fn showing_if_long<T, S>(
+    silent: Duration,
+    load: impl Future<Output = T>,
+    show: impl FnOnce() -> S,
+) -> T {
     let mut load = pin!(load);
-    match timeout(SILENT, &mut load).await {
+    match timeout(silent, &mut load).await {
         Ok(loaded) => loaded,
         Err(_) => {
             let _shown = show();
@@ -83,7 +86,7 @@ fn not_loaded(path: &Path, error: &LoadError) -> Problem {
     match error {
         LoadError::Read { .. } if is_url(path) => {
             let problem = format!("{file} is a URL: expected a file");
-            Problem::new(Exit::of_kind(error.kind()), problem).hint("download the component first")
+            Problem::new(error.kind(), problem).hint("download the component first")
         }
         LoadError::Read { source, .. } => {
             let near = nearest_file(path).filter(|_| source.kind() == ErrorKind::NotFound);
@@ -129,7 +132,7 @@ fn asks_for_preview1(path: &Path) -> bool {
 
 /// The problem with the name of an export; `path` is the component's file.
 pub(crate) fn not_found(path: &Path, error: &FindError) -> Problem {
-    let problem = Problem::of(error.kind(), error);
+    let problem = Problem::from_object(error.kind(), ProblemObject::from(error));
     let file = path.display();
     match error {
         FindError::NotFound { name, candidates } => {
@@ -191,12 +194,17 @@ fn directory_of(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
-    use std::future::{pending, ready};
+    use std::future::ready;
+
+    use tokio::task::yield_now;
 
     use super::*;
 
     /// The events during a load, in order.
-    async fn seen_during(load: impl Future<Output = &'static str>) -> Vec<&'static str> {
+    async fn seen_during(
+        silent: Duration,
+        load: impl AsyncFnOnce(&RefCell<Vec<&'static str>>),
+    ) -> Vec<&'static str> {
         struct Shown<'a>(&'a RefCell<Vec<&'static str>>);
 
         impl Drop for Shown<'_> {
@@ -207,30 +215,28 @@ mod tests {
 
         let seen = RefCell::new(vec![]);
         let load = async {
-            let loaded = load.await;
-            seen.borrow_mut().push(loaded);
+            load(&seen).await;
+            seen.borrow_mut().push("loaded");
         };
         let show = || {
             seen.borrow_mut().push("shown");
             Shown(&seen)
         };
-        showing_if_long(load, show).await;
+        showing_if_long(silent, load, show).await;
         seen.into_inner()
     }
 
-    /// A load that takes this long.
-    async fn load_for(time: Duration) -> &'static str {
-        assert!(timeout(time, pending::<()>()).await.is_err());
-        "loaded"
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_load_of_more_than_a_second_is_shown_until_it_is_done() {
-        let milli = Duration::from_millis(1);
-        assert_eq!(seen_during(ready("loaded")).await, ["loaded"]);
-        assert_eq!(seen_during(load_for(SILENT - milli)).await, ["loaded"]);
-        assert_eq!(seen_during(load_for(SILENT + milli)).await, ["shown", "loaded", "hidden"]);
-        assert_eq!(SILENT.as_secs(), 1);
+    #[tokio::test]
+    async fn a_load_that_takes_long_is_shown_until_it_is_done() {
+        assert_eq!(seen_during(Duration::ZERO, async |_| ready(()).await).await, ["loaded"]);
+        let short = async |_: &RefCell<_>| yield_now().await;
+        assert_eq!(seen_during(Duration::MAX, short).await, ["loaded"]);
+        let until_shown = async |seen: &RefCell<Vec<_>>| {
+            while seen.borrow().is_empty() {
+                yield_now().await;
+            }
+        };
+        assert_eq!(seen_during(Duration::ZERO, until_shown).await, ["shown", "loaded", "hidden"]);
     }
 
     #[test]

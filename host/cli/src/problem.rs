@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use hostel::{BuildError, ErrorKind, OpenDirError, ResultCacheError, SubmitError};
-use hostel_wire::{message, without_number};
+use hostel_wire::{ProblemObject, without_number};
 
 use crate::exit::Exit;
 
@@ -13,8 +13,8 @@ use crate::exit::Exit;
 #[derive(Debug)]
 pub(crate) struct Problem {
     exit: Exit,
-    message: String,
-    hints: Vec<String>,
+    /// The problem as programs read it.
+    object: ProblemObject,
 }
 
 /// Why a command stops early.
@@ -27,60 +27,72 @@ pub(crate) enum Stop {
 }
 
 impl Problem {
-    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hints: Vec::new() }
+    pub(crate) fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
+        Self::from_object(kind, ProblemObject::new(kind, detail))
     }
 
     /// An invalid request.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        Self::new(Exit::Invalid, message)
+        Self::new(ErrorKind::Invalid, message)
+    }
+
+    /// An error with the parts that programs read.
+    pub(crate) const fn from_object(kind: ErrorKind, object: ProblemObject) -> Self {
+        Self { exit: Exit::of_kind(kind), object }
     }
 
     /// An error of the libraries, with its causes.
     pub(crate) fn of(kind: ErrorKind, error: &dyn Error) -> Self {
-        Self::new(Exit::of_kind(kind), message(error))
+        Self::from_object(kind, ProblemObject::of(kind, error))
     }
 
     /// A file that cannot be read.
     pub(crate) fn unreadable(file: impl fmt::Display, error: &io::Error) -> Self {
-        const EXITS: [(io::ErrorKind, Exit); 4] = [
-            (io::ErrorKind::NotFound, Exit::NotFound),
-            (io::ErrorKind::NotADirectory, Exit::NotFound),
-            (io::ErrorKind::PermissionDenied, Exit::Denied),
-            (io::ErrorKind::IsADirectory, Exit::Invalid),
+        const KINDS: [(io::ErrorKind, ErrorKind); 4] = [
+            (io::ErrorKind::NotFound, ErrorKind::NotFound),
+            (io::ErrorKind::NotADirectory, ErrorKind::NotFound),
+            (io::ErrorKind::PermissionDenied, ErrorKind::Denied),
+            (io::ErrorKind::IsADirectory, ErrorKind::Invalid),
         ];
-        let exit = EXITS.iter().find(|(kind, _)| *kind == error.kind());
-        let exit = exit.map_or(Exit::HostFailed, |(_, exit)| *exit);
-        Self::new(exit, format!("cannot read {file}: {}", without_number(&error.to_string())))
+        let kind = KINDS.iter().find(|(of_system, _)| *of_system == error.kind());
+        let kind = kind.map_or(ErrorKind::Internal, |(_, kind)| *kind);
+        Self::new(kind, format!("cannot read {file}: {}", without_number(&error.to_string())))
+    }
+
+    /// The same with another exit code than that of its kind.
+    #[must_use]
+    pub(crate) fn exits(self, exit: Exit) -> Self {
+        Self { exit, ..self }
     }
 
     /// The same as an invalid request.
     #[must_use]
     pub(crate) fn into_invalid(self) -> Self {
-        Self { exit: Exit::Invalid, ..self }
+        let kind = ErrorKind::Invalid;
+        Self::from_object(kind, self.object.with_kind(kind))
     }
 
     /// The same, with the name of a part before it: a file, an argument, an item.
     #[must_use]
     pub(crate) fn within(mut self, part: impl fmt::Display) -> Self {
-        self.message = format!("{part}: {}", self.message);
+        self.object.detail = format!("{part}: {}", self.object.detail);
         self
     }
 
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        self.object.hints.push(hint.into());
         self
     }
 
     #[must_use]
     pub(crate) fn hints_of(mut self, hints: impl IntoIterator<Item = String>) -> Self {
-        self.hints.extend(hints);
+        self.object.hints.extend(hints);
         self
     }
 
     pub(crate) fn hints(&self) -> &[String] {
-        &self.hints
+        &self.object.hints
     }
 
     pub(crate) const fn exit(&self) -> Exit {
@@ -90,7 +102,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.object.detail)
     }
 }
 
@@ -106,13 +118,14 @@ impl From<SubmitError> for Problem {
         let could_trap = matches!(&error, SubmitError::NotLinked(missing) if missing.can_trap());
         let too_large = is_too_large.then_some("allow larger arguments with --max-input");
         let trap = could_trap.then_some("if it never calls the import, run it with --unknown-imports trap");
-        Self::of(error.kind(), &error).hints_of(too_large.or(trap).map(str::to_owned))
+        Self::from_object(error.kind(), ProblemObject::from(&error))
+            .hints_of(too_large.or(trap).map(str::to_owned))
     }
 }
 
 impl From<ResultCacheError> for Problem {
     fn from(error: ResultCacheError) -> Self {
-        Self::of(error.kind(), &error)
+        Self::from_object(error.kind(), ProblemObject::from(&error))
     }
 }
 
@@ -135,6 +148,6 @@ impl From<io::Error> for Stop {
             return Self::StdoutClosed;
         }
         let error = without_number(&error.to_string());
-        Self::Problem(Problem::new(Exit::HostFailed, format!("cannot write to stdout: {error}")))
+        Self::Problem(Problem::new(ErrorKind::Internal, format!("cannot write to stdout: {error}")))
     }
 }

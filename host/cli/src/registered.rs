@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use hostel::registry::{ComponentRef, OpenJournalError, Registry, RegistryError, Resolved};
 use hostel::{Component, Digest, ErrorKind};
 
-use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
 use crate::problem::Problem;
 use crate::ui::Ui;
@@ -26,7 +25,7 @@ impl Located {
         match self.digest {
             Some(digest) if digest != component.digest() => {
                 let problem = format!("{digest} is damaged: {} is another component", self.file.display());
-                Err(Problem::new(Exit::HostFailed, problem).hint("push it again"))
+                Err(Problem::new(ErrorKind::Internal, problem).hint("push it again"))
             }
             Some(_) | None => Ok(component),
         }

@@ -4,7 +4,7 @@ use std::iter;
 use std::thread;
 
 use futures_util::stream::{self, StreamExt};
-use hostel::{ArgumentError, Arguments, Signature, Value, excerpt_within};
+use hostel::{ArgumentError, Arguments, ErrorKind, Signature, Value, excerpt_within};
 use tokio::sync::mpsc;
 
 use crate::arguments::{self, Unread};
@@ -76,8 +76,7 @@ impl Columns {
         match thread::Builder::new().name("reader".to_owned()).spawn(reader) {
             Ok(_) => stream::poll_fn(move |context| receive.poll_recv(context)).boxed(),
             Err(error) => {
-                let problem =
-                    Problem::new(crate::exit::Exit::HostFailed, format!("cannot start a thread: {error}"));
+                let problem = Problem::new(ErrorKind::Internal, format!("cannot start a thread: {error}"));
                 stream::iter(iter::once(Err(problem))).boxed()
             }
         }

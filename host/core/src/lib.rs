@@ -19,7 +19,7 @@
 //!
 //! - [`Value`], [`Type`], [`Signature`]: arguments and results of tasks, as text, JSON and canonical bytes;
 //!   [`Type::may_take`]: whether the result of one task can be an argument of another.
-//! - [`Digest`], [`ExportPath`], [`TaskKey`], [`TaskRef`], [`RunId`]: identities and references.
+//! - [`Digest`], [`ExportPath`], [`TaskKey`], [`RunId`]: identities. [`Source`], [`TaskRef`]: references.
 //! - [`Manifest`], [`Import`], [`Capability`]: what a component offers and asks for; [`ComponentDiff`]: how two of them differ.
 //!   [`ComponentName`], [`ComponentVersion`]: how one is registered.
 //! - [`Tags`]: labels of runs. [`grammar`]: the text of options.
@@ -50,6 +50,7 @@ mod grants;
 pub mod journal;
 mod leb128;
 mod limits;
+mod listed;
 mod log;
 mod names;
 mod observation;
@@ -60,6 +61,7 @@ mod receipt;
 mod retry;
 mod run;
 mod signature;
+mod source;
 mod state;
 mod tag;
 mod task_ref;
@@ -79,6 +81,7 @@ pub use error_kind::*;
 pub use flow::*;
 pub use grants::*;
 pub use limits::*;
+pub use listed::*;
 pub use log::*;
 pub use names::*;
 pub use observation::*;
@@ -89,6 +92,7 @@ pub use receipt::*;
 pub use retry::*;
 pub use run::*;
 pub use signature::*;
+pub use source::*;
 pub use state::*;
 pub use tag::*;
 pub use task_ref::*;

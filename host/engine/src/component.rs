@@ -3,7 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use hostel_core::{
-    Digest, ExportPath, Field, Hook, Import, Name, Param, Signature, Type, UnknownImports, is_in_hooks,
+    Digest, Export, ExportPath, Field, Hook, Import, Manifest, Name, Param, Signature, Type, UnknownImports,
+    is_in_hooks, is_program,
 };
 use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem};
 use wasmtime::component::{Component as Compiled, ComponentExportIndex, InstancePre, Linker};
@@ -21,10 +22,7 @@ pub struct Component(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) resources: Arc<SharedResources>,
-    digest: Digest,
-    size_bytes: u64,
-    exports: Vec<Export>,
-    imports: Vec<Import>,
+    manifest: Manifest,
     /// The code that it was loaded with.
     first: Tier,
     /// Whether `first` is the fastest code that there will be.
@@ -58,20 +56,6 @@ impl PartialEq for Component {
 
 impl Eq for Component {}
 
-/// A function that a component exports.
-#[derive(Clone, Debug)]
-pub struct Export {
-    /// The path of the export.
-    pub path: ExportPath,
-    /// Its signature, or the reason why it is not callable as a task.
-    pub callable: Result<Signature, String>,
-    /// The hook that it is, if any: hooks are called by the host, and not callable as tasks.
-    pub hook: Option<Hook>,
-    pub(crate) style: Style,
-    /// Its position among the component's exports.
-    pub(crate) position: usize,
-}
-
 /// How a function is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
@@ -99,10 +83,7 @@ impl Component {
         let first = Tier::new(runtime, &compiled, indexes, &imports);
         Self(Arc::new(Inner {
             resources: Arc::clone(resources),
-            digest,
-            size_bytes,
-            exports,
-            imports,
+            manifest: Manifest { digest, size_bytes, exports, imports },
             first,
             is_optimised: runtime.flavor != Flavor::Quick,
             is_surface: false,
@@ -138,23 +119,28 @@ impl Component {
 
     /// The SHA-256 of the component's bytes.
     pub fn digest(&self) -> Digest {
-        self.0.digest
+        self.0.manifest.digest
     }
 
     /// The length of the component's bytes; 0 if only its compiled code was available
     /// ([`Engine::load_compiled`](crate::Engine::load_compiled)).
     pub fn size_bytes(&self) -> u64 {
-        self.0.size_bytes
+        self.0.manifest.size_bytes
+    }
+
+    /// The component without its code.
+    pub fn manifest(&self) -> &Manifest {
+        &self.0.manifest
     }
 
     /// Every function that the component exports, callable or not, in declared order, including hooks.
     pub fn exports(&self) -> &[Export] {
-        &self.0.exports
+        &self.0.manifest.exports
     }
 
     /// Everything the component imports, in declared order.
     pub fn imports(&self) -> &[Import] {
-        &self.0.imports
+        &self.0.manifest.imports
     }
 
     /// The imports that this host does not provide, if there are any.
@@ -176,7 +162,7 @@ impl Inner {
         }
         let tier = code.map(|(runtime, compiled)| {
             let indexes = exports(&compiled).into_iter().map(|(_, index)| index).collect();
-            Tier::new(runtime, &compiled, indexes, &self.imports)
+            Tier::new(runtime, &compiled, indexes, &self.manifest.imports)
         });
         // Only one thread at a time compiles the same component.
         let _ = self.optimised.set(tier);
@@ -206,7 +192,7 @@ impl Tier {
         }
     }
 
-    /// The position of this export in the code.
+    /// The index in the code of the export at this position among all exports.
     pub(crate) fn index(&self, position: usize) -> Option<ComponentExportIndex> {
         self.indexes.get(position).copied()
     }
@@ -231,8 +217,7 @@ fn exports(compiled: &Compiled) -> Vec<(Export, ComponentExportIndex)> {
         match item.ty {
             ComponentItem::ComponentFunc(function) => {
                 let path = ExportPath::top_level(name);
-                let position = exports.len();
-                exports.extend(export(compiled, None, path, &function, &mut room, position));
+                exports.extend(export(compiled, None, path, &function, &mut room));
             }
             ComponentItem::ComponentInstance(instance) => {
                 let Some(interface) = compiled.get_export_index(None, name) else {
@@ -242,8 +227,7 @@ fn exports(compiled: &Compiled) -> Vec<(Export, ComponentExportIndex)> {
                     match item.ty {
                         ComponentItem::ComponentFunc(function) => {
                             let path = ExportPath::in_interface(name, inner);
-                            let (index, position) = (Some(&interface), exports.len());
-                            exports.extend(export(compiled, index, path, &function, &mut room, position));
+                            exports.extend(export(compiled, Some(&interface), path, &function, &mut room));
                         }
                         ComponentItem::ComponentInstance(below) => {
                             exports_below(compiled, &interface, (name, inner), &below, &mut exports);
@@ -286,14 +270,9 @@ fn exports_below(
         match item.ty {
             ComponentItem::ComponentFunc(_) => {
                 let Some(index) = compiled.get_export_index(Some(&index), inner) else { continue };
-                let export = Export {
-                    path: ExportPath::in_interface(&interface, inner),
-                    callable: Err("it is in an instance inside another one".to_owned()),
-                    hook: None,
-                    style: Style::Function,
-                    position: exports.len(),
-                };
-                exports.push((export, index));
+                let path = ExportPath::in_interface(&interface, inner);
+                let callable = Err("it is in an instance inside another one".to_owned());
+                exports.push((Export::new(path, callable), index));
             }
             ComponentItem::ComponentInstance(below) => {
                 exports_below(compiled, &index, (&interface, inner), &below, exports);
@@ -313,36 +292,26 @@ fn export(
     path: ExportPath,
     function: &ComponentFunc,
     room: &mut Room,
-    position: usize,
 ) -> Option<(Export, ComponentExportIndex)> {
     let index = compiled.get_export_index(interface, path.function())?;
-    let style = if is_program(&path) { Style::Program } else { Style::Function };
-    let callable = match style {
-        Style::Program => Ok(program_signature()),
-        Style::Function => room.signature(function).map_err(Unwritable::reason),
+    let callable = match is_program(&path) {
+        true => Ok(program_signature()),
+        false => room.signature(function).map_err(Unwritable::reason),
     };
-    let hook = callable.as_ref().ok().and_then(|signature| Hook::of(&path, signature));
     let callable = callable.and_then(|signature| match why_no_task(&path, &signature) {
         Some(reason) => Err(reason.to_owned()),
         None => Ok(signature),
     });
-    Some((Export { path, callable, hook, style, position }, index))
+    Some((Export::new(path, callable), index))
 }
 
-/// The reason why a callable function is not meant to be a task.
+/// The reason why a callable function is neither a task nor a hook.
 fn why_no_task(path: &ExportPath, signature: &Signature) -> Option<&'static str> {
     if is_toolchain_setup(path, signature) {
         return Some("it is the set-up function of the toolchain that made the component");
     }
-    if Hook::of(path, signature).is_some() {
-        return Some("it is a hook, which the host calls");
-    }
-    is_in_hooks(path).then_some("it stands among the hooks, and is none that this host knows")
-}
-
-fn is_program(path: &ExportPath) -> bool {
-    path.function() == "run"
-        && path.interface().is_some_and(|interface| interface.starts_with("wasi:cli/run@0.2."))
+    let is_odd = is_in_hooks(path) && Hook::of(path, signature).is_none();
+    is_odd.then_some("it stands among the hooks, and is none that this host knows")
 }
 
 /// A program takes arguments and stdin. Its result is its output, which may be any bytes.

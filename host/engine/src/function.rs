@@ -1,12 +1,13 @@
 //! One callable export of a component.
 
 use std::fmt;
+use std::ptr;
 use std::sync::Arc;
 
-use hostel_core::{Signature, TaskKey, UnknownImports};
+use hostel_core::{Export, Signature, TaskKey, UnknownImports};
 use wasmtime::component::ComponentExportIndex;
 
-use crate::component::{Component, Export, Linked, Style};
+use crate::component::{Component, Linked, Style};
 use crate::missing::MissingImports;
 
 /// One callable export of a component, ready to run. Cheap to clone.
@@ -24,10 +25,13 @@ struct Inner {
 }
 
 impl Function {
-    /// A function that is called by this signature, whether or not it is a task.
+    /// The function of an export of the component, called by this signature whether or not it is a task.
     pub(crate) fn new(component: &Component, export: &Export, signature: Signature) -> Self {
         let key = Arc::new(TaskKey { component: component.digest(), export: export.path.clone() });
-        let Export { style, position, .. } = *export;
+        let style = if export.is_program { Style::Program } else { Style::Function };
+        let exports = component.exports();
+        // An export of another component would have no code here.
+        let position = exports.iter().position(|other| ptr::eq(other, export)).unwrap_or(usize::MAX);
         let (component, unknown_imports) = (component.clone(), UnknownImports::default());
         Self(Arc::new(Inner { component, key, signature, style, position, unknown_imports }))
     }

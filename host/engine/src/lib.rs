@@ -20,7 +20,7 @@
 //! - [`Component`]: validated, compiled and linked. Cheap to clone. Compiling takes tens of milliseconds for a small
 //!   component and seconds for one that contains an interpreter. With a compile cache that happens once per machine.
 //! - [`Function`]: one export with its signature; [`Function::attempt`] runs it once.
-//! - [`Hook`]: a function that a component exports for the host to call, and that is not a task.
+//! - [`Hook`](hostel_core::Hook): a function that a component exports for the host to call, and that is not a task.
 //!
 //! This is the only crate that names wasmtime. It never retries, caches results or queues: the crate `hostel` does.
 
@@ -73,9 +73,7 @@ pub use component::*;
 pub use config::EngineOptions;
 pub use engine::*;
 pub use files::{OpenDirError, Verdict, check_dirs, verify};
-pub use find::*;
 pub use function::*;
-pub use hostel_core::{Capability, CommittedRun, Hook, Import};
 pub use load::read_component;
 pub use load_error::{LoadError, MAX_COMPONENT_BYTES, MAX_TEXT_BYTES};
 pub use log::*;

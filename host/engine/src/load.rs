@@ -108,13 +108,16 @@ impl Engine {
         lean.or_else(|| Some((Flavor::Full, compile(self.full().ok()?)?)))
     }
 
-    /// Loads a component whose code is in the compile cache, by its digest alone; `None` if the cache has none for this
-    /// engine. Its size is unknown then, and reported as 0.
+    /// The component with this digest that is in use, or else the one whose code is in the compile cache; `None` if there
+    /// is neither. The size of one from the cache is unknown, and reported as 0.
     ///
     /// # Errors
     ///
     /// [`LoadError::Engine`] if the engine that the component may need cannot be set up.
     pub fn load_compiled(&self, digest: &Digest) -> Result<Option<Component>, LoadError> {
+        if let Some(component) = self.in_use(digest) {
+            return Ok(Some(component));
+        }
         if self.compile_cache().is_none() {
             return Ok(None);
         }
@@ -123,12 +126,13 @@ impl Engine {
                 let component = Component::new(self.resources(), runtime, compiled, *digest, 0);
                 // Without its bytes it cannot be compiled again.
                 component.0.optimise(None);
-                return Ok(Some(component));
+                return Ok(Some(self.shared(component).0));
             }
         }
         let full = self.full()?;
         let compiled = self.cached(full, digest);
-        Ok(compiled.map(|compiled| Component::new(self.resources(), full, compiled, *digest, 0)))
+        let component = compiled.map(|compiled| Component::new(self.resources(), full, compiled, *digest, 0));
+        Ok(component.map(|component| self.shared(component).0))
     }
 
     fn load(&self, bytes: Cow<'_, [u8]>) -> Result<Component, LoadError> {
@@ -146,8 +150,8 @@ impl Engine {
             return Err(LoadError::TooLong { found: size_bytes });
         }
         let digest = Digest::of(&bytes);
-        if let Some(component) = self.loaded().get(&digest).and_then(Weak::upgrade) {
-            return Ok(Component(component));
+        if let Some(component) = self.in_use(&digest).filter(|component| component.size_bytes() > 0) {
+            return Ok(component);
         }
         let ended = self.compiler().ended();
         if let Some(compiled) = self.cached(self.lean(), &digest) {
@@ -184,11 +188,18 @@ impl Engine {
         Ok(if is_surface { component } else { self.shared(component).0 })
     }
 
+    /// The component with this digest, if it is in use.
+    fn in_use(&self, digest: &Digest) -> Option<Component> {
+        self.loaded().get(digest).and_then(Weak::upgrade).map(Component)
+    }
+
     /// The component that all loads of the same bytes share, and whether it is this one: it is not if another load was faster.
     fn shared(&self, component: Component) -> (Component, bool) {
         let mut loaded = self.loaded();
-        if let Some(first) = loaded.get(&component.digest()).and_then(Weak::upgrade) {
-            return (Component(first), false);
+        let first = loaded.get(&component.digest()).and_then(Weak::upgrade).map(Component);
+        // One that was loaded without its bytes has no size, and may have slower code. Those who use it keep it.
+        if let Some(first) = first.filter(|first| first.size_bytes() > 0 || component.size_bytes() == 0) {
+            return (first, false);
         }
         loaded.insert(component.digest(), Arc::downgrade(&component.0));
         (component, true)

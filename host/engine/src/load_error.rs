@@ -73,7 +73,10 @@ pub enum LoadError {
     #[error("the component is malformed: {0}")]
     Malformed(String),
     /// The component uses features of WebAssembly that the host does not support.
-    #[error("the component uses {}, which this host does not support", names::listed(features, " and "))]
+    #[error(
+        "the component uses {}, which this host does not support",
+        hostel_core::listed(features, " and ")
+    )]
     Unsupported {
         /// Their names, such as `threads`.
         features: Vec<&'static str>,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hostel_core::{Capability, Import, wasi_version};
+use hostel_core::{Capability, Import, listed, wasi_version};
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component as Compiled, Linker, LinkerInstance, ResourceType};
 
@@ -65,7 +65,7 @@ impl fmt::Display for MissingImports {
         if let Some(version) = &self.made_for_wasi {
             return write!(f, "it was built for WASI {version}, but this host provides WASI {WASI_HERE}");
         }
-        write!(f, "it imports {}, which this host does not provide", names::listed(&self.unknown, ", "))
+        write!(f, "it imports {}, which this host does not provide", listed(&self.unknown, ", "))
     }
 }
 

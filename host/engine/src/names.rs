@@ -8,9 +8,6 @@ const MAX_NAME_BYTES: usize = 500;
 /// The maximum length of an explanation of an invalid component: it quotes names from the component.
 pub(crate) const MAX_REASON_BYTES: usize = 2_000;
 
-/// The maximum number of names listed in a message.
-const MAX_LISTED: usize = 20;
-
 /// The demangled name of a function.
 pub(crate) fn demangled(name: &str) -> String {
     let mut text = Cut::new(MAX_NAME_BYTES);
@@ -37,16 +34,6 @@ pub(crate) fn shortened(text: String, max_bytes: usize) -> String {
 /// An error and its causes on one line.
 pub(crate) fn one_line(error: &wasmtime::Error) -> String {
     format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// The first names of a list, and the number of the others.
-pub(crate) fn listed(names: &[impl AsRef<str>], separator: &str) -> String {
-    let shown: Vec<_> = names.iter().take(MAX_LISTED).map(AsRef::as_ref).collect();
-    let shown = shown.join(separator);
-    match names.len().saturating_sub(MAX_LISTED) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 /// A text that takes at most `max_bytes`.
@@ -123,13 +110,5 @@ mod tests {
             digits.insert(0, DIGITS[left % 62] as char);
         }
         digits.into_iter().collect()
-    }
-
-    #[test]
-    fn lists_end_somewhere() {
-        let names: Vec<_> = (0..25).map(|number| format!("f{number}")).collect();
-        assert_eq!(listed(&names[..2], ", "), "f0, f1");
-        assert_eq!(listed(&names, ", ").matches(", ").count(), MAX_LISTED - 1);
-        assert!(listed(&names, ", ").ends_with("f19 and 5 more"));
     }
 }

@@ -1,9 +1,10 @@
 //! A component as an embedder uses it: its exports and tasks.
 
+use std::fmt;
 use std::sync::Arc;
 
-use hostel_core::{Digest, ExportInfo, Manifest};
-use hostel_engine::{Export, FindError, Import, MissingImports};
+use hostel_core::{Digest, Export, FindError, Import, Manifest};
+use hostel_engine::MissingImports;
 
 use crate::host_state::HostState;
 use crate::task::Task;
@@ -13,6 +14,22 @@ use crate::task::Task;
 pub struct Component {
     host: Arc<HostState>,
     compiled: hostel_engine::Component,
+}
+
+/// Two components are equal if they share their code. That is so for all loads of the same bytes by one host, while one of
+/// them is in use, except for those by [`Host::inspect`](crate::Host::inspect).
+impl PartialEq for Component {
+    fn eq(&self, other: &Self) -> bool {
+        self.compiled == other.compiled
+    }
+}
+
+impl Eq for Component {}
+
+impl fmt::Debug for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Component").field(&self.digest()).finish()
+    }
 }
 
 impl Component {
@@ -62,6 +79,11 @@ impl Component {
         self.compiled.size_bytes()
     }
 
+    /// The component without its code: its digest, size, exports and imports.
+    pub fn manifest(&self) -> &Manifest {
+        self.compiled.manifest()
+    }
+
     /// Every exported function, callable or not, in declared order.
     pub fn exports(&self) -> &[Export] {
         self.compiled.exports()
@@ -70,18 +92,6 @@ impl Component {
     /// Every import, in declared order.
     pub fn imports(&self) -> &[Import] {
         self.compiled.imports()
-    }
-
-    /// The component without its code, as data.
-    pub fn manifest(&self) -> Manifest {
-        let export =
-            |export: &Export| ExportInfo { path: export.path.clone(), callable: export.callable.clone() };
-        Manifest {
-            digest: self.digest(),
-            size_bytes: self.size_bytes(),
-            exports: self.exports().iter().map(export).collect(),
-            imports: self.imports().to_vec(),
-        }
     }
 
     /// The imports that this host does not provide, if any. The component's tasks cannot run then, unless

@@ -140,7 +140,7 @@ impl Host {
     /// Dropping the future does not stop the compilation. Only the compile cache uses its result then.
     pub async fn load(&self, path: impl AsRef<Path>) -> Result<Component, LoadError> {
         let path = path.as_ref().to_owned();
-        self.load_with(move |engine| engine.load_file(&path)).await
+        self.loaded(move |engine| engine.load_file(&path)).await
     }
 
     /// Loads a component from a file to inspect its exports and imports. Submitting one of its tasks is an error. The
@@ -155,7 +155,7 @@ impl Host {
     /// Can be dropped at any time.
     pub async fn inspect(&self, path: impl AsRef<Path>) -> Result<Component, LoadError> {
         let path = path.as_ref().to_owned();
-        self.load_with(move |engine| engine.inspect_file(&path)).await
+        self.loaded(move |engine| engine.inspect_file(&path)).await
     }
 
     /// Loads a component from its bytes, binary or text. Otherwise like [`Host::load`].
@@ -165,18 +165,15 @@ impl Host {
     /// [`LoadError`] if the bytes are not a valid component, or are not compiled in time.
     pub async fn load_bytes(&self, bytes: impl Into<Vec<u8>>) -> Result<Component, LoadError> {
         let bytes = bytes.into();
-        self.load_with(move |engine| engine.load_bytes(&bytes)).await
+        self.loaded(move |engine| engine.load_bytes(&bytes)).await
     }
 
-    /// Loads on a thread of the host, so that the caller's threads are not blocked.
-    async fn load_with<F>(&self, load: F) -> Result<Component, LoadError>
+    async fn loaded<F>(&self, load: F) -> Result<Component, LoadError>
     where
         F: FnOnce(&Engine) -> Result<hostel_engine::Component, LoadError> + Send + 'static,
     {
-        match self.state.load_with(load).await {
-            Ok(loaded) => loaded.map(|component| Component::new(Arc::clone(&self.state), component)),
-            Err(_) => Err(LoadError::Panicked("loading it panicked".to_owned())),
-        }
+        let component = loaded(self.state.load_with(load).await)?;
+        Ok(Component::new(Arc::clone(&self.state), component))
     }
 
     /// The events of this host's runs from now on: states, log lines and progress. Any number of listeners can
@@ -260,6 +257,11 @@ impl Host {
         self.state.hooks.ask(move || cache.flush()).await;
         self.state.cache.flush_shared().await;
     }
+}
+
+/// What a load on a thread of the host has returned, unless it panicked.
+pub(crate) fn loaded<T, E>(loaded: Result<Result<T, LoadError>, E>) -> Result<T, LoadError> {
+    loaded.unwrap_or_else(|_| Err(LoadError::Panicked("loading it panicked".to_owned())))
 }
 
 impl Drop for Host {

@@ -36,6 +36,7 @@
 //! - [`Transaction`]: several runs whose results are committed together or rolled back together.
 //! - [`ResultCache`]: the cached results in a data directory, to list, inspect and remove.
 //! - [`RemoteCache`]: a bucket or directory through which machines share results.
+//! - [`Components`]: the components of a host, by their digests.
 //! - [`Runs`]: the runs of a host, to find, count and cancel.
 //! - [`Events`]: a stream of state changes, log lines and progress of all runs of a host.
 //!
@@ -111,12 +112,14 @@
 //! | limits, grants, determinism | [`Limits`], [`Grants`], [`Determinism`], [`UnknownImports`] |
 //! | retries | [`RetryPolicy`], [`RetryDelay`], [`RetryOn`] |
 //! | cache | [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`FlowRun`], [`Observation`] |
-//! | names and digests | [`RunId`], [`TaskKey`], [`TaskRef`], [`Digest`], [`Name`] |
+//! | names and digests | [`RunId`], [`TaskKey`], [`Digest`], [`Name`], [`TaskRef`], [`Source`] |
+//! | components as data | [`Manifest`], [`Export`], [`Import`], [`Capability`] |
 //! | texts for people | [`bytes_text`], [`count_text`], [`duration_text`] |
 
 // From the front to the base: a module uses only those below it. `tests/tests/rules` has the allowed arrows.
 pub mod blocking;
 mod builder;
+mod components;
 mod delay;
 mod host;
 mod runs;
@@ -169,6 +172,7 @@ pub use cache::{
     layer_text,
 };
 pub use component::*;
+pub use components::Components;
 pub use data_dir::{DataDirError, TRUSTED_DIR, create_data_dir, may_replace, reaches_data_dir};
 pub use delay::{DelayError, DelayOptions, DelayedRun};
 pub use error::*;
@@ -221,17 +225,24 @@ pub use hostel_core::{
 pub use hostel_core::{FailureKind, ParseRetryOnError, RetryDelay, RetryError, RetryOn, RetryPolicy};
 // Cache.
 pub use hostel_core::{
-    CacheEntry, CacheKey, CachePolicy, Dependencies, FlowRun, ParsePolicyError, PolicyError, Trace, TraceRead,
+    BlobRef, CacheEntry, CacheKey, CachePolicy, Dependencies, FlowRun, ParsePolicyError, PolicyError, Trace,
+    TraceRead,
 };
 // Names and digests.
 pub use hostel_core::{
     Digest, ExportPath, Name, NameTemplate, ParseDigestError, ParseRunIdError, ParseTaskRefError, RunId,
     TaskKey, TaskRef, TemplateError,
 };
+// Components as data.
+pub use hostel_core::{
+    Capability, CommittedRun, ComponentName, ComponentNameError, ComponentRef, ComponentRefError,
+    ComponentVersion, ComponentVersionError, DecodeRunError, Export, FindError, Hook, Import, Manifest,
+    ParseSourceError, Source,
+};
 // Texts for people.
 pub use hostel_core::{bytes_text, count_text, duration_text, excerpt_within, is_deceptive};
 
 pub use hostel_engine::{
-    Bound, COMPILE_APART, Capability, CompileLimit, Echo, EngineError, Excess, Export, FindError, Hook,
-    Import, LoadError, MAX_COMPONENT_BYTES, MissingImports, OpenDirError, Stdin, check_dirs, compile_apart, read_component,
+    Bound, COMPILE_APART, CompileLimit, Echo, EngineError, Excess, LoadError, MAX_COMPONENT_BYTES,
+    MissingImports, OpenDirError, Stdin, check_dirs, compile_apart, read_component,
 };

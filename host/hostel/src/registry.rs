@@ -5,7 +5,7 @@
 
 pub use hostel_core::{
     Capabilities, ComponentDiff, ComponentName, ComponentNameError, ComponentRef, ComponentRefError,
-    ComponentVersion, ComponentVersionError, Demand, ExportDiff, ExportInfo, Manifest, VersionStep,
+    ComponentVersion, ComponentVersionError, Demand, Export, ExportDiff, Manifest, VersionStep,
 };
 pub use hostel_journal::OpenJournalError;
 pub use hostel_journal::registry::*;

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hostel_core::{
-    CacheKey, CachePolicy, Clock, Determinism, DirGrant, Failure, FlowRun, Grants, KeyBase, Limits, LogLine,
-    NameTemplate, Randomness, RetryDelay, RetryOn, RetryPolicy, RunFacts, Signature, State, Tag, TaskKey,
-    TaskSpec, TemplateError, Type, UnknownImports, Value,
+    CacheKey, CachePolicy, Capability, Clock, Determinism, DirGrant, Failure, FlowRun, Grants, Hook, KeyBase,
+    Limits, LogLine, NameTemplate, Randomness, RetryDelay, RetryOn, RetryPolicy, RunFacts, Signature, State,
+    Tag, TaskKey, TaskSpec, TemplateError, Type, UnknownImports, Value,
 };
-use hostel_engine::{Capability, Echo, Function, Hook, Stdin};
+use hostel_engine::{Echo, Function, Stdin};
 
 use crate::attempts::{Attempts, InProcess};
 use crate::error::TransactionError;

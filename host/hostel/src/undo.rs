@@ -1,7 +1,6 @@
 //! Hooks on commit and rollback of a transaction: those of the task, and the guest's own.
 
-use hostel_core::{Outcome, RunId, State};
-use hostel_engine::{CommittedRun, Hook};
+use hostel_core::{CommittedRun, Hook, Outcome, RunId, State};
 
 use crate::args::Args;
 use crate::calls::{self, Call};

@@ -1,9 +1,11 @@
 //! One attempt of a run.
 
-use hostel::{Attempt, Signature, State};
+use hostel::journal::AttemptRecord;
+use hostel::{Attempt, Outcome, Signature, State};
 use serde::{Serialize, Serializer};
 
 use crate::error::{ErrorObject, state};
+use crate::stored::TypedOutcome;
 use crate::time::{exact_millis, instant};
 use crate::value::Printed;
 
@@ -41,6 +43,26 @@ impl AttemptObject {
         }
     }
 }
+
+impl AttemptObject {
+    /// An attempt of a journal with its outcome. `None` means that it executes, or was lost with its host.
+    pub(crate) fn stored(attempt: &AttemptRecord, outcome: Option<&TypedOutcome>) -> Self {
+        let lost =
+            attempt.ended.filter(|_| outcome.is_none()).map(|_| Outcome::Crashed { reason: LOST.to_owned() });
+        let outcome = outcome.cloned().or(lost.map(TypedOutcome::untyped));
+        Self {
+            number: attempt.number,
+            began_at: instant(attempt.began),
+            duration_ms: attempt.ended.map(|ended| exact_millis(ended.since(attempt.began))),
+            state: outcome.as_ref().map_or(State::Running, |typed| state(&typed.outcome)).name(),
+            error: outcome.and_then(|typed| ErrorObject::typed(&typed.outcome, &typed.ty)),
+            stdout: Vec::new(),
+        }
+    }
+}
+
+/// The reason for the end of an attempt that no host reported.
+const LOST: &str = "its host was lost";
 
 fn as_printed<S: Serializer>(stdout: &[u8], to: S) -> Result<S::Ok, S::Error> {
     Printed(stdout).serialize(to)

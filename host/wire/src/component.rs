@@ -1,6 +1,6 @@
 //! Components: their tasks, and what they may ask for.
 
-use hostel::{Capability, Component, Export, ExportPath, Hook, Import, Signature};
+use hostel::{Capability, Export, ExportPath, Hook, Import, Manifest, MissingImports, Signature};
 use serde::Serialize;
 
 /// A component, without its code.
@@ -104,43 +104,39 @@ pub struct ImportObject {
 }
 
 impl ComponentObject {
-    /// A component in a file of this name.
-    pub fn new(file: impl Into<String>, component: &Component) -> Self {
+    /// A component in a file of this name; `missing` are the imports that the host lacks.
+    pub fn new(file: impl Into<String>, manifest: &Manifest, missing: Option<&MissingImports>) -> Self {
         let file = file.into();
-        let exports = component.exports();
+        let Manifest { digest, size_bytes, exports, imports } = manifest;
         let paths: Vec<&ExportPath> = exports.iter().map(|export| &export.path).collect();
         let mut tasks = Vec::new();
         let mut not_callable = Vec::new();
-        for Export { path, callable, .. } in exports.iter().filter(|export| export.hook.is_none()) {
-            match callable {
+        for export in exports.iter().filter(|export| export.hook.is_none()) {
+            let path = &export.path;
+            match &export.callable {
                 Ok(signature) => {
                     let name = short_name(path, paths.iter().copied());
-                    tasks.push(TaskObject::new(format!("{file}#{name}"), path, signature));
+                    tasks.push(TaskObject::new(format!("{file}#{name}"), export, signature));
                 }
                 Err(because) => not_callable
                     .push(NotCallableObject { export: path.to_string(), because: because.clone() }),
             }
         }
-        let asked = asked_for(component.imports().iter().map(|import| import.capability));
+        let asked = manifest.asked_for();
         Self {
-            digest: component.digest().to_string(),
-            size_bytes: component.size_bytes(),
-            runnable: component.missing().is_none(),
-            not_runnable_because: component.missing().map(ToString::to_string),
+            digest: digest.to_string(),
+            size_bytes: *size_bytes,
+            runnable: missing.is_none(),
+            not_runnable_because: missing.map(ToString::to_string),
             tasks,
             hooks: exports.iter().filter_map(|export| export.hook).map(Hook::name).collect(),
             not_callable,
             cached: cached(&asked),
             capabilities: asked.into_iter().map(Capability::name).collect(),
-            imports: component.imports().iter().map(ImportObject::from).collect(),
+            imports: imports.iter().map(ImportObject::from).collect(),
             config: None,
             file,
         }
-    }
-
-    /// The capabilities that its imports ask for, each once, without plumbing.
-    pub fn asked_for(&self) -> Vec<Capability> {
-        asked_for(self.imports.iter().map(|import| import.of))
     }
 }
 
@@ -152,7 +148,8 @@ impl ConfigObject {
 }
 
 impl TaskObject {
-    fn new(task: String, path: &ExportPath, signature: &Signature) -> Self {
+    fn new(task: String, export: &Export, signature: &Signature) -> Self {
+        let path = &export.path;
         let params = signature.params.iter().map(|param| ParamObject {
             name: param.name.to_string(),
             ty: param.ty.to_string(),
@@ -162,7 +159,7 @@ impl TaskObject {
             task,
             export: path.to_string(),
             interface: path.interface().map(str::to_owned),
-            program: is_program(path),
+            program: export.is_program,
             is_async: signature.is_async,
             params: params.collect(),
             result: signature.result.as_ref().map(ToString::to_string),
@@ -189,14 +186,6 @@ fn short_name<'a>(path: &ExportPath, all: impl Iterator<Item = &'a ExportPath> +
     let names = [function.to_owned(), format!("{short}.{function}"), format!("{unversioned}.{function}")];
     let is_clear = |name: &String| all.clone().filter(|other| other.is_meant_by(name)).count() == 1;
     names.into_iter().find(is_clear).unwrap_or(full)
-}
-
-/// The capabilities of the imports, each once, without plumbing.
-pub(crate) fn asked_for(capabilities: impl Iterator<Item = Capability>) -> Vec<Capability> {
-    let mut asked: Vec<_> = capabilities.filter(|capability| *capability != Capability::Plumbing).collect();
-    asked.sort();
-    asked.dedup();
-    asked
 }
 
 /// The results that the policy auto stores, as far as the imports show.
@@ -241,8 +230,4 @@ const fn touches(capability: Capability) -> bool {
         | Capability::Plumbing
         | Capability::Unknown => false,
     }
-}
-
-fn is_program(path: &ExportPath) -> bool {
-    path.interface().is_some_and(|interface| interface.starts_with("wasi:cli/run@0.2."))
 }

@@ -1,6 +1,6 @@
 //! Why a run or an attempt did not complete.
 
-use hostel::{Failure, FailureKind, Outcome, Signature, State};
+use hostel::{Failure, FailureKind, Outcome, Signature, State, Type};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -26,13 +26,18 @@ pub struct ErrorObject {
 impl ErrorObject {
     /// `None` for a run that completed.
     pub fn of(outcome: &Outcome, signature: &Signature) -> Option<Self> {
+        Self::typed(outcome, signature.error_type())
+    }
+
+    /// The same for a function whose typed errors have this type.
+    pub(crate) fn typed(outcome: &Outcome, error_type: &Type) -> Option<Self> {
         let kind = error_kind(outcome)?;
         let message = cause(outcome)?;
         let mut error = Self { kind, message, value: None, stderr: Vec::new() };
         if let Outcome::Failed(failure) = outcome {
             error.stderr = failure.stderr_tail().to_vec();
             if let Failure::Error(value) = failure {
-                error.value = Some(json(value, signature.error_type()));
+                error.value = Some(json(value, error_type));
             }
         }
         Some(error)

@@ -10,14 +10,19 @@ mod registry;
 mod schedule;
 mod verification;
 
+mod limit;
 mod log_line;
 mod map_line;
 
 mod run;
+mod stored_run;
+
 mod run_head;
 mod run_query;
 
 mod attempt;
+
+mod stored;
 
 mod error;
 
@@ -40,6 +45,7 @@ pub use component::{
     ComponentObject, ConfigObject, ImportObject, NotCallableObject, ParamObject, TaskObject,
 };
 pub use error::{ErrorObject, cause};
+pub use limit::LimitUseObject;
 pub use log_line::LogLineObject;
 pub use map_line::MapLine;
 pub use problem::{ArgumentObject, ProblemObject};
@@ -51,6 +57,8 @@ pub use run::{RunObject, attempt_count};
 pub use run_head::RunHeadObject;
 pub use run_query::{RunQueryError, run_filter};
 pub use schedule::ScheduleObject;
+pub use stored::{StoredRun, StoredRunError};
+pub use stored_run::{StateObject, StoredRunObject};
 pub use text::{message, printable, without_number};
 pub use time::instant;
 pub use value::{Printed, ValueJson, as_json, json, printed};

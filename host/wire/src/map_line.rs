@@ -28,7 +28,7 @@ impl<'a> MapLine<'a> {
     pub fn of(outcome: &'a Outcome, signature: &'a Signature) -> Self {
         match ErrorObject::of(outcome, signature) {
             Some(error) => Self::Error { error },
-            None => Self::Value(value(outcome, signature).flatten()),
+            None => Self::Value(value(outcome, signature.completed_type()).flatten()),
         }
     }
 }

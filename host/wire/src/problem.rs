@@ -6,7 +6,7 @@ use hostel::{
     ArgumentError, BuildError, ErrorKind, FindError, LoadError, Problem, ResultCacheError, SubmitError,
     ValueError,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::text::message;
 
@@ -34,9 +34,9 @@ pub struct ProblemObject {
     /// Names or keys that may have been meant.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<String>,
-    /// A next step.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+    /// The next steps, joined by `; ` in the JSON.
+    #[serde(rename = "hint", skip_serializing_if = "Vec::is_empty", serialize_with = "joined")]
+    pub hints: Vec<String>,
 }
 
 /// What is wrong with one argument.
@@ -67,8 +67,15 @@ impl ProblemObject {
             detail: detail.into(),
             errors: Vec::new(),
             candidates: Vec::new(),
-            hint: None,
+            hints: Vec::new(),
         }
+    }
+
+    /// The same as a problem of another kind.
+    #[must_use]
+    pub fn with_kind(self, kind: ErrorKind) -> Self {
+        let Words { name, title, status } = words(kind);
+        Self { ty: format!("/problems/{name}"), title, status, kind: name, ..self }
     }
 
     /// An error of the libraries, with its causes.
@@ -82,11 +89,16 @@ impl ProblemObject {
         Self { candidates: candidates.into_iter().map(|name| name.to_string()).collect(), ..self }
     }
 
-    /// With a next step.
+    /// With one more next step.
     #[must_use]
-    pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
     }
+}
+
+fn joined<S: Serializer>(hints: &[String], to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&hints.join("; "))
 }
 
 /// The words and the number for a kind.

@@ -1,15 +1,20 @@
 //! The examples in `shapes.md` are what this crate writes.
 
 use std::mem::discriminant;
+use std::sync::Arc;
 
-use hostel::{CachePolicy, Host, ResultCache, State, TaskFuture, Value, VerifyOptions, args, blocking};
+use hostel::journal::{RunFact, RunRecord, RunSpec, StoredValue};
+use hostel::{
+    BlobRef, CachePolicy, Digest, Event, ExportPath, Host, Outcome, ResultCache, RunId, State, TaskFuture,
+    TaskKey, Timestamp, Transition, Type, Value, VerifyOptions, args, blocking,
+};
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::{
     AttemptObject, CacheReportObject, ComponentObject, ConfigObject, DifferentObject, EntryDetail, EntryLine,
     ErrorObject, GcObject, MapLine, ProblemObject, ReceiptObject, RunObject, SkippedObject, StatsObject,
-    VerificationObject,
+    StoredRun, StoredRunError, VerificationObject,
 };
 
 const SHAPES: &str = include_str!("../shapes.md");
@@ -131,6 +136,121 @@ fn runs() {
     assert_eq!(ErrorObject::of(&value, signature), None);
 }
 
+/// The record of a run in memory, as a journal would have it.
+fn record(run: &TaskFuture) -> RunRecord {
+    let (task, history, attempts) = (run.task(), run.history(), run.attempts());
+    let created = history.first().unwrap().at;
+    let mut spec = RunSpec::new(run.id(), task.key().clone(), Arc::clone(task.spec()), created);
+    spec.tags = run.tags().iter().cloned().collect();
+    let mut record = RunRecord::born(created, spec);
+    let mut ended = attempts.iter();
+    let stored = |outcome: &Outcome| outcome.to_stored(task.signature()).unwrap();
+    for Transition { at, state, cause } in history.into_iter().skip(1) {
+        let event = cause.unwrap();
+        if record.state().is_executing() && event != Event::CancelRequested {
+            let attempt = ended.next().unwrap();
+            let outcome = stored(attempt.outcome.as_ref().unwrap());
+            let receipt = attempt.receipt.clone().unwrap().into();
+            record.apply(at, RunFact::AttemptEnded { outcome, receipt }).unwrap();
+        }
+        let is_end = state.is_terminal() && event != Event::RolledBack;
+        let fact = match run.try_outcome().filter(|_| is_end) {
+            Some(outcome) => RunFact::Ended { event, outcome: stored(&outcome) },
+            None => RunFact::Event(event),
+        };
+        record.apply(at, fact).unwrap();
+    }
+    record
+}
+
+/// No value of these runs is stored separately.
+fn no_blob(_: &BlobRef) -> Option<Arc<[u8]>> {
+    None
+}
+
+#[test]
+fn a_run_in_a_journal_looks_as_it_does_in_memory() {
+    let host = host();
+    let text = |object: &RunObject<'_>| serde_json::to_string_pretty(object).unwrap();
+    let spinning = blocking::load(&host, hostel_guests::SPIN_FOREVER).unwrap();
+    let spinning = spinning.task("spin").unwrap().submit(args![]).unwrap();
+    spinning.cancel();
+    blocking::outcome(&spinning);
+    for run in [added(&host), failed(&host), spinning] {
+        let (mut record, outcome) = (record(&run), run.try_outcome().unwrap());
+        record.apply(run.history()[0].at, RunFact::Named(run.name())).unwrap();
+        let in_memory = RunObject::whole(&run, Some(&outcome), run.task().signature());
+        let stored = StoredRun::read(&record, no_blob).unwrap();
+        assert_eq!(text(&RunObject::stored(&stored)), text(&in_memory));
+    }
+}
+
+/// A record of a run with these facts, a second apart.
+fn with_facts(facts: impl IntoIterator<Item = RunFact>) -> RunRecord {
+    let at = |second: u64| Timestamp::from_unix_nanos(second * 1_000_000_000);
+    let task = TaskKey { component: Digest::of(b""), export: ExportPath::top_level("add") };
+    let spec = RunSpec::new(RunId::from_bytes([1; 16]), task, Arc::default(), at(0));
+    let mut record = RunRecord::born(at(0), spec);
+    for (second, fact) in (1..).zip(facts) {
+        record.apply(at(second), fact).unwrap();
+    }
+    record
+}
+
+#[test]
+fn a_stored_run_has_its_default_name_and_its_lost_attempts() {
+    let value = || Outcome::Completed(StoredValue::new(&Value::U8(42), &Type::U8).unwrap());
+    let events = [Event::Started, Event::Rescued, Event::Started].map(RunFact::Event);
+    let record =
+        with_facts(events.into_iter().chain([RunFact::Ended { event: Event::Completed, outcome: value() }]));
+    let stored = StoredRun::read(&record, no_blob).unwrap();
+    let json = erased::Object::json(&RunObject::stored(&stored));
+    assert_eq!(json["name"], "add-101");
+    assert_eq!(
+        (&json["state"], &json["value"], &json["attempt_count"]),
+        (&"Completed".into(), &42.into(), &2.into())
+    );
+    let attempt = |number: usize| &json["attempts"][number];
+    assert_eq!((&attempt(0)["state"], &attempt(0)["duration_ms"]), (&"Crashed".into(), &1000.0.into()));
+    assert_eq!(attempt(0)["error"]["message"], "crashed: its host was lost");
+    assert_eq!((&attempt(1)["state"], &attempt(1)["error"]), (&"Completed".into(), &Json::Null));
+    let executing = with_facts([RunFact::Event(Event::Started)]);
+    let stored = StoredRun::read(&executing, no_blob).unwrap();
+    let json = erased::Object::json(&RunObject::stored(&stored));
+    assert_eq!((&json["attempts"][0]["state"], &json["value"]), (&"Running".into(), &Json::Null));
+}
+
+#[test]
+fn a_value_that_is_stored_separately_is_asked_for() {
+    let text = Value::String("x".repeat(StoredValue::MAX_INLINE_BYTES));
+    let mut value = StoredValue::new(&text, &Type::String).unwrap();
+    let bytes = value.spill().unwrap();
+    let StoredValue::Blob(place) = value.clone() else { panic!("{value:?}") };
+    let outcome = Outcome::Completed(value);
+    let record =
+        with_facts([RunFact::Event(Event::Started), RunFact::Ended { event: Event::Completed, outcome }]);
+    let stored = StoredRun::read(&record, |asked| (*asked == place).then(|| Arc::clone(&bytes))).unwrap();
+    let json = erased::Object::json(&RunObject::stored(&stored));
+    assert_eq!(json["value"], text.to_json(&Type::String));
+    let missing = StoredRun::read(&record, no_blob).unwrap_err();
+    assert_eq!(missing, StoredRunError::Blob(place));
+    assert!(missing.to_string().starts_with("a value of the run is missing: sha256:"), "{missing}");
+    let damaged = StoredRun::read(&record, |_| Some([0xff].into())).unwrap_err();
+    assert!(matches!(damaged, StoredRunError::Value(_)), "{damaged}");
+}
+
+#[test]
+fn hints_are_one_text() {
+    let problem = ProblemObject::new(hostel::ErrorKind::Denied, "why").hint("do this").hint("or that");
+    let json = erased::Object::json(&problem.with_kind(hostel::ErrorKind::Invalid));
+    assert_eq!(
+        (&json["hint"], &json["status"], &json["kind"]),
+        (&"do this; or that".into(), &422.into(), &"invalid".into())
+    );
+    let none = erased::Object::json(&ProblemObject::new(hostel::ErrorKind::Denied, "why"));
+    assert_eq!(none.get("hint"), None);
+}
+
 #[test]
 fn lines_of_maps() {
     let host = host();
@@ -150,7 +270,7 @@ fn lines_of_maps() {
 fn components() {
     let host = host();
     let component = blocking::load(&host, hostel_guests::wat::SLEEPER).unwrap();
-    let mut sheet = ComponentObject::new("sleeper.wat", &component);
+    let mut sheet = ComponentObject::new("sleeper.wat", component.manifest(), component.missing());
     sheet.config = Some(ConfigObject::new("hostel.toml", false));
     sheet.tasks.first_mut().unwrap().grants = vec!["env NAME".to_owned()];
     check("A component", &[&sheet]);

@@ -7,7 +7,6 @@ use hostel::registry::{
 use hostel::{Capability, Digest};
 use serde::Serialize;
 
-use crate::component::asked_for;
 use crate::time::instant;
 
 /// A version of a name.
@@ -174,8 +173,8 @@ fn reference(digest: Digest, version: Option<&RegisteredVersion>) -> ComponentRe
 impl From<&RegisteredComponent> for RegisteredObject {
     fn from(component: &RegisteredComponent) -> Self {
         let manifest = &component.manifest;
-        let asked = asked_for(manifest.imports.iter().map(|import| import.capability));
-        let export = |export: &hostel::registry::ExportInfo| ExportObject {
+        let asked = manifest.asked_for();
+        let export = |export: &hostel::Export| ExportObject {
             export: export.path.to_string(),
             signature: export.text(),
         };

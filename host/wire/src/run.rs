@@ -1,11 +1,12 @@
 //! Runs.
 
-use hostel::{Event, Outcome, Signature, TaskFuture};
+use hostel::{Event, Outcome, Signature, TaskFuture, Transition, Type};
 use serde::Serialize;
 
 use crate::attempt::AttemptObject;
 use crate::error::ErrorObject;
 use crate::receipt::ReceiptObject;
+use crate::stored::StoredRun;
 use crate::value::{ValueJson, as_json};
 
 /// A run. Fields that are `None` are left out.
@@ -57,7 +58,7 @@ impl<'a> RunObject<'a> {
             task: None,
             tags: None,
             state: run.state().name(),
-            value: outcome.and_then(|outcome| value(outcome, signature)),
+            value: outcome.and_then(|outcome| value(outcome, signature.completed_type())),
             error: outcome.and_then(|outcome| ErrorObject::of(outcome, signature)),
             attempt_count: attempt_count(run),
             attempts: None,
@@ -71,6 +72,30 @@ impl<'a> RunObject<'a> {
     pub fn whole(run: &TaskFuture, outcome: Option<&'a Outcome>, signature: &'a Signature) -> Self {
         let object = Self::new(run, outcome, signature).named(run).labelled(run);
         object.with_attempts(run, signature).with_grants(run).with_receipt(run)
+    }
+
+    /// A run of a journal, with everything that is known of it. It looks like the same run in memory, except that a journal
+    /// has no output of a program that did not complete.
+    pub fn stored(run: &'a StoredRun<'_>) -> Self {
+        let (record, spec) = (run.record(), run.record().spec());
+        let name = record.name().map_or_else(|| spec.task.run_name(spec.id), str::to_owned);
+        let outcome = run.outcome();
+        Self {
+            index: None,
+            run: spec.id.to_string(),
+            name: Some(name),
+            task: Some(spec.task.to_string()),
+            tags: Some(spec.all_tags().iter().map(ToString::to_string).collect()),
+            state: record.state().name(),
+            value: outcome.and_then(|typed| value(&typed.outcome, &typed.ty)),
+            error: outcome.and_then(|typed| ErrorObject::typed(&typed.outcome, &typed.ty)),
+            attempt_count: starts(record.history()),
+            attempts: Some(
+                run.attempts().map(|(attempt, outcome)| AttemptObject::stored(attempt, outcome)).collect(),
+            ),
+            grants: Some(spec.spec.grants.texts()),
+            receipt: Some(ReceiptObject::from(&run.receipt())),
+        }
     }
 
     /// As an item of a map.
@@ -114,14 +139,19 @@ impl<'a> RunObject<'a> {
 }
 
 /// The value, if the run completed with one.
-pub(crate) fn value<'a>(outcome: &'a Outcome, signature: &'a Signature) -> Option<Option<ValueJson<'a>>> {
+pub(crate) fn value<'a>(outcome: &'a Outcome, ty: &'a Type) -> Option<Option<ValueJson<'a>>> {
     match outcome {
-        Outcome::Completed(value) => Some(as_json(value, signature.completed_type())),
+        Outcome::Completed(value) => Some(as_json(value, ty)),
         Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled => None,
     }
 }
 
 /// The number of attempts that a run has started; none if its value was cached.
 pub fn attempt_count(run: &TaskFuture) -> usize {
-    run.history().iter().filter(|transition| transition.cause == Some(Event::Started)).count()
+    starts(&run.history())
+}
+
+/// The number of attempts that were started in a history.
+fn starts(history: &[Transition]) -> usize {
+    history.iter().filter(|transition| transition.cause == Some(Event::Started)).count()
 }

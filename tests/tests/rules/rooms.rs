@@ -86,6 +86,7 @@ const HOSTEL: [Room; 6] = [
             "blocking",
             "builder",
             "component",
+            "components",
             "delay",
             "host",
             "runs",

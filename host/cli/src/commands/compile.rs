@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use hostel::{Component, Digest, create_data_dir};
+use hostel::{Component, Digest, ErrorKind, create_data_dir};
 use hostel_wire::without_number;
 
 use crate::exit::Exit;
@@ -50,7 +50,7 @@ impl Compile {
         if let Err(error) = create_data_dir(&dir) {
             let error = without_number(&error.to_string());
             let problem = format!("the data directory {} cannot be used: {error}", dir.display());
-            return Err(Problem::new(Exit::HostFailed, problem).into());
+            return Err(Problem::new(ErrorKind::Internal, problem).into());
         }
         let located = registered::locate(ui, &self.file, &self.host, self.background)?;
         // In the background this process has limits of its own.
@@ -70,11 +70,11 @@ impl Compile {
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
-            runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
+            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
         let component = runtime.block_on(load::component(ui, &host, &located, self.background))?;
         if !component.wait_until_optimised() {
             let problem = "it could not be compiled for speed; the quickly compiled code is stored";
-            return Err(Problem::new(Exit::HostFailed, problem).into());
+            return Err(Problem::new(ErrorKind::Internal, problem).into());
         }
         Ok(Exit::Completed)
     }

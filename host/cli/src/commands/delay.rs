@@ -8,7 +8,7 @@ use clap::Args;
 use hostel::journal::JournalError;
 use hostel::registry::Push as Pushing;
 use hostel::{
-    Component, DelayError, DelayOptions, Host, QueueName, RunId, TaskRef, Timestamp, Unique, Value, grammar,
+    Component, DelayError, DelayOptions, ErrorKind, Host, QueueName, RunId, Timestamp, Unique, Value, grammar,
 };
 
 use crate::arguments::{self, Call};
@@ -22,7 +22,7 @@ use crate::parse;
 use crate::problem::{Problem, Stop};
 use crate::registered;
 use crate::stdin;
-use crate::task_ref;
+use crate::task_ref::{self, FileTask};
 use crate::time::{at, now};
 use crate::ui::Ui;
 
@@ -40,7 +40,7 @@ Examples:
 pub(crate) struct Delay {
     /// The task: FILE#EXPORT, or a name, a version or a digest of a registered component instead of FILE
     #[arg(value_name = "TASK", value_parser = task_ref::typed())]
-    task: TaskRef,
+    task: FileTask,
 
     /// The arguments; for a program (wasi:cli/run) its argv, after `--` if it has options
     #[arg(value_name = "ARGS", allow_negative_numbers = true, value_parser = parse::argument)]
@@ -95,7 +95,7 @@ impl Delay {
         let host = host.count_fuel(self.options.has("max-fuel") || config.limits_fuel()).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
-            runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
+            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
         runtime.block_on(self.delay(ui, &host, &config, &dir))
     }
 
@@ -147,7 +147,7 @@ impl Delay {
 fn push(dir: &Path, component: &Component, bytes: &[u8]) -> Result<(), Problem> {
     let registry = registered::open(dir)?;
     let (manifest, by) = (component.manifest(), registered::person());
-    let push = Pushing { bytes, manifest: &manifest, naming: None, by: &by, at: now() };
+    let push = Pushing { bytes, manifest, naming: None, by: &by, at: now() };
     registry.push(&push).map_err(|error| registered::failed(&error))?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use hostel::{Capability, Component, MissingImports, bytes_text};
+use hostel::{Capability, Component, ErrorKind, MissingImports, bytes_text};
 use hostel_wire::{
     ComponentObject, ConfigObject, ImportObject, NotCallableObject, ParamObject, TaskObject, printable,
 };
@@ -60,7 +60,7 @@ impl Inspect {
         let host = self.host.host(ui)?.max_workers(1).max_instances(1).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
-            runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
+            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
         let located = registered::locate(ui, &self.file, &self.host, false)?;
         let component = runtime.block_on(load::surface(&host, &located))?;
         let mut sheet = Sheet::new(self.file.display().to_string(), &component);
@@ -68,7 +68,7 @@ impl Inspect {
         let text = match self.output {
             Form::Text => sheet.printable().text(ui.paint),
             Form::Json => serde_json::to_string_pretty(&sheet.object)
-                .map_err(|error| Problem::new(Exit::HostFailed, error.to_string()))?,
+                .map_err(|error| Problem::new(ErrorKind::Internal, error.to_string()))?,
         };
         ui.result_line(&text)?;
         ui.flush()?;
@@ -79,6 +79,8 @@ impl Inspect {
 /// The report about a component.
 struct Sheet {
     object: ComponentObject,
+    /// The capabilities that the component asks for.
+    asked: Vec<Capability>,
     /// Whether it can be run although an import is missing.
     can_trap: bool,
 }
@@ -86,7 +88,9 @@ struct Sheet {
 impl Sheet {
     fn new(file: String, component: &Component) -> Self {
         let can_trap = component.missing().is_some_and(MissingImports::can_trap);
-        Self { object: ComponentObject::new(file, component), can_trap }
+        let manifest = component.manifest();
+        let object = ComponentObject::new(file, manifest, component.missing());
+        Self { object, asked: manifest.asked_for(), can_trap }
     }
 
     /// Adds the grants of a configuration to each task.
@@ -194,12 +198,11 @@ impl Sheet {
     }
 
     fn imports_text(&self, paint: Paint) -> Vec<String> {
-        let asked = self.object.asked_for();
-        if asked.is_empty() {
+        if self.asked.is_empty() {
             return vec![format!("{}: nothing; it can only compute and return", paint.bold("May ask for"))];
         }
         let mut lines = vec![paint.bold("May ask for")];
-        for capability in asked {
+        for &capability in &self.asked {
             let imports = self.object.imports.iter().filter(|import| import.of == capability);
             let names: Vec<_> = imports.map(short_name).collect();
             let (what, answer) = (capability.name(), answer(capability));

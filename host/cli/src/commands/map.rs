@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{Capability, Component, Host, Task, TaskRef, Value};
+use hostel::{Capability, Component, ErrorKind, Host, Task, Value};
 
 use crate::arguments;
 use crate::commands::compile;
@@ -23,7 +23,7 @@ use crate::options::{Form, MemoryOptions, OutputOptions, WorkerOptions};
 use crate::problem::{Problem, Stop};
 use crate::registered;
 use crate::rows::Columns;
-use crate::task_ref;
+use crate::task_ref::{self, FileTask};
 use crate::ui::Ui;
 
 /// Run a task many times, over lists of arguments; each run has one line of output
@@ -56,7 +56,7 @@ pub(crate) struct Map {
     /// The task: FILE#EXPORT, or FILE if it exports one function; for FILE also NAME[@VERSION] or sha256:DIGEST of a
     /// registered component
     #[arg(value_name = "TASK", value_parser = task_ref::typed())]
-    task: TaskRef,
+    task: FileTask,
 
     /// Run once for each element of LIST, as the argument NAME; can be given several times
     #[arg(long, value_name = "NAME=LIST", value_parser = pair, required = true)]
@@ -124,7 +124,7 @@ impl Map {
         let host = self.tag_limits.apply(config.limits.apply(host)).count_fuel(counts_fuel).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
-            runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
+            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
         runtime.block_on(self.map(ui, &host, &config))
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod components;
 pub(crate) mod delay;
 pub(crate) mod inspect;
+pub(crate) mod limits;
 pub(crate) mod map;
 pub(crate) mod push;
 pub(crate) mod run;

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use hostel::registry::{ComponentRef, Naming, Push as Pushing, Pushed, PushedVersion};
-use hostel::{Component, Grants, Timestamp};
+use hostel::{Component, ErrorKind, Grants, Timestamp};
 use hostel_wire::{PushedObject, printable};
 
 use super::cache::{Form, FormOptions};
@@ -69,7 +69,7 @@ impl Push {
         let host = self.host.host(ui)?.max_workers(1).max_instances(1).optimise(false).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
-            runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
+            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
         let (component, bytes) = runtime.block_on(load::with_bytes(ui, &host, &self.file))?;
         if let Some(missing) = component.missing() {
             ui.warning(&format!("it cannot be run here: {missing}"));
@@ -87,7 +87,7 @@ impl Push {
         let by = registered::person();
         let at = Timestamp::from(SystemTime::now());
         let manifest = component.manifest();
-        let push = Pushing { bytes: &bytes, manifest: &manifest, naming, by: &by, at };
+        let push = Pushing { bytes: &bytes, manifest, naming, by: &by, at };
         let pushed = registered::open(&dir)?.push(&push).map_err(|error| registered::failed(&error))?;
         self.tell(ui, &pushed)?;
         Ok(Exit::Completed)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{Events, Host, Outcome, Shutdown, Stdin, Task, TaskFuture, TaskRef, Value};
+use hostel::{ErrorKind, Events, Host, Outcome, Shutdown, Stdin, Task, TaskFuture, Value};
 use hostel_wire::{RunObject, as_json};
 use tokio::time::{Duration, timeout};
 
@@ -28,7 +28,7 @@ use crate::receipt;
 use crate::registered;
 use crate::report::{self, Telling};
 use crate::stdin;
-use crate::task_ref;
+use crate::task_ref::{self, FileTask};
 use crate::ui::Ui;
 
 /// Room for one run: a component may consist of this many modules, each with its own memory.
@@ -70,7 +70,7 @@ pub(crate) struct Run {
     /// The task: FILE#EXPORT, or FILE if it exports one function; for FILE also NAME[@VERSION] or sha256:DIGEST of a
     /// registered component
     #[arg(value_name = "TASK", value_parser = task_ref::typed())]
-    task: TaskRef,
+    task: FileTask,
 
     /// The arguments; for a program (wasi:cli/run) its argv, after `--` if it has options
     #[arg(value_name = "ARGS", allow_negative_numbers = true, value_parser = parse::argument)]
@@ -139,7 +139,7 @@ impl Run {
         let host = host.optimise(false).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
-            runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
+            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
         runtime.block_on(self.run(ui, &host, &config))
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{CONFIG_FILE_NAME, ResultCache};
+use hostel::{CONFIG_FILE_NAME, ErrorKind, ResultCache};
 use hostel_wire::printable;
 
 use crate::config::{Config, Found, TrustBook, find};
@@ -64,7 +64,7 @@ impl Trust {
     fn file(&self) -> Result<PathBuf, Problem> {
         let nothing = || {
             let problem = format!("there is no {CONFIG_FILE_NAME} here, nor in a directory above");
-            Problem::new(Exit::NotFound, problem)
+            Problem::new(ErrorKind::NotFound, problem)
         };
         let file = self.file.clone().or_else(find).ok_or_else(nothing)?;
         if file.file_name().is_some_and(|name| name == CONFIG_FILE_NAME) {
@@ -112,7 +112,7 @@ fn revoke(ui: &Ui, book: &TrustBook, file: &Path) -> Result<(), Stop> {
     if book.remove(file)? {
         return ui.result_line(&format!("{} is no longer trusted", printable(&name)));
     }
-    let problem = Problem::new(Exit::NotFound, format!("{name} was not trusted"));
+    let problem = Problem::new(ErrorKind::NotFound, format!("{name} was not trusted"));
     Err(problem.hint("`hostel trust --list` shows the trusted files").into())
 }
 

@@ -72,7 +72,7 @@ impl Worker {
         let host = self.remote_cache.apply(host, None)?.build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
-            runtime.map_err(|error| Problem::new(Exit::HostFailed, format!("no runtime: {error}")))?;
+            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
         runtime.block_on(self.serve(ui, &host, registry))
     }
 

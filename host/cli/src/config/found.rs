@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use std::{env, iter};
 
 use clap::Args;
-use hostel::{CONFIG_FILE_NAME, bytes_text};
+use hostel::{CONFIG_FILE_NAME, ErrorKind, bytes_text};
 
 use super::Config;
 use super::trust::{Trust, TrustBook};
-use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
 use crate::problem::Problem;
 use crate::ui::text::one_line;
@@ -99,7 +98,7 @@ fn not_trusted(config: &Config, host: &HostOptions) -> Result<Problem, Problem> 
     let asks: Vec<_> = granted.chain(cache).collect();
     // Text of the file must not look like lines of this message.
     let asks = one_line(&asks.join("; "));
-    let problem = Problem::new(Exit::Denied, format!("{file} {what}, and sets {asks}"));
+    let problem = Problem::new(ErrorKind::Denied, format!("{file} {what}, and sets {asks}"));
     let problem = match host.dir() {
         Some(_) => problem.hint(format!("if these settings are right, trust the file: hostel trust {file}")),
         None => problem.hint("trusted files are recorded in the data directory, and there is none"),
@@ -127,7 +126,7 @@ fn check_owner(path: &Path) -> Result<(), Problem> {
         return Ok(());
     };
     let problem = Problem::new(
-        Exit::Denied,
+        ErrorKind::Denied,
         format!("{} {whose}, who could add grants to your runs here", path.display()),
     );
     Err(problem.hint("--config FILE uses it anyway, and --no-config uses no file"))

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hostel::grammar::tag;
-use hostel::{Component, DirAccess, DirGrant, Task, TaskRef, may_replace};
+use hostel::{Component, DirAccess, DirGrant, Task, may_replace};
 use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
@@ -23,6 +23,7 @@ use crate::options::remote_cache::NamedCache;
 use crate::options::tag_limits::{self, TagLimitOptions};
 use crate::options::task::{Place, TaskOptions};
 use crate::problem::Problem;
+use crate::task_ref::FileTask;
 
 pub(crate) use self::found::{ConfigOptions, Found, find};
 pub(crate) use self::trust::{Trust, TrustBook};
@@ -247,8 +248,8 @@ fn tasks(
 ) -> Result<Vec<TaskTable>, Problem> {
     let dir = path.parent().unwrap_or(Path::new(""));
     let tables = entries(document.table("tasks", value)?).into_iter().map(|(name, value)| {
-        let reference = name.get_ref().parse::<TaskRef>();
-        let reference = reference.map_err(|error| document.problem(name.span(), error.to_string()))?;
+        let reference = FileTask::parse(name.get_ref());
+        let reference = reference.map_err(|error| document.problem(name.span(), error))?;
         let options = options(document, path, name.get_ref(), value)?;
         Ok(TaskTable {
             name: name.get_ref().to_string(),

@@ -88,17 +88,16 @@ fn merged(component: &Component, on_line: &[String], in_file: &str) -> TaskOptio
 }
 
 fn flag(name: &str, value: &str) -> Vec<String> {
-    match TaskSpec::key(name).unwrap().form {
-        ValueForm::Flag => vec![format!("--{name}")],
-        _ => vec![format!("--{name}"), value.to_owned()],
-    }
+    let option = format!("--{name}");
+    if is_flag(name) { vec![option] } else { vec![option, value.to_owned()] }
 }
 
 fn line(name: &str, value: &str) -> String {
-    match TaskSpec::key(name).unwrap().form {
-        ValueForm::Flag => format!("{name} = {value}"),
-        _ => format!("{name} = '{value}'"),
-    }
+    if is_flag(name) { format!("{name} = {value}") } else { format!("{name} = '{value}'") }
+}
+
+fn is_flag(name: &str) -> bool {
+    TaskSpec::key(name).unwrap().form == ValueForm::Flag
 }
 
 #[test]

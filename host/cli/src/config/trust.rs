@@ -8,11 +8,10 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use hostel::{Digest, TRUSTED_DIR, create_data_dir};
+use hostel::{Digest, ErrorKind, TRUSTED_DIR, create_data_dir};
 use hostel_wire::without_number;
 use tempfile::NamedTempFile;
 
-use crate::exit::Exit;
 use crate::problem::Problem;
 
 /// The first line of a record.
@@ -112,7 +111,7 @@ impl TrustBook {
         let problem = format!("cannot record the trusted file in {}: {error}", self.dir.display());
         let hint =
             "name another data directory with --data-dir, or name the file with --config for each command";
-        Problem::new(Exit::HostFailed, problem).hint(hint)
+        Problem::new(ErrorKind::Internal, problem).hint(hint)
     }
 }
 

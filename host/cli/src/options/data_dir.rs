@@ -4,11 +4,10 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use hostel::{DirAccess, DirGrant, Host, HostBuilder, create_data_dir, reaches_data_dir};
+use hostel::{DirAccess, DirGrant, ErrorKind, Host, HostBuilder, create_data_dir, reaches_data_dir};
 use hostel_wire::without_number;
 
 use crate::apart;
-use crate::exit::Exit;
 use crate::options::task::TaskOptions;
 use crate::problem::Problem;
 use crate::ui::Ui;
@@ -40,7 +39,7 @@ impl HostOptions {
         if let Err(error) = create_data_dir(&dir) {
             let error = without_number(&error.to_string());
             let problem = format!("the data directory {} cannot be used: {error}", dir.display());
-            return Err(Problem::new(Exit::HostFailed, problem));
+            return Err(Problem::new(ErrorKind::Internal, problem));
         }
         Ok(dir)
     }

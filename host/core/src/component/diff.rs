@@ -84,12 +84,11 @@ fn exports(old: &Manifest, new: &Manifest) -> Vec<ExportDiff> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Digest, ExportInfo, Import, Signature, Type};
+    use crate::{Digest, Export, Import, Signature, Type};
 
     fn manifest(imports: &[&str], exports: &[(&str, Type)]) -> Manifest {
-        let export = |(name, ty): &(&str, Type)| ExportInfo {
-            path: ExportPath::top_level(name),
-            callable: Ok(Signature::new([("a", ty.clone())], None)),
+        let export = |(name, ty): &(&str, Type)| {
+            Export::new(ExportPath::top_level(name), Ok(Signature::new([("a", ty.clone())], None)))
         };
         Manifest {
             digest: Digest::of(b""),

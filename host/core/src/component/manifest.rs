@@ -1,40 +1,65 @@
 //! The manifest of a component: all that is known of it without its code.
 
+use std::borrow::Cow;
+
 use crate::run::encoding::read::Reader;
 use crate::run::encoding::{VERSION, decode, write};
-use crate::{DecodeRunError, Digest, ExportPath, Hook, Import, Param, Signature, Type};
+use crate::{Capability, DecodeRunError, Digest, ExportPath, Hook, Import, Param, Signature, Type};
 
-/// A component without its code: its identity, what it offers, and what it asks for.
+/// A component without its code: all that is needed to find its tasks, to bind arguments to them, and to show what it asks
+/// for.
+///
+/// ```
+/// # use hostel_core::*;
+/// let signature = Signature::new([("a", Type::S64)], Some(Type::S64));
+/// let path = ExportPath::in_interface("acme:math/ops@1.0.0", "add-one");
+/// let exports = vec![Export::new(path, Ok(signature))];
+/// let manifest = Manifest { digest: Digest::of(b""), size_bytes: 0, exports, imports: Vec::new() };
+/// let (export, signature) = manifest.task(Some("ops.add-one"))?;
+/// assert_eq!((export.path.function(), signature.params.len()), ("add-one", 1));
+/// assert_eq!(Manifest::decode(&manifest.encode())?, manifest);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     /// The SHA-256 of its bytes.
     pub digest: Digest,
-    /// The number of its bytes.
+    /// The number of its bytes; 0 if it is unknown.
     pub size_bytes: u64,
     /// Every exported function, callable or not, in declared order.
-    pub exports: Vec<ExportInfo>,
+    pub exports: Vec<Export>,
     /// Every import, in declared order.
     pub imports: Vec<Import>,
 }
 
-/// A function that a component exports.
+/// A function that a component exports. [`Export::new`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExportInfo {
-    /// The path of the export.
+pub struct Export {
+    /// Its path.
     pub path: ExportPath,
     /// Its signature, or the reason why it is not callable as a task.
     pub callable: Result<Signature, String>,
+    /// The hook that it is, if any. Hooks are called by the host, and not callable as tasks.
+    pub hook: Option<Hook>,
+    /// Whether it is the `main` of a program (`wasi:cli/run`), which takes `args` and `stdin`.
+    pub is_program: bool,
 }
 
-impl ExportInfo {
-    /// The hook that it is, if any: hooks are called by the host, and not callable as tasks.
-    pub fn hook(&self) -> Option<Hook> {
-        self.callable.as_ref().ok().and_then(|signature| Hook::of(&self.path, signature))
+/// Why a hook is not callable as a task.
+const CALLED_BY_HOST: &str = "it is a hook, which the host calls";
+
+impl Export {
+    /// The function at this path with its signature, or with the reason why it is not callable. Path and signature show
+    /// whether it is a hook, and the path whether it is a program.
+    pub fn new(path: ExportPath, callable: Result<Signature, String>) -> Self {
+        let hook = callable.as_ref().ok().and_then(|signature| Hook::of(&path, signature));
+        let callable = if hook.is_some() { Err(CALLED_BY_HOST.to_owned()) } else { callable };
+        Self { hook, callable, is_program: is_program(&path), path }
     }
 
     /// Its signature in WIT notation, or `not callable: ` and the reason.
     pub fn text(&self) -> String {
-        match &self.callable {
+        match self.signature() {
             Ok(signature) => {
                 let text = signature.to_string();
                 text.strip_prefix("async ").map_or(format!("func{text}"), |rest| format!("async func{rest}"))
@@ -42,9 +67,33 @@ impl ExportInfo {
             Err(because) => format!("not callable: {because}"),
         }
     }
+
+    /// Its signature, also if it is a hook.
+    fn signature(&self) -> Result<Cow<'_, Signature>, &str> {
+        match (self.hook, &self.callable) {
+            (Some(hook), _) => Ok(Cow::Owned(hook.signature())),
+            (None, Ok(signature)) => Ok(Cow::Borrowed(signature)),
+            (None, Err(because)) => Err(because),
+        }
+    }
+}
+
+/// Whether the function at this path is the `main` of a program.
+pub fn is_program(path: &ExportPath) -> bool {
+    path.function() == "run"
+        && path.interface().is_some_and(|interface| interface.starts_with("wasi:cli/run@0.2."))
 }
 
 impl Manifest {
+    /// The capabilities that the imports ask for, each once, without plumbing.
+    pub fn asked_for(&self) -> Vec<Capability> {
+        let mut asked: Vec<_> = self.imports.iter().map(|import| import.capability).collect();
+        asked.retain(|capability| *capability != Capability::Plumbing);
+        asked.sort();
+        asked.dedup();
+        asked
+    }
+
     /// The manifest as bytes, some hundred for a component with few exports. They have the format of specs of runs, and types in
     /// their canonical form.
     pub fn encode(&self) -> Vec<u8> {
@@ -73,13 +122,13 @@ impl Manifest {
     }
 }
 
-fn write_export(out: &mut Vec<u8>, export: &ExportInfo) {
+fn write_export(out: &mut Vec<u8>, export: &Export) {
     write::maybe(out, export.path.interface(), write::text);
     write::text(out, export.path.function());
-    match &export.callable {
+    match export.signature() {
         Ok(signature) => {
             out.push(0);
-            write_signature(out, signature);
+            write_signature(out, &signature);
         }
         Err(because) => {
             out.push(1);
@@ -88,7 +137,7 @@ fn write_export(out: &mut Vec<u8>, export: &ExportInfo) {
     }
 }
 
-fn read_export(reader: &mut Reader<'_>) -> Option<ExportInfo> {
+fn read_export(reader: &mut Reader<'_>) -> Option<Export> {
     let path = match (reader.maybe(Reader::text)?, reader.text()?) {
         (Some(interface), function) => ExportPath::in_interface(interface, function),
         (None, function) => ExportPath::top_level(function),
@@ -98,7 +147,7 @@ fn read_export(reader: &mut Reader<'_>) -> Option<ExportInfo> {
         1 => Err(reader.string()?),
         _ => return None,
     };
-    Some(ExportInfo { path, callable })
+    Some(Export::new(path, callable))
 }
 
 fn write_signature(out: &mut Vec<u8>, signature: &Signature) {
@@ -128,20 +177,20 @@ fn read_type(reader: &mut Reader<'_>) -> Option<Type> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Capability, ErrorKind};
+    use crate::ErrorKind;
 
     fn manifest() -> Manifest {
         let mut signature =
             Signature::new([("a", Type::S64), ("b", Type::list(Type::String))], Some(Type::S64));
         let path = ExportPath::top_level("add");
-        let add = ExportInfo { path, callable: Ok(signature.clone()) };
+        let add = Export::new(path, Ok(signature.clone()));
         (signature.is_async, signature.result) = (true, None);
         let path = ExportPath::in_interface("acme:math/ops@1.0.0", "add");
-        let later = ExportInfo { path, callable: Ok(signature) };
+        let later = Export::new(path, Ok(signature));
         let path = ExportPath::in_interface("hostel:task/hooks@0.1.0", "on-commit");
-        let hook = ExportInfo { path, callable: Ok(Hook::OnCommit.signature()) };
+        let hook = Export::new(path, Ok(Hook::OnCommit.signature()));
         let path = ExportPath::top_level("open");
-        let open = ExportInfo { path, callable: Err("it takes a resource".to_owned()) };
+        let open = Export::new(path, Err("it takes a resource".to_owned()));
         Manifest {
             digest: Digest::of(b"abc"),
             size_bytes: 300,
@@ -174,12 +223,31 @@ mod tests {
     }
 
     #[test]
+    fn path_and_signature_show_hooks_and_programs() {
+        let hook = manifest().exports.swap_remove(2);
+        assert_eq!((hook.hook, hook.callable), (Some(Hook::OnCommit), Err(CALLED_BY_HOST.to_owned())));
+        let run = |interface: &str| {
+            let signature = Signature::new::<&str>([], None);
+            Export::new(ExportPath::in_interface(interface, "run"), Ok(signature))
+        };
+        assert!(run("wasi:cli/run@0.2.6").is_program && !run("wasi:cli/run@0.3.0").is_program);
+    }
+
+    #[test]
+    fn capabilities_are_asked_for_once_and_in_order() {
+        let names =
+            ["wasi:sockets/tcp@0.2.6", "wasi:io/poll@0.2.6", "wasi:clocks/x@0.2.6", "wasi:sockets/udp@0.2.6"];
+        let manifest = Manifest { imports: names.map(Import::new).into(), ..manifest() };
+        assert_eq!(manifest.asked_for(), [Capability::Clocks, Capability::Network]);
+    }
+
+    #[test]
     fn exports_are_shown_in_wit() {
-        let texts: Vec<_> = manifest().exports.iter().map(ExportInfo::text).collect();
+        let texts: Vec<_> = manifest().exports.iter().map(Export::text).collect();
         assert_eq!(texts[0], "func(a: s64, b: list<string>) -> s64");
         assert_eq!(texts[1], "async func(a: s64, b: list<string>)");
         assert_eq!(texts[3], "not callable: it takes a resource");
-        let hooks: Vec<_> = manifest().exports.iter().map(ExportInfo::hook).collect();
+        let hooks: Vec<_> = manifest().exports.iter().map(|export| export.hook).collect();
         assert_eq!(hooks, [None, None, Some(Hook::OnCommit), None]);
     }
 }

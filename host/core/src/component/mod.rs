@@ -2,6 +2,7 @@
 
 mod capabilities;
 mod diff;
+mod find;
 mod hook;
 mod import;
 mod manifest;
@@ -10,6 +11,7 @@ mod reference;
 
 pub use capabilities::*;
 pub use diff::*;
+pub use find::*;
 pub use hook::*;
 pub use import::*;
 pub use manifest::*;

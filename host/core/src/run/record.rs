@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{RunSpec, StoredOutcome};
-use crate::{ErrorKind, Event, Failure, IllegalTransition, Outcome, Receipt, RunId, State, Timestamp};
+use crate::{
+    ErrorKind, Event, Failure, IllegalTransition, Outcome, Receipt, RunId, State, Timestamp, Transition,
+};
 
 /// Something that happened to a run, as a journal appends it. With its time it is never changed afterwards.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,17 +31,6 @@ pub enum RunFact {
         /// How the run ended, which fits the event.
         outcome: StoredOutcome,
     },
-}
-
-/// A state that a run came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunTransition {
-    /// When it came to the state.
-    pub at: Timestamp,
-    /// The state.
-    pub state: State,
-    /// The event that led to it; `None` for the state that the run was born in.
-    pub cause: Option<Event>,
 }
 
 /// One execution of a run, as its record has it.
@@ -78,7 +69,7 @@ pub struct AttemptRecord {
 pub struct RunRecord {
     spec: Box<RunSpec>,
     name: Option<(usize, Timestamp, Arc<str>)>,
-    history: Vec<RunTransition>,
+    history: Vec<Transition>,
     attempts: Vec<AttemptRecord>,
     /// One for each end, in order.
     outcomes: Vec<StoredOutcome>,
@@ -184,7 +175,7 @@ impl RunRecord {
     pub fn born(at: Timestamp, spec: impl Into<Box<RunSpec>>) -> Self {
         let spec = spec.into();
         let state = if spec.due.is_some() { State::Scheduled } else { State::Pending };
-        let history = vec![RunTransition { at, state, cause: None }];
+        let history = vec![Transition { at, state, cause: None }];
         Self {
             spec,
             name: None,
@@ -243,7 +234,7 @@ impl RunRecord {
     }
 
     /// Every state that it came to, in order, from the one in which it was born.
-    pub fn history(&self) -> &[RunTransition] {
+    pub fn history(&self) -> &[Transition] {
         &self.history
     }
 
@@ -392,7 +383,7 @@ impl RunRecord {
 
     /// Comes to a state. An attempt begins where the run starts to execute; one that has not ended is lost where it stops.
     fn enter(&mut self, at: Timestamp, event: Event, state: State) {
-        self.history.push(RunTransition { at, state, cause: Some(event) });
+        self.history.push(Transition { at, state, cause: Some(event) });
         if event == Event::RetryRequested {
             self.retried = Some(Retried { at, attempts: self.attempts.len() });
         }

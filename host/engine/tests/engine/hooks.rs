@@ -1,7 +1,7 @@
 //! Hooks: exported for the host, hidden among tasks, and run like anything else.
 
-use hostel_core::{ErrorKind, Failure, Limits, LogStream, RunId, Value};
-use hostel_engine::{AttemptOptions, Attempted, CommittedRun, Hook};
+use hostel_core::{CommittedRun, ErrorKind, Failure, Hook, Limits, LogStream, RunId, Value};
+use hostel_engine::{AttemptOptions, Attempted};
 use hostel_guests::{ARITH, LEDGER, wat};
 
 use crate::{Ran, load, run};

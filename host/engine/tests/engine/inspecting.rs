@@ -1,7 +1,7 @@
 //! What a component says of itself: exports, imports, and which name means which function.
 
-use hostel_core::{ErrorKind, Limits, UnknownImports};
-use hostel_engine::{AttemptError, AttemptOptions, Capability, Component, LoadError};
+use hostel_core::{Capability, ErrorKind, Limits, UnknownImports};
+use hostel_engine::{AttemptError, AttemptOptions, Component, LoadError};
 use hostel_guests::wat;
 
 use crate::{ENGINE, load};
@@ -9,7 +9,7 @@ use crate::{ENGINE, load};
 /// Every export with its signature, or why it is not callable.
 fn exports(path: &str) -> Vec<String> {
     let component = load(path);
-    let line = |export: &hostel_engine::Export| match &export.callable {
+    let line = |export: &hostel_core::Export| match &export.callable {
         Ok(signature) => format!("{}{signature}", export.path),
         Err(reason) => format!("{}: {reason}", export.path),
     };

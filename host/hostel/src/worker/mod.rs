@@ -59,7 +59,6 @@ pub struct WorkerBuilder<'a> {
     on_change: Option<OnChange>,
 }
 
-
 /// A worker was not started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -7,6 +7,7 @@ mod auto;
 mod blocked;
 mod caching;
 mod cancelling;
+mod components;
 mod depending;
 mod finding;
 mod honesty;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use hostel_core::journal::Journal as _;
 use hostel_core::{
-    ComponentName, ComponentRef, ComponentVersion, Demand, Digest, ErrorKind, ExportInfo, ExportPath, Grants,
+    ComponentName, ComponentRef, ComponentVersion, Demand, Digest, ErrorKind, Export, ExportPath, Grants,
     Import, Manifest, RunId, RunSpec, Signature, TaskKey, TaskSpec, Timestamp, Type,
 };
 use tempfile::TempDir;
@@ -26,9 +26,9 @@ struct Made {
 
 fn made(content: &str, exports: &[&str], imports: &[&str]) -> Made {
     let bytes = content.as_bytes().to_vec();
-    let export = |name: &&str| ExportInfo {
-        path: ExportPath::top_level(name),
-        callable: Ok(Signature::new([("a", Type::S32)], Some(Type::S32))),
+    let export = |name: &&str| {
+        let signature = Signature::new([("a", Type::S32)], Some(Type::S32));
+        Export::new(ExportPath::top_level(name), Ok(signature))
     };
     let manifest = Manifest {
         digest: Digest::of(&bytes),

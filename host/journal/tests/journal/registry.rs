@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use hostel_core::{
-    ComponentRef, ComponentVersion, Digest, ErrorKind, ExportInfo, ExportPath, Grants, Manifest, Signature,
+    ComponentRef, ComponentVersion, Digest, ErrorKind, Export, ExportPath, Grants, Manifest, Signature,
     Timestamp,
 };
 use hostel_journal::registry::{Naming, Push, Registry};
@@ -39,7 +39,7 @@ fn push(registry: &Registry, number: u64) {
     let manifest = Manifest {
         digest: Digest::of(&bytes),
         size_bytes: bytes.len() as u64,
-        exports: vec![ExportInfo { path, callable: Ok(Signature::new::<&str>([], None)) }],
+        exports: vec![Export::new(path, Ok(Signature::new::<&str>([], None)))],
         imports: Vec::new(),
     };
     let naming = Naming {

@@ -3,8 +3,8 @@
 use std::fs;
 use std::sync::OnceLock;
 
-use hostel_core::Digest;
-use hostel_engine::{Component, Engine, EngineOptions, Hook, LoadError};
+use hostel_core::{Digest, Hook, Manifest};
+use hostel_engine::{Component, Engine, EngineOptions, LoadError};
 
 use crate::Target;
 
@@ -77,6 +77,8 @@ fn inspect(component: &Component) {
             assert!(!signature.to_string().is_empty());
         }
     }
+    let manifest = component.manifest();
+    assert_eq!(Manifest::decode(&manifest.encode()).as_ref(), Ok(manifest));
     for hook in Hook::ALL {
         let _ = component.hook(hook);
     }

@@ -7,6 +7,7 @@ mod components;
 mod determinism;
 mod fold;
 mod grants;
+mod manifests;
 mod policies;
 mod runs;
 #[cfg(feature = "components")]
@@ -34,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     cached::TRACES,
     cached::RECORDS,
     runs::TARGET,
+    manifests::TARGET,
     #[cfg(feature = "components")]
     components::TARGET,
     #[cfg(feature = "components")]

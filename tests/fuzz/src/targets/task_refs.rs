@@ -13,9 +13,9 @@ const WORDS: &[&str] =
 fn run(bytes: &[u8]) {
     let [Some(text), interface, function] = input::lines(bytes) else { return };
     if let Some(task) = input::read::<TaskRef>(text) {
-        let (path, export) =
-            text.rsplit_once('#').map_or((text, None), |(path, export)| (path, Some(export)));
-        assert_eq!((task.path.to_str(), task.export.as_deref()), (Some(path), export));
+        let (source, export) =
+            text.rsplit_once('#').map_or((text, None), |(source, export)| (source, Some(export)));
+        assert_eq!((source.parse(), export), (Ok(task.source.clone()), task.export.as_deref()));
     }
     if let Some(digest) = input::read::<Digest>(text) {
         assert_eq!(digest.to_string(), text.to_ascii_lowercase());
@@ -48,6 +48,7 @@ fn seeds() -> Vec<Vec<u8>> {
         "math.wasm",
         "dir #1/math.wasm#ops.add",
         "m.wasm#acme:math/ops@1.0.0.add",
+        "acme.math@1.2.0#add",
         &digest,
         "ops.add\nacme:math/ops@1.0.0\nadd",
         "acme:math/ops@1.0.0.add\nacme:math/ops@1.0.0\nadd",

@@ -52,6 +52,7 @@ targets!(
     policies,
     records,
     runs,
+    manifests,
     signatures,
     task_refs,
     templates,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{CacheEntry, KeptResult, Value, bytes_text, count_text, duration_text};
+use hostel::{CacheEntry, ErrorKind, KeptResult, Value, bytes_text, count_text, duration_text};
 use hostel_wire::{EntryDetail, ReadObject, instant, printable, reads, recipe};
 use serde_json::Value as Json;
 
@@ -45,7 +45,7 @@ impl Show {
         let kept = results.show(&self.key).map_err(|error| unknown(&results, error))?;
         for (index, entry) in kept.variants.iter().enumerate() {
             let (ty, value) = Value::from_canonical(&entry.value).map_err(|error| {
-                Problem::new(Exit::HostFailed, format!("the value of {}: {error}", kept.key))
+                Problem::new(ErrorKind::Internal, format!("the value of {}: {error}", kept.key))
             })?;
             let text = match self.form.output {
                 Form::Table if index > 0 => format!("\n{}", text(&kept, entry, &value, ui.paint)),

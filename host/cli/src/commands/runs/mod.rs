@@ -2,11 +2,13 @@
 
 pub(crate) mod cancel;
 
+pub(crate) mod export;
 pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod prune;
 pub(crate) mod retry;
 pub(crate) mod rm;
+pub(crate) mod show;
 
 pub(crate) mod stats;
 pub(crate) mod targets;
@@ -53,6 +55,8 @@ pub(crate) struct Runs {
 #[derive(Debug, Subcommand)]
 enum RunsCommand {
     Ls(ls::Ls),
+    Show(show::Show),
+    Export(export::Export),
     Logs(logs::Logs),
     Wait(wait::Wait),
     Cancel(cancel::Cancel),
@@ -66,6 +70,8 @@ impl Runs {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         match &self.command {
             RunsCommand::Logs(command) => command.execute(ui),
+            RunsCommand::Show(command) => command.execute(ui),
+            RunsCommand::Export(command) => command.execute(ui),
             RunsCommand::Ls(command) => command.execute(ui),
             RunsCommand::Wait(command) => command.execute(ui),
             RunsCommand::Cancel(command) => command.execute(ui),

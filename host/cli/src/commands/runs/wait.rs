@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use hostel::journal::{Journal, JournalEntry};
-use hostel::{RunId, State, StateType, grammar};
+use hostel::{ErrorKind, RunId, State, StateType, grammar};
 use hostel_wire::printable;
 
 use super::{entry, open};
@@ -68,7 +68,7 @@ fn ended(journal: &dyn Journal, run: RunId, until: Option<Instant>) -> Result<Jo
         let left = until.map_or(WATCH, |until| until.saturating_duration_since(Instant::now()).min(WATCH));
         if left.is_zero() {
             let problem = format!("run {run} has not ended: it is {}", entry.state());
-            return Err(Problem::new(Exit::RunFailed, problem));
+            return Err(Problem::new(ErrorKind::Unavailable, problem).exits(Exit::RunFailed));
         }
         journal.wait_for_change(seen, left)?;
     }

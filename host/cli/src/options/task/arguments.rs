@@ -47,7 +47,9 @@ impl FromArgMatches for TaskOptions {
 fn texts(key: &OptionKey, matches: &ArgMatches) -> Vec<String> {
     match key.form {
         ValueForm::Flag => matches.get_flag(key.name).then(|| true.to_string()).into_iter().collect(),
-        _ => matches.get_many(key.name).into_iter().flatten().cloned().collect(),
+        ValueForm::Number | ValueForm::Text | ValueForm::List | _ => {
+            matches.get_many(key.name).into_iter().flatten().cloned().collect()
+        }
     }
 }
 
