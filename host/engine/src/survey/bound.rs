@@ -30,6 +30,9 @@ pub enum Bound {
     Nesting,
     /// The instances of components, each with everything that is instantiated in it.
     Instances,
+    /// Functions that components make for core modules, in all their instances: lowered ones, and those for resources, streams and
+    /// tasks. The compiler makes code for each.
+    Lowered,
     /// Resource types times instances of components: the compiler copies a list of all for each of them.
     Listed,
     /// The length of the sections in which components declare types, imports, exports and instances, and of the types of modules.
@@ -94,13 +97,15 @@ pub enum Bound {
     Memory,
     /// The processor time of the quick compiler for everything in the component together, in milliseconds.
     Time,
-    /// Custom sections; how long they are does not matter, for nearly all of them are skipped.
+    /// The length of the custom sections with names of functions, which the compiled code contains.
+    FunctionNames,
+    /// Custom sections; how long the others are does not matter, for they are skipped.
     CustomSections,
 }
 
 impl Bound {
     /// Every bound.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::Parts,
         Self::Depth,
         Self::Definitions,
@@ -110,6 +115,7 @@ impl Bound {
         Self::Fields,
         Self::Nesting,
         Self::Instances,
+        Self::Lowered,
         Self::Listed,
         Self::Declared,
         Self::Types,
@@ -138,6 +144,7 @@ impl Bound {
         Self::Segments,
         Self::Memory,
         Self::Time,
+        Self::FunctionNames,
         Self::CustomSections,
     ];
 
@@ -154,6 +161,8 @@ impl Bound {
             Self::Fields => 500_000,
             Self::Nesting => 110,
             Self::Instances => 10_000,
+            // 11 s, 320 MiB.
+            Self::Lowered => 25_000,
             Self::Listed => 50_000_000,
             Self::Declared => 4 << 20,
             Self::Types | Self::CoreExterns => 100_000,
@@ -171,7 +180,7 @@ impl Bound {
             Self::Externs | Self::CustomSections => 10_000,
             // Empty ones take 5.5 KiB each, about 0.8 GiB together.
             Self::Functions => 150_000,
-            Self::Code => 64 << 20,
+            Self::Code | Self::FunctionNames => 64 << 20,
             Self::Body => 1 << 20,
             // CPython has 15,000,000,000, and takes 10 s. Components designed to be slow take minutes.
             Self::Squares => 24_000_000_000,
@@ -202,6 +211,7 @@ impl Bound {
             Self::Fields => "fields, cases and parameters of component types",
             Self::Nesting => "instances and types inside each other",
             Self::Instances => "instances of components",
+            Self::Lowered => "functions for core modules in all instances",
             Self::Listed => "resource types times instances of components",
             Self::Declared => "bytes of declarations",
             Self::Types => "types",
@@ -230,13 +240,14 @@ impl Bound {
             Self::Segments => "segments of data and elements",
             Self::Memory => "bytes of memory for everything in it",
             Self::Time => "milliseconds for everything in it",
+            Self::FunctionNames => "bytes of names of functions",
             Self::CustomSections => "custom sections",
         }
     }
 
     /// The maximum for a component, in readable form: `1 MiB`.
     pub fn allowed_text(self) -> String {
-        if matches!(self, Self::Code | Self::Body | Self::Declared | Self::Memory) {
+        if matches!(self, Self::Code | Self::Body | Self::Declared | Self::Memory | Self::FunctionNames) {
             return bytes_text(self.allowed());
         }
         self.allowed().to_string()

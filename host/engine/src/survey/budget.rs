@@ -15,7 +15,7 @@ use super::bound::Bound;
 /// A count, the bytes of memory that one takes, and the nanoseconds of processor time.
 type Cost = (Bound, u64, u64);
 
-const COSTS: [Cost; 14] = [
+const COSTS: [Cost; 16] = [
     // 149,990 empty ones: 7.8 s, 840 MiB.
     (Bound::Functions, 5_600, 52_000),
     // Python: about half of its time.
@@ -36,12 +36,16 @@ const COSTS: [Cost; 14] = [
     (Bound::Segments, 200, 1_000),
     // From the costs of calls between components: a module of adapters is compiled for them.
     (Bound::Passed, 400, 15_000),
+    // 49,000 that drop resources of as many types: 22 s, 630 MiB.
+    (Bound::Lowered, 13_000, 450_000),
     // 936,000 imports of core instances: 0.5 s, 64 MiB.
     (Bound::Definitions, 80, 500),
     // 9,500,000: 0.1 s.
     (Bound::Compared, 0, 10),
     // 297,000 with resources: 1.7 s, 300 MiB.
     (Bound::Copied, 1_100, 6_000),
+    // 220 MB for 110,000 functions: 7.6 s, 700 MiB.
+    (Bound::FunctionNames, 3, 35),
     // 495,000 cases of enums: 0.4 s, 75 MiB.
     (Bound::Fields, 160, 900),
 ];

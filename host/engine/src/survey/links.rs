@@ -257,7 +257,11 @@ pub(super) fn canonical<'a>(
 ) -> Result<(), Refused> {
     survey.define(section.count().into())?;
     for function in section {
-        match function? {
+        let function = function?;
+        if !matches!(function, CanonicalFunction::Lift { .. }) {
+            survey.contain(Bound::Lowered, 1)?;
+        }
+        match function {
             CanonicalFunction::Lift { type_index, .. } => {
                 let size = survey.scope.size_of_type(type_index);
                 survey.multiply(Bound::Compared, size.walked())?;

@@ -37,6 +37,9 @@ pub(crate) use self::weight::{MAX_THREADS, Weight};
 /// excess of a function counts in the sum, so that large programs load.
 const WORK_PER_BYTE: u64 = 4;
 
+/// The one custom section that the compiler reads.
+const NAMES: &str = "name";
+
 /// The reason why a component is not compiled.
 #[derive(Debug)]
 pub(crate) enum Refused {
@@ -101,7 +104,11 @@ impl<'a> Survey<'a> {
         match payload {
             Payload::Version { encoding, .. } => self.begin(*encoding),
             Payload::End(_) => Ok(self.end()?),
-            Payload::CustomSection(_) => Ok(self.add(Bound::CustomSections, 1)?),
+            Payload::CustomSection(section) => {
+                self.add(Bound::CustomSections, 1)?;
+                let names = if section.name() == NAMES { section.data().len() as u64 } else { 0 };
+                Ok(self.add(Bound::FunctionNames, names)?)
+            }
             Payload::TypeSection(section) => self.core_types(section.clone()),
             Payload::ImportSection(section) => self.core_imports(section.clone()),
             Payload::TableSection(section) => element::tables(self, section.clone()),

@@ -45,22 +45,25 @@ pub(super) struct Content {
     copied: u64,
     /// Components that are instantiated, it among them.
     instances: u64,
+    /// Functions that it makes for core modules.
+    lowered: u64,
     /// Resource types.
     pub(super) resources: u64,
 }
 
 impl Content {
     const EMPTY: Self =
-        Self { definitions: 1, passed: 0, compared: 0, copied: 0, instances: 1, resources: 0 };
+        Self { definitions: 1, passed: 0, compared: 0, copied: 0, instances: 1, lowered: 0, resources: 0 };
 
     /// The totals that have a bound.
-    pub(super) fn totals(&self) -> [(Bound, u64); 5] {
+    pub(super) fn totals(&self) -> [(Bound, u64); 6] {
         [
             (Bound::Definitions, self.definitions),
             (Bound::Passed, self.passed),
             (Bound::Compared, self.compared),
             (Bound::Copied, self.copied),
             (Bound::Instances, self.instances),
+            (Bound::Lowered, self.lowered),
         ]
     }
 
@@ -73,6 +76,7 @@ impl Content {
             Bound::Compared => &mut self.compared,
             Bound::Copied => &mut self.copied,
             Bound::Instances => &mut self.instances,
+            Bound::Lowered => &mut self.lowered,
             _ => return 0,
         };
         *total = total.saturating_add(more);

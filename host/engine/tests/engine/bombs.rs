@@ -542,7 +542,7 @@ fn custom_sections_are_skipped_up_to_a_number() {
         let data = vec![0xff; bytes];
         let mut component = wasm_encoder::Component::new();
         for _ in 0..count {
-            component.section(&CustomSection { name: "name".into(), data: (&*data).into() });
+            component.section(&CustomSection { name: "names".into(), data: (&*data).into() });
         }
         component.finish()
     };

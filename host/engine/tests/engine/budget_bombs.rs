@@ -46,3 +46,16 @@ fn time_is_bounded_as_memory_is() {
     loaded(&of(100, 1_000));
     check_bound(&of(180, 40_000), Bound::Time);
 }
+
+#[test]
+fn names_of_functions_are_bounded_and_other_custom_sections_are_not() {
+    use wasm_encoder::{CustomSection, Module};
+    let with = |name: &str, bytes: usize| {
+        let data = vec![0; bytes];
+        let mut module = Module::new();
+        module.section(&CustomSection { name: name.into(), data: (&*data).into() });
+        crate::bombs::component(&module)
+    };
+    loaded(&with("names", (64 << 20) + 1));
+    check_bound(&with("name", (64 << 20) + 1), Bound::FunctionNames);
+}

@@ -215,3 +215,15 @@ fn globals_and_segments_are_counted_even_if_nothing_has_to_be_done_for_them() {
     module.section(&data);
     check_bound(&component(&module), Bound::Segments);
 }
+
+#[test]
+fn functions_that_components_make_for_modules_count_in_each_instance() {
+    let of = |functions: usize, instances: usize| {
+        let drops = "(core func (canon resource.drop $r))".repeat(functions);
+        let instances = "(instance (instantiate $c))".repeat(instances);
+        assembled(&format!("(component (component $c (type $r (resource (rep i32))) {drops}) {instances})"))
+    };
+    loaded(&of(100, 240));
+    check_bound(&of(100, 251), Bound::Lowered);
+    check_bound(&of(25_001, 0), Bound::Lowered);
+}
