@@ -16,6 +16,7 @@ mod commands;
 mod config;
 mod options;
 mod parse;
+mod targets;
 mod task_ref;
 mod time;
 

@@ -117,7 +117,7 @@ impl Task {
     ///
     /// As [`Task::delay`], without those of the journal.
     pub fn delayed_spec(&self, args: Args, options: DelayOptions) -> Result<RunSpec, DelayError> {
-        if let Some(what) = self.unwritable() {
+        if let Some(what) = unwritable(self) {
             return Err(DelayError::Unwritable { what });
         }
         let call = args.single()?;
@@ -247,6 +247,20 @@ impl DelayedRun {
             self.journal.wait_for_change(seen, left)?;
         }
     }
+}
+
+/// What of the task cannot be written down, and so cannot leave this process; `None` if there is nothing.
+fn unwritable(task: &Task) -> Option<&'static str> {
+    let options = task.options();
+    let parts = [
+        (options.retry_if.is_some(), "`retry_if`"),
+        (options.echo.is_some(), "`log_prints`"),
+        (options.on_stdout.is_some(), "`on_stdout`"),
+        (options.stdin.is_some(), "`stdin`"),
+        (!task.hooks().is_empty(), "hooks"),
+        (task.group().is_some(), "a transaction"),
+    ];
+    parts.into_iter().find_map(|(is_there, what)| is_there.then_some(what))
 }
 
 /// A value of a run in a journal. The error says what is wrong.

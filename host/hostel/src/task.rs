@@ -11,7 +11,7 @@ use hostel_core::{
     Limits, LogLine, NameTemplate, Randomness, RetryDelay, RetryOn, RetryPolicy, RunFacts, Signature, State,
     Tag, TaskKey, TaskSpec, TemplateError, Type, UnknownImports, Value,
 };
-use hostel_engine::{Echo, Function, Stdin};
+use hostel_engine::{Function, Stdin};
 
 use crate::attempts::{Attempts, InProcess};
 use crate::error::TransactionError;
@@ -500,51 +500,6 @@ impl Task {
         self.with_callback(|options| options.only_compared = true)
     }
 
-    /// The task for one attempt of a run whose retries, hooks and time others see to. `on_running` is called when the
-    /// attempt begins.
-    pub(crate) fn one_attempt(
-        self,
-        left: Option<Duration>,
-        on_running: impl Fn() + Send + Sync + 'static,
-        on_line: Option<Echo>,
-    ) -> Self {
-        let task = self.retries(0).with_hooks(|hooks| *hooks = Hooks::default());
-        let task = match left {
-            Some(left) => task.run_timeout(left),
-            None => task,
-        };
-        let task = match on_line {
-            Some(on_line) => task.also_echo(on_line),
-            None => task,
-        };
-        task.on_running(move |_, _| on_running())
-    }
-
-    /// The task with another call for each line, after the one that it has.
-    fn also_echo(self, on_line: Echo) -> Self {
-        let earlier = self.options().echo.clone();
-        self.with_callback(|options| {
-            options.echo = Some(Arc::new(move |line: &LogLine| {
-                earlier.iter().for_each(|earlier| earlier(line));
-                on_line(line);
-            }));
-        })
-    }
-
-    /// What of the task cannot be written down, and so cannot leave this process; `None` if there is nothing.
-    pub(crate) fn unwritable(&self) -> Option<&'static str> {
-        let options = &self.0.options;
-        let parts = [
-            (options.retry_if.is_some(), "`retry_if`"),
-            (options.echo.is_some(), "`log_prints`"),
-            (options.on_stdout.is_some(), "`on_stdout`"),
-            (options.stdin.is_some(), "`stdin`"),
-            (!self.0.hooks.is_empty(), "hooks"),
-            (self.0.group.is_some(), "a transaction"),
-        ];
-        parts.into_iter().find_map(|(is_there, what)| is_there.then_some(what))
-    }
-
     pub(crate) fn key_text(&self) -> &Arc<str> {
         &self.0.key_text
     }
@@ -570,7 +525,7 @@ impl Task {
     }
 
     /// The task with another callback or another flag, from which nothing is derived.
-    fn with_callback(mut self, change: impl FnOnce(&mut Options)) -> Self {
+    pub(crate) fn with_callback(mut self, change: impl FnOnce(&mut Options)) -> Self {
         change(&mut Arc::make_mut(&mut self.0).options);
         self
     }
@@ -587,7 +542,7 @@ impl Task {
         self
     }
 
-    fn with_hooks(mut self, change: impl FnOnce(&mut Hooks<TaskFuture>)) -> Self {
+    pub(crate) fn with_hooks(mut self, change: impl FnOnce(&mut Hooks<TaskFuture>)) -> Self {
         change(Arc::make_mut(&mut Arc::make_mut(&mut self.0).hooks));
         self
     }

@@ -29,8 +29,8 @@ use crate::ui::Ui;
 /// Store a run of a task for the background: a worker executes it, now or later
 #[derive(Args, Debug)]
 #[command(after_help = "\
-The run is on disk when the command returns, and its id is on stdout. A component from a file is stored with
-it, as hostel push does. hostel run --help explains how to write arguments.
+The run is on disk when the command returns, and its id is on stdout. A component from a file is
+stored with it, as hostel push does. hostel run --help explains how to write arguments.
 
 Examples:
   hostel delay math.wasm#add 40 2
@@ -65,6 +65,10 @@ pub(crate) struct Delay {
     /// The queue; workers may serve only some queues
     #[arg(long, value_name = "NAME", default_value_t, help_heading = "Queue")]
     queue: QueueName,
+
+    /// Runs of a higher priority start first [default: 0]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Queue")]
+    priority: Option<i32>,
 
     /// Allow one unfinished run with this key in the queue. If there is one: print its id (existing, the default); fail
     /// (reject); replace it if it has not started (replace), or also wait until no other comes (debounce:WAIT..MOST)
@@ -109,6 +113,10 @@ impl Delay {
         let inputs = self.inputs(&call, &Files::new(options.spec()?.limits.input_bytes))?;
         config.check_grants(&options, &self.host)?;
         let task = options.apply(call.task)?;
+        let task = match self.priority {
+            Some(priority) => task.priority(priority),
+            None => task,
+        };
         let mut delay = DelayOptions::default();
         delay.id = self.id;
         delay.at = self.at.or(self.after.map(|after| now().after(after)));

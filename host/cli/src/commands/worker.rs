@@ -18,14 +18,16 @@ use crate::problem::{Problem, Stop};
 use crate::registered;
 use crate::ui::Ui;
 
-/// Execute the runs of hostel delay and of schedules, until it is stopped
+/// Execute the runs of hostel delay, until it is stopped
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Any number of workers may serve one data directory at once. Runs are executed by priority, then due time, then
-order of arrival. If a worker is lost, its runs start again elsewhere after 30 to 40 seconds.
+Any number of workers may serve one data directory at once. Runs are executed by priority, then
+due time, then order of arrival. If a worker is lost, its runs start again elsewhere after 30 to
+40 seconds.
 
-Ctrl-C or SIGTERM: the worker takes no more runs, waits for those that it has, and gives the rest back to other
-workers. A second one stops it at once; its runs start again when their leases are over.
+Ctrl-C or SIGTERM: the worker takes no more runs, waits for those that it has, and gives the rest
+back to other workers. A second one stops it at once; its runs start again when their leases are
+over.
 
 Examples:
   hostel worker

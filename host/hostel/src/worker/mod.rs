@@ -4,6 +4,7 @@
 //! happened to the attempt goes to the journal as facts: the retries and the end of the run are decided from what the journal
 //! knows. So a run goes on in whichever process claims it next.
 
+mod attempt;
 mod claimed;
 mod mailbox;
 mod prepared;

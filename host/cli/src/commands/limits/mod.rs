@@ -1,7 +1,10 @@
 //! `hostel limits`: how many runs of a queue or with a tag all workers of a data directory execute at once, and pauses.
 
-mod change;
 mod ls;
+mod pause;
+mod resume;
+mod rm;
+mod set;
 
 use std::sync::Arc;
 
@@ -16,8 +19,8 @@ use crate::ui::Ui;
 /// Limit, pause and resume the runs of a queue or with a tag
 #[derive(Args, Debug)]
 #[command(after_help = "\
-A limit is for all workers of a data directory together, and survives them. SCOPE is queue:NAME or tag:NAME.
-Runs that execute already are not stopped.
+A limit is for all workers of a data directory together, and survives them. SCOPE is queue:NAME
+or tag:NAME. Runs that execute already are not stopped.
 
 Examples:
   hostel limits set tag:db --max-running 2
@@ -32,10 +35,10 @@ pub(crate) struct Limits {
 #[derive(Debug, Subcommand)]
 enum LimitsCommand {
     Ls(ls::Ls),
-    Set(change::Set),
-    Rm(change::Rm),
-    Pause(change::PauseRuns),
-    Resume(change::Resume),
+    Set(set::Set),
+    Rm(rm::Rm),
+    Pause(pause::PauseRuns),
+    Resume(resume::Resume),
 }
 
 impl Limits {
@@ -63,4 +66,11 @@ fn scope(text: &str) -> Result<LimitScope, String> {
         }
         _ => Err("expected queue:NAME or tag:NAME".to_owned()),
     }
+}
+
+/// Writes what was done.
+fn told(ui: &Ui, text: &str) -> Result<Exit, Stop> {
+    ui.result_line(text)?;
+    ui.flush()?;
+    Ok(Exit::Completed)
 }

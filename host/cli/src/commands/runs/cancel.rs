@@ -6,10 +6,10 @@ use clap::Args;
 use hostel::journal::{Cancellation, Journal};
 
 use super::open;
-use super::targets::{Acted, Targets};
 use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
 use crate::problem::Stop;
+use crate::targets::{Acted, Targets};
 use crate::time::now;
 use crate::ui::Ui;
 

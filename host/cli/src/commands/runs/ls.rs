@@ -20,7 +20,8 @@ use crate::ui::text::elapsed;
 /// List runs, newest first
 #[derive(Args, Debug)]
 #[command(after_help = "\
-AGE is the time since the run was submitted, TOOK the time from its last start to its end. hostel runs --help explains FILTER.
+AGE is the time since the run was submitted, TOOK the time from its last start to its end.
+hostel runs --help explains FILTER.
 
 Examples:
   hostel runs ls state:unfinished queue:mail

@@ -11,7 +11,6 @@ pub(crate) mod rm;
 pub(crate) mod show;
 
 pub(crate) mod stats;
-pub(crate) mod targets;
 pub(crate) mod wait;
 
 use std::sync::Arc;
@@ -31,16 +30,16 @@ use crate::ui::Ui;
 /// List, inspect and control the runs in the journal
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Runs are those of hostel delay and of schedules.
+Runs are those of hostel delay. hostel worker executes them.
 
 How to write a FILTER, whose words must all match:
-  state:failed,crashed   a state, or a type of states; unfinished; attention for runs that ended badly
-                         and were not looked at; Failed! is the state alone
-  task:sha256:HEX#EXPORT a task; task:EXPORT for this export of any component
-  tag:nightly queue:mail schedule:backup
-  name:TEXT error:TEXT   a part of the name, of the line that says what went wrong
+  state:failed,crashed    a state or a type of states; Failed! is the state alone; unfinished; or
+                          attention, for runs that ended badly and that nobody has looked at
+  task:sha256:HEX#EXPORT  a task; task:EXPORT for this export of any component
+  tag:nightly queue:mail  labels and queues
+  name:TEXT error:TEXT    a part of the name, or of the line that says what went wrong
   since:1h until:2026-11-29T08:00:00Z
-                         when it was submitted: a time ago, a date in UTC, or an instant
+                          when it was submitted: a time ago, a date in UTC, or an instant
 
 Examples:
   hostel runs ls state:failed since:1d
