@@ -14,7 +14,8 @@ use crate::exit::Exit;
 pub(crate) struct Problem {
     exit: Exit,
     /// The problem as programs read it.
-    object: ProblemObject,
+    /// In a box, so that results are small.
+    object: Box<ProblemObject>,
 }
 
 /// Why a command stops early.
@@ -37,8 +38,8 @@ impl Problem {
     }
 
     /// An error with the parts that programs read.
-    pub(crate) const fn from_object(kind: ErrorKind, object: ProblemObject) -> Self {
-        Self { exit: Exit::of_kind(kind), object }
+    pub(crate) fn from_object(kind: ErrorKind, object: ProblemObject) -> Self {
+        Self { exit: Exit::of_kind(kind), object: Box::new(object) }
     }
 
     /// An error of the libraries, with its causes.

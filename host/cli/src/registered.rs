@@ -82,14 +82,12 @@ fn unknown(reference: &ComponentRef) -> Problem {
 /// An error of the registry, with what to do next.
 pub(crate) fn failed(error: &RegistryError) -> Problem {
     let problem = Problem::of(error.kind(), error);
-    match error {
-        RegistryError::NotFound { .. } => {
-            problem.hint("hostel components ls shows all; hostel push FILE --name NAME adds one")
-        }
-        RegistryError::NoneAccepted { name, newest } => {
-            problem.hint(format!("hostel components accept {name}@{newest}"))
-        }
-        _ => problem,
+    if let RegistryError::NotFound { .. } = error {
+        problem.hint("hostel components ls shows all; hostel push FILE --name NAME adds one")
+    } else if let RegistryError::NoneAccepted { name, newest } = error {
+        problem.hint(format!("hostel components accept {name}@{newest}"))
+    } else {
+        problem
     }
 }
 

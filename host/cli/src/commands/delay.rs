@@ -167,6 +167,8 @@ fn refused(error: DelayError) -> Problem {
             Problem::from(error).hint("hostel runs prune does not help: start a worker, or cancel runs")
         }
         DelayError::Journal(error) => Problem::from(error),
-        error => Problem::of(error.kind(), &error),
+        error @ (DelayError::Unwritable { .. } | DelayError::Future | DelayError::Open(_) | _) => {
+            Problem::of(error.kind(), &error)
+        }
     }
 }

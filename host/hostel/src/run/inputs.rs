@@ -110,10 +110,7 @@ impl Input {
 
     /// The value, if there are no futures in the input.
     pub(crate) fn as_value(&self) -> Option<&Value> {
-        match &self.0 {
-            Kind::Value(value) => Some(value),
-            _ => None,
-        }
+        if let Kind::Value(value) = &self.0 { Some(value) } else { None }
     }
 
     /// Checks the input against the expected type, as far as possible before its futures have ended, and puts its

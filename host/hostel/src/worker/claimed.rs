@@ -159,7 +159,7 @@ impl Claimed {
                 let event = match &stored {
                     // The value is not what the signature says, which is a bug of the host.
                     Outcome::Crashed { .. } => Event::Crashed,
-                    _ => last_event(&outcome),
+                    Outcome::Completed(_) | Outcome::Failed(_) | Outcome::Cancelled => last_event(&outcome),
                 };
                 RunFact::Ended { event, outcome: stored }
             }

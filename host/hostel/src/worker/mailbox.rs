@@ -5,6 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use hostel_core::RunId;
+use tokio::sync::oneshot::{self, Receiver, Sender};
 
 use super::prepared::Prepared;
 
@@ -23,12 +24,12 @@ struct State {
     has_mail: bool,
     order: Order,
     ended: bool,
-    waiting: Vec<tokio::sync::oneshot::Sender<()>>,
+    waiting: Vec<Sender<()>>,
     /// How many runs the worker has claimed.
     claimed: usize,
     /// Whether it has claimed none, and none is due.
     is_idle: bool,
-    waiting_for_idle: Vec<tokio::sync::oneshot::Sender<()>>,
+    waiting_for_idle: Vec<Sender<()>>,
 }
 
 /// What happened since the thread last looked.
@@ -124,14 +125,16 @@ impl Mailbox {
 
     /// Ready when the worker has claimed no run and none is due, or when its thread has ended.
     pub(super) async fn idle(&self) {
-        let (send, receive) = tokio::sync::oneshot::channel();
-        let mut state = self.state();
-        if state.ended || state.is_idle {
-            return;
+        if let Some(idle) = self.when_idle() {
+            // An error means that the mailbox is gone, and the thread with it.
+            _ = idle.await;
         }
-        state.waiting_for_idle.push(send);
-        drop(state);
-        _ = receive.await;
+    }
+
+    fn when_idle(&self) -> Option<Receiver<()>> {
+        let mut state = self.state();
+        let is_idle = state.ended || state.is_idle;
+        (!is_idle).then(|| waiter(&mut state.waiting_for_idle))
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -140,18 +143,26 @@ impl Mailbox {
 
     /// Ready when the thread has ended.
     pub(super) async fn ended(&self) {
-        let (send, receive) = tokio::sync::oneshot::channel();
-        let mut state = self.state();
-        if state.ended {
-            return;
+        if let Some(ended) = self.when_ended() {
+            // An error means that the mailbox is gone, and the thread with it.
+            _ = ended.await;
         }
-        state.waiting.push(send);
-        drop(state);
-        // An error means that the mailbox is gone, and the thread with it.
-        _ = receive.await;
+    }
+
+    fn when_ended(&self) -> Option<Receiver<()>> {
+        let mut state = self.state();
+        let has_ended = state.ended;
+        (!has_ended).then(|| waiter(&mut state.waiting))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Adds someone who waits.
+fn waiter(waiting: &mut Vec<Sender<()>>) -> Receiver<()> {
+    let (send, receive) = oneshot::channel();
+    waiting.push(send);
+    receive
 }

@@ -211,12 +211,9 @@ impl WorkerThread {
     }
 
     fn report_of(&self, claimed: &Claimed) -> Report {
-        match claimed.report(self.duty.host.random()) {
-            Report::Nothing if claimed.is_released && matches!(claimed.execution, Execution::Preparing) => {
-                Report::Release
-            }
-            report => report,
-        }
+        let report = claimed.report(self.duty.host.random());
+        let is_preparing = matches!(claimed.execution, Execution::Preparing);
+        if claimed.is_released && is_preparing { Report::Release } else { report }
     }
 
     /// Gives a run back.

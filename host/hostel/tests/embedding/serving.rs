@@ -426,7 +426,7 @@ fn a_submission_may_be_repeated_with_its_id() {
     options.id = Some(id);
     let spec = add.delayed_spec(args![1, 2], options.clone()).unwrap();
     let journal = host.journal().unwrap();
-    journal.submit(now(), &[spec.clone()]).unwrap();
+    journal.submit(now(), std::slice::from_ref(&spec)).unwrap();
     journal.submit(now(), &[spec]).unwrap();
     assert_eq!(journal.counts().unwrap().unfinished(), 1);
     let error = add.delay_with(args![1, 3], options).unwrap_err();

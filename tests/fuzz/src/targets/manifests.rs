@@ -1,5 +1,7 @@
 //! Any bytes as the manifest of a component.
 
+use std::slice;
+
 use hostel_core::{Digest, Export, ExportPath, Hook, Import, Manifest, Signature, Type};
 
 use crate::Target;
@@ -31,5 +33,9 @@ fn seeds() -> Vec<Vec<u8>> {
         let manifest = Manifest { digest: Digest::of(b"abc"), size_bytes: 300, exports, imports };
         manifest.encode()
     };
-    vec![of(&[], &[]), of(&[task.clone()], &[import.clone()]), of(&[task, program, hook, open], &[import])]
+    vec![
+        of(&[], &[]),
+        of(slice::from_ref(&task), slice::from_ref(&import)),
+        of(&[task, program, hook, open], &[import]),
+    ]
 }

@@ -80,9 +80,8 @@ impl Logs {
 
     /// Prints all lines that there are, and returns the number of the next one.
     fn print(&self, ui: &Ui, logs: &RunLogs, mut from: u64) -> Result<u64, Stop> {
-        let mut filter = LogFilter::default();
-        filter.attempt = self.attempt;
-        filter.text = self.text.as_deref().map(Arc::from);
+        let text = self.text.as_deref().map(Arc::from);
+        let filter = LogFilter { attempt: self.attempt, text, ..LogFilter::default() };
         loop {
             let page = logs.read(self.run, from, MAX_LOG_LINES, &filter)?;
             for line in &page.lines {

@@ -101,10 +101,13 @@ fn waiting_for(
         return Ok(None);
     }
     if let Some(claim) = entry.claim() {
-        return Ok(Some(match state {
-            State::Cancelling => format!("worker {}, which stops it", claim.worker),
-            state if state.is_executing() => format!("its end, in worker {}", claim.worker),
-            _ => format!("its start, in worker {}", claim.worker),
+        let worker = &claim.worker;
+        return Ok(Some(if state == State::Cancelling {
+            format!("worker {worker}, which stops it")
+        } else if state.is_executing() {
+            format!("its end, in worker {worker}")
+        } else {
+            format!("its start, in worker {worker}")
         }));
     }
     if entry.waits_for_time() && entry.due() > now {
@@ -134,9 +137,10 @@ fn kept_back(used: &hostel::journal::LimitUse, entry: &JournalEntry, now: Timest
 }
 
 fn text(journal: &dyn Journal, input: &InputSpec) -> Result<String, Problem> {
-    match input {
-        InputSpec::Value(value) => value_text(journal, value),
-        _ => Ok("the result of another run".to_owned()),
+    if let InputSpec::Value(value) = input {
+        value_text(journal, value)
+    } else {
+        Ok("made of the results of other runs".to_owned())
     }
 }
 

@@ -82,7 +82,7 @@ impl TaskOptions {
 
     /// Checks the names and values of variables.
     pub(crate) fn check(&self) -> Result<(), Problem> {
-        self.variables().map(|variable| variable.map(drop)).collect()
+        self.variables().try_for_each(|variable| variable.map(drop))
     }
 
     /// Refuses options for retries if no retries are set; `all` are the options from all places.
