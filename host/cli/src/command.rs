@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    cache, compile, completions, components, delay, inspect, limits, map, push, run, runs, trust, worker,
+    cache, compile, completions, components, delay, inspect, limits, map, push, run, runs, schedule, trust,
+    worker,
 };
 use crate::exit::Exit;
 use crate::problem::Stop;
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     Delay(delay::Delay),
     Worker(worker::Worker),
     Runs(runs::Runs),
+    Schedule(schedule::Schedule),
     Limits(limits::Limits),
     Push(push::Push),
     Components(components::Components),
@@ -56,6 +58,7 @@ impl Command {
             Self::Map(command) => command.execute(ui),
             Self::Delay(command) => command.execute(ui),
             Self::Worker(command) => command.execute(ui),
+            Self::Schedule(command) => command.execute(ui),
             Self::Limits(command) => command.execute(ui),
             Self::Runs(command) => command.execute(ui),
             Self::Push(command) => command.execute(ui),

@@ -32,6 +32,7 @@ mod over;
 mod rows;
 
 mod failure_limit;
+mod firing;
 mod flight;
 mod mapping;
 

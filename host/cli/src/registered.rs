@@ -20,6 +20,11 @@ pub(crate) struct Located {
 }
 
 impl Located {
+    /// Whether it is of the registry.
+    pub(crate) const fn is_registered(&self) -> bool {
+        self.digest.is_some()
+    }
+
     /// The component, if it is the one that was registered.
     pub(crate) fn checked(&self, component: Component) -> Result<Component, Problem> {
         match self.digest {

@@ -152,7 +152,7 @@ impl Delay {
 }
 
 /// Stores the component for the workers, unless it is there.
-fn push(dir: &Path, component: &Component, bytes: &[u8]) -> Result<(), Problem> {
+pub(super) fn push(dir: &Path, component: &Component, bytes: &[u8]) -> Result<(), Problem> {
     let registry = registered::open(dir)?;
     let (manifest, by) = (component.manifest(), registered::person());
     let push = Pushing { bytes, manifest, naming: None, by: &by, at: now() };
@@ -160,7 +160,7 @@ fn push(dir: &Path, component: &Component, bytes: &[u8]) -> Result<(), Problem> 
     Ok(())
 }
 
-fn refused(error: DelayError) -> Problem {
+pub(super) fn refused(error: DelayError) -> Problem {
     match error {
         DelayError::Submit(error) => Problem::from(error),
         DelayError::Journal(error @ JournalError::Full { .. }) => {

@@ -11,5 +11,6 @@ pub(crate) mod map;
 pub(crate) mod push;
 pub(crate) mod run;
 pub(crate) mod runs;
+pub(crate) mod schedule;
 pub(crate) mod trust;
 pub(crate) mod worker;

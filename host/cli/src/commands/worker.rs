@@ -1,5 +1,6 @@
 //! `hostel worker`
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use hostel::{ErrorKind, EventKind, Events, Host, QueueName, RunEvent, grammar};
 use hostel_wire::printable;
 
 use crate::exit::Exit;
+use crate::firing::Firing;
 use crate::interrupt::Interrupt;
 use crate::options::data_dir::HostOptions;
 use crate::options::remote_cache::RemoteCacheOptions;
@@ -18,7 +20,7 @@ use crate::problem::{Problem, Stop};
 use crate::registered;
 use crate::ui::Ui;
 
-/// Execute the runs of hostel delay, until it is stopped
+/// Execute the runs of hostel delay and of schedules, until it is stopped
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Any number of workers may serve one data directory at once. Runs are executed by priority, then
@@ -75,11 +77,18 @@ impl Worker {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
             runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
-        runtime.block_on(self.serve(ui, &host, registry))
+        runtime.block_on(self.serve(ui, &host, &dir, registry))
     }
 
-    async fn serve(&self, ui: &Arc<Ui>, host: &Host, registry: Arc<Registry>) -> Result<Exit, Stop> {
+    async fn serve(
+        &self,
+        ui: &Arc<Ui>,
+        host: &Host,
+        dir: &Path,
+        registry: Arc<Registry>,
+    ) -> Result<Exit, Stop> {
         let mut interrupt = Interrupt::listen();
+        let of_schedules = Arc::clone(&registry);
         let events = host.events();
         let worker = host.worker().components(move |digest| match registry.bytes(*digest) {
             Ok(bytes) => Ok(Some(bytes)),
@@ -94,6 +103,7 @@ impl Worker {
         });
         let worker = worker.queues(self.queue.iter().cloned()).lease(self.lease).start();
         let worker = worker.map_err(|error| Problem::of(error.kind(), &error))?;
+        let firing = Firing::start(ui, dir, &of_schedules)?;
         let queues: Vec<&str> = self.queue.iter().map(QueueName::as_str).collect();
         let queues = if queues.is_empty() { "all queues".to_owned() } else { queues.join(", ") };
         ui.note(&format!("worker {} serves {queues}; Ctrl-C drains it", worker.id()));
@@ -103,6 +113,7 @@ impl Worker {
             () = worker.idle(), if self.until_idle => {}
             () = self.tell(ui, events) => {}
         }
+        drop(firing);
         let running = worker.claimed();
         if running > 0 {
             let runs = crate::ui::text::counted(running as u64, "run");

@@ -46,6 +46,8 @@ mod retries;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod scheduling;
+#[cfg(test)]
 mod sharing;
 #[cfg(test)]
 #[cfg(unix)]

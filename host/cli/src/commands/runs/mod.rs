@@ -30,13 +30,13 @@ use crate::ui::Ui;
 /// List, inspect and control the runs in the journal
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Runs are those of hostel delay. hostel worker executes them.
+Runs are those of hostel delay and of schedules. hostel worker executes them.
 
 How to write a FILTER, whose words must all match:
   state:failed,crashed    a state or a type of states; Failed! is the state alone; unfinished; or
                           attention, for runs that ended badly and that nobody has looked at
   task:sha256:HEX#EXPORT  a task; task:EXPORT for this export of any component
-  tag:nightly queue:mail  labels and queues
+  tag:nightly queue:mail schedule:backup
   name:TEXT error:TEXT    a part of the name, or of the line that says what went wrong
   since:1h until:2026-11-29T08:00:00Z
                           when it was submitted: a time ago, a date in UTC, or an instant
