@@ -106,7 +106,9 @@ impl Worker {
         let firing = Firing::start(ui, dir, &of_schedules)?;
         let queues: Vec<&str> = self.queue.iter().map(QueueName::as_str).collect();
         let queues = if queues.is_empty() { "all queues".to_owned() } else { queues.join(", ") };
-        ui.note(&format!("worker {} serves {queues}; Ctrl-C drains it", worker.id()));
+        if !self.quiet {
+            ui.note(&format!("worker {} serves {queues}; Ctrl-C drains it", worker.id()));
+        }
         tokio::select! {
             () = interrupt.requested() => {}
             () = worker.ended() => {}
@@ -115,7 +117,7 @@ impl Worker {
         }
         drop(firing);
         let running = worker.claimed();
-        if running > 0 {
+        if running > 0 && !self.quiet {
             let runs = crate::ui::text::counted(running as u64, "run");
             ui.note(&format!("waiting for {runs} to end; Ctrl-C again stops at once"));
         }

@@ -235,6 +235,35 @@ fn bad_input_stores_nothing() {
 }
 
 #[test]
+fn a_run_is_shown_with_what_it_waits_for() {
+    let place = Place::with_data_dir();
+    let run = completed(&place, "delay arith.wasm#add 40 2 --name sum --tag db --queue slow");
+    let waits_for = || {
+        let shown = completed(&place, &format!("runs show {run}"));
+        let line = shown.lines().find_map(|line| line.strip_prefix("waits for"));
+        line.map(|line| line.trim().to_owned())
+    };
+    assert_eq!(waits_for().unwrap(), "a worker that serves the queue slow: start one with hostel worker");
+    completed(&place, "limits set tag:db --max-running 0");
+    assert_eq!(waits_for().unwrap(), "a slot of tag db: 0 of 0 are taken");
+    assert_eq!(place.run("worker --until-idle").code, 0);
+    assert_eq!(state(&place, &run), "Pending", "the limit keeps it back");
+    completed(&place, "limits rm tag:db");
+    completed(&place, "limits pause queue:slow --reason 'too early'");
+    assert_eq!(waits_for().unwrap(), "queue slow, which is paused until it is resumed");
+    assert!(completed(&place, "limits ls").contains("too early"));
+    completed(&place, "limits resume queue:slow");
+    assert_eq!(place.run("worker --until-idle").code, 0);
+    assert_eq!(waits_for(), None);
+    let shown: Value =
+        serde_json::from_str(&completed(&place, &format!("runs show {run} --output json"))).unwrap();
+    assert_eq!((&shown["value"], &shown["state"]), (&42.into(), &"Completed".into()));
+    let history: Vec<_> = shown["history"].as_array().unwrap().iter().map(|one| &one["state"]).collect();
+    assert_eq!(history, ["Pending", "Running", "Completed"]);
+    assert_eq!(completed(&place, "runs export").lines().count(), 1);
+}
+
+#[test]
 fn what_people_see() {
     let place = Place::with_data_dir();
     let run = completed(&place, "delay arith.wasm#add 40 2 --name sum");
