@@ -86,7 +86,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`OpenJournalError`](crate::OpenJournalError), as for the journal: both are in one file.
+    /// [`OpenJournalError`], as for the journal: both are in one file.
     pub fn open(data_dir: &Path) -> Result<Self, OpenJournalError> {
         let connection = crate::sqlite::open_tables(data_dir)?;
         Ok(Self { files: Files::new(data_dir.join(COMPONENTS)), connection: Mutex::new(connection) })
