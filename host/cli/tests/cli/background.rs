@@ -106,10 +106,10 @@ fn component(place: &Place) -> String {
 fn the_runs_of_a_killed_worker_start_again() {
     let place = Place::with_data_dir();
     let run = completed(&place, "delay spin-forever.wasm#spin --name spinning");
-    let mut first = Worker::start(&place, "--lease 500ms");
+    let mut first = Worker::start(&place, "--lease 2s");
     first.until("spinning is Running");
     drop(first);
-    let mut second = Worker::start(&place, "--lease 500ms");
+    let mut second = Worker::start(&place, "--lease 2s");
     second.until("spinning is Running");
     let listed = &listed(&place, "state:running")[0];
     assert_eq!((listed["crashes"].as_u64(), listed["attempt_count"].as_u64()), (Some(1), Some(2)));
@@ -123,9 +123,9 @@ fn a_run_that_takes_its_workers_down_is_given_up() {
     let place = Place::with_data_dir();
     let run = completed(&place, "delay spin-forever.wasm#spin --name poison");
     for _ in 0..3 {
-        Worker::start(&place, "--lease 400ms").until("poison is Running");
+        Worker::start(&place, "--lease 1s").until("poison is Running");
     }
-    Worker::start(&place, "--lease 400ms").until(": Crashed");
+    Worker::start(&place, "--lease 1s").until(": Crashed");
     let waited = place.run(&format!("runs wait {run}"));
     assert_eq!((waited.code, state(&place, &run).as_str()), (1, "Crashed"));
     // By hand, it gets another chance.
@@ -152,10 +152,10 @@ fn a_worker_that_is_asked_to_end_gives_its_runs_back() {
 fn a_frozen_worker_finds_out_that_another_one_has_its_run() {
     let place = Place::with_data_dir();
     completed(&place, "delay spin-forever.wasm#spin --name spinning");
-    let mut frozen = Worker::start(&place, "--lease 500ms");
+    let mut frozen = Worker::start(&place, "--lease 2s");
     frozen.until("spinning is Running");
     crate::hostel::send("STOP", &frozen.child);
-    let mut other = Worker::start(&place, "--lease 500ms");
+    let mut other = Worker::start(&place, "--lease 2s");
     other.until("spinning is Running");
     crate::hostel::send("CONT", &frozen.child);
     frozen.until("is stopped: ");
