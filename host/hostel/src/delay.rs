@@ -24,7 +24,8 @@ const WATCH: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DelayOptions {
-    /// The run's id, chosen by the caller. Repeating a submission with the same id and arguments has no further effect.
+    /// The run's id, chosen by the caller. Repeating a submission with the same id, arguments and options has no further effect;
+    /// the due time of the first one counts.
     pub id: Option<RunId>,
     /// When the run is due; in the past, or `None`, means now.
     pub at: Option<Timestamp>,
@@ -101,8 +102,15 @@ impl Task {
     ///
     /// As [`Task::delay`].
     pub fn delay_with(&self, args: Args, options: DelayOptions) -> Result<DelayedRun, DelayError> {
-        let spec = self.delayed_spec(args, options)?;
+        let is_named = options.id.is_some();
+        let mut spec = self.delayed_spec(args, options)?;
         let journal = Arc::clone(self.host().journal()?);
+        if let Some(stored) = if is_named { journal.get(spec.id)? } else { None } {
+            // The times of the first submission count.
+            let stored = stored.record().spec();
+            spec.created = stored.created;
+            spec.due = spec.due.and(stored.due);
+        }
         let asked = spec.id;
         let id = match journal.submit(now(), &[spec])?.first() {
             Some(Submitted::Duplicate { of }) => *of,
@@ -205,12 +213,17 @@ impl DelayedRun {
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Option<JournalEntry>, JournalError> {
         let until = timeout.into().and_then(|timeout| Instant::now().checked_add(timeout));
-        let run = self.clone();
-        let wait = move || run.wait_blocking(until);
-        match self.host.scheduler.timers().spawn_blocking(wait).await {
-            Ok(entry) => entry,
-            // The host was dropped.
-            Err(_) => self.entry().map(|entry| Some(entry).filter(|entry| entry.state().is_terminal())),
+        loop {
+            let run = self.clone();
+            let wait = move || run.wait_once(until);
+            match self.host.scheduler.timers().spawn_blocking(wait).await {
+                Ok(Ok(Waited::Changed)) => {}
+                Ok(Ok(Waited::Ended(entry))) => return Ok(Some(*entry)),
+                Ok(Ok(Waited::OutOfTime)) => return Ok(None),
+                Ok(Err(error)) => return Err(error),
+                // The host was dropped.
+                Err(_) => return Ok(Some(self.entry()?).filter(|entry| entry.state().is_terminal())),
+            }
         }
     }
 
@@ -232,21 +245,30 @@ impl DelayedRun {
         ResultError::value_of(self.id, &outcome)
     }
 
-    fn wait_blocking(&self, until: Option<Instant>) -> Result<Option<JournalEntry>, JournalError> {
-        loop {
-            let seen = self.journal.changes()?;
-            let entry = self.entry()?;
-            if entry.state().is_terminal() {
-                return Ok(Some(entry));
-            }
-            let left =
-                until.map_or(WATCH, |until| until.saturating_duration_since(Instant::now()).min(WATCH));
-            if left.is_zero() {
-                return Ok(None);
-            }
-            self.journal.wait_for_change(seen, left)?;
+    /// Waits for one change, so that no thread is held for longer than that.
+    fn wait_once(&self, until: Option<Instant>) -> Result<Waited, JournalError> {
+        let seen = self.journal.changes()?;
+        let entry = self.entry()?;
+        if entry.state().is_terminal() {
+            return Ok(Waited::Ended(Box::new(entry)));
         }
+        let left = until.map_or(WATCH, |until| until.saturating_duration_since(Instant::now()).min(WATCH));
+        if left.is_zero() {
+            return Ok(Waited::OutOfTime);
+        }
+        self.journal.wait_for_change(seen, left)?;
+        Ok(Waited::Changed)
     }
+}
+
+/// What a wait has come to.
+enum Waited {
+    /// Something in the journal may have changed.
+    Changed,
+    /// The run has ended.
+    Ended(Box<JournalEntry>),
+    /// The time is over.
+    OutOfTime,
 }
 
 /// What of the task cannot be written down, and so cannot leave this process; `None` if there is nothing.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 use std::time::Duration;
 
 use clap::Args;
@@ -19,6 +21,9 @@ use crate::options::{MemoryOptions, WorkerOptions};
 use crate::problem::{Problem, Stop};
 use crate::registered;
 use crate::ui::Ui;
+
+/// The most notes that wait to be written.
+const MAX_NOTES: usize = 1_024;
 
 /// Execute the runs of hostel delay and of schedules, until it is stopped
 #[derive(Args, Debug)]
@@ -95,10 +100,14 @@ impl Worker {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(std::io::Error::other(error)),
         });
-        let (of_changes, is_quiet) = (Arc::clone(ui), self.quiet);
+        // Written by another thread: one that nobody reads must not keep the worker from renewing its leases.
+        let (notes, written) = sync_channel(MAX_NOTES);
+        let (of_notes, is_quiet) = (Arc::clone(ui), self.quiet);
+        let writer = thread::spawn(move || written.into_iter().for_each(|note: String| of_notes.note(&note)));
         let worker = worker.on_change(move |entry| {
             if !is_quiet {
-                changed(&of_changes, entry);
+                // Without room the note is left out.
+                _ = notes.try_send(changed(entry));
             }
         });
         let worker = worker.queues(self.queue.iter().cloned()).lease(self.lease).start();
@@ -122,6 +131,8 @@ impl Worker {
             ui.note(&format!("waiting for {runs} to end; Ctrl-C again stops at once"));
         }
         worker.drain(self.drain).await;
+        // It has panicked, or written all.
+        _ = writer.join();
         ui.flush()?;
         Ok(Exit::Completed)
     }
@@ -137,9 +148,9 @@ impl Worker {
     }
 }
 
-/// Writes what was recorded about a run.
-fn changed(ui: &Ui, entry: &JournalEntry) {
+/// What was recorded about a run.
+fn changed(entry: &JournalEntry) -> String {
     let head = entry.head();
     let error = head.error.map(|error| format!(": {}", printable(&error))).unwrap_or_default();
-    ui.note(&format!("{} is {}{error}", printable(&head.name), head.state));
+    format!("{} is {}{error}", printable(&head.name), head.state)
 }

@@ -208,6 +208,7 @@ fn a_repeated_submission_and_a_taken_key_store_nothing_new() {
     assert_eq!(completed(&place, "delay arith.wasm#add 3 4 --unique k"), first);
     refused(&place, "delay arith.wasm#add 3 4 --unique k:reject", 2, "has the key \"k\" until it ends");
     assert_eq!(completed(&place, &format!("delay arith.wasm#add 1 2 --id {id}")), id);
+    assert_eq!(completed(&place, &format!("delay arith.wasm#add 1 2 --id {id}")), id);
     refused(&place, &format!("delay arith.wasm#add 1 3 --id {id}"), 2, "with another specification");
     assert_eq!(listed(&place, "").len(), 2);
 }

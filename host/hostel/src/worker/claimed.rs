@@ -47,7 +47,7 @@ pub(super) enum Report {
 
 /// An attempt that has ended, as the host reports it.
 struct Ended {
-    began: bool,
+    began: Option<Timestamp>,
     last: Transition,
     outcome: Arc<Outcome>,
     receipt: Receipt,
@@ -119,9 +119,7 @@ impl Claimed {
         let mut facts = Vec::new();
         let began = history.iter().find(|transition| transition.cause == Some(Event::Started));
         if let Some(began) = began.filter(|_| !self.entry.state().is_executing()) {
-            let name = task.options().name().is_some().then(|| RunFact::Named(future.name()));
-            let name = name.filter(|_| self.entry.record().name().is_none());
-            facts.extend(name.map(|name| (began.at, name)));
+            facts.extend(self.name(future, task).map(|name| (began.at, name)));
             facts.push((began.at, RunFact::Event(Event::Started)));
         }
         let outcome = future.try_outcome();
@@ -131,7 +129,11 @@ impl Claimed {
         if matches!(*outcome, Outcome::Cancelled) && !is_cancelled {
             return None;
         }
-        let ended = Ended { began: began.is_some(), last, outcome, receipt: future.receipt() };
+        if began.is_none() {
+            facts.extend(self.name(future, task).map(|name| (last.at, name)));
+        }
+        let began = began.map(|began| began.at);
+        let ended = Ended { began, last, outcome, receipt: future.receipt() };
         facts.extend(self.of_end(ended, task, is_cancelled, random));
         Some(facts)
     }
@@ -148,8 +150,9 @@ impl Claimed {
         let outcome = if is_cancelled { Outcome::Cancelled } else { outcome };
         let stored = stored(&outcome, task);
         let attempt = RunFact::AttemptEnded { outcome: stored.clone(), receipt: Box::new(receipt) };
-        let mut facts = Vec::from_iter(began.then_some((at, attempt)));
-        let due = if is_cancelled { None } else { self.retry(task, &outcome, at, random) };
+        let mut facts = Vec::from_iter(began.map(|_| (at, attempt)));
+        let due =
+            if is_cancelled { None } else { self.retry(task, &outcome, began.unwrap_or(at), at, random) };
         let end = match (due, last.cause) {
             (Some(due), _) => RunFact::Event(Event::RetryPlanned { due }),
             (None, Some(hit @ Event::CacheHit { .. })) if !is_cancelled => {
@@ -168,8 +171,21 @@ impl Claimed {
         facts
     }
 
+    /// The run's name, if it has one from a template and the journal does not have it.
+    fn name(&self, future: &TaskFuture, task: &Task) -> Option<RunFact> {
+        let is_new = task.options().name().is_some() && self.entry.record().name().is_none();
+        is_new.then(|| RunFact::Named(future.name()))
+    }
+
     /// When the next attempt is due; `None` if there is none.
-    fn retry(&self, task: &Task, outcome: &Outcome, at: Timestamp, random: f64) -> Option<Timestamp> {
+    fn retry(
+        &self,
+        task: &Task,
+        outcome: &Outcome,
+        began: Timestamp,
+        at: Timestamp,
+        random: f64,
+    ) -> Option<Timestamp> {
         let spec = &self.entry.record().spec().spec;
         let record = self.entry.record();
         let attempt = record.ended_attempts().saturating_add(1);
@@ -177,7 +193,7 @@ impl Claimed {
             return None;
         }
         let due = at.after(spec.retry.delay_before(attempt, random));
-        let first = record.first_counted_attempt().map_or(at, |first| first.began);
+        let first = record.first_counted_attempt().map_or(began, |first| first.began);
         let in_time = spec.run_timeout.is_none_or(|timeout| due < first.after(timeout));
         let wanted = match (&task.options().retry_if, outcome) {
             (Some(retry_if), Outcome::Failed(failure)) => calls::ask(|| retry_if(failure)).unwrap_or(false),

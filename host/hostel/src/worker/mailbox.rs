@@ -5,6 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use hostel_core::RunId;
+use hostel_core::journal::Fence;
 use tokio::sync::oneshot::{self, Receiver, Sender};
 
 use super::prepared::Prepared;
@@ -36,7 +37,7 @@ struct State {
 #[derive(Default)]
 pub(super) struct Mail {
     /// The runs that the host has accepted, or that cannot execute.
-    pub(super) prepared: Vec<(RunId, Prepared)>,
+    pub(super) prepared: Vec<(RunId, Fence, Prepared)>,
     /// The runs whose attempts have begun or ended.
     pub(super) moved: Vec<RunId>,
     /// Whether the journal has changed.
@@ -103,7 +104,7 @@ impl Mailbox {
         waiting.append(&mut state.waiting_for_idle);
         drop(state);
         // A run that the host accepted after the worker gave it back must not execute.
-        mail.prepared.iter().for_each(|(_, prepared)| prepared.abandon());
+        mail.prepared.iter().for_each(|(.., prepared)| prepared.abandon());
         // Fails only for those that wait no longer.
         waiting.into_iter().for_each(|waiting| _ = waiting.send(()));
     }
@@ -133,8 +134,17 @@ impl Mailbox {
 
     fn when_idle(&self) -> Option<Receiver<()>> {
         let mut state = self.state();
-        let is_idle = state.ended || state.is_idle;
-        (!is_idle).then(|| waiter(&mut state.waiting_for_idle))
+        if state.ended {
+            return None;
+        }
+        // The thread looks once more: a run may have been stored since it last did.
+        state.is_idle = false;
+        state.mail.journal_changed = true;
+        state.has_mail = true;
+        let idle = waiter(&mut state.waiting_for_idle);
+        drop(state);
+        self.changed.notify_all();
+        Some(idle)
     }
 
     pub(super) fn has_ended(&self) -> bool {

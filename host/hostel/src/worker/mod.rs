@@ -297,14 +297,17 @@ fn watch_journal(journal: &Arc<dyn Journal>, mailbox: &Arc<Mailbox>) -> std::io:
     let watch = move || {
         let mut seen = 0;
         while mailbox.upgrade().is_some_and(|mailbox| !mailbox.has_ended()) {
-            // After an error, the worker finds out by itself what is wrong.
-            let now = journal.wait_for_change(seen, WATCH).unwrap_or(seen);
-            if now != seen {
-                seen = now;
+            let now = journal.wait_for_change(seen, WATCH);
+            if now.is_err() {
+                // Changes cannot be noticed: the worker has to look for itself.
+                std::thread::sleep(WATCH);
+            }
+            if now.as_ref().ok() != Some(&seen) {
+                seen = now.unwrap_or(seen);
                 let changed = |mailbox: Arc<Mailbox>| mailbox.put(|mail| mail.journal_changed = true);
                 mailbox.upgrade().map(changed);
             }
         }
     };
-    std::thread::Builder::new().name("hostel-journal".to_owned()).spawn(watch).map(drop)
+    std::thread::Builder::new().name("hostel-watch".to_owned()).spawn(watch).map(drop)
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::journal::{
-    Append, ClaimRequest, Journal, JournalConflict, JournalEntry, JournalError, MAX_CLAIMED, Page, WorkerId,
+    Append, ClaimRequest, Fence, Journal, JournalConflict, JournalEntry, JournalError, MAX_CLAIMED, Page,
+    WorkerId,
 };
 use hostel_core::{Event, QueueName, RunFact, RunFilter, RunId, State, Timestamp};
 
@@ -21,6 +22,9 @@ use crate::run::now;
 
 /// The pause after the journal could not be read or written, at first and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+/// After this time, a run whose start is not recorded is read again when the journal has changed: it may have been cancelled.
+const SLOW: Duration = Duration::from_millis(50);
 
 /// A worker stops a run whose lease it could not renew this long before the lease ends, as a fraction of the lease.
 const MARGIN: u32 = 6;
@@ -56,7 +60,7 @@ pub(super) struct WorkerThread {
     /// Whether runs of this worker may have been cancelled.
     may_be_cancelled: bool,
     /// When the next run is due.
-    next_due: Option<Instant>,
+    next_due: Option<Timestamp>,
     next_renewal: Instant,
     /// After an error of the journal: when it is asked again, and the length of the pause.
     pause: Option<(Instant, Duration)>,
@@ -84,6 +88,9 @@ impl WorkerThread {
             let (mail, order) = self.duty.mailbox.take(self.wakes_at());
             self.read(mail, order);
             self.stop_what_is_late();
+            if self.duty.host.scheduler.is_closed() {
+                self.order = self.order.max(Order::Drain);
+            }
             if self.is_paused() {
                 continue;
             }
@@ -103,7 +110,9 @@ impl WorkerThread {
         if let Some((until, _)) = self.pause {
             return Some(until);
         }
-        let due = self.next_due.filter(|_| self.order == Order::Serve);
+        // Without room, a run that is due has to wait for one that ends.
+        let due = self.next_due.filter(|_| self.order == Order::Serve && self.room() > 0);
+        let due = due.map(|due| Instant::now() + due.since(now()));
         Some(due.map_or(self.next_renewal, |due| due.min(self.next_renewal)))
     }
 
@@ -116,7 +125,8 @@ impl WorkerThread {
             self.pause = None;
             return;
         };
-        let length = self.pause.map_or(PAUSES.0, |(_, length)| (length * 2).min(PAUSES.1));
+        let longest = PAUSES.1.min(self.duty.lease / MARGIN);
+        let length = self.pause.map_or(PAUSES.0, |(_, length)| length * 2).min(longest);
         tracing::warn!("worker {}: {error}; trying again in {length:?}", self.duty.worker);
         self.pause = Some((Instant::now() + length, length));
     }
@@ -126,8 +136,8 @@ impl WorkerThread {
         self.may_claim |= journal_changed;
         self.may_be_cancelled |= journal_changed;
         self.dirty.extend(moved);
-        for (run, prepared) in prepared {
-            self.prepared(run, prepared);
+        for (run, fence, prepared) in prepared {
+            self.prepared(run, fence, prepared);
         }
         if order > self.order {
             self.order = order;
@@ -137,11 +147,13 @@ impl WorkerThread {
         }
     }
 
-    fn prepared(&mut self, run: RunId, prepared: Prepared) {
-        let Some(claimed) = self.runs.get_mut(&run) else { return prepared.abandon() };
+    fn prepared(&mut self, run: RunId, fence: Fence, prepared: Prepared) {
+        // An earlier claim of the same run may have been lost.
+        let claimed = self.runs.get_mut(&run).filter(|claimed| claimed.fence == fence);
+        let Some(claimed) = claimed else { return prepared.abandon() };
         if !claimed.prepared(prepared) {
             claimed.is_released = true;
-            self.order = self.order.max(Order::Release);
+            self.order = self.order.max(Order::Drain);
         }
         if claimed.is_released || claimed.entry.state() == State::Cancelling {
             claimed.stop();
@@ -178,9 +190,10 @@ impl WorkerThread {
 
     /// Everything that the journal is asked for.
     fn exchange(&mut self) -> Result<(), JournalError> {
-        self.report()?;
+        // First, so that nothing that is wrong with one run costs the others their leases.
+        let renewed = self.renew();
+        self.report().and(renewed)?;
         self.cancel()?;
-        self.renew()?;
         self.claim()
     }
 
@@ -203,9 +216,11 @@ impl WorkerThread {
             let answers =
                 if appends.is_empty() { Vec::new() } else { self.duty.journal.append_all(&appends)? };
             some.iter().for_each(|run| _ = self.dirty.remove(run));
+            let mut written = Ok(());
             for (append, answer) in appends.iter().zip(answers) {
-                self.written(append, answer)?;
+                written = written.and(self.written(append, answer));
             }
+            written?;
         }
         Ok(())
     }
@@ -279,6 +294,7 @@ impl WorkerThread {
 
     /// Reads a run that has changed in the journal.
     fn read_again(&mut self, run: RunId) -> Result<(), JournalError> {
+        self.dirty.insert(run);
         let entry = self.duty.journal.get(run)?;
         let Some(claimed) = self.runs.get_mut(&run) else { return Ok(()) };
         match entry.filter(|entry| entry.claim().is_some_and(|claim| claim.fence == claimed.fence)) {
@@ -288,7 +304,6 @@ impl WorkerThread {
                 if is_cancelled {
                     claimed.stop();
                 }
-                self.dirty.insert(run);
             }
             None => {
                 self.lose(|claimed| claimed.entry.run() == run, "another worker has it, or it was cancelled")
@@ -314,6 +329,12 @@ impl WorkerThread {
             let Some(next) = found.next else { break };
             page.after = Some(next);
         }
+        // A run that has not started ended at once when it was cancelled.
+        let is_slow =
+            |claimed: &Claimed| !claimed.entry.state().is_executing() && claimed.claimed_at.elapsed() > SLOW;
+        let slow: Vec<RunId> =
+            self.runs.iter().filter(|(_, claimed)| is_slow(claimed)).map(|(run, _)| *run).collect();
+        slow.into_iter().try_for_each(|run| self.read_again(run))?;
         self.may_be_cancelled = false;
         self.report()
     }
@@ -346,7 +367,7 @@ impl WorkerThread {
     /// Claims runs that are due, as many as there is room for.
     fn claim(&mut self) -> Result<(), JournalError> {
         let began = Instant::now();
-        let is_due = self.next_due.is_some_and(|due| due <= began);
+        let is_due = self.next_due.is_some_and(|due| due <= now());
         if self.order > Order::Serve || !(self.may_claim || is_due) {
             return Ok(());
         }
@@ -365,11 +386,9 @@ impl WorkerThread {
         };
         let claimed = self.duty.journal.claim(&request)?;
         self.may_claim = claimed.len() == limit;
-        if !self.may_claim {
-            self.look_ahead(&request)?;
-        }
+        self.next_due = None;
         claimed.into_iter().for_each(|entry| self.begin(entry, began));
-        Ok(())
+        if self.may_claim { Ok(()) } else { self.look_ahead(&request) }
     }
 
     /// How many more runs the worker may claim. A run that crashed before executes alone.
@@ -382,8 +401,7 @@ impl WorkerThread {
 
     /// Finds out when the next run is due.
     fn look_ahead(&mut self, request: &ClaimRequest) -> Result<(), JournalError> {
-        let at = |due: Timestamp| Instant::now() + due.since(now());
-        self.next_due = self.duty.journal.next_due(request)?.map(at);
+        self.next_due = self.duty.journal.next_due(request)?;
         Ok(())
     }
 
@@ -391,11 +409,12 @@ impl WorkerThread {
         let Some(fence) = entry.claim().map(|claim| claim.fence) else { return };
         let run = entry.run();
         let (tasks, mailbox) = (Arc::clone(&self.duty.tasks), Arc::clone(&self.duty.mailbox));
+        let delivery = Delivery { mailbox, run, fence, prepared: None };
         let to_prepare = entry.clone();
         self.runs.insert(run, Claimed::new(entry, fence, claimed_at, self.duty.lease));
         self.duty.host.scheduler.timers().spawn(async move {
-            let prepared = tasks.prepare(&to_prepare, &mailbox).await;
-            deliver(&mailbox, run, prepared);
+            let prepared = tasks.prepare(&to_prepare, &delivery.mailbox).await;
+            delivery.fill(prepared);
         });
     }
 }
@@ -404,9 +423,27 @@ const fn is_end_of_attempt(fact: &RunFact) -> bool {
     matches!(fact, RunFact::AttemptEnded { .. })
 }
 
-/// Delivers a prepared run, or stops it if the worker has ended.
-fn deliver(mailbox: &Mailbox, run: RunId, prepared: Prepared) {
-    let mut prepared = Some(prepared);
-    mailbox.put(|mail| mail.prepared.extend(prepared.take().map(|prepared| (run, prepared))));
-    prepared.iter().for_each(Prepared::abandon);
+/// Delivers a prepared run to its worker when it is dropped, or stops it if the worker has ended. A run whose preparation was
+/// given up, with the host, is delivered as such.
+struct Delivery {
+    mailbox: Arc<Mailbox>,
+    run: RunId,
+    fence: Fence,
+    prepared: Option<Prepared>,
+}
+
+impl Delivery {
+    /// Delivers it.
+    fn fill(mut self, prepared: Prepared) {
+        self.prepared = Some(prepared);
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        let (run, fence) = (self.run, self.fence);
+        let mut prepared = Some(self.prepared.take().unwrap_or(Prepared::ShutDown));
+        self.mailbox.put(|mail| mail.prepared.extend(prepared.take().map(|prepared| (run, fence, prepared))));
+        prepared.iter().for_each(Prepared::abandon);
+    }
 }

@@ -429,6 +429,8 @@ fn a_submission_may_be_repeated_with_its_id() {
     journal.submit(now(), std::slice::from_ref(&spec)).unwrap();
     journal.submit(now(), &[spec]).unwrap();
     assert_eq!(journal.counts().unwrap().unfinished(), 1);
+    assert_eq!(add.delay_with(args![1, 2], options.clone()).unwrap().id(), id);
+    assert_eq!(add.delay_with(args![1, 2], options.clone()).unwrap().id(), id);
     let error = add.delay_with(args![1, 3], options).unwrap_err();
     assert!(matches!(error, DelayError::Journal(JournalError::Conflict(_))), "{error}");
     let _worker = host.serve([add]).unwrap();
@@ -448,6 +450,49 @@ fn at_most_one_unfinished_run_has_a_key() {
     assert_eq!(block_on(first.result::<i64>()).unwrap(), 3);
     let third = add.delay_with(args![5, 6], options).unwrap();
     assert_eq!(block_on(third.result::<i64>()).unwrap(), 11);
+}
+
+#[test]
+fn a_worker_that_is_dropped_after_its_host_stops_its_runs() {
+    let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::default());
+    let host =
+        Host::builder().max_workers(1).max_instances(10).journal(Arc::clone(&journal)).build().unwrap();
+    let spinning = task(&host, SPIN_FOREVER, "spin");
+    let runs = [spinning.delay(args![]).unwrap(), spinning.delay(args![]).unwrap()].map(|run| run.id());
+    let worker = host.serve([spinning]).unwrap();
+    until(&host.delayed(runs[0]).unwrap(), &host, State::Running);
+    drop(host);
+    block_on(worker.ended());
+    drop(worker);
+    for run in runs {
+        let entry = journal.get(run).unwrap().unwrap();
+        assert_eq!((entry.state(), entry.claim()), (State::Pending, None));
+    }
+}
+
+#[test]
+fn an_idle_worker_has_executed_what_was_stored_before() {
+    let host = host(1);
+    let add = task(&host, ARITH, "add");
+    let worker = host.serve([add.clone()]).unwrap();
+    for n in 0..20 {
+        block_on(worker.idle());
+        let run = add.delay(args![n, 1]).unwrap();
+        block_on(worker.idle());
+        assert_eq!(run.state().unwrap(), State::Completed);
+    }
+}
+
+#[test]
+fn a_cached_run_has_its_name() {
+    let host = host(1);
+    let add = block_on(host.load(ARITH)).unwrap().task("add").unwrap().run_name("sum of {a}").unwrap();
+    let _worker = host.serve([add.clone()]).unwrap();
+    let names = [1, 2].map(|_| {
+        let run = add.delay(args![20, 22]).unwrap();
+        ended(&run).head().name.to_string()
+    });
+    assert_eq!(names, ["sum of 20", "sum of 20"]);
 }
 
 #[test]

@@ -21,7 +21,6 @@ const LOOKS: u32 = 100;
 const LOOK_PAUSE: Duration = Duration::from_millis(1);
 
 /// How often the version of the data is looked at where the system reports no writes.
-#[cfg(not(target_os = "linux"))]
 const POLL: Duration = Duration::from_millis(50);
 
 /// How long the thread waits before it looks whether its journal still exists.
@@ -67,19 +66,20 @@ impl Bell {
         let bell = Arc::downgrade(self);
         let db = open_to_read(path).map_err(std::io::Error::other)?;
         #[cfg(target_os = "linux")]
-        let log = Log::watch(path)?;
+        // The system may refuse: a user may watch only so much.
+        let log = Log::watch(path).ok();
         let listen = move || {
             let mut version = data_version(&db);
             while bell.strong_count() > 0 {
                 #[cfg(target_os = "linux")]
-                if log.wait() {
-                    look(&bell, &db, &mut version);
+                if let Some(log) = &log {
+                    if log.wait() {
+                        look(&bell, &db, &mut version);
+                    }
+                    continue;
                 }
-                #[cfg(not(target_os = "linux"))]
-                {
-                    thread::sleep(POLL);
-                    ring_if_changed(&bell, &db, &mut version);
-                }
+                thread::sleep(POLL);
+                ring_if_changed(&bell, &db, &mut version);
             }
         };
         thread::Builder::new().name("hostel-bell".to_owned()).spawn(listen).map(drop)

@@ -1,12 +1,12 @@
 //! `hostel runs prune`
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use hostel::Timestamp;
 use hostel::grammar;
-use hostel::journal::{Journal, Prune};
+use hostel::journal::{Journal, Prune, RunLogs};
 
 use super::open;
 use crate::exit::Exit;
@@ -60,6 +60,9 @@ impl PruneRuns {
                 break;
             }
         }
+        let logs = RunLogs::open(&self.host.stored()?).map_err(|error| Problem::of(error.kind(), &error))?;
+        while before.is_some_and(|before| logs.prune(before).is_ok_and(|chunks| chunks > 0)) {}
+        journal.sweep(SystemTime::now())?;
         ui.result_line(&format!("removed {}", counted(removed, "run")))?;
         ui.flush()?;
         Ok(Exit::Completed)

@@ -35,7 +35,11 @@ impl Retry {
         let is_one = !self.targets.is_bulk();
         self.targets.each(ui, &journal, "retried", |run| match journal.retry(now(), run) {
             Ok(_) => Ok(Acted::Done),
-            Err(JournalError::Conflict(JournalConflict::Fact { .. })) if !is_one => Ok(Acted::Skipped),
+            Err(JournalError::Conflict(JournalConflict::Fact { .. } | JournalConflict::KeyTaken { .. }))
+                if !is_one =>
+            {
+                Ok(Acted::Skipped)
+            }
             Err(error) => Err(error),
         })?;
         Ok(Exit::Completed)

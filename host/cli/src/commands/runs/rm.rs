@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::journal::{Journal, JournalConflict, JournalError};
+use hostel::journal::{Journal, JournalConflict, JournalError, RunLogs};
 
 use super::open;
 use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
-use crate::problem::Stop;
+use crate::problem::{Problem, Stop};
 use crate::targets::{Acted, Targets};
 use crate::ui::Ui;
 
@@ -29,9 +29,10 @@ pub(crate) struct Rm {
 impl Rm {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let journal = open(&self.host)?;
+        let logs = RunLogs::open(&self.host.stored()?).map_err(|error| Problem::of(error.kind(), &error))?;
         let is_one = !self.targets.is_bulk();
         self.targets.each(ui, &journal, "removed", |run| match journal.remove(run) {
-            Ok(()) => Ok(Acted::Done),
+            Ok(()) => logs.remove(run).map(|()| Acted::Done),
             Err(JournalError::Conflict(JournalConflict::Unfinished { .. })) if !is_one => Ok(Acted::Skipped),
             Err(error) => Err(error),
         })?;
