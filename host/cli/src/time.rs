@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use hostel::Timestamp;
+use hostel::{Timestamp, grammar};
 
 /// The farthest that a run may be delayed: ten years. A time beyond it is a mistake.
 pub(crate) const FARTHEST: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
@@ -15,6 +15,12 @@ pub(crate) fn now() -> Timestamp {
 /// Reads a time in the future.
 pub(crate) fn at(text: &str) -> Result<Timestamp, String> {
     read(text, now())
+}
+
+/// Reads how much later something is to happen.
+pub(crate) fn later(text: &str) -> Result<Duration, String> {
+    let later = grammar::age(text)?;
+    if later > FARTHEST { Err("it is more than ten years".to_owned()) } else { Ok(later) }
 }
 
 fn read(text: &str, now: Timestamp) -> Result<Timestamp, String> {

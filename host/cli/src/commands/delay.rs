@@ -8,7 +8,7 @@ use clap::Args;
 use hostel::journal::JournalError;
 use hostel::registry::Push as Pushing;
 use hostel::{
-    Component, DelayError, DelayOptions, ErrorKind, Host, QueueName, RunId, Timestamp, Unique, Value, grammar,
+    Component, DelayError, DelayOptions, ErrorKind, Host, QueueName, RunId, Timestamp, Unique, Value,
 };
 
 use crate::arguments::{self, Call};
@@ -23,7 +23,7 @@ use crate::problem::{Problem, Stop};
 use crate::registered;
 use crate::stdin;
 use crate::task_ref::{self, FileTask};
-use crate::time::{at, now};
+use crate::time::{at, later, now};
 use crate::ui::Ui;
 
 /// Store a run of a task for the background: a worker executes it, now or later
@@ -59,7 +59,7 @@ pub(crate) struct Delay {
     at: Option<Timestamp>,
 
     /// Begin this much later and not before: 30s, 10m, 2d
-    #[arg(long = "in", id = "after", value_name = "TIME", value_parser = grammar::age, allow_hyphen_values = true, help_heading = "Queue")]
+    #[arg(long = "in", id = "after", value_name = "TIME", value_parser = later, allow_hyphen_values = true, help_heading = "Queue")]
     after: Option<Duration>,
 
     /// The queue; workers may serve only some queues
@@ -95,8 +95,7 @@ impl Delay {
         let config = self.config.read(&self.host)?;
         let dir = self.host.stored()?;
         let host = self.host.host(ui)?.max_workers(1).max_instances(1).optimise(false);
-        // What counts is whether the worker counts fuel.
-        let host = host.count_fuel(self.options.has("max-fuel") || config.limits_fuel()).build()?;
+        let host = host.build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
             runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
@@ -110,7 +109,13 @@ impl Delay {
         let call = Call::find(&component, &self.task, &self.args)?;
         let options = self.options.clone().or(config.of_task(&self.task.path, &component, &call.task)?);
         self.options.check_retries(&options)?;
-        let inputs = self.inputs(&call, &Files::new(options.spec()?.limits.input_bytes))?;
+        let limits = options.spec()?.limits;
+        if limits.fuel.is_some() {
+            let problem =
+                Problem::invalid("a delayed run cannot have a limit on fuel: workers do not count it");
+            return Err(problem.hint("--timeout bounds its time").into());
+        }
+        let inputs = self.inputs(&call, &Files::new(limits.input_bytes))?;
         config.check_grants(&options, &self.host)?;
         let task = options.apply(call.task)?;
         let task = match self.priority {

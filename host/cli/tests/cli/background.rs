@@ -225,6 +225,8 @@ fn bad_input_stores_nothing() {
     refused("delay arith.wasm#add 1 2 --at soon", 2, "expected a time such as");
     let later = jiff::Timestamp::now() + std::time::Duration::from_secs(3_600);
     refused(&format!("delay arith.wasm#add 1 2 --at {later} --in 1h"), 2, "cannot be used with");
+    refused("delay arith.wasm#add 1 2 --in 9999d", 2, "it is more than ten years");
+    refused("delay arith.wasm#add 1 2 --max-fuel 10", 2, "workers do not count it");
     refused("delay arith.wasm#add 1 2 --no-data-dir", 2, "there is no data directory");
     refused("delay arith.wasm#add 1 2 --stdin x", 2, "--stdin is only for programs");
     refused("runs ls state:broken", 2, "state:\"broken\": expected Scheduled");
