@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 /// How often a process tries to get the lock that another one has. With [`WAIT`] between, that is about ten seconds.
 const MAX_WAITS: i32 = 5_000;
 
-/// The pause between two attempts. Short, because SQLite gives the lock to whoever asks first, and not to who has waited longest.
+/// The pause between two attempts. Short, because SQLite gives the lock to the first process that asks, not to the one that has waited longest.
 const WAIT: Duration = Duration::from_millis(2);
 
 /// The pages of the log, of 4 KiB, at which they are copied to the database.

@@ -68,7 +68,7 @@ impl JournalEntry {
         (entry, applied)
     }
 
-    /// A run that ended elsewhere, and what was applied to it there. Whoever executed it has seen how it ended.
+    /// A run that ended elsewhere, and what was applied to it there. It needs no attention: the program that executed it has reported its end.
     ///
     /// # Errors
     ///

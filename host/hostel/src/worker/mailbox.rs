@@ -170,7 +170,7 @@ impl Mailbox {
     }
 }
 
-/// Adds someone who waits.
+/// Adds a waiter.
 fn waiter(waiting: &mut Vec<Sender<()>>) -> Receiver<()> {
     let (send, receive) = oneshot::channel();
     waiting.push(send);

@@ -210,7 +210,7 @@ impl WorkerThread {
                 }
             }
             if appends.iter().any(|append| append.facts.iter().any(|(_, fact)| is_end_of_attempt(fact))) {
-                // Before the end is visible, so that whoever sees it finds the whole log.
+                // Before the end is visible, so that a reader who sees it finds the whole log.
                 self.duty.tasks.flush_logs();
             }
             let answers =

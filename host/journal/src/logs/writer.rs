@@ -110,7 +110,7 @@ struct Collector {
     db: Connection,
     chunks: HashMap<(RunId, u32), Chunk>,
     bytes: usize,
-    /// Why lines were lost, until someone is told.
+    /// Why lines were lost, until the error is returned.
     lost: Option<rusqlite::Error>,
 }
 

@@ -125,7 +125,7 @@ impl Registry {
         self.files.read(digest, size_bytes)
     }
 
-    /// The file with the bytes of a component. Whoever reads it checks their digest: [`Registry::bytes`] does.
+    /// The file with the bytes of a component. Readers must check their digest, as [`Registry::bytes`] does.
     pub fn file(&self, digest: Digest) -> PathBuf {
         self.files.path(digest)
     }

@@ -59,7 +59,7 @@ impl Blobs {
             && file.metadata()?.len() == blob.bytes.len() as u64
         {
             file.set_modified(SystemTime::now())?;
-            // Whoever wrote it may have been killed before its name was durable.
+            // Its writer may have been killed before its name was durable.
             return sync_dir(dir);
         }
         create_private_dir(dir)?;
