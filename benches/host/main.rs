@@ -1,6 +1,6 @@
-//! The numbers to hold, measured side by side with their references in one process: `cargo bench --bench numbers`.
+//! The numbers to hold, measured side by side with their references in one process: `cargo bench -p hostel-benches --bench host`.
 //!
-//! A word after `--` measures only the sections whose name contains it: `cargo bench --bench numbers -- sleepers`.
+//! A word after `--` measures only the sections whose name contains it: `cargo bench -p hostel-benches --bench host -- sleepers`.
 //! Machines are noisy, so what is compared is measured in turns, and the median counts.
 #![allow(
     clippy::expect_used,

@@ -1,6 +1,6 @@
 //! What the journal in SQLite costs, beside a plain loop of SQLite on the same disk in the same minute.
 //!
-//! `cargo bench -p hostel-journal`, with `-- DIRECTORY` for another disk than that of the build, and `-- --runs N` for another
+//! `cargo bench -p hostel-benches --bench journal`, with `-- DIRECTORY` for another disk than that of the build, and `-- --runs N` for another
 //! length of the lists.
 
 #![allow(

@@ -1,4 +1,4 @@
-//! What one `hostel run` costs as a process, cold and compiled already: `cargo bench --bench process`.
+//! What one `hostel run` costs as a process, cold and compiled already: `cargo bench -p hostel-benches --bench process`.
 //!
 //! Where there is a `wasmtime` on the path, `wasmtime run --invoke` is measured in turns with it; both have compiled the
 //! component before.
@@ -38,7 +38,7 @@ fn main() {
 }
 
 fn hostel(path: &str, data: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hostel"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hostel-measured"));
     command.args(["run", "--quiet", &format!("{path}#add-one"), "41", "--data-dir"]).arg(data);
     command
 }
