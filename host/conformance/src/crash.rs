@@ -5,8 +5,8 @@ use hostel_core::{Event, Outcome, State};
 
 use crate::cases;
 use crate::world::{
-    add, at, claim, claim_one, completed, conflict, entry, failed, id, ids, numbers, request, spec_with,
-    start, state, submit, submit_some,
+    add, at, claim, claim_one, completed, conflict, entry, expire, failed, id, ids, numbers, request,
+    spec_with, start, state, submit, submit_some,
 };
 
 cases![
@@ -24,7 +24,7 @@ cases![
 
 fn crash(journal: &dyn Journal, number: u64, now: u64) -> Expired {
     start(journal, number, now);
-    journal.expire(at(now + 500)).unwrap().remove(0)
+    expire(journal, now + 500).remove(0)
 }
 
 fn busy(limit: usize, now: u64) -> ClaimRequest {
@@ -85,7 +85,7 @@ fn a_run_that_never_started_is_given_up_too(journal: &dyn Journal) {
     submit_some(journal, [1]);
     for count in 1..=u64::from(MAX_CRASHES) {
         claim_one(journal, 1, count * 1_000);
-        journal.expire(at(count * 1_000 + 500)).unwrap();
+        expire(journal, count * 1_000 + 500);
     }
     assert_eq!((state(journal, 1), entry(journal, 1).record().attempts().len()), (State::Crashed, 0));
 }
@@ -96,7 +96,7 @@ fn a_run_that_is_being_cancelled_is_not_given_up(journal: &dyn Journal) {
     crash(journal, 1, 2_000);
     start(journal, 1, 3_000);
     journal.cancel(at(3_001), id(1)).unwrap();
-    assert_eq!(journal.expire(at(9_000)).unwrap()[0].state, State::Cancelled);
+    assert_eq!(expire(journal, 9_000)[0].state, State::Cancelled);
 }
 
 fn a_release_is_no_crash(journal: &dyn Journal) {

@@ -4,10 +4,11 @@ mod operation;
 mod run;
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
 use hostel_core::journal::{
-    Cancellation, ClaimRequest, Fence, Journal, JournalConflict, JournalError, LimitScope, MAX_CRASHES,
-    MAX_EVENTS, MAX_EXPIRED, Page, Pause, Prune, RunChange, RunLimit, Submitted,
+    Cancellation, ClaimRequest, ExpireRequest, Fence, Journal, JournalConflict, JournalError, LimitScope,
+    MAX_CRASHES, MAX_EVENTS, MAX_EXPIRED, Page, Pause, Prune, RunChange, RunLimit, Submitted,
 };
 use hostel_core::{Event, RunFact, RunFilter, RunId, State, Timestamp, UniqueMode};
 use proptest::collection::vec;
@@ -33,6 +34,8 @@ struct Model {
     arrivals: u64,
     events: u64,
     removed: u64,
+    /// When leases were last looked at.
+    beat: Option<u64>,
     limit: Option<u32>,
     /// Until when.
     pause: Option<Option<u64>>,
@@ -110,7 +113,7 @@ impl Model {
             Operation::Claim { limit, queue, is_idle } => self.claim(journal, limit, queue, is_idle),
             Operation::Renew { run, is_stale } => self.renew(journal, run, is_stale),
             Operation::Release { run, is_stale } => self.release(journal, run, is_stale),
-            Operation::Expire => self.expire(journal),
+            Operation::Expire { may_stall } => self.expire(journal, may_stall),
             Operation::Cancel { run } => self.cancel(journal, run),
             Operation::Retry { run } => self.retry(journal, run),
             Operation::Remove { run } => self.remove(journal, run),
@@ -251,6 +254,9 @@ impl Model {
         } else if !expected.is_empty() {
             assert_eq!(next, Some(now));
         }
+        if !expected.is_empty() && self.runs.iter().all(|run| run.claim.is_none()) {
+            self.beat = Some(now);
+        }
         let claimed = journal.claim(&request).unwrap();
         assert_eq!(ids(&claimed), expected.iter().copied().map(id).collect::<Vec<_>>());
         for (number, entry) in expected.into_iter().zip(&claimed) {
@@ -333,8 +339,19 @@ impl Model {
         self.events += u64::from(was_rescued);
     }
 
-    fn expire(&mut self, journal: &dyn Journal) {
+    fn expire(&mut self, journal: &dyn Journal, may_stall: bool) {
         let now = self.now;
+        let lease = if may_stall { LEASE } else { Duration::MAX };
+        let stall = self.beat.map_or(0, |beat| now - beat);
+        let claimed = || self.runs.iter().any(|run| run.claim.is_some());
+        if claimed() {
+            self.beat = Some(now);
+        }
+        if may_stall && stall >= LEASE.as_nanos() as u64 / 2 {
+            for (_, until) in self.runs.iter_mut().filter_map(|run| run.claim.as_mut()) {
+                *until = (*until).max((*until + stall).min(at(now).after(LEASE).unix_nanos()));
+            }
+        }
         let mut expected = Vec::new();
         let over = |run: &&mut ModelRun| run.claim.is_some_and(|(_, until)| until <= now);
         for run in self.runs.iter_mut().filter(over) {
@@ -349,8 +366,8 @@ impl Model {
             expected.push((id(run.number), run.state, run.crashes));
         }
         assert!(expected.len() < MAX_EXPIRED);
-        let expired = journal.expire(at(now)).unwrap();
-        let mut found: Vec<_> = expired.iter().map(|lost| (lost.run, lost.state, lost.crashes)).collect();
+        let expiry = journal.expire(&ExpireRequest { now: at(now), lease }).unwrap();
+        let mut found: Vec<_> = expiry.runs.iter().map(|lost| (lost.run, lost.state, lost.crashes)).collect();
         found.sort_by_key(|(run, _, _)| *run);
         expected.sort_by_key(|(run, _, _)| *run);
         assert_eq!(found, expected);

@@ -40,7 +40,10 @@ pub(super) enum Operation {
         run: u64,
         is_stale: bool,
     },
-    Expire,
+    Expire {
+        /// Whether time without such an operation does not count.
+        may_stall: bool,
+    },
     Cancel {
         run: u64,
     },
@@ -84,7 +87,7 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(limit, queue, is_idle)| Operation::Claim { limit, queue, is_idle }),
         1 => (run.clone(), seldom()).prop_map(|(run, is_stale)| Operation::Renew { run, is_stale }),
         2 => (run.clone(), seldom()).prop_map(|(run, is_stale)| Operation::Release { run, is_stale }),
-        2 => Just(Operation::Expire),
+        2 => any::<bool>().prop_map(|may_stall| Operation::Expire { may_stall }),
         1 => run.clone().prop_map(|run| Operation::Cancel { run }),
         2 => run.clone().prop_map(|run| Operation::Retry { run }),
         1 => run.clone().prop_map(|run| Operation::Remove { run }),

@@ -36,6 +36,8 @@ pub(super) struct Shelf {
     last_number: u64,
     last_fence: u64,
     last_event: u64,
+    /// When leases were last looked at.
+    pub(super) beat: Option<Timestamp>,
 }
 
 /// A run that a claim may have: its order, its number and its id.
@@ -166,6 +168,11 @@ impl Shelf {
                 earlier.entry.mark_seen();
             }
         }
+    }
+
+    /// Whether a run is claimed.
+    pub(super) fn has_leases(&self) -> bool {
+        !self.leases.is_empty()
     }
 
     /// Up to so many runs whose leases end at `now` or before, in the order of these ends.
