@@ -104,13 +104,17 @@ impl Model {
                         retried: None,
                         is_seen: false,
                         debounced: None,
+                        worker: 0,
+                        drainer: None,
                     },
                 );
             }
             Operation::Append { run, fact, is_stale, is_other_version } => {
                 self.append(journal, run, fact, is_stale, is_other_version);
             }
-            Operation::Claim { limit, queue, is_idle } => self.claim(journal, limit, queue, is_idle),
+            Operation::Claim { limit, queue, is_idle, worker } => {
+                self.claim(journal, limit, queue, is_idle, worker);
+            }
             Operation::Renew { run, is_stale } => self.renew(journal, run, is_stale),
             Operation::Release { run, is_stale } => self.release(journal, run, is_stale),
             Operation::Expire { may_stall } => self.expire(journal, may_stall),
@@ -241,18 +245,22 @@ impl Model {
         }
     }
 
-    fn claim(&mut self, journal: &dyn Journal, limit: usize, queue: Option<u8>, is_idle: bool) {
+    fn claim(&mut self, journal: &dyn Journal, limit: usize, queue: Option<u8>, is_idle: bool, worker: u8) {
         let now = self.now;
         let queues = queue.into_iter().map(queue_name).collect();
-        let request = ClaimRequest { queues, is_idle, ..request("w", limit, now) };
-        let fits =
-            |run: &ModelRun| queue.is_none_or(|queue| queue == run.queue) && (is_idle || run.crashes == 0);
+        let request = ClaimRequest { queues, is_idle, ..request(&worker.to_string(), limit, now) };
+        let fits = |run: &ModelRun| queue.is_none_or(|queue| queue == run.queue);
         let next = journal.next_due(&request).unwrap().map(Timestamp::unix_nanos);
-        let expected = self.claimable(limit, fits);
+        let (first, _) = self.claimable(1, worker, is_idle, fits);
         if !self.has_limits {
-            assert_eq!(next, self.next_due(fits));
-        } else if !expected.is_empty() {
+            let timed = self.next_timed(|run| fits(run) && (is_idle || run.crashes == 0));
+            assert_eq!(next, if first.is_empty() { timed } else { Some(now) });
+        } else if !first.is_empty() {
             assert_eq!(next, Some(now));
+        }
+        let (expected, bar) = self.claimable(limit, worker, is_idle, fits);
+        if let Some(run) = bar.and_then(|bar| self.run(bar)) {
+            run.drainer = Some(worker);
         }
         if !expected.is_empty() && self.runs.iter().all(|run| run.claim.is_none()) {
             self.beat = Some(now);
@@ -269,11 +277,19 @@ impl Model {
             assert!(self.fences.last().is_none_or(|(_, last)| *last < claim.fence));
             self.fences.push((run.number, claim.fence));
             run.claim = Some((claim.fence, at(now).after(LEASE).unix_nanos()));
+            (run.worker, run.drainer) = (worker, None);
         }
     }
 
-    /// The runs that a claim gets, in order.
-    fn claimable(&self, limit: usize, fits: impl Fn(&ModelRun) -> bool) -> Vec<u64> {
+    /// The runs that a claim gets, in order, and the run that crashed before for which the worker then drains.
+    fn claimable(
+        &self,
+        limit: usize,
+        worker: u8,
+        is_idle: bool,
+        fits: impl Fn(&ModelRun) -> bool,
+    ) -> (Vec<u64>, Option<u64>) {
+        let has_claims = |worker| self.runs.iter().any(|run| run.claim.is_some() && run.worker == worker);
         let mut due: Vec<_> = self.runs.iter().filter(|run| run.is_due(self.now) && fits(run)).collect();
         due.sort_by_key(|run| (Reverse(run.priority), run.due(), run.arrival));
         let mut held = self.held();
@@ -281,9 +297,17 @@ impl Model {
         let is_paused = self.pause.is_some_and(|until| until.is_none_or(|until| self.now < until));
         for run in due {
             let is_full = run.is_tagged() && self.limit.is_some_and(|most| held >= u64::from(most));
-            let is_late = run.crashes > 0 && !claimed.is_empty();
-            if claimed.len() == limit || is_full || is_late || (is_paused && run.queue == 0) {
+            if claimed.len() == limit {
+                break;
+            }
+            let is_bar = run.crashes > 0 && !(is_idle && claimed.is_empty());
+            let drains_elsewhere =
+                run.drainer.is_some_and(|drainer| drainer != worker && has_claims(drainer));
+            if is_full || (is_paused && run.queue == 0) || (is_bar && drains_elsewhere) {
                 continue;
+            }
+            if is_bar {
+                return (claimed, Some(run.number));
             }
             held += u64::from(run.is_tagged());
             claimed.push(run.number);
@@ -291,7 +315,7 @@ impl Model {
                 break;
             }
         }
-        claimed
+        (claimed, None)
     }
 
     /// How many runs with the tag are claimed.
@@ -299,13 +323,11 @@ impl Model {
         self.runs.iter().filter(|run| run.is_tagged() && run.claim.is_some()).count() as u64
     }
 
-    fn next_due(&self, fits: impl Fn(&ModelRun) -> bool) -> Option<u64> {
-        let runs = || self.runs.iter().filter(|run| run.claim.is_none() && fits(run));
-        if runs().any(|run| run.is_due(self.now)) {
-            return Some(self.now);
-        }
-        let timed = runs().filter(|run| matches!(run.state, State::Scheduled | State::AwaitingRetry));
-        timed.map(ModelRun::due).min()
+    /// When the next run comes due that waits for its time.
+    fn next_timed(&self, fits: impl Fn(&ModelRun) -> bool) -> Option<u64> {
+        let runs = self.runs.iter().filter(|run| run.claim.is_none() && fits(run));
+        let timed = runs.filter(|run| matches!(run.state, State::Scheduled | State::AwaitingRetry));
+        timed.map(ModelRun::due).filter(|due| *due > self.now).min()
     }
 
     fn renew(&mut self, journal: &dyn Journal, number: u64, is_stale: bool) {
@@ -439,6 +461,7 @@ impl Model {
         match self.run(number) {
             Some(run) => {
                 run.is_seen |= run.needs_attention();
+                run.drainer = None;
                 answer.unwrap();
             }
             None => assert!(matches!(answer, Err(JournalError::NotFound { .. }))),

@@ -55,7 +55,7 @@ pub struct ClaimRequest {
     /// The tasks whose runs to claim; none for all.
     pub tasks: Vec<TaskKey>,
     /// Whether the worker executes nothing else now, so that it may get a run that crashed before. Such a run is claimed only if it
-    /// is the first in order, and then alone.
+    /// is the first in order, and then alone. A worker that is not idle claims nothing behind such a run, unless another one does so.
     pub is_idle: bool,
 }
 

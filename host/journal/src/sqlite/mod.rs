@@ -34,7 +34,6 @@ use rusqlite::Connection;
 use self::bell::Bell;
 use self::blobs::{Blobs, Spilled};
 pub use self::fsck::JournalCheck;
-use self::gates::Gates;
 use self::names::Names;
 pub use self::schedules::{
     FireSchedule, Fired, FiredSlot, MAX_FIRED, MAX_SCHEDULES, SlotEnd, StoredSchedule,
@@ -310,13 +309,8 @@ impl Journal for SqliteJournal {
 
     fn claim(&self, claim: &ClaimRequest) -> Result<Vec<JournalEntry>, JournalError> {
         check_count("claims", claim.limit, MAX_CLAIMED)?;
-        let has_some = |db: &Connection, names: &mut Names| {
-            let gates = Gates::load(db)?;
-            let room = claim.limit.min(1);
-            Ok(!due::candidates(db, names, &gates, claim, claim.is_idle, room)?.is_empty())
-        };
         // Workers without work ask often, and need not wait for the lock.
-        if !self.read(has_some)? {
+        if !self.read(|db, names| due::has_some(db, names, claim))? {
             return Ok(Vec::new());
         }
         // Each transaction that claims nothing has marked runs that limits keep back, so that it ends.

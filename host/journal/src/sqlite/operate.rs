@@ -10,7 +10,7 @@ use hostel_core::{RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::blobs::Spilled;
-use super::due;
+use super::due::{self, Candidate, Solo};
 use super::gates::{self, Gates};
 use super::names::Kind;
 use super::row::{self, Loaded, exact, sortable, time};
@@ -83,13 +83,15 @@ fn claim_due(writing: &mut Writing<'_>, request: &ClaimRequest) -> Result<Claime
     let mut entries: Vec<JournalEntry> = Vec::new();
     let mut examined = 0;
     loop {
-        let wants_solo = request.is_idle && entries.is_empty();
+        let solo = Solo::of(request, !entries.is_empty());
         let room = request.limit - entries.len();
-        let batch = due::candidates(writing.db, writing.names, &gates, request, wants_solo, room)?;
+        let batch = due::candidates(writing.db, writing.names, &gates, request, solo, room)?;
         examined += batch.len();
         for candidate in &batch {
-            // A run that crashed before is alone.
-            if candidate.is_solo && !entries.is_empty() {
+            if candidate.is_solo && Solo::of(request, !entries.is_empty()) == Solo::Bar {
+                if drains_for(writing, &gates, request, *candidate)? {
+                    return Ok(Claimed { entries, is_cut: false });
+                }
                 continue;
             }
             entries.extend(examine(writing, &mut gates, request, candidate.seq)?);
@@ -103,6 +105,25 @@ fn claim_due(writing: &mut Writing<'_>, request: &ClaimRequest) -> Result<Claime
             return Ok(Claimed { entries, is_cut });
         }
     }
+}
+
+/// A worker that is not idle meets a run that crashed before: whether it claims nothing behind it.
+fn drains_for(
+    writing: &mut Writing<'_>,
+    gates: &Gates,
+    request: &ClaimRequest,
+    candidate: Candidate,
+) -> Result<bool, Fault> {
+    if due::drains_elsewhere(writing.db, writing.names, request, candidate)? {
+        return Ok(false);
+    }
+    let places = gates.of_row(writing.db, writing.names, candidate.seq)?;
+    if let Some(gate) = gates.closed(&places, request.now) {
+        gates::park(writing.db, candidate.seq, gate)?;
+        return Ok(false);
+    }
+    due::drain(writing.db, writing.names, request, candidate)?;
+    Ok(true)
 }
 
 /// Claims a run that is due, if all its gates are open. If not, it is not examined again until the gate that is closed is open.
