@@ -6,7 +6,7 @@ use hostel_core::{ErrorKind, Event, IllegalFact, RunFact, RunRecord, State};
 use crate::cases;
 use crate::world::{
     STARTED, add, append, at, attempt_ended, claim, claim_one, completed, conflict, end, entry, event,
-    failed, fence_conflict, id, retry_at, spec, start, state, submit_some, value,
+    expire, failed, fence_conflict, id, retry_at, spec, start, state, submit_some, value,
 };
 
 cases![
@@ -145,7 +145,7 @@ fn an_end_ends_the_claim(journal: &dyn Journal) {
     assert_eq!(entry(journal, 1).claim(), None);
     let error = conflict(append(journal, 1, 3, Some(fence), 4, [event(Event::RolledBack)]));
     assert_eq!(error, fence_conflict(1, Some(fence), None));
-    assert_eq!(journal.expire(at(1_000)).unwrap(), []);
+    assert_eq!(expire(journal, 1_000), []);
 }
 
 fn a_planned_retry_ends_the_claim(journal: &dyn Journal) {

@@ -5,7 +5,7 @@ use hostel_core::{Event, State};
 
 use crate::cases;
 use crate::world::{
-    LEASE, STARTED, add, at, claim, claim_one, completed, end, entry, event, fence, id, ids, numbers,
+    LEASE, STARTED, add, at, claim, claim_one, completed, end, entry, event, expire, fence, id, ids, numbers,
     request, retry_at, spec_with, start, state, submit, submit_some, until,
 };
 
@@ -125,7 +125,7 @@ fn fences_rise_over_all_runs(journal: &dyn Journal) {
         journal.release(at(4), id(2), next).unwrap();
         last = next;
     }
-    journal.expire(at(1_000)).unwrap();
+    expire(journal, 1_000);
     // Each that crashed is alone in its answer.
     let claimed = [claim(journal, "w", 2, 1_000), claim(journal, "w", 2, 1_000)].concat();
     assert_eq!(ids(&claimed), numbers([1, 2]));

@@ -1,12 +1,12 @@
 //! Runs that crashed: they execute alone, and are given up.
 
-use hostel_core::journal::{ClaimRequest, Expired, Journal, MAX_CRASHES};
-use hostel_core::{Event, Outcome, State};
+use hostel_core::journal::{ClaimRequest, Expired, Journal, LimitScope, MAX_CRASHES, Pause};
+use hostel_core::{Event, Outcome, RunId, RunSpec, State};
 
 use crate::cases;
 use crate::world::{
-    add, at, claim, claim_one, completed, conflict, entry, failed, id, ids, numbers, request, spec_with,
-    start, state, submit, submit_some,
+    STARTED, add, at, claim, claim_one, completed, conflict, entry, expire, failed, fence, id, ids, numbers,
+    queue, request, spec_with, start, state, submit, submit_some,
 };
 
 cases![
@@ -20,11 +20,17 @@ cases![
     a_release_is_no_crash,
     a_retry_by_hand_forgets_crashes,
     the_next_due_time_depends_on_the_worker,
+    one_busy_worker_drains_for_it,
+    another_worker_drains_when_the_first_has_gone,
+    each_run_that_crashed_has_a_worker_that_drains,
+    a_worker_stops_claiming_where_it_meets_one,
+    one_that_is_kept_back_stops_nobody,
+    the_next_due_time_knows_for_what_a_worker_drains,
 ];
 
 fn crash(journal: &dyn Journal, number: u64, now: u64) -> Expired {
     start(journal, number, now);
-    journal.expire(at(now + 500)).unwrap().remove(0)
+    expire(journal, now + 500).remove(0)
 }
 
 fn busy(limit: usize, now: u64) -> ClaimRequest {
@@ -43,7 +49,7 @@ fn a_run_that_crashed_is_claimed_alone(journal: &dyn Journal) {
 fn a_busy_worker_does_not_get_it(journal: &dyn Journal) {
     submit_some(journal, [1]);
     crash(journal, 1, 2);
-    submit_some(journal, [2]);
+    submit(journal, [spec_with(2, 1, None)]);
     assert_eq!(ids(&journal.claim(&busy(9, 600)).unwrap()), numbers([2]));
     assert_eq!(journal.claim(&busy(9, 600)).unwrap(), []);
     claim_one(journal, 1, 600);
@@ -85,7 +91,7 @@ fn a_run_that_never_started_is_given_up_too(journal: &dyn Journal) {
     submit_some(journal, [1]);
     for count in 1..=u64::from(MAX_CRASHES) {
         claim_one(journal, 1, count * 1_000);
-        journal.expire(at(count * 1_000 + 500)).unwrap();
+        expire(journal, count * 1_000 + 500);
     }
     assert_eq!((state(journal, 1), entry(journal, 1).record().attempts().len()), (State::Crashed, 0));
 }
@@ -96,7 +102,7 @@ fn a_run_that_is_being_cancelled_is_not_given_up(journal: &dyn Journal) {
     crash(journal, 1, 2_000);
     start(journal, 1, 3_000);
     journal.cancel(at(3_001), id(1)).unwrap();
-    assert_eq!(journal.expire(at(9_000)).unwrap()[0].state, State::Cancelled);
+    assert_eq!(expire(journal, 9_000)[0].state, State::Cancelled);
 }
 
 fn a_release_is_no_crash(journal: &dyn Journal) {
@@ -114,7 +120,7 @@ fn a_retry_by_hand_forgets_crashes(journal: &dyn Journal) {
     assert_eq!((entry(journal, 1).crashes(), entry(journal, 1).is_solo()), (0, false));
     assert_eq!(ids(&journal.claim(&busy(9, 9_001)).unwrap()), numbers([1]));
     conflict(add(journal, 1, 9_002, [completed()]));
-    add(journal, 1, 9_002, [crate::world::STARTED, failed()]).unwrap();
+    add(journal, 1, 9_002, [STARTED, failed()]).unwrap();
     assert_eq!(entry(journal, 1).record().history().last().unwrap().cause, Some(Event::Failed));
 }
 
@@ -125,4 +131,109 @@ fn the_next_due_time_depends_on_the_worker(journal: &dyn Journal) {
     assert_eq!(journal.next_due(&busy(1, 600)).unwrap(), None);
     submit(journal, [spec_with(2, 0, Some(900))]);
     assert_eq!(journal.next_due(&busy(1, 600)).unwrap(), Some(at(900)));
+}
+
+/// What a worker gets that executes something else.
+fn busy_claim(journal: &dyn Journal, worker: &str, now: u64) -> Vec<RunId> {
+    let request = ClaimRequest { is_idle: false, ..request(worker, 1, now) };
+    let first = journal.claim(&request).unwrap();
+    // A second time, the same: nothing that is not claimed is given out meanwhile.
+    if first.is_empty() {
+        assert_eq!(journal.claim(&request).unwrap(), []);
+    }
+    ids(&first)
+}
+
+/// Run 1 crashed, runs 2 and 3 are claimed by workers a and b, and 4 to 9 wait.
+fn two_workers(journal: &dyn Journal) {
+    submit_some(journal, [1]);
+    crash(journal, 1, 2);
+    submit(journal, [spec_with(2, 1, None), spec_with(3, 1, None)]);
+    submit_some(journal, 4..=9);
+    assert_eq!(ids(&claim(journal, "a", 1, 600)), numbers([2]));
+    assert_eq!(ids(&claim(journal, "b", 1, 600)), numbers([3]));
+}
+
+fn one_busy_worker_drains_for_it(journal: &dyn Journal) {
+    two_workers(journal);
+    assert_eq!(busy_claim(journal, "a", 601), []);
+    assert_eq!(busy_claim(journal, "b", 601), numbers([4]));
+    assert_eq!(busy_claim(journal, "a", 602), []);
+    // One that is idle need not wait for the other.
+    add(journal, 2, 603, [STARTED, completed()]).unwrap();
+    let claimed = claim(journal, "a", 9, 603);
+    assert_eq!((ids(&claimed), claimed[0].is_solo()), (numbers([1]), true));
+    assert_eq!(busy_claim(journal, "b", 604), numbers([5]));
+    add(journal, 1, 605, [STARTED, completed()]).unwrap();
+    assert_eq!(ids(&claim(journal, "a", 9, 606)), numbers([6, 7, 8, 9]));
+}
+
+fn another_worker_drains_when_the_first_has_gone(journal: &dyn Journal) {
+    two_workers(journal);
+    assert_eq!((busy_claim(journal, "a", 601), busy_claim(journal, "b", 601)), (vec![], numbers([4])));
+    // It has given back all that it had, and does not come again.
+    let last = entry(journal, 2);
+    journal.release(at(602), id(2), fence(&last)).unwrap();
+    assert_eq!((busy_claim(journal, "b", 603), busy_claim(journal, "b", 603)), (numbers([2]), vec![]));
+    // A third one may have it at once.
+    assert_eq!(ids(&claim(journal, "c", 9, 604)), numbers([1]));
+    assert_eq!(busy_claim(journal, "b", 605), numbers([5]));
+}
+
+fn each_run_that_crashed_has_a_worker_that_drains(journal: &dyn Journal) {
+    submit_some(journal, [1]);
+    crash(journal, 1, 2);
+    submit(journal, [spec_with(10, 0, None)]);
+    // The second one crashes while nobody asks for the first.
+    submit(journal, [spec_with(11, 9, None)]);
+    crash(journal, 11, 600);
+    submit(journal, [spec_with(2, 10, None), spec_with(3, 10, None), spec_with(4, 10, None)]);
+    for (worker, run) in [("a", 2), ("b", 3), ("c", 4)] {
+        assert_eq!(ids(&claim(journal, worker, 1, 2_000)), numbers([run]));
+    }
+    assert_eq!((busy_claim(journal, "a", 2_001), busy_claim(journal, "b", 2_001)), (vec![], vec![]));
+    assert_eq!(busy_claim(journal, "c", 2_001), numbers([10]));
+    add(journal, 3, 2_002, [STARTED, completed()]).unwrap();
+    // In order, whoever drains for which.
+    assert_eq!(ids(&claim(journal, "b", 9, 2_003)), numbers([11]));
+    add(journal, 2, 2_004, [STARTED, completed()]).unwrap();
+    assert_eq!(ids(&claim(journal, "a", 9, 2_005)), numbers([1]));
+}
+
+fn a_worker_stops_claiming_where_it_meets_one(journal: &dyn Journal) {
+    submit_some(journal, [1]);
+    crash(journal, 1, 2);
+    submit(journal, [spec_with(2, 1, None), spec_with(3, 0, None)]);
+    assert_eq!(ids(&claim(journal, "w", 9, 600)), numbers([2]));
+    assert_eq!(busy_claim(journal, "w", 600), []);
+    // What comes before it is still claimed.
+    submit(journal, [spec_with(4, 1, None)]);
+    assert_eq!(busy_claim(journal, "w", 601), numbers([4]));
+    journal.cancel(at(602), id(1)).unwrap();
+    assert_eq!(busy_claim(journal, "w", 603), numbers([3]));
+}
+
+fn one_that_is_kept_back_stops_nobody(journal: &dyn Journal) {
+    let scope = LimitScope::Queue(queue("q"));
+    submit(journal, [RunSpec { queue: queue("q"), ..spec_with(1, 0, None) }]);
+    crash(journal, 1, 2);
+    submit_some(journal, [2, 3, 4]);
+    assert_eq!(busy_claim(journal, "w", 600), []);
+    journal.pause(&scope, Pause { until: None, reason: "".into() }).unwrap();
+    assert_eq!(journal.next_due(&busy(1, 601)).unwrap(), Some(at(601)));
+    assert_eq!(busy_claim(journal, "w", 601), numbers([2]));
+    assert_eq!(busy_claim(journal, "w", 602), numbers([3]));
+    journal.resume(&scope).unwrap();
+    assert_eq!(busy_claim(journal, "w", 603), []);
+}
+
+fn the_next_due_time_knows_for_what_a_worker_drains(journal: &dyn Journal) {
+    two_workers(journal);
+    submit(journal, [spec_with(20, 1, Some(900))]);
+    let next = |worker: &str| {
+        let request = ClaimRequest { is_idle: false, ..request(worker, 1, 700) };
+        journal.next_due(&request).unwrap()
+    };
+    assert_eq!(busy_claim(journal, "a", 601), []);
+    assert_eq!((next("a"), next("b")), (Some(at(900)), Some(at(700))));
 }

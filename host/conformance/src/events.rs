@@ -5,8 +5,8 @@ use hostel_core::{Event, RunFact, State};
 
 use crate::cases;
 use crate::world::{
-    STARTED, add, at, attempt_ended, claim, completed, conflict, end, entry, event, id, spec, spec_with,
-    start, submit, submit_some,
+    STARTED, add, at, attempt_ended, claim, completed, conflict, end, entry, event, expire, id, spec,
+    spec_with, start, submit, submit_some,
 };
 
 cases![
@@ -96,13 +96,13 @@ fn events_of_a_pruned_run_are_gone_and_their_numbers_not_given_again(journal: &d
 fn events_fold_to_the_state(journal: &dyn Journal) {
     submit_some(journal, [1]);
     start(journal, 1, 2);
-    journal.expire(at(500)).unwrap();
+    expire(journal, 500);
     start(journal, 1, 501);
     add(journal, 1, 502, [event(Event::RetryPlanned { due: at(600) })]).unwrap();
     claim(journal, "w", 1, 600);
     add(journal, 1, 601, [STARTED]).unwrap();
     journal.cancel(at(602), id(1)).unwrap();
-    journal.expire(at(2_000)).unwrap();
+    expire(journal, 2_000);
     let mut state = State::Pending;
     for event in events(journal) {
         if let RunChange::Event(change) = event.change {

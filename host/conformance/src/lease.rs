@@ -1,12 +1,16 @@
 //! Leases, fences, and what becomes of runs whose worker is lost.
 
-use hostel_core::journal::{Expired, Fence, Journal, JournalError, MAX_CLAIMED, MAX_EXPIRED, WorkerId};
+use std::time::Duration;
+
+use hostel_core::journal::{
+    ExpireRequest, Expired, Fence, Journal, JournalError, MAX_CLAIMED, MAX_EXPIRED, WorkerId,
+};
 use hostel_core::{Event, State};
 
 use crate::cases;
 use crate::world::{
     LEASE, STARTED, add, append, at, attempt_ended, claim, claim_one, completed, conflict, entry, event,
-    fence_conflict, id, ids, numbers, spec_with, start, state, submit, submit_some, until,
+    expire, fence_conflict, id, ids, numbers, spec_with, start, state, submit, submit_some, until,
 };
 
 cases![
@@ -28,11 +32,12 @@ cases![
     a_released_run_that_was_being_cancelled_is_cancelled,
     a_release_needs_the_fence,
     a_rescued_run_keeps_its_place,
+    time_without_writes_does_not_count,
+    a_stall_makes_no_lease_longer_than_a_new_one,
+    a_lost_worker_is_noticed_after_a_stall,
+    a_late_renewal_is_accepted,
+    requests_that_come_in_time_extend_nothing,
 ];
-
-fn expire(journal: &dyn Journal, now: u64) -> Vec<Expired> {
-    journal.expire(at(now)).unwrap()
-}
 
 fn a_lease_is_renewed(journal: &dyn Journal) {
     submit_some(journal, [1, 2]);
@@ -145,9 +150,9 @@ fn leases_end_in_order_and_in_slices(journal: &dyn Journal) {
     for run in 0..count {
         claim_one(journal, run, 10_000 - run);
     }
-    let first = expire(journal, 20_000);
-    assert_eq!(first.len(), MAX_EXPIRED);
-    assert_eq!(first[0].run, id(count - 1));
+    let first = journal.expire(&ExpireRequest { now: at(20_000), lease: Duration::MAX }).unwrap();
+    assert_eq!((first.runs.len(), first.more), (MAX_EXPIRED, true));
+    assert_eq!(first.runs[0].run, id(count - 1));
     let rest: Vec<_> = expire(journal, 20_000).iter().map(|expired| expired.run).collect();
     assert_eq!(rest, numbers((0..5).rev()));
 }
@@ -219,4 +224,61 @@ fn a_rescued_run_keeps_its_place(journal: &dyn Journal) {
     for expected in [3, 1, 2] {
         assert_eq!(ids(&claim(journal, "w", 9, 201)), numbers([expected]));
     }
+}
+
+/// Ends the claims that are over, with leases of the usual length.
+fn expire_in_time(journal: &dyn Journal, now: u64) -> usize {
+    journal.expire(&ExpireRequest { now: at(now), lease: LEASE }).unwrap().runs.len()
+}
+
+fn time_without_writes_does_not_count(journal: &dyn Journal) {
+    submit_some(journal, [1, 2]);
+    let fences = [claim_one(journal, 1, 1_000), claim_one(journal, 2, 1_020)];
+    // The first claim began the count at 1,000. Then nobody could write for longer than leases last.
+    assert_eq!(expire_in_time(journal, 1_400), 0);
+    assert_eq!([1, 2].map(|run| until(&entry(journal, run))), [Some(at(1_500)); 2]);
+    // Those who waited for the lock renew now.
+    assert_eq!(journal.renew(&[(id(1), fences[0]), (id(2), fences[1])], at(1_501)).unwrap(), []);
+    assert_eq!(expire_in_time(journal, 1_440), 0);
+    assert_eq!((entry(journal, 1).crashes(), entry(journal, 2).crashes()), (0, 0));
+}
+
+fn a_stall_makes_no_lease_longer_than_a_new_one(journal: &dyn Journal) {
+    submit_some(journal, [1, 2]);
+    claim_one(journal, 1, 1_000);
+    let long = claim_one(journal, 2, 1_000);
+    journal.renew(&[(id(2), long)], at(9_000)).unwrap();
+    assert_eq!(expire_in_time(journal, 1_040), 0);
+    assert_eq!(expire_in_time(journal, 1_200), 0);
+    // It had 60 left, and has them again; that of the other is not shortened.
+    assert_eq!([1, 2].map(|run| until(&entry(journal, run))), [Some(at(1_260)), Some(at(9_000))]);
+}
+
+fn a_lost_worker_is_noticed_after_a_stall(journal: &dyn Journal) {
+    submit_some(journal, [1]);
+    claim_one(journal, 1, 1_000);
+    for now in [1_030, 5_000, 5_030, 5_060] {
+        assert_eq!(expire_in_time(journal, now), 0, "{now}");
+    }
+    assert_eq!((expire_in_time(journal, 5_070), entry(journal, 1).crashes()), (1, 1));
+}
+
+fn a_late_renewal_is_accepted(journal: &dyn Journal) {
+    submit_some(journal, [1]);
+    let fence = claim_one(journal, 1, 1_000);
+    // Long after its end, and before anyone looked.
+    assert_eq!(journal.renew(&[(id(1), fence)], at(8_000)).unwrap(), []);
+    assert_eq!(until(&entry(journal, 1)), Some(at(8_000)));
+    add(journal, 1, 7_950, [STARTED, completed()]).unwrap();
+}
+
+fn requests_that_come_in_time_extend_nothing(journal: &dyn Journal) {
+    submit_some(journal, [1]);
+    claim_one(journal, 1, 1_000);
+    // A clock that was set back counts as no time.
+    for now in [1_040, 1_080, 900, 940, 980, 1_020, 1_060] {
+        assert_eq!(expire_in_time(journal, now), 0, "{now}");
+        assert_eq!(until(&entry(journal, 1)), Some(at(1_100)));
+    }
+    assert_eq!(expire_in_time(journal, 1_105), 1);
 }

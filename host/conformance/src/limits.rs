@@ -7,8 +7,8 @@ use hostel_core::{ErrorKind, RunSpec, State, TaskSpec, Timestamp};
 
 use crate::cases;
 use crate::world::{
-    STARTED, add, at, claim, claim_one, completed, entry, fence, id, ids, numbers, queue, request, retry_at,
-    spec, spec_with, start, state, submit, submit_some,
+    STARTED, add, at, claim, claim_one, completed, entry, expire, fence, id, ids, numbers, queue, request,
+    retry_at, spec, spec_with, start, state, submit, submit_some,
 };
 
 cases![
@@ -93,7 +93,7 @@ fn every_end_of_a_claim_frees_its_slot(journal: &dyn Journal) {
     held(0);
     // The end of a lease.
     claim_one(journal, 3, 8);
-    journal.expire(at(500)).unwrap();
+    expire(journal, 500);
     held(0);
     // A renewal frees nothing, nor does a request to stop.
     journal.cancel(at(501), id(3)).unwrap();
@@ -280,7 +280,7 @@ fn a_run_that_crashed_waits_for_its_slot(journal: &dyn Journal) {
     journal.set_limit(&tag("a"), at_most(1)).unwrap();
     submit(journal, [tagged(1, &["a"]), tagged(2, &["a"]), spec(3)]);
     assert_eq!(ids(&claim(journal, "w", 1, 2)), numbers([1]));
-    journal.expire(at(500)).unwrap();
+    expire(journal, 500);
     journal.set_limit(&tag("a"), at_most(0)).unwrap();
     assert_eq!(all(journal, 501), numbers([3]));
     journal.set_limit(&tag("a"), at_most(1)).unwrap();

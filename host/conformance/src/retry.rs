@@ -7,8 +7,8 @@ use hostel_core::{
 
 use crate::cases;
 use crate::world::{
-    STARTED, add, append, at, attempt_ended, claim_one, completed, conflict, end, entry, failed, found, id,
-    ids, numbers, retry_at, spec, spec_with, start, state, submit, submit_some,
+    STARTED, add, append, at, attempt_ended, claim_one, completed, conflict, end, entry, expire, failed,
+    found, id, ids, numbers, retry_at, spec, spec_with, start, state, submit, submit_some,
 };
 
 cases![
@@ -249,7 +249,7 @@ fn every_change_is_noticed(journal: &dyn Journal) {
     changed("append");
     journal.cancel(at(4), id(1)).unwrap();
     changed("cancel");
-    journal.expire(at(500)).unwrap();
+    expire(journal, 500);
     changed("expire");
     journal.retry(at(501), id(1)).unwrap();
     changed("retry");

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostel_core::journal::{
-    Append, Claim, ClaimRequest, Fence, Journal, JournalConflict, JournalEntry, JournalError, Page, WorkerId,
+    Append, Claim, ClaimRequest, ExpireRequest, Expired, Fence, Journal, JournalConflict, JournalEntry,
+    JournalError, Page, WorkerId,
 };
 use hostel_core::{
     Digest, Event, ExportPath, Failure, Outcome, QueueName, RunFact, RunFilter, RunId, RunSpec, State,
@@ -130,6 +131,13 @@ pub(crate) fn request(worker: &str, limit: usize, now: u64) -> ClaimRequest {
         tasks: Vec::new(),
         is_idle: true,
     }
+}
+
+/// Ends the claims that are over, after a time in which leases could have been renewed.
+pub(crate) fn expire(journal: &dyn Journal, now: u64) -> Vec<Expired> {
+    let expiry = journal.expire(&ExpireRequest { now: at(now), lease: Duration::MAX }).unwrap();
+    assert!(!expiry.more);
+    expiry.runs
 }
 
 /// Claims one run, which must be the one with this number.

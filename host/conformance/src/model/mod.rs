@@ -4,10 +4,11 @@ mod operation;
 mod run;
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
 use hostel_core::journal::{
-    Cancellation, ClaimRequest, Fence, Journal, JournalConflict, JournalError, LimitScope, MAX_CRASHES,
-    MAX_EVENTS, MAX_EXPIRED, Page, Pause, Prune, RunChange, RunLimit, Submitted,
+    Cancellation, ClaimRequest, ExpireRequest, Fence, Journal, JournalConflict, JournalError, LimitScope,
+    MAX_CRASHES, MAX_EVENTS, MAX_EXPIRED, Page, Pause, Prune, RunChange, RunLimit, Submitted,
 };
 use hostel_core::{Event, RunFact, RunFilter, RunId, State, Timestamp, UniqueMode};
 use proptest::collection::vec;
@@ -33,6 +34,8 @@ struct Model {
     arrivals: u64,
     events: u64,
     removed: u64,
+    /// When leases were last looked at.
+    beat: Option<u64>,
     limit: Option<u32>,
     /// Until when.
     pause: Option<Option<u64>>,
@@ -101,16 +104,20 @@ impl Model {
                         retried: None,
                         is_seen: false,
                         debounced: None,
+                        worker: 0,
+                        drainer: None,
                     },
                 );
             }
             Operation::Append { run, fact, is_stale, is_other_version } => {
                 self.append(journal, run, fact, is_stale, is_other_version);
             }
-            Operation::Claim { limit, queue, is_idle } => self.claim(journal, limit, queue, is_idle),
+            Operation::Claim { limit, queue, is_idle, worker } => {
+                self.claim(journal, limit, queue, is_idle, worker);
+            }
             Operation::Renew { run, is_stale } => self.renew(journal, run, is_stale),
             Operation::Release { run, is_stale } => self.release(journal, run, is_stale),
-            Operation::Expire => self.expire(journal),
+            Operation::Expire { may_stall } => self.expire(journal, may_stall),
             Operation::Cancel { run } => self.cancel(journal, run),
             Operation::Retry { run } => self.retry(journal, run),
             Operation::Remove { run } => self.remove(journal, run),
@@ -238,18 +245,25 @@ impl Model {
         }
     }
 
-    fn claim(&mut self, journal: &dyn Journal, limit: usize, queue: Option<u8>, is_idle: bool) {
+    fn claim(&mut self, journal: &dyn Journal, limit: usize, queue: Option<u8>, is_idle: bool, worker: u8) {
         let now = self.now;
         let queues = queue.into_iter().map(queue_name).collect();
-        let request = ClaimRequest { queues, is_idle, ..request("w", limit, now) };
-        let fits =
-            |run: &ModelRun| queue.is_none_or(|queue| queue == run.queue) && (is_idle || run.crashes == 0);
+        let request = ClaimRequest { queues, is_idle, ..request(&worker.to_string(), limit, now) };
+        let fits = |run: &ModelRun| queue.is_none_or(|queue| queue == run.queue);
         let next = journal.next_due(&request).unwrap().map(Timestamp::unix_nanos);
-        let expected = self.claimable(limit, fits);
+        let (first, _) = self.claimable(1, worker, is_idle, fits);
         if !self.has_limits {
-            assert_eq!(next, self.next_due(fits));
-        } else if !expected.is_empty() {
+            let timed = self.next_timed(|run| fits(run) && (is_idle || run.crashes == 0));
+            assert_eq!(next, if first.is_empty() { timed } else { Some(now) });
+        } else if !first.is_empty() {
             assert_eq!(next, Some(now));
+        }
+        let (expected, bar) = self.claimable(limit, worker, is_idle, fits);
+        if let Some(run) = bar.and_then(|bar| self.run(bar)) {
+            run.drainer = Some(worker);
+        }
+        if !expected.is_empty() && self.runs.iter().all(|run| run.claim.is_none()) {
+            self.beat = Some(now);
         }
         let claimed = journal.claim(&request).unwrap();
         assert_eq!(ids(&claimed), expected.iter().copied().map(id).collect::<Vec<_>>());
@@ -263,11 +277,19 @@ impl Model {
             assert!(self.fences.last().is_none_or(|(_, last)| *last < claim.fence));
             self.fences.push((run.number, claim.fence));
             run.claim = Some((claim.fence, at(now).after(LEASE).unix_nanos()));
+            (run.worker, run.drainer) = (worker, None);
         }
     }
 
-    /// The runs that a claim gets, in order.
-    fn claimable(&self, limit: usize, fits: impl Fn(&ModelRun) -> bool) -> Vec<u64> {
+    /// The runs that a claim gets, in order, and the run that crashed before for which the worker then drains.
+    fn claimable(
+        &self,
+        limit: usize,
+        worker: u8,
+        is_idle: bool,
+        fits: impl Fn(&ModelRun) -> bool,
+    ) -> (Vec<u64>, Option<u64>) {
+        let has_claims = |worker| self.runs.iter().any(|run| run.claim.is_some() && run.worker == worker);
         let mut due: Vec<_> = self.runs.iter().filter(|run| run.is_due(self.now) && fits(run)).collect();
         due.sort_by_key(|run| (Reverse(run.priority), run.due(), run.arrival));
         let mut held = self.held();
@@ -275,9 +297,17 @@ impl Model {
         let is_paused = self.pause.is_some_and(|until| until.is_none_or(|until| self.now < until));
         for run in due {
             let is_full = run.is_tagged() && self.limit.is_some_and(|most| held >= u64::from(most));
-            let is_late = run.crashes > 0 && !claimed.is_empty();
-            if claimed.len() == limit || is_full || is_late || (is_paused && run.queue == 0) {
+            if claimed.len() == limit {
+                break;
+            }
+            let is_bar = run.crashes > 0 && !(is_idle && claimed.is_empty());
+            let drains_elsewhere =
+                run.drainer.is_some_and(|drainer| drainer != worker && has_claims(drainer));
+            if is_full || (is_paused && run.queue == 0) || (is_bar && drains_elsewhere) {
                 continue;
+            }
+            if is_bar {
+                return (claimed, Some(run.number));
             }
             held += u64::from(run.is_tagged());
             claimed.push(run.number);
@@ -285,7 +315,7 @@ impl Model {
                 break;
             }
         }
-        claimed
+        (claimed, None)
     }
 
     /// How many runs with the tag are claimed.
@@ -293,13 +323,11 @@ impl Model {
         self.runs.iter().filter(|run| run.is_tagged() && run.claim.is_some()).count() as u64
     }
 
-    fn next_due(&self, fits: impl Fn(&ModelRun) -> bool) -> Option<u64> {
-        let runs = || self.runs.iter().filter(|run| run.claim.is_none() && fits(run));
-        if runs().any(|run| run.is_due(self.now)) {
-            return Some(self.now);
-        }
-        let timed = runs().filter(|run| matches!(run.state, State::Scheduled | State::AwaitingRetry));
-        timed.map(ModelRun::due).min()
+    /// When the next run comes due that waits for its time.
+    fn next_timed(&self, fits: impl Fn(&ModelRun) -> bool) -> Option<u64> {
+        let runs = self.runs.iter().filter(|run| run.claim.is_none() && fits(run));
+        let timed = runs.filter(|run| matches!(run.state, State::Scheduled | State::AwaitingRetry));
+        timed.map(ModelRun::due).filter(|due| *due > self.now).min()
     }
 
     fn renew(&mut self, journal: &dyn Journal, number: u64, is_stale: bool) {
@@ -333,8 +361,19 @@ impl Model {
         self.events += u64::from(was_rescued);
     }
 
-    fn expire(&mut self, journal: &dyn Journal) {
+    fn expire(&mut self, journal: &dyn Journal, may_stall: bool) {
         let now = self.now;
+        let lease = if may_stall { LEASE } else { Duration::MAX };
+        let stall = self.beat.map_or(0, |beat| now - beat);
+        let claimed = || self.runs.iter().any(|run| run.claim.is_some());
+        if claimed() {
+            self.beat = Some(now);
+        }
+        if may_stall && stall >= LEASE.as_nanos() as u64 / 2 {
+            for (_, until) in self.runs.iter_mut().filter_map(|run| run.claim.as_mut()) {
+                *until = (*until).max((*until + stall).min(at(now).after(LEASE).unix_nanos()));
+            }
+        }
         let mut expected = Vec::new();
         let over = |run: &&mut ModelRun| run.claim.is_some_and(|(_, until)| until <= now);
         for run in self.runs.iter_mut().filter(over) {
@@ -349,8 +388,8 @@ impl Model {
             expected.push((id(run.number), run.state, run.crashes));
         }
         assert!(expected.len() < MAX_EXPIRED);
-        let expired = journal.expire(at(now)).unwrap();
-        let mut found: Vec<_> = expired.iter().map(|lost| (lost.run, lost.state, lost.crashes)).collect();
+        let expiry = journal.expire(&ExpireRequest { now: at(now), lease }).unwrap();
+        let mut found: Vec<_> = expiry.runs.iter().map(|lost| (lost.run, lost.state, lost.crashes)).collect();
         found.sort_by_key(|(run, _, _)| *run);
         expected.sort_by_key(|(run, _, _)| *run);
         assert_eq!(found, expected);
@@ -422,6 +461,7 @@ impl Model {
         match self.run(number) {
             Some(run) => {
                 run.is_seen |= run.needs_attention();
+                run.drainer = None;
                 answer.unwrap();
             }
             None => assert!(matches!(answer, Err(JournalError::NotFound { .. }))),

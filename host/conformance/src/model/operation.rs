@@ -31,6 +31,7 @@ pub(super) enum Operation {
         limit: usize,
         queue: Option<u8>,
         is_idle: bool,
+        worker: u8,
     },
     Renew {
         run: u64,
@@ -40,7 +41,10 @@ pub(super) enum Operation {
         run: u64,
         is_stale: bool,
     },
-    Expire,
+    Expire {
+        /// Whether time without such an operation does not count.
+        may_stall: bool,
+    },
     Cancel {
         run: u64,
     },
@@ -80,11 +84,11 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
         8 => (run.clone(), any::<u8>(), seldom(), seldom()).prop_map(|(run, fact, is_stale, is_other_version)| {
             Operation::Append { run, fact, is_stale, is_other_version }
         }),
-        4 => (0..4_usize, proptest::option::of(0..2_u8), any::<bool>())
-            .prop_map(|(limit, queue, is_idle)| Operation::Claim { limit, queue, is_idle }),
+        4 => (0..4_usize, proptest::option::of(0..2_u8), any::<bool>(), 0..3_u8)
+            .prop_map(|(limit, queue, is_idle, worker)| Operation::Claim { limit, queue, is_idle, worker }),
         1 => (run.clone(), seldom()).prop_map(|(run, is_stale)| Operation::Renew { run, is_stale }),
         2 => (run.clone(), seldom()).prop_map(|(run, is_stale)| Operation::Release { run, is_stale }),
-        2 => Just(Operation::Expire),
+        2 => any::<bool>().prop_map(|may_stall| Operation::Expire { may_stall }),
         1 => run.clone().prop_map(|run| Operation::Cancel { run }),
         2 => run.clone().prop_map(|run| Operation::Retry { run }),
         1 => run.clone().prop_map(|run| Operation::Remove { run }),

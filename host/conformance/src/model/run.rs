@@ -25,6 +25,10 @@ pub(super) struct ModelRun {
     pub(super) retried: Option<u64>,
     pub(super) is_seen: bool,
     pub(super) debounced: Option<u64>,
+    /// Who has claimed it, if it is claimed.
+    pub(super) worker: u8,
+    /// Who claims nothing behind it.
+    pub(super) drainer: Option<u8>,
 }
 
 pub(super) fn queue_name(queue: u8) -> QueueName {
@@ -68,6 +72,7 @@ impl ModelRun {
         let Ok(state) = self.state.apply(event) else { return false };
         self.state = state;
         self.version += 1;
+        self.drainer = None;
         if let Event::RetryPlanned { due } = event {
             self.retry = Some(due.unix_nanos());
             self.claim = None;

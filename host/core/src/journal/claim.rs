@@ -55,8 +55,27 @@ pub struct ClaimRequest {
     /// The tasks whose runs to claim; none for all.
     pub tasks: Vec<TaskKey>,
     /// Whether the worker executes nothing else now, so that it may get a run that crashed before. Such a run is claimed only if it
-    /// is the first in order, and then alone.
+    /// is the first in order, and then alone. A worker that is not idle claims nothing behind such a run, unless another one does so.
     pub is_idle: bool,
+}
+
+/// A request to end the claims whose leases are over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExpireRequest {
+    /// The time.
+    pub now: Timestamp,
+    /// The length of the caller's own leases. The caller makes this request at least three times in it, as does every other worker;
+    /// so if half of it passed without one, nobody could write.
+    pub lease: Duration,
+}
+
+/// The claims that have ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// Those whose leases ended first come first; at most [`MAX_EXPIRED`].
+    pub runs: Vec<Expired>,
+    /// Whether more are over, for another call.
+    pub more: bool,
 }
 
 /// A claim whose lease was over.
@@ -70,6 +89,21 @@ pub struct Expired {
     pub state: State,
     /// How often a lease of the run was over so far.
     pub crashes: u32,
+}
+
+impl ExpireRequest {
+    /// For how long nobody could renew a lease: the time since the last request of this kind, if it is too long for a journal to which workers
+    /// can write. A process that was stopped in the middle of a write holds the lock of a database for as long; a machine may have been
+    /// suspended, or its clock set.
+    pub fn stall(&self, last: Timestamp) -> Option<Duration> {
+        let silence = self.now.since(last);
+        (silence > Duration::ZERO && silence >= self.lease / 2).then_some(silence)
+    }
+
+    /// When a lease ends after a stall, during which it did not run. No lease becomes longer than one that was renewed now.
+    pub fn after_stall(&self, until: Timestamp, stall: Duration) -> Timestamp {
+        until.max(until.after(stall).min(self.now.after(self.lease)))
+    }
 }
 
 impl ClaimRequest {

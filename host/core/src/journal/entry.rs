@@ -1,10 +1,11 @@
 //! One run in a journal, and the rules of every operation on it. Drivers load an entry, call it and store the result.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{
-    Cancellation, Claim, ClaimRequest, Expired, Fence, JournalConflict, JournalError, MAX_CRASHES, RunChange,
-    RunHead, WorkerId,
+    Cancellation, Claim, ClaimRequest, ExpireRequest, Expired, Fence, JournalConflict, JournalError,
+    MAX_CRASHES, RunChange, RunHead, WorkerId,
 };
 use crate::{
     Event, IllegalFact, Outcome, RunFacets, RunFact, RunFilter, RunId, RunRecord, RunSpec, State,
@@ -298,6 +299,11 @@ impl JournalEntry {
     pub fn renew(&mut self, fence: Fence, until: Timestamp) -> bool {
         let claim = self.claim.as_mut().filter(|claim| claim.fence == fence);
         claim.map(|claim| claim.until = claim.until.max(until)).is_some()
+    }
+
+    /// The rule of [`Journal::expire`](super::Journal::expire) for a time in which nobody could write: it does not count.
+    pub fn outlast(&mut self, request: &ExpireRequest, stall: Duration) {
+        self.claim.iter_mut().for_each(|claim| claim.until = request.after_stall(claim.until, stall));
     }
 
     /// The rule of [`Journal::release`](super::Journal::release).

@@ -117,7 +117,10 @@ pub trait Journal: Send + Sync {
     /// [`Scheduled`](crate::State::Scheduled), by the event `CameDue`; any other run stays in its state.
     ///
     /// A run that crashed before may take its worker down again. So only a worker that is [idle](ClaimRequest::is_idle) gets it, if it is the
-    /// first in order, and nothing else with it.
+    /// first in order, and nothing else with it. A worker that is not idle and meets such a run in the order drains for it: it gets no run
+    /// behind it, and the run comes first when the worker is idle. One worker drains for each such run, for as long as it has claims and the
+    /// run stays as it is; the others pass over it. So the run does not wait for ever where no worker is ever without work, and costs no more
+    /// than one worker. A run that a limit keeps back holds nobody up.
     ///
     /// # Errors
     ///
@@ -141,14 +144,18 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::NotFound`], [`JournalConflict::Fence`], and errors of the medium.
     fn release(&self, at: Timestamp, run: RunId, fence: Fence) -> Result<u64, JournalError>;
 
-    /// Ends the claims whose leases end at `now` or before, at most [`MAX_EXPIRED`] in one call, those that ended first first. Each run
-    /// goes back as with [`Journal::release`], and its crash is counted. One that crashed [`MAX_CRASHES`] times ends
+    /// Ends the claims whose leases end at the time of the request or before, at most [`MAX_EXPIRED`] in one call, those that ended first
+    /// first. Each run goes back as with [`Journal::release`], and its crash is counted. One that crashed [`MAX_CRASHES`] times ends
     /// [`Crashed`](crate::State::Crashed) instead.
+    ///
+    /// Time in which nobody could write does not count: if the last request is so long ago that workers cannot have renewed
+    /// ([`ExpireRequest::stall`]), all leases are [extended](JournalEntry::outlast) by that time first. The first claim of a journal in
+    /// which nothing is claimed counts as such a request. Until a claim has ended, it can be renewed, however late.
     ///
     /// # Errors
     ///
     /// Those of the medium.
-    fn expire(&self, now: Timestamp) -> Result<Vec<Expired>, JournalError>;
+    fn expire(&self, request: &ExpireRequest) -> Result<Expiry, JournalError>;
 
     /// Cancels a run, from anywhere: no fence is needed. A run that does not execute ends at once; one that does becomes
     /// `Cancelling`, which its worker sees as an event, and ends when the worker says so, or when its lease is over.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::journal::{
-    Append, ClaimRequest, Fence, Journal, JournalConflict, JournalEntry, JournalError, MAX_CLAIMED, Page,
-    WorkerId,
+    Append, ClaimRequest, ExpireRequest, Fence, Journal, JournalConflict, JournalEntry, JournalError,
+    MAX_CLAIMED, Page, WorkerId,
 };
 use hostel_core::{Event, QueueName, RunFact, RunFilter, RunId, State, Timestamp};
 
@@ -356,9 +356,16 @@ impl WorkerThread {
             }
             self.lose(|claimed| over.contains(&claimed.entry.run()), "its claim is over");
         }
-        for lost in self.duty.journal.expire(now())? {
-            tracing::warn!("run {} was lost with worker {}: {}", lost.run, lost.worker, lost.state);
-            self.may_claim = true;
+        // In slices, each of which ends claims.
+        loop {
+            let expiry = self.duty.journal.expire(&ExpireRequest { now: now(), lease: self.duty.lease })?;
+            for lost in &expiry.runs {
+                tracing::warn!("run {} was lost with worker {}: {}", lost.run, lost.worker, lost.state);
+                self.may_claim = true;
+            }
+            if !expiry.more || expiry.runs.is_empty() {
+                break;
+            }
         }
         self.next_renewal = began + self.duty.lease / RENEWALS;
         Ok(())

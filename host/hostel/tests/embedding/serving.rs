@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures_executor::block_on;
 use hostel::journal::{
-    Cancellation, ClaimRequest, Journal, JournalError, MemoryJournal, StoredOutcome, WorkerId,
+    Cancellation, ClaimRequest, ExpireRequest, Journal, JournalError, MemoryJournal, StoredOutcome, WorkerId,
 };
 use hostel::{
     CachePolicy, DelayError, DelayOptions, DelayedRun, Digest, ErrorKind, Event, Failure, Host, Input,
@@ -209,9 +209,9 @@ fn the_late_result_of_a_worker_whose_lease_is_over_is_refused() {
     until(&run, &host, State::Running);
     // The worker was frozen for an hour.
     let later = now().after(Duration::from_secs(3_600));
-    let expired = journal.expire(later).unwrap();
+    let expired = journal.expire(&ExpireRequest { now: later, lease: Duration::MAX }).unwrap();
     assert_eq!(
-        expired.iter().map(|expired| (expired.run, expired.crashes)).collect::<Vec<_>>(),
+        expired.runs.iter().map(|expired| (expired.run, expired.crashes)).collect::<Vec<_>>(),
         [(run.id(), 1)]
     );
     assert_eq!(run.state().unwrap(), State::Pending);

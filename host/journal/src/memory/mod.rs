@@ -9,9 +9,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hostel_core::journal::{
-    Append, Applied, Cancellation, ClaimRequest, Cursor, Expired, Fence, Found, Journal, JournalEntry,
-    JournalError, JournalEvent, LimitScope, LimitUse, MAX_CLAIMED, MAX_EVENTS, MAX_EXPIRED, MAX_PRUNED,
-    MAX_SUBMITTED, Page, Pause, Prune, Pruned, RunLimit, Submitted,
+    Append, Applied, Cancellation, ClaimRequest, Cursor, ExpireRequest, Expiry, Fence, Found, Journal,
+    JournalEntry, JournalError, JournalEvent, LimitScope, LimitUse, MAX_CLAIMED, MAX_EVENTS, MAX_EXPIRED,
+    MAX_PRUNED, MAX_SUBMITTED, Page, Pause, Prune, Pruned, RunLimit, Submitted,
 };
 use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
 
@@ -177,6 +177,9 @@ impl Journal for MemoryJournal {
         check_count("claims", claim.limit, MAX_CLAIMED)?;
         let mut shelf = self.to_change();
         let mut claimed = Vec::new();
+        if !shelf.has_leases() {
+            shelf.beat = Some(claim.now);
+        }
         while let Some(run) = shelf.next_for(claim, &claimed) {
             let Some(mut entry) = shelf.get(run).cloned() else { break };
             let fence = shelf.next_fence();
@@ -212,18 +215,27 @@ impl Journal for MemoryJournal {
         })
     }
 
-    fn expire(&self, now: Timestamp) -> Result<Vec<Expired>, JournalError> {
+    fn expire(&self, request: &ExpireRequest) -> Result<Expiry, JournalError> {
         let mut shelf = self.to_change();
-        let mut expired = Vec::new();
-        for run in shelf.leases_until(now, MAX_EXPIRED) {
+        if let Some(stall) = shelf.beat.and_then(|beat| request.stall(beat)) {
+            for run in shelf.leases_until(Timestamp::from_unix_nanos(u64::MAX), usize::MAX) {
+                let Some(mut entry) = shelf.get(run).cloned() else { continue };
+                entry.outlast(request, stall);
+                shelf.replace(entry, &[]);
+            }
+        }
+        shelf.beat = Some(request.now);
+        let mut runs = Vec::new();
+        for run in shelf.leases_until(request.now, MAX_EXPIRED) {
             let Some(mut entry) = shelf.get(run).cloned() else { continue };
-            if let Some((lost, applied)) = entry.expire(now) {
-                expired.push(lost);
+            if let Some((lost, applied)) = entry.expire(request.now) {
+                runs.push(lost);
                 shelf.replace(entry, applied.as_slice());
             }
         }
+        let more = !shelf.leases_until(request.now, 1).is_empty();
         shelf.drop_above(self.bounds.ended, self.bounds.ended_bytes);
-        Ok(expired)
+        Ok(Expiry { runs, more })
     }
 
     fn cancel(&self, at: Timestamp, run: RunId) -> Result<Cancellation, JournalError> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use hostel_core::journal::{
-    Applied, ClaimOrder, ClaimRequest, Fence, JournalEntry, JournalEvent, LimitUse, Prune,
+    Applied, ClaimOrder, ClaimRequest, Fence, JournalEntry, JournalEvent, LimitUse, Prune, WorkerId,
 };
 use hostel_core::{QueueName, RunCounts, RunId, RunSpec, Timestamp};
 
@@ -30,12 +30,16 @@ pub(super) struct Shelf {
     holders: HashMap<(QueueName, Arc<str>), RunId>,
     changes: u64,
     gates: Gates,
+    /// The workers that claim no other run, to get one that crashed before.
+    drainers: HashMap<RunId, WorkerId>,
     ended_bytes: usize,
     events: BTreeMap<u64, JournalEvent>,
     counts: RunCounts,
     last_number: u64,
     last_fence: u64,
     last_event: u64,
+    /// When leases were last looked at.
+    pub(super) beat: Option<Timestamp>,
 }
 
 /// A run that a claim may have: its order, its number and its id.
@@ -90,13 +94,43 @@ impl Shelf {
         if claimed.len() >= claim.limit || claimed.first().is_some_and(JournalEntry::is_solo) {
             return None;
         }
-        let most = if self.gates.is_empty() { 1 } else { usize::MAX };
-        let mut due = self.fitting(claim, false, most);
-        if is_first {
-            due.extend(self.fitting(claim, true, most));
-            due.sort_unstable();
+        let wants_solo = claim.is_idle && is_first;
+        let most = if self.gates.is_empty() && self.drainers.is_empty() { 1 } else { usize::MAX };
+        for (.., run) in self.due(claim, most) {
+            let is_bar = !wants_solo && self.is_solo(run);
+            if is_bar && self.drains_elsewhere(run, &claim.worker) || self.keeps_back(run, claim.now) {
+                continue;
+            }
+            if is_bar {
+                self.drainers.insert(run, claim.worker.clone());
+                return None;
+            }
+            return Some(run);
         }
-        due.into_iter().map(|(.., run)| run).find(|run| !self.keeps_back(*run, claim.now))
+        None
+    }
+
+    fn is_solo(&self, run: RunId) -> bool {
+        self.get(run).is_some_and(JournalEntry::is_solo)
+    }
+
+    /// Whether another worker drains for a run. A worker that has no claims any more does not: it has ended, or takes the run.
+    fn drains_elsewhere(&self, run: RunId, worker: &WorkerId) -> bool {
+        let Some(drainer) = self.drainers.get(&run).filter(|drainer| *drainer != worker) else {
+            return false;
+        };
+        let mut claims =
+            self.leases.iter().filter_map(|(_, number)| self.get(*self.arrivals.get(number)?)?.claim());
+        claims.any(|claim| claim.worker == *drainer)
+    }
+
+    /// The first runs that are due in order, so many that crashed before and so many others.
+    fn due(&self, claim: &ClaimRequest, limit: usize) -> Vec<Fitting> {
+        let idle = ClaimRequest { is_idle: true, ..claim.clone() };
+        let mut due = self.fitting(&idle, false, limit);
+        due.extend(self.fitting(&idle, true, limit));
+        due.sort_unstable();
+        due
     }
 
     /// Whether a limit keeps a run back.
@@ -140,15 +174,24 @@ impl Shelf {
 
     /// When a claim could next have an answer.
     pub(super) fn next_due(&self, claim: &ClaimRequest) -> Option<Timestamp> {
-        let due = [false, true].into_iter().flat_map(|is_solo| self.fitting(claim, is_solo, usize::MAX));
-        let due = due.filter_map(|(.., run)| self.gates.opening(self.get(run)?.record().spec(), claim.now));
+        let mut next: Option<Timestamp> = None;
+        for (.., run) in self.due(claim, usize::MAX) {
+            let is_bar = !claim.is_idle && self.is_solo(run);
+            let spec = self.get(run)?.record().spec();
+            let opening = self.gates.opening(spec, claim.now);
+            if !is_bar {
+                next = next.into_iter().chain(opening).min();
+            } else if opening == Some(claim.now) && !self.drains_elsewhere(run, &claim.worker) {
+                break;
+            }
+        }
         let fits = |due: Timestamp, number: &u64| {
             let entry = self.get(*self.arrivals.get(number)?)?;
             let later = ClaimRequest { now: due, ..claim.clone() };
             entry.fits(&later).then_some(due.max(claim.now))
         };
         let timed = self.timed.range((claim.now, u64::MAX)..).find_map(|(due, number)| fits(*due, number));
-        due.chain(timed).min()
+        next.into_iter().chain(timed).min()
     }
 
     /// Marks the earlier runs of a schedule as seen, if this run of it has a value.
@@ -166,6 +209,11 @@ impl Shelf {
                 earlier.entry.mark_seen();
             }
         }
+    }
+
+    /// Whether a run is claimed.
+    pub(super) fn has_leases(&self) -> bool {
+        !self.leases.is_empty()
     }
 
     /// Up to so many runs whose leases end at `now` or before, in the order of these ends.
@@ -214,6 +262,7 @@ impl Shelf {
         if let Some(stored) = self.take(run) {
             self.arrivals.remove(&stored.number);
             self.gates.changed(run, false);
+            self.drainers.remove(&run);
             stored.events.iter().for_each(|seq| _ = self.events.remove(seq));
             self.counts.removed += 1;
         }
@@ -250,6 +299,7 @@ impl Shelf {
         }
         let Stored { number, entry, .. } = &stored;
         self.gates.changed(entry.run(), entry.claim().is_some());
+        self.drainers.remove(&entry.run());
         if entry.is_waiting() && entry.waits_for_time() {
             self.timed.insert((entry.due(), *number));
         } else if entry.is_waiting() {

@@ -9,6 +9,9 @@ use super::names::{Kind, Names};
 use super::row::{ready, sortable, time};
 use crate::error::Fault;
 
+/// The most runs that are looked at to know when a worker has something to do.
+const MAX_LOOKED_AT: usize = 64;
+
 /// A run that is due, in the order in which runs are claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Candidate {
@@ -18,6 +21,24 @@ pub(super) struct Candidate {
     pub(super) seq: i64,
     /// Whether it crashed before.
     pub(super) is_solo: bool,
+    /// The number of the worker that drains for it.
+    drainer: Option<i64>,
+}
+
+/// Which runs that crashed before are among the candidates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Solo {
+    /// All: the worker can have one.
+    Wanted,
+    /// Those for which no other worker drains: the worker claims nothing behind them.
+    Bar,
+}
+
+impl Solo {
+    /// For a worker that has some runs of its answer already, or none.
+    pub(super) const fn of(claim: &ClaimRequest, has_some: bool) -> Self {
+        if claim.is_idle && !has_some { Self::Wanted } else { Self::Bar }
+    }
 }
 
 /// The first runs that are due, and that no closed gate is known to keep back, in order.
@@ -26,13 +47,13 @@ pub(super) fn candidates(
     names: &mut Names,
     gates: &Gates,
     claim: &ClaimRequest,
-    wants_solo: bool,
+    solo: Solo,
     limit: usize,
 ) -> Result<Vec<Candidate>, Fault> {
-    let scope = Scope::of(db, names, claim)?;
+    let scope = Scope::of(db, names, claim, solo)?;
     let mut due = Vec::new();
-    for is_solo in kinds(wants_solo) {
-        let part = Part { is_solo: *is_solo, until: claim.now, limit };
+    for is_solo in [false, true] {
+        let part = Part { is_solo, until: claim.now, limit };
         for queue in &scope.queues {
             scope.waiting(db, *queue, part, &mut due)?;
             scope.timed(db, *queue, part, &mut due)?;
@@ -46,9 +67,39 @@ pub(super) fn candidates(
     Ok(due)
 }
 
-/// Runs that did not crash, and those that did if they are wanted.
-const fn kinds(wants_solo: bool) -> &'static [bool] {
-    if wants_solo { &[false, true] } else { &[false] }
+/// Whether a claim would change anything: claim a run, mark one that a gate keeps back, or begin to drain for one that crashed before.
+pub(super) fn has_some(db: &Connection, names: &mut Names, claim: &ClaimRequest) -> Result<bool, Fault> {
+    let gates = Gates::load(db)?;
+    let solo = Solo::of(claim, false);
+    let first = candidates(db, names, &gates, claim, solo, claim.limit.min(1))?.first().copied();
+    let Some(first) = first else { return Ok(false) };
+    let drains = first.drainer.is_some() && first.drainer == worker(db, names, claim)?;
+    Ok(!(first.is_solo && solo == Solo::Bar && drains) || is_kept_back(db, names, &gates, claim, first)?)
+}
+
+/// Whether a claim would get a run now.
+fn gets_some(db: &Connection, names: &mut Names, gates: &Gates, claim: &ClaimRequest) -> Result<bool, Fault> {
+    let solo = Solo::of(claim, false);
+    for candidate in candidates(db, names, gates, claim, solo, MAX_LOOKED_AT)? {
+        if !candidate.is_solo || solo == Solo::Wanted {
+            return Ok(true);
+        }
+        if !is_kept_back(db, names, gates, claim, candidate)? {
+            return Ok(false);
+        }
+    }
+    Ok(false)
+}
+
+fn is_kept_back(
+    db: &Connection,
+    names: &mut Names,
+    gates: &Gates,
+    claim: &ClaimRequest,
+    candidate: Candidate,
+) -> Result<bool, Fault> {
+    let places = gates.of_row(db, names, candidate.seq)?;
+    Ok(gates.closed(&places, claim.now).is_some())
 }
 
 /// When a claim could next get something.
@@ -57,22 +108,80 @@ pub(super) fn next_due(
     names: &mut Names,
     claim: &ClaimRequest,
 ) -> Result<Option<Timestamp>, Fault> {
-    let scope = Scope::of(db, names, claim)?;
+    let gates = Gates::load(db)?;
+    if gets_some(db, names, &gates, claim)? {
+        return Ok(Some(claim.now));
+    }
+    let scope = Scope::of(db, names, claim, Solo::Wanted)?;
     let mut next: Option<i64> = None;
     for is_solo in kinds(claim.is_idle) {
         for queue in &scope.queues {
-            let mut any = Vec::new();
-            let part = Part { is_solo: *is_solo, until: claim.now, limit: 1 };
-            scope.waiting(db, *queue, part, &mut any)?;
-            if !any.is_empty() {
-                return Ok(Some(claim.now));
-            }
-            next = next.into_iter().chain(scope.first_timed(db, *queue, *is_solo)?).min();
+            next = next.into_iter().chain(scope.first_timed(db, *queue, *is_solo, claim.now)?).min();
         }
     }
-    let opens = scope.next_opening(db, claim)?;
-    let next = next.map(|next| time(next).max(claim.now));
-    Ok(next.into_iter().chain(opens).min())
+    let opens = scope.next_opening(db, &gates, claim)?;
+    Ok(next.map(time).into_iter().chain(opens).min())
+}
+
+/// Runs that did not crash, and those that did if the worker can have them.
+const fn kinds(is_idle: bool) -> &'static [bool] {
+    if is_idle { &[false, true] } else { &[false] }
+}
+
+/// The number of the worker of a claim, if it ever claimed anything.
+fn worker(db: &Connection, names: &mut Names, claim: &ClaimRequest) -> rusqlite::Result<Option<i64>> {
+    names.find(db, Kind::Worker, claim.worker.as_str())
+}
+
+/// Whether another worker drains for a run. A worker that has no claims any more does not: it has ended, or takes the run.
+pub(super) fn drains_elsewhere(
+    db: &Connection,
+    names: &mut Names,
+    claim: &ClaimRequest,
+    candidate: Candidate,
+) -> Result<bool, Fault> {
+    match candidate.drainer {
+        Some(drainer) if worker(db, names, claim)? != Some(drainer) => Ok(has_claims(db, drainer)?),
+        Some(_) | None => Ok(false),
+    }
+}
+
+fn has_claims(db: &Connection, worker: i64) -> rusqlite::Result<bool> {
+    let mut query = db.prepare_cached(
+        "SELECT 1 FROM run INDEXED BY run_lease WHERE lease IS NOT NULL AND worker = ? LIMIT 1",
+    )?;
+    query.exists([worker])
+}
+
+/// The numbers of the other workers that drain for a run.
+fn other_drainers(db: &Connection, names: &mut Names, claim: &ClaimRequest) -> Result<Vec<i64>, Fault> {
+    let own = worker(db, names, claim)?;
+    let mut query = db.prepare_cached(
+        "SELECT DISTINCT drainer FROM run INDEXED BY run_drainer WHERE drainer IS NOT NULL",
+    )?;
+    let all: Vec<i64> = query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut others = Vec::new();
+    for drainer in all.into_iter().filter(|drainer| Some(*drainer) != own) {
+        if has_claims(db, drainer)? {
+            others.push(drainer);
+        }
+    }
+    Ok(others)
+}
+
+/// The worker of a claim claims nothing more until it is idle, so that it can have a run that crashed before.
+pub(super) fn drain(
+    db: &Connection,
+    names: &mut Names,
+    claim: &ClaimRequest,
+    candidate: Candidate,
+) -> Result<(), Fault> {
+    let worker = names.id(db, Kind::Worker, claim.worker.as_str())?;
+    if candidate.drainer != Some(worker) {
+        let mut update = db.prepare_cached("UPDATE run SET drainer = ? WHERE seq = ?")?;
+        update.execute([worker, candidate.seq])?;
+    }
+    Ok(())
 }
 
 /// The numbers of the queues that a claim asks for, each once.
@@ -97,6 +206,15 @@ struct Scope {
     queues: Vec<i64>,
     /// A condition on the task, empty for any.
     tasks: String,
+    /// A condition on the worker that drains for a run that crashed before, empty for any.
+    drainers: String,
+}
+
+/// Numbers for a condition, in order.
+fn list(mut numbers: Vec<i64>) -> String {
+    numbers.sort_unstable();
+    let numbers: Vec<_> = numbers.iter().map(ToString::to_string).collect();
+    numbers.join(", ")
 }
 
 /// A part of the runs that are due.
@@ -111,24 +229,29 @@ struct Part {
 }
 
 impl Scope {
-    fn of(db: &Connection, names: &mut Names, claim: &ClaimRequest) -> Result<Self, Fault> {
+    fn of(db: &Connection, names: &mut Names, claim: &ClaimRequest, solo: Solo) -> Result<Self, Fault> {
         let queues = queues(db, names, claim)?;
+        let others = if solo == Solo::Bar { other_drainers(db, names, claim)? } else { Vec::new() };
+        let drainers = if others.is_empty() {
+            String::new()
+        } else {
+            format!("AND (drainer IS NULL OR drainer NOT IN ({}))", list(others))
+        };
         if claim.tasks.is_empty() {
-            return Ok(Self { queues, tasks: String::new() });
+            return Ok(Self { queues, tasks: String::new(), drainers });
         }
         // No task has this number. An empty list would leave nothing to look up by the index.
         let mut ids = vec![-1];
         for task in &claim.tasks {
             ids.extend(names.find_task(db, task)?);
         }
-        ids.sort_unstable();
-        let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-        Ok(Self { queues, tasks: format!("AND task IN ({})", ids.join(", ")) })
+        Ok(Self { queues, tasks: format!("AND task IN ({})", list(ids)), drainers })
     }
 
-    /// A statement with the condition in the place of `TASKS`.
-    fn sql(&self, statement: &str) -> String {
-        statement.replace("TASKS", &self.tasks)
+    /// A statement with the conditions in the place of `TASKS`.
+    fn sql(&self, statement: &str, is_solo: bool) -> String {
+        let drainers = if is_solo { self.drainers.as_str() } else { "" };
+        statement.replace("TASKS", &format!("{} {drainers}", self.tasks))
     }
 
     /// The first runs of a queue that wait for nothing.
@@ -140,8 +263,9 @@ impl Scope {
         due: &mut Vec<Candidate>,
     ) -> Result<(), Fault> {
         let mut query = db.prepare_cached(&self.sql(
-            "SELECT -priority, due, seq FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND gate IS NULL TASKS \
-             ORDER BY priority DESC, due, seq LIMIT ?",
+            "SELECT -priority, due, seq, drainer FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND gate IS NULL \
+             TASKS ORDER BY priority DESC, due, seq LIMIT ?",
+            part.is_solo,
         ))?;
         let values = [queue, ready(false, part.is_solo), part.limit as i64];
         for row in query.query_map(values, |row| candidate(row, part.is_solo))? {
@@ -154,8 +278,9 @@ impl Scope {
     fn timed(&self, db: &Connection, queue: i64, part: Part, due: &mut Vec<Candidate>) -> Result<(), Fault> {
         let ready = ready(true, part.is_solo);
         let mut query = db.prepare_cached(&self.sql(
-            "SELECT -priority, due, seq FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND gate IS NULL \
+            "SELECT -priority, due, seq, drainer FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND gate IS NULL \
              AND priority = ? AND due <= ? TASKS ORDER BY due, seq LIMIT ?",
+            part.is_solo,
         ))?;
         let mut room = part.limit;
         let mut priority = next_priority(db, queue, ready, None)?;
@@ -170,17 +295,25 @@ impl Scope {
         Ok(())
     }
 
-    /// When the first run of a queue comes due that waits for a time.
-    fn first_timed(&self, db: &Connection, queue: i64, is_solo: bool) -> Result<Option<i64>, Fault> {
-        let ready = ready(true, is_solo);
+    /// When the first run of a queue comes due, after a time, that waits for it.
+    fn first_timed(
+        &self,
+        db: &Connection,
+        queue: i64,
+        is_solo: bool,
+        after: Timestamp,
+    ) -> Result<Option<i64>, Fault> {
+        let (ready, after) = (ready(true, is_solo), sortable(after));
         let mut query = db.prepare_cached(&self.sql(
-            "SELECT due FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND gate IS NULL AND priority = ? TASKS \
-             ORDER BY due LIMIT 1",
+            "SELECT due FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND gate IS NULL AND priority = ? AND due > ? \
+             TASKS ORDER BY due LIMIT 1",
+            is_solo,
         ))?;
         let mut first: Option<i64> = None;
         let mut priority = next_priority(db, queue, ready, None)?;
         while let Some(this) = priority {
-            let due: Option<i64> = query.query_row([queue, ready, this], |row| row.get(0)).optional()?;
+            let values = [queue, ready, this, after];
+            let due: Option<i64> = query.query_row(values, |row| row.get(0)).optional()?;
             first = first.into_iter().chain(due).min();
             priority = next_priority(db, queue, ready, Some(this))?;
         }
@@ -200,8 +333,9 @@ impl Scope {
              ORDER BY queue LIMIT 1",
         )?;
         let mut query = db.prepare_cached(&self.sql(
-            "SELECT -priority, due, seq FROM run INDEXED BY run_gate WHERE gate = ? AND queue = ? AND ready = ? \
+            "SELECT -priority, due, seq, drainer FROM run INDEXED BY run_gate WHERE gate = ? AND queue = ? AND ready = ? \
              AND due <= ? TASKS ORDER BY priority DESC, due, seq LIMIT ?",
+            part.is_solo,
         ))?;
         let (now, later) = (ready(false, part.is_solo), ready(true, part.is_solo));
         let mut last = 0_i64;
@@ -220,21 +354,31 @@ impl Scope {
         Ok(())
     }
 
-    /// When the next gate is open that keeps a run back.
-    fn next_opening(&self, db: &Connection, claim: &ClaimRequest) -> Result<Option<Timestamp>, Fault> {
+    /// When the next gate opens that keeps a run back, or when the first run comes due that a gate kept back which is open now.
+    fn next_opening(
+        &self,
+        db: &Connection,
+        gates: &Gates,
+        claim: &ClaimRequest,
+    ) -> Result<Option<Timestamp>, Fault> {
         let mut next: Option<Timestamp> = None;
-        for (gate, opening) in Gates::load(db)?.openings(claim.now) {
-            let opens = match opening {
-                Opening::Now => claim.now,
-                Opening::At(time) => time,
-                Opening::Later => continue,
-            };
+        for (gate, opening) in gates.openings(claim.now) {
+            if opening == Opening::Later {
+                continue;
+            }
             let mut kept = Vec::new();
             for is_solo in kinds(claim.is_idle) {
-                let part = Part { is_solo: *is_solo, until: Timestamp::from_unix_nanos(u64::MAX), limit: 1 };
+                let until = Timestamp::from_unix_nanos(u64::MAX);
+                let part = Part { is_solo: *is_solo, until, limit: MAX_LOOKED_AT };
                 self.kept_back(db, gate, part, &mut kept)?;
             }
-            next = if kept.is_empty() { next } else { next.into_iter().chain([opens]).min() };
+            let kept = kept.iter().map(|kept| time(kept.due));
+            next = match opening {
+                Opening::At(opens) => next.into_iter().chain(kept.map(|_| opens)).min(),
+                // Those that are due already wait for something else.
+                Opening::Now => next.into_iter().chain(kept.filter(|due| *due > claim.now)).min(),
+                Opening::Later => next,
+            };
         }
         Ok(next)
     }
@@ -252,5 +396,5 @@ fn next_priority(db: &Connection, queue: i64, ready: i64, below: Option<i64>) ->
 }
 
 fn candidate(row: &rusqlite::Row<'_>, is_solo: bool) -> rusqlite::Result<Candidate> {
-    Ok(Candidate { priority: row.get(0)?, due: row.get(1)?, seq: row.get(2)?, is_solo })
+    Ok(Candidate { priority: row.get(0)?, due: row.get(1)?, seq: row.get(2)?, is_solo, drainer: row.get(3)? })
 }

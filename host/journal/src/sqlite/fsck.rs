@@ -170,6 +170,7 @@ fn check_run(loaded: &Loaded, check: &mut JournalCheck) {
     // A run that was set aside is reported where it was found damaged.
     expected.lease = expected.lease.filter(|_| entry.claim().is_some());
     expected.gate = columns.gate.filter(|_| columns.ready.is_some());
+    expected.drainer = columns.drainer.filter(|_| columns.ready.is_some());
     if expected != *columns {
         check.add(format!("the events of run {} do not lead to its row", entry.run()));
     }

@@ -24,9 +24,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use hostel_core::journal::{
-    Append, Cancellation, ClaimRequest, Expired, Fence, Found, Journal, JournalEntry, JournalError,
-    JournalEvent, LimitScope, LimitUse, MAX_CLAIMED, MAX_EVENTS, MAX_SUBMITTED, Page, Pause, Prune, Pruned,
-    RunLimit, Submitted,
+    Append, Cancellation, ClaimRequest, ExpireRequest, Expiry, Fence, Found, Journal, JournalEntry,
+    JournalError, JournalEvent, LimitScope, LimitUse, MAX_CLAIMED, MAX_EVENTS, MAX_SUBMITTED, Page, Pause,
+    Prune, Pruned, RunLimit, Submitted,
 };
 use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
 use rusqlite::Connection;
@@ -34,7 +34,6 @@ use rusqlite::Connection;
 use self::bell::Bell;
 use self::blobs::{Blobs, Spilled};
 pub use self::fsck::JournalCheck;
-use self::gates::Gates;
 use self::names::Names;
 pub use self::schedules::{
     FireSchedule, Fired, FiredSlot, MAX_FIRED, MAX_SCHEDULES, SlotEnd, StoredSchedule,
@@ -310,13 +309,8 @@ impl Journal for SqliteJournal {
 
     fn claim(&self, claim: &ClaimRequest) -> Result<Vec<JournalEntry>, JournalError> {
         check_count("claims", claim.limit, MAX_CLAIMED)?;
-        let has_some = |db: &Connection, names: &mut Names| {
-            let gates = Gates::load(db)?;
-            let room = claim.limit.min(1);
-            Ok(!due::candidates(db, names, &gates, claim, claim.is_idle, room)?.is_empty())
-        };
         // Workers without work ask often, and need not wait for the lock.
-        if !self.read(has_some)? {
+        if !self.read(|db, names| due::has_some(db, names, claim))? {
             return Ok(Vec::new());
         }
         // Each transaction that claims nothing has marked runs that limits keep back, so that it ends.
@@ -339,16 +333,13 @@ impl Journal for SqliteJournal {
         self.write(move |writing| operate::release(writing, at, run, fence))
     }
 
-    fn expire(&self, now: Timestamp) -> Result<Vec<Expired>, JournalError> {
-        let has_some = |db: &Connection, _: &mut Names| {
-            let mut query =
-                db.prepare_cached("SELECT 1 FROM run INDEXED BY run_lease WHERE lease <= ? LIMIT 1")?;
-            Ok(query.exists([row::sortable(now)])?)
-        };
-        if !self.read(has_some)? {
-            return Ok(Vec::new());
+    fn expire(&self, request: &ExpireRequest) -> Result<Expiry, JournalError> {
+        // Without claims there is nothing to protect from a time in which nobody writes.
+        if !self.read(|db, _| Ok(operate::has_leases(db)?))? {
+            return Ok(Expiry { runs: Vec::new(), more: false });
         }
-        self.write(move |writing| operate::expire(writing, now))
+        let request = *request;
+        self.write(move |writing| operate::expire(writing, &request))
     }
 
     fn cancel(&self, at: Timestamp, run: RunId) -> Result<Cancellation, JournalError> {

@@ -1,17 +1,19 @@
 //! The operations of the writer on runs that are stored: each loads an entry, calls its rule, and stores the result.
 
+use std::time::Duration;
+
 use hostel_core::journal::{
-    Append, Applied, Cancellation, ClaimRequest, Expired, Fence, JournalConflict, JournalEntry, JournalError,
-    MAX_EXPIRED, MAX_PRUNED, Prune, Pruned,
+    Append, Applied, Cancellation, ClaimRequest, ExpireRequest, Expired, Expiry, Fence, JournalConflict,
+    JournalEntry, JournalError, MAX_EXPIRED, MAX_PRUNED, Prune, Pruned,
 };
 use hostel_core::{RunId, Timestamp};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::blobs::Spilled;
-use super::due;
+use super::due::{self, Candidate, Solo};
 use super::gates::{self, Gates};
 use super::names::Kind;
-use super::row::{self, Loaded, sortable};
+use super::row::{self, Loaded, exact, sortable, time};
 use super::submit;
 use super::writing::Writing;
 use crate::error::Fault;
@@ -68,17 +70,28 @@ pub(super) fn append(writing: &mut Writing<'_>, append: &Append, blobs: &[Spille
 }
 
 pub(super) fn claim(writing: &mut Writing<'_>, request: &ClaimRequest) -> Result<Claimed, Fault> {
+    let is_first = !has_leases(writing.db)?;
+    let claimed = claim_due(writing, request)?;
+    if is_first && !claimed.entries.is_empty() {
+        set_beat(writing.db, request.now)?;
+    }
+    Ok(claimed)
+}
+
+fn claim_due(writing: &mut Writing<'_>, request: &ClaimRequest) -> Result<Claimed, Fault> {
     let mut gates = Gates::load(writing.db)?;
     let mut entries: Vec<JournalEntry> = Vec::new();
     let mut examined = 0;
     loop {
-        let wants_solo = request.is_idle && entries.is_empty();
+        let solo = Solo::of(request, !entries.is_empty());
         let room = request.limit - entries.len();
-        let batch = due::candidates(writing.db, writing.names, &gates, request, wants_solo, room)?;
+        let batch = due::candidates(writing.db, writing.names, &gates, request, solo, room)?;
         examined += batch.len();
         for candidate in &batch {
-            // A run that crashed before is alone.
-            if candidate.is_solo && !entries.is_empty() {
+            if candidate.is_solo && Solo::of(request, !entries.is_empty()) == Solo::Bar {
+                if drains_for(writing, &gates, request, *candidate)? {
+                    return Ok(Claimed { entries, is_cut: false });
+                }
                 continue;
             }
             entries.extend(examine(writing, &mut gates, request, candidate.seq)?);
@@ -92,6 +105,25 @@ pub(super) fn claim(writing: &mut Writing<'_>, request: &ClaimRequest) -> Result
             return Ok(Claimed { entries, is_cut });
         }
     }
+}
+
+/// A worker that is not idle meets a run that crashed before: whether it claims nothing behind it.
+fn drains_for(
+    writing: &mut Writing<'_>,
+    gates: &Gates,
+    request: &ClaimRequest,
+    candidate: Candidate,
+) -> Result<bool, Fault> {
+    if due::drains_elsewhere(writing.db, writing.names, request, candidate)? {
+        return Ok(false);
+    }
+    let places = gates.of_row(writing.db, writing.names, candidate.seq)?;
+    if let Some(gate) = gates.closed(&places, request.now) {
+        gates::park(writing.db, candidate.seq, gate)?;
+        return Ok(false);
+    }
+    due::drain(writing.db, writing.names, request, candidate)?;
+    Ok(true)
 }
 
 /// Claims a run that is due, if all its gates are open. If not, it is not examined again until the gate that is closed is open.
@@ -174,14 +206,48 @@ pub(super) fn release(
     })
 }
 
-pub(super) fn expire(writing: &mut Writing<'_>, now: Timestamp) -> Result<Vec<Expired>, Fault> {
+/// Whether a run is claimed.
+pub(super) fn has_leases(db: &Connection) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT 1 FROM run INDEXED BY run_lease WHERE lease IS NOT NULL LIMIT 1")?.exists([])
+}
+
+fn set_beat(db: &Connection, at: Timestamp) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE counter SET beat = ?")?.execute([exact(at)])?;
+    Ok(())
+}
+
+pub(super) fn expire(writing: &mut Writing<'_>, request: &ExpireRequest) -> Result<Expiry, Fault> {
+    let beat = writing.db.prepare_cached("SELECT beat FROM counter")?.query_row([], |row| row.get(0))?;
+    if let Some(stall) = request.stall(time(beat)) {
+        outlast(writing.db, request, stall)?;
+    }
+    set_beat(writing.db, request.now)?;
     let mut query = writing.db.prepare_cached(
         "SELECT seq FROM run INDEXED BY run_lease WHERE lease <= ? ORDER BY lease, seq LIMIT ?",
     )?;
-    let over: Vec<i64> =
-        query.query_map([sortable(now), MAX_EXPIRED as i64], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    // One more than are ended, to know whether there are more.
+    let mut over: Vec<i64> = query
+        .query_map([sortable(request.now), MAX_EXPIRED as i64 + 1], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let more = over.len() > MAX_EXPIRED;
+    over.truncate(MAX_EXPIRED);
+    Ok(Expiry { runs: expire_each(writing, &over, request.now)?, more })
+}
+
+/// The rule of `JournalEntry::outlast` for all claims, without the records.
+fn outlast(db: &Connection, request: &ExpireRequest, stall: Duration) -> Result<(), Fault> {
+    let most = sortable(request.now.after(request.lease));
+    let stall = i64::try_from(stall.as_nanos()).unwrap_or(i64::MAX);
+    let mut update = db.prepare_cached(
+        "UPDATE run INDEXED BY run_lease SET lease = max(lease, min(lease, ?1 - ?2) + ?2) WHERE lease IS NOT NULL",
+    )?;
+    update.execute([most, stall])?;
+    Ok(())
+}
+
+fn expire_each(writing: &mut Writing<'_>, over: &[i64], now: Timestamp) -> Result<Vec<Expired>, Fault> {
     let mut expired = Vec::new();
-    for seq in over {
+    for &seq in over {
         let loaded = match row::load_by_seq(writing.db, writing.names, seq) {
             Ok(Some(loaded)) => loaded,
             Ok(None) => continue,

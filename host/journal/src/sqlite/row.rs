@@ -49,6 +49,8 @@ pub(super) struct Columns {
     pub(super) event: i64,
     /// Not of the entry: a gate that keeps the run back. A run that changes is looked at anew.
     pub(super) gate: Option<i64>,
+    /// Not of the entry either: the worker that drains for the run.
+    pub(super) drainer: Option<i64>,
     pub(super) name: Option<String>,
     pub(super) error: Option<String>,
 }
@@ -61,7 +63,7 @@ pub(super) struct Loaded {
 }
 
 /// The columns of [`Columns`] in order.
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 18] = [
     "state",
     "version",
     "due",
@@ -77,13 +79,14 @@ const COLUMNS: [&str; 17] = [
     "lease",
     "event",
     "gate",
+    "drainer",
     "name",
     "error",
 ];
 
 /// What a run is read by; the columns of [`Columns`] follow.
 const LOAD: &str = "SELECT seq, id, spec, born, state, version, due, started, ended, ready, attempts, crashes, attention, seen, \
-                    worker, fence, lease, event, gate, name, error FROM run WHERE ";
+                    worker, fence, lease, event, gate, drainer, name, error FROM run WHERE ";
 
 /// Whether a run waits for nothing, or for a time; and whether it crashed before.
 pub(super) const fn ready(waits_for_time: bool, is_solo: bool) -> i64 {
@@ -111,6 +114,7 @@ impl Columns {
             lease: claim.map(|claim| sortable(claim.until)),
             event,
             gate: None,
+            drainer: None,
             name: record.name().map(str::to_owned),
             error: entry.error(),
         }
@@ -134,8 +138,9 @@ impl Columns {
             lease: row.get(first + 12)?,
             event: row.get(first + 13)?,
             gate: row.get(first + 14)?,
-            name: row.get(first + 15)?,
-            error: row.get(first + 16)?,
+            drainer: row.get(first + 15)?,
+            name: row.get(first + 16)?,
+            error: row.get(first + 17)?,
         })
     }
 
@@ -156,6 +161,7 @@ impl Columns {
             &self.lease,
             &self.event,
             &self.gate,
+            &self.drainer,
             &self.name,
             &self.error,
         ]
@@ -179,6 +185,7 @@ impl Columns {
             self.lease != other.lease,
             self.event != other.event,
             self.gate != other.gate,
+            self.drainer != other.drainer,
             self.name != other.name,
             self.error != other.error,
         ]
@@ -210,8 +217,8 @@ impl Columns {
     pub(super) fn insert(&self, db: &Connection, fixed: &Fixed<'_>) -> rusqlite::Result<()> {
         let mut insert = db.prepare_cached(
             "INSERT INTO run (seq, id, task, spec, queue, priority, created, schedule, dedup, tags, born, state, version, \
-             due, started, ended, ready, attempts, crashes, attention, seen, worker, fence, lease, event, gate, name, error) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             due, started, ended, ready, attempts, crashes, attention, seen, worker, fence, lease, event, gate, drainer, name, error) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         let values = fixed.values();
         insert.execute(params_from_iter(values.into_iter().chain(self.values())))?;

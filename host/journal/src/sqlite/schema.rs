@@ -13,10 +13,10 @@ use crate::error::OpenJournalError;
 pub(super) const FORMAT: i64 = 1;
 
 /// The version of the tables.
-pub(super) const TABLES_VERSION: i64 = 3;
+pub(super) const TABLES_VERSION: i64 = 5;
 
 /// What makes each version from the one before, the first from an empty file.
-const STEPS: [&str; TABLES_VERSION as usize] = [V1, REGISTRY, super::schedules::TABLES];
+const STEPS: [&str; TABLES_VERSION as usize] = [V1, REGISTRY, super::schedules::TABLES, BEAT, DRAINER];
 
 /// The tables of the registry. Grants are the options of a task that has only grants.
 const REGISTRY: &str = "
@@ -32,6 +32,15 @@ const REGISTRY: &str = "
         PRIMARY KEY (name, version)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX component_version_digest ON component_version (digest);
+";
+
+/// When leases were last looked at.
+const BEAT: &str = "ALTER TABLE counter ADD COLUMN beat INTEGER NOT NULL DEFAULT 0;";
+
+/// The worker that claims no other run, to get one that crashed before.
+const DRAINER: &str = "
+    ALTER TABLE run ADD COLUMN drainer INTEGER;
+    CREATE INDEX run_drainer ON run (drainer) WHERE drainer IS NOT NULL;
 ";
 
 const V1: &str = "

@@ -8,7 +8,9 @@ use hostel_core::journal::{Journal, JournalError, Page};
 use hostel_core::{ErrorKind, RunFilter, State};
 use hostel_journal::{JournalHooks, OpenJournalError, SqliteJournal};
 
-use crate::scene::{STARTED, add, at, check, completed, directory, id, open, request, spec, spec_with_input};
+use crate::scene::{
+    STARTED, add, at, check, completed, directory, expire, id, open, request, spec, spec_with_input,
+};
 
 fn sql(dir: &Path, text: &str) {
     let db = rusqlite::Connection::open(dir.join("journal-1.db")).unwrap();
@@ -159,10 +161,10 @@ fn a_clock_that_is_set_back_or_ahead_loses_nothing() {
     assert_eq!(journal.claim(&request("w", 9, 1_000)).unwrap().len(), 1);
     // Back: nothing is due, and no lease is over.
     assert_eq!(journal.claim(&request("w", 9, 10)).unwrap(), []);
-    assert_eq!(journal.expire(at(10)).unwrap(), []);
+    assert_eq!(expire(&journal, at(10)), []);
     add(&journal, 1, 5, [STARTED]).unwrap();
     // Ahead, to the end of time: the lease is over, and all is due.
-    assert_eq!(journal.expire(at(u64::MAX)).unwrap().len(), 1);
+    assert_eq!(expire(&journal, at(u64::MAX)).len(), 1);
     let claimed = journal.claim(&request("w", 9, u64::MAX - 1_000)).unwrap();
     assert_eq!(claimed.iter().map(|entry| entry.run()).collect::<Vec<_>>(), [id(1)]);
     assert_eq!(journal.claim(&request("w", 9, u64::MAX - 1_000)).unwrap()[0].run(), id(2));

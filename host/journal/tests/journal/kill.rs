@@ -12,7 +12,8 @@ use hostel_core::{Event, RunFact, RunRecord, RunSpec, Unique, UniqueMode};
 use hostel_journal::{JournalHooks, MemoryJournal, SqliteJournal};
 
 use crate::scene::{
-    STARTED, add, at, check, completed, directory, failed, fence, id, open, request, spec, spec_with_input,
+    STARTED, add, at, check, completed, directory, expire, failed, fence, id, open, request, spec,
+    spec_with_input,
 };
 
 /// The directory and the number of the step that a child ends at.
@@ -51,7 +52,7 @@ const SCRIPT: [Operation; 23] = [
         let entry = journal.get(id(4)).unwrap().unwrap();
         journal.release(at(15), id(4), fence(&entry).unwrap()).unwrap();
     },
-    |journal| _ = journal.expire(at(600)).unwrap(),
+    |journal| _ = expire(journal, at(600)),
     |journal| {
         _ = add(journal, 4, 601, [STARTED, RunFact::Event(Event::RetryPlanned { due: at(700) })]).unwrap()
     },

@@ -17,6 +17,9 @@ mod registry;
 mod scene;
 #[cfg(test)]
 mod schedules;
+#[cfg(unix)]
+#[cfg(test)]
+mod stall;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]

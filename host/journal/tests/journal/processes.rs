@@ -15,7 +15,7 @@ use hostel_core::journal::{
 use hostel_core::{Event, RunFact, RunId, RunSpec, State, Timestamp, Unique, UniqueMode};
 use hostel_journal::SqliteJournal;
 
-use crate::scene::{STARTED, check, completed, directory, failed, fence, id, open, spec};
+use crate::scene::{STARTED, check, completed, directory, expire, failed, fence, id, open, spec};
 
 /// The directory, the number, the seed and the milliseconds of a child.
 const CHILD: &str = "HOSTEL_JOURNAL_CHILD";
@@ -51,7 +51,7 @@ impl Worker {
             0..7 => self.submit(),
             7..11 => self.claim(),
             11..16 => self.go_on(),
-            16 => _ = self.journal.expire(now()).unwrap(),
+            16 => _ = expire(&self.journal, now()),
             17 => {
                 self.ask();
                 self.check_limit();

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use hostel_core::journal::{Append, ClaimRequest, Fence, Journal, JournalEntry, JournalError, WorkerId};
+use hostel_core::journal::{
+    Append, ClaimRequest, ExpireRequest, Expired, Fence, Journal, JournalEntry, JournalError, WorkerId,
+};
 use hostel_core::{
     Digest, Event, ExportPath, Failure, InputSpec, Outcome, RunFact, RunId, RunSpec, StoredValue, TaskKey,
     TaskSpec, Timestamp,
@@ -69,6 +71,11 @@ pub(crate) fn request(worker: &str, limit: usize, now: u64) -> ClaimRequest {
         tasks: Vec::new(),
         is_idle: true,
     }
+}
+
+/// Ends the claims that are over, whether they could be renewed or not.
+pub(crate) fn expire(journal: &dyn Journal, now: Timestamp) -> Vec<Expired> {
+    journal.expire(&ExpireRequest { now, lease: Duration::MAX }).unwrap().runs
 }
 
 /// Appends facts to what the run is now.

@@ -7,7 +7,7 @@ use hostel_core::journal::{Journal, Prune, Submitted};
 use hostel_core::{InputSpec, Outcome, RunRecord, StoredValue, TaskSpec};
 
 use crate::scene::{
-    STARTED, add, at, check, completed, directory, id, open, request, spec, spec_with_input, value,
+    STARTED, add, at, check, completed, directory, expire, id, open, request, spec, spec_with_input, value,
 };
 
 /// The longest value that is stored beside its run.
@@ -113,7 +113,7 @@ fn changes_of_others_are_noticed() {
     assert_ne!(before, after);
     // What changes nothing is no change: nothing is due, and no lease is over.
     assert_eq!(other.claim(&request("w", 0, 2)).unwrap(), []);
-    assert_eq!(other.expire(at(2)).unwrap(), []);
+    assert_eq!(expire(&other, at(2)), []);
     other.get(id(1)).unwrap();
     assert_eq!(journal.changes().unwrap(), after);
 }
