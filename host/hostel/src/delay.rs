@@ -286,11 +286,23 @@ fn unwritable(task: &Task) -> Option<&'static str> {
 }
 
 /// A value of a run in a journal. The error says what is wrong.
-pub(crate) fn read_stored(journal: &dyn Journal, stored: &StoredValue) -> Result<Value, String> {
-    let bytes = match stored {
-        StoredValue::Bytes(bytes) => Some(Arc::clone(bytes)),
-        StoredValue::Blob(blob) => journal.blob(blob).map_err(|error| in_full(&error))?,
-    };
+fn read_stored(journal: &dyn Journal, stored: &StoredValue) -> Result<Value, String> {
+    decoded(stored_bytes(journal, stored).map_err(|error| in_full(&error))?)
+}
+
+/// The bytes of a value of a run in a journal; `None` if they are missing.
+pub(crate) fn stored_bytes(
+    journal: &dyn Journal,
+    stored: &StoredValue,
+) -> Result<Option<Arc<[u8]>>, JournalError> {
+    match stored {
+        StoredValue::Bytes(bytes) => Ok(Some(Arc::clone(bytes))),
+        StoredValue::Blob(blob) => journal.blob(blob),
+    }
+}
+
+/// The value of these bytes. The error says what is wrong.
+pub(crate) fn decoded(bytes: Option<Arc<[u8]>>) -> Result<Value, String> {
     let bytes = bytes.ok_or_else(|| "its value is missing from the journal".to_owned())?;
     let (_, value) =
         Value::from_canonical(&bytes).map_err(|error| format!("its value is damaged: {error}"))?;

@@ -10,7 +10,7 @@ use crate::data_dir::check_grants;
 use crate::error::SubmitError;
 use crate::ids::new_id;
 use crate::run::{Input, Inputs, Run, Submission, TaskFuture};
-use crate::runner::PushError;
+use crate::runner::{Places, PushError};
 use crate::task::Task;
 
 /// The parts of a run before it is accepted.
@@ -20,11 +20,15 @@ pub(crate) struct Bound {
 }
 
 /// The identity of a run that was submitted elsewhere, and of which this host executes an attempt.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Numbered {
     pub(crate) id: RunId,
     /// How many attempts came before.
     pub(crate) earlier: u32,
+    /// Where the run is counted while it rests.
+    pub(crate) places: Option<Arc<Places>>,
+    /// Whether it executes even while an equal run does.
+    pub(crate) is_solo: bool,
 }
 
 impl Bound {
@@ -149,7 +153,7 @@ impl Task {
 
     /// A run that is not accepted yet.
     pub(crate) fn offer(&self, bound: Bound) -> Offer {
-        self.offer_as(Numbered { id: new_id(), earlier: 0 }, bound)
+        self.offer_as(Numbered { id: new_id(), earlier: 0, places: None, is_solo: false }, bound)
     }
 
     fn offer_as(&self, identity: Numbered, bound: Bound) -> Offer {
@@ -165,6 +169,8 @@ impl Task {
             key,
             tags: self.options().tags_with(extra.tags),
             earlier_attempts: identity.earlier,
+            places: identity.places,
+            may_wait_for_equal: !identity.is_solo,
         };
         Offer(Some(Arc::new(Run::new(identity.id, self.clone(), submission))))
     }

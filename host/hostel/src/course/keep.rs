@@ -44,10 +44,14 @@ pub(super) fn touched(run: &Run) {
     }
 }
 
-/// Whether equal runs wait for each other. They do not if the value would not be stored at once, or if the run may have
+/// Whether equal runs wait for each other. They do not if the run is one that must not, if the value would not be stored at once, or if the run may have
 /// to wait for its standard input first.
 pub(super) fn shares_flight(run: &Run) -> bool {
-    !run.is_lazy() && run.task().options().stdin.is_none() && may_be_kept(run) && run.host().cache.keeps()
+    run.may_wait_for_equal()
+        && !run.is_lazy()
+        && run.task().options().stdin.is_none()
+        && may_be_kept(run)
+        && run.host().cache.keeps()
 }
 
 /// Whether its value will be stored, as far as is known.

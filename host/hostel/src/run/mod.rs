@@ -31,7 +31,7 @@ use crate::calls::{Call, Callback, trampoline};
 use crate::events::{EventKind, RunEvent};
 use crate::group::Membership;
 use crate::host_state::HostState;
-use crate::runner::{Position, Scheduler};
+use crate::runner::{Places, Position, Scheduler};
 use crate::task::Task;
 
 /// One request to run a task with inputs.
@@ -40,6 +40,7 @@ pub(crate) struct Run {
     task: Task,
     tags: Tags,
     position: Position,
+    may_wait_for_equal: bool,
     /// How many upstream runs it still waits for, plus one until all of them are registered.
     awaited: AtomicUsize,
     guest: Mutex<Option<Guest>>,
@@ -54,12 +55,17 @@ pub(crate) struct Submission {
     pub(crate) tags: Tags,
     /// How many attempts of it were made elsewhere.
     pub(crate) earlier_attempts: u32,
+    /// Where the run is counted while it rests.
+    pub(crate) places: Option<Arc<Places>>,
+    /// Whether it may wait for an equal run to end.
+    pub(crate) may_wait_for_equal: bool,
 }
 
 impl Run {
     /// A new run, in Pending. Its creation is not published yet.
     pub(crate) fn new(id: RunId, task: Task, submission: Submission) -> Self {
-        let Submission { inputs, key, upstreams, tags, earlier_attempts } = submission;
+        let Submission { inputs, key, upstreams, tags, earlier_attempts, places, may_wait_for_equal } =
+            submission;
         let awaited = match upstreams.len() {
             0 => 0,
             count => count + 1,
@@ -68,7 +74,8 @@ impl Run {
             id,
             task,
             tags,
-            position: Position::new(),
+            position: Position::new(places),
+            may_wait_for_equal,
             awaited: AtomicUsize::new(awaited),
             guest: Mutex::new(None),
             cell: Mutex::new(Cell { attempts: earlier_attempts, ..Cell::new(inputs, key, upstreams) }),
@@ -101,6 +108,11 @@ impl Run {
 
     pub(crate) fn position(&self) -> &Position {
         &self.position
+    }
+
+    /// Whether it may wait for an equal run to end.
+    pub(crate) fn may_wait_for_equal(&self) -> bool {
+        self.may_wait_for_equal
     }
 
     pub(crate) fn name(&self) -> Arc<str> {

@@ -64,6 +64,7 @@ impl<W: Work> Scheduler<W> {
         if let Some(ticket) = parked.ticket {
             state.gates.withdraw(job.tags(), ticket);
         }
+        job.position().settle(Phase::Polled);
         state.queue.forget_parked();
         drop(self.tell(state));
     }
@@ -213,7 +214,8 @@ impl<W: Work> Schedule<W> {
     /// Parks a job.
     fn park(&mut self, parked: Parked<Arc<W>>) {
         self.ended(&parked.job);
-        parked.job.position().settle(Phase::Parked);
+        let phase = if parked.ticket.is_some() { Phase::AtGate } else { Phase::Parked };
+        parked.job.position().settle(phase);
         self.queue.park();
         self.parking.insert(parked.job.id(), parked);
     }

@@ -11,6 +11,7 @@ mod admission;
 mod clock;
 mod gates;
 mod parking;
+mod places;
 mod queue;
 mod scheduler;
 mod work;
@@ -22,6 +23,7 @@ pub(crate) use admission::Entry;
 #[cfg(test)]
 pub(crate) use clock::Clock;
 pub(crate) use gates::TagLimit;
+pub(crate) use places::Places;
 pub(crate) use queue::Bounds;
 pub(crate) use scheduler::{PushError, Scheduler};
 pub(crate) use work::{Phase, Polled, Position, Woken, Work};

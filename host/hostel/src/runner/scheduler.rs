@@ -16,7 +16,7 @@ use super::clock::Clock;
 use super::gates::{Gates, TagLimit};
 use super::parking::Parking;
 use super::queue::{Bounds, Queue};
-use super::work::Work;
+use super::work::{Phase, Work};
 use crate::calls::Backlog;
 
 /// Decides what executes when. Workers, submitters, wakers and cancellers share it.
@@ -172,6 +172,8 @@ impl<W: Work> Scheduler<W> {
     pub(crate) fn ended(&self, job: &Arc<W>) {
         let mut state = self.lock();
         state.ended(job);
+        // Queue entries of it, if a waker adds one, are stale.
+        job.position().settle(Phase::Polled);
         self.admit(&mut state);
         // A job that could not begin for lack of room may begin now.
         self.call_worker(&mut state);
@@ -255,8 +257,13 @@ impl<W: Work> Scheduler<W> {
 impl<W: Work> Schedule<W> {
     /// The guest of a job waits for something, and does not compute.
     pub(super) fn rests(&mut self, job: &Arc<W>) {
-        if self.live.contains_key(&job.id()) && job.position().take_preempted() {
-            self.queue.rests(job);
+        if self.live.contains_key(&job.id()) {
+            if job.position().take_preempted() {
+                self.queue.rests(job);
+            }
+        } else if job.has_ended() {
+            // It was cancelled meanwhile.
+            job.position().advance(Phase::Waiting, Phase::Polled);
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hostel_core::{RunId, Tag, TaskKey};
 
+use super::places::Places;
 use super::queue::Queued;
 
 /// Something that workers execute: a run.
@@ -67,6 +68,8 @@ pub(crate) struct Position {
     was_preempted: AtomicBool,
     /// Whether it has a slot of each limit that applies. Changed under the scheduler's lock.
     holds_slots: AtomicBool,
+    /// Where it is counted while it rests.
+    places: Option<Arc<Places>>,
 }
 
 /// The phases of work in the scheduler.
@@ -87,6 +90,8 @@ pub(crate) enum Phase {
     Preempted,
     /// It has no guest, and waits outside all queues for something other than a worker.
     Parked,
+    /// Like [`Phase::Parked`]: it waits for a slot of a limit.
+    AtGate,
 }
 
 /// The result of polling work.
@@ -112,22 +117,37 @@ pub(crate) enum Woken {
 }
 
 impl Position {
-    pub(crate) fn new() -> Self {
+    /// The position of new work, which is counted in `places` while it rests.
+    pub(crate) fn new(places: Option<Arc<Places>>) -> Self {
         Self {
             phase: AtomicU8::new(Phase::Pending as u8),
             was_preempted: AtomicBool::new(false),
             holds_slots: AtomicBool::new(false),
+            places,
         }
     }
 
     /// Moves from one phase to the next. `false` if the work was not in that phase.
     pub(crate) fn advance(&self, from: Phase, to: Phase) -> bool {
-        self.phase.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        let is_moved =
+            self.phase.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if is_moved {
+            self.places.iter().for_each(|places| places.moved(from.rests(), to.rests()));
+        }
+        is_moved
+    }
+
+    /// Whether the work needs no thread, nor a slot, now.
+    pub(crate) fn rests(&self) -> bool {
+        let phase = self.phase.load(Ordering::Acquire);
+        Phase::RESTING.iter().any(|resting| *resting as u8 == phase)
     }
 
     /// Enters a phase in which no worker has the work.
     pub(super) fn settle(&self, phase: Phase) {
-        self.phase.store(phase as u8, Ordering::Release);
+        let before = self.phase.swap(phase as u8, Ordering::AcqRel);
+        let rested = Phase::RESTING.iter().any(|resting| *resting as u8 == before);
+        self.places.iter().for_each(|places| places.moved(rested, phase.rests()));
     }
 
     /// Whether it has a slot of each limit that applies.
@@ -169,12 +189,28 @@ impl Position {
                 return Woken::Queue;
             }
             let phase = self.phase.load(Ordering::Acquire);
-            let settled = [Phase::Pending, Phase::Ready, Phase::PolledAndWoken, Phase::Parked];
+            let settled = [Phase::Pending, Phase::Ready, Phase::PolledAndWoken, Phase::Parked, Phase::AtGate];
             if settled.iter().any(|&settled| settled as u8 == phase) {
                 return Woken::Noted;
             }
             // The phase changed in between: try again.
         }
+    }
+}
+
+impl Drop for Position {
+    /// The work is not counted any more.
+    fn drop(&mut self) {
+        self.settle(Phase::Polled);
+    }
+}
+
+impl Phase {
+    /// The phases of work that needs no thread, nor a slot.
+    const RESTING: [Self; 2] = [Self::Waiting, Self::Parked];
+
+    fn rests(self) -> bool {
+        Self::RESTING.contains(&self)
     }
 }
 
@@ -200,11 +236,31 @@ mod tests {
             (Phase::Ready, Woken::Noted, Phase::Ready),
             (Phase::Preempted, Woken::Queue, Phase::Ready),
             (Phase::Parked, Woken::Noted, Phase::Parked),
+            (Phase::AtGate, Woken::Noted, Phase::AtGate),
         ] {
-            let position = Position::new();
+            let position = Position::new(None);
             position.settle(phase);
             assert_eq!(position.wake(), woken, "{phase:?}");
             assert!(position.advance(next, Phase::Pending), "{phase:?} to {next:?}");
         }
+    }
+
+    #[test]
+    fn work_is_counted_while_it_rests() {
+        let places = Arc::new(Places::new(|| ()));
+        let position = Position::new(Some(Arc::clone(&places)));
+        assert!(position.advance(Phase::Pending, Phase::Polled));
+        assert!(position.advance(Phase::Polled, Phase::Waiting));
+        assert_eq!(places.resting(), 1);
+        assert!(!position.advance(Phase::Polled, Phase::Waiting));
+        assert_eq!((position.wake(), places.resting()), (Woken::Queue, 0));
+        for (phase, resting) in
+            [(Phase::Parked, 1), (Phase::Parked, 1), (Phase::AtGate, 0), (Phase::Parked, 1)]
+        {
+            position.settle(phase);
+            assert_eq!(places.resting(), resting, "{phase:?}");
+        }
+        drop(position);
+        assert_eq!(places.resting(), 0);
     }
 }

@@ -1,7 +1,7 @@
 //! One claimed run: what the journal knows of it, and which facts follow from what the host did with it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hostel_core::journal::{Append, Fence, JournalEntry};
 use hostel_core::{Event, Failure, Outcome, Receipt, RunFact, State, StoredOutcome, Timestamp, Transition};
@@ -18,8 +18,10 @@ pub(super) struct Claimed {
     pub(super) entry: JournalEntry,
     pub(super) fence: Fence,
     pub(super) claimed_at: Instant,
-    /// When the lease ends, by the monotonic clock, counted from before the request.
-    pub(super) lease_ends: Instant,
+    /// When it was last read, if its start is not recorded.
+    pub(super) read_at: Instant,
+    /// Whether the worker has taken its length into account.
+    pub(super) is_counted: bool,
     pub(super) execution: Execution,
     /// Whether the worker gives the run back when it has stopped.
     pub(super) is_released: bool,
@@ -54,19 +56,20 @@ struct Ended {
 }
 
 impl Claimed {
-    pub(super) fn new(entry: JournalEntry, fence: Fence, claimed_at: Instant, lease: Duration) -> Self {
+    pub(super) fn new(entry: JournalEntry, fence: Fence, claimed_at: Instant) -> Self {
         Self {
             entry,
             fence,
             claimed_at,
-            lease_ends: claimed_at + lease,
+            read_at: claimed_at,
+            is_counted: false,
             execution: Execution::Preparing,
             is_released: false,
         }
     }
 
-    /// The host has accepted the run, or never will. `false` if the host is shut down.
-    pub(super) fn prepared(&mut self, prepared: Prepared) -> bool {
+    /// The host has accepted the run, or never will.
+    pub(super) fn prepared(&mut self, prepared: Prepared) {
         let at = now();
         self.execution = match prepared {
             Prepared::Accepted { future, task } => Execution::Accepted { future, task },
@@ -78,9 +81,13 @@ impl Claimed {
                 event: Event::TimedOut,
                 outcome: Outcome::Failed(Failure::TimedOut { after }),
             },
-            Prepared::ShutDown => return false,
+            Prepared::Postponed | Prepared::ShutDown => return,
         };
-        true
+    }
+
+    /// Whether its guest waits, or it waits for an equal run.
+    pub(super) fn rests(&self) -> bool {
+        matches!(&self.execution, Execution::Accepted { future, .. } if future.run().position().rests())
     }
 
     /// Stops the guest, if it has one.

@@ -1,11 +1,11 @@
 //! Messages to the thread of a worker.
 
 use std::mem;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use hostel_core::RunId;
-use hostel_core::journal::Fence;
+use hostel_core::journal::{Fence, JournalError};
 use tokio::sync::oneshot::{self, Receiver, Sender};
 
 use super::prepared::Prepared;
@@ -25,6 +25,8 @@ struct State {
     has_mail: bool,
     order: Order,
     ended: bool,
+    /// Why the worker could not go on.
+    failure: Option<Arc<JournalError>>,
     waiting: Vec<Sender<()>>,
     /// How many runs the worker has claimed.
     claimed: usize,
@@ -96,10 +98,11 @@ impl Mailbox {
         (mem::take(&mut state.mail), state.order)
     }
 
-    /// The thread has ended.
-    pub(super) fn end(&self) {
+    /// The thread has ended, because of this error if there is one.
+    pub(super) fn end(&self, failure: Option<JournalError>) {
         let mut state = self.state();
         state.ended = true;
+        state.failure = failure.map(Arc::new);
         let (mail, mut waiting) = (mem::take(&mut state.mail), mem::take(&mut state.waiting));
         waiting.append(&mut state.waiting_for_idle);
         drop(state);
@@ -145,6 +148,11 @@ impl Mailbox {
         drop(state);
         self.changed.notify_all();
         Some(idle)
+    }
+
+    /// Why the worker could not go on, if that is why it has ended.
+    pub(super) fn failure(&self) -> Option<Arc<JournalError>> {
+        self.state().failure.clone()
     }
 
     pub(super) fn has_ended(&self) -> bool {

@@ -6,6 +6,7 @@
 
 mod attempt;
 mod claimed;
+mod leases;
 mod mailbox;
 mod prepared;
 mod tasks;
@@ -17,10 +18,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hostel_core::journal::{Journal, JournalEntry, WorkerId};
+use hostel_core::journal::{Journal, JournalEntry, JournalError, WorkerId};
 use hostel_core::{Digest, ErrorKind, QueueName};
 use tokio::runtime::Handle;
 
+use self::leases::Leases;
 use self::mailbox::{Mailbox, Order};
 use self::tasks::{ComponentSource, Tasks};
 use self::thread::{Duty, OnChange, WorkerThread};
@@ -28,6 +30,7 @@ use self::window::Window;
 use crate::host::Host;
 use crate::ids::new_id;
 use crate::journal::OpenJournalError;
+use crate::runner::Places;
 use crate::task::Task;
 
 /// How long the thread that watches the journal waits before it looks whether its worker still exists.
@@ -44,7 +47,7 @@ const WATCH: Duration = Duration::from_secs(1);
 pub struct Worker {
     id: WorkerId,
     mailbox: Arc<Mailbox>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
     timers: Handle,
 }
 
@@ -120,6 +123,8 @@ impl Host {
 impl WorkerBuilder<'_> {
     /// The length of a lease, if no other is set.
     pub const DEFAULT_LEASE: Duration = Duration::from_secs(30);
+    /// The most runs that a worker has claimed at once, if no other number is set.
+    pub const DEFAULT_MAX_RUNS: usize = 10_000;
     /// The shortest and the longest lease.
     pub const LEASES: (Duration, Duration) = (Duration::from_millis(300), Duration::from_hours(1));
 
@@ -164,8 +169,11 @@ impl WorkerBuilder<'_> {
         self
     }
 
-    /// The most runs that the worker has claimed at once. Default: as many as the host has worker threads, and up to 512 while
-    /// runs are short.
+    /// The most runs that the worker has claimed at once. Default: as many that compute as the host has worker threads, or up to 512
+    /// while runs are short, and with those that sleep or wait up to [`Self::DEFAULT_MAX_RUNS`].
+    ///
+    /// A run that has started and sleeps, or waits for the network or for an equal run, needs no thread, so the worker claims
+    /// others meanwhile.
     #[must_use]
     pub fn max_runs(mut self, runs: usize) -> Self {
         self.max_runs = Some(runs);
@@ -198,31 +206,40 @@ impl WorkerBuilder<'_> {
         let id = WorkerId::new(self.name.unwrap_or_else(|| format!("{}-{}", std::process::id(), new_id())));
         let mailbox = Arc::new(Mailbox::default());
         let window = match self.max_runs {
-            Some(runs) => Window::new(runs, runs),
-            None => Window::new(host.workers, Window::MOST),
+            Some(runs) => Window::new(runs, runs, runs),
+            None => Window::new(host.workers, Window::MOST, Self::DEFAULT_MAX_RUNS),
         };
+        let rested = Arc::clone(&mailbox);
+        let places = Arc::new(Places::new(move || _ = rested.put(|_| ())));
+        let logs = host.journal.logs()?.cloned();
+        let tasks = Tasks::new(
+            Arc::clone(host),
+            Arc::clone(&journal),
+            self.served,
+            self.source,
+            logs,
+            Arc::clone(&places),
+        );
+        let (leases, watching) = Leases::start(id.clone(), self.lease).map_err(WorkerError::Thread)?;
         let duty = Duty {
             host: Arc::clone(host),
             journal: Arc::clone(&journal),
-            tasks: Arc::new(Tasks::new(
-                Arc::clone(host),
-                Arc::clone(&journal),
-                self.served,
-                self.source,
-                host.journal.logs()?.cloned(),
-            )),
+            tasks: Arc::new(tasks),
             mailbox: Arc::clone(&mailbox),
             worker: id.clone(),
             queues: self.queues,
-            lease: self.lease,
+            leases: Arc::clone(&leases),
             window,
+            places,
             on_change: self.on_change,
         };
-        watch_journal(&journal, &mailbox).map_err(WorkerError::Thread)?;
         let work = move || WorkerThread::new(duty).work();
-        let thread = std::thread::Builder::new().name("hostel-worker".to_owned()).spawn(work);
+        let threads = watch_journal(&journal, &mailbox)
+            .and_then(|()| std::thread::Builder::new().name("hostel-worker".to_owned()).spawn(work))
+            .map(|thread| vec![thread, watching]);
+        let threads = threads.inspect_err(|_| leases.end()).map_err(WorkerError::Thread)?;
         let timers = host.scheduler.timers().clone();
-        Ok(Worker { id, mailbox, thread: Some(thread.map_err(WorkerError::Thread)?), timers })
+        Ok(Worker { id, mailbox, threads, timers })
     }
 }
 
@@ -267,7 +284,13 @@ impl Worker {
         self.mailbox.idle().await;
     }
 
-    /// Waits until the worker has ended: because its host was shut down.
+    /// Why the worker could not go on, if that is why it has ended: the journal is damaged, or may not be written. Other errors of the
+    /// journal are reported, and the worker tries again.
+    pub fn failure(&self) -> Option<Arc<JournalError>> {
+        self.mailbox.failure()
+    }
+
+    /// Waits until the worker has ended: because its host was shut down, or of a [failure](Worker::failure).
     ///
     /// # Cancel safety
     ///
@@ -281,7 +304,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.mailbox.order(Order::Release);
         // A panic of the thread was reported when it happened.
-        self.thread.take().into_iter().for_each(|thread| _ = thread.join());
+        self.threads.drain(..).for_each(|thread| _ = thread.join());
     }
 }
 

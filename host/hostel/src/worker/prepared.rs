@@ -18,6 +18,8 @@ pub(super) enum Prepared {
     Refused(String),
     /// Its time was over before this attempt.
     OutOfTime(Duration),
+    /// This host could not execute it for now, and the pause after that is over.
+    Postponed,
     /// The host is shut down.
     ShutDown,
 }

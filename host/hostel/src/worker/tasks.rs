@@ -5,17 +5,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hostel_core::journal::{Journal, JournalEntry};
-use hostel_core::{Digest, InputSpec, LogLine, RunId, RunSpec, TaskKey, Timestamp, Value};
-use hostel_engine::{Component, Echo};
+use hostel_core::{
+    Digest, ErrorKind, InputSpec, LogLine, RunId, RunSpec, StoredValue, TaskKey, Timestamp, Value,
+};
+use hostel_engine::{Component, Echo, LoadError};
 
 use super::mailbox::Mailbox;
 use super::prepared::Prepared;
 use crate::args::Args;
-use crate::delay::read_stored;
+use crate::delay::{decoded, stored_bytes};
 use crate::error::{SubmitError, in_full};
 use crate::host_state::HostState;
 use crate::journal::RunLogs;
 use crate::run::now;
+use crate::runner::Places;
 use crate::submit::Numbered;
 use crate::task::Task;
 
@@ -35,6 +38,16 @@ pub(super) struct Tasks {
     logs: Option<Arc<RunLogs>>,
     source: Option<ComponentSource>,
     loaded: Mutex<HashMap<Digest, Component>>,
+    /// Counts the runs that rest.
+    places: Arc<Places>,
+}
+
+/// Why a run is not executed.
+enum Unprepared {
+    /// It never can be.
+    Refused(String),
+    /// Something is lacking or failed that may be there later, or on another host.
+    Postponed(String),
 }
 
 impl Tasks {
@@ -44,9 +57,10 @@ impl Tasks {
         served: impl IntoIterator<Item = Task>,
         source: Option<ComponentSource>,
         logs: Option<Arc<RunLogs>>,
+        places: Arc<Places>,
     ) -> Self {
         let served = served.into_iter().map(|task| (task.key().clone(), task)).collect();
-        Self { host, journal, logs, served, source, loaded: Mutex::default() }
+        Self { host, journal, logs, served, source, loaded: Mutex::default(), places }
     }
 
     /// Makes the lines of runs visible to other processes.
@@ -63,38 +77,50 @@ impl Tasks {
 
     /// Submits one attempt of a claimed run to the host.
     ///
+    /// # Errors
+    ///
+    /// Why this host cannot execute it for now.
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future submits nothing.
-    pub(super) async fn prepare(&self, entry: &JournalEntry, mailbox: &Arc<Mailbox>) -> Prepared {
+    pub(super) async fn prepare(
+        &self,
+        entry: &JournalEntry,
+        mailbox: &Arc<Mailbox>,
+    ) -> Result<Prepared, String> {
+        match self.submit(entry, mailbox).await {
+            Ok(prepared) => Ok(prepared),
+            Err(Unprepared::Refused(reason)) => Ok(Prepared::Refused(reason)),
+            Err(Unprepared::Postponed(reason)) => Err(reason),
+        }
+    }
+
+    async fn submit(&self, entry: &JournalEntry, mailbox: &Arc<Mailbox>) -> Result<Prepared, Unprepared> {
         let spec = entry.record().spec();
         let first = entry.record().first_counted_attempt();
         let left = time_left(spec, first.map(|first| first.began), now());
         if left == Some(Duration::ZERO) {
-            return Prepared::OutOfTime(spec.spec.run_timeout.unwrap_or_default());
+            return Ok(Prepared::OutOfTime(spec.spec.run_timeout.unwrap_or_default()));
         }
-        let task = match self.find(&spec.task).await {
-            Ok(task) => task.with_spec(Arc::clone(&spec.spec)),
-            Err(reason) => return Prepared::Refused(reason),
-        };
-        let args = match values(&*self.journal, spec) {
-            Ok(values) => Args::from(values).tags(spec.tags.iter().cloned()),
-            Err(reason) => return Prepared::Refused(reason),
-        };
+        let task = self.find(&spec.task).await?.with_spec(Arc::clone(&spec.spec));
+        let args = Args::from(self.values(spec).await?).tags(spec.tags.iter().cloned());
         let earlier = entry.record().next_attempt().saturating_sub(1);
         let on_line = self.logs.as_ref().map(|logs| lines(logs, spec.id, earlier.saturating_add(1)));
         let attempt = task.clone().one_attempt(left, moved(mailbox, spec.id), on_line);
-        match attempt.submit_numbered(args, Numbered { id: spec.id, earlier }).await {
+        let places = Some(Arc::clone(&self.places));
+        let identity = Numbered { id: spec.id, earlier, places, is_solo: entry.is_solo() };
+        match attempt.submit_numbered(args, identity).await {
             Ok(future) => {
                 future.run().on_end(Box::new(moved(mailbox, spec.id)));
-                Prepared::Accepted { future, task }
+                Ok(Prepared::Accepted { future, task })
             }
-            Err(SubmitError::ShutDown) => Prepared::ShutDown,
-            Err(error) => Prepared::Refused(in_full(&error)),
+            Err(SubmitError::ShutDown) => Ok(Prepared::ShutDown),
+            Err(error) => Err(of_kind(error.kind(), in_full(&error))),
         }
     }
 
-    async fn find(&self, key: &TaskKey) -> Result<Task, String> {
+    async fn find(&self, key: &TaskKey) -> Result<Task, Unprepared> {
         if let Some(task) = self.served.get(key) {
             return Ok(task.clone());
         }
@@ -102,7 +128,8 @@ impl Tasks {
             Some(component) => component,
             None => self.load(key.component).await?,
         };
-        let function = component.function(Some(&key.export.to_string())).map_err(|error| in_full(&error))?;
+        let function = component.function(Some(&key.export.to_string()));
+        let function = function.map_err(|error| Unprepared::Refused(in_full(&error)))?;
         Ok(Task::new(Arc::clone(&self.host), function))
     }
 
@@ -110,15 +137,19 @@ impl Tasks {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
     }
 
-    async fn load(&self, digest: Digest) -> Result<Component, String> {
-        let missing = || format!("the component {digest} is not registered here: push it again");
+    async fn load(&self, digest: Digest) -> Result<Component, Unprepared> {
+        let missing =
+            || Unprepared::Refused(format!("the component {digest} is not registered here: push it again"));
         let source = self.source.clone().ok_or_else(missing)?;
         let loaded = self.host.load_with(move |engine| {
-            let bytes = source(&digest).map_err(|error| Some(in_full(&error)))?.ok_or(None)?;
-            engine.load_bytes(&bytes).map_err(|error| Some(in_full(&error)))
+            // An error of the medium, since there is an answer for a component that is missing.
+            let bytes = source(&digest).map_err(|error| Some(Unprepared::Postponed(in_full(&error))))?;
+            let bytes = bytes.ok_or(None)?;
+            engine.load_bytes(&bytes).map_err(|error| Some(of_kind(load_kind(&error), in_full(&error))))
         });
-        let loaded = loaded.await.map_err(|_| Some("loading the component panicked".to_owned()));
-        let component = loaded.and_then(|loaded| loaded).map_err(|error| error.unwrap_or_else(missing))?;
+        let panicked = || Unprepared::Refused("loading the component panicked".to_owned());
+        let loaded = loaded.await.map_err(|_| panicked())?;
+        let component = loaded.map_err(|error| error.unwrap_or_else(missing))?;
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if loaded.len() >= MAX_COMPONENTS {
             loaded.clear();
@@ -126,6 +157,31 @@ impl Tasks {
         loaded.insert(digest, component.clone());
         Ok(component)
     }
+
+    /// The inputs of a run.
+    async fn values(&self, spec: &RunSpec) -> Result<Vec<Value>, Unprepared> {
+        if spec.inputs.iter().all(|input| matches!(input, InputSpec::Value(StoredValue::Bytes(_)))) {
+            return values(&*self.journal, &spec.inputs);
+        }
+        let (journal, inputs) = (Arc::clone(&self.journal), spec.inputs.clone());
+        let values = self.host.load_with(move |_| values(&*journal, &inputs)).await;
+        values.map_err(|_| Unprepared::Refused("reading the inputs panicked".to_owned()))?
+    }
+}
+
+/// Whether to try again after an error of this kind.
+fn of_kind(kind: ErrorKind, reason: String) -> Unprepared {
+    match kind {
+        ErrorKind::Exhausted | ErrorKind::Unavailable | ErrorKind::Internal => Unprepared::Postponed(reason),
+        ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Denied => {
+            Unprepared::Refused(reason)
+        }
+    }
+}
+
+/// The kind of an error of loading. A compiler that panics will panic again.
+fn load_kind(error: &LoadError) -> ErrorKind {
+    if matches!(error, LoadError::Panicked(_)) { ErrorKind::Invalid } else { error.kind() }
 }
 
 /// Stores the lines of an attempt.
@@ -150,16 +206,17 @@ fn time_left(spec: &RunSpec, began: Option<Timestamp>, now: Timestamp) -> Option
     Some(began.map_or(timeout, |began| timeout.saturating_sub(now.since(began))))
 }
 
-/// The inputs of a run.
-fn values(journal: &dyn Journal, spec: &RunSpec) -> Result<Vec<Value>, String> {
-    spec.inputs.iter().enumerate().map(|(index, input)| value(journal, index + 1, input)).collect()
+fn values(journal: &dyn Journal, inputs: &[InputSpec]) -> Result<Vec<Value>, Unprepared> {
+    inputs.iter().enumerate().map(|(index, input)| value(journal, index + 1, input)).collect()
 }
 
-fn value(journal: &dyn Journal, position: usize, input: &InputSpec) -> Result<Value, String> {
+fn value(journal: &dyn Journal, position: usize, input: &InputSpec) -> Result<Value, Unprepared> {
     let InputSpec::Value(stored) = input else {
-        return Err(format!(
-            "input {position} is the result of another run, which workers do not support yet"
-        ));
+        let reason = "is the result of another run, which workers do not support yet";
+        return Err(Unprepared::Refused(format!("input {position} {reason}")));
     };
-    read_stored(journal, stored).map_err(|reason| format!("input {position}: {reason}"))
+    let named = |reason: String| format!("input {position}: {reason}");
+    let bytes =
+        stored_bytes(journal, stored).map_err(|error| of_kind(error.kind(), named(in_full(&error))))?;
+    decoded(bytes).map_err(|reason| Unprepared::Refused(named(reason)))
 }

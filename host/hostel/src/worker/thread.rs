@@ -1,24 +1,27 @@
 //! The thread of a worker: claims runs, reports what happened to them, renews leases, and ends.
 
+mod reports;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::journal::{
-    Append, ClaimRequest, ExpireRequest, Fence, Journal, JournalConflict, JournalEntry, JournalError,
-    MAX_CLAIMED, Page, WorkerId,
-};
-use hostel_core::{Event, QueueName, RunFact, RunFilter, RunId, State, Timestamp};
+use hostel_core::{ErrorKind, QueueName, RunFilter, RunId, State, Timestamp};
 
-use super::claimed::{Claimed, Execution, Report};
+use super::claimed::Claimed;
+use super::leases::{Leases, MARGIN};
 use super::mailbox::{Mail, Mailbox, Order};
 use super::prepared::Prepared;
 use super::tasks::Tasks;
 use super::window::Window;
 use crate::calls::call_safely;
-use crate::course::call_hooks_of;
+use crate::error::in_full;
 use crate::host_state::HostState;
+use crate::journal::{
+    ClaimRequest, ExpireRequest, Fence, Journal, JournalEntry, JournalError, MAX_CLAIMED, Page, WorkerId,
+};
 use crate::run::now;
+use crate::runner::Places;
 
 /// The pause after the journal could not be read or written, at first and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -26,8 +29,20 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 /// After this time, a run whose start is not recorded is read again when the journal has changed: it may have been cancelled.
 const SLOW: Duration = Duration::from_millis(50);
 
-/// A worker stops a run whose lease it could not renew this long before the lease ends, as a fraction of the lease.
-const MARGIN: u32 = 6;
+/// The most runs whose start is not recorded that are read again at once. The more there are, the rarer each is.
+const MAX_READ_AGAIN: usize = 64;
+
+/// How often the journal may fail while all that is left to do is to give runs back.
+const MAX_FAILED_RELEASES: u32 = 3;
+
+/// How often a worker tries to prepare a run that this host cannot execute for now.
+const MAX_TRIES: u32 = 5;
+
+/// The pause before such a run is given back the first time; each later one is twice as long.
+const POSTPONED: Duration = Duration::from_millis(500);
+
+/// The most such runs whose tries are counted.
+const MAX_TRIED: usize = 1_000;
 
 /// Leases are renewed, and those of lost workers ended, so many times in the length of a lease.
 const RENEWALS: u32 = 3;
@@ -43,8 +58,10 @@ pub(super) struct Duty {
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) worker: WorkerId,
     pub(super) queues: Vec<QueueName>,
-    pub(super) lease: Duration,
+    pub(super) leases: Arc<Leases>,
     pub(super) window: Window,
+    /// Counts the runs that rest.
+    pub(super) places: Arc<Places>,
     pub(super) on_change: Option<OnChange>,
 }
 
@@ -64,6 +81,12 @@ pub(super) struct WorkerThread {
     next_renewal: Instant,
     /// After an error of the journal: when it is asked again, and the length of the pause.
     pause: Option<(Instant, Duration)>,
+    /// How often it failed while all that was left to do was to give runs back.
+    failed_releases: u32,
+    /// Why the worker cannot go on.
+    failure: Option<JournalError>,
+    /// How often runs could not be prepared here.
+    tries: HashMap<RunId, u32>,
 }
 
 impl WorkerThread {
@@ -79,30 +102,36 @@ impl WorkerThread {
             next_due: None,
             next_renewal,
             pause: None,
+            failed_releases: 0,
+            failure: None,
+            tries: HashMap::new(),
         }
     }
 
     /// Works until an order ends it.
     pub(super) fn work(mut self) {
-        loop {
-            let (mail, order) = self.duty.mailbox.take(self.wakes_at());
-            self.read(mail, order);
-            self.stop_what_is_late();
-            if self.duty.host.scheduler.is_closed() {
-                self.order = self.order.max(Order::Drain);
-            }
-            if self.is_paused() {
-                continue;
-            }
+        while self.turn() {}
+        self.duty.leases.end();
+        self.duty.mailbox.end(self.failure);
+    }
+
+    /// Does everything that there is to do now. `false` if nothing will follow.
+    fn turn(&mut self) -> bool {
+        let (mail, order) = self.duty.mailbox.take(self.wakes_at());
+        self.read(mail, order);
+        self.give_late_back();
+        if self.duty.host.scheduler.is_closed() {
+            self.order = self.order.max(Order::Drain);
+        }
+        if !self.is_paused() {
             let worked = self.exchange();
             self.pause_after(worked);
             let is_idle = self.runs.is_empty() && !self.may_claim && self.pause.is_none();
             self.duty.mailbox.worked(self.runs.len(), is_idle);
-            if self.order > Order::Serve && self.runs.is_empty() {
-                break;
-            }
         }
-        self.duty.mailbox.end();
+        // What a journal that fails does not take back comes free when its lease is over.
+        let has_given_up = self.failed_releases >= MAX_FAILED_RELEASES;
+        self.order == Order::Serve || !(self.runs.is_empty() || has_given_up)
     }
 
     /// When there is something to do without mail.
@@ -125,10 +154,28 @@ impl WorkerThread {
             self.pause = None;
             return;
         };
-        let longest = PAUSES.1.min(self.duty.lease / MARGIN);
+        let longest = PAUSES.1.min(self.duty.leases.length() / MARGIN);
         let length = self.pause.map_or(PAUSES.0, |(_, length)| length * 2).min(longest);
-        tracing::warn!("worker {}: {error}; trying again in {length:?}", self.duty.worker);
         self.pause = Some((Instant::now() + length, length));
+        if self.order > Order::Serve && self.runs.values().all(|claimed| claimed.is_released) {
+            self.failed_releases += 1;
+        }
+        if is_lasting(&error) {
+            return self.fail(error);
+        }
+        tracing::warn!("worker {}: {}; trying again in {length:?}", self.duty.worker, in_full(&error));
+    }
+
+    /// The journal will not work again: gives everything back, if that is possible, and ends.
+    fn fail(&mut self, error: JournalError) {
+        if self.failure.is_none() {
+            tracing::error!("worker {}: {}; it ends", self.duty.worker, in_full(&error));
+            self.failure = Some(error);
+        }
+        if self.order < Order::Release {
+            self.order = Order::Release;
+            self.stop_all();
+        }
     }
 
     fn read(&mut self, mail: Mail, order: Order) {
@@ -151,14 +198,28 @@ impl WorkerThread {
         // An earlier claim of the same run may have been lost.
         let claimed = self.runs.get_mut(&run).filter(|claimed| claimed.fence == fence);
         let Some(claimed) = claimed else { return prepared.abandon() };
-        if !claimed.prepared(prepared) {
-            claimed.is_released = true;
-            self.order = self.order.max(Order::Drain);
+        self.dirty.insert(run);
+        match prepared {
+            Prepared::ShutDown => {
+                claimed.is_released = true;
+                self.order = self.order.max(Order::Drain);
+            }
+            Prepared::Postponed => {
+                claimed.is_released = true;
+                self.may_claim = true;
+                if self.tries.len() >= MAX_TRIED {
+                    self.tries.clear();
+                }
+                *self.tries.entry(run).or_default() += 1;
+            }
+            Prepared::Accepted { .. } | Prepared::Refused(_) | Prepared::OutOfTime(_) => {
+                claimed.prepared(prepared);
+                self.tries.remove(&run);
+            }
         }
         if claimed.is_released || claimed.entry.state() == State::Cancelling {
             claimed.stop();
         }
-        self.dirty.insert(run);
     }
 
     fn stop_all(&mut self) {
@@ -169,23 +230,29 @@ impl WorkerThread {
         }
     }
 
-    /// Stops the runs whose leases could not be renewed, before another worker can have them.
-    fn stop_what_is_late(&mut self) {
-        let now = Instant::now() + self.duty.lease / MARGIN;
-        self.lose(|claimed| claimed.lease_ends <= now, "its lease could not be renewed");
+    /// Gives the runs back that were stopped because their leases could not be renewed: the journal may still take them.
+    fn give_late_back(&mut self) {
+        for run in self.duty.leases.take_late() {
+            if let Some(claimed) = self.runs.get_mut(&run) {
+                claimed.is_released = true;
+                self.dirty.insert(run);
+            }
+        }
     }
 
-    /// Stops and forgets the runs that another worker may have.
-    fn lose(&mut self, is_lost: impl Fn(&Claimed) -> bool, reason: &str) {
-        let worker = &self.duty.worker;
-        self.runs.retain(|run, claimed| {
-            let is_lost = is_lost(claimed);
-            if is_lost {
-                tracing::warn!("worker {worker}: run {run} is stopped: {reason}");
-                claimed.stop();
-            }
-            !is_lost
-        });
+    /// Stops and forgets runs that another worker may have.
+    fn lose(&mut self, runs: impl IntoIterator<Item = RunId>, reason: &str) {
+        for run in runs {
+            tracing::warn!("worker {}: run {run} is stopped: {reason}", self.duty.worker);
+            self.runs.get(&run).into_iter().for_each(Claimed::stop);
+            self.forget(run);
+        }
+    }
+
+    /// The worker no longer has the run.
+    fn forget(&mut self, run: RunId) {
+        self.runs.remove(&run);
+        self.duty.leases.remove(run);
     }
 
     /// Everything that the journal is asked for.
@@ -195,101 +262,6 @@ impl WorkerThread {
         self.report().and(renewed)?;
         self.cancel()?;
         self.claim()
-    }
-
-    /// Writes what happened to the runs.
-    fn report(&mut self) -> Result<(), JournalError> {
-        while !self.dirty.is_empty() {
-            let some: Vec<RunId> = self.dirty.iter().copied().take(MAX_CLAIMED).collect();
-            let mut appends = Vec::new();
-            for run in &some {
-                match self.runs.get(run).map(|claimed| self.report_of(claimed)) {
-                    Some(Report::Facts(append)) => appends.push(append),
-                    Some(Report::Release) => self.release(*run)?,
-                    Some(Report::Nothing) | None => {}
-                }
-            }
-            if appends.iter().any(|append| append.facts.iter().any(|(_, fact)| is_end_of_attempt(fact))) {
-                // Before the end is visible, so that a reader who sees it finds the whole log.
-                self.duty.tasks.flush_logs();
-            }
-            let answers =
-                if appends.is_empty() { Vec::new() } else { self.duty.journal.append_all(&appends)? };
-            some.iter().for_each(|run| _ = self.dirty.remove(run));
-            let mut written = Ok(());
-            for (append, answer) in appends.iter().zip(answers) {
-                written = written.and(self.written(append, answer));
-            }
-            written?;
-        }
-        Ok(())
-    }
-
-    fn report_of(&self, claimed: &Claimed) -> Report {
-        let report = claimed.report(self.duty.host.random());
-        let is_preparing = matches!(claimed.execution, Execution::Preparing);
-        if claimed.is_released && is_preparing { Report::Release } else { report }
-    }
-
-    /// Gives a run back.
-    fn release(&mut self, run: RunId) -> Result<(), JournalError> {
-        let Some(claimed) = self.runs.get(&run) else { return Ok(()) };
-        match self.duty.journal.release(now(), run, claimed.fence) {
-            Ok(_) | Err(JournalError::Conflict(_) | JournalError::NotFound { .. }) => {
-                self.runs.remove(&run);
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The journal's answer about the facts of one run.
-    fn written(&mut self, append: &Append, answer: Result<u64, JournalError>) -> Result<(), JournalError> {
-        let run = append.run;
-        let Some(claimed) = self.runs.get_mut(&run) else { return Ok(()) };
-        match answer {
-            Ok(_) => self.recorded(append),
-            Err(JournalError::Conflict(JournalConflict::Version { .. })) => return self.read_again(run),
-            Err(error @ (JournalError::Conflict(_) | JournalError::NotFound { .. })) => {
-                tracing::warn!("worker {}: run {run} is lost: {error}", self.duty.worker);
-                claimed.stop();
-                self.runs.remove(&run);
-            }
-            Err(error) => {
-                self.dirty.insert(run);
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    /// The facts are durable: hooks may be called now.
-    fn recorded(&mut self, append: &Append) {
-        let Some(claimed) = self.runs.get_mut(&append.run) else { return };
-        let before = claimed.entry.state();
-        if let Err(error) = claimed.entry.append(append) {
-            tracing::error!("run {}: the journal accepts what its rules refuse: {error}", append.run);
-        }
-        let state = claimed.entry.state();
-        if let Some(on_change) = &self.duty.on_change {
-            call_safely(|| on_change(&claimed.entry));
-        }
-        if let Execution::Accepted { future, task } = &claimed.execution {
-            if !before.is_executing()
-                && append.facts.iter().any(|(_, fact)| *fact == RunFact::Event(Event::Started))
-            {
-                let began = if before == State::AwaitingRetry { State::Retrying } else { State::Running };
-                call_hooks_of(task, future, began);
-            }
-            if state.is_terminal() {
-                call_hooks_of(task, future, state);
-            }
-        }
-        if claimed.entry.claim().is_none() {
-            self.duty.window.ended(claimed.claimed_at.elapsed());
-            self.runs.remove(&append.run);
-            self.may_claim = true;
-        }
     }
 
     /// Reads a run that has changed in the journal.
@@ -305,9 +277,7 @@ impl WorkerThread {
                     claimed.stop();
                 }
             }
-            None => {
-                self.lose(|claimed| claimed.entry.run() == run, "another worker has it, or it was cancelled")
-            }
+            None => self.lose([run], "another worker has it, or it was cancelled"),
         }
         Ok(())
     }
@@ -330,13 +300,25 @@ impl WorkerThread {
             page.after = Some(next);
         }
         // A run that has not started ended at once when it was cancelled.
-        let is_slow =
-            |claimed: &Claimed| !claimed.entry.state().is_executing() && claimed.claimed_at.elapsed() > SLOW;
-        let slow: Vec<RunId> =
-            self.runs.iter().filter(|(_, claimed)| is_slow(claimed)).map(|(run, _)| *run).collect();
-        slow.into_iter().try_for_each(|run| self.read_again(run))?;
+        self.read_slow_again()?;
         self.may_be_cancelled = false;
         self.report()
+    }
+
+    /// Reads some of the runs again whose start is not recorded.
+    fn read_slow_again(&mut self) -> Result<(), JournalError> {
+        let waiting = self.runs.values().filter(|claimed| !claimed.entry.state().is_executing()).count();
+        let rounds = u32::try_from(waiting.div_ceil(MAX_READ_AGAIN)).unwrap_or(u32::MAX);
+        let is_slow = |claimed: &Claimed| {
+            !claimed.entry.state().is_executing() && claimed.read_at.elapsed() > SLOW.saturating_mul(rounds)
+        };
+        let slow = self.runs.iter().filter(|(_, claimed)| is_slow(claimed)).map(|(run, _)| *run);
+        let slow: Vec<RunId> = slow.take(MAX_READ_AGAIN).collect();
+        for run in slow {
+            self.runs.get_mut(&run).into_iter().for_each(|claimed| claimed.read_at = Instant::now());
+            self.read_again(run)?;
+        }
+        Ok(())
     }
 
     /// Renews the leases, and ends those of lost workers.
@@ -345,29 +327,39 @@ impl WorkerThread {
         if began < self.next_renewal {
             return Ok(());
         }
+        let lease = self.duty.leases.length();
         let claims: Vec<_> = self.runs.iter().map(|(run, claimed)| (*run, claimed.fence)).collect();
         for claims in claims.chunks(MAX_CLAIMED) {
-            let over = self.duty.journal.renew(claims, now().after(self.duty.lease))?;
+            let since = Instant::now();
+            let over = self.duty.journal.renew(claims, now().after(lease))?;
             let over: HashSet<RunId> = over.into_iter().collect();
-            for (run, _) in claims.iter().filter(|(run, _)| !over.contains(run)) {
-                if let Some(claimed) = self.runs.get_mut(run) {
-                    claimed.lease_ends = began + self.duty.lease;
-                }
-            }
-            self.lose(|claimed| over.contains(&claimed.entry.run()), "its claim is over");
+            let renewed = claims.iter().copied().filter(|(run, _)| !over.contains(run));
+            self.duty.leases.renewed(renewed, since);
+            self.lose(over, "its claim is over");
         }
         // In slices, each of which ends claims.
         loop {
-            let expiry = self.duty.journal.expire(&ExpireRequest { now: now(), lease: self.duty.lease })?;
+            let expiry = self.duty.journal.expire(&ExpireRequest { now: now(), lease })?;
             for lost in &expiry.runs {
                 tracing::warn!("run {} was lost with worker {}: {}", lost.run, lost.worker, lost.state);
                 self.may_claim = true;
+                if lost.state.is_terminal() {
+                    self.tell_of_end(lost.run)?;
+                }
             }
             if !expiry.more || expiry.runs.is_empty() {
                 break;
             }
         }
-        self.next_renewal = began + self.duty.lease / RENEWALS;
+        self.next_renewal = began + lease / RENEWALS;
+        Ok(())
+    }
+
+    /// Tells of a run that ended without this worker having it.
+    fn tell_of_end(&self, run: RunId) -> Result<(), JournalError> {
+        let Some(on_change) = &self.duty.on_change else { return Ok(()) };
+        let entry = self.duty.journal.get(run)?;
+        entry.iter().for_each(|entry| call_safely(|| on_change(entry)));
         Ok(())
     }
 
@@ -378,7 +370,7 @@ impl WorkerThread {
         if self.order > Order::Serve || !(self.may_claim || is_due) {
             return Ok(());
         }
-        let limit = self.room();
+        let limit = self.room().min(MAX_CLAIMED);
         if limit == 0 {
             return Ok(());
         }
@@ -386,7 +378,7 @@ impl WorkerThread {
             worker: self.duty.worker.clone(),
             limit,
             now: now(),
-            lease: self.duty.lease,
+            lease: self.duty.leases.length(),
             queues: self.duty.queues.clone(),
             tasks: self.duty.tasks.claimed(),
             is_idle: self.runs.is_empty(),
@@ -398,12 +390,20 @@ impl WorkerThread {
         if self.may_claim { Ok(()) } else { self.look_ahead(&request) }
     }
 
-    /// How many more runs the worker may claim. A run that crashed before executes alone.
+    /// How many more runs the worker may claim. A run that crashed before executes alone. If there is no room, the mailbox gets
+    /// mail when a run goes to rest.
     fn room(&self) -> usize {
-        if self.runs.values().any(|claimed| claimed.entry.crashes() > 0) {
+        let claimed = self.runs.len();
+        // Nothing was claimed together with it, and nothing is claimed after it.
+        if claimed == 1 && self.runs.values().any(|claimed| claimed.entry.is_solo()) {
             return 0;
         }
-        self.duty.window.size().saturating_sub(self.runs.len()).min(MAX_CLAIMED)
+        let room = || self.duty.window.room(claimed, self.duty.places.resting());
+        if room() > 0 || self.duty.window.is_full(claimed) {
+            return room();
+        }
+        self.duty.places.call_next();
+        room()
     }
 
     /// Finds out when the next run is due.
@@ -415,24 +415,45 @@ impl WorkerThread {
     fn begin(&mut self, entry: JournalEntry, claimed_at: Instant) {
         let Some(fence) = entry.claim().map(|claim| claim.fence) else { return };
         let run = entry.run();
-        let (tasks, mailbox) = (Arc::clone(&self.duty.tasks), Arc::clone(&self.duty.mailbox));
-        let delivery = Delivery { mailbox, run, fence, prepared: None };
+        let tasks = Arc::clone(&self.duty.tasks);
+        let (leases, mailbox) = (Arc::clone(&self.duty.leases), Arc::clone(&self.duty.mailbox));
+        let tries = self.tries.get(&run).copied().unwrap_or(0);
+        let delivery = Delivery { leases, mailbox, run, fence, prepared: None };
         let to_prepare = entry.clone();
-        self.runs.insert(run, Claimed::new(entry, fence, claimed_at, self.duty.lease));
+        self.duty.leases.add(run, fence, claimed_at);
+        self.runs.insert(run, Claimed::new(entry, fence, claimed_at));
         self.duty.host.scheduler.timers().spawn(async move {
-            let prepared = tasks.prepare(&to_prepare, &delivery.mailbox).await;
+            let prepared = match tasks.prepare(&to_prepare, &delivery.mailbox).await {
+                Ok(prepared) => prepared,
+                Err(reason) => postpone(run, reason, tries).await,
+            };
             delivery.fill(prepared);
         });
     }
 }
 
-const fn is_end_of_attempt(fact: &RunFact) -> bool {
-    matches!(fact, RunFact::AttemptEnded { .. })
+/// This host cannot execute the run for now. It is given back after a pause, so that this worker or another one tries again, and
+/// ends after some tries.
+async fn postpone(run: RunId, reason: String, tries: u32) -> Prepared {
+    if tries + 1 >= MAX_TRIES {
+        return Prepared::Refused(format!("{reason} (the worker tried {MAX_TRIES} times)"));
+    }
+    let pause = POSTPONED * 2_u32.pow(tries);
+    tracing::warn!("run {run} cannot start here now: {reason}; it is given back in {pause:?}");
+    tokio::time::sleep(pause).await;
+    Prepared::Postponed
+}
+
+/// Whether the same request will fail again, however often it is repeated.
+fn is_lasting(error: &JournalError) -> bool {
+    // Damaged, or not writable for this user.
+    matches!(error.kind(), ErrorKind::Internal | ErrorKind::Denied)
 }
 
 /// Delivers a prepared run to its worker when it is dropped, or stops it if the worker has ended. A run whose preparation was
 /// given up, with the host, is delivered as such.
 struct Delivery {
+    leases: Arc<Leases>,
     mailbox: Arc<Mailbox>,
     run: RunId,
     fence: Fence,
@@ -449,8 +470,34 @@ impl Delivery {
 impl Drop for Delivery {
     fn drop(&mut self) {
         let (run, fence) = (self.run, self.fence);
-        let mut prepared = Some(self.prepared.take().unwrap_or(Prepared::ShutDown));
+        let prepared = self.prepared.take().unwrap_or(Prepared::ShutDown);
+        // At once, because the thread of the worker may hang.
+        self.leases.accepted(run, fence, &prepared);
+        let mut prepared = Some(prepared);
         self.mailbox.put(|mail| mail.prepared.extend(prepared.take().map(|prepared| (run, fence, prepared))));
         prepared.iter().for_each(Prepared::abandon);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_executor::block_on;
+
+    use super::*;
+
+    #[test]
+    fn a_run_that_cannot_be_prepared_ends_with_the_last_try() {
+        let run = RunId::from_bytes([1; 16]);
+        let prepared = block_on(postpone(run, "no memory".to_owned(), MAX_TRIES - 1));
+        let Prepared::Refused(reason) = prepared else { panic!("it is tried again") };
+        assert_eq!(reason, "no memory (the worker tried 5 times)");
+    }
+
+    #[test]
+    fn a_worker_tries_again_unless_the_journal_is_damaged_or_locked_away() {
+        let run = RunId::from_bytes([1; 16]);
+        assert!(is_lasting(&JournalError::Damaged { run, problem: "its state" }));
+        assert!(is_lasting(&JournalError::ReadOnly { reason: "it is newer" }));
+        assert!(!is_lasting(&JournalError::Medium { action: "write", source: "disk full".into() }));
     }
 }

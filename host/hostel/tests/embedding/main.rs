@@ -15,6 +15,7 @@ mod hooking;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod keeping;
+mod leasing;
 mod limiting;
 mod listening;
 mod machines;

@@ -1,0 +1,72 @@
+//! Counts the runs that rest, so that whoever submits them can submit more meanwhile.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
+
+/// How many of some runs *rest*: their guests sleep or wait, or they wait without a guest for an equal run or a remote
+/// cache. Runs that compute, wait for a thread, or wait for a slot of a limit do not rest.
+pub(crate) struct Places {
+    /// Below zero for a moment if a guest is woken while it goes to rest.
+    resting: AtomicIsize,
+    /// Whether to call when the next run goes to rest.
+    is_asked: AtomicBool,
+    call: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Places {
+    /// A count of zero. `call` must not block, and take no lock of the host: it is called under some of them.
+    pub(crate) fn new(call: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { resting: AtomicIsize::new(0), is_asked: AtomicBool::new(false), call: Box::new(call) }
+    }
+
+    /// How many runs rest.
+    pub(crate) fn resting(&self) -> usize {
+        usize::try_from(self.resting.load(Ordering::SeqCst)).unwrap_or(0)
+    }
+
+    /// Asks for one call when another run goes to rest. A run that does so later than this returns is not missed.
+    pub(crate) fn call_next(&self) {
+        self.is_asked.store(true, Ordering::SeqCst);
+    }
+
+    /// A run goes to rest, or goes on.
+    pub(super) fn moved(&self, rested: bool, rests: bool) {
+        if rested == rests {
+            return;
+        }
+        self.resting.fetch_add(if rests { 1 } else { -1 }, Ordering::SeqCst);
+        if rests && self.is_asked.load(Ordering::SeqCst) && self.is_asked.swap(false, Ordering::SeqCst) {
+            (self.call)();
+        }
+    }
+}
+
+impl fmt::Debug for Places {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Places").field("resting", &self.resting).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[test]
+    fn one_call_is_made_for_each_time_it_was_asked_for() {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&calls);
+        let places = Places::new(move || _ = count.fetch_add(1, Ordering::SeqCst));
+        places.moved(false, true);
+        places.call_next();
+        assert_eq!((places.resting(), calls.load(Ordering::SeqCst)), (1, 0), "it rested before");
+        places.moved(true, true);
+        places.moved(true, false);
+        assert_eq!((places.resting(), calls.load(Ordering::SeqCst)), (0, 0), "none went to rest");
+        places.moved(false, true);
+        places.moved(false, true);
+        assert_eq!((places.resting(), calls.load(Ordering::SeqCst)), (2, 1));
+    }
+}

@@ -1,0 +1,118 @@
+//! A journal that fails on request.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use hostel::journal::{
+    Append, Cancellation, ClaimRequest, Expired, Fence, Found, Journal, JournalEntry, JournalError,
+    JournalEvent, LimitScope, LimitUse, MemoryJournal, Page, Pause, Prune, Pruned, RunLimit, RunRecord,
+    RunSpec, Submitted,
+};
+use hostel::{RunFilter, RunId, Timestamp};
+use hostel_core::{BlobRef, RunCounts};
+
+/// What a write does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It works.
+    None,
+    /// It does not return for as long as this lasts.
+    Hangs,
+    /// It fails, and may work later.
+    Fails,
+    /// The file is damaged.
+    Damaged,
+}
+
+/// A journal in memory whose writes have faults.
+pub(super) struct FaultyJournal {
+    inner: MemoryJournal,
+    /// The fault, and how many writes hang.
+    state: Mutex<(Fault, usize)>,
+    changed: Condvar,
+}
+
+impl FaultyJournal {
+    pub(super) fn new() -> Arc<Self> {
+        let (state, changed) = (Mutex::new((Fault::None, 0)), Condvar::new());
+        Arc::new(Self { inner: MemoryJournal::default(), state, changed })
+    }
+
+    pub(super) fn set(&self, fault: Fault) {
+        self.state.lock().unwrap().0 = fault;
+        self.changed.notify_all();
+    }
+
+    /// Waits until a write hangs.
+    pub(super) fn until_hanging(&self) {
+        let state = self.state.lock().unwrap();
+        let waited = self.changed.wait_timeout_while(state, super::LONG, |(_, hanging)| *hanging == 0);
+        assert!(!waited.unwrap().1.timed_out(), "nothing was written");
+    }
+
+    /// How many writes hang.
+    pub(super) fn hanging(&self) -> usize {
+        self.state.lock().unwrap().1
+    }
+
+    fn write(&self) -> Result<&MemoryJournal, JournalError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.0 == Fault::Hangs {
+            state.1 += 1;
+            self.changed.notify_all();
+            state = self.changed.wait_while(state, |(fault, _)| *fault == Fault::Hangs).unwrap();
+            state.1 -= 1;
+        }
+        match state.0 {
+            Fault::Fails => Err(JournalError::Medium { action: "write", source: "no space left".into() }),
+            Fault::Damaged => {
+                Err(JournalError::Damaged { run: RunId::from_bytes([1; 16]), problem: "its state" })
+            }
+            Fault::None | Fault::Hangs => Ok(&self.inner),
+        }
+    }
+}
+
+/// Methods that write, or only read, and are passed on.
+macro_rules! pass_on {
+    ($by:ident: $($name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {
+        $(fn $name(&self, $($arg: $ty),*) -> Result<$out, JournalError> {
+            pass_on!(@ $by self).$name($($arg),*)
+        })*
+    };
+    (@ write $self:ident) => { $self.write()? };
+    (@ read $self:ident) => { $self.inner };
+}
+
+impl Journal for FaultyJournal {
+    pass_on! { write:
+        submit(at: Timestamp, specs: &[RunSpec]) -> Vec<Submitted>;
+        import(runs: &[RunRecord]) -> Vec<Submitted>;
+        append(append: &Append) -> u64;
+        append_all(appends: &[Append]) -> Vec<Result<u64, JournalError>>;
+        claim(claim: &ClaimRequest) -> Vec<JournalEntry>;
+        renew(claims: &[(RunId, Fence)], until: Timestamp) -> Vec<RunId>;
+        release(at: Timestamp, run: RunId, fence: Fence) -> u64;
+        expire(now: Timestamp) -> Vec<Expired>;
+        cancel(at: Timestamp, run: RunId) -> Cancellation;
+        prune(prune: Prune) -> Pruned;
+        retry(at: Timestamp, run: RunId) -> u64;
+        remove(run: RunId) -> ();
+        mark_seen(run: RunId) -> ();
+        set_limit(scope: &LimitScope, limit: RunLimit) -> ();
+        pause(scope: &LimitScope, pause: Pause) -> ();
+        resume(scope: &LimitScope) -> ();
+    }
+
+    pass_on! { read:
+        get(run: RunId) -> Option<JournalEntry>;
+        find(filter: &RunFilter, page: Page) -> Found;
+        counts() -> RunCounts;
+        events(after: u64, limit: usize) -> Vec<JournalEvent>;
+        changes() -> u64;
+        wait_for_change(seen: u64, timeout: Duration) -> u64;
+        next_due(claim: &ClaimRequest) -> Option<Timestamp>;
+        limits() -> Vec<LimitUse>;
+        blob(blob: &BlobRef) -> Option<Arc<[u8]>>;
+    }
+}
