@@ -53,13 +53,21 @@ pub enum JournalError {
         /// The error of the medium.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The journal was opened for reading only.
+    /// The journal was opened for reading only, or its file cannot be written any more.
     #[error("the journal can only be read: {reason}")]
     ReadOnly {
         /// Why, and what to do.
         reason: &'static str,
     },
-    /// The medium returned other data than was written.
+    /// A file of the journal is damaged; the same request fails again.
+    #[error("the journal cannot {action}: its file is damaged")]
+    DamagedFile {
+        /// What failed: `read`, `write`, `read the log`.
+        action: &'static str,
+        /// The error of the medium.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The medium returned other data than was written, of one run.
     #[error("the journal found run {run} damaged ({problem})")]
     Damaged {
         /// The run.
@@ -141,7 +149,7 @@ impl JournalError {
             Self::Full { .. } => ErrorKind::Exhausted,
             Self::Medium { .. } => ErrorKind::Unavailable,
             Self::ReadOnly { .. } => ErrorKind::Denied,
-            Self::Damaged { .. } => ErrorKind::Internal,
+            Self::Damaged { .. } | Self::DamagedFile { .. } => ErrorKind::Internal,
         }
     }
 }

@@ -127,7 +127,7 @@ pub(super) fn upgrade(connection: &mut Connection, path: &Path) -> Result<(), Op
 
 fn upgrade_by(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), OpenJournalError> {
     let newest = steps.len() as i64;
-    let failed = |source| OpenJournalError::Sqlite { path: path.to_owned(), source };
+    let failed = |source| OpenJournalError::sqlite(path, source);
     let (_, version) = versions(connection).map_err(failed)?;
     if version == newest {
         return Ok(());
@@ -156,7 +156,7 @@ fn copy(connection: &Connection, path: &Path, version: i64) -> Result<(), OpenJo
     let target = unfinished.path().join("copy");
     connection
         .execute("VACUUM INTO ?", [target.to_string_lossy()])
-        .map_err(|source| OpenJournalError::Sqlite { path: copy.clone(), source })?;
+        .map_err(|source| OpenJournalError::sqlite(&copy, source))?;
     crate::files::make_private(&target).map_err(failed)?;
     std::fs::rename(&target, &copy).map_err(failed)
 }

@@ -63,7 +63,8 @@ fn damaged_pages_are_reported_and_the_rest_is_readable() {
     assert!(good.len() > 150 && !bad.is_empty(), "{} {}", good.len(), bad.len());
     for error in bad {
         let error = error.unwrap_err();
-        assert!(matches!(error, JournalError::Damaged { .. } | JournalError::Medium { .. }), "{error}");
+        assert!(matches!(error, JournalError::Damaged { .. } | JournalError::DamagedFile { .. }), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Internal);
     }
     // Others are found, claimed and finished.
     assert_eq!(journal.find(&RunFilter::new(), Page::first(5)).unwrap().runs.len(), 5);
@@ -148,7 +149,8 @@ fn what_is_no_journal_is_refused() {
     let dir = directory();
     std::fs::write(dir.path().join("journal-1.db"), vec![7; 5_000]).unwrap();
     let error = SqliteJournal::open(dir.path()).map(|_| ()).unwrap_err();
-    assert!(matches!(error, OpenJournalError::Sqlite { .. }), "{error}");
+    assert!(matches!(error, OpenJournalError::Damaged { .. }), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Internal);
     assert!(error.to_string().contains("journal-1.db"), "{error}");
 }
 

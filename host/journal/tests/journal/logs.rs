@@ -1,10 +1,10 @@
 //! The logs of runs.
 
-use hostel_core::journal::JournalError;
+use hostel_core::journal::{Journal as _, JournalError};
 use hostel_core::{LogLevel, LogLine, LogStream, RunId};
 use hostel_journal::{LogFilter, MAX_LOG_LINES, OpenJournalError, RunLogs};
 
-use crate::scene::{at, directory, id};
+use crate::scene::{STARTED, add, at, completed, directory, id, open, spec};
 
 fn line(at_nanos: u64, level: LogLevel, text: &str) -> LogLine {
     LogLine { at: at(at_nanos), stream: LogStream::Log, level, text: text.to_owned(), fields: Vec::new() }
@@ -196,4 +196,29 @@ fn logs_of_a_newer_version_are_refused() {
     rusqlite::Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
     let error = RunLogs::open(dir.path()).map(|_| ()).unwrap_err();
     assert!(matches!(error, OpenJournalError::Newer { found: 2, known: 1, .. }), "{error}");
+}
+
+#[test]
+fn damaged_logs_cost_no_run() {
+    let dir = directory();
+    std::fs::write(dir.path().join("logs-1.db"), vec![7; 5_000]).unwrap();
+    let logs = RunLogs::open(dir.path()).unwrap();
+    logs.flush().unwrap();
+    logs.append(id(1), 1, vec![info(1, "hello")]).unwrap();
+    let error = logs.flush().unwrap_err();
+    assert!(matches!(error, JournalError::DamagedFile { action: "write the log", .. }), "{error}");
+    logs.flush().unwrap();
+    let error = logs.read(id(1), 0, 9, &LogFilter::default()).unwrap_err();
+    assert!(matches!(error, JournalError::DamagedFile { action: "read the log", .. }), "{error}");
+    // Nothing of the run depends on it.
+    logs.remove(id(1)).unwrap();
+    assert_eq!(logs.prune(at(9)).unwrap(), 0);
+    let journal = open(&dir);
+    journal.submit(at(1), &[spec(1)]).unwrap();
+    add(&journal, 1, 2, [STARTED, completed(5)]).unwrap();
+    drop(logs);
+    std::fs::remove_file(dir.path().join("logs-1.db")).unwrap();
+    let logs = RunLogs::open(dir.path()).unwrap();
+    logs.append(id(1), 1, vec![info(1, "hello")]).unwrap();
+    assert_eq!(logs.read(id(1), 0, 9, &LogFilter::default()).unwrap().lines.len(), 1);
 }
