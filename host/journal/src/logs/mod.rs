@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hostel_core::journal::JournalError;
+use hostel_core::journal::{JournalError, Retention};
 use hostel_core::{LogLevel, LogLine, LogStream, RunId, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -20,6 +20,18 @@ use crate::readers::Readers;
 
 /// The most lines of one page.
 pub const MAX_LOG_LINES: usize = 10_000;
+
+/// The most chunks that one call of [`RunLogs::prune`] removes.
+const MAX_PRUNED: u32 = 500;
+
+/// The chunks that are removed before the size is looked at again.
+const SLICE: u32 = 50;
+
+/// The most slices of one call of [`RunLogs::retain`].
+const MAX_SLICES: usize = 2_000;
+
+/// A time that no line is after.
+const LAST: Timestamp = Timestamp::from_unix_nanos(u64::MAX);
 
 /// The file of the logs, with the version of its format in the name.
 const LOGS: &str = "logs-1.db";
@@ -233,7 +245,33 @@ impl RunLogs {
     ///
     /// [`JournalError::Medium`], and [`JournalError::ReadOnly`].
     pub fn prune(&self, before: Timestamp) -> Result<u64, JournalError> {
-        self.changed(|writer| writer.prune(before))
+        self.changed(|writer| writer.prune(before, MAX_PRUNED))
+    }
+
+    /// Removes the oldest lines, in whole chunks, until no line is older and all are no larger than they may be; returns how many chunks
+    /// it has removed. To be called once a day; what one call leaves, because it is very much, the next ones remove.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Medium`], and [`JournalError::ReadOnly`].
+    pub fn retain(&self, retention: &Retention, now: Timestamp) -> Result<u64, JournalError> {
+        let mut removed = 0;
+        for _ in 0..MAX_SLICES {
+            let is_over = match retention.logs_bytes {
+                Some(most) => self.size_bytes()? > most,
+                None => false,
+            };
+            let slice = if is_over {
+                self.changed(|writer| writer.prune(LAST, SLICE))?
+            } else {
+                retention.logs_before(now).map_or(Ok(0), |before| self.prune(before))?
+            };
+            removed += slice;
+            if slice == 0 {
+                break;
+            }
+        }
+        Ok(removed)
     }
 
     /// How many bytes the logs take, compressed.

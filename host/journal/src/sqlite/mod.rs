@@ -1,5 +1,6 @@
 //! The journal in SQLite: one file in a data directory, which several processes share.
 
+mod batch;
 mod bell;
 mod blobs;
 mod change;
@@ -16,6 +17,7 @@ mod schedules;
 mod schema;
 mod submit;
 mod sweep;
+mod upkeep;
 mod writer;
 mod writing;
 
@@ -24,9 +26,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use hostel_core::journal::{
-    Append, Cancellation, ClaimRequest, ExpireRequest, Expiry, Fence, Found, Journal, JournalEntry,
-    JournalError, JournalEvent, LimitScope, LimitUse, MAX_CLAIMED, MAX_EVENTS, MAX_SUBMITTED, Page, Pause,
-    Prune, Pruned, RunLimit, Submitted,
+    Append, Batch, BatchAction, BatchId, Bucket, Cancellation, ClaimRequest, ExpireRequest, Expiry, Fence,
+    Found, HistogramRequest, Journal, JournalEntry, JournalError, JournalEvent, LimitScope, LimitUse,
+    MAX_CLAIMED, MAX_EVENTS, MAX_SUBMITTED, Page, Pause, Prune, Pruned, Retention, RunLimit, Submitted,
 };
 use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
 use rusqlite::Connection;
@@ -383,6 +385,48 @@ impl Journal for SqliteJournal {
 
     fn prune(&self, prune: Prune) -> Result<Pruned, JournalError> {
         self.write(move |writing| operate::prune(writing, prune))
+    }
+
+    fn histogram(&self, request: &HistogramRequest) -> Result<Vec<Bucket>, JournalError> {
+        self.read(|db, _| upkeep::histogram(db, request))
+    }
+
+    fn retain(&self, retention: &Retention, now: Timestamp) -> Result<Pruned, JournalError> {
+        let retention = retention.clone();
+        self.write(move |writing| upkeep::retain(writing, &retention, now))
+    }
+
+    fn take_upkeep(&self, now: Timestamp) -> Result<bool, JournalError> {
+        if !self.read(|db, _| Ok(Retention::is_upkeep_due(now, upkeep::last(db)?)))? {
+            return Ok(false);
+        }
+        self.write(move |writing| upkeep::take(writing, now))
+    }
+
+    fn start_batch(
+        &self,
+        at: Timestamp,
+        action: BatchAction,
+        filter: &RunFilter,
+    ) -> Result<Batch, JournalError> {
+        let filter = filter.clone();
+        self.write(move |writing| batch::start(writing, at, action, &filter))
+    }
+
+    fn step_batch(&self, at: Timestamp, batch: BatchId) -> Result<Batch, JournalError> {
+        let step = self.read(|db, names| batch::prepare(db, names, batch))?;
+        if step.batch.is_finished() {
+            return Ok(step.batch);
+        }
+        self.write(move |writing| batch::take(writing, at, &step))
+    }
+
+    fn stop_batch(&self, at: Timestamp, batch: BatchId) -> Result<Batch, JournalError> {
+        self.write(move |writing| batch::stop(writing, at, batch))
+    }
+
+    fn batches(&self) -> Result<Vec<Batch>, JournalError> {
+        self.read(|db, _| batch::all(db))
     }
 
     fn retry(&self, at: Timestamp, run: RunId) -> Result<u64, JournalError> {

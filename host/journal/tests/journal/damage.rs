@@ -115,6 +115,10 @@ fn every_contradiction_is_found() {
         "UPDATE tally SET runs = 7 WHERE state = 2",
         "there are 1 runs that are Pending: the tally has 7",
     );
+    contradiction(
+        "UPDATE histogram SET runs = 7 WHERE state = 2",
+        "the histogram of runs is wrong for 1 minutes",
+    );
     contradiction("DELETE FROM run_tag", "runs have 1 tags: 0 are in the index of tags");
     contradiction("UPDATE run SET ended = 5 WHERE seq = 1", "do not lead to its row");
     contradiction("UPDATE run SET ready = NULL WHERE seq = 2", "do not lead to its row");

@@ -1,6 +1,6 @@
 //! The logs of runs.
 
-use hostel_core::journal::{Journal as _, JournalError};
+use hostel_core::journal::{Journal as _, JournalError, Retention};
 use hostel_core::{LogLevel, LogLine, LogStream, RunId};
 use hostel_journal::{LogFilter, MAX_LOG_LINES, OpenJournalError, RunLogs};
 
@@ -221,4 +221,28 @@ fn damaged_logs_cost_no_run() {
     let logs = RunLogs::open(dir.path()).unwrap();
     logs.append(id(1), 1, vec![info(1, "hello")]).unwrap();
     assert_eq!(logs.read(id(1), 0, 9, &LogFilter::default()).unwrap().lines.len(), 1);
+}
+
+#[test]
+fn the_oldest_lines_go_until_the_rest_is_small_and_young_enough() {
+    let dir = directory();
+    let logs = RunLogs::open(dir.path()).unwrap();
+    for run in 0..200 {
+        // What compresses badly.
+        let text = (0..4_000).map(|_| fastrand::alphanumeric()).collect::<String>();
+        logs.append(id(run), 1, vec![info(1_000 + run, &text)]).unwrap();
+        logs.flush().unwrap();
+    }
+    let full = logs.size_bytes().unwrap();
+    assert!(full > 600_000, "{full}");
+    let never = Retention { completed: None, failed: None, logs_age: None, logs_bytes: None };
+    assert_eq!(logs.retain(&never, at(9_000)).unwrap(), 0);
+    let half = Retention { logs_bytes: Some(full / 2), ..never.clone() };
+    let removed = logs.retain(&half, at(9_000)).unwrap();
+    assert!(logs.size_bytes().unwrap() <= full / 2 && (100..200).contains(&removed), "{removed}");
+    let left = |run| logs.read(id(run), 0, 9, &LogFilter::default()).unwrap().lines.len();
+    assert_eq!((left(removed - 1), left(removed)), (0, 1));
+    let young = Retention { logs_age: Some(std::time::Duration::from_nanos(100)), ..never };
+    assert_eq!(logs.retain(&young, at(1_290)).unwrap(), 190 - removed);
+    assert_eq!((left(189), left(190)), (0, 1));
 }
