@@ -12,6 +12,7 @@
 )]
 
 mod append;
+mod batch;
 mod cancel;
 mod changes;
 mod claim;
@@ -28,6 +29,7 @@ mod retry;
 mod submit;
 mod threads;
 mod unique;
+mod upkeep;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -49,7 +51,7 @@ macro_rules! cases {
 pub(crate) use cases;
 
 /// Every case but the one with a model, in the order of the port's methods.
-const ALL: [&[Case]; 16] = [
+const ALL: [&[Case]; 18] = [
     submit::CASES,
     unique::CASES,
     import::CASES,
@@ -64,6 +66,8 @@ const ALL: [&[Case]; 16] = [
     cancel::CASES,
     events::CASES,
     prune::CASES,
+    batch::CASES,
+    upkeep::CASES,
     changes::CASES,
     threads::CASES,
 ];

@@ -82,10 +82,64 @@ pub(crate) fn open_to_write(
     Ok(connection)
 }
 
+/// How a file is opened for reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReadAs {
+    /// Beside writers. Readers of a log in WAL mode write to its shared memory, so that the file is not opened read-only.
+    Shared,
+    /// By a process that cannot write to it, with the shared memory that is there.
+    ReadOnly,
+    /// The same, without shared memory: nobody has the file open for writing.
+    Alone,
+}
+
+impl ReadAs {
+    /// For a process that cannot write to a file or to its directory.
+    pub(crate) fn without_writing(path: &Path) -> rusqlite::Result<Self> {
+        match open_to_read(path, Self::ReadOnly).and_then(|db| look(&db)) {
+            Ok(()) => Ok(Self::ReadOnly),
+            // What is in the log is not in the file yet.
+            Err(error) if has_log(path) => Err(error),
+            Err(_) => open_to_read(path, Self::Alone).and_then(|db| look(&db)).map(|()| Self::Alone),
+        }
+    }
+}
+
+/// Reads something.
+fn look(db: &Connection) -> rusqlite::Result<()> {
+    db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+}
+
+fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).is_ok_and(|log| log.len() > 0)
+}
+
+/// The address of a file for SQLite, with a parameter.
+fn address(path: &Path, parameter: &str) -> String {
+    let mut address = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+                address.push(char::from(*byte))
+            }
+            _ => address.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    format!("{address}?{parameter}")
+}
+
 /// Opens a file for reading.
-pub(crate) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
-    // Readers of a log in WAL mode write to its shared memory, so that the file is not opened read-only.
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+pub(crate) fn open_to_read(path: &Path, read_as: ReadAs) -> rusqlite::Result<Connection> {
+    let connection = match read_as {
+        ReadAs::Shared => open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?,
+        ReadAs::ReadOnly => open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        ReadAs::Alone => open(
+            Path::new(&address(path, "immutable=1")),
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI,
+        )?,
+    };
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cache_size", -READERS_CACHE_KIB)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;

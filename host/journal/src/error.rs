@@ -1,11 +1,12 @@
 //! Errors of SQLite files.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hostel_core::journal::{JournalConflict, JournalError};
 use hostel_core::{ErrorKind, RunId};
+use rusqlite::ErrorCode;
 
 /// A journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,36 @@ pub enum OpenJournalError {
         /// The newest version that this host knows.
         known: i64,
     },
+    /// There is no journal yet, and the data directory cannot be written.
+    #[error("the data directory {} has no journal, and none can be created: {reason}", dir.display())]
+    Unwritable {
+        /// The data directory.
+        dir: PathBuf,
+        /// Why it cannot be written.
+        reason: &'static str,
+    },
+    /// The tables are of an older version, and the file cannot be written.
+    #[error(
+        "{} has tables of version {found}, and cannot be upgraded to version {known}: {reason}", path.display()
+    )]
+    NotUpgraded {
+        /// The file.
+        path: PathBuf,
+        /// The version of its tables.
+        found: i64,
+        /// The version that this host reads.
+        known: i64,
+        /// Why it cannot be written.
+        reason: &'static str,
+    },
+    /// The file is damaged, or something else.
+    #[error("{} is damaged, or is no journal", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: rusqlite::Error,
+    },
     /// SQLite cannot open or upgrade the file.
     #[error("cannot open the journal {}", path.display())]
     Sqlite {
@@ -60,10 +91,21 @@ pub enum OpenJournalError {
 }
 
 impl OpenJournalError {
+    /// SQLite failed at a file.
+    pub(crate) fn sqlite(path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match Nature::of(&source) {
+            Nature::Damaged => Self::Damaged { path, source },
+            Nature::Unwritable | Nature::Other => Self::Sqlite { path, source },
+        }
+    }
+
     /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => ErrorKind::Denied,
+            Self::Unwritable { .. } | Self::NotUpgraded { .. } => ErrorKind::Denied,
+            Self::Damaged { .. } => ErrorKind::Internal,
             Self::Io { .. } | Self::Sqlite { .. } => ErrorKind::Unavailable,
             Self::NotAFile { .. } | Self::NetworkFileSystem { .. } | Self::Newer { .. } => ErrorKind::Invalid,
         }
@@ -126,5 +168,49 @@ pub(crate) fn medium(
     action: &'static str,
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> JournalError {
-    JournalError::Medium { action, source: source.into() }
+    let source = source.into();
+    let inner: &(dyn std::error::Error + 'static) = match source.downcast_ref::<MediumError>() {
+        Some(shared) => &**shared,
+        None => &*source,
+    };
+    match inner.downcast_ref::<rusqlite::Error>().map_or(Nature::Other, Nature::of) {
+        Nature::Damaged => JournalError::DamagedFile { action, source },
+        Nature::Unwritable => {
+            JournalError::ReadOnly { reason: "its file or its directory cannot be written" }
+        }
+        Nature::Other => JournalError::Medium { action, source },
+    }
+}
+
+/// What an error of SQLite says of its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nature {
+    /// It will never be read again as it was written.
+    Damaged,
+    /// It can be read.
+    Unwritable,
+    /// Nothing: the disk is full, the lock is taken, or there is no memory.
+    Other,
+}
+
+impl Nature {
+    pub(crate) fn of(error: &rusqlite::Error) -> Self {
+        use rusqlite::Error::{
+            FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error,
+        };
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => return Self::Damaged,
+            Some(ErrorCode::ReadOnly) => return Self::Unwritable,
+            Some(_) | None => {}
+        }
+        // The tables are strict, so that a value of another type was not written so.
+        let is_other_value = matches!(
+            error,
+            FromSqlConversionFailure(..)
+                | IntegralValueOutOfRange(..)
+                | InvalidColumnType(..)
+                | Utf8Error(..)
+        );
+        if is_other_value { Self::Damaged } else { Self::Other }
+    }
 }

@@ -13,8 +13,31 @@ pub(crate) fn prepare(dir: &Path, file: &Path) -> Result<(), OpenJournalError> {
     if let Some(kind) = network_file_system(dir) {
         return Err(OpenJournalError::NetworkFileSystem { dir: dir.to_owned(), kind });
     }
-    create_private_file(file).map_err(|source| OpenJournalError::Io { path: file.to_owned(), source })?;
+    create_private_file(file).map_err(|source| match unwritable(dir, file) {
+        Some(reason) => OpenJournalError::Unwritable { dir: dir.to_owned(), reason },
+        None => OpenJournalError::Io { path: file.to_owned(), source },
+    })?;
     check_regular(file)
+}
+
+/// Why a file or its directory cannot be written by this process, if that is so. Not known on other systems than Linux.
+#[cfg(target_os = "linux")]
+pub(crate) fn unwritable(dir: &Path, file: &Path) -> Option<&'static str> {
+    use rustix::fs::{Access, access};
+    use rustix::io::Errno;
+    for (path, reason) in [(dir, "its directory cannot be written"), (file, "its file cannot be written")] {
+        match access(path, Access::WRITE_OK) {
+            Err(Errno::ROFS) => return Some("its file system is read-only"),
+            Err(Errno::ACCESS | Errno::PERM) => return Some(reason),
+            Err(_) | Ok(()) => {}
+        }
+    }
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn unwritable(_: &Path, _: &Path) -> Option<&'static str> {
+    None
 }
 
 /// Refuses a journal if it, or one of its companion files, is not a regular file: SQLite would wait for a FIFO.

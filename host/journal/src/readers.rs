@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Connection;
 
-use crate::connection::open_to_read;
+use crate::connection::{ReadAs, open_to_read};
 use crate::error::Fault;
 
 /// The most connections that wait for the next reader.
@@ -20,12 +20,13 @@ struct Reader<M> {
 /// The readers of a file, each of which remembers something. As many read at once as want to.
 pub(crate) struct Readers<M> {
     path: PathBuf,
+    read_as: ReadAs,
     idle: Mutex<Vec<Reader<M>>>,
 }
 
 impl<M: Default> Readers<M> {
-    pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, idle: Mutex::default() }
+    pub(crate) fn new(path: PathBuf, read_as: ReadAs) -> Self {
+        Self { path, read_as, idle: Mutex::default() }
     }
 
     /// Reads in one transaction, which sees one state of the file. Should be short: the log cannot be cut meanwhile.
@@ -48,7 +49,7 @@ impl<M: Default> Readers<M> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match idle {
             Some(reader) => Ok(reader),
-            None => Ok(Reader { db: open_to_read(&self.path)?, memory: M::default() }),
+            None => Ok(Reader { db: open_to_read(&self.path, self.read_as)?, memory: M::default() }),
         }
     }
 }

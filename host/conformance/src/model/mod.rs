@@ -7,8 +7,9 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use hostel_core::journal::{
-    Cancellation, ClaimRequest, ExpireRequest, Fence, Journal, JournalConflict, JournalError, LimitScope,
-    MAX_CRASHES, MAX_EVENTS, MAX_EXPIRED, Page, Pause, Prune, RunChange, RunLimit, Submitted,
+    Cancellation, ClaimRequest, ExpireRequest, Fence, HistogramRequest, Journal, JournalConflict,
+    JournalError, LimitScope, MAX_CRASHES, MAX_EVENTS, MAX_EXPIRED, Page, Pause, Prune, Retention, RunChange,
+    RunLimit, Submitted,
 };
 use hostel_core::{Event, RunFact, RunFilter, RunId, State, Timestamp, UniqueMode};
 use proptest::collection::vec;
@@ -138,6 +139,7 @@ impl Model {
                 self.pause = None;
             }
             Operation::Prune { age, keep } => self.prune(journal, age, keep),
+            Operation::Retain { completed, failed } => self.retain(journal, completed, failed),
             Operation::Wait { nanos } => self.now += nanos,
         }
     }
@@ -482,6 +484,23 @@ impl Model {
         assert_eq!((pruned.runs, pruned.more), (gone.len() as u64, false));
     }
 
+    fn retain(&mut self, journal: &dyn Journal, completed: Option<u64>, failed: Option<u64>) {
+        let now = self.now;
+        let is_over = |run: &ModelRun| {
+            let has_failed = matches!(run.state, State::Failed | State::Crashed);
+            let age = if has_failed { failed } else { completed };
+            run.ended.zip(age).is_some_and(|(ended, age)| ended < now.saturating_sub(age))
+        };
+        let count = self.runs.len();
+        self.runs.retain(|run| !is_over(run));
+        let gone = (count - self.runs.len()) as u64;
+        self.removed += gone;
+        let [completed, failed] = [completed, failed].map(|nanos| nanos.map(Duration::from_nanos));
+        let retention = Retention { completed, failed, ..Retention::default() };
+        let pruned = journal.retain(&retention, at(now)).unwrap();
+        assert_eq!((pruned.runs, pruned.more), (gone, false));
+    }
+
     /// Compares everything that can be read.
     fn compare(&self, journal: &dyn Journal) {
         for run in &self.runs {
@@ -509,6 +528,10 @@ impl Model {
             assert_eq!(counts.of(state), expected.len() as u64, "{state}");
         }
         assert_eq!(counts.removed, self.removed);
+        let interval = Duration::from_secs(60);
+        let histogram = HistogramRequest { from: at(0), until: at(1), interval };
+        let total = journal.histogram(&histogram).unwrap().first().map_or(0, |all| all.counts.total());
+        assert_eq!(total, self.runs.len() as u64);
         let attention = newest.iter().filter(|run| run.needs_attention()).map(|run| id(run.number));
         assert_eq!(of(&RunFilter::new().needs_attention()), attention.collect::<Vec<_>>());
         let odd = LimitScope::Tag("odd".into());

@@ -70,6 +70,10 @@ pub(super) enum Operation {
         age: Option<u64>,
         keep: Option<u64>,
     },
+    Retain {
+        completed: Option<u64>,
+        failed: Option<u64>,
+    },
     Wait {
         nanos: u64,
     },
@@ -98,6 +102,8 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
         1 => Just(Operation::Resume),
         1 => (proptest::option::of(0..200_u64), proptest::option::of(0..4_u64))
             .prop_map(|(age, keep)| Operation::Prune { age, keep }),
+        1 => (proptest::option::of(0..200_u64), proptest::option::of(0..200_u64))
+            .prop_map(|(completed, failed)| Operation::Retain { completed, failed }),
         2 => (0..120_u64).prop_map(|nanos| Operation::Wait { nanos }),
     ]
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Fence, Page, RateError};
+use super::{BatchId, Fence, HistogramError, Page, RateError};
 use crate::{ErrorKind, IllegalFact, QueueName, RunId, RunSpec, State};
 
 /// A journal refused an operation, or could not carry it out. Nothing has changed then.
@@ -17,13 +17,19 @@ pub enum JournalError {
         /// The run.
         run: RunId,
     },
+    /// There is no such batch, or not any more.
+    #[error("the journal has no batch {batch}")]
+    NoBatch {
+        /// The batch.
+        batch: BatchId,
+    },
     /// The run is not as the request supposes.
     #[error(transparent)]
     Conflict(#[from] JournalConflict),
     /// The request has too many parts.
     #[error("{count} {what} at once: expected at most {most}")]
     TooMany {
-        /// `runs`, `claims` or `facts`.
+        /// `runs`, `claims`, `facts` or `unfinished batches`.
         what: &'static str,
         /// How many there are.
         count: usize,
@@ -39,6 +45,9 @@ pub enum JournalError {
     /// The rate of a limit is out of range.
     #[error(transparent)]
     Rate(#[from] RateError),
+    /// The histogram has too many intervals, or too short ones.
+    #[error(transparent)]
+    Histogram(#[from] HistogramError),
     /// There is no room for more unfinished runs.
     #[error("the journal is full: it has room for {most} unfinished runs")]
     Full {
@@ -53,13 +62,21 @@ pub enum JournalError {
         /// The error of the medium.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The journal was opened for reading only.
+    /// The journal was opened for reading only, or its file cannot be written any more.
     #[error("the journal can only be read: {reason}")]
     ReadOnly {
         /// Why, and what to do.
         reason: &'static str,
     },
-    /// The medium returned other data than was written.
+    /// A file of the journal is damaged; the same request fails again.
+    #[error("the journal cannot {action}: its file is damaged")]
+    DamagedFile {
+        /// What failed: `read`, `write`, `read the log`.
+        action: &'static str,
+        /// The error of the medium.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The medium returned other data than was written, of one run.
     #[error("the journal found run {run} damaged ({problem})")]
     Damaged {
         /// The run.
@@ -135,13 +152,15 @@ impl JournalError {
     /// The kind of the error.
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::NotFound { .. } | Self::NoBatch { .. } => ErrorKind::NotFound,
             Self::Conflict(conflict) => conflict.kind(),
-            Self::TooMany { .. } | Self::Page { .. } | Self::Rate(_) => ErrorKind::Invalid,
+            Self::TooMany { .. } | Self::Page { .. } | Self::Rate(_) | Self::Histogram(_) => {
+                ErrorKind::Invalid
+            }
             Self::Full { .. } => ErrorKind::Exhausted,
             Self::Medium { .. } => ErrorKind::Unavailable,
             Self::ReadOnly { .. } => ErrorKind::Denied,
-            Self::Damaged { .. } => ErrorKind::Internal,
+            Self::Damaged { .. } | Self::DamagedFile { .. } => ErrorKind::Internal,
         }
     }
 }

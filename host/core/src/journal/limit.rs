@@ -28,7 +28,8 @@ pub struct RunLimit {
     pub rate: Option<Rate>,
 }
 
-/// So many claims in a time: all of them at once after a pause, and then evenly.
+/// So many claims in a time: all of them at once after a pause, and then evenly. In any time `t` there are never more than
+/// `starts + starts * t / per`: in a window of the length `per`, twice as many if the first half came at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// How many: more than 0.
@@ -130,9 +131,10 @@ impl Rate {
     /// The longest time of a rate: a day.
     pub const MAX_PER: Duration = Duration::from_secs(24 * 60 * 60);
 
-    /// The time from one claim to the next, if they come evenly; at least a nanosecond.
+    /// The time from one claim to the next, if they come evenly: rounded up, so that the rate is kept however long it lasts.
     fn interval(self) -> Duration {
-        (self.per / self.starts.max(1)).max(Duration::from_nanos(1))
+        let nanos = self.per.as_nanos().div_ceil(u128::from(self.starts.max(1))).max(1);
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }
 
@@ -197,7 +199,7 @@ impl Gate {
     /// The stored time. If it is further ahead than any claim leads to, the clock was set back or the rate has changed, and counting
     /// starts anew.
     fn even_at(&self, now: Timestamp, rate: Rate) -> Timestamp {
-        if self.even_at <= now.after(rate.per) { self.even_at } else { now }
+        if self.even_at <= now.after(rate.interval() * rate.starts) { self.even_at } else { now }
     }
 
     fn next_token(&self, now: Timestamp, rate: Rate) -> Timestamp {
@@ -241,6 +243,29 @@ mod tests {
             .collect();
         assert_eq!(taken, [5, 0, 1, 1, 1, 5, 0]);
         assert_eq!(gate.opening(at(2_001)), Opening::At(at(2_020)));
+    }
+
+    #[test]
+    fn no_window_has_more_than_the_rate_promises() {
+        for (starts, per) in [(1, 1), (3, 100), (7, 1_000), (10, 9), (10, 33), (100, 1_001), (2, 50_000)] {
+            let mut gate = rate(starts, per);
+            // Steps of many lengths, which repeat for each rate: a linear congruential generator, as in ANSI C.
+            let (mut now, mut random) = (1_000_000_u64, 12_345_u32);
+            let mut claims: Vec<u64> = Vec::new();
+            for _ in 0..400 {
+                random = random.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+                now += u64::from(random >> 16) % (2 * per / u64::from(starts) + 2);
+                claims.extend((0..take_all(&mut gate, now)).map(|_| now));
+            }
+            assert!(claims.len() > 50);
+            for (first, from) in claims.iter().enumerate() {
+                for (last, to) in claims.iter().enumerate().skip(first) {
+                    let count = (last - first + 1) as u64;
+                    let most = u64::from(starts) + u64::from(starts) * (to - from) / per;
+                    assert!(count <= most, "{starts} in {per}: {count} from {from} to {to}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,20 +1,26 @@
 //! The port for storing runs: their specs and all facts about them, so that work can outlive the process that submitted it.
 
 mod admission;
+mod batch;
 mod claim;
 mod entry;
 mod error;
 mod event;
+mod histogram;
 mod limit;
 mod page;
+mod retention;
 
 pub use admission::*;
+pub use batch::*;
 pub use claim::*;
 pub use entry::*;
 pub use error::*;
 pub use event::*;
+pub use histogram::*;
 pub use limit::*;
 pub use page::*;
+pub use retention::*;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,6 +116,14 @@ pub trait Journal: Send + Sync {
     /// Those of the medium.
     fn counts(&self) -> Result<RunCounts, JournalError>;
 
+    /// How many runs were submitted in each interval of some time, by the states that they have now. Costs microseconds for each minute
+    /// that has runs, however many.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Histogram`], and errors of the medium.
+    fn histogram(&self, request: &HistogramRequest) -> Result<Vec<Bucket>, JournalError>;
+
     /// Claims runs that are due in some queues and that nobody has claimed, for one worker: those of the highest priority first, of these
     /// the ones that have been due for longest, of these the ones that arrived first. Each gets a fence larger than any before.
     ///
@@ -181,6 +195,73 @@ pub trait Journal: Send + Sync {
     ///
     /// Those of the medium.
     fn prune(&self, prune: Prune) -> Result<Pruned, JournalError>;
+
+    /// Removes runs that ended so long ago that they need not stay, at most [`MAX_PRUNED`] in one call, those that ended first first.
+    /// What it says of logs is for their own store.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn retain(&self, retention: &Retention, now: Timestamp) -> Result<Pruned, JournalError>;
+
+    /// Whether it is the caller's turn to remove what is old: once in [`Retention::EVERY`], for one of all processes.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn take_upkeep(&self, now: Timestamp) -> Result<bool, JournalError>;
+
+    /// Makes a batch, which acts on the runs that match and have arrived until now; those that match already and fit can be
+    /// [counted](Journal::count) before. Nothing happens to a run before [`Journal::step_batch`].
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::TooMany`] if [`MAX_BATCHES`] are not finished, and errors of the medium.
+    fn start_batch(
+        &self,
+        at: Timestamp,
+        action: BatchAction,
+        filter: &RunFilter,
+    ) -> Result<Batch, JournalError>;
+
+    /// Goes on with a batch: acts on at most [`MAX_BATCH_STEP`] runs, the newest that are left, and returns the batch as it is then. Any
+    /// process can take the next step, also while others do; no step is taken twice. Nothing happens to a batch that is finished.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::NoBatch`], and errors of the medium.
+    fn step_batch(&self, at: Timestamp, batch: BatchId) -> Result<Batch, JournalError>;
+
+    /// Stops a batch. What it has done stays.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::NoBatch`], and errors of the medium.
+    fn stop_batch(&self, at: Timestamp, batch: BatchId) -> Result<Batch, JournalError>;
+
+    /// All batches that are stored, the newest first: at most [`MAX_BATCHES`].
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn batches(&self) -> Result<Vec<Batch>, JournalError>;
+
+    /// How many runs match, and whether there are more than were counted: it counts up to `most`, in whole pages. Reads them all.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn count(&self, filter: &RunFilter, most: u64) -> Result<(u64, bool), JournalError> {
+        let (mut count, mut page) = (0, Page::first(Page::MAX_LIMIT));
+        loop {
+            let found = self.find(filter, page)?;
+            count += found.runs.len() as u64;
+            match found.next {
+                Some(next) if count < most => page.after = Some(next),
+                next => return Ok((count, next.is_some())),
+            }
+        }
+    }
 
     /// Gives a run that ended without a value new attempts: it becomes `Pending`, and is due at once. Its attempts and outcomes so far
     /// stay in its record; its crashes, and the attempts that [count](crate::RunRecord::counted_attempts) for its retries, start

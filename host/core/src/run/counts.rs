@@ -40,6 +40,11 @@ impl RunCounts {
             .sum()
     }
 
+    /// So many runs more in this state.
+    pub fn add(&mut self, state: State, runs: u64) {
+        self.slot(state).into_iter().for_each(|count| *count = count.saturating_add(runs));
+    }
+
     /// One run more in this state.
     pub fn enter(&mut self, state: State) {
         self.slot(state).into_iter().for_each(|count| *count += 1);

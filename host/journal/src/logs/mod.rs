@@ -6,19 +6,32 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use hostel_core::journal::JournalError;
+use hostel_core::journal::{JournalError, Retention};
 use hostel_core::{LogLevel, LogLine, LogStream, RunId, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
 use self::writer::Writer;
-use crate::connection::{Durability, FreeSpace, open_to_write};
-use crate::error::OpenJournalError;
+use crate::connection::{Durability, FreeSpace, ReadAs, open_to_write};
+use crate::error::{MediumError, OpenJournalError, medium};
 use crate::files;
 use crate::readers::Readers;
 
 /// The most lines of one page.
 pub const MAX_LOG_LINES: usize = 10_000;
+
+/// The most chunks that one call of [`RunLogs::prune`] removes.
+const MAX_PRUNED: u32 = 500;
+
+/// The chunks that are removed before the size is looked at again.
+const SLICE: u32 = 50;
+
+/// The most slices of one call of [`RunLogs::retain`].
+const MAX_SLICES: usize = 2_000;
+
+/// A time that no line is after.
+const LAST: Timestamp = Timestamp::from_unix_nanos(u64::MAX);
 
 /// The file of the logs, with the version of its format in the name.
 const LOGS: &str = "logs-1.db";
@@ -58,7 +71,19 @@ pub struct RunLogs {
     path: PathBuf,
     /// They remember nothing but their statements.
     readers: Readers<()>,
-    writer: Writer,
+    store: Store,
+}
+
+/// What becomes of lines.
+enum Store {
+    Written(Writer),
+    /// The file cannot be written, for this reason.
+    ReadOnly(&'static str),
+    /// The file is damaged: lines are lost, and runs are not. Whether some were lost since that was said.
+    Damaged {
+        reason: Arc<rusqlite::Error>,
+        has_lost: AtomicBool,
+    },
 }
 
 /// Which lines to read; the default is all.
@@ -97,7 +122,10 @@ pub struct LogPage {
 }
 
 impl RunLogs {
-    /// Opens the logs of a data directory, which is created if it does not exist.
+    /// Opens the logs of a data directory, which is created if it does not exist. Where it cannot be written, logs are only read.
+    ///
+    /// A damaged file keeps nobody from working: lines that are added are lost, which [`RunLogs::flush`] reports, and
+    /// [`RunLogs::read`] fails. With the file removed, logs are written again when they are next opened.
     ///
     /// # Errors
     ///
@@ -105,15 +133,28 @@ impl RunLogs {
     pub fn open(data_dir: &Path) -> Result<Self, OpenJournalError> {
         let path = data_dir.join(LOGS);
         files::prepare(data_dir, &path)?;
-        let failed = |source| OpenJournalError::Sqlite { path: path.clone(), source };
-        let mut db = open_to_write(&path, Durability::Normal, FreeSpace::Returned).map_err(failed)?;
-        let found = create(&mut db).map_err(failed)?;
-        if found > VERSION {
-            return Err(OpenJournalError::Newer { path, found, known: VERSION });
+        let failed = |source| OpenJournalError::sqlite(&path, source);
+        if let Some(reason) = files::unwritable(data_dir, &path) {
+            let read_as = ReadAs::without_writing(&path).map_err(failed)?;
+            let readers = Readers::new(path.clone(), read_as);
+            return Ok(Self { readers, path, store: Store::ReadOnly(reason) });
         }
-        let writer =
-            Writer::start(db).map_err(|source| OpenJournalError::Io { path: path.clone(), source })?;
-        Ok(Self { readers: Readers::new(path.clone()), path, writer })
+        let opened = open_to_write(&path, Durability::Normal, FreeSpace::Returned)
+            .and_then(|mut db| create(&mut db).map(|found| (db, found)));
+        let readers = Readers::new(path.clone(), ReadAs::Shared);
+        match opened.map_err(failed) {
+            Ok((_, found)) if found > VERSION => Err(OpenJournalError::Newer { path, found, known: VERSION }),
+            Ok((db, _)) => {
+                let writer = Writer::start(db);
+                let writer = writer.map_err(|source| OpenJournalError::Io { path: path.clone(), source })?;
+                Ok(Self { readers, path, store: Store::Written(writer) })
+            }
+            Err(OpenJournalError::Damaged { path, source }) => {
+                let store = Store::Damaged { reason: source.into(), has_lost: AtomicBool::new(false) };
+                Ok(Self { readers, path, store })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The file.
@@ -125,19 +166,33 @@ impl RunLogs {
     ///
     /// # Errors
     ///
-    /// [`JournalError::Medium`] if the thread that writes has ended.
+    /// [`JournalError::Medium`] if the thread that writes has ended, and [`JournalError::ReadOnly`].
     pub fn append(&self, run: RunId, attempt: u32, lines: Vec<LogLine>) -> Result<(), JournalError> {
-        self.writer.append(run, attempt, lines)
+        match &self.store {
+            Store::Written(writer) => writer.append(run, attempt, lines),
+            Store::ReadOnly(reason) => Err(JournalError::ReadOnly { reason }),
+            Store::Damaged { has_lost, .. } => {
+                has_lost.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+        }
     }
 
     /// Writes all lines that were added until now, so that other processes can read them.
     ///
     /// # Errors
     ///
-    /// [`JournalError::Medium`] if lines could not be written since the last call, these or earlier ones. They are lost, so that a full
-    /// disk does not fill the memory.
+    /// [`JournalError::Medium`] or [`JournalError::DamagedFile`] if lines could not be written since the last call, these or earlier
+    /// ones. They are lost, so that a full disk does not fill the memory.
     pub fn flush(&self) -> Result<(), JournalError> {
-        self.writer.flush()
+        match &self.store {
+            Store::Written(writer) => writer.flush(),
+            Store::ReadOnly(_) => Ok(()),
+            Store::Damaged { reason, has_lost } if has_lost.swap(false, Ordering::Relaxed) => {
+                Err(medium("write the log", Arc::clone(reason) as MediumError))
+            }
+            Store::Damaged { .. } => Ok(()),
+        }
     }
 
     /// Reads lines of a run from the one with a number on, with those that were added in this process just now; at most `limit` of
@@ -145,7 +200,7 @@ impl RunLogs {
     ///
     /// # Errors
     ///
-    /// [`JournalError::Damaged`] for lines that cannot be read, and [`JournalError::Medium`].
+    /// [`JournalError::Damaged`] for lines that cannot be read, [`JournalError::DamagedFile`], and [`JournalError::Medium`].
     pub fn read(
         &self,
         run: RunId,
@@ -153,6 +208,9 @@ impl RunLogs {
         limit: usize,
         filter: &LogFilter,
     ) -> Result<LogPage, JournalError> {
+        if let Store::Damaged { reason, .. } = &self.store {
+            return Err(medium("read the log", Arc::clone(reason) as MediumError));
+        }
         self.flush()?;
         let limit = limit.min(MAX_LOG_LINES);
         let page = self.readers.read(|db, ()| read::page(db, run, from, limit, filter));
@@ -163,9 +221,21 @@ impl RunLogs {
     ///
     /// # Errors
     ///
-    /// [`JournalError::Medium`].
+    /// [`JournalError::Medium`], and [`JournalError::ReadOnly`].
     pub fn remove(&self, run: RunId) -> Result<(), JournalError> {
-        self.writer.remove(run)
+        self.changed(|writer| writer.remove(run))
+    }
+
+    /// Removes something. In a damaged file there is nothing to remove.
+    fn changed<T: Default>(
+        &self,
+        change: impl FnOnce(&Writer) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        match &self.store {
+            Store::Written(writer) => change(writer),
+            Store::ReadOnly(reason) => Err(JournalError::ReadOnly { reason }),
+            Store::Damaged { .. } => Ok(T::default()),
+        }
     }
 
     /// Removes lines that are older than a time, in whole chunks, and returns how many chunks it has removed: at most a few hundred in
@@ -173,9 +243,35 @@ impl RunLogs {
     ///
     /// # Errors
     ///
-    /// [`JournalError::Medium`].
+    /// [`JournalError::Medium`], and [`JournalError::ReadOnly`].
     pub fn prune(&self, before: Timestamp) -> Result<u64, JournalError> {
-        self.writer.prune(before)
+        self.changed(|writer| writer.prune(before, MAX_PRUNED))
+    }
+
+    /// Removes the oldest lines, in whole chunks, until no line is older and all are no larger than they may be; returns how many chunks
+    /// it has removed. To be called once a day; what one call leaves, because it is very much, the next ones remove.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Medium`], and [`JournalError::ReadOnly`].
+    pub fn retain(&self, retention: &Retention, now: Timestamp) -> Result<u64, JournalError> {
+        let mut removed = 0;
+        for _ in 0..MAX_SLICES {
+            let is_over = match retention.logs_bytes {
+                Some(most) => self.size_bytes()? > most,
+                None => false,
+            };
+            let slice = if is_over {
+                self.changed(|writer| writer.prune(LAST, SLICE))?
+            } else {
+                retention.logs_before(now).map_or(Ok(0), |before| self.prune(before))?
+            };
+            removed += slice;
+            if slice == 0 {
+                break;
+            }
+        }
+        Ok(removed)
     }
 
     /// How many bytes the logs take, compressed.

@@ -24,9 +24,6 @@ const MAX_BYTES: usize = 8 << 20;
 /// The most messages that wait for the thread. Those who bring more wait.
 const MAX_WAITING: usize = 1_024;
 
-/// The most chunks that are removed in one call.
-const MAX_PRUNED: i64 = 500;
-
 /// The pages that are returned to the system after something was removed.
 const FREED_PAGES: i64 = 2_000;
 
@@ -39,10 +36,15 @@ pub(super) struct Writer {
 type Answer<T> = SyncSender<Result<T, JournalError>>;
 
 enum Message {
-    Append { run: RunId, attempt: u32, lines: Vec<LogLine> },
+    Append {
+        run: RunId,
+        attempt: u32,
+        lines: Vec<LogLine>,
+    },
     Flush(Answer<()>),
     Remove(RunId, Answer<()>),
-    Prune(Timestamp, Answer<u64>),
+    /// Those that ended before this, at most so many.
+    Prune(Timestamp, u32, Answer<u64>),
 }
 
 impl Writer {
@@ -66,8 +68,8 @@ impl Writer {
         self.ask(|answer| Message::Remove(run, answer))
     }
 
-    pub(super) fn prune(&self, before: Timestamp) -> Result<u64, JournalError> {
-        self.ask(|answer| Message::Prune(before, answer))
+    pub(super) fn prune(&self, before: Timestamp, limit: u32) -> Result<u64, JournalError> {
+        self.ask(|answer| Message::Prune(before, limit, answer))
     }
 
     fn send(&self, message: Message) -> Result<(), JournalError> {
@@ -150,8 +152,8 @@ impl Collector {
                 self.chunks.retain(|(of, _), _| *of != run);
                 let _ = answer.send(self.changed(|db| remove(db, run)));
             }
-            Message::Prune(before, answer) => {
-                let _ = answer.send(self.changed(|db| prune(db, before)));
+            Message::Prune(before, limit, answer) => {
+                let _ = answer.send(self.changed(|db| prune(db, before, limit)));
             }
         }
     }
@@ -253,10 +255,10 @@ fn remove(db: &Connection, run: RunId) -> rusqlite::Result<()> {
 }
 
 /// The numbers of the lines that stay do not change.
-fn prune(db: &Connection, before: Timestamp) -> rusqlite::Result<u64> {
+fn prune(db: &Connection, before: Timestamp, limit: u32) -> rusqlite::Result<u64> {
     let mut old = db.prepare_cached("SELECT rowid, run FROM chunk WHERE ended < ? ORDER BY ended LIMIT ?")?;
     let old: Vec<(i64, i64)> = old
-        .query_map([sortable(before), MAX_PRUNED], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map([sortable(before), limit.into()], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     for (chunk, run) in &old {
         db.prepare_cached("DELETE FROM chunk WHERE rowid = ?")?.execute([chunk])?;

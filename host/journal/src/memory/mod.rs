@@ -1,5 +1,6 @@
 //! The journal in memory.
 
+mod batches;
 mod gates;
 mod plan;
 mod shelf;
@@ -9,12 +10,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hostel_core::journal::{
-    Append, Applied, Cancellation, ClaimRequest, Cursor, ExpireRequest, Expiry, Fence, Found, Journal,
-    JournalEntry, JournalError, JournalEvent, LimitScope, LimitUse, MAX_CLAIMED, MAX_EVENTS, MAX_EXPIRED,
-    MAX_PRUNED, MAX_SUBMITTED, Page, Pause, Prune, Pruned, RunLimit, Submitted,
+    Append, Applied, Batch, BatchAction, BatchId, Bucket, Cancellation, ClaimRequest, Cursor, ExpireRequest,
+    Expiry, Fence, Found, HistogramRequest, Journal, JournalEntry, JournalError, JournalEvent, LimitScope,
+    LimitUse, MAX_BATCH_STEP, MAX_CLAIMED, MAX_EVENTS, MAX_EXPIRED, MAX_PRUNED, MAX_SUBMITTED, Page, Pause,
+    Prune, Pruned, Retention, RunLimit, Submitted,
 };
 use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
 
+use self::batches::Batches;
 use self::plan::Plan;
 use self::shelf::Shelf;
 use crate::bounds::check_count;
@@ -37,6 +40,8 @@ pub struct MemoryJournal {
     bounds: MemoryBounds,
     /// Nothing panics while it holds the lock, so a poisoned lock is as good as any.
     shelf: Mutex<Shelf>,
+    /// Held for a whole step. Whoever needs both locks takes this one first.
+    batches: Mutex<Batches>,
     changed: Condvar,
 }
 
@@ -67,11 +72,25 @@ impl Default for MemoryJournal {
 impl MemoryJournal {
     /// An empty journal with these bounds.
     pub fn new(bounds: MemoryBounds) -> Self {
-        Self { bounds, shelf: Mutex::default(), changed: Condvar::new() }
+        Self { bounds, shelf: Mutex::default(), batches: Mutex::default(), changed: Condvar::new() }
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stored_batches(&self) -> MutexGuard<'_, Batches> {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Acts on a run for a batch.
+    fn act(&self, at: Timestamp, action: BatchAction, run: RunId) -> Result<(), JournalError> {
+        match action {
+            BatchAction::Cancel => self.cancel(at, run).map(|_| ()),
+            BatchAction::Retry => self.retry(at, run).map(|_| ()),
+            BatchAction::MarkSeen => self.mark_seen(run),
+            BatchAction::Remove => self.remove(run),
+        }
     }
 
     /// The shelf, to change it.
@@ -260,6 +279,71 @@ impl Journal for MemoryJournal {
             runs += 1;
         }
         Ok(Pruned { runs, more: false })
+    }
+
+    fn histogram(&self, request: &HistogramRequest) -> Result<Vec<Bucket>, JournalError> {
+        let (first, before) = request.minutes()?;
+        Ok(request.group(self.shelf().minutes(first, before)))
+    }
+
+    fn retain(&self, retention: &Retention, now: Timestamp) -> Result<Pruned, JournalError> {
+        let mut shelf = self.to_change();
+        let gone = shelf.over(retention, now, MAX_PRUNED);
+        gone.iter().for_each(|run| shelf.drop_run(*run));
+        let more = !shelf.over(retention, now, 1).is_empty();
+        Ok(Pruned { runs: gone.len() as u64, more })
+    }
+
+    fn take_upkeep(&self, now: Timestamp) -> Result<bool, JournalError> {
+        let mut shelf = self.shelf();
+        let is_due = Retention::is_upkeep_due(now, shelf.upkeep);
+        if is_due {
+            shelf.upkeep = Some(now);
+        }
+        Ok(is_due)
+    }
+
+    fn start_batch(
+        &self,
+        at: Timestamp,
+        action: BatchAction,
+        filter: &RunFilter,
+    ) -> Result<Batch, JournalError> {
+        let mut batches = self.stored_batches();
+        let before = self.shelf().next_number();
+        batches.start(at, action, filter, before)
+    }
+
+    fn step_batch(&self, at: Timestamp, batch: BatchId) -> Result<Batch, JournalError> {
+        let mut batches = self.stored_batches();
+        let batch = batches.get(batch)?;
+        if batch.is_finished() {
+            return Ok(batch.clone());
+        }
+        let page = Page { after: Some(Cursor::behind(batch.before)), limit: MAX_BATCH_STEP };
+        let found = self.find(&batch.to_do(), page)?;
+        for head in found.runs {
+            match self.act(at, batch.action, head.run) {
+                Ok(()) => batch.done += 1,
+                Err(_) => batch.failed += 1,
+            }
+        }
+        batch.before = found.next.map_or(0, Cursor::number);
+        batch.finished = found.next.is_none().then_some(at);
+        Ok(batch.clone())
+    }
+
+    fn stop_batch(&self, at: Timestamp, batch: BatchId) -> Result<Batch, JournalError> {
+        let mut batches = self.stored_batches();
+        let batch = batches.get(batch)?;
+        if !batch.is_finished() {
+            (batch.finished, batch.is_stopped) = (Some(at), true);
+        }
+        Ok(batch.clone())
+    }
+
+    fn batches(&self) -> Result<Vec<Batch>, JournalError> {
+        Ok(self.stored_batches().all())
     }
 
     fn retry(&self, at: Timestamp, run: RunId) -> Result<u64, JournalError> {

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use hostel_core::journal::{
-    Applied, ClaimOrder, ClaimRequest, Fence, JournalEntry, JournalEvent, LimitUse, Prune, WorkerId,
+    Applied, ClaimOrder, ClaimRequest, Fence, JournalEntry, JournalEvent, LimitUse, Prune, Retention,
+    WorkerId, minute_of,
 };
-use hostel_core::{QueueName, RunCounts, RunId, RunSpec, Timestamp};
+use hostel_core::{QueueName, RunCounts, RunId, RunSpec, State, Timestamp};
 
 use super::gates::Gates;
 
@@ -35,6 +36,10 @@ pub(super) struct Shelf {
     ended_bytes: usize,
     events: BTreeMap<u64, JournalEvent>,
     counts: RunCounts,
+    /// By the minute of creation and the code of the state.
+    minutes: BTreeMap<(u64, i64), u64>,
+    /// When old runs were last removed.
+    pub(super) upkeep: Option<Timestamp>,
     last_number: u64,
     last_fence: u64,
     last_event: u64,
@@ -233,6 +238,11 @@ impl Shelf {
         self.events.range(from..).take(limit).map(|(_, event)| event.clone()).collect()
     }
 
+    /// The number that the next run gets.
+    pub(super) fn next_number(&self) -> u64 {
+        self.last_number + 1
+    }
+
     pub(super) fn next_fence(&mut self) -> Fence {
         self.last_fence += 1;
         Fence::new(self.last_fence)
@@ -242,6 +252,24 @@ impl Shelf {
         let is_old = |before| self.ended.first().is_some_and(|(ended, _)| *ended < before);
         prune.ended_before.is_some_and(is_old)
             || prune.keep.is_some_and(|keep| self.ended.len() as u64 > keep)
+    }
+
+    /// How many runs were created in each of some minutes, by state.
+    pub(super) fn minutes(&self, first: u64, before: u64) -> impl Iterator<Item = (u64, State, u64)> {
+        let minutes = self.minutes.range((first, 0)..(before.max(first), 0));
+        minutes.filter_map(|((minute, code), count)| {
+            let state = State::ALL.into_iter().find(|state| *state as i64 == *code)?;
+            Some((*minute, state, *count))
+        })
+    }
+
+    /// Up to so many runs that need not stay, those that ended first first.
+    pub(super) fn over(&self, retention: &Retention, now: Timestamp, limit: usize) -> Vec<RunId> {
+        let is_over = |(ended, number): &(Timestamp, u64)| {
+            let entry = self.get(*self.arrivals.get(number)?)?;
+            retention.is_over(now, entry.state(), *ended).then(|| entry.run())
+        };
+        self.ended.iter().filter_map(is_over).take(limit).collect()
     }
 
     /// Drops ended runs until there are no more than so many, with no more than so many bytes.
@@ -283,6 +311,13 @@ impl Shelf {
             self.ended_bytes -= bytes;
         }
         self.counts.leave(entry.state());
+        let minute = (minute_of(entry.record().spec().created), entry.state() as i64);
+        if let Some(count) = self.minutes.get_mut(&minute) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.minutes.remove(&minute);
+            }
+        }
         if let Some(key) = key(entry.record().spec()).filter(|_| !entry.state().is_terminal()) {
             self.holders.remove(&key);
         }
@@ -310,6 +345,8 @@ impl Shelf {
         }
         self.changes += 1;
         self.counts.enter(entry.state());
+        let minute = (minute_of(entry.record().spec().created), entry.state() as i64);
+        *self.minutes.entry(minute).or_default() += 1;
         if let Some(key) = key(entry.record().spec()).filter(|_| !entry.state().is_terminal()) {
             self.holders.insert(key, entry.run());
         }

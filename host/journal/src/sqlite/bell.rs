@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use crate::connection::open_to_read;
+use crate::connection::{ReadAs, open_to_read};
 
 /// A commit is visible only after its log was synchronised. So after each write to the log, the version of the data is looked at this
 /// often, with [`LOOK_PAUSE`] between.
@@ -62,9 +62,9 @@ impl Bell {
     }
 
     /// Starts the thread that rings for other processes. It ends when the bell is dropped.
-    pub(super) fn listen(self: &Arc<Self>, path: &Path) -> std::io::Result<()> {
+    pub(super) fn listen(self: &Arc<Self>, path: &Path, read_as: ReadAs) -> std::io::Result<()> {
         let bell = Arc::downgrade(self);
-        let db = open_to_read(path).map_err(std::io::Error::other)?;
+        let db = open_to_read(path, read_as).map_err(std::io::Error::other)?;
         #[cfg(target_os = "linux")]
         // The system may refuse: a user may watch only so much.
         let log = Log::watch(path).ok();

@@ -38,6 +38,7 @@ pub(super) fn check(db: &Connection, names: &mut Names, blobs: &Blobs) -> Result
     let mut check = JournalCheck::default();
     check_pages(db, &mut check)?;
     check_part("the tally", &mut check, |check| check_tally(db, check));
+    check_part("the histogram", &mut check, |check| check_histogram(db, check));
     check_part("the tags", &mut check, |check| check_tags(db, check));
     check_part("the values", &mut check, |check| check_blobs(db, blobs, check));
     check_part("the slots", &mut check, |check| check_slots(db, check));
@@ -91,6 +92,20 @@ fn check_tally(db: &Connection, check: &mut JournalCheck) -> Result<(), Fault> {
         let noted = tally.iter().find(|(one, _)| *one == state).map_or(0, |(_, runs)| *runs);
         if counted.cast_unsigned() != noted {
             check.add(format!("there are {counted} runs that are {state}: the tally has {noted}"));
+        }
+    }
+    Ok(())
+}
+
+fn check_histogram(db: &Connection, check: &mut JournalCheck) -> Result<(), Fault> {
+    let counted = "SELECT created / 60000000000, state, count(*) FROM run GROUP BY 1, 2";
+    let noted = "SELECT minute, state, runs FROM histogram";
+    for (one, other) in [(counted, noted), (noted, counted)] {
+        let different: i64 =
+            db.query_row(&format!("SELECT count(*) FROM ({one} EXCEPT {other})"), [], |row| row.get(0))?;
+        if different > 0 {
+            check.add(format!("the histogram of runs is wrong for {different} minutes and states"));
+            return Ok(());
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! The journal in SQLite: one file in a data directory, which several processes share.
 
+mod batch;
 mod bell;
 mod blobs;
 mod change;
@@ -16,6 +17,7 @@ mod schedules;
 mod schema;
 mod submit;
 mod sweep;
+mod upkeep;
 mod writer;
 mod writing;
 
@@ -24,9 +26,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use hostel_core::journal::{
-    Append, Cancellation, ClaimRequest, ExpireRequest, Expiry, Fence, Found, Journal, JournalEntry,
-    JournalError, JournalEvent, LimitScope, LimitUse, MAX_CLAIMED, MAX_EVENTS, MAX_SUBMITTED, Page, Pause,
-    Prune, Pruned, RunLimit, Submitted,
+    Append, Batch, BatchAction, BatchId, Bucket, Cancellation, ClaimRequest, ExpireRequest, Expiry, Fence,
+    Found, HistogramRequest, Journal, JournalEntry, JournalError, JournalEvent, LimitScope, LimitUse,
+    MAX_CLAIMED, MAX_EVENTS, MAX_SUBMITTED, Page, Pause, Prune, Pruned, Retention, RunLimit, Submitted,
 };
 use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
 use rusqlite::Connection;
@@ -42,7 +44,7 @@ use self::submit::{Imported, Prepared};
 use self::writer::Writer;
 use self::writing::Hook;
 use crate::bounds::check_count;
-use crate::connection::{Durability, FreeSpace, open_to_read, open_to_write};
+use crate::connection::{Durability, FreeSpace, ReadAs, open_to_read, open_to_write};
 use crate::error::{Fault, OpenJournalError, medium};
 use crate::files;
 use crate::readers::Readers;
@@ -83,9 +85,13 @@ pub struct SqliteJournal {
     bell: Arc<Bell>,
     /// Set when someone has waited for a change: then there is a thread that watches other processes.
     listens: OnceLock<()>,
-    /// `None` for a journal that is only read.
-    writer: Option<Writer>,
+    read_as: ReadAs,
+    /// Or why the journal is only read.
+    writer: Result<Writer, &'static str>,
 }
+
+/// Why a journal of a newer format is only read.
+const NEWER: &str = "a newer version of Hostel wrote it; use that version to change it";
 
 /// What tests set.
 #[doc(hidden)]
@@ -101,11 +107,12 @@ impl SqliteJournal {
     /// Opens the journal of a data directory, which is created if it does not exist.
     ///
     /// A file with older tables is brought to the newest ones, after a copy of it was made. One of a newer format is opened for reading
-    /// only: then every method that writes returns [`JournalError::ReadOnly`].
+    /// only: then every method that writes returns [`JournalError::ReadOnly`]. So is one on a read-only file system, and one in a directory
+    /// that this process cannot write; there, files with older tables are refused.
     ///
     /// # Errors
     ///
-    /// [`OpenJournalError`]: the directory or the file cannot be used, is on a network file system, or has newer tables.
+    /// [`OpenJournalError`]: the directory or the file cannot be used, is on a network file system, is damaged, or has newer tables.
     pub fn open(data_dir: &Path) -> Result<Self, OpenJournalError> {
         Self::open_as(data_dir, Durability::Full, JournalHooks::default())
     }
@@ -137,8 +144,11 @@ impl SqliteJournal {
     ) -> Result<Self, OpenJournalError> {
         let path = data_dir.join(JOURNAL);
         files::prepare(data_dir, &path)?;
-        let failed = |source| OpenJournalError::Sqlite { path: path.clone(), source };
+        let failed = |source| OpenJournalError::sqlite(&path, source);
         let blobs = Blobs::new(data_dir.join(BLOBS));
+        if let Some(reason) = files::unwritable(data_dir, &path) {
+            return Self::open_to_look(path, blobs, reason);
+        }
         let mut db = open_to_write(&path, durability, FreeSpace::Reused).map_err(failed)?;
         let is_newer = check_versions(&db, &path)?;
         if !is_newer {
@@ -151,9 +161,33 @@ impl SqliteJournal {
         let start = || Writer::start(db, blobs.clone(), hooks.step.clone(), Arc::clone(&bell));
         let writer = (!is_newer).then(start).transpose();
         let writer = writer.map_err(|source| OpenJournalError::Io { path: path.clone(), source })?;
-        let changes = Mutex::new(open_to_read(&path).map_err(failed)?);
-        let (readers, listens) = (Readers::new(path.clone()), OnceLock::new());
-        Ok(Self { path, blobs, readers, changes, bell, listens, writer })
+        let read_as = ReadAs::Shared;
+        let changes = Mutex::new(open_to_read(&path, read_as).map_err(failed)?);
+        let (readers, listens) = (Readers::new(path.clone(), read_as), OnceLock::new());
+        Ok(Self { path, blobs, readers, changes, bell, listens, read_as, writer: writer.ok_or(NEWER) })
+    }
+
+    /// Opens a file that this process cannot write.
+    fn open_to_look(path: PathBuf, blobs: Blobs, reason: &'static str) -> Result<Self, OpenJournalError> {
+        let failed = |source| OpenJournalError::sqlite(&path, source);
+        let read_as = ReadAs::without_writing(&path).map_err(failed)?;
+        let changes = open_to_read(&path, read_as).map_err(failed)?;
+        let is_newer = check_versions(&changes, &path)?;
+        let (_, found) = schema::versions(&changes).map_err(failed)?;
+        let known = schema::TABLES_VERSION;
+        if !is_newer && found < known {
+            return Err(OpenJournalError::NotUpgraded { path, found, known, reason });
+        }
+        Ok(Self {
+            blobs,
+            readers: Readers::new(path.clone(), read_as),
+            changes: Mutex::new(changes),
+            bell: Arc::default(),
+            listens: OnceLock::new(),
+            read_as,
+            path,
+            writer: Err(reason),
+        })
     }
 
     /// The file.
@@ -200,7 +234,7 @@ impl SqliteJournal {
     /// Starts to watch for changes by other processes, unless that was done before.
     fn listen(&self) -> Result<(), JournalError> {
         if self.listens.get().is_none() {
-            self.bell.listen(&self.path).map_err(|error| medium("watch", error))?;
+            self.bell.listen(&self.path, self.read_as).map_err(|error| medium("watch", error))?;
             // Another thread may have done the same: two that listen are as good as one.
             self.listens.get_or_init(|| ());
         }
@@ -211,8 +245,7 @@ impl SqliteJournal {
         &self,
         operate: impl FnMut(&mut writing::Writing<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, JournalError> {
-        let reason = "a newer version of Hostel wrote it; use that version to change it";
-        self.writer.as_ref().ok_or(JournalError::ReadOnly { reason })?.write(operate)
+        self.writer.as_ref().map_err(|reason| JournalError::ReadOnly { reason })?.write(operate)
     }
 
     fn read<T>(
@@ -227,7 +260,7 @@ impl SqliteJournal {
 pub(crate) fn open_tables(data_dir: &Path) -> Result<Connection, OpenJournalError> {
     let path = data_dir.join(JOURNAL);
     files::prepare(data_dir, &path)?;
-    let failed = |source| OpenJournalError::Sqlite { path: path.clone(), source };
+    let failed = |source| OpenJournalError::sqlite(&path, source);
     let mut db = open_to_write(&path, Durability::Full, FreeSpace::Reused).map_err(failed)?;
     if check_versions(&db, &path)? {
         db.pragma_update(None, "query_only", true).map_err(failed)?;
@@ -239,7 +272,7 @@ pub(crate) fn open_tables(data_dir: &Path) -> Result<Connection, OpenJournalErro
 
 /// Whether the file has a newer format.
 fn check_versions(db: &Connection, path: &Path) -> Result<bool, OpenJournalError> {
-    let failed = |source| OpenJournalError::Sqlite { path: path.to_owned(), source };
+    let failed = |source| OpenJournalError::sqlite(path, source);
     let (format, found) = schema::versions(db).map_err(failed)?;
     if format > schema::FORMAT {
         return Ok(true);
@@ -352,6 +385,48 @@ impl Journal for SqliteJournal {
 
     fn prune(&self, prune: Prune) -> Result<Pruned, JournalError> {
         self.write(move |writing| operate::prune(writing, prune))
+    }
+
+    fn histogram(&self, request: &HistogramRequest) -> Result<Vec<Bucket>, JournalError> {
+        self.read(|db, _| upkeep::histogram(db, request))
+    }
+
+    fn retain(&self, retention: &Retention, now: Timestamp) -> Result<Pruned, JournalError> {
+        let retention = retention.clone();
+        self.write(move |writing| upkeep::retain(writing, &retention, now))
+    }
+
+    fn take_upkeep(&self, now: Timestamp) -> Result<bool, JournalError> {
+        if !self.read(|db, _| Ok(Retention::is_upkeep_due(now, upkeep::last(db)?)))? {
+            return Ok(false);
+        }
+        self.write(move |writing| upkeep::take(writing, now))
+    }
+
+    fn start_batch(
+        &self,
+        at: Timestamp,
+        action: BatchAction,
+        filter: &RunFilter,
+    ) -> Result<Batch, JournalError> {
+        let filter = filter.clone();
+        self.write(move |writing| batch::start(writing, at, action, &filter))
+    }
+
+    fn step_batch(&self, at: Timestamp, batch: BatchId) -> Result<Batch, JournalError> {
+        let step = self.read(|db, names| batch::prepare(db, names, batch))?;
+        if step.batch.is_finished() {
+            return Ok(step.batch);
+        }
+        self.write(move |writing| batch::take(writing, at, &step))
+    }
+
+    fn stop_batch(&self, at: Timestamp, batch: BatchId) -> Result<Batch, JournalError> {
+        self.write(move |writing| batch::stop(writing, at, batch))
+    }
+
+    fn batches(&self) -> Result<Vec<Batch>, JournalError> {
+        self.read(|db, _| batch::all(db))
     }
 
     fn retry(&self, at: Timestamp, run: RunId) -> Result<u64, JournalError> {

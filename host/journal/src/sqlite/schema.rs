@@ -13,10 +13,11 @@ use crate::error::OpenJournalError;
 pub(super) const FORMAT: i64 = 1;
 
 /// The version of the tables.
-pub(super) const TABLES_VERSION: i64 = 5;
+pub(super) const TABLES_VERSION: i64 = 7;
 
 /// What makes each version from the one before, the first from an empty file.
-const STEPS: [&str; TABLES_VERSION as usize] = [V1, REGISTRY, super::schedules::TABLES, BEAT, DRAINER];
+const STEPS: [&str; TABLES_VERSION as usize] =
+    [V1, REGISTRY, super::schedules::TABLES, BEAT, DRAINER, HISTOGRAM, BATCH];
 
 /// The tables of the registry. Grants are the options of a task that has only grants.
 const REGISTRY: &str = "
@@ -41,6 +42,26 @@ const BEAT: &str = "ALTER TABLE counter ADD COLUMN beat INTEGER NOT NULL DEFAULT
 const DRAINER: &str = "
     ALTER TABLE run ADD COLUMN drainer INTEGER;
     CREATE INDEX run_drainer ON run (drainer) WHERE drainer IS NOT NULL;
+";
+
+/// How many runs were submitted in each minute, by the states that they have now; and when old ones were last removed.
+const HISTOGRAM: &str = "
+    CREATE TABLE histogram (
+        minute INTEGER NOT NULL, state INTEGER NOT NULL, runs INTEGER NOT NULL, PRIMARY KEY (minute, state)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO histogram SELECT created / 60000000000, state, count(*) FROM run GROUP BY 1, 2;
+    ALTER TABLE counter ADD COLUMN upkeep INTEGER;
+";
+
+/// Actions on all runs that match a filter.
+const BATCH: &str = "
+    CREATE TABLE batch (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        action INTEGER NOT NULL, filter BLOB NOT NULL,
+        before INTEGER NOT NULL, -- it goes on with runs below this number
+        done INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,
+        created INTEGER NOT NULL, finished INTEGER, stopped INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
 ";
 
 const V1: &str = "
@@ -127,7 +148,7 @@ pub(super) fn upgrade(connection: &mut Connection, path: &Path) -> Result<(), Op
 
 fn upgrade_by(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), OpenJournalError> {
     let newest = steps.len() as i64;
-    let failed = |source| OpenJournalError::Sqlite { path: path.to_owned(), source };
+    let failed = |source| OpenJournalError::sqlite(path, source);
     let (_, version) = versions(connection).map_err(failed)?;
     if version == newest {
         return Ok(());
@@ -156,7 +177,7 @@ fn copy(connection: &Connection, path: &Path, version: i64) -> Result<(), OpenJo
     let target = unfinished.path().join("copy");
     connection
         .execute("VACUUM INTO ?", [target.to_string_lossy()])
-        .map_err(|source| OpenJournalError::Sqlite { path: copy.clone(), source })?;
+        .map_err(|source| OpenJournalError::sqlite(&copy, source))?;
     crate::files::make_private(&target).map_err(failed)?;
     std::fs::rename(&target, &copy).map_err(failed)
 }

@@ -1,10 +1,11 @@
 //! A transaction of the writer: the counters, the tally of states, and the rows of runs and events.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hostel_core::State;
-use hostel_core::journal::{Applied, Fence, JournalEntry};
-use rusqlite::{Connection, OptionalExtension, params};
+use hostel_core::journal::{Applied, Fence, JournalEntry, minute_of};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::blobs::{Blobs, Spilled};
 use super::change;
@@ -34,13 +35,20 @@ pub(super) struct Writing<'a> {
     hook: Option<&'a Hook>,
     stored: Counters,
     counters: Counters,
-    tally: [i64; State::ALL.len()],
+    tally: Tally,
+}
+
+/// Changes of the numbers of runs by state, together and by the minute of their creation.
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    states: [i64; State::ALL.len()],
+    minutes: BTreeMap<(i64, i64), i64>,
 }
 
 /// Counters and tally at some point of a transaction, to go back to.
 pub(super) struct Mark {
     counters: Counters,
-    tally: [i64; State::ALL.len()],
+    tally: Tally,
 }
 
 impl<'a> Writing<'a> {
@@ -59,7 +67,7 @@ impl<'a> Writing<'a> {
             Ok((counters, row.get(4)?))
         })?;
         names.forget_after(removals);
-        Ok(Self { db, names, blobs, hook, stored, counters: stored, tally: [0; State::ALL.len()] })
+        Ok(Self { db, names, blobs, hook, stored, counters: stored, tally: Tally::default() })
     }
 
     /// Writes counters and tally, if they have changed.
@@ -71,11 +79,24 @@ impl<'a> Writing<'a> {
             )?;
             update.execute([run, event, fence, removed])?;
         }
-        for (state, change) in self.tally.iter().enumerate().filter(|(_, change)| **change != 0) {
+        for (state, change) in self.tally.states.iter().enumerate().filter(|(_, change)| **change != 0) {
             let mut add = self.db.prepare_cached(
                 "INSERT INTO tally (state, runs) VALUES (?1, ?2) ON CONFLICT (state) DO UPDATE SET runs = runs + ?2",
             )?;
             add.execute([state as i64, *change])?;
+        }
+        for ((minute, state), change) in self.tally.minutes.iter().filter(|(_, change)| **change != 0) {
+            let mut add = self.db.prepare_cached(
+                "INSERT INTO histogram (minute, state, runs) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT (minute, state) DO UPDATE SET runs = runs + ?3",
+            )?;
+            add.execute([*minute, *state, *change])?;
+            if *change < 0 {
+                let mut remove = self
+                    .db
+                    .prepare_cached("DELETE FROM histogram WHERE minute = ? AND state = ? AND runs = 0")?;
+                remove.execute([*minute, *state])?;
+            }
         }
         Ok(())
     }
@@ -87,7 +108,7 @@ impl<'a> Writing<'a> {
     }
 
     pub(super) fn mark(&self) -> Mark {
-        Mark { counters: self.counters, tally: self.tally }
+        Mark { counters: self.counters, tally: self.tally.clone() }
     }
 
     /// Goes back to a mark; the rows are rolled back elsewhere.
@@ -101,12 +122,17 @@ impl<'a> Writing<'a> {
         let mut query = self.db.prepare_cached("SELECT state, runs FROM tally")?;
         let stored =
             query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<_>, _>>()?;
-        let changed = self.tally.iter().enumerate().map(|(state, change)| (state as i64, *change));
+        let changed = self.tally.states.iter().enumerate().map(|(state, change)| (state as i64, *change));
         let ended = stored
             .into_iter()
             .chain(changed)
             .filter(|(state, _)| row::state(*state).is_some_and(State::is_terminal));
         Ok(ended.map(|(_, runs)| runs).sum::<i64>().try_into().unwrap_or(0))
+    }
+
+    /// The number that the next run gets.
+    pub(super) fn next_run(&self) -> i64 {
+        self.counters.run + 1
     }
 
     /// A fence that is larger than all before.
@@ -153,7 +179,7 @@ impl<'a> Writing<'a> {
             self.db.prepare_cached("INSERT INTO run_tag (tag, run) VALUES (?, ?)")?.execute([tag, seq])?;
         }
         self.name_blobs(seq, &run.blobs)?;
-        self.count(entry.state(), 1);
+        self.count(fixed.created, entry.state() as i64, 1);
         self.step("row");
         Ok(())
     }
@@ -176,8 +202,9 @@ impl<'a> Writing<'a> {
         let worker = row::worker_of(self.db, self.names, entry)?;
         Columns::of(entry, worker, event).update(self.db, before.seq, &before.columns)?;
         if before.columns.state != entry.state() as i64 {
-            self.count_code(before.columns.state, -1);
-            self.count(entry.state(), 1);
+            let created = sortable(entry.record().spec().created);
+            self.count(created, before.columns.state, -1);
+            self.count(created, entry.state() as i64, 1);
         }
         self.step("row");
         Ok(())
@@ -196,17 +223,19 @@ impl<'a> Writing<'a> {
 
     /// Removes a run with its events.
     pub(super) fn remove(&mut self, seq: i64) -> Result<(), Fault> {
-        let mut query =
-            self.db.prepare_cached("SELECT state, event, tags IS NOT NULL FROM run WHERE seq = ?")?;
-        let row = query.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
-        let Some((state, event, has_tags)): Option<(i64, i64, bool)> = row else { return Ok(()) };
+        let mut query = self
+            .db
+            .prepare_cached("SELECT state, event, tags IS NOT NULL, created FROM run WHERE seq = ?")?;
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+        let row: Option<(i64, i64, bool, i64)> = query.query_row([seq], read).optional()?;
+        let Some((state, event, has_tags, created)) = row else { return Ok(()) };
         self.remove_events(event)?;
         if has_tags {
             self.remove_tags(seq)?;
         }
         self.db.prepare_cached("DELETE FROM run_blob WHERE run = ?")?.execute([seq])?;
         self.db.prepare_cached("DELETE FROM run WHERE seq = ?")?.execute([seq])?;
-        self.count_code(state, -1);
+        self.count(created, state, -1);
         self.counters.removed += 1;
         self.step("removed");
         Ok(())
@@ -251,12 +280,11 @@ impl<'a> Writing<'a> {
         Ok(self.counters.event)
     }
 
-    fn count(&mut self, state: State, change: i64) {
-        self.count_code(state as i64, change);
-    }
-
-    fn count_code(&mut self, state: i64, change: i64) {
-        let place = usize::try_from(state).ok().and_then(|place| self.tally.get_mut(place));
+    /// `created` is that of the run, `state` a code.
+    fn count(&mut self, created: i64, state: i64, change: i64) {
+        let place = usize::try_from(state).ok().and_then(|place| self.tally.states.get_mut(place));
         place.into_iter().for_each(|count| *count += change);
+        let minute = minute_of(row::time(created)).cast_signed();
+        *self.tally.minutes.entry((minute, state)).or_default() += change;
     }
 }

@@ -63,7 +63,8 @@ fn damaged_pages_are_reported_and_the_rest_is_readable() {
     assert!(good.len() > 150 && !bad.is_empty(), "{} {}", good.len(), bad.len());
     for error in bad {
         let error = error.unwrap_err();
-        assert!(matches!(error, JournalError::Damaged { .. } | JournalError::Medium { .. }), "{error}");
+        assert!(matches!(error, JournalError::Damaged { .. } | JournalError::DamagedFile { .. }), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Internal);
     }
     // Others are found, claimed and finished.
     assert_eq!(journal.find(&RunFilter::new(), Page::first(5)).unwrap().runs.len(), 5);
@@ -114,6 +115,10 @@ fn every_contradiction_is_found() {
         "UPDATE tally SET runs = 7 WHERE state = 2",
         "there are 1 runs that are Pending: the tally has 7",
     );
+    contradiction(
+        "UPDATE histogram SET runs = 7 WHERE state = 2",
+        "the histogram of runs is wrong for 1 minutes",
+    );
     contradiction("DELETE FROM run_tag", "runs have 1 tags: 0 are in the index of tags");
     contradiction("UPDATE run SET ended = 5 WHERE seq = 1", "do not lead to its row");
     contradiction("UPDATE run SET ready = NULL WHERE seq = 2", "do not lead to its row");
@@ -148,7 +153,8 @@ fn what_is_no_journal_is_refused() {
     let dir = directory();
     std::fs::write(dir.path().join("journal-1.db"), vec![7; 5_000]).unwrap();
     let error = SqliteJournal::open(dir.path()).map(|_| ()).unwrap_err();
-    assert!(matches!(error, OpenJournalError::Sqlite { .. }), "{error}");
+    assert!(matches!(error, OpenJournalError::Damaged { .. }), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Internal);
     assert!(error.to_string().contains("journal-1.db"), "{error}");
 }
 

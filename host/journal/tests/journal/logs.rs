@@ -1,10 +1,10 @@
 //! The logs of runs.
 
-use hostel_core::journal::JournalError;
+use hostel_core::journal::{Journal as _, JournalError, Retention};
 use hostel_core::{LogLevel, LogLine, LogStream, RunId};
 use hostel_journal::{LogFilter, MAX_LOG_LINES, OpenJournalError, RunLogs};
 
-use crate::scene::{at, directory, id};
+use crate::scene::{STARTED, add, at, completed, directory, id, open, spec};
 
 fn line(at_nanos: u64, level: LogLevel, text: &str) -> LogLine {
     LogLine { at: at(at_nanos), stream: LogStream::Log, level, text: text.to_owned(), fields: Vec::new() }
@@ -196,4 +196,53 @@ fn logs_of_a_newer_version_are_refused() {
     rusqlite::Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
     let error = RunLogs::open(dir.path()).map(|_| ()).unwrap_err();
     assert!(matches!(error, OpenJournalError::Newer { found: 2, known: 1, .. }), "{error}");
+}
+
+#[test]
+fn damaged_logs_cost_no_run() {
+    let dir = directory();
+    std::fs::write(dir.path().join("logs-1.db"), vec![7; 5_000]).unwrap();
+    let logs = RunLogs::open(dir.path()).unwrap();
+    logs.flush().unwrap();
+    logs.append(id(1), 1, vec![info(1, "hello")]).unwrap();
+    let error = logs.flush().unwrap_err();
+    assert!(matches!(error, JournalError::DamagedFile { action: "write the log", .. }), "{error}");
+    logs.flush().unwrap();
+    let error = logs.read(id(1), 0, 9, &LogFilter::default()).unwrap_err();
+    assert!(matches!(error, JournalError::DamagedFile { action: "read the log", .. }), "{error}");
+    // Nothing of the run depends on it.
+    logs.remove(id(1)).unwrap();
+    assert_eq!(logs.prune(at(9)).unwrap(), 0);
+    let journal = open(&dir);
+    journal.submit(at(1), &[spec(1)]).unwrap();
+    add(&journal, 1, 2, [STARTED, completed(5)]).unwrap();
+    drop(logs);
+    std::fs::remove_file(dir.path().join("logs-1.db")).unwrap();
+    let logs = RunLogs::open(dir.path()).unwrap();
+    logs.append(id(1), 1, vec![info(1, "hello")]).unwrap();
+    assert_eq!(logs.read(id(1), 0, 9, &LogFilter::default()).unwrap().lines.len(), 1);
+}
+
+#[test]
+fn the_oldest_lines_go_until_the_rest_is_small_and_young_enough() {
+    let dir = directory();
+    let logs = RunLogs::open(dir.path()).unwrap();
+    for run in 0..200 {
+        // What compresses badly.
+        let text = (0..4_000).map(|_| fastrand::alphanumeric()).collect::<String>();
+        logs.append(id(run), 1, vec![info(1_000 + run, &text)]).unwrap();
+        logs.flush().unwrap();
+    }
+    let full = logs.size_bytes().unwrap();
+    assert!(full > 600_000, "{full}");
+    let never = Retention { completed: None, failed: None, logs_age: None, logs_bytes: None };
+    assert_eq!(logs.retain(&never, at(9_000)).unwrap(), 0);
+    let half = Retention { logs_bytes: Some(full / 2), ..never.clone() };
+    let removed = logs.retain(&half, at(9_000)).unwrap();
+    assert!(logs.size_bytes().unwrap() <= full / 2 && (100..200).contains(&removed), "{removed}");
+    let left = |run| logs.read(id(run), 0, 9, &LogFilter::default()).unwrap().lines.len();
+    assert_eq!((left(removed - 1), left(removed)), (0, 1));
+    let young = Retention { logs_age: Some(std::time::Duration::from_nanos(100)), ..never };
+    assert_eq!(logs.retain(&young, at(1_290)).unwrap(), 190 - removed);
+    assert_eq!((left(189), left(190)), (0, 1));
 }

@@ -10,6 +10,9 @@ mod logs;
 #[cfg(unix)]
 #[cfg(test)]
 mod processes;
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod read_only;
 #[cfg(unix)]
 #[cfg(test)]
 mod registry;

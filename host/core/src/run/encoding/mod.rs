@@ -9,6 +9,7 @@
 //! So one thing has one encoding, which `tests/run_vectors.txt` fixes: a change of it is a new version.
 
 mod fact;
+mod filter;
 mod outcome;
 pub(crate) mod read;
 mod schedule;
@@ -18,7 +19,7 @@ pub(crate) mod write;
 use std::sync::Arc;
 
 use self::read::Reader;
-use super::{IllegalFact, RunFact, RunRecord, RunSpec, Schedule, TaskSpec};
+use super::{IllegalFact, RunFact, RunFilter, RunRecord, RunSpec, Schedule, TaskSpec};
 use crate::ErrorKind;
 
 /// The first byte of every encoding.
@@ -140,6 +141,24 @@ impl Schedule {
     /// [`DecodeRunError`] for bytes of a newer version, and for bytes that no version writes.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeRunError> {
         decode(bytes, "schedule", schedule::read)
+    }
+}
+
+impl RunFilter {
+    /// The filter as bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        filter::write(&mut out, self);
+        out
+    }
+
+    /// Reads the filter that [`RunFilter::encode`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeRunError`] for bytes of a newer version, and for bytes that no version writes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeRunError> {
+        decode(bytes, "filter of runs", filter::read)
     }
 }
 

@@ -4,9 +4,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use hostel::journal::{
-    Append, Cancellation, ClaimRequest, Expired, Fence, Found, Journal, JournalEntry, JournalError,
-    JournalEvent, LimitScope, LimitUse, MemoryJournal, Page, Pause, Prune, Pruned, RunLimit, RunRecord,
-    RunSpec, Submitted,
+    Append, Batch, BatchAction, BatchId, Bucket, Cancellation, ClaimRequest, ExpireRequest, Expiry, Fence,
+    Found, HistogramRequest, Journal, JournalEntry, JournalError, JournalEvent, LimitScope, LimitUse,
+    MemoryJournal, Page, Pause, Prune, Pruned, Retention, RunLimit, RunRecord, RunSpec, Submitted,
 };
 use hostel::{RunFilter, RunId, Timestamp};
 use hostel_core::{BlobRef, RunCounts};
@@ -93,9 +93,14 @@ impl Journal for FaultyJournal {
         claim(claim: &ClaimRequest) -> Vec<JournalEntry>;
         renew(claims: &[(RunId, Fence)], until: Timestamp) -> Vec<RunId>;
         release(at: Timestamp, run: RunId, fence: Fence) -> u64;
-        expire(now: Timestamp) -> Vec<Expired>;
+        expire(request: &ExpireRequest) -> Expiry;
         cancel(at: Timestamp, run: RunId) -> Cancellation;
         prune(prune: Prune) -> Pruned;
+        retain(retention: &Retention, now: Timestamp) -> Pruned;
+        take_upkeep(now: Timestamp) -> bool;
+        start_batch(at: Timestamp, action: BatchAction, filter: &RunFilter) -> Batch;
+        step_batch(at: Timestamp, batch: BatchId) -> Batch;
+        stop_batch(at: Timestamp, batch: BatchId) -> Batch;
         retry(at: Timestamp, run: RunId) -> u64;
         remove(run: RunId) -> ();
         mark_seen(run: RunId) -> ();
@@ -108,6 +113,8 @@ impl Journal for FaultyJournal {
         get(run: RunId) -> Option<JournalEntry>;
         find(filter: &RunFilter, page: Page) -> Found;
         counts() -> RunCounts;
+        histogram(request: &HistogramRequest) -> Vec<Bucket>;
+        batches() -> Vec<Batch>;
         events(after: u64, limit: usize) -> Vec<JournalEvent>;
         changes() -> u64;
         wait_for_change(seen: u64, timeout: Duration) -> u64;
