@@ -69,7 +69,7 @@ fn a_run_is_in_the_history_with_all_that_is_known_of_it() {
     assert_eq!(parsed(&completed(&place, "runs export")), [all]);
     let text = completed(&place, &format!("runs show {run}"));
     for part in
-        ["by the command that asked for it", "input    2", "value    5", "of processor time", "host     "]
+        ["by the command that asked for it", "input     2", "value     5", "of processor time", "host      "]
     {
         assert!(text.contains(part), "{part}: {text}");
     }
