@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    cache, compile, completions, components, delay, inspect, limits, map, push, run, runs, schedule, trust,
-    worker,
+    cache, compile, completions, components, delay, inspect, limits, map, push, replay, run, runs, schedule,
+    trust, worker,
 };
 use crate::exit::Exit;
 use crate::problem::Stop;
@@ -40,6 +40,7 @@ pub(crate) enum Command {
     Delay(delay::Delay),
     Worker(worker::Worker),
     Runs(runs::Runs),
+    Replay(replay::Replay),
     Schedule(schedule::Schedule),
     Limits(limits::Limits),
     Push(push::Push),
@@ -61,6 +62,7 @@ impl Command {
             Self::Schedule(command) => command.execute(ui),
             Self::Limits(command) => command.execute(ui),
             Self::Runs(command) => command.execute(ui),
+            Self::Replay(command) => command.execute(ui),
             Self::Push(command) => command.execute(ui),
             Self::Components(command) => command.execute(ui),
             Self::Compile(command) => command.execute(ui),

@@ -40,7 +40,7 @@ impl Exit {
     const fn meaning(self) -> &'static str {
         match self {
             Self::Completed => "everything completed",
-            Self::RunFailed => "a run failed, crashed or was cancelled",
+            Self::RunFailed => "a run failed, crashed or was cancelled, or a replay differs",
             Self::Invalid => "wrong usage, an invalid argument or component",
             Self::NotFound => "no such file, export or component",
             Self::Denied => {

@@ -19,6 +19,9 @@ const MAX_RUNS: usize = 10_000;
 /// The maximum size of the arguments of all runs in flight, except the first.
 const MAX_BYTES: usize = 256 << 20;
 
+/// The maximum size of the copies of arguments that are kept for records of failed runs.
+const MAX_COPIED_BYTES: usize = 16 << 20;
+
 /// The arguments of one run of a map.
 pub(crate) struct Row {
     /// Counted from 0.
@@ -34,7 +37,10 @@ pub(crate) struct Item {
     pub(crate) index: usize,
     pub(crate) label: String,
     pub(crate) run: TaskFuture,
+    /// A copy of its arguments; empty if none is kept.
+    pub(crate) inputs: Vec<Value>,
     bytes: usize,
+    is_copied: bool,
 }
 
 /// A stream of rows.
@@ -49,6 +55,8 @@ pub(crate) struct Flight {
     submit: Submit,
     runs: Runs,
     bytes: usize,
+    copies: bool,
+    copied: usize,
     failures: FailureLimit,
     submitted: u64,
     error: Option<Problem>,
@@ -75,7 +83,22 @@ impl Flight {
         } else {
             Runs::Ordered { items: VecDeque::new(), first: None }
         };
-        Self { rows: Some(rows), submit, runs, bytes: 0, failures, submitted: 0, error: None }
+        Self {
+            rows: Some(rows),
+            submit,
+            runs,
+            bytes: 0,
+            copies: false,
+            copied: 0,
+            failures,
+            submitted: 0,
+            error: None,
+        }
+    }
+
+    /// Keeps copies of the arguments, as far as there is room for them.
+    pub(crate) fn copying_inputs(self, copies: bool) -> Self {
+        Self { copies, ..self }
     }
 
     /// Stops submitting.
@@ -118,12 +141,15 @@ impl Flight {
 
     fn add(&mut self, row: Row) {
         let Row { index, label, inputs } = row;
-        let bytes = inputs.iter().map(Value::footprint).sum();
+        let bytes: usize = inputs.iter().map(Value::footprint).sum();
+        let is_copied = self.copies && self.copied + bytes <= MAX_COPIED_BYTES;
+        let copy = if is_copied { inputs.clone() } else { Vec::new() };
         match (self.submit)(index, inputs) {
             Ok(run) => {
                 self.bytes += bytes;
+                self.copied += if is_copied { bytes } else { 0 };
                 self.submitted += 1;
-                self.runs.add(Item { index, label, run, bytes });
+                self.runs.add(Item { index, label, run, inputs: copy, bytes, is_copied });
             }
             Err(problem) => self.fail(problem),
         }
@@ -143,6 +169,7 @@ impl Stream for Flight {
         match self.runs.poll_next(context) {
             Poll::Ready(Some(item)) => {
                 self.bytes -= item.bytes;
+                self.copied -= if item.is_copied { item.bytes } else { 0 };
                 Poll::Ready(Some(Ok(item)))
             }
             Poll::Ready(None) if self.rows.is_none() => Poll::Ready(self.error.take().map(Err)),

@@ -6,6 +6,7 @@
 //!   the inputs of many runs.
 //! - `apart`: this command again, as the process that compiles components.
 //! - `flight`, `mapping`: many runs at once, with their results in order; `failure_limit`: when a map stops early.
+//! - `history`, `map_history`: the records of runs and maps, for `hostel runs`.
 //! - `output`, `lines`, `printing`: output for programs, whose JSON is that of `hostel_wire`; `report`, `attempts`, `tally`, `cache_tally`: output for people;
 //!   `ui`: writes both.
 //! - `descriptors`, `interrupt`: the limit of open files, and Ctrl-C.
@@ -14,8 +15,10 @@
 mod command;
 mod commands;
 mod config;
+mod follow;
 mod options;
 mod parse;
+mod storage;
 mod targets;
 mod task_ref;
 mod time;
@@ -34,7 +37,10 @@ mod rows;
 mod failure_limit;
 mod firing;
 mod flight;
+mod map_history;
 mod mapping;
+
+mod history;
 
 mod descriptors;
 mod interrupt;

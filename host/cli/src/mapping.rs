@@ -15,6 +15,7 @@ use crate::failure_limit::FailureLimit;
 use crate::flight::{Flight, Item};
 use crate::interrupt::Interrupt;
 use crate::lines::Lines;
+use crate::map_history::MapHistory;
 use crate::problem::{Problem, Stop};
 use crate::receipt;
 use crate::tally::Tally;
@@ -33,6 +34,8 @@ pub(crate) struct Mapping<'a> {
     cache: Option<CacheTally>,
     /// The receipts of the runs, if they are wanted.
     receipt: Option<Receipt>,
+    /// The record of the map, if there will be one.
+    history: Option<MapHistory<'a>>,
     quiet: bool,
 }
 
@@ -47,7 +50,7 @@ enum End {
 impl<'a> Mapping<'a> {
     /// `total` is the number of runs, if it is known.
     pub(crate) fn new(ui: &'a Ui, host: &'a Host, total: Option<u64>, quiet: bool) -> Self {
-        Self { ui, host, tally: Tally::new(total), cache: None, receipt: None, quiet }
+        Self { ui, host, tally: Tally::new(total), cache: None, receipt: None, history: None, quiet }
     }
 
     /// Reports the decisions of the cache at the end.
@@ -60,9 +63,29 @@ impl<'a> Mapping<'a> {
         Self { receipt: tell.then(Receipt::default), ..self }
     }
 
-    /// Runs all items, or until there are too many failures, and reports the result.
+    /// Records the map at its end.
+    pub(crate) fn recording(self, history: Option<MapHistory<'a>>) -> Self {
+        Self { history, ..self }
+    }
+
+    /// Runs all items, or until there are too many failures, and reports the result. Then records it.
     pub(crate) async fn drive(
         mut self,
+        flight: Flight,
+        lines: Lines<'_>,
+        failures: FailureLimit,
+    ) -> Result<Exit, Stop> {
+        let flight = flight.copying_inputs(self.history.is_some());
+        let ended = self.run(flight, lines, failures).await;
+        if let Some(history) = self.history.take() {
+            let was_stopped = !matches!(ended, Ok(Exit::Completed | Exit::RunFailed));
+            history.end(&self.tally, self.receipt.as_ref(), was_stopped);
+        }
+        ended
+    }
+
+    async fn run(
+        &mut self,
         mut flight: Flight,
         mut lines: Lines<'_>,
         failures: FailureLimit,
@@ -116,7 +139,7 @@ impl<'a> Mapping<'a> {
                 next = self.next(flight) => next?,
             };
             match next {
-                Some(Ok(item)) => self.ended(&item, lines)?,
+                Some(Ok(item)) => self.ended(item, lines)?,
                 Some(Err(problem)) => return Ok(End::Problem(problem)),
                 None => return Ok(End::All),
             }
@@ -141,14 +164,16 @@ impl<'a> Mapping<'a> {
         .await
     }
 
-    fn ended(&mut self, item: &Item, lines: &mut Lines<'_>) -> Result<(), Stop> {
+    fn ended(&mut self, mut item: Item, lines: &mut Lines<'_>) -> Result<(), Stop> {
         let Some(outcome) = item.run.try_outcome() else {
             return Ok(());
         };
-        self.tally.count(item, &outcome);
+        self.tally.count(&item, &outcome);
         self.cache.iter_mut().for_each(|cache| cache.add(item.index, &item.run.cache_report()));
         self.receipt.iter_mut().for_each(|sum| sum.add_run(&item.run.receipt()));
-        lines.write(item, &outcome)
+        let written = lines.write(&item, &outcome);
+        self.history.iter_mut().for_each(|history| history.add(&mut item, &outcome));
+        written
     }
 
     /// Cancels running items, and collects the outcomes.
@@ -156,7 +181,7 @@ impl<'a> Mapping<'a> {
         flight.stop();
         let _ = timeout(GRACE, self.host.shutdown(Shutdown::CancelAll)).await;
         while let Some(Some(Ok(item))) = flight.next().now_or_never() {
-            self.ended(&item, lines)?;
+            self.ended(item, lines)?;
         }
         Ok(())
     }

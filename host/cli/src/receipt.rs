@@ -16,16 +16,24 @@ pub(crate) fn tell_run(ui: &Ui, run: &TaskFuture) {
 
 /// Writes a receipt to stderr: a line each for resources, bytes, calls of the host, and denied requests.
 pub(crate) fn tell(ui: &Ui, receipt: &Receipt) {
+    rows(receipt).iter().for_each(|(name, text)| ui.note(&format!("{name:8} {text}")));
+}
+
+/// The same, as lines with a name each.
+pub(crate) fn rows(receipt: &Receipt) -> Vec<(&'static str, String)> {
     let fuel = receipt.fuel.map(|fuel| format!(", {} of fuel", count_text(fuel))).unwrap_or_default();
     let (cpu, memory) = (duration_text(receipt.cpu_time), bytes_text(receipt.peak_memory_bytes));
-    ui.note(&format!("used     {cpu} of processor time, {memory} of memory{fuel}"));
-    ui.note(&format!("bytes    {}", amounts(receipt)));
+    let mut rows = vec![
+        ("used", format!("{cpu} of processor time, {memory} of memory{fuel}")),
+        ("bytes", amounts(receipt)),
+    ];
     let kinds = listed(calls(receipt));
     let kinds = if kinds.is_empty() { String::new() } else { format!(": {kinds}") };
-    ui.note(&format!("host     {}{kinds}", counted(receipt.host_calls.total(), "call")));
+    rows.push(("host", format!("{}{kinds}", counted(receipt.host_calls.total(), "call"))));
     if receipt.denials.total() > 0 {
-        ui.note(&format!("denied   {}", listed(denials(receipt))));
+        rows.push(("denied", listed(denials(receipt))));
     }
+    rows
 }
 
 fn amounts(receipt: &Receipt) -> String {

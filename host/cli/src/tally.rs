@@ -90,7 +90,27 @@ impl Tally {
         self.given_up.iter().for_each(|why| ui.note(&format!("  {why}")));
     }
 
-    const fn unsuccessful(&self) -> u64 {
+    /// How many runs have ended.
+    pub(crate) const fn ended(&self) -> u64 {
+        self.progress.done
+    }
+
+    /// The counts, by name.
+    pub(crate) fn counts(&self) -> [(&'static str, u64); 7] {
+        let Progress { done, cached, failed, .. } = self.progress;
+        [
+            ("runs", done),
+            ("completed", done - self.unsuccessful()),
+            ("cached", cached),
+            ("failed", failed),
+            ("crashed", self.crashed),
+            ("cancelled", self.cancelled),
+            ("retries", self.retries),
+        ]
+    }
+
+    /// How many runs have ended without a value.
+    pub(crate) const fn unsuccessful(&self) -> u64 {
         self.progress.failed + self.crashed + self.cancelled
     }
 

@@ -1,8 +1,10 @@
 //! The runs that a command is for: ids, or all that match a filter.
 
+use std::collections::HashSet;
+
 use clap::Args;
 use hostel::RunId;
-use hostel::journal::{Journal, JournalError, Page};
+use hostel::journal::{Journal, Page};
 use hostel_wire::run_filter;
 
 use crate::problem::{Problem, Stop};
@@ -30,16 +32,13 @@ pub(crate) struct Targets {
 pub(crate) enum Acted {
     /// It was done.
     Done,
-    /// It does not fit the state of the run.
+    /// The run had ended before.
     Skipped,
+    /// It does not fit the run, for this reason.
+    Refused(Problem),
 }
 
 impl Targets {
-    /// Whether a filter says which runs.
-    pub(crate) fn is_bulk(&self) -> bool {
-        self.filter.is_some()
-    }
-
     /// Acts on each run. With a filter: on those that matched when the command began, newest first; runs that the action does
     /// not fit are skipped, and a command that was stopped can be repeated. `done` is the action's past participle.
     pub(crate) fn each(
@@ -47,7 +46,7 @@ impl Targets {
         ui: &Ui,
         journal: &dyn Journal,
         done: &str,
-        act: impl Fn(RunId) -> Result<Acted, JournalError>,
+        act: impl Fn(RunId) -> Result<Acted, Problem>,
     ) -> Result<(), Stop> {
         let Some(text) = &self.filter else { return self.named(ui, done, act) };
         let filter = run_filter(text, now()).map_err(|error| Problem::of(error.kind(), &error))?;
@@ -58,9 +57,10 @@ impl Targets {
             for head in &found.runs {
                 match if self.dry_run { Ok(Acted::Done) } else { act(head.run) } {
                     Ok(Acted::Done) => acted += 1,
+                    Ok(Acted::Skipped | Acted::Refused(_)) => skipped += 1,
                     // Removed since the page was read.
-                    Ok(Acted::Skipped) | Err(JournalError::NotFound { .. }) => skipped += 1,
-                    Err(error) => return Err(Problem::from(error).into()),
+                    Err(_) if matches!(journal.get(head.run), Ok(None)) => skipped += 1,
+                    Err(problem) => return Err(problem.into()),
                 }
             }
             let Some(next) = found.next else { break };
@@ -73,16 +73,13 @@ impl Targets {
         ui.flush()
     }
 
-    fn named(
-        &self,
-        ui: &Ui,
-        done: &str,
-        act: impl Fn(RunId) -> Result<Acted, JournalError>,
-    ) -> Result<(), Stop> {
-        for run in &self.runs {
+    fn named(&self, ui: &Ui, done: &str, act: impl Fn(RunId) -> Result<Acted, Problem>) -> Result<(), Stop> {
+        let mut seen = HashSet::new();
+        for run in self.runs.iter().filter(|run| seen.insert(**run)) {
             match act(*run)? {
                 Acted::Done => ui.result_line(&format!("{done} {run}"))?,
                 Acted::Skipped => ui.result_line(&format!("{run} had ended before"))?,
+                Acted::Refused(problem) => return Err(problem.into()),
             }
         }
         ui.flush()

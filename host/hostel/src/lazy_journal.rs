@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::journal::{Journal, MemoryJournal, OpenJournalError, RunLogs, SqliteJournal};
+use crate::journal::{Journal, MemoryJournal, OpenJournalError, RunHistory, RunLogs, SqliteJournal};
 
 /// A journal that a program gives its host.
 #[derive(Clone)]
@@ -56,7 +56,14 @@ impl LazyJournal {
         let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         if self.journal.get().is_none() {
             let journal: Arc<dyn Journal> = match &self.data_dir {
-                Some(data_dir) => Arc::new(SqliteJournal::open(data_dir)?),
+                Some(data_dir) => {
+                    let journal = SqliteJournal::open(data_dir)?;
+                    // Runs that ended before this come first in the order of arrival. What cannot be stored waits.
+                    if let Err(error) = RunHistory::of(data_dir).gather(&journal) {
+                        tracing::debug!("the history is not gathered: {error}");
+                    }
+                    Arc::new(journal)
+                }
                 None => Arc::new(MemoryJournal::default()),
             };
             // Nobody else sets it while `opening` is held.

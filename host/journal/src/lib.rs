@@ -4,12 +4,13 @@
 //! - [`registry`]: components, and their names and versions, beside the journal.
 //! - [`SqliteJournal`]: a file in a data directory, which outlives programs and machines, and which several processes share.
 //!
-//! [`RunLogs`] stores the logs of runs beside it.
+//! [`RunLogs`] stores the logs of runs beside it, and [`RunHistory`] takes in runs that ended outside a worker.
 
 mod bounds;
 mod connection;
 mod error;
 mod files;
+mod history;
 mod logs;
 mod memory;
 mod readers;
@@ -17,6 +18,7 @@ pub mod registry;
 mod sqlite;
 
 pub use self::error::OpenJournalError;
+pub use self::history::{Gathered, Left, RunHistory};
 pub use self::logs::{LogFilter, LogPage, MAX_LOG_LINES, NumberedLine, RunLogs};
 pub use self::memory::{MemoryBounds, MemoryJournal};
 #[doc(hidden)]

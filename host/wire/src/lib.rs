@@ -7,6 +7,7 @@ mod cache;
 mod component;
 mod problem;
 mod registry;
+mod replay;
 mod schedule;
 mod verification;
 
@@ -53,11 +54,12 @@ pub use receipt::{ReceiptObject, calls, denials};
 pub use registry::{
     DemandObject, DiffObject, ExportDiffObject, ExportObject, PushedObject, RegisteredObject, VersionObject,
 };
+pub use replay::{EndObject, ReplayObject};
 pub use run::{RunObject, attempt_count};
 pub use run_head::RunHeadObject;
 pub use run_query::{RunQueryError, run_filter};
 pub use schedule::ScheduleObject;
-pub use stored::{StoredRun, StoredRunError};
+pub use stored::{InputJson, StoredRun, StoredRunError};
 pub use stored_run::{StateObject, StoredRunObject};
 pub use text::{message, printable, without_number};
 pub use time::instant;

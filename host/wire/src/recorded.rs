@@ -3,18 +3,25 @@
 use std::mem::discriminant;
 use std::sync::Arc;
 
-use hostel::journal::{RunFact, RunRecord, RunSpec, StoredValue};
+use hostel::journal::{
+    InputSpec, Journal, JournalEntry, LimitScope, MemoryJournal, NumberedLine, Pause, Rate, RunFact,
+    RunLimit, RunRecord, RunSpec, ScheduleSlot, StoredValue,
+};
+use hostel::registry::{RegisteredComponent, RegisteredVersion};
+use hostel::schedules::{Schedule, StoredSchedule, When};
 use hostel::{
-    BlobRef, CachePolicy, Digest, Event, ExportPath, Host, Outcome, ResultCache, RunId, State, TaskFuture,
-    TaskKey, Timestamp, Transition, Type, Value, VerifyOptions, args, blocking,
+    BlobRef, CachePolicy, Digest, Event, ExportPath, Grants, Host, LogLevel, LogLine, LogStream, Outcome,
+    ResultCache, RunId, State, TaskFuture, TaskKey, Timestamp, Transition, Type, Value, VerifyOptions, args,
+    blocking,
 };
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::{
     AttemptObject, CacheReportObject, ComponentObject, ConfigObject, DifferentObject, EntryDetail, EntryLine,
-    ErrorObject, GcObject, MapLine, ProblemObject, ReceiptObject, RunObject, SkippedObject, StatsObject,
-    StoredRun, StoredRunError, VerificationObject,
+    ErrorObject, GcObject, LimitUseObject, LogLineObject, MapLine, ProblemObject, ReceiptObject,
+    RegisteredObject, ReplayObject, RunHeadObject, RunObject, ScheduleObject, SkippedObject, StatsObject,
+    StoredRun, StoredRunError, StoredRunObject, VerificationObject,
 };
 
 const SHAPES: &str = include_str!("../shapes.md");
@@ -187,7 +194,6 @@ fn a_run_in_a_journal_looks_as_it_does_in_memory() {
 
 /// A record of a run with these facts, a second apart.
 fn with_facts(facts: impl IntoIterator<Item = RunFact>) -> RunRecord {
-    let at = |second: u64| Timestamp::from_unix_nanos(second * 1_000_000_000);
     let task = TaskKey { component: Digest::of(b""), export: ExportPath::top_level("add") };
     let spec = RunSpec::new(RunId::from_bytes([1; 16]), task, Arc::default(), at(0));
     let mut record = RunRecord::born(at(0), spec);
@@ -218,6 +224,85 @@ fn a_stored_run_has_its_default_name_and_its_lost_attempts() {
     let stored = StoredRun::read(&executing, no_blob).unwrap();
     let json = erased::Object::json(&RunObject::stored(&stored));
     assert_eq!((&json["attempts"][0]["state"], &json["value"]), (&"Running".into(), &Json::Null));
+}
+
+/// So many seconds after 1970 began.
+fn at(second: u64) -> Timestamp {
+    Timestamp::from_unix_nanos(second * 1_000_000_000)
+}
+
+#[test]
+fn stored_runs() {
+    let task = TaskKey { component: Digest::of(b""), export: ExportPath::top_level("add") };
+    let mut spec = RunSpec::new(RunId::from_bytes([1; 16]), task, Arc::default(), at(0));
+    let value = |value| StoredValue::new(&Value::U8(value), &Type::U8).unwrap();
+    let other = InputSpec::Some(InputSpec::Result(RunId::from_bytes([2; 16])).into());
+    spec.inputs = vec![InputSpec::Value(value(40)), other];
+    spec.unique = Some("sums:replace".parse().unwrap());
+    spec.schedule = Some(ScheduleSlot { schedule: "nightly".into(), slot: at(0) });
+    let mut record = RunRecord::born(at(1), spec);
+    record.apply(at(2), RunFact::Event(Event::Started)).unwrap();
+    let outcome = Outcome::Completed(value(42));
+    record.apply(at(3), RunFact::Ended { event: Event::Completed, outcome }).unwrap();
+    let entry = JournalEntry::from_parts(record, None, 0, false);
+    let stored = StoredRun::read(entry.record(), no_blob).unwrap();
+    let whole = StoredRunObject::new(RunObject::stored(&stored), &entry).with_inputs(&stored);
+    check("A stored run", &[&whole]);
+    check("A run of a list", &[&RunHeadObject::from(&entry.head())]);
+}
+
+#[test]
+fn replays() {
+    let host = host();
+    let journal = MemoryJournal::default();
+    let run = added(&host);
+    let inputs = run.task().stored_inputs(args![41]).unwrap();
+    let record = run.record(inputs, None).unwrap();
+    let component = blocking::load(&host, hostel_guests::wat::ADD_ONE).unwrap();
+    let replay = host.replay(&journal, &record, Some(&component));
+    let replay = futures_executor::block_on(replay).unwrap();
+    check("A replay", &[&ReplayObject::new(run.id(), &replay)]);
+}
+
+#[test]
+fn limits_and_lines() {
+    let journal = MemoryJournal::default();
+    let scope = LimitScope::Queue("mail".parse().unwrap());
+    let rate = Some(Rate { starts: 10, per: std::time::Duration::from_secs(1) });
+    journal.set_limit(&scope, RunLimit { max_running: Some(2), rate }).unwrap();
+    journal.pause(&scope, Pause { until: Some(at(3600)), reason: "repairs".into() }).unwrap();
+    check("A limit", &[&LimitUseObject::from(journal.limits().unwrap().first().unwrap())]);
+    let fields = vec![("item".to_owned(), "7".to_owned())];
+    let (stream, level) = (LogStream::Log, LogLevel::Info);
+    let line = LogLine { at: at(2), stream, level, text: "begun".to_owned(), fields };
+    check("A line of a log", &[&LogLineObject::from(&NumberedLine { number: 0, attempt: 1, line })]);
+}
+
+#[test]
+fn schedules() {
+    let when = When::Cron { expression: "30 2 * * *".into(), zone: "Europe/Berlin".into() };
+    let schedule = Schedule::new("nightly".parse().unwrap(), "acme.math#add", when);
+    let stored = StoredSchedule { schedule, created: at(0), next: Some(at(91_800)), last: None };
+    check("A schedule", &[&ScheduleObject::from(&stored)]);
+}
+
+#[test]
+fn registered_components() {
+    let host = host();
+    let component = blocking::load(&host, hostel_guests::wat::ADD_ONE).unwrap();
+    let mut manifest = component.manifest().clone();
+    manifest.size_bytes = 200;
+    let version = RegisteredVersion {
+        name: "acme.math".parse().unwrap(),
+        version: "1.0.0".parse().unwrap(),
+        digest: manifest.digest,
+        grants: Grants::default(),
+        at: at(0),
+        by: "ada".to_owned(),
+        accepted: None,
+    };
+    let registered = RegisteredComponent { manifest, added: at(0), versions: vec![version] };
+    check("A registered component", &[&RegisteredObject::from(&registered)]);
 }
 
 #[test]

@@ -4,16 +4,42 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use hostel::journal::{AttemptRecord, RunRecord, StoredOutcome, StoredValue};
-use hostel::{BlobRef, CanonicalError, Outcome, Receipt, Type, Value};
+use hostel::journal::{AttemptRecord, InputSpec, RunRecord, StoredOutcome, StoredValue};
+use hostel::{BlobRef, CanonicalError, Outcome, Receipt, RunId, Type, Value};
+use serde::Serialize;
+
+use crate::value::{ValueJson, as_json};
 
 /// A run of a journal with its values decoded, from which [`RunObject::stored`](crate::RunObject::stored) is made.
 #[derive(Clone, Debug)]
 pub struct StoredRun<'r> {
     record: &'r RunRecord,
+    inputs: Vec<TypedInput>,
     outcome: Option<TypedOutcome>,
     /// The outcome of each attempt that has a known one.
     attempts: Vec<Option<TypedOutcome>>,
+}
+
+/// An input of a run.
+#[derive(Clone, Debug)]
+enum TypedInput {
+    Value(Type, Value),
+    /// It is made of what these runs end with.
+    Runs(Vec<RunId>),
+}
+
+/// An input of a stored run as JSON: its value, or the runs whose results it is made of.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum InputJson<'a> {
+    /// Its value.
+    Value(Option<ValueJson<'a>>),
+    /// It is made of the results of other runs.
+    Runs {
+        /// Their ids. The name is no name in WIT, and so never part of a value.
+        #[serde(rename = "$runs")]
+        runs: Vec<String>,
+    },
 }
 
 /// An outcome, and the type of its value.
@@ -57,6 +83,8 @@ impl<'r> StoredRun<'r> {
         record: &'r RunRecord,
         mut blob: impl FnMut(&BlobRef) -> Option<Arc<[u8]>>,
     ) -> Result<Self, StoredRunError> {
+        let inputs = record.spec().inputs.iter().map(|input| TypedInput::read(input, &mut blob));
+        let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
         let mut read = |outcome: &StoredOutcome| TypedOutcome::read(outcome, &mut blob);
         let outcome = record.outcome().map(&mut read).transpose()?;
         let attempts =
@@ -70,11 +98,21 @@ impl<'r> StoredRun<'r> {
         if let (Some(last), Some(outcome), true) = (attempts.last_mut(), &outcome, ended_run) {
             last.get_or_insert_with(|| outcome.clone());
         }
-        Ok(Self { record, outcome, attempts })
+        Ok(Self { record, inputs, outcome, attempts })
     }
 
     pub(crate) fn record(&self) -> &'r RunRecord {
         self.record
+    }
+
+    /// The inputs, one for each parameter.
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = InputJson<'_>> {
+        self.inputs.iter().map(|input| match input {
+            TypedInput::Value(ty, value) => InputJson::Value(as_json(value, ty)),
+            TypedInput::Runs(runs) => {
+                InputJson::Runs { runs: runs.iter().map(ToString::to_string).collect() }
+            }
+        })
     }
 
     pub(crate) fn outcome(&self) -> Option<&TypedOutcome> {
@@ -91,6 +129,39 @@ impl<'r> StoredRun<'r> {
         let receipts = self.record.attempts().iter().filter_map(|attempt| attempt.receipt.as_deref());
         receipts.for_each(|receipt| sum.add(receipt));
         sum
+    }
+}
+
+impl TypedInput {
+    fn read(
+        input: &InputSpec,
+        blob: &mut impl FnMut(&BlobRef) -> Option<Arc<[u8]>>,
+    ) -> Result<Self, StoredRunError> {
+        if let InputSpec::Value(stored) = input {
+            let (ty, value) = value(stored.clone(), blob)?;
+            return Ok(Self::Value(ty, value));
+        }
+        let mut runs = Vec::new();
+        add_runs(input, &mut runs);
+        Ok(Self::Runs(runs))
+    }
+}
+
+/// Adds the runs that an input is made of.
+fn add_runs(input: &InputSpec, runs: &mut Vec<RunId>) {
+    match input {
+        InputSpec::Value(_) => {}
+        InputSpec::Result(run) | InputSpec::Outcome(run) => runs.push(*run),
+        InputSpec::Some(inner)
+        | InputSpec::Variant(_, inner)
+        | InputSpec::Ok(inner)
+        | InputSpec::Err(inner) => {
+            add_runs(inner, runs);
+        }
+        InputSpec::List(items) | InputSpec::Tuple(items) => {
+            items.iter().for_each(|item| add_runs(item, runs));
+        }
+        InputSpec::Record(fields) => fields.iter().for_each(|(_, field)| add_runs(field, runs)),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Runs of a journal, with everything that is known of them.
 
-use hostel::journal::JournalEntry;
+use hostel::journal::{JournalEntry, UniqueMode};
 use serde::Serialize;
 
 use crate::run::RunObject;
+use crate::stored::{InputJson, StoredRun};
 use crate::time::instant;
 
 /// A run of a journal: a [`RunObject`], and what only a journal knows. Fields that are `None` are left out.
@@ -13,10 +14,28 @@ pub struct StoredRunObject<'a> {
     /// The run as it would be in memory.
     #[serde(flatten)]
     pub run: RunObject<'a>,
-    /// Its queue.
+    /// Its inputs, one for each parameter, if they were asked for. For a map, one that says what its items were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Vec<InputJson<'a>>>,
+    /// Its queue: `hostel.run` for a run that no worker executed, and `hostel.map` for the record of a map.
     pub queue: String,
     /// Its priority.
     pub priority: i32,
+    /// The key that no other unfinished run of its queue may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unique_key: Option<String>,
+    /// What happens to a new run with its key: `existing`, `reject`, `replace` or `debounce`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unique_mode: Option<&'static str>,
+    /// The schedule that submitted it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+    /// The time of the schedule for which it was submitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot: Option<String>,
+    /// The run that submitted it, or the map that it is an item of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     /// When it was submitted.
     pub created: String,
     /// When its next attempt is or was due.
@@ -46,11 +65,18 @@ impl<'a> StoredRunObject<'a> {
     /// A run, and the journal's entry about it.
     pub fn new(run: RunObject<'a>, entry: &JournalEntry) -> Self {
         let head = entry.head();
-        let history = entry.record().history().iter();
+        let (spec, history) = (entry.record().spec(), entry.record().history().iter());
+        let unique = spec.unique.as_ref();
         Self {
             run,
+            inputs: None,
             queue: head.queue.to_string(),
             priority: head.priority,
+            unique_key: unique.map(|unique| unique.key.to_string()),
+            unique_mode: unique.map(|unique| mode(unique.mode)),
+            schedule: head.schedule.as_ref().map(ToString::to_string),
+            slot: spec.schedule.as_ref().map(|slot| instant(slot.slot)),
+            parent: spec.parent.as_ref().map(ToString::to_string),
             created: instant(head.created),
             due: instant(head.due),
             history: history
@@ -60,5 +86,20 @@ impl<'a> StoredRunObject<'a> {
             worker: head.worker.as_ref().map(ToString::to_string),
             needs_attention: head.needs_attention,
         }
+    }
+
+    /// With its inputs.
+    #[must_use]
+    pub fn with_inputs(self, stored: &'a StoredRun<'_>) -> Self {
+        Self { inputs: Some(stored.inputs().collect()), ..self }
+    }
+}
+
+const fn mode(mode: UniqueMode) -> &'static str {
+    match mode {
+        UniqueMode::Existing => "existing",
+        UniqueMode::Reject => "reject",
+        UniqueMode::Replace => "replace",
+        UniqueMode::Debounce { .. } => "debounce",
     }
 }

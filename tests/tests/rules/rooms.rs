@@ -89,6 +89,8 @@ const HOSTEL: [Room; 6] = [
             "components",
             "delay",
             "host",
+            "recorded",
+            "replay",
             "runs",
             "schedules",
             "transaction",

@@ -12,8 +12,10 @@ use crate::exit::Exit;
 use crate::failure_limit::FailureOptions;
 use crate::files::Files;
 use crate::flight::{Flight, Submit};
+use crate::history::{RecordOptions, Recorder};
 use crate::lines::{Lines, Style};
 use crate::load;
+use crate::map_history::MapHistory;
 use crate::mapping::Mapping;
 use crate::options::data_dir::HostOptions;
 use crate::options::remote_cache::RemoteCacheOptions;
@@ -108,6 +110,9 @@ pub(crate) struct Map {
     memory: MemoryOptions,
 
     #[command(flatten)]
+    record: RecordOptions,
+
+    #[command(flatten)]
     host: HostOptions,
 
     #[command(flatten)]
@@ -150,10 +155,13 @@ impl Map {
         let lines = Lines::new(ui, task.signature().clone(), style);
         let failures = self.failures.limit();
         let task = failures.watch(task);
+        let recorder = Recorder::new(ui, self.record, &self.host);
+        let history = MapHistory::begin(recorder, &task, &self.over, &self.with);
         let submit = submit(task, self.echo(&options, &component, ui));
         let flight = Flight::new(columns.rows(), self.as_completed, submit, failures.clone());
         let mapping = Mapping::new(ui, host, total, self.quiet);
         let mapping = mapping.explaining_cache(self.explain_cache).telling_receipt(self.receipt);
+        let mapping = mapping.recording(history);
         let ended = mapping.drive(flight, lines, failures).await;
         // A compile in this process ends with it.
         compile::later(&component, &located.file, &self.host);

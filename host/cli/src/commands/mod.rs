@@ -9,6 +9,7 @@ pub(crate) mod inspect;
 pub(crate) mod limits;
 pub(crate) mod map;
 pub(crate) mod push;
+pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod schedule;

@@ -14,6 +14,7 @@ use crate::commands::compile;
 use crate::config::{Config, ConfigOptions};
 use crate::exit::Exit;
 use crate::files::Files;
+use crate::history::{RecordOptions, Recorder};
 use crate::interrupt::Interrupt;
 use crate::load;
 use crate::options::data_dir::HostOptions;
@@ -118,6 +119,9 @@ pub(crate) struct Run {
     memory: MemoryOptions,
 
     #[command(flatten)]
+    record: RecordOptions,
+
+    #[command(flatten)]
     host: HostOptions,
 
     #[command(flatten)]
@@ -156,6 +160,7 @@ impl Run {
         let shows_log = options.log_prints() && !self.quiet;
         config.check_grants(&options, &self.host)?;
         let task = options.apply(call.task)?;
+        let is_piped = stdin.is_some();
         let task = if let Some(stdin) = stdin { task.stdin(stdin) } else { task };
         let task = if shows_log { echoing(task, ui) } else { task };
         let mut printing = Printing::new(ui, most_attempts);
@@ -164,8 +169,10 @@ impl Run {
 
         let mut interrupt = Interrupt::listen();
         let events = (!self.quiet && most_attempts > 1).then(|| host.events());
+        let recorder = Recorder::new(ui, self.record, &self.host);
+        let copy = recorder.copy_of(&inputs);
         let run = task.submit(inputs.into())?;
-        let mut is_interrupted = tokio::select! {
+        let is_interrupted = tokio::select! {
             () = ended(ui, &run, most_attempts, events) => false,
             () = interrupt.requested() => true,
             () = printing.failed() => true,
@@ -176,36 +183,56 @@ impl Run {
         let outcome = run.try_outcome();
         let (name, run_timeout) = (spec.name.is_some(), spec.run_timeout);
         let telling = Telling { quiet: self.quiet, log_was_shown: shows_log, name, run_timeout };
-        // If nothing reads stdout, the state line comes before the end of the output.
-        let is_told = prints && timeout(GRACE, printing.written()).await.is_err();
-        if is_told {
-            report::ended(ui, &run, telling);
-            is_interrupted |= tokio::select! {
-                () = printing.written() => false,
-                () = interrupt.requested() => true,
-            };
-        }
-        if prints {
-            let finished = printing.finish(&run, outcome.as_deref());
+        let printing = prints.then_some(printing);
+        let shown = self.show(ui, &run, printing, telling, &mut interrupt).await;
+        // After everything else: nobody waits for it.
+        recorder.run(&run, copy.filter(|inputs| !is_piped || !has_read_stdin(&run, inputs)));
+        let ended = outcome.filter(|_| !is_interrupted);
+        let exit = ended.map_or(Exit::Interrupted, |outcome| Exit::of_outcome(&outcome));
+        Ok(if shown? { Exit::Interrupted } else { exit })
+    }
+
+    /// Shows the result, and how the run ended. `true` if it was interrupted meanwhile. `printing` prints the output of a program.
+    async fn show(
+        &self,
+        ui: &Ui,
+        run: &TaskFuture,
+        printing: Option<Printing>,
+        telling: Telling,
+        interrupt: &mut Interrupt,
+    ) -> Result<bool, Stop> {
+        let outcome = run.try_outcome();
+        let mut is_interrupted = false;
+        let mut is_told = false;
+        if let Some(printing) = printing {
+            // If nothing reads stdout, the state line comes before the end of the output.
+            is_told = timeout(GRACE, printing.written()).await.is_err();
+            if is_told {
+                report::ended(ui, run, telling);
+                is_interrupted = tokio::select! {
+                    () = printing.written() => false,
+                    () = interrupt.requested() => true,
+                };
+            }
+            let finished = printing.finish(run, outcome.as_deref());
             // A failure of the program matters more than a missing reader.
             if !(is_told && matches!(finished, Err(Stop::StdoutClosed))) {
                 finished?;
             }
             ui.flush()?;
         } else {
-            self.print(ui, &run, outcome.as_deref())?;
+            self.print(ui, run, outcome.as_deref())?;
         }
         if !is_told {
-            report::ended(ui, &run, telling);
+            report::ended(ui, run, telling);
         }
         if self.receipt {
-            receipt::tell_run(ui, &run);
+            receipt::tell_run(ui, run);
         }
         if self.explain_cache {
             cache_tally::explain(ui, &run.cache_report());
         }
-        let ended = outcome.filter(|_| !is_interrupted);
-        Ok(ended.map_or(Exit::Interrupted, |outcome| Exit::of_outcome(&outcome)))
+        Ok(is_interrupted)
     }
 
     /// The inputs, and the program's stdin if it is not one of them.
@@ -284,4 +311,10 @@ async fn ended(ui: &Ui, run: &TaskFuture, most_attempts: u32, events: Option<Eve
 fn echoing(task: Task, ui: &Arc<Ui>) -> Task {
     let ui = Arc::clone(ui);
     task.log_prints(move |line| ui.log(None, line))
+}
+
+/// Whether a program has read something from a pipe: then its inputs are not all that its result depends on.
+fn has_read_stdin(run: &TaskFuture, inputs: &[Value]) -> bool {
+    let given: usize = inputs.iter().map(Value::footprint).sum();
+    run.receipt().input_bytes > given as u64
 }

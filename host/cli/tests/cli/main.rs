@@ -33,6 +33,8 @@ mod grants;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 mod inspect;
 #[cfg(test)]
 mod interrupt;

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use clap::Args;
+use hostel::RunFilter;
 use hostel::duration_text;
-use hostel::journal::{Cursor, Journal, Page, RunHead};
+use hostel::journal::{Cursor, Journal, Page, RunHead, RunHistory, SqliteJournal};
 use hostel_wire::{RunHeadObject, printable};
 
 use super::{age, filter, open};
 use crate::commands::cache::{Form, FormOptions};
 use crate::exit::Exit;
+use crate::follow::{follow, last_event};
 use crate::options::data_dir::HostOptions;
 use crate::output::table::Layout;
 use crate::output::to_json;
@@ -25,6 +27,7 @@ hostel runs --help explains FILTER.
 
 Examples:
   hostel runs ls state:unfinished queue:mail
+  hostel runs ls --follow tag:nightly
   hostel runs ls state:failed since:1d --output json | jq -r .run")]
 pub(crate) struct Ls {
     /// Which runs: words such as state:failed, tag:nightly, since:1h [default: all]
@@ -39,6 +42,10 @@ pub(crate) struct Ls {
     #[arg(long, value_name = "CURSOR")]
     after: Option<Cursor>,
 
+    /// Show the runs that there are, oldest first, and then each one whenever something has happened to it, until Ctrl-C
+    #[arg(long, short, conflicts_with = "after")]
+    follow: bool,
+
     #[command(flatten)]
     form: FormOptions,
 
@@ -50,25 +57,12 @@ impl Ls {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let filter = filter(&self.filter)?;
         let journal = open(&self.host)?;
-        let mut left = self.limit as usize;
-        let mut after = self.after;
-        let mut heads = Vec::new();
-        let next = loop {
-            let page = Page { after, limit: left.min(Page::MAX_LIMIT) };
-            let found = journal.find(&filter, page)?;
-            left -= found.runs.len();
-            heads.extend(found.runs);
-            after = found.next;
-            if left == 0 || after.is_none() {
-                break after;
-            }
-        };
+        if self.follow {
+            return self.follow(ui, &journal, &filter);
+        }
+        let (heads, next) = self.page(&journal, &filter)?;
         match self.form.output {
-            Form::Json => {
-                for head in &heads {
-                    ui.result_line(&to_json(&RunHeadObject::from(head)))?;
-                }
-            }
+            Form::Json => self.show(ui, &heads)?,
             Form::Table => table(ui, &heads)?,
         }
         ui.flush()?;
@@ -80,13 +74,70 @@ impl Ls {
         }
         Ok(Exit::Completed)
     }
+
+    /// The runs of the page, newest first, and the cursor of the next one.
+    fn page(
+        &self,
+        journal: &SqliteJournal,
+        filter: &RunFilter,
+    ) -> Result<(Vec<RunHead>, Option<Cursor>), Stop> {
+        let mut left = self.limit as usize;
+        let mut after = self.after;
+        let mut heads = Vec::new();
+        loop {
+            let page = Page { after, limit: left.min(Page::MAX_LIMIT) };
+            let found = journal.find(filter, page)?;
+            left -= found.runs.len();
+            heads.extend(found.runs);
+            after = found.next;
+            if left == 0 || after.is_none() {
+                return Ok((heads, after));
+            }
+        }
+    }
+
+    fn follow(&self, ui: &Ui, journal: &SqliteJournal, filter: &RunFilter) -> Result<Exit, Stop> {
+        let history = RunHistory::of(&self.host.stored()?);
+        // Before the list: a run that changes between the two is shown twice.
+        let after = last_event(journal)?;
+        let (mut heads, _) = self.page(journal, filter)?;
+        heads.reverse();
+        if self.form.output == Form::Table {
+            ui.result_line(&following().heading(&heading(), ui.paint))?;
+        }
+        self.show(ui, &heads)?;
+        follow(journal, &history, filter, after, |heads| self.show(ui, heads))?;
+        Ok(Exit::Completed)
+    }
+
+    /// Shows each run on a line of its own, at once.
+    fn show(&self, ui: &Ui, heads: &[RunHead]) -> Result<(), Stop> {
+        let layout = following();
+        for head in heads {
+            ui.result_line(&match self.form.output {
+                Form::Json => to_json(&RunHeadObject::from(head)),
+                Form::Table => layout.line(&cells(head)),
+            })?;
+        }
+        ui.flush()
+    }
+}
+
+fn heading() -> Vec<String> {
+    ["RUN", "STATE", "AGE", "TOOK", "TRIES", "QUEUE", "NAME"].map(str::to_owned).to_vec()
+}
+
+/// Columns that are wide enough for usual runs, of which the next ones are not known.
+fn following() -> Layout {
+    let usual = [&"0".repeat(36), "AwaitingRetry", "59 min", "100.25 ms", "TRIES", "hostel.run", "NAME"];
+    Layout::of(&heading(), [usual.map(str::to_owned).to_vec()].iter())
 }
 
 fn table(ui: &Ui, heads: &[RunHead]) -> Result<(), Stop> {
     if heads.is_empty() {
         return Ok(());
     }
-    let heading = ["RUN", "STATE", "AGE", "TOOK", "TRIES", "QUEUE", "NAME"].map(str::to_owned).to_vec();
+    let heading = heading();
     let rows: Vec<_> = heads.iter().map(cells).collect();
     let layout = Layout::of(&heading, rows.iter());
     ui.result_line(&layout.heading(&heading, ui.paint))?;

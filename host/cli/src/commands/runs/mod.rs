@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use hostel::journal::{Journal, JournalEntry, JournalError, SqliteJournal};
+use hostel::journal::{Journal, JournalEntry, JournalError, RunHistory, SqliteJournal};
 use hostel::{ErrorKind, RunFilter, RunId, Timestamp};
 use hostel_wire::run_filter;
 
@@ -30,7 +30,9 @@ use crate::ui::Ui;
 /// List, inspect and control the runs in the journal
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Runs are those of hostel delay and of schedules. hostel worker executes them.
+Runs are those of hostel delay and of schedules, which hostel worker executes, and the history of
+hostel run (in the queue hostel.run) and hostel map (in hostel.map, with its first failed items in
+hostel.run).
 
 How to write a FILTER, whose words must all match:
   state:failed,crashed    a state or a type of states; Failed! is the state alone; unfinished; or
@@ -82,16 +84,20 @@ impl Runs {
     }
 }
 
-/// Opens the journal of a data directory.
+/// Opens the journal of a data directory, and stores what waits in its history.
 pub(crate) fn open(host: &HostOptions) -> Result<SqliteJournal, Problem> {
     let dir = host.dir().ok_or_else(|| {
         Problem::invalid("there is no data directory: name one with --data-dir or HOSTEL_DATA_DIR")
     })?;
-    SqliteJournal::open(&dir).map_err(|error| Problem::of(error.kind(), &error))
+    let journal = SqliteJournal::open(&dir).map_err(|error| Problem::of(error.kind(), &error))?;
+    if let Err(error) = RunHistory::of(&dir).gather(&journal) {
+        tracing::debug!("the history is not gathered: {error}");
+    }
+    Ok(journal)
 }
 
 /// The run with this id.
-fn entry(journal: &dyn Journal, run: RunId) -> Result<JournalEntry, Problem> {
+pub(super) fn entry(journal: &dyn Journal, run: RunId) -> Result<JournalEntry, Problem> {
     Ok(journal.get(run)?.ok_or(JournalError::NotFound { run })?)
 }
 

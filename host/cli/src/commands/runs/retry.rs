@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::journal::{Journal, JournalConflict, JournalError};
+use hostel::journal::{Journal, JournalConflict, JournalEntry, JournalError};
+use hostel::{ErrorKind, Event, Origin};
 
-use super::open;
+use super::{entry, open};
 use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
-use crate::problem::Stop;
+use crate::problem::{Problem, Stop};
 use crate::targets::{Acted, Targets};
 use crate::time::now;
 use crate::ui::Ui;
@@ -17,6 +18,7 @@ use crate::ui::Ui;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 The run stays the same: its id, its arguments, and its attempts so far. Its retries start afresh.
+Runs of hostel run and hostel map are not retried: hostel replay executes one again and compares.
 
 Examples:
   hostel runs retry 019a8c5e-3f40-7cc1-8f6e-2f8c6f2a9b11
@@ -32,16 +34,56 @@ pub(crate) struct Retry {
 impl Retry {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let journal = open(&self.host)?;
-        let is_one = !self.targets.is_bulk();
-        self.targets.each(ui, &journal, "retried", |run| match journal.retry(now(), run) {
-            Ok(_) => Ok(Acted::Done),
-            Err(JournalError::Conflict(JournalConflict::Fact { .. } | JournalConflict::KeyTaken { .. }))
-                if !is_one =>
-            {
-                Ok(Acted::Skipped)
+        self.targets.each(ui, &journal, "retried", |run| {
+            let found = entry(&journal, run)?;
+            if let Some(problem) = unfit(&found) {
+                return Ok(Acted::Refused(problem));
             }
-            Err(error) => Err(error),
+            match journal.retry(now(), run) {
+                Ok(_) => Ok(Acted::Done),
+                // It has changed since.
+                Err(JournalError::Conflict(JournalConflict::Fact { .. })) => {
+                    let again = entry(&journal, run)?;
+                    Ok(Acted::Refused(unfit(&again).unwrap_or_else(|| not_now(&again))))
+                }
+                Err(error @ JournalError::Conflict(JournalConflict::KeyTaken { .. })) => {
+                    Ok(Acted::Refused(error.into()))
+                }
+                Err(error) => Err(error.into()),
+            }
         })?;
         Ok(Exit::Completed)
     }
+}
+
+/// Why a run cannot be retried, if so.
+fn unfit(entry: &JournalEntry) -> Option<Problem> {
+    let (run, state) = (entry.run(), entry.state());
+    let what = match Origin::of(entry.record().spec()) {
+        Origin::Worker => None,
+        Origin::Program => Some("was not executed by a worker"),
+        Origin::Map => Some("is a map"),
+    };
+    if let Some(what) = what {
+        let problem = Problem::new(ErrorKind::Conflict, format!("run {run} {what}: it cannot be retried"));
+        return Some(problem.hint(
+            "repeat the command; hostel replay executes a run again, without its effects, and compares the results",
+        ));
+    }
+    if state.apply(Event::RetryRequested).is_ok() {
+        return None;
+    }
+    if !state.is_terminal() {
+        return Some(not_now(entry).hint(format!("hostel runs wait {run} waits for its end")));
+    }
+    let problem = format!("run {run} is {state}: expected a run that failed, crashed or was cancelled");
+    Some(
+        Problem::new(ErrorKind::Conflict, problem)
+            .hint(format!("hostel replay {run} executes it again, and compares the results")),
+    )
+}
+
+fn not_now(entry: &JournalEntry) -> Problem {
+    let problem = format!("run {} has not ended: it is {}", entry.run(), entry.state());
+    Problem::new(ErrorKind::Conflict, problem)
 }

@@ -30,11 +30,15 @@ impl Rm {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let journal = open(&self.host)?;
         let logs = RunLogs::open(&self.host.stored()?).map_err(|error| Problem::of(error.kind(), &error))?;
-        let is_one = !self.targets.is_bulk();
         self.targets.each(ui, &journal, "removed", |run| match journal.remove(run) {
-            Ok(()) => logs.remove(run).map(|()| Acted::Done),
-            Err(JournalError::Conflict(JournalConflict::Unfinished { .. })) if !is_one => Ok(Acted::Skipped),
-            Err(error) => Err(error),
+            Ok(()) => {
+                logs.remove(run)?;
+                Ok(Acted::Done)
+            }
+            Err(error @ JournalError::Conflict(JournalConflict::Unfinished { .. })) => {
+                Ok(Acted::Refused(Problem::from(error).hint(format!("hostel runs cancel {run} ends it"))))
+            }
+            Err(error) => Err(error.into()),
         })?;
         Ok(Exit::Completed)
     }

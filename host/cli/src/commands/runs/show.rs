@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use hostel::journal::{InputSpec, Journal, JournalEntry, SqliteJournal, StoredValue};
-use hostel::{Failure, Outcome, RunId, State, Timestamp, Value};
+use hostel::{Failure, Origin, Outcome, Receipt, RunId, State, Timestamp, Value};
 use hostel_wire::{RunObject, StoredRun, StoredRunObject, instant, printable};
 
 use super::{entry, open};
@@ -14,6 +14,7 @@ use crate::options::data_dir::HostOptions;
 use crate::output::table::Layout;
 use crate::output::to_json;
 use crate::problem::{Problem, Stop};
+use crate::receipt;
 use crate::time::now;
 use crate::ui::Ui;
 use crate::ui::text::one_line;
@@ -57,7 +58,8 @@ pub(super) fn json(journal: &SqliteJournal, entry: &JournalEntry) -> Result<Stri
     // A blob that cannot be read is reported as missing.
     let stored = StoredRun::read(entry.record(), |blob| journal.blob(blob).ok().flatten());
     let stored = stored.map_err(|error| Problem::of(hostel::ErrorKind::Internal, &error))?;
-    Ok(to_json(&StoredRunObject::new(RunObject::stored(&stored), entry)))
+    let object = StoredRunObject::new(RunObject::stored(&stored), entry);
+    Ok(to_json(&object.with_inputs(&stored)))
 }
 
 fn rows(journal: &SqliteJournal, entry: &JournalEntry) -> Result<Vec<Vec<String>>, Problem> {
@@ -70,8 +72,22 @@ fn rows(journal: &SqliteJournal, entry: &JournalEntry) -> Result<Vec<Vec<String>
     ];
     rows.extend(waiting_for(journal, entry, now())?.map(|reason| ("waits for", reason)));
     rows.extend(head.error.map(|error| ("error", printable(&error).into_owned())));
-    rows.push(("queue", head.queue.to_string()));
-    rows.push(("priority", head.priority.to_string()));
+    match Origin::of(spec) {
+        Origin::Worker => {
+            rows.push(("queue", head.queue.to_string()));
+            rows.push(("priority", head.priority.to_string()));
+        }
+        Origin::Program => {
+            rows.push(("executed", "by the command that asked for it, not by a worker".to_owned()))
+        }
+        Origin::Map => rows.push(("executed", "as a map, of which this is the summary".to_owned())),
+    }
+    let parent = if Origin::of(spec) == Origin::Program { "map" } else { "parent" };
+    rows.extend(spec.parent.map(|run| (parent, run.to_string())));
+    rows.extend(spec.unique.as_ref().map(|unique| ("unique", printable(&unique.key).into_owned())));
+    if let Some(slot) = &spec.schedule {
+        rows.push(("schedule", format!("{}, for {}", printable(&slot.schedule), instant(slot.slot))));
+    }
     let tags: Vec<_> = head.tags.iter().map(|tag| printable(tag).into_owned()).collect();
     rows.extend((!tags.is_empty()).then(|| ("tags", tags.join(", "))));
     for input in &spec.inputs {
@@ -87,6 +103,12 @@ fn rows(journal: &SqliteJournal, entry: &JournalEntry) -> Result<Vec<Vec<String>
     {
         rows.push(("value", value_text(journal, value)?));
     }
+    let mut used = Receipt::default();
+    let mut receipts =
+        entry.record().attempts().iter().filter_map(|attempt| attempt.receipt.as_deref()).peekable();
+    let has_receipt = receipts.peek().is_some() && Origin::of(spec) != Origin::Map;
+    receipts.for_each(|receipt| used.add(receipt));
+    rows.extend(receipt::rows(&used).into_iter().filter(|_| has_receipt));
     Ok(rows.into_iter().map(|(name, text)| vec![name.to_owned(), text]).collect())
 }
 

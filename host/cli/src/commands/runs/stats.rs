@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::State;
 use hostel::journal::Journal;
+use hostel::{State, bytes_text};
 use serde_json::{Map, Value};
 
 use super::open;
@@ -14,9 +14,10 @@ use crate::options::data_dir::HostOptions;
 use crate::output::table::Layout;
 use crate::output::to_json;
 use crate::problem::Stop;
+use crate::storage;
 use crate::ui::Ui;
 
-/// Count the runs by state
+/// Count the runs by state, and show how much of the disk they and other things take
 #[derive(Args, Debug)]
 pub(crate) struct Stats {
     #[command(flatten)]
@@ -29,6 +30,7 @@ pub(crate) struct Stats {
 impl Stats {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let counts = open(&self.host)?.counts()?;
+        let sizes = storage::sizes(&self.host.stored()?);
         match self.form.output {
             Form::Json => {
                 let states =
@@ -36,20 +38,32 @@ impl Stats {
                 let mut object: Map<String, Value> = Map::new();
                 object.insert("states".to_owned(), Value::Object(states.collect()));
                 object.insert("removed".to_owned(), counts.removed.into());
+                let sizes = sizes.into_iter().map(|(kind, bytes)| (kind.to_owned(), bytes.into()));
+                object.insert("stored_bytes".to_owned(), Value::Object(sizes.collect()));
                 ui.result_line(&to_json(&object))?;
             }
             Form::Table => {
-                let heading = ["STATE", "RUNS"].map(str::to_owned).to_vec();
+                let heading = ["STATE", "RUNS"];
                 let states = State::ALL.into_iter().filter(|state| counts.of(*state) > 0);
                 let mut rows: Vec<_> =
                     states.map(|state| vec![state.name().to_owned(), counts.of(state).to_string()]).collect();
                 rows.push(vec!["removed".to_owned(), counts.removed.to_string()]);
-                let layout = Layout::of(&heading, rows.iter());
-                ui.result_line(&layout.heading(&heading, ui.paint))?;
-                rows.iter().try_for_each(|row| ui.result_line(&layout.line(row)))?;
+                table(ui, heading, &rows)?;
+                ui.result_line("")?;
+                let sizes = sizes.into_iter().filter(|(_, bytes)| *bytes > 0);
+                let rows: Vec<_> =
+                    sizes.map(|(kind, bytes)| vec![kind.to_owned(), bytes_text(bytes)]).collect();
+                table(ui, ["STORED", "SIZE"], &rows)?;
             }
         }
         ui.flush()?;
         Ok(Exit::Completed)
     }
+}
+
+fn table(ui: &Ui, heading: [&str; 2], rows: &[Vec<String>]) -> Result<(), Stop> {
+    let heading = heading.map(str::to_owned).to_vec();
+    let layout = Layout::of(&heading, rows.iter());
+    ui.result_line(&layout.heading(&heading, ui.paint))?;
+    rows.iter().try_for_each(|row| ui.result_line(&layout.line(row)))
 }

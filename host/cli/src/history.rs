@@ -1,0 +1,112 @@
+//! The history: what `hostel run` and `hostel map` leave for `hostel runs` when their results are out.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use hostel::journal::{Left, RunHistory, RunRecord, SqliteJournal};
+use hostel::{TaskFuture, Value};
+use hostel_wire::without_number;
+
+use crate::options::data_dir::HostOptions;
+use crate::ui::Ui;
+
+/// The most bytes of a run's arguments that are recorded.
+const MAX_INPUT_BYTES: usize = 16 << 20;
+
+/// Which runs are recorded.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct RecordOptions {
+    /// Record in the history, which hostel runs shows: all runs, those that failed, or none [default: all]
+    #[arg(
+        long,
+        value_name = "WHICH",
+        value_enum,
+        default_value_t,
+        hide_default_value = true,
+        help_heading = "Host"
+    )]
+    record: Recorded,
+}
+
+/// Which runs are recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Recorded {
+    #[default]
+    All,
+    Failed,
+    None,
+}
+
+/// Leaves runs in the history of a data directory. If that is not possible, the command is not affected.
+pub(crate) struct Recorder<'a> {
+    ui: &'a Ui,
+    which: Recorded,
+    /// `None` if nothing is recorded.
+    data_dir: Option<PathBuf>,
+}
+
+impl<'a> Recorder<'a> {
+    pub(crate) fn new(ui: &'a Ui, options: RecordOptions, host: &HostOptions) -> Self {
+        let which = options.record;
+        Self { ui, which, data_dir: host.dir().filter(|_| which != Recorded::None) }
+    }
+
+    /// Whether anything may be recorded.
+    pub(crate) const fn is_on(&self) -> bool {
+        self.data_dir.is_some()
+    }
+
+    /// Whether something that completed or not is recorded.
+    pub(crate) fn wants(&self, is_completed: bool) -> bool {
+        self.is_on() && (self.which == Recorded::All || !is_completed)
+    }
+
+    /// A copy of the arguments for the record of a run that begins now; `None` if there will be none, or they are too large.
+    pub(crate) fn copy_of(&self, inputs: &[Value]) -> Option<Vec<Value>> {
+        let bytes: usize = inputs.iter().map(Value::footprint).sum();
+        (self.is_on() && bytes <= MAX_INPUT_BYTES).then(|| inputs.to_vec())
+    }
+
+    /// Records a run that has ended. Without `inputs` it cannot be replayed.
+    pub(crate) fn run(&self, run: &TaskFuture, inputs: Option<Vec<Value>>) {
+        let Some(outcome) = run.try_outcome().filter(|outcome| self.wants(outcome.is_completed())) else {
+            return;
+        };
+        drop(outcome);
+        let inputs = inputs.and_then(|inputs| run.task().stored_inputs(inputs.into()).ok());
+        if let Some(record) = run.record(inputs.unwrap_or_default(), None) {
+            self.leave(&[record]);
+        }
+    }
+
+    /// Leaves these runs. Says so if that fails for another reason than the data directory, of which the command has spoken.
+    pub(crate) fn leave(&self, runs: &[RunRecord]) {
+        use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
+        let Some(dir) = self.data_dir.as_deref().filter(|dir| dir.is_dir()) else { return };
+        match RunHistory::of(dir).leave(runs) {
+            Ok(Left::Due) => gather(dir),
+            Ok(Left::Waiting | Left::Dropped) => {}
+            Err(error)
+                if [NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem]
+                    .contains(&error.kind()) => {}
+            Err(error) => {
+                let error = without_number(&error.to_string());
+                self.ui.warning(&format!(
+                    "the run is not in the history: {error} (--record none records nothing)"
+                ));
+            }
+        }
+    }
+}
+
+/// Stores what waits in the journal. What cannot be stored waits for another time.
+fn gather(dir: &Path) {
+    let journal = match SqliteJournal::open_relaxed(dir) {
+        Ok(journal) => journal,
+        Err(error) => return tracing::debug!("the history is not gathered: {error}"),
+    };
+    if let Err(error) = RunHistory::of(dir).gather(&journal) {
+        tracing::debug!("the history is not gathered: {error}");
+    }
+}
