@@ -13,6 +13,7 @@ mod bare;
 mod cache;
 mod cache_million;
 mod callbacks;
+mod delayed;
 mod graph;
 mod hostile;
 mod measure;
@@ -25,7 +26,7 @@ mod traced;
 use std::env;
 
 /// A section of the benchmark: its name, and what prints its rows.
-const SECTIONS: [(&str, fn()); 11] = [
+const SECTIONS: [(&str, fn()); 12] = [
     ("throughput", throughput::print),
     ("graph", graph::print),
     ("callbacks", callbacks::print),
@@ -33,6 +34,7 @@ const SECTIONS: [(&str, fn()); 11] = [
     ("cache-traced", traced::print),
     ("cache-million", cache_million::print),
     ("sleepers", sleepers::print),
+    ("delayed", delayed::print),
     ("million", million::print),
     ("cancel", stopping::print_cancel),
     ("timeout", stopping::print_timeout),

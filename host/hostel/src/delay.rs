@@ -286,7 +286,7 @@ fn unwritable(task: &Task) -> Option<&'static str> {
 }
 
 /// A value of a run in a journal. The error says what is wrong.
-fn read_stored(journal: &dyn Journal, stored: &StoredValue) -> Result<Value, String> {
+pub(crate) fn read_stored(journal: &dyn Journal, stored: &StoredValue) -> Result<Value, String> {
     decoded(stored_bytes(journal, stored).map_err(|error| in_full(&error))?)
 }
 
