@@ -29,13 +29,16 @@ pub(crate) const COMPILED: &str = "compiled";
 /// Holds the locks between processes.
 pub(crate) const FLIGHTS: &str = "flights";
 
+/// Holds runs on their way into the journal: the directory of [`RunHistory`](crate::journal::RunHistory).
+const HISTORY: &str = "history";
+
 /// The directory in a data directory that records which configuration files the command line trusts. The library does
 /// not use it, but protects it like the others.
 pub const TRUSTED_DIR: &str = "trusted";
 
 /// The directories in a data directory that has been used.
-pub(crate) fn subdirs(data_dir: &Path) -> [PathBuf; 4] {
-    [RESULTS, COMPILED, FLIGHTS, TRUSTED_DIR].map(|name| data_dir.join(name))
+pub(crate) fn subdirs(data_dir: &Path) -> [PathBuf; 5] {
+    [RESULTS, COMPILED, FLIGHTS, HISTORY, TRUSTED_DIR].map(|name| data_dir.join(name))
 }
 
 /// Creates a data directory and its missing parents, with mode 0700 regardless of the umask. An existing directory
