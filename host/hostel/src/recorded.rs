@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use hostel_core::{
-    Event, InputSpec, Outcome, QueueName, Receipt, RunFact, RunId, RunRecord, RunSpec, StoredValue,
-    Timestamp, Transition,
+    EnvGrant, Event, InputSpec, Outcome, QueueName, Receipt, RunFact, RunId, RunRecord, RunSpec, StoredValue,
+    TaskSpec, Timestamp, Transition,
 };
 
 use crate::args::Args;
@@ -72,12 +72,12 @@ impl Task {
 impl TaskFuture {
     /// The run as a record, for [`Journal::import`](crate::journal::Journal::import). `inputs` are its arguments, from
     /// [`Task::stored_inputs`]; without them it cannot be [replayed](crate::Host::replay). `map` is the id of its map.
-    /// `None` if the run has not ended.
+    /// `None` if the run has not ended. Of granted variables it has the names only.
     pub fn record(&self, inputs: Vec<InputSpec>, map: Option<RunId>) -> Option<RunRecord> {
         self.try_outcome()?;
         let (task, history) = (self.task(), self.history());
         let born = history.first()?.at;
-        let mut spec = RunSpec::new(self.id(), task.key().clone(), Arc::clone(task.spec()), born);
+        let mut spec = RunSpec::new(self.id(), task.key().clone(), without_variables(task.spec()), born);
         spec.inputs = inputs;
         spec.tags = self.tags().iter().cloned().collect();
         spec.parent = map;
@@ -106,6 +106,18 @@ impl TaskFuture {
         }
         Some(record)
     }
+}
+
+/// The options without the values of variables, which may be secret, and which nobody has asked to store.
+fn without_variables(spec: &Arc<TaskSpec>) -> Arc<TaskSpec> {
+    if spec.grants.env.is_empty() {
+        return Arc::clone(spec);
+    }
+    let mut spec = TaskSpec::clone(spec);
+    let grants = Arc::make_mut(&mut spec.grants);
+    // Every name is one that was granted already.
+    grants.env = grants.env.iter().filter_map(|env| EnvGrant::new(env.name(), "").ok()).collect();
+    Arc::new(spec)
 }
 
 /// The record of a map, which a history lists as one run. Records of its items may refer to it.
@@ -154,7 +166,7 @@ impl MapRecord {
         receipt: Receipt,
     ) -> Option<RunRecord> {
         let mut spec =
-            RunSpec::new(self.id, self.task.key().clone(), Arc::clone(self.task.spec()), self.began);
+            RunSpec::new(self.id, self.task.key().clone(), without_variables(self.task.spec()), self.began);
         spec.inputs = vec![InputSpec::Value(inputs)];
         spec.queue = Origin::Map.queue();
         let at = now();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use hostel_core::journal::Journal;
 use hostel_core::{
     Clock, Digest, DirAccess, ErrorKind, Failure, FindError, Grants, HostCall, InputSpec, Outcome,
-    Randomness, Receipt, RetryPolicy, RunId, RunRecord, State, StoredOutcome, StoredValue, TaskSpec, Value,
+    Randomness, Receipt, RetryPolicy, RunId, RunRecord, RunSpec, State, StoredOutcome, StoredValue, TaskSpec,
+    Value,
 };
 use hostel_engine::LoadError;
 
@@ -126,7 +127,7 @@ impl ReplayError {
 
 impl Host {
     /// Executes a run of a journal again, once, and compares the results. The run has the component, the inputs, the limits, the
-    /// variables, and the clock and random seed of its record. It has no network, can only read its directories, and changes
+    /// variables of a delayed run, and the clock and random seed of its record. It has no network, can only read its directories, and changes
     /// nothing: neither files nor the cache.
     ///
     /// `component` is the run's component. If it is `None`, the host [finds](crate::Components::get) it by its digest.
@@ -158,7 +159,7 @@ impl Host {
                 found.ok_or(ReplayError::NoComponent { run, digest: key.component })?
             }
         };
-        let task = component.task(&key.export.to_string())?.with_spec(conditions(&record.spec().spec));
+        let task = component.task(&key.export.to_string())?.with_spec(conditions(record.spec()));
         let inputs = inputs(journal, record, &task)?;
         let replay = task.only_compared().submit_async(inputs.into()).await?;
         let replayed = replay.outcome().await;
@@ -188,9 +189,11 @@ fn recorded(record: &RunRecord) -> Result<StoredOutcome, ReplayError> {
 }
 
 /// The options of a run as its replay has them: it cannot change anything, and nothing follows from its end.
-fn conditions(recorded: &TaskSpec) -> TaskSpec {
+fn conditions(spec: &RunSpec) -> TaskSpec {
+    let recorded = &*spec.spec;
     let dirs = recorded.grants.dirs.iter().map(|dir| dir.clone().with_access(DirAccess::Ro)).collect();
-    let grants = Grants { dirs, env: recorded.grants.env.clone(), ..Grants::default() };
+    let env = if lacks_variables(spec) { Vec::new() } else { recorded.grants.env.clone() };
+    let grants = Grants { dirs, env, ..Grants::default() };
     TaskSpec {
         grants: grants.into(),
         retry: RetryPolicy::default(),
@@ -198,6 +201,11 @@ fn conditions(recorded: &TaskSpec) -> TaskSpec {
         refresh: false,
         ..recorded.clone()
     }
+}
+
+/// Whether the run had variables whose values are not in its record.
+fn lacks_variables(spec: &RunSpec) -> bool {
+    Origin::of(spec) == Origin::Program && !spec.spec.grants.env.is_empty()
 }
 
 /// The inputs of a run.
@@ -264,6 +272,10 @@ fn may_differ(record: &RunRecord, recorded: &Outcome, replay: &TaskFuture) -> Ve
         (
             spec.determinism.randomness == Randomness::Real && calls(&used, &[HostCall::Randomness]),
             "it draws random numbers (--random seed:N, or --deterministic, makes them repeat)",
+        ),
+        (
+            lacks_variables(record.spec()),
+            "it had environment variables, whose values are not recorded for `hostel run` and `hostel map`",
         ),
         (uses_files, "it uses files, which may have changed since"),
         (uses_files && can_write, "it may write files, which a replay cannot"),

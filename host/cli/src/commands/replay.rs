@@ -27,8 +27,8 @@ const INSTANCES: u32 = 128;
 /// Execute a recorded run again, and compare the results
 #[derive(Args, Debug)]
 #[command(after_help = "\
-The run has the component, the inputs, the limits, the variables, and the fixed or virtual clock
-and seed that it had before. It has no network, can only read its directories, and changes neither
+The run has the component, the inputs, the limits, and the fixed or virtual clock and seed that it
+had before; a delayed run also has its variables. It has no network, can only read its directories, and changes neither
 files nor the cache. The exit code is 0 if the results are the same, and 1 if they differ.
 
 Its component is found by its digest if it is registered, or if the data directory has its compiled
