@@ -3,7 +3,7 @@
 //! - `command`: the command line; `parse`: its parser; `commands`: one file for each subcommand, whose doc comments are its help;
 //!   `options`: options that subcommands share; `config`: the same options in `hostel.toml`.
 //! - `task_ref`, `registered`, `load`, `arguments`, `stdin`: from the words of the command line to a task and its inputs; `over`, `rows`: to
-//!   the inputs of many runs.
+//!   the inputs of many runs; `delayed`: to runs that are stored.
 //! - `apart`: this command again, as the process that compiles components.
 //! - `flight`, `mapping`: many runs at once, with their results in order; `failure_limit`: when a map stops early.
 //! - `output`, `lines`, `printing`: output for programs, whose JSON is that of `hostel_wire`; `report`, `attempts`, `tally`, `cache_tally`: output for people;
@@ -30,6 +30,8 @@ mod stdin;
 
 mod over;
 mod rows;
+
+mod delayed;
 
 mod failure_limit;
 mod firing;

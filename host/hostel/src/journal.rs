@@ -9,6 +9,6 @@ pub use hostel_core::{
     WaitFor,
 };
 pub use hostel_journal::{
-    JournalCheck, LogFilter, LogPage, MAX_LOG_LINES, MemoryBounds, MemoryJournal, NumberedLine,
+    JournalCheck, JournalPlace, LogFilter, LogPage, MAX_LOG_LINES, MemoryBounds, MemoryJournal, NumberedLine,
     OpenJournalError, RunLogs, SqliteJournal,
 };

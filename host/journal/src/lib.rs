@@ -12,6 +12,7 @@ mod error;
 mod files;
 mod logs;
 mod memory;
+mod place;
 mod readers;
 pub mod registry;
 mod sqlite;
@@ -19,9 +20,10 @@ mod sqlite;
 pub use self::error::OpenJournalError;
 pub use self::logs::{LogFilter, LogPage, MAX_LOG_LINES, NumberedLine, RunLogs};
 pub use self::memory::{MemoryBounds, MemoryJournal};
+pub use self::place::JournalPlace;
 #[doc(hidden)]
 pub use self::sqlite::JournalHooks;
 pub use self::sqlite::{
-    FireSchedule, Fired, FiredSlot, JournalCheck, MAX_FIRED, MAX_SCHEDULES, SlotEnd, SqliteJournal,
-    StoredSchedule,
+    DueSchedule, FireSchedule, Fired, FiredSlot, JournalCheck, MAX_FIRED, MAX_SCHEDULES, SlotEnd,
+    SqliteJournal, StoredSchedule,
 };

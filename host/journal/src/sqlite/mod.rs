@@ -37,7 +37,7 @@ pub use self::fsck::JournalCheck;
 use self::gates::Gates;
 use self::names::Names;
 pub use self::schedules::{
-    FireSchedule, Fired, FiredSlot, MAX_FIRED, MAX_SCHEDULES, SlotEnd, StoredSchedule,
+    DueSchedule, FireSchedule, Fired, FiredSlot, MAX_FIRED, MAX_SCHEDULES, SlotEnd, StoredSchedule,
 };
 use self::submit::{Imported, Prepared};
 use self::writer::Writer;
@@ -49,7 +49,7 @@ use crate::files;
 use crate::readers::Readers;
 
 /// The file of the journal, with the version of its format in the name.
-const JOURNAL: &str = "journal-1.db";
+pub(crate) const JOURNAL: &str = "journal-1.db";
 
 /// The directory of values that are stored apart from their runs.
 const BLOBS: &str = "blobs";
