@@ -3,7 +3,7 @@
 //! - `command`: the command line; `parse`: its parser; `commands`: one file for each subcommand, whose doc comments are its help;
 //!   `options`: options that subcommands share; `config`: the same options in `hostel.toml`.
 //! - `task_ref`, `registered`, `load`, `arguments`, `stdin`: from the words of the command line to a task and its inputs; `over`, `rows`: to
-//!   the inputs of many runs.
+//!   the inputs of many runs; `delayed`: to runs that are stored.
 //! - `apart`: this command again, as the process that compiles components.
 //! - `flight`, `mapping`: many runs at once, with their results in order; `failure_limit`: when a map stops early.
 //! - `history`, `map_history`: the records of runs and maps, for `hostel runs`.
@@ -33,6 +33,8 @@ mod stdin;
 
 mod over;
 mod rows;
+
+mod delayed;
 
 mod failure_limit;
 mod firing;

@@ -1,13 +1,19 @@
 //! Delayed runs: stored in a journal when they are submitted, and executed by a worker of any process.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use hostel_core::journal::{Cancellation, Journal, JournalEntry, JournalError, Submitted};
+use futures_util::future::{Either, select};
+
+use hostel_core::journal::{Append, Cancellation, Journal, JournalEntry, JournalError, Submitted};
 use hostel_core::{
-    ErrorKind, FromValue, InputSpec, QueueName, RunId, RunSpec, State, StoredValue, Timestamp, Unique, Value,
+    ErrorKind, FromValue, InputSpec, QueueName, RunFact, RunId, RunSpec, State, StoredValue, Timestamp,
+    Unique, Value,
 };
+use tokio::sync::watch::Receiver;
+use tokio::task::JoinSet;
 
 use crate::args::Args;
 use crate::error::{ResultError, SubmitError, in_full};
@@ -16,9 +22,6 @@ use crate::ids::new_id;
 use crate::journal::OpenJournalError;
 use crate::run::now;
 use crate::task::Task;
-
-/// The longest wait for one change of the journal.
-const WATCH: Duration = Duration::from_secs(1);
 
 /// How a run is delayed; the default is immediately, in the default queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,6 +107,7 @@ impl Task {
     pub fn delay_with(&self, args: Args, options: DelayOptions) -> Result<DelayedRun, DelayError> {
         let is_named = options.id.is_some();
         let mut spec = self.delayed_spec(args, options)?;
+        let name = self.name_of(&spec);
         let journal = Arc::clone(self.host().journal()?);
         if let Some(stored) = if is_named { journal.get(spec.id)? } else { None } {
             // The times of the first submission count.
@@ -114,9 +118,24 @@ impl Task {
         let asked = spec.id;
         let id = match journal.submit(now(), &[spec])?.first() {
             Some(Submitted::Duplicate { of }) => *of,
-            Some(Submitted::New | Submitted::Existing | Submitted::Replaced { .. }) | None => asked,
+            Some(Submitted::New | Submitted::Replaced { .. }) => {
+                name.into_iter().for_each(|name| name_run(&*journal, asked, name));
+                asked
+            }
+            Some(Submitted::Existing) | None => asked,
         };
         Ok(DelayedRun { id, host: Arc::clone(self.host()), journal })
+    }
+
+    /// The run's name, if the task has a template for it.
+    fn name_of(&self, spec: &RunSpec) -> Option<Arc<str>> {
+        let template = self.options().name()?;
+        let inputs = spec.inputs.iter().map(|input| {
+            // Only blobs are read from a journal, and a new run has none yet.
+            let InputSpec::Value(StoredValue::Bytes(bytes)) = input else { return None };
+            decoded(Some(Arc::clone(bytes))).ok()
+        });
+        Some(template.render(&inputs.collect::<Option<Vec<_>>>()?).into())
     }
 
     /// A run as data, checked as [`Task::delay_with`] does, and not stored.
@@ -212,18 +231,30 @@ impl DelayedRun {
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Option<JournalEntry>, JournalError> {
-        let until = timeout.into().and_then(|timeout| Instant::now().checked_add(timeout));
+        let journal = &self.journal;
+        let changes = self.host.journal_watch.listen(journal);
+        let mut changes = changes
+            .map_err(|error| JournalError::Medium { action: "wait for a change", source: error.into() })?;
+        let timers = self.host.scheduler.timers();
+        let mut timer = JoinSet::new();
+        if let Some(timeout) = timeout.into() {
+            timer.spawn_on(async move { tokio::time::sleep(timeout).await }, timers);
+        }
+        let mut is_over = false;
         loop {
+            changes.mark_unchanged();
             let run = self.clone();
-            let wait = move || run.wait_once(until);
-            match self.host.scheduler.timers().spawn_blocking(wait).await {
-                Ok(Ok(Waited::Changed)) => {}
-                Ok(Ok(Waited::Ended(entry))) => return Ok(Some(*entry)),
-                Ok(Ok(Waited::OutOfTime)) => return Ok(None),
-                Ok(Err(error)) => return Err(error),
+            match timers.spawn_blocking(move || run.entry()).await {
+                Ok(entry) => {
+                    let entry = entry?;
+                    if entry.state().is_terminal() || is_over {
+                        return Ok(Some(entry).filter(|entry| entry.state().is_terminal()));
+                    }
+                }
                 // The host was dropped.
                 Err(_) => return Ok(Some(self.entry()?).filter(|entry| entry.state().is_terminal())),
             }
+            is_over = beat_or_end(&mut changes, &mut timer).await;
         }
     }
 
@@ -244,31 +275,27 @@ impl DelayedRun {
         let outcome = outcome.clone().try_map(|stored| read_stored(&*self.journal, &stored)).map_err(lost)?;
         ResultError::value_of(self.id, &outcome)
     }
+}
 
-    /// Waits for one change, so that no thread is held for longer than that.
-    fn wait_once(&self, until: Option<Instant>) -> Result<Waited, JournalError> {
-        let seen = self.journal.changes()?;
-        let entry = self.entry()?;
-        if entry.state().is_terminal() {
-            return Ok(Waited::Ended(Box::new(entry)));
-        }
-        let left = until.map_or(WATCH, |until| until.saturating_duration_since(Instant::now()).min(WATCH));
-        if left.is_zero() {
-            return Ok(Waited::OutOfTime);
-        }
-        self.journal.wait_for_change(seen, left)?;
-        Ok(Waited::Changed)
+/// Waits for the next beat of the journal. `true` if the time is over instead.
+async fn beat_or_end(changes: &mut Receiver<()>, timer: &mut JoinSet<()>) -> bool {
+    if timer.is_empty() {
+        // An error means that the thread has panicked: then there is nothing to wait for.
+        return changes.changed().await.is_err();
+    }
+    let (beat, end) = (pin!(changes.changed()), pin!(timer.join_next()));
+    match select(beat, end).await {
+        Either::Left((beat, _)) => beat.is_err(),
+        Either::Right(_) => true,
     }
 }
 
-/// What a wait has come to.
-enum Waited {
-    /// Something in the journal may have changed.
-    Changed,
-    /// The run has ended.
-    Ended(Box<JournalEntry>),
-    /// The time is over.
-    OutOfTime,
+/// Gives a new run its name, so that it has one while it waits. If a worker was faster, it does so itself.
+fn name_run(journal: &dyn Journal, run: RunId, name: Arc<str>) {
+    let facts = vec![(now(), RunFact::Named(name))];
+    if let Err(error) = journal.append(&Append { run, expected: 1, fence: None, facts }) {
+        tracing::debug!("run {run} has no name yet: {error}");
+    }
 }
 
 /// What of the task cannot be written down, and so cannot leave this process; `None` if there is nothing.

@@ -121,6 +121,7 @@ impl Host {
             queue_capacity: settings.queue_capacity,
             workers: settings.max_workers,
             journal: LazyJournal::new(settings.journal.clone(), settings.data_dir.as_deref()),
+            journal_watch: Arc::default(),
         });
         let last = LastSteps(Arc::clone(&state));
         Ok(Self { state, runner, _last: last })

@@ -12,6 +12,7 @@ use crate::data_dir::Protected;
 use crate::events::EventHub;
 use crate::flight::Flights;
 use crate::journal::{Journal, OpenJournalError};
+use crate::journal_watch::JournalWatch;
 use crate::lazy_journal::LazyJournal;
 use crate::run::Run;
 use crate::runner::Scheduler;
@@ -31,6 +32,7 @@ pub(crate) struct HostState {
     /// How many threads execute guests.
     pub(crate) workers: usize,
     pub(crate) journal: LazyJournal,
+    pub(crate) journal_watch: Arc<JournalWatch>,
 }
 
 impl HostState {

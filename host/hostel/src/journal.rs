@@ -9,6 +9,6 @@ pub use hostel_core::{
     WaitFor,
 };
 pub use hostel_journal::{
-    Gathered, JournalCheck, Left, LogFilter, LogPage, MAX_LOG_LINES, MemoryBounds, MemoryJournal,
-    NumberedLine, OpenJournalError, RunHistory, RunLogs, SqliteJournal,
+    Gathered, JournalCheck, JournalPlace, Left, LogFilter, LogPage, MAX_LOG_LINES, MemoryBounds,
+    MemoryJournal, NumberedLine, OpenJournalError, RunHistory, RunLogs, SqliteJournal,
 };

@@ -141,6 +141,7 @@ mod wait;
 mod course;
 
 mod host_state;
+mod journal_watch;
 mod lazy_journal;
 mod options;
 mod run;

@@ -1,17 +1,31 @@
 //! Firing the schedules of a journal: which of their slots are due, and the runs that these lead to.
 
-use hostel_core::journal::JournalError;
-use hostel_core::{ErrorKind, InputSpec, TaskKey, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostel_core::journal::{Journal, JournalError, Page};
+use hostel_core::{ErrorKind, InputSpec, RunFilter, RunId, State, TaskKey, Timestamp};
 pub use hostel_core::{
     Firing, Missed, Overlap, Schedule, ScheduleError, ScheduleName, ScheduleNameError, SchedulePolicyError,
     When,
 };
 pub use hostel_journal::{
-    FireSchedule, Fired, FiredSlot, MAX_FIRED, MAX_SCHEDULES, SlotEnd, SqliteJournal, StoredSchedule,
+    DueSchedule, FireSchedule, Fired, FiredSlot, MAX_FIRED, MAX_SCHEDULES, SlotEnd, SqliteJournal,
+    StoredSchedule,
 };
 pub use hostel_schedule::{CronTextError, DueSlots, Timetable, TimetableError, zones};
 
+use crate::error::in_full;
 use crate::ids::new_id;
+
+/// The most schedules that one call fires or looks at. Those behind them have their turn when the first ones have fired.
+const MAX_DUE: usize = 20 * MAX_SCHEDULES;
+
+/// So many failures of the journal end a call.
+const MAX_FAILURES: usize = 10;
+
+/// How much later to look again at schedules that are due and cannot fire now.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The task that a schedule's reference stands for now, and its inputs in the order of the task's parameters.
 pub type ScheduledTask = (TaskKey, Vec<InputSpec>);
@@ -24,8 +38,11 @@ pub struct FiredDue {
     pub submitted: u64,
     /// How many slots passed without a run, because earlier runs had not ended.
     pub skipped: u64,
-    /// The schedules whose slots passed without a run because of an error, each with the error.
-    pub failed: Vec<(ScheduleName, String)>,
+    /// How many schedules wait for their earlier runs to end ([`Overlap::QueueOne`]).
+    pub waiting: u64,
+    /// The schedules that submitted nothing because of an error, by name, each with the error. If the task was not found, the slots have
+    /// passed; after an error of the journal they stay due.
+    pub failed: Vec<(Arc<str>, String)>,
     /// When the next schedule is due; not after `now`, if there are more to fire. `None` if none will be due.
     pub next: Option<Timestamp>,
 }
@@ -95,29 +112,147 @@ pub fn add_schedule(
 /// Several processes may call it at once: each slot leads to one run at most. `resolve` returns the task of a schedule; if it
 /// returns an error, the slot passes without a run, and the answer has the error.
 ///
+/// A schedule that fails does not keep the others from firing.
+///
 /// # Errors
 ///
-/// Those of the journal. The schedules before the one that failed have fired.
+/// Those of the journal, if it fails again and again. Some schedules may have fired.
 pub fn fire_due(
     journal: &SqliteJournal,
     now: Timestamp,
     resolve: impl Fn(&Schedule) -> Result<ScheduledTask, String>,
 ) -> Result<FiredDue, JournalError> {
     let mut all = FiredDue::default();
-    for due in journal.due_schedules(now, MAX_SCHEDULES)? {
-        let (fire, failed) = plan(&due, now, &resolve);
-        if let Some(fire) = fire
-            && let Fired::Slots(slots) = journal.fire(&fire)?
-        {
+    let mut stays_due = 0_usize;
+    let mut failures = 0;
+    let mut last: Option<DueSchedule> = None;
+    for _ in 0..MAX_DUE.div_ceil(MAX_SCHEDULES) {
+        let page = journal.due_schedules(now, last.as_ref(), MAX_SCHEDULES)?;
+        for due in &page {
+            match fire_one(journal, due, now, &resolve, &mut all) {
+                Ok(has_fired) => stays_due += usize::from(!has_fired),
+                Err(error) => {
+                    failures += 1;
+                    stays_due += 1;
+                    if failures >= MAX_FAILURES {
+                        return Err(error);
+                    }
+                    all.failed.push((Arc::clone(&due.name), in_full(&error)));
+                }
+            }
+        }
+        let is_full = page.len() >= MAX_SCHEDULES;
+        last = page.into_iter().last();
+        if !is_full {
+            break;
+        }
+    }
+    let next = journal.next_schedule()?;
+    let is_stuck = stays_due > 0 && next.is_some_and(|next| next <= now);
+    all.next = if is_stuck { Some(now.after(LOOK_AGAIN)) } else { next };
+    Ok(all)
+}
+
+/// Fires one schedule. `false` if it stays due.
+fn fire_one(
+    journal: &SqliteJournal,
+    due: &DueSchedule,
+    now: Timestamp,
+    resolve: &impl Fn(&Schedule) -> Result<ScheduledTask, String>,
+    all: &mut FiredDue,
+) -> Result<bool, JournalError> {
+    let stored = match &due.schedule {
+        Ok(stored) => stored,
+        Err(error) => {
+            all.failed.push((Arc::clone(&due.name), format!("it cannot be read: {error}")));
+            return Ok(false);
+        }
+    };
+    let waits = |all: &mut FiredDue| {
+        all.waiting += 1;
+        Ok(false)
+    };
+    // Before the task is looked up and the journal is locked, since this may last.
+    if stored.schedule.overlap == Overlap::QueueOne && has_unfinished(journal, &stored.schedule.name)? {
+        return waits(all);
+    }
+    let (Some(fire), failed) = plan(stored, now, resolve) else { return Ok(true) };
+    match journal.fire(&fire)? {
+        Fired::Superseded => {}
+        Fired::Waits => return waits(all),
+        Fired::Slots(slots) => {
             for slot in slots {
                 all.submitted += u64::from(matches!(slot.end, SlotEnd::Submitted(_)));
                 all.skipped += u64::from(slot.end == SlotEnd::Skipped);
             }
-            all.failed.extend(failed.map(|error| (due.schedule.name.clone(), error)));
+            all.failed.extend(failed.map(|error| (Arc::clone(&due.name), error)));
         }
     }
-    all.next = journal.next_schedule()?;
-    Ok(all)
+    Ok(true)
+}
+
+/// Whether a run of the schedule has not ended.
+fn has_unfinished(journal: &SqliteJournal, name: &ScheduleName) -> Result<bool, JournalError> {
+    let unfinished = State::ALL.into_iter().filter(|state| !state.is_terminal());
+    let filter = RunFilter::new().schedule(name.as_str()).states(unfinished);
+    Ok(!journal.find(&filter, Page::first(1))?.runs.is_empty())
+}
+
+/// A run of a schedule was not submitted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunNowError {
+    /// There is no schedule of this name.
+    #[error("there is no schedule {name}")]
+    NotFound {
+        /// The name.
+        name: ScheduleName,
+    },
+    /// Its task cannot be found, or does not fit any more.
+    #[error("the schedule {name} cannot submit a run: {reason}")]
+    Task {
+        /// The name.
+        name: ScheduleName,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+impl RunNowError {
+    /// The kind of the error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::Task { .. } => ErrorKind::Invalid,
+            Self::Journal(error) => error.kind(),
+        }
+    }
+}
+
+/// Submits a run of a schedule that is due at once, also while the schedule is paused. Its own times do not change, and earlier runs do not
+/// matter; but the new one is one of the earlier ones when the schedule fires next. Blocks.
+///
+/// # Errors
+///
+/// [`RunNowError`]. Nothing has changed then.
+pub fn run_now(
+    journal: &SqliteJournal,
+    name: &ScheduleName,
+    now: Timestamp,
+    resolve: impl FnOnce(&Schedule) -> Result<ScheduledTask, String>,
+) -> Result<RunId, RunNowError> {
+    let stored = journal.schedule(name)?.ok_or_else(|| RunNowError::NotFound { name: name.clone() })?;
+    let task = resolve(&stored.schedule);
+    let task = task.map_err(|reason| RunNowError::Task { name: name.clone(), reason })?;
+    let mut run = stored.schedule.run(now, new_id(), task, now);
+    // Without the delay of a slot.
+    run.due = None;
+    let id = run.id;
+    journal.submit(now, &[run])?;
+    Ok(id)
 }
 
 /// What to fire of a schedule, and why not more.
@@ -136,7 +271,9 @@ fn plan(
     };
     // The next slot is the first that has not fired.
     let before = Timestamp::from_unix_nanos(expected.unix_nanos().saturating_sub(1));
-    let slots = timetable.due_slots(before, now, schedule.missed, MAX_FIRED);
+    // A slot that waited for an earlier run was not missed.
+    let missed = if schedule.overlap == Overlap::QueueOne { Missed::Last } else { schedule.missed };
+    let slots = timetable.due_slots(before, now, missed, MAX_FIRED);
     if slots.slots.is_empty() {
         return (Some(fire(Vec::new(), slots.next)), None);
     }
@@ -152,10 +289,8 @@ fn plan(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use hostel_core::journal::{Journal as _, Page};
-    use hostel_core::{Digest, ExportPath, RunFilter};
+    use hostel_core::journal::Cancellation;
+    use hostel_core::{Digest, ExportPath};
 
     use super::*;
 
@@ -228,7 +363,7 @@ mod tests {
     fn a_slot_without_a_task_passes_with_its_error() {
         let (_dir, journal) = journal_with(&every(60), 1_000);
         let fired = fire_due(&journal, at(1_020), |_| Err("no component math".to_owned())).unwrap();
-        let failed = vec![("often".parse().unwrap(), "no component math".to_owned())];
+        let failed = vec![("often".into(), "no component math".to_owned())];
         assert_eq!((fired.failed, fired.next), (failed, Some(at(1_080))));
         assert_eq!(slots(&journal), [0; 0]);
     }
@@ -239,6 +374,57 @@ mod tests {
         fire_due(&journal, at(1_020), task).unwrap();
         let fired = fire_due(&journal, at(1_080), task).unwrap();
         assert_eq!((fired.submitted, fired.skipped, slots(&journal)), (0, 1, vec![1_020]));
+    }
+
+    #[test]
+    fn a_slot_waits_for_the_earlier_run_and_the_newest_fires_when_that_has_ended() {
+        let (_dir, journal) = journal_with(&Schedule { overlap: Overlap::QueueOne, ..every(60) }, 1_000);
+        fire_due(&journal, at(1_020), task).unwrap();
+        for now in [1_080, 1_150, 1_210] {
+            let fired = fire_due(&journal, at(now), task).unwrap();
+            assert_eq!((fired.submitted, fired.skipped, fired.waiting), (0, 0, 1));
+            assert_eq!(fired.next, Some(at(now + 1)), "nobody looks all the time");
+        }
+        let run = journal.find(&RunFilter::new(), Page::first(1)).unwrap().runs[0].run;
+        assert_eq!(journal.cancel(at(1_210), run).unwrap(), Cancellation::Now);
+        let fired = fire_due(&journal, at(1_215), task).unwrap();
+        assert_eq!((fired.submitted, fired.waiting, fired.next), (1, 0, Some(at(1_260))));
+        assert_eq!(slots(&journal), [1_020, 1_200]);
+    }
+
+    #[test]
+    fn a_schedule_that_fails_keeps_no_other_from_firing() {
+        let (dir, journal) = journal_with(&every(60), 1_000);
+        let named = |name: &str| Schedule { name: name.parse().unwrap(), ..every(60) };
+        ["a-damaged", "b-lost", "z"]
+            .iter()
+            .for_each(|name| _ = add_schedule(&journal, &named(name), at(1_000)));
+        let db = rusqlite::Connection::open(dir.path().join("journal-1.db")).unwrap();
+        db.execute("UPDATE schedule SET body = x'07' WHERE name = 'a-damaged'", []).unwrap();
+        let resolve = |schedule: &Schedule| match schedule.name.as_str() {
+            "b-lost" => Err("no component".to_owned()),
+            _ => task(schedule),
+        };
+        let fired = fire_due(&journal, at(1_020), resolve).unwrap();
+        let failed: Vec<_> = fired.failed.iter().map(|(name, _)| &**name).collect();
+        assert_eq!((fired.submitted, failed), (2, vec!["a-damaged", "b-lost"]));
+        assert!(fired.failed[0].1.starts_with("it cannot be read: "), "{:?}", fired.failed);
+        assert_eq!(fired.next, Some(at(1_021)));
+    }
+
+    #[test]
+    fn a_run_may_be_submitted_between_the_times() {
+        let (_dir, journal) = journal_with(&Schedule { overlap: Overlap::Skip, ..every(60) }, 1_000);
+        let name: ScheduleName = "often".parse().unwrap();
+        let run = run_now(&journal, &name, at(1_001), task).unwrap();
+        let entry = journal.get(run).unwrap().unwrap();
+        assert_eq!((entry.due(), slots(&journal)), (at(1_001), vec![1_001]));
+        let fired = fire_due(&journal, at(1_020), task).unwrap();
+        assert_eq!((fired.submitted, fired.skipped), (0, 1), "the run has not ended");
+        let error = run_now(&journal, &name, at(1_021), |_| Err("no component".to_owned())).unwrap_err();
+        assert_eq!(error.to_string(), "the schedule often cannot submit a run: no component");
+        let unknown = run_now(&journal, &"other".parse().unwrap(), at(1_021), task).unwrap_err();
+        assert_eq!(unknown.kind(), ErrorKind::NotFound);
     }
 
     #[test]

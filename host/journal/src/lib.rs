@@ -13,6 +13,7 @@ mod files;
 mod history;
 mod logs;
 mod memory;
+mod place;
 mod readers;
 pub mod registry;
 mod sqlite;
@@ -21,9 +22,10 @@ pub use self::error::OpenJournalError;
 pub use self::history::{Gathered, Left, RunHistory};
 pub use self::logs::{LogFilter, LogPage, MAX_LOG_LINES, NumberedLine, RunLogs};
 pub use self::memory::{MemoryBounds, MemoryJournal};
+pub use self::place::JournalPlace;
 #[doc(hidden)]
 pub use self::sqlite::JournalHooks;
 pub use self::sqlite::{
-    FireSchedule, Fired, FiredSlot, JournalCheck, MAX_FIRED, MAX_SCHEDULES, SlotEnd, SqliteJournal,
-    StoredSchedule,
+    DueSchedule, FireSchedule, Fired, FiredSlot, JournalCheck, MAX_FIRED, MAX_SCHEDULES, SlotEnd,
+    SqliteJournal, StoredSchedule,
 };

@@ -12,8 +12,8 @@ use crate::{TimetableError, zone};
 /// The most slots that are returned at once.
 pub const MAX_SLOTS: usize = 1_000;
 
-/// A slot that is not older than this is due just now, and not missed.
-pub const PUNCTUAL: Duration = Duration::from_secs(60);
+/// A slot that is not older than this is due just now, and not missed: a program that is busy may look so late.
+pub const PUNCTUAL: Duration = Duration::from_secs(10);
 
 /// The times at which a schedule is due. Making one reads the expression and looks up the zone, which takes microseconds.
 #[derive(Clone, Debug)]

@@ -45,17 +45,22 @@ impl AttemptObject {
 }
 
 impl AttemptObject {
-    /// An attempt of a journal with its outcome. `None` means that it executes, or was lost with its host.
-    pub(crate) fn stored(attempt: &AttemptRecord, outcome: Option<&TypedOutcome>) -> Self {
+    /// An attempt of a journal with its outcome. `None` means that it executes, or was lost with its host. One that was cancelled,
+    /// although its run went on, was given back by its worker.
+    pub(crate) fn stored(attempt: &AttemptRecord, outcome: Option<&TypedOutcome>, run: State) -> Self {
         let lost =
             attempt.ended.filter(|_| outcome.is_none()).map(|_| Outcome::Crashed { reason: LOST.to_owned() });
         let outcome = outcome.cloned().or(lost.map(TypedOutcome::untyped));
+        let error = outcome.as_ref().and_then(|typed| ErrorObject::typed(&typed.outcome, &typed.ty));
+        let was_cancelled = outcome.as_ref().is_some_and(|typed| matches!(typed.outcome, Outcome::Cancelled));
+        let is_given_back = was_cancelled && run != State::Cancelled;
+        let message = GIVEN_BACK.to_owned();
         Self {
             number: attempt.number,
             began_at: instant(attempt.began),
             duration_ms: attempt.ended.map(|ended| exact_millis(ended.since(attempt.began))),
             state: outcome.as_ref().map_or(State::Running, |typed| state(&typed.outcome)).name(),
-            error: outcome.and_then(|typed| ErrorObject::typed(&typed.outcome, &typed.ty)),
+            error: error.map(|error| if is_given_back { ErrorObject { message, ..error } } else { error }),
             stdout: Vec::new(),
         }
     }
@@ -63,6 +68,9 @@ impl AttemptObject {
 
 /// The reason for the end of an attempt that no host reported.
 const LOST: &str = "its host was lost";
+
+/// The reason for the end of an attempt whose worker stopped.
+const GIVEN_BACK: &str = "given back by its worker";
 
 fn as_printed<S: Serializer>(stdout: &[u8], to: S) -> Result<S::Ok, S::Error> {
     Printed(stdout).serialize(to)

@@ -306,6 +306,17 @@ fn registered_components() {
 }
 
 #[test]
+fn an_attempt_that_its_worker_gave_back_is_not_lost() {
+    let given_back = RunFact::AttemptEnded { outcome: Outcome::Cancelled, receipt: Box::default() };
+    let record = with_facts([RunFact::Event(Event::Started), given_back, RunFact::Event(Event::Rescued)]);
+    let stored = StoredRun::read(&record, no_blob).unwrap();
+    let json = erased::Object::json(&RunObject::stored(&stored));
+    let attempt = &json["attempts"][0];
+    assert_eq!((&json["state"], &attempt["state"]), (&"Pending".into(), &"Cancelled".into()));
+    assert_eq!(attempt["error"]["message"], "given back by its worker");
+}
+
+#[test]
 fn a_value_that_is_stored_separately_is_asked_for() {
     let text = Value::String("x".repeat(StoredValue::MAX_INLINE_BYTES));
     let mut value = StoredValue::new(&text, &Type::String).unwrap();

@@ -91,7 +91,9 @@ impl<'a> RunObject<'a> {
             error: outcome.and_then(|typed| ErrorObject::typed(&typed.outcome, &typed.ty)),
             attempt_count: starts(record.history()),
             attempts: Some(
-                run.attempts().map(|(attempt, outcome)| AttemptObject::stored(attempt, outcome)).collect(),
+                run.attempts()
+                    .map(|(attempt, outcome)| AttemptObject::stored(attempt, outcome, record.state()))
+                    .collect(),
             ),
             grants: Some(spec.spec.grants.texts()),
             receipt: Some(ReceiptObject::from(&run.receipt())),

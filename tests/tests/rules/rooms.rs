@@ -70,7 +70,17 @@ const HOSTEL: [Room; 6] = [
     },
     Room {
         name: "machinery",
-        modules: &["attempts", "book", "cache", "flight", "journal", "lazy_journal", "registry", "runner"],
+        modules: &[
+            "attempts",
+            "book",
+            "cache",
+            "flight",
+            "journal",
+            "journal_watch",
+            "lazy_journal",
+            "registry",
+            "runner",
+        ],
         uses: &["words"],
     },
     Room { name: "nouns", modules: &["host_state", "options", "run", "task"], uses: &["machinery", "words"] },

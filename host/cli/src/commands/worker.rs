@@ -1,6 +1,7 @@
 //! `hostel worker`
 
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -24,6 +25,9 @@ use crate::ui::Ui;
 
 /// The most notes that wait to be written.
 const MAX_NOTES: usize = 1_024;
+
+/// How long after the time for draining the worker may take to give its runs back.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Execute the runs of hostel delay and of schedules, until it is stopped
 #[derive(Args, Debug)]
@@ -75,6 +79,8 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        // First, so that a signal is noticed also while files are opened.
+        let interrupt = Interrupt::listen();
         let dir = self.host.stored()?;
         let registry = Arc::new(registered::open(&dir)?);
         let host = self.workers.apply(self.memory.apply(self.host.host(ui)?));
@@ -82,7 +88,7 @@ impl Worker {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
             runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
-        runtime.block_on(self.serve(ui, &host, &dir, registry))
+        runtime.block_on(self.serve(ui, &host, &dir, (registry, interrupt)))
     }
 
     async fn serve(
@@ -90,9 +96,8 @@ impl Worker {
         ui: &Arc<Ui>,
         host: &Host,
         dir: &Path,
-        registry: Arc<Registry>,
+        (registry, mut interrupt): (Arc<Registry>, Interrupt),
     ) -> Result<Exit, Stop> {
-        let mut interrupt = Interrupt::listen();
         let of_schedules = Arc::clone(&registry);
         let events = host.events();
         let worker = host.worker().components(move |digest| match registry.bytes(*digest) {
@@ -112,29 +117,52 @@ impl Worker {
         });
         let worker = worker.queues(self.queue.iter().cloned()).lease(self.lease).start();
         let worker = worker.map_err(|error| Problem::of(error.kind(), &error))?;
-        let firing = Firing::start(ui, dir, &of_schedules)?;
+        let mut firing = Firing::start(ui, dir, &of_schedules)?;
         let queues: Vec<&str> = self.queue.iter().map(QueueName::as_str).collect();
         let queues = if queues.is_empty() { "all queues".to_owned() } else { queues.join(", ") };
         if !self.quiet {
             ui.note(&format!("worker {} serves {queues}; Ctrl-C drains it", worker.id()));
         }
-        tokio::select! {
-            () = interrupt.requested() => {}
-            () = worker.ended() => {}
-            () = worker.idle(), if self.until_idle => {}
-            () = self.tell(ui, events) => {}
-        }
+        let gone = tokio::select! {
+            () = interrupt.requested() => None,
+            () = worker.ended() => None,
+            () = worker.idle(), if self.until_idle => None,
+            () = self.tell(ui, events) => None,
+            gone = firing.gone() => Some(gone),
+        };
         drop(firing);
+        let failure = worker.failure().map(|error| Problem::of(error.kind(), &*error));
+        if gone.is_none() && failure.is_none() {
+            self.drain(ui, worker).await;
+        } else {
+            self.end(ui, worker.drain(Duration::ZERO)).await;
+        }
+        // It has panicked, or written all.
+        _ = writer.join();
+        ui.flush()?;
+        gone.or(failure).map_or(Ok(Exit::Completed), |problem| Err(problem.into()))
+    }
+
+    /// Waits for the runs to end, and gives the rest back.
+    async fn drain(&self, ui: &Ui, worker: hostel::Worker) {
         let running = worker.claimed();
         if running > 0 && !self.quiet {
             let runs = crate::ui::text::counted(running as u64, "run");
             ui.note(&format!("waiting for {runs} to end; Ctrl-C again stops at once"));
         }
-        worker.drain(self.drain).await;
-        // It has panicked, or written all.
-        _ = writer.join();
-        ui.flush()?;
-        Ok(Exit::Completed)
+        self.end(ui, worker.drain(self.drain)).await;
+    }
+
+    /// Waits for the end of the worker. If its disk does not answer, ends the process without it.
+    async fn end(&self, ui: &Ui, drained: impl Future<Output = ()>) {
+        let longest = self.drain.saturating_add(GRACE);
+        let mut drained = pin!(drained);
+        if tokio::time::timeout(longest, drained.as_mut()).await.is_err() {
+            ui.warning(
+                "the journal does not answer: the runs of the worker start again when their leases are over",
+            );
+            std::process::exit(Exit::HostFailed.code().into());
+        }
     }
 
     /// Writes the logs of runs, for ever.

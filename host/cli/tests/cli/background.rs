@@ -1,25 +1,9 @@
 //! `hostel delay`, `hostel worker` and `hostel runs`: work that outlives the command that asked for it.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStderr};
-
 use serde_json::Value;
 
 use crate::hostel::{Place, Ran};
-
-#[track_caller]
-fn completed(place: &Place, line: &str) -> String {
-    let ran = place.run(line);
-    assert_eq!(ran.code, 0, "{line}: {}", ran.stderr);
-    ran.stdout.trim_end().to_owned()
-}
-
-#[track_caller]
-fn refused(place: &Place, line: &str, code: i32, message: &str) {
-    let ran = place.run(line);
-    assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{line}: {}", ran.stderr);
-    assert!(ran.stderr.contains(message), "{line}: {}", ran.stderr);
-}
+use crate::stored::{Worker, completed, refused};
 
 /// The runs that match, newest first.
 fn listed(place: &Place, filter: &str) -> Vec<Value> {
@@ -31,42 +15,6 @@ fn state(place: &Place, run: &str) -> String {
     let of_run = |listed: &Value| listed["run"] == run;
     let listed = listed(place, "").into_iter().find(of_run).unwrap();
     listed["state"].as_str().unwrap().to_owned()
-}
-
-/// A worker that is killed when the test ends.
-struct Worker {
-    child: Child,
-    lines: BufReader<ChildStderr>,
-}
-
-impl Worker {
-    fn start(place: &Place, options: &str) -> Self {
-        let mut child = place.start(&format!("worker {options}"));
-        let lines = BufReader::new(child.stderr.take().unwrap());
-        let mut worker = Self { child, lines };
-        worker.until("Ctrl-C drains it");
-        worker
-    }
-
-    /// Waits until the worker writes a line with this text.
-    #[track_caller]
-    fn until(&mut self, text: &str) {
-        let mut line = String::new();
-        let mut all = String::new();
-        while !line.contains(text) {
-            line.clear();
-            assert_ne!(self.lines.read_line(&mut line).unwrap(), 0, "the worker has ended: {all}");
-            all += &line;
-        }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[test]
@@ -145,6 +93,39 @@ fn a_worker_that_is_asked_to_end_gives_its_runs_back() {
     let listed = &listed(&place, "")[0];
     assert_eq!((listed["run"].as_str(), listed["state"].as_str()), (Some(&*run), Some("Pending")));
     assert_eq!((listed["crashes"].as_u64(), &listed["worker"]), (Some(0), &Value::Null));
+    let shown: Value =
+        serde_json::from_str(&completed(&place, &format!("runs show {run} --output json"))).unwrap();
+    let attempt = &shown["attempts"][0];
+    assert_eq!(
+        (&attempt["state"], &attempt["error"]["message"]),
+        (&"Cancelled".into(), &"given back by its worker".into())
+    );
+}
+
+#[test]
+#[cfg(unix)]
+fn a_worker_ends_at_a_signal_in_its_first_moments() {
+    let place = Place::with_data_dir();
+    // Each one is a little further.
+    for _ in 0..5 {
+        let mut child = place.start("worker --quiet");
+        crate::hostel::send("TERM", &child);
+        let status = child.wait().unwrap();
+        let was_drained = status.code() == Some(0);
+        assert!(was_drained || status.code().is_none(), "{status:?}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_worker_whose_journal_is_removed_ends_with_an_error() {
+    let place = Place::with_data_dir();
+    completed(&place, "delay spin-forever.wasm#spin --name spinning");
+    let mut worker = Worker::start(&place, "");
+    worker.until("spinning is Running");
+    std::fs::remove_file(place.data_dir().join("journal-1.db")).unwrap();
+    worker.until("was removed or replaced while the worker was using it");
+    assert_eq!(worker.child.wait().unwrap().code(), Some(5));
 }
 
 #[test]
@@ -234,6 +215,8 @@ fn bad_input_stores_nothing() {
     refused("runs wait nothing", 2, "invalid run id \"nothing\"");
     refused("runs wait 01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c21", 3, "hostel runs ls shows the runs");
     refused("runs prune", 2, "nothing says which runs to remove");
+    refused("runs logs 01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c21 --attempt 0", 2, "0 is not in 1..");
+    refused("limits pause queue:slow --for 0s", 2, "a pause of no time pauses nothing");
     refused("worker --lease 1ms", 2, "a lease cannot be 1ms");
     assert_eq!(completed(&place, "runs ls"), "");
 }

@@ -55,6 +55,7 @@ mod sharing;
 #[cfg(unix)]
 mod stdin;
 mod stopping;
+mod stored;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]

@@ -1,24 +1,9 @@
 //! `hostel schedule`: runs that are submitted again and again.
 
-use std::io::{BufRead, BufReader};
-
 use serde_json::Value;
 
 use crate::hostel::Place;
-
-#[track_caller]
-fn completed(place: &Place, line: &str) -> String {
-    let ran = place.run(line);
-    assert_eq!(ran.code, 0, "{line}: {}", ran.stderr);
-    ran.stdout.trim_end().to_owned()
-}
-
-#[track_caller]
-fn refused(place: &Place, line: &str, code: i32, message: &str) {
-    let ran = place.run(line);
-    assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{line}: {}", ran.stderr);
-    assert!(ran.stderr.contains(message), "{line}: {}", ran.stderr);
-}
+use crate::stored::{Worker, completed, refused};
 
 fn listed(place: &Place) -> Vec<Value> {
     let lines = completed(place, "schedule ls --output json");
@@ -29,15 +14,7 @@ fn listed(place: &Place) -> Vec<Value> {
 fn a_worker_submits_the_runs_of_a_schedule_and_executes_them() {
     let place = Place::with_data_dir();
     completed(&place, "schedule add tick arith.wasm#add 40 2 --every 1s --cache none --name tock");
-    let mut worker = place.start("worker");
-    let mut lines = BufReader::new(worker.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("tock is Completed") {
-        line.clear();
-        assert_ne!(lines.read_line(&mut line).unwrap(), 0, "the worker has ended");
-    }
-    worker.kill().unwrap();
-    worker.wait().unwrap();
+    Worker::start(&place, "").until("tock is Completed");
     let found = completed(&place, "runs ls schedule:tick state:completed --output json");
     let run: Value = serde_json::from_str(found.lines().next().unwrap()).unwrap();
     assert_eq!((run["schedule"].as_str(), run["name"].as_str()), (Some("tick"), Some("tock")));
@@ -77,9 +54,28 @@ fn what_is_no_schedule_is_refused_with_the_place_of_the_mistake() {
     refused("--every 1ms", "interval");
     refused("", "required");
     refused("--every 5m --cron '* * * * *'", "cannot be used with");
-    refused("--every 5m --overlap queue-one", "expected allow, skip or cancel-running");
+    refused("--every 5m --overlap none", "expected `allow`, `skip`, `queue-one` or `cancel-running`");
+    refused("--every 5m --overlap queue-one --missed all", "cannot be used with --missed all");
+    refused("--every 5m --max-fuel 10", "workers do not count it");
+    refused("--cron '* * 5-x * *'", "invalid cron expression, column 7");
     assert_eq!(listed(&place).len(), 0);
     let ran = place.run("schedule rm nothing");
     assert_eq!((ran.code, ran.stdout.as_str()), (3, ""));
     assert!(ran.stderr.contains("hostel schedule ls shows all"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_run_of_a_schedule_is_submitted_at_once() {
+    let place = Place::with_data_dir();
+    completed(
+        &place,
+        "schedule add later arith.wasm#add 40 2 --cron '0 0 1 1 *' --spread 1h --overlap queue-one",
+    );
+    completed(&place, "schedule pause later");
+    let run = completed(&place, "schedule run-now later");
+    assert_eq!(place.run("worker --until-idle --quiet").code, 0);
+    let found = completed(&place, "runs ls schedule:later --output json");
+    let found: Value = serde_json::from_str(&found).unwrap();
+    assert_eq!((found["run"].as_str(), found["state"].as_str()), (Some(&*run), Some("Completed")));
+    refused(&place, "schedule run-now nothing", 3, "hostel schedule ls shows all");
 }

@@ -260,10 +260,11 @@ impl RunRecord {
     }
 
     /// How many of the attempts that [count](RunRecord::counted_attempts) have a known end: attempts that were lost with their worker,
-    /// or given back, use up no retry.
+    /// or given back, use up no retry. One that was given back ended as `Cancelled`.
     pub fn ended_attempts(&self) -> u32 {
-        let ended = self.counted().iter().filter(|attempt| attempt.outcome.is_some()).count();
-        u32::try_from(ended).unwrap_or(u32::MAX)
+        let is_counted = |outcome: &StoredOutcome| !matches!(outcome, Outcome::Cancelled);
+        let ended = self.counted().iter().filter(|attempt| attempt.outcome.as_ref().is_some_and(is_counted));
+        u32::try_from(ended.count()).unwrap_or(u32::MAX)
     }
 
     /// The number of the next attempt, counted from 1 over all attempts of the run.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{InputSpec, OptionError, QueueName, RunSpec, ScheduleSlot, StoredValue, TaskSpec, WaitFor};
+use super::{InputSpec, OptionError, QueueName, RunSpec, ScheduleSlot, StoredValue, TaskSpec};
 use crate::grammar::DAY;
 use crate::{Digest, ErrorKind, Name, RunId, TagError, Tags, TaskKey, Timestamp, check_tag};
 
@@ -72,7 +72,7 @@ pub enum Missed {
     Last,
     /// All of them fire, the oldest first.
     All,
-    /// None fires, except one that is due just now.
+    /// None fires, except one that passed less than ten seconds ago: so much later than its slot may a busy program look.
     None,
 }
 
@@ -85,7 +85,8 @@ pub enum Overlap {
     Allow,
     /// The slot passes without a run.
     Skip,
-    /// The new run waits until the earlier one has ended. At most one run waits; if there is one, the slot passes without a run.
+    /// The slot waits until the earlier run has ended. Of several slots that pass meanwhile the newest fires, once, whatever the
+    /// policy for [missed](Missed) ones says.
     QueueOne,
     /// The earlier run is cancelled.
     CancelRunning,
@@ -98,9 +99,9 @@ pub enum Firing {
     Submit {
         /// The runs to cancel first.
         cancel: Vec<RunId>,
-        /// The runs that the new one waits for.
-        wait_for: Vec<WaitFor>,
     },
+    /// Let the slot wait until the earlier runs have ended.
+    Wait,
     /// Let the slot pass.
     Skip,
 }
@@ -314,15 +315,11 @@ impl Overlap {
 
     /// What to do about a slot, given the unfinished runs of the schedule in the order of their slots.
     pub fn decide(self, unfinished: &[RunId]) -> Firing {
-        let submit = |cancel: &[RunId], wait_for: &[RunId]| Firing::Submit {
-            cancel: cancel.to_vec(),
-            wait_for: wait_for.iter().copied().map(WaitFor::Ended).collect(),
-        };
         match (self, unfinished) {
-            (Self::Allow, _) | (_, []) => submit(&[], &[]),
-            (Self::CancelRunning, running) => submit(running, &[]),
-            (Self::QueueOne, [running]) => submit(&[], &[*running]),
-            (Self::Skip | Self::QueueOne, _) => Firing::Skip,
+            (Self::Allow, _) | (_, []) => Firing::Submit { cancel: Vec::new() },
+            (Self::CancelRunning, running) => Firing::Submit { cancel: running.to_vec() },
+            (Self::QueueOne, _) => Firing::Wait,
+            (Self::Skip, _) => Firing::Skip,
         }
     }
 }
@@ -461,18 +458,15 @@ mod tests {
 
     #[test]
     fn unfinished_runs_decide_about_the_next() {
-        let submit = |cancel, wait_for: Vec<RunId>| Firing::Submit {
-            cancel,
-            wait_for: wait_for.into_iter().map(WaitFor::Ended).collect(),
-        };
+        let submit = |cancel| Firing::Submit { cancel };
         let check = |overlap: Overlap, expected: [Firing; 3]| {
             let actual = [0, 1, 2].map(|count| overlap.decide(&runs(count)));
             assert_eq!(actual, expected, "{overlap}");
         };
-        let free = || submit(vec![], vec![]);
+        let free = || submit(vec![]);
         check(Overlap::Allow, [free(), free(), free()]);
         check(Overlap::Skip, [free(), Firing::Skip, Firing::Skip]);
-        check(Overlap::QueueOne, [free(), submit(vec![], runs(1)), Firing::Skip]);
-        check(Overlap::CancelRunning, [free(), submit(runs(1), vec![]), submit(runs(2), vec![])]);
+        check(Overlap::QueueOne, [free(), Firing::Wait, Firing::Wait]);
+        check(Overlap::CancelRunning, [free(), submit(runs(1)), submit(runs(2))]);
     }
 }

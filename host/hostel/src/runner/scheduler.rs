@@ -257,7 +257,7 @@ impl<W: Work> Scheduler<W> {
 impl<W: Work> Schedule<W> {
     /// The guest of a job waits for something, and does not compute.
     pub(super) fn rests(&mut self, job: &Arc<W>) {
-        if self.live.contains_key(&job.id()) {
+        if job.position().is_live() {
             if job.position().take_preempted() {
                 self.queue.rests(job);
             }
@@ -269,7 +269,11 @@ impl<W: Work> Schedule<W> {
 
     /// A job that had begun no longer has a guest.
     pub(super) fn ended(&mut self, job: &Arc<W>) {
-        if self.live.remove(&job.id()).is_some() {
+        // A later run may have the same id: another attempt of a delayed run, which begins when the end of this one is known.
+        if self.live.get(&job.id()).is_some_and(|live| Arc::ptr_eq(live, job)) {
+            self.live.remove(&job.id());
+        }
+        if job.position().leave_life() {
             self.queue.ended(job, job.position().take_preempted());
             if job.position().leave_slots() {
                 self.gates.leave(job.tags());

@@ -66,6 +66,8 @@ pub(crate) trait Work: Send + Sync + Sized + 'static {
 pub(crate) struct Position {
     phase: AtomicU8,
     was_preempted: AtomicBool,
+    /// Whether it counts as live. Changed under the scheduler's lock.
+    is_live: AtomicBool,
     /// Whether it has a slot of each limit that applies. Changed under the scheduler's lock.
     holds_slots: AtomicBool,
     /// Where it is counted while it rests.
@@ -122,6 +124,7 @@ impl Position {
         Self {
             phase: AtomicU8::new(Phase::Pending as u8),
             was_preempted: AtomicBool::new(false),
+            is_live: AtomicBool::new(false),
             holds_slots: AtomicBool::new(false),
             places,
         }
@@ -162,6 +165,21 @@ impl Position {
     /// Gives up its slots. `false` if it had none.
     pub(super) fn leave_slots(&self) -> bool {
         self.holds_slots.swap(false, Ordering::Relaxed)
+    }
+
+    /// It has begun.
+    pub(super) fn enter_life(&self) {
+        self.is_live.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has begun, and neither ended nor been parked since.
+    pub(super) fn is_live(&self) -> bool {
+        self.is_live.load(Ordering::Relaxed)
+    }
+
+    /// It has ended or is parked. `false` if it was not live.
+    pub(super) fn leave_life(&self) -> bool {
+        self.is_live.swap(false, Ordering::Relaxed)
     }
 
     /// Records that its guest is preempted. `true` for the first time.

@@ -128,6 +128,7 @@ impl<W: Work> Scheduler<W> {
         spent: &mut Option<Arc<W>>,
     ) -> MutexGuard<'s, Schedule<W>> {
         if let Next::Pending(job) = &next {
+            job.position().enter_life();
             state.live.insert(job.id(), Arc::clone(job));
         }
         let again = usize::from(next.job().position().was_preempted());
@@ -164,7 +165,7 @@ impl<W: Work> Scheduler<W> {
         let now = self.now();
         if job.position().advance(Phase::PolledAndWoken, Phase::Preempted) {
             // If it was cancelled meanwhile, it has ended and is no longer counted.
-            let first = state.live.contains_key(&job.id()) && job.position().is_first_preemption();
+            let first = job.position().is_live() && job.position().is_first_preemption();
             state.queue.push_preempted(Arc::clone(job), now, now.saturating_sub(since), first);
         }
     }

@@ -128,6 +128,7 @@ impl Sim {
             queue_capacity: setting.queue,
             workers: setting.workers,
             journal: LazyJournal::new(None, None),
+            journal_watch: Arc::default(),
         });
         let scripted = Arc::new(Scripted::new(Arc::clone(&host.scheduler)));
         Self { host, scripted, runs: BTreeMap::new(), notes: Arc::default() }

@@ -43,8 +43,8 @@ pub(super) enum Report {
     Nothing,
     /// Facts.
     Facts(Append),
-    /// It was stopped, and not because it was cancelled: another worker may have it.
-    Release,
+    /// It was stopped, and not because it was cancelled: another worker may have it, after these facts.
+    Release(Option<Append>),
 }
 
 /// An attempt that has ended, as the host reports it.
@@ -103,15 +103,16 @@ impl Claimed {
             Execution::Preparing => Vec::new(),
             Execution::Ended { at, event, outcome } => self.without_attempt(*at, *event, outcome),
             Execution::Accepted { future, task } => match self.of_attempt(future, task, random) {
-                Some(facts) => facts,
-                None => return Report::Release,
+                Ok(facts) => facts,
+                Err(facts) => return Report::Release(self.append(facts)),
             },
         };
-        if facts.is_empty() {
-            return Report::Nothing;
-        }
-        let (run, expected) = (self.entry.run(), self.entry.version());
-        Report::Facts(Append { run, expected, fence: Some(self.fence), facts })
+        self.append(facts).map_or(Report::Nothing, Report::Facts)
+    }
+
+    fn append(&self, facts: Vec<(Timestamp, RunFact)>) -> Option<Append> {
+        let (run, expected, fence) = (self.entry.run(), self.entry.version(), Some(self.fence));
+        (!facts.is_empty()).then_some(Append { run, expected, fence, facts })
     }
 
     fn without_attempt(&self, at: Timestamp, event: Event, outcome: &Outcome) -> Vec<(Timestamp, RunFact)> {
@@ -120,8 +121,13 @@ impl Claimed {
         stored.map(|outcome| (at, RunFact::Ended { event, outcome })).into_iter().collect()
     }
 
-    /// The facts about an attempt; `None` if it was stopped and the run is to be given back.
-    fn of_attempt(&self, future: &TaskFuture, task: &Task, random: f64) -> Option<Vec<(Timestamp, RunFact)>> {
+    /// The facts about an attempt; as an error if it was stopped and the run is to be given back.
+    fn of_attempt(
+        &self,
+        future: &TaskFuture,
+        task: &Task,
+        random: f64,
+    ) -> Result<Vec<(Timestamp, RunFact)>, Vec<(Timestamp, RunFact)>> {
         let history = future.history();
         let mut facts = Vec::new();
         let began = history.iter().find(|transition| transition.cause == Some(Event::Started));
@@ -131,10 +137,16 @@ impl Claimed {
         }
         let outcome = future.try_outcome();
         let last = history.last().copied().filter(|last| last.state.is_terminal());
-        let Some((last, outcome)) = last.zip(outcome) else { return Some(facts) };
+        let Some((last, outcome)) = last.zip(outcome) else { return Ok(facts) };
         let is_cancelled = self.entry.state() == State::Cancelling;
         if matches!(*outcome, Outcome::Cancelled) && !is_cancelled {
-            return None;
+            // What it used is known. It counts neither as failed nor as a crash.
+            let is_new = self.entry.record().attempts().last().is_none_or(|attempt| attempt.ended.is_none());
+            if began.is_some() && (is_new || !facts.is_empty()) {
+                let (outcome, receipt) = (Outcome::Cancelled, Box::new(future.receipt()));
+                facts.push((last.at, RunFact::AttemptEnded { outcome, receipt }));
+            }
+            return Err(facts);
         }
         if began.is_none() {
             facts.extend(self.name(future, task).map(|name| (last.at, name)));
@@ -142,7 +154,7 @@ impl Claimed {
         let began = began.map(|began| began.at);
         let ended = Ended { began, last, outcome, receipt: future.receipt() };
         facts.extend(self.of_end(ended, task, is_cancelled, random));
-        Some(facts)
+        Ok(facts)
     }
 
     fn of_end(

@@ -130,6 +130,11 @@ impl WorkerBuilder<'_> {
 
     /// Executes runs of these tasks. Their hooks, `retry_if` and `log_prints` apply; all other options are those with which
     /// the run was delayed.
+    ///
+    /// Hooks are called for what this worker does: when an attempt has begun, when another one will follow, and when a run ends with
+    /// an attempt or with a cached value. They are not called for a run that ends otherwise: cancelled before it started, crashed
+    /// because its workers were lost, or ended by this worker before an attempt (its time was over, or it cannot be executed).
+    /// [`WorkerBuilder::on_change`] is called for the last two.
     #[must_use]
     pub fn serve(mut self, tasks: impl IntoIterator<Item = Task>) -> Self {
         self.served.extend(tasks);
@@ -181,7 +186,7 @@ impl WorkerBuilder<'_> {
     }
 
     /// Calls `on_change` with each run of this worker after something about it was recorded: that an attempt has begun, or what
-    /// followed from its end. It is called on the worker's thread and must not block.
+    /// followed from its end; and with a run that this worker found crashed for good, because the leases of its workers were over. It is called on the worker's thread and must not block.
     #[must_use]
     pub fn on_change(mut self, on_change: impl Fn(&JournalEntry) + Send + Sync + 'static) -> Self {
         self.on_change = Some(Arc::new(on_change));

@@ -150,6 +150,8 @@ fn a_worker_that_is_dropped_gives_its_runs_back_and_the_attempt_does_not_count()
     let entry = run.entry().unwrap();
     assert_eq!((entry.state(), entry.claim(), entry.crashes()), (State::Pending, None, 0));
     assert_eq!(entry.record().ended_attempts(), 0);
+    let attempt = &entry.record().attempts()[0];
+    assert!(matches!(attempt.outcome, Some(Outcome::Cancelled)) && attempt.receipt.is_some());
     assert_eq!(host.memory_bytes(), 0, "the guest has stopped");
     let _other = host.serve([moving]).unwrap();
     until(&run, &host, State::Running);
@@ -481,6 +483,32 @@ fn an_idle_worker_has_executed_what_was_stored_before() {
         block_on(worker.idle());
         assert_eq!(run.state().unwrap(), State::Completed);
     }
+}
+
+#[test]
+fn a_run_that_waits_has_its_name() {
+    let host = host(1);
+    let add = task(&host, ARITH, "add").run_name("sum of {a}").unwrap();
+    let run = add.delay(args![20, 22]).unwrap();
+    assert_eq!(&*run.entry().unwrap().head().name, "sum of 20");
+    let _worker = host.serve([add]).unwrap();
+    assert_eq!((block_on(run.result::<i64>()).unwrap(), &*ended(&run).head().name), (42, "sum of 20"));
+}
+
+#[test]
+fn any_number_of_threads_wait_for_runs_and_for_a_time() {
+    let host = host(1);
+    let add = task(&host, ARITH, "add");
+    let run = add.delay(args![1, 2]).unwrap();
+    assert!(block_on(run.wait(Duration::from_millis(1))).unwrap().is_none());
+    // More than the blocking pool of the host has threads.
+    let mut waiting: Vec<_> = (0..600).map(|_| Box::pin(run.wait(None))).collect();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    for wait in &mut waiting {
+        assert!(wait.as_mut().poll(&mut context).is_pending());
+    }
+    let _worker = host.serve([add]).unwrap();
+    assert!(waiting.into_iter().all(|wait| block_on(wait).unwrap().is_some()));
 }
 
 #[test]

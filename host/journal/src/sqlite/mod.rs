@@ -38,7 +38,7 @@ use self::blobs::{Blobs, Spilled};
 pub use self::fsck::JournalCheck;
 use self::names::Names;
 pub use self::schedules::{
-    FireSchedule, Fired, FiredSlot, MAX_FIRED, MAX_SCHEDULES, SlotEnd, StoredSchedule,
+    DueSchedule, FireSchedule, Fired, FiredSlot, MAX_FIRED, MAX_SCHEDULES, SlotEnd, StoredSchedule,
 };
 use self::submit::{Imported, Prepared};
 use self::writer::Writer;
@@ -50,7 +50,7 @@ use crate::files;
 use crate::readers::Readers;
 
 /// The file of the journal, with the version of its format in the name.
-const JOURNAL: &str = "journal-1.db";
+pub(crate) const JOURNAL: &str = "journal-1.db";
 
 /// The directory of values that are stored apart from their runs.
 const BLOBS: &str = "blobs";

@@ -1,5 +1,7 @@
 //! Schedules, their next slots, and the slots that have fired: each leads to one run at most, however many processes fire it.
 
+use std::sync::Arc;
+
 use hostel_core::journal::JournalError;
 use hostel_core::{Firing, RunId, RunSpec, Schedule, ScheduleName, Timestamp};
 use rusqlite::types::Type;
@@ -25,7 +27,7 @@ pub(super) const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-const COLUMNS: &str = "SELECT body, created, next, last FROM schedule";
+const COLUMNS: &str = "SELECT body, created, next, last";
 
 /// The most schedules that a list returns at once.
 pub const MAX_SCHEDULES: usize = 500;
@@ -52,6 +54,17 @@ pub struct StoredSchedule {
     pub last: Option<Timestamp>,
 }
 
+/// A schedule that is due.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DueSchedule {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The slot that fires next.
+    pub due: Timestamp,
+    /// The schedule, or why it cannot be read.
+    pub schedule: Result<StoredSchedule, String>,
+}
+
 /// A request to fire slots of a schedule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FireSchedule {
@@ -75,6 +88,8 @@ pub enum Fired {
     Slots(Vec<FiredSlot>),
     /// Nothing happened: another process fired them, or the schedule was changed, paused or removed.
     Superseded,
+    /// Nothing happened: earlier runs have not ended, and the slots wait for them ([`Overlap::QueueOne`](hostel_core::Overlap)).
+    Waits,
 }
 
 /// A slot that fired.
@@ -175,25 +190,39 @@ impl SqliteJournal {
         let after = after.map_or("", ScheduleName::as_str);
         let limit = limit.min(MAX_SCHEDULES) as i64;
         self.read(|db, _| {
-            let text = format!("{COLUMNS} WHERE name > ? ORDER BY name LIMIT ?");
+            let text = format!("{COLUMNS} FROM schedule WHERE name > ? ORDER BY name LIMIT ?");
             let mut query = db.prepare_cached(&text)?;
             let found = query.query_map(params![after, limit], stored)?.collect::<Result<_, _>>();
             Ok(found?)
         })
     }
 
-    /// The schedules that are due, those first that have been for longest, at most `limit` and [`MAX_SCHEDULES`].
+    /// The schedules that are due, those first that have been for longest, at most `limit` and [`MAX_SCHEDULES`]. With `after`, those
+    /// behind this one in the order.
     ///
     /// # Errors
     ///
-    /// Those of the medium.
-    pub fn due_schedules(&self, now: Timestamp, limit: usize) -> Result<Vec<StoredSchedule>, JournalError> {
+    /// Those of the medium. One schedule that cannot be read has an error of its own.
+    pub fn due_schedules(
+        &self,
+        now: Timestamp,
+        after: Option<&DueSchedule>,
+        limit: usize,
+    ) -> Result<Vec<DueSchedule>, JournalError> {
         let limit = limit.min(MAX_SCHEDULES) as i64;
+        let (due_from, name) = after.map_or((i64::MIN, ""), |after| (sortable(after.due), &*after.name));
         self.read(|db, _| {
-            let text = format!("{COLUMNS} WHERE next <= ? ORDER BY next LIMIT ?");
-            let mut query = db.prepare_cached(&text)?;
-            let found = query.query_map(params![sortable(now), limit], stored)?.collect::<Result<_, _>>();
-            Ok(found?)
+            let mut query = db.prepare_cached(&format!(
+                "{COLUMNS}, name FROM schedule WHERE next <= ?1 AND (next > ?2 OR (next = ?2 AND name > ?3)) \
+                 ORDER BY next, name LIMIT ?4"
+            ))?;
+            let due = |row: &Row<'_>| {
+                let due = time(row, 2)?.unwrap_or(now);
+                let schedule = stored(row).map_err(|error| error.to_string());
+                Ok(DueSchedule { name: row.get::<_, String>(4)?.into(), due, schedule })
+            };
+            let found = query.query_map(params![sortable(now), due_from, name, limit], due)?;
+            Ok(found.collect::<Result<_, _>>()?)
         })
     }
 
@@ -227,6 +256,10 @@ impl SqliteJournal {
             let Some(stored) = load(writing.db, &name)?.filter(|stored| stored.next == Some(expected)) else {
                 return Ok(Fired::Superseded);
             };
+            let unfinished = unfinished(writing, name.as_str())?;
+            if !slots.is_empty() && stored.schedule.overlap.decide(&unfinished) == Firing::Wait {
+                return Ok(Fired::Waits);
+            }
             all_or_none(writing, |writing| {
                 let fired =
                     slots.iter().map(|(slot, run)| fire_one(writing, &stored.schedule, *slot, run, at));
@@ -275,13 +308,13 @@ fn fire_one(
         return Ok(FiredSlot { slot, end: SlotEnd::Repeated });
     }
     drop(insert);
-    let Firing::Submit { cancel, wait_for } = schedule.overlap.decide(&unfinished(writing, name)?) else {
+    let Firing::Submit { cancel } = schedule.overlap.decide(&unfinished(writing, name)?) else {
         return Ok(FiredSlot { slot, end: SlotEnd::Skipped });
     };
     for earlier in cancel {
         operate::cancel(writing, at, earlier)?;
     }
-    submit_one(writing, at, &run.waiting_for(wait_for))?;
+    submit_one(writing, at, run)?;
     let mut update = writing.db.prepare_cached("UPDATE fired SET run = ? WHERE schedule = ? AND slot = ?")?;
     update.execute(params![run.run().as_bytes(), name, sortable(slot)])?;
     Ok(FiredSlot { slot, end: SlotEnd::Submitted(run.run()) })
@@ -319,7 +352,7 @@ fn set_next(
 }
 
 fn load(db: &Connection, name: &ScheduleName) -> rusqlite::Result<Option<StoredSchedule>> {
-    let mut query = db.prepare_cached(&format!("{COLUMNS} WHERE name = ?"))?;
+    let mut query = db.prepare_cached(&format!("{COLUMNS} FROM schedule WHERE name = ?"))?;
     query.query_row([name.as_str()], stored).optional()
 }
 

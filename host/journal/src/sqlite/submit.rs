@@ -1,7 +1,7 @@
 //! Submitting runs, and importing those that ended elsewhere.
 
 use hostel_core::journal::{Admission, Applied, JournalConflict, JournalEntry, JournalError, Submitted};
-use hostel_core::{Digest, RunFact, RunId, RunRecord, RunSpec, Timestamp, WaitFor};
+use hostel_core::{Digest, RunFact, RunId, RunRecord, RunSpec, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
 use super::blobs::{Blobs, Spilled};
@@ -31,19 +31,6 @@ impl Prepared {
     /// The run's id.
     pub(super) fn run(&self) -> RunId {
         self.spec.id
-    }
-
-    /// The same run, which also waits for others.
-    pub(super) fn waiting_for(&self, others: Vec<WaitFor>) -> Self {
-        let mut spec = self.spec.clone();
-        spec.wait_for.extend(others);
-        Self {
-            born: spec.encode_without_options(),
-            spec,
-            options: self.options.clone(),
-            digest: self.digest,
-            blobs: self.blobs.clone(),
-        }
     }
 }
 

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use hostel_core::journal::{Cancellation, Journal as _};
 use hostel_core::{
-    Digest, ExportPath, Overlap, RunFilter, RunId, RunSpec, Schedule, State, TaskKey, Timestamp, WaitFor,
-    When,
+    Digest, ExportPath, Overlap, RunFilter, RunId, RunSpec, Schedule, State, TaskKey, Timestamp, When,
 };
 use hostel_journal::{FireSchedule, Fired, FiredSlot, MAX_FIRED, SlotEnd, SqliteJournal};
 use tempfile::TempDir;
@@ -78,7 +77,7 @@ fn schedules_are_stored_changed_and_removed() {
     };
     assert_eq!(names(None), ["every-second", "other"]);
     assert_eq!(names(Some(&schedule)), ["other"]);
-    let due = |now| second_journal.due_schedules(now, 10).unwrap().len();
+    let due = |now| second_journal.due_schedules(now, None, 10).unwrap().len();
     assert_eq!([due(at(5)), due(second(1)), due(second(2))], [0, 1, 2]);
 
     // A paused schedule is never due, whatever the next slot would be.
@@ -133,15 +132,31 @@ fn earlier_runs_that_have_not_ended_count_as_the_policy_says() {
     assert_eq!(fire(&journal, &schedule, 3), submitted(3));
 
     let (_dir, journal, schedule) = with(Overlap::QueueOne);
-    let fired = [1, 2, 3].map(|slot| fire(&journal, &schedule, slot));
-    assert_eq!(fired, [submitted(1), submitted(2), skipped(3)]);
-    let waiting = journal.get(id(2)).unwrap().unwrap();
-    assert_eq!(waiting.record().spec().wait_for, [WaitFor::Ended(id(1))]);
+    assert_eq!([1, 2].map(|slot| fire(&journal, &schedule, slot)), [submitted(1), Fired::Waits]);
+    assert_eq!(journal.next_schedule().unwrap(), Some(second(2)), "it stays due");
+    assert_eq!(journal.cancel(at(9), id(1)).unwrap(), Cancellation::Now);
+    assert_eq!(fire(&journal, &schedule, 2), submitted(2));
 
     let (_dir, journal, schedule) = with(Overlap::CancelRunning);
     assert_eq!([1, 2].map(|slot| fire(&journal, &schedule, slot)), [1, 2].map(submitted));
     assert_eq!(state(&journal, id(1)), State::Cancelled);
     assert_ne!(state(&journal, id(2)), State::Cancelled);
+}
+
+#[test]
+fn due_schedules_are_listed_in_pages_also_beside_one_that_is_damaged() {
+    let (dir, journal, _) = with(Overlap::Allow);
+    for (name, slot) in [("b", 1), ("a", 2), ("c", 2), ("d", 3)] {
+        journal.add_schedule(&schedule(name, Overlap::Allow), Some(second(slot)), at(5)).unwrap();
+    }
+    let db = rusqlite::Connection::open(dir.path().join("journal-1.db")).unwrap();
+    db.execute("UPDATE schedule SET body = x'07' WHERE name = 'c'", []).unwrap();
+    let mut found = Vec::new();
+    while let [due] = &*journal.due_schedules(second(2), found.last(), 1).unwrap() {
+        found.push(due.clone());
+    }
+    let names: Vec<_> = found.iter().map(|due| (&*due.name, due.schedule.is_ok())).collect();
+    assert_eq!(names, [("b", true), ("every-second", true), ("a", true), ("c", false)]);
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn missed_slots_fire_as_the_policy_says() {
     check(Missed::All, 2, last, now, &all[..2], all[2]);
     check(Missed::None, 10, last, now, &[], next);
     // A slot that is due just now is not missed.
-    let punctual = "2026-01-01T03:00:59Z";
+    let punctual = "2026-01-01T03:00:09Z";
     check(Missed::None, 10, last, punctual, &all[2..], next);
     check(Missed::None, 10, last, all[2], &all[2..], next);
     for missed in Missed::ALL {

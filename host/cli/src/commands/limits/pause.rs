@@ -12,7 +12,7 @@ use crate::commands::runs::open;
 use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
 use crate::problem::Stop;
-use crate::time::now;
+use crate::time::{FARTHEST, now};
 use crate::ui::Ui;
 
 /// Start no more runs
@@ -24,7 +24,7 @@ pub(crate) struct PauseRuns {
     scope: LimitScope,
 
     /// Resume by itself after this time [default: never]
-    #[arg(long = "for", id = "span", value_name = "TIME", value_parser = grammar::age)]
+    #[arg(long = "for", id = "span", value_name = "TIME", value_parser = span)]
     span: Option<Duration>,
 
     /// Why, for those who look
@@ -42,4 +42,13 @@ impl PauseRuns {
         open(&self.host)?.pause(&self.scope, pause)?;
         told(ui, &format!("paused {}", self.scope))
     }
+}
+
+/// Reads the length of a pause.
+fn span(text: &str) -> Result<Duration, String> {
+    let span = grammar::age(text)?;
+    if span.is_zero() {
+        return Err("a pause of no time pauses nothing: expected more than 0s".to_owned());
+    }
+    if span > FARTHEST { Err("it is more than ten years".to_owned()) } else { Ok(span) }
 }

@@ -35,7 +35,7 @@ pub(crate) struct Logs {
     follow: bool,
 
     /// Show the lines of this attempt only, counted from 1
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     attempt: Option<u32>,
 
     /// Show only lines that contain this text

@@ -1,27 +1,17 @@
 //! `hostel schedule add`
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 use hostel::journal::{InputSpec, RunSpec, StoredValue};
 use hostel::schedules::{Missed, Overlap, Schedule, ScheduleName, Timetable, When, add_schedule};
-use hostel::{DelayOptions, Host, QueueName, Task, Value, grammar};
+use hostel::{DelayOptions, QueueName, Task, grammar};
 
-use crate::arguments::{self, Call};
-use crate::commands::delay::{push, refused};
 use crate::commands::runs::open;
-use crate::config::{Config, ConfigOptions};
+use crate::delayed::{Delayed, DelayedOptions, DelayedWords};
 use crate::exit::Exit;
-use crate::files::Files;
-use crate::load;
-use crate::options::data_dir::HostOptions;
-use crate::options::task::TaskOptions;
-use crate::parse;
 use crate::problem::{Problem, Stop};
-use crate::registered;
-use crate::task_ref::{self, FileTask};
 use crate::time::now;
 use crate::ui::Ui;
 
@@ -42,17 +32,8 @@ pub(crate) struct Add {
     #[arg(id = "schedule", value_name = "NAME")]
     schedule: ScheduleName,
 
-    /// The task: FILE#EXPORT, or a name, a version or a digest of a registered component instead of FILE
-    #[arg(value_name = "TASK", value_parser = task_ref::typed())]
-    task: FileTask,
-
-    /// The arguments
-    #[arg(value_name = "ARGS", allow_negative_numbers = true, value_parser = parse::argument)]
-    args: Vec<String>,
-
-    /// Take all arguments from a JSON object or array: TEXT, @FILE, or - for stdin
-    #[arg(long, value_name = "TEXT", conflicts_with = "args")]
-    json: Option<String>,
+    #[command(flatten)]
+    words: DelayedWords,
 
     /// At these times: '30 2 * * *' is 2:30 each day
     #[arg(long, value_name = "CRON", group = "when", help_heading = "Schedule")]
@@ -76,8 +57,8 @@ pub(crate) struct Add {
     #[arg(long, value_name = "POLICY", default_value_t, help_heading = "Schedule")]
     missed: Missed,
 
-    /// What to do if an earlier run has not ended: allow, skip or cancel-running
-    #[arg(long, value_name = "POLICY", default_value_t, value_parser = overlap, help_heading = "Schedule")]
+    /// What to do if an earlier run has not ended: allow, skip, queue-one or cancel-running
+    #[arg(long, value_name = "POLICY", default_value_t, help_heading = "Schedule")]
     overlap: Overlap,
 
     /// Delay each run by a time of its own, at most this long
@@ -89,33 +70,43 @@ pub(crate) struct Add {
     queue: QueueName,
 
     #[command(flatten)]
-    options: TaskOptions,
-
-    #[command(flatten)]
-    host: HostOptions,
-
-    #[command(flatten)]
-    config: ConfigOptions,
+    options: DelayedOptions,
 }
 
 impl Add {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
-        self.options.check()?;
         let when = self.when();
         let timetable = Timetable::new(&when).map_err(|error| Problem::of(error.kind(), &error))?;
-        let config = self.config.read(&self.host)?;
-        let dir = self.host.stored()?;
-        let host = self.host.host(ui)?.max_workers(1).max_instances(1).optimise(false).build()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let runtime = runtime
-            .map_err(|error| Problem::new(hostel::ErrorKind::Internal, format!("no runtime: {error}")))?;
-        let schedule = runtime.block_on(self.read(ui, &host, &config, &dir, when))?;
-        let next = add_schedule(&open(&self.host)?, &schedule, now());
+        if self.overlap == Overlap::QueueOne && self.missed != Missed::Last {
+            let problem = format!(
+                "--overlap queue-one cannot be used with --missed {}: while a run executes, the newest time waits",
+                self.missed
+            );
+            return Err(Problem::invalid(problem).hint("leave --missed out").into());
+        }
+        let schedule = self.schedule(&self.words.read(ui, &self.options)?, when)?;
+        let next = add_schedule(&open(&self.options.host)?, &schedule, now());
         let next = next.map_err(|error| Problem::of(error.kind(), &error))?;
         let (what, next) = (timetable.describe(), timetable.local_text(next));
         ui.result_line(&format!("{}: {what}; next {next}", self.schedule))?;
         ui.flush()?;
         Ok(Exit::Completed)
+    }
+
+    fn schedule(&self, delayed: &Delayed, when: When) -> Result<Schedule, Problem> {
+        let mut delay = DelayOptions::default();
+        delay.queue = self.queue.clone();
+        let run = delayed.spec(delay)?;
+        Ok(Schedule {
+            spec: Arc::clone(&run.spec),
+            arguments: arguments_of(&delayed.task, &run),
+            tags: run.tags,
+            queue: run.queue,
+            missed: self.missed,
+            overlap: self.overlap,
+            spread: self.spread,
+            ..Schedule::new(self.schedule.clone(), delayed.reference.as_str(), when)
+        })
     }
 
     fn when(&self) -> When {
@@ -124,52 +115,6 @@ impl Add {
                 When::Cron { expression: cron.as_str().into(), zone: self.zone.as_str().into() }
             }
             (None, every) => When::Every { interval: every.unwrap_or_default(), anchor: now() },
-        }
-    }
-
-    async fn read(
-        &self,
-        ui: &Arc<Ui>,
-        host: &Host,
-        config: &Config,
-        dir: &Path,
-        when: When,
-    ) -> Result<Schedule, Stop> {
-        let located = registered::locate(ui, &self.task.path, &self.host, false)?;
-        let (component, bytes) = load::with_bytes(ui, host, &located.file).await?;
-        let component = located.checked(component)?;
-        let call = Call::find(&component, &self.task, &self.args)?;
-        let options = self.options.clone().or(config.of_task(&self.task.path, &component, &call.task)?);
-        self.options.check_retries(&options)?;
-        let inputs = self.inputs(&call, &Files::new(options.spec()?.limits.input_bytes))?;
-        config.check_grants(&options, &self.host)?;
-        let task = options.apply(call.task)?;
-        let mut delay = DelayOptions::default();
-        delay.queue = self.queue.clone();
-        let run = task.delayed_spec(inputs.into(), delay).map_err(refused)?;
-        push(dir, &component, &bytes)?;
-        // A name stands for whatever it will stand for, and a file for its content.
-        let of_name = located.is_registered().then(|| self.task.path.display().to_string());
-        let source = of_name.unwrap_or_else(|| component.digest().to_string());
-        let reference = format!("{source}#{}", task.key().export);
-        let schedule = Schedule {
-            spec: Arc::clone(&run.spec),
-            arguments: arguments_of(&task, &run),
-            tags: run.tags,
-            queue: run.queue,
-            missed: self.missed,
-            overlap: self.overlap,
-            spread: self.spread,
-            ..Schedule::new(self.schedule.clone(), reference, when)
-        };
-        Ok(schedule)
-    }
-
-    fn inputs(&self, call: &Call<'_>, files: &Files) -> Result<Vec<Value>, Problem> {
-        match &self.json {
-            Some(json) => arguments::json(call.task.signature(), json, files),
-            None if call.task.is_program() => Ok(arguments::program(&call.texts)),
-            None => arguments::typed(call.task.signature(), &call.texts, files),
         }
     }
 }
@@ -181,13 +126,4 @@ fn arguments_of(task: &Task, run: &RunSpec) -> Vec<(hostel::Name, StoredValue)> 
         if let InputSpec::Value(value) = input { Some((param.name.clone(), value.clone())) } else { None }
     });
     named.collect()
-}
-
-/// Reads a policy. Waiting for the earlier run is not offered: workers do not wait for other runs.
-fn overlap(text: &str) -> Result<Overlap, String> {
-    let overlap = text.parse::<Overlap>().map_err(|error| error.to_string())?;
-    if overlap == Overlap::QueueOne {
-        return Err("expected allow, skip or cancel-running".to_owned());
-    }
-    Ok(overlap)
 }

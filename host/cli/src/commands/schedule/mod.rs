@@ -6,6 +6,7 @@ mod next;
 mod pause;
 mod resume;
 mod rm;
+mod run_now;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ Examples:
   hostel schedule add poll acme.feed#poll --every 5m --overlap skip
   hostel schedule ls
   hostel schedule next backup
+  hostel schedule run-now backup
   hostel runs ls schedule:backup")]
 pub(crate) struct Schedule {
     #[command(subcommand)]
@@ -44,6 +46,7 @@ enum ScheduleCommand {
     Pause(pause::Pause),
     Resume(resume::Resume),
     Rm(rm::Rm),
+    RunNow(run_now::RunNow),
 }
 
 impl Schedule {
@@ -55,6 +58,7 @@ impl Schedule {
             ScheduleCommand::Pause(command) => command.execute(ui),
             ScheduleCommand::Resume(command) => command.execute(ui),
             ScheduleCommand::Rm(command) => command.execute(ui),
+            ScheduleCommand::RunNow(command) => command.execute(ui),
         }
     }
 }

@@ -18,7 +18,7 @@ impl WorkerThread {
             for run in &some {
                 match self.runs.get(run).map(|claimed| self.report_of(claimed)) {
                     Some(Report::Facts(append)) => appends.push(append),
-                    Some(Report::Release) => self.release(*run)?,
+                    Some(Report::Release(last)) => self.release(*run, last)?,
                     Some(Report::Nothing) | None => {}
                 }
             }
@@ -41,12 +41,21 @@ impl WorkerThread {
     fn report_of(&self, claimed: &Claimed) -> Report {
         let report = claimed.report(self.duty.host.random());
         let is_preparing = matches!(claimed.execution, Execution::Preparing);
-        if claimed.is_released && is_preparing { Report::Release } else { report }
+        if claimed.is_released && is_preparing { Report::Release(None) } else { report }
     }
 
-    /// Gives a run back.
-    fn release(&mut self, run: RunId) -> Result<(), JournalError> {
-        let Some(claimed) = self.runs.get(&run) else { return Ok(()) };
+    /// Gives a run back, after the last that there is to say about its attempt.
+    fn release(&mut self, run: RunId, last: Option<Append>) -> Result<(), JournalError> {
+        let Some(claimed) = self.runs.get_mut(&run) else { return Ok(()) };
+        if let Some(last) = last {
+            match self.duty.journal.append(&last) {
+                // Not again, if the release fails.
+                Ok(_) => _ = claimed.entry.append(&last),
+                // It is given back without.
+                Err(JournalError::Conflict(_) | JournalError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
         match self.duty.journal.release(now(), run, claimed.fence) {
             Ok(_) | Err(JournalError::Conflict(_) | JournalError::NotFound { .. }) => {
                 self.forget(run);

@@ -1,0 +1,162 @@
+//! From the words of the command line to a task whose runs are stored: for `hostel delay` and `hostel schedule add`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use hostel::journal::{JournalError, RunSpec};
+use hostel::registry::Push;
+use hostel::{Component, DelayError, DelayOptions, ErrorKind, Host, RunId, Task, Value};
+
+use crate::arguments::{self, Call};
+use crate::config::ConfigOptions;
+use crate::files::Files;
+use crate::load;
+use crate::options::data_dir::HostOptions;
+use crate::options::task::TaskOptions;
+use crate::parse;
+use crate::problem::{Problem, Stop};
+use crate::registered;
+use crate::stdin;
+use crate::task_ref::{self, FileTask};
+use crate::time::now;
+use crate::ui::Ui;
+
+/// The task and its arguments.
+#[derive(Args, Debug)]
+pub(crate) struct DelayedWords {
+    /// The task: FILE#EXPORT, or a name, a version or a digest of a registered component instead of FILE
+    #[arg(value_name = "TASK", value_parser = task_ref::typed())]
+    task: FileTask,
+
+    /// The arguments; for a program (wasi:cli/run) its argv, after `--` if it has options
+    #[arg(value_name = "ARGS", allow_negative_numbers = true, value_parser = parse::argument)]
+    args: Vec<String>,
+
+    /// Take all arguments from a JSON object or array: TEXT, @FILE, or - for stdin
+    #[arg(long, value_name = "TEXT", conflicts_with = "args")]
+    json: Option<String>,
+
+    /// For a program: the file for its stdin
+    #[arg(long, value_name = "FILE")]
+    stdin: Option<String>,
+}
+
+/// The options of the task, and where its runs are stored.
+#[derive(Args, Debug)]
+pub(crate) struct DelayedOptions {
+    #[command(flatten)]
+    task: TaskOptions,
+
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
+
+    #[command(flatten)]
+    config: ConfigOptions,
+}
+
+/// A task whose runs can be stored, with the inputs of one.
+pub(crate) struct Delayed {
+    pub(crate) task: Task,
+    inputs: Vec<Value>,
+    component: Component,
+    bytes: Vec<u8>,
+    /// The task as a schedule refers to it: a registered name stands for whatever it will stand for, and a file for its content.
+    pub(crate) reference: String,
+    dir: PathBuf,
+    /// The task is of this host.
+    _host: Host,
+}
+
+impl DelayedWords {
+    /// Reads the task with its options, and its inputs. Nothing is stored.
+    pub(crate) fn read(&self, ui: &Arc<Ui>, options: &DelayedOptions) -> Result<Delayed, Stop> {
+        options.task.check()?;
+        let host = options.host.host(ui)?.max_workers(1).max_instances(1).optimise(false).build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime =
+            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
+        runtime.block_on(self.read_with(ui, options, host))
+    }
+
+    async fn read_with(&self, ui: &Arc<Ui>, words: &DelayedOptions, host: Host) -> Result<Delayed, Stop> {
+        let config = words.config.read(&words.host)?;
+        let dir = words.host.stored()?;
+        let located = registered::locate(ui, &self.task.path, &words.host, false)?;
+        let (component, bytes) = load::with_bytes(ui, &host, &located.file).await?;
+        let component = located.checked(component)?;
+        let call = Call::find(&component, &self.task, &self.args)?;
+        let options = words.task.clone().or(config.of_task(&self.task.path, &component, &call.task)?);
+        words.task.check_retries(&options)?;
+        let limits = options.spec()?.limits;
+        if limits.fuel.is_some() {
+            let problem = "a stored run cannot have a limit on fuel: workers do not count it";
+            return Err(Problem::invalid(problem).hint("--timeout bounds its time").into());
+        }
+        let inputs = self.inputs(&call, &Files::new(limits.input_bytes))?;
+        config.check_grants(&options, &words.host)?;
+        let task = options.apply(call.task)?;
+        let of_name = located.is_registered().then(|| self.task.path.display().to_string());
+        let source = of_name.unwrap_or_else(|| component.digest().to_string());
+        let reference = format!("{source}#{}", task.key().export);
+        Ok(Delayed { task, inputs, component, bytes, reference, dir, _host: host })
+    }
+
+    fn inputs(&self, call: &Call<'_>, files: &Files) -> Result<Vec<Value>, Problem> {
+        let is_program = call.task.is_program();
+        if self.stdin.is_some() && !is_program {
+            let problem =
+                Problem::invalid("--stdin is only for programs (wasi:cli/run), and this is a function");
+            return Err(problem.hint("@- gives stdin to a string or list<u8> parameter"));
+        }
+        let mut inputs = match &self.json {
+            Some(json) => arguments::json(call.task.signature(), json, files)?,
+            None if is_program => arguments::program(&call.texts),
+            None => arguments::typed(call.task.signature(), &call.texts, files)?,
+        };
+        if self.stdin.is_some() && stdin::give(&mut inputs, self.stdin.as_deref(), files)?.is_some() {
+            let problem = "the stdin of a delayed program cannot be a pipe: expected a file";
+            return Err(Problem::invalid(problem));
+        }
+        Ok(inputs)
+    }
+}
+
+impl Delayed {
+    /// A run of it, checked, whose component is stored. The run is not.
+    pub(crate) fn spec(&self, delay: DelayOptions) -> Result<RunSpec, Problem> {
+        let spec = self.task.delayed_spec(self.inputs.clone().into(), delay).map_err(refused)?;
+        self.push()?;
+        Ok(spec)
+    }
+
+    /// Stores a run of it, and returns the id.
+    pub(crate) fn store(self, delay: DelayOptions) -> Result<RunId, Problem> {
+        // Everything is checked before anything is stored, and the component is there before the run.
+        self.spec(delay.clone())?;
+        let run = self.task.delay_with(self.inputs.into(), delay).map_err(refused)?;
+        Ok(run.id())
+    }
+
+    /// Stores the component for the workers, unless it is there.
+    fn push(&self) -> Result<(), Problem> {
+        let registry = registered::open(&self.dir)?;
+        let (manifest, by) = (self.component.manifest(), registered::person());
+        let push = Push { bytes: &self.bytes, manifest, naming: None, by: &by, at: now() };
+        registry.push(&push).map_err(|error| registered::failed(&error))?;
+        Ok(())
+    }
+}
+
+fn refused(error: DelayError) -> Problem {
+    match error {
+        DelayError::Submit(error) => Problem::from(error),
+        DelayError::Journal(error @ JournalError::Full { .. }) => {
+            Problem::from(error).hint("hostel runs prune does not help: start a worker, or cancel runs")
+        }
+        DelayError::Journal(error) => Problem::from(error),
+        error @ (DelayError::Unwritable { .. } | DelayError::Future | DelayError::Open(_) | _) => {
+            Problem::of(error.kind(), &error)
+        }
+    }
+}
