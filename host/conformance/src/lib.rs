@@ -11,6 +11,7 @@
     reason = "a case says by a panic what does not hold"
 )]
 
+mod amend;
 mod append;
 mod batch;
 mod cancel;
@@ -51,11 +52,12 @@ macro_rules! cases {
 pub(crate) use cases;
 
 /// Every case but the one with a model, in the order of the port's methods.
-const ALL: [&[Case]; 18] = [
+const ALL: [&[Case]; 19] = [
     submit::CASES,
     unique::CASES,
     import::CASES,
     append::CASES,
+    amend::CASES,
     find::CASES,
     claim::CASES,
     queues::CASES,

@@ -96,6 +96,8 @@ pub enum Event {
     RolledBack,
     /// A person asked for new attempts after it had ended without a value.
     RetryRequested,
+    /// A person gave it a later due time before it started.
+    Postponed,
 }
 
 /// The error for an event that is not possible in a state.
@@ -226,6 +228,7 @@ impl Event {
             Self::Cancelled => "Cancelled",
             Self::RolledBack => "RolledBack",
             Self::RetryRequested => "RetryRequested",
+            Self::Postponed => "Postponed",
         }
     }
 }
@@ -255,7 +258,8 @@ fn scheduled(event: Event) -> Option<State> {
         | Event::Rescued
         | Event::Cancelled
         | Event::RolledBack
-        | Event::RetryRequested => None,
+        | Event::RetryRequested
+        | Event::Postponed => None,
     }
 }
 
@@ -277,12 +281,14 @@ fn awaiting_retry(event: Event) -> Option<State> {
         | Event::Rescued
         | Event::Cancelled
         | Event::RolledBack
-        | Event::RetryRequested => None,
+        | Event::RetryRequested
+        | Event::Postponed => None,
     }
 }
 
 fn pending(event: Event) -> Option<State> {
     match event {
+        Event::Postponed => Some(State::Scheduled),
         Event::SlotAwaited => Some(State::AwaitingConcurrencySlot),
         Event::Started => Some(State::Running),
         Event::CancelRequested => Some(State::Cancelled),
@@ -319,7 +325,8 @@ fn awaiting_slot(event: Event) -> Option<State> {
         | Event::Rescued
         | Event::Cancelled
         | Event::RolledBack
-        | Event::RetryRequested => None,
+        | Event::RetryRequested
+        | Event::Postponed => None,
     }
 }
 
@@ -340,7 +347,8 @@ fn executing(event: Event) -> Option<State> {
         | Event::UpstreamFailed
         | Event::Cancelled
         | Event::RolledBack
-        | Event::RetryRequested => None,
+        | Event::RetryRequested
+        | Event::Postponed => None,
     }
 }
 
@@ -362,7 +370,8 @@ fn cancelling(event: Event) -> Option<State> {
         | Event::TimedOut
         | Event::UpstreamFailed
         | Event::RolledBack
-        | Event::RetryRequested => None,
+        | Event::RetryRequested
+        | Event::Postponed => None,
     }
 }
 
@@ -383,7 +392,8 @@ fn completed(event: Event) -> Option<State> {
         | Event::Crashed
         | Event::Rescued
         | Event::Cancelled
-        | Event::RetryRequested => None,
+        | Event::RetryRequested
+        | Event::Postponed => None,
     }
 }
 
@@ -395,7 +405,7 @@ fn without_value(event: Event) -> Option<State> {
 mod tests {
     use super::*;
 
-    const EVENTS: [Event; 16] = [
+    const EVENTS: [Event; 17] = [
         Event::CameDue,
         Event::SlotAwaited,
         Event::SlotGranted,
@@ -412,6 +422,7 @@ mod tests {
         Event::Cancelled,
         Event::RolledBack,
         Event::RetryRequested,
+        Event::Postponed,
     ];
 
     /// The whole table, as `State + Event -> State`; every other combination is illegal.

@@ -192,6 +192,7 @@ fn the_table_of_states_is_that_of_the_code() {
         Event::Cancelled,
         Event::RolledBack,
         Event::RetryRequested,
+        Event::Postponed,
     ];
     for state in State::ALL {
         let next = events.iter().filter_map(|event| Some(format!("{event} → {}", state.apply(*event).ok()?)));

@@ -1,5 +1,6 @@
 //! Random operations beside a model that is as simple as can be: a list of runs, searched from its start.
 
+mod compare;
 mod operation;
 mod run;
 
@@ -7,11 +8,10 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use hostel_core::journal::{
-    Cancellation, ClaimRequest, ExpireRequest, Fence, HistogramRequest, Journal, JournalConflict,
-    JournalError, LimitScope, MAX_CRASHES, MAX_EVENTS, MAX_EXPIRED, Page, Pause, Prune, Retention, RunChange,
-    RunLimit, Submitted,
+    Cancellation, ClaimRequest, ExpireRequest, Fence, Journal, JournalConflict, JournalError, LimitScope,
+    MAX_CRASHES, MAX_EXPIRED, Pause, Prune, Retention, RunLimit, Submitted,
 };
-use hostel_core::{Event, RunFact, RunFilter, RunId, State, Timestamp, UniqueMode};
+use hostel_core::{Amendment, Event, RunFact, State, Timestamp, UniqueMode};
 use proptest::collection::vec;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -19,7 +19,7 @@ use self::operation::{Operation, operation};
 use self::run::{ModelRun, queue_name};
 use crate::Make;
 use crate::world::{
-    LEASE, STARTED, append, at, cancelled, completed, entry, event, failed, id, ids, request, retry_at,
+    LEASE, STARTED, append, at, cancelled, completed, event, failed, id, ids, request, retry_at,
 };
 
 /// How many sequences of operations are tried.
@@ -105,6 +105,8 @@ impl Model {
                         retried: None,
                         is_seen: false,
                         debounced: None,
+                        submitted: None,
+                        has_started: false,
                         worker: 0,
                         drainer: None,
                     },
@@ -138,6 +140,9 @@ impl Model {
                 journal.resume(&LimitScope::Queue(queue_name(0))).unwrap();
                 self.pause = None;
             }
+            Operation::Amend { run, priority, due, queue } => {
+                self.amend(journal, run, priority, due, queue);
+            }
             Operation::Prune { age, keep } => self.prune(journal, age, keep),
             Operation::Retain { completed, failed } => self.retain(journal, completed, failed),
             Operation::Wait { nanos } => self.now += nanos,
@@ -149,8 +154,9 @@ impl Model {
         let answer = journal.submit(at(now), &[new.spec()]);
         if let Some(run) = self.run(number) {
             let is_same = |mode| matches!(mode, Some(UniqueMode::Debounce { .. }));
-            let due = run.due == new.due || (is_same(run.key) && is_same(new.key));
-            if due && (run.priority, run.queue, run.key) == (new.priority, new.queue, new.key) {
+            let (priority, due, queue) = run.submitted.unwrap_or((run.priority, run.due, run.queue));
+            let due = due == new.due || (is_same(run.key) && is_same(new.key));
+            if due && (priority, queue, run.key) == (new.priority, new.queue, new.key) {
                 assert_eq!(answer.unwrap(), [Submitted::Existing]);
             } else {
                 let other = JournalConflict::OtherSpec { run: id(number) };
@@ -442,6 +448,41 @@ impl Model {
         }
     }
 
+    fn amend(
+        &mut self,
+        journal: &dyn Journal,
+        number: u64,
+        priority: Option<i32>,
+        due: Option<u64>,
+        queue: Option<u8>,
+    ) {
+        let now = self.now;
+        let amendment = Amendment { priority, due: due.map(at), queue: queue.map(queue_name), tags: None };
+        let answer = journal.amend(at(now), id(number), &amendment);
+        let Some(run) = self.run(number).cloned() else {
+            assert!(matches!(answer, Err(JournalError::NotFound { .. })));
+            return;
+        };
+        let waits = matches!(run.state, State::Scheduled | State::Pending);
+        if run.claim.is_some() || run.has_started || !waits {
+            assert!(matches!(answer, Err(JournalError::Conflict(JournalConflict::Started { .. }))));
+            return;
+        }
+        let moved = ModelRun { queue: queue.unwrap_or(run.queue), ..run.clone() };
+        if run.key.is_some() && self.holder(&moved).is_some_and(|holder| holder != number) {
+            assert!(matches!(answer, Err(JournalError::Conflict(JournalConflict::KeyTaken { .. }))));
+            return;
+        }
+        let run = self.run(number).expect("it was there");
+        run.submitted = run.submitted.or(Some((run.priority, run.due, run.queue)));
+        (run.priority, run.due) = (priority.unwrap_or(run.priority), due.or(run.due));
+        (run.queue, run.drainer) = (moved.queue, None);
+        run.version += 1;
+        let is_postponed = due.is_some_and(|due| due > now) && run.apply(now, Event::Postponed);
+        assert_eq!(answer.unwrap(), run.version);
+        self.events += 1 + u64::from(is_postponed);
+    }
+
     fn remove(&mut self, journal: &dyn Journal, number: u64) {
         let answer = journal.remove(id(number));
         match self.run(number).map(|run| run.state) {
@@ -499,57 +540,5 @@ impl Model {
         let retention = Retention { completed, failed, ..Retention::default() };
         let pruned = journal.retain(&retention, at(now)).unwrap();
         assert_eq!((pruned.runs, pruned.more), (gone, false));
-    }
-
-    /// Compares everything that can be read.
-    fn compare(&self, journal: &dyn Journal) {
-        for run in &self.runs {
-            let entry = entry(journal, run.number);
-            let claim = entry.claim().map(|claim| (claim.fence, claim.until.unix_nanos()));
-            let ended = entry.ended().map(|ended| ended.unix_nanos());
-            assert_eq!(
-                (entry.state(), entry.version(), claim, entry.crashes(), ended),
-                (run.state, run.version, run.claim, run.crashes, run.ended),
-                "run {}",
-                run.number
-            );
-        }
-        let mut newest: Vec<_> = self.runs.iter().collect();
-        newest.sort_by_key(|run| Reverse(run.arrival));
-        let of = |filter: &RunFilter| -> Vec<RunId> {
-            journal.find(filter, Page::first(100)).unwrap().runs.iter().map(|head| head.run).collect()
-        };
-        assert_eq!(of(&RunFilter::new()), newest.iter().map(|run| id(run.number)).collect::<Vec<_>>());
-        let counts = journal.counts().unwrap();
-        for state in State::ALL {
-            let expected: Vec<_> =
-                newest.iter().filter(|run| run.state == state).map(|run| id(run.number)).collect();
-            assert_eq!(of(&RunFilter::new().states([state])), expected, "{state}");
-            assert_eq!(counts.of(state), expected.len() as u64, "{state}");
-        }
-        assert_eq!(counts.removed, self.removed);
-        let interval = Duration::from_secs(60);
-        let histogram = HistogramRequest { from: at(0), until: at(1), interval };
-        let total = journal.histogram(&histogram).unwrap().first().map_or(0, |all| all.counts.total());
-        assert_eq!(total, self.runs.len() as u64);
-        let attention = newest.iter().filter(|run| run.needs_attention()).map(|run| id(run.number));
-        assert_eq!(of(&RunFilter::new().needs_attention()), attention.collect::<Vec<_>>());
-        let odd = LimitScope::Tag("odd".into());
-        let limit = journal.limits().unwrap().into_iter().find(|limit| limit.scope == odd);
-        assert!(limit.is_none_or(|limit| limit.held == self.held()));
-        self.compare_events(journal);
-    }
-
-    fn compare_events(&self, journal: &dyn Journal) {
-        let events = journal.events(0, MAX_EVENTS).unwrap();
-        assert!(events.is_sorted_by(|before, after| before.seq < after.seq));
-        assert!(events.last().is_none_or(|last| last.seq <= self.events));
-        for run in &self.runs {
-            let own: Vec<_> = events.iter().filter(|event| event.run == id(run.number)).collect();
-            assert!(own.iter().zip(1..).all(|(event, version)| event.version == version));
-            assert_eq!(own.len() as u64, run.version);
-            assert_eq!((own[0].change, own[own.len() - 1].state), (RunChange::Born, run.state));
-        }
-        assert_eq!(events.len() as u64, self.runs.iter().map(|run| run.version).sum::<u64>());
     }
 }

@@ -66,6 +66,12 @@ pub(super) enum Operation {
         nanos: Option<u64>,
     },
     Resume,
+    Amend {
+        run: u64,
+        priority: Option<i32>,
+        due: Option<u64>,
+        queue: Option<u8>,
+    },
     Prune {
         age: Option<u64>,
         keep: Option<u64>,
@@ -100,6 +106,8 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
         1 => proptest::option::of(0..3_u32).prop_map(|max| Operation::Limit { max }),
         1 => proptest::option::of(0..60_u64).prop_map(|nanos| Operation::Pause { nanos }),
         1 => Just(Operation::Resume),
+        2 => (0..RUNS, proptest::option::of(-1..2), proptest::option::of(0..150_u64), proptest::option::of(0..2_u8))
+            .prop_map(|(run, priority, due, queue)| Operation::Amend { run, priority, due, queue }),
         1 => (proptest::option::of(0..200_u64), proptest::option::of(0..4_u64))
             .prop_map(|(age, keep)| Operation::Prune { age, keep }),
         1 => (proptest::option::of(0..200_u64), proptest::option::of(0..200_u64))

@@ -25,6 +25,9 @@ pub(super) struct ModelRun {
     pub(super) retried: Option<u64>,
     pub(super) is_seen: bool,
     pub(super) debounced: Option<u64>,
+    /// Priority, due time and queue as it was submitted, if it was amended.
+    pub(super) submitted: Option<(i32, Option<u64>, u8)>,
+    pub(super) has_started: bool,
     /// Who has claimed it, if it is claimed.
     pub(super) worker: u8,
     /// Who claims nothing behind it.
@@ -78,7 +81,10 @@ impl ModelRun {
             self.claim = None;
         }
         match event {
-            Event::Started => self.attempts += 1,
+            Event::Started => {
+                self.attempts += 1;
+                self.has_started = true;
+            }
             Event::RetryRequested => {
                 (self.attempts, self.crashes, self.retried, self.ended) = (0, 0, Some(now), None);
                 self.is_seen = false;

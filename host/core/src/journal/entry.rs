@@ -8,7 +8,7 @@ use super::{
     MAX_CRASHES, RunChange, RunHead, WorkerId,
 };
 use crate::{
-    Event, IllegalFact, Outcome, RunFacets, RunFact, RunFilter, RunId, RunRecord, RunSpec, State,
+    Amendment, Event, IllegalFact, Outcome, RunFacets, RunFact, RunFilter, RunId, RunRecord, RunSpec, State,
     StoredOutcome, Timestamp, UniqueMode,
 };
 
@@ -237,7 +237,7 @@ impl JournalEntry {
     ///
     /// [`JournalConflict::OtherSpec`].
     pub fn submit_again(&self, spec: &RunSpec) -> Result<(), JournalConflict> {
-        let stored = self.record.spec();
+        let stored = self.record.submitted();
         let is_same = if is_debounced(spec) && is_debounced(stored) {
             *stored == RunSpec { due: stored.due, debounced: stored.debounced, ..spec.clone() }
         } else {
@@ -342,6 +342,36 @@ impl JournalEntry {
         let is_new = state != State::Cancelling;
         let applied = is_new.then(|| self.add(at, RunFact::Event(Event::CancelRequested)).ok());
         (Cancellation::Requested, applied.flatten())
+    }
+
+    /// The rule of [`Journal::amend`](super::Journal::amend). `holder` is the unfinished run with its key in the queue that it goes to.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalConflict::Started`], and [`JournalConflict::KeyTaken`]. Nothing has changed then.
+    pub fn amend(
+        &mut self,
+        at: Timestamp,
+        amendment: &Amendment,
+        holder: Option<RunId>,
+    ) -> Result<Vec<Applied>, JournalConflict> {
+        let (run, state, is_claimed) = (self.run(), self.state(), self.claim.is_some());
+        let started = JournalConflict::Started { run, state, is_claimed };
+        if is_claimed {
+            return Err(started);
+        }
+        let mut changed = self.clone();
+        let amended = RunFact::Amended(amendment.clone().into());
+        let mut applied = vec![changed.add(at, amended).map_err(|_| started)?];
+        if let Some(holder) = holder.filter(|holder| *holder != run) {
+            return Err(JournalConflict::key_taken(changed.record.spec(), holder));
+        }
+        if amendment.due.is_some_and(|due| due > at) {
+            // A run that is Scheduled stays so.
+            applied.extend(changed.add(at, RunFact::Event(Event::Postponed)).ok());
+        }
+        *self = changed;
+        Ok(applied)
     }
 
     /// The rule of [`Journal::retry`](super::Journal::retry). `holder` is the unfinished run of its queue that has its key.

@@ -128,6 +128,16 @@ pub enum JournalConflict {
         /// The run that has the key.
         holder: RunId,
     },
+    /// The run has started or ended, or a worker has claimed it to start it.
+    #[error("run {run} is {state}{}: expected one that waits for its first attempt", if *is_claimed { " and claimed by a worker" } else { "" })]
+    Started {
+        /// The run.
+        run: RunId,
+        /// Its state.
+        state: State,
+        /// Whether a worker has claimed it.
+        is_claimed: bool,
+    },
     /// The run has not ended.
     #[error("run {run} is {state}: expected one that has ended")]
     Unfinished {

@@ -29,6 +29,8 @@ pub enum RunChange {
     Born,
     /// An event, which may have ended the run.
     Event(Event),
+    /// A person changed something about the run while it waited.
+    Amended,
     /// The run got its name.
     Named,
     /// An attempt ended.
@@ -40,6 +42,7 @@ impl From<&RunFact> for RunChange {
         match fact {
             RunFact::Born(_) => Self::Born,
             RunFact::Event(event) | RunFact::Ended { event, .. } => Self::Event(*event),
+            RunFact::Amended(_) => Self::Amended,
             RunFact::Named(_) => Self::Named,
             RunFact::AttemptEnded { .. } => Self::AttemptEnded,
         }

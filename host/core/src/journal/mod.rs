@@ -25,7 +25,7 @@ pub use retention::*;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
+use crate::{Amendment, BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
 
 /// A store of runs, as records to which facts are appended: memory, or a database that several processes share.
 ///
@@ -210,6 +210,15 @@ pub trait Journal: Send + Sync {
     ///
     /// Those of the medium.
     fn take_upkeep(&self, now: Timestamp) -> Result<bool, JournalError>;
+
+    /// Changes the priority, the due time, the queue or the tags of a run that waits for its first attempt, and returns the new version. It
+    /// takes its place in the order of claims anew. The run as it was submitted stays [on record](crate::RunRecord::submitted).
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::NotFound`]; [`JournalConflict::Started`] for a run that has started, has ended or is claimed;
+    /// [`JournalConflict::KeyTaken`] if an unfinished run of the new queue has its key; and errors of the medium.
+    fn amend(&self, at: Timestamp, run: RunId, amendment: &Amendment) -> Result<u64, JournalError>;
 
     /// Makes a batch, which acts on the runs that match and have arrived until now; those that match already and fit can be
     /// [counted](Journal::count) before. Nothing happens to a run before [`Journal::step_batch`].

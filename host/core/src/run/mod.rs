@@ -1,5 +1,6 @@
 //! Runs as data: specs, facts, the record that facts lead to, and schedules. Nothing here acts on runs.
 
+mod amendment;
 mod counts;
 pub(crate) mod encoding;
 mod filter;
@@ -12,6 +13,7 @@ mod spec;
 mod stored;
 mod unique;
 
+pub use amendment::*;
 pub use counts::*;
 pub use encoding::DecodeRunError;
 pub use filter::*;

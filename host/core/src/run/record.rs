@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{RunSpec, StoredOutcome};
+use super::{Amendment, RunSpec, StoredOutcome};
 use crate::{
     ErrorKind, Event, Failure, IllegalTransition, Outcome, Receipt, RunId, State, Timestamp, Transition,
 };
@@ -14,6 +14,8 @@ pub enum RunFact {
     Born(Box<RunSpec>),
     /// An event that does not end the run, or that undoes it after its end.
     Event(Event),
+    /// A person changed something about the run while it waited for its first attempt.
+    Amended(Box<Amendment>),
     /// The run has its name, which needed the values of its inputs.
     Named(Arc<str>),
     /// The attempt that executes has ended. What follows from that, another attempt or the end of the run, is a fact of
@@ -68,6 +70,10 @@ pub struct AttemptRecord {
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunRecord {
     spec: Box<RunSpec>,
+    /// As it was submitted, if it was amended since.
+    submitted: Option<Box<RunSpec>>,
+    /// In order, each after so many transitions.
+    amendments: Vec<(usize, Timestamp, Box<Amendment>)>,
     name: Option<(usize, Timestamp, Arc<str>)>,
     history: Vec<Transition>,
     attempts: Vec<AttemptRecord>,
@@ -125,6 +131,14 @@ pub enum IllegalFact {
         /// The state.
         state: State,
     },
+    /// The run has started, or ended.
+    #[error(
+        "nothing about a run that is {state} can be changed: expected one that waits for its first attempt"
+    )]
+    AmendedLate {
+        /// The state.
+        state: State,
+    },
     /// The run has a name already.
     #[error("the run {run} has a name already")]
     NamedTwice {
@@ -154,7 +168,11 @@ impl RunFact {
     pub const fn is_local(&self) -> bool {
         match self {
             Self::Event(event) => event.is_local(),
-            Self::Born(_) | Self::Named(_) | Self::AttemptEnded { .. } | Self::Ended { .. } => false,
+            Self::Born(_)
+            | Self::Amended(_)
+            | Self::Named(_)
+            | Self::AttemptEnded { .. }
+            | Self::Ended { .. } => false,
         }
     }
 }
@@ -164,7 +182,7 @@ impl RunFact {
     pub const fn outcome_mut(&mut self) -> Option<&mut StoredOutcome> {
         match self {
             Self::AttemptEnded { outcome, .. } | Self::Ended { outcome, .. } => Some(outcome),
-            Self::Born(_) | Self::Event(_) | Self::Named(_) => None,
+            Self::Born(_) | Self::Event(_) | Self::Amended(_) | Self::Named(_) => None,
         }
     }
 }
@@ -178,6 +196,8 @@ impl RunRecord {
         let history = vec![Transition { at, state, cause: None }];
         Self {
             spec,
+            submitted: None,
+            amendments: Vec::new(),
             name: None,
             history,
             attempts: Vec::new(),
@@ -210,6 +230,7 @@ impl RunRecord {
         match fact {
             RunFact::Born(_) => return Err(IllegalFact::BornTwice { run: self.spec.id }),
             RunFact::Event(event) => self.event(at, event)?,
+            RunFact::Amended(amendment) => self.amended(at, amendment)?,
             RunFact::Named(name) => self.named(at, name)?,
             RunFact::AttemptEnded { outcome, receipt } => self.attempt_ended(at, outcome, receipt)?,
             RunFact::Ended { event, outcome } => self.ended(at, event, outcome)?,
@@ -218,9 +239,14 @@ impl RunRecord {
         Ok(())
     }
 
-    /// The run as it was submitted.
+    /// The run as it was submitted, with its [amendments](Amendment).
     pub fn spec(&self) -> &RunSpec {
         &self.spec
+    }
+
+    /// The run as it was submitted.
+    pub fn submitted(&self) -> &RunSpec {
+        self.submitted.as_ref().unwrap_or(&self.spec)
     }
 
     /// Its name, once it has one.
@@ -311,7 +337,8 @@ impl RunRecord {
             Some((born, later)) => (born.at, later),
             None => (self.spec.created, [].as_slice()),
         };
-        let first = std::iter::once((born, RunFact::Born(self.spec.clone()))).chain(self.reported_after(1));
+        let first = std::iter::once((born, RunFact::Born(self.submitted().clone().into())))
+            .chain(self.reported_after(1));
         let mut outcomes = self.outcomes.iter();
         first.chain(later.iter().enumerate().flat_map(move |(index, transition)| {
             let ends = transition.state.is_terminal() && transition.cause != Some(Event::RolledBack);
@@ -333,7 +360,9 @@ impl RunRecord {
             let (outcome, receipt) = (attempt.outcome.clone()?, attempt.receipt.clone()?);
             Some((attempt.ended?, RunFact::AttemptEnded { outcome, receipt }))
         });
-        named.chain(attempts)
+        let amended = self.amendments.iter().filter(move |(after, _, _)| *after == transitions);
+        let amended = amended.map(|(_, at, amendment)| (*at, RunFact::Amended(amendment.clone())));
+        named.chain(amended).chain(attempts)
     }
 
     fn event(&mut self, at: Timestamp, event: Event) -> Result<(), IllegalFact> {
@@ -355,6 +384,19 @@ impl RunRecord {
         }
         self.outcomes.push(outcome);
         self.enter(at, event, state);
+        Ok(())
+    }
+
+    fn amended(&mut self, at: Timestamp, amendment: Box<Amendment>) -> Result<(), IllegalFact> {
+        let state = self.state();
+        if !self.attempts.is_empty() || !matches!(state, State::Scheduled | State::Pending) {
+            return Err(IllegalFact::AmendedLate { state });
+        }
+        if self.submitted.is_none() {
+            self.submitted = Some(self.spec.clone());
+        }
+        amendment.apply_to(&mut self.spec);
+        self.amendments.push((self.history.len(), at, amendment));
         Ok(())
     }
 
@@ -434,7 +476,8 @@ fn fits(event: Event, outcome: &StoredOutcome) -> bool {
         | Event::Started
         | Event::RetryPlanned { .. }
         | Event::RolledBack
-        | Event::RetryRequested => false,
+        | Event::RetryRequested
+        | Event::Postponed => false,
     }
 }
 
@@ -627,6 +670,7 @@ mod tests {
             Event::Started,
             Event::RolledBack,
             Event::RetryRequested,
+            Event::Postponed,
         ] {
             check(event, &[]);
         }

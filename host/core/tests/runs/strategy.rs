@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostel_core::{
-    BlobRef, CachePolicy, Clock, Determinism, Digest, DirAccess, DirGrant, EnvGrant, Event, ExportPath,
-    Failure, FlowRun, Frame, GrantKind, Grants, HostCall, InputSpec, Limit, LimitKind, Limits, Missed, Name,
-    Outcome, Overlap, QueueName, Randomness, Receipt, RetryDelay, RetryOn, RetryPolicy, RunFact, RunId,
-    RunSpec, Schedule, ScheduleSlot, StoredOutcome, StoredValue, TaskKey, TaskSpec, Timestamp, Trap, Unique,
-    UniqueMode, UnknownImports, UpstreamChain, UpstreamRun, WaitFor, When,
+    Amendment, BlobRef, CachePolicy, Clock, Determinism, Digest, DirAccess, DirGrant, EnvGrant, Event,
+    ExportPath, Failure, FlowRun, Frame, GrantKind, Grants, HostCall, InputSpec, Limit, LimitKind, Limits,
+    Missed, Name, Outcome, Overlap, QueueName, Randomness, Receipt, RetryDelay, RetryOn, RetryPolicy,
+    RunFact, RunId, RunSpec, Schedule, ScheduleSlot, StoredOutcome, StoredValue, TaskKey, TaskSpec,
+    Timestamp, Trap, Unique, UniqueMode, UnknownImports, UpstreamChain, UpstreamRun, WaitFor, When,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -127,10 +127,17 @@ pub(crate) fn later_fact() -> impl Strategy<Value = RunFact> {
     prop_oneof![
         6 => event().prop_map(RunFact::Event),
         1 => shared().prop_map(RunFact::Named),
+        1 => amendment().prop_map(|amendment| RunFact::Amended(amendment.into())),
         2 => attempt.prop_map(|(outcome, receipt)| RunFact::AttemptEnded { outcome, receipt: receipt.into() }),
         1 => (event(), outcome()).prop_map(|(event, outcome)| RunFact::Ended { event, outcome }),
         2 => outcome().prop_map(|outcome| RunFact::Ended { event: usual_event(&outcome), outcome }),
     ]
+}
+
+fn amendment() -> impl Strategy<Value = Amendment> {
+    let tags = vec(text(), 0..3).prop_map(|tags| tags.into_iter().collect());
+    (option::of(any::<i32>()), option::of(instant()), option::of(queue()), option::of(tags))
+        .prop_map(|(priority, due, queue, tags)| Amendment { priority, due, queue, tags })
 }
 
 /// The event by which a run that executes ends so.
@@ -165,6 +172,7 @@ fn event() -> impl Strategy<Value = Event> {
             Event::Cancelled,
             Event::RolledBack,
             Event::RetryRequested,
+            Event::Postponed,
         ]),
     ]
 }

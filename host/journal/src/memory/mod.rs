@@ -15,7 +15,7 @@ use hostel_core::journal::{
     LimitUse, MAX_BATCH_STEP, MAX_CLAIMED, MAX_EVENTS, MAX_EXPIRED, MAX_PRUNED, MAX_SUBMITTED, Page, Pause,
     Prune, Pruned, Retention, RunLimit, Submitted,
 };
-use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
+use hostel_core::{Amendment, BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
 
 use self::batches::Batches;
 use self::plan::Plan;
@@ -301,6 +301,17 @@ impl Journal for MemoryJournal {
             shelf.upkeep = Some(now);
         }
         Ok(is_due)
+    }
+
+    fn amend(&self, at: Timestamp, run: RunId, amendment: &Amendment) -> Result<u64, JournalError> {
+        let mut shelf = self.to_change();
+        let mut entry = shelf.get(run).cloned().ok_or(JournalError::NotFound { run })?;
+        let mut spec = entry.record().spec().clone();
+        spec.queue = amendment.queue.clone().unwrap_or(spec.queue);
+        let applied = entry.amend(at, amendment, shelf.holder(&spec))?;
+        let version = entry.version();
+        shelf.replace(entry, &applied);
+        Ok(version)
     }
 
     fn start_batch(

@@ -11,9 +11,10 @@ pub(super) const BORN: i64 = 0;
 
 const NAMED: i64 = 1;
 const ATTEMPT_ENDED: i64 = 2;
+const AMENDED: i64 = 3;
 
 /// The events that carry nothing, by their codes from [`FIRST_EVENT`] on; those in between are read from the fact.
-const PLAIN: [Option<Event>; 16] = [
+const PLAIN: [Option<Event>; 17] = [
     Some(Event::CameDue),
     Some(Event::SlotAwaited),
     Some(Event::SlotGranted),
@@ -30,6 +31,7 @@ const PLAIN: [Option<Event>; 16] = [
     Some(Event::Cancelled),
     Some(Event::RolledBack),
     Some(Event::RetryRequested),
+    Some(Event::Postponed),
 ];
 
 const RETRY_PLANNED: i64 = 4;
@@ -40,6 +42,7 @@ pub(super) fn code(change: RunChange) -> i64 {
     let event = match change {
         RunChange::Born => return BORN,
         RunChange::Named => return NAMED,
+        RunChange::Amended => return AMENDED,
         RunChange::AttemptEnded => return ATTEMPT_ENDED,
         RunChange::Event(event) => event,
     };
@@ -60,6 +63,7 @@ pub(super) fn decode(code: i64, fact: Option<&[u8]>) -> Option<RunChange> {
     match code {
         BORN => return Some(RunChange::Born),
         NAMED => return Some(RunChange::Named),
+        AMENDED => return Some(RunChange::Amended),
         ATTEMPT_ENDED => return Some(RunChange::AttemptEnded),
         _ => {}
     }
@@ -82,8 +86,10 @@ mod tests {
             Event::CacheHit { producer: RunId::from_bytes([1; 16]) },
         ];
         let events = PLAIN.into_iter().flatten().chain(special).map(RunChange::Event);
-        let all: Vec<_> =
-            [RunChange::Born, RunChange::Named, RunChange::AttemptEnded].into_iter().chain(events).collect();
+        let all: Vec<_> = [RunChange::Born, RunChange::Named, RunChange::AttemptEnded, RunChange::Amended]
+            .into_iter()
+            .chain(events)
+            .collect();
         let mut codes = Vec::new();
         for change in all {
             let fact = if let RunChange::Event(event) = change {
@@ -95,7 +101,7 @@ mod tests {
             codes.push(code(change));
         }
         codes.sort_unstable();
-        assert_eq!(codes, (0..3).chain(16..32).collect::<Vec<_>>());
+        assert_eq!(codes, (0..4).chain(16..33).collect::<Vec<_>>());
     }
 
     #[test]
@@ -108,7 +114,7 @@ mod tests {
 
     #[test]
     fn other_numbers_have_no_kind() {
-        for code in [-1, 3, 15, 32, 99] {
+        for code in [-1, 4, 15, 33, 99] {
             assert_eq!(decode(code, None), None, "{code}");
         }
         assert_eq!(decode(FIRST_EVENT + RETRY_PLANNED, Some(&[9])), None);

@@ -154,6 +154,7 @@ fn check_runs(db: &Connection, names: &mut Names, check: &mut JournalCheck) -> R
         match row::load_by_seq(db, names, last) {
             Ok(Some(loaded)) => {
                 check_run(&loaded, check);
+                check_place(db, &loaded, check)?;
                 check_slots_of(db, names, &gates, &loaded, check)?;
             }
             Ok(None) => {}
@@ -175,6 +176,19 @@ fn check_slots_of(
         if missing > 0 {
             check.add(format!("run {} is without {missing} slots of limits", loaded.entry.run()));
         }
+    }
+    Ok(())
+}
+
+/// The columns that an amendment changes.
+fn check_place(db: &Connection, loaded: &Loaded, check: &mut JournalCheck) -> Result<(), Fault> {
+    let spec = loaded.entry.record().spec();
+    let mut query = db.prepare_cached(
+        "SELECT name.name, run.priority, run.tags FROM run JOIN name ON name.id = run.queue WHERE seq = ?",
+    )?;
+    let place = query.query_row([loaded.seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    if place != (spec.queue.to_string(), spec.spec.priority, row::tags_column(spec)) {
+        check.add(format!("the events of run {} do not lead to its queue, priority and tags", spec.id));
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ use hostel_core::journal::{
     Found, HistogramRequest, Journal, JournalEntry, JournalError, JournalEvent, LimitScope, LimitUse,
     MAX_CLAIMED, MAX_EVENTS, MAX_SUBMITTED, Page, Pause, Prune, Pruned, Retention, RunLimit, Submitted,
 };
-use hostel_core::{BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
+use hostel_core::{Amendment, BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
 use rusqlite::Connection;
 
 use self::bell::Bell;
@@ -401,6 +401,11 @@ impl Journal for SqliteJournal {
             return Ok(false);
         }
         self.write(move |writing| upkeep::take(writing, now))
+    }
+
+    fn amend(&self, at: Timestamp, run: RunId, amendment: &Amendment) -> Result<u64, JournalError> {
+        let amendment = amendment.clone();
+        self.write(move |writing| operate::amend(writing, at, run, &amendment))
     }
 
     fn start_batch(

@@ -6,7 +6,7 @@ use hostel_core::journal::{
     Append, Applied, Cancellation, ClaimRequest, ExpireRequest, Expired, Expiry, Fence, JournalConflict,
     JournalEntry, JournalError, MAX_EXPIRED, MAX_PRUNED, Prune, Pruned,
 };
-use hostel_core::{RunId, Timestamp};
+use hostel_core::{Amendment, RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::blobs::Spilled;
@@ -279,6 +279,23 @@ pub(super) fn retry(writing: &mut Writing<'_>, at: Timestamp, run: RunId) -> Res
     let mut entry = loaded.entry.clone();
     let applied = entry.retry(at, holder)?;
     writing.store(&loaded, &entry, &[applied])?;
+    Ok(entry.version())
+}
+
+pub(super) fn amend(
+    writing: &mut Writing<'_>,
+    at: Timestamp,
+    run: RunId,
+    amendment: &Amendment,
+) -> Result<u64, Fault> {
+    let loaded = load(writing, run)?;
+    let mut spec = loaded.entry.record().spec().clone();
+    spec.queue = amendment.queue.clone().unwrap_or(spec.queue);
+    let holder = submit::holder(writing, &spec)?.map(|holder| holder.entry.run());
+    let mut entry = loaded.entry.clone();
+    let applied = entry.amend(at, amendment, holder)?;
+    writing.store(&loaded, &entry, &applied)?;
+    writing.place(loaded.seq, entry.record().spec())?;
     Ok(entry.version())
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hostel_core::State;
 use hostel_core::journal::{Applied, Fence, JournalEntry, minute_of};
+use hostel_core::{RunSpec, State};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::blobs::{Blobs, Spilled};
@@ -174,10 +174,7 @@ impl<'a> Writing<'a> {
             born: &run.born,
         };
         Columns::of(entry, None, event).insert(self.db, &fixed)?;
-        for tag in spec.all_tags().iter() {
-            let tag = self.names.id(self.db, Kind::Tag, tag)?;
-            self.db.prepare_cached("INSERT INTO run_tag (tag, run) VALUES (?, ?)")?.execute([tag, seq])?;
-        }
+        self.add_tags(seq, spec)?;
         self.name_blobs(seq, &run.blobs)?;
         self.count(fixed.created, entry.state() as i64, 1);
         self.step("row");
@@ -207,6 +204,26 @@ impl<'a> Writing<'a> {
             self.count(created, entry.state() as i64, 1);
         }
         self.step("row");
+        Ok(())
+    }
+
+    /// Stores the queue, the priority and the tags that a run has now.
+    pub(super) fn place(&mut self, seq: i64, spec: &RunSpec) -> Result<(), Fault> {
+        self.remove_tags(seq)?;
+        let queue = self.names.id(self.db, Kind::Queue, spec.queue.as_str())?;
+        let mut update =
+            self.db.prepare_cached("UPDATE run SET queue = ?, priority = ?, tags = ? WHERE seq = ?")?;
+        update.execute(params![queue, spec.spec.priority, row::tags_column(spec), seq])?;
+        self.add_tags(seq, spec)?;
+        self.step("placed");
+        Ok(())
+    }
+
+    fn add_tags(&mut self, seq: i64, spec: &RunSpec) -> Result<(), Fault> {
+        for tag in spec.all_tags().iter() {
+            let tag = self.names.id(self.db, Kind::Tag, tag)?;
+            self.db.prepare_cached("INSERT INTO run_tag (tag, run) VALUES (?, ?)")?.execute([tag, seq])?;
+        }
         Ok(())
     }
 

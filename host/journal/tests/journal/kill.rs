@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hostel_core::journal::{Journal, LimitScope, Pause, Prune, RunLimit};
-use hostel_core::{Event, RunFact, RunRecord, RunSpec, Unique, UniqueMode};
+use hostel_core::journal::{BatchAction, BatchId, Journal, LimitScope, Pause, Prune, Retention, RunLimit};
+use hostel_core::{Amendment, Event, RunFact, RunFilter, RunRecord, RunSpec, Unique, UniqueMode};
 use hostel_journal::{JournalHooks, MemoryJournal, SqliteJournal};
 
 use crate::scene::{
@@ -28,7 +28,7 @@ const MAX_STEPS: u64 = 1_000;
 type Operation = fn(&dyn Journal);
 
 /// One operation of each kind, and of some kinds several.
-const SCRIPT: [Operation; 23] = [
+const SCRIPT: [Operation; 28] = [
     |journal| journal.set_limit(&tag(), RunLimit { max_running: Some(1), rate: None }).unwrap(),
     |journal| journal.pause(&tag(), Pause { until: Some(at(5)), reason: "".into() }).unwrap(),
     |journal| _ = journal.submit(at(1), &[spec(1)]).unwrap(),
@@ -64,6 +64,19 @@ const SCRIPT: [Operation; 23] = [
     |journal| _ = journal.prune(Prune { ended_before: None, keep: Some(1) }).unwrap(),
     |journal| _ = journal.import(&[ended(8), ended(9)]).unwrap(),
     |journal| _ = journal.submit(at(703), &[spec(7)]).unwrap(),
+    |journal| {
+        let queue = Some("q".parse().unwrap());
+        let tags = Some(["t", "u"].into_iter().collect());
+        let amendment = Amendment { priority: Some(3), due: Some(at(900)), queue, tags };
+        journal.amend(at(704), id(7), &amendment).unwrap();
+    },
+    |journal| _ = journal.start_batch(at(705), BatchAction::Cancel, &RunFilter::new()).unwrap(),
+    |journal| _ = journal.step_batch(at(706), BatchId::new(1)).unwrap(),
+    |journal| _ = journal.take_upkeep(at(707)).unwrap(),
+    |journal| {
+        let completed = Some(std::time::Duration::from_nanos(200));
+        journal.retain(&Retention { completed, ..Retention::default() }, at(708)).unwrap();
+    },
 ];
 
 fn ended(number: u64) -> RunRecord {
@@ -93,6 +106,7 @@ fn snapshot(journal: &dyn Journal) -> String {
         }
     }
     writeln!(text, "{:?} {:?}", journal.counts().unwrap(), journal.limits().unwrap()).unwrap();
+    writeln!(text, "{:?}", journal.batches().unwrap()).unwrap();
     journal.events(0, 1_000).unwrap().iter().for_each(|event| writeln!(text, "{event:?}").unwrap());
     text
 }

@@ -2,7 +2,7 @@
 
 use super::read::Reader;
 use super::{outcome, spec, write};
-use crate::{Event, RunFact};
+use crate::{Amendment, Event, QueueName, RunFact};
 
 pub(super) fn write(out: &mut Vec<u8>, fact: &RunFact) {
     match fact {
@@ -28,7 +28,27 @@ pub(super) fn write(out: &mut Vec<u8>, fact: &RunFact) {
             write_event(out, *event);
             outcome::write(out, outcome);
         }
+        RunFact::Amended(amendment) => {
+            out.push(5);
+            write_amendment(out, amendment);
+        }
     }
+}
+
+fn write_amendment(out: &mut Vec<u8>, Amendment { priority, due, queue, tags }: &Amendment) {
+    write::maybe(out, *priority, write::signed);
+    write::maybe(out, *due, write::instant);
+    write::maybe(out, queue.as_ref(), |out, queue| write::text(out, queue.as_str()));
+    write::maybe(out, tags.as_ref(), spec::write_tags);
+}
+
+fn read_amendment(reader: &mut Reader<'_>) -> Option<Amendment> {
+    Some(Amendment {
+        priority: reader.maybe(Reader::signed)?,
+        due: reader.maybe(Reader::instant)?,
+        queue: reader.maybe(|reader| QueueName::new(reader.text()?).ok())?,
+        tags: reader.maybe(spec::read_tags)?,
+    })
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<RunFact> {
@@ -41,6 +61,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<RunFact> {
             RunFact::AttemptEnded { outcome, receipt: outcome::read_receipt(reader)?.into() }
         }
         4 => RunFact::Ended { event: read_event(reader)?, outcome: outcome::read(reader)? },
+        5 => RunFact::Amended(read_amendment(reader)?.into()),
         _ => return None,
     })
 }
@@ -63,6 +84,7 @@ fn write_event(out: &mut Vec<u8>, event: Event) {
         Event::Cancelled => 13,
         Event::RolledBack => 14,
         Event::RetryRequested => 15,
+        Event::Postponed => 16,
     });
     if let Event::RetryPlanned { due } = event {
         write::instant(out, due);
@@ -90,6 +112,7 @@ fn read_event(reader: &mut Reader<'_>) -> Option<Event> {
         13 => Event::Cancelled,
         14 => Event::RolledBack,
         15 => Event::RetryRequested,
+        16 => Event::Postponed,
         _ => return None,
     })
 }
