@@ -101,6 +101,7 @@ impl Journal for FaultyJournal {
         start_batch(at: Timestamp, action: BatchAction, filter: &RunFilter) -> Batch;
         step_batch(at: Timestamp, batch: BatchId) -> Batch;
         stop_batch(at: Timestamp, batch: BatchId) -> Batch;
+        amend(at: Timestamp, run: RunId, amendment: &Amendment) -> u64;
         retry(at: Timestamp, run: RunId) -> u64;
         remove(run: RunId) -> ();
         mark_seen(run: RunId) -> ();
