@@ -1,7 +1,7 @@
 //! Firing the schedules of a journal: which of their slots are due, and the runs that these lead to.
 
 use hostel_core::journal::JournalError;
-use hostel_core::{ErrorKind, InputSpec, TaskKey, Timestamp};
+use hostel_core::{ComponentRef, ErrorKind, InputSpec, Param, TaskKey, Timestamp};
 pub use hostel_core::{
     Firing, Missed, Overlap, Schedule, ScheduleError, ScheduleName, ScheduleNameError, SchedulePolicyError,
     When,
@@ -12,6 +12,7 @@ pub use hostel_journal::{
 pub use hostel_schedule::{CronTextError, DueSlots, Timetable, TimetableError, zones};
 
 use crate::ids::new_id;
+use crate::registry::Registry;
 
 /// The task that a schedule's reference stands for now, and its inputs in the order of the task's parameters.
 pub type ScheduledTask = (TaskKey, Vec<InputSpec>);
@@ -118,6 +119,36 @@ pub fn fire_due(
     }
     all.next = journal.next_schedule()?;
     Ok(all)
+}
+
+/// The task that a schedule stands for now in a registry, with its inputs: for [`fire_due`]. Blocks.
+///
+/// # Errors
+///
+/// Why there is none, in words: the component is not registered, or its function has changed since the schedule was added.
+pub fn resolve(registry: &Registry, schedule: &Schedule) -> Result<ScheduledTask, String> {
+    let (source, export) = schedule.task.rsplit_once('#').ok_or("its task has no export")?;
+    let source: ComponentRef = source.parse().map_err(|error| format!("{error}"))?;
+    let component = registry.component(&source).map_err(|error| error.to_string())?;
+    let (export, signature) = component.manifest.task(Some(export)).map_err(|error| error.to_string())?;
+    let inputs = signature.params.iter().map(|param| input(schedule, param));
+    let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
+    if inputs.len() < schedule.arguments.len() {
+        return Err("the task has lost a parameter: add the schedule again".to_owned());
+    }
+    Ok((TaskKey { component: component.manifest.digest, export: export.path.clone() }, inputs))
+}
+
+fn input(schedule: &Schedule, param: &Param) -> Result<InputSpec, String> {
+    let found = schedule.arguments.iter().find(|(name, _)| *name == param.name);
+    let (_, value) = found.ok_or_else(|| format!("it has no value for the parameter \"{}\"", param.name))?;
+    match value.read() {
+        Ok(Some((ty, _))) if ty != param.ty => {
+            Err(format!("the parameter \"{}\" is {} now: add the schedule again", param.name, param.ty))
+        }
+        Ok(_) => Ok(InputSpec::Value(value.clone())),
+        Err(error) => Err(format!("its value for \"{}\" is damaged: {error}", param.name)),
+    }
 }
 
 /// What to fire of a schedule, and why not more.

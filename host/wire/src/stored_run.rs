@@ -2,12 +2,14 @@
 
 use hostel::journal::JournalEntry;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::run::RunObject;
 use crate::time::instant;
 
 /// A run of a journal: a [`RunObject`], and what only a journal knows. Fields that are `None` are left out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = StoredRun)]
 #[non_exhaustive]
 pub struct StoredRunObject<'a> {
     /// The run as it would be in memory.
@@ -33,7 +35,8 @@ pub struct StoredRunObject<'a> {
 }
 
 /// A state that a run came to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = State)]
 #[non_exhaustive]
 pub struct StateObject {
     /// When.

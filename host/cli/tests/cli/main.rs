@@ -48,6 +48,9 @@ mod run;
 #[cfg(test)]
 mod scheduling;
 #[cfg(test)]
+#[cfg(unix)]
+mod serving;
+#[cfg(test)]
 mod sharing;
 #[cfg(test)]
 #[cfg(unix)]
