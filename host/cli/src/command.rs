@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     cache, compile, completions, components, delay, inspect, limits, map, push, replay, run, runs, schedule,
-    trust, worker,
+    serve, trust, worker,
 };
 use crate::exit::Exit;
 use crate::problem::Stop;
@@ -39,6 +39,7 @@ pub(crate) enum Command {
     Map(map::Map),
     Delay(delay::Delay),
     Worker(worker::Worker),
+    Serve(serve::Serve),
     Runs(runs::Runs),
     Replay(replay::Replay),
     Schedule(schedule::Schedule),
@@ -59,6 +60,7 @@ impl Command {
             Self::Map(command) => command.execute(ui),
             Self::Delay(command) => command.execute(ui),
             Self::Worker(command) => command.execute(ui),
+            Self::Serve(command) => command.execute(ui),
             Self::Schedule(command) => command.execute(ui),
             Self::Limits(command) => command.execute(ui),
             Self::Runs(command) => command.execute(ui),

@@ -7,10 +7,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use hostel::journal::{InputSpec, JournalError, JournalPlace};
-use hostel::registry::{ComponentRef, Registry};
-use hostel::schedules::{FiredDue, Schedule, ScheduledTask, SqliteJournal, fire_due};
-use hostel::{ErrorKind, Param, TaskKey};
+use hostel::ErrorKind;
+use hostel::journal::{JournalError, JournalPlace};
+use hostel::registry::Registry;
+use hostel::schedules::{FiredDue, SqliteJournal, fire_due, resolve};
 use tokio::sync::oneshot;
 
 use crate::problem::Problem;
@@ -92,30 +92,4 @@ fn tell(ui: &Ui, fired: Result<FiredDue, JournalError>, told: &mut Vec<String>) 
     warnings.iter().filter(is_new).for_each(|warning| ui.warning(warning));
     *told = warnings;
     pause
-}
-
-/// The task that a schedule stands for now, with its inputs.
-pub(crate) fn resolve(registry: &Registry, schedule: &Schedule) -> Result<ScheduledTask, String> {
-    let (source, export) = schedule.task.rsplit_once('#').ok_or("its task has no export")?;
-    let source: ComponentRef = source.parse().map_err(|error| format!("{error}"))?;
-    let component = registry.component(&source).map_err(|error| error.to_string())?;
-    let (export, signature) = component.manifest.task(Some(export)).map_err(|error| error.to_string())?;
-    let inputs = signature.params.iter().map(|param| input(schedule, param));
-    let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
-    if inputs.len() < schedule.arguments.len() {
-        return Err("the task has lost a parameter: add the schedule again".to_owned());
-    }
-    Ok((TaskKey { component: component.manifest.digest, export: export.path.clone() }, inputs))
-}
-
-fn input(schedule: &Schedule, param: &Param) -> Result<InputSpec, String> {
-    let found = schedule.arguments.iter().find(|(name, _)| *name == param.name);
-    let (_, value) = found.ok_or_else(|| format!("it has no value for the parameter \"{}\"", param.name))?;
-    match value.read() {
-        Ok(Some((ty, _))) if ty != param.ty => {
-            Err(format!("the parameter \"{}\" is {} now: add the schedule again", param.name, param.ty))
-        }
-        Ok(_) => Ok(InputSpec::Value(value.clone())),
-        Err(error) => Err(format!("its value for \"{}\" is damaged: {error}", param.name)),
-    }
 }

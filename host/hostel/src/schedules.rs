@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostel_core::journal::{Journal, JournalError, Page};
-use hostel_core::{ErrorKind, InputSpec, RunFilter, RunId, State, TaskKey, Timestamp};
+use hostel_core::{ComponentRef, ErrorKind, InputSpec, Param, RunFilter, RunId, State, TaskKey, Timestamp};
 pub use hostel_core::{
     Firing, Missed, Overlap, Schedule, ScheduleError, ScheduleName, ScheduleNameError, SchedulePolicyError,
     When,
@@ -17,6 +17,7 @@ pub use hostel_schedule::{CronTextError, DueSlots, Timetable, TimetableError, zo
 
 use crate::error::in_full;
 use crate::ids::new_id;
+use crate::registry::Registry;
 
 /// The most schedules that one call fires or looks at. Those behind them have their turn when the first ones have fired.
 const MAX_DUE: usize = 20 * MAX_SCHEDULES;
@@ -253,6 +254,36 @@ pub fn run_now(
     let id = run.id;
     journal.submit(now, &[run])?;
     Ok(id)
+}
+
+/// The task that a schedule stands for now in a registry, with its inputs: for [`fire_due`]. Blocks.
+///
+/// # Errors
+///
+/// Why there is none, in words: the component is not registered, or its function has changed since the schedule was added.
+pub fn resolve(registry: &Registry, schedule: &Schedule) -> Result<ScheduledTask, String> {
+    let (source, export) = schedule.task.rsplit_once('#').ok_or("its task has no export")?;
+    let source: ComponentRef = source.parse().map_err(|error| format!("{error}"))?;
+    let component = registry.component(&source).map_err(|error| error.to_string())?;
+    let (export, signature) = component.manifest.task(Some(export)).map_err(|error| error.to_string())?;
+    let inputs = signature.params.iter().map(|param| input(schedule, param));
+    let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
+    if inputs.len() < schedule.arguments.len() {
+        return Err("the task has lost a parameter: add the schedule again".to_owned());
+    }
+    Ok((TaskKey { component: component.manifest.digest, export: export.path.clone() }, inputs))
+}
+
+fn input(schedule: &Schedule, param: &Param) -> Result<InputSpec, String> {
+    let found = schedule.arguments.iter().find(|(name, _)| *name == param.name);
+    let (_, value) = found.ok_or_else(|| format!("it has no value for the parameter \"{}\"", param.name))?;
+    match value.read() {
+        Ok(Some((ty, _))) if ty != param.ty => {
+            Err(format!("the parameter \"{}\" is {} now: add the schedule again", param.name, param.ty))
+        }
+        Ok(_) => Ok(InputSpec::Value(value.clone())),
+        Err(error) => Err(format!("its value for \"{}\" is damaged: {error}", param.name)),
+    }
 }
 
 /// What to fire of a schedule, and why not more.

@@ -3,6 +3,7 @@
 use hostel::journal::AttemptRecord;
 use hostel::{Attempt, Outcome, Signature, State};
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::error::{ErrorObject, state};
 use crate::stored::TypedOutcome;
@@ -10,7 +11,8 @@ use crate::time::{exact_millis, instant};
 use crate::value::Printed;
 
 /// One attempt of a run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = Attempt)]
 #[non_exhaustive]
 pub struct AttemptObject {
     /// Counted from 1.
@@ -26,6 +28,7 @@ pub struct AttemptObject {
     pub error: Option<ErrorObject>,
     /// The output of a program that did not complete; if it completed, the output is the value.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_printed")]
+    #[schema(value_type = Value)]
     pub stdout: Vec<u8>,
 }
 

@@ -5,12 +5,14 @@ use hostel::{
 };
 use serde::Serialize;
 use serde_json::Value as Json;
+use utoipa::ToSchema;
 
 use crate::time::{instant, millis};
 use crate::value::json;
 
 /// The part of an entry that lists and details share.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CacheEntry)]
 #[non_exhaustive]
 pub struct EntryObject {
     /// The cache key.
@@ -34,7 +36,8 @@ pub struct EntryObject {
 }
 
 /// An entry of a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CacheEntryLine)]
 #[non_exhaustive]
 pub struct EntryLine {
     /// The entry.
@@ -45,13 +48,15 @@ pub struct EntryLine {
 }
 
 /// An entry with its value.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = CacheEntryDetail)]
 #[non_exhaustive]
 pub struct EntryDetail {
     /// The entry.
     #[serde(flatten)]
     pub entry: EntryObject,
     /// Inputs, policy, grants and other options; null if they were too long to be stored.
+    #[schema(value_type = Value)]
     pub recipe: Option<Json>,
     /// The questions that the guest asked, in order.
     pub reads: Vec<ReadObject>,
@@ -59,11 +64,13 @@ pub struct EntryDetail {
     #[serde(rename = "type")]
     pub ty: String,
     /// The value.
+    #[schema(value_type = Value)]
     pub value: Json,
 }
 
 /// A question about a file or directory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CacheRead)]
 #[non_exhaustive]
 pub struct ReadObject {
     /// The path in the guest.
@@ -73,7 +80,8 @@ pub struct ReadObject {
 }
 
 /// The number and size of all results.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CacheStats)]
 #[non_exhaustive]
 pub struct StatsObject<'a> {
     /// The number of results.
@@ -97,7 +105,8 @@ pub struct StatsObject<'a> {
 }
 
 /// The number and size of the results of a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CacheTaskStats)]
 #[non_exhaustive]
 pub struct TaskStatsObject<'a> {
     /// The key of the task.
@@ -111,7 +120,8 @@ pub struct TaskStatsObject<'a> {
 }
 
 /// What was removed, and what is left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CacheGc)]
 #[non_exhaustive]
 pub struct GcObject {
     /// The number of removed results.

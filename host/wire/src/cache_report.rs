@@ -2,12 +2,14 @@
 
 use hostel::{CacheHit, CacheMiss, CacheReport, Kept, LookUp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::text::printable;
 use crate::time::{instant, millis};
 
 /// What the cache did for a run, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CacheReport)]
 #[non_exhaustive]
 pub struct CacheReportObject {
     /// The policy of the task.
@@ -27,7 +29,8 @@ pub struct CacheReportObject {
 }
 
 /// The value of another run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CacheHit)]
 #[non_exhaustive]
 pub struct HitObject {
     /// The run that computed it.

@@ -2,9 +2,11 @@
 
 use hostel::{Capability, Export, ExportPath, Hook, Import, Manifest, MissingImports, Signature};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A component, without its code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Component)]
 #[non_exhaustive]
 pub struct ComponentObject {
     /// Its file, or another name for it.
@@ -35,7 +37,8 @@ pub struct ComponentObject {
 }
 
 /// A file of options that grants something.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Config)]
 #[non_exhaustive]
 pub struct ConfigObject {
     /// Its path.
@@ -45,7 +48,8 @@ pub struct ConfigObject {
 }
 
 /// A function that can be run as a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Task)]
 #[non_exhaustive]
 pub struct TaskObject {
     /// The shortest clear name of the task: `FILE#EXPORT`.
@@ -68,7 +72,8 @@ pub struct TaskObject {
 }
 
 /// A parameter of a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Param)]
 #[non_exhaustive]
 pub struct ParamObject {
     /// Its name.
@@ -81,7 +86,8 @@ pub struct ParamObject {
 }
 
 /// A function that cannot be run as a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = NotCallable)]
 #[non_exhaustive]
 pub struct NotCallableObject {
     /// The path of the export.
@@ -91,7 +97,8 @@ pub struct NotCallableObject {
 }
 
 /// An import of a component.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Import)]
 #[non_exhaustive]
 pub struct ImportObject {
     /// Its name, such as `wasi:clocks/monotonic-clock@0.2.6`.

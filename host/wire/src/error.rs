@@ -3,12 +3,14 @@
 use hostel::{Failure, FailureKind, Outcome, Signature, State, Type};
 use serde::Serialize;
 use serde_json::Value as Json;
+use utoipa::ToSchema;
 
 use crate::text::printable;
 use crate::value::json;
 
 /// Why a run or an attempt did not complete.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = Error)]
 #[non_exhaustive]
 pub struct ErrorObject {
     /// The kind of the failure (`error`, `trap`, `exit`, `limit`, `timeout`, `upstream`), or `crash`, or `cancelled`.
@@ -17,6 +19,7 @@ pub struct ErrorObject {
     pub message: String,
     /// The typed error of the guest.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value)]
     pub value: Option<Json>,
     /// The last lines of stderr, which have a panic's message.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -18,6 +18,10 @@ mod map_line;
 mod run;
 mod stored_run;
 
+mod event;
+mod type_object;
+mod waiting;
+
 mod run_head;
 mod run_query;
 
@@ -46,6 +50,7 @@ pub use component::{
     ComponentObject, ConfigObject, ImportObject, NotCallableObject, ParamObject, TaskObject,
 };
 pub use error::{ErrorObject, cause};
+pub use event::EventObject;
 pub use limit::LimitUseObject;
 pub use log_line::LogLineObject;
 pub use map_line::MapLine;
@@ -62,6 +67,8 @@ pub use schedule::ScheduleObject;
 pub use stored::{InputJson, StoredRun, StoredRunError};
 pub use stored_run::{StateObject, StoredRunObject};
 pub use text::{message, printable, without_number};
-pub use time::instant;
+pub use time::{instant, parse_instant};
+pub use type_object::{CaseObject, NamedTypeObject, TypeObject, arguments_schema, type_schema};
 pub use value::{Printed, ValueJson, as_json, json, printed};
 pub use verification::{DifferentObject, SkippedObject, VerificationObject};
+pub use waiting::{WaitingObject, waiting_for};

@@ -2,11 +2,13 @@
 
 use hostel::journal::LimitUse;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::time::{instant, millis};
 
 /// A limit, and who uses it. Fields that are `None` are left out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = LimitUse)]
 #[non_exhaustive]
 pub struct LimitUseObject {
     /// `queue NAME` or `tag NAME`.

@@ -3,11 +3,13 @@
 use hostel::journal::NumberedLine;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::time::instant;
 
 /// A line of the log of a run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = LogLine)]
 #[non_exhaustive]
 pub struct LogLineObject {
     /// Its number, counted from 0 over all attempts of the run.
@@ -24,6 +26,7 @@ pub struct LogLineObject {
     pub text: String,
     /// The fields of a structured line.
     #[serde(skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
     pub fields: Map<String, Value>,
 }
 

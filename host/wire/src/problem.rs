@@ -7,6 +7,7 @@ use hostel::{
     ValueError,
 };
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::text::message;
 
@@ -14,7 +15,8 @@ use crate::text::message;
 ///
 /// `type`, `title`, `status` and `detail` are those of RFC 9457. The failure of a run is not a problem: see
 /// [`ErrorObject`](crate::ErrorObject).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Problem)]
 #[non_exhaustive]
 pub struct ProblemObject {
     /// Identifies the kind of problem: `/problems/KIND`.
@@ -36,11 +38,13 @@ pub struct ProblemObject {
     pub candidates: Vec<String>,
     /// The next steps, joined by `; ` in the JSON.
     #[serde(rename = "hint", skip_serializing_if = "Vec::is_empty", serialize_with = "joined")]
+    #[schema(value_type = Option<String>)]
     pub hints: Vec<String>,
 }
 
 /// What is wrong with one argument.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Argument)]
 #[non_exhaustive]
 pub struct ArgumentObject {
     /// The parameter and the steps into its value: the parameter's name first.
@@ -53,6 +57,14 @@ pub struct ArgumentObject {
     /// The kind and text of the value, shortened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<String>,
+}
+
+impl ArgumentObject {
+    /// A part of the request that does not fit: the steps to it, and what is wrong with it.
+    pub fn new(path: impl IntoIterator<Item = String>, message: impl Into<String>) -> Self {
+        let path = path.into_iter().collect();
+        Self { path, message: message.into(), expected: None, found: None }
+    }
 }
 
 impl ProblemObject {

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use hostel::{GrantKind, HostCall, Receipt};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::time::exact_millis;
 
 /// What a run used. Kinds without calls or denials are left out.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = Receipt)]
 #[non_exhaustive]
 pub struct ReceiptObject {
     /// Processor time in milliseconds, host functions included.
@@ -19,8 +21,10 @@ pub struct ReceiptObject {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fuel: Option<u64>,
     /// Calls of the host, by kind.
+    #[schema(value_type = BTreeMap<String, u64>)]
     pub host_calls: BTreeMap<&'static str, u64>,
     /// Denied requests, by the kind of grant that would allow them.
+    #[schema(value_type = BTreeMap<String, u64>)]
     pub denials: BTreeMap<&'static str, u64>,
     /// Bytes of the arguments, and of a program's stdin.
     pub input_bytes: u64,

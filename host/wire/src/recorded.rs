@@ -4,8 +4,8 @@ use std::mem::discriminant;
 use std::sync::Arc;
 
 use hostel::journal::{
-    InputSpec, Journal, JournalEntry, LimitScope, MemoryJournal, NumberedLine, Pause, Rate, RunFact,
-    RunLimit, RunRecord, RunSpec, ScheduleSlot, StoredValue,
+    InputSpec, Journal, JournalEntry, JournalEvent, LimitScope, MemoryJournal, NumberedLine, Pause, Rate,
+    RunChange, RunFact, RunLimit, RunRecord, RunSpec, ScheduleSlot, StoredValue,
 };
 use hostel::registry::{RegisteredComponent, RegisteredVersion};
 use hostel::schedules::{Schedule, StoredSchedule, When};
@@ -19,9 +19,9 @@ use serde_json::Value as Json;
 
 use crate::{
     AttemptObject, CacheReportObject, ComponentObject, ConfigObject, DifferentObject, EntryDetail, EntryLine,
-    ErrorObject, GcObject, LimitUseObject, LogLineObject, MapLine, ProblemObject, ReceiptObject,
+    ErrorObject, EventObject, GcObject, LimitUseObject, LogLineObject, MapLine, ProblemObject, ReceiptObject,
     RegisteredObject, ReplayObject, RunHeadObject, RunObject, ScheduleObject, SkippedObject, StatsObject,
-    StoredRun, StoredRunError, StoredRunObject, VerificationObject,
+    StoredRun, StoredRunError, StoredRunObject, TypeObject, VerificationObject, WaitingObject,
 };
 
 const SHAPES: &str = include_str!("../shapes.md");
@@ -439,4 +439,30 @@ fn every_kind_of_problem_has_a_status() {
     check(ErrorKind::Exhausted, "exhausted", 429);
     check(ErrorKind::Unavailable, "unavailable", 503);
     check(ErrorKind::Internal, "internal", 500);
+}
+
+#[test]
+fn types() {
+    let fields = [("rate", Type::F64), ("data", Type::list(Type::U8)), ("next", Type::option(Type::U64))];
+    check("A type", &[&TypeObject::from(&Type::record(fields))]);
+}
+
+#[test]
+fn what_runs_wait_for() {
+    let due = WaitingObject::Due { at: "1970-01-01T00:00:09Z".to_owned() };
+    let none = WaitingObject::NoWorker { queue: "default".to_owned() };
+    check("What a run waits for", &[&due, &none]);
+}
+
+#[test]
+fn events() {
+    let event = JournalEvent {
+        seq: 7,
+        run: RunId::from_bytes([1; 16]),
+        version: 2,
+        state: State::Running,
+        at: Timestamp::from_unix_nanos(9_000_000_000),
+        change: RunChange::Event(Event::Started),
+    };
+    check("An event", &[&EventObject::from(&event)]);
 }

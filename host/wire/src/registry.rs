@@ -6,11 +6,13 @@ use hostel::registry::{
 };
 use hostel::{Capability, Digest};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::time::instant;
 
 /// A version of a name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Version)]
 #[non_exhaustive]
 pub struct VersionObject {
     /// The name.
@@ -34,7 +36,8 @@ pub struct VersionObject {
 }
 
 /// What was registered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Pushed)]
 #[non_exhaustive]
 pub struct PushedObject {
     /// How to refer to it: `acme.math@1.2.0`, or the digest.
@@ -52,7 +55,8 @@ pub struct PushedObject {
 }
 
 /// A registered component.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Registered)]
 #[non_exhaustive]
 pub struct RegisteredObject {
     /// Its digest.
@@ -72,7 +76,8 @@ pub struct RegisteredObject {
 }
 
 /// An exported function.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = RegisteredExport)]
 #[non_exhaustive]
 pub struct ExportObject {
     /// The path of the export.
@@ -82,7 +87,8 @@ pub struct ExportObject {
 }
 
 /// How two versions differ.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Diff)]
 #[non_exhaustive]
 pub struct DiffObject {
     /// Whether the newer one asks for something that the older one does not.
@@ -96,7 +102,8 @@ pub struct DiffObject {
 }
 
 /// One thing that a component asks for: a capability, or a grant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Demand)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum DemandObject {
@@ -115,7 +122,8 @@ pub enum DemandObject {
 }
 
 /// A function that differs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ExportDiff)]
 #[non_exhaustive]
 pub struct ExportDiffObject {
     /// The path of the export.

@@ -2,6 +2,7 @@
 
 use hostel::{Event, Outcome, Signature, TaskFuture, Transition, Type};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::attempt::AttemptObject;
 use crate::error::ErrorObject;
@@ -10,7 +11,8 @@ use crate::stored::StoredRun;
 use crate::value::{ValueJson, as_json};
 
 /// A run. Fields that are `None` are left out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Run)]
 #[non_exhaustive]
 pub struct RunObject<'a> {
     /// The item of a map, counted from 0.
@@ -31,6 +33,7 @@ pub struct RunObject<'a> {
     pub state: &'static str,
     /// The value. The outer `Option` says whether there is one; the inner one is `null` for a function without a result.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value)]
     pub value: Option<Option<ValueJson<'a>>>,
     /// Why it did not complete.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,11 +2,13 @@
 
 use hostel::journal::RunHead;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::time::instant;
 
 /// A run as lists show it: everything that is small. Fields that are `None` are left out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = RunHead)]
 #[non_exhaustive]
 pub struct RunHeadObject {
     /// The run's id.

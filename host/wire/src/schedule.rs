@@ -2,11 +2,13 @@
 
 use hostel::schedules::{Schedule, StoredSchedule, Timetable, When};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::time::{instant, millis};
 
 /// A schedule. Either `cron` and `zone` are there, or `every_ms` and `anchor_at`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Schedule)]
 #[non_exhaustive]
 pub struct ScheduleObject {
     /// Its name.

@@ -2,13 +2,15 @@
 
 use hostel::journal::{JournalEntry, UniqueMode};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::run::RunObject;
 use crate::stored::{InputJson, StoredRun};
 use crate::time::instant;
 
 /// A run of a journal: a [`RunObject`], and what only a journal knows. Fields that are `None` are left out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = StoredRun)]
 #[non_exhaustive]
 pub struct StoredRunObject<'a> {
     /// The run as it would be in memory.
@@ -16,6 +18,7 @@ pub struct StoredRunObject<'a> {
     pub run: RunObject<'a>,
     /// Its inputs, one for each parameter, if they were asked for. For a map, one that says what its items were.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Value>>)]
     pub inputs: Option<Vec<InputJson<'a>>>,
     /// Its queue: `hostel.run` for a run that no worker executed, and `hostel.map` for the record of a map.
     pub queue: String,
@@ -52,7 +55,8 @@ pub struct StoredRunObject<'a> {
 }
 
 /// A state that a run came to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = State)]
 #[non_exhaustive]
 pub struct StateObject {
     /// When.

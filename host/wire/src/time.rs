@@ -11,6 +11,12 @@ pub fn instant(at: Timestamp) -> String {
     at.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
 }
 
+/// Reads an instant in RFC 3339, with any offset; `None` if the text is none, or before 1970.
+pub fn parse_instant(text: &str) -> Option<Timestamp> {
+    let at = text.parse::<jiff::Timestamp>().ok()?;
+    u64::try_from(at.as_nanosecond()).ok().map(Timestamp::from_unix_nanos)
+}
+
 /// A duration in whole milliseconds.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -31,6 +37,14 @@ mod tests {
         check(0, "1970-01-01T00:00:00Z");
         check(1_795_274_521_500_000_000, "2026-11-21T15:22:01.5Z");
         check(1_795_274_521_000_000_001, "2026-11-21T15:22:01.000000001Z");
+    }
+
+    #[test]
+    fn instants_are_read_with_any_offset() {
+        let at = Timestamp::from_unix_nanos(1_795_274_521_500_000_000);
+        assert_eq!(parse_instant("2026-11-21T15:22:01.5Z"), Some(at));
+        assert_eq!(parse_instant("2026-11-21T16:22:01.5+01:00"), Some(at));
+        assert_eq!((parse_instant("1969-01-01T00:00:00Z"), parse_instant("tomorrow")), (None, None));
     }
 
     #[test]

@@ -40,7 +40,7 @@ const RESERVED: [Reserved; 4] = [
 const PLAIN: [Plain; 3] = [
     Plain {
         name: "hostel-wire",
-        uses: &["base64", "hostel", "jiff", "serde", "serde_json"],
+        uses: &["base64", "hostel", "jiff", "serde", "serde_json", "utoipa"],
         because: "the JSON is made of values alone: no I/O, no runtime, no terminal",
     },
     Plain {

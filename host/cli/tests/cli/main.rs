@@ -50,6 +50,9 @@ mod run;
 #[cfg(test)]
 mod scheduling;
 #[cfg(test)]
+#[cfg(unix)]
+mod serving;
+#[cfg(test)]
 mod sharing;
 #[cfg(test)]
 #[cfg(unix)]

@@ -37,6 +37,19 @@ pub enum RunChange {
     AttemptEnded,
 }
 
+impl RunChange {
+    /// Its name: `Born`, `Amended`, `Named`, `AttemptEnded`, or that of an event of the states, such as `Started`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Born => "Born",
+            Self::Event(event) => event.name(),
+            Self::Amended => "Amended",
+            Self::Named => "Named",
+            Self::AttemptEnded => "AttemptEnded",
+        }
+    }
+}
+
 impl From<&RunFact> for RunChange {
     fn from(fact: &RunFact) -> Self {
         match fact {

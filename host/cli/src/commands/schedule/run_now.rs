@@ -8,12 +8,12 @@ use hostel::schedules::{RunNowError, ScheduleName, run_now};
 use super::unknown;
 use crate::commands::runs::open;
 use crate::exit::Exit;
-use crate::firing::resolve;
 use crate::options::data_dir::HostOptions;
 use crate::problem::{Problem, Stop};
 use crate::registered;
 use crate::time::now;
 use crate::ui::Ui;
+use hostel::schedules::resolve;
 
 /// Submit a run of a schedule at once, beside its times
 #[derive(Args, Debug)]

@@ -4,9 +4,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use hostel::journal::{
-    Append, Batch, BatchAction, BatchId, Bucket, Cancellation, ClaimRequest, ExpireRequest, Expiry, Fence,
-    Found, HistogramRequest, Journal, JournalEntry, JournalError, JournalEvent, LimitScope, LimitUse,
-    MemoryJournal, Page, Pause, Prune, Pruned, Retention, RunLimit, RunRecord, RunSpec, Submitted,
+    Amendment, Append, Batch, BatchAction, BatchId, Bucket, Cancellation, ClaimRequest, ExpireRequest,
+    Expiry, Fence, Found, HistogramRequest, Journal, JournalEntry, JournalError, JournalEvent, LimitScope,
+    LimitUse, MemoryJournal, Page, Pause, Prune, Pruned, Retention, RunLimit, RunRecord, RunSpec, Submitted,
 };
 use hostel::{RunFilter, RunId, Timestamp};
 use hostel_core::{BlobRef, RunCounts};

@@ -1,0 +1,62 @@
+//! `hostel serve`.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command};
+
+use crate::hostel::{Place, Ran};
+
+/// Sends a request without a body, and returns the answer.
+fn get(address: &str, path: &str, token: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// The address that a server prints, without its code.
+fn address(server: &mut Child) -> String {
+    let mut line = String::new();
+    BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let (address, code) = line.trim().split_once("/#login=").unwrap_or_else(|| panic!("{line:?}"));
+    assert!(code.len() > 40, "{line:?}");
+    address.strip_prefix("http://").unwrap().to_owned()
+}
+
+#[test]
+fn a_server_answers_executes_and_drains() {
+    let place = Place::with_data_dir();
+    let mut server = place.start("serve --addr 127.0.0.1:0 --workers 1");
+    let address = address(&mut server);
+    let token = fs::read_to_string(place.data_dir().join("token")).unwrap();
+    let info = get(&address, "/api/v1/info", token.trim());
+    assert!(info.starts_with("HTTP/1.1 200") && info.contains("\"executes\":true"), "{info}");
+    assert!(get(&address, "/api/v1/info", "x").starts_with("HTTP/1.1 401"));
+
+    let run = place.run("delay arith.wasm#add 40 2");
+    let path = format!("/api/v1/runs/{}?wait=60s", run.stdout.trim());
+    let ended = get(&address, &path, token.trim());
+    assert!(ended.contains("\"state\":\"Completed\",\"value\":42"), "{ended}");
+
+    let terminated = Command::new("kill").arg(server.id().to_string()).status().unwrap();
+    assert!(terminated.success());
+    let ran = Ran::of(server.wait_with_output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
+fn an_address_that_others_reach_needs_a_proxy() {
+    let place = Place::with_data_dir();
+    let ran = place.run("serve --addr 0.0.0.0:0");
+    assert_ne!(ran.code, 0);
+    assert!(ran.stderr.contains("--behind-proxy"), "{}", ran.stderr);
+    let ran = place.run("serve --addr 127.0.0.1:0 --public-url hostel.example");
+    assert!(ran.stderr.contains("invalid public address \"hostel.example\""), "{}", ran.stderr);
+    let ran = place.run("serve --addr 127.0.0.1:0 --allow-origin '*'");
+    assert!(ran.stderr.contains("invalid origin \"*\""), "{}", ran.stderr);
+}

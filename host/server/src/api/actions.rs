@@ -1,0 +1,101 @@
+//! What can be done with a run: cancel it, try it again, and mark it as seen.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use hostel::RunId;
+use hostel::journal::{Cancellation, Journal};
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::json_answer;
+use super::runs::Wait;
+use crate::app::App;
+use crate::clock::now;
+use crate::extract::{Path, Query, parsed};
+use crate::problem::Answer;
+use crate::rates::Counted;
+use crate::run_view::{RunAnswer, run_json};
+use crate::submission::{wait, wait_for_end};
+use crate::tokens::Identity;
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(cancel_run)).routes(routes!(retry_run)).routes(routes!(see_run))
+}
+
+/// How a request to cancel a run went.
+#[derive(Debug, Serialize, ToSchema)]
+struct Cancelled {
+    /// The run.
+    run: String,
+    /// `now`: it has ended. `requested`: it executes, and is asked to stop. `too-late`: it had ended before.
+    cancellation: &'static str,
+    /// Its state now.
+    state: &'static str,
+}
+
+/// Cancel a run
+///
+/// It is Cancelled when its guest has stopped.
+#[utoipa::path(post, path = "/runs/{run}/cancel", operation_id = "cancel_run", tag = "runs",
+    params(("run" = String, Path, description = "Its id"), Wait),
+    responses((status = 200, description = "It has ended", body = Cancelled),
+        (status = 202, description = "It is asked to stop", body = Cancelled)), security(("token" = ["cancel"])))]
+async fn cancel_run(
+    State(app): State<Arc<App>>,
+    Path(run): Path<String>,
+    Query(query): Query<Wait>,
+) -> Answer<Response> {
+    let run = parsed::<RunId>("run", &run)?;
+    let wait = wait(query.wait.as_deref())?;
+    let cancellation = app.journal(move |journal| journal.cancel(now(), run)).await?;
+    let entry = wait_for_end(&app, run, wait.unwrap_or_default()).await?;
+    let object = Cancelled {
+        run: run.to_string(),
+        cancellation: match cancellation {
+            Cancellation::Now => "now",
+            Cancellation::Requested => "requested",
+            Cancellation::TooLate => "too-late",
+        },
+        state: entry.state().name(),
+    };
+    let status = if entry.state().is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(object)).into_response())
+}
+
+/// Give a run that ended without a value new attempts
+#[utoipa::path(post, path = "/runs/{run}/retry", operation_id = "retry_run", tag = "runs",
+    params(("run" = String, Path, description = "Its id"), Wait),
+    responses((status = 200, description = "The run", body = RunAnswer),
+        (status = 202, description = "It has not ended within the wait", body = RunAnswer)),
+    security(("token" = ["run"])))]
+async fn retry_run(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Path(run): Path<String>,
+    Query(query): Query<Wait>,
+) -> Answer<Response> {
+    let run = parsed::<RunId>("run", &run)?;
+    let wait = wait(query.wait.as_deref())?;
+    app.count(&identity, Counted::Submit)?;
+    app.journal(move |journal| journal.retry(now(), run)).await?;
+    let entry = wait_for_end(&app, run, wait.unwrap_or_default()).await?;
+    let is_late = wait.is_some() && !entry.state().is_terminal();
+    let body = app.journal(move |journal| run_json(journal, &entry, &identity, None)).await?;
+    let status = if is_late { StatusCode::ACCEPTED } else { StatusCode::OK };
+    Ok((status, json_answer(body)).into_response())
+}
+
+/// Record that someone has seen how a run ended
+#[utoipa::path(post, path = "/runs/{run}/seen", operation_id = "see_run", tag = "runs",
+    params(("run" = String, Path, description = "Its id")),
+    responses((status = 204, description = "It needs no more attention")), security(("token" = ["cancel"])))]
+async fn see_run(State(app): State<Arc<App>>, Path(run): Path<String>) -> Answer<StatusCode> {
+    let run = parsed::<RunId>("run", &run)?;
+    app.journal(move |journal| journal.mark_seen(run)).await.map(|()| StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,250 @@
+//! Components: uploaded by their digest or without it, and what they offer and ask for.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use hostel::registry::{ComponentDiff, ComponentRef, Push};
+use hostel::{Digest, ErrorKind};
+use hostel_wire::{ComponentObject, DiffObject, PushedObject, RegisteredObject};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::bounds::{LIST, LIST_DEFAULT};
+use crate::clock::now;
+use crate::extract::{Members, Path, Query, parsed, wrong};
+use crate::problem::{Answer, ApiProblem, Code};
+use crate::rates::Counted;
+use crate::tokens::Identity;
+use crate::upload::{Received, receive};
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list_components, post_component))
+        .routes(routes!(get_component, head_component, put_component, delete_component))
+        .routes(routes!(get_component_wasm))
+        .routes(routes!(get_component_surface))
+        .routes(routes!(get_component_diff))
+}
+
+/// Which page of a list by digest.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct PageByDigest {
+    /// Begin after this digest.
+    #[serde(default)]
+    after: Option<String>,
+    /// How many at most.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<usize>,
+}
+
+impl Members for PageByDigest {
+    const NAMES: &'static [&'static str] = &["after", "limit"];
+}
+
+/// Components without names. Those with names are found by them.
+#[derive(Debug, Serialize, ToSchema)]
+struct UnnamedComponents {
+    /// Their digests, in order.
+    items: Vec<String>,
+    /// The address of the next page.
+    next: Option<String>,
+}
+
+/// A limit of a list, checked.
+pub(super) fn limit(limit: Option<usize>) -> Answer<usize> {
+    match limit {
+        None => Ok(LIST_DEFAULT),
+        Some(limit) if (1..=LIST).contains(&limit) => Ok(limit),
+        Some(limit) => Err(wrong("limit", format!("{limit}: expected 1 to {LIST}"))),
+    }
+}
+
+/// List components without names, by digest
+#[utoipa::path(get, path = "/components", operation_id = "list_components", tag = "components", params(PageByDigest),
+    responses((status = 200, description = "A page", body = UnnamedComponents)), security(("token" = ["read"])))]
+async fn list_components(
+    State(app): State<Arc<App>>,
+    Query(page): Query<PageByDigest>,
+) -> Answer<Json<UnnamedComponents>> {
+    let limit = limit(page.limit)?;
+    let after = page.after.as_deref().map(|after| parsed::<Digest>("after", after)).transpose()?;
+    let found = app.registry(move |registry| registry.unnamed(after, limit)).await?;
+    let items: Vec<_> = found.iter().map(ToString::to_string).collect();
+    let last = items.last().filter(|_| items.len() == limit);
+    let next = last.map(|last| format!("/api/v1/components?after={last}&limit={limit}"));
+    Ok(Json(UnnamedComponents { next, items }))
+}
+
+/// Upload a component
+///
+/// It is checked and compiled before it is stored.
+#[utoipa::path(post, path = "/components", operation_id = "post_component", tag = "components",
+    request_body(content = Vec<u8>, content_type = "application/wasm"),
+    responses((status = 201, description = "It is stored", body = PushedObject),
+        (status = 200, description = "It was stored before", body = PushedObject)),
+    security(("token" = ["components"])))]
+async fn post_component(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer<Response> {
+    app.count(&identity, Counted::Upload)?;
+    let received = receive(&app, &headers, body).await?;
+    push(&app, &identity, received).await
+}
+
+/// Upload a component by its digest
+///
+/// Safe to repeat. It is checked and compiled before it is stored.
+#[utoipa::path(put, path = "/components/{component}", operation_id = "put_component", tag = "components",
+    params(("component" = String, Path, description = "`sha256:` and 64 hexadecimal digits")),
+    request_body(content = Vec<u8>, content_type = "application/wasm"),
+    responses((status = 201, description = "It is stored", body = PushedObject),
+        (status = 200, description = "It was stored before", body = PushedObject)),
+    security(("token" = ["components"])))]
+async fn put_component(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Path(digest): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer<Response> {
+    let digest = parsed::<Digest>("digest", &digest)?;
+    app.count(&identity, Counted::Upload)?;
+    let received = receive(&app, &headers, body).await?;
+    let found = received.digest();
+    if found != digest {
+        let problem = format!("the body has the digest {found}: expected {digest}");
+        return Err(ApiProblem::new(Code::WrongDigest, problem).with("found", found.to_string()));
+    }
+    push(&app, &identity, received).await
+}
+
+/// Checks, compiles and stores a component.
+async fn push(app: &Arc<App>, identity: &Identity, received: Received) -> Answer<Response> {
+    let _place = app.uploads.acquire().await.map_err(|_| ended())?;
+    let bytes = received.bytes(app).await?;
+    let component = app.host.load_bytes(bytes.to_vec()).await?;
+    let by = identity.name.to_string();
+    let manifest = component.manifest().clone();
+    let pushed = app.registry(move |registry| {
+        registry.push(&Push { bytes: &bytes, manifest: &manifest, naming: None, by: &by, at: now() })
+    });
+    let pushed = pushed.await?;
+    app.loaded.insert(pushed.digest, component);
+    let status = if pushed.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(PushedObject::from(&pushed))).into_response())
+}
+
+fn ended() -> ApiProblem {
+    ApiProblem::new(Code::Kind(ErrorKind::Unavailable), "the server has ended")
+}
+
+/// Show a component: its functions, imports and versions
+#[utoipa::path(get, path = "/components/{component}", operation_id = "get_component", tag = "components",
+    params(("component" = String, Path, description = "A digest, a name, or `NAME@VERSION`")),
+    responses((status = 200, description = "The component", body = RegisteredObject)), security(("token" = ["read"])))]
+async fn get_component(
+    State(app): State<Arc<App>>,
+    Path(component): Path<String>,
+) -> Answer<Json<RegisteredObject>> {
+    let component = parsed::<ComponentRef>("component", &component)?;
+    let found = app.registry(move |registry| registry.component(&component)).await?;
+    Ok(Json(RegisteredObject::from(&found)))
+}
+
+/// Say whether a component is stored
+#[utoipa::path(head, path = "/components/{component}", operation_id = "head_component", tag = "components",
+    params(("component" = String, Path, description = "A digest, a name, or `NAME@VERSION`")),
+    responses((status = 200, description = "It is")), security(("token" = ["read"])))]
+async fn head_component(State(app): State<Arc<App>>, Path(component): Path<String>) -> Answer<StatusCode> {
+    let component = parsed::<ComponentRef>("component", &component)?;
+    app.registry(move |registry| registry.resolve(&component)).await.map(|_| StatusCode::OK)
+}
+
+/// Remove a version, or a component without versions
+#[utoipa::path(delete, path = "/components/{component}", operation_id = "delete_component", tag = "components",
+    params(("component" = String, Path, description = "A digest, or `NAME@VERSION`")),
+    responses((status = 204, description = "It is removed")), security(("token" = ["components"])))]
+async fn delete_component(State(app): State<Arc<App>>, Path(component): Path<String>) -> Answer<StatusCode> {
+    let component = parsed::<ComponentRef>("component", &component)?;
+    let removed = app.registry(move |registry| registry.remove(&component)).await?;
+    removed.component.iter().for_each(|digest| _ = app.loaded.remove(digest));
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Download a component
+#[utoipa::path(get, path = "/components/{component}/wasm", operation_id = "get_component_wasm", tag = "components",
+    params(("component" = String, Path, description = "A digest, a name, or `NAME@VERSION`")),
+    responses((status = 200, description = "Its bytes", body = Vec<u8>, content_type = "application/wasm")),
+    security(("token" = ["read"])))]
+async fn get_component_wasm(State(app): State<Arc<App>>, Path(component): Path<String>) -> Answer<Response> {
+    let component = parsed::<ComponentRef>("component", &component)?;
+    let bytes = app.registry(move |registry| {
+        let digest = registry.resolve(&component)?.digest;
+        registry.bytes(digest)
+    });
+    let mut response = bytes.await?.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/wasm"));
+    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    Ok(response)
+}
+
+/// Show what a component offers in full, as `hostel inspect` does
+#[utoipa::path(get, path = "/components/{component}/surface", operation_id = "get_component_surface", tag = "components",
+    params(("component" = String, Path, description = "A digest, a name, or `NAME@VERSION`")),
+    responses((status = 200, description = "The component", body = ComponentObject)), security(("token" = ["read"])))]
+async fn get_component_surface(
+    State(app): State<Arc<App>>,
+    Path(text): Path<String>,
+) -> Answer<Json<ComponentObject>> {
+    let component = parsed::<ComponentRef>("component", &text)?;
+    let digest = app.registry(move |registry| registry.resolve(&component)).await?.digest;
+    let manifest =
+        app.registry(move |registry| registry.component(&ComponentRef::Digest(digest))).await?.manifest;
+    let component = app.component(digest).await?;
+    Ok(Json(ComponentObject::new(text, &manifest, component.missing())))
+}
+
+/// With what to compare.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct With {
+    /// The newer side: a digest, a name, or `NAME@VERSION`.
+    with: String,
+}
+
+impl Members for With {
+    const NAMES: &'static [&'static str] = &["with"];
+}
+
+/// Compare two components or versions
+#[utoipa::path(get, path = "/components/{component}/diff", operation_id = "get_component_diff", tag = "components",
+    params(("component" = String, Path, description = "The older side: a digest, a name, or `NAME@VERSION`"), With),
+    responses((status = 200, description = "How they differ", body = DiffObject)), security(("token" = ["read"])))]
+async fn get_component_diff(
+    State(app): State<Arc<App>>,
+    Path(component): Path<String>,
+    Query(with): Query<With>,
+) -> Answer<Json<DiffObject>> {
+    let old = parsed::<ComponentRef>("component", &component)?;
+    let new = parsed::<ComponentRef>("with", &with.with)?;
+    let sides = app.registry(move |registry| {
+        Ok::<_, hostel::registry::RegistryError>((registry.side(&old)?, registry.side(&new)?))
+    });
+    let ((old, old_grants), (new, new_grants)) = sides.await?;
+    let diff = ComponentDiff::between((&old, &old_grants), (&new, &new_grants));
+    Ok(Json(DiffObject::from(&diff)))
+}

@@ -1,0 +1,345 @@
+//! Maps: many runs of one task. The runs of a map are those with its tag.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use hostel::journal::{Journal, JournalError, Page, RunSpec};
+use hostel::{RunFilter, RunId, StateSet, Tag};
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as JsonValue};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::runs::Wait;
+use crate::app::App;
+use crate::body::{Parts, check_type};
+use crate::bounds::{JSON_BYTES, MAP_BATCH, MAP_ROWS};
+use crate::clock::now;
+use crate::extract::{Members, Path, Query, parsed, read, wrong};
+use crate::jsonl::Lines;
+use crate::problem::{Answer, ApiProblem, Code};
+use crate::rates::Counted;
+use crate::submission::{Prepared, RunRequest, derived_id, same_times, wait};
+use crate::tokens::{Identity, secret};
+
+const JSON_LINES: [&str; 3] = ["application/jsonl", "application/x-ndjson", "application/json-lines"];
+
+/// The most runs of a map that are counted.
+const COUNTED: u64 = 20_000;
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(post_map)).routes(routes!(get_map))
+}
+
+/// The tag of the runs of a map.
+pub(super) fn tag_text(map: &str) -> String {
+    format!("map:{map}")
+}
+
+/// Many runs of one task. As JSON Lines, the first line is this without `rows`, and each further line is a row.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+struct MapRequest {
+    /// The task, as for a run.
+    task: String,
+    /// The id of the map, a UUID that the client chooses. With it, a repetition stores no row twice.
+    #[serde(default)]
+    id: Option<String>,
+    /// Arguments that all rows have, by the names of the parameters.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    args: Map<String, JsonValue>,
+    /// The arguments of each run: an object by the names of the parameters, or an array in their order.
+    #[serde(default)]
+    #[schema(value_type = Vec<Value>)]
+    rows: Vec<JsonValue>,
+    /// Options of the task by their names.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    options: Map<String, JsonValue>,
+    /// Labels of the runs.
+    #[serde(default)]
+    tags: Vec<String>,
+    /// The queue of the runs.
+    #[serde(default)]
+    queue: Option<String>,
+    /// The priority of the runs.
+    #[serde(default)]
+    priority: Option<i32>,
+    /// Begin at this time and not before.
+    #[serde(default)]
+    at: Option<String>,
+    /// Begin this much later and not before.
+    #[serde(default, rename = "in")]
+    after: Option<String>,
+}
+
+impl Members for MapRequest {
+    const NAMES: &'static [&'static str] =
+        &["task", "id", "args", "rows", "options", "tags", "queue", "priority", "at", "in"];
+}
+
+/// A map.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Map)]
+struct MapObject {
+    /// Its id.
+    map: String,
+    /// How many runs were stored by this request, or are counted.
+    total: u64,
+    /// How many of them are in which state.
+    states: BTreeMap<&'static str, u64>,
+    /// How many have not ended.
+    unfinished: u64,
+    /// Whether there are more than are counted.
+    more: bool,
+    /// The address of the list of its runs.
+    runs: String,
+}
+
+/// Submit many runs of one task
+///
+/// As JSON Lines (`application/jsonl`) the rows are stored while they come, 500 at a time; if a row is wrong, the problem says how many
+/// were stored before. Send the same again with the same `id` to go on.
+#[utoipa::path(post, path = "/maps", operation_id = "post_map", tag = "maps", params(Wait),
+    request_body(content((MapRequest = "application/json"), (String = "application/jsonl"))),
+    responses((status = 201, description = "All rows are stored", body = MapObject),
+        (status = 200, description = "All have ended within the wait", body = MapObject),
+        (status = 202, description = "Some have not ended within the wait", body = MapObject)),
+    security(("token" = ["run"])))]
+async fn post_map(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Query(query): Query<Wait>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer<Response> {
+    let wait = wait(query.wait.as_deref())?;
+    app.count(&identity, Counted::Submit)?;
+    let is_json = headers.get(CONTENT_TYPE).is_some_and(|ty| ty.as_bytes().starts_with(b"application/json;"))
+        || headers.get(CONTENT_TYPE).is_some_and(|ty| ty == "application/json");
+    let rows = if is_json {
+        let body = Parts::new(&headers, body, JSON_BYTES as u64)?.whole().await?;
+        let request: MapRequest = read(&body)?;
+        let mut rows = Rows::begin(&app, &identity, &request).await?;
+        for row in request.rows {
+            rows.add(row).await?;
+        }
+        rows
+    } else {
+        check_type(&headers, &JSON_LINES)?;
+        let mut lines = Lines::new(Parts::new(&headers, body, u64::MAX)?);
+        let first = lines.next().await?.ok_or_else(|| {
+            ApiProblem::new(
+                Code::Malformed,
+                "the body is empty: expected a line with the task, and a line for each row",
+            )
+        })?;
+        let request: MapRequest = read(&first).map_err(|problem| problem.within("line 1"))?;
+        if !request.rows.is_empty() {
+            return Err(wrong("rows", "expected the rows on the lines after this one"));
+        }
+        let mut rows = Rows::begin(&app, &identity, &request).await?;
+        while let Some(line) = lines.next().await? {
+            let row = parse_row(&line).map_err(|problem| rows.failed(problem))?;
+            rows.add(row).await?;
+        }
+        rows
+    };
+    let (map, total) = rows.end().await?;
+    let object = match wait {
+        Some(wait) => wait_for_all(&app, &map, wait).await?,
+        None => MapObject { total, ..count(&app, &map).await? },
+    };
+    let status = match wait {
+        Some(_) if object.unfinished > 0 => StatusCode::ACCEPTED,
+        Some(_) => StatusCode::OK,
+        None => StatusCode::CREATED,
+    };
+    let mut response = (status, Json(object)).into_response();
+    if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/maps/{map}")) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+fn parse_row(line: &[u8]) -> Answer<JsonValue> {
+    let text = std::str::from_utf8(line).map_err(|_| ApiProblem::new(Code::Malformed, "it is not UTF-8"))?;
+    hostel::parse_json(text)
+        .map_err(|error| ApiProblem::new(Code::Malformed, format!("it is no JSON: {error}")))
+}
+
+/// Show a map: how many of its runs are in which state
+#[utoipa::path(get, path = "/maps/{map}", operation_id = "get_map", tag = "maps",
+    params(("map" = String, Path, description = "Its id"), Wait),
+    responses((status = 200, description = "The map", body = MapObject)), security(("token" = ["read"])))]
+async fn get_map(
+    State(app): State<Arc<App>>,
+    Path(map): Path<String>,
+    Query(query): Query<Wait>,
+) -> Answer<Json<MapObject>> {
+    let map = parsed::<RunId>("map", &map)?.to_string();
+    let object = match wait(query.wait.as_deref())? {
+        Some(wait) => wait_for_all(&app, &map, wait).await?,
+        None => count(&app, &map).await?,
+    };
+    if object.total == 0 {
+        return Err(ApiProblem::not_found(format!("there are no runs of the map {map}")));
+    }
+    Ok(Json(object))
+}
+
+/// The rows of a map on their way into the journal.
+struct Rows<'a> {
+    app: &'a Arc<App>,
+    prepared: Prepared,
+    map: String,
+    /// Whether the client has chosen the id: then rows may be there.
+    is_named: bool,
+    tag: Tag,
+    args: Map<String, JsonValue>,
+    waiting: Vec<RunSpec>,
+    taken: u64,
+    stored: u64,
+}
+
+impl<'a> Rows<'a> {
+    async fn begin(app: &'a Arc<App>, identity: &Identity, request: &MapRequest) -> Answer<Self> {
+        let id = match &request.id {
+            Some(id) => parsed::<RunId>("id", id)?,
+            None => derived_id(&["map", &secret().map_err(|error| wrong("id", error))?]),
+        };
+        let of_run = RunRequest {
+            task: request.task.clone(),
+            args: None,
+            options: request.options.clone(),
+            tags: request.tags.clone(),
+            queue: request.queue.clone(),
+            priority: request.priority,
+            at: request.at.clone(),
+            after: request.after.clone(),
+            unique: None,
+        };
+        let prepared = of_run.prepare(app, identity).await?;
+        let map = id.to_string();
+        let tag = Tag::from(tag_text(&map).as_str());
+        let (args, is_named) = (request.args.clone(), request.id.is_some());
+        Ok(Self { app, prepared, map, is_named, tag, args, waiting: Vec::new(), taken: 0, stored: 0 })
+    }
+
+    async fn add(&mut self, row: JsonValue) -> Answer<()> {
+        if self.taken >= MAP_ROWS {
+            let problem =
+                ApiProblem::new(Code::TooLarge, format!("too many rows: expected at most {MAP_ROWS}"));
+            return Err(self.failed(problem));
+        }
+        let spec = self.spec(row).map_err(|problem| self.failed(problem))?;
+        self.waiting.push(spec);
+        self.taken += 1;
+        if self.waiting.len() >= MAP_BATCH { self.store().await } else { Ok(()) }
+    }
+
+    fn spec(&self, row: JsonValue) -> Answer<RunSpec> {
+        let args = match row {
+            JsonValue::Object(row) => {
+                let mut args = self.args.clone();
+                args.extend(row);
+                JsonValue::Object(args)
+            }
+            row @ JsonValue::Array(_) if self.args.is_empty() => row,
+            JsonValue::Array(_) => {
+                return Err(ApiProblem::invalid(
+                    "a row is an array, and there are args for all rows: expected an object",
+                ));
+            }
+            JsonValue::Null | JsonValue::Bool(_) | JsonValue::Number(_) | JsonValue::String(_) => {
+                return Err(ApiProblem::invalid("expected a row: an object or an array of arguments"));
+            }
+        };
+        let id = derived_id(&["row of a map", &self.map, &self.taken.to_string()]);
+        self.prepared.spec(Some(id), Some(&args), std::slice::from_ref(&self.tag))
+    }
+
+    async fn store(&mut self) -> Answer<()> {
+        let mut specs = std::mem::take(&mut self.waiting);
+        let (count, is_named) = (specs.len() as u64, self.is_named);
+        let stored = self.app.journal(move |journal| {
+            if is_named {
+                specs.iter_mut().try_for_each(|spec| same_times(journal, spec))?;
+            }
+            journal.submit(now(), &specs).map(drop)
+        });
+        stored.await.map_err(|problem| self.failed(problem))?;
+        self.stored += count;
+        Ok(())
+    }
+
+    /// A problem, with what was stored before it.
+    fn failed(&self, problem: ApiProblem) -> ApiProblem {
+        let problem = problem.within(format!("row {}", self.taken + 1));
+        problem.with("map", &self.map).with("row", self.taken).with("stored", self.stored)
+    }
+
+    /// Stores the rest, and returns the id of the map and the number of rows.
+    async fn end(mut self) -> Answer<(String, u64)> {
+        if !self.waiting.is_empty() {
+            self.store().await?;
+        }
+        Ok((self.map, self.stored))
+    }
+}
+
+/// Waits until all runs of a map have ended, or for this time.
+async fn wait_for_all(app: &Arc<App>, map: &str, wait: Duration) -> Answer<MapObject> {
+    /// The shortest time between two looks, so that many changes do not mean many looks.
+    const PAUSE: Duration = Duration::from_millis(50);
+    let until = tokio::time::Instant::now() + wait;
+    let mut changes = app.news.changes();
+    let filter = of_map(map).states(StateSet::unfinished().iter());
+    loop {
+        changes.mark_unchanged();
+        let filter = filter.clone();
+        let unfinished = app.journal(move |journal| journal.find(&filter, Page::first(1))).await?;
+        if unfinished.runs.is_empty() || tokio::time::Instant::now() >= until {
+            return count(app, map).await;
+        }
+        _ = tokio::time::timeout_at(until, changes.changed()).await;
+        tokio::time::sleep_until(until.min(tokio::time::Instant::now() + PAUSE)).await;
+    }
+}
+
+fn of_map(map: &str) -> RunFilter {
+    RunFilter::new().tag(tag_text(map).as_str())
+}
+
+async fn count(app: &Arc<App>, map: &str) -> Answer<MapObject> {
+    let filter = of_map(map);
+    let runs = format!("/api/v1/runs?map={map}");
+    let map = map.to_owned();
+    let counted = app.journal(move |journal| {
+        let mut object =
+            MapObject { map, total: 0, states: BTreeMap::new(), unfinished: 0, more: false, runs };
+        let mut after = None;
+        loop {
+            let found = journal.find(&filter, Page { after, limit: Page::MAX_LIMIT })?;
+            for head in &found.runs {
+                object.total += 1;
+                object.unfinished += u64::from(!head.state.is_terminal());
+                *object.states.entry(head.state.name()).or_default() += 1;
+            }
+            after = found.next;
+            object.more = after.is_some();
+            if after.is_none() || object.total >= COUNTED {
+                return Ok::<_, JournalError>(object);
+            }
+        }
+    });
+    counted.await
+}

@@ -1,0 +1,179 @@
+//! What runs were given, and what they have returned.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use hostel::journal::{Journal, JournalEntry, StoredValue};
+use hostel::registry::ComponentRef;
+use hostel::{ErrorKind, Outcome, RunId, Value};
+use hostel_wire::{ErrorObject, printed};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as JsonValue;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::json_answer;
+use crate::app::App;
+use crate::extract::{Members, Path, Query, parsed};
+use crate::problem::{Answer, ApiProblem, Code};
+use crate::run_view::{ValueForms, inputs, read_value, with_run};
+use crate::submission::{wait, wait_for_end};
+use crate::tokens::Identity;
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(get_result)).routes(routes!(get_inputs))
+}
+
+/// How to answer a result.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ResultQuery {
+    /// Answer when the run has ended, or after this time: `30s`, at most `60s`.
+    #[serde(default)]
+    wait: Option<String>,
+    /// `json`, `wave`, or `raw` for the bytes of a text, a `list<u8>` or the output of a program.
+    #[serde(default)]
+    #[param(inline)]
+    form: Form,
+}
+
+impl Members for ResultQuery {
+    const NAMES: &'static [&'static str] = &["wait", "form"];
+}
+
+/// A form of results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Form {
+    #[default]
+    Json,
+    Wave,
+    Raw,
+}
+
+/// How a run has ended.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RunResult)]
+struct ResultObject {
+    /// The run.
+    run: String,
+    /// Its state.
+    state: &'static str,
+    /// The value, if it has completed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value)]
+    value: Option<JsonValue>,
+    /// Why it did not complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorObject>,
+}
+
+/// Show how a run has ended
+///
+/// A run that failed is no error of the request: the answer has `error`.
+#[utoipa::path(get, path = "/runs/{run}/result", operation_id = "get_result", tag = "runs",
+    params(("run" = String, Path, description = "Its id"), ResultQuery),
+    responses((status = 200, description = "It has ended", body = ResultObject),
+        (status = 202, description = "It has not ended", body = ResultObject)), security(("token" = ["read:values"])))]
+async fn get_result(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Path(run): Path<String>,
+    Query(query): Query<ResultQuery>,
+) -> Answer<Response> {
+    let run = parsed::<RunId>("run", &run)?;
+    let entry = match wait(query.wait.as_deref())? {
+        Some(wait) => wait_for_end(&app, run, wait).await?,
+        None => app.entry(run).await?,
+    };
+    match query.form {
+        Form::Json => {
+            let status = if entry.state().is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
+            let body = app.journal(move |journal| result_json(journal, &entry, &identity)).await?;
+            Ok((status, json_answer(body)).into_response())
+        }
+        Form::Wave => {
+            let text = app.journal(move |journal| value(journal, &entry).map(|value| value.to_string()));
+            Ok(text.await?.into_response())
+        }
+        Form::Raw => {
+            let (bytes, ty) = app.journal(move |journal| raw(value(journal, &entry)?)).await?;
+            let mut response = bytes.into_response();
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(ty));
+            // Nothing of a guest is shown as a page of this server.
+            headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+            Ok(response)
+        }
+    }
+}
+
+fn result_json(journal: &dyn Journal, entry: &JournalEntry, identity: &Identity) -> Answer<Vec<u8>> {
+    with_run(journal, entry, identity, |run| {
+        let value = run.value.as_ref().map(|value| serde_json::to_value(value).unwrap_or_default());
+        let object = ResultObject { run: run.run, state: run.state, value, error: run.error };
+        // Cannot fail: all keys are texts.
+        Ok(serde_json::to_vec(&object).unwrap_or_default())
+    })
+}
+
+/// The value of a run that has completed.
+fn value(journal: &dyn Journal, entry: &JournalEntry) -> Answer<Value> {
+    let stored: Option<&StoredValue> = match entry.record().outcome() {
+        Some(Outcome::Completed(value)) => Some(value),
+        Some(Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled) | None => None,
+    };
+    let stored = stored.ok_or_else(|| {
+        let problem = format!("the run is {}: it has no value", entry.state());
+        ApiProblem::new(Code::Kind(ErrorKind::Conflict), problem)
+            .hint("form=json shows why it did not complete")
+    })?;
+    Ok(read_value(journal, stored)?.1)
+}
+
+/// The bytes of a value, and their type.
+fn raw(value: Value) -> Answer<(Vec<u8>, &'static str)> {
+    const BYTES: &str = "application/octet-stream";
+    if let Some(stdout) = printed(&value) {
+        return Ok((stdout.0.to_vec(), BYTES));
+    }
+    if let Value::Bytes(bytes) = value {
+        return Ok((bytes, BYTES));
+    }
+    if let Value::String(text) = value {
+        return Ok((text.into_bytes(), "text/plain; charset=utf-8"));
+    }
+    let problem = "form=raw is for texts, list<u8> and the output of programs";
+    Err(ApiProblem::invalid(problem).hint("form=json and form=wave are for all values"))
+}
+
+/// The inputs of a run.
+#[derive(Debug, Serialize, ToSchema)]
+struct Inputs {
+    /// In the order of the parameters.
+    items: Vec<ValueForms>,
+}
+
+/// Show what a run was given
+#[utoipa::path(get, path = "/runs/{run}/inputs", operation_id = "get_inputs", tag = "runs",
+    params(("run" = String, Path, description = "Its id")),
+    responses((status = 200, description = "Its inputs", body = Inputs)), security(("token" = ["read:values"])))]
+async fn get_inputs(State(app): State<Arc<App>>, Path(run): Path<String>) -> Answer<Json<Inputs>> {
+    let entry = app.entry(parsed::<RunId>("run", &run)?).await?;
+    let task = entry.record().spec().task.clone();
+    let digest = task.component;
+    let component = app.registry(move |registry| registry.component(&ComponentRef::Digest(digest)));
+    // Without the component, which may have been removed, the inputs have no names.
+    let manifest = component.await.ok().map(|component| component.manifest);
+    let export = task.export.to_string();
+    let signature = manifest.as_ref().and_then(|manifest| Some(manifest.task(Some(&export)).ok()?.1));
+    let params = signature.iter().flat_map(|signature| signature.params.iter());
+    let names: Vec<_> = params.map(|param| param.name.to_string()).collect();
+    let items = app.journal(move |journal| inputs(journal, &entry, &names)).await?;
+    Ok(Json(Inputs { items }))
+}

@@ -1,0 +1,313 @@
+//! Runs: submitted, listed, shown and removed.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use hostel::RunId;
+use hostel::journal::{Cursor, Journal, Page};
+use hostel_wire::{RunHeadObject, run_filter};
+use http::header::LOCATION;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::components::limit;
+use super::json_answer;
+use crate::app::App;
+use crate::clock::now;
+use crate::extract::{JsonBody, Members, Path, Query, parsed, wrong};
+use crate::problem::{Answer, ApiProblem, Code};
+use crate::rates::Counted;
+use crate::run_view::{RunAnswer, head, run_json};
+use crate::scope::Scope;
+use crate::submission::{RunRequest, derived_id, store, wait, wait_for_end};
+use crate::tokens::Identity;
+
+/// The most bytes of an idempotency key.
+const KEY_BYTES: usize = 255;
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(list_runs, post_run)).routes(routes!(get_run, put_run, delete_run))
+}
+
+/// How long to wait for the end of a run.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wait {
+    /// Answer when the run has ended, or after this time: `30s`, at most `60s`.
+    #[serde(default)]
+    pub(super) wait: Option<String>,
+}
+
+impl Members for Wait {
+    const NAMES: &'static [&'static str] = &["wait"];
+}
+
+/// Submit a run
+///
+/// With an `Idempotency-Key`, a repetition returns the first run. The key is known as long as the run is.
+#[utoipa::path(post, path = "/runs", operation_id = "post_run", tag = "runs", request_body = RunRequest,
+    params(Wait, ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible characters")),
+    responses((status = 201, description = "It is stored", body = RunAnswer),
+        (status = 200, description = "It has ended within the wait, or was there before", body = RunAnswer),
+        (status = 202, description = "It has not ended within the wait", body = RunAnswer)),
+    security(("token" = ["run"])))]
+async fn post_run(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Query(query): Query<Wait>,
+    headers: HeaderMap,
+    JsonBody(request): JsonBody<RunRequest>,
+) -> Answer<Response> {
+    let key = headers.get("idempotency-key").map(|key| idempotency_id(&identity, key)).transpose()?;
+    let submitted = submit(&app, &identity, &request, key, &query).await;
+    submitted.map_err(|problem| if key.is_some() { key_reused(problem) } else { problem })
+}
+
+/// Submit a run by its id
+///
+/// Safe to repeat: the same request again returns the run, and another request is refused.
+#[utoipa::path(put, path = "/runs/{run}", operation_id = "put_run", tag = "runs", request_body = RunRequest,
+    params(("run" = String, Path, description = "A UUID that the client chooses, best of version 7"), Wait),
+    responses((status = 201, description = "It is stored", body = RunAnswer),
+        (status = 200, description = "It has ended within the wait, or was there before", body = RunAnswer),
+        (status = 202, description = "It has not ended within the wait", body = RunAnswer)),
+    security(("token" = ["run"])))]
+async fn put_run(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Path(run): Path<String>,
+    Query(query): Query<Wait>,
+    JsonBody(request): JsonBody<RunRequest>,
+) -> Answer<Response> {
+    let run = parsed::<RunId>("run", &run)?;
+    submit(&app, &identity, &request, Some(run), &query).await
+}
+
+fn idempotency_id(identity: &Identity, key: &HeaderValue) -> Answer<RunId> {
+    let text = key.to_str().ok().filter(|key| (1..=KEY_BYTES).contains(&key.len()));
+    let text = text
+        .ok_or_else(|| wrong("Idempotency-Key", format!("expected 1 to {KEY_BYTES} visible characters")))?;
+    Ok(derived_id(&["idempotency key", &identity.name, text]))
+}
+
+fn key_reused(problem: ApiProblem) -> ApiProblem {
+    if problem.code() == Code::IdInUse {
+        let detail = "the idempotency key was used for a run with another request";
+        return ApiProblem::new(Code::KeyReused, detail)
+            .hint("choose another key, or send the same request again");
+    }
+    problem
+}
+
+async fn submit(
+    app: &Arc<App>,
+    identity: &Identity,
+    request: &RunRequest,
+    id: Option<RunId>,
+    query: &Wait,
+) -> Answer<Response> {
+    let wait = wait(query.wait.as_deref())?;
+    app.count(identity, Counted::Submit)?;
+    let prepared = request.prepare(app, identity).await?;
+    let spec = prepared.spec(id, request.args.as_ref(), &[])?;
+    let stored = store(app, spec, id.is_some()).await?;
+    let entry = match wait {
+        Some(wait) => wait_for_end(app, stored.run, wait).await?,
+        None => app.entry(stored.run).await?,
+    };
+    let status = match wait {
+        Some(_) if !entry.state().is_terminal() => StatusCode::ACCEPTED,
+        None if !stored.existing => StatusCode::CREATED,
+        Some(_) | None => StatusCode::OK,
+    };
+    let identity = identity.clone();
+    let body =
+        app.journal(move |journal| run_json(journal, &entry, &identity, Some(stored.existing))).await?;
+    let mut response = (status, json_answer(body)).into_response();
+    if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/runs/{}", stored.run)) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Show a run
+#[utoipa::path(get, path = "/runs/{run}", operation_id = "get_run", tag = "runs",
+    params(("run" = String, Path, description = "Its id"), Wait),
+    responses((status = 200, description = "The run", body = RunAnswer)), security(("token" = ["read"])))]
+async fn get_run(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Path(run): Path<String>,
+    Query(query): Query<Wait>,
+) -> Answer<Response> {
+    let run = parsed::<RunId>("run", &run)?;
+    let entry = match wait(query.wait.as_deref())? {
+        Some(wait) => wait_for_end(&app, run, wait).await?,
+        None => app.entry(run).await?,
+    };
+    let body = app.journal(move |journal| run_json(journal, &entry, &identity, None)).await?;
+    Ok(json_answer(body))
+}
+
+/// Remove a run that has ended, with its events and logs
+#[utoipa::path(delete, path = "/runs/{run}", operation_id = "delete_run", tag = "runs",
+    params(("run" = String, Path, description = "Its id")),
+    responses((status = 204, description = "It is removed")), security(("token" = ["cancel"])))]
+async fn delete_run(State(app): State<Arc<App>>, Path(run): Path<String>) -> Answer<StatusCode> {
+    let run = parsed::<RunId>("run", &run)?;
+    let logs = Arc::clone(&app.logs);
+    let removed = app.journal(move |journal| {
+        journal.remove(run)?;
+        logs.remove(run)
+    });
+    removed.await.map(|()| StatusCode::NO_CONTENT)
+}
+
+/// Which runs to list. All parameters must match.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct RunQuery {
+    /// States or types of states, joined by commas: `failed,crashed`; also `unfinished` and `attention`.
+    #[serde(default)]
+    state: Option<String>,
+    /// `sha256:HEX#EXPORT`, `sha256:HEX`, or `EXPORT`.
+    #[serde(default)]
+    task: Option<String>,
+    /// A tag.
+    #[serde(default)]
+    tag: Option<String>,
+    /// A queue.
+    #[serde(default)]
+    queue: Option<String>,
+    /// The schedule that has submitted them.
+    #[serde(default)]
+    schedule: Option<String>,
+    /// The map that they are rows of.
+    #[serde(default)]
+    map: Option<String>,
+    /// A part of the name.
+    #[serde(default)]
+    name: Option<String>,
+    /// A part of the line that says what went wrong. Needs the scope `read:values`.
+    #[serde(default)]
+    error: Option<String>,
+    /// Submitted at this time or later: `1h` ago, a date, or an instant.
+    #[serde(default)]
+    since: Option<String>,
+    /// Submitted before this time.
+    #[serde(default)]
+    until: Option<String>,
+    /// A filter as `hostel runs ls` takes it: `state:failed tag:nightly`.
+    #[serde(default)]
+    q: Option<String>,
+    /// How many at most; 100 if there is none.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<usize>,
+    /// Begin behind this place, which the page before ended with.
+    #[serde(default)]
+    before: Option<String>,
+}
+
+impl Members for RunQuery {
+    const NAMES: &'static [&'static str] = &[
+        "state", "task", "tag", "queue", "schedule", "map", "name", "error", "since", "until", "q", "limit",
+        "before",
+    ];
+}
+
+impl RunQuery {
+    /// The filter as text, for the one parser of filters.
+    fn words(&self) -> String {
+        let words = [
+            ("state", &self.state),
+            ("task", &self.task),
+            ("tag", &self.tag),
+            ("queue", &self.queue),
+            ("schedule", &self.schedule),
+            ("name", &self.name),
+            ("error", &self.error),
+            ("since", &self.since),
+            ("until", &self.until),
+        ];
+        let words = words.into_iter().filter_map(|(key, value)| Some(word(key, value.as_deref()?)));
+        let map = self.map.as_deref().map(|map| word("tag", &super::maps::tag_text(map)));
+        words.chain(map).chain(self.q.clone()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The address of the page behind a place.
+    fn next(&self, cursor: Cursor) -> String {
+        let pairs = [
+            ("state", &self.state),
+            ("task", &self.task),
+            ("tag", &self.tag),
+            ("queue", &self.queue),
+            ("schedule", &self.schedule),
+            ("map", &self.map),
+            ("name", &self.name),
+            ("error", &self.error),
+            ("since", &self.since),
+            ("until", &self.until),
+            ("q", &self.q),
+        ];
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in pairs {
+            value.iter().for_each(|value| _ = query.append_pair(name, value));
+        }
+        self.limit.iter().for_each(|limit| _ = query.append_pair("limit", &limit.to_string()));
+        query.append_pair("before", &cursor.to_string());
+        format!("/api/v1/runs?{}", query.finish())
+    }
+}
+
+/// A word of a filter.
+fn word(key: &str, value: &str) -> String {
+    format!("{key}:\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// A page of runs.
+#[derive(Debug, Serialize, ToSchema)]
+struct Runs {
+    /// The runs, newest first.
+    items: Vec<RunHeadObject>,
+    /// The address of the next page; `null` if there is none.
+    next: Option<String>,
+}
+
+/// List runs, newest first
+#[utoipa::path(get, path = "/runs", operation_id = "list_runs", tag = "runs", params(RunQuery),
+    responses((status = 200, description = "A page", body = Runs)), security(("token" = ["read"])))]
+async fn list_runs(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Query(query): Query<RunQuery>,
+) -> Answer<Json<Runs>> {
+    let limit = limit(query.limit)?;
+    let words = query.words();
+    if words.contains("error:") && !identity.scopes.allow(Scope::ReadValues) {
+        let problem = "a filter by error shows what runs have returned: it needs the scope read:values";
+        return Err(ApiProblem::new(Code::MissingScope, problem).with("scope", Scope::ReadValues));
+    }
+    let filter = run_filter(&words, now())?;
+    let after = query.before.as_deref().map(|before| parsed::<Cursor>("before", before)).transpose()?;
+    let found = app.journal(move |journal| journal.find(&filter, Page { after, limit })).await?;
+    let items = found.runs.iter().map(|run| head(run, &identity)).collect();
+    Ok(Json(Runs { items, next: found.next.map(|cursor| query.next(cursor)) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_of_the_query_stays_one_word() {
+        assert_eq!(word("name", r#"a "b" \ c"#), r#"name:"a \"b\" \\ c""#);
+        let filter = run_filter(&word("name", r#"a "b" state:failed"#), now()).unwrap();
+        assert_eq!(filter, hostel::RunFilter::new().name(r#"a "b" state:failed"#));
+    }
+}

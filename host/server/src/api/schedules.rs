@@ -1,0 +1,316 @@
+//! Schedules: tasks that are submitted again and again.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use hostel::journal::{InputSpec, Journal, StoredValue};
+use hostel::schedules::{
+    AddScheduleError, Missed, Overlap, Schedule, ScheduleName, StoredSchedule, Timetable, When, add_schedule,
+    resolve,
+};
+use hostel::{ErrorKind, Timestamp, grammar};
+use hostel_wire::ScheduleObject;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as JsonValue};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::components::limit;
+use super::tasks::PageByName;
+use crate::app::App;
+use crate::clock::now;
+use crate::extract::{JsonBody, Members, Path, Query, parsed, wrong};
+use crate::problem::{Answer, ApiProblem, Code};
+use crate::rates::Counted;
+use crate::submission::{RunRequest, derived_id};
+use crate::tokens::{Identity, secret};
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list_schedules))
+        .routes(routes!(get_schedule, put_schedule, delete_schedule))
+        .routes(routes!(pause_schedule))
+        .routes(routes!(resume_schedule))
+        .routes(routes!(run_schedule))
+}
+
+/// What to submit, and when. Either `cron` or `every`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+struct ScheduleRequest {
+    /// The task. A name stands for its accepted version at each time.
+    task: String,
+    /// The arguments: an object by the names of the parameters, or an array in their order.
+    #[serde(default)]
+    #[schema(value_type = Value)]
+    args: Option<JsonValue>,
+    /// Options of the task by their names. Grants need the scope `admin`.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    options: Map<String, JsonValue>,
+    /// Labels of the runs.
+    #[serde(default)]
+    tags: Vec<String>,
+    /// The queue of the runs; `default` if there is none.
+    #[serde(default)]
+    queue: Option<String>,
+    /// The priority of the runs.
+    #[serde(default)]
+    priority: Option<i32>,
+    /// At these times: `30 2 * * *` is 2:30 each day.
+    #[serde(default)]
+    cron: Option<String>,
+    /// The time zone of `cron`; `UTC` if there is none.
+    #[serde(default)]
+    zone: Option<String>,
+    /// At regular intervals from now on: `30s`, `5m`, `1d`.
+    #[serde(default)]
+    every: Option<String>,
+    /// What happens to missed times: `last` (the default), `all` or `none`.
+    #[serde(default)]
+    missed: Option<String>,
+    /// What happens if an earlier run has not ended: `allow` (the default), `skip` or `cancel-running`.
+    #[serde(default)]
+    overlap: Option<String>,
+    /// Delay each run by a time of its own, at most this long.
+    #[serde(default)]
+    spread: Option<String>,
+}
+
+impl Members for ScheduleRequest {
+    const NAMES: &'static [&'static str] = &[
+        "task", "args", "options", "tags", "queue", "priority", "cron", "zone", "every", "missed", "overlap",
+        "spread",
+    ];
+}
+
+impl ScheduleRequest {
+    fn when(&self) -> Answer<When> {
+        match (&self.cron, &self.every) {
+            (Some(cron), None) => {
+                let zone = self.zone.as_deref().unwrap_or("UTC");
+                Ok(When::Cron { expression: cron.as_str().into(), zone: zone.into() })
+            }
+            (None, Some(_)) if self.zone.is_some() => Err(wrong("zone", "expected with cron only")),
+            (None, Some(every)) => {
+                let interval = grammar::age(every).map_err(|error| wrong("every", error))?;
+                Ok(When::Every { interval, anchor: now() })
+            }
+            (Some(_), Some(_)) | (None, None) => Err(wrong("cron", "expected either cron or every")),
+        }
+    }
+
+    /// A run as the schedule will submit it.
+    fn run(&self) -> RunRequest {
+        RunRequest {
+            task: self.task.clone(),
+            args: self.args.clone(),
+            options: self.options.clone(),
+            tags: self.tags.clone(),
+            queue: self.queue.clone(),
+            priority: self.priority,
+            at: None,
+            after: None,
+            unique: None,
+        }
+    }
+
+    async fn schedule(&self, app: &App, identity: &Identity, name: ScheduleName) -> Answer<Schedule> {
+        let when = self.when()?;
+        let read = |text: &Option<String>| text.clone();
+        let missed = read(&self.missed).map_or(Ok(Missed::default()), |text| parsed("missed", &text))?;
+        let overlap = read(&self.overlap).map_or(Ok(Overlap::default()), |text| parsed("overlap", &text))?;
+        if overlap == Overlap::QueueOne {
+            return Err(wrong(
+                "overlap",
+                "expected allow, skip or cancel-running: workers wait for no other run",
+            ));
+        }
+        let spread = self.spread.as_deref().map_or(Ok(std::time::Duration::ZERO), grammar::duration);
+        let spread = spread.map_err(|error| wrong("spread", error))?;
+        let prepared = self.run().prepare(app, identity).await?;
+        let run = prepared.spec(None, self.args.as_ref(), &[])?;
+        let params = prepared.task.signature().params.iter();
+        let arguments = params.zip(&run.inputs).filter_map(|(param, input)| match input {
+            InputSpec::Value(value) => Some((param.name.clone(), StoredValue::clone(value))),
+            InputSpec::Result(_)
+            | InputSpec::Outcome(_)
+            | InputSpec::Some(_)
+            | InputSpec::Variant(..)
+            | InputSpec::Ok(_)
+            | InputSpec::Err(_)
+            | InputSpec::List(_)
+            | InputSpec::Tuple(_)
+            | InputSpec::Record(_) => None,
+        });
+        // The export is written out, so that a later version may have others beside it.
+        let source = self.task.split_once('#').map_or(self.task.as_str(), |(source, _)| source);
+        let reference = format!("{source}#{}", prepared.task.key().export);
+        Ok(Schedule {
+            spec: Arc::clone(&run.spec),
+            arguments: arguments.collect(),
+            tags: run.tags,
+            queue: run.queue,
+            missed,
+            overlap,
+            spread,
+            ..Schedule::new(name, reference, when)
+        })
+    }
+}
+
+/// A page of schedules.
+#[derive(Debug, Serialize, ToSchema)]
+struct Schedules {
+    /// By name.
+    items: Vec<ScheduleObject>,
+    /// The address of the next page.
+    next: Option<String>,
+}
+
+/// List schedules
+#[utoipa::path(get, path = "/schedules", operation_id = "list_schedules", tag = "schedules", params(PageByName),
+    responses((status = 200, description = "A page", body = Schedules)), security(("token" = ["read"])))]
+async fn list_schedules(
+    State(app): State<Arc<App>>,
+    Query(page): Query<PageByName>,
+) -> Answer<Json<Schedules>> {
+    let limit = limit(page.limit)?;
+    let after = page.after.as_deref().map(|after| parsed::<ScheduleName>("after", after)).transpose()?;
+    let found = app.journal(move |journal| journal.schedules(after.as_ref(), limit)).await?;
+    let items: Vec<_> = found.iter().map(ScheduleObject::from).collect();
+    let last = items.last().filter(|_| items.len() == limit);
+    let next = last.map(|last| format!("/api/v1/schedules?after={}&limit={limit}", last.name));
+    Ok(Json(Schedules { next, items }))
+}
+
+/// Show a schedule
+#[utoipa::path(get, path = "/schedules/{schedule}", operation_id = "get_schedule", tag = "schedules",
+    params(("schedule" = String, Path, description = "Its name")),
+    responses((status = 200, description = "The schedule", body = ScheduleObject)), security(("token" = ["read"])))]
+async fn get_schedule(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Json<ScheduleObject>> {
+    let stored = find(&app, &parsed("schedule", &name)?).await?;
+    Ok(Json(ScheduleObject::from(&stored)))
+}
+
+/// Add a schedule, or replace one
+#[utoipa::path(put, path = "/schedules/{schedule}", operation_id = "put_schedule", tag = "schedules",
+    params(("schedule" = String, Path, description = "Its name")), request_body = ScheduleRequest,
+    responses((status = 201, description = "It is added", body = ScheduleObject),
+        (status = 200, description = "It is replaced", body = ScheduleObject)), security(("token" = ["run"])))]
+async fn put_schedule(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Path(name): Path<String>,
+    JsonBody(request): JsonBody<ScheduleRequest>,
+) -> Answer<Response> {
+    let name = parsed::<ScheduleName>("schedule", &name)?;
+    let schedule = request.schedule(&app, &identity, name.clone()).await?;
+    let is_new = app.journal(move |journal| match add_schedule(journal, &schedule, now()) {
+        Ok(_) => Ok(true),
+        Err(AddScheduleError::Exists { .. }) => {
+            let next = Timetable::new(&schedule.when)?.next_after(now());
+            journal.change_schedule(&schedule, next)?;
+            Ok(false)
+        }
+        Err(error) => Err(ApiProblem::from(error)),
+    });
+    let status = if is_new.await? { StatusCode::CREATED } else { StatusCode::OK };
+    let stored = find(&app, &name).await?;
+    Ok((status, Json(ScheduleObject::from(&stored))).into_response())
+}
+
+/// Remove a schedule
+#[utoipa::path(delete, path = "/schedules/{schedule}", operation_id = "delete_schedule", tag = "schedules",
+    params(("schedule" = String, Path, description = "Its name")),
+    responses((status = 204, description = "It is removed; its runs stay")), security(("token" = ["run"])))]
+async fn delete_schedule(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<StatusCode> {
+    let name = parsed::<ScheduleName>("schedule", &name)?;
+    let removed = name.clone();
+    match app.journal(move |journal| journal.remove_schedule(&removed)).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(unknown(&name)),
+    }
+}
+
+/// Pause a schedule: its times pass without a run
+#[utoipa::path(post, path = "/schedules/{schedule}/pause", operation_id = "pause_schedule", tag = "schedules",
+    params(("schedule" = String, Path, description = "Its name")),
+    responses((status = 200, description = "The schedule", body = ScheduleObject)), security(("token" = ["run"])))]
+async fn pause_schedule(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+) -> Answer<Json<ScheduleObject>> {
+    set_paused(&app, &parsed("schedule", &name)?, true).await
+}
+
+/// Resume a schedule, from its next time on
+#[utoipa::path(post, path = "/schedules/{schedule}/resume", operation_id = "resume_schedule", tag = "schedules",
+    params(("schedule" = String, Path, description = "Its name")),
+    responses((status = 200, description = "The schedule", body = ScheduleObject)), security(("token" = ["run"])))]
+async fn resume_schedule(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+) -> Answer<Json<ScheduleObject>> {
+    set_paused(&app, &parsed("schedule", &name)?, false).await
+}
+
+async fn set_paused(app: &App, name: &ScheduleName, paused: bool) -> Answer<Json<ScheduleObject>> {
+    let stored = find(app, name).await?;
+    app.journal(move |journal| {
+        let next = Timetable::new(&stored.schedule.when)?.next_after(now());
+        let schedule = Schedule { paused, ..stored.schedule };
+        journal.change_schedule(&schedule, next).map_err(ApiProblem::from)
+    })
+    .await?;
+    find(app, name).await.map(|stored| Json(ScheduleObject::from(&stored)))
+}
+
+/// A run that was submitted.
+#[derive(Debug, Serialize, ToSchema)]
+struct SubmittedRun {
+    /// Its id.
+    run: String,
+}
+
+/// Submit a run of a schedule now
+#[utoipa::path(post, path = "/schedules/{schedule}/run", operation_id = "run_schedule", tag = "schedules",
+    params(("schedule" = String, Path, description = "Its name")),
+    responses((status = 201, description = "The run is stored", body = SubmittedRun)), security(("token" = ["run"])))]
+async fn run_schedule(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Path(name): Path<String>,
+) -> Answer<Response> {
+    app.count(&identity, Counted::Submit)?;
+    let stored = find(&app, &parsed("schedule", &name)?).await?;
+    let unguessable = secret().map_err(|error| {
+        ApiProblem::new(Code::Kind(ErrorKind::Unavailable), format!("no random numbers: {error}"))
+    })?;
+    let id = derived_id(&["run of a schedule", &unguessable]);
+    let schedule = stored.schedule.clone();
+    let task = app.registry(move |registry| {
+        let no_task = |error: String| ApiProblem::new(Code::Kind(ErrorKind::Conflict), error);
+        resolve(registry, &schedule).map_err(no_task)
+    });
+    let task = task.await?;
+    let at: Timestamp = now();
+    let mut spec = stored.schedule.run(at, id, task, at);
+    spec.due = None;
+    app.journal(move |journal| journal.submit(at, &[spec])).await?;
+    Ok((StatusCode::CREATED, Json(SubmittedRun { run: id.to_string() })).into_response())
+}
+
+async fn find(app: &App, name: &ScheduleName) -> Answer<StoredSchedule> {
+    let of_name = name.clone();
+    let found = app.journal(move |journal| journal.schedule(&of_name)).await?;
+    found.ok_or_else(|| unknown(name))
+}
+
+fn unknown(name: &ScheduleName) -> ApiProblem {
+    ApiProblem::not_found(format!("there is no schedule {name}"))
+        .hint("GET /api/v1/schedules lists schedules")
+}

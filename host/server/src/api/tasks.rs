@@ -1,0 +1,203 @@
+//! Tasks: the functions of named components, and what their arguments have to be.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use hostel::registry::ComponentName;
+use hostel_wire::{NamedTypeObject, TypeObject, arguments_schema, type_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as JsonValue};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::components::limit;
+use crate::app::App;
+use crate::extract::{JsonBody, Members, Path, Query, parsed};
+use crate::problem::Answer;
+use crate::run_view::ValueForms;
+use crate::submission::{find_task, inputs, resolve, with_options};
+use crate::tokens::Identity;
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list_tasks))
+        .routes(routes!(get_task))
+        .routes(routes!(check_arguments))
+}
+
+/// Which page of a list by name.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageByName {
+    /// Begin after this name.
+    #[serde(default)]
+    pub(super) after: Option<String>,
+    /// How many names at most.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 500)]
+    pub(super) limit: Option<usize>,
+}
+
+impl Members for PageByName {
+    const NAMES: &'static [&'static str] = &["after", "limit"];
+}
+
+/// Tasks of named components.
+#[derive(Debug, Serialize, ToSchema)]
+struct Tasks {
+    /// Those of the versions that their names stand for.
+    items: Vec<TaskLine>,
+    /// The address of the next page.
+    next: Option<String>,
+}
+
+/// A task in a list.
+#[derive(Debug, Serialize, ToSchema)]
+struct TaskLine {
+    /// How to refer to it: `NAME#EXPORT`.
+    task: String,
+    /// The version that the name stands for.
+    version: String,
+    /// The digest of the component.
+    digest: String,
+    /// Its signature in WIT.
+    signature: String,
+}
+
+/// A task.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TaskDetail)]
+struct TaskDetail {
+    /// Its key: `sha256:DIGEST#EXPORT`.
+    task: String,
+    /// The digest of the component.
+    digest: String,
+    /// The path of the export.
+    export: String,
+    /// Its signature in WIT.
+    signature: String,
+    /// Whether it is a program (`wasi:cli/run`).
+    program: bool,
+    /// Whether it is an async function.
+    #[serde(rename = "async")]
+    is_async: bool,
+    /// Its parameters, in order, with their types as trees.
+    params: Vec<NamedTypeObject>,
+    /// The type of its result; `null` if it has none.
+    result: Option<TypeObject>,
+    /// The JSON Schema of its arguments as an object.
+    #[schema(value_type = Value)]
+    arguments_schema: JsonValue,
+    /// The JSON Schema of its result; `null` if it has none.
+    #[schema(value_type = Value)]
+    result_schema: Option<JsonValue>,
+    /// The capabilities that the imports of the component ask for.
+    capabilities: Vec<&'static str>,
+    /// Why the host cannot run it, if it cannot.
+    not_runnable_because: Option<String>,
+}
+
+/// List the tasks of named components
+#[utoipa::path(get, path = "/tasks", operation_id = "list_tasks", tag = "tasks", params(PageByName),
+    responses((status = 200, description = "A page", body = Tasks)), security(("token" = ["read"])))]
+async fn list_tasks(State(app): State<Arc<App>>, Query(page): Query<PageByName>) -> Answer<Json<Tasks>> {
+    let limit = limit(page.limit)?;
+    let after = page.after.as_deref().map(|after| parsed::<ComponentName>("after", after)).transpose()?;
+    let found = app.registry(move |registry| {
+        let names = registry.names(after.as_ref(), limit)?;
+        let mut items = Vec::new();
+        for name in &names {
+            let of_name = hostel::registry::ComponentRef::Named { name: name.clone(), version: None };
+            // A name none of whose versions was accepted stands for nothing.
+            let Ok(resolved) = registry.resolve(&of_name) else { continue };
+            let digest = hostel::registry::ComponentRef::Digest(resolved.digest);
+            let manifest = registry.component(&digest)?.manifest;
+            let version = resolved.version.map(|version| version.version.to_string()).unwrap_or_default();
+            let callable = manifest.exports.iter().filter(|export| export.callable.is_ok());
+            items.extend(callable.filter(|export| export.hook.is_none()).map(|export| TaskLine {
+                task: format!("{name}#{}", export.path),
+                version: version.clone(),
+                digest: resolved.digest.to_string(),
+                signature: export.text(),
+            }));
+        }
+        let last = names.last().filter(|_| names.len() == limit);
+        let next = last.map(|last| format!("/api/v1/tasks?after={last}&limit={limit}"));
+        Ok::<_, hostel::registry::RegistryError>(Tasks { items, next })
+    });
+    Ok(Json(found.await?))
+}
+
+/// Show a task: its signature, types, and what it may ask for
+#[utoipa::path(get, path = "/tasks/{task}", operation_id = "get_task", tag = "tasks",
+    params(("task" = String, Path, description = "`NAME#EXPORT`, `NAME@VERSION#EXPORT` or `sha256:HEX#EXPORT`, with `#` written as `%23`")),
+    responses((status = 200, description = "The task", body = TaskDetail)), security(("token" = ["read"])))]
+async fn get_task(State(app): State<Arc<App>>, Path(text): Path<String>) -> Answer<Json<TaskDetail>> {
+    let task = find_task(&app, &text).await?;
+    let (digest, _) = resolve(&app, &text).await?;
+    let component = app.component(digest).await?;
+    let (signature, key) = (task.signature(), task.key());
+    let capabilities = component.manifest().asked_for().into_iter().map(hostel::Capability::name);
+    Ok(Json(TaskDetail {
+        task: key.to_string(),
+        digest: key.component.to_string(),
+        export: key.export.to_string(),
+        signature: signature.to_string(),
+        program: task.is_program(),
+        is_async: signature.is_async,
+        params: signature.params.iter().map(NamedTypeObject::from).collect(),
+        result: signature.result.as_ref().map(TypeObject::from),
+        arguments_schema: arguments_schema(signature),
+        result_schema: signature.result.as_ref().map(type_schema),
+        capabilities: capabilities.collect(),
+        not_runnable_because: component.missing().map(ToString::to_string),
+    }))
+}
+
+/// Arguments and options.
+#[derive(Debug, Deserialize, ToSchema)]
+struct CheckRequest {
+    /// The arguments: an object by the names of the parameters, or an array in their order.
+    #[serde(default)]
+    #[schema(value_type = Value)]
+    args: Option<JsonValue>,
+    /// Options of the task by their names.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    options: Map<String, JsonValue>,
+}
+
+impl Members for CheckRequest {
+    const NAMES: &'static [&'static str] = &["args", "options"];
+}
+
+/// Arguments in normal form.
+#[derive(Debug, Serialize, ToSchema)]
+struct CheckedArguments {
+    /// The key of the task.
+    task: String,
+    /// The arguments, in the order of the parameters.
+    args: Vec<ValueForms>,
+}
+
+/// Check arguments and options, and run nothing
+#[utoipa::path(post, path = "/tasks/{task}/check", operation_id = "check_arguments", tag = "tasks",
+    params(("task" = String, Path, description = "As in `GET /tasks/{task}`")), request_body = CheckRequest,
+    responses((status = 200, description = "They fit; in normal form", body = CheckedArguments)),
+    security(("token" = ["read"])))]
+async fn check_arguments(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Path(text): Path<String>,
+    JsonBody(request): JsonBody<CheckRequest>,
+) -> Answer<Json<CheckedArguments>> {
+    let task = with_options(find_task(&app, &text).await?, &request.options, None, &identity)?;
+    let inputs = inputs(&task, request.args.as_ref())?;
+    task.delayed_spec(inputs.clone().into(), hostel::DelayOptions::default())?;
+    let params = task.signature().params.iter();
+    let args = params.zip(&inputs);
+    let args = args.map(|(param, value)| ValueForms::new(Some(param.name.to_string()), value, &param.ty));
+    Ok(Json(CheckedArguments { task: task.key().to_string(), args: args.collect() }))
+}

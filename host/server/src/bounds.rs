@@ -1,0 +1,105 @@
+//! The limits of the server, which `/api/v1/info` names.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The most bytes of a JSON body.
+pub(crate) const JSON_BYTES: usize = 1 << 20;
+/// The most bytes of a component.
+pub(crate) const COMPONENT_BYTES: u64 = 64 << 20;
+/// The most bytes of the head of a request.
+pub(crate) const HEAD_BYTES: usize = 16 << 10;
+/// The most headers of a request.
+pub(crate) const HEADERS: usize = 100;
+/// The longest time for the head of a request.
+pub(crate) const HEAD_TIME: Duration = Duration::from_secs(10);
+/// The longest time between two parts of a body.
+pub(crate) const CHUNK_TIME: Duration = Duration::from_secs(60);
+/// The longest time that a client may leave an answer untaken.
+pub(crate) const WRITE_TIME: Duration = Duration::from_secs(60);
+/// The most connections at once.
+pub(crate) const CONNECTIONS: usize = 512;
+/// The most event streams and followed logs at once.
+pub(crate) const STREAMS: usize = 64;
+/// The most items of one page of a list.
+pub(crate) const LIST: usize = 500;
+/// The items of a page if no number is given.
+pub(crate) const LIST_DEFAULT: usize = 100;
+/// The longest `wait`.
+pub(crate) const WAIT: Duration = Duration::from_secs(60);
+/// The most rows of a map.
+pub(crate) const MAP_ROWS: u64 = 1_000_000;
+/// The rows of a map that are stored in one transaction.
+pub(crate) const MAP_BATCH: usize = 500;
+/// The most components that are checked and compiled at once; each is in memory then.
+pub(crate) const UPLOADS: usize = 2;
+/// The most calls of the journal and the registry at once.
+pub(crate) const BLOCKING: usize = 64;
+/// Compiled components that are kept at hand.
+pub(crate) const LOADED: usize = 64;
+/// The most tokens.
+pub(crate) const TOKENS: usize = 1_000;
+/// How many runs a token may submit in a second, on an address that is no loopback.
+pub(crate) const SUBMITS_PER_SECOND: u32 = 100;
+/// How many components a token may upload in a minute, on an address that is no loopback.
+pub(crate) const UPLOADS_PER_MINUTE: u32 = 20;
+/// How long a login code is valid.
+pub(crate) const LOGIN_TIME: Duration = Duration::from_secs(600);
+/// How far a run may be delayed: ten years. A time beyond it is a mistake.
+pub(crate) const FARTHEST: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+
+/// The limits of the server.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = Limits)]
+pub(crate) struct LimitsObject {
+    /// The most bytes of a JSON body, and of a line of JSON Lines.
+    json_bytes: usize,
+    /// The most bytes of a component.
+    component_bytes: u64,
+    /// The most bytes of the head of a request.
+    head_bytes: usize,
+    /// The longest time for the head of a request.
+    head_ms: u64,
+    /// The longest time between two parts of a body.
+    chunk_ms: u64,
+    /// The most connections at once.
+    connections: usize,
+    /// The most event streams and followed logs at once.
+    streams: usize,
+    /// The most items of one page of a list.
+    list: usize,
+    /// The longest `wait`.
+    wait_ms: u64,
+    /// The most rows of a map.
+    map_rows: u64,
+    /// How many runs a token may submit in a second; `null` for no limit, as on a loopback address.
+    submits_per_second: Option<u32>,
+    /// How many components a token may upload in a minute; `null` for no limit, as on a loopback address.
+    uploads_per_minute: Option<u32>,
+}
+
+impl LimitsObject {
+    /// The limits of a server that limits the rates of tokens, or does not.
+    pub(crate) fn new(has_rates: bool) -> Self {
+        Self {
+            json_bytes: JSON_BYTES,
+            component_bytes: COMPONENT_BYTES,
+            head_bytes: HEAD_BYTES,
+            head_ms: millis(HEAD_TIME),
+            chunk_ms: millis(CHUNK_TIME),
+            connections: CONNECTIONS,
+            streams: STREAMS,
+            list: LIST,
+            wait_ms: millis(WAIT),
+            map_rows: MAP_ROWS,
+            submits_per_second: has_rates.then_some(SUBMITS_PER_SECOND),
+            uploads_per_minute: has_rates.then_some(UPLOADS_PER_MINUTE),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,156 @@
+//! What every request passes before a handler sees it: host, origin, token, scope. And what every answer passes: the body of a
+//! problem, headers, the count of requests, and a line about each change.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, HeaderName, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Method};
+
+use crate::access::Access;
+use crate::app::App;
+use crate::audit::Change;
+use crate::problem::{Answer, ApiProblem, Code};
+use crate::tokens::Identity;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The outermost layer: it gives the request an id, and completes the answer.
+pub(crate) async fn complete(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let id = app.next_request_id();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let checked = app.hosts.check(request.uri(), request.headers());
+    let checked = checked.and_then(|()| check_origin(&app, request.headers()));
+    let mut response = match checked {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    };
+    if let Some(problem) = response.extensions_mut().remove::<ApiProblem>() {
+        let extensions = std::mem::take(response.extensions_mut());
+        response = problem.answer(&path, &id);
+        *response.extensions_mut() = extensions;
+    }
+    finish(&mut response, &id);
+    let route = response.extensions_mut().remove::<Route>();
+    let label = route.as_ref().map_or("none", |route| route.path.as_str());
+    app.metrics.answered(label, &method, response.status(), began.elapsed());
+    if let Some(route) = route.filter(|_| !is_safe(&method)) {
+        app.audit.tell(&Change {
+            request_id: &id,
+            token: route.identity.as_ref().map(|identity| &*identity.name),
+            method: method.as_str(),
+            path: &path,
+            status: response.status().as_u16(),
+        });
+    }
+    response
+}
+
+/// The route of an answered request, for counts and the line about a change.
+#[derive(Clone, Debug)]
+struct Route {
+    path: MatchedPath,
+    identity: Option<Identity>,
+}
+
+fn is_safe(method: &Method) -> bool {
+    [Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
+}
+
+fn finish(response: &mut Response, id: &str) {
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    let policy = HeaderName::from_static("content-security-policy");
+    headers.entry(policy).or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    let resources = HeaderName::from_static("cross-origin-resource-policy");
+    headers.insert(resources, HeaderValue::from_static("same-origin"));
+}
+
+/// Refuses what a page of another origin sends, with whatever method. For methods that change something, a layer of tower-http
+/// looks at `Sec-Fetch-Site`, too.
+fn check_origin(app: &App, headers: &HeaderMap) -> Answer<()> {
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let is_own = |origin: &str| app.origins().any(|own| own == origin);
+    if headers.get_all(ORIGIN).iter().count() == 1 && origin.to_str().is_ok_and(is_own) {
+        return Ok(());
+    }
+    Err(cross_origin())
+}
+
+/// A request of a page of another origin.
+pub(crate) fn cross_origin() -> ApiProblem {
+    let problem = ApiProblem::new(Code::CrossOrigin, "a page of another origin has sent the request");
+    problem.hint("programs send no Origin header; allow the page's origin with --allow-origin")
+}
+
+/// The layer of each route: it finds out who sends the request, and refuses what the token may not do.
+pub(crate) async fn admit(
+    State(app): State<Arc<App>>,
+    path: MatchedPath,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let (mut response, identity) = match identify(&app, path.as_str(), &request) {
+        Ok(identity) => {
+            identity.iter().for_each(|identity| _ = request.extensions_mut().insert(identity.clone()));
+            (next.run(request).await, identity)
+        }
+        Err(problem) => (problem.into_response(), None),
+    };
+    response.extensions_mut().insert(Route { path, identity });
+    response
+}
+
+/// Who sends the request; `None` for an operation that needs no token.
+fn identify(app: &App, path: &str, request: &Request) -> Answer<Option<Identity>> {
+    let Some(access) = app.access.find(path, request.method()) else {
+        return Err(undocumented(request.method()));
+    };
+    let Access::Token(scopes) = access else { return Ok(None) };
+    let token = bearer(request.headers())?;
+    let identity = app.tokens.identify(token)?;
+    let identity = identity.ok_or_else(|| {
+        ApiProblem::new(Code::Unauthorized, "the token is unknown, or was removed")
+            .hint("DATA_DIR/token has the first token")
+    })?;
+    if let Some(missing) = scopes.iter().find(|scope| !identity.scopes.allow(**scope)) {
+        let problem = format!("the token {:?} has no scope {missing}", identity.name);
+        return Err(ApiProblem::new(Code::MissingScope, problem).with("scope", missing));
+    }
+    Ok(Some(identity))
+}
+
+/// An operation that the document does not have. The router knows no more methods than the document.
+fn undocumented(method: &Method) -> ApiProblem {
+    ApiProblem::new(Code::MethodNotAllowed, format!("the address does not have the method {method}"))
+}
+
+/// The token of a request.
+fn bearer(headers: &HeaderMap) -> Answer<&str> {
+    let missing = |detail: &str| {
+        ApiProblem::new(Code::Unauthorized, detail)
+            .hint("send the header Authorization: Bearer TOKEN; DATA_DIR/token has the first token")
+    };
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        (None, _) => return Err(missing("the request has no token")),
+        (Some(_), Some(_)) => None,
+    };
+    let token = value.and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    });
+    token.ok_or_else(|| missing("the header Authorization cannot be read: expected Bearer TOKEN"))
+}

@@ -1,0 +1,115 @@
+//! Numbers about the server, for Prometheus.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use hostel::{RunCounts, State};
+use http::{Method, StatusCode};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The bounds of the buckets for answers, in seconds.
+const SECONDS: [f64; 9] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
+
+type Labels = Vec<(&'static str, String)>;
+
+/// Numbers about the server.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<Labels, Counter>,
+    seconds: Histogram,
+    runs: Family<Labels, Gauge>,
+    removed: Gauge<i64>,
+    streams: Gauge<i64>,
+    connections: Gauge<i64>,
+    guest_memory: Gauge<u64, AtomicU64>,
+}
+
+/// What is read when the numbers are asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    pub(crate) counts: RunCounts,
+    pub(crate) streams: usize,
+    pub(crate) memory_bytes: u64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("hostel");
+        let requests = Family::<Labels, Counter>::default();
+        registry.register("requests", "Answered requests, by route, method and status", requests.clone());
+        let seconds = Histogram::new(SECONDS);
+        registry.register_with_unit(
+            "request",
+            "Time until the head of an answer",
+            Unit::Seconds,
+            seconds.clone(),
+        );
+        let runs = Family::<Labels, Gauge>::default();
+        registry.register("runs", "Runs in the journal, by state", runs.clone());
+        let removed = Gauge::default();
+        registry.register("runs_removed", "Runs that were removed from the journal", removed.clone());
+        let streams = Gauge::default();
+        registry.register("streams", "Open event streams and followed logs", streams.clone());
+        let connections = Gauge::default();
+        registry.register("connections", "Open connections", connections.clone());
+        let guest_memory = Gauge::<u64, AtomicU64>::default();
+        registry.register_with_unit(
+            "guest_memory",
+            "Linear memory of live guests",
+            Unit::Bytes,
+            guest_memory.clone(),
+        );
+        Self { registry, requests, seconds, runs, removed, streams, connections, guest_memory }
+    }
+}
+
+impl Metrics {
+    /// A request was answered.
+    pub(crate) fn answered(&self, route: &str, method: &Method, status: StatusCode, took: Duration) {
+        let standard = [
+            Method::GET,
+            Method::HEAD,
+            Method::PUT,
+            Method::POST,
+            Method::DELETE,
+            Method::OPTIONS,
+            Method::PATCH,
+        ];
+        // Clients may make up methods, and each set of labels stays.
+        let method = if standard.contains(method) { method.as_str() } else { "other" };
+        let labels = vec![
+            ("route", route.to_owned()),
+            ("method", method.to_owned()),
+            ("status", status.as_str().to_owned()),
+        ];
+        self.requests.get_or_create(&labels).inc();
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// How many connections there are.
+    pub(crate) fn connected(&self, connections: usize) {
+        self.connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
+    }
+
+    /// All numbers, as text.
+    pub(crate) fn text(&self, reading: &Reading) -> String {
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        for state in State::ALL {
+            let labels = vec![("state", state.name().to_owned())];
+            self.runs.get_or_create(&labels).set(number(reading.counts.of(state)));
+        }
+        self.removed.set(number(reading.counts.removed));
+        self.streams.set(i64::try_from(reading.streams).unwrap_or(i64::MAX));
+        self.guest_memory.set(reading.memory_bytes);
+        let mut text = String::new();
+        // Writing to a text does not fail.
+        _ = encode(&mut text, &self.registry);
+        text
+    }
+}

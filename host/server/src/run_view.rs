@@ -1,0 +1,154 @@
+//! The JSON of runs in the journal, without what the token may not see.
+
+use std::sync::Arc;
+
+use hostel::journal::{InputSpec, Journal, JournalEntry, JournalError, LimitUse, RunHead, StoredValue};
+use hostel::{ErrorKind, Type, Value};
+use hostel_wire::{
+    AttemptObject, ErrorObject, RunHeadObject, RunObject, StoredRun, StoredRunObject, WaitingObject, json,
+    waiting_for,
+};
+use serde::Serialize;
+use serde_json::Value as Json;
+use utoipa::ToSchema;
+
+use crate::clock::now;
+use crate::problem::{Answer, ApiProblem, Code};
+use crate::scope::Scope;
+use crate::tokens::Identity;
+
+/// What is said about a failure to those who may not see values.
+const HIDDEN: &str = "the token has no scope read:values, which shows the message";
+
+/// A run, as the server answers it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RunAnswer)]
+pub(crate) struct RunAnswer<'a> {
+    #[serde(flatten)]
+    run: StoredRunObject<'a>,
+    /// Why it has not started or ended.
+    waiting_for: Vec<WaitingObject>,
+    /// Present after a submission: whether the run was there before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    existing: Option<bool>,
+}
+
+/// A value in the forms that programs and people read.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = ValueForms)]
+pub(crate) struct ValueForms {
+    /// Its name, for an input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    /// Its type in WIT.
+    #[serde(rename = "type")]
+    pub(crate) ty: String,
+    /// The value.
+    #[schema(value_type = Value)]
+    pub(crate) value: Json,
+    /// The value as WebAssembly value encoding.
+    pub(crate) wave: String,
+}
+
+impl ValueForms {
+    pub(crate) fn new(name: Option<String>, value: &Value, ty: &Type) -> Self {
+        Self { name, ty: ty.to_string(), value: json(value, ty), wave: value.to_string() }
+    }
+}
+
+/// The JSON of a run. Blocks, because long values are read from disk.
+pub(crate) fn run_json(
+    journal: &dyn Journal,
+    entry: &JournalEntry,
+    identity: &Identity,
+    existing: Option<bool>,
+) -> Answer<Vec<u8>> {
+    let limits: Vec<LimitUse> = if entry.state().is_terminal() { Vec::new() } else { journal.limits()? };
+    with_run(journal, entry, identity, |run| {
+        let run = StoredRunObject::new(run, entry);
+        let answer = RunAnswer { run, waiting_for: waiting_for(entry, &limits, now()), existing };
+        serde_json::to_vec(&answer).map_err(unwritable)
+    })
+}
+
+/// Calls a function with a run, as far as the token may see it.
+pub(crate) fn with_run<T>(
+    journal: &dyn Journal,
+    entry: &JournalEntry,
+    identity: &Identity,
+    call: impl FnOnce(RunObject<'_>) -> Answer<T>,
+) -> Answer<T> {
+    // A blob that cannot be read is reported as missing.
+    let stored = StoredRun::read(entry.record(), |blob| journal.blob(blob).ok().flatten())?;
+    let mut run = RunObject::stored(&stored);
+    if !identity.scopes.allow(Scope::ReadValues) {
+        hide(&mut run);
+    }
+    call(run)
+}
+
+fn unwritable(error: serde_json::Error) -> ApiProblem {
+    ApiProblem::new(Code::Kind(ErrorKind::Internal), format!("the run cannot be written as JSON: {error}"))
+}
+
+/// Takes out what guests have returned and printed.
+fn hide(run: &mut RunObject<'_>) {
+    run.value = None;
+    run.error.iter_mut().for_each(hide_error);
+    let attempts = run.attempts.iter_mut().flatten();
+    attempts.for_each(|attempt: &mut AttemptObject| {
+        attempt.error.iter_mut().for_each(hide_error);
+        attempt.stdout.clear();
+    });
+}
+
+fn hide_error(error: &mut ErrorObject) {
+    error.value = None;
+    error.stderr.clear();
+    HIDDEN.clone_into(&mut error.message);
+}
+
+/// The entry of a list.
+pub(crate) fn head(head: &RunHead, identity: &Identity) -> RunHeadObject {
+    let mut object = RunHeadObject::from(head);
+    if !identity.scopes.allow(Scope::ReadValues) {
+        object.error = object.error.map(|_| HIDDEN.to_owned());
+    }
+    object
+}
+
+/// A stored value with its type. Blocks.
+pub(crate) fn read_value(journal: &dyn Journal, stored: &StoredValue) -> Answer<(Type, Value)> {
+    let bytes = match stored {
+        StoredValue::Bytes(bytes) => Some(Arc::clone(bytes)),
+        StoredValue::Blob(blob) => journal.blob(blob)?,
+    };
+    let damaged = |problem: String| ApiProblem::new(Code::Kind(ErrorKind::Internal), problem);
+    let bytes = bytes.ok_or_else(|| damaged("a value of the run is missing".to_owned()))?;
+    Value::from_canonical(&bytes).map_err(|error| damaged(format!("a value of the run is damaged: {error}")))
+}
+
+/// The inputs of a run, in order. Blocks.
+pub(crate) fn inputs(
+    journal: &dyn Journal,
+    entry: &JournalEntry,
+    names: &[String],
+) -> Answer<Vec<ValueForms>> {
+    let inputs = entry.record().spec().inputs.iter().enumerate();
+    let values = inputs.map(|(index, input)| {
+        let name = names.get(index).cloned();
+        let InputSpec::Value(value) = input else {
+            let wave = "made of the results of other runs".to_owned();
+            return Ok(ValueForms { name, ty: String::new(), value: Json::Null, wave });
+        };
+        let (ty, value) = read_value(journal, value)?;
+        Ok(ValueForms::new(name, &value, &ty))
+    });
+    values.collect()
+}
+
+/// All of a call of the journal and what follows from it, with the problems of both.
+pub(crate) fn entry_of(journal: &dyn Journal, run: hostel::RunId) -> Answer<JournalEntry> {
+    let entry: Result<_, JournalError> = journal.get(run);
+    entry?.ok_or_else(|| crate::app::unknown_run(run))
+}

@@ -1,0 +1,327 @@
+//! A server, from its settings to its end.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use hostel::journal::{OpenJournalError, RunLogs, SqliteJournal};
+use hostel::registry::Registry;
+use hostel::{BuildError, ErrorKind, HostBuilder, QueueName, WorkerError};
+use quick_cache::sync::Cache;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tower_http::csrf::{ConfigError, CsrfLayer};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::access::AccessTable;
+use crate::api;
+use crate::app::App;
+use crate::audit::{Audit, Change};
+use crate::blocking::Blocking;
+use crate::bounds::{LOADED, STREAMS, UPLOADS};
+use crate::clock::now;
+use crate::connections::Connections;
+use crate::firing::Firing;
+use crate::guard::{admit, complete, cross_origin};
+use crate::host_names::{HostNames, PublicUrlError};
+use crate::integers::as_texts;
+use crate::login::LoginCodes;
+use crate::metrics::Metrics;
+use crate::news::News;
+use crate::openapi;
+use crate::problem::{ApiProblem, Code};
+use crate::rates::Rates;
+use crate::tokens::{TokenError, Tokens, secret};
+
+/// What a server may be told. The default is for one person on one machine.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Whether it executes runs and fires schedules. Default: yes.
+    pub executes: bool,
+    /// The queues whose runs it executes. Default: all.
+    pub queues: Vec<QueueName>,
+    /// The address under which others reach it: `https://hostel.example`. Default: none.
+    pub public_url: Option<String>,
+    /// Whether a proxy before it encrypts connections. Without one, only a loopback address is served. Default: no.
+    pub behind_proxy: bool,
+    /// Origins whose pages may send requests, beside its own. Default: none.
+    pub allowed_origins: Vec<String>,
+    /// When it ends, how long it waits for its runs. Default: 30 seconds.
+    pub drain: Duration,
+    audit: Audit,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            executes: true,
+            queues: Vec::new(),
+            public_url: None,
+            behind_proxy: false,
+            allowed_origins: Vec::new(),
+            drain: Duration::from_secs(30),
+            audit: Audit::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Calls a function with each request that may have changed something, after its answer. It must not block.
+    #[must_use]
+    pub fn on_change(mut self, on_change: impl Fn(&Change<'_>) + Send + Sync + 'static) -> Self {
+        self.audit = Audit::new(on_change);
+        self
+    }
+}
+
+/// A server was not started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The host.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The journal or the registry.
+    #[error(transparent)]
+    Journal(#[from] OpenJournalError),
+    /// The tokens.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The worker.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// The public address.
+    #[error(transparent)]
+    PublicUrl(#[from] PublicUrlError),
+    /// An origin whose pages may send requests.
+    #[error("invalid origin {origin:?}: expected one such as https://hostel.example; `*` is refused")]
+    Origin {
+        /// The text.
+        origin: String,
+        /// What is wrong.
+        source: ConfigError,
+    },
+    /// Others could reach the address, and read tokens on the way.
+    #[error(
+        "{address} can be reached from other machines, and connections are not encrypted: expected a loopback address, or a proxy \
+         before the server that encrypts them"
+    )]
+    Exposed {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The system.
+    #[error("the system refused what a server needs: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl ServerError {
+    /// The kind of the error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Build(error) => error.kind(),
+            Self::Journal(error) => error.kind(),
+            Self::Token(error) => error.kind(),
+            Self::Worker(error) => error.kind(),
+            Self::PublicUrl(_) | Self::Origin { .. } | Self::Exposed { .. } => ErrorKind::Invalid,
+            Self::Io(_) => ErrorKind::Unavailable,
+        }
+    }
+}
+
+/// A server on one data directory.
+///
+/// ```no_run
+/// use hostel::Host;
+/// use hostel_server::{Server, Settings};
+/// use tokio::net::TcpListener;
+///
+/// # async fn demo(shutdown: impl Future<Output = ()>) -> Result<(), Box<dyn std::error::Error>> {
+/// let listener = TcpListener::bind("127.0.0.1:4700").await?;
+/// let server = Server::open("data".as_ref(), Host::builder(), listener.local_addr()?, Settings::default())?;
+/// println!("{}", server.login_url()?);
+/// server.serve(listener, shutdown).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Server {
+    app: Arc<App>,
+    router: Router,
+    settings: Settings,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Opens a data directory for a server at this address. Blocks for some milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError`] if a setting is not accepted, or the directory cannot be used.
+    pub fn open(
+        data_dir: &Path,
+        host: HostBuilder,
+        address: SocketAddr,
+        settings: Settings,
+    ) -> Result<Self, ServerError> {
+        if !address.ip().is_loopback() && !settings.behind_proxy {
+            return Err(ServerError::Exposed { address });
+        }
+        let hosts = HostNames::new(address, settings.public_url.as_deref())?;
+        let csrf = csrf(&hosts, &settings.allowed_origins)?;
+        let journal = Arc::new(SqliteJournal::open(data_dir)?);
+        let host = host.data_dir(data_dir).journal(Arc::clone(&journal) as _).build()?;
+        let (router, document) = document();
+        let app = Arc::new(App {
+            host: Arc::new(host),
+            registry: Arc::new(Registry::open(data_dir)?),
+            logs: Arc::new(RunLogs::open(data_dir)?),
+            tokens: Tokens::open(data_dir)?,
+            logins: LoginCodes::default(),
+            blocking: Blocking::default(),
+            news: News::start(Arc::clone(&journal))?,
+            audit: settings.audit.clone(),
+            metrics: Metrics::default(),
+            access: AccessTable::of(&document),
+            hosts,
+            allowed_origins: settings.allowed_origins.clone(),
+            document: document_text(&document),
+            spool: PathBuf::from(data_dir),
+            uploads: Semaphore::new(UPLOADS),
+            streams: Arc::new(Semaphore::new(STREAMS)),
+            rates: (!address.ip().is_loopback()).then(Rates::default),
+            started: now(),
+            executes: settings.executes,
+            closing: watch::Sender::new(false),
+            draining: AtomicBool::new(false),
+            loaded: Cache::new(LOADED),
+            requests: AtomicU64::new(1),
+            instance: secret()?.chars().take(8).collect(),
+            journal,
+        });
+        let router = router.with_state(Arc::clone(&app));
+        let router = guarded(router, &app, csrf);
+        Ok(Self { app, router, settings, address })
+    }
+
+    /// The address with a one-time code, with which a browser gets the first token within ten minutes. The code is in the fragment, which
+    /// no browser sends.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no random numbers.
+    pub fn login_url(&self) -> std::io::Result<String> {
+        let code = secret()?;
+        self.app.logins.add(&code, Instant::now());
+        let base = self.settings.public_url.clone();
+        let base = base.unwrap_or_else(|| format!("http://{}", self.address));
+        Ok(format!("{}/#login={code}", base.trim_end_matches('/')))
+    }
+
+    /// Serves until `shutdown` completes. Then it claims no more runs, waits for its own as long as the settings say while it goes on
+    /// answering, gives the rest back, ends its streams, and returns.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError`] if the worker cannot be started.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the server at once: claimed runs are given back.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), ServerError> {
+        let Self { app, router, settings, .. } = self;
+        let (worker, firing) = if settings.executes {
+            (Some(worker(&app, &settings)?), Some(firing(&app)?))
+        } else {
+            (None, None)
+        };
+        let end = async {
+            shutdown.await;
+            app.draining.store(true, Ordering::Relaxed);
+            drop(firing);
+            if let Some(worker) = worker {
+                worker.drain(settings.drain).await;
+            }
+            app.closing.send_replace(true);
+        };
+        Connections::new(Arc::clone(&app), router).serve(&listener, end).await;
+        Ok(())
+    }
+}
+
+/// The routes, and the document about them.
+fn document() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
+    let router = OpenApiRouter::with_openapi(openapi::begin()).merge(api::router());
+    let (router, mut document) = router.split_for_parts();
+    openapi::finish(&mut document);
+    (router, document)
+}
+
+fn document_text(document: &utoipa::openapi::OpenApi) -> String {
+    // Cannot fail: all keys are texts.
+    document.to_pretty_json().unwrap_or_default()
+}
+
+/// The OpenAPI document of this version.
+pub fn openapi_document() -> String {
+    document_text(&document().1)
+}
+
+/// The layer that refuses changes by pages of other origins.
+type Csrf = CsrfLayer<fn(tower_http::csrf::ProtectionError) -> Response>;
+
+fn csrf(hosts: &HostNames, allowed: &[String]) -> Result<Csrf, ServerError> {
+    let mut layer = CsrfLayer::new();
+    for origin in hosts.origins().iter().chain(allowed) {
+        let added = layer.add_trusted_origin(origin);
+        layer = added.map_err(|source| ServerError::Origin { origin: origin.clone(), source })?;
+    }
+    let refuse: fn(_) -> Response = |_| cross_origin().into_response();
+    Ok(layer.with_rejection_response(refuse))
+}
+
+/// The routes behind their guards, the first of which is the last layer.
+fn guarded(router: Router, app: &Arc<App>, csrf: Csrf) -> Router {
+    router
+        .route_layer(from_fn_with_state(Arc::clone(app), admit))
+        .method_not_allowed_fallback(async || {
+            ApiProblem::new(Code::MethodNotAllowed, "the address does not have this method")
+                .hint("GET /api/v1/openapi.json has all addresses and methods")
+        })
+        .fallback(async || {
+            ApiProblem::new(Code::NoRoute, "there is no such address")
+                .hint("GET /api/v1/openapi.json has all addresses")
+        })
+        .layer(from_fn(as_texts))
+        .layer(csrf)
+        .layer(from_fn_with_state(Arc::clone(app), complete))
+}
+
+fn worker(app: &Arc<App>, settings: &Settings) -> Result<hostel::Worker, WorkerError> {
+    let registry = Arc::clone(&app.registry);
+    let worker = app.host.worker().components(move |digest| match registry.bytes(*digest) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(std::io::Error::other(error)),
+    });
+    worker.queues(settings.queues.iter().cloned()).start()
+}
+
+fn firing(app: &Arc<App>) -> std::io::Result<Firing> {
+    Firing::start(Arc::clone(&app.journal), Arc::clone(&app.registry))
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}

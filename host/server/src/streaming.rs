@@ -1,0 +1,85 @@
+//! Answers that go on: their parts are made when the reader takes them, so that a slow reader costs no memory.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream::unfold;
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use crate::app::App;
+use crate::problem::Answer;
+
+/// The time without anything new after which a reader is told that the stream lives.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// What a stream waits for, and the place that it takes.
+pub(crate) struct Pulse {
+    pub(crate) app: Arc<App>,
+    changes: watch::Receiver<u64>,
+    closing: watch::Receiver<bool>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Why a stream goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beat {
+    /// Something in the journal may have changed.
+    Changed,
+    /// Nothing has, for some time.
+    Quiet,
+    /// The server ends.
+    Closing,
+}
+
+/// Something that has parts.
+pub(crate) trait Source: Send + 'static {
+    /// The next part; `None` at the end.
+    fn next(&mut self) -> impl Future<Output = Option<Bytes>> + Send;
+}
+
+impl Pulse {
+    /// Takes a place for a stream.
+    pub(crate) fn new(app: &Arc<App>) -> Answer<Self> {
+        let place = app.stream()?;
+        let (changes, closing) = (app.news.changes(), app.closing.subscribe());
+        Ok(Self { app: Arc::clone(app), changes, closing, _place: place })
+    }
+
+    /// What is read from now on counts as seen.
+    pub(crate) fn look(&mut self) {
+        self.changes.mark_unchanged();
+    }
+
+    /// Waits for something new since [`Pulse::look`], for at most this time, or a heartbeat.
+    pub(crate) async fn wait(&mut self, most: Option<Duration>) -> Beat {
+        if *self.closing.borrow() {
+            return Beat::Closing;
+        }
+        tokio::select! {
+            changed = self.changes.changed() => if changed.is_ok() { Beat::Changed } else { Beat::Closing },
+            _ = self.closing.changed() => Beat::Closing,
+            () = tokio::time::sleep(most.unwrap_or(HEARTBEAT)) => Beat::Quiet,
+        }
+    }
+}
+
+/// An answer with the parts of a source.
+pub(crate) fn answer(source: impl Source, ty: &'static str) -> Response {
+    let parts = unfold(source, async |mut source| {
+        let part = source.next().await?;
+        Some((Ok::<_, Infallible>(part), source))
+    });
+    let mut response = Response::new(Body::from_stream(parts));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(ty));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Proxies must not collect the parts.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}

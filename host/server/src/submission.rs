@@ -1,0 +1,317 @@
+//! From a request to a run in the journal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hostel::journal::{Journal, JournalError, RunSpec, Submitted};
+use hostel::registry::ComponentRef;
+use hostel::{
+    Args, DelayOptions, Digest, OptionKey, QueueName, RunId, Tag, Task, TaskSpec, Timestamp, Unique, Value,
+    check_tag, grammar,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::bounds::FARTHEST;
+use crate::clock::now;
+use crate::extract::{Members, parsed, wrong};
+use crate::problem::{Answer, ApiProblem, Code};
+use crate::scope::Scope;
+use crate::tokens::Identity;
+
+/// What to run, and how.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub(crate) struct RunRequest {
+    /// The task: `NAME#EXPORT`, `NAME@VERSION#EXPORT` or `sha256:HEX#EXPORT`. The export can be left out if the component has only one.
+    pub(crate) task: String,
+    /// The arguments: an object by the names of the parameters, or an array in their order.
+    #[serde(default)]
+    #[schema(value_type = Value)]
+    pub(crate) args: Option<Json>,
+    /// Options of the task by their names, as in `hostel run --help`: `{"retries": 3, "timeout": "10s"}`. Grants need the scope `admin`.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub(crate) options: Map<String, Json>,
+    /// Labels of the run.
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
+    /// The queue; `default` if there is none.
+    #[serde(default)]
+    pub(crate) queue: Option<String>,
+    /// Runs of a higher priority start first; 0 if there is none.
+    #[serde(default)]
+    pub(crate) priority: Option<i32>,
+    /// Begin at this time and not before, in RFC 3339.
+    #[serde(default)]
+    pub(crate) at: Option<String>,
+    /// Begin this much later and not before: `30s`, `10m`, `2d`.
+    #[serde(default, rename = "in")]
+    pub(crate) after: Option<String>,
+    /// At most one unfinished run with this key in the queue: `KEY`, `KEY:reject`, `KEY:replace`, `KEY:debounce:2s..10s`.
+    #[serde(default)]
+    pub(crate) unique: Option<String>,
+}
+
+impl Members for RunRequest {
+    const NAMES: &'static [&'static str] =
+        &["task", "args", "options", "tags", "queue", "priority", "at", "in", "unique"];
+}
+
+/// A task with its options, from which runs are made.
+#[derive(Clone)]
+pub(crate) struct Prepared {
+    pub(crate) task: Task,
+    delay: DelayOptions,
+    tags: Vec<Tag>,
+}
+
+impl RunRequest {
+    /// Finds the task and reads everything but the arguments.
+    pub(crate) async fn prepare(&self, app: &App, identity: &Identity) -> Answer<Prepared> {
+        let task = find_task(app, &self.task).await?;
+        let task = with_options(task, &self.options, self.priority, identity)?;
+        let mut delay = DelayOptions::default();
+        delay.queue =
+            self.queue.as_deref().map_or(Ok(QueueName::default()), |queue| parsed("queue", queue))?;
+        delay.at = self.due(now())?;
+        delay.unique = self.unique.as_deref().map(|key| parsed::<Unique>("unique", key)).transpose()?;
+        let tags: Vec<Tag> = self.tags.iter().map(|tag| Tag::from(tag.as_str())).collect();
+        tags.iter().try_for_each(|tag| check_tag(tag)).map_err(|error| wrong("tags", error))?;
+        Ok(Prepared { task, delay, tags })
+    }
+
+    fn due(&self, now: Timestamp) -> Answer<Option<Timestamp>> {
+        let far = |name| wrong(name, "it is more than ten years away");
+        match (&self.at, &self.after) {
+            (Some(_), Some(_)) => Err(wrong("in", "expected either at or in")),
+            (Some(at), None) => {
+                let due = instant("at", at)?;
+                if due.since(now) > FARTHEST { Err(far("at")) } else { Ok(Some(due)) }
+            }
+            (None, Some(after)) => {
+                let after = grammar::age(after).map_err(|error| wrong("in", error))?;
+                if after > FARTHEST { Err(far("in")) } else { Ok(Some(now.after(after))) }
+            }
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// Reads an instant in RFC 3339.
+pub(crate) fn instant(name: &str, text: &str) -> Answer<Timestamp> {
+    let expected = "expected a time such as 2026-12-24T18:00:00Z or 2026-12-24T19:00:00+01:00";
+    hostel_wire::parse_instant(text).ok_or_else(|| wrong(name, expected))
+}
+
+/// The task of a reference.
+pub(crate) async fn find_task(app: &App, text: &str) -> Answer<Task> {
+    let (digest, export) = resolve(app, text).await?;
+    let component = app.component(digest).await?;
+    let task = match &export {
+        Some(export) => component.task(export)?,
+        None => component.only_task()?,
+    };
+    Ok(task)
+}
+
+/// The component of a reference to a task, and its export.
+pub(crate) async fn resolve(app: &App, text: &str) -> Answer<(Digest, Option<String>)> {
+    let (component, export) = match text.split_once('#') {
+        Some((component, export)) => (component, Some(export.to_owned())),
+        None => (text, None),
+    };
+    let component: ComponentRef = component.parse().map_err(|error| {
+        wrong("task", error).hint("expected NAME#EXPORT, NAME@VERSION#EXPORT or sha256:HEX#EXPORT")
+    })?;
+    let resolved = app.registry(move |registry| registry.resolve(&component)).await?;
+    Ok((resolved.digest, export))
+}
+
+/// The task with options by name.
+pub(crate) fn with_options(
+    task: Task,
+    options: &Map<String, Json>,
+    priority: Option<i32>,
+    identity: &Identity,
+) -> Answer<Task> {
+    let mut pairs = Vec::new();
+    for (name, value) in options {
+        if TaskSpec::key(name).is_some_and(OptionKey::is_grant) && !identity.scopes.allow(Scope::Admin) {
+            let problem = format!("options.{name}: a grant needs the scope admin");
+            return Err(ApiProblem::new(Code::MissingScope, problem).with("scope", Scope::Admin));
+        }
+        let texts = texts(value).ok_or_else(|| {
+            wrong(&format!("options.{name}"), "expected a text, a number, a truth value, or a list of them")
+        })?;
+        pairs.extend(texts.into_iter().map(|text| (name.as_str(), text)));
+    }
+    let mut spec = TaskSpec::default();
+    spec.set_all(pairs.iter().map(|(name, text)| (*name, text.as_str())))?;
+    if spec.limits.fuel.is_some() {
+        return Err(wrong("options.max-fuel", "workers do not count fuel: bound the time with timeout"));
+    }
+    hostel::check_dirs(&spec.grants).map_err(|error| wrong("options.dir", error))?;
+    let task = task.with_spec(spec);
+    Ok(priority.map_or(task.clone(), |priority| task.priority(priority)))
+}
+
+/// The texts of an option; `None` if it is an object or a list of lists.
+fn texts(value: &Json) -> Option<Vec<String>> {
+    let text = |value: &Json| match value {
+        Json::String(text) => Some(text.clone()),
+        Json::Number(number) => Some(number.to_string()),
+        Json::Bool(truth) => Some(truth.to_string()),
+        Json::Null | Json::Array(_) | Json::Object(_) => None,
+    };
+    match value {
+        Json::Null => Some(Vec::new()),
+        Json::Array(items) => items.iter().map(text).collect(),
+        Json::String(_) | Json::Number(_) | Json::Bool(_) | Json::Object(_) => {
+            text(value).map(|text| vec![text])
+        }
+    }
+}
+
+/// The arguments of a task, from JSON. Without any, an empty object.
+pub(crate) fn inputs(task: &Task, args: Option<&Json>) -> Answer<Vec<Value>> {
+    let none = Json::Object(Map::new());
+    let signature = task.signature();
+    signature
+        .bind_json(args.unwrap_or(&none))
+        .map_err(|error| ApiProblem::from(error).hint(format!("its signature is {signature}")))
+}
+
+impl Prepared {
+    /// A run with these arguments, checked and not stored.
+    pub(crate) fn spec(&self, id: Option<RunId>, args: Option<&Json>, tags: &[Tag]) -> Answer<RunSpec> {
+        let inputs = inputs(&self.task, args)?;
+        let mut delay = self.delay.clone();
+        delay.id = id;
+        let args = Args::from(inputs).tags(self.tags.iter().chain(tags).cloned());
+        Ok(self.task.delayed_spec(args, delay)?)
+    }
+}
+
+/// What became of a submission.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stored {
+    /// The run: the one of the request, or one that has its unique key.
+    pub(crate) run: RunId,
+    /// Whether it was there before.
+    pub(crate) existing: bool,
+}
+
+/// Stores a run. Durable on return. One with an id of the client may have been stored before; the times of the first submission count.
+pub(crate) async fn store(app: &App, mut spec: RunSpec, is_named: bool) -> Answer<Stored> {
+    let run = spec.id;
+    let submitted = app.journal(move |journal| {
+        if is_named {
+            same_times(journal, &mut spec)?;
+        }
+        Ok::<_, JournalError>(journal.submit(now(), &[spec])?.into_iter().next())
+    });
+    Ok(match submitted.await? {
+        Some(Submitted::Duplicate { of }) => Stored { run: of, existing: true },
+        Some(Submitted::Existing) => Stored { run, existing: true },
+        Some(Submitted::New | Submitted::Replaced { .. }) | None => Stored { run, existing: false },
+    })
+}
+
+/// Gives a run the times of the one that is stored with its id, if there is one.
+pub(crate) fn same_times(journal: &dyn Journal, spec: &mut RunSpec) -> Result<(), JournalError> {
+    if let Some(stored) = journal.get(spec.id)? {
+        let stored = stored.record().spec();
+        spec.created = stored.created;
+        spec.due = spec.due.and(stored.due);
+    }
+    Ok(())
+}
+
+/// An id that follows from these texts: a UUID of version 8. So a key of the client needs no table, and is known as long as its run is.
+pub(crate) fn derived_id(parts: &[&str]) -> RunId {
+    let lengths = parts.iter().map(|part| format!("{}:{part}", part.len()));
+    let digest = Digest::of(lengths.collect::<String>().as_bytes());
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(digest.as_bytes()).for_each(|(byte, of)| *byte = *of);
+    let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
+    *version = *version & 0x0f | 0x80;
+    *variant = *variant & 0x3f | 0x80;
+    RunId::from_bytes(bytes)
+}
+
+/// Reads `wait`.
+pub(crate) fn wait(text: Option<&str>) -> Answer<Option<Duration>> {
+    let Some(text) = text else { return Ok(None) };
+    let wait = grammar::duration(text).map_err(|error| wrong("wait", error))?;
+    let most = crate::bounds::WAIT;
+    if wait > most {
+        return Err(wrong("wait", format!("expected at most {}s", most.as_secs())));
+    }
+    Ok(Some(wait))
+}
+
+/// Waits until a run has ended, or for this time, and returns what is known then.
+pub(crate) async fn wait_for_end(
+    app: &Arc<App>,
+    run: RunId,
+    wait: Duration,
+) -> Answer<hostel::journal::JournalEntry> {
+    /// The longest trust in being told.
+    const LOOK: Duration = Duration::from_secs(5);
+    let until = tokio::time::Instant::now() + wait;
+    let waiter = app.news.wait_for(run);
+    let mut closing = app.closing.subscribe();
+    loop {
+        let notified = waiter.notified();
+        let entry = app.entry(run).await?;
+        let left = until.saturating_duration_since(tokio::time::Instant::now());
+        if entry.state().is_terminal() || left.is_zero() || *closing.borrow() {
+            return Ok(entry);
+        }
+        tokio::select! {
+            () = notified => {}
+            () = tokio::time::sleep(left.min(LOOK)) => {}
+            _ = closing.changed() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_derived_id_is_a_uuid_of_version_8_and_differs_with_each_part() {
+        let id = derived_id(&["a", "bc"]);
+        assert_eq!(id, derived_id(&["a", "bc"]));
+        assert_ne!(id, derived_id(&["ab", "c"]));
+        let text = id.to_string();
+        assert_eq!(text.chars().nth(14), Some('8'), "{text}");
+        assert!("89ab".contains(text.chars().nth(19).unwrap()), "{text}");
+    }
+
+    #[test]
+    fn options_are_texts() {
+        let check = |json: Json, expected: Option<&[&str]>| {
+            let expected =
+                expected.map(|texts| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+            assert_eq!(texts(&json), expected, "{json}");
+        };
+        check(serde_json::json!("10s"), Some(&["10s"]));
+        check(serde_json::json!(3), Some(&["3"]));
+        check(serde_json::json!(true), Some(&["true"]));
+        check(serde_json::json!(["a", 1]), Some(&["a", "1"]));
+        check(Json::Null, Some(&[]));
+        check(serde_json::json!({}), None);
+        check(serde_json::json!([[]]), None);
+    }
+
+    #[test]
+    fn a_wait_is_bounded() {
+        assert_eq!(wait(None).unwrap(), None);
+        assert_eq!(wait(Some("1.5s")).unwrap(), Some(Duration::from_millis(1_500)));
+        assert!(wait(Some("61s")).is_err() && wait(Some("soon")).is_err());
+    }
+}

@@ -1,0 +1,380 @@
+//! Tokens: who may do what. One is made at the first start; others are made by those who may do everything.
+//!
+//! `DATA_DIR/token` has the text of the first one, for commands of its owner. `DATA_DIR/tokens-1.json` has the SHA-256 of each, its
+//! name and its scopes. Both can only be read by the owner of the data directory.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hostel::{Digest, ErrorKind};
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+
+use crate::bounds::TOKENS;
+use crate::clock::now;
+use crate::problem::{ApiProblem, Code};
+use crate::scope::{Scope, Scopes};
+
+/// The file with the text of the first token.
+const OWNER_FILE: &str = "token";
+/// The file with all others, with the version of its format in the name.
+const FILE: &str = "tokens-1.json";
+/// The file whose lock a writer holds.
+const LOCK: &str = "tokens-1.lock";
+/// The name of the first token.
+pub(crate) const OWNER: &str = "owner";
+/// How each token begins, so that people and scanners recognise one.
+const PREFIX: &str = "hostel_";
+/// The most characters of a name.
+const NAME_CHARS: usize = 64;
+
+/// Who sends a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    /// The name of the token.
+    pub(crate) name: Arc<str>,
+    /// What it may do.
+    pub(crate) scopes: Scopes,
+}
+
+/// A token as it is stored: without its text.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TokenRecord {
+    /// Its name.
+    pub(crate) name: String,
+    /// The SHA-256 of its text.
+    pub(crate) sha256: HexDigest,
+    /// What it may do.
+    pub(crate) scopes: Vec<Scope>,
+    /// When it was made.
+    pub(crate) created_at: String,
+}
+
+/// A digest as hexadecimal text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct HexDigest(String);
+
+/// The tokens of a data directory.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    dir: PathBuf,
+    owner: String,
+    known: Mutex<Known>,
+}
+
+/// What was read last.
+#[derive(Debug, Default)]
+struct Known {
+    stamp: Option<(SystemTime, u64)>,
+    by_digest: HashMap<Digest, Identity>,
+}
+
+/// The tokens cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// A file.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// `read` or `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The file of tokens is damaged.
+    #[error("{} is damaged: {problem}; remove it, and make new tokens", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The name is none, or is in use.
+    #[error("{problem}")]
+    Name {
+        /// What is wrong, and what was expected.
+        problem: String,
+        /// Whether it is in use.
+        is_taken: bool,
+    },
+    /// There are too many.
+    #[error("there are {TOKENS} tokens: remove some first")]
+    Full,
+    /// There is no such token.
+    #[error("there is no token {name:?}")]
+    Unknown {
+        /// The name.
+        name: String,
+    },
+}
+
+impl TokenError {
+    /// The kind of the error.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Io { .. } => ErrorKind::Unavailable,
+            Self::Damaged { .. } => ErrorKind::Internal,
+            Self::Name { is_taken: true, .. } => ErrorKind::Conflict,
+            Self::Name { is_taken: false, .. } => ErrorKind::Invalid,
+            Self::Full => ErrorKind::Exhausted,
+            Self::Unknown { .. } => ErrorKind::NotFound,
+        }
+    }
+}
+
+impl From<TokenError> for ApiProblem {
+    fn from(error: TokenError) -> Self {
+        Self::new(Code::Kind(error.kind()), hostel_wire::message(&error))
+    }
+}
+
+/// A text that nobody can guess: 256 random bits.
+///
+/// # Errors
+///
+/// If the system has no random numbers.
+pub(crate) fn secret() -> io::Result<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+fn new_token() -> io::Result<String> {
+    secret().map(|secret| PREFIX.to_owned() + &secret)
+}
+
+impl Tokens {
+    /// Opens the tokens of a data directory, and makes the first one if there is none.
+    pub(crate) fn open(dir: &Path) -> Result<Self, TokenError> {
+        let owner = owner_token(dir)?;
+        let tokens = Self { dir: dir.to_owned(), owner, known: Mutex::default() };
+        tokens.refresh(&mut tokens.known())?;
+        Ok(tokens)
+    }
+
+    /// The text of the first token.
+    pub(crate) fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// Who has this token. It is looked up by its digest, so that the time of the comparison says nothing about the text.
+    pub(crate) fn identify(&self, token: &str) -> Result<Option<Identity>, TokenError> {
+        let digest = Digest::of(token.as_bytes());
+        if digest == Digest::of(self.owner.as_bytes()) {
+            return Ok(Some(Identity { name: OWNER.into(), scopes: Scopes::new([Scope::Admin]) }));
+        }
+        let mut known = self.known();
+        self.refresh(&mut known)?;
+        Ok(known.by_digest.get(&digest).cloned())
+    }
+
+    /// All tokens but the first, by name.
+    pub(crate) fn list(&self) -> Result<Vec<TokenRecord>, TokenError> {
+        self.read()
+    }
+
+    /// Makes a token and returns its text, which is not stored.
+    pub(crate) fn create(&self, name: &str, scopes: &[Scope]) -> Result<(String, TokenRecord), TokenError> {
+        check_name(name)?;
+        let _lock = self.lock()?;
+        let mut all = self.read()?;
+        if all.iter().any(|token| token.name == name) {
+            let problem = format!("there is a token {name:?}: choose another name, or remove that one first");
+            return Err(TokenError::Name { problem, is_taken: true });
+        }
+        if all.len() >= TOKENS {
+            return Err(TokenError::Full);
+        }
+        let token = new_token().map_err(|source| self.io("write", FILE, source))?;
+        let record = TokenRecord {
+            name: name.to_owned(),
+            sha256: HexDigest(Digest::of(token.as_bytes()).hex()),
+            scopes: Scopes::new(scopes.iter().copied()).list().to_vec(),
+            created_at: hostel_wire::instant(now()),
+        };
+        all.push(record.clone());
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        self.write(&all)?;
+        Ok((token, record))
+    }
+
+    /// Removes a token: nobody may use it from now on.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), TokenError> {
+        let _lock = self.lock()?;
+        let mut all = self.read()?;
+        let count = all.len();
+        all.retain(|token| token.name != name);
+        if all.len() == count {
+            return Err(TokenError::Unknown { name: name.chars().take(NAME_CHARS).collect() });
+        }
+        self.write(&all)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the file again if another process, or this one, has changed it.
+    fn refresh(&self, known: &mut Known) -> Result<(), TokenError> {
+        let stamp = fs::metadata(self.dir.join(FILE))
+            .ok()
+            .map(|file| (file.modified().unwrap_or(SystemTime::UNIX_EPOCH), file.len()));
+        if stamp != known.stamp {
+            let all = self.read()?;
+            let identities = all.into_iter().filter_map(|token| {
+                let digest = format!("sha256:{}", token.sha256.0).parse().ok()?;
+                let scopes = Scopes::new(token.scopes);
+                Some((digest, Identity { name: token.name.into(), scopes }))
+            });
+            known.by_digest = identities.collect();
+            known.stamp = stamp;
+        }
+        Ok(())
+    }
+
+    fn read(&self) -> Result<Vec<TokenRecord>, TokenError> {
+        let path = self.dir.join(FILE);
+        match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| TokenError::Damaged { path, problem: error.to_string() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(source) => Err(self.io("read", FILE, source)),
+        }
+    }
+
+    fn write(&self, all: &[TokenRecord]) -> Result<(), TokenError> {
+        let write = || -> io::Result<()> {
+            let mut file = NamedTempFile::new_in(&self.dir)?;
+            serde_json::to_writer_pretty(&mut file, all)?;
+            file.as_file().sync_all()?;
+            file.persist(self.dir.join(FILE))?;
+            Ok(())
+        };
+        write().map_err(|source| self.io("write", FILE, source))
+    }
+
+    /// Holds the lock of writers until the file is closed.
+    fn lock(&self) -> Result<File, TokenError> {
+        let open = OpenOptions::new().create(true).truncate(false).write(true).open(self.dir.join(LOCK));
+        let file = open.map_err(|source| self.io("write", LOCK, source))?;
+        file.lock().map_err(|source| self.io("write", LOCK, source))?;
+        Ok(file)
+    }
+
+    fn io(&self, action: &'static str, file: &str, source: io::Error) -> TokenError {
+        TokenError::Io { action, path: self.dir.join(file), source }
+    }
+}
+
+/// The text of the first token, which is made if there is none.
+fn owner_token(dir: &Path) -> Result<String, TokenError> {
+    let path = dir.join(OWNER_FILE);
+    let failed = |action| {
+        let path = path.clone();
+        move |source| TokenError::Io { action, path, source }
+    };
+    match fs::read_to_string(&path) {
+        Ok(text) => return checked(text, &path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => return Err(failed("read")(source)),
+    }
+    let make = || -> io::Result<()> {
+        // Temporary files can only be read by their owner.
+        let mut file = NamedTempFile::new_in(dir)?;
+        writeln!(file, "{}", new_token()?)?;
+        file.as_file().sync_all()?;
+        match file.persist_noclobber(&path) {
+            Ok(_) => Ok(()),
+            // Another process was faster.
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(error.error),
+        }
+    };
+    make().map_err(failed("write"))?;
+    checked(fs::read_to_string(&path).map_err(failed("read"))?, &path)
+}
+
+fn checked(text: String, path: &Path) -> Result<String, TokenError> {
+    const LEAST: usize = 32;
+    let token = text.trim();
+    if token.len() >= LEAST && token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(token.to_owned());
+    }
+    let problem = format!("expected one line with a token of at least {LEAST} characters");
+    Err(TokenError::Damaged { path: path.to_owned(), problem })
+}
+
+fn check_name(name: &str) -> Result<(), TokenError> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if name == OWNER {
+        let problem = format!("the name {OWNER:?} is that of the first token: choose another one");
+        return Err(TokenError::Name { problem, is_taken: true });
+    }
+    if (1..=NAME_CHARS).contains(&name.len()) && name.bytes().all(is_plain) {
+        return Ok(());
+    }
+    let name: String = name.chars().take(NAME_CHARS + 1).collect();
+    let problem = format!(
+        "invalid name of a token {name:?}: expected 1 to {NAME_CHARS} characters a-z, A-Z, 0-9, '.', '_' and '-'"
+    );
+    Err(TokenError::Name { problem, is_taken: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_token_is_made_once_and_only_its_owner_can_read_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Tokens::open(dir.path()).unwrap();
+        let again = Tokens::open(dir.path()).unwrap();
+        assert_eq!(first.owner(), again.owner());
+        assert_eq!(first.owner().len(), PREFIX.len() + 43);
+        let identity = first.identify(first.owner()).unwrap().unwrap();
+        assert!(identity.scopes.allow(Scope::Admin) && &*identity.name == OWNER);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = fs::metadata(dir.path().join(OWNER_FILE)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn tokens_are_made_seen_by_other_processes_and_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (tokens, other) = (Tokens::open(dir.path()).unwrap(), Tokens::open(dir.path()).unwrap());
+        let (text, record) = tokens.create("ci", &[Scope::Run, Scope::Read]).unwrap();
+        assert!(!fs::read_to_string(dir.path().join(FILE)).unwrap().contains(&text));
+        assert_eq!(record.scopes, [Scope::Read, Scope::Run]);
+        let identity = other.identify(&text).unwrap().unwrap();
+        assert!(identity.scopes.allow(Scope::Run) && !identity.scopes.allow(Scope::Cancel));
+        assert_eq!(tokens.create("ci", &[]).unwrap_err().kind(), ErrorKind::Conflict);
+        assert_eq!(tokens.create("a b", &[]).unwrap_err().kind(), ErrorKind::Invalid);
+        assert_eq!(tokens.create(OWNER, &[]).unwrap_err().kind(), ErrorKind::Conflict);
+        other.remove("ci").unwrap();
+        assert!(tokens.identify(&text).unwrap().is_none());
+        assert_eq!(tokens.remove("ci").unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn damaged_files_are_reported() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(OWNER_FILE), "short\n").unwrap();
+        assert_eq!(Tokens::open(dir.path()).unwrap_err().kind(), ErrorKind::Internal);
+        fs::remove_file(dir.path().join(OWNER_FILE)).unwrap();
+        fs::write(dir.path().join(FILE), "{").unwrap();
+        let error = Tokens::open(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("tokens-1.json is damaged"), "{error}");
+    }
+}

@@ -1,0 +1,19 @@
+//! A real server on a real socket.
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod running;
+
+#[cfg(test)]
+mod document;
+#[cfg(test)]
+mod guards;
+#[cfg(test)]
+mod live;
+#[cfg(test)]
+mod operations;
+#[cfg(test)]
+mod slice;
+#[cfg(test)]
+mod walk;

@@ -1,0 +1,103 @@
+//! A server in this process, on a port that the system chooses.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use hostel::Host;
+use hostel_server::{Server, Settings};
+use serde_json::Value as Json;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::client::{Answer, Request};
+
+/// A server, which ends when this is dropped.
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) token: String,
+    pub(crate) login: String,
+    dir: tempfile::TempDir,
+    shutdown: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// A server that executes runs.
+    pub(crate) fn start() -> Self {
+        Self::with(Settings::default())
+    }
+
+    pub(crate) fn with(settings: Settings) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (shutdown, ended) = oneshot::channel::<()>();
+        let (started, has_started) = std::sync::mpsc::channel();
+        let data_dir: PathBuf = dir.path().to_owned();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let address = listener.local_addr().unwrap();
+                let host = Host::builder().max_workers(2).max_instances(8).ended_runs(0);
+                let server = Server::open(&data_dir, host, address, settings).unwrap();
+                started.send((address, server.login_url().unwrap())).unwrap();
+                server.serve(listener, async { _ = ended.await }).await.unwrap();
+            });
+        });
+        let (address, login) = has_started.recv().unwrap();
+        let token = std::fs::read_to_string(dir.path().join("token")).unwrap().trim().to_owned();
+        Self { address, token, login, dir, shutdown: Some(shutdown), thread: Some(thread) }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A request with the first token.
+    pub(crate) fn request(&self, method: &str, path: &str) -> Request {
+        Request::new(self.address, method, path).header("Authorization", &format!("Bearer {}", self.token))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.request("GET", path).send()
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Json) -> Answer {
+        self.request("POST", path).json(body).send()
+    }
+
+    /// Uploads a component, and returns its digest.
+    pub(crate) fn upload(&self, file: &str) -> String {
+        let bytes = std::fs::read(file).unwrap();
+        let digest = hostel::Digest::of(&bytes).to_string();
+        let answer = self.request("PUT", &format!("/api/v1/components/{digest}")).wasm(bytes).send();
+        assert!([200, 201].contains(&answer.status), "{answer:?}");
+        digest
+    }
+
+    /// A token with these scopes.
+    pub(crate) fn token_with(&self, name: &str, scopes: &[&str]) -> String {
+        let answer = self.post("/api/v1/tokens", &serde_json::json!({ "name": name, "scopes": scopes }));
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks the server to end, and waits until it has.
+    pub(crate) fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        drop(self.shutdown.take());
+        let ended = self.thread.take().map(JoinHandle::join);
+        if !std::thread::panicking() {
+            ended.into_iter().for_each(|ended| ended.unwrap());
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
