@@ -12,6 +12,14 @@ use crate::load;
 use crate::problem::Problem;
 use crate::task_ref::FileTask;
 
+/// A mark before a number that is not an option; no word of a command line contains it.
+pub(crate) const MARK: char = '\0';
+
+/// An argument without the mark, for clap.
+pub(crate) fn unmarked(text: &str) -> Result<String, std::convert::Infallible> {
+    Ok(text.strip_prefix(MARK).unwrap_or(text).to_owned())
+}
+
 /// A task, and its arguments as text.
 pub(crate) struct Call<'a> {
     pub(crate) task: Task,

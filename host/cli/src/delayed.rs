@@ -14,7 +14,6 @@ use crate::files::Files;
 use crate::load;
 use crate::options::data_dir::HostOptions;
 use crate::options::task::TaskOptions;
-use crate::parse;
 use crate::problem::{Problem, Stop};
 use crate::registered;
 use crate::stdin;
@@ -30,7 +29,7 @@ pub(crate) struct DelayedWords {
     task: FileTask,
 
     /// The arguments; for a program (wasi:cli/run) its argv, after `--` if it has options
-    #[arg(value_name = "ARGS", allow_negative_numbers = true, value_parser = parse::argument)]
+    #[arg(value_name = "ARGS", allow_negative_numbers = true, value_parser = arguments::unmarked)]
     args: Vec<String>,
 
     /// Take all arguments from a JSON object or array: TEXT, @FILE, or - for stdin

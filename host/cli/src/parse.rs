@@ -5,11 +5,9 @@ use std::ffi::{OsStr, OsString};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 
+use crate::arguments::MARK;
 use crate::command::{Command, CommandLine};
 use crate::ui::text::one_line;
-
-/// A mark before a number that is not an option; no word of a command line contains it.
-const MARK: char = '\0';
 
 /// Parses the words, the first of which is the program's name. The error is safe to show.
 pub(crate) fn parse(words: &[OsString]) -> Result<CommandLine, clap::Error> {
@@ -21,11 +19,6 @@ pub(crate) fn parse(words: &[OsString]) -> Result<CommandLine, clap::Error> {
         Ok(line)
     });
     parsed.map_err(|error| harmless(whole_word(error, words), words))
-}
-
-/// An argument without the mark.
-pub(crate) fn argument(text: &str) -> Result<String, std::convert::Infallible> {
-    Ok(text.strip_prefix(MARK).unwrap_or(text).to_owned())
 }
 
 /// Treats numbers such as `-1e-3` and `-inf` as arguments; clap treats them as options.

@@ -121,7 +121,10 @@ fn a_run_that_was_amended_is_still_the_one_that_was_submitted(journal: &dyn Jour
     amend(journal, 1, &in_queue("q"));
     assert_eq!(journal.submit(at(6), &[spec(1)]).unwrap(), [Submitted::Existing]);
     let other = RunSpec { queue: queue("q"), ..spec_with(1, 7, Some(80)) };
-    assert_eq!(conflict(journal.submit(at(6), &[other.clone()])), JournalConflict::OtherSpec { run: id(1) });
+    assert_eq!(
+        conflict(journal.submit(at(6), std::slice::from_ref(&other))),
+        JournalConflict::OtherSpec { run: id(1) }
+    );
     let record = entry(journal, 1).record().clone();
     assert_eq!((record.submitted(), record.spec()), (&spec(1), &other));
     claim_one(journal, 1, 80);

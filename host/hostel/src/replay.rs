@@ -218,7 +218,15 @@ fn inputs(journal: &dyn Journal, record: &RunRecord, task: &Task) -> Result<Vec<
         InputSpec::Value(value) => {
             read_stored(journal, value).map_err(|problem| ReplayError::Value { run, problem })
         }
-        _ => Err(ReplayError::OtherRuns { run }),
+        InputSpec::Result(_)
+        | InputSpec::Outcome(_)
+        | InputSpec::Some(_)
+        | InputSpec::Variant(..)
+        | InputSpec::Ok(_)
+        | InputSpec::Err(_)
+        | InputSpec::List(_)
+        | InputSpec::Tuple(_)
+        | InputSpec::Record(_) => Err(ReplayError::OtherRuns { run }),
     });
     inputs.collect()
 }

@@ -96,11 +96,12 @@ fn the_help_of_every_subcommand_is_recorded() {
     );
 }
 
-/// The subcommand that a file is for: `cache ls` for `cache/ls.rs`, `cache` for `cache/mod.rs`.
+/// The subcommand that a file is for: `cache ls` for `cache/ls.rs`, `cache` for `cache/mod.rs`, `schedule run-now` for
+/// `schedule/run_now.rs`.
 fn command(path: &str) -> Option<String> {
     let name = path.strip_prefix(COMMANDS)?.strip_prefix('/')?.strip_suffix(".rs")?;
     let name = if name == "mod" { None } else { Some(name.strip_suffix("/mod").unwrap_or(name)) };
-    name.map(|name| name.replace('/', " "))
+    name.map(|name| name.replace('/', " ").replace('_', "-"))
 }
 
 fn is_recorded(name: &str, snapshots: &[String]) -> bool {

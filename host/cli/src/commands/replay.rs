@@ -128,23 +128,24 @@ fn tell(ui: &Ui, replayed: &Replayed) -> Result<(), Stop> {
 
 /// The value, or what went wrong.
 fn text(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Completed(value) => one_line(&value.to_string()),
-        _ => printable(&cause(outcome).unwrap_or_default()).into_owned(),
+    if let Outcome::Completed(value) = outcome {
+        return one_line(&value.to_string());
     }
+    printable(&cause(outcome).unwrap_or_default()).into_owned()
 }
 
 fn refused(error: ReplayError) -> Problem {
-    let hint = match &error {
-        ReplayError::NotEnded { run, .. } => Some(format!("hostel runs wait {run} waits for its end")),
-        ReplayError::Map { run } => {
-            Some(format!("hostel runs export lists its first failed items, with \"parent\": \"{run}\""))
-        }
-        ReplayError::NoComponent { .. } => Some("give its file: --component FILE".to_owned()),
-        _ => None,
+    let hint = if let ReplayError::NotEnded { run, .. } = &error {
+        Some(format!("hostel runs wait {run} waits for its end"))
+    } else if let ReplayError::Map { run } = &error {
+        Some(format!("hostel runs export lists its first failed items, with \"parent\": \"{run}\""))
+    } else if let ReplayError::NoComponent { .. } = &error {
+        Some("give its file: --component FILE".to_owned())
+    } else {
+        None
     };
-    match error {
-        ReplayError::Submit(error) => Problem::from(error),
-        error => Problem::of(error.kind(), &error).hints_of(hint),
+    if let ReplayError::Submit(error) = error {
+        return Problem::from(error);
     }
+    Problem::of(error.kind(), &error).hints_of(hint)
 }

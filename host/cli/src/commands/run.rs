@@ -22,7 +22,6 @@ use crate::options::remote_cache::RemoteCacheOptions;
 use crate::options::task::TaskOptions;
 use crate::options::{Form, MemoryOptions, OutputOptions};
 use crate::output::{self, table};
-use crate::parse;
 use crate::printing::Printing;
 use crate::problem::{Problem, Stop};
 use crate::receipt;
@@ -74,7 +73,7 @@ pub(crate) struct Run {
     task: FileTask,
 
     /// The arguments; for a program (wasi:cli/run) its argv, after `--` if it has options
-    #[arg(value_name = "ARGS", allow_negative_numbers = true, value_parser = parse::argument)]
+    #[arg(value_name = "ARGS", allow_negative_numbers = true, value_parser = arguments::unmarked)]
     args: Vec<String>,
 
     /// The first option after an argument.

@@ -58,6 +58,7 @@ mod sharing;
 #[cfg(unix)]
 mod stdin;
 mod stopping;
+#[cfg(test)]
 mod stored;
 #[cfg(test)]
 mod streams;

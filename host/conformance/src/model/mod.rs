@@ -85,32 +85,7 @@ impl Model {
     fn carry_out(&mut self, journal: &dyn Journal, operation: &Operation) {
         match *operation {
             Operation::Submit { run, priority, due, queue, key } => {
-                let state = if due.is_some() { State::Scheduled } else { State::Pending };
-                self.submit(
-                    journal,
-                    ModelRun {
-                        number: run,
-                        priority,
-                        due,
-                        arrival: self.arrivals,
-                        state,
-                        version: 1,
-                        retry: None,
-                        claim: None,
-                        crashes: 0,
-                        ended: None,
-                        queue,
-                        key,
-                        attempts: 0,
-                        retried: None,
-                        is_seen: false,
-                        debounced: None,
-                        submitted: None,
-                        has_started: false,
-                        worker: 0,
-                        drainer: None,
-                    },
-                );
+                self.submit(journal, ModelRun::new(run, self.arrivals, priority, due, queue, key));
             }
             Operation::Append { run, fact, is_stale, is_other_version } => {
                 self.append(journal, run, fact, is_stale, is_other_version);

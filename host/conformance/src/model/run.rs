@@ -39,6 +39,39 @@ pub(super) fn queue_name(queue: u8) -> QueueName {
 }
 
 impl ModelRun {
+    /// A run that was not submitted yet.
+    pub(super) fn new(
+        number: u64,
+        arrival: u64,
+        priority: i32,
+        due: Option<u64>,
+        queue: u8,
+        key: Option<UniqueMode>,
+    ) -> Self {
+        Self {
+            number,
+            priority,
+            due,
+            arrival,
+            state: if due.is_some() { State::Scheduled } else { State::Pending },
+            version: 1,
+            retry: None,
+            claim: None,
+            crashes: 0,
+            ended: None,
+            queue,
+            key,
+            attempts: 0,
+            retried: None,
+            is_seen: false,
+            debounced: None,
+            submitted: None,
+            has_started: false,
+            worker: 0,
+            drainer: None,
+        }
+    }
+
     pub(super) fn due(&self) -> u64 {
         let retry = self.retry.filter(|_| self.state == State::AwaitingRetry);
         retry.or(self.retried).or(self.due).unwrap_or(1)

@@ -70,7 +70,7 @@ impl HistogramRequest {
     pub fn minutes(&self) -> Result<(u64, u64), HistogramError> {
         let error = HistogramError::Interval { interval: self.interval };
         let nanos = self.interval.as_nanos();
-        if nanos == 0 || nanos % u128::from(MINUTE) != 0 {
+        if nanos == 0 || !nanos.is_multiple_of(u128::from(MINUTE)) {
             return Err(error);
         }
         let each = u64::try_from(nanos / u128::from(MINUTE)).map_err(|_| error)?;

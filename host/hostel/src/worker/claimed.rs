@@ -12,6 +12,9 @@ use crate::course::last_event;
 use crate::run::{TaskFuture, now};
 use crate::task::Task;
 
+/// Facts about a run, in order, and when each happened.
+type Facts = Vec<(Timestamp, RunFact)>;
+
 /// A run that the worker has claimed.
 pub(super) struct Claimed {
     /// As the journal has it, as far as is known.
@@ -110,24 +113,19 @@ impl Claimed {
         self.append(facts).map_or(Report::Nothing, Report::Facts)
     }
 
-    fn append(&self, facts: Vec<(Timestamp, RunFact)>) -> Option<Append> {
+    fn append(&self, facts: Facts) -> Option<Append> {
         let (run, expected, fence) = (self.entry.run(), self.entry.version(), Some(self.fence));
         (!facts.is_empty()).then_some(Append { run, expected, fence, facts })
     }
 
-    fn without_attempt(&self, at: Timestamp, event: Event, outcome: &Outcome) -> Vec<(Timestamp, RunFact)> {
+    fn without_attempt(&self, at: Timestamp, event: Event, outcome: &Outcome) -> Facts {
         // Neither case has a value, so no type is needed.
         let stored = outcome.clone().try_map(|_| Err(()));
         stored.map(|outcome| (at, RunFact::Ended { event, outcome })).into_iter().collect()
     }
 
     /// The facts about an attempt; as an error if it was stopped and the run is to be given back.
-    fn of_attempt(
-        &self,
-        future: &TaskFuture,
-        task: &Task,
-        random: f64,
-    ) -> Result<Vec<(Timestamp, RunFact)>, Vec<(Timestamp, RunFact)>> {
+    fn of_attempt(&self, future: &TaskFuture, task: &Task, random: f64) -> Result<Facts, Facts> {
         let history = future.history();
         let mut facts = Vec::new();
         let began = history.iter().find(|transition| transition.cause == Some(Event::Started));
@@ -157,13 +155,7 @@ impl Claimed {
         Ok(facts)
     }
 
-    fn of_end(
-        &self,
-        ended: Ended,
-        task: &Task,
-        is_cancelled: bool,
-        random: f64,
-    ) -> Vec<(Timestamp, RunFact)> {
+    fn of_end(&self, ended: Ended, task: &Task, is_cancelled: bool, random: f64) -> Facts {
         let Ended { began, last, outcome, receipt } = ended;
         let (at, outcome) = (last.at, self.in_terms_of_the_run(&outcome));
         let outcome = if is_cancelled { Outcome::Cancelled } else { outcome };
