@@ -10,13 +10,17 @@ mod bounds;
 mod connection;
 mod error;
 mod files;
+mod leftovers;
 mod logs;
 mod memory;
+mod private;
 mod readers;
 pub mod registry;
 mod sqlite;
 
 pub use self::error::OpenJournalError;
+pub use self::files::{data_dirs, is_data_file};
+pub use self::leftovers::remove_unfinished;
 pub use self::logs::{LogFilter, LogPage, MAX_LOG_LINES, NumberedLine, RunLogs};
 pub use self::memory::{MemoryBounds, MemoryJournal};
 #[doc(hidden)]
