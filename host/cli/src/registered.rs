@@ -60,7 +60,8 @@ pub(crate) fn locate(ui: &Ui, path: &Path, host: &HostOptions, quiet: bool) -> R
             if !quiet {
                 tell_of_waiting(ui, &resolved);
             }
-            Ok(Located { file: registry.file(resolved.digest), digest: Some(resolved.digest) })
+            let file = registry.file(resolved.digest).map_err(|error| failed(&error))?;
+            Ok(Located { file, digest: Some(resolved.digest) })
         }
         Err(error) if error.kind() == ErrorKind::NotFound && !is_meant => Ok(file()),
         Err(error) => Err(failed(&error)),

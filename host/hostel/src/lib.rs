@@ -176,7 +176,9 @@ pub use cache::{
 };
 pub use component::*;
 pub use components::Components;
-pub use data_dir::{DataDirError, TRUSTED_DIR, create_data_dir, may_replace, reaches_data_dir};
+pub use data_dir::{
+    DataDirError, TRUSTED_DIR, create_data_dir, may_replace, open_data_file, reaches_data_dir,
+};
 pub use delay::{DelayError, DelayOptions, DelayedRun};
 pub use error::*;
 pub use events::{EventKind, Events, Missed, RunEvent};

@@ -21,10 +21,34 @@ pub enum OpenJournalError {
         source: io::Error,
     },
     /// Something else has the name of the file.
-    #[error("{} is no regular file: expected a journal, or nothing", path.display())]
+    #[error("{} is not a regular file: expected a journal, or nothing; move it away", path.display())]
     NotAFile {
         /// The path.
         path: PathBuf,
+    },
+    /// The data directory, something in it or a link to it belongs to another user.
+    #[error(
+        "{} cannot be trusted: it belongs to user {owner}, expected user {user} or root: choose another data directory, or change \
+         its owner to user {user}", path.display()
+    )]
+    Owner {
+        /// The directory or file.
+        path: PathBuf,
+        /// The id of that user.
+        owner: u32,
+        /// The id of the user of this process.
+        user: u32,
+    },
+    /// Other users can change the data directory or something in it.
+    #[error(
+        "{} cannot be trusted: it has mode {mode:04o}, so other users can write to it: expected that only its owner can; run \
+         `chmod go-w {}` if you trust its content, or choose another data directory", path.display(), path.display()
+    )]
+    Writable {
+        /// The directory or file.
+        path: PathBuf,
+        /// Its mode, without the file type.
+        mode: u32,
     },
     /// The data directory is on a network file system, whose locks do not hold between machines.
     #[error(
@@ -104,7 +128,10 @@ impl OpenJournalError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => ErrorKind::Denied,
-            Self::Unwritable { .. } | Self::NotUpgraded { .. } => ErrorKind::Denied,
+            Self::Unwritable { .. }
+            | Self::NotUpgraded { .. }
+            | Self::Owner { .. }
+            | Self::Writable { .. } => ErrorKind::Denied,
             Self::Damaged { .. } => ErrorKind::Internal,
             Self::Io { .. } | Self::Sqlite { .. } => ErrorKind::Unavailable,
             Self::NotAFile { .. } | Self::NetworkFileSystem { .. } | Self::Newer { .. } => ErrorKind::Invalid,

@@ -5,19 +5,45 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::OpenJournalError;
+use crate::private::{check_dir, check_file};
+
+/// The directory of the components in a data directory.
+pub(crate) const COMPONENTS: &str = "components";
+
+/// The directory of the long values of runs in a data directory.
+pub(crate) const BLOBS: &str = "blobs";
+
+/// The directories in a data directory that has been used.
+pub fn data_dirs(data_dir: &Path) -> [PathBuf; 2] {
+    [COMPONENTS, BLOBS].map(|name| data_dir.join(name))
+}
+
+/// Whether a file in a data directory with this name is a journal, its logs, or a file beside one of them.
+pub fn is_data_file(name: &str) -> bool {
+    ["journal-", "logs-"]
+        .iter()
+        .any(|prefix| name.strip_prefix(prefix).is_some_and(|rest| rest.contains(".db")))
+}
 
 /// Creates a data directory and its missing parents with mode 0700, and a private file in it, unless they exist. Refuses network
-/// file systems.
+/// file systems, and what other users can change.
 pub(crate) fn prepare(dir: &Path, file: &Path) -> Result<(), OpenJournalError> {
     create_private_dir(dir).map_err(|source| OpenJournalError::Io { path: dir.to_owned(), source })?;
     if let Some(kind) = network_file_system(dir) {
         return Err(OpenJournalError::NetworkFileSystem { dir: dir.to_owned(), kind });
     }
+    check_dir(dir)?;
+    data_dirs(dir).iter().try_for_each(|dir| check_dir(dir))?;
     create_private_file(file).map_err(|source| match unwritable(dir, file) {
         Some(reason) => OpenJournalError::Unwritable { dir: dir.to_owned(), reason },
         None => OpenJournalError::Io { path: file.to_owned(), source },
     })?;
-    check_regular(file)
+    // SQLite would wait for a FIFO, and write to what a link leads to.
+    ["", "-wal", "-shm"].into_iter().try_for_each(|ending| {
+        let mut path = file.as_os_str().to_owned();
+        path.push(ending);
+        check_file(Path::new(&path))
+    })
 }
 
 /// Why a file or its directory cannot be written by this process, if that is so. Not known on other systems than Linux.
@@ -38,22 +64,6 @@ pub(crate) fn unwritable(dir: &Path, file: &Path) -> Option<&'static str> {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn unwritable(_: &Path, _: &Path) -> Option<&'static str> {
     None
-}
-
-/// Refuses a journal if it, or one of its companion files, is not a regular file: SQLite would wait for a FIFO.
-fn check_regular(file: &Path) -> Result<(), OpenJournalError> {
-    for ending in ["", "-wal", "-shm"] {
-        let mut path = file.as_os_str().to_owned();
-        path.push(ending);
-        let path = PathBuf::from(path);
-        match fs::metadata(&path) {
-            Ok(metadata) if !metadata.is_file() => return Err(OpenJournalError::NotAFile { path }),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(OpenJournalError::Io { path, source }),
-        }
-    }
-    Ok(())
 }
 
 /// Creates a directory and its missing parents, all with mode 0700 regardless of the umask.
@@ -154,8 +164,7 @@ fn network_fuse(dir: &Path, mounts: &str) -> Option<&'static str> {
     NETWORK_FUSES.into_iter().find(|known| Some(*known) == kind)
 }
 
-#[cfg(unix)]
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
@@ -183,6 +192,65 @@ mod tests {
         assert!(matches!(&error, OpenJournalError::NotAFile { path } if path.ends_with("journal-1.db-wal")));
         let error = prepare(&dir.path().join("journal-1.db").join("x"), &dir.path().join("y")).unwrap_err();
         assert!(matches!(error, OpenJournalError::Io { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_leads_elsewhere_is_refused_and_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::NamedTempFile::new().unwrap();
+        for name in ["journal-1.db", "journal-1.db-wal"] {
+            let link = dir.path().join(name);
+            std::os::unix::fs::symlink(elsewhere.path(), &link).unwrap();
+            let error = prepare(dir.path(), &dir.path().join("journal-1.db")).unwrap_err();
+            assert!(matches!(&error, OpenJournalError::NotAFile { path } if *path == link), "{error}");
+            fs::remove_file(link).unwrap();
+        }
+        let fifo = dir.path().join("journal-1.db");
+        fs::remove_file(&fifo).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(fifo).status().unwrap().success());
+        let error = prepare(dir.path(), &dir.path().join("journal-1.db")).unwrap_err();
+        assert!(matches!(error, OpenJournalError::NotAFile { .. }), "{error}");
+        assert_eq!(fs::metadata(elsewhere.path()).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn what_others_can_write_is_refused_and_what_they_can_read_is_closed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("journal-1.db");
+        for name in ["components", "blobs"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        prepare(dir.path(), &file).unwrap();
+        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        for (name, bad, good) in [
+            ("", 0o777, 0o755),
+            ("components", 0o770, 0o700),
+            ("blobs", 0o702, 0o700),
+            ("journal-1.db", 0o666, 0o644),
+        ] {
+            let path = dir.path().join(name);
+            set(&path, bad);
+            let error = prepare(dir.path(), &file).unwrap_err();
+            assert!(matches!(error, OpenJournalError::Writable { mode, .. } if mode == bad), "{error}");
+            set(&path, good);
+            prepare(dir.path(), &file).unwrap();
+        }
+        assert_eq!(mode(&file), 0o600);
+    }
+
+    #[test]
+    fn what_belongs_to_another_user_is_refused() {
+        // Only root can give a file away.
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("journal-1.db");
+        prepare(dir.path(), &file).unwrap();
+        std::os::unix::fs::chown(&file, Some(12_345), None).unwrap();
+        let error = prepare(dir.path(), &file).unwrap_err();
+        assert!(matches!(error, OpenJournalError::Owner { owner: 12_345, .. }), "{error}");
+        assert_eq!(error.kind(), hostel_core::ErrorKind::Denied);
     }
 
     #[cfg(target_os = "linux")]

@@ -4,11 +4,11 @@
 //! one record for each path, and a new trusted content replaces the old one.
 
 use std::ffi::OsStr;
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use hostel::{Digest, ErrorKind, TRUSTED_DIR, create_data_dir};
+use hostel::{Digest, ErrorKind, TRUSTED_DIR, create_data_dir, open_data_file};
 use hostel_wire::without_number;
 use tempfile::NamedTempFile;
 
@@ -142,22 +142,20 @@ fn place(path: &Path) -> io::Result<PathBuf> {
 
 /// Lets only the owner read and write a file, whatever the umask.
 #[cfg(unix)]
-fn make_private(file: &fs::File) -> io::Result<()> {
+fn make_private(file: &File) -> io::Result<()> {
     file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))
 }
 
 #[cfg(not(unix))]
-fn make_private(_: &fs::File) -> io::Result<()> {
+fn make_private(_: &File) -> io::Result<()> {
     Ok(())
 }
 
 /// Reads a file, without blocking on a pipe in its place.
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    if fs::symlink_metadata(path)?.is_file() {
-        fs::read(path)
-    } else {
-        Err(io::ErrorKind::InvalidInput.into())
-    }
+    let mut content = Vec::new();
+    open_data_file(path, File::options().read(true))?.read_to_end(&mut content)?;
+    Ok(content)
 }
 
 #[cfg(test)]

@@ -141,6 +141,14 @@ fn what_others_can_write_is_refused() {
         set_mode(&above, good);
         accepted(&place, &data_dir);
     }
+    // What earlier ones wrote of the registry and of runs counts as well.
+    for name in ["components", "blobs"] {
+        let dir = data_dir.join(name);
+        fs::create_dir(&dir).unwrap();
+        set_mode(&dir, 0o777);
+        refused(&place, &data_dir, &dir, "has mode 0777");
+        set_mode(&dir, 0o700);
+    }
     let link = place.path().join("link");
     std::os::unix::fs::symlink(&data_dir, &link).unwrap();
     accepted(&place, &link);

@@ -240,3 +240,64 @@ fn components_are_listed_and_shown() {
     );
     refused(&place, "components show moth", 3, "the registry has no component moth");
 }
+
+#[cfg(unix)]
+#[test]
+fn what_has_the_name_of_a_component_and_is_no_file_is_not_waited_for() {
+    let place = place();
+    completed(&place, "push one.wat --name acme.math");
+    let file = fs::read_dir(place.data_dir().join("components")).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(&file).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    for line in ["run acme.math#one", "inspect acme.math", "compile acme.math"] {
+        let ran = place.run(line);
+        assert_eq!((ran.code, ran.stdout.as_str()), (5, ""), "{line}: {}", ran.stderr);
+        assert!(ran.stderr.contains("is damaged (expected a regular file, found a FIFO)"), "{}", ran.stderr);
+    }
+    completed(&place, "push one.wat");
+    assert_eq!(completed(&place, "run acme.math#one").stdout, "1\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_journal_that_is_no_file_or_that_others_can_write_is_refused() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let place = place();
+    completed(&place, "push one.wat --name acme.math");
+    let (journal, target) = (place.data_dir().join("journal-1.db"), place.path().join("target"));
+    let refused = |code: i32, expected: &str| {
+        for line in ["run acme.math#one", "components ls", "runs ls", "push one.wat"] {
+            let ran = place.run(line);
+            assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{line}: {}", ran.stderr);
+            assert!(ran.stderr.contains(expected), "{line}: {}", ran.stderr);
+        }
+    };
+    fs::set_permissions(&journal, fs::Permissions::from_mode(0o666)).unwrap();
+    refused(4, "has mode 0666");
+    fs::remove_file(&journal).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&journal).status().unwrap().success());
+    refused(2, "is not a regular file");
+    fs::remove_file(&journal).unwrap();
+    symlink(&target, &journal).unwrap();
+    refused(2, "is not a regular file");
+    fs::write(&target, "").unwrap();
+    refused(2, "is not a regular file");
+    assert_eq!(fs::metadata(&target).unwrap().len(), 0);
+}
+
+#[test]
+fn what_a_killed_push_left_is_removed_with_the_other_leftovers() {
+    let place = place();
+    completed(&place, "push one.wat --name acme.math");
+    let [old, young] = [".new-old", ".new-young"].map(|name| place.data_dir().join("components").join(name));
+    for file in [&old, &young] {
+        fs::write(file, "half").unwrap();
+    }
+    let two_hours_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 60 * 60);
+    fs::File::options().append(true).open(&old).unwrap().set_modified(two_hours_ago).unwrap();
+    let report = completed(&place, "cache gc --output json").stdout;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((old.exists(), young.exists()), (false, true), "{report}");
+    assert_eq!(completed(&place, "run acme.math#one").stdout, "1\n");
+}

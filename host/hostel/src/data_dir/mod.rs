@@ -37,8 +37,9 @@ const HISTORY: &str = "history";
 pub const TRUSTED_DIR: &str = "trusted";
 
 /// The directories in a data directory that has been used.
-pub(crate) fn subdirs(data_dir: &Path) -> [PathBuf; 5] {
-    [RESULTS, COMPILED, FLIGHTS, HISTORY, TRUSTED_DIR].map(|name| data_dir.join(name))
+pub(crate) fn subdirs(data_dir: &Path) -> Vec<PathBuf> {
+    let ours = [RESULTS, COMPILED, FLIGHTS, HISTORY, TRUSTED_DIR].map(|name| data_dir.join(name));
+    ours.into_iter().chain(hostel_journal::data_dirs(data_dir)).collect()
 }
 
 /// Creates a data directory and its missing parents, with mode 0700 regardless of the umask. An existing directory
@@ -49,4 +50,13 @@ pub(crate) fn subdirs(data_dir: &Path) -> [PathBuf; 5] {
 /// The error of the system.
 pub fn create_data_dir(dir: &Path) -> std::io::Result<()> {
     hostel_engine::private_files::create_private_dir(dir)
+}
+
+/// Opens a regular file below a data directory, without waiting and without following a symbolic link. A new one gets mode 0600.
+///
+/// # Errors
+///
+/// The error of the system, or one that says that something else has its name, such as a FIFO.
+pub fn open_data_file(path: &Path, options: &mut std::fs::OpenOptions) -> std::io::Result<std::fs::File> {
+    hostel_engine::private_files::open_regular_file(path, options)
 }

@@ -133,7 +133,9 @@ mod imp {
     fn shut_top(data_dir: &Path) -> io::Result<()> {
         let ours = subdirs(data_dir);
         for entry in fs::read_dir(data_dir)? {
-            if !ours.contains(&entry?.path()) {
+            let entry = entry?;
+            let is_file = hostel_journal::is_data_file(&entry.file_name().to_string_lossy());
+            if !is_file && !ours.contains(&entry.path()) {
                 return Ok(());
             }
         }

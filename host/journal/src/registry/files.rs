@@ -10,9 +10,7 @@ use tempfile::NamedTempFile;
 
 use super::RegistryError;
 use crate::files::create_private_dir;
-
-/// The prefix of unfinished files. A killed process leaves them behind.
-const UNFINISHED: &str = ".new-";
+use crate::private::{UNFINISHED, check_regular, open_regular};
 
 /// The age at which a file that no row names is removed: longer than any push takes.
 const LEFTOVER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -31,6 +29,15 @@ impl Files {
 
     pub(super) fn path(&self, digest: Digest) -> PathBuf {
         self.0.join(format!("{}.wasm", digest.hex()))
+    }
+
+    /// The file of a component, unless something else has its name.
+    pub(super) fn checked_path(&self, digest: Digest) -> Result<PathBuf, RegistryError> {
+        let path = self.path(digest);
+        match check_regular(&path) {
+            Ok(()) => Ok(path),
+            Err(source) => Err(unreadable(digest, &path, source)),
+        }
     }
 
     /// Writes the bytes to a file that gets its name with [`Files::keep`], and is removed otherwise.
@@ -57,12 +64,8 @@ impl Files {
     pub(super) fn read(&self, digest: Digest, size_bytes: u64) -> Result<Vec<u8>, RegistryError> {
         let path = self.path(digest);
         let damaged = |problem: String| RegistryError::Damaged { digest, problem };
-        let file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(damaged("its file is missing".to_owned()));
-            }
-            file => file.map_err(|source| io_error("read", &path, source))?,
-        };
+        let file = open_regular(&path, File::options().read(true));
+        let file = file.map_err(|source| unreadable(digest, &path, source))?;
         let mut bytes = Vec::new();
         // A byte more, so that a file that is too long is noticed without reading all of it.
         let read = file.take(size_bytes.saturating_add(1)).read_to_end(&mut bytes);
@@ -107,6 +110,18 @@ impl Files {
             let modified = entry.metadata().ok().filter(fs::Metadata::is_file)?.modified().ok()?;
             now.duration_since(modified).is_ok_and(|age| age >= LEFTOVER).then(|| entry.path())
         })
+    }
+}
+
+/// Why there is no file to read.
+fn unreadable(digest: Digest, path: &Path, source: io::Error) -> RegistryError {
+    let damaged = |problem: String| RegistryError::Damaged { digest, problem };
+    if source.kind() == io::ErrorKind::NotFound {
+        damaged("its file is missing".to_owned())
+    } else if source.kind() == io::ErrorKind::InvalidInput {
+        damaged(source.to_string())
+    } else {
+        io_error("read", path, source)
     }
 }
 

@@ -27,7 +27,7 @@ use self::files::Files;
 use crate::error::OpenJournalError;
 
 /// The directory of the components in a data directory.
-const COMPONENTS: &str = "components";
+const COMPONENTS: &str = crate::files::COMPONENTS;
 
 /// The most names, or components without names, that a list returns at once.
 pub const MAX_LISTED: usize = 500;
@@ -126,8 +126,12 @@ impl Registry {
     }
 
     /// The file with the bytes of a component. Readers must check their digest, as [`Registry::bytes`] does.
-    pub fn file(&self, digest: Digest) -> PathBuf {
-        self.files.path(digest)
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Damaged`] if something else has its name, such as a FIFO, on which a reader would wait for ever.
+    pub fn file(&self, digest: Digest) -> Result<PathBuf, RegistryError> {
+        self.files.checked_path(digest)
     }
 
     /// The names after `after` (all, if it is `None`), in order, at most `limit` and [`MAX_LISTED`].

@@ -315,11 +315,21 @@ fn damaged_bytes_are_noticed_and_replaced() {
     let bench = Bench::new();
     let add = made("add", &["add"], &[]);
     let digest = add.manifest.digest;
-    let damages: [fn(&Path); 4] = [
+    let damages: &[fn(&Path)] = &[
         |path| fs::write(path, "bad").unwrap(),
         |path| fs::write(path, "").unwrap(),
         |path| fs::write(path, "add and more").unwrap(),
         |path| fs::remove_file(path).unwrap(),
+        #[cfg(unix)]
+        |path| {
+            fs::remove_file(path).unwrap();
+            assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+        },
+        #[cfg(unix)]
+        |path| {
+            fs::rename(path, path.with_extension("else")).unwrap();
+            std::os::unix::fs::symlink(path.with_extension("else"), path).unwrap();
+        },
     ];
     for damage in damages {
         bench.registry.push(&push(&add)).unwrap();
@@ -328,6 +338,8 @@ fn damaged_bytes_are_noticed_and_replaced() {
         let error = bench.registry.bytes(digest).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Internal);
         assert!(error.to_string().starts_with(&format!("{digest} is damaged (")), "{error}");
+        let is_file = fs::symlink_metadata(bench.path(digest)).is_ok_and(|found| !found.is_file());
+        assert_eq!(bench.registry.file(digest).is_err(), is_file);
     }
 }
 

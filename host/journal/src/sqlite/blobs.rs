@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use hostel_core::{BlobRef, Digest, RunFact, RunSpec, StoredValue};
 
 use crate::files::create_private_dir;
+use crate::private::{UNFINISHED, open_regular};
 
 /// How long a file stays that no run names: longer than the time between writing it and the row.
 pub(super) const MIN_AGE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -55,7 +56,7 @@ impl Blobs {
     pub(super) fn write(&self, blob: &Spilled) -> io::Result<()> {
         let path = self.path(blob.digest);
         let dir = path.parent().unwrap_or(&self.dir);
-        if let Ok(file) = File::options().append(true).open(&path)
+        if let Ok(file) = open_regular(&path, File::options().append(true))
             && file.metadata()?.len() == blob.bytes.len() as u64
         {
             file.set_modified(SystemTime::now())?;
@@ -63,7 +64,7 @@ impl Blobs {
             return sync_dir(dir);
         }
         create_private_dir(dir)?;
-        let mut file = tempfile::NamedTempFile::new_in(dir)?;
+        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(dir)?;
         file.write_all(&blob.bytes)?;
         file.as_file().sync_all()?;
         file.persist(&path).map_err(|error| error.error)?;
@@ -79,19 +80,23 @@ impl Blobs {
 
     /// Whether there is a blob, of whatever length.
     pub(super) fn exists(&self, digest: Digest) -> bool {
-        self.path(digest).is_file()
+        fs::symlink_metadata(self.path(digest)).is_ok_and(|metadata| metadata.is_file())
     }
 
     /// Whether there is a blob of this length.
     pub(super) fn has(&self, digest: Digest, length: u64) -> bool {
-        fs::metadata(self.path(digest)).is_ok_and(|metadata| metadata.len() == length)
+        let is_right = |metadata: fs::Metadata| metadata.is_file() && metadata.len() == length;
+        fs::symlink_metadata(self.path(digest)).is_ok_and(is_right)
     }
 
     /// The bytes of a blob; `None` if there is none, or other bytes are in its file.
     pub(super) fn read(&self, blob: &BlobRef) -> io::Result<Option<Arc<[u8]>>> {
-        let file = match File::open(self.path(blob.digest)) {
+        let file = match open_regular(&self.path(blob.digest), File::options().read(true)) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // Something else may have its name.
+            Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::InvalidInput].contains(&error.kind()) => {
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
         let mut bytes = Vec::new();
@@ -104,7 +109,7 @@ impl Blobs {
     pub(super) fn old(&self, now: SystemTime) -> impl Iterator<Item = (PathBuf, Option<Digest>)> + use<> {
         let files = entries(&self.dir).flat_map(|dir| entries(&dir));
         files.filter_map(move |path| {
-            let modified = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok()?;
+            let modified = fs::symlink_metadata(&path).and_then(|metadata| metadata.modified()).ok()?;
             let is_old = now.duration_since(modified).is_ok_and(|age| age >= MIN_AGE);
             let digest = format!("sha256:{}", path.file_name()?.to_str()?).parse().ok();
             is_old.then_some((path, digest))

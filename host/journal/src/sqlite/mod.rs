@@ -53,7 +53,7 @@ use crate::readers::Readers;
 pub(crate) const JOURNAL: &str = "journal-1.db";
 
 /// The directory of values that are stored apart from their runs.
-const BLOBS: &str = "blobs";
+const BLOBS: &str = files::BLOBS;
 
 /// A journal in the file `journal-1.db` of a data directory. Any number of processes of one machine use it at once, each by its own
 /// `SqliteJournal`; there is no server.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::OpenJournalError;
+use crate::leftovers::UNFINISHED_COPY;
 
 /// The version of the format that the file's name has. Versions of one format differ in ways that a newer one can undo.
 pub(super) const FORMAT: i64 = 1;
@@ -173,7 +174,7 @@ fn copy(connection: &Connection, path: &Path, version: i64) -> Result<(), OpenJo
         return Ok(());
     }
     // In a directory of its own, which only its owner can open, and then renamed: nobody sees half a copy.
-    let unfinished = tempfile::tempdir_in(dir).map_err(failed)?;
+    let unfinished = tempfile::Builder::new().prefix(UNFINISHED_COPY).tempdir_in(dir).map_err(failed)?;
     let target = unfinished.path().join("copy");
     connection
         .execute("VACUUM INTO ?", [target.to_string_lossy()])

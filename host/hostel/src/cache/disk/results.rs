@@ -23,6 +23,8 @@ pub(crate) struct Results {
     pub(super) blobs: Blobs,
     /// The compiled code beside them; only its leftovers are removed here.
     pub(super) compiled: PathBuf,
+    /// The same.
+    pub(super) data_dir: PathBuf,
     generation: Mutex<Generation>,
     readers: Mutex<Vec<Open>>,
     writer: Mutex<Option<Open>>,
@@ -54,6 +56,7 @@ impl Results {
             blobs: Blobs::new(layout.blobs()),
             layout,
             compiled: data_dir.join(COMPILED),
+            data_dir: data_dir.to_owned(),
             generation: Mutex::default(),
             readers: Mutex::default(),
             writer: Mutex::default(),

@@ -1,5 +1,5 @@
 //! Removal of files left behind by killed processes: values that no entry refers to, replaced indexes, and unfinished
-//! files, of results and of compiled code.
+//! files, of results, compiled code, components and values of runs.
 //!
 //! Lock files are not removed: there is a fixed number of them, and the system releases the locks of a process that
 //! ends.
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use hostel_engine::private_files::check_regular_file;
 use hostel_engine::remove_unfinished_code;
+use hostel_journal::registry::Registry;
 
 use super::blobs::{BlobFile, Blobs};
 use super::index;
@@ -42,6 +43,7 @@ pub(super) struct Swept {
 /// [`GRACE`].
 pub(super) fn sweep(results: &Results, grace: Duration) -> Result<Swept, Broken> {
     let mut swept = sweep_unfinished(results, grace)?;
+    swept.files += sweep_components(&results.data_dir);
     for part in results.blobs.parts()? {
         swept.add(sweep_part(results, &part, grace, &|| true)?.unwrap_or_default());
     }
@@ -136,6 +138,8 @@ fn mark(results: &Results) {
 fn sweep_unfinished(results: &Results, grace: Duration) -> Result<Swept, Broken> {
     let (files, bytes) = remove_unfinished_code(&results.compiled, GRACE)?;
     let mut swept = Swept { files, bytes };
+    let (files, bytes) = hostel_journal::remove_unfinished(&results.data_dir, GRACE)?;
+    swept.add(Swept { files, bytes });
     for Leftover { path, is_unfinished } in results.leftovers()? {
         let grace = if is_unfinished { GRACE } else { grace };
         let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
@@ -144,6 +148,21 @@ fn sweep_unfinished(results: &Results, grace: Duration) -> Result<Swept, Broken>
         }
     }
     Ok(swept)
+}
+
+/// Removes the files of components that were never registered, and returns their number. Waits for the registry's lock.
+fn sweep_components(data_dir: &Path) -> u64 {
+    // Opening a registry creates it.
+    if !hostel_journal::data_dirs(data_dir).iter().any(|dir| dir.is_dir()) {
+        return 0;
+    }
+    let registry = Registry::open(data_dir).map_err(|error| error.to_string());
+    let swept =
+        registry.and_then(|registry| registry.sweep(SystemTime::now()).map_err(|error| error.to_string()));
+    swept.unwrap_or_else(|error| {
+        tracing::debug!("leftovers of components in {} are not removed: {error}", data_dir.display());
+        0
+    })
 }
 
 /// Removes leftover values in one directory; `None` if it was stopped early.
