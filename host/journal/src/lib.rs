@@ -17,6 +17,7 @@ mod place;
 mod readers;
 pub mod registry;
 mod sqlite;
+mod upkeep;
 
 pub use self::error::OpenJournalError;
 pub use self::history::{Gathered, Left, RunHistory};
@@ -29,3 +30,4 @@ pub use self::sqlite::{
     DueSchedule, FireSchedule, Fired, FiredSlot, JournalCheck, MAX_FIRED, MAX_SCHEDULES, SlotEnd,
     SqliteJournal, StoredSchedule,
 };
+pub use self::upkeep::{Removed, remove_old};
