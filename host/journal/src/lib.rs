@@ -19,6 +19,7 @@ mod private;
 mod readers;
 pub mod registry;
 mod sqlite;
+mod upkeep;
 
 pub use self::error::OpenJournalError;
 pub use self::files::{data_dirs, is_data_file};
@@ -33,3 +34,4 @@ pub use self::sqlite::{
     DueSchedule, FireSchedule, Fired, FiredSlot, JournalCheck, MAX_FIRED, MAX_SCHEDULES, SlotEnd,
     SqliteJournal, StoredSchedule,
 };
+pub use self::upkeep::{Removed, remove_old};

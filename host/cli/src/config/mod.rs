@@ -38,7 +38,7 @@ const TABLES: [&str; 4] = [DEFAULTS, "tasks", "limits", "remote-cache"];
 const URL_HINT: &str = "the remote cache has its own table: [remote-cache], and below it url = \"…\"";
 
 /// Options of the whole command, which have no key.
-const OF_THE_COMMAND: [&str; 21] = [
+const OF_THE_COMMAND: [&str; 22] = [
     "as-completed",
     "config",
     "data-dir",
@@ -55,6 +55,7 @@ const OF_THE_COMMAND: [&str; 21] = [
     "over",
     "quiet",
     "receipt",
+    "record",
     "refresh-cache",
     "states",
     "stdin",

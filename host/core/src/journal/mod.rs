@@ -22,6 +22,7 @@ pub use limit::*;
 pub use page::*;
 pub use retention::*;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -210,6 +211,22 @@ pub trait Journal: Send + Sync {
     ///
     /// Those of the medium.
     fn take_upkeep(&self, now: Timestamp) -> Result<bool, JournalError>;
+
+    /// Removes what is stored apart from runs and that no run has had for a day, such as long values, and returns how many. To be called
+    /// once a day: it may look at all runs. In a journal that stores nothing apart there is nothing to remove.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn sweep_values(&self, now: Timestamp) -> Result<u64, JournalError> {
+        let _ = now;
+        Ok(0)
+    }
+
+    /// The file that the journal is, if it is one.
+    fn file(&self) -> Option<&Path> {
+        None
+    }
 
     /// Changes the priority, the due time, the queue or the tags of a run that waits for its first attempt, and returns the new version. It
     /// takes its place in the order of claims anew. The run as it was submitted stays [on record](crate::RunRecord::submitted).

@@ -93,7 +93,10 @@ fn runs_are_counted_by_state() {
     let add = task(&host, ARITH, "add");
     let waiting = add.map(args![each(0..3), 1]).unwrap();
     let counts = host.runs().counts();
-    assert_eq!((counts.of(State::Running), counts.of(State::Pending), counts.total()), (1, 3, 4));
+    // A run that computes for long lets others begin.
+    let begun = counts.of(State::Running) + counts.of(State::Completed);
+    assert_eq!((begun + counts.of(State::Pending), counts.total()), (4, 4));
+    assert!(begun >= 1, "{counts:?}");
     spinning.cancel();
     all_ended(&waiting);
     let counts = host.runs().counts();

@@ -162,18 +162,20 @@ fn what_a_program_prints_is_heard_at_once_and_kept_if_it_does_not_complete() {
 fn a_run_that_the_host_refuses_ends_in_the_events_too() {
     let host = crate::build(hostel::Host::builder().max_workers(1).queue_capacity(1));
     let spin = task(&host, SPIN_FOREVER, "spin");
-    let running = spin.submit(args![]).unwrap();
-    crate::until_running(&running);
-    let pending = spin.submit(args![]).unwrap();
+    // A run that computes for long lets others begin, so one pending run may not stay one.
+    let mut accepted = vec![spin.submit(args![]).unwrap()];
     let mut events = host.events();
-    assert!(spin.try_submit(args![]).is_err());
+    while let Ok(run) = spin.try_submit(args![]) {
+        accepted.push(run);
+    }
     let states: Vec<_> = until_ended(&mut events, 1)
         .into_iter()
+        .filter(|event| accepted.iter().all(|run| run.id() != event.run))
         .map(|event| match event.kind {
-            EventKind::State(to) => (to.state, [running.id(), pending.id()].contains(&event.run)),
+            EventKind::State(to) => to.state,
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(states, [(State::Pending, false), (State::Cancelled, false)]);
-    assert!(pending.cancel() && running.cancel());
+    assert_eq!(states, [State::Pending, State::Cancelled]);
+    accepted.iter().for_each(|run| assert!(run.cancel()));
 }

@@ -257,21 +257,30 @@ impl RunLogs {
     pub fn retain(&self, retention: &Retention, now: Timestamp) -> Result<u64, JournalError> {
         let mut removed = 0;
         for _ in 0..MAX_SLICES {
-            let is_over = match retention.logs_bytes {
-                Some(most) => self.size_bytes()? > most,
-                None => false,
-            };
-            let slice = if is_over {
-                self.changed(|writer| writer.prune(LAST, SLICE))?
-            } else {
-                retention.logs_before(now).map_or(Ok(0), |before| self.prune(before))?
-            };
+            let slice = self.retain_slice(retention, now)?;
             removed += slice;
             if slice == 0 {
                 break;
             }
         }
         Ok(removed)
+    }
+
+    /// The next slice of [`RunLogs::retain`]: at most a few hundred chunks. Nothing is left if it removes none.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunLogs::retain`].
+    pub fn retain_slice(&self, retention: &Retention, now: Timestamp) -> Result<u64, JournalError> {
+        let is_over = match retention.logs_bytes {
+            Some(most) => self.size_bytes()? > most,
+            None => false,
+        };
+        if is_over {
+            self.changed(|writer| writer.prune(LAST, SLICE))
+        } else {
+            retention.logs_before(now).map_or(Ok(0), |before| self.prune(before))
+        }
     }
 
     /// How many bytes the logs take, compressed.

@@ -403,6 +403,14 @@ impl Journal for SqliteJournal {
         self.write(move |writing| upkeep::take(writing, now))
     }
 
+    fn sweep_values(&self, now: Timestamp) -> Result<u64, JournalError> {
+        self.sweep(SystemTime::UNIX_EPOCH + Duration::from_nanos(now.unix_nanos()))
+    }
+
+    fn file(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
     fn amend(&self, at: Timestamp, run: RunId, amendment: &Amendment) -> Result<u64, JournalError> {
         let amendment = amendment.clone();
         self.write(move |writing| operate::amend(writing, at, run, &amendment))

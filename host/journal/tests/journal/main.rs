@@ -26,4 +26,6 @@ mod stall;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]
+mod upkeep;
+#[cfg(test)]
 mod values;
