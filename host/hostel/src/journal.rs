@@ -10,5 +10,5 @@ pub use hostel_core::{
 };
 pub use hostel_journal::{
     Gathered, JournalCheck, JournalPlace, Left, LogFilter, LogPage, MAX_LOG_LINES, MemoryBounds,
-    MemoryJournal, NumberedLine, OpenJournalError, RunHistory, RunLogs, SqliteJournal,
+    MemoryJournal, NumberedLine, OpenJournalError, Removed, RunHistory, RunLogs, SqliteJournal, remove_old,
 };

@@ -34,6 +34,11 @@ impl LazyJournal {
         Self { data_dir, journal, logs: OnceLock::new(), opening: Mutex::default() }
     }
 
+    /// The data directory of the host.
+    pub(crate) fn data_dir(&self) -> Option<&Path> {
+        self.data_dir.as_deref()
+    }
+
     /// The logs of delayed runs, which the first call opens; `None` without a data directory.
     pub(crate) fn logs(&self) -> Result<Option<&Arc<RunLogs>>, OpenJournalError> {
         let Some(data_dir) = &self.data_dir else { return Ok(None) };

@@ -1,5 +1,7 @@
 //! `hostel delay`, `hostel worker` and `hostel runs`: work that outlives the command that asked for it.
 
+use hostel::journal::{Journal, RunFact, RunRecord, RunSpec, SqliteJournal, StoredOutcome, StoredValue};
+use hostel::{Event, RunId, State, TaskSpec, Timestamp};
 use serde_json::Value;
 
 use crate::hostel::{Place, Ran};
@@ -260,4 +262,52 @@ fn what_people_see() {
     let Ran { stderr, .. } = place.run("worker --until-idle");
     assert!(stderr.contains("serves all queues"), "{stderr}");
     assert_eq!(place.run("runs ls state:failed").stderr, "no run matches\n");
+}
+
+/// A journal with two runs that ended so long ago, and no other.
+fn with_old_runs(place: &Place, days: [u64; 2]) {
+    let task = hostel::TaskKey {
+        component: hostel::Digest::of(b"gone"),
+        export: hostel::ExportPath::top_level("add"),
+    };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let old = |days: u64| {
+        let ago = std::time::Duration::from_hours(24 * days);
+        let at = Timestamp::from_unix_nanos((now - ago).as_nanos().try_into().unwrap());
+        let id = RunId::from_bytes([days.try_into().unwrap(); 16]);
+        let mut run = RunRecord::born(at, RunSpec::new(id, task.clone(), TaskSpec::default().into(), at));
+        run.apply(at, RunFact::Event(Event::Started)).unwrap();
+        let value = StoredValue::new(&hostel::Value::U8(1), &hostel::Type::U8).unwrap();
+        let outcome = StoredOutcome::Completed(value);
+        run.apply(at, RunFact::Ended { event: Event::Completed, outcome }).unwrap();
+        run
+    };
+    let journal = SqliteJournal::open(place.data_dir()).unwrap();
+    journal.import(&days.map(old)).unwrap();
+}
+
+#[test]
+fn a_worker_removes_what_is_old_and_takes_in_the_history() {
+    let place = Place::with_data_dir();
+    with_old_runs(&place, [8, 6]);
+    let stats: Value = serde_json::from_str(&completed(&place, "runs stats --output json")).unwrap();
+    assert_eq!(
+        (&stats["states"]["Completed"], &stats["retention"]["logs_bytes"]),
+        (&2.into(), &(1 << 30).into())
+    );
+    assert_eq!(place.run("run arith.wasm#add 1 2").code, 0);
+    assert_eq!(place.run("worker --until-idle --quiet").code, 0);
+    let journal = SqliteJournal::open(place.data_dir()).unwrap();
+    let counts = journal.counts().unwrap();
+    assert_eq!((counts.of(State::Completed), counts.removed), (2, 1));
+    // It was the turn of the first one for a whole day.
+    drop(journal);
+    let place = Place::with_data_dir();
+    assert_eq!(place.run("worker --until-idle --quiet").code, 0, "it creates the journal");
+    with_old_runs(&place, [8, 6]);
+    assert_eq!(place.run("worker --until-idle --quiet").code, 0);
+    assert_eq!(listed(&place, "").len(), 2);
+    let pruned = completed(&place, "runs prune");
+    assert_eq!(pruned, "removed 1 run, 0 bytes of logs, 0 values that no run has");
+    assert!(completed(&place, "runs stats").contains("completed   7 d"));
 }

@@ -11,14 +11,16 @@ mod mailbox;
 mod prepared;
 mod tasks;
 mod thread;
+mod upkeep;
 mod window;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hostel_core::journal::{Journal, JournalEntry, JournalError, WorkerId};
+use hostel_core::journal::{Journal, JournalEntry, JournalError, Retention, WorkerId};
 use hostel_core::{Digest, ErrorKind, QueueName};
 use tokio::runtime::Handle;
 
@@ -26,10 +28,11 @@ use self::leases::Leases;
 use self::mailbox::{Mailbox, Order};
 use self::tasks::{ComponentSource, Tasks};
 use self::thread::{Duty, OnChange, WorkerThread};
+use self::upkeep::Upkeep;
 use self::window::Window;
 use crate::host::Host;
 use crate::ids::new_id;
-use crate::journal::OpenJournalError;
+use crate::journal::{OpenJournalError, RunHistory};
 use crate::runner::Places;
 use crate::task::Task;
 
@@ -44,6 +47,9 @@ const WATCH: Duration = Duration::from_secs(1);
 ///
 /// Dropping a worker stops its runs and gives them back: other workers go on with them, and the stopped attempt does not
 /// count. To let runs end first, call [`Worker::drain`].
+///
+/// A worker also keeps the journal from growing for ever: once a day one of all workers removes runs and logs that are old, as
+/// [`WorkerBuilder::retention`] says.
 pub struct Worker {
     id: WorkerId,
     mailbox: Arc<Mailbox>,
@@ -60,6 +66,7 @@ pub struct WorkerBuilder<'a> {
     name: Option<String>,
     lease: Duration,
     max_runs: Option<usize>,
+    retention: Retention,
     on_change: Option<OnChange>,
 }
 
@@ -106,6 +113,7 @@ impl Host {
             name: None,
             lease: WorkerBuilder::DEFAULT_LEASE,
             max_runs: None,
+            retention: Retention::default(),
             on_change: None,
         }
     }
@@ -185,6 +193,14 @@ impl WorkerBuilder<'_> {
         self
     }
 
+    /// How long runs and logs stay. Default: [`Retention::default`]. Workers of one journal should agree, because the one whose turn it is
+    /// removes what is old.
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
     /// Calls `on_change` with each run of this worker after something about it was recorded: that an attempt has begun, or what
     /// followed from its end; and with a run that this worker found crashed for good, because the leases of its workers were over. It is called on the worker's thread and must not block.
     #[must_use]
@@ -217,6 +233,11 @@ impl WorkerBuilder<'_> {
         let rested = Arc::clone(&mailbox);
         let places = Arc::new(Places::new(move || _ = rested.put(|_| ())));
         let logs = host.journal.logs()?.cloned();
+        // The runs of a directory whose journal is another one stay where they are.
+        let data_dir = host.journal.data_dir().filter(|dir| is_in(journal.file(), dir));
+        let history = data_dir.map(RunHistory::of);
+        let upkeep =
+            Upkeep { journal: Arc::clone(&journal), logs: logs.clone(), history, retention: self.retention };
         let tasks = Tasks::new(
             Arc::clone(host),
             Arc::clone(&journal),
@@ -238,10 +259,16 @@ impl WorkerBuilder<'_> {
             places,
             on_change: self.on_change,
         };
-        let work = move || WorkerThread::new(duty).work();
+        let kept_up = upkeep.start().inspect_err(|_| leases.end()).map_err(WorkerError::Thread)?;
+        let (alive, keeping_up) = kept_up;
+        let work = move || {
+            // The upkeep ends with this thread.
+            let _alive = alive;
+            WorkerThread::new(duty).work();
+        };
         let threads = watch_journal(&journal, &mailbox)
             .and_then(|()| std::thread::Builder::new().name("hostel-worker".to_owned()).spawn(work))
-            .map(|thread| vec![thread, watching]);
+            .map(|thread| vec![thread, watching, keeping_up]);
         let threads = threads.inspect_err(|_| leases.end()).map_err(WorkerError::Thread)?;
         let timers = host.scheduler.timers().clone();
         Ok(Worker { id, mailbox, threads, timers })
@@ -317,6 +344,12 @@ impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Worker").field("id", &self.id).finish_non_exhaustive()
     }
+}
+
+/// Whether a file is in a directory.
+fn is_in(file: Option<&Path>, dir: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    real(dir).is_some_and(|dir| file.and_then(Path::parent).and_then(real) == Some(dir))
 }
 
 /// Starts the thread that reports changes of the journal. It ends when the worker has.

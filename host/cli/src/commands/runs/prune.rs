@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use hostel::Timestamp;
-use hostel::grammar;
-use hostel::journal::{Journal, Prune, RunLogs};
+use hostel::journal::{Journal, Prune, Retention, RunLogs, remove_old};
+use hostel::{Timestamp, bytes_text, grammar};
 
 use super::open;
 use crate::exit::Exit;
@@ -16,14 +15,17 @@ use crate::time::now;
 use crate::ui::Ui;
 use crate::ui::text::counted;
 
-/// Remove runs that ended long ago from the history
+/// Remove runs that ended long ago from the history, and old logs
 #[derive(Args, Debug)]
 #[command(
     name = "prune",
     after_help = "\
-Unfinished runs stay, however old they are.
+Unfinished runs stay, however old they are. Without --older-than and --keep, the command removes
+what workers remove once a day: runs that completed or were cancelled more than 7 days ago, runs
+that failed or crashed more than 30 days ago, and logs older than 7 days or beyond 1 GiB.
 
 Examples:
+  hostel runs prune
   hostel runs prune --older-than 30d
   hostel runs prune --keep 100000"
 )]
@@ -42,11 +44,16 @@ pub(crate) struct PruneRuns {
 
 impl PruneRuns {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
-        if self.older_than.is_none() && self.keep.is_none() {
-            let problem = Problem::invalid("nothing says which runs to remove");
-            return Err(problem.hint("expected --older-than, --keep, or both").into());
-        }
         let journal = open(&self.host)?;
+        let logs = RunLogs::open(&self.host.stored()?).map_err(|error| Problem::of(error.kind(), &error))?;
+        if self.older_than.is_none() && self.keep.is_none() {
+            let removed = remove_old(&journal, Some(&logs), &Retention::default(), now(), || true)?;
+            let (runs, values) = (counted(removed.runs, "run"), counted(removed.values, "value"));
+            let logs = bytes_text(removed.logs_bytes);
+            ui.result_line(&format!("removed {runs}, {logs} of logs, {values} that no run has"))?;
+            ui.flush()?;
+            return Ok(Exit::Completed);
+        }
         let before = self.older_than.map(|age| {
             let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
             Timestamp::from_unix_nanos(now().unix_nanos().saturating_sub(age))
@@ -60,7 +67,6 @@ impl PruneRuns {
                 break;
             }
         }
-        let logs = RunLogs::open(&self.host.stored()?).map_err(|error| Problem::of(error.kind(), &error))?;
         while before.is_some_and(|before| logs.prune(before).is_ok_and(|chunks| chunks > 0)) {}
         journal.sweep(SystemTime::now())?;
         ui.result_line(&format!("removed {}", counted(removed, "run")))?;

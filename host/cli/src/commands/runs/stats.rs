@@ -1,11 +1,12 @@
 //! `hostel runs stats`
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
-use hostel::journal::Journal;
+use hostel::journal::{Journal, Retention};
 use hostel::{State, bytes_text};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::open;
 use crate::commands::cache::{Form, FormOptions};
@@ -16,8 +17,10 @@ use crate::output::to_json;
 use crate::problem::Stop;
 use crate::storage;
 use crate::ui::Ui;
+use crate::ui::text::elapsed;
 
-/// Count the runs by state, and show how much of the disk they and other things take
+/// Count the runs by state, and show how much of the disk they and other things take, and how long
+/// they stay
 #[derive(Args, Debug)]
 pub(crate) struct Stats {
     #[command(flatten)]
@@ -31,6 +34,7 @@ impl Stats {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let counts = open(&self.host)?.counts()?;
         let sizes = storage::sizes(&self.host.stored()?);
+        let kept = Retention::default();
         match self.form.output {
             Form::Json => {
                 let states =
@@ -40,6 +44,14 @@ impl Stats {
                 object.insert("removed".to_owned(), counts.removed.into());
                 let sizes = sizes.into_iter().map(|(kind, bytes)| (kind.to_owned(), bytes.into()));
                 object.insert("stored_bytes".to_owned(), Value::Object(sizes.collect()));
+                let seconds = |age: Option<Duration>| age.map(|age| age.as_secs());
+                let kept = json!({
+                    "completed_seconds": seconds(kept.completed),
+                    "failed_seconds": seconds(kept.failed),
+                    "logs_seconds": seconds(kept.logs_age),
+                    "logs_bytes": kept.logs_bytes,
+                });
+                object.insert("retention".to_owned(), kept);
                 ui.result_line(&to_json(&object))?;
             }
             Form::Table => {
@@ -54,11 +66,25 @@ impl Stats {
                 let rows: Vec<_> =
                     sizes.map(|(kind, bytes)| vec![kind.to_owned(), bytes_text(bytes)]).collect();
                 table(ui, ["STORED", "SIZE"], &rows)?;
+                ui.result_line("")?;
+                table(ui, ["KEPT", "FOR"], &kept_rows(&kept))?;
             }
         }
         ui.flush()?;
         Ok(Exit::Completed)
     }
+}
+
+fn kept_rows(kept: &Retention) -> Vec<Vec<String>> {
+    let age = |age: Option<Duration>| age.map_or_else(|| "ever".to_owned(), elapsed);
+    let most = kept.logs_bytes.map(|bytes| format!(", at most {}", bytes_text(bytes))).unwrap_or_default();
+    let rows = [
+        ("unfinished", "ever".to_owned()),
+        ("completed", age(kept.completed)),
+        ("failed", age(kept.failed)),
+        ("logs", age(kept.logs_age) + &most),
+    ];
+    rows.map(|(what, time)| vec![what.to_owned(), time]).into()
 }
 
 fn table(ui: &Ui, heading: [&str; 2], rows: &[Vec<String>]) -> Result<(), Stop> {

@@ -98,6 +98,7 @@ impl Journal for FaultyJournal {
         prune(prune: Prune) -> Pruned;
         retain(retention: &Retention, now: Timestamp) -> Pruned;
         take_upkeep(now: Timestamp) -> bool;
+        sweep_values(now: Timestamp) -> u64;
         start_batch(at: Timestamp, action: BatchAction, filter: &RunFilter) -> Batch;
         step_batch(at: Timestamp, batch: BatchId) -> Batch;
         stop_batch(at: Timestamp, batch: BatchId) -> Batch;
