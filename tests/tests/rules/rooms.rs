@@ -50,6 +50,7 @@ const ENGINE: [Room; 8] = [
             "missing",
             "runtime",
             "serve",
+            "text",
             "types",
         ],
         uses: &["code", "guest", "limits", "records"],
