@@ -2,9 +2,9 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 use hostel::{COMPILE_APART, compile_apart};
 
@@ -20,7 +20,9 @@ pub(crate) fn is_meant(args: &[OsString]) -> bool {
 
 /// Compiles for the process that started this one.
 pub(crate) fn serve() -> ExitCode {
-    let exit = match compile_apart(&mut io::stdin().lock(), &mut io::stdout().lock()) {
+    // Its status is for nobody.
+    let gone = || process::exit(Exit::HostFailed.code().into());
+    let exit = match compile_apart(BufReader::new(io::stdin()), &mut io::stdout().lock(), gone) {
         Ok(()) => Exit::Completed,
         Err(error) => {
             // If nobody reads it, the exit code must suffice.

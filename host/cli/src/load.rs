@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
 
-use hostel::{Component, FindError, Host, LoadError, MAX_COMPONENT_BYTES, bytes_text, read_component};
+use hostel::{Component, FindError, Host, LoadError, MAX_COMPONENT_BYTES, bytes_text};
 use hostel_wire::{ProblemObject, printable};
 use tokio::time::timeout;
 
@@ -46,7 +46,7 @@ pub(crate) async fn component(
 /// Reads and compiles the component in a file, to store it.
 pub(crate) async fn with_bytes(ui: &Ui, host: &Host, path: &Path) -> Result<(Component, Vec<u8>), Problem> {
     let failed = |error| not_loaded(path, &error);
-    let bytes = read_component(path).map_err(failed)?;
+    let bytes = host.read_component(path).await.map_err(failed)?;
     let show = || compiling(path, bytes.len() as u64).map(|text| ui.busy(&text));
     let component = showing_if_long(SILENT, host.load_bytes(bytes.clone()), show).await.map_err(failed)?;
     Ok((component, bytes))

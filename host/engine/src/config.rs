@@ -71,8 +71,8 @@ pub struct EngineOptions {
     /// for any more. Other loads queue, and fail if no compilation has ended within this time.
     pub compile_timeout: Duration,
     /// A program that compiles components in place of this process, which the system then limits: in processor time (30 seconds, and
-    /// 3 for each MiB of the component; ten times as much for compiling again in the background) and in memory (2 GiB, and 8 MiB
-    /// for each MiB). Linux enforces both, macOS only the first, other systems neither.
+    /// 5 for each MiB of its code; ten times as much for compiling again in the background) and in memory (2 GiB, and 8 MiB for
+    /// each MiB of code). Text of more than 16 KiB is assembled there as well. Linux enforces both, macOS only the first, other systems neither.
     ///
     /// It is started with the one argument [`COMPILE_APART`](crate::COMPILE_APART), and must call
     /// [`compile_apart`](crate::compile_apart) with its stdin and stdout, as the `hostel` command does. It must be of the same version as

@@ -19,11 +19,12 @@ use crate::component::{self, Component};
 use crate::config::Flavor;
 use crate::engine::{Engine, EngineError};
 use crate::features;
-use crate::load_error::{LoadError, MAX_COMPONENT_BYTES, MAX_TEXT_BYTES, refusal, shortened};
+use crate::load_error::{LoadError, MAX_COMPONENT_BYTES, refusal, shortened};
 use crate::names::one_line;
 use crate::runtime::Runtime;
 use crate::surface;
 use crate::survey::{self, Weight};
+use crate::text::{self, SHORT_TEXT_BYTES};
 
 /// Compiled code, and the engine that it is for.
 pub(crate) struct Code {
@@ -138,9 +139,40 @@ impl Engine {
     fn load(&self, bytes: Cow<'_, [u8]>) -> Result<Component, LoadError> {
         match Format::of(&bytes) {
             Format::Component => self.load_binary(bytes),
-            Format::Text => self.load_binary(binary(&bytes)?.into()),
+            Format::Text => self.load_binary(self.binary(&bytes)?.into()),
             Format::CoreModule => Err(LoadError::CoreModule),
             Format::Other(what) => Err(LoadError::NotWebAssembly(what)),
+        }
+    }
+
+    /// Reads the component in a `.wasm` or `.wat` file, in its binary form. Its content is not checked.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] if the file cannot be read, or has no component.
+    pub fn read_component(&self, path: &Path) -> Result<Vec<u8>, LoadError> {
+        let bytes = read(path)?;
+        match Format::of(&bytes) {
+            Format::Component => Ok(bytes),
+            Format::Text => self.binary(&bytes),
+            Format::CoreModule => Err(LoadError::CoreModule),
+            Format::Other(what) => Err(LoadError::NotWebAssembly(what)),
+        }
+    }
+
+    /// The component that a text defines, assembled in a process of its own if it is long.
+    fn binary(&self, text: &[u8]) -> Result<Vec<u8>, LoadError> {
+        text::check_length(text)?;
+        let binary = match &self.options().compile_program {
+            Some(program) if text.len() as u64 > SHORT_TEXT_BYTES => assembled_apart(program, text)?,
+            Some(_) | None => text::assemble(text)?,
+        };
+        match Format::of(&binary) {
+            Format::Component => Ok(binary),
+            Format::CoreModule => Err(LoadError::CoreModule),
+            Format::Text | Format::Other(_) => {
+                Err(LoadError::Text("it does not define a component".to_owned()))
+            }
         }
     }
 
@@ -277,13 +309,14 @@ impl Engine {
         };
         let component_bytes = bytes.len() as u64;
         let limits = match purpose {
-            Purpose::Run | Purpose::Inspect => Limits::of(component_bytes),
-            Purpose::Speed => Limits::patient(component_bytes),
+            Purpose::Run | Purpose::Inspect | Purpose::Assemble => Limits::of(survey::code_bytes(bytes)),
+            Purpose::Speed => Limits::patient(survey::code_bytes(bytes)),
         };
         let (count_fuel, quick_code_bytes) = (options.count_fuel, options.quick_code_bytes);
         let request = Request { purpose, count_fuel, quick_code_bytes, limits, component_bytes };
         match apart::ask(program, &request, bytes)? {
             Answer::Refused(refusal) => Err(LoadError::of(refusal, &limits)),
+            Answer::Binary(_) => Err(LoadError::Process("it assembled what is no text".to_owned())),
             Answer::Code { engine, is_surface, entry } => {
                 let code = self.code_of(&engine, is_surface, &entry, digest);
                 code.ok_or_else(|| LoadError::Process("its code is not of this version".to_owned()))
@@ -391,6 +424,23 @@ fn unless_it_fails<T, E>(compile: impl FnOnce() -> Result<T, E>) -> Option<T> {
     catch_unwind(AssertUnwindSafe(compile)).ok()?.ok()
 }
 
+/// Has a program assemble a text.
+fn assembled_apart(program: &Path, text: &[u8]) -> Result<Vec<u8>, LoadError> {
+    let limits = Limits::of(0);
+    let request = Request {
+        purpose: Purpose::Assemble,
+        count_fuel: false,
+        quick_code_bytes: None,
+        limits,
+        component_bytes: text.len() as u64,
+    };
+    match apart::ask(program, &request, text)? {
+        Answer::Binary(binary) => Ok(binary),
+        Answer::Refused(refusal) => Err(LoadError::of(refusal, &limits)),
+        Answer::Code { .. } => Err(LoadError::Process("it compiled a text".to_owned())),
+    }
+}
+
 /// A component that waits for faster code. Dropping this without code signals that none will come.
 struct Waiting(Weak<component::Inner>);
 
@@ -456,21 +506,6 @@ fn kind(bytes: &[u8]) -> Option<&'static str> {
     KINDS.into_iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, kind)| kind)
 }
 
-/// Reads the component in a `.wasm` or `.wat` file, in its binary form. Its content is not checked.
-///
-/// # Errors
-///
-/// [`LoadError`] if the file cannot be read, or has no component.
-pub fn read_component(path: &Path) -> Result<Vec<u8>, LoadError> {
-    let bytes = read(path)?;
-    match Format::of(&bytes) {
-        Format::Component => Ok(bytes),
-        Format::Text => binary(&bytes),
-        Format::CoreModule => Err(LoadError::CoreModule),
-        Format::Other(what) => Err(LoadError::NotWebAssembly(what)),
-    }
-}
-
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     let failed = |source| LoadError::Read { path: path.to_owned(), source };
     if fs::metadata(path).map_err(failed)?.is_dir() {
@@ -485,20 +520,6 @@ fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
         return Err(LoadError::TooLarge { path: path.to_owned() });
     }
     Ok(bytes)
-}
-
-fn binary(text: &[u8]) -> Result<Vec<u8>, LoadError> {
-    let found = text.len() as u64;
-    if found > MAX_TEXT_BYTES {
-        return Err(LoadError::TextTooLong { found });
-    }
-    let mistake = |error: wat::Error| LoadError::Text(shortened(error.to_string().trim_end().to_owned()));
-    let binary = wat::parse_bytes(text).map_err(mistake)?;
-    match Format::of(&binary) {
-        Format::Component => Ok(binary.into_owned()),
-        Format::CoreModule => Err(LoadError::CoreModule),
-        Format::Text | Format::Other(_) => Err(LoadError::Text("it does not define a component".to_owned())),
-    }
 }
 
 /// The first bytes in readable form.

@@ -89,7 +89,7 @@ pub enum LoadError {
     TooComplex(Excess),
     /// The process that compiles it reached a limit: see [`EngineOptions::compile_program`](crate::EngineOptions).
     #[error(
-        "the component is too complex to compile: it takes more than {limit}, which is the limit for its size"
+        "the component is too complex to compile: it takes more than {limit}, which is the limit for its code"
     )]
     TooCostly {
         /// The limit.
@@ -180,6 +180,7 @@ impl LoadError {
         match refusal {
             Refusal::TooComplex(excess) => Self::TooComplex(excess),
             Refusal::Malformed(text) => Self::Malformed(text),
+            Refusal::Text(text) => Self::Text(text),
             Refusal::TooDemanding(text) => Self::TooDemanding(text),
             Refusal::Unsupported(names) => Self::Unsupported { features: features::named(&names) },
             Refusal::Panicked(text) => Self::Panicked(text),
@@ -199,6 +200,7 @@ impl LoadError {
             error if apart::is_lack_of_memory(&error.to_string()) => Refusal::OutOfMemory,
             Self::TooComplex(excess) => Refusal::TooComplex(excess),
             Self::Malformed(text) => Refusal::Malformed(text),
+            Self::Text(text) => Refusal::Text(text),
             Self::TooDemanding(text) => Refusal::TooDemanding(text),
             Self::Unsupported { features } => Refusal::Unsupported(features.join("\n")),
             Self::Panicked(text) => Refusal::Panicked(text),

@@ -4,12 +4,13 @@ use std::io::{self, BufRead, Read, Write};
 
 use hostel_core::Digest;
 
-use crate::apart::{Answer, Purpose, Refusal, Request};
+use crate::apart::{Answer, Purpose, Refusal, Request, when_it_ends};
 use crate::compile_cache;
 use crate::config::{EngineOptions, Flavor};
 use crate::engine::Engine;
 use crate::load::Code;
 use crate::load_error::{LoadError, MAX_COMPONENT_BYTES};
+use crate::text;
 
 /// Compiles a component for the process that started this one: see
 /// [`EngineOptions::compile_program`](crate::EngineOptions).
@@ -17,21 +18,36 @@ use crate::load_error::{LoadError, MAX_COMPONENT_BYTES};
 /// Limits the processor time and the memory of the whole process before it reads the component from `input`, which must be its
 /// stdin. Writes the code, or the reason for a refusal, to `output`, which must be its stdout. Nothing else may be written there.
 ///
+/// Calls `gone`, on another thread, if the input ends before the answer is written: then the parent has ended, and nobody waits for
+/// the answer. It should end the process, which would otherwise compile on, for minutes.
+///
 /// # Errors
 ///
 /// The error of the system if the request cannot be read or the answer cannot be written.
-pub fn compile_apart(input: &mut impl BufRead, output: &mut impl Write) -> io::Result<()> {
-    let request = Request::read(input)?;
+pub fn compile_apart(
+    mut input: impl BufRead + Send + 'static,
+    output: &mut impl Write,
+    gone: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
+    let request = Request::read(&mut input)?;
     request.limits.apply();
     if request.component_bytes > MAX_COMPONENT_BYTES {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the component is too large"));
     }
     let mut component = Vec::new();
-    input.take(request.component_bytes).read_to_end(&mut component)?;
+    input.by_ref().take(request.component_bytes).read_to_end(&mut component)?;
     if component.len() as u64 != request.component_bytes {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    let answer = compile(&request, component).unwrap_or_else(|error| Answer::Refused(error.into_refusal()));
+    if let Err(error) = when_it_ends(input, gone) {
+        // Without memory for a thread it will not go on for long.
+        tracing::debug!("the end of the parent is not noticed: {error}");
+    }
+    let answer = match request.purpose {
+        Purpose::Assemble => text::assemble(&component).map(Answer::Binary),
+        Purpose::Run | Purpose::Speed | Purpose::Inspect => compile(&request, component),
+    };
+    let answer = answer.unwrap_or_else(|error| Answer::Refused(error.into_refusal()));
     answer.write(output)?;
     output.flush()
 }
@@ -59,7 +75,7 @@ fn compile(request: &Request, component: Vec<u8>) -> Result<Answer, LoadError> {
 
 fn code(engine: &Engine, purpose: Purpose, component: &[u8], digest: &Digest) -> Result<Code, LoadError> {
     match purpose {
-        Purpose::Run => {}
+        Purpose::Run | Purpose::Assemble => {}
         Purpose::Speed => {
             return engine.fast(component, digest).map(|compiled| Code::of((Flavor::Lean, compiled)));
         }

@@ -146,9 +146,9 @@ impl HostBuilder {
         self
     }
 
-    /// Compiles components in processes of their own, which the system limits: to 30 seconds of processor time, and 3 more for each
-    /// MiB of the component (ten times as much for compiling again in the background), and to 2 GiB of memory, and 8 MiB more for each
-    /// MiB. A component that takes more is refused ([`LoadError::TooCostly`](crate::LoadError)), and costs this process nothing. Linux
+    /// Compiles components in processes of their own, which the system limits: to 30 seconds of processor time, and 5 more for each
+    /// MiB of its code (ten times as much for compiling again in the background), and to 2 GiB of memory, and 8 MiB more for each
+    /// MiB of code. Long text is assembled there as well. A component that takes more is refused ([`LoadError::TooCostly`](crate::LoadError)), and costs this process nothing. Linux
     /// enforces both limits, macOS only the first, other systems neither. A process takes some milliseconds to start; code from the
     /// data directory needs none.
     ///

@@ -169,6 +169,20 @@ impl Host {
         self.loaded(move |engine| engine.load_bytes(&bytes)).await
     }
 
+    /// Reads the component in a file, in its binary form: text is assembled. Its content is not checked.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] if the file cannot be read, or has no component.
+    ///
+    /// # Cancel safety
+    ///
+    /// Can be dropped at any time.
+    pub async fn read_component(&self, path: impl AsRef<Path>) -> Result<Vec<u8>, LoadError> {
+        let path = path.as_ref().to_owned();
+        loaded(self.state.load_with(move |engine| engine.read_component(&path)).await)
+    }
+
     async fn loaded<F>(&self, load: F) -> Result<Component, LoadError>
     where
         F: FnOnce(&Engine) -> Result<hostel_engine::Component, LoadError> + Send + 'static,

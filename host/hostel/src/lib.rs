@@ -251,5 +251,5 @@ pub use hostel_core::{bytes_text, count_text, duration_text, excerpt_within, is_
 
 pub use hostel_engine::{
     Bound, COMPILE_APART, CompileLimit, Echo, EngineError, Excess, LoadError, MAX_COMPONENT_BYTES,
-    MissingImports, OpenDirError, Stdin, check_dirs, compile_apart, read_component,
+    MissingImports, OpenDirError, Stdin, check_dirs, code_bytes, compile_apart,
 };

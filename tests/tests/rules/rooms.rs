@@ -51,6 +51,7 @@ const ENGINE: [Room; 8] = [
             "missing",
             "runtime",
             "serve",
+            "text",
             "types",
         ],
         uses: &["code", "guest", "limits", "records"],

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use hostel::{Component, Digest, ErrorKind, create_data_dir};
+use hostel::{Component, Digest, ErrorKind, code_bytes, create_data_dir, open_data_file};
 use hostel_wire::without_number;
 
 use crate::exit::Exit;
@@ -59,15 +59,12 @@ impl Compile {
         // Only the limits of the process that compiles end it.
         let host = host.compile_timeout(Duration::MAX).build()?;
         let _mark = match self.background {
-            true => match Mark::set(&dir, &located.file) {
+            true => match begun_in_background(&dir, &located.file) {
                 Some(mark) => Some(mark),
                 None => return Ok(Exit::Completed),
             },
             false => None,
         };
-        if self.background {
-            limit_this_process(&located.file);
-        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime =
             runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
@@ -80,23 +77,34 @@ impl Compile {
     }
 }
 
-/// The processor time, in seconds, that compiling for speed may take in the background, and how much more for each MiB of the
-/// component.
-#[cfg(target_os = "linux")]
-const BACKGROUND_SECONDS: u64 = 30;
+/// Marks a component as being compiled in the background, and limits this process. `None` if there is nothing to do.
+fn begun_in_background(data_dir: &Path, component: &Path) -> Option<Mark> {
+    // It was one when the other process read it. Opening anything else, such as a pipe, might wait for ever.
+    let bytes = fs::metadata(component).ok()?.is_file().then(|| fs::read(component))?.ok()?;
+    let mark = Mark::set(data_dir, &Digest::of(&bytes))?;
+    limit_this_process(code_bytes(&bytes));
+    Some(mark)
+}
 
-/// The memory, in bytes, that compiling for speed may take in the background, and how much more for each MiB of the component.
+/// The processor time, in seconds, that compiling for speed may take in the background, and how much more for each MiB of the
+/// component's code.
+#[cfg(target_os = "linux")]
+const BACKGROUND_SECONDS: (u64, u64) = (30, 2);
+
+/// The memory, in bytes, that compiling for speed may take in the background, and how much more for each MiB of the component's
+/// code.
 #[cfg(target_os = "linux")]
 const BACKGROUND_BYTES: (u64, u64) = (2 << 30, 8 << 20);
 
-/// Has the system end this process when it has used as much processor time or memory as compiling the component may take: a
-/// component can be made so that it takes minutes, and the compiler cannot be interrupted.
+/// Has the system end this process when it has used as much processor time or memory as compiling a component with this much code
+/// may take: one can be made so that it takes minutes, and the compiler cannot be interrupted.
 #[cfg(target_os = "linux")]
-fn limit_this_process(component: &Path) {
+fn limit_this_process(code_bytes: u64) {
     use nix::sys::resource::{Resource, setrlimit};
 
-    let mebibytes = fs::metadata(component).map_or(0, |found| found.len() >> 20);
-    let seconds = BACKGROUND_SECONDS + mebibytes;
+    let mebibytes = code_bytes >> 20;
+    let (seconds, seconds_per_mebibyte) = BACKGROUND_SECONDS;
+    let seconds = seconds + mebibytes * seconds_per_mebibyte;
     let (bytes, bytes_per_mebibyte) = BACKGROUND_BYTES;
     let bytes = bytes + mebibytes * bytes_per_mebibyte;
     for (resource, most) in [(Resource::RLIMIT_CPU, seconds), (Resource::RLIMIT_DATA, bytes)] {
@@ -108,7 +116,7 @@ fn limit_this_process(component: &Path) {
 
 /// Elsewhere it takes as long as it takes.
 #[cfg(not(target_os = "linux"))]
-fn limit_this_process(_component: &Path) {}
+fn limit_this_process(_code_bytes: u64) {}
 
 /// Marks a component as being compiled by this process, until the mark is dropped or the process ends.
 struct Mark {
@@ -119,18 +127,11 @@ struct Mark {
 
 impl Mark {
     /// `None` if another process compiles the component, if one was ended before it was done, or if that cannot be determined.
-    fn set(data_dir: &Path, component: &Path) -> Option<Self> {
-        let digest = Digest::of(&fs::read(component).ok()?);
+    fn set(data_dir: &Path, component: &Digest) -> Option<Self> {
         // `cache gc` removes files with such names that killed processes have left.
-        let path = data_dir.join(format!("compiled/.new-optimising-{}", digest.hex()));
-        // Opening anything else, such as a pipe, might wait for ever.
-        if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
-            return None;
-        }
-        let mut options = File::options();
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.create(true).truncate(false).write(true).open(&path).ok()?;
+        let path = data_dir.join(format!("compiled/.new-optimising-{}", component.hex()));
+        let mut file =
+            open_data_file(&path, File::options().create(true).truncate(false).write(true)).ok()?;
         file.try_lock().ok()?;
         // Only a process that was ended leaves its mark: most likely it took too long, and so would this one. Leftovers are
         // removed once a day, and then it is tried again.

@@ -27,8 +27,12 @@ fn answered(header: &str, component: &[u8]) -> Output {
     let mut stdin = child.stdin.take().unwrap();
     // It may end before it has read everything.
     let _ = stdin.write_all(header.as_bytes()).and_then(|()| stdin.write_all(component));
-    drop(stdin);
-    child.wait_with_output().unwrap()
+    // What is too short must end here, and otherwise the process would.
+    let rest = header.rsplit(' ').next().and_then(|length| length.trim().parse::<usize>().ok());
+    let kept = (rest == Some(component.len())).then_some(stdin);
+    let output = child.wait_with_output().unwrap();
+    drop(kept);
+    output
 }
 
 #[test]
@@ -107,6 +111,49 @@ fn a_process_without_enough_memory_says_so() {
     let message = [little.stdout, little.stderr].concat();
     let message = String::from_utf8_lossy(&message);
     assert!(message.starts_with("out-of-memory") || message.contains("memory"), "{message}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_process_that_nobody_waits_for_any_more_ends_without_an_answer() {
+    let host = apart();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("slow.wat");
+    // So many functions take seconds.
+    fs::write(&file, format!("(component (core module {}))", "(func)".repeat(40_000))).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let component = runtime.block_on(host.read_component(&file)).unwrap();
+    let mut command = Command::new(HOSTEL);
+    command.arg(COMPILE_APART).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(format!("speed false never 300 4294967296 {}\n", component.len()).as_bytes()).unwrap();
+    stdin.write_all(&component).unwrap();
+    // As if the parent were killed.
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(5), 0));
+}
+
+#[test]
+fn long_text_is_assembled_by_another_process() {
+    let (host, directory) = (apart(), tempfile::tempdir().unwrap());
+    let load = |host: &Host, text: &str| {
+        let file = directory.path().join("a.wat");
+        fs::write(&file, text).unwrap();
+        blocking::load(host, &file).map(|component| component.digest())
+    };
+    let long = format!("(component (core module) ;; {}\n)", "x".repeat(20_000));
+    assert_eq!(load(&host, &long).unwrap(), load(&host, "(component (core module))").unwrap());
+    let nowhere = builder().compile_program("/nowhere").build().unwrap();
+    assert!(matches!(load(&nowhere, &long), Err(LoadError::Process(_))));
+    let mistake = long.replace("module", "nodule");
+    let (here, there) = (builder().build().unwrap(), host);
+    let (expected, found) = (load(&here, &mistake).unwrap_err(), load(&there, &mistake).unwrap_err());
+    assert!(matches!(found, LoadError::Text(_)));
+    assert_eq!(found.to_string(), expected.to_string());
+    let module = format!("(module ;; {}\n)", "x".repeat(20_000));
+    assert!(matches!(load(&there, &module), Err(LoadError::CoreModule)));
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub(crate) enum Answer {
         /// The entry: its checksum and the code.
         entry: Vec<u8>,
     },
+    /// The binary form of a text.
+    Binary(Vec<u8>),
     /// The component is refused.
     Refused(Refusal),
 }
@@ -25,6 +27,8 @@ pub(crate) enum Answer {
 pub(crate) enum Refusal {
     TooComplex(Excess),
     Malformed(String),
+    /// It is text with a mistake.
+    Text(String),
     TooDemanding(String),
     /// The names of the features, in lines.
     Unsupported(String),
@@ -48,6 +52,10 @@ impl Answer {
                 output.write_all(format!("{kind} {engine}\n").as_bytes())?;
                 output.write_all(entry)
             }
+            Self::Binary(binary) => {
+                output.write_all(b"binary\n")?;
+                output.write_all(binary)
+            }
             Self::Refused(refusal) => {
                 let (kind, text) = refusal.parts();
                 output.write_all(format!("{kind}\n{text}").as_bytes())
@@ -68,6 +76,7 @@ impl Answer {
             ["surface", engine] => {
                 Some(Self::Code { engine: engine.to_owned(), is_surface: true, entry: rest })
             }
+            ["binary"] => Some(Self::Binary(rest)),
             ref words => Some(Self::Refused(Refusal::read(words, String::from_utf8(rest).ok()?)?)),
         }
     }
@@ -80,6 +89,7 @@ impl Refusal {
                 (format!("too-complex {} {found}", *bound as usize), place)
             }
             Self::Malformed(text) => ("malformed".to_owned(), text),
+            Self::Text(text) => ("text".to_owned(), text),
             Self::TooDemanding(text) => ("too-demanding".to_owned(), text),
             Self::Unsupported(text) => ("unsupported".to_owned(), text),
             Self::Panicked(text) => ("panicked".to_owned(), text),
@@ -95,6 +105,7 @@ impl Refusal {
                 Self::TooComplex(Excess { bound, found: found.parse().ok()?, place: text })
             }
             ["malformed"] => Self::Malformed(text),
+            ["text"] => Self::Text(text),
             ["too-demanding"] => Self::TooDemanding(text),
             ["unsupported"] => Self::Unsupported(text),
             ["panicked"] => Self::Panicked(text),
@@ -115,6 +126,7 @@ mod tests {
         let refusals = [
             Refusal::TooComplex(Excess { bound: Bound::Fields, found: 7, place: text() }),
             Refusal::Malformed(text()),
+            Refusal::Text(text()),
             Refusal::TooDemanding(text()),
             Refusal::Unsupported(text()),
             Refusal::Panicked(text()),
@@ -123,7 +135,8 @@ mod tests {
         ];
         let code =
             |is_surface| Answer::Code { engine: "lean".to_owned(), is_surface, entry: b"a\nb\xff".to_vec() };
-        for answer in refusals.into_iter().map(Answer::Refused).chain([code(true), code(false)]) {
+        let binary = Answer::Binary(b"\0asm\n\xff".to_vec());
+        for answer in refusals.into_iter().map(Answer::Refused).chain([code(true), code(false), binary]) {
             let mut written = Vec::new();
             answer.write(&mut written).unwrap();
             assert_eq!(Answer::read(written), Some(answer));

@@ -2,11 +2,14 @@
 //! every way to make the compiler slow.
 //!
 //! The parent starts a program, writes a [`Request`] with the component to its stdin, and reads the [`Answer`] from its stdout:
-//! compiled code in the form of an entry of the compile cache, with its checksum, or the reason for a refusal. The child limits
-//! itself before it reads the component. It stores nothing: the parent does, so a full disk costs no more than the next compile.
+//! compiled code in the form of an entry of the compile cache, with its checksum, or the reason for a refusal. Long text is
+//! assembled in the same way, because that can take quadratic time. The child limits
+//! itself before it reads the component, and ends when its stdin does: the parent closes it only after the answer, or by ending. It
+//! stores nothing: the parent does, so a full disk costs no more than the next compile.
 
 mod answer;
 mod limits;
+mod orphan;
 mod request;
 
 use std::io::{self, Read, Write};
@@ -17,6 +20,7 @@ use std::thread;
 pub(crate) use self::answer::{Answer, Refusal};
 pub use self::limits::CompileLimit;
 pub(crate) use self::limits::{Limits, is_lack_of_memory};
+pub(crate) use self::orphan::when_it_ends;
 pub(crate) use self::request::{Purpose, Request};
 
 /// The argument with which the program is started.
@@ -68,9 +72,11 @@ fn exchange(child: &mut Child, request: &Request, component: &[u8]) -> io::Resul
         let messages = scope.spawn(move || message(stderr));
         // It reads everything before it answers. If it ends early, its status tells why.
         let _ = stdin.write_all(request.header().as_bytes()).and_then(|()| stdin.write_all(component));
-        drop(stdin);
         let mut answer = Vec::new();
-        stdout.take(MAX_ANSWER_BYTES + 1).read_to_end(&mut answer)?;
+        let read = stdout.take(MAX_ANSWER_BYTES + 1).read_to_end(&mut answer);
+        // Not before: its end tells the child that nobody waits for the answer any more.
+        drop(stdin);
+        read?;
         if answer.len() as u64 > MAX_ANSWER_BYTES {
             // Its messages end when it does.
             child.kill()?;

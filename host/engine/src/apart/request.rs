@@ -7,7 +7,7 @@ use super::limits::Limits;
 /// The maximum length of the line before a component.
 const MAX_HEADER_BYTES: u64 = 200;
 
-/// What the code is for.
+/// What to do with the component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// To be run soon: quickly compiled if it is large.
@@ -16,6 +16,8 @@ pub(crate) enum Purpose {
     Speed,
     /// To be inspected: without the code, if possible.
     Inspect,
+    /// To be assembled: it is text, and the answer is its binary form.
+    Assemble,
 }
 
 /// A request to compile a component, which follows it.
@@ -32,7 +34,12 @@ pub(crate) struct Request {
 }
 
 impl Purpose {
-    const ALL: [(Self, &str); 3] = [(Self::Run, "run"), (Self::Speed, "speed"), (Self::Inspect, "inspect")];
+    const ALL: [(Self, &str); 4] = [
+        (Self::Run, "run"),
+        (Self::Speed, "speed"),
+        (Self::Inspect, "inspect"),
+        (Self::Assemble, "assemble"),
+    ];
 
     fn name(self) -> &'static str {
         Self::ALL.iter().find(|(purpose, _)| *purpose == self).map_or("run", |(_, name)| name)

@@ -79,6 +79,16 @@ pub(crate) fn survey(bytes: &[u8]) -> Result<Weight, Refused> {
     survey.finish()
 }
 
+/// The bytes of code of all functions in a component, or in the part of it that can be read. Takes time in proportion to the size of
+/// the component, and next to nothing for code itself.
+pub fn code_bytes(component: &[u8]) -> u64 {
+    let payloads = Parser::new(0).parse_all(component).map_while(Result::ok);
+    let bytes = payloads.map(|payload| {
+        if let Payload::CodeSectionEntry(body) = payload { body.range().len() as u64 } else { 0 }
+    });
+    bytes.sum()
+}
+
 struct Survey<'a> {
     bytes: &'a [u8],
     /// By bound: the totals of the whole component so far.
