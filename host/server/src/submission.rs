@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostel::journal::{Journal, JournalError, RunSpec, Submitted};
+use hostel::journal::{Journal, JournalConflict, JournalError, RunSpec, Submitted};
 use hostel::registry::ComponentRef;
 use hostel::{
     Args, DelayOptions, Digest, OptionKey, QueueName, RunId, Tag, Task, TaskSpec, Timestamp, Unique, Value,
@@ -207,10 +207,8 @@ pub(crate) struct Stored {
 pub(crate) async fn store(app: &App, mut spec: RunSpec, is_named: bool) -> Answer<Stored> {
     let run = spec.id;
     let submitted = app.journal(move |journal| {
-        if is_named {
-            same_times(journal, &mut spec)?;
-        }
-        Ok::<_, JournalError>(journal.submit(now(), &[spec])?.into_iter().next())
+        let submitted = submit(journal, std::slice::from_mut(&mut spec), is_named)?;
+        Ok::<_, JournalError>(submitted.into_iter().next())
     });
     Ok(match submitted.await? {
         Some(Submitted::Duplicate { of }) => Stored { run: of, existing: true },
@@ -219,8 +217,30 @@ pub(crate) async fn store(app: &App, mut spec: RunSpec, is_named: bool) -> Answe
     })
 }
 
+/// Stores runs, all or none. Those with ids of the client may have been stored before, or by another request at this moment; the times
+/// of the first submission count.
+pub(crate) fn submit(
+    journal: &dyn Journal,
+    specs: &mut [RunSpec],
+    are_named: bool,
+) -> Result<Vec<Submitted>, JournalError> {
+    /// How often others may be first.
+    const TRIES: usize = 5;
+    let mut tries = 0;
+    loop {
+        if are_named {
+            specs.iter_mut().try_for_each(|spec| same_times(journal, spec))?;
+        }
+        tries += 1;
+        match journal.submit(now(), specs) {
+            Err(JournalError::Conflict(JournalConflict::OtherSpec { .. })) if are_named && tries < TRIES => {}
+            submitted => return submitted,
+        }
+    }
+}
+
 /// Gives a run the times of the one that is stored with its id, if there is one.
-pub(crate) fn same_times(journal: &dyn Journal, spec: &mut RunSpec) -> Result<(), JournalError> {
+fn same_times(journal: &dyn Journal, spec: &mut RunSpec) -> Result<(), JournalError> {
     if let Some(stored) = journal.get(spec.id)? {
         let stored = stored.record().spec();
         spec.created = stored.created;

@@ -216,7 +216,6 @@ fn bad_input_stores_nothing() {
     refused("runs ls colour:red", 2, "unknown key \"colour\"");
     refused("runs wait nothing", 2, "invalid run id \"nothing\"");
     refused("runs wait 01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c21", 3, "hostel runs ls shows the runs");
-    refused("runs prune", 2, "nothing says which runs to remove");
     refused("runs logs 01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c21 --attempt 0", 2, "0 is not in 1..");
     refused("limits pause queue:slow --for 0s", 2, "a pause of no time pauses nothing");
     refused("worker --lease 1ms", 2, "a lease cannot be 1ms");

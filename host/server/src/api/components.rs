@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hostel::registry::{ComponentDiff, ComponentRef, Push};
-use hostel::{Digest, ErrorKind};
+use hostel::{Digest, ErrorKind, LoadError};
 use hostel_wire::{ComponentObject, DiffObject, PushedObject, RegisteredObject};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -135,6 +135,10 @@ async fn put_component(
 async fn push(app: &Arc<App>, identity: &Identity, received: Received) -> Answer<Response> {
     let _place = app.uploads.acquire().await.map_err(|_| ended())?;
     let bytes = received.bytes(app).await?;
+    if !bytes.starts_with(b"\0asm") {
+        let expected = "expected a component in its binary form".to_owned();
+        return Err(LoadError::NotWebAssembly(expected).into());
+    }
     let component = app.host.load_bytes(bytes.to_vec()).await?;
     let by = identity.name.to_string();
     let manifest = component.manifest().clone();

@@ -27,7 +27,7 @@ use crate::extract::{Members, Path, Query, parsed, read, wrong};
 use crate::jsonl::Lines;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
-use crate::submission::{Prepared, RunRequest, derived_id, same_times, wait};
+use crate::submission::{Prepared, RunRequest, derived_id, submit, wait};
 use crate::tokens::{Identity, secret};
 
 const JSON_LINES: [&str; 3] = ["application/jsonl", "application/x-ndjson", "application/json-lines"];
@@ -270,20 +270,19 @@ impl<'a> Rows<'a> {
     async fn store(&mut self) -> Answer<()> {
         let mut specs = std::mem::take(&mut self.waiting);
         let (count, is_named) = (specs.len() as u64, self.is_named);
-        let stored = self.app.journal(move |journal| {
-            if is_named {
-                specs.iter_mut().try_for_each(|spec| same_times(journal, spec))?;
-            }
-            journal.submit(now(), &specs).map(drop)
-        });
-        stored.await.map_err(|problem| self.failed(problem))?;
+        let stored = self.app.journal(move |journal| submit(journal, &mut specs, is_named).map(drop));
+        stored.await.map_err(|problem| self.stopped(problem))?;
         self.stored += count;
         Ok(())
     }
 
     /// A problem, with what was stored before it.
     fn failed(&self, problem: ApiProblem) -> ApiProblem {
-        let problem = problem.within(format!("row {}", self.taken + 1));
+        self.stopped(problem.within(format!("row {}", self.taken + 1)))
+    }
+
+    /// A problem of several rows, with what was stored before it.
+    fn stopped(&self, problem: ApiProblem) -> ApiProblem {
         problem.with("map", &self.map).with("row", self.taken).with("stored", self.stored)
     }
 

@@ -123,12 +123,6 @@ impl ScheduleRequest {
         let read = |text: &Option<String>| text.clone();
         let missed = read(&self.missed).map_or(Ok(Missed::default()), |text| parsed("missed", &text))?;
         let overlap = read(&self.overlap).map_or(Ok(Overlap::default()), |text| parsed("overlap", &text))?;
-        if overlap == Overlap::QueueOne {
-            return Err(wrong(
-                "overlap",
-                "expected allow, skip or cancel-running: workers wait for no other run",
-            ));
-        }
         let spread = self.spread.as_deref().map_or(Ok(std::time::Duration::ZERO), grammar::duration);
         let spread = spread.map_err(|error| wrong("spread", error))?;
         let prepared = self.run().prepare(app, identity).await?;

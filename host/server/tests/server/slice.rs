@@ -49,6 +49,33 @@ fn a_run_with_an_id_is_submitted_once() {
 }
 
 #[test]
+fn repetitions_at_the_same_time_are_one_submission() {
+    let server = Running::start();
+    let digest = server.upload(hostel_guests::ARITH);
+    let request = json!({ "task": format!("{digest}#add"), "args": [40, 2], "in": "1h" });
+    let put =
+        || server.request("PUT", "/api/v1/runs/01a227a3-bf8d-74ea-902d-08c41636443e").json(&request).send();
+    let post =
+        || server.request("POST", "/api/v1/runs").header("Idempotency-Key", "order 18").json(&request).send();
+    for send in [&put as &(dyn Fn() -> _ + Sync), &post] {
+        let mut statuses: Vec<u16> = std::thread::scope(|scope| {
+            let sent: Vec<_> = (0..8).map(|_| scope.spawn(|| send().status)).collect();
+            sent.into_iter().map(|sent| sent.join().unwrap()).collect()
+        });
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 200, 200, 200, 200, 200, 200, 201]);
+    }
+}
+
+#[test]
+fn text_is_no_component() {
+    let server = Running::start();
+    let answer = server.request("POST", "/api/v1/components").wasm(b"(component)".to_vec()).send();
+    let problem = answer.problem(422, "bad-component");
+    assert!(problem["detail"].as_str().unwrap().contains("binary form"), "{problem}");
+}
+
+#[test]
 fn an_idempotency_key_is_for_one_request() {
     let server = Running::start();
     let digest = server.upload(hostel_guests::ARITH);
