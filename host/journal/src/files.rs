@@ -164,7 +164,8 @@ fn network_fuse(dir: &Path, mounts: &str) -> Option<&'static str> {
     NETWORK_FUSES.into_iter().find(|known| Some(*known) == kind)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 

@@ -46,12 +46,13 @@ pub(crate) fn check_dir(dir: &Path) -> Result<(), OpenJournalError> {
 
 /// The same for a file, which must be a regular one if it exists. Takes from others the right to read it.
 pub(crate) fn check_file(file: &Path) -> Result<(), OpenJournalError> {
-    check_regular(file).map_err(|source| match source.kind() {
-        io::ErrorKind::InvalidInput => OpenJournalError::NotAFile { path: file.to_owned() },
-        _ => OpenJournalError::Io { path: file.to_owned(), source },
+    let path = || file.to_owned();
+    check_regular(file).map_err(|source| match source.kind() == io::ErrorKind::InvalidInput {
+        true => OpenJournalError::NotAFile { path: path() },
+        false => OpenJournalError::Io { path: path(), source },
     })?;
     imp::check(file, fs::symlink_metadata(file))?;
-    imp::close_to_others(file).map_err(|source| OpenJournalError::Io { path: file.to_owned(), source })
+    imp::close_to_others(file).map_err(|source| OpenJournalError::Io { path: path(), source })
 }
 
 #[cfg(unix)]
