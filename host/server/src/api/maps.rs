@@ -22,7 +22,6 @@ use super::runs::Wait;
 use crate::app::App;
 use crate::body::{Parts, check_type};
 use crate::bounds::{JSON_BYTES, MAP_BATCH, MAP_ROWS};
-use crate::clock::now;
 use crate::extract::{Members, Path, Query, parsed, read, wrong};
 use crate::jsonl::Lines;
 use crate::problem::{Answer, ApiProblem, Code};
