@@ -1,5 +1,5 @@
 #!/bin/sh
 # Ends as a process that somebody kills, in the middle of its answer.
-cat > /dev/null
+head -c 1 > /dev/null
 echo "code lean"
 kill -KILL $$
