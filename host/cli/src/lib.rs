@@ -37,7 +37,6 @@ mod rows;
 mod delayed;
 
 mod failure_limit;
-mod firing;
 mod flight;
 mod map_history;
 mod mapping;

@@ -194,7 +194,7 @@ fn each_run_that_crashed_has_a_worker_that_drains(journal: &dyn Journal) {
     assert_eq!((busy_claim(journal, "a", 2_001), busy_claim(journal, "b", 2_001)), (vec![], vec![]));
     assert_eq!(busy_claim(journal, "c", 2_001), numbers([10]));
     add(journal, 3, 2_002, [STARTED, completed()]).unwrap();
-    // In order, whoever drains for which.
+    // In order: which worker drains for which run.
     assert_eq!(ids(&claim(journal, "b", 9, 2_003)), numbers([11]));
     add(journal, 2, 2_004, [STARTED, completed()]).unwrap();
     assert_eq!(ids(&claim(journal, "a", 9, 2_005)), numbers([1]));

@@ -16,6 +16,7 @@ cases![
     a_refused_request_makes_no_event,
     events_are_returned_in_slices,
     events_of_a_pruned_run_are_gone_and_their_numbers_not_given_again,
+    the_last_event_has_a_number_even_if_it_is_gone,
     events_fold_to_the_state,
 ];
 
@@ -54,6 +55,19 @@ fn events_are_read_on_from_a_number(journal: &dyn Journal) {
     assert_eq!(after(u64::MAX, 9), [0; 0]);
     submit_some(journal, [6]);
     assert_eq!(after(5, 9), [6]);
+}
+
+fn the_last_event_has_a_number_even_if_it_is_gone(journal: &dyn Journal) {
+    assert_eq!(journal.last_event().unwrap(), 0);
+    submit_some(journal, 1..=3);
+    assert_eq!(journal.last_event().unwrap(), 3);
+    journal.cancel(at(2), id(2)).unwrap();
+    assert_eq!(journal.last_event().unwrap(), 4);
+    journal.remove(id(2)).unwrap();
+    assert_eq!(journal.last_event().unwrap(), 4);
+    assert_eq!(journal.events(4, MAX_EVENTS).unwrap().len(), 0);
+    submit_some(journal, [4]);
+    assert_eq!(journal.last_event().unwrap(), 5);
 }
 
 fn events_of_all_runs_are_in_one_order(journal: &dyn Journal) {

@@ -1,9 +1,9 @@
 //! Delayed runs: stored in a journal when they are submitted, and executed by a worker of any process.
 
-use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use futures_util::future::{Either, select};
 
@@ -12,7 +12,7 @@ use hostel_core::{
     ErrorKind, FromValue, InputSpec, QueueName, RunFact, RunId, RunSpec, State, StoredValue, Timestamp,
     Unique, Value,
 };
-use tokio::sync::watch::Receiver;
+use tokio::sync::futures::OwnedNotified;
 use tokio::task::JoinSet;
 
 use crate::args::Args;
@@ -231,10 +231,7 @@ impl DelayedRun {
         &self,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Option<JournalEntry>, JournalError> {
-        let journal = &self.journal;
-        let changes = self.host.journal_watch.listen(journal);
-        let mut changes = changes
-            .map_err(|error| JournalError::Medium { action: "wait for a change", source: error.into() })?;
+        let ending = self.host.journal_watch.wait_for(&self.journal, self.id).map_err(unwatched)?;
         let timers = self.host.scheduler.timers();
         let mut timer = JoinSet::new();
         if let Some(timeout) = timeout.into() {
@@ -242,7 +239,7 @@ impl DelayedRun {
         }
         let mut is_over = false;
         loop {
-            changes.mark_unchanged();
+            let woken = ending.notified();
             let run = self.clone();
             match timers.spawn_blocking(move || run.entry()).await {
                 Ok(entry) => {
@@ -254,7 +251,7 @@ impl DelayedRun {
                 // The host was dropped.
                 Err(_) => return Ok(Some(self.entry()?).filter(|entry| entry.state().is_terminal())),
             }
-            is_over = beat_or_end(&mut changes, &mut timer).await;
+            is_over = is_first_over(woken, &mut timer).await;
         }
     }
 
@@ -277,17 +274,18 @@ impl DelayedRun {
     }
 }
 
-/// Waits for the next beat of the journal. `true` if the time is over instead.
-async fn beat_or_end(changes: &mut Receiver<()>, timer: &mut JoinSet<()>) -> bool {
+/// Whether the time is over before the run may have ended.
+async fn is_first_over(woken: OwnedNotified, timer: &mut JoinSet<()>) -> bool {
     if timer.is_empty() {
-        // An error means that the thread has panicked: then there is nothing to wait for.
-        return changes.changed().await.is_err();
+        woken.await;
+        return false;
     }
-    let (beat, end) = (pin!(changes.changed()), pin!(timer.join_next()));
-    match select(beat, end).await {
-        Either::Left((beat, _)) => beat.is_err(),
-        Either::Right(_) => true,
-    }
+    matches!(select(pin!(woken), pin!(timer.join_next())).await, Either::Right(_))
+}
+
+/// The system refused a thread for the journal's watch.
+pub(crate) fn unwatched(error: io::Error) -> JournalError {
+    JournalError::Medium { action: "wait for a change", source: error.into() }
 }
 
 /// Gives a new run its name, so that it has one while it waits. If a worker was faster, it does so itself.

@@ -13,10 +13,12 @@ use crate::cache::{Cache, RemoteCache, ResultCache};
 use crate::calls::HookThread;
 use crate::component::Component;
 use crate::data_dir::{COMPILED, FLIGHTS, Protected, check_and_mend};
+use crate::delay::unwatched;
 use crate::events::{EventHub, Events};
 use crate::flight::{Flights, PULSE};
 use crate::host_state::HostState;
-use crate::journal::{Journal, OpenJournalError};
+use crate::journal::{Journal, JournalError, OpenJournalError};
+use crate::journal_watch::JournalChanges;
 use crate::lazy_journal::LazyJournal;
 use crate::run::Run;
 use crate::runner::{Bounds, Runner};
@@ -217,6 +219,17 @@ impl Host {
     /// [`OpenJournalError`] if it cannot be opened; the next call tries again.
     pub fn journal(&self) -> Result<&Arc<dyn Journal>, OpenJournalError> {
         self.state.journal()
+    }
+
+    /// Listens to changes of the [journal](Host::journal), by this process or another one. All listeners share one thread.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Medium`] if the journal cannot be opened, or the system refused the thread.
+    pub fn journal_changes(&self) -> Result<JournalChanges, JournalError> {
+        let journal =
+            self.journal().map_err(|error| JournalError::Medium { action: "open", source: error.into() })?;
+        self.state.journal_watch.listen(journal).map_err(unwatched)
     }
 
     pub(crate) fn state(&self) -> &Arc<HostState> {

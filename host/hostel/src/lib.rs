@@ -185,6 +185,7 @@ pub use events::{EventKind, Events, Missed, RunEvent};
 pub use flow::begin_flow;
 pub use group::{CommitMode, TransactionValues};
 pub use host::{Host, Shutdown};
+pub use journal_watch::JournalChanges;
 pub use recorded::{MapEnd, MapRecord, Origin};
 pub use replay::{Replay, ReplayError};
 pub use run::{Attempt, Input, IntoInput, TaskFuture, allow_failure};

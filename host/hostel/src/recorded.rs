@@ -155,7 +155,7 @@ impl MapRecord {
         self.began
     }
 
-    /// The record of the map, which ends now. `summary` is a value that tells of its items, `inputs` one that says what they were,
+    /// The record of the map, which ends now. `summary` is a value with the counts of its items, `inputs` one that describes the items,
     /// and `name` says both in few words. `receipt` is what all items used together, if it is known.
     pub fn end(
         self,

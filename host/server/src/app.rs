@@ -17,7 +17,6 @@ use crate::clock::now;
 use crate::host_names::HostNames;
 use crate::login::LoginCodes;
 use crate::metrics::Metrics;
-use crate::news::News;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::{Counted, Rates};
 use crate::tokens::{Identity, Tokens};
@@ -31,7 +30,6 @@ pub(crate) struct App {
     pub(crate) tokens: Tokens,
     pub(crate) logins: LoginCodes,
     pub(crate) blocking: Blocking,
-    pub(crate) news: Arc<News>,
     pub(crate) audit: Audit,
     pub(crate) metrics: Metrics,
     pub(crate) access: AccessTable,

@@ -21,7 +21,7 @@ pub struct Change<'a> {
 
 type OnChange = Arc<dyn Fn(&Change<'_>) + Send + Sync>;
 
-/// Who is told about changes.
+/// Where changes are reported.
 #[derive(Clone, Default)]
 pub(crate) struct Audit(Option<OnChange>);
 
@@ -30,7 +30,7 @@ impl Audit {
         Self(Some(Arc::new(on_change)))
     }
 
-    pub(crate) fn tell(&self, change: &Change<'_>) {
+    pub(crate) fn report(&self, change: &Change<'_>) {
         let token = change.token.unwrap_or("-");
         tracing::info!(
             request_id = change.request_id,

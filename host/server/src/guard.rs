@@ -41,7 +41,7 @@ pub(crate) async fn complete(State(app): State<Arc<App>>, request: Request, next
     let label = route.as_ref().map_or("none", |route| route.path.as_str());
     app.metrics.answered(label, &method, response.status(), began.elapsed());
     if let Some(route) = route.filter(|_| !is_safe(&method)) {
-        app.audit.tell(&Change {
+        app.audit.report(&Change {
             request_id: &id,
             token: route.identity.as_ref().map(|identity| &*identity.name),
             method: method.as_str(),

@@ -14,7 +14,6 @@
 mod server;
 
 mod connections;
-mod firing;
 mod openapi;
 
 mod api;
@@ -39,7 +38,6 @@ mod body;
 mod host_names;
 mod login;
 mod metrics;
-mod news;
 mod problem;
 mod rates;
 mod socket;

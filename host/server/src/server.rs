@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use hostel::journal::{OpenJournalError, RunLogs, SqliteJournal};
+use hostel::journal::{JournalError, OpenJournalError, RunLogs, SqliteJournal};
 use hostel::registry::Registry;
-use hostel::{BuildError, ErrorKind, HostBuilder, QueueName, WorkerError};
+use hostel::schedules::ScheduleThread;
+use hostel::{BuildError, ErrorKind, HostBuilder, QueueName, Worker, WorkerError};
 use quick_cache::sync::Cache;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -26,19 +27,17 @@ use crate::blocking::Blocking;
 use crate::bounds::{LOADED, STREAMS, UPLOADS};
 use crate::clock::now;
 use crate::connections::Connections;
-use crate::firing::Firing;
 use crate::guard::{admit, complete, cross_origin};
 use crate::host_names::{HostNames, PublicUrlError};
 use crate::integers::as_texts;
 use crate::login::LoginCodes;
 use crate::metrics::Metrics;
-use crate::news::News;
 use crate::openapi;
 use crate::problem::{ApiProblem, Code};
 use crate::rates::Rates;
 use crate::tokens::{TokenError, Tokens, secret};
 
-/// What a server may be told. The default is for one person on one machine.
+/// The settings of a server. The default is for one person on one machine.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
@@ -116,6 +115,15 @@ pub enum ServerError {
         /// The address.
         address: SocketAddr,
     },
+    /// The journal was removed or replaced while the server used it.
+    #[error("the journal {} was removed or replaced while the server was using it", path.display())]
+    Gone {
+        /// The journal.
+        path: PathBuf,
+    },
+    /// The journal cannot be used any more.
+    #[error(transparent)]
+    Failed(Arc<JournalError>),
     /// The system.
     #[error("the system refused what a server needs: {0}")]
     Io(#[from] std::io::Error),
@@ -130,7 +138,8 @@ impl ServerError {
             Self::Token(error) => error.kind(),
             Self::Worker(error) => error.kind(),
             Self::PublicUrl(_) | Self::Origin { .. } | Self::Exposed { .. } => ErrorKind::Invalid,
-            Self::Io(_) => ErrorKind::Unavailable,
+            Self::Failed(error) => error.kind(),
+            Self::Gone { .. } | Self::Io(_) => ErrorKind::Unavailable,
         }
     }
 }
@@ -184,7 +193,6 @@ impl Server {
             tokens: Tokens::open(data_dir)?,
             logins: LoginCodes::default(),
             blocking: Blocking::default(),
-            news: News::start(Arc::clone(&journal))?,
             audit: settings.audit.clone(),
             metrics: Metrics::default(),
             access: AccessTable::of(&document),
@@ -228,7 +236,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`ServerError`] if the worker cannot be started.
+    /// [`ServerError`] if the worker cannot be started, or if the journal is damaged or gone: then the server has ended by itself.
     ///
     /// # Cancel safety
     ///
@@ -239,22 +247,21 @@ impl Server {
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ServerError> {
         let Self { app, router, settings, .. } = self;
-        let (worker, firing) = if settings.executes {
-            (Some(worker(&app, &settings)?), Some(firing(&app)?))
-        } else {
-            (None, None)
-        };
+        let executor = if settings.executes { Some(Executor::start(&app, &settings)?) } else { None };
+        let mut ended = Ok(());
         let end = async {
-            shutdown.await;
+            ended = match executor {
+                Some(executor) => executor.until(shutdown, &app, settings.drain).await,
+                None => {
+                    shutdown.await;
+                    Ok(())
+                }
+            };
             app.draining.store(true, Ordering::Relaxed);
-            drop(firing);
-            if let Some(worker) = worker {
-                worker.drain(settings.drain).await;
-            }
             app.closing.send_replace(true);
         };
         Connections::new(Arc::clone(&app), router).serve(&listener, end).await;
-        Ok(())
+        ended
     }
 }
 
@@ -306,18 +313,45 @@ fn guarded(router: Router, app: &Arc<App>, csrf: Csrf) -> Router {
         .layer(from_fn_with_state(Arc::clone(app), complete))
 }
 
-fn worker(app: &Arc<App>, settings: &Settings) -> Result<hostel::Worker, WorkerError> {
-    let registry = Arc::clone(&app.registry);
-    let worker = app.host.worker().components(move |digest| match registry.bytes(*digest) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(std::io::Error::other(error)),
-    });
-    worker.queues(settings.queues.iter().cloned()).start()
+/// What executes runs and fires schedules.
+struct Executor {
+    worker: Worker,
+    schedules: ScheduleThread,
 }
 
-fn firing(app: &Arc<App>) -> std::io::Result<Firing> {
-    Firing::start(Arc::clone(&app.journal), Arc::clone(&app.registry))
+impl Executor {
+    fn start(app: &Arc<App>, settings: &Settings) -> Result<Self, ServerError> {
+        let worker = app.host.worker().registry(Arc::clone(&app.registry));
+        let worker = worker.queues(settings.queues.iter().cloned()).start()?;
+        let report = |problem: &str| tracing::warn!("{problem}");
+        let schedules = ScheduleThread::start(Arc::clone(&app.journal), Arc::clone(&app.registry), report)?;
+        Ok(Self { worker, schedules })
+    }
+
+    /// Executes until `shutdown` completes, and then drains; or until the journal cannot be used any more.
+    async fn until(
+        self,
+        shutdown: impl Future<Output = ()>,
+        app: &App,
+        drain: Duration,
+    ) -> Result<(), ServerError> {
+        let Self { worker, mut schedules } = self;
+        let gone = tokio::select! {
+            () = shutdown => None,
+            () = worker.ended() => None,
+            path = schedules.gone() => Some(path),
+        };
+        app.draining.store(true, Ordering::Relaxed);
+        drop(schedules);
+        let failure = worker.failure();
+        let is_usable = gone.is_none() && failure.is_none();
+        worker.drain(if is_usable { drain } else { Duration::ZERO }).await;
+        match (gone, failure) {
+            (Some(path), _) => Err(ServerError::Gone { path }),
+            (None, Some(failure)) => Err(ServerError::Failed(failure)),
+            (None, None) => Ok(()),
+        }
+    }
 }
 
 impl std::fmt::Debug for Server {

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::unfold;
+use hostel::JournalChanges;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -15,13 +16,13 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use crate::app::App;
 use crate::problem::Answer;
 
-/// The time without anything new after which a reader is told that the stream lives.
+/// After this time without anything new, a comment shows the reader that the stream is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// What a stream waits for, and the place that it takes.
 pub(crate) struct Pulse {
     pub(crate) app: Arc<App>,
-    changes: watch::Receiver<u64>,
+    changes: JournalChanges,
     closing: watch::Receiver<bool>,
     _place: OwnedSemaphorePermit,
 }
@@ -47,13 +48,13 @@ impl Pulse {
     /// Takes a place for a stream.
     pub(crate) fn new(app: &Arc<App>) -> Answer<Self> {
         let place = app.stream()?;
-        let (changes, closing) = (app.news.changes(), app.closing.subscribe());
+        let (changes, closing) = (app.host.journal_changes()?, app.closing.subscribe());
         Ok(Self { app: Arc::clone(app), changes, closing, _place: place })
     }
 
     /// What is read from now on counts as seen.
     pub(crate) fn look(&mut self) {
-        self.changes.mark_unchanged();
+        self.changes.mark_known();
     }
 
     /// Waits for something new since [`Pulse::look`], for at most this time, or a heartbeat.
@@ -62,7 +63,7 @@ impl Pulse {
             return Beat::Closing;
         }
         tokio::select! {
-            changed = self.changes.changed() => if changed.is_ok() { Beat::Changed } else { Beat::Closing },
+            () = self.changes.changed() => Beat::Changed,
             _ = self.closing.changed() => Beat::Closing,
             () = tokio::time::sleep(most.unwrap_or(HEARTBEAT)) => Beat::Quiet,
         }

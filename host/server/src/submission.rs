@@ -278,24 +278,17 @@ pub(crate) async fn wait_for_end(
     run: RunId,
     wait: Duration,
 ) -> Answer<hostel::journal::JournalEntry> {
-    /// The longest trust in being told.
-    const LOOK: Duration = Duration::from_secs(5);
-    let until = tokio::time::Instant::now() + wait;
-    let waiter = app.news.wait_for(run);
-    let mut closing = app.closing.subscribe();
-    loop {
-        let notified = waiter.notified();
-        let entry = app.entry(run).await?;
-        let left = until.saturating_duration_since(tokio::time::Instant::now());
-        if entry.state().is_terminal() || left.is_zero() || *closing.borrow() {
-            return Ok(entry);
-        }
-        tokio::select! {
-            () = notified => {}
-            () = tokio::time::sleep(left.min(LOOK)) => {}
-            _ = closing.changed() => {}
-        }
+    let entry = app.entry(run).await?;
+    if wait.is_zero() || entry.state().is_terminal() {
+        return Ok(entry);
     }
+    let delayed = app.host.delayed(run)?;
+    let mut closing = app.closing.subscribe();
+    tokio::select! {
+        ended = delayed.wait(wait) => ended.map(drop)?,
+        _ = closing.wait_for(|closing| *closing) => {}
+    }
+    app.entry(run).await
 }
 
 #[cfg(test)]

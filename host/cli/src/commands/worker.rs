@@ -10,11 +10,11 @@ use std::time::Duration;
 use clap::Args;
 use hostel::journal::JournalEntry;
 use hostel::registry::Registry;
+use hostel::schedules::{ScheduleThread, SqliteJournal};
 use hostel::{ErrorKind, EventKind, Events, Host, QueueName, RunEvent, grammar};
 use hostel_wire::printable;
 
 use crate::exit::Exit;
-use crate::firing::Firing;
 use crate::interrupt::Interrupt;
 use crate::options::data_dir::HostOptions;
 use crate::options::remote_cache::RemoteCacheOptions;
@@ -100,11 +100,7 @@ impl Worker {
     ) -> Result<Exit, Stop> {
         let of_schedules = Arc::clone(&registry);
         let events = host.events();
-        let worker = host.worker().components(move |digest| match registry.bytes(*digest) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(std::io::Error::other(error)),
-        });
+        let worker = host.worker().registry(registry);
         // Written by another thread: one that nobody reads must not keep the worker from renewing its leases.
         let (notes, written) = sync_channel(MAX_NOTES);
         let (of_notes, is_quiet) = (Arc::clone(ui), self.quiet);
@@ -117,7 +113,7 @@ impl Worker {
         });
         let worker = worker.queues(self.queue.iter().cloned()).lease(self.lease).start();
         let worker = worker.map_err(|error| Problem::of(error.kind(), &error))?;
-        let mut firing = Firing::start(ui, dir, &of_schedules)?;
+        let mut schedules = schedules(ui, dir, of_schedules)?;
         let queues: Vec<&str> = self.queue.iter().map(QueueName::as_str).collect();
         let queues = if queues.is_empty() { "all queues".to_owned() } else { queues.join(", ") };
         if !self.quiet {
@@ -128,9 +124,9 @@ impl Worker {
             () = worker.ended() => None,
             () = worker.idle(), if self.until_idle => None,
             () = self.tell(ui, events) => None,
-            gone = firing.gone() => Some(gone),
+            path = schedules.gone() => Some(gone(&path)),
         };
-        drop(firing);
+        drop(schedules);
         let failure = worker.failure().map(|error| Problem::of(error.kind(), &*error));
         if gone.is_none() && failure.is_none() {
             self.drain(ui, worker).await;
@@ -181,4 +177,18 @@ fn changed(entry: &JournalEntry) -> String {
     let head = entry.head();
     let error = head.error.map(|error| format!(": {}", printable(&error))).unwrap_or_default();
     format!("{} is {}{error}", printable(&head.name), head.state)
+}
+
+/// Fires the schedules of a data directory until it is dropped.
+fn schedules(ui: &Arc<Ui>, dir: &Path, registry: Arc<Registry>) -> Result<ScheduleThread, Problem> {
+    let journal = SqliteJournal::open(dir).map_err(|error| Problem::of(error.kind(), &error))?;
+    let ui = Arc::clone(ui);
+    let thread = ScheduleThread::start(Arc::new(journal), registry, move |problem| ui.warning(problem));
+    thread.map_err(|error| Problem::new(ErrorKind::Exhausted, format!("schedules cannot be fired: {error}")))
+}
+
+fn gone(journal: &Path) -> Problem {
+    let path = journal.display();
+    let problem = format!("the journal {path} was removed or replaced while the worker was using it");
+    Problem::new(ErrorKind::Unavailable, problem)
 }

@@ -189,6 +189,13 @@ pub trait Journal: Send + Sync {
     /// Those of the medium.
     fn events(&self, after: u64, limit: usize) -> Result<Vec<JournalEvent>, JournalError>;
 
+    /// The number of the last event, even if it was removed with its run; 0 before the first one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn last_event(&self) -> Result<u64, JournalError>;
+
     /// Removes runs that have ended, those that ended first first, at most [`MAX_PRUNED`] in one call. Unfinished runs stay,
     /// however old they are.
     ///

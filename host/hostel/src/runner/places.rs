@@ -1,4 +1,4 @@
-//! Counts the runs that rest, so that whoever submits them can submit more meanwhile.
+//! Counts the runs that rest, so that a worker can claim more runs meanwhile.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};

@@ -33,6 +33,7 @@ use self::window::Window;
 use crate::host::Host;
 use crate::ids::new_id;
 use crate::journal::{OpenJournalError, RunHistory};
+use crate::registry::Registry;
 use crate::runner::Places;
 use crate::task::Task;
 
@@ -158,6 +159,16 @@ impl WorkerBuilder<'_> {
     ) -> Self {
         self.source = Some(Arc::new(source));
         self
+    }
+
+    /// Executes runs of any task whose component is registered: [`WorkerBuilder::components`] with a registry.
+    #[must_use]
+    pub fn registry(self, registry: Arc<Registry>) -> Self {
+        self.components(move |digest| match registry.bytes(*digest) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(std::io::Error::other(error)),
+        })
     }
 
     /// Claims runs of these queues only. Default: all queues.

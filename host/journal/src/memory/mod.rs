@@ -40,7 +40,7 @@ pub struct MemoryJournal {
     bounds: MemoryBounds,
     /// Nothing panics while it holds the lock, so a poisoned lock is as good as any.
     shelf: Mutex<Shelf>,
-    /// Held for a whole step. Whoever needs both locks takes this one first.
+    /// Held for a whole step. Where both locks are needed, this one is taken first.
     batches: Mutex<Batches>,
     changed: Condvar,
 }
@@ -266,6 +266,10 @@ impl Journal for MemoryJournal {
 
     fn events(&self, after: u64, limit: usize) -> Result<Vec<JournalEvent>, JournalError> {
         Ok(self.shelf().events_after(after, limit.min(MAX_EVENTS)))
+    }
+
+    fn last_event(&self) -> Result<u64, JournalError> {
+        Ok(self.shelf().last_event)
     }
 
     fn prune(&self, prune: Prune) -> Result<Pruned, JournalError> {

@@ -42,7 +42,7 @@ pub(super) struct Shelf {
     pub(super) upkeep: Option<Timestamp>,
     last_number: u64,
     last_fence: u64,
-    last_event: u64,
+    pub(super) last_event: u64,
     /// When leases were last looked at.
     pub(super) beat: Option<Timestamp>,
 }

@@ -53,7 +53,7 @@ pub(super) fn code(change: RunChange) -> i64 {
     FIRST_EVENT + place
 }
 
-/// Whether the kind of an event can only be told with its fact.
+/// Whether the kind of an event is known only from its fact.
 pub(super) const fn needs_fact(code: i64) -> bool {
     code == FIRST_EVENT + RETRY_PLANNED || code == FIRST_EVENT + CACHE_HIT
 }

@@ -8,6 +8,12 @@ use super::change;
 use super::row::{self, time};
 use crate::error::Fault;
 
+/// The number of the last event.
+pub(super) fn last(db: &Connection) -> rusqlite::Result<u64> {
+    let last: i64 = db.prepare_cached("SELECT event FROM counter")?.query_row([], |row| row.get(0))?;
+    Ok(last.cast_unsigned())
+}
+
 /// The events after the one with this number.
 pub(super) fn after(db: &Connection, after: u64, limit: usize) -> Result<Vec<JournalEvent>, Fault> {
     let mut query = db.prepare_cached(

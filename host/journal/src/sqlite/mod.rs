@@ -383,6 +383,10 @@ impl Journal for SqliteJournal {
         self.read(|db, _| events::after(db, after, limit.min(MAX_EVENTS)))
     }
 
+    fn last_event(&self) -> Result<u64, JournalError> {
+        self.read(|db, _| Ok(events::last(db)?))
+    }
+
     fn prune(&self, prune: Prune) -> Result<Pruned, JournalError> {
         self.write(move |writing| operate::prune(writing, prune))
     }

@@ -69,7 +69,7 @@ fn a_lock_that_is_held_for_longer_than_a_lease_costs_no_lease() {
     after_a_stall(dir.path(), hold, || lock.execute_batch("COMMIT").unwrap());
 }
 
-/// The child: stops itself in the middle of a write, and goes on when it is told to.
+/// The child process: it stops itself in the middle of a write, and continues after SIGCONT.
 #[test]
 fn a_child_stops_in_a_write() {
     let Ok(dir) = std::env::var(CHILD) else { return };

@@ -17,14 +17,13 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::extract::{Members, Query, parsed, wrong};
-use crate::news::last_event;
 use crate::problem::Answer;
 use crate::streaming::{Beat, Pulse, Source, answer};
 
 /// The most events that are read at once.
 const BATCH: usize = 500;
 
-/// How many full batches a live stream may be behind; then it is told of a gap, and goes on with what is new.
+/// How many full batches a live stream may be behind. Then the reader gets a gap, and the stream goes on with what is new.
 const BEHIND: u32 = 20;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -73,7 +72,7 @@ async fn get_events(
     let pulse = Pulse::new(&app)?;
     let after = match last.transpose()?.or(query.after) {
         Some(after) => after,
-        None => app.journal(|journal| last_event(journal, 0)).await?,
+        None => app.journal(Journal::last_event).await?,
     };
     let events =
         Events { pulse, after, run, kinds: kinds.collect(), is_live: false, behind: 0, is_over: false };
@@ -135,9 +134,8 @@ impl Source for Events {
 impl Events {
     /// Leaves out what has happened so far.
     async fn jump(&mut self) -> Bytes {
-        let from = self.after;
-        let last = self.pulse.app.journal(move |journal| last_event(journal, from)).await;
-        self.after = last.unwrap_or(from);
+        let last = self.pulse.app.journal(Journal::last_event).await;
+        self.after = last.unwrap_or(self.after);
         self.behind = 0;
         format!("event: gap\nid: {0}\ndata: {{\"after\":{0}}}\n\n", self.after).into()
     }

@@ -36,7 +36,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(get_info)).routes(routes!(get_openapi))
 }
 
-/// The server, and who asks.
+/// The server, and the token of the request.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Info)]
 struct InfoObject {
@@ -65,7 +65,7 @@ struct TokenInfo {
     scopes: Vec<Scope>,
 }
 
-/// Show version, features, limits, and who asks
+/// Show version, features and limits, and the token of the request
 #[utoipa::path(get, path = "/info", operation_id = "get_info", tag = "server",
     responses((status = 200, description = "The server", body = InfoObject)), security(("token" = [])))]
 async fn get_info(State(app): State<Arc<App>>, identity: Identity) -> Json<InfoObject> {

@@ -25,7 +25,7 @@ use crate::streaming::{Beat, Pulse, Source, answer};
 /// How often a log is looked at while its run executes: lines are written a quarter of a second after they were printed.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// The time without lines after which a follower is told that the stream lives, in looks.
+/// After so many looks without a line, an empty part shows the reader that the stream is alive.
 const QUIET_LOOKS: u32 = 60;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {

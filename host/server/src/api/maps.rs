@@ -299,10 +299,10 @@ async fn wait_for_all(app: &Arc<App>, map: &str, wait: Duration) -> Answer<MapOb
     /// The shortest time between two looks, so that many changes do not mean many looks.
     const PAUSE: Duration = Duration::from_millis(50);
     let until = tokio::time::Instant::now() + wait;
-    let mut changes = app.news.changes();
+    let mut changes = app.host.journal_changes()?;
     let filter = of_map(map).states(StateSet::unfinished().iter());
     loop {
-        changes.mark_unchanged();
+        changes.mark_known();
         let filter = filter.clone();
         let unfinished = app.journal(move |journal| journal.find(&filter, Page::first(1))).await?;
         if unfinished.runs.is_empty() || tokio::time::Instant::now() >= until {

@@ -1,4 +1,4 @@
-//! An HTTP client that sends exactly what it is told, as browsers and libraries do not.
+//! An HTTP client that sends requests exactly as written: browsers and libraries change headers and targets.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -89,7 +89,7 @@ fn a_log_is_followed_from_its_first_line() {
 
     let late = server.get(&format!("{address}/logs?follow=true"));
     assert_eq!(late.header("content-type"), Some("application/jsonl"));
-    assert_eq!(late.json(), first, "whoever comes late begins with line 0, too");
+    assert_eq!(late.json(), first, "a late reader begins with line 0, too");
     let page = server.get(&format!("{address}/logs?text=spin")).json();
     assert_eq!(page, json!({ "items": [first], "next": 1, "more": false }));
     assert_eq!(server.get(&format!("{address}/logs?level=error")).json()["items"], json!([]));

@@ -8,6 +8,8 @@ mod running;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
+mod ending;
+#[cfg(test)]
 mod guards;
 #[cfg(test)]
 mod live;

@@ -11,7 +11,7 @@ use hostel_wire::{RunHeadObject, printable};
 use super::{age, filter, open};
 use crate::commands::cache::{Form, FormOptions};
 use crate::exit::Exit;
-use crate::follow::{follow, last_event};
+use crate::follow::follow;
 use crate::options::data_dir::HostOptions;
 use crate::output::table::Layout;
 use crate::output::to_json;
@@ -99,7 +99,7 @@ impl Ls {
     fn follow(&self, ui: &Ui, journal: &SqliteJournal, filter: &RunFilter) -> Result<Exit, Stop> {
         let history = RunHistory::of(&self.host.stored()?);
         // Before the list: a run that changes between the two is shown twice.
-        let after = last_event(journal)?;
+        let after = journal.last_event()?;
         let (mut heads, _) = self.page(journal, filter)?;
         heads.reverse();
         if self.form.output == Form::Table {

@@ -118,6 +118,7 @@ impl Journal for FaultyJournal {
         histogram(request: &HistogramRequest) -> Vec<Bucket>;
         batches() -> Vec<Batch>;
         events(after: u64, limit: usize) -> Vec<JournalEvent>;
+        last_event() -> u64;
         changes() -> u64;
         wait_for_change(seen: u64, timeout: Duration) -> u64;
         next_due(claim: &ClaimRequest) -> Option<Timestamp>;

@@ -1,8 +1,11 @@
 //! Firing the schedules of a journal: which of their slots are due, and the runs that these lead to.
 
+mod thread;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::thread::ScheduleThread;
 use hostel_core::journal::{Journal, JournalError, Page};
 use hostel_core::{ComponentRef, ErrorKind, InputSpec, Param, RunFilter, RunId, State, TaskKey, Timestamp};
 pub use hostel_core::{
