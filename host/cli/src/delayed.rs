@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use hostel::journal::{JournalError, RunSpec};
 use hostel::registry::Push;
-use hostel::{Component, DelayError, DelayOptions, ErrorKind, Host, RunId, Task, Value};
+use hostel::{Component, DelayError, DelayOptions, Host, RunId, Task, Value};
 
 use crate::arguments::{self, Call};
 use crate::config::ConfigOptions;
@@ -16,6 +16,7 @@ use crate::options::data_dir::HostOptions;
 use crate::options::task::TaskOptions;
 use crate::problem::{Problem, Stop};
 use crate::registered;
+use crate::runtime;
 use crate::stdin;
 use crate::task_ref::{self, FileTask};
 use crate::time::now;
@@ -72,9 +73,7 @@ impl DelayedWords {
     pub(crate) fn read(&self, ui: &Arc<Ui>, options: &DelayedOptions) -> Result<Delayed, Stop> {
         options.task.check()?;
         let host = options.host.host(ui)?.max_workers(1).max_instances(1).optimise(false).build()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let runtime =
-            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
+        let runtime = runtime::on_this_thread()?;
         runtime.block_on(self.read_with(ui, options, host))
     }
 
@@ -103,11 +102,7 @@ impl DelayedWords {
 
     fn inputs(&self, call: &Call<'_>, files: &Files) -> Result<Vec<Value>, Problem> {
         let is_program = call.task.is_program();
-        if self.stdin.is_some() && !is_program {
-            let problem =
-                Problem::invalid("--stdin is only for programs (wasi:cli/run), and this is a function");
-            return Err(problem.hint("@- gives stdin to a string or list<u8> parameter"));
-        }
+        stdin::check(self.stdin.as_deref(), is_program)?;
         let mut inputs = match &self.json {
             Some(json) => arguments::json(call.task.signature(), json, files)?,
             None if is_program => arguments::program(&call.texts),

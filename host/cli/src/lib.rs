@@ -45,6 +45,7 @@ mod history;
 
 mod descriptors;
 mod interrupt;
+mod runtime;
 
 mod output;
 

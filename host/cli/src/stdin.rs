@@ -20,6 +20,19 @@ enum Source {
     Stream(Box<dyn Read + Send>),
 }
 
+/// Refuses `--stdin` for a function.
+///
+/// # Errors
+///
+/// [`Problem`] if the task is no program, and a stdin is named.
+pub(crate) fn check(named: Option<&str>, is_program: bool) -> Result<(), Problem> {
+    if named.is_none() || is_program {
+        return Ok(());
+    }
+    let problem = Problem::invalid("--stdin is only for programs (wasi:cli/run), and this is a function");
+    Err(problem.hint("@- gives stdin to a string or list<u8> parameter"))
+}
+
 /// Sets a program's stdin: the file of `--stdin`, or else the command's own stdin, unless that is a terminal or `/dev/null`.
 ///
 /// The content of a regular file becomes the input `stdin`, if it is within the limit. Everything else is a stream.

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use hostel_core::journal::Journal;
 use hostel_core::{
-    Clock, Digest, DirAccess, ErrorKind, Failure, FindError, Grants, HostCall, InputSpec, Outcome,
-    Randomness, Receipt, RetryPolicy, RunId, RunRecord, RunSpec, State, StoredOutcome, StoredValue, TaskSpec,
-    Value,
+    Clock, Digest, DirAccess, ErrorKind, Failure, FindError, Grants, HostCall, Outcome, Randomness, Receipt,
+    RetryPolicy, RunId, RunRecord, RunSpec, State, StoredOutcome, StoredValue, TaskSpec, Value,
 };
 use hostel_engine::LoadError;
 
@@ -214,19 +213,9 @@ fn inputs(journal: &dyn Journal, record: &RunRecord, task: &Task) -> Result<Vec<
     if record.spec().inputs.len() != task.signature().params.len() {
         return Err(ReplayError::NoInputs { run });
     }
-    let inputs = record.spec().inputs.iter().map(|input| match input {
-        InputSpec::Value(value) => {
-            read_stored(journal, value).map_err(|problem| ReplayError::Value { run, problem })
-        }
-        InputSpec::Result(_)
-        | InputSpec::Outcome(_)
-        | InputSpec::Some(_)
-        | InputSpec::Variant(..)
-        | InputSpec::Ok(_)
-        | InputSpec::Err(_)
-        | InputSpec::List(_)
-        | InputSpec::Tuple(_)
-        | InputSpec::Record(_) => Err(ReplayError::OtherRuns { run }),
+    let inputs = record.spec().inputs.iter().map(|input| {
+        let value = input.as_value().ok_or(ReplayError::OtherRuns { run })?;
+        read_stored(journal, value).map_err(|problem| ReplayError::Value { run, problem })
     });
     inputs.collect()
 }

@@ -17,6 +17,7 @@ use crate::load;
 use crate::options::data_dir::HostOptions;
 use crate::problem::{Problem, Stop};
 use crate::registered;
+use crate::runtime;
 use crate::ui::Ui;
 
 /// Compile a component for speed, so that later commands find its code
@@ -65,9 +66,7 @@ impl Compile {
             },
             false => None,
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let runtime =
-            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
+        let runtime = runtime::on_this_thread()?;
         let component = runtime.block_on(load::component(ui, &host, &located, self.background))?;
         if !component.wait_until_optimised() {
             let problem = "it could not be compiled for speed; the quickly compiled code is stored";

@@ -16,6 +16,7 @@ use crate::load;
 use crate::options::data_dir::HostOptions;
 use crate::problem::{Problem, Stop};
 use crate::registered;
+use crate::runtime;
 use crate::ui::Ui;
 use crate::ui::color::Paint;
 
@@ -58,9 +59,7 @@ enum Form {
 impl Inspect {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let host = self.host.host(ui)?.max_workers(1).max_instances(1).build()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let runtime =
-            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
+        let runtime = runtime::on_this_thread()?;
         let located = registered::locate(ui, &self.file, &self.host, false)?;
         let component = runtime.block_on(load::surface(&host, &located))?;
         let mut sheet = Sheet::new(self.file.display().to_string(), &component);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{Capability, Component, ErrorKind, Host, Task, Value};
+use hostel::{Capability, Component, Host, Task, Value};
 
 use crate::arguments;
 use crate::commands::compile;
@@ -25,6 +25,7 @@ use crate::options::{Form, MemoryOptions, OutputOptions, WorkerOptions};
 use crate::problem::{Problem, Stop};
 use crate::registered;
 use crate::rows::Columns;
+use crate::runtime;
 use crate::task_ref::{self, FileTask};
 use crate::ui::Ui;
 
@@ -127,9 +128,7 @@ impl Map {
         let host = self.remote_cache.apply(host, config.remote_cache.as_ref())?;
         let counts_fuel = self.options.has("max-fuel") || config.limits_fuel();
         let host = self.tag_limits.apply(config.limits.apply(host)).count_fuel(counts_fuel).build()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let runtime =
-            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
+        let runtime = runtime::on_this_thread()?;
         runtime.block_on(self.map(ui, &host, &config))
     }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use hostel::registry::{ComponentRef, Naming, Push as Pushing, Pushed, PushedVersion};
-use hostel::{Component, ErrorKind, Grants, Timestamp};
+use hostel::{Component, Grants, Timestamp};
 use hostel_wire::{PushedObject, printable};
 
 use super::cache::{Form, FormOptions};
@@ -17,6 +17,7 @@ use crate::options::data_dir::HostOptions;
 use crate::output::to_json;
 use crate::problem::{Problem, Stop};
 use crate::registered;
+use crate::runtime;
 use crate::ui::Ui;
 
 /// Store a component in the registry, under a name and a version
@@ -67,9 +68,7 @@ impl Push {
         };
         let config = self.config.look(&self.host)?;
         let host = self.host.host(ui)?.max_workers(1).max_instances(1).optimise(false).build()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let runtime =
-            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
+        let runtime = runtime::on_this_thread()?;
         let (component, bytes) = runtime.block_on(load::with_bytes(ui, &host, &self.file))?;
         if let Some(missing) = component.missing() {
             ui.warning(&format!("it cannot be run here: {missing}"));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use hostel::journal::{RunRecord, SqliteJournal};
-use hostel::{Component, ErrorKind, Host, Outcome, Replay as Replayed, ReplayError, RunId};
+use hostel::{Component, Host, Outcome, Replay as Replayed, ReplayError, RunId};
 use hostel_wire::{ReplayObject, cause, printable};
 
 use crate::commands::cache::{Form, FormOptions};
@@ -18,6 +18,7 @@ use crate::output::table::Layout;
 use crate::output::to_json;
 use crate::problem::{Problem, Stop};
 use crate::registered;
+use crate::runtime;
 use crate::ui::Ui;
 use crate::ui::text::one_line;
 
@@ -63,9 +64,7 @@ impl Replay {
         let counts_fuel = entry.record().spec().spec.limits.fuel.is_some();
         let host = self.memory.apply(self.host.host(ui)?).max_workers(1).max_instances(INSTANCES);
         let host = host.count_fuel(counts_fuel).optimise(false).build()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let runtime =
-            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
+        let runtime = runtime::on_this_thread()?;
         runtime.block_on(self.replay(ui, &host, &journal, entry.record()))
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{ErrorKind, Events, Host, Outcome, Shutdown, Stdin, Task, TaskFuture, Value};
+use hostel::{Events, Host, Outcome, Shutdown, Stdin, Task, TaskFuture, Value};
 use hostel_wire::{RunObject, as_json};
 use tokio::time::{Duration, timeout};
 
@@ -27,6 +27,7 @@ use crate::problem::{Problem, Stop};
 use crate::receipt;
 use crate::registered;
 use crate::report::{self, Telling};
+use crate::runtime;
 use crate::stdin;
 use crate::task_ref::{self, FileTask};
 use crate::ui::Ui;
@@ -140,9 +141,7 @@ impl Run {
         let host = host.max_workers(1).max_instances(INSTANCES).count_fuel(counts_fuel);
         // A single run gains nothing from it. Another process compiles for later runs, if there is a data directory.
         let host = host.optimise(false).build()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let runtime =
-            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
+        let runtime = runtime::on_this_thread()?;
         runtime.block_on(self.run(ui, &host, &config))
     }
 
@@ -238,11 +237,7 @@ impl Run {
     fn inputs(&self, call: &Call<'_>, files: &Files) -> Result<(Vec<Value>, Option<Stdin>), Problem> {
         let signature = call.task.signature();
         let is_program = call.task.is_program();
-        if self.stdin.is_some() && !is_program {
-            let problem =
-                Problem::invalid("--stdin is only for programs (wasi:cli/run), and this is a function");
-            return Err(problem.hint("@- gives stdin to a string or list<u8> parameter"));
-        }
+        stdin::check(self.stdin.as_deref(), is_program)?;
         let mut inputs = match &self.json {
             Some(json) => arguments::json(signature, json, files)?,
             None if is_program => {

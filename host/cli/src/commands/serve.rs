@@ -18,6 +18,7 @@ use crate::options::MemoryOptions;
 use crate::options::data_dir::HostOptions;
 use crate::options::remote_cache::RemoteCacheOptions;
 use crate::problem::{Problem, Stop};
+use crate::runtime;
 use crate::ui::Ui;
 
 /// The most lines about changes that wait to be written.
@@ -93,9 +94,7 @@ impl Serve {
             Some(workers) if workers > 0 => host.max_workers(workers.into()),
             Some(_) | None => host,
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        let runtime =
-            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
+        let runtime = runtime::of_a_server()?;
         // Written by another thread: one that nobody reads must not keep requests waiting.
         let (notes, written) = sync_channel(MAX_NOTES);
         let of_notes = Arc::clone(ui);

@@ -21,6 +21,7 @@ use crate::options::remote_cache::RemoteCacheOptions;
 use crate::options::{MemoryOptions, WorkerOptions};
 use crate::problem::{Problem, Stop};
 use crate::registered;
+use crate::runtime;
 use crate::ui::Ui;
 
 /// The most notes that wait to be written.
@@ -85,9 +86,7 @@ impl Worker {
         let registry = Arc::new(registered::open(&dir)?);
         let host = self.workers.apply(self.memory.apply(self.host.host(ui)?));
         let host = self.remote_cache.apply(host, None)?.build()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let runtime =
-            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
+        let runtime = runtime::on_this_thread()?;
         runtime.block_on(self.serve(ui, &host, &dir, (registry, interrupt)))
     }
 

@@ -201,6 +201,11 @@ impl RunSpec {
 }
 
 impl InputSpec {
+    /// The value, if it is one by itself.
+    pub const fn as_value(&self) -> Option<&StoredValue> {
+        if let Self::Value(value) = self { Some(value) } else { None }
+    }
+
     fn for_each_value_mut(&mut self, call: &mut impl FnMut(&mut StoredValue)) {
         match self {
             Self::Value(value) => call(value),

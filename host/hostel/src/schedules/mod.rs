@@ -7,7 +7,10 @@ use std::time::Duration;
 
 pub use self::thread::ScheduleThread;
 use hostel_core::journal::{Journal, JournalError, Page};
-use hostel_core::{ComponentRef, ErrorKind, InputSpec, Param, RunFilter, RunId, State, TaskKey, Timestamp};
+use hostel_core::{
+    ComponentRef, ErrorKind, InputSpec, Name, Param, RunFilter, RunId, RunSpec, State, StoredValue, TaskKey,
+    Timestamp,
+};
 pub use hostel_core::{
     Firing, Missed, Overlap, Schedule, ScheduleError, ScheduleName, ScheduleNameError, SchedulePolicyError,
     When,
@@ -21,6 +24,7 @@ pub use hostel_schedule::{CronTextError, DueSlots, Timetable, TimetableError, zo
 use crate::error::in_full;
 use crate::ids::new_id;
 use crate::registry::Registry;
+use crate::task::Task;
 
 /// The most schedules that one call fires or looks at. Those behind them have their turn when the first ones have fired.
 const MAX_DUE: usize = 20 * MAX_SCHEDULES;
@@ -257,6 +261,14 @@ pub fn run_now(
     let id = run.id;
     journal.submit(now, &[run])?;
     Ok(id)
+}
+
+/// The inputs of a run by the names of their parameters, for [`Schedule::arguments`]: a later version of the task may have them in another
+/// order.
+pub fn arguments_of(task: &Task, run: &RunSpec) -> Vec<(Name, StoredValue)> {
+    let params = task.signature().params.iter();
+    let named = params.zip(&run.inputs);
+    named.filter_map(|(param, input)| Some((param.name.clone(), input.as_value()?.clone()))).collect()
 }
 
 /// The task that a schedule stands for now in a registry, with its inputs: for [`fire_due`]. Blocks.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hostel::journal::{InputSpec, Journal, StoredValue};
+use hostel::journal::Journal;
 use hostel::schedules::{
     AddScheduleError, Missed, Overlap, Schedule, ScheduleName, StoredSchedule, Timetable, When, add_schedule,
-    resolve,
+    arguments_of, resolve,
 };
 use hostel::{ErrorKind, Timestamp, grammar};
 use hostel_wire::ScheduleObject;
@@ -127,25 +127,12 @@ impl ScheduleRequest {
         let spread = spread.map_err(|error| wrong("spread", error))?;
         let prepared = self.run().prepare(app, identity).await?;
         let run = prepared.spec(None, self.args.as_ref(), &[])?;
-        let params = prepared.task.signature().params.iter();
-        let arguments = params.zip(&run.inputs).filter_map(|(param, input)| match input {
-            InputSpec::Value(value) => Some((param.name.clone(), StoredValue::clone(value))),
-            InputSpec::Result(_)
-            | InputSpec::Outcome(_)
-            | InputSpec::Some(_)
-            | InputSpec::Variant(..)
-            | InputSpec::Ok(_)
-            | InputSpec::Err(_)
-            | InputSpec::List(_)
-            | InputSpec::Tuple(_)
-            | InputSpec::Record(_) => None,
-        });
         // The export is written out, so that a later version may have others beside it.
         let source = self.task.split_once('#').map_or(self.task.as_str(), |(source, _)| source);
         let reference = format!("{source}#{}", prepared.task.key().export);
         Ok(Schedule {
             spec: Arc::clone(&run.spec),
-            arguments: arguments.collect(),
+            arguments: arguments_of(&prepared.task, &run),
             tags: run.tags,
             queue: run.queue,
             missed,

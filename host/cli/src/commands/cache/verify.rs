@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{Different, ErrorKind, Host, Verification, VerifyOptions};
+use hostel::{Different, Host, Verification, VerifyOptions};
 use hostel_wire::{VerificationObject, printable};
 
 use super::{Form, FormOptions, Place, short_task, tell_of_none};
 use crate::exit::Exit;
 use crate::output::to_json;
 use crate::problem::{Problem, Stop};
+use crate::runtime;
 use crate::ui::Ui;
 use crate::ui::text::counted;
 
@@ -58,9 +59,7 @@ impl Verify {
 
     fn verify(&self) -> Result<Verification, Stop> {
         let host = Host::builder().data_dir(self.place.data_dir()?).build()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let runtime =
-            runtime.map_err(|error| Problem::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
+        let runtime = runtime::on_this_thread()?;
         let options = VerifyOptions::new(self.sample);
         let options = if self.from_remote { options.only_from_remote() } else { options };
         Ok(runtime.block_on(host.verify_cache(options)).map_err(Problem::from)?)

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use hostel::journal::{InputSpec, RunSpec, StoredValue};
-use hostel::schedules::{Missed, Overlap, Schedule, ScheduleName, Timetable, When, add_schedule};
-use hostel::{DelayOptions, QueueName, Task, grammar};
+use hostel::schedules::{
+    Missed, Overlap, Schedule, ScheduleName, Timetable, When, add_schedule, arguments_of,
+};
+use hostel::{DelayOptions, QueueName, grammar};
 
 use crate::commands::runs::open;
 use crate::delayed::{Delayed, DelayedOptions, DelayedWords};
@@ -117,13 +118,4 @@ impl Add {
             (None, every) => When::Every { interval: every.unwrap_or_default(), anchor: now() },
         }
     }
-}
-
-/// The inputs by the names of their parameters: a later version may have them in another order.
-fn arguments_of(task: &Task, run: &RunSpec) -> Vec<(hostel::Name, StoredValue)> {
-    let params = task.signature().params.iter();
-    let named = params.zip(&run.inputs).filter_map(|(param, input)| {
-        if let InputSpec::Value(value) = input { Some((param.name.clone(), value.clone())) } else { None }
-    });
-    named.collect()
 }
