@@ -72,8 +72,12 @@ impl JournalWatch {
             return Ok(JournalChanges(changes.subscribe()));
         }
         let (send, receive) = watch::channel(());
+        // Read here, not in the thread: what changes before the thread runs is a change for the listener. After an error there is one, too.
+        let seen = journal.changes().unwrap_or_default();
         let (watch, journal) = (Arc::clone(self), Arc::clone(journal));
-        thread::Builder::new().name("hostel-changes".to_owned()).spawn(move || watch.watch(&*journal))?;
+        thread::Builder::new()
+            .name("hostel-changes".to_owned())
+            .spawn(move || watch.watch(&*journal, seen))?;
         watched.changes = Some(send);
         Ok(JournalChanges(receive))
     }
@@ -96,8 +100,7 @@ impl JournalWatch {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn watch(&self, journal: &dyn Journal) {
-        let mut seen = journal.changes().unwrap_or_default();
+    fn watch(&self, journal: &dyn Journal, mut seen: u64) {
         let mut last = None;
         for beat in 1_u32.. {
             // After an error the waiters are woken, read the journal themselves, and get the error.
@@ -231,10 +234,13 @@ mod tests {
 
     #[test]
     fn all_listeners_see_a_change() {
-        let (watch, journal) = watched();
-        let mut listeners = [watch.listen(&journal).unwrap(), watch.listen(&journal).unwrap()];
-        listeners.iter_mut().for_each(JournalChanges::mark_known);
-        submit(&*journal, [1]);
-        listeners.iter_mut().for_each(|listener| block_on(listener.changed()));
+        // Again and again, for the change often comes before the thread has begun to watch.
+        for _ in 0..100 {
+            let (watch, journal) = watched();
+            let mut listeners = [watch.listen(&journal).unwrap(), watch.listen(&journal).unwrap()];
+            listeners.iter_mut().for_each(JournalChanges::mark_known);
+            submit(&*journal, [1]);
+            listeners.iter_mut().for_each(|listener| block_on(listener.changed()));
+        }
     }
 }
