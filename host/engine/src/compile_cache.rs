@@ -15,7 +15,7 @@ use hostel_core::Digest;
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
 
-use crate::private_files::{
+use hostel_files::{
     UNFINISHED_PREFIX, create_private_dir, open_regular_file, others_may_write, private_temp_file,
 };
 

@@ -52,7 +52,6 @@ mod network;
 mod notes;
 mod observe;
 mod options;
-pub mod private_files;
 mod program;
 mod resources;
 mod runtime;

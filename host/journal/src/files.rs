@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::OpenJournalError;
 use crate::private::{check_dir, check_file};
+use hostel_files::create_private_dir;
 
 /// The directory of the components in a data directory.
 pub(crate) const COMPONENTS: &str = "components";
@@ -64,15 +65,6 @@ pub(crate) fn unwritable(dir: &Path, file: &Path) -> Option<&'static str> {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn unwritable(_: &Path, _: &Path) -> Option<&'static str> {
     None
-}
-
-/// Creates a directory and its missing parents, all with mode 0700 regardless of the umask.
-pub(crate) fn create_private_dir(dir: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
 }
 
 /// Creates an empty file with mode 0600, unless there is something of this name.

@@ -3,21 +3,21 @@
 //! Writing a small file takes a tenth of a millisecond. Opening the journal takes several, which is too much for a command
 //! that executes one run.
 
-use std::fs::{self, DirEntry, File, OpenOptions};
+use std::fs::{self, DirEntry, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use hostel_core::journal::{Journal, JournalError, MAX_SUBMITTED};
 use hostel_core::{DecodeRunError, Digest, RunRecord};
-
-use crate::files::create_private_dir;
+use hostel_files::{
+    UNFINISHED_PREFIX, create_private_dir, is_not_a_file, open_regular_file, private_temp_file,
+};
 
 /// The directory of the files.
 const HISTORY: &str = "history";
 
 /// Files with this beginning are being written, or their writer was killed.
-const UNFINISHED: &str = ".new-";
 
 /// After this time, the writer of an unfinished file was killed.
 const MAX_WRITING: Duration = Duration::from_secs(24 * 60 * 60);
@@ -104,13 +104,9 @@ impl RunHistory {
             return Ok(Left::Dropped);
         }
         let name = first.spec().id.to_string();
-        let unfinished = self.dir.join(format!("{UNFINISHED}{name}"));
-        let written = write(&unfinished, &bytes).and_then(|()| fs::rename(&unfinished, self.dir.join(name)));
-        if let Err(error) = written {
-            // What is left of it is removed with other leftovers.
-            let _ = fs::remove_file(&unfinished);
-            return Err(error);
-        }
+        let mut unfinished = private_temp_file(UNFINISHED_PREFIX, &self.dir)?;
+        unfinished.write_all(&bytes)?;
+        unfinished.persist(self.dir.join(name)).map_err(|error| error.error)?;
         Ok(if waiting + 1 >= MANY || size >= LARGE_BYTES { Left::Due } else { Left::Waiting })
     }
 
@@ -161,10 +157,7 @@ impl RunHistory {
         if self.exists()? {
             return Ok(());
         }
-        create_private_dir(&self.dir)?;
-        #[cfg(unix)]
-        fs::set_permissions(&self.dir, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-        Ok(())
+        create_private_dir(&self.dir)
     }
 
     /// The files that wait, in the order of their runs, at most so many.
@@ -188,7 +181,7 @@ impl RunHistory {
             modified.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > MAX_WRITING))
         };
         let is_unfinished =
-            |entry: &DirEntry| entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
+            |entry: &DirEntry| entry.file_name().as_encoded_bytes().starts_with(UNFINISHED_PREFIX.as_bytes());
         let old = entries.flatten().take(MOST).filter(|entry| is_unfinished(entry) && is_old(entry));
         old.for_each(|entry| remove(&entry.path()));
     }
@@ -288,26 +281,17 @@ fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::try_from(length).ok()?)
 }
 
-/// Writes a new file with mode 0600, whatever the umask.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    #[cfg(unix)]
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    file.write_all(bytes)
-}
-
 fn read(path: &Path) -> io::Result<Contents> {
-    let found = fs::symlink_metadata(path)?;
-    // Opening a pipe would wait for ever, and a link may lead anywhere.
-    if !found.is_file() || found.len() > MAX_FILE_BYTES {
+    let file = match open_regular_file(path, File::options().read(true)) {
+        Ok(file) => file,
+        Err(error) if is_not_a_file(&error) => return Ok(Contents::Damaged),
+        Err(error) => return Err(error),
+    };
+    if file.metadata()?.len() > MAX_FILE_BYTES {
         return Ok(Contents::Damaged);
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
     Ok(decode(&bytes))
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::files::{BLOBS, COMPONENTS};
-use crate::private::UNFINISHED;
+use hostel_files::UNFINISHED_PREFIX;
 
 /// The prefix of the directories in which files are copied before they are upgraded.
 pub(crate) const UNFINISHED_COPY: &str = ".new-copy-";
@@ -42,7 +42,9 @@ pub fn remove_unfinished(data_dir: &Path, age: Duration) -> io::Result<(u64, u64
 }
 
 fn remove_files(dir: &Path, age: Duration, removed: &mut (u64, u64)) -> io::Result<()> {
-    for file in entries(dir)?.filter(|file| begins(file, UNFINISHED) || begins(file, UNFINISHED_BEFORE)) {
+    for file in
+        entries(dir)?.filter(|file| begins(file, UNFINISHED_PREFIX) || begins(file, UNFINISHED_BEFORE))
+    {
         // Another process may remove it at the same time.
         let Ok(metadata) = file.metadata() else { continue };
         if !metadata.is_dir() && is_old(&metadata, age) && fs::remove_file(file.path()).is_ok() {

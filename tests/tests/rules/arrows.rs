@@ -5,7 +5,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use crate::tree::{keep, root};
 
 /// From the top down. A crate uses those after it.
-const LAYERS: [&str; 8] = [
+const LAYERS: [&str; 9] = [
     "hostel-cli",
     "hostel-server",
     "hostel-wire",
@@ -14,6 +14,7 @@ const LAYERS: [&str; 8] = [
     "hostel-engine",
     "hostel-schedule",
     "hostel-core",
+    "hostel-files",
 ];
 
 /// These stand beside the layers, and no layer is built on them.
@@ -37,7 +38,7 @@ const RESERVED: [Reserved; 4] = [
 ];
 
 /// Crates that may use these and nothing else.
-const PLAIN: [Plain; 3] = [
+const PLAIN: [Plain; 4] = [
     Plain {
         name: "hostel-wire",
         uses: &["base64", "hostel", "jiff", "serde", "serde_json", "utoipa"],
@@ -47,6 +48,7 @@ const PLAIN: [Plain; 3] = [
         name: "hostel-journal",
         uses: &[
             "hostel-core",
+            "hostel-files",
             "lz4_flex",
             "nix",
             "rusqlite",
@@ -56,6 +58,11 @@ const PLAIN: [Plain; 3] = [
             "thiserror",
         ],
         because: "stores of runs know neither sandbox nor runtime",
+    },
+    Plain {
+        name: "hostel-files",
+        uses: &["rustix", "tempfile", "thiserror"],
+        because: "it knows how files are opened, and nothing of what is in them",
     },
     Plain {
         name: "hostel-schedule",

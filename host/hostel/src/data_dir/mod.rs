@@ -49,7 +49,7 @@ pub(crate) fn subdirs(data_dir: &Path) -> Vec<PathBuf> {
 ///
 /// The error of the system.
 pub fn create_data_dir(dir: &Path) -> std::io::Result<()> {
-    hostel_engine::private_files::create_private_dir(dir)
+    hostel_files::create_private_dir(dir)
 }
 
 /// Opens a regular file below a data directory, without waiting and without following a symbolic link. A new one gets mode 0600.
@@ -58,5 +58,5 @@ pub fn create_data_dir(dir: &Path) -> std::io::Result<()> {
 ///
 /// The error of the system, or one that says that something else has its name, such as a FIFO.
 pub fn open_data_file(path: &Path, options: &mut std::fs::OpenOptions) -> std::io::Result<std::fs::File> {
-    hostel_engine::private_files::open_regular_file(path, options)
+    hostel_files::open_regular_file(path, options)
 }

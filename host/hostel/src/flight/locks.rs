@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hostel_core::CacheKey;
-use hostel_engine::private_files::{create_private_dir, is_not_a_file, open_or_create_private};
+use hostel_files::{create_private_dir, is_not_a_file, open_or_create_private};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use hostel_core::Digest;
+use hostel_files::{
+    UNFINISHED_PREFIX, check_regular_file, create_private_dir, open_regular_file, private_temp_file,
+};
 use tempfile::NamedTempFile;
 
 use super::RegistryError;
-use crate::files::create_private_dir;
-use crate::private::{UNFINISHED, check_regular, open_regular};
 
 /// The age at which a file that no row names is removed: longer than any push takes.
 const LEFTOVER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -34,7 +35,7 @@ impl Files {
     /// The file of a component, unless something else has its name.
     pub(super) fn checked_path(&self, digest: Digest) -> Result<PathBuf, RegistryError> {
         let path = self.path(digest);
-        match check_regular(&path) {
+        match check_regular_file(&path) {
             Ok(()) => Ok(path),
             Err(source) => Err(unreadable(digest, &path, source)),
         }
@@ -44,8 +45,7 @@ impl Files {
     pub(super) fn write(&self, bytes: &[u8]) -> Result<Written, RegistryError> {
         let written = || {
             create_private_dir(&self.0)?;
-            // Only its owner can open a temporary file.
-            let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.0)?;
+            let mut file = private_temp_file(UNFINISHED_PREFIX, &self.0)?;
             file.write_all(bytes)?;
             file.as_file().sync_all()?;
             Ok(Written(file))
@@ -64,7 +64,7 @@ impl Files {
     pub(super) fn read(&self, digest: Digest, size_bytes: u64) -> Result<Vec<u8>, RegistryError> {
         let path = self.path(digest);
         let damaged = |problem: String| RegistryError::Damaged { digest, problem };
-        let file = open_regular(&path, File::options().read(true));
+        let file = open_regular_file(&path, File::options().read(true));
         let file = file.map_err(|source| unreadable(digest, &path, source))?;
         let mut bytes = Vec::new();
         // A byte more, so that a file that is too long is noticed without reading all of it.
@@ -93,7 +93,7 @@ impl Files {
         for path in self.leftovers(now) {
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             let digest = format!("sha256:{name}").parse().ok();
-            if name.starts_with(UNFINISHED)
+            if name.starts_with(UNFINISHED_PREFIX)
                 || digest.is_some_and(|digest| !registered(digest).unwrap_or(true))
             {
                 gone(fs::remove_file(&path)).map_err(|source| io_error("remove", &path, source))?;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hostel_core::{BlobRef, Digest, RunFact, RunSpec, StoredValue};
-
-use crate::files::create_private_dir;
-use crate::private::{UNFINISHED, open_regular};
+use hostel_files::{
+    UNFINISHED_PREFIX, create_private_dir, is_not_a_file, open_regular_file, private_temp_file,
+};
 
 /// How long a file stays that no run names: longer than the time between writing it and the row.
 pub(super) const MIN_AGE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -56,7 +56,7 @@ impl Blobs {
     pub(super) fn write(&self, blob: &Spilled) -> io::Result<()> {
         let path = self.path(blob.digest);
         let dir = path.parent().unwrap_or(&self.dir);
-        if let Ok(file) = open_regular(&path, File::options().append(true))
+        if let Ok(file) = open_regular_file(&path, File::options().append(true))
             && file.metadata()?.len() == blob.bytes.len() as u64
         {
             file.set_modified(SystemTime::now())?;
@@ -64,7 +64,7 @@ impl Blobs {
             return sync_dir(dir);
         }
         create_private_dir(dir)?;
-        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(dir)?;
+        let mut file = private_temp_file(UNFINISHED_PREFIX, dir)?;
         file.write_all(&blob.bytes)?;
         file.as_file().sync_all()?;
         file.persist(&path).map_err(|error| error.error)?;
@@ -91,10 +91,10 @@ impl Blobs {
 
     /// The bytes of a blob; `None` if there is none, or other bytes are in its file.
     pub(super) fn read(&self, blob: &BlobRef) -> io::Result<Option<Arc<[u8]>>> {
-        let file = match open_regular(&self.path(blob.digest), File::options().read(true)) {
+        let file = match open_regular_file(&self.path(blob.digest), File::options().read(true)) {
             Ok(file) => file,
             // Something else may have its name.
-            Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::InvalidInput].contains(&error.kind()) => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound || is_not_a_file(&error) => {
                 return Ok(None);
             }
             Err(error) => return Err(error),

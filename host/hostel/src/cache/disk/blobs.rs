@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use hostel_core::{BlobRef, Digest};
-use hostel_engine::private_files::{create_private_dir, open_regular_file};
+use hostel_files::{create_private_dir, open_regular_file};
 
 use super::layout::{UNFINISHED, files_in, unfinished};
 

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use hostel_engine::private_files::{check_regular_file, create_private_dir};
+use hostel_files::{check_regular_file, create_private_dir};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 

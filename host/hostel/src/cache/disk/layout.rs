@@ -4,13 +4,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use hostel_engine::private_files::private_temp_file;
+use hostel_files::private_temp_file;
 
 /// The version of the layout. Other versions have other names, so that two versions of the host can share a directory.
 const FORM: u32 = 1;
 
 /// The prefix of unfinished files.
-pub(super) use hostel_engine::private_files::UNFINISHED_PREFIX as UNFINISHED;
+pub(super) use hostel_files::UNFINISHED_PREFIX as UNFINISHED;
 
 /// The directory of cached results.
 ///

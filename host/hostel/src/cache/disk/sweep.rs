@@ -9,8 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use hostel_engine::private_files::check_regular_file;
 use hostel_engine::remove_unfinished_code;
+use hostel_files::check_regular_file;
 use hostel_journal::registry::Registry;
 
 use super::blobs::{BlobFile, Blobs};

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use hostel_engine::private_files::is_not_a_file;
+use hostel_files::is_not_a_file;
 use rusqlite::ErrorCode;
 
 /// The kind of problem, as far as it makes a difference.
