@@ -17,8 +17,6 @@ use hostel_files::{
 /// The directory of the files.
 const HISTORY: &str = "history";
 
-/// Files with this beginning are being written, or their writer was killed.
-
 /// After this time, the writer of an unfinished file was killed.
 const MAX_WRITING: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use hostel_core::Digest;
 use hostel_files::{
-    UNFINISHED_PREFIX, check_regular_file, create_private_dir, open_regular_file, private_temp_file,
+    UNFINISHED_PREFIX, check_regular_file, create_private_dir, is_not_a_file, open_regular_file,
+    private_temp_file,
 };
 use tempfile::NamedTempFile;
 
@@ -118,7 +119,7 @@ fn unreadable(digest: Digest, path: &Path, source: io::Error) -> RegistryError {
     let damaged = |problem: String| RegistryError::Damaged { digest, problem };
     if source.kind() == io::ErrorKind::NotFound {
         damaged("its file is missing".to_owned())
-    } else if source.kind() == io::ErrorKind::InvalidInput {
+    } else if is_not_a_file(&source) {
         damaged(source.to_string())
     } else {
         io_error("read", path, source)
