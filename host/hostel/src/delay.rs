@@ -57,6 +57,14 @@ pub enum DelayError {
     /// An argument, or a run to wait for, is a future of this program.
     #[error("a delayed run cannot wait for a future of this program: wait for its result, and pass that")]
     Future,
+    /// The queue is one of the host's own.
+    #[error(
+        "no run can be submitted to the queue `{queue}`: names that begin with `hostel.` are the host's own; choose another name"
+    )]
+    ReservedQueue {
+        /// Its name.
+        queue: QueueName,
+    },
     /// The journal cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenJournalError),
@@ -70,7 +78,7 @@ impl DelayError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Submit(error) => error.kind(),
-            Self::Unwritable { .. } | Self::Future => ErrorKind::Invalid,
+            Self::Unwritable { .. } | Self::Future | Self::ReservedQueue { .. } => ErrorKind::Invalid,
             Self::Open(error) => error.kind(),
             Self::Journal(error) => error.kind(),
         }
@@ -146,6 +154,9 @@ impl Task {
     pub fn delayed_spec(&self, args: Args, options: DelayOptions) -> Result<RunSpec, DelayError> {
         if let Some(what) = unwritable(self) {
             return Err(DelayError::Unwritable { what });
+        }
+        if options.queue.is_reserved() {
+            return Err(DelayError::ReservedQueue { queue: options.queue });
         }
         let call = args.single()?;
         let tags = call.extra.as_ref().map(|extra| extra.tags.clone()).unwrap_or_default();
