@@ -84,12 +84,11 @@ impl<'a> MapHistory<'a> {
         if !self.recorder.wants(end == MapEnd::Completed) {
             return;
         }
-        let export = &self.task.key().export;
         let failed = match tally.unsuccessful() {
             0 => String::new(),
             count => format!(", {} not completed", count_text(count)),
         };
-        let name = format!("map of {}: {}{failed}", export.function(), counted(tally.ended(), "run"));
+        let name = format!("map of {}: {}{failed}", self.task.function_name(), counted(tally.ended(), "run"));
         let (summary, summary_type) = self.summary(tally);
         let list = || Type::list(Type::String);
         let inputs_type = Type::record([("over", list()), ("with", list())]);

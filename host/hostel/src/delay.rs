@@ -164,7 +164,7 @@ impl Task {
             return Err(DelayError::Future);
         }
         let inputs = self.bind(call)?;
-        let params = self.signature().params.iter();
+        let params = self.guest_signature().params.iter();
         let inputs = inputs.inputs().iter().zip(params).map(|(input, param)| {
             let value = input.as_value().ok_or(DelayError::Future)?;
             // Inputs are in normal form, so all of them have canonical bytes.
@@ -175,6 +175,10 @@ impl Task {
         let DelayOptions { id, at, queue, unique } = options;
         let mut spec =
             RunSpec::new(id.unwrap_or_else(new_id), self.key().clone(), self.spec().clone(), created);
+        if let (Some(script), None) = (self.script(), &self.spec().name) {
+            // The name of the runtime's own function says nothing.
+            Arc::make_mut(&mut spec.spec).name = Some(Arc::clone(&script.function));
+        }
         spec.inputs = inputs;
         spec.tags = tags.into_iter().collect();
         spec.due = at.filter(|at| *at > created);

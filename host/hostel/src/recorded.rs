@@ -60,7 +60,7 @@ impl Task {
     /// [`SubmitError`] if the arguments do not fit.
     pub fn stored_inputs(&self, args: Args) -> Result<Vec<InputSpec>, SubmitError> {
         let bound = self.bind(args.single()?)?;
-        let params = self.signature().params.iter();
+        let params = self.guest_signature().params.iter();
         // A future has no value yet, and inputs in normal form have canonical bytes.
         let inputs = bound.inputs().iter().zip(params).map_while(|(input, param)| {
             StoredValue::new(input.as_value()?, &param.ty).map(InputSpec::Value).ok()
@@ -83,7 +83,7 @@ impl TaskFuture {
         spec.parent = map;
         spec.queue = Origin::Program.queue();
         let mut record = RunRecord::born(born, spec);
-        if task.options().name().is_some() {
+        if task.options().name().is_some() || task.is_script() {
             record.apply(born, RunFact::Named(self.name())).ok()?;
         }
         let mut attempts = self.attempts().into_iter();
@@ -93,13 +93,15 @@ impl TaskFuture {
                 let attempt = attempts.next();
                 let ended = attempt.and_then(|attempt| Some((attempt.outcome?, attempt.receipt?)));
                 if let Some((outcome, receipt)) = ended {
-                    let outcome = outcome.to_stored(task.signature()).ok()?;
+                    let outcome = outcome.to_stored(task.guest_signature()).ok()?;
                     record.apply(at, RunFact::AttemptEnded { outcome, receipt: receipt.into() }).ok()?;
                 }
             }
             let is_end = state.is_terminal() && event != Event::RolledBack;
             let fact = match self.try_outcome().filter(|_| is_end) {
-                Some(outcome) => RunFact::Ended { event, outcome: outcome.to_stored(task.signature()).ok()? },
+                Some(outcome) => {
+                    RunFact::Ended { event, outcome: outcome.to_stored(task.guest_signature()).ok()? }
+                }
                 None => RunFact::Event(event),
             };
             record.apply(at, fact).ok()?;

@@ -49,7 +49,7 @@ pub use cache_report::{CacheReportObject, HitObject};
 pub use component::{
     ComponentObject, ConfigObject, ImportObject, NotCallableObject, ParamObject, TaskObject,
 };
-pub use error::{ErrorObject, cause};
+pub use error::{ErrorObject, cause, failure_text};
 pub use event::EventObject;
 pub use limit::LimitUseObject;
 pub use log_line::LogLineObject;

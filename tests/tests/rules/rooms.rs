@@ -67,7 +67,7 @@ const ENGINE: [Room; 8] = [
 const HOSTEL: [Room; 6] = [
     Room {
         name: "words",
-        modules: &["calls", "data_dir", "error", "events", "flow", "group", "hooks", "ids"],
+        modules: &["calls", "data_dir", "error", "events", "flow", "group", "hooks", "ids", "script_call"],
         uses: &[],
     },
     Room {
@@ -89,7 +89,7 @@ const HOSTEL: [Room; 6] = [
     Room { name: "course", modules: &["course"], uses: &["machinery", "nouns", "words"] },
     Room {
         name: "submission",
-        modules: &["args", "stream", "submit", "wait"],
+        modules: &["args", "script_inputs", "stream", "submit", "wait"],
         uses: &["course", "machinery", "nouns", "words"],
     },
     Room {
@@ -105,6 +105,7 @@ const HOSTEL: [Room; 6] = [
             "replay",
             "runs",
             "schedules",
+            "script",
             "transaction",
             "undo",
             "verification",

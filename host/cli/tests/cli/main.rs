@@ -50,6 +50,8 @@ mod run;
 #[cfg(test)]
 mod scheduling;
 #[cfg(test)]
+mod scripts;
+#[cfg(test)]
 #[cfg(unix)]
 mod serving;
 #[cfg(test)]

@@ -392,7 +392,11 @@ impl Run {
     }
 
     fn name_in(&self, cell: &Cell) -> Arc<str> {
-        cell.name.clone().unwrap_or_else(|| self.task.key().run_name(self.id).into())
+        let usual = || match self.task.script() {
+            Some(script) => script.run_name(self.id),
+            None => self.task.key().run_name(self.id),
+        };
+        cell.name.clone().unwrap_or_else(|| usual().into())
     }
 }
 
