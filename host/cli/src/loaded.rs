@@ -137,10 +137,11 @@ async fn read(runtime: &Component, path: &Path) -> Result<Script, Problem> {
 fn source(path: &Path) -> Result<String, Problem> {
     let unreadable = |error| Problem::unreadable(path.display(), &error);
     let mut source = Vec::new();
-    let file = fs::File::open(path).map_err(unreadable)?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
+    // Opening a FIFO would wait.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(Problem::invalid(format!("{}: expected a file", path.display())));
     }
+    let file = fs::File::open(path).map_err(unreadable)?;
     file.take(MAX_SOURCE_BYTES + 1).read_to_end(&mut source).map_err(unreadable)?;
     if source.len() as u64 > MAX_SOURCE_BYTES {
         let problem = format!("{} is longer than {}", path.display(), bytes_text(MAX_SOURCE_BYTES));

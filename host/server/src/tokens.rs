@@ -4,8 +4,8 @@
 //! name and its scopes. Both can only be read by the owner of the data directory.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -13,8 +13,8 @@ use std::time::SystemTime;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hostel::{Digest, ErrorKind};
+use hostel_files::{UNFINISHED_PREFIX, open_or_create_private, open_regular_file, private_temp_file};
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
 use crate::bounds::TOKENS;
 use crate::clock::now;
@@ -29,6 +29,8 @@ const FILE: &str = "tokens-1.json";
 const LOCK: &str = "tokens-1.lock";
 /// The name of the first token.
 pub(crate) const OWNER: &str = "owner";
+/// More than both files ever have.
+const MAX_FILE_BYTES: u64 = 16 << 20;
 /// How each token begins, so that people and scanners recognise one.
 const PREFIX: &str = "hostel_";
 /// The most characters of a name.
@@ -243,8 +245,8 @@ impl Tokens {
 
     fn read(&self) -> Result<Vec<TokenRecord>, TokenError> {
         let path = self.dir.join(FILE);
-        match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
+        match read_file(&path) {
+            Ok(bytes) => serde_json::from_str(&bytes)
                 .map_err(|error| TokenError::Damaged { path, problem: error.to_string() }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(source) => Err(self.io("read", FILE, source)),
@@ -253,7 +255,7 @@ impl Tokens {
 
     fn write(&self, all: &[TokenRecord]) -> Result<(), TokenError> {
         let write = || -> io::Result<()> {
-            let mut file = NamedTempFile::new_in(&self.dir)?;
+            let mut file = private_temp_file(UNFINISHED_PREFIX, &self.dir)?;
             serde_json::to_writer_pretty(&mut file, all)?;
             file.as_file().sync_all()?;
             file.persist(self.dir.join(FILE))?;
@@ -264,8 +266,8 @@ impl Tokens {
 
     /// Holds the lock of writers until the file is closed.
     fn lock(&self) -> Result<File, TokenError> {
-        let open = OpenOptions::new().create(true).truncate(false).write(true).open(self.dir.join(LOCK));
-        let file = open.map_err(|source| self.io("write", LOCK, source))?;
+        let file = open_or_create_private(&self.dir.join(LOCK));
+        let file = file.map_err(|source| self.io("write", LOCK, source))?;
         file.lock().map_err(|source| self.io("write", LOCK, source))?;
         Ok(file)
     }
@@ -282,14 +284,13 @@ fn owner_token(dir: &Path) -> Result<String, TokenError> {
         let path = path.clone();
         move |source| TokenError::Io { action, path, source }
     };
-    match fs::read_to_string(&path) {
+    match read_file(&path) {
         Ok(text) => return checked(text, &path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(source) => return Err(failed("read")(source)),
     }
     let make = || -> io::Result<()> {
-        // Temporary files can only be read by their owner.
-        let mut file = NamedTempFile::new_in(dir)?;
+        let mut file = private_temp_file(UNFINISHED_PREFIX, dir)?;
         writeln!(file, "{}", new_token()?)?;
         file.as_file().sync_all()?;
         match file.persist_noclobber(&path) {
@@ -300,7 +301,14 @@ fn owner_token(dir: &Path) -> Result<String, TokenError> {
         }
     };
     make().map_err(failed("write"))?;
-    checked(fs::read_to_string(&path).map_err(failed("read"))?, &path)
+    checked(read_file(&path).map_err(failed("read"))?, &path)
+}
+
+/// The text of a regular file of the data directory.
+fn read_file(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    open_regular_file(path, File::options().read(true))?.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn checked(text: String, path: &Path) -> Result<String, TokenError> {
@@ -367,12 +375,29 @@ mod tests {
         assert_eq!(tokens.remove("ci").unwrap_err().kind(), ErrorKind::NotFound);
     }
 
+    fn reason(error: &TokenError) -> String {
+        std::error::Error::source(error).unwrap().to_string()
+    }
+
     #[test]
     fn damaged_files_are_reported() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(OWNER_FILE), "short\n").unwrap();
         assert_eq!(Tokens::open(dir.path()).unwrap_err().kind(), ErrorKind::Internal);
         fs::remove_file(dir.path().join(OWNER_FILE)).unwrap();
+        fs::create_dir(dir.path().join(OWNER_FILE)).unwrap();
+        let error = Tokens::open(dir.path()).unwrap_err();
+        assert!(reason(&error).contains("expected a regular file, found a directory"), "{error}");
+        fs::remove_dir(dir.path().join(OWNER_FILE)).unwrap();
+        // Opening it would wait for ever.
+        #[cfg(unix)]
+        for file in [OWNER_FILE, FILE] {
+            let path = dir.path().join(file);
+            assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+            let error = Tokens::open(dir.path()).unwrap_err();
+            assert!(reason(&error).contains("expected a regular file, found a FIFO"), "{error}");
+            fs::remove_file(&path).unwrap();
+        }
         fs::write(dir.path().join(FILE), "{").unwrap();
         let error = Tokens::open(dir.path()).unwrap_err().to_string();
         assert!(error.contains("tokens-1.json is damaged"), "{error}");
