@@ -263,6 +263,67 @@ fn stored_runs_and_schedules_have_the_source_with_them() {
     );
 }
 
+/// The tasks of the examples, which E01 to E15 of Prefect's documentation have, too, with a data directory of their own.
+fn examples() -> Option<(Place, &'static TempDir)> {
+    let installed = INSTALLED.as_ref()?;
+    let place = Place::with_data_dir();
+    for file in ["tasks.py", "tasks.js"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest-examples/scripts").join(file);
+        place.write(file, std::fs::read(path).unwrap());
+    }
+    Some((place, installed))
+}
+
+#[test]
+fn e01_to_e15_in_both_languages() {
+    let Some(place) = examples() else { return };
+    for file in ["tasks.py", "tasks.js"] {
+        let ran = run(&place, &format!("run {file}#explain_tasks"));
+        let lines: Vec<_> =
+            ran.stderr.lines().filter_map(|line| line.split_once("out  ")).map(|(_, line)| line).collect();
+        assert_eq!(lines, ["run any code here!", "but maybe just a little bit"], "{ran}");
+        assert_eq!(completed(&place, &format!("run {file}#cool_task")), "\"sup\"");
+        let sums = format!("map {file}#sum_plus --over x=[4,5,6] --with items=[1,2,3] --quiet");
+        assert_eq!(completed(&place, &sums), "10\n11\n12");
+        let processed = run(&place, &format!("map {file}#process_data --over item=[1,-2,3,-4,5]"));
+        assert_eq!(processed.code, 1);
+        assert!(processed.stderr.contains("5 runs: 3 completed, 2 failed"), "{processed}");
+        assert!(processed.stderr.contains("Error: Cannot process negative value: -4"), "{processed}");
+        let models = r#"model_config=[{"name":"random_forest"},{"name":"gradient_boosting"}]"#;
+        let trained = format!(
+            "map {file}#train_model --over '{models}' --with 'dataset={{\"name\":\"customers\"}}' --quiet"
+        );
+        let trained = completed(&place, &trained);
+        let scores = trained.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
+        let best = scores.max_by_key(|model| model["score"].as_u64()).unwrap();
+        assert_eq!(best["model"], "gradient_boosting");
+        let states = |line: &str| run(&place, line).stderr.contains("Cached");
+        let lines = [
+            format!("run {file}#add_one 1"),
+            format!("run {file}#add_one 1"),
+            format!("run {file}#add_one 2"),
+        ];
+        assert_eq!(lines.map(|line| states(&line)), [false, true, false]);
+        assert_eq!(completed(&place, &format!("run {file}#power 323 1235")).len(), 3099);
+    }
+    let order = run(&place, "map tasks.py#stop_at_floor --over floor=[0.3,0.2,0.1] --workers 1");
+    let stops: Vec<_> = order
+        .stderr
+        .lines()
+        .filter_map(|line| line.split_once("stops on floor "))
+        .map(|(_, floor)| floor)
+        .collect();
+    assert_eq!(stops, ["0.1", "0.2", "0.3"], "{order}");
+    let stateful = "run tasks.py#my_stateful_task 1 --cache inputs --cache-expiration 1h";
+    assert!(run(&place, stateful).stderr.contains("Completed"));
+    assert!(run(&place, stateful).stderr.contains("Cached"));
+    assert!(run(&place, &format!("{stateful} --refresh-cache")).stderr.contains("Completed"));
+    let ids = ["add 1 2", "multiply 3 4"].map(|call| completed(&place, &format!("delay tasks.py#{call}")));
+    assert_eq!(run(&place, "worker --until-idle --quiet").code, 0);
+    let logs = ids.map(|id| completed(&place, &format!("runs logs {id}")));
+    assert!(logs[0].contains("1 + 2 = 3") && logs[1].contains("3 * 4 = 12"), "{logs:?}");
+}
+
 #[test]
 fn without_a_runtime_the_way_to_one_is_named() {
     let place = Place::with_data_dir();
