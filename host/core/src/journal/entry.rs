@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     Cancellation, Claim, ClaimRequest, ExpireRequest, Expired, Fence, JournalConflict, JournalError,
-    MAX_CRASHES, RunChange, RunHead, WorkerId,
+    MAX_CRASHES, RunChange, RunHead, SOLO_CRASHES, WorkerId,
 };
 use crate::{
     Amendment, Event, IllegalFact, Outcome, RunFacets, RunFact, RunFilter, RunId, RunRecord, RunSpec, State,
@@ -124,9 +124,9 @@ impl JournalEntry {
         self.crashes
     }
 
-    /// Whether it crashed before, so that it executes alone.
+    /// Whether it crashed [so often](SOLO_CRASHES) that it executes alone.
     pub fn is_solo(&self) -> bool {
-        self.crashes > 0
+        self.crashes >= SOLO_CRASHES
     }
 
     /// The schedule that works again, because this run of it has a value.
@@ -272,8 +272,8 @@ impl JournalEntry {
         Ok(applied)
     }
 
-    /// Whether the request may have the run: it is due, it is of a queue and a task that are asked for, and the worker is idle if the run crashed
-    /// before. The caller sees to it that such a run is the only one of its answer.
+    /// Whether the request may have the run: it is due, it is of a queue and a task that are asked for, and the worker is idle if the run executes
+    /// alone. The caller sees to it that such a run is the only one of its answer.
     pub fn fits(&self, request: &ClaimRequest) -> bool {
         self.is_due(request.now)
             && request.serves(&self.record.spec().queue, &self.record.spec().task)
