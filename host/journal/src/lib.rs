@@ -34,4 +34,4 @@ pub use self::sqlite::{
     DueSchedule, FireSchedule, Fired, FiredSlot, JournalCheck, MAX_FIRED, MAX_SCHEDULES, SlotEnd,
     SqliteJournal, StoredSchedule,
 };
-pub use self::upkeep::{Removed, remove_old};
+pub use self::upkeep::{Removed, remove_old, step_batch};

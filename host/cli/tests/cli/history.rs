@@ -306,7 +306,7 @@ fn runs_of_the_history_are_not_retried() {
     place.run("run batch.wasm#process-data -1");
     let run = newest(&place);
     refused(&place, &format!("runs retry {run}"), 2, &["was not executed by a worker", "hostel replay"]);
-    assert_eq!(completed(&place, "runs retry --where state:failed"), "retried 0 runs, skipped 1 run");
+    assert_eq!(completed(&place, "runs retry --where state:failed"), "retried 0 runs");
     let delayed = completed(&place, "delay arith.wasm#add 1 2");
     let pending = ["has not ended: it is Pending", "hostel runs wait"];
     refused(&place, &format!("runs retry {delayed}"), 2, &pending);

@@ -7,6 +7,8 @@
 mod hostel;
 
 #[cfg(test)]
+mod acting;
+#[cfg(test)]
 #[cfg(target_os = "linux")]
 mod apart;
 #[cfg(test)]

@@ -213,7 +213,7 @@ impl JournalEntry {
         }
     }
 
-    /// Whether a filter matches it.
+    /// Whether a filter matches it. Inputs are found by their places, since a record has no names of parameters.
     pub fn matches(&self, filter: &RunFilter) -> bool {
         let spec = self.record.spec();
         let error = filter.wanted_error().and_then(|_| self.error());
@@ -228,6 +228,7 @@ impl JournalEntry {
             schedule: spec.schedule.as_ref().map(|slot| &*slot.schedule),
             error: error.as_deref(),
             needs_attention: self.needs_attention(),
+            has_inputs: filter.matches_inputs(&[], &spec.inputs),
         })
     }
 
@@ -378,9 +379,14 @@ impl JournalEntry {
     ///
     /// # Errors
     ///
-    /// [`JournalConflict::KeyTaken`], and [`JournalConflict::Fact`] for a run that has not ended or has a value.
+    /// [`JournalConflict::History`], [`JournalConflict::KeyTaken`], and [`JournalConflict::Fact`] for a run that has not ended or has a
+    /// value.
     pub fn retry(&mut self, at: Timestamp, holder: Option<RunId>) -> Result<Applied, JournalConflict> {
         let run = self.run();
+        let queue = &self.record.spec().queue;
+        if queue.is_of_history() {
+            return Err(JournalConflict::History { run, queue: queue.clone() });
+        }
         if let Some(holder) = holder.filter(|holder| *holder != run) {
             return Err(JournalConflict::key_taken(self.record.spec(), holder));
         }

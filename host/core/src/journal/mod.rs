@@ -105,6 +105,9 @@ pub trait Journal: Send + Sync {
     /// A run that is stored for as long as all pages are read is found exactly once if it matches all the time, however many
     /// runs are added and pruned in between. Runs that arrive later than the first page are not on a later one.
     ///
+    /// A driver may end a page before it is full, when it has looked at many runs ([`MAX_SCANNED`]) that do not match:
+    /// [`Found::scanned_to`] says so.
+    ///
     /// # Errors
     ///
     /// [`JournalError::Page`] for a page without room or with more than [`Page::MAX_LIMIT`], and errors of the medium.
@@ -302,7 +305,8 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`JournalError::NotFound`]; [`JournalConflict::Fact`] for a run that has not ended, completed or was rolled back;
+    /// [`JournalError::NotFound`]; [`JournalConflict::History`] for a run of the history of a program; [`JournalConflict::Fact`] for a run
+    /// that has not ended, completed or was rolled back;
     /// [`JournalConflict::KeyTaken`] if another unfinished run has its key; and errors of the medium.
     fn retry(&self, at: Timestamp, run: RunId) -> Result<u64, JournalError>;
 

@@ -14,11 +14,11 @@ use crate::leftovers::UNFINISHED_COPY;
 pub(super) const FORMAT: i64 = 1;
 
 /// The version of the tables.
-pub(super) const TABLES_VERSION: i64 = 8;
+pub(super) const TABLES_VERSION: i64 = 9;
 
 /// What makes each version from the one before, the first from an empty file.
 const STEPS: [&str; TABLES_VERSION as usize] =
-    [V1, REGISTRY, super::schedules::TABLES, BEAT, DRAINER, HISTOGRAM, BATCH, SOLO];
+    [V1, REGISTRY, super::schedules::TABLES, BEAT, DRAINER, HISTOGRAM, BATCH, SOLO, REFUSED];
 
 /// The tables of the registry. Grants are the options of a task that has only grants.
 const REGISTRY: &str = "
@@ -67,6 +67,9 @@ const BATCH: &str = "
 
 /// Runs that crashed once do not execute alone any more.
 const SOLO: &str = "UPDATE run SET ready = ready - 2, drainer = NULL WHERE ready >= 2 AND crashes < 2;";
+
+/// The ids of the first runs that refused the action of a batch.
+const REFUSED: &str = "ALTER TABLE batch ADD COLUMN refused BLOB NOT NULL DEFAULT x'';";
 
 const V1: &str = "
     CREATE TABLE counter (
