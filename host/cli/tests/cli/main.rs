@@ -31,6 +31,9 @@ mod config;
 #[cfg(test)]
 mod data_dir;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+mod full_disk;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod help;
