@@ -11,6 +11,7 @@ mod connection;
 mod error;
 mod files;
 mod history;
+mod history_logs;
 mod leftovers;
 mod logs;
 mod memory;
