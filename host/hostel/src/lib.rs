@@ -221,7 +221,8 @@ pub use hostel_core::{
 };
 // Finding runs.
 pub use hostel_core::{
-    QueueName, QueueNameError, RunCounts, RunFilter, StateSet, Unique, UniqueError, UniqueMode,
+    InputFilter, InputFilterError, QueueName, QueueNameError, RunCounts, RunFilter, StateSet, Unique,
+    UniqueError, UniqueMode,
 };
 // Options by name, and their text.
 pub use hostel_core::{

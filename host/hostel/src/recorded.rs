@@ -13,12 +13,6 @@ use crate::ids::new_id;
 use crate::run::{TaskFuture, now};
 use crate::task::Task;
 
-/// The queue in which a journal lists runs that no worker executed.
-const RUN: &str = "hostel.run";
-
-/// The queue in which a journal lists maps.
-const MAP: &str = "hostel.map";
-
 /// Where a run in a journal was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -35,8 +29,8 @@ impl Origin {
     /// That of a run.
     pub fn of(spec: &RunSpec) -> Self {
         match spec.queue.as_str() {
-            RUN => Self::Program,
-            MAP => Self::Map,
+            QueueName::PROGRAMS => Self::Program,
+            QueueName::MAPS => Self::Map,
             _ => Self::Worker,
         }
     }
@@ -44,8 +38,8 @@ impl Origin {
     fn queue(self) -> QueueName {
         let name = match self {
             Self::Worker => return QueueName::default(),
-            Self::Program => RUN,
-            Self::Map => MAP,
+            Self::Program => QueueName::PROGRAMS,
+            Self::Map => QueueName::MAPS,
         };
         // Both are names of queues.
         QueueName::new(name).unwrap_or_default()

@@ -7,6 +7,8 @@
 mod hostel;
 
 #[cfg(test)]
+mod acting;
+#[cfg(test)]
 #[cfg(target_os = "linux")]
 mod apart;
 #[cfg(test)]
@@ -28,6 +30,9 @@ mod compiling;
 mod config;
 #[cfg(test)]
 mod data_dir;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod full_disk;
 #[cfg(test)]
 mod grants;
 #[cfg(test)]

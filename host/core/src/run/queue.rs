@@ -56,6 +56,17 @@ impl QueueName {
         self.0.starts_with("hostel.")
     }
 
+    /// The queue of the history of runs that the program which submitted them executed, such as `hostel run`.
+    pub const PROGRAMS: &'static str = "hostel.run";
+
+    /// The queue of the history of maps.
+    pub const MAPS: &'static str = "hostel.map";
+
+    /// Whether the queue is one of a history, whose runs no worker executes.
+    pub fn is_of_history(&self) -> bool {
+        [Self::PROGRAMS, Self::MAPS].contains(&self.as_str())
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hostel::RunId;
 use hostel::journal::{Cursor, Journal, Page};
-use hostel_wire::{RunHeadObject, run_filter};
+use hostel_wire::{RunHeadObject, instant, run_filter};
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -277,6 +277,9 @@ struct Runs {
     items: Vec<RunHeadObject>,
     /// The address of the next page; `null` if there is none.
     next: Option<String>,
+    /// If the page ended because many runs had been looked at that do not match: when the last one of them was submitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scanned_to: Option<String>,
 }
 
 /// List runs, newest first
@@ -289,15 +292,16 @@ async fn list_runs(
 ) -> Answer<Json<Runs>> {
     let limit = limit(query.limit)?;
     let words = query.words();
-    if words.contains("error:") && !identity.scopes.allow(Scope::ReadValues) {
-        let problem = "a filter by error shows what runs have returned: it needs the scope read:values";
+    let filter = run_filter(&words, now())?;
+    if filter.looks_at_values() && !identity.scopes.allow(Scope::ReadValues) {
+        let problem = "a filter by error or input shows values of runs: it needs the scope read:values";
         return Err(ApiProblem::new(Code::MissingScope, problem).with("scope", Scope::ReadValues));
     }
-    let filter = run_filter(&words, now())?;
     let after = query.before.as_deref().map(|before| parsed::<Cursor>("before", before)).transpose()?;
     let found = app.journal(move |journal| journal.find(&filter, Page { after, limit })).await?;
     let items = found.runs.iter().map(|run| head(run, &identity)).collect();
-    Ok(Json(Runs { items, next: found.next.map(|cursor| query.next(cursor)) }))
+    let scanned_to = found.scanned_to.map(instant);
+    Ok(Json(Runs { items, next: found.next.map(|cursor| query.next(cursor)), scanned_to }))
 }
 
 #[cfg(test)]
