@@ -457,7 +457,9 @@ impl Task {
         self.signature().completed_type()
     }
 
-    pub(crate) fn cache_key(&self, inputs: &[Value]) -> Option<CacheKey> {
+    /// The key under which the cache has the result for these inputs: one for each parameter, in order and in normal form, as stored runs
+    /// have them. `None` if the cache policy gives none, or the inputs are not those of the task.
+    pub fn cache_key(&self, inputs: &[Value]) -> Option<CacheKey> {
         let options = &self.0.options;
         self.key_from(options.key_base()?, &options.spec.cache, inputs)
     }

@@ -18,9 +18,12 @@ mod openapi;
 
 mod api;
 
+mod batch_driver;
+mod observer;
 mod run_view;
 mod streaming;
 mod submission;
+mod timeline;
 mod upload;
 
 mod extract;
@@ -33,8 +36,11 @@ mod app;
 
 mod access;
 mod audit;
+mod batches;
+mod binary;
 mod blocking;
 mod body;
+mod expectation;
 mod host_names;
 mod login;
 mod metrics;

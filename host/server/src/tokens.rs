@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::TOKENS;
 use crate::clock::now;
-use crate::problem::{ApiProblem, Code};
+use crate::problem::{Answer, ApiProblem, Code};
 use crate::scope::{Scope, Scopes};
 
 /// The file with the text of the first token.
@@ -43,6 +43,17 @@ pub(crate) struct Identity {
     pub(crate) name: Arc<str>,
     /// What it may do.
     pub(crate) scopes: Scopes,
+}
+
+impl Identity {
+    /// Refuses a token without this scope.
+    pub(crate) fn require(&self, scope: Scope) -> Answer<()> {
+        if self.scopes.allow(scope) {
+            return Ok(());
+        }
+        let problem = format!("the token {:?} has no scope {scope}", self.name);
+        Err(ApiProblem::new(Code::MissingScope, problem).with("scope", scope))
+    }
 }
 
 /// A token as it is stored: without its text.
@@ -108,6 +119,12 @@ pub enum TokenError {
         /// Whether it is in use.
         is_taken: bool,
     },
+    /// The first token is to be removed.
+    #[error("the token {OWNER:?} cannot be removed: it is that of the data directory; to replace it, end the server and remove {}", path.display())]
+    Owner {
+        /// The file with its text.
+        path: PathBuf,
+    },
     /// There are too many.
     #[error("there are {TOKENS} tokens: remove some first")]
     Full,
@@ -125,7 +142,7 @@ impl TokenError {
         match self {
             Self::Io { .. } => ErrorKind::Unavailable,
             Self::Damaged { .. } => ErrorKind::Internal,
-            Self::Name { is_taken: true, .. } => ErrorKind::Conflict,
+            Self::Name { is_taken: true, .. } | Self::Owner { .. } => ErrorKind::Conflict,
             Self::Name { is_taken: false, .. } => ErrorKind::Invalid,
             Self::Full => ErrorKind::Exhausted,
             Self::Unknown { .. } => ErrorKind::NotFound,
@@ -211,6 +228,9 @@ impl Tokens {
 
     /// Removes a token: nobody may use it from now on.
     pub(crate) fn remove(&self, name: &str) -> Result<(), TokenError> {
+        if name == OWNER {
+            return Err(TokenError::Owner { path: self.dir.join(OWNER_FILE) });
+        }
         let _lock = self.lock()?;
         let mut all = self.read()?;
         let count = all.len();

@@ -6,6 +6,8 @@ mod client;
 mod running;
 
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod document;
 #[cfg(test)]
 mod ending;
@@ -15,6 +17,10 @@ mod guards;
 mod live;
 #[cfg(test)]
 mod operations;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod refusals;
 #[cfg(test)]
 mod slice;
 #[cfg(test)]
