@@ -104,6 +104,14 @@ pub enum OpenJournalError {
         /// The reason.
         source: rusqlite::Error,
     },
+    /// The disk is full.
+    #[error("cannot open the journal {}: there is no room for it on the disk; make room, and try again", path.display())]
+    NoRoom {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: rusqlite::Error,
+    },
     /// SQLite cannot open or upgrade the file.
     #[error("cannot open the journal {}", path.display())]
     Sqlite {
@@ -118,6 +126,9 @@ impl OpenJournalError {
     /// SQLite failed at a file.
     pub(crate) fn sqlite(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
+        if is_full(&source) {
+            return Self::NoRoom { path, source };
+        }
         match Nature::of(&source) {
             Nature::Damaged => Self::Damaged { path, source },
             Nature::Unwritable | Nature::Other => Self::Sqlite { path, source },
@@ -133,11 +144,18 @@ impl OpenJournalError {
             | Self::NotUpgraded { .. }
             | Self::Owner { .. }
             | Self::Writable { .. } => ErrorKind::Denied,
+            Self::NoRoom { .. } => ErrorKind::Exhausted,
             Self::Damaged { .. } => ErrorKind::Internal,
             Self::Io { .. } | Self::Sqlite { .. } => ErrorKind::Unavailable,
             Self::NotAFile { .. } | Self::NetworkFileSystem { .. } | Self::Newer { .. } => ErrorKind::Invalid,
         }
     }
+}
+
+/// Whether there was no room for a file, or for the memory that processes share.
+fn is_full(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    matches!(code, Some(rusqlite::ffi::SQLITE_FULL | rusqlite::ffi::SQLITE_IOERR_SHMSIZE))
 }
 
 /// Whether the system does not let this user write, or nobody.

@@ -138,7 +138,7 @@ fn a_full_disk_refuses_runs_and_components_and_later_all_goes_on() {
     };
     let first = disk.completed("delay arith.wasm#add 40 2");
     disk.fill();
-    let full = ["full", "No space left", "no space left"];
+    let full = ["full", "o space left", "there is no room for it on the disk"];
     disk.refused("delay arith.wasm#add 1 2", 5, &full);
     disk.refused("delay elevator.wasm#stop-at-floor 0", 5, &full);
     disk.refused("push batch.wasm --name batch", 5, &full);
@@ -153,7 +153,7 @@ fn a_full_disk_refuses_runs_and_components_and_later_all_goes_on() {
     disk.completed("delay arith.wasm#add 1 2");
     disk.completed("worker --until-idle --quiet");
     assert_eq!(disk.states(), ["Completed"; 2]);
-    assert_eq!(disk.completed(&format!("runs wait {first}")), "42");
+    assert!(disk.completed(&format!("runs wait {first}")).contains(" Completed "));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The search for inputs in many runs, by the names of the parameters of tasks whose components are registered.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use hostel_core::{Manifest, RunFilter, RunSpec, TaskKey, TaskSpec};
@@ -35,11 +36,10 @@ impl<'a> InputSearch<'a> {
         let born = row.get_ref(born)?.as_blob()?;
         let Ok(run) = RunSpec::decode_with_options(born, Arc::clone(&self.options)) else { return Ok(false) };
         let task = row.get(task)?;
-        if !self.params.contains_key(&task) {
-            let params = params(db, &names.task(db, task)?)?;
-            self.params.insert(task, params);
-        }
-        let params = self.params.get(&task).map_or(&[][..], Vec::as_slice);
+        let params = match self.params.entry(task) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(params(db, &names.task(db, task)?)?),
+        };
         Ok(self.filter.matches_inputs(params, &run.inputs))
     }
 }

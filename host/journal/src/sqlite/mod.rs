@@ -180,12 +180,7 @@ impl SqliteJournal {
         let failed = |source| OpenJournalError::sqlite(&path, source);
         let read_as = ReadAs::without_writing(&path).map_err(failed)?;
         let changes = open_to_read(&path, read_as).map_err(failed)?;
-        let is_newer = check_versions(&changes, &path)?;
-        let (_, found) = schema::versions(&changes).map_err(failed)?;
-        let known = schema::TABLES_VERSION;
-        if !is_newer && found < known {
-            return Err(OpenJournalError::NotUpgraded { path, found, known, reason });
-        }
+        check_readable(&changes, &path, reason)?;
         Ok(Self {
             blobs,
             readers: Readers::new(path.clone(), read_as),
@@ -265,11 +260,18 @@ impl SqliteJournal {
     }
 }
 
-/// A connection of its own to the tables of a data directory, for what stands beside the journal. One of a newer format is only read.
+/// A connection of its own to the tables of a data directory, for what stands beside the journal. One of a newer format is only read, and so
+/// is one that this process cannot write.
 pub(crate) fn open_tables(data_dir: &Path) -> Result<Connection, OpenJournalError> {
     let path = data_dir.join(JOURNAL);
     files::prepare(data_dir, &path)?;
     let failed = |source| OpenJournalError::sqlite(&path, source);
+    if let Some(reason) = files::unwritable(data_dir, &path) {
+        let read_as = ReadAs::without_writing(&path).map_err(failed)?;
+        let db = open_to_read(&path, read_as).map_err(failed)?;
+        check_readable(&db, &path, reason)?;
+        return Ok(db);
+    }
     let mut db = open_to_write(&path, Durability::Full, FreeSpace::Reused).map_err(failed)?;
     if check_versions(&db, &path)? {
         db.pragma_update(None, "query_only", true).map_err(failed)?;
@@ -277,6 +279,17 @@ pub(crate) fn open_tables(data_dir: &Path) -> Result<Connection, OpenJournalErro
         schema::upgrade(&mut db, &path)?;
     }
     Ok(db)
+}
+
+/// Refuses a file with older tables, which cannot be upgraded for this reason.
+fn check_readable(db: &Connection, path: &Path, reason: &'static str) -> Result<(), OpenJournalError> {
+    let is_newer = check_versions(db, path)?;
+    let (_, found) = schema::versions(db).map_err(|source| OpenJournalError::sqlite(path, source))?;
+    let known = schema::TABLES_VERSION;
+    if !is_newer && found < known {
+        return Err(OpenJournalError::NotUpgraded { path: path.to_owned(), found, known, reason });
+    }
+    Ok(())
 }
 
 /// Whether the file has a newer format.
