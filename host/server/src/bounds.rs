@@ -35,6 +35,8 @@ pub(crate) const MAP_ROWS: u64 = 1_000_000;
 pub(crate) const MAP_BATCH: usize = 500;
 /// The most rows of a timeline that are not packed into lanes.
 pub(crate) const TIMELINE_ROWS: usize = 200_000;
+/// The largest number of a line, an event or a millisecond that a request may name: all up to it are exact in JavaScript.
+pub(crate) const LARGEST: u64 = 1 << 53;
 /// The most lanes of a timeline.
 pub(crate) const LANES: usize = 256;
 /// The most runs that are looked at to count those that match.

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use crate::body::{Parts, check_type};
-use crate::bounds::JSON_BYTES;
+use crate::bounds::{JSON_BYTES, LARGEST};
 use crate::expectation::{Mismatch, of_json, of_query, quoted};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::tokens::Identity;
@@ -197,6 +197,14 @@ where
     T::Err: std::fmt::Display,
 {
     text.parse().map_err(|error: T::Err| wrong(name, error))
+}
+
+/// Refuses a number that is larger than any there can be.
+pub(crate) fn within(name: &str, number: u64) -> Answer<()> {
+    if number <= LARGEST {
+        return Ok(());
+    }
+    Err(wrong(name, format!("{number}: expected at most {LARGEST}")))
 }
 
 /// A part of the request that does not fit.

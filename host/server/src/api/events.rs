@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::extract::{Members, Query, parsed, unknown_value, wrong};
+use crate::extract::{Members, Query, parsed, unknown_value, within, wrong};
 use crate::problem::Answer;
 use crate::streaming::{Beat, Pulse, Source, answer};
 
@@ -36,6 +36,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 struct EventQuery {
     /// Begin after the event with this number; without it, and without `Last-Event-ID`, with what happens from now on.
     #[serde(default)]
+    #[param(minimum = 0, maximum = 9_007_199_254_740_992_u64)]
     after: Option<u64>,
     /// Only those of this run.
     #[serde(default)]
@@ -70,6 +71,7 @@ async fn get_events(
         let number = last.to_str().ok().and_then(|last| last.trim().parse::<u64>().ok());
         number.ok_or_else(|| wrong("Last-Event-ID", "expected the number of an event"))
     });
+    query.after.map_or(Ok(()), |after| within("after", after))?;
     let pulse = Pulse::new(&app)?;
     let after = match last.transpose()?.or(query.after) {
         Some(after) => after,

@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 use super::components::limit;
 use crate::app::App;
 use crate::bounds::LIST;
-use crate::extract::{Members, Path, Query, parsed, wrong};
+use crate::extract::{Members, Path, Query, parsed, within, wrong};
 use crate::problem::Answer;
 use crate::streaming::{Beat, Pulse, Source, answer};
 
@@ -38,6 +38,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 struct LogQuery {
     /// Begin with this line, counted from 0 over all attempts.
     #[serde(default)]
+    #[param(minimum = 0, maximum = 9_007_199_254_740_992_u64)]
     from: u64,
     /// How many lines at most; 100 if there is none. Without meaning with `follow`.
     #[serde(default)]
@@ -96,7 +97,8 @@ impl LogQuery {
 /// Show what a run has printed and logged
 #[utoipa::path(get, path = "/runs/{run}/logs", operation_id = "get_logs", tag = "runs",
     params(("run" = String, Path, description = "Its id"), LogQuery),
-    responses((status = 200, description = "Lines; with `follow`, one after the other as `application/jsonl`", body = LogLines)),
+    responses((status = 200, description = "Lines; with `follow`, one after the other as `application/jsonl`",
+        content((LogLines = "application/json"), (String = "application/jsonl")))),
     security(("token" = ["read:values"])))]
 async fn get_logs(
     State(app): State<Arc<App>>,
@@ -105,6 +107,7 @@ async fn get_logs(
 ) -> Answer<Response> {
     let run = parsed::<RunId>("run", &run)?;
     let filter = query.filter()?;
+    within("from", query.from)?;
     app.entry(run).await?;
     if query.follow {
         let pulse = Pulse::new(&app)?;

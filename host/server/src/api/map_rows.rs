@@ -18,7 +18,7 @@ use super::maps::{of_map, row_id, unknown_map};
 use crate::app::App;
 use crate::bounds::{LANES, MAP_ROWS, TIMELINE_ROWS};
 use crate::clock::now;
-use crate::extract::{Members, Path, Query, parsed, wrong};
+use crate::extract::{Members, Path, Query, parsed, within, wrong};
 use crate::problem::Answer;
 use crate::run_view::head;
 use crate::timeline::{self, Bar, LaneColumns, RowColumns};
@@ -125,9 +125,11 @@ fn read_rows(
 struct TimelineQuery {
     /// The beginning, in milliseconds since the origin; 0 if there is none.
     #[serde(default)]
+    #[param(minimum = 0, maximum = 9_007_199_254_740_992_u64)]
     from: Option<u64>,
     /// The end, in milliseconds since the origin; the last one known if there is none.
     #[serde(default)]
+    #[param(minimum = 0, maximum = 9_007_199_254_740_992_u64)]
     to: Option<u64>,
     /// Pack the rows into at most so many lanes. A map with more than 200,000 rows always is packed, into 64 if no number is given.
     #[serde(default)]
@@ -179,6 +181,8 @@ async fn get_map_timeline(
     if let Some(lanes) = query.lanes.filter(|lanes| !(1..=LANES).contains(lanes)) {
         return Err(wrong("lanes", format!("{lanes}: expected 1 to {LANES}")));
     }
+    query.from.map_or(Ok(()), |from| within("from", from))?;
+    query.to.map_or(Ok(()), |to| within("to", to))?;
     if let (Some(from), Some(to)) = (query.from, query.to)
         && from > to
     {
