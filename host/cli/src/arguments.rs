@@ -42,7 +42,8 @@ impl<'a> Call<'a> {
             None => (find(component, reference)?, None),
             Some(call) if reference.export.is_some() => {
                 let task = find(component, reference)?;
-                let is_meant = task.key().export.is_meant_by(call.function) && !takes_text_first(&task);
+                let is_meant =
+                    task.key().export.is_meant_by(call.function) && !takes_text_first(task.signature());
                 (task, is_meant.then_some(call))
             }
             Some(call) => find_called(component, reference, call)?,
@@ -71,7 +72,7 @@ fn find_called<'a>(
         Ok(task) if task.is_program() => Ok((task, None)),
         Ok(task) => Ok((task, Some(call))),
         Err(error @ FindError::NotFound { .. }) => match component.only_task() {
-            Ok(task) if takes_text_first(&task) || task.is_program() => Ok((task, None)),
+            Ok(task) if takes_text_first(task.signature()) || task.is_program() => Ok((task, None)),
             _ => Err(load::not_found(&reference.path, &error)),
         },
         Err(error) => Err(load::not_found(&reference.path, &error)),
@@ -199,8 +200,9 @@ fn takes_text(ty: &Type) -> bool {
     matches!(Content::of(ty), Some(Content::Text))
 }
 
-fn takes_text_first(task: &Task) -> bool {
-    task.signature().params.first().is_some_and(|param| takes_text(&param.ty))
+/// Whether the first parameter takes text: then a text that looks like a call may be an argument.
+pub(crate) fn takes_text_first(signature: &Signature) -> bool {
+    signature.params.first().is_some_and(|param| takes_text(&param.ty))
 }
 
 /// An error for arguments that do not fit, with the signature.

@@ -5,9 +5,11 @@ use std::collections::HashSet;
 use clap::Args;
 use hostel::RunId;
 use hostel::journal::{Journal, Page};
-use hostel_wire::run_filter;
+use hostel_wire::{RunHeadObject, run_filter};
 
+use crate::exit::Exit;
 use crate::problem::{Problem, Stop};
+use crate::remote::{self, Remote, Request, Trouble};
 use crate::time::now;
 use crate::ui::Ui;
 use crate::ui::text::counted;
@@ -66,6 +68,56 @@ impl Targets {
             let Some(next) = found.next else { break };
             page.after = Some(next);
         }
+        self.tell(ui, done, acted, skipped)
+    }
+
+    /// The same for runs of a server.
+    pub(crate) fn each_on(
+        &self,
+        ui: &Ui,
+        remote: &Remote,
+        done: &str,
+        act: impl Fn(&str) -> Result<Acted, Problem>,
+    ) -> Result<(), Stop> {
+        let Some(filter) = &self.filter else {
+            return self.named(ui, done, |run| act(&run.to_string()));
+        };
+        let (mut acted, mut skipped) = (0, 0);
+        let request = Request::get(&["runs"]).query("q", filter).query("limit", remote::PAGE_ITEMS);
+        let mut next = None;
+        loop {
+            let request = match next {
+                Some(next) => request.clone().query("before", next),
+                None => request.clone(),
+            };
+            let page: remote::Page<RunHeadObject> = remote.get(&request)?;
+            for head in &page.items {
+                match if self.dry_run { Ok(Acted::Done) } else { act(&head.run) } {
+                    Ok(Acted::Done) => acted += 1,
+                    Ok(Acted::Skipped | Acted::Refused(_)) => skipped += 1,
+                    // Removed since the page was read.
+                    Err(problem) if problem.exit() == Exit::NotFound => skipped += 1,
+                    Err(problem) => return Err(problem.into()),
+                }
+            }
+            next = page.cursor("before");
+            if next.is_none() {
+                return self.tell(ui, done, acted, skipped);
+            }
+        }
+    }
+
+    /// Sends a request that does something with a run. What does not fit the run is refused.
+    pub(crate) fn act_on(remote: &Remote, request: &Request) -> Result<Acted, Problem> {
+        match remote.block_on(remote.client.try_send(request)) {
+            Ok(_) => Ok(Acted::Done),
+            Err(Trouble::Refused(refusal)) if refusal.status == 409 => Ok(Acted::Refused(refusal.problem)),
+            Err(Trouble::Refused(refusal)) => Err(remote.block_on(remote.client.refusal(request, refusal))),
+            Err(trouble) => Err(trouble.into()),
+        }
+    }
+
+    fn tell(&self, ui: &Ui, done: &str, acted: u64, skipped: u64) -> Result<(), Stop> {
         let runs = counted(acted, "run");
         let text = if self.dry_run { format!("{runs} would be {done}") } else { format!("{done} {runs}") };
         let rest = if skipped > 0 { format!(", skipped {}", counted(skipped, "run")) } else { String::new() };

@@ -15,10 +15,13 @@ mod limit;
 mod log_line;
 mod map_line;
 
+mod run_answer;
+
 mod run;
 mod stored_run;
 
 mod event;
+mod task_detail;
 mod type_object;
 mod waiting;
 
@@ -49,7 +52,7 @@ pub use cache_report::{CacheReportObject, HitObject};
 pub use component::{
     ComponentObject, ConfigObject, ImportObject, NotCallableObject, ParamObject, TaskObject,
 };
-pub use error::{ErrorObject, cause};
+pub use error::{ErrorObject, FrameObject, cause};
 pub use event::EventObject;
 pub use limit::LimitUseObject;
 pub use log_line::LogLineObject;
@@ -61,14 +64,16 @@ pub use registry::{
 };
 pub use replay::{EndObject, ReplayObject};
 pub use run::{RunObject, attempt_count};
+pub use run_answer::RunAnswerObject;
 pub use run_head::RunHeadObject;
 pub use run_query::{RunQueryError, run_filter};
 pub use schedule::ScheduleObject;
 pub use stored::{InputJson, StoredRun, StoredRunError};
 pub use stored_run::{StateObject, StoredRunObject};
+pub use task_detail::TaskDetailObject;
 pub use text::{message, printable, without_number};
 pub use time::{instant, parse_instant};
 pub use type_object::{CaseObject, NamedTypeObject, TypeObject, arguments_schema, type_schema};
-pub use value::{Printed, ValueJson, as_json, json, printed};
+pub use value::{Printed, ValueJson, as_json, json, printed, value_of_json};
 pub use verification::{DifferentObject, SkippedObject, VerificationObject};
 pub use waiting::{WaitingObject, waiting_for};

@@ -38,7 +38,7 @@ const TABLES: [&str; 4] = [DEFAULTS, "tasks", "limits", "remote-cache"];
 const URL_HINT: &str = "the remote cache has its own table: [remote-cache], and below it url = \"…\"";
 
 /// Options of the whole command, which have no key.
-const OF_THE_COMMAND: [&str; 22] = [
+const OF_THE_COMMAND: [&str; 23] = [
     "as-completed",
     "config",
     "data-dir",
@@ -57,6 +57,7 @@ const OF_THE_COMMAND: [&str; 22] = [
     "receipt",
     "record",
     "refresh-cache",
+    "server",
     "states",
     "stdin",
     "with",
@@ -165,6 +166,18 @@ impl Config {
         component: &Component,
         task: &Task,
     ) -> Result<TaskOptions, Problem> {
+        self.of_export(path, |export| {
+            let found = component.task(export).map_err(|error| Problem::of(error.kind(), &error))?;
+            Ok(found.key() == task.key())
+        })
+    }
+
+    /// The same for a task of which it is known whether the name of an export is meant for it.
+    pub(crate) fn of_export(
+        &self,
+        path: &Path,
+        is_meant: impl Fn(&str) -> Result<bool, Problem>,
+    ) -> Result<TaskOptions, Problem> {
         let file = fs::canonicalize(path).ok();
         // A registered component has no file of its name.
         let is_of_file = |table: &&TaskTable| match &file {
@@ -173,12 +186,12 @@ impl Config {
         };
         let (mut of_task, mut of_file) = (None, None);
         for table in self.tasks.iter().filter(is_of_file) {
-            let found = table.export.as_ref().map(|export| component.task(export)).transpose();
-            let found = found.map_err(|error| Problem::of(error.kind(), &error).within(&table.place));
+            let found = table.export.as_deref().map(&is_meant).transpose();
+            let found = found.map_err(|error| error.within(&table.place));
             let place = match found.map_err(Problem::into_invalid)? {
                 None => &mut of_file,
-                Some(found) if found.key() == task.key() => &mut of_task,
-                Some(_) => continue,
+                Some(true) => &mut of_task,
+                Some(false) => continue,
             };
             if place.replace(table.options.clone()).is_some() {
                 let place = &table.place;

@@ -44,11 +44,20 @@ mod map;
 #[cfg(test)]
 mod registry;
 #[cfg(test)]
+#[cfg(unix)]
+mod remote;
+#[cfg(test)]
+#[cfg(unix)]
+mod remote_map;
+#[cfg(test)]
 mod retries;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
 mod scheduling;
+#[cfg(test)]
+#[cfg(unix)]
+mod server;
 #[cfg(test)]
 #[cfg(unix)]
 mod serving;

@@ -144,7 +144,7 @@ impl Events {
         let mut text = String::new();
         for event in events.iter().filter(|event| self.run.is_none_or(|run| run == event.run)) {
             let object = EventObject::from(event);
-            if self.kinds.is_empty() || self.kinds.iter().any(|kind| kind == object.kind) {
+            if self.kinds.is_empty() || self.kinds.iter().any(|kind| *kind == object.kind) {
                 // Neither writing to a text nor the JSON of an event fails.
                 let json = serde_json::to_string(&object).unwrap_or_default();
                 _ = write!(text, "id: {}\ndata: {json}\n\n", object.seq);
