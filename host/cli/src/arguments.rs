@@ -40,7 +40,7 @@ impl<'a> Call<'a> {
             Some(call) if reference.export.is_some() => {
                 let task = find(loaded, reference)?;
                 let is_meant = loaded.task(call.function).is_ok_and(|named| named.is_same_function(&task))
-                    && !takes_text_first(&task);
+                    && !takes_text_first(task.signature());
                 (task, is_meant.then_some(call))
             }
             Some(call) => find_called(loaded, reference, call)?,
@@ -85,7 +85,7 @@ fn find_called<'a>(
         Ok(task) if task.is_program() => Ok((task, None)),
         Ok(task) => Ok((task, Some(call))),
         Err(error @ FindError::NotFound { .. }) => match loaded.only_task() {
-            Ok(task) if takes_text_first(&task) || task.is_program() => Ok((task, None)),
+            Ok(task) if takes_text_first(task.signature()) || task.is_program() => Ok((task, None)),
             _ => Err(not_found(loaded, reference, &error)),
         },
         Err(error) => Err(not_found(loaded, reference, &error)),
@@ -213,8 +213,9 @@ fn takes_text(ty: &Type) -> bool {
     matches!(Content::of(ty), Some(Content::Text))
 }
 
-fn takes_text_first(task: &Task) -> bool {
-    task.signature().params.first().is_some_and(|param| takes_text(&param.ty))
+/// Whether the first parameter takes text: then a text that looks like a call may be an argument.
+pub(crate) fn takes_text_first(signature: &Signature) -> bool {
+    signature.params.first().is_some_and(|param| takes_text(&param.ty))
 }
 
 /// An error for arguments that do not fit, with the signature.

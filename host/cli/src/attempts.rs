@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hostel::{Attempt, Event, EventKind, Events, State, TaskFuture, count_text, duration_text};
-use hostel_wire::cause;
+use hostel_wire::{AttemptObject, cause, parse_instant};
 
 use crate::ui::Ui;
 
@@ -60,12 +60,28 @@ impl<'a> Attempts<'a> {
     }
 
     fn line(&self, attempt: &Attempt, wait: Duration) -> String {
-        let number =
-            format!("attempt {} of {}", count_text(attempt.number.into()), count_text(self.most.into()));
-        let took = duration_text(attempt.duration().unwrap_or_default());
         let cause = attempt.outcome.as_deref().and_then(cause).unwrap_or_default();
-        let next = if wait.is_zero() { "at once".to_owned() } else { format!("in {}", duration_text(wait)) };
-        let failed = self.ui.note_paint().warn(format!("{number} failed in {took}"));
-        format!("{failed}: {cause}; next {next}")
+        line(self.ui, (attempt.number, self.most), attempt.duration().unwrap_or_default(), &cause, wait)
     }
+}
+
+/// Reports the failed attempts of a run that a server has executed, except the last.
+pub(crate) fn tell_received(ui: &Ui, attempts: &[AttemptObject], most: u32) {
+    let millis = |millis: Option<f64>| Duration::try_from_secs_f64(millis.unwrap_or_default() / 1e3);
+    for (attempt, next) in attempts.iter().zip(attempts.iter().skip(1)).take(MOST_TOLD) {
+        let Some(error) = &attempt.error else { continue };
+        let took = millis(attempt.duration_ms).unwrap_or_default();
+        let [began, next] = [attempt, next].map(|attempt| parse_instant(&attempt.began_at));
+        let wait = next.zip(began).map(|(next, began)| next.since(began.after(took))).unwrap_or_default();
+        ui.note(&line(ui, (attempt.number, most), took, &error.message, wait));
+    }
+}
+
+/// The line for a failed attempt, by its number and the maximum number.
+fn line(ui: &Ui, (number, most): (u32, u32), took: Duration, cause: &str, wait: Duration) -> String {
+    let number = format!("attempt {} of {}", count_text(number.into()), count_text(most.into()));
+    let took = duration_text(took);
+    let next = if wait.is_zero() { "at once".to_owned() } else { format!("in {}", duration_text(wait)) };
+    let failed = ui.note_paint().warn(format!("{number} failed in {took}"));
+    format!("{failed}: {cause}; next {next}")
 }

@@ -14,9 +14,11 @@ use crate::files::Files;
 use crate::load;
 use crate::loaded;
 use crate::options::data_dir::HostOptions;
+use crate::options::server::{ServerOptions, Unfit};
 use crate::options::task::TaskOptions;
 use crate::problem::{Problem, Stop};
 use crate::registered;
+use crate::remote::{Remote, Submission, Words};
 use crate::runtime;
 use crate::stdin;
 use crate::task_ref::{self, FileTask};
@@ -54,6 +56,9 @@ pub(crate) struct DelayedOptions {
 
     #[command(flatten)]
     config: ConfigOptions,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 /// A task whose runs can be stored, with the inputs of one.
@@ -76,6 +81,24 @@ impl DelayedWords {
         let host = options.host.host(ui)?.max_workers(1).max_instances(128).optimise(false).build()?;
         let runtime = runtime::on_this_thread()?;
         runtime.block_on(self.read_with(ui, options, host))
+    }
+
+    /// The same on a server, if one is named: the task with its options and arguments, as a request. A file is uploaded.
+    pub(crate) fn read_remote(
+        &self,
+        ui: &Arc<Ui>,
+        options: &DelayedOptions,
+    ) -> Result<Option<(Remote, Submission)>, Stop> {
+        let because = "the stdin of this command does not reach the server";
+        let stdin = Unfit { option: "--stdin", is_given: self.stdin.is_some(), because };
+        let unfit = options.host.unfit().into_iter().chain([stdin]);
+        let Some(remote) = Remote::of(ui, &options.server, unfit)? else { return Ok(None) };
+        options.task.check()?;
+        let config = options.config.read(&options.host)?;
+        let (task, args, json) = (&self.task, &self.args, self.json.as_deref());
+        let words = Words { task, args, json, options: &options.task, config: &config };
+        let submission = remote.block_on(words.read(&remote.client, ui))?;
+        Ok(Some((remote, submission)))
     }
 
     async fn read_with(&self, ui: &Arc<Ui>, words: &DelayedOptions, host: Host) -> Result<Delayed, Stop> {

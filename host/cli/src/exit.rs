@@ -44,10 +44,10 @@ impl Exit {
             Self::Invalid => "wrong usage, an invalid argument or component",
             Self::NotFound => "no such file, export or component",
             Self::Denied => {
-                "the system denied access to a file or directory, or a hostel.toml that grants something is not trusted (denied \
-                 requests of a guest are in its log)"
+                "the system denied access to a file or directory, a server denied a token, or a hostel.toml that grants something is not \
+                 trusted (denied requests of a guest are in its log)"
             }
-            Self::HostFailed => "an error of the host",
+            Self::HostFailed => "an error of the host, or a server that cannot be reached",
             Self::Interrupted => "interrupted (Ctrl-C)",
         }
     }

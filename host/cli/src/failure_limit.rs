@@ -51,6 +51,11 @@ impl FailureLimit {
         task.on_failure(count(&self.failures)).on_crashed(count(&self.failures))
     }
 
+    /// Counts a failure that was seen elsewhere.
+    pub(crate) fn count(&self) {
+        self.failures.send_modify(|failures| *failures += 1);
+    }
+
     pub(crate) fn is_reached(&self) -> bool {
         self.most.is_some_and(|most| *self.failures.borrow() >= most)
     }

@@ -9,6 +9,7 @@ use hostel::{LogLine, RunId, TaskFuture, Value};
 use hostel_wire::without_number;
 
 use crate::options::data_dir::HostOptions;
+use crate::options::server::Unfit;
 use crate::ui::Ui;
 
 /// The most bytes of a run's arguments that are recorded.
@@ -36,6 +37,14 @@ enum Recorded {
     All,
     Failed,
     None,
+}
+
+impl RecordOptions {
+    /// With a server.
+    pub(crate) fn unfit(self) -> Unfit {
+        let is_given = self.record != Recorded::All;
+        Unfit { option: "--record", is_given, because: "the server records every run" }
+    }
 }
 
 /// Leaves runs in the history of a data directory. If that is not possible, the command is not affected.

@@ -5,7 +5,8 @@
 //! - `task_ref`, `registered`, `load`, `arguments`, `stdin`: from the words of the command line to a task and its inputs; `over`, `rows`: to
 //!   the inputs of many runs; `delayed`: to runs that are stored.
 //! - `apart`: this command again, as the process that compiles components.
-//! - `flight`, `mapping`: many runs at once, with their results in order; `failure_limit`: when a map stops early.
+//! - `flight`, `mapping`, `map_item`: many runs at once, with their results in order; `failure_limit`: when a map stops early.
+//! - `remote`: the same on a server.
 //! - `history`, `map_history`: the records of runs and maps, for `hostel runs`.
 //! - `output`, `lines`, `printing`: output for programs, whose JSON is that of `hostel_wire`; `report`, `attempts`, `tally`, `cache_tally`: output for people;
 //!   `ui`: writes both.
@@ -22,6 +23,8 @@ mod storage;
 mod targets;
 mod task_ref;
 mod time;
+
+mod remote;
 
 mod apart;
 mod load;
@@ -41,6 +44,7 @@ mod delayed;
 mod failure_limit;
 mod flight;
 mod map_history;
+mod map_item;
 mod mapping;
 
 mod history;

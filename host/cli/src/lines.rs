@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use hostel::{Outcome, Signature, Type};
-use hostel_wire::{MapLine, RunObject, cause};
+use hostel::{Signature, Type};
+use hostel_wire::MapLine;
 
-use crate::flight::Item;
+use crate::map_item::{EndedItem, ItemEnd};
 use crate::options::Form;
 use crate::output::table::{self, Layout, Row};
 use crate::output::{legible, write_json};
@@ -51,22 +51,22 @@ impl<'a> Lines<'a> {
         Self { ui, signature, style, cancelled: Vec::new(), table: Table::default() }
     }
 
-    /// Writes the line of an item with this outcome.
-    pub(crate) fn write(&mut self, item: &Item, outcome: &Outcome) -> Result<(), Stop> {
+    /// Writes the line of an item.
+    pub(crate) fn write(&mut self, item: &dyn EndedItem) -> Result<(), Stop> {
         if self.style.form == Form::Table {
-            return self.write_row(item, outcome);
+            return self.write_row(item);
         }
-        if *outcome == Outcome::Cancelled {
+        if item.end() == ItemEnd::Cancelled {
             // With states, every line has its own index.
             if !self.style.states {
                 let mut line = Vec::new();
-                self.write_line(&mut line, item, outcome)?;
+                self.write_line(&mut line, item)?;
                 self.cancelled.push(line);
             }
             return Ok(());
         }
         self.cancelled.drain(..).try_for_each(|line| self.ui.result(&[&line, b"\n"]))?;
-        self.ui.result_of(|to| self.write_line(to, item, outcome))
+        self.ui.result_of(|to| self.write_line(to, item))
     }
 
     /// Writes the rows that still wait.
@@ -75,42 +75,34 @@ impl<'a> Lines<'a> {
     }
 
     /// Without the line end.
-    fn write_line(&self, to: &mut dyn Write, item: &Item, outcome: &Outcome) -> io::Result<()> {
+    fn write_line(&self, to: &mut dyn Write, item: &dyn EndedItem) -> io::Result<()> {
         match self.style.form {
-            Form::Json => write_json(to, &self.line(item, outcome)),
-            Form::Wave | Form::Table => self.write_wave(to, item, outcome),
+            Form::Json => write_json(to, &self.line(item)),
+            Form::Wave | Form::Table => self.write_wave(to, item),
         }
     }
 
-    fn line<'o>(&'o self, item: &Item, outcome: &'o Outcome) -> MapLine<'o> {
-        match self.style.states {
-            true => self.object(item, outcome).into(),
-            false => MapLine::of(outcome, &self.signature),
+    fn line<'o>(&'o self, item: &'o dyn EndedItem) -> MapLine<'o> {
+        let Style { states, names, receipts, .. } = self.style;
+        match states {
+            true => item.object(&self.signature, names, receipts).into(),
+            false => item.line(&self.signature),
         }
     }
 
-    fn object<'o>(&'o self, item: &Item, outcome: &'o Outcome) -> RunObject<'o> {
-        let object = RunObject::new(&item.run, Some(outcome), &self.signature).of_item(item.index);
-        let object = if self.style.names { object.named(&item.run) } else { object };
-        let object = if self.style.receipts { object.with_receipt(&item.run) } else { object };
-        if object.attempt_count > 1 { object.with_attempts(&item.run, &self.signature) } else { object }
-    }
-
-    fn write_wave(&self, to: &mut dyn Write, item: &Item, outcome: &Outcome) -> io::Result<()> {
+    fn write_wave(&self, to: &mut dyn Write, item: &dyn EndedItem) -> io::Result<()> {
         if self.style.states {
-            write!(to, "[{}] ", item.index)?;
+            write!(to, "[{}] ", item.index())?;
         }
-        match outcome {
-            Outcome::Completed(value) => write!(to, "{}", legible(value)),
-            Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled => {
-                to.write_all(failed(item, outcome).as_bytes())
-            }
+        match item.value() {
+            Some(value) => write!(to, "{}", legible(value)),
+            None => to.write_all(failed(item).as_bytes()),
         }
     }
 
-    fn write_row(&mut self, item: &Item, outcome: &Outcome) -> Result<(), Stop> {
-        let mut row = vec![item.index.to_string()];
-        let fits = if let Outcome::Completed(value) = outcome {
+    fn write_row(&mut self, item: &dyn EndedItem) -> Result<(), Stop> {
+        let mut row = vec![item.index().to_string()];
+        let fits = if let Some(value) = item.value() {
             let value = legible(value);
             match table::columns(&value) {
                 Some((_, cells)) => row.extend(cells),
@@ -118,7 +110,7 @@ impl<'a> Lines<'a> {
             }
             true
         } else {
-            row.push(failed(item, outcome));
+            row.push(failed(item));
             false
         };
         if let Some(layout) = &self.table.layout {
@@ -153,6 +145,6 @@ impl<'a> Lines<'a> {
 }
 
 /// As a comment, which is never a value.
-fn failed(item: &Item, outcome: &Outcome) -> String {
-    format!("# {}: {}", item.run.state(), cause(outcome).unwrap_or_default())
+fn failed(item: &dyn EndedItem) -> String {
+    format!("# {}: {}", item.state(), item.cause())
 }

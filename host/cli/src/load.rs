@@ -43,6 +43,11 @@ pub(crate) async fn component(
     located.checked(loaded.map_err(|error| not_loaded(path, &error))?)
 }
 
+/// Reads the component in a file, in its binary form. It is not checked.
+pub(crate) async fn bytes(host: &Host, path: &Path) -> Result<Vec<u8>, Problem> {
+    host.read_component(path).await.map_err(|error| not_loaded(path, &error))
+}
+
 /// Reads and compiles the component in a file, to store it.
 pub(crate) async fn with_bytes(ui: &Ui, host: &Host, path: &Path) -> Result<(Component, Vec<u8>), Problem> {
     let failed = |error| not_loaded(path, &error);
@@ -69,7 +74,7 @@ async fn showing_if_long<T, S>(
 }
 
 /// The message while a file of this size is compiled; `None` unless its size is in [`LARGE_BYTES`].
-fn compiling(path: &Path, bytes: u64) -> Option<String> {
+pub(crate) fn compiling(path: &Path, bytes: u64) -> Option<String> {
     let file = path.display().to_string();
     LARGE_BYTES.contains(&bytes).then(|| format!("compiling {}, {} …", printable(&file), bytes_text(bytes)))
 }

@@ -16,6 +16,7 @@ use crate::flight::{Flight, Item};
 use crate::interrupt::Interrupt;
 use crate::lines::Lines;
 use crate::map_history::MapHistory;
+use crate::map_item::EndedHere;
 use crate::problem::{Problem, Stop};
 use crate::receipt;
 use crate::tally::Tally;
@@ -168,10 +169,11 @@ impl<'a> Mapping<'a> {
         let Some(outcome) = item.run.try_outcome() else {
             return Ok(());
         };
-        self.tally.count(&item, &outcome);
+        let ended = EndedHere { item: &item, outcome: &outcome };
+        self.tally.count(&ended);
         self.cache.iter_mut().for_each(|cache| cache.add(item.index, &item.run.cache_report()));
         self.receipt.iter_mut().for_each(|sum| sum.add_run(&item.run.receipt()));
-        let written = lines.write(&item, &outcome);
+        let written = lines.write(&ended);
         self.history.iter_mut().for_each(|history| history.add(&mut item, &outcome));
         written
     }

@@ -103,6 +103,11 @@ impl Problem {
         &self.object.hints
     }
 
+    /// Whether the request is invalid.
+    pub(crate) fn is_invalid(&self) -> bool {
+        self.exit == Exit::Invalid
+    }
+
     pub(crate) const fn exit(&self) -> Exit {
         self.exit
     }

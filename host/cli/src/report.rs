@@ -1,12 +1,16 @@
 //! The outcome of a run as text: the state line, and details of a failure.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use hostel::{
     Event, Failure, Frame, Outcome, RunId, ScriptFailure, State, TaskFuture, Transition, Trap, count_text,
-    duration_text,
+    duration_text, grammar,
 };
-use hostel_wire::{attempt_count, failure_text, printable};
+use hostel_wire::{
+    ErrorObject, FrameObject, RunAnswerObject, StateObject, StoredRunObject, attempt_count, failure_text,
+    parse_instant, printable,
+};
 
 use crate::ui::Ui;
 use crate::ui::color::Paint;
@@ -27,57 +31,164 @@ pub(crate) struct Telling {
     pub(crate) run_timeout: Option<Duration>,
 }
 
+/// How a run has ended, whether it was executed here or by a server.
+pub(crate) struct Ending<'a> {
+    name: String,
+    /// The name of its state.
+    state: String,
+    took: Duration,
+    attempts: usize,
+    /// The run that made the value, if it was cached.
+    made_by: Option<String>,
+    end: End<'a>,
+}
+
+enum End<'a> {
+    Completed,
+    Failed(Failed<'a>),
+    Crashed { reason: String },
+    Cancelled,
+}
+
+struct Failed<'a> {
+    /// Why, in one line.
+    cause: String,
+    timed_out_after: Option<Duration>,
+    /// Of an exception of a script.
+    traceback: String,
+    backtrace: Cow<'a, [Frame]>,
+    /// The last lines on stderr.
+    stderr: &'a [String],
+}
+
 /// Writes the outcome of a run to stderr.
 pub(crate) fn ended(ui: &Ui, run: &TaskFuture, telling: Telling) {
-    let Some(outcome) = run.try_outcome() else { return };
+    if let Some(outcome) = run.try_outcome() {
+        tell(ui, &Ending::of_run(run, &outcome), telling);
+    }
+}
+
+/// The same, for a run that has ended anywhere.
+pub(crate) fn tell(ui: &Ui, ending: &Ending<'_>, telling: Telling) {
     let paint = ui.note_paint();
-    let line = state_line(run, &outcome, telling.name);
-    match &*outcome {
-        Outcome::Completed(_) => {
+    let line = ending.line(telling.name);
+    match &ending.end {
+        End::Completed => {
             if !telling.quiet {
                 ui.note(&paint.good(line));
             }
         }
-        Outcome::Failed(failure) => {
+        End::Failed(failed) => {
             ui.note(&paint.bad(line));
-            explain(ui, failure, telling);
-            if let (true, Some(ScriptFailure::Thrown { traceback, .. })) =
-                (run.task().is_script(), ScriptFailure::of(failure))
-            {
-                traceback.lines().for_each(|line| ui.note(&format!("  {}", printable(line))));
-            }
+            explain(ui, failed, telling);
+            failed.traceback.lines().for_each(|line| ui.note(&format!("  {}", printable(line))));
         }
-        Outcome::Crashed { .. } => ui.note(&paint.bad(line)),
-        Outcome::Cancelled => ui.note(&paint.warn(line)),
+        End::Crashed { .. } => ui.note(&paint.bad(line)),
+        End::Cancelled => ui.note(&paint.warn(line)),
     }
 }
 
-/// The outcome of a run on one line: `Failed in 12 ms (4 attempts): returned the error …`.
-fn state_line(run: &TaskFuture, outcome: &Outcome, name: bool) -> String {
-    let state = run.state();
-    let history = run.history();
-    let took = duration_text(took(&history));
-    let tries = match attempt_count(run) {
-        0 | 1 => String::new(),
-        attempts => format!(" ({} attempts)", count_text(attempts as u64)),
-    };
-    let line = match outcome {
-        Outcome::Completed(_) => match producer(&history) {
-            Some(producer) => format!("{state} (made by run {producer})"),
-            None => format!("{state} in {took}{tries}"),
-        },
-        Outcome::Failed(Failure::TimedOut { after }) => {
-            format!("{state} after {}{tries}", duration_text(*after))
+impl<'a> Ending<'a> {
+    fn of_run(run: &TaskFuture, outcome: &'a Outcome) -> Self {
+        let history = run.history();
+        Self {
+            name: run.name().to_string(),
+            state: run.state().to_string(),
+            took: took(&history),
+            attempts: attempt_count(run),
+            made_by: producer(&history).map(|producer| producer.to_string()),
+            end: match outcome {
+                Outcome::Completed(_) => End::Completed,
+                Outcome::Failed(failure) => End::Failed(Failed::of(failure, run.task().is_script())),
+                Outcome::Crashed { reason } => End::Crashed { reason: reason.clone() },
+                Outcome::Cancelled => End::Cancelled,
+            },
         }
-        Outcome::Failed(failure) => {
-            let script = run.task().is_script().then(|| ScriptFailure::of(failure)).flatten();
-            let text = script.map_or_else(|| failure_text(failure), |script| script.to_string());
-            format!("{state} in {took}{tries}: {}", printable(&text))
+    }
+
+    /// A run that a server has executed.
+    pub(crate) fn of_answer(answer: &'a RunAnswerObject<'_>) -> Self {
+        let StoredRunObject { run, history, cached_from, .. } = &answer.run;
+        Self {
+            name: run.name.clone().unwrap_or_default(),
+            state: run.state.to_string(),
+            took: took_by(history),
+            attempts: run.attempt_count,
+            made_by: cached_from.clone(),
+            end: match &run.error {
+                None => End::Completed,
+                Some(error) if error.kind == "cancelled" => End::Cancelled,
+                Some(error) if error.kind == "crash" => {
+                    let reason = error.message.strip_prefix("crashed: ").unwrap_or(&error.message);
+                    End::Crashed { reason: reason.to_owned() }
+                }
+                Some(error) => End::Failed(Failed::received(error)),
+            },
         }
-        Outcome::Crashed { reason } => format!("{state} in {took}{tries}: {reason}"),
-        Outcome::Cancelled => format!("{state} after {took}{tries}"),
-    };
-    if name { format!("{}: {line}", printable(&run.name())) } else { line }
+    }
+
+    /// On one line: `Failed in 12 ms (4 attempts): returned the error …`.
+    fn line(&self, name: bool) -> String {
+        let (state, took) = (&self.state, duration_text(self.took));
+        let tries = match self.attempts {
+            0 | 1 => String::new(),
+            attempts => format!(" ({} attempts)", count_text(attempts as u64)),
+        };
+        let line = match &self.end {
+            End::Completed => match &self.made_by {
+                Some(producer) => format!("{state} (made by run {producer})"),
+                None => format!("{state} in {took}{tries}"),
+            },
+            End::Failed(Failed { timed_out_after: Some(after), .. }) => {
+                format!("{state} after {}{tries}", duration_text(*after))
+            }
+            End::Failed(failed) => format!("{state} in {took}{tries}: {}", printable(&failed.cause)),
+            End::Crashed { reason } => format!("{state} in {took}{tries}: {}", printable(reason)),
+            End::Cancelled => format!("{state} after {took}{tries}"),
+        };
+        if name { format!("{}: {line}", printable(&self.name)) } else { line }
+    }
+}
+
+impl<'a> Failed<'a> {
+    fn of(failure: &'a Failure, is_script: bool) -> Self {
+        let (timed_out_after, backtrace) = match failure {
+            Failure::TimedOut { after } => (Some(*after), None),
+            Failure::Trap(Trap { backtrace, .. }) => (None, Some(backtrace)),
+            // The message of a limit already names its option.
+            Failure::Limit { .. } | Failure::Error(_) | Failure::Exit { .. } | Failure::Upstream { .. } => {
+                (None, None)
+            }
+        };
+        let script = ScriptFailure::of(failure);
+        let cause = match &script {
+            Some(script) if is_script => script.to_string(),
+            _ => failure_text(failure),
+        };
+        let traceback = match script {
+            Some(ScriptFailure::Thrown { traceback, .. }) => traceback,
+            _ => String::new(),
+        };
+        Self {
+            cause,
+            timed_out_after,
+            traceback,
+            backtrace: Cow::Borrowed(backtrace.map_or(&[], |frames| frames)),
+            stderr: failure.stderr_tail(),
+        }
+    }
+
+    /// A failure as a server answers it.
+    fn received(error: &'a ErrorObject) -> Self {
+        let after = error.message.strip_prefix("timed out after ").filter(|_| error.kind == "timeout");
+        Self {
+            cause: error.message.clone(),
+            timed_out_after: after.and_then(|after| grammar::duration(after).ok()),
+            traceback: String::new(),
+            backtrace: error.backtrace.iter().map(FrameObject::frame).collect(),
+            stderr: &error.stderr,
+        }
+    }
 }
 
 /// The run that produced the cached value.
@@ -89,17 +200,16 @@ fn producer(history: &[Transition]) -> Option<RunId> {
 }
 
 /// Writes the details of a failure.
-fn explain(ui: &Ui, failure: &Failure, telling: Telling) {
+fn explain(ui: &Ui, failed: &Failed<'_>, telling: Telling) {
     let paint = ui.note_paint();
-    if let Failure::Trap(Trap { backtrace, .. }) = failure {
-        show_backtrace(ui, paint, backtrace);
-    }
-    if !telling.log_was_shown && !failure.stderr_tail().is_empty() {
+    show_backtrace(ui, paint, &failed.backtrace);
+    if !telling.log_was_shown && !failed.stderr.is_empty() {
         ui.note(&format!("  {}", paint.dim("end of stderr:")));
-        failure.stderr_tail().iter().for_each(|line| ui.note(&format!("    {}", printable(line))));
+        failed.stderr.iter().for_each(|line| ui.note(&format!("    {}", printable(line))));
     }
-    if let Some(hint) = hint(failure, telling.run_timeout) {
-        ui.hint(&hint);
+    if let Some(after) = failed.timed_out_after {
+        let option = if telling.run_timeout == Some(after) { "--run-timeout" } else { "--timeout" };
+        ui.hint(&format!("allow more time with {option}"));
     }
 }
 
@@ -123,27 +233,21 @@ fn show_backtrace(ui: &Ui, paint: Paint, frames: &[Frame]) {
     }
 }
 
-/// A hint for a failure that an option can prevent.
-fn hint(failure: &Failure, run_timeout: Option<Duration>) -> Option<String> {
-    match failure {
-        Failure::TimedOut { after } => {
-            let option = if run_timeout == Some(*after) { "--run-timeout" } else { "--timeout" };
-            Some(format!("allow more time with {option}"))
-        }
-        // The message of a limit already names its option.
-        Failure::Limit { .. }
-        | Failure::Error(_)
-        | Failure::Trap(_)
-        | Failure::Exit { .. }
-        | Failure::Upstream { .. } => None,
-    }
-}
-
 /// The time from the first execution, or the submission, to the last state.
 fn took(history: &[Transition]) -> Duration {
     let began = history.iter().find(|transition| transition.state == State::Running);
     match (began.or(history.first()), history.last()) {
         (Some(began), Some(ended)) => ended.at.since(began.at),
+        _ => Duration::ZERO,
+    }
+}
+
+/// The same, from what a server answers.
+fn took_by(history: &[StateObject]) -> Duration {
+    let began = history.iter().find(|entry| entry.state == State::Running.name());
+    let at = |entry: Option<&StateObject>| entry.and_then(|entry| parse_instant(&entry.at));
+    match (at(began.or(history.first())), at(history.last())) {
+        (Some(began), Some(ended)) => ended.since(began),
         _ => Duration::ZERO,
     }
 }

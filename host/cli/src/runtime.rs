@@ -12,6 +12,11 @@ pub(crate) fn on_this_thread() -> Result<Runtime, Problem> {
     Builder::new_current_thread().enable_time().build().map_err(refused)
 }
 
+/// A runtime on this thread, with timers and sockets, for requests to a server.
+pub(crate) fn of_a_client() -> Result<Runtime, Problem> {
+    Builder::new_current_thread().enable_all().build().map_err(refused)
+}
+
 /// A runtime with threads and sockets, for a server.
 pub(crate) fn of_a_server() -> Result<Runtime, Problem> {
     Builder::new_multi_thread().enable_all().build().map_err(refused)

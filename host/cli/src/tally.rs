@@ -1,10 +1,10 @@
 //! Counts the outcomes of a map's runs, and writes the summary.
 
-use hostel::{Outcome, State, count_text, duration_text};
-use hostel_wire::{attempt_count, cause, printable};
+use hostel::{count_text, duration_text};
+use hostel_wire::printable;
 
 use crate::exit::Exit;
-use crate::flight::Item;
+use crate::map_item::{EndedItem, ItemEnd};
 use crate::ui::Ui;
 use crate::ui::progress::{Progress, rate_text};
 use crate::ui::text::counted;
@@ -36,24 +36,24 @@ impl Tally {
         }
     }
 
-    pub(crate) fn count(&mut self, item: &Item, outcome: &Outcome) {
+    pub(crate) fn count(&mut self, item: &dyn EndedItem) {
         self.progress.done += 1;
-        self.retries += attempt_count(&item.run).saturating_sub(1) as u64;
-        match outcome {
-            Outcome::Completed(_) => {
-                self.progress.cached += u64::from(item.run.state() == State::Cached);
+        self.retries += item.attempts().saturating_sub(1) as u64;
+        match item.end() {
+            ItemEnd::Completed { cached } => {
+                self.progress.cached += u64::from(cached);
                 return;
             }
-            Outcome::Failed(_) => self.progress.failed += 1,
-            Outcome::Crashed { .. } => self.crashed += 1,
-            Outcome::Cancelled => {
+            ItemEnd::Failed => self.progress.failed += 1,
+            ItemEnd::Crashed => self.crashed += 1,
+            ItemEnd::Cancelled => {
                 self.cancelled += 1;
                 return;
             }
         }
         if self.failures.len() < NAMED_FAILURES {
-            let cause = cause(outcome).unwrap_or_default();
-            self.failures.push(format!("item {} ({}): {cause}", item.index, printable(&item.label)));
+            let (index, label, cause) = (item.index(), printable(item.label()), item.cause());
+            self.failures.push(format!("item {index} ({label}): {cause}"));
         }
     }
 

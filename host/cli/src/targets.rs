@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use clap::Args;
 use hostel::journal::{Batch, BatchAction, Journal, Page, RunLogs, step_batch};
 use hostel::{ErrorKind, RunFilter, RunId};
-use hostel_wire::run_filter;
+use hostel_wire::{RunHeadObject, run_filter};
 
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::problem::{Problem, Stop};
+use crate::remote::{self, Remote, Request, Trouble};
 use crate::time::now;
 use crate::ui::Ui;
 use crate::ui::text::counted;
@@ -64,6 +65,61 @@ impl Targets {
         let interrupt = Interrupt::listen();
         let batch = journal.start_batch(now(), action, &filter)?;
         go_on(ui, (journal, logs), batch, &interrupt)
+    }
+
+    /// The same for runs of a server.
+    pub(crate) fn each_on(
+        &self,
+        ui: &Ui,
+        remote: &Remote,
+        done: &str,
+        act: impl Fn(&str) -> Result<Acted, Problem>,
+    ) -> Result<Exit, Stop> {
+        let Some(filter) = &self.filter else {
+            return self.named(ui, done, |run| act(&run.to_string()));
+        };
+        let (mut acted, mut skipped) = (0, 0);
+        let request = Request::get(&["runs"]).query("q", filter).query("limit", remote::PAGE_ITEMS);
+        let mut next = None;
+        loop {
+            let request = match next {
+                Some(next) => request.clone().query("before", next),
+                None => request.clone(),
+            };
+            let page: remote::Page<RunHeadObject> = remote.get(&request)?;
+            for head in &page.items {
+                match if self.dry_run { Ok(Acted::Done) } else { act(&head.run) } {
+                    Ok(Acted::Done) => acted += 1,
+                    Ok(Acted::Skipped(_) | Acted::Refused(_)) => skipped += 1,
+                    // Removed since the page was read.
+                    Err(problem) if problem.exit() == Exit::NotFound => skipped += 1,
+                    Err(problem) => return Err(problem.into()),
+                }
+            }
+            next = page.cursor("before");
+            if next.is_none() {
+                self.tell(ui, done, acted, skipped)?;
+                return Ok(Exit::Completed);
+            }
+        }
+    }
+
+    /// Sends a request that does something with a run. What does not fit the run is refused.
+    pub(crate) fn act_on(remote: &Remote, request: &Request) -> Result<Acted, Problem> {
+        match remote.block_on(remote.client.try_send(request)) {
+            Ok(_) => Ok(Acted::Done),
+            Err(Trouble::Refused(refusal)) if refusal.status == 409 => Ok(Acted::Refused(refusal.problem)),
+            Err(Trouble::Refused(refusal)) => Err(remote.block_on(remote.client.refusal(request, refusal))),
+            Err(trouble) => Err(trouble.into()),
+        }
+    }
+
+    fn tell(&self, ui: &Ui, done: &str, acted: u64, skipped: u64) -> Result<(), Stop> {
+        let runs = counted(acted, "run");
+        let text = if self.dry_run { format!("{runs} would be {done}") } else { format!("{done} {runs}") };
+        let rest = if skipped > 0 { format!(", skipped {}", counted(skipped, "run")) } else { String::new() };
+        ui.result_line(&format!("{text}{rest}"))?;
+        ui.flush()
     }
 
     fn named(

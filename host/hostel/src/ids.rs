@@ -12,6 +12,11 @@ static COUNTER: Mutex<ContextV7> = Mutex::new(ContextV7::new());
 /// The earliest time in an id: for time zero, the counter would not begin at a random number.
 const EARLIEST: Duration = Duration::from_millis(1);
 
+/// A new unique id: a UUID of version 7. Later ids of this process are greater.
+pub fn new_run_id() -> RunId {
+    new_id()
+}
+
 /// A new unique id.
 pub(crate) fn new_id() -> RunId {
     id_at(SystemTime::now())

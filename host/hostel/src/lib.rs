@@ -112,7 +112,7 @@
 //! | limits, grants, determinism | [`Limits`], [`Grants`], [`Determinism`], [`UnknownImports`] |
 //! | retries | [`RetryPolicy`], [`RetryDelay`], [`RetryOn`] |
 //! | cache | [`CachePolicy`], [`CacheKey`], [`CacheEntry`], [`FlowRun`], [`Observation`] |
-//! | names and digests | [`RunId`], [`TaskKey`], [`Digest`], [`Name`], [`TaskRef`], [`Source`] |
+//! | names and digests | [`RunId`], [`new_run_id`], [`TaskKey`], [`Digest`], [`Name`], [`TaskRef`], [`Source`] |
 //! | components as data | [`Manifest`], [`Export`], [`Import`], [`Capability`] |
 //! | texts for people | [`bytes_text`], [`count_text`], [`duration_text`] |
 
@@ -188,6 +188,7 @@ pub use events::{EventKind, Events, Missed, RunEvent};
 pub use flow::begin_flow;
 pub use group::{CommitMode, TransactionValues};
 pub use host::{Host, Shutdown};
+pub use ids::new_run_id;
 pub use journal_watch::JournalChanges;
 pub use recorded::{MapEnd, MapRecord, Origin};
 pub use replay::{Replay, ReplayError};
@@ -254,7 +255,7 @@ pub use hostel_core::{
     ParseSourceError, Source,
 };
 // Texts for people.
-pub use hostel_core::{bytes_text, count_text, duration_text, excerpt_within, is_deceptive};
+pub use hostel_core::{MAX_ERROR_CHARS, bytes_text, count_text, duration_text, excerpt_within, is_deceptive};
 
 pub use hostel_engine::{
     Bound, COMPILE_APART, CompileLimit, Echo, EngineError, Excess, LoadError, MAX_COMPONENT_BYTES,

@@ -28,7 +28,12 @@ pub enum Origin {
 impl Origin {
     /// That of a run.
     pub fn of(spec: &RunSpec) -> Self {
-        match spec.queue.as_str() {
+        Self::of_queue(spec.queue.as_str())
+    }
+
+    /// That of a run in the queue with this name.
+    pub fn of_queue(queue: &str) -> Self {
+        match queue {
             QueueName::PROGRAMS => Self::Program,
             QueueName::MAPS => Self::Map,
             _ => Self::Worker,

@@ -217,9 +217,9 @@ impl ApiProblem {
     pub(crate) fn of(code: Code, mut object: ProblemObject) -> Self {
         let Words { name, title, status } = code.words();
         object.ty = format!("/problems/{name}");
-        object.title = title;
+        object.title = title.into();
         object.status = status.as_u16();
-        object.kind = kind_name(code.kind());
+        object.kind = kind_name(code.kind()).into();
         let is_later = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         let header = if is_later {
             Some((RETRY_AFTER, HeaderValue::from_static("1")))
@@ -467,7 +467,7 @@ mod tests {
         for code in Code::ALL {
             if let Code::Kind(kind) = code {
                 let object = ProblemObject::new(kind, "why");
-                assert_eq!((object.status, object.title), (code.status().as_u16(), code.title()));
+                assert_eq!((object.status, &*object.title), (code.status().as_u16(), code.title()));
             }
         }
     }

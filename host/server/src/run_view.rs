@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hostel::journal::{InputSpec, Journal, JournalEntry, JournalError, LimitUse, RunHead, StoredValue};
 use hostel::{ErrorKind, RunFilter, Type, Value};
 use hostel_wire::{
-    AttemptObject, ErrorObject, RunHeadObject, RunObject, StoredRun, StoredRunObject, WaitingObject, json,
+    AttemptObject, ErrorObject, RunAnswerObject, RunHeadObject, RunObject, StoredRun, StoredRunObject, json,
     run_filter, waiting_for,
 };
 use serde::Serialize;
@@ -19,19 +19,6 @@ use crate::tokens::Identity;
 
 /// What is said about a failure to those who may not see values.
 const HIDDEN: &str = "the token has no scope read:values, which shows the message";
-
-/// A run, as the server answers it.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = RunAnswer)]
-pub(crate) struct RunAnswer<'a> {
-    #[serde(flatten)]
-    run: StoredRunObject<'a>,
-    /// Why it has not started or ended.
-    waiting_for: Vec<WaitingObject>,
-    /// Present after a submission: whether the run was there before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    existing: Option<bool>,
-}
 
 /// A value in the forms that programs and people read.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -66,7 +53,7 @@ pub(crate) fn run_json(
     let limits: Vec<LimitUse> = if entry.state().is_terminal() { Vec::new() } else { journal.limits()? };
     with_run(journal, entry, identity, |run| {
         let run = StoredRunObject::new(run, entry);
-        let answer = RunAnswer { run, waiting_for: waiting_for(entry, &limits, now()), existing };
+        let answer = RunAnswerObject { run, waiting_for: waiting_for(entry, &limits, now()), existing };
         serde_json::to_vec(&answer).map_err(unwritable)
     })
 }
@@ -105,6 +92,7 @@ fn hide(run: &mut RunObject<'_>) {
 fn hide_error(error: &mut ErrorObject) {
     error.value = None;
     error.stderr.clear();
+    error.backtrace.clear();
     HIDDEN.clone_into(&mut error.message);
 }
 

@@ -1,17 +1,19 @@
 //! One attempt of a run.
 
+use std::borrow::Cow;
+
 use hostel::journal::AttemptRecord;
 use hostel::{Attempt, Outcome, Signature, State};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::error::{ErrorObject, state};
 use crate::stored::TypedOutcome;
 use crate::time::{exact_millis, instant};
-use crate::value::Printed;
+use crate::value::{Printed, printed_bytes};
 
 /// One attempt of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Attempt)]
 #[non_exhaustive]
 pub struct AttemptObject {
@@ -22,12 +24,17 @@ pub struct AttemptObject {
     /// How long it took in milliseconds; `null` while it executes.
     pub duration_ms: Option<f64>,
     /// `Running`, or the state in which a run ends with this outcome.
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     /// Why it did not complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorObject>,
     /// The output of a program that did not complete; if it completed, the output is the value.
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_printed")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        serialize_with = "as_printed",
+        deserialize_with = "printed_bytes"
+    )]
     #[schema(value_type = Value)]
     pub stdout: Vec<u8>,
 }
@@ -40,7 +47,7 @@ impl AttemptObject {
             number: attempt.number,
             began_at: instant(attempt.began_at),
             duration_ms: attempt.duration().map(exact_millis),
-            state: outcome.map_or(State::Running, state).name(),
+            state: outcome.map_or(State::Running, state).name().into(),
             error: outcome.and_then(|outcome| ErrorObject::of(outcome, signature)),
             stdout: attempt.stdout.clone(),
         }
@@ -62,7 +69,7 @@ impl AttemptObject {
             number: attempt.number,
             began_at: instant(attempt.began),
             duration_ms: attempt.ended.map(|ended| exact_millis(ended.since(attempt.began))),
-            state: outcome.as_ref().map_or(State::Running, |typed| state(&typed.outcome)).name(),
+            state: outcome.as_ref().map_or(State::Running, |typed| state(&typed.outcome)).name().into(),
             error: error.map(|error| if is_given_back { ErrorObject { message, ..error } } else { error }),
             stdout: Vec::new(),
         }

@@ -1,9 +1,11 @@
 //! Cached results: lists of them, single ones, and counts.
 
+use std::borrow::Cow;
+
 use hostel::{
     CacheEntry, EntrySummary, GcReport, KeptResult, ResultStats, TaskStats, Trace, TraceRead, Type, Value,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use utoipa::ToSchema;
 
@@ -11,7 +13,7 @@ use crate::time::{instant, millis};
 use crate::value::json;
 
 /// The part of an entry that lists and details share.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = CacheEntry)]
 #[non_exhaustive]
 pub struct EntryObject {
@@ -36,7 +38,7 @@ pub struct EntryObject {
 }
 
 /// An entry of a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = CacheEntryLine)]
 #[non_exhaustive]
 pub struct EntryLine {
@@ -48,7 +50,7 @@ pub struct EntryLine {
 }
 
 /// An entry with its value.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = CacheEntryDetail)]
 #[non_exhaustive]
 pub struct EntryDetail {
@@ -69,18 +71,18 @@ pub struct EntryDetail {
 }
 
 /// A question about a file or directory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = CacheRead)]
 #[non_exhaustive]
 pub struct ReadObject {
     /// The path in the guest.
     pub path: String,
     /// The subject of the question, such as `content`.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
 }
 
 /// The number and size of all results.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = CacheStats)]
 #[non_exhaustive]
 pub struct StatsObject<'a> {
@@ -105,12 +107,12 @@ pub struct StatsObject<'a> {
 }
 
 /// The number and size of the results of a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = CacheTaskStats)]
 #[non_exhaustive]
 pub struct TaskStatsObject<'a> {
     /// The key of the task.
-    pub task: &'a str,
+    pub task: Cow<'a, str>,
     /// The number of results.
     pub entries: u64,
     /// Their size.
@@ -188,7 +190,7 @@ pub fn recipe(entry: &CacheEntry) -> Option<Json> {
 pub fn reads(entry: &CacheEntry) -> Vec<ReadObject> {
     let trace = entry.depends_on.as_ref().and_then(|dependencies| Trace::decode(&dependencies.bytes).ok());
     let reads = trace.map(|trace| trace.reads()).unwrap_or_default();
-    reads.into_iter().map(|TraceRead { path, what }| ReadObject { path, what }).collect()
+    reads.into_iter().map(|TraceRead { path, what }| ReadObject { path, what: what.into() }).collect()
 }
 
 impl<'a> From<&'a ResultStats> for StatsObject<'a> {
@@ -209,7 +211,12 @@ impl<'a> From<&'a ResultStats> for StatsObject<'a> {
 
 impl<'a> From<&'a TaskStats> for TaskStatsObject<'a> {
     fn from(task: &'a TaskStats) -> Self {
-        Self { task: &task.task, entries: task.entries, bytes: task.bytes, took_ms: millis(task.took) }
+        Self {
+            task: Cow::Borrowed(&task.task),
+            entries: task.entries,
+            bytes: task.bytes,
+            took_ms: millis(task.took),
+        }
     }
 }
 

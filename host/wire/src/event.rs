@@ -1,13 +1,15 @@
 //! Events of a journal.
 
+use std::borrow::Cow;
+
 use hostel::journal::JournalEvent;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::time::instant;
 
 /// Something that happened to a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Event)]
 #[non_exhaustive]
 pub struct EventObject {
@@ -18,11 +20,11 @@ pub struct EventObject {
     /// The version of the run after the event.
     pub version: u64,
     /// The state of the run after the event.
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     /// When it happened.
     pub at: String,
     /// What happened: `Born`, `Amended`, `Named`, `AttemptEnded`, or the name of an event of the states, such as `Started`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
 }
 
 impl EventObject {
@@ -56,9 +58,9 @@ impl From<&JournalEvent> for EventObject {
             seq: event.seq,
             run: event.run.to_string(),
             version: event.version,
-            state: event.state.name(),
+            state: event.state.name().into(),
             at: instant(event.at),
-            kind: event.change.name(),
+            kind: event.change.name().into(),
         }
     }
 }

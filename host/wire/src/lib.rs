@@ -16,10 +16,13 @@ mod limit;
 mod log_line;
 mod map_line;
 
+mod run_answer;
+
 mod run;
 mod stored_run;
 
 mod event;
+mod task_detail;
 mod type_object;
 mod waiting;
 
@@ -53,7 +56,7 @@ pub use cache_report::{CacheReportObject, HitObject};
 pub use component::{
     ComponentObject, ConfigObject, ImportObject, NotCallableObject, ParamObject, TaskObject,
 };
-pub use error::{ErrorObject, cause, failure_text};
+pub use error::{ErrorObject, FrameObject, cause, failure_text};
 pub use event::EventObject;
 pub use filter_text::filter_text;
 pub use limit::LimitUseObject;
@@ -66,15 +69,17 @@ pub use registry::{
 };
 pub use replay::{EndObject, ReplayObject};
 pub use run::{RunObject, attempt_count};
+pub use run_answer::RunAnswerObject;
 pub use run_head::RunHeadObject;
 pub use run_query::{RunQueryError, run_filter};
 pub use schedule::ScheduleObject;
 pub use stored::{InputJson, StoredRun, StoredRunError};
 pub use stored_run::{StateObject, StoredRunObject};
+pub use task_detail::TaskDetailObject;
 pub use text::{message, printable, without_number};
 pub use time::{instant, parse_instant};
 pub use type_object::{CaseObject, NamedTypeObject, TypeObject, arguments_schema, type_schema};
-pub use value::{Printed, ValueJson, as_json, json, printed};
+pub use value::{Printed, ValueJson, as_json, json, printed, value_of_json};
 pub use verification::{DifferentObject, SkippedObject, VerificationObject};
 pub use waiting::{WaitingObject, waiting_for};
 pub use why_not::why_not_retried;

@@ -1,12 +1,13 @@
 //! Errors, as programs read them: problem details after RFC 9457.
 
+use std::borrow::Cow;
 use std::error::Error;
 
 use hostel::{
     ArgumentError, BuildError, ErrorKind, FindError, LoadError, Problem, ResultCacheError, SubmitError,
     ValueError,
 };
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::text::message;
@@ -15,7 +16,7 @@ use crate::text::message;
 ///
 /// `type`, `title`, `status` and `detail` are those of RFC 9457. The failure of a run is not a problem: see
 /// [`ErrorObject`](crate::ErrorObject).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Problem)]
 #[non_exhaustive]
 pub struct ProblemObject {
@@ -23,27 +24,33 @@ pub struct ProblemObject {
     #[serde(rename = "type")]
     pub ty: String,
     /// The kind in words, the same for all problems of a kind.
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
     /// The HTTP status.
     pub status: u16,
     /// The kind: `invalid`, `not-found`, `conflict`, `denied`, `exhausted`, `unavailable` or `internal`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// This problem, with its causes, on one line.
     pub detail: String,
     /// The arguments that do not fit.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ArgumentObject>,
     /// Names or keys that may have been meant.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<String>,
     /// The next steps, joined by `; ` in the JSON.
-    #[serde(rename = "hint", skip_serializing_if = "Vec::is_empty", serialize_with = "joined")]
+    #[serde(
+        default,
+        rename = "hint",
+        skip_serializing_if = "Vec::is_empty",
+        serialize_with = "joined",
+        deserialize_with = "one"
+    )]
     #[schema(value_type = Option<String>)]
     pub hints: Vec<String>,
 }
 
 /// What is wrong with one argument.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Argument)]
 #[non_exhaustive]
 pub struct ArgumentObject {
@@ -73,9 +80,9 @@ impl ProblemObject {
         let Words { name, title, status } = words(kind);
         Self {
             ty: format!("/problems/{name}"),
-            title,
+            title: title.into(),
             status,
-            kind: name,
+            kind: name.into(),
             detail: detail.into(),
             errors: Vec::new(),
             candidates: Vec::new(),
@@ -87,7 +94,7 @@ impl ProblemObject {
     #[must_use]
     pub fn with_kind(self, kind: ErrorKind) -> Self {
         let Words { name, title, status } = words(kind);
-        Self { ty: format!("/problems/{name}"), title, status, kind: name, ..self }
+        Self { ty: format!("/problems/{name}"), title: title.into(), status, kind: name.into(), ..self }
     }
 
     /// An error of the libraries, with its causes.
@@ -111,6 +118,11 @@ impl ProblemObject {
 
 fn joined<S: Serializer>(hints: &[String], to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&hints.join("; "))
+}
+
+/// What [`joined`] has written, as one.
+fn one<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    Option::<String>::deserialize(from).map(|hint| hint.into_iter().collect())
 }
 
 /// The words and the number for a kind.

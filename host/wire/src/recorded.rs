@@ -14,7 +14,7 @@ use hostel::{
     ResultCache, RunFilter, RunId, State, TaskFuture, TaskKey, Timestamp, Transition, Type, Value,
     VerifyOptions, args, blocking,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::{
@@ -434,7 +434,7 @@ fn every_kind_of_problem_has_a_status() {
     use hostel::ErrorKind;
     let check = |kind, name, status| {
         let problem = ProblemObject::new(kind, "why");
-        assert_eq!((problem.kind, problem.status, problem.ty), (name, status, format!("/problems/{name}")));
+        assert_eq!((&*problem.kind, problem.status, problem.ty), (name, status, format!("/problems/{name}")));
     };
     check(ErrorKind::Invalid, "invalid", 422);
     check(ErrorKind::NotFound, "not-found", 404);
@@ -469,4 +469,36 @@ fn events() {
         change: RunChange::Event(Event::Started),
     };
     check("An event", &[&EventObject::from(&event)]);
+}
+
+/// Each example under a heading can be read, and is written again as it was.
+fn read<T: Serialize + for<'de> Deserialize<'de>>(heading: &str) {
+    for example in examples(heading) {
+        let found: T = serde_json::from_value(example.clone()).unwrap_or_else(|e| panic!("{heading}: {e}"));
+        assert_eq!(serde_json::to_value(&found).unwrap(), example, "{heading}");
+        if let Json::Object(mut members) = example {
+            // A later version may write more.
+            members.insert("later".to_owned(), Json::Bool(true));
+            assert!(serde_json::from_value::<T>(members.into()).is_ok(), "{heading}");
+        }
+    }
+}
+
+#[test]
+fn what_a_server_writes_can_be_read() {
+    read::<AttemptObject>("An attempt");
+    read::<StoredRunObject>("A stored run");
+    read::<RunHeadObject>("A run of a list");
+    read::<EventObject>("An event");
+    read::<LogLineObject>("A line of a log");
+    read::<WaitingObject>("What a run waits for");
+    read::<ScheduleObject>("A schedule");
+    read::<EntryLine>("An entry of a list");
+    read::<RegisteredObject>("A registered component");
+    read::<ReceiptObject>("A receipt");
+    read::<ErrorObject>("An error");
+    read::<EntryDetail>("A cached result");
+    read::<StatsObject>("Statistics of the cache");
+    read::<ProblemObject>("A problem");
+    read::<TypeObject>("A type");
 }

@@ -1,17 +1,20 @@
 //! Registered components, their versions, and how two of them differ.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use hostel::registry::{
     ComponentDiff, ComponentRef, Demand, ExportDiff, Pushed, PushedVersion, RegisteredComponent,
     RegisteredVersion,
 };
 use hostel::{Capability, Digest};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::time::instant;
 
 /// A version of a name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Version)]
 #[non_exhaustive]
 pub struct VersionObject {
@@ -36,7 +39,7 @@ pub struct VersionObject {
 }
 
 /// What was registered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Pushed)]
 #[non_exhaustive]
 pub struct PushedObject {
@@ -55,7 +58,7 @@ pub struct PushedObject {
 }
 
 /// A registered component.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Registered)]
 #[non_exhaustive]
 pub struct RegisteredObject {
@@ -68,7 +71,7 @@ pub struct RegisteredObject {
     /// The functions that it exports.
     pub exports: Vec<ExportObject>,
     /// The capabilities that its imports ask for, each once.
-    pub capabilities: Vec<&'static str>,
+    pub capabilities: Vec<Cow<'static, str>>,
     /// The names of its imports.
     pub imports: Vec<String>,
     /// The versions that are this component.
@@ -76,7 +79,7 @@ pub struct RegisteredObject {
 }
 
 /// An exported function.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = RegisteredExport)]
 #[non_exhaustive]
 pub struct ExportObject {
@@ -87,7 +90,7 @@ pub struct ExportObject {
 }
 
 /// How two versions differ.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Diff)]
 #[non_exhaustive]
 pub struct DiffObject {
@@ -102,7 +105,7 @@ pub struct DiffObject {
 }
 
 /// One thing that a component asks for: a capability, or a grant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Demand)]
 #[serde(untagged)]
 #[non_exhaustive]
@@ -110,7 +113,7 @@ pub enum DemandObject {
     /// A capability.
     Capability {
         /// Its name.
-        capability: &'static str,
+        capability: Cow<'static, str>,
         /// The imports by which it is asked for.
         imports: Vec<String>,
     },
@@ -122,7 +125,7 @@ pub enum DemandObject {
 }
 
 /// A function that differs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ExportDiff)]
 #[non_exhaustive]
 pub struct ExportDiffObject {
@@ -132,6 +135,34 @@ pub struct ExportDiffObject {
     pub old: Option<String>,
     /// Its signature in the newer version; `null` if the function was removed.
     pub new: Option<String>,
+}
+
+impl fmt::Display for DemandObject {
+    /// `outgoing HTTP (wasi:http/outgoing-handler@0.2.6)`, or `grant http example.org`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Capability { capability, imports } => write!(f, "{capability} ({})", imports.join(", ")),
+            Self::Grant { grant } => write!(f, "grant {grant}"),
+        }
+    }
+}
+
+impl DiffObject {
+    /// Whether there is no difference.
+    pub fn is_empty(&self) -> bool {
+        self.more.is_empty() && self.less.is_empty() && self.exports.is_empty()
+    }
+
+    /// A line for each difference, which begins with `+ ` or `- `; a function that changed has two.
+    pub fn lines(&self) -> Vec<String> {
+        let more = self.more.iter().map(|demand| format!("+ {demand}"));
+        let less = self.less.iter().map(|demand| format!("- {demand}"));
+        let exports = self.exports.iter().flat_map(|ExportDiffObject { export, old, new }| {
+            let old = old.iter().map(move |signature| format!("- {export}: {signature}"));
+            old.chain(new.iter().map(move |signature| format!("+ {export}: {signature}")))
+        });
+        more.chain(less).chain(exports).collect()
+    }
 }
 
 impl From<&RegisteredVersion> for VersionObject {
@@ -148,6 +179,14 @@ impl From<&RegisteredVersion> for VersionObject {
             accepted_at: accepted.map(|acceptance| instant(acceptance.at)),
             accepted_by: accepted.and_then(|acceptance| acceptance.by.clone()),
         }
+    }
+}
+
+impl PushedObject {
+    /// A component without a name, which was stored before or is new.
+    pub fn unnamed(digest: Digest, new: bool) -> Self {
+        let component = digest.to_string();
+        Self { digest: component.clone(), component, new, version: None, compared_with: None, diff: None }
     }
 }
 
@@ -191,7 +230,7 @@ impl From<&RegisteredComponent> for RegisteredObject {
             size_bytes: manifest.size_bytes,
             added_at: instant(component.added),
             exports: manifest.exports.iter().map(export).collect(),
-            capabilities: asked.into_iter().map(Capability::name).collect(),
+            capabilities: asked.into_iter().map(|capability| Capability::name(capability).into()).collect(),
             imports: manifest.imports.iter().map(|import| import.name.clone()).collect(),
             versions: component.versions.iter().map(VersionObject::from).collect(),
         }
@@ -214,7 +253,7 @@ impl From<&Demand> for DemandObject {
     fn from(demand: &Demand) -> Self {
         match demand {
             Demand::Capability(capability, imports) => {
-                Self::Capability { capability: capability.name(), imports: imports.clone() }
+                Self::Capability { capability: capability.name().into(), imports: imports.clone() }
             }
             Demand::Grant(grant) => Self::Grant { grant: grant.clone() },
         }

@@ -1,17 +1,19 @@
 //! Runs.
 
+use std::borrow::Cow;
+
 use hostel::{Event, Outcome, Signature, TaskFuture, Transition, Type};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::attempt::AttemptObject;
 use crate::error::ErrorObject;
 use crate::receipt::ReceiptObject;
 use crate::stored::StoredRun;
-use crate::value::{ValueJson, as_json};
+use crate::value::{ValueJson, as_json, present};
 
 /// A run. Fields that are `None` are left out.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Run)]
 #[non_exhaustive]
 pub struct RunObject<'a> {
@@ -30,9 +32,9 @@ pub struct RunObject<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
     /// Its state, such as `Completed`.
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     /// The value. The outer `Option` says whether there is one; the inner one is `null` for a function without a result.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[schema(value_type = Value)]
     pub value: Option<Option<ValueJson<'a>>>,
     /// Why it did not complete.
@@ -60,7 +62,7 @@ impl<'a> RunObject<'a> {
             name: None,
             task: None,
             tags: None,
-            state: run.state().name(),
+            state: run.state().name().into(),
             value: outcome.and_then(|outcome| value(outcome, signature.completed_type())),
             error: outcome.and_then(|outcome| ErrorObject::of(outcome, signature)),
             attempt_count: attempt_count(run),
@@ -89,9 +91,11 @@ impl<'a> RunObject<'a> {
             name: Some(name),
             task: Some(spec.task.to_string()),
             tags: Some(spec.all_tags().iter().map(ToString::to_string).collect()),
-            state: record.state().name(),
+            state: record.state().name().into(),
             value: outcome.and_then(|typed| value(&typed.outcome, &typed.ty)),
-            error: outcome.and_then(|typed| ErrorObject::typed(&typed.outcome, &typed.ty)),
+            error: outcome.and_then(|typed| {
+                Some(ErrorObject::typed(&typed.outcome, &typed.ty)?.with_backtrace(&typed.outcome))
+            }),
             attempt_count: starts(record.history()),
             attempts: Some(
                 run.attempts()

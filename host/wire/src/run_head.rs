@@ -1,13 +1,15 @@
 //! Runs in lists.
 
+use std::borrow::Cow;
+
 use hostel::journal::RunHead;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::time::instant;
 
 /// A run as lists show it: everything that is small. Fields that are `None` are left out.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = RunHead)]
 #[non_exhaustive]
 pub struct RunHeadObject {
@@ -20,7 +22,7 @@ pub struct RunHeadObject {
     /// Its tags.
     pub tags: Vec<String>,
     /// Its state, such as `Completed`.
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     /// Its queue.
     pub queue: String,
     /// Its priority.
@@ -59,7 +61,7 @@ impl From<&RunHead> for RunHeadObject {
             name: head.name.to_string(),
             task: head.task.to_string(),
             tags: head.tags.iter().map(ToString::to_string).collect(),
-            state: head.state.name(),
+            state: head.state.name().into(),
             queue: head.queue.to_string(),
             priority: head.priority,
             created: instant(head.created),

@@ -1,13 +1,16 @@
 //! Schedules: when a task is submitted again.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use hostel::schedules::{Schedule, StoredSchedule, Timetable, When};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::time::{instant, millis};
+use crate::time::{instant, millis, parse_instant};
 
 /// A schedule. Either `cron` and `zone` are there, or `every_ms` and `anchor_at`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Schedule)]
 #[non_exhaustive]
 pub struct ScheduleObject {
@@ -30,9 +33,9 @@ pub struct ScheduleObject {
     /// When it is due, in words; `null` if the expression or the zone is unknown to this version.
     pub description: Option<String>,
     /// What happens to missed slots: `last`, `all` or `none`.
-    pub missed: &'static str,
+    pub missed: Cow<'static, str>,
     /// What happens if an earlier run has not ended: `allow`, `skip`, `queue-one` or `cancel-running`.
-    pub overlap: &'static str,
+    pub overlap: Cow<'static, str>,
     /// The longest delay of a run after its slot.
     pub spread_ms: u64,
     /// The queue of its runs.
@@ -47,6 +50,17 @@ pub struct ScheduleObject {
     pub next_at: Option<String>,
     /// The last slot that fired or was left out.
     pub last_at: Option<String>,
+}
+
+impl ScheduleObject {
+    /// When it is due; `None` if this version cannot read that.
+    pub fn when(&self) -> Option<When> {
+        if let (Some(cron), Some(zone)) = (&self.cron, &self.zone) {
+            return Some(When::Cron { expression: cron.as_str().into(), zone: zone.as_str().into() });
+        }
+        let interval = Duration::from_millis(self.every_ms?);
+        Some(When::Every { interval, anchor: parse_instant(self.anchor_at.as_deref()?)? })
+    }
 }
 
 impl From<&StoredSchedule> for ScheduleObject {
@@ -67,8 +81,8 @@ impl From<&StoredSchedule> for ScheduleObject {
             every_ms,
             anchor_at,
             description: Timetable::new(when).ok().map(|timetable| timetable.describe()),
-            missed: missed.name(),
-            overlap: overlap.name(),
+            missed: missed.name().into(),
+            overlap: overlap.name().into(),
             spread_ms: millis(*spread),
             queue: queue.to_string(),
             tags: tags.iter().map(ToString::to_string).collect(),
@@ -82,8 +96,6 @@ impl From<&StoredSchedule> for ScheduleObject {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use hostel::Timestamp;
     use serde_json::json;
 

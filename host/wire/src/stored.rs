@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hostel::journal::{AttemptRecord, InputSpec, RunRecord, StoredOutcome, StoredValue};
 use hostel::{BlobRef, CanonicalError, Outcome, Receipt, RunId, Type, Value};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::value::{ValueJson, as_json};
 
@@ -29,17 +29,24 @@ enum TypedInput {
 }
 
 /// An input of a stored run as JSON: its value, or the runs whose results it is made of.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum InputJson<'a> {
-    /// Its value.
-    Value(Option<ValueJson<'a>>),
     /// It is made of the results of other runs.
     Runs {
         /// Their ids. The name is no name in WIT, and so never part of a value.
         #[serde(rename = "$runs")]
         runs: Vec<String>,
     },
+    /// Its value.
+    Value(Option<ValueJson<'a>>),
+}
+
+impl InputJson<'_> {
+    /// An input that a server has answered.
+    pub fn received(value: serde_json::Value) -> Self {
+        Self::Value((!value.is_null()).then_some(ValueJson::Json(value)))
+    }
 }
 
 /// An outcome, and the type of its value.

@@ -1,7 +1,10 @@
 //! Runs of a journal, with everything that is known of them.
 
+use std::borrow::Cow;
+
+use hostel::Event;
 use hostel::journal::{JournalEntry, UniqueMode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::run::RunObject;
@@ -9,7 +12,7 @@ use crate::stored::{InputJson, StoredRun};
 use crate::time::instant;
 
 /// A run of a journal: a [`RunObject`], and what only a journal knows. Fields that are `None` are left out.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = StoredRun)]
 #[non_exhaustive]
 pub struct StoredRunObject<'a> {
@@ -29,7 +32,7 @@ pub struct StoredRunObject<'a> {
     pub unique_key: Option<String>,
     /// What happens to a new run with its key: `existing`, `reject`, `replace` or `debounce`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub unique_mode: Option<&'static str>,
+    pub unique_mode: Option<Cow<'static, str>>,
     /// The schedule that submitted it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<String>,
@@ -52,17 +55,20 @@ pub struct StoredRunObject<'a> {
     pub worker: Option<String>,
     /// Whether it ended badly, and nobody has seen that.
     pub needs_attention: bool,
+    /// The run that made its value, if the value came from the cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached_from: Option<String>,
 }
 
 /// A state that a run came to.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = State)]
 #[non_exhaustive]
 pub struct StateObject {
     /// When.
     pub at: String,
     /// The state.
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
 }
 
 impl<'a> StoredRunObject<'a> {
@@ -77,18 +83,22 @@ impl<'a> StoredRunObject<'a> {
             queue: head.queue.to_string(),
             priority: head.priority,
             unique_key: unique.map(|unique| unique.key.to_string()),
-            unique_mode: unique.map(|unique| mode(unique.mode)),
+            unique_mode: unique.map(|unique| mode(unique.mode).into()),
             schedule: head.schedule.as_ref().map(ToString::to_string),
             slot: spec.schedule.as_ref().map(|slot| instant(slot.slot)),
             parent: spec.parent.as_ref().map(ToString::to_string),
             created: instant(head.created),
             due: instant(head.due),
             history: history
-                .map(|one| StateObject { at: instant(one.at), state: one.state.name() })
+                .map(|one| StateObject { at: instant(one.at), state: one.state.name().into() })
                 .collect(),
             crashes: head.crashes,
             worker: head.worker.as_ref().map(ToString::to_string),
             needs_attention: head.needs_attention,
+            cached_from: entry.record().history().iter().rev().find_map(|one| match one.cause {
+                Some(Event::CacheHit { producer }) => Some(producer.to_string()),
+                _ => None,
+            }),
         }
     }
 

@@ -1,12 +1,12 @@
 //! Types of values: as trees, from which forms are built, and as JSON Schema, for programs.
 
 use hostel::{Case, Field, Param, Signature, Type};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 use utoipa::ToSchema;
 
 /// A type as a tree.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Type, no_recursion)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -100,7 +100,7 @@ pub enum TypeObject {
 }
 
 /// A field of a record, or a parameter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = NamedType)]
 #[non_exhaustive]
 pub struct NamedTypeObject {
@@ -113,7 +113,7 @@ pub struct NamedTypeObject {
 }
 
 /// A case of a variant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Case)]
 #[non_exhaustive]
 pub struct CaseObject {
@@ -177,6 +177,43 @@ impl From<&Param> for NamedTypeObject {
 impl From<&Case> for CaseObject {
     fn from(case: &Case) -> Self {
         Self { name: case.name.to_string(), ty: case.ty.as_ref().map(TypeObject::from) }
+    }
+}
+
+impl From<&TypeObject> for Type {
+    fn from(tree: &TypeObject) -> Self {
+        let ty = |tree: &TypeObject| Self::from(tree);
+        match tree {
+            TypeObject::Bool => Self::Bool,
+            TypeObject::S8 => Self::S8,
+            TypeObject::U8 => Self::U8,
+            TypeObject::S16 => Self::S16,
+            TypeObject::U16 => Self::U16,
+            TypeObject::S32 => Self::S32,
+            TypeObject::U32 => Self::U32,
+            TypeObject::S64 => Self::S64,
+            TypeObject::U64 => Self::U64,
+            TypeObject::F32 => Self::F32,
+            TypeObject::F64 => Self::F64,
+            TypeObject::Char => Self::Char,
+            TypeObject::String => Self::String,
+            TypeObject::Data => Self::Data,
+            TypeObject::Bytes => Self::list(Self::U8),
+            TypeObject::List { element } => Self::list(ty(element)),
+            TypeObject::FixedList { element, length } => Self::fixed_list(ty(element), *length),
+            TypeObject::Map { key, value } => Self::map(ty(key), ty(value)),
+            TypeObject::Record { fields } => {
+                Self::record(fields.iter().map(|field| (field.name.as_str(), ty(&field.ty))))
+            }
+            TypeObject::Tuple { elements } => Self::tuple(elements.iter().map(ty)),
+            TypeObject::Variant { cases } => {
+                Self::variant(cases.iter().map(|case| (case.name.as_str(), case.ty.as_ref().map(ty))))
+            }
+            TypeObject::Enum { cases } => Self::enumeration(cases.iter().map(String::as_str)),
+            TypeObject::Option { some } => Self::option(ty(some)),
+            TypeObject::Result { ok, err } => Self::result(ok.as_deref().map(ty), err.as_deref().map(ty)),
+            TypeObject::Flags { names } => Self::flags(names.iter().map(String::as_str)),
+        }
     }
 }
 
@@ -306,6 +343,41 @@ fn texts(names: &[hostel::Name]) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tree_is_a_type_again() {
+        let scalars = [
+            Type::Bool,
+            Type::S8,
+            Type::U8,
+            Type::S16,
+            Type::U16,
+            Type::S32,
+            Type::U32,
+            Type::S64,
+            Type::U64,
+            Type::F32,
+            Type::F64,
+            Type::Char,
+            Type::String,
+        ];
+        let types = [
+            Type::tuple(scalars),
+            Type::list(Type::U8),
+            Type::list(Type::list(Type::S8)),
+            Type::fixed_list(Type::U8, 3),
+            Type::map(Type::String, Type::option(Type::Bool)),
+            Type::record([("a", Type::S64), ("b", Type::enumeration(["x", "y"]))]),
+            Type::variant([("none", None), ("some", Some(Type::flags(["f", "g"])))]),
+            Type::result(None, Some(Type::String)),
+            Type::result(Some(Type::Char), None),
+        ];
+        for ty in types {
+            let text = serde_json::to_string(&TypeObject::from(&ty)).unwrap();
+            let tree: TypeObject = serde_json::from_str(&text).unwrap();
+            assert_eq!(Type::from(&tree), ty, "{text}");
+        }
+    }
 
     #[test]
     fn a_type_is_a_tree() {

@@ -2,15 +2,17 @@
 
 use std::str;
 
+use base64::Engine as _;
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use hostel::{AsJson, Type, Value};
-use serde::Serialize;
+use hostel::{AsJson, Type, Value, ValueError};
+use serde::de::Error as _;
 use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value as Json;
 
 /// A value that serialises as JSON, part by part.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum ValueJson<'a> {
     /// The result of a program.
@@ -20,6 +22,14 @@ pub enum ValueJson<'a> {
     },
     /// Any other value.
     Value(AsJson<'a>),
+    /// A value that was received, whose type is not known.
+    Json(Json),
+}
+
+impl<'de> Deserialize<'de> for ValueJson<'_> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Json::deserialize(from).map(Self::Json)
+    }
 }
 
 /// The stdout of a program: as JSON a text if it is UTF-8, or else `{"base64": "…"}`.
@@ -61,6 +71,47 @@ pub fn as_json<'a>(value: &'a Value, ty: &'a Type) -> Option<ValueJson<'a>> {
     (*value != Value::UNIT).then(shown)
 }
 
+/// Reads a member that may be `null`, which is something else than a missing one.
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}
+
+/// Reads bytes as [`Printed`] writes them.
+pub(crate) fn printed_bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+    let found = Json::deserialize(from)?;
+    received_bytes(&found).ok_or_else(|| D::Error::custom("expected a text, or an object with base64"))
+}
+
+fn received_bytes(json: &Json) -> Option<Vec<u8>> {
+    match json {
+        Json::String(text) => Some(text.clone().into_bytes()),
+        Json::Object(object) => BASE64.decode(object.get("base64")?.as_str()?).ok(),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) => None,
+    }
+}
+
+/// The value of which [`json`] has made this JSON, and whose type is this one.
+///
+/// # Errors
+///
+/// [`ValueError`] if it is of another type.
+pub fn value_of_json(json: &Json, ty: &Type) -> Result<Value, ValueError> {
+    if *json == Json::Null && *ty == Type::tuple([]) {
+        return Ok(Value::UNIT);
+    }
+    let stdout = json.as_object().filter(|object| object.len() == 1).and_then(|object| object.get("stdout"));
+    if let (Some(stdout), Type::Record(fields)) = (stdout, ty)
+        && let [field] = &**fields
+        && field.ty == Type::list(Type::U8)
+        && let Some(bytes) = received_bytes(stdout)
+    {
+        return Ok(Value::Record(vec![(field.name.clone(), Value::Bytes(bytes))]));
+    }
+    Value::from_json(json, ty)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json as literal;
@@ -76,6 +127,24 @@ mod tests {
         check(b"", literal!(""));
         check("ä\n".as_bytes(), literal!("ä\n"));
         check(&[0xff, 0], literal!({ "base64": "/wA=" }));
+    }
+
+    #[test]
+    fn json_is_a_value_again() {
+        let program = Type::record([("stdout", Type::list(Type::U8))]);
+        let stdout = |bytes: &[u8]| Value::Record(vec![("stdout".into(), Value::Bytes(bytes.to_owned()))]);
+        let cases = [
+            (stdout(b"text"), program.clone()),
+            (stdout(&[0xff, 0]), program),
+            (Value::UNIT, Type::tuple([])),
+            (Value::U64(u64::MAX), Type::U64),
+            (Value::F64(f64::INFINITY), Type::F64),
+            (Value::Option(None), Type::option(Type::U8)),
+        ];
+        for (value, ty) in cases {
+            assert_eq!(value_of_json(&json(&value, &ty), &ty).unwrap(), value, "{ty}");
+        }
+        assert!(value_of_json(&literal!("x"), &Type::U8).is_err());
     }
 
     #[test]

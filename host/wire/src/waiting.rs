@@ -2,13 +2,13 @@
 
 use hostel::journal::{JournalEntry, LimitUse};
 use hostel::{State, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::time::instant;
 
 /// One thing that a run waits for. Others may follow from it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = WaitingFor)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -103,6 +103,12 @@ fn of_limit(used: &LimitUse, now: Timestamp) -> Option<WaitingObject> {
             (used.limit.rate.is_some() && used.waiting > 0).then_some(WaitingObject::Rate { scope })
         }
     }
+}
+
+/// Reads a list of them, without those that only later versions know.
+pub(crate) fn known<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<WaitingObject>, D::Error> {
+    let found = Vec::<serde_json::Value>::deserialize(from)?;
+    Ok(found.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect())
 }
 
 #[cfg(test)]

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use hostel::{DelayOptions, QueueName, RunId, Timestamp, Unique};
+use hostel::{DelayOptions, QueueName, RunId, Timestamp, Unique, UniqueMode, new_run_id};
+use hostel_wire::{RunAnswerObject, instant};
+use serde_json::Value as Json;
 
 use crate::delayed::{DelayedOptions, DelayedWords};
 use crate::exit::Exit;
 use crate::problem::Stop;
+use crate::remote::{Remote, Request, Submission};
 use crate::time::{at, later, now};
 use crate::ui::Ui;
 
@@ -22,7 +25,8 @@ Examples:
   hostel delay math.wasm#add 40 2
   hostel delay acme.math#add 40 2 --in 10m --queue slow --priority 5
   hostel delay report.wasm#build --at 2026-12-24T18:00:00Z --unique nightly
-  hostel runs wait $(hostel delay math.wasm#add 40 2)")]
+  hostel runs wait $(hostel delay math.wasm#add 40 2)
+  hostel delay acme.math#add 40 2 --server https://hostel.example")]
 pub(crate) struct Delay {
     #[command(flatten)]
     words: DelayedWords,
@@ -58,6 +62,9 @@ pub(crate) struct Delay {
 
 impl Delay {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        if let Some((remote, submission)) = self.words.read_remote(ui, &self.options)? {
+            return self.on(ui, &remote, &submission);
+        }
         let mut delayed = self.words.read(ui, &self.options)?;
         if let Some(priority) = self.priority {
             delayed.task = delayed.task.clone().priority(priority);
@@ -71,5 +78,36 @@ impl Delay {
         ui.result_line(&run.to_string())?;
         ui.flush()?;
         Ok(Exit::Completed)
+    }
+
+    /// On a server. Its clock counts for --in.
+    fn on(&self, ui: &Ui, remote: &Remote, submission: &Submission) -> Result<Exit, Stop> {
+        let mut body = submission.body();
+        let mut add = |name: &str, value: Option<Json>| {
+            value.into_iter().for_each(|value| _ = body.insert(name.to_owned(), value));
+        };
+        add("queue", Some(self.queue.to_string().into()));
+        add("priority", self.priority.map(Json::from));
+        add("at", self.at.map(|at| instant(at).into()));
+        add("in", self.after.map(|after| format!("{}ms", after.as_millis()).into()));
+        add("unique", self.unique.as_ref().map(|unique| text(unique).into()));
+        let id = self.id.unwrap_or_else(new_run_id).to_string();
+        let answer: RunAnswerObject<'static> = remote.get(&Request::put(&["runs", &id]).json(&body))?;
+        ui.result_line(&answer.run.run.run)?;
+        ui.flush()?;
+        Ok(Exit::Completed)
+    }
+}
+
+/// A unique key as text.
+fn text(unique: &Unique) -> String {
+    let key = &unique.key;
+    match unique.mode {
+        UniqueMode::Existing => format!("{key}:existing"),
+        UniqueMode::Reject => format!("{key}:reject"),
+        UniqueMode::Replace => format!("{key}:replace"),
+        UniqueMode::Debounce { wait, most } => {
+            format!("{key}:debounce:{}ms..{}ms", wait.as_millis(), most.as_millis())
+        }
     }
 }

@@ -19,10 +19,12 @@ use crate::map_history::MapHistory;
 use crate::mapping::Mapping;
 use crate::options::data_dir::HostOptions;
 use crate::options::remote_cache::RemoteCacheOptions;
+use crate::options::server::{ServerOptions, Unfit};
 use crate::options::tag_limits::TagLimitOptions;
 use crate::options::task::TaskOptions;
 use crate::options::{Form, MemoryOptions, OutputOptions, WorkerOptions};
 use crate::problem::{Problem, Stop};
+use crate::remote::{self, Remote, RemoteMap, Words};
 use crate::rows::Columns;
 use crate::runtime;
 use crate::task_ref::{self, FileTask};
@@ -53,7 +55,8 @@ Examples:
   jq -c '.[]' items.json | hostel map batch.wasm#process-data --over item=- > results.jsonl
   hostel map text.wasm#word-count --over text=@pages.jsonl --explain-cache
   hostel map fetch.wasm --over id=@ids.jsonl --retries 3 --retry-delay exp:1s --fail-fast
-  hostel map fetch.wasm --over id=@ids.jsonl --tag api --rate-limit api=10/1s")]
+  hostel map fetch.wasm --over id=@ids.jsonl --tag api --rate-limit api=10/1s
+  hostel map fetch.wasm --over id=@ids.jsonl --server https://hostel.example")]
 pub(crate) struct Map {
     /// The task: FILE#EXPORT, or FILE if it exports one function; for FILE also NAME[@VERSION] or sha256:DIGEST of a
     /// registered component
@@ -117,18 +120,63 @@ pub(crate) struct Map {
 
     #[command(flatten)]
     config: ConfigOptions,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 impl Map {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         self.options.check()?;
         let config = self.config.read(&self.host)?;
+        if let Some(remote) = Remote::of(ui, &self.server, self.unfit())? {
+            let (task, options) = (&self.task, &self.options);
+            let words = Words { task, args: &[], json: None, options, config: &config };
+            return remote::map(
+                &remote,
+                ui,
+                &RemoteMap {
+                    words,
+                    over: &self.over,
+                    with: &self.with,
+                    style: self.style(options.has("name")),
+                    as_completed: self.as_completed,
+                    quiet: self.quiet,
+                    receipt: self.receipt,
+                    failures: self.failures.limit(),
+                },
+            );
+        }
         let host = self.workers.apply(self.memory.apply(self.host.host(ui)?));
         let host = self.remote_cache.apply(host, config.remote_cache.as_ref())?;
         let counts_fuel = self.options.has("max-fuel") || config.limits_fuel();
         let host = self.tag_limits.apply(config.limits.apply(host)).count_fuel(counts_fuel).build()?;
         let runtime = runtime::on_this_thread()?;
         runtime.block_on(self.map(ui, &host, &config))
+    }
+
+    fn style(&self, names: bool) -> Style {
+        Style {
+            form: self.output.output.unwrap_or(Form::Json),
+            states: self.states || self.as_completed,
+            names,
+            receipts: self.receipt,
+        }
+    }
+
+    /// Options that have no meaning with a server.
+    fn unfit(&self) -> Vec<Unfit> {
+        let explain = "a server does not say how its cache has decided";
+        let mut unfit = vec![
+            Unfit { option: "--explain-cache", is_given: self.explain_cache, because: explain },
+            self.workers.unfit(),
+            self.memory.unfit(),
+            self.record.unfit(),
+        ];
+        unfit.extend(self.host.unfit());
+        unfit.extend(self.remote_cache.unfit());
+        unfit.extend(self.tag_limits.unfit());
+        unfit
     }
 
     async fn map(&self, ui: &Arc<Ui>, host: &Host, config: &Config) -> Result<Exit, Stop> {
@@ -143,12 +191,7 @@ impl Map {
         let files = Files::new(spec.limits.input_bytes);
         let columns = Columns::read(task.signature(), &self.over, &self.with, &files)?;
         let total = columns.length;
-        let style = Style {
-            form: self.output.output.unwrap_or(Form::Json),
-            states: self.states || self.as_completed,
-            names: options.has("name"),
-            receipts: self.receipt,
-        };
+        let style = self.style(options.has("name"));
         let lines = Lines::new(ui, task.signature().clone(), style);
         let failures = self.failures.limit();
         let task = failures.watch(task);

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::Args;
-use hostel::registry::{ComponentRef, Naming, Push as Pushing, Pushed, PushedVersion};
+use hostel::registry::{ComponentRef, Naming, Push as Pushing};
 use hostel::{Component, Grants, Timestamp};
 use hostel_wire::{PushedObject, printable};
+use serde_json::json;
 
 use super::cache::{Form, FormOptions};
 use crate::config::{Config, ConfigOptions};
@@ -15,11 +16,16 @@ use crate::exit::Exit;
 use crate::load;
 use crate::loaded::{Language, Loaded};
 use crate::options::data_dir::HostOptions;
+use crate::options::server::ServerOptions;
 use crate::output::to_json;
 use crate::problem::{Problem, Stop};
 use crate::registered;
+use crate::remote::{Remote, Request, Trouble, upload};
 use crate::runtime;
 use crate::ui::Ui;
+
+/// The status of something that was not there before.
+const CREATED: u16 = 201;
 
 /// Store a component in the registry, under a name and a version
 #[derive(Args, Debug)]
@@ -38,7 +44,8 @@ Examples:
   hostel push math.wasm --name acme.math
   hostel push math.wasm --name acme.math@1.2.0 --accept
   hostel run acme.math#add 40 2
-  hostel run $(hostel push math.wasm)#add 40 2")]
+  hostel run $(hostel push math.wasm)#add 40 2
+  hostel push math.wasm --name acme.math --server https://hostel.example")]
 pub(crate) struct Push {
     /// The component: a .wasm or .wat file
     #[arg(value_name = "FILE")]
@@ -60,10 +67,16 @@ pub(crate) struct Push {
 
     #[command(flatten)]
     config: ConfigOptions,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 impl Push {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        if let Some(remote) = Remote::of(ui, &self.server, self.host.unfit())? {
+            return self.on(ui, &remote);
+        }
         let Some(dir) = self.host.dir() else {
             return Err(Problem::invalid("there is no data directory to store the component in").into());
         };
@@ -96,7 +109,42 @@ impl Push {
         let manifest = component.manifest();
         let push = Pushing { bytes: &bytes, manifest, naming, by: &by, at };
         let pushed = registered::open(&dir)?.push(&push).map_err(|error| registered::failed(&error))?;
-        self.tell(ui, &pushed)?;
+        let is_new = pushed.version.as_ref().map_or(pushed.is_new, |version| version.is_new);
+        self.tell(ui, &PushedObject::from(&pushed), is_new)?;
+        Ok(Exit::Completed)
+    }
+
+    /// To a server.
+    fn on(&self, ui: &Arc<Ui>, remote: &Remote) -> Result<Exit, Stop> {
+        let uploaded = remote.block_on(upload(&remote.client, ui, &self.file))?;
+        let digest = uploaded.digest.to_string();
+        let Some(ComponentRef::Named { name, version }) = &self.name else {
+            let object = PushedObject::unnamed(uploaded.digest, uploaded.is_new);
+            self.tell(ui, &object, uploaded.is_new)?;
+            return Ok(Exit::Completed);
+        };
+        let (name, body) =
+            (name.to_string(), json!({ "digest": digest, "accept_capabilities": self.accept }));
+        let request = match version {
+            Some(version) => Request::put(&["names", &name, "versions", &version.to_string()]),
+            // A component becomes one version of a name.
+            None => Request::post(&["names", &name]).repeatable(),
+        };
+        let request = request.json(&body);
+        let (mut object, is_new) = match remote.block_on(remote.client.try_send(&request)) {
+            Ok(answer) => (remote.client.read::<PushedObject>(&answer)?, answer.status == CREATED),
+            Err(Trouble::Refused(refusal)) if refusal.code == "capability-change" => {
+                let pushed = refusal.more.get("pushed").cloned().unwrap_or_default();
+                let Ok(object) = serde_json::from_value(pushed) else { return Err(refusal.problem.into()) };
+                (object, true)
+            }
+            Err(Trouble::Refused(refusal)) => {
+                return Err(remote.block_on(remote.client.refusal(&request, refusal)).into());
+            }
+            Err(trouble) => return Err(Problem::from(trouble).into()),
+        };
+        object.new = uploaded.is_new;
+        self.tell(ui, &object, is_new)?;
         Ok(Exit::Completed)
     }
 
@@ -119,28 +167,28 @@ impl Push {
         Ok(all)
     }
 
-    fn tell(&self, ui: &Ui, pushed: &Pushed) -> Result<(), Stop> {
-        let object = PushedObject::from(pushed);
+    /// Shows what was pushed, and whether it was there before.
+    fn tell(&self, ui: &Ui, object: &PushedObject, is_new: bool) -> Result<(), Stop> {
         ui.result_line(&match self.form.output {
             Form::Table => object.component.clone(),
-            Form::Json => to_json(&object),
+            Form::Json => to_json(object),
         })?;
         ui.flush()?;
-        let is_new = pushed.version.as_ref().map_or(pushed.is_new, |version| version.is_new);
         if !is_new {
             ui.note(&format!("{} was stored before", object.component));
         }
-        if let Some(version) = pushed.version.as_ref().filter(|version| version.version.accepted.is_none()) {
-            tell_that_it_waits(ui, &object.component, version);
+        if object.version.as_ref().is_some_and(|version| !version.accepted) {
+            tell_that_it_waits(ui, object);
         }
         Ok(())
     }
 }
 
-fn tell_that_it_waits(ui: &Ui, component: &str, pushed: &PushedVersion) {
-    let than = pushed.compared.as_ref().map_or_else(String::new, |compared| format!(" than {compared}"));
+fn tell_that_it_waits(ui: &Ui, object: &PushedObject) {
+    let PushedObject { component, compared_with, diff, .. } = object;
+    let than = compared_with.as_ref().map_or_else(String::new, |compared| format!(" than {compared}"));
     ui.warning(&format!("{component} asks for more{than}, and is not used until it is accepted"));
-    for demand in &pushed.diff.more {
+    for demand in diff.iter().flat_map(|diff| &diff.more) {
         ui.note(&format!("  + {}", printable(&demand.to_string())));
     }
     ui.hint(&format!("hostel components accept {component}"));

@@ -19,12 +19,14 @@ use crate::interrupt::Interrupt;
 use crate::loaded;
 use crate::options::data_dir::HostOptions;
 use crate::options::remote_cache::RemoteCacheOptions;
+use crate::options::server::{ServerOptions, Unfit};
 use crate::options::task::TaskOptions;
 use crate::options::{Form, MemoryOptions, OutputOptions};
-use crate::output::{self, table};
+use crate::output;
 use crate::printing::Printing;
 use crate::problem::{Problem, Stop};
 use crate::receipt;
+use crate::remote::{self, Remote, Running, Words};
 use crate::report::{self, Telling};
 use crate::runtime;
 use crate::stdin;
@@ -65,7 +67,8 @@ Examples:
   hostel run text.wasm#word-count text=@README.md --output json
   hostel run pages.wasm https://example.org/ --http example.org
   hostel run program.wasm --stdin input.txt -- --verbose
-  tail -f log.txt | hostel run program.wasm")]
+  tail -f log.txt | hostel run program.wasm
+  hostel run math.wasm#add 40 2 --server http://127.0.0.1:4700")]
 pub(crate) struct Run {
     /// The task: FILE#EXPORT, or FILE if it exports one function; for FILE also NAME[@VERSION] or sha256:DIGEST of a
     /// registered component
@@ -125,6 +128,9 @@ pub(crate) struct Run {
 
     #[command(flatten)]
     config: ConfigOptions,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 impl Run {
@@ -134,6 +140,15 @@ impl Run {
             return Err(Problem::invalid("--states writes JSON: omit --output, or use --output json").into());
         }
         let config = self.config.read(&self.host)?;
+        if let Some(remote) = Remote::of(ui, &self.server, self.unfit())? {
+            let (task, args, json, options) = (&self.task, &self.args, self.json.as_deref(), &self.options);
+            let words = Words { task, args, json, options, config: &config };
+            let form = self.output.output;
+            let (quiet, states, receipt) = (self.quiet, self.states, self.receipt);
+            let options_of_program = self.check_options_come_first();
+            let running = Running { words, quiet, states, receipt, form, options_of_program };
+            return remote::run(&remote, ui, running);
+        }
         let host =
             self.remote_cache.apply(self.memory.apply(self.host.host(ui)?), config.remote_cache.as_ref())?;
         let counts_fuel = self.options.has("max-fuel") || config.limits_fuel();
@@ -142,6 +157,21 @@ impl Run {
         let host = host.optimise(false).build()?;
         let runtime = runtime::on_this_thread()?;
         runtime.block_on(self.run(ui, &host, &config))
+    }
+
+    /// Options that have no meaning with a server.
+    fn unfit(&self) -> Vec<Unfit> {
+        let stdin = "the stdin of this command does not reach the server";
+        let explain = "a server does not say how its cache has decided";
+        let mut unfit = vec![
+            Unfit { option: "--stdin", is_given: self.stdin.is_some(), because: stdin },
+            Unfit { option: "--explain-cache", is_given: self.explain_cache, because: explain },
+            self.memory.unfit(),
+            self.record.unfit(),
+        ];
+        unfit.extend(self.host.unfit());
+        unfit.extend(self.remote_cache.unfit());
+        unfit
     }
 
     async fn run(&self, ui: &Arc<Ui>, host: &Host, config: &Config) -> Result<Exit, Stop> {
@@ -279,11 +309,7 @@ impl Run {
         if form == Form::Json {
             return ui.result_of(|to| output::write_json(to, &as_json(value, task.completed_type())));
         }
-        let rows = (form == Form::Table).then(|| table::of_value(value, ui.paint)).flatten();
-        match rows {
-            Some(rows) => rows.iter().try_for_each(|row| ui.result_line(row)),
-            None => ui.result_of(|to| write!(to, "{value}")),
-        }
+        output::value(ui, form, value)
     }
 }
 

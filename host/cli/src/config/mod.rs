@@ -39,7 +39,7 @@ const TABLES: [&str; 4] = [DEFAULTS, "tasks", "limits", "remote-cache"];
 const URL_HINT: &str = "the remote cache has its own table: [remote-cache], and below it url = \"…\"";
 
 /// Options of the whole command, which have no key.
-const OF_THE_COMMAND: [&str; 22] = [
+const OF_THE_COMMAND: [&str; 23] = [
     "as-completed",
     "config",
     "data-dir",
@@ -58,6 +58,7 @@ const OF_THE_COMMAND: [&str; 22] = [
     "receipt",
     "record",
     "refresh-cache",
+    "server",
     "states",
     "stdin",
     "with",
@@ -161,6 +162,18 @@ impl Config {
 
     /// The options of a task: those for it alone, completed by those for its file, and by the defaults.
     pub(crate) fn of_task(&self, path: &Path, loaded: &Loaded, task: &Task) -> Result<TaskOptions, Problem> {
+        self.of_export(path, |export| {
+            let found = loaded.task(export).map_err(|error| Problem::of(error.kind(), &error))?;
+            Ok(found.is_same_function(task))
+        })
+    }
+
+    /// The same for a task of which it is known whether the name of an export is meant for it.
+    pub(crate) fn of_export(
+        &self,
+        path: &Path,
+        is_meant: impl Fn(&str) -> Result<bool, Problem>,
+    ) -> Result<TaskOptions, Problem> {
         let file = fs::canonicalize(path).ok();
         // A registered component has no file of its name.
         let is_of_file = |table: &&TaskTable| match &file {
@@ -169,12 +182,12 @@ impl Config {
         };
         let (mut of_task, mut of_file) = (None, None);
         for table in self.tasks.iter().filter(is_of_file) {
-            let found = table.export.as_ref().map(|export| loaded.task(export)).transpose();
-            let found = found.map_err(|error| Problem::of(error.kind(), &error).within(&table.place));
+            let found = table.export.as_deref().map(&is_meant).transpose();
+            let found = found.map_err(|error| error.within(&table.place));
             let place = match found.map_err(Problem::into_invalid)? {
                 None => &mut of_file,
-                Some(found) if found.is_same_function(task) => &mut of_task,
-                Some(_) => continue,
+                Some(true) => &mut of_task,
+                Some(false) => continue,
             };
             if place.replace(table.options.clone()).is_some() {
                 let place = &table.place;

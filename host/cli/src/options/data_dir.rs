@@ -8,6 +8,7 @@ use hostel::{DirAccess, DirGrant, ErrorKind, Host, HostBuilder, create_data_dir,
 use hostel_wire::without_number;
 
 use crate::apart;
+use crate::options::server::Unfit;
 use crate::options::task::TaskOptions;
 use crate::problem::Problem;
 use crate::ui::Ui;
@@ -26,6 +27,13 @@ pub(crate) struct HostOptions {
 }
 
 impl HostOptions {
+    /// With a server.
+    pub(crate) fn unfit(&self) -> [Unfit; 2] {
+        let because = "components, runs and results are those of the server";
+        let unfit = |option, is_given| Unfit { option, is_given, because };
+        [unfit("--data-dir", self.data_dir.is_some()), unfit("--no-data-dir", self.no_data_dir)]
+    }
+
     /// The data directory, unless it is disabled.
     pub(crate) fn dir(&self) -> Option<PathBuf> {
         data_dir(self.data_dir.clone()).filter(|_| !self.no_data_dir)

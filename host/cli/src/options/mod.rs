@@ -2,11 +2,17 @@
 
 pub(crate) mod data_dir;
 pub(crate) mod remote_cache;
+pub(crate) mod server;
 pub(crate) mod tag_limits;
 pub(crate) mod task;
 
 use clap::{Args, ValueEnum};
 use hostel::{HostBuilder, grammar};
+
+use self::server::Unfit;
+
+/// Why an option of the host has no meaning with a server.
+const OF_THE_SERVER: &str = "the server decides how much it executes at once";
 
 /// Parses a size that is not zero.
 fn some_bytes(text: &str) -> Result<u64, String> {
@@ -23,6 +29,11 @@ pub(crate) struct WorkerOptions {
 }
 
 impl WorkerOptions {
+    /// With a server.
+    pub(crate) const fn unfit(self) -> Unfit {
+        Unfit { option: "--workers", is_given: self.workers.is_some(), because: OF_THE_SERVER }
+    }
+
     pub(crate) fn apply(self, host: HostBuilder) -> HostBuilder {
         match self.workers {
             Some(workers) => host.max_workers(workers.into()),
@@ -40,6 +51,15 @@ pub(crate) struct MemoryOptions {
 }
 
 impl MemoryOptions {
+    /// With a server.
+    pub(crate) const fn unfit(self) -> Unfit {
+        Unfit {
+            option: "--max-host-memory",
+            is_given: self.max_host_memory.is_some(),
+            because: OF_THE_SERVER,
+        }
+    }
+
     pub(crate) fn apply(self, host: HostBuilder) -> HostBuilder {
         match self.max_host_memory {
             Some(bytes) => host.max_memory_bytes(bytes),

@@ -5,6 +5,7 @@ use std::env;
 use clap::Args;
 use hostel::{HostBuilder, RemoteCache, RemoteCacheError};
 
+use crate::options::server::Unfit;
 use crate::problem::Problem;
 
 /// The prefixes of the variables with credentials and endpoints of a bucket.
@@ -22,6 +23,18 @@ pub(crate) struct RemoteCacheOptions {
     /// Use no remote cache, even if `hostel.toml` names one
     #[arg(long, conflicts_with = "remote_cache")]
     no_remote_cache: bool,
+}
+
+impl RemoteCacheOptions {
+    /// With a server.
+    pub(crate) fn unfit(&self) -> [Unfit; 2] {
+        let because = "the server has the remote cache that it was started with";
+        let unfit = |option, is_given| Unfit { option, is_given, because };
+        [
+            unfit("--remote-cache", self.remote_cache.is_some()),
+            unfit("--no-remote-cache", self.no_remote_cache),
+        ]
+    }
 }
 
 /// The remote cache in a file.

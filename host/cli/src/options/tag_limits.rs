@@ -6,6 +6,7 @@ use clap::Args;
 use hostel::grammar::{self, tag};
 use hostel::{HostBuilder, RateLimit, Tag};
 
+use crate::options::server::Unfit;
 use crate::problem::Problem;
 
 /// The options for limits by tag.
@@ -22,6 +23,13 @@ pub(crate) struct TagLimitOptions {
 }
 
 impl TagLimitOptions {
+    /// With a server.
+    pub(crate) fn unfit(&self) -> [Unfit; 2] {
+        let because = "hostel limits sets the limits of the server's runs";
+        let unfit = |option, is_given| Unfit { option, is_given, because };
+        [unfit("--tag-limit", !self.tag_limit.is_empty()), unfit("--rate-limit", !self.rate_limit.is_empty())]
+    }
+
     /// The host with these limits. Of two limits for the same tag, the later one applies.
     pub(crate) fn apply(&self, host: HostBuilder) -> HostBuilder {
         let limits = self.tag_limit.iter().cloned();

@@ -49,6 +49,12 @@ mod map;
 #[cfg(test)]
 mod registry;
 #[cfg(test)]
+#[cfg(unix)]
+mod remote;
+#[cfg(test)]
+#[cfg(unix)]
+mod remote_map;
+#[cfg(test)]
 mod retries;
 #[cfg(test)]
 mod run;
@@ -56,6 +62,9 @@ mod run;
 mod scheduling;
 #[cfg(test)]
 mod scripts;
+#[cfg(test)]
+#[cfg(unix)]
+mod server;
 #[cfg(test)]
 #[cfg(unix)]
 mod serving;

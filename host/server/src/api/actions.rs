@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hostel::journal::{Cancellation, Journal, JournalConflict, JournalEntry, JournalError, SqliteJournal};
 use hostel::{ErrorKind, RunId};
-use hostel_wire::why_not_retried;
+use hostel_wire::{RunAnswerObject, why_not_retried};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -21,7 +21,7 @@ use crate::clock::now;
 use crate::extract::{Path, Query, parsed};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
-use crate::run_view::{RunAnswer, entry_of, run_json};
+use crate::run_view::{entry_of, run_json};
 use crate::submission::{wait, wait_for_end};
 use crate::tokens::Identity;
 
@@ -72,8 +72,8 @@ async fn cancel_run(
 /// Give a run that ended without a value new attempts
 #[utoipa::path(post, path = "/runs/{run}/retry", operation_id = "retry_run", tag = "runs",
     params(("run" = String, Path, description = "Its id"), Wait),
-    responses((status = 200, description = "The run", body = RunAnswer),
-        (status = 202, description = "It has not ended within the wait", body = RunAnswer)),
+    responses((status = 200, description = "The run", body = RunAnswerObject),
+        (status = 202, description = "It has not ended within the wait", body = RunAnswerObject)),
     security(("token" = ["run"])))]
 async fn retry_run(
     State(app): State<Arc<App>>,

@@ -151,6 +151,7 @@ async fn register(
         let problem = format!("{} asks for more than the accepted version before it", object.component);
         let problem = ApiProblem::new(Code::CapabilityChange, problem)
             .with("diff", DiffObject::from(&version.diff))
+            .with("pushed", &object)
             .with("version", VersionObject::from(&version.version))
             .hint("it is stored, and waits: send the request again with accept_capabilities to use it");
         return Err(problem);

@@ -1,5 +1,6 @@
 //! What runs were given, and what they have returned.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Json;
@@ -63,7 +64,7 @@ struct ResultObject {
     /// The run.
     run: String,
     /// Its state.
-    state: &'static str,
+    state: Cow<'static, str>,
     /// The value, if it has completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Value)]

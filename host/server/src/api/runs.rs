@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hostel::RunId;
 use hostel::journal::{Cursor, Journal, Page};
-use hostel_wire::{RunHeadObject, instant};
+use hostel_wire::{RunAnswerObject, RunHeadObject, instant};
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::extract::{JsonBody, Members, Path, Query, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
-use crate::run_view::{RunAnswer, filter_word, head, read_filter, run_json};
+use crate::run_view::{filter_word, head, read_filter, run_json};
 use crate::submission::{RunRequest, derived_id, store, wait, wait_for_end};
 use crate::tokens::Identity;
 
@@ -50,9 +50,9 @@ impl Members for Wait {
 /// With an `Idempotency-Key`, a repetition returns the first run. The key is known as long as the run is.
 #[utoipa::path(post, path = "/runs", operation_id = "post_run", tag = "runs", request_body = RunRequest,
     params(Wait, ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible characters")),
-    responses((status = 201, description = "It is stored", body = RunAnswer),
-        (status = 200, description = "It has ended within the wait, or was there before", body = RunAnswer),
-        (status = 202, description = "It has not ended within the wait", body = RunAnswer)),
+    responses((status = 201, description = "It is stored", body = RunAnswerObject),
+        (status = 200, description = "It has ended within the wait, or was there before", body = RunAnswerObject),
+        (status = 202, description = "It has not ended within the wait", body = RunAnswerObject)),
     security(("token" = ["run"])))]
 async fn post_run(
     State(app): State<Arc<App>>,
@@ -71,9 +71,9 @@ async fn post_run(
 /// Safe to repeat: the same request again returns the run, and another request is refused.
 #[utoipa::path(put, path = "/runs/{run}", operation_id = "put_run", tag = "runs", request_body = RunRequest,
     params(("run" = String, Path, description = "A UUID that the client chooses, best of version 7"), Wait),
-    responses((status = 201, description = "It is stored", body = RunAnswer),
-        (status = 200, description = "It has ended within the wait, or was there before", body = RunAnswer),
-        (status = 202, description = "It has not ended within the wait", body = RunAnswer)),
+    responses((status = 201, description = "It is stored", body = RunAnswerObject),
+        (status = 200, description = "It has ended within the wait, or was there before", body = RunAnswerObject),
+        (status = 202, description = "It has not ended within the wait", body = RunAnswerObject)),
     security(("token" = ["run"])))]
 async fn put_run(
     State(app): State<Arc<App>>,
@@ -136,7 +136,7 @@ async fn submit(
 /// Show a run
 #[utoipa::path(get, path = "/runs/{run}", operation_id = "get_run", tag = "runs",
     params(("run" = String, Path, description = "Its id"), Wait),
-    responses((status = 200, description = "The run", body = RunAnswer)), security(("token" = ["read"])))]
+    responses((status = 200, description = "The run", body = RunAnswerObject)), security(("token" = ["read"])))]
 async fn get_run(
     State(app): State<Arc<App>>,
     identity: Identity,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use hostel::registry::ComponentName;
-use hostel_wire::{NamedTypeObject, TypeObject, arguments_schema, type_schema};
+use hostel_wire::{NamedTypeObject, TaskDetailObject, TypeObject, arguments_schema, type_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as JsonValue};
 use utoipa::{IntoParams, ToSchema};
@@ -66,39 +66,6 @@ struct TaskLine {
     signature: String,
 }
 
-/// A task.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = TaskDetail)]
-struct TaskDetail {
-    /// Its key: `sha256:DIGEST#EXPORT`.
-    task: String,
-    /// The digest of the component.
-    digest: String,
-    /// The path of the export.
-    export: String,
-    /// Its signature in WIT.
-    signature: String,
-    /// Whether it is a program (`wasi:cli/run`).
-    program: bool,
-    /// Whether it is an async function.
-    #[serde(rename = "async")]
-    is_async: bool,
-    /// Its parameters, in order, with their types as trees.
-    params: Vec<NamedTypeObject>,
-    /// The type of its result; `null` if it has none.
-    result: Option<TypeObject>,
-    /// The JSON Schema of its arguments as an object.
-    #[schema(value_type = Value)]
-    arguments_schema: JsonValue,
-    /// The JSON Schema of its result; `null` if it has none.
-    #[schema(value_type = Value)]
-    result_schema: Option<JsonValue>,
-    /// The capabilities that the imports of the component ask for.
-    capabilities: Vec<&'static str>,
-    /// Why the host cannot run it, if it cannot.
-    not_runnable_because: Option<String>,
-}
-
 /// List the tasks of named components
 #[utoipa::path(get, path = "/tasks", operation_id = "list_tasks", tag = "tasks", params(PageByName),
     responses((status = 200, description = "A page", body = Tasks)), security(("token" = ["read"])))]
@@ -133,14 +100,18 @@ async fn list_tasks(State(app): State<Arc<App>>, Query(page): Query<PageByName>)
 /// Show a task: its signature, types, and what it may ask for
 #[utoipa::path(get, path = "/tasks/{task}", operation_id = "get_task", tag = "tasks",
     params(("task" = String, Path, description = "`NAME#EXPORT`, `NAME@VERSION#EXPORT` or `sha256:HEX#EXPORT`, with `#` written as `%23`")),
-    responses((status = 200, description = "The task", body = TaskDetail)), security(("token" = ["read"])))]
-async fn get_task(State(app): State<Arc<App>>, Path(text): Path<String>) -> Answer<Json<TaskDetail>> {
+    responses((status = 200, description = "The task", body = TaskDetailObject)), security(("token" = ["read"])))]
+async fn get_task(State(app): State<Arc<App>>, Path(text): Path<String>) -> Answer<Json<TaskDetailObject>> {
     let task = find_task(&app, &text).await?;
     let (digest, _) = resolve(&app, &text).await?;
     let component = app.component(digest).await?;
     let (signature, key) = (task.signature(), task.key());
-    let capabilities = component.manifest().asked_for().into_iter().map(hostel::Capability::name);
-    Ok(Json(TaskDetail {
+    let capabilities = component
+        .manifest()
+        .asked_for()
+        .into_iter()
+        .map(|capability| hostel::Capability::name(capability).into());
+    Ok(Json(TaskDetailObject {
         task: key.to_string(),
         digest: key.component.to_string(),
         export: key.export.to_string(),

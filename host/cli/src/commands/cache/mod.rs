@@ -18,6 +18,7 @@ use hostel_wire::printable;
 
 use crate::exit::Exit;
 use crate::options::data_dir;
+use crate::options::server::Unfit;
 use crate::problem::{Problem, Stop};
 use crate::ui::Ui;
 use crate::ui::text::counted;
@@ -89,6 +90,12 @@ impl Cache {
 }
 
 impl Place {
+    /// With a server.
+    pub(crate) const fn unfit(&self) -> Unfit {
+        let because = "components and results are those of the server";
+        Unfit { option: "--data-dir", is_given: self.data_dir.is_some(), because }
+    }
+
     pub(crate) fn data_dir(&self) -> Result<PathBuf, Problem> {
         data_dir::data_dir(self.data_dir.clone()).ok_or_else(|| {
             Problem::invalid("there is no data directory: name one with --data-dir or HOSTEL_DATA_DIR")

@@ -1,14 +1,19 @@
 //! `hostel cache rm`
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clap::Args;
 use hostel::{Removed, ResultCache};
+use hostel_wire::EntryDetail;
 
 use super::{Place, results_text, unknown};
 use crate::exit::Exit;
+use crate::options::server::{ServerOptions, Unfit};
 use crate::problem::{Problem, Stop};
+use crate::remote::{Page, Remote, Request};
 use crate::ui::Ui;
+use crate::ui::text::counted;
 
 /// Remove cached results, so that they are computed again
 #[derive(Args, Debug)]
@@ -29,14 +34,40 @@ pub(crate) struct Rm {
 
     #[command(flatten)]
     place: Place,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 impl Rm {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        if let Some(remote) = Remote::of(ui, &self.server, [self.place.unfit(), self.unfit()])? {
+            return self.on(ui, &remote);
+        }
         let results = self.place.open()?;
         let Removed { entries, bytes, .. } =
             if self.from_remote { results.remove_from_remote()? } else { self.remove_keys(&results)? };
         ui.result_line(&format!("removed {}", results_text(entries, bytes)))?;
+        ui.flush()?;
+        Ok(Exit::Completed)
+    }
+
+    fn unfit(&self) -> Unfit {
+        let because = "a server removes results by their keys";
+        Unfit { option: "--from-remote", is_given: self.from_remote, because }
+    }
+
+    /// On a server, after all keys were found.
+    fn on(&self, ui: &Ui, remote: &Remote) -> Result<Exit, Stop> {
+        let mut found = BTreeMap::new();
+        for key in &self.keys {
+            let entries: Page<EntryDetail> = remote.get(&Request::get(&["cache", key]))?;
+            entries.items.into_iter().for_each(|entry| *found.entry(entry.entry.key).or_insert(0) += 1);
+        }
+        for key in found.keys() {
+            remote.send(&Request::delete(&["cache", key]))?;
+        }
+        ui.result_line(&format!("removed {}", counted(found.values().sum(), "result")))?;
         ui.flush()?;
         Ok(Exit::Completed)
     }

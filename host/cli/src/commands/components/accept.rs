@@ -6,12 +6,16 @@ use std::time::SystemTime;
 use clap::Args;
 use hostel::Timestamp;
 use hostel::registry::ComponentRef;
+use hostel_wire::VersionObject;
+use serde_json::json;
 
 use super::super::cache::Place;
 use super::{failed, open, reference};
 use crate::exit::Exit;
+use crate::options::server::ServerOptions;
 use crate::problem::{Problem, Stop};
 use crate::registered;
+use crate::remote::{Remote, Request};
 use crate::ui::Ui;
 
 /// Accept a version that asks for more than the one before, so that its name stands for it
@@ -26,6 +30,9 @@ pub(crate) struct Accept {
 
     #[command(flatten)]
     place: Place,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 impl Accept {
@@ -34,9 +41,16 @@ impl Accept {
             let problem = format!("{}: expected a version of a name, NAME@VERSION", self.version);
             return Err(Problem::invalid(problem).into());
         };
-        let at = Timestamp::from(SystemTime::now());
-        let registry = open(&self.place)?;
-        registry.accept(name, version, &registered::person(), at).map_err(failed)?;
+        if let Some(remote) = Remote::of(ui, &self.server, [self.place.unfit()])? {
+            let place = ["names", &name.to_string(), "versions", &version.to_string()];
+            let found: VersionObject = remote.get(&Request::get(&place))?;
+            let body = json!({ "digest": found.digest, "accept_capabilities": true });
+            remote.send(&Request::put(&place).json(&body))?;
+        } else {
+            let at = Timestamp::from(SystemTime::now());
+            let registry = open(&self.place)?;
+            registry.accept(name, version, &registered::person(), at).map_err(failed)?;
+        }
         ui.result_line(&format!("accepted {name}@{version}"))?;
         ui.flush()?;
         Ok(Exit::Completed)

@@ -9,8 +9,10 @@ use hostel_wire::{DiffObject, printable};
 use super::super::cache::{Form, FormOptions, Place};
 use super::{failed, open, reference};
 use crate::exit::Exit;
+use crate::options::server::ServerOptions;
 use crate::output::to_json;
-use crate::problem::Stop;
+use crate::problem::{Problem, Stop};
+use crate::remote::{Remote, Request};
 use crate::ui::Ui;
 use crate::ui::color::Paint;
 
@@ -36,25 +38,38 @@ pub(crate) struct Diff {
 
     #[command(flatten)]
     place: Place,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 impl Diff {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
-        let registry = open(&self.place)?;
-        let (old, old_grants) = registry.side(&self.old).map_err(failed)?;
-        let (new, new_grants) = registry.side(&self.new).map_err(failed)?;
-        let diff = ComponentDiff::between((&old, &old_grants), (&new, &new_grants));
+        let diff = match Remote::of(ui, &self.server, [self.place.unfit()])? {
+            Some(remote) => {
+                let request = Request::get(&["components", &self.old.to_string(), "diff"]);
+                remote.get(&request.query("with", &self.new))?
+            }
+            None => self.here()?,
+        };
         match self.form.output {
             Form::Table => {
-                diff.to_string().lines().try_for_each(|line| ui.result_line(&coloured(line, ui.paint)))?;
+                diff.lines().iter().try_for_each(|line| ui.result_line(&coloured(line, ui.paint)))?;
             }
-            Form::Json => ui.result_line(&to_json(&DiffObject::from(&diff)))?,
+            Form::Json => ui.result_line(&to_json(&diff))?,
         }
         ui.flush()?;
         if diff.is_empty() && self.form.output == Form::Table {
             ui.note("they ask for the same, and have the same functions");
         }
         Ok(Exit::Completed)
+    }
+
+    fn here(&self) -> Result<DiffObject, Problem> {
+        let registry = open(&self.place)?;
+        let (old, old_grants) = registry.side(&self.old).map_err(failed)?;
+        let (new, new_grants) = registry.side(&self.new).map_err(failed)?;
+        Ok(DiffObject::from(&ComponentDiff::between((&old, &old_grants), (&new, &new_grants))))
     }
 }
 

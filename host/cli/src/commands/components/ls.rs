@@ -1,19 +1,21 @@
 //! `hostel components ls`
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use clap::Args;
+use hostel::Digest;
 use hostel::registry::{MAX_LISTED, RegisteredVersion, Registry};
-use hostel::{Digest, Timestamp};
-use hostel_wire::VersionObject;
+use hostel_wire::{VersionObject, parse_instant, printable};
 
 use super::super::cache::{Form, FormOptions, Place};
 use super::{failed, open};
 use crate::exit::Exit;
+use crate::options::server::ServerOptions;
 use crate::output::table::{Layout, Row};
 use crate::output::to_json;
 use crate::problem::{Problem, Stop};
+use crate::remote::{Client, PAGE_ITEMS, Page, Remote, Request};
+use crate::time::now;
 use crate::ui::Ui;
 use crate::ui::text::{counted, elapsed};
 
@@ -34,21 +36,30 @@ pub(crate) struct Ls {
 
     #[command(flatten)]
     place: Place,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 impl Ls {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
-        let registry = open(&self.place)?;
-        let versions = versions(&registry)?;
-        let unnamed = unnamed(&registry)?;
+        let (versions, unnamed) = match Remote::of(ui, &self.server, [self.place.unfit()])? {
+            Some(remote) => remote.block_on(of_server(&remote.client))?,
+            None => {
+                let registry = open(&self.place)?;
+                let versions = versions(&registry)?;
+                let unnamed = unnamed(&registry)?.iter().map(ToString::to_string).collect();
+                (versions.iter().map(VersionObject::from).collect(), unnamed)
+            }
+        };
         match self.form.output {
             Form::Table => table(ui, &versions, &unnamed)?,
             Form::Json => {
                 for version in &versions {
-                    ui.result_line(&to_json(&VersionObject::from(version)))?;
+                    ui.result_line(&to_json(version))?;
                 }
                 for digest in &unnamed {
-                    ui.result_line(&to_json(&serde_json::json!({ "digest": digest.to_string() })))?;
+                    ui.result_line(&to_json(&serde_json::json!({ "digest": digest })))?;
                 }
             }
         }
@@ -58,6 +69,29 @@ impl Ls {
         }
         Ok(Exit::Completed)
     }
+}
+
+/// The versions and the components without a name of a server.
+async fn of_server(client: &Client) -> Result<(Vec<VersionObject>, Vec<String>), Problem> {
+    let mut names: Vec<String> = Vec::new();
+    let limited = |segment| Request::get(&[segment]).query("limit", PAGE_ITEMS);
+    let mut take = |page: Page<String>| {
+        names.extend(page.items);
+        Ok::<_, Problem>(true)
+    };
+    client.pages(&limited("names"), &mut take).await?;
+    let mut versions = Vec::new();
+    for name in &names {
+        let of_name: Page<VersionObject> = client.get(&Request::get(&["names", name])).await?;
+        versions.extend(of_name.items);
+    }
+    let mut unnamed: Vec<String> = Vec::new();
+    let mut take = |page: Page<String>| {
+        unnamed.extend(page.items);
+        Ok::<_, Problem>(true)
+    };
+    client.pages(&limited("components"), &mut take).await?;
+    Ok((versions, unnamed))
 }
 
 /// All versions, by name, the last ones first.
@@ -87,9 +121,9 @@ fn unnamed(registry: &Registry) -> Result<Vec<Digest>, Problem> {
     }
 }
 
-fn table(ui: &Ui, versions: &[RegisteredVersion], unnamed: &[Digest]) -> Result<(), Stop> {
+fn table(ui: &Ui, versions: &[VersionObject], unnamed: &[String]) -> Result<(), Stop> {
     let rows: Vec<Row> =
-        versions.iter().map(cells).chain(unnamed.iter().map(|digest| unnamed_cells(*digest))).collect();
+        versions.iter().map(cells).chain(unnamed.iter().map(|digest| unnamed_cells(digest))).collect();
     if rows.is_empty() {
         return Ok(());
     }
@@ -102,23 +136,29 @@ fn table(ui: &Ui, versions: &[RegisteredVersion], unnamed: &[Digest]) -> Result<
     Ok(())
 }
 
-fn cells(version: &RegisteredVersion) -> Row {
-    let state = if version.accepted.is_some() { "accepted" } else { "asks for more" };
+fn cells(version: &VersionObject) -> Row {
+    let state = if version.accepted { "accepted" } else { "asks for more" };
+    let age = parse_instant(&version.registered_at).map(|at| elapsed(now().since(at)));
     vec![
-        version.name.to_string(),
-        version.version.to_string(),
-        short(version.digest),
-        elapsed(Timestamp::from(SystemTime::now()).since(version.at)),
-        version.by.clone(),
+        printable(&version.name).into_owned(),
+        printable(&version.version).into_owned(),
+        short(&version.digest).to_owned(),
+        age.unwrap_or_default(),
+        printable(&version.registered_by).into_owned(),
         state.to_owned(),
     ]
 }
 
-fn unnamed_cells(digest: Digest) -> Row {
-    vec!["–".to_owned(), "–".to_owned(), digest.hex(), "–".to_owned(), "–".to_owned(), "no name".to_owned()]
+fn unnamed_cells(digest: &str) -> Row {
+    let hex = hex(digest).to_owned();
+    vec!["–".to_owned(), "–".to_owned(), hex, "–".to_owned(), "–".to_owned(), "no name".to_owned()]
 }
 
-fn short(digest: Digest) -> String {
-    let hex = digest.hex();
-    hex.get(..DIGITS).unwrap_or(&hex).to_owned()
+fn hex(digest: &str) -> &str {
+    digest.strip_prefix("sha256:").unwrap_or(digest)
+}
+
+fn short(digest: &str) -> &str {
+    let hex = hex(digest);
+    hex.get(..DIGITS).unwrap_or(hex)
 }

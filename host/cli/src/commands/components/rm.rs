@@ -8,7 +8,9 @@ use hostel::registry::{ComponentRef, Removed};
 use super::super::cache::Place;
 use super::{failed, open, reference};
 use crate::exit::Exit;
+use crate::options::server::ServerOptions;
 use crate::problem::{Problem, Stop};
+use crate::remote::{Remote, Request};
 use crate::ui::Ui;
 
 /// Remove a version, or a component without a name
@@ -27,6 +29,9 @@ pub(crate) struct Rm {
 
     #[command(flatten)]
     place: Place,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 impl Rm {
@@ -34,6 +39,19 @@ impl Rm {
         if let ComponentRef::Named { name, version: None } = &self.component {
             let problem = format!("{name} stands for many versions: expected one, {name}@VERSION");
             return Err(Problem::invalid(problem).hint(format!("hostel components show {name}")).into());
+        }
+        if let Some(remote) = Remote::of(ui, &self.server, [self.place.unfit()])? {
+            remote.send(&match &self.component {
+                ComponentRef::Named { name, version: Some(version) } => {
+                    Request::delete(&["names", &name.to_string(), "versions", &version.to_string()])
+                }
+                component @ (ComponentRef::Digest(_) | ComponentRef::Named { version: None, .. }) => {
+                    Request::delete(&["components", &component.to_string()])
+                }
+            })?;
+            ui.result_line(&format!("removed {}", self.component))?;
+            ui.flush()?;
+            return Ok(Exit::Completed);
         }
         let Removed { component, .. } = open(&self.place)?.remove(&self.component).map_err(failed)?;
         ui.result_line(&format!("removed {}", self.component))?;

@@ -10,8 +10,10 @@ use hostel_wire::{RegisteredObject, VersionObject, printable};
 use super::super::cache::{Form, FormOptions, Place};
 use super::{failed, open, reference};
 use crate::exit::Exit;
+use crate::options::server::ServerOptions;
 use crate::output::to_json;
 use crate::problem::Stop;
+use crate::remote::{Remote, Request};
 use crate::ui::Ui;
 use crate::ui::color::Paint;
 
@@ -27,12 +29,20 @@ pub(crate) struct Show {
 
     #[command(flatten)]
     place: Place,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 impl Show {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
-        let component = open(&self.place)?.component(&self.component).map_err(failed)?;
-        let object = RegisteredObject::from(&component);
+        let object = match Remote::of(ui, &self.server, [self.place.unfit()])? {
+            Some(remote) => remote.get(&Request::get(&["components", &self.component.to_string()]))?,
+            None => {
+                let component = open(&self.place)?.component(&self.component).map_err(failed)?;
+                RegisteredObject::from(&component)
+            }
+        };
         ui.result_line(&match self.form.output {
             Form::Table => text(&object, ui.paint),
             Form::Json => to_json(&object),

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use clap::Args;
 use hostel::journal::{BatchAction, Cancellation, Journal};
+use serde::Deserialize;
 
 use super::open;
 use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
+use crate::options::server::ServerOptions;
 use crate::problem::Stop;
+use crate::remote::{Remote, Request};
 use crate::targets::{Acted, Targets};
 use crate::time::now;
 use crate::ui::Ui;
@@ -27,10 +30,28 @@ pub(crate) struct Cancel {
 
     #[command(flatten)]
     host: HostOptions,
+
+    #[command(flatten)]
+    server: ServerOptions,
+}
+
+/// How it went at a server.
+#[derive(Deserialize)]
+struct Cancelled {
+    cancellation: String,
 }
 
 impl Cancel {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        if let Some(remote) = Remote::of(ui, &self.server, self.host.unfit())? {
+            return self.targets.each_on(ui, &remote, "cancelled", |run| {
+                let request = Request::post(&["runs", run, "cancel"]).repeatable();
+                Ok(match remote.get::<Cancelled>(&request)?.cancellation.as_str() {
+                    "too-late" => Acted::Skipped("had ended before"),
+                    _ => Acted::Done,
+                })
+            });
+        }
         let journal = open(&self.host)?;
         self.targets.each(ui, (&journal, None), BatchAction::Cancel, |run| {
             Ok(match journal.cancel(now(), run)? {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use hostel::journal::{Journal, LogFilter, MAX_LOG_LINES, NumberedLine, RunLogs, SqliteJournal};
+use hostel::journal::{Journal, LogFilter, MAX_LOG_LINES, RunLogs, SqliteJournal};
 use hostel::{RunId, grammar};
 use hostel_wire::{LogLineObject, printable};
 
@@ -12,8 +12,10 @@ use super::{entry, open};
 use crate::commands::cache::{Form, FormOptions};
 use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
+use crate::options::server::ServerOptions;
 use crate::output::to_json;
 use crate::problem::{Problem, Stop};
+use crate::remote::{LogQuery, Remote, follow_log};
 use crate::ui::Ui;
 
 /// How often the log is looked at while its run executes: lines are written a quarter of a second after they were printed.
@@ -51,10 +53,20 @@ pub(crate) struct Logs {
 
     #[command(flatten)]
     host: HostOptions,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 impl Logs {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        if let Some(remote) = Remote::of(ui, &self.server, self.host.unfit())? {
+            let query = LogQuery { from: self.from, attempt: self.attempt, text: self.text.as_deref() };
+            let show = |line: &LogLineObject| ui.result_line(&self.line(line));
+            let shown = follow_log(&remote.client, self.run, query, self.follow, show, || ui.flush());
+            remote.block_on(shown)?;
+            return Ok(Exit::Completed);
+        }
         let journal = open(&self.host)?;
         let dir = self.host.stored()?;
         entry(&journal, self.run)?;
@@ -85,7 +97,7 @@ impl Logs {
         loop {
             let page = logs.read(self.run, from, MAX_LOG_LINES, &filter)?;
             for line in &page.lines {
-                ui.result_line(&self.line(line))?;
+                ui.result_line(&self.line(&LogLineObject::from(line)))?;
             }
             from = page.next;
             if !page.more {
@@ -94,15 +106,15 @@ impl Logs {
         }
     }
 
-    fn line(&self, line: &NumberedLine) -> String {
+    fn line(&self, line: &LogLineObject) -> String {
         match self.form.output {
-            Form::Json => to_json(&LogLineObject::from(line)),
+            Form::Json => to_json(line),
             Form::Table => {
-                let at = hostel_wire::instant(line.line.at);
-                let fields = line.line.fields.iter();
-                let fields: String =
-                    fields.map(|(name, value)| format!(" {}", crate::ui::text::field(name, value))).collect();
-                format!("{at}  {}{fields}", printable(&line.line.text))
+                let fields = line.line().fields.into_iter();
+                let fields: String = fields
+                    .map(|(name, value)| format!(" {}", crate::ui::text::field(&name, &value)))
+                    .collect();
+                format!("{}  {}{fields}", printable(&line.at), printable(&line.text))
             }
         }
     }

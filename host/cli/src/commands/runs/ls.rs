@@ -6,16 +6,18 @@ use clap::Args;
 use hostel::RunFilter;
 use hostel::duration_text;
 use hostel::journal::{Cursor, Found, Journal, Page, RunHead, RunHistory, SqliteJournal};
-use hostel_wire::{RunHeadObject, instant, printable};
+use hostel_wire::{RunHeadObject, instant, parse_instant, printable};
 
 use super::{age, filter, open};
 use crate::commands::cache::{Form, FormOptions};
 use crate::exit::Exit;
 use crate::follow::follow;
 use crate::options::data_dir::HostOptions;
+use crate::options::server::ServerOptions;
 use crate::output::table::Layout;
 use crate::output::to_json;
-use crate::problem::Stop;
+use crate::problem::{Problem, Stop};
+use crate::remote::{self, Remote, Request};
 use crate::ui::Ui;
 use crate::ui::text::elapsed;
 
@@ -51,33 +53,81 @@ pub(crate) struct Ls {
 
     #[command(flatten)]
     host: HostOptions,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 impl Ls {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        if let Some(remote) = Remote::of(ui, &self.server, self.host.unfit())? {
+            let (heads, next, scanned_to) = self.page_of(&remote)?;
+            return self.list(ui, &heads, next, scanned_to);
+        }
         let filter = filter(&self.filter)?;
         let journal = open(&self.host)?;
         if self.follow {
             return self.follow(ui, &journal, &filter);
         }
         let found = self.page(&journal, &filter)?;
-        let heads = found.runs;
+        let next = found.next.map(|next| next.to_string());
+        self.list(ui, &objects(&found.runs), next, found.scanned_to.map(instant))
+    }
+
+    fn list(
+        &self,
+        ui: &Ui,
+        heads: &[RunHeadObject],
+        next: Option<String>,
+        scanned_to: Option<String>,
+    ) -> Result<Exit, Stop> {
         match self.form.output {
-            Form::Json => self.show(ui, &heads)?,
-            Form::Table => table(ui, &heads)?,
+            Form::Json => self.show(ui, heads)?,
+            Form::Table => table(ui, heads)?,
         }
         ui.flush()?;
-        if heads.is_empty() && found.next.is_none() {
+        if heads.is_empty() && next.is_none() {
             ui.note("no run matches");
         }
-        match (found.next, found.scanned_to) {
+        match (next, scanned_to) {
             (Some(next), Some(to)) => {
-                ui.note(&format!("looked at the runs back to {}; go on with --after {next}", instant(to)));
+                ui.note(&format!("looked at the runs back to {to}; go on with --after {next}"));
             }
             (Some(next), None) => ui.note(&format!("there are more: --after {next}")),
             (None, _) => {}
         }
         Ok(Exit::Completed)
+    }
+
+    /// The runs of the page at a server, the cursor of the next one, and how far the server looked.
+    fn page_of(
+        &self,
+        remote: &Remote,
+    ) -> Result<(Vec<RunHeadObject>, Option<String>, Option<String>), Problem> {
+        if self.follow {
+            let problem = "--follow has no meaning with a server: it shows the runs of this machine";
+            return Err(
+                Problem::invalid(problem).hint("hostel runs wait and hostel runs logs follow one run")
+            );
+        }
+        let (mut heads, mut next) = (Vec::new(), self.after.map(|after| after.to_string()));
+        let most = self.limit as usize;
+        loop {
+            let limit = (most - heads.len()).min(remote::PAGE_ITEMS);
+            let request = Request::get(&["runs"]).query("q", self.filter.join(" ")).query("limit", limit);
+            let request = match &next {
+                Some(next) => request.query("before", next),
+                None => request,
+            };
+            let page: remote::Page<RunHeadObject> = remote.get(&request)?;
+            next = page.cursor("before");
+            let is_empty = page.items.is_empty();
+            heads.extend(page.items);
+            heads.truncate(most);
+            if is_empty || heads.len() == most || next.is_none() || page.scanned_to.is_some() {
+                return Ok((heads, next, page.scanned_to));
+            }
+        }
     }
 
     /// The runs of the page, newest first.
@@ -106,22 +156,26 @@ impl Ls {
         if self.form.output == Form::Table {
             ui.result_line(&following().heading(&heading(), ui.paint))?;
         }
-        self.show(ui, &heads)?;
-        follow(journal, &history, filter, after, |heads| self.show(ui, heads))?;
+        self.show(ui, &objects(&heads))?;
+        follow(journal, &history, filter, after, |heads| self.show(ui, &objects(heads)))?;
         Ok(Exit::Completed)
     }
 
     /// Shows each run on a line of its own, at once.
-    fn show(&self, ui: &Ui, heads: &[RunHead]) -> Result<(), Stop> {
+    fn show(&self, ui: &Ui, heads: &[RunHeadObject]) -> Result<(), Stop> {
         let layout = following();
         for head in heads {
             ui.result_line(&match self.form.output {
-                Form::Json => to_json(&RunHeadObject::from(head)),
+                Form::Json => to_json(head),
                 Form::Table => layout.line(&cells(head)),
             })?;
         }
         ui.flush()
     }
+}
+
+fn objects(heads: &[RunHead]) -> Vec<RunHeadObject> {
+    heads.iter().map(RunHeadObject::from).collect()
 }
 
 fn heading() -> Vec<String> {
@@ -134,7 +188,7 @@ fn following() -> Layout {
     Layout::of(&heading(), [usual.map(str::to_owned).to_vec()].iter())
 }
 
-fn table(ui: &Ui, heads: &[RunHead]) -> Result<(), Stop> {
+fn table(ui: &Ui, heads: &[RunHeadObject]) -> Result<(), Stop> {
     if heads.is_empty() {
         return Ok(());
     }
@@ -145,15 +199,17 @@ fn table(ui: &Ui, heads: &[RunHead]) -> Result<(), Stop> {
     rows.iter().try_for_each(|row| ui.result_line(&layout.line(row)))
 }
 
-fn cells(head: &RunHead) -> Vec<String> {
-    let took = head.started.zip(head.ended).map(|(started, ended)| duration_text(ended.since(started)));
+fn cells(head: &RunHeadObject) -> Vec<String> {
+    let at = |text: &Option<String>| parse_instant(text.as_deref()?);
+    let took = at(&head.started).zip(at(&head.ended));
+    let took = took.map(|(started, ended)| duration_text(ended.since(started)));
     vec![
-        head.run.to_string(),
-        head.state.name().to_owned(),
-        elapsed(age(head.created)),
+        head.run.clone(),
+        head.state.to_string(),
+        parse_instant(&head.created).map(age).map(elapsed).unwrap_or_default(),
         took.unwrap_or_default(),
-        head.attempts.to_string(),
-        head.queue.to_string(),
+        head.attempt_count.to_string(),
+        head.queue.clone(),
         printable(&head.name).into_owned(),
     ]
 }

@@ -21,8 +21,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use hostel::journal::{Journal, JournalEntry, JournalError, RunHistory, SqliteJournal};
-use hostel::{ErrorKind, RunFilter, RunId, Timestamp};
-use hostel_wire::run_filter;
+use hostel::{ErrorKind, MAX_ERROR_CHARS, RunFilter, RunId, Timestamp, excerpt_within};
+use hostel_wire::{RunObject, run_filter};
 
 use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
@@ -115,6 +115,12 @@ pub(super) fn entry(journal: &dyn Journal, run: RunId) -> Result<JournalEntry, P
 /// The filter that these words make.
 fn filter(words: &[String]) -> Result<RunFilter, Problem> {
     run_filter(&words.join(" "), now()).map_err(|error| Problem::of(error.kind(), &error))
+}
+
+/// What went wrong with a run of a server, in one line, if it ended badly.
+fn error_line(run: &RunObject<'_>) -> Option<String> {
+    let error = run.error.as_ref().filter(|error| error.kind != "cancelled")?;
+    Some(excerpt_within(&error.message, MAX_ERROR_CHARS))
 }
 
 /// How long ago it was.

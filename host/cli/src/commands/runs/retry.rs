@@ -9,7 +9,9 @@ use hostel::{ErrorKind, Event, Origin};
 use super::{entry, open};
 use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
+use crate::options::server::ServerOptions;
 use crate::problem::{Problem, Stop};
+use crate::remote::{Remote, Request};
 use crate::targets::{Acted, Targets};
 use crate::time::now;
 use crate::ui::Ui;
@@ -29,10 +31,18 @@ pub(crate) struct Retry {
 
     #[command(flatten)]
     host: HostOptions,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 impl Retry {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        if let Some(remote) = Remote::of(ui, &self.server, self.host.unfit())? {
+            return self.targets.each_on(ui, &remote, "retried", |run| {
+                Targets::act_on(&remote, &Request::post(&["runs", run, "retry"]))
+            });
+        }
         let journal = open(&self.host)?;
         self.targets.each(ui, (&journal, None), BatchAction::Retry, |run| {
             let found = entry(&journal, run)?;

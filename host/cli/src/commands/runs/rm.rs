@@ -8,7 +8,9 @@ use hostel::journal::{BatchAction, Journal, JournalConflict, JournalError, RunLo
 use super::open;
 use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
+use crate::options::server::ServerOptions;
 use crate::problem::{Problem, Stop};
+use crate::remote::{Remote, Request};
 use crate::targets::{Acted, Targets};
 use crate::ui::Ui;
 
@@ -24,10 +26,18 @@ pub(crate) struct Rm {
 
     #[command(flatten)]
     host: HostOptions,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 impl Rm {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        if let Some(remote) = Remote::of(ui, &self.server, self.host.unfit())? {
+            return self.targets.each_on(ui, &remote, "removed", |run| {
+                Targets::act_on(&remote, &Request::delete(&["runs", run]))
+            });
+        }
         let journal = open(&self.host)?;
         let logs = RunLogs::open(&self.host.stored()?).map_err(|error| Problem::of(error.kind(), &error))?;
         self.targets.each(ui, (&journal, Some(&logs)), BatchAction::Remove, |run| match journal.remove(run) {

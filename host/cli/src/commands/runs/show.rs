@@ -4,17 +4,24 @@ use std::sync::Arc;
 
 use clap::Args;
 use hostel::journal::{InputSpec, Journal, JournalEntry, SqliteJournal, StoredValue};
-use hostel::{Failure, Origin, Outcome, Receipt, RunId, State, Timestamp, Value};
-use hostel_wire::{RunObject, StoredRun, StoredRunObject, instant, printable};
+use hostel::{Failure, Origin, Outcome, Receipt, RunId, State, Value};
+use hostel_wire::{
+    AttemptObject, InputJson, ReceiptObject, RunAnswerObject, RunObject, StoredRun, StoredRunObject,
+    WaitingObject, instant, printable, waiting_for,
+};
+use serde::Deserialize;
+use serde_json::Value as Json;
 
-use super::{entry, open};
+use super::{entry, error_line, open};
 use crate::commands::cache::{Form, FormOptions};
 use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
+use crate::options::server::ServerOptions;
 use crate::output::table::Layout;
 use crate::output::to_json;
 use crate::problem::{Problem, Stop};
 use crate::receipt;
+use crate::remote::{self, Remote, Request};
 use crate::time::now;
 use crate::ui::Ui;
 use crate::ui::text::one_line;
@@ -34,19 +41,82 @@ pub(crate) struct Show {
 
     #[command(flatten)]
     host: HostOptions,
+
+    #[command(flatten)]
+    server: ServerOptions,
+}
+
+/// What the table shows of a run, whether it is in a journal or at a server.
+struct Shown {
+    run: String,
+    name: String,
+    task: String,
+    state: String,
+    waits_for: Option<String>,
+    error: Option<String>,
+    queue: String,
+    priority: i32,
+    parent: Option<String>,
+    unique: Option<String>,
+    /// A schedule, and its time.
+    slot: Option<(String, String)>,
+    tags: Vec<String>,
+    inputs: Vec<String>,
+    /// Times and states.
+    history: Vec<(String, String)>,
+    crashes: u32,
+    value: Option<String>,
+    receipt: Option<ReceiptObject>,
+}
+
+/// The inputs of a run, as a server answers them.
+#[derive(Deserialize)]
+struct Inputs {
+    items: Vec<Input>,
+}
+
+/// An input, in two forms.
+#[derive(Deserialize)]
+struct Input {
+    value: Json,
+    wave: String,
 }
 
 impl Show {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        if let Some(remote) = Remote::of(ui, &self.server, self.host.unfit())? {
+            return self.on(ui, &remote);
+        }
         let journal = open(&self.host)?;
         let entry = entry(&journal, self.run)?;
         match self.form.output {
             Form::Json => ui.result_line(&json(&journal, &entry)?)?,
-            Form::Table => {
-                let rows = rows(&journal, &entry)?;
-                let layout = Layout::of(&vec![String::new(); 2], rows.iter());
-                rows.iter().try_for_each(|row| ui.result_line(&layout.line(row)))?;
+            Form::Table => table(ui, Shown::stored(&journal, &entry)?)?,
+        }
+        ui.flush()?;
+        Ok(Exit::Completed)
+    }
+
+    /// A run of a server.
+    fn on(&self, ui: &Ui, remote: &Remote) -> Result<Exit, Stop> {
+        let run = self.run.to_string();
+        let mut answer: RunAnswerObject<'static> = remote.get(&Request::get(&["runs", &run]))?;
+        let inputs = remote.get::<Inputs>(&Request::get(&["runs", &run, "inputs"]));
+        // A token may be allowed to see runs, and not what they were given.
+        let inputs = match inputs {
+            Err(problem) if problem.exit() == Exit::Denied => {
+                ui.note(&format!("inputs and value are not shown: {problem}"));
+                Vec::new()
             }
+            inputs => inputs?.items,
+        };
+        match self.form.output {
+            Form::Json => {
+                let values = inputs.into_iter().map(|input| InputJson::received(input.value));
+                answer.run.inputs = Some(values.collect());
+                ui.result_line(&to_json(&answer.run))?;
+            }
+            Form::Table => table(ui, Shown::answered(remote, &answer, inputs)?)?,
         }
         ui.flush()?;
         Ok(Exit::Completed)
@@ -62,100 +132,149 @@ pub(super) fn json(journal: &SqliteJournal, entry: &JournalEntry) -> Result<Stri
     Ok(to_json(&object.with_inputs(&stored)))
 }
 
-fn rows(journal: &SqliteJournal, entry: &JournalEntry) -> Result<Vec<Vec<String>>, Problem> {
-    let (head, spec) = (entry.head(), entry.record().spec());
-    let mut rows: Vec<(&str, String)> = vec![
-        ("run", head.run.to_string()),
-        ("name", printable(&head.name).into_owned()),
-        ("task", head.task.to_string()),
-        ("state", head.state.to_string()),
-    ];
-    rows.extend(waiting_for(journal, entry, now())?.map(|reason| ("waits for", reason)));
-    rows.extend(head.error.map(|error| ("error", printable(&error).into_owned())));
-    match Origin::of(spec) {
-        Origin::Worker => {
-            rows.push(("queue", head.queue.to_string()));
-            rows.push(("priority", head.priority.to_string()));
+fn table(ui: &Ui, shown: Shown) -> Result<(), Stop> {
+    let rows = shown.rows();
+    let layout = Layout::of(&vec![String::new(); 2], rows.iter());
+    rows.iter().try_for_each(|row| ui.result_line(&layout.line(row)))
+}
+
+impl Shown {
+    /// A run of a journal. A value that cannot be read does not hide the rest.
+    fn stored(journal: &SqliteJournal, entry: &JournalEntry) -> Result<Self, Problem> {
+        let (head, record) = (entry.head(), entry.record());
+        let spec = record.spec();
+        let limits = if head.state.is_terminal() { Vec::new() } else { journal.limits()? };
+        let inputs = spec.inputs.iter().map(|input| text(journal, input)).collect::<Result<_, _>>()?;
+        let history = record.history().iter();
+        let mut shown_value = None;
+        if let Some(Outcome::Completed(value) | Outcome::Failed(Failure::Error(value))) = record.outcome() {
+            shown_value = Some(value_text(journal, value)?);
         }
-        Origin::Program => {
-            rows.push(("executed", "by the command that asked for it, not by a worker".to_owned()))
+        let mut used = Receipt::default();
+        let mut receipts =
+            record.attempts().iter().filter_map(|attempt| attempt.receipt.as_deref()).peekable();
+        let has_receipt = receipts.peek().is_some();
+        receipts.for_each(|receipt| used.add(receipt));
+        Ok(Self {
+            run: head.run.to_string(),
+            name: head.name.to_string(),
+            task: head.task.to_string(),
+            state: head.state.to_string(),
+            waits_for: waits_for(&waiting_for(entry, &limits, now()), head.state),
+            error: head.error.map(|error| error.to_string()),
+            queue: head.queue.to_string(),
+            priority: head.priority,
+            parent: spec.parent.as_ref().map(ToString::to_string),
+            unique: spec.unique.as_ref().map(|unique| unique.key.to_string()),
+            slot: spec.schedule.as_ref().map(|slot| (slot.schedule.to_string(), instant(slot.slot))),
+            tags: head.tags.iter().map(ToString::to_string).collect(),
+            inputs,
+            history: history.map(|one| (instant(one.at), one.state.to_string())).collect(),
+            crashes: head.crashes,
+            value: shown_value,
+            receipt: has_receipt.then(|| ReceiptObject::from(&used)),
+        })
+    }
+
+    /// A run of a server.
+    fn answered(
+        remote: &Remote,
+        answer: &RunAnswerObject<'static>,
+        inputs: Vec<Input>,
+    ) -> Result<Self, Problem> {
+        let StoredRunObject { run, queue, priority, unique_key, schedule, slot, parent, .. } = &answer.run;
+        let state = remote::state(&run.state);
+        let has_value = run.value.as_ref().is_some_and(Option::is_some);
+        let value = match run.error.as_ref().and_then(|error| error.value.as_ref()) {
+            Some(value) => Some(one_line(&value.to_string())),
+            None if has_value => Some(one_line(
+                &remote.text(&Request::get(&["runs", &run.run, "result"]).query("form", "wave"))?,
+            )),
+            None => None,
+        };
+        let has_ended = |attempt: &AttemptObject| attempt.duration_ms.is_some();
+        let has_receipt = run.attempts.iter().flatten().any(has_ended);
+        Ok(Self {
+            run: run.run.clone(),
+            name: run.name.clone().unwrap_or_default(),
+            task: run.task.clone().unwrap_or_default(),
+            state: run.state.to_string(),
+            waits_for: waits_for(&answer.waiting_for, state.unwrap_or(State::Pending)),
+            error: error_line(run),
+            queue: queue.clone(),
+            priority: *priority,
+            parent: parent.clone(),
+            unique: unique_key.clone(),
+            slot: schedule.clone().map(|schedule| (schedule, slot.clone().unwrap_or_default())),
+            tags: run.tags.clone().unwrap_or_default(),
+            inputs: inputs.into_iter().map(|input| one_line(&input.wave)).collect(),
+            history: answer.run.history.iter().map(|one| (one.at.clone(), one.state.to_string())).collect(),
+            crashes: answer.run.crashes,
+            value,
+            receipt: run.receipt.clone().filter(|_| has_receipt),
+        })
+    }
+
+    fn rows(self) -> Vec<Vec<String>> {
+        let safe = |text: &str| printable(text).into_owned();
+        let origin = Origin::of_queue(&self.queue);
+        let mut rows: Vec<(&str, String)> = vec![
+            ("run", self.run),
+            ("name", safe(&self.name)),
+            ("task", safe(&self.task)),
+            ("state", self.state),
+        ];
+        rows.extend(self.waits_for.map(|reason| ("waits for", safe(&reason))));
+        rows.extend(self.error.map(|error| ("error", safe(&error))));
+        match origin {
+            Origin::Worker => {
+                rows.push(("queue", safe(&self.queue)));
+                rows.push(("priority", self.priority.to_string()));
+            }
+            Origin::Program => {
+                rows.push(("executed", "by the command that asked for it, not by a worker".to_owned()));
+            }
+            Origin::Map => rows.push(("executed", "as a map, of which this is the summary".to_owned())),
         }
-        Origin::Map => rows.push(("executed", "as a map, of which this is the summary".to_owned())),
+        let parent = if origin == Origin::Program { "map" } else { "parent" };
+        rows.extend(self.parent.map(|run| (parent, run)));
+        rows.extend(self.unique.map(|key| ("unique", safe(&key))));
+        rows.extend(self.slot.map(|(schedule, at)| ("schedule", format!("{}, for {at}", safe(&schedule)))));
+        let tags: Vec<_> = self.tags.iter().map(|tag| safe(tag)).collect();
+        rows.extend((!tags.is_empty()).then(|| ("tags", tags.join(", "))));
+        rows.extend(self.inputs.into_iter().map(|input| ("input", input)));
+        rows.extend(self.history.into_iter().map(|(at, state)| ("history", format!("{at} {state}"))));
+        rows.extend((self.crashes > 0).then(|| ("crashes", self.crashes.to_string())));
+        rows.extend(self.value.map(|value| ("value", value)));
+        if let Some(used) = self.receipt.filter(|_| origin != Origin::Map) {
+            rows.extend(receipt::rows(&used));
+        }
+        rows.into_iter().map(|(name, text)| vec![name.to_owned(), text]).collect()
     }
-    let parent = if Origin::of(spec) == Origin::Program { "map" } else { "parent" };
-    rows.extend(spec.parent.map(|run| (parent, run.to_string())));
-    rows.extend(spec.unique.as_ref().map(|unique| ("unique", printable(&unique.key).into_owned())));
-    if let Some(slot) = &spec.schedule {
-        rows.push(("schedule", format!("{}, for {}", printable(&slot.schedule), instant(slot.slot))));
-    }
-    let tags: Vec<_> = head.tags.iter().map(|tag| printable(tag).into_owned()).collect();
-    rows.extend((!tags.is_empty()).then(|| ("tags", tags.join(", "))));
-    for input in &spec.inputs {
-        rows.push(("input", text(journal, input)?));
-    }
-    for transition in entry.record().history() {
-        rows.push(("history", format!("{} {}", instant(transition.at), transition.state)));
-    }
-    if head.crashes > 0 {
-        rows.push(("crashes", head.crashes.to_string()));
-    }
-    if let Some(Outcome::Completed(value) | Outcome::Failed(Failure::Error(value))) = entry.record().outcome()
-    {
-        rows.push(("value", value_text(journal, value)?));
-    }
-    let mut used = Receipt::default();
-    let mut receipts =
-        entry.record().attempts().iter().filter_map(|attempt| attempt.receipt.as_deref()).peekable();
-    let has_receipt = receipts.peek().is_some() && Origin::of(spec) != Origin::Map;
-    receipts.for_each(|receipt| used.add(receipt));
-    rows.extend(receipt::rows(&used).into_iter().filter(|_| has_receipt));
-    Ok(rows.into_iter().map(|(name, text)| vec![name.to_owned(), text]).collect())
 }
 
 /// Why a run has not started or ended, in words; `None` for one that has ended.
-fn waiting_for(
-    journal: &dyn Journal,
-    entry: &JournalEntry,
-    now: Timestamp,
-) -> Result<Option<String>, Problem> {
-    let state = entry.state();
-    if state.is_terminal() {
-        return Ok(None);
-    }
-    if let Some(claim) = entry.claim() {
-        let worker = &claim.worker;
-        return Ok(Some(if state == State::Cancelling {
-            format!("worker {worker}, which stops it")
-        } else if state.is_executing() {
-            format!("its end, in worker {worker}")
-        } else {
-            format!("its start, in worker {worker}")
-        }));
-    }
-    if entry.waits_for_time() && entry.due() > now {
-        return Ok(Some(format!("its time, {}", instant(entry.due()))));
-    }
-    for used in journal.limits()? {
-        if let Some(reason) = kept_back(&used, entry, now) {
-            return Ok(Some(reason));
+fn waits_for(reasons: &[WaitingObject], state: State) -> Option<String> {
+    Some(match reasons.first()? {
+        WaitingObject::Due { at } | WaitingObject::Retry { at, .. } => format!("its time, {at}"),
+        WaitingObject::Paused { scope, until, .. } => {
+            let until = until.as_deref().unwrap_or("it is resumed");
+            format!("{scope}, which is paused until {until}")
         }
-    }
-    let queue = &entry.record().spec().queue;
-    Ok(Some(format!("a worker that serves the queue {queue}: start one with hostel worker")))
-}
-
-/// Why a limit keeps a run back, if it does.
-fn kept_back(used: &hostel::journal::LimitUse, entry: &JournalEntry, now: Timestamp) -> Option<String> {
-    if !used.scope.has(entry.record().spec()) {
-        return None;
-    }
-    if let Some(pause) = used.pause.as_ref().filter(|pause| pause.until.is_none_or(|until| until > now)) {
-        let until = pause.until.map_or_else(|| "it is resumed".to_owned(), instant);
-        return Some(format!("{}, which is paused until {until}", used.scope));
-    }
-    let max = used.limit.max_running?;
-    (used.held >= u64::from(max))
-        .then(|| format!("a slot of {}: {} of {max} are taken", used.scope, used.held))
+        WaitingObject::Slot { scope, max_running, .. } => {
+            format!("a slot of {scope}: {max_running} of {max_running} are taken")
+        }
+        WaitingObject::Rate { scope } => format!("the next start that the rate of {scope} allows"),
+        WaitingObject::NoWorker { queue } => {
+            format!("a worker that serves the queue {queue}: start one with hostel worker")
+        }
+        WaitingObject::Worker { worker, stops: true } => format!("worker {worker}, which stops it"),
+        WaitingObject::Worker { worker, .. } if state.is_executing() => {
+            format!("its end, in worker {worker}")
+        }
+        WaitingObject::Worker { worker, .. } => format!("its start, in worker {worker}"),
+        _ => return None,
+    })
 }
 
 fn text(journal: &dyn Journal, input: &InputSpec) -> Result<String, Problem> {

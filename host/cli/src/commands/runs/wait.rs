@@ -8,10 +8,12 @@ use hostel::journal::{Journal, JournalEntry};
 use hostel::{ErrorKind, RunId, State, StateType, grammar};
 use hostel_wire::printable;
 
-use super::{entry, open};
+use super::{entry, error_line, open};
 use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
+use crate::options::server::ServerOptions;
 use crate::problem::{Problem, Stop};
+use crate::remote::{self, Remote};
 use crate::ui::Ui;
 
 /// The longest wait for one change of the journal.
@@ -35,26 +37,67 @@ pub(crate) struct Wait {
 
     #[command(flatten)]
     host: HostOptions,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 impl Wait {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        if let Some(remote) = Remote::of(ui, &self.server, self.host.unfit())? {
+            return self.on(ui, &remote);
+        }
         let journal = open(&self.host)?;
         let until = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut exit = Exit::Completed;
         for run in &self.runs {
             let entry = ended(&journal, *run, until)?;
-            let (state, name) = (entry.state(), entry.head().name);
-            let error =
-                entry.head().error.map(|error| format!(": {}", printable(&error))).unwrap_or_default();
-            ui.result_line(&format!("{run} {state} {}{error}", printable(&name)))?;
-            ui.flush()?;
-            if state.state_type() != StateType::Completed || state == State::RolledBack {
-                exit = Exit::RunFailed;
-            }
+            let (state, head) = (entry.state(), entry.head());
+            let has_completed = state.state_type() == StateType::Completed && state != State::RolledBack;
+            exit =
+                tell(ui, (&run.to_string(), state.name(), &head.name), head.error.as_deref(), has_completed)?
+                    .unwrap_or(exit);
         }
         Ok(exit)
     }
+
+    /// At a server, whose lost connections are made again.
+    fn on(&self, ui: &Ui, remote: &Remote) -> Result<Exit, Stop> {
+        let now = tokio::time::Instant::now();
+        let until = self.timeout.and_then(|timeout| now.checked_add(timeout));
+        let mut exit = Exit::Completed;
+        for run in &self.runs {
+            let answer = remote.block_on(remote::until_end(&remote.client, *run, until))?;
+            let object = &answer.run.run;
+            if !remote::is_terminal(&answer) {
+                return Err(unfinished(*run, &object.state).into());
+            }
+            let name = object.name.as_deref().unwrap_or_default();
+            let error = error_line(object);
+            let has_completed = remote::has_completed(&answer);
+            exit = tell(ui, (&object.run, &object.state, name), error.as_deref(), has_completed)?
+                .unwrap_or(exit);
+        }
+        Ok(exit)
+    }
+}
+
+/// Shows how a run has ended, by its id, state and name. The exit code of the command, if it follows from the run.
+fn tell(
+    ui: &Ui,
+    (run, state, name): (&str, &str, &str),
+    error: Option<&str>,
+    has_completed: bool,
+) -> Result<Option<Exit>, Stop> {
+    let error = error.map(|error| format!(": {}", printable(error))).unwrap_or_default();
+    ui.result_line(&format!("{run} {state} {}{error}", printable(name)))?;
+    ui.flush()?;
+    Ok((!has_completed).then_some(Exit::RunFailed))
+}
+
+fn unfinished(run: RunId, state: &str) -> Problem {
+    let problem = format!("run {run} has not ended: it is {state}");
+    Problem::new(ErrorKind::Unavailable, problem).exits(Exit::RunFailed)
 }
 
 /// Waits until a run has ended.
@@ -67,8 +110,7 @@ fn ended(journal: &dyn Journal, run: RunId, until: Option<Instant>) -> Result<Jo
         }
         let left = until.map_or(WATCH, |until| until.saturating_duration_since(Instant::now()).min(WATCH));
         if left.is_zero() {
-            let problem = format!("run {run} has not ended: it is {}", entry.state());
-            return Err(Problem::new(ErrorKind::Unavailable, problem).exits(Exit::RunFailed));
+            return Err(unfinished(run, entry.state().name()));
         }
         journal.wait_for_change(seen, left)?;
     }

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 use hostel::schedules::{
-    Missed, Overlap, Schedule, ScheduleName, Timetable, When, add_schedule, arguments_of,
+    AddScheduleError, Missed, Overlap, Schedule, ScheduleName, Timetable, When, add_schedule, arguments_of,
 };
-use hostel::{DelayOptions, QueueName, grammar};
+use hostel::{DelayOptions, QueueName, Timestamp, grammar};
+use hostel_wire::{ScheduleObject, parse_instant};
 
 use crate::commands::runs::open;
 use crate::delayed::{Delayed, DelayedOptions, DelayedWords};
 use crate::exit::Exit;
 use crate::problem::{Problem, Stop};
+use crate::remote::{Remote, Request, Submission, Trouble};
 use crate::time::now;
 use crate::ui::Ui;
 
@@ -85,13 +87,50 @@ impl Add {
             );
             return Err(Problem::invalid(problem).hint("leave --missed out").into());
         }
-        let schedule = self.schedule(&self.words.read(ui, &self.options)?, when)?;
-        let next = add_schedule(&open(&self.options.host)?, &schedule, now());
-        let next = next.map_err(|error| Problem::of(error.kind(), &error))?;
+        let next = match self.words.read_remote(ui, &self.options)? {
+            Some((remote, submission)) => self.on(&remote, &submission)?,
+            None => {
+                let schedule = self.schedule(&self.words.read(ui, &self.options)?, when)?;
+                let next = add_schedule(&open(&self.options.host)?, &schedule, now());
+                next.map_err(|error| Problem::of(error.kind(), &error))?
+            }
+        };
         let (what, next) = (timetable.describe(), timetable.local_text(next));
         ui.result_line(&format!("{}: {what}; next {next}", self.schedule))?;
         ui.flush()?;
         Ok(Exit::Completed)
+    }
+
+    /// Adds it on a server, and returns its first time.
+    fn on(&self, remote: &Remote, submission: &Submission) -> Result<Timestamp, Problem> {
+        let name = self.schedule.to_string();
+        // The server would replace it.
+        let known = remote.block_on(remote.client.try_send(&Request::get(&["schedules", &name])));
+        match known {
+            Ok(_) => {
+                let error = AddScheduleError::Exists { name: self.schedule.clone() };
+                return Err(Problem::of(error.kind(), &error));
+            }
+            Err(Trouble::Refused(refusal)) if refusal.code == "not-found" => {}
+            Err(trouble) => return Err(trouble.into()),
+        }
+        let mut body = submission.named_body();
+        let every = self.every.map(|every| format!("{}ms", every.as_millis()));
+        let (cron, zone) = (self.cron.clone(), self.cron.is_some().then(|| self.zone.clone()));
+        let words = [
+            ("cron", cron),
+            ("zone", zone),
+            ("every", every),
+            ("missed", Some(self.missed.to_string())),
+            ("overlap", Some(self.overlap.to_string())),
+            ("spread", Some(format!("{}ms", self.spread.as_millis()))),
+            ("queue", Some(self.queue.to_string())),
+        ];
+        let words = words.into_iter().filter_map(|(name, word)| Some((name.to_owned(), word?.into())));
+        body.extend(words);
+        let added: ScheduleObject = remote.get(&Request::put(&["schedules", &name]).json(&body))?;
+        let next = added.next_at.as_deref().and_then(parse_instant);
+        Ok(next.unwrap_or_else(now))
     }
 
     fn schedule(&self, delayed: &Delayed, when: When) -> Result<Schedule, Problem> {

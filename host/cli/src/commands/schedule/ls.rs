@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use clap::Args;
 use hostel::schedules::{MAX_SCHEDULES, StoredSchedule, Timetable};
-use hostel_wire::{ScheduleObject, printable};
+use hostel_wire::{ScheduleObject, parse_instant, printable};
 
 use crate::commands::cache::{Form, FormOptions};
 use crate::commands::runs::open;
 use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
+use crate::options::server::ServerOptions;
 use crate::output::table::Layout;
 use crate::output::to_json;
-use crate::problem::Stop;
+use crate::problem::{Problem, Stop};
+use crate::remote::{PAGE_ITEMS, Page, Remote, Request};
 use crate::ui::Ui;
 
 /// List schedules
@@ -23,24 +25,29 @@ pub(crate) struct Ls {
 
     #[command(flatten)]
     host: HostOptions,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 impl Ls {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
-        let journal = open(&self.host)?;
-        let mut all: Vec<StoredSchedule> = Vec::new();
-        loop {
-            let after = all.last().map(|last| last.schedule.name.clone());
-            let some = journal.schedules(after.as_ref(), MAX_SCHEDULES)?;
-            if some.is_empty() {
-                break;
+        let all = match Remote::of(ui, &self.server, self.host.unfit())? {
+            Some(remote) => {
+                let request = Request::get(&["schedules"]).query("limit", PAGE_ITEMS);
+                let mut all = Vec::new();
+                remote.block_on(remote.client.pages(&request, |page: Page<ScheduleObject>| {
+                    all.extend(page.items);
+                    Ok::<_, Problem>(true)
+                }))?;
+                all
             }
-            all.extend(some);
-        }
+            None => self.here()?,
+        };
         match self.form.output {
             Form::Json => {
-                for stored in &all {
-                    ui.result_line(&to_json(&ScheduleObject::from(stored)))?;
+                for schedule in &all {
+                    ui.result_line(&to_json(schedule))?;
                 }
             }
             Form::Table if all.is_empty() => ui.note("there are no schedules"),
@@ -55,15 +62,28 @@ impl Ls {
         ui.flush()?;
         Ok(Exit::Completed)
     }
+
+    fn here(&self) -> Result<Vec<ScheduleObject>, Problem> {
+        let journal = open(&self.host)?;
+        let mut all: Vec<StoredSchedule> = Vec::new();
+        loop {
+            let after = all.last().map(|last| last.schedule.name.clone());
+            let some = journal.schedules(after.as_ref(), MAX_SCHEDULES)?;
+            if some.is_empty() {
+                return Ok(all.iter().map(ScheduleObject::from).collect());
+            }
+            all.extend(some);
+        }
+    }
 }
 
-fn cells(stored: &StoredSchedule) -> Vec<String> {
-    let schedule = &stored.schedule;
-    let timetable = Timetable::new(&schedule.when).ok();
-    let next = stored.next.zip(timetable.as_ref()).map(|(next, timetable)| timetable.local_text(next));
+fn cells(schedule: &ScheduleObject) -> Vec<String> {
+    let timetable = schedule.when().and_then(|when| Timetable::new(&when).ok());
+    let next = schedule.next_at.as_deref().and_then(parse_instant);
+    let next = next.zip(timetable.as_ref()).map(|(next, timetable)| timetable.local_text(next));
     let next = if schedule.paused { Some("paused".to_owned()) } else { next };
     vec![
-        schedule.name.to_string(),
+        printable(&schedule.name).into_owned(),
         timetable.map_or_else(|| "unknown to this version".to_owned(), |timetable| timetable.describe()),
         next.unwrap_or_default(),
         printable(&schedule.task).into_owned(),

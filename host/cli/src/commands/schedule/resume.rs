@@ -9,7 +9,9 @@ use super::set_paused;
 use crate::commands::runs::open;
 use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
+use crate::options::server::ServerOptions;
 use crate::problem::Stop;
+use crate::remote::{Remote, Request};
 use crate::time::now;
 use crate::ui::Ui;
 
@@ -22,11 +24,20 @@ pub(crate) struct Resume {
 
     #[command(flatten)]
     host: HostOptions,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 impl Resume {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
-        set_paused(&open(&self.host)?, &self.name, false, now())?;
+        match Remote::of(ui, &self.server, self.host.unfit())? {
+            Some(remote) => {
+                let request = Request::post(&["schedules", &self.name.to_string(), "resume"]);
+                remote.send(&request.repeatable())?;
+            }
+            None => set_paused(&open(&self.host)?, &self.name, false, now())?,
+        }
         ui.result_line(&format!("resumed {}", self.name))?;
         ui.flush()?;
         Ok(Exit::Completed)

@@ -9,7 +9,9 @@ use super::unknown;
 use crate::commands::runs::open;
 use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
+use crate::options::server::ServerOptions;
 use crate::problem::Stop;
+use crate::remote::{Remote, Request};
 use crate::ui::Ui;
 
 /// Remove a schedule; runs that it has submitted stay
@@ -21,11 +23,16 @@ pub(crate) struct Rm {
 
     #[command(flatten)]
     host: HostOptions,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 impl Rm {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
-        if !open(&self.host)?.remove_schedule(&self.name)? {
+        if let Some(remote) = Remote::of(ui, &self.server, self.host.unfit())? {
+            remote.send(&Request::delete(&["schedules", &self.name.to_string()]))?;
+        } else if !open(&self.host)?.remove_schedule(&self.name)? {
             return Err(unknown(&self.name).into());
         }
         ui.result_line(&format!("removed {}", self.name))?;

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use clap::Args;
 use hostel::schedules::{RunNowError, ScheduleName, run_now};
+use serde::Deserialize;
 
 use super::unknown;
 use crate::commands::runs::open;
 use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
+use crate::options::server::ServerOptions;
 use crate::problem::{Problem, Stop};
 use crate::registered;
+use crate::remote::{Remote, Request};
 use crate::time::now;
 use crate::ui::Ui;
 use hostel::schedules::resolve;
@@ -29,10 +32,25 @@ pub(crate) struct RunNow {
 
     #[command(flatten)]
     host: HostOptions,
+
+    #[command(flatten)]
+    server: ServerOptions,
+}
+
+/// The run that a server has stored.
+#[derive(Deserialize)]
+struct Submitted {
+    run: String,
 }
 
 impl RunNow {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        if let Some(remote) = Remote::of(ui, &self.server, self.host.unfit())? {
+            let request = Request::post(&["schedules", &self.name.to_string(), "run"]);
+            ui.result_line(&remote.get::<Submitted>(&request)?.run)?;
+            ui.flush()?;
+            return Ok(Exit::Completed);
+        }
         let journal = open(&self.host)?;
         let registry = registered::open(&self.host.stored()?)?;
         let run = run_now(&journal, &self.name, now(), |schedule| resolve(&registry, schedule));

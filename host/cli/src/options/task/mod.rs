@@ -13,6 +13,8 @@ use hostel::{
     CachePolicy, DirGrant, EnvGrant, Grants, OptionKey, Signature, Task, TaskSpec, begin_flow, check_dirs,
 };
 
+use serde_json::{Map, Value as Json};
+
 use self::env::Variable;
 use crate::problem::Problem;
 
@@ -97,12 +99,44 @@ impl TaskOptions {
 
     /// The options as data, with the granted directories, and without variables.
     pub(crate) fn spec(&self) -> Result<TaskSpec, Problem> {
+        let mut spec = self.spec_without_dirs()?;
+        Arc::make_mut(&mut spec.grants).dirs = self.dirs()?;
+        Ok(spec)
+    }
+
+    /// The options as data, without grants of directories and variables.
+    pub(crate) fn spec_without_dirs(&self) -> Result<TaskSpec, Problem> {
         let mut spec = TaskSpec::default();
         let texts = self.given.iter().filter(|given| !["env", "dir"].contains(&given.key.name));
         let set = spec.set_all(texts.map(|given| (given.key.name, &*given.text)));
         set.map_err(|error| Problem::of(error.kind(), &error))?;
-        Arc::make_mut(&mut spec.grants).dirs = self.dirs()?;
         Ok(spec)
+    }
+
+    /// The options by their names, with the values of variables, for a server that executes a task of this signature.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem`] if a directory is granted, a variable has no value, or a name does not fit.
+    pub(crate) fn for_server(&self, signature: &Signature) -> Result<Map<String, Json>, Problem> {
+        if let Some(dir) = self.of("dir").next() {
+            let problem =
+                format!("{} cannot be granted on a server: the directory is on this machine", dir.place.name);
+            return Err(Problem::invalid(problem).hint("@FILE gives a file's content as an argument"));
+        }
+        self.check_name(signature)?;
+        let mut options = Map::new();
+        for Given { key, text, place } in &self.given {
+            let text = if key.is_secret() {
+                let grant = Variable::read(text, &place.name)?.grant(&place.name)?;
+                format!("{}={}", grant.name(), grant.value())
+            } else {
+                text.clone()
+            };
+            let texts = options.entry(key.name).or_insert_with(|| Json::Array(Vec::new()));
+            texts.as_array_mut().into_iter().for_each(|texts| texts.push(text.clone().into()));
+        }
+        Ok(options)
     }
 
     /// The granted directories.

@@ -1,0 +1,138 @@
+//! Errors of a server, as problems of the command: what is wrong, and what to do about it.
+
+use std::time::Duration;
+
+use hostel::ErrorKind;
+use hostel_wire::{ProblemObject, printable};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+
+use super::address::Address;
+use crate::problem::Problem;
+
+/// Why there is no usable answer to a request.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// There is none, or not all of it.
+    Lost(Problem),
+    /// The server asks to come back after this time.
+    Later(Problem, Duration),
+    /// The server refuses the request.
+    Refused(Refusal),
+    /// What answers is no server of Hostel.
+    Foreign(Problem),
+}
+
+/// An error that the server answers.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// The name of the problem: `capability-change`.
+    pub(crate) code: String,
+    /// Members that only this problem has.
+    pub(crate) more: Map<String, Json>,
+    pub(crate) problem: Problem,
+}
+
+/// A problem, as a server answers it.
+#[derive(Deserialize)]
+struct Answered {
+    #[serde(flatten)]
+    object: ProblemObject,
+    #[serde(default)]
+    code: String,
+    #[serde(flatten)]
+    more: Map<String, Json>,
+}
+
+impl From<Trouble> for Problem {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Lost(problem) | Trouble::Later(problem, _) | Trouble::Foreign(problem) => problem,
+            Trouble::Refused(refusal) => refusal.problem,
+        }
+    }
+}
+
+impl Refusal {
+    /// Whether the server may be of another version, which does not have what the command asks for.
+    pub(super) fn is_of_another_version(&self) -> bool {
+        let detail = self.problem.to_string();
+        ["no-route", "method-not-allowed"].contains(&self.code.as_str())
+            || detail.contains("unknown member")
+            || detail.contains("unknown query parameter")
+    }
+}
+
+/// An answer that is no success. `body` is what could be read of it.
+pub(super) fn refused(
+    address: &Address,
+    status: u16,
+    content_type: &str,
+    retry_after: Option<Duration>,
+    body: &[u8],
+) -> Trouble {
+    let is_problem = content_type.starts_with("application/problem+json");
+    if is_problem && body.is_empty() {
+        // The answer to a request for the head alone.
+        let problem = Problem::new(kind("", status), format!("the server answers status {status}"));
+        return Trouble::Refused(Refusal { status, code: String::new(), more: Map::new(), problem });
+    }
+    let Some(answered) = is_problem.then(|| serde_json::from_slice::<Answered>(body).ok()).flatten() else {
+        return Trouble::Foreign(foreign(address, status, content_type));
+    };
+    let Answered { object, code, more } = answered;
+    let kind = kind(&object.kind, status);
+    let hint = hint(address, status, &code, &more);
+    let problem = Problem::from_object(kind, object).hints_of(hint);
+    match retry_after {
+        Some(after) if matches!(status, 429 | 503) => {
+            Trouble::Later(problem.hint(format!("try again in {} s", after.as_secs().max(1))), after)
+        }
+        Some(_) | None => Trouble::Refused(Refusal { status, code, more, problem }),
+    }
+}
+
+/// Something that answers, but not as a server of Hostel does.
+pub(super) fn foreign(address: &Address, status: u16, content_type: &str) -> Problem {
+    let base = &address.base;
+    let content = if content_type.is_empty() { "no content" } else { content_type };
+    let problem =
+        format!("{base} does not answer as a server of Hostel: status {status}, {}", printable(content));
+    Problem::new(ErrorKind::Unavailable, problem)
+        .hint("is the address right, does the server run, and does a proxy before it pass on /api/v1?")
+}
+
+fn kind(name: &str, status: u16) -> ErrorKind {
+    const KINDS: [(&str, ErrorKind); 7] = [
+        ("invalid", ErrorKind::Invalid),
+        ("not-found", ErrorKind::NotFound),
+        ("conflict", ErrorKind::Conflict),
+        ("denied", ErrorKind::Denied),
+        ("exhausted", ErrorKind::Exhausted),
+        ("unavailable", ErrorKind::Unavailable),
+        ("internal", ErrorKind::Internal),
+    ];
+    let of_status = match status {
+        404 => ErrorKind::NotFound,
+        401 | 403 => ErrorKind::Denied,
+        500.. => ErrorKind::Unavailable,
+        _ => ErrorKind::Invalid,
+    };
+    KINDS.into_iter().find(|(known, _)| *known == name).map_or(of_status, |(_, kind)| kind)
+}
+
+/// What to do about a refusal, where the server cannot know it.
+fn hint(address: &Address, status: u16, code: &str, more: &Map<String, Json>) -> Option<String> {
+    let place = &address.token.place;
+    match (status, code) {
+        (401, _) => Some(format!("the token is of {place}: is it that of this server?")),
+        (_, "missing-scope") => {
+            let scope = more.get("scope").and_then(Json::as_str).unwrap_or("that it needs");
+            Some(format!("the token of {place} lacks the scope {scope}: set HOSTEL_TOKEN to one that has it"))
+        }
+        (421, _) => Some(format!("use one of these names in place of {}", address.base)),
+        _ => None,
+    }
+}
