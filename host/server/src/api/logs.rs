@@ -25,6 +25,9 @@ use crate::streaming::{Beat, Pulse, Source, answer};
 /// How often a log is looked at while its run executes: lines are written a quarter of a second after they were printed.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// The largest number of an attempt that a request may name.
+const MOST_ATTEMPTS: u32 = i32::MAX.cast_unsigned();
+
 /// After so many looks without a line, an empty part shows the reader that the stream is alive.
 const QUIET_LOOKS: u32 = 60;
 
@@ -55,6 +58,7 @@ struct LogQuery {
     text: Option<String>,
     /// Only lines of this attempt, counted from 1.
     #[serde(default)]
+    #[param(minimum = 0, maximum = 2_147_483_647)]
     attempt: Option<u32>,
     /// Go on until the run has ended: the answer is JSON Lines, with an empty line now and then.
     #[serde(default)]
@@ -108,6 +112,9 @@ async fn get_logs(
     let run = parsed::<RunId>("run", &run)?;
     let filter = query.filter()?;
     within("from", query.from)?;
+    if let Some(attempt) = query.attempt.filter(|attempt| *attempt > MOST_ATTEMPTS) {
+        return Err(wrong("attempt", format!("{attempt}: expected at most {MOST_ATTEMPTS}")));
+    }
     app.entry(run).await?;
     if query.follow {
         let pulse = Pulse::new(&app)?;

@@ -8,8 +8,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../../.."
 
-here=host/server/tests/clients
-document=host/server/openapi.json
+here=$PWD/host/server/tests/clients
+document=$PWD/host/server/openapi.json
 work=$PWD/target/clients
 hostel=${HOSTEL:-${CARGO_TARGET_DIR:-target}/debug/hostel}
 # Seconds for the requests that schemathesis makes up.
@@ -87,7 +87,6 @@ if [ -d "$node/node_modules/openapi-fetch" ]; then
     say "a TypeScript client"
     cp "$here/smoke.ts" "$here/tsconfig.json" "$node"
     (
-        document=$PWD/$document
         case $HOSTEL_COMPONENT in /*) ;; *) HOSTEL_COMPONENT=$PWD/$HOSTEL_COMPONENT ;; esac
         export HOSTEL_COMPONENT
         cd "$node"
@@ -105,11 +104,14 @@ fi
 # Not the stream of events, which has no end.
 if [ -x "$python/st" ]; then
     say "schemathesis, for about $budget seconds"
+    # It leaves notes where it is started.
+    cd "$work"
     SCHEMATHESIS_HOOKS=hooks PYTHONPATH=$here timeout $((budget * 4 + 60)) \
         "$python/st" --config-file "$here/schemathesis.toml" run "$document" --url "$address" --header "Authorization: Bearer $HOSTEL_TOKEN" \
         --phases examples,coverage,fuzzing,stateful --max-examples 20 --max-time "$budget" --generation-deterministic --no-shrink \
         --exclude-path /api/v1/events --request-timeout 70 --continue-on-failure --no-color \
-        --warnings off
+        --warnings off | tee "$work/schemathesis.log"
+    grep -q '[1-9][0-9]* generated' "$work/schemathesis.log" || fail "no request was sent: give it longer with SCHEMATHESIS_SECONDS"
 else
     left_out "the API against its document: schemathesis cannot be installed ($(tail -n 1 "$work/pip.log" 2>/dev/null || echo "no python3 -m venv"))"
 fi

@@ -50,6 +50,7 @@ fn a_body_says_what_was_expected_and_found() {
     assert_eq!(problem["errors"][0]["path"], json!(["with"]), "{problem}");
     server.get("/api/v1/runs/%ff").problem(400, "malformed");
     server.get(&format!("/api/v1/runs/{run}/logs?from=9007199254740993")).problem(422, "invalid");
+    server.get(&format!("/api/v1/runs/{run}/logs?attempt=2147483648")).problem(422, "invalid");
     server.get("/api/v1/events?after=9007199254740993").problem(422, "invalid");
 }
 
