@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hostel_core::CONFIG_FILE_NAME;
+use icu_normalizer::ComposingNormalizerBorrowed;
 use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::types::{ErrorCode, HostDescriptor};
@@ -79,48 +80,18 @@ pub(super) fn is_reserved(path: &str) -> bool {
 }
 
 /// A name in the form in which file systems compare names: without regard to case (ext4 and F2FS on request, APFS,
-/// NTFS, FAT), to invisible characters (HFS+, ext4) and to dots and blanks at the end (FAT, NTFS), and without the name
-/// of a stream (NTFS). This folds more than any single one of them.
+/// NTFS, FAT), to compatible characters (ZFS with `normalization=formKC` or `formKD`), to invisible characters (HFS+, ext4) and to
+/// dots and blanks at the end (FAT, NTFS), and without the name of a stream (NTFS). This folds more than any single one of them:
+/// what is not ASCII after that is dropped.
 fn folded(name: &str) -> String {
     let name = name.split(':').next().unwrap_or_default();
-    let mut folded = String::with_capacity(name.len());
-    for character in name.chars() {
-        match character {
-            // By full case folding (Unicode, CaseFolding.txt) these become letters of ASCII.
-            'ſ' => folded.push('s'),
-            'ﬅ' | 'ﬆ' => folded.push_str("st"),
-            character => folded.extend(ascii(character)),
-        }
-    }
+    // Of all other characters, none has ASCII in its case folding (Unicode, CaseFolding.txt): NFKC replaces the long s, its
+    // ligatures and the sign of Kelvin.
+    let compatible = ComposingNormalizerBorrowed::new_nfkc().normalize(name);
+    let mut folded: String =
+        compatible.chars().filter(char::is_ascii).map(|character| character.to_ascii_lowercase()).collect();
     folded.truncate(folded.trim_end_matches(['.', ' ']).len());
     folded
-}
-
-/// The character of ASCII that a character is equivalent to (Unicode, NFKC; ZFS with `normalization=formKC`), if there is one.
-fn ascii(character: char) -> Option<char> {
-    let ascii = match character {
-        // Fullwidth forms.
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(character) - 0xfee0)?,
-        // Circled letters, and those of mathematics in their thirteen styles.
-        '\u{24b6}'..='\u{24e9}' => letter(u32::from(character) - 0x24b6)?,
-        '\u{1d400}'..='\u{1d6a3}' => letter((u32::from(character) - 0x1d400) % 52)?,
-        '\u{2024}' => '.',
-        // Letters of other styles, as far as they are in the name.
-        'ℋ' | 'ℌ' | 'ℍ' | 'ℎ' | 'ʰ' => 'h',
-        'ℴ' | 'º' | 'ᵒ' | 'ₒ' => 'o',
-        'ˢ' | 'ₛ' => 's',
-        'ᵗ' | 'ₜ' => 't',
-        'ℯ' | 'ℰ' | 'ᵉ' | 'ₑ' | 'ⅇ' => 'e',
-        'ℒ' | 'ℓ' | 'ˡ' | 'ₗ' | 'Ⅼ' | 'ⅼ' => 'l',
-        'ℳ' | 'ᵐ' | 'ₘ' | 'Ⅿ' | 'ⅿ' => 'm',
-        _ => character,
-    };
-    ascii.is_ascii().then(|| ascii.to_ascii_lowercase())
-}
-
-/// The letter with this number: capital letters first.
-fn letter(number: u32) -> Option<char> {
-    char::from_u32(u32::from('A') + number % 26)
 }
 
 /// Whether FAT or NTFS may have made up this short name for the file: `hostel~1.tom`, or `ho1a2b~1.tom` where that is taken.
@@ -176,6 +147,36 @@ mod tests {
     }
 
     #[test]
+    fn every_character_that_is_equivalent_to_a_part_of_the_name_may_not_replace_it() {
+        let decomposed = icu_normalizer::DecomposingNormalizerBorrowed::new_nfkd();
+        let mut found = Vec::new();
+        for character in (0..=u32::from(char::MAX)).filter_map(char::from_u32) {
+            // Twice, because a capital may have an equivalent only in its other case, or the other way round.
+            let lower: String = character.to_lowercase().collect();
+            let upper: String = character.to_uppercase().collect();
+            for text in [character.to_string(), lower, upper] {
+                let part = decomposed.normalize(&text).to_lowercase();
+                if part.is_empty() || !CONFIG_FILE_NAME.contains(&part) || found.contains(&character) {
+                    continue;
+                }
+                found.push(character);
+                let name = CONFIG_FILE_NAME.replacen(&part, &character.to_string(), 1);
+                assert!(
+                    is_reserved(&name),
+                    "{name:?}: {:?} is the same as {part:?}",
+                    character.escape_unicode()
+                );
+            }
+        }
+        for missed_before in
+            ['\u{fe52}', '\u{2121}', '\u{3396}', '\u{2095}', '\u{1d31}', '\u{1d40}', '\u{1f143}']
+        {
+            assert!(found.contains(&missed_before), "{missed_before:?}");
+        }
+        assert!(found.len() > 250, "{}", found.len());
+    }
+
+    #[test]
     fn other_names_are_free() {
         for path in [
             "",
@@ -191,6 +192,8 @@ mod tests {
             "hostel.toml/x",
             "hostel.toml/..",
             "höstel.toml",
+            "hostél.toml",
+            "hoste\u{301}l.toml",
             "home.tom",
             "a~1.tom",
         ] {

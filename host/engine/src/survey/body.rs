@@ -7,6 +7,7 @@
 use wasmparser::{BlockType, FrameKind, FunctionBody, Operator, Result};
 
 use super::cost;
+use super::merges::Merges;
 use super::part::Part;
 use super::stack::Stack;
 
@@ -47,14 +48,20 @@ pub(super) struct Effort {
 }
 
 /// Reads the body of a function once: the function of this index in a module.
-pub(super) fn effort(body: &FunctionBody<'_>, function: usize, part: &Part) -> Result<Effort> {
+pub(super) fn effort(
+    body: &FunctionBody<'_>,
+    function: usize,
+    part: &Part,
+    merges: &mut Merges,
+) -> Result<Effort> {
     let own = part.width_of(function);
     let mut locals = own;
     for declared in body.get_locals_reader()? {
         let (count, _) = declared?;
         locals = locals.saturating_add(count.into());
     }
-    let mut counted = Counted::new(part, function);
+    merges.begin();
+    let mut counted = Counted::new(part, function, merges);
     let mut operators = body.get_operators_reader()?;
     while !operators.eof() {
         counted.count(&operators.read()?);
@@ -67,6 +74,7 @@ pub(super) fn effort(body: &FunctionBody<'_>, function: usize, part: &Part) -> R
 struct Counted<'a> {
     part: &'a Part,
     stack: Stack<'a>,
+    merges: &'a mut Merges,
     /// Where the compiler begins a block.
     begun: u64,
     /// The same, each weighted by the number of loops around it plus one.
@@ -102,11 +110,12 @@ struct Counted<'a> {
 }
 
 impl<'a> Counted<'a> {
-    fn new(part: &'a Part, function: usize) -> Self {
+    fn new(part: &'a Part, function: usize, merges: &'a mut Merges) -> Self {
         let stack = Stack::new(part, part.functions.get(function).copied());
         Self {
             part,
             stack,
+            merges,
             begun: 0,
             blocks: 0,
             held: 0,
@@ -166,13 +175,26 @@ impl<'a> Counted<'a> {
                 return self.stack.turn();
             }
             Operator::End => return self.end(),
-            Operator::Br { .. } | Operator::Return => self.branches += 1,
-            Operator::BrIf { .. } | Operator::BrOnNull { .. } | Operator::BrOnNonNull { .. } => {
+            Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
+                self.merges.set(*local_index);
+            }
+            Operator::Return => self.branches += 1,
+            Operator::Br { relative_depth } => {
+                self.branches += 1;
+                self.merges.branch(*relative_depth);
+            }
+            Operator::BrIf { relative_depth }
+            | Operator::BrOnNull { relative_depth }
+            | Operator::BrOnNonNull { relative_depth } => {
                 self.block(1);
                 self.branches += 1;
+                self.merges.branch(*relative_depth);
             }
             Operator::BrTable { targets } => {
                 self.block(1);
+                // Those that cannot be read are found later.
+                let depths = targets.targets().map_while(Result::ok).chain([targets.default()]);
+                depths.for_each(|depth| self.merges.branch(depth));
                 self.jump(u64::from(targets.len()) + 1);
             }
             Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
@@ -194,6 +216,9 @@ impl<'a> Counted<'a> {
     /// Counts operators that are combined with a constant that may be their operand. If the constant is further away,
     /// it has bytes of its own.
     fn fold(&mut self, operator: &Operator<'_>) {
+        if cost::is_pinned(operator) && self.since_constant > 0 {
+            self.merges.pin();
+        }
         if cost::is_constant(operator) {
             self.since_constant = 0;
             return;
@@ -219,6 +244,7 @@ impl<'a> Counted<'a> {
             BlockType::FuncType(index) => self.part.of_type(index),
         };
         let is_loop = kind == FrameKind::Loop;
+        self.merges.open(width, kind == FrameKind::If || kind == FrameKind::TryTable);
         self.stack.begin(operator, ty, kind);
         self.loops += u64::from(is_loop);
         // The guest yields in a loop.
@@ -229,6 +255,7 @@ impl<'a> Counted<'a> {
 
     fn end(&mut self) {
         self.block(1);
+        self.merges.close();
         // The last end is that of the function.
         self.loops -= u64::from(self.stack.end() == Some(FrameKind::Loop));
     }

@@ -56,6 +56,9 @@ const WORK: u64 = 800;
 /// The nanoseconds of the optimising compiler for a byte of extra cost: 8,000,000 take 32 s.
 const EXTRA: u64 = 4_000;
 
+/// The nanoseconds of the optimising compiler for one of the squared merged values: 576,000,000 take 1.8 s, 10,000,000,000 take 25 s.
+const MERGES: u64 = 3;
+
 const PER_MILLISECOND: u64 = 1_000_000;
 
 /// The memory of everything, in bytes, with these counts.
@@ -70,7 +73,7 @@ pub(super) fn quick_milliseconds(count: impl Fn(Bound) -> u64) -> u64 {
 
 /// What the optimising compiler may take in addition to the quick one.
 pub(super) fn slow_milliseconds(count: impl Fn(Bound) -> u64) -> u64 {
-    let costs = [(Bound::Work, WORK), (Bound::Extra, EXTRA)];
+    let costs = [(Bound::Work, WORK), (Bound::Extra, EXTRA), (Bound::Merges, MERGES)];
     sum(costs.into_iter().map(|(bound, nanos)| count(bound).saturating_mul(nanos))) / PER_MILLISECOND
 }
 

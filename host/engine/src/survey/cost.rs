@@ -79,6 +79,25 @@ pub(super) fn needs_registers(operator: &Operator<'_>) -> bool {
         )
 }
 
+/// Whether it needs one operand in a certain register, unless that is a constant: a shift or a rotation; or calls the host for a value
+/// that the next of its kind may need.
+pub(super) fn is_pinned(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::I32Shl
+            | Operator::I32ShrS
+            | Operator::I32ShrU
+            | Operator::I32Rotl
+            | Operator::I32Rotr
+            | Operator::I64Shl
+            | Operator::I64ShrS
+            | Operator::I64ShrU
+            | Operator::I64Rotl
+            | Operator::I64Rotr
+            | Operator::MemoryGrow { .. }
+    )
+}
+
 /// Whether it is a constant.
 pub(super) fn is_constant(operator: &Operator<'_>) -> bool {
     matches!(operator, Operator::I32Const { .. } | Operator::I64Const { .. })

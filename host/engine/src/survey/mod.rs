@@ -11,6 +11,7 @@ mod data;
 mod element;
 mod entry;
 mod links;
+mod merges;
 mod part;
 mod passed;
 mod scope;
@@ -27,6 +28,7 @@ use wasmparser::{
 
 pub use self::bound::{Bound, Excess};
 pub(crate) use self::data::SPARSE_IMAGE_BYTES;
+use self::merges::Merges;
 use self::part::{Content, Part};
 use self::scope::Scope;
 use self::shape::{Shape, Size};
@@ -72,6 +74,7 @@ pub(crate) fn survey(bytes: &[u8]) -> Result<Weight, Refused> {
         outer_scopes: Vec::new(),
         parts: 0,
         largest: Largest::default(),
+        merges: Merges::default(),
     };
     for payload in Parser::new(0).parse_all(bytes) {
         survey.payload(&payload?)?;
@@ -104,6 +107,8 @@ struct Survey<'a> {
     /// Those around it, outermost first.
     outer_scopes: Vec<Scope<'a>>,
     largest: Largest,
+    /// Of the function that is read.
+    merges: Merges,
 }
 
 impl<'a> Survey<'a> {
@@ -242,11 +247,13 @@ impl<'a> Survey<'a> {
         let found = |bound, found| Excess { bound, found, place: format!("function {function}") };
         self.add(Bound::Code, bytes)?;
         self.check_with(found(Bound::Body, bytes))?;
-        let effort = body::effort(body, function, &self.part)?;
+        let effort = body::effort(body, function, &self.part, &mut self.merges)?;
         self.check_with(found(Bound::Locals, effort.locals))?;
         self.check_with(found(Bound::BodyWork, effort.work))?;
         self.check_with(found(Bound::BodyExtra, effort.extra))?;
-        self.largest.add(bytes.saturating_add(effort.extra));
+        self.check_with(found(Bound::BodyMerges, self.merges.held()))?;
+        self.largest.add(bytes.saturating_add(effort.extra).saturating_add(self.merges.held_bytes()));
+        self.add(Bound::Merges, self.merges.squared())?;
         self.add(Bound::Work, effort.work.saturating_sub(bytes.saturating_mul(WORK_PER_BYTE)))?;
         self.add(Bound::Extra, effort.extra)?;
         Ok(self.add(Bound::Squares, effort.computed.saturating_mul(effort.computed))?)

@@ -14,6 +14,7 @@ mod http;
 mod inspecting;
 mod limits;
 mod loading;
+mod merge_bombs;
 mod network;
 mod observing;
 mod outcomes;
