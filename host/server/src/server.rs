@@ -22,6 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::access::AccessTable;
 use crate::api;
 use crate::app::App;
+use crate::assets;
 use crate::audit::{Audit, Change};
 use crate::blocking::Blocking;
 use crate::bounds::{LOADED, STREAMS, UPLOADS};
@@ -300,6 +301,7 @@ fn csrf(hosts: &HostNames, allowed: &[String]) -> Result<Csrf, ServerError> {
 fn guarded(router: Router, app: &Arc<App>, csrf: Csrf) -> Router {
     router
         .route_layer(from_fn_with_state(Arc::clone(app), admit))
+        .merge(assets::router())
         .method_not_allowed_fallback(async || {
             ApiProblem::new(Code::MethodNotAllowed, "the address does not have this method")
                 .hint("GET /api/v1/openapi.json has all addresses and methods")

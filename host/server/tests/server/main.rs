@@ -6,6 +6,8 @@ mod client;
 mod running;
 
 #[cfg(test)]
+mod dashboard;
+#[cfg(test)]
 mod document;
 #[cfg(test)]
 mod ending;
