@@ -237,7 +237,7 @@ test("queues are paused and resumed", () =>
 test("a schedule runs now", () =>
   on("/schedules", async (page) => {
     await page.getByText("At 02:30 (Europe/Berlin)").waitFor();
-    await page.getByRole("button", { name: "Run now" }).first().click();
+    await page.getByRole("row", { name: /pulse/ }).getByRole("button", { name: "Run now" }).click();
     await page.getByText(/Submitted/).waitFor();
   }));
 
