@@ -1,4 +1,4 @@
-//! Stored runs: how many a worker executes in a second, and how long one takes from `delay` to its result.
+//! Stored runs: how many a worker executes in a second, how long one takes from `delay` to its result, and from a cancel to its end.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_executor::block_on;
-use hostel::{DelayOptions, Host, State, Timestamp, args};
+use hostel::journal::{Journal, SqliteJournal};
+use hostel::{DelayOptions, Host, RunId, State, Timestamp, args};
 
 use crate::measure::{median, micros, rate, row, task};
 
@@ -15,6 +16,10 @@ const RUNS: usize = 20_000;
 const AT_ONCE: usize = 1_000;
 /// Runs that are waited for one by one.
 const ALONE: usize = 200;
+/// Runs that are cancelled one by one.
+const CANCELLED: usize = 20;
+/// The longest wait for a run.
+const LONGEST: Duration = Duration::from_secs(30);
 
 pub(crate) fn print() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -53,6 +58,43 @@ pub(crate) fn print() {
     let measured = format!("{}, where one fsync takes {}", micros(median(times)), micros(median(syncs)));
     row("delayed: `delay` → result, median", &measured, "≤ 5 ms beyond an fsync");
     block_on(worker.drain(None));
+    cancelled(&host, directory.path());
+}
+
+/// Cancels runs that compute, through a connection of its own, as another process would.
+fn cancelled(host: &Host, directory: &Path) {
+    let spin = task(host, hostel_guests::SPIN_FOREVER, "spin");
+    let worker = host.worker().serve([spin.clone()]).start().expect("a worker");
+    let other = SqliteJournal::open(directory).expect("the same journal");
+    let mut times: Vec<_> = (0..CANCELLED)
+        .map(|_| {
+            let run = spin.delay(args![]).expect("stored");
+            until(&other, run.id(), State::Running);
+            let start = Instant::now();
+            other.cancel(now(), run.id()).expect("cancelled");
+            until(&other, run.id(), State::Cancelled);
+            start.elapsed()
+        })
+        .collect();
+    times.sort();
+    let longest = times.last().copied().unwrap_or_default();
+    let measured = format!("{}, longest {}", micros(median(times)), micros(longest));
+    row("delayed: cancel by another process → guest stopped, median", &measured, "≤ 100 ms");
+    block_on(worker.drain(None));
+}
+
+/// Waits until a run is in a state.
+fn until(journal: &SqliteJournal, run: RunId, state: State) {
+    let began = Instant::now();
+    loop {
+        let seen = journal.changes().expect("a number");
+        let entry = journal.get(run).expect("read").expect("it is there");
+        if entry.state() == state {
+            return;
+        }
+        assert!(began.elapsed() < LONGEST, "run {run} is {}: expected {state}", entry.state());
+        journal.wait_for_change(seen, LONGEST).expect("a number");
+    }
 }
 
 /// What the disk takes for a page that is written and synced.

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use hostel::{
-    ArgumentError, Arguments, CallText, Component, FindError, Param, Problem as ValueProblem, Signature,
-    Task, Type, Value, ValueError, parse_json,
+    ArgumentError, Arguments, CallText, FindError, Param, Problem as ValueProblem, Signature, Task, Type,
+    Value, ValueError, parse_json,
 };
 
 use crate::files::{Files, Named};
 use crate::load;
+use crate::loaded::Loaded;
 use crate::problem::Problem;
 use crate::task_ref::FileTask;
 
@@ -28,24 +29,21 @@ pub(crate) struct Call<'a> {
 
 impl<'a> Call<'a> {
     /// Finds the task for `reference`, or the function in a single text such as `add(1, 2)`.
-    pub(crate) fn find(
-        component: &Component,
-        reference: &FileTask,
-        texts: &'a [String],
-    ) -> Result<Self, Problem> {
+    pub(crate) fn find(loaded: &Loaded, reference: &FileTask, texts: &'a [String]) -> Result<Self, Problem> {
         let written_out = match texts {
             [only] => CallText::parse(only),
             _ => None,
         };
         let texts = texts.iter().map(String::as_str).collect();
         let (task, call) = match written_out {
-            None => (find(component, reference)?, None),
+            None => (find(loaded, reference)?, None),
             Some(call) if reference.export.is_some() => {
-                let task = find(component, reference)?;
-                let is_meant = task.key().export.is_meant_by(call.function) && !takes_text_first(&task);
+                let task = find(loaded, reference)?;
+                let is_meant = loaded.task(call.function).is_ok_and(|named| named.is_same_function(&task))
+                    && !takes_text_first(&task);
                 (task, is_meant.then_some(call))
             }
-            Some(call) => find_called(component, reference, call)?,
+            Some(call) => find_called(loaded, reference, call)?,
         };
         let texts = call.map_or(texts, |call| call.arguments);
         Ok(Self { task, texts })
@@ -53,28 +51,44 @@ impl<'a> Call<'a> {
 }
 
 /// The task for a reference.
-pub(crate) fn find(component: &Component, reference: &FileTask) -> Result<Task, Problem> {
+pub(crate) fn find(loaded: &Loaded, reference: &FileTask) -> Result<Task, Problem> {
     let found = match &reference.export {
-        Some(export) => component.task(export),
-        None => component.only_task(),
+        Some(export) => loaded.task(export),
+        None => loaded.only_task(),
     };
-    found.map_err(|error| load::not_found(&reference.path, &error))
+    found.map_err(|error| not_found(loaded, reference, &error))
+}
+
+fn not_found(loaded: &Loaded, reference: &FileTask, error: &FindError) -> Problem {
+    let problem = load::not_found(&reference.path, error);
+    match (&loaded.script, error) {
+        (None, _) => problem,
+        (Some(_), FindError::NotFound { name, candidates }) => problem.with_detail(format!(
+            "{} defines no function {name}: it defines {}",
+            reference.path.display(),
+            candidates.join(", ")
+        )),
+        (Some(_), FindError::Unnamed { candidates }) if candidates.is_empty() => {
+            problem.with_detail(format!("{} defines no function at its top level", reference.path.display()))
+        }
+        (Some(_), _) => problem.with_detail(format!("which function of {}?", reference.path.display())),
+    }
 }
 
 /// The function that a call names. Otherwise the only task, and the text is an argument that looks like a call.
 fn find_called<'a>(
-    component: &Component,
+    loaded: &Loaded,
     reference: &FileTask,
     call: CallText<'a>,
 ) -> Result<(Task, Option<CallText<'a>>), Problem> {
-    match component.task(call.function) {
+    match loaded.task(call.function) {
         Ok(task) if task.is_program() => Ok((task, None)),
         Ok(task) => Ok((task, Some(call))),
-        Err(error @ FindError::NotFound { .. }) => match component.only_task() {
+        Err(error @ FindError::NotFound { .. }) => match loaded.only_task() {
             Ok(task) if takes_text_first(&task) || task.is_program() => Ok((task, None)),
-            _ => Err(load::not_found(&reference.path, &error)),
+            _ => Err(not_found(loaded, reference, &error)),
         },
-        Err(error) => Err(load::not_found(&reference.path, &error)),
+        Err(error) => Err(not_found(loaded, reference, &error)),
     }
 }
 
@@ -208,6 +222,10 @@ pub(crate) fn unfit(signature: &Signature, error: &ArgumentError) -> Problem {
     let problem = Problem::invalid(error.to_string());
     if let ArgumentError::Wrong { error, .. } = error {
         problem.hints_of(quotes_hint(error))
+    } else if signature.params.iter().any(|param| param.ty.is_of_data()) {
+        // Its result says nothing.
+        let params: Vec<_> = signature.params.iter().map(ToString::to_string).collect();
+        problem.hint(format!("its parameters are ({})", params.join(", ")))
     } else {
         problem.hint(format!("its signature is {signature}"))
     }

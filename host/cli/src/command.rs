@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    cache, compile, completions, components, delay, inspect, limits, map, push, replay, run, runs, schedule,
-    serve, trust, worker,
+    cache, compile, completions, components, delay, inspect, limits, map, push, replay, run, runs, runtime,
+    schedule, serve, trust, worker,
 };
 use crate::exit::Exit;
 use crate::problem::Stop;
@@ -46,6 +46,7 @@ pub(crate) enum Command {
     Limits(limits::Limits),
     Push(push::Push),
     Components(components::Components),
+    Runtime(runtime::Runtime),
     Compile(compile::Compile),
     Trust(trust::Trust),
     Cache(cache::Cache),
@@ -67,6 +68,7 @@ impl Command {
             Self::Replay(command) => command.execute(ui),
             Self::Push(command) => command.execute(ui),
             Self::Components(command) => command.execute(ui),
+            Self::Runtime(command) => command.execute(ui),
             Self::Compile(command) => command.execute(ui),
             Self::Trust(command) => command.execute(ui),
             Self::Cache(command) => command.execute(ui),

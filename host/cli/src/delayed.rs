@@ -12,6 +12,7 @@ use crate::arguments::{self, Call};
 use crate::config::ConfigOptions;
 use crate::files::Files;
 use crate::load;
+use crate::loaded;
 use crate::options::data_dir::HostOptions;
 use crate::options::task::TaskOptions;
 use crate::problem::{Problem, Stop};
@@ -72,7 +73,7 @@ impl DelayedWords {
     /// Reads the task with its options, and its inputs. Nothing is stored.
     pub(crate) fn read(&self, ui: &Arc<Ui>, options: &DelayedOptions) -> Result<Delayed, Stop> {
         options.task.check()?;
-        let host = options.host.host(ui)?.max_workers(1).max_instances(1).optimise(false).build()?;
+        let host = options.host.host(ui)?.max_workers(1).max_instances(128).optimise(false).build()?;
         let runtime = runtime::on_this_thread()?;
         runtime.block_on(self.read_with(ui, options, host))
     }
@@ -80,11 +81,14 @@ impl DelayedWords {
     async fn read_with(&self, ui: &Arc<Ui>, words: &DelayedOptions, host: Host) -> Result<Delayed, Stop> {
         let config = words.config.read(&words.host)?;
         let dir = words.host.stored()?;
-        let located = registered::locate(ui, &self.task.path, &words.host, false)?;
+        let located = loaded::locate(ui, &self.task.path, &words.host, false)?;
         let (component, bytes) = load::with_bytes(ui, &host, &located.file).await?;
+        let of_name = located.is_registered().then(|| self.task.path.display().to_string());
         let component = located.checked(component)?;
-        let call = Call::find(&component, &self.task, &self.args)?;
-        let options = words.task.clone().or(config.of_task(&self.task.path, &component, &call.task)?);
+        let loaded = loaded::of(component.clone(), located.file, &self.task.path).await?;
+        let of_name = of_name.filter(|_| loaded.script.is_none());
+        let call = Call::find(&loaded, &self.task, &self.args)?;
+        let options = words.task.clone().or(config.of_task(&self.task.path, &loaded, &call.task)?);
         words.task.check_retries(&options)?;
         let limits = options.spec()?.limits;
         if limits.fuel.is_some() {
@@ -94,7 +98,6 @@ impl DelayedWords {
         let inputs = self.inputs(&call, &Files::new(limits.input_bytes))?;
         config.check_grants(&options, &words.host)?;
         let task = options.apply(call.task)?;
-        let of_name = located.is_registered().then(|| self.task.path.display().to_string());
         let source = of_name.unwrap_or_else(|| component.digest().to_string());
         let reference = format!("{source}#{}", task.key().export);
         Ok(Delayed { task, inputs, component, bytes, reference, dir, _host: host })

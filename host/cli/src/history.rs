@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use hostel::journal::{Left, RunHistory, RunRecord, SqliteJournal};
-use hostel::{TaskFuture, Value};
+use hostel::{LogLine, RunId, TaskFuture, Value};
 use hostel_wire::without_number;
 
 use crate::options::data_dir::HostOptions;
@@ -76,15 +76,15 @@ impl<'a> Recorder<'a> {
         drop(outcome);
         let inputs = inputs.and_then(|inputs| run.task().stored_inputs(inputs.into()).ok());
         if let Some(record) = run.record(inputs.unwrap_or_default(), None) {
-            self.leave(&[record]);
+            self.leave(&[record], &[(run.id(), run.log())]);
         }
     }
 
-    /// Leaves these runs. Says so if that fails for another reason than the data directory, of which the command has spoken.
-    pub(crate) fn leave(&self, runs: &[RunRecord]) {
+    /// Leaves these runs with their logs. Says so if that fails for another reason than the data directory, of which the command has spoken.
+    pub(crate) fn leave(&self, runs: &[RunRecord], logs: &[(RunId, Vec<LogLine>)]) {
         use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
         let Some(dir) = self.data_dir.as_deref().filter(|dir| dir.is_dir()) else { return };
-        match RunHistory::of(dir).leave(runs) {
+        match RunHistory::of(dir).leave_with_logs(runs, logs) {
             Ok(Left::Due) => gather(dir),
             Ok(Left::Waiting | Left::Dropped) => {}
             Err(error)

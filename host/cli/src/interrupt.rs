@@ -28,6 +28,11 @@ impl Interrupt {
         Self(requested.clone())
     }
 
+    /// Whether one of them has arrived.
+    pub(crate) fn is_requested(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Completes when one of them has arrived.
     pub(crate) async fn requested(&mut self) {
         if self.0.wait_for(|requested| *requested).await.is_err() {

@@ -25,10 +25,12 @@ mod time;
 
 mod apart;
 mod load;
+mod loaded;
 mod registered;
 
 mod arguments;
 mod files;
+mod script_sheet;
 mod stdin;
 
 mod over;

@@ -1,7 +1,10 @@
 //! The record of a map: one run with a summary, and a run for each of the first items that did not complete.
 
 use hostel::journal::{RunRecord, StoredValue};
-use hostel::{Event, MapEnd, MapRecord, Outcome, Receipt, State, Task, Timestamp, Type, Value, count_text};
+use hostel::{
+    Event, LogLine, MapEnd, MapRecord, Outcome, Receipt, RunId, State, Task, TaskFuture, Timestamp, Type,
+    Value, count_text,
+};
 
 use crate::flight::Item;
 use crate::history::Recorder;
@@ -29,6 +32,9 @@ pub(crate) struct MapHistory<'a> {
     inputs: Value,
     items: Vec<RunRecord>,
     item_bytes: usize,
+    /// Of the items, within the same bound.
+    logs: Vec<(RunId, Vec<LogLine>)>,
+    log_bytes: usize,
     timeline: Timeline,
 }
 
@@ -55,7 +61,9 @@ impl<'a> MapHistory<'a> {
         let map = MapRecord::begin(task);
         let timeline = Timeline { began: map.began(), stride: 1, seen: 0, samples: Vec::new() };
         let inputs = Value::Record(vec![("over".into(), texts(over)), ("with".into(), texts(with))]);
-        Some(Self { recorder, map, task: task.clone(), inputs, items: Vec::new(), item_bytes: 0, timeline })
+        let (items, logs) = (Vec::new(), Vec::new());
+        let task = task.clone();
+        Some(Self { recorder, map, task, inputs, items, item_bytes: 0, logs, log_bytes: 0, timeline })
     }
 
     /// An item has ended.
@@ -71,6 +79,16 @@ impl<'a> MapHistory<'a> {
         if self.item_bytes + bytes <= MAX_ITEM_BYTES {
             self.item_bytes += bytes;
             self.items.push(record);
+            self.add_log(&item.run);
+        }
+    }
+
+    fn add_log(&mut self, run: &TaskFuture) {
+        let lines = run.log();
+        let bytes: usize = lines.iter().map(|line| line.text.len()).sum();
+        if self.log_bytes + bytes <= MAX_ITEM_BYTES {
+            self.log_bytes += bytes;
+            self.logs.push((run.id(), lines));
         }
     }
 
@@ -84,12 +102,11 @@ impl<'a> MapHistory<'a> {
         if !self.recorder.wants(end == MapEnd::Completed) {
             return;
         }
-        let export = &self.task.key().export;
         let failed = match tally.unsuccessful() {
             0 => String::new(),
             count => format!(", {} not completed", count_text(count)),
         };
-        let name = format!("map of {}: {}{failed}", export.function(), counted(tally.ended(), "run"));
+        let name = format!("map of {}: {}{failed}", self.task.function_name(), counted(tally.ended(), "run"));
         let (summary, summary_type) = self.summary(tally);
         let list = || Type::list(Type::String);
         let inputs_type = Type::record([("over", list()), ("with", list())]);
@@ -100,7 +117,7 @@ impl<'a> MapHistory<'a> {
         let receipt = receipt.cloned().unwrap_or_default();
         let Some(record) = self.map.end(&end, &name, inputs, summary, receipt) else { return };
         let records: Vec<_> = [record].into_iter().chain(self.items).collect();
-        self.recorder.leave(&records);
+        self.recorder.leave(&records, &self.logs);
     }
 
     fn summary(&self, tally: &Tally) -> (Value, Type) {

@@ -80,6 +80,13 @@ impl Problem {
         self
     }
 
+    /// The same with other words.
+    #[must_use]
+    pub(crate) fn with_detail(mut self, detail: String) -> Self {
+        self.object.detail = detail;
+        self
+    }
+
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.object.hints.push(hint.into());

@@ -25,6 +25,11 @@ impl Located {
         self.digest.is_some()
     }
 
+    /// The digest, if it is of the registry.
+    pub(crate) const fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+
     /// The component, if it is the one that was registered.
     pub(crate) fn checked(&self, component: Component) -> Result<Component, Problem> {
         match self.digest {

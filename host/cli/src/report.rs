@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use hostel::{
-    Event, Failure, Frame, Outcome, RunId, State, TaskFuture, Transition, Trap, count_text, duration_text,
+    Event, Failure, Frame, Outcome, RunId, ScriptFailure, State, TaskFuture, Transition, Trap, count_text,
+    duration_text,
 };
-use hostel_wire::{attempt_count, printable};
+use hostel_wire::{attempt_count, failure_text, printable};
 
 use crate::ui::Ui;
 use crate::ui::color::Paint;
@@ -40,6 +41,11 @@ pub(crate) fn ended(ui: &Ui, run: &TaskFuture, telling: Telling) {
         Outcome::Failed(failure) => {
             ui.note(&paint.bad(line));
             explain(ui, failure, telling);
+            if let (true, Some(ScriptFailure::Thrown { traceback, .. })) =
+                (run.task().is_script(), ScriptFailure::of(failure))
+            {
+                traceback.lines().for_each(|line| ui.note(&format!("  {}", printable(line))));
+            }
         }
         Outcome::Crashed { .. } => ui.note(&paint.bad(line)),
         Outcome::Cancelled => ui.note(&paint.warn(line)),
@@ -63,7 +69,11 @@ fn state_line(run: &TaskFuture, outcome: &Outcome, name: bool) -> String {
         Outcome::Failed(Failure::TimedOut { after }) => {
             format!("{state} after {}{tries}", duration_text(*after))
         }
-        Outcome::Failed(failure) => format!("{state} in {took}{tries}: {}", printable(&failure.to_string())),
+        Outcome::Failed(failure) => {
+            let script = run.task().is_script().then(|| ScriptFailure::of(failure)).flatten();
+            let text = script.map_or_else(|| failure_text(failure), |script| script.to_string());
+            format!("{state} in {took}{tries}: {}", printable(&text))
+        }
         Outcome::Crashed { reason } => format!("{state} in {took}{tries}: {reason}"),
         Outcome::Cancelled => format!("{state} after {took}{tries}"),
     };

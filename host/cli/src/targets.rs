@@ -1,16 +1,21 @@
-//! The runs that a command is for: ids, or all that match a filter.
+//! The runs that a command is for: ids, or a batch of all that match a filter.
 
 use std::collections::HashSet;
 
 use clap::Args;
-use hostel::RunId;
-use hostel::journal::{Journal, Page};
+use hostel::journal::{Batch, BatchAction, Journal, Page, RunLogs, step_batch};
+use hostel::{ErrorKind, RunFilter, RunId};
 use hostel_wire::run_filter;
 
+use crate::exit::Exit;
+use crate::interrupt::Interrupt;
 use crate::problem::{Problem, Stop};
 use crate::time::now;
 use crate::ui::Ui;
 use crate::ui::text::counted;
+
+/// How many of the runs that refused an action are listed.
+const MAX_LISTED: usize = 10;
 
 /// The runs that a command is for.
 #[derive(Args, Debug)]
@@ -19,7 +24,7 @@ pub(crate) struct Targets {
     #[arg(value_name = "RUN", required_unless_present = "where_")]
     runs: Vec<RunId>,
 
-    /// All runs that match this filter: see hostel runs --help
+    /// All runs that match this filter and that the action fits: see hostel runs --help
     #[arg(long = "where", id = "where_", value_name = "FILTER", conflicts_with = "runs")]
     filter: Option<String>,
 
@@ -32,56 +37,126 @@ pub(crate) struct Targets {
 pub(crate) enum Acted {
     /// It was done.
     Done,
-    /// The run had ended before.
-    Skipped,
+    /// There was nothing to do, for this reason.
+    Skipped(&'static str),
     /// It does not fit the run, for this reason.
     Refused(Problem),
 }
 
 impl Targets {
-    /// Acts on each run. With a filter: on those that matched when the command began, newest first; runs that the action does
-    /// not fit are skipped, and a command that was stopped can be repeated. `done` is the action's past participle.
+    /// Acts on each run that is named, with `act`, or on all that match, as a batch. The batch is of the runs that had arrived when the
+    /// command began, newest first. `logs` are removed with the runs.
     pub(crate) fn each(
         &self,
         ui: &Ui,
-        journal: &dyn Journal,
-        done: &str,
+        (journal, logs): (&dyn Journal, Option<&RunLogs>),
+        action: BatchAction,
         act: impl Fn(RunId) -> Result<Acted, Problem>,
-    ) -> Result<(), Stop> {
-        let Some(text) = &self.filter else { return self.named(ui, done, act) };
+    ) -> Result<Exit, Stop> {
+        let Some(text) = &self.filter else { return self.named(ui, past(action), act) };
         let filter = run_filter(text, now()).map_err(|error| Problem::of(error.kind(), &error))?;
-        let (mut acted, mut skipped) = (0, 0);
-        let mut page = Page::first(Page::MAX_LIMIT);
-        loop {
-            let found = journal.find(&filter, page)?;
-            for head in &found.runs {
-                match if self.dry_run { Ok(Acted::Done) } else { act(head.run) } {
-                    Ok(Acted::Done) => acted += 1,
-                    Ok(Acted::Skipped | Acted::Refused(_)) => skipped += 1,
-                    // Removed since the page was read.
-                    Err(_) if matches!(journal.get(head.run), Ok(None)) => skipped += 1,
-                    Err(problem) => return Err(problem.into()),
-                }
-            }
-            let Some(next) = found.next else { break };
-            page.after = Some(next);
+        if self.dry_run {
+            let runs = counted(count(journal, action, &filter)?, "run");
+            ui.result_line(&format!("{runs} would be {}", past(action)))?;
+            ui.flush()?;
+            return Ok(Exit::Completed);
         }
-        let runs = counted(acted, "run");
-        let text = if self.dry_run { format!("{runs} would be {done}") } else { format!("{done} {runs}") };
-        let rest = if skipped > 0 { format!(", skipped {}", counted(skipped, "run")) } else { String::new() };
-        ui.result_line(&format!("{text}{rest}"))?;
-        ui.flush()
+        let interrupt = Interrupt::listen();
+        let batch = journal.start_batch(now(), action, &filter)?;
+        go_on(ui, (journal, logs), batch, &interrupt)
     }
 
-    fn named(&self, ui: &Ui, done: &str, act: impl Fn(RunId) -> Result<Acted, Problem>) -> Result<(), Stop> {
+    fn named(
+        &self,
+        ui: &Ui,
+        done: &str,
+        act: impl Fn(RunId) -> Result<Acted, Problem>,
+    ) -> Result<Exit, Stop> {
         let mut seen = HashSet::new();
         for run in self.runs.iter().filter(|run| seen.insert(**run)) {
             match act(*run)? {
                 Acted::Done => ui.result_line(&format!("{done} {run}"))?,
-                Acted::Skipped => ui.result_line(&format!("{run} had ended before"))?,
+                Acted::Skipped(reason) => ui.result_line(&format!("{run} {reason}"))?,
                 Acted::Refused(problem) => return Err(problem.into()),
             }
         }
-        ui.flush()
+        ui.flush()?;
+        Ok(Exit::Completed)
+    }
+}
+
+/// Takes the steps of a batch, until it is finished or the command is interrupted.
+pub(crate) fn go_on(
+    ui: &Ui,
+    (journal, logs): (&dyn Journal, Option<&RunLogs>),
+    mut batch: Batch,
+    interrupt: &Interrupt,
+) -> Result<Exit, Stop> {
+    let done = past(batch.action);
+    let busy = ui.shows_progress().then(|| ui.busy(&format!("{done} no run yet")));
+    while !batch.is_finished() && !interrupt.is_requested() {
+        batch = step_batch(journal, logs, now(), &batch)?;
+        busy.iter().for_each(|busy| busy.say(format!("{done} {}", counted(batch.done, "run"))));
+    }
+    drop(busy);
+    ui.result_line(&format!("{done} {}", counted(batch.done, "run")))?;
+    ui.flush()?;
+    if !batch.is_finished() {
+        let id = batch.id;
+        ui.note(&format!(
+            "interrupted: hostel runs batches --resume {id} goes on, --stop {id} leaves the rest"
+        ));
+        return Ok(Exit::Interrupted);
+    }
+    refusals(&batch).map_or(Ok(Exit::Completed), |problem| Err(problem.into()))
+}
+
+/// Which runs refused the action, if any did.
+fn refusals(batch: &Batch) -> Option<Problem> {
+    if batch.failed == 0 {
+        return None;
+    }
+    let mut listed: Vec<_> = batch.refused.iter().take(MAX_LISTED).map(ToString::to_string).collect();
+    if batch.failed > listed.len() as u64 {
+        listed.push(format!("and {} more", batch.failed - listed.len() as u64));
+    }
+    let (runs, done) = (counted(batch.failed, "run"), past(batch.action));
+    let problem = format!("{runs} could not be {done}: {}", listed.join(", "));
+    let verb = batch.action;
+    Some(
+        Problem::new(ErrorKind::Conflict, problem)
+            .hint(format!("hostel runs {} RUN says why", command(verb))),
+    )
+}
+
+/// How many runs a batch would act on.
+fn count(journal: &dyn Journal, action: BatchAction, filter: &RunFilter) -> Result<u64, Problem> {
+    let (filter, mut count) = (action.fitting(filter), 0);
+    let mut page = Page::first(Page::MAX_LIMIT);
+    loop {
+        let found = journal.find(&filter, page)?;
+        count += found.runs.iter().filter(|head| action.fits_queue(&head.queue)).count() as u64;
+        let Some(next) = found.next else { return Ok(count) };
+        page.after = Some(next);
+    }
+}
+
+/// The subcommand of an action.
+pub(crate) const fn command(action: BatchAction) -> &'static str {
+    match action {
+        BatchAction::Cancel => "cancel",
+        BatchAction::Retry => "retry",
+        BatchAction::MarkSeen => "seen",
+        BatchAction::Remove => "rm",
+    }
+}
+
+/// What an action has done with runs.
+const fn past(action: BatchAction) -> &'static str {
+    match action {
+        BatchAction::Cancel => "cancelled",
+        BatchAction::Retry => "retried",
+        BatchAction::MarkSeen => "marked as seen",
+        BatchAction::Remove => "removed",
     }
 }

@@ -1,6 +1,8 @@
 //! Actions on all runs that match a filter.
 
-use hostel_core::journal::{Batch, BatchAction, BatchId, Journal, JournalError, MAX_BATCH_STEP, MAX_BATCHES};
+use hostel_core::journal::{
+    Batch, BatchAction, BatchId, Journal, JournalError, MAX_BATCH_STEP, MAX_BATCHES, MAX_REFUSED,
+};
 use hostel_core::{RunFilter, RunSpec, State, Unique};
 
 use crate::cases;
@@ -15,6 +17,8 @@ cases![
     a_batch_has_steps,
     a_run_that_has_changed_is_left_alone,
     refusals_are_counted,
+    the_first_refusals_are_listed,
+    runs_of_a_history_are_not_retried_together,
     a_batch_is_stopped,
     an_unknown_batch_is_none,
     batches_are_listed_and_the_oldest_make_room,
@@ -140,6 +144,31 @@ fn refusals_are_counted(journal: &dyn Journal) {
     // The newest has the key again, so that the other cannot.
     assert_eq!((done.done, done.failed), (2, 1));
     assert_eq!([1, 2, 3].map(|run| state(journal, run)), [State::Failed, State::Pending, State::Pending]);
+}
+
+fn the_first_refusals_are_listed(journal: &dyn Journal) {
+    let count = MAX_REFUSED as u64 + 3;
+    let keyed = |number| RunSpec { unique: Some(Unique::new("k")), ..crate::world::spec(number) };
+    for number in 1..=count {
+        submit(journal, [keyed(number)]);
+        add(journal, number, 3, [STARTED, failed()]).unwrap();
+    }
+    submit(journal, [keyed(0)]);
+    let batch = batch(journal, BatchAction::Retry, &RunFilter::new());
+    let done = finish(journal, batch.id);
+    assert_eq!((done.done, done.failed), (0, count));
+    assert_eq!(done.refused, numbers((4..=count).rev()));
+    assert_eq!(journal.batches().unwrap(), [done]);
+}
+
+fn runs_of_a_history_are_not_retried_together(journal: &dyn Journal) {
+    for (number, queue) in [(1, "hostel.run"), (2, "hostel.map"), (3, "hostel.other")] {
+        submit(journal, [RunSpec { queue: queue.parse().unwrap(), ..crate::world::spec(number) }]);
+        add(journal, number, 3, [STARTED, failed()]).unwrap();
+    }
+    assert_eq!(act(journal, BatchAction::Retry, &RunFilter::new()), 1);
+    assert_eq!([1, 2, 3].map(|run| state(journal, run)), [State::Failed, State::Failed, State::Pending]);
+    assert_eq!(act(journal, BatchAction::Remove, &RunFilter::new()), 2);
 }
 
 fn a_batch_is_stopped(journal: &dyn Journal) {

@@ -1,7 +1,10 @@
 //! Finding runs, a page at a time.
 
-use hostel_core::journal::{Cursor, Journal, JournalError, Page, Prune};
-use hostel_core::{Digest, ErrorKind, RunFact, RunFilter, RunId, RunSpec, State, TaskKey};
+use hostel_core::journal::{BatchAction, Cursor, Journal, JournalError, Page, Prune};
+use hostel_core::{
+    Digest, ErrorKind, InputSpec, RunFact, RunFilter, RunId, RunSpec, State, StoredValue, TaskKey, Type,
+    Value,
+};
 
 use crate::cases;
 use crate::world::{
@@ -18,6 +21,7 @@ cases![
     runs_are_found_by_name,
     runs_are_found_by_time,
     runs_are_found_by_time_in_whatever_order_they_came,
+    runs_are_found_by_their_inputs,
     all_parts_of_a_filter_count,
     pages_are_as_long_as_asked_for,
     pages_have_each_match_once,
@@ -146,6 +150,25 @@ fn runs_are_found_by_time_in_whatever_order_they_came(journal: &dyn Journal) {
     let first = journal.find(&RunFilter::new().since(at(20)), Page::first(2)).unwrap();
     let rest = journal.find(&RunFilter::new().since(at(20)), Page { after: first.next, limit: 9 }).unwrap();
     assert_eq!(rest.runs.iter().map(|head| head.run).collect::<Vec<_>>(), numbers([4, 3, 1]));
+}
+
+fn runs_are_found_by_their_inputs(journal: &dyn Journal) {
+    let of = |number: u64, a: u8, b: &str| {
+        let a = StoredValue::new(&Value::U8(a), &Type::U8).unwrap();
+        let b = StoredValue::new(&Value::String(b.into()), &Type::String).unwrap();
+        RunSpec { inputs: vec![InputSpec::Value(a), InputSpec::Value(b)], ..spec(number) }
+    };
+    submit(journal, [of(1, 40, "x"), of(2, 41, "x"), of(3, 40, "two words")]);
+    submit_some(journal, [4]);
+    let input = |text: &str| RunFilter::new().input(text.parse().unwrap());
+    assert_eq!(found(journal, &input("0=40")), numbers([3, 1]));
+    assert_eq!(found(journal, &input("0=40").input("1=x".parse().unwrap())), numbers([1]));
+    assert_eq!(found(journal, &input("1=two words")), numbers([3]));
+    assert_eq!(found(journal, &input("2=40")), []);
+    assert_eq!(pages(journal, &input("0=40"), 1, || {}), [numbers([3]), numbers([1])]);
+    let batch = journal.start_batch(at(2), BatchAction::Cancel, &input("0=40")).unwrap();
+    assert_eq!(journal.step_batch(at(3), batch.id).unwrap().done, 2);
+    assert_eq!(found(journal, &RunFilter::new().states([State::Pending])), numbers([4, 2]));
 }
 
 fn all_parts_of_a_filter_count(journal: &dyn Journal) {

@@ -220,10 +220,7 @@ fn a_rescued_run_keeps_its_place(journal: &dyn Journal) {
     assert_eq!(ids(&claimed), numbers([3, 1]));
     add(journal, 1, 3, [STARTED]).unwrap();
     expire(journal, 200);
-    // Each that crashed is alone in its answer.
-    for expected in [3, 1, 2] {
-        assert_eq!(ids(&claim(journal, "w", 9, 201)), numbers([expected]));
-    }
+    assert_eq!(ids(&claim(journal, "w", 9, 201)), numbers([3, 1, 2]));
 }
 
 /// Ends the claims that are over, with leases of the usual length.

@@ -2,7 +2,7 @@
 
 use hostel_core::journal::{Journal, JournalConflict, JournalError, Page, RunChange};
 use hostel_core::{
-    ErrorKind, Event, IllegalFact, Outcome, RunFilter, RunRecord, RunSpec, ScheduleSlot, State,
+    ErrorKind, Event, IllegalFact, Outcome, QueueName, RunFilter, RunRecord, RunSpec, ScheduleSlot, State,
 };
 
 use crate::cases;
@@ -19,6 +19,7 @@ cases![
     a_retried_run_is_due_at_once,
     a_retried_run_ends_again,
     an_unknown_run_is_not_retried,
+    a_run_of_a_history_is_not_retried,
     an_ended_run_is_removed,
     an_unfinished_run_is_not_removed,
     a_run_that_ended_badly_needs_attention,
@@ -125,6 +126,15 @@ fn an_unknown_run_is_not_retried(journal: &dyn Journal) {
     for error in errors {
         assert!(matches!(error, JournalError::NotFound { run } if run == id(1)), "{error}");
     }
+}
+
+fn a_run_of_a_history_is_not_retried(journal: &dyn Journal) {
+    let queue = QueueName::new(QueueName::PROGRAMS).unwrap();
+    submit(journal, [RunSpec { queue: queue.clone(), ..spec(1) }]);
+    add(journal, 1, 2, [STARTED, failed()]).unwrap();
+    let refused = conflict(journal.retry(at(3), id(1)));
+    assert_eq!(refused, JournalConflict::History { run: id(1), queue });
+    assert_eq!(state(journal, 1), State::Failed);
 }
 
 fn an_ended_run_is_removed(journal: &dyn Journal) {

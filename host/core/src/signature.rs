@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value as Json;
 
-use crate::value::{Name, Type, UnknownName, Value, ValueError, excerpt, list_names, write_list};
+use crate::value::{Name, Type, UnknownName, Value, ValueError, excerpt, list_names, parse_json, write_list};
 
 /// The parameters and the result type of a task. Cheap to clone.
 ///
@@ -203,7 +203,7 @@ impl Param {
     }
 
     /// Parses an argument: WAVE, or for a `string` (or an option of it) any unquoted text. A float may begin with its point,
-    /// as in `-.5`.
+    /// as in `-.5`. For `data` it is JSON, or a text if it is no JSON.
     ///
     /// # Errors
     ///
@@ -219,6 +219,20 @@ impl Param {
     pub fn parse(&self, text: &str) -> Result<Value, ValueError> {
         if takes_unquoted(&self.ty, text.trim_start()) {
             return self.ty.conform(Value::String(text.to_owned()));
+        }
+        if self.ty == Type::Data {
+            return Ok(Value::data(text).unwrap_or_else(|| Value::text_data(text)));
+        }
+        if let Type::Option(some) = &self.ty
+            && some.is_of_data()
+        {
+            return match (&**some, parse_json(text)) {
+                (Type::Data, _) => Ok(Value::Option(Some(Box::new(
+                    Value::data(text).unwrap_or_else(|| Value::text_data(text)),
+                )))),
+                (_, Ok(json)) => Value::from_json(&json, &self.ty),
+                (_, Err(error)) => Err(error),
+            };
         }
         match with_leading_zero(&self.ty, text.trim()) {
             Some(text) => Value::from_wave(&text, &self.ty),

@@ -246,7 +246,8 @@ fn part<'t>(ty: &'t Type, name: &str, column: usize) -> Result<(usize, &'t Type)
         | Type::Variant(_)
         | Type::Enum(_)
         | Type::Result { .. }
-        | Type::Flags(_) => Err(TemplateError::NoFields { column, field: excerpt(name), ty: excerpt(ty) }),
+        | Type::Flags(_)
+        | Type::Data => Err(TemplateError::NoFields { column, field: excerpt(name), ty: excerpt(ty) }),
     }
 }
 

@@ -55,6 +55,13 @@ impl CompileCache {
         component
     }
 
+    /// Whether there is code of a component for any engine. Reads the directory, so it is for those who would compile otherwise.
+    pub(crate) fn has_any(&self, digest: &Digest) -> bool {
+        let hex = digest.hex().to_string();
+        let mut files = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        files.any(|file| file.file_name().as_encoded_bytes().starts_with(hex.as_bytes()))
+    }
+
     /// Stores the code of `component`: completely or not at all. A failure is logged and only costs time later.
     pub(crate) fn put(&self, digest: &Digest, component: &Component) {
         match entry(digest, component) {

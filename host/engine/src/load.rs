@@ -191,10 +191,19 @@ impl Engine {
             return Ok(self.shared(component).0);
         }
         let bytes: Arc<[u8]> = bytes.into();
-        if let Some(quick) = self.quick(size_bytes)
-            && let Some(compiled) = self.cached(quick, &digest)
-        {
-            return Ok(self.quickly(quick, compiled, digest, bytes));
+        // Small components may have other code, too: slow ones are compiled quickly, and some need the full engine.
+        if self.compile_cache().is_some_and(|cache| cache.has_any(&digest)) {
+            if let Some(quick) = self.quick(u64::MAX)
+                && let Some(compiled) = self.cached(quick, &digest)
+            {
+                return Ok(self.quickly(quick, compiled, digest, bytes));
+            }
+            if let Ok(full) = self.full()
+                && let Some(compiled) = self.cached(full, &digest)
+            {
+                let component = Component::new(self.resources(), full, compiled, digest, size_bytes);
+                return Ok(self.shared(component).0);
+            }
         }
         let (engine, to_compile) = (self.clone(), Arc::clone(&bytes));
         let compile = move || match engine.options().compile_program {

@@ -57,6 +57,14 @@ pub enum DelayError {
     /// An argument, or a run to wait for, is a future of this program.
     #[error("a delayed run cannot wait for a future of this program: wait for its result, and pass that")]
     Future,
+    /// The queue is one of the host's own.
+    #[error(
+        "no run can be submitted to the queue `{queue}`: names that begin with `hostel.` are the host's own; choose another name"
+    )]
+    ReservedQueue {
+        /// Its name.
+        queue: QueueName,
+    },
     /// The journal cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenJournalError),
@@ -70,7 +78,7 @@ impl DelayError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Submit(error) => error.kind(),
-            Self::Unwritable { .. } | Self::Future => ErrorKind::Invalid,
+            Self::Unwritable { .. } | Self::Future | Self::ReservedQueue { .. } => ErrorKind::Invalid,
             Self::Open(error) => error.kind(),
             Self::Journal(error) => error.kind(),
         }
@@ -147,13 +155,16 @@ impl Task {
         if let Some(what) = unwritable(self) {
             return Err(DelayError::Unwritable { what });
         }
+        if options.queue.is_reserved() {
+            return Err(DelayError::ReservedQueue { queue: options.queue });
+        }
         let call = args.single()?;
         let tags = call.extra.as_ref().map(|extra| extra.tags.clone()).unwrap_or_default();
         if call.extra.as_ref().is_some_and(|extra| !extra.wait_for.is_empty()) {
             return Err(DelayError::Future);
         }
         let inputs = self.bind(call)?;
-        let params = self.signature().params.iter();
+        let params = self.guest_signature().params.iter();
         let inputs = inputs.inputs().iter().zip(params).map(|(input, param)| {
             let value = input.as_value().ok_or(DelayError::Future)?;
             // Inputs are in normal form, so all of them have canonical bytes.
@@ -164,6 +175,10 @@ impl Task {
         let DelayOptions { id, at, queue, unique } = options;
         let mut spec =
             RunSpec::new(id.unwrap_or_else(new_id), self.key().clone(), self.spec().clone(), created);
+        if let (Some(script), None) = (self.script(), &self.spec().name) {
+            // The name of the runtime's own function says nothing.
+            Arc::make_mut(&mut spec.spec).name = Some(Arc::clone(&script.function));
+        }
         spec.inputs = inputs;
         spec.tags = tags.into_iter().collect();
         spec.due = at.filter(|at| *at > created);

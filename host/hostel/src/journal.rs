@@ -11,4 +11,5 @@ pub use hostel_core::{
 pub use hostel_journal::{
     Gathered, JournalCheck, JournalPlace, Left, LogFilter, LogPage, MAX_LOG_LINES, MemoryBounds,
     MemoryJournal, NumberedLine, OpenJournalError, Removed, RunHistory, RunLogs, SqliteJournal, remove_old,
+    step_batch,
 };

@@ -126,6 +126,7 @@ mod recorded;
 mod replay;
 mod runs;
 pub mod schedules;
+mod script;
 mod verification;
 mod worker;
 
@@ -134,6 +135,7 @@ mod transaction;
 mod undo;
 
 mod args;
+mod script_inputs;
 mod stream;
 mod submit;
 mod wait;
@@ -145,6 +147,7 @@ mod journal_watch;
 mod lazy_journal;
 mod options;
 mod run;
+mod script_call;
 mod task;
 
 mod attempts;
@@ -191,6 +194,8 @@ pub use replay::{Replay, ReplayError};
 pub use run::{Attempt, Input, IntoInput, TaskFuture, allow_failure};
 pub use runner::RateLimit;
 pub use runs::Runs;
+pub use script::{Script, ScriptError, ScriptFailure, ScriptFunction, ScriptParam};
+pub use script_call::Passing;
 pub use stream::*;
 pub use task::Task;
 pub use transaction::{Transaction, TransactionBuilder};
@@ -216,7 +221,8 @@ pub use hostel_core::{
 };
 // Finding runs.
 pub use hostel_core::{
-    QueueName, QueueNameError, RunCounts, RunFilter, StateSet, Unique, UniqueError, UniqueMode,
+    InputFilter, InputFilterError, QueueName, QueueNameError, RunCounts, RunFilter, StateSet, Unique,
+    UniqueError, UniqueMode,
 };
 // Options by name, and their text.
 pub use hostel_core::{

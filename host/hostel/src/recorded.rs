@@ -13,12 +13,6 @@ use crate::ids::new_id;
 use crate::run::{TaskFuture, now};
 use crate::task::Task;
 
-/// The queue in which a journal lists runs that no worker executed.
-const RUN: &str = "hostel.run";
-
-/// The queue in which a journal lists maps.
-const MAP: &str = "hostel.map";
-
 /// Where a run in a journal was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -35,8 +29,8 @@ impl Origin {
     /// That of a run.
     pub fn of(spec: &RunSpec) -> Self {
         match spec.queue.as_str() {
-            RUN => Self::Program,
-            MAP => Self::Map,
+            QueueName::PROGRAMS => Self::Program,
+            QueueName::MAPS => Self::Map,
             _ => Self::Worker,
         }
     }
@@ -44,8 +38,8 @@ impl Origin {
     fn queue(self) -> QueueName {
         let name = match self {
             Self::Worker => return QueueName::default(),
-            Self::Program => RUN,
-            Self::Map => MAP,
+            Self::Program => QueueName::PROGRAMS,
+            Self::Map => QueueName::MAPS,
         };
         // Both are names of queues.
         QueueName::new(name).unwrap_or_default()
@@ -60,7 +54,7 @@ impl Task {
     /// [`SubmitError`] if the arguments do not fit.
     pub fn stored_inputs(&self, args: Args) -> Result<Vec<InputSpec>, SubmitError> {
         let bound = self.bind(args.single()?)?;
-        let params = self.signature().params.iter();
+        let params = self.guest_signature().params.iter();
         // A future has no value yet, and inputs in normal form have canonical bytes.
         let inputs = bound.inputs().iter().zip(params).map_while(|(input, param)| {
             StoredValue::new(input.as_value()?, &param.ty).map(InputSpec::Value).ok()
@@ -83,7 +77,7 @@ impl TaskFuture {
         spec.parent = map;
         spec.queue = Origin::Program.queue();
         let mut record = RunRecord::born(born, spec);
-        if task.options().name().is_some() {
+        if task.options().name().is_some() || task.is_script() {
             record.apply(born, RunFact::Named(self.name())).ok()?;
         }
         let mut attempts = self.attempts().into_iter();
@@ -93,13 +87,15 @@ impl TaskFuture {
                 let attempt = attempts.next();
                 let ended = attempt.and_then(|attempt| Some((attempt.outcome?, attempt.receipt?)));
                 if let Some((outcome, receipt)) = ended {
-                    let outcome = outcome.to_stored(task.signature()).ok()?;
+                    let outcome = outcome.to_stored(task.guest_signature()).ok()?;
                     record.apply(at, RunFact::AttemptEnded { outcome, receipt: receipt.into() }).ok()?;
                 }
             }
             let is_end = state.is_terminal() && event != Event::RolledBack;
             let fact = match self.try_outcome().filter(|_| is_end) {
-                Some(outcome) => RunFact::Ended { event, outcome: outcome.to_stored(task.signature()).ok()? },
+                Some(outcome) => {
+                    RunFact::Ended { event, outcome: outcome.to_stored(task.guest_signature()).ok()? }
+                }
                 None => RunFact::Event(event),
             };
             record.apply(at, fact).ok()?;

@@ -164,8 +164,9 @@ impl Host {
         let replayed = replay.outcome().await;
         let damaged = |problem| ReplayError::Value { run, problem };
         let whole = recorded.clone().try_map(|value| in_full(journal, value)).map_err(damaged)?;
-        let is_same =
-            replayed.to_stored(replay.task().signature()).is_ok_and(|replayed| is_same(&whole, &replayed));
+        let is_same = replayed
+            .to_stored(replay.task().guest_signature())
+            .is_ok_and(|replayed| is_same(&whole, &replayed));
         let recorded = whole.try_map(|value| read_stored(journal, &value)).map_err(damaged)?;
         let may_differ = may_differ(record, &recorded, &replay);
         Ok(Replay { is_same, recorded, replayed, may_differ, run: replay })
@@ -210,7 +211,7 @@ fn lacks_variables(spec: &RunSpec) -> bool {
 /// The inputs of a run.
 fn inputs(journal: &dyn Journal, record: &RunRecord, task: &Task) -> Result<Vec<Value>, ReplayError> {
     let run = record.spec().id;
-    if record.spec().inputs.len() != task.signature().params.len() {
+    if record.spec().inputs.len() != task.guest_signature().params.len() {
         return Err(ReplayError::NoInputs { run });
     }
     let inputs = record.spec().inputs.iter().map(|input| {

@@ -11,6 +11,7 @@ use crate::error::SubmitError;
 use crate::ids::new_id;
 use crate::run::{Input, Inputs, Run, Submission, TaskFuture};
 use crate::runner::{Places, PushError};
+use crate::script_inputs;
 use crate::task::Task;
 
 /// The parts of a run before it is accepted.
@@ -142,6 +143,10 @@ impl Task {
             extra.tags.iter().try_for_each(|tag| check_tag(tag))?;
         }
         let inputs = self.signature().bind_with(arguments, |param, input| input.check(&param.ty))?;
+        let inputs = match self.script() {
+            Some(script) => script_inputs::wrapped(script, inputs)?,
+            None => inputs,
+        };
         let bytes = inputs.iter().map(Input::footprint).sum::<usize>() as u64;
         let limit = self.spec().limits.input_bytes;
         if bytes > limit {

@@ -20,6 +20,7 @@ use crate::hooks::Hooks;
 use crate::host_state::HostState;
 use crate::options::Options;
 use crate::run::TaskFuture;
+use crate::script_call::ScriptCall;
 
 /// One exported function with options. Cheap to clone.
 ///
@@ -44,6 +45,8 @@ struct Inner {
     may_be_pure: Arc<AtomicBool>,
     /// Whether the component imports the context of its run, and so may report progress.
     reports_progress: bool,
+    /// If the function is a language runtime's: the function of a script that it calls.
+    script: Option<Arc<ScriptCall>>,
 }
 
 /// The part of a transaction that its runs use.
@@ -89,7 +92,14 @@ impl Task {
             group: None,
             may_be_pure,
             reports_progress,
+            script: None,
         }))
+    }
+
+    /// A task of the function of a script, made from the task of the runtime's function.
+    pub(crate) fn calling(mut self, script: ScriptCall) -> Self {
+        Arc::make_mut(&mut self.0).script = Some(Arc::new(script));
+        self
     }
 
     /// Sets all options that can be written down at once, replacing earlier ones. Hooks, callbacks and the standard input
@@ -313,7 +323,7 @@ impl Task {
     ///
     /// [`TemplateError`] if the template refers to a name that is not in the task's signature.
     pub fn run_name(self, template: &str) -> Result<Self, TemplateError> {
-        NameTemplate::parse(template, self.signature())?;
+        NameTemplate::parse(template, self.guest_signature())?;
         Ok(self.with(|spec| spec.name = Some(template.into())))
     }
 
@@ -409,7 +419,21 @@ impl Task {
 
     /// The task's parameters and result.
     pub fn signature(&self) -> &Signature {
+        self.0.script.as_ref().map_or_else(|| self.guest_signature(), |script| &script.signature)
+    }
+
+    /// The parameters and result of the exported function. Those of the task are others if it is a function of a script.
+    pub(crate) fn guest_signature(&self) -> &Signature {
         self.0.function.signature()
+    }
+
+    /// The type of the value that a completed run has, and that is stored.
+    pub(crate) fn guest_completed_type(&self) -> &Type {
+        self.guest_signature().completed_type()
+    }
+
+    pub(crate) fn script(&self) -> Option<&ScriptCall> {
+        self.0.script.as_deref()
     }
 
     /// The version set by [`Task::version`].
@@ -433,7 +457,9 @@ impl Task {
         self.signature().completed_type()
     }
 
-    pub(crate) fn cache_key(&self, inputs: &[Value]) -> Option<CacheKey> {
+    /// The key under which the cache has the result for these inputs: one for each parameter, in order and in normal form, as stored runs
+    /// have them. `None` if the cache policy gives none, or the inputs are not those of the task.
+    pub fn cache_key(&self, inputs: &[Value]) -> Option<CacheKey> {
         let options = &self.0.options;
         self.key_from(options.key_base()?, &options.spec.cache, inputs)
     }
@@ -444,7 +470,7 @@ impl Task {
     }
 
     fn key_from(&self, base: &KeyBase, policy: &CachePolicy, inputs: &[Value]) -> Option<CacheKey> {
-        let params = self.signature().params.iter();
+        let params = self.guest_signature().params.iter();
         // Inputs are in normal form, so all of them have canonical bytes.
         let canonical = inputs.iter().zip(params).map(|(input, param)| {
             let counts = !policy.leaves_out(&param.name);

@@ -474,7 +474,7 @@ fn run_write(run: &Run) -> Option<KeyedWrite> {
     Some(KeyedWrite {
         key,
         value: value.clone(),
-        ty: run.task().completed_type().clone(),
+        ty: run.task().guest_completed_type().clone(),
         write: course::write(run),
     })
 }

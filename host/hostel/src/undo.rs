@@ -122,7 +122,7 @@ fn guest_call(member: &TaskFuture, hook: Hook) -> Option<(Task, Args)> {
 fn committed_run(member: &TaskFuture) -> Option<CommittedRun> {
     let outcome = member.try_outcome()?;
     let Outcome::Completed(value) = &*outcome else { return None };
-    let signature = member.task().signature();
+    let signature = member.task().guest_signature();
     let inputs = member.run().inputs()?;
     let inputs = signature
         .params

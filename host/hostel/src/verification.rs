@@ -174,7 +174,7 @@ async fn check(host: &Arc<HostState>, key: &CacheKey, entry: &CacheEntry) -> Che
         Ok(ready) => ready,
         Err(because) => return Checked::Skipped(because),
     };
-    let ty = task.completed_type().clone();
+    let ty = task.guest_completed_type().clone();
     let run = match task.submit_async(inputs.into()).await {
         Ok(run) => run,
         Err(error) => return Checked::Skipped(error.to_string()),
@@ -250,7 +250,7 @@ fn ready(
     if !policy.is_observed() && may_write {
         return Err("it may write to files, and its policy does not confirm that it did not".to_owned());
     }
-    let inputs = task.signature().bind_json(&recipe.inputs).map_err(|error| error.to_string())?;
+    let inputs = task.guest_signature().bind_json(&recipe.inputs).map_err(|error| error.to_string())?;
     if task.cache_key(&inputs).as_ref() != Some(key) {
         return Err("its key cannot be derived again".to_owned());
     }

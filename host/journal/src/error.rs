@@ -127,7 +127,8 @@ impl OpenJournalError {
     /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => ErrorKind::Denied,
+            Self::Io { source, .. } if is_denied(source) => ErrorKind::Denied,
+            Self::Sqlite { source, .. } if Nature::of(source) == Nature::Unwritable => ErrorKind::Denied,
             Self::Unwritable { .. }
             | Self::NotUpgraded { .. }
             | Self::Owner { .. }
@@ -137,6 +138,11 @@ impl OpenJournalError {
             Self::NotAFile { .. } | Self::NetworkFileSystem { .. } | Self::Newer { .. } => ErrorKind::Invalid,
         }
     }
+}
+
+/// Whether the system does not let this user write, or nobody.
+pub(crate) fn is_denied(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
 /// Why an operation of a transaction ended.

@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use hostel_core::journal::{Journal, JournalError, MAX_SUBMITTED};
-use hostel_core::{DecodeRunError, Digest, RunRecord};
+use hostel_core::{DecodeRunError, Digest, LogLine, RunId, RunRecord};
 use hostel_files::{
     UNFINISHED_PREFIX, create_private_dir, is_not_a_file, open_regular_file, private_temp_file,
 };
+
+use crate::history_logs::{self, RecordedLog};
 
 /// The directory of the files.
 const HISTORY: &str = "history";
@@ -70,7 +72,7 @@ pub struct Gathered {
 
 /// A file that was read.
 enum Contents {
-    Runs(Vec<RunRecord>),
+    Runs(Vec<RunRecord>, Vec<RecordedLog>),
     /// Written by a newer version, which can gather it.
     Newer,
     Damaged,
@@ -89,8 +91,18 @@ impl RunHistory {
     ///
     /// If the file cannot be written, and if the runs have more than 64 MiB together.
     pub fn leave(&self, runs: &[RunRecord]) -> io::Result<Left> {
+        self.leave_with_logs(runs, &[])
+    }
+
+    /// The same, with the logs of some of the runs: of each the last 256 KiB. They are stored with [`RunLogs`](crate::RunLogs) when the
+    /// runs are gathered.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunHistory::leave`].
+    pub fn leave_with_logs(&self, runs: &[RunRecord], logs: &[(RunId, Vec<LogLine>)]) -> io::Result<Left> {
         let Some(first) = runs.first() else { return Ok(Left::Waiting) };
-        let bytes = encode(runs);
+        let bytes = encode(runs, logs);
         let size = bytes.len() as u64;
         if size > MAX_FILE_BYTES {
             let problem = format!("it has {size} bytes: expected at most {MAX_FILE_BYTES}");
@@ -121,10 +133,10 @@ impl RunHistory {
         let mut batch = Batch::default();
         for file in files {
             match read(&file) {
-                Ok(Contents::Runs(runs)) => {
-                    batch.add(file, runs);
+                Ok(Contents::Runs(runs, logs)) => {
+                    batch.add(file, runs, logs);
                     if batch.is_full() {
-                        gathered.runs += std::mem::take(&mut batch).store(journal)?;
+                        gathered.runs += std::mem::take(&mut batch).store(journal, self.data_dir())?;
                     }
                 }
                 Ok(Contents::Damaged) => {
@@ -135,9 +147,13 @@ impl RunHistory {
                 Ok(Contents::Newer) | Err(_) => {}
             }
         }
-        gathered.runs += batch.store(journal)?;
+        gathered.runs += batch.store(journal, self.data_dir())?;
         self.sweep();
         Ok(gathered)
+    }
+
+    fn data_dir(&self) -> &Path {
+        self.dir.parent().unwrap_or(&self.dir)
     }
 
     /// Whether the directory is there. Anything else in its place is an error: a link may lead anywhere.
@@ -190,14 +206,16 @@ impl RunHistory {
 struct Batch {
     files: Vec<PathBuf>,
     runs: Vec<RunRecord>,
+    logs: Vec<RecordedLog>,
     bytes: u64,
 }
 
 impl Batch {
-    fn add(&mut self, file: PathBuf, runs: Vec<RunRecord>) {
+    fn add(&mut self, file: PathBuf, runs: Vec<RunRecord>, logs: Vec<RecordedLog>) {
         self.bytes += fs::metadata(&file).map_or(0, |found| found.len());
         self.files.push(file);
         self.runs.extend(runs);
+        self.logs.extend(logs);
     }
 
     /// Whether one more file might be too much for one transaction, or for memory.
@@ -206,7 +224,7 @@ impl Batch {
     }
 
     /// Stores the runs, removes the files, and returns how many runs were stored.
-    fn store(self, journal: &dyn Journal) -> Result<u64, JournalError> {
+    fn store(self, journal: &dyn Journal, data_dir: &Path) -> Result<u64, JournalError> {
         let mut stored = 0;
         for runs in self.runs.chunks(MAX_SUBMITTED) {
             stored += match journal.import(runs) {
@@ -216,6 +234,7 @@ impl Batch {
                 Err(error) => return Err(error),
             };
         }
+        history_logs::store(data_dir, self.logs);
         self.files.iter().for_each(|file| remove(file));
         Ok(stored)
     }
@@ -239,15 +258,15 @@ fn remove(file: &Path) {
     let _ = fs::remove_file(file);
 }
 
-/// The digest of the rest, and then each record after its length in 4 bytes, little-endian.
-fn encode(runs: &[RunRecord]) -> Vec<u8> {
+/// The digest of the rest, and then each record and each log after its length in 4 bytes, little-endian.
+fn encode(runs: &[RunRecord], logs: &[(RunId, Vec<LogLine>)]) -> Vec<u8> {
     let mut bytes = vec![0; DIGEST_BYTES];
-    for run in runs {
-        let record = run.encode();
+    let logs = logs.iter().filter_map(|(run, lines)| history_logs::encode(*run, lines));
+    for part in runs.iter().map(RunRecord::encode).chain(logs) {
         // Longer ones are more than a file may have.
-        let length = u32::try_from(record.len()).unwrap_or(u32::MAX);
+        let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
         bytes.extend(length.to_le_bytes());
-        bytes.extend(record);
+        bytes.extend(part);
     }
     if let Some((digest, rest)) = bytes.split_at_mut_checked(DIGEST_BYTES) {
         digest.copy_from_slice(Digest::of(rest).as_bytes());
@@ -260,17 +279,21 @@ fn decode(bytes: &[u8]) -> Contents {
     if Digest::of(rest).as_bytes() != digest {
         return Contents::Damaged;
     }
-    let mut runs = Vec::new();
+    let (mut runs, mut logs) = (Vec::new(), Vec::new());
     while !rest.is_empty() {
         let Some((record, after)) = split_record(rest) else { return Contents::Damaged };
         match RunRecord::decode(record) {
+            _ if history_logs::is_log(record) => match history_logs::decode(record) {
+                Some(log) => logs.push(log),
+                None => return Contents::Damaged,
+            },
             Ok(run) => runs.push(run),
             Err(DecodeRunError::NewerVersion { .. }) => return Contents::Newer,
             Err(_) => return Contents::Damaged,
         }
         rest = after;
     }
-    Contents::Runs(runs)
+    Contents::Runs(runs, logs)
 }
 
 fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -348,6 +371,33 @@ mod tests {
         let found: Vec<_> = found.runs.iter().map(|head| (head.run.as_bytes()[0], head.state)).collect();
         assert_eq!(found, [3, 2, 1].map(|number| (number, State::Completed)));
         assert!(!journal.get(RunId::from_bytes([1; 16])).unwrap().unwrap().needs_attention());
+    }
+
+    #[test]
+    fn logs_are_stored_with_their_runs_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let history = RunHistory::of(dir.path());
+        let text = |text: &str| LogLine {
+            at: Timestamp::from_unix_nanos(1),
+            stream: hostel_core::LogStream::Stdout,
+            level: hostel_core::LogLevel::Info,
+            text: text.to_owned(),
+            fields: Vec::new(),
+        };
+        let (one, two) = (run(1, true), run(2, true));
+        let logs = [(one.spec().id, vec![text("a"), text("b")]), (two.spec().id, Vec::new())];
+        history.leave_with_logs(&[one.clone(), two], &logs).unwrap();
+        let name = names(&history).pop().unwrap();
+        let copy = fs::read(history.dir.join(&name)).unwrap();
+        let journal = SqliteJournal::open(dir.path()).unwrap();
+        assert_eq!(history.gather(&journal).unwrap(), Gathered { runs: 2, damaged: 0 });
+        // As if a process had been killed before it removed the file.
+        fs::write(history.dir.join(&name), copy).unwrap();
+        history.gather(&journal).unwrap();
+        let stored = crate::RunLogs::open(dir.path()).unwrap();
+        let page = stored.read(one.spec().id, 0, 9, &crate::LogFilter::default()).unwrap();
+        let texts: Vec<_> = page.lines.iter().map(|line| line.line.text.as_str()).collect();
+        assert_eq!(texts, ["a", "b"]);
     }
 
     #[cfg(unix)]

@@ -11,6 +11,7 @@ mod connection;
 mod error;
 mod files;
 mod history;
+mod history_logs;
 mod leftovers;
 mod logs;
 mod memory;
@@ -34,4 +35,4 @@ pub use self::sqlite::{
     DueSchedule, FireSchedule, Fired, FiredSlot, JournalCheck, MAX_FIRED, MAX_SCHEDULES, SlotEnd,
     SqliteJournal, StoredSchedule,
 };
-pub use self::upkeep::{Removed, remove_old};
+pub use self::upkeep::{Removed, remove_old, step_batch};

@@ -1,7 +1,9 @@
-//! The removal of what is old.
+//! The removal of what is old, and of the logs of runs that a batch removes.
 
-use hostel_core::Timestamp;
-use hostel_core::journal::{Journal, JournalError, Retention};
+use hostel_core::journal::{
+    Batch, BatchAction, Cursor, Journal, JournalError, MAX_BATCH_STEP, Page, Retention,
+};
+use hostel_core::{RunId, Timestamp};
 
 use crate::logs::RunLogs;
 
@@ -45,4 +47,30 @@ pub fn remove_old(
     }
     removed.values = journal.sweep_values(now)?;
     Ok(removed)
+}
+
+/// Goes on with a batch as [`Journal::step_batch`] does, from the step after which it was as given. If it removes runs, their logs are
+/// removed after them; the logs of a process that ends in between stay until they are old.
+///
+/// # Errors
+///
+/// Those of [`Journal::step_batch`], [`Journal::find`] and [`RunLogs::remove`].
+pub fn step_batch(
+    journal: &dyn Journal,
+    logs: Option<&RunLogs>,
+    at: Timestamp,
+    batch: &Batch,
+) -> Result<Batch, JournalError> {
+    let Some(logs) = logs.filter(|_| batch.action == BatchAction::Remove && !batch.is_finished()) else {
+        return journal.step_batch(at, batch.id);
+    };
+    let page = Page { after: Some(Cursor::behind(batch.before)), limit: MAX_BATCH_STEP };
+    let runs: Vec<RunId> = journal.find(&batch.to_do(), page)?.runs.iter().map(|head| head.run).collect();
+    let stepped = journal.step_batch(at, batch.id)?;
+    for run in runs {
+        if journal.get(run)?.is_none() {
+            logs.remove(run)?;
+        }
+    }
+    Ok(stepped)
 }

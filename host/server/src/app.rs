@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::access::AccessTable;
 use crate::audit::Audit;
+use crate::batches::Batches;
 use crate::blocking::Blocking;
 use crate::clock::now;
 use crate::host_names::HostNames;
@@ -32,6 +33,7 @@ pub(crate) struct App {
     pub(crate) blocking: Blocking,
     pub(crate) audit: Audit,
     pub(crate) metrics: Metrics,
+    pub(crate) batches: Batches,
     pub(crate) access: AccessTable,
     pub(crate) hosts: HostNames,
     /// Origins beside the server's own whose pages may send requests.

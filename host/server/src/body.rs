@@ -4,7 +4,7 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use hostel::bytes_text;
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
@@ -22,6 +22,7 @@ pub(crate) struct Parts {
 impl Parts {
     /// A body with at most so many bytes; one that says that it is longer is refused at once.
     pub(crate) fn new(headers: &HeaderMap, body: Body, most: u64) -> Answer<Self> {
+        check_encoding(headers)?;
         let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > most) {
             return Err(too_large(most));
@@ -65,6 +66,19 @@ pub(crate) fn check_type(headers: &HeaderMap, expected: &[&str]) -> Answer<()> {
     let shown: String = essence.chars().take(100).collect();
     let problem = format!("the body is {shown:?}: expected {expected}");
     Err(ApiProblem::new(Code::MediaType, problem).hint(format!("send the header Content-Type: {expected}")))
+}
+
+/// Refuses a body that is compressed: its size would say nothing about what it becomes.
+fn check_encoding(headers: &HeaderMap) -> Answer<()> {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    let Some(other) = encodings.find(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    else {
+        return Ok(());
+    };
+    let shown: String = other.to_str().unwrap_or_default().chars().take(100).collect();
+    let problem = format!("the body has the encoding {shown:?}: expected none");
+    Err(ApiProblem::new(Code::MediaType, problem)
+        .hint("send the body as it is, without the header Content-Encoding"))
 }
 
 fn too_large(most: u64) -> ApiProblem {

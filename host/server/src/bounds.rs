@@ -33,6 +33,12 @@ pub(crate) const WAIT: Duration = Duration::from_secs(60);
 pub(crate) const MAP_ROWS: u64 = 1_000_000;
 /// The rows of a map that are stored in one transaction.
 pub(crate) const MAP_BATCH: usize = 500;
+/// The most rows of a timeline that are not packed into lanes.
+pub(crate) const TIMELINE_ROWS: usize = 200_000;
+/// The most lanes of a timeline.
+pub(crate) const LANES: usize = 256;
+/// The most runs that are looked at to count those that match.
+pub(crate) const SCANNED: u64 = 200_000;
 /// The most components that are checked and compiled at once; each is in memory then.
 pub(crate) const UPLOADS: usize = 2;
 /// The most calls of the journal and the registry at once.
@@ -47,6 +53,8 @@ pub(crate) const SUBMITS_PER_SECOND: u32 = 100;
 pub(crate) const UPLOADS_PER_MINUTE: u32 = 20;
 /// How long a login code is valid.
 pub(crate) const LOGIN_TIME: Duration = Duration::from_secs(600);
+/// The most characters of the reason of a pause.
+pub(crate) const REASON_CHARS: usize = 1_000;
 /// How far a run may be delayed: ten years. A time beyond it is a mistake.
 pub(crate) const FARTHEST: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 

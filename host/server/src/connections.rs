@@ -16,8 +16,8 @@ use crate::app::App;
 use crate::bounds::{CONNECTIONS, HEAD_BYTES, HEAD_TIME, HEADERS, WRITE_TIME};
 use crate::socket::Socket;
 
-/// How long connections may take to end their last answers.
-const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// How long connections may take to end their last answers, after the time in which the server has drained.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// The time without new connections after the system has refused one, as it does without file descriptors.
 const REFUSED: Duration = Duration::from_millis(100);

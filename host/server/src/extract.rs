@@ -1,14 +1,17 @@
 //! Parts of requests as handlers take them. Whatever cannot be read is a problem like any other.
 
+use axum::body::HttpBody;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use hostel::parse_json;
+use http::header::CONTENT_TYPE;
 use http::request::Parts as Head;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use crate::body::{Parts, check_type};
 use crate::bounds::JSON_BYTES;
+use crate::expectation::{Mismatch, of_json, of_query, quoted};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::tokens::Identity;
 
@@ -44,6 +47,21 @@ impl<S: Send + Sync, T: Members> FromRequest<S> for JsonBody<T> {
     }
 }
 
+/// A JSON body that can be left out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OptionalBody<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: Members + Default> FromRequest<S> for OptionalBody<T> {
+    type Rejection = ApiProblem;
+
+    async fn from_request(request: Request, state: &S) -> Answer<Self> {
+        if request.body().is_end_stream() && !request.headers().contains_key(CONTENT_TYPE) {
+            return Ok(Self(T::default()));
+        }
+        JsonBody::from_request(request, state).await.map(|JsonBody(body)| Self(body))
+    }
+}
+
 /// Reads an object from JSON.
 pub(crate) fn read<T: Members>(bytes: &[u8]) -> Answer<T> {
     let malformed =
@@ -61,49 +79,101 @@ pub(crate) fn from_json<T: Members>(json: Json) -> Answer<T> {
     if let Some(unknown) = members.keys().find(|name| !T::NAMES.contains(&name.as_str())) {
         return Err(unknown_name("member", unknown, T::NAMES));
     }
+    let whole = json.clone();
     serde_path_to_error::deserialize(json).map_err(|error| {
-        let path = error.path().iter().map(ToString::to_string).collect::<Vec<_>>();
-        let message = error.inner().to_string();
-        let place = if path.is_empty() { String::new() } else { format!("{}: ", path.join(".")) };
-        ApiProblem::invalid(format!("{place}{message}")).at(path, message)
+        let mut path = error.path().iter().map(ToString::to_string).collect::<Vec<_>>();
+        path.retain(|step| step != ".");
+        let words = error.inner().to_string();
+        let missing = words.strip_prefix("missing field ").and_then(quoted);
+        let found = if missing.is_some() { None } else { at(&whole, &path) };
+        let mismatch = of_json(&words, found);
+        path.extend(missing.map(str::to_owned));
+        mismatched(path, mismatch)
     })
+}
+
+/// The value at the end of a path.
+fn at<'j>(json: &'j Json, path: &[String]) -> Option<&'j Json> {
+    path.iter().try_fold(json, |json, step| match json {
+        Json::Object(members) => members.get(step),
+        Json::Array(items) => items.get(step.trim_matches(['[', ']']).parse::<usize>().ok()?),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => None,
+    })
+}
+
+/// A part of the request that is another one than expected.
+fn mismatched(path: Vec<String>, mismatch: Mismatch) -> ApiProblem {
+    let message = mismatch.message();
+    let place = if path.is_empty() { String::new() } else { format!("{}: ", path.join(".")) };
+    ApiProblem::invalid(format!("{place}{message}")).mismatch(path, mismatch.expected, mismatch.found)
 }
 
 /// A name that is none of these.
 pub(crate) fn unknown_name(what: &str, name: &str, known: &[&str]) -> ApiProblem {
+    let shown = excerpt(name);
+    let (problem, near) = unknown(what, &shown, name, known);
+    ApiProblem::invalid(problem).at([shown], format!("unknown {what}")).candidates(near)
+}
+
+/// A value of a member or parameter that is none of these.
+pub(crate) fn unknown_value(member: &str, value: &str, known: &[&str]) -> ApiProblem {
+    let (problem, near) = unknown("value", &excerpt(value), value, known);
+    wrong(member, problem).candidates(near)
+}
+
+/// The beginning of a text of a client.
+pub(crate) fn excerpt(text: &str) -> String {
+    text.chars().take(100).collect()
+}
+
+/// What is wrong with a name, and which others are like it.
+fn unknown<'k>(what: &str, shown: &str, name: &str, known: &[&'k str]) -> (String, Vec<&'k str>) {
     let mut near: Vec<_> = known.iter().map(|known| (strsim::jaro_winkler(known, name), *known)).collect();
     near.retain(|(similarity, _)| *similarity >= ALIKE);
     near.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-    let shown: String = name.chars().take(100).collect();
     let problem = match near.first() {
         Some((_, nearest)) => format!("unknown {what} {shown:?}: did you mean {nearest:?}?"),
         None if known.is_empty() => format!("unknown {what} {shown:?}: expected none"),
         None => format!("unknown {what} {shown:?}: expected one of {}", known.join(", ")),
     };
-    let problem = ApiProblem::invalid(problem).at([shown], format!("unknown {what}"));
-    problem.candidates(near.into_iter().map(|(_, name)| name))
+    (problem, near.into_iter().map(|(_, name)| name).collect())
 }
 
 impl<S: Send + Sync, T: Members + Send> FromRequestParts<S> for Query<T> {
     type Rejection = ApiProblem;
 
     async fn from_request_parts(head: &mut Head, state: &S) -> Answer<Self> {
-        let malformed = |error: QueryRejection| ApiProblem::new(Code::Malformed, error.body_text());
+        let malformed = |_: QueryRejection| {
+            ApiProblem::new(Code::Malformed, "the query cannot be read: expected NAME=VALUE joined by &")
+        };
         let pairs = axum::extract::Query::<Vec<(String, String)>>::from_request_parts(head, state).await;
         let axum::extract::Query(pairs) = pairs.map_err(malformed)?;
         if let Some((unknown, _)) = pairs.iter().find(|(name, _)| !T::NAMES.contains(&name.as_str())) {
             return Err(unknown_name("query parameter", unknown, T::NAMES));
         }
         let query = axum::extract::Query::<T>::from_request_parts(head, state).await;
-        query.map(|query| Self(query.0)).map_err(|error| ApiProblem::invalid(error.body_text()))
+        query.map(|query| Self(query.0)).map_err(|error| wrong_query(&error.body_text(), &pairs))
     }
+}
+
+/// A parameter of the query that cannot be read. The text is that of the library: what it did, the name, and the reason.
+fn wrong_query(text: &str, pairs: &[(String, String)]) -> ApiProblem {
+    let text = text.split_once(": ").map_or(text, |(_, text)| text);
+    let (name, reason) = match text.split_once(": ") {
+        Some((name, reason)) => (name, reason),
+        None => (quoted(text).unwrap_or_default(), text),
+    };
+    let found = pairs.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
+    mismatched(vec![name.to_owned()], of_query(reason, found))
 }
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
     type Rejection = ApiProblem;
 
     async fn from_request_parts(head: &mut Head, state: &S) -> Answer<Self> {
-        let malformed = |error: PathRejection| ApiProblem::new(Code::Malformed, error.body_text());
+        let malformed = |_: PathRejection| {
+            ApiProblem::new(Code::Malformed, "the address cannot be read: expected UTF-8 in percent-encoding")
+        };
         axum::extract::Path::<T>::from_request_parts(head, state)
             .await
             .map(|path| Self(path.0))

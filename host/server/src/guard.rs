@@ -8,7 +8,8 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, HeaderName, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, ORIGIN, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method};
 
@@ -22,7 +23,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The outermost layer: it gives the request an id, and completes the answer.
 pub(crate) async fn complete(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let began = Instant::now();
+    let (began, _active) = (Instant::now(), app.metrics.begin());
     let id = app.next_request_id();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let checked = app.hosts.check(request.uri(), request.headers());
@@ -32,9 +33,13 @@ pub(crate) async fn complete(State(app): State<Arc<App>>, request: Request, next
         Err(problem) => problem.into_response(),
     };
     if let Some(problem) = response.extensions_mut().remove::<ApiProblem>() {
-        let extensions = std::mem::take(response.extensions_mut());
+        let (mut head, _) = response.into_parts();
         response = problem.answer(&path, &id);
-        *response.extensions_mut() = extensions;
+        *response.extensions_mut() = head.extensions;
+        // What layers have added: which methods there are, and which page may read the answer.
+        head.headers.remove(CONTENT_LENGTH);
+        head.headers.remove(CONTENT_TYPE);
+        response.headers_mut().extend(head.headers);
     }
     finish(&mut response, &id);
     let route = response.extensions_mut().remove::<Route>();
@@ -124,10 +129,7 @@ fn identify(app: &App, path: &str, request: &Request) -> Answer<Option<Identity>
         ApiProblem::new(Code::Unauthorized, "the token is unknown, or was removed")
             .hint("DATA_DIR/token has the first token")
     })?;
-    if let Some(missing) = scopes.iter().find(|scope| !identity.scopes.allow(**scope)) {
-        let problem = format!("the token {:?} has no scope {missing}", identity.name);
-        return Err(ApiProblem::new(Code::MissingScope, problem).with("scope", missing));
-    }
+    scopes.iter().try_for_each(|scope| identity.require(*scope))?;
     Ok(Some(identity))
 }
 

@@ -57,20 +57,23 @@ impl HostNames {
     pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Answer<()> {
         let mut hosts = headers.get_all(HOST).iter();
         let host = match (hosts.next(), hosts.next()) {
-            (Some(host), None) => host.to_str().unwrap_or_default(),
-            (None, _) | (Some(_), Some(_)) => "",
+            (Some(host), None) => Some(host.to_str().unwrap_or_default()),
+            (None, _) | (Some(_), Some(_)) => None,
         };
         let is_allowed = |text: &str| self.allowed.iter().any(|host| host.eq_ignore_ascii_case(text));
         let of_target = uri.authority().is_none_or(|authority| is_allowed(authority.as_str()));
-        if of_target && is_allowed(host) {
+        if of_target && host.is_some_and(is_allowed) {
             return Ok(());
         }
-        let shown: String = host.chars().take(100).collect();
-        let expected = self.allowed.join(", ");
-        let problem = ApiProblem::new(
-            Code::WrongHost,
-            format!("the request is for the host {shown:?}: expected one of {expected}"),
-        );
+        let what = match host {
+            None if headers.contains_key(HOST) => "the request has several headers Host".to_owned(),
+            None | Some("") => "the request names no host".to_owned(),
+            Some(host) => {
+                format!("the request is for the host {:?}", host.chars().take(100).collect::<String>())
+            }
+        };
+        let problem =
+            ApiProblem::new(Code::WrongHost, format!("{what}: expected one of {}", self.allowed.join(", ")));
         Err(problem.hint("start the server with --public-url for another name"))
     }
 }

@@ -19,9 +19,12 @@ mod openapi;
 mod api;
 mod assets;
 
+mod batch_driver;
+mod observer;
 mod run_view;
 mod streaming;
 mod submission;
+mod timeline;
 mod upload;
 
 mod extract;
@@ -34,8 +37,11 @@ mod app;
 
 mod access;
 mod audit;
+mod batches;
+mod binary;
 mod blocking;
 mod body;
+mod expectation;
 mod host_names;
 mod login;
 mod metrics;

@@ -15,6 +15,9 @@ use prometheus_client::registry::{Registry, Unit};
 /// The bounds of the buckets for answers, in seconds.
 const SECONDS: [f64; 9] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
 
+/// The bounds of the buckets for runs, in seconds: they may take long.
+const RUN_SECONDS: [f64; 12] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 60.0, 600.0, 3_600.0];
+
 type Labels = Vec<(&'static str, String)>;
 
 /// Numbers about the server.
@@ -23,11 +26,26 @@ pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Labels, Counter>,
     seconds: Histogram,
+    active: Gauge<i64>,
+    events: Family<Labels, Counter>,
+    waits: Histogram,
+    attempts: Histogram,
+    journal: Family<Labels, Gauge>,
     runs: Family<Labels, Gauge>,
     removed: Gauge<i64>,
     streams: Gauge<i64>,
     connections: Gauge<i64>,
     guest_memory: Gauge<u64, AtomicU64>,
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub(crate) struct Active(Gauge<i64>);
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// What is read when the numbers are asked for.
@@ -36,6 +54,8 @@ pub(crate) struct Reading {
     pub(crate) counts: RunCounts,
     pub(crate) streams: usize,
     pub(crate) memory_bytes: u64,
+    /// The sizes of the journal's file and of its write-ahead log, if it has files.
+    pub(crate) journal_bytes: Option<(u64, u64)>,
 }
 
 impl Default for Metrics {
@@ -49,6 +69,27 @@ impl Default for Metrics {
             "Time until the head of an answer",
             Unit::Seconds,
             seconds.clone(),
+        );
+        let active = Gauge::default();
+        registry.register("requests_active", "Requests that are being answered", active.clone());
+        let events = Family::<Labels, Counter>::default();
+        let about = "Events of runs since the start of the server, by kind: CacheHit is a hit, Rescued a lease that was lost";
+        registry.register("events", about, events.clone());
+        let waits = Histogram::new(RUN_SECONDS);
+        registry.register_with_unit(
+            "queue_wait",
+            "Time from when a run could begin to its attempt",
+            Unit::Seconds,
+            waits.clone(),
+        );
+        let attempts = Histogram::new(RUN_SECONDS);
+        registry.register_with_unit("attempt", "Time of attempts", Unit::Seconds, attempts.clone());
+        let journal = Family::<Labels, Gauge>::default();
+        registry.register_with_unit(
+            "journal",
+            "Size of the journal's file, and of its write-ahead log",
+            Unit::Bytes,
+            journal.clone(),
         );
         let runs = Family::<Labels, Gauge>::default();
         registry.register("runs", "Runs in the journal, by state", runs.clone());
@@ -65,7 +106,21 @@ impl Default for Metrics {
             Unit::Bytes,
             guest_memory.clone(),
         );
-        Self { registry, requests, seconds, runs, removed, streams, connections, guest_memory }
+        Self {
+            registry,
+            requests,
+            seconds,
+            active,
+            events,
+            waits,
+            attempts,
+            journal,
+            runs,
+            removed,
+            streams,
+            connections,
+            guest_memory,
+        }
     }
 }
 
@@ -92,6 +147,27 @@ impl Metrics {
         self.seconds.observe(took.as_secs_f64());
     }
 
+    /// A request begins to be answered. It counts until the value is dropped.
+    pub(crate) fn begin(&self) -> Active {
+        self.active.inc();
+        Active(self.active.clone())
+    }
+
+    /// Something has happened to a run.
+    pub(crate) fn happened(&self, kind: &str) {
+        self.events.get_or_create(&vec![("kind", kind.to_owned())]).inc();
+    }
+
+    /// A run has waited for so long before its attempt.
+    pub(crate) fn waited(&self, time: Duration) {
+        self.waits.observe(time.as_secs_f64());
+    }
+
+    /// An attempt took so long.
+    pub(crate) fn executed(&self, time: Duration) {
+        self.attempts.observe(time.as_secs_f64());
+    }
+
     /// How many connections there are.
     pub(crate) fn connected(&self, connections: usize) {
         self.connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
@@ -107,6 +183,16 @@ impl Metrics {
         self.removed.set(number(reading.counts.removed));
         self.streams.set(i64::try_from(reading.streams).unwrap_or(i64::MAX));
         self.guest_memory.set(reading.memory_bytes);
+        if let Some((file, log)) = reading.journal_bytes {
+            for (part, bytes) in [("file", file), ("wal", log)] {
+                self.journal.get_or_create(&vec![("part", part.to_owned())]).set(number(bytes));
+            }
+        }
+        self.encoded()
+    }
+
+    /// All numbers as they are, as text.
+    pub(crate) fn encoded(&self) -> String {
         let mut text = String::new();
         // Writing to a text does not fail.
         _ = encode(&mut text, &self.registry);

@@ -257,6 +257,19 @@ impl ApiProblem {
         self
     }
 
+    /// With a part of the request that is another one than expected.
+    #[must_use]
+    pub(crate) fn mismatch(mut self, path: Vec<String>, expected: String, found: Option<String>) -> Self {
+        let message = match &found {
+            Some(found) => format!("expected {expected}, found {found}"),
+            None => format!("expected {expected}"),
+        };
+        let mut object = ArgumentObject::new(path, message);
+        (object.expected, object.found) = (Some(expected), found);
+        self.0.object.errors.push(object);
+        self
+    }
+
     /// With a member that only this problem has.
     #[must_use]
     pub(crate) fn with(mut self, name: &str, value: impl Serialize) -> Self {
@@ -275,6 +288,11 @@ impl ApiProblem {
     /// Its code.
     pub(crate) const fn code(&self) -> Code {
         self.0.code
+    }
+
+    /// What went wrong.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.object.detail
     }
 
     /// Its status.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use hostel::journal::{InputSpec, Journal, JournalEntry, JournalError, LimitUse, RunHead, StoredValue};
-use hostel::{ErrorKind, Type, Value};
+use hostel::{ErrorKind, RunFilter, Type, Value};
 use hostel_wire::{
     AttemptObject, ErrorObject, RunHeadObject, RunObject, StoredRun, StoredRunObject, WaitingObject, json,
-    waiting_for,
+    run_filter, waiting_for,
 };
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -115,6 +115,21 @@ pub(crate) fn head(head: &RunHead, identity: &Identity) -> RunHeadObject {
         object.error = object.error.map(|_| HIDDEN.to_owned());
     }
     object
+}
+
+/// Reads a filter of runs, as the command line has it, if the token may see what it asks about.
+pub(crate) fn read_filter(words: &str, identity: &Identity) -> Answer<RunFilter> {
+    let filter = run_filter(words, now())?;
+    if filter.looks_at_values() && !identity.scopes.allow(Scope::ReadValues) {
+        let problem = "a filter by error or input shows values of runs: it needs the scope read:values";
+        return Err(ApiProblem::new(Code::MissingScope, problem).with("scope", Scope::ReadValues));
+    }
+    Ok(filter)
+}
+
+/// A word of a filter, whatever characters its value has.
+pub(crate) fn filter_word(key: &str, value: &str) -> String {
+    format!("{key}:\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// A stored value with its type. Blocks.

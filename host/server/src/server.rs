@@ -13,9 +13,12 @@ use hostel::journal::{JournalError, OpenJournalError, RunLogs, SqliteJournal};
 use hostel::registry::Registry;
 use hostel::schedules::ScheduleThread;
 use hostel::{BuildError, ErrorKind, HostBuilder, QueueName, Worker, WorkerError};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Method};
 use quick_cache::sync::Cache;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::csrf::{ConfigError, CsrfLayer};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -24,6 +27,8 @@ use crate::api;
 use crate::app::App;
 use crate::assets;
 use crate::audit::{Audit, Change};
+use crate::batch_driver::drive;
+use crate::batches::Batches;
 use crate::blocking::Blocking;
 use crate::bounds::{LOADED, STREAMS, UPLOADS};
 use crate::clock::now;
@@ -33,10 +38,14 @@ use crate::host_names::{HostNames, PublicUrlError};
 use crate::integers::as_texts;
 use crate::login::LoginCodes;
 use crate::metrics::Metrics;
+use crate::observer::observe;
 use crate::openapi;
 use crate::problem::{ApiProblem, Code};
 use crate::rates::Rates;
 use crate::tokens::{TokenError, Tokens, secret};
+
+/// How long browsers need not ask again whether a page of another origin may send a request.
+const PREFLIGHT_TIME: Duration = Duration::from_secs(600);
 
 /// The settings of a server. The default is for one person on one machine.
 #[derive(Clone, Debug)]
@@ -50,7 +59,7 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Whether a proxy before it encrypts connections. Without one, only a loopback address is served. Default: no.
     pub behind_proxy: bool,
-    /// Origins whose pages may send requests, beside its own. Default: none.
+    /// Origins whose pages may send requests and read answers, beside its own. Default: none.
     pub allowed_origins: Vec<String>,
     /// When it ends, how long it waits for its runs. Default: 30 seconds.
     pub drain: Duration,
@@ -107,6 +116,12 @@ pub enum ServerError {
         /// What is wrong.
         source: ConfigError,
     },
+    /// An origin that is no value of a header.
+    #[error("invalid origin {origin:?}: expected one such as https://hostel.example")]
+    Header {
+        /// The text.
+        origin: String,
+    },
     /// Others could reach the address, and read tokens on the way.
     #[error(
         "{address} can be reached from other machines, and connections are not encrypted: expected a loopback address, or a proxy \
@@ -138,7 +153,9 @@ impl ServerError {
             Self::Journal(error) => error.kind(),
             Self::Token(error) => error.kind(),
             Self::Worker(error) => error.kind(),
-            Self::PublicUrl(_) | Self::Origin { .. } | Self::Exposed { .. } => ErrorKind::Invalid,
+            Self::PublicUrl(_) | Self::Origin { .. } | Self::Header { .. } | Self::Exposed { .. } => {
+                ErrorKind::Invalid
+            }
             Self::Failed(error) => error.kind(),
             Self::Gone { .. } | Self::Io(_) => ErrorKind::Unavailable,
         }
@@ -184,6 +201,7 @@ impl Server {
         }
         let hosts = HostNames::new(address, settings.public_url.as_deref())?;
         let csrf = csrf(&hosts, &settings.allowed_origins)?;
+        let cors = cors(&settings.allowed_origins)?;
         let journal = Arc::new(SqliteJournal::open(data_dir)?);
         let host = host.data_dir(data_dir).journal(Arc::clone(&journal) as _).build()?;
         let (router, document) = document();
@@ -196,6 +214,7 @@ impl Server {
             blocking: Blocking::default(),
             audit: settings.audit.clone(),
             metrics: Metrics::default(),
+            batches: Batches::default(),
             access: AccessTable::of(&document),
             hosts,
             allowed_origins: settings.allowed_origins.clone(),
@@ -214,7 +233,7 @@ impl Server {
             journal,
         });
         let router = router.with_state(Arc::clone(&app));
-        let router = guarded(router, &app, csrf);
+        let router = guarded(router, &app, csrf, cors);
         Ok(Self { app, router, settings, address })
     }
 
@@ -261,7 +280,13 @@ impl Server {
             app.draining.store(true, Ordering::Relaxed);
             app.closing.send_replace(true);
         };
-        Connections::new(Arc::clone(&app), router).serve(&listener, end).await;
+        let (batches, observer) = (drive(Arc::clone(&app)), observe(Arc::clone(&app)));
+        let connections = Connections::new(Arc::clone(&app), router).serve(&listener, end);
+        tokio::select! {
+            () = connections => {}
+            () = batches => {}
+            () = observer => {}
+        }
         ended
     }
 }
@@ -297,9 +322,35 @@ fn csrf(hosts: &HostNames, allowed: &[String]) -> Result<Csrf, ServerError> {
     Ok(layer.with_rejection_response(refuse))
 }
 
+/// The layer that lets pages of allowed origins read answers; none without such an origin.
+fn cors(allowed: &[String]) -> Result<Option<CorsLayer>, ServerError> {
+    let value = |origin: &String| {
+        HeaderValue::from_str(origin).map_err(|_| ServerError::Header { origin: origin.clone() })
+    };
+    let origins = allowed.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+    if origins.is_empty() {
+        return Ok(None);
+    }
+    let name = HeaderName::from_static;
+    let sent = [
+        AUTHORIZATION,
+        CONTENT_TYPE,
+        name("accept-integers"),
+        name("idempotency-key"),
+        name("last-event-id"),
+    ];
+    let layer = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::HEAD, Method::PUT, Method::POST, Method::DELETE])
+        .allow_headers(sent)
+        .expose_headers([LOCATION, RETRY_AFTER, name("x-request-id")])
+        .max_age(PREFLIGHT_TIME);
+    Ok(Some(layer))
+}
+
 /// The routes behind their guards, the first of which is the last layer.
-fn guarded(router: Router, app: &Arc<App>, csrf: Csrf) -> Router {
-    router
+fn guarded(router: Router, app: &Arc<App>, csrf: Csrf, cors: Option<CorsLayer>) -> Router {
+    let router = router
         .route_layer(from_fn_with_state(Arc::clone(app), admit))
         .merge(assets::router())
         .method_not_allowed_fallback(async || {
@@ -311,8 +362,12 @@ fn guarded(router: Router, app: &Arc<App>, csrf: Csrf) -> Router {
                 .hint("GET /api/v1/openapi.json has all addresses")
         })
         .layer(from_fn(as_texts))
-        .layer(csrf)
-        .layer(from_fn_with_state(Arc::clone(app), complete))
+        .layer(csrf);
+    let router = match cors {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    router.layer(from_fn_with_state(Arc::clone(app), complete))
 }
 
 /// What executes runs and fires schedules.

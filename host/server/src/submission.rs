@@ -21,6 +21,9 @@ use crate::problem::{Answer, ApiProblem, Code};
 use crate::scope::Scope;
 use crate::tokens::Identity;
 
+/// How queues of the history begin: no worker executes their runs.
+const HISTORY: &str = "hostel.";
+
 /// What to run, and how.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 pub(crate) struct RunRequest {
@@ -75,6 +78,11 @@ impl RunRequest {
         let mut delay = DelayOptions::default();
         delay.queue =
             self.queue.as_deref().map_or(Ok(QueueName::default()), |queue| parsed("queue", queue))?;
+        if delay.queue.as_str().starts_with(HISTORY) {
+            let problem =
+                format!("{:?}: names that begin with {HISTORY} are for the history", delay.queue.as_str());
+            return Err(wrong("queue", problem));
+        }
         delay.at = self.due(now())?;
         delay.unique = self.unique.as_deref().map(|key| parsed::<Unique>("unique", key)).transpose()?;
         let tags: Vec<Tag> = self.tags.iter().map(|tag| Tag::from(tag.as_str())).collect();

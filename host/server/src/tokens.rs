@@ -4,8 +4,8 @@
 //! name and its scopes. Both can only be read by the owner of the data directory.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -13,12 +13,12 @@ use std::time::SystemTime;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hostel::{Digest, ErrorKind};
+use hostel_files::{UNFINISHED_PREFIX, open_or_create_private, open_regular_file, private_temp_file};
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
 use crate::bounds::TOKENS;
 use crate::clock::now;
-use crate::problem::{ApiProblem, Code};
+use crate::problem::{Answer, ApiProblem, Code};
 use crate::scope::{Scope, Scopes};
 
 /// The file with the text of the first token.
@@ -29,6 +29,8 @@ const FILE: &str = "tokens-1.json";
 const LOCK: &str = "tokens-1.lock";
 /// The name of the first token.
 pub(crate) const OWNER: &str = "owner";
+/// More than both files ever have.
+const MAX_FILE_BYTES: u64 = 16 << 20;
 /// How each token begins, so that people and scanners recognise one.
 const PREFIX: &str = "hostel_";
 /// The most characters of a name.
@@ -41,6 +43,17 @@ pub(crate) struct Identity {
     pub(crate) name: Arc<str>,
     /// What it may do.
     pub(crate) scopes: Scopes,
+}
+
+impl Identity {
+    /// Refuses a token without this scope.
+    pub(crate) fn require(&self, scope: Scope) -> Answer<()> {
+        if self.scopes.allow(scope) {
+            return Ok(());
+        }
+        let problem = format!("the token {:?} has no scope {scope}", self.name);
+        Err(ApiProblem::new(Code::MissingScope, problem).with("scope", scope))
+    }
 }
 
 /// A token as it is stored: without its text.
@@ -106,6 +119,12 @@ pub enum TokenError {
         /// Whether it is in use.
         is_taken: bool,
     },
+    /// The first token is to be removed.
+    #[error("the token {OWNER:?} cannot be removed: it is that of the data directory; to replace it, end the server and remove {}", path.display())]
+    Owner {
+        /// The file with its text.
+        path: PathBuf,
+    },
     /// There are too many.
     #[error("there are {TOKENS} tokens: remove some first")]
     Full,
@@ -123,7 +142,7 @@ impl TokenError {
         match self {
             Self::Io { .. } => ErrorKind::Unavailable,
             Self::Damaged { .. } => ErrorKind::Internal,
-            Self::Name { is_taken: true, .. } => ErrorKind::Conflict,
+            Self::Name { is_taken: true, .. } | Self::Owner { .. } => ErrorKind::Conflict,
             Self::Name { is_taken: false, .. } => ErrorKind::Invalid,
             Self::Full => ErrorKind::Exhausted,
             Self::Unknown { .. } => ErrorKind::NotFound,
@@ -209,6 +228,9 @@ impl Tokens {
 
     /// Removes a token: nobody may use it from now on.
     pub(crate) fn remove(&self, name: &str) -> Result<(), TokenError> {
+        if name == OWNER {
+            return Err(TokenError::Owner { path: self.dir.join(OWNER_FILE) });
+        }
         let _lock = self.lock()?;
         let mut all = self.read()?;
         let count = all.len();
@@ -243,8 +265,8 @@ impl Tokens {
 
     fn read(&self) -> Result<Vec<TokenRecord>, TokenError> {
         let path = self.dir.join(FILE);
-        match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
+        match read_file(&path) {
+            Ok(bytes) => serde_json::from_str(&bytes)
                 .map_err(|error| TokenError::Damaged { path, problem: error.to_string() }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(source) => Err(self.io("read", FILE, source)),
@@ -253,7 +275,7 @@ impl Tokens {
 
     fn write(&self, all: &[TokenRecord]) -> Result<(), TokenError> {
         let write = || -> io::Result<()> {
-            let mut file = NamedTempFile::new_in(&self.dir)?;
+            let mut file = private_temp_file(UNFINISHED_PREFIX, &self.dir)?;
             serde_json::to_writer_pretty(&mut file, all)?;
             file.as_file().sync_all()?;
             file.persist(self.dir.join(FILE))?;
@@ -264,8 +286,8 @@ impl Tokens {
 
     /// Holds the lock of writers until the file is closed.
     fn lock(&self) -> Result<File, TokenError> {
-        let open = OpenOptions::new().create(true).truncate(false).write(true).open(self.dir.join(LOCK));
-        let file = open.map_err(|source| self.io("write", LOCK, source))?;
+        let file = open_or_create_private(&self.dir.join(LOCK));
+        let file = file.map_err(|source| self.io("write", LOCK, source))?;
         file.lock().map_err(|source| self.io("write", LOCK, source))?;
         Ok(file)
     }
@@ -282,14 +304,13 @@ fn owner_token(dir: &Path) -> Result<String, TokenError> {
         let path = path.clone();
         move |source| TokenError::Io { action, path, source }
     };
-    match fs::read_to_string(&path) {
+    match read_file(&path) {
         Ok(text) => return checked(text, &path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(source) => return Err(failed("read")(source)),
     }
     let make = || -> io::Result<()> {
-        // Temporary files can only be read by their owner.
-        let mut file = NamedTempFile::new_in(dir)?;
+        let mut file = private_temp_file(UNFINISHED_PREFIX, dir)?;
         writeln!(file, "{}", new_token()?)?;
         file.as_file().sync_all()?;
         match file.persist_noclobber(&path) {
@@ -300,7 +321,14 @@ fn owner_token(dir: &Path) -> Result<String, TokenError> {
         }
     };
     make().map_err(failed("write"))?;
-    checked(fs::read_to_string(&path).map_err(failed("read"))?, &path)
+    checked(read_file(&path).map_err(failed("read"))?, &path)
+}
+
+/// The text of a regular file of the data directory.
+fn read_file(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    open_regular_file(path, File::options().read(true))?.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn checked(text: String, path: &Path) -> Result<String, TokenError> {
@@ -367,12 +395,29 @@ mod tests {
         assert_eq!(tokens.remove("ci").unwrap_err().kind(), ErrorKind::NotFound);
     }
 
+    fn reason(error: &TokenError) -> String {
+        std::error::Error::source(error).unwrap().to_string()
+    }
+
     #[test]
     fn damaged_files_are_reported() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(OWNER_FILE), "short\n").unwrap();
         assert_eq!(Tokens::open(dir.path()).unwrap_err().kind(), ErrorKind::Internal);
         fs::remove_file(dir.path().join(OWNER_FILE)).unwrap();
+        fs::create_dir(dir.path().join(OWNER_FILE)).unwrap();
+        let error = Tokens::open(dir.path()).unwrap_err();
+        assert!(reason(&error).contains("expected a regular file, found a directory"), "{error}");
+        fs::remove_dir(dir.path().join(OWNER_FILE)).unwrap();
+        // Opening it would wait for ever.
+        #[cfg(unix)]
+        for file in [OWNER_FILE, FILE] {
+            let path = dir.path().join(file);
+            assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+            let error = Tokens::open(dir.path()).unwrap_err();
+            assert!(reason(&error).contains("expected a regular file, found a FIFO"), "{error}");
+            fs::remove_file(&path).unwrap();
+        }
         fs::write(dir.path().join(FILE), "{").unwrap();
         let error = Tokens::open(dir.path()).unwrap_err().to_string();
         assert!(error.contains("tokens-1.json is damaged"), "{error}");

@@ -25,6 +25,31 @@ pub struct EventObject {
     pub kind: &'static str,
 }
 
+impl EventObject {
+    /// Every kind that a journal stores. Waiting for a slot is an event of one host, and so is none.
+    pub const KINDS: [&str; 19] = [
+        "Born",
+        "Amended",
+        "Named",
+        "AttemptEnded",
+        "CameDue",
+        "Started",
+        "RetryPlanned",
+        "CancelRequested",
+        "Completed",
+        "CacheHit",
+        "Failed",
+        "TimedOut",
+        "UpstreamFailed",
+        "Crashed",
+        "Rescued",
+        "Cancelled",
+        "RolledBack",
+        "RetryRequested",
+        "Postponed",
+    ];
+}
+
 impl From<&JournalEvent> for EventObject {
     fn from(event: &JournalEvent) -> Self {
         Self {
@@ -35,5 +60,43 @@ impl From<&JournalEvent> for EventObject {
             at: instant(event.at),
             kind: event.change.name(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hostel::Event;
+    use hostel::journal::RunChange;
+
+    use super::*;
+
+    /// Every change is one of the kinds; a new event does not compile before it is added here.
+    fn is_stored(event: Event) -> bool {
+        match event {
+            Event::SlotAwaited | Event::SlotGranted => false,
+            Event::CameDue
+            | Event::Started
+            | Event::RetryPlanned { .. }
+            | Event::CancelRequested
+            | Event::Completed
+            | Event::CacheHit { .. }
+            | Event::Failed
+            | Event::TimedOut
+            | Event::UpstreamFailed
+            | Event::Crashed
+            | Event::Rescued
+            | Event::Cancelled
+            | Event::RolledBack
+            | Event::RetryRequested
+            | Event::Postponed => EventObject::KINDS.contains(&event.name()),
+        }
+    }
+
+    #[test]
+    fn the_kinds_are_those_of_changes() {
+        let changes = [RunChange::Born, RunChange::Amended, RunChange::Named, RunChange::AttemptEnded];
+        assert_eq!(changes.map(RunChange::name), EventObject::KINDS[..4]);
+        assert!([Event::CameDue, Event::Postponed, Event::Completed].into_iter().all(is_stored));
+        assert!(!is_stored(Event::SlotAwaited));
     }
 }

@@ -3,6 +3,7 @@
 #![doc = include_str!("../shapes.md")]
 
 // From the shapes to their parts: a module uses those below it.
+mod batch;
 mod cache;
 mod component;
 mod problem;
@@ -22,8 +23,10 @@ mod event;
 mod type_object;
 mod waiting;
 
+mod filter_text;
 mod run_head;
 mod run_query;
+mod why_not;
 
 mod attempt;
 
@@ -42,6 +45,7 @@ mod time;
 mod recorded;
 
 pub use attempt::AttemptObject;
+pub use batch::{BatchObject, batch_action_name};
 pub use cache::{
     EntryDetail, EntryLine, EntryObject, GcObject, ReadObject, StatsObject, TaskStatsObject, reads, recipe,
 };
@@ -49,8 +53,9 @@ pub use cache_report::{CacheReportObject, HitObject};
 pub use component::{
     ComponentObject, ConfigObject, ImportObject, NotCallableObject, ParamObject, TaskObject,
 };
-pub use error::{ErrorObject, cause};
+pub use error::{ErrorObject, cause, failure_text};
 pub use event::EventObject;
+pub use filter_text::filter_text;
 pub use limit::LimitUseObject;
 pub use log_line::LogLineObject;
 pub use map_line::MapLine;
@@ -72,3 +77,4 @@ pub use type_object::{CaseObject, NamedTypeObject, TypeObject, arguments_schema,
 pub use value::{Printed, ValueJson, as_json, json, printed};
 pub use verification::{DifferentObject, SkippedObject, VerificationObject};
 pub use waiting::{WaitingObject, waiting_for};
+pub use why_not::why_not_retried;

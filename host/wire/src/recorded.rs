@@ -4,24 +4,25 @@ use std::mem::discriminant;
 use std::sync::Arc;
 
 use hostel::journal::{
-    InputSpec, Journal, JournalEntry, JournalEvent, LimitScope, MemoryJournal, NumberedLine, Pause, Rate,
-    RunChange, RunFact, RunLimit, RunRecord, RunSpec, ScheduleSlot, StoredValue,
+    BatchAction, InputSpec, Journal, JournalEntry, JournalEvent, LimitScope, MemoryJournal, NumberedLine,
+    Pause, Rate, RunChange, RunFact, RunLimit, RunRecord, RunSpec, ScheduleSlot, StoredValue,
 };
 use hostel::registry::{RegisteredComponent, RegisteredVersion};
 use hostel::schedules::{Schedule, StoredSchedule, When};
 use hostel::{
     BlobRef, CachePolicy, Digest, Event, ExportPath, Grants, Host, LogLevel, LogLine, LogStream, Outcome,
-    ResultCache, RunId, State, TaskFuture, TaskKey, Timestamp, Transition, Type, Value, VerifyOptions, args,
-    blocking,
+    ResultCache, RunFilter, RunId, State, TaskFuture, TaskKey, Timestamp, Transition, Type, Value,
+    VerifyOptions, args, blocking,
 };
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::{
-    AttemptObject, CacheReportObject, ComponentObject, ConfigObject, DifferentObject, EntryDetail, EntryLine,
-    ErrorObject, EventObject, GcObject, LimitUseObject, LogLineObject, MapLine, ProblemObject, ReceiptObject,
-    RegisteredObject, ReplayObject, RunHeadObject, RunObject, ScheduleObject, SkippedObject, StatsObject,
-    StoredRun, StoredRunError, StoredRunObject, TypeObject, VerificationObject, WaitingObject,
+    AttemptObject, BatchObject, CacheReportObject, ComponentObject, ConfigObject, DifferentObject,
+    EntryDetail, EntryLine, ErrorObject, EventObject, GcObject, LimitUseObject, LogLineObject, MapLine,
+    ProblemObject, ReceiptObject, RegisteredObject, ReplayObject, RunHeadObject, RunObject, ScheduleObject,
+    SkippedObject, StatsObject, StoredRun, StoredRunError, StoredRunObject, TypeObject, VerificationObject,
+    WaitingObject,
 };
 
 const SHAPES: &str = include_str!("../shapes.md");
@@ -265,13 +266,16 @@ fn replays() {
 }
 
 #[test]
-fn limits_and_lines() {
+fn limits_batches_and_lines() {
     let journal = MemoryJournal::default();
     let scope = LimitScope::Queue("mail".parse().unwrap());
     let rate = Some(Rate { starts: 10, per: std::time::Duration::from_secs(1) });
     journal.set_limit(&scope, RunLimit { max_running: Some(2), rate }).unwrap();
     journal.pause(&scope, Pause { until: Some(at(3600)), reason: "repairs".into() }).unwrap();
     check("A limit", &[&LimitUseObject::from(journal.limits().unwrap().first().unwrap())]);
+    let filter = RunFilter::new().states([State::Failed]).tag("nightly");
+    let batch = journal.start_batch(at(2), BatchAction::Retry, &filter).unwrap();
+    check("A batch", &[&BatchObject::from(&batch)]);
     let fields = vec![("item".to_owned(), "7".to_owned())];
     let (stream, level) = (LogStream::Log, LogLevel::Info);
     let line = LogLine { at: at(2), stream, level, text: "begun".to_owned(), fields };

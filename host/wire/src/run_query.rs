@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use hostel::{
-    Digest, ErrorKind, ExportPath, QueueName, RunFilter, State, StateType, Tag, Timestamp, check_tag, grammar,
+    Digest, ErrorKind, ExportPath, InputFilter, QueueName, RunFilter, State, StateType, Tag, Timestamp,
+    check_tag, grammar,
 };
 
 /// The keys of a filter, in the order of the documentation.
-const KEYS: [&str; 9] = ["state", "task", "tag", "queue", "schedule", "name", "error", "since", "until"];
+const KEYS: [&str; 10] =
+    ["state", "task", "tag", "queue", "schedule", "name", "error", "in", "since", "until"];
 
 /// A text that is no filter of runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +48,8 @@ impl RunQueryError {
 /// - `task:` `sha256:HEX#EXPORT`, `sha256:HEX` for all tasks of a component, or `EXPORT` for this export of any component.
 /// - `tag:`, `queue:`, `schedule:` by their names. Several tags must all be there.
 /// - `name:`, `error:` a part of the run's name, or of the line that says what went wrong.
+/// - `in:NAME=VALUE` an input, by the name of the parameter or its place counted from 0, or a part of it: `in:config.rate=3`. Several
+///   conditions must all hold.
 /// - `since:`, `until:` when the run was submitted: a time ago such as `90s`, `1h` or `7d`, a date in UTC such as `2026-11-29`, or an
 ///   instant such as `2026-11-29T08:00:00Z`.
 ///
@@ -69,7 +73,7 @@ pub fn run_filter(text: &str, now: Timestamp) -> Result<RunFilter, RunQueryError
             let problem = format!("{word:?}: expected KEY:VALUE, where KEY is one of {}", KEYS.join(", "));
             return Err(RunQueryError::new(problem));
         };
-        if key != "tag" && given.iter().any(|given| given == key) {
+        if !["tag", "in"].contains(&key) && given.iter().any(|given| given == key) {
             return Err(RunQueryError::new(format!("{key} is given twice: expected it once")));
         }
         filter = add(filter, key, value, now)?;
@@ -98,6 +102,11 @@ fn add(filter: RunFilter, key: &str, value: &str, now: Timestamp) -> Result<RunF
         "schedule" => Ok(filter.schedule(value)),
         "name" => Ok(filter.name(value)),
         "error" => Ok(filter.error(value)),
+        "in" => {
+            let input =
+                value.parse::<InputFilter>().map_err(|error| RunQueryError::new(format!("in:{error}")))?;
+            Ok(filter.input(input))
+        }
         "since" => Ok(filter.since(time(key, value, now)?)),
         "until" => Ok(filter.until(time(key, value, now)?)),
         _ => Err(RunQueryError::new(format!("unknown key {key:?}: expected one of {}", KEYS.join(", ")))),
@@ -249,6 +258,8 @@ mod tests {
         );
         assert_eq!(read(r#"error:"a \"b\" \\""#), Ok(all().error(r#"a "b" \"#)));
         assert_eq!(read("since:1h until:90s"), Ok(all().since(ago(3_600)).until(ago(90))));
+        let inputs = all().input("a.b=two words".parse().unwrap()).input("0=3".parse().unwrap());
+        assert_eq!(read("in:\"a.b=two words\" in:0=3"), Ok(inputs));
         let date = Timestamp::from_unix_nanos(1_795_219_200_000_000_000);
         assert_eq!(read("since:2026-11-21"), Ok(all().since(date)));
         assert_eq!(read("until:2026-11-21T00:00:00Z"), Ok(all().until(date)));
@@ -270,5 +281,6 @@ mod tests {
         check("name:\"open", "expected a closing quote");
         check("task:sha256:12", "task: ");
         check("tag:a,b", "tag");
+        check("in:rate", "in:\"rate\": expected NAME=VALUE such as city=Berlin");
     }
 }

@@ -37,6 +37,8 @@ pub enum TypeObject {
     Char,
     /// `string`
     String,
+    /// JSON of any shape, for functions of scripts.
+    Data,
     /// `list<T>`; `list<u8>` has the kind `bytes`.
     List {
         /// The type of an element.
@@ -155,6 +157,7 @@ impl From<&Type> for TypeObject {
                 Self::Result { ok: ok.as_deref().map(tree), err: err.as_deref().map(tree) }
             }
             Type::Flags(names) => Self::Flags { names: names.iter().map(ToString::to_string).collect() },
+            Type::Data => Self::Data,
         }
     }
 }
@@ -204,6 +207,7 @@ pub fn type_schema(ty: &Type) -> Json {
         }
         Type::Char => json!({ "type": "string", "minLength": 1, "maxLength": 1 }),
         Type::String => json!({ "type": "string" }),
+        Type::Data => json!({}),
         Type::List(element) if **element == Type::U8 => bytes_schema(),
         Type::List(element) => json!({ "type": "array", "items": type_schema(element) }),
         Type::FixedList(element, length) => {

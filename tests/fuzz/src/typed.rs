@@ -63,7 +63,7 @@ fn raw(input: &mut Unstructured<'_>, ty: &Type) -> Result<Value> {
         Type::F32 => Value::F32(input.arbitrary()?),
         Type::F64 => Value::F64(input.arbitrary()?),
         Type::Char => Value::Char(input.arbitrary()?),
-        Type::String => Value::String(text(input)?),
+        Type::String | Type::Data => Value::String(text(input)?),
         Type::List(element) => Value::List(many(input, 0, |input| raw(input, element))?),
         Type::FixedList(element, length) => {
             Value::List((0..*length).map(|_| raw(input, element)).collect::<Result<_>>()?)

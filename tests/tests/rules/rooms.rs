@@ -7,11 +7,10 @@ use crate::tree::{Source, keep, sources};
 
 /// The crates, and how many of their modules may use each other in a circle; 1 allows no circle. Lower a number when a circle is
 /// untied.
-const CIRCLES: [(&str, usize); 9] = [
+const CIRCLES: [(&str, usize); 8] = [
     ("host/cli", 3),
     ("host/core", 1),
     ("host/engine", 1),
-    ("host/files", 1),
     ("host/hostel", 3),
     ("host/journal", 1),
     ("host/schedule", 1),
@@ -68,7 +67,7 @@ const ENGINE: [Room; 8] = [
 const HOSTEL: [Room; 6] = [
     Room {
         name: "words",
-        modules: &["calls", "data_dir", "error", "events", "flow", "group", "hooks", "ids"],
+        modules: &["calls", "data_dir", "error", "events", "flow", "group", "hooks", "ids", "script_call"],
         uses: &[],
     },
     Room {
@@ -90,7 +89,7 @@ const HOSTEL: [Room; 6] = [
     Room { name: "course", modules: &["course"], uses: &["machinery", "nouns", "words"] },
     Room {
         name: "submission",
-        modules: &["args", "stream", "submit", "wait"],
+        modules: &["args", "script_inputs", "stream", "submit", "wait"],
         uses: &["course", "machinery", "nouns", "words"],
     },
     Room {
@@ -106,6 +105,7 @@ const HOSTEL: [Room; 6] = [
             "replay",
             "runs",
             "schedules",
+            "script",
             "transaction",
             "undo",
             "verification",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use hostel::{Capability, Component, ErrorKind, MissingImports, bytes_text};
+use hostel::{Capability, Component, ErrorKind, Host, MissingImports, bytes_text};
 use hostel_wire::{
     ComponentObject, ConfigObject, ImportObject, NotCallableObject, ParamObject, TaskObject, printable,
 };
@@ -13,10 +13,12 @@ use hostel_wire::{
 use crate::config::{Config, ConfigOptions, Trust};
 use crate::exit::Exit;
 use crate::load;
+use crate::loaded::{self, Language, Loaded};
 use crate::options::data_dir::HostOptions;
 use crate::problem::{Problem, Stop};
 use crate::registered;
 use crate::runtime;
+use crate::script_sheet;
 use crate::ui::Ui;
 use crate::ui::color::Paint;
 
@@ -58,8 +60,11 @@ enum Form {
 
 impl Inspect {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
-        let host = self.host.host(ui)?.max_workers(1).max_instances(1).build()?;
+        let host = self.host.host(ui)?.max_workers(1).max_instances(128).build()?;
         let runtime = runtime::on_this_thread()?;
+        if let Some(language) = Language::of(&self.file) {
+            return runtime.block_on(self.script(ui, &host, language));
+        }
         let located = registered::locate(ui, &self.file, &self.host, false)?;
         let component = runtime.block_on(load::surface(&host, &located))?;
         let mut sheet = Sheet::new(self.file.display().to_string(), &component);
@@ -70,6 +75,21 @@ impl Inspect {
                 .map_err(|error| Problem::new(ErrorKind::Internal, error.to_string()))?,
         };
         ui.result_line(&text)?;
+        ui.flush()?;
+        Ok(Exit::Completed)
+    }
+}
+
+impl Inspect {
+    async fn script(&self, ui: &Ui, host: &Host, language: Language) -> Result<Exit, Stop> {
+        let loaded = loaded::load(ui, host, &self.file, &self.host, false).await?;
+        let file = self.file.display().to_string();
+        if let Some(script) = &loaded.script {
+            ui.result_line(&match self.output {
+                Form::Text => script_sheet::text(&file, language, script, ui.paint),
+                Form::Json => format!("{:#}", script_sheet::json(&file, language, script)),
+            })?;
+        }
         ui.flush()?;
         Ok(Exit::Completed)
     }
@@ -97,9 +117,10 @@ impl Sheet {
         if !self.object.runnable {
             return Ok(());
         }
+        let loaded = Loaded::component(component.clone(), file.to_owned());
         for entry in &mut self.object.tasks {
             let task = component.task(&entry.export).map_err(|error| Problem::of(error.kind(), &error))?;
-            entry.grants = config.of_task(file, component, &task)?.grant_texts()?;
+            entry.grants = config.of_task(file, &loaded, &task)?.grant_texts()?;
         }
         if self.object.tasks.iter().any(|task| !task.grants.is_empty()) {
             let trusted = config.trust == Trust::Given;

@@ -14,7 +14,7 @@ use crate::files::Files;
 use crate::flight::{Flight, Submit};
 use crate::history::{RecordOptions, Recorder};
 use crate::lines::{Lines, Style};
-use crate::load;
+use crate::loaded;
 use crate::map_history::MapHistory;
 use crate::mapping::Mapping;
 use crate::options::data_dir::HostOptions;
@@ -23,7 +23,6 @@ use crate::options::tag_limits::TagLimitOptions;
 use crate::options::task::TaskOptions;
 use crate::options::{Form, MemoryOptions, OutputOptions, WorkerOptions};
 use crate::problem::{Problem, Stop};
-use crate::registered;
 use crate::rows::Columns;
 use crate::runtime;
 use crate::task_ref::{self, FileTask};
@@ -133,10 +132,9 @@ impl Map {
     }
 
     async fn map(&self, ui: &Arc<Ui>, host: &Host, config: &Config) -> Result<Exit, Stop> {
-        let located = registered::locate(ui, &self.task.path, &self.host, self.quiet)?;
-        let component = load::component(ui, host, &located, self.quiet).await?;
-        let task = arguments::find(&component, &self.task)?;
-        let options = self.options.clone().or(config.of_task(&self.task.path, &component, &task)?);
+        let loaded = loaded::load(ui, host, &self.task.path, &self.host, self.quiet).await?;
+        let task = arguments::find(&loaded, &self.task)?;
+        let options = self.options.clone().or(config.of_task(&self.task.path, &loaded, &task)?);
         self.options.check_retries(&options)?;
         let spec = options.spec()?;
         self.tag_limits.check_use(&spec.tags)?;
@@ -156,14 +154,14 @@ impl Map {
         let task = failures.watch(task);
         let recorder = Recorder::new(ui, self.record, &self.host);
         let history = MapHistory::begin(recorder, &task, &self.over, &self.with);
-        let submit = submit(task, self.echo(&options, &component, ui));
+        let submit = submit(task, self.echo(&options, &loaded.component, ui));
         let flight = Flight::new(columns.rows(), self.as_completed, submit, failures.clone());
         let mapping = Mapping::new(ui, host, total, self.quiet);
         let mapping = mapping.explaining_cache(self.explain_cache).telling_receipt(self.receipt);
         let mapping = mapping.recording(history);
         let ended = mapping.drive(flight, lines, failures).await;
         // A compile in this process ends with it.
-        compile::later(&component, &located.file, &self.host);
+        compile::later(&loaded.component, &loaded.file, &self.host);
         ended
     }
 

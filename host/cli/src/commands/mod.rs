@@ -12,6 +12,7 @@ pub(crate) mod push;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod runs;
+pub(crate) mod runtime;
 pub(crate) mod schedule;
 pub(crate) mod serve;
 pub(crate) mod trust;

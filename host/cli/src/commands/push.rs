@@ -13,6 +13,7 @@ use super::cache::{Form, FormOptions};
 use crate::config::{Config, ConfigOptions};
 use crate::exit::Exit;
 use crate::load;
+use crate::loaded::{Language, Loaded};
 use crate::options::data_dir::HostOptions;
 use crate::output::to_json;
 use crate::problem::{Problem, Stop};
@@ -66,6 +67,13 @@ impl Push {
         let Some(dir) = self.host.dir() else {
             return Err(Problem::invalid("there is no data directory to store the component in").into());
         };
+        if let Some(language) = Language::of(&self.file) {
+            let (file, title) = (self.file.display(), language.title());
+            let problem = format!("{file} is {title} source: expected a component");
+            return Err(Problem::invalid(problem)
+                .hint(format!("hostel run {file}#FUNCTION runs it as it is"))
+                .into());
+        }
         let config = self.config.look(&self.host)?;
         let host = self.host.host(ui)?.max_workers(1).max_instances(1).optimise(false).build()?;
         let runtime = runtime::on_this_thread()?;
@@ -98,9 +106,10 @@ impl Push {
         if component.missing().is_some() {
             return Ok(all);
         }
+        let loaded = Loaded::component(component.clone(), self.file.clone());
         for export in component.exports().iter().filter(|export| export.callable.is_ok()) {
             let Ok(task) = component.task(&export.path.to_string()) else { continue };
-            let granted = config.of_task(&self.file, component, &task)?.grants_without_values()?;
+            let granted = config.of_task(&self.file, &loaded, &task)?.grants_without_values()?;
             add(&mut all.http, granted.http);
             add(&mut all.dirs, granted.dirs);
             add(&mut all.env, granted.env);

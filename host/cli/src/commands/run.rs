@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::{Events, Host, Outcome, Shutdown, Stdin, Task, TaskFuture, Value};
+use hostel::{Events, Host, Outcome, Shutdown, Stdin, Task, TaskFuture, Type, Value};
 use hostel_wire::{RunObject, as_json};
 use tokio::time::{Duration, timeout};
 
@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::files::Files;
 use crate::history::{RecordOptions, Recorder};
 use crate::interrupt::Interrupt;
-use crate::load;
+use crate::loaded;
 use crate::options::data_dir::HostOptions;
 use crate::options::remote_cache::RemoteCacheOptions;
 use crate::options::task::TaskOptions;
@@ -25,7 +25,6 @@ use crate::output::{self, table};
 use crate::printing::Printing;
 use crate::problem::{Problem, Stop};
 use crate::receipt;
-use crate::registered;
 use crate::report::{self, Telling};
 use crate::runtime;
 use crate::stdin;
@@ -146,11 +145,10 @@ impl Run {
     }
 
     async fn run(&self, ui: &Arc<Ui>, host: &Host, config: &Config) -> Result<Exit, Stop> {
-        let located = registered::locate(ui, &self.task.path, &self.host, self.quiet)?;
-        let component = load::component(ui, host, &located, self.quiet).await?;
-        compile::later(&component, &located.file, &self.host);
-        let call = Call::find(&component, &self.task, &self.args)?;
-        let options = self.options.clone().or(config.of_task(&self.task.path, &component, &call.task)?);
+        let loaded = loaded::load(ui, host, &self.task.path, &self.host, self.quiet).await?;
+        compile::later(&loaded.component, &loaded.file, &self.host);
+        let call = Call::find(&loaded, &self.task, &self.args)?;
+        let options = self.options.clone().or(config.of_task(&self.task.path, &loaded, &call.task)?);
         self.options.check_retries(&options)?;
         let spec = options.spec()?;
         let (inputs, stdin) = self.inputs(&call, &Files::new(spec.limits.input_bytes))?;
@@ -272,6 +270,9 @@ impl Run {
 
     fn print_value(&self, ui: &Ui, task: &Task, value: &Value) -> Result<(), Stop> {
         let form = self.output.output.unwrap_or(Form::Wave);
+        if let (Form::Wave, Value::String(data), Type::Data) = (form, value, task.completed_type()) {
+            return ui.result_line(data);
+        }
         if *value == Value::UNIT {
             return Ok(());
         }

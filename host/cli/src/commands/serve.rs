@@ -6,9 +6,9 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use hostel::{ErrorKind, QueueName, grammar};
-use hostel_server::{Server, ServerError, Settings};
+use hostel_server::{Change, Server, ServerError, Settings};
 use hostel_wire::{printable, without_number};
 use tokio::net::TcpListener;
 
@@ -19,10 +19,35 @@ use crate::options::data_dir::HostOptions;
 use crate::options::remote_cache::RemoteCacheOptions;
 use crate::problem::{Problem, Stop};
 use crate::runtime;
+use crate::time::now;
 use crate::ui::Ui;
 
 /// The most lines about changes that wait to be written.
 const MAX_NOTES: usize = 1_024;
+
+/// The form of lines about changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+impl LogFormat {
+    fn line(self, change: &Change<'_>) -> String {
+        match self {
+            Self::Text => printable(&change.to_string()).into_owned(),
+            Self::Json => serde_json::json!({
+                "at": hostel_wire::instant(now()),
+                "method": change.method,
+                "path": change.path,
+                "status": change.status,
+                "token": change.token,
+                "request_id": change.request_id,
+            })
+            .to_string(),
+        }
+    }
+}
 
 /// Serve the HTTP API, and execute runs, until it is stopped
 #[derive(Args, Debug)]
@@ -54,7 +79,7 @@ pub(crate) struct Serve {
     #[arg(long)]
     behind_proxy: bool,
 
-    /// Let pages of this origin send requests, too; can be given several times
+    /// Let pages of this origin send requests and read answers, too; can be given several times
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
 
@@ -65,6 +90,10 @@ pub(crate) struct Serve {
     /// When it is stopped, wait this long for its runs to end
     #[arg(long, value_name = "TIME", value_parser = grammar::duration, default_value = "30s")]
     drain: Duration,
+
+    /// The form of the lines about changes: text, or json with an object on each line
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
 
     /// Write no lines about changes, only problems
     #[arg(long, short)]
@@ -106,11 +135,11 @@ impl Serve {
         settings.behind_proxy = self.behind_proxy;
         settings.allowed_origins.clone_from(&self.allow_origin);
         settings.drain = self.drain;
-        let is_quiet = self.quiet;
+        let (is_quiet, form) = (self.quiet, self.log_format);
         let settings = settings.on_change(move |change| {
             if !is_quiet {
                 // Without room the line is left out.
-                _ = notes.try_send(printable(&change.to_string()).into_owned());
+                _ = notes.try_send(form.line(change));
             }
         });
         runtime.block_on(async {

@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hostel::grammar::tag;
-use hostel::{Component, DirAccess, DirGrant, Task, may_replace};
+use hostel::{DirAccess, DirGrant, Task, may_replace};
 use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
 use self::document::{Document, entries};
 use self::key::Key;
+use crate::loaded::Loaded;
 use crate::options::data_dir::{HostOptions, check_apart};
 use crate::options::remote_cache::NamedCache;
 use crate::options::tag_limits::{self, TagLimitOptions};
@@ -159,12 +160,7 @@ impl Config {
     }
 
     /// The options of a task: those for it alone, completed by those for its file, and by the defaults.
-    pub(crate) fn of_task(
-        &self,
-        path: &Path,
-        component: &Component,
-        task: &Task,
-    ) -> Result<TaskOptions, Problem> {
+    pub(crate) fn of_task(&self, path: &Path, loaded: &Loaded, task: &Task) -> Result<TaskOptions, Problem> {
         let file = fs::canonicalize(path).ok();
         // A registered component has no file of its name.
         let is_of_file = |table: &&TaskTable| match &file {
@@ -173,11 +169,11 @@ impl Config {
         };
         let (mut of_task, mut of_file) = (None, None);
         for table in self.tasks.iter().filter(is_of_file) {
-            let found = table.export.as_ref().map(|export| component.task(export)).transpose();
+            let found = table.export.as_ref().map(|export| loaded.task(export)).transpose();
             let found = found.map_err(|error| Problem::of(error.kind(), &error).within(&table.place));
             let place = match found.map_err(Problem::into_invalid)? {
                 None => &mut of_file,
-                Some(found) if found.key() == task.key() => &mut of_task,
+                Some(found) if found.is_same_function(task) => &mut of_task,
                 Some(_) => continue,
             };
             if place.replace(table.options.clone()).is_some() {

@@ -6,6 +6,7 @@ use clap::{Args, Command, FromArgMatches};
 use hostel::{Component, Host, TaskSpec, ValueForm, blocking};
 
 use super::Config;
+use crate::loaded::Loaded;
 use crate::options::task::TaskOptions;
 
 /// A value for each place, from the highest precedence to the lowest.
@@ -83,8 +84,9 @@ fn flags(flags: &[String]) -> TaskOptions {
 /// The options that count for `add`.
 fn merged(component: &Component, on_line: &[String], in_file: &str) -> TaskOptions {
     let task = component.task("add").unwrap();
+    let loaded = Loaded::component(component.clone(), hostel_guests::ARITH.into());
     let config = Config::parse(in_file, Path::new("hostel.toml")).unwrap();
-    flags(on_line).or(config.of_task(Path::new(hostel_guests::ARITH), component, &task).unwrap())
+    flags(on_line).or(config.of_task(Path::new(hostel_guests::ARITH), &loaded, &task).unwrap())
 }
 
 fn flag(name: &str, value: &str) -> Vec<String> {

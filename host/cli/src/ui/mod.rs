@@ -29,6 +29,13 @@ const BUSY_TICK: Duration = Duration::from_millis(100);
 /// A status line on a terminal while the command is busy, until this is dropped.
 pub(crate) struct Busy(Option<ProgressBar>);
 
+impl Busy {
+    /// Changes the text, on a terminal.
+    pub(crate) fn say(&self, text: String) {
+        self.0.iter().for_each(|bar| bar.set_message(text.clone()));
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.iter().for_each(ProgressBar::finish_and_clear);

@@ -49,7 +49,9 @@ fn code_of_another_process_is_used_and_stored() {
     assert_eq!(fs::read_dir(dir.path().join("data/compiled")).unwrap().count(), 3);
     // Who finds the code needs no compiler.
     let nowhere = builder().compile_program("/nowhere").data_dir(dir.path().join("data")).build().unwrap();
-    assert!(blocking::load(&nowhere, ARITH).is_ok());
+    for guest in [ARITH, ASYNCY, TEXT] {
+        assert!(blocking::load(&nowhere, guest).is_ok(), "{guest}");
+    }
 }
 
 #[test]

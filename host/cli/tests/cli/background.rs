@@ -174,7 +174,8 @@ fn runs_are_found_by_filters_and_acted_on_together() {
     assert_eq!(completed(&place, &format!("{all} --dry-run")), "3 runs would be cancelled");
     assert_eq!(listed(&place, "state:pending").len(), 3, "nothing has changed");
     assert_eq!(completed(&place, all), "cancelled 3 runs");
-    assert_eq!(completed(&place, all), "cancelled 0 runs, skipped 3 runs");
+    assert_eq!(completed(&place, all), "cancelled 0 runs");
+    assert_eq!(completed(&place, &format!("{all} --dry-run")), "0 runs would be cancelled");
     assert_eq!(completed(&place, "runs retry --where state:cancelled"), "retried 3 runs");
     assert_eq!(completed(&place, all), "cancelled 3 runs");
     assert_eq!(completed(&place, "runs rm --where tag:a"), "removed 3 runs");

@@ -301,12 +301,26 @@ fn a_delayed_run_is_replayed_too() {
 }
 
 #[test]
+fn the_logs_of_runs_and_of_failed_items_are_recorded() {
+    let place = Place::with_data_dir();
+    place.run("run elevator.wasm#stop-at-floor 0");
+    let run = newest(&place);
+    let lines = parsed(&completed(&place, &format!("runs logs {run} --output json")));
+    let texts: Vec<_> = lines.iter().map(|line| line["text"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["elevator moving to floor 0", "elevator stops on floor 0"]);
+    place.run("run arith.wasm#add 1 2");
+    assert_eq!(completed(&place, &format!("runs logs {}", newest(&place))), "");
+    completed(&place, &format!("runs rm {run}"));
+    refused(&place, &format!("runs logs {run}"), 3, &["the journal has no run"]);
+}
+
+#[test]
 fn runs_of_the_history_are_not_retried() {
     let place = Place::with_data_dir();
     place.run("run batch.wasm#process-data -1");
     let run = newest(&place);
     refused(&place, &format!("runs retry {run}"), 2, &["was not executed by a worker", "hostel replay"]);
-    assert_eq!(completed(&place, "runs retry --where state:failed"), "retried 0 runs, skipped 1 run");
+    assert_eq!(completed(&place, "runs retry --where state:failed"), "retried 0 runs");
     let delayed = completed(&place, "delay arith.wasm#add 1 2");
     let pending = ["has not ended: it is Pending", "hostel runs wait"];
     refused(&place, &format!("runs retry {delayed}"), 2, &pending);

@@ -7,6 +7,8 @@
 mod hostel;
 
 #[cfg(test)]
+mod acting;
+#[cfg(test)]
 #[cfg(target_os = "linux")]
 mod apart;
 #[cfg(test)]
@@ -29,6 +31,9 @@ mod config;
 #[cfg(test)]
 mod data_dir;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+mod full_disk;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod help;
@@ -49,6 +54,8 @@ mod retries;
 mod run;
 #[cfg(test)]
 mod scheduling;
+#[cfg(test)]
+mod scripts;
 #[cfg(test)]
 #[cfg(unix)]
 mod serving;

@@ -9,9 +9,13 @@ use crate::hostel::{Place, Ran};
 
 /// Sends a request without a body, and returns the answer.
 fn get(address: &str, path: &str, token: &str) -> String {
+    send(address, "GET", path, token)
+}
+
+fn send(address: &str, method: &str, path: &str, token: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     let head = format!(
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).unwrap();
     let mut answer = String::new();
@@ -47,6 +51,25 @@ fn a_server_answers_executes_and_drains() {
     assert!(terminated.success());
     let ran = Ran::of(server.wait_with_output().unwrap());
     assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
+fn lines_about_changes_are_json_if_asked_for() {
+    let place = Place::with_data_dir();
+    let mut server = place.start("serve --addr 127.0.0.1:0 --workers 0 --log-format json");
+    let address = address(&mut server);
+    let token = fs::read_to_string(place.data_dir().join("token")).unwrap();
+    let answer = send(&address, "DELETE", "/api/v1/tokens/none", token.trim());
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    assert!(Command::new("kill").arg(server.id().to_string()).status().unwrap().success());
+    let ran = Ran::of(server.wait_with_output().unwrap());
+    let line: serde_json::Value = serde_json::from_str(ran.stderr.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&line["method"], &line["path"], &line["status"], &line["token"]),
+        (&"DELETE".into(), &"/api/v1/tokens/none".into(), &404.into(), &"owner".into())
+    );
+    let id = line["request_id"].as_str().unwrap();
+    assert!(answer.contains(&format!("x-request-id: {id}\r\n")), "{line}: {answer}");
 }
 
 #[test]

@@ -29,7 +29,11 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn start(place: &Place, options: &str) -> Self {
-        let mut child = place.start(&format!("worker {options}"));
+        Self::of(place.start(&format!("worker {options}")))
+    }
+
+    /// A worker that was started.
+    pub(crate) fn of(mut child: Child) -> Self {
         let lines = BufReader::new(child.stderr.take().unwrap());
         let mut worker = Self { child, lines };
         worker.until("Ctrl-C drains it");

@@ -236,7 +236,7 @@ impl Model {
         let next = journal.next_due(&request).unwrap().map(Timestamp::unix_nanos);
         let (first, _) = self.claimable(1, worker, is_idle, fits);
         if !self.has_limits {
-            let timed = self.next_timed(|run| fits(run) && (is_idle || run.crashes == 0));
+            let timed = self.next_timed(|run| fits(run) && (is_idle || !run.is_solo()));
             assert_eq!(next, if first.is_empty() { timed } else { Some(now) });
         } else if !first.is_empty() {
             assert_eq!(next, Some(now));
@@ -264,7 +264,7 @@ impl Model {
         }
     }
 
-    /// The runs that a claim gets, in order, and the run that crashed before for which the worker then drains.
+    /// The runs that a claim gets, in order, and the run that executes alone for which the worker then drains.
     fn claimable(
         &self,
         limit: usize,
@@ -283,7 +283,7 @@ impl Model {
             if claimed.len() == limit {
                 break;
             }
-            let is_bar = run.crashes > 0 && !(is_idle && claimed.is_empty());
+            let is_bar = run.is_solo() && !(is_idle && claimed.is_empty());
             let drains_elsewhere =
                 run.drainer.is_some_and(|drainer| drainer != worker && has_claims(drainer));
             if is_full || (is_paused && run.queue == 0) || (is_bar && drains_elsewhere) {
@@ -294,7 +294,7 @@ impl Model {
             }
             held += u64::from(run.is_tagged());
             claimed.push(run.number);
-            if run.crashes > 0 {
+            if run.is_solo() {
                 break;
             }
         }

@@ -90,6 +90,10 @@ impl ModelRun {
         self.number % 2 == 1
     }
 
+    pub(super) fn is_solo(&self) -> bool {
+        self.crashes > 1
+    }
+
     pub(super) fn needs_attention(&self) -> bool {
         matches!(self.state, State::Failed | State::Crashed) && !self.is_seen
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{RunFilter, State, Timestamp};
+use crate::{QueueName, RunFilter, RunId, State, Timestamp};
 
 /// The most runs that one step of a batch acts on.
 pub const MAX_BATCH_STEP: usize = 500;
@@ -10,12 +10,15 @@ pub const MAX_BATCH_STEP: usize = 500;
 /// The most batches that are stored. The oldest ones that are finished make room for new ones.
 pub const MAX_BATCHES: usize = 1_000;
 
+/// The most runs of a batch that are listed as refused.
+pub const MAX_REFUSED: usize = 100;
+
 /// What a batch does with each run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BatchAction {
     /// Cancels those that have not ended.
     Cancel,
-    /// Gives those that ended without a value new attempts.
+    /// Gives those that ended without a value new attempts, unless they are of the history of a program.
     Retry,
     /// Marks those that need attention as seen.
     MarkSeen,
@@ -40,6 +43,8 @@ pub struct Batch {
     pub done: u64,
     /// How many runs refused the action, such as one whose unique key another run has now.
     pub failed: u64,
+    /// The first of these; at most [`MAX_REFUSED`].
+    pub refused: Vec<RunId>,
     /// When it was made.
     pub created: Timestamp,
     /// When it had acted on all, or was stopped.
@@ -73,7 +78,12 @@ impl BatchAction {
         }
     }
 
-    /// The runs of a filter that it fits.
+    /// Whether it fits runs in a queue.
+    pub fn fits_queue(self, queue: &QueueName) -> bool {
+        self != Self::Retry || !queue.is_of_history()
+    }
+
+    /// The runs of a filter that it fits, but for their [queues](BatchAction::fits_queue).
     pub fn fitting(self, filter: &RunFilter) -> RunFilter {
         let is_wanted = |state: &State| filter.wanted_states().is_none_or(|wanted| wanted.contains(*state));
         let states = State::ALL.into_iter().filter(is_wanted).filter(|state| self.fits(*state));

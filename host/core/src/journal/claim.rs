@@ -16,6 +16,13 @@ pub const MAX_EXPIRED: usize = 500;
 /// [`Crashed`](crate::State::Crashed).
 pub const MAX_CRASHES: u32 = 3;
 
+/// From which crash on a run executes alone. One loss of a worker costs its runs nothing: they go on beside others. A task that takes its
+/// worker down does so to the runs beside it at most twice, since it then executes alone itself. As one that executes alone has nothing
+/// beside it, no run gets from [`MAX_CRASHES`] - 1 crashes to the last one by the fault of another run of its worker.
+pub const SOLO_CRASHES: u32 = 2;
+
+const _: () = assert!(SOLO_CRASHES < MAX_CRASHES);
+
 /// The name of a worker. The journal compares and shows it, and takes nothing from it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WorkerId(Arc<str>);
@@ -54,8 +61,8 @@ pub struct ClaimRequest {
     pub queues: Vec<QueueName>,
     /// The tasks whose runs to claim; none for all.
     pub tasks: Vec<TaskKey>,
-    /// Whether the worker executes nothing else now, so that it may get a run that crashed before. Such a run is claimed only if it
-    /// is the first in order, and then alone. A worker that is not idle claims nothing behind such a run, unless another one does so.
+    /// Whether the worker executes nothing else now, so that it may get a run that executes [alone](super::JournalEntry::is_solo). Such
+    /// a run is claimed only if it is the first in order, and then nothing else with it. A worker that is not idle claims nothing behind such a run, unless another one does so.
     pub is_idle: bool,
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     Cancellation, Claim, ClaimRequest, ExpireRequest, Expired, Fence, JournalConflict, JournalError,
-    MAX_CRASHES, RunChange, RunHead, WorkerId,
+    MAX_CRASHES, RunChange, RunHead, SOLO_CRASHES, WorkerId,
 };
 use crate::{
     Amendment, Event, IllegalFact, Outcome, RunFacets, RunFact, RunFilter, RunId, RunRecord, RunSpec, State,
@@ -124,9 +124,9 @@ impl JournalEntry {
         self.crashes
     }
 
-    /// Whether it crashed before, so that it executes alone.
+    /// Whether it crashed [so often](SOLO_CRASHES) that it executes alone.
     pub fn is_solo(&self) -> bool {
-        self.crashes > 0
+        self.crashes >= SOLO_CRASHES
     }
 
     /// The schedule that works again, because this run of it has a value.
@@ -213,7 +213,7 @@ impl JournalEntry {
         }
     }
 
-    /// Whether a filter matches it.
+    /// Whether a filter matches it. Inputs are found by their places, since a record has no names of parameters.
     pub fn matches(&self, filter: &RunFilter) -> bool {
         let spec = self.record.spec();
         let error = filter.wanted_error().and_then(|_| self.error());
@@ -228,6 +228,7 @@ impl JournalEntry {
             schedule: spec.schedule.as_ref().map(|slot| &*slot.schedule),
             error: error.as_deref(),
             needs_attention: self.needs_attention(),
+            has_inputs: filter.matches_inputs(&[], &spec.inputs),
         })
     }
 
@@ -272,8 +273,8 @@ impl JournalEntry {
         Ok(applied)
     }
 
-    /// Whether the request may have the run: it is due, it is of a queue and a task that are asked for, and the worker is idle if the run crashed
-    /// before. The caller sees to it that such a run is the only one of its answer.
+    /// Whether the request may have the run: it is due, it is of a queue and a task that are asked for, and the worker is idle if the run executes
+    /// alone. The caller sees to it that such a run is the only one of its answer.
     pub fn fits(&self, request: &ClaimRequest) -> bool {
         self.is_due(request.now)
             && request.serves(&self.record.spec().queue, &self.record.spec().task)
@@ -378,9 +379,14 @@ impl JournalEntry {
     ///
     /// # Errors
     ///
-    /// [`JournalConflict::KeyTaken`], and [`JournalConflict::Fact`] for a run that has not ended or has a value.
+    /// [`JournalConflict::History`], [`JournalConflict::KeyTaken`], and [`JournalConflict::Fact`] for a run that has not ended or has a
+    /// value.
     pub fn retry(&mut self, at: Timestamp, holder: Option<RunId>) -> Result<Applied, JournalConflict> {
         let run = self.run();
+        let queue = &self.record.spec().queue;
+        if queue.is_of_history() {
+            return Err(JournalConflict::History { run, queue: queue.clone() });
+        }
         if let Some(holder) = holder.filter(|holder| *holder != run) {
             return Err(JournalConflict::key_taken(self.record.spec(), holder));
         }

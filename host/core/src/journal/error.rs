@@ -146,6 +146,16 @@ pub enum JournalConflict {
         /// Its state.
         state: State,
     },
+    /// The run is of the history of a program, and no worker can execute it.
+    #[error(
+        "run {run} is of the history (queue {queue}), and was not executed by a worker: it cannot be retried"
+    )]
+    History {
+        /// The run.
+        run: RunId,
+        /// The queue of the history.
+        queue: QueueName,
+    },
     /// A fact cannot follow those before it.
     #[error("run {run}, fact {index}: {source}")]
     Fact {

@@ -105,6 +105,9 @@ pub trait Journal: Send + Sync {
     /// A run that is stored for as long as all pages are read is found exactly once if it matches all the time, however many
     /// runs are added and pruned in between. Runs that arrive later than the first page are not on a later one.
     ///
+    /// A driver may end a page before it is full, when it has looked at many runs ([`MAX_SCANNED`]) that do not match:
+    /// [`Found::scanned_to`] says so.
+    ///
     /// # Errors
     ///
     /// [`JournalError::Page`] for a page without room or with more than [`Page::MAX_LIMIT`], and errors of the medium.
@@ -131,8 +134,8 @@ pub trait Journal: Send + Sync {
     /// A claim does not begin an attempt. It makes a run [`Pending`](crate::State::Pending) that was
     /// [`Scheduled`](crate::State::Scheduled), by the event `CameDue`; any other run stays in its state.
     ///
-    /// A run that crashed before may take its worker down again. So only a worker that is [idle](ClaimRequest::is_idle) gets it, if it is the
-    /// first in order, and nothing else with it. A worker that is not idle and meets such a run in the order drains for it: it gets no run
+    /// A run that crashed more than once may take its worker down again. So it executes [alone](JournalEntry::is_solo): only a worker that is
+    /// [idle](ClaimRequest::is_idle) gets it, if it is the first in order, and nothing else with it. A worker that is not idle and meets such a run in the order drains for it: it gets no run
     /// behind it, and the run comes first when the worker is idle. One worker drains for each such run, for as long as it has claims and the
     /// run stays as it is; the others pass over it. So the run does not wait for ever where no worker is ever without work, and costs no more
     /// than one worker. A run that a limit keeps back holds nobody up.
@@ -302,7 +305,8 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`JournalError::NotFound`]; [`JournalConflict::Fact`] for a run that has not ended, completed or was rolled back;
+    /// [`JournalError::NotFound`]; [`JournalConflict::History`] for a run of the history of a program; [`JournalConflict::Fact`] for a run
+    /// that has not ended, completed or was rolled back;
     /// [`JournalConflict::KeyTaken`] if another unfinished run has its key; and errors of the medium.
     fn retry(&self, at: Timestamp, run: RunId) -> Result<u64, JournalError>;
 

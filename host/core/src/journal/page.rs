@@ -10,6 +10,9 @@ use crate::{ErrorKind, QueueName, RunId, State, Tags, TaskKey, Timestamp};
 /// The most runs that [`Journal::prune`](super::Journal::prune) removes in one call.
 pub const MAX_PRUNED: usize = 500;
 
+/// The most runs that one page looks at if a filter has conditions that no index answers: texts of names and errors, and inputs.
+pub const MAX_SCANNED: usize = 200_000;
+
 /// The most runs that are submitted in one call.
 pub const MAX_SUBMITTED: usize = 1_000;
 
@@ -41,6 +44,9 @@ pub struct Found {
     pub runs: Vec<RunHead>,
     /// Where the next page begins; `None` if there is none.
     pub next: Option<Cursor>,
+    /// If the page ended because many runs had been looked at that do not match: when the last one of them was submitted. The next
+    /// page goes on from there.
+    pub scanned_to: Option<Timestamp>,
 }
 
 /// What lists show of a run: all of it that is small.

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Digest, ExportPath, QueueName, RunId, State, Tag, TaskKey, Timestamp};
+use super::{InputFilter, InputSpec};
+use crate::{Digest, ExportPath, Name, QueueName, RunId, State, Tag, TaskKey, Timestamp};
 
 /// Which runs to find: those to which everything in it applies. The default finds all.
 ///
@@ -24,6 +25,7 @@ pub struct RunFilter {
     schedule: Option<Arc<str>>,
     error: Option<Arc<str>>,
     attention: bool,
+    inputs: Vec<InputFilter>,
 }
 
 /// What a filter looks at.
@@ -49,6 +51,8 @@ pub struct RunFacets<'a> {
     pub error: Option<&'a str>,
     /// Whether it ended badly, and nobody has seen that.
     pub needs_attention: bool,
+    /// Whether its inputs are those that the filter [wants](RunFilter::matches_inputs); true if it wants none.
+    pub has_inputs: bool,
 }
 
 /// A set of states.
@@ -168,6 +172,24 @@ impl RunFilter {
         Self { attention: true, ..self }
     }
 
+    /// Those whose inputs fulfil this condition; given several times, all of these conditions.
+    #[must_use]
+    pub fn input(mut self, input: InputFilter) -> Self {
+        self.inputs.push(input);
+        self
+    }
+
+    /// The same without conditions on inputs.
+    #[must_use]
+    pub fn any_inputs(self) -> Self {
+        Self { inputs: Vec::new(), ..self }
+    }
+
+    /// Whether an answer shows something of the inputs of runs, or of what they returned.
+    pub fn looks_at_values(&self) -> bool {
+        self.error.is_some() || !self.inputs.is_empty()
+    }
+
     /// The states, if not every one will do; for drivers, as are the other methods that only read the filter.
     pub fn wanted_states(&self) -> Option<StateSet> {
         self.states
@@ -218,6 +240,16 @@ impl RunFilter {
         self.attention
     }
 
+    /// The conditions on inputs, all of which a run must fulfil.
+    pub fn wanted_inputs(&self) -> &[InputFilter] {
+        &self.inputs
+    }
+
+    /// Whether the inputs of a run with parameters of these names fulfil the conditions on inputs.
+    pub fn matches_inputs(&self, names: &[Name], inputs: &[InputSpec]) -> bool {
+        self.inputs.iter().all(|wanted| wanted.matches_stored(names, inputs))
+    }
+
     /// Whether a run matches.
     pub fn matches(&self, run: &RunFacets<'_>) -> bool {
         self.states.is_none_or(|states| states.contains(run.state))
@@ -230,6 +262,7 @@ impl RunFilter {
             && self.schedule.as_deref().is_none_or(|schedule| run.schedule == Some(schedule))
             && self.error.as_deref().is_none_or(|text| run.error.is_some_and(|error| error.contains(text)))
             && (!self.attention || run.needs_attention)
+            && run.has_inputs
             && self.name.as_deref().is_none_or(|text| run.is_named_with(text))
     }
 }

@@ -9,7 +9,8 @@ use crate::ErrorKind;
 use crate::value::excerpt;
 
 /// The name of a queue: runs of one queue are claimed in one order, by the workers that serve it. 1 to 64 characters of
-/// `a`–`z`, `0`–`9`, `.`, `_` and `-`, the first of which is a letter or a digit. Cheap to clone.
+/// `a`–`z`, `0`–`9`, `.`, `_` and `-`, the first of which is a letter or a digit. Names that begin with `hostel.` are the
+/// host's own: see [`QueueName::is_reserved`]. Cheap to clone.
 ///
 /// ```
 /// # use hostel_core::QueueName;
@@ -47,6 +48,23 @@ impl QueueName {
             && text.as_bytes().first().is_some_and(is_first)
             && text.bytes().all(|byte| is_first(&byte) || b"._-".contains(&byte));
         if fits { Ok(Self(text.into())) } else { Err(QueueNameError { text: excerpt(text) }) }
+    }
+
+    /// Whether the name is one of the host's own, such as `hostel.run`, in which the history of a journal lists runs that no
+    /// worker executed. No run can be submitted to such a queue.
+    pub fn is_reserved(&self) -> bool {
+        self.0.starts_with("hostel.")
+    }
+
+    /// The queue of the history of runs that the program which submitted them executed, such as `hostel run`.
+    pub const PROGRAMS: &'static str = "hostel.run";
+
+    /// The queue of the history of maps.
+    pub const MAPS: &'static str = "hostel.map";
+
+    /// Whether the queue is one of a history, whose runs no worker executes.
+    pub fn is_of_history(&self) -> bool {
+        [Self::PROGRAMS, Self::MAPS].contains(&self.as_str())
     }
 
     /// The name.
@@ -102,6 +120,12 @@ mod tests {
             let error = text.parse::<QueueName>().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid, "{text}");
         }
+        assert!(QueueName::new("hostel.run").unwrap().is_reserved());
+        assert!(
+            ["hostel", "hostels.a", "a.hostel.b"]
+                .iter()
+                .all(|name| !QueueName::new(name).unwrap().is_reserved())
+        );
         let error = QueueName::new("Mail").unwrap_err().to_string();
         let expected =
             "expected 1 to 64 characters a-z, 0-9, `.`, `_` and `-`, the first a letter or a digit";

@@ -149,6 +149,13 @@ impl Form for Value {
         if let Self::String(text) = self { Ok(text) } else { Err(self.mismatch(ty)) }
     }
 
+    fn data(self, _: &Type) -> Result<String, ValueError> {
+        Ok(match self.as_data() {
+            Some(text) => text.to_owned(),
+            None => self.to_data().to_string(),
+        })
+    }
+
     fn bytes(self) -> Result<Result<Vec<u8>, ValueError>, Self> {
         if let Self::Bytes(bytes) = self { Ok(Ok(bytes)) } else { Err(self) }
     }

@@ -60,6 +60,9 @@ pub(super) trait Form: Sized {
 
     fn flags(self, ty: &Type) -> Result<impl Iterator<Item = Self::Label>, ValueError>;
 
+    /// Returns the value as data: JSON text.
+    fn data(self, ty: &Type) -> Result<String, ValueError>;
+
     /// The error for a value that is not a `ty`.
     fn mismatch(&self, ty: &Type) -> ValueError {
         ValueError::mismatch(ty, self.found())
@@ -136,6 +139,7 @@ pub(super) fn read<F: Form>(form: F, ty: &Type) -> Result<Value, ValueError> {
         Type::Option(some) => option(form, ty, some),
         Type::Result { ok, err } => result(form, ty, ok.as_deref(), err.as_deref()),
         Type::Flags(names) => flags(form, ty, names),
+        Type::Data => form.data(ty).map(Value::of_data),
     }
 }
 

@@ -39,6 +39,7 @@ impl Type {
             Self::Option(some) => option(self, some, source),
             Self::Result { ok, err } => result(self, ok.as_deref(), err.as_deref(), source),
             Self::Flags(names) => flags(self, names, source),
+            Self::Data => Ok(()),
         }
     }
 

@@ -28,6 +28,7 @@ mod json;
 mod canonical;
 
 mod convert;
+mod data;
 
 mod name;
 

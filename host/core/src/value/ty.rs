@@ -69,6 +69,9 @@ pub enum Type {
     },
     /// `flags { … }`
     Flags(Arc<[Name]>),
+    /// `data`: JSON, of any shape. No component has it: it is for functions of scripts, whose types are known only when they are
+    /// called. [`Value::data`](super::Value::data) is its normal form.
+    Data,
 }
 
 /// A field of a record.
@@ -127,6 +130,14 @@ impl Type {
         Self::Enum(cases.into_iter().map(Into::into).collect())
     }
 
+    /// Whether it is data, or a list, map or option of it.
+    pub fn is_of_data(&self) -> bool {
+        if let Self::Option(inner) | Self::List(inner) | Self::Map(_, inner) = self {
+            return inner.is_of_data();
+        }
+        *self == Self::Data
+    }
+
     /// Returns `option<some>`.
     pub fn option(some: Self) -> Self {
         Self::Option(Arc::new(some))
@@ -173,6 +184,7 @@ impl Display for Type {
             Self::Option(some) => write!(f, "option<{some}>"),
             Self::Result { ok, err } => write_result(f, ok.as_deref(), err.as_deref()),
             Self::Flags(names) => write_body(f, "flags", names),
+            Self::Data => f.write_str("data"),
         }
     }
 }

@@ -90,7 +90,7 @@ fn bytes_that_are_not_canonical_are_refused() {
         ("version 0", b"\x00\x02\x01"),
         ("version 2", b"\x02\x02\x01"),
         ("no type", b"\x01"),
-        ("unknown type", b"\x01\x17"),
+        ("unknown type", b"\x01\x18"),
         ("type too deep", &deep),
         ("no payload", b"\x01\x05\x01\x02"),
         ("trailing byte", b"\x01\x02\x01\x00"),

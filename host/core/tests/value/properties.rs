@@ -234,7 +234,7 @@ fn their_type(ty: &Type) -> Option<wasm_wave::value::Type> {
         Type::Char => Some(Theirs::CHAR),
         Type::String => Some(Theirs::STRING),
         Type::List(element) => their_type(element).map(Theirs::list),
-        Type::FixedList(..) | Type::Map(..) => None,
+        Type::FixedList(..) | Type::Map(..) | Type::Data => None,
         Type::Record(fields) => {
             let fields: Option<Vec<_>> =
                 fields.iter().map(|f| Some((&*f.name, their_type(&f.ty)?))).collect();

@@ -66,6 +66,9 @@ pub(crate) fn value(ty: &Type) -> BoxedStrategy<Value> {
         Type::String => {
             vec(any::<char>(), 0..6).prop_map(|text| Value::String(text.into_iter().collect())).boxed()
         }
+        Type::Data => vec(any::<i32>(), 0..4)
+            .prop_map(|numbers| Value::data(&format!("{numbers:?}")).expect("a list of numbers is JSON"))
+            .boxed(),
         Type::List(element) if **element == Type::U8 => {
             vec(any::<u8>(), 0..80).prop_map(Value::Bytes).boxed()
         }
@@ -169,7 +172,8 @@ fn changed(ty: &Type, changes: &mut impl Iterator<Item = (u8, Type)>) -> Type {
         | Type::F32
         | Type::F64
         | Type::Char
-        | Type::String => ty.clone(),
+        | Type::String
+        | Type::Data => ty.clone(),
     }
 }
 

@@ -110,7 +110,7 @@ fn sample(ty: &hostel_core::Type) -> hostel_core::Value {
         Type::F32 => Value::F32(0.1),
         Type::F64 => Value::F64(-0.0),
         Type::Char => Value::Char('é'),
-        Type::String => Value::String("text".into()),
+        Type::String | Type::Data => Value::String("text".into()),
         Type::List(item) if **item == Type::U8 => Value::Bytes(vec![1, 2, 3]),
         Type::List(item) => Value::List(vec![sample(item), sample(item)]),
         Type::FixedList(item, length) => Value::List((0..*length).map(|_| sample(item)).collect()),

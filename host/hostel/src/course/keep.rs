@@ -30,7 +30,7 @@ pub(super) fn keep(run: &Run, outcome: &Outcome, observation: Observation) {
     } else {
         run.task().seems_pure(true);
         run.cell().cache.depends_on = depends_on;
-        let is_stored = run.host().cache.put(&key, value, run.task().completed_type(), write(run));
+        let is_stored = run.host().cache.put(&key, value, run.task().guest_completed_type(), write(run));
         if is_stored { Kept::Yes } else { Kept::NoRoom }
     };
     run.cell().cache.kept = kept;
@@ -99,7 +99,7 @@ pub(super) fn recipe(run: &Run) -> Option<Arc<str>> {
 
 /// The recipe of a run, unless it is too long.
 fn recipe_of(task: &Task, inputs: &[Value]) -> Option<String> {
-    let params = task.signature().params.iter();
+    let params = task.guest_signature().params.iter();
     if inputs.iter().map(Value::footprint).sum::<usize>() > MAX_RECIPE_BYTES {
         return None;
     }

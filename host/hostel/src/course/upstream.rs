@@ -133,7 +133,7 @@ fn refuse_inputs(run: &Arc<Run>, upstream: Option<&TaskFuture>, cause: &str) {
 
 /// The values of the inputs. All upstream runs have ended.
 fn resolve<'a>(task: &Task, inputs: &'a [Input]) -> Result<Vec<Value>, Unfit<'a>> {
-    let params = task.signature().params.iter();
+    let params = task.guest_signature().params.iter();
     let values = inputs.iter().zip(params).map(|(input, param)| resolve_one(input, param));
     let values = values.collect::<Result<Vec<_>, _>>()?;
     let bytes = values.iter().map(Value::footprint).sum::<usize>() as u64;

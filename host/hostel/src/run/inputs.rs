@@ -31,6 +31,8 @@ enum Kind {
     Result(TaskFuture),
     /// The outcome of another run, as `result<T, string>`.
     Outcome(TaskFuture),
+    /// The text of data.
+    Data(Box<Input>),
     Some(Box<Input>),
     Variant(Name, Box<Input>),
     Ok(Box<Input>),
@@ -108,6 +110,19 @@ impl Input {
         Self(Kind::Record(fields.collect()))
     }
 
+    /// The same as one value, if there are no futures in it.
+    pub(crate) fn settled(self) -> Self {
+        if self.has_upstream() { self } else { Self::from(self.into_value()) }
+    }
+
+    /// An input of type `data` as its text, which the runtime of a script takes.
+    pub(crate) fn data(self) -> Self {
+        match self.as_value().and_then(Value::as_data) {
+            Some(text) => Self::from(Value::String(text.to_owned())),
+            None => Self(Kind::Data(Box::new(self))),
+        }
+    }
+
     /// The value, if there are no futures in the input.
     pub(crate) fn as_value(&self) -> Option<&Value> {
         if let Kind::Value(value) = &self.0 { Some(value) } else { None }
@@ -136,9 +151,11 @@ impl Input {
         match &self.0 {
             Kind::Value(value) => value.footprint(),
             Kind::Result(_) | Kind::Outcome(_) => 0,
-            Kind::Some(payload) | Kind::Variant(_, payload) | Kind::Ok(payload) | Kind::Err(payload) => {
-                payload.footprint()
-            }
+            Kind::Data(payload)
+            | Kind::Some(payload)
+            | Kind::Variant(_, payload)
+            | Kind::Ok(payload)
+            | Kind::Err(payload) => payload.footprint(),
             Kind::List(items) | Kind::Tuple(items) => items.iter().map(Self::footprint).sum(),
             Kind::Record(fields) => fields.iter().map(|(_, input)| input.footprint()).sum(),
         }
@@ -156,6 +173,7 @@ impl Input {
             Kind::Value(value) => value.clone(),
             Kind::Result(future) => completed(future.try_outcome().as_deref()).unwrap_or(Value::Option(None)),
             Kind::Outcome(future) => outcome_value(future),
+            Kind::Data(payload) => Value::String(payload.data_text()),
             Kind::Some(payload) => Value::Option(Some(Box::new(payload.resolve()))),
             Kind::Variant(case, payload) => Value::Variant(case.clone(), Some(Box::new(payload.resolve()))),
             Kind::Ok(payload) => Value::Result(Ok(Some(Box::new(payload.resolve())))),
@@ -174,11 +192,25 @@ impl Input {
             Kind::Value(_) => {}
             Kind::Result(future) => visit(Upstream { future, must_complete: true }),
             Kind::Outcome(future) => visit(Upstream { future, must_complete: false }),
-            Kind::Some(payload) | Kind::Variant(_, payload) | Kind::Ok(payload) | Kind::Err(payload) => {
+            Kind::Data(payload)
+            | Kind::Some(payload)
+            | Kind::Variant(_, payload)
+            | Kind::Ok(payload)
+            | Kind::Err(payload) => {
                 payload.each_upstream(visit);
             }
             Kind::List(items) | Kind::Tuple(items) => items.iter().for_each(|item| item.each_upstream(visit)),
             Kind::Record(fields) => fields.iter().for_each(|(_, input)| input.each_upstream(visit)),
+        }
+    }
+
+    fn data_text(&self) -> String {
+        match (&self.0, self.resolve()) {
+            // The result of a script's function is the text of data.
+            (Kind::Result(future), Value::String(text)) if *future.task().completed_type() == Type::Data => {
+                text
+            }
+            (_, value) => value.data_json(),
         }
     }
 
@@ -298,6 +330,7 @@ impl Kind {
             Self::Value(_) => "value",
             Self::Result(_) => "result of a run",
             Self::Outcome(_) => "outcome of a run",
+            Self::Data(_) => "data",
             Self::Some(_) => "option",
             Self::Variant(..) => "variant",
             Self::Ok(_) | Self::Err(_) => "result",

@@ -12,8 +12,8 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use hostel_core::{
-    CacheKey, Event, Failure, IllegalTransition, LogLine, Outcome, Progress, Receipt, RunFacets, RunFilter,
-    RunId, State, Tag, Tags, Timestamp, Transition, Value,
+    CacheKey, Event, Failure, IllegalTransition, InputFilter, LogLine, Outcome, Progress, Receipt, RunFacets,
+    RunFilter, RunId, State, Tag, Tags, Timestamp, Transition, Value,
 };
 use hostel_engine::LogBook;
 
@@ -200,6 +200,21 @@ impl Run {
             schedule: None,
             error: error.as_deref(),
             needs_attention: false,
+            has_inputs: self.has_inputs(filter.wanted_inputs()),
+        })
+    }
+
+    /// Whether its inputs, if it still has them, fulfil these conditions.
+    fn has_inputs(&self, wanted: &[InputFilter]) -> bool {
+        if wanted.is_empty() {
+            return true;
+        }
+        let Some(inputs) = self.inputs() else { return false };
+        let params = &self.task.signature().params;
+        let names: Vec<_> = params.iter().map(|param| param.name.clone()).collect();
+        wanted.iter().all(|wanted| {
+            let found = wanted.place(&names).and_then(|place| Some((params.get(place)?, inputs.get(place)?)));
+            found.is_some_and(|(param, input)| wanted.matches(&param.ty, input))
         })
     }
 
@@ -392,7 +407,11 @@ impl Run {
     }
 
     fn name_in(&self, cell: &Cell) -> Arc<str> {
-        cell.name.clone().unwrap_or_else(|| self.task.key().run_name(self.id).into())
+        let usual = || match self.task.script() {
+            Some(script) => script.run_name(self.id),
+            None => self.task.key().run_name(self.id),
+        };
+        cell.name.clone().unwrap_or_else(|| usual().into())
     }
 }
 

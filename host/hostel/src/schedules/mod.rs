@@ -266,7 +266,7 @@ pub fn run_now(
 /// The inputs of a run by the names of their parameters, for [`Schedule::arguments`]: a later version of the task may have them in another
 /// order.
 pub fn arguments_of(task: &Task, run: &RunSpec) -> Vec<(Name, StoredValue)> {
-    let params = task.signature().params.iter();
+    let params = task.guest_signature().params.iter();
     let named = params.zip(&run.inputs);
     named.filter_map(|(param, input)| Some((param.name.clone(), input.as_value()?.clone()))).collect()
 }

@@ -228,7 +228,7 @@ impl Claimed {
 }
 
 fn stored(outcome: &Outcome, task: &Task) -> StoredOutcome {
-    outcome.to_stored(task.signature()).unwrap_or_else(|error| Outcome::Crashed {
+    outcome.to_stored(task.guest_signature()).unwrap_or_else(|error| Outcome::Crashed {
         reason: format!("the result does not have the type of the task: {error}"),
     })
 }

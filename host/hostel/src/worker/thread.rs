@@ -390,7 +390,7 @@ impl WorkerThread {
         if self.may_claim { Ok(()) } else { self.look_ahead(&request) }
     }
 
-    /// How many more runs the worker may claim. A run that crashed before executes alone. If there is no room, the mailbox gets
+    /// How many more runs the worker may claim. Nothing is claimed beside a run that executes alone. If there is no room, the mailbox gets
     /// mail when a run goes to rest.
     fn room(&self) -> usize {
         let claimed = self.runs.len();

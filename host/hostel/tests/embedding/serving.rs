@@ -420,6 +420,19 @@ fn what_exists_only_in_this_program_cannot_be_delayed() {
 }
 
 #[test]
+fn queues_of_the_host_take_no_runs() {
+    let host = host(1);
+    let mut options = DelayOptions::default();
+    options.queue = "hostel.run".parse().unwrap();
+    let error = task(&host, ARITH, "add").delay_with(args![1, 2], options).unwrap_err();
+    assert!(
+        matches!(&error, DelayError::ReservedQueue { queue } if queue.as_str() == "hostel.run"),
+        "{error}"
+    );
+    assert_eq!(host.journal().unwrap().counts().unwrap().unfinished(), 0);
+}
+
+#[test]
 fn a_submission_may_be_repeated_with_its_id() {
     let host = host(1);
     let add = task(&host, ARITH, "add");

@@ -26,7 +26,7 @@ fn place<T: PartialEq>(all: &[T], one: T) -> u8 {
     all.iter().position(|other| *other == one).and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
 }
 
-pub(super) fn write(out: &mut Vec<u8>, line: &LogLine) {
+pub(crate) fn write(out: &mut Vec<u8>, line: &LogLine) {
     let LogLine { at, stream, level, text, fields } = line;
     out.extend(at.unix_nanos().to_le_bytes());
     out.extend([place(&STREAMS, *stream), place(&LEVELS, *level)]);
@@ -48,7 +48,7 @@ fn write_text(out: &mut Vec<u8>, text: &str) {
 }
 
 /// The lines of a chunk; `None` if it is damaged.
-pub(super) fn read_all(mut bytes: &[u8]) -> Option<Vec<LogLine>> {
+pub(crate) fn read_all(mut bytes: &[u8]) -> Option<Vec<LogLine>> {
     let mut lines = Vec::new();
     while !bytes.is_empty() {
         lines.push(read(&mut bytes)?);

@@ -1,6 +1,6 @@
 //! The logs of runs, in an SQLite file of their own: most of all bytes, and none that an answer waits for.
 
-mod line;
+pub(crate) mod line;
 mod read;
 mod writer;
 

@@ -36,6 +36,7 @@ impl Batches {
             filter: filter.clone(),
             done: 0,
             failed: 0,
+            refused: Vec::new(),
             created: at,
             finished: None,
             is_stopped: false,

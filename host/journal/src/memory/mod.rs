@@ -12,8 +12,8 @@ use std::time::Duration;
 use hostel_core::journal::{
     Append, Applied, Batch, BatchAction, BatchId, Bucket, Cancellation, ClaimRequest, Cursor, ExpireRequest,
     Expiry, Fence, Found, HistogramRequest, Journal, JournalEntry, JournalError, JournalEvent, LimitScope,
-    LimitUse, MAX_BATCH_STEP, MAX_CLAIMED, MAX_EVENTS, MAX_EXPIRED, MAX_PRUNED, MAX_SUBMITTED, Page, Pause,
-    Prune, Pruned, Retention, RunLimit, Submitted,
+    LimitUse, MAX_BATCH_STEP, MAX_CLAIMED, MAX_EVENTS, MAX_EXPIRED, MAX_PRUNED, MAX_REFUSED, MAX_SUBMITTED,
+    Page, Pause, Prune, Pruned, Retention, RunLimit, Submitted,
 };
 use hostel_core::{Amendment, BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
 
@@ -180,12 +180,12 @@ impl Journal for MemoryJournal {
         let mut last = None;
         for (number, entry) in matching.by_ref().filter(|(_, entry)| entry.matches(filter)) {
             if runs.len() == page.limit {
-                return Ok(Found { runs, next: last });
+                return Ok(Found { runs, next: last, scanned_to: None });
             }
             runs.push(entry.head());
             last = Some(Cursor::behind(number));
         }
-        Ok(Found { runs, next: None })
+        Ok(Found { runs, next: None, scanned_to: None })
     }
 
     fn counts(&self) -> Result<RunCounts, JournalError> {
@@ -337,10 +337,14 @@ impl Journal for MemoryJournal {
         }
         let page = Page { after: Some(Cursor::behind(batch.before)), limit: MAX_BATCH_STEP };
         let found = self.find(&batch.to_do(), page)?;
-        for head in found.runs {
+        for head in found.runs.into_iter().filter(|head| batch.action.fits_queue(&head.queue)) {
             match self.act(at, batch.action, head.run) {
                 Ok(()) => batch.done += 1,
-                Err(_) => batch.failed += 1,
+                Err(_) => {
+                    batch.failed += 1;
+                    let room = MAX_REFUSED.saturating_sub(batch.refused.len());
+                    batch.refused.extend([head.run].into_iter().take(room));
+                }
             }
         }
         batch.before = found.next.map_or(0, Cursor::number);

@@ -31,7 +31,7 @@ pub(super) struct Shelf {
     holders: HashMap<(QueueName, Arc<str>), RunId>,
     changes: u64,
     gates: Gates,
-    /// The workers that claim no other run, to get one that crashed before.
+    /// The workers that claim no other run, to get one that executes alone.
     drainers: HashMap<RunId, WorkerId>,
     ended_bytes: usize,
     events: BTreeMap<u64, JournalEvent>,
@@ -93,7 +93,7 @@ impl Shelf {
         self.holders.get(&key(spec)?).copied()
     }
 
-    /// The next run that a claim gets after some others, if any. A run that crashed before comes alone.
+    /// The next run that a claim gets after some others, if any. A run that executes alone comes alone.
     pub(super) fn next_for(&mut self, claim: &ClaimRequest, claimed: &[JournalEntry]) -> Option<RunId> {
         let is_first = claimed.is_empty();
         if claimed.len() >= claim.limit || claimed.first().is_some_and(JournalEntry::is_solo) {
@@ -129,7 +129,7 @@ impl Shelf {
         claims.any(|claim| claim.worker == *drainer)
     }
 
-    /// The first runs that are due in order, so many that crashed before and so many others.
+    /// The first runs that are due in order, so many that execute alone and so many others.
     fn due(&self, claim: &ClaimRequest, limit: usize) -> Vec<Fitting> {
         let idle = ClaimRequest { is_idle: true, ..claim.clone() };
         let mut due = self.fitting(&idle, false, limit);
@@ -162,7 +162,7 @@ impl Shelf {
         (&mut self.gates, claimed.map(|stored| stored.entry.record().spec()))
     }
 
-    /// The first runs that a claim may have, in order: those that crashed before, or the others.
+    /// The first runs that a claim may have, in order: those that execute alone, or the others.
     fn fitting(&self, claim: &ClaimRequest, is_solo: bool, limit: usize) -> Vec<Fitting> {
         let fits = |number: &u64| {
             let run = *self.arrivals.get(number)?;

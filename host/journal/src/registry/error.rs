@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use hostel_core::{ComponentName, ComponentRef, ComponentVersion, Digest, ErrorKind, RunId};
 
+use crate::error::is_denied;
+
 /// The registry refused an operation, or could not carry it out. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -134,7 +136,7 @@ impl RegistryError {
 }
 
 fn of_io(error: &io::Error) -> ErrorKind {
-    if error.kind() == io::ErrorKind::PermissionDenied {
+    if is_denied(error) {
         ErrorKind::Denied
     } else if error.kind() == io::ErrorKind::StorageFull {
         ErrorKind::Exhausted

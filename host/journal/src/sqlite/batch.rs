@@ -1,7 +1,8 @@
 //! Batches: the rows of them, and their steps.
 
 use hostel_core::journal::{
-    Batch, BatchAction, BatchId, Cursor, JournalError, MAX_BATCH_STEP, MAX_BATCHES, Page,
+    Batch, BatchAction, BatchId, Cursor, JournalError, MAX_BATCH_STEP, MAX_BATCHES, MAX_REFUSED, MAX_SCANNED,
+    Page,
 };
 use hostel_core::{RunFilter, RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -14,7 +15,7 @@ use super::writing::Writing;
 use crate::error::Fault;
 
 const COLUMNS: &str =
-    "SELECT id, action, filter, before, done, failed, created, finished, stopped FROM batch";
+    "SELECT id, action, filter, before, done, failed, created, finished, stopped, refused FROM batch";
 
 /// The next step of a batch: the runs that were found for it.
 #[derive(Clone)]
@@ -73,10 +74,16 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Batch> {
         before: number(3)?,
         done: number(4)?,
         failed: number(5)?,
+        refused: ids(row.get_ref(9)?.as_blob()?),
         created: time(row.get(6)?),
         finished: row.get::<_, Option<i64>>(7)?.map(time),
         is_stopped: row.get(8)?,
     })
+}
+
+/// The ids that were stored one after another.
+fn ids(bytes: &[u8]) -> Vec<RunId> {
+    bytes.as_chunks().0.iter().map(|id| RunId::from_bytes(*id)).collect()
 }
 
 /// Finds the runs of the next step. Outside of the transaction that acts on them, because it may look at many others.
@@ -86,8 +93,9 @@ pub(super) fn prepare(db: &Connection, names: &mut Names, batch: BatchId) -> Res
         return Ok(Step { batch, runs: Vec::new(), next: None });
     }
     let page = Page { after: Some(Cursor::behind(batch.before)), limit: MAX_BATCH_STEP };
-    let found = find::find(db, names, &batch.to_do(), page)?;
-    let runs = found.runs.into_iter().map(|head| head.run).collect();
+    let found = find::find(db, names, &batch.to_do(), page, MAX_SCANNED)?;
+    let fits = found.runs.into_iter().filter(|head| batch.action.fits_queue(&head.queue));
+    let runs = fits.map(|head| head.run).collect();
     Ok(Step { batch, runs, next: found.next })
 }
 
@@ -97,8 +105,10 @@ pub(super) fn take(writing: &mut Writing<'_>, at: Timestamp, step: &Step) -> Res
     if batch.is_finished() || batch.before != step.batch.before {
         return Ok(batch);
     }
-    let filter = batch.to_do();
+    // Inputs never change.
+    let filter = batch.to_do().any_inputs();
     let (mut done, mut failed) = (0_i64, 0_i64);
+    let mut refused = Vec::new();
     for &run in &step.runs {
         // It may have changed since it was found.
         let still_fits = match row::load(writing.db, writing.names, run) {
@@ -111,16 +121,22 @@ pub(super) fn take(writing: &mut Writing<'_>, at: Timestamp, step: &Step) -> Res
         }
         match act(writing, at, batch.action, run) {
             Ok(()) => done += 1,
-            Err(Fault::Refused(_)) => failed += 1,
+            Err(Fault::Refused(_)) => {
+                failed += 1;
+                if batch.refused.len() + refused.len() / size_of::<[u8; 16]>() < MAX_REFUSED {
+                    refused.extend(run.as_bytes());
+                }
+            }
             Err(fault) => return Err(fault),
         }
     }
     let before = step.next.map_or(0, Cursor::number).cast_signed();
     let finished = step.next.is_none().then(|| exact(at));
     let mut update = writing.db.prepare_cached(
-        "UPDATE batch SET before = ?, done = done + ?, failed = failed + ?, finished = ? WHERE id = ?",
+        "UPDATE batch SET before = ?, done = done + ?, failed = failed + ?, refused = CAST(refused || ? AS BLOB), finished = ? \
+         WHERE id = ?",
     )?;
-    update.execute(params![before, done, failed, finished, batch.id.number().cast_signed()])?;
+    update.execute(params![before, done, failed, refused, finished, batch.id.number().cast_signed()])?;
     load(writing.db, batch.id)
 }
 

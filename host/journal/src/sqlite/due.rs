@@ -19,13 +19,13 @@ pub(super) struct Candidate {
     priority: i64,
     due: i64,
     pub(super) seq: i64,
-    /// Whether it crashed before.
+    /// Whether it executes alone.
     pub(super) is_solo: bool,
     /// The number of the worker that drains for it.
     drainer: Option<i64>,
 }
 
-/// Which runs that crashed before are among the candidates.
+/// Which runs that execute alone are among the candidates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Solo {
     /// All: the worker can have one.
@@ -67,7 +67,7 @@ pub(super) fn candidates(
     Ok(due)
 }
 
-/// Whether a claim would change anything: claim a run, mark one that a gate keeps back, or begin to drain for one that crashed before.
+/// Whether a claim would change anything: claim a run, mark one that a gate keeps back, or begin to drain for one that executes alone.
 pub(super) fn has_some(db: &Connection, names: &mut Names, claim: &ClaimRequest) -> Result<bool, Fault> {
     let gates = Gates::load(db)?;
     let solo = Solo::of(claim, false);
@@ -123,7 +123,7 @@ pub(super) fn next_due(
     Ok(next.map(time).into_iter().chain(opens).min())
 }
 
-/// Runs that did not crash, and those that did if the worker can have them.
+/// Runs that execute beside others, and those that execute alone if the worker can have them.
 const fn kinds(is_idle: bool) -> &'static [bool] {
     if is_idle { &[false, true] } else { &[false] }
 }
@@ -169,7 +169,7 @@ fn other_drainers(db: &Connection, names: &mut Names, claim: &ClaimRequest) -> R
     Ok(others)
 }
 
-/// The worker of a claim claims nothing more until it is idle, so that it can have a run that crashed before.
+/// The worker of a claim claims nothing more until it is idle, so that it can have a run that executes alone.
 pub(super) fn drain(
     db: &Connection,
     names: &mut Names,
@@ -206,7 +206,7 @@ struct Scope {
     queues: Vec<i64>,
     /// A condition on the task, empty for any.
     tasks: String,
-    /// A condition on the worker that drains for a run that crashed before, empty for any.
+    /// A condition on the worker that drains for a run that executes alone, empty for any.
     drainers: String,
 }
 
@@ -220,7 +220,7 @@ fn list(mut numbers: Vec<i64>) -> String {
 /// A part of the runs that are due.
 #[derive(Clone, Copy)]
 struct Part {
-    /// Those that crashed before, or the others.
+    /// Those that execute alone, or the others.
     is_solo: bool,
     /// Those that are due until then.
     until: Timestamp,

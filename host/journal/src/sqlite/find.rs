@@ -1,12 +1,14 @@
 //! Lists of runs: one index for the narrowest part of a filter, and everything else by the rows found there.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hostel_core::journal::{Cursor, Found, Page, RunHead, WorkerId};
 use hostel_core::{QueueName, RunFacets, RunFilter, RunId, State, StateSet, TaskKey};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
+use super::input_search::InputSearch;
 use super::name_search::NameSearch;
 use super::names::{Kind, Names};
 use super::row::{self, sortable, time};
@@ -18,12 +20,18 @@ const MAX_STREAMS: usize = 64;
 /// The most runs that are counted between two times.
 const MAX_WINDOW: i64 = 5_000;
 
+/// The longest that a page compares inputs.
+const MAX_COMPARING: Duration = Duration::from_millis(200);
+
+/// After so many runs it is asked how long that took.
+const TIMED_EVERY: usize = 64;
+
 /// The states of runs that have an error line.
 const ERROR_STATES: [State; 4] = [State::Failed, State::TimedOut, State::UpstreamFailed, State::Crashed];
 
 /// What a list needs of a run.
 const HEAD: &str = "SELECT r.seq, r.id, r.task, r.queue, r.priority, r.state, r.version, r.due, r.created, r.started, r.ended, \
-                    r.attempts, r.crashes, r.attention, r.worker, r.schedule, r.tags, r.name, r.error FROM ";
+                    r.attempts, r.crashes, r.attention, r.worker, r.schedule, r.tags, r.name, r.error, r.born FROM ";
 
 /// A query: its text after [`HEAD`] and its parameters.
 struct Query {
@@ -56,52 +64,93 @@ enum Narrow {
     All,
 }
 
-/// A page of the runs that match.
+/// A page of the runs that match, which looks at so many runs at most.
 pub(super) fn find(
     db: &Connection,
     names: &mut Names,
     filter: &RunFilter,
     page: Page,
+    most: usize,
 ) -> Result<Found, Fault> {
     let Some(queries) = queries(db, names, filter, page)? else {
-        return Ok(Found { runs: Vec::new(), next: None });
+        return Ok(Found { runs: Vec::new(), next: None, scanned_to: None });
     };
+    let budget = Budget::of(filter, most, queries.len());
     let mut heads = Vec::new();
+    let mut last: Option<Place> = None;
     for query in queries {
-        read(db, names, filter, page.limit, &query, &mut heads)?;
+        last = last.max(read(db, names, (filter, page.limit, budget), &query, &mut heads)?);
     }
+    // Of the others not all were looked at.
+    heads.retain(|(seq, _)| last.is_none_or(|last| *seq >= last.seq));
     heads.sort_unstable_by_key(|(seq, _)| std::cmp::Reverse(*seq));
     let more = heads.len() > page.limit;
     heads.truncate(page.limit);
     let next = heads.last().filter(|_| more).map(|(seq, _)| Cursor::behind(seq.cast_unsigned()));
-    Ok(Found { runs: heads.into_iter().map(|(_, head)| head).collect(), next })
+    let last = last.filter(|_| next.is_none());
+    Ok(Found {
+        runs: heads.into_iter().map(|(_, head)| head).collect(),
+        next: next.or(last.map(|last| Cursor::behind(last.seq.cast_unsigned()))),
+        scanned_to: last.map(|last| time(last.created)),
+    })
 }
 
-/// Reads one more match than the page has, at most.
+/// The run at which a page stopped because it had looked at many.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    seq: i64,
+    created: i64,
+}
+
+/// How much one query of a page may look at.
+#[derive(Clone, Copy)]
+struct Budget {
+    runs: usize,
+    time: Option<Duration>,
+}
+
+impl Budget {
+    fn of(filter: &RunFilter, most: usize, queries: usize) -> Self {
+        let share = u32::try_from(queries.max(1)).unwrap_or(u32::MAX);
+        let time = (!filter.wanted_inputs().is_empty()).then_some(MAX_COMPARING / share);
+        Self { runs: (most / queries.max(1)).max(1), time }
+    }
+
+    fn is_spent(self, looked_at: usize, began: Instant) -> bool {
+        let is_late = |most: Duration| looked_at.is_multiple_of(TIMED_EVERY) && began.elapsed() >= most;
+        looked_at >= self.runs || self.time.is_some_and(is_late)
+    }
+}
+
+/// Reads one more match than the page has, at most. If it stops before, because it has looked at many runs, it returns the last one.
 fn read(
     db: &Connection,
     names: &mut Names,
-    filter: &RunFilter,
-    limit: usize,
+    (filter, limit, budget): (&RunFilter, usize, Budget),
     query: &Query,
     heads: &mut Vec<(i64, RunHead)>,
-) -> Result<(), Fault> {
+) -> Result<Option<Place>, Fault> {
     let mut statement = db.prepare_cached(&format!("{HEAD}{}", query.text))?;
     let mut rows = statement.query(params_from_iter(&query.values))?;
     let mut room = limit + 1;
     let mut search = NameSearch::new(filter);
+    let mut inputs = InputSearch::new(filter);
+    let (began, mut looked_at) = (Instant::now(), 0);
     while let Some(row) = rows.next()?.filter(|_| room > 0) {
         // Asked first, because that of most rows is another one.
-        if !search.matches(db, names, row, [1, 2, 17])? {
-            continue;
+        if search.matches(db, names, row, [1, 2, 17])? && inputs.matches(db, names, row, [2, 19])? {
+            let found = head(db, names, row)?;
+            if matches(filter, &found.1) {
+                heads.push(found);
+                room -= 1;
+            }
         }
-        let found = head(db, names, row)?;
-        if matches(filter, &found.1) {
-            heads.push(found);
-            room -= 1;
+        looked_at += 1;
+        if room > 0 && budget.is_spent(looked_at, began) {
+            return Ok(Some(Place { seq: row.get(0)?, created: row.get(8)? }));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// The queries that find all matches; `None` if there can be none.
@@ -281,7 +330,7 @@ fn head(db: &Connection, names: &mut Names, row: &Row<'_>) -> Result<(i64, RunHe
     Ok((row.get(0)?, head))
 }
 
-/// Whether a filter matches what a list shows.
+/// Whether a filter matches what a list shows, by inputs that match.
 fn matches(filter: &RunFilter, head: &RunHead) -> bool {
     filter.matches(&RunFacets {
         state: head.state,
@@ -294,6 +343,7 @@ fn matches(filter: &RunFilter, head: &RunHead) -> bool {
         schedule: head.schedule.as_deref(),
         error: head.error.as_deref(),
         needs_attention: head.needs_attention,
+        has_inputs: true,
     })
 }
 

@@ -9,6 +9,7 @@ mod events;
 mod find;
 mod fsck;
 mod gates;
+mod input_search;
 mod name_search;
 mod names;
 mod operate;
@@ -28,7 +29,8 @@ use std::time::{Duration, SystemTime};
 use hostel_core::journal::{
     Append, Batch, BatchAction, BatchId, Bucket, Cancellation, ClaimRequest, ExpireRequest, Expiry, Fence,
     Found, HistogramRequest, Journal, JournalEntry, JournalError, JournalEvent, LimitScope, LimitUse,
-    MAX_CLAIMED, MAX_EVENTS, MAX_SUBMITTED, Page, Pause, Prune, Pruned, Retention, RunLimit, Submitted,
+    MAX_CLAIMED, MAX_EVENTS, MAX_SCANNED, MAX_SUBMITTED, Page, Pause, Prune, Pruned, Retention, RunLimit,
+    Submitted,
 };
 use hostel_core::{Amendment, BlobRef, RunCounts, RunFilter, RunId, RunRecord, RunSpec, Timestamp};
 use rusqlite::Connection;
@@ -86,6 +88,8 @@ pub struct SqliteJournal {
     /// Set when someone has waited for a change: then there is a thread that watches other processes.
     listens: OnceLock<()>,
     read_as: ReadAs,
+    /// The most runs that a page looks at.
+    max_scanned: usize,
     /// Or why the journal is only read.
     writer: Result<Writer, &'static str>,
 }
@@ -101,6 +105,8 @@ pub struct JournalHooks {
     pub step: Option<Hook>,
     /// The most pages of the file; 0 for no bound.
     pub max_pages: u32,
+    /// The most runs that a page looks at; 0 for as many as usual.
+    pub max_scanned: usize,
 }
 
 impl SqliteJournal {
@@ -164,7 +170,9 @@ impl SqliteJournal {
         let read_as = ReadAs::Shared;
         let changes = Mutex::new(open_to_read(&path, read_as).map_err(failed)?);
         let (readers, listens) = (Readers::new(path.clone(), read_as), OnceLock::new());
-        Ok(Self { path, blobs, readers, changes, bell, listens, read_as, writer: writer.ok_or(NEWER) })
+        let max_scanned = if hooks.max_scanned > 0 { hooks.max_scanned } else { MAX_SCANNED };
+        let writer = writer.ok_or(NEWER);
+        Ok(Self { path, blobs, readers, changes, bell, listens, read_as, max_scanned, writer })
     }
 
     /// Opens a file that this process cannot write.
@@ -185,6 +193,7 @@ impl SqliteJournal {
             bell: Arc::default(),
             listens: OnceLock::new(),
             read_as,
+            max_scanned: MAX_SCANNED,
             path,
             writer: Err(reason),
         })
@@ -330,7 +339,7 @@ impl Journal for SqliteJournal {
         if !(1..=Page::MAX_LIMIT).contains(&page.limit) {
             return Err(JournalError::Page { limit: page.limit });
         }
-        self.read(|db, names| find::find(db, names, filter, page))
+        self.read(|db, names| find::find(db, names, filter, page, self.max_scanned))
     }
 
     fn counts(&self) -> Result<RunCounts, JournalError> {

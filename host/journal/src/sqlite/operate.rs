@@ -107,7 +107,7 @@ fn claim_due(writing: &mut Writing<'_>, request: &ClaimRequest) -> Result<Claime
     }
 }
 
-/// A worker that is not idle meets a run that crashed before: whether it claims nothing behind it.
+/// A worker that is not idle meets a run that executes alone: whether it claims nothing behind it.
 fn drains_for(
     writing: &mut Writing<'_>,
     gates: &Gates,

@@ -88,7 +88,7 @@ const COLUMNS: [&str; 18] = [
 const LOAD: &str = "SELECT seq, id, spec, born, state, version, due, started, ended, ready, attempts, crashes, attention, seen, \
                     worker, fence, lease, event, gate, drainer, name, error FROM run WHERE ";
 
-/// Whether a run waits for nothing, or for a time; and whether it crashed before.
+/// Whether a run waits for nothing, or for a time; and whether it executes alone.
 pub(super) const fn ready(waits_for_time: bool, is_solo: bool) -> i64 {
     waits_for_time as i64 + 2 * is_solo as i64
 }

@@ -14,11 +14,11 @@ use crate::leftovers::UNFINISHED_COPY;
 pub(super) const FORMAT: i64 = 1;
 
 /// The version of the tables.
-pub(super) const TABLES_VERSION: i64 = 7;
+pub(super) const TABLES_VERSION: i64 = 9;
 
 /// What makes each version from the one before, the first from an empty file.
 const STEPS: [&str; TABLES_VERSION as usize] =
-    [V1, REGISTRY, super::schedules::TABLES, BEAT, DRAINER, HISTOGRAM, BATCH];
+    [V1, REGISTRY, super::schedules::TABLES, BEAT, DRAINER, HISTOGRAM, BATCH, SOLO, REFUSED];
 
 /// The tables of the registry. Grants are the options of a task that has only grants.
 const REGISTRY: &str = "
@@ -39,7 +39,7 @@ const REGISTRY: &str = "
 /// When leases were last looked at.
 const BEAT: &str = "ALTER TABLE counter ADD COLUMN beat INTEGER NOT NULL DEFAULT 0;";
 
-/// The worker that claims no other run, to get one that crashed before.
+/// The worker that claims no other run, to get one that executes alone.
 const DRAINER: &str = "
     ALTER TABLE run ADD COLUMN drainer INTEGER;
     CREATE INDEX run_drainer ON run (drainer) WHERE drainer IS NOT NULL;
@@ -65,6 +65,12 @@ const BATCH: &str = "
     ) STRICT;
 ";
 
+/// Runs that crashed once do not execute alone any more.
+const SOLO: &str = "UPDATE run SET ready = ready - 2, drainer = NULL WHERE ready >= 2 AND crashes < 2;";
+
+/// The ids of the first runs that refused the action of a batch.
+const REFUSED: &str = "ALTER TABLE batch ADD COLUMN refused BLOB NOT NULL DEFAULT x'';";
+
 const V1: &str = "
     CREATE TABLE counter (
         id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -89,7 +95,7 @@ const V1: &str = "
         task INTEGER NOT NULL, spec INTEGER NOT NULL, queue INTEGER NOT NULL, priority INTEGER NOT NULL,
         state INTEGER NOT NULL, version INTEGER NOT NULL,
         due INTEGER NOT NULL, created INTEGER NOT NULL, started INTEGER, ended INTEGER,
-        ready INTEGER, -- NULL: not to be claimed; 0: now; 1: when due; 2 and 3: the same for a run that crashed
+        ready INTEGER, -- NULL: not to be claimed; 0: now; 1: when due; 2 and 3: the same for a run that executes alone
         attempts INTEGER NOT NULL, crashes INTEGER NOT NULL,
         attention INTEGER NOT NULL, seen INTEGER NOT NULL,
         worker INTEGER, fence INTEGER, lease INTEGER,
@@ -235,5 +241,21 @@ mod tests {
         upgrade_by(&mut connection, &path, &[FIRST, SECOND, WRONG]).unwrap_err();
         assert_eq!((versions(&connection).unwrap(), rows(&connection)), ((FORMAT, 1), 1));
         connection.query_row("SELECT y FROM a", [], |_| Ok(())).unwrap_err();
+    }
+
+    #[test]
+    fn runs_that_crashed_once_execute_beside_others_after_an_upgrade() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        apply(&mut connection, &STEPS[..7]).unwrap();
+        for (seq, crashes, ready) in [(1, 0, 0), (2, 1, 2), (3, 1, 3), (4, 2, 3)] {
+            let insert = "INSERT INTO run (seq, id, task, spec, queue, priority, state, version, due, created, ready, attempts, crashes, \
+                          attention, seen, event, born, drainer) VALUES (?1, CAST(?1 AS BLOB), 1, 1, 1, 0, 0, 1, 1, 1, ?3, 0, ?2, 0, 0, 1, x'', 9)";
+            connection.execute(insert, [seq, crashes, ready]).unwrap();
+        }
+        apply(&mut connection, &STEPS).unwrap();
+        let mut query = connection.prepare("SELECT ready, drainer FROM run ORDER BY seq").unwrap();
+        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let rows: Vec<(i64, Option<i64>)> = rows.collect::<Result<_, _>>().unwrap();
+        assert_eq!(rows, [(0, Some(9)), (0, None), (1, None), (3, Some(9))]);
     }
 }

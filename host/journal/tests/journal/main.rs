@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod damage;
+#[cfg(test)]
+mod inputs;
 #[cfg(unix)]
 #[cfg(test)]
 mod kill;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hostel::RunId;
-use hostel::journal::{Cancellation, Journal};
+use hostel::journal::{Cancellation, Journal, JournalConflict, JournalEntry, JournalError, SqliteJournal};
+use hostel::{ErrorKind, RunId};
+use hostel_wire::why_not_retried;
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -18,9 +19,9 @@ use super::runs::Wait;
 use crate::app::App;
 use crate::clock::now;
 use crate::extract::{Path, Query, parsed};
-use crate::problem::Answer;
+use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
-use crate::run_view::{RunAnswer, run_json};
+use crate::run_view::{RunAnswer, entry_of, run_json};
 use crate::submission::{wait, wait_for_end};
 use crate::tokens::Identity;
 
@@ -83,12 +84,31 @@ async fn retry_run(
     let run = parsed::<RunId>("run", &run)?;
     let wait = wait(query.wait.as_deref())?;
     app.count(&identity, Counted::Submit)?;
-    app.journal(move |journal| journal.retry(now(), run)).await?;
+    app.journal(move |journal| retry(journal, run)).await?;
     let entry = wait_for_end(&app, run, wait.unwrap_or_default()).await?;
     let is_late = wait.is_some() && !entry.state().is_terminal();
     let body = app.journal(move |journal| run_json(journal, &entry, &identity, None)).await?;
     let status = if is_late { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok((status, json_answer(body)).into_response())
+}
+
+/// Gives a run new attempts, or says why it cannot have any.
+fn retry(journal: &SqliteJournal, run: RunId) -> Answer<()> {
+    let refused = |entry: &JournalEntry| {
+        let why = why_not_retried(entry);
+        why.map(|why| ApiProblem::new(Code::Kind(ErrorKind::Conflict), why))
+    };
+    if let Some(problem) = refused(&entry_of(journal, run)?) {
+        return Err(problem);
+    }
+    match journal.retry(now(), run) {
+        Ok(_) => Ok(()),
+        // It has changed since it was read.
+        Err(error @ JournalError::Conflict(JournalConflict::Fact { .. })) => {
+            Err(refused(&entry_of(journal, run)?).unwrap_or_else(|| error.into()))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Record that someone has seen how a run ended

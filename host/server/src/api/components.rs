@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::binary::Binary;
 use crate::bounds::{LIST, LIST_DEFAULT};
 use crate::clock::now;
 use crate::extract::{Members, Path, Query, parsed, wrong};
@@ -89,7 +90,7 @@ async fn list_components(
 ///
 /// It is checked and compiled before it is stored.
 #[utoipa::path(post, path = "/components", operation_id = "post_component", tag = "components",
-    request_body(content = Vec<u8>, content_type = "application/wasm"),
+    request_body(content = inline(Binary), content_type = "application/wasm"),
     responses((status = 201, description = "It is stored", body = PushedObject),
         (status = 200, description = "It was stored before", body = PushedObject)),
     security(("token" = ["components"])))]
@@ -109,7 +110,7 @@ async fn post_component(
 /// Safe to repeat. It is checked and compiled before it is stored.
 #[utoipa::path(put, path = "/components/{component}", operation_id = "put_component", tag = "components",
     params(("component" = String, Path, description = "`sha256:` and 64 hexadecimal digits")),
-    request_body(content = Vec<u8>, content_type = "application/wasm"),
+    request_body(content = inline(Binary), content_type = "application/wasm"),
     responses((status = 201, description = "It is stored", body = PushedObject),
         (status = 200, description = "It was stored before", body = PushedObject)),
     security(("token" = ["components"])))]
@@ -191,7 +192,7 @@ async fn delete_component(State(app): State<Arc<App>>, Path(component): Path<Str
 /// Download a component
 #[utoipa::path(get, path = "/components/{component}/wasm", operation_id = "get_component_wasm", tag = "components",
     params(("component" = String, Path, description = "A digest, a name, or `NAME@VERSION`")),
-    responses((status = 200, description = "Its bytes", body = Vec<u8>, content_type = "application/wasm")),
+    responses((status = 200, description = "Its bytes", body = inline(Binary), content_type = "application/wasm")),
     security(("token" = ["read"])))]
 async fn get_component_wasm(State(app): State<Arc<App>>, Path(component): Path<String>) -> Answer<Response> {
     let component = parsed::<ComponentRef>("component", &component)?;

@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::extract::{Members, Query, parsed, wrong};
+use crate::extract::{Members, Query, parsed, unknown_value, wrong};
 use crate::problem::Answer;
 use crate::streaming::{Beat, Pulse, Source, answer};
 
@@ -64,7 +64,8 @@ async fn get_events(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let run = query.run.as_deref().map(|run| parsed::<RunId>("run", run)).transpose()?;
-    let kinds = query.kinds.iter().flat_map(|kinds| kinds.split(',')).map(|kind| kind.trim().to_owned());
+    let kinds = query.kinds.iter().flat_map(|kinds| kinds.split(',')).map(|kind| read_kind(kind.trim()));
+    let kinds = kinds.collect::<Answer<Vec<_>>>()?;
     let last = headers.get("last-event-id").map(|last| {
         let number = last.to_str().ok().and_then(|last| last.trim().parse::<u64>().ok());
         number.ok_or_else(|| wrong("Last-Event-ID", "expected the number of an event"))
@@ -74,9 +75,13 @@ async fn get_events(
         Some(after) => after,
         None => app.journal(Journal::last_event).await?,
     };
-    let events =
-        Events { pulse, after, run, kinds: kinds.collect(), is_live: false, behind: 0, is_over: false };
+    let events = Events { pulse, after, run, kinds, is_live: false, behind: 0, is_over: false };
     Ok(answer(events, "text/event-stream"))
+}
+
+fn read_kind(text: &str) -> Answer<&'static str> {
+    let found = EventObject::KINDS.into_iter().find(|name| *name == text);
+    found.ok_or_else(|| unknown_value("kinds", text, &EventObject::KINDS))
 }
 
 /// A stream of events.
@@ -85,7 +90,7 @@ struct Events {
     /// The number of the last event that was looked at.
     after: u64,
     run: Option<RunId>,
-    kinds: Vec<String>,
+    kinds: Vec<&'static str>,
     /// Whether it has reached the last event once.
     is_live: bool,
     /// How many full batches came in a row since then.
@@ -144,7 +149,7 @@ impl Events {
         let mut text = String::new();
         for event in events.iter().filter(|event| self.run.is_none_or(|run| run == event.run)) {
             let object = EventObject::from(event);
-            if self.kinds.is_empty() || self.kinds.iter().any(|kind| kind == object.kind) {
+            if self.kinds.is_empty() || self.kinds.iter().any(|kind| *kind == object.kind) {
                 // Neither writing to a text nor the JSON of an event fails.
                 let json = serde_json::to_string(&object).unwrap_or_default();
                 _ = write!(text, "id: {}\ndata: {json}\n\n", object.seq);

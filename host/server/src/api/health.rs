@@ -1,11 +1,12 @@
 //! Whether the server works, and numbers about it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hostel::ErrorKind;
-use hostel::journal::Journal;
+use hostel::journal::{Journal, JournalError, SqliteJournal};
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use utoipa_axum::router::OpenApiRouter;
@@ -40,14 +41,24 @@ async fn get_readyz(State(app): State<Arc<App>>) -> Answer<&'static str> {
     Ok("ready\n")
 }
 
+/// The sizes of the journal's file and of its write-ahead log.
+fn journal_bytes(journal: &SqliteJournal) -> Option<(u64, u64)> {
+    let path = journal.file()?;
+    let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    Some((bytes(path), bytes(Path::new(&log))))
+}
+
 /// Show numbers for Prometheus
 #[utoipa::path(get, path = "/metrics", operation_id = "get_metrics", tag = "server",
-    responses((status = 200, description = "OpenMetrics", body = String, content_type = "text/plain")),
+    responses((status = 200, description = "OpenMetrics", body = String, content_type = "application/openmetrics-text")),
     security(("token" = ["read"])))]
 async fn get_metrics(State(app): State<Arc<App>>) -> Answer<Response> {
     let counts = app.journal(|journal| journal.counts()).await?;
     let streams = STREAMS - app.streams.available_permits();
-    let reading = Reading { counts, streams, memory_bytes: app.host.memory_bytes() };
+    let journal_bytes = app.journal(|journal| Ok::<_, JournalError>(journal_bytes(journal))).await?;
+    let reading = Reading { counts, streams, memory_bytes: app.host.memory_bytes(), journal_bytes };
     let mut response = app.metrics.text(&reading).into_response();
     let ty = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, ty);

@@ -17,7 +17,10 @@ use crate::scope::Scope;
 use crate::tokens::Identity;
 
 /// What this version can do, for clients of other versions.
-const FEATURES: [&str; 12] = [
+const FEATURES: [&str; 15] = [
+    "batches",
+    "counts",
+    "timelines",
     "components",
     "names",
     "tasks",
@@ -43,7 +46,7 @@ struct InfoObject {
     /// The version of Hostel.
     version: &'static str,
     /// What it can do.
-    features: [&'static str; 12],
+    features: [&'static str; 15],
     /// Its limits.
     limits: LimitsObject,
     /// Whether it executes runs itself.

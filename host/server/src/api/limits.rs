@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use hostel::journal::{Journal, LimitScope, Pause, Rate, RunLimit};
+use hostel::journal::{Journal, LimitScope, LimitUse, Pause, Rate, RunLimit};
 use hostel::{QueueName, Tag, Timestamp, check_tag, grammar};
 use hostel_wire::LimitUseObject;
 use http::StatusCode;
@@ -14,10 +14,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::bounds::{FARTHEST, REASON_CHARS};
 use crate::clock::now;
-use crate::extract::{JsonBody, Members, Path, parsed, wrong};
-use crate::problem::Answer;
+use crate::extract::{JsonBody, Members, OptionalBody, Path, parsed, wrong};
+use crate::problem::{Answer, ApiProblem};
 use crate::submission::instant;
+
+/// The most limits that are named as what may have been meant.
+const CANDIDATES: usize = 20;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -52,7 +56,7 @@ impl Members for LimitRequest {
 }
 
 /// A pause. Without `for` and `until`, someone has to resume.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 struct PauseRequest {
     /// Resume by itself after this time: `10m`.
     #[serde(default, rename = "for")]
@@ -60,8 +64,9 @@ struct PauseRequest {
     /// Resume by itself at this time, in RFC 3339.
     #[serde(default)]
     until: Option<String>,
-    /// Why, for people.
+    /// Why, for people: at most 1,000 characters.
     #[serde(default)]
+    #[schema(max_length = 1_000)]
     reason: String,
 }
 
@@ -77,6 +82,18 @@ impl PauseRequest {
             (None, Some(until)) => Some(instant("until", until)?),
             (None, None) => None,
         };
+        let name = if self.span.is_some() { "for" } else { "until" };
+        if until.is_some_and(|until| until <= now) {
+            return Err(wrong(name, "the pause would be over: expected a time that is still to come"));
+        }
+        if until.is_some_and(|until| until.since(now) > FARTHEST) {
+            return Err(wrong(name, "it is more than ten years away")
+                .hint("without for and until, the pause lasts until someone resumes"));
+        }
+        let length = self.reason.chars().count();
+        if length > REASON_CHARS {
+            return Err(wrong("reason", format!("{length} characters: expected at most {REASON_CHARS}")));
+        }
         Ok(Pause { until, reason: self.reason.as_str().into() })
     }
 }
@@ -90,6 +107,8 @@ async fn list_limits(State(app): State<Arc<App>>) -> Answer<Json<LimitList>> {
 }
 
 /// Set a limit, in place of an earlier one
+///
+/// A queue needs no run yet: the limit holds for those to come.
 #[utoipa::path(put, path = "/limits/{scope}", operation_id = "put_limit", tag = "queues",
     params(("scope" = String, Path, description = "`queue:NAME` or `tag:NAME`")), request_body = LimitRequest,
     responses((status = 204, description = "It is set")), security(("token" = ["admin"])))]
@@ -113,18 +132,19 @@ async fn put_limit(
     responses((status = 204, description = "There is none any more")), security(("token" = ["admin"])))]
 async fn delete_limit(State(app): State<Arc<App>>, Path(scope): Path<String>) -> Answer<StatusCode> {
     let scope = read_scope(&scope)?;
+    known(&app, &scope, |limit| limit.limit != RunLimit::default()).await?;
     let removed = app.journal(move |journal| journal.set_limit(&scope, RunLimit::default()));
     removed.await.map(|()| StatusCode::NO_CONTENT)
 }
 
 /// Start no more runs of a queue
 #[utoipa::path(post, path = "/queues/{queue}/pause", operation_id = "pause_queue", tag = "queues",
-    params(("queue" = String, Path, description = "Its name")), request_body = PauseRequest,
+    params(("queue" = String, Path, description = "Its name")), request_body = Option<PauseRequest>,
     responses((status = 204, description = "It is paused; its runs that execute go on")), security(("token" = ["admin"])))]
 async fn pause_queue(
     State(app): State<Arc<App>>,
     Path(queue): Path<String>,
-    JsonBody(request): JsonBody<PauseRequest>,
+    OptionalBody(request): OptionalBody<PauseRequest>,
 ) -> Answer<StatusCode> {
     pause(&app, queue_scope(&queue)?, &request).await
 }
@@ -139,12 +159,12 @@ async fn resume_queue(State(app): State<Arc<App>>, Path(queue): Path<String>) ->
 
 /// Start no more runs with a tag
 #[utoipa::path(post, path = "/tags/{tag}/pause", operation_id = "pause_tag", tag = "queues",
-    params(("tag" = String, Path, description = "The tag")), request_body = PauseRequest,
+    params(("tag" = String, Path, description = "The tag")), request_body = Option<PauseRequest>,
     responses((status = 204, description = "It is paused; its runs that execute go on")), security(("token" = ["admin"])))]
 async fn pause_tag(
     State(app): State<Arc<App>>,
     Path(tag): Path<String>,
-    JsonBody(request): JsonBody<PauseRequest>,
+    OptionalBody(request): OptionalBody<PauseRequest>,
 ) -> Answer<StatusCode> {
     pause(&app, tag_scope(&tag)?, &request).await
 }
@@ -162,7 +182,22 @@ async fn pause(app: &App, scope: LimitScope, request: &PauseRequest) -> Answer<S
     app.journal(move |journal| journal.pause(&scope, pause)).await.map(|()| StatusCode::NO_CONTENT)
 }
 
+/// Refuses a scope that was never limited nor paused: most likely its name is wrong.
+async fn known(app: &App, scope: &LimitScope, is_meant: impl Fn(&LimitUse) -> bool) -> Answer<()> {
+    let limits = app.journal(|journal| journal.limits()).await?;
+    if limits.iter().any(|limit| limit.scope == *scope) {
+        return Ok(());
+    }
+    let others = limits.iter().filter(|limit| is_meant(limit)).map(|limit| match &limit.scope {
+        LimitScope::Queue(queue) => format!("queue:{queue}"),
+        LimitScope::Tag(tag) => format!("tag:{tag}"),
+    });
+    let problem = ApiProblem::not_found(format!("{scope} has no limit and no pause"));
+    Err(problem.candidates(others.take(CANDIDATES)).hint("GET /api/v1/limits lists limits and pauses"))
+}
+
 async fn resume(app: &App, scope: LimitScope) -> Answer<StatusCode> {
+    known(app, &scope, |limit| limit.pause.is_some()).await?;
     app.journal(move |journal| journal.resume(&scope)).await.map(|()| StatusCode::NO_CONTENT)
 }
 

@@ -43,6 +43,17 @@ pub(super) fn tag_text(map: &str) -> String {
     format!("map:{map}")
 }
 
+/// The id of a row of a map, by its number, counted from 0.
+pub(super) fn row_id(map: &str, row: u64) -> RunId {
+    derived_id(&["row of a map", map, &row.to_string()])
+}
+
+/// A map without runs.
+pub(super) fn unknown_map(map: &str) -> ApiProblem {
+    ApiProblem::not_found(format!("there are no runs of the map {map}"))
+        .hint("they were removed, or the map has another id")
+}
+
 /// Many runs of one task. As JSON Lines, the first line is this without `rows`, and each further line is a row.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 struct MapRequest {
@@ -190,7 +201,7 @@ async fn get_map(
         None => count(&app, &map).await?,
     };
     if object.total == 0 {
-        return Err(ApiProblem::not_found(format!("there are no runs of the map {map}")));
+        return Err(unknown_map(&map));
     }
     Ok(Json(object))
 }
@@ -262,7 +273,7 @@ impl<'a> Rows<'a> {
                 return Err(ApiProblem::invalid("expected a row: an object or an array of arguments"));
             }
         };
-        let id = derived_id(&["row of a map", &self.map, &self.taken.to_string()]);
+        let id = row_id(&self.map, self.taken);
         self.prepared.spec(Some(id), Some(&args), std::slice::from_ref(&self.tag))
     }
 
@@ -300,20 +311,27 @@ async fn wait_for_all(app: &Arc<App>, map: &str, wait: Duration) -> Answer<MapOb
     const PAUSE: Duration = Duration::from_millis(50);
     let until = tokio::time::Instant::now() + wait;
     let mut changes = app.host.journal_changes()?;
+    let mut closing = app.closing.subscribe();
     let filter = of_map(map).states(StateSet::unfinished().iter());
     loop {
         changes.mark_known();
         let filter = filter.clone();
         let unfinished = app.journal(move |journal| journal.find(&filter, Page::first(1))).await?;
-        if unfinished.runs.is_empty() || tokio::time::Instant::now() >= until {
+        let is_over = tokio::time::Instant::now() >= until || *closing.borrow();
+        if unfinished.runs.is_empty() || is_over {
             return count(app, map).await;
         }
-        _ = tokio::time::timeout_at(until, changes.changed()).await;
+        tokio::select! {
+            () = changes.changed() => {}
+            _ = closing.changed() => continue,
+            () = tokio::time::sleep_until(until) => {}
+        }
         tokio::time::sleep_until(until.min(tokio::time::Instant::now() + PAUSE)).await;
     }
 }
 
-fn of_map(map: &str) -> RunFilter {
+/// The runs of a map.
+pub(super) fn of_map(map: &str) -> RunFilter {
     RunFilter::new().tag(tag_text(map).as_str())
 }
 

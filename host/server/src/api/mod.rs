@@ -4,8 +4,11 @@
 #![allow(unused_qualifications)]
 
 mod actions;
+mod batches;
 mod cache;
+mod children;
 mod components;
+mod counts;
 mod events;
 mod health;
 mod history;
@@ -13,10 +16,12 @@ mod info;
 mod limits;
 mod login;
 mod logs;
+mod map_rows;
 mod maps;
 mod names;
 mod problems;
 mod results;
+mod run_cache;
 mod runs;
 mod schedules;
 mod tasks;
@@ -43,9 +48,14 @@ pub(crate) fn router() -> OpenApiRouter<Arc<App>> {
         .merge(runs::router())
         .merge(results::router())
         .merge(history::router())
+        .merge(children::router())
+        .merge(run_cache::router())
         .merge(logs::router())
         .merge(actions::router())
         .merge(maps::router())
+        .merge(map_rows::router())
+        .merge(batches::router())
+        .merge(counts::router())
         .merge(events::router())
         .merge(schedules::router())
         .merge(limits::router())

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hostel::RunId;
 use hostel::journal::{Cursor, Journal, Page};
-use hostel_wire::{RunHeadObject, run_filter};
+use hostel_wire::{RunHeadObject, instant};
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -18,12 +18,10 @@ use utoipa_axum::routes;
 use super::components::limit;
 use super::json_answer;
 use crate::app::App;
-use crate::clock::now;
 use crate::extract::{JsonBody, Members, Path, Query, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
-use crate::run_view::{RunAnswer, head, run_json};
-use crate::scope::Scope;
+use crate::run_view::{RunAnswer, filter_word, head, read_filter, run_json};
 use crate::submission::{RunRequest, derived_id, store, wait, wait_for_end};
 use crate::tokens::Identity;
 
@@ -235,8 +233,8 @@ impl RunQuery {
             ("since", &self.since),
             ("until", &self.until),
         ];
-        let words = words.into_iter().filter_map(|(key, value)| Some(word(key, value.as_deref()?)));
-        let map = self.map.as_deref().map(|map| word("tag", &super::maps::tag_text(map)));
+        let words = words.into_iter().filter_map(|(key, value)| Some(filter_word(key, value.as_deref()?)));
+        let map = self.map.as_deref().map(|map| filter_word("tag", &super::maps::tag_text(map)));
         words.chain(map).chain(self.q.clone()).collect::<Vec<_>>().join(" ")
     }
 
@@ -265,11 +263,6 @@ impl RunQuery {
     }
 }
 
-/// A word of a filter.
-fn word(key: &str, value: &str) -> String {
-    format!("{key}:\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
 /// A page of runs.
 #[derive(Debug, Serialize, ToSchema)]
 struct Runs {
@@ -277,6 +270,9 @@ struct Runs {
     items: Vec<RunHeadObject>,
     /// The address of the next page; `null` if there is none.
     next: Option<String>,
+    /// If the page ended because many runs had been looked at that do not match: when the last one of them was submitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scanned_to: Option<String>,
 }
 
 /// List runs, newest first
@@ -289,25 +285,25 @@ async fn list_runs(
 ) -> Answer<Json<Runs>> {
     let limit = limit(query.limit)?;
     let words = query.words();
-    if words.contains("error:") && !identity.scopes.allow(Scope::ReadValues) {
-        let problem = "a filter by error shows what runs have returned: it needs the scope read:values";
-        return Err(ApiProblem::new(Code::MissingScope, problem).with("scope", Scope::ReadValues));
-    }
-    let filter = run_filter(&words, now())?;
+    let filter = read_filter(&words, &identity)?;
     let after = query.before.as_deref().map(|before| parsed::<Cursor>("before", before)).transpose()?;
     let found = app.journal(move |journal| journal.find(&filter, Page { after, limit })).await?;
     let items = found.runs.iter().map(|run| head(run, &identity)).collect();
-    Ok(Json(Runs { items, next: found.next.map(|cursor| query.next(cursor)) }))
+    let scanned_to = found.scanned_to.map(instant);
+    Ok(Json(Runs { items, next: found.next.map(|cursor| query.next(cursor)), scanned_to }))
 }
 
 #[cfg(test)]
 mod tests {
+    use hostel_wire::run_filter;
+
     use super::*;
+    use crate::clock::now;
 
     #[test]
     fn a_value_of_the_query_stays_one_word() {
-        assert_eq!(word("name", r#"a "b" \ c"#), r#"name:"a \"b\" \\ c""#);
-        let filter = run_filter(&word("name", r#"a "b" state:failed"#), now()).unwrap();
+        assert_eq!(filter_word("name", r#"a "b" \ c"#), r#"name:"a \"b\" \\ c""#);
+        let filter = run_filter(&filter_word("name", r#"a "b" state:failed"#), now()).unwrap();
         assert_eq!(filter, hostel::RunFilter::new().name(r#"a "b" state:failed"#));
     }
 }

@@ -26,6 +26,7 @@ use crate::clock::now;
 use crate::extract::{JsonBody, Members, Path, Query, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
+use crate::scope::Scope;
 use crate::submission::{RunRequest, derived_id};
 use crate::tokens::{Identity, secret};
 
@@ -189,6 +190,10 @@ async fn put_schedule(
     JsonBody(request): JsonBody<ScheduleRequest>,
 ) -> Answer<Response> {
     let name = parsed::<ScheduleName>("schedule", &name)?;
+    let of_name = name.clone();
+    if let Some(earlier) = app.journal(move |journal| journal.schedule(&of_name)).await? {
+        check_granted(&earlier, &identity)?;
+    }
     let schedule = request.schedule(&app, &identity, name.clone()).await?;
     let is_new = app.journal(move |journal| match add_schedule(journal, &schedule, now()) {
         Ok(_) => Ok(true),
@@ -208,8 +213,13 @@ async fn put_schedule(
 #[utoipa::path(delete, path = "/schedules/{schedule}", operation_id = "delete_schedule", tag = "schedules",
     params(("schedule" = String, Path, description = "Its name")),
     responses((status = 204, description = "It is removed; its runs stay")), security(("token" = ["run"])))]
-async fn delete_schedule(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<StatusCode> {
+async fn delete_schedule(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Path(name): Path<String>,
+) -> Answer<StatusCode> {
     let name = parsed::<ScheduleName>("schedule", &name)?;
+    check_granted(&find(&app, &name).await?, &identity)?;
     let removed = name.clone();
     match app.journal(move |journal| journal.remove_schedule(&removed)).await? {
         true => Ok(StatusCode::NO_CONTENT),
@@ -223,9 +233,10 @@ async fn delete_schedule(State(app): State<Arc<App>>, Path(name): Path<String>) 
     responses((status = 200, description = "The schedule", body = ScheduleObject)), security(("token" = ["run"])))]
 async fn pause_schedule(
     State(app): State<Arc<App>>,
+    identity: Identity,
     Path(name): Path<String>,
 ) -> Answer<Json<ScheduleObject>> {
-    set_paused(&app, &parsed("schedule", &name)?, true).await
+    set_paused(&app, &identity, &parsed("schedule", &name)?, true).await
 }
 
 /// Resume a schedule, from its next time on
@@ -234,13 +245,30 @@ async fn pause_schedule(
     responses((status = 200, description = "The schedule", body = ScheduleObject)), security(("token" = ["run"])))]
 async fn resume_schedule(
     State(app): State<Arc<App>>,
+    identity: Identity,
     Path(name): Path<String>,
 ) -> Answer<Json<ScheduleObject>> {
-    set_paused(&app, &parsed("schedule", &name)?, false).await
+    set_paused(&app, &identity, &parsed("schedule", &name)?, false).await
 }
 
-async fn set_paused(app: &App, name: &ScheduleName, paused: bool) -> Answer<Json<ScheduleObject>> {
+/// Refuses a token that may not grant what the runs of a schedule are granted.
+fn check_granted(stored: &StoredSchedule, identity: &Identity) -> Answer<()> {
+    if stored.schedule.spec.grants.is_empty() || identity.scopes.allow(Scope::Admin) {
+        return Ok(());
+    }
+    let problem =
+        format!("the runs of the schedule {} have grants: it needs the scope admin", stored.schedule.name);
+    Err(ApiProblem::new(Code::MissingScope, problem).with("scope", Scope::Admin))
+}
+
+async fn set_paused(
+    app: &App,
+    identity: &Identity,
+    name: &ScheduleName,
+    paused: bool,
+) -> Answer<Json<ScheduleObject>> {
     let stored = find(app, name).await?;
+    check_granted(&stored, identity)?;
     app.journal(move |journal| {
         let next = Timetable::new(&stored.schedule.when)?.next_after(now());
         let schedule = Schedule { paused, ..stored.schedule };
@@ -268,6 +296,7 @@ async fn run_schedule(
 ) -> Answer<Response> {
     app.count(&identity, Counted::Submit)?;
     let stored = find(&app, &parsed("schedule", &name)?).await?;
+    check_granted(&stored, &identity)?;
     let unguessable = secret().map_err(|error| {
         ApiProblem::new(Code::Kind(ErrorKind::Unavailable), format!("no random numbers: {error}"))
     })?;

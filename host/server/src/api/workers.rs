@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use hostel::RunFilter;
 use hostel::StateSet;
-use hostel::journal::{Journal, JournalError, Page};
+use hostel::journal::{Journal, JournalError, Page, RunHead, SqliteJournal};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::problem::Answer;
 
-/// The most unfinished runs that are looked at.
-const LOOKED_AT: usize = 10_000;
+/// The most runs that are looked at: of those that execute, and of those that wait.
+const LOOKED_AT: usize = 20_000;
 
 /// The most runs that are named for one worker.
 const NAMED: usize = 100;
@@ -31,7 +31,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 struct Workers {
     /// By name.
     items: Vec<WorkerObject>,
-    /// Whether there were more unfinished runs than the server looks at.
+    /// Whether there are more unfinished runs than the server looks at: then runs that are claimed and have not begun may be missing.
     incomplete: bool,
 }
 
@@ -51,30 +51,39 @@ struct WorkerObject {
 #[utoipa::path(get, path = "/workers", operation_id = "list_workers", tag = "queues",
     responses((status = 200, description = "The workers", body = Workers)), security(("token" = ["read"])))]
 async fn list_workers(State(app): State<Arc<App>>) -> Answer<Json<Workers>> {
-    let workers = app.journal(|journal| {
-        let filter = RunFilter::new().states(StateSet::unfinished().iter());
-        let mut workers: BTreeMap<String, WorkerObject> = BTreeMap::new();
+    app.journal(|journal| workers(journal)).await.map(Json)
+}
+
+fn workers(journal: &SqliteJournal) -> Result<Workers, JournalError> {
+    let mut workers: BTreeMap<String, WorkerObject> = BTreeMap::new();
+    // Those that execute are claimed, all of them. Those that wait are many and mostly not.
+    let (executing, waiting): (Vec<_>, Vec<_>) =
+        StateSet::unfinished().iter().partition(|state| state.is_executing());
+    let mut incomplete = false;
+    for states in [executing, waiting] {
+        let filter = RunFilter::new().states(states);
         let (mut after, mut looked_at) = (None, 0);
         loop {
             let found = journal.find(&filter, Page { after, limit: Page::MAX_LIMIT })?;
             looked_at += found.runs.len();
-            for head in &found.runs {
-                let Some(worker) = &head.worker else { continue };
-                let object = workers.entry(worker.to_string()).or_default();
-                object.claimed += 1;
-                if object.runs.len() < NAMED {
-                    object.runs.push(head.run.to_string());
-                }
-            }
+            found.runs.iter().for_each(|head| add(&mut workers, head));
             after = found.next;
             if after.is_none() || looked_at >= LOOKED_AT {
-                let items = workers.into_iter().map(|(worker, object)| WorkerObject { worker, ..object });
-                return Ok::<_, JournalError>(Workers {
-                    items: items.collect(),
-                    incomplete: after.is_some(),
-                });
+                break;
             }
         }
-    });
-    workers.await.map(Json)
+        incomplete |= after.is_some();
+    }
+    let items = workers.into_iter().map(|(worker, object)| WorkerObject { worker, ..object });
+    Ok(Workers { items: items.collect(), incomplete })
+}
+
+/// Adds a run to those of the worker that has claimed it, if one has.
+fn add(workers: &mut BTreeMap<String, WorkerObject>, head: &RunHead) {
+    let Some(worker) = &head.worker else { return };
+    let object = workers.entry(worker.to_string()).or_default();
+    object.claimed += 1;
+    if object.runs.len() < NAMED {
+        object.runs.push(head.run.to_string());
+    }
 }

@@ -70,13 +70,20 @@ impl Request {
 
     pub(crate) fn send(self) -> Answer {
         let is_head = self.method == "HEAD";
-        let mut streamed = self.stream();
-        let body = if is_head { Vec::new() } else { streamed.rest() };
-        Answer { status: streamed.status, headers: streamed.headers, body }
+        let streamed = self.stream();
+        if is_head {
+            return Answer { status: streamed.status, headers: streamed.headers, body: Vec::new() };
+        }
+        streamed.answer()
     }
 
     /// Sends the request and reads the head of the answer.
     pub(crate) fn stream(self) -> Streamed {
+        Streamed::read(self.begin())
+    }
+
+    /// Sends the request.
+    pub(crate) fn begin(self) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
@@ -90,7 +97,7 @@ impl Request {
         stream.write_all(head.as_bytes()).unwrap();
         // A server that refuses a request at once may not read its body.
         _ = stream.write_all(&self.body);
-        Streamed::read(stream)
+        stream
     }
 }
 
@@ -123,6 +130,12 @@ impl Streamed {
         self.reader.read_exact(&mut chunk).unwrap();
         chunk.truncate(length);
         (length > 0).then_some(chunk)
+    }
+
+    /// All of it.
+    pub(crate) fn answer(mut self) -> Answer {
+        let body = self.rest();
+        Answer { status: self.status, headers: self.headers, body }
     }
 
     fn rest(&mut self) -> Vec<u8> {

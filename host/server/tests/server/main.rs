@@ -6,6 +6,8 @@ mod client;
 mod running;
 
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod dashboard;
 #[cfg(test)]
 mod document;
@@ -17,6 +19,10 @@ mod guards;
 mod live;
 #[cfg(test)]
 mod operations;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod refusals;
 #[cfg(test)]
 mod slice;
 #[cfg(test)]

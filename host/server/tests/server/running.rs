@@ -17,7 +17,7 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) token: String,
     pub(crate) login: String,
-    dir: tempfile::TempDir,
+    dir: Option<tempfile::TempDir>,
     shutdown: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -29,7 +29,11 @@ impl Running {
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::again(tempfile::tempdir().unwrap(), settings)
+    }
+
+    /// A server on a directory that an earlier one has used.
+    pub(crate) fn again(dir: tempfile::TempDir, settings: Settings) -> Self {
         let (shutdown, ended) = oneshot::channel::<()>();
         let (started, has_started) = std::sync::mpsc::channel();
         let data_dir: PathBuf = dir.path().to_owned();
@@ -46,11 +50,11 @@ impl Running {
         });
         let (address, login) = has_started.recv().unwrap();
         let token = std::fs::read_to_string(dir.path().join("token")).unwrap().trim().to_owned();
-        Self { address, token, login, dir, shutdown: Some(shutdown), thread: Some(thread) }
+        Self { address, token, login, dir: Some(dir), shutdown: Some(shutdown), thread: Some(thread) }
     }
 
     pub(crate) fn dir(&self) -> &Path {
-        self.dir.path()
+        self.dir.as_ref().unwrap().path()
     }
 
     /// A request with the first token.
@@ -85,6 +89,12 @@ impl Running {
     /// Asks the server to end, and waits until it has.
     pub(crate) fn stop(mut self) {
         self.end();
+    }
+
+    /// The same, and returns its directory.
+    pub(crate) fn stop_and_keep(mut self) -> tempfile::TempDir {
+        self.end();
+        self.dir.take().unwrap()
     }
 
     fn end(&mut self) {

@@ -30,7 +30,7 @@ fn theirs(ty: &Type) -> Option<Theirs> {
         Type::Char => Some(Theirs::CHAR),
         Type::String => Some(Theirs::STRING),
         Type::List(element) => theirs(element).map(Theirs::list),
-        Type::FixedList(..) | Type::Map(..) => None,
+        Type::FixedList(..) | Type::Map(..) | Type::Data => None,
         Type::Record(fields) => {
             let fields: Option<Vec<_>> = fields.iter().map(|f| Some((&*f.name, theirs(&f.ty)?))).collect();
             Theirs::record(fields?)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::journal::{Cancellation, Journal};
+use hostel::journal::{BatchAction, Cancellation, Journal};
 
 use super::open;
 use crate::exit::Exit;
@@ -32,12 +32,11 @@ pub(crate) struct Cancel {
 impl Cancel {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let journal = open(&self.host)?;
-        self.targets.each(ui, &journal, "cancelled", |run| {
+        self.targets.each(ui, (&journal, None), BatchAction::Cancel, |run| {
             Ok(match journal.cancel(now(), run)? {
                 Cancellation::Now | Cancellation::Requested => Acted::Done,
-                Cancellation::TooLate => Acted::Skipped,
+                Cancellation::TooLate => Acted::Skipped("had ended before"),
             })
-        })?;
-        Ok(Exit::Completed)
+        })
     }
 }

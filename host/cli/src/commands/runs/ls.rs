@@ -5,8 +5,8 @@ use std::sync::Arc;
 use clap::Args;
 use hostel::RunFilter;
 use hostel::duration_text;
-use hostel::journal::{Cursor, Journal, Page, RunHead, RunHistory, SqliteJournal};
-use hostel_wire::{RunHeadObject, printable};
+use hostel::journal::{Cursor, Found, Journal, Page, RunHead, RunHistory, SqliteJournal};
+use hostel_wire::{RunHeadObject, instant, printable};
 
 use super::{age, filter, open};
 use crate::commands::cache::{Form, FormOptions};
@@ -60,27 +60,28 @@ impl Ls {
         if self.follow {
             return self.follow(ui, &journal, &filter);
         }
-        let (heads, next) = self.page(&journal, &filter)?;
+        let found = self.page(&journal, &filter)?;
+        let heads = found.runs;
         match self.form.output {
             Form::Json => self.show(ui, &heads)?,
             Form::Table => table(ui, &heads)?,
         }
         ui.flush()?;
-        if heads.is_empty() {
+        if heads.is_empty() && found.next.is_none() {
             ui.note("no run matches");
         }
-        if let Some(next) = next {
-            ui.note(&format!("there are more: --after {next}"));
+        match (found.next, found.scanned_to) {
+            (Some(next), Some(to)) => {
+                ui.note(&format!("looked at the runs back to {}; go on with --after {next}", instant(to)));
+            }
+            (Some(next), None) => ui.note(&format!("there are more: --after {next}")),
+            (None, _) => {}
         }
         Ok(Exit::Completed)
     }
 
-    /// The runs of the page, newest first, and the cursor of the next one.
-    fn page(
-        &self,
-        journal: &SqliteJournal,
-        filter: &RunFilter,
-    ) -> Result<(Vec<RunHead>, Option<Cursor>), Stop> {
+    /// The runs of the page, newest first.
+    fn page(&self, journal: &SqliteJournal, filter: &RunFilter) -> Result<Found, Stop> {
         let mut left = self.limit as usize;
         let mut after = self.after;
         let mut heads = Vec::new();
@@ -90,8 +91,8 @@ impl Ls {
             left -= found.runs.len();
             heads.extend(found.runs);
             after = found.next;
-            if left == 0 || after.is_none() {
-                return Ok((heads, after));
+            if left == 0 || after.is_none() || found.scanned_to.is_some() {
+                return Ok(Found { runs: heads, next: after, scanned_to: found.scanned_to });
             }
         }
     }
@@ -100,7 +101,7 @@ impl Ls {
         let history = RunHistory::of(&self.host.stored()?);
         // Before the list: a run that changes between the two is shown twice.
         let after = journal.last_event()?;
-        let (mut heads, _) = self.page(journal, filter)?;
+        let mut heads = self.page(journal, filter)?.runs;
         heads.reverse();
         if self.form.output == Form::Table {
             ui.result_line(&following().heading(&heading(), ui.paint))?;

@@ -1,5 +1,6 @@
 //! `hostel runs`: one file for each of its subcommands.
 
+pub(crate) mod batches;
 pub(crate) mod cancel;
 
 pub(crate) mod export;
@@ -8,6 +9,8 @@ pub(crate) mod ls;
 pub(crate) mod prune;
 pub(crate) mod retry;
 pub(crate) mod rm;
+pub(crate) mod seen;
+pub(crate) mod set;
 pub(crate) mod show;
 
 pub(crate) mod stats;
@@ -40,6 +43,8 @@ How to write a FILTER, whose words must all match:
   task:sha256:HEX#EXPORT  a task; task:EXPORT for this export of any component
   tag:nightly queue:mail schedule:backup
   name:TEXT error:TEXT    a part of the name, or of the line that says what went wrong
+  in:city=Berlin          an input, by the parameter's name if the component is registered or stored
+                          with a run, or by its place: in:0=40; in:config.rate=3 for a part of it
   since:1h until:2026-11-29T08:00:00Z
                           when it was submitted: a time ago, a date in UTC, or an instant
 
@@ -60,9 +65,12 @@ enum RunsCommand {
     Export(export::Export),
     Logs(logs::Logs),
     Wait(wait::Wait),
+    Set(set::Set),
     Cancel(cancel::Cancel),
     Retry(retry::Retry),
+    Seen(seen::Seen),
     Rm(rm::Rm),
+    Batches(batches::Batches),
     Prune(prune::PruneRuns),
     Stats(stats::Stats),
 }
@@ -78,6 +86,9 @@ impl Runs {
             RunsCommand::Cancel(command) => command.execute(ui),
             RunsCommand::Retry(command) => command.execute(ui),
             RunsCommand::Rm(command) => command.execute(ui),
+            RunsCommand::Set(command) => command.execute(ui),
+            RunsCommand::Seen(command) => command.execute(ui),
+            RunsCommand::Batches(command) => command.execute(ui),
             RunsCommand::Prune(command) => command.execute(ui),
             RunsCommand::Stats(command) => command.execute(ui),
         }

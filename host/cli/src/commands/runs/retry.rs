@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::journal::{Journal, JournalConflict, JournalEntry, JournalError};
+use hostel::journal::{BatchAction, Journal, JournalConflict, JournalEntry, JournalError};
 use hostel::{ErrorKind, Event, Origin};
 
 use super::{entry, open};
@@ -34,7 +34,7 @@ pub(crate) struct Retry {
 impl Retry {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let journal = open(&self.host)?;
-        self.targets.each(ui, &journal, "retried", |run| {
+        self.targets.each(ui, (&journal, None), BatchAction::Retry, |run| {
             let found = entry(&journal, run)?;
             if let Some(problem) = unfit(&found) {
                 return Ok(Acted::Refused(problem));
@@ -51,8 +51,7 @@ impl Retry {
                 }
                 Err(error) => Err(error.into()),
             }
-        })?;
-        Ok(Exit::Completed)
+        })
     }
 }
 

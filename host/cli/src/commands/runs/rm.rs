@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::journal::{Journal, JournalConflict, JournalError, RunLogs};
+use hostel::journal::{BatchAction, Journal, JournalConflict, JournalError, RunLogs};
 
 use super::open;
 use crate::exit::Exit;
@@ -30,7 +30,7 @@ impl Rm {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let journal = open(&self.host)?;
         let logs = RunLogs::open(&self.host.stored()?).map_err(|error| Problem::of(error.kind(), &error))?;
-        self.targets.each(ui, &journal, "removed", |run| match journal.remove(run) {
+        self.targets.each(ui, (&journal, Some(&logs)), BatchAction::Remove, |run| match journal.remove(run) {
             Ok(()) => {
                 logs.remove(run)?;
                 Ok(Acted::Done)
@@ -39,7 +39,6 @@ impl Rm {
                 Ok(Acted::Refused(Problem::from(error).hint(format!("hostel runs cancel {run} ends it"))))
             }
             Err(error) => Err(error.into()),
-        })?;
-        Ok(Exit::Completed)
+        })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::read::Reader;
 use super::write;
-use crate::{Digest, ExportPath, QueueName, RunFilter, State, StateSet};
+use crate::{Digest, ExportPath, InputFilter, QueueName, RunFilter, State, StateSet};
 
 pub(super) fn write(out: &mut Vec<u8>, filter: &RunFilter) {
     let states = filter.wanted_states().map(|states| states.iter().collect::<Vec<_>>());
@@ -25,6 +25,10 @@ pub(super) fn write(out: &mut Vec<u8>, filter: &RunFilter) {
     write::maybe(out, filter.wanted_schedule(), write::text);
     write::maybe(out, filter.wanted_error(), write::text);
     write::flag(out, filter.wants_attention());
+    // Filters without it are as earlier versions wrote them.
+    if !filter.wanted_inputs().is_empty() {
+        write::list(out, filter.wanted_inputs(), |out, input| write::text(out, &input.to_string()));
+    }
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<RunFilter> {
@@ -58,7 +62,13 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<RunFilter> {
     }
     filter = text(reader, filter, RunFilter::schedule)?;
     filter = text(reader, filter, RunFilter::error)?;
-    Some(if reader.flag()? { filter.needs_attention() } else { filter })
+    filter = if reader.flag()? { filter.needs_attention() } else { filter };
+    if reader.is_at_end() {
+        return Some(filter);
+    }
+    let inputs = reader.list(|reader| reader.text()?.parse::<InputFilter>().ok())?;
+    // An empty list is not written.
+    (!inputs.is_empty()).then(|| inputs.into_iter().fold(filter, RunFilter::input))
 }
 
 fn read_export(reader: &mut Reader<'_>) -> Option<ExportPath> {
@@ -102,7 +112,7 @@ mod tests {
             RunFilter::new().export(ExportPath::top_level("f")),
             RunFilter::new().component(Digest::of(b"b")).needs_attention(),
             all.clone(),
-            all.needs_attention(),
+            all.clone().needs_attention(),
         ] {
             let bytes = filter.encode();
             assert_eq!(RunFilter::decode(&bytes).unwrap(), filter);
@@ -110,6 +120,11 @@ mod tests {
                 assert!(RunFilter::decode(&bytes[..length]).is_err(), "{length}");
             }
         }
+        let inputs = all.input("a.b=1".parse().unwrap()).input("c=".parse().unwrap());
+        assert_eq!(RunFilter::decode(&inputs.encode()).unwrap(), inputs);
+        let mut empty = RunFilter::new().encode();
+        empty.push(0);
+        RunFilter::decode(&empty).unwrap_err();
         // One thing has one encoding: states are in order.
         let mut bytes = RunFilter::new().states([State::Failed, State::Pending]).encode();
         bytes.swap(3, 4);

@@ -71,6 +71,7 @@ impl<'a> Reader<'a> {
                 err: self.maybe_ty(depth)?.map(Arc::new),
             },
             tag::FLAGS => Type::Flags(self.names()?),
+            tag::DATA => Type::Data,
             _ => return Err(self.broken("the first byte of a type")),
         })
     }
@@ -122,6 +123,7 @@ impl<'a> Reader<'a> {
                 Ok(self.carried(ok.as_deref())?)
             }),
             Type::Flags(names) => self.flags(names)?,
+            Type::Data => Value::data(self.text()?).ok_or_else(|| self.broken("JSON"))?,
         })
     }
 

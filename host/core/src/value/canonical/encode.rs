@@ -26,7 +26,8 @@ pub(super) fn ty(ty: &Type, depth: usize, out: &mut Vec<u8>) -> Result<(), Canon
         | Type::F32
         | Type::F64
         | Type::Char
-        | Type::String => Ok(()),
+        | Type::String
+        | Type::Data => Ok(()),
         Type::List(element) => inner(element, out),
         Type::FixedList(element, length) => {
             leb128::write(u64::from(*length), out);
@@ -86,6 +87,7 @@ pub(super) fn payload(ty: &Type, value: &Value, out: &mut Vec<u8>) -> Result<(),
         (Type::F64, Value::F64(number)) => out.extend(f64_bits(*number).to_le_bytes()),
         (Type::Char, Value::Char(character)) => out.extend(u32::from(*character).to_le_bytes()),
         (Type::String, Value::String(string)) => text(string, out),
+        (Type::Data, value) if value.as_data().is_some() => text(value.as_data().unwrap_or_default(), out),
         (Type::List(element), Value::Bytes(bytes)) if **element == Type::U8 => {
             length(bytes.len(), out);
             out.extend_from_slice(bytes);
@@ -180,6 +182,7 @@ fn tag_of(ty: &Type) -> u8 {
         Type::Option(_) => tag::OPTION,
         Type::Result { .. } => tag::RESULT,
         Type::Flags(_) => tag::FLAGS,
+        Type::Data => tag::DATA,
     }
 }
 

@@ -92,6 +92,7 @@ mod tag {
     pub(super) const OPTION: u8 = 0x14;
     pub(super) const RESULT: u8 = 0x15;
     pub(super) const FLAGS: u8 = 0x16;
+    pub(super) const DATA: u8 = 0x17;
 }
 
 /// The error for a value without canonical bytes, or for bytes that are not canonical.

@@ -111,6 +111,13 @@ impl<'a> Form for Node<'a> {
         self.text().map(str::to_owned).ok_or_else(|| self.mismatch(ty))
     }
 
+    fn data(self, _: &Type) -> Result<String, ValueError> {
+        Ok(match self {
+            Node::Value(json) => json.to_string(),
+            Node::Key(key) => Json::from(key).to_string(),
+        })
+    }
+
     fn bytes(self) -> Result<Result<Vec<u8>, ValueError>, Self> {
         let (_, text) = self.single().filter(|(key, _)| *key == "base64").ok_or(self)?;
         let mismatch = |expected: &str| ValueError::mismatch(expected, text.found());

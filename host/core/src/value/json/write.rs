@@ -3,6 +3,7 @@
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
 
 use super::{ARRAY_BYTES, may_be_null};
 use crate::value::{Type, Value};
@@ -50,8 +51,18 @@ impl Serialize for AsJson<'_> {
             (Value::Result(Err(payload)), Type::Result { err, .. }) => {
                 object(to, "err", &Payload(payload.as_deref(), err.as_deref()))
             }
+            (value, Type::Data) => data(to, value),
             (value, _) => untyped(to, value),
         }
+    }
+}
+
+/// Writes data as it is. The result of a script's function is its text alone.
+fn data<S: Serializer>(to: S, value: &Value) -> Result<S::Ok, S::Error> {
+    let text = if let Value::String(text) = value { Some(&**text) } else { value.as_data() };
+    match text.and_then(|text| serde_json::from_str::<&RawValue>(text).ok()) {
+        Some(json) => json.serialize(to),
+        None => untyped(to, value),
     }
 }
 

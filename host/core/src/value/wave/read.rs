@@ -7,6 +7,9 @@ use wasm_wave::{
     lex::Keyword,
 };
 
+use serde_json::Value as Json;
+use serde_json::value::RawValue;
+
 use super::syntax::syntax_error;
 use crate::value::{
     Type, ValueError, excerpt,
@@ -122,6 +125,12 @@ impl<'a> Form for Wave<'a> {
         }
         let text = self.node.as_str(self.text);
         text.map(Cow::into_owned).map_err(|error| syntax_error(self.text, &error))
+    }
+
+    fn data(self, ty: &Type) -> Result<String, ValueError> {
+        let json = serde_json::from_str::<&RawValue>(self.piece());
+        let text = || self.node.as_str(self.text).ok().map(|text| Json::from(text).to_string());
+        json.ok().map(|json| json.get().to_owned()).or_else(text).ok_or_else(|| self.mismatch(ty))
     }
 
     fn list(self, ty: &Type) -> Result<impl ExactSizeIterator<Item = Self>, ValueError> {

@@ -38,10 +38,13 @@ impl Display for Value {
             Self::Map(entries) => write_between(f, '[', entries.iter().map(Entry), ']'),
             Self::Record(fields) => write_record(f, fields),
             Self::Tuple(items) => write_between(f, '(', items.iter(), ')'),
-            Self::Variant(name, payload) => {
-                write_case(f, name)?;
-                write_payload(f, payload.as_deref())
-            }
+            Self::Variant(name, payload) => match self.as_data() {
+                Some(json) => f.write_str(json),
+                None => {
+                    write_case(f, name)?;
+                    write_payload(f, payload.as_deref())
+                }
+            },
             Self::Enum(name) => write_case(f, name),
             Self::Option(None) => f.write_str("none"),
             Self::Option(payload) => {

@@ -1,0 +1,70 @@
+//! `hostel runtime install`
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use clap::Args;
+use hostel::registry::{ComponentRef, Naming, Push};
+use hostel::{ErrorKind, Grants, Script, Timestamp};
+
+use crate::exit::Exit;
+use crate::load;
+use crate::loaded::Language;
+use crate::options::data_dir::HostOptions;
+use crate::problem::{Problem, Stop};
+use crate::registered;
+use crate::runtime;
+use crate::ui::Ui;
+
+/// Store a runtime, and use it for its language from now on
+#[derive(Args, Debug)]
+#[command(after_help = "\
+bash runtimes/build.sh in Hostel's source makes the files. The runtime is compiled first, which
+takes some seconds.
+
+Examples:
+  hostel runtime install python target/runtimes/python.wasm
+  hostel runtime install js target/runtimes/js.wasm")]
+pub(crate) struct Install {
+    /// The language: python or js
+    #[arg(value_name = "LANGUAGE", value_enum, hide_possible_values = true)]
+    language: Language,
+
+    /// The runtime: a component
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    #[command(flatten)]
+    host: HostOptions,
+}
+
+impl Install {
+    pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        let dir = self.host.stored()?;
+        let host = self.host.host(ui)?.max_workers(1).max_instances(16).optimise(false).build()?;
+        let on_this_thread = runtime::on_this_thread()?;
+        let (component, bytes) = on_this_thread.block_on(load::with_bytes(ui, &host, &self.file))?;
+        // An empty source shows whether it works.
+        let tried = on_this_thread.block_on(Script::read(&component, "empty", ""));
+        tried.map_err(|error| Problem::of(error.kind(), &error).within(self.file.display()))?;
+        let internal = |problem: String| Problem::new(ErrorKind::Internal, problem);
+        let name: ComponentRef = self
+            .language
+            .component_name()
+            .parse()
+            .map_err(|_| internal("the name of a runtime".to_owned()))?;
+        let ComponentRef::Named { name, .. } = name else {
+            return Err(internal("the name of a runtime".to_owned()).into());
+        };
+        let grants = Grants::default();
+        let naming = Naming { name, version: None, grants: &grants, accept: true };
+        let (by, at) = (registered::person(), Timestamp::from(SystemTime::now()));
+        let push = Push { bytes: &bytes, manifest: component.manifest(), naming: Some(naming), by: &by, at };
+        registered::open(&dir)?.push(&push).map_err(|error| registered::failed(&error))?;
+        ui.result_line(&component.digest().to_string())?;
+        ui.flush()?;
+        ui.note(&format!("{} functions run with it from now on", self.language.title()));
+        Ok(Exit::Completed)
+    }
+}

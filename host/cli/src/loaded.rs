@@ -1,0 +1,179 @@
+//! What tasks are found in: a component, or a script with the runtime of its language.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use hostel::{Component, ErrorKind, FindError, Host, Script, ScriptError, ScriptFailure, Task, bytes_text};
+use hostel_wire::printable;
+
+use crate::load;
+use crate::options::data_dir::HostOptions;
+use crate::problem::Problem;
+use crate::registered::{self, Located};
+use crate::ui::Ui;
+
+/// The longest source.
+const MAX_SOURCE_BYTES: u64 = 4 << 20;
+
+/// Languages by the endings of their files.
+const LANGUAGES: [(&str, Language); 3] =
+    [("py", Language::Python), ("js", Language::JavaScript), ("mjs", Language::JavaScript)];
+
+/// A language whose runtime is a component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Language {
+    Python,
+    #[value(name = "js")]
+    JavaScript,
+}
+
+/// A component, and what of it has tasks.
+pub(crate) struct Loaded {
+    pub(crate) component: Component,
+    /// The component's file.
+    pub(crate) file: PathBuf,
+    /// The functions of a script, which the component executes.
+    pub(crate) script: Option<Script>,
+}
+
+impl Language {
+    pub(crate) const ALL: [Self; 2] = [Self::Python, Self::JavaScript];
+
+    /// The language of a file, by the ending of its name.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let ending = path.extension()?.to_str()?;
+        LANGUAGES.iter().find(|(known, _)| ending.eq_ignore_ascii_case(known)).map(|(_, language)| *language)
+    }
+
+    /// Its name on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::JavaScript => "js",
+        }
+    }
+
+    /// Its name in texts.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Python => "Python",
+            Self::JavaScript => "JavaScript",
+        }
+    }
+
+    /// The name of its runtime in the registry.
+    pub(crate) fn component_name(self) -> String {
+        format!("hostel.runtime-{}", self.name())
+    }
+}
+
+impl Loaded {
+    /// A component in a file.
+    pub(crate) const fn component(component: Component, file: PathBuf) -> Self {
+        Self { component, file, script: None }
+    }
+
+    /// The task with this name.
+    pub(crate) fn task(&self, name: &str) -> Result<Task, FindError> {
+        match &self.script {
+            Some(script) => script.task(name),
+            None => self.component.task(name),
+        }
+    }
+
+    /// The only task.
+    pub(crate) fn only_task(&self) -> Result<Task, FindError> {
+        match &self.script {
+            Some(script) => script.only_task(),
+            None => self.component.only_task(),
+        }
+    }
+}
+
+/// Where the component is that has the tasks of a path: itself, or the runtime of its language.
+pub(crate) fn locate(ui: &Ui, path: &Path, host: &HostOptions, quiet: bool) -> Result<Located, Problem> {
+    match Language::of(path) {
+        Some(language) => runtime_of(ui, language, path, host),
+        None => registered::locate(ui, path, host, quiet),
+    }
+}
+
+/// Loads what a path stands for: a component, or a script.
+pub(crate) async fn load(
+    ui: &Ui,
+    host: &Host,
+    path: &Path,
+    options: &HostOptions,
+    quiet: bool,
+) -> Result<Loaded, Problem> {
+    let located = locate(ui, path, options, quiet)?;
+    let component = load::component(ui, host, &located, quiet).await?;
+    of(component, located.file, path).await
+}
+
+/// What a path stands for, whose component is loaded.
+pub(crate) async fn of(component: Component, file: PathBuf, path: &Path) -> Result<Loaded, Problem> {
+    let script = match Language::of(path) {
+        Some(_) => Some(read(&component, path).await?),
+        None => None,
+    };
+    Ok(Loaded { component, file, script })
+}
+
+async fn read(runtime: &Component, path: &Path) -> Result<Script, Problem> {
+    let source = source(path)?;
+    // Not its directory: the name is part of the cache key.
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let read = Script::read(runtime, name, source).await;
+    read.map_err(|error| {
+        if let ScriptError::Source(failure) = &error {
+            return bad_source(path, failure);
+        }
+        Problem::of(error.kind(), &error).within(path.display())
+    })
+}
+
+fn source(path: &Path) -> Result<String, Problem> {
+    let unreadable = |error| Problem::unreadable(path.display(), &error);
+    let mut source = Vec::new();
+    // Opening a FIFO would wait.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(Problem::invalid(format!("{}: expected a file", path.display())));
+    }
+    let file = fs::File::open(path).map_err(unreadable)?;
+    file.take(MAX_SOURCE_BYTES + 1).read_to_end(&mut source).map_err(unreadable)?;
+    if source.len() as u64 > MAX_SOURCE_BYTES {
+        let problem = format!("{} is longer than {}", path.display(), bytes_text(MAX_SOURCE_BYTES));
+        return Err(Problem::invalid(problem).hint("give large data as an argument, as @FILE"));
+    }
+    String::from_utf8(source).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Problem::invalid(format!("{} is not UTF-8: the first other byte is at {at}", path.display()))
+    })
+}
+
+fn bad_source(path: &Path, failure: &ScriptFailure) -> Problem {
+    let file = path.display();
+    let ScriptFailure::Syntax { message, line, column, text } = failure else {
+        return Problem::invalid(format!("{file}: {}", printable(&failure.to_string())));
+    };
+    let shown = text.trim_start();
+    let removed = text.chars().count() - shown.chars().count();
+    let caret = " ".repeat((*column as usize).saturating_sub(1 + removed));
+    let problem = format!("{file}:{line}:{column}: {}", printable(message));
+    Problem::invalid(format!("{problem}\n{}\n{caret}^", printable(shown)))
+}
+
+fn runtime_of(ui: &Ui, language: Language, path: &Path, host: &HostOptions) -> Result<Located, Problem> {
+    let name = language.component_name();
+    let located = registered::locate(ui, Path::new(&name), host, true)?;
+    if located.is_registered() {
+        return Ok(located);
+    }
+    let title = language.title();
+    let problem = format!("{} needs the {title} runtime, which is not installed", path.display());
+    let install = format!("hostel runtime install {} FILE installs one", language.name());
+    let build = format!("`bash runtimes/build.sh {}` in Hostel's source makes one", language.name());
+    Err(Problem::new(ErrorKind::NotFound, problem).hint(install).hint(build))
+}

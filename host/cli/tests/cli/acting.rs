@@ -1,0 +1,116 @@
+//! Commands that act on stored runs: change those that wait, mark them as seen, and go on with batches.
+
+use hostel::journal::{BatchAction, Journal, SqliteJournal};
+use hostel::{RunFilter, Timestamp};
+use serde_json::Value;
+
+use crate::hostel::Place;
+use crate::stored::{completed, refused};
+
+fn listed(place: &Place, filter: &str) -> Vec<Value> {
+    let lines = completed(place, &format!("runs ls --output json {filter}"));
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_run_that_waits_is_changed_and_one_that_ended_is_not() {
+    let place = Place::with_data_dir();
+    let run = completed(&place, "delay arith.wasm#add 40 2 --in 1h --tag slow");
+    let other = completed(&place, "delay arith.wasm#add 1 2 --in 1h");
+    let line = format!("runs set {run} {other} --priority -3 --queue quick --tag a --tag b");
+    assert_eq!(completed(&place, &line), format!("changed {run}\nchanged {other}"));
+    let changed = listed(&place, "queue:quick tag:a tag:b");
+    assert_eq!(changed.len(), 2);
+    assert!(
+        changed
+            .iter()
+            .all(|run| (run["priority"].as_i64(), &run["state"]) == (Some(-3), &"Scheduled".into()))
+    );
+    completed(&place, &format!("runs set {run} --in 0s"));
+    completed(&place, "worker --until-idle --quiet");
+    assert_eq!(listed(&place, "state:completed").len(), 1);
+    let ended = "is Completed: expected one that waits for its first attempt";
+    refused(&place, &format!("runs set {run} --priority 1"), 2, ended);
+    refused(&place, &format!("runs set {run}"), 2, "--priority");
+    refused(&place, &format!("runs set {run} --tag a,b"), 2, "invalid tag");
+    refused(&place, &format!("runs set {run} --at 2020-01-01T00:00:00Z"), 2, "in the past");
+    let unknown = "01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c21";
+    refused(&place, &format!("runs set {unknown} --priority 1"), 3, "the journal has no run");
+}
+
+#[test]
+fn runs_that_failed_need_attention_until_they_are_seen() {
+    let place = Place::with_data_dir();
+    let mut runs = Vec::new();
+    for number in -3..0 {
+        runs.push(completed(&place, &format!("delay batch.wasm#process-data {number}")));
+    }
+    completed(&place, "worker --until-idle --quiet");
+    assert_eq!(listed(&place, "state:attention").len(), 3);
+    let first = &runs[0];
+    assert_eq!(completed(&place, &format!("runs seen {first}")), format!("marked as seen {first}"));
+    assert_eq!(completed(&place, &format!("runs seen {first}")), format!("{first} needs no attention"));
+    assert_eq!(
+        completed(&place, "runs seen --where state:failed --dry-run"),
+        "2 runs would be marked as seen"
+    );
+    assert_eq!(completed(&place, "runs seen --where state:failed"), "marked as seen 2 runs");
+    assert_eq!(listed(&place, "state:attention").len(), 0);
+    assert_eq!(listed(&place, "state:failed").len(), 3);
+}
+
+#[test]
+fn a_batch_that_was_interrupted_is_gone_on_with_or_stopped() {
+    let place = Place::with_data_dir();
+    for number in 0..3 {
+        completed(&place, &format!("delay arith.wasm#add {number} 1 --tag a"));
+    }
+    // As a command leaves them that was killed.
+    let journal = SqliteJournal::open(place.data_dir()).unwrap();
+    let start = |tag: &str| {
+        let filter = RunFilter::new().tag(tag);
+        journal.start_batch(Timestamp::from_unix_nanos(1), BatchAction::Cancel, &filter).unwrap().id
+    };
+    let (first, second) = (start("a"), start("b"));
+    let list = || completed(&place, "runs batches");
+    assert_eq!((list().lines().count(), list().matches("unfinished").count()), (3, 2), "{}", list());
+    assert_eq!(completed(&place, &format!("runs batches --resume {first}")), "cancelled 3 runs");
+    assert_eq!(completed(&place, &format!("runs batches --resume {first}")), "cancelled 3 runs");
+    assert_eq!(
+        completed(&place, &format!("runs batches --stop {second}")),
+        format!("batch {second} is stopped")
+    );
+    let again = format!("batch {second} was finished before");
+    assert_eq!(completed(&place, &format!("runs batches --stop {second}")), again);
+    assert_eq!(list().matches("unfinished").count(), 0);
+    refused(&place, "runs batches --resume 77", 3, "the journal has no batch 77");
+    refused(&place, "runs batches --stop first", 2, "expected the number of a batch");
+}
+
+#[test]
+fn a_batch_names_the_runs_that_refuse() {
+    let place = Place::with_data_dir();
+    let first = completed(&place, "delay batch.wasm#process-data -1 --unique k");
+    completed(&place, "worker --until-idle --quiet");
+    completed(&place, "delay batch.wasm#process-data -2 --unique k");
+    let ran = place.run("runs retry --where state:failed");
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, "retried 0 runs\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("1 run could not be retried: {first}")), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hostel runs retry RUN says why"), "{}", ran.stderr);
+    refused(&place, &format!("runs retry {first}"), 2, "has the key \"k\" until it ends");
+}
+
+#[test]
+fn runs_are_found_by_their_inputs() {
+    let place = Place::with_data_dir();
+    let run = completed(&place, "delay arith.wasm#add 40 2");
+    completed(&place, "delay arith.wasm#add 41 2");
+    let found =
+        |filter: &str| listed(&place, filter).iter().map(|run| run["run"].clone()).collect::<Vec<_>>();
+    assert_eq!(found("in:a=40"), [Value::from(run.as_str())]);
+    assert_eq!(found("in:0=40 in:b=2"), [Value::from(run.as_str())]);
+    assert_eq!(found("in:b=2").len(), 2);
+    assert_eq!(found("in:c=2").len(), 0);
+    refused(&place, "runs ls in:a", 2, "in:\"a\": expected NAME=VALUE such as city=Berlin");
+    assert_eq!(completed(&place, "runs cancel --where in:a=41"), "cancelled 1 run");
+}

@@ -1,0 +1,345 @@
+//! Functions of Python and JavaScript source as tasks.
+//!
+//! The runtimes are components that `runtimes/build.sh` makes. Where they are missing the tests say so and check nothing, unless
+//! `HOSTEL_RUNTIMES` says that they must be there.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+use crate::hostel::{Place, Ran};
+
+/// The runtimes, installed once for all tests of a process; `None` if they were not built.
+static INSTALLED: LazyLock<Option<TempDir>> = LazyLock::new(|| {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/runtimes");
+    let dir = std::env::var_os("HOSTEL_RUNTIMES").map_or(built, PathBuf::from);
+    let data_dir = tempfile::tempdir().unwrap();
+    for language in ["python", "js"] {
+        let file = dir.join(language).with_extension("wasm");
+        if !file.exists() {
+            let is_needed = std::env::var_os("HOSTEL_RUNTIMES").is_some();
+            assert!(!is_needed, "{} is missing: bash runtimes/build.sh makes it", file.display());
+            eprintln!("SKIPPED: there is no {}: bash runtimes/build.sh makes it", file.display());
+            return None;
+        }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hostel"));
+        command.args(["runtime", "install", language]).arg(&file).env("HOSTEL_DATA_DIR", data_dir.path());
+        let ran = Ran::of(command.output().unwrap());
+        assert_eq!(ran.code, 0, "{ran}");
+    }
+    Some(data_dir)
+});
+
+const PYTHON: &str = r#"
+"""Tasks."""
+import random
+
+def add(a: int, b: int = 2, *, scale=1) -> int:
+    """Adds two numbers."""
+    return (a + b) * scale
+
+def greet(name):
+    print("greeting", name)
+    return f"Hello, {name}!"
+
+def draw():
+    return random.random()
+
+def fail(item):
+    raise ValueError(f"Cannot process negative value: {item}")
+
+def kinds():
+    return [1.0, (1, 2), {2, 1}, b"x", {1: None}, 2**70, float("nan")]
+
+async def later(n):
+    import asyncio
+    await asyncio.gather(*(asyncio.sleep(0.001) for _ in range(n)))
+    return n
+
+def spin():
+    while True:
+        pass
+
+def all_of(*items, **named):
+    return [items, named]
+"#;
+
+const JAVASCRIPT: &str = r#"
+/** Adds two numbers. */
+export function add(a, b = 2) {
+  return a + b;
+}
+export const greet = (name) => {
+  console.log('greeting', name);
+  return `Hello, ${name}!`;
+};
+export function draw() {
+  return Math.random();
+}
+export function fail(item) {
+  throw new RangeError(`Cannot process negative value: ${item}`);
+}
+export const kinds = () => [1.5, 2n ** 70n, new Uint8Array([120]), new Set([2, 1]), NaN];
+export const spin = () => {
+  for (;;);
+};
+function hidden() {}
+"#;
+
+/// A place with both files, if there are runtimes.
+fn place() -> Option<(Place, &'static TempDir)> {
+    let installed = INSTALLED.as_ref()?;
+    let place = Place::with_data_dir();
+    place.write("tasks.py", PYTHON);
+    place.write("tasks.js", JAVASCRIPT);
+    Some((place, installed))
+}
+
+fn run(place: &(Place, &TempDir), line: &str) -> Ran {
+    let mut command = place.0.command(line);
+    Ran::of(command.env("HOSTEL_DATA_DIR", place.1.path()).output().unwrap())
+}
+
+#[track_caller]
+fn completed(place: &(Place, &TempDir), line: &str) -> String {
+    let ran = run(place, line);
+    assert_eq!(ran.code, 0, "{line}: {ran}");
+    ran.stdout.trim_end().to_owned()
+}
+
+#[track_caller]
+fn refused(place: &(Place, &TempDir), line: &str, code: i32, expected: &str) {
+    let ran = run(place, line);
+    assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{line}: {ran}");
+    assert!(ran.stderr.contains(expected), "{line}: {}", ran.stderr);
+}
+
+#[test]
+fn functions_of_both_languages_are_tasks() {
+    let Some(place) = place() else { return };
+    for file in ["tasks.py", "tasks.js"] {
+        assert_eq!(completed(&place, &format!("run {file}#add 40 2 --cache none")), "42");
+        assert_eq!(completed(&place, &format!("run {file}#add b=1 a=40 --cache none")), "41");
+        assert_eq!(completed(&place, &format!("run {file}#add 40 --cache none")), "42");
+        assert_eq!(completed(&place, &format!("run {file} 'add(40, 2)' --cache none")), "42");
+        assert_eq!(completed(&place, &format!("run {file}#add --json '[40, 2]' --cache none")), "42");
+        let ran = run(&place, &format!("run {file}#greet Ada --cache none"));
+        assert_eq!(ran.stdout, "\"Hello, Ada!\"\n");
+        assert!(ran.stderr.contains("greeting Ada"), "{ran}");
+        assert_eq!(completed(&place, &format!("map {file}#add --over a=0..3 --with b=1 --quiet")), "1\n2\n3");
+    }
+    assert_eq!(completed(&place, "run tasks.py#add 1 2 scale=3 --cache none"), "9");
+    assert_eq!(completed(&place, "run tasks.py#later 3 --cache none"), "3");
+    let all = completed(&place, r#"run tasks.py#all_of items=[1,2] named='{"a": 3}' --cache none"#);
+    assert_eq!(all, r#"[{"$tuple":[1,2]},{"a":3}]"#);
+}
+
+#[test]
+fn values_keep_their_types() {
+    let Some(place) = place() else { return };
+    let expected = r#"[1.0,{"$tuple":[1,2]},{"$set":[1,2]},{"$bytes":"eA=="},{"$object":[[1,null]]},1180591620717411303424,{"$float":"NaN"}]"#;
+    assert_eq!(completed(&place, "run tasks.py#kinds"), expected);
+    let expected = r#"[1.5,1180591620717411303424,{"$bytes":"eA=="},{"$set":[1,2]},{"$float":"NaN"}]"#;
+    assert_eq!(completed(&place, "run tasks.js#kinds"), expected);
+    place.0.write("echo.py", "def echo(x): return [type(x).__name__, x]");
+    let echoed = |argument: &str| completed(&place, &format!("run echo.py#echo '{argument}'"));
+    assert_eq!(echoed("12345678901234567890123"), r#"["int",12345678901234567890123]"#);
+    assert_eq!(echoed("2.0"), r#"["float",2.0]"#);
+    assert_eq!(echoed("two words"), r#"["str","two words"]"#);
+    assert_eq!(echoed(r#"{"$tuple": [1]}"#), r#"["tuple",{"$tuple":[1]}]"#);
+    assert_eq!(echoed(r#"{"$decimal": "1.50"}"#), r#"["Decimal",{"$decimal":"1.50"}]"#);
+    refused(&place, r#"run echo.py#echo '{"$what": 1}'"#, 1, "the tag '$what' with 1: expected one of");
+}
+
+#[test]
+fn pure_functions_are_cached_and_others_are_not() {
+    let Some(place) = place() else { return };
+    let state = |line: &str| {
+        let ran: Json = serde_json::from_str(&completed(&place, line)).unwrap();
+        ran["state"].as_str().unwrap().to_owned()
+    };
+    for file in ["tasks.py", "tasks.js"] {
+        let line = format!("run {file}#add 20 22 --states");
+        assert_eq!([state(&line), state(&line)], ["Completed", "Cached"], "{file}");
+        let line = format!("run {file}#draw --states");
+        assert_eq!([state(&line), state(&line)], ["Completed", "Completed"], "{file}");
+        let drawn = || completed(&place, &format!("run {file}#draw"));
+        assert_ne!(drawn(), drawn(), "{file}");
+    }
+    // Another source is another task, though the function is the same.
+    place.0.write("tasks.py", format!("{PYTHON}\n# changed"));
+    assert_eq!(state("run tasks.py#add 20 22 --states"), "Completed");
+}
+
+#[test]
+fn modules_in_a_granted_directory_are_part_of_what_a_result_depends_on() {
+    let Some(place) = place() else { return };
+    place.0.write("uses.py", "import helper\ndef f(): return helper.VALUE");
+    let modules = tempfile::tempdir().unwrap();
+    let write =
+        |value: u32| std::fs::write(modules.path().join("helper.py"), format!("VALUE = {value}")).unwrap();
+    refused(&place, "run uses.py#f", 1, "ModuleNotFoundError: No module named 'helper'");
+    let line = format!("run uses.py#f --dir {}::/site", modules.path().display());
+    write(7);
+    assert_eq!(completed(&place, &line), "7");
+    assert!(run(&place, &line).stderr.contains("Cached"));
+    write(8);
+    assert_eq!(completed(&place, &line), "8");
+}
+
+#[test]
+fn exceptions_have_tracebacks_with_source() {
+    let Some(place) = place() else { return };
+    let ran = run(&place, "run tasks.py#fail -1");
+    assert_eq!(ran.code, 1);
+    for expected in [
+        ": ValueError: Cannot process negative value: -1",
+        "File \"tasks.py\", line 17, in fail",
+        "raise ValueError",
+    ] {
+        assert!(ran.stderr.contains(expected), "{ran}");
+    }
+    let ran = run(&place, "run tasks.js#fail -1");
+    for expected in [": RangeError: Cannot process negative value: -1", "at fail (tasks.js:14:"] {
+        assert!(ran.stderr.contains(expected), "{ran}");
+    }
+    let failed: Json = serde_json::from_str(&run(&place, "run tasks.py#fail -1 --states").stdout).unwrap();
+    assert_eq!(failed["error"]["value"]["thrown"]["class"], "ValueError");
+    assert_eq!(failed["error"]["message"], "ValueError: Cannot process negative value: -1");
+    let ran = run(&place, "map tasks.py#fail --over item=[1]");
+    assert!(ran.stderr.contains("item 0 (item = 1): ValueError: Cannot process negative value: 1"), "{ran}");
+}
+
+#[test]
+fn mistakes_are_named_with_their_place() {
+    let Some(place) = place() else { return };
+    place.0.write("bad.py", "def f(:\n  pass\n");
+    refused(&place, "run bad.py#f", 2, "bad.py:1:7: invalid syntax\n  | def f(:\n  |       ^");
+    place.0.write("bad.js", "export function f( {\n");
+    refused(&place, "run bad.js#f", 2, "bad.js:2:1: Unexpected token");
+    place.0.write("imports.js", "import fs from 'fs';\n");
+    refused(&place, "run imports.js#f", 2, "imports.js:1:1: a task file cannot import other files");
+    refused(&place, "run tasks.py#ad 1", 3, "tasks.py defines no function ad: it defines add, greet, ");
+    refused(&place, "run tasks.js#hidden", 3, "tasks.js defines no function hidden");
+    refused(&place, "run tasks.py", 3, "which function of tasks.py?");
+    refused(&place, "run tasks.py#add", 2, "missing arguments: a");
+    refused(&place, "run tasks.py#add 1 2 3 4", 2, "expected at most 3 arguments, found 4");
+    refused(&place, "run nothing.py#f", 3, "cannot read nothing.py");
+    place.0.write("latin.py", b"def f(): return '\xe9'".as_slice());
+    refused(&place, "run latin.py#f", 2, "latin.py is not UTF-8: the first other byte is at 17");
+    place.0.write(
+        "results.py",
+        "def f(): return open\ndef g():\n  yield 1\ndef h():\n  x = []\n  x.append(x)\n  return x",
+    );
+    refused(&place, "run results.py#f", 1, "result: builtins.builtin_function_or_method is no data");
+    refused(&place, "run results.py#g", 1, "result: builtins.generator is no data: return a list");
+    refused(&place, "run results.py#h", 1, "nested deeper than 200, or contains itself");
+}
+
+#[test]
+fn what_does_not_end_or_needs_too_much_is_stopped() {
+    let Some(place) = place() else { return };
+    for file in ["tasks.py", "tasks.js"] {
+        refused(&place, &format!("run {file}#spin --timeout 200ms"), 1, "TimedOut after 200 ms");
+    }
+    place.0.write("large.py", "def f(): return len('x' * 10**9)");
+    refused(&place, "run large.py#f --max-memory 100MiB", 1, "MemoryError");
+}
+
+#[test]
+fn stored_runs_and_schedules_have_the_source_with_them() {
+    let Some(place) = place() else { return };
+    let run_id = completed(&place, "delay tasks.py#add 40 2");
+    std::fs::remove_file(place.0.path().join("tasks.py")).unwrap();
+    assert_eq!(run(&place, "worker --until-idle --quiet").code, 0);
+    let shown: Json =
+        serde_json::from_str(&completed(&place, &format!("runs show {run_id} --output json"))).unwrap();
+    assert_eq!(
+        (&shown["state"], &shown["name"], &shown["value"]),
+        (&"Completed".into(), &"add".into(), &"42".into())
+    );
+}
+
+/// The tasks of the examples, which E01 to E15 of Prefect's documentation have, too, with a data directory of their own.
+fn examples() -> Option<(Place, &'static TempDir)> {
+    let installed = INSTALLED.as_ref()?;
+    let place = Place::with_data_dir();
+    for file in ["tasks.py", "tasks.js"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest-examples/scripts").join(file);
+        place.write(file, std::fs::read(path).unwrap());
+    }
+    Some((place, installed))
+}
+
+#[test]
+fn e01_to_e15_in_both_languages() {
+    let Some(place) = examples() else { return };
+    for file in ["tasks.py", "tasks.js"] {
+        let ran = run(&place, &format!("run {file}#explain_tasks"));
+        let lines: Vec<_> =
+            ran.stderr.lines().filter_map(|line| line.split_once("out  ")).map(|(_, line)| line).collect();
+        assert_eq!(lines, ["run any code here!", "but maybe just a little bit"], "{ran}");
+        assert_eq!(completed(&place, &format!("run {file}#cool_task")), "\"sup\"");
+        let sums = format!("map {file}#sum_plus --over x=[4,5,6] --with items=[1,2,3] --quiet");
+        assert_eq!(completed(&place, &sums), "10\n11\n12");
+        let processed = run(&place, &format!("map {file}#process_data --over item=[1,-2,3,-4,5]"));
+        assert_eq!(processed.code, 1);
+        assert!(processed.stderr.contains("5 runs: 3 completed, 2 failed"), "{processed}");
+        assert!(processed.stderr.contains("Error: Cannot process negative value: -4"), "{processed}");
+        let models = r#"model_config=[{"name":"random_forest"},{"name":"gradient_boosting"}]"#;
+        let trained = format!(
+            "map {file}#train_model --over '{models}' --with 'dataset={{\"name\":\"customers\"}}' --quiet"
+        );
+        let trained = completed(&place, &trained);
+        let scores = trained.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
+        let best = scores.max_by_key(|model| model["score"].as_u64()).unwrap();
+        assert_eq!(best["model"], "gradient_boosting");
+        let states = |line: &str| run(&place, line).stderr.contains("Cached");
+        let lines = [
+            format!("run {file}#add_one 1"),
+            format!("run {file}#add_one 1"),
+            format!("run {file}#add_one 2"),
+        ];
+        assert_eq!(lines.map(|line| states(&line)), [false, true, false]);
+        assert_eq!(completed(&place, &format!("run {file}#power 323 1235")).len(), 3099);
+    }
+    let order = run(&place, "map tasks.py#stop_at_floor --over floor=[0.3,0.2,0.1] --workers 1");
+    let stops: Vec<_> = order
+        .stderr
+        .lines()
+        .filter_map(|line| line.split_once("stops on floor "))
+        .map(|(_, floor)| floor)
+        .collect();
+    assert_eq!(stops, ["0.1", "0.2", "0.3"], "{order}");
+    let stateful = "run tasks.py#my_stateful_task 1 --cache inputs --cache-expiration 1h";
+    assert!(run(&place, stateful).stderr.contains("Completed"));
+    assert!(run(&place, stateful).stderr.contains("Cached"));
+    assert!(run(&place, &format!("{stateful} --refresh-cache")).stderr.contains("Completed"));
+    let ids = ["add 1 2", "multiply 3 4"].map(|call| completed(&place, &format!("delay tasks.py#{call}")));
+    assert_eq!(run(&place, "worker --until-idle --quiet").code, 0);
+    let logs = ids.map(|id| completed(&place, &format!("runs logs {id}")));
+    assert!(logs[0].contains("1 + 2 = 3") && logs[1].contains("3 * 4 = 12"), "{logs:?}");
+}
+
+#[test]
+fn without_a_runtime_the_way_to_one_is_named() {
+    let place = Place::with_data_dir();
+    place.write("tasks.py", PYTHON);
+    let ran = place.run("run tasks.py#add 1");
+    assert_eq!(ran.code, 3);
+    assert!(ran.stderr.contains("tasks.py needs the Python runtime, which is not installed"), "{ran}");
+    assert!(ran.stderr.contains("hostel runtime install python FILE"), "{ran}");
+    let ran = place.run("runtime install python arith.wasm");
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.stderr.contains("is no language runtime: it does not export hostel:runtime/language@0.1.0"),
+        "{ran}"
+    );
+    assert!(place.run("runtime ls").stderr.contains("no runtime is installed"));
+    let ran = place.run("push tasks.py --name tasks");
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("tasks.py is Python source: expected a component"), "{ran}");
+}

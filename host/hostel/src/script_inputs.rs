@@ -1,0 +1,120 @@
+//! From the arguments of a function of a script to the inputs of the runtime that executes it.
+
+use hostel_core::{ArgumentError, Name, Value};
+
+use crate::run::Input;
+use crate::script_call::{Passing, ScriptCall};
+
+/// The inputs of the runtime's function, from one for each parameter.
+///
+/// # Errors
+///
+/// A parameter that has only a position has an argument, and one before it has none.
+pub(crate) fn wrapped(call: &ScriptCall, inputs: Vec<Input>) -> Result<Vec<Input>, ArgumentError> {
+    let mut positional = Vec::new();
+    let mut named = Vec::new();
+    let mut left_out = None;
+    for ((input, param), passing) in inputs.into_iter().zip(&*call.signature.params).zip(&call.passing) {
+        let Some(input) = given(input, param.is_optional()) else {
+            left_out = left_out.or((*passing != Passing::Named).then(|| param.name.clone()));
+            continue;
+        };
+        match (passing, &left_out) {
+            (Passing::Positional | Passing::Rest, Some(missing)) => {
+                return Err(ArgumentError::Missing { names: vec![missing.clone()] });
+            }
+            (Passing::Rest, None) => positional.extend(parts(input).into_iter().map(Input::data)),
+            (Passing::Positional | Passing::Either, None) => positional.push(input.data()),
+            (Passing::Named, _) | (Passing::Either, Some(_)) => named.push(pair(&param.name, input)),
+            (Passing::NamedRest, _) => named.extend(entries(input)),
+        }
+    }
+    let text = |text: &str| Input::from(Value::String(text.to_owned()));
+    Ok(vec![
+        text(&call.file),
+        text(&call.source),
+        text(&call.function),
+        Input::list(positional).settled(),
+        Input::list(named).settled(),
+    ])
+}
+
+/// The argument, unless it was left out.
+fn given(input: Input, is_optional: bool) -> Option<Input> {
+    match input.as_value() {
+        Some(Value::Option(None)) if is_optional => None,
+        Some(Value::Option(Some(value))) if is_optional => Some(Input::from((**value).clone())),
+        _ => Some(input),
+    }
+}
+
+fn pair(name: &str, input: Input) -> Input {
+    Input::tuple([Input::from(Value::String(name.to_owned())), input.data()])
+}
+
+/// The elements of a list; what is no list is one element.
+fn parts(input: Input) -> Vec<Input> {
+    match input.as_value() {
+        Some(Value::List(items)) => items.iter().cloned().map(Input::from).collect(),
+        _ => vec![input],
+    }
+}
+
+fn entries(input: Input) -> Vec<Input> {
+    let Some(Value::Map(entries)) = input.as_value() else { return Vec::new() };
+    let entries = entries.iter().filter_map(|(name, value)| {
+        let Value::String(name) = name else { return None };
+        Some(pair(&Name::from(name.as_str()), Input::from(value.clone())))
+    });
+    entries.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hostel_core::{Param, Signature, Type};
+
+    use super::*;
+
+    /// `def f(a, /, b=…, *rest, c=…, **named)`.
+    fn call() -> ScriptCall {
+        let optional = || Type::option(Type::Data);
+        let params = [
+            ("a", Type::Data, Passing::Positional),
+            ("b", optional(), Passing::Either),
+            ("rest", Type::option(Type::list(Type::Data)), Passing::Rest),
+            ("c", optional(), Passing::Named),
+            ("named", Type::option(Type::map(Type::String, Type::Data)), Passing::NamedRest),
+        ];
+        let passing = params.iter().map(|(_, _, passing)| *passing).collect();
+        let params = params.into_iter().map(|(name, ty, _)| Param { name: name.into(), ty });
+        let signature = Signature { params: params.collect(), result: None, is_async: false };
+        let text = |text: &str| Arc::from(text);
+        ScriptCall { file: text("f.py"), source: text("…"), function: text("f"), signature, passing }
+    }
+
+    /// The arguments by position and by name, from WAVE for each parameter.
+    fn wrapped(arguments: &[(&str, &str)]) -> Result<String, ArgumentError> {
+        let call = call();
+        let named =
+            arguments.iter().fold(hostel_core::Arguments::new(), |all, (name, text)| all.named(*name, *text));
+        let values = call.signature.bind_text(named)?;
+        let inputs = super::wrapped(&call, values.into_iter().map(Input::from).collect())?;
+        let values: Vec<_> = inputs.iter().skip(3).map(|input| input.resolve().to_string()).collect();
+        Ok(values.join(" "))
+    }
+
+    #[test]
+    fn arguments_are_passed_as_the_language_wants_them() {
+        let check =
+            |arguments: &[(&str, &str)], expected: &str| assert_eq!(wrapped(arguments).unwrap(), expected);
+        check(&[("a", "1")], r#"["1"] []"#);
+        check(&[("a", "1"), ("b", "text")], r#"["1", "\"text\""] []"#);
+        check(&[("a", "1"), ("b", "2"), ("rest", "[3, 4]")], r#"["1", "2", "3", "4"] []"#);
+        check(&[("a", "1"), ("c", "5")], r#"["1"] [("c", "5")]"#);
+        check(&[("a", "1"), ("named", r#"{"z": 6}"#)], r#"["1"] [("z", "6")]"#);
+        let missing = wrapped(&[("a", "1"), ("rest", "[3]")]).unwrap_err();
+        assert_eq!(missing, ArgumentError::Missing { names: vec!["b".into()] });
+    }
+}

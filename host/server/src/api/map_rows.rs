@@ -1,0 +1,259 @@
+//! The rows of maps, by their numbers, and when they executed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use hostel::journal::{Journal, JournalError, Page, RunHead, SqliteJournal};
+use hostel::{RunId, Timestamp};
+use hostel_wire::{RunHeadObject, instant};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::components::limit;
+use super::maps::{of_map, row_id, unknown_map};
+use crate::app::App;
+use crate::bounds::{LANES, MAP_ROWS, TIMELINE_ROWS};
+use crate::clock::now;
+use crate::extract::{Members, Path, Query, parsed, wrong};
+use crate::problem::Answer;
+use crate::run_view::head;
+use crate::timeline::{self, Bar, LaneColumns, RowColumns};
+use crate::tokens::Identity;
+
+/// The most numbers in a row without a run that one request looks at. Rows that were removed leave such numbers.
+const LOOKED_AT: u64 = 5_000;
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(get_map_rows)).routes(routes!(get_map_timeline))
+}
+
+/// Which rows to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct RowQuery {
+    /// The number of the first row, counted from 0.
+    #[serde(default)]
+    #[param(minimum = 0, maximum = 1_000_000)]
+    from: u64,
+    /// How many at most; 100 if there is none.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<usize>,
+}
+
+impl Members for RowQuery {
+    const NAMES: &'static [&'static str] = &["from", "limit"];
+}
+
+/// A row of a map.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MapRow)]
+struct RowObject {
+    /// Its number, counted from 0.
+    row: u64,
+    #[serde(flatten)]
+    run: RunHeadObject,
+}
+
+/// Rows of a map.
+#[derive(Debug, Serialize, ToSchema)]
+struct MapRows {
+    /// In the order of their numbers. Rows that were removed are left out.
+    items: Vec<RowObject>,
+    /// The address of the next page; `null` if there is none.
+    next: Option<String>,
+}
+
+/// List the rows of a map in the order in which they were given
+#[utoipa::path(get, path = "/maps/{map}/rows", operation_id = "get_map_rows", tag = "maps",
+    params(("map" = String, Path, description = "Its id"), RowQuery),
+    responses((status = 200, description = "A page", body = MapRows)), security(("token" = ["read"])))]
+async fn get_map_rows(
+    State(app): State<Arc<App>>,
+    identity: Identity,
+    Path(map): Path<String>,
+    Query(query): Query<RowQuery>,
+) -> Answer<Json<MapRows>> {
+    let map = parsed::<RunId>("map", &map)?.to_string();
+    let limit = limit(query.limit)?;
+    if query.from > MAP_ROWS {
+        return Err(wrong("from", format!("{}: expected at most {MAP_ROWS}", query.from)));
+    }
+    let (of_map, from) = (map.clone(), query.from);
+    let (items, next) = app.journal(move |journal| read_rows(journal, &of_map, from, limit)).await?;
+    let items = items.iter().map(|(row, run)| RowObject { row: *row, run: head(run, &identity) });
+    let next = next.map(|from| format!("/api/v1/maps/{map}/rows?from={from}&limit={limit}"));
+    Ok(Json(MapRows { items: items.collect(), next }))
+}
+
+/// The rows from a number on, and the number with which to go on.
+fn read_rows(
+    journal: &SqliteJournal,
+    map: &str,
+    from: u64,
+    limit: usize,
+) -> Answer<(Vec<(u64, RunHead)>, Option<u64>)> {
+    let newest = journal.find(&of_map(map), Page::first(1))?.runs;
+    let last = newest.first().ok_or_else(|| unknown_map(map))?.run;
+    let (mut rows, mut missing) = (Vec::new(), 0);
+    for row in from..MAP_ROWS {
+        let id = row_id(map, row);
+        match journal.get(id)? {
+            Some(entry) => {
+                rows.push((row, entry.head()));
+                missing = 0;
+            }
+            None => missing += 1,
+        }
+        if id == last {
+            return Ok((rows, None));
+        }
+        if rows.len() == limit || missing == LOOKED_AT {
+            return Ok((rows, Some(row + 1)));
+        }
+    }
+    Ok((rows, None))
+}
+
+/// Which part of a timeline to show.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct TimelineQuery {
+    /// The beginning, in milliseconds since the origin; 0 if there is none.
+    #[serde(default)]
+    from: Option<u64>,
+    /// The end, in milliseconds since the origin; the last one known if there is none.
+    #[serde(default)]
+    to: Option<u64>,
+    /// Pack the rows into at most so many lanes. A map with more than 200,000 rows always is packed, into 64 if no number is given.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 256)]
+    lanes: Option<usize>,
+}
+
+impl Members for TimelineQuery {
+    const NAMES: &'static [&'static str] = &["from", "to", "lanes"];
+}
+
+/// When the rows of a map executed. Times are milliseconds since the origin.
+#[derive(Debug, Serialize, ToSchema)]
+struct MapTimeline {
+    /// The map.
+    map: String,
+    /// When the first row was submitted.
+    origin: String,
+    /// The time of the answer: unfinished rows last until then.
+    now: u64,
+    /// The beginning of what is shown.
+    from: u64,
+    /// The end of what is shown.
+    to: u64,
+    /// How many rows the map has.
+    total: u64,
+    /// The names of the states, to which the columns refer by place.
+    states: Vec<&'static str>,
+    /// The rows, if there are not too many and no lanes were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<RowColumns>,
+    /// The rows packed into lanes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lanes: Option<LaneColumns>,
+}
+
+/// Show when the rows of a map executed, in columns
+///
+/// Reads all rows: some milliseconds for 1,000 of them.
+#[utoipa::path(get, path = "/maps/{map}/timeline", operation_id = "get_map_timeline", tag = "maps",
+    params(("map" = String, Path, description = "Its id"), TimelineQuery),
+    responses((status = 200, description = "The timeline", body = MapTimeline)), security(("token" = ["read"])))]
+async fn get_map_timeline(
+    State(app): State<Arc<App>>,
+    Path(map): Path<String>,
+    Query(query): Query<TimelineQuery>,
+) -> Answer<Json<MapTimeline>> {
+    let map = parsed::<RunId>("map", &map)?.to_string();
+    if let Some(lanes) = query.lanes.filter(|lanes| !(1..=LANES).contains(lanes)) {
+        return Err(wrong("lanes", format!("{lanes}: expected 1 to {LANES}")));
+    }
+    if let (Some(from), Some(to)) = (query.from, query.to)
+        && from > to
+    {
+        return Err(wrong("to", format!("{to}: expected {from} or more, as from is")));
+    }
+    app.journal(move |journal| read_timeline(journal, map, &query)).await.map(Json)
+}
+
+fn read_timeline(journal: &SqliteJournal, map: String, query: &TimelineQuery) -> Answer<MapTimeline> {
+    /// The lanes if no number is given.
+    const DEFAULT_LANES: usize = 64;
+    let mut heads = heads(journal, &map)?;
+    let origin = heads.iter().map(|(_, times)| times.created).min().ok_or_else(|| unknown_map(&map))?;
+    let offset = |at: Timestamp| u64::try_from(at.since(origin).as_millis()).unwrap_or(u64::MAX);
+    let now = offset(now());
+    let mut row = 0;
+    // In the order of their numbers. Those of rows that were removed are passed over.
+    let bars: Vec<Bar> = std::iter::from_fn(|| {
+        let (run, times) = heads.pop_front()?;
+        while row_id(&map, row) != run && row < MAP_ROWS {
+            row += 1;
+        }
+        let end = times.ended.map(offset);
+        let start = times.started.map(offset).or_else(|| end.filter(|_| times.state.is_terminal()));
+        let bar = Bar {
+            row: u32::try_from(row).unwrap_or(u32::MAX),
+            start,
+            end,
+            state: times.state,
+            attempts: times.attempts,
+        };
+        row += 1;
+        Some(bar)
+    })
+    .collect();
+    let last = bars.iter().map(|bar| bar.end.unwrap_or(now)).max().unwrap_or(now);
+    let from = query.from.unwrap_or(0);
+    let to = query.to.unwrap_or(last).max(from);
+    let is_packed = query.lanes.is_some() || bars.len() > TIMELINE_ROWS;
+    let lanes = query.lanes.unwrap_or(DEFAULT_LANES);
+    Ok(MapTimeline {
+        map,
+        origin: instant(origin),
+        now,
+        from,
+        to,
+        total: bars.len() as u64,
+        states: timeline::states(),
+        rows: (!is_packed).then(|| timeline::rows(&bars, from, to, now)),
+        lanes: is_packed.then(|| timeline::lanes(&bars, from, to, now, lanes)),
+    })
+}
+
+/// What a timeline needs of a run.
+struct Times {
+    created: Timestamp,
+    started: Option<Timestamp>,
+    ended: Option<Timestamp>,
+    state: hostel::State,
+    attempts: u32,
+}
+
+/// All runs of a map, in the order of their arrival, which is that of their numbers.
+fn heads(journal: &SqliteJournal, map: &str) -> Result<VecDeque<(RunId, Times)>, JournalError> {
+    let filter = of_map(map);
+    let (mut heads, mut after) = (VecDeque::new(), None);
+    loop {
+        let found = journal.find(&filter, Page { after, limit: Page::MAX_LIMIT })?;
+        for head in found.runs {
+            let RunHead { run, created, started, ended, state, attempts, .. } = head;
+            heads.push_front((run, Times { created, started, ended, state, attempts }));
+        }
+        after = found.next;
+        if after.is_none() || heads.len() as u64 >= MAP_ROWS {
+            return Ok(heads);
+        }
+    }
+}

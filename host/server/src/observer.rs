@@ -1,0 +1,103 @@
+//! What happens to runs, as numbers: events are followed while the server runs, and counted and timed by their kinds.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hostel::RunId;
+use hostel::journal::{Journal, JournalEvent};
+use hostel::{State, Timestamp};
+
+use crate::app::App;
+use crate::metrics::Metrics;
+
+/// The most events that are read at once.
+const BATCH: usize = 500;
+
+/// The most runs whose waiting, or whose attempt, is being timed. Those beyond it are counted and not timed.
+const TIMED: usize = 50_000;
+
+/// When runs came to where they are.
+#[derive(Debug, Default)]
+struct Clocks {
+    /// Since when each waits for a worker.
+    waiting: HashMap<RunId, Timestamp>,
+    /// Since when the attempt of each executes.
+    executing: HashMap<RunId, Timestamp>,
+}
+
+/// Follows the events of the journal, without an end. Those before the start of the server do not count.
+///
+/// # Cancel safety
+///
+/// Dropping the future ends the counting.
+pub(crate) async fn observe(app: Arc<App>) {
+    let Ok(mut changes) = app.host.journal_changes() else { return std::future::pending().await };
+    let Ok(mut after) = app.journal(Journal::last_event).await else { return std::future::pending().await };
+    let mut clocks = Clocks::default();
+    loop {
+        changes.mark_known();
+        match app.journal(move |journal| journal.events(after, BATCH)).await {
+            Ok(events) if !events.is_empty() => {
+                after = events.last().map_or(after, |event| event.seq);
+                events.iter().for_each(|event| clocks.take(event, &app.metrics));
+            }
+            // What cannot be read now is read after the next change.
+            Ok(_) | Err(_) => changes.changed().await,
+        }
+    }
+}
+
+impl Clocks {
+    fn take(&mut self, event: &JournalEvent, metrics: &Metrics) {
+        metrics.happened(event.change.name());
+        let run = event.run;
+        if event.state != State::Pending
+            && let Some(since) = self.waiting.remove(&run)
+            && event.state.is_executing()
+        {
+            metrics.waited(event.at.since(since));
+        }
+        if !event.state.is_executing()
+            && let Some(since) = self.executing.remove(&run)
+        {
+            metrics.executed(event.at.since(since));
+        }
+        if event.state == State::Pending && self.waiting.len() < TIMED {
+            self.waiting.entry(run).or_insert(event.at);
+        }
+        if event.state.is_executing() && self.executing.len() < TIMED {
+            self.executing.entry(run).or_insert(event.at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hostel::Event;
+    use hostel::journal::RunChange;
+
+    use super::*;
+
+    #[test]
+    fn waiting_and_executing_are_timed() {
+        let (metrics, mut clocks) = (Metrics::default(), Clocks::default());
+        let mut take = |seq: u64, state: State, change: RunChange, seconds: u64| {
+            let at = Timestamp::from_unix_nanos(seconds * 1_000_000_000);
+            let run = RunId::from_bytes([1; 16]);
+            clocks.take(&JournalEvent { seq, run, version: seq, state, at, change }, &metrics);
+        };
+        take(1, State::Pending, RunChange::Born, 10);
+        take(2, State::Running, RunChange::Event(Event::Started), 12);
+        take(3, State::Running, RunChange::Named, 12);
+        take(4, State::Completed, RunChange::Event(Event::Completed), 15);
+        assert!(clocks.waiting.is_empty() && clocks.executing.is_empty());
+        let text = metrics.encoded();
+        for line in [
+            "hostel_queue_wait_seconds_sum 2.0",
+            "hostel_attempt_seconds_sum 3.0",
+            "hostel_events_total{kind=\"Completed\"} 1",
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+    }
+}

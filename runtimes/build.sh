@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Builds the language runtimes: bash runtimes/build.sh [python] [js] [OUTPUT_DIR=target/runtimes]
+#
+# Python needs python3 with venv and network access to PyPI (or a wheel cache), JavaScript needs Node and npm. What is missing is
+# said. A runtime is built again only if its sources or this script have changed. Builds are not reproducible: two builds have two
+# digests, and so cache nothing for each other.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+OUTPUT_DIR=${OUTPUT_DIR:-$PWD/../target/runtimes}
+COMPONENTIZE_PY=0.25.1
+mkdir -p "$OUTPUT_DIR"
+
+fail() { printf '%s\n' "$*" >&2; exit 1; }
+
+# The digest of everything that a runtime is made from.
+recipe() { find wit "$1" build.sh -type f -not -path '*/node_modules/*' -not -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1; }
+
+is_current() { [ -f "$OUTPUT_DIR/$1.wasm" ] && [ "$(cat "$OUTPUT_DIR/$1.recipe" 2>/dev/null)" = "$(recipe "$1")" ]; }
+
+built() {
+    recipe "$1" > "$OUTPUT_DIR/$1.recipe"
+    printf 'runtimes: %s/%s.wasm\n' "$OUTPUT_DIR" "$1"
+}
+
+build_python() {
+    command -v python3 >/dev/null || fail "the Python runtime needs python3: install it (Debian: apt-get install python3 python3-venv)"
+    local tools=$OUTPUT_DIR/python-tools
+    [ -x "$tools/bin/componentize-py" ] || {
+        python3 -m venv "$tools" || fail "the Python runtime needs venv (Debian: apt-get install python3-venv)"
+        "$tools/bin/pip" --quiet install "componentize-py==$COMPONENTIZE_PY"
+    }
+    "$tools/bin/componentize-py" -d wit -w runtime componentize -p python app -o "$OUTPUT_DIR/python.new"
+    mv "$OUTPUT_DIR/python.new" "$OUTPUT_DIR/python.wasm"
+}
+
+build_js() {
+    command -v npm >/dev/null || fail "the JavaScript runtime needs Node 20 or later with npm (Debian: apt-get install nodejs npm)"
+    local tools=$OUTPUT_DIR/js-tools
+    mkdir -p "$tools"
+    cp js/package.json js/package-lock.json "$tools/"
+    (cd "$tools" && npm ci --silent --no-audit --no-fund)
+    cp -r js/src "$tools/"
+    local bin=$tools/node_modules/.bin
+    (cd "$tools" && "$bin/esbuild" src/app.js --bundle --format=esm --platform=neutral --main-fields=module,main '--external:wasi:*' \
+        --log-level=warning --outfile=bundle.js)
+    (cd "$tools" && "$bin/jco" componentize bundle.js -w "$OLDPWD/wit" --backend qjs --backend-qjs-disable-async -n javascript -o "$OUTPUT_DIR/js.new")
+    mv "$OUTPUT_DIR/js.new" "$OUTPUT_DIR/js.wasm"
+}
+
+[ $# -gt 0 ] || set -- python js
+for name; do
+    case $name in
+        python | js) ;;
+        *) fail "there is no runtime $name: expected python or js" ;;
+    esac
+    is_current "$name" || { "build_$name" && built "$name"; }
+done

@@ -1,0 +1,46 @@
+"""The component: what `hostel:runtime/language` asks, answered for Python."""
+
+# First, so that everything after it finds the module prepared.
+from hostel_runtime import prepare  # noqa: F401  (imports the standard library)
+from hostel_runtime import calling, describing
+from hostel_runtime.failure import Failed
+
+from componentize_py_types import Err
+from wit_world import exports
+from wit_world.exports import language as wit
+
+
+class Language(exports.Language):
+    def describe(self, file, source):
+        try:
+            return [_function(function) for function in describing.functions(file, source)]
+        except Failed as failed:
+            raise Err(_failure(failed)) from None
+
+    def call(self, file, source, function, positional, named):
+        try:
+            return calling.call(file, source, function, positional, named)
+        except Failed as failed:
+            raise Err(_failure(failed)) from None
+
+
+def _function(function):
+    parameters = [
+        wit.Parameter(parameter.name, wit.Passing[parameter.passing], parameter.declared, parameter.default)
+        for parameter in function.parameters
+    ]
+    return wit.Function(function.name, parameters, function.returns, function.doc, function.line)
+
+
+def _failure(failed):
+    match failed.kind:
+        case "syntax":
+            return wit.Failure_Syntax(wit.Diagnostic(*failed.parts))
+        case "no_function":
+            return wit.Failure_NoFunction(*failed.parts)
+        case "arguments":
+            return wit.Failure_Arguments(*failed.parts)
+        case "no_data":
+            return wit.Failure_NoData(*failed.parts)
+        case _:
+            return wit.Failure_Thrown(wit.Thrown(*failed.parts))

@@ -1,0 +1,1 @@
+"""Functions of Python source, called in a sandbox."""
