@@ -26,8 +26,8 @@ export function typeText(type) {
   }
 }
 
-/** Whether a value of the type is typed as JSON. */
-export const isRaw = (type, depth) => type.kind === "map" || depth > DEEPEST;
+/** Whether a value of the type is typed as JSON: maps, `data` of scripts, and what is nested deep. */
+export const isRaw = (type, depth) => type.kind === "map" || type.kind === "data" || depth > DEEPEST;
 
 /** Steps into a value, as the server writes them in paths. Into an option there is none. */
 export const step = {

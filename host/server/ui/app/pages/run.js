@@ -12,7 +12,7 @@ import { Copy, Loading, State, Text, Took, Trouble, When, attempt, confirm } fro
 import { Icon } from "../parts/icon.js";
 import { usePageKeys } from "../parts/keys.js";
 import { LogView } from "../parts/logview.js";
-import { Attempts, CacheOf, Events, Inputs, Receipt, Result } from "../parts/runtabs.js";
+import { Attempts, CacheOf, Children, Events, Inputs, Receipt, Result } from "../parts/runtabs.js";
 import { Waiting } from "../parts/waiting.js";
 
 const TABS = [
@@ -22,6 +22,7 @@ const TABS = [
   { tab: "logs", word: "Logs" },
   { tab: "receipt", word: "Receipt" },
   { tab: "cache", word: "Cache" },
+  { tab: "items", word: "Items", isFor: (run) => run.queue === "hostel.map" },
   { tab: "events", word: "Events" },
 ];
 
@@ -105,7 +106,7 @@ export default function Run({ run: id, tab = "result", query }) {
     <${Head} run=${run} actions=${actions} />
     <${Strip} run=${run} />
     <${Waiting} run=${run} />
-    <nav class="tabs" aria-label="Parts of the run">${TABS.map(
+    <nav class="tabs" aria-label="Parts of the run">${TABS.filter((one) => one.isFor?.(run) ?? true).map(
       (one) => html`<a href=${href(one.tab === "result" ? `/runs/${id}` : `/runs/${id}/${one.tab}`)} aria-current=${one.tab === shown ? "page" : undefined}>
         ${one.word}${one.n ? html` <span class="n">${one.n(run)}</span>` : null}</a>`,
     )}</nav>
@@ -115,6 +116,7 @@ export default function Run({ run: id, tab = "result", query }) {
     ${shown === "logs" ? html`<${LogView} run=${id} isOver=${isOver.current} query=${query} attempts=${run.attempt_count} />` : null}
     ${shown === "receipt" ? html`<${Receipt} run=${run} />` : null}
     ${shown === "cache" ? html`<${CacheOf} run=${run} />` : null}
+    ${shown === "items" ? html`<${Children} run=${run} />` : null}
     ${shown === "events" ? html`<${Events} run=${run} />` : null}
   </div>`;
 }

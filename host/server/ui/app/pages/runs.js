@@ -7,7 +7,7 @@ import { go, href, setQuery } from "../lib/router.js";
 import { useRunList } from "../lib/runlist.js";
 import { may } from "../lib/session.js";
 import { STATES } from "../lib/states.js";
-import { html, useEffect, useState } from "../lib/view.js";
+import { html, useEffect, useRef, useState } from "../lib/view.js";
 import { Loading, Panel, Text, Trouble } from "../parts/basics.js";
 import { BatchProgress, Selection, act } from "../parts/bulk.js";
 import { FirstRun } from "../parts/firstrun.js";
@@ -63,10 +63,13 @@ export default function Runs({ query }) {
   const [selected, setSelected] = useState(new Set());
   const [at, setAt] = useState(-1);
   const runs = list.items ?? [];
+  // Keys may come faster than the page is drawn.
+  const place = useRef(-1);
   useEffect(() => void loadTasks(), []);
   useEffect(() => {
     setSelected(new Set());
     setAt(-1);
+    place.current = -1;
   }, [q, before]);
 
   const select = (run) =>
@@ -82,16 +85,18 @@ export default function Runs({ query }) {
     list.reload();
   };
   const move = (by) => {
-    const to = Math.max(0, Math.min(runs.length - 1, at + by));
+    const to = Math.max(0, Math.min(runs.length - 1, place.current + by));
+    place.current = to;
     setAt(to);
     document.querySelectorAll("table.runs tbody tr")[to]?.scrollIntoView({ block: "nearest" });
   };
-  const target = () => (chosen.length ? chosen : runs[at] ? [runs[at]] : []);
+  const here = () => runs[place.current];
+  const target = () => (chosen.length ? chosen : here() ? [here()] : []);
   usePageKeys({
     j: () => move(1),
     k: () => move(-1),
-    Enter: () => runs[at] && go(`/runs/${runs[at].run}`),
-    x: () => runs[at] && select(runs[at].run),
+    Enter: () => here() && go(`/runs/${here().run}`),
+    x: () => here() && select(here().run),
     c: async () => may("cancel") && (await act("cancel", target())) && done(),
     r: async () => may("run") && (await act("retry", target())) && done(),
   });

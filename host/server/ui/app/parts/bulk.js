@@ -81,7 +81,7 @@ export const Selection = ({ runs, isAll, filter, onDone, onClear }) => html`<div
   })}
   ${isAll && has("batches")
     ? html`<span class="muted">or all that match:</span>${Object.entries(ACTIONS).map(
-        ([name, action]) => html`<button type="button" class="link" disabled=${!may(action.scope)} onClick=${() => actOnAll(name, filter)}>${action.word.toLowerCase()}</button>`,
+        ([name, action]) => html`<button type="button" class="link" aria-label=${`${action.word} all that match`} disabled=${!may(action.scope)} onClick=${() => actOnAll(name, filter)}>${action.word.toLowerCase()}</button>`,
       )}`
     : null}
   <button type="button" class="quiet" onClick=${onClear}>Clear</button>

@@ -101,8 +101,8 @@ export function Histogram({ counts, onChoose }) {
         ${time(bar.from)} · ${count(bar.total)} ${GROUPS.filter(({ group }) => bar.groups[group]).map(({ group, word }) => ` · ${count(bar.groups[group])} ${word.toLowerCase()}`)}</div>` : null}
     </div>
     <div class="axis" aria-hidden="true"><span>${time(bars[0].from)}</span><span>${time(bars[Math.floor(bars.length / 2)].from)}</span><span>now</span></div>
-    <table class="visually-hidden" style=${{ position: "absolute" }}><caption>Runs over time</caption><thead><tr><th>From</th>${GROUPS.map(({ word }) => html`<th>${word}</th>`)}</tr></thead>
-      <tbody>${bars.filter((one) => one.total).slice(-60).map((one) => html`<tr><td>${time(one.from)}</td>${GROUPS.map(({ group }) => html`<td>${one.groups[group]}</td>`)}</tr>`)}</tbody></table>
+    <div class="visually-hidden"><table><caption>Runs over time</caption><thead><tr><th>From</th>${GROUPS.map(({ word }) => html`<th>${word}</th>`)}</tr></thead>
+      <tbody>${bars.filter((one) => one.total).slice(-60).map((one) => html`<tr><td>${time(one.from)}</td>${GROUPS.map(({ group }) => html`<td>${one.groups[group]}</td>`)}</tr>`)}</tbody></table></div>
   </div>`;
 }
 

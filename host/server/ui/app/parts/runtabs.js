@@ -1,6 +1,6 @@
 // The tabs of a run.
 
-import { part } from "../lib/api.js";
+import { part, send } from "../lib/api.js";
 import { useLive, useResource } from "../lib/resource.js";
 import { href } from "../lib/router.js";
 import { may } from "../lib/session.js";
@@ -10,7 +10,9 @@ import { runCommand } from "../lib/command.js";
 import { names } from "../lib/names.js";
 import { taskName } from "../lib/text.js";
 import { html } from "../lib/view.js";
-import { Command, Loading, Panel, State, Text, Trouble, When } from "./basics.js";
+import { Command, Copy, Loading, Panel, State, Text, Trouble, When, attempt, confirm } from "./basics.js";
+import { Icon } from "./icon.js";
+import { RunTable } from "./runtable.js";
 import { ValueBox } from "./value.js";
 
 const Hidden = ({ what }) => html`<p class="muted">This token has no scope <code>read:values</code>, which shows ${what}.</p>`;
@@ -68,12 +70,12 @@ export function Attempts({ run }) {
   const attempts = run.attempts ?? [];
   if (!attempts.length) return html`<${Panel}><p class="muted">${run.state === "Cached" ? "Its value came from the cache: nothing was executed." : "No attempt has begun."}</p><//>`;
   return html`<div style=${{ display: "grid", gap: "12px" }}>${[...attempts].reverse().map(
-    (attempt) => html`<section class="panel" aria-label="Attempt ${attempt.number}">
-      <header><h2>Attempt ${attempt.number}</h2><${State} state=${attempt.state} />
-        <span class="muted"><${When} at=${attempt.began_at} millis />${attempt.duration_ms !== null && attempt.duration_ms !== undefined ? ` · ${duration(attempt.duration_ms)}` : ""}</span>
+    (one) => html`<section class="panel" aria-label="Attempt ${one.number}">
+      <header><h2>Attempt ${one.number}</h2><${State} state=${one.state} />
+        <span class="muted"><${When} at=${one.began_at} millis />${one.duration_ms !== null && one.duration_ms !== undefined ? ` · ${duration(one.duration_ms)}` : ""}</span>
         <a class="right" href=${href(`/runs/${run.run}/logs`)}>Logs</a></header>
-      ${attempt.error ? html`<div class="body"><${Failure} error=${attempt.error} /></div>` : null}
-      ${attempt.stdout ? html`<div class="body"><h3>Output so far</h3><pre class="code" tabindex="0"><${Text}>${typeof attempt.stdout === "string" ? attempt.stdout : JSON.stringify(attempt.stdout)}<//></pre></div>` : null}
+      ${one.error ? html`<div class="body"><${Failure} error=${one.error} /></div>` : null}
+      ${one.stdout ? html`<div class="body"><h3>Output so far</h3><pre class="code" tabindex="0"><${Text}>${typeof one.stdout === "string" ? one.stdout : JSON.stringify(one.stdout)}<//></pre></div>` : null}
     </section>`,
   )}</div>`;
 }
@@ -106,14 +108,41 @@ export function Receipt({ run }) {
   </div>`;
 }
 
-/** What is known without a report: whether the value was cached. */
+const LOOK_UPS = { hit: ["cache", "stack", "Its value was in the cache"], miss: ["good", "check", "It was computed"], off: ["wait", "ring", "The cache was not used"], refresh: ["run", "again", "It was computed anew"], pending: ["wait", "ring", "It has not begun"], none: ["off", "stop", "It ended without being executed"] };
+
+/** What the cache did, why, and what is stored under the key. */
 export function CacheOf({ run }) {
-  return html`<${Panel} title="Cache"><p>${run.state === "Cached"
-    ? "The value came from the cache; nothing was executed."
-    : run.state === "Completed"
-      ? "It was computed."
-      : "There is no value."}</p>
-    <p class="muted">Stored results are on the page <a href=${href("/cache")}>Cache</a>.</p><//>`;
+  const { data, error, reload } = useResource(may("read:values") ? `/runs/${part(run.run)}/cache` : null);
+  const forget = async () => {
+    if (!(await confirm({ title: "Forget this result", text: "The next run with this key computes it again. This run keeps its value.", action: "Forget", danger: true }))) return;
+    await attempt(() => send("DELETE", `/cache/${part(data.key)}`), "Forgotten");
+    reload();
+  };
+  if (!may("read:values")) return html`<${Panel} title="Cache"><${Hidden} what="keys and what they are made of" /><//>`;
+  if (error && !data) return html`<${Trouble} error=${error} retry=${reload} />`;
+  if (data === null) return html`<${Panel} title="Cache"><${Loading} /><//>`;
+  const [tone, shape, word] = LOOK_UPS[data.look_up] ?? ["wait", "ring", data.look_up];
+  return html`<${Panel} title="Cache" right=${data.entries.length ? html`<button type="button" disabled=${!may("admin")} onClick=${forget}>Forget</button>` : null}>
+    <p class="state" data-tone=${tone}><${Icon} name=${shape} />${word}</p>
+    <p style=${{ margin: "6px 0 12px" }}><${Text}>${data.text}<//></p>
+    <dl class="facts"><dt>Policy</dt><dd>${data.policy}</dd>
+      <dt>Key</dt><dd class="mono">${data.key ? html`${data.key}<${Copy} text=${data.key} label="Copy the key" />` : "none"}</dd>
+      ${data.producer ? html`<dt>Computed by</dt><dd class="mono"><a href=${href(`/runs/${data.producer}`)}>${data.producer}</a></dd>` : null}</dl>
+    <h3 style=${{ marginTop: "14px" }}>Stored under the key</h3>
+    ${data.entries.length
+      ? html`<ul>${data.entries.map((entry) => html`<li>${bytes(entry.value_bytes)}, made <${When} at=${entry.created_at} /> by <a class="mono" href=${href(`/runs/${entry.run}`)}>${entry.run.slice(-12)}</a> in ${duration(entry.took_ms)}${entry.reads.length ? html`<ul class="mono muted" style=${{ paddingLeft: "16px" }}>${entry.reads.slice(0, 20).map((read) => html`<li><${Text}>${read.path}<//> (${read.what})</li>`)}</ul>` : null}</li>`)}</ul>`
+      : html`<p class="muted">Nothing.</p>`}
+  <//>`;
+}
+
+/** The recorded items of a map of the command line. */
+export function Children({ run }) {
+  const { data, error, reload } = useResource(`/runs/${part(run.run)}/children`);
+  if (error && !data) return html`<${Trouble} error=${error} retry=${reload} />`;
+  return html`<${Panel} flush title="Recorded items">
+    ${data === null ? html`<${Loading} />` : data.items.length ? html`<${RunTable} runs=${data.items} slim label="Recorded items" />` : html`<div class="empty">No item was recorded: those that did not complete are.</div>`}
+    ${data?.more ? html`<p class="muted" style=${{ padding: "8px 14px" }}>There may be more.</p>` : null}
+  <//>`;
 }
 
 export function Events({ run }) {

@@ -86,7 +86,7 @@ test("a token that may only read is offered nothing else", async () => {
   const page = await open(browser, { ...server, token });
   await page.to("/runs?q=state%3Afailed");
   await page.getByLabel("Select all on this page").check();
-  assert.ok(await page.getByRole("toolbar").getByRole("button", { name: "Retry" }).isDisabled());
+  assert.ok(await page.getByRole("toolbar").getByRole("button", { name: "Retry", exact: true }).isDisabled());
   await page.locator("table.runs tbody a").first().click();
   await settled(page);
   assert.equal(await page.getByRole("button", { name: "Retry" }).count(), 0);

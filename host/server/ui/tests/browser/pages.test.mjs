@@ -115,16 +115,55 @@ test("selected runs are cancelled after a question", () =>
     await page.reload();
     await settled(page);
     await page.getByLabel("Select all on this page").check();
-    await page.getByRole("toolbar").getByRole("button", { name: "Cancel" }).click();
+    await page.getByRole("toolbar").getByRole("button", { name: "Cancel", exact: true }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Cancel 3 runs" }).click();
     await page.waitForFunction(() => [...document.querySelectorAll("table.runs tbody tr")].every((row) => row.textContent.includes("Cancelled")));
+  }));
+
+test("everything that matches is cancelled as a batch", async () => {
+  for (let at = 0; at < 5; at += 1) await call("POST", "/runs", { task: "acme.math#add", args: [at, 2], in: "1h", tags: ["many"] });
+  await on("/runs?q=tag%3Amany", async (page) => {
+    await page.getByLabel("Select all on this page").check();
+    await page.getByRole("toolbar").getByRole("button", { name: "Cancel all that match" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Cancel 5 runs" }).click();
+    await page.getByText("5 of 5").waitFor();
+    await page.waitForFunction(() => [...document.querySelectorAll("table.runs tbody tr")].every((row) => row.textContent.includes("Cancelled")));
+  });
+});
+
+test("the histogram says how many runs there were, and leads to them", () =>
+  on("/", async (page) => {
+    await page.locator(".legend").getByText("Completed").click();
+    await page.waitForURL(/since/);
+    await settled(page);
+    assert.ok((await page.locator("table.runs tbody tr").count()) > 10);
+  }));
+
+test("the timeline of a map is drawn", () =>
+  on(`/maps/${made.map.map}`, async (page) => {
+    const canvas = page.getByRole("img", { name: /When the rows executed/ });
+    await canvas.waitFor();
+    await page.waitForFunction(() => {
+      const canvas = document.querySelector(".gantt canvas");
+      const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, Math.max(1, canvas.height - 60)).data;
+      return pixels.some((value, at) => at % 4 === 3 && value === 255);
+    });
+    await page.getByLabel("Order of the rows").selectOption("took");
+    await page.getByRole("button", { name: "Show a shorter time" }).click();
+    await page.getByRole("button", { name: "Whole time" }).click();
+  }));
+
+test("the cache of a run says what it did, and why", () =>
+  on(`/runs/${made.sum.run}/cache`, async (page) => {
+    await page.getByText(/It was computed|Its value was in the cache/).waitFor();
+    await page.getByText("Stored under the key").waitFor();
   }));
 
 test("keys move, open and search", () =>
   on("/runs?q=state%3Acompleted", async (page) => {
     await page.keyboard.press("j");
     await page.keyboard.press("x");
-    assert.match(await text(page), /1 selected/);
+    await page.getByText("1 selected").waitFor();
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { level: 1 }).waitFor();
     await page.waitForURL(/\/runs\/[0-9a-f-]{36}$/);

@@ -53,6 +53,7 @@ const CORPUS = [
   [{ kind: "flags", names: ["read", "write", "execute"] }, ["read", "execute"]],
   [{ kind: "flags", names: ["read"] }, []],
   [{ kind: "map", key: text, value: u64 }, { a: 1 }],
+  [{ kind: "data" }, { any: [1, "18446744073709551615", null] }],
 ];
 
 test("every value comes out as it went in", () => {
