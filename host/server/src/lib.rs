@@ -17,6 +17,7 @@ mod connections;
 mod openapi;
 
 mod api;
+mod assets;
 
 mod batch_driver;
 mod observer;

@@ -25,6 +25,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::access::AccessTable;
 use crate::api;
 use crate::app::App;
+use crate::assets;
 use crate::audit::{Audit, Change};
 use crate::batch_driver::drive;
 use crate::batches::Batches;
@@ -351,6 +352,7 @@ fn cors(allowed: &[String]) -> Result<Option<CorsLayer>, ServerError> {
 fn guarded(router: Router, app: &Arc<App>, csrf: Csrf, cors: Option<CorsLayer>) -> Router {
     let router = router
         .route_layer(from_fn_with_state(Arc::clone(app), admit))
+        .merge(assets::router())
         .method_not_allowed_fallback(async || {
             ApiProblem::new(Code::MethodNotAllowed, "the address does not have this method")
                 .hint("GET /api/v1/openapi.json has all addresses and methods")

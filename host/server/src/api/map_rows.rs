@@ -90,13 +90,11 @@ async fn get_map_rows(
     Ok(Json(MapRows { items: items.collect(), next }))
 }
 
-/// The rows from a number on, and the number with which to go on.
-fn read_rows(
-    journal: &SqliteJournal,
-    map: &str,
-    from: u64,
-    limit: usize,
-) -> Answer<(Vec<(u64, RunHead)>, Option<u64>)> {
+/// Rows with their numbers, and the number with which to go on.
+type NumberedRows = (Vec<(u64, RunHead)>, Option<u64>);
+
+/// The rows from a number on.
+fn read_rows(journal: &SqliteJournal, map: &str, from: u64, limit: usize) -> Answer<NumberedRows> {
     let newest = journal.find(&of_map(map), Page::first(1))?.runs;
     let last = newest.first().ok_or_else(|| unknown_map(map))?.run;
     let (mut rows, mut missing) = (Vec::new(), 0);

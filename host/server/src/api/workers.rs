@@ -51,7 +51,7 @@ struct WorkerObject {
 #[utoipa::path(get, path = "/workers", operation_id = "list_workers", tag = "queues",
     responses((status = 200, description = "The workers", body = Workers)), security(("token" = ["read"])))]
 async fn list_workers(State(app): State<Arc<App>>) -> Answer<Json<Workers>> {
-    app.journal(|journal| workers(journal)).await.map(Json)
+    app.journal(workers).await.map(Json)
 }
 
 fn workers(journal: &SqliteJournal) -> Result<Workers, JournalError> {

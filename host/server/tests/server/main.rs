@@ -8,6 +8,8 @@ mod running;
 #[cfg(test)]
 mod batches;
 #[cfg(test)]
+mod dashboard;
+#[cfg(test)]
 mod document;
 #[cfg(test)]
 mod ending;

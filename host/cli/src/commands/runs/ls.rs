@@ -58,6 +58,9 @@ pub(crate) struct Ls {
     server: ServerOptions,
 }
 
+/// Runs, the cursor of the next page, and how far the server looked if it did not look at all.
+type RemoteHeads = (Vec<RunHeadObject>, Option<String>, Option<String>);
+
 impl Ls {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         if let Some(remote) = Remote::of(ui, &self.server, self.host.unfit())? {
@@ -100,10 +103,7 @@ impl Ls {
     }
 
     /// The runs of the page at a server, the cursor of the next one, and how far the server looked.
-    fn page_of(
-        &self,
-        remote: &Remote,
-    ) -> Result<(Vec<RunHeadObject>, Option<String>, Option<String>), Problem> {
+    fn page_of(&self, remote: &Remote) -> Result<RemoteHeads, Problem> {
         if self.follow {
             let problem = "--follow has no meaning with a server: it shows the runs of this machine";
             return Err(

@@ -77,6 +77,12 @@ impl Set {
             queue: self.queue.clone(),
             tags,
         };
+        if let Some(queue) = amendment.queue.as_ref().filter(|queue| queue.is_reserved()) {
+            let problem = format!(
+                "no run can be in the queue `{queue}`: names that begin with `hostel.` are the host's own"
+            );
+            return Err(Problem::invalid(problem));
+        }
         if amendment.is_empty() {
             return Err(Problem::invalid(
                 "there is nothing to change: expected --priority, --at, --in, --queue or --tag",
@@ -87,11 +93,12 @@ impl Set {
 }
 
 fn refused(error: JournalError) -> Problem {
-    let hint = match &error {
-        JournalError::Conflict(JournalConflict::Started { run, state, .. }) if !state.is_terminal() => Some(
-            format!("hostel runs cancel {run} ends it; submit another run with the options that you want"),
-        ),
-        _ => None,
-    };
+    let mut hint = None;
+    if let JournalError::Conflict(JournalConflict::Started { run, state, .. }) = &error
+        && !state.is_terminal()
+    {
+        let text = "ends it; submit another run with the options that you want";
+        hint = Some(format!("hostel runs cancel {run} {text}"));
+    }
     Problem::from(error).hints_of(hint)
 }

@@ -1,0 +1,92 @@
+// The API, as every client uses it: JSON, a token, and problems.
+
+import { build, session, setSession } from "./session.js";
+
+/** An answer that is a problem (RFC 9457), or no answer at all. */
+export class Problem extends Error {
+  constructor(body) {
+    super(body.detail ?? body.title ?? "the server answered with an error");
+    this.status = body.status ?? 0;
+    this.code = body.code ?? "unreachable";
+    this.hint = body.hint;
+    this.errors = body.errors ?? [];
+    this.candidates = body.candidates ?? [];
+    this.body = body;
+  }
+}
+
+const address = (path) => new URL(`api/v1${path}`, document.baseURI);
+
+/** Sends a request and returns the response, or throws a `Problem`. */
+export async function request(method, path, { body, type, headers, signal, token } = {}) {
+  const authorization = token ?? session.value?.token;
+  let response;
+  try {
+    response = await fetch(address(path), {
+      method,
+      body,
+      signal,
+      cache: "no-store",
+      credentials: "omit",
+      headers: {
+        "Accept-Integers": "string",
+        ...(authorization ? { Authorization: `Bearer ${authorization}` } : {}),
+        ...(type ? { "Content-Type": type } : {}),
+        ...headers,
+      },
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem({ detail: "the server does not answer", hint: "is `hostel serve` still running?" });
+  }
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({}));
+  if (response.status === 401 && token === undefined) setSession(null);
+  throw new Problem({ status: response.status, ...problem });
+}
+
+async function json(response) {
+  const text = await response.text();
+  return text === "" ? null : JSON.parse(text);
+}
+
+/** `GET`, as JSON. */
+export const get = async (path, options) => json(await request("GET", path, options));
+
+/** Any method with a JSON body. */
+export const send = async (method, path, body, options = {}) =>
+  json(
+    await request(method, path, {
+      ...options,
+      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body), type: "application/json" }),
+    }),
+  );
+
+/** A path with a query, without its empty members. */
+export function withQuery(path, query) {
+  const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return pairs.length ? `${path}?${new URLSearchParams(pairs)}` : path;
+}
+
+/** A text as one part of a path. */
+export const part = (text) => encodeURIComponent(text);
+
+/** The address of a page of a list (`next`) as a path for `get`. */
+export const ofApi = (next) => (next ? next.replace(/^\/api\/v1/, "") : null);
+
+/** Exchanges a one-time code for the token, and keeps the session. */
+export async function logIn(code) {
+  const { token } = await send("POST", "/login", { code }, { token: "" });
+  await enter(token);
+}
+
+/** Begins a session with a token. */
+export async function enter(token) {
+  const info = await get("/info", { token });
+  setSession({ token, name: info.token.name, scopes: info.token.scopes, version: info.version, features: info.features, build });
+}
+
+/** Reads again what the server can do, if it was updated since the login. */
+export async function renewSession() {
+  if (session.value && session.value.build !== build) await enter(session.value.token).catch(() => {});
+}

@@ -1,0 +1,54 @@
+// Which page is shown: the address, without the path that a proxy may have put before it.
+
+import { signal } from "../vendor/signals.js";
+
+const root = new URL("./", document.baseURI).pathname;
+
+const read = () => ({
+  path: "/" + location.pathname.slice(root.length),
+  query: new URLSearchParams(location.search),
+});
+
+/** The address: its path below the root, and its query. */
+export const address = signal(read());
+
+/** The link to a path of this dashboard, with the members of `query` that are not empty. */
+export function href(path, query = {}) {
+  const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const text = new URLSearchParams(pairs).toString();
+  return root + path.replace(/^\//, "") + (text ? `?${text}` : "");
+}
+
+/** Shows a path. With `replace`, the step back leads past the present one. */
+export function go(path, query, { replace = false } = {}) {
+  const to = href(path, query);
+  if (to === location.pathname + location.search) return;
+  history[replace ? "replaceState" : "pushState"](null, "", to);
+  address.value = read();
+  if (!replace) scrollTo(0, 0);
+}
+
+/** Changes members of the query; `undefined` takes one out. */
+export function setQuery(changes, options) {
+  const query = Object.fromEntries(address.value.query);
+  go(address.value.path, { ...query, ...changes }, options);
+}
+
+addEventListener("popstate", () => {
+  address.value = read();
+});
+
+// Links to own pages change the page without loading it again.
+addEventListener("click", (event) => {
+  const link = event.target instanceof Element ? event.target.closest("a[href]") : null;
+  const isPlain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+  if (!link || !isPlain || link.target || link.hasAttribute("download") || event.defaultPrevented) return;
+  const url = new URL(link.href);
+  const isOwn = url.origin === location.origin && url.pathname.startsWith(root) && !url.pathname.startsWith(root + "api/");
+  if (!isOwn || url.hash) return;
+  event.preventDefault();
+  if (url.pathname + url.search === location.pathname + location.search) return;
+  history.pushState(null, "", url);
+  address.value = read();
+  scrollTo(0, 0);
+});

@@ -1,0 +1,122 @@
+// One run: how it went, why it waits, what it was given and what came out.
+
+import { part, send } from "../lib/api.js";
+import { loadTasks, names } from "../lib/names.js";
+import { useLive, useResource } from "../lib/resource.js";
+import { go, href } from "../lib/router.js";
+import { may } from "../lib/session.js";
+import { hasEnded, look } from "../lib/states.js";
+import { taskName } from "../lib/text.js";
+import { html, useEffect, useRef } from "../lib/view.js";
+import { Copy, Loading, State, Text, Took, Trouble, When, attempt, confirm } from "../parts/basics.js";
+import { Icon } from "../parts/icon.js";
+import { usePageKeys } from "../parts/keys.js";
+import { LogView } from "../parts/logview.js";
+import { Attempts, CacheOf, Children, Events, Inputs, Receipt, Result } from "../parts/runtabs.js";
+import { Waiting } from "../parts/waiting.js";
+
+const TABS = [
+  { tab: "result", word: "Result" },
+  { tab: "inputs", word: "Inputs" },
+  { tab: "attempts", word: "Attempts", n: (run) => run.attempt_count },
+  { tab: "logs", word: "Logs" },
+  { tab: "receipt", word: "Receipt" },
+  { tab: "cache", word: "Cache" },
+  { tab: "items", word: "Items", isFor: (run) => run.queue === "hostel.map" },
+  { tab: "events", word: "Events" },
+];
+
+/** The states in order, each with how long it lasted. */
+function Strip({ run }) {
+  const steps = run.history ?? [];
+  return html`<ol class="strip" aria-label="States">${steps.map(({ at, state }, index) => {
+    const next = steps[index + 1];
+    const isLast = !next;
+    return html`<li key=${index}><${State} state=${state} /><span class="when"><${When} at=${at} millis />${isLast && hasEnded(state) ? null : html` · <${Took} from=${at} to=${next?.at} />`}</span></li>`;
+  })}</ol>`;
+}
+
+function useActions(run, reload) {
+  if (!run) return {};
+  const { state } = run;
+  const ended = hasEnded(state);
+  const isOfCommand = run.queue.startsWith("hostel.");
+  const act = (words, method, path, after) => async () => {
+    if (words && !(await confirm(words))) return;
+    await attempt(() => send(method, `/runs/${part(run.run)}${path}`), words?.done);
+    if (after) after();
+    else reload();
+  };
+  return {
+    cancel: !ended && state !== "Cancelling" && may("cancel") &&
+      act({ title: "Cancel this run", text: look(state).group === "running" ? "It executes: its guest is asked to stop, and the run is cancelled when it has." : "It has not started, and ends at once.", action: "Cancel the run", danger: true, done: "Asked to cancel" }, "POST", "/cancel"),
+    retry: ended && !["Completed", "Cached", "RolledBack"].includes(state) && !isOfCommand && may("run") &&
+      act({ title: "Retry this run", text: "It gets new attempts under this id, with the same arguments and options. Earlier attempts are kept.", action: "Retry", done: "It goes back into its queue" }, "POST", "/retry"),
+    seen: run.needs_attention && may("cancel") && act(null, "POST", "/seen"),
+    remove: ended && may("cancel") &&
+      act({ title: "Delete this run", text: "Its record, events and logs are removed. This cannot be undone.", action: "Delete", danger: true, done: "Deleted" }, "DELETE", "", () => go("/runs")),
+  };
+}
+
+function Head({ run, actions }) {
+  const map = (run.tags ?? []).find((tag) => tag.startsWith("map:"))?.slice(4);
+  const tags = (run.tags ?? []).filter((tag) => !tag.startsWith("map:"));
+  const key = run.task ?? "";
+  return html`<div class="head">
+    <div class="words">
+      <h1><${Text}>${run.name ?? run.run}<//></h1>
+      <p class="sub">
+        <${State} state=${run.state} />
+        <a class="mono" href=${href(`/tasks/${encodeURIComponent(key)}`)} title=${key}><${Text}>${taskName(key, names.value)}<//></a>
+        <span class="mono faint nowrap">${run.run}<${Copy} text=${run.run} label="Copy the id" /></span>
+      </p>
+      <p class="sub">
+        <span>queue <a href=${href("/runs", { q: `queue:${run.queue}` })}>${run.queue}</a></span>
+        ${run.priority ? html`<span>priority ${run.priority}</span>` : null}
+        ${map ? html`<span>row of <a href=${href(`/maps/${map}`)}>map</a></span>` : null}
+        ${run.parent ? html`<span>part of <a href=${href(`/runs/${run.parent}`)}>run</a></span>` : null}
+        ${run.schedule ? html`<span>schedule <a href=${href("/schedules")}><${Text}>${run.schedule}<//></a></span>` : null}
+        ${run.worker ? html`<span>worker <a href=${href("/queues")} class="mono">${run.worker}</a></span>` : null}
+        ${run.unique_key ? html`<span>unique <code><${Text}>${run.unique_key}<//></code></span>` : null}
+        ${tags.length ? html`<span class="tags">${tags.map((tag) => html`<span class="tag"><${Text}>${tag}<//></span>`)}</span>` : null}
+      </p>
+    </div>
+    <div class="actions">
+      ${actions.seen ? html`<button type="button" onClick=${actions.seen}>Mark as seen</button>` : null}
+      ${actions.retry ? html`<button type="button" class="primary" onClick=${actions.retry}><${Icon} name="again" />Retry</button>` : null}
+      ${actions.cancel ? html`<button type="button" class="danger" onClick=${actions.cancel}><${Icon} name="stop" />Cancel</button>` : null}
+      ${may("run") && key ? html`<a class="button" href=${href(`/tasks/${encodeURIComponent(key)}`, { from: run.run })}>Run again …</a>` : null}
+      ${actions.remove ? html`<button type="button" class="quiet" onClick=${actions.remove}>Delete</button>` : null}
+    </div>
+  </div>`;
+}
+
+export default function Run({ run: id, tab = "result", query }) {
+  const { data: run, error, reload } = useResource(`/runs/${part(id)}`);
+  const isOver = useRef(false);
+  isOver.current = run !== null && hasEnded(run.state);
+  useEffect(() => void loadTasks(), []);
+  useLive((event) => event.run === id, reload, 250);
+  const actions = useActions(run, reload);
+  usePageKeys({ c: () => actions.cancel && actions.cancel(), r: () => actions.retry && actions.retry() });
+  if (error && !run) return html`<div class="page"><h1>Run</h1><${Trouble} error=${error} retry=${reload} /></div>`;
+  if (!run) return html`<div class="page"><h1 class="mono">${id}</h1><${Loading} rows=${6} /></div>`;
+  const shown = TABS.some((one) => one.tab === tab) ? tab : "result";
+  return html`<div class="page">
+    <${Head} run=${run} actions=${actions} />
+    <${Strip} run=${run} />
+    <${Waiting} run=${run} />
+    <nav class="tabs" aria-label="Parts of the run">${TABS.filter((one) => one.isFor?.(run) ?? true).map(
+      (one) => html`<a href=${href(one.tab === "result" ? `/runs/${id}` : `/runs/${id}/${one.tab}`)} aria-current=${one.tab === shown ? "page" : undefined}>
+        ${one.word}${one.n ? html` <span class="n">${one.n(run)}</span>` : null}</a>`,
+    )}</nav>
+    ${shown === "result" ? html`<${Result} run=${run} />` : null}
+    ${shown === "inputs" ? html`<${Inputs} run=${run} />` : null}
+    ${shown === "attempts" ? html`<${Attempts} run=${run} />` : null}
+    ${shown === "logs" ? html`<${LogView} run=${id} isOver=${isOver.current} query=${query} attempts=${run.attempt_count} />` : null}
+    ${shown === "receipt" ? html`<${Receipt} run=${run} />` : null}
+    ${shown === "cache" ? html`<${CacheOf} run=${run} />` : null}
+    ${shown === "items" ? html`<${Children} run=${run} />` : null}
+    ${shown === "events" ? html`<${Events} run=${run} />` : null}
+  </div>`;
+}

@@ -1,0 +1,214 @@
+// A task: its signature, and the form that runs it with what its function really takes.
+
+import { part, send } from "../lib/api.js";
+import { curl, runCommand } from "../lib/command.js";
+import { fromJson, parseJson, pastedItems, toJson } from "../lib/form.js";
+import { names, loadTasks } from "../lib/names.js";
+import { useResource } from "../lib/resource.js";
+import { go, href } from "../lib/router.js";
+import { may } from "../lib/session.js";
+import { taskName } from "../lib/text.js";
+import { html, useEffect, useMemo, useRef, useState } from "../lib/view.js";
+import { Command, Loading, Panel, Text, Trouble } from "../parts/basics.js";
+import { Field, key } from "../parts/field.js";
+import { Icon } from "../parts/icon.js";
+import { OPTIONS, RunOptions, optionsOf } from "../parts/runoptions.js";
+
+/** How long the check waits for the next letter, in ms. */
+const TYPING = 400;
+/** Arguments are in the address up to so many characters. */
+const IN_ADDRESS = 1500;
+/** Up to so many bytes of rows are one JSON body; more are sent as JSON Lines. */
+const ONE_BODY = 500_000;
+
+function initial(params, args) {
+  const byName = Array.isArray(args) ? Object.fromEntries(params.map((param, at) => [param.name, args[at]])) : (args ?? {});
+  return Object.fromEntries(params.map(({ name, type }) => [name, fromJson(type, byName[name])]));
+}
+
+/** The arguments of the draft, and the problems by path. */
+function read(params, draft, except) {
+  const problems = [];
+  const pairs = params.filter((param) => param.name !== except).map(({ name, type }) => [name, toJson(type, draft[name], [name], problems)]);
+  return { args: Object.fromEntries(pairs), problems };
+}
+
+const byPath = (problems) => new Map(problems.map(({ path, message }) => [key(path), message]));
+
+/** Asks the server about arguments, a moment after the last letter: the same check as that of the command. */
+function useCheck(task, args, isComplete) {
+  const [checked, setChecked] = useState(null);
+  const text = isComplete ? JSON.stringify(args) : null;
+  useEffect(() => {
+    setChecked(null);
+    if (text === null) return undefined;
+    const stop = new AbortController();
+    const timer = setTimeout(async () => {
+      try {
+        setChecked({ ok: await send("POST", `/tasks/${part(task)}/check`, `{"args":${text}}`, { signal: stop.signal }) });
+      } catch (error) {
+        if (error.name !== "AbortError") setChecked({ error });
+      }
+    }, TYPING);
+    return () => {
+      clearTimeout(timer);
+      stop.abort();
+    };
+  }, [text, task]);
+  return checked;
+}
+
+function JsonForm({ params, draft, setDraft }) {
+  const { args } = read(params, draft);
+  const [text, setText] = useState(() => JSON.stringify(args, null, 2));
+  const [problem, setProblem] = useState(null);
+  const change = (changed) => {
+    setText(changed);
+    const { value, error } = parseJson(changed);
+    setProblem(error ?? (value === null || typeof value !== "object" ? "expected an object with the names of the parameters" : null));
+    if (!error && value !== null && typeof value === "object") setDraft(initial(params, value));
+  };
+  return html`<div class="field"><label class="label" for="as-json">Arguments as JSON</label>
+    <textarea id="as-json" class="mono" rows=${Math.min(24, text.split("\n").length + 1)} value=${text} onInput=${(event) => change(event.target.value)} spellcheck="false" aria-invalid=${Boolean(problem)}></textarea>
+    ${problem ? html`<span class="wrong" role="alert">${problem}</span>` : html`<span class="muted">64-bit integers stay exact.</span>`}</div>`;
+}
+
+function Over({ params, over, setOver, rows, setRows }) {
+  const found = rows.trim() ? pastedItems(rows).length : 0;
+  return html`<div class="field">
+    <label class="label" for="over">Map over</label>
+    <div class="row"><select id="over" value=${over} onChange=${(event) => setOver(event.target.value)}>
+      <option value="">nothing: one run</option>
+      ${params.map((param) => html`<option value=${param.name}>${param.name}: a run for each value</option>`)}
+      ${params.length ? html`<option value="*">all parameters: a run for each row</option>` : null}
+    </select></div>
+    ${over
+      ? html`<textarea class="mono" rows="6" aria-label="Values to map over" value=${rows} onInput=${(event) => setRows(event.target.value)} spellcheck="false"
+            placeholder=${over === "*" ? 'One row a line: {"a": 1, "b": 2}' : "One value a line, or a JSON array"}></textarea>
+          <label class="muted row">or a file of JSON Lines <input type="file" aria-label="File of values" onChange=${async (event) => event.target.files[0] && setRows(await event.target.files[0].text())} /></label>
+          <span class="muted">${found} ${found === 1 ? "run" : "runs"}</span>`
+      : null}
+  </div>`;
+}
+
+/** Sends a map: as one body, or as lines if that is long. */
+async function sendMap(body, rows) {
+  const text = JSON.stringify({ ...body, rows });
+  if (text.length < ONE_BODY) return send("POST", "/maps", text);
+  const { request } = await import("../lib/api.js");
+  const lines = [body, ...rows].map((row) => JSON.stringify(row)).join("\n");
+  return (await request("POST", "/maps", { body: lines, type: "application/jsonl" })).json();
+}
+
+function Form({ task, detail, args, from }) {
+  const { params } = detail;
+  const [draft, setDraft] = useState(() => initial(params, args));
+  const [how, setHow] = useState("form");
+  const [over, setOver] = useState("");
+  const [rows, setRows] = useState("");
+  const [options, setOptions] = useState({});
+  const [isSent, setSent] = useState(false);
+  const [error, setError] = useState(null);
+  const touched = useRef(Boolean(args));
+  const form = useRef(null);
+
+  const { args: values, problems } = useMemo(() => read(params, draft, over === "*" ? undefined : over), [draft, over]);
+  const isComplete = problems.length === 0 && !over;
+  const checked = useCheck(task, values, isComplete);
+  const found = checked?.error?.errors ?? [];
+  const shown = touched.current || isSent ? [...(isSent ? problems : problems.filter((one) => !one.message.match(/^expected (\w+|one of the cases|one character)$/))), ...found] : [];
+  const change = (name, value) => {
+    touched.current = true;
+    setDraft((old) => ({ ...old, [name]: value }));
+  };
+  useEffect(() => {
+    if (!touched.current || !isComplete) return;
+    const text = JSON.stringify(values);
+    go(`/tasks/${part(task)}`, { from, args: text.length <= IN_ADDRESS ? text : undefined }, { replace: true });
+  }, [values, isComplete]);
+
+  const body = { task, ...optionsOf(options) };
+  const submit = async (event) => {
+    event.preventDefault();
+    setSent(true);
+    setError(null);
+    if (problems.length && over !== "*") {
+      setTimeout(() => form.current?.querySelector("[aria-invalid='true']")?.focus());
+      return;
+    }
+    try {
+      if (over) {
+        const items = pastedItems(rows);
+        const all = over === "*" ? items : items.map((value) => ({ [over]: value }));
+        const map = await sendMap({ ...body, args: over === "*" ? {} : values }, all);
+        go(`/maps/${map.map}`);
+      } else {
+        const run = await send("POST", "/runs", { ...body, args: values });
+        go(`/runs/${run.run}`);
+      }
+    } catch (problem) {
+      setError(problem);
+    }
+  };
+  const waves = checked?.ok?.args;
+  const name = taskName(task, names.value);
+
+  return html`<form class="run" ref=${form} onSubmit=${submit} noValidate>
+    <${Panel} title="Arguments" right=${params.length
+      ? html`<span class="tabs" role="tablist" style=${{ border: 0 }}>${["form", "json"].map(
+          (one) => html`<button type="button" role="tab" aria-selected=${how === one} onClick=${() => setHow(one)} style=${{ padding: "0 8px" }}>${one === "form" ? "Form" : "JSON"}</button>`,
+        )}</span>`
+      : null}>
+      ${params.length === 0
+        ? html`<p class="muted">${detail.program ? "It is a program; its arguments are options of the command." : "The function has no parameters."}</p>`
+        : how === "json"
+          ? html`<${JsonForm} params=${params} draft=${draft} setDraft=${(value) => ((touched.current = true), setDraft(value))} />`
+          : html`<div style=${{ display: "grid", gap: "14px" }}>${params
+              .filter((param) => over !== "*" && param.name !== over)
+              .map((param) => html`<${Field} key=${param.name} label=${param.name} type=${param.type} draft=${draft[param.name]} onChange=${(value) => change(param.name, value)} path=${[param.name]} errors=${byPath(shown)} />`)}</div>`}
+      <div style=${{ minHeight: "22px", marginTop: "10px" }} aria-live="polite">
+        ${checked?.ok ? html`<span class="state" data-tone="good"><${Icon} name="check" />The arguments fit</span>` : null}
+        ${checked?.error && !found.length ? html`<${Trouble} error=${checked.error} />` : null}
+        ${isSent && problems.length && !over ? html`<span class="wrong" style=${{ color: "var(--bad)" }}>${problems.length === 1 ? "One value is" : `${problems.length} values are`} missing or wrong: ${problems[0].path.join(": ")}: ${problems[0].message}</span>` : null}
+      </div>
+    <//>
+    <${Panel} title="How to run it">
+      <${RunOptions} options=${options} setOptions=${setOptions} />
+      <div style=${{ marginTop: "14px" }}><${Over} params=${params} over=${over} setOver=${setOver} rows=${rows} setRows=${setRows} /></div>
+    <//>
+    <${Trouble} error=${error} />
+    ${detail.not_runnable_because ? html`<div class="note" data-tone="warn">This host cannot run it: ${detail.not_runnable_because}</div>` : null}
+    <div class="actions"><button class="primary" disabled=${!may("run")}><${Icon} name="play" />${over ? "Run the map" : "Run"}</button>
+      ${may("run") ? null : html`<span class="muted">This token has no scope run.</span>`}</div>
+    ${waves && !over
+      ? html`<div style=${{ display: "grid", gap: "6px" }}><h2>The same from the command line</h2><${Command}>${runCommand(name, waves, commandOptions(options))}<//>
+          <${Command} label="With curl">${curl(document.baseURI, "/runs", { ...body, args: values })}<//></div>`
+      : null}
+  </form>`;
+}
+
+const commandOptions = (options) => OPTIONS.filter(({ flag }) => flag).flatMap(({ name, flag }) => (options[name] ? [flag, options[name]] : []));
+
+export default function Task({ task, query }) {
+  const { data: detail, error, reload } = useResource(`/tasks/${part(task)}`);
+  const from = query.get("from");
+  const inputs = useResource(from && may("read:values") ? `/runs/${part(from)}/inputs` : null);
+  const given = useMemo(() => (query.get("args") ? parseJson(query.get("args")).value : null), [from]);
+  useEffect(() => void loadTasks(), []);
+  const name = taskName(task, names.value);
+  if (error) return html`<div class="page"><h1 class="mono">${name}</h1><${Trouble} error=${error} retry=${reload} /></div>`;
+  const isReady = detail && (!from || inputs.data || inputs.error || !may("read:values"));
+  const args = given ?? inputs.data?.items.map((input) => (input.type ? input.value : undefined));
+  const component = task.includes("#") ? task.slice(0, task.indexOf("#")) : task;
+  return html`<div class="page">
+    <div class="head"><div class="words">
+      <p class="crumbs"><a href=${href("/tasks")}>Tasks</a> / <a href=${href(`/components/${component}`)}>${component.startsWith("sha256:") ? taskName(component, names.value) : component}</a></p>
+      <h1><${Text}>${detail?.export ?? name}<//></h1>
+      <p class="mono muted" style=${{ overflowWrap: "anywhere" }}>${detail ? detail.signature : " "}</p>
+      ${detail?.capabilities.length ? html`<p class="sub">may ask for ${detail.capabilities.join(", ")}</p>` : null}
+    </div>
+    <div class="actions">${detail ? html`<a class="button" href=${href("/runs", { q: `task:${detail.task}` })}>Its runs</a>` : null}</div></div>
+    ${from && isReady ? html`<p class="note" data-tone="wait">With the inputs of <a class="mono" href=${href(`/runs/${from}`)}>${from}</a>. Change them, or run it as it was.</p>` : null}
+    ${isReady ? html`<${Form} key=${from ?? ""} task=${task} detail=${detail} args=${args} from=${from ?? undefined} />` : html`<${Loading} rows=${5} />`}
+  </div>`;
+}

@@ -1,0 +1,88 @@
+// Buttons that do the same with many runs. Each says before what it will do, and with how many.
+
+import { ACTIONS, actOn, begin, fits, preview } from "../lib/bulk.js";
+import { get } from "../lib/api.js";
+import { has, may } from "../lib/session.js";
+import { count } from "../lib/time.js";
+import { html, signal } from "../lib/view.js";
+import { attempt, confirm, toast } from "./basics.js";
+
+const number = (n, more) => `${count(n)}${more ? " or more" : ""} ${n === 1 && !more ? "run" : "runs"}`;
+
+/** Asks, and does it with those of the runs that it fits. Answers whether it was done. */
+export async function act(name, runs) {
+  const action = ACTIONS[name];
+  const fitting = runs.filter((run) => fits(name, run));
+  const left = runs.length - fitting.length;
+  const text = `${action.says}${left ? ` ${number(left)} of those selected ${left === 1 ? "is" : "are"} in a state that this does not fit, and stay as they are.` : ""}`;
+  if (!fitting.length || !(await confirm({ title: `${action.word}: ${number(fitting.length)}`, text, action: `${action.word} ${number(fitting.length)}`, danger: action.danger }))) return false;
+  const { failed, problem } = await actOn(name, fitting);
+  if (failed) toast(`${failed} of ${fitting.length} were refused: ${problem.message}`, "bad");
+  else toast(`${action.word}: done for ${number(fitting.length)}`);
+  return true;
+}
+
+/** The batch that goes on, if this page has begun one. */
+export const batch = signal(null);
+
+/** How often the progress of a batch is read, in ms. */
+const LOOK = 1000;
+
+async function follow(id) {
+  for (;;) {
+    const found = await attempt(() => get(`/batches/${id}`));
+    if (!found) break;
+    batch.value = found;
+    if (found.state !== "running") break;
+    await new Promise((resolve) => setTimeout(resolve, LOOK));
+  }
+}
+
+/** Asks how many match, and does it with all of them. */
+export async function actOnAll(name, filter) {
+  const action = ACTIONS[name];
+  const all = filter || "since:2000-01-01";
+  const found = await attempt(() => preview(name, all));
+  if (!found) return;
+  const runs = number(found.matched, found.more);
+  if (!found.matched) {
+    toast(`${action.word}: no run that matches can be acted on`, "wait");
+    return;
+  }
+  const text = `${action.says} It is done for the ${runs} that match now; runs that arrive later are left out.`;
+  if (!(await confirm({ title: `${action.word} all that match`, text, action: `${action.word} ${runs}`, danger: action.danger }))) return;
+  const begun = await attempt(() => begin(name, all));
+  if (!begun) return;
+  batch.value = begun;
+  follow(begun.batch);
+}
+
+/** How far the batch is. */
+export function BatchProgress() {
+  const one = batch.value;
+  if (!one) return null;
+  const total = one.matched ?? one.done + one.failed;
+  const share = total ? (100 * (one.done + one.failed)) / total : 100;
+  return html`<div class="note" role="status">
+    <p><strong>${ACTIONS[one.action]?.word ?? one.action}</strong>: ${count(one.done)} of ${count(total)}${one.failed ? `, ${count(one.failed)} refused` : ""} (${one.state})
+      ${one.state === "running" ? null : html` <button type="button" class="link" onClick=${() => (batch.value = null)}>Close</button>`}</p>
+    <div class="meter" style=${{ marginTop: "6px" }}><i data-tone="run" style=${{ width: `${share}%` }}></i></div>
+  </div>`;
+}
+
+/** The bar above a list of runs with a selection. */
+export const Selection = ({ runs, isAll, filter, onDone, onClear }) => html`<div class="filterbar" role="toolbar" aria-label="Selected runs">
+  <strong>${runs.length} selected</strong>
+  ${Object.entries(ACTIONS).map(([name, action]) => {
+    const fitting = runs.filter((run) => fits(name, run)).length;
+    return html`<button type="button" class=${action.danger && "danger"} disabled=${!fitting || !may(action.scope)} onClick=${async () => (await act(name, runs)) && onDone()}>
+      ${action.word}${fitting && fitting !== runs.length ? ` ${fitting}` : ""}
+    </button>`;
+  })}
+  ${isAll && has("batches")
+    ? html`<span class="muted">or all that match:</span>${Object.entries(ACTIONS).map(
+        ([name, action]) => html`<button type="button" class="link" aria-label=${`${action.word} all that match`} disabled=${!may(action.scope)} onClick=${() => actOnAll(name, filter)}>${action.word.toLowerCase()}</button>`,
+      )}`
+    : null}
+  <button type="button" class="quiet" onClick=${onClear}>Clear</button>
+</div>`;

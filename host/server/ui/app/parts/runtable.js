@@ -1,0 +1,62 @@
+// Lists of runs. Rows keep their places while they change.
+
+import { names } from "../lib/names.js";
+import { href } from "../lib/router.js";
+import { hasEnded } from "../lib/states.js";
+import { taskName } from "../lib/text.js";
+import { cx, html } from "../lib/view.js";
+import { State, Text, Took, When } from "./basics.js";
+
+/** The name of a run; the start of a default name is its task's export, which the list has anyway. */
+const RunName = ({ run }) => html`<a class="plain" href=${href(`/runs/${run.run}`)}><${Text}>${run.name || run.run}<//></a>`;
+
+function Tags({ tags }) {
+  const shown = tags.filter((tag) => !tag.startsWith("map:"));
+  const map = tags.find((tag) => tag.startsWith("map:"));
+  return html`<span class="tags">
+    ${map ? html`<a class="tag" href=${href(`/maps/${map.slice(4)}`)} title=${map}>map</a>` : null}
+    ${shown.slice(0, 3).map((tag) => html`<a class="tag" href=${href("/runs", { q: `tag:"${tag.replace(/["\\]/g, "\\$&")}"` })}><${Text}>${tag}<//></a>`)}
+    ${shown.length > 3 ? html`<span class="faint">+${shown.length - 3}</span>` : null}
+  </span>`;
+}
+
+function Row({ run, at, selected, onSelect, slim }) {
+  const isSelected = selected?.has(run.run);
+  return html`<tr class=${cx("go", at && "at")} aria-selected=${selected ? Boolean(isSelected) : undefined} data-run=${run.run}>
+    ${selected
+      ? html`<td class="c-pick"><input type="checkbox" checked=${isSelected} onChange=${() => onSelect(run.run)} aria-label="Select ${run.name || run.run}" /></td>`
+      : null}
+    <td class="c-state"><${State} state=${run.state} /></td>
+    <td class="c-name" title=${run.error ?? undefined}>
+      <${RunName} run=${run} />${run.error ? html` <span class="why"><${Text}>${run.error}<//></span>` : null}
+    </td>
+    ${slim ? null : html`<td class="c-task mono"><span class="muted" title=${run.task}><${Text}>${taskName(run.task, names.value)}<//></span></td>`}
+    ${slim ? null : html`<td class="c-queue muted">${run.queue}</td>`}
+    <td class="c-when muted"><${When} at=${run.created} /></td>
+    <td class="c-took num"><${Took} from=${run.started} to=${run.ended} isOver=${hasEnded(run.state)} /></td>
+    ${slim ? null : html`<td class="c-tries num muted">${run.attempt_count > 1 ? run.attempt_count : ""}</td>`}
+    ${slim ? null : html`<td class="c-tags"><${Tags} tags=${run.tags} /></td>`}
+  </tr>`;
+}
+
+/**
+ * A table of runs. `at` is the row that keys act on, `selected` the ids that are chosen (without it, none can be), `slim` leaves out what a
+ * narrow place has no room for.
+ */
+export function RunTable({ runs, at, selected, onSelect, onSelectAll, slim, label = "Runs" }) {
+  const isAll = selected && runs.length > 0 && runs.every((run) => selected.has(run.run));
+  return html`<div class="scroll"><table class="fixed runs" aria-label=${label}>
+    <thead><tr>
+      ${selected ? html`<th style=${{ width: "38px" }}><input type="checkbox" checked=${isAll} onChange=${onSelectAll} aria-label="Select all on this page" /></th>` : null}
+      <th style=${{ width: "148px" }}>State</th>
+      <th>Name</th>
+      ${slim ? null : html`<th style=${{ width: "19%" }}>Task</th><th class="c-queue" style=${{ width: "84px" }}>Queue</th>`}
+      <th style=${{ width: "106px" }}>Submitted</th>
+      <th class="num" style=${{ width: "100px" }}>Took</th>
+      ${slim ? null : html`<th class="c-tries num" style=${{ width: "56px" }}>Tries</th><th style=${{ width: "11%" }}>Tags</th>`}
+    </tr></thead>
+    <tbody>${runs.map(
+      (run, index) => html`<${Row} key=${run.run} run=${run} at=${index === at} selected=${selected} onSelect=${onSelect} slim=${slim} />`,
+    )}</tbody>
+  </table></div>`;
+}
