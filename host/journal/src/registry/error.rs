@@ -96,6 +96,12 @@ pub enum RegistryError {
         /// What is wrong.
         problem: String,
     },
+    /// A directory has the name of a component's file.
+    #[error("{} is a directory: move it away, and push the component again", path.display())]
+    InTheWay {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A directory or a file cannot be read or written.
     #[error("cannot {action} {}", path.display())]
     Io {
@@ -128,7 +134,7 @@ impl RegistryError {
             | Self::Pinned { .. } => ErrorKind::Conflict,
             Self::OtherManifest { .. } | Self::Person { .. } => ErrorKind::Invalid,
             Self::Full { .. } => ErrorKind::Exhausted,
-            Self::Damaged { .. } => ErrorKind::Internal,
+            Self::Damaged { .. } | Self::InTheWay { .. } => ErrorKind::Internal,
             Self::Io { source, .. } => of_io(source),
             Self::Database { source, .. } => of_sqlite(source),
         }

@@ -58,7 +58,11 @@ impl Files {
     pub(super) fn keep(&self, written: Written, digest: Digest) -> Result<(), RegistryError> {
         let path = self.path(digest);
         let kept = written.0.persist(&path).map_err(|error| error.error);
-        kept.and_then(|_| sync_dir(&self.0)).map_err(|source| io_error("write", &path, source))
+        kept.and_then(|_| sync_dir(&self.0)).map_err(|source| match path.is_dir() {
+            // A file replaces everything else.
+            true => RegistryError::InTheWay { path },
+            false => io_error("write", &path, source),
+        })
     }
 
     /// The bytes of a component. They are what was registered: any other bytes are an error.

@@ -344,6 +344,28 @@ fn damaged_bytes_are_noticed_and_replaced() {
 }
 
 #[test]
+fn a_directory_in_place_of_a_file_is_named_and_stays() {
+    let bench = Bench::new();
+    let add = made("add", &["add"], &[]);
+    let digest = add.manifest.digest;
+    bench.registry.push(&push(&add)).unwrap();
+    let path = bench.path(digest);
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join("someone's"), "").unwrap();
+    assert_eq!(bench.registry.bytes(digest).unwrap_err().kind(), ErrorKind::Internal);
+    let error = bench.registry.push(&push(&add)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal);
+    let expected = format!("{} is a directory: move it away, and push the component again", path.display());
+    assert_eq!(error.to_string(), expected);
+    assert!(path.join("someone's").exists());
+
+    fs::rename(&path, path.with_extension("away")).unwrap();
+    bench.registry.push(&push(&add)).unwrap();
+    assert_eq!(bench.registry.bytes(digest).unwrap(), add.bytes);
+}
+
+#[test]
 fn a_wrong_manifest_is_refused() {
     let bench = Bench::new();
     let (one, other) = (made("one", &[], &[]), made("other", &[], &[]));
