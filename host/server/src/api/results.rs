@@ -79,7 +79,8 @@ struct ResultObject {
 /// A run that failed is no error of the request: the answer has `error`.
 #[utoipa::path(get, path = "/runs/{run}/result", operation_id = "get_result", tag = "runs",
     params(("run" = String, Path, description = "Its id"), ResultQuery),
-    responses((status = 200, description = "It has ended", body = ResultObject),
+    responses((status = 200, description = "It has ended; in the form that was asked for",
+        content((ResultObject = "application/json"), (String = "text/plain"), (String = "application/octet-stream"))),
         (status = 202, description = "It has not ended", body = ResultObject)), security(("token" = ["read:values"])))]
 async fn get_result(
     State(app): State<Arc<App>>,
