@@ -26,13 +26,17 @@ pub struct NotAFile {
 ///
 /// The error of the system.
 pub fn create_private_dir(dir: &Path) -> io::Result<()> {
+    create_dir_with(dir, &unix::mkdir)
+}
+
+fn create_dir_with(dir: &Path, make: &dyn Fn(&Path) -> io::Result<()>) -> io::Result<()> {
     if dir.as_os_str().is_empty() || dir.is_dir() {
         return Ok(());
     }
-    let made = unix::mkdir(dir).or_else(|error| match dir.parent() {
+    let made = make(dir).or_else(|error| match dir.parent() {
         Some(parent) if error.kind() == io::ErrorKind::NotFound => {
-            create_private_dir(parent)?;
-            unix::mkdir(dir)
+            create_dir_with(parent, make)?;
+            make(dir)
         }
         _ => Err(error),
     });
@@ -50,6 +54,43 @@ pub fn private_temp_file(prefix: &str, dir: &Path) -> io::Result<NamedTempFile> 
     let file = tempfile::Builder::new().prefix(prefix).tempfile_in(dir)?;
     unix::set_file_mode(file.as_file())?;
     Ok(file)
+}
+
+/// The rights that a directory gives, for everything that is created in it: those that its owner chose, whatever the umask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rights(u32);
+
+impl Rights {
+    /// Those of an existing directory.
+    ///
+    /// # Errors
+    ///
+    /// The error of the system.
+    pub fn of(dir: &Path) -> io::Result<Self> {
+        unix::mode(dir).map(Self)
+    }
+
+    /// Creates a directory with these rights, and its missing parents. An existing directory keeps its rights.
+    ///
+    /// # Errors
+    ///
+    /// The error of the system.
+    pub fn create_dir(self, dir: &Path) -> io::Result<()> {
+        create_dir_with(dir, &|dir| {
+            unix::mkdir(dir)?;
+            unix::set_dir_mode(dir, self.0)
+        })
+    }
+
+    /// Gives these rights to a file of [`private_temp_file`], without those to execute it. In a directory where only owners may
+    /// rename, only the owner may write the file.
+    ///
+    /// # Errors
+    ///
+    /// The error of the system.
+    pub fn set(self, file: &File) -> io::Result<()> {
+        unix::share_file(file, self.0)
+    }
 }
 
 /// Opens a regular file for reading and writing, as [`open_regular_file`] does, and creates it with mode 0600 if it
@@ -118,6 +159,8 @@ mod unix {
 
     const DIR_MODE: u32 = 0o700;
     const FILE_MODE: u32 = 0o600;
+    const STICKY: u32 = 0o1000;
+    const SET_GROUP: u32 = 0o2000;
 
     pub(super) fn mkdir(dir: &Path) -> io::Result<()> {
         DirBuilder::new().mode(DIR_MODE).create(dir)?;
@@ -128,6 +171,20 @@ mod unix {
 
     pub(super) fn set_file_mode(file: &File) -> io::Result<()> {
         file.set_permissions(Permissions::from_mode(FILE_MODE))
+    }
+
+    pub(super) fn mode(dir: &Path) -> io::Result<u32> {
+        Ok(fs::metadata(dir)?.mode())
+    }
+
+    /// With the bits that give the group to what is created in it, and that leave its entries to their owners.
+    pub(super) fn set_dir_mode(dir: &Path, mode: u32) -> io::Result<()> {
+        fs::set_permissions(dir, Permissions::from_mode(mode & (STICKY | SET_GROUP | 0o777) | DIR_MODE))
+    }
+
+    pub(super) fn share_file(file: &File, mode: u32) -> io::Result<()> {
+        let shared = if mode & STICKY == 0 { 0o066 } else { 0o044 };
+        file.set_permissions(Permissions::from_mode(mode & shared | FILE_MODE))
     }
 
     /// The umask may have removed permissions of the owner.
@@ -171,6 +228,18 @@ mod unix {
     }
 
     pub(super) fn set_file_mode(_: &File) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn mode(dir: &Path) -> io::Result<u32> {
+        fs::metadata(dir).map(|_| 0)
+    }
+
+    pub(super) fn set_dir_mode(_: &Path, _: u32) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn share_file(_: &File, _: u32) -> io::Result<()> {
         Ok(())
     }
 

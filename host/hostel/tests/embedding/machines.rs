@@ -115,6 +115,51 @@ fn inputs_are_not_shared() {
     assert!(shared.contains("#add") && !shared.contains("40404040"), "{shared}");
 }
 
+/// The modes of everything below a directory: of directories, and of files.
+#[cfg(unix)]
+fn modes_below(dir: &Path) -> std::collections::BTreeSet<(bool, u32)> {
+    use std::os::unix::fs::PermissionsExt;
+    let mut modes = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let (path, metadata) = entry.map(|entry| (entry.path(), entry.metadata().unwrap())).unwrap();
+        modes.insert((metadata.is_dir(), metadata.permissions().mode() & 0o7777));
+        if metadata.is_dir() {
+            modes.extend(modes_below(&path));
+        }
+    }
+    modes
+}
+
+#[cfg(unix)]
+#[test]
+fn a_directory_is_shared_with_those_who_have_rights_in_it_and_with_nobody_if_the_host_creates_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("bucket");
+    for (existing, of_dirs, of_files) in [
+        (None, 0o700, 0o600),
+        (Some(0o700), 0o700, 0o600),
+        (Some(0o750), 0o750, 0o640),
+        (Some(0o2770), 0o2770, 0o660),
+        (Some(0o1777), 0o1777, 0o644),
+    ] {
+        if let Some(mode) = existing {
+            std::fs::create_dir(&dir).unwrap();
+            std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let none = std::iter::empty::<(&str, &str)>();
+        let cache = RemoteCache::from_url(&format!("file://{}", dir.display()), none).unwrap();
+        let host = build(Host::builder().max_workers(1).remote_cache(cache));
+        run(&add(&host));
+        block_on(host.shutdown(Shutdown::Wait));
+        let expected = std::collections::BTreeSet::from([(true, of_dirs), (false, of_files)]);
+        assert_eq!(modes_below(&dir), expected, "{existing:?}");
+        let own = std::fs::metadata(&dir).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(own, existing.unwrap_or(0o700));
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}
+
 #[test]
 fn what_came_from_a_remote_cache_can_be_told_apart_computed_again_and_removed() {
     let bucket = Arc::<InMemory>::default();

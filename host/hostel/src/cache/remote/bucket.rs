@@ -11,6 +11,7 @@ use object_store::{
     Error, GetResult, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion,
 };
 
+use super::directory::Directory;
 use super::trouble::{Trouble, is_missing, is_unknown};
 
 /// The buffer allocated before the first byte arrives, regardless of the length that the service claims.
@@ -23,6 +24,8 @@ const REMEMBERED_DAMAGE: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Bucket {
     store: Arc<dyn ObjectStore>,
+    /// Where objects are written, if they are files.
+    directory: Option<Directory>,
     /// Whether the service supports creating an object only if it does not exist, as far as is known.
     creates: AtomicBool,
     /// Whether the service supports replacing an object only if it is unchanged, as far as is known.
@@ -50,9 +53,9 @@ pub(super) enum Written {
 }
 
 impl Bucket {
-    pub(super) fn new(store: Arc<dyn ObjectStore>) -> Self {
+    pub(super) fn new(store: Arc<dyn ObjectStore>, directory: Option<Directory>) -> Self {
         let (creates, updates) = (AtomicBool::new(true), AtomicBool::new(true));
-        Self { store, creates, updates, damaged: Mutex::default() }
+        Self { store, directory, creates, updates, damaged: Mutex::default() }
     }
 
     /// The object at `path`, if it exists. It is not read if it has more than `most` bytes.
@@ -106,6 +109,9 @@ impl Bucket {
     }
 
     async fn put(&self, path: &Path, content: Bytes, mode: PutMode) -> Result<(), Error> {
+        if let Some(directory) = &self.directory {
+            return directory.put(path, content, mode).await;
+        }
         let options = PutOptions { mode, ..PutOptions::default() };
         self.store.put_opts(path, PutPayload::from(content), options).await.map(drop)
     }

@@ -6,6 +6,7 @@
 
 mod breaker;
 mod bucket;
+mod directory;
 mod objects;
 mod queue;
 mod setting;
@@ -29,6 +30,7 @@ use tokio::time::{self, timeout};
 
 use self::breaker::Breaker;
 use self::bucket::{Bucket, Object};
+use self::directory::Directory;
 use self::objects::{Records, blob_path, entries_path, unframe};
 use self::queue::{QUEUE_ENTRIES, Queue};
 use self::trouble::Trouble;
@@ -98,7 +100,7 @@ impl RemoteLayer {
             name: Arc::clone(&setting.name),
             prefix: setting.prefix.clone(),
             timeout: setting.timeout,
-            bucket: Bucket::new(Arc::clone(&setting.store)),
+            bucket: Bucket::new(Arc::clone(&setting.store), setting.local_dir().map(Directory::new)),
             reads: Breaker::default(),
             writes: Breaker::default(),
             queue: Arc::default(),
