@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use hostel::journal::{BatchAction, Journal, JournalConflict, JournalEntry, JournalError};
-use hostel::{ErrorKind, Event, Origin};
+use hostel::{ErrorKind, Origin};
+use hostel_wire::why_not_retried;
 
 use super::{entry, open};
 use crate::exit::Exit;
@@ -68,28 +69,16 @@ impl Retry {
 /// Why a run cannot be retried, if so.
 fn unfit(entry: &JournalEntry) -> Option<Problem> {
     let (run, state) = (entry.run(), entry.state());
-    let what = match Origin::of(entry.record().spec()) {
-        Origin::Worker => None,
-        Origin::Program => Some("was not executed by a worker"),
-        Origin::Map => Some("is a map"),
-    };
-    if let Some(what) = what {
-        let problem = Problem::new(ErrorKind::Conflict, format!("run {run} {what}: it cannot be retried"));
-        return Some(problem.hint(
+    let problem = Problem::new(ErrorKind::Conflict, why_not_retried(entry)?);
+    Some(if Origin::of(entry.record().spec()) != Origin::Worker {
+        problem.hint(
             "repeat the command; hostel replay executes a run again, without its effects, and compares the results",
-        ));
-    }
-    if state.apply(Event::RetryRequested).is_ok() {
-        return None;
-    }
-    if !state.is_terminal() {
-        return Some(not_now(entry).hint(format!("hostel runs wait {run} waits for its end")));
-    }
-    let problem = format!("run {run} is {state}: expected a run that failed, crashed or was cancelled");
-    Some(
-        Problem::new(ErrorKind::Conflict, problem)
-            .hint(format!("hostel replay {run} executes it again, and compares the results")),
-    )
+        )
+    } else if state.is_terminal() {
+        problem.hint(format!("hostel replay {run} executes it again, and compares the results"))
+    } else {
+        problem.hint(format!("hostel runs wait {run} waits for its end"))
+    })
 }
 
 fn not_now(entry: &JournalEntry) -> Problem {

@@ -48,9 +48,13 @@ impl Directory {
                 io::Error::new(error.kind(), format!("cannot write {}: {error}", file.display()))
             })
         };
-        let failed = |path: String, error: io::Error| match error.kind() {
-            io::ErrorKind::PermissionDenied => Error::PermissionDenied { path, source: Box::new(error) },
-            _ => Error::Generic { store: STORE, source: Box::new(error) },
+        let failed = |path: String, error: io::Error| {
+            let (is_denied, source) = (error.kind() == io::ErrorKind::PermissionDenied, Box::new(error));
+            if is_denied {
+                Error::PermissionDenied { path, source }
+            } else {
+                Error::Generic { store: STORE, source }
+            }
         };
         match tokio::task::spawn_blocking(write).await? {
             Ok(true) => Ok(()),
