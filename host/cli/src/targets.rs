@@ -6,6 +6,8 @@ use clap::Args;
 use hostel::journal::{Batch, BatchAction, Journal, Page, RunLogs, step_batch};
 use hostel::{ErrorKind, RunFilter, RunId};
 use hostel_wire::{RunHeadObject, run_filter};
+use serde::Deserialize;
+use serde_json::json;
 
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
@@ -72,12 +74,16 @@ impl Targets {
         &self,
         ui: &Ui,
         remote: &Remote,
-        done: &str,
+        action: BatchAction,
         act: impl Fn(&str) -> Result<Acted, Problem>,
     ) -> Result<Exit, Stop> {
         let Some(filter) = &self.filter else {
-            return self.named(ui, done, |run| act(&run.to_string()));
+            return self.named(ui, past(action), |run| act(&run.to_string()));
         };
+        if self.dry_run {
+            return would_act(ui, remote, action, filter);
+        }
+        let done = past(action);
         let (mut acted, mut skipped) = (0, 0);
         let request = Request::get(&["runs"]).query("q", filter).query("limit", remote::PAGE_ITEMS);
         let mut next = None;
@@ -88,7 +94,7 @@ impl Targets {
             };
             let page: remote::Page<RunHeadObject> = remote.get(&request)?;
             for head in &page.items {
-                match if self.dry_run { Ok(Acted::Done) } else { act(&head.run) } {
+                match act(&head.run) {
                     Ok(Acted::Done) => acted += 1,
                     Ok(Acted::Skipped(_) | Acted::Refused(_)) => skipped += 1,
                     // Removed since the page was read.
@@ -98,7 +104,13 @@ impl Targets {
             }
             next = page.cursor("before");
             if next.is_none() {
-                self.tell(ui, done, acted, skipped)?;
+                let rest = if skipped > 0 {
+                    format!(", skipped {}", counted(skipped, "run"))
+                } else {
+                    String::new()
+                };
+                ui.result_line(&format!("{done} {}{rest}", counted(acted, "run")))?;
+                ui.flush()?;
                 return Ok(Exit::Completed);
             }
         }
@@ -112,14 +124,6 @@ impl Targets {
             Err(Trouble::Refused(refusal)) => Err(remote.block_on(remote.client.refusal(request, refusal))),
             Err(trouble) => Err(trouble.into()),
         }
-    }
-
-    fn tell(&self, ui: &Ui, done: &str, acted: u64, skipped: u64) -> Result<(), Stop> {
-        let runs = counted(acted, "run");
-        let text = if self.dry_run { format!("{runs} would be {done}") } else { format!("{done} {runs}") };
-        let rest = if skipped > 0 { format!(", skipped {}", counted(skipped, "run")) } else { String::new() };
-        ui.result_line(&format!("{text}{rest}"))?;
-        ui.flush()
     }
 
     fn named(
@@ -139,6 +143,25 @@ impl Targets {
         ui.flush()?;
         Ok(Exit::Completed)
     }
+}
+
+/// How many runs a batch would act on, as a server counts them.
+#[derive(Deserialize)]
+struct Preview {
+    matched: u64,
+    more: bool,
+}
+
+/// Tells how many runs of a server an action would be done with.
+fn would_act(ui: &Ui, remote: &Remote, action: BatchAction, filter: &str) -> Result<Exit, Stop> {
+    // The API's word for it.
+    let word = if action == BatchAction::Remove { "delete" } else { command(action) };
+    let body = json!({ "action": word, "filter": filter, "dry_run": true });
+    let preview: Preview = remote.get(&Request::post(&["batches"]).json(&body).repeatable())?;
+    let least = if preview.more { "at least " } else { "" };
+    ui.result_line(&format!("{least}{} would be {}", counted(preview.matched, "run"), past(action)))?;
+    ui.flush()?;
+    Ok(Exit::Completed)
 }
 
 /// Takes the steps of a batch, until it is finished or the command is interrupted.

@@ -205,6 +205,8 @@ fn runs_are_delayed_found_and_acted_on() {
     }
 
     assert_eq!(server.completed("runs cancel --where state:scheduled --dry-run"), "1 run would be cancelled");
+    // Only runs that the action fits are counted.
+    assert_eq!(server.completed("runs retry --where state:scheduled --dry-run"), "0 runs would be retried");
     assert_eq!(server.completed(&format!("runs cancel {id}")), format!("cancelled {id}"));
     assert_eq!(server.completed(&format!("runs cancel {id}")), format!("{id} had ended before"));
     assert_eq!(server.completed(&format!("runs retry {id}")), format!("retried {id}"));

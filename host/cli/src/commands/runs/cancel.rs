@@ -44,7 +44,7 @@ struct Cancelled {
 impl Cancel {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         if let Some(remote) = Remote::of(ui, &self.server, self.host.unfit())? {
-            return self.targets.each_on(ui, &remote, "cancelled", |run| {
+            return self.targets.each_on(ui, &remote, BatchAction::Cancel, |run| {
                 let request = Request::post(&["runs", run, "cancel"]).repeatable();
                 Ok(match remote.get::<Cancelled>(&request)?.cancellation.as_str() {
                     "too-late" => Acted::Skipped("had ended before"),

@@ -40,7 +40,7 @@ pub(crate) struct Retry {
 impl Retry {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         if let Some(remote) = Remote::of(ui, &self.server, self.host.unfit())? {
-            return self.targets.each_on(ui, &remote, "retried", |run| {
+            return self.targets.each_on(ui, &remote, BatchAction::Retry, |run| {
                 Targets::act_on(&remote, &Request::post(&["runs", run, "retry"]))
             });
         }

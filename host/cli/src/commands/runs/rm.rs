@@ -34,7 +34,7 @@ pub(crate) struct Rm {
 impl Rm {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         if let Some(remote) = Remote::of(ui, &self.server, self.host.unfit())? {
-            return self.targets.each_on(ui, &remote, "removed", |run| {
+            return self.targets.each_on(ui, &remote, BatchAction::Remove, |run| {
                 Targets::act_on(&remote, &Request::delete(&["runs", run]))
             });
         }
