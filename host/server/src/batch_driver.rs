@@ -5,13 +5,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostel::journal::{
-    Batch, BatchAction, Cursor, Journal, JournalError, MAX_BATCH_STEP, Page, RunLogs, SqliteJournal,
-};
-use hostel::{ErrorKind, RunId};
+use hostel::ErrorKind;
+use hostel::journal::{Batch, Journal, step_batch};
 
 use crate::app::App;
-use crate::batches::NAMED;
 use crate::clock::now;
 use crate::problem::{Answer, Code};
 
@@ -53,28 +50,5 @@ pub(crate) async fn drive(app: Arc<App>) {
 /// Does the next slice, and returns the batch as it is then.
 async fn slice(app: &Arc<App>, before: Batch) -> Answer<Batch> {
     let logs = Arc::clone(&app.logs);
-    let (after, refused) = app.journal(move |journal| act(journal, &logs, &before)).await?;
-    if !refused.is_empty() {
-        app.batches.refused(after.id, refused);
-    }
-    Ok(after)
-}
-
-fn act(journal: &SqliteJournal, logs: &RunLogs, before: &Batch) -> Result<(Batch, Vec<RunId>), JournalError> {
-    let (to_do, after) = (before.to_do(), Some(Cursor::behind(before.before)));
-    let find = |limit| {
-        let found = journal.find(&to_do, Page { after, limit })?;
-        Ok::<Vec<RunId>, JournalError>(found.runs.into_iter().map(|head| head.run).collect())
-    };
-    let removed = if before.action == BatchAction::Remove { find(MAX_BATCH_STEP)? } else { Vec::new() };
-    let batch = journal.step_batch(now(), before.id)?;
-    for run in removed {
-        if journal.get(run)?.is_none() {
-            logs.remove(run)?;
-        }
-    }
-    // Those that it still fits are those that have refused it: whatever was done, they would fit no more.
-    let count = batch.failed.saturating_sub(before.failed).min(NAMED as u64);
-    let refused = if count > 0 { find(usize::try_from(count).unwrap_or(NAMED))? } else { Vec::new() };
-    Ok((batch, refused))
+    app.journal(move |journal| step_batch(journal, Some(&*logs), now(), &before)).await
 }

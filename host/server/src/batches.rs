@@ -3,12 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hostel::RunId;
 use hostel::journal::{Batch, BatchId, MAX_BATCHES};
 use tokio::sync::Notify;
-
-/// The most runs of a batch that are named because they refused its action.
-pub(crate) const NAMED: usize = 100;
 
 /// What this server knows of batches beside the journal.
 #[derive(Debug, Default)]
@@ -30,8 +26,6 @@ struct Known {
 pub(crate) struct Notes {
     /// How many runs matched when it was made, and whether there were more.
     pub(crate) matched: Option<(u64, bool)>,
-    /// Some of the runs that refused the action.
-    pub(crate) failed: Vec<RunId>,
 }
 
 impl Batches {
@@ -57,14 +51,6 @@ impl Batches {
     /// Waits until a batch is added.
     pub(crate) async fn added(&self) {
         self.wake.notified().await;
-    }
-
-    /// Some runs have refused the action.
-    pub(crate) fn refused(&self, batch: BatchId, runs: Vec<RunId>) {
-        let mut state = self.state();
-        let named = &mut state.note(batch).failed;
-        named.extend(runs);
-        named.truncate(NAMED);
     }
 
     fn state(&self) -> MutexGuard<'_, Known> {

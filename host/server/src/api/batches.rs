@@ -66,7 +66,7 @@ struct BatchAnswer {
     matched: Option<u64>,
     /// Whether there were more than were counted.
     more: bool,
-    /// Some of the runs that refused the action since the server started, at most 100.
+    /// The first runs that refused the action, at most 100.
     failed_runs: Vec<String>,
 }
 
@@ -84,7 +84,7 @@ impl BatchAnswer {
             batch: BatchObject::from(batch),
             matched: notes.matched.map(|(matched, _)| matched),
             more: notes.matched.is_some_and(|(_, more)| more),
-            failed_runs: notes.failed.iter().map(ToString::to_string).collect(),
+            failed_runs: batch.refused.iter().map(ToString::to_string).collect(),
         }
     }
 }
