@@ -143,7 +143,8 @@ impl Task {
             let InputSpec::Value(StoredValue::Bytes(bytes)) = input else { return None };
             decoded(Some(Arc::clone(bytes))).ok()
         });
-        Some(template.render(&inputs.collect::<Option<Vec<_>>>()?).into())
+        let inputs = inputs.collect::<Option<Vec<_>>>()?;
+        Some(template.render(&self.named_inputs(&inputs)).into())
     }
 
     /// A run as data, checked as [`Task::delay_with`] does, and not stored.
@@ -175,11 +176,13 @@ impl Task {
         let DelayOptions { id, at, queue, unique } = options;
         let mut spec =
             RunSpec::new(id.unwrap_or_else(new_id), self.key().clone(), self.spec().clone(), created);
-        if let (Some(script), None) = (self.script(), &self.spec().name) {
-            // The name of the runtime's own function says nothing.
-            Arc::make_mut(&mut spec.spec).name = Some(Arc::clone(&script.function));
-        }
         spec.inputs = inputs;
+        if let Some(script) = self.script() {
+            // A worker knows the runtime's function only: its name says nothing, and templates cannot name arguments.
+            let name = self.name_of(&spec).unwrap_or_else(|| Arc::clone(&script.function));
+            let literal = name.replace('{', "{{").replace('}', "}}");
+            Arc::make_mut(&mut spec.spec).name = Some(literal.into());
+        }
         spec.tags = tags.into_iter().collect();
         spec.due = at.filter(|at| *at > created);
         spec.queue = queue;
@@ -321,6 +324,11 @@ fn unwritable(task: &Task) -> Option<&'static str> {
         (options.stdin.is_some(), "`stdin`"),
         (!task.hooks().is_empty(), "hooks"),
         (task.group().is_some(), "a transaction"),
+        (
+            task.script()
+                .is_some_and(|script| options.user_key().is_some() || script.leaves_out(&options.spec.cache)),
+            "a cache policy that names arguments of a script",
+        ),
     ];
     parts.into_iter().find_map(|(is_there, what)| is_there.then_some(what))
 }

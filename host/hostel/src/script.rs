@@ -152,7 +152,9 @@ impl Script {
         let Outcome::Completed(Value::List(functions)) = &*outcome else {
             return Err(ScriptError::Runtime(outcome.to_string()));
         };
-        let functions = functions.iter().map_while(function).collect();
+        let functions = functions.iter().map(function).collect::<Option<_>>();
+        let functions =
+            functions.ok_or_else(|| ScriptError::Runtime("its description has another form".to_owned()))?;
         Ok(Self(Arc::new(Inner { call, file, source, functions })))
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hostel_core::{RunId, Signature};
+use hostel_core::{CachePolicy, RunId, Signature, Value, parse_json};
 
 /// How a parameter is passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +32,65 @@ pub(crate) struct ScriptCall {
 }
 
 impl ScriptCall {
+    /// The inputs of the runtime's function before the arguments: the file's name, the source and the function's name.
+    pub(crate) const FIXED: usize = 3;
+
+    /// Whether a cache policy leaves out one of the arguments.
+    pub(crate) fn leaves_out(&self, policy: &CachePolicy) -> bool {
+        self.signature.params.iter().any(|param| policy.leaves_out(&param.name))
+    }
+
+    /// The arguments that the runtime's inputs hold, one for each parameter: the way back from the inputs of a run. Texts are texts, and
+    /// everything else is data.
+    pub(crate) fn arguments(&self, inputs: &[Value]) -> Vec<Value> {
+        let list = |index: usize| match inputs.get(index) {
+            Some(Value::List(items)) => &**items,
+            _ => &[],
+        };
+        let (mut positional, named) = (list(Self::FIXED).iter(), list(Self::FIXED + 1));
+        let is_param = |name: &str| self.signature.params.iter().any(|param| *param.name == *name);
+        let params = self.signature.params.iter().zip(&self.passing).map(|(param, passing)| {
+            let found = match passing {
+                Passing::Rest => Some(Value::List(positional.by_ref().map(readable).collect())),
+                Passing::NamedRest => {
+                    let rest = named.iter().filter_map(pair).filter(|(name, _)| !is_param(name));
+                    Some(Value::Map(
+                        rest.map(|(name, text)| (Value::String(name.to_owned()), readable(text))).collect(),
+                    ))
+                }
+                Passing::Named => None,
+                Passing::Positional | Passing::Either => positional.next().map(readable),
+            };
+            let by_name = || named.iter().filter_map(pair).find(|(name, _)| **name == *param.name);
+            let found = found.or_else(|| by_name().map(|(_, text)| readable(text)));
+            if param.is_optional() {
+                Value::Option(found.map(Box::new))
+            } else {
+                found.unwrap_or(Value::Option(None))
+            }
+        });
+        params.collect()
+    }
+
     /// The default name of a run.
     pub(crate) fn run_name(&self, run: RunId) -> String {
         let [.., high, low] = *run.as_bytes();
         format!("{}-{:x}{low:02x}", self.function, high & 15)
+    }
+}
+
+/// An argument by its name.
+fn pair(value: &Value) -> Option<(&str, &Value)> {
+    let Value::Tuple(parts) = value else { return None };
+    let [Value::String(name), text] = &**parts else { return None };
+    Some((name, text))
+}
+
+/// Data in the form of an input as a value for people: a text without quotes.
+fn readable(text: &Value) -> Value {
+    let Value::String(json) = text else { return text.clone() };
+    match parse_json(json) {
+        Ok(serde_json::Value::String(text)) => Value::String(text),
+        _ => Value::data(json).unwrap_or_else(|| text.clone()),
     }
 }

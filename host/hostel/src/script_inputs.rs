@@ -100,9 +100,17 @@ mod tests {
         let named =
             arguments.iter().fold(hostel_core::Arguments::new(), |all, (name, text)| all.named(*name, *text));
         let values = call.signature.bind_text(named)?;
-        let inputs = super::wrapped(&call, values.into_iter().map(Input::from).collect())?;
-        let values: Vec<_> = inputs.iter().skip(3).map(|input| input.resolve().to_string()).collect();
-        Ok(values.join(" "))
+        let inputs = super::wrapped(&call, values.iter().cloned().map(Input::from).collect())?;
+        let inputs: Vec<_> = inputs.iter().map(Input::resolve).collect();
+        // The way back leads to the same arguments.
+        let back = call.arguments(&inputs).into_iter().zip(&*call.signature.params);
+        let back: Vec<_> = back.map(|(value, param)| param.ty.conform(value).unwrap()).collect();
+        let is_empty = |value: &Value| matches!(value, Value::Option(Some(some)) if matches!(&**some, Value::List(all) if all.is_empty()) || matches!(&**some, Value::Map(all) if all.is_empty()));
+        for (back, value) in back.iter().zip(&values) {
+            assert!(back == value || is_empty(back) && *value == Value::Option(None), "{back} {value}");
+        }
+        let shown: Vec<_> = inputs.iter().skip(ScriptCall::FIXED).map(ToString::to_string).collect();
+        Ok(shown.join(" "))
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A task: one exported function with options, ready to be submitted.
 
+mod keys;
+
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
@@ -7,9 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hostel_core::{
-    CacheKey, CachePolicy, Capability, Clock, Determinism, DirGrant, Failure, FlowRun, Grants, Hook, KeyBase,
-    Limits, LogLine, NameTemplate, Randomness, RetryDelay, RetryOn, RetryPolicy, RunFacts, Signature, State,
-    Tag, TaskKey, TaskSpec, TemplateError, Type, UnknownImports, Value,
+    CachePolicy, Capability, Clock, Determinism, DirGrant, Failure, FlowRun, Grants, Hook, Limits, LogLine,
+    NameTemplate, Randomness, RetryDelay, RetryOn, RetryPolicy, Signature, State, Tag, TaskKey, TaskSpec,
+    TemplateError, Type, UnknownImports,
 };
 use hostel_engine::{Function, Stdin};
 
@@ -99,7 +101,7 @@ impl Task {
     /// A task of the function of a script, made from the task of the runtime's function.
     pub(crate) fn calling(mut self, script: ScriptCall) -> Self {
         Arc::make_mut(&mut self.0).script = Some(Arc::new(script));
-        self
+        self.settled()
     }
 
     /// Sets all options that can be written down at once, replacing earlier ones. Hooks, callbacks and the standard input
@@ -323,7 +325,7 @@ impl Task {
     ///
     /// [`TemplateError`] if the template refers to a name that is not in the task's signature.
     pub fn run_name(self, template: &str) -> Result<Self, TemplateError> {
-        NameTemplate::parse(template, self.guest_signature())?;
+        NameTemplate::parse(template, self.signature())?;
         Ok(self.with(|spec| spec.name = Some(template.into())))
     }
 
@@ -457,32 +459,6 @@ impl Task {
         self.signature().completed_type()
     }
 
-    /// The key under which the cache has the result for these inputs: one for each parameter, in order and in normal form, as stored runs
-    /// have them. `None` if the cache policy gives none, or the inputs are not those of the task.
-    pub fn cache_key(&self, inputs: &[Value]) -> Option<CacheKey> {
-        let options = &self.0.options;
-        self.key_from(options.key_base()?, &options.spec.cache, inputs)
-    }
-
-    /// The seed of a run without a cache key, if its random numbers are to be derived from a key.
-    pub(crate) fn seed(&self, inputs: &[Value]) -> Option<CacheKey> {
-        self.key_from(self.0.options.seed_base()?, &CachePolicy::AUTO, inputs)
-    }
-
-    fn key_from(&self, base: &KeyBase, policy: &CachePolicy, inputs: &[Value]) -> Option<CacheKey> {
-        let params = self.guest_signature().params.iter();
-        // Inputs are in normal form, so all of them have canonical bytes.
-        let canonical = inputs.iter().zip(params).map(|(input, param)| {
-            let counts = !policy.leaves_out(&param.name);
-            counts.then(|| input.to_canonical(&param.ty)).transpose()
-        });
-        let canonical = canonical.collect::<Result<Vec<_>, _>>().ok()?;
-        let user_key = self.0.options.user_key().map(|template| template.render_in_full(inputs));
-        let flow = self.spec().flow.as_ref();
-        let facts = RunFacts { inputs: &canonical, flow, user_key: user_key.as_deref() };
-        base.key(&facts)
-    }
-
     /// The task of the guest's own hook, if its component exports that hook, with the same limits and grants.
     pub(crate) fn hook(&self, hook: Hook) -> Option<Self> {
         let function = self.0.function.component().hook(hook)?;
@@ -558,13 +534,14 @@ impl Task {
 
     /// The task with everything that is derived from its options.
     fn settled(mut self) -> Self {
-        let Inner { options, function, attempts, .. } = Arc::make_mut(&mut self.0);
+        let Inner { options, function, attempts, script, .. } = Arc::make_mut(&mut self.0);
         make_absolute(&mut options.spec);
         if function.choice_of_unknown_imports() != options.spec.unknown_imports {
             *function = function.unknown_imports(options.spec.unknown_imports);
             *attempts = Arc::new(InProcess(function.clone()));
         }
-        options.settle(function.key(), function.signature());
+        let signature = script.as_ref().map_or_else(|| function.signature(), |script| &script.signature);
+        options.settle(function.key(), signature);
         self
     }
 

@@ -191,6 +191,46 @@ fn modules_in_a_granted_directory_are_part_of_what_a_result_depends_on() {
 }
 
 #[test]
+fn names_and_keys_are_made_from_arguments() {
+    let Some(place) = place() else { return };
+    let name = |line: &str| {
+        let ran: Json = serde_json::from_str(&completed(&place, line)).unwrap();
+        ran["name"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(name("run tasks.py#greet Ada --name 'greet {name}' --states"), "greet Ada");
+    assert_eq!(name("run tasks.py#add 1 scale=3 --name '{a} {b} {scale}' --states"), "1 none 3");
+    refused(
+        &place,
+        "run tasks.py#add 1 --name '{c}'",
+        2,
+        "unknown parameter \"c\" (parameters: a, b, scale)",
+    );
+    let is_cached = |line: &str| run(&place, line).stderr.contains("Cached");
+    let lines = ["a=7 b=1", "a=7 b=2", "a=8 b=2"]
+        .map(|args| format!("run tasks.py#add {args} --cache 'inputs - input:b'"));
+    assert_eq!(lines.map(|line| is_cached(&line)), [false, true, false]);
+    let lines =
+        ["one", "one", "two"].map(|name| format!("run tasks.py#greet {name} --cache 'key:\"by {{name}}\"'"));
+    assert_eq!(lines.map(|line| is_cached(&line)), [false, true, false]);
+    refused(
+        &place,
+        "delay tasks.py#add 1 --cache 'inputs - input:b'",
+        2,
+        "a cache policy that names arguments of a script",
+    );
+    let id = completed(&place, "delay tasks.py#greet {x} --name 'greet {name}'");
+    let shown: Json =
+        serde_json::from_str(&completed(&place, &format!("runs show {id} --output json"))).unwrap();
+    assert_eq!(shown["name"], "greet {x}");
+    // The worker of another test may be the one that executes it.
+    assert_eq!(run(&place, "worker --until-idle --quiet").code, 0);
+    completed(&place, &format!("runs wait {id}"));
+    let shown: Json =
+        serde_json::from_str(&completed(&place, &format!("runs show {id} --output json"))).unwrap();
+    assert_eq!((&shown["name"], &shown["state"]), (&"greet {x}".into(), &"Completed".into()));
+}
+
+#[test]
 fn exceptions_have_tracebacks_with_source() {
     let Some(place) = place() else { return };
     let ran = run(&place, "run tasks.py#fail -1");
@@ -255,6 +295,7 @@ fn stored_runs_and_schedules_have_the_source_with_them() {
     let run_id = completed(&place, "delay tasks.py#add 40 2");
     std::fs::remove_file(place.0.path().join("tasks.py")).unwrap();
     assert_eq!(run(&place, "worker --until-idle --quiet").code, 0);
+    completed(&place, &format!("runs wait {run_id}"));
     let shown: Json =
         serde_json::from_str(&completed(&place, &format!("runs show {run_id} --output json"))).unwrap();
     assert_eq!(
@@ -320,6 +361,7 @@ fn e01_to_e15_in_both_languages() {
     assert!(run(&place, &format!("{stateful} --refresh-cache")).stderr.contains("Completed"));
     let ids = ["add 1 2", "multiply 3 4"].map(|call| completed(&place, &format!("delay tasks.py#{call}")));
     assert_eq!(run(&place, "worker --until-idle --quiet").code, 0);
+    ids.iter().for_each(|id| _ = completed(&place, &format!("runs wait {id}")));
     let logs = ids.map(|id| completed(&place, &format!("runs logs {id}")));
     assert!(logs[0].contains("1 + 2 = 3") && logs[1].contains("3 * 4 = 12"), "{logs:?}");
 }

@@ -354,7 +354,7 @@ impl Run {
     /// Renders its name, if the task has a template and the inputs are available.
     pub(crate) fn fix_name(&self, cell: &mut Cell) {
         if let (Some(template), Inputs::Values(values)) = (self.task.options().name(), &cell.inputs) {
-            cell.name = Some(template.render(values).into());
+            cell.name = Some(template.render(&self.task.named_inputs(values)).into());
         }
     }
 
