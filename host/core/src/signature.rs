@@ -221,18 +221,15 @@ impl Param {
             return self.ty.conform(Value::String(text.to_owned()));
         }
         if self.ty == Type::Data {
-            return Ok(Value::data(text).unwrap_or_else(|| Value::text_data(text)));
+            return Value::data_or_text(text);
         }
         if let Type::Option(some) = &self.ty
-            && some.is_of_data()
+            && **some == Type::Data
         {
-            return match (&**some, parse_json(text)) {
-                (Type::Data, _) => Ok(Value::Option(Some(Box::new(
-                    Value::data(text).unwrap_or_else(|| Value::text_data(text)),
-                )))),
-                (_, Ok(json)) => Value::from_json(&json, &self.ty),
-                (_, Err(error)) => Err(error),
-            };
+            return Value::data_or_text(text).map(|data| Value::Option(Some(Box::new(data))));
+        }
+        if self.ty.is_of_data() {
+            return Value::from_json(&parse_json(text)?, &self.ty);
         }
         match with_leading_zero(&self.ty, text.trim()) {
             Some(text) => Value::from_wave(&text, &self.ty),

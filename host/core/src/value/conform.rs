@@ -1,7 +1,9 @@
 //! Rust values as a form: a value built by an embedder is checked and normalised.
 
 use super::{
-    Name, Type, Value, ValueError, excerpt,
+    Name, Type, Value, ValueError,
+    data::{is_shallow, too_deep},
+    excerpt,
     form::{Form, Miss, Outcome, read},
 };
 
@@ -150,10 +152,8 @@ impl Form for Value {
     }
 
     fn data(self, _: &Type) -> Result<String, ValueError> {
-        Ok(match self.as_data() {
-            Some(text) => text.to_owned(),
-            None => self.to_data().to_string(),
-        })
+        let json = self.data_json();
+        if is_shallow(&json) { Ok(json) } else { Err(too_deep()) }
     }
 
     fn bytes(self) -> Result<Result<Vec<u8>, ValueError>, Self> {

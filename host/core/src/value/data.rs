@@ -10,22 +10,26 @@
 //! | `{"$tuple": […]}`, `{"$decimal": "1.50"}`, … | a type of one language |
 //!
 //! The normal form of data is a variant's case of a name that no component can have, with the JSON as text, so that it cannot be
-//! mistaken for a text. As WAVE it is the JSON.
+//! mistaken for a text. As WAVE it is the JSON. Data nests at most 127 levels, as all JSON that is read.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value as Json;
 use serde_json::value::RawValue;
-use serde_json::{Value as Json, json};
 
-use super::{Name, Value};
+use super::{Name, Value, ValueError};
+
+/// The most levels of arrays and objects in data.
+const MAX_DATA_DEPTH: usize = 127;
 
 /// The name of the case, which no component can have.
 const CASE: &str = "$data";
 
 impl Value {
-    /// Data in normal form, from JSON text; `None` if the text is no JSON.
+    /// Data in normal form, from JSON text; `None` if the text is no JSON, or nests deeper than 127.
     ///
-    /// Numbers keep their digits. Costs one pass over the text.
+    /// Numbers keep their digits. Costs two passes over the text.
     ///
     /// ```
     /// # use hostel_core::Value;
@@ -33,8 +37,7 @@ impl Value {
     /// assert_eq!(Value::data("[1, 2"), None);
     /// ```
     pub fn data(json: &str) -> Option<Self> {
-        let raw: &RawValue = serde_json::from_str(json).ok()?;
-        Some(Self::of_data(raw.get().to_owned()))
+        raw(json).filter(|raw| is_shallow(raw.get())).map(|raw| Self::of_data(raw.get().to_owned()))
     }
 
     /// The JSON text, if this is data in normal form.
@@ -46,70 +49,127 @@ impl Value {
 
     /// The JSON text of the value as data, as far as its type is known without a signature.
     pub fn data_json(&self) -> String {
-        self.as_data().map_or_else(|| self.to_data().to_string(), str::to_owned)
+        // Cannot fail: all keys are texts, and data is JSON.
+        self.as_data().map_or_else(|| serde_json::to_string(&AsData(self)).unwrap_or_default(), str::to_owned)
     }
 
-    /// A text as data.
-    pub(crate) fn text_data(text: &str) -> Self {
-        Self::of_data(Json::from(text).to_string())
+    /// Data from JSON text, or else from a text that is no JSON.
+    pub(crate) fn data_or_text(text: &str) -> Result<Self, ValueError> {
+        match raw(text) {
+            Some(json) if is_shallow(json.get()) => Ok(Self::of_data(json.get().to_owned())),
+            Some(_) => Err(too_deep()),
+            None => Ok(Self::of_data(Json::from(text).to_string())),
+        }
     }
 
     pub(super) fn of_data(json: String) -> Self {
         Self::Variant(Name::from(CASE), Some(Box::new(Self::String(json))))
     }
+}
 
-    /// The value as data, as far as its type is known without a signature.
-    pub(super) fn to_data(&self) -> Json {
-        if let Some(text) = self.as_data() {
-            return serde_json::from_str(text).unwrap_or_default();
+/// JSON text of data, checked, which may nest too deep.
+pub(super) fn raw(json: &str) -> Option<&RawValue> {
+    serde_json::from_str(json).ok()
+}
+
+/// Whether JSON nests at most 127 levels.
+pub(super) fn is_shallow(json: &str) -> bool {
+    let (mut depth, mut is_text, mut is_escaped) = (0_usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'[' | b'{' if !is_text => depth += 1,
+            b']' | b'}' if !is_text => depth -= 1,
+            _ => {}
         }
-        let all = |values: &[Self]| values.iter().map(Self::to_data).collect::<Json>();
-        let payload = |value: &Option<Box<Self>>| value.as_ref().map_or(Json::Null, |value| value.to_data());
-        match self {
-            Self::Bool(truth) => json!(truth),
-            Self::Char(character) => json!(character),
-            Self::String(text) => json!(text),
-            Self::F32(number) => float((*number).into()),
-            Self::F64(number) => float(*number),
-            Self::Bytes(bytes) => json!({ "$bytes": BASE64.encode(bytes) }),
-            Self::List(items) | Self::Tuple(items) => all(items),
-            Self::Map(entries) => {
-                entries.iter().map(|(key, value)| json!([key.to_data(), value.to_data()])).collect()
+        if depth > MAX_DATA_DEPTH {
+            return false;
+        }
+    }
+    true
+}
+
+pub(super) fn too_deep() -> ValueError {
+    ValueError::mismatch(format!("JSON of at most {MAX_DATA_DEPTH} levels"), "more")
+}
+
+/// A value as data.
+struct AsData<'a>(&'a Value);
+
+impl Serialize for AsData<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        if let Some(json) = self.0.as_data().and_then(raw) {
+            return json.serialize(to);
+        }
+        match self.0 {
+            Value::Bool(truth) => to.serialize_bool(*truth),
+            Value::Char(character) => to.serialize_char(*character),
+            Value::String(text) => to.serialize_str(text),
+            Value::F32(number) => float(to, (*number).into()),
+            Value::F64(number) => float(to, *number),
+            Value::Bytes(bytes) => member(to, "$bytes", &BASE64.encode(bytes)),
+            Value::List(items) | Value::Tuple(items) => to.collect_seq(items.iter().map(AsData)),
+            Value::Map(entries) => object(to, entries),
+            Value::Record(fields) => {
+                to.collect_map(fields.iter().map(|(name, value)| (&**name, AsData(value))))
             }
-            Self::Record(fields) => {
-                fields.iter().map(|(name, value)| (name.to_string(), value.to_data())).collect()
-            }
-            Self::Variant(case, None) | Self::Enum(case) => json!(**case),
-            Self::Variant(case, value) => json!({ &**case: payload(value) }),
-            Self::Option(value) => payload(value),
-            Self::Result(Ok(value)) => json!({ "ok": payload(value) }),
-            Self::Result(Err(value)) => json!({ "err": payload(value) }),
-            Self::Flags(names) => names.iter().map(|name| json!(**name)).collect(),
-            Self::U64(number) => json!(number),
-            Self::S8(_)
-            | Self::U8(_)
-            | Self::S16(_)
-            | Self::U16(_)
-            | Self::S32(_)
-            | Self::U32(_)
-            | Self::S64(_) => {
-                json!(self.as_integer().and_then(|number| i64::try_from(number).ok()))
+            Value::Variant(case, None) | Value::Enum(case) => to.serialize_str(case),
+            Value::Variant(case, Some(payload)) => member(to, case, &AsData(payload)),
+            Value::Option(None) => to.serialize_unit(),
+            Value::Option(Some(payload)) => AsData(payload).serialize(to),
+            Value::Result(Ok(payload)) => member(to, "ok", &payload.as_deref().map(AsData)),
+            Value::Result(Err(payload)) => member(to, "err", &payload.as_deref().map(AsData)),
+            Value::Flags(names) => to.collect_seq(names.iter().map(|name| &**name)),
+            Value::U64(number) => to.serialize_u64(*number),
+            Value::S8(_)
+            | Value::U8(_)
+            | Value::S16(_)
+            | Value::U16(_)
+            | Value::S32(_)
+            | Value::U32(_)
+            | Value::S64(_) => {
+                to.serialize_some(&self.0.as_integer().and_then(|number| i64::try_from(number).ok()))
             }
         }
     }
 }
 
-fn float(number: f64) -> Json {
+/// An object with one member.
+fn member<S: Serializer>(to: S, name: &str, value: &(impl Serialize + ?Sized)) -> Result<S::Ok, S::Error> {
+    let mut object = to.serialize_map(Some(1))?;
+    object.serialize_entry(name, value)?;
+    object.end()
+}
+
+/// A map as an object, if its keys can be those of one.
+fn object<S: Serializer>(to: S, entries: &[(Value, Value)]) -> Result<S::Ok, S::Error> {
+    let key = |key: &'_ Value| match key {
+        Value::String(text) if !text.starts_with('$') => Some(text.clone()),
+        _ => None,
+    };
+    match entries.iter().map(|(name, _)| key(name)).collect::<Option<Vec<_>>>() {
+        Some(names) => to.collect_map(names.iter().zip(entries.iter().map(|(_, value)| AsData(value)))),
+        None => {
+            let pairs: Vec<_> = entries.iter().map(|(key, value)| (AsData(key), AsData(value))).collect();
+            member(to, "$object", &pairs)
+        }
+    }
+}
+
+fn float<S: Serializer>(to: S, number: f64) -> Result<S::Ok, S::Error> {
     match number {
-        number if number.is_finite() => json!(number),
-        number if number.is_nan() => json!({ "$float": "NaN" }),
-        number if number > 0.0 => json!({ "$float": "Infinity" }),
-        _ => json!({ "$float": "-Infinity" }),
+        number if number.is_finite() => to.serialize_f64(number),
+        number if number.is_nan() => member(to, "$float", "NaN"),
+        number if number > 0.0 => member(to, "$float", "Infinity"),
+        _ => member(to, "$float", "-Infinity"),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::MAX_DATA_DEPTH;
     use crate::{Param, Type, Value};
 
     fn parsed(ty: Type, text: &str) -> String {
@@ -146,6 +206,9 @@ mod tests {
             (Value::Option(None), "null"),
             (Value::List(vec![Value::Bool(true), Value::Enum("low".into())]), r#"[true,"low"]"#),
             (Value::Record(vec![("a".into(), Value::S8(1))]), r#"{"a":1}"#),
+            (Value::Map(vec![(Value::String("a".into()), Value::S8(1))]), r#"{"a":1}"#),
+            (Value::Map(vec![(Value::S8(2), Value::S8(1))]), r#"{"$object":[[2,1]]}"#),
+            (Value::List(vec![Value::data("12345678901234567890123").unwrap()]), "[12345678901234567890123]"),
         ] {
             let once = data(value);
             assert_eq!(once.as_data(), Some(json));
@@ -155,6 +218,25 @@ mod tests {
         }
         // A case of a component's variant is not mistaken for it.
         assert_eq!(Value::Variant("data".into(), Some(Box::new(Value::String("1".into())))).as_data(), None);
+    }
+
+    #[test]
+    fn data_nests_as_deep_as_json_that_is_read() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let deepest = nested(MAX_DATA_DEPTH);
+        let data = Value::data(&deepest).unwrap();
+        assert_eq!(data.to_json(&Type::Data), crate::parse_json(&deepest).unwrap());
+        let deeper = nested(MAX_DATA_DEPTH + 1);
+        assert_eq!(Value::data(&deeper), None);
+        assert!(crate::parse_json(&deeper).is_err());
+        let param = Param { name: "x".into(), ty: Type::Data };
+        let error = param.parse(&deeper).unwrap_err().to_string();
+        assert_eq!(error, "expected JSON of at most 127 levels, found more");
+        // Brackets in texts do not nest.
+        assert!(Value::data(&format!(r#""{}\"[""#, "[".repeat(200))).is_some());
+        // What a runtime should not have returned is a text, and not lost.
+        let returned = Value::String(deeper.clone());
+        assert_eq!(returned.to_json(&Type::Data), serde_json::Value::String(deeper));
     }
 
     #[test]

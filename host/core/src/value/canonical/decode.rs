@@ -123,7 +123,11 @@ impl<'a> Reader<'a> {
                 Ok(self.carried(ok.as_deref())?)
             }),
             Type::Flags(names) => self.flags(names)?,
-            Type::Data => Value::data(self.text()?).ok_or_else(|| self.broken("JSON"))?,
+            Type::Data => {
+                let text = self.text()?;
+                let data = Value::data(text).filter(|data| data.as_data() == Some(text));
+                data.ok_or_else(|| self.broken("JSON without spaces around it"))?
+            }
         })
     }
 

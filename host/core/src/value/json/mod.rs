@@ -53,8 +53,7 @@ impl Value {
     ///
     /// Never fails: a part that is not of its type is written as a string of its WAVE text, or left out.
     pub fn to_json(&self, ty: &Type) -> Json {
-        // Cannot fail: all keys are texts.
-        serde_json::to_value(self.as_json(ty)).unwrap_or_default()
+        serde_json::to_value(self.as_json(ty)).unwrap_or_else(|_| Json::String(self.to_string()))
     }
 
     /// Returns a serializer of the value with the output of [`Value::to_json`], which writes part by part without a copy of
