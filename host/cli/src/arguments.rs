@@ -59,6 +59,17 @@ pub(crate) fn find(loaded: &Loaded, reference: &FileTask) -> Result<Task, Proble
     found.map_err(|error| not_found(loaded, reference, &error))
 }
 
+/// The first of many names.
+fn some(names: &[String]) -> String {
+    const MOST: usize = 10;
+    let shown = names.get(..MOST).unwrap_or(names).join(", ");
+    match names.len().checked_sub(MOST) {
+        None | Some(0) if names.is_empty() => "none".to_owned(),
+        None | Some(0) => shown,
+        Some(more) => format!("{shown} and {more} more (hostel inspect shows them)"),
+    }
+}
+
 fn not_found(loaded: &Loaded, reference: &FileTask, error: &FindError) -> Problem {
     let problem = load::not_found(&reference.path, error);
     match (&loaded.script, error) {
@@ -66,7 +77,7 @@ fn not_found(loaded: &Loaded, reference: &FileTask, error: &FindError) -> Proble
         (Some(_), FindError::NotFound { name, candidates }) => problem.with_detail(format!(
             "{} defines no function {name}: it defines {}",
             reference.path.display(),
-            candidates.join(", ")
+            some(candidates)
         )),
         (Some(_), FindError::Unnamed { candidates }) if candidates.is_empty() => {
             problem.with_detail(format!("{} defines no function at its top level", reference.path.display()))
@@ -205,12 +216,13 @@ impl Content {
             return Self::of(some);
         }
         let is_bytes = matches!(ty, Type::List(element) if **element == Type::U8);
-        (*ty == Type::String).then_some(Self::Text).or(is_bytes.then_some(Self::Bytes))
+        matches!(ty, Type::String | Type::Data).then_some(Self::Text).or(is_bytes.then_some(Self::Bytes))
     }
 }
 
+/// Whether a text with a `=` in it may be meant as it is. Data may be a text, but its name is more likely to be wrong.
 fn takes_text(ty: &Type) -> bool {
-    matches!(Content::of(ty), Some(Content::Text))
+    !ty.is_of_data() && matches!(Content::of(ty), Some(Content::Text))
 }
 
 /// Whether the first parameter takes text: then a text that looks like a call may be an argument.
@@ -223,10 +235,13 @@ pub(crate) fn unfit(signature: &Signature, error: &ArgumentError) -> Problem {
     let problem = Problem::invalid(error.to_string());
     if let ArgumentError::Wrong { error, .. } = error {
         problem.hints_of(quotes_hint(error))
-    } else if signature.params.iter().any(|param| param.ty.is_of_data()) {
-        // Its result says nothing.
-        let params: Vec<_> = signature.params.iter().map(ToString::to_string).collect();
-        problem.hint(format!("its parameters are ({})", params.join(", ")))
+    } else if *signature.completed_type() == Type::Data {
+        let optional = |param: &Param| if param.is_optional() { " (optional)" } else { "" };
+        let params = signature.params.iter().map(|param| format!("{}{}", param.name, optional(param)));
+        match params.collect::<Vec<_>>() {
+            params if params.is_empty() => problem.hint("it has no parameters"),
+            params => problem.hint(format!("its parameters are {}", params.join(", "))),
+        }
     } else {
         problem.hint(format!("its signature is {signature}"))
     }

@@ -62,6 +62,14 @@ impl Language {
         }
     }
 
+    /// A source that no other language has, with the function `f`.
+    pub(crate) const fn probe(self) -> &'static str {
+        match self {
+            Self::Python => "def f(): pass",
+            Self::JavaScript => "export const f = () => {};",
+        }
+    }
+
     /// The name of its runtime in the registry.
     pub(crate) fn component_name(self) -> String {
         format!("hostel.runtime-{}", self.name())
@@ -147,6 +155,8 @@ fn source(path: &Path) -> Result<String, Problem> {
         let problem = format!("{} is longer than {}", path.display(), bytes_text(MAX_SOURCE_BYTES));
         return Err(Problem::invalid(problem).hint("give large data as an argument, as @FILE"));
     }
+    // Editors on Windows write the mark, and Python skips it, too.
+    let source = source.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(source);
     String::from_utf8(source).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Problem::invalid(format!("{} is not UTF-8: the first other byte is at {at}", path.display()))
@@ -172,6 +182,10 @@ fn runtime_of(ui: &Ui, language: Language, path: &Path, host: &HostOptions) -> R
         return Ok(located);
     }
     let title = language.title();
+    if host.dir().is_none() {
+        let problem = format!("{} needs the {title} runtime, which is in a data directory", path.display());
+        return Err(Problem::invalid(problem).hint("leave out --no-data-dir"));
+    }
     let problem = format!("{} needs the {title} runtime, which is not installed", path.display());
     let install = format!("hostel runtime install {} FILE installs one", language.name());
     let build = format!("`bash runtimes/build.sh {}` in Hostel's source makes one", language.name());

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use hostel::{Outcome, Signature, State, Value};
-use hostel_wire::{MapLine, RunObject, attempt_count, cause};
+use hostel_wire::{MapLine, RunObject, attempt_count, cause, printable};
 
 use crate::flight::Item;
 
@@ -69,7 +69,9 @@ impl EndedItem for EndedHere<'_> {
     }
 
     fn cause(&self) -> Cow<'_, str> {
-        cause(self.outcome).unwrap_or_default().into()
+        let of_script =
+            self.item.run.script_failure().map(|failure| printable(&failure.to_string()).into_owned());
+        of_script.or_else(|| cause(self.outcome)).unwrap_or_default().into()
     }
 
     fn value(&self) -> Option<&Value> {

@@ -8,8 +8,8 @@ use hostel::{
     duration_text, grammar,
 };
 use hostel_wire::{
-    ErrorObject, FrameObject, RunAnswerObject, StateObject, StoredRunObject, attempt_count, failure_text,
-    parse_instant, printable,
+    ErrorObject, FrameObject, RunAnswerObject, StateObject, StoredRunObject, attempt_count, parse_instant,
+    printable,
 };
 
 use crate::ui::Ui;
@@ -99,7 +99,7 @@ impl<'a> Ending<'a> {
             made_by: producer(&history).map(|producer| producer.to_string()),
             end: match outcome {
                 Outcome::Completed(_) => End::Completed,
-                Outcome::Failed(failure) => End::Failed(Failed::of(failure, run.task().is_script())),
+                Outcome::Failed(failure) => End::Failed(Failed::of(failure, run.script_failure())),
                 Outcome::Crashed { reason } => End::Crashed { reason: reason.clone() },
                 Outcome::Cancelled => End::Cancelled,
             },
@@ -151,7 +151,7 @@ impl<'a> Ending<'a> {
 }
 
 impl<'a> Failed<'a> {
-    fn of(failure: &'a Failure, is_script: bool) -> Self {
+    fn of(failure: &'a Failure, script: Option<ScriptFailure>) -> Self {
         let (timed_out_after, backtrace) = match failure {
             Failure::TimedOut { after } => (Some(*after), None),
             Failure::Trap(Trap { backtrace, .. }) => (None, Some(backtrace)),
@@ -160,11 +160,7 @@ impl<'a> Failed<'a> {
                 (None, None)
             }
         };
-        let script = ScriptFailure::of(failure);
-        let cause = match &script {
-            Some(script) if is_script => script.to_string(),
-            _ => failure_text(failure),
-        };
+        let cause = script.as_ref().map_or_else(|| failure.to_string(), ToString::to_string);
         let traceback = match script {
             Some(ScriptFailure::Thrown { traceback, .. }) => traceback,
             _ => String::new(),

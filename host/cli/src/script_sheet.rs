@@ -16,7 +16,7 @@ pub(crate) fn text(file: &str, language: Language, script: &Script, paint: Paint
         paint.bold("Tasks"),
     ];
     for function in script.functions() {
-        lines.push(format!("  {}#{}", printable(file), printable(&signature(function))));
+        lines.push(format!("  {}#{}", printable(file), printable(&function.to_string())));
         let doc = function.doc.as_deref().and_then(|doc| doc.lines().find(|line| !line.trim().is_empty()));
         lines.extend(doc.map(|doc| format!("      {}", paint.dim(printable(doc.trim())))));
     }
@@ -55,24 +55,6 @@ pub(crate) fn json(file: &str, language: Language, script: &Script) -> Json {
         "language": language.name(),
         "tasks": script.functions().iter().map(task).collect::<Vec<_>>(),
     })
-}
-
-/// A function as the user declared it.
-fn signature(function: &ScriptFunction) -> String {
-    let params: Vec<_> = function.params.iter().map(declared).collect();
-    let returns = function.returns.as_ref().map_or_else(String::new, |returns| format!(" -> {returns}"));
-    format!("{}({}){returns}", function.name, params.join(", "))
-}
-
-fn declared(param: &ScriptParam) -> String {
-    let star = match param.passing {
-        Passing::Rest => "*",
-        Passing::NamedRest => "**",
-        Passing::Positional | Passing::Either | Passing::Named => "",
-    };
-    let ty = param.declared.as_ref().map_or_else(String::new, |ty| format!(": {ty}"));
-    let default = param.default.as_ref().map_or_else(String::new, |default| format!(" = {default}"));
-    format!("{star}{}{ty}{default}", param.name)
 }
 
 const fn passing(passing: Passing) -> &'static str {

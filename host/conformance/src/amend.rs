@@ -19,6 +19,7 @@ cases![
     a_run_that_was_amended_is_still_the_one_that_was_submitted,
     an_amendment_is_an_event,
     a_key_is_that_of_the_new_queue,
+    a_queue_of_the_host_takes_no_run,
     a_run_that_was_kept_back_is_free_of_its_old_limit,
 ];
 
@@ -40,6 +41,13 @@ fn in_queue(name: &str) -> Amendment {
 
 fn tags(tags: &[&str]) -> Amendment {
     Amendment { tags: Some(tags.iter().copied().collect()), ..Amendment::default() }
+}
+
+fn a_queue_of_the_host_takes_no_run(journal: &dyn Journal) {
+    submit_some(journal, [1]);
+    let refused = conflict(journal.amend(at(5), id(1), &in_queue("hostel.run")));
+    assert_eq!(refused, JournalConflict::ReservedQueue { run: id(1), queue: queue("hostel.run") });
+    assert_eq!(entry(journal, 1).record().spec().queue, queue("default"));
 }
 
 fn a_priority_is_changed(journal: &dyn Journal) {

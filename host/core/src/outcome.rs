@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use crate::thrown::Thrown;
 use crate::value::excerpt_within;
 use crate::{Limit, Signature, Type, UpstreamChain, Value};
 
@@ -246,6 +247,8 @@ impl<V> Outcome<V> {
 pub(crate) fn write_error(value: &Value, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if *value == Value::UNIT {
         f.write_str("returned an error without a value")
+    } else if let Some(thrown) = Thrown::of(value) {
+        write!(f, "{thrown}")
     } else if let Value::String(text) = value {
         write!(f, "returned the error {text:?}")
     } else {

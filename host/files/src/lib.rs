@@ -77,8 +77,15 @@ impl Rights {
     /// The error of the system.
     pub fn create_dir(self, dir: &Path) -> io::Result<()> {
         create_dir_with(dir, &|dir| {
-            unix::mkdir(dir)?;
-            unix::set_dir_mode(dir, self.0)
+            // It has its rights from the start: others may use it at once, and a killed process leaves none without them.
+            let parent =
+                dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let unfinished = tempfile::Builder::new().prefix(UNFINISHED_PREFIX).tempdir_in(parent)?;
+            unix::set_dir_mode(unfinished.path(), self.0)?;
+            fs::rename(unfinished.path(), dir)?;
+            // There is nothing to remove any more.
+            let _ = unfinished.keep();
+            Ok(())
         })
     }
 
@@ -91,6 +98,15 @@ impl Rights {
     pub fn set(self, file: &File) -> io::Result<()> {
         unix::share_file(file, self.0)
     }
+}
+
+/// Writes the entries of a directory to disk: files that were created in it, or renamed into it.
+///
+/// # Errors
+///
+/// The error of the system.
+pub fn sync_dir(dir: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }
 
 /// Opens a regular file for reading and writing, as [`open_regular_file`] does, and creates it with mode 0600 if it

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use crate::args::Args;
 use crate::error::{ResultError, SubmitError, in_full};
 use crate::host_state::HostState;
-use crate::ids::new_id;
+use crate::ids::new_run_id;
 use crate::journal::OpenJournalError;
 use crate::run::now;
 use crate::task::Task;
@@ -175,7 +175,7 @@ impl Task {
         let created = now();
         let DelayOptions { id, at, queue, unique } = options;
         let mut spec =
-            RunSpec::new(id.unwrap_or_else(new_id), self.key().clone(), self.spec().clone(), created);
+            RunSpec::new(id.unwrap_or_else(new_run_id), self.key().clone(), self.spec().clone(), created);
         spec.inputs = inputs;
         if let Some(script) = self.script() {
             // A worker knows the runtime's function only: its name says nothing, and templates cannot name arguments.

@@ -14,11 +14,6 @@ const EARLIEST: Duration = Duration::from_millis(1);
 
 /// A new unique id: a UUID of version 7. Later ids of this process are greater.
 pub fn new_run_id() -> RunId {
-    new_id()
-}
-
-/// A new unique id.
-pub(crate) fn new_id() -> RunId {
     id_at(SystemTime::now())
 }
 

@@ -182,11 +182,17 @@ impl Drop for EndOfRun {
 
 #[cfg(test)]
 mod tests {
-    use futures_executor::block_on;
     use hostel_core::{Digest, ExportPath, RunSpec, TaskKey, Timestamp};
 
     use super::*;
     use crate::journal::MemoryJournal;
+
+    /// Waits, but not for ever.
+    fn within<T>(wait: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let bounded = async { tokio::time::timeout(Duration::from_secs(60), wait).await };
+        runtime.block_on(bounded).expect("the journal has changed, and nobody was told")
+    }
 
     fn submit(journal: &dyn Journal, ids: impl IntoIterator<Item = u8>) {
         let task = TaskKey { component: Digest::of(b""), export: ExportPath::top_level("add") };
@@ -213,7 +219,7 @@ mod tests {
                     break;
                 }
                 journal.cancel(Timestamp::from_unix_nanos(2), run).unwrap();
-                block_on(notified);
+                within(notified);
             }
         }
         assert!(watch.lock().runs.is_empty());
@@ -224,11 +230,11 @@ mod tests {
         let (watch, journal) = watched();
         submit(&*journal, [1]);
         let end = watch.wait_for(&journal, RunId::from_bytes([1; 16])).unwrap();
-        block_on(end.notified());
+        within(end.notified());
         let notified = end.notified();
         journal.cancel(Timestamp::from_unix_nanos(2), RunId::from_bytes([1; 16])).unwrap();
         journal.remove(RunId::from_bytes([1; 16])).unwrap();
-        block_on(notified);
+        within(notified);
         assert_eq!(journal.get(RunId::from_bytes([1; 16])).unwrap(), None);
     }
 
@@ -240,7 +246,7 @@ mod tests {
             let mut listeners = [watch.listen(&journal).unwrap(), watch.listen(&journal).unwrap()];
             listeners.iter_mut().for_each(JournalChanges::mark_known);
             submit(&*journal, [1]);
-            listeners.iter_mut().for_each(|listener| block_on(listener.changed()));
+            listeners.iter_mut().for_each(|listener| within(listener.changed()));
         }
     }
 }

@@ -9,7 +9,7 @@ use hostel_core::{
 
 use crate::args::Args;
 use crate::error::SubmitError;
-use crate::ids::new_id;
+use crate::ids::new_run_id;
 use crate::run::{TaskFuture, now};
 use crate::task::Task;
 
@@ -143,7 +143,7 @@ pub enum MapEnd {
 impl MapRecord {
     /// A map of a task, which begins now.
     pub fn begin(task: &Task) -> Self {
-        Self { id: new_id(), began: now(), task: task.clone() }
+        Self { id: new_run_id(), began: now(), task: task.clone() }
     }
 
     /// Its id.

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use hostel_core::{ErrorKind, Failure, FindError, Outcome, Param, Signature, Type, Value};
+use hostel_core::{ErrorKind, Failure, FindError, Outcome, Param, Signature, Thrown, Type, Value};
 
 use crate::args::Args;
 use crate::component::Component;
 use crate::error::SubmitError;
+use crate::run::TaskFuture;
 use crate::script_call::{Passing, ScriptCall};
 use crate::task::Task;
 
@@ -142,7 +143,7 @@ impl Script {
         let (describe, call) = (task("describe")?, task("call")?);
         let (file, source) = (file.into(), source.into());
         let args = Args::new().positional(&*file).positional(&*source);
-        let run = describe.submit(args)?;
+        let run = describe.submit_async(args).await?;
         let outcome = run.outcome().await;
         if let Outcome::Failed(failure) = &*outcome
             && let Some(failure) = ScriptFailure::of(failure)
@@ -232,6 +233,15 @@ impl Task {
     }
 }
 
+impl TaskFuture {
+    /// Why the function of a script has no result; `None` for other tasks, other failures, and a run that has not ended.
+    pub fn script_failure(&self) -> Option<ScriptFailure> {
+        let outcome = self.try_outcome().filter(|_| self.task().is_script())?;
+        let Outcome::Failed(failure) = &*outcome else { return None };
+        ScriptFailure::of(failure)
+    }
+}
+
 impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Script")
@@ -255,10 +265,48 @@ impl ScriptParam {
     }
 }
 
+impl fmt::Display for ScriptFunction {
+    /// As Python declares it: `add(a: int, /, b: int = 2, *, scale = 1) -> int`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}(", self.name)?;
+        let is_positional = |param: &ScriptParam| param.passing == Passing::Positional;
+        let mut named_follow = false;
+        for (index, param) in self.params.iter().enumerate() {
+            let before = index.checked_sub(1).and_then(|before| self.params.get(before));
+            let separator = if before.is_some() { ", " } else { "" };
+            let slash = if before.is_some_and(is_positional) && !is_positional(param) { "/, " } else { "" };
+            let star = if param.passing == Passing::Named && !named_follow { "*, " } else { "" };
+            named_follow |= matches!(param.passing, Passing::Named | Passing::Rest);
+            write!(f, "{separator}{slash}{star}{param}")?;
+        }
+        let slash = if self.params.last().is_some_and(is_positional) { ", /" } else { "" };
+        write!(f, "{slash})")?;
+        self.returns.as_ref().map_or(Ok(()), |returns| write!(f, " -> {returns}"))
+    }
+}
+
+impl fmt::Display for ScriptParam {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stars = match self.passing {
+            Passing::Rest => "*",
+            Passing::NamedRest => "**",
+            Passing::Positional | Passing::Either | Passing::Named => "",
+        };
+        write!(f, "{stars}{}", self.name)?;
+        self.declared.as_ref().map_or(Ok(()), |ty| write!(f, ": {ty}"))?;
+        self.default.as_ref().map_or(Ok(()), |default| write!(f, " = {default}"))
+    }
+}
+
 impl ScriptFailure {
     /// The failure of a script, in the failure of its run; `None` if it is another one, such as a trap or a timeout.
     pub fn of(failure: &Failure) -> Option<Self> {
-        let Failure::Error(Value::Variant(case, Some(payload))) = failure else { return None };
+        let Failure::Error(error) = failure else { return None };
+        if let Some(Thrown { class, message, traceback }) = Thrown::of(error) {
+            let [class, message, traceback] = [class, message, traceback].map(str::to_owned);
+            return Some(Self::Thrown { class, message, traceback });
+        }
+        let Value::Variant(case, Some(payload)) = error else { return None };
         let text = || Some(string(payload)?.to_owned());
         Some(match &**case {
             "syntax" => Self::Syntax {
@@ -272,11 +320,6 @@ impl ScriptFailure {
                 Self::NoFunction(names.iter().filter_map(string).map(str::to_owned).collect())
             }
             "arguments" => Self::Arguments(text()?),
-            "thrown" => Self::Thrown {
-                class: string(field(payload, "class")?)?.to_owned(),
-                message: string(field(payload, "message")?)?.to_owned(),
-                traceback: string(field(payload, "traceback")?)?.to_owned(),
-            },
             "no-data" => Self::NoData(text()?),
             _ => return None,
         })
@@ -284,7 +327,6 @@ impl ScriptFailure {
 }
 
 impl fmt::Display for ScriptFailure {
-    /// One line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Syntax { message, line, column, .. } => {
@@ -294,8 +336,7 @@ impl fmt::Display for ScriptFailure {
                 write!(f, "the source has no such function: expected one of {}", names.join(", "))
             }
             Self::Arguments(problem) => f.write_str(problem),
-            Self::Thrown { class, message, .. } if message.is_empty() => f.write_str(class),
-            Self::Thrown { class, message, .. } => write!(f, "{class}: {message}"),
+            Self::Thrown { class, message, traceback } => Thrown { class, message, traceback }.fmt(f),
             Self::NoData(problem) => f.write_str(problem),
         }
     }

@@ -1,6 +1,6 @@
 //! From the arguments of a function of a script to the inputs of the runtime that executes it.
 
-use hostel_core::{ArgumentError, Name, Value};
+use hostel_core::{ArgumentError, Param, Value, ValueError};
 
 use crate::run::Input;
 use crate::script_call::{Passing, ScriptCall};
@@ -15,18 +15,27 @@ pub(crate) fn wrapped(call: &ScriptCall, inputs: Vec<Input>) -> Result<Vec<Input
     let mut named = Vec::new();
     let mut left_out = None;
     for ((input, param), passing) in inputs.into_iter().zip(&*call.signature.params).zip(&call.passing) {
-        let Some(input) = given(input, param.is_optional()) else {
+        let given = if param.is_optional() { input.into_payload() } else { Some(input) };
+        let Some(input) = given else {
             left_out = left_out.or((*passing != Passing::Named).then(|| param.name.clone()));
             continue;
         };
         match (passing, &left_out) {
             (Passing::Positional | Passing::Rest, Some(missing)) => {
-                return Err(ArgumentError::Missing { names: vec![missing.clone()] });
+                // Its default is known inside only.
+                let error = ValueError::mismatch(format!("an argument {missing:?} before it"), "none");
+                return Err(ArgumentError::Wrong { name: param.name.clone(), error });
             }
-            (Passing::Rest, None) => positional.extend(parts(input).into_iter().map(Input::data)),
+            (Passing::Rest, None) => {
+                let items = input.into_items().map_err(|_| unknown(param, "list"))?;
+                positional.extend(items.into_iter().map(Input::data));
+            }
             (Passing::Positional | Passing::Either, None) => positional.push(input.data()),
             (Passing::Named, _) | (Passing::Either, Some(_)) => named.push(pair(&param.name, input)),
-            (Passing::NamedRest, _) => named.extend(entries(input)),
+            (Passing::NamedRest, _) => {
+                let Some(Value::Map(entries)) = input.as_value() else { return Err(unknown(param, "map")) };
+                named.extend(entries.iter().filter_map(entry));
+            }
         }
     }
     let text = |text: &str| Input::from(Value::String(text.to_owned()));
@@ -39,41 +48,26 @@ pub(crate) fn wrapped(call: &ScriptCall, inputs: Vec<Input>) -> Result<Vec<Input
     ])
 }
 
-/// The argument, unless it was left out.
-fn given(input: Input, is_optional: bool) -> Option<Input> {
-    match input.as_value() {
-        Some(Value::Option(None)) if is_optional => None,
-        Some(Value::Option(Some(value))) if is_optional => Some(Input::from((**value).clone())),
-        _ => Some(input),
-    }
-}
-
 fn pair(name: &str, input: Input) -> Input {
     Input::tuple([Input::from(Value::String(name.to_owned())), input.data()])
 }
 
-/// The elements of a list; what is no list is one element.
-fn parts(input: Input) -> Vec<Input> {
-    match input.as_value() {
-        Some(Value::List(items)) => items.iter().cloned().map(Input::from).collect(),
-        _ => vec![input],
-    }
+fn entry((name, value): &(Value, Value)) -> Option<Input> {
+    let Value::String(name) = name else { return None };
+    Some(pair(name, Input::from(value.clone())))
 }
 
-fn entries(input: Input) -> Vec<Input> {
-    let Some(Value::Map(entries)) = input.as_value() else { return Vec::new() };
-    let entries = entries.iter().filter_map(|(name, value)| {
-        let Value::String(name) = name else { return None };
-        Some(pair(&Name::from(name.as_str()), Input::from(value.clone())))
-    });
-    entries.collect()
+/// How many arguments there are is known only when a run has ended.
+fn unknown(param: &Param, what: &str) -> ArgumentError {
+    let error = ValueError::mismatch(format!("a {what} whose length is known"), "the result of a run");
+    ArgumentError::Wrong { name: param.name.clone(), error }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use hostel_core::{Param, Signature, Type};
+    use hostel_core::{Signature, Type};
 
     use super::*;
 
@@ -123,6 +117,6 @@ mod tests {
         check(&[("a", "1"), ("c", "5")], r#"["1"] [("c", "5")]"#);
         check(&[("a", "1"), ("named", r#"{"z": 6}"#)], r#"["1"] [("z", "6")]"#);
         let missing = wrapped(&[("a", "1"), ("rest", "[3]")]).unwrap_err();
-        assert_eq!(missing, ArgumentError::Missing { names: vec!["b".into()] });
+        assert_eq!(missing.to_string(), r#"argument "rest": expected an argument "b" before it, found none"#);
     }
 }

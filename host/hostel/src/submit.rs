@@ -8,7 +8,7 @@ use crate::args::{Args, Call, Extra};
 use crate::course::{end_from_memory, refused, upstreams, watch_upstreams};
 use crate::data_dir::check_grants;
 use crate::error::SubmitError;
-use crate::ids::new_id;
+use crate::ids::new_run_id;
 use crate::run::{Input, Inputs, Run, Submission, TaskFuture};
 use crate::runner::{Places, PushError};
 use crate::script_inputs;
@@ -158,7 +158,7 @@ impl Task {
 
     /// A run that is not accepted yet.
     pub(crate) fn offer(&self, bound: Bound) -> Offer {
-        self.offer_as(Numbered { id: new_id(), earlier: 0, places: None, is_solo: false }, bound)
+        self.offer_as(Numbered { id: new_run_id(), earlier: 0, places: None, is_solo: false }, bound)
     }
 
     fn offer_as(&self, identity: Numbered, bound: Bound) -> Offer {

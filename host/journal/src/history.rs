@@ -94,7 +94,8 @@ impl RunHistory {
         self.leave_with_logs(runs, &[])
     }
 
-    /// The same, with the logs of some of the runs: of each the last 256 KiB. They are stored with [`RunLogs`](crate::RunLogs) when the
+    /// The same, with the logs of some of the runs: of each the last 256 KiB, and none if there would be more than 64 MiB together. They
+    /// are stored with [`RunLogs`](crate::RunLogs) when the
     /// runs are gathered.
     ///
     /// # Errors
@@ -102,7 +103,11 @@ impl RunHistory {
     /// As [`RunHistory::leave`].
     pub fn leave_with_logs(&self, runs: &[RunRecord], logs: &[(RunId, Vec<LogLine>)]) -> io::Result<Left> {
         let Some(first) = runs.first() else { return Ok(Left::Waiting) };
-        let bytes = encode(runs, logs);
+        let mut bytes = encode(runs, logs);
+        if bytes.len() as u64 > MAX_FILE_BYTES && !logs.is_empty() {
+            // A log is not worth more than its run.
+            bytes = encode(runs, &[]);
+        }
         let size = bytes.len() as u64;
         if size > MAX_FILE_BYTES {
             let problem = format!("it has {size} bytes: expected at most {MAX_FILE_BYTES}");
@@ -225,32 +230,37 @@ impl Batch {
 
     /// Stores the runs, removes the files, and returns how many runs were stored.
     fn store(self, journal: &dyn Journal, data_dir: &Path) -> Result<u64, JournalError> {
-        let mut stored = 0;
+        let mut refused = Vec::new();
         for runs in self.runs.chunks(MAX_SUBMITTED) {
-            stored += match journal.import(runs) {
-                Ok(_) => runs.len() as u64,
+            match journal.import(runs) {
+                Ok(_) => {}
                 // One of them does not fit, which must not keep the others out.
-                Err(JournalError::Conflict(_)) => one_by_one(journal, runs)?,
+                Err(JournalError::Conflict(_)) => one_by_one(journal, runs, &mut refused)?,
                 Err(error) => return Err(error),
-            };
+            }
         }
-        history_logs::store(data_dir, self.logs);
+        // A run that has its id may be another one, with a log of its own.
+        let logs = self.logs.into_iter().filter(|log| !refused.contains(&log.run));
+        history_logs::store(data_dir, logs.collect());
         self.files.iter().for_each(|file| remove(file));
-        Ok(stored)
+        Ok((self.runs.len() - refused.len()) as u64)
     }
 }
 
-fn one_by_one(journal: &dyn Journal, runs: &[RunRecord]) -> Result<u64, JournalError> {
-    let mut stored = 0;
+fn one_by_one(
+    journal: &dyn Journal,
+    runs: &[RunRecord],
+    refused: &mut Vec<RunId>,
+) -> Result<(), JournalError> {
     for run in runs {
         match journal.import(std::slice::from_ref(run)) {
-            Ok(_) => stored += 1,
+            Ok(_) => {}
             // It has not ended, or its id belongs to another run: it can never be stored.
-            Err(JournalError::Conflict(_)) => {}
+            Err(JournalError::Conflict(_)) => refused.push(run.spec().id),
             Err(error) => return Err(error),
         }
     }
-    Ok(stored)
+    Ok(())
 }
 
 /// Another process may have removed it.
@@ -281,17 +291,18 @@ fn decode(bytes: &[u8]) -> Contents {
     }
     let (mut runs, mut logs) = (Vec::new(), Vec::new());
     while !rest.is_empty() {
-        let Some((record, after)) = split_record(rest) else { return Contents::Damaged };
-        match RunRecord::decode(record) {
-            _ if history_logs::is_log(record) => match history_logs::decode(record) {
-                Some(log) => logs.push(log),
-                None => return Contents::Damaged,
-            },
+        let Some((part, after)) = split_record(rest) else { return Contents::Damaged };
+        rest = after;
+        if history_logs::is_log(part) {
+            let Some(log) = history_logs::decode(part) else { return Contents::Damaged };
+            logs.push(log);
+            continue;
+        }
+        match RunRecord::decode(part) {
             Ok(run) => runs.push(run),
             Err(DecodeRunError::NewerVersion { .. }) => return Contents::Newer,
             Err(_) => return Contents::Damaged,
         }
-        rest = after;
     }
     Contents::Runs(runs, logs)
 }

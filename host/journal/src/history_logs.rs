@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hostel_core::{LogLevel, LogLine, LogStream, RunId};
 
-use crate::logs::{LogFilter, RunLogs, line};
+use crate::logs::{RunLogs, line};
 
 /// The most bytes of one run's log that are recorded: its last lines.
 const MAX_BYTES: usize = 256 << 10;
@@ -69,12 +69,8 @@ pub(crate) fn store(data_dir: &Path, recorded: Vec<RecordedLog>) {
     }
     let Ok(logs) = RunLogs::open(data_dir) else { return };
     for log in recorded {
-        let is_new = logs.read(log.run, 0, 1, &LogFilter::default()).is_ok_and(|page| page.lines.is_empty());
-        if is_new {
-            let _ = logs.append(log.run, 1, log.lines);
-        }
+        let _ = logs.store(log.run, log.lines);
     }
-    let _ = logs.flush();
 }
 
 #[cfg(test)]
@@ -105,6 +101,25 @@ mod tests {
         assert_eq!(decode(&bytes[..bytes.len() - 1]), None);
         assert_eq!(decode(&bytes[..9]), None);
         assert_eq!(decode(b""), None);
+    }
+
+    #[test]
+    fn a_log_is_stored_once_whoever_gathers_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunId::from_bytes([7; 16]);
+        let long = lines(300, 1_000);
+        let stored = || store(dir.path(), vec![RecordedLog { run, lines: long.clone() }]);
+        // Each call opens the logs anew, as each process does.
+        std::thread::scope(|scope| {
+            for thread in [scope.spawn(stored), scope.spawn(stored)] {
+                thread.join().unwrap();
+            }
+        });
+        stored();
+        let logs = RunLogs::open(dir.path()).unwrap();
+        let page = logs.read(run, 0, 1_000, &crate::logs::LogFilter::default()).unwrap();
+        let texts: Vec<_> = page.lines.iter().map(|line| &line.line.fields).collect();
+        assert_eq!(texts, long.iter().map(|line| &line.fields).collect::<Vec<_>>());
     }
 
     #[test]

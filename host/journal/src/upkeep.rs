@@ -49,7 +49,7 @@ pub fn remove_old(
     Ok(removed)
 }
 
-/// Goes on with a batch as [`Journal::step_batch`] does, from the step after which it was as given. If it removes runs, their logs are
+/// Goes on with a batch as [`Journal::step_batch`] does, continuing after the step that returned `batch`. If it removes runs, their logs are
 /// removed after them; the logs of a process that ends in between stay until they are old.
 ///
 /// # Errors

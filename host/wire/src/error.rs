@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use hostel::{Failure, FailureKind, Frame, Outcome, ScriptFailure, Signature, State, Type};
+use hostel::{Failure, FailureKind, Frame, Outcome, Signature, State, Type};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use utoipa::ToSchema;
@@ -90,17 +90,9 @@ impl ErrorObject {
 pub fn cause(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Completed(_) => None,
-        Outcome::Failed(failure) => Some(printable(&failure_text(failure)).into_owned()),
+        Outcome::Failed(failure) => Some(printable(&failure.to_string()).into_owned()),
         Outcome::Crashed { reason } => Some(format!("crashed: {}", printable(reason))),
         Outcome::Cancelled => Some("cancelled".to_owned()),
-    }
-}
-
-/// What failed. Of an exception of a script it is the class and the message.
-pub fn failure_text(failure: &Failure) -> String {
-    match ScriptFailure::of(failure) {
-        Some(thrown @ ScriptFailure::Thrown { .. }) => thrown.to_string(),
-        _ => failure.to_string(),
     }
 }
 

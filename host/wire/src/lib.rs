@@ -56,7 +56,7 @@ pub use cache_report::{CacheReportObject, HitObject};
 pub use component::{
     ComponentObject, ConfigObject, ImportObject, NotCallableObject, ParamObject, TaskObject,
 };
-pub use error::{ErrorObject, FrameObject, cause, failure_text};
+pub use error::{ErrorObject, FrameObject, cause};
 pub use event::EventObject;
 pub use filter_text::filter_text;
 pub use limit::LimitUseObject;

@@ -300,7 +300,10 @@ impl Run {
 
     fn print_value(&self, ui: &Ui, task: &Task, value: &Value) -> Result<(), Stop> {
         let form = self.output.output.unwrap_or(Form::Wave);
-        if let (Form::Wave, Value::String(data), Type::Data) = (form, value, task.completed_type()) {
+        // Data has no type from which a table could be made.
+        if let (Form::Wave | Form::Table, Value::String(data), Type::Data) =
+            (form, value, task.completed_type())
+        {
             return ui.result_line(data);
         }
         if *value == Value::UNIT {

@@ -16,9 +16,8 @@ pub const MAX_EXPIRED: usize = 500;
 /// [`Crashed`](crate::State::Crashed).
 pub const MAX_CRASHES: u32 = 3;
 
-/// From which crash on a run executes alone. One loss of a worker costs its runs nothing: they go on beside others. A task that takes its
-/// worker down does so to the runs beside it at most twice, since it then executes alone itself. As one that executes alone has nothing
-/// beside it, no run gets from [`MAX_CRASHES`] - 1 crashes to the last one by the fault of another run of its worker.
+/// The number of crashes from which a run executes alone. A run that takes its worker down can affect the runs beside it at most twice,
+/// because it executes alone afterwards. So no run reaches [`MAX_CRASHES`] because of another run of its worker.
 pub const SOLO_CRASHES: u32 = 2;
 
 const _: () = assert!(SOLO_CRASHES < MAX_CRASHES);

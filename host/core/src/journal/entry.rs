@@ -349,7 +349,7 @@ impl JournalEntry {
     ///
     /// # Errors
     ///
-    /// [`JournalConflict::Started`], and [`JournalConflict::KeyTaken`]. Nothing has changed then.
+    /// [`JournalConflict::ReservedQueue`], [`JournalConflict::Started`], and [`JournalConflict::KeyTaken`]. Nothing has changed then.
     pub fn amend(
         &mut self,
         at: Timestamp,
@@ -358,6 +358,9 @@ impl JournalEntry {
     ) -> Result<Vec<Applied>, JournalConflict> {
         let (run, state, is_claimed) = (self.run(), self.state(), self.claim.is_some());
         let started = JournalConflict::Started { run, state, is_claimed };
+        if let Some(queue) = amendment.queue.as_ref().filter(|queue| queue.is_reserved()) {
+            return Err(JournalConflict::ReservedQueue { run, queue: queue.clone() });
+        }
         if is_claimed {
             return Err(started);
         }

@@ -147,13 +147,21 @@ pub enum JournalConflict {
         state: State,
     },
     /// The run is of the history of a program, and no worker can execute it.
-    #[error(
-        "run {run} is of the history (queue {queue}), and was not executed by a worker: it cannot be retried"
-    )]
+    #[error("run {run} cannot be retried: it is in the history (queue `{queue}`), which no worker executes")]
     History {
         /// The run.
         run: RunId,
         /// The queue of the history.
+        queue: QueueName,
+    },
+    /// A run cannot be moved to a queue of the host's own.
+    #[error(
+        "run {run} cannot be moved to the queue `{queue}`: names that begin with `hostel.` are the host's own"
+    )]
+    ReservedQueue {
+        /// The run.
+        run: RunId,
+        /// The queue.
         queue: QueueName,
     },
     /// A fact cannot follow those before it.

@@ -185,7 +185,7 @@ impl RunFilter {
         Self { inputs: Vec::new(), ..self }
     }
 
-    /// Whether an answer shows something of the inputs of runs, or of what they returned.
+    /// Whether the matches reveal inputs or results of runs.
     pub fn looks_at_values(&self) -> bool {
         self.error.is_some() || !self.inputs.is_empty()
     }

@@ -145,12 +145,12 @@ fn member<S: Serializer>(to: S, name: &str, value: &(impl Serialize + ?Sized)) -
 
 /// A map as an object, if its keys can be those of one.
 fn object<S: Serializer>(to: S, entries: &[(Value, Value)]) -> Result<S::Ok, S::Error> {
-    let key = |key: &'_ Value| match key {
-        Value::String(text) if !text.starts_with('$') => Some(text.clone()),
-        _ => None,
+    let name = |key: &'_ Value| {
+        let Value::String(text) = key else { return None };
+        (!text.starts_with('$')).then(|| text.clone())
     };
-    match entries.iter().map(|(name, _)| key(name)).collect::<Option<Vec<_>>>() {
-        Some(names) => to.collect_map(names.iter().zip(entries.iter().map(|(_, value)| AsData(value)))),
+    match entries.iter().map(|(key, _)| name(key)).collect::<Option<Vec<_>>>() {
+        Some(names) => to.collect_map(names.into_iter().zip(entries.iter().map(|(_, value)| AsData(value)))),
         None => {
             let pairs: Vec<_> = entries.iter().map(|(key, value)| (AsData(key), AsData(value))).collect();
             member(to, "$object", &pairs)

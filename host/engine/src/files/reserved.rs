@@ -85,8 +85,8 @@ pub(super) fn is_reserved(path: &str) -> bool {
 /// what is not ASCII after that is dropped.
 fn folded(name: &str) -> String {
     let name = name.split(':').next().unwrap_or_default();
-    // Of all other characters, none has ASCII in its case folding (Unicode, CaseFolding.txt): NFKC replaces the long s, its
-    // ligatures and the sign of Kelvin.
+    // NFKC replaces the long s, its ligatures and the sign of Kelvin. Apart from these, no character folds to ASCII letters of the
+    // name alone (Unicode, CaseFolding.txt).
     let compatible = ComposingNormalizerBorrowed::new_nfkc().normalize(name);
     let mut folded: String =
         compatible.chars().filter(char::is_ascii).map(|character| character.to_ascii_lowercase()).collect();

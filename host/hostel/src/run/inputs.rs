@@ -110,6 +110,28 @@ impl Input {
         Self(Kind::Record(fields.collect()))
     }
 
+    /// The payload of an option, or what was given in its place; `None` for `none`.
+    pub(crate) fn into_payload(self) -> Option<Self> {
+        if let Kind::Value(Value::Option(payload)) = self.0 {
+            payload.map(|payload| Self::from(*payload))
+        } else if let Kind::Some(payload) = self.0 {
+            Some(*payload)
+        } else {
+            Some(self)
+        }
+    }
+
+    /// The elements of a list; the input itself if they are not known yet.
+    pub(crate) fn into_items(self) -> Result<Vec<Self>, Self> {
+        if let Kind::Value(Value::List(items)) = self.0 {
+            Ok(items.into_iter().map(Self::from).collect())
+        } else if let Kind::List(items) = self.0 {
+            Ok(items)
+        } else {
+            Err(self)
+        }
+    }
+
     /// The same as one value, if there are no futures in it.
     pub(crate) fn settled(self) -> Self {
         if self.has_upstream() { self } else { Self::from(self.into_value()) }

@@ -211,6 +211,7 @@ impl Run {
         }
         let Some(inputs) = self.inputs() else { return false };
         let params = &self.task.signature().params;
+        let inputs = self.task.named_inputs(&inputs);
         let names: Vec<_> = params.iter().map(|param| param.name.clone()).collect();
         wanted.iter().all(|wanted| {
             let found = wanted.place(&names).and_then(|place| Some((params.get(place)?, inputs.get(place)?)));

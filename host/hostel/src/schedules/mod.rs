@@ -22,7 +22,7 @@ pub use hostel_journal::{
 pub use hostel_schedule::{CronTextError, DueSlots, Timetable, TimetableError, zones};
 
 use crate::error::in_full;
-use crate::ids::new_id;
+use crate::ids::new_run_id;
 use crate::registry::Registry;
 use crate::task::Task;
 
@@ -255,7 +255,7 @@ pub fn run_now(
     let stored = journal.schedule(name)?.ok_or_else(|| RunNowError::NotFound { name: name.clone() })?;
     let task = resolve(&stored.schedule);
     let task = task.map_err(|reason| RunNowError::Task { name: name.clone(), reason })?;
-    let mut run = stored.schedule.run(now, new_id(), task, now);
+    let mut run = stored.schedule.run(now, new_run_id(), task, now);
     // Without the delay of a slot.
     run.due = None;
     let id = run.id;
@@ -325,7 +325,7 @@ fn plan(
     }
     match resolve(schedule) {
         Ok(task) => {
-            let run = |slot| schedule.run(slot, new_id(), task.clone(), now);
+            let run = |slot| schedule.run(slot, new_run_id(), task.clone(), now);
             let runs = slots.slots.iter().map(|slot| (*slot, run(*slot)));
             (Some(fire(runs.collect(), slots.next)), None)
         }

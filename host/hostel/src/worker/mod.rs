@@ -31,7 +31,7 @@ use self::thread::{Duty, OnChange, WorkerThread};
 use self::upkeep::Upkeep;
 use self::window::Window;
 use crate::host::Host;
-use crate::ids::new_id;
+use crate::ids::new_run_id;
 use crate::journal::{OpenJournalError, RunHistory};
 use crate::registry::Registry;
 use crate::runner::Places;
@@ -235,7 +235,8 @@ impl WorkerBuilder<'_> {
         }
         let host = self.host.state();
         let journal = Arc::clone(host.journal()?);
-        let id = WorkerId::new(self.name.unwrap_or_else(|| format!("{}-{}", std::process::id(), new_id())));
+        let id =
+            WorkerId::new(self.name.unwrap_or_else(|| format!("{}-{}", std::process::id(), new_run_id())));
         let mailbox = Arc::new(Mailbox::default());
         let window = match self.max_runs {
             Some(runs) => Window::new(runs, runs, runs),

@@ -178,6 +178,19 @@ impl RunLogs {
         }
     }
 
+    /// Stores the whole log of a run, and returns when it is written. Changes nothing if the run has a log, also one that another process
+    /// stores at the same time.
+    pub(crate) fn store(&self, run: RunId, lines: Vec<LogLine>) -> Result<(), JournalError> {
+        match &self.store {
+            Store::Written(writer) => writer.store(run, lines),
+            Store::ReadOnly(reason) => Err(JournalError::ReadOnly { reason }),
+            Store::Damaged { has_lost, .. } => {
+                has_lost.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+        }
+    }
+
     /// Writes all lines that were added until now, so that other processes can read them.
     ///
     /// # Errors

@@ -41,6 +41,8 @@ enum Message {
         attempt: u32,
         lines: Vec<LogLine>,
     },
+    /// The whole log of a run that has none yet.
+    Store(RunId, Vec<LogLine>, Answer<()>),
     Flush(Answer<()>),
     Remove(RunId, Answer<()>),
     /// Those that ended before this, at most so many.
@@ -58,6 +60,10 @@ impl Writer {
 
     pub(super) fn append(&self, run: RunId, attempt: u32, lines: Vec<LogLine>) -> Result<(), JournalError> {
         self.send(Message::Append { run, attempt, lines })
+    }
+
+    pub(super) fn store(&self, run: RunId, lines: Vec<LogLine>) -> Result<(), JournalError> {
+        self.ask(|answer| Message::Store(run, lines, answer))
     }
 
     pub(super) fn flush(&self) -> Result<(), JournalError> {
@@ -107,6 +113,25 @@ struct Chunk {
     level: i64,
 }
 
+impl Chunk {
+    /// A chunk without lines, before this one is added.
+    fn beginning_with(line: &LogLine) -> Self {
+        let level = line::level_code(line.level);
+        Self { since: Instant::now(), bytes: Vec::new(), lines: 0, began: line.at, ended: line.at, level }
+    }
+
+    /// Adds a line, and returns its bytes.
+    fn add(&mut self, line: &LogLine) -> usize {
+        let before = self.bytes.len();
+        line::write(&mut self.bytes, line);
+        self.lines += 1;
+        self.began = self.began.min(line.at);
+        self.ended = self.ended.max(line.at);
+        self.level = self.level.max(line::level_code(line.level));
+        self.bytes.len() - before
+    }
+}
+
 /// What the thread has.
 struct Collector {
     db: Connection,
@@ -143,6 +168,10 @@ impl Collector {
         // Nobody waits for an answer any more: that changes nothing.
         match message {
             Message::Append { run, attempt, lines } => self.collect(run, attempt, &lines),
+            Message::Store(run, lines, answer) => {
+                self.write_all();
+                let _ = answer.send(self.changed(|db| store(db, run, &lines)));
+            }
             Message::Flush(answer) => {
                 self.write_all();
                 let lost = self.lost.take().map(|error| medium("write the log", error));
@@ -170,22 +199,8 @@ impl Collector {
 
     fn collect(&mut self, run: RunId, attempt: u32, lines: &[LogLine]) {
         for one in lines {
-            let new = || Chunk {
-                since: Instant::now(),
-                bytes: Vec::new(),
-                lines: 0,
-                began: one.at,
-                ended: one.at,
-                level: line::level_code(one.level),
-            };
-            let chunk = self.chunks.entry((run, attempt)).or_insert_with(new);
-            let before = chunk.bytes.len();
-            line::write(&mut chunk.bytes, one);
-            self.bytes += chunk.bytes.len() - before;
-            chunk.lines += 1;
-            chunk.began = chunk.began.min(one.at);
-            chunk.ended = chunk.ended.max(one.at);
-            chunk.level = chunk.level.max(line::level_code(one.level));
+            let chunk = self.chunks.entry((run, attempt)).or_insert_with(|| Chunk::beginning_with(one));
+            self.bytes += chunk.add(one);
             if chunk.bytes.len() >= CHUNK_BYTES {
                 // All of the run, so that lines of one attempt never come before those of the attempt before it.
                 self.write_all();
@@ -216,6 +231,23 @@ fn in_transaction<T>(
     let answer = change(&transaction)?;
     transaction.commit()?;
     Ok(answer)
+}
+
+/// Writes a whole log, unless the run has one: another process may have stored the same.
+fn store(db: &Connection, run: RunId, lines: &[LogLine]) -> rusqlite::Result<()> {
+    let mut find = db.prepare_cached("SELECT 1 FROM run WHERE run = ?")?;
+    if find.exists([run.as_bytes()])? {
+        return Ok(());
+    }
+    let mut rest = lines.iter().peekable();
+    while let Some(first) = rest.peek() {
+        let mut chunk = Chunk::beginning_with(first);
+        while let Some(line) = rest.next_if(|_| chunk.bytes.len() < CHUNK_BYTES) {
+            chunk.add(line);
+        }
+        write(db, run, 1, &chunk)?;
+    }
+    Ok(())
 }
 
 fn write(db: &Connection, run: RunId, attempt: u32, chunk: &Chunk) -> rusqlite::Result<()> {

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use hostel_core::Digest;
 use hostel_files::{
     UNFINISHED_PREFIX, check_regular_file, create_private_dir, is_not_a_file, open_regular_file,
-    private_temp_file,
+    private_temp_file, sync_dir,
 };
 use tempfile::NamedTempFile;
 
@@ -139,8 +139,4 @@ fn gone(removed: io::Result<()>) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
-}
-
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }

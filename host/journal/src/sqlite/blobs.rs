@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use hostel_core::{BlobRef, Digest, RunFact, RunSpec, StoredValue};
 use hostel_files::{
-    UNFINISHED_PREFIX, create_private_dir, is_not_a_file, open_regular_file, private_temp_file,
+    UNFINISHED_PREFIX, create_private_dir, is_not_a_file, open_regular_file, private_temp_file, sync_dir,
 };
 
 /// How long a file stays that no run names: longer than the time between writing it and the row.
@@ -130,8 +130,4 @@ fn spill(value: &mut StoredValue) -> Option<Spilled> {
 
 fn entries(dir: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path())
-}
-
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }

@@ -31,9 +31,9 @@ const ERROR_STATES: [State; 4] = [State::Failed, State::TimedOut, State::Upstrea
 
 /// What a list needs of a run.
 const HEAD: &str = "SELECT r.seq, r.id, r.task, r.queue, r.priority, r.state, r.version, r.due, r.created, r.started, r.ended, \
-                    r.attempts, r.crashes, r.attention, r.worker, r.schedule, r.tags, r.name, r.error, r.born FROM ";
+                    r.attempts, r.crashes, r.attention, r.worker, r.schedule, r.tags, r.name, r.error";
 
-/// A query: its text after [`HEAD`] and its parameters.
+/// A query: its text after `FROM`, and its parameters.
 struct Query {
     text: String,
     values: Vec<Value>,
@@ -81,7 +81,7 @@ pub(super) fn find(
     for query in queries {
         last = last.max(read(db, names, (filter, page.limit, budget), &query, &mut heads)?);
     }
-    // Of the others not all were looked at.
+    // Below the last place, some queries have not looked at all runs.
     heads.retain(|(seq, _)| last.is_none_or(|last| *seq >= last.seq));
     heads.sort_unstable_by_key(|(seq, _)| std::cmp::Reverse(*seq));
     let more = heads.len() > page.limit;
@@ -130,7 +130,9 @@ fn read(
     query: &Query,
     heads: &mut Vec<(i64, RunHead)>,
 ) -> Result<Option<Place>, Fault> {
-    let mut statement = db.prepare_cached(&format!("{HEAD}{}", query.text))?;
+    // The specification is long: only inputs are looked for in it.
+    let born = if filter.wanted_inputs().is_empty() { "NULL" } else { "r.born" };
+    let mut statement = db.prepare_cached(&format!("{HEAD}, {born} FROM {}", query.text))?;
     let mut rows = statement.query(params_from_iter(&query.values))?;
     let mut room = limit + 1;
     let mut search = NameSearch::new(filter);

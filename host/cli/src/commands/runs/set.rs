@@ -77,12 +77,6 @@ impl Set {
             queue: self.queue.clone(),
             tags,
         };
-        if let Some(queue) = amendment.queue.as_ref().filter(|queue| queue.is_reserved()) {
-            let problem = format!(
-                "no run can be in the queue `{queue}`: names that begin with `hostel.` are the host's own"
-            );
-            return Err(Problem::invalid(problem));
-        }
         if amendment.is_empty() {
             return Err(Problem::invalid(
                 "there is nothing to change: expected --priority, --at, --in, --queue or --tag",

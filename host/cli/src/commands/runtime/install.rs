@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use hostel::registry::{ComponentRef, Naming, Push};
-use hostel::{ErrorKind, Grants, Script, Timestamp};
+use hostel::{ErrorKind, Grants, Script, ScriptError, Timestamp};
 
 use crate::exit::Exit;
 use crate::load;
@@ -45,9 +45,17 @@ impl Install {
         let host = self.host.host(ui)?.max_workers(1).max_instances(16).optimise(false).build()?;
         let on_this_thread = runtime::on_this_thread()?;
         let (component, bytes) = on_this_thread.block_on(load::with_bytes(ui, &host, &self.file))?;
-        // An empty source shows whether it works.
-        let tried = on_this_thread.block_on(Script::read(&component, "empty", ""));
-        tried.map_err(|error| Problem::of(error.kind(), &error).within(self.file.display()))?;
+        let tried = on_this_thread.block_on(Script::read(&component, "probe", self.language.probe()));
+        let found = match tried {
+            Ok(script) => script.task("f").is_ok(),
+            Err(ScriptError::Source(_)) => false,
+            Err(error) => return Err(Problem::of(error.kind(), &error).within(self.file.display()).into()),
+        };
+        if !found {
+            let (file, title) = (self.file.display(), self.language.title());
+            let problem = format!("{file} is the runtime of another language: expected one for {title}");
+            return Err(Problem::invalid(problem).into());
+        }
         let internal = |problem: String| Problem::new(ErrorKind::Internal, problem);
         let name: ComponentRef = self
             .language
