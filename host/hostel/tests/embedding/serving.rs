@@ -5,12 +5,10 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_executor::block_on;
-use hostel::journal::{
-    Cancellation, ClaimRequest, ExpireRequest, Journal, JournalError, MemoryJournal, StoredOutcome, WorkerId,
-};
+use hostel::journal::{Cancellation, Journal, JournalError, MemoryJournal, StoredOutcome};
 use hostel::{
-    CachePolicy, DelayError, DelayOptions, DelayedRun, Digest, ErrorKind, Event, Failure, Host, Input,
-    Outcome, QueueName, ResultError, RunId, Shutdown, State, Task, Timestamp, Value, WorkerError, args,
+    DelayError, DelayOptions, DelayedRun, Digest, ErrorKind, Event, Failure, Host, Input, Outcome, QueueName,
+    ResultError, RunId, Shutdown, State, Task, Timestamp, Value, WorkerError, args,
 };
 use hostel_guests::{ARITH, BATCH, CALCULATOR, ELEVATOR, FLAKY, SPIN_FOREVER, TEXT};
 
@@ -199,39 +197,6 @@ fn a_host_that_shuts_down_gives_the_runs_of_its_workers_back() {
     block_on(worker.ended());
     let entry = journal.get(run.id()).unwrap().unwrap();
     assert_eq!((entry.state(), entry.claim()), (State::Pending, None));
-}
-
-#[test]
-fn the_late_result_of_a_worker_whose_lease_is_over_is_refused() {
-    let host = host(1);
-    let moving = task(&host, ELEVATOR, "stop-at-floor").cache(CachePolicy::NONE);
-    let journal = host.journal().unwrap();
-    let run = moving.delay(args![3600]).unwrap();
-    let worker = host.serve([moving]).unwrap();
-    until(&run, &host, State::Running);
-    // The worker was frozen for an hour.
-    let later = now().after(Duration::from_secs(3_600));
-    let expired = journal.expire(&ExpireRequest { now: later, lease: Duration::MAX }).unwrap();
-    assert_eq!(
-        expired.runs.iter().map(|expired| (expired.run, expired.crashes)).collect::<Vec<_>>(),
-        [(run.id(), 1)]
-    );
-    assert_eq!(run.state().unwrap(), State::Pending);
-    let other = ClaimRequest {
-        worker: WorkerId::new("other"),
-        limit: 1,
-        now: later,
-        lease: LONG,
-        queues: Vec::new(),
-        tasks: Vec::new(),
-        is_idle: true,
-    };
-    let claimed = journal.claim(&other).unwrap();
-    // The first worker finds out when it renews, and stops the guest.
-    drop(worker);
-    let entry = run.entry().unwrap();
-    assert_eq!((entry.claim(), entry.version()), (claimed[0].claim(), claimed[0].version()));
-    assert_eq!(host.memory_bytes(), 0);
 }
 
 #[test]

@@ -233,3 +233,34 @@ fn a_run_that_is_given_back_before_its_component_can_be_read_can_be_had_by_anoth
     let _worker = host.serve([add]).unwrap();
     assert_eq!(block_on(run.result::<i64>()).unwrap(), 3);
 }
+
+#[test]
+fn the_late_result_of_a_worker_whose_lease_is_over_is_refused() {
+    let (host, journal, run, worker) = executing(LONG);
+    // The worker is frozen for an hour, and another one takes over.
+    journal.set(Fault::Hangs);
+    let sound = journal.sound();
+    let later = now().after(Duration::from_millis(HOUR));
+    let expired = sound.expire(&ExpireRequest { now: later, lease: Duration::MAX }).unwrap();
+    assert_eq!(
+        expired.runs.iter().map(|expired| (expired.run, expired.crashes)).collect::<Vec<_>>(),
+        [(run.id(), 1)]
+    );
+    assert_eq!(run.state().unwrap(), State::Pending);
+    let other = ClaimRequest {
+        worker: WorkerId::new("other"),
+        limit: 1,
+        now: later,
+        lease: LONG,
+        queues: Vec::new(),
+        tasks: Vec::new(),
+        is_idle: true,
+    };
+    let claimed = sound.claim(&other).unwrap();
+    journal.set(Fault::None);
+    // The first worker finds out when it reports, and stops the guest.
+    drop(worker);
+    let entry = run.entry().unwrap();
+    assert_eq!((entry.claim(), entry.version()), (claimed[0].claim(), claimed[0].version()));
+    assert_eq!(host.memory_bytes(), 0);
+}
