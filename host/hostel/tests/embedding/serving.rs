@@ -229,7 +229,9 @@ fn hooks_of_a_served_task_see_the_journal_and_only_the_end() {
     };
     let served = flaky.on_running(note("running")).on_failure(note("failure"));
     let _worker = host.serve([served]).unwrap();
-    assert_eq!(told(&receive), ("running", State::Running, 1, false));
+    // The journal knows what a hook is told, and may know more already.
+    let (what, state, attempts, _) = told(&receive);
+    assert_eq!((what, state, attempts >= 1), ("running", State::Running, true));
     let (what, state, attempts, _) = told(&receive);
     assert_eq!((what, state, attempts), ("running", State::Retrying, 2));
     assert_eq!(told(&receive), ("failure", State::Failed, 2, true));
