@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hostel_core::journal::{
-    ExpireRequest, Expired, Fence, Journal, JournalError, MAX_CLAIMED, MAX_EXPIRED, WorkerId,
+    ExpireRequest, Expired, Fence, Journal, JournalError, MAX_CLAIMED, MAX_EXPIRED, MAX_LEASE, WorkerId,
 };
 use hostel_core::{Event, State};
 
@@ -37,6 +37,8 @@ cases![
     a_lost_worker_is_noticed_after_a_stall,
     a_late_renewal_is_accepted,
     requests_that_come_in_time_extend_nothing,
+    a_clock_that_is_put_back_takes_leases_with_it,
+    a_clock_that_is_put_back_a_little_changes_no_lease,
 ];
 
 fn a_lease_is_renewed(journal: &dyn Journal) {
@@ -278,4 +280,29 @@ fn requests_that_come_in_time_extend_nothing(journal: &dyn Journal) {
         assert_eq!(until(&entry(journal, 1)), Some(at(1_100)));
     }
     assert_eq!(expire_in_time(journal, 1_105), 1);
+}
+
+fn a_clock_that_is_put_back_takes_leases_with_it(journal: &dyn Journal) {
+    submit_some(journal, [1, 2]);
+    let longest = MAX_LEASE.as_nanos() as u64;
+    let wrong = 3 * longest;
+    claim_one(journal, 1, wrong);
+    assert_eq!(expire_in_time(journal, wrong + 40), 0);
+    // The clock is right again, and somebody claims a run, before anyone looks: with the longest lease.
+    let second = claim_one(journal, 2, 1_000);
+    journal.renew(&[(id(2), second)], at(1_000 + longest)).unwrap();
+    assert_eq!(expire_in_time(journal, 1_005), 0);
+    // The first run's worker had 60 left.
+    assert_eq!([1, 2].map(|run| until(&entry(journal, run))), [Some(at(1_065)), Some(at(1_000 + longest))]);
+    assert_eq!((expire_in_time(journal, 1_045), expire_in_time(journal, 1_065)), (0, 1));
+    assert_eq!((entry(journal, 1).crashes(), entry(journal, 2).crashes()), (1, 0));
+}
+
+fn a_clock_that_is_put_back_a_little_changes_no_lease(journal: &dyn Journal) {
+    submit_some(journal, [1]);
+    let longest = MAX_LEASE.as_nanos() as u64;
+    claim_one(journal, 1, 2 * longest);
+    assert_eq!(expire_in_time(journal, 2 * longest), 0);
+    assert_eq!(expire_in_time(journal, longest), 0);
+    assert_eq!(until(&entry(journal, 1)), Some(at(2 * longest).after(LEASE)));
 }

@@ -25,6 +25,7 @@ mod cache_faults;
 mod cache_upkeep;
 #[cfg(test)]
 #[cfg(unix)]
+mod clock_jumps;
 mod compiling;
 #[cfg(test)]
 mod config;

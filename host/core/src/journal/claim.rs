@@ -12,6 +12,9 @@ pub const MAX_CLAIMED: usize = 1_000;
 /// The most claims that end in one call of [`Journal::expire`](super::Journal::expire).
 pub const MAX_EXPIRED: usize = 500;
 
+/// The longest lease.
+pub const MAX_LEASE: Duration = Duration::from_hours(1);
+
 /// How often a run may crash: how many of its leases may be over. With the last one it ends
 /// [`Crashed`](crate::State::Crashed).
 pub const MAX_CRASHES: u32 = 3;
@@ -75,6 +78,21 @@ pub struct ExpireRequest {
     pub lease: Duration,
 }
 
+/// What happened between two [requests to end claims](ExpireRequest), if they do not follow each other as they should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// For this long, nobody could renew a lease: it is too long for a journal to which workers can write. A process that was stopped in
+    /// the middle of a write holds the lock of a database for as long; a machine may have been suspended, or its clock put forward.
+    Stall(Duration),
+    /// The clock was put back by this much, which is more than the longest lease, since this time.
+    PutBack {
+        /// By how much.
+        by: Duration,
+        /// The time of the request before. What ends later than that has the old clock's time.
+        since: Timestamp,
+    },
+}
+
 /// The claims that have ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expiry {
@@ -98,17 +116,25 @@ pub struct Expired {
 }
 
 impl ExpireRequest {
-    /// For how long nobody could renew a lease: the time since the last request of this kind, if it is too long for a journal to which workers
-    /// can write. A process that was stopped in the middle of a write holds the lock of a database for as long; a machine may have been
-    /// suspended, or its clock set.
-    pub fn stall(&self, last: Timestamp) -> Option<Duration> {
-        let silence = self.now.since(last);
-        (silence > Duration::ZERO && silence >= self.lease / 2).then_some(silence)
+    /// What happened since the last request of this kind.
+    pub fn gap(&self, last: Timestamp) -> Option<Gap> {
+        let (silence, back) = (self.now.since(last), last.since(self.now));
+        if back > MAX_LEASE {
+            Some(Gap::PutBack { by: back, since: last })
+        } else {
+            (silence > Duration::ZERO && silence >= self.lease / 2).then_some(Gap::Stall(silence))
+        }
     }
 
-    /// When a lease ends after a stall, during which it did not run. No lease becomes longer than one that was renewed now.
-    pub fn after_stall(&self, until: Timestamp, stall: Duration) -> Timestamp {
-        until.max(until.after(stall).min(self.now.after(self.lease)))
+    /// When a lease ends after a gap. During a stall, leases do not run, and none becomes longer than one that was renewed now. If the
+    /// clock was put back, so are the ends of leases. A clock that was put back by less than that changes no lease: those of workers
+    /// that were lost before end that much later.
+    pub fn after_gap(&self, until: Timestamp, gap: Gap) -> Timestamp {
+        match gap {
+            Gap::Stall(stall) => until.max(until.after(stall).min(self.now.after(self.lease))),
+            Gap::PutBack { since, .. } if until > since => self.now.after(until.since(since)),
+            Gap::PutBack { .. } => until,
+        }
     }
 }
 

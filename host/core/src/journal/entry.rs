@@ -1,10 +1,9 @@
 //! One run in a journal, and the rules of every operation on it. Drivers load an entry, call it and store the result.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{
-    Cancellation, Claim, ClaimRequest, ExpireRequest, Expired, Fence, JournalConflict, JournalError,
+    Cancellation, Claim, ClaimRequest, ExpireRequest, Expired, Fence, Gap, JournalConflict, JournalError,
     MAX_CRASHES, RunChange, RunHead, SOLO_CRASHES, WorkerId,
 };
 use crate::{
@@ -302,9 +301,10 @@ impl JournalEntry {
         claim.map(|claim| claim.until = claim.until.max(until)).is_some()
     }
 
-    /// The rule of [`Journal::expire`](super::Journal::expire) for a time in which nobody could write: it does not count.
-    pub fn outlast(&mut self, request: &ExpireRequest, stall: Duration) {
-        self.claim.iter_mut().for_each(|claim| claim.until = request.after_stall(claim.until, stall));
+    /// The rule of [`Journal::expire`](super::Journal::expire) for a time in which nobody could write, and for a clock that was set:
+    /// they do not count.
+    pub fn outlast(&mut self, request: &ExpireRequest, gap: Gap) {
+        self.claim.iter_mut().for_each(|claim| claim.until = request.after_gap(claim.until, gap));
     }
 
     /// The rule of [`Journal::release`](super::Journal::release).

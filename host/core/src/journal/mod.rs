@@ -167,8 +167,8 @@ pub trait Journal: Send + Sync {
     /// [`Crashed`](crate::State::Crashed) instead.
     ///
     /// Time in which nobody could write does not count: if the last request is so long ago that workers cannot have renewed
-    /// ([`ExpireRequest::stall`]), all leases are [extended](JournalEntry::outlast) by that time first. The first claim of a journal in
-    /// which nothing is claimed counts as such a request. Until a claim has ended, it can be renewed, however late.
+    /// ([`ExpireRequest::gap`]), all leases are [extended](JournalEntry::outlast) by that time first. If the clock was put back by more
+    /// than [`MAX_LEASE`], so are all leases. The first claim of a journal in which nothing is claimed counts as such a request. Until a claim has ended, it can be renewed, however late.
     ///
     /// # Errors
     ///

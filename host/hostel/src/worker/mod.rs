@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hostel_core::journal::{Journal, JournalEntry, JournalError, Retention, WorkerId};
+use hostel_core::journal::{Journal, JournalEntry, JournalError, MAX_LEASE, Retention, WorkerId};
 use hostel_core::{Digest, ErrorKind, QueueName};
 use tokio::runtime::Handle;
 
@@ -135,7 +135,7 @@ impl WorkerBuilder<'_> {
     /// The most runs that a worker has claimed at once, if no other number is set.
     pub const DEFAULT_MAX_RUNS: usize = 10_000;
     /// The shortest and the longest lease.
-    pub const LEASES: (Duration, Duration) = (Duration::from_millis(300), Duration::from_hours(1));
+    pub const LEASES: (Duration, Duration) = (Duration::from_millis(300), MAX_LEASE);
 
     /// Executes runs of these tasks. Their hooks, `retry_if` and `log_prints` apply; all other options are those with which
     /// the run was delayed.

@@ -236,10 +236,10 @@ impl Journal for MemoryJournal {
 
     fn expire(&self, request: &ExpireRequest) -> Result<Expiry, JournalError> {
         let mut shelf = self.to_change();
-        if let Some(stall) = shelf.beat.and_then(|beat| request.stall(beat)) {
+        if let Some(gap) = shelf.beat.and_then(|beat| request.gap(beat)) {
             for run in shelf.leases_until(Timestamp::from_unix_nanos(u64::MAX), usize::MAX) {
                 let Some(mut entry) = shelf.get(run).cloned() else { continue };
-                entry.outlast(request, stall);
+                entry.outlast(request, gap);
                 shelf.replace(entry, &[]);
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hostel_core::journal::{
-    Append, Applied, Cancellation, ClaimRequest, ExpireRequest, Expired, Expiry, Fence, JournalConflict,
+    Append, Applied, Cancellation, ClaimRequest, ExpireRequest, Expired, Expiry, Fence, Gap, JournalConflict,
     JournalEntry, JournalError, MAX_EXPIRED, MAX_PRUNED, Prune, Pruned,
 };
 use hostel_core::{Amendment, RunId, Timestamp};
@@ -218,8 +218,8 @@ fn set_beat(db: &Connection, at: Timestamp) -> rusqlite::Result<()> {
 
 pub(super) fn expire(writing: &mut Writing<'_>, request: &ExpireRequest) -> Result<Expiry, Fault> {
     let beat = writing.db.prepare_cached("SELECT beat FROM counter")?.query_row([], |row| row.get(0))?;
-    if let Some(stall) = request.stall(time(beat)) {
-        outlast(writing.db, request, stall)?;
+    if let Some(gap) = request.gap(time(beat)) {
+        outlast(writing.db, request, gap)?;
     }
     set_beat(writing.db, request.now)?;
     let mut query = writing.db.prepare_cached(
@@ -235,13 +235,19 @@ pub(super) fn expire(writing: &mut Writing<'_>, request: &ExpireRequest) -> Resu
 }
 
 /// The rule of `JournalEntry::outlast` for all claims, without the records.
-fn outlast(db: &Connection, request: &ExpireRequest, stall: Duration) -> Result<(), Fault> {
-    let most = sortable(request.now.after(request.lease));
-    let stall = i64::try_from(stall.as_nanos()).unwrap_or(i64::MAX);
-    let mut update = db.prepare_cached(
-        "UPDATE run INDEXED BY run_lease SET lease = max(lease, min(lease, ?1 - ?2) + ?2) WHERE lease IS NOT NULL",
-    )?;
-    update.execute([most, stall])?;
+fn outlast(db: &Connection, request: &ExpireRequest, gap: Gap) -> Result<(), Fault> {
+    let nanos = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+    let (update, values) = match gap {
+        Gap::Stall(stall) => (
+            "UPDATE run INDEXED BY run_lease SET lease = max(lease, min(lease, ?1 - ?2) + ?2) WHERE lease IS NOT NULL",
+            [sortable(request.now.after(request.lease)), nanos(stall)],
+        ),
+        Gap::PutBack { by, since } => (
+            "UPDATE run INDEXED BY run_lease SET lease = lease - ?2 WHERE lease > ?1",
+            [sortable(since), nanos(by)],
+        ),
+    };
+    db.prepare_cached(update)?.execute(values)?;
     Ok(())
 }
 

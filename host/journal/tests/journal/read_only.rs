@@ -76,7 +76,13 @@ fn as_nobody(test: &str, dir: &TempDir) {
     if is_root() {
         child.uid(NOBODY).gid(NOBODY);
     }
-    let output = child.output().unwrap();
+    // A process that another test started at the same time may still have the file open for the copying, until it executes its own.
+    let output = loop {
+        match child.output() {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+            output => break output.unwrap(),
+        }
+    };
     unlock(&dir.path().join("data"));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

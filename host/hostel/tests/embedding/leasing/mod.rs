@@ -42,7 +42,11 @@ fn until(journal: &dyn Journal, state: State, count: u64) {
 fn until_claimed(worker: &hostel::Worker, count: usize) {
     let began = Instant::now();
     while worker.claimed() != count {
-        assert!(began.elapsed() < LONG, "the worker has claimed {} runs, and never {count}", worker.claimed());
+        assert!(
+            began.elapsed() < LONG,
+            "the worker has claimed {} runs, and never {count}",
+            worker.claimed()
+        );
         std::thread::yield_now();
     }
 }
