@@ -30,10 +30,9 @@ struct State {
     waiting: Vec<Sender<()>>,
     /// How many runs the worker has claimed.
     claimed: usize,
-    /// Those who wait until there is nothing to do: they asked before the thread last took its mail, so it has looked since then.
+    /// Whether it has claimed none, and none is due.
+    is_idle: bool,
     waiting_for_idle: Vec<Sender<()>>,
-    /// The same, but they asked after that.
-    not_yet_looked: Vec<Sender<()>>,
 }
 
 /// What happened since the thread last looked.
@@ -96,8 +95,6 @@ impl Mailbox {
             };
         }
         state.has_mail = false;
-        let asked = mem::take(&mut state.not_yet_looked);
-        state.waiting_for_idle.extend(asked);
         (mem::take(&mut state.mail), state.order)
     }
 
@@ -108,7 +105,6 @@ impl Mailbox {
         state.failure = failure.map(Arc::new);
         let (mail, mut waiting) = (mem::take(&mut state.mail), mem::take(&mut state.waiting));
         waiting.append(&mut state.waiting_for_idle);
-        waiting.append(&mut state.not_yet_looked);
         drop(state);
         // A run that the host accepted after the worker gave it back must not execute.
         mail.prepared.iter().for_each(|(.., prepared)| prepared.abandon());
@@ -120,6 +116,7 @@ impl Mailbox {
     pub(super) fn worked(&self, claimed: usize, is_idle: bool) {
         let mut state = self.state();
         state.claimed = claimed;
+        state.is_idle = is_idle;
         let waiting = if is_idle { mem::take(&mut state.waiting_for_idle) } else { Vec::new() };
         drop(state);
         waiting.into_iter().for_each(|waiting| _ = waiting.send(()));
@@ -144,9 +141,10 @@ impl Mailbox {
             return None;
         }
         // The thread looks once more: a run may have been stored since it last did.
+        state.is_idle = false;
         state.mail.journal_changed = true;
         state.has_mail = true;
-        let idle = waiter(&mut state.not_yet_looked);
+        let idle = waiter(&mut state.waiting_for_idle);
         drop(state);
         self.changed.notify_all();
         Some(idle)
@@ -180,9 +178,8 @@ impl Mailbox {
     }
 }
 
-/// Adds a waiter, and forgets those that have given up.
+/// Adds a waiter.
 fn waiter(waiting: &mut Vec<Sender<()>>) -> Receiver<()> {
-    waiting.retain(|waiting| !waiting.is_closed());
     let (send, receive) = oneshot::channel();
     waiting.push(send);
     receive

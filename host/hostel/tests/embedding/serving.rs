@@ -5,10 +5,12 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_executor::block_on;
-use hostel::journal::{Cancellation, Journal, JournalError, MemoryJournal, StoredOutcome};
+use hostel::journal::{
+    Cancellation, ClaimRequest, ExpireRequest, Journal, JournalError, MemoryJournal, StoredOutcome, WorkerId,
+};
 use hostel::{
-    DelayError, DelayOptions, DelayedRun, Digest, ErrorKind, Event, Failure, Host, Input, Outcome, QueueName,
-    ResultError, RunId, Shutdown, State, Task, Timestamp, Value, WorkerError, args,
+    CachePolicy, DelayError, DelayOptions, DelayedRun, Digest, ErrorKind, Event, Failure, Host, Input,
+    Outcome, QueueName, ResultError, RunId, Shutdown, State, Task, Timestamp, Value, WorkerError, args,
 };
 use hostel_guests::{ARITH, BATCH, CALCULATOR, ELEVATOR, FLAKY, SPIN_FOREVER, TEXT};
 
@@ -200,6 +202,39 @@ fn a_host_that_shuts_down_gives_the_runs_of_its_workers_back() {
 }
 
 #[test]
+fn the_late_result_of_a_worker_whose_lease_is_over_is_refused() {
+    let host = host(1);
+    let moving = task(&host, ELEVATOR, "stop-at-floor").cache(CachePolicy::NONE);
+    let journal = host.journal().unwrap();
+    let run = moving.delay(args![3600]).unwrap();
+    let worker = host.serve([moving]).unwrap();
+    until(&run, &host, State::Running);
+    // The worker was frozen for an hour.
+    let later = now().after(Duration::from_secs(3_600));
+    let expired = journal.expire(&ExpireRequest { now: later, lease: Duration::MAX }).unwrap();
+    assert_eq!(
+        expired.runs.iter().map(|expired| (expired.run, expired.crashes)).collect::<Vec<_>>(),
+        [(run.id(), 1)]
+    );
+    assert_eq!(run.state().unwrap(), State::Pending);
+    let other = ClaimRequest {
+        worker: WorkerId::new("other"),
+        limit: 1,
+        now: later,
+        lease: LONG,
+        queues: Vec::new(),
+        tasks: Vec::new(),
+        is_idle: true,
+    };
+    let claimed = journal.claim(&other).unwrap();
+    // The first worker finds out when it renews, and stops the guest.
+    drop(worker);
+    let entry = run.entry().unwrap();
+    assert_eq!((entry.claim(), entry.version()), (claimed[0].claim(), claimed[0].version()));
+    assert_eq!(host.memory_bytes(), 0);
+}
+
+#[test]
 fn a_second_run_with_equal_inputs_is_cached() {
     let host = host(1);
     let add = block_on(host.load(ARITH)).unwrap().task("add").unwrap();
@@ -229,9 +264,7 @@ fn hooks_of_a_served_task_see_the_journal_and_only_the_end() {
     };
     let served = flaky.on_running(note("running")).on_failure(note("failure"));
     let _worker = host.serve([served]).unwrap();
-    // The journal knows what a hook is told, and may know more already.
-    let (what, state, attempts, _) = told(&receive);
-    assert_eq!((what, state, attempts >= 1), ("running", State::Running, true));
+    assert_eq!(told(&receive), ("running", State::Running, 1, false));
     let (what, state, attempts, _) = told(&receive);
     assert_eq!((what, state, attempts), ("running", State::Retrying, 2));
     assert_eq!(told(&receive), ("failure", State::Failed, 2, true));

@@ -38,11 +38,6 @@ impl FaultyJournal {
         Arc::new(Self { inner: MemoryJournal::default(), state, changed })
     }
 
-    /// The journal without faults, as another process has it.
-    pub(super) fn sound(&self) -> &MemoryJournal {
-        &self.inner
-    }
-
     pub(super) fn set(&self, fault: Fault) {
         self.state.lock().unwrap().0 = fault;
         self.changed.notify_all();
