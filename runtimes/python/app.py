@@ -4,6 +4,7 @@
 from hostel_runtime import prepare  # noqa: F401  (imports the standard library)
 from hostel_runtime import calling, describing
 from hostel_runtime.failure import Failed
+from hostel_runtime.texts import printable
 
 from componentize_py_types import Err
 from wit_world import exports
@@ -26,21 +27,22 @@ class Language(exports.Language):
 
 def _function(function):
     parameters = [
-        wit.Parameter(parameter.name, wit.Passing[parameter.passing], parameter.declared, parameter.default)
+        wit.Parameter(parameter.name, wit.Passing[parameter.passing], printable(parameter.declared), printable(parameter.default))
         for parameter in function.parameters
     ]
-    return wit.Function(function.name, parameters, function.returns, function.doc, function.line)
+    return wit.Function(function.name, parameters, printable(function.returns), printable(function.doc), function.line)
 
 
 def _failure(failed):
+    parts = [printable(part) for part in failed.parts]
     match failed.kind:
         case "syntax":
-            return wit.Failure_Syntax(wit.Diagnostic(*failed.parts))
+            return wit.Failure_Syntax(wit.Diagnostic(*parts))
         case "no_function":
-            return wit.Failure_NoFunction(*failed.parts)
+            return wit.Failure_NoFunction(*parts)
         case "arguments":
-            return wit.Failure_Arguments(*failed.parts)
+            return wit.Failure_Arguments(*parts)
         case "no_data":
-            return wit.Failure_NoData(*failed.parts)
+            return wit.Failure_NoData(*parts)
         case _:
-            return wit.Failure_Thrown(wit.Thrown(*failed.parts))
+            return wit.Failure_Thrown(wit.Thrown(*parts))

@@ -9,11 +9,8 @@ use crate::args::Args;
 use crate::component::Component;
 use crate::error::SubmitError;
 use crate::run::TaskFuture;
-use crate::script_call::{Passing, ScriptCall};
+use crate::script_call::{INTERFACE, Passing, ScriptCall};
 use crate::task::Task;
-
-/// The interface of language runtimes.
-const INTERFACE: &str = "hostel:runtime/language@0.1.0";
 
 /// Source text, and the functions that it defines. Cheap to clone.
 ///
@@ -77,7 +74,7 @@ pub enum ScriptFailure {
     },
     /// The source has no such function, but these.
     NoFunction(Vec<String>),
-    /// The arguments do not fit the function.
+    /// The arguments do not fit the function, or cannot be represented as data.
     Arguments(String),
     /// The function, or the source around it, has thrown.
     Thrown {
@@ -88,7 +85,7 @@ pub enum ScriptFailure {
         /// As the language prints it, with lines of the source.
         traceback: String,
     },
-    /// The result, or a part of it, is no data.
+    /// The result has a part that cannot be represented as data: the path to it, and its type.
     NoData(String),
 }
 

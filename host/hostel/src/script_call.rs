@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use hostel_core::{CachePolicy, RunId, Signature, Value, parse_json};
+use hostel_core::{CachePolicy, Failure, Outcome, RunId, Signature, TaskKey, Trap, Value, parse_json};
+
+/// The interface of language runtimes.
+pub(crate) const INTERFACE: &str = "hostel:runtime/language@0.1.0";
 
 /// How a parameter is passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +82,26 @@ impl ScriptCall {
     }
 }
 
+/// The outcome of an attempt. A language runtime that returns a text that is not data has broken its contract, which is a trap.
+///
+/// Reads the text twice.
+pub(crate) fn checked(task: &TaskKey, outcome: Outcome) -> Outcome {
+    let is_call = task.export.interface() == Some(INTERFACE) && task.export.function() == "call";
+    let Outcome::Completed(Value::String(text)) = &outcome else { return outcome };
+    if !is_call || Value::data(text).is_some() {
+        return outcome;
+    }
+    // What is parsed otherwise may have one.
+    let reason = parse_json(text)
+        .err()
+        .map_or_else(|| "it has a byte order mark".to_owned(), |error| error.to_string());
+    let message = format!(
+        "the language runtime {} returned a result that is not JSON of at most 127 levels: {reason}",
+        task.component
+    );
+    Outcome::Failed(Failure::Trap(Trap { message, backtrace: Vec::new(), stderr_tail: Vec::new() }))
+}
+
 /// An argument by its name.
 fn pair(value: &Value) -> Option<(&str, &Value)> {
     let Value::Tuple(parts) = value else { return None };
@@ -92,5 +115,37 @@ fn readable(text: &Value) -> Value {
     match parse_json(json) {
         Ok(serde_json::Value::String(text)) => Value::String(text),
         _ => Value::data(json).unwrap_or_else(|| text.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hostel_core::{Digest, ExportPath};
+
+    use super::*;
+
+    #[test]
+    fn a_runtime_returns_json_or_has_trapped() {
+        let key = |export: ExportPath| TaskKey { component: Digest::of(b"runtime"), export };
+        let call = key(ExportPath::in_interface(INTERFACE, "call"));
+        let returned = |text: &str| Outcome::Completed(Value::String(text.to_owned()));
+        for json in ["null", "[1, 12345678901234567890123]", r#"{"$float":"NaN"}"#] {
+            assert_eq!(checked(&call, returned(json)), returned(json));
+        }
+        for (text, reason) in [
+            ("", "end of text"),
+            ("[undefined]", "expected value"),
+            ("NaN", "expected value"),
+            ("\u{feff}1", "byte order mark"),
+            (&format!("{}{}", "[".repeat(128), "]".repeat(128)), "recursion limit exceeded"),
+        ] {
+            let Outcome::Failed(failure) = checked(&call, returned(text)) else { panic!("{text}") };
+            let (failure, runtime) = (failure.to_string(), call.component.to_string());
+            assert!(failure.contains(&runtime), "{failure}");
+            assert!(failure.contains(reason), "{failure}");
+        }
+        // The text of another function is a text.
+        let other = key(ExportPath::in_interface(INTERFACE, "name"));
+        assert_eq!(checked(&other, returned("two words")), returned("two words"));
     }
 }

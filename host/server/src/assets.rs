@@ -25,7 +25,7 @@ struct Files;
 const PAGE: &str = "index.html";
 
 /// The addresses of pages.
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 12] = [
     "/",
     "/runs",
     "/runs/{run}",
@@ -36,7 +36,6 @@ const PAGES: [&str; 13] = [
     "/components/{component}",
     "/queues",
     "/schedules",
-    "/schedules/{schedule}",
     "/cache",
     "/system",
 ];

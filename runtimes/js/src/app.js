@@ -14,6 +14,14 @@ function failing(action) {
   try {
     return action();
   } catch (failed) {
-    throw failed.failure ?? { tag: 'thrown', val: { class: 'InternalError', message: String(failed), traceback: String(failed.stack) } };
+    throw wellFormed(failed.failure ?? { tag: 'thrown', val: { class: 'InternalError', message: String(failed), traceback: String(failed.stack) } });
   }
+}
+
+// The interface has only Unicode text, without halves of surrogate pairs.
+function wellFormed(part) {
+  if (typeof part === 'string') return part.toWellFormed();
+  if (Array.isArray(part)) return part.map(wellFormed);
+  if (part === null || typeof part !== 'object') return part;
+  return Object.fromEntries(Object.entries(part).map(([key, inner]) => [key, wellFormed(inner)]));
 }

@@ -4,7 +4,8 @@ import { analyse, callable, describe, mistake } from './describing.js';
 import { Failed } from './failure.js';
 import { decode, encode, NoData } from './values.js';
 
-// A traceback is for people, who do not read more.
+// Both are for people, who do not read more. A message is in bytes of UTF-8, a traceback in units of UTF-16.
+const MAX_MESSAGE = 4 * 1024;
 const MAX_TRACEBACK = 64 * 1024;
 
 /** The result of a function as data. */
@@ -77,12 +78,27 @@ function argument(text, what) {
 
 function thrown(file, error) {
   const isError = error instanceof Error;
-  const message = safely(() => String(isError ? error.message : error)) ?? '(its text cannot be made)';
-  const name = isError ? (safely(() => String(error.name)) ?? 'Error') : typeof error;
-  const frames = (isError && typeof error.stack === 'string' ? error.stack : '').split('\n').filter((line) => line.includes('<input>'));
+  const message = cut(safely(() => String(isError ? error.message : error)) ?? '(its text cannot be made)');
+  const name = cut(isError ? (safely(() => String(error.name)) ?? 'Error') : typeof error);
+  const stack = isError ? safely(() => error.stack) : undefined;
+  const frames = (typeof stack === 'string' ? stack : '').split('\n').filter((line) => line.includes('<input>'));
   const trace = frames.map((line) => line.replaceAll('<input>', file)).filter((line) => !line.includes('at <eval>') || frames.length === 1);
   const traceback = [`${name}: ${message}`, ...trace].join('\n').slice(0, MAX_TRACEBACK);
-  return new Failed('thrown', { class: name.toWellFormed(), message: message.toWellFormed(), traceback: traceback.toWellFormed() });
+  return new Failed('thrown', { class: name, message, traceback });
+}
+
+/** The text, which ends with `…` if it was longer than a message may be. */
+function cut(text) {
+  const dots = 3;
+  let bytes = 0;
+  let fitting = 0;
+  for (const character of text) {
+    const code = character.codePointAt(0);
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    if (bytes > MAX_MESSAGE) return `${text.slice(0, fitting)}…`;
+    if (bytes <= MAX_MESSAGE - dots) fitting += character.length;
+  }
+  return text;
 }
 
 function safely(action) {

@@ -2,8 +2,8 @@
 
 import { parse, isSafeNumber } from 'lossless-json';
 
-// Far more than data needs, and less than the stack has room for.
-const MAX_DEPTH = 200;
+// How many levels of JSON may be around a value. The host reads 127 levels, with those that it puts around a result.
+const MAX_DEPTH = 120;
 
 export class NoData extends Error {}
 
@@ -25,13 +25,14 @@ export function encode(value) {
 
 function number(digits) {
   if (/^-?\d+$/.test(digits) && !Number.isSafeInteger(Number(digits))) return BigInt(digits);
-  if (!isSafeNumber(digits, { approx: true })) throw new NoData(`the number ${digits} is out of range`);
+  if (!isSafeNumber(digits, { approx: true })) throw new NoData(`the number ${short(digits)} is out of range`);
   return Number(digits);
 }
 
+// `depth` counts levels of JSON, of which a value with a tag has several.
 function text(value, path, depth) {
-  if (depth > MAX_DEPTH) throw new NoData(`${short(path)}: nested deeper than ${MAX_DEPTH}, or contains itself`);
-  const inside = (item, key) => text(item, `${path}[${key}]`, depth + 1);
+  if (depth > MAX_DEPTH) throw new NoData(`${short(path)}: nested deeper than ${MAX_DEPTH} levels of JSON, or contains itself`);
+  const inside = (item, key, levels = 1) => text(item, `${path}[${key}]`, depth + levels);
   switch (typeof value) {
     case 'undefined':
       return 'null';
@@ -47,32 +48,46 @@ function text(value, path, depth) {
     case 'object':
       return value === null ? 'null' : objectText(value, path, depth, inside);
     default:
-      throw new NoData(`${short(path)}: a ${typeof value} is no data`);
+      throw cannotBe(typeof value, path);
   }
 }
 
 function objectText(value, path, depth, inside) {
-  if (Array.isArray(value)) return `[${value.map(inside).join(',')}]`;
+  // Not its own `map`, which leaves out holes.
+  if (Array.isArray(value)) return `[${Array.from(value, (item, key) => inside(item, key)).join(',')}]`;
   if (value instanceof ArrayBuffer) return bytes(new Uint8Array(value));
   if (value instanceof Uint8Array) return bytes(value);
-  if (ArrayBuffer.isView(value)) return `[${Array.from(value, inside).join(',')}]`;
+  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return `[${Array.from(value, (item, key) => inside(item, key)).join(',')}]`;
   if (value instanceof Date) {
     if (Number.isNaN(value.getTime())) throw new NoData(`${short(path)}: the date is invalid`);
     return `{"$datetime":"${value.toISOString()}"}`;
   }
   // The order of a set means nothing, so equal sets have equal texts.
-  if (value instanceof Set) return `{"$set":[${Array.from(value, inside).sort().join(',')}]}`;
+  if (value instanceof Set) return `{"$set":[${Array.from(value, (item, key) => inside(item, key, 2)).sort().join(',')}]}`;
   if (value instanceof Map) return pairs(value, inside);
-  if (typeof value.then === 'function') throw new NoData(`${short(path)}: a promise is no data: async functions are not supported yet`);
-  if (typeof value.next === 'function') throw new NoData(`${short(path)}: an iterator is no data: return an array`);
+  if (BOXES.some((kind) => value instanceof kind)) return text(value.valueOf(), path, depth + 1);
+  if (typeof value.then === 'function') throw cannotBe('promise', path, ': async functions are not supported yet');
+  if (typeof value.next === 'function') throw cannotBe('iterator', path, ': return an array');
   if (typeof value.toJSON === 'function') return text(value.toJSON(), path, depth + 1);
-  const entries = Object.entries(value).filter(([, item]) => item !== undefined && typeof item !== 'function');
+  const opaque = OPAQUE.find((kind) => value instanceof kind);
+  if (opaque) throw cannotBe(value.constructor?.name || opaque.name, path);
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
   if (entries.some(([key]) => key.startsWith('$'))) return pairs(entries, inside);
   return `{${entries.map(([key, item]) => `${text(key, path, depth + 1)}:${inside(item, key)}`).join(',')}}`;
 }
 
+// Objects that hold one of the simple values.
+const BOXES = [Boolean, Number, String, BigInt];
+
+// Objects whose content is not in their members.
+const OPAQUE = [Error, RegExp, DataView, ...['WeakMap', 'WeakSet', 'WeakRef', 'SharedArrayBuffer', 'FinalizationRegistry', 'Symbol'].flatMap((name) => globalThis[name] ?? [])];
+
+function cannotBe(kind, path, hint = '') {
+  return new NoData(`${short(path)}: ${/^[aeiou]/i.test(kind) ? 'an' : 'a'} ${short(String(kind))} cannot be data${hint}`);
+}
+
 function pairs(entries, inside) {
-  return `{"$object":[${Array.from(entries, ([key, item]) => `[${inside(key, 'key')},${inside(item, String(key))}]`).join(',')}]}`;
+  return `{"$object":[${Array.from(entries, ([key, item]) => `[${inside(key, 'key', 3)},${inside(item, String(key), 3)}]`).join(',')}]}`;
 }
 
 function untagged(value) {
@@ -83,30 +98,47 @@ function untagged(value) {
     return Object.fromEntries(entries.map(([key, item]) => [key, untagged(item)]));
   }
   const [tag, item] = entries[0];
-  const decoder = TAGS[tag];
-  if (!decoder) throw new NoData(`the tag ${tag}: expected one of ${Object.keys(TAGS).join(', ')}`);
-  try {
-    return decoder(item);
-  } catch (error) {
-    throw new NoData(`the tag ${tag} with ${short(JSON.stringify(item) ?? '')}: ${error.message}`);
-  }
+  if (!Object.hasOwn(TAGS, tag)) throw new NoData(unknown(tag));
+  const [expected, decoder] = TAGS[tag];
+  const decoded = decoder(item);
+  if (decoded === undefined) throw new NoData(`the tag ${tag}: expected ${expected}, found ${short(shown(item))}`);
+  return decoded;
 }
 
+// JSON of what has been parsed, in which integers may be BigInts.
+function shown(item) {
+  if (typeof item === 'bigint') return String(item);
+  if (Array.isArray(item)) return `[${item.map(shown).join(',')}]`;
+  if (item === null || typeof item !== 'object') return JSON.stringify(item);
+  return `{${Object.entries(item).map(([key, inner]) => `${JSON.stringify(key)}:${shown(inner)}`).join(',')}}`;
+}
+
+function unknown(tag) {
+  const known = Object.keys(TAGS).join(', ');
+  return `there is no tag ${short(tag)} in JavaScript: expected one of ${known}; an object with such a member is {"$object": [[KEY, VALUE]]}`;
+}
+
+const items = (make) => (found) => (Array.isArray(found) ? make(found.map(untagged)) : undefined);
+const isPair = (found) => Array.isArray(found) && found.length === 2;
+
+// For each tag what is expected in it, in the same words as in Python, and its value; `undefined` if it does not fit.
 const TAGS = {
-  $float: (name) => {
-    if (!['NaN', 'Infinity', '-Infinity'].includes(name)) throw new TypeError('expected NaN, Infinity or -Infinity');
-    return Number(name);
-  },
-  $bytes: (base64) => unbase64(base64),
-  $tuple: (items) => items.map(untagged),
-  $set: (items) => new Set(items.map(untagged)),
-  $frozenset: (items) => new Set(items.map(untagged)),
-  $object: (items) => new Map(items.map(([key, item]) => [untagged(key), untagged(item)])),
-  $datetime: (iso) => {
-    const date = new Date(iso);
-    if (Number.isNaN(date.getTime())) throw new TypeError('expected a date and time');
-    return date;
-  },
+  $float: ['"NaN", "Infinity" or "-Infinity"', (name) => (['NaN', 'Infinity', '-Infinity'].includes(name) ? Number(name) : undefined)],
+  $bytes: ['a string in base64 with padding', unbase64],
+  $tuple: ['an array', items((found) => found)],
+  $set: ['an array', items((found) => new Set(found))],
+  $frozenset: ['an array', items((found) => new Set(found))],
+  $object: [
+    'an array of pairs [KEY, VALUE]',
+    (found) => (Array.isArray(found) && found.every(isPair) ? new Map(found.map((pair) => pair.map(untagged))) : undefined),
+  ],
+  $datetime: [
+    'a date and time as a string, such as "2026-01-31T12:30:00+00:00"',
+    (iso) => {
+      const date = new Date(typeof iso === 'string' ? iso : NaN);
+      return Number.isNaN(date.getTime()) ? undefined : date;
+    },
+  ],
 };
 
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
@@ -123,7 +155,7 @@ function bytes(array) {
 
 function unbase64(text) {
   if (typeof text !== 'string' || !/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)) {
-    throw new TypeError('expected base64');
+    return undefined;
   }
   const digits = text.replace(/=+$/, '');
   const array = new Uint8Array(Math.floor((digits.length * 3) / 4));

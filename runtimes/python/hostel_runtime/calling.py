@@ -10,6 +10,7 @@ import types
 from . import describing, values
 from .failure import Failed, syntax
 from .prepare import MODULES
+from .texts import cut, printable
 
 # A traceback is for people, who do not read more.
 MAX_TRACEBACK = 64 * 1024
@@ -28,19 +29,16 @@ def call(file, source, function, positional, named):
     # Tracebacks show these lines.
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)
     try:
-        result = _result(file, source, code, function, arguments, keywords)
+        # Encoding executes code of the source, too: classes of its own iterate and compare.
+        return values.encode(_result(file, source, code, function, arguments, keywords))
     except Failed:
         raise
+    except values.NoData as error:
+        raise Failed("no_data", str(error)) from None
     except BaseException as error:  # SystemExit, too: there is no process to end
         raise _thrown(file, error) from None
     finally:
         _flush()
-    try:
-        return values.encode(result)
-    except values.NoData as error:
-        raise Failed("no_data", str(error)) from None
-    except (ValueError, RecursionError) as error:
-        raise Failed("no_data", f"result: {error}") from None
 
 
 def _result(file, source, code, function, arguments, keywords):
@@ -90,22 +88,18 @@ def _thrown(file, error):
         trace = trace.tb_next
     try:
         message = str(error)
-    except Exception:
+    except BaseException:
         message = "(its text cannot be made)"
     try:
         lines = traceback.format_exception(type(error), error, trace)
-    except Exception:
+    except BaseException:
         lines = traceback.format_tb(trace)
-    return Failed("thrown", type(error).__qualname__, message, _printable("".join(lines))[:MAX_TRACEBACK].rstrip("\n"))
-
-
-def _printable(text):
-    return text.encode("utf-8", "backslashreplace").decode()
+    return Failed("thrown", cut(type(error).__qualname__), cut(message), printable("".join(lines))[:MAX_TRACEBACK].rstrip("\n"))
 
 
 def _flush():
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except Exception:  # the program has closed or replaced it
+        except BaseException:  # the program has closed or replaced it
             pass

@@ -26,11 +26,14 @@ class Function:
 def functions(file, source):
     """The functions at the top level, in the order of their (last) definitions."""
     try:
-        tree = ast.parse(source, filename=file)
+        return _found(ast.parse(source, filename=file))
     except (SyntaxError, ValueError) as error:
         raise syntax(error, source) from None
     except (RecursionError, MemoryError):
         raise syntax(ValueError("the source is nested too deep"), source) from None
+
+
+def _found(tree):
     found = {}
     for statement in tree.body:
         match statement:

@@ -16,6 +16,9 @@ _LEFT_OUT = {"__main__", "antigravity", "this", "idlelib", "test", "tkinter", "t
 # Each attempt to write one would be denied, and logged.
 sys.dont_write_bytecode = True
 
+# Integers have any number of digits; how long a call may compute is limited by the host.
+sys.set_int_max_str_digits(0)
+
 # Where a directory is granted whose modules a source imports.
 MODULES = "/site"
 sys.path.append(MODULES)

@@ -11,12 +11,12 @@ from fractions import Fraction
 from math import isfinite
 from uuid import UUID
 
-# Far more than data needs, and far less than the stack has room for.
-MAX_DEPTH = 200
+# How many levels of JSON may be around a value. The host reads 127 levels, with those that it puts around a result.
+MAX_DEPTH = 120
 
 
 class NoData(Exception):
-    """A value, or a text, that is no data. The message has the path."""
+    """A value, or a text, that cannot be data. The message has the path."""
 
 
 def decode(text):
@@ -35,8 +35,9 @@ def encode(value):
 
 
 def _tag(value, path, depth):
+    # `depth` counts levels of JSON, of which a value with a tag has several.
     if depth > MAX_DEPTH:
-        raise NoData(f"{_short(path)}: nested deeper than {MAX_DEPTH}, or contains itself")
+        raise NoData(f"{_short(path)}: nested deeper than {MAX_DEPTH} levels of JSON, or contains itself")
     match value:
         case None | bool():
             return value
@@ -51,26 +52,27 @@ def _tag(value, path, depth):
         case dict():
             return _object(value, path, depth)
         case tuple():
-            return {"$tuple": [_tag(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]}
+            return {"$tuple": [_tag(item, f"{path}[{index}]", depth + 2) for index, item in enumerate(value)]}
         case bytes() | bytearray() | memoryview():
             return {"$bytes": base64.b64encode(value).decode()}
         case set() | frozenset():
             # The order of a set means nothing, so equal sets have equal texts.
-            items = [_tag(item, f"{path}{{…}}", depth + 1) for item in value]
+            items = [_tag(item, f"{path}{{…}}", depth + 2) for item in value]
             name = "$set" if isinstance(value, set) else "$frozenset"
             return {name: sorted(items, key=lambda item: json.dumps(item, sort_keys=True))}
-    for name, (kind, write, _) in _TAGS.items():
+    for name, (kind, write) in _TAGS.items():
         if isinstance(value, kind):
             return {name: write(value)}
     hint = ": return a list" if hasattr(value, "__next__") else ""
-    raise NoData(f"{_short(path)}: {type(value).__module__}.{type(value).__qualname__} is no data{hint}")
+    kind = type(value).__qualname__ if type(value).__module__ == "builtins" else f"{type(value).__module__}.{type(value).__qualname__}"
+    raise NoData(f"{_short(path)}: {'an' if kind[:1].lower() in 'aeiou' else 'a'} {_short(kind)} cannot be data{hint}")
 
 
 def _object(value, path, depth):
     if all(type(key) is str and not key.startswith("$") for key in value):
         return {_text(key, path): _tag(item, f"{path}[{key!r}]", depth + 1) for key, item in value.items()}
-    pairs = value.items()
-    return {"$object": [[_tag(key, f"{path} key", depth + 1), _tag(item, f"{path}[{_short(repr(key))}]", depth + 1)] for key, item in pairs]}
+    pairs = [(_tag(key, f"{path} key", depth + 3), _tag(item, f"{path}[{_short(repr(key))}]", depth + 3)) for key, item in value.items()]
+    return {"$object": [list(pair) for pair in pairs]}
 
 
 def _text(value, path):
@@ -85,26 +87,22 @@ def _text(value, path):
 def _untag(pairs):
     if len(pairs) != 1 or not pairs[0][0].startswith("$"):
         return dict(pairs)
-    name, value = pairs[0]
+    tag, content = pairs[0]
+    if tag not in _READ:
+        known = ", ".join(_READ)
+        raise NoData(f'there is no tag {_short(tag)} in Python: expected one of {known}; an object with such a member is {{"$object": [[KEY, VALUE]]}}')
+    expected, read = _READ[tag]
     try:
-        match name:
-            case "$float":
-                return {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}[value]
-            case "$bytes":
-                return base64.b64decode(value, validate=True)
-            case "$tuple":
-                return tuple(value)
-            case "$set":
-                return set(value)
-            case "$frozenset":
-                return frozenset(value)
-            case "$object":
-                return {key: item for key, item in value}
-        return _TAGS[name][2](value)
-    except Exception as error:  # whatever a constructor says about a value that does not fit
-        expected = ", ".join(["$float", "$bytes", "$tuple", "$set", "$frozenset", "$object", *_TAGS])
-        known = f": {error}" if name in expected.split(", ") else f": expected one of {expected}"
-        raise NoData(f"the tag {name!r} with {_short(json.dumps(value, default=str))}{known}") from None
+        return read(content)
+    except Exception:  # whatever a constructor says about a value that does not fit
+        raise NoData(f"the tag {tag}: expected {expected}, found {_shown(content)}") from None
+
+
+def _shown(content):
+    try:
+        return _short(encode(content))
+    except NoData:  # nested too deep, or half a surrogate pair in it
+        return f"a {type(content).__name__}"
 
 
 def _short(text):
@@ -117,12 +115,60 @@ def _seconds(value):
 
 # A datetime is a date, so it comes first.
 _TAGS = {
-    "$complex": (complex, lambda value: [repr(value.real), repr(value.imag)], lambda parts: complex(float(parts[0]), float(parts[1]))),
-    "$decimal": (Decimal, str, Decimal),
-    "$fraction": (Fraction, str, Fraction),
-    "$datetime": (datetime, datetime.isoformat, datetime.fromisoformat),
-    "$date": (date, date.isoformat, date.fromisoformat),
-    "$time": (time, time.isoformat, time.fromisoformat),
-    "$timedelta": (timedelta, _seconds, lambda parts: timedelta(*parts)),
-    "$uuid": (UUID, str, UUID),
+    "$complex": (complex, lambda value: [repr(value.real), repr(value.imag)]),
+    "$decimal": (Decimal, str),
+    "$fraction": (Fraction, str),
+    "$datetime": (datetime, datetime.isoformat),
+    "$date": (date, date.isoformat),
+    "$time": (time, time.isoformat),
+    "$timedelta": (timedelta, _seconds),
+    "$uuid": (UUID, str),
+}
+
+
+def _items(make):
+    return lambda content: make(_list(content))
+
+
+def _list(content):
+    if not isinstance(content, list):
+        raise TypeError
+    return content
+
+
+def _string(make):
+    def read(content):
+        if not isinstance(content, str):
+            raise TypeError
+        return make(content)
+
+    return read
+
+
+def _complex(content):
+    real, imaginary = _list(content)
+    return complex(float(real), float(imaginary))
+
+
+def _timedelta(content):
+    days, seconds, microseconds = _list(content)
+    return timedelta(days, seconds, microseconds)
+
+
+# For each tag what is expected in it, in the same words as in JavaScript, and its value; an exception if it does not fit.
+_READ = {
+    "$float": ('"NaN", "Infinity" or "-Infinity"', {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}.__getitem__),
+    "$bytes": ("a string in base64 with padding", _string(lambda content: base64.b64decode(content, validate=True))),
+    "$tuple": ("an array", _items(tuple)),
+    "$set": ("an array of hashable values", _items(set)),
+    "$frozenset": ("an array of hashable values", _items(frozenset)),
+    "$object": ("an array of pairs [KEY, VALUE] with hashable keys", _items(lambda pairs: {key: value for key, value in map(_list, pairs)})),
+    "$complex": ('an array of two numbers as strings, such as ["1.0", "0.0"]', _complex),
+    "$decimal": ('a number as a string, such as "1.50"', _string(Decimal)),
+    "$fraction": ('a fraction as a string, such as "1/3"', _string(Fraction)),
+    "$datetime": ('a date and time as a string, such as "2026-01-31T12:30:00+00:00"', _string(datetime.fromisoformat)),
+    "$date": ('a date as a string, such as "2026-01-31"', _string(date.fromisoformat)),
+    "$time": ('a time as a string, such as "12:30:00"', _string(time.fromisoformat)),
+    "$timedelta": ("an array of three integers [DAYS, SECONDS, MICROSECONDS]", _timedelta),
+    "$uuid": ("a UUID as a string", _string(UUID)),
 }

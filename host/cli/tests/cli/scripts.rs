@@ -65,6 +65,9 @@ def spin():
 
 def all_of(*items, **named):
     return [items, named]
+
+def power(base, exponent):
+    return base**exponent
 "#;
 
 const JAVASCRIPT: &str = r#"
@@ -151,7 +154,12 @@ fn values_keep_their_types() {
     assert_eq!(echoed("two words"), r#"["str","two words"]"#);
     assert_eq!(echoed(r#"{"$tuple": [1]}"#), r#"["tuple",{"$tuple":[1]}]"#);
     assert_eq!(echoed(r#"{"$decimal": "1.50"}"#), r#"["Decimal",{"$decimal":"1.50"}]"#);
-    refused(&place, r#"run echo.py#echo '{"$what": 1}'"#, 1, "the tag '$what' with 1: expected one of");
+    refused(
+        &place,
+        r#"run echo.py#echo '{"$what": 1}'"#,
+        1,
+        "there is no tag $what in Python: expected one of $float",
+    );
 }
 
 #[test]
@@ -274,9 +282,173 @@ fn mistakes_are_named_with_their_place() {
         "results.py",
         "def f(): return open\ndef g():\n  yield 1\ndef h():\n  x = []\n  x.append(x)\n  return x",
     );
-    refused(&place, "run results.py#f", 1, "result: builtins.builtin_function_or_method is no data");
-    refused(&place, "run results.py#g", 1, "result: builtins.generator is no data: return a list");
-    refused(&place, "run results.py#h", 1, "nested deeper than 200, or contains itself");
+    refused(&place, "run results.py#f", 1, "result: a builtin_function_or_method cannot be data");
+    refused(&place, "run results.py#g", 1, "result: a generator cannot be data: return a list");
+    refused(&place, "run results.py#h", 1, "nested deeper than 120 levels of JSON, or contains itself");
+}
+
+#[test]
+fn results_are_encoded_or_refused_with_a_reason() {
+    let Some(place) = place() else { return };
+    place.0.write("deep.py", DEEP_PYTHON);
+    place.0.write("deep.js", DEEP_JAVASCRIPT);
+    let too_deep = "nested deeper than 120 levels of JSON, or contains itself";
+    for file in ["deep.py", "deep.js"] {
+        // A level of JSON, two, or three for each level of the value.
+        for (kind, most) in [("list", 121), ("tagged", 61), ("object", 40)] {
+            let line = |levels: u32| format!("run {file}#{kind} {levels} --cache none");
+            completed(&place, &line(most));
+            refused(&place, &line(most + 1), 1, too_deep);
+            refused(&place, &line(5000), 1, too_deep);
+        }
+    }
+    refused(&place, "run deep.py#released", 1, "ValueError: operation forbidden on released memoryview");
+    refused(&place, "run deep.py#leaves", 1, "SystemExit: bye");
+    refused(&place, "run deep.py#half", 1, "ValueError: half \\ud800");
+    refused(&place, "run deep.py#half 'ends here' --cache none", 1, "ValueError: ends");
+    refused(&place, "run deep.js#getter", 1, "Error: no such member");
+    refused(&place, "run deep.js#half", 1, "Error: half \u{fffd}");
+    assert_eq!(completed(&place, "run tasks.py#power 10 6000").len(), 6001);
+}
+
+const DEEP_PYTHON: &str = r#"
+def list(n):
+    x = []
+    for _ in range(n - 1):
+        x = [x]
+    return x
+
+def tagged(n):
+    x = ()
+    for _ in range(n - 1):
+        x = (x,)
+    return x
+
+def object(n):
+    x = {1: 1}
+    for _ in range(n - 1):
+        x = {1: x}
+    return x
+
+def released():
+    view = memoryview(b"x")
+    view.release()
+    return view
+
+class Leaves(dict):
+    def items(self):
+        raise SystemExit("bye")
+
+def leaves():
+    return Leaves(a=1)
+
+def half(text="half \ud800"):
+    raise ValueError(text.replace(" here", "\0"))
+"#;
+
+const DEEP_JAVASCRIPT: &str = r"
+const nested = (n, around, x) => {
+  for (let at = 1; at < n; at += 1) x = around(x);
+  return x;
+};
+export const list = (n) => nested(n, (x) => [x], []);
+export const tagged = (n) => nested(n, (x) => new Set([x]), new Set());
+export const object = (n) => nested(n, (x) => new Map([[1, x]]), new Map([[1, 1]]));
+export const getter = () => ({ get a() { throw new Error('no such member'); } });
+export const half = () => { throw new Error('half \ud800'); };
+";
+
+#[test]
+fn results_that_cannot_be_data_are_named_with_their_place() {
+    let Some(place) = place() else { return };
+    place.0.write("results.js", RESULTS);
+    for (function, expected) in [
+        ("expression", "result[a][0]: a RegExp cannot be data"),
+        ("error", "result: a TypeError cannot be data"),
+        ("weak", "result: a WeakMap cannot be data"),
+        ("view", "result: a DataView cannot be data"),
+        ("member", "result[f]: a function cannot be data"),
+        ("symbol", "result[1]: a symbol cannot be data"),
+        ("promise", "result: a promise cannot be data: async functions are not supported yet"),
+        // The host does not trust a runtime, in which the source can change everything.
+        (
+            "broken",
+            " returned a result that is not JSON of at most 127 levels: line 1, column 1: end of text",
+        ),
+    ] {
+        refused(&place, &format!("run results.js#{function} --cache none"), 1, expected);
+    }
+    let runtimes = completed(&place, "runtime ls");
+    let runtime = runtimes.lines().find_map(|line| line.strip_prefix("js")).unwrap().trim();
+    refused(&place, "run results.js#broken --cache none", 1, &format!("language runtime {runtime} returned"));
+    assert_eq!(completed(&place, "run results.js#holes"), "[null,1]");
+    assert_eq!(completed(&place, "run results.js#boxes"), r#"[4,"text",false,null]"#);
+    // A worker does not trust it, either.
+    let id = completed(&place, "delay results.js#broken");
+    assert_eq!(run(&place, "worker --until-idle --quiet").code, 0);
+    let ended = run(&place, &format!("runs wait {id}"));
+    assert_eq!(ended.code, 1, "{ended}");
+}
+
+const RESULTS: &str = r"
+export const expression = () => ({ a: [/x/] });
+export const error = () => new TypeError('x');
+export const weak = () => new WeakMap();
+export const view = () => new DataView(new ArrayBuffer(1));
+export const member = () => ({ f() {} });
+export const symbol = () => [1, Symbol('x')];
+export const promise = () => Promise.resolve(1);
+export const broken = () => { JSON.stringify = () => '{'; return 'text'; };
+export const holes = () => [, 1];
+export const boxes = () => [new Number(4), new String('text'), new Boolean(false), undefined];
+";
+
+#[test]
+fn tags_that_do_not_fit_are_explained_alike() {
+    let Some(place) = place() else { return };
+    place.0.write("same.py", "def same(x): return x\ndef long(): raise ValueError('é' * 5000)");
+    place.0.write(
+        "same.js",
+        "const same = (x) => x;\nconst long = () => { throw new Error('é'.repeat(5000)); };",
+    );
+    for file in ["same.py", "same.js"] {
+        for (argument, expected) in [
+            (r#"{"$float":1}"#, r#"$float: expected "NaN", "Infinity" or "-Infinity", found 1"#),
+            (r#"{"$bytes":"YQ"}"#, r#"$bytes: expected a string in base64 with padding, found "YQ""#),
+            (r#"{"$tuple":"ab"}"#, r#"$tuple: expected an array, found "ab""#),
+            (r#"{"$set":{"a":1}}"#, r#"$set: expected an array"#),
+            (r#"{"$object":[[1]]}"#, "$object: expected an array of pairs [KEY, VALUE]"),
+            (r#"{"$datetime":5}"#, "$datetime: expected a date and time as a string, such as "),
+        ] {
+            let line = format!("run {file}#same '{argument}'");
+            refused(&place, &line, 1, &format!("argument 1: the tag {expected}"));
+        }
+        let unknown = format!("run {file}#same '{{\"$cost\":1}}'");
+        refused(&place, &unknown, 1, "argument 1: there is no tag $cost in ");
+        refused(&place, &unknown, 1, r#"an object with such a member is {"$object": [[KEY, VALUE]]}"#);
+        assert_eq!(
+            completed(&place, &format!(r#"run {file}#same '{{"$object":[["$cost",1]]}}'"#)),
+            r#"{"$object":[["$cost",1]]}"#
+        );
+        // A message has at most 4 KiB, and a whole last character.
+        let failed: Json =
+            serde_json::from_str(&run(&place, &format!("run {file}#long --states")).stdout).unwrap();
+        let message = failed["error"]["value"]["thrown"]["message"].as_str().unwrap();
+        assert_eq!((message.len(), message.trim_start_matches('é')), (4095, "…"));
+    }
+    let decimal = |argument: &str| format!("run same.py#same '{{\"$decimal\":{argument}}}'");
+    refused(
+        &place,
+        &decimal("1.5"),
+        1,
+        r#"$decimal: expected a number as a string, such as "1.50", found 1.5"#,
+    );
+    refused(
+        &place,
+        "run same.js#same '{\"$decimal\":\"1\"}'",
+        1,
+        "there is no tag $decimal in JavaScript: expected one of $float, ",
+    );
 }
 
 #[test]

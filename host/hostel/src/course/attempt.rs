@@ -14,6 +14,7 @@ use crate::calls::call_safely;
 use crate::events::EventKind;
 use crate::run::{Cell, Inputs, Run};
 use crate::runner::Polled;
+use crate::script_call;
 
 /// Begins an attempt, unless the run has ended.
 pub(super) fn begin(run: &Arc<Run>) -> Option<Guest> {
@@ -60,7 +61,7 @@ fn ended(run: &Arc<Run>, result: Result<Report, String>) -> Polled {
     let (outcome, observation) = match result {
         Ok(Report { outcome, observation, receipt }) => {
             run.cell().receipt = Some(receipt);
-            (outcome, observation)
+            (script_call::checked(run.task().key(), outcome), observation)
         }
         // Its resource use was reported when the guest was dropped.
         Err(reason) => (Outcome::Crashed { reason }, Observation::default()),

@@ -1,7 +1,7 @@
-// Colours that programs print, as pieces of text with a tone. Other escape sequences are left out.
+// Colours that programs print, as pieces of text with a tone. Other escape sequences (ECMA-48) are left out, private ones, too.
 
 // eslint-disable-next-line no-control-regex
-const SEQUENCE = /\u001b\[([0-9;]*)([A-Za-z])|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|\u001b[@-Z\\-_]/g;
+const SEQUENCE = /\u001b\[([0-?]*)[ -/]*([@-~])|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|\u001b[@-Z\\-_]/g;
 
 const TONES = { 31: "bad", 32: "good", 33: "warn", 34: "run", 35: "off", 36: "cache", 90: "wait", 91: "bad", 92: "good", 93: "warn", 94: "run", 95: "off", 96: "cache" };
 
@@ -14,7 +14,7 @@ export function pieces(text) {
   for (const match of text.matchAll(SEQUENCE)) {
     if (match.index > from) found.push({ text: text.slice(from, match.index), ...style });
     from = match.index + match[0].length;
-    if (match[2] === "m") style = next(style, match[1]);
+    if (match[2] === "m" && /^[\d;]*$/.test(match[1])) style = next(style, match[1]);
   }
   if (from < text.length) found.push({ text: text.slice(from), ...style });
   return found;

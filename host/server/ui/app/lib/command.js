@@ -5,10 +5,7 @@ export const quote = (text) => (/^[A-Za-z0-9_./:=@%+,#-]+$/.test(text) && !text.
 
 /** `hostel run` with these inputs, which have WAVE texts. */
 export const runCommand = (task, inputs, options = []) =>
-  ["hostel", "run", ...options.map(quote), quote(task), ...inputs.map((input) => argument(input.wave))].join(" ");
-
-/** An argument; one that begins with a dash is kept apart from options. */
-const argument = (wave) => quote(wave);
+  ["hostel", "run", ...options.map(quote), quote(task), ...inputs.map((input) => quote(input.wave))].join(" ");
 
 /** `curl` for a request with a JSON body. */
 export const curl = (base, path, body) =>

@@ -11,7 +11,7 @@ export const live = signal(true);
 /** `off`, `connecting`, `on`, or `lost`. */
 export const connection = signal("off");
 
-/** How many events wait for the next frame at most; beyond that, listeners are told to look again. */
+/** The most events that wait for the next frame; beyond that, listeners reload. */
 const MOST_WAITING = 5000;
 /** How long after a failure the stream is opened again, in ms; it doubles up to the second number. */
 const AGAIN = [500, 15_000];
@@ -99,6 +99,8 @@ async function keepUp(signal) {
       if (signal.aborted || error.status === 401) break;
     }
     if (signal.aborted) break;
+    // Without the number of an event the stream cannot go on where it was lost.
+    if (after === null) isBehind = true;
     connection.value = "lost";
     await new Promise((resolve) => setTimeout(resolve, pause));
     pause = Math.min(pause * 2, AGAIN[1]);

@@ -2,8 +2,8 @@
 
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** The keys, each with what it is followed by. */
-export const KEYS = ["state", "task", "tag", "queue", "schedule", "name", "error", "since", "until"];
+/** The keys. */
+export const KEYS = ["state", "task", "tag", "queue", "schedule", "name", "error", "in", "since", "until"];
 
 /** Splits a filter into its words; quotes keep blanks. */
 export function words(text) {

@@ -199,11 +199,14 @@ export function parseJson(text) {
   }
 }
 
-/** Rows out of pasted text: a JSON array, JSON Lines, or plain lines. */
-export function pastedItems(text) {
+/** Rows out of pasted text: a JSON array, JSON Lines, or plain lines. Items of the type are texts wherever lines are not all JSON texts. */
+export function pastedItems(text, type) {
   const whole = parseJson(text);
-  if (Array.isArray(whole.value)) return whole.value;
+  const isText = type?.kind === "string" || type?.kind === "char";
+  const fits = (value) => !isText || typeof value === "string";
+  if (Array.isArray(whole.value) && whole.value.every(fits)) return whole.value;
   const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
+  if (isText && !lines.every((line) => line.trim().startsWith('"'))) return lines;
   const read = lines.map((line) => parseJson(line));
   return read.every((one) => one.error === undefined) ? read.map((one) => one.value) : lines;
 }

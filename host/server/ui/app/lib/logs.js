@@ -9,6 +9,8 @@ const PAGE = 500;
 export const MOST = 100_000;
 /** Lines that a jump to the end may load. */
 const JUMP = 20_000;
+/** How long after a failure a log is followed again, in ms; it doubles up to the second number. */
+const AGAIN = [500, 15_000];
 
 const path = (run, query) => withQuery(`/runs/${part(run)}/logs`, query);
 
@@ -27,19 +29,34 @@ async function jsonLines(response, take, signal) {
   }
 }
 
-/** The log of a run, from a line on: `{lines, more, error, isLoading, load, loadToEnd}`. */
-export function useLog(run, { from, filter, follows }) {
+/** The next page with lines, or the last one. With a filter, the server ends a page before it is full, even without a line. */
+export async function nextPage(run, query, isCurrent = () => true) {
+  let { from } = query;
+  for (;;) {
+    const page = await (await request("GET", path(run, { ...query, from }))).json();
+    if (page.items.length || !page.more || page.next <= from || !isCurrent()) return page;
+    from = page.next;
+  }
+}
+
+/**
+ * The log of a run, from a line on: `{lines, more, error, isLoading, load, loadToEnd}`. While `isLive`, lines are added as they come. When
+ * the run ends (`isOver`), the stream goes on until the server ends it, which is after the last line.
+ */
+export function useLog(run, { from, filter, isOver, isLive }) {
   const [state, setState] = useState({ lines: [], more: true, error: null, isLoading: true });
   const next = useRef(from);
   const key = JSON.stringify([run, from, filter]);
   const current = useRef(key);
   current.current = key;
   const busy = useRef(null);
+  const [hasEnd, setHasEnd] = useState(isOver);
+  const over = useRef(isOver);
+  over.current = isOver;
 
   const read = useCallback(async () => {
     try {
-      const response = await request("GET", path(run, { ...filter, from: next.current, limit: PAGE }));
-      const page = await response.json();
+      const page = await nextPage(run, { ...filter, from: next.current, limit: PAGE }, () => current.current === key);
       if (current.current !== key) return false;
       next.current = page.next;
       setState((old) => ({ lines: append(old.lines, page.items), more: page.more, error: null, isLoading: false }));
@@ -51,31 +68,59 @@ export function useLog(run, { from, filter, follows }) {
   }, [key]);
   /** Loads the next page, or waits for the one that is on its way. Answers whether there are more. */
   const load = useCallback(() => {
-    busy.current ??= read().finally(() => {
-      busy.current = null;
+    if (busy.current) return busy.current;
+    const mine = read().finally(() => {
+      if (busy.current === mine) busy.current = null;
     });
-    return busy.current;
+    busy.current = mine;
+    return mine;
   }, [read]);
 
   useEffect(() => {
     next.current = from;
     busy.current = null;
+    setHasEnd(over.current);
     setState({ lines: [], more: true, error: null, isLoading: true });
     load();
   }, [key]);
 
+  // A run that is retried goes on.
+  useEffect(() => {
+    if (!isOver) setHasEnd(false);
+  }, [isOver]);
+
   const { more, isLoading } = state;
-  const isFollowing = follows && !more && !isLoading;
+  const isFollowing = isLive && !more && !isLoading && !hasEnd;
   useEffect(() => {
     if (!isFollowing) return undefined;
     const stop = new AbortController();
     const take = (items) => {
       next.current = items[items.length - 1].line + 1;
-      setState((old) => ({ ...old, lines: append(old.lines, items) }));
+      setState((old) => ({ ...old, error: null, lines: append(old.lines, items) }));
     };
-    request("GET", path(run, { ...filter, from: next.current, follow: true }), { signal: stop.signal })
-      .then((response) => jsonLines(response, take, stop.signal))
-      .catch(() => {});
+    const follow = async () => {
+      let pause = AGAIN[0];
+      while (!stop.signal.aborted) {
+        const before = next.current;
+        try {
+          const response = await request("GET", path(run, { ...filter, from: next.current, follow: true }), { signal: stop.signal });
+          setState((old) => (old.error ? { ...old, error: null } : old));
+          await jsonLines(response, take, stop.signal);
+          // A server that closes ends the stream, too.
+          if (over.current) return setHasEnd(true);
+        } catch (error) {
+          if (stop.signal.aborted) return undefined;
+          setState((old) => ({ ...old, error }));
+          // What cannot be read at all, as of a run that was removed, is not asked for again.
+          if (error.status >= 400 && error.status < 500 && error.status !== 429) return undefined;
+        }
+        if (next.current > before) pause = AGAIN[0];
+        await new Promise((resolve) => setTimeout(resolve, pause));
+        pause = Math.min(pause * 2, AGAIN[1]);
+      }
+      return undefined;
+    };
+    follow();
     return () => stop.abort();
   }, [isFollowing, key]);
 
@@ -85,12 +130,16 @@ export function useLog(run, { from, filter, follows }) {
   return { ...state, load, loadToEnd };
 }
 
-const append = (lines, items) => (lines.length >= MOST ? lines : lines.concat(items).slice(0, MOST));
+/** The lines with those after the last one. */
+export function append(lines, items) {
+  if (lines.length >= MOST) return lines;
+  const last = lines.at(-1)?.line ?? -1;
+  return lines.concat(items.filter(({ line }) => line > last)).slice(0, MOST);
+}
 
 /** The number of the first line with an error, or `null`. */
 export async function firstError(run) {
-  const response = await request("GET", path(run, { level: "error", limit: 1 }));
-  const { items } = await response.json();
+  const { items } = await nextPage(run, { level: "error", from: 0, limit: 1 });
   return items[0]?.line ?? null;
 }
 

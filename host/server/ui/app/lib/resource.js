@@ -8,7 +8,7 @@ import { useCallback, useEffect, useRef, useState } from "./view.js";
 const PAUSE = 1000;
 
 /**
- * The answer of `GET path`: `{data, error, isLoading, reload, set}`. `data` stays while it is loaded again; it is `null` after the path has
+ * The answer of `GET path`: `{data, error, isLoading, reload}`. `data` stays while it is loaded again; it is `null` after the path has
  * changed. Without a path nothing is loaded.
  */
 export function useResource(path) {
@@ -33,9 +33,12 @@ export function useResource(path) {
     load();
     return () => stop.current?.abort();
   }, [load]);
-  const set = useCallback((change) => setState((old) => ({ ...old, data: change(old.data) })), []);
+  // One function for all paths: what was begun before the path changed loads what is shown now.
+  const latest = useRef(load);
+  latest.current = load;
+  const reload = useCallback(() => latest.current(), []);
   const isOurs = state.path === path;
-  return { data: isOurs ? state.data : null, error: isOurs ? state.error : null, isLoading: isOurs ? state.isLoading : true, reload: load, set };
+  return { data: isOurs ? state.data : null, error: isOurs ? state.error : null, isLoading: isOurs ? state.isLoading : true, reload };
 }
 
 /** Calls `action` after events that `concerns` accepts, at most once in `PAUSE` ms, and once more after the last one. */

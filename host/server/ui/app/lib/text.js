@@ -11,10 +11,15 @@ export const showText = (text) =>
 /** An id or a digest, short enough for a table. */
 export const shortDigest = (digest) => digest.replace(/^sha256:/, "").slice(0, 12);
 
-/** A task's key as people write it: names stand for digests where they are known. */
-export function taskName(key, names) {
+/** A task's key as people read it: names stand for digests where they are known, and other digests are short. */
+export const taskName = (key, names) => named(key, names, shortDigest);
+
+/** A task's key as a command takes it: names stand for digests where they are known, and other digests are whole. */
+export const taskRef = (key, names) => named(key, names, (digest) => digest);
+
+function named(key, names, without) {
   const at = key.indexOf("#");
   const [component, exported] = at < 0 ? [key, ""] : [key.slice(0, at), key.slice(at + 1)];
-  const name = names?.get(component) ?? (component.startsWith("sha256:") ? shortDigest(component) : component);
+  const name = names?.get(component) ?? (component.startsWith("sha256:") ? without(component) : component);
   return exported ? `${name}#${exported}` : name;
 }

@@ -76,10 +76,18 @@ export function hit(data, { line, lines }, { from, to, width, height }, x, y) {
   return -1;
 }
 
+const DAY = 864e5;
+
+/** One, two or five days, or ten, a hundred … times as many: at least `ms`. */
+function days(ms) {
+  const power = 10 ** Math.floor(Math.log10(ms / DAY));
+  return DAY * power * [1, 2, 5, 10].find((one) => one * power * DAY >= ms);
+}
+
 /** Round times for an axis: at most `most` of them between two times. */
 export function ticks(from, to, most) {
-  const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 3e4, 6e4, 12e4, 3e5, 6e5, 18e5, 36e5, 72e5, 216e5, 432e5, 864e5];
-  const step = steps.find((one) => (to - from) / one <= most) ?? Math.ceil((to - from) / most);
+  const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 3e4, 6e4, 12e4, 3e5, 6e5, 18e5, 36e5, 72e5, 216e5, 432e5, DAY];
+  const step = steps.find((one) => (to - from) / one <= most) ?? days((to - from) / most);
   const found = [];
   for (let at = Math.ceil(from / step) * step; at <= to; at += step) found.push(at);
   return found;

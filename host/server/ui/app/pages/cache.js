@@ -36,7 +36,7 @@ export default function Cache({ query }) {
       ? html`<div class="scroll"><table><thead><tr><th>Task</th><th class="num">Results</th><th class="num">Size</th><th class="num">Took to compute</th></tr></thead>
           <tbody>${stats.data.tasks.slice(0, 50).map((one) => html`<tr><td class="mono"><button type="button" class="link" aria-pressed=${task === one.task} onClick=${() => setQuery({ task: task === one.task ? undefined : one.task })}><${Text}>${taskName(one.task, names.value)}<//></button></td>
             <td class="num">${count(one.entries)}</td><td class="num">${bytes(one.bytes)}</td><td class="num">${duration(one.took_ms)}</td></tr>`)}</tbody></table></div>`
-      : html`<div class="empty">Nothing is stored. Results of runs that only compute are, by themselves.</div>`}<//>
+      : html`<div class="empty">Nothing is stored. Results of pure runs are stored automatically.</div>`}<//>
     <${Panel} flush title=${task ? `Results of ${taskName(task, names.value)}` : "Results"} right=${task ? html`<button type="button" class="link" onClick=${() => setQuery({ task: undefined })}>of all tasks</button>` : null}>
       ${list.error ? html`<div class="body"><${Trouble} error=${list.error} retry=${list.reload} /></div>` : null}
       ${list.data === null ? (list.error ? null : html`<${Loading} />`) : list.data.items.length

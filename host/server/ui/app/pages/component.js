@@ -6,6 +6,7 @@ import { useResource } from "../lib/resource.js";
 import { go, href } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { bytes } from "../lib/time.js";
+import { gate } from "../lib/versions.js";
 import { html, useState } from "../lib/view.js";
 import { Copy, Loading, Panel, Text, Trouble, When, attempt, confirm } from "../parts/basics.js";
 import { Demands, Exports } from "../parts/diff.js";
@@ -20,15 +21,16 @@ function Diff({ newer, older }) {
 }
 
 /** The gate: a version that asks for more waits until someone accepts it. */
-function Gate({ waiting, current, reload }) {
+function Gate({ waiting, current, older, reload }) {
+  const isPrerelease = waiting.version.split("+")[0].includes("-");
+  const text = isPrerelease ? `Then runs can use ${waiting.name}@${waiting.version}.` : `Then "${waiting.name}" resolves to ${waiting.version}.`;
   const accept = async () => {
-    const text = `From then on, "${waiting.name}" stands for ${waiting.version}.`;
     if (!(await confirm({ title: `Accept what ${waiting.version} asks for`, text, action: "Accept" }))) return;
-    await attempt(() => send("PUT", `/names/${part(waiting.name)}/versions/${part(waiting.version)}`, { digest: waiting.digest, accept_capabilities: true }), `${waiting.name} stands for ${waiting.version} now`);
+    await attempt(() => send("PUT", `/names/${part(waiting.name)}/versions/${part(waiting.version)}`, { digest: waiting.digest, accept_capabilities: true }), `${waiting.version} is accepted`);
     await Promise.all([reload(), loadTasks({ again: true })]);
   };
   return html`<div class="note" data-tone="warn">
-    <p><strong>${waiting.version} asks for more than ${current ? current.version : "was accepted"}</strong>, and waits for someone to accept that. ${current ? `Until then, "${waiting.name}" stands for ${current.version}.` : ""}</p>
+    <p><strong>${waiting.version} asks for more than ${older ? older.version : "was accepted"}</strong>, and waits for someone to accept that. ${current ? `Until then, "${waiting.name}" resolves to ${current.version}.` : ""}</p>
     <p class="actions" style=${{ marginTop: "8px" }}><button type="button" class="primary" disabled=${!may("components")} onClick=${accept}>Accept ${waiting.version}</button></p>
   </div>`;
 }
@@ -79,25 +81,24 @@ export default function Component({ component }) {
   const listed = useResource(isDigest ? null : `/names/${part(component)}`);
   const [compared, setCompared] = useState(null);
   const versions = listed.data?.items ?? [];
-  const current = versions.find((version) => version.accepted);
-  const waiting = versions.find((version) => !version.accepted);
-  const digest = isDigest ? component : (current ?? waiting)?.digest;
+  const { current, waiting, older } = gate(versions);
+  const digest = isDigest ? component : (current ?? waiting ?? versions[0])?.digest;
   const surface = useResource(digest ? `/components/${part(digest)}/surface` : null);
   const remove = async () => {
     if (await confirm({ title: "Remove this component", text: "Its bytes are removed. This is refused while a name or an unfinished run uses it.", action: "Remove", danger: true })) {
       if ((await attempt(() => send("DELETE", `/components/${part(component)}`), "Removed")) !== undefined) go("/tasks");
     }
   };
-  const at = compared ?? (waiting && current && versions.indexOf(waiting) < versions.length - 1 ? versions.indexOf(waiting) : null);
+  const shown = compared === null ? { newer: waiting, older } : { newer: versions[compared], older: versions[compared + 1] };
   return html`<div class="page">
     <div class="head"><div class="words"><p class="crumbs"><a href=${href("/tasks")}>Tasks</a> /</p><h1 class=${isDigest ? "mono" : undefined}>${isDigest ? component.slice(0, 31) : component}</h1>
       <p class="sub">${surface.data ? html`<span>${bytes(surface.data.size_bytes)}</span><span class="mono faint">${surface.data.digest.slice(0, 19)}<${Copy} text=${surface.data.digest} label="Copy the digest" /></span>` : null}</p></div>
       <div class="actions">${digest ? html`<a class="button" href=${href("/runs", { q: `task:${digest}` })}>Its runs</a>` : null}${isDigest && may("components") ? html`<button type="button" class="quiet" onClick=${remove}>Remove</button>` : null}</div></div>
     <${Trouble} error=${listed.error ?? surface.error} retry=${listed.reload} />
-    ${waiting ? html`<${Gate} waiting=${waiting} current=${current} reload=${listed.reload} />` : null}
-    ${at !== null && versions[at + 1] ? html`<${Diff} key=${at} newer=${versions[at]} older=${versions[at + 1]} />` : null}
+    ${waiting ? html`<${Gate} waiting=${waiting} current=${current} older=${older} reload=${listed.reload} />` : null}
+    ${shown.newer && shown.older ? html`<${Diff} key=${`${shown.newer.version} ${shown.older.version}`} ...${shown} />` : null}
     ${surface.data ? html`<${Surface} surface=${surface.data} reference=${isDigest ? component : current ? component : digest} />` : surface.error || listed.error ? null : html`<${Panel}><${Loading} /><//>`}
     ${surface.data?.runnable === false ? html`<div class="note" data-tone="warn">This host cannot run it: ${surface.data.not_runnable_because}</div>` : null}
-    ${versions.length ? html`<${Versions} versions=${versions} compared=${at} setCompared=${setCompared} reload=${listed.reload} />` : null}
+    ${versions.length ? html`<${Versions} versions=${versions} compared=${compared} setCompared=${setCompared} reload=${listed.reload} />` : null}
   </div>`;
 }

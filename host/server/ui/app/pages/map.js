@@ -1,6 +1,7 @@
 // A map: how far it is, when its rows executed, which failed and why.
 
 import { get, part, withQuery } from "../lib/api.js";
+import { word } from "../lib/filter.js";
 import { groups } from "../lib/fingerprint.js";
 import { loadTasks, names } from "../lib/names.js";
 import { useLive, useResource } from "../lib/resource.js";
@@ -67,7 +68,7 @@ function Timeline({ map, isOver }) {
   <//>`;
 }
 
-function Failures({ map, version }) {
+function Failures({ map, version, onDone }) {
   const { data, error, reload } = useResource(withQuery("/runs", { map, state: "failed,crashed", limit: 200 }));
   const last = useRef(version);
   useEffect(() => {
@@ -77,7 +78,7 @@ function Failures({ map, version }) {
   const found = data ? groups(data.items) : [];
   if (data && !found.length) return null;
   const retry = async () => {
-    if (has("batches")) await actOnAll("retry", `tag:"map:${map}" state:failed,crashed`);
+    if (has("batches")) await actOnAll("retry", `${word("tag", `map:${map}`)} state:failed,crashed`, onDone);
     else if (await act("retry", data.items)) reload();
   };
   return html`<${Panel} flush title="Failures by error" right=${data ? html`<button type="button" disabled=${!may("run")} onClick=${retry}>Retry failed rows</button>` : null}>
@@ -99,6 +100,10 @@ export default function Map({ map: id, query }) {
   useEffect(() => void loadTasks(), []);
   const isOver = map !== null && map.unfinished === 0;
   useLive(() => !isOver, reload);
+  const done = () => {
+    reload();
+    list.reload();
+  };
   const failed = map ? byGroup(map.states).failed : 0;
   const runs = list.items ?? [];
   const task = runs[0]?.task;
@@ -107,16 +112,16 @@ export default function Map({ map: id, query }) {
     <div class="head"><div class="words"><h1>Map${task ? html` of <span class="mono" style=${{ fontSize: "18px" }}>${taskName(task, names.value)}</span>` : ""}</h1>
       <p class="sub"><span class="mono faint">${id}<${Copy} text=${id} label="Copy the id" /></span>${map ? html`<span>${count(map.total)} ${map.total === 1 ? "row" : "rows"}</span>` : null}</p></div>
       <div class="actions">
-        ${map && !isOver && has("batches") ? html`<button type="button" class="danger" disabled=${!may("cancel")} onClick=${() => actOnAll("cancel", `tag:"map:${id}"`)}>Cancel the rest</button>` : null}
-        <a class="button" href=${href("/runs", { q: `tag:map:${id}` })}>As a list of runs</a></div></div>
+        ${map && !isOver && has("batches") ? html`<button type="button" class="danger" disabled=${!may("cancel")} onClick=${() => actOnAll("cancel", word("tag", `map:${id}`), done)}>Cancel the rest</button>` : null}
+        <a class="button" href=${href("/runs", { q: word("tag", `map:${id}`) })}>As a list of runs</a></div></div>
     <${Trouble} error=${map ? null : error} retry=${reload} />
     ${map ? html`<${Progress} map=${map} />` : error ? null : html`<div style=${{ minHeight: "46px" }}><${Loading} rows=${2} /></div>`}
     <${BatchProgress} />
     ${has("timelines") && map ? html`<${Timeline} map=${id} isOver=${isOver} />` : null}
-    ${failed ? html`<${Failures} map=${id} version=${failed} />` : null}
+    ${failed ? html`<${Failures} map=${id} version=${failed} onDone=${done} />` : null}
     <${Panel} flush title="Rows" right=${html`<select aria-label="State of the rows" value=${state} onChange=${(event) => setQuery({ state: event.target.value, before: undefined })}>
         <option value="">All states</option><option value="failed,crashed">Failed</option><option value="completed">Completed</option><option value="running">Running</option><option value="scheduled,pending">Waiting</option></select>`}>
-      ${list.items === null ? (list.error ? html`<div class="body"><${Trouble} error=${list.error} retry=${list.reload} /></div>` : html`<${Loading} rows=${6} />`) : runs.length ? html`<${RunTable} runs=${runs} slim label="Rows" />` : html`<div class="empty">No row is in such a state.</div>`}
+      ${list.items === null ? (list.error ? html`<div class="body"><${Trouble} error=${list.error} retry=${list.reload} /></div>` : html`<${Loading} rows=${6} />`) : runs.length ? html`<${RunTable} runs=${runs} slim label="Rows" />` : html`<div class="empty">${older ? "None of the rows looked at so far is in such a state. Earlier ones may be." : "No row is in such a state."}</div>`}
     <//>
     ${older ? html`<div class="filterbar"><button type="button" onClick=${() => setQuery({ before: older })}>Earlier rows</button></div>` : null}
   </div>`;

@@ -43,7 +43,7 @@ function Attention({ list: { data, error, reload } }) {
   return html`<${Panel} title="Needs attention" flush right=${data?.items.length ? html`<a href=${href("/runs", { q: "state:attention" })}>${data.items.length}${data.next ? " or more" : ""} ${data.items.length === 1 ? "run" : "runs"}</a>` : null}>
     ${error && !data ? html`<div class="body"><${Trouble} error=${error} retry=${reload} /></div>` : null}
     ${!data && !error ? html`<${Loading} />` : null}
-    ${data && !found.length ? html`<div class="empty">Nothing: no run has ended badly that nobody has seen.</div>` : null}
+    ${data && !found.length ? html`<div class="empty">Nothing needs attention.</div>` : null}
     ${found.length
       ? html`<div class="scroll"><table class="attention" aria-label="Runs that need attention, by task and error"><tbody>${found.slice(0, 12).map(
           (group) => html`<tr key=${group.key}>

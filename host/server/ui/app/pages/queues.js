@@ -1,6 +1,7 @@
-// Limits and pauses of queues and tags, who holds their slots, and the workers.
+// Limits and pauses of queues and tags, the runs that hold their slots, and workers.
 
 import { part, send } from "../lib/api.js";
+import { word } from "../lib/filter.js";
 import { useLive, useResource } from "../lib/resource.js";
 import { href } from "../lib/router.js";
 import { may } from "../lib/session.js";
@@ -13,7 +14,6 @@ const split = (scope) => {
   const at = scope.indexOf(" ");
   return { kind: scope.slice(0, at), name: scope.slice(at + 1) };
 };
-const filter = ({ kind, name }) => `${kind}:"${name.replace(/["\\]/g, "\\$&")}"`;
 const path = ({ kind, name }) => `/${kind === "queue" ? "queues" : "tags"}/${part(name)}`;
 
 /** A form in the dialog; `send` gets its fields. */
@@ -25,17 +25,17 @@ function ask({ title, fields, action, send: submit }) {
     submit(values);
   }}>
     <h2>${title}</h2>
-    ${fields.map(({ name, word, hint, value, choices }) => html`<div class="field"><label class="label" for=${`d-${name}`}>${word}</label>
+    ${fields.map(({ name, label, hint, value, choices }) => html`<div class="field"><label class="label" for=${`d-${name}`}>${label}</label>
       ${choices ? html`<select id=${`d-${name}`} name=${name}>${choices.map((one) => html`<option>${one}</option>`)}</select>` : html`<input id=${`d-${name}`} name=${name} value=${value ?? ""} placeholder=${hint} autocomplete="off" />`}</div>`)}
-    <div class="buttons"><button type="button" onClick=${() => (dialog.value = null)}>Leave it</button><button class="primary">${action}</button></div>
+    <div class="buttons"><button type="button" onClick=${() => (dialog.value = null)}>Cancel</button><button class="primary">${action}</button></div>
   </form>`;
   dialog.value = { label: title, render };
 }
 
-const pauseFields = [{ name: "for", word: "For", hint: "until someone resumes; 30m" }, { name: "reason", word: "Reason, for people" }];
+const pauseFields = [{ name: "for", label: "For", hint: "until someone resumes; 30m" }, { name: "reason", label: "Reason, for people" }];
 const limitFields = (limit) => [
-  { name: "max_running", word: "At most so many at once", value: limit?.max_running ?? "", hint: "no limit" },
-  { name: "rate", word: "Starts", value: limit?.rate_starts ? `${limit.rate_starts}/${limit.rate_per_ms / 1000}s` : "", hint: "no limit; 10/1s" },
+  { name: "max_running", label: "Maximum running at once", value: limit?.max_running ?? "", hint: "no limit" },
+  { name: "rate", label: "Starts", value: limit?.rate_starts ? `${limit.rate_starts}/${limit.rate_per_ms / 1000}s` : "", hint: "no limit; 10/1s" },
 ];
 const given = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value.trim() !== ""));
 const limitBody = ({ max_running: most, ...rest }) => ({ ...given(rest), ...(most.trim() ? { max_running: /^\d+$/.test(most.trim()) ? Number(most) : most } : {}) });
@@ -51,7 +51,7 @@ function Row({ limit, reload }) {
   const change = () => ask({ title: `Limit the ${limit.scope}`, fields: limitFields(limit), action: "Set", send: (values) => act(() => send("PUT", `/limits/${part(`${scope.kind}:${scope.name}`)}`, limitBody(values)), "Set") });
   const remove = async () => (await confirm({ title: `Remove the limit of the ${limit.scope}`, text: "Its runs start as soon as a worker is free.", action: "Remove", danger: true })) && act(() => send("DELETE", `/limits/${part(`${scope.kind}:${scope.name}`)}`), "Removed");
   return html`<tr>
-    <td style=${{ overflowWrap: "anywhere" }}><span class="muted">${scope.kind}</span> <strong><a class="plain" href=${href("/runs", { q: `${filter(scope)} state:unfinished` })}><${Text}>${scope.name}<//></a></strong>
+    <td style=${{ overflowWrap: "anywhere" }}><span class="muted">${scope.kind}</span> <strong><a class="plain" href=${href("/runs", { q: `${word(scope.kind, scope.name)} state:unfinished` })}><${Text}>${scope.name}<//></a></strong>
       ${limit.paused ? html`<div class="state" data-tone="warn"><${Icon} name="pause" />Paused${limit.paused_until ? html` until <${When} at=${limit.paused_until} />` : ""}</div>${limit.reason ? html`<div class="muted"><${Text}>${limit.reason}<//></div>` : null}` : null}</td>
     <td class="num nowrap">${count(limit.running)}${limit.max_running !== undefined && limit.max_running !== null ? html`<span class="muted"> of ${count(limit.max_running)}</span>` : ""}
       ${limit.max_running ? html`<div class="meter" style=${{ width: "80px", marginLeft: "auto" }}><i data-tone="run" style=${{ width: `${Math.min(100, (100 * limit.running) / limit.max_running)}%` }}></i></div>` : null}</td>
@@ -85,7 +85,7 @@ export default function Queues() {
   useLive(() => true, reload, 2000);
   const add = () => ask({
     title: "Limit a queue or a tag", action: "Set",
-    fields: [{ name: "kind", word: "What", choices: ["queue", "tag"] }, { name: "name", word: "Name", hint: "default" }, ...limitFields()],
+    fields: [{ name: "kind", label: "What", choices: ["queue", "tag"] }, { name: "name", label: "Name", hint: "default" }, ...limitFields()],
     send: async ({ kind, name, ...values }) => {
       await attempt(() => send("PUT", `/limits/${part(`${kind}:${name.trim()}`)}`, limitBody(values)), "Set");
       reload();
@@ -93,7 +93,7 @@ export default function Queues() {
   });
   const pause = () => ask({
     title: "Pause a queue or a tag", action: "Pause",
-    fields: [{ name: "kind", word: "What", choices: ["queue", "tag"] }, { name: "name", word: "Name", hint: "default" }, ...pauseFields],
+    fields: [{ name: "kind", label: "What", choices: ["queue", "tag"] }, { name: "name", label: "Name", hint: "default" }, ...pauseFields],
     send: async ({ kind, name, ...values }) => {
       await attempt(() => send("POST", `${path({ kind, name: name.trim() })}/pause`, given(values)), "Paused");
       reload();

@@ -1,6 +1,8 @@
 // One run: how it went, why it waits, what it was given and what came out.
 
-import { part, send } from "../lib/api.js";
+import { part } from "../lib/api.js";
+import { ACTIONS, actOn, fits } from "../lib/bulk.js";
+import { word } from "../lib/filter.js";
 import { loadTasks, names } from "../lib/names.js";
 import { useLive, useResource } from "../lib/resource.js";
 import { go, href } from "../lib/router.js";
@@ -38,25 +40,28 @@ function Strip({ run }) {
 
 function useActions(run, reload) {
   if (!run) return {};
-  const { state } = run;
-  const ended = hasEnded(state);
-  const isOfCommand = run.queue.startsWith("hostel.");
-  const act = (words, method, path, after) => async () => {
-    if (words && !(await confirm(words))) return;
-    await attempt(() => send(method, `/runs/${part(run.run)}${path}`), words?.done);
-    if (after) after();
-    else reload();
+  const act = (name, words, after = reload) => {
+    const { scope, danger } = ACTIONS[name];
+    if (!fits(name, run) || !may(scope)) return null;
+    return async () => {
+      if (words && !(await confirm({ ...words, danger }))) return;
+      if ((await attempt(() => actOn(name, [run]).then(orThrow), words?.done)) !== undefined) after();
+    };
   };
+  const executes = look(run.state).group === "running";
   return {
-    cancel: !ended && state !== "Cancelling" && may("cancel") &&
-      act({ title: "Cancel this run", text: look(state).group === "running" ? "It executes: its guest is asked to stop, and the run is cancelled when it has." : "It has not started, and ends at once.", action: "Cancel the run", danger: true, done: "Asked to cancel" }, "POST", "/cancel"),
-    retry: ended && !["Completed", "Cached", "RolledBack"].includes(state) && !isOfCommand && may("run") &&
-      act({ title: "Retry this run", text: "It gets new attempts under this id, with the same arguments and options. Earlier attempts are kept.", action: "Retry", done: "It goes back into its queue" }, "POST", "/retry"),
-    seen: run.needs_attention && may("cancel") && act(null, "POST", "/seen"),
-    remove: ended && may("cancel") &&
-      act({ title: "Delete this run", text: "Its record, events and logs are removed. This cannot be undone.", action: "Delete", danger: true, done: "Deleted" }, "DELETE", "", () => go("/runs")),
+    cancel: act("cancel", { title: "Cancel this run", text: executes ? "It executes: its guest is asked to stop, and the run is cancelled when it has." : "It has not started, and ends at once.", action: "Cancel the run", done: "Asked to cancel" }),
+    retry: act("retry", { title: "Retry this run", text: "It gets new attempts under this id, with the same arguments and options. Earlier attempts are kept.", action: "Retry", done: "It goes back into its queue" }),
+    seen: act("seen", null),
+    remove: act("delete", { title: "Delete this run", text: "Its record, events and logs are removed. This cannot be undone.", action: "Delete", done: "Deleted" }, () => go("/runs")),
   };
 }
+
+/** One run was refused, or it was not. */
+const orThrow = ({ problem }) => {
+  if (problem) throw problem;
+  return true;
+};
 
 function Head({ run, actions }) {
   const map = (run.tags ?? []).find((tag) => tag.startsWith("map:"))?.slice(4);
@@ -71,7 +76,7 @@ function Head({ run, actions }) {
         <span class="mono faint nowrap">${run.run}<${Copy} text=${run.run} label="Copy the id" /></span>
       </p>
       <p class="sub">
-        <span>queue <a href=${href("/runs", { q: `queue:${run.queue}` })}>${run.queue}</a></span>
+        <span>queue <a href=${href("/runs", { q: word("queue", run.queue) })}>${run.queue}</a></span>
         ${run.priority ? html`<span>priority ${run.priority}</span>` : null}
         ${map ? html`<span>row of <a href=${href(`/maps/${map}`)}>map</a></span>` : null}
         ${run.parent ? html`<span>part of <a href=${href(`/runs/${run.parent}`)}>run</a></span>` : null}

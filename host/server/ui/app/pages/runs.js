@@ -8,7 +8,7 @@ import { useRunList } from "../lib/runlist.js";
 import { may } from "../lib/session.js";
 import { STATES } from "../lib/states.js";
 import { html, useEffect, useRef, useState } from "../lib/view.js";
-import { Loading, Panel, Text, Trouble } from "../parts/basics.js";
+import { Loading, Panel, Text, Trouble, When } from "../parts/basics.js";
 import { BatchProgress, Selection, act } from "../parts/bulk.js";
 import { FirstRun } from "../parts/firstrun.js";
 import { Icon } from "../parts/icon.js";
@@ -108,7 +108,7 @@ export default function Runs({ query }) {
     <${BatchProgress} />
     <${Trouble} error=${list.error} retry=${list.reload} />
     ${chosen.length
-      ? html`<${Selection} runs=${chosen} isAll=${chosen.length === runs.length} filter=${toFilter(q)} onDone=${done} onClear=${() => setSelected(new Set())} />`
+      ? html`<${Selection} runs=${chosen} isAll=${chosen.length === runs.length} filter=${toFilter(q)} onDone=${done} onBatch=${list.reload} onClear=${() => setSelected(new Set())} />`
       : html`<div class="filterbar" style=${{ minHeight: "30px" }}>
           <span class="muted" aria-live="polite">${runs.length ? `${before ? "" : "Newest "}${runs.length}${list.next ? ", and older ones" : ""}` : ""}</span>
           ${before ? html`<a href=${href("/runs", { q })}>Newest</a>` : null}
@@ -124,7 +124,7 @@ export default function Runs({ query }) {
             : runs.length
               ? html`<${RunTable} runs=${runs} at=${at} selected=${selected} onSelect=${select} onSelectAll=${selectAll} />`
               : q || before
-                ? html`<div class="empty"><p>No run matches.</p><p><a href=${href("/runs")}>Show all runs</a></p></div>`
+                ? html`<div class="empty"><p>${!list.next ? "No run matches." : list.data?.scanned_to ? html`No run since <${When} at=${list.data.scanned_to} /> matches. Older ones may.` : "No run matches so far. Older ones may."}</p><p><a href=${href("/runs")}>Show all runs</a></p></div>`
                 : html`<${FirstRun} />`}
         <//>`}
     ${older

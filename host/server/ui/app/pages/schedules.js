@@ -1,6 +1,7 @@
 // What runs again and again: when, in which zone, and what happened last.
 
 import { part, send } from "../lib/api.js";
+import { word } from "../lib/filter.js";
 import { useLive, useResource } from "../lib/resource.js";
 import { href } from "../lib/router.js";
 import { may } from "../lib/session.js";
@@ -19,13 +20,13 @@ function Row({ schedule, reload }) {
     reload();
   };
   const remove = async () => {
-    if (await confirm({ title: `Remove the schedule ${schedule.name}`, text: "It fires no more. Its runs stay.", action: "Remove", danger: true })) await act(() => send("DELETE", at), "Removed")();
+    if (await confirm({ title: `Remove the schedule ${schedule.name}`, text: "It will no longer run. Its runs stay.", action: "Remove", danger: true })) await act(() => send("DELETE", at), "Removed")();
   };
   return html`<tr>
     <td style=${{ overflowWrap: "anywhere", minWidth: "120px" }}><strong><${Text}>${schedule.name}<//></strong><div><a class="mono" href=${href(`/tasks/${encodeURIComponent(schedule.task)}`)}><${Text}>${schedule.task}<//></a></div></td>
     <td>${schedule.description ?? ""}<div class="mono faint">${schedule.cron ?? ""}</div></td>
     <td class="nowrap">${schedule.paused ? html`<span class="state" data-tone="warn"><${Icon} name="pause" />Paused</span>` : schedule.next_at ? html`<${When} at=${schedule.next_at} /><div class="muted"><${When} at=${schedule.next_at} far /></div>` : html`<span class="muted">never</span>`}</td>
-    <td class="nowrap muted">${schedule.last_at ? html`<${When} at=${schedule.last_at} />` : "not yet"}<div><a href=${href("/runs", { q: `schedule:"${schedule.name.replace(/["\\]/g, "\\$&")}"` })}>its runs</a></div></td>
+    <td class="nowrap muted">${schedule.last_at ? html`<${When} at=${schedule.last_at} />` : "not yet"}<div><a href=${href("/runs", { q: word("schedule", schedule.name) })}>its runs</a></div></td>
     <td class="muted">${OVERLAP[schedule.overlap] ?? schedule.overlap}; ${MISSED[schedule.missed] ?? schedule.missed}</td>
     <td class="num nowrap">
       <button type="button" disabled=${!isAllowed} onClick=${act(() => send("POST", `${at}/run`), (answer) => `Submitted ${answer.run}`)}>Run now</button>${" "}

@@ -7,7 +7,7 @@ import { names, loadTasks } from "../lib/names.js";
 import { useResource } from "../lib/resource.js";
 import { go, href } from "../lib/router.js";
 import { may } from "../lib/session.js";
-import { taskName } from "../lib/text.js";
+import { taskName, taskRef } from "../lib/text.js";
 import { html, useEffect, useMemo, useRef, useState } from "../lib/view.js";
 import { Command, Loading, Panel, Text, Trouble } from "../parts/basics.js";
 import { Field, key } from "../parts/field.js";
@@ -73,8 +73,11 @@ function JsonForm({ params, draft, setDraft }) {
     ${problem ? html`<span class="wrong" role="alert">${problem}</span>` : html`<span class="muted">64-bit integers stay exact.</span>`}</div>`;
 }
 
+/** The type of the values to map over; rows have none. */
+const typeOf = (params, over) => params.find((param) => param.name === over)?.type;
+
 function Over({ params, over, setOver, rows, setRows }) {
-  const found = rows.trim() ? pastedItems(rows).length : 0;
+  const found = rows.trim() ? pastedItems(rows, typeOf(params, over)).length : 0;
   return html`<div class="field">
     <label class="label" for="over">Map over</label>
     <div class="row"><select id="over" value=${over} onChange=${(event) => setOver(event.target.value)}>
@@ -138,7 +141,7 @@ function Form({ task, detail, args, from }) {
     }
     try {
       if (over) {
-        const items = pastedItems(rows);
+        const items = pastedItems(rows, typeOf(params, over));
         const all = over === "*" ? items : items.map((value) => ({ [over]: value }));
         const map = await sendMap({ ...body, args: over === "*" ? {} : values }, all);
         go(`/maps/${map.map}`);
@@ -151,7 +154,6 @@ function Form({ task, detail, args, from }) {
     }
   };
   const waves = checked?.ok?.args;
-  const name = taskName(task, names.value);
 
   return html`<form class="run" ref=${form} onSubmit=${submit} noValidate>
     <${Panel} title="Arguments" right=${params.length
@@ -181,7 +183,7 @@ function Form({ task, detail, args, from }) {
     <div class="actions"><button class="primary" disabled=${!may("run")}><${Icon} name="play" />${over ? "Run the map" : "Run"}</button>
       ${may("run") ? null : html`<span class="muted">This token has no scope run.</span>`}</div>
     ${waves && !over
-      ? html`<div style=${{ display: "grid", gap: "6px" }}><h2>The same from the command line</h2><${Command}>${runCommand(name, waves, commandOptions(options))}<//>
+      ? html`<div style=${{ display: "grid", gap: "6px" }}><h2>The same from the command line</h2><${Command}>${runCommand(taskRef(task, names.value), waves, commandOptions(options))}<//>
           <${Command} label="With curl">${curl(document.baseURI, "/runs", { ...body, args: values })}<//></div>`
       : null}
   </form>`;

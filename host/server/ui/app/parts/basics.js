@@ -170,7 +170,7 @@ export function confirm({ title, text, action, danger }) {
       <h2>${title}</h2>
       <div class="muted">${text}</div>
       <div class="buttons">
-        <button type="button" onClick=${() => answer(false)}>Leave it</button>
+        <button type="button" onClick=${() => answer(false)}>Cancel</button>
         <button class=${danger ? "danger" : "primary"} data-first>${action}</button>
       </div>
     </form>`;

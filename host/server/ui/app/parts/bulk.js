@@ -25,21 +25,32 @@ export async function act(name, runs) {
 /** The batch that goes on, if this page has begun one. */
 export const batch = signal(null);
 
-/** How often the progress of a batch is read, in ms. */
-const LOOK = 1000;
+/** How often the progress of a batch is read, in ms. Where that fails, it doubles up to the second number. */
+const LOOK = [1000, 15_000];
 
-async function follow(id) {
-  for (;;) {
-    const found = await attempt(() => get(`/batches/${id}`));
-    if (!found) break;
-    batch.value = found;
-    if (found.state !== "running") break;
-    await new Promise((resolve) => setTimeout(resolve, LOOK));
+/** Reads how far the batch is until it has ended, or another one is shown. */
+async function follow(id, onEnd) {
+  let pause = LOOK[0];
+  while (batch.value?.batch === id && batch.value.state === "running") {
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    try {
+      const found = await get(`/batches/${id}`);
+      if (batch.value?.batch === id) batch.value = found;
+      pause = LOOK[0];
+    } catch (error) {
+      if (error.status >= 400 && error.status < 500 && error.status !== 429) {
+        if (batch.value?.batch === id) batch.value = null;
+        toast(error.message, "bad");
+        break;
+      }
+      pause = Math.min(pause * 2, LOOK[1]);
+    }
   }
+  onEnd?.();
 }
 
-/** Asks how many match, and does it with all of them. */
-export async function actOnAll(name, filter) {
+/** Asks how many match, and does it with all of them. `onEnd` is called when the batch has ended. */
+export async function actOnAll(name, filter, onEnd) {
   const action = ACTIONS[name];
   const all = filter || "since:2000-01-01";
   const found = await attempt(() => preview(name, all));
@@ -54,7 +65,7 @@ export async function actOnAll(name, filter) {
   const begun = await attempt(() => begin(name, all));
   if (!begun) return;
   batch.value = begun;
-  follow(begun.batch);
+  follow(begun.batch, onEnd);
 }
 
 /** How far the batch is. */
@@ -71,7 +82,7 @@ export function BatchProgress() {
 }
 
 /** The bar above a list of runs with a selection. */
-export const Selection = ({ runs, isAll, filter, onDone, onClear }) => html`<div class="filterbar" role="toolbar" aria-label="Selected runs">
+export const Selection = ({ runs, isAll, filter, onDone, onBatch, onClear }) => html`<div class="filterbar" role="toolbar" aria-label="Selected runs">
   <strong>${runs.length} selected</strong>
   ${Object.entries(ACTIONS).map(([name, action]) => {
     const fitting = runs.filter((run) => fits(name, run)).length;
@@ -81,7 +92,7 @@ export const Selection = ({ runs, isAll, filter, onDone, onClear }) => html`<div
   })}
   ${isAll && has("batches")
     ? html`<span class="muted">or all that match:</span>${Object.entries(ACTIONS).map(
-        ([name, action]) => html`<button type="button" class="link" aria-label=${`${action.word} all that match`} disabled=${!may(action.scope)} onClick=${() => actOnAll(name, filter)}>${action.word.toLowerCase()}</button>`,
+        ([name, action]) => html`<button type="button" class="link" aria-label=${`${action.word} all that match`} disabled=${!may(action.scope)} onClick=${() => actOnAll(name, filter, onBatch)}>${action.word.toLowerCase()}</button>`,
       )}`
     : null}
   <button type="button" class="quiet" onClick=${onClear}>Clear</button>

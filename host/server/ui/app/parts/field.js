@@ -95,7 +95,7 @@ function List({ type, draft, onChange, path, errors, depth }) {
   };
   const add = () => set([...items, empty(type.element, depth + 1)]);
   const paste = (event) => {
-    const found = pastedItems(event.target.closest("div.pasted").querySelector("textarea").value);
+    const found = pastedItems(event.target.closest("div.pasted").querySelector("textarea").value, type.element);
     set([...items, ...found.map((value) => fromJson(type.element, value, depth + 1))]);
     setPasting(false);
   };
@@ -112,7 +112,7 @@ function List({ type, draft, onChange, path, errors, depth }) {
     )}
     ${isPasting
       ? html`<div class="pasted"><textarea rows="5" class="mono" aria-label="Items to add" placeholder="A JSON array, JSON Lines, or a line for each item"></textarea>
-          <div class="actions"><button type="button" onClick=${paste}>Add these</button><button type="button" class="quiet" onClick=${() => setPasting(false)}>Leave it</button></div></div>`
+          <div class="actions"><button type="button" onClick=${paste}>Add these</button><button type="button" class="quiet" onClick=${() => setPasting(false)}>Cancel</button></div></div>`
       : html`<div class="actions"><button type="button" onClick=${add}><${Icon} name="plus" />Add an item</button><button type="button" class="quiet" onClick=${() => setPasting(true)}>Paste …</button>
           <span class="muted" style=${{ alignSelf: "center" }}>${items.length} ${items.length === 1 ? "item" : "items"}</span></div>`}
   </fieldset>`;

@@ -9,7 +9,7 @@ import { toSearch } from "../lib/filter.js";
 import { Dialogs, Loading, Toasts, Trouble, dialog, setUtc, utc } from "./basics.js";
 import { Icon, Mark } from "./icon.js";
 import { useKeys, showKeys } from "./keys.js";
-import { Login } from "./login.js";
+import { Login, code } from "./login.js";
 import { ThemeButton } from "./theme.js";
 
 const RAIL = [
@@ -108,8 +108,9 @@ function Page() {
 }
 
 export function Frame() {
-  useKeys(session.value !== null);
-  if (session.value === null) return html`<${Login} /><${Toasts} />`;
+  const isIn = session.value !== null && code.value === null;
+  useKeys(isIn);
+  if (!isIn) return html`<${Login} /><${Toasts} />`;
   return html`<div class="frame"><${Rail} /><${Top} /><${Page} /></div><${Dialogs} /><${Toasts} />`;
 }
 

@@ -12,6 +12,8 @@ const KEYS = [
   ["g t", "Tasks"],
   ["g q", "Queues"],
   ["g s", "Schedules"],
+  ["g c", "Cache"],
+  ["g y", "System"],
   ["j  k", "Next and previous row"],
   ["enter", "Open the row"],
   ["x", "Select the row"],

@@ -1,8 +1,9 @@
 // The way in: the one-time code in the address that `hostel serve` prints, or a token.
 
 import { enter, logIn } from "../lib/api.js";
-import { html, useEffect, useState } from "../lib/view.js";
-import { Command, Loading, Trouble } from "./basics.js";
+import { session } from "../lib/session.js";
+import { html, signal, useEffect, useState } from "../lib/view.js";
+import { Command, Loading, Trouble, toast } from "./basics.js";
 import { Mark } from "./icon.js";
 
 /** Takes the code out of the address, so that it does not stay in the history. */
@@ -12,20 +13,33 @@ function takeCode() {
   return code;
 }
 
-const code = takeCode();
+/** The code that has not been sent. It is used even if there is a session, which may be of another token. */
+export const code = signal(takeCode());
+addEventListener("hashchange", () => {
+  code.value = takeCode() ?? code.value;
+});
 
 export function Login() {
-  const [state, setState] = useState(code ? "busy" : "ask");
+  const [state, setState] = useState(code.value ? "busy" : "ask");
   const [error, setError] = useState(null);
   const [token, setToken] = useState("");
   useEffect(() => {
     document.title = "Log in · Hostel";
-    if (!code) return;
-    logIn(code).catch((problem) => {
-      setError(problem);
-      setState("ask");
-    });
-  }, []);
+    const given = code.value;
+    if (!given) return;
+    setState("busy");
+    logIn(given)
+      .catch((problem) => {
+        setError(problem);
+        setState("ask");
+        // The page goes on with the session that it has.
+        if (session.value) toast(problem.message, "bad");
+      })
+      // A code works once: after a logout it is not sent again.
+      .finally(() => {
+        if (code.value === given) code.value = null;
+      });
+  }, [code.value]);
   const submit = async (event) => {
     event.preventDefault();
     setState("busy");

@@ -3,7 +3,7 @@
 import { pieces, plain } from "../lib/ansi.js";
 import { live } from "../lib/events.js";
 import { MOST, firstError, useLog, wholeLog } from "../lib/logs.js";
-import { setQuery } from "../lib/router.js";
+import { href, setQuery } from "../lib/router.js";
 import { clock } from "../lib/time.js";
 import { showText } from "../lib/text.js";
 import { cx, html, useEffect, useLayoutEffect, useRef, useState } from "../lib/view.js";
@@ -30,10 +30,10 @@ function Marked({ text, find }) {
   return html`${showText(text.slice(0, at))}<mark>${showText(find)}</mark>${showText(text.slice(at + find.length))}`;
 }
 
-function Line({ line, at, isHere, find, onChoose }) {
+function Line({ run, line, at, isHere, find, onChoose }) {
   const text = line.text.length > SHOWN ? `${line.text.slice(0, SHOWN)} …` : line.text;
   return html`<div class=${cx("line", isHere && "here")} data-level=${line.level} style=${{ top: `${at * LINE}px` }}>
-    <a class="no" href=${`?line=${line.line}`} onClick=${(event) => (event.preventDefault(), event.stopPropagation(), onChoose(line.line))} aria-label="Line ${line.line}">${line.line}</a>
+    <a class="no" href=${href(`/runs/${run}/logs`, { line: line.line })} onClick=${(event) => (event.preventDefault(), event.stopPropagation(), onChoose(line.line))} aria-label="Line ${line.line}">${line.line}</a>
     <span class="at">${clock(line.at, { utc: utc.value, millis: true, now: Date.parse(line.at) })}</span><span class="lv">${line.stream === "log" || line.stream === "host" ? line.level : line.stream}</span>
     <span class="tx">${pieces(text.replaceAll("\n", "⏎")).map((piece) => html`<span data-tone=${piece.tone} style=${piece.tone || piece.bold ? { color: piece.tone && "var(--tone)", fontWeight: piece.bold && 650 } : undefined}><${Marked} text=${piece.text} find=${find} /></span>`)}${Object.entries(line.fields ?? {}).map(([name, value]) => html`<span class="faint"> ${showText(name)}=${showText(value)}</span>`)}</span>
   </div>`;
@@ -65,7 +65,7 @@ export function LogView({ run, isOver, query, attempts }) {
   useEffect(() => {
     if (line !== null && (line < start || Object.keys(filter).length)) setStart(Math.max(0, line - BEFORE));
   }, [line]);
-  const log = useLog(run, { from: start, filter, follows: !isOver && live.value });
+  const log = useLog(run, { from: start, filter, isOver, isLive: live.value });
   const { lines, more } = log;
   const view = useView(lines.length);
   const set = (changes) => setFilter((old) => Object.fromEntries(Object.entries({ ...old, ...changes }).filter(([, value]) => value !== "")));
@@ -134,9 +134,9 @@ export function LogView({ run, isOver, query, attempts }) {
     ${log.isLoading
       ? html`<div class="log"><${Loading} rows=${6} /></div>`
       : lines.length === 0
-        ? html`<div class="log"><div class="empty">${isFiltered ? "No line matches." : isOver ? "It has printed and logged nothing." : "Nothing printed or logged so far."}</div></div>`
+        ? html`<div class="log"><div class="empty">${more ? "No line so far matches." : isFiltered ? "No line matches." : isOver ? "It has printed and logged nothing." : "Nothing printed or logged so far."}</div></div>`
         : html`<div class="log" ref=${view.box} onScroll=${onScroll} tabindex="0" role="region" aria-label="Log lines">
-            <div style=${{ height: `${lines.length * LINE}px` }}>${lines.slice(view.first, view.last).map((one, index) => html`<${Line} key=${one.line} line=${one} at=${view.first + index} isHere=${one.line === line} find=${filter.text} onChoose=${choose} />`)}</div>
+            <div style=${{ height: `${lines.length * LINE}px` }}>${lines.slice(view.first, view.last).map((one, index) => html`<${Line} key=${one.line} run=${run} line=${one} at=${view.first + index} isHere=${one.line === line} find=${filter.text} onChoose=${choose} />`)}</div>
           </div>`}
     <p class="muted">${start > 0 ? html`From line ${start}. <button type="button" class="link" onClick=${() => (setStart(0), setQuery({ line: undefined }, { replace: true }))}>From the first line</button> · ` : null}
       <span>${lines.length} ${lines.length === 1 ? "line" : "lines"}${more ? ", and more" : ""}${isFiltered ? " that match" : ""}${lines.length >= MOST ? `: the page keeps at most ${MOST}` : ""}</span></p>

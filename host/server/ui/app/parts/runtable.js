@@ -1,5 +1,6 @@
 // Lists of runs. Rows keep their places while they change.
 
+import { word } from "../lib/filter.js";
 import { names } from "../lib/names.js";
 import { href } from "../lib/router.js";
 import { hasEnded } from "../lib/states.js";
@@ -15,7 +16,7 @@ function Tags({ tags }) {
   const map = tags.find((tag) => tag.startsWith("map:"));
   return html`<span class="tags">
     ${map ? html`<a class="tag" href=${href(`/maps/${map.slice(4)}`)} title=${map}>map</a>` : null}
-    ${shown.slice(0, 3).map((tag) => html`<a class="tag" href=${href("/runs", { q: `tag:"${tag.replace(/["\\]/g, "\\$&")}"` })}><${Text}>${tag}<//></a>`)}
+    ${shown.slice(0, 3).map((tag) => html`<a class="tag" href=${href("/runs", { q: word("tag", tag) })}><${Text}>${tag}<//></a>`)}
     ${shown.length > 3 ? html`<span class="faint">+${shown.length - 3}</span>` : null}
   </span>`;
 }

@@ -8,7 +8,7 @@ import { hasEnded, look } from "../lib/states.js";
 import { bytes, count, duration } from "../lib/time.js";
 import { runCommand } from "../lib/command.js";
 import { names } from "../lib/names.js";
-import { taskName } from "../lib/text.js";
+import { taskRef } from "../lib/text.js";
 import { html } from "../lib/view.js";
 import { Command, Copy, Loading, Panel, State, Text, Trouble, When, attempt, confirm } from "./basics.js";
 import { Icon } from "./icon.js";
@@ -50,7 +50,6 @@ export function Inputs({ run }) {
   const { data, error, reload } = useResource(may("read:values") ? `/runs/${part(run.run)}/inputs` : null);
   if (!may("read:values")) return html`<${Panel} title="Inputs"><${Hidden} what="inputs" /><//>`;
   if (error) return html`<${Trouble} error=${error} retry=${reload} />`;
-  const name = taskName(run.task ?? "", names.value);
   return html`<${Panel} title="Inputs">
       ${data === null
         ? html`<${Loading} rows=${2} />`
@@ -62,7 +61,7 @@ export function Inputs({ run }) {
             )}</dl>`}
     <//>
     ${data && data.items.every((input) => input.type)
-      ? html`<div style=${{ display: "grid", gap: "6px" }}><h2>The same from the command line</h2><${Command}>${runCommand(name, data.items)}<//></div>`
+      ? html`<div style=${{ display: "grid", gap: "6px" }}><h2>The same from the command line</h2><${Command}>${runCommand(taskRef(run.task ?? "", names.value), data.items)}<//></div>`
       : null}`;
 }
 

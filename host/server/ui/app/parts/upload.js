@@ -67,7 +67,6 @@ function Name({ file, pushed, onEnd }) {
         ? await send("PUT", `/names/${part(name)}/versions/${part(version.trim())}`, body)
         : await send("POST", `/names/${part(name)}`, body);
       await loadTasks({ again: true });
-      if (answer.version?.accepted === false) return setResult(answer);
       toast(`${answer.component} is there`);
       return go(`/components/${name}`);
     } catch (problem) {
@@ -77,10 +76,10 @@ function Name({ file, pushed, onEnd }) {
   };
   if (result) {
     return html`<div class="note" data-tone="warn">
-      <p><strong>This version asks for more than ${result.compared_with ?? "the one before"}.</strong> Until someone accepts that, the name stands for the earlier one.</p>
+      <p><strong>This version asks for more than ${result.pushed?.compared_with ?? "the one before"}.</strong> Until someone accepts that, the name resolves to the earlier one.</p>
       <${Demands} diff=${result.diff} />
       <${Exports} diff=${result.diff} />
-      <p class="actions"><button type="button" class="primary" onClick=${() => push(null, true)}>Accept, and take it up</button>
+      <p class="actions"><button type="button" class="primary" onClick=${() => push(null, true)}>Accept and use it</button>
         <button type="button" onClick=${() => go(`/components/${name}`)}>Keep the earlier one</button></p>
       <${Trouble} error=${error} />
     </div>`;

@@ -1,12 +1,13 @@
 // Why a run has not started, or not ended, in a sentence for each reason.
 
+import { word } from "../lib/filter.js";
 import { href } from "../lib/router.js";
 import { html } from "../lib/view.js";
 import { Text, When } from "./basics.js";
 
 const filter = (scope) => {
   const [kind, ...rest] = scope.split(" ");
-  return `${kind}:"${rest.join(" ").replace(/["\\]/g, "\\$&")}"`;
+  return word(kind, rest.join(" "));
 };
 const Scope = ({ scope }) => html`<a href=${href("/runs", { q: filter(scope) })}><${Text}>${scope}<//></a>`;
 

@@ -47,6 +47,27 @@ test("the address that the server prints logs in, once", async () => {
   await second.context().close();
 });
 
+test("a code that was used is not sent again", async () => {
+  const fresh = await serve();
+  const page = await open(browser, fresh, { session: false });
+  await page.goto(fresh.login);
+  await page.getByRole("heading", { name: "Overview" }).waitFor();
+  await page.to("/system");
+  await page.getByRole("button", { name: "Log out" }).click();
+  await page.getByLabel("Token").waitFor();
+  assert.equal(await page.getByRole("alert").count(), 0);
+  assert.equal(page.requests.filter((request) => request.startsWith("/login")).length, 0);
+  await page.context().close();
+  // A code counts though there is a session, and the session stays if the code is used up.
+  const second = await open(browser, fresh);
+  await second.goto(fresh.login);
+  await second.getByText(/code/).first().waitFor();
+  await second.getByRole("heading", { name: "Overview" }).waitFor();
+  assert.ok(!second.url().includes("login"), second.url());
+  await second.context().close();
+  await fresh.stop();
+});
+
 test("every page asks for little", async () => {
   const pages = ["/", "/runs", `/runs/${made.trap.run}`, `/runs/${made.logs.run}/logs`, `/runs/${made.sum.run}/inputs`, `/maps/${made.map.map}`, "/tasks", "/tasks/acme.math%23add", "/components/acme.text", "/queues", "/schedules", "/cache", "/system"];
   const page = await open(browser, server);
@@ -100,13 +121,20 @@ test("a run follows what happens", () =>
     await page.locator(`tr[data-run="${run}"]`).getByText("Cancelled").waitFor();
   }));
 
-test("paused pages stand still", () =>
-  on("/runs", async (page) => {
+test("paused pages stand still", async () => {
+  const witness = await open(browser, server);
+  await witness.to("/runs");
+  await witness.getByRole("button", { name: "Live" }).waitFor();
+  await on("/runs", async (page) => {
     await page.getByRole("button", { name: /Live|Connecting/ }).click();
     await page.getByRole("button", { name: "Paused" }).waitFor();
     await call("POST", "/runs?wait=30s", { task: "acme.math#add", args: [1, 1] });
+    // A page that is live has it by now.
+    await witness.getByRole("button", { name: /newer/ }).waitFor();
     assert.equal(await page.getByRole("button", { name: /newer/ }).count(), 0);
-  }));
+  });
+  await witness.context().close();
+});
 
 test("selected runs are cancelled after a question", () =>
   on("/runs?q=tag%3Abulk", async (page) => {
@@ -254,6 +282,16 @@ test("logs begin with line 0, filter on the server, and find errors", () =>
     await page.locator(".log").getByText("err 3000").waitFor();
     assert.ok((await page.locator(".log .line").count()) < 200, "lines out of view are in the page");
   }));
+
+test("a log that is followed has its last line when the run ends", async () => {
+  const { run } = await call("POST", "/runs", { task: "ops.puppet#play", args: { script: "print begun\nsleep 3000\nprint last words" } });
+  await on(`/runs/${run}/logs`, async (page) => {
+    await page.locator(".log").getByText("begun").waitFor();
+    await page.locator(".log").getByText("last words").waitFor();
+    await page.locator(".strip").getByText("Completed").waitFor();
+    assert.equal(await page.locator(".log .line").count(), 2);
+  });
+});
 
 test("a line of a log has an address", () =>
   on(`/runs/${made.logs.run}/logs?line=4000`, async (page) => {

@@ -133,4 +133,9 @@ test("pasted texts become items", () => {
   assert.deepEqual(pastedItems("[1, 2]"), [1, 2]);
   assert.deepEqual(pastedItems('{"a": 1}\n\n{"a": 2}\n'), [{ a: 1 }, { a: 2 }]);
   assert.deepEqual(pastedItems("one\r\ntwo"), ["one", "two"]);
+  assert.deepEqual(pastedItems("1\n2"), [1, 2]);
+  assert.deepEqual(pastedItems("1\ntrue\nnull\n{}", text), ["1", "true", "null", "{}"]);
+  assert.deepEqual(pastedItems('"one"\n"2"', text), ["one", "2"]);
+  assert.deepEqual(pastedItems('["one", "2"]', text), ["one", "2"]);
+  assert.deepEqual(pastedItems("[1, 2]", text), ["[1, 2]"]);
 });

@@ -6,10 +6,11 @@ import { test } from "node:test";
 import { pieces, plain } from "../../app/lib/ansi.js";
 import { quote, runCommand } from "../../app/lib/command.js";
 import { toFilter, toSearch, valueOf, withKey, without, word, words } from "../../app/lib/filter.js";
+import { gate } from "../../app/lib/versions.js";
 import { fingerprint, groups } from "../../app/lib/fingerprint.js";
 import { parser } from "../../app/lib/sse.js";
 import { STATES, byGroup, hasEnded, look } from "../../app/lib/states.js";
-import { showText, taskName } from "../../app/lib/text.js";
+import { showText, taskName, taskRef } from "../../app/lib/text.js";
 import { bytes, clock, count, distance, duration, full } from "../../app/lib/time.js";
 
 test("filters are split into words as the server does", () => {
@@ -25,6 +26,7 @@ test("words without a key are a part of the name", () => {
   assert.equal(toFilter("train model"), 'name:"train model"');
   assert.equal(toFilter("state:failed train"), "state:failed name:train");
   assert.equal(toFilter("stat:failed"), "stat:failed");
+  assert.equal(toFilter("in:text=a#b"), "in:text=a#b");
   assert.equal(toFilter("task:sha256:ab#add"), "task:sha256:ab#add");
 });
 
@@ -37,6 +39,22 @@ test("filters are changed word by word", () => {
   assert.equal(withKey("state:failed tag:a", "state", "running"), "tag:a state:running");
   assert.equal(withKey("state:failed tag:a", "state", ""), "tag:a");
   assert.equal(without("state:failed tag:a", 0), "tag:a");
+});
+
+test("a version waits if it is newer than the one that is used", () => {
+  const versions = (...texts) => texts.map((text) => ({ version: text.replace("?", ""), accepted: !text.endsWith("?") }));
+  const found = (...texts) => {
+    const { current, waiting, older } = gate(versions(...texts));
+    return [current, waiting, older].map((one) => one?.version);
+  };
+  assert.deepEqual(found("1.1.0?", "1.0.0"), ["1.0.0", "1.1.0", "1.0.0"]);
+  assert.deepEqual(found("1.2.0?", "1.1.0?", "1.0.0"), ["1.0.0", "1.2.0", "1.0.0"]);
+  // Nobody needs what is older than the one that is used.
+  assert.deepEqual(found("2.0.0", "1.1.0?", "1.0.0"), ["2.0.0", undefined, undefined]);
+  assert.deepEqual(found("2.0.0?", "2.0.0-rc.1", "1.0.0"), ["1.0.0", "2.0.0", "2.0.0-rc.1"]);
+  assert.deepEqual(found("1.0.0+a-b"), ["1.0.0+a-b", undefined, undefined]);
+  assert.deepEqual(found("1.0.0?"), [undefined, "1.0.0", undefined]);
+  assert.deepEqual(found(), [undefined, undefined, undefined]);
 });
 
 test("durations are short and never wrong by a unit", () => {
@@ -71,6 +89,9 @@ test("colours of terminals become tones, and other sequences nothing", () => {
   assert.deepEqual(pieces("\u001b[31mred\u001b[0m no").map(({ text, tone }) => [text, tone]), [["red", "bad"], [" no", undefined]]);
   assert.equal(plain("\u001b[2Ja\u001b[38;5;200mb\u001b]0;title\u0007c"), "abc");
   assert.deepEqual(pieces("\u001b[38;2;1;2;3mx")[0].tone, undefined);
+  // Private ones: the cursor, keyboards, and colours with colons.
+  assert.equal(plain("\u001b[?25la\u001b[?2004hb\u001b[>4;2mc\u001b[38:5:1md\u001b[1 qe"), "abcde");
+  assert.ok(pieces("\u001b[>31mx").every(({ tone }) => tone === undefined));
 });
 
 test("errors that differ in numbers are one group", () => {
@@ -101,4 +122,6 @@ test("command lines are quoted for a shell", () => {
   assert.equal(runCommand("acme.math#add", [{ wave: "40" }, { wave: '"two words"' }]), "hostel run acme.math#add 40 '\"two words\"'");
   assert.equal(taskName("sha256:abcdef0123456789#add", new Map([["sha256:abcdef0123456789", "acme.math"]])), "acme.math#add");
   assert.equal(taskName("sha256:abcdef0123456789#add"), "abcdef012345#add");
+  assert.equal(taskRef("sha256:abcdef0123456789#add", new Map()), "sha256:abcdef0123456789#add");
+  assert.equal(taskRef("sha256:abcdef0123456789#add", new Map([["sha256:abcdef0123456789", "acme.math"]])), "acme.math#add");
 });

@@ -46,4 +46,7 @@ test("every row is somewhere in the picture", () => {
 test("times of an axis are round", () => {
   assert.deepEqual(ticks(0, 100, 5), [0, 20, 40, 60, 80, 100]);
   assert.ok(ticks(0, 1e9, 6).length <= 7);
+  const day = 864e5;
+  assert.deepEqual(ticks(0, 30 * day, 6), [0, 5, 10, 15, 20, 25, 30].map((days) => days * day));
+  assert.deepEqual(ticks(0, 1000 * day, 6).slice(0, 3), [0, 200 * day, 400 * day]);
 });
