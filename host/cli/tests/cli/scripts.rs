@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 
 use crate::hostel::{Place, Ran};
+use crate::server::ran;
 
 /// The runtimes, installed once for all tests of a process; `None` if they were not built.
 static INSTALLED: LazyLock<Option<TempDir>> = LazyLock::new(|| {
@@ -27,7 +28,7 @@ static INSTALLED: LazyLock<Option<TempDir>> = LazyLock::new(|| {
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_hostel"));
         command.args(["runtime", "install", language]).arg(&file).env("HOSTEL_DATA_DIR", data_dir.path());
-        let ran = Ran::of(command.output().unwrap());
+        let ran = ran(command);
         assert_eq!(ran.code, 0, "{ran}");
     }
     Some(data_dir)
@@ -100,7 +101,8 @@ fn place() -> Option<(Place, &'static TempDir)> {
 
 fn run(place: &(Place, &TempDir), line: &str) -> Ran {
     let mut command = place.0.command(line);
-    Ran::of(command.env("HOSTEL_DATA_DIR", place.1.path()).output().unwrap())
+    command.env("HOSTEL_DATA_DIR", place.1.path());
+    ran(command)
 }
 
 #[track_caller]
