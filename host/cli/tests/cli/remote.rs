@@ -338,6 +338,10 @@ fn a_token_may_be_missing_wrong_or_too_weak() {
     let mut own = server.place.command("runs ls --output json");
     own.env("HOSTEL_SERVER", server.url());
     assert_eq!(ran(own).code, 0);
+    // A pipe in the place of the file is not waited for.
+    let pipe = server.client.data_dir().join("token");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    check(None, "runs ls", 4, "HOSTEL_TOKEN is not set, and ");
 }
 
 #[test]
