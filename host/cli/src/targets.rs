@@ -92,7 +92,7 @@ impl Targets {
                 Some(next) => request.clone().query("before", next),
                 None => request.clone(),
             };
-            let page: remote::Page<RunHeadObject> = remote.get(&request)?;
+            let page: remote::Page<RunHeadObject> = remote.call(&request)?;
             for head in &page.items {
                 match act(&head.run) {
                     Ok(Acted::Done) => acted += 1,
@@ -157,7 +157,7 @@ fn would_act(ui: &Ui, remote: &Remote, action: BatchAction, filter: &str) -> Res
     // The API's word for it.
     let word = if action == BatchAction::Remove { "delete" } else { command(action) };
     let body = json!({ "action": word, "filter": filter, "dry_run": true });
-    let preview: Preview = remote.get(&Request::post(&["batches"]).json(&body).repeatable())?;
+    let preview: Preview = remote.call(&Request::post(&["batches"]).json(&body).repeatable())?;
     let least = if preview.more { "at least " } else { "" };
     ui.result_line(&format!("{least}{} would be {}", counted(preview.matched, "run"), past(action)))?;
     ui.flush()?;

@@ -266,7 +266,7 @@ impl Shared<'_> {
         let mut body: Map<String, Json> = self.submission.body_with(inputs);
         body.insert("tags".to_owned(), Json::Array(vec![self.tag.as_str().into()]));
         let request = Request::put(&["runs", &run.to_string()]).query("wait", WAIT).json(&body);
-        let answer: RunAnswerObject<'static> = self.client.get(&request).await?;
+        let answer: RunAnswerObject<'static> = self.client.call(&request).await?;
         if is_terminal(&answer) { Ok(answer) } else { until_end(self.client, run, None).await }
     }
 

@@ -49,7 +49,7 @@ impl Remote {
     ///
     /// # Errors
     ///
-    /// [`Problem`] if the address is none, if there is no token, or if one of the options has no meaning with a server.
+    /// [`Problem`] if the address is none, if there is no token, or if one of the options cannot be used with a server.
     pub(crate) fn of(
         ui: &Arc<Ui>,
         options: &ServerOptions,
@@ -63,8 +63,8 @@ impl Remote {
     }
 
     /// Sends a request, and returns the answer.
-    pub(crate) fn get<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Problem> {
-        self.block_on(self.client.get(request))
+    pub(crate) fn call<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Problem> {
+        self.block_on(self.client.call(request))
     }
 
     /// Sends a request whose answer is a text.

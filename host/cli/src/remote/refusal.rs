@@ -19,7 +19,7 @@ pub(crate) enum Trouble {
     Later(Problem, Duration),
     /// The server refuses the request.
     Refused(Refusal),
-    /// What answers is no server of Hostel.
+    /// What answers is not a Hostel server.
     Foreign(Problem),
 }
 
@@ -94,12 +94,12 @@ pub(super) fn refused(
     }
 }
 
-/// Something that answers, but not as a server of Hostel does.
+/// Something that answers, but not like a Hostel server.
 pub(super) fn foreign(address: &Address, status: u16, content_type: &str) -> Problem {
     let base = &address.base;
     let content = if content_type.is_empty() { "no content" } else { content_type };
     let problem =
-        format!("{base} does not answer as a server of Hostel: status {status}, {}", printable(content));
+        format!("{base} did not answer like a Hostel server: status {status}, {}", printable(content));
     Problem::new(ErrorKind::Unavailable, problem)
         .hint("is the address right, does the server run, and does a proxy before it pass on /api/v1?")
 }
@@ -127,10 +127,12 @@ fn kind(name: &str, status: u16) -> ErrorKind {
 fn hint(address: &Address, status: u16, code: &str, more: &Map<String, Json>) -> Option<String> {
     let place = &address.token.place;
     match (status, code) {
-        (401, _) => Some(format!("the token is of {place}: is it that of this server?")),
+        (401, _) => Some(format!("the token comes from {place}: does it belong to this server?")),
         (_, "missing-scope") => {
             let scope = more.get("scope").and_then(Json::as_str).unwrap_or("that it needs");
-            Some(format!("the token of {place} lacks the scope {scope}: set HOSTEL_TOKEN to one that has it"))
+            Some(format!(
+                "the token from {place} lacks the scope {scope}: set HOSTEL_TOKEN to one that has it"
+            ))
         }
         (421, _) => Some(format!("use one of these names in place of {}", address.base)),
         _ => None,

@@ -94,7 +94,7 @@ impl Running<'_> {
         let id = run.to_string();
         let wait = format!("{}ms", AT_ONCE.as_millis());
         let request = Request::put(&["runs", &id]).query("wait", wait).json(&submission.body());
-        let answer: RunAnswerObject<'static> = client.get(&request).await?;
+        let answer: RunAnswerObject<'static> = client.call(&request).await?;
         let has_ended = is_terminal(&answer);
         let has_log = answer.run.run.receipt.as_ref().is_none_or(|receipt| receipt.log_bytes > 0);
         if self.shows_log(submission) && (has_log || !has_ended) {
@@ -217,7 +217,7 @@ async fn cancel(client: &Client, run: RunId) -> Result<Option<RunAnswerObject<'s
         Ok(Err(problem)) => Err(may_go_on(problem.to_string()).into()),
         Ok(Ok(false)) => Ok(None),
         Ok(Ok(true)) => {
-            let answer: RunAnswerObject<'static> = client.get(&Request::get(&["runs", &id])).await?;
+            let answer: RunAnswerObject<'static> = client.call(&Request::get(&["runs", &id])).await?;
             Ok(Some(answer))
         }
     }

@@ -217,6 +217,44 @@ fn runs_are_delayed_found_and_acted_on() {
 }
 
 #[test]
+fn options_are_checked_before_a_file_is_sent() {
+    let server = Server::start("--workers 0");
+    for (options, part) in
+        [("--dir .", "--dir"), ("--env HOSTEL_TEST_UNSET", "HOSTEL_TEST_UNSET"), ("--http ''", "http")]
+    {
+        server.refused(&format!("run arith.wasm#add 1 2 {options}"), 2, part);
+    }
+    let answer = server.request("GET", "/api/v1/components", "");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"items\":[]"), "{answer}");
+}
+
+#[test]
+fn commands_of_this_machine_say_so() {
+    let place = Place::with_data_dir();
+    let note = "this command acts on this machine, not on HOSTEL_SERVER";
+    for line in ["runs stats", "limits ls", "cache clear", "runtime ls"] {
+        let mut command = place.command(line);
+        command.env("HOSTEL_SERVER", "http://127.0.0.1:1");
+        let ran = ran(command);
+        assert!(ran.code == 0 && ran.stderr.matches(note).count() == 1, "{line}: {}", ran.stderr);
+        assert!(!place.run(line).stderr.contains(note), "{line}");
+    }
+}
+
+#[test]
+fn a_wait_ends_in_time_although_the_server_does_not_answer() {
+    // It accepts connections and is silent.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = Place::with_data_dir();
+    let mut command = place.command("runs wait 01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c21 --timeout 1ms");
+    command.env("HOSTEL_SERVER", format!("http://{}", silent.local_addr().unwrap()));
+    command.env("HOSTEL_TOKEN", "token");
+    let ran = ran(command);
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    assert!(ran.stderr.contains("has not answered within the timeout"), "{}", ran.stderr);
+}
+
+#[test]
 fn the_log_of_a_run_comes_from_its_server() {
     let server = Server::start("--workers 1");
     let run = server.completed("delay elevator.wasm#stop-at-floor 0");
@@ -323,7 +361,7 @@ fn a_token_may_be_missing_wrong_or_too_weak() {
         assert!(ran.stderr.contains(message), "{message}: {}", ran.stderr);
     };
     check(None, "runs ls", 4, "HOSTEL_TOKEN is not set, and ");
-    check(Some("wrong"), "runs ls", 4, "the token is of HOSTEL_TOKEN");
+    check(Some("wrong"), "runs ls", 4, "the token comes from HOSTEL_TOKEN: does it belong to this server?");
     check(Some("two words"), "runs ls", 4, "HOSTEL_TOKEN has no token");
     let answer = server.request("POST", "/api/v1/tokens", r#"{"name": "weak", "scopes": ["read", "run"]}"#);
     let (_, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -355,9 +393,9 @@ fn what_is_no_server_is_said_in_one_line() {
     let html = StandIn::answer("502 Bad Gateway", "text/html", "", "<html>bad gateway</html>");
     check(vec![html], "runs ls", 5, &["status 502, text/html", "does a proxy before it pass on /api/v1?"]);
     let page = StandIn::answer("200 OK", "text/html", "", "<html>hello</html>");
-    check(vec![page], "runs ls", 5, &["does not answer as a server of Hostel: status 200, text/html"]);
+    check(vec![page], "runs ls", 5, &["did not answer like a Hostel server: status 200, text/html"]);
     let moved = StandIn::answer("301 Moved Permanently", "text/html", "Location: https://b.example/\r\n", "");
-    check(vec![moved], "runs ls", 5, &["it leads to https://b.example/"]);
+    check(vec![moved], "runs ls", 5, &["is not a Hostel server: it redirects to https://b.example/"]);
     let broken = StandIn::answer("200 OK", "application/json", "", "{\"items\": 1}");
     check(vec![broken], "runs ls", 5, &["cannot be read", "another version"]);
 
@@ -369,8 +407,13 @@ fn what_is_no_server_is_said_in_one_line() {
         StandIn::answer(status, "application/problem+json", headers, &body)
     };
     let many =
-        problem("429 Too Many Requests", "too-many-requests", "exhausted", "too many", "Retry-After: 7\r\n");
-    check(vec![many], "runs ls", 5, &["too many", "try again in 7 s"]);
+        problem("429 Too Many Requests", "too-many-requests", "exhausted", "too many", "Retry-After: 70\r\n");
+    check(vec![many], "runs ls", 5, &["too many", "try again in 70 s"]);
+    // One that asks to come back has answered.
+    let busy = problem("503 Service Unavailable", "busy", "unavailable", "starting", "Retry-After: 0\r\n");
+    let none = StandIn::answer("200 OK", "application/json", "", r#"{"items":[],"next":null}"#);
+    let ran = StandIn::start(vec![busy, none]).run("runs ls");
+    assert!(ran.code == 0 && ran.stderr.contains("no run matches"), "{ran:?}");
     let host = problem("421 Misdirected Request", "wrong-host", "invalid", "expected a.b", "");
     check(
         vec![host],

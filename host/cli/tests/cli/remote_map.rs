@@ -126,7 +126,7 @@ fn options_of_one_machine_are_refused_for_a_map() {
         ["--workers 2", "--tag-limit a=1", "--rate-limit a=1/1s", "--explain-cache", "--record none"]
     {
         let name = option.split(' ').next().unwrap();
-        let message = format!("{name} has no meaning with the server of HOSTEL_SERVER: ");
+        let message = format!("{name} cannot be used with a server (set by HOSTEL_SERVER): ");
         server.refused(&format!("{map} --tag a {option}"), 2, &message);
     }
 }

@@ -12,7 +12,7 @@ use crate::problem::Stop;
 use crate::registered;
 use crate::ui::Ui;
 
-/// List the runtimes that are installed
+/// List the installed runtimes
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
