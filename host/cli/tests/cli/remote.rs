@@ -328,6 +328,24 @@ fn ctrl_c_cancels_the_run_on_the_server() {
 }
 
 #[test]
+fn a_run_that_does_not_stop_is_no_success() {
+    let server = Server::start("--workers 0");
+    let worker = Worker::start(&server.place, "");
+    let (mut child, _watchdog) = start(server.command("run spin-forever.wasm#spin-after 0"));
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    until(&mut stderr, "spinning");
+    // The worker does not hear of it.
+    let process = worker.child.id().to_string();
+    assert!(Command::new("kill").args(["-STOP", &process]).status().unwrap().success());
+    interrupt(&child);
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+    assert!(rest.contains("has not stopped yet: it is Cancelling"), "{rest}");
+    assert!(rest.contains("hostel runs wait "), "{rest}");
+}
+
+#[test]
 fn a_wait_goes_on_with_the_next_server() {
     let mut server = Server::start("--workers 0");
     let first = server.completed("delay arith.wasm#add 40 2");
@@ -372,6 +390,7 @@ fn a_token_may_be_missing_wrong_or_too_weak() {
     server.completed("push arith.wasm --name math");
     check(weak, "run math#add 1 2 --env A=b", 4, "lacks the scope admin");
     check(weak, "run math#add 1 2", 4, "may not see its value");
+    check(weak, "map math#add --over 'a=[1, 2]' --with b=2", 4, "may not see its value");
     // Without the variable, the token is that of the data directory, for a server on this machine.
     let mut own = server.place.command("runs ls --output json");
     own.env("HOSTEL_SERVER", server.url());
@@ -380,6 +399,22 @@ fn a_token_may_be_missing_wrong_or_too_weak() {
     let pipe = server.client.data_dir().join("token");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     check(None, "runs ls", 4, "HOSTEL_TOKEN is not set, and ");
+}
+
+#[test]
+fn an_error_after_the_submission_names_the_run() {
+    let server = Server::start("--workers 0");
+    server.completed("push arith.wasm --name math");
+    let task = server.request("GET", "/api/v1/tasks/math%23add", "");
+    let (_, task) = task.split_once("\r\n\r\n").unwrap();
+    let task = StandIn::answer("200 OK", "application/json", "", task);
+    let page = StandIn::answer("502 Bad Gateway", "text/html", "", "");
+    let ran = StandIn::start(vec![task, page]).run("run math#add 1 2");
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    let (_, run) = ran.stderr.split_once("error: run ").unwrap_or_else(|| panic!("{}", ran.stderr));
+    let (run, _) = run.split_once(": ").unwrap();
+    let hint = format!("the run may go on: hostel runs show {run} shows its state");
+    assert!(ran.stderr.contains(&hint), "{}", ran.stderr);
 }
 
 #[test]
