@@ -60,7 +60,7 @@ fn runs_that_failed_need_attention_until_they_are_seen() {
 }
 
 #[test]
-fn a_batch_that_was_interrupted_is_gone_on_with_or_stopped() {
+fn an_interrupted_batch_is_resumed_or_stopped() {
     let place = Place::with_data_dir();
     for number in 0..3 {
         completed(&place, &format!("delay arith.wasm#add {number} 1 --tag a"));
@@ -83,6 +83,14 @@ fn a_batch_that_was_interrupted_is_gone_on_with_or_stopped() {
     let again = format!("batch {second} was finished before");
     assert_eq!(completed(&place, &format!("runs batches --stop {second}")), again);
     assert_eq!(list().matches("unfinished").count(), 0);
+    let json = completed(&place, "runs batches --output json");
+    let batches: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let shown = |batch: &Value| (batch["action"].clone(), batch["filter"].clone(), batch["state"].clone());
+    let expected = [("cancel", "tag:b", "stopped"), ("cancel", "tag:a", "finished")];
+    assert_eq!(
+        batches.iter().map(shown).collect::<Vec<_>>(),
+        expected.map(|(action, filter, state)| (action.into(), filter.into(), state.into()))
+    );
     refused(&place, "runs batches --resume 77", 3, "the journal has no batch 77");
     refused(&place, "runs batches --stop first", 2, "expected the number of a batch");
 }

@@ -212,8 +212,36 @@ fn runs_are_delayed_found_and_acted_on() {
     assert_eq!(server.completed(&format!("runs retry {id}")), format!("retried {id}"));
     server.refused(&format!("runs retry {run}"), 2, "Completed");
     server.refused(&format!("runs rm {id}"), 2, "expected one that has ended");
+    let said = server.run("runs cancel --where state:unfinished");
+    assert_eq!((said.code, said.stdout.trim_end()), (0, "cancelled 1 run"), "{}", said.stderr);
     assert_eq!(server.completed("runs rm --where 'state:completed'"), "removed 2 runs");
     server.refused(&format!("runs show {run}"), 3, &run);
+}
+
+#[test]
+fn batches_of_a_server_look_as_without_one() {
+    let server = Server::start("--workers 1");
+    let failed = server.completed("delay batch.wasm#process-data -1 --unique k");
+    server.run(&format!("runs wait {failed}"));
+    // While it waits it has the key, so that the other one cannot be retried.
+    server.completed("delay batch.wasm#process-data -2 --unique k --in 1h");
+    let ran = server.run("runs retry --where state:failed");
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, "retried 0 runs\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("1 run could not be retried: {failed}")), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hostel runs retry RUN says why"), "{}", ran.stderr);
+
+    server.completed("delay batch.wasm#process-data -3 --id 01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c21");
+    server.run("runs wait 01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c21");
+    assert_eq!(server.completed(&format!("runs seen {failed}")), format!("marked as seen {failed}"));
+    assert_eq!(server.completed(&format!("runs seen {failed}")), format!("{failed} needs no attention"));
+    assert_eq!(server.completed("runs seen --where state:failed"), "marked as seen 1 run");
+
+    assert_eq!(server.completed("runs batches"), server.place.run("runs batches").stdout.trim_end());
+    let line = "runs batches --output json";
+    assert_eq!(server.completed(line), server.place.run(line).stdout.trim_end());
+    assert_eq!(server.completed("runs batches --stop 1"), "batch 1 was finished before");
+    server.refused("runs batches --stop 77", 3, "no batch 77");
+    server.refused("runs batches --resume 1", 2, "--resume cannot be used with a server");
 }
 
 #[test]
