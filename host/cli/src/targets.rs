@@ -57,6 +57,7 @@ impl Targets {
         act: impl Fn(RunId) -> Result<Acted, Problem>,
     ) -> Result<Exit, Stop> {
         let Some(text) = &self.filter else { return self.named(ui, past(action), act) };
+        check(text, action)?;
         let filter = run_filter(text, now()).map_err(|error| Problem::of(error.kind(), &error))?;
         if self.dry_run {
             let runs = counted(count(journal, action, &filter)?, "run");
@@ -80,6 +81,7 @@ impl Targets {
         let Some(filter) = &self.filter else {
             return self.named(ui, past(action), |run| act(&run.to_string()));
         };
+        check(filter, action)?;
         if self.dry_run {
             return would_act(ui, remote, action, filter);
         }
@@ -117,6 +119,21 @@ impl Targets {
         ui.flush()?;
         Ok(Exit::Completed)
     }
+}
+
+/// Refuses a filter without a word: it may be a variable that was not set, and all runs would match it.
+fn check(filter: &str, action: BatchAction) -> Result<(), Problem> {
+    if !filter.trim().is_empty() {
+        return Ok(());
+    }
+    let example = match action {
+        BatchAction::Cancel => "state:unfinished",
+        BatchAction::Retry => "state:failed",
+        BatchAction::MarkSeen => "state:attention",
+        BatchAction::Remove => "state:completed",
+    };
+    let problem = Problem::invalid("--where is empty and would match all runs: expected a filter");
+    Err(problem.hint(format!("name the runs that you mean, such as --where '{example}'")))
 }
 
 /// How many runs a batch would act on, as a server counts them.

@@ -5,6 +5,7 @@ use hostel::{RunFilter, Timestamp};
 use serde_json::Value;
 
 use crate::hostel::Place;
+use crate::server::Server;
 use crate::stored::{completed, refused};
 
 fn listed(place: &Place, filter: &str) -> Vec<Value> {
@@ -106,6 +107,28 @@ fn a_batch_names_the_runs_that_refuse() {
     assert!(ran.stderr.contains(&format!("1 run could not be retried: {first}")), "{}", ran.stderr);
     assert!(ran.stderr.contains("hostel runs retry RUN says why"), "{}", ran.stderr);
     refused(&place, &format!("runs retry {first}"), 2, "has the key \"k\" until it ends");
+}
+
+#[test]
+fn an_empty_filter_does_not_mean_all_runs() {
+    let place = Place::with_data_dir();
+    let server = Server::start("--workers 0");
+    completed(&place, "delay arith.wasm#add 40 2");
+    server.completed("delay arith.wasm#add 40 2");
+    let message = "--where is empty and would match all runs: expected a filter";
+    for action in ["cancel", "retry", "seen", "rm", "rm --dry-run"] {
+        for filter in ["''", "' '"] {
+            let line = format!("runs {action} --where {filter}");
+            refused(&place, &line, 2, message);
+            server.refused(&line, 2, message);
+        }
+    }
+    let hint = "name the runs that you mean, such as --where 'state:unfinished'";
+    refused(&place, "runs cancel --where ''", 2, hint);
+    // A list of all is harmless.
+    assert_eq!(listed(&place, "''").len(), 1);
+    assert_eq!(server.completed("runs ls '' --output json").lines().count(), 1);
+    assert_eq!((completed(&place, "runs batches"), server.completed("runs batches")), Default::default());
 }
 
 #[test]
