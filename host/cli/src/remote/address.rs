@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use hostel::{ErrorKind, excerpt_within};
 use hostel_server::{owner_token_file, read_owner_token};
-use url::{Host, ParseError, Url};
+use url::{Host, ParseError, Position, Url};
 
 use crate::options::data_dir::data_dir;
 use crate::options::server::NamedServer;
@@ -53,6 +53,13 @@ impl Address {
     /// Whether others on the way can read the token.
     pub(super) fn is_exposed(&self) -> bool {
         !self.is_local && self.base.scheme() == "http"
+    }
+
+    /// What to do if the server seems to expect the other scheme.
+    pub(super) fn other_scheme(&self) -> String {
+        let other = if self.base.scheme() == "http" { "https" } else { "http" };
+        let rest = self.base[Position::BeforeHost..].trim_end_matches('/');
+        format!("does the server speak {other}? then its address is {other}://{rest}")
     }
 }
 

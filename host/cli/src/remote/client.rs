@@ -1,6 +1,8 @@
 //! A client of the HTTP API. A request that can be repeated is repeated while the connection is lost.
 
 use std::error::Error;
+use std::io;
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -272,26 +274,32 @@ impl Client {
     fn lost(&self, error: &reqwest::Error) -> Trouble {
         let base = &self.address.base;
         let cause = cause(error);
-        self.unavailable(if error.is_connect() {
+        let problem = self.unavailable(if error.is_connect() {
             format!("cannot reach the server {base}: {cause}")
         } else {
             format!("the connection to the server {base} is lost: {cause}")
-        })
+        });
+        let is_of_other_scheme = if base.scheme() == "http" {
+            !error.is_connect() && !self.has_answered.load(Ordering::Relaxed)
+        } else {
+            causes(error).any(is_without_tls)
+        };
+        Trouble::Lost(if is_of_other_scheme { problem.hint(self.address.other_scheme()) } else { problem })
     }
 
     /// The server has sent nothing for so long.
     fn silent(&self, time: Duration) -> Trouble {
         let (base, seconds) = (&self.address.base, time.as_secs());
-        self.unavailable(format!("the server {base} has not answered for {seconds} s"))
+        Trouble::Lost(self.unavailable(format!("the server {base} has not answered for {seconds} s")))
     }
 
-    fn unavailable(&self, problem: String) -> Trouble {
+    fn unavailable(&self, problem: String) -> Problem {
         let hint = if self.address.is_local {
             "hostel serve starts one; --server and HOSTEL_SERVER name another"
         } else {
             "is the address of --server or HOSTEL_SERVER right, and does the server run?"
         };
-        Trouble::Lost(Problem::new(ErrorKind::Unavailable, problem).hint(hint))
+        Problem::new(ErrorKind::Unavailable, problem).hint(hint)
     }
 
     fn redirected(&self, response: &Response) -> Problem {
@@ -389,9 +397,21 @@ fn retry_after(response: &Response) -> Option<Duration> {
 
 /// The innermost cause, which says most.
 fn cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    without_number(&cause.to_string())
+    causes(error).last().map(|cause| without_number(&cause.to_string())).unwrap_or_default()
+}
+
+/// An error and its causes, the outermost first.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    iter::successors(Some(error as &(dyn Error + 'static)), |&error| {
+        // An error of I/O leaves out what it wraps.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| error.source())
+    })
+}
+
+/// Whether the other side answers a handshake of TLS with something else, or not at all.
+fn is_without_tls(error: &(dyn Error + 'static)) -> bool {
+    let is_eof = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
+    matches!(error.downcast_ref(), Some(rustls::Error::InvalidMessage(_)))
+        || error.downcast_ref().is_some_and(is_eof)
 }

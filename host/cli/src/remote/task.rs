@@ -64,7 +64,7 @@ pub(crate) async fn upload(client: &Client, ui: &Ui, path: &Path) -> Result<Uplo
         Err(Trouble::Refused(_)) => _ = client.send(&Request::get(&place)).await?,
         Err(trouble) => return Err(trouble.into()),
     }
-    let _busy = load::compiling(path, bytes.len() as u64).map(|text| ui.busy(&text));
+    let _busy = load::uploading(path, bytes.len() as u64).map(|text| ui.busy(&text));
     let request = Request::put(&place).wasm(bytes);
     let pushed: PushedObject = client.call(&request).await.map_err(|problem| match problem.is_invalid() {
         true => problem.within(path.display()),

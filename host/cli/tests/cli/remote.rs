@@ -408,6 +408,7 @@ fn a_token_may_be_missing_wrong_or_too_weak() {
     };
     check(None, "runs ls", 4, "HOSTEL_TOKEN is not set, and ");
     check(Some("wrong"), "runs ls", 4, "the token comes from HOSTEL_TOKEN: does it belong to this server?");
+    assert!(!command(Some("wrong"), "runs ls").stderr.contains("DATA_DIR"), "a hint for other programs");
     check(Some("two words"), "runs ls", 4, "HOSTEL_TOKEN has no token");
     let answer = server.request("POST", "/api/v1/tokens", r#"{"name": "weak", "scopes": ["read", "run"]}"#);
     let (_, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -501,6 +502,42 @@ fn what_is_no_server_is_said_in_one_line() {
     let ran =
         StandIn::start(vec![StandIn::answer("200 OK", "application/json", "", page)]).run("schedule ls");
     assert!(ran.code == 0 && ran.stdout.contains("Every 1s"), "{ran:?}");
+}
+
+#[test]
+fn another_scheme_is_suggested() {
+    // What a server of TLS answers without it, as an alert of TLS and as a page, and a server of HTTP that is asked for TLS.
+    let alert = "\u{15}\u{3}\u{3}\0\u{2}\u{2}\u{32}".to_owned();
+    let page =
+        StandIn::answer("400 Bad Request", "text/html", "", "The plain HTTP request was sent to HTTPS port");
+    for answer in [alert, page] {
+        let server = StandIn::start(vec![answer]);
+        let ran = server.run("runs ls");
+        assert_eq!(ran.code, 5, "{}", ran.stderr);
+        let hint = format!("does the server speak https? then its address is https://{}", server.address);
+        assert!(ran.stderr.contains(&hint), "{}", ran.stderr);
+    }
+    let server = Server::start("--workers 0");
+    let ran = server.run(&format!("runs ls --server https://{}", server.address));
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    let hint = format!("does the server speak http? then its address is http://{}", server.address);
+    assert!(ran.stderr.contains(&hint), "{}", ran.stderr);
+}
+
+#[test]
+fn hints_of_a_server_speak_of_commands() {
+    let server = Server::start("--workers 0");
+    let run = "01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c21";
+    server.completed(&format!("delay arith.wasm#add 1 2 --id {run}"));
+    let check = |line: &str, hint: &str| {
+        let ran = server.run(line);
+        assert!(ran.code != 0 && ran.stderr.contains(hint), "{line}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("/api/"), "{line}: {}", ran.stderr);
+    };
+    check("runs show 01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c22", "hostel runs ls lists runs");
+    check("schedule rm nightly", "hostel schedule ls lists schedules");
+    check("run math#add 1 2", "hostel components ls lists components");
+    check(&format!("delay arith.wasm#add 1 3 --id {run}"), "choose another --id, or repeat the same command");
 }
 
 #[test]

@@ -383,7 +383,22 @@ fn without_a_runtime_the_way_to_one_is_named() {
         "{ran}"
     );
     assert!(place.run("runtime ls").stderr.contains("no runtime is installed"));
+    let ran = place.run("runtime ls --output json");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
     let ran = place.run("push tasks.py --name tasks");
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("tasks.py is Python source: expected a component"), "{ran}");
+}
+
+#[test]
+fn installed_runtimes_are_listed() {
+    let Some(place) = place() else { return };
+    let json = run(&place, "runtime ls --output json");
+    let table = run(&place, "runtime ls");
+    assert_eq!((json.code, table.code, json.stdout.lines().count()), (0, 0, 2), "{json}");
+    for (json, table) in json.stdout.lines().zip(table.stdout.lines()) {
+        let json: Json = serde_json::from_str(json).unwrap();
+        let cells: Vec<&str> = table.split_whitespace().collect();
+        assert_eq!((&json["language"], &json["digest"]), (&cells[0].into(), &cells[1].into()));
+    }
 }
