@@ -79,17 +79,17 @@ impl<'a> Recorder<'a> {
 
     /// Records a run that has ended. Without `inputs` it cannot be replayed.
     pub(crate) fn run(&self, run: &TaskFuture, inputs: Option<Vec<Value>>) {
-        let Some(outcome) = run.try_outcome().filter(|outcome| self.wants(outcome.is_completed())) else {
+        if !run.try_outcome().is_some_and(|outcome| self.wants(outcome.is_completed())) {
             return;
-        };
-        drop(outcome);
+        }
         let inputs = inputs.and_then(|inputs| run.task().stored_inputs(inputs.into()).ok());
         if let Some(record) = run.record(inputs.unwrap_or_default(), None) {
             self.leave(&[record], &[(run.id(), run.log())]);
         }
     }
 
-    /// Leaves these runs with their logs. Says so if that fails for another reason than the data directory, of which the command has spoken.
+    /// Leaves these runs with their logs. Warns if writing fails, except for errors of the data directory, which the command has
+    /// already reported.
     pub(crate) fn leave(&self, runs: &[RunRecord], logs: &[(RunId, Vec<LogLine>)]) {
         use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
         let Some(dir) = self.data_dir.as_deref().filter(|dir| dir.is_dir()) else { return };

@@ -24,7 +24,7 @@ const NAMED_FILES: usize = 5;
 /// Report a load that takes longer than this.
 const SILENT: Duration = Duration::from_secs(1);
 
-/// Report compiling only for components of this size or more: smaller ones take long only on a busy machine.
+/// Report a load only for components of this size or more: smaller ones take long only on a busy machine.
 const LARGE_BYTES: RangeInclusive<u64> = 1 << 20..=MAX_COMPONENT_BYTES;
 
 /// Loads the component in a file. Reports a long load, unless `quiet`.
@@ -37,7 +37,7 @@ pub(crate) async fn component(
     let path = &located.file;
     let show = || {
         let bytes = fs::metadata(path).map_or(0, |file| file.len());
-        compiling(path, bytes).filter(|_| !quiet).map(|text| ui.busy(&text))
+        loading(path, bytes).filter(|_| !quiet).map(|text| ui.busy(&text))
     };
     let loaded = showing_if_long(SILENT, host.load(path), show).await;
     located.checked(loaded.map_err(|error| not_loaded(path, &error))?)
@@ -52,7 +52,7 @@ pub(crate) async fn bytes(host: &Host, path: &Path) -> Result<Vec<u8>, Problem> 
 pub(crate) async fn with_bytes(ui: &Ui, host: &Host, path: &Path) -> Result<(Component, Vec<u8>), Problem> {
     let failed = |error| not_loaded(path, &error);
     let bytes = host.read_component(path).await.map_err(failed)?;
-    let show = || compiling(path, bytes.len() as u64).map(|text| ui.busy(&text));
+    let show = || loading(path, bytes.len() as u64).map(|text| ui.busy(&text));
     let component = showing_if_long(SILENT, host.load_bytes(bytes.clone()), show).await.map_err(failed)?;
     Ok((component, bytes))
 }
@@ -73,10 +73,20 @@ async fn showing_if_long<T, S>(
     }
 }
 
-/// The message while a file of this size is compiled; `None` unless its size is in [`LARGE_BYTES`].
-pub(crate) fn compiling(path: &Path, bytes: u64) -> Option<String> {
+/// The message while a file of this size is loaded; `None` unless its size is in [`LARGE_BYTES`]. It is compiled then, unless it was
+/// before, which only the engine knows.
+fn loading(path: &Path, bytes: u64) -> Option<String> {
+    message("loading", path, bytes)
+}
+
+/// The message while a file of this size is sent to a server, which compiles it; `None` unless its size is in [`LARGE_BYTES`].
+pub(crate) fn uploading(path: &Path, bytes: u64) -> Option<String> {
+    message("uploading", path, bytes)
+}
+
+fn message(what: &str, path: &Path, bytes: u64) -> Option<String> {
     let file = path.display().to_string();
-    LARGE_BYTES.contains(&bytes).then(|| format!("compiling {}, {} …", printable(&file), bytes_text(bytes)))
+    LARGE_BYTES.contains(&bytes).then(|| format!("{what} {}, {} …", printable(&file), bytes_text(bytes)))
 }
 
 /// Loads the component in a file to inspect it.
@@ -247,13 +257,13 @@ mod tests {
     #[test]
     fn the_message_names_large_files_only() {
         let check = |file: &str, bytes, expected: Option<&str>| {
-            assert_eq!(compiling(Path::new(file), bytes).as_deref(), expected, "{file} {bytes}");
+            assert_eq!(loading(Path::new(file), bytes).as_deref(), expected, "{file} {bytes}");
         };
         check("app.wasm", 0, None);
         check("app.wasm", (1 << 20) - 1, None);
-        check("app.wasm", 1 << 20, Some("compiling app.wasm, 1 MiB …"));
-        check("dir/a\nb.wasm", 3 << 20, Some("compiling dir/a\\nb.wasm, 3 MiB …"));
-        check("app.wasm", MAX_COMPONENT_BYTES, Some("compiling app.wasm, 256 MiB …"));
+        check("app.wasm", 1 << 20, Some("loading app.wasm, 1 MiB …"));
+        check("dir/a\nb.wasm", 3 << 20, Some("loading dir/a\\nb.wasm, 3 MiB …"));
+        check("app.wasm", MAX_COMPONENT_BYTES, Some("loading app.wasm, 256 MiB …"));
         check("app.wasm", MAX_COMPONENT_BYTES + 1, None);
     }
 

@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use clap::Args;
 use hostel::journal::{Batch, BatchAction, Journal, Page, RunLogs, step_batch};
 use hostel::{ErrorKind, RunFilter, RunId};
-use hostel_wire::{RunHeadObject, run_filter};
+use hostel_wire::{BatchObject, batch_action_name, printable, run_filter};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::problem::{Problem, Stop};
-use crate::remote::{self, Remote, Request, Trouble};
+use crate::remote::{self, Remote, RemoteBatch, Request, Trouble};
 use crate::time::now;
 use crate::ui::Ui;
 use crate::ui::text::counted;
@@ -57,6 +57,7 @@ impl Targets {
         act: impl Fn(RunId) -> Result<Acted, Problem>,
     ) -> Result<Exit, Stop> {
         let Some(text) = &self.filter else { return self.named(ui, past(action), act) };
+        check(text, action)?;
         let filter = run_filter(text, now()).map_err(|error| Problem::of(error.kind(), &error))?;
         if self.dry_run {
             let runs = counted(count(journal, action, &filter)?, "run");
@@ -69,7 +70,7 @@ impl Targets {
         go_on(ui, (journal, logs), batch, &interrupt)
     }
 
-    /// The same for runs of a server.
+    /// The same for runs of a server, which acts on those that match a filter in the background.
     pub(crate) fn each_on(
         &self,
         ui: &Ui,
@@ -80,40 +81,15 @@ impl Targets {
         let Some(filter) = &self.filter else {
             return self.named(ui, past(action), |run| act(&run.to_string()));
         };
+        check(filter, action)?;
         if self.dry_run {
             return would_act(ui, remote, action, filter);
         }
-        let done = past(action);
-        let (mut acted, mut skipped) = (0, 0);
-        let request = Request::get(&["runs"]).query("q", filter).query("limit", remote::PAGE_ITEMS);
-        let mut next = None;
-        loop {
-            let request = match next {
-                Some(next) => request.clone().query("before", next),
-                None => request.clone(),
-            };
-            let page: remote::Page<RunHeadObject> = remote.get(&request)?;
-            for head in &page.items {
-                match act(&head.run) {
-                    Ok(Acted::Done) => acted += 1,
-                    Ok(Acted::Skipped(_) | Acted::Refused(_)) => skipped += 1,
-                    // Removed since the page was read.
-                    Err(problem) if problem.exit() == Exit::NotFound => skipped += 1,
-                    Err(problem) => return Err(problem.into()),
-                }
-            }
-            next = page.cursor("before");
-            if next.is_none() {
-                let rest = if skipped > 0 {
-                    format!(", skipped {}", counted(skipped, "run"))
-                } else {
-                    String::new()
-                };
-                ui.result_line(&format!("{done} {}{rest}", counted(acted, "run")))?;
-                ui.flush()?;
-                return Ok(Exit::Completed);
-            }
-        }
+        let body = json!({ "action": batch_action_name(action), "filter": filter });
+        // From here on, Ctrl-C leaves the batch to the server.
+        let interrupt = Interrupt::listen();
+        let batch: RemoteBatch = remote.call(&Request::post(&["batches"]).json(&body))?;
+        follow_on(ui, remote, action, batch, &interrupt)
     }
 
     /// Sends a request that does something with a run. What does not fit the run is refused.
@@ -145,6 +121,21 @@ impl Targets {
     }
 }
 
+/// Refuses a filter without a word: it may be a variable that was not set, and all runs would match it.
+fn check(filter: &str, action: BatchAction) -> Result<(), Problem> {
+    if !filter.trim().is_empty() {
+        return Ok(());
+    }
+    let example = match action {
+        BatchAction::Cancel => "state:unfinished",
+        BatchAction::Retry => "state:failed",
+        BatchAction::MarkSeen => "state:attention",
+        BatchAction::Remove => "state:completed",
+    };
+    let problem = Problem::invalid("--where is empty and would match all runs: expected a filter");
+    Err(problem.hint(format!("name the runs that you mean, such as --where '{example}'")))
+}
+
 /// How many runs a batch would act on, as a server counts them.
 #[derive(Deserialize)]
 struct Preview {
@@ -152,16 +143,41 @@ struct Preview {
     more: bool,
 }
 
-/// Tells how many runs of a server an action would be done with.
+/// Reports how many runs of a server an action would be done with.
 fn would_act(ui: &Ui, remote: &Remote, action: BatchAction, filter: &str) -> Result<Exit, Stop> {
-    // The API's word for it.
-    let word = if action == BatchAction::Remove { "delete" } else { command(action) };
-    let body = json!({ "action": word, "filter": filter, "dry_run": true });
-    let preview: Preview = remote.get(&Request::post(&["batches"]).json(&body).repeatable())?;
+    let body = json!({ "action": batch_action_name(action), "filter": filter, "dry_run": true });
+    let preview: Preview = remote.call(&Request::post(&["batches"]).json(&body).repeatable())?;
     let least = if preview.more { "at least " } else { "" };
     ui.result_line(&format!("{least}{} would be {}", counted(preview.matched, "run"), past(action)))?;
     ui.flush()?;
     Ok(Exit::Completed)
+}
+
+/// Waits for a batch of a server, until it is finished or the command is interrupted.
+fn follow_on(
+    ui: &Ui,
+    remote: &Remote,
+    action: BatchAction,
+    batch: RemoteBatch,
+    interrupt: &Interrupt,
+) -> Result<Exit, Stop> {
+    let progress = |batch: &BatchObject| format!("{} {}", past(action), counted(batch.done, "run"));
+    let busy = ui.shows_progress().then(|| ui.busy(&progress(&batch.object)));
+    let show = |batch: &BatchObject| busy.iter().for_each(|busy| busy.say(progress(batch)));
+    let RemoteBatch { object: batch, failed_runs } =
+        remote.block_on(remote::follow_batch(&remote.client, batch, interrupt, show))?;
+    drop(busy);
+    ui.result_line(&progress(&batch))?;
+    ui.flush()?;
+    if !remote::is_finished(&batch) {
+        let id = batch.batch;
+        ui.note(&format!(
+            "interrupted: the server goes on with batch {id}; hostel runs batches --stop {id} leaves the rest"
+        ));
+        return Ok(Exit::Interrupted);
+    }
+    let refused = failed_runs.iter().map(|run| printable(run).into_owned());
+    refusals(action, batch.failed, refused).map_or(Ok(Exit::Completed), |problem| Err(problem.into()))
 }
 
 /// Takes the steps of a batch, until it is finished or the command is interrupted.
@@ -187,25 +203,23 @@ pub(crate) fn go_on(
         ));
         return Ok(Exit::Interrupted);
     }
-    refusals(&batch).map_or(Ok(Exit::Completed), |problem| Err(problem.into()))
+    let refused = batch.refused.iter().map(ToString::to_string);
+    refusals(batch.action, batch.failed, refused).map_or(Ok(Exit::Completed), |problem| Err(problem.into()))
 }
 
-/// Which runs refused the action, if any did.
-fn refusals(batch: &Batch) -> Option<Problem> {
-    if batch.failed == 0 {
+/// Which runs refused the action, if any did: so many, of which these are the first.
+fn refusals(action: BatchAction, failed: u64, refused: impl Iterator<Item = String>) -> Option<Problem> {
+    if failed == 0 {
         return None;
     }
-    let mut listed: Vec<_> = batch.refused.iter().take(MAX_LISTED).map(ToString::to_string).collect();
-    if batch.failed > listed.len() as u64 {
-        listed.push(format!("and {} more", batch.failed - listed.len() as u64));
+    let mut listed: Vec<_> = refused.take(MAX_LISTED).collect();
+    if failed > listed.len() as u64 {
+        listed.push(format!("and {} more", failed - listed.len() as u64));
     }
-    let (runs, done) = (counted(batch.failed, "run"), past(batch.action));
+    let (runs, done) = (counted(failed, "run"), past(action));
     let problem = format!("{runs} could not be {done}: {}", listed.join(", "));
-    let verb = batch.action;
-    Some(
-        Problem::new(ErrorKind::Conflict, problem)
-            .hint(format!("hostel runs {} RUN says why", command(verb))),
-    )
+    let hint = format!("hostel runs {} RUN says why", command(action));
+    Some(Problem::new(ErrorKind::Conflict, problem).hint(hint))
 }
 
 /// How many runs a batch would act on.

@@ -58,4 +58,4 @@ pub use audit::Change;
 pub use host_names::PublicUrlError;
 pub use scope::{ParseScopeError, Scope};
 pub use server::{Server, ServerError, Settings, openapi_document};
-pub use tokens::TokenError;
+pub use tokens::{TokenError, owner_token_file, read_owner_token};

@@ -299,16 +299,11 @@ impl Tokens {
 
 /// The text of the first token, which is made if there is none.
 fn owner_token(dir: &Path) -> Result<String, TokenError> {
-    let path = dir.join(OWNER_FILE);
-    let failed = |action| {
-        let path = path.clone();
-        move |source| TokenError::Io { action, path, source }
-    };
-    match read_file(&path) {
-        Ok(text) => return checked(text, &path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(source) => return Err(failed("read")(source)),
+    match read_owner_token(dir) {
+        Err(TokenError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+        read => return read,
     }
+    let path = owner_token_file(dir);
     let make = || -> io::Result<()> {
         let mut file = private_temp_file(UNFINISHED_PREFIX, dir)?;
         writeln!(file, "{}", new_token()?)?;
@@ -320,8 +315,27 @@ fn owner_token(dir: &Path) -> Result<String, TokenError> {
             Err(error) => Err(error.error),
         }
     };
-    make().map_err(failed("write"))?;
-    checked(read_file(&path).map_err(failed("read"))?, &path)
+    make().map_err(|source| TokenError::Io { action: "write", path: path.clone(), source })?;
+    read_owner_token(dir)
+}
+
+/// The file of a data directory with the text of its first token, which may do everything.
+pub fn owner_token_file(dir: &Path) -> PathBuf {
+    dir.join(OWNER_FILE)
+}
+
+/// Reads the text of the first token of a data directory, as a server made it. Only a regular file is read: neither a link nor a
+/// pipe, on which it could wait for ever.
+///
+/// # Errors
+///
+/// [`TokenError`] if the file cannot be read or has no token.
+pub fn read_owner_token(dir: &Path) -> Result<String, TokenError> {
+    let path = owner_token_file(dir);
+    match read_file(&path) {
+        Ok(text) => checked(text, &path),
+        Err(source) => Err(TokenError::Io { action: "read", path, source }),
+    }
 }
 
 /// The text of a regular file of the data directory.

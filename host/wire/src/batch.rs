@@ -1,25 +1,27 @@
 //! Batches: one action on all runs that match a filter.
 
+use std::borrow::Cow;
+
 use hostel::journal::{Batch, BatchAction};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::filter_text::filter_text;
 use crate::time::instant;
 
 /// An action on all runs that match a filter and had arrived when the batch was made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Batch)]
 #[non_exhaustive]
 pub struct BatchObject {
     /// Its number.
     pub batch: u64,
     /// `cancel`, `retry`, `seen` or `delete`.
-    pub action: &'static str,
+    pub action: Cow<'static, str>,
     /// Which runs, as text; times ago have become instants.
     pub filter: String,
     /// `running`, `finished`, or `stopped` before it had acted on all.
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     /// How many runs it has acted on.
     pub done: u64,
     /// How many runs refused the action.
@@ -34,13 +36,14 @@ impl From<&Batch> for BatchObject {
     fn from(batch: &Batch) -> Self {
         Self {
             batch: batch.id.number(),
-            action: batch_action_name(batch.action),
+            action: batch_action_name(batch.action).into(),
             filter: filter_text(&batch.filter),
             state: match (batch.is_finished(), batch.is_stopped) {
                 (false, _) => "running",
                 (true, false) => "finished",
                 (true, true) => "stopped",
-            },
+            }
+            .into(),
             done: batch.done,
             failed: batch.failed,
             created: instant(batch.created),

@@ -92,7 +92,7 @@ impl Delay {
         add("in", self.after.map(|after| format!("{}ms", after.as_millis()).into()));
         add("unique", self.unique.as_ref().map(|unique| text(unique).into()));
         let id = self.id.unwrap_or_else(new_run_id).to_string();
-        let answer: RunAnswerObject<'static> = remote.get(&Request::put(&["runs", &id]).json(&body))?;
+        let answer: RunAnswerObject<'static> = remote.call(&Request::put(&["runs", &id]).json(&body))?;
         ui.result_line(&answer.run.run.run)?;
         ui.flush()?;
         Ok(Exit::Completed)

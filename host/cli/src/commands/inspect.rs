@@ -78,9 +78,7 @@ impl Inspect {
         ui.flush()?;
         Ok(Exit::Completed)
     }
-}
 
-impl Inspect {
     async fn script(&self, ui: &Ui, host: &Host, language: Language) -> Result<Exit, Stop> {
         let loaded = loaded::load(ui, host, &self.file, &self.host, false).await?;
         let file = self.file.display().to_string();

@@ -164,9 +164,9 @@ impl Map {
         }
     }
 
-    /// Options that have no meaning with a server.
+    /// Options that cannot be used with a server.
     fn unfit(&self) -> Vec<Unfit> {
-        let explain = "a server does not say how its cache has decided";
+        let explain = "the server does not report cache decisions";
         let mut unfit = vec![
             Unfit { option: "--explain-cache", is_given: self.explain_cache, because: explain },
             self.workers.unfit(),

@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::load;
 use crate::options::MemoryOptions;
 use crate::options::data_dir::HostOptions;
+use crate::options::server::note_local;
 use crate::output::table::Layout;
 use crate::output::to_json;
 use crate::problem::{Problem, Stop};
@@ -59,6 +60,7 @@ pub(crate) struct Replay {
 
 impl Replay {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        note_local(ui);
         let journal = runs::open(&self.host)?;
         let entry = runs::entry(&journal, self.run)?;
         let counts_fuel = entry.record().spec().spec.limits.fuel.is_some();

@@ -159,10 +159,10 @@ impl Run {
         runtime.block_on(self.run(ui, &host, &config))
     }
 
-    /// Options that have no meaning with a server.
+    /// Options that cannot be used with a server.
     fn unfit(&self) -> Vec<Unfit> {
         let stdin = "the stdin of this command does not reach the server";
-        let explain = "a server does not say how its cache has decided";
+        let explain = "the server does not report cache decisions";
         let mut unfit = vec![
             Unfit { option: "--stdin", is_given: self.stdin.is_some(), because: stdin },
             Unfit { option: "--explain-cache", is_given: self.explain_cache, because: explain },

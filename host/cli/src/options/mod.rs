@@ -11,7 +11,7 @@ use hostel::{HostBuilder, grammar};
 
 use self::server::Unfit;
 
-/// Why an option of the host has no meaning with a server.
+/// Why an option of the host cannot be used with a server.
 const OF_THE_SERVER: &str = "the server decides how much it executes at once";
 
 /// Parses a size that is not zero.

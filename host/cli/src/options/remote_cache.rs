@@ -28,7 +28,7 @@ pub(crate) struct RemoteCacheOptions {
 impl RemoteCacheOptions {
     /// With a server.
     pub(crate) fn unfit(&self) -> [Unfit; 2] {
-        let because = "the server has the remote cache that it was started with";
+        let because = "the server uses the remote cache that it was started with";
         let unfit = |option, is_given| Unfit { option, is_given, because };
         [
             unfit("--remote-cache", self.remote_cache.is_some()),

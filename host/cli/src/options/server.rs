@@ -1,16 +1,17 @@
-//! The server that a command is for, and the options that have no meaning with one. The doc comments are the help.
+//! The server that a command is for, and the options that cannot be used with one. The doc comments are the help.
 
 use std::env;
 
 use clap::Args;
 
 use crate::problem::Problem;
+use crate::ui::Ui;
 
 /// The server that a command is for.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ServerOptions {
-    /// Do it on this server, such as http://127.0.0.1:4700; '' is none. HOSTEL_TOKEN has the token; for a server on this
-    /// machine it is read from the data directory [env: HOSTEL_SERVER]
+    /// Run the command on this server, such as http://127.0.0.1:4700; '' means this machine. The token is read from
+    /// HOSTEL_TOKEN or, for a local server, from the data directory [env: HOSTEL_SERVER]
     #[arg(long, value_name = "URL", help_heading = "Server")]
     server: Option<String>,
 }
@@ -24,14 +25,14 @@ pub(crate) struct NamedServer {
     pub(crate) place: &'static str,
 }
 
-/// An option that has no meaning with a server.
+/// An option that cannot be used with a server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unfit {
     /// Its name, with the dashes.
     pub(crate) option: &'static str,
     /// Whether it is given.
     pub(crate) is_given: bool,
-    /// Why it has no meaning.
+    /// Why not.
     pub(crate) because: &'static str,
 }
 
@@ -39,23 +40,34 @@ impl ServerOptions {
     /// The server; `None` for this machine.
     pub(crate) fn named(&self) -> Option<NamedServer> {
         let of_option = self.server.clone().map(|url| NamedServer { url, place: "--server" });
-        let of_variable = || {
-            let url = env::var_os("HOSTEL_SERVER")?;
-            Some(NamedServer { url: url.to_string_lossy().into_owned(), place: "HOSTEL_SERVER" })
-        };
         of_option.or_else(of_variable).filter(|server| !server.url.is_empty())
     }
 }
 
+fn of_variable() -> Option<NamedServer> {
+    let url = env::var_os("HOSTEL_SERVER")?;
+    Some(NamedServer { url: url.to_string_lossy().into_owned(), place: "HOSTEL_SERVER" })
+}
+
+/// Notes that a command which no server executes ignores `HOSTEL_SERVER`, if it is set.
+pub(crate) fn note_local(ui: &Ui) {
+    if of_variable().is_some_and(|server| !server.url.is_empty()) {
+        ui.note("this command acts on this machine, not on HOSTEL_SERVER");
+    }
+}
+
 impl NamedServer {
-    /// Refuses the first option that has no meaning with it.
+    /// Refuses the first option that cannot be used with it.
     pub(crate) fn check(&self, options: impl IntoIterator<Item = Unfit>) -> Result<(), Problem> {
         let Some(Unfit { option, because, .. }) = options.into_iter().find(|option| option.is_given) else {
             return Ok(());
         };
         // Not its address, which may have a password.
-        let place = self.place;
-        let problem = format!("{option} has no meaning with the server of {place}: {because}");
+        let place = match self.place {
+            "--server" => String::new(),
+            place => format!(" (set by {place})"),
+        };
+        let problem = format!("{option} cannot be used with a server{place}: {because}");
         let hint = format!("leave {option} out, or use --server '' to do it on this machine");
         Err(Problem::invalid(problem).hint(hint))
     }
@@ -66,11 +78,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_option_without_a_meaning_is_named() {
+    fn the_first_option_that_cannot_be_used_is_named() {
         let server = NamedServer { url: "http://localhost:1".to_owned(), place: "--server" };
         let option = |option, is_given| Unfit { option, is_given, because: "why" };
         assert!(server.check([option("--a", false)]).is_ok());
         let problem = server.check([option("--a", false), option("--b", true)]).unwrap_err();
-        assert_eq!(problem.to_string(), "--b has no meaning with the server of --server: why");
+        assert_eq!(problem.to_string(), "--b cannot be used with a server: why");
     }
 }

@@ -1,12 +1,11 @@
 //! Where a server is, and the token for it.
 
 use std::env;
-use std::fs::File;
-use std::io::Read;
 use std::net::IpAddr;
 
 use hostel::{ErrorKind, excerpt_within};
-use url::{Host, ParseError, Url};
+use hostel_server::{owner_token_file, read_owner_token};
+use url::{Host, ParseError, Position, Url};
 
 use crate::options::data_dir::data_dir;
 use crate::options::server::NamedServer;
@@ -17,9 +16,6 @@ const SHOWN_CHARS: usize = 200;
 
 /// What an address lacks that has no scheme or no host.
 const NO_HOST: &str = "expected http:// or https:// and a host";
-
-/// The most bytes of a token.
-const TOKEN_BYTES: u64 = 4096;
 
 /// The address of a server, and the token for it.
 #[derive(Debug)]
@@ -57,6 +53,13 @@ impl Address {
     /// Whether others on the way can read the token.
     pub(super) fn is_exposed(&self) -> bool {
         !self.is_local && self.base.scheme() == "http"
+    }
+
+    /// What to do if the server seems to expect the other scheme.
+    pub(super) fn other_scheme(&self) -> String {
+        let other = if self.base.scheme() == "http" { "https" } else { "http" };
+        let rest = self.base[Position::BeforeHost..].trim_end_matches('/');
+        format!("does the server speak {other}? then its address is {other}://{rest}")
     }
 }
 
@@ -109,19 +112,16 @@ fn token(base: &Url, is_local: bool) -> Result<Token, Problem> {
         |why: String| Problem::new(ErrorKind::Denied, format!("there is no token for {base}: {why}"));
     if !is_local {
         return Err(missing("HOSTEL_TOKEN is not set".to_owned())
-            .hint("POST /api/v1/tokens makes a token; docs/server.md has the scopes"));
+            .hint("create a token with POST /api/v1/tokens; docs/server.md has the scopes"));
     }
     let dir = data_dir(None).ok_or_else(|| missing("there is no data directory".to_owned()));
-    let file = dir.map_err(|problem| problem.hint("set HOSTEL_TOKEN"))?.join("token");
-    let shown = file.display().to_string();
-    let mut text = String::new();
-    let read = File::open(&file).and_then(|file| file.take(TOKEN_BYTES).read_to_string(&mut text));
-    if let Err(error) = read {
-        let error = hostel_wire::without_number(&error.to_string());
-        return Err(missing(format!("HOSTEL_TOKEN is not set, and {shown} cannot be read: {error}"))
-            .hint("set HOSTEL_DATA_DIR to the data directory of the server, or HOSTEL_TOKEN"));
-    }
-    checked(&text, shown)
+    let dir = dir.map_err(|problem| problem.hint("set HOSTEL_TOKEN"))?;
+    let text = read_owner_token(&dir).map_err(|error| {
+        let error = hostel_wire::message(&error);
+        missing(format!("HOSTEL_TOKEN is not set, and {error}"))
+            .hint("set HOSTEL_DATA_DIR to the data directory of the server, or HOSTEL_TOKEN")
+    })?;
+    Ok(Token { text, place: owner_token_file(&dir).display().to_string() })
 }
 
 fn checked(text: &str, place: String) -> Result<Token, Problem> {

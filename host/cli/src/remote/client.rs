@@ -1,6 +1,8 @@
 //! A client of the HTTP API. A request that can be repeated is repeated while the connection is lost.
 
 use std::error::Error;
+use std::io;
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,7 +14,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::address::Address;
 use super::refusal::{Refusal, Trouble, foreign, refused};
@@ -25,6 +27,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// The longest time without a byte of an answer. The longest wait of the server is a minute.
 const SILENCE: Duration = Duration::from_secs(120);
+
+/// The slowest that the body of a request is sent and processed, for example compiled: 32 KiB per second.
+const BYTES_PER_SECOND: u64 = 32 << 10;
 
 /// After this time of silence the system asks whether the other side is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -117,7 +122,6 @@ impl Client {
             // The token is for this address alone.
             .redirect(Policy::none())
             .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
             .tcp_keepalive(KEEP_ALIVE);
         let http = if address.is_local { http.no_proxy() } else { http };
         // Without TLS there is no need to read the certificates of the system.
@@ -130,7 +134,7 @@ impl Client {
     }
 
     /// Sends a request, and reads the answer from JSON.
-    pub(crate) async fn get<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Problem> {
+    pub(crate) async fn call<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Problem> {
         let answer = self.send(request).await?;
         self.read(&answer)
     }
@@ -143,7 +147,7 @@ impl Client {
     ) -> Result<(), E> {
         let mut request = request.clone();
         loop {
-            let page: Page<T> = self.get(&request).await?;
+            let page: Page<T> = self.call(&request).await?;
             let next = page.next.as_deref().map(|next| request.at(next));
             if !take(page)? {
                 return Ok(());
@@ -216,7 +220,9 @@ impl Client {
         if let Some((ty, body)) = &request.body {
             sent = sent.header(CONTENT_TYPE, *ty).body(body.clone());
         }
-        let mut response = sent.send().await.map_err(|error| self.lost(&error))?;
+        let most = answer_time(request.body.as_ref().map_or(0, |(_, body)| body.len()));
+        let answered = timeout(most, sent.send()).await.map_err(|_| self.silent(most))?;
+        let mut response = answered.map_err(|error| self.lost(&error))?;
         if response.status().is_success() {
             self.has_answered.store(true, Ordering::Relaxed);
             return Ok(response);
@@ -228,13 +234,23 @@ impl Client {
             return Err(Trouble::Foreign(self.redirected(&response)));
         }
         let body = self.body(&mut response, ERROR_BYTES).await?;
-        Err(refused(&self.address, status.as_u16(), &content_type, retry_after, &body))
+        let trouble = refused(&self.address, status.as_u16(), &content_type, retry_after, &body);
+        if matches!(trouble, Trouble::Refused(_) | Trouble::Later(..)) {
+            self.has_answered.store(true, Ordering::Relaxed);
+        }
+        Err(trouble)
+    }
+
+    /// The next part of an answer; `None` at its end.
+    async fn chunk(&self, response: &mut Response) -> Result<Option<bytes::Bytes>, Trouble> {
+        let chunk = timeout(SILENCE, response.chunk()).await.map_err(|_| self.silent(SILENCE))?;
+        chunk.map_err(|error| self.lost(&error))
     }
 
     async fn body(&self, response: &mut Response, most: usize) -> Result<Vec<u8>, Trouble> {
         let mut body = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(|error| self.lost(&error))? {
-            if body.len() + part.len() > most {
+        while let Some(part) = self.chunk(response).await? {
+            if body.len().saturating_add(part.len()) > most {
                 let problem = format!("the answer of {} has more than {most} bytes", self.address.base);
                 return Err(Trouble::Foreign(Problem::new(ErrorKind::Exhausted, problem)));
             }
@@ -258,24 +274,39 @@ impl Client {
     fn lost(&self, error: &reqwest::Error) -> Trouble {
         let base = &self.address.base;
         let cause = cause(error);
-        let problem = if error.is_connect() {
+        let problem = self.unavailable(if error.is_connect() {
             format!("cannot reach the server {base}: {cause}")
         } else {
             format!("the connection to the server {base} is lost: {cause}")
+        });
+        let is_of_other_scheme = if base.scheme() == "http" {
+            !error.is_connect() && !self.has_answered.load(Ordering::Relaxed)
+        } else {
+            causes(error).any(is_without_tls)
         };
+        Trouble::Lost(if is_of_other_scheme { problem.hint(self.address.other_scheme()) } else { problem })
+    }
+
+    /// The server has sent nothing for so long.
+    fn silent(&self, time: Duration) -> Trouble {
+        let (base, seconds) = (&self.address.base, time.as_secs());
+        Trouble::Lost(self.unavailable(format!("the server {base} has not answered for {seconds} s")))
+    }
+
+    fn unavailable(&self, problem: String) -> Problem {
         let hint = if self.address.is_local {
             "hostel serve starts one; --server and HOSTEL_SERVER name another"
         } else {
             "is the address of --server or HOSTEL_SERVER right, and does the server run?"
         };
-        Trouble::Lost(Problem::new(ErrorKind::Unavailable, problem).hint(hint))
+        Problem::new(ErrorKind::Unavailable, problem).hint(hint)
     }
 
     fn redirected(&self, response: &Response) -> Problem {
         let to = response.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or("no address");
-        let problem = format!("{} is not a server of Hostel: it leads to {to}", self.address.base);
+        let problem = format!("{} is not a Hostel server: it redirects to {to}", self.address.base);
         Problem::new(ErrorKind::Unavailable, problem)
-            .hint("name the server itself, because the token is only for it")
+            .hint("use the server's own address: the token is not sent to redirects")
     }
 
     /// A refusal as a problem. If the server is of another version, the problem says what it does not have.
@@ -313,8 +344,8 @@ impl Lines {
                 // A line without its end is not whole.
                 return Ok(None);
             }
-            match self.response.chunk().await.map_err(|error| client.lost(&error))? {
-                Some(part) if self.rest.len() + part.len() > LINE_BYTES => {
+            match client.chunk(&mut self.response).await? {
+                Some(part) if self.rest.len().saturating_add(part.len()) > LINE_BYTES => {
                     let problem = format!("a line of the server has more than {LINE_BYTES} bytes");
                     return Err(Trouble::Foreign(Problem::new(ErrorKind::Exhausted, problem)));
                 }
@@ -323,9 +354,7 @@ impl Lines {
             }
         }
     }
-}
 
-impl Lines {
     /// Whether the next line has yet to come.
     pub(super) fn is_drained(&self) -> bool {
         !self.rest.contains(&b'\n')
@@ -345,9 +374,14 @@ impl Patience {
         let began = *self.began.get_or_insert_with(Instant::now);
         let (first, most) = PAUSES;
         let pause = first.saturating_mul(2_u32.saturating_pow(self.tries)).min(most).max(asked);
-        self.tries += 1;
-        (began.elapsed() + pause <= PATIENCE).then_some(pause)
+        self.tries = self.tries.saturating_add(1);
+        (began.elapsed().saturating_add(pause) <= PATIENCE).then_some(pause)
     }
+}
+
+/// The longest time until an answer begins to a request with a body of so many bytes.
+fn answer_time(body: usize) -> Duration {
+    SILENCE.saturating_add(Duration::from_secs(body as u64 / BYTES_PER_SECOND))
 }
 
 fn content_type(response: &Response) -> String {
@@ -363,9 +397,21 @@ fn retry_after(response: &Response) -> Option<Duration> {
 
 /// The innermost cause, which says most.
 fn cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    without_number(&cause.to_string())
+    causes(error).last().map(|cause| without_number(&cause.to_string())).unwrap_or_default()
+}
+
+/// An error and its causes, the outermost first.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    iter::successors(Some(error as &(dyn Error + 'static)), |&error| {
+        // An error of I/O leaves out what it wraps.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| error.source())
+    })
+}
+
+/// Whether the other side answers a handshake of TLS with something else, or not at all.
+fn is_without_tls(error: &(dyn Error + 'static)) -> bool {
+    let is_eof = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
+    matches!(error.downcast_ref(), Some(rustls::Error::InvalidMessage(_)))
+        || error.downcast_ref().is_some_and(is_eof)
 }

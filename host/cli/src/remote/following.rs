@@ -5,7 +5,7 @@ use std::time::Duration;
 use hostel::{ErrorKind, RunId, State};
 use hostel_wire::{LogLineObject, RunAnswerObject};
 use serde::Deserialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::client::{Client, PAGE_ITEMS, Patience};
 use super::refusal::Trouble;
@@ -14,6 +14,9 @@ use crate::problem::{Problem, Stop};
 
 /// The longest wait that is asked of a server at once.
 const WAIT: Duration = Duration::from_secs(60);
+
+/// How long after a wait with an end the answer may come.
+const LATE: Duration = Duration::from_secs(5);
 
 /// Which lines of a log.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,7 +46,8 @@ pub(crate) fn is_terminal(answer: &RunAnswerObject<'_>) -> bool {
     state(&run.state).map_or(run.value.is_some() || run.error.is_some(), State::is_terminal)
 }
 
-/// Waits until a run has ended, or until this time, and returns what is known then.
+/// Waits until a run has ended, or until this time, and returns what is known then. A server that does not answer is waited for no
+/// longer than a few seconds more.
 pub(crate) async fn until_end(
     client: &Client,
     run: RunId,
@@ -52,9 +56,18 @@ pub(crate) async fn until_end(
     let run = run.to_string();
     loop {
         let left = until.map_or(WAIT, |until| until.saturating_duration_since(Instant::now()).min(WAIT));
-        let wait = format!("{}ms", left.as_millis());
-        let answer: RunAnswerObject<'static> =
-            client.get(&Request::get(&["runs", &run]).query("wait", wait)).await?;
+        let request = Request::get(&["runs", &run]).query("wait", format!("{}ms", left.as_millis()));
+        let answered = client.call::<RunAnswerObject<'static>>(&request);
+        let answer = match until {
+            None => answered.await?,
+            Some(until) => {
+                let most = until.saturating_duration_since(Instant::now()).saturating_add(LATE);
+                timeout(most, answered).await.map_err(|_| {
+                    let problem = format!("run {run}: the server has not answered within the timeout");
+                    Problem::new(ErrorKind::Unavailable, problem)
+                })??
+            }
+        };
         if is_terminal(&answer) || left.is_zero() {
             return Ok(answer);
         }
@@ -119,7 +132,7 @@ where
                 None => {
                     // A server that ends closes its streams, too.
                     let request = Request::get(&["runs", &self.run]);
-                    let answer: RunAnswerObject<'static> = self.client.get(&request).await?;
+                    let answer: RunAnswerObject<'static> = self.client.call(&request).await?;
                     if is_terminal(&answer) {
                         return Ok(());
                     }
@@ -168,7 +181,7 @@ where
     async fn rest(&mut self) -> Result<(), Stop> {
         loop {
             let request = self.query.request(&self.run, self.from).query("limit", PAGE_ITEMS);
-            let page: LogPage = self.client.get(&request).await?;
+            let page: LogPage = self.client.call(&request).await?;
             page.items.iter().try_for_each(&mut self.show)?;
             self.from = page.next;
             if !page.more {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::task::Poll;
@@ -15,6 +15,7 @@ use futures_util::stream::{BoxStream, LocalBoxStream};
 use hostel::{Receipt, RunId, Signature, State, Value, new_run_id};
 use hostel_wire::{ErrorObject, MapLine, ReceiptObject, RunAnswerObject, RunObject};
 use serde_json::{Map, Value as Json};
+use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::Remote;
@@ -22,7 +23,7 @@ use super::client::Client;
 use super::following::{LogQuery, follow_log, is_terminal, until_end};
 use super::refusal::Trouble;
 use super::request::Request;
-use super::running::{BETWEEN, TRIES, has_completed, read};
+use super::running::{BETWEEN, TRIES, has_completed, read, value_of, was_shown};
 use super::submission::{Submission, Words};
 use crate::exit::Exit;
 use crate::failure_limit::FailureLimit;
@@ -31,12 +32,14 @@ use crate::flight::Row;
 use crate::interrupt::Interrupt;
 use crate::lines::{Lines, Style};
 use crate::map_item::{EndedItem, ItemEnd};
+use crate::options::Form;
 use crate::problem::{Problem, Stop};
 use crate::receipt;
 use crate::rows::Columns;
 use crate::tally::Tally;
 use crate::ui::Ui;
 use crate::ui::progress::REDRAWN_EVERY;
+use crate::ui::text::counted;
 
 /// The most runs at once, each with a connection of its own: an eighth of what a server accepts.
 const RUNS: usize = 64;
@@ -68,8 +71,8 @@ struct RemoteItem {
     value: Option<Value>,
 }
 
-/// The items as they end. `None` stands for a row that was not submitted.
-type Items<'a> = LocalBoxStream<'a, Result<Option<RemoteItem>, Problem>>;
+/// The items as they end.
+type Items<'a> = LocalBoxStream<'a, Result<RemoteItem, Problem>>;
 
 /// What the runs of a map share.
 struct Shared<'a> {
@@ -79,9 +82,17 @@ struct Shared<'a> {
     /// Labels every run, so that they can be found together.
     tag: String,
     shows_log: bool,
-    /// Whether nothing more is submitted.
+    /// Whether the token may not see logs.
+    log_is_denied: Cell<bool>,
+    /// Whether values are shown, so that the token must be allowed to see them.
+    shows_values: bool,
+    failures: &'a FailureLimit,
+    /// The rows end when it is dropped: then nothing more is submitted.
+    going: Cell<Option<oneshot::Sender<()>>>,
     is_stopped: Cell<bool>,
     running: RefCell<BTreeSet<RunId>>,
+    /// Runs whose end is not known, because the server was lost.
+    lost: RefCell<BTreeSet<RunId>>,
     submitted: Cell<u64>,
 }
 
@@ -90,7 +101,7 @@ enum End {
     All,
     TooManyFailures,
     Interrupted,
-    Problem(Problem),
+    Stop(Stop),
 }
 
 /// Runs a task of a server many times.
@@ -112,26 +123,40 @@ impl RemoteMap<'_> {
             submission: &submission,
             tag: format!("map:{}", new_run_id()),
             shows_log: submission.log_prints && !self.quiet,
+            log_is_denied: Cell::new(false),
+            shows_values: !(self.style.states && self.style.form == Form::Json),
+            failures: &self.failures,
+            going: Cell::default(),
             is_stopped: Cell::new(false),
             running: RefCell::default(),
+            lost: RefCell::default(),
             submitted: Cell::new(0),
         };
         let mut used = self.receipt.then(|| ReceiptObject::from(&Receipt::default()));
         let mut items = shared.items(columns.rows(), self.as_completed);
-        let end = self.take_all(ui, &mut items, &mut tally, &mut lines, &mut used).await?;
+        let taken = self.take_all(ui, &mut items, &mut tally, &mut lines, &mut used).await;
+        let end = taken.unwrap_or_else(End::Stop);
         if !matches!(end, End::All) {
-            shared.is_stopped.set(true);
+            shared.stop();
             let stopped = async {
                 shared.cancel_all().await;
                 while let Some(item) = items.next().await {
-                    if let Ok(Some(item)) = item {
-                        self.ended(&item, &mut tally, &mut lines, &mut used)?;
+                    match item {
+                        // Nobody reads it.
+                        _ if matches!(end, End::Stop(Stop::StdoutClosed)) => {}
+                        Ok(item) => self.ended(&item, &mut tally, &mut lines, &mut used)?,
+                        Err(_) => {}
                     }
                 }
                 Ok::<_, Stop>(())
             };
             // What has not stopped by then is not waited for.
-            timeout(GRACE, stopped).await.unwrap_or(Ok(()))?;
+            let stopped = timeout(GRACE, stopped).await.unwrap_or(Ok(()));
+            shared.tell_of_running();
+            stopped?;
+        }
+        if let End::Stop(Stop::StdoutClosed) = end {
+            return Err(Stop::StdoutClosed);
         }
         if matches!(end, End::TooManyFailures) {
             let left = tally.progress.total.map(|total| total.saturating_sub(shared.submitted.get()));
@@ -145,7 +170,7 @@ impl RemoteMap<'_> {
         match end {
             End::All | End::TooManyFailures => Ok(tally.exit()),
             End::Interrupted => Ok(Exit::Interrupted),
-            End::Problem(problem) => Err(problem.into()),
+            End::Stop(stop) => Err(stop),
         }
     }
 
@@ -166,6 +191,7 @@ impl RemoteMap<'_> {
             let next = tokio::select! {
                 biased;
                 () = interrupt.requested() => return Ok(End::Interrupted),
+                () = self.failures.reached() => return Ok(End::TooManyFailures),
                 _ = redraw.tick(), if shows_progress => {
                     if tally.progress.is_due() {
                         ui.redraw(&tally.progress)?;
@@ -175,13 +201,10 @@ impl RemoteMap<'_> {
                 next = next(ui, items) => next?,
             };
             match next {
-                Some(Ok(Some(item))) => self.ended(&item, tally, lines, used)?,
-                Some(Ok(None)) => {}
-                Some(Err(problem)) => return Ok(End::Problem(problem)),
+                Some(Ok(item)) => self.ended(&item, tally, lines, used)?,
+                Some(Err(problem)) => return Err(problem.into()),
+                None if self.failures.is_reached() => return Ok(End::TooManyFailures),
                 None => return Ok(End::All),
-            }
-            if self.failures.is_reached() {
-                return Ok(End::TooManyFailures);
             }
         }
     }
@@ -194,9 +217,6 @@ impl RemoteMap<'_> {
         used: &mut Option<ReceiptObject>,
     ) -> Result<(), Stop> {
         tally.count(item);
-        if matches!(item.end(), ItemEnd::Failed | ItemEnd::Crashed) {
-            self.failures.count();
-        }
         if let (Some(sum), Some(receipt)) = (used, &item.answer.run.run.receipt) {
             sum.add_run(receipt);
         }
@@ -205,7 +225,7 @@ impl RemoteMap<'_> {
 }
 
 /// The next item that has ended. While there is none, the lines of the others are written.
-async fn next(ui: &Ui, items: &mut Items<'_>) -> Result<Option<Result<Option<RemoteItem>, Problem>>, Stop> {
+async fn next(ui: &Ui, items: &mut Items<'_>) -> Result<Option<Result<RemoteItem, Problem>>, Stop> {
     poll_fn(|context| match items.poll_next_unpin(context) {
         Poll::Ready(next) => Poll::Ready(Ok(next)),
         Poll::Pending => match ui.flush_soon() {
@@ -219,8 +239,11 @@ async fn next(ui: &Ui, items: &mut Items<'_>) -> Result<Option<Result<Option<Rem
 impl Shared<'_> {
     /// The items as they end, or in order.
     fn items<'s>(&'s self, rows: BoxStream<'static, Result<Row, Problem>>, as_completed: bool) -> Items<'s> {
-        let items = rows.map(move |row| async move {
+        let (going, stopped) = oneshot::channel();
+        self.going.set(Some(going));
+        let items = rows.take_until(stopped).map(move |row| async move {
             match row {
+                // Taken before the rows ended.
                 Ok(_) if self.is_stopped.get() => Ok(None),
                 Ok(row) => {
                     let index = row.index;
@@ -231,10 +254,16 @@ impl Shared<'_> {
             }
         });
         if as_completed {
-            items.buffer_unordered(RUNS).boxed_local()
+            items.buffer_unordered(RUNS).filter_map(|item| ready(item.transpose())).boxed_local()
         } else {
-            items.buffered(RUNS).boxed_local()
+            items.buffered(RUNS).filter_map(|item| ready(item.transpose())).boxed_local()
         }
+    }
+
+    /// Submits nothing more.
+    fn stop(&self) {
+        self.is_stopped.set(true);
+        self.going.set(None);
     }
 
     /// Submits a row, and waits for the end of its run.
@@ -244,46 +273,93 @@ impl Shared<'_> {
         self.running.borrow_mut().insert(run);
         let answer = self.run(run, &row.inputs).await;
         self.running.borrow_mut().remove(&run);
-        let answer = answer?;
-        let (index, label) = (row.index, row.label);
-        if self.shows_log && answer.run.run.receipt.as_ref().is_some_and(|receipt| receipt.log_bytes > 0) {
-            let show = |line: &hostel_wire::LogLineObject| {
-                self.ui.log(Some(index), &line.line());
-                Ok(())
-            };
-            // A token may be allowed to run and not to read.
-            _ = follow_log(self.client, run, LogQuery::default(), false, show, || Ok(())).await;
+        let (index, label, answer) = (row.index, row.label, answer?);
+        let completed = has_completed(&answer);
+        let mut item = RemoteItem { index, label, answer, value: None };
+        if matches!(item.end(), ItemEnd::Failed | ItemEnd::Crashed) {
+            // Now, not when its line is written: earlier items may take long.
+            self.failures.count();
+            if self.failures.is_reached() {
+                self.stop();
+            }
         }
-        let value = match &answer.run.run.value {
-            Some(Some(value)) => Some(read(value, self.submission)?),
-            Some(None) => Some(Value::UNIT),
-            None => None,
-        };
-        Ok(RemoteItem { index, label, answer, value })
+        self.show_log(&item, run).await;
+        if completed && self.shows_values {
+            let value = value_of(&item.answer)?;
+            item.value = Some(value.map_or(Ok(Value::UNIT), |value| read(value, self.submission))?);
+        }
+        Ok(item)
     }
 
     async fn run(&self, run: RunId, inputs: &[Value]) -> Result<RunAnswerObject<'static>, Problem> {
         let mut body: Map<String, Json> = self.submission.body_with(inputs);
         body.insert("tags".to_owned(), Json::Array(vec![self.tag.as_str().into()]));
         let request = Request::put(&["runs", &run.to_string()]).query("wait", WAIT).json(&body);
-        let answer: RunAnswerObject<'static> = self.client.get(&request).await?;
-        if is_terminal(&answer) { Ok(answer) } else { until_end(self.client, run, None).await }
+        let submitted = match self.client.try_send(&request).await {
+            Err(Trouble::Refused(refusal)) => return Err(self.client.refusal(&request, refusal).await),
+            submitted => submitted,
+        };
+        let ended = async {
+            let answer: RunAnswerObject<'static> = self.client.read(&submitted?)?;
+            if is_terminal(&answer) { Ok(answer) } else { until_end(self.client, run, None).await }
+        };
+        let ended: Result<_, Problem> = ended.await;
+        ended.inspect_err(|_| _ = self.lost.borrow_mut().insert(run))
+    }
+
+    /// Shows the log of a run that has ended. An error is reported, and does not end the map.
+    async fn show_log(&self, item: &RemoteItem, run: RunId) {
+        let has_log = item.answer.run.run.receipt.as_ref().is_some_and(|receipt| receipt.log_bytes > 0);
+        if !self.shows_log || !has_log || self.log_is_denied.get() {
+            return;
+        }
+        let index = item.index;
+        let show = |line: &hostel_wire::LogLineObject| {
+            self.ui.log(Some(index), &line.line());
+            Ok(())
+        };
+        let shown = follow_log(self.client, run, LogQuery::default(), false, show, || Ok(())).await;
+        // Other items may have been denied meanwhile.
+        if self.log_is_denied.get() {
+            return;
+        }
+        match was_shown(self.ui, shown) {
+            Ok(was_shown) => self.log_is_denied.set(!was_shown),
+            Err(Stop::Problem(problem)) => {
+                self.ui.warning(&format!("item {index}: the log is not shown: {problem}"));
+            }
+            Err(Stop::StdoutClosed) => {}
+        }
     }
 
     /// Asks all runs that have not ended to stop.
     async fn cancel_all(&self) {
-        let runs: Vec<_> = self.running.borrow().iter().map(ToString::to_string).collect();
-        let cancel = async |run: String| {
-            let request = Request::post(&["runs", &run, "cancel"]).repeatable();
+        let runs: Vec<_> = self.running.borrow().union(&self.lost.borrow()).copied().collect();
+        let cancel = async |run: RunId| {
+            let request = Request::post(&["runs", &run.to_string(), "cancel"]).repeatable();
             for _ in 0..TRIES {
                 match self.client.try_send(&request).await {
                     // The submission may be on its way.
                     Err(Trouble::Refused(refusal)) if refusal.status == 404 => sleep(BETWEEN).await,
-                    Ok(_) | Err(_) => return,
+                    Ok(_) => break,
+                    Err(_) => return,
                 }
             }
+            // It stops, or was never submitted.
+            self.lost.borrow_mut().remove(&run);
         };
         join_all(runs.into_iter().map(cancel)).await;
+    }
+
+    /// Warns of runs that may go on after the command.
+    fn tell_of_running(&self) {
+        let running = (self.running.borrow().len() + self.lost.borrow().len()) as u64;
+        if running > 0 {
+            let runs = counted(running, "run");
+            self.ui
+                .warning(&format!("{runs} may go on: the server has not confirmed that they have stopped"));
+            self.ui.hint(&format!("hostel runs cancel --where tag:{} cancels them", self.tag));
+        }
     }
 }
 

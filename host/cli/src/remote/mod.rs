@@ -5,6 +5,7 @@
 //! - `task`, `submission`: from the words of the command line to a request for a run; a file is uploaded first.
 //! - `following`: the end of a run, and its log.
 //! - `running`, `mapping`: `hostel run` and `hostel map` on a server.
+//! - `batches`: actions on all runs that match a filter, which the server does in the background.
 
 mod address;
 mod client;
@@ -18,6 +19,8 @@ mod task;
 mod mapping;
 mod running;
 
+mod batches;
+
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -29,6 +32,7 @@ use crate::problem::Problem;
 use crate::runtime;
 use crate::ui::Ui;
 
+pub(crate) use self::batches::{RemoteBatch, follow_batch, is_finished};
 pub(crate) use self::client::{Client, PAGE_ITEMS, Page};
 pub(crate) use self::following::{LogQuery, follow_log, is_terminal, state, until_end};
 pub(crate) use self::mapping::{RemoteMap, map};
@@ -49,7 +53,7 @@ impl Remote {
     ///
     /// # Errors
     ///
-    /// [`Problem`] if the address is none, if there is no token, or if one of the options has no meaning with a server.
+    /// [`Problem`] if the address is none, if there is no token, or if one of the options cannot be used with a server.
     pub(crate) fn of(
         ui: &Arc<Ui>,
         options: &ServerOptions,
@@ -63,8 +67,8 @@ impl Remote {
     }
 
     /// Sends a request, and returns the answer.
-    pub(crate) fn get<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Problem> {
-        self.block_on(self.client.get(request))
+    pub(crate) fn call<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Problem> {
+        self.block_on(self.client.call(request))
     }
 
     /// Sends a request whose answer is a text.

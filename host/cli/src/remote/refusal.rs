@@ -19,7 +19,7 @@ pub(crate) enum Trouble {
     Later(Problem, Duration),
     /// The server refuses the request.
     Refused(Refusal),
-    /// What answers is no server of Hostel.
+    /// What answers is not a Hostel server.
     Foreign(Problem),
 }
 
@@ -82,8 +82,13 @@ pub(super) fn refused(
     let Some(answered) = is_problem.then(|| serde_json::from_slice::<Answered>(body).ok()).flatten() else {
         return Trouble::Foreign(foreign(address, status, content_type));
     };
-    let Answered { object, code, more } = answered;
+    let Answered { mut object, code, more } = answered;
     let kind = kind(&object.kind, status);
+    if status == 401 {
+        // They are for other programs: where to send the token.
+        object.hints.clear();
+    }
+    object.hints.iter_mut().for_each(|hint| *hint = of_command(hint));
     let hint = hint(address, status, &code, &more);
     let problem = Problem::from_object(kind, object).hints_of(hint);
     match retry_after {
@@ -94,14 +99,16 @@ pub(super) fn refused(
     }
 }
 
-/// Something that answers, but not as a server of Hostel does.
+/// Something that answers, but not like a Hostel server.
 pub(super) fn foreign(address: &Address, status: u16, content_type: &str) -> Problem {
     let base = &address.base;
     let content = if content_type.is_empty() { "no content" } else { content_type };
     let problem =
-        format!("{base} does not answer as a server of Hostel: status {status}, {}", printable(content));
-    Problem::new(ErrorKind::Unavailable, problem)
-        .hint("is the address right, does the server run, and does a proxy before it pass on /api/v1?")
+        format!("{base} did not answer like a Hostel server: status {status}, {}", printable(content));
+    let problem = Problem::new(ErrorKind::Unavailable, problem)
+        .hint("is the address right, does the server run, and does a proxy before it pass on /api/v1?");
+    // So answer many servers that expect TLS.
+    if status == 400 && base.scheme() == "http" { problem.hint(address.other_scheme()) } else { problem }
 }
 
 fn kind(name: &str, status: u16) -> ErrorKind {
@@ -123,16 +130,57 @@ fn kind(name: &str, status: u16) -> ErrorKind {
     KINDS.into_iter().find(|(known, _)| *known == name).map_or(of_status, |(_, kind)| kind)
 }
 
+/// A hint of the server in words of the command line, if it speaks of a request for which there is a command or an option.
+fn of_command(hint: &str) -> String {
+    const WORDS: [(&str, &str); 4] = [
+        ("GET /api/v1/runs lists", "hostel runs ls lists"),
+        (
+            "GET /api/v1/components lists components, GET /api/v1/names names",
+            "hostel components ls lists components",
+        ),
+        ("GET /api/v1/schedules lists", "hostel schedule ls lists"),
+        (
+            "choose another id, or send the same request again",
+            "choose another --id, or repeat the same command",
+        ),
+    ];
+    if let Some((of_api, rest)) = hint.split_once("PUT /api/v1/names/")
+        && let Some((name, rest)) = rest.split_once("/versions/")
+        && let Some(version) = rest.strip_suffix(" with accept_capabilities")
+    {
+        return format!("{of_api}hostel components accept {name}@{version}");
+    }
+    WORDS.into_iter().fold(hint.to_owned(), |hint, (of_api, of_command)| hint.replace(of_api, of_command))
+}
+
 /// What to do about a refusal, where the server cannot know it.
 fn hint(address: &Address, status: u16, code: &str, more: &Map<String, Json>) -> Option<String> {
     let place = &address.token.place;
     match (status, code) {
-        (401, _) => Some(format!("the token is of {place}: is it that of this server?")),
+        (401, _) => Some(format!("the token comes from {place}: does it belong to this server?")),
         (_, "missing-scope") => {
             let scope = more.get("scope").and_then(Json::as_str).unwrap_or("that it needs");
-            Some(format!("the token of {place} lacks the scope {scope}: set HOSTEL_TOKEN to one that has it"))
+            Some(format!(
+                "the token from {place} lacks the scope {scope}: set HOSTEL_TOKEN to one that has it"
+            ))
         }
         (421, _) => Some(format!("use one of these names in place of {}", address.base)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_of_the_api_names_a_command() {
+        let check = |hint: &str, expected: &str| assert_eq!(of_command(hint), expected);
+        check(
+            "accept what it asks for: PUT /api/v1/names/acme.math/versions/1.0.0 with accept_capabilities",
+            "accept what it asks for: hostel components accept acme.math@1.0.0",
+        );
+        check("it was removed; GET /api/v1/runs lists runs", "it was removed; hostel runs ls lists runs");
+        check("GET /api/v1/info has all limits", "GET /api/v1/info has all limits");
     }
 }

@@ -98,19 +98,11 @@ impl Request {
     }
 }
 
-/// The feature in `/info` to which a resource belongs.
+/// The feature in `/info` to which a resource belongs. It has the same name.
 fn feature(resource: &str) -> &'static str {
-    const FEATURES: [(&str, &str); 8] = [
-        ("components", "components"),
-        ("names", "names"),
-        ("tasks", "tasks"),
-        ("runs", "runs"),
-        ("schedules", "schedules"),
-        ("cache", "cache"),
-        ("events", "events"),
-        ("maps", "maps"),
-    ];
-    FEATURES.into_iter().find(|(name, _)| *name == resource).map_or("", |(_, feature)| feature)
+    const FEATURES: [&str; 9] =
+        ["components", "names", "tasks", "runs", "schedules", "cache", "events", "maps", "batches"];
+    FEATURES.into_iter().find(|name| *name == resource).unwrap_or_default()
 }
 
 #[cfg(test)]

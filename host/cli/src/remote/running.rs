@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostel::{ErrorKind, RunId, State, StateType, Value, new_run_id};
-use hostel_wire::{RunAnswerObject, ValueJson, printed, value_of_json};
+use hostel_wire::{RunAnswerObject, ValueJson, printable, printed, value_of_json};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use tokio::time::{sleep, timeout};
@@ -79,6 +79,9 @@ impl Running<'_> {
                 None => return Ok(Exit::Interrupted),
             },
         };
+        if !is_terminal(&answer) {
+            return self.not_stopped(ui, run, &answer);
+        }
         self.show(ui, &submission, &answer)?;
         Ok(if is_interrupted { Exit::Interrupted } else { exit(&answer) })
     }
@@ -94,7 +97,32 @@ impl Running<'_> {
         let id = run.to_string();
         let wait = format!("{}ms", AT_ONCE.as_millis());
         let request = Request::put(&["runs", &id]).query("wait", wait).json(&submission.body());
-        let answer: RunAnswerObject<'static> = client.get(&request).await?;
+        let submitted = match client.try_send(&request).await {
+            Err(Trouble::Refused(refusal)) => return Err(client.refusal(&request, refusal).await.into()),
+            submitted => submitted,
+        };
+        let ended = async {
+            let answer = client.read(&submitted?)?;
+            self.follow(client, ui, submission, run, answer).await
+        };
+        ended.await.map_err(|stop| match stop {
+            Stop::Problem(problem) => {
+                let hint = format!("the run may go on: hostel runs show {run} shows its state");
+                problem.within(format_args!("run {run}")).hint(hint).into()
+            }
+            Stop::StdoutClosed => stop,
+        })
+    }
+
+    /// Follows a run that has been submitted.
+    async fn follow(
+        &self,
+        client: &Client,
+        ui: &Arc<Ui>,
+        submission: &Submission,
+        run: RunId,
+        answer: RunAnswerObject<'static>,
+    ) -> Result<RunAnswerObject<'static>, Stop> {
         let has_ended = is_terminal(&answer);
         let has_log = answer.run.run.receipt.as_ref().is_none_or(|receipt| receipt.log_bytes > 0);
         if self.shows_log(submission) && (has_log || !has_ended) {
@@ -103,19 +131,26 @@ impl Running<'_> {
                 Ok(())
             };
             let followed = follow_log(client, run, LogQuery::default(), !has_ended, show, || Ok(())).await;
-            match followed {
-                // A token may be allowed to run and not to read.
-                Err(Stop::Problem(problem)) if problem.exit() == Exit::Denied => {
-                    ui.note(&format!("the log is not shown: {problem}"));
-                }
-                followed => followed?,
-            }
+            was_shown(ui, followed)?;
         }
         if has_ended { Ok(answer) } else { Ok(until_end(client, run, None).await?) }
     }
 
     fn shows_log(&self, submission: &Submission) -> bool {
         submission.log_prints && !self.quiet
+    }
+
+    /// An interrupted run that has not stopped in time.
+    fn not_stopped(&self, ui: &Ui, run: RunId, answer: &RunAnswerObject<'_>) -> Result<Exit, Stop> {
+        let object = &answer.run.run;
+        if self.states {
+            ui.result_of(|to| output::write_json(to, object))?;
+            ui.flush()?;
+        }
+        let state = printable(&object.state);
+        ui.warning(&format!("run {run} was asked to stop, and has not stopped yet: it is {state}"));
+        ui.hint(&format!("hostel runs wait {run} waits for its end"));
+        Ok(Exit::Interrupted)
     }
 
     fn show(&self, ui: &Ui, submission: &Submission, answer: &RunAnswerObject<'_>) -> Result<(), Stop> {
@@ -154,12 +189,9 @@ impl Running<'_> {
         if run.error.is_some() || !has_completed(answer) {
             return Ok(());
         }
-        let Some(value) = &run.value else {
-            let problem = format!("run {} has completed, and the token may not see its value", run.run);
-            let problem = Problem::new(ErrorKind::Denied, problem);
-            return Err(problem.hint("set HOSTEL_TOKEN to a token with the scope read:values").into());
+        let (Some(value), form) = (value_of(answer)?, self.form.unwrap_or(Form::Wave)) else {
+            return Ok(());
         };
-        let (Some(value), form) = (value, self.form.unwrap_or(Form::Wave)) else { return Ok(()) };
         if form == Form::Json {
             return ui.result_of(|to| output::write_json(to, value));
         }
@@ -171,12 +203,37 @@ impl Running<'_> {
     }
 }
 
+/// The value of a run that has completed; `None` if its task has no result.
+///
+/// # Errors
+///
+/// [`Problem`] if the token may not see it.
+pub(super) fn value_of<'a>(answer: &'a RunAnswerObject<'_>) -> Result<Option<&'a ValueJson<'a>>, Problem> {
+    let run = &answer.run.run;
+    run.value.as_ref().map(Option::as_ref).ok_or_else(|| {
+        let problem = format!("run {} has completed, and the token may not see its value", run.run);
+        let problem = Problem::new(ErrorKind::Denied, problem);
+        problem.hint("set HOSTEL_TOKEN to a token with the scope read:values")
+    })
+}
+
+/// Whether a log was shown. A token may be allowed to run and not to read: then a note says so.
+pub(super) fn was_shown(ui: &Ui, shown: Result<(), Stop>) -> Result<bool, Stop> {
+    match shown {
+        Err(Stop::Problem(problem)) if problem.exit() == Exit::Denied => {
+            ui.note(&format!("the log is not shown: {problem}"));
+            Ok(false)
+        }
+        shown => shown.map(|()| true),
+    }
+}
+
 /// The value of a result.
 pub(super) fn read(value: &ValueJson<'_>, submission: &Submission) -> Result<Value, Problem> {
     // As it was received.
     let json: Json = serde_json::to_value(value).unwrap_or_default();
     value_of_json(&json, submission.task.signature.completed_type()).map_err(|error| {
-        let problem = format!("the server has answered a value of another type: {error}");
+        let problem = format!("the server returned a value of an unexpected type: {error}");
         Problem::new(ErrorKind::Unavailable, problem).hint("--output json shows it as it is")
     })
 }
@@ -217,7 +274,7 @@ async fn cancel(client: &Client, run: RunId) -> Result<Option<RunAnswerObject<'s
         Ok(Err(problem)) => Err(may_go_on(problem.to_string()).into()),
         Ok(Ok(false)) => Ok(None),
         Ok(Ok(true)) => {
-            let answer: RunAnswerObject<'static> = client.get(&Request::get(&["runs", &id])).await?;
+            let answer: RunAnswerObject<'static> = client.call(&Request::get(&["runs", &id])).await?;
             Ok(Some(answer))
         }
     }

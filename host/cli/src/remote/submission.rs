@@ -42,6 +42,7 @@ pub(crate) struct Submission {
 impl Words<'_> {
     /// Finds the task at the server, and reads options and arguments. A file is uploaded.
     pub(crate) async fn read(&self, client: &Client, ui: &Arc<Ui>) -> Result<Submission, Problem> {
+        self.check_options()?;
         let RemoteCall { task, texts } = find(client, ui, self.task, self.args).await?;
         let mut submission = self.of_task(task)?;
         let signature = &submission.task.signature;
@@ -57,8 +58,15 @@ impl Words<'_> {
 
     /// The same without arguments, for a task that is used with many.
     pub(super) async fn read_task(&self, client: &Client, ui: &Arc<Ui>) -> Result<Submission, Problem> {
+        self.check_options()?;
         let RemoteCall { task, .. } = find(client, ui, self.task, &[]).await?;
         self.of_task(task)
+    }
+
+    /// Checks the options of the command line before anything is sent. Those of `hostel.toml` depend on the task.
+    fn check_options(&self) -> Result<(), Problem> {
+        self.options.spec_without_dirs()?;
+        self.options.for_server().map(drop)
     }
 
     fn of_task(&self, task: RemoteTask) -> Result<Submission, Problem> {
@@ -68,7 +76,8 @@ impl Words<'_> {
         self.options.check_retries(&options)?;
         let log_prints = options.log_prints();
         let spec = options.spec_without_dirs()?;
-        let options = options.for_server(&task.signature)?;
+        options.check_name(&task.signature)?;
+        let options = options.for_server()?;
         Ok(Submission { task, args: Json::Null, options, spec, log_prints })
     }
 }

@@ -64,9 +64,9 @@ pub(crate) async fn upload(client: &Client, ui: &Ui, path: &Path) -> Result<Uplo
         Err(Trouble::Refused(_)) => _ = client.send(&Request::get(&place)).await?,
         Err(trouble) => return Err(trouble.into()),
     }
-    let _busy = load::compiling(path, bytes.len() as u64).map(|text| ui.busy(&text));
+    let _busy = load::uploading(path, bytes.len() as u64).map(|text| ui.busy(&text));
     let request = Request::put(&place).wasm(bytes);
-    let pushed: PushedObject = client.get(&request).await.map_err(|problem| match problem.is_invalid() {
+    let pushed: PushedObject = client.call(&request).await.map_err(|problem| match problem.is_invalid() {
         true => problem.within(path.display()),
         false => problem,
     })?;
@@ -121,7 +121,7 @@ pub(super) async fn find<'a>(
 
 async fn get(client: &Client, source: &str, export: Option<&str>) -> Result<RemoteTask, Problem> {
     let reference = export.map_or_else(|| source.to_owned(), |export| format!("{source}#{export}"));
-    let detail: TaskDetailObject = client.get(&Request::get(&["tasks", &reference])).await?;
+    let detail: TaskDetailObject = client.call(&Request::get(&["tasks", &reference])).await?;
     if let Some(because) = detail.not_runnable_because {
         let problem = format!("{reference} cannot be run by the server: {because}");
         return Err(Problem::new(ErrorKind::Invalid, problem));

@@ -5,6 +5,7 @@ use hostel::{RunFilter, Timestamp};
 use serde_json::Value;
 
 use crate::hostel::Place;
+use crate::server::Server;
 use crate::stored::{completed, refused};
 
 fn listed(place: &Place, filter: &str) -> Vec<Value> {
@@ -60,7 +61,7 @@ fn runs_that_failed_need_attention_until_they_are_seen() {
 }
 
 #[test]
-fn a_batch_that_was_interrupted_is_gone_on_with_or_stopped() {
+fn an_interrupted_batch_is_resumed_or_stopped() {
     let place = Place::with_data_dir();
     for number in 0..3 {
         completed(&place, &format!("delay arith.wasm#add {number} 1 --tag a"));
@@ -83,6 +84,14 @@ fn a_batch_that_was_interrupted_is_gone_on_with_or_stopped() {
     let again = format!("batch {second} was finished before");
     assert_eq!(completed(&place, &format!("runs batches --stop {second}")), again);
     assert_eq!(list().matches("unfinished").count(), 0);
+    let json = completed(&place, "runs batches --output json");
+    let batches: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let shown = |batch: &Value| (batch["action"].clone(), batch["filter"].clone(), batch["state"].clone());
+    let expected = [("cancel", "tag:b", "stopped"), ("cancel", "tag:a", "finished")];
+    assert_eq!(
+        batches.iter().map(shown).collect::<Vec<_>>(),
+        expected.map(|(action, filter, state)| (action.into(), filter.into(), state.into()))
+    );
     refused(&place, "runs batches --resume 77", 3, "the journal has no batch 77");
     refused(&place, "runs batches --stop first", 2, "expected the number of a batch");
 }
@@ -98,6 +107,28 @@ fn a_batch_names_the_runs_that_refuse() {
     assert!(ran.stderr.contains(&format!("1 run could not be retried: {first}")), "{}", ran.stderr);
     assert!(ran.stderr.contains("hostel runs retry RUN says why"), "{}", ran.stderr);
     refused(&place, &format!("runs retry {first}"), 2, "has the key \"k\" until it ends");
+}
+
+#[test]
+fn an_empty_filter_does_not_mean_all_runs() {
+    let place = Place::with_data_dir();
+    let server = Server::start("--workers 0");
+    completed(&place, "delay arith.wasm#add 40 2");
+    server.completed("delay arith.wasm#add 40 2");
+    let message = "--where is empty and would match all runs: expected a filter";
+    for action in ["cancel", "retry", "seen", "rm", "rm --dry-run"] {
+        for filter in ["''", "' '"] {
+            let line = format!("runs {action} --where {filter}");
+            refused(&place, &line, 2, message);
+            server.refused(&line, 2, message);
+        }
+    }
+    let hint = "name the runs that you mean, such as --where 'state:unfinished'";
+    refused(&place, "runs cancel --where ''", 2, hint);
+    // A list of all is harmless.
+    assert_eq!(listed(&place, "''").len(), 1);
+    assert_eq!(server.completed("runs ls '' --output json").lines().count(), 1);
+    assert_eq!((completed(&place, "runs batches"), server.completed("runs batches")), Default::default());
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use crate::hostel::{Place, Ran};
+use crate::server::ran;
 use crate::stored::Worker;
 
 /// The bytes of the file system: room for a journal, its log and a few components.
@@ -65,7 +66,7 @@ impl<'a> Disk<'a> {
     }
 
     fn run(&self, line: &str) -> Ran {
-        Ran::of(self.command(line).output().unwrap())
+        ran(self.command(line))
     }
 
     #[track_caller]

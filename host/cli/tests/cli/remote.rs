@@ -212,8 +212,74 @@ fn runs_are_delayed_found_and_acted_on() {
     assert_eq!(server.completed(&format!("runs retry {id}")), format!("retried {id}"));
     server.refused(&format!("runs retry {run}"), 2, "Completed");
     server.refused(&format!("runs rm {id}"), 2, "expected one that has ended");
+    let said = server.run("runs cancel --where state:unfinished");
+    assert_eq!((said.code, said.stdout.trim_end()), (0, "cancelled 1 run"), "{}", said.stderr);
     assert_eq!(server.completed("runs rm --where 'state:completed'"), "removed 2 runs");
     server.refused(&format!("runs show {run}"), 3, &run);
+}
+
+#[test]
+fn batches_of_a_server_look_as_without_one() {
+    let server = Server::start("--workers 1");
+    let failed = server.completed("delay batch.wasm#process-data -1 --unique k");
+    server.run(&format!("runs wait {failed}"));
+    // While it waits it has the key, so that the other one cannot be retried.
+    server.completed("delay batch.wasm#process-data -2 --unique k --in 1h");
+    let ran = server.run("runs retry --where state:failed");
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, "retried 0 runs\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("1 run could not be retried: {failed}")), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hostel runs retry RUN says why"), "{}", ran.stderr);
+
+    server.completed("delay batch.wasm#process-data -3 --id 01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c21");
+    server.run("runs wait 01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c21");
+    assert_eq!(server.completed(&format!("runs seen {failed}")), format!("marked as seen {failed}"));
+    assert_eq!(server.completed(&format!("runs seen {failed}")), format!("{failed} needs no attention"));
+    assert_eq!(server.completed("runs seen --where state:failed"), "marked as seen 1 run");
+
+    assert_eq!(server.completed("runs batches"), server.place.run("runs batches").stdout.trim_end());
+    let line = "runs batches --output json";
+    assert_eq!(server.completed(line), server.place.run(line).stdout.trim_end());
+    assert_eq!(server.completed("runs batches --stop 1"), "batch 1 was finished before");
+    server.refused("runs batches --stop 77", 3, "no batch 77");
+    server.refused("runs batches --resume 1", 2, "--resume cannot be used with a server");
+}
+
+#[test]
+fn options_are_checked_before_a_file_is_sent() {
+    let server = Server::start("--workers 0");
+    for (options, part) in
+        [("--dir .", "--dir"), ("--env HOSTEL_TEST_UNSET", "HOSTEL_TEST_UNSET"), ("--http ''", "http")]
+    {
+        server.refused(&format!("run arith.wasm#add 1 2 {options}"), 2, part);
+    }
+    let answer = server.request("GET", "/api/v1/components", "");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"items\":[]"), "{answer}");
+}
+
+#[test]
+fn commands_of_this_machine_say_so() {
+    let place = Place::with_data_dir();
+    let note = "this command acts on this machine, not on HOSTEL_SERVER";
+    for line in ["runs stats", "limits ls", "cache clear", "runtime ls"] {
+        let mut command = place.command(line);
+        command.env("HOSTEL_SERVER", "http://127.0.0.1:1");
+        let ran = ran(command);
+        assert!(ran.code == 0 && ran.stderr.matches(note).count() == 1, "{line}: {}", ran.stderr);
+        assert!(!place.run(line).stderr.contains(note), "{line}");
+    }
+}
+
+#[test]
+fn a_wait_ends_in_time_although_the_server_does_not_answer() {
+    // It accepts connections and is silent.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = Place::with_data_dir();
+    let mut command = place.command("runs wait 01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c21 --timeout 1ms");
+    command.env("HOSTEL_SERVER", format!("http://{}", silent.local_addr().unwrap()));
+    command.env("HOSTEL_TOKEN", "token");
+    let ran = ran(command);
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    assert!(ran.stderr.contains("has not answered within the timeout"), "{}", ran.stderr);
 }
 
 #[test]
@@ -290,6 +356,24 @@ fn ctrl_c_cancels_the_run_on_the_server() {
 }
 
 #[test]
+fn a_run_that_does_not_stop_is_no_success() {
+    let server = Server::start("--workers 0");
+    let worker = Worker::start(&server.place, "");
+    let (mut child, _watchdog) = start(server.command("run spin-forever.wasm#spin-after 0"));
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    until(&mut stderr, "spinning");
+    // The worker does not hear of it.
+    let process = worker.child.id().to_string();
+    assert!(Command::new("kill").args(["-STOP", &process]).status().unwrap().success());
+    interrupt(&child);
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+    assert!(rest.contains("has not stopped yet: it is Cancelling"), "{rest}");
+    assert!(rest.contains("hostel runs wait "), "{rest}");
+}
+
+#[test]
 fn a_wait_goes_on_with_the_next_server() {
     let mut server = Server::start("--workers 0");
     let first = server.completed("delay arith.wasm#add 40 2");
@@ -323,7 +407,8 @@ fn a_token_may_be_missing_wrong_or_too_weak() {
         assert!(ran.stderr.contains(message), "{message}: {}", ran.stderr);
     };
     check(None, "runs ls", 4, "HOSTEL_TOKEN is not set, and ");
-    check(Some("wrong"), "runs ls", 4, "the token is of HOSTEL_TOKEN");
+    check(Some("wrong"), "runs ls", 4, "the token comes from HOSTEL_TOKEN: does it belong to this server?");
+    assert!(!command(Some("wrong"), "runs ls").stderr.contains("DATA_DIR"), "a hint for other programs");
     check(Some("two words"), "runs ls", 4, "HOSTEL_TOKEN has no token");
     let answer = server.request("POST", "/api/v1/tokens", r#"{"name": "weak", "scopes": ["read", "run"]}"#);
     let (_, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -334,10 +419,31 @@ fn a_token_may_be_missing_wrong_or_too_weak() {
     server.completed("push arith.wasm --name math");
     check(weak, "run math#add 1 2 --env A=b", 4, "lacks the scope admin");
     check(weak, "run math#add 1 2", 4, "may not see its value");
+    check(weak, "map math#add --over 'a=[1, 2]' --with b=2", 4, "may not see its value");
     // Without the variable, the token is that of the data directory, for a server on this machine.
     let mut own = server.place.command("runs ls --output json");
     own.env("HOSTEL_SERVER", server.url());
     assert_eq!(ran(own).code, 0);
+    // A pipe in the place of the file is not waited for.
+    let pipe = server.client.data_dir().join("token");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    check(None, "runs ls", 4, "HOSTEL_TOKEN is not set, and ");
+}
+
+#[test]
+fn an_error_after_the_submission_names_the_run() {
+    let server = Server::start("--workers 0");
+    server.completed("push arith.wasm --name math");
+    let task = server.request("GET", "/api/v1/tasks/math%23add", "");
+    let (_, task) = task.split_once("\r\n\r\n").unwrap();
+    let task = StandIn::answer("200 OK", "application/json", "", task);
+    let page = StandIn::answer("502 Bad Gateway", "text/html", "", "");
+    let ran = StandIn::start(vec![task, page]).run("run math#add 1 2");
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    let (_, run) = ran.stderr.split_once("error: run ").unwrap_or_else(|| panic!("{}", ran.stderr));
+    let (run, _) = run.split_once(": ").unwrap();
+    let hint = format!("the run may go on: hostel runs show {run} shows its state");
+    assert!(ran.stderr.contains(&hint), "{}", ran.stderr);
 }
 
 #[test]
@@ -351,9 +457,9 @@ fn what_is_no_server_is_said_in_one_line() {
     let html = StandIn::answer("502 Bad Gateway", "text/html", "", "<html>bad gateway</html>");
     check(vec![html], "runs ls", 5, &["status 502, text/html", "does a proxy before it pass on /api/v1?"]);
     let page = StandIn::answer("200 OK", "text/html", "", "<html>hello</html>");
-    check(vec![page], "runs ls", 5, &["does not answer as a server of Hostel: status 200, text/html"]);
+    check(vec![page], "runs ls", 5, &["did not answer like a Hostel server: status 200, text/html"]);
     let moved = StandIn::answer("301 Moved Permanently", "text/html", "Location: https://b.example/\r\n", "");
-    check(vec![moved], "runs ls", 5, &["it leads to https://b.example/"]);
+    check(vec![moved], "runs ls", 5, &["is not a Hostel server: it redirects to https://b.example/"]);
     let broken = StandIn::answer("200 OK", "application/json", "", "{\"items\": 1}");
     check(vec![broken], "runs ls", 5, &["cannot be read", "another version"]);
 
@@ -365,8 +471,13 @@ fn what_is_no_server_is_said_in_one_line() {
         StandIn::answer(status, "application/problem+json", headers, &body)
     };
     let many =
-        problem("429 Too Many Requests", "too-many-requests", "exhausted", "too many", "Retry-After: 7\r\n");
-    check(vec![many], "runs ls", 5, &["too many", "try again in 7 s"]);
+        problem("429 Too Many Requests", "too-many-requests", "exhausted", "too many", "Retry-After: 70\r\n");
+    check(vec![many], "runs ls", 5, &["too many", "try again in 70 s"]);
+    // One that asks to come back has answered.
+    let busy = problem("503 Service Unavailable", "busy", "unavailable", "starting", "Retry-After: 0\r\n");
+    let none = StandIn::answer("200 OK", "application/json", "", r#"{"items":[],"next":null}"#);
+    let ran = StandIn::start(vec![busy, none]).run("runs ls");
+    assert!(ran.code == 0 && ran.stderr.contains("no run matches"), "{ran:?}");
     let host = problem("421 Misdirected Request", "wrong-host", "invalid", "expected a.b", "");
     check(
         vec![host],
@@ -391,6 +502,42 @@ fn what_is_no_server_is_said_in_one_line() {
     let ran =
         StandIn::start(vec![StandIn::answer("200 OK", "application/json", "", page)]).run("schedule ls");
     assert!(ran.code == 0 && ran.stdout.contains("Every 1s"), "{ran:?}");
+}
+
+#[test]
+fn another_scheme_is_suggested() {
+    // What a server of TLS answers without it, as an alert of TLS and as a page, and a server of HTTP that is asked for TLS.
+    let alert = "\u{15}\u{3}\u{3}\0\u{2}\u{2}\u{32}".to_owned();
+    let page =
+        StandIn::answer("400 Bad Request", "text/html", "", "The plain HTTP request was sent to HTTPS port");
+    for answer in [alert, page] {
+        let server = StandIn::start(vec![answer]);
+        let ran = server.run("runs ls");
+        assert_eq!(ran.code, 5, "{}", ran.stderr);
+        let hint = format!("does the server speak https? then its address is https://{}", server.address);
+        assert!(ran.stderr.contains(&hint), "{}", ran.stderr);
+    }
+    let server = Server::start("--workers 0");
+    let ran = server.run(&format!("runs ls --server https://{}", server.address));
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    let hint = format!("does the server speak http? then its address is http://{}", server.address);
+    assert!(ran.stderr.contains(&hint), "{}", ran.stderr);
+}
+
+#[test]
+fn hints_of_a_server_speak_of_commands() {
+    let server = Server::start("--workers 0");
+    let run = "01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c21";
+    server.completed(&format!("delay arith.wasm#add 1 2 --id {run}"));
+    let check = |line: &str, hint: &str| {
+        let ran = server.run(line);
+        assert!(ran.code != 0 && ran.stderr.contains(hint), "{line}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("/api/"), "{line}: {}", ran.stderr);
+    };
+    check("runs show 01928c1e-7f3a-7c64-9d0b-5a2f8e6d4c22", "hostel runs ls lists runs");
+    check("schedule rm nightly", "hostel schedule ls lists schedules");
+    check("run math#add 1 2", "hostel components ls lists components");
+    check(&format!("delay arith.wasm#add 1 3 --id {run}"), "choose another --id, or repeat the same command");
 }
 
 #[test]

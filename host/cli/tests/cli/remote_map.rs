@@ -100,6 +100,50 @@ fn a_map_ends_early_on_its_server() {
 }
 
 #[test]
+fn a_map_that_ends_early_does_not_look_at_the_other_rows() {
+    let server = Server::start("--workers 1");
+    let ran = server.run("map batch.wasm#process-data --over item=-1..1000000000 --fail-fast --quiet");
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("stopped after the first failure"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_failure_ends_a_map_before_its_turn() {
+    let server = Server::start("--workers 2");
+    server.client.write(
+        "loop-or-trap.wat",
+        r#"(component
+            (core module $module (func (export "run") (param i32) (result i32)
+                (loop $again (br_if $again (local.get 0))) unreachable))
+            (core instance $instance (instantiate $module))
+            (func (export "run") (param "loops" u32) (result u32) (canon lift (core func $instance "run"))))"#,
+    );
+    // The first item never ends, and the second one fails.
+    let ran = server.run("map loop-or-trap.wat#run --over 'loops=[1, 0]' --fail-fast");
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("stopped after the first failure: 1 run cancelled"), "{}", ran.stderr);
+    assert_eq!(server.completed("runs ls state:unfinished --output json"), "");
+}
+
+#[test]
+fn a_server_that_is_lost_may_have_runs_that_go_on() {
+    let mut server = Server::start("--workers 1");
+    let line = "map elevator.wasm#stop-at-floor --over 'floor=[0, 3600]' --quiet";
+    let mut child = server.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let _watchdog = Watchdog::of(&child);
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    stdout.read_line(&mut first).unwrap();
+    assert_eq!(first, "0\n");
+    server.kill();
+    interrupt(&child);
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    assert_eq!(ran.code, 130, "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 run may go on"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hostel runs cancel --where tag:map:"), "{}", ran.stderr);
+}
+
+#[test]
 fn ctrl_c_cancels_the_runs_of_a_map() {
     let server = Server::start("--workers 1");
     let line = "map elevator.wasm#stop-at-floor --over 'floor=[0, 3600, 3600]' --quiet";
@@ -126,7 +170,7 @@ fn options_of_one_machine_are_refused_for_a_map() {
         ["--workers 2", "--tag-limit a=1", "--rate-limit a=1/1s", "--explain-cache", "--record none"]
     {
         let name = option.split(' ').next().unwrap();
-        let message = format!("{name} has no meaning with the server of HOSTEL_SERVER: ");
+        let message = format!("{name} cannot be used with a server (set by HOSTEL_SERVER): ");
         server.refused(&format!("{map} --tag a {option}"), 2, &message);
     }
 }

@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 
 use crate::hostel::{Place, Ran};
+use crate::server::ran;
 
 /// The runtimes, installed once for all tests of a process; `None` if they were not built.
 static INSTALLED: LazyLock<Option<TempDir>> = LazyLock::new(|| {
@@ -27,7 +28,7 @@ static INSTALLED: LazyLock<Option<TempDir>> = LazyLock::new(|| {
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_hostel"));
         command.args(["runtime", "install", language]).arg(&file).env("HOSTEL_DATA_DIR", data_dir.path());
-        let ran = Ran::of(command.output().unwrap());
+        let ran = ran(command);
         assert_eq!(ran.code, 0, "{ran}");
     }
     Some(data_dir)
@@ -103,7 +104,8 @@ fn place() -> Option<(Place, &'static TempDir)> {
 
 fn run(place: &(Place, &TempDir), line: &str) -> Ran {
     let mut command = place.0.command(line);
-    Ran::of(command.env("HOSTEL_DATA_DIR", place.1.path()).output().unwrap())
+    command.env("HOSTEL_DATA_DIR", place.1.path());
+    ran(command)
 }
 
 #[track_caller]
@@ -553,7 +555,22 @@ fn without_a_runtime_the_way_to_one_is_named() {
         "{ran}"
     );
     assert!(place.run("runtime ls").stderr.contains("no runtime is installed"));
+    let ran = place.run("runtime ls --output json");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
     let ran = place.run("push tasks.py --name tasks");
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("tasks.py is Python source: expected a component"), "{ran}");
+}
+
+#[test]
+fn installed_runtimes_are_listed() {
+    let Some(place) = place() else { return };
+    let json = run(&place, "runtime ls --output json");
+    let table = run(&place, "runtime ls");
+    assert_eq!((json.code, table.code, json.stdout.lines().count()), (0, 0, 2), "{json}");
+    for (json, table) in json.stdout.lines().zip(table.stdout.lines()) {
+        let json: Json = serde_json::from_str(json).unwrap();
+        let cells: Vec<&str> = table.split_whitespace().collect();
+        assert_eq!((&json["language"], &json["digest"]), (&cells[0].into(), &cells[1].into()));
+    }
 }

@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command};
 
 use crate::hostel::{Place, Ran};
+use crate::server::PATIENCE;
 
 /// Sends a request without a body, and returns the answer.
 fn get(address: &str, path: &str, token: &str) -> String {
@@ -14,6 +15,7 @@ fn get(address: &str, path: &str, token: &str) -> String {
 
 fn send(address: &str, method: &str, path: &str, token: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
     );

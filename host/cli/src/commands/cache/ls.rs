@@ -94,7 +94,7 @@ impl Ls {
 
     /// On a server, which answers the first results.
     fn on(&self, ui: &Ui, remote: &Remote) -> Result<Exit, Stop> {
-        let found: Entries = remote.get(&Request::get(&["cache"]).query("limit", MOST_OF_SERVER))?;
+        let found: Entries = remote.call(&Request::get(&["cache"]).query("limit", MOST_OF_SERVER))?;
         let entries: Vec<_> =
             found.items.into_iter().filter(|line| !self.from_remote || line.entry.origin.is_some()).collect();
         for (index, entry) in entries.iter().enumerate() {

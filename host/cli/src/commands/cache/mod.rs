@@ -19,6 +19,7 @@ use hostel_wire::printable;
 use crate::exit::Exit;
 use crate::options::data_dir;
 use crate::options::server::Unfit;
+use crate::options::server::note_local;
 use crate::problem::{Problem, Stop};
 use crate::ui::Ui;
 use crate::ui::text::counted;
@@ -77,6 +78,9 @@ pub(crate) enum Form {
 
 impl Cache {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        if let CacheCommand::Clear(_) | CacheCommand::Gc(_) | CacheCommand::Verify(_) = &self.command {
+            note_local(ui);
+        }
         match &self.command {
             CacheCommand::Ls(command) => command.execute(ui),
             CacheCommand::Show(command) => command.execute(ui),

@@ -61,7 +61,7 @@ impl Rm {
     fn on(&self, ui: &Ui, remote: &Remote) -> Result<Exit, Stop> {
         let mut found = BTreeMap::new();
         for key in &self.keys {
-            let entries: Page<EntryDetail> = remote.get(&Request::get(&["cache", key]))?;
+            let entries: Page<EntryDetail> = remote.call(&Request::get(&["cache", key]))?;
             entries.items.into_iter().for_each(|entry| *found.entry(entry.entry.key).or_insert(0) += 1);
         }
         for key in found.keys() {

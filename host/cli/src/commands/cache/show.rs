@@ -48,7 +48,7 @@ const TOLD_READS: usize = 10;
 impl Show {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         if let Some(remote) = Remote::of(ui, &self.server, [self.place.unfit()])? {
-            let entries: Page<EntryDetail> = remote.get(&Request::get(&["cache", &self.key]))?;
+            let entries: Page<EntryDetail> = remote.call(&Request::get(&["cache", &self.key]))?;
             let texts = entries.items.iter().map(|entry| match self.form.output {
                 Form::Table => of_server(entry, ui.paint),
                 Form::Json => to_json(entry),

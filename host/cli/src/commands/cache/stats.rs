@@ -40,7 +40,7 @@ pub(crate) struct Stats {
 impl Stats {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         if let Some(remote) = Remote::of(ui, &self.server, [self.place.unfit()])? {
-            let stats: StatsObject<'static> = remote.get(&Request::get(&["cache", "stats"]))?;
+            let stats: StatsObject<'static> = remote.call(&Request::get(&["cache", "stats"]))?;
             self.show(ui, &stats, || ui.note("there are no results on the server"))?;
             return Ok(Exit::Completed);
         }

@@ -43,7 +43,7 @@ impl Accept {
         };
         if let Some(remote) = Remote::of(ui, &self.server, [self.place.unfit()])? {
             let place = ["names", &name.to_string(), "versions", &version.to_string()];
-            let found: VersionObject = remote.get(&Request::get(&place))?;
+            let found: VersionObject = remote.call(&Request::get(&place))?;
             let body = json!({ "digest": found.digest, "accept_capabilities": true });
             remote.send(&Request::put(&place).json(&body))?;
         } else {

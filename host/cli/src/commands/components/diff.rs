@@ -48,7 +48,7 @@ impl Diff {
         let diff = match Remote::of(ui, &self.server, [self.place.unfit()])? {
             Some(remote) => {
                 let request = Request::get(&["components", &self.old.to_string(), "diff"]);
-                remote.get(&request.query("with", &self.new))?
+                remote.call(&request.query("with", &self.new))?
             }
             None => self.here()?,
         };

@@ -82,7 +82,7 @@ async fn of_server(client: &Client) -> Result<(Vec<VersionObject>, Vec<String>),
     client.pages(&limited("names"), &mut take).await?;
     let mut versions = Vec::new();
     for name in &names {
-        let of_name: Page<VersionObject> = client.get(&Request::get(&["names", name])).await?;
+        let of_name: Page<VersionObject> = client.call(&Request::get(&["names", name])).await?;
         versions.extend(of_name.items);
     }
     let mut unnamed: Vec<String> = Vec::new();

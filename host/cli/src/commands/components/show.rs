@@ -37,7 +37,7 @@ pub(crate) struct Show {
 impl Show {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let object = match Remote::of(ui, &self.server, [self.place.unfit()])? {
-            Some(remote) => remote.get(&Request::get(&["components", &self.component.to_string()]))?,
+            Some(remote) => remote.call(&Request::get(&["components", &self.component.to_string()]))?,
             None => {
                 let component = open(&self.place)?.component(&self.component).map_err(failed)?;
                 RegisteredObject::from(&component)

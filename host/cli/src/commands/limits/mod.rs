@@ -13,6 +13,7 @@ use hostel::journal::LimitScope;
 use hostel::{QueueName, Tag, check_tag};
 
 use crate::exit::Exit;
+use crate::options::server::note_local;
 use crate::problem::Stop;
 use crate::ui::Ui;
 
@@ -43,6 +44,7 @@ enum LimitsCommand {
 
 impl Limits {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        note_local(ui);
         match &self.command {
             LimitsCommand::Ls(command) => command.execute(ui),
             LimitsCommand::Set(command) => command.execute(ui),

@@ -4,40 +4,61 @@ use std::sync::Arc;
 
 use clap::Args;
 use hostel::journal::{Batch, BatchAction, BatchId, Journal, JournalError, RunLogs, SqliteJournal};
-use hostel_wire::instant;
+use hostel_wire::{BatchObject, batch_action_name, printable};
+use serde::Deserialize;
 
 use super::open;
+use crate::commands::cache::{Form, FormOptions};
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::options::data_dir::HostOptions;
+use crate::options::server::{ServerOptions, Unfit};
 use crate::output::table::Layout;
+use crate::output::to_json;
 use crate::problem::{Problem, Stop};
+use crate::remote::{Remote, RemoteBatch, Request, is_finished};
 use crate::targets::{command, go_on};
 use crate::time::now;
 use crate::ui::Ui;
 
-/// List the batches of cancel, retry, seen and rm with --where, and go on with one that was interrupted
+/// What to do about a batch that does not exist.
+const LISTED: &str = "hostel runs batches lists them";
+
+/// List the batches of cancel, retry, seen and rm with --where, and resume an interrupted one
 #[derive(Args, Debug)]
 #[command(after_help = "\
 A batch acts on the runs that matched and had been submitted when it was made, newest first, a few
 hundred at a time. It stays as it is if its command is interrupted or killed, and any process can
-go on with it.
+go on with it. A server acts on the runs of its batches by itself, also after a restart.
 
 Examples:
   hostel runs batches
   hostel runs batches --resume 3
-  hostel runs batches --stop 3")]
+  hostel runs batches --stop 3
+  hostel runs batches --output json | jq -r 'select(.state == \"running\").batch'")]
 pub(crate) struct Batches {
     /// Go on with this batch until it has acted on all its runs
     #[arg(long, value_name = "BATCH", value_parser = id, conflicts_with = "stop")]
     resume: Option<BatchId>,
 
-    /// Stop this batch for ever; what it has done stays
+    /// Stop this batch permanently; what it has done stays
     #[arg(long, value_name = "BATCH", value_parser = id)]
     stop: Option<BatchId>,
 
     #[command(flatten)]
+    form: FormOptions,
+
+    #[command(flatten)]
     host: HostOptions,
+
+    #[command(flatten)]
+    server: ServerOptions,
+}
+
+/// All batches of a server.
+#[derive(Deserialize)]
+struct RemoteBatches {
+    items: Vec<RemoteBatch>,
 }
 
 fn id(text: &str) -> Result<BatchId, String> {
@@ -47,6 +68,9 @@ fn id(text: &str) -> Result<BatchId, String> {
 
 impl Batches {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        if let Some(remote) = Remote::of(ui, &self.server, self.unfit())? {
+            return self.on(ui, &remote);
+        }
         let journal = open(&self.host)?;
         if let Some(batch) = self.resume {
             return self.resume(ui, &journal, batch);
@@ -54,13 +78,50 @@ impl Batches {
         if let Some(batch) = self.stop {
             let was_finished = find(&journal, batch)?.is_finished();
             journal.stop_batch(now(), batch).map_err(unknown)?;
-            let stopped = if was_finished { "was finished before" } else { "is stopped" };
-            ui.result_line(&format!("batch {batch} {stopped}"))?;
+            tell_stopped(ui, batch, was_finished)?;
         } else {
-            list(ui, &journal.batches()?)?;
+            self.list(ui, &journal.batches()?.iter().map(BatchObject::from).collect::<Vec<_>>())?;
         }
         ui.flush()?;
         Ok(Exit::Completed)
+    }
+
+    /// Options that cannot be used with a server.
+    fn unfit(&self) -> Vec<Unfit> {
+        let because = "the server goes on with its batches by itself";
+        let resume = Unfit { option: "--resume", is_given: self.resume.is_some(), because };
+        self.host.unfit().into_iter().chain([resume]).collect()
+    }
+
+    /// At a server.
+    fn on(&self, ui: &Ui, remote: &Remote) -> Result<Exit, Stop> {
+        if let Some(batch) = self.stop {
+            let id = batch.to_string();
+            let unknown = |problem: Problem| {
+                if problem.exit() == Exit::NotFound { problem.hint(LISTED) } else { problem }
+            };
+            let found: RemoteBatch = remote.call(&Request::get(&["batches", &id])).map_err(unknown)?;
+            // It stops one that is running, and does nothing else.
+            remote.call::<RemoteBatch>(&Request::delete(&["batches", &id]).repeatable())?;
+            tell_stopped(ui, batch, is_finished(&found.object))?;
+        } else {
+            let found: RemoteBatches = remote.call(&Request::get(&["batches"]))?;
+            self.list(ui, &found.items.into_iter().map(|batch| batch.object).collect::<Vec<_>>())?;
+        }
+        ui.flush()?;
+        Ok(Exit::Completed)
+    }
+
+    fn list(&self, ui: &Ui, batches: &[BatchObject]) -> Result<(), Stop> {
+        match self.form.output {
+            Form::Json => batches.iter().try_for_each(|batch| ui.result_line(&to_json(batch)))?,
+            Form::Table if batches.is_empty() => {}
+            Form::Table => table(ui, batches)?,
+        }
+        if batches.is_empty() {
+            ui.note("there are no batches");
+        }
+        Ok(())
     }
 
     fn resume(&self, ui: &Ui, journal: &SqliteJournal, batch: BatchId) -> Result<Exit, Stop> {
@@ -78,14 +139,15 @@ fn find(journal: &SqliteJournal, id: BatchId) -> Result<Batch, Problem> {
 }
 
 fn unknown(error: JournalError) -> Problem {
-    Problem::of(error.kind(), &error).hint("hostel runs batches lists them")
+    Problem::of(error.kind(), &error).hint(LISTED)
 }
 
-fn list(ui: &Ui, batches: &[Batch]) -> Result<(), Stop> {
-    if batches.is_empty() {
-        ui.note("there are no batches");
-        return Ok(());
-    }
+fn tell_stopped(ui: &Ui, batch: BatchId, was_finished: bool) -> Result<(), Stop> {
+    let stopped = if was_finished { "was finished before" } else { "is stopped" };
+    ui.result_line(&format!("batch {batch} {stopped}"))
+}
+
+fn table(ui: &Ui, batches: &[BatchObject]) -> Result<(), Stop> {
     let heading = ["BATCH", "ACTION", "MADE", "STATE", "DONE", "REFUSED"].map(str::to_owned).to_vec();
     let rows: Vec<_> = batches.iter().map(cells).collect();
     let layout = Layout::of(&heading, rows.iter());
@@ -93,17 +155,15 @@ fn list(ui: &Ui, batches: &[Batch]) -> Result<(), Stop> {
     rows.iter().try_for_each(|row| ui.result_line(&layout.line(row)))
 }
 
-fn cells(batch: &Batch) -> Vec<String> {
-    let state = match batch.finished {
-        None => "unfinished",
-        Some(_) if batch.is_stopped => "stopped",
-        Some(_) => "finished",
-    };
+fn cells(batch: &BatchObject) -> Vec<String> {
+    let action = BatchAction::ALL.into_iter().find(|action| batch_action_name(*action) == batch.action);
+    let action = action.map_or_else(|| printable(&batch.action), |action| command(action).into());
+    let state = if is_finished(batch) { printable(&batch.state) } else { "unfinished".into() };
     vec![
-        batch.id.to_string(),
-        command(batch.action).to_owned(),
-        instant(batch.created),
-        state.to_owned(),
+        batch.batch.to_string(),
+        action.into_owned(),
+        printable(&batch.created).into_owned(),
+        state.into_owned(),
         batch.done.to_string(),
         batch.failed.to_string(),
     ]

@@ -46,7 +46,7 @@ impl Cancel {
         if let Some(remote) = Remote::of(ui, &self.server, self.host.unfit())? {
             return self.targets.each_on(ui, &remote, BatchAction::Cancel, |run| {
                 let request = Request::post(&["runs", run, "cancel"]).repeatable();
-                Ok(match remote.get::<Cancelled>(&request)?.cancellation.as_str() {
+                Ok(match remote.call::<Cancelled>(&request)?.cancellation.as_str() {
                     "too-late" => Acted::Skipped("had ended before"),
                     _ => Acted::Done,
                 })

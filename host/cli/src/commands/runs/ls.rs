@@ -13,7 +13,7 @@ use crate::commands::cache::{Form, FormOptions};
 use crate::exit::Exit;
 use crate::follow::follow;
 use crate::options::data_dir::HostOptions;
-use crate::options::server::ServerOptions;
+use crate::options::server::{ServerOptions, Unfit};
 use crate::output::table::Layout;
 use crate::output::to_json;
 use crate::problem::{Problem, Stop};
@@ -63,7 +63,7 @@ type RemoteHeads = (Vec<RunHeadObject>, Option<String>, Option<String>);
 
 impl Ls {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
-        if let Some(remote) = Remote::of(ui, &self.server, self.host.unfit())? {
+        if let Some(remote) = Remote::of(ui, &self.server, self.unfit())? {
             let (heads, next, scanned_to) = self.page_of(&remote)?;
             return self.list(ui, &heads, next, scanned_to);
         }
@@ -75,6 +75,13 @@ impl Ls {
         let found = self.page(&journal, &filter)?;
         let next = found.next.map(|next| next.to_string());
         self.list(ui, &objects(&found.runs), next, found.scanned_to.map(instant))
+    }
+
+    /// Options that cannot be used with a server.
+    fn unfit(&self) -> Vec<Unfit> {
+        let because = "it is not supported on a server yet; hostel runs wait and hostel runs logs --follow follow one run";
+        let follow = Unfit { option: "--follow", is_given: self.follow, because };
+        self.host.unfit().into_iter().chain([follow]).collect()
     }
 
     fn list(
@@ -104,12 +111,6 @@ impl Ls {
 
     /// The runs of the page at a server, the cursor of the next one, and how far the server looked.
     fn page_of(&self, remote: &Remote) -> Result<RemoteHeads, Problem> {
-        if self.follow {
-            let problem = "--follow has no meaning with a server: it shows the runs of this machine";
-            return Err(
-                Problem::invalid(problem).hint("hostel runs wait and hostel runs logs follow one run")
-            );
-        }
         let (mut heads, mut next) = (Vec::new(), self.after.map(|after| after.to_string()));
         let most = self.limit as usize;
         loop {
@@ -119,7 +120,7 @@ impl Ls {
                 Some(next) => request.query("before", next),
                 None => request,
             };
-            let page: remote::Page<RunHeadObject> = remote.get(&request)?;
+            let page: remote::Page<RunHeadObject> = remote.call(&request)?;
             next = page.cursor("before");
             let is_empty = page.items.is_empty();
             heads.extend(page.items);

@@ -26,6 +26,7 @@ use hostel_wire::{RunObject, run_filter};
 
 use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
+use crate::options::server::note_local;
 use crate::problem::{Problem, Stop};
 use crate::time::now;
 use crate::ui::Ui;
@@ -77,6 +78,11 @@ enum RunsCommand {
 
 impl Runs {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        if let RunsCommand::Export(_) | RunsCommand::Set(_) | RunsCommand::Prune(_) | RunsCommand::Stats(_) =
+            &self.command
+        {
+            note_local(ui);
+        }
         match &self.command {
             RunsCommand::Logs(command) => command.execute(ui),
             RunsCommand::Show(command) => command.execute(ui),

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use clap::Args;
 use hostel::journal::{BatchAction, Journal};
+use hostel_wire::RunAnswerObject;
 
 use super::{entry, open};
 use crate::exit::Exit;
 use crate::options::data_dir::HostOptions;
+use crate::options::server::ServerOptions;
 use crate::problem::Stop;
+use crate::remote::{Remote, Request};
 use crate::targets::{Acted, Targets};
 use crate::ui::Ui;
 
@@ -27,10 +30,22 @@ pub(crate) struct Seen {
 
     #[command(flatten)]
     host: HostOptions,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 impl Seen {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        if let Some(remote) = Remote::of(ui, &self.server, self.host.unfit())? {
+            return self.targets.each_on(ui, &remote, BatchAction::MarkSeen, |run| {
+                let found: RunAnswerObject<'static> = remote.call(&Request::get(&["runs", run]))?;
+                if !found.run.needs_attention {
+                    return Ok(Acted::Skipped("needs no attention"));
+                }
+                Targets::act_on(&remote, &Request::post(&["runs", run, "seen"]).repeatable())
+            });
+        }
         let journal = open(&self.host)?;
         self.targets.each(ui, (&journal, None), BatchAction::MarkSeen, |run| {
             if !entry(&journal, run)?.needs_attention() {

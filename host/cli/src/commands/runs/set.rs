@@ -45,7 +45,7 @@ pub(crate) struct Set {
     #[arg(long, value_name = "NAME")]
     queue: Option<QueueName>,
 
-    /// Have this tag, instead of those that the run has beside its task's; can be given several times
+    /// Replace the run's own tags with this one; the task's tags stay; can be given several times
     #[arg(long, value_name = "TAG")]
     tag: Vec<Tag>,
 

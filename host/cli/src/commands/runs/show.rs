@@ -100,8 +100,8 @@ impl Show {
     /// A run of a server.
     fn on(&self, ui: &Ui, remote: &Remote) -> Result<Exit, Stop> {
         let run = self.run.to_string();
-        let mut answer: RunAnswerObject<'static> = remote.get(&Request::get(&["runs", &run]))?;
-        let inputs = remote.get::<Inputs>(&Request::get(&["runs", &run, "inputs"]));
+        let mut answer: RunAnswerObject<'static> = remote.call(&Request::get(&["runs", &run]))?;
+        let inputs = remote.call::<Inputs>(&Request::get(&["runs", &run, "inputs"]));
         // A token may be allowed to see runs, and not what they were given.
         let inputs = match inputs {
             Err(problem) if problem.exit() == Exit::Denied => {

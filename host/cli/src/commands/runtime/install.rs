@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::Args;
-use hostel::registry::{ComponentRef, Naming, Push};
+use hostel::registry::{ComponentName, Naming, Push};
 use hostel::{ErrorKind, Grants, Script, ScriptError, Timestamp};
 
 use crate::exit::Exit;
@@ -56,15 +56,8 @@ impl Install {
             let problem = format!("{file} is the runtime of another language: expected one for {title}");
             return Err(Problem::invalid(problem).into());
         }
-        let internal = |problem: String| Problem::new(ErrorKind::Internal, problem);
-        let name: ComponentRef = self
-            .language
-            .component_name()
-            .parse()
-            .map_err(|_| internal("the name of a runtime".to_owned()))?;
-        let ComponentRef::Named { name, .. } = name else {
-            return Err(internal("the name of a runtime".to_owned()).into());
-        };
+        let name = self.language.component_name().parse::<ComponentName>();
+        let name = name.map_err(|error| Problem::new(ErrorKind::Internal, error.to_string()))?;
         let grants = Grants::default();
         let naming = Naming { name, version: None, grants: &grants, accept: true };
         let (by, at) = (registered::person(), Timestamp::from(SystemTime::now()));

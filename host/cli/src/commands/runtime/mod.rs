@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use crate::exit::Exit;
+use crate::options::server::note_local;
 use crate::problem::Stop;
 use crate::ui::Ui;
 
@@ -35,6 +36,7 @@ enum RuntimeCommand {
 
 impl Runtime {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
+        note_local(ui);
         match &self.command {
             RuntimeCommand::Install(command) => command.execute(ui),
             RuntimeCommand::Ls(command) => command.execute(ui),

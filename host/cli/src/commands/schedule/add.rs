@@ -128,7 +128,7 @@ impl Add {
         ];
         let words = words.into_iter().filter_map(|(name, word)| Some((name.to_owned(), word?.into())));
         body.extend(words);
-        let added: ScheduleObject = remote.get(&Request::put(&["schedules", &name]).json(&body))?;
+        let added: ScheduleObject = remote.call(&Request::put(&["schedules", &name]).json(&body))?;
         let next = added.next_at.as_deref().and_then(parse_instant);
         Ok(next.unwrap_or_else(now))
     }

@@ -42,7 +42,7 @@ impl Next {
         let (timetable, is_paused) = match Remote::of(ui, &self.server, self.host.unfit())? {
             Some(remote) => {
                 let found: ScheduleObject =
-                    remote.get(&Request::get(&["schedules", &self.name.to_string()]))?;
+                    remote.call(&Request::get(&["schedules", &self.name.to_string()]))?;
                 let when = found.when().and_then(|when| Timetable::new(&when).ok());
                 let unknown =
                     || Problem::invalid(format!("this version cannot read when {} is due", self.name));

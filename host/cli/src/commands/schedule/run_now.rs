@@ -47,7 +47,7 @@ impl RunNow {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         if let Some(remote) = Remote::of(ui, &self.server, self.host.unfit())? {
             let request = Request::post(&["schedules", &self.name.to_string(), "run"]);
-            ui.result_line(&remote.get::<Submitted>(&request)?.run)?;
+            ui.result_line(&remote.call::<Submitted>(&request)?.run)?;
             ui.flush()?;
             return Ok(Exit::Completed);
         }

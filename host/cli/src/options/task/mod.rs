@@ -5,6 +5,7 @@ mod arguments;
 mod dir;
 mod env;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -113,19 +114,18 @@ impl TaskOptions {
         Ok(spec)
     }
 
-    /// The options by their names, with the values of variables, for a server that executes a task of this signature.
+    /// The options by their names, with the values of variables, for a server.
     ///
     /// # Errors
     ///
-    /// [`Problem`] if a directory is granted, a variable has no value, or a name does not fit.
-    pub(crate) fn for_server(&self, signature: &Signature) -> Result<Map<String, Json>, Problem> {
+    /// [`Problem`] if a directory is granted, or a variable has no value.
+    pub(crate) fn for_server(&self) -> Result<Map<String, Json>, Problem> {
         if let Some(dir) = self.of("dir").next() {
             let problem =
                 format!("{} cannot be granted on a server: the directory is on this machine", dir.place.name);
             return Err(Problem::invalid(problem).hint("@FILE gives a file's content as an argument"));
         }
-        self.check_name(signature)?;
-        let mut options = Map::new();
+        let mut options = BTreeMap::<_, Vec<Json>>::new();
         for Given { key, text, place } in &self.given {
             let text = if key.is_secret() {
                 let grant = Variable::read(text, &place.name)?.grant(&place.name)?;
@@ -133,10 +133,9 @@ impl TaskOptions {
             } else {
                 text.clone()
             };
-            let texts = options.entry(key.name).or_insert_with(|| Json::Array(Vec::new()));
-            texts.as_array_mut().into_iter().for_each(|texts| texts.push(text.clone().into()));
+            options.entry(key.name).or_default().push(text.into());
         }
-        Ok(options)
+        Ok(options.into_iter().map(|(name, texts)| (name.to_owned(), texts.into())).collect())
     }
 
     /// The granted directories.
@@ -214,7 +213,7 @@ impl TaskOptions {
     }
 
     /// Refuses a name template that does not fit the task.
-    fn check_name(&self, signature: &Signature) -> Result<(), Problem> {
+    pub(crate) fn check_name(&self, signature: &Signature) -> Result<(), Problem> {
         self.of("name").try_for_each(|Given { text, place, .. }| {
             let template = hostel::NameTemplate::parse(text, signature).map(drop);
             template.map_err(|error| Problem::of(error.kind(), &error).within(&place.name))
