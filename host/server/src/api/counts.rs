@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use hostel::journal::{Bucket, HistogramRequest, Journal, JournalError, MAX_BUCKETS, Page, SqliteJournal};
 use hostel::{RunCounts, RunFilter, State as RunState, Timestamp, grammar};
-use hostel_wire::instant;
+use hostel_wire::{filter_word, instant};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -19,7 +19,7 @@ use crate::bounds::SCANNED;
 use crate::clock::now;
 use crate::extract::{Members, Query, unknown_value, wrong};
 use crate::problem::Answer;
-use crate::run_view::{filter_word, read_filter};
+use crate::run_view::read_filter;
 use crate::tokens::Identity;
 
 /// The time that is shown if no beginning is given.

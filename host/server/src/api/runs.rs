@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hostel::RunId;
 use hostel::journal::{Cursor, Journal, Page};
-use hostel_wire::{RunAnswerObject, RunHeadObject, instant};
+use hostel_wire::{RunAnswerObject, RunHeadObject, filter_word, instant};
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::extract::{JsonBody, Members, Path, Query, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
-use crate::run_view::{filter_word, head, read_filter, run_json};
+use crate::run_view::{head, read_filter, run_json};
 use crate::submission::{RunRequest, derived_id, store, wait, wait_for_end};
 use crate::tokens::Identity;
 
