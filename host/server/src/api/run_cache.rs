@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use hostel::journal::{JournalEntry, SqliteJournal};
-use hostel::{CacheKey, ErrorKind, Event, Origin, ResultCacheError, RunId, Value};
+use hostel::{CacheKey, ErrorKind, Origin, ResultCacheError, RunId, Value};
 use hostel_wire::{ReadObject, instant, reads};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -93,10 +93,7 @@ async fn get_run_cache(State(app): State<Arc<App>>, Path(run): Path<String>) -> 
 /// What the record says about the cache.
 fn look_up(entry: &JournalEntry) -> (&'static str, Option<RunId>, String) {
     let (record, spec) = (entry.record(), &entry.record().spec().spec);
-    let hit = record.history().iter().rev().find_map(|transition| {
-        let Some(Event::CacheHit { producer }) = transition.cause else { return None };
-        Some(producer)
-    });
+    let hit = record.cached_from();
     let (word, text) = if let Some(producer) = hit {
         ("hit", format!("the value is that of run {producer}"))
     } else if record.attempts().is_empty() {
