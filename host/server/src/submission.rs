@@ -21,9 +21,6 @@ use crate::problem::{Answer, ApiProblem, Code};
 use crate::scope::Scope;
 use crate::tokens::Identity;
 
-/// How queues of the history begin: no worker executes their runs.
-const HISTORY: &str = "hostel.";
-
 /// What to run, and how.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 pub(crate) struct RunRequest {
@@ -78,9 +75,8 @@ impl RunRequest {
         let mut delay = DelayOptions::default();
         delay.queue =
             self.queue.as_deref().map_or(Ok(QueueName::default()), |queue| parsed("queue", queue))?;
-        if delay.queue.as_str().starts_with(HISTORY) {
-            let problem =
-                format!("{:?}: names that begin with {HISTORY} are for the history", delay.queue.as_str());
+        if delay.queue.is_reserved() {
+            let problem = format!("{:?}: names that begin with hostel. are reserved", delay.queue.as_str());
             return Err(wrong("queue", problem));
         }
         delay.at = self.due(now())?;

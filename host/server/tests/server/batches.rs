@@ -133,7 +133,7 @@ fn a_batch_is_stopped() {
 }
 
 #[test]
-fn what_a_batch_cannot_be_is_refused() {
+fn what_no_batch_can_do_is_refused_or_left_out() {
     let server = Running::start();
     let unknown = start(&server, "cancle", "state:failed").problem(422, "invalid");
     assert_eq!(
@@ -163,8 +163,15 @@ fn what_a_batch_cannot_be_is_refused() {
     let outcome: StoredOutcome = Outcome::Cancelled;
     record.apply(at, RunFact::Ended { event: Event::CancelRequested, outcome }).unwrap();
     journal.import(&[record]).unwrap();
-    start(&server, "retry", "state:cancelled").problem(409, "conflict");
-    assert_eq!(start(&server, "retry", "state:cancelled queue:default").status, 202);
+    let run = RunId::from_bytes([7; 16]);
+    let refused = server.request("POST", &format!("/api/v1/runs/{run}/retry")).send();
+    let expected = format!("run {run} was not executed by a worker: it cannot be retried");
+    assert_eq!(refused.problem(409, "conflict")["detail"], expected);
+    let begun = start(&server, "retry", "state:cancelled").json();
+    assert_eq!(begun["matched"], json!(0), "{begun}");
+    let done = ended(&server, &begun["batch"]);
+    assert_eq!((&done["done"], &done["failed"]), (&json!(0), &json!(0)), "{done}");
+    assert_eq!(start(&server, "delete", "state:cancelled").json()["matched"], json!(1));
 }
 
 #[test]
