@@ -265,6 +265,12 @@ pub(crate) fn derived_id(parts: &[&str]) -> RunId {
     RunId::from_bytes(bytes)
 }
 
+/// Whether an id may be one that [`derived_id`] made.
+pub(crate) fn is_derived(id: RunId) -> bool {
+    let [_, _, _, _, _, _, version, _, variant, ..] = *id.as_bytes();
+    version >> 4 == 8 && variant >> 6 == 2
+}
+
 /// Reads `wait`.
 pub(crate) fn wait(text: Option<&str>) -> Answer<Option<Duration>> {
     let Some(text) = text else { return Ok(None) };
