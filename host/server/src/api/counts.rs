@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::bounds::SCANNED;
 use crate::clock::now;
-use crate::extract::{Members, Query, unknown_value, wrong};
+use crate::extract::{Query, unknown_value, wrong};
 use crate::problem::Answer;
 use crate::run_view::read_filter;
 use crate::tokens::Identity;
@@ -51,10 +51,6 @@ struct CountQuery {
     /// Only runs that match this filter, as `hostel runs ls` takes it. Then the runs are counted one by one.
     #[serde(default)]
     q: Option<String>,
-}
-
-impl Members for CountQuery {
-    const NAMES: &'static [&'static str] = &["by", "bucket", "since", "until", "task", "q"];
 }
 
 /// How many runs there are.

@@ -18,7 +18,7 @@ use super::maps::{of_map, row_id, tag_text, unknown_map};
 use crate::app::App;
 use crate::bounds::{LANES, MAP_ROWS, TIMELINE_ROWS};
 use crate::clock::now;
-use crate::extract::{Members, Path, Query, parsed, within, wrong};
+use crate::extract::{Path, Query, parsed, within, wrong};
 use crate::problem::Answer;
 use crate::run_view::head;
 use crate::submission::is_derived;
@@ -41,10 +41,6 @@ struct RowQuery {
     #[serde(default)]
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
-}
-
-impl Members for RowQuery {
-    const NAMES: &'static [&'static str] = &["from", "limit"];
 }
 
 /// A row of a map.
@@ -175,10 +171,6 @@ struct TimelineQuery {
     #[serde(default)]
     #[param(minimum = 1, maximum = 256)]
     lanes: Option<usize>,
-}
-
-impl Members for TimelineQuery {
-    const NAMES: &'static [&'static str] = &["from", "to", "lanes"];
 }
 
 /// When the rows of a map executed. Times are milliseconds since the origin.

@@ -55,6 +55,29 @@ fn a_body_says_what_was_expected_and_found() {
 }
 
 #[test]
+fn unknown_query_parameters_are_refused_everywhere() {
+    let server = Running::start();
+    let refused = |method: &str, path: &str| {
+        let answer = server.request(method, path).send();
+        answer.problem(422, "invalid")["detail"].as_str().unwrap().to_owned()
+    };
+    for (method, path) in [
+        ("GET", "/api/v1/batches"),
+        ("GET", "/api/v1/limits"),
+        ("POST", "/api/v1/queues/a/pause"),
+        ("GET", "/healthz"),
+    ] {
+        let expected = "unknown query parameter \"colour\": expected none";
+        assert_eq!(refused(method, &format!("{path}?colour=red")), expected, "{method} {path}");
+    }
+    let expected = "unknown query parameter \"colour\": expected one of after, limit";
+    assert_eq!(refused("GET", "/api/v1/schedules?colour=red"), expected);
+    let expected = "unknown query parameter \"limits\": did you mean \"limit\"?";
+    assert_eq!(refused("GET", "/api/v1/runs?limits=1"), expected);
+    assert_eq!(server.get("/api/v1/limits").json()["items"], json!([]), "nothing was paused");
+}
+
+#[test]
 fn a_compressed_body_is_refused() {
     let server = Running::start();
     for path in ["/api/v1/runs", "/api/v1/maps", "/api/v1/components"] {
