@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::clock::now;
 use crate::problem::{Answer, Code};
 
-/// The time after a slice that failed, as with a disk that is full.
+/// The time after a call of the journal that failed, as with a disk that is full.
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// Goes on with batches, without an end.
@@ -21,11 +21,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 ///
 /// Dropping the future ends the work after the slice that is being done. The next server goes on.
 pub(crate) async fn drive(app: Arc<App>) {
-    let mut open: VecDeque<Batch> = VecDeque::new();
-    match app.journal(Journal::batches).await {
-        Ok(found) => open.extend(found.into_iter().rev().filter(|batch| !batch.is_finished())),
-        Err(problem) => tracing::warn!("unfinished batches were not found: {}", problem.detail()),
-    }
+    let mut open = unfinished(&app).await;
     loop {
         open.extend(app.batches.take_new());
         let Some(batch) = open.pop_front() else {
@@ -44,6 +40,17 @@ pub(crate) async fn drive(app: Arc<App>) {
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+}
+
+/// The batches that are not finished, the oldest first. Tries until the journal can be read.
+async fn unfinished(app: &App) -> VecDeque<Batch> {
+    loop {
+        match app.journal(Journal::batches).await {
+            Ok(found) => return found.into_iter().rev().filter(|batch| !batch.is_finished()).collect(),
+            Err(problem) => tracing::warn!("unfinished batches are not found yet: {}", problem.detail()),
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
