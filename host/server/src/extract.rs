@@ -102,11 +102,11 @@ fn at<'j>(json: &'j Json, path: &[String]) -> Option<&'j Json> {
     })
 }
 
-/// A part of the request that is another one than expected.
+/// A part of the request that is not as expected.
 fn mismatched(path: Vec<String>, mismatch: Mismatch) -> ApiProblem {
     let message = mismatch.message();
     let place = if path.is_empty() { String::new() } else { format!("{}: ", path.join(".")) };
-    ApiProblem::invalid(format!("{place}{message}")).mismatch(path, mismatch.expected, mismatch.found)
+    ApiProblem::invalid(format!("{place}{message}")).mismatch(path, mismatch)
 }
 
 /// A name that is none of these.
