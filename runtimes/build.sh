@@ -1,17 +1,26 @@
 #!/usr/bin/env bash
-# Builds the language runtimes: bash runtimes/build.sh [python] [js] [OUTPUT_DIR=target/runtimes]
+# Builds the language runtimes: OUTPUT_DIR=DIR bash runtimes/build.sh [python] [js]
 #
-# Python needs python3 with venv and network access to PyPI (or a wheel cache), JavaScript needs Node and npm. What is missing is
-# said. A runtime is built again only if its sources or this script have changed. Builds are not reproducible: two builds have two
-# digests, and so cache nothing for each other.
+# Without names it builds both. OUTPUT_DIR is target/runtimes unless it is set. Python needs python3 with venv, and PyPI (or a wheel
+# cache); JavaScript needs Node and npm. A runtime is built again only if its sources or this script have changed. Builds are not
+# reproducible: two builds have two digests, so they share no cached results.
+#
+# It exits with 75 if the tools cannot be installed, and with another status other than 0 if a build fails.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
 
-OUTPUT_DIR=${OUTPUT_DIR:-$PWD/../target/runtimes}
-COMPONENTIZE_PY=0.25.1
+# A relative directory is one of the caller's.
+case ${OUTPUT_DIR:=} in
+    "" | /*) ;;
+    *) OUTPUT_DIR=$PWD/$OUTPUT_DIR ;;
+esac
+cd "$(dirname "${BASH_SOURCE[0]}")"
+[ -n "$OUTPUT_DIR" ] || OUTPUT_DIR=$(dirname "$PWD")/target/runtimes
 mkdir -p "$OUTPUT_DIR"
 
+COMPONENTIZE_PY=0.25.1
+
 fail() { printf '%s\n' "$*" >&2; exit 1; }
+not_installed() { printf '%s\n' "$*" >&2; exit 75; }
 
 # The digest of everything that a runtime is made from.
 recipe() { find wit "$1" build.sh -type f -not -path '*/node_modules/*' -not -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1; }
@@ -24,22 +33,22 @@ built() {
 }
 
 build_python() {
-    command -v python3 >/dev/null || fail "the Python runtime needs python3: install it (Debian: apt-get install python3 python3-venv)"
-    local tools=$OUTPUT_DIR/python-tools
-    [ -x "$tools/bin/componentize-py" ] || {
-        python3 -m venv "$tools" || fail "the Python runtime needs venv (Debian: apt-get install python3-venv)"
-        "$tools/bin/pip" --quiet install "componentize-py==$COMPONENTIZE_PY"
-    }
+    command -v python3 >/dev/null || not_installed "the Python runtime needs python3: install it (Debian: apt-get install python3 python3-venv)"
+    local tools=$OUTPUT_DIR/python-tools-$COMPONENTIZE_PY
+    if [ ! -x "$tools/bin/componentize-py" ]; then
+        python3 -m venv "$tools" || not_installed "the Python runtime needs venv (Debian: apt-get install python3-venv)"
+        "$tools/bin/pip" --quiet install "componentize-py==$COMPONENTIZE_PY" || not_installed "pip cannot install componentize-py $COMPONENTIZE_PY"
+    fi
     "$tools/bin/componentize-py" -d wit -w runtime componentize -p python app -o "$OUTPUT_DIR/python.new"
     mv "$OUTPUT_DIR/python.new" "$OUTPUT_DIR/python.wasm"
 }
 
 build_js() {
-    command -v npm >/dev/null || fail "the JavaScript runtime needs Node 20 or later with npm (Debian: apt-get install nodejs npm)"
+    command -v npm >/dev/null || not_installed "the JavaScript runtime needs Node 20 or later with npm (Debian: apt-get install nodejs npm)"
     local tools=$OUTPUT_DIR/js-tools
     mkdir -p "$tools"
     cp js/package.json js/package-lock.json "$tools/"
-    (cd "$tools" && npm ci --silent --no-audit --no-fund)
+    (cd "$tools" && npm ci --silent --no-audit --no-fund) || not_installed "npm cannot install the tools of the JavaScript runtime"
     cp -r js/src "$tools/"
     local bin=$tools/node_modules/.bin
     (cd "$tools" && "$bin/esbuild" src/app.js --bundle --format=esm --platform=neutral --main-fields=module,main '--external:wasi:*' \
@@ -54,5 +63,9 @@ for name; do
         python | js) ;;
         *) fail "there is no runtime $name: expected python or js" ;;
     esac
-    is_current "$name" || { "build_$name" && built "$name"; }
+    if is_current "$name"; then continue; fi
+    # Plain statements: bash ignores `set -e` in all that is called on a side of && or ||.
+    rm -f "$OUTPUT_DIR/$name.new" "$OUTPUT_DIR/$name.recipe"
+    "build_$name"
+    built "$name"
 done
