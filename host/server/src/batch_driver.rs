@@ -1,5 +1,5 @@
-//! Batches are driven in the background, a slice at a time, those of this server in turn. What an earlier server has left unfinished is
-//! gone on with.
+//! Batches are driven in the background, a slice at a time, those of this server in turn. Batches that an earlier server left
+//! unfinished are resumed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub(crate) async fn drive(app: Arc<App>) {
         match slice(&app, batch.clone()).await {
             Ok(batch) if batch.is_finished() => {}
             Ok(batch) => open.push_back(batch),
-            // It was removed: others made room.
+            // It was removed to make room for newer batches.
             Err(problem) if problem.code() == Code::Kind(ErrorKind::NotFound) => {}
             Err(problem) => {
                 tracing::warn!("batch {id} waits: {}", problem.detail());

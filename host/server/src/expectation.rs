@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-/// What is wrong with a part of a request.
+/// A part of the request that is not as expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mismatch {
     /// What was expected.

@@ -33,7 +33,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct CountQuery {
-    /// Only `state`, which it also is without.
+    /// What to count by: only `state`, which is the default.
     #[serde(default)]
     by: Option<String>,
     /// The length of an interval, in whole minutes: `10m`, `1h`. Without it there are only totals.
