@@ -21,6 +21,7 @@ cases![
     runs_of_a_history_are_not_retried_together,
     a_batch_is_stopped,
     an_unknown_batch_is_none,
+    a_batch_is_found_by_its_number,
     batches_are_listed_and_the_oldest_make_room,
     matching_runs_are_counted,
 ];
@@ -166,6 +167,8 @@ fn runs_of_a_history_are_not_retried_together(journal: &dyn Journal) {
         submit(journal, [RunSpec { queue: queue.parse().unwrap(), ..crate::world::spec(number) }]);
         add(journal, number, 3, [STARTED, failed()]).unwrap();
     }
+    assert_eq!(journal.count(BatchAction::Retry, &RunFilter::new(), 100).unwrap(), (1, false));
+    assert_eq!(journal.count(BatchAction::Remove, &RunFilter::new(), 100).unwrap(), (3, false));
     assert_eq!(act(journal, BatchAction::Retry, &RunFilter::new()), 1);
     assert_eq!([1, 2, 3].map(|run| state(journal, run)), [State::Failed, State::Failed, State::Pending]);
     assert_eq!(act(journal, BatchAction::Remove, &RunFilter::new()), 2);
@@ -185,13 +188,23 @@ fn a_batch_is_stopped(journal: &dyn Journal) {
 
 fn an_unknown_batch_is_none(journal: &dyn Journal) {
     let unknown = BatchId::new(77);
-    for error in
-        [journal.step_batch(at(1), unknown).unwrap_err(), journal.stop_batch(at(1), unknown).unwrap_err()]
-    {
+    let errors =
+        [journal.step_batch(at(1), unknown), journal.stop_batch(at(1), unknown), journal.batch(unknown)];
+    for error in errors.map(Result::unwrap_err) {
         assert!(matches!(error, JournalError::NoBatch { batch } if batch == unknown), "{error}");
         assert_eq!(error.to_string(), "the journal has no batch 77");
     }
     assert_eq!(journal.batches().unwrap(), []);
+}
+
+fn a_batch_is_found_by_its_number(journal: &dyn Journal) {
+    submit_some(journal, 0..3);
+    let started =
+        [BatchAction::Cancel, BatchAction::MarkSeen].map(|action| batch(journal, action, &RunFilter::new()));
+    assert_eq!(journal.batch(started[1].id).unwrap(), started[1]);
+    assert_eq!(journal.batch(started[0].id).unwrap(), started[0]);
+    let done = finish(journal, started[0].id);
+    assert_eq!((done.done, journal.batch(done.id).unwrap()), (3, done));
 }
 
 fn batches_are_listed_and_the_oldest_make_room(journal: &dyn Journal) {
@@ -208,12 +221,11 @@ fn batches_are_listed_and_the_oldest_make_room(journal: &dyn Journal) {
 
 fn matching_runs_are_counted(journal: &dyn Journal) {
     one_of_each(journal);
-    let all = RunFilter::new();
-    assert_eq!(journal.count(&all, 100).unwrap(), (5, false));
-    assert_eq!(journal.count(&BatchAction::Retry.fitting(&all), 100).unwrap(), (2, false));
-    assert_eq!(journal.count(&BatchAction::MarkSeen.fitting(&all), 100).unwrap(), (1, false));
+    let count = |action, most| journal.count(action, &RunFilter::new(), most).unwrap();
+    assert_eq!(count(BatchAction::Retry, 100), (2, false));
+    assert_eq!(count(BatchAction::MarkSeen, 100), (1, false));
     submit_some(journal, 1_000..2_000);
-    assert_eq!(journal.count(&all, 1_000).unwrap(), (1_000, true));
+    assert_eq!(count(BatchAction::Cancel, 1_000), (1_000, true));
     add(journal, 1, 9, [STARTED, completed()]).unwrap();
-    assert_eq!(journal.count(&BatchAction::Cancel.fitting(&all), 5_000).unwrap(), (1_001, false));
+    assert_eq!(count(BatchAction::Cancel, 5_000), (1_001, false));
 }

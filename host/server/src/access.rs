@@ -1,10 +1,11 @@
-//! Which scope each operation needs, as the OpenAPI document says. What the document does not name is refused.
+//! Which scope each operation needs and which query parameters it has, as the OpenAPI document says. What the document does not name
+//! is refused.
 
 use std::collections::HashMap;
 
 use http::Method;
-use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::{OpenApi, SecurityRequirement};
+use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
+use utoipa::openapi::{OpenApi, RefOr, SecurityRequirement};
 
 use crate::scope::Scope;
 
@@ -20,9 +21,18 @@ pub(crate) enum Access {
     Token(Vec<Scope>),
 }
 
-/// The access of each operation.
+/// What the document says about an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Documented {
+    /// Who may use it.
+    pub(crate) access: Access,
+    /// The names of its query parameters.
+    pub(crate) query: Vec<String>,
+}
+
+/// All operations.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct AccessTable(HashMap<(String, Method), Access>);
+pub(crate) struct AccessTable(HashMap<(String, Method), Documented>);
 
 impl AccessTable {
     /// The table of a document.
@@ -31,15 +41,15 @@ impl AccessTable {
         for (path, item) in &document.paths.paths {
             for (method, operation) in operations(item) {
                 if let Some(access) = access(operation) {
-                    table.insert((path.clone(), method), access);
+                    table.insert((path.clone(), method), Documented { access, query: query(operation) });
                 }
             }
         }
         Self(table)
     }
 
-    /// Who may use this operation; `None` if the document does not say. `HEAD` is what `GET` is.
-    pub(crate) fn find(&self, path: &str, method: &Method) -> Option<&Access> {
+    /// An operation; `None` if the document does not say who may use it. `HEAD` is what `GET` is.
+    pub(crate) fn find(&self, path: &str, method: &Method) -> Option<&Documented> {
         let find = |method: Method| self.0.get(&(path.to_owned(), method));
         find(method.clone()).or_else(|| if method == Method::HEAD { find(Method::GET) } else { None })
     }
@@ -56,6 +66,16 @@ fn operations(item: &PathItem) -> impl Iterator<Item = (Method, &Operation)> {
         (Method::DELETE, &item.delete),
     ];
     all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
+}
+
+fn query(operation: &Operation) -> Vec<String> {
+    let parameters = operation.parameters.iter().flatten();
+    let query = parameters.filter_map(|parameter| match parameter {
+        RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Query => Some(parameter.name.clone()),
+        // There are no parameters by reference.
+        RefOr::T(_) | RefOr::Ref(_) => None,
+    });
+    query.collect()
 }
 
 fn access(operation: &Operation) -> Option<Access> {

@@ -69,7 +69,7 @@ async fn get_page(OriginalUri(uri): OriginalUri) -> Response {
     response
 }
 
-/// A file. Under the hash of another version there is none: a page of that version is told to reload.
+/// Serves a file. A hash of another version is answered with 404 and a request to reload the page.
 async fn get_file(Path((version, name)): Path<(String, String)>) -> Response {
     let is_file = name != PAGE && name.len() <= NAME_CHARS && version == hash();
     let Some(EmbeddedFile { data, .. }) = is_file.then(|| Files::get(&name)).flatten() else {

@@ -1,5 +1,5 @@
-//! Batches are driven in the background, a slice at a time, those of this server in turn. What an earlier server has left unfinished is
-//! gone on with.
+//! Batches are driven in the background, a slice at a time, those of this server in turn. Batches that an earlier server left
+//! unfinished are resumed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::clock::now;
 use crate::problem::{Answer, Code};
 
-/// The time after a slice that failed, as with a disk that is full.
+/// The time after a call of the journal that failed, as with a disk that is full.
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// Goes on with batches, without an end.
@@ -21,11 +21,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 ///
 /// Dropping the future ends the work after the slice that is being done. The next server goes on.
 pub(crate) async fn drive(app: Arc<App>) {
-    let mut open: VecDeque<Batch> = VecDeque::new();
-    match app.journal(Journal::batches).await {
-        Ok(found) => open.extend(found.into_iter().rev().filter(|batch| !batch.is_finished())),
-        Err(problem) => tracing::warn!("unfinished batches were not found: {}", problem.detail()),
-    }
+    let mut open = unfinished(&app).await;
     loop {
         open.extend(app.batches.take_new());
         let Some(batch) = open.pop_front() else {
@@ -36,7 +32,7 @@ pub(crate) async fn drive(app: Arc<App>) {
         match slice(&app, batch.clone()).await {
             Ok(batch) if batch.is_finished() => {}
             Ok(batch) => open.push_back(batch),
-            // It was removed: others made room.
+            // It was removed to make room for newer batches.
             Err(problem) if problem.code() == Code::Kind(ErrorKind::NotFound) => {}
             Err(problem) => {
                 tracing::warn!("batch {id} waits: {}", problem.detail());
@@ -44,6 +40,17 @@ pub(crate) async fn drive(app: Arc<App>) {
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+}
+
+/// The batches that are not finished, the oldest first. Tries until the journal can be read.
+async fn unfinished(app: &App) -> VecDeque<Batch> {
+    loop {
+        match app.journal(Journal::batches).await {
+            Ok(found) => return found.into_iter().rev().filter(|batch| !batch.is_finished()).collect(),
+            Err(problem) => tracing::warn!("unfinished batches are not found yet: {}", problem.detail()),
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

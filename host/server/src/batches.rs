@@ -1,4 +1,4 @@
-//! What this server knows of batches beside the journal, and those that its driver has not taken up.
+//! What this server knows about batches that the journal does not, and new batches that the driver has not started.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hostel::journal::{Batch, BatchId, MAX_BATCHES};
 use tokio::sync::Notify;
 
-/// What this server knows of batches beside the journal.
+/// What this server knows about batches that the journal does not.
 #[derive(Debug, Default)]
 pub(crate) struct Batches {
     state: Mutex<Known>,
@@ -15,32 +15,29 @@ pub(crate) struct Batches {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Those that the driver has not seen.
+    /// Those that the driver has not started.
     new: Vec<Batch>,
-    /// At most as many as a journal stores: the oldest make room.
-    notes: BTreeMap<BatchId, Notes>,
-}
-
-/// What is known of a batch until the server ends.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Notes {
-    /// How many runs matched when it was made, and whether there were more.
-    pub(crate) matched: Option<(u64, bool)>,
+    /// How many runs matched when each was made, and whether there were more. At most as many as a journal stores: the oldest make
+    /// room.
+    matched: BTreeMap<BatchId, (u64, bool)>,
 }
 
 impl Batches {
     /// Takes up a batch.
     pub(crate) fn add(&self, batch: Batch, matched: (u64, bool)) {
         let mut state = self.state();
-        state.note(batch.id).matched = Some(matched);
+        while state.matched.len() >= MAX_BATCHES {
+            state.matched.pop_first();
+        }
+        state.matched.insert(batch.id, matched);
         state.new.push(batch);
         drop(state);
         self.wake.notify_one();
     }
 
-    /// What is known of a batch.
-    pub(crate) fn notes(&self, batch: BatchId) -> Notes {
-        self.state().notes.get(&batch).cloned().unwrap_or_default()
+    /// How many runs matched when a batch was made, and whether there were more; `None` if this server has not made it.
+    pub(crate) fn matched(&self, batch: BatchId) -> Option<(u64, bool)> {
+        self.state().matched.get(&batch).copied()
     }
 
     /// The batches that were added since the last call.
@@ -55,14 +52,5 @@ impl Batches {
 
     fn state(&self) -> MutexGuard<'_, Known> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Known {
-    fn note(&mut self, batch: BatchId) -> &mut Notes {
-        while self.notes.len() >= MAX_BATCHES && !self.notes.contains_key(&batch) {
-            self.notes.pop_first();
-        }
-        self.notes.entry(batch).or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! Bytes in the document: what is no JSON.
+//! The schema of bodies that are bytes, not JSON.
 
 use utoipa::ToSchema;
 

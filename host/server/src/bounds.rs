@@ -39,7 +39,7 @@ pub(crate) const TIMELINE_ROWS: usize = 200_000;
 pub(crate) const LARGEST: u64 = 1 << 53;
 /// The most lanes of a timeline.
 pub(crate) const LANES: usize = 256;
-/// The most runs that are looked at to count those that match.
+/// The most runs that are counted one by one. Counting ends earlier where a page of the journal does because many runs did not match.
 pub(crate) const SCANNED: u64 = 200_000;
 /// The most components that are checked and compiled at once; each is in memory then.
 pub(crate) const UPLOADS: usize = 2;

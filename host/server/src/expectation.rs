@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-/// What is wrong with a part of a request.
+/// A part of the request that is not as expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mismatch {
     /// What was expected.
@@ -14,9 +14,10 @@ pub(crate) struct Mismatch {
 impl Mismatch {
     /// Both in one line.
     pub(crate) fn message(&self) -> String {
-        match &self.found {
-            Some(found) => format!("expected {}, found {found}", self.expected),
-            None => format!("expected {}", self.expected),
+        let Self { expected, found } = self;
+        match found {
+            Some(found) => format!("expected {expected}, found {found}"),
+            None => format!("expected {expected}"),
         }
     }
 }
@@ -35,7 +36,7 @@ pub(crate) fn of_json(error: &str, found: Option<&Json>) -> Mismatch {
 /// The mismatch of which an error about a parameter of a query speaks.
 pub(crate) fn of_query(error: &str, found: Option<&str>) -> Mismatch {
     let found = found.map(|found| format!("{:?}", found.chars().take(100).collect::<String>()));
-    let expected = if error.contains("digit") || error.contains("integer from") {
+    let expected = if error.starts_with("invalid digit") || error.starts_with("cannot parse integer") {
         "a whole number of 0 or more"
     } else if error.contains("too large") {
         "a smaller number"

@@ -4,6 +4,7 @@ use axum::body::HttpBody;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use hostel::parse_json;
+use http::Uri;
 use http::header::CONTENT_TYPE;
 use http::request::Parts as Head;
 use serde::de::DeserializeOwned;
@@ -18,7 +19,7 @@ use crate::tokens::Identity;
 /// The similarity at which a name is suggested for another one (Jaro-Winkler; 1 is equal).
 const ALIKE: f64 = 0.8;
 
-/// The body of a request, or its query, as an object with these members.
+/// The body of a request as an object with these members.
 pub(crate) trait Members: DeserializeOwned {
     /// The names of all members.
     const NAMES: &'static [&'static str];
@@ -101,11 +102,11 @@ fn at<'j>(json: &'j Json, path: &[String]) -> Option<&'j Json> {
     })
 }
 
-/// A part of the request that is another one than expected.
+/// A part of the request that is not as expected.
 fn mismatched(path: Vec<String>, mismatch: Mismatch) -> ApiProblem {
     let message = mismatch.message();
     let place = if path.is_empty() { String::new() } else { format!("{}: ", path.join(".")) };
-    ApiProblem::invalid(format!("{place}{message}")).mismatch(path, mismatch.expected, mismatch.found)
+    ApiProblem::invalid(format!("{place}{message}")).mismatch(path, mismatch)
 }
 
 /// A name that is none of these.
@@ -139,19 +140,28 @@ fn unknown<'k>(what: &str, shown: &str, name: &str, known: &[&'k str]) -> (Strin
     (problem, near.into_iter().map(|(_, name)| name).collect())
 }
 
-impl<S: Send + Sync, T: Members + Send> FromRequestParts<S> for Query<T> {
+/// Refuses a query with a parameter of another name than these.
+pub(crate) fn check_query(uri: &Uri, names: &[String]) -> Answer<()> {
+    let pairs = pairs(uri)?;
+    let Some((unknown, _)) = pairs.iter().find(|(name, _)| !names.contains(name)) else { return Ok(()) };
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    Err(unknown_name("query parameter", unknown, &names))
+}
+
+fn pairs(uri: &Uri) -> Answer<Vec<(String, String)>> {
+    let malformed = |_: QueryRejection| {
+        ApiProblem::new(Code::Malformed, "the query cannot be read: expected NAME=VALUE joined by &")
+    };
+    axum::extract::Query::try_from_uri(uri).map(|query| query.0).map_err(malformed)
+}
+
+/// Parameters that the document does not name [were refused](check_query) before.
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Query<T> {
     type Rejection = ApiProblem;
 
-    async fn from_request_parts(head: &mut Head, state: &S) -> Answer<Self> {
-        let malformed = |_: QueryRejection| {
-            ApiProblem::new(Code::Malformed, "the query cannot be read: expected NAME=VALUE joined by &")
-        };
-        let pairs = axum::extract::Query::<Vec<(String, String)>>::from_request_parts(head, state).await;
-        let axum::extract::Query(pairs) = pairs.map_err(malformed)?;
-        if let Some((unknown, _)) = pairs.iter().find(|(name, _)| !T::NAMES.contains(&name.as_str())) {
-            return Err(unknown_name("query parameter", unknown, T::NAMES));
-        }
-        let query = axum::extract::Query::<T>::from_request_parts(head, state).await;
+    async fn from_request_parts(head: &mut Head, _: &S) -> Answer<Self> {
+        let pairs = pairs(&head.uri)?;
+        let query = axum::extract::Query::<T>::try_from_uri(&head.uri);
         query.map(|query| Self(query.0)).map_err(|error| wrong_query(&error.body_text(), &pairs))
     }
 }

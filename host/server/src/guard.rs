@@ -16,7 +16,9 @@ use http::{HeaderMap, HeaderValue, Method};
 use crate::access::Access;
 use crate::app::App;
 use crate::audit::Change;
+use crate::extract::check_query;
 use crate::problem::{Answer, ApiProblem, Code};
+use crate::scope::Scope;
 use crate::tokens::Identity;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -99,7 +101,8 @@ pub(crate) fn cross_origin() -> ApiProblem {
     problem.hint("programs send no Origin header; allow the page's origin with --allow-origin")
 }
 
-/// The layer of each route: it finds out who sends the request, and refuses what the token may not do.
+/// The layer of each route: it finds out who sends the request, and refuses what the token may not do and query parameters that the
+/// operation does not have.
 pub(crate) async fn admit(
     State(app): State<Arc<App>>,
     path: MatchedPath,
@@ -107,9 +110,13 @@ pub(crate) async fn admit(
     next: Next,
 ) -> Response {
     let (mut response, identity) = match identify(&app, path.as_str(), &request) {
-        Ok(identity) => {
+        Ok((identity, query)) => {
             identity.iter().for_each(|identity| _ = request.extensions_mut().insert(identity.clone()));
-            (next.run(request).await, identity)
+            let response = match check_query(request.uri(), query) {
+                Ok(()) => next.run(request).await,
+                Err(problem) => problem.into_response(),
+            };
+            (response, identity)
         }
         Err(problem) => (problem.into_response(), None),
     };
@@ -117,12 +124,20 @@ pub(crate) async fn admit(
     response
 }
 
-/// Who sends the request; `None` for an operation that needs no token.
-fn identify(app: &App, path: &str, request: &Request) -> Answer<Option<Identity>> {
-    let Some(access) = app.access.find(path, request.method()) else {
+/// Who sends the request, `None` for an operation that needs no token; and the query parameters that the operation has.
+fn identify<'a>(app: &'a App, path: &str, request: &Request) -> Answer<(Option<Identity>, &'a [String])> {
+    let Some(operation) = app.access.find(path, request.method()) else {
         return Err(undocumented(request.method()));
     };
-    let Access::Token(scopes) = access else { return Ok(None) };
+    let identity = match &operation.access {
+        Access::Public => None,
+        Access::Token(scopes) => Some(owner_of(app, scopes, request)?),
+    };
+    Ok((identity, &operation.query))
+}
+
+/// Who has the token of a request, which needs these scopes.
+fn owner_of(app: &App, scopes: &[Scope], request: &Request) -> Answer<Identity> {
     let token = bearer(request.headers())?;
     let identity = app.tokens.identify(token)?;
     let identity = identity.ok_or_else(|| {
@@ -130,7 +145,7 @@ fn identify(app: &App, path: &str, request: &Request) -> Answer<Option<Identity>
             .hint("DATA_DIR/token has the first token")
     })?;
     scopes.iter().try_for_each(|scope| identity.require(*scope))?;
-    Ok(Some(identity))
+    Ok(identity)
 }
 
 /// An operation that the document does not have. The router knows no more methods than the document.

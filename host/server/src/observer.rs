@@ -2,16 +2,20 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use hostel::RunId;
 use hostel::journal::{Journal, JournalEvent};
-use hostel::{State, Timestamp};
+use hostel::{JournalChanges, RunId, State, Timestamp};
 
 use crate::app::App;
 use crate::metrics::Metrics;
+use crate::problem::Answer;
 
 /// The most events that are read at once.
 const BATCH: usize = 500;
+
+/// The time after a failure to begin, as with a disk that is full.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// The most runs whose waiting, or whose attempt, is being timed. Those beyond it are counted and not timed.
 const TIMED: usize = 50_000;
@@ -31,8 +35,13 @@ struct Clocks {
 ///
 /// Dropping the future ends the counting.
 pub(crate) async fn observe(app: Arc<App>) {
-    let Ok(mut changes) = app.host.journal_changes() else { return std::future::pending().await };
-    let Ok(mut after) = app.journal(Journal::last_event).await else { return std::future::pending().await };
+    let (mut changes, mut after) = loop {
+        match beginning(&app).await {
+            Ok(beginning) => break beginning,
+            Err(problem) => tracing::warn!("events are not counted yet: {}", problem.detail()),
+        }
+        tokio::time::sleep(PAUSE).await;
+    };
     let mut clocks = Clocks::default();
     loop {
         changes.mark_known();
@@ -45,6 +54,11 @@ pub(crate) async fn observe(app: Arc<App>) {
             Ok(_) | Err(_) => changes.changed().await,
         }
     }
+}
+
+/// The changes of the journal, and the number of its last event.
+async fn beginning(app: &App) -> Answer<(JournalChanges, u64)> {
+    Ok((app.host.journal_changes()?, app.journal(Journal::last_event).await?))
 }
 
 impl Clocks {

@@ -12,6 +12,8 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
+use crate::expectation::Mismatch;
+
 /// What went wrong, as programs tell problems apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -257,15 +259,11 @@ impl ApiProblem {
         self
     }
 
-    /// With a part of the request that is another one than expected.
+    /// With a part of the request that is not as expected.
     #[must_use]
-    pub(crate) fn mismatch(mut self, path: Vec<String>, expected: String, found: Option<String>) -> Self {
-        let message = match &found {
-            Some(found) => format!("expected {expected}, found {found}"),
-            None => format!("expected {expected}"),
-        };
-        let mut object = ArgumentObject::new(path, message);
-        (object.expected, object.found) = (Some(expected), found);
+    pub(crate) fn mismatch(mut self, path: Vec<String>, mismatch: Mismatch) -> Self {
+        let mut object = ArgumentObject::new(path, mismatch.message());
+        (object.expected, object.found) = (Some(mismatch.expected), mismatch.found);
         self.0.object.errors.push(object);
         self
     }

@@ -115,11 +115,6 @@ pub(crate) fn read_filter(words: &str, identity: &Identity) -> Answer<RunFilter>
     Ok(filter)
 }
 
-/// A word of a filter, whatever characters its value has.
-pub(crate) fn filter_word(key: &str, value: &str) -> String {
-    format!("{key}:\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
 /// A stored value with its type. Blocks.
 pub(crate) fn read_value(journal: &dyn Journal, stored: &StoredValue) -> Answer<(Type, Value)> {
     let bytes = match stored {

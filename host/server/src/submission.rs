@@ -21,9 +21,6 @@ use crate::problem::{Answer, ApiProblem, Code};
 use crate::scope::Scope;
 use crate::tokens::Identity;
 
-/// How queues of the history begin: no worker executes their runs.
-const HISTORY: &str = "hostel.";
-
 /// What to run, and how.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 pub(crate) struct RunRequest {
@@ -78,9 +75,8 @@ impl RunRequest {
         let mut delay = DelayOptions::default();
         delay.queue =
             self.queue.as_deref().map_or(Ok(QueueName::default()), |queue| parsed("queue", queue))?;
-        if delay.queue.as_str().starts_with(HISTORY) {
-            let problem =
-                format!("{:?}: names that begin with {HISTORY} are for the history", delay.queue.as_str());
+        if delay.queue.is_reserved() {
+            let problem = format!("{:?}: names that begin with hostel. are reserved", delay.queue.as_str());
             return Err(wrong("queue", problem));
         }
         delay.at = self.due(now())?;
@@ -267,6 +263,12 @@ pub(crate) fn derived_id(parts: &[&str]) -> RunId {
     *version = *version & 0x0f | 0x80;
     *variant = *variant & 0x3f | 0x80;
     RunId::from_bytes(bytes)
+}
+
+/// Whether an id may be one that [`derived_id`] made.
+pub(crate) fn is_derived(id: RunId) -> bool {
+    let [_, _, _, _, _, _, version, _, variant, ..] = *id.as_bytes();
+    version >> 4 == 8 && variant >> 6 == 2
 }
 
 /// Reads `wait`.

@@ -29,7 +29,7 @@ const FILE: &str = "tokens-1.json";
 const LOCK: &str = "tokens-1.lock";
 /// The name of the first token.
 pub(crate) const OWNER: &str = "owner";
-/// More than both files ever have.
+/// Larger than either file ever gets.
 const MAX_FILE_BYTES: u64 = 16 << 20;
 /// How each token begins, so that people and scanners recognise one.
 const PREFIX: &str = "hostel_";

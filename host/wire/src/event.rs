@@ -67,8 +67,8 @@ impl From<&JournalEvent> for EventObject {
 
 #[cfg(test)]
 mod tests {
-    use hostel::Event;
     use hostel::journal::RunChange;
+    use hostel::{Event, RunId, Timestamp};
 
     use super::*;
 
@@ -98,7 +98,25 @@ mod tests {
     fn the_kinds_are_those_of_changes() {
         let changes = [RunChange::Born, RunChange::Amended, RunChange::Named, RunChange::AttemptEnded];
         assert_eq!(changes.map(RunChange::name), EventObject::KINDS[..4]);
-        assert!([Event::CameDue, Event::Postponed, Event::Completed].into_iter().all(is_stored));
-        assert!(!is_stored(Event::SlotAwaited));
+        let stored = [
+            Event::CameDue,
+            Event::Started,
+            Event::RetryPlanned { due: Timestamp::from_unix_nanos(1) },
+            Event::CancelRequested,
+            Event::Completed,
+            Event::CacheHit { producer: RunId::from_bytes([1; 16]) },
+            Event::Failed,
+            Event::TimedOut,
+            Event::UpstreamFailed,
+            Event::Crashed,
+            Event::Rescued,
+            Event::Cancelled,
+            Event::RolledBack,
+            Event::RetryRequested,
+            Event::Postponed,
+        ];
+        assert!(stored.into_iter().all(is_stored));
+        assert_eq!(stored.map(|event| event.name()), EventObject::KINDS[4..]);
+        assert!(![Event::SlotAwaited, Event::SlotGranted].into_iter().any(is_stored));
     }
 }

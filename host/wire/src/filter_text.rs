@@ -36,12 +36,13 @@ pub fn filter_text(filter: &RunFilter) -> String {
         ("since", since.map(instant)),
         ("until", until.map(instant)),
     ];
-    let words = words.into_iter().chain(tags).filter_map(|(key, value)| Some(word(key, &value?)));
-    words.collect::<Vec<_>>().join(" ")
+    let inputs = filter.wanted_inputs().iter().map(|input| ("in", Some(input.to_string())));
+    let words = words.into_iter().chain(tags).chain(inputs);
+    words.filter_map(|(key, value)| Some(filter_word(key, &value?))).collect::<Vec<_>>().join(" ")
 }
 
-/// A word of a filter.
-fn word(key: &str, value: &str) -> String {
+/// A word of a filter, whatever characters its value has.
+pub fn filter_word(key: &str, value: &str) -> String {
     let is_plain = !value.is_empty() && !value.contains(|c: char| c.is_whitespace() || "\"\\".contains(c));
     if is_plain {
         return format!("{key}:{value}");
@@ -66,6 +67,7 @@ mod tests {
             "state:Failed! task:add".to_owned(),
             format!("task:{digest}#acme:math/ops@1.0.0.add since:1h until:2026-11-29"),
             format!("task:{digest} state:unfinished"),
+            "state:failed in:a.b=3 in:\"0=two words\" in:c=\"x\\\"y\"".to_owned(),
         ];
         let now = Timestamp::from_unix_nanos(1_795_274_521_500_000_000);
         for text in texts {

@@ -58,7 +58,7 @@ pub use component::{
 };
 pub use error::{ErrorObject, FrameObject, cause};
 pub use event::EventObject;
-pub use filter_text::filter_text;
+pub use filter_text::{filter_text, filter_word};
 pub use limit::LimitUseObject;
 pub use log_line::LogLineObject;
 pub use map_line::MapLine;

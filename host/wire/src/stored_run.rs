@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use hostel::Event;
 use hostel::journal::{JournalEntry, UniqueMode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -95,10 +94,7 @@ impl<'a> StoredRunObject<'a> {
             crashes: head.crashes,
             worker: head.worker.as_ref().map(ToString::to_string),
             needs_attention: head.needs_attention,
-            cached_from: entry.record().history().iter().rev().find_map(|one| match one.cause {
-                Some(Event::CacheHit { producer }) => Some(producer.to_string()),
-                _ => None,
-            }),
+            cached_from: entry.record().cached_from().map(|producer| producer.to_string()),
         }
     }
 

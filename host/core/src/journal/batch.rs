@@ -59,16 +59,6 @@ impl BatchAction {
     /// Every action.
     pub const ALL: [Self; 4] = [Self::Cancel, Self::Retry, Self::MarkSeen, Self::Remove];
 
-    /// Its name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Cancel => "cancel",
-            Self::Retry => "retry",
-            Self::MarkSeen => "seen",
-            Self::Remove => "remove",
-        }
-    }
-
     /// Whether it fits runs in a state, but for the attention that [`BatchAction::MarkSeen`] needs.
     pub fn fits(self, state: State) -> bool {
         match self {
@@ -89,12 +79,6 @@ impl BatchAction {
         let states = State::ALL.into_iter().filter(is_wanted).filter(|state| self.fits(*state));
         let narrowed = filter.clone().states(states);
         if self == Self::MarkSeen { narrowed.needs_attention() } else { narrowed }
-    }
-}
-
-impl fmt::Display for BatchAction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

@@ -275,6 +275,13 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::NoBatch`], and errors of the medium.
     fn stop_batch(&self, at: Timestamp, batch: BatchId) -> Result<Batch, JournalError>;
 
+    /// A batch as it is now.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::NoBatch`], and errors of the medium.
+    fn batch(&self, batch: BatchId) -> Result<Batch, JournalError>;
+
     /// All batches that are stored, the newest first: at most [`MAX_BATCHES`].
     ///
     /// # Errors
@@ -282,18 +289,21 @@ pub trait Journal: Send + Sync {
     /// Those of the medium.
     fn batches(&self) -> Result<Vec<Batch>, JournalError>;
 
-    /// How many runs match, and whether there are more than were counted: it counts up to `most`, in whole pages. Reads them all.
+    /// How many runs a batch would act on if it began now, and whether there may be more than were counted: it reads whole pages of
+    /// the runs that match, the newest first, until it has read `most` of them or [a page ends early](Found::scanned_to).
     ///
     /// # Errors
     ///
     /// Those of the medium.
-    fn count(&self, filter: &RunFilter, most: u64) -> Result<(u64, bool), JournalError> {
-        let (mut count, mut page) = (0, Page::first(Page::MAX_LIMIT));
+    fn count(&self, action: BatchAction, filter: &RunFilter, most: u64) -> Result<(u64, bool), JournalError> {
+        let filter = action.fitting(filter);
+        let (mut count, mut read, mut page) = (0, 0, Page::first(Page::MAX_LIMIT));
         loop {
-            let found = self.find(filter, page)?;
-            count += found.runs.len() as u64;
+            let found = self.find(&filter, page)?;
+            read += found.runs.len() as u64;
+            count += found.runs.iter().filter(|head| action.fits_queue(&head.queue)).count() as u64;
             match found.next {
-                Some(next) if count < most => page.after = Some(next),
+                Some(next) if read < most && found.scanned_to.is_none() => page.after = Some(next),
                 next => return Ok((count, next.is_some())),
             }
         }

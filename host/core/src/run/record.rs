@@ -269,6 +269,14 @@ impl RunRecord {
         &self.attempts
     }
 
+    /// The run that computed its value, if the value came from the cache.
+    pub fn cached_from(&self) -> Option<RunId> {
+        self.history.iter().rev().find_map(|transition| match transition.cause {
+            Some(Event::CacheHit { producer }) => Some(producer),
+            _ => None,
+        })
+    }
+
     /// How many attempts count for the retry policy: those since the last [retry by hand](Event::RetryRequested), or all. Lost ones
     /// and the one that executes are among them.
     pub fn counted_attempts(&self) -> usize {

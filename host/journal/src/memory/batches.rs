@@ -46,7 +46,11 @@ impl Batches {
         Ok(batch)
     }
 
-    pub(super) fn get(&mut self, batch: BatchId) -> Result<&mut Batch, JournalError> {
+    pub(super) fn get(&self, batch: BatchId) -> Result<&Batch, JournalError> {
+        self.batches.get(&batch).ok_or(JournalError::NoBatch { batch })
+    }
+
+    pub(super) fn get_mut(&mut self, batch: BatchId) -> Result<&mut Batch, JournalError> {
         self.batches.get_mut(&batch).ok_or(JournalError::NoBatch { batch })
     }
 

@@ -331,7 +331,7 @@ impl Journal for MemoryJournal {
 
     fn step_batch(&self, at: Timestamp, batch: BatchId) -> Result<Batch, JournalError> {
         let mut batches = self.stored_batches();
-        let batch = batches.get(batch)?;
+        let batch = batches.get_mut(batch)?;
         if batch.is_finished() {
             return Ok(batch.clone());
         }
@@ -354,11 +354,15 @@ impl Journal for MemoryJournal {
 
     fn stop_batch(&self, at: Timestamp, batch: BatchId) -> Result<Batch, JournalError> {
         let mut batches = self.stored_batches();
-        let batch = batches.get(batch)?;
+        let batch = batches.get_mut(batch)?;
         if !batch.is_finished() {
             (batch.finished, batch.is_stopped) = (Some(at), true);
         }
         Ok(batch.clone())
+    }
+
+    fn batch(&self, batch: BatchId) -> Result<Batch, JournalError> {
+        self.stored_batches().get(batch).cloned()
     }
 
     fn batches(&self) -> Result<Vec<Batch>, JournalError> {

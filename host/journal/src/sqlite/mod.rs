@@ -464,6 +464,10 @@ impl Journal for SqliteJournal {
         self.write(move |writing| batch::stop(writing, at, batch))
     }
 
+    fn batch(&self, batch: BatchId) -> Result<Batch, JournalError> {
+        self.read(|db, _| batch::load(db, batch))
+    }
+
     fn batches(&self) -> Result<Vec<Batch>, JournalError> {
         self.read(|db, _| batch::all(db))
     }

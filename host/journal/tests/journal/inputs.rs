@@ -80,6 +80,8 @@ fn a_page_that_has_looked_at_many_runs_ends_and_says_how_far_it_came() {
     assert_eq!((first.runs.len(), first.scanned_to), (0, Some(at(10))));
     let rest = journal.find(&filter, Page { after: first.next, limit: 9 }).unwrap();
     assert_eq!((rest.next, rest.scanned_to), (None, None));
+    // Counting ends there, too.
+    assert_eq!(journal.count(BatchAction::Cancel, &filter, 9).unwrap(), (0, true));
     // A page of two states has all matches of the part that was looked at in both.
     add(&journal, count - 1, 2, [STARTED]).unwrap();
     let with_digits = RunFilter::new().name("f1");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hostel::journal::{Cancellation, Journal, JournalConflict, JournalEntry, JournalError, SqliteJournal};
+use hostel::journal::{Cancellation, Journal, JournalConflict, JournalError, SqliteJournal};
 use hostel::{ErrorKind, RunId};
 use hostel_wire::{RunAnswerObject, why_not_retried};
 use http::StatusCode;
@@ -94,21 +94,16 @@ async fn retry_run(
 
 /// Gives a run new attempts, or says why it cannot have any.
 fn retry(journal: &SqliteJournal, run: RunId) -> Answer<()> {
-    let refused = |entry: &JournalEntry| {
-        let why = why_not_retried(entry);
-        why.map(|why| ApiProblem::new(Code::Kind(ErrorKind::Conflict), why))
+    let error = match journal.retry(now(), run) {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
     };
-    if let Some(problem) = refused(&entry_of(journal, run)?) {
-        return Err(problem);
+    if let JournalError::Conflict(JournalConflict::Fact { .. } | JournalConflict::History { .. }) = error
+        && let Some(why) = why_not_retried(&entry_of(journal, run)?)
+    {
+        return Err(ApiProblem::new(Code::Kind(ErrorKind::Conflict), why));
     }
-    match journal.retry(now(), run) {
-        Ok(_) => Ok(()),
-        // It has changed since it was read.
-        Err(error @ JournalError::Conflict(JournalConflict::Fact { .. })) => {
-            Err(refused(&entry_of(journal, run)?).unwrap_or_else(|| error.into()))
-        }
-        Err(error) => Err(error.into()),
-    }
+    Err(error.into())
 }
 
 /// Record that someone has seen how a run ended

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hostel::journal::{Batch, BatchAction, BatchId, Journal, JournalError, SqliteJournal};
-use hostel::{ErrorKind, QueueName, RunFilter};
+use hostel::journal::{Batch, BatchAction, BatchId, Journal};
 use hostel_wire::{BatchObject, batch_action_name};
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
@@ -19,14 +18,11 @@ use crate::app::App;
 use crate::bounds::SCANNED;
 use crate::clock::now;
 use crate::extract::{JsonBody, Members, Path, unknown_value, wrong};
-use crate::problem::{Answer, ApiProblem, Code};
+use crate::problem::Answer;
 use crate::rates::Counted;
 use crate::run_view::read_filter;
 use crate::scope::Scope;
 use crate::tokens::Identity;
-
-/// The queues of runs that no worker has executed.
-const OF_HISTORY: [&str; 2] = ["hostel.run", "hostel.map"];
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list_batches, post_batch)).routes(routes!(get_batch, stop_batch))
@@ -35,7 +31,8 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 /// What to do, and with which runs.
 #[derive(Debug, Deserialize, ToSchema)]
 struct BatchRequest {
-    /// `cancel`, `retry`, `seen` or `delete`. Only runs that it fits are acted on: no run that has ended is cancelled.
+    /// `cancel`, `retry`, `seen` or `delete`. Only runs that it fits are acted on: no run that has ended is cancelled, and no run that
+    /// no worker executed is retried.
     action: String,
     /// Which runs, as `hostel runs ls` takes it: `state:failed tag:nightly`. Runs that arrive later are not among them.
     filter: String,
@@ -53,7 +50,7 @@ impl Members for BatchRequest {
 struct BatchPreview {
     /// How many runs match, and can be acted on now.
     matched: u64,
-    /// Whether there are more than were counted.
+    /// Whether there may be more than were counted.
     more: bool,
 }
 
@@ -64,7 +61,7 @@ struct BatchAnswer {
     batch: BatchObject,
     /// How many runs matched when it was made; `null` if it was made by another process, or before the server started.
     matched: Option<u64>,
-    /// Whether there were more than were counted.
+    /// Whether there may have been more than were counted.
     more: bool,
     /// The first runs that refused the action, at most 100.
     failed_runs: Vec<String>,
@@ -79,11 +76,11 @@ struct BatchList {
 
 impl BatchAnswer {
     fn new(app: &App, batch: &Batch) -> Self {
-        let notes = app.batches.notes(batch.id);
+        let matched = app.batches.matched(batch.id);
         Self {
             batch: BatchObject::from(batch),
-            matched: notes.matched.map(|(matched, _)| matched),
-            more: notes.matched.is_some_and(|(_, more)| more),
+            matched: matched.map(|(matched, _)| matched),
+            more: matched.is_some_and(|(_, more)| more),
             failed_runs: batch.refused.iter().map(ToString::to_string).collect(),
         }
     }
@@ -111,16 +108,13 @@ async fn post_batch(
         ));
     }
     let filter = read_filter(&request.filter, &identity)?;
-    if action == BatchAction::Retry {
-        let filter = filter.clone();
-        app.journal(move |journal| check_history(journal, &filter)).await?;
-    }
-    let to_do = action.fitting(&filter);
-    let (matched, more) = app.journal(move |journal| journal.count(&to_do, SCANNED)).await?;
+    // Before the counting, which reads many runs.
+    app.count(&identity, Counted::Submit)?;
+    let of_batch = filter.clone();
+    let (matched, more) = app.journal(move |journal| journal.count(action, &of_batch, SCANNED)).await?;
     if request.dry_run {
         return Ok(Json(BatchPreview { matched, more }).into_response());
     }
-    app.count(&identity, Counted::Submit)?;
     let batch = app.journal(move |journal| journal.start_batch(now(), action, &filter)).await?;
     app.batches.add(batch.clone(), (matched, more));
     let mut response = (StatusCode::ACCEPTED, Json(BatchAnswer::new(&app, &batch))).into_response();
@@ -128,24 +122,6 @@ async fn post_batch(
         response.headers_mut().insert(LOCATION, location);
     }
     Ok(response)
-}
-
-/// Refuses to retry runs that no worker has executed: they would wait for ever.
-fn check_history(journal: &SqliteJournal, filter: &RunFilter) -> Answer<()> {
-    for queue in OF_HISTORY {
-        // Both are names of queues.
-        let queue = QueueName::new(queue).unwrap_or_default();
-        if filter.wanted_queue().is_some_and(|wanted| *wanted != queue) {
-            continue;
-        }
-        let of_queue = BatchAction::Retry.fitting(&filter.clone().queue(queue.clone()));
-        if journal.count(&of_queue, 1)?.0 > 0 {
-            let problem = "some of the runs that match were not executed by a worker: they cannot be retried";
-            return Err(ApiProblem::new(Code::Kind(ErrorKind::Conflict), problem)
-                .hint("add the queue to the filter: queue:default"));
-        }
-    }
-    Ok(())
 }
 
 /// List batches, the newest first
@@ -161,7 +137,8 @@ async fn list_batches(State(app): State<Arc<App>>) -> Answer<Json<BatchList>> {
     params(("batch" = u64, Path, description = "Its number")),
     responses((status = 200, description = "The batch", body = BatchAnswer)), security(("token" = ["read"])))]
 async fn get_batch(State(app): State<Arc<App>>, Path(batch): Path<String>) -> Answer<Json<BatchAnswer>> {
-    let batch = find(&app, read_id(&batch)?).await?;
+    let id = read_id(&batch)?;
+    let batch = app.journal(move |journal| journal.batch(id)).await?;
     Ok(Json(BatchAnswer::new(&app, &batch)))
 }
 
@@ -176,16 +153,11 @@ async fn stop_batch(
     identity: Identity,
     Path(batch): Path<String>,
 ) -> Answer<Json<BatchAnswer>> {
-    let found = find(&app, read_id(&batch)?).await?;
+    let id = read_id(&batch)?;
+    let found = app.journal(move |journal| journal.batch(id)).await?;
     identity.require(needed(found.action))?;
-    let batch = app.journal(move |journal| journal.stop_batch(now(), found.id)).await?;
+    let batch = app.journal(move |journal| journal.stop_batch(now(), id)).await?;
     Ok(Json(BatchAnswer::new(&app, &batch)))
-}
-
-async fn find(app: &App, id: BatchId) -> Answer<Batch> {
-    let batches = app.journal(Journal::batches).await?;
-    let found = batches.into_iter().find(|batch| batch.id == id);
-    found.ok_or_else(|| JournalError::NoBatch { batch: id }.into())
 }
 
 fn read_id(text: &str) -> Answer<BatchId> {

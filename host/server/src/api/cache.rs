@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 use super::components::limit;
 use super::json_answer;
 use crate::app::App;
-use crate::extract::{Members, Path, Query};
+use crate::extract::{Path, Query};
 use crate::problem::{Answer, ApiProblem, Code};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -37,10 +37,6 @@ struct CacheQuery {
     /// Only results of this task: `sha256:HEX#EXPORT`.
     #[serde(default)]
     task: Option<String>,
-}
-
-impl Members for CacheQuery {
-    const NAMES: &'static [&'static str] = &["limit", "task"];
 }
 
 /// Cached results.

@@ -61,7 +61,7 @@ fn children(journal: &SqliteJournal, parent: RunId) -> Answer<(Vec<RunHead>, boo
     let head = entry.head();
     // An item begins while its map does.
     let end = head.ended.unwrap_or(head.created).after(Duration::from_nanos(1));
-    let queue = QueueName::new("hostel.run").unwrap_or_default();
+    let queue = QueueName::new(QueueName::PROGRAMS).unwrap_or_default();
     let filter = RunFilter::new().queue(queue).since(head.created).until(end);
     let (mut items, mut after, mut looked_at) = (Vec::new(), None, 0);
     loop {

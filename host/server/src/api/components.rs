@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::binary::Binary;
 use crate::bounds::{LIST, LIST_DEFAULT};
 use crate::clock::now;
-use crate::extract::{Members, Path, Query, parsed, wrong};
+use crate::extract::{Path, Query, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
 use crate::tokens::Identity;
@@ -46,10 +46,6 @@ struct PageByDigest {
     #[serde(default)]
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
-}
-
-impl Members for PageByDigest {
-    const NAMES: &'static [&'static str] = &["after", "limit"];
 }
 
 /// Components without names. Those with names are found by them.
@@ -229,10 +225,6 @@ async fn get_component_surface(
 struct With {
     /// The newer side: a digest, a name, or `NAME@VERSION`.
     with: String,
-}
-
-impl Members for With {
-    const NAMES: &'static [&'static str] = &["with"];
 }
 
 /// Compare two components or versions

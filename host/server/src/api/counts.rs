@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use hostel::journal::{Bucket, HistogramRequest, Journal, JournalError, MAX_BUCKETS, Page, SqliteJournal};
 use hostel::{RunCounts, RunFilter, State as RunState, Timestamp, grammar};
-use hostel_wire::instant;
+use hostel_wire::{filter_word, instant};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -17,9 +17,9 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::bounds::SCANNED;
 use crate::clock::now;
-use crate::extract::{Members, Query, unknown_value, wrong};
+use crate::extract::{Query, unknown_value, wrong};
 use crate::problem::Answer;
-use crate::run_view::{filter_word, read_filter};
+use crate::run_view::read_filter;
 use crate::tokens::Identity;
 
 /// The time that is shown if no beginning is given.
@@ -33,7 +33,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct CountQuery {
-    /// Only `state`, which it also is without.
+    /// What to count by: only `state`, which is the default.
     #[serde(default)]
     by: Option<String>,
     /// The length of an interval, in whole minutes: `10m`, `1h`. Without it there are only totals.
@@ -53,10 +53,6 @@ struct CountQuery {
     q: Option<String>,
 }
 
-impl Members for CountQuery {
-    const NAMES: &'static [&'static str] = &["by", "bucket", "since", "until", "task", "q"];
-}
-
 /// How many runs there are.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Counts)]
@@ -73,7 +69,7 @@ struct CountsObject {
     states: BTreeMap<&'static str, u64>,
     /// The same by the time of submission: the intervals that have runs, in order.
     items: Vec<BucketObject>,
-    /// Whether there are more runs than were counted: then only the newest were.
+    /// Whether there may be more runs than were counted: then only the newest were.
     more: bool,
 }
 
@@ -99,7 +95,8 @@ struct Counted {
 
 /// Count runs by state, in all and over time
 ///
-/// From tallies, which costs the same however many runs there are; or, with `task` and `q`, by looking at the newest 200,000 that match.
+/// From tallies, which costs the same however many runs there are. With `task` or `q`, runs are counted one by one: the newest 200,000
+/// that match, or fewer if too many others have to be looked at to find them.
 #[utoipa::path(get, path = "/counts", operation_id = "get_counts", tag = "runs", params(CountQuery),
     responses((status = 200, description = "How many", body = CountsObject)), security(("token" = ["read"])))]
 async fn get_counts(
@@ -139,7 +136,8 @@ fn count(
     let (since, until) = filter.wanted_times();
     let Some(each) = interval else {
         let is_all = is_whole && since.is_none() && until.is_none();
-        let (counts, more) = if is_all { (journal.counts()?, false) } else { total(journal, &filter)? };
+        let (counts, more) =
+            if is_all { (journal.counts()?, false) } else { total(journal, &filter, SCANNED)? };
         let bucket = Bucket { from: Timestamp::from_unix_nanos(0), counts };
         return Ok(Counted { times: (since, until), interval, buckets: vec![bucket], more });
     };
@@ -162,10 +160,14 @@ fn count(
     Ok(Counted { times, interval, buckets, more })
 }
 
-/// Counts runs one by one.
-fn total(journal: &SqliteJournal, filter: &RunFilter) -> Result<(RunCounts, bool), JournalError> {
+/// Counts runs one by one, the newest first and about so many at most. Returns also whether there may be more.
+pub(super) fn total(
+    journal: &SqliteJournal,
+    filter: &RunFilter,
+    most: u64,
+) -> Result<(RunCounts, bool), JournalError> {
     let mut counts = RunCounts::default();
-    let more = each(journal, filter, |_, state| counts.enter(state))?;
+    let more = each(journal, filter, most, |_, state| counts.enter(state))?;
     Ok((counts, more))
 }
 
@@ -177,7 +179,7 @@ fn by_time(
 ) -> Result<(Vec<Bucket>, bool), JournalError> {
     let mut minutes: BTreeMap<(u64, usize), u64> = BTreeMap::new();
     let place = |state| RunState::ALL.iter().position(|other| *other == state).unwrap_or_default();
-    let more = each(journal, filter, |created, state| {
+    let more = each(journal, filter, SCANNED, |created, state| {
         *minutes.entry((hostel::journal::minute_of(created), place(state))).or_default() += 1;
     })?;
     let minutes = minutes
@@ -186,19 +188,21 @@ fn by_time(
     Ok((request.group(minutes), more))
 }
 
-/// Calls a function with the time and the state of the runs that match, the newest first, and returns whether there are more.
+/// Calls a function with the time and the state of the runs that match, the newest first, until there were so many or a page ends early
+/// because many runs did not match. Returns whether there may be more.
 fn each(
     journal: &SqliteJournal,
     filter: &RunFilter,
+    most: u64,
     mut call: impl FnMut(Timestamp, RunState),
 ) -> Result<bool, JournalError> {
-    let (mut after, mut looked_at) = (None, 0_u64);
+    let (mut after, mut counted) = (None, 0_u64);
     loop {
         let found = journal.find(filter, Page { after, limit: Page::MAX_LIMIT })?;
         found.runs.iter().for_each(|head| call(head.created, head.state));
-        looked_at += found.runs.len() as u64;
+        counted += found.runs.len() as u64;
         after = found.next;
-        if after.is_none() || looked_at >= SCANNED {
+        if after.is_none() || counted >= most || found.scanned_to.is_some() {
             return Ok(after.is_some());
         }
     }
@@ -236,7 +240,8 @@ impl From<&Bucket> for BucketObject {
     }
 }
 
-fn states(counts: &RunCounts) -> BTreeMap<&'static str, u64> {
+/// How many runs are in which state. States without runs are left out.
+pub(super) fn states(counts: &RunCounts) -> BTreeMap<&'static str, u64> {
     let states = RunState::ALL.into_iter().map(|state| (state.name(), counts.of(state)));
     states.filter(|(_, count)| *count > 0).collect()
 }

@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::extract::{Members, Query, parsed, unknown_value, within, wrong};
+use crate::extract::{Query, parsed, unknown_value, within, wrong};
 use crate::problem::Answer;
 use crate::streaming::{Beat, Pulse, Source, answer};
 
@@ -44,10 +44,6 @@ struct EventQuery {
     /// Only these kinds, joined by commas: `Completed,Failed`.
     #[serde(default)]
     kinds: Option<String>,
-}
-
-impl Members for EventQuery {
-    const NAMES: &'static [&'static str] = &["after", "run", "kinds"];
 }
 
 /// Follow what happens to runs

@@ -182,7 +182,7 @@ async fn pause(app: &App, scope: LimitScope, request: &PauseRequest) -> Answer<S
     app.journal(move |journal| journal.pause(&scope, pause)).await.map(|()| StatusCode::NO_CONTENT)
 }
 
-/// Refuses a scope that was never limited nor paused: most likely its name is wrong.
+/// Refuses a scope that has never had a limit or a pause: most likely its name is wrong.
 async fn known(app: &App, scope: &LimitScope, is_meant: impl Fn(&LimitUse) -> bool) -> Answer<()> {
     let limits = app.journal(|journal| journal.limits()).await?;
     if limits.iter().any(|limit| limit.scope == *scope) {

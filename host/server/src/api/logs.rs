@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 use super::components::limit;
 use crate::app::App;
 use crate::bounds::LIST;
-use crate::extract::{Members, Path, Query, parsed, within, wrong};
+use crate::extract::{Path, Query, parsed, within, wrong};
 use crate::problem::Answer;
 use crate::streaming::{Beat, Pulse, Source, answer};
 
@@ -63,10 +63,6 @@ struct LogQuery {
     /// Go on until the run has ended: the answer is JSON Lines, with an empty line now and then.
     #[serde(default)]
     follow: bool,
-}
-
-impl Members for LogQuery {
-    const NAMES: &'static [&'static str] = &["from", "limit", "level", "stream", "text", "attempt", "follow"];
 }
 
 /// Some lines of a log.

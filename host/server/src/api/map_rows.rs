@@ -1,12 +1,12 @@
 //! The rows of maps, by their numbers, and when they executed.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use hostel::journal::{Journal, JournalError, Page, RunHead, SqliteJournal};
-use hostel::{RunId, Timestamp};
+use hostel::{RunId, Tag, Timestamp};
 use hostel_wire::{RunHeadObject, instant};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -14,18 +14,16 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::components::limit;
-use super::maps::{of_map, row_id, unknown_map};
+use super::maps::{of_map, row_id, tag_text, unknown_map};
 use crate::app::App;
 use crate::bounds::{LANES, MAP_ROWS, TIMELINE_ROWS};
 use crate::clock::now;
-use crate::extract::{Members, Path, Query, parsed, within, wrong};
+use crate::extract::{Path, Query, parsed, within, wrong};
 use crate::problem::Answer;
 use crate::run_view::head;
+use crate::submission::is_derived;
 use crate::timeline::{self, Bar, LaneColumns, RowColumns};
 use crate::tokens::Identity;
-
-/// The most numbers in a row without a run that one request looks at. Rows that were removed leave such numbers.
-const LOOKED_AT: u64 = 5_000;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(get_map_rows)).routes(routes!(get_map_timeline))
@@ -43,10 +41,6 @@ struct RowQuery {
     #[serde(default)]
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
-}
-
-impl Members for RowQuery {
-    const NAMES: &'static [&'static str] = &["from", "limit"];
 }
 
 /// A row of a map.
@@ -90,31 +84,75 @@ async fn get_map_rows(
     Ok(Json(MapRows { items: items.collect(), next }))
 }
 
-/// Rows with their numbers, and the number with which to go on.
+/// Rows with their numbers, and the number of the next one.
 type NumberedRows = (Vec<(u64, RunHead)>, Option<u64>);
 
 /// The rows from a number on.
 fn read_rows(journal: &SqliteJournal, map: &str, from: u64, limit: usize) -> Answer<NumberedRows> {
-    let newest = journal.find(&of_map(map), Page::first(1))?.runs;
-    let last = newest.first().ok_or_else(|| unknown_map(map))?.run;
-    let (mut rows, mut missing) = (Vec::new(), 0);
-    for row in from..MAP_ROWS {
-        let id = row_id(map, row);
-        match journal.get(id)? {
-            Some(entry) => {
-                rows.push((row, entry.head()));
-                missing = 0;
+    let tag = Tag::from(tag_text(map).as_str());
+    // A row whose tag was changed is none of the map any more.
+    let read = |row| -> Result<Option<RunHead>, JournalError> {
+        let head = journal.get(row_id(map, row))?.map(|entry| entry.head());
+        Ok(head.filter(|head| head.tags.contains(&tag)))
+    };
+    // One more than asked for, because it is where the next page begins.
+    let mut rows = Vec::new();
+    let mut row = from;
+    while rows.len() <= limit && row < MAP_ROWS {
+        let Some(head) = read(row)? else { break };
+        rows.push((row, head));
+        row += 1;
+    }
+    if rows.len() <= limit {
+        // The end, or a row that was removed: all runs of the map tell which rows follow.
+        let mut all = numbered(map, runs_of(journal, map, |_| ())?).peekable();
+        if rows.is_empty() && all.peek().is_none() {
+            return Err(unknown_map(map));
+        }
+        for (row, ()) in all.skip_while(|(other, ())| *other < row) {
+            rows.extend(read(row)?.map(|head| (row, head)));
+            if rows.len() > limit {
+                break;
             }
-            None => missing += 1,
-        }
-        if id == last {
-            return Ok((rows, None));
-        }
-        if rows.len() == limit || missing == LOOKED_AT {
-            return Ok((rows, Some(row + 1)));
         }
     }
-    Ok((rows, None))
+    let next = if rows.len() > limit { rows.pop().map(|(row, _)| row) } else { None };
+    Ok((rows, next))
+}
+
+/// All runs with the tag of a map, by their ids. They are read from the newest on, at most as many as a map has rows.
+fn runs_of<T>(
+    journal: &SqliteJournal,
+    map: &str,
+    of: impl Fn(&RunHead) -> T,
+) -> Result<HashMap<RunId, T>, JournalError> {
+    let filter = of_map(map);
+    let (mut runs, mut after) = (HashMap::new(), None);
+    loop {
+        let found = journal.find(&filter, Page { after, limit: Page::MAX_LIMIT })?;
+        runs.extend(found.runs.iter().map(|head| (head.run, of(head))));
+        after = found.next;
+        if after.is_none() || runs.len() as u64 >= MAP_ROWS {
+            return Ok(runs);
+        }
+    }
+}
+
+/// The rows among the runs with the tag of a map, in the order of their numbers. Rows that are sent again after they were removed arrive
+/// later than others, and any client may give the tag to a run that is no row: only the id of a run tells its number.
+fn numbered<T>(map: &str, mut runs: HashMap<RunId, T>) -> impl Iterator<Item = (u64, T)> {
+    // So that not all numbers are tried for runs that are no rows.
+    runs.retain(|run, _| is_derived(*run));
+    let mut numbers = 0..MAP_ROWS;
+    std::iter::from_fn(move || {
+        while !runs.is_empty() {
+            let row = numbers.next()?;
+            if let Some(run) = runs.remove(&row_id(map, row)) {
+                return Some((row, run));
+            }
+        }
+        None
+    })
 }
 
 /// Which part of a timeline to show.
@@ -133,10 +171,6 @@ struct TimelineQuery {
     #[serde(default)]
     #[param(minimum = 1, maximum = 256)]
     lanes: Option<usize>,
-}
-
-impl Members for TimelineQuery {
-    const NAMES: &'static [&'static str] = &["from", "to", "lanes"];
 }
 
 /// When the rows of a map executed. Times are milliseconds since the origin.
@@ -192,30 +226,17 @@ async fn get_map_timeline(
 fn read_timeline(journal: &SqliteJournal, map: String, query: &TimelineQuery) -> Answer<MapTimeline> {
     /// The lanes if no number is given.
     const DEFAULT_LANES: usize = 64;
-    let mut heads = heads(journal, &map)?;
-    let origin = heads.iter().map(|(_, times)| times.created).min().ok_or_else(|| unknown_map(&map))?;
+    let rows: Vec<(u64, Times)> = numbered(&map, runs_of(journal, &map, Times::of)?).collect();
+    let origin = rows.iter().map(|(_, times)| times.created).min().ok_or_else(|| unknown_map(&map))?;
     let offset = |at: Timestamp| u64::try_from(at.since(origin).as_millis()).unwrap_or(u64::MAX);
     let now = offset(now());
-    let mut row = 0;
-    // In the order of their numbers. Those of rows that were removed are passed over.
-    let bars: Vec<Bar> = std::iter::from_fn(|| {
-        let (run, times) = heads.pop_front()?;
-        while row_id(&map, row) != run && row < MAP_ROWS {
-            row += 1;
-        }
+    let bars = rows.into_iter().map(|(row, times)| {
         let end = times.ended.map(offset);
         let start = times.started.map(offset).or_else(|| end.filter(|_| times.state.is_terminal()));
-        let bar = Bar {
-            row: u32::try_from(row).unwrap_or(u32::MAX),
-            start,
-            end,
-            state: times.state,
-            attempts: times.attempts,
-        };
-        row += 1;
-        Some(bar)
-    })
-    .collect();
+        let row = u32::try_from(row).unwrap_or(u32::MAX);
+        Bar { row, start, end, state: times.state, attempts: times.attempts }
+    });
+    let bars: Vec<Bar> = bars.collect();
     let last = bars.iter().map(|bar| bar.end.unwrap_or(now)).max().unwrap_or(now);
     let from = query.from.unwrap_or(0);
     let to = query.to.unwrap_or(last).max(from);
@@ -243,19 +264,9 @@ struct Times {
     attempts: u32,
 }
 
-/// All runs of a map, in the order of their arrival, which is that of their numbers.
-fn heads(journal: &SqliteJournal, map: &str) -> Result<VecDeque<(RunId, Times)>, JournalError> {
-    let filter = of_map(map);
-    let (mut heads, mut after) = (VecDeque::new(), None);
-    loop {
-        let found = journal.find(&filter, Page { after, limit: Page::MAX_LIMIT })?;
-        for head in found.runs {
-            let RunHead { run, created, started, ended, state, attempts, .. } = head;
-            heads.push_front((run, Times { created, started, ended, state, attempts }));
-        }
-        after = found.next;
-        if after.is_none() || heads.len() as u64 >= MAP_ROWS {
-            return Ok(heads);
-        }
+impl Times {
+    const fn of(head: &RunHead) -> Self {
+        let RunHead { created, started, ended, state, attempts, .. } = *head;
+        Self { created, started, ended, state, attempts }
     }
 }

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hostel::journal::{Journal, JournalError, Page, RunSpec};
+use hostel::journal::{Journal, Page, RunSpec};
 use hostel::{RunFilter, RunId, StateSet, Tag};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::counts::{states, total};
 use super::runs::Wait;
 use crate::app::App;
 use crate::body::{Parts, check_type};
@@ -339,23 +340,7 @@ async fn count(app: &Arc<App>, map: &str) -> Answer<MapObject> {
     let filter = of_map(map);
     let runs = format!("/api/v1/runs?map={map}");
     let map = map.to_owned();
-    let counted = app.journal(move |journal| {
-        let mut object =
-            MapObject { map, total: 0, states: BTreeMap::new(), unfinished: 0, more: false, runs };
-        let mut after = None;
-        loop {
-            let found = journal.find(&filter, Page { after, limit: Page::MAX_LIMIT })?;
-            for head in &found.runs {
-                object.total += 1;
-                object.unfinished += u64::from(!head.state.is_terminal());
-                *object.states.entry(head.state.name()).or_default() += 1;
-            }
-            after = found.next;
-            object.more = after.is_some();
-            if after.is_none() || object.total >= COUNTED {
-                return Ok::<_, JournalError>(object);
-            }
-        }
-    });
-    counted.await
+    let (counts, more) = app.journal(move |journal| total(journal, &filter, COUNTED)).await?;
+    let (total, unfinished) = (counts.total(), counts.unfinished());
+    Ok(MapObject { map, total, states: states(&counts), unfinished, more, runs })
 }

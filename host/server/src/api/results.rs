@@ -20,7 +20,7 @@ use utoipa_axum::routes;
 
 use super::json_answer;
 use crate::app::App;
-use crate::extract::{Members, Path, Query, parsed};
+use crate::extract::{Path, Query, parsed};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::run_view::{ValueForms, inputs, read_value, with_run};
 use crate::submission::{wait, wait_for_end};
@@ -41,10 +41,6 @@ struct ResultQuery {
     #[serde(default)]
     #[param(inline)]
     form: Form,
-}
-
-impl Members for ResultQuery {
-    const NAMES: &'static [&'static str] = &["wait", "form"];
 }
 
 /// A form of results.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use hostel::journal::{JournalEntry, SqliteJournal};
-use hostel::{CacheKey, ErrorKind, Event, Origin, ResultCacheError, RunId, Value};
+use hostel::{CacheKey, ErrorKind, Origin, ResultCacheError, RunId, Value};
 use hostel_wire::{ReadObject, instant, reads};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::extract::{Path, parsed};
-use crate::problem::Answer;
+use crate::problem::{Answer, Code};
 use crate::run_view::read_value;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -67,7 +67,7 @@ struct RunCacheEntry {
 async fn get_run_cache(State(app): State<Arc<App>>, Path(run): Path<String>) -> Answer<Json<RunCache>> {
     let run = parsed::<RunId>("run", &run)?;
     let entry = app.entry(run).await?;
-    let (key, why_none) = match key(&app, &entry).await {
+    let (key, why_none) = match key(&app, &entry).await? {
         Ok(key) => (key, "the policy gives no key"),
         Err(why) => (None, why),
     };
@@ -93,10 +93,7 @@ async fn get_run_cache(State(app): State<Arc<App>>, Path(run): Path<String>) -> 
 /// What the record says about the cache.
 fn look_up(entry: &JournalEntry) -> (&'static str, Option<RunId>, String) {
     let (record, spec) = (entry.record(), &entry.record().spec().spec);
-    let hit = record.history().iter().rev().find_map(|transition| {
-        let Some(Event::CacheHit { producer }) = transition.cause else { return None };
-        Some(producer)
-    });
+    let hit = record.cached_from();
     let (word, text) = if let Some(producer) = hit {
         ("hit", format!("the value is that of run {producer}"))
     } else if record.attempts().is_empty() {
@@ -117,24 +114,29 @@ fn look_up(entry: &JournalEntry) -> (&'static str, Option<RunId>, String) {
 }
 
 /// The key of a run, or why it cannot be derived.
-async fn key(app: &Arc<App>, entry: &JournalEntry) -> Result<Option<CacheKey>, &'static str> {
+async fn key(app: &Arc<App>, entry: &JournalEntry) -> Answer<Result<Option<CacheKey>, &'static str>> {
     let spec = entry.record().spec();
     match Origin::of(spec) {
-        Origin::Map => return Err("a map has no key: its items have"),
+        Origin::Map => return Ok(Err("a map has no key: its items have")),
         Origin::Program if !spec.spec.grants.env.is_empty() => {
-            return Err("the values of its variables are not recorded");
+            return Ok(Err("the values of its variables are not recorded"));
         }
         Origin::Program | Origin::Worker => {}
     }
-    let gone = "its component was removed";
-    let component = app.component(spec.task.component).await.map_err(|_| gone)?;
-    let task = component.task(&spec.task.export.to_string()).map_err(|_| gone)?;
-    let task = task.with_spec(Arc::clone(&spec.spec));
+    let component = match app.component(spec.task.component).await {
+        Ok(component) => component,
+        Err(problem) if problem.code() == Code::Kind(ErrorKind::NotFound) => {
+            return Ok(Err("its component was removed"));
+        }
+        Err(problem) => return Err(problem),
+    };
+    let task = component.task(&spec.task.export.to_string())?.with_spec(Arc::clone(&spec.spec));
     let of_entry = entry.clone();
-    let inputs = app.journal(move |journal| inputs(journal, &of_entry)).await;
-    let inputs = inputs.map_err(|_| "its inputs cannot be read")?;
-    let inputs = inputs.ok_or("its inputs are made of the results of other runs")?;
-    Ok(task.cache_key(&inputs))
+    let inputs = app.journal(move |journal| inputs(journal, &of_entry)).await?;
+    let Some(inputs) = inputs else {
+        return Ok(Err("its inputs are made of the results of other runs"));
+    };
+    Ok(Ok(task.cache_key(&inputs)))
 }
 
 fn inputs(journal: &SqliteJournal, entry: &JournalEntry) -> Answer<Option<Vec<Value>>> {

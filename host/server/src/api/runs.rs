@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hostel::RunId;
 use hostel::journal::{Cursor, Journal, Page};
-use hostel_wire::{RunAnswerObject, RunHeadObject, instant};
+use hostel_wire::{RunAnswerObject, RunHeadObject, filter_word, instant};
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -18,10 +18,10 @@ use utoipa_axum::routes;
 use super::components::limit;
 use super::json_answer;
 use crate::app::App;
-use crate::extract::{JsonBody, Members, Path, Query, parsed, wrong};
+use crate::extract::{JsonBody, Path, Query, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
-use crate::run_view::{filter_word, head, read_filter, run_json};
+use crate::run_view::{head, read_filter, run_json};
 use crate::submission::{RunRequest, derived_id, store, wait, wait_for_end};
 use crate::tokens::Identity;
 
@@ -39,10 +39,6 @@ pub(super) struct Wait {
     /// Answer when the run has ended, or after this time: `30s`, at most `60s`.
     #[serde(default)]
     pub(super) wait: Option<String>,
-}
-
-impl Members for Wait {
-    const NAMES: &'static [&'static str] = &["wait"];
 }
 
 /// Submit a run
@@ -210,13 +206,6 @@ struct RunQuery {
     /// Begin behind this place, which the page before ended with.
     #[serde(default)]
     before: Option<String>,
-}
-
-impl Members for RunQuery {
-    const NAMES: &'static [&'static str] = &[
-        "state", "task", "tag", "queue", "schedule", "map", "name", "error", "since", "until", "q", "limit",
-        "before",
-    ];
 }
 
 impl RunQuery {

@@ -40,10 +40,6 @@ pub(super) struct PageByName {
     pub(super) limit: Option<usize>,
 }
 
-impl Members for PageByName {
-    const NAMES: &'static [&'static str] = &["after", "limit"];
-}
-
 /// Tasks of named components.
 #[derive(Debug, Serialize, ToSchema)]
 struct Tasks {

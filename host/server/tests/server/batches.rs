@@ -133,7 +133,7 @@ fn a_batch_is_stopped() {
 }
 
 #[test]
-fn what_a_batch_cannot_be_is_refused() {
+fn what_no_batch_can_do_is_refused_or_left_out() {
     let server = Running::start();
     let unknown = start(&server, "cancle", "state:failed").problem(422, "invalid");
     assert_eq!(
@@ -163,8 +163,15 @@ fn what_a_batch_cannot_be_is_refused() {
     let outcome: StoredOutcome = Outcome::Cancelled;
     record.apply(at, RunFact::Ended { event: Event::CancelRequested, outcome }).unwrap();
     journal.import(&[record]).unwrap();
-    start(&server, "retry", "state:cancelled").problem(409, "conflict");
-    assert_eq!(start(&server, "retry", "state:cancelled queue:default").status, 202);
+    let run = RunId::from_bytes([7; 16]);
+    let refused = server.request("POST", &format!("/api/v1/runs/{run}/retry")).send();
+    let expected = format!("run {run} was not executed by a worker: it cannot be retried");
+    assert_eq!(refused.problem(409, "conflict")["detail"], expected);
+    let begun = start(&server, "retry", "state:cancelled").json();
+    assert_eq!(begun["matched"], json!(0), "{begun}");
+    let done = ended(&server, &begun["batch"]);
+    assert_eq!((&done["done"], &done["failed"]), (&json!(0), &json!(0)), "{done}");
+    assert_eq!(start(&server, "delete", "state:cancelled").json()["matched"], json!(1));
 }
 
 #[test]
@@ -239,4 +246,50 @@ fn the_rows_of_a_map_are_listed_by_number_and_in_time() {
     }
     server.get(&format!("/api/v1/maps/{}/rows", RunId::from_bytes([1; 16]))).problem(404, "not-found");
     server.get(&format!("/api/v1/maps/{}/timeline", RunId::from_bytes([1; 16]))).problem(404, "not-found");
+}
+
+#[test]
+fn rows_are_told_by_their_ids() {
+    let server = Running::start();
+    let digest = server.upload(hostel_guests::ARITH);
+    let (task, map) = (format!("{digest}#add"), "01a227a3-bf8d-74ea-902d-08c41636443e");
+    let send = || {
+        let rows: Vec<Json> = (0..5).map(|row| json!([row, 1])).collect();
+        let answer =
+            server.post("/api/v1/maps", &json!({ "task": task, "id": map, "rows": rows, "in": "1h" }));
+        assert_eq!(answer.status, 201, "{answer:?}");
+    };
+    let page = |query: &str| {
+        let page = server.get(&format!("/api/v1/maps/{map}/rows{query}")).json();
+        let rows = page["items"].as_array().unwrap().iter().map(|item| item["row"].as_u64().unwrap());
+        (rows.collect::<Vec<_>>(), page["next"].clone())
+    };
+    let remove = |row: u64| {
+        let row = &server.get(&format!("/api/v1/maps/{map}/rows?from={row}&limit=1")).json()["items"][0];
+        let run = row["run"].as_str().unwrap();
+        assert_eq!(server.request("POST", &format!("/api/v1/runs/{run}/cancel")).send().status, 200);
+        assert_eq!(server.request("DELETE", &format!("/api/v1/runs/{run}")).send().status, 204);
+    };
+    send();
+    remove(1);
+    let next = |from: u64, limit: u64| json!(format!("/api/v1/maps/{map}/rows?from={from}&limit={limit}"));
+    assert_eq!(page("?limit=1"), (vec![0], next(2, 1)), "a row that was removed begins no page");
+    assert_eq!(page("?from=1&limit=2"), (vec![2, 3], next(4, 2)));
+    assert_eq!(page("?from=3&limit=2"), (vec![3, 4], json!(null)));
+    // Sent again, it arrives after the others.
+    send();
+    assert_eq!(page(""), (vec![0, 1, 2, 3, 4], json!(null)));
+    for past in ["?from=5", "?from=999999", "?from=1000000"] {
+        assert_eq!(page(past), (vec![], json!(null)), "{past}");
+    }
+    // Any client may give the tag to a run that is no row: with an id that the server chose, or one that looks like that of a row.
+    let tagged = json!({ "task": task, "args": [7, 1], "in": "1h", "tags": [format!("map:{map}")] });
+    assert_eq!(server.post("/api/v1/runs", &tagged).status, 201);
+    assert_eq!(page("?limit=5"), (vec![0, 1, 2, 3, 4], json!(null)));
+    let other = "/api/v1/runs/01a227a3-bf8d-84ea-902d-08c416364430";
+    assert_eq!(server.request("PUT", other).json(&tagged).send().status, 201);
+    assert_eq!(page("?from=3"), (vec![3, 4], json!(null)));
+    remove(0);
+    let timeline = server.get(&format!("/api/v1/maps/{map}/timeline")).json();
+    assert_eq!((&timeline["total"], &timeline["rows"]["row"]), (&json!(4), &json!([1, 2, 3, 4])));
 }

@@ -55,6 +55,29 @@ fn a_body_says_what_was_expected_and_found() {
 }
 
 #[test]
+fn unknown_query_parameters_are_refused_everywhere() {
+    let server = Running::start();
+    let refused = |method: &str, path: &str| {
+        let answer = server.request(method, path).send();
+        answer.problem(422, "invalid")["detail"].as_str().unwrap().to_owned()
+    };
+    for (method, path) in [
+        ("GET", "/api/v1/batches"),
+        ("GET", "/api/v1/limits"),
+        ("POST", "/api/v1/queues/a/pause"),
+        ("GET", "/healthz"),
+    ] {
+        let expected = "unknown query parameter \"colour\": expected none";
+        assert_eq!(refused(method, &format!("{path}?colour=red")), expected, "{method} {path}");
+    }
+    let expected = "unknown query parameter \"colour\": expected one of after, limit";
+    assert_eq!(refused("GET", "/api/v1/schedules?colour=red"), expected);
+    let expected = "unknown query parameter \"limits\": did you mean \"limit\"?";
+    assert_eq!(refused("GET", "/api/v1/runs?limits=1"), expected);
+    assert_eq!(server.get("/api/v1/limits").json()["items"], json!([]), "nothing was paused");
+}
+
+#[test]
 fn a_compressed_body_is_refused() {
     let server = Running::start();
     for path in ["/api/v1/runs", "/api/v1/maps", "/api/v1/components"] {
@@ -118,12 +141,12 @@ fn times_and_queues_of_runs_have_bounds() {
 fn a_host_that_is_missing_or_given_twice_is_said_so() {
     let server = Running::start();
     let empty = server.request("GET", "/healthz").replace("Host", Some("")).send();
-    let detail = |answer: &crate::client::Answer| answer.json()["detail"].as_str().unwrap().to_owned();
-    assert!(detail(&empty).starts_with("the request names no host: expected one of"), "{empty:?}");
+    let detail = |problem: Json| problem["detail"].as_str().unwrap().to_owned();
+    let empty = detail(empty.problem(421, "wrong-host"));
+    assert!(empty.starts_with("the request names no host: expected one of"), "{empty}");
     let twice = server.request("GET", "/healthz").header("Host", "localhost").send();
-    if twice.status == 421 {
-        assert!(detail(&twice).starts_with("the request has several headers Host"), "{twice:?}");
-    }
+    let twice = detail(twice.problem(421, "wrong-host"));
+    assert!(twice.starts_with("the request has several headers Host"), "{twice}");
 }
 
 #[test]

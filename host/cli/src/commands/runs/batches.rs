@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::journal::{Batch, BatchAction, BatchId, Journal, JournalError, RunLogs, SqliteJournal};
+use hostel::journal::{BatchAction, BatchId, Journal, JournalError, RunLogs, SqliteJournal};
 use hostel_wire::{BatchObject, batch_action_name, printable};
 use serde::Deserialize;
 
@@ -76,7 +76,7 @@ impl Batches {
             return self.resume(ui, &journal, batch);
         }
         if let Some(batch) = self.stop {
-            let was_finished = find(&journal, batch)?.is_finished();
+            let was_finished = journal.batch(batch).map_err(unknown)?.is_finished();
             journal.stop_batch(now(), batch).map_err(unknown)?;
             tell_stopped(ui, batch, was_finished)?;
         } else {
@@ -126,16 +126,11 @@ impl Batches {
 
     fn resume(&self, ui: &Ui, journal: &SqliteJournal, batch: BatchId) -> Result<Exit, Stop> {
         let interrupt = Interrupt::listen();
-        let batch = find(journal, batch)?;
+        let batch = journal.batch(batch).map_err(unknown)?;
         let logs = (batch.action == BatchAction::Remove)
             .then(|| RunLogs::open(&self.host.stored()?).map_err(|error| Problem::of(error.kind(), &error)));
         go_on(ui, (journal, logs.transpose()?.as_ref()), batch, &interrupt)
     }
-}
-
-fn find(journal: &SqliteJournal, id: BatchId) -> Result<Batch, Problem> {
-    let found = journal.batches()?.into_iter().find(|batch| batch.id == id);
-    found.ok_or_else(|| unknown(JournalError::NoBatch { batch: id }))
 }
 
 fn unknown(error: JournalError) -> Problem {

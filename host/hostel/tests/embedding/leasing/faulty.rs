@@ -121,6 +121,7 @@ impl Journal for FaultyJournal {
         find(filter: &RunFilter, page: Page) -> Found;
         counts() -> RunCounts;
         histogram(request: &HistogramRequest) -> Vec<Bucket>;
+        batch(batch: BatchId) -> Batch;
         batches() -> Vec<Batch>;
         events(after: u64, limit: usize) -> Vec<JournalEvent>;
         last_event() -> u64;
