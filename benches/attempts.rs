@@ -4,7 +4,7 @@
 //! in memory); `GUEST` is `tiny` (200 bytes of code) or `rust`.
 #![allow(
     clippy::expect_used,
-    clippy::indexing_slicing,
+    clippy::panic,
     clippy::print_stdout,
     reason = "a benchmark that cannot measure must stop, and its numbers are for people"
 )]

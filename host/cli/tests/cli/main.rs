@@ -24,8 +24,9 @@ mod cache_faults;
 #[cfg(test)]
 mod cache_upkeep;
 #[cfg(test)]
-#[cfg(unix)]
 mod clock_jumps;
+#[cfg(test)]
+#[cfg(unix)]
 mod compiling;
 #[cfg(test)]
 mod config;
