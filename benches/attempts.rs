@@ -20,6 +20,9 @@ use hostel::{CachePolicy, Host, args};
 /// Runs that were submitted and whose result was not yet taken.
 const IN_FLIGHT: usize = 100;
 
+/// Room for so many instances: valgrind has no address space for the usual number.
+const ROOM: u32 = 8;
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let [kind, guest, count] = args.as_slice() else {
@@ -35,7 +38,7 @@ fn main() {
     let count: i64 = count.parse().expect("a number of attempts");
     match kind.as_str() {
         "bare" => {
-            bare::Bare::load(path, "add-one").rate(1, count);
+            bare::Bare::load(path, "add-one", ROOM).rate(1, count);
         }
         "run" => submitted(path, CachePolicy::NONE, count),
         "keyed" => submitted(path, CachePolicy::AUTO, count),
@@ -44,7 +47,7 @@ fn main() {
 }
 
 fn submitted(path: &str, cache: CachePolicy, count: i64) {
-    let host = Host::builder().max_workers(1).build().expect("a host");
+    let host = Host::builder().max_workers(1).max_instances(ROOM).build().expect("a host");
     let task = block_on(host.load(path)).expect("a component").task("add-one").expect("a task").cache(cache);
     let mut flight = VecDeque::with_capacity(IN_FLIGHT);
     for n in 0..count {

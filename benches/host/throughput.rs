@@ -19,7 +19,7 @@ pub(crate) fn print() {
     for (name, path) in
         [("a component of 200 bytes", hostel_guests::wat::ADD_ONE), ("a guest in Rust", hostel_guests::ARITH)]
     {
-        let bare = Bare::load(path, "add-one");
+        let bare = Bare::load(path, "add-one", 1_000);
         let host = host();
         let add_one = task(&host, path, "add-one");
         let cached = add_one.clone().cache(CachePolicy::AUTO);

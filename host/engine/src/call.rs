@@ -9,7 +9,7 @@ use crate::options::AttemptOptions;
 /// One call of a task's function.
 pub(crate) struct Call {
     pub(crate) task: Arc<TaskKey>,
-    pub(crate) options: AttemptOptions,
+    pub(crate) options: Arc<AttemptOptions>,
     /// When the attempt will be stopped.
     pub(crate) deadline: Option<Timestamp>,
 }

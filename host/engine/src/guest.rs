@@ -41,7 +41,7 @@ pub(crate) struct Guest {
 
 impl Guest {
     pub(crate) fn new(meter: Meter, turn: Turn, call: Call, program: Program) -> Self {
-        let AttemptOptions { log, determinism, seed_of, on_touch, .. } = &call.options;
+        let AttemptOptions { log, determinism, seed_of, on_touch, .. } = &*call.options;
         Self {
             meter,
             notes: Notes::new(log, on_touch.clone()),
@@ -70,7 +70,7 @@ impl Guest {
 
     /// Opens the granted directories.
     pub(crate) fn open_dirs(&mut self) -> Result<(), OpenDirError> {
-        let AttemptOptions { log, grants, limits, .. } = &self.call.options;
+        let AttemptOptions { log, grants, limits, .. } = &*self.call.options;
         if grants.dirs.is_empty() {
             return Ok(());
         }

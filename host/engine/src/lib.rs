@@ -8,7 +8,7 @@
 //! let engine = Engine::new(EngineOptions::default())?;          // once in a process
 //! let component = engine.load_file("math.wasm".as_ref())?;      // compiles once; keep it
 //! let add = component.function(Some("add-one"))?;
-//! let attempted = add.attempt(&[Value::S64(41)], &AttemptOptions::new(Limits::default())).await?;
+//! let attempted = add.attempt(&[Value::S64(41)], &Arc::new(AttemptOptions::new(Limits::default()))).await?;
 //! println!("{}", attempted.outcome);
 //! assert!(attempted.observation.is_reproducible());
 //! # Ok(())

@@ -21,7 +21,7 @@ pub trait OnStopped: Send + Sync {
     fn stopped(&self, receipt: Receipt);
 }
 
-/// The options of an attempt. Cheap to clone.
+/// The options of an attempt.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AttemptOptions {
@@ -58,6 +58,11 @@ impl AttemptOptions {
     /// The first attempt of no run in particular, with a log of its own and no grants.
     pub fn new(limits: Limits) -> Self {
         let log = Arc::new(LogBook::new(limits.log_bytes, None).max_lines(limits.log_lines));
+        Self::granted(limits, log, Arc::default())
+    }
+
+    /// The same, with this log and these permissions.
+    pub fn granted(limits: Limits, log: Arc<LogBook>, grants: Arc<Grants>) -> Self {
         let run = RunId::from_bytes([0; 16]);
         Self {
             limits,
@@ -66,7 +71,7 @@ impl AttemptOptions {
             number: 1,
             name: None,
             on_progress: None,
-            grants: Arc::default(),
+            grants,
             stdin: None,
             determinism: Determinism::default(),
             seed_of: None,

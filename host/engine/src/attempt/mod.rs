@@ -46,7 +46,7 @@ impl Function {
     pub async fn attempt(
         &self,
         inputs: &[Value],
-        options: &AttemptOptions,
+        options: &Arc<AttemptOptions>,
     ) -> Result<Attempted, AttemptError> {
         let resources = &self.component().0.resources;
         if options.limits.fuel.is_some() && !resources.counts_fuel {
@@ -64,7 +64,7 @@ impl Function {
     async fn attempt_later(
         &self,
         inputs: &[Value],
-        options: &AttemptOptions,
+        options: &Arc<AttemptOptions>,
         ticking: &Ticking<'_>,
     ) -> Result<Attempted, AttemptError> {
         let mut tries_alone = 0;
@@ -93,7 +93,7 @@ impl Function {
     async fn attempt_in_room(
         &self,
         inputs: &[Value],
-        options: &AttemptOptions,
+        options: &Arc<AttemptOptions>,
     ) -> Result<Attempted, AttemptError> {
         if self.component().is_surface() {
             return Err(AttemptError::Surface);
@@ -133,7 +133,7 @@ struct Execution<'a> {
     store: Store<Guest>,
     function: &'a Function,
     inputs: &'a [Value],
-    options: &'a AttemptOptions,
+    options: &'a Arc<AttemptOptions>,
     cpu_time: Duration,
     has_ended: bool,
 }
@@ -209,7 +209,7 @@ struct Attempt<'a> {
     function: &'a Function,
     pre: &'a InstancePre<Guest>,
     index: ComponentExportIndex,
-    options: &'a AttemptOptions,
+    options: &'a Arc<AttemptOptions>,
     /// The time limit of the attempt.
     timeout: Option<Duration>,
     deadline: Option<Timestamp>,
@@ -305,7 +305,7 @@ impl Attempt<'_> {
             Style::Function => Program::default(),
             Style::Program => Program::new(inputs, self.options),
         };
-        let (task, options) = (Arc::clone(self.function.shared_key()), self.options.clone());
+        let (task, options) = (Arc::clone(self.function.shared_key()), Arc::clone(self.options));
         let call = Call { task, options, deadline: self.deadline };
         let SharedResources { ticker, memory, counts_fuel } = &*self.function.component().0.resources;
         let guest = Guest::new(Meter::new(limits, memory), ticker.rhythm().turn(), call, program);

@@ -16,7 +16,8 @@ async fn tell(hook: Hook, account: &str) -> Ran {
     let options = AttemptOptions::new(Limits::default());
     let function = ledger.hook(hook).unwrap();
     let inputs = function.signature().bind(vec![Value::from(run)].into()).unwrap();
-    let Attempted { outcome, observation, receipt } = function.attempt(&inputs, &options).await.unwrap();
+    let Attempted { outcome, observation, receipt } =
+        function.attempt(&inputs, &options.clone().into()).await.unwrap();
     Ran { outcome, observation, receipt, log: options.log }
 }
 

@@ -100,7 +100,7 @@ async fn a_request_that_hangs_ends_with_its_attempt() {
     let mut server = Server::start();
     let load_url = function(PAGES, "load-url");
     let inputs = load_url.signature().bind_text(vec![&*server.url("/never")].into()).unwrap();
-    let options = granted(&["127.0.0.1:*"]);
+    let options = Arc::new(granted(&["127.0.0.1:*"]));
     tokio::select! {
         outcome = load_url.attempt(&inputs, &options) => panic!("it was not answered: {outcome:?}"),
         () = asked(&mut server) => {}

@@ -208,6 +208,6 @@ fn a_component_that_is_only_looked_at_shows_the_same_and_is_not_compiled() {
 async fn what_is_only_looked_at_cannot_be_run() {
     let surface = ENGINE.inspect_file(hostel_guests::ARITH.as_ref()).unwrap();
     let add = surface.function(Some("add")).unwrap();
-    let refused = add.attempt(&[], &AttemptOptions::new(Limits::default())).await;
+    let refused = add.attempt(&[], &AttemptOptions::new(Limits::default()).into()).await;
     assert!(matches!(refused, Err(AttemptError::Surface)), "{refused:?}");
 }

@@ -1,6 +1,6 @@
 //! Every limit: below it, at it, above it; and its own failure.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use hostel_core::{Failure, HostCall, Limit, LimitKind, Limits, LogStream, Outcome};
@@ -208,7 +208,7 @@ async fn fuel_is_refused_where_it_is_not_counted() {
     let add_one = function(wat::ADD_ONE, "add-one");
     let options = AttemptOptions::new(Limits { fuel: Some(1), ..Limits::default() });
     let inputs = add_one.signature().bind_text(hostel_core::Arguments::new().positional("1")).unwrap();
-    let error = add_one.attempt(&inputs, &options).await.unwrap_err();
+    let error = add_one.attempt(&inputs, &options.clone().into()).await.unwrap_err();
     assert!(matches!(error, AttemptError::FuelIsNotCounted));
     assert_eq!(run_with(&add_one, &["1"], Limits::default()).await.receipt.fuel, None);
 }
@@ -250,7 +250,7 @@ async fn who_finds_no_room_waits_until_others_have_ended() {
     assert_eq!(began.elapsed().as_secs(), 3);
     // Half as much room is too little, whoever ends.
     let answer = find(&engine(8), wat::MANY_INSTANCES, "answer");
-    let error = answer.attempt(&[], &AttemptOptions::new(Limits::default())).await.unwrap_err();
+    let error = answer.attempt(&[], &AttemptOptions::new(Limits::default()).into()).await.unwrap_err();
     assert!(matches!(error, AttemptError::NoRoom(_)), "{error}");
 }
 
@@ -260,7 +260,7 @@ async fn a_guest_that_has_acted_is_not_begun_again_for_want_of_room() {
     options.max_instances = 8;
     let engine = Engine::new(options).unwrap();
     let answer = engine.load_file(wat::ACTS_THEN_GROWS.as_ref()).unwrap().function(Some("answer")).unwrap();
-    let error = answer.attempt(&[], &AttemptOptions::new(Limits::default())).await.unwrap_err();
+    let error = answer.attempt(&[], &AttemptOptions::new(Limits::default()).into()).await.unwrap_err();
     assert!(matches!(error, AttemptError::LostRoom(_)), "{error}");
     assert_eq!(
         run_with(&function(wat::ACTS_THEN_GROWS, "answer"), &[], Limits::default()).await.value(),
@@ -351,7 +351,7 @@ async fn waiting_for_room_ends_when_the_time_is_up() {
     let answer = find(wat::MANY_INSTANCES, "answer");
     let elevator = find(hostel_guests::ELEVATOR, "stop-at-floor");
     let ends_at = tokio::time::Instant::now() + Duration::from_secs(2);
-    let options = AttemptOptions::new(Limits::default()).ends_at(ends_at.into_std());
+    let options = Arc::new(AttemptOptions::new(Limits::default()).ends_at(ends_at.into_std()));
     let (slept, timed_out) =
         tokio::join!(run_with(&elevator, &["3", "1000"], Limits::default()), answer.attempt(&[], &options),);
     assert_eq!(slept.value(), "3");

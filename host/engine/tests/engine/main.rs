@@ -62,7 +62,8 @@ struct Ran {
 async fn run_as(function: &Function, args: &[&str], options: AttemptOptions) -> Ran {
     let arguments = args.iter().fold(Arguments::new(), |arguments, text| arguments.positional(*text));
     let inputs = function.signature().bind_text(arguments).unwrap();
-    let Attempted { outcome, observation, receipt } = function.attempt(&inputs, &options).await.unwrap();
+    let Attempted { outcome, observation, receipt } =
+        function.attempt(&inputs, &options.clone().into()).await.unwrap();
     Ran { outcome, observation, receipt, log: options.log }
 }
 

@@ -70,8 +70,9 @@ async fn an_import_that_the_host_lacks_traps_where_it_is_called_and_only_if_that
         let message = format!("called the import `{called}`, which this host does not provide");
         assert_eq!(run(path, name, args, UnknownImports::Trap).await.trap().message, message);
     }
-    let refused =
-        function(wat::UNKNOWN_IMPORT, "double").attempt(&[], &AttemptOptions::new(Limits::default())).await;
+    let refused = function(wat::UNKNOWN_IMPORT, "double")
+        .attempt(&[], &AttemptOptions::new(Limits::default()).into())
+        .await;
     assert!(matches!(refused, Err(AttemptError::NotLinked(_))), "{refused:?}");
     // What the host has is not replaced, and its resources stay what they are.
     assert_eq!(run(wat::UNKNOWN_BESIDE_WASI, "nap", &["1000"], UnknownImports::Trap).await.value(), "()");

@@ -267,7 +267,7 @@ async fn a_directory_that_cannot_be_opened_is_told_before_anything_runs() {
         let grants = Grants { dirs: dirs.collect(), ..Grants::default() };
         let checked = check_dirs(&grants).unwrap_err();
         let options = AttemptOptions::new(Limits::default()).grants(Arc::new(grants));
-        let error = asker("roots").attempt(&[], &options).await.unwrap_err();
+        let error = asker("roots").attempt(&[], &options.clone().into()).await.unwrap_err();
         assert!(matches!(error, AttemptError::Dir(_)));
         assert_eq!(error.to_string(), checked.to_string());
         (error.kind(), error.to_string().replace(&world.path("").display().to_string(), "@"))

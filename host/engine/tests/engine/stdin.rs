@@ -94,7 +94,7 @@ async fn a_program_sees_each_piece_at_once_and_nothing_is_read_that_nobody_wants
     let heard = Arc::clone(&printed);
     let log = LogBook::new(1 << 20, None)
         .on_stdout(Arc::new(move |piece: &[u8]| heard.lock().unwrap().extend_from_slice(piece)));
-    let options = AttemptOptions::new(Limits::default()).log(log.into()).stdin(stdin);
+    let options = Arc::new(AttemptOptions::new(Limits::default()).log(log.into()).stdin(stdin));
     let inputs = command.signature().bind_text(Arguments::new().positional("[\"--head\", \"2\"]")).unwrap();
     let mut attempt = pin!(command.attempt(&inputs, &options));
     let mut context = Context::from_waker(Waker::noop());
@@ -209,7 +209,7 @@ async fn dropping_an_attempt_does_not_wait_for_a_read() {
     let (writer, stdin) = pipe();
     let command = command();
     {
-        let options = AttemptOptions::new(Limits::default()).stdin(stdin);
+        let options = Arc::new(AttemptOptions::new(Limits::default()).stdin(stdin));
         let mut attempt = pin!(command.attempt(&[Value::Option(None), Value::Option(None)], &options));
         let mut context = Context::from_waker(Waker::noop());
         while writer.asked.try_recv().is_err() {

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,7 @@ async fn not_before_the_timeout() {
 #[tokio::test(flavor = "current_thread")]
 async fn when_the_attempt_is_dropped_and_the_log_stays() {
     let moving = function(hostel_guests::ELEVATOR, "stop-at-floor");
-    let options = AttemptOptions::new(Limits::default());
+    let options = Arc::new(AttemptOptions::new(Limits::default()));
     let inputs = moving.signature().bind_text(hostel_core::Arguments::from(vec!["3600"])).unwrap();
     {
         let mut attempt = pin!(moving.attempt(&inputs, &options));
@@ -55,7 +56,7 @@ async fn when_the_attempt_is_dropped_and_the_log_stays() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_computing_guest_gives_way() {
     let spin = function(wat::LOOP, "spin");
-    let options = AttemptOptions::new(Limits::default());
+    let options = Arc::new(AttemptOptions::new(Limits::default()));
     let mut attempt = pin!(spin.attempt(&[], &options));
     let mut context = Context::from_waker(Waker::noop());
     for _ in 0..3 {
@@ -68,7 +69,7 @@ async fn a_computing_guest_gives_way() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_guest_computes_for_a_whole_tick_before_it_first_gives_way() {
     let spin = function(wat::LOOP, "spin");
-    let options = AttemptOptions::new(Limits::default());
+    let options = Arc::new(AttemptOptions::new(Limits::default()));
     for _ in 0..20 {
         let mut attempt = pin!(spin.attempt(&[], &options));
         let began = Instant::now();

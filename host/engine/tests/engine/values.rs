@@ -50,7 +50,7 @@ async fn every_echo_gives_back_what_a_value_of_its_type_was() {
         let input = sample(&function.signature().params[0].ty);
         let inputs = function.signature().bind(Arguments::new().positional(input)).unwrap();
         let options = hostel_engine::AttemptOptions::new(Limits::default());
-        let outcome = function.attempt(&inputs, &options).await.unwrap().outcome;
+        let outcome = function.attempt(&inputs, &options.clone().into()).await.unwrap().outcome;
         assert_eq!(outcome, Outcome::Completed(inputs[0].clone()), "{name}");
     }
 }
@@ -71,7 +71,10 @@ async fn eighteen_parameters_are_no_trouble() {
     let inputs: Vec<_> = function.signature().params.iter().map(|param| sample(&param.ty)).collect();
     let inputs = function.signature().bind(Arguments::from(inputs)).unwrap();
     let options = hostel_engine::AttemptOptions::new(Limits::default());
-    assert!(matches!(function.attempt(&inputs, &options).await.unwrap().outcome, Outcome::Completed(_)));
+    assert!(matches!(
+        function.attempt(&inputs, &options.clone().into()).await.unwrap().outcome,
+        Outcome::Completed(_)
+    ));
 }
 
 #[tokio::test(flavor = "current_thread")]

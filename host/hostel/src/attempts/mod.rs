@@ -77,27 +77,13 @@ impl Attempts for InProcess {
     fn begin(&self, order: Order, watch: Watch) -> Guest {
         let Order { run, number, name, inputs, limits, grants, determinism, seed, stdin, ends_at, log } =
             order;
-        let options = AttemptOptions::new(limits).log(log).attempt_of(run, number).grants(grants);
-        let mut options = options.determinism(determinism).on_stopped(watch.on_stopped);
-        if let Some(name) = name {
-            options = options.name(name);
-        }
-        if let Some(ends_at) = ends_at {
-            options = options.ends_at(ends_at);
-        }
-        if let Some(seed) = seed {
-            options = options.seed_of(*seed.as_bytes());
-        }
-        if let Some(stdin) = stdin {
-            options = options.stdin(stdin);
-        }
-        if let Some(on_progress) = watch.on_progress {
-            options = options.on_progress(on_progress);
-        }
-        if let Some(on_touch) = watch.on_touch {
-            options = options.on_touch(on_touch);
-        }
-        let function = self.0.clone();
+        let mut options = AttemptOptions::granted(limits, log, grants);
+        (options.run, options.number, options.name) = (run, number, name);
+        (options.determinism, options.seed_of) = (determinism, seed.map(|seed| *seed.as_bytes()));
+        (options.stdin, options.ends_at) = (stdin, ends_at);
+        (options.on_progress, options.on_touch) = (watch.on_progress, watch.on_touch);
+        options.on_stopped = Some(watch.on_stopped);
+        let (function, options) = (self.0.clone(), Arc::new(options));
         Box::pin(async move { function.attempt(&inputs, &options).await })
     }
 }
