@@ -26,6 +26,7 @@ mod cache_upkeep;
 #[cfg(test)]
 #[cfg(unix)]
 mod clock_jumps;
+#[cfg(test)]
 mod compiling;
 #[cfg(test)]
 mod config;
@@ -44,6 +45,7 @@ mod history;
 mod inspect;
 #[cfg(test)]
 mod interrupt;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod map;
@@ -74,6 +76,7 @@ mod sharing;
 #[cfg(test)]
 #[cfg(unix)]
 mod stdin;
+#[cfg(test)]
 mod stopping;
 #[cfg(test)]
 mod stored;
