@@ -50,6 +50,9 @@ mod limits;
 #[cfg(test)]
 mod map;
 #[cfg(test)]
+#[cfg(unix)]
+mod new;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 #[cfg(unix)]
