@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    cache, compile, completions, components, delay, inspect, limits, map, push, replay, run, runs, runtime,
-    schedule, serve, trust, worker,
+    cache, compile, completions, components, delay, inspect, limits, map, new, push, replay, run, runs,
+    runtime, schedule, serve, trust, worker,
 };
 use crate::exit::Exit;
 use crate::problem::Stop;
@@ -34,6 +34,7 @@ pub(crate) struct CommandLine {
 /// One subcommand, one file.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    New(new::New),
     Inspect(inspect::Inspect),
     Run(run::Run),
     Map(map::Map),
@@ -56,6 +57,7 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn execute(&self, ui: &std::sync::Arc<Ui>) -> Result<Exit, Stop> {
         match self {
+            Self::New(command) => command.execute(ui),
             Self::Inspect(command) => command.execute(ui),
             Self::Run(command) => command.execute(ui),
             Self::Map(command) => command.execute(ui),

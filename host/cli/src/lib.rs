@@ -10,6 +10,7 @@
 //! - `history`, `map_history`: the records of runs and maps, for `hostel runs`.
 //! - `output`, `lines`, `printing`: output for programs, whose JSON is that of `hostel_wire`; `report`, `attempts`, `tally`, `cache_tally`: output for people;
 //!   `ui`: writes both.
+//! - `project`: new projects, for `hostel new`.
 //! - `descriptors`, `interrupt`: the limit of open files, and Ctrl-C.
 //! - `problem`, `exit`: errors with hints, and the exit code.
 
@@ -48,6 +49,8 @@ mod map_item;
 mod mapping;
 
 mod history;
+
+mod project;
 
 mod descriptors;
 mod interrupt;

@@ -8,6 +8,7 @@ pub(crate) mod delay;
 pub(crate) mod inspect;
 pub(crate) mod limits;
 pub(crate) mod map;
+pub(crate) mod new;
 pub(crate) mod push;
 pub(crate) mod replay;
 pub(crate) mod run;

@@ -45,9 +45,13 @@ mod history;
 mod inspect;
 #[cfg(test)]
 mod interrupt;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod map;
+#[cfg(test)]
+#[cfg(unix)]
+mod new;
 #[cfg(test)]
 mod registry;
 #[cfg(test)]
@@ -75,6 +79,7 @@ mod sharing;
 #[cfg(test)]
 #[cfg(unix)]
 mod stdin;
+#[cfg(test)]
 mod stopping;
 #[cfg(test)]
 mod stored;

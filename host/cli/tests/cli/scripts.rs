@@ -14,9 +14,8 @@ use crate::hostel::{Place, Ran};
 use crate::server::ran;
 
 /// The runtimes, installed once for all tests of a process; `None` if they were not built.
-static INSTALLED: LazyLock<Option<TempDir>> = LazyLock::new(|| {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/runtimes");
-    let dir = std::env::var_os("HOSTEL_RUNTIMES").map_or(built, PathBuf::from);
+pub(crate) static INSTALLED: LazyLock<Option<TempDir>> = LazyLock::new(|| {
+    let dir = runtimes();
     let data_dir = tempfile::tempdir().unwrap();
     for language in ["python", "js"] {
         let file = dir.join(language).with_extension("wasm");
@@ -33,6 +32,12 @@ static INSTALLED: LazyLock<Option<TempDir>> = LazyLock::new(|| {
     }
     Some(data_dir)
 });
+
+/// Where the runtimes are, and the tools that have made them.
+pub(crate) fn runtimes() -> PathBuf {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/runtimes");
+    std::env::var_os("HOSTEL_RUNTIMES").map_or(built, PathBuf::from)
+}
 
 const PYTHON: &str = r#"
 """Tasks."""

@@ -17,12 +17,21 @@ pub(crate) struct Watchdog(#[expect(dead_code, reason = "its end is the signal")
 
 impl Watchdog {
     pub(crate) fn of(child: &Child) -> Self {
+        Self::killing(child.id().to_string(), PATIENCE)
+    }
+
+    /// Kills all processes of the group that the child leads, if they take longer than this.
+    pub(crate) fn of_group(child: &Child, patience: Duration) -> Self {
+        Self::killing(format!("-{}", child.id()), patience)
+    }
+
+    /// `process` is one for `kill`.
+    fn killing(process: String, patience: Duration) -> Self {
         let (alive, ended) = channel::<()>();
-        let process = child.id();
         thread::spawn(move || {
-            if ended.recv_timeout(PATIENCE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            if ended.recv_timeout(patience) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
                 // It may have ended meanwhile.
-                let _ = Command::new("kill").args(["-KILL", &process.to_string()]).status();
+                let _ = Command::new("kill").args(["-KILL", "--", &process]).status();
             }
         });
         Self(alive)

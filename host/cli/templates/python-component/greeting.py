@@ -1,0 +1,6 @@
+"""What the component computes."""
+
+
+def greeting(name: str) -> str:
+    """Greets someone."""
+    return f"Hello, {name}!"
