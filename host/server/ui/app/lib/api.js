@@ -62,7 +62,7 @@ async function json(response) {
  * @template {string} const P
  * @param {P} path
  * @param {Options} [options]
- * @returns {Promise<import("../../tests/types/answers").Answer<P>>}
+ * @returns {Promise<Answer<P>>}
  */
 export const get = async (path, options) => json(await request("GET", path, options));
 

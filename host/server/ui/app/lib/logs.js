@@ -39,7 +39,7 @@ export async function nextPage(run, query, isCurrent = () => true) {
   }
 }
 
-/** @typedef {{lines: import("../../tests/types/answers").Schemas["LogLine"][], more: boolean, error: any, isLoading: boolean}} Log */
+/** @typedef {{lines: Schemas["LogLine"][], more: boolean, error: any, isLoading: boolean}} Log */
 
 /**
  * The log of a run, from a line on: `{lines, more, error, isLoading, load, loadToEnd}`. While `isLive`, lines are added as they come. When

@@ -12,10 +12,10 @@ const PAUSE = 1000;
  * changed. Without a path nothing is loaded.
  * @template {string} const P
  * @param {P | null | undefined} path
- * @returns {{data: import("../../tests/types/answers").Answer<P> | null, error: any, isLoading: boolean, reload: () => Promise<void>}}
+ * @returns {{data: Answer<P> | null, error: any, isLoading: boolean, reload: () => Promise<void>}}
  */
 export function useResource(path) {
-  /** @typedef {{path: P | null | undefined, data: import("../../tests/types/answers").Answer<P> | null, error: any, isLoading: boolean}} Shown */
+  /** @typedef {{path: P | null | undefined, data: Answer<P> | null, error: any, isLoading: boolean}} Shown */
   const [state, setState] = useState(/** @type {Shown} */ ({ path: null, data: null, error: null, isLoading: true }));
   const stop = useRef(null);
   const load = useCallback(async () => {
@@ -54,6 +54,8 @@ export function useLive(concerns, action, pause = PAUSE) {
     let last = 0;
     const run = () => {
       timer = null;
+      // When the page is shown again, everything is read again.
+      if (document.visibilityState === "hidden") return;
       last = performance.now();
       latest.current.action();
     };

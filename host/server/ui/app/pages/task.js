@@ -1,13 +1,15 @@
 // A task: its signature, and the form that runs it with what its function really takes.
 
-import { part, send } from "../lib/api.js";
+import { part, send, withQuery } from "../lib/api.js";
 import { curl, runCommand } from "../lib/command.js";
 import { fromJson, parseJson, pastedItems, toJson } from "../lib/form.js";
 import { names, loadTasks } from "../lib/names.js";
 import { useResource } from "../lib/resource.js";
 import { go, href } from "../lib/router.js";
 import { may } from "../lib/session.js";
+import { spread } from "../lib/spread.js";
 import { taskName, taskRef } from "../lib/text.js";
+import { count, duration } from "../lib/time.js";
 import { html, useEffect, useMemo, useRef, useState } from "../lib/view.js";
 import { Command, Loading, Panel, Text, Trouble } from "../parts/basics.js";
 import { Field, key } from "../parts/field.js";
@@ -220,6 +222,18 @@ function Form({ task, detail, args, from }) {
 
 const commandOptions = (options) => OPTIONS.filter(({ flag }) => flag).flatMap(({ name, flag }) => (options[name] ? [flag, options[name]] : []));
 
+/** How many runs the times are from, at most. */
+const LISTED = 100;
+
+/** How long its newest runs took. */
+function Times({ task }) {
+  const { data, error } = useResource(withQuery("/runs", { task, state: "completed", limit: LISTED }));
+  const times = data && spread(data.items);
+  if (!data) return html`<span role=${error ? undefined : "status"} aria-label=${error ? undefined : "Loading"}> </span>`;
+  const text = times ? `p50 ${duration(times.p50)}, p95 ${duration(times.p95)}` : "no completed run yet";
+  return html`<span>${text}${times ? html` <span class="faint">of ${times.n === 1 ? "one completed run" : `${data.next ? "the newest " : ""}${count(times.n)} completed runs`}</span>` : null}</span>`;
+}
+
 export default function Task({ task, query }) {
   const { data: detail, error, reload } = useResource(`/tasks/${part(task)}`);
   const from = query.get("from");
@@ -236,7 +250,7 @@ export default function Task({ task, query }) {
       <p class="crumbs"><a href=${href("/tasks")}>Tasks</a> / <a href=${href(`/components/${component}`)}>${component.startsWith("sha256:") ? taskName(component, names.value) : component}</a></p>
       <h1><${Text}>${detail?.export ?? name}<//></h1>
       <p class="mono muted" style=${{ overflowWrap: "anywhere" }}>${detail ? detail.signature : " "}</p>
-      ${detail?.capabilities.length ? html`<p class="sub">may ask for ${detail.capabilities.join(", ")}</p>` : null}
+      <p class="sub" style=${{ minHeight: "18px" }}>${detail ? html`<${Times} task=${detail.task} />` : null}${detail?.capabilities.length ? html`<span>may ask for ${detail.capabilities.join(", ")}</span>` : null}</p>
     </div>
     <div class="actions">${detail ? html`<a class="button" href=${href("/runs", { q: `task:${detail.task}` })}>Its runs</a>` : null}</div></div>
     ${from && isReady ? html`<p class="note" data-tone="wait">With the inputs of <a class="mono" href=${href(`/runs/${from}`)}>${from}</a>. Change them, or run it as it was.</p>` : null}

@@ -19,7 +19,7 @@ const suggested = (file) => {
 };
 
 export function Upload() {
-  const [state, setState] = useState(/** @type {{step: string, file?: File, pushed?: import("../../tests/types/answers").Schemas["Pushed"], error?: any}} */ ({ step: "wait" }));
+  const [state, setState] = useState(/** @type {{step: string, file?: File, pushed?: Schemas["Pushed"], error?: any}} */ ({ step: "wait" }));
   const [isOver, setOver] = useState(false);
   const input = useRef(null);
   const take = async (file) => {

@@ -2,7 +2,12 @@
 
 import type { components, paths } from "api-types";
 
-export type Schemas = components["schemas"];
+declare global {
+  /** The objects of the API by their names in the document. */
+  type Schemas = components["schemas"];
+  /** What `GET` of the path answers. A text that is only known when the page runs may lead to anything; a path that the API does not have, to nothing. */
+  type Answer<P extends string> = string extends P ? any : Json<paths[Fits<`/api/v1${WithoutQuery<P>}`>]>;
+}
 
 type WithoutQuery<P extends string> = P extends `${infer Path}?${string}` ? Path : P;
 
@@ -13,6 +18,3 @@ type Pattern<K extends string> = K extends `${infer Before}{${string}}${infer Af
 type Fits<P extends string> = { [K in keyof paths]: K extends string ? (P extends Pattern<K> ? (Pattern<K> extends P ? K : never) : never) : never }[keyof paths];
 
 type Json<T> = T extends { get: { responses: { 200: { content: { "application/json": infer Answer } } } } } ? Answer : never;
-
-/** What `GET` of the path answers. A text that is only known when the page runs may lead to anything; a path that the API does not have, to nothing. */
-export type Answer<P extends string> = string extends P ? any : Json<paths[Fits<`/api/v1${WithoutQuery<P>}`>]>;
