@@ -57,7 +57,8 @@ export function useKeys(isOn) {
     if (!isOn) return undefined;
     let first = 0;
     const onKey = (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || dialog.value) return;
+      // The dialog itself is asked: that it was closed is reported a moment later.
+      if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
       if (isTyping(event.target)) {
         if (event.key === "Escape") event.target.blur();
         return;
