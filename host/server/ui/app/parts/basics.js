@@ -55,7 +55,7 @@ export function Took({ from, to, isOver }) {
 }
 
 /** A text of a guest or of another client, with what would deceive the reader made visible. */
-export const Text = ({ children }) => showText(String(children ?? ""));
+export const Text = ({ children }) => showText(Array.isArray(children) ? children.join("") : String(children ?? ""));
 
 /** A button that copies a text; without the clipboard, as on plain HTTP, the old way. */
 export function Copy({ text, label = "Copy" }) {

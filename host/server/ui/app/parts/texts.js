@@ -27,7 +27,7 @@ export const WaveForm = ({ params, texts, errors, onChange }) => html`<div style
     const text = texts[name] ?? "";
     const wrong = wrongOf(errors, name);
     return html`<div class="field" key=${name}><label class="label" for=${`wave-${name}`}><span>${name}</span> <span class="type">${typeText(type).slice(0, 60)}</span></label>
-      <textarea id=${`wave-${name}`} class="mono" rows=${Math.min(12, Math.max(1, Math.ceil(text.length / 90), text.split("\n").length))} style=${{ minHeight: "30px" }} value=${text} onInput=${(event) => onChange(name, event.target.value)}
+      <textarea id=${`wave-${name}`} class="mono" rows=${Math.min(12, Math.max(1, Math.ceil(text.length / 90), text.split("\n").length))} style=${{ minHeight: "30px", maxHeight: "300px", fieldSizing: "content" }} value=${text} onInput=${(event) => onChange(name, event.target.value)}
         spellcheck="false" aria-invalid=${wrong.length > 0} aria-describedby=${wrong.length ? `wave-${name}-wrong` : undefined}></textarea>
       ${wrong.length ? html`<span class="wrong" role="alert" id=${`wave-${name}-wrong`}>${wrong.join("; ")}</span>` : null}</div>`;
   })}
