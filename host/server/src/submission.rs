@@ -1,13 +1,14 @@
 //! From a request to a run in the journal.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hostel::journal::{Journal, JournalConflict, JournalError, RunSpec, Submitted};
 use hostel::registry::ComponentRef;
 use hostel::{
-    Args, DelayOptions, Digest, OptionKey, QueueName, RunId, Tag, Task, TaskSpec, Timestamp, Unique, Value,
-    check_tag, grammar,
+    Args, Arguments, DelayOptions, Digest, OptionKey, Param, QueueName, RunId, Tag, Task, TaskSpec,
+    Timestamp, Unique, Value, check_tag, grammar,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -184,6 +185,42 @@ pub(crate) fn inputs(task: &Task, args: Option<&Json>) -> Answer<Vec<Value>> {
     let signature = task.signature();
     signature
         .bind_json(args.unwrap_or(&none))
+        .map_err(|error| ApiProblem::from(error).hint(format!("its signature is {signature}")))
+}
+
+/// The arguments of a task, some of them as texts by the names of their parameters, as the command line takes them.
+pub(crate) fn inputs_with_texts(
+    task: &Task,
+    args: Option<&Json>,
+    texts: &BTreeMap<String, String>,
+) -> Answer<Vec<Value>> {
+    enum Form<'a> {
+        Json(&'a Json),
+        Text(&'a str),
+    }
+    if texts.is_empty() {
+        return inputs(task, args);
+    }
+    let signature = task.signature();
+    let mut arguments = Arguments::new();
+    match args {
+        Some(Json::Object(members)) => {
+            let members = members.iter().map(|(name, value)| (name.clone(), Form::Json(value)));
+            arguments.named.extend(members);
+        }
+        Some(Json::Array(items)) => arguments.positional.extend(items.iter().map(Form::Json)),
+        None | Some(Json::Null) => {}
+        // Refused in the words of `inputs`.
+        Some(Json::Bool(_) | Json::Number(_) | Json::String(_)) => return inputs(task, args),
+    }
+    let texts = texts.iter().map(|(name, text)| (name.clone(), Form::Text(text)));
+    arguments.named.extend(texts);
+    let read = |param: &Param, form: Form<'_>| match form {
+        Form::Json(json) => Value::from_json(json, &param.ty),
+        Form::Text(text) => param.parse(text),
+    };
+    signature
+        .bind_with(arguments, read)
         .map_err(|error| ApiProblem::from(error).hint(format!("its signature is {signature}")))
 }
 

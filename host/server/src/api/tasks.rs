@@ -1,5 +1,6 @@
 //! Tasks: the functions of named components, and what their arguments have to be.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -17,7 +18,7 @@ use crate::app::App;
 use crate::extract::{JsonBody, Members, Path, Query, parsed};
 use crate::problem::Answer;
 use crate::run_view::ValueForms;
-use crate::submission::{find_task, inputs, resolve, with_options};
+use crate::submission::{find_task, inputs_with_texts, resolve, with_options};
 use crate::tokens::Identity;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -130,6 +131,9 @@ struct CheckRequest {
     #[serde(default)]
     #[schema(value_type = Value)]
     args: Option<JsonValue>,
+    /// Arguments as texts in WAVE, by the names of their parameters, as `hostel run` takes them. `args` has the others.
+    #[serde(default)]
+    wave: BTreeMap<String, String>,
     /// Options of the task by their names.
     #[serde(default)]
     #[schema(value_type = Object)]
@@ -137,7 +141,7 @@ struct CheckRequest {
 }
 
 impl Members for CheckRequest {
-    const NAMES: &'static [&'static str] = &["args", "options"];
+    const NAMES: &'static [&'static str] = &["args", "wave", "options"];
 }
 
 /// Arguments in normal form.
@@ -161,7 +165,7 @@ async fn check_arguments(
     JsonBody(request): JsonBody<CheckRequest>,
 ) -> Answer<Json<CheckedArguments>> {
     let task = with_options(find_task(&app, &text).await?, &request.options, None, &identity)?;
-    let inputs = inputs(&task, request.args.as_ref())?;
+    let inputs = inputs_with_texts(&task, request.args.as_ref(), &request.wave)?;
     task.delayed_spec(inputs.clone().into(), hostel::DelayOptions::default())?;
     let params = task.signature().params.iter();
     let args = params.zip(&inputs);

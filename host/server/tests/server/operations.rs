@@ -92,6 +92,17 @@ fn arguments_are_checked_as_the_command_line_does() {
     assert_eq!(missing["errors"][0]["path"], json!(["b"]), "{missing}");
     let unknown = check(json!({ "a": 1, "b": 2, "c": 3 })).problem(422, "invalid");
     assert_eq!(unknown["errors"][0]["path"], json!(["c"]), "{unknown}");
+    let text = |body: Json| server.post(&format!("/api/v1/tasks/{digest}%23add/check"), &body);
+    let fits = text(json!({ "args": { "a": 1 }, "wave": { "b": " 9007199254740993 // large" } })).json();
+    assert_eq!(fits["args"][1]["value"].to_string(), "9007199254740993", "{fits}");
+    let wrong = text(json!({ "wave": { "a": "1", "b": "[2" } })).problem(422, "invalid");
+    assert_eq!(wrong["errors"][0]["path"], json!(["b"]), "{wrong}");
+    assert!(wrong["detail"].as_str().unwrap().contains("line 1, column 3: expected `,` or `]`"), "{wrong}");
+    let twice = text(json!({ "args": { "a": 1, "b": 2 }, "wave": { "b": "2" } })).problem(422, "invalid");
+    assert!(twice["detail"].as_str().unwrap().contains("given twice"), "{twice}");
+    let unknown = text(json!({ "wave": { "a": "1", "b": "2", "c": "3" } })).problem(422, "invalid");
+    assert_eq!(unknown["errors"][0]["path"], json!(["c"]), "{unknown}");
+    text(json!({ "args": 7, "wave": { "a": "1" } })).problem(422, "invalid");
     let options = json!({ "args": [1, 2], "options": { "retrys": 3 } });
     let option =
         server.post(&format!("/api/v1/tasks/{digest}%23add/check"), &options).problem(422, "invalid");

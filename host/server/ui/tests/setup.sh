@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the browser tests need: Debian's chromium, and two packages of npm in target/ui-tests.
+# Installs what the browser tests need: Debian's chromium, and a few packages of npm in target/ui-tests.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../../../.." && pwd)

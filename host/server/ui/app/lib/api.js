@@ -17,7 +17,14 @@ export class Problem extends Error {
 
 const address = (path) => new URL(`api/v1${path}`, document.baseURI);
 
-/** Sends a request and returns the response, or throws a `Problem`. */
+/** @typedef {{body?: BodyInit, type?: string, headers?: Record<string, string>, signal?: AbortSignal, token?: string}} Options */
+
+/**
+ * Sends a request and returns the response, or throws a `Problem`.
+ * @param {string} method
+ * @param {string} path
+ * @param {Options} [options]
+ */
 export async function request(method, path, { body, type, headers, signal, token } = {}) {
   const authorization = token ?? session.value?.token;
   let response;
@@ -50,7 +57,13 @@ async function json(response) {
   return text === "" ? null : JSON.parse(text);
 }
 
-/** `GET`, as JSON. */
+/**
+ * `GET`, as JSON.
+ * @template {string} const P
+ * @param {P} path
+ * @param {Options} [options]
+ * @returns {Promise<Answer<P>>}
+ */
 export const get = async (path, options) => json(await request("GET", path, options));
 
 /** Any method with a JSON body. */
@@ -62,10 +75,16 @@ export const send = async (method, path, body, options = {}) =>
     }),
   );
 
-/** A path with a query, without its empty members. */
+/**
+ * A path with a query, without its empty members.
+ * @template {string} const P
+ * @param {P} path
+ * @param {Record<string, unknown>} query
+ * @returns {P | `${P}?${string}`}
+ */
 export function withQuery(path, query) {
   const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  return pairs.length ? `${path}?${new URLSearchParams(pairs)}` : path;
+  return pairs.length ? `${path}?${new URLSearchParams(pairs.map(([key, value]) => [key, String(value)]))}` : path;
 }
 
 /** A text as one part of a path. */

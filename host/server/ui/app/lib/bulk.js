@@ -23,11 +23,15 @@ export function fits(action, run) {
 /** How many requests are on their way at once. */
 const AT_ONCE = 4;
 
-/** Does it to each run. Answers how many refused, and the last reason. */
+/**
+ * Does it to each run. Answers how many refused, and the last reason.
+ * @returns {Promise<{failed: number, problem: Error | null}>}
+ */
 export async function actOn(name, runs) {
   const { method, end } = ACTIONS[name];
   const waiting = [...runs];
   let failed = 0;
+  /** @type {Error | null} */
   let problem = null;
   const work = async () => {
     for (let run = waiting.shift(); run; run = waiting.shift()) {

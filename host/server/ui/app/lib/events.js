@@ -35,7 +35,10 @@ export function onEvents(listener) {
   return () => listeners.delete(listener);
 }
 
-/** Resolves when the stream has begun, or there is none. */
+/**
+ * Resolves when the stream has begun, or there is none.
+ * @returns {Promise<void>}
+ */
 export function ready() {
   if (connection.value !== "connecting") return Promise.resolve();
   return new Promise((resolve) => {

@@ -39,12 +39,14 @@ export async function nextPage(run, query, isCurrent = () => true) {
   }
 }
 
+/** @typedef {{lines: Schemas["LogLine"][], more: boolean, error: any, isLoading: boolean}} Log */
+
 /**
  * The log of a run, from a line on: `{lines, more, error, isLoading, load, loadToEnd}`. While `isLive`, lines are added as they come. When
  * the run ends (`isOver`), the stream goes on until the server ends it, which is after the last line.
  */
 export function useLog(run, { from, filter, isOver, isLive }) {
-  const [state, setState] = useState({ lines: [], more: true, error: null, isLoading: true });
+  const [state, setState] = useState(/** @type {Log} */ ({ lines: [], more: true, error: null, isLoading: true }));
   const next = useRef(from);
   const key = JSON.stringify([run, from, filter]);
   const current = useRef(key);

@@ -1,5 +1,8 @@
 // Which page belongs to an address. Files of pages are loaded when they are first shown.
 
+/** @typedef {{name: string, pattern: RegExp, params?: string[], key?: (params: Record<string, string>) => string, load: () => Promise<{default: unknown}>, title: (params: Record<string, string>) => string}} PageOf */
+
+/** @type {PageOf[]} */
 const PAGES = [
   { name: "overview", pattern: /^\/$/, load: () => import("../pages/overview.js"), title: () => "Overview" },
   { name: "runs", pattern: /^\/runs$/, load: () => import("../pages/runs.js"), title: () => "Runs" },
@@ -16,6 +19,7 @@ const PAGES = [
   { name: "cache", pattern: /^\/cache$/, load: () => import("../pages/cache.js"), title: () => "Cache" },
   { name: "system", pattern: /^\/system$/, load: () => import("../pages/system.js"), title: () => "System" },
 ];
+/** @type {Omit<PageOf, "pattern">} */
 const NONE = { name: "none", load: () => import("../pages/none.js"), title: () => "No such page" };
 
 function decode(text) {

@@ -10,9 +10,13 @@ const PAUSE = 1000;
 /**
  * The answer of `GET path`: `{data, error, isLoading, reload}`. `data` stays while it is loaded again; it is `null` after the path has
  * changed. Without a path nothing is loaded.
+ * @template {string} const P
+ * @param {P | null | undefined} path
+ * @returns {{data: Answer<P> | null, error: any, isLoading: boolean, reload: () => Promise<void>}}
  */
 export function useResource(path) {
-  const [state, setState] = useState({ path: null, data: null, error: null, isLoading: true });
+  /** @typedef {{path: P | null | undefined, data: Answer<P> | null, error: any, isLoading: boolean}} Shown */
+  const [state, setState] = useState(/** @type {Shown} */ ({ path: null, data: null, error: null, isLoading: true }));
   const stop = useRef(null);
   const load = useCallback(async () => {
     stop.current?.abort();
@@ -50,6 +54,8 @@ export function useLive(concerns, action, pause = PAUSE) {
     let last = 0;
     const run = () => {
       timer = null;
+      // When the page is shown again, everything is read again.
+      if (document.visibilityState === "hidden") return;
       last = performance.now();
       latest.current.action();
     };

@@ -40,7 +40,7 @@ addEventListener("popstate", () => {
 
 // Links to own pages change the page without loading it again.
 addEventListener("click", (event) => {
-  const link = event.target instanceof Element ? event.target.closest("a[href]") : null;
+  const link = event.target instanceof Element ? /** @type {HTMLAnchorElement | null} */ (event.target.closest("a[href]")) : null;
   const isPlain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
   if (!link || !isPlain || link.target || link.hasAttribute("download") || event.defaultPrevented) return;
   const url = new URL(link.href);

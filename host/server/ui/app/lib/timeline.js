@@ -81,7 +81,7 @@ const DAY = 864e5;
 /** One, two or five days, or ten, a hundred … times as many: at least `ms`. */
 function days(ms) {
   const power = 10 ** Math.floor(Math.log10(ms / DAY));
-  return DAY * power * [1, 2, 5, 10].find((one) => one * power * DAY >= ms);
+  return DAY * power * ([1, 2, 5].find((one) => one * power * DAY >= ms) ?? 10);
 }
 
 /** Round times for an axis: at most `most` of them between two times. */

@@ -23,7 +23,7 @@ const WINDOW = 30_000;
 
 /** How many end in a second, from the counts that were seen. */
 function useRate(done, at) {
-  const seen = useRef([]);
+  const seen = useRef(/** @type {{done: number, at: number}[]} */ ([]));
   useEffect(() => {
     if (done === null) return;
     seen.current = [...seen.current.filter((one) => at - one.at < WINDOW), { done, at }];
@@ -79,13 +79,13 @@ function Failures({ map, version, onDone }) {
   if (data && !found.length) return null;
   const retry = async () => {
     if (has("batches")) await actOnAll("retry", `${word("tag", `map:${map}`)} state:failed,crashed`, onDone);
-    else if (await act("retry", data.items)) reload();
+    else if (await act("retry", data?.items ?? [])) reload();
   };
   return html`<${Panel} flush title="Failures by error" right=${data ? html`<button type="button" disabled=${!may("run")} onClick=${retry}>Retry failed rows</button>` : null}>
     ${error && !data ? html`<div class="body"><${Trouble} error=${error} retry=${reload} /></div>` : null}
     ${data === null && !error ? html`<${Loading} rows=${2} />` : null}
     ${found.length ? html`<table aria-label="Failures by error"><tbody>${found.slice(0, 20).map(
-      (group) => html`<tr key=${group.key}><td class="num" style=${{ width: "70px" }}><strong>${group.runs.length}</strong>${data.next ? "+" : ""}</td>
+      (group) => html`<tr key=${group.key}><td class="num" style=${{ width: "70px" }}><strong>${group.runs.length}</strong>${data?.next ? "+" : ""}</td>
         <td style=${{ color: "var(--bad)", overflowWrap: "anywhere" }}><${Text}>${group.error}<//></td>
         <td class="num nowrap"><a href=${href(`/runs/${group.runs[0].run}`)}>one of them</a></td></tr>`,
     )}</tbody></table>` : null}

@@ -38,6 +38,7 @@ const limitFields = (limit) => [
   { name: "rate", label: "Starts", value: limit?.rate_starts ? `${limit.rate_starts}/${limit.rate_per_ms / 1000}s` : "", hint: "no limit; 10/1s" },
 ];
 const given = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value.trim() !== ""));
+/** @param {Record<string, string>} values */
 const limitBody = ({ max_running: most, ...rest }) => ({ ...given(rest), ...(most.trim() ? { max_running: /^\d+$/.test(most.trim()) ? Number(most) : most } : {}) });
 
 function Row({ limit, reload }) {

@@ -7,7 +7,7 @@ import { go, href, setQuery } from "../lib/router.js";
 import { useRunList } from "../lib/runlist.js";
 import { may } from "../lib/session.js";
 import { STATES } from "../lib/states.js";
-import { html, useEffect, useRef, useState } from "../lib/view.js";
+import { html, useCallback, useEffect, useMemo, useRef, useState } from "../lib/view.js";
 import { Loading, Panel, Text, Trouble, When } from "../parts/basics.js";
 import { BatchProgress, Selection, act } from "../parts/bulk.js";
 import { FirstRun } from "../parts/firstrun.js";
@@ -72,12 +72,12 @@ export default function Runs({ query }) {
     place.current = -1;
   }, [q, before]);
 
-  const select = (run) =>
+  const select = useCallback((run) =>
     setSelected((old) => {
       const changed = new Set(old);
       if (!changed.delete(run)) changed.add(run);
       return changed;
-    });
+    }), []);
   const selectAll = () => setSelected((old) => (old.size >= runs.length ? new Set() : new Set(runs.map((run) => run.run))));
   const chosen = runs.filter((run) => selected.has(run.run));
   const done = () => {
@@ -100,6 +100,7 @@ export default function Runs({ query }) {
     c: async () => may("cancel") && (await act("cancel", target())) && done(),
     r: async () => may("run") && (await act("retry", target())) && done(),
   });
+  const table = useMemo(() => html`<${RunTable} runs=${runs} at=${at} selected=${selected} onSelect=${select} onSelectAll=${selectAll} />`, [list.items, at, selected]);
   const older = list.next && new URLSearchParams(ofApi(list.next).split("?")[1]).get("before");
 
   return html`<div class="page">
@@ -122,7 +123,7 @@ export default function Runs({ query }) {
           ${list.items === null
             ? html`<${Loading} rows=${6} />`
             : runs.length
-              ? html`<${RunTable} runs=${runs} at=${at} selected=${selected} onSelect=${select} onSelectAll=${selectAll} />`
+              ? table
               : q || before
                 ? html`<div class="empty"><p>${!list.next ? "No run matches." : list.data?.scanned_to ? html`No run since <${When} at=${list.data.scanned_to} /> matches. Older ones may.` : "No run matches so far. Older ones may."}</p><p><a href=${href("/runs")}>Show all runs</a></p></div>`
                 : html`<${FirstRun} />`}

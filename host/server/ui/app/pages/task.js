@@ -1,18 +1,21 @@
 // A task: its signature, and the form that runs it with what its function really takes.
 
-import { part, send } from "../lib/api.js";
+import { part, send, withQuery } from "../lib/api.js";
 import { curl, runCommand } from "../lib/command.js";
 import { fromJson, parseJson, pastedItems, toJson } from "../lib/form.js";
 import { names, loadTasks } from "../lib/names.js";
 import { useResource } from "../lib/resource.js";
 import { go, href } from "../lib/router.js";
 import { may } from "../lib/session.js";
+import { spread } from "../lib/spread.js";
 import { taskName, taskRef } from "../lib/text.js";
+import { count, duration } from "../lib/time.js";
 import { html, useEffect, useMemo, useRef, useState } from "../lib/view.js";
 import { Command, Loading, Panel, Text, Trouble } from "../parts/basics.js";
 import { Field, key } from "../parts/field.js";
 import { Icon } from "../parts/icon.js";
 import { OPTIONS, RunOptions, optionsOf } from "../parts/runoptions.js";
+import { JsonForm, WaveForm } from "../parts/texts.js";
 
 /** How long the check waits for the next letter, in ms. */
 const TYPING = 400;
@@ -22,8 +25,8 @@ const IN_ADDRESS = 1500;
 const ONE_BODY = 500_000;
 
 function initial(params, args) {
-  const byName = Array.isArray(args) ? Object.fromEntries(params.map((param, at) => [param.name, args[at]])) : (args ?? {});
-  return Object.fromEntries(params.map(({ name, type }) => [name, fromJson(type, byName[name])]));
+  const given = Array.isArray(args) ? Object.fromEntries(params.map((param, at) => [param.name, args[at]])) : (args ?? {});
+  return Object.fromEntries(params.map(({ name, type }) => [name, fromJson(type, given[name])]));
 }
 
 /** The arguments of the draft, and the problems by path. */
@@ -33,45 +36,40 @@ function read(params, draft, except) {
   return { args: Object.fromEntries(pairs), problems };
 }
 
+/** Arguments as the server answers them, by name. */
+const byName = (args) => Object.fromEntries(args.map(({ name, value }) => [name, value]));
+
+/** The members of an object without one of them. */
+const without = (members, name) => Object.fromEntries(Object.entries(members).filter(([other]) => other !== name));
+
+/** The forms of one value. */
+const HOWS = [["form", "Form"], ["wave", "WAVE"], ["json", "JSON"]];
+
 const byPath = (problems) => new Map(problems.map(({ path, message }) => [key(path), message]));
 
-/** Asks the server about arguments, a moment after the last letter: the same check as that of the command. */
-function useCheck(task, args, isComplete) {
+/** Asks the server about arguments, a moment after the last letter: the same check as that of the command. `body` is JSON, or `null`. */
+function useCheck(task, body) {
   const [checked, setChecked] = useState(null);
-  const text = isComplete ? JSON.stringify(args) : null;
   useEffect(() => {
     setChecked(null);
-    if (text === null) return undefined;
+    if (body === null) return undefined;
     const stop = new AbortController();
     const timer = setTimeout(async () => {
       try {
-        setChecked({ ok: await send("POST", `/tasks/${part(task)}/check`, `{"args":${text}}`, { signal: stop.signal }) });
+        setChecked({ of: body, ok: await check(task, body, stop.signal) });
       } catch (error) {
-        if (error.name !== "AbortError") setChecked({ error });
+        if (error.name !== "AbortError") setChecked({ of: body, error });
       }
     }, TYPING);
     return () => {
       clearTimeout(timer);
       stop.abort();
     };
-  }, [text, task]);
-  return checked;
+  }, [body, task]);
+  return checked?.of === body ? checked : null;
 }
 
-function JsonForm({ params, draft, setDraft }) {
-  const { args } = read(params, draft);
-  const [text, setText] = useState(() => JSON.stringify(args, null, 2));
-  const [problem, setProblem] = useState(null);
-  const change = (changed) => {
-    setText(changed);
-    const { value, error } = parseJson(changed);
-    setProblem(error ?? (value === null || typeof value !== "object" ? "expected an object with the names of the parameters" : null));
-    if (!error && value !== null && typeof value === "object") setDraft(initial(params, value));
-  };
-  return html`<div class="field"><label class="label" for="as-json">Arguments as JSON</label>
-    <textarea id="as-json" class="mono" rows=${Math.min(24, text.split("\n").length + 1)} value=${text} onInput=${(event) => change(event.target.value)} spellcheck="false" aria-invalid=${Boolean(problem)}></textarea>
-    ${problem ? html`<span class="wrong" role="alert">${problem}</span>` : html`<span class="muted">64-bit integers stay exact.</span>`}</div>`;
-}
+const check = (task, body, signal) => send("POST", `/tasks/${part(task)}/check`, body, { signal });
 
 /** The type of the values to map over; rows have none. */
 const typeOf = (params, over) => params.find((param) => param.name === over)?.type;
@@ -115,20 +113,47 @@ function Form({ task, detail, args, from }) {
   const touched = useRef(Boolean(args));
   const form = useRef(null);
 
-  const { args: values, problems } = useMemo(() => read(params, draft, over === "*" ? undefined : over), [draft, over]);
+  // WAVE texts that were typed and that the server has not read yet; and texts of what the draft has, as they were typed or as the server writes them.
+  const [unread, setUnread] = useState(/** @type {Record<string, string>} */ ({}));
+  const [texts, setTexts] = useState(/** @type {Record<string, string>} */ ({}));
+
+  const { args: values, problems: all } = useMemo(() => read(params, draft, over === "*" ? undefined : over), [draft, over]);
+  const problems = all.filter(({ path: [name] }) => !(name in unread));
   const isComplete = problems.length === 0 && !over;
-  const checked = useCheck(task, values, isComplete);
+  const isRead = Object.keys(unread).length === 0;
+  const asked = { args: Object.fromEntries(Object.entries(values).filter(([name]) => !(name in unread))), ...(isRead ? {} : { wave: unread }) };
+  const checked = useCheck(task, isComplete ? JSON.stringify(asked) : null);
   const found = checked?.error?.errors ?? [];
+  useEffect(() => {
+    if (!checked?.ok) return;
+    const written = Object.fromEntries(checked.ok.args.map(({ name, wave }) => [name, wave]));
+    setTexts((old) => ({ ...written, ...old, ...unread }));
+    if (isRead) return;
+    setDraft((old) => ({ ...old, ...initial(params.filter(({ name }) => name in unread), byName(checked.ok.args)) }));
+    setUnread({});
+  }, [checked]);
   const shown = touched.current || isSent ? [...(isSent ? problems : problems.filter((one) => !one.message.match(/^expected (\w+|one of the cases|one character)$/))), ...found] : [];
   const change = (name, value) => {
     touched.current = true;
     setDraft((old) => ({ ...old, [name]: value }));
+    setUnread((old) => without(old, name));
+    setTexts((old) => without(old, name));
+  };
+  const changeAll = (args) => {
+    touched.current = true;
+    setDraft(initial(params, args));
+    setUnread({});
+    setTexts({});
+  };
+  const changeText = (name, text) => {
+    touched.current = true;
+    setUnread((old) => ({ ...old, [name]: text }));
   };
   useEffect(() => {
-    if (!touched.current || !isComplete) return;
+    if (!touched.current || !isComplete || !isRead) return;
     const text = JSON.stringify(values);
     go(`/tasks/${part(task)}`, { from, args: text.length <= IN_ADDRESS ? text : undefined }, { replace: true });
-  }, [values, isComplete]);
+  }, [values, isComplete, isRead]);
 
   const body = { task, ...optionsOf(options) };
   const submit = async (event) => {
@@ -141,12 +166,14 @@ function Form({ task, detail, args, from }) {
     }
     try {
       if (over) {
+        if (!isRead) throw new Error(`the WAVE text of ${Object.keys(unread).join(", ")} is not a value yet: correct it, or change the field`);
         const items = pastedItems(rows, typeOf(params, over));
         const all = over === "*" ? items : items.map((value) => ({ [over]: value }));
         const map = await sendMap({ ...body, args: over === "*" ? {} : values }, all);
         go(`/maps/${map.map}`);
       } else {
-        const run = await send("POST", "/runs", { ...body, args: values });
+        const args = isRead ? values : byName((await check(task, JSON.stringify(asked))).args);
+        const run = await send("POST", "/runs", { ...body, args });
         go(`/runs/${run.run}`);
       }
     } catch (problem) {
@@ -154,21 +181,25 @@ function Form({ task, detail, args, from }) {
     }
   };
   const waves = checked?.ok?.args;
+  const isWave = how === "wave" && !over;
 
   return html`<form class="run" ref=${form} onSubmit=${submit} noValidate>
     <${Panel} title="Arguments" right=${params.length
-      ? html`<span class="tabs" role="tablist" style=${{ border: 0 }}>${["form", "json"].map(
-          (one) => html`<button type="button" role="tab" aria-selected=${how === one} onClick=${() => setHow(one)} style=${{ padding: "0 8px" }}>${one === "form" ? "Form" : "JSON"}</button>`,
+      ? html`<span class="tabs" role="tablist" style=${{ border: 0 }}>${HOWS.filter(([one]) => one !== "wave" || !over).map(
+          ([one, word]) => html`<button type="button" role="tab" aria-selected=${how === one} onClick=${() => setHow(one)} style=${{ padding: "0 8px" }}>${word}</button>`,
         )}</span>`
       : null}>
       ${params.length === 0
         ? html`<p class="muted">${detail.program ? "It is a program; its arguments are options of the command." : "The function has no parameters."}</p>`
         : how === "json"
-          ? html`<${JsonForm} params=${params} draft=${draft} setDraft=${(value) => ((touched.current = true), setDraft(value))} />`
-          : html`<div style=${{ display: "grid", gap: "14px" }}>${params
+          ? html`<${JsonForm} args=${values} onChange=${changeAll} />`
+          : isWave
+            ? html`<${WaveForm} params=${params} texts=${{ ...texts, ...unread }} errors=${isRead ? [] : found} onChange=${changeText} />`
+            : html`<div style=${{ display: "grid", gap: "14px" }}>${params
               .filter((param) => over !== "*" && param.name !== over)
               .map((param) => html`<${Field} key=${param.name} label=${param.name} type=${param.type} draft=${draft[param.name]} onChange=${(value) => change(param.name, value)} path=${[param.name]} errors=${byPath(shown)} />`)}</div>`}
       <div style=${{ minHeight: "22px", marginTop: "10px" }} aria-live="polite">
+        ${!isRead && !isWave ? html`<p class="note" data-tone="warn">The WAVE text of ${Object.keys(unread).join(", ")} is not a value${over ? "" : " yet"}. It counts until you change the field.</p>` : null}
         ${checked?.ok ? html`<span class="state" data-tone="good"><${Icon} name="check" />The arguments fit</span>` : null}
         ${checked?.error && !found.length ? html`<${Trouble} error=${checked.error} />` : null}
         ${isSent && problems.length && !over ? html`<span class="wrong" style=${{ color: "var(--bad)" }}>${problems.length === 1 ? "One value is" : `${problems.length} values are`} missing or wrong: ${problems[0].path.join(": ")}: ${problems[0].message}</span>` : null}
@@ -191,6 +222,18 @@ function Form({ task, detail, args, from }) {
 
 const commandOptions = (options) => OPTIONS.filter(({ flag }) => flag).flatMap(({ name, flag }) => (options[name] ? [flag, options[name]] : []));
 
+/** How many runs the times are from, at most. */
+const LISTED = 100;
+
+/** How long its newest runs took. */
+function Times({ task }) {
+  const { data, error } = useResource(withQuery("/runs", { task, state: "completed", limit: LISTED }));
+  const times = data && spread(data.items);
+  if (!data) return html`<span role=${error ? undefined : "status"} aria-label=${error ? undefined : "Loading"}> </span>`;
+  const text = times ? `p50 ${duration(times.p50)}, p95 ${duration(times.p95)}` : "no completed run yet";
+  return html`<span>${text}${times ? html` <span class="faint">of ${times.n === 1 ? "one completed run" : `${data.next ? "the newest " : ""}${count(times.n)} completed runs`}</span>` : null}</span>`;
+}
+
 export default function Task({ task, query }) {
   const { data: detail, error, reload } = useResource(`/tasks/${part(task)}`);
   const from = query.get("from");
@@ -207,7 +250,7 @@ export default function Task({ task, query }) {
       <p class="crumbs"><a href=${href("/tasks")}>Tasks</a> / <a href=${href(`/components/${component}`)}>${component.startsWith("sha256:") ? taskName(component, names.value) : component}</a></p>
       <h1><${Text}>${detail?.export ?? name}<//></h1>
       <p class="mono muted" style=${{ overflowWrap: "anywhere" }}>${detail ? detail.signature : " "}</p>
-      ${detail?.capabilities.length ? html`<p class="sub">may ask for ${detail.capabilities.join(", ")}</p>` : null}
+      <p class="sub" style=${{ minHeight: "18px" }}>${detail ? html`<${Times} task=${detail.task} />` : null}${detail?.capabilities.length ? html`<span>may ask for ${detail.capabilities.join(", ")}</span>` : null}</p>
     </div>
     <div class="actions">${detail ? html`<a class="button" href=${href("/runs", { q: `task:${detail.task}` })}>Its runs</a>` : null}</div></div>
     ${from && isReady ? html`<p class="note" data-tone="wait">With the inputs of <a class="mono" href=${href(`/runs/${from}`)}>${from}</a>. Change them, or run it as it was.</p>` : null}

@@ -55,7 +55,7 @@ export function Took({ from, to, isOver }) {
 }
 
 /** A text of a guest or of another client, with what would deceive the reader made visible. */
-export const Text = ({ children }) => showText(String(children ?? ""));
+export const Text = ({ children }) => showText(Array.isArray(children) ? children.join("") : String(children ?? ""));
 
 /** A button that copies a text; without the clipboard, as on plain HTTP, the old way. */
 export function Copy({ text, label = "Copy" }) {
@@ -110,7 +110,7 @@ export const Loading = ({ rows = 4 }) => html`<div class="bars" role="status" ar
 </div>`;
 
 /** Messages that go away by themselves. */
-const toasts = signal([]);
+const toasts = signal(/** @type {{id: number, text: string, tone: string}[]} */ ([]));
 let lastToast = 0;
 
 export function toast(text, tone = "good") {
@@ -159,7 +159,10 @@ export function Dialogs() {
   </dialog>`;
 }
 
-/** Asks before something is done: what it is, and what it leads to. Answers `true` or `false`. */
+/**
+ * Asks before something is done: what it is, and what it leads to. Answers `true` or `false`.
+ * @param {{title: string, text: string, action: string, danger?: boolean}} question
+ */
 export function confirm({ title, text, action, danger }) {
   return new Promise((resolve) => {
     const answer = (value) => {

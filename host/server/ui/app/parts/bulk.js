@@ -17,7 +17,7 @@ export async function act(name, runs) {
   const text = `${action.says}${left ? ` ${number(left)} of those selected ${left === 1 ? "is" : "are"} in a state that this does not fit, and stay as they are.` : ""}`;
   if (!fitting.length || !(await confirm({ title: `${action.word}: ${number(fitting.length)}`, text, action: `${action.word} ${number(fitting.length)}`, danger: action.danger }))) return false;
   const { failed, problem } = await actOn(name, fitting);
-  if (failed) toast(`${failed} of ${fitting.length} were refused: ${problem.message}`, "bad");
+  if (failed) toast(`${failed} of ${fitting.length} were refused: ${problem?.message}`, "bad");
   else toast(`${action.word}: done for ${number(fitting.length)}`);
   return true;
 }

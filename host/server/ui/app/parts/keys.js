@@ -49,7 +49,7 @@ export function showKeys() {
 }
 
 const isTyping = (target) =>
-  target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) && target.type !== "checkbox";
+  target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) && !(target instanceof HTMLInputElement && target.type === "checkbox");
 
 /** Listens for keys. */
 export function useKeys(isOn) {
@@ -57,7 +57,8 @@ export function useKeys(isOn) {
     if (!isOn) return undefined;
     let first = 0;
     const onKey = (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || dialog.value) return;
+      // The dialog itself is asked: that it was closed is reported a moment later.
+      if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
       if (isTyping(event.target)) {
         if (event.key === "Escape") event.target.blur();
         return;

@@ -56,10 +56,12 @@ function useView(count) {
   return { box, measure, first, last, isAtEnd: view.top + view.height >= count * LINE - LINE };
 }
 
+/** @typedef {{text?: string, level?: string, stream?: string, attempt?: string}} LogFilter */
+
 export function LogView({ run, isOver, query, attempts }) {
   const line = query.get("line") === null ? null : Number(query.get("line"));
   const [typed, setTyped] = useState("");
-  const [filter, setFilter] = useState({});
+  const [filter, setFilter] = useState(/** @type {LogFilter} */ ({}));
   const [follows, setFollows] = useState(!isOver && line === null);
   const [start, setStart] = useState(line === null ? 0 : Math.max(0, line - BEFORE));
   useEffect(() => {

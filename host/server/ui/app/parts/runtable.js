@@ -5,7 +5,7 @@ import { names } from "../lib/names.js";
 import { href } from "../lib/router.js";
 import { hasEnded } from "../lib/states.js";
 import { taskName } from "../lib/text.js";
-import { cx, html } from "../lib/view.js";
+import { cx, html, useMemo } from "../lib/view.js";
 import { State, Text, Took, When } from "./basics.js";
 
 /** The name of a run; the start of a default name is its task's export, which the list has anyway. */
@@ -21,9 +21,10 @@ function Tags({ tags }) {
   </span>`;
 }
 
+/** A row is drawn again only if it has changed: there may be a thousand events a second. */
 function Row({ run, at, selected, onSelect, slim }) {
   const isSelected = selected?.has(run.run);
-  return html`<tr class=${cx("go", at && "at")} aria-selected=${selected ? Boolean(isSelected) : undefined} data-run=${run.run}>
+  return useMemo(() => html`<tr class=${cx("go", at && "at")} aria-selected=${selected ? Boolean(isSelected) : undefined} data-run=${run.run}>
     ${selected
       ? html`<td class="c-pick"><input type="checkbox" checked=${isSelected} onChange=${() => onSelect(run.run)} aria-label="Select ${run.name || run.run}" /></td>`
       : null}
@@ -37,7 +38,7 @@ function Row({ run, at, selected, onSelect, slim }) {
     <td class="c-took num"><${Took} from=${run.started} to=${run.ended} isOver=${hasEnded(run.state)} /></td>
     ${slim ? null : html`<td class="c-tries num muted">${run.attempt_count > 1 ? run.attempt_count : ""}</td>`}
     ${slim ? null : html`<td class="c-tags"><${Tags} tags=${run.tags} /></td>`}
-  </tr>`;
+  </tr>`, [run, at, isSelected, onSelect, slim, names.value]);
 }
 
 /**
@@ -54,7 +55,7 @@ export function RunTable({ runs, at, selected, onSelect, onSelectAll, slim, labe
       ${slim ? null : html`<th style=${{ width: "19%" }}>Task</th><th class="c-queue" style=${{ width: "84px" }}>Queue</th>`}
       <th style=${{ width: "106px" }}>Submitted</th>
       <th class="num" style=${{ width: "100px" }}>Took</th>
-      ${slim ? null : html`<th class="c-tries num" style=${{ width: "56px" }}>Tries</th><th style=${{ width: "11%" }}>Tags</th>`}
+      ${slim ? null : html`<th class="c-tries num" style=${{ width: "56px" }}>Tries</th><th class="c-tags" style=${{ width: "11%" }}>Tags</th>`}
     </tr></thead>
     <tbody>${runs.map(
       (run, index) => html`<${Row} key=${run.run} run=${run} at=${index === at} selected=${selected} onSelect=${onSelect} slim=${slim} />`,

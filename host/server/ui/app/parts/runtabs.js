@@ -112,16 +112,16 @@ const LOOK_UPS = { hit: ["cache", "stack", "Its value was in the cache"], miss: 
 /** What the cache did, why, and what is stored under the key. */
 export function CacheOf({ run }) {
   const { data, error, reload } = useResource(may("read:values") ? `/runs/${part(run.run)}/cache` : null);
-  const forget = async () => {
+  const forget = async (key) => {
     if (!(await confirm({ title: "Forget this result", text: "The next run with this key computes it again. This run keeps its value.", action: "Forget", danger: true }))) return;
-    await attempt(() => send("DELETE", `/cache/${part(data.key)}`), "Forgotten");
+    await attempt(() => send("DELETE", `/cache/${part(key)}`), "Forgotten");
     reload();
   };
   if (!may("read:values")) return html`<${Panel} title="Cache"><${Hidden} what="keys and what they are made of" /><//>`;
   if (error && !data) return html`<${Trouble} error=${error} retry=${reload} />`;
   if (data === null) return html`<${Panel} title="Cache"><${Loading} /><//>`;
   const [tone, shape, word] = LOOK_UPS[data.look_up] ?? ["wait", "ring", data.look_up];
-  return html`<${Panel} title="Cache" right=${data.entries.length ? html`<button type="button" disabled=${!may("admin")} onClick=${forget}>Forget</button>` : null}>
+  return html`<${Panel} title="Cache" right=${data.entries.length ? html`<button type="button" disabled=${!may("admin")} onClick=${() => forget(data.key)}>Forget</button>` : null}>
     <p class="state" data-tone=${tone}><${Icon} name=${shape} />${word}</p>
     <p style=${{ margin: "6px 0 12px" }}><${Text}>${data.text}<//></p>
     <dl class="facts"><dt>Policy</dt><dd>${data.policy}</dd>

@@ -19,7 +19,7 @@ const suggested = (file) => {
 };
 
 export function Upload() {
-  const [state, setState] = useState({ step: "wait" });
+  const [state, setState] = useState(/** @type {{step: string, file?: File, pushed?: Schemas["Pushed"], error?: any}} */ ({ step: "wait" }));
   const [isOver, setOver] = useState(false);
   const input = useRef(null);
   const take = async (file) => {
@@ -42,7 +42,7 @@ export function Upload() {
   return html`<div style=${{ display: "grid", gap: "8px" }}>
     <${Trouble} error=${state.error} />
     <div class=${cx("drop", isOver && "over")} onDragOver=${(event) => (event.preventDefault(), setOver(true))} onDragLeave=${() => setOver(false)} onDrop=${drop}>
-      ${state.step === "send"
+      ${state.step === "send" && state.file
         ? html`<span role="status">${state.file.name}, ${bytes(state.file.size)}: checking and compiling …</span>`
         : html`<button type="button" onClick=${() => input.current.click()} disabled=${!isAllowed}><${Icon} name="upload" />Choose a .wasm file</button>
             <span> or drop it here</span>

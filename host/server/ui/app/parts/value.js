@@ -56,6 +56,7 @@ function LongText({ text }) {
       : null}`;
 }
 
+/** @type {[string, number[]][]} */
 const IMAGES = [
   ["image/png", [0x89, 0x50, 0x4e, 0x47]],
   ["image/jpeg", [0xff, 0xd8, 0xff]],

@@ -240,6 +240,47 @@ test("the form has fields for what is nested", () =>
     assert.equal(await group("dataset").getByLabel("name").inputValue(), "iris");
   }));
 
+test("form, WAVE and JSON hold one value", () =>
+  on("/tasks/lab.models%23train-model", async (page) => {
+    const group = (name) => page.getByRole("group", { name: new RegExp(`^${name}`) });
+    const tab = (name) => page.getByRole("tab", { name }).click();
+    const fits = () => page.getByText("The arguments fit").waitFor();
+    // The form is not complete: what has no text keeps what it has.
+    await group("dataset").getByLabel("name").fill("iris");
+    await tab("WAVE");
+    const wave = page.getByLabel(/^model-config/);
+    await wave.fill('{name: "tree", hyper: {rate: 0.5, layers: [64, 32]');
+    await page.getByText("line 1, column 51: expected `,` or `}`").waitFor();
+    await wave.fill('{name: "tree", hyper: {rate: 0.5, layers: [64, 32]}}');
+    await fits();
+    assert.equal(await page.getByLabel(/^dataset/).inputValue(), '{name: "iris"}');
+    await tab("JSON");
+    const json = page.getByLabel("Arguments as JSON");
+    assert.deepEqual(JSON.parse(await json.inputValue())["model-config"].hyper, { rate: 0.5, layers: [64, 32] });
+    await json.fill((await json.inputValue()).replace("0.5", "0.25"));
+    await fits();
+    await tab("WAVE");
+    await page.waitForFunction(() => [...document.querySelectorAll("textarea")].some((area) => area.value.includes("rate: 0.25")));
+    await tab("Form");
+    assert.equal(await page.getByLabel(/^rate/).inputValue(), "0.25");
+    // A text that is no value does not run, and is not forgotten elsewhere.
+    await tab("WAVE");
+    await page.getByLabel(/^dataset/).fill("{name: 7}");
+    await page.getByText("expected string, found number 7").first().waitFor();
+    await tab("Form");
+    await page.getByText("The WAVE text of dataset is not a value").waitFor();
+    await page.getByRole("button", { name: "Run", exact: true }).click();
+    await page.getByRole("alert").getByText("expected string").first().waitFor();
+    assert.match(page.url(), /\/tasks\//);
+    await group("dataset").getByLabel("name").fill("moons");
+    await fits();
+    await page.getByRole("button", { name: "Run", exact: true }).click();
+    await page.waitForURL(/\/runs\//);
+    await page.locator(".state").getByText("Completed").first().waitFor();
+    // The browser reports what the server refused: two texts, one of them twice.
+    page.messages = page.messages.filter((message) => !message.includes("status of 422"));
+  }));
+
 test("a map runs over a list, and its page shows it", () =>
   on("/tasks/acme.math%23add", async (page) => {
     await page.getByLabel("b", { exact: false }).last().waitFor();
@@ -367,3 +408,16 @@ test("the first page of a fresh server teaches the first commands", async () => 
     await fresh.stop();
   }
 });
+
+test("a component shows signatures, and what its runs used", () =>
+  on("/components/ops.reporter", async (page) => {
+    await page.getByText("(n: u64) -> u64").waitFor();
+    await page.getByRole("button", { name: "Look at its newest runs" }).click();
+    await page.getByText(/By the receipts of/).waitFor();
+    await page.getByText(/in \d+ of \d+/).first().waitFor();
+  }));
+
+test("a task says how long its runs took", () =>
+  on("/tasks/acme.math%23pow", async (page) => {
+    await page.getByText(/p50 .+, p95 .+ of \d+ completed runs/).waitFor();
+  }));

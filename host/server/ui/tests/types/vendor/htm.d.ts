@@ -1,0 +1,4 @@
+declare const htm: {
+  bind<T>(create: (type: any, props: any, ...children: any[]) => T): (parts: TemplateStringsArray, ...values: unknown[]) => T;
+};
+export default htm;
