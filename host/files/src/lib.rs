@@ -3,6 +3,10 @@
 //! Modes do not depend on the umask of the process. Opening never waits: a FIFO or a device in place of a file is an error.
 //! On systems other than Unix, permissions are left to the system.
 
+mod trust;
+
+pub use trust::{Distrust, Untrusted, check_dir, check_parents};
+
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::OpenJournalError;
-use crate::private::{check_dir, check_file};
+use crate::private::{check_dir, check_file, check_inside};
 use hostel_files::create_private_dir;
 
 /// The directory of the components in a data directory.
@@ -29,12 +29,13 @@ pub fn is_data_file(name: &str) -> bool {
 /// Creates a data directory and its missing parents with mode 0700, and a private file in it, unless they exist. Refuses network
 /// file systems, and what other users can change.
 pub(crate) fn prepare(dir: &Path, file: &Path) -> Result<(), OpenJournalError> {
+    // First, so that nothing is created where others could replace it.
+    check_dir(dir)?;
     create_private_dir(dir).map_err(|source| OpenJournalError::Io { path: dir.to_owned(), source })?;
     if let Some(kind) = network_file_system(dir) {
         return Err(OpenJournalError::NetworkFileSystem { dir: dir.to_owned(), kind });
     }
-    check_dir(dir)?;
-    data_dirs(dir).iter().try_for_each(|dir| check_dir(dir))?;
+    data_dirs(dir).iter().try_for_each(|dir| check_inside(dir))?;
     create_private_file(file).map_err(|source| match unwritable(dir, file) {
         Some(reason) => OpenJournalError::Unwritable { dir: dir.to_owned(), reason },
         None => OpenJournalError::Io { path: file.to_owned(), source },
@@ -67,15 +68,15 @@ pub(crate) fn unwritable(_: &Path, _: &Path) -> Option<&'static str> {
     None
 }
 
-/// Creates an empty file with mode 0600, unless there is something of this name.
+/// Creates an empty file with mode 0600, whatever the umask, unless there is something of this name.
 fn create_private_file(file: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(file) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        Ok(_) | Err(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        created => created.and_then(|_| make_private(file)),
     }
 }
 

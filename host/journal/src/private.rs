@@ -5,15 +5,26 @@
 use std::fs;
 use std::path::Path;
 
-use hostel_files::{check_regular_file, is_not_a_file};
+use hostel_files::{Distrust, Untrusted, check_regular_file, is_not_a_file};
 
 use crate::error::OpenJournalError;
 
-/// Refuses a directory that users other than root and the user of this process can change. One that does not exist is not used
-/// either. It may be a link.
+/// Refuses a directory that users other than root and the user of this process can change or replace. One that does not exist is
+/// not used either. It may be a link.
 pub(crate) fn check_dir(dir: &Path) -> Result<(), OpenJournalError> {
-    imp::check(dir, fs::symlink_metadata(dir))?;
-    imp::check(dir, fs::metadata(dir))
+    hostel_files::check_parents(dir).and_then(|()| hostel_files::check_dir(dir)).map_err(untrusted)
+}
+
+/// The same for a directory in one that is checked already.
+pub(crate) fn check_inside(dir: &Path) -> Result<(), OpenJournalError> {
+    if dir.is_symlink() { check_dir(dir) } else { hostel_files::check_dir(dir).map_err(untrusted) }
+}
+
+fn untrusted(Untrusted { path, reason }: Untrusted) -> OpenJournalError {
+    match reason {
+        Distrust::Owner { owner, user } => OpenJournalError::Owner { path, owner, user },
+        Distrust::Writable { mode } => OpenJournalError::Writable { path, mode },
+    }
 }
 
 /// The same for a file, which must be a regular one if it exists. Takes from others the right to read it.

@@ -279,3 +279,39 @@ fn the_option_precedes_the_variable_and_that_the_usual_place() {
     assert_eq!(used(true, true), [false, false, true]);
     assert_eq!(used(false, true), [false, false, true]);
 }
+
+#[test]
+fn the_journal_is_as_private_as_the_rest() {
+    for umask in ["000", "077", "0277", "0777"] {
+        let place = Place::with_data_dir();
+        let above = place.data_dir().join("above");
+        let data_dir = above.join("data");
+        for _ in 0..2 {
+            let ran = with_umask(&place, umask, &data_dir, "delay arith.wasm#add 40 2");
+            assert_eq!(ran.code, 0, "{umask}: {}", ran.stderr);
+        }
+        for path in all_below(&data_dir) {
+            let expected = if path.is_dir() { 0o700 } else { 0o600 };
+            assert_eq!(mode(&path), expected, "{umask}: {}: {:o}", path.display(), mode(&path));
+        }
+    }
+}
+
+#[test]
+fn a_journal_that_others_can_replace_is_refused() {
+    let place = Place::with_data_dir();
+    let above = place.data_dir().join("above");
+    let data_dir = above.join("data");
+    assert_eq!(with_umask(&place, "022", &data_dir, "delay arith.wasm#add 40 2").code, 0);
+    set_mode(&above, 0o777);
+    let none = above.join("none");
+    for dir in [&data_dir, &none] {
+        for line in ["runs ls", "runs stats", "schedule ls", "limits ls", "components ls", "runtime ls"] {
+            let ran = with_umask(&place, "022", dir, line);
+            assert_eq!((ran.code, ran.stdout.as_str()), (4, ""), "{line}: {}", ran.stderr);
+            let text = format!("{} cannot be trusted: it has mode 0777", above.display());
+            assert!(ran.stderr.contains(&text), "{line}: {}", ran.stderr);
+        }
+    }
+    assert!(!none.exists());
+}

@@ -44,7 +44,7 @@ pub enum Bound {
     /// The nesting depth of declarations of component and instance types.
     TypeDepth,
     /// The cost of entering functions from outside their module: for each function that is exported or in a segment of
-    /// elements, and for each type of functions, 24, its parameters and results, and a 500th of their square.
+    /// elements, for each further export of one with 20 more, and for each type of functions, 24, its parameters and results, and a 500th of their square.
     Entries,
     /// Imports and exports of all modules.
     CoreExterns,

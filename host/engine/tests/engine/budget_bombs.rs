@@ -59,3 +59,13 @@ fn names_of_functions_are_bounded_and_other_custom_sections_are_not() {
     loaded(&with("names", (64 << 20) + 1));
     check_bound(&with("name", (64 << 20) + 1), Bound::FunctionNames);
 }
+
+#[test]
+fn each_export_of_a_function_counts() {
+    let exported = |times: usize| {
+        let exports: String = (0..times).map(|number| format!("(export \"e{number}\" (func $f))")).collect();
+        assembled(&format!("(component (core module (func $f) {exports}))"))
+    };
+    loaded(&exported(1_000));
+    check_bound(&exported(50_000), Bound::Entries);
+}

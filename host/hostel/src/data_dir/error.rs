@@ -1,8 +1,9 @@
 //! Errors of data directories.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hostel_core::ErrorKind;
+use hostel_files::{Distrust, Untrusted};
 
 /// A data directory that other users can change. The native code in it cannot be trusted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +43,14 @@ pub enum DataDirError {
 }
 
 impl DataDirError {
+    pub(super) fn of(data_dir: &Path, Untrusted { path, reason }: Untrusted) -> Self {
+        let data_dir = data_dir.to_owned();
+        match reason {
+            Distrust::Owner { owner, user } => Self::Owner { data_dir, path, owner, user },
+            Distrust::Writable { mode } => Self::Writable { data_dir, path, mode },
+        }
+    }
+
     /// The kind of this error.
     pub const fn kind(&self) -> ErrorKind {
         match self {

@@ -1,7 +1,6 @@
 //! Ownership and permissions of the data directory, checked before it is used.
 //!
-//! As with `StrictModes` of sshd, the parent directories count too: a user who can rename one of them can replace the
-//! data directory. Readers are no danger to the host, but they are excluded because results are stored unencrypted.
+//! Users who can replace the directory count too, see [`hostel_files::check_parents`]. Readers are no danger to the host, but they are excluded because results are stored unencrypted.
 
 use std::path::Path;
 
@@ -26,6 +25,7 @@ mod imp {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::path::Path;
 
+    use hostel_files::{Untrusted, check_dir, check_parents};
     use rustix::process::geteuid;
 
     use super::super::{DataDirError, subdirs};
@@ -33,77 +33,18 @@ mod imp {
     /// All permissions of the group and of others.
     const OF_OTHERS: u32 = 0o077;
 
-    /// The maximum number of links on the way to a data directory.
-    const MAX_LINKS: usize = 40;
-
-    /// In a directory with this bit, only the owner of an entry may rename it.
-    const STICKY: u32 = 0o1000;
-
     pub(super) fn check(data_dir: &Path) -> Result<(), DataDirError> {
+        let untrusted = |found: Untrusted| DataDirError::of(data_dir, found);
         // A relative path fails only without a current directory, and then nothing can be opened either.
         let path = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
-        check_parents(data_dir, &path)?;
-        check_one(data_dir, &path, is_safe_inside)?;
+        check_parents(&path).map_err(untrusted)?;
+        check_dir(&path).map_err(untrusted)?;
         subdirs(&path).iter().try_for_each(|dir| {
             if dir.is_symlink() {
-                check_parents(data_dir, dir)?;
+                check_parents(dir).map_err(untrusted)?;
             }
-            check_one(data_dir, dir, is_safe_inside)
+            check_dir(dir).map_err(untrusted)
         })
-    }
-
-    /// Checks the directories on the path, and on the path of each link on the way.
-    fn check_parents(data_dir: &Path, path: &Path) -> Result<(), DataDirError> {
-        let mut paths = vec![path.to_owned()];
-        // The system follows no more links either.
-        for _ in 0..MAX_LINKS {
-            let Some(path) = paths.pop() else { break };
-            for parent in path.ancestors() {
-                check_one(data_dir, parent, is_safe_parent)?;
-                if let Ok(target) = fs::read_link(parent) {
-                    let rest = path.strip_prefix(parent).unwrap_or(Path::new(""));
-                    paths.push(parent.parent().unwrap_or(parent).join(target).join(rest));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A path that does not exist yet, or cannot be examined, is not used either.
-    fn check_one(
-        data_dir: &Path,
-        path: &Path,
-        is_safe: impl FnOnce(&Metadata) -> bool,
-    ) -> Result<(), DataDirError> {
-        let Ok(link) = fs::symlink_metadata(path) else { return Ok(()) };
-        check_owner(data_dir, path, &link)?;
-        let Ok(metadata) = fs::metadata(path) else { return Ok(()) };
-        check_owner(data_dir, path, &metadata)?;
-        if is_safe(&metadata) {
-            return Ok(());
-        }
-        let mode = metadata.mode() & 0o7777;
-        Err(DataDirError::Writable { data_dir: data_dir.to_owned(), path: path.to_owned(), mode })
-    }
-
-    fn check_owner(data_dir: &Path, path: &Path, metadata: &Metadata) -> Result<(), DataDirError> {
-        let (owner, user) = (metadata.uid(), geteuid().as_raw());
-        if [0, user].contains(&owner) {
-            return Ok(());
-        }
-        Err(DataDirError::Owner { data_dir: data_dir.to_owned(), path: path.to_owned(), owner, user })
-    }
-
-    /// Whether only the owner can create or remove entries in a directory of the host.
-    fn is_safe_inside(metadata: &Metadata) -> bool {
-        metadata.mode() & 0o022 == 0
-    }
-
-    /// Whether only the owner can rename the entries of a directory. A group with the same number as the owner is that
-    /// user's private group, to which several systems grant write permission by default.
-    fn is_safe_parent(metadata: &Metadata) -> bool {
-        let (mode, has_own_group) = (metadata.mode(), metadata.gid() == metadata.uid());
-        mode & STICKY != 0 || mode & 0o022 == 0 || (has_own_group && mode & 0o002 == 0)
     }
 
     pub(super) fn mend(data_dir: &Path) {
