@@ -1,6 +1,8 @@
 //! One attempt of a task, from inputs to outcome, in one fresh sandboxed wasmtime instance.
 //!
 //! ```no_run
+//! use std::sync::Arc;
+//!
 //! use hostel_core::{Limits, Value};
 //! use hostel_engine::{AttemptOptions, Engine, EngineOptions};
 //!
@@ -8,7 +10,8 @@
 //! let engine = Engine::new(EngineOptions::default())?;          // once in a process
 //! let component = engine.load_file("math.wasm".as_ref())?;      // compiles once; keep it
 //! let add = component.function(Some("add-one"))?;
-//! let attempted = add.attempt(&[Value::S64(41)], &Arc::new(AttemptOptions::new(Limits::default()))).await?;
+//! let options = Arc::new(AttemptOptions::new(Limits::default()));
+//! let attempted = add.attempt(&[Value::S64(41)], &options).await?;
 //! println!("{}", attempted.outcome);
 //! assert!(attempted.observation.is_reproducible());
 //! # Ok(())
