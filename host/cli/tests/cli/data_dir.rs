@@ -305,8 +305,10 @@ fn a_journal_that_others_can_replace_is_refused() {
     assert_eq!(with_umask(&place, "022", &data_dir, "delay arith.wasm#add 40 2").code, 0);
     set_mode(&above, 0o777);
     let none = above.join("none");
-    for dir in [&data_dir, &none] {
-        for line in ["runs ls", "runs stats", "schedule ls", "limits ls", "components ls", "runtime ls"] {
+    let lines = ["runs ls", "runs stats", "schedule ls", "limits ls", "components ls"];
+    // Without a registry, the list of runtimes opens nothing.
+    for (dir, more) in [(&data_dir, &["runtime ls"][..]), (&none, &[])] {
+        for line in lines.iter().chain(more) {
             let ran = with_umask(&place, "022", dir, line);
             assert_eq!((ran.code, ran.stdout.as_str()), (4, ""), "{line}: {}", ran.stderr);
             let text = format!("{} cannot be trusted: it has mode 0777", above.display());

@@ -14,7 +14,7 @@ use super::{Bound, Refused, Survey};
 const ENTRY: u64 = 24;
 
 /// The additional cost of a function that is exported once more: the compiler generates as much for it as for another function.
-/// Measured with one empty function: 40,000 exports take 526 MiB, 99,000 take 1.2 GiB and 26 s.
+/// Measured with one function: 20,000 exports without parameters take 2 s and 260 MiB, 1,000 with 500 parameters 5.6 s.
 const AGAIN: u64 = 20;
 
 /// The number of parameters whose quadratic cost equals their linear cost.
