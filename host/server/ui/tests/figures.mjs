@@ -39,7 +39,6 @@ async function serve(dir, workers) {
   return { base, token, stop, call: client(base, token) };
 }
 
-const at = (sorted, share) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
 const sort = (values) => [...values].sort((a, b) => a - b);
 const ms = (value) => value.toFixed(value < 10 ? 1 : 0);
 
@@ -78,7 +77,7 @@ async function loads(browser, server, path) {
     }
     await page.context().close();
   }
-  return { first: at(sort(first), 0.5), again: at(sort(again), 0.5), done: at(sort(done), 0.5), work: at(sort(work), 0.5), files };
+  return { first: percentile(sort(first), 0.5), again: percentile(sort(again), 0.5), done: percentile(sort(done), 0.5), work: percentile(sort(work), 0.5), files };
 }
 
 /** Submits rows in a steady beat until it is stopped. Answers how many events that made. */
@@ -122,7 +121,7 @@ async function frames(browser, server, path) {
   const spent = (await busy()) - before;
   await page.context().close();
   const sorted = sort(intervals.slice(1));
-  return { work: spent / sorted.length, p50: at(sorted, 0.5), p95: at(sorted, 0.95), p99: at(sorted, 0.99), long: long.length, longest: Math.max(0, ...long) };
+  return { work: spent / sorted.length, p50: percentile(sorted, 0.5), p95: percentile(sorted, 0.95), p99: percentile(sorted, 0.99), long: long.length, longest: Math.max(0, ...long) };
 }
 
 /** Requests of a page in five seconds after it was hidden, while events come. */

@@ -17,8 +17,6 @@ export class Problem extends Error {
 
 const address = (path) => new URL(`api/v1${path}`, document.baseURI);
 
-/** @typedef {{body?: BodyInit, type?: string, headers?: Record<string, string>, signal?: AbortSignal, token?: string}} Options */
-
 /**
  * Sends a request and returns the response, or throws a `Problem`.
  * @param {string} method

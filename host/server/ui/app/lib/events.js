@@ -2,8 +2,8 @@
 
 import { effect, signal } from "../vendor/signals.js";
 import { request } from "./api.js";
-import { lines } from "./sse.js";
 import { session } from "./session.js";
+import { again, events } from "./stream.js";
 
 /** Whether the reader wants live changes. */
 export const live = signal(true);
@@ -13,8 +13,6 @@ export const connection = signal("off");
 
 /** The most events that wait for the next frame; beyond that, listeners reload. */
 const MOST_WAITING = 5000;
-/** How long after a failure the stream is opened again, in ms; it doubles up to the second number. */
-const AGAIN = [500, 15_000];
 /** How long pages wait for the stream before they load, in ms, so that nothing happens unnoticed in between. */
 const FIRST = 1000;
 
@@ -82,32 +80,30 @@ async function follow(signal, onOpen) {
   const path = after === null ? "/events" : `/events?after=${after}`;
   const response = await request("GET", path, { signal });
   onOpen();
-  await lines(response.body, take, signal);
+  await events(response.body, take, signal);
 }
 
-async function keepUp(signal) {
-  let pause = AGAIN[0];
+function keepUp(signal) {
   connection.value = "connecting";
-  while (!signal.aborted) {
+  return again(async (soon) => {
     try {
       await follow(signal, () => {
         connection.value = "on";
-        pause = AGAIN[0];
+        soon();
         if (!isBehind) return;
         isBehind = false;
         isGap = true;
         plan();
       });
     } catch (error) {
-      if (signal.aborted || error.status === 401) break;
+      if (signal.aborted || error.status === 401) return false;
     }
-    if (signal.aborted) break;
+    if (signal.aborted) return false;
     // Without the number of an event the stream cannot go on where it was lost.
     if (after === null) isBehind = true;
     connection.value = "lost";
-    await new Promise((resolve) => setTimeout(resolve, pause));
-    pause = Math.min(pause * 2, AGAIN[1]);
-  }
+    return true;
+  }, signal);
 }
 
 const isVisible = signal(document.visibilityState !== "hidden");

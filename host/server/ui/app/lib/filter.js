@@ -31,6 +31,12 @@ export function words(text) {
 export const word = (key, value) =>
   /^[^\s"\\]+$/.test(value) ? `${key}:${value}` : `${key}:"${value.replace(/["\\]/g, "\\$&")}"`;
 
+/** A scope, as in `queue mail` or `tag nightly`, in its parts. */
+export function parts(scope) {
+  const at = scope.indexOf(" ");
+  return { kind: scope.slice(0, at), name: scope.slice(at + 1) };
+}
+
 const hasKey = (text) => KEYS.some((key) => text.startsWith(`${key}:`));
 
 /** What was typed, as a filter: words without a key are a part of the name. */

@@ -1,6 +1,7 @@
 // The lines of a run's log: page by page while they are there, then as they come.
 
 import { part, request, withQuery } from "./api.js";
+import { again, jsonLines } from "./stream.js";
 import { useCallback, useEffect, useRef, useState } from "./view.js";
 
 /** Lines that are asked for at once. */
@@ -9,25 +10,8 @@ const PAGE = 500;
 export const MOST = 100_000;
 /** Lines that a jump to the end may load. */
 const JUMP = 20_000;
-/** How long after a failure a log is followed again, in ms; it doubles up to the second number. */
-const AGAIN = [500, 15_000];
 
 const path = (run, query) => withQuery(`/runs/${part(run)}/logs`, query);
-
-/** Calls `take` with batches of lines of a JSON Lines answer. */
-async function jsonLines(response, take, signal) {
-  const reader = response.body.getReader();
-  const decoder = new TextDecoder();
-  let rest = "";
-  while (!signal?.aborted) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    const items = lines.filter(Boolean).map((line) => JSON.parse(line));
-    if (items.length) take(items);
-  }
-}
 
 /** The next page with lines, or the last one. With a filter, the server ends a page before it is full, even without a line. */
 export async function nextPage(run, query, isCurrent = () => true) {
@@ -38,8 +22,6 @@ export async function nextPage(run, query, isCurrent = () => true) {
     from = page.next;
   }
 }
-
-/** @typedef {{lines: Schemas["LogLine"][], more: boolean, error: any, isLoading: boolean}} Log */
 
 /**
  * The log of a run, from a line on: `{lines, more, error, isLoading, load, loadToEnd}`. While `isLive`, lines are added as they come. When
@@ -100,29 +82,26 @@ export function useLog(run, { from, filter, isOver, isLive }) {
       next.current = items[items.length - 1].line + 1;
       setState((old) => ({ ...old, error: null, lines: append(old.lines, items) }));
     };
-    const follow = async () => {
-      let pause = AGAIN[0];
-      while (!stop.signal.aborted) {
-        const before = next.current;
-        try {
-          const response = await request("GET", path(run, { ...filter, from: next.current, follow: true }), { signal: stop.signal });
-          setState((old) => (old.error ? { ...old, error: null } : old));
-          await jsonLines(response, take, stop.signal);
-          // A server that closes ends the stream, too.
-          if (over.current) return setHasEnd(true);
-        } catch (error) {
-          if (stop.signal.aborted) return undefined;
-          setState((old) => ({ ...old, error }));
-          // What cannot be read at all, as of a run that was removed, is not asked for again.
-          if (error.status >= 400 && error.status < 500 && error.status !== 429) return undefined;
+    again(async (soon) => {
+      const before = next.current;
+      try {
+        const response = await request("GET", path(run, { ...filter, from: before, follow: true }), { signal: stop.signal });
+        setState((old) => (old.error ? { ...old, error: null } : old));
+        await jsonLines(response.body, take, stop.signal);
+        // A server that closes ends the stream, too.
+        if (over.current) {
+          setHasEnd(true);
+          return false;
         }
-        if (next.current > before) pause = AGAIN[0];
-        await new Promise((resolve) => setTimeout(resolve, pause));
-        pause = Math.min(pause * 2, AGAIN[1]);
+      } catch (error) {
+        if (stop.signal.aborted) return false;
+        setState((old) => ({ ...old, error }));
+        // What cannot be read at all, as of a run that was removed, is not asked for again.
+        if (error.status >= 400 && error.status < 500 && error.status !== 429) return false;
       }
-      return undefined;
-    };
-    follow();
+      if (next.current > before) soon();
+      return true;
+    }, stop.signal);
     return () => stop.abort();
   }, [isFollowing, key]);
 
@@ -152,7 +131,7 @@ export async function wholeLog(run, filter, isOver) {
     parts.push(items.map((line) => `${line.at} ${line.attempt} ${line.stream} ${line.level} ${line.text}\n`).join(""));
   };
   if (isOver) {
-    await jsonLines(await request("GET", path(run, { ...filter, follow: true })), take);
+    await jsonLines((await request("GET", path(run, { ...filter, follow: true }))).body, take);
   } else {
     for (let from = 0, more = true; more; ) {
       const page = await (await request("GET", path(run, { ...filter, from, limit: PAGE }))).json();

@@ -15,8 +15,7 @@ const PAUSE = 1000;
  * @returns {{data: Answer<P> | null, error: any, isLoading: boolean, reload: () => Promise<void>}}
  */
 export function useResource(path) {
-  /** @typedef {{path: P | null | undefined, data: Answer<P> | null, error: any, isLoading: boolean}} Shown */
-  const [state, setState] = useState(/** @type {Shown} */ ({ path: null, data: null, error: null, isLoading: true }));
+  const [state, setState] = useState(/** @type {Shown<P>} */ ({ path: null, data: null, error: null, isLoading: true }));
   const stop = useRef(null);
   const load = useCallback(async () => {
     stop.current?.abort();

@@ -90,3 +90,17 @@ export function bytes(count) {
 
 /** A number with thin spaces between groups of three. */
 export const count = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, "\u2009");
+
+/** The value below which this share of the values is (nearest rank). `sorted` has at least one. */
+export const percentile = (sorted, share) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
+
+/**
+ * How long the last attempts of these runs took: `{n, p50, p95}` in ms, or `null` if none of them was executed to its end.
+ * @param {Schemas["RunHead"][]} runs
+ */
+export function spread(runs) {
+  const took = runs.flatMap(({ started, ended }) => (started && ended ? [Math.max(0, Date.parse(ended) - Date.parse(started))] : []));
+  if (!took.length) return null;
+  took.sort((a, b) => a - b);
+  return { n: took.length, p50: percentile(took, 0.5), p95: percentile(took, 0.95) };
+}

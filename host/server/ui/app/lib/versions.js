@@ -1,7 +1,9 @@
 // Which of a name's versions counts, and which one waits for someone.
 
-/** Whether the name alone may stand for it: it is accepted, and no prerelease. */
-const isCurrent = ({ accepted, version }) => accepted && !version.split("+")[0].includes("-");
+export const isPrerelease = (version) => version.split("+")[0].includes("-");
+
+/** Whether the name alone may stand for it. */
+const isCurrent = ({ accepted, version }) => accepted && !isPrerelease(version);
 
 /**
  * Of the versions, the last one first: `current`, for which the name stands; `waiting`, the last one after it that is not accepted; and

@@ -1,13 +1,12 @@
 // A component: its versions, what it offers, what it may ask for, and how versions differ.
 
-import { get, part, send, withQuery } from "../lib/api.js";
+import { part, send } from "../lib/api.js";
 import { loadTasks } from "../lib/names.js";
 import { useResource } from "../lib/resource.js";
 import { go, href } from "../lib/router.js";
 import { may } from "../lib/session.js";
-import { uses } from "../lib/spread.js";
 import { bytes } from "../lib/time.js";
-import { gate } from "../lib/versions.js";
+import { gate, isPrerelease } from "../lib/versions.js";
 import { html, useState } from "../lib/view.js";
 import { Copy, Loading, Panel, Text, Trouble, When, attempt, confirm } from "../parts/basics.js";
 import { Demands, Exports } from "../parts/diff.js";
@@ -23,8 +22,7 @@ function Diff({ newer, older }) {
 
 /** The gate: a version that asks for more waits until someone accepts it. */
 function Gate({ waiting, current, older, reload }) {
-  const isPrerelease = waiting.version.split("+")[0].includes("-");
-  const text = isPrerelease ? `Then runs can use ${waiting.name}@${waiting.version}.` : `Then "${waiting.name}" resolves to ${waiting.version}.`;
+  const text = isPrerelease(waiting.version) ? `Then runs can use ${waiting.name}@${waiting.version}.` : `Then "${waiting.name}" resolves to ${waiting.version}.`;
   const accept = async () => {
     if (!(await confirm({ title: `Accept what ${waiting.version} asks for`, text, action: "Accept" }))) return;
     await attempt(() => send("PUT", `/names/${part(waiting.name)}/versions/${part(waiting.version)}`, { digest: waiting.digest, accept_capabilities: true }), `${waiting.version} is accepted`);
@@ -54,45 +52,6 @@ function Versions({ versions, compared, setCompared, reload }) {
     })}</tbody></table></div><//>`;
 }
 
-/** How many runs are asked what they used. */
-const ASKED = 50;
-/** How many of them at once. */
-const AT_ONCE = 4;
-
-/** The receipts of the newest runs of a component, and how many runs that were. */
-async function receiptsOf(digest) {
-  const { items } = await get(withQuery("/runs", { task: digest, state: "completed,failed,crashed", limit: ASKED }));
-  const waiting = [...items];
-  const found = [];
-  const work = async () => {
-    for (let run = waiting.shift(); run; run = waiting.shift()) {
-      const { receipt } = await get(`/runs/${part(run.run)}`);
-      if (receipt) found.push(receipt);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
-  return found;
-}
-
-/** What runs have really used, beside what the imports would let them ask for. It is read when someone wants to know: the receipts are with the runs. */
-function Used({ digest }) {
-  const [receipts, setReceipts] = useState(null);
-  const [isLoading, setLoading] = useState(false);
-  const load = async () => {
-    setLoading(true);
-    setReceipts((await attempt(() => receiptsOf(digest))) ?? null);
-    setLoading(false);
-  };
-  const runs = receipts?.length === 1 ? "the one run" : `the newest ${receipts?.length} runs`;
-  return html`<h3 style=${{ marginTop: "16px" }}>Really used</h3>
-    ${receipts === null
-      ? html`<p><button type="button" disabled=${isLoading} onClick=${load}>${isLoading ? "Reading receipts …" : "Look at its newest runs"}</button></p>`
-      : receipts.length === 0
-        ? html`<p class="muted">No attempt of a run has ended.</p>`
-        : html`<p class="muted">By the receipts of ${runs}:</p>
-            ${uses(receipts).length ? html`<ul>${uses(receipts).map(([kind, { used, denied }]) => html`<li><code>${kind}</code> ${used ? `in ${used} of ${receipts.length}` : ""}${used && denied ? ", " : ""}${denied ? html`<strong style=${{ color: "var(--warn)" }}>denied in ${denied}</strong>` : null}</li>`)}</ul>` : html`<p>Nothing of the host.</p>`}`}`;
-}
-
 function Surface({ surface, reference }) {
   const asked = new Map();
   for (const { capability, name } of surface.imports) asked.set(capability, [...(asked.get(capability) ?? []), name]);
@@ -112,8 +71,7 @@ function Surface({ surface, reference }) {
           (capability) => html`<li style=${{ marginTop: "6px" }}><strong>${capability}</strong><div class="mono faint" style=${{ fontSize: "11.5px", overflowWrap: "anywhere" }}>${(asked.get(capability) ?? []).join(" · ")}</div></li>`,
         )}</ul>`
       : html`<p>Nothing: it computes from its arguments alone.</p>`}
-      <p class="muted" style=${{ marginTop: "10px" }}>Cached: ${surface.cached}.</p>
-      <${Used} key=${surface.digest} digest=${surface.digest} /><//>
+      <p class="muted" style=${{ marginTop: "10px" }}>Cached: ${surface.cached}.</p><//>
   </div>`;
 }
 

@@ -1,7 +1,7 @@
 // Limits and pauses of queues and tags, the runs that hold their slots, and workers.
 
 import { part, send } from "../lib/api.js";
-import { word } from "../lib/filter.js";
+import { parts, word } from "../lib/filter.js";
 import { useLive, useResource } from "../lib/resource.js";
 import { href } from "../lib/router.js";
 import { may } from "../lib/session.js";
@@ -10,10 +10,6 @@ import { html } from "../lib/view.js";
 import { Loading, Panel, Text, Trouble, When, attempt, confirm, dialog } from "../parts/basics.js";
 import { Icon } from "../parts/icon.js";
 
-const split = (scope) => {
-  const at = scope.indexOf(" ");
-  return { kind: scope.slice(0, at), name: scope.slice(at + 1) };
-};
 const path = ({ kind, name }) => `/${kind === "queue" ? "queues" : "tags"}/${part(name)}`;
 
 /** A form in the dialog; `send` gets its fields. */
@@ -42,7 +38,7 @@ const given = (values) => Object.fromEntries(Object.entries(values).filter(([, v
 const limitBody = ({ max_running: most, ...rest }) => ({ ...given(rest), ...(most.trim() ? { max_running: /^\d+$/.test(most.trim()) ? Number(most) : most } : {}) });
 
 function Row({ limit, reload }) {
-  const scope = split(limit.scope);
+  const scope = parts(limit.scope);
   const isAllowed = may("admin");
   const act = async (action, done) => {
     await attempt(action, done);

@@ -1,8 +1,7 @@
 // One run: how it went, why it waits, what it was given and what came out.
 
 import { part } from "../lib/api.js";
-import { ACTIONS, actOn, fits } from "../lib/bulk.js";
-import { word } from "../lib/filter.js";
+import { parts, word } from "../lib/filter.js";
 import { loadTasks, names } from "../lib/names.js";
 import { useLive, useResource } from "../lib/resource.js";
 import { go, href } from "../lib/router.js";
@@ -11,11 +10,11 @@ import { hasEnded, look } from "../lib/states.js";
 import { taskName } from "../lib/text.js";
 import { html, useEffect, useRef } from "../lib/view.js";
 import { Copy, Loading, State, Text, Took, Trouble, When, attempt, confirm } from "../parts/basics.js";
+import { ACTIONS, actOn, fits } from "../parts/bulk.js";
 import { Icon } from "../parts/icon.js";
 import { usePageKeys } from "../parts/keys.js";
 import { LogView } from "../parts/logview.js";
 import { Attempts, CacheOf, Children, Events, Inputs, Receipt, Result } from "../parts/runtabs.js";
-import { Waiting } from "../parts/waiting.js";
 
 const TABS = [
   { tab: "result", word: "Result" },
@@ -27,6 +26,33 @@ const TABS = [
   { tab: "items", word: "Items", isFor: (run) => run.queue === "hostel.map" },
   { tab: "events", word: "Events" },
 ];
+
+// Why a run has not started, or not ended, in a sentence for each reason.
+
+const filter = (scope) => {
+  const { kind, name } = parts(scope);
+  return word(kind, name);
+};
+const Scope = ({ scope }) => html`<a href=${href("/runs", { q: filter(scope) })}><${Text}>${scope}<//></a>`;
+
+const SENTENCES = {
+  due: ({ at }) => html`It is due <${When} at=${at} far />, at <${When} at=${at} />.`,
+  retry: ({ at, after_attempt: tries }) => html`Attempt ${tries} failed. The next one is due <${When} at=${at} far />, at <${When} at=${at} />.`,
+  paused: ({ scope, until, reason }) => html`<${Scope} scope=${scope} /> is paused${until ? html` until <${When} at=${until} />` : ""}${reason ? html`: <${Text}>${reason}<//>` : ""}. <a href=${href("/queues")}>Resume it</a>`,
+  slot: ({ scope, held_by: holders, max_running: most }) => html`All ${most === 1 ? "" : `${most} `}slots of <${Scope} scope=${scope} /> are taken${holders.length
+      ? html` by ${holders.slice(0, 5).map((run, at) => html`${at ? ", " : ""}<a class="mono" href=${href(`/runs/${run}`)}>${run.slice(-12)}</a>`)}${holders.length > 5 ? ` and ${holders.length - 5} more` : ""}`
+      : ""}.`,
+  rate: ({ scope }) => html`The rate of <${Scope} scope=${scope} /> lets it start soon.`,
+  "no-worker": ({ queue }) => html`No worker has claimed it. A worker that serves the queue <code>${queue}</code> does as soon as it has room; <a href=${href("/queues")}>see which there are</a>.`,
+  worker: ({ worker, stops }) => (stops ? html`The worker <code>${worker}</code> is stopping it.` : null),
+};
+
+/** What the run waits for; nothing, if it executes or has ended. */
+function Waiting({ run }) {
+  const sentences = (run.waiting_for ?? []).map((one) => SENTENCES[one.kind]?.(one)).filter(Boolean);
+  if (!sentences.length) return null;
+  return html`<div class="note" data-tone="wait" aria-live="polite">${sentences.map((text, at) => html`<p key=${at}>${text}</p>`)}</div>`;
+}
 
 /** The states in order, each with how long it lasted. */
 function Strip({ run }) {

@@ -7,15 +7,12 @@ import { names, loadTasks } from "../lib/names.js";
 import { useResource } from "../lib/resource.js";
 import { go, href } from "../lib/router.js";
 import { may } from "../lib/session.js";
-import { spread } from "../lib/spread.js";
 import { taskName, taskRef } from "../lib/text.js";
-import { count, duration } from "../lib/time.js";
+import { count, duration, spread } from "../lib/time.js";
 import { html, useEffect, useMemo, useRef, useState } from "../lib/view.js";
 import { Command, Loading, Panel, Text, Trouble } from "../parts/basics.js";
-import { Field, key } from "../parts/field.js";
+import { Field, JsonForm, OPTIONS, RunOptions, WaveForm, key, optionsOf } from "../parts/field.js";
 import { Icon } from "../parts/icon.js";
-import { OPTIONS, RunOptions, optionsOf } from "../parts/runoptions.js";
-import { JsonForm, WaveForm } from "../parts/texts.js";
 
 /** How long the check waits for the next letter, in ms. */
 const TYPING = 400;

@@ -1,11 +1,57 @@
-// Buttons that do the same with many runs. Each says before what it will do, and with how many.
+// What can be done with runs: one after the other, or all that match a filter as a batch of the server. Each button says before what it
+// will do, and with how many.
 
-import { ACTIONS, actOn, begin, fits, preview } from "../lib/bulk.js";
-import { get } from "../lib/api.js";
+import { get, part, send } from "../lib/api.js";
 import { has, may } from "../lib/session.js";
+import { hasEnded, look } from "../lib/states.js";
+import { again } from "../lib/stream.js";
 import { count } from "../lib/time.js";
 import { html, signal } from "../lib/view.js";
 import { attempt, confirm, toast } from "./basics.js";
+
+/** The actions: the scope that each needs, how it is sent, and what it leads to. */
+export const ACTIONS = {
+  cancel: { word: "Cancel", scope: "cancel", method: "POST", end: "/cancel", says: "Runs that have not started end at once. Those that execute are asked to stop, and are cancelled when their guests have stopped." },
+  retry: { word: "Retry", scope: "run", method: "POST", end: "/retry", says: "Each gets new attempts under its id, with the same arguments. Earlier attempts are kept." },
+  seen: { word: "Mark as seen", scope: "cancel", method: "POST", end: "/seen", says: "They no longer need attention. Nothing else changes." },
+  delete: { word: "Delete", scope: "cancel", method: "DELETE", end: "", says: "Their records, events and logs are removed. This cannot be undone.", danger: true },
+};
+
+/** Whether an action makes sense for a run of a list. */
+export function fits(action, run) {
+  const ended = hasEnded(run.state);
+  if (action === "cancel") return !ended && run.state !== "Cancelling";
+  if (action === "retry") return ["failed", "cancelled"].includes(look(run.state).group) && run.state !== "RolledBack" && !run.queue.startsWith("hostel.");
+  if (action === "seen") return run.needs_attention;
+  return ended;
+}
+
+/** How many requests are on their way at once. */
+const AT_ONCE = 4;
+
+/**
+ * Does it to each run. Answers how many refused, and the last reason.
+ * @returns {Promise<{failed: number, problem: Error | null}>}
+ */
+export async function actOn(name, runs) {
+  const { method, end } = ACTIONS[name];
+  const waiting = [...runs];
+  let failed = 0;
+  /** @type {Error | null} */
+  let problem = null;
+  const work = async () => {
+    for (let run = waiting.shift(); run; run = waiting.shift()) {
+      try {
+        await send(method, `/runs/${part(run.run)}${end}`);
+      } catch (error) {
+        failed += 1;
+        problem = error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return { failed, problem };
+}
 
 const number = (n, more) => `${count(n)}${more ? " or more" : ""} ${n === 1 && !more ? "run" : "runs"}`;
 
@@ -25,27 +71,23 @@ export async function act(name, runs) {
 /** The batch that goes on, if this page has begun one. */
 export const batch = signal(null);
 
-/** How often the progress of a batch is read, in ms. Where that fails, it doubles up to the second number. */
-const LOOK = [1000, 15_000];
-
-/** Reads how far the batch is until it has ended, or another one is shown. */
+/** Reads how far the batch is until it has ended, or another one is shown; not while nobody looks. */
 async function follow(id, onEnd) {
-  let pause = LOOK[0];
-  while (batch.value?.batch === id && batch.value.state === "running") {
-    await new Promise((resolve) => setTimeout(resolve, pause));
+  const isShown = () => batch.value?.batch === id;
+  await again(async (soon) => {
+    if (document.visibilityState === "hidden") return true;
     try {
       const found = await get(`/batches/${id}`);
-      if (batch.value?.batch === id) batch.value = found;
-      pause = LOOK[0];
+      if (isShown()) batch.value = found;
+      soon();
     } catch (error) {
       if (error.status >= 400 && error.status < 500 && error.status !== 429) {
-        if (batch.value?.batch === id) batch.value = null;
+        if (isShown()) batch.value = null;
         toast(error.message, "bad");
-        break;
       }
-      pause = Math.min(pause * 2, LOOK[1]);
     }
-  }
+    return isShown() && batch.value.state === "running";
+  });
   onEnd?.();
 }
 
@@ -53,7 +95,7 @@ async function follow(id, onEnd) {
 export async function actOnAll(name, filter, onEnd) {
   const action = ACTIONS[name];
   const all = filter || "since:2000-01-01";
-  const found = await attempt(() => preview(name, all));
+  const found = await attempt(() => send("POST", "/batches", { action: name, filter: all, dry_run: true }));
   if (!found) return;
   const runs = number(found.matched, found.more);
   if (!found.matched) {
@@ -62,7 +104,7 @@ export async function actOnAll(name, filter, onEnd) {
   }
   const text = `${action.says} It is done for the ${runs} that match now; runs that arrive later are left out.`;
   if (!(await confirm({ title: `${action.word} all that match`, text, action: `${action.word} ${runs}`, danger: action.danger }))) return;
-  const begun = await attempt(() => begin(name, all));
+  const begun = await attempt(() => send("POST", "/batches", { action: name, filter: all }));
   if (!begun) return;
   batch.value = begun;
   follow(begun.batch, onEnd);

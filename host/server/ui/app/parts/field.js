@@ -1,6 +1,6 @@
 // Fields for values, one kind of field for each kind of type. Everything that was typed stays when one looks elsewhere.
 
-import { empty, fromJson, isInteger, isRaw, pastedItems, step, toBase64, typeText } from "../lib/form.js";
+import { empty, fromJson, isInteger, isRaw, parseJson, pastedItems, step, toBase64, typeText } from "../lib/form.js";
 import { bytes as size } from "../lib/time.js";
 import { html, useRef, useState } from "../lib/view.js";
 import { attempt, toast } from "./basics.js";
@@ -166,3 +166,70 @@ const Flags = ({ type, draft, onChange }) => html`<div class="choice">${type.nam
 )}</div>`;
 
 const Raw = (props) => html`<textarea ...${marks(props)} class="mono" rows="4" value=${props.draft.raw} onInput=${(event) => props.onChange({ raw: event.target.value })} placeholder="JSON" spellcheck="false"></textarea>`;
+
+/** All arguments as JSON. `onChange(value)` is called with every text that is JSON of an object or a list. */
+export function JsonForm({ args, onChange }) {
+  const [text, setText] = useState(() => JSON.stringify(args, null, 2));
+  const [problem, setProblem] = useState(null);
+  const change = (changed) => {
+    setText(changed);
+    const { value, error } = parseJson(changed);
+    setProblem(error ?? (value === null || typeof value !== "object" ? "expected an object with the names of the parameters" : null));
+    if (!error && value !== null && typeof value === "object") onChange(value);
+  };
+  return html`<div class="field"><label class="label" for="as-json">Arguments as JSON</label>
+    <textarea id="as-json" class="mono" rows=${Math.min(24, text.split("\n").length + 1)} value=${text} onInput=${(event) => change(event.target.value)} spellcheck="false" aria-invalid=${Boolean(problem)}></textarea>
+    ${problem ? html`<span class="wrong" role="alert">${problem}</span>` : html`<span class="muted">64-bit integers stay exact.</span>`}</div>`;
+}
+
+/** What is wrong with the text of a parameter, in the words of the server. */
+const wrongOf = (errors, name) => errors.filter(({ path }) => path[0] === name).map(({ path, message }) => [...path.slice(1), message].join(": "));
+
+/** The arguments as WAVE, which the command takes: a text for each parameter. `errors` come from the server, which reads them. */
+export const WaveForm = ({ params, texts, errors, onChange }) => html`<div style=${{ display: "grid", gap: "14px" }}>
+  ${params.map(({ name, type }) => {
+    const text = texts[name] ?? "";
+    const wrong = wrongOf(errors, name);
+    return html`<div class="field" key=${name}><label class="label" for=${`wave-${name}`}><span>${name}</span> <span class="type">${typeText(type).slice(0, 60)}</span></label>
+      <textarea id=${`wave-${name}`} class="mono" rows=${Math.min(12, Math.max(1, Math.ceil(text.length / 90), text.split("\n").length))} style=${{ minHeight: "30px", maxHeight: "300px", fieldSizing: "content" }} value=${text} onInput=${(event) => onChange(name, event.target.value)}
+        spellcheck="false" aria-invalid=${wrong.length > 0} aria-describedby=${wrong.length ? `wave-${name}-wrong` : undefined}></textarea>
+      ${wrong.length ? html`<span class="wrong" role="alert" id=${`wave-${name}-wrong`}>${wrong.join("; ")}</span>` : null}</div>`;
+  })}
+  <span class="muted">As <code>hostel run</code> takes them. The server reads them, and the form follows.</span>
+</div>`;
+
+/** Options of a run: what the API takes beside the arguments. `flag` is the option of `hostel run`; `of` says whether it is one of the task's or of the request. */
+export const OPTIONS = [
+  { name: "queue", word: "Queue", of: "request", hint: "default" },
+  { name: "tags", word: "Tags", of: "request", hint: "nightly, lab" },
+  { name: "priority", word: "Priority", of: "request", hint: "0", number: true },
+  { name: "in", word: "Start in", of: "request", hint: "at once; 10m" },
+  { name: "unique", word: "Unique key", of: "request", hint: "none" },
+  { name: "timeout", word: "Timeout", of: "task", hint: "none; 30s", flag: "--timeout" },
+  { name: "retries", word: "Retries", of: "task", hint: "0", number: true, flag: "--retries" },
+  { name: "cache", word: "Cache", of: "task", choices: ["auto", "none", "inputs"], flag: "--cache" },
+  { name: "name", word: "Name", of: "task", hint: "made from the task", flag: "--name" },
+];
+
+/** The members of a request for these options. */
+export function optionsOf(options) {
+  const request = {};
+  const task = {};
+  for (const { name, of, number } of OPTIONS) {
+    const text = (options[name] ?? "").trim();
+    if (text === "") continue;
+    const value = number && /^-?\d+$/.test(text) ? Number(text) : text;
+    if (name === "tags") request.tags = text.split(",").map((tag) => tag.trim()).filter(Boolean);
+    else (of === "task" ? task : request)[name] = value;
+  }
+  return Object.keys(task).length ? { ...request, options: task } : request;
+}
+
+export const RunOptions = ({ options, setOptions }) => html`<div class="options">${OPTIONS.map(({ name, word, hint, choices, number }) => {
+  const set = (event) => setOptions((old) => ({ ...old, [name]: event.target.value }));
+  return html`<div class="field"><label class="label" for=${`o-${name}`}>${word}</label>
+    ${choices
+      ? html`<select id=${`o-${name}`} value=${options[name] ?? ""} onChange=${set}><option value="">as the task has it</option>${choices.map((one) => html`<option value=${one}>${one}</option>`)}</select>`
+      : html`<input id=${`o-${name}`} value=${options[name] ?? ""} onInput=${set} placeholder=${hint} inputmode=${number ? "numeric" : undefined} autocomplete="off" spellcheck="false" />`}
+  </div>`;
+})}</div>`;

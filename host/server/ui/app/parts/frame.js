@@ -1,16 +1,79 @@
-// What surrounds every page: the rail, the bar at the top, keys, dialogs and messages.
+// What surrounds every page: the rail, the bar at the top, keys, dialogs and messages; and the way in: the one-time code in the address
+// that `hostel serve` prints, or a token.
 
+import { enter, logIn } from "../lib/api.js";
 import { connection, live } from "../lib/events.js";
 import { find } from "../lib/pages.js";
 import { address, go, href } from "../lib/router.js";
 import { session, setSession } from "../lib/session.js";
-import { html, useEffect, useRef, useState } from "../lib/view.js";
+import { html, signal, useEffect, useRef, useState } from "../lib/view.js";
 import { toSearch } from "../lib/filter.js";
-import { Dialogs, Loading, Toasts, Trouble, dialog, setUtc, utc } from "./basics.js";
+import { Command, Dialogs, Loading, Toasts, Trouble, dialog, setUtc, toast, utc } from "./basics.js";
 import { Icon, Mark } from "./icon.js";
 import { useKeys, showKeys } from "./keys.js";
-import { Login, code } from "./login.js";
 import { ThemeButton } from "./theme.js";
+
+/** Takes the code out of the address, so that it does not stay in the history. */
+function takeCode() {
+  const code = new URLSearchParams(location.hash.slice(1)).get("login");
+  if (code) history.replaceState(null, "", location.pathname + location.search);
+  return code;
+}
+
+/** The code that has not been sent. It is used even if there is a session, which may be of another token. */
+const code = signal(takeCode());
+addEventListener("hashchange", () => {
+  code.value = takeCode() ?? code.value;
+});
+
+function Login() {
+  const [state, setState] = useState(code.value ? "busy" : "ask");
+  const [error, setError] = useState(null);
+  const [token, setToken] = useState("");
+  useEffect(() => {
+    document.title = "Log in · Hostel";
+    const given = code.value;
+    if (!given) return;
+    setState("busy");
+    logIn(given)
+      .catch((problem) => {
+        setError(problem);
+        setState("ask");
+        // The page goes on with the session that it has.
+        if (session.value) toast(problem.message, "bad");
+      })
+      // A code works once: after a logout it is not sent again.
+      .finally(() => {
+        if (code.value === given) code.value = null;
+      });
+  }, [code.value]);
+  const submit = async (event) => {
+    event.preventDefault();
+    setState("busy");
+    try {
+      await enter(token.trim());
+    } catch (problem) {
+      setError(problem);
+      setState("ask");
+    }
+  };
+  return html`<main class="login">
+    <div class="brand"><${Mark} /><span>Hostel</span></div>
+    <h1>Log in</h1>
+    ${state === "busy"
+      ? html`<${Loading} rows=${2} />`
+      : html`
+          <${Trouble} error=${error} />
+          <p class="muted">Open the address that <code>hostel serve</code> prints when it starts: it logs this browser in, once. Or enter a token.</p>
+          <form onSubmit=${submit}>
+            <input type="password" name="token" aria-label="Token" placeholder="Token" autocomplete="off" required value=${token} onInput=${(event) => setToken(event.target.value)} />
+            <button class="primary">Log in</button>
+          </form>
+          <p class="muted">The first token is in the data directory:</p>
+          <${Command}>cat "$HOME/.local/share/hostel/token"<//>
+        `}
+  </main>`;
+}
 
 const RAIL = [
   { path: "/", word: "Overview", icon: "overview" },

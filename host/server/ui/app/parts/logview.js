@@ -56,7 +56,6 @@ function useView(count) {
   return { box, measure, first, last, isAtEnd: view.top + view.height >= count * LINE - LINE };
 }
 
-/** @typedef {{text?: string, level?: string, stream?: string, attempt?: string}} LogFilter */
 
 export function LogView({ run, isOver, query, attempts }) {
   const line = query.get("line") === null ? null : Number(query.get("line"));

@@ -409,13 +409,7 @@ test("the first page of a fresh server teaches the first commands", async () => 
   }
 });
 
-test("a component shows signatures, and what its runs used", () =>
-  on("/components/ops.reporter", async (page) => {
-    await page.getByText("(n: u64) -> u64").waitFor();
-    await page.getByRole("button", { name: "Look at its newest runs" }).click();
-    await page.getByText(/By the receipts of/).waitFor();
-    await page.getByText(/in \d+ of \d+/).first().waitFor();
-  }));
+test("a component shows signatures", () => on("/components/ops.reporter", (page) => page.getByText("(n: u64) -> u64").waitFor()));
 
 test("a task says how long its runs took", () =>
   on("/tasks/acme.math%23pow", async (page) => {

@@ -1,9 +1,9 @@
-// How long runs took, and what they used.
+// How long runs took.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { percentile, spread, uses } from "../../app/lib/spread.js";
+import { percentile, spread } from "../../app/lib/time.js";
 
 const run = (ms) => ({ started: "2026-11-30T00:00:00.000Z", ended: new Date(Date.parse("2026-11-30T00:00:00Z") + ms).toISOString() });
 
@@ -19,9 +19,4 @@ test("runs that were not executed to their end do not count", () => {
   assert.equal(spread([]), null);
   assert.equal(spread([{ started: null, ended: run(1).ended }, { started: run(1).started }]), null);
   assert.deepEqual(spread([run(30), { ended: run(1).ended }, run(10), run(20)]), { n: 3, p50: 20, p95: 30 });
-});
-
-test("kinds of host calls are counted by run", () => {
-  const receipts = [{ host_calls: { clocks: 7, files: 0 }, denials: {} }, { host_calls: { clocks: 1 }, denials: { http: 2 } }, { host_calls: {}, denials: {} }];
-  assert.deepEqual(uses(receipts), [["clocks", { used: 2, denied: 0 }], ["http", { used: 0, denied: 1 }]]);
 });

@@ -8,7 +8,7 @@ import { quote, runCommand } from "../../app/lib/command.js";
 import { toFilter, toSearch, valueOf, withKey, without, word, words } from "../../app/lib/filter.js";
 import { gate } from "../../app/lib/versions.js";
 import { fingerprint, groups } from "../../app/lib/fingerprint.js";
-import { parser } from "../../app/lib/sse.js";
+import { parser } from "../../app/lib/stream.js";
 import { STATES, byGroup, hasEnded, look } from "../../app/lib/states.js";
 import { showText, taskName, taskRef } from "../../app/lib/text.js";
 import { bytes, clock, count, distance, duration, full } from "../../app/lib/time.js";
