@@ -221,6 +221,10 @@ fn batches_are_listed_and_the_oldest_make_room(journal: &dyn Journal) {
 
 fn matching_runs_are_counted(journal: &dyn Journal) {
     one_of_each(journal);
+    // No state that is wanted fits.
+    let unfinished = RunFilter::new().states([State::Pending, State::Cancelling]);
+    assert_eq!(journal.count(BatchAction::MarkSeen, &unfinished, 100).unwrap(), (0, false));
+    assert_eq!(act(journal, BatchAction::MarkSeen, &unfinished), 0);
     let count = |action, most| journal.count(action, &RunFilter::new(), most).unwrap();
     assert_eq!(count(BatchAction::Retry, 100), (2, false));
     assert_eq!(count(BatchAction::MarkSeen, 100), (1, false));

@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use hostel_core::journal::{Journal, JournalError, Page};
 use hostel_core::{ErrorKind, LogLevel, LogLine, LogStream, RunFilter};
@@ -77,9 +78,13 @@ fn as_nobody(test: &str, dir: &TempDir) {
         child.uid(NOBODY).gid(NOBODY);
     }
     // A process that another test started at the same time may still have the file open for the copying, until it executes its own.
+    let began = Instant::now();
     let output = loop {
         match child.output() {
-            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                assert!(began.elapsed() < Duration::from_secs(60), "{error}");
+                std::thread::yield_now();
+            }
             output => break output.unwrap(),
         }
     };
@@ -98,7 +103,7 @@ fn a_child_reads_what_it_cannot_write() {
     assert_eq!((journal.events(0, 9).unwrap().len(), journal.limits().unwrap().len()), (2, 0));
     assert_eq!(journal.fsck().unwrap().problems, Vec::<String>::new());
     let seen = journal.changes().unwrap();
-    assert_eq!(journal.wait_for_change(seen, std::time::Duration::from_millis(1)).unwrap(), seen);
+    assert_eq!(journal.wait_for_change(seen, Duration::from_millis(1)).unwrap(), seen);
     for error in [
         journal.submit(at(2), &[spec(3)]).unwrap_err(),
         journal.claim(&request("w", 1, 2)).unwrap_err(),
