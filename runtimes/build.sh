@@ -37,7 +37,7 @@ build_python() {
     local tools=$OUTPUT_DIR/python-tools-$COMPONENTIZE_PY
     if [ ! -x "$tools/bin/componentize-py" ]; then
         python3 -m venv "$tools" || not_installed "the Python runtime needs venv (Debian: apt-get install python3-venv)"
-        "$tools/bin/pip" --quiet install "componentize-py==$COMPONENTIZE_PY" || not_installed "pip cannot install componentize-py $COMPONENTIZE_PY"
+        timeout 5m "$tools/bin/pip" --quiet install "componentize-py==$COMPONENTIZE_PY" || not_installed "pip cannot install componentize-py $COMPONENTIZE_PY"
     fi
     "$tools/bin/componentize-py" -d wit -w runtime componentize -p python app -o "$OUTPUT_DIR/python.new"
     mv "$OUTPUT_DIR/python.new" "$OUTPUT_DIR/python.wasm"
@@ -48,7 +48,7 @@ build_js() {
     local tools=$OUTPUT_DIR/js-tools
     mkdir -p "$tools"
     cp js/package.json js/package-lock.json "$tools/"
-    (cd "$tools" && npm ci --silent --no-audit --no-fund) || not_installed "npm cannot install the tools of the JavaScript runtime"
+    (cd "$tools" && timeout 5m npm ci --silent --no-audit --no-fund) || not_installed "npm cannot install the tools of the JavaScript runtime"
     cp -r js/src "$tools/"
     local bin=$tools/node_modules/.bin
     (cd "$tools" && "$bin/esbuild" src/app.js --bundle --format=esm --platform=neutral --main-fields=module,main '--external:wasi:*' \

@@ -2,6 +2,7 @@
 
 import { analyse, callable, describe, mistake } from './describing.js';
 import { Failed } from './failure.js';
+import { shown } from './prepare.js';
 import { decode, encode, NoData } from './values.js';
 
 // Both are for people, who do not read more. A message is in bytes of UTF-8, a traceback in units of UTF-16.
@@ -78,7 +79,7 @@ function argument(text, what) {
 
 function thrown(file, error) {
   const isError = error instanceof Error;
-  const message = cut(safely(() => String(isError ? error.message : error)) ?? '(its text cannot be made)');
+  const message = cut(safely(() => isError ? String(error.message) : shown(error)) ?? '(its text cannot be made)');
   const name = cut(isError ? (safely(() => String(error.name)) ?? 'Error') : typeof error);
   const stack = isError ? safely(() => error.stack) : undefined;
   const frames = (typeof stack === 'string' ? stack : '').split('\n').filter((line) => line.includes('<input>'));

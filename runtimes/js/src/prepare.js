@@ -19,7 +19,8 @@ function write(getStream, parts) {
   }
 }
 
-function shown(value) {
+/** A value as `console` prints it. */
+export function shown(value) {
   if (typeof value === 'string') return value;
   if (value instanceof Error) return `${value.name}: ${value.message}`;
   if (typeof value !== 'object' || value === null) return typeof value === 'bigint' ? `${value}n` : String(value);

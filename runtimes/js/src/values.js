@@ -5,6 +5,9 @@ import { parse, isSafeNumber } from 'lossless-json';
 // How many levels of JSON may be around a value. The host reads 127 levels, with those that it puts around a result.
 const MAX_DEPTH = 120;
 
+// The most elements of an array: more would not fit into a result. An array may have very many that nobody has set.
+const MAX_ELEMENTS = 1 << 24;
+
 export class NoData extends Error {}
 
 /** The value of a data text. Integers beyond 2^53 are BigInts. */
@@ -53,6 +56,7 @@ function text(value, path, depth) {
 }
 
 function objectText(value, path, depth, inside) {
+  if (value.length > MAX_ELEMENTS && Array.isArray(value)) throw new NoData(`${short(path)}: an array of ${value.length} elements is too large to be data`);
   // Not its own `map`, which leaves out holes.
   if (Array.isArray(value)) return `[${Array.from(value, (item, key) => inside(item, key)).join(',')}]`;
   if (value instanceof ArrayBuffer) return bytes(new Uint8Array(value));
