@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use hostel::{
     ArgumentError, Arguments, CallText, FindError, Param, Problem as ValueProblem, Signature, Task, Type,
-    Value, ValueError, parse_json,
+    Value, ValueError, listed, parse_json,
 };
 
 use crate::files::{Files, Named};
@@ -59,17 +59,6 @@ pub(crate) fn find(loaded: &Loaded, reference: &FileTask) -> Result<Task, Proble
     found.map_err(|error| not_found(loaded, reference, &error))
 }
 
-/// The first of many names.
-fn some(names: &[String]) -> String {
-    const MOST: usize = 10;
-    let shown = names.get(..MOST).unwrap_or(names).join(", ");
-    match names.len().checked_sub(MOST) {
-        None | Some(0) if names.is_empty() => "none".to_owned(),
-        None | Some(0) => shown,
-        Some(more) => format!("{shown} and {more} more (hostel inspect shows them)"),
-    }
-}
-
 fn not_found(loaded: &Loaded, reference: &FileTask, error: &FindError) -> Problem {
     let problem = load::not_found(&reference.path, error);
     match (&loaded.script, error) {
@@ -77,7 +66,7 @@ fn not_found(loaded: &Loaded, reference: &FileTask, error: &FindError) -> Proble
         (Some(_), FindError::NotFound { name, candidates }) => problem.with_detail(format!(
             "{} defines no function {name}: it defines {}",
             reference.path.display(),
-            some(candidates)
+            if candidates.is_empty() { "none".to_owned() } else { listed(candidates, ", ") }
         )),
         (Some(_), FindError::Unnamed { candidates }) if candidates.is_empty() => {
             problem.with_detail(format!("{} defines no function at its top level", reference.path.display()))

@@ -32,7 +32,8 @@ pub(crate) struct Targets {
     filter: Option<String>,
 
     /// With --where: only count the runs, and change nothing
-    #[arg(long, requires = "where_")]
+    // It conflicts as well, because clap forgets a requirement that conflicts with another argument.
+    #[arg(long, requires = "where_", conflicts_with = "runs")]
     dry_run: bool,
 }
 
@@ -88,7 +89,14 @@ impl Targets {
         let body = json!({ "action": batch_action_name(action), "filter": filter });
         // From here on, Ctrl-C leaves the batch to the server.
         let interrupt = Interrupt::listen();
-        let batch: RemoteBatch = remote.call(&Request::post(&["batches"]).json(&body))?;
+        let batch: RemoteBatch =
+            remote.call(&Request::post(&["batches"]).json(&body)).map_err(|problem: Problem| {
+                // If only the answer is lost, the server acts.
+                let may_act = problem.exit() == Exit::HostFailed;
+                problem.hints_of(
+                    may_act.then(|| "the server may have begun: hostel runs batches lists them".into()),
+                )
+            })?;
         follow_on(ui, remote, action, batch, &interrupt)
     }
 

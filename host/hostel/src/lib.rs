@@ -255,7 +255,9 @@ pub use hostel_core::{
     ParseSourceError, Source,
 };
 // Texts for people.
-pub use hostel_core::{MAX_ERROR_CHARS, bytes_text, count_text, duration_text, excerpt_within, is_deceptive};
+pub use hostel_core::{
+    MAX_ERROR_CHARS, bytes_text, count_text, duration_text, excerpt_within, is_deceptive, listed,
+};
 
 pub use hostel_engine::{
     Bound, COMPILE_APART, CompileLimit, Echo, EngineError, Excess, LoadError, MAX_COMPONENT_BYTES,

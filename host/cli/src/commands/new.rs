@@ -11,18 +11,17 @@ use crate::problem::Stop;
 use crate::project::{self, Name, Template, tools};
 use crate::ui::Ui;
 
-/// Make a directory with a project that works: one task, its test, and a hostel.toml
+/// Create a new project: one task, its test and a hostel.toml
 #[derive(Args, Debug)]
 #[command(after_help = "\
-The directory is made in the current one, all of it or nothing. Then the command says how to build
-and run the project, and which tools it needs that are not installed. If some are missing, the
-project is there all the same.
+The directory is created in the current one, completely or not at all. The command then prints how
+to build and run the project, and which required tools are missing. Missing tools do not stop it.
 
 Examples:
   hostel new math --lang python && cd math && hostel run tasks.py#hello World
   hostel new math --lang rust")]
 pub(crate) struct New {
-    /// The name of the project and its directory: words of a-z and 0-9, joined by -
+    /// The name of the project and its directory: words of a-z and 0-9, each of which begins with a letter, joined by -
     #[arg(value_name = "NAME")]
     name: String,
 
@@ -39,7 +38,7 @@ impl New {
         let name = Name::parse(&self.name)?;
         project::make(Path::new(""), &name, self.lang)?;
         for missing in tools::missing(ui, self.lang, &name, &self.host) {
-            ui.note(&format!("missing: {}", missing.what));
+            ui.note(&missing.what);
             missing.hints.iter().for_each(|hint| ui.hint(hint));
         }
         ui.result_line(&format!("{name} has one task, hello. Build, run and test it:"))?;
@@ -48,6 +47,9 @@ impl New {
             ui.result_line(&format!("  {}", name.fill(command)))?;
         }
         ui.flush()?;
+        if let Some(dir) = self.host.named() {
+            ui.hint(&format!("hostel run needs --data-dir {} as well", dir.display()));
+        }
         Ok(Exit::Completed)
     }
 }

@@ -34,6 +34,11 @@ impl HostOptions {
         [unfit("--data-dir", self.data_dir.is_some()), unfit("--no-data-dir", self.no_data_dir)]
     }
 
+    /// The data directory that the command line names.
+    pub(crate) fn named(&self) -> Option<&Path> {
+        self.data_dir.as_deref()
+    }
+
     /// The data directory, unless it is disabled.
     pub(crate) fn dir(&self) -> Option<PathBuf> {
         data_dir(self.data_dir.clone()).filter(|_| !self.no_data_dir)

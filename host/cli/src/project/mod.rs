@@ -44,7 +44,7 @@ fn check_free(target: &Path) -> Result<(), Problem> {
         Err(error) if error.kind() == IoErrorKind::NotFound => Ok(()),
         Err(error) => Err(not_made(target, &error)),
         Ok(found) if !found.is_dir() => {
-            let problem = format!("{} exists, and is no directory", target.display());
+            let problem = format!("{} exists and is not a directory", target.display());
             Err(Problem::new(ErrorKind::Conflict, problem).hint("choose another name"))
         }
         Ok(_) => {
@@ -55,14 +55,14 @@ fn check_free(target: &Path) -> Result<(), Problem> {
 }
 
 fn not_empty(target: &Path) -> Problem {
-    let problem = format!("the directory {} exists, and is not empty", target.display());
+    let problem = format!("the directory {} exists and is not empty", target.display());
     Problem::new(ErrorKind::Conflict, problem).hint("choose another name")
 }
 
 fn not_made(target: &Path, error: &io::Error) -> Problem {
     let is = |kinds: [IoErrorKind; 2]| kinds.contains(&error.kind());
     if is([IoErrorKind::DirectoryNotEmpty, IoErrorKind::AlreadyExists]) {
-        // Somebody else was faster.
+        // Another process created it meanwhile.
         return not_empty(target);
     }
     let is_denied = is([IoErrorKind::PermissionDenied, IoErrorKind::ReadOnlyFilesystem]);
@@ -112,7 +112,7 @@ mod tests {
         let name = Name::parse("file").unwrap();
         fs::write(dir.path().join("file"), "mine").unwrap();
         let refused = make(dir.path(), &name, Template::Python).unwrap_err();
-        assert!(refused.to_string().ends_with("exists, and is no directory"), "{refused}");
+        assert!(refused.to_string().ends_with("exists and is not a directory"), "{refused}");
         assert_eq!(fs::read_to_string(dir.path().join("file")).unwrap(), "mine");
     }
 

@@ -25,7 +25,7 @@ impl Name {
     /// [`Problem`] if it is no name, with what is expected.
     pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
         if is_reserved(text) {
-            let problem = format!("{text:?} is no name for a project: the word is reserved");
+            let problem = format!("invalid project name {text:?}: it is a reserved word");
             return Err(Problem::invalid(problem).hint(format!("for example {text}-tasks")));
         }
         if is_valid(text) {
@@ -35,8 +35,8 @@ impl Name {
             "expected at most {MAX_BYTES} characters: words of a-z and 0-9 that begin with a letter, joined by -"
         );
         let near = near(text).map(|near| format!("for example {near}"));
-        let shown = hostel::excerpt_within(text, 2 * MAX_BYTES);
-        Err(Problem::invalid(format!("{shown:?} is no name for a project: {expected}")).hints_of(near))
+        let shown = excerpt(text);
+        Err(Problem::invalid(format!("invalid project name {shown}: {expected}")).hints_of(near))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -53,6 +53,12 @@ impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The beginning of a text, quoted.
+fn excerpt(text: &str) -> String {
+    let shown = text.char_indices().nth(MAX_BYTES).and_then(|(end, _)| text.get(..end)).unwrap_or(text);
+    format!("{shown:?}{}", if shown.len() < text.len() { "…" } else { "" })
 }
 
 fn is_reserved(text: &str) -> bool {
@@ -89,7 +95,7 @@ mod tests {
         let refused = ["", "-", "a-", "-a", "a--b", "2a", "a-2", "A", "a_b", "a.b", "a b", "a/b", "..", "ä"];
         for text in refused.into_iter().chain([&*format!("{longest}a"), "list", "fn", "test"]) {
             let problem = Name::parse(text).unwrap_err();
-            assert!(problem.to_string().contains("is no name for a project: "), "{text}: {problem}");
+            assert!(problem.to_string().starts_with("invalid project name "), "{text}: {problem}");
             assert!(problem.is_invalid());
         }
     }
@@ -103,6 +109,8 @@ mod tests {
         check("List", &[]);
         check("../a", &["for example a"]);
         check("2a", &[]);
+        let hidden = Name::parse("a\n\u{1b}[31m").unwrap_err().to_string();
+        assert!(hidden.starts_with(r#"invalid project name "a\n\u{1b}[31m": "#), "{hidden}");
         check("ä", &[]);
     }
 

@@ -15,13 +15,13 @@ use crate::options::data_dir::HostOptions;
 use crate::problem::Problem;
 use crate::ui::Ui;
 
-/// A tool that does not answer for so long counts as missing.
+/// A tool that takes longer than this counts as missing.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// So often it is looked whether a tool has ended.
+/// The interval between checks whether a tool has ended.
 const POLL: Duration = Duration::from_millis(5);
 
-/// As much of the answer of a tool is read.
+/// The most bytes read of a tool's output.
 const MAX_ANSWER_BYTES: u64 = 64 << 10;
 
 /// The target of components in Rust.
@@ -37,6 +37,7 @@ const INSTALL_CLANG: &str = "on Debian: sudo apt-get install --no-install-recomm
 /// Something that a project needs, and that is not installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Missing {
+    /// What is missing, in words.
     pub(crate) what: String,
     /// How to install it.
     pub(crate) hints: Vec<String>,
@@ -44,7 +45,7 @@ pub(crate) struct Missing {
 
 impl Missing {
     fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { what: what.into(), hints: vec![hint.into()] }
+        Self { what: format!("missing: {}", what.into()), hints: vec![hint.into()] }
     }
 }
 
@@ -180,11 +181,11 @@ fn answer(tool: &Path, args: &[&str]) -> Option<String> {
     let mut child = command.spawn().ok()?;
     let stdout = child.stdout.take()?;
     let (sender, answers) = sync_channel(1);
-    // It ends when the tool does, or has said too much.
+    // Ends when the tool does, or has printed more than `MAX_ANSWER_BYTES`.
     thread::spawn(move || {
         let mut text = String::new();
         let read = stdout.take(MAX_ANSWER_BYTES).read_to_string(&mut text);
-        // Nobody may wait for it any more.
+        // The receiver may be gone.
         let _ = sender.send(read.ok().map(|_| text.trim_end().to_owned()));
     });
     if !succeeds(&mut child, Instant::now() + PATIENCE) {

@@ -59,7 +59,7 @@ impl Address {
     pub(super) fn other_scheme(&self) -> String {
         let other = if self.base.scheme() == "http" { "https" } else { "http" };
         let rest = self.base[Position::BeforeHost..].trim_end_matches('/');
-        format!("does the server speak {other}? then its address is {other}://{rest}")
+        format!("if the server uses {other}, its address is {other}://{rest}")
     }
 }
 

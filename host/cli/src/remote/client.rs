@@ -159,10 +159,18 @@ impl Client {
 
     /// Sends a request. One that can be repeated is repeated while the connection is lost, or the server asks to come back.
     pub(crate) async fn send(&self, request: &Request) -> Result<Answer, Problem> {
+        Ok(self.send_unless_refused(request).await??)
+    }
+
+    /// The same for a request that begins a run. The outer error says that the server has refused it, so there is no run; the inner
+    /// one, that there may be one.
+    pub(super) async fn send_unless_refused(
+        &self,
+        request: &Request,
+    ) -> Result<Result<Answer, Trouble>, Problem> {
         match self.try_send(request).await {
-            Ok(answer) => Ok(answer),
             Err(Trouble::Refused(refusal)) => Err(self.refusal(request, refusal).await),
-            Err(trouble) => Err(trouble.into()),
+            sent => Ok(sent),
         }
     }
 
@@ -279,11 +287,9 @@ impl Client {
         } else {
             format!("the connection to the server {base} is lost: {cause}")
         });
-        let is_of_other_scheme = if base.scheme() == "http" {
-            !error.is_connect() && !self.has_answered.load(Ordering::Relaxed)
-        } else {
-            causes(error).any(is_without_tls)
-        };
+        let has_answered = self.has_answered.load(Ordering::Relaxed);
+        let is_of_other_scheme = !has_answered
+            && if base.scheme() == "http" { !error.is_connect() } else { causes(error).any(is_without_tls) };
         Trouble::Lost(if is_of_other_scheme { problem.hint(self.address.other_scheme()) } else { problem })
     }
 

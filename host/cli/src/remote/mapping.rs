@@ -295,10 +295,7 @@ impl Shared<'_> {
         let mut body: Map<String, Json> = self.submission.body_with(inputs);
         body.insert("tags".to_owned(), Json::Array(vec![self.tag.as_str().into()]));
         let request = Request::put(&["runs", &run.to_string()]).query("wait", WAIT).json(&body);
-        let submitted = match self.client.try_send(&request).await {
-            Err(Trouble::Refused(refusal)) => return Err(self.client.refusal(&request, refusal).await),
-            submitted => submitted,
-        };
+        let submitted = self.client.send_unless_refused(&request).await?;
         let ended = async {
             let answer: RunAnswerObject<'static> = self.client.read(&submitted?)?;
             if is_terminal(&answer) { Ok(answer) } else { until_end(self.client, run, None).await }
@@ -356,8 +353,9 @@ impl Shared<'_> {
         let running = (self.running.borrow().len() + self.lost.borrow().len()) as u64;
         if running > 0 {
             let runs = counted(running, "run");
-            self.ui
-                .warning(&format!("{runs} may go on: the server has not confirmed that they have stopped"));
+            self.ui.warning(&format!(
+                "{runs} may still be running: the server has not confirmed that they have stopped"
+            ));
             self.ui.hint(&format!("hostel runs cancel --where tag:{} cancels them", self.tag));
         }
     }

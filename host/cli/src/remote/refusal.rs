@@ -107,7 +107,7 @@ pub(super) fn foreign(address: &Address, status: u16, content_type: &str) -> Pro
         format!("{base} did not answer like a Hostel server: status {status}, {}", printable(content));
     let problem = Problem::new(ErrorKind::Unavailable, problem)
         .hint("is the address right, does the server run, and does a proxy before it pass on /api/v1?");
-    // So answer many servers that expect TLS.
+    // Many TLS servers answer plain HTTP this way.
     if status == 400 && base.scheme() == "http" { problem.hint(address.other_scheme()) } else { problem }
 }
 

@@ -97,17 +97,14 @@ impl Running<'_> {
         let id = run.to_string();
         let wait = format!("{}ms", AT_ONCE.as_millis());
         let request = Request::put(&["runs", &id]).query("wait", wait).json(&submission.body());
-        let submitted = match client.try_send(&request).await {
-            Err(Trouble::Refused(refusal)) => return Err(client.refusal(&request, refusal).await.into()),
-            submitted => submitted,
-        };
+        let submitted = client.send_unless_refused(&request).await?;
         let ended = async {
             let answer = client.read(&submitted?)?;
             self.follow(client, ui, submission, run, answer).await
         };
         ended.await.map_err(|stop| match stop {
             Stop::Problem(problem) => {
-                let hint = format!("the run may go on: hostel runs show {run} shows its state");
+                let hint = format!("the run may still be running: hostel runs show {run} shows its state");
                 problem.within(format_args!("run {run}")).hint(hint).into()
             }
             Stop::StdoutClosed => stop,

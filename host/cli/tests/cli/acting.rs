@@ -55,6 +55,16 @@ fn runs_that_failed_need_attention_until_they_are_seen() {
         completed(&place, "runs seen --where state:failed --dry-run"),
         "2 runs would be marked as seen"
     );
+    // A filter may leave nothing that fits, and a dry run of one run does nothing, either.
+    assert_eq!(
+        completed(&place, "runs seen --where state:unfinished --dry-run"),
+        "0 runs would be marked as seen"
+    );
+    assert_eq!(completed(&place, "runs seen --where state:unfinished"), "marked as seen 0 runs");
+    for action in ["seen", "cancel", "retry", "rm"] {
+        refused(&place, &format!("runs {action} {first} --dry-run"), 2, "--dry-run' cannot be used with");
+    }
+    assert_eq!(listed(&place, "state:failed").len(), 3);
     assert_eq!(completed(&place, "runs seen --where state:failed"), "marked as seen 2 runs");
     assert_eq!(listed(&place, "state:attention").len(), 0);
     assert_eq!(listed(&place, "state:failed").len(), 3);
@@ -74,7 +84,7 @@ fn an_interrupted_batch_is_resumed_or_stopped() {
     };
     let (first, second) = (start("a"), start("b"));
     let list = || completed(&place, "runs batches");
-    assert_eq!((list().lines().count(), list().matches("unfinished").count()), (3, 2), "{}", list());
+    assert_eq!((list().lines().count(), list().matches(" running ").count()), (3, 2), "{}", list());
     assert_eq!(completed(&place, &format!("runs batches --resume {first}")), "cancelled 3 runs");
     assert_eq!(completed(&place, &format!("runs batches --resume {first}")), "cancelled 3 runs");
     assert_eq!(
@@ -83,7 +93,7 @@ fn an_interrupted_batch_is_resumed_or_stopped() {
     );
     let again = format!("batch {second} was finished before");
     assert_eq!(completed(&place, &format!("runs batches --stop {second}")), again);
-    assert_eq!(list().matches("unfinished").count(), 0);
+    assert_eq!(list().matches(" running ").count(), 0);
     let json = completed(&place, "runs batches --output json");
     let batches: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let shown = |batch: &Value| (batch["action"].clone(), batch["filter"].clone(), batch["state"].clone());

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::hostel::{Place, Ran};
+use crate::hostel::Place;
 use crate::stored::Worker;
 
 /// Where Debian and others put the library.
@@ -53,7 +53,7 @@ impl<'a> Clock<'a> {
 
     #[track_caller]
     fn completed(&self, line: &str) -> String {
-        let ran = Ran::of(self.command(line).output().unwrap());
+        let ran = crate::server::ran(self.command(line));
         assert_eq!(ran.code, 0, "{line}: {}", ran.stderr);
         ran.stdout.trim_end().to_owned()
     }

@@ -442,7 +442,7 @@ fn an_error_after_the_submission_names_the_run() {
     assert_eq!(ran.code, 5, "{}", ran.stderr);
     let (_, run) = ran.stderr.split_once("error: run ").unwrap_or_else(|| panic!("{}", ran.stderr));
     let (run, _) = run.split_once(": ").unwrap();
-    let hint = format!("the run may go on: hostel runs show {run} shows its state");
+    let hint = format!("the run may still be running: hostel runs show {run} shows its state");
     assert!(ran.stderr.contains(&hint), "{}", ran.stderr);
 }
 
@@ -514,13 +514,13 @@ fn another_scheme_is_suggested() {
         let server = StandIn::start(vec![answer]);
         let ran = server.run("runs ls");
         assert_eq!(ran.code, 5, "{}", ran.stderr);
-        let hint = format!("does the server speak https? then its address is https://{}", server.address);
+        let hint = format!("if the server uses https, its address is https://{}", server.address);
         assert!(ran.stderr.contains(&hint), "{}", ran.stderr);
     }
     let server = Server::start("--workers 0");
     let ran = server.run(&format!("runs ls --server https://{}", server.address));
     assert_eq!(ran.code, 5, "{}", ran.stderr);
-    let hint = format!("does the server speak http? then its address is http://{}", server.address);
+    let hint = format!("if the server uses http, its address is http://{}", server.address);
     assert!(ran.stderr.contains(&hint), "{}", ran.stderr);
 }
 

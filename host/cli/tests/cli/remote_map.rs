@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::Stdio;
+use std::process::{Child, ChildStdout, Stdio};
 
 use serde_json::Value as Json;
 
@@ -93,18 +93,22 @@ fn items_of_stdin_run_as_they_arrive() {
 #[test]
 fn a_map_ends_early_on_its_server() {
     let server = Server::start("--workers 1");
-    let ran = server.run("map batch.wasm#process-data --over item=-200..0 --fail-fast");
-    assert_eq!(ran.code, 1, "{}", ran.stderr);
-    assert!(ran.stderr.contains("stopped after the first failure"), "{}", ran.stderr);
+    server.refused(
+        "map batch.wasm#process-data --over item=-200..0 --fail-fast",
+        1,
+        "stopped after the first failure",
+    );
     assert_eq!(server.completed("runs ls state:unfinished --output json"), "");
 }
 
 #[test]
 fn a_map_that_ends_early_does_not_look_at_the_other_rows() {
     let server = Server::start("--workers 1");
-    let ran = server.run("map batch.wasm#process-data --over item=-1..1000000000 --fail-fast --quiet");
-    assert_eq!(ran.code, 1, "{}", ran.stderr);
-    assert!(ran.stderr.contains("stopped after the first failure"), "{}", ran.stderr);
+    server.refused(
+        "map batch.wasm#process-data --over item=-1..1000000000 --fail-fast --quiet",
+        1,
+        "stopped after the first failure",
+    );
 }
 
 #[test]
@@ -119,27 +123,32 @@ fn a_failure_ends_a_map_before_its_turn() {
             (func (export "run") (param "loops" u32) (result u32) (canon lift (core func $instance "run"))))"#,
     );
     // The first item never ends, and the second one fails.
-    let ran = server.run("map loop-or-trap.wat#run --over 'loops=[1, 0]' --fail-fast");
-    assert_eq!(ran.code, 1, "{}", ran.stderr);
-    assert!(ran.stderr.contains("stopped after the first failure: 1 run cancelled"), "{}", ran.stderr);
+    let line = "map loop-or-trap.wat#run --over 'loops=[1, 0]' --fail-fast";
+    server.refused(line, 1, "stopped after the first failure: 1 run cancelled");
     assert_eq!(server.completed("runs ls state:unfinished --output json"), "");
+}
+
+/// Starts a map whose first value is 0, and waits for that.
+fn started(server: &Server, line: &str) -> (Child, Watchdog, BufReader<ChildStdout>) {
+    let mut child = server.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let watchdog = Watchdog::of(&child);
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    stdout.read_line(&mut first).unwrap();
+    assert_eq!(first, "0\n");
+    (child, watchdog, stdout)
 }
 
 #[test]
 fn a_server_that_is_lost_may_have_runs_that_go_on() {
     let mut server = Server::start("--workers 1");
     let line = "map elevator.wasm#stop-at-floor --over 'floor=[0, 3600]' --quiet";
-    let mut child = server.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let _watchdog = Watchdog::of(&child);
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut first = String::new();
-    stdout.read_line(&mut first).unwrap();
-    assert_eq!(first, "0\n");
+    let (child, _watchdog, _stdout) = started(&server, line);
     server.kill();
     interrupt(&child);
     let ran = Ran::of(child.wait_with_output().unwrap());
     assert_eq!(ran.code, 130, "{}", ran.stderr);
-    assert!(ran.stderr.contains("1 run may go on"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 run may still be running"), "{}", ran.stderr);
     assert!(ran.stderr.contains("hostel runs cancel --where tag:map:"), "{}", ran.stderr);
 }
 
@@ -147,12 +156,7 @@ fn a_server_that_is_lost_may_have_runs_that_go_on() {
 fn ctrl_c_cancels_the_runs_of_a_map() {
     let server = Server::start("--workers 1");
     let line = "map elevator.wasm#stop-at-floor --over 'floor=[0, 3600, 3600]' --quiet";
-    let mut child = server.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let _watchdog = Watchdog::of(&child);
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut first = String::new();
-    stdout.read_line(&mut first).unwrap();
-    assert_eq!(first, "0\n");
+    let (child, _watchdog, mut stdout) = started(&server, line);
     interrupt(&child);
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();

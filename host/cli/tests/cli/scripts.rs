@@ -121,6 +121,11 @@ fn completed(place: &(Place, &TempDir), line: &str) -> String {
 }
 
 #[track_caller]
+fn json(place: &(Place, &TempDir), line: &str) -> Json {
+    serde_json::from_str(&completed(place, line)).unwrap()
+}
+
+#[track_caller]
 fn refused(place: &(Place, &TempDir), line: &str, code: i32, expected: &str) {
     let ran = run(place, line);
     assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{line}: {ran}");
@@ -172,10 +177,7 @@ fn values_keep_their_types() {
 #[test]
 fn pure_functions_are_cached_and_others_are_not() {
     let Some(place) = place() else { return };
-    let state = |line: &str| {
-        let ran: Json = serde_json::from_str(&completed(&place, line)).unwrap();
-        ran["state"].as_str().unwrap().to_owned()
-    };
+    let state = |line: &str| json(&place, line)["state"].clone();
     for file in ["tasks.py", "tasks.js"] {
         let line = format!("run {file}#add 20 22 --states");
         assert_eq!([state(&line), state(&line)], ["Completed", "Cached"], "{file}");
@@ -208,10 +210,7 @@ fn modules_in_a_granted_directory_are_part_of_what_a_result_depends_on() {
 #[test]
 fn names_and_keys_are_made_from_arguments() {
     let Some(place) = place() else { return };
-    let name = |line: &str| {
-        let ran: Json = serde_json::from_str(&completed(&place, line)).unwrap();
-        ran["name"].as_str().unwrap().to_owned()
-    };
+    let name = |line: &str| json(&place, line)["name"].clone();
     assert_eq!(name("run tasks.py#greet Ada --name 'greet {name}' --states"), "greet Ada");
     assert_eq!(name("run tasks.py#add 1 scale=3 --name '{a} {b} {scale}' --states"), "1 none 3");
     refused(
@@ -234,14 +233,12 @@ fn names_and_keys_are_made_from_arguments() {
         "a cache policy that names arguments of a script",
     );
     let id = completed(&place, "delay tasks.py#greet {x} --name 'greet {name}'");
-    let shown: Json =
-        serde_json::from_str(&completed(&place, &format!("runs show {id} --output json"))).unwrap();
+    let shown: Json = json(&place, &format!("runs show {id} --output json"));
     assert_eq!(shown["name"], "greet {x}");
     // The worker of another test may be the one that executes it.
     assert_eq!(run(&place, "worker --until-idle --quiet").code, 0);
     completed(&place, &format!("runs wait {id}"));
-    let shown: Json =
-        serde_json::from_str(&completed(&place, &format!("runs show {id} --output json"))).unwrap();
+    let shown: Json = json(&place, &format!("runs show {id} --output json"));
     assert_eq!((&shown["name"], &shown["state"]), (&"greet {x}".into(), &"Completed".into()));
 }
 
@@ -310,6 +307,13 @@ fn results_are_encoded_or_refused_with_a_reason() {
             refused(&place, &line(500), 1, too_deep);
         }
     }
+    place.0.write(
+        "odd.js",
+        "export function vast() { const a = []; a[4294967290] = 1; return a; }\n\
+         export function thrower() { throw { code: 7 }; }",
+    );
+    refused(&place, "run odd.js#vast", 1, "result: an array of 4294967291 elements is too large to be data");
+    refused(&place, "run odd.js#thrower", 1, r#"object: {"code":7}"#);
     refused(&place, "run deep.py#released", 1, "ValueError: operation forbidden on released memoryview");
     refused(&place, "run deep.py#leaves", 1, "SystemExit: bye");
     refused(&place, "run deep.py#half", 1, "ValueError: half \\ud800");
@@ -476,8 +480,7 @@ fn stored_runs_and_schedules_have_the_source_with_them() {
     std::fs::remove_file(place.0.path().join("tasks.py")).unwrap();
     assert_eq!(run(&place, "worker --until-idle --quiet").code, 0);
     completed(&place, &format!("runs wait {run_id}"));
-    let shown: Json =
-        serde_json::from_str(&completed(&place, &format!("runs show {run_id} --output json"))).unwrap();
+    let shown: Json = json(&place, &format!("runs show {run_id} --output json"));
     assert_eq!(
         (&shown["state"], &shown["name"], &shown["value"]),
         (&"Completed".into(), &"add".into(), &"42".into())

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use clap::Args;
 use hostel::journal::{BatchAction, BatchId, Journal, JournalError, RunLogs, SqliteJournal};
 use hostel_wire::{BatchObject, batch_action_name, printable};
-use serde::Deserialize;
 
 use super::open;
 use crate::commands::cache::{Form, FormOptions};
@@ -16,7 +15,7 @@ use crate::options::server::{ServerOptions, Unfit};
 use crate::output::table::Layout;
 use crate::output::to_json;
 use crate::problem::{Problem, Stop};
-use crate::remote::{Remote, RemoteBatch, Request, is_finished};
+use crate::remote::{Page, Remote, RemoteBatch, Request, is_finished};
 use crate::targets::{command, go_on};
 use crate::time::now;
 use crate::ui::Ui;
@@ -29,7 +28,7 @@ const LISTED: &str = "hostel runs batches lists them";
 #[command(after_help = "\
 A batch acts on the runs that matched and had been submitted when it was made, newest first, a few
 hundred at a time. It stays as it is if its command is interrupted or killed, and any process can
-go on with it. A server acts on the runs of its batches by itself, also after a restart.
+go on with it. A server works through its batches on its own, also after a restart.
 
 Examples:
   hostel runs batches
@@ -53,12 +52,6 @@ pub(crate) struct Batches {
 
     #[command(flatten)]
     server: ServerOptions,
-}
-
-/// All batches of a server.
-#[derive(Deserialize)]
-struct RemoteBatches {
-    items: Vec<RemoteBatch>,
 }
 
 fn id(text: &str) -> Result<BatchId, String> {
@@ -88,7 +81,7 @@ impl Batches {
 
     /// Options that cannot be used with a server.
     fn unfit(&self) -> Vec<Unfit> {
-        let because = "the server goes on with its batches by itself";
+        let because = "the server resumes its batches itself";
         let resume = Unfit { option: "--resume", is_given: self.resume.is_some(), because };
         self.host.unfit().into_iter().chain([resume]).collect()
     }
@@ -105,7 +98,7 @@ impl Batches {
             remote.call::<RemoteBatch>(&Request::delete(&["batches", &id]).repeatable())?;
             tell_stopped(ui, batch, is_finished(&found.object))?;
         } else {
-            let found: RemoteBatches = remote.call(&Request::get(&["batches"]))?;
+            let found: Page<RemoteBatch> = remote.call(&Request::get(&["batches"]))?;
             self.list(ui, &found.items.into_iter().map(|batch| batch.object).collect::<Vec<_>>())?;
         }
         ui.flush()?;
@@ -153,12 +146,11 @@ fn table(ui: &Ui, batches: &[BatchObject]) -> Result<(), Stop> {
 fn cells(batch: &BatchObject) -> Vec<String> {
     let action = BatchAction::ALL.into_iter().find(|action| batch_action_name(*action) == batch.action);
     let action = action.map_or_else(|| printable(&batch.action), |action| command(action).into());
-    let state = if is_finished(batch) { printable(&batch.state) } else { "unfinished".into() };
     vec![
         batch.batch.to_string(),
         action.into_owned(),
         printable(&batch.created).into_owned(),
-        state.into_owned(),
+        printable(&batch.state).into_owned(),
         batch.done.to_string(),
         batch.failed.to_string(),
     ]

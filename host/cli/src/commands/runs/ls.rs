@@ -79,7 +79,7 @@ impl Ls {
 
     /// Options that cannot be used with a server.
     fn unfit(&self) -> Vec<Unfit> {
-        let because = "it is not supported on a server yet; hostel runs wait and hostel runs logs --follow follow one run";
+        let because = "hostel runs wait and hostel runs logs --follow follow one run of it";
         let follow = Unfit { option: "--follow", is_given: self.follow, because };
         self.host.unfit().into_iter().chain([follow]).collect()
     }

@@ -96,7 +96,7 @@ fn tell(
 }
 
 fn unfinished(run: RunId, state: &str) -> Problem {
-    let problem = format!("run {run} has not ended: it is {state}");
+    let problem = format!("run {run} has not ended within --timeout: it is {state}");
     Problem::new(ErrorKind::Unavailable, problem).exits(Exit::RunFailed)
 }
 

@@ -98,6 +98,7 @@ fn a_worker_claims_no_more_runs_than_it_may_however_many_sleep() {
     journal.cancel(now(), run).unwrap();
     until(&**journal, State::Cancelled, 1);
     until(&**journal, State::Running, 3);
+    assert!(worker.claimed() <= 3, "{}", worker.claimed());
     until_claimed(&worker, 3);
     assert_eq!(journal.counts().unwrap().of(State::Pending), 1);
 }
