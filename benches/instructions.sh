@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Counts the instructions of one attempt, with valgrind: those of 6,000 attempts less those of 1,000, by 5,000.
+# Counts the instructions of one attempt, with valgrind: (those of 6,000 attempts - those of 1,000) / 5,000.
 #   bash benches/instructions.sh                 a table of all kinds
 #   bash benches/instructions.sh profile KIND GUEST   where they go, by function
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 command -v valgrind >/dev/null || { echo "there is no valgrind: install it (Debian: apt-get install valgrind)" >&2; exit 1; }
-program=$(cargo bench --locked -p hostel-benches --bench attempts --no-run --message-format json 2>/dev/null |
+program=$(cargo bench --locked -p hostel-benches --bench attempts --no-run --message-format json |
     sed -n 's/.*"executable":"\([^"]*attempts[^"]*\)".*/\1/p' | tail -1)
 
 # The instructions of so many attempts; $4 is where to leave the profile.

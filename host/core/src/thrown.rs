@@ -1,6 +1,6 @@
 //! Exceptions of functions in dynamic languages, in the typed errors of their runtimes.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use crate::value::Value;
 
@@ -34,12 +34,17 @@ impl<'v> Thrown<'v> {
 }
 
 impl fmt::Display for Thrown<'_> {
-    /// The class and the message.
+    /// The class and the message, in one line: control characters become spaces.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.message {
-            "" => f.write_str(self.class),
-            message => write!(f, "{}: {message}", self.class),
+        let line = |text: &str, f: &mut fmt::Formatter<'_>| {
+            text.chars().try_for_each(|c| f.write_char(if c.is_control() { ' ' } else { c }))
+        };
+        line(self.class, f)?;
+        if !self.message.is_empty() {
+            f.write_str(": ")?;
+            line(self.message, f)?;
         }
+        Ok(())
     }
 }
 
@@ -59,6 +64,8 @@ mod tests {
         let line = |error: Value| Failure::Error(error).to_string();
         assert_eq!(line(thrown(["class", "message", "traceback"], "no 1")), "ValueError: no 1");
         assert_eq!(line(thrown(["class", "message", "traceback"], "")), "ValueError");
+        let hidden = line(thrown(["class", "message", "traceback"], "a\nb\u{1b}[31m"));
+        assert_eq!(hidden, "ValueError: a b [31m");
         assert!(
             line(thrown(["class", "text", "traceback"], "no 1")).starts_with("returned the error thrown(")
         );

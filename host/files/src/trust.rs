@@ -58,13 +58,13 @@ pub fn check_parents(path: &Path) -> Result<(), Untrusted> {
 mod imp {
     use std::fs::{self, Metadata};
     use std::os::unix::fs::MetadataExt;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use rustix::process::geteuid;
 
     use super::{Distrust, Untrusted};
 
-    /// The maximum number of links on the way to a directory. The system follows no more either.
+    /// The maximum number of links on the way to a directory. The system follows no more either, so what is behind more cannot be opened.
     const MAX_LINKS: usize = 40;
 
     /// In a directory with this bit, only the owner of an entry may rename it.
@@ -72,18 +72,26 @@ mod imp {
 
     pub(super) fn check_parents(path: &Path) -> Result<(), Untrusted> {
         // A relative path fails only without a current directory, and then nothing can be opened either.
-        let mut paths = vec![std::path::absolute(path).unwrap_or_else(|_| path.to_owned())];
-        for _ in 0..MAX_LINKS {
-            let Some(path) = paths.pop() else { break };
-            for parent in path.ancestors() {
-                check(parent, is_safe_parent)?;
-                if let Ok(target) = fs::read_link(parent) {
-                    let rest = path.strip_prefix(parent).unwrap_or(Path::new(""));
-                    paths.push(parent.parent().unwrap_or(parent).join(target).join(rest));
-                }
-            }
+        let mut path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        for _ in 0..=MAX_LINKS {
+            let Some(behind) = behind_first_link(&path)? else { break };
+            path = behind;
         }
         Ok(())
+    }
+
+    /// Checks the directories of a path from the root on, up to the first link, and returns the path with the link's target in its place.
+    /// `None` if there is no link.
+    fn behind_first_link(path: &Path) -> Result<Option<PathBuf>, Untrusted> {
+        let ancestors: Vec<_> = path.ancestors().collect();
+        for at in ancestors.into_iter().rev() {
+            check(at, is_safe_parent)?;
+            if let Ok(target) = fs::read_link(at) {
+                let rest = path.strip_prefix(at).unwrap_or(Path::new(""));
+                return Ok(Some(at.parent().unwrap_or(at).join(target).join(rest)));
+            }
+        }
+        Ok(None)
     }
 
     pub(super) fn check(path: &Path, is_safe: impl FnOnce(&Metadata) -> bool) -> Result<(), Untrusted> {
@@ -130,5 +138,37 @@ mod imp {
 
     pub(super) fn check_parents(_: &Path) -> Result<(), Untrusted> {
         Ok(())
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_directory_behind_many_links_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = dir.path().join("open");
+        fs::create_dir_all(open.join("data")).unwrap();
+        symlink("open/data", dir.path().join("link0")).unwrap();
+        for number in 1..12 {
+            symlink(format!("./link{}", number - 1), dir.path().join(format!("link{number}"))).unwrap();
+        }
+        let path = dir.path().join("link11/more");
+        assert_eq!(check_parents(&path), Ok(()));
+        fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+        let found = check_parents(&path).unwrap_err();
+        assert_eq!((found.path, found.reason), (open, Distrust::Writable { mode: 0o777 }));
+    }
+
+    #[test]
+    fn links_in_a_circle_end() {
+        let dir = tempfile::tempdir().unwrap();
+        symlink("two", dir.path().join("one")).unwrap();
+        symlink("one", dir.path().join("two")).unwrap();
+        assert_eq!(check_parents(&dir.path().join("one")), Ok(()), "nobody can open it");
     }
 }

@@ -34,6 +34,13 @@ pub(crate) struct ScriptCall {
     pub(crate) passing: Vec<Passing>,
 }
 
+impl Passing {
+    /// Whether an argument may be given by its name.
+    const fn is_by_name(self) -> bool {
+        matches!(self, Self::Either | Self::Named)
+    }
+}
+
 impl ScriptCall {
     /// The inputs of the runtime's function before the arguments: the file's name, the source and the function's name.
     pub(crate) const FIXED: usize = 3;
@@ -51,8 +58,11 @@ impl ScriptCall {
             _ => &[],
         };
         let (mut positional, named) = (list(Self::FIXED).iter(), list(Self::FIXED + 1));
-        let is_param = |name: &str| self.signature.params.iter().any(|param| *param.name == *name);
-        let params = self.signature.params.iter().zip(&self.passing).map(|(param, passing)| {
+        let all = || self.signature.params.iter().zip(self.passing.iter().copied());
+        // Other parameters may have the name of a further named argument.
+        let is_param =
+            |name: &str| all().any(|(param, passing)| passing.is_by_name() && *param.name == *name);
+        let params = all().map(|(param, passing)| {
             let found = match passing {
                 Passing::Rest => Some(Value::List(positional.by_ref().map(readable).collect())),
                 Passing::NamedRest => {
@@ -64,7 +74,8 @@ impl ScriptCall {
                 Passing::Named => None,
                 Passing::Positional | Passing::Either => positional.next().map(readable),
             };
-            let by_name = || named.iter().filter_map(pair).find(|(name, _)| **name == *param.name);
+            let is_named = |(name, _): &(&str, _)| passing.is_by_name() && **name == *param.name;
+            let by_name = || named.iter().filter_map(pair).find(is_named);
             let found = found.or_else(|| by_name().map(|(_, text)| readable(text)));
             if param.is_optional() {
                 Value::Option(found.map(Box::new))

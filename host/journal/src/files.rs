@@ -35,6 +35,8 @@ pub(crate) fn prepare(dir: &Path, file: &Path) -> Result<(), OpenJournalError> {
     if let Some(kind) = network_file_system(dir) {
         return Err(OpenJournalError::NetworkFileSystem { dir: dir.to_owned(), kind });
     }
+    // Again, because somebody else may have created it meanwhile.
+    check_inside(dir)?;
     data_dirs(dir).iter().try_for_each(|dir| check_inside(dir))?;
     create_private_file(file).map_err(|source| match unwritable(dir, file) {
         Some(reason) => OpenJournalError::Unwritable { dir: dir.to_owned(), reason },

@@ -68,9 +68,7 @@ pub(crate) fn store(data_dir: &Path, recorded: Vec<RecordedLog>) {
         return;
     }
     let Ok(logs) = RunLogs::open(data_dir) else { return };
-    for log in recorded {
-        let _ = logs.store(log.run, log.lines);
-    }
+    let _ = logs.store(recorded.into_iter().map(|log| (log.run, log.lines)).collect());
 }
 
 #[cfg(test)]

@@ -77,7 +77,8 @@ impl RunRequest {
         delay.queue =
             self.queue.as_deref().map_or(Ok(QueueName::default()), |queue| parsed("queue", queue))?;
         if delay.queue.is_reserved() {
-            let problem = format!("{:?}: names that begin with hostel. are reserved", delay.queue.as_str());
+            let problem =
+                format!("{:?}: names that begin with `hostel.` are the host's own", delay.queue.as_str());
             return Err(wrong("queue", problem));
         }
         delay.at = self.due(now())?;

@@ -62,7 +62,7 @@ fn runs_that_failed_need_attention_until_they_are_seen() {
     );
     assert_eq!(completed(&place, "runs seen --where state:unfinished"), "marked as seen 0 runs");
     for action in ["seen", "cancel", "retry", "rm"] {
-        refused(&place, &format!("runs {action} {first} --dry-run"), 2, "--dry-run' cannot be used with");
+        refused(&place, &format!("runs {action} {first} --dry-run"), 2, "cannot be used with '--dry-run'");
     }
     assert_eq!(listed(&place, "state:failed").len(), 3);
     assert_eq!(completed(&place, "runs seen --where state:failed"), "marked as seen 2 runs");

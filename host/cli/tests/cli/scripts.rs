@@ -208,6 +208,24 @@ fn modules_in_a_granted_directory_are_part_of_what_a_result_depends_on() {
 }
 
 #[test]
+fn no_policy_leaves_out_the_source_or_an_argument_of_another_name() {
+    let Some(place) = place() else { return };
+    let state = |line: &str| json(&place, &format!("{line} --states"))["state"].clone();
+    // The runtime's own inputs have these names, too.
+    let line = "run own.py#f kept 1 --cache 'inputs - input:source'";
+    place.0.write("own.py", "def f(source, n): return n");
+    assert_eq!([state(line), state(line)], ["Completed", "Cached"]);
+    assert_eq!(state("run own.py#f other 1 --cache 'inputs - input:source'"), "Cached");
+    place.0.write("own.py", "def f(source, n): return n + 1");
+    assert_eq!((state(line), completed(&place, line)), ("Completed".into(), "2".into()));
+    // A further named argument may have the name of a parameter that is passed by its position.
+    place.0.write("own.py", "def f(a, b, /, **more): return sorted(more.items())");
+    let line = |a: u32| format!("run own.py#f 1 2 'more={{\"a\": {a}}}' --cache 'inputs - input:b'");
+    assert_eq!([state(&line(2)), state(&line(2)), state(&line(3))], ["Completed", "Cached", "Completed"]);
+    assert_eq!(completed(&place, &line(3)), r#"[{"$tuple":["a",3]}]"#);
+}
+
+#[test]
 fn names_and_keys_are_made_from_arguments() {
     let Some(place) = place() else { return };
     let name = |line: &str| json(&place, line)["name"].clone();

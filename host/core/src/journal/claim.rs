@@ -78,7 +78,7 @@ pub struct ExpireRequest {
     pub lease: Duration,
 }
 
-/// What happened between two [requests to end claims](ExpireRequest), if they do not follow each other as they should.
+/// What happened between two [requests to end claims](ExpireRequest), if the time between them is not plausible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gap {
     /// For this long, nobody could renew a lease: it is too long for a journal to which workers can write. A process that was stopped in
@@ -88,7 +88,7 @@ pub enum Gap {
     PutBack {
         /// By how much.
         by: Duration,
-        /// The time of the request before. What ends later than that has the old clock's time.
+        /// The time of the request before. Leases that end after it were measured with the old clock.
         since: Timestamp,
     },
 }

@@ -301,8 +301,8 @@ impl JournalEntry {
         claim.map(|claim| claim.until = claim.until.max(until)).is_some()
     }
 
-    /// The rule of [`Journal::expire`](super::Journal::expire) for a time in which nobody could write, and for a clock that was set:
-    /// they do not count.
+    /// The rule of [`Journal::expire`](super::Journal::expire) for a time in which nobody could write, and for a clock that was put
+    /// back: neither shortens nor lengthens what is left of a lease.
     pub fn outlast(&mut self, request: &ExpireRequest, gap: Gap) {
         self.claim.iter_mut().for_each(|claim| claim.until = request.after_gap(claim.until, gap));
     }

@@ -244,7 +244,8 @@ pub trait Journal: Send + Sync {
     /// # Errors
     ///
     /// [`JournalError::NotFound`]; [`JournalConflict::Started`] for a run that has started, has ended or is claimed;
-    /// [`JournalConflict::KeyTaken`] if an unfinished run of the new queue has its key; and errors of the medium.
+    /// [`JournalConflict::KeyTaken`] if an unfinished run of the new queue has its key; [`JournalConflict::ReservedQueue`] if the new queue
+    /// is one of the host's; and errors of the medium.
     fn amend(&self, at: Timestamp, run: RunId, amendment: &Amendment) -> Result<u64, JournalError>;
 
     /// Makes a batch, which acts on the runs that match and have arrived until now; those that match already and fit can be

@@ -2,7 +2,7 @@
 
 use super::{
     Name, Type, Value, ValueError,
-    data::{is_shallow, too_deep},
+    data::{is_shallow, raw, too_deep},
     excerpt,
     form::{Form, Miss, Outcome, read},
 };
@@ -153,7 +153,9 @@ impl Form for Value {
 
     fn data(self, _: &Type) -> Result<String, ValueError> {
         let json = self.data_json();
-        if is_shallow(&json) { Ok(json) } else { Err(too_deep()) }
+        // Whoever makes the value without a parser may give it any text.
+        let json = raw(&json).ok_or_else(|| ValueError::mismatch("JSON", excerpt(&json)))?;
+        if is_shallow(json.get()) { Ok(json.get().to_owned()) } else { Err(too_deep()) }
     }
 
     fn bytes(self) -> Result<Result<Vec<u8>, ValueError>, Self> {

@@ -137,7 +137,11 @@ impl Serialize for AsData<'_> {
 }
 
 /// An object with one member.
-fn member<S: Serializer>(to: S, name: &str, value: &(impl Serialize + ?Sized)) -> Result<S::Ok, S::Error> {
+pub(super) fn member<S: Serializer>(
+    to: S,
+    name: &str,
+    value: &(impl Serialize + ?Sized),
+) -> Result<S::Ok, S::Error> {
     let mut object = to.serialize_map(Some(1))?;
     object.serialize_entry(name, value)?;
     object.end()
@@ -174,6 +178,16 @@ mod tests {
 
     fn parsed(ty: Type, text: &str) -> String {
         Param { name: "x".into(), ty }.parse(text).unwrap().to_string()
+    }
+
+    #[test]
+    fn data_that_was_made_without_a_parser_is_checked() {
+        let conform = |text: &str| Type::Data.conform(Value::of_data(text.to_owned()));
+        assert_eq!(conform(" [1] ").unwrap(), Value::data("[1]").unwrap());
+        for text in ["]", "[1", "undefined", ""] {
+            let error = conform(text).unwrap_err().to_string();
+            assert!(error.contains("expected JSON"), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl SubmitError {
 #[non_exhaustive]
 pub enum ResultError {
     /// The guest failed.
-    #[error("run {run} failed: it {failure}")]
+    #[error("run {run} failed: {failure}")]
     Failed {
         /// The run.
         run: RunId,

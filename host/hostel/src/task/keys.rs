@@ -12,9 +12,12 @@ type KeyInput = Option<Vec<u8>>;
 
 impl Task {
     /// The key under which the cache has the result for these inputs: one for each parameter of the exported function, in order and in
-    /// normal form, as stored runs have them. `None` if the cache policy gives none, or the inputs are not those of the task.
+    /// normal form, as stored runs have them. `None` if the cache policy gives none or does not fit the task, or the inputs are not those of the task.
     pub fn cache_key(&self, inputs: &[Value]) -> Option<CacheKey> {
         let options = self.options();
+        if options.problem().is_some() {
+            return None;
+        }
         self.key_from(options.key_base()?, &options.spec.cache, inputs)
     }
 
@@ -25,6 +28,8 @@ impl Task {
 
     fn key_from(&self, base: &KeyBase, policy: &CachePolicy, inputs: &[Value]) -> Option<CacheKey> {
         let guest_params = &self.guest_signature().params;
+        // The policy of a script names its arguments. The file, the source and the function always count.
+        let all = &CachePolicy::AUTO;
         let counted = match self.script() {
             Some(script) if script.leaves_out(policy) => {
                 // The arguments one by one: the runtime's function has them in two lists.
@@ -33,9 +38,10 @@ impl Task {
                 let normal =
                     arguments.map(|(value, param)| param.ty.conform(value)).collect::<Result<Vec<_>, _>>();
                 let (first, _) = inputs.split_at_checked(ScriptCall::FIXED)?;
-                [canonical(first, guest_params, policy)?, canonical(&normal.ok()?, params, policy)?].concat()
+                [canonical(first, guest_params, all)?, canonical(&normal.ok()?, params, policy)?].concat()
             }
-            Some(_) | None => canonical(inputs, guest_params, policy)?,
+            Some(_) => canonical(inputs, guest_params, all)?,
+            None => canonical(inputs, guest_params, policy)?,
         };
         let named = |template: &NameTemplate| template.render_in_full(&self.named_inputs(inputs));
         let user_key = self.options().user_key().map(named);

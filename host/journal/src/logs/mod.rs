@@ -178,11 +178,11 @@ impl RunLogs {
         }
     }
 
-    /// Stores the whole log of a run, and returns when it is written. Changes nothing if the run has a log, also one that another process
-    /// stores at the same time.
-    pub(crate) fn store(&self, run: RunId, lines: Vec<LogLine>) -> Result<(), JournalError> {
+    /// Stores the whole logs of runs in one transaction, and returns when they are written. Changes nothing for a run that has a log, also
+    /// one that another process stores at the same time.
+    pub(crate) fn store(&self, logs: Vec<(RunId, Vec<LogLine>)>) -> Result<(), JournalError> {
         match &self.store {
-            Store::Written(writer) => writer.store(run, lines),
+            Store::Written(writer) => writer.store(logs),
             Store::ReadOnly(reason) => Err(JournalError::ReadOnly { reason }),
             Store::Damaged { has_lost, .. } => {
                 has_lost.store(true, Ordering::Relaxed);

@@ -41,8 +41,8 @@ enum Message {
         attempt: u32,
         lines: Vec<LogLine>,
     },
-    /// The whole log of a run that has none yet.
-    Store(RunId, Vec<LogLine>, Answer<()>),
+    /// The whole logs of runs, unless they have one.
+    Store(Vec<(RunId, Vec<LogLine>)>, Answer<()>),
     Flush(Answer<()>),
     Remove(RunId, Answer<()>),
     /// Those that ended before this, at most so many.
@@ -62,8 +62,8 @@ impl Writer {
         self.send(Message::Append { run, attempt, lines })
     }
 
-    pub(super) fn store(&self, run: RunId, lines: Vec<LogLine>) -> Result<(), JournalError> {
-        self.ask(|answer| Message::Store(run, lines, answer))
+    pub(super) fn store(&self, logs: Vec<(RunId, Vec<LogLine>)>) -> Result<(), JournalError> {
+        self.ask(|answer| Message::Store(logs, answer))
     }
 
     pub(super) fn flush(&self) -> Result<(), JournalError> {
@@ -168,9 +168,11 @@ impl Collector {
         // Nobody waits for an answer any more: that changes nothing.
         match message {
             Message::Append { run, attempt, lines } => self.collect(run, attempt, &lines),
-            Message::Store(run, lines, answer) => {
+            Message::Store(logs, answer) => {
                 self.write_all();
-                let _ = answer.send(self.changed(|db| store(db, run, &lines)));
+                let store_all =
+                    |db: &Transaction<'_>| logs.iter().try_for_each(|(run, lines)| store(db, *run, lines));
+                let _ = answer.send(self.changed(store_all));
             }
             Message::Flush(answer) => {
                 self.write_all();

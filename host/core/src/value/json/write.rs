@@ -2,10 +2,10 @@
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::{Serialize, Serializer};
 
 use super::{ARRAY_BYTES, may_be_null};
-use crate::value::data::{is_shallow, raw};
+use crate::value::data::{is_shallow, member, raw};
 use crate::value::{Type, Value};
 
 /// A value that serialises as JSON, returned by [`Value::as_json`].
@@ -38,18 +38,18 @@ impl Serialize for AsJson<'_> {
             (Value::Map(entries), Type::Map(key, value)) => map(to, entries, key, value),
             (Value::Variant(name, Some(payload)), Type::Variant(cases)) => {
                 let case = cases.iter().find(|case| case.name == *name);
-                object(to, name, &Payload(Some(payload), case.and_then(|case| case.ty.as_ref())))
+                member(to, name, &Payload(Some(payload), case.and_then(|case| case.ty.as_ref())))
             }
             (Value::Option(None), _) => to.serialize_unit(),
             (Value::Option(Some(payload)), Type::Option(ty)) if may_be_null(ty) => {
-                object(to, "some", &AsJson::new(payload, ty))
+                member(to, "some", &AsJson::new(payload, ty))
             }
             (Value::Option(Some(payload)), Type::Option(ty)) => AsJson::new(payload, ty).serialize(to),
             (Value::Result(Ok(payload)), Type::Result { ok, .. }) => {
-                object(to, "ok", &Payload(payload.as_deref(), ok.as_deref()))
+                member(to, "ok", &Payload(payload.as_deref(), ok.as_deref()))
             }
             (Value::Result(Err(payload)), Type::Result { err, .. }) => {
-                object(to, "err", &Payload(payload.as_deref(), err.as_deref()))
+                member(to, "err", &Payload(payload.as_deref(), err.as_deref()))
             }
             (value, Type::Data) => data(to, value),
             (value, _) => untyped(to, value),
@@ -70,7 +70,7 @@ fn data<S: Serializer>(to: S, value: &Value) -> Result<S::Ok, S::Error> {
 fn untyped<S: Serializer>(to: S, value: &Value) -> Result<S::Ok, S::Error> {
     match value {
         Value::Flags(names) => to.collect_seq(names.iter().map(|name| &**name)),
-        Value::Bytes(bytes) if bytes.len() > ARRAY_BYTES => object(to, "base64", &Base64(bytes)),
+        Value::Bytes(bytes) if bytes.len() > ARRAY_BYTES => member(to, "base64", &Base64(bytes)),
         Value::Bytes(bytes) => to.collect_seq(bytes),
         Value::Variant(name, None) | Value::Enum(name) => to.serialize_str(name),
         Value::String(text) => to.serialize_str(text),
@@ -121,12 +121,6 @@ impl Serialize for Base64<'_> {
 }
 
 /// An object with one member.
-fn object<S: Serializer>(to: S, key: &str, value: &impl Serialize) -> Result<S::Ok, S::Error> {
-    let mut object = to.serialize_map(Some(1))?;
-    object.serialize_entry(key, value)?;
-    object.end()
-}
-
 fn map<S: Serializer>(
     to: S,
     entries: &[(Value, Value)],
