@@ -90,9 +90,9 @@ fn e09_a_batch_of_which_two_fail() {
         "batch",
         "5 done, 0 not done\n\
          Processed 1\n\
-         error: run ... failed: it returned the error \"Cannot process negative value: -2\"\n\
+         error: run ... failed: returned the error \"Cannot process negative value: -2\"\n\
          Processed 3\n\
-         error: run ... failed: it returned the error \"Cannot process negative value: -4\"\n\
+         error: run ... failed: returned the error \"Cannot process negative value: -4\"\n\
          Processed 5\n\
          and on it goes",
     );

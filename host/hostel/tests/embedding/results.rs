@@ -31,7 +31,7 @@ fn f01_result_gives_the_value_the_failure_or_a_timeout_after_which_the_run_goes_
     let failed = task(&host, BATCH, "process-data").submit(args![-2]).unwrap();
     let error = block_on(failed.result::<String>()).unwrap_err();
     assert!(
-        error.to_string().ends_with("failed: it returned the error \"Cannot process negative value: -2\""),
+        error.to_string().ends_with("failed: returned the error \"Cannot process negative value: -2\""),
         "{error}"
     );
 
