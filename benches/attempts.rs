@@ -17,6 +17,10 @@ use std::collections::VecDeque;
 use futures_executor::block_on;
 use hostel::{CachePolicy, Host, args};
 
+/// The allocator of the `hostel` command, for the bare loop too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs that were submitted and whose result was not yet taken.
 const IN_FLIGHT: usize = 100;
 

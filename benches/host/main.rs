@@ -18,6 +18,7 @@ mod graph;
 mod hostile;
 mod measure;
 mod million;
+mod scaling;
 mod sleepers;
 mod stopping;
 mod throughput;
@@ -25,14 +26,19 @@ mod traced;
 
 use std::env;
 
+/// The allocator of the `hostel` command, for the bare loop too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A section of the benchmark: its name, and what prints its rows.
-const SECTIONS: [(&str, fn()); 12] = [
+const SECTIONS: [(&str, fn()); 13] = [
     ("throughput", throughput::print),
     ("graph", graph::print),
     ("callbacks", callbacks::print),
     ("cache", cache::print),
     ("cache-traced", traced::print),
     ("cache-million", cache_million::print),
+    ("scaling", scaling::print),
     ("sleepers", sleepers::print),
     ("delayed", delayed::print),
     ("million", million::print),

@@ -83,6 +83,13 @@ use crate::problem::Stop;
 use crate::ui::Ui;
 use crate::warnings::Warnings;
 
+/// The allocator of the command, which its program names.
+pub type Allocator = mimalloc::MiMalloc;
+
+/// The allocator of the command. Runs are created by one thread and released by another, which takes glibc's allocator about as long
+/// as a small run itself.
+pub const ALLOCATOR: Allocator = mimalloc::MiMalloc;
+
 /// Executes the command with these arguments, the first of which is the program's name, and returns the exit code.
 ///
 /// Writes to stdout and stderr, reads stdin if an argument requires it, and handles Ctrl-C.

@@ -36,3 +36,6 @@ mod tests {
         assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{ids:?}");
     }
 }
+
+/// The hasher of maps by run ids and cache keys, which are random enough that a quick one does, with a seed of its own for each map.
+pub(crate) type IdHasher = foldhash::fast::RandomState;

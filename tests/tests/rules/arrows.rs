@@ -18,8 +18,14 @@ const LAYERS: [&str; 9] = [
 ];
 
 /// These stand beside the layers, and no layer is built on them.
-const BESIDE: [&str; 5] =
-    ["hostel-benches", "hostel-guests", "hostel-tests", "hostel-fuzz", "hostel-conformance"];
+const BESIDE: [&str; 6] = [
+    "hostel-benches",
+    "hostel-command-benches",
+    "hostel-guests",
+    "hostel-tests",
+    "hostel-fuzz",
+    "hostel-conformance",
+];
 
 /// Crates from outside that only some may name.
 const RESERVED: [Reserved; 4] = [

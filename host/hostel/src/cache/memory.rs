@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use hostel_core::{CacheEntry, CacheKey, CacheLayer, CacheLayerError};
 use quick_cache::sync::{self, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::{OptionsBuilder, Weighter};
+
+use crate::ids::IdHasher;
 
 /// The overhead of an entry: key, producer, times, and its share of the map.
 const ENTRY_BYTES: u64 = 160;
@@ -16,7 +18,7 @@ const USUAL_BYTES: u64 = 256;
 const SHARDS: usize = 4;
 
 /// A cache in memory that evicts the least recently used entries.
-pub(crate) struct MemoryLayer(sync::Cache<CacheKey, Arc<[CacheEntry]>, Weight>);
+pub(crate) struct MemoryLayer(sync::Cache<CacheKey, Arc<[CacheEntry]>, Weight, IdHasher>);
 
 #[derive(Clone)]
 struct Weight;
@@ -32,16 +34,13 @@ impl MemoryLayer {
             .shards(SHARDS)
             .build();
         let cache = |options| {
-            sync::Cache::with_options(
-                options,
-                Weight,
-                DefaultHashBuilder::default(),
-                DefaultLifecycle::default(),
-            )
+            sync::Cache::with_options(options, Weight, IdHasher::default(), DefaultLifecycle::default())
         };
         Self(match options {
             Ok(options) => cache(options),
-            Err(_incomplete) => sync::Cache::with_weighter(entries, bytes, Weight),
+            Err(_incomplete) => {
+                sync::Cache::with(entries, bytes, Weight, IdHasher::default(), DefaultLifecycle::default())
+            }
         })
     }
 

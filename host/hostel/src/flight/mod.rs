@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use hostel_core::{CacheKey, RunId};
 
 use self::locks::{Grab, Held, KeyLocks};
+use crate::ids::IdHasher;
 
 /// How long another process may show no pulse before its keys are ignored.
 const LEASE: Duration = Duration::from_secs(30);
@@ -54,7 +55,7 @@ pub(crate) trait Waiter: Send + Sync + Sized + 'static {
 
 /// The owned keys, and the runs that wait for them.
 pub(crate) struct Flights<W> {
-    shards: [Mutex<HashMap<CacheKey, Flight<W>>>; SHARDS],
+    shards: [Mutex<HashMap<CacheKey, Flight<W>, IdHasher>>; SHARDS],
     /// Locks between processes, if they share a directory.
     locks: Option<KeyLocks>,
 }
@@ -171,7 +172,7 @@ impl<W: Waiter> Flights<W> {
 
     fn take(
         &self,
-        shard: &mut HashMap<CacheKey, Flight<W>>,
+        shard: &mut HashMap<CacheKey, Flight<W>, IdHasher>,
         key: &CacheKey,
         run: RunId,
         now: Instant,
@@ -205,7 +206,7 @@ impl<W: Waiter> Flights<W> {
         self.locks.as_ref().map_or(Grab::Unusable, |locks| locks.grab(key))
     }
 
-    fn shard(&self, key: &CacheKey) -> MutexGuard<'_, HashMap<CacheKey, Flight<W>>> {
+    fn shard(&self, key: &CacheKey) -> MutexGuard<'_, HashMap<CacheKey, Flight<W>, IdHasher>> {
         let [first, ..] = key.as_bytes();
         let [fallback, ..] = &self.shards;
         let shard = self.shards.get(usize::from(*first) % SHARDS).unwrap_or(fallback);

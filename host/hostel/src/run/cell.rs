@@ -15,6 +15,7 @@ use super::history::EndedAttempt;
 use super::inputs::Inputs;
 use crate::cache::{Kept, LookUp, RemoteAnswer};
 use crate::calls::{Call, Callback};
+use crate::runner;
 
 /// The changing part of a run. Its lock is never held while a guest runs.
 pub(crate) struct Cell {
@@ -165,9 +166,9 @@ impl Wakers {
         waker
     }
 
-    /// Wakes all of them.
+    /// Wakes all of them; on a worker together with those of the next runs, if these are short.
     pub(crate) fn wake(self) {
-        self.slots.into_iter().flatten().for_each(Waker::wake);
+        runner::wake(self.slots.into_iter().flatten());
     }
 }
 

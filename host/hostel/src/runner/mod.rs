@@ -14,6 +14,7 @@ mod parking;
 mod places;
 mod queue;
 mod scheduler;
+mod wakes;
 mod work;
 mod workers;
 
@@ -26,5 +27,6 @@ pub(crate) use gates::TagLimit;
 pub(crate) use places::Places;
 pub(crate) use queue::Bounds;
 pub(crate) use scheduler::{PushError, Scheduler};
+pub(crate) use wakes::wake;
 pub(crate) use work::{Phase, Polled, Position, Woken, Work};
 pub(crate) use workers::Runner;

@@ -129,7 +129,18 @@ impl<J: Queued> Queue<J> {
 
     /// Whether another run may be added.
     pub(crate) fn has_room(&self) -> bool {
-        self.pending.length + self.held.length + self.parked < self.bounds.pending
+        self.length() < self.bounds.pending
+    }
+
+    /// Whether it is worth waking submitters that wait for room: an eighth of the room is free, or no run could leave more.
+    pub(crate) fn has_much_room(&self) -> bool {
+        let length = self.length();
+        length <= self.bounds.pending / 8 * 7 || (self.pending.length == 0 && length < self.bounds.pending)
+    }
+
+    /// The number of pending and parked runs.
+    fn length(&self) -> usize {
+        self.pending.length + self.held.length + self.parked
     }
 
     /// Counts a parked run that was admitted before.

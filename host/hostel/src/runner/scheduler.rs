@@ -18,6 +18,7 @@ use super::parking::Parking;
 use super::queue::{Bounds, Queue};
 use super::work::{Phase, Work};
 use crate::calls::Backlog;
+use crate::ids::IdHasher;
 
 /// Decides what executes when. Workers, submitters, wakers and cancellers share it.
 pub(crate) struct Scheduler<W: Work> {
@@ -40,7 +41,7 @@ pub(super) struct Schedule<W: Work> {
     pub(super) parking: Parking<Arc<W>>,
     pub(super) gates: Gates<Arc<W>>,
     /// Live guests, so that they can be stopped.
-    pub(super) live: HashMap<RunId, Arc<W>>,
+    pub(super) live: HashMap<RunId, Arc<W>, IdHasher>,
     pub(super) worker_threads: Vec<ThreadId>,
     /// Idle workers, and how many of them were notified of work.
     pub(super) idle_workers: usize,
@@ -82,7 +83,7 @@ impl<W: Work> Scheduler<W> {
                 queue: Queue::new(bounds),
                 parking: Parking::new(),
                 gates: Gates::new(limits),
-                live: HashMap::new(),
+                live: HashMap::default(),
                 worker_threads: Vec::new(),
                 idle_workers: 0,
                 called_workers: 0,
@@ -185,8 +186,12 @@ impl<W: Work> Scheduler<W> {
         &self.timers
     }
 
-    /// Wakes the futures that wait for room or for the end, without the lock, because wakers may run user code.
+    /// Wakes those that wait for room or for the end, without the lock, because wakers may run user code. Not for each place that
+    /// becomes free: a submitter that is woken fills several.
     pub(super) fn tell<'s>(&'s self, mut state: MutexGuard<'s, Schedule<W>>) -> MutexGuard<'s, Schedule<W>> {
+        if !state.closed && !state.queue.has_much_room() {
+            return state;
+        }
         if state.waiting_for_room > 0 {
             self.room.notify_all();
         }

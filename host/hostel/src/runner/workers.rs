@@ -16,6 +16,7 @@ use super::clock::Clock;
 use super::gates::TagLimit;
 use super::queue::{Bounds, Next};
 use super::scheduler::{Schedule, Scheduler};
+use super::wakes::Wakes;
 use super::work::{Phase, Polled, Work};
 use crate::calls::{Backlog, panic_text};
 
@@ -83,12 +84,44 @@ impl<W: Work> Drop for Runner<W> {
     }
 }
 
+/// What the last poll of a worker has left, to be dropped and called without the lock, because it may run code of the program.
+struct Last<W: Work> {
+    /// The polled job, which may be the last handle to it.
+    job: Option<Arc<W>>,
+    /// When the poll began, by the scheduler's clock.
+    began: Duration,
+    /// The waiters of runs that have ended; `None` in a test, where they are woken at once.
+    wakes: Option<Wakes>,
+}
+
+impl<W: Work> Last<W> {
+    fn has_left_something(&self) -> bool {
+        self.job.is_some() || self.wakes.as_ref().is_some_and(Wakes::any)
+    }
+
+    fn clear(&mut self) {
+        self.job = None;
+        self.wakes.iter_mut().for_each(Wakes::wake);
+    }
+
+    /// Makes way for the next poll, which begins `now`.
+    fn before_poll(&mut self, next: &Next<Arc<W>>, now: Duration) {
+        let took = now.saturating_sub(mem::replace(&mut self.began, now));
+        let last = self.job.take();
+        let alike = match (next, &last) {
+            (Next::Pending(next), Some(last)) if next.task_key() == last.task_key() => Some(took),
+            _ => None,
+        };
+        drop(last);
+        self.wakes.iter_mut().for_each(|wakes| wakes.before_poll(now, alike));
+    }
+}
+
 impl<W: Work> Scheduler<W> {
     /// The loop of a worker thread.
     fn work(&self) {
         let _timers = self.timers().enter();
-        // Dropping the last job may run user code, so it is dropped after releasing the lock.
-        let mut spent = None;
+        let mut last = Last { job: None, began: Duration::ZERO, wakes: Some(Wakes::collect()) };
         let mut state = self.lock();
         while !state.quit {
             let now = self.now();
@@ -97,10 +130,10 @@ impl<W: Work> Scheduler<W> {
                 self.engine.nobody_waits();
             }
             state = match next {
-                Some(next) => self.do_next(state, next, now, &mut spent),
-                None if spent.is_some() => {
+                Some(next) => self.do_next(state, next, now, &mut last),
+                None if last.has_left_something() => {
                     drop(state);
-                    spent = None;
+                    last.clear();
                     self.lock()
                 }
                 None => self.idle(state),
@@ -114,8 +147,8 @@ impl<W: Work> Scheduler<W> {
         let mut state = self.lock();
         let now = self.now();
         let Some(next) = state.queue.pop(now) else { return false };
-        let mut spent = None;
-        drop(self.do_next(state, next, now, &mut spent));
+        let mut last = Last { job: None, began: Duration::ZERO, wakes: None };
+        drop(self.do_next(state, next, now, &mut last));
         true
     }
 
@@ -125,7 +158,7 @@ impl<W: Work> Scheduler<W> {
         mut state: MutexGuard<'s, Schedule<W>>,
         next: Next<Arc<W>>,
         now: Duration,
-        spent: &mut Option<Arc<W>>,
+        last: &mut Last<W>,
     ) -> MutexGuard<'s, Schedule<W>> {
         if let Next::Pending(job) = &next {
             job.position().enter_life();
@@ -134,7 +167,7 @@ impl<W: Work> Scheduler<W> {
         let again = usize::from(next.job().position().was_preempted());
         state.polled_again += again;
         drop(self.tell(state));
-        *spent = None;
+        last.before_poll(&next, now);
         let polled = poll(&next);
         let (Next::Pending(job) | Next::Ready(job) | Next::Preempted(job)) = next;
         let mut state = self.lock();
@@ -148,7 +181,7 @@ impl<W: Work> Scheduler<W> {
             Polled::Waits => state.rests(&job),
             Polled::Gone => {}
         }
-        *spent = Some(job);
+        last.job = Some(job);
         self.tell(state)
     }
 

@@ -1,6 +1,6 @@
 //! What the HTTP API costs: a real `hostel serve` on a loopback address, and connections that stay open.
 //!
-//! `cargo bench -p hostel-benches --bench server`, with `-- DIRECTORY` for another disk than that of the build, and `-- --runs N` for
+//! `cargo bench -p hostel-command-benches --bench server`, with `-- DIRECTORY` for another disk than that of the build, and `-- --runs N` for
 //! another length of the list (1,000,000 takes a few minutes to store).
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! What one `hostel run` costs as a process, cold and compiled already: `cargo bench -p hostel-benches --bench process`.
+//! What one `hostel run` costs as a process, cold and compiled already: `cargo bench -p hostel-command-benches --bench process`.
 //!
 //! Where there is a `wasmtime` on the path, `wasmtime run --invoke` is measured in turns with it; both have compiled the
 //! component before.
