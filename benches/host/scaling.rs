@@ -43,7 +43,10 @@ pub(crate) fn print() {
             row(name, "not measured: there is no runtime", "");
             continue;
         }
-        let tasks = [1, 2].map(|workers| task(data.path(), &component, script, workers));
+        let hosts = [1, 2].map(|workers| {
+            Host::builder().max_workers(workers).data_dir(data.path()).build().expect("a host")
+        });
+        let tasks = hosts.each_ref().map(|host| task(host, &component, script));
         let mut rounds = Vec::new();
         tasks.iter().for_each(|task| _ = measured(task, calls / 5));
         for _ in 0..ROUNDS {
@@ -60,8 +63,7 @@ pub(crate) fn print() {
     }
 }
 
-fn task(data: &Path, component: &str, script: Option<(&str, &str)>, workers: usize) -> Task {
-    let host = Host::builder().max_workers(workers).data_dir(data).build().expect("a host");
+fn task(host: &Host, component: &str, script: Option<(&str, &str)>) -> Task {
     let component = block_on(host.load(component)).expect("a component");
     assert!(component.wait_until_optimised(), "its code is compiled for speed");
     let task = match script {

@@ -27,7 +27,7 @@ const SILENT: Duration = Duration::from_secs(1);
 /// Report a load only for components of this size or more: smaller ones take long only on a busy machine.
 const LARGE_BYTES: RangeInclusive<u64> = 1 << 20..=MAX_COMPONENT_BYTES;
 
-/// Loads the component in a file. Reports a long load, unless `quiet`.
+/// Loads a component: from its file, or from the compiled code of one that is registered. Reports a long load, unless `quiet`.
 pub(crate) async fn component(
     ui: &Ui,
     host: &Host,
@@ -35,6 +35,13 @@ pub(crate) async fn component(
     quiet: bool,
 ) -> Result<Component, Problem> {
     let path = &located.file;
+    // Compiled code says under which digest it was compiled, so the file, which may be large, need not be read.
+    if let Some(digest) = located.digest()
+        && let Ok(Some(component)) = host.components().get(&digest).await
+        && component.is_optimised()
+    {
+        return Ok(component);
+    }
     let show = || {
         let bytes = fs::metadata(path).map_or(0, |file| file.len());
         loading(path, bytes).filter(|_| !quiet).map(|text| ui.busy(&text))

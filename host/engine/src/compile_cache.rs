@@ -1,27 +1,28 @@
 //! Compiled code on disk, so that later processes need not compile.
 //!
-//! An entry is one file, `<component digest>-<settings>.cwasm`: the magic, a SHA-256 over the name of the file and the code, and
-//! the code as wasmtime serialised it. The settings in the name are wasmtime's own hash of everything code generation depends
+//! An entry is one file, `<component digest>-<settings>.cwasm`: the code as wasmtime serialised it, a magic, and a BLAKE3 hash over
+//! the name of the file and the code. The code comes first so that the file can be mapped: a process then reads only what it
+//! executes, and several processes share it. The settings in the name are wasmtime's own hash of everything code generation depends
 //! on, so that two versions or configurations never meet in one file. A file whose name begins with `.new-` is still being
 //! written.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use std::{env, fs};
 
 use hostel_core::Digest;
-use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
 
 use hostel_files::{
     UNFINISHED_PREFIX, create_private_dir, open_regular_file, others_may_write, private_temp_file,
 };
 
-const MAGIC: &[u8; 16] = b"hostel code v2\n\0";
-const CHECKSUM_BYTES: usize = 32;
-const HEADER_BYTES: usize = MAGIC.len() + CHECKSUM_BYTES;
+const MAGIC: &[u8; 16] = b"hostel code v3\n\0";
+
+/// The magic and the hash, at the end of an entry.
+const TRAILER_BYTES: usize = MAGIC.len() + blake3::OUT_LEN;
 
 /// The prefixes of files that are still being written: ours, and that of earlier versions.
 const UNFINISHED: [&str; 2] = [UNFINISHED_PREFIX, ".tmp"];
@@ -39,8 +40,9 @@ impl CompileCache {
     /// The compiled component, if there is an intact entry. A damaged or foreign entry is logged and counts as missing;
     /// the next [`CompileCache::put`] replaces it.
     pub(crate) fn get(&self, digest: &Digest, engine: &wasmtime::Engine) -> Option<Component> {
-        let path = self.dir.join(file_name(digest, engine));
-        let file = match read_private(&path) {
+        let name = file_name(digest, engine);
+        let path = self.dir.join(&name);
+        let mut file = match open_private(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
@@ -48,7 +50,15 @@ impl CompileCache {
                 return None;
             }
         };
-        let component = component_of(&file, digest, engine);
+        let component = match is_intact(&name, &mut file) {
+            // Code cannot be mapped from a file system that is mounted without permission to execute.
+            Ok(true) => map(engine, &path).or_else(|| read(engine, &mut file)),
+            Ok(false) => None,
+            Err(error) => {
+                tracing::warn!("cannot read compiled code at {}: {error}; compiling again", path.display());
+                return None;
+            }
+        };
         if component.is_none() {
             tracing::warn!("compiled code at {} is damaged; compiling again", path.display());
         }
@@ -95,18 +105,19 @@ impl CompileCache {
 
 /// The entry of a compiled component: the content of its file.
 pub(crate) fn entry(digest: &Digest, component: &Component) -> io::Result<Vec<u8>> {
-    let code = component.serialize().map_err(io::Error::other)?;
-    let name = file_name(digest, component.engine());
-    let mut entry = Vec::with_capacity(HEADER_BYTES + code.len());
+    let mut entry = component.serialize().map_err(io::Error::other)?;
+    let hash = hasher_of(&file_name(digest, component.engine())).update(&entry).finalize();
+    entry.reserve_exact(TRAILER_BYTES);
     entry.extend_from_slice(MAGIC);
-    entry.extend_from_slice(&checksum(&name, &code));
-    entry.extend_from_slice(&code);
+    entry.extend_from_slice(hash.as_bytes());
     Ok(entry)
 }
 
 /// The compiled component in an entry; `None` if the entry is damaged, or of another component or engine.
 pub(crate) fn component_of(entry: &[u8], digest: &Digest, engine: &wasmtime::Engine) -> Option<Component> {
-    intact_code(&file_name(digest, engine), entry).and_then(|code| deserialize(engine, code))
+    let (code, trailer) = entry.split_last_chunk()?;
+    let hash = hasher_of(&file_name(digest, engine)).update(code).finalize();
+    (hash_in(trailer)? == hash).then(|| load(engine, Intact::Bytes(code))).flatten()
 }
 
 /// The file name of a component's code for an engine.
@@ -119,10 +130,17 @@ fn file_name(digest: &Digest, engine: &wasmtime::Engine) -> String {
     format!("{}-{:016x}.cwasm", digest.hex(), settings.finish())
 }
 
-/// A digest of the code and its name, so that intact code under another component's name counts as damaged.
-fn checksum(name: &str, code: &[u8]) -> [u8; CHECKSUM_BYTES] {
+/// A hash that begins with the name of the entry, so that intact code under another component's name counts as damaged.
+fn hasher_of(name: &str) -> blake3::Hasher {
+    let mut hasher = blake3::Hasher::new();
     // All names have the same length.
-    Sha256::new().chain_update(name).chain_update(code).finalize().into()
+    hasher.update(name.as_bytes());
+    hasher
+}
+
+/// The hash in a trailer; `None` if it has another magic.
+fn hash_in(trailer: &[u8; TRAILER_BYTES]) -> Option<blake3::Hash> {
+    blake3::Hash::from_slice(trailer.strip_prefix(MAGIC)?).ok()
 }
 
 /// Removes unfinished files of killed processes in `dir`: those that were not written to for `age`. Returns their
@@ -151,32 +169,60 @@ pub fn remove_unfinished_code(dir: &Path, age: Duration) -> io::Result<(u64, u64
     Ok(removed)
 }
 
-/// The bytes of an entry that only its owner can have written.
-fn read_private(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = open_regular_file(path, fs::File::options().read(true))?;
-    let metadata = file.metadata()?;
-    if others_may_write(&metadata) {
+/// An entry that only its owner can have written.
+fn open_private(path: &Path) -> io::Result<fs::File> {
+    let file = open_regular_file(path, fs::File::options().read(true))?;
+    if others_may_write(&file.metadata()?) {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "other users may write to it"));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
+    Ok(file)
 }
 
-/// The code in an entry, if the entry is intact.
-fn intact_code<'f>(name: &str, file: &'f [u8]) -> Option<&'f [u8]> {
-    let (header, code) = file.split_at_checked(HEADER_BYTES)?;
-    let kept = header.strip_prefix(MAGIC)?;
-    (checksum(name, code) == kept).then_some(code)
+/// Whether the content of an entry is as it was written under this name.
+fn is_intact(name: &str, file: &mut fs::File) -> io::Result<bool> {
+    let Some(code_bytes) = file.metadata()?.len().checked_sub(TRAILER_BYTES as u64) else { return Ok(false) };
+    let mut hasher = hasher_of(name);
+    hasher.update_reader(file.take(code_bytes))?;
+    let mut trailer = [0; TRAILER_BYTES];
+    file.read_exact(&mut trailer)?;
+    Ok(hash_in(&trailer).is_some_and(|hash| hash == hasher.finalize()))
+}
+
+/// The code of an intact entry, mapped.
+fn map(engine: &wasmtime::Engine, path: &Path) -> Option<Component> {
+    load(engine, Intact::File(path))
+}
+
+/// The code of an intact entry, read.
+fn read(engine: &wasmtime::Engine, file: &mut fs::File) -> Option<Component> {
+    let mut entry = Vec::new();
+    file.seek(SeekFrom::Start(0)).ok()?;
+    file.read_to_end(&mut entry).ok()?;
+    load(engine, Intact::Bytes(entry.split_last_chunk::<TRAILER_BYTES>()?.0))
+}
+
+/// Code that was checked.
+enum Intact<'a> {
+    Bytes(&'a [u8]),
+    /// A whole entry: what follows the code is not looked at.
+    File(&'a Path),
 }
 
 /// Loads code that this module wrote.
 #[expect(unsafe_code, reason = "wasmtime offers no other way to load compiled code")]
-fn deserialize(engine: &wasmtime::Engine, code: &[u8]) -> Option<Component> {
-    // SAFETY: wasmtime demands that `code` came from `Component::serialize`. It comes from a file, or from a process of the same
-    // program that this one has started and whose pipe nobody else has. The entry's name and magic say that this
-    // module wrote it, and its SHA-256 that not a bit of it has changed since, and that it is the code of that name. wasmtime itself refuses code of another
-    // version, another processor or other settings. What remains is someone with write access to the user's own cache
-    // directory who forges digests on purpose; they could as well replace the program.
-    unsafe { Component::deserialize(engine, code) }.ok()
+fn load(engine: &wasmtime::Engine, code: Intact<'_>) -> Option<Component> {
+    // SAFETY: wasmtime demands that the code came from `Component::serialize`, and that a file does not change while it is mapped. It
+    // comes from a file, or from a process of the same program that this one has started and whose pipe nobody else has. The
+    // entry's name and magic say that this module wrote it, and its hash that not a bit of it has changed since, and that it is
+    // the code of that name. Files are never written in place, but replaced by another intact entry or removed, which leaves what is
+    // mapped as it is. wasmtime itself refuses code of another version, another processor or other settings. What remains is
+    // someone with write access to the user's own cache directory who forges or changes entries on purpose; they could as well
+    // replace the program.
+    let loaded = unsafe {
+        match code {
+            Intact::Bytes(bytes) => Component::deserialize(engine, bytes),
+            Intact::File(path) => Component::deserialize_file(engine, path),
+        }
+    };
+    loaded.ok()
 }
