@@ -2,8 +2,8 @@
 
 use hostel_core::journal::{BatchAction, Cursor, Journal, JournalError, Page, Prune};
 use hostel_core::{
-    Digest, ErrorKind, InputSpec, RunFact, RunFilter, RunId, RunSpec, State, StoredValue, TaskKey, Type,
-    Value,
+    Digest, ErrorKind, ExportPath, InputSpec, RUNTIME_INTERFACE, RunFact, RunFilter, RunId, RunSpec, State,
+    StoredValue, TaskKey, Type, Value,
 };
 
 use crate::cases;
@@ -14,6 +14,7 @@ use crate::world::{
 cases![
     runs_are_found_newest_first,
     a_head_has_what_lists_show,
+    a_head_has_the_function_of_a_script,
     runs_are_found_by_state,
     runs_are_found_by_task,
     runs_are_found_by_component,
@@ -73,6 +74,21 @@ fn a_head_has_what_lists_show(journal: &dyn Journal) {
     add(journal, 1, 5, [completed()]).unwrap();
     let head = journal.find(&RunFilter::new(), Page::first(1)).unwrap().runs.remove(0);
     assert_eq!((head.state, head.ended, head.worker), (State::Completed, Some(at(5)), None));
+}
+
+fn a_head_has_the_function_of_a_script(journal: &dyn Journal) {
+    let text = |text: &str| {
+        InputSpec::Value(StoredValue::new(&Value::String(text.to_owned()), &Type::String).unwrap())
+    };
+    let export = ExportPath::in_interface(RUNTIME_INTERFACE, "call");
+    let task = TaskKey { component: Digest::of(b"a runtime"), export };
+    let inputs = vec![text("tasks.py"), text("def add(a): ..."), text("add")];
+    submit(journal, [RunSpec { task, inputs, ..spec(1) }, spec(2)]);
+    start(journal, 1, 3);
+    let heads = journal.find(&RunFilter::new(), Page::first(2)).unwrap().runs;
+    let functions: Vec<_> = heads.iter().map(|head| head.function.as_deref()).collect();
+    assert_eq!(functions, [None, Some("add")]);
+    assert_eq!(journal.get(id(1)).unwrap().unwrap().head(), heads[1]);
 }
 
 fn runs_are_found_by_state(journal: &dyn Journal) {

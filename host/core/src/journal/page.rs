@@ -56,6 +56,8 @@ pub struct RunHead {
     pub run: RunId,
     /// The component and the export.
     pub task: TaskKey,
+    /// The function of a script that it calls, if its task is that of a language runtime.
+    pub function: Option<Arc<str>>,
     /// Its name.
     pub name: Arc<str>,
     /// Its tags, with those of the task.

@@ -31,7 +31,7 @@ const ERROR_STATES: [State; 4] = [State::Failed, State::TimedOut, State::Upstrea
 
 /// What a list needs of a run.
 const HEAD: &str = "SELECT r.seq, r.id, r.task, r.queue, r.priority, r.state, r.version, r.due, r.created, r.started, r.ended, \
-                    r.attempts, r.crashes, r.attention, r.worker, r.schedule, r.tags, r.name, r.error";
+                    r.attempts, r.crashes, r.attention, r.worker, r.schedule, r.tags, r.name, r.error, r.function";
 
 /// A query: its text after `FROM`, and its parameters.
 struct Query {
@@ -140,7 +140,7 @@ fn read(
     let (began, mut looked_at) = (Instant::now(), 0);
     while let Some(row) = rows.next()?.filter(|_| room > 0) {
         // Asked first, because that of most rows is another one.
-        if search.matches(db, names, row, [1, 2, 17])? && inputs.matches(db, names, row, [2, 19])? {
+        if search.matches(db, names, row, [1, 2, 17])? && inputs.matches(db, names, row, [2, 20])? {
             let found = head(db, names, row)?;
             if matches(filter, &found.1) {
                 heads.push(found);
@@ -316,6 +316,7 @@ fn head(db: &Connection, names: &mut Names, row: &Row<'_>) -> Result<(i64, RunHe
         run,
         name: name.unwrap_or_else(|| task.run_name(run).into()),
         task,
+        function: row.get(19)?,
         tags: row::tags_in(row.get_ref(16)?.as_str_or_null().ok().flatten()).into_iter().collect(),
         priority: row.get(4)?,
         state,
