@@ -27,6 +27,8 @@ cases![
     pages_are_as_long_as_asked_for,
     pages_have_each_match_once,
     pages_hold_while_runs_are_added,
+    pages_lead_back,
+    the_way_back_is_bounded_and_refuses_as_the_way_there,
     pages_hold_while_runs_are_pruned,
     a_cursor_survives_as_text,
     a_page_has_a_sensible_size,
@@ -228,6 +230,64 @@ fn pages_hold_while_runs_are_added(journal: &dyn Journal) {
     });
     assert_eq!(pages.concat(), numbers((0..10).rev()));
     assert_eq!(next, 13);
+}
+
+fn pages_lead_back(journal: &dyn Journal) {
+    submit_some(journal, 1..30);
+    add(journal, 7, 2, [STARTED]).unwrap();
+    for number in [3, 11, 12, 25] {
+        end(journal, number + 100, 3);
+        let mut tagged = spec(number + 200);
+        tagged.tags = ["t"].into_iter().collect();
+        submit(journal, [tagged]);
+    }
+    let filters = [
+        RunFilter::new(),
+        RunFilter::new().states([State::Completed]),
+        RunFilter::new().states([State::Completed, State::Running, State::Pending]),
+        RunFilter::new().tag("t"),
+        RunFilter::new().task(&task("add")),
+    ];
+    for filter in &filters {
+        let all: Vec<RunId> = pages(journal, filter, Page::MAX_LIMIT, || ()).concat();
+        assert!(all.len() > 3, "{filter:?}");
+        let (_, last) = journal.find(filter, Page::first(Page::MAX_LIMIT)).unwrap().span.unwrap();
+        for limit in [1, 2, 3, all.len(), Page::MAX_LIMIT] {
+            let mut back = vec![*all.last().unwrap()];
+            let mut than = Some(last);
+            while let Some(place) = than {
+                let found = journal.find_newer(filter, place, limit).unwrap();
+                let runs: Vec<RunId> = found.runs.iter().map(|head| head.run).collect();
+                assert!(runs.len() <= limit && found.scanned_to.is_none());
+                let again = found.span.map(|(first, _)| journal.find_newer(filter, first, 1).unwrap());
+                assert_eq!(again.is_some_and(|again| !again.runs.is_empty()), found.next.is_some());
+                back.splice(0..0, runs);
+                than = found.next;
+            }
+            assert_eq!(back, all, "{filter:?} by {limit}");
+        }
+    }
+}
+
+fn the_way_back_is_bounded_and_refuses_as_the_way_there(journal: &dyn Journal) {
+    submit_some(journal, [1, 2, 3]);
+    let newest = journal.find(&RunFilter::new(), Page::first(1)).unwrap();
+    let (first, last) = newest.span.unwrap();
+    assert_eq!((first, Some(last)), (last, newest.next));
+    let nothing = journal.find_newer(&RunFilter::new(), first, 9).unwrap();
+    assert_eq!((nothing.runs, nothing.next, nothing.span), (Vec::new(), None, None));
+    // Of a place, runs that arrive later are newer.
+    submit_some(journal, [4]);
+    let later = journal.find_newer(&RunFilter::new(), first, 9).unwrap();
+    assert_eq!(later.runs.iter().map(|head| head.run).collect::<Vec<_>>(), numbers([4]));
+    for number in [u64::MAX, i64::MAX as u64] {
+        let beyond = journal.find_newer(&RunFilter::new(), Cursor::behind(number), 1).unwrap();
+        assert_eq!(beyond.runs, []);
+    }
+    for limit in [0, Page::MAX_LIMIT + 1] {
+        let error = journal.find_newer(&RunFilter::new(), first, limit).unwrap_err();
+        assert!(matches!(error, JournalError::Page { limit: found } if found == limit), "{error}");
+    }
 }
 
 fn pages_hold_while_runs_are_pruned(journal: &dyn Journal) {

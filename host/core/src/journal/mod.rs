@@ -116,6 +116,15 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::Page`] for a page without room or with more than [`Page::MAX_LIMIT`], and errors of the medium.
     fn find(&self, filter: &RunFilter, page: Page) -> Result<Found, JournalError>;
 
+    /// The runs that match and arrived later than the one at a place, a page at a time: the way back through the pages of
+    /// [`Journal::find`]. A page has the runs that arrived next, and as there the newest is the first. [`Found::next`] is where the page of
+    /// those that arrived still later begins.
+    ///
+    /// # Errors
+    ///
+    /// As [`Journal::find`].
+    fn find_newer(&self, filter: &RunFilter, than: Cursor, limit: usize) -> Result<Found, JournalError>;
+
     /// How many runs there are, by state, and how many were removed since the journal was made.
     ///
     /// # Errors

@@ -22,6 +22,8 @@ mod operations;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod paging;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod slice;
