@@ -9,6 +9,14 @@ use utoipa::ToSchema;
 pub(crate) const JSON_BYTES: usize = 1 << 20;
 /// The most bytes of a component.
 pub(crate) const COMPONENT_BYTES: u64 = 64 << 20;
+/// The most bytes of an uploaded value.
+pub(crate) const BLOB_BYTES: u64 = 256 << 20;
+/// The most uploaded values that are stored.
+pub(crate) const VALUE_FILES: usize = 10_000;
+/// The most bytes of all uploaded values.
+pub(crate) const VALUE_FILES_BYTES: u64 = 16 << 30;
+/// The most requests with uploaded values that are handled at once: each has its values in memory several times.
+pub(crate) const BLOB_REQUESTS: usize = 1;
 /// The most bytes of the head of a request.
 pub(crate) const HEAD_BYTES: usize = 16 << 10;
 /// The most headers of a request.
@@ -68,6 +76,8 @@ pub(crate) struct LimitsObject {
     json_bytes: usize,
     /// The most bytes of a component.
     component_bytes: u64,
+    /// The most bytes of an uploaded value.
+    blob_bytes: u64,
     /// The most bytes of the head of a request.
     head_bytes: usize,
     /// The longest time for the head of a request.
@@ -96,6 +106,7 @@ impl LimitsObject {
         Self {
             json_bytes: JSON_BYTES,
             component_bytes: COMPONENT_BYTES,
+            blob_bytes: BLOB_BYTES,
             head_bytes: HEAD_BYTES,
             head_ms: millis(HEAD_TIME),
             chunk_ms: millis(CHUNK_TIME),

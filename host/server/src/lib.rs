@@ -27,6 +27,9 @@ mod submission;
 mod timeline;
 mod upload;
 
+mod blob_args;
+mod uploaded;
+
 mod extract;
 mod integers;
 mod jsonl;

@@ -17,7 +17,8 @@ use crate::scope::Scope;
 use crate::tokens::Identity;
 
 /// What this version can do, for clients of other versions.
-const FEATURES: [&str; 15] = [
+const FEATURES: [&str; 16] = [
+    "blobs",
     "batches",
     "counts",
     "timelines",
@@ -46,7 +47,7 @@ struct InfoObject {
     /// The version of Hostel.
     version: &'static str,
     /// What it can do.
-    features: [&'static str; 15],
+    features: [&'static str; 16],
     /// Its limits.
     limits: LimitsObject,
     /// Whether it executes runs itself.

@@ -22,7 +22,7 @@ use crate::extract::{JsonBody, Path, Query, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
 use crate::run_view::{head, read_filter, run_json};
-use crate::submission::{RunRequest, derived_id, store, wait, wait_for_end};
+use crate::submission::{RunRequest, derived_id, store, wait, wait_for_end, with_blobs};
 use crate::tokens::Identity;
 
 /// The most bytes of an idempotency key.
@@ -108,7 +108,7 @@ async fn submit(
     let wait = wait(query.wait.as_deref())?;
     app.count(identity, Counted::Submit)?;
     let prepared = request.prepare(app, identity).await?;
-    let spec = prepared.spec(id, request.args.as_ref(), &[])?;
+    let spec = with_blobs(app, prepared, id, request.args.as_ref()).await?;
     let stored = store(app, spec, id.is_some()).await?;
     let entry = match wait {
         Some(wait) => wait_for_end(app, stored.run, wait).await?,

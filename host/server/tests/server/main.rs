@@ -8,6 +8,8 @@ mod running;
 #[cfg(test)]
 mod batches;
 #[cfg(test)]
+mod blobs;
+#[cfg(test)]
 mod dashboard;
 #[cfg(test)]
 mod document;
