@@ -57,6 +57,8 @@ pub(crate) const BLOCKING: usize = 64;
 pub(crate) const LOADED: usize = 64;
 /// The most tokens.
 pub(crate) const TOKENS: usize = 1_000;
+/// The most scopes of a token that are for some runs only.
+pub(crate) const RESTRICTED: usize = 32;
 /// How many runs a token may submit in a second, on an address that is no loopback.
 pub(crate) const SUBMITS_PER_SECOND: u32 = 100;
 /// How many components a token may upload in a minute, on an address that is no loopback.

@@ -50,6 +50,7 @@ mod login;
 mod metrics;
 mod problem;
 mod rates;
+mod restricted;
 mod socket;
 mod tokens;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use hostel::journal::{Journal, JournalConflict, JournalError, RunSpec, Submitted};
 use hostel::registry::ComponentRef;
 use hostel::{
-    Args, Arguments, DelayOptions, Digest, ErrorKind, OptionKey, Param, QueueName, RunId, Tag, Task, TaskSpec,
-    Timestamp, Unique, Value, check_tag, grammar,
+    Args, Arguments, DelayOptions, Digest, ErrorKind, OptionKey, Param, QueueName, RunId, Tag, Tags, Task,
+    TaskSpec, Timestamp, Unique, Value, check_tag, grammar,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -227,6 +227,16 @@ pub(crate) fn inputs_with_texts(
 }
 
 impl Prepared {
+    /// The queue of its runs.
+    pub(crate) const fn queue(&self) -> &QueueName {
+        &self.delay.queue
+    }
+
+    /// The tags of its runs, with those of the task.
+    pub(crate) fn tags(&self) -> Tags {
+        self.task.spec().tags.with(self.tags.iter().cloned())
+    }
+
     /// A run with these arguments, checked and not stored.
     pub(crate) fn spec(&self, id: Option<RunId>, args: Option<&Json>, tags: &[Tag]) -> Answer<RunSpec> {
         let inputs = inputs(&self.task, args)?;

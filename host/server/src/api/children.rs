@@ -18,7 +18,9 @@ use crate::app::App;
 use crate::bounds::LIST;
 use crate::extract::{Path, parsed};
 use crate::problem::{Answer, ApiProblem};
+use crate::restricted::Subject;
 use crate::run_view::{entry_of, head};
+use crate::scope::Scope;
 use crate::tokens::Identity;
 
 /// The most runs of the time of the map that are looked at.
@@ -51,7 +53,8 @@ async fn get_children(
 ) -> Answer<Json<Children>> {
     let run = parsed::<RunId>("run", &run)?;
     let (heads, more) = app.journal(move |journal| children(journal, run)).await?;
-    Ok(Json(Children { items: heads.iter().map(|run| head(run, &identity)).collect(), more }))
+    let seen = heads.iter().filter(|run| identity.allows(Scope::Read, &Subject::of_head(run)));
+    Ok(Json(Children { items: seen.map(|run| head(run, &identity)).collect(), more }))
 }
 
 fn children(journal: &SqliteJournal, parent: RunId) -> Answer<(Vec<RunHead>, bool)> {

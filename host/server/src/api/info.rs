@@ -67,6 +67,8 @@ struct TokenInfo {
     name: String,
     /// What it may do.
     scopes: Vec<Scope>,
+    /// What it may do with some runs only: `run queue:nightly`.
+    restricted: Vec<String>,
 }
 
 /// Show version, features and limits, and the token of the request
@@ -80,7 +82,11 @@ async fn get_info(State(app): State<Arc<App>>, identity: Identity) -> Json<InfoO
         executes: app.executes,
         draining: app.is_draining(),
         started_at: hostel_wire::instant(app.started),
-        token: TokenInfo { name: identity.name.to_string(), scopes: identity.scopes.list().to_vec() },
+        token: TokenInfo {
+            name: identity.name.to_string(),
+            scopes: identity.scopes.list().to_vec(),
+            restricted: identity.restricted.iter().map(ToString::to_string).collect(),
+        },
     })
 }
 

@@ -21,7 +21,9 @@ use crate::app::App;
 use crate::extract::{JsonBody, Path, Query, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
+use crate::restricted::Subject;
 use crate::run_view::{head, read_filter, run_json};
+use crate::scope::Scope;
 use crate::submission::{RunRequest, derived_id, store, wait, wait_for_end, with_blobs};
 use crate::tokens::Identity;
 
@@ -109,6 +111,7 @@ async fn submit(
     app.count(identity, Counted::Submit)?;
     let prepared = request.prepare(app, identity).await?;
     let spec = with_blobs(app, prepared, id, request.args.as_ref()).await?;
+    identity.require_for(Scope::Run, &Subject::of_spec(&spec))?;
     let stored = store(app, spec, id.is_some()).await?;
     let entry = match wait {
         Some(wait) => wait_for_end(app, stored.run, wait).await?,
@@ -305,7 +308,9 @@ async fn list_runs(
         Place::After(cursor) => journal.find_newer(&filter, cursor, limit),
     });
     let found = found.await?;
-    let items = found.runs.iter().map(|run| head(run, &identity)).collect();
+    // A token may see some runs only: then a page has fewer than it could.
+    let seen = found.runs.iter().filter(|run| identity.allows(Scope::Read, &Subject::of_head(run)));
+    let items = seen.map(|run| head(run, &identity)).collect();
     let scanned_to = found.scanned_to.map(instant);
     let (first, last) = found.span.unzip();
     let (next, previous) = match place {

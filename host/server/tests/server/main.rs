@@ -28,6 +28,8 @@ mod paging;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod restricted;
+#[cfg(test)]
 mod slice;
 #[cfg(test)]
 mod walk;
