@@ -77,6 +77,14 @@ impl Restricted {
         })
     }
 
+    /// Whether it is for all runs of a queue.
+    pub(crate) fn fits_queue(&self, queue: &QueueName) -> bool {
+        let is_fitting = |(property, pattern): &(Property, Pattern)| {
+            *property == Property::Queue && pattern.matches(queue.as_str())
+        };
+        self.conditions.iter().all(is_fitting)
+    }
+
     /// The patterns of names of components.
     fn names(&self) -> impl Iterator<Item = Pattern> {
         let tasks = self.conditions.iter().filter(|(property, _)| *property == Property::Task);
@@ -267,6 +275,9 @@ mod tests {
         let mut names = Names::default();
         names.0.insert(digest, vec!["acme.math".parse().unwrap()]);
         let check = |text: &str, fits: bool| assert_eq!(restricted(text).fits(&run, &names), fits, "{text}");
+        assert!(restricted("run queue:night*").fits_queue(&queue));
+        assert!(!restricted("run queue:day").fits_queue(&queue));
+        assert!(!restricted("run queue:nightly tag:blue").fits_queue(&queue));
         check("run queue:nightly", true);
         check("run queue:night*", true);
         check("run queue:other", false);

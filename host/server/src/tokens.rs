@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hostel::{Digest, ErrorKind};
+use hostel::{Digest, ErrorKind, QueueName};
 use hostel_files::{UNFINISHED_PREFIX, open_or_create_private, open_regular_file, private_temp_file};
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,16 @@ impl Identity {
     /// Refuses a token without this scope for a run.
     pub(crate) fn require_for(&self, scope: Scope, run: &Subject<'_>) -> Answer<()> {
         if self.allows(scope, run) { Ok(()) } else { Err(self.only_for_some(scope, "not for this run")) }
+    }
+
+    /// Refuses a token without this scope for all runs of a queue.
+    pub(crate) fn require_queue(&self, scope: Scope, queue: &QueueName) -> Answer<()> {
+        let is_for = |one: &Restricted| one.scope() == scope && one.fits_queue(queue);
+        if self.scopes.allow(scope) || self.restricted.iter().any(is_for) {
+            return Ok(());
+        }
+        let but = "and a unique key needs it for all runs of the queue, which share the key";
+        Err(self.only_for_some(scope, but))
     }
 
     /// The problem of a request that is about all runs.

@@ -112,6 +112,9 @@ async fn submit(
     let prepared = request.prepare(app, identity).await?;
     let spec = with_blobs(app, prepared, id, request.args.as_ref()).await?;
     identity.require_for(Scope::Run, &Subject::of_spec(&spec))?;
+    if spec.unique.is_some() {
+        identity.require_queue(Scope::Run, &spec.queue)?;
+    }
     let stored = store(app, spec, id.is_some()).await?;
     let entry = match wait {
         Some(wait) => wait_for_end(app, stored.run, wait).await?,

@@ -136,6 +136,12 @@ fn a_token_submits_and_cancels_only_where_it_may() {
     };
     assert_eq!(map("night").status, 201);
     Client::refused(&map("day"), &["not for this run"]);
+    // The run that has a key may be one that the token may do nothing with.
+    let mut unique = request("acme.math#add", "night");
+    unique["unique"] = json!("key:replace");
+    Client::refused(&client.post("/runs", &unique), &["a unique key needs it for all runs of the queue"]);
+    let of_queue = place.token("of-queue", &[], &["run queue:night"]);
+    assert_eq!(of_queue.post("/runs", &unique).status, 201);
     assert_eq!(client.request("POST", &format!("/runs/{run}/cancel")).send().status, 200);
     // Without its name, it is another task. The component stays, because it has another name.
     let other = place.server.request("PUT", "/api/v1/names/other.math/versions/1.0.0");
