@@ -9,7 +9,7 @@ const MAX_FILES: usize = 1_000_000;
 /// What the files of a data directory hold, by the beginnings of their names, or of the names of their directories.
 const KINDS: [(&str, &[&str]); 6] = [
     ("runs", &["journal-1.db", "history"]),
-    ("values", &["blobs"]),
+    ("values", &["blobs", "uploads"]),
     ("logs", &["logs-1.db"]),
     ("components", &["components"]),
     ("compiled", &["compiled"]),

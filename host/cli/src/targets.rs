@@ -1,9 +1,10 @@
 //! The runs that a command is for: ids, or a batch of all that match a filter.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 use clap::Args;
-use hostel::journal::{Batch, BatchAction, Journal, Page, RunLogs, step_batch};
+use hostel::journal::{Batch, BatchAction, Journal, JournalError, Page, RunLogs, each_page, step_batch};
 use hostel::{ErrorKind, RunFilter, RunId};
 use hostel_wire::{BatchObject, batch_action_name, printable, run_filter};
 use serde::Deserialize;
@@ -233,13 +234,11 @@ fn refusals(action: BatchAction, failed: u64, refused: impl Iterator<Item = Stri
 /// How many runs a batch would act on.
 fn count(journal: &dyn Journal, action: BatchAction, filter: &RunFilter) -> Result<u64, Problem> {
     let (filter, mut count) = (action.fitting(filter), 0);
-    let mut page = Page::first(Page::MAX_LIMIT);
-    loop {
-        let found = journal.find(&filter, page)?;
+    each_page::<JournalError>(journal, &filter, Page::first(Page::MAX_LIMIT), |found| {
         count += found.runs.iter().filter(|head| action.fits_queue(&head.queue)).count() as u64;
-        let Some(next) = found.next else { return Ok(count) };
-        page.after = Some(next);
-    }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(count)
 }
 
 /// The subcommand of an action.

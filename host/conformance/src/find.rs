@@ -2,8 +2,8 @@
 
 use hostel_core::journal::{BatchAction, Cursor, Journal, JournalError, Page, Prune};
 use hostel_core::{
-    Digest, ErrorKind, InputSpec, RunFact, RunFilter, RunId, RunSpec, State, StoredValue, TaskKey, Type,
-    Value,
+    Digest, ErrorKind, ExportPath, InputSpec, RUNTIME_INTERFACE, RunFact, RunFilter, RunId, RunSpec, State,
+    StoredValue, TaskKey, Type, Value,
 };
 
 use crate::cases;
@@ -14,6 +14,7 @@ use crate::world::{
 cases![
     runs_are_found_newest_first,
     a_head_has_what_lists_show,
+    a_head_has_the_function_of_a_script,
     runs_are_found_by_state,
     runs_are_found_by_task,
     runs_are_found_by_component,
@@ -26,6 +27,8 @@ cases![
     pages_are_as_long_as_asked_for,
     pages_have_each_match_once,
     pages_hold_while_runs_are_added,
+    pages_lead_back,
+    the_way_back_is_bounded_and_refuses_as_the_way_there,
     pages_hold_while_runs_are_pruned,
     a_cursor_survives_as_text,
     a_page_has_a_sensible_size,
@@ -73,6 +76,21 @@ fn a_head_has_what_lists_show(journal: &dyn Journal) {
     add(journal, 1, 5, [completed()]).unwrap();
     let head = journal.find(&RunFilter::new(), Page::first(1)).unwrap().runs.remove(0);
     assert_eq!((head.state, head.ended, head.worker), (State::Completed, Some(at(5)), None));
+}
+
+fn a_head_has_the_function_of_a_script(journal: &dyn Journal) {
+    let text = |text: &str| {
+        InputSpec::Value(StoredValue::new(&Value::String(text.to_owned()), &Type::String).unwrap())
+    };
+    let export = ExportPath::in_interface(RUNTIME_INTERFACE, "call");
+    let task = TaskKey { component: Digest::of(b"a runtime"), export };
+    let inputs = vec![text("tasks.py"), text("def add(a): ..."), text("add")];
+    submit(journal, [RunSpec { task, inputs, ..spec(1) }, spec(2)]);
+    start(journal, 1, 3);
+    let heads = journal.find(&RunFilter::new(), Page::first(2)).unwrap().runs;
+    let functions: Vec<_> = heads.iter().map(|head| head.function.as_deref()).collect();
+    assert_eq!(functions, [None, Some("add")]);
+    assert_eq!(journal.get(id(1)).unwrap().unwrap().head(), heads[1]);
 }
 
 fn runs_are_found_by_state(journal: &dyn Journal) {
@@ -212,6 +230,64 @@ fn pages_hold_while_runs_are_added(journal: &dyn Journal) {
     });
     assert_eq!(pages.concat(), numbers((0..10).rev()));
     assert_eq!(next, 13);
+}
+
+fn pages_lead_back(journal: &dyn Journal) {
+    submit_some(journal, 1..30);
+    add(journal, 7, 2, [STARTED]).unwrap();
+    for number in [3, 11, 12, 25] {
+        end(journal, number + 100, 3);
+        let mut tagged = spec(number + 200);
+        tagged.tags = ["t"].into_iter().collect();
+        submit(journal, [tagged]);
+    }
+    let filters = [
+        RunFilter::new(),
+        RunFilter::new().states([State::Completed]),
+        RunFilter::new().states([State::Completed, State::Running, State::Pending]),
+        RunFilter::new().tag("t"),
+        RunFilter::new().task(&task("add")),
+    ];
+    for filter in &filters {
+        let all: Vec<RunId> = pages(journal, filter, Page::MAX_LIMIT, || ()).concat();
+        assert!(all.len() > 3, "{filter:?}");
+        let (_, last) = journal.find(filter, Page::first(Page::MAX_LIMIT)).unwrap().span.unwrap();
+        for limit in [1, 2, 3, all.len(), Page::MAX_LIMIT] {
+            let mut back = vec![*all.last().unwrap()];
+            let mut than = Some(last);
+            while let Some(place) = than {
+                let found = journal.find_newer(filter, place, limit).unwrap();
+                let runs: Vec<RunId> = found.runs.iter().map(|head| head.run).collect();
+                assert!(runs.len() <= limit && found.scanned_to.is_none());
+                let again = found.span.map(|(first, _)| journal.find_newer(filter, first, 1).unwrap());
+                assert_eq!(again.is_some_and(|again| !again.runs.is_empty()), found.next.is_some());
+                back.splice(0..0, runs);
+                than = found.next;
+            }
+            assert_eq!(back, all, "{filter:?} by {limit}");
+        }
+    }
+}
+
+fn the_way_back_is_bounded_and_refuses_as_the_way_there(journal: &dyn Journal) {
+    submit_some(journal, [1, 2, 3]);
+    let newest = journal.find(&RunFilter::new(), Page::first(1)).unwrap();
+    let (first, last) = newest.span.unwrap();
+    assert_eq!((first, Some(last)), (last, newest.next));
+    let nothing = journal.find_newer(&RunFilter::new(), first, 9).unwrap();
+    assert_eq!((nothing.runs, nothing.next, nothing.span), (Vec::new(), None, None));
+    // Of a place, runs that arrive later are newer.
+    submit_some(journal, [4]);
+    let later = journal.find_newer(&RunFilter::new(), first, 9).unwrap();
+    assert_eq!(later.runs.iter().map(|head| head.run).collect::<Vec<_>>(), numbers([4]));
+    for number in [u64::MAX, i64::MAX as u64] {
+        let beyond = journal.find_newer(&RunFilter::new(), Cursor::behind(number), 1).unwrap();
+        assert_eq!(beyond.runs, []);
+    }
+    for limit in [0, Page::MAX_LIMIT + 1] {
+        let error = journal.find_newer(&RunFilter::new(), first, limit).unwrap_err();
+        assert!(matches!(error, JournalError::Page { limit: found } if found == limit), "{error}");
+    }
 }
 
 fn pages_hold_while_runs_are_pruned(journal: &dyn Journal) {

@@ -209,6 +209,29 @@ impl fmt::Display for State {
 }
 
 impl Event {
+    /// One event of each kind, in the order of their codes in encoded facts; with this due time and this producer.
+    pub const fn each(due: Timestamp, producer: RunId) -> [Self; 17] {
+        [
+            Self::CameDue,
+            Self::SlotAwaited,
+            Self::SlotGranted,
+            Self::Started,
+            Self::RetryPlanned { due },
+            Self::CancelRequested,
+            Self::Completed,
+            Self::CacheHit { producer },
+            Self::Failed,
+            Self::TimedOut,
+            Self::UpstreamFailed,
+            Self::Crashed,
+            Self::Rescued,
+            Self::Cancelled,
+            Self::RolledBack,
+            Self::RetryRequested,
+            Self::Postponed,
+        ]
+    }
+
     /// The name, such as `RetryPlanned`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -405,25 +428,7 @@ fn without_value(event: Event) -> Option<State> {
 mod tests {
     use super::*;
 
-    const EVENTS: [Event; 17] = [
-        Event::CameDue,
-        Event::SlotAwaited,
-        Event::SlotGranted,
-        Event::Started,
-        Event::RetryPlanned { due: Timestamp::from_unix_nanos(0) },
-        Event::CancelRequested,
-        Event::Completed,
-        Event::CacheHit { producer: RunId::from_bytes([0; 16]) },
-        Event::Failed,
-        Event::TimedOut,
-        Event::UpstreamFailed,
-        Event::Crashed,
-        Event::Rescued,
-        Event::Cancelled,
-        Event::RolledBack,
-        Event::RetryRequested,
-        Event::Postponed,
-    ];
+    const EVENTS: [Event; 17] = Event::each(Timestamp::from_unix_nanos(0), RunId::from_bytes([0; 16]));
 
     /// The whole table, as `State + Event -> State`; every other combination is illegal.
     fn table() -> String {

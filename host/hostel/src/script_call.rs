@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
+pub(crate) use hostel_core::RUNTIME_INTERFACE as INTERFACE;
 use hostel_core::{CachePolicy, Failure, Outcome, RunId, Signature, TaskKey, Trap, Value, parse_json};
-
-/// The interface of language runtimes.
-pub(crate) const INTERFACE: &str = "hostel:runtime/language@0.1.0";
 
 /// How a parameter is passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,9 +95,8 @@ impl ScriptCall {
 ///
 /// Reads the text twice.
 pub(crate) fn checked(task: &TaskKey, outcome: Outcome) -> Outcome {
-    let is_call = task.export.interface() == Some(INTERFACE) && task.export.function() == "call";
     let Outcome::Completed(Value::String(text)) = &outcome else { return outcome };
-    if !is_call || Value::data(text).is_some() {
+    if !task.is_script_call() || Value::data(text).is_some() {
         return outcome;
     }
     // What is parsed otherwise may have one.

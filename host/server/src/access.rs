@@ -30,6 +30,31 @@ pub(crate) struct Documented {
     pub(crate) query: Vec<String>,
 }
 
+/// Which runs an operation is about, for tokens whose scopes are for some runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// All of them, or something else.
+    All,
+    /// The run in its path, at which the guard looks.
+    Run,
+    /// Those that its handler looks at.
+    Handler,
+}
+
+/// Which runs an operation is about. What is not named here is about all of them.
+pub(crate) fn reach(path: &str, method: &Method) -> Reach {
+    const RUN: &str = "/api/v1/runs/{run}";
+    match (path, method) {
+        ("/api/v1/runs", &Method::GET | &Method::HEAD | &Method::POST)
+        | (RUN, &Method::PUT)
+        | ("/api/v1/maps" | "/api/v1/blobs", &Method::POST)
+        // Values belong to no run yet.
+        | ("/api/v1/blobs/{digest}", &Method::PUT | &Method::HEAD) => Reach::Handler,
+        _ if path == RUN || path.strip_prefix(RUN).is_some_and(|rest| rest.starts_with('/')) => Reach::Run,
+        _ => Reach::All,
+    }
+}
+
 /// All operations.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AccessTable(HashMap<(String, Method), Documented>);
@@ -91,5 +116,33 @@ fn access(operation: &Operation) -> Option<Access> {
             scopes.collect::<Option<Vec<Scope>>>().map(Access::Token)
         }
         None => Some(Access::Public),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_about_some_runs_is_about_all() {
+        let check = |method: Method, path: &str, expected: Reach| {
+            assert_eq!(reach(&format!("/api/v1{path}"), &method), expected, "{method} {path}");
+        };
+        check(Method::GET, "/runs", Reach::Handler);
+        check(Method::POST, "/runs", Reach::Handler);
+        check(Method::DELETE, "/runs", Reach::All);
+        check(Method::PUT, "/runs/{run}", Reach::Handler);
+        for method in [Method::GET, Method::HEAD, Method::DELETE, Method::PATCH] {
+            check(method, "/runs/{run}", Reach::Run);
+        }
+        check(Method::PUT, "/runs/{run}/logs", Reach::Run);
+        check(Method::POST, "/runs/{run}/cancel", Reach::Run);
+        check(Method::POST, "/runs/{run}s", Reach::All);
+        check(Method::POST, "/maps", Reach::Handler);
+        check(Method::GET, "/maps/{map}", Reach::All);
+        check(Method::PUT, "/blobs/{digest}", Reach::Handler);
+        check(Method::DELETE, "/blobs/{digest}", Reach::All);
+        check(Method::GET, "/events", Reach::All);
+        check(Method::POST, "/batches", Reach::All);
     }
 }

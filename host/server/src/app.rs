@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::{Counted, Rates};
 use crate::tokens::{Identity, Tokens};
+use crate::uploaded::Uploaded;
 
 /// What all requests share.
 pub(crate) struct App {
@@ -42,6 +43,10 @@ pub(crate) struct App {
     pub(crate) document: String,
     /// Where bodies are collected.
     pub(crate) spool: PathBuf,
+    /// Values that were uploaded.
+    pub(crate) uploaded: Uploaded,
+    /// Requests whose arguments are uploaded values, which are in memory then.
+    pub(crate) blob_requests: Semaphore,
     /// Uploads that are checked at once.
     pub(crate) uploads: Semaphore,
     /// Event streams and followed logs.

@@ -9,6 +9,14 @@ use utoipa::ToSchema;
 pub(crate) const JSON_BYTES: usize = 1 << 20;
 /// The most bytes of a component.
 pub(crate) const COMPONENT_BYTES: u64 = 64 << 20;
+/// The most bytes of an uploaded value.
+pub(crate) const BLOB_BYTES: u64 = 256 << 20;
+/// The most uploaded values that are stored.
+pub(crate) const VALUE_FILES: usize = 10_000;
+/// The most bytes of all uploaded values.
+pub(crate) const VALUE_FILES_BYTES: u64 = 16 << 30;
+/// The most requests with uploaded values that are handled at once: each has its values in memory several times.
+pub(crate) const BLOB_REQUESTS: usize = 1;
 /// The most bytes of the head of a request.
 pub(crate) const HEAD_BYTES: usize = 16 << 10;
 /// The most headers of a request.
@@ -49,6 +57,8 @@ pub(crate) const BLOCKING: usize = 64;
 pub(crate) const LOADED: usize = 64;
 /// The most tokens.
 pub(crate) const TOKENS: usize = 1_000;
+/// The most scopes of a token that are for some runs only.
+pub(crate) const RESTRICTED: usize = 32;
 /// How many runs a token may submit in a second, on an address that is no loopback.
 pub(crate) const SUBMITS_PER_SECOND: u32 = 100;
 /// How many components a token may upload in a minute, on an address that is no loopback.
@@ -68,6 +78,8 @@ pub(crate) struct LimitsObject {
     json_bytes: usize,
     /// The most bytes of a component.
     component_bytes: u64,
+    /// The most bytes of an uploaded value.
+    blob_bytes: u64,
     /// The most bytes of the head of a request.
     head_bytes: usize,
     /// The longest time for the head of a request.
@@ -96,6 +108,7 @@ impl LimitsObject {
         Self {
             json_bytes: JSON_BYTES,
             component_bytes: COMPONENT_BYTES,
+            blob_bytes: BLOB_BYTES,
             head_bytes: HEAD_BYTES,
             head_ms: millis(HEAD_TIME),
             chunk_ms: millis(CHUNK_TIME),

@@ -7,21 +7,26 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hostel::RunId;
 use http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, ORIGIN, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method};
 
-use crate::access::Access;
+use crate::access::{Access, Reach, reach};
 use crate::app::App;
 use crate::audit::Change;
-use crate::extract::check_query;
+use crate::extract::{check_query, parsed};
 use crate::problem::{Answer, ApiProblem, Code};
+use crate::restricted::{Names, Subject};
 use crate::scope::Scope;
 use crate::tokens::Identity;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Which part of `/api/v1/runs/RUN` is the id, of those between the slashes.
+const RUN_IN_PATH: usize = 4;
 
 /// The outermost layer: it gives the request an id, and completes the answer.
 pub(crate) async fn complete(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
@@ -109,7 +114,19 @@ pub(crate) async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let (mut response, identity) = match identify(&app, path.as_str(), &request) {
+    let admitted = match identify(&app, path.as_str(), &request) {
+        Ok((identity, partial, query)) => {
+            let reach = reach(path.as_str(), request.method());
+            let run = request.uri().path().split('/').nth(RUN_IN_PATH).unwrap_or_default().to_owned();
+            match identity {
+                Some(identity) => within_reach(&app, identity, &partial, reach, &run).await.map(Some),
+                None => Ok(None),
+            }
+            .map(|identity| (identity, query))
+        }
+        Err(problem) => Err(problem),
+    };
+    let (mut response, identity) = match admitted {
         Ok((identity, query)) => {
             identity.iter().for_each(|identity| _ = request.extensions_mut().insert(identity.clone()));
             let response = match check_query(request.uri(), query) {
@@ -124,28 +141,62 @@ pub(crate) async fn admit(
     response
 }
 
-/// Who sends the request, `None` for an operation that needs no token; and the query parameters that the operation has.
-fn identify<'a>(app: &'a App, path: &str, request: &Request) -> Answer<(Option<Identity>, &'a [String])> {
+/// Who sends the request, `None` for an operation that needs no token; which of the scopes that it needs the token has only for some
+/// runs; and the query parameters that the operation has.
+fn identify<'a>(
+    app: &'a App,
+    path: &str,
+    request: &Request,
+) -> Answer<(Option<Identity>, Vec<Scope>, &'a [String])> {
     let Some(operation) = app.access.find(path, request.method()) else {
         return Err(undocumented(request.method()));
     };
-    let identity = match &operation.access {
-        Access::Public => None,
-        Access::Token(scopes) => Some(owner_of(app, scopes, request)?),
+    let (identity, partial) = match &operation.access {
+        Access::Public => (None, Vec::new()),
+        Access::Token(scopes) => {
+            let identity = owner_of(app, request)?;
+            let partial = identity.admit(scopes)?;
+            (Some(identity), partial)
+        }
     };
-    Ok((identity, &operation.query))
+    Ok((identity, partial, &operation.query))
 }
 
-/// Who has the token of a request, which needs these scopes.
-fn owner_of(app: &App, scopes: &[Scope], request: &Request) -> Answer<Identity> {
+/// Refuses a request that is about other runs than those for which its token has these scopes. Completes the identity with what its
+/// restrictions need. `run` is the run in the path, if the request is about one.
+async fn within_reach(
+    app: &App,
+    mut identity: Identity,
+    partial: &[Scope],
+    reach: Reach,
+    run: &str,
+) -> Answer<Identity> {
+    if identity.restricted.is_empty() {
+        return Ok(identity);
+    }
+    if let (Some(scope), Reach::All) = (partial.first(), reach) {
+        return Err(identity.not_for_all(*scope));
+    }
+    if reach != Reach::All {
+        let restricted = Arc::clone(&identity.restricted);
+        identity.names = app.registry(move |registry| Names::find(registry, &restricted)).await?.into();
+    }
+    if reach == Reach::Run && !partial.is_empty() {
+        let entry = app.entry(parsed::<RunId>("run", run)?).await?;
+        let subject = Subject::of_spec(entry.record().spec());
+        partial.iter().try_for_each(|scope| identity.require_for(*scope, &subject))?;
+    }
+    Ok(identity)
+}
+
+/// Who has the token of a request.
+fn owner_of(app: &App, request: &Request) -> Answer<Identity> {
     let token = bearer(request.headers())?;
     let identity = app.tokens.identify(token)?;
-    let identity = identity.ok_or_else(|| {
+    identity.ok_or_else(|| {
         ApiProblem::new(Code::Unauthorized, "the token is unknown, or was removed")
             .hint("DATA_DIR/token has the first token")
-    })?;
-    scopes.iter().try_for_each(|scope| identity.require(*scope))?;
-    Ok(identity)
+    })
 }
 
 /// An operation that the document does not have. The router knows no more methods than the document.

@@ -27,6 +27,9 @@ mod submission;
 mod timeline;
 mod upload;
 
+mod blob_args;
+mod uploaded;
+
 mod extract;
 mod integers;
 mod jsonl;
@@ -47,6 +50,7 @@ mod login;
 mod metrics;
 mod problem;
 mod rates;
+mod restricted;
 mod socket;
 mod tokens;
 

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::clock::now;
 use crate::problem::{Answer, ApiProblem, Code};
+use crate::restricted::Subject;
 use crate::scope::Scope;
 use crate::tokens::Identity;
 
@@ -68,7 +69,7 @@ pub(crate) fn with_run<T>(
     // A blob that cannot be read is reported as missing.
     let stored = StoredRun::read(entry.record(), |blob| journal.blob(blob).ok().flatten())?;
     let mut run = RunObject::stored(&stored);
-    if !identity.scopes.allow(Scope::ReadValues) {
+    if !identity.allows(Scope::ReadValues, &Subject::of_spec(entry.record().spec())) {
         hide(&mut run);
     }
     call(run)
@@ -99,7 +100,7 @@ fn hide_error(error: &mut ErrorObject) {
 /// The entry of a list.
 pub(crate) fn head(head: &RunHead, identity: &Identity) -> RunHeadObject {
     let mut object = RunHeadObject::from(head);
-    if !identity.scopes.allow(Scope::ReadValues) {
+    if object.error.is_some() && !identity.allows(Scope::ReadValues, &Subject::of_head(head)) {
         object.error = object.error.map(|_| HIDDEN.to_owned());
     }
     object
@@ -107,11 +108,20 @@ pub(crate) fn head(head: &RunHead, identity: &Identity) -> RunHeadObject {
 
 /// Reads a filter of runs, as the command line has it, if the token may see what it asks about.
 pub(crate) fn read_filter(words: &str, identity: &Identity) -> Answer<RunFilter> {
+    read_filter_for(words, identity, &[])
+}
+
+/// The same for a request that needs these scopes, too.
+pub(crate) fn read_filter_for(words: &str, identity: &Identity, needed: &[Scope]) -> Answer<RunFilter> {
     let filter = run_filter(words, now())?;
-    if filter.looks_at_values() && !identity.scopes.allow(Scope::ReadValues) {
-        let problem = "a filter by error or input shows values of runs: it needs the scope read:values";
-        return Err(ApiProblem::new(Code::MissingScope, problem).with("scope", Scope::ReadValues));
-    }
+    let looks_at_values = filter.looks_at_values().then_some(Scope::ReadValues);
+    let needed: Vec<Scope> = needed.iter().copied().chain(looks_at_values).collect();
+    identity.require_all(&needed).map_err(|problem| match looks_at_values {
+        Some(scope) if !identity.scopes.allow(scope) => {
+            problem.hint("a filter by error or input shows values of runs: it needs the scope read:values")
+        }
+        Some(_) | None => problem,
+    })?;
     Ok(filter)
 }
 

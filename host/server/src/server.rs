@@ -30,7 +30,7 @@ use crate::audit::{Audit, Change};
 use crate::batch_driver::drive;
 use crate::batches::Batches;
 use crate::blocking::Blocking;
-use crate::bounds::{LOADED, STREAMS, UPLOADS};
+use crate::bounds::{BLOB_REQUESTS, LOADED, STREAMS, UPLOADS};
 use crate::clock::now;
 use crate::connections::Connections;
 use crate::guard::{admit, complete, cross_origin};
@@ -43,6 +43,7 @@ use crate::openapi;
 use crate::problem::{ApiProblem, Code};
 use crate::rates::Rates;
 use crate::tokens::{TokenError, Tokens, secret};
+use crate::uploaded::Uploaded;
 
 /// How long browsers need not ask again whether a page of another origin may send a request.
 const PREFLIGHT_TIME: Duration = Duration::from_secs(600);
@@ -212,6 +213,8 @@ impl Server {
             allowed_origins: settings.allowed_origins.clone(),
             document: document_text(&document),
             spool: PathBuf::from(data_dir),
+            uploaded: Uploaded::of(data_dir),
+            blob_requests: Semaphore::new(BLOB_REQUESTS),
             uploads: Semaphore::new(UPLOADS),
             streams: Arc::new(Semaphore::new(STREAMS)),
             rates: (!address.ip().is_loopback()).then(Rates::default),

@@ -7,14 +7,15 @@ use std::time::Duration;
 use hostel::journal::{Journal, JournalConflict, JournalError, RunSpec, Submitted};
 use hostel::registry::ComponentRef;
 use hostel::{
-    Args, Arguments, DelayOptions, Digest, OptionKey, Param, QueueName, RunId, Tag, Task, TaskSpec,
-    Timestamp, Unique, Value, check_tag, grammar,
+    Args, Arguments, DelayOptions, Digest, ErrorKind, OptionKey, Param, QueueName, RunId, Tag, Tags, Task,
+    TaskSpec, Timestamp, Unique, Value, check_tag, grammar,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::blob_args::{BlobArgs, may_name_blobs};
 use crate::bounds::FARTHEST;
 use crate::clock::now;
 use crate::extract::{Members, parsed, wrong};
@@ -27,7 +28,7 @@ use crate::tokens::Identity;
 pub(crate) struct RunRequest {
     /// The task: `NAME#EXPORT`, `NAME@VERSION#EXPORT` or `sha256:HEX#EXPORT`. The export can be left out if the component has only one.
     pub(crate) task: String,
-    /// The arguments: an object by the names of the parameters, or an array in their order.
+    /// The arguments: an object by the names of the parameters, or an array in their order. An uploaded value is `{"blob": DIGEST}`.
     #[serde(default)]
     #[schema(value_type = Value)]
     pub(crate) args: Option<Json>,
@@ -226,6 +227,16 @@ pub(crate) fn inputs_with_texts(
 }
 
 impl Prepared {
+    /// The queue of its runs.
+    pub(crate) const fn queue(&self) -> &QueueName {
+        &self.delay.queue
+    }
+
+    /// The tags of its runs, with those of the task.
+    pub(crate) fn tags(&self) -> Tags {
+        self.task.spec().tags.with(self.tags.iter().cloned())
+    }
+
     /// A run with these arguments, checked and not stored.
     pub(crate) fn spec(&self, id: Option<RunId>, args: Option<&Json>, tags: &[Tag]) -> Answer<RunSpec> {
         let inputs = inputs(&self.task, args)?;
@@ -234,6 +245,26 @@ impl Prepared {
         let args = Args::from(inputs).tags(self.tags.iter().chain(tags).cloned());
         Ok(self.task.delayed_spec(args, delay)?)
     }
+}
+
+/// A run with these arguments, in which uploaded values may be named; checked and not stored.
+pub(crate) async fn with_blobs(
+    app: &Arc<App>,
+    prepared: Prepared,
+    id: Option<RunId>,
+    args: Option<&Json>,
+) -> Answer<RunSpec> {
+    let Some(args) = args.filter(|args| may_name_blobs(args)) else { return prepared.spec(id, args, &[]) };
+    let ended = |_| ApiProblem::new(Code::Kind(ErrorKind::Unavailable), "the server has ended");
+    let _place = app.blob_requests.acquire().await.map_err(ended)?;
+    let (of_app, mut args) = (Arc::clone(app), args.clone());
+    app.blocking
+        .run(move || {
+            let most = prepared.task.spec().limits.input_bytes;
+            BlobArgs::new(&of_app.uploaded, most).replace(&mut args, &prepared.task.signature().params)?;
+            prepared.spec(id, Some(&args), &[])
+        })
+        .await
 }
 
 /// What became of a submission.

@@ -12,13 +12,14 @@ use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hostel::{Digest, ErrorKind};
+use hostel::{Digest, ErrorKind, QueueName};
 use hostel_files::{UNFINISHED_PREFIX, open_or_create_private, open_regular_file, private_temp_file};
 use serde::{Deserialize, Serialize};
 
 use crate::bounds::TOKENS;
 use crate::clock::now;
 use crate::problem::{Answer, ApiProblem, Code};
+use crate::restricted::{Names, Restricted, Subject};
 use crate::scope::{Scope, Scopes};
 
 /// The file with the text of the first token.
@@ -43,16 +44,81 @@ pub(crate) struct Identity {
     pub(crate) name: Arc<str>,
     /// What it may do.
     pub(crate) scopes: Scopes,
+    /// What it may do with some runs.
+    pub(crate) restricted: Arc<[Restricted]>,
+    /// The names of components that may be meant by it; without any before the guard has looked them up.
+    pub(crate) names: Arc<Names>,
 }
 
 impl Identity {
-    /// Refuses a token without this scope.
+    fn new(name: &str, scopes: Scopes, restricted: impl IntoIterator<Item = Restricted>) -> Self {
+        let restricted = restricted.into_iter().collect();
+        Self { name: name.into(), scopes, restricted, names: Arc::default() }
+    }
+
+    /// Refuses a token without this scope for all runs.
     pub(crate) fn require(&self, scope: Scope) -> Answer<()> {
-        if self.scopes.allow(scope) {
+        self.require_all(&[scope])
+    }
+
+    /// Refuses a token that lacks some of these scopes for all runs, and names all that it lacks.
+    pub(crate) fn require_all(&self, scopes: &[Scope]) -> Answer<()> {
+        let lacks = |scope: &Scope| !self.scopes.allow(*scope);
+        self.missing(scopes.iter().copied().filter(lacks).collect()).map_or(Ok(()), Err)
+    }
+
+    /// Refuses a token that lacks some of these scopes even for some runs. Returns those that it has only for some.
+    pub(crate) fn admit(&self, scopes: &[Scope]) -> Answer<Vec<Scope>> {
+        let partial: Vec<Scope> = scopes.iter().copied().filter(|scope| !self.scopes.allow(*scope)).collect();
+        let has_some = |scope: Scope| self.restricted.iter().any(|one| one.scope() == scope);
+        let missing = partial.iter().copied().filter(|scope| !has_some(*scope)).collect();
+        self.missing(missing).map_or(Ok(partial), Err)
+    }
+
+    /// Whether it has this scope for a run.
+    pub(crate) fn allows(&self, scope: Scope, run: &Subject<'_>) -> bool {
+        let is_for = |one: &Restricted| one.scope() == scope && one.fits(run, &self.names);
+        self.scopes.allow(scope) || self.restricted.iter().any(is_for)
+    }
+
+    /// Refuses a token without this scope for a run.
+    pub(crate) fn require_for(&self, scope: Scope, run: &Subject<'_>) -> Answer<()> {
+        if self.allows(scope, run) { Ok(()) } else { Err(self.only_for_some(scope, "not for this run")) }
+    }
+
+    /// Refuses a token without this scope for all runs of a queue.
+    pub(crate) fn require_queue(&self, scope: Scope, queue: &QueueName) -> Answer<()> {
+        let is_for = |one: &Restricted| one.scope() == scope && one.fits_queue(queue);
+        if self.scopes.allow(scope) || self.restricted.iter().any(is_for) {
             return Ok(());
         }
-        let problem = format!("the token {:?} has no scope {scope}", self.name);
-        Err(ApiProblem::new(Code::MissingScope, problem).with("scope", scope))
+        let but = "and a unique key needs it for all runs of the queue, which share the key";
+        Err(self.only_for_some(scope, but))
+    }
+
+    /// The problem of a request that is about all runs.
+    pub(crate) fn not_for_all(&self, scope: Scope) -> ApiProblem {
+        self.only_for_some(scope, "and this request needs it for all")
+    }
+
+    fn only_for_some(&self, scope: Scope, but: &str) -> ApiProblem {
+        let own = self.restricted.iter().filter(|one| one.scope() == scope).map(ToString::to_string);
+        let own = own.collect::<Vec<_>>().join("; ");
+        let problem =
+            format!("the token {:?} has the scope {scope} only for some runs ({own}), {but}", self.name);
+        ApiProblem::new(Code::MissingScope, problem).with("scope", scope).with("scopes", [scope])
+    }
+
+    /// The problem of scopes that are missing, if there are any.
+    fn missing(&self, missing: Vec<Scope>) -> Option<ApiProblem> {
+        let first = *missing.first()?;
+        let names: Vec<_> = missing.iter().map(|scope| scope.name()).collect();
+        let problem = match names.as_slice() {
+            [only] => format!("the token {:?} has no scope {only}", self.name),
+            all => format!("the token {:?} has none of the scopes {}", self.name, all.join(", ")),
+        };
+        let problem = ApiProblem::new(Code::MissingScope, problem);
+        Some(problem.with("scope", first).with("scopes", missing))
     }
 }
 
@@ -65,6 +131,9 @@ pub(crate) struct TokenRecord {
     pub(crate) sha256: HexDigest,
     /// What it may do.
     pub(crate) scopes: Vec<Scope>,
+    /// What it may do with some runs. An earlier version of the server does not know them, and allows less.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) restricted: Vec<String>,
     /// When it was made.
     pub(crate) created_at: String,
 }
@@ -189,7 +258,7 @@ impl Tokens {
     pub(crate) fn identify(&self, token: &str) -> Result<Option<Identity>, TokenError> {
         let digest = Digest::of(token.as_bytes());
         if digest == Digest::of(self.owner.as_bytes()) {
-            return Ok(Some(Identity { name: OWNER.into(), scopes: Scopes::new([Scope::Admin]) }));
+            return Ok(Some(Identity::new(OWNER, Scopes::new([Scope::Admin]), [])));
         }
         let mut known = self.known();
         self.refresh(&mut known)?;
@@ -202,7 +271,12 @@ impl Tokens {
     }
 
     /// Makes a token and returns its text, which is not stored.
-    pub(crate) fn create(&self, name: &str, scopes: &[Scope]) -> Result<(String, TokenRecord), TokenError> {
+    pub(crate) fn create(
+        &self,
+        name: &str,
+        scopes: &[Scope],
+        restricted: &[Restricted],
+    ) -> Result<(String, TokenRecord), TokenError> {
         check_name(name)?;
         let _lock = self.lock()?;
         let mut all = self.read()?;
@@ -218,6 +292,7 @@ impl Tokens {
             name: name.to_owned(),
             sha256: HexDigest(Digest::of(token.as_bytes()).hex()),
             scopes: Scopes::new(scopes.iter().copied()).list().to_vec(),
+            restricted: restricted.iter().map(ToString::to_string).collect(),
             created_at: hostel_wire::instant(now()),
         };
         all.push(record.clone());
@@ -254,8 +329,9 @@ impl Tokens {
             let all = self.read()?;
             let identities = all.into_iter().filter_map(|token| {
                 let digest = format!("sha256:{}", token.sha256.0).parse().ok()?;
-                let scopes = Scopes::new(token.scopes);
-                Some((digest, Identity { name: token.name.into(), scopes }))
+                // What a later version may know is not allowed.
+                let restricted = token.restricted.iter().filter_map(|text| text.parse().ok());
+                Some((digest, Identity::new(&token.name, Scopes::new(token.scopes), restricted)))
             });
             known.by_digest = identities.collect();
             known.stamp = stamp;
@@ -396,17 +472,44 @@ mod tests {
     fn tokens_are_made_seen_by_other_processes_and_removed() {
         let dir = tempfile::tempdir().unwrap();
         let (tokens, other) = (Tokens::open(dir.path()).unwrap(), Tokens::open(dir.path()).unwrap());
-        let (text, record) = tokens.create("ci", &[Scope::Run, Scope::Read]).unwrap();
+        let (text, record) = tokens.create("ci", &[Scope::Run, Scope::Read], &[]).unwrap();
         assert!(!fs::read_to_string(dir.path().join(FILE)).unwrap().contains(&text));
         assert_eq!(record.scopes, [Scope::Read, Scope::Run]);
         let identity = other.identify(&text).unwrap().unwrap();
         assert!(identity.scopes.allow(Scope::Run) && !identity.scopes.allow(Scope::Cancel));
-        assert_eq!(tokens.create("ci", &[]).unwrap_err().kind(), ErrorKind::Conflict);
-        assert_eq!(tokens.create("a b", &[]).unwrap_err().kind(), ErrorKind::Invalid);
-        assert_eq!(tokens.create(OWNER, &[]).unwrap_err().kind(), ErrorKind::Conflict);
+        assert_eq!(tokens.create("ci", &[], &[]).unwrap_err().kind(), ErrorKind::Conflict);
+        assert_eq!(tokens.create("a b", &[], &[]).unwrap_err().kind(), ErrorKind::Invalid);
+        assert_eq!(tokens.create(OWNER, &[], &[]).unwrap_err().kind(), ErrorKind::Conflict);
         other.remove("ci").unwrap();
         assert!(tokens.identify(&text).unwrap().is_none());
         assert_eq!(tokens.remove("ci").unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_token_may_have_scopes_for_some_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let tokens = Tokens::open(dir.path()).unwrap();
+        let restricted = ["run queue:nightly".parse().unwrap(), "cancel tag:a*".parse().unwrap()];
+        let (text, record) = tokens.create("ci", &[Scope::Read], &restricted).unwrap();
+        assert_eq!(record.restricted, ["run queue:nightly", "cancel tag:a*"]);
+        let identity = Tokens::open(dir.path()).unwrap().identify(&text).unwrap().unwrap();
+        assert_eq!(*identity.restricted, restricted);
+        assert!(!identity.scopes.allow(Scope::Run));
+        assert_eq!(identity.admit(&[Scope::Read, Scope::Run]).unwrap(), [Scope::Run]);
+        let missing = |scopes: &[Scope]| identity.admit(scopes).unwrap_err().detail().to_owned();
+        assert_eq!(missing(&[Scope::ReadValues]), "the token \"ci\" has no scope read:values");
+        assert_eq!(
+            missing(&[Scope::Read, Scope::ReadValues, Scope::Run, Scope::Components]),
+            "the token \"ci\" has none of the scopes read:values, components"
+        );
+        let problem = identity.require(Scope::Run).unwrap_err();
+        assert_eq!(problem.detail(), "the token \"ci\" has no scope run");
+        // Of a later version, which knows more.
+        let file = dir.path().join(FILE);
+        let later = fs::read_to_string(&file).unwrap().replace("queue:nightly", "worker:nightly");
+        fs::write(&file, later).unwrap();
+        let identity = tokens.identify(&text).unwrap().unwrap();
+        assert_eq!(*identity.restricted, restricted[1..]);
     }
 
     fn reason(error: &TokenError) -> String {

@@ -12,7 +12,6 @@ use tokio::io::AsyncWriteExt;
 
 use crate::app::App;
 use crate::body::{Parts, check_type};
-use crate::bounds::COMPONENT_BYTES;
 use crate::problem::{Answer, ApiProblem, Code};
 
 /// A body that was received.
@@ -23,10 +22,16 @@ pub(crate) struct Received {
     length: u64,
 }
 
-/// Receives a component.
-pub(crate) async fn receive(app: &Arc<App>, headers: &HeaderMap, body: Body) -> Answer<Received> {
-    check_type(headers, &["application/wasm"])?;
-    let mut parts = Parts::new(headers, body, COMPONENT_BYTES)?;
+/// Receives a body of one of these types and of at most so many bytes.
+pub(crate) async fn receive(
+    app: &Arc<App>,
+    headers: &HeaderMap,
+    body: Body,
+    types: &[&str],
+    most: u64,
+) -> Answer<Received> {
+    check_type(headers, types)?;
+    let mut parts = Parts::new(headers, body, most)?;
     let spool = app.spool.clone();
     let file = app.blocking.run(move || tempfile::tempfile_in(spool).map_err(Spool)).await?;
     let mut file = tokio::fs::File::from_std(file);
@@ -46,6 +51,27 @@ impl Received {
     /// The digest of its bytes.
     pub(crate) const fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// How many bytes it has.
+    pub(crate) const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Refuses it if it has another digest.
+    pub(crate) fn check(&self, digest: Digest) -> Answer<()> {
+        if self.digest == digest {
+            return Ok(());
+        }
+        let found = self.digest;
+        let problem = format!("the body has the digest {found}: expected {digest}");
+        Err(ApiProblem::new(Code::WrongDigest, problem).with("found", found.to_string()))
+    }
+
+    /// Its file, from the beginning on.
+    pub(crate) fn into_file(mut self) -> Answer<File> {
+        self.file.rewind().map_err(|error| ApiProblem::from(Spool(error)))?;
+        Ok(self.file)
     }
 
     /// Its bytes.

@@ -19,6 +19,9 @@ pub struct RunHeadObject {
     pub name: String,
     /// The key of its task: `sha256:DIGEST#EXPORT`.
     pub task: String,
+    /// The function of a script that it calls, if its task is that of a language runtime.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
     /// Its tags.
     pub tags: Vec<String>,
     /// Its state, such as `Completed`.
@@ -60,6 +63,7 @@ impl From<&RunHead> for RunHeadObject {
             run: head.run.to_string(),
             name: head.name.to_string(),
             task: head.task.to_string(),
+            function: head.function.as_ref().map(ToString::to_string),
             tags: head.tags.iter().map(ToString::to_string).collect(),
             state: head.state.name().into(),
             queue: head.queue.to_string(),

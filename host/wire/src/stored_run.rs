@@ -22,6 +22,9 @@ pub struct StoredRunObject<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Value>>)]
     pub inputs: Option<Vec<InputJson<'a>>>,
+    /// The function of a script that it calls, if its task is that of a language runtime.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
     /// Its queue: `hostel.run` for a run that no worker executed, and `hostel.map` for the record of a map.
     pub queue: String,
     /// Its priority.
@@ -79,6 +82,7 @@ impl<'a> StoredRunObject<'a> {
         Self {
             run,
             inputs: None,
+            function: head.function.as_ref().map(ToString::to_string),
             queue: head.queue.to_string(),
             priority: head.priority,
             unique_key: unique.map(|unique| unique.key.to_string()),

@@ -1,11 +1,14 @@
 //! Commands that act on stored runs: change those that wait, mark them as seen, and go on with batches.
 
-use hostel::journal::{BatchAction, Journal, SqliteJournal};
-use hostel::{RunFilter, Timestamp};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use hostel::journal::{BatchAction, Journal, MAX_BATCH_STEP, MAX_SUBMITTED, RunSpec, SqliteJournal};
+use hostel::{RunFilter, RunId, State, Timestamp};
 use serde_json::Value;
 
-use crate::hostel::Place;
-use crate::server::Server;
+use crate::hostel::{Place, Ran};
+use crate::server::{PATIENCE, Server, StandIn, Watchdog};
 use crate::stored::{completed, refused};
 
 fn listed(place: &Place, filter: &str) -> Vec<Value> {
@@ -104,6 +107,87 @@ fn an_interrupted_batch_is_resumed_or_stopped() {
     );
     refused(&place, "runs batches --resume 77", 3, "the journal has no batch 77");
     refused(&place, "runs batches --stop first", 2, "expected the number of a batch");
+}
+
+/// A place with so many runs that wait, which have the tag `a`, and its journal.
+fn waiting(runs: usize) -> (Place, SqliteJournal) {
+    let place = Place::with_data_dir();
+    let first: RunId = completed(&place, "delay arith.wasm#add 1 1 --in 1h --tag a").parse().unwrap();
+    let journal = SqliteJournal::open(place.data_dir()).unwrap();
+    let spec = journal.get(first).unwrap().unwrap().record().spec().clone();
+    let numbered = |number: u64| {
+        let mut id = [0; 16];
+        id[8..].copy_from_slice(&number.to_be_bytes());
+        let mut run: RunSpec = spec.clone();
+        run.id = RunId::from_bytes(id);
+        run
+    };
+    let specs: Vec<_> = (1..runs as u64).map(numbered).collect();
+    for some in specs.chunks(MAX_SUBMITTED) {
+        journal.submit(spec.created, some).unwrap();
+    }
+    (place, journal)
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_ends_a_batch_between_two_steps_and_it_is_resumed() {
+    const RUNS: usize = 12 * MAX_BATCH_STEP;
+    let (place, journal) = waiting(RUNS);
+    let child = place.start("runs cancel --where tag:a");
+    let watchdog = Watchdog::of(&child);
+    let began = Instant::now();
+    let mut seen = journal.changes().unwrap();
+    let batch = loop {
+        let batch = journal.batches().unwrap().into_iter().next().filter(|batch| batch.done > 0);
+        if let Some(batch) = batch {
+            break batch;
+        }
+        assert!(began.elapsed() < PATIENCE, "no step of the batch in {PATIENCE:?}");
+        seen = journal.wait_for_change(seen, Duration::from_secs(1)).unwrap();
+    };
+    // It stands still until the signal has been sent.
+    crate::hostel::send("STOP", &child);
+    assert!(!journal.batch(batch.id).unwrap().is_finished(), "{batch:?}: the test needs more runs");
+    crate::hostel::interrupt(&child);
+    crate::hostel::send("CONT", &child);
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    drop(watchdog);
+    assert_eq!(ran.code, 130, "{}", ran.stderr);
+    let batch = journal.batch(batch.id).unwrap();
+    assert!(!batch.is_finished(), "{batch:?}");
+    // Whole steps, and all of what the command says is there.
+    assert_eq!((batch.done % MAX_BATCH_STEP as u64, batch.failed), (0, 0), "{batch:?}");
+    assert_eq!(ran.stdout.replace(',', ""), format!("cancelled {} runs\n", batch.done));
+    assert_eq!(journal.counts().unwrap().of(State::Cancelled), batch.done);
+    let id = batch.id;
+    let hint = format!("interrupted: hostel runs batches --resume {id} goes on, --stop {id} leaves the rest");
+    assert!(ran.stderr.contains(&hint), "{}", ran.stderr);
+
+    let resumed = completed(&place, &format!("runs batches --resume {id}"));
+    assert_eq!(resumed.replace(',', ""), format!("cancelled {RUNS} runs"));
+    assert_eq!(journal.counts().unwrap().of(State::Cancelled), RUNS as u64);
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_leaves_a_batch_to_the_server() {
+    let batch = r#"{"batch":7,"action":"cancel","filter":"tag:a","state":"running","done":500,"failed":0,"created":"2026-01-01T00:00:00Z","ended":null,"failed_runs":[]}"#;
+    let server = StandIn::start(vec![StandIn::answer("200 OK", "application/json", "", batch)]);
+    let place = Place::with_data_dir();
+    let mut command = server.command(&place, "runs cancel --where tag:a");
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let watchdog = Watchdog::of(&child);
+    let mut request = String::new();
+    while !request.starts_with("GET /api/v1/batches/7") {
+        request = server.requests.recv_timeout(PATIENCE).unwrap();
+    }
+    crate::hostel::interrupt(&child);
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    drop(watchdog);
+    assert_eq!((ran.code, ran.stdout.as_str()), (130, "cancelled 500 runs\n"), "{}", ran.stderr);
+    let hint = "the server goes on with batch 7; hostel runs batches --stop 7 leaves the rest";
+    assert!(ran.stderr.contains(hint), "{}", ran.stderr);
 }
 
 #[test]

@@ -163,6 +163,27 @@ fn a_list_that_nobody_reads_on_is_no_error() {
 }
 
 #[test]
+fn a_directory_in_the_place_of_a_value_keeps_nothing_from_being_removed() {
+    let place = filled();
+    assert_eq!(place.run("run arith.wasm#pow 9 40001 --cache inputs").code, 0);
+    let values = crate::cache::files(&place.data_dir().join("results/blobs-1"));
+    let [empty, full] = &values[..] else { panic!("two values are files of their own: {values:?}") };
+    for value in [empty, full] {
+        fs::remove_file(value).unwrap();
+        fs::create_dir(value).unwrap();
+    }
+    fs::write(full.join("note"), "not of the host").unwrap();
+    let cleared = place.run("cache clear");
+    assert_eq!(cleared.code, 0, "{}", cleared.stderr);
+    assert!(cleared.stdout.starts_with("removed 6 results"), "{}", cleared.stdout);
+    let warning = format!("warning: {} cannot be removed: expected a file", full.display());
+    assert!(cleared.stderr.contains(&warning), "{}", cleared.stderr);
+    assert_eq!(cleared.stderr.matches("warning").count(), 1, "{}", cleared.stderr);
+    assert!(!empty.exists() && full.join("note").exists());
+    assert_eq!(place.run("cache ls").stdout, "");
+}
+
+#[test]
 fn damaged_results_are_told_of_and_do_not_hide_the_others() {
     let place = filled();
     for file in crate::cache::files(&place.data_dir().join("results/blobs-1")) {

@@ -258,6 +258,8 @@ fn names_and_keys_are_made_from_arguments() {
     completed(&place, &format!("runs wait {id}"));
     let shown: Json = json(&place, &format!("runs show {id} --output json"));
     assert_eq!((&shown["name"], &shown["state"]), (&"greet {x}".into(), &"Completed".into()));
+    let listed = completed(&place, "runs ls in:function=greet --output json");
+    assert!(listed.contains(r#""function":"greet""#), "{listed}");
 }
 
 #[test]
@@ -500,8 +502,8 @@ fn stored_runs_and_schedules_have_the_source_with_them() {
     completed(&place, &format!("runs wait {run_id}"));
     let shown: Json = json(&place, &format!("runs show {run_id} --output json"));
     assert_eq!(
-        (&shown["state"], &shown["name"], &shown["value"]),
-        (&"Completed".into(), &"add".into(), &"42".into())
+        (&shown["state"], &shown["name"], &shown["function"], &shown["value"]),
+        (&"Completed".into(), &"add".into(), &"add".into(), &"42".into())
     );
 }
 

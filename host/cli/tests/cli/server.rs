@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -158,21 +158,27 @@ fn serve(place: &Place, address: &str, options: &str) -> (Child, Watchdog, Strin
 /// A server that answers each request with the next of these answers, and the last one from then on.
 pub(crate) struct StandIn {
     pub(crate) address: String,
+    /// The first line of each request, when it has been answered.
+    pub(crate) requests: Receiver<String>,
 }
 
 impl StandIn {
     pub(crate) fn start(answers: Vec<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
+        let (answered, requests) = channel();
         thread::spawn(move || {
             let last = answers.last().cloned().unwrap();
             let mut answers = answers.into_iter();
             for stream in listener.incoming() {
                 let Ok(stream) = stream else { return };
-                _ = answer(stream, &answers.next().unwrap_or_else(|| last.clone()));
+                if let Ok(request) = answer(stream, &answers.next().unwrap_or_else(|| last.clone())) {
+                    // Most tests do not ask.
+                    _ = answered.send(request);
+                }
             }
         });
-        Self { address }
+        Self { address, requests }
     }
 
     /// An answer with this status, type and body, and perhaps more headers.
@@ -183,21 +189,26 @@ impl StandIn {
         )
     }
 
+    /// A command with it in the environment.
+    pub(crate) fn command(&self, place: &Place, line: &str) -> Command {
+        let mut command = place.command(line);
+        command.env("HOSTEL_SERVER", format!("http://{}", self.address)).env("HOSTEL_TOKEN", "token");
+        command
+    }
+
     /// What a command does with it.
     #[track_caller]
     pub(crate) fn run(&self, line: &str) -> Ran {
-        let place = Place::with_data_dir();
-        let mut command = place.command(line);
-        command.env("HOSTEL_SERVER", format!("http://{}", self.address)).env("HOSTEL_TOKEN", "token");
-        ran(command)
+        ran(self.command(&Place::with_data_dir(), line))
     }
 }
 
-/// Reads a request as far as needed, and answers.
-fn answer(mut stream: TcpStream, answer: &str) -> std::io::Result<()> {
+/// Reads a request as far as needed, answers, and returns its first line.
+fn answer(mut stream: TcpStream, answer: &str) -> std::io::Result<String> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut reader = BufReader::new(stream.try_clone()?);
-    let mut line = String::new();
+    let (mut first, mut line) = (String::new(), String::new());
+    reader.read_line(&mut first)?;
     let mut length = 0;
     while reader.read_line(&mut line)? > 2 {
         if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
@@ -206,5 +217,6 @@ fn answer(mut stream: TcpStream, answer: &str) -> std::io::Result<()> {
         line.clear();
     }
     reader.take(length).read_to_end(&mut Vec::new())?;
-    stream.write_all(answer.as_bytes())
+    stream.write_all(answer.as_bytes())?;
+    Ok(first)
 }

@@ -193,6 +193,7 @@ impl JournalEntry {
         RunHead {
             run: spec.id,
             task: spec.task.clone(),
+            function: spec.script_function(),
             name,
             tags: spec.all_tags(),
             priority: spec.spec.priority,

@@ -9,6 +9,7 @@ mod event;
 mod histogram;
 mod limit;
 mod page;
+mod pages;
 mod retention;
 
 pub use admission::*;
@@ -20,8 +21,10 @@ pub use event::*;
 pub use histogram::*;
 pub use limit::*;
 pub use page::*;
+pub use pages::*;
 pub use retention::*;
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,6 +115,15 @@ pub trait Journal: Send + Sync {
     ///
     /// [`JournalError::Page`] for a page without room or with more than [`Page::MAX_LIMIT`], and errors of the medium.
     fn find(&self, filter: &RunFilter, page: Page) -> Result<Found, JournalError>;
+
+    /// The runs that match and arrived later than the one at a place, a page at a time: the way back through the pages of
+    /// [`Journal::find`]. A page has the runs that arrived next, and as there the newest is the first. [`Found::next`] is where the page of
+    /// those that arrived still later begins.
+    ///
+    /// # Errors
+    ///
+    /// As [`Journal::find`].
+    fn find_newer(&self, filter: &RunFilter, than: Cursor, limit: usize) -> Result<Found, JournalError>;
 
     /// How many runs there are, by state, and how many were removed since the journal was made.
     ///
@@ -298,16 +310,14 @@ pub trait Journal: Send + Sync {
     /// Those of the medium.
     fn count(&self, action: BatchAction, filter: &RunFilter, most: u64) -> Result<(u64, bool), JournalError> {
         let filter = action.fitting(filter);
-        let (mut count, mut read, mut page) = (0, 0, Page::first(Page::MAX_LIMIT));
-        loop {
-            let found = self.find(&filter, page)?;
+        let (mut count, mut read) = (0, 0);
+        let next = each_page::<JournalError>(self, &filter, Page::first(Page::MAX_LIMIT), |found| {
             read += found.runs.len() as u64;
             count += found.runs.iter().filter(|head| action.fits_queue(&head.queue)).count() as u64;
-            match found.next {
-                Some(next) if read < most && found.scanned_to.is_none() => page.after = Some(next),
-                next => return Ok((count, next.is_some())),
-            }
-        }
+            let is_enough = read >= most || found.scanned_to.is_some();
+            Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok((count, next.is_some()))
     }
 
     /// Gives a run that ended without a value new attempts: it becomes `Pending`, and is due at once. Its attempts and outcomes so far

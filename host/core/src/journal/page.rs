@@ -25,7 +25,7 @@ pub struct Page {
     pub limit: usize,
 }
 
-/// A place in a list, which stays valid while runs are added and removed: the end of a page. As text it is opaque, and
+/// A place in a list, which stays valid while runs are added and removed: that of a run. As text it is opaque, and
 /// good for a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor(u64);
@@ -44,6 +44,8 @@ pub struct Found {
     pub runs: Vec<RunHead>,
     /// Where the next page begins; `None` if there is none.
     pub next: Option<Cursor>,
+    /// The places of the first and the last run of the page.
+    pub span: Option<(Cursor, Cursor)>,
     /// If the page ended because many runs had been looked at that do not match: when the last one of them was submitted. The next
     /// page goes on from there.
     pub scanned_to: Option<Timestamp>,
@@ -56,6 +58,8 @@ pub struct RunHead {
     pub run: RunId,
     /// The component and the export.
     pub task: TaskKey,
+    /// The function of a script that it calls, if its task is that of a language runtime.
+    pub function: Option<Arc<str>>,
     /// Its name.
     pub name: Arc<str>,
     /// Its tags, with those of the task.

@@ -130,25 +130,8 @@ fn outcomes() -> Vec<(&'static str, StoredOutcome)> {
 }
 
 fn facts() -> Vec<(String, RunFact)> {
-    let events = [
-        Event::CameDue,
-        Event::SlotAwaited,
-        Event::SlotGranted,
-        Event::Started,
-        Event::RetryPlanned { due: at(5) },
-        Event::CancelRequested,
-        Event::Completed,
-        Event::CacheHit { producer: id(9) },
-        Event::Failed,
-        Event::TimedOut,
-        Event::UpstreamFailed,
-        Event::Crashed,
-        Event::Rescued,
-        Event::Cancelled,
-        Event::RolledBack,
-        Event::RetryRequested,
-    ];
-    let events = events.into_iter().map(|event| (format!("event {event}"), RunFact::Event(event)));
+    let events =
+        Event::each(at(5), id(9)).into_iter().map(|event| (format!("event {event}"), RunFact::Event(event)));
     let ends = outcomes().into_iter().map(|(name, outcome)| {
         (format!("attempt {name}"), RunFact::AttemptEnded { outcome, receipt: receipt().into() })
     });

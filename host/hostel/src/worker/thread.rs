@@ -3,6 +3,7 @@
 mod reports;
 
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use crate::error::in_full;
 use crate::host_state::HostState;
 use crate::journal::{
     ClaimRequest, ExpireRequest, Fence, Journal, JournalEntry, JournalError, MAX_CLAIMED, Page, WorkerId,
+    each_page,
 };
 use crate::run::now;
 use crate::runner::Places;
@@ -288,17 +290,15 @@ impl WorkerThread {
             return Ok(());
         }
         let filter = RunFilter::new().states([State::Cancelling]);
-        let mut page = Page::first(Page::MAX_LIMIT);
-        loop {
-            let found = self.duty.journal.find(&filter, page)?;
+        let journal = Arc::clone(&self.duty.journal);
+        each_page::<JournalError>(&*journal, &filter, Page::first(Page::MAX_LIMIT), |found| {
             let is_new = |run: &RunId| {
                 self.runs.get(run).is_some_and(|claimed| claimed.entry.state() != State::Cancelling)
             };
             let new: Vec<RunId> = found.runs.iter().map(|head| head.run).filter(is_new).collect();
             new.into_iter().try_for_each(|run| self.read_again(run))?;
-            let Some(next) = found.next else { break };
-            page.after = Some(next);
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         // A run that has not started ended at once when it was cancelled.
         self.read_slow_again()?;
         self.may_be_cancelled = false;

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant, SystemTime};
 use futures_executor::block_on;
 use hostel::journal::{Cancellation, Journal, JournalError, MemoryJournal, StoredOutcome};
 use hostel::{
-    DelayError, DelayOptions, DelayedRun, Digest, ErrorKind, Event, Failure, Host, Input, Outcome, QueueName,
-    ResultError, RunId, Shutdown, State, Task, Timestamp, Value, WorkerError, args,
+    DelayError, DelayOptions, DelayedRun, Digest, ErrorKind, Event, Failure, Host, Input, LimitKind, Limits,
+    Outcome, QueueName, ResultError, RunId, Shutdown, State, SubmitError, Task, Timestamp, Value,
+    WorkerError, args,
 };
-use hostel_guests::{ARITH, BATCH, CALCULATOR, ELEVATOR, FLAKY, SPIN_FOREVER, TEXT};
+use hostel_guests::{ARITH, BATCH, CALCULATOR, ELEVATOR, FLAKY, SPIN_FOREVER, TEXT, wat};
 
 use crate::{host, task, told};
 
@@ -474,6 +475,35 @@ fn a_run_that_waits_has_its_name() {
     assert_eq!(&*run.entry().unwrap().head().name, "sum of 20");
     let _worker = host.serve([add]).unwrap();
     assert_eq!((block_on(run.result::<i64>()).unwrap(), &*ended(&run).head().name), (42, "sum of 20"));
+}
+
+#[test]
+fn a_limit_on_fuel_needs_a_worker_that_counts_it() {
+    let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::default());
+    let host = |counts| {
+        let builder = Host::builder().max_workers(1).max_instances(10).count_fuel(counts);
+        builder.journal(Arc::clone(&journal)).build().unwrap()
+    };
+    let spin =
+        |host: &Host| task(host, wat::LOOP, "spin").limits(Limits { fuel: Some(1_000), ..Limits::default() });
+    let (counting, other) = (host(true), host(false));
+    let run = spin(&counting).delay(args![]).unwrap();
+    let worker = counting.serve([spin(&counting)]).unwrap();
+    let entry = ended(&run);
+    let outcome = entry.record().outcome();
+    let Some(Outcome::Failed(Failure::Limit { limit, .. })) = outcome else { panic!("{outcome:?}") };
+    assert_eq!((entry.state(), limit.kind), (State::Failed, LimitKind::Fuel));
+    block_on(worker.drain(LONG));
+
+    let refused = spin(&other).delay(args![]).unwrap_err();
+    assert!(matches!(refused, DelayError::Submit(SubmitError::FuelIsNotCounted)), "{refused}");
+    // One that another host has stored.
+    let run = spin(&counting).delay(args![]).unwrap();
+    let _worker = other.serve([spin(&other)]).unwrap();
+    let entry = ended(&run);
+    let outcome = entry.record().outcome();
+    let Some(Outcome::Crashed { reason }) = outcome else { panic!("{outcome:?}") };
+    assert!(reason.contains("this host does not count fuel"), "{reason}");
 }
 
 #[test]

@@ -171,21 +171,15 @@ impl Journal for MemoryJournal {
     }
 
     fn find(&self, filter: &RunFilter, page: Page) -> Result<Found, JournalError> {
-        if !(1..=Page::MAX_LIMIT).contains(&page.limit) {
-            return Err(JournalError::Page { limit: page.limit });
-        }
         let shelf = self.shelf();
-        let mut matching = shelf.newest_before(page.after.map_or(u64::MAX, Cursor::number));
-        let mut runs = Vec::new();
-        let mut last = None;
-        for (number, entry) in matching.by_ref().filter(|(_, entry)| entry.matches(filter)) {
-            if runs.len() == page.limit {
-                return Ok(Found { runs, next: last, scanned_to: None });
-            }
-            runs.push(entry.head());
-            last = Some(Cursor::behind(number));
-        }
-        Ok(Found { runs, next: None, scanned_to: None })
+        found(shelf.newest_before(page.after.map_or(u64::MAX, Cursor::number)), filter, page.limit)
+    }
+
+    fn find_newer(&self, filter: &RunFilter, than: Cursor, limit: usize) -> Result<Found, JournalError> {
+        let mut found = found(self.shelf().oldest_after(than.number()), filter, limit)?;
+        found.runs.reverse();
+        found.span = found.span.map(|(first, last)| (last, first));
+        Ok(found)
     }
 
     fn counts(&self) -> Result<RunCounts, JournalError> {
@@ -459,6 +453,23 @@ impl Drop for Changing<'_> {
     fn drop(&mut self) {
         self.changed.notify_all();
     }
+}
+
+/// A page of the runs that match, in this order.
+fn found<'a>(
+    runs: impl Iterator<Item = (u64, &'a JournalEntry)>,
+    filter: &RunFilter,
+    limit: usize,
+) -> Result<Found, JournalError> {
+    if !(1..=Page::MAX_LIMIT).contains(&limit) {
+        return Err(JournalError::Page { limit });
+    }
+    let mut matching = runs.filter(|(_, entry)| entry.matches(filter));
+    let page: Vec<_> = matching.by_ref().take(limit).collect();
+    let place = |run: Option<&(u64, &JournalEntry)>| run.map(|(number, _)| Cursor::behind(*number));
+    let span = place(page.first()).zip(place(page.last()));
+    let next = matching.next().and(span).map(|(_, last)| last);
+    Ok(Found { runs: page.iter().map(|(_, entry)| entry.head()).collect(), next, span, scanned_to: None })
 }
 
 #[cfg(test)]

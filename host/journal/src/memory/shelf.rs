@@ -233,6 +233,12 @@ impl Shelf {
         runs.filter_map(|(number, run)| Some((*number, self.get(*run)?)))
     }
 
+    /// The runs with numbers above this one, oldest first.
+    pub(super) fn oldest_after(&self, number: u64) -> impl Iterator<Item = (u64, &JournalEntry)> {
+        let runs = self.arrivals.range(number.saturating_add(1)..);
+        runs.filter_map(|(number, run)| Some((*number, self.get(*run)?)))
+    }
+
     pub(super) fn events_after(&self, after: u64, limit: usize) -> Vec<JournalEvent> {
         let Some(from) = after.checked_add(1) else { return Vec::new() };
         self.events.range(from..).take(limit).map(|(_, event)| event.clone()).collect()

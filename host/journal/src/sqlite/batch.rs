@@ -7,7 +7,7 @@ use hostel_core::journal::{
 use hostel_core::{RunFilter, RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::find;
+use super::find::{self, Way};
 use super::names::Names;
 use super::operate;
 use super::row::{self, exact, time};
@@ -93,7 +93,7 @@ pub(super) fn prepare(db: &Connection, names: &mut Names, batch: BatchId) -> Res
         return Ok(Step { batch, runs: Vec::new(), next: None });
     }
     let page = Page { after: Some(Cursor::behind(batch.before)), limit: MAX_BATCH_STEP };
-    let found = find::find(db, names, &batch.to_do(), page, MAX_SCANNED)?;
+    let found = find::find(db, names, &batch.to_do(), (page, Way::Older), MAX_SCANNED)?;
     let fits = found.runs.into_iter().filter(|head| batch.action.fits_queue(&head.queue));
     let runs = fits.map(|head| head.run).collect();
     Ok(Step { batch, runs, next: found.next })

@@ -31,7 +31,7 @@ const ERROR_STATES: [State; 4] = [State::Failed, State::TimedOut, State::Upstrea
 
 /// What a list needs of a run.
 const HEAD: &str = "SELECT r.seq, r.id, r.task, r.queue, r.priority, r.state, r.version, r.due, r.created, r.started, r.ended, \
-                    r.attempts, r.crashes, r.attention, r.worker, r.schedule, r.tags, r.name, r.error";
+                    r.attempts, r.crashes, r.attention, r.worker, r.schedule, r.tags, r.name, r.error, r.function";
 
 /// A query: its text after `FROM`, and its parameters.
 struct Query {
@@ -39,11 +39,11 @@ struct Query {
     values: Vec<Value>,
 }
 
-/// The conditions of a filter that SQLite checks.
-#[derive(Default)]
+/// The conditions of a filter that SQLite checks, and the order of what it finds.
 struct Conditions {
     text: String,
     values: Vec<Value>,
+    way: Way,
 }
 
 /// The numbers of runs from one on, and before another.
@@ -64,39 +64,75 @@ enum Narrow {
     All,
 }
 
+/// Which way a list goes from a place on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Older,
+    Newer,
+}
+
 /// A page of the runs that match, which looks at so many runs at most.
 pub(super) fn find(
     db: &Connection,
     names: &mut Names,
     filter: &RunFilter,
-    page: Page,
+    (page, way): (Page, Way),
     most: usize,
 ) -> Result<Found, Fault> {
-    let Some(queries) = queries(db, names, filter, page)? else {
-        return Ok(Found { runs: Vec::new(), next: None, scanned_to: None });
+    let Some(queries) = queries(db, names, filter, (page, way))? else {
+        return Ok(Found { runs: Vec::new(), next: None, span: None, scanned_to: None });
     };
     let budget = Budget::of(filter, most, queries.len());
     let mut heads = Vec::new();
     let mut last: Option<Place> = None;
     for query in queries {
-        last = last.max(read(db, names, (filter, page.limit, budget), &query, &mut heads)?);
+        let stopped = read(db, names, (filter, page.limit, budget), &query, &mut heads)?;
+        last = last.into_iter().chain(stopped).reduce(|one, other| way.nearer(one, other));
     }
-    // Below the last place, some queries have not looked at all runs.
-    heads.retain(|(seq, _)| last.is_none_or(|last| *seq >= last.seq));
-    heads.sort_unstable_by_key(|(seq, _)| std::cmp::Reverse(*seq));
+    // Beyond the last place, some queries have not looked at all runs.
+    heads.retain(|(seq, _)| last.is_none_or(|last| way.distance(*seq) <= way.distance(last.seq)));
+    heads.sort_unstable_by_key(|(seq, _)| way.distance(*seq));
     let more = heads.len() > page.limit;
     heads.truncate(page.limit);
-    let next = heads.last().filter(|_| more).map(|(seq, _)| Cursor::behind(seq.cast_unsigned()));
+    let place = |seq: i64| Cursor::behind(seq.cast_unsigned());
+    let next = heads.last().filter(|_| more).map(|(seq, _)| place(*seq));
     let last = last.filter(|_| next.is_none());
+    if way == Way::Newer {
+        heads.reverse();
+    }
+    let span = heads.first().zip(heads.last()).map(|((first, _), (last, _))| (place(*first), place(*last)));
     Ok(Found {
         runs: heads.into_iter().map(|(_, head)| head).collect(),
-        next: next.or(last.map(|last| Cursor::behind(last.seq.cast_unsigned()))),
+        next: next.or(last.map(|last| place(last.seq))),
+        span,
         scanned_to: last.map(|last| time(last.created)),
     })
 }
 
+impl Way {
+    /// Smaller for a run that comes earlier on the way.
+    const fn distance(self, seq: i64) -> i64 {
+        match self {
+            Self::Older => -seq,
+            Self::Newer => seq,
+        }
+    }
+
+    /// The place that comes earlier on the way.
+    const fn nearer(self, one: Place, other: Place) -> Place {
+        if self.distance(one.seq) <= self.distance(other.seq) { one } else { other }
+    }
+
+    const fn order(self) -> &'static str {
+        match self {
+            Self::Older => "DESC",
+            Self::Newer => "ASC",
+        }
+    }
+}
+
 /// The run at which a page stopped because it had looked at many.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Place {
     seq: i64,
     created: i64,
@@ -140,7 +176,7 @@ fn read(
     let (began, mut looked_at) = (Instant::now(), 0);
     while let Some(row) = rows.next()?.filter(|_| room > 0) {
         // Asked first, because that of most rows is another one.
-        if search.matches(db, names, row, [1, 2, 17])? && inputs.matches(db, names, row, [2, 19])? {
+        if search.matches(db, names, row, [1, 2, 17])? && inputs.matches(db, names, row, [2, 20])? {
             let found = head(db, names, row)?;
             if matches(filter, &found.1) {
                 heads.push(found);
@@ -160,13 +196,16 @@ fn queries(
     db: &Connection,
     names: &mut Names,
     filter: &RunFilter,
-    page: Page,
+    (page, way): (Page, Way),
 ) -> Result<Option<Vec<Query>>, Fault> {
     let Some(narrow) = narrow(db, names, filter)? else { return Ok(None) };
-    let Some(conditions) = conditions(db, names, filter)? else { return Ok(None) };
-    let cursor = page.after.map_or(i64::MAX, |cursor| i64::try_from(cursor.number()).unwrap_or(i64::MAX));
+    let Some(conditions) = conditions(db, names, filter, way)? else { return Ok(None) };
+    let cursor = page.after.map(|cursor| i64::try_from(cursor.number()).unwrap_or(i64::MAX));
     let Window { first, before } = window(db, filter)?;
-    let range = [first.into(), before.min(cursor).into()];
+    let range = match way {
+        Way::Older => [first.into(), before.min(cursor.unwrap_or(i64::MAX)).into()],
+        Way::Newer => [first.max(cursor.map_or(0, |cursor| cursor.saturating_add(1))).into(), before.into()],
+    };
     let on = |index: &str, column: &str, value: i64| {
         let text = format!("run r INDEXED BY {index} WHERE r.{column} = ? AND r.seq >= ? AND r.seq < ?");
         conditions.query(text, [vec![value.into()], range.to_vec()].concat())
@@ -252,8 +291,13 @@ fn tasks(db: &Connection, names: &mut Names, filter: &RunFilter) -> Result<Optio
 }
 
 /// The conditions that SQLite checks before a row is read whole; `None` if nothing can match.
-fn conditions(db: &Connection, names: &mut Names, filter: &RunFilter) -> Result<Option<Conditions>, Fault> {
-    let mut conditions = Conditions::default();
+fn conditions(
+    db: &Connection,
+    names: &mut Names,
+    filter: &RunFilter,
+    way: Way,
+) -> Result<Option<Conditions>, Fault> {
+    let mut conditions = Conditions { text: String::new(), values: Vec::new(), way };
     if let Some(states) = filter.wanted_states() {
         if states.iter().next().is_none() {
             return Ok(None);
@@ -295,7 +339,7 @@ impl Conditions {
 
     fn query_by(&self, mut text: String, mut values: Vec<Value>, order: &str) -> Query {
         text.push_str(&self.text);
-        text.push_str(&format!(" ORDER BY {order} DESC"));
+        text.push_str(&format!(" ORDER BY {order} {}", self.way.order()));
         values.extend(self.values.iter().cloned());
         Query { text, values }
     }
@@ -316,6 +360,7 @@ fn head(db: &Connection, names: &mut Names, row: &Row<'_>) -> Result<(i64, RunHe
         run,
         name: name.unwrap_or_else(|| task.run_name(run).into()),
         task,
+        function: row.get(19)?,
         tags: row::tags_in(row.get_ref(16)?.as_str_or_null().ok().flatten()).into_iter().collect(),
         priority: row.get(4)?,
         state,

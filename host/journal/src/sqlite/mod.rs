@@ -27,8 +27,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use hostel_core::journal::{
-    Append, Batch, BatchAction, BatchId, Bucket, Cancellation, ClaimRequest, ExpireRequest, Expiry, Fence,
-    Found, HistogramRequest, Journal, JournalEntry, JournalError, JournalEvent, LimitScope, LimitUse,
+    Append, Batch, BatchAction, BatchId, Bucket, Cancellation, ClaimRequest, Cursor, ExpireRequest, Expiry,
+    Fence, Found, HistogramRequest, Journal, JournalEntry, JournalError, JournalEvent, LimitScope, LimitUse,
     MAX_CLAIMED, MAX_EVENTS, MAX_SCANNED, MAX_SUBMITTED, Page, Pause, Prune, Pruned, Retention, RunLimit,
     Submitted,
 };
@@ -37,6 +37,7 @@ use rusqlite::Connection;
 
 use self::bell::Bell;
 use self::blobs::{Blobs, Spilled};
+use self::find::Way;
 pub use self::fsck::JournalCheck;
 use self::names::Names;
 pub use self::schedules::{
@@ -306,6 +307,14 @@ fn check_versions(db: &Connection, path: &Path) -> Result<bool, OpenJournalError
     Ok(false)
 }
 
+fn check_limit(page: Page) -> Result<(), JournalError> {
+    if (1..=Page::MAX_LIMIT).contains(&page.limit) {
+        Ok(())
+    } else {
+        Err(JournalError::Page { limit: page.limit })
+    }
+}
+
 impl Journal for SqliteJournal {
     fn submit(&self, at: Timestamp, specs: &[RunSpec]) -> Result<Vec<Submitted>, JournalError> {
         check_count("runs", specs.len(), MAX_SUBMITTED)?;
@@ -349,10 +358,14 @@ impl Journal for SqliteJournal {
     }
 
     fn find(&self, filter: &RunFilter, page: Page) -> Result<Found, JournalError> {
-        if !(1..=Page::MAX_LIMIT).contains(&page.limit) {
-            return Err(JournalError::Page { limit: page.limit });
-        }
-        self.read(|db, names| find::find(db, names, filter, page, self.max_scanned))
+        check_limit(page)?;
+        self.read(|db, names| find::find(db, names, filter, (page, Way::Older), self.max_scanned))
+    }
+
+    fn find_newer(&self, filter: &RunFilter, than: Cursor, limit: usize) -> Result<Found, JournalError> {
+        let page = Page { after: Some(than), limit };
+        check_limit(page)?;
+        self.read(|db, names| find::find(db, names, filter, (page, Way::Newer), self.max_scanned))
     }
 
     fn counts(&self) -> Result<RunCounts, JournalError> {

@@ -216,9 +216,9 @@ impl Columns {
     /// Writes a row that is new.
     pub(super) fn insert(&self, db: &Connection, fixed: &Fixed<'_>) -> rusqlite::Result<()> {
         let mut insert = db.prepare_cached(
-            "INSERT INTO run (seq, id, task, spec, queue, priority, created, schedule, dedup, tags, born, state, version, \
+            "INSERT INTO run (seq, id, task, spec, queue, priority, created, schedule, dedup, tags, born, function, state, version, \
              due, started, ended, ready, attempts, crashes, attention, seen, worker, fence, lease, event, gate, drainer, name, error) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         let values = fixed.values();
         insert.execute(params_from_iter(values.into_iter().chain(self.values())))?;
@@ -239,10 +239,12 @@ pub(super) struct Fixed<'a> {
     pub(super) dedup: Option<&'a str>,
     pub(super) tags: Option<String>,
     pub(super) born: &'a [u8],
+    /// The function of a script.
+    pub(super) function: Option<Arc<str>>,
 }
 
 impl Fixed<'_> {
-    fn values(&self) -> [&dyn ToSql; 11] {
+    fn values(&self) -> [&dyn ToSql; 12] {
         [
             &self.seq,
             &self.id,
@@ -255,6 +257,7 @@ impl Fixed<'_> {
             &self.dedup,
             &self.tags,
             &self.born,
+            &self.function,
         ]
     }
 }

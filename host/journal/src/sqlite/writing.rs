@@ -172,6 +172,7 @@ impl<'a> Writing<'a> {
             dedup: spec.unique.as_ref().map(|unique| &*unique.key),
             tags: row::tags_column(spec),
             born: &run.born,
+            function: spec.script_function(),
         };
         Columns::of(entry, None, event).insert(self.db, &fixed)?;
         self.add_tags(seq, spec)?;

@@ -1,11 +1,12 @@
 //! The runs that belong to another one: the items of a map that the command has recorded.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use hostel::journal::{Journal, Page, RunHead, SqliteJournal};
+use hostel::journal::{Journal, Page, RunHead, SqliteJournal, each_page};
 use hostel::{Origin, QueueName, RunFilter, RunId};
 use hostel_wire::RunHeadObject;
 use serde::Serialize;
@@ -16,8 +17,10 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::bounds::LIST;
 use crate::extract::{Path, parsed};
-use crate::problem::Answer;
+use crate::problem::{Answer, ApiProblem};
+use crate::restricted::Subject;
 use crate::run_view::{entry_of, head};
+use crate::scope::Scope;
 use crate::tokens::Identity;
 
 /// The most runs of the time of the map that are looked at.
@@ -50,7 +53,8 @@ async fn get_children(
 ) -> Answer<Json<Children>> {
     let run = parsed::<RunId>("run", &run)?;
     let (heads, more) = app.journal(move |journal| children(journal, run)).await?;
-    Ok(Json(Children { items: heads.iter().map(|run| head(run, &identity)).collect(), more }))
+    let seen = heads.iter().filter(|run| identity.allows(Scope::Read, &Subject::of_head(run)));
+    Ok(Json(Children { items: seen.map(|run| head(run, &identity)).collect(), more }))
 }
 
 fn children(journal: &SqliteJournal, parent: RunId) -> Answer<(Vec<RunHead>, bool)> {
@@ -63,9 +67,8 @@ fn children(journal: &SqliteJournal, parent: RunId) -> Answer<(Vec<RunHead>, boo
     let end = head.ended.unwrap_or(head.created).after(Duration::from_nanos(1));
     let queue = QueueName::new(QueueName::PROGRAMS).unwrap_or_default();
     let filter = RunFilter::new().queue(queue).since(head.created).until(end);
-    let (mut items, mut after, mut looked_at) = (Vec::new(), None, 0);
-    loop {
-        let found = journal.find(&filter, Page { after, limit: LIST })?;
+    let (mut items, mut looked_at) = (Vec::new(), 0);
+    let next = each_page::<ApiProblem>(journal, &filter, Page::first(LIST), |found| {
         looked_at += found.runs.len();
         for head in found.runs {
             let entry = journal.get(head.run)?;
@@ -73,9 +76,8 @@ fn children(journal: &SqliteJournal, parent: RunId) -> Answer<(Vec<RunHead>, boo
                 items.push(head);
             }
         }
-        after = found.next;
-        if after.is_none() || looked_at >= LOOKED_AT || items.len() >= LIST {
-            return Ok((items, after.is_some()));
-        }
-    }
+        let is_enough = looked_at >= LOOKED_AT || items.len() >= LIST;
+        Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok((items, next.is_some()))
 }

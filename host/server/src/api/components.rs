@@ -18,13 +18,15 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::binary::Binary;
-use crate::bounds::{LIST, LIST_DEFAULT};
+use crate::bounds::{COMPONENT_BYTES, LIST, LIST_DEFAULT};
 use crate::clock::now;
 use crate::extract::{Path, Query, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
 use crate::tokens::Identity;
 use crate::upload::{Received, receive};
+
+const TYPES: [&str; 1] = ["application/wasm"];
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -97,7 +99,7 @@ async fn post_component(
     body: Body,
 ) -> Answer<Response> {
     app.count(&identity, Counted::Upload)?;
-    let received = receive(&app, &headers, body).await?;
+    let received = receive(&app, &headers, body, &TYPES, COMPONENT_BYTES).await?;
     push(&app, &identity, received).await
 }
 
@@ -119,12 +121,8 @@ async fn put_component(
 ) -> Answer<Response> {
     let digest = parsed::<Digest>("digest", &digest)?;
     app.count(&identity, Counted::Upload)?;
-    let received = receive(&app, &headers, body).await?;
-    let found = received.digest();
-    if found != digest {
-        let problem = format!("the body has the digest {found}: expected {digest}");
-        return Err(ApiProblem::new(Code::WrongDigest, problem).with("found", found.to_string()));
-    }
+    let received = receive(&app, &headers, body, &TYPES, COMPONENT_BYTES).await?;
+    received.check(digest)?;
     push(&app, &identity, received).await
 }
 

@@ -1,12 +1,15 @@
 //! How many runs there are, by state and over time.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use hostel::journal::{Bucket, HistogramRequest, Journal, JournalError, MAX_BUCKETS, Page, SqliteJournal};
+use hostel::journal::{
+    Bucket, HistogramRequest, Journal, JournalError, MAX_BUCKETS, Page, SqliteJournal, each_page,
+};
 use hostel::{RunCounts, RunFilter, State as RunState, Timestamp, grammar};
 use hostel_wire::{filter_word, instant};
 use serde::{Deserialize, Serialize};
@@ -196,16 +199,14 @@ fn each(
     most: u64,
     mut call: impl FnMut(Timestamp, RunState),
 ) -> Result<bool, JournalError> {
-    let (mut after, mut counted) = (None, 0_u64);
-    loop {
-        let found = journal.find(filter, Page { after, limit: Page::MAX_LIMIT })?;
+    let mut counted = 0_u64;
+    let next = each_page::<JournalError>(journal, filter, Page::first(Page::MAX_LIMIT), |found| {
         found.runs.iter().for_each(|head| call(head.created, head.state));
         counted += found.runs.len() as u64;
-        after = found.next;
-        if after.is_none() || counted >= most || found.scanned_to.is_some() {
-            return Ok(after.is_some());
-        }
-    }
+        let is_enough = counted >= most || found.scanned_to.is_some();
+        Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(next.is_some())
 }
 
 fn before(time: Timestamp, span: Duration) -> Timestamp {

@@ -17,7 +17,8 @@ use crate::scope::Scope;
 use crate::tokens::Identity;
 
 /// What this version can do, for clients of other versions.
-const FEATURES: [&str; 15] = [
+const FEATURES: [&str; 16] = [
+    "blobs",
     "batches",
     "counts",
     "timelines",
@@ -46,7 +47,7 @@ struct InfoObject {
     /// The version of Hostel.
     version: &'static str,
     /// What it can do.
-    features: [&'static str; 15],
+    features: [&'static str; 16],
     /// Its limits.
     limits: LimitsObject,
     /// Whether it executes runs itself.
@@ -66,6 +67,8 @@ struct TokenInfo {
     name: String,
     /// What it may do.
     scopes: Vec<Scope>,
+    /// What it may do with some runs only: `run queue:nightly`.
+    restricted: Vec<String>,
 }
 
 /// Show version, features and limits, and the token of the request
@@ -79,7 +82,11 @@ async fn get_info(State(app): State<Arc<App>>, identity: Identity) -> Json<InfoO
         executes: app.executes,
         draining: app.is_draining(),
         started_at: hostel_wire::instant(app.started),
-        token: TokenInfo { name: identity.name.to_string(), scopes: identity.scopes.list().to_vec() },
+        token: TokenInfo {
+            name: identity.name.to_string(),
+            scopes: identity.scopes.list().to_vec(),
+            restricted: identity.restricted.iter().map(ToString::to_string).collect(),
+        },
     })
 }
 

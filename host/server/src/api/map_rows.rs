@@ -1,11 +1,12 @@
 //! The rows of maps, by their numbers, and when they executed.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use hostel::journal::{Journal, JournalError, Page, RunHead, SqliteJournal};
+use hostel::journal::{Journal, JournalError, Page, RunHead, SqliteJournal, each_page};
 use hostel::{RunId, Tag, Timestamp};
 use hostel_wire::{RunHeadObject, instant};
 use serde::{Deserialize, Serialize};
@@ -127,15 +128,13 @@ fn runs_of<T>(
     of: impl Fn(&RunHead) -> T,
 ) -> Result<HashMap<RunId, T>, JournalError> {
     let filter = of_map(map);
-    let (mut runs, mut after) = (HashMap::new(), None);
-    loop {
-        let found = journal.find(&filter, Page { after, limit: Page::MAX_LIMIT })?;
+    let mut runs = HashMap::new();
+    each_page::<JournalError>(journal, &filter, Page::first(Page::MAX_LIMIT), |found| {
         runs.extend(found.runs.iter().map(|head| (head.run, of(head))));
-        after = found.next;
-        if after.is_none() || runs.len() as u64 >= MAP_ROWS {
-            return Ok(runs);
-        }
-    }
+        let is_full = runs.len() as u64 >= MAP_ROWS;
+        Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(runs)
 }
 
 /// The rows among the runs with the tag of a map, in the order of their numbers. Rows that are sent again after they were removed arrive

@@ -27,6 +27,8 @@ use crate::extract::{Members, Path, Query, parsed, read, wrong};
 use crate::jsonl::Lines;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
+use crate::restricted::Subject;
+use crate::scope::Scope;
 use crate::submission::{Prepared, RunRequest, derived_id, submit, wait};
 use crate::tokens::{Identity, secret};
 
@@ -239,6 +241,8 @@ impl<'a> Rows<'a> {
             unique: None,
         };
         let prepared = of_run.prepare(app, identity).await?;
+        let (queue, tags) = (prepared.queue(), prepared.tags());
+        identity.require_for(Scope::Run, &Subject { task: prepared.task.key(), queue, tags })?;
         let map = id.to_string();
         let tag = Tag::from(tag_text(&map).as_str());
         let (args, is_named) = (request.args.clone(), request.id.is_some());

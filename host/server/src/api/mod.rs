@@ -5,6 +5,7 @@
 
 mod actions;
 mod batches;
+mod blobs;
 mod cache;
 mod children;
 mod components;
@@ -45,6 +46,7 @@ pub(crate) fn router() -> OpenApiRouter<Arc<App>> {
         .merge(components::router())
         .merge(names::router())
         .merge(tasks::router())
+        .merge(blobs::router())
         .merge(runs::router())
         .merge(results::router())
         .merge(history::router())

@@ -21,8 +21,10 @@ use crate::app::App;
 use crate::extract::{JsonBody, Path, Query, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
+use crate::restricted::Subject;
 use crate::run_view::{head, read_filter, run_json};
-use crate::submission::{RunRequest, derived_id, store, wait, wait_for_end};
+use crate::scope::Scope;
+use crate::submission::{RunRequest, derived_id, store, wait, wait_for_end, with_blobs};
 use crate::tokens::Identity;
 
 /// The most bytes of an idempotency key.
@@ -108,7 +110,11 @@ async fn submit(
     let wait = wait(query.wait.as_deref())?;
     app.count(identity, Counted::Submit)?;
     let prepared = request.prepare(app, identity).await?;
-    let spec = prepared.spec(id, request.args.as_ref(), &[])?;
+    let spec = with_blobs(app, prepared, id, request.args.as_ref()).await?;
+    identity.require_for(Scope::Run, &Subject::of_spec(&spec))?;
+    if spec.unique.is_some() {
+        identity.require_queue(Scope::Run, &spec.queue)?;
+    }
     let stored = store(app, spec, id.is_some()).await?;
     let entry = match wait {
         Some(wait) => wait_for_end(app, stored.run, wait).await?,
@@ -203,9 +209,20 @@ struct RunQuery {
     #[serde(default)]
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
-    /// Begin behind this place, which the page before ended with.
+    /// Runs that were submitted before those of a page, as its `next` has it.
     #[serde(default)]
     before: Option<String>,
+    /// Runs that were submitted after those of a page, the nearest ones, as its `previous` has it.
+    #[serde(default)]
+    after: Option<String>,
+}
+
+/// Where a page is in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    First,
+    Before(Cursor),
+    After(Cursor),
 }
 
 impl RunQuery {
@@ -227,8 +244,17 @@ impl RunQuery {
         words.chain(map).chain(self.q.clone()).collect::<Vec<_>>().join(" ")
     }
 
-    /// The address of the page behind a place.
-    fn next(&self, cursor: Cursor) -> String {
+    fn place(&self) -> Answer<Place> {
+        match (&self.before, &self.after) {
+            (None, None) => Ok(Place::First),
+            (Some(before), None) => parsed("before", before).map(Place::Before),
+            (None, Some(after)) => parsed("after", after).map(Place::After),
+            (Some(_), Some(_)) => Err(wrong("after", "expected either before or after")),
+        }
+    }
+
+    /// The address of the page on this side of a place: `before` or `after`.
+    fn page(&self, side: &str, cursor: Cursor) -> String {
         let pairs = [
             ("state", &self.state),
             ("task", &self.task),
@@ -247,7 +273,7 @@ impl RunQuery {
             value.iter().for_each(|value| _ = query.append_pair(name, value));
         }
         self.limit.iter().for_each(|limit| _ = query.append_pair("limit", &limit.to_string()));
-        query.append_pair("before", &cursor.to_string());
+        query.append_pair(side, &cursor.to_string());
         format!("/api/v1/runs?{}", query.finish())
     }
 }
@@ -257,8 +283,11 @@ impl RunQuery {
 struct Runs {
     /// The runs, newest first.
     items: Vec<RunHeadObject>,
-    /// The address of the next page; `null` if there is none.
+    /// The address of the next page, with older runs; `null` if there is none.
     next: Option<String>,
+    /// The address of the page before, with newer runs; `null` if there is none. Runs that were submitted since the first page are on pages
+    /// before it: asked for without `before` and `after`, the list has them.
+    previous: Option<String>,
     /// If the page ended because many runs had been looked at that do not match: when the last one of them was submitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     scanned_to: Option<String>,
@@ -275,11 +304,27 @@ async fn list_runs(
     let limit = limit(query.limit)?;
     let words = query.words();
     let filter = read_filter(&words, &identity)?;
-    let after = query.before.as_deref().map(|before| parsed::<Cursor>("before", before)).transpose()?;
-    let found = app.journal(move |journal| journal.find(&filter, Page { after, limit })).await?;
-    let items = found.runs.iter().map(|run| head(run, &identity)).collect();
+    let place = query.place()?;
+    let found = app.journal(move |journal| match place {
+        Place::First => journal.find(&filter, Page::first(limit)),
+        Place::Before(cursor) => journal.find(&filter, Page { after: Some(cursor), limit }),
+        Place::After(cursor) => journal.find_newer(&filter, cursor, limit),
+    });
+    let found = found.await?;
+    // A token may see some runs only: then a page has fewer than it could.
+    let seen = found.runs.iter().filter(|run| identity.allows(Scope::Read, &Subject::of_head(run)));
+    let items = seen.map(|run| head(run, &identity)).collect();
     let scanned_to = found.scanned_to.map(instant);
-    Ok(Json(Runs { items, next: found.next.map(|cursor| query.next(cursor)), scanned_to }))
+    let (first, last) = found.span.unzip();
+    let (next, previous) = match place {
+        Place::First => (found.next, None),
+        // Of a page without runs, the place itself is where the newer ones begin, which it has among them.
+        Place::Before(cursor) => (found.next, first.or(cursor.number().checked_sub(1).map(Cursor::behind))),
+        Place::After(cursor) => (last.or(cursor.number().checked_add(1).map(Cursor::behind)), found.next),
+    };
+    let next = next.map(|cursor| query.page("before", cursor));
+    let previous = previous.map(|cursor| query.page("after", cursor));
+    Ok(Json(Runs { items, next, previous, scanned_to }))
 }
 
 #[cfg(test)]

@@ -12,8 +12,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::extract::{JsonBody, Members, Path, wrong};
+use crate::bounds::RESTRICTED;
+use crate::extract::{JsonBody, Members, Path, parsed, wrong};
 use crate::problem::Answer;
+use crate::restricted::Restricted;
 use crate::scope::Scope;
 use crate::tokens::{OWNER, TokenRecord};
 
@@ -28,6 +30,8 @@ struct TokenObject {
     name: String,
     /// What it may do.
     scopes: Vec<Scope>,
+    /// What it may do with some runs only: `run queue:nightly`.
+    restricted: Vec<String>,
     /// When it was made; `null` for the first token.
     created_at: Option<String>,
     /// The token itself. It is shown once, when it is made.
@@ -37,8 +41,8 @@ struct TokenObject {
 
 impl From<TokenRecord> for TokenObject {
     fn from(record: TokenRecord) -> Self {
-        let TokenRecord { name, scopes, created_at, .. } = record;
-        Self { name, scopes, created_at: Some(created_at), token: None }
+        let TokenRecord { name, scopes, restricted, created_at, .. } = record;
+        Self { name, scopes, restricted, created_at: Some(created_at), token: None }
     }
 }
 
@@ -55,11 +59,17 @@ struct TokenRequest {
     /// Its name: 1 to 64 characters a-z, A-Z, 0-9, `.`, `_` and `-`.
     name: String,
     /// What it may do.
+    #[serde(default)]
     scopes: Vec<Scope>,
+    /// What it may do with some runs only: one of the scopes `read`, `read:values`, `run` and `cancel`, and one or more of
+    /// `queue:PATTERN`, `task:PATTERN` and `tag:PATTERN`, which have to match all; `*` stands for any characters. A task is
+    /// `NAME#EXPORT` or `sha256:HEX#EXPORT`.
+    #[serde(default)]
+    restricted: Vec<String>,
 }
 
 impl Members for TokenRequest {
-    const NAMES: &'static [&'static str] = &["name", "scopes"];
+    const NAMES: &'static [&'static str] = &["name", "scopes", "restricted"];
 }
 
 /// List tokens
@@ -68,8 +78,13 @@ impl Members for TokenRequest {
 async fn list_tokens(State(app): State<Arc<App>>) -> Answer<Json<TokenList>> {
     let of_app = Arc::clone(&app);
     let records = app.blocking.run(move || of_app.tokens.list()).await?;
-    let first =
-        TokenObject { name: OWNER.to_owned(), scopes: vec![Scope::Admin], created_at: None, token: None };
+    let first = TokenObject {
+        name: OWNER.to_owned(),
+        scopes: vec![Scope::Admin],
+        restricted: Vec::new(),
+        created_at: None,
+        token: None,
+    };
     let items = std::iter::once(first).chain(records.into_iter().map(TokenObject::from));
     Ok(Json(TokenList { items: items.collect() }))
 }
@@ -82,11 +97,17 @@ async fn post_token(
     State(app): State<Arc<App>>,
     JsonBody(request): JsonBody<TokenRequest>,
 ) -> Answer<Response> {
-    if request.scopes.is_empty() {
-        return Err(wrong("scopes", "expected at least one"));
+    if request.scopes.is_empty() && request.restricted.is_empty() {
+        return Err(wrong("scopes", "expected at least one, or one in restricted"));
     }
+    if request.restricted.len() > RESTRICTED {
+        return Err(wrong("restricted", format!("expected at most {RESTRICTED}")));
+    }
+    let restricted = request.restricted.iter().map(|text| parsed::<Restricted>("restricted", text));
+    let restricted = restricted.collect::<Answer<Vec<_>>>()?;
     let of_app = Arc::clone(&app);
-    let created = app.blocking.run(move || of_app.tokens.create(&request.name, &request.scopes)).await?;
+    let created =
+        app.blocking.run(move || of_app.tokens.create(&request.name, &request.scopes, &restricted)).await?;
     let (text, record) = created;
     let object = TokenObject { token: Some(text), ..TokenObject::from(record) };
     Ok((StatusCode::CREATED, Json(object)).into_response())

@@ -1,13 +1,14 @@
 //! Workers: those that have claimed runs.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use hostel::RunFilter;
 use hostel::StateSet;
-use hostel::journal::{Journal, JournalError, Page, RunHead, SqliteJournal};
+use hostel::journal::{JournalError, Page, RunHead, SqliteJournal, each_page};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -62,17 +63,13 @@ fn workers(journal: &SqliteJournal) -> Result<Workers, JournalError> {
     let mut incomplete = false;
     for states in [executing, waiting] {
         let filter = RunFilter::new().states(states);
-        let (mut after, mut looked_at) = (None, 0);
-        loop {
-            let found = journal.find(&filter, Page { after, limit: Page::MAX_LIMIT })?;
+        let mut looked_at = 0;
+        let next = each_page::<JournalError>(journal, &filter, Page::first(Page::MAX_LIMIT), |found| {
             looked_at += found.runs.len();
             found.runs.iter().for_each(|head| add(&mut workers, head));
-            after = found.next;
-            if after.is_none() || looked_at >= LOOKED_AT {
-                break;
-            }
-        }
-        incomplete |= after.is_some();
+            Ok(if looked_at >= LOOKED_AT { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        incomplete |= next.is_some();
     }
     let items = workers.into_iter().map(|(worker, object)| WorkerObject { worker, ..object });
     Ok(Workers { items: items.collect(), incomplete })

@@ -8,6 +8,8 @@ mod running;
 #[cfg(test)]
 mod batches;
 #[cfg(test)]
+mod blobs;
+#[cfg(test)]
 mod dashboard;
 #[cfg(test)]
 mod document;
@@ -22,7 +24,11 @@ mod operations;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod paging;
+#[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod restricted;
 #[cfg(test)]
 mod slice;
 #[cfg(test)]

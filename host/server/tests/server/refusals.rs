@@ -55,6 +55,22 @@ fn a_body_says_what_was_expected_and_found() {
 }
 
 #[test]
+fn a_limit_on_fuel_is_refused_because_no_worker_counts_it() {
+    let server = Running::start();
+    let digest = server.upload(hostel_guests::ARITH);
+    let request = json!({ "task": format!("{digest}#add"), "args": [1, 2], "options": { "max-fuel": 10 } });
+    let problem = server.post("/api/v1/runs", &request).problem(422, "invalid");
+    let expected = "options.max-fuel: workers do not count fuel: bound the time with timeout";
+    assert_eq!(
+        (&problem["detail"], &problem["errors"][0]["path"]),
+        (&json!(expected), &json!(["options.max-fuel"]))
+    );
+    let map = json!({ "task": format!("{digest}#add"), "rows": [[1, 2]], "options": { "max-fuel": 10 } });
+    server.post("/api/v1/maps", &map).problem(422, "invalid");
+    assert_eq!(server.get("/api/v1/runs").json()["items"], json!([]));
+}
+
+#[test]
 fn unknown_query_parameters_are_refused_everywhere() {
     let server = Running::start();
     let refused = |method: &str, path: &str| {

@@ -1,9 +1,10 @@
 //! `hostel runs export`
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::journal::{Journal, Page};
+use hostel::journal::{Journal, Page, each_page};
 
 use super::show::json;
 use super::{filter, open};
@@ -32,18 +33,15 @@ impl Export {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let filter = filter(&self.filter)?;
         let journal = open(&self.host)?;
-        let mut page = Page::first(Page::MAX_LIMIT);
-        loop {
-            let found = journal.find(&filter, page)?;
+        each_page::<Stop>(&journal, &filter, Page::first(Page::MAX_LIMIT), |found| {
             for head in &found.runs {
                 // A run may be removed between the two reads.
                 if let Some(entry) = journal.get(head.run)? {
                     ui.result_line(&json(&journal, &entry)?)?;
                 }
             }
-            let Some(next) = found.next else { break };
-            page.after = Some(next);
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         ui.flush()?;
         Ok(Exit::Completed)
     }

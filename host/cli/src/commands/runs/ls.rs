@@ -143,7 +143,7 @@ impl Ls {
             heads.extend(found.runs);
             after = found.next;
             if left == 0 || after.is_none() || found.scanned_to.is_some() {
-                return Ok(Found { runs: heads, next: after, scanned_to: found.scanned_to });
+                return Ok(Found { runs: heads, next: after, span: None, scanned_to: found.scanned_to });
             }
         }
     }

@@ -51,6 +51,8 @@ struct Shown {
     run: String,
     name: String,
     task: String,
+    /// Of a script.
+    function: Option<String>,
     state: String,
     waits_for: Option<String>,
     error: Option<String>,
@@ -159,6 +161,7 @@ impl Shown {
             run: head.run.to_string(),
             name: head.name.to_string(),
             task: head.task.to_string(),
+            function: head.function.map(|function| function.to_string()),
             state: head.state.to_string(),
             waits_for: waits_for(&waiting_for(entry, &limits, now()), head.state),
             error: head.error.map(|error| error.to_string()),
@@ -182,7 +185,8 @@ impl Shown {
         answer: &RunAnswerObject<'static>,
         inputs: Vec<Input>,
     ) -> Result<Self, Problem> {
-        let StoredRunObject { run, queue, priority, unique_key, schedule, slot, parent, .. } = &answer.run;
+        let StoredRunObject { run, function, queue, priority, unique_key, schedule, slot, parent, .. } =
+            &answer.run;
         let state = remote::state(&run.state);
         let has_value = run.value.as_ref().is_some_and(Option::is_some);
         let value = match run.error.as_ref().and_then(|error| error.value.as_ref()) {
@@ -198,6 +202,7 @@ impl Shown {
             run: run.run.clone(),
             name: run.name.clone().unwrap_or_default(),
             task: run.task.clone().unwrap_or_default(),
+            function: function.clone(),
             state: run.state.to_string(),
             waits_for: waits_for(&answer.waiting_for, state.unwrap_or(State::Pending)),
             error: error_line(run),
@@ -218,12 +223,10 @@ impl Shown {
     fn rows(self) -> Vec<Vec<String>> {
         let safe = |text: &str| printable(text).into_owned();
         let origin = Origin::of_queue(&self.queue);
-        let mut rows: Vec<(&str, String)> = vec![
-            ("run", self.run),
-            ("name", safe(&self.name)),
-            ("task", safe(&self.task)),
-            ("state", self.state),
-        ];
+        let mut rows: Vec<(&str, String)> =
+            vec![("run", self.run), ("name", safe(&self.name)), ("task", safe(&self.task))];
+        rows.extend(self.function.map(|function| ("function", safe(&function))));
+        rows.push(("state", self.state));
         rows.extend(self.waits_for.map(|reason| ("waits for", safe(&reason))));
         rows.extend(self.error.map(|error| ("error", safe(&error))));
         match origin {

@@ -116,3 +116,21 @@ fn read_event(reader: &mut Reader<'_>) -> Option<Event> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RunId, Timestamp};
+
+    #[test]
+    fn each_code_is_that_of_an_event_in_the_list_of_all() {
+        let each = Event::each(Timestamp::from_unix_nanos(7), RunId::from_bytes([1; 16]));
+        for code in 0..=u8::MAX {
+            let event = each.get(usize::from(code)).copied();
+            let mut bytes = Vec::new();
+            event.iter().for_each(|event| write_event(&mut bytes, *event));
+            let bytes = if bytes.is_empty() { vec![code; 32] } else { bytes };
+            assert_eq!((bytes[0], read_event(&mut Reader::new(&bytes))), (code, event));
+        }
+    }
+}

@@ -21,6 +21,8 @@ pub(super) struct BlobFile {
     pub(super) digest: Option<Digest>,
     pub(super) bytes: u64,
     pub(super) modified: SystemTime,
+    /// Whether it is a directory, which the host never makes there.
+    pub(super) is_dir: bool,
 }
 
 impl BlobFile {
@@ -110,5 +112,6 @@ fn found(file: io::Result<fs::DirEntry>) -> io::Result<Option<BlobFile>> {
         metadata => metadata?,
     };
     let digest = format!("sha256:{}", file.file_name().to_string_lossy()).parse().ok();
-    Ok(Some(BlobFile { path: file.path(), digest, bytes: metadata.len(), modified: metadata.modified()? }))
+    let (bytes, modified, is_dir) = (metadata.len(), metadata.modified()?, metadata.is_dir());
+    Ok(Some(BlobFile { path: file.path(), digest, bytes, modified, is_dir }))
 }

@@ -181,7 +181,9 @@ fn sweep_part(
         // An unfinished file is being written by another process.
         let grace = if file.is_unfinished() { GRACE } else { grace };
         let is_ours = file.is_unfinished() || file.digest.is_some();
-        if is_ours && is_old(file.modified, grace, false) && !is_referred_to(results, &file)? {
+        if is_ours && file.is_dir {
+            remove_dir(&file.path);
+        } else if is_ours && is_old(file.modified, grace, false) && !is_referred_to(results, &file)? {
             orphans.push(file);
         }
     }
@@ -190,6 +192,14 @@ fn sweep_part(
         swept.add(remove_orphans(results, some)?);
     }
     Ok(Some(swept))
+}
+
+/// Removes a directory in the place of a value, which only others can have made. One that is not empty stays, and is named.
+fn remove_dir(dir: &Path) {
+    if let Err(error) = fs::remove_dir(dir) {
+        let dir = dir.display();
+        tracing::warn!("{dir} cannot be removed: expected a file with a value, found a directory ({error})");
+    }
 }
 
 /// Whether `at` is at least this long ago. `if_ahead` is the answer for times in the future.

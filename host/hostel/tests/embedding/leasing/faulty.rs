@@ -4,9 +4,10 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use hostel::journal::{
-    Amendment, Append, Batch, BatchAction, BatchId, Bucket, Cancellation, ClaimRequest, ExpireRequest,
-    Expiry, Fence, Found, HistogramRequest, Journal, JournalEntry, JournalError, JournalEvent, LimitScope,
-    LimitUse, MemoryJournal, Page, Pause, Prune, Pruned, Retention, RunLimit, RunRecord, RunSpec, Submitted,
+    Amendment, Append, Batch, BatchAction, BatchId, Bucket, Cancellation, ClaimRequest, Cursor,
+    ExpireRequest, Expiry, Fence, Found, HistogramRequest, Journal, JournalEntry, JournalError, JournalEvent,
+    LimitScope, LimitUse, MemoryJournal, Page, Pause, Prune, Pruned, Retention, RunLimit, RunRecord, RunSpec,
+    Submitted,
 };
 use hostel::{RunFilter, RunId, Timestamp};
 use hostel_core::{BlobRef, RunCounts};
@@ -119,6 +120,7 @@ impl Journal for FaultyJournal {
     pass_on! { read:
         get(run: RunId) -> Option<JournalEntry>;
         find(filter: &RunFilter, page: Page) -> Found;
+        find_newer(filter: &RunFilter, than: Cursor, limit: usize) -> Found;
         counts() -> RunCounts;
         histogram(request: &HistogramRequest) -> Vec<Bucket>;
         batch(batch: BatchId) -> Batch;

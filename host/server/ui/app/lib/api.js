@@ -100,7 +100,7 @@ export async function logIn(code) {
 /** Begins a session with a token. */
 export async function enter(token) {
   const info = await get("/info", { token });
-  setSession({ token, name: info.token.name, scopes: info.token.scopes, version: info.version, features: info.features, build });
+  setSession({ token, name: info.token.name, scopes: [...info.token.scopes, ...(info.token.restricted ?? [])], version: info.version, features: info.features, build });
 }
 
 /** Reads again what the server can do, if it was updated since the login. */

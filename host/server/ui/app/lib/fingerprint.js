@@ -11,13 +11,13 @@ const PARTS = [
 /** The text with what varies left out. */
 export const fingerprint = (error) => PARTS.reduce((text, [pattern, word]) => text.replace(pattern, word), error.split("\n")[0].slice(0, 500));
 
-/** Groups runs by their task and the fingerprint of their error, the largest group first. */
+/** Groups runs by their task, the function of a script, and the fingerprint of their error, the largest group first. */
 export function groups(runs) {
   const found = new Map();
   for (const run of runs) {
     const print = fingerprint(run.error ?? run.state);
-    const key = `${run.task}\n${print}`;
-    const group = found.get(key) ?? { key, task: run.task, error: run.error ?? "", runs: [] };
+    const key = `${run.task}\n${run.function ?? ""}\n${print}`;
+    const group = found.get(key) ?? { key, task: run.task, function: run.function, error: run.error ?? "", runs: [] };
     group.runs.push(run);
     found.set(key, group);
   }

@@ -48,7 +48,7 @@ function Attention({ list: { data, error, reload } }) {
       ? html`<div class="scroll"><table class="attention" aria-label="Runs that need attention, by task and error"><tbody>${found.slice(0, 12).map(
           (group) => html`<tr key=${group.key}>
             <td style=${{ width: "56px" }} class="num"><strong>${group.runs.length}</strong></td>
-            <td style=${{ overflowWrap: "anywhere", minWidth: "150px" }}><span class="mono">${taskName(group.task, names.value)}</span>
+            <td style=${{ overflowWrap: "anywhere", minWidth: "150px" }}><span class="mono">${group.function ?? taskName(group.task, names.value)}</span>
               <div style=${{ color: "var(--bad)" }}><${Text}>${group.error || look(group.runs[0].state).word}<//></div>
               <div class="muted">last <a href=${href(`/runs/${group.runs[0].run}`)}><${Text}>${group.runs[0].name || group.runs[0].run}<//></a>, <${When} at=${group.runs[0].ended ?? group.runs[0].created} far /></div></td>
             <td class="num nowrap">

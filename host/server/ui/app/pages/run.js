@@ -99,6 +99,7 @@ function Head({ run, actions }) {
       <p class="sub">
         <${State} state=${run.state} />
         <a class="mono" href=${href(`/tasks/${encodeURIComponent(key)}`)} title=${key}><${Text}>${taskName(key, names.value)}<//></a>
+        ${run.function ? html`<span>function <code><${Text}>${run.function}<//></code></span>` : null}
         <span class="mono faint nowrap">${run.run}<${Copy} text=${run.run} label="Copy the id" /></span>
       </p>
       <p class="sub">

@@ -47,14 +47,14 @@ function Tokens() {
   return html`<${Panel} flush title="Tokens" class="w6">
     ${error ? html`<div class="body"><${Trouble} error=${error} /></div>` : null}
     ${data === null ? (error ? null : html`<${Loading} rows=${2} />`) : html`<div class="scroll"><table><tbody>${data.items.map(
-      (token) => html`<tr key=${token.name}><td><strong><${Text}>${token.name}<//></strong></td><td class="mono muted">${token.scopes.join(" ")}</td><td class="muted">${token.created_at ? html`<${When} at=${token.created_at} />` : "the first"}</td>
+      (token) => html`<tr key=${token.name}><td><strong><${Text}>${token.name}<//></strong></td><td class="mono muted">${[...token.scopes, ...(token.restricted ?? [])].join(", ")}</td><td class="muted">${token.created_at ? html`<${When} at=${token.created_at} />` : "the first"}</td>
         <td class="num">${token.created_at ? html`<button type="button" class="quiet" onClick=${() => remove(token)} aria-label="Remove ${token.name}">Remove</button>` : null}</td></tr>`,
     )}</tbody></table></div>`}
     <div class="body"><${NewToken} onMade=${reload} /></div>
   <//>`;
 }
 
-const WORDS = { json_bytes: "JSON body", component_bytes: "Component", head_bytes: "Head of a request", head_ms: "Time for a head", chunk_ms: "Time between parts of a body", connections: "Connections", streams: "Streams", list: "Items of a page", wait_ms: "Wait", map_rows: "Rows of a map", submits_per_second: "Runs a second", uploads_per_minute: "Uploads a minute" };
+const WORDS = { json_bytes: "JSON body", component_bytes: "Component", blob_bytes: "Uploaded value", head_bytes: "Head of a request", head_ms: "Time for a head", chunk_ms: "Time between parts of a body", connections: "Connections", streams: "Streams", list: "Items of a page", wait_ms: "Wait", map_rows: "Rows of a map", submits_per_second: "Runs a second", uploads_per_minute: "Uploads a minute" };
 
 /** @type {[string, (value: number) => string][]} */
 const UNITS = [["_bytes", bytes], ["_ms", duration]];
@@ -78,7 +78,7 @@ export default function System() {
             <dt>Executes runs</dt><dd>${info.executes ? "yes" : "no: workers do"}</dd>${info.draining ? html`<dt>Ending</dt><dd>it takes no more work</dd>` : null}
             <dt>Features</dt><dd class="muted">${info.features.join(", ")}</dd></dl>`
         : error ? null : html`<${Loading} />`}<//>
-      <${Panel} title="This browser" class="w6"><dl class="facts"><dt>Token</dt><dd>${session.value?.name}</dd><dt>May</dt><dd class="mono">${(session.value?.scopes ?? []).join(" ")}</dd></dl>
+      <${Panel} title="This browser" class="w6"><dl class="facts"><dt>Token</dt><dd>${session.value?.name}</dd><dt>May</dt><dd class="mono">${(session.value?.scopes ?? []).join(", ")}</dd></dl>
         <p class="actions" style=${{ marginTop: "12px" }}><button type="button" onClick=${logOut}>Log out</button></p><//>
       <${Panel} title="Limits" class="w6">${info ? html`<dl class="facts">${Object.entries(info.limits).map(([name, value]) => html`<dt>${WORDS[name] ?? name.replaceAll("_", " ")}</dt><dd>${limitText(name, value)}</dd>`)}</dl>` : html`<${Loading} />`}<//>
       ${may("admin") ? html`<${Tokens} />` : null}

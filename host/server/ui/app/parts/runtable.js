@@ -32,7 +32,7 @@ function Row({ run, at, selected, onSelect, slim }) {
     <td class="c-name" title=${run.error ?? undefined}>
       <${RunName} run=${run} />${run.error ? html` <span class="why"><${Text}>${run.error}<//></span>` : null}
     </td>
-    ${slim ? null : html`<td class="c-task mono"><span class="muted" title=${run.task}><${Text}>${taskName(run.task, names.value)}<//></span></td>`}
+    ${slim ? null : html`<td class="c-task mono"><span class="muted" title=${run.task}><${Text}>${run.function ?? taskName(run.task, names.value)}<//></span></td>`}
     ${slim ? null : html`<td class="c-queue muted">${run.queue}</td>`}
     <td class="c-when muted"><${When} at=${run.created} /></td>
     <td class="c-took num"><${Took} from=${run.started} to=${run.ended} isOver=${hasEnded(run.state)} /></td>
