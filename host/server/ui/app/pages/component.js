@@ -1,10 +1,8 @@
 // A component: its versions, what it offers, what it may ask for, and how versions differ.
 
-import { part, send } from "../lib/api.js";
-import { loadTasks } from "../lib/names.js";
-import { useResource } from "../lib/resource.js";
+import { may, part, send } from "../lib/api.js";
+import { loadTasks, useResource } from "../lib/resource.js";
 import { go, href } from "../lib/router.js";
-import { may } from "../lib/session.js";
 import { bytes } from "../lib/time.js";
 import { gate, isPrerelease } from "../lib/versions.js";
 import { html, useState } from "../lib/view.js";

@@ -1,14 +1,10 @@
 // A map: how far it is, when its rows executed, which failed and why.
 
-import { get, part, withQuery } from "../lib/api.js";
+import { get, has, may, part, withQuery } from "../lib/api.js";
 import { word } from "../lib/filter.js";
-import { groups } from "../lib/fingerprint.js";
-import { loadTasks, names } from "../lib/names.js";
-import { useLive, useResource } from "../lib/resource.js";
+import { GROUPS, byGroup, groups } from "../lib/states.js";
+import { loadTasks, names, useLive, useResource, useRunList } from "../lib/resource.js";
 import { go, href, setQuery } from "../lib/router.js";
-import { useRunList } from "../lib/runlist.js";
-import { has, may } from "../lib/session.js";
-import { GROUPS, byGroup } from "../lib/states.js";
 import { count, duration } from "../lib/time.js";
 import { read } from "../lib/timeline.js";
 import { taskName } from "../lib/text.js";
@@ -43,7 +39,6 @@ function Progress({ map }) {
       ${GROUPS.map(({ group, tone }) => html`<i data-tone=${tone} style=${{ width: `${(100 * sums[group]) / total}%` }}></i>`)}</div>
     <div class="legend" style=${{ marginTop: "8px" }}>
       ${GROUPS.filter(({ group }) => sums[group]).map(({ group, tone, word }) => html`<span data-tone=${tone}><i class="dot"></i>${word} <strong>${count(sums[group])}</strong></span>`)}
-      ${map.more ? html`<span>and more than are counted</span>` : null}
       ${map.unfinished && rate ? html`<span>${rate.toFixed(rate < 10 ? 1 : 0)} a second, about ${duration((1000 * map.unfinished) / rate)} left</span>` : null}
     </div>
   </div>`;

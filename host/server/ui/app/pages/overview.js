@@ -1,16 +1,14 @@
 // What happens, and what needs attention.
 
-import { loadTasks, names } from "../lib/names.js";
-import { groups } from "../lib/fingerprint.js";
-import { useLive, useResource } from "../lib/resource.js";
+import { loadTasks, names, useLive, useResource } from "../lib/resource.js";
+import { STATES, groups, isActive, look } from "../lib/states.js";
 import { go, href } from "../lib/router.js";
-import { has, may } from "../lib/session.js";
-import { STATES, isActive, look } from "../lib/states.js";
+import { has, may } from "../lib/api.js";
 import { taskName } from "../lib/text.js";
 import { html, useEffect } from "../lib/view.js";
 import { Loading, Panel, Text, Took, Trouble, When } from "../parts/basics.js";
 import { act } from "../parts/bulk.js";
-import { FirstRun } from "../parts/firstrun.js";
+import { FirstRun } from "../parts/upload.js";
 import { Histogram, Legend } from "../parts/histogram.js";
 import { RunTable } from "../parts/runtable.js";
 

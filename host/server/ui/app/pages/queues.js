@@ -1,10 +1,9 @@
 // Limits and pauses of queues and tags, the runs that hold their slots, and workers.
 
-import { part, send } from "../lib/api.js";
+import { may, part, send } from "../lib/api.js";
 import { parts, word } from "../lib/filter.js";
 import { useLive, useResource } from "../lib/resource.js";
 import { href } from "../lib/router.js";
-import { may } from "../lib/session.js";
 import { count, duration } from "../lib/time.js";
 import { html } from "../lib/view.js";
 import { Loading, Panel, Text, Trouble, When, attempt, confirm, dialog } from "../parts/basics.js";

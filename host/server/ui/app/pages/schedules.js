@@ -1,10 +1,9 @@
 // What runs again and again: when, in which zone, and what happened last.
 
-import { part, send } from "../lib/api.js";
+import { may, part, send } from "../lib/api.js";
 import { word } from "../lib/filter.js";
 import { useLive, useResource } from "../lib/resource.js";
 import { href } from "../lib/router.js";
-import { may } from "../lib/session.js";
 import { html } from "../lib/view.js";
 import { Loading, Panel, Text, Trouble, When, attempt, confirm } from "../parts/basics.js";
 import { Icon } from "../parts/icon.js";

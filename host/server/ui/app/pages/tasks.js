@@ -1,6 +1,6 @@
 // Tasks of named components, and the place where new ones are dropped.
 
-import { loadTasks, tasks, tasksError } from "../lib/names.js";
+import { loadTasks, tasks, tasksError } from "../lib/resource.js";
 import { href } from "../lib/router.js";
 import { html, useEffect, useState } from "../lib/view.js";
 import { Loading, Panel, Text, Trouble } from "../parts/basics.js";
