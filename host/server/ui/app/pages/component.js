@@ -3,7 +3,7 @@
 import { may, part, send } from "../lib/api.js";
 import { loadTasks, useResource } from "../lib/resource.js";
 import { go, href } from "../lib/router.js";
-import { bytes } from "../lib/time.js";
+import { bytes, count } from "../lib/time.js";
 import { gate, isPrerelease } from "../lib/versions.js";
 import { html, useState } from "../lib/view.js";
 import { Copy, Loading, Panel, Text, Trouble, When, attempt, confirm } from "../parts/basics.js";
@@ -52,6 +52,7 @@ function Versions({ versions, compared, setCompared, reload }) {
 
 function Surface({ surface, reference }) {
   const asked = new Map();
+  const { runs, more, used, denied } = surface.observed;
   for (const { capability, name } of surface.imports) asked.set(capability, [...(asked.get(capability) ?? []), name]);
   return html`<div class="grid">
     <${Panel} flush title="Tasks" class="w8">${surface.tasks.length
@@ -66,9 +67,10 @@ function Surface({ surface, reference }) {
     <//>
     <${Panel} title="May ask for" class="w4">${surface.capabilities.length
       ? html`<p class="muted">It gets none of this without a grant or an option of the run.</p><ul>${surface.capabilities.map(
-          (capability) => html`<li style=${{ marginTop: "6px" }}><strong>${capability}</strong><div class="mono faint" style=${{ fontSize: "11.5px", overflowWrap: "anywhere" }}>${(asked.get(capability) ?? []).join(" · ")}</div></li>`,
+          (capability) => html`<li style=${{ marginTop: "6px" }}><strong>${capability}</strong>${capability in used ? html` <span class="muted">${used[capability] ? `used by ${count(used[capability])} of ${runs}` : "never used"}</span>` : null}<div class="mono faint" style=${{ fontSize: "11.5px", overflowWrap: "anywhere" }}>${(asked.get(capability) ?? []).join(" · ")}</div></li>`,
         )}</ul>`
       : html`<p>Nothing: it computes from its arguments alone.</p>`}
+      ${runs ? html`<p class="muted" style=${{ marginTop: "10px" }}>Its ${more ? "newest " : ""}${runs} ${runs === 1 ? "run" : "runs"} were looked at.${Object.entries(denied).map(([kind, n]) => ` ${n} asked for ${kind} without a grant.`)}</p>` : null}
       <p class="muted" style=${{ marginTop: "10px" }}>Cached: ${surface.cached}.</p><//>
   </div>`;
 }
@@ -80,7 +82,7 @@ export default function Component({ component }) {
   const versions = listed.data?.items ?? [];
   const { current, waiting, older } = gate(versions);
   const digest = isDigest ? component : (current ?? waiting ?? versions[0])?.digest;
-  const surface = useResource(digest ? `/components/${part(digest)}/surface` : null);
+  const surface = useResource(digest ? `/components/${part(digest)}/surface?observed=true` : null);
   const remove = async () => {
     if (await confirm({ title: "Remove this component", text: "Its bytes are removed. This is refused while a name or an unfinished run uses it.", action: "Remove", danger: true })) {
       if ((await attempt(() => send("DELETE", `/components/${part(component)}`), "Removed")) !== undefined) go("/tasks");
