@@ -49,7 +49,7 @@ function Attention({ list: { data, error, reload } }) {
             <td style=${{ overflowWrap: "anywhere", minWidth: "150px" }}><span class="mono">${taskName(group.task, names.value)}</span>
               <div style=${{ color: "var(--bad)" }}><${Text}>${group.error || look(group.runs[0].state).word}<//></div>
               <div class="muted">last <a href=${href(`/runs/${group.runs[0].run}`)}><${Text}>${group.runs[0].name || group.runs[0].run}<//></a>, <${When} at=${group.runs[0].ended ?? group.runs[0].created} far /></div></td>
-            <td class="num nowrap">
+            <td class="num">
               <button type="button" disabled=${!may("run") || !group.runs.some((run) => !run.queue.startsWith("hostel."))} onClick=${() => done("retry", group.runs)}>Retry ${group.runs.length > 1 ? "all" : ""}</button>${" "}
               <button type="button" disabled=${!may("cancel")} onClick=${() => done("seen", group.runs)}>Seen</button></td>
           </tr>`,
