@@ -24,20 +24,20 @@ struct Files;
 /// The file that is sent as the page.
 const PAGE: &str = "index.html";
 
-/// The addresses of pages.
-const PAGES: [&str; 12] = [
-    "/",
-    "/runs",
-    "/runs/{run}",
-    "/runs/{run}/{tab}",
-    "/maps/{map}",
-    "/tasks",
-    "/tasks/{task}",
-    "/components/{component}",
-    "/queues",
-    "/schedules",
-    "/cache",
-    "/system",
+/// The addresses of pages, with the names of their files.
+const PAGES: [(&str, &str); 12] = [
+    ("/", "overview"),
+    ("/runs", "runs"),
+    ("/runs/{run}", "run"),
+    ("/runs/{run}/{tab}", "run"),
+    ("/maps/{map}", "map"),
+    ("/tasks", "tasks"),
+    ("/tasks/{task}", "task"),
+    ("/components/{component}", "component"),
+    ("/queues", "queues"),
+    ("/schedules", "schedules"),
+    ("/cache", "cache"),
+    ("/system", "system"),
 ];
 
 /// What the page may load: files of this server, and nothing that is written into the page. Scripts make no markup from texts.
@@ -51,15 +51,20 @@ const NAME_CHARS: usize = 100;
 /// The addresses of pages and of what they load. None of them needs a token: there is nothing in them that is not public.
 pub(crate) fn router() -> Router {
     let router = Router::new().route("/assets/{hash}/{*file}", get(get_file));
-    PAGES.into_iter().fold(router, |router, page| router.route(page, get(get_page)))
+    PAGES.into_iter().fold(router, |router, (path, name)| {
+        router.route(path, get(move |uri: OriginalUri| async move { page(&uri, name) }))
+    })
 }
 
-/// The page. Its `base` leads back to the root, so it also works below a path that a proxy takes off.
-async fn get_page(OriginalUri(uri): OriginalUri) -> Response {
+/// The page, which asks at once for the files that the one with this name needs. Its `base` leads back to the root, so it also works below a
+/// path that a proxy takes off.
+fn page(OriginalUri(uri): &OriginalUri, name: &str) -> Response {
     let Some(page) = Files::get(PAGE) else { return no_file() };
     let depth = uri.path().matches('/').count().saturating_sub(1);
     let base = if depth == 0 { "./".to_owned() } else { "../".repeat(depth) };
-    let text = String::from_utf8_lossy(&page.data).replace("{base}", &base).replace("{hash}", &hash());
+    let text = String::from_utf8_lossy(&page.data);
+    let text: String = text.split_inclusive('\n').filter(|line| is_for(line, name)).collect();
+    let text = text.replace("{base}", &base).replace("{hash}", &hash());
     let mut response = text.into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -67,6 +72,12 @@ async fn get_page(OriginalUri(uri): OriginalUri) -> Response {
     let opener = HeaderName::from_static("cross-origin-opener-policy");
     headers.insert(opener, HeaderValue::from_static("same-origin"));
     response
+}
+
+/// Whether a line of the page is for the one with this name: a link with classes is only for those that they name.
+fn is_for(line: &str, name: &str) -> bool {
+    let classes = line.split_once(" class=\"").and_then(|(_, rest)| rest.split_once('"'));
+    classes.is_none_or(|(names, _)| names.split(' ').any(|one| one == name))
 }
 
 /// Serves a file. A hash of another version is answered with 404 and a request to reload the page.

@@ -22,6 +22,17 @@ pub(crate) struct Bar {
     pub(crate) attempts: u32,
 }
 
+/// When a row executed, on its way into a lane. Times are milliseconds since the origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// When its last attempt began, or when it ended without one.
+    pub(crate) start: u64,
+    /// When it ended, or the time of the answer.
+    pub(crate) end: u64,
+    /// Its state.
+    pub(crate) state: State,
+}
+
 /// Rows as columns: the same place in each column is the same row.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct RowColumns {
@@ -92,17 +103,13 @@ struct Open {
 
 /// The rows that execute between two times, packed: each in the first lane that is free when it begins, and in the last one if none is.
 /// Short ones, and those that follow each other closely, are one bar.
-pub(crate) fn lanes(bars: &[Bar], from: u64, to: u64, now: u64, lanes: usize) -> LaneColumns {
+pub(crate) fn lanes(mut spans: Vec<Span>, from: u64, to: u64, lanes: usize) -> LaneColumns {
     let step = (to.saturating_sub(from) / STEPS).max(1);
-    let mut begun: Vec<(u64, u64, State)> = bars
-        .iter()
-        .filter(|bar| bar.is_between(from, to, now))
-        .filter_map(|bar| Some((bar.start?, bar.end.unwrap_or(now).max(bar.start?), bar.state)))
-        .collect();
-    begun.sort_unstable_by_key(|(start, end, _)| (*start, *end));
+    spans.retain(|span| span.start <= to && span.end >= from);
+    spans.sort_unstable_by_key(|span| (span.start, span.end));
     let mut open: Vec<Option<Open>> = vec![None; lanes.max(1)];
     let mut columns = LaneColumns::default();
-    for (start, end, state) in begun {
+    for Span { start, end, state } in spans {
         let free = open.iter().position(|open| open.is_none_or(|open| open.end <= start));
         let lane = free.unwrap_or(open.len() - 1);
         let Some(slot) = open.get_mut(lane) else { continue };
@@ -162,6 +169,18 @@ mod tests {
         Bar { row, start: Some(start), end: Some(end), state, attempts: 1 }
     }
 
+    fn span(start: u64, end: u64, state: State) -> Span {
+        Span { start, end, state }
+    }
+
+    #[test]
+    fn spans_outside_of_the_time_are_in_no_lane() {
+        let spans =
+            [(0, 10), (5, 30), (25, 26), (40, 50)].map(|(start, end)| span(start, end, State::Failed));
+        let packed = lanes(spans.to_vec(), 20, 30, 4);
+        assert_eq!((packed.start, packed.end), (vec![5, 25], vec![30, 26]));
+    }
+
     #[test]
     fn rows_outside_of_the_time_are_left_out() {
         let waiting = Bar { row: 3, start: None, end: None, state: State::Pending, attempts: 0 };
@@ -179,12 +198,12 @@ mod tests {
 
     #[test]
     fn rows_at_the_same_time_are_in_lanes_of_their_own() {
-        let bars = [
-            bar(0, 0, 50_000, State::Completed),
-            bar(1, 1_000, 60_000, State::Completed),
-            bar(2, 50_000, 100_000, State::Failed),
+        let spans = vec![
+            span(0, 50_000, State::Completed),
+            span(1_000, 60_000, State::Completed),
+            span(50_000, 100_000, State::Failed),
         ];
-        let packed = lanes(&bars, 0, 100_000, 100_000, 8);
+        let packed = lanes(spans, 0, 100_000, 8);
         let mut found: Vec<_> = packed.lane.iter().zip(&packed.start).zip(&packed.count).collect();
         found.sort();
         assert_eq!(found, [((&0, &0), &1), ((&0, &50_000), &1), ((&1, &1_000), &1)]);
@@ -193,10 +212,8 @@ mod tests {
     #[test]
     fn many_rows_make_few_bars_and_none_is_lost() {
         let state = |row| if row % 1_000 == 7 { State::Crashed } else { State::Completed };
-        let bars: Vec<_> = (0..300_000_u32)
-            .map(|row| bar(row, u64::from(row / 4), u64::from(row / 4) + 1, state(row)))
-            .collect();
-        let packed = lanes(&bars, 0, 75_001, 75_001, 16);
+        let spans = (0..300_000).map(|row| span(row / 4, row / 4 + 1, state(row))).collect();
+        let packed = lanes(spans, 0, 75_001, 16);
         assert_eq!(packed.count.iter().sum::<u64>(), 300_000);
         assert!(packed.lane.len() <= 16 * 1_001, "{}", packed.lane.len());
         let crashed = packed.state.iter().filter(|state| states()[**state] == "Crashed").count();
@@ -205,8 +222,7 @@ mod tests {
 
     #[test]
     fn what_finds_no_lane_is_in_the_last_one() {
-        let bars: Vec<_> = (0..100).map(|row| bar(row, 0, 10_000, State::Running)).collect();
-        let packed = lanes(&bars, 0, 10_000, 10_000, 4);
+        let packed = lanes(vec![span(0, 10_000, State::Running); 100], 0, 10_000, 4);
         assert_eq!((packed.lane.len(), packed.count.iter().sum::<u64>()), (4, 100));
     }
 }

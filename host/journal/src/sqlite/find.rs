@@ -12,6 +12,7 @@ use super::input_search::InputSearch;
 use super::name_search::NameSearch;
 use super::names::{Kind, Names};
 use super::row::{self, sortable, time};
+use super::tagged;
 use crate::error::Fault;
 
 /// The most parts of an index that are read side by side: the states, or the tasks of a component.
@@ -256,7 +257,10 @@ fn window(db: &Connection, filter: &RunFilter) -> Result<Window, Fault> {
 /// Which index to use; `None` if nothing can match.
 fn narrow(db: &Connection, names: &mut Names, filter: &RunFilter) -> Result<Option<Narrow>, Fault> {
     if let Some(tag) = filter.wanted_tags().first() {
-        return Ok(names.find(db, Kind::Tag, tag)?.map(Narrow::Tag));
+        return Ok(match names.find(db, Kind::Tag, tag)? {
+            Some(tag) => narrow_tag(db, tag, filter)?,
+            None => None,
+        });
     }
     if filter.wants_attention() {
         return Ok(Some(Narrow::Attention));
@@ -275,6 +279,18 @@ fn narrow(db: &Connection, names: &mut Names, filter: &RunFilter) -> Result<Opti
         Some(queue) => Ok(names.find(db, Kind::Queue, queue.as_str())?.map(Narrow::Queue)),
         None => Ok(Some(Narrow::All)),
     }
+}
+
+/// The index for runs with a tag: that of the states that are wanted, if fewer runs are in these.
+fn narrow_tag(db: &Connection, tag: i64, filter: &RunFilter) -> Result<Option<Narrow>, Fault> {
+    let Some(states) = filter.wanted_states() else { return Ok(Some(Narrow::Tag(tag))) };
+    let (both, tagged) = tagged::count_in(db, tag, states.iter())?;
+    if both == 0 {
+        return Ok(None);
+    }
+    let runs = tally(db)?.into_iter().filter(|(state, _)| states.contains(*state));
+    let in_states: u64 = runs.map(|(_, runs)| runs).sum();
+    Ok(Some(if in_states < tagged { Narrow::States(states) } else { Narrow::Tag(tag) }))
 }
 
 /// The numbers of the tasks that are wanted; `None` for all, and if there are too many to read side by side.

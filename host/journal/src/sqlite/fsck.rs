@@ -99,14 +99,9 @@ fn check_tally(db: &Connection, check: &mut JournalCheck) -> Result<(), Fault> {
 
 fn check_histogram(db: &Connection, check: &mut JournalCheck) -> Result<(), Fault> {
     let counted = "SELECT created / 60000000000, state, count(*) FROM run GROUP BY 1, 2";
-    let noted = "SELECT minute, state, runs FROM histogram";
-    for (one, other) in [(counted, noted), (noted, counted)] {
-        let different: i64 =
-            db.query_row(&format!("SELECT count(*) FROM ({one} EXCEPT {other})"), [], |row| row.get(0))?;
-        if different > 0 {
-            check.add(format!("the histogram of runs is wrong for {different} minutes and states"));
-            return Ok(());
-        }
+    let different = differences(db, counted, "SELECT minute, state, runs FROM histogram")?;
+    if different > 0 {
+        check.add(format!("the histogram of runs is wrong for {different} minutes and states"));
     }
     Ok(())
 }
@@ -118,7 +113,25 @@ fn check_tags(db: &Connection, check: &mut JournalCheck) -> Result<(), Fault> {
     if named != found {
         check.add(format!("runs have {named} tags: {found} are in the index of tags"));
     }
+    let counted =
+        "SELECT t.tag, r.state, count(*) FROM run_tag t CROSS JOIN run r ON r.seq = t.run GROUP BY 1, 2";
+    let different = differences(db, counted, "SELECT tag, state, runs FROM tag_tally")?;
+    if different > 0 {
+        check.add(format!("the tally of tags is wrong for {different} tags and states"));
+    }
     Ok(())
+}
+
+/// How many rows are in one answer and not in the other; those of the first one, if it has any.
+fn differences(db: &Connection, counted: &str, noted: &str) -> Result<i64, Fault> {
+    for (one, other) in [(counted, noted), (noted, counted)] {
+        let count = format!("SELECT count(*) FROM ({one} EXCEPT {other})");
+        let different: i64 = db.query_row(&count, [], |row| row.get(0))?;
+        if different > 0 {
+            return Ok(different);
+        }
+    }
+    Ok(0)
 }
 
 fn check_blobs(db: &Connection, blobs: &Blobs, check: &mut JournalCheck) -> Result<(), Fault> {

@@ -18,6 +18,7 @@ mod schedules;
 mod schema;
 mod submit;
 mod sweep;
+mod tagged;
 mod upkeep;
 mod writer;
 mod writing;
@@ -44,6 +45,7 @@ pub use self::schedules::{
     DueSchedule, FireSchedule, Fired, FiredSlot, MAX_FIRED, MAX_SCHEDULES, SlotEnd, StoredSchedule,
 };
 use self::submit::{Imported, Prepared};
+pub use self::tagged::{RunSpan, TagCounts};
 use self::writer::Writer;
 use self::writing::Hook;
 use crate::bounds::check_count;

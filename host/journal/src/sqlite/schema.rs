@@ -14,11 +14,22 @@ use crate::leftovers::UNFINISHED_COPY;
 pub(super) const FORMAT: i64 = 1;
 
 /// The version of the tables.
-pub(super) const TABLES_VERSION: i64 = 10;
+pub(super) const TABLES_VERSION: i64 = 11;
 
 /// What makes each version from the one before, the first from an empty file.
-const STEPS: [&str; TABLES_VERSION as usize] =
-    [V1, REGISTRY, super::schedules::TABLES, BEAT, DRAINER, HISTOGRAM, BATCH, SOLO, REFUSED, FUNCTION];
+const STEPS: [&str; TABLES_VERSION as usize] = [
+    V1,
+    REGISTRY,
+    super::schedules::TABLES,
+    BEAT,
+    DRAINER,
+    HISTOGRAM,
+    BATCH,
+    SOLO,
+    REFUSED,
+    FUNCTION,
+    super::tagged::TABLES,
+];
 
 /// The tables of the registry. Grants are the options of a task that has only grants.
 const REGISTRY: &str = "
@@ -260,5 +271,24 @@ mod tests {
         let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
         let rows: Vec<(i64, Option<i64>)> = rows.collect::<Result<_, _>>().unwrap();
         assert_eq!(rows, [(0, Some(9)), (0, None), (1, None), (3, Some(9))]);
+    }
+
+    #[test]
+    fn runs_of_older_files_are_counted_by_tag() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        apply(&mut connection, &STEPS[..9]).unwrap();
+        for (seq, state) in [(1, 2), (2, 7), (3, 7)] {
+            let insert = "INSERT INTO run (seq, id, task, spec, queue, priority, state, version, due, created, attempts, crashes, \
+                          attention, seen, event, born) VALUES (?1, CAST(?1 AS BLOB), 1, 1, 1, 0, ?2, 1, 1, 1, 0, 0, 0, 0, 1, x'')";
+            connection.execute(insert, [seq, state]).unwrap();
+            connection.execute("INSERT INTO run_tag (tag, run) VALUES (?1 % 2, ?1), (5, ?1)", [seq]).unwrap();
+        }
+        apply(&mut connection, &STEPS).unwrap();
+        let mut query = connection.prepare("SELECT tag, state, runs FROM tag_tally ORDER BY 1, 2").unwrap();
+        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        let rows: Vec<(i64, i64, i64)> = rows.collect::<Result<_, _>>().unwrap();
+        assert_eq!(rows, [(0, 7, 1), (1, 2, 1), (1, 7, 1), (5, 2, 1), (5, 7, 2)]);
+        let gaps: i64 = connection.query_row("SELECT count(*) FROM tag_gap", [], |row| row.get(0)).unwrap();
+        assert_eq!(gaps, 3);
     }
 }

@@ -1,6 +1,6 @@
 //! A transaction of the writer: the counters, the tally of states, and the rows of runs and events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hostel_core::journal::{Applied, Fence, JournalEntry, minute_of};
@@ -13,6 +13,7 @@ use super::gates;
 use super::names::{Kind, Names};
 use super::row::{self, Columns, Fixed, Loaded, exact, sortable};
 use super::submit::Prepared;
+use super::tagged;
 use crate::error::Fault;
 
 /// Called with the name of each step of the writer, for tests that end the process there.
@@ -38,11 +39,14 @@ pub(super) struct Writing<'a> {
     tally: Tally,
 }
 
-/// Changes of the numbers of runs by state, together and by the minute of their creation.
+/// Changes of the numbers of runs by state: together, by the minute of their creation, and by tag.
 #[derive(Clone, Debug, Default)]
 struct Tally {
     states: [i64; State::ALL.len()],
     minutes: BTreeMap<(i64, i64), i64>,
+    tags: BTreeMap<(i64, i64), i64>,
+    /// The tags that runs have lost.
+    lost: BTreeSet<i64>,
 }
 
 /// Counters and tally at some point of a transaction, to go back to.
@@ -98,7 +102,10 @@ impl<'a> Writing<'a> {
                 remove.execute([*minute, *state])?;
             }
         }
-        Ok(())
+        for ((tag, state), change) in self.tally.tags.iter().filter(|(_, change)| **change != 0) {
+            tagged::add(self.db, *tag, *state, *change)?;
+        }
+        self.tally.lost.iter().try_for_each(|tag| tagged::lose(self.db, *tag))
     }
 
     pub(super) fn step(&self, name: &'static str) {
@@ -175,7 +182,7 @@ impl<'a> Writing<'a> {
             function: spec.script_function(),
         };
         Columns::of(entry, None, event).insert(self.db, &fixed)?;
-        self.add_tags(seq, spec)?;
+        self.add_tags(seq, spec, entry.state() as i64)?;
         self.name_blobs(seq, &run.blobs)?;
         self.count(fixed.created, entry.state() as i64, 1);
         self.step("row");
@@ -203,6 +210,12 @@ impl<'a> Writing<'a> {
             let created = sortable(entry.record().spec().created);
             self.count(created, before.columns.state, -1);
             self.count(created, entry.state() as i64, 1);
+            // An amendment of its tags comes later.
+            for tag in before.entry.record().spec().all_tags().iter() {
+                let tag = self.names.id(self.db, Kind::Tag, tag)?;
+                self.count_tag(tag, before.columns.state, -1);
+                self.count_tag(tag, entry.state() as i64, 1);
+            }
         }
         self.step("row");
         Ok(())
@@ -210,20 +223,22 @@ impl<'a> Writing<'a> {
 
     /// Stores the queue, the priority and the tags that a run has now.
     pub(super) fn place(&mut self, seq: i64, spec: &RunSpec) -> Result<(), Fault> {
-        self.remove_tags(seq)?;
+        let state = self.remove_tags(seq)?;
         let queue = self.names.id(self.db, Kind::Queue, spec.queue.as_str())?;
         let mut update =
             self.db.prepare_cached("UPDATE run SET queue = ?, priority = ?, tags = ? WHERE seq = ?")?;
         update.execute(params![queue, spec.spec.priority, row::tags_column(spec), seq])?;
-        self.add_tags(seq, spec)?;
+        self.add_tags(seq, spec, state)?;
         self.step("placed");
         Ok(())
     }
 
-    fn add_tags(&mut self, seq: i64, spec: &RunSpec) -> Result<(), Fault> {
+    /// `state` is the code of the run's.
+    fn add_tags(&mut self, seq: i64, spec: &RunSpec, state: i64) -> Result<(), Fault> {
         for tag in spec.all_tags().iter() {
             let tag = self.names.id(self.db, Kind::Tag, tag)?;
             self.db.prepare_cached("INSERT INTO run_tag (tag, run) VALUES (?, ?)")?.execute([tag, seq])?;
+            self.count_tag(tag, state, 1);
         }
         Ok(())
     }
@@ -270,14 +285,18 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    fn remove_tags(&mut self, seq: i64) -> Result<(), Fault> {
-        let mut query = self.db.prepare_cached("SELECT tags FROM run WHERE seq = ?")?;
-        let tags: Option<String> = query.query_row([seq], |row| row.get(0))?;
+    /// Returns the code of the run's state.
+    fn remove_tags(&mut self, seq: i64) -> Result<i64, Fault> {
+        let mut query = self.db.prepare_cached("SELECT tags, state FROM run WHERE seq = ?")?;
+        let (tags, state): (Option<String>, i64) =
+            query.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
         for tag in row::tags_in(tags.as_deref()) {
             let tag = self.names.id(self.db, Kind::Tag, &tag)?;
             self.db.prepare_cached("DELETE FROM run_tag WHERE tag = ? AND run = ?")?.execute([tag, seq])?;
+            self.count_tag(tag, state, -1);
+            self.tally.lost.insert(tag);
         }
-        Ok(())
+        Ok(state)
     }
 
     fn add_event(&mut self, run: i64, before: Option<i64>, applied: &Applied) -> rusqlite::Result<i64> {
@@ -296,6 +315,10 @@ impl<'a> Writing<'a> {
             applied.fact.as_ref().map(hostel_core::RunFact::encode),
         ])?;
         Ok(self.counters.event)
+    }
+
+    fn count_tag(&mut self, tag: i64, state: i64, change: i64) {
+        *self.tally.tags.entry((tag, state)).or_default() += change;
     }
 
     /// `created` is that of the run, `state` a code.

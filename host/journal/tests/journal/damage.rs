@@ -119,6 +119,7 @@ fn every_contradiction_is_found() {
         "UPDATE histogram SET runs = 7 WHERE state = 2",
         "the histogram of runs is wrong for 1 minutes",
     );
+    contradiction("UPDATE tag_tally SET runs = 7", "the tally of tags is wrong for");
     contradiction("DELETE FROM run_tag", "runs have 1 tags: 0 are in the index of tags");
     contradiction("UPDATE run SET ended = 5 WHERE seq = 1", "do not lead to its row");
     contradiction("UPDATE run SET ready = NULL WHERE seq = 2", "do not lead to its row");

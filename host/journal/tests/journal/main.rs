@@ -28,6 +28,8 @@ mod stall;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]
+mod tagged;
+#[cfg(test)]
 mod upkeep;
 #[cfg(test)]
 mod values;

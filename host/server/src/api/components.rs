@@ -16,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::observed::{self, Observed};
 use crate::app::App;
 use crate::binary::Binary;
 use crate::bounds::{COMPONENT_BYTES, LIST, LIST_DEFAULT};
@@ -201,20 +202,46 @@ async fn get_component_wasm(State(app): State<Arc<App>>, Path(component): Path<S
     Ok(response)
 }
 
+/// What to show beside the surface of a component.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Beside {
+    /// Whether to show what its runs have used, too.
+    #[serde(default)]
+    observed: bool,
+}
+
+/// What a component offers, and what its runs have used.
+#[derive(Debug, Serialize, ToSchema)]
+struct Surface {
+    #[serde(flatten)]
+    component: ComponentObject,
+    /// What its newest runs have used, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed: Option<Observed>,
+}
+
 /// Show what a component offers in full, as `hostel inspect` does
 #[utoipa::path(get, path = "/components/{component}/surface", operation_id = "get_component_surface", tag = "components",
-    params(("component" = String, Path, description = "A digest, a name, or `NAME@VERSION`")),
-    responses((status = 200, description = "The component", body = ComponentObject)), security(("token" = ["read"])))]
+    params(("component" = String, Path, description = "A digest, a name, or `NAME@VERSION`"), Beside),
+    responses((status = 200, description = "The component", body = Surface)), security(("token" = ["read"])))]
 async fn get_component_surface(
     State(app): State<Arc<App>>,
     Path(text): Path<String>,
-) -> Answer<Json<ComponentObject>> {
+    Query(beside): Query<Beside>,
+) -> Answer<Json<Surface>> {
     let component = parsed::<ComponentRef>("component", &text)?;
     let digest = app.registry(move |registry| registry.resolve(&component)).await?.digest;
     let manifest =
         app.registry(move |registry| registry.component(&ComponentRef::Digest(digest))).await?.manifest;
     let component = app.component(digest).await?;
-    Ok(Json(ComponentObject::new(text, &manifest, component.missing())))
+    let component = ComponentObject::new(text, &manifest, component.missing());
+    let observed = if beside.observed {
+        Some(app.journal(move |journal| observed::read(journal, digest)).await?)
+    } else {
+        None
+    };
+    Ok(Json(Surface { component, observed }))
 }
 
 /// With what to compare.

@@ -164,11 +164,7 @@ fn count(
 }
 
 /// Counts runs one by one, the newest first and about so many at most. Returns also whether there may be more.
-pub(super) fn total(
-    journal: &SqliteJournal,
-    filter: &RunFilter,
-    most: u64,
-) -> Result<(RunCounts, bool), JournalError> {
+fn total(journal: &SqliteJournal, filter: &RunFilter, most: u64) -> Result<(RunCounts, bool), JournalError> {
     let mut counts = RunCounts::default();
     let more = each(journal, filter, most, |_, state| counts.enter(state))?;
     Ok((counts, more))

@@ -23,7 +23,7 @@ use crate::extract::{Path, Query, parsed, within, wrong};
 use crate::problem::Answer;
 use crate::run_view::head;
 use crate::submission::is_derived;
-use crate::timeline::{self, Bar, LaneColumns, RowColumns};
+use crate::timeline::{self, Bar, LaneColumns, RowColumns, Span};
 use crate::tokens::Identity;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -105,15 +105,19 @@ fn read_rows(journal: &SqliteJournal, map: &str, from: u64, limit: usize) -> Ans
         row += 1;
     }
     if rows.len() <= limit {
-        // The end, or a row that was removed: all runs of the map tell which rows follow.
-        let mut all = numbered(map, runs_of(journal, map, |_| ())?).peekable();
-        if rows.is_empty() && all.peek().is_none() {
+        let counts = journal.tag_counts(&tag_text(map))?;
+        if rows.is_empty() && counts.counts.total() == 0 {
             return Err(unknown_map(map));
         }
-        for (row, ()) in all.skip_while(|(other, ())| *other < row) {
-            rows.extend(read(row)?.map(|head| (row, head)));
-            if rows.len() > limit {
-                break;
+        // No row is stored before all with smaller numbers are: behind one that never was, there is none. If some were removed, all runs
+        // of the map tell which rows follow.
+        if counts.has_gaps {
+            let all = numbered(map, runs_of(journal, map, |_| ())?);
+            for (row, ()) in all.skip_while(|(other, ())| *other < row) {
+                rows.extend(read(row)?.map(|head| (row, head)));
+                if rows.len() > limit {
+                    break;
+                }
             }
         }
     }
@@ -199,7 +203,8 @@ struct MapTimeline {
 
 /// Show when the rows of a map executed, in columns
 ///
-/// Reads all rows: some milliseconds for 1,000 of them.
+/// Reads all rows: some milliseconds for 1,000 of them, and less where they are packed. Rows that wait for their first attempt are in no
+/// lane.
 #[utoipa::path(get, path = "/maps/{map}/timeline", operation_id = "get_map_timeline", tag = "maps",
     params(("map" = String, Path, description = "Its id"), TimelineQuery),
     responses((status = 200, description = "The timeline", body = MapTimeline)), security(("token" = ["read"])))]
@@ -223,35 +228,72 @@ async fn get_map_timeline(
 }
 
 fn read_timeline(journal: &SqliteJournal, map: String, query: &TimelineQuery) -> Answer<MapTimeline> {
-    /// The lanes if no number is given.
-    const DEFAULT_LANES: usize = 64;
+    let counts = journal.tag_counts(&tag_text(&map))?.counts;
+    let is_packed = query.lanes.is_some() || counts.total() > TIMELINE_ROWS as u64;
+    if is_packed {
+        read_lanes(journal, map, counts.total(), query)
+    } else {
+        read_columns(journal, map, query)
+    }
+}
+
+/// A row for each.
+fn read_columns(journal: &SqliteJournal, map: String, query: &TimelineQuery) -> Answer<MapTimeline> {
     let rows: Vec<(u64, Times)> = numbered(&map, runs_of(journal, &map, Times::of)?).collect();
     let origin = rows.iter().map(|(_, times)| times.created).min().ok_or_else(|| unknown_map(&map))?;
-    let offset = |at: Timestamp| u64::try_from(at.since(origin).as_millis()).unwrap_or(u64::MAX);
-    let now = offset(now());
+    let now = offset(origin, now());
     let bars = rows.into_iter().map(|(row, times)| {
-        let end = times.ended.map(offset);
-        let start = times.started.map(offset).or_else(|| end.filter(|_| times.state.is_terminal()));
+        let end = times.ended.map(|ended| offset(origin, ended));
+        let start = times.started.map(|started| offset(origin, started));
+        let start = start.or_else(|| end.filter(|_| times.state.is_terminal()));
         let row = u32::try_from(row).unwrap_or(u32::MAX);
         Bar { row, start, end, state: times.state, attempts: times.attempts }
     });
     let bars: Vec<Bar> = bars.collect();
     let last = bars.iter().map(|bar| bar.end.unwrap_or(now)).max().unwrap_or(now);
-    let from = query.from.unwrap_or(0);
-    let to = query.to.unwrap_or(last).max(from);
-    let is_packed = query.lanes.is_some() || bars.len() > TIMELINE_ROWS;
-    let lanes = query.lanes.unwrap_or(DEFAULT_LANES);
-    Ok(MapTimeline {
-        map,
-        origin: instant(origin),
-        now,
-        from,
-        to,
-        total: bars.len() as u64,
-        states: timeline::states(),
-        rows: (!is_packed).then(|| timeline::rows(&bars, from, to, now)),
-        lanes: is_packed.then(|| timeline::lanes(&bars, from, to, now, lanes)),
-    })
+    let (from, to) = query.window(last);
+    let rows = Some(timeline::rows(&bars, from, to, now));
+    let (origin, total, states) = (instant(origin), bars.len() as u64, timeline::states());
+    Ok(MapTimeline { map, origin, now, from, to, total, states, rows, lanes: None })
+}
+
+/// Lanes, from the times of the runs alone.
+fn read_lanes(
+    journal: &SqliteJournal,
+    map: String,
+    total: u64,
+    query: &TimelineQuery,
+) -> Answer<MapTimeline> {
+    /// The lanes if no number is given.
+    const DEFAULT_LANES: usize = 64;
+    let at = now();
+    let found = journal.tag_spans(&tag_text(&map), |origin, run| {
+        let end = offset(origin, run.ended.unwrap_or(at));
+        let start = run.started.map_or(end, |started| offset(origin, started));
+        Span { start, end: end.max(start), state: run.state }
+    })?;
+    let (origin, spans) = found.ok_or_else(|| unknown_map(&map))?;
+    let now = offset(origin, at);
+    // Some rows have not ended if not all have a span.
+    let has_ended = spans.len() as u64 == total;
+    let last = spans.iter().map(|span| span.end).max().filter(|_| has_ended).unwrap_or(now);
+    let (from, to) = query.window(last);
+    let lanes = Some(timeline::lanes(spans, from, to, query.lanes.unwrap_or(DEFAULT_LANES)));
+    let (origin, states) = (instant(origin), timeline::states());
+    Ok(MapTimeline { map, origin, now, from, to, total, states, rows: None, lanes })
+}
+
+/// Milliseconds since the origin.
+fn offset(origin: Timestamp, at: Timestamp) -> u64 {
+    u64::try_from(at.since(origin).as_millis()).unwrap_or(u64::MAX)
+}
+
+impl TimelineQuery {
+    /// The times that are shown, where the last one known is this.
+    fn window(&self, last: u64) -> (u64, u64) {
+        let from = self.from.unwrap_or(0);
+        (from, self.to.unwrap_or(last).max(from))
+    }
 }
 
 /// What a timeline needs of a run.

@@ -8,8 +8,8 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hostel::journal::{Journal, Page, RunSpec};
-use hostel::{RunFilter, RunId, StateSet, Tag};
+use hostel::journal::RunSpec;
+use hostel::{RunFilter, RunId, Tag};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::counts::{states, total};
+use super::counts::states;
 use super::runs::Wait;
 use crate::app::App;
 use crate::body::{Parts, check_type};
@@ -33,9 +33,6 @@ use crate::submission::{Prepared, RunRequest, derived_id, submit, wait};
 use crate::tokens::{Identity, secret};
 
 const JSON_LINES: [&str; 3] = ["application/jsonl", "application/x-ndjson", "application/json-lines"];
-
-/// The most runs of a map that are counted.
-const COUNTED: u64 = 20_000;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(post_map)).routes(routes!(get_map))
@@ -111,7 +108,7 @@ struct MapObject {
     states: BTreeMap<&'static str, u64>,
     /// How many have not ended.
     unfinished: u64,
-    /// Whether there are more than are counted.
+    /// Always `false`: all are counted.
     more: bool,
     /// The address of the list of its runs.
     runs: String,
@@ -190,6 +187,8 @@ fn parse_row(line: &[u8]) -> Answer<JsonValue> {
 }
 
 /// Show a map: how many of its runs are in which state
+///
+/// From tallies, which costs the same however many runs there are.
 #[utoipa::path(get, path = "/maps/{map}", operation_id = "get_map", tag = "maps",
     params(("map" = String, Path, description = "Its id"), Wait),
     responses((status = 200, description = "The map", body = MapObject)), security(("token" = ["read"])))]
@@ -317,14 +316,12 @@ async fn wait_for_all(app: &Arc<App>, map: &str, wait: Duration) -> Answer<MapOb
     let until = tokio::time::Instant::now() + wait;
     let mut changes = app.host.journal_changes()?;
     let mut closing = app.closing.subscribe();
-    let filter = of_map(map).states(StateSet::unfinished().iter());
     loop {
         changes.mark_known();
-        let filter = filter.clone();
-        let unfinished = app.journal(move |journal| journal.find(&filter, Page::first(1))).await?;
+        let object = count(app, map).await?;
         let is_over = tokio::time::Instant::now() >= until || *closing.borrow();
-        if unfinished.runs.is_empty() || is_over {
-            return count(app, map).await;
+        if object.unfinished == 0 || is_over {
+            return Ok(object);
         }
         tokio::select! {
             () = changes.changed() => {}
@@ -341,10 +338,9 @@ pub(super) fn of_map(map: &str) -> RunFilter {
 }
 
 async fn count(app: &Arc<App>, map: &str) -> Answer<MapObject> {
-    let filter = of_map(map);
+    let (tag, map) = (tag_text(map), map.to_owned());
+    let counts = app.journal(move |journal| journal.tag_counts(&tag)).await?.counts;
     let runs = format!("/api/v1/runs?map={map}");
-    let map = map.to_owned();
-    let (counts, more) = app.journal(move |journal| total(journal, &filter, COUNTED)).await?;
     let (total, unfinished) = (counts.total(), counts.unfinished());
-    Ok(MapObject { map, total, states: states(&counts), unfinished, more, runs })
+    Ok(MapObject { map, total, states: states(&counts), unfinished, more: false, runs })
 }

@@ -20,6 +20,7 @@ mod logs;
 mod map_rows;
 mod maps;
 mod names;
+mod observed;
 mod problems;
 mod results;
 mod run_cache;

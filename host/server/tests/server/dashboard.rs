@@ -118,6 +118,24 @@ fn what_the_page_loads_is_there_under_the_hash_of_this_version_only() {
 }
 
 #[test]
+fn a_page_asks_at_once_for_its_files_and_for_no_others() {
+    let server = Running::start();
+    let links = |path: &str| -> Vec<String> {
+        let page = Request::new(server.address, "GET", path).send().text();
+        let links = page.lines().filter(|line| line.contains("modulepreload"));
+        links.filter_map(|line| Some(line.split("href=\"").nth(1)?.split('"').next()?.to_owned())).collect()
+    };
+    let has = |path: &str, file: &str| links(path).iter().any(|link| link.ends_with(file));
+    for (path, file) in
+        [("/", "overview"), ("/runs/x/logs", "run"), ("/tasks/a", "task"), ("/system", "system")]
+    {
+        assert!(has(path, "/vendor/preact.js") && has(path, &format!("/pages/{file}.js")), "{path}");
+        assert_eq!(links(path).iter().filter(|link| link.contains("/pages/")).count(), 1, "{path}");
+    }
+    assert!(has("/maps/x", "/parts/gantt.js") && !has("/runs", "/parts/gantt.js"));
+}
+
+#[test]
 fn vendored_files_are_those_of_the_table() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/app/vendor");
     let mut there: Vec<_> = std::fs::read_dir(&folder)

@@ -121,3 +121,22 @@ fn a_run_says_what_the_cache_did() {
     let children = server.get(&format!("/api/v1/runs/{producer}/children")).json();
     assert_eq!(children, json!({ "items": [], "more": false }));
 }
+
+#[test]
+fn what_a_component_has_used_is_counted_by_run() {
+    let server = Running::start();
+    let digest = server.upload(hostel_guests::PUPPET);
+    let surface = |query: &str| server.get(&format!("/api/v1/components/{digest}/surface{query}")).json();
+    assert_eq!(surface("")["observed"], json!(null));
+    let none = &surface("?observed=true")["observed"];
+    assert_eq!(none, &json!({ "runs": 0, "more": false, "used": {}, "denied": {} }));
+    for script in ["sleep 1", "print x", "look-up host.example"] {
+        let request = json!({ "task": format!("{digest}#play"), "args": { "script": script } });
+        assert_eq!(server.post("/api/v1/runs?wait=60s", &request).status, 200);
+    }
+    let found = &surface("?observed=true")["observed"];
+    assert_eq!((&found["runs"], &found["more"]), (&json!(3), &json!(false)), "{found}");
+    assert_eq!((&found["used"]["files"], &found["used"]["network"]), (&json!(0), &json!(1)), "{found}");
+    assert!(found["used"]["clocks"].as_u64().is_some_and(|runs| runs >= 1), "{found}");
+    assert_eq!(found["denied"], json!({ "lookup": 1 }), "{found}");
+}

@@ -2,8 +2,7 @@
 
 import { Frame } from "./parts/frame.js";
 import { renewSession } from "./lib/api.js";
-import { find } from "./lib/pages.js";
-import { address } from "./lib/router.js";
+import { address, find } from "./lib/router.js";
 import { html, render } from "./lib/view.js";
 
 const root = /** @type {HTMLElement} */ (document.getElementById("app"));

@@ -1,6 +1,7 @@
-// The API, as every client uses it: JSON, a token, and problems.
+// The API, as every client uses it: JSON, a token, and problems; and who uses it: the token, kept by the browser for this origin, and what it
+// may do.
 
-import { build, session, setSession } from "./session.js";
+import { signal } from "../vendor/signals.js";
 
 /** An answer that is a problem (RFC 9457), or no answer at all. */
 export class Problem extends Error {
@@ -17,6 +18,17 @@ export class Problem extends Error {
 
 const address = (path) => new URL(`api/v1${path}`, document.baseURI);
 
+/** For so long after the page began, answers to requests that were sent before the modules came are new enough, in ms. */
+const EARLY = 5000;
+
+function begun(method, path, signal, token) {
+  const early = method === "GET" && token === atFirst && performance.now() < EARLY && globalThis.asked?.get(path);
+  if (!early) return null;
+  globalThis.asked?.delete(path);
+  signal?.addEventListener("abort", () => early.stop.abort());
+  return early.response;
+}
+
 /**
  * Sends a request and returns the response, or throws a `Problem`.
  * @param {string} method
@@ -27,7 +39,7 @@ export async function request(method, path, { body, type, headers, signal, token
   const authorization = token ?? session.value?.token;
   let response;
   try {
-    response = await fetch(address(path), {
+    response = await (begun(method, path, signal, authorization) ?? fetch(address(path), {
       method,
       body,
       signal,
@@ -39,7 +51,7 @@ export async function request(method, path, { body, type, headers, signal, token
         ...(type ? { "Content-Type": type } : {}),
         ...headers,
       },
-    });
+    }));
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem({ detail: "the server does not answer", hint: "is `hostel serve` still running?" });
@@ -90,6 +102,42 @@ export const part = (text) => encodeURIComponent(text);
 
 /** The address of a page of a list (`next`) as a path for `get`. */
 export const ofApi = (next) => (next ? next.replace(/^\/api\/v1/, "") : null);
+
+const KEY = "hostel.session";
+
+function read() {
+  try {
+    return JSON.parse(localStorage.getItem(KEY) ?? "null");
+  } catch {
+    return null;
+  }
+}
+
+/** `{token, name, scopes, version, features}`, or `null` before the login. */
+export const session = signal(read());
+
+/** The token with which requests were sent before the modules came. */
+const atFirst = session.value?.token;
+
+/** Keeps a session, or forgets it. */
+export function setSession(value) {
+  session.value = value;
+  try {
+    if (value) localStorage.setItem(KEY, JSON.stringify(value));
+    else localStorage.removeItem(KEY);
+  } catch {
+    // Without storage the session lasts as long as the page.
+  }
+}
+
+/** Whether the token has a scope, at least for some runs, as with `run queue:nightly`. */
+export const may = (scope) => (session.value?.scopes ?? []).some((own) => ["admin", scope].includes(own.split(" ")[0]));
+
+/** Whether the server has a feature. */
+export const has = (feature) => (session.value?.features ?? []).includes(feature);
+
+/** Which files this page is made of: another word after the server was updated. */
+export const build = new URL(import.meta.url).pathname.split("/assets/")[1]?.split("/")[0];
 
 /** Exchanges a one-time code for the token, and keeps the session. */
 export async function logIn(code) {

@@ -1,8 +1,7 @@
 // What happens to runs, live: one stream for the page, closed while the page is hidden or paused.
 
 import { effect, signal } from "../vendor/signals.js";
-import { request } from "./api.js";
-import { session } from "./session.js";
+import { request, session } from "./api.js";
 import { again, events } from "./stream.js";
 
 /** Whether the reader wants live changes. */

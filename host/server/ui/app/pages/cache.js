@@ -1,10 +1,8 @@
 // Stored results: how many, how large, and of which tasks.
 
-import { part, send } from "../lib/api.js";
-import { loadTasks, names } from "../lib/names.js";
-import { useResource } from "../lib/resource.js";
+import { may, part, send } from "../lib/api.js";
+import { loadTasks, names, useResource } from "../lib/resource.js";
 import { href, setQuery } from "../lib/router.js";
-import { may } from "../lib/session.js";
 import { bytes, count, duration } from "../lib/time.js";
 import { taskName } from "../lib/text.js";
 import { html, useEffect } from "../lib/view.js";

@@ -1,11 +1,9 @@
 // A component: its versions, what it offers, what it may ask for, and how versions differ.
 
-import { part, send } from "../lib/api.js";
-import { loadTasks } from "../lib/names.js";
-import { useResource } from "../lib/resource.js";
+import { may, part, send } from "../lib/api.js";
+import { loadTasks, useResource } from "../lib/resource.js";
 import { go, href } from "../lib/router.js";
-import { may } from "../lib/session.js";
-import { bytes } from "../lib/time.js";
+import { bytes, count } from "../lib/time.js";
 import { gate, isPrerelease } from "../lib/versions.js";
 import { html, useState } from "../lib/view.js";
 import { Copy, Loading, Panel, Text, Trouble, When, attempt, confirm } from "../parts/basics.js";
@@ -47,13 +45,15 @@ function Versions({ versions, compared, setCompared, reload }) {
         <td>${version.accepted ? html`<span class="state" data-tone="good"><${Icon} name="check" />accepted</span>` : html`<span class="state" data-tone="warn"><${Icon} name="clock" />waits</span>`}</td>
         <td class="mono muted">${version.digest.slice(7, 19)}<${Copy} text=${version.digest} label="Copy the digest of ${version.version}" /></td>
         <td class="muted"><${When} at=${version.registered_at} /></td><td class="muted"><${Text}>${version.registered_by}<//></td>
-        <td class="num nowrap">${older ? html`<button type="button" class="quiet" aria-pressed=${compared === at} onClick=${() => setCompared(compared === at ? null : at)}>Compare with ${older.version}</button>` : null}
+        <td class="num">${older ? html`<button type="button" class="quiet" aria-pressed=${compared === at} onClick=${() => setCompared(compared === at ? null : at)}>Compare with ${older.version}</button>` : null}
           <button type="button" class="quiet" disabled=${!may("components")} onClick=${() => remove(version)} aria-label="Remove ${version.version}">Remove</button></td></tr>`;
     })}</tbody></table></div><//>`;
 }
 
 function Surface({ surface, reference }) {
   const asked = new Map();
+  const { runs, more, used, denied } = surface.observed;
+  const these = `${more ? "the newest " : ""}${runs} ${runs === 1 ? "run" : "runs"}`;
   for (const { capability, name } of surface.imports) asked.set(capability, [...(asked.get(capability) ?? []), name]);
   return html`<div class="grid">
     <${Panel} flush title="Tasks" class="w8">${surface.tasks.length
@@ -68,9 +68,10 @@ function Surface({ surface, reference }) {
     <//>
     <${Panel} title="May ask for" class="w4">${surface.capabilities.length
       ? html`<p class="muted">It gets none of this without a grant or an option of the run.</p><ul>${surface.capabilities.map(
-          (capability) => html`<li style=${{ marginTop: "6px" }}><strong>${capability}</strong><div class="mono faint" style=${{ fontSize: "11.5px", overflowWrap: "anywhere" }}>${(asked.get(capability) ?? []).join(" · ")}</div></li>`,
+          (capability) => html`<li style=${{ marginTop: "6px" }}><strong>${capability}</strong>${capability in used ? html` <span class="muted">${used[capability] ? `used by ${count(used[capability])} of ${these}` : "never used"}</span>` : null}<div class="mono faint" style=${{ fontSize: "11.5px", overflowWrap: "anywhere" }}>${(asked.get(capability) ?? []).join(" · ")}</div></li>`,
         )}</ul>`
       : html`<p>Nothing: it computes from its arguments alone.</p>`}
+      ${Object.entries(denied).map(([kind, n]) => html`<p class="muted" style=${{ marginTop: "10px" }}>${n} of ${these} asked for ${kind} without a grant.</p>`)}
       <p class="muted" style=${{ marginTop: "10px" }}>Cached: ${surface.cached}.</p><//>
   </div>`;
 }
@@ -82,7 +83,7 @@ export default function Component({ component }) {
   const versions = listed.data?.items ?? [];
   const { current, waiting, older } = gate(versions);
   const digest = isDigest ? component : (current ?? waiting ?? versions[0])?.digest;
-  const surface = useResource(digest ? `/components/${part(digest)}/surface` : null);
+  const surface = useResource(digest ? `/components/${part(digest)}/surface?observed=true` : null);
   const remove = async () => {
     if (await confirm({ title: "Remove this component", text: "Its bytes are removed. This is refused while a name or an unfinished run uses it.", action: "Remove", danger: true })) {
       if ((await attempt(() => send("DELETE", `/components/${part(component)}`), "Removed")) !== undefined) go("/tasks");

@@ -1,14 +1,10 @@
 // A map: how far it is, when its rows executed, which failed and why.
 
-import { get, part, withQuery } from "../lib/api.js";
+import { get, has, may, part, withQuery } from "../lib/api.js";
 import { word } from "../lib/filter.js";
-import { groups } from "../lib/fingerprint.js";
-import { loadTasks, names } from "../lib/names.js";
-import { useLive, useResource } from "../lib/resource.js";
+import { GROUPS, byGroup, groups } from "../lib/states.js";
+import { loadTasks, names, useLive, useResource, useRunList } from "../lib/resource.js";
 import { go, href, setQuery } from "../lib/router.js";
-import { useRunList } from "../lib/runlist.js";
-import { has, may } from "../lib/session.js";
-import { GROUPS, byGroup } from "../lib/states.js";
 import { count, duration } from "../lib/time.js";
 import { read } from "../lib/timeline.js";
 import { taskName } from "../lib/text.js";
@@ -43,7 +39,6 @@ function Progress({ map }) {
       ${GROUPS.map(({ group, tone }) => html`<i data-tone=${tone} style=${{ width: `${(100 * sums[group]) / total}%` }}></i>`)}</div>
     <div class="legend" style=${{ marginTop: "8px" }}>
       ${GROUPS.filter(({ group }) => sums[group]).map(({ group, tone, word }) => html`<span data-tone=${tone}><i class="dot"></i>${word} <strong>${count(sums[group])}</strong></span>`)}
-      ${map.more ? html`<span>and more than are counted</span>` : null}
       ${map.unfinished && rate ? html`<span>${rate.toFixed(rate < 10 ? 1 : 0)} a second, about ${duration((1000 * map.unfinished) / rate)} left</span>` : null}
     </div>
   </div>`;
@@ -87,7 +82,7 @@ function Failures({ map, version, onDone }) {
     ${found.length ? html`<table aria-label="Failures by error"><tbody>${found.slice(0, 20).map(
       (group) => html`<tr key=${group.key}><td class="num" style=${{ width: "70px" }}><strong>${group.runs.length}</strong>${data?.next ? "+" : ""}</td>
         <td style=${{ color: "var(--bad)", overflowWrap: "anywhere" }}><${Text}>${group.error}<//></td>
-        <td class="num nowrap"><a href=${href(`/runs/${group.runs[0].run}`)}>one of them</a></td></tr>`,
+        <td class="num"><a href=${href(`/runs/${group.runs[0].run}`)}>one of them</a></td></tr>`,
     )}</tbody></table>` : null}
   <//>`;
 }
@@ -108,14 +103,14 @@ export default function Map({ map: id, query }) {
   const runs = list.items ?? [];
   const task = runs[0]?.task;
   const older = list.next && new URLSearchParams(list.next.split("?")[1]).get("before");
+  if (error && !map) return html`<div class="page"><h1>Map</h1><${Trouble} error=${error} retry=${reload} /></div>`;
   return html`<div class="page">
     <div class="head"><div class="words"><h1>Map${task ? html` of <span class="mono" style=${{ fontSize: "18px" }}>${taskName(task, names.value)}</span>` : ""}</h1>
       <p class="sub"><span class="mono faint">${id}<${Copy} text=${id} label="Copy the id" /></span>${map ? html`<span>${count(map.total)} ${map.total === 1 ? "row" : "rows"}</span>` : null}</p></div>
       <div class="actions">
         ${map && !isOver && has("batches") ? html`<button type="button" class="danger" disabled=${!may("cancel")} onClick=${() => actOnAll("cancel", word("tag", `map:${id}`), done)}>Cancel the rest</button>` : null}
         <a class="button" href=${href("/runs", { q: word("tag", `map:${id}`) })}>As a list of runs</a></div></div>
-    <${Trouble} error=${map ? null : error} retry=${reload} />
-    ${map ? html`<${Progress} map=${map} />` : error ? null : html`<div style=${{ minHeight: "46px" }}><${Loading} rows=${2} /></div>`}
+    ${map ? html`<${Progress} map=${map} />` : html`<div style=${{ minHeight: "46px" }}><${Loading} rows=${2} /></div>`}
     <${BatchProgress} />
     ${has("timelines") && map ? html`<${Timeline} map=${id} isOver=${isOver} />` : null}
     ${failed ? html`<${Failures} map=${id} version=${failed} onDone=${done} />` : null}

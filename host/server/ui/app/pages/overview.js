@@ -1,16 +1,14 @@
 // What happens, and what needs attention.
 
-import { loadTasks, names } from "../lib/names.js";
-import { groups } from "../lib/fingerprint.js";
-import { useLive, useResource } from "../lib/resource.js";
+import { loadTasks, names, useLive, useResource } from "../lib/resource.js";
+import { STATES, groups, isActive, look } from "../lib/states.js";
 import { go, href } from "../lib/router.js";
-import { has, may } from "../lib/session.js";
-import { STATES, isActive, look } from "../lib/states.js";
+import { has, may } from "../lib/api.js";
 import { taskName } from "../lib/text.js";
 import { html, useEffect } from "../lib/view.js";
 import { Loading, Panel, Text, Took, Trouble, When } from "../parts/basics.js";
 import { act } from "../parts/bulk.js";
-import { FirstRun } from "../parts/firstrun.js";
+import { FirstRun } from "../parts/upload.js";
 import { Histogram, Legend } from "../parts/histogram.js";
 import { RunTable } from "../parts/runtable.js";
 
@@ -51,7 +49,7 @@ function Attention({ list: { data, error, reload } }) {
             <td style=${{ overflowWrap: "anywhere", minWidth: "150px" }}><span class="mono">${group.function ?? taskName(group.task, names.value)}</span>
               <div style=${{ color: "var(--bad)" }}><${Text}>${group.error || look(group.runs[0].state).word}<//></div>
               <div class="muted">last <a href=${href(`/runs/${group.runs[0].run}`)}><${Text}>${group.runs[0].name || group.runs[0].run}<//></a>, <${When} at=${group.runs[0].ended ?? group.runs[0].created} far /></div></td>
-            <td class="num nowrap">
+            <td class="num">
               <button type="button" disabled=${!may("run") || !group.runs.some((run) => !run.queue.startsWith("hostel."))} onClick=${() => done("retry", group.runs)}>Retry ${group.runs.length > 1 ? "all" : ""}</button>${" "}
               <button type="button" disabled=${!may("cancel")} onClick=${() => done("seen", group.runs)}>Seen</button></td>
           </tr>`,

@@ -1,10 +1,9 @@
 // Limits and pauses of queues and tags, the runs that hold their slots, and workers.
 
-import { part, send } from "../lib/api.js";
+import { may, part, send } from "../lib/api.js";
 import { parts, word } from "../lib/filter.js";
 import { useLive, useResource } from "../lib/resource.js";
 import { href } from "../lib/router.js";
-import { may } from "../lib/session.js";
 import { count, duration } from "../lib/time.js";
 import { html } from "../lib/view.js";
 import { Loading, Panel, Text, Trouble, When, attempt, confirm, dialog } from "../parts/basics.js";
@@ -50,12 +49,12 @@ function Row({ limit, reload }) {
   return html`<tr>
     <td style=${{ overflowWrap: "anywhere" }}><span class="muted">${scope.kind}</span> <strong><a class="plain" href=${href("/runs", { q: `${word(scope.kind, scope.name)} state:unfinished` })}><${Text}>${scope.name}<//></a></strong>
       ${limit.paused ? html`<div class="state" data-tone="warn"><${Icon} name="pause" />Paused${limit.paused_until ? html` until <${When} at=${limit.paused_until} />` : ""}</div>${limit.reason ? html`<div class="muted"><${Text}>${limit.reason}<//></div>` : null}` : null}</td>
-    <td class="num nowrap">${count(limit.running)}${limit.max_running !== undefined && limit.max_running !== null ? html`<span class="muted"> of ${count(limit.max_running)}</span>` : ""}
+    <td class="num">${count(limit.running)}${limit.max_running !== undefined && limit.max_running !== null ? html`<span class="muted"> of ${count(limit.max_running)}</span>` : ""}
       ${limit.max_running ? html`<div class="meter" style=${{ width: "80px", marginLeft: "auto" }}><i data-tone="run" style=${{ width: `${Math.min(100, (100 * limit.running) / limit.max_running)}%` }}></i></div>` : null}</td>
     <td class="num">${count(limit.waiting)}</td>
     <td class="nowrap muted">${limit.rate_starts ? `${limit.rate_starts} in ${limit.rate_per_ms % 1000 ? duration(limit.rate_per_ms) : `${limit.rate_per_ms / 1000} s`}` : ""}</td>
     <td>${limit.holders.slice(0, 5).map((run) => html`<div><a class="mono" href=${href(`/runs/${run}`)}>${run.slice(-12)}</a></div>`)}${limit.holders.length > 5 ? html`<span class="muted">and more</span>` : null}</td>
-    <td class="num nowrap">${limit.paused
+    <td class="num">${limit.paused
       ? html`<button type="button" disabled=${!isAllowed} onClick=${() => act(() => send("POST", `${path(scope)}/resume`), "Resumed")}>Resume</button>`
       : html`<button type="button" disabled=${!isAllowed} onClick=${pause}>Pause …</button>`}
       ${" "}<button type="button" class="quiet" disabled=${!isAllowed} onClick=${change}>Change …</button>

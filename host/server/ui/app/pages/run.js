@@ -1,11 +1,9 @@
 // One run: how it went, why it waits, what it was given and what came out.
 
-import { part } from "../lib/api.js";
+import { may, part } from "../lib/api.js";
 import { parts, word } from "../lib/filter.js";
-import { loadTasks, names } from "../lib/names.js";
-import { useLive, useResource } from "../lib/resource.js";
+import { loadTasks, names, useLive, useResource } from "../lib/resource.js";
 import { go, href } from "../lib/router.js";
-import { may } from "../lib/session.js";
 import { hasEnded, look } from "../lib/states.js";
 import { taskName } from "../lib/text.js";
 import { html, useEffect, useRef } from "../lib/view.js";

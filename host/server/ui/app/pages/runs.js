@@ -1,16 +1,14 @@
 // The list of runs: filters, presets, selection, and what can be done with what is selected.
 
-import { ofApi, withQuery } from "../lib/api.js";
+import { may, ofApi, withQuery } from "../lib/api.js";
 import { toFilter, valueOf, withKey, without, words } from "../lib/filter.js";
-import { loadTasks } from "../lib/names.js";
+import { loadTasks, useRunList } from "../lib/resource.js";
 import { go, href, setQuery } from "../lib/router.js";
-import { useRunList } from "../lib/runlist.js";
-import { may } from "../lib/session.js";
 import { STATES } from "../lib/states.js";
 import { html, useCallback, useEffect, useMemo, useRef, useState } from "../lib/view.js";
 import { Loading, Panel, Text, Trouble, When } from "../parts/basics.js";
 import { BatchProgress, Selection, act } from "../parts/bulk.js";
-import { FirstRun } from "../parts/firstrun.js";
+import { FirstRun } from "../parts/upload.js";
 import { Icon } from "../parts/icon.js";
 import { usePageKeys } from "../parts/keys.js";
 import { RunTable } from "../parts/runtable.js";

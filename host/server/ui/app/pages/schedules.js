@@ -1,10 +1,9 @@
 // What runs again and again: when, in which zone, and what happened last.
 
-import { part, send } from "../lib/api.js";
+import { may, part, send } from "../lib/api.js";
 import { word } from "../lib/filter.js";
 import { useLive, useResource } from "../lib/resource.js";
 import { href } from "../lib/router.js";
-import { may } from "../lib/session.js";
 import { html } from "../lib/view.js";
 import { Loading, Panel, Text, Trouble, When, attempt, confirm } from "../parts/basics.js";
 import { Icon } from "../parts/icon.js";
@@ -24,11 +23,11 @@ function Row({ schedule, reload }) {
   };
   return html`<tr>
     <td style=${{ overflowWrap: "anywhere", minWidth: "120px" }}><strong><${Text}>${schedule.name}<//></strong><div><a class="mono" href=${href(`/tasks/${encodeURIComponent(schedule.task)}`)}><${Text}>${schedule.task}<//></a></div></td>
-    <td>${schedule.description ?? ""}<div class="mono faint">${schedule.cron ?? ""}</div></td>
+    <td style=${{ minWidth: "120px" }}>${schedule.description ?? ""}<div class="mono faint">${schedule.cron ?? ""}</div></td>
     <td class="nowrap">${schedule.paused ? html`<span class="state" data-tone="warn"><${Icon} name="pause" />Paused</span>` : schedule.next_at ? html`<${When} at=${schedule.next_at} /><div class="muted"><${When} at=${schedule.next_at} far /></div>` : html`<span class="muted">never</span>`}</td>
     <td class="nowrap muted">${schedule.last_at ? html`<${When} at=${schedule.last_at} />` : "not yet"}<div><a href=${href("/runs", { q: word("schedule", schedule.name) })}>its runs</a></div></td>
-    <td class="muted">${OVERLAP[schedule.overlap] ?? schedule.overlap}; ${MISSED[schedule.missed] ?? schedule.missed}</td>
-    <td class="num nowrap">
+    <td class="muted" style=${{ minWidth: "160px" }}>${OVERLAP[schedule.overlap] ?? schedule.overlap}; ${MISSED[schedule.missed] ?? schedule.missed}</td>
+    <td class="num">
       <button type="button" disabled=${!isAllowed} onClick=${act(() => send("POST", `${at}/run`), (answer) => `Submitted ${answer.run}`)}>Run now</button>${" "}
       ${schedule.paused ? html`<button type="button" disabled=${!isAllowed} onClick=${act(() => send("POST", `${at}/resume`), "Resumed")}>Resume</button>` : html`<button type="button" disabled=${!isAllowed} onClick=${act(() => send("POST", `${at}/pause`), "Paused")}>Pause</button>`}
       <button type="button" class="quiet" disabled=${!isAllowed} onClick=${remove} aria-label="Remove ${schedule.name}">Remove</button></td>

@@ -1,8 +1,7 @@
 // The server: version, limits, tokens, and this browser's session.
 
-import { part, send } from "../lib/api.js";
+import { may, part, send, session } from "../lib/api.js";
 import { useResource } from "../lib/resource.js";
-import { may, session } from "../lib/session.js";
 import { bytes, count, duration } from "../lib/time.js";
 import { html, useState } from "../lib/view.js";
 import { Command, Loading, Panel, Text, Trouble, When, attempt, confirm } from "../parts/basics.js";

@@ -1,13 +1,10 @@
 // A task: its signature, and the form that runs it with what its function really takes.
 
-import { part, send, withQuery } from "../lib/api.js";
-import { curl, runCommand } from "../lib/command.js";
+import { may, part, send, withQuery } from "../lib/api.js";
+import { curl, runCommand, taskName, taskRef } from "../lib/text.js";
 import { fromJson, parseJson, pastedItems, toJson } from "../lib/form.js";
-import { names, loadTasks } from "../lib/names.js";
-import { useResource } from "../lib/resource.js";
+import { loadTasks, names, useResource } from "../lib/resource.js";
 import { go, href } from "../lib/router.js";
-import { may } from "../lib/session.js";
-import { taskName, taskRef } from "../lib/text.js";
 import { count, duration, spread } from "../lib/time.js";
 import { html, useEffect, useMemo, useRef, useState } from "../lib/view.js";
 import { Command, Loading, Panel, Text, Trouble } from "../parts/basics.js";

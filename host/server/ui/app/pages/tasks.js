@@ -1,6 +1,6 @@
 // Tasks of named components, and the place where new ones are dropped.
 
-import { loadTasks, tasks, tasksError } from "../lib/names.js";
+import { loadTasks, tasks, tasksError } from "../lib/resource.js";
 import { href } from "../lib/router.js";
 import { html, useEffect, useState } from "../lib/view.js";
 import { Loading, Panel, Text, Trouble } from "../parts/basics.js";
@@ -23,7 +23,7 @@ const Component = ({ name, items, isOpen }) => html`<${Panel} flush title=${name
     (item) => html`<tr class="go" key=${item.task}>
       <td style=${{ width: "28%", minWidth: "150px", overflowWrap: "anywhere" }}><a class="plain" href=${href(`/tasks/${encodeURIComponent(item.task)}`)}><strong><${Text}>${item.task.slice(name.length + 1)}<//></strong></a></td>
       <td class="mono muted" style=${{ overflowWrap: "anywhere" }}><${Text}>${item.signature}<//></td>
-      <td class="num nowrap"><a class="button" href=${href(`/tasks/${encodeURIComponent(item.task)}`)} aria-label="Run ${item.task}">Run …</a></td>
+      <td class="num"><a class="button" href=${href(`/tasks/${encodeURIComponent(item.task)}`)} aria-label="Run ${item.task}">Run …</a></td>
     </tr>`,
   )}</tbody></table></div>
 <//>`;

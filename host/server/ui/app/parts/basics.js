@@ -1,10 +1,10 @@
-// Parts that every page uses: states, instants, things to copy, messages.
+// Parts that every page uses: states, instants, things to copy, messages; and how the reader wants to see them.
 
 import { Problem } from "../lib/api.js";
 import { isActive, look } from "../lib/states.js";
 import { clock, distance, duration, full } from "../lib/time.js";
 import { showText } from "../lib/text.js";
-import { cx, effect, html, signal, useEffect, useRef, useState } from "../lib/view.js";
+import { computed, cx, effect, html, signal, useEffect, useRef, useState } from "../lib/view.js";
 import { Icon } from "./icon.js";
 
 /** Whether instants are shown in UTC. */
@@ -27,22 +27,61 @@ export function setUtc(value) {
   }
 }
 
+const NEXT = { system: "light", light: "dark", dark: "system" };
+const ICONS = { system: "half", light: "sun", dark: "moon" };
+
+function readTheme() {
+  try {
+    const theme = localStorage.getItem("hostel.theme");
+    return theme === "light" || theme === "dark" ? theme : "system";
+  } catch {
+    return "system";
+  }
+}
+
+/** The theme. Charts draw again when it changes. */
+export const theme = signal(readTheme());
+
+function setTheme(value) {
+  theme.value = value;
+  document.documentElement.style.colorScheme = value === "system" ? "" : value;
+  try {
+    localStorage.setItem("hostel.theme", value);
+  } catch {
+    // It lasts as long as the page.
+  }
+}
+
+/** How often the system's theme has changed. */
+export const systemTheme = signal(0);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  systemTheme.value += 1;
+});
+
+export const ThemeButton = () => html`<button type="button" class="quiet icon" onClick=${() => setTheme(NEXT[theme.value])}
+  title="Theme: ${theme.value}. Change it" aria-label="Theme: ${theme.value}">
+  <${Icon} name=${ICONS[theme.value]} />
+</button>`;
+
 /** The time, once a second; once a minute would do for most, but it is one timer for all. It stands still while the page is hidden. */
 export const now = signal(Date.now());
 setInterval(() => {
   if (document.visibilityState !== "hidden") now.value = Date.now();
 }, 1000);
 
+/** The minute, for instants as a clock shows them: they need not be drawn again each second. */
+const minute = computed(() => now.value - (now.value % 60_000));
+
 /** A state: colour, shape and word. */
 export function State({ state }) {
   const { tone, shape, word } = look(state);
-  return html`<span class="state" data-tone=${tone}><${Icon} name=${shape} class=${isActive(state) && "moving"} />${word}</span>`;
+  return html`<span class="state" data-tone=${tone}>${Icon({ name: shape, class: isActive(state) && "moving" })}${word}</span>`;
 }
 
 /** An instant; the whole of it in its title. */
 export function When({ at, far, millis }) {
   if (!at) return null;
-  const text = far ? distance(at, now.value) : clock(at, { utc: utc.value, now: now.value, millis });
+  const text = far ? distance(at, now.value) : clock(at, { utc: utc.value, now: minute.value, millis });
   return html`<time datetime=${at} title=${full(at, { utc: utc.value })} class="nowrap">${text}</time>`;
 }
 

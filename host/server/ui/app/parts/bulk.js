@@ -1,8 +1,7 @@
 // What can be done with runs: one after the other, or all that match a filter as a batch of the server. Each button says before what it
 // will do, and with how many.
 
-import { get, part, send } from "../lib/api.js";
-import { has, may } from "../lib/session.js";
+import { get, has, may, part, send } from "../lib/api.js";
 import { hasEnded, look } from "../lib/states.js";
 import { again } from "../lib/stream.js";
 import { count } from "../lib/time.js";

@@ -1,17 +1,14 @@
 // What surrounds every page: the rail, the bar at the top, keys, dialogs and messages; and the way in: the one-time code in the address
 // that `hostel serve` prints, or a token.
 
-import { enter, logIn } from "../lib/api.js";
+import { enter, logIn, session, setSession } from "../lib/api.js";
 import { connection, live } from "../lib/events.js";
-import { find } from "../lib/pages.js";
-import { address, go, href } from "../lib/router.js";
-import { session, setSession } from "../lib/session.js";
+import { address, find, go, href } from "../lib/router.js";
 import { html, signal, useEffect, useRef, useState } from "../lib/view.js";
 import { toSearch } from "../lib/filter.js";
-import { Command, Dialogs, Loading, Toasts, Trouble, dialog, setUtc, toast, utc } from "./basics.js";
+import { Command, Dialogs, Loading, ThemeButton, Toasts, Trouble, dialog, setUtc, toast, utc } from "./basics.js";
 import { Icon, Mark } from "./icon.js";
 import { useKeys, showKeys } from "./keys.js";
-import { ThemeButton } from "./theme.js";
 
 /** Takes the code out of the address, so that it does not stay in the history. */
 function takeCode() {

@@ -5,8 +5,8 @@ import { look } from "../lib/states.js";
 import { duration } from "../lib/time.js";
 import { hit, order, raster, ticks, weights } from "../lib/timeline.js";
 import { html, useEffect, useMemo, useRef, useState } from "../lib/view.js";
-import { colour, context } from "./histogram.js";
-import { systemTheme, theme } from "./theme.js";
+import { colours, context } from "./histogram.js";
+import { systemTheme, theme } from "./basics.js";
 
 const AXIS = 20;
 const HEIGHT = 320;
@@ -21,7 +21,7 @@ function rgb(text) {
 function paint(canvas, data, lines, view) {
   const { drawing, width, height } = context(canvas);
   const [w, h] = [canvas.width, Math.max(1, Math.round((height - AXIS) * (devicePixelRatio || 1)))];
-  const tones = data.states.map((state) => rgb(colour(canvas.parentElement, look(state).tone)));
+  const tones = colours(canvas.parentElement, data.states.map((state) => look(state).tone)).map(rgb);
   const pixels = raster(data, lines, { ...view, width: w, height: h, weight: weights(data.states) });
   const image = drawing.createImageData(w, h);
   for (let at = 0; at < pixels.length; at += 1) {

@@ -2,18 +2,20 @@
 
 import { GROUPS, byGroup } from "../lib/states.js";
 import { clock, count } from "../lib/time.js";
-import { html, useEffect, useRef, useState } from "../lib/view.js";
-import { utc } from "./basics.js";
-import { systemTheme, theme } from "./theme.js";
+import { html, useEffect, useLater, useRef, useState } from "../lib/view.js";
+import { systemTheme, theme, utc } from "./basics.js";
 
-/** The colour of a tone, as the style sheet has it in the present theme. */
-export function colour(element, tone) {
-  const probe = document.createElement("i");
-  probe.dataset.tone = tone;
-  probe.style.color = "var(--tone)";
-  element.append(probe);
-  const found = getComputedStyle(probe).color;
-  probe.remove();
+/** The colours of tones, as the style sheet has them in the present theme; all at once, because each question has styles computed. */
+export function colours(element, tones) {
+  const probes = tones.map((tone) => {
+    const probe = document.createElement("i");
+    probe.dataset.tone = tone;
+    probe.style.color = "var(--tone)";
+    return probe;
+  });
+  element.append(...probes);
+  const found = probes.map((probe) => getComputedStyle(probe).color);
+  probes.forEach((probe) => probe.remove());
   return found;
 }
 
@@ -45,10 +47,10 @@ function paint(canvas, bars, chosen) {
   const { drawing, width, height } = context(canvas);
   const most = Math.max(1, ...bars.map((bar) => bar.total));
   const step = width / bars.length;
-  const colours = GROUPS.map(({ tone }) => colour(canvas.parentElement, tone));
+  const [blue, grey, ...tones] = colours(canvas.parentElement, ["run", "wait", ...GROUPS.map(({ tone }) => tone)]);
   if (chosen) {
     drawing.globalAlpha = 0.15;
-    drawing.fillStyle = colour(canvas.parentElement, "run");
+    drawing.fillStyle = blue;
     drawing.fillRect(chosen[0] * step, 0, (chosen[1] - chosen[0] + 1) * step, height);
     drawing.globalAlpha = 1;
   }
@@ -58,12 +60,12 @@ function paint(canvas, bars, chosen) {
       const n = bar.groups[group];
       if (!n) return;
       const tall = Math.max(1.5, ((height - 6) * n) / most);
-      drawing.fillStyle = colours[index];
+      drawing.fillStyle = tones[index];
       drawing.fillRect(at * step + 0.5, y - tall, Math.max(1, step - 1), tall);
       y -= tall;
     });
   });
-  drawing.fillStyle = colour(canvas.parentElement, "wait");
+  drawing.fillStyle = grey;
   drawing.globalAlpha = 0.4;
   drawing.fillRect(0, height - 1, width, 1);
 }
@@ -73,6 +75,7 @@ export function Histogram({ counts, onChoose }) {
   const canvas = useRef(null);
   const [drag, setDrag] = useState(null);
   const [over, setOver] = useState(null);
+  const hasTable = useLater();
   const bars = fill(counts);
   const each = counts.bucket_ms;
   const chosen = drag && [Math.min(...drag), Math.max(...drag)];
@@ -101,8 +104,8 @@ export function Histogram({ counts, onChoose }) {
         ${time(bar.from)} · ${count(bar.total)} ${GROUPS.filter(({ group }) => bar.groups[group]).map(({ group, word }) => ` · ${count(bar.groups[group])} ${word.toLowerCase()}`)}</div>` : null}
     </div>
     <div class="axis" aria-hidden="true"><span>${time(bars[0].from)}</span><span>${time(bars[Math.floor(bars.length / 2)].from)}</span><span>now</span></div>
-    <div class="visually-hidden"><table><caption>Runs over time</caption><thead><tr><th>From</th>${GROUPS.map(({ word }) => html`<th>${word}</th>`)}</tr></thead>
-      <tbody>${bars.filter((one) => one.total).slice(-60).map((one) => html`<tr><td>${time(one.from)}</td>${GROUPS.map(({ group }) => html`<td>${one.groups[group]}</td>`)}</tr>`)}</tbody></table></div>
+    ${hasTable ? html`<div class="visually-hidden"><table><caption>Runs over time</caption><thead><tr><th>From</th>${GROUPS.map(({ word }) => html`<th>${word}</th>`)}</tr></thead>
+      <tbody>${bars.filter((one) => one.total).slice(-60).map((one) => html`<tr><td>${time(one.from)}</td>${GROUPS.map(({ group }) => html`<td>${one.groups[group]}</td>`)}</tr>`)}</tbody></table></div>` : null}
   </div>`;
 }
 

@@ -29,7 +29,6 @@ const STROKES = {
   plus: "M8 3v10M3 8h10",
   minus: "M3 8h10",
   upload: "M8 11V3M4.5 6L8 2.5 11.5 6M3 13.5h10",
-  external: "M6 3H3v10h10v-3M9 2.8h4.2V7M13 3L7.5 8.5",
 };
 const FILLS = {
   play: "M5 3.2v9.6L12.6 8z",

@@ -1,11 +1,10 @@
 // The log of a run. Only the lines in view are in the page, so a long log costs no more than a short one.
 
-import { pieces, plain } from "../lib/ansi.js";
+import { pieces, plain, showText } from "../lib/text.js";
 import { live } from "../lib/events.js";
 import { MOST, firstError, useLog, wholeLog } from "../lib/logs.js";
 import { href, setQuery } from "../lib/router.js";
 import { clock } from "../lib/time.js";
-import { showText } from "../lib/text.js";
 import { cx, html, useEffect, useLayoutEffect, useRef, useState } from "../lib/view.js";
 import { Copy, Loading, Trouble, attempt, toast, utc } from "./basics.js";
 import { Icon } from "./icon.js";

@@ -1,22 +1,24 @@
 // Lists of runs. Rows keep their places while they change.
 
 import { word } from "../lib/filter.js";
-import { names } from "../lib/names.js";
+import { names } from "../lib/resource.js";
 import { href } from "../lib/router.js";
 import { hasEnded } from "../lib/states.js";
-import { taskName } from "../lib/text.js";
-import { cx, html, useMemo } from "../lib/view.js";
-import { State, Text, Took, When } from "./basics.js";
+import { showText, taskName } from "../lib/text.js";
+import { cx, html, useLater, useMemo } from "../lib/view.js";
+import { State, Took, When } from "./basics.js";
 
-/** The name of a run; the start of a default name is its task's export, which the list has anyway. */
-const RunName = ({ run }) => html`<a class="plain" href=${href(`/runs/${run.run}`)}><${Text}>${run.name || run.run}<//></a>`;
+/** The least height of a row, in pixels. */
+const LOWEST = 32;
 
-function Tags({ tags }) {
+// Rows are many: what they are made of are functions, and few are components of their own.
+
+function tagsOf(tags) {
   const shown = tags.filter((tag) => !tag.startsWith("map:"));
   const map = tags.find((tag) => tag.startsWith("map:"));
   return html`<span class="tags">
     ${map ? html`<a class="tag" href=${href(`/maps/${map.slice(4)}`)} title=${map}>map</a>` : null}
-    ${shown.slice(0, 3).map((tag) => html`<a class="tag" href=${href("/runs", { q: word("tag", tag) })}><${Text}>${tag}<//></a>`)}
+    ${shown.slice(0, 3).map((tag) => html`<a class="tag" href=${href("/runs", { q: word("tag", tag) })}>${showText(tag)}</a>`)}
     ${shown.length > 3 ? html`<span class="faint">+${shown.length - 3}</span>` : null}
   </span>`;
 }
@@ -28,24 +30,25 @@ function Row({ run, at, selected, onSelect, slim }) {
     ${selected
       ? html`<td class="c-pick"><input type="checkbox" checked=${isSelected} onChange=${() => onSelect(run.run)} aria-label="Select ${run.name || run.run}" /></td>`
       : null}
-    <td class="c-state"><${State} state=${run.state} /></td>
+    <td class="c-state">${State(run)}</td>
     <td class="c-name" title=${run.error ?? undefined}>
-      <${RunName} run=${run} />${run.error ? html` <span class="why"><${Text}>${run.error}<//></span>` : null}
+      <a class="plain" href=${href(`/runs/${run.run}`)}>${showText(run.name || run.run)}</a>${run.error ? html` <span class="why">${showText(run.error)}</span>` : null}
     </td>
-    ${slim ? null : html`<td class="c-task mono"><span class="muted" title=${run.task}><${Text}>${run.function ?? taskName(run.task, names.value)}<//></span></td>`}
+    ${slim ? null : html`<td class="c-task mono"><span class="muted" title=${run.task}>${showText(run.function ?? taskName(run.task, names.value))}</span></td>`}
     ${slim ? null : html`<td class="c-queue muted">${run.queue}</td>`}
     <td class="c-when muted"><${When} at=${run.created} /></td>
     <td class="c-took num"><${Took} from=${run.started} to=${run.ended} isOver=${hasEnded(run.state)} /></td>
     ${slim ? null : html`<td class="c-tries num muted">${run.attempt_count > 1 ? run.attempt_count : ""}</td>`}
-    ${slim ? null : html`<td class="c-tags"><${Tags} tags=${run.tags} /></td>`}
+    ${slim ? null : html`<td class="c-tags">${tagsOf(run.tags)}</td>`}
   </tr>`, [run, at, isSelected, onSelect, slim, names.value]);
 }
 
 /**
  * A table of runs. `at` is the row that keys act on, `selected` the ids that are chosen (without it, none can be), `slim` leaves out what a
- * narrow place has no room for.
+ * narrow place has no room for. The rows that a screen shows are drawn at once, and the others after these were painted.
  */
 export function RunTable({ runs, at, selected, onSelect, onSelectAll, slim, label = "Runs" }) {
+  const drawn = useLater() ? runs : runs.slice(0, Math.ceil(innerHeight / LOWEST));
   const isAll = selected && runs.length > 0 && runs.every((run) => selected.has(run.run));
   return html`<div class="scroll"><table class="fixed runs" aria-label=${label}>
     <thead><tr>
@@ -57,7 +60,7 @@ export function RunTable({ runs, at, selected, onSelect, onSelectAll, slim, labe
       <th class="num" style=${{ width: "100px" }}>Took</th>
       ${slim ? null : html`<th class="c-tries num" style=${{ width: "56px" }}>Tries</th><th class="c-tags" style=${{ width: "11%" }}>Tags</th>`}
     </tr></thead>
-    <tbody>${runs.map(
+    <tbody>${drawn.map(
       (run, index) => html`<${Row} key=${run.run} run=${run} at=${index === at} selected=${selected} onSelect=${onSelect} slim=${slim} />`,
     )}</tbody>
   </table></div>`;

@@ -1,14 +1,11 @@
 // The tabs of a run.
 
-import { part, send } from "../lib/api.js";
-import { useLive, useResource } from "../lib/resource.js";
+import { may, part, send } from "../lib/api.js";
+import { names, useLive, useResource } from "../lib/resource.js";
 import { href } from "../lib/router.js";
-import { may } from "../lib/session.js";
 import { hasEnded, look } from "../lib/states.js";
 import { bytes, count, duration } from "../lib/time.js";
-import { runCommand } from "../lib/command.js";
-import { names } from "../lib/names.js";
-import { taskRef } from "../lib/text.js";
+import { runCommand, taskRef } from "../lib/text.js";
 import { html } from "../lib/view.js";
 import { Command, Copy, Loading, Panel, State, Text, Trouble, When, attempt, confirm } from "./basics.js";
 import { Icon } from "./icon.js";

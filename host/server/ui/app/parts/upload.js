@@ -1,12 +1,11 @@
-// A place where a component can be dropped, and what happens with it: stored, then named.
+// A place where a component can be dropped, and what happens with it: stored, then named; and what to do first, without runs.
 
-import { part, request, send } from "../lib/api.js";
-import { loadTasks } from "../lib/names.js";
+import { may, part, request, send } from "../lib/api.js";
+import { loadTasks } from "../lib/resource.js";
 import { go, href } from "../lib/router.js";
-import { may } from "../lib/session.js";
 import { bytes } from "../lib/time.js";
 import { cx, html, useRef, useState } from "../lib/view.js";
-import { Text, Trouble, toast } from "./basics.js";
+import { Command, Text, Trouble, toast } from "./basics.js";
 import { Demands, Exports } from "./diff.js";
 import { Icon } from "./icon.js";
 
@@ -95,3 +94,16 @@ function Name({ file, pushed, onEnd }) {
     <p class="muted"><${Text}>${file.name}<//>, ${bytes(file.size)}</p>
   </form>`;
 }
+
+/** What a data directory without runs begins with. */
+export const FirstRun = () => html`<div class="empty" style=${{ textAlign: "left", maxWidth: "680px", margin: "0 auto" }}>
+  <h2 style=${{ color: "var(--ink)" }}>No runs yet</h2>
+  <p>A component is a WebAssembly file whose functions run as tasks. Drop one here:</p>
+  <div style=${{ margin: "12px 0" }}><${Upload} /></div>
+  <p style=${{ marginBottom: "8px" }}>Or begin on the command line:</p>
+  <div style=${{ display: "grid", gap: "6px" }}>
+    <${Command}>hostel inspect math.wasm<//>
+    <${Command}>hostel run math.wasm#add 40 2<//>
+    <${Command}>hostel delay math.wasm#add 40 2<//>
+  </div>
+</div>`;

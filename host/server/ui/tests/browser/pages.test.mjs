@@ -411,6 +411,29 @@ test("the first page of a fresh server teaches the first commands", async () => 
 
 test("a component shows signatures", () => on("/components/ops.reporter", (page) => page.getByText("(n: u64) -> u64").waitFor()));
 
+test("a component says what its runs have used", async () => {
+  await call("POST", "/runs?wait=30s", { task: "ops.puppet#play", args: { script: "look-up host.example" } });
+  await on("/components/ops.puppet", async (page) => {
+    await page.getByText(/1 of \d+ runs? asked for lookup without a grant/).waitFor();
+    const found = await text(page);
+    assert.match(found, /network used by 1 of \d+ runs?\n/);
+    assert.match(found, /files never used\n/);
+  });
+});
+
+test("a map that is not there says so, and lists no rows", async () => {
+  const page = await open(browser, server);
+  await page.to("/maps/00000000-0000-4000-8000-000000000000");
+  assert.match(await page.getByRole("alert").innerText(), /no runs of the map/);
+  assert.equal(await page.getByRole("heading", { name: "Rows" }).count(), 0);
+  await page.context().close();
+});
+
+test("a list draws the rows in view first, and all of them", async () => {
+  await call("POST", "/maps?wait=30s", { task: "acme.math#add", rows: Array.from({ length: 120 }, (_, at) => [at, 1]) });
+  await on("/runs", (page) => page.waitForFunction(() => document.querySelectorAll("table.runs tbody tr").length === 100));
+});
+
 test("a task says how long its runs took", () =>
   on("/tasks/acme.math%23pow", async (page) => {
     await page.getByText(/p50 .+, p95 .+ of \d+ completed runs/).waitFor();

@@ -3,14 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { pieces, plain } from "../../app/lib/ansi.js";
-import { quote, runCommand } from "../../app/lib/command.js";
+import { pieces, plain, quote, runCommand, showText, taskName, taskRef } from "../../app/lib/text.js";
 import { toFilter, toSearch, valueOf, withKey, without, word, words } from "../../app/lib/filter.js";
 import { gate } from "../../app/lib/versions.js";
-import { fingerprint, groups } from "../../app/lib/fingerprint.js";
+import { STATES, byGroup, fingerprint, groups, hasEnded, look } from "../../app/lib/states.js";
 import { parser } from "../../app/lib/stream.js";
-import { STATES, byGroup, hasEnded, look } from "../../app/lib/states.js";
-import { showText, taskName, taskRef } from "../../app/lib/text.js";
 import { bytes, clock, count, distance, duration, full } from "../../app/lib/time.js";
 
 test("filters are split into words as the server does", () => {

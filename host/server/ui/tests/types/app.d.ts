@@ -39,3 +39,6 @@ interface LogFilter {
   stream?: string;
   attempt?: string;
 }
+
+/** The requests that were sent before the modules came, by their paths. */
+declare var asked: Map<string, { response: Promise<Response>; stop: AbortController }> | undefined;
