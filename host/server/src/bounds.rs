@@ -47,6 +47,8 @@ pub(crate) const UPLOADS: usize = 2;
 pub(crate) const BLOCKING: usize = 64;
 /// Compiled components that are kept at hand.
 pub(crate) const LOADED: usize = 64;
+/// Scripts that are kept at hand, with their source.
+pub(crate) const SCRIPTS: usize = 64;
 /// The most tokens.
 pub(crate) const TOKENS: usize = 1_000;
 /// How many runs a token may submit in a second, on an address that is no loopback.

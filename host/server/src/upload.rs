@@ -26,7 +26,17 @@ pub(crate) struct Received {
 /// Receives a component.
 pub(crate) async fn receive(app: &Arc<App>, headers: &HeaderMap, body: Body) -> Answer<Received> {
     check_type(headers, &["application/wasm"])?;
-    let mut parts = Parts::new(headers, body, COMPONENT_BYTES)?;
+    receive_most(app, headers, body, COMPONENT_BYTES).await
+}
+
+/// Receives a body with at most so many bytes.
+pub(crate) async fn receive_most(
+    app: &Arc<App>,
+    headers: &HeaderMap,
+    body: Body,
+    most: u64,
+) -> Answer<Received> {
+    let mut parts = Parts::new(headers, body, most)?;
     let spool = app.spool.clone();
     let file = app.blocking.run(move || tempfile::tempfile_in(spool).map_err(Spool)).await?;
     let mut file = tokio::fs::File::from_std(file);

@@ -14,11 +14,11 @@ use crate::leftovers::UNFINISHED_COPY;
 pub(super) const FORMAT: i64 = 1;
 
 /// The version of the tables.
-pub(super) const TABLES_VERSION: i64 = 9;
+pub(super) const TABLES_VERSION: i64 = 10;
 
 /// What makes each version from the one before, the first from an empty file.
 const STEPS: [&str; TABLES_VERSION as usize] =
-    [V1, REGISTRY, super::schedules::TABLES, BEAT, DRAINER, HISTOGRAM, BATCH, SOLO, REFUSED];
+    [V1, REGISTRY, super::schedules::TABLES, BEAT, DRAINER, HISTOGRAM, BATCH, SOLO, REFUSED, SCRIPT];
 
 /// The tables of the registry. Grants are the options of a task that has only grants.
 const REGISTRY: &str = "
@@ -70,6 +70,12 @@ const SOLO: &str = "UPDATE run SET ready = ready - 2, drainer = NULL WHERE ready
 
 /// The ids of the first runs that refused the action of a batch.
 const REFUSED: &str = "ALTER TABLE batch ADD COLUMN refused BLOB NOT NULL DEFAULT x'';";
+
+/// The component that executes a script.
+const SCRIPT: &str = "
+    ALTER TABLE component ADD COLUMN runtime BLOB; -- NULL for a component
+    CREATE INDEX component_runtime ON component (runtime) WHERE runtime IS NOT NULL;
+";
 
 const V1: &str = "
     CREATE TABLE counter (
