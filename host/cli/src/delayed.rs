@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use hostel::journal::{JournalError, RunSpec};
 use hostel::registry::Push;
-use hostel::{Component, DelayError, DelayOptions, Host, RunId, Task, Value};
+use hostel::{Component, DelayError, DelayOptions, Host, Language, RunId, Task, Value};
 
 use crate::arguments::{self, Call};
 use crate::config::ConfigOptions;
@@ -69,6 +69,8 @@ pub(crate) struct Delayed {
     bytes: Vec<u8>,
     /// The task as a schedule refers to it: a registered name stands for whatever it will stand for, and a file for its content.
     pub(crate) reference: String,
+    /// Whether the reference is that of a registered script, whose source is not part of the arguments.
+    pub(crate) is_of_stored_script: bool,
     dir: PathBuf,
     /// The task is of this host.
     _host: Host,
@@ -106,10 +108,10 @@ impl DelayedWords {
         let dir = words.host.stored()?;
         let located = loaded::locate(ui, &self.task.path, &words.host, false)?;
         let (component, bytes) = load::with_bytes(ui, &host, &located.file).await?;
-        let of_name = located.is_registered().then(|| self.task.path.display().to_string());
+        let is_file = !located.is_registered() || Language::of(&self.task.path).is_some();
+        let is_of_stored_script = located.script.is_some();
         let component = located.checked(component)?;
-        let loaded = loaded::of(component.clone(), located.file, &self.task.path).await?;
-        let of_name = of_name.filter(|_| loaded.script.is_none());
+        let loaded = loaded::of(component.clone(), located, &self.task.path).await?;
         let call = Call::find(&loaded, &self.task, &self.args)?;
         let options = words.task.clone().or(config.of_task(&self.task.path, &loaded, &call.task)?);
         words.task.check_retries(&options)?;
@@ -121,9 +123,13 @@ impl DelayedWords {
         let inputs = self.inputs(&call, &Files::new(limits.input_bytes))?;
         config.check_grants(&options, &words.host)?;
         let task = options.apply(call.task)?;
-        let source = of_name.unwrap_or_else(|| component.digest().to_string());
-        let reference = format!("{source}#{}", task.key().export);
-        Ok(Delayed { task, inputs, component, bytes, reference, dir, _host: host })
+        let path = self.task.path.display();
+        let reference = match (is_file, is_of_stored_script) {
+            (true, _) => format!("{}#{}", component.digest(), task.key().export),
+            (false, true) => format!("{path}#{}", task.function_name()),
+            (false, false) => format!("{path}#{}", task.key().export),
+        };
+        Ok(Delayed { task, inputs, component, bytes, reference, is_of_stored_script, dir, _host: host })
     }
 
     fn inputs(&self, call: &Call<'_>, files: &Files) -> Result<Vec<Value>, Problem> {

@@ -4,29 +4,20 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use hostel::{Component, ErrorKind, FindError, Host, Script, ScriptError, ScriptFailure, Task, bytes_text};
+use hostel::{
+    Component, ErrorKind, FindError, Host, Language, Script, ScriptError, ScriptFailure, ScriptPackage, Task,
+    bytes_text,
+};
 use hostel_wire::printable;
 
 use crate::load;
 use crate::options::data_dir::HostOptions;
 use crate::problem::Problem;
-use crate::registered::{self, Located};
+use crate::registered::{self, Located, StoredScript};
 use crate::ui::Ui;
 
 /// The longest source.
-const MAX_SOURCE_BYTES: u64 = 4 << 20;
-
-/// Languages by the endings of their files.
-const LANGUAGES: [(&str, Language); 3] =
-    [("py", Language::Python), ("js", Language::JavaScript), ("mjs", Language::JavaScript)];
-
-/// A language whose runtime is a component.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Language {
-    Python,
-    #[value(name = "js")]
-    JavaScript,
-}
+const MAX_SOURCE_BYTES: u64 = ScriptPackage::MAX_SOURCE_BYTES as u64;
 
 /// A component, and what of it has tasks.
 pub(crate) struct Loaded {
@@ -35,45 +26,6 @@ pub(crate) struct Loaded {
     pub(crate) file: PathBuf,
     /// The functions of a script, which the component executes.
     pub(crate) script: Option<Script>,
-}
-
-impl Language {
-    pub(crate) const ALL: [Self; 2] = [Self::Python, Self::JavaScript];
-
-    /// The language of a file, by the ending of its name.
-    pub(crate) fn of(path: &Path) -> Option<Self> {
-        let ending = path.extension()?.to_str()?;
-        LANGUAGES.iter().find(|(known, _)| ending.eq_ignore_ascii_case(known)).map(|(_, language)| *language)
-    }
-
-    /// Its name on the command line.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Python => "python",
-            Self::JavaScript => "js",
-        }
-    }
-
-    /// Its name in texts.
-    pub(crate) const fn title(self) -> &'static str {
-        match self {
-            Self::Python => "Python",
-            Self::JavaScript => "JavaScript",
-        }
-    }
-
-    /// A source that no other language has, with the function `f`.
-    pub(crate) const fn probe(self) -> &'static str {
-        match self {
-            Self::Python => "def f(): pass",
-            Self::JavaScript => "export const f = () => {};",
-        }
-    }
-
-    /// The name of its runtime in the registry.
-    pub(crate) fn component_name(self) -> String {
-        format!("hostel.runtime-{}", self.name())
-    }
 }
 
 impl Loaded {
@@ -117,23 +69,24 @@ pub(crate) async fn load(
 ) -> Result<Loaded, Problem> {
     let located = locate(ui, path, options, quiet)?;
     let component = load::component(ui, host, &located, quiet).await?;
-    of(component, located.file, path).await
+    of(component, located, path).await
 }
 
 /// What a path stands for, whose component is loaded.
-pub(crate) async fn of(component: Component, file: PathBuf, path: &Path) -> Result<Loaded, Problem> {
-    let script = match Language::of(path) {
-        Some(_) => Some(read(&component, path).await?),
-        None => None,
+pub(crate) async fn of(component: Component, located: Located, path: &Path) -> Result<Loaded, Problem> {
+    let script = match (&located.script, Language::of(path)) {
+        (Some(StoredScript { package, manifest }), _) => {
+            let stored = Script::stored(&component, package, manifest);
+            Some(stored.map_err(|error| Problem::of(error.kind(), &error).within(path.display()))?)
+        }
+        (None, Some(_)) => Some(read(&component, path).await?),
+        (None, None) => None,
     };
-    Ok(Loaded { component, file, script })
+    Ok(Loaded { component, file: located.file, script })
 }
 
 async fn read(runtime: &Component, path: &Path) -> Result<Script, Problem> {
-    let source = source(path)?;
-    // Not its directory: the name is part of the cache key.
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let read = Script::read(runtime, name, source).await;
+    let read = Script::read(runtime, file_name(path), source(path)?).await;
     read.map_err(|error| {
         if let ScriptError::Source(failure) = &error {
             return bad_source(path, failure);
@@ -142,7 +95,13 @@ async fn read(runtime: &Component, path: &Path) -> Result<Script, Problem> {
     })
 }
 
-fn source(path: &Path) -> Result<String, Problem> {
+/// The name of a script's file, by which tracebacks call it. Not its directory: the name is part of the cache key.
+pub(crate) fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The source text in a file.
+pub(crate) fn source(path: &Path) -> Result<String, Problem> {
     let unreadable = |error| Problem::unreadable(path.display(), &error);
     let mut source = Vec::new();
     // Opening a FIFO would wait.
@@ -176,7 +135,7 @@ fn bad_source(path: &Path, failure: &ScriptFailure) -> Problem {
 }
 
 fn runtime_of(ui: &Ui, language: Language, path: &Path, host: &HostOptions) -> Result<Located, Problem> {
-    let name = language.component_name();
+    let name = language.runtime_name();
     let located = registered::locate(ui, Path::new(&name), host, true)?;
     if located.is_registered() {
         return Ok(located);

@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use hostel::registry::{ComponentRef, OpenJournalError, Registry, RegistryError, Resolved};
-use hostel::{Component, Digest, ErrorKind};
+use hostel::{Component, Digest, ErrorKind, ScriptManifest, ScriptPackage};
 
 use crate::options::data_dir::HostOptions;
 use crate::problem::Problem;
@@ -17,6 +17,15 @@ pub(crate) struct Located {
     pub(crate) file: PathBuf,
     /// The digest that it must have; `None` for any.
     digest: Option<Digest>,
+    /// The script of the registry that is meant, and that this component executes.
+    pub(crate) script: Option<StoredScript>,
+}
+
+/// A script of the registry.
+#[derive(Debug)]
+pub(crate) struct StoredScript {
+    pub(crate) package: ScriptPackage,
+    pub(crate) manifest: ScriptManifest,
 }
 
 impl Located {
@@ -45,7 +54,7 @@ impl Located {
 /// The component that a text stands for: a file, or else one of the registry. Says, unless `quiet`, if a later version waits to be
 /// accepted.
 pub(crate) fn locate(ui: &Ui, path: &Path, host: &HostOptions, quiet: bool) -> Result<Located, Problem> {
-    let file = || Located { file: path.to_owned(), digest: None };
+    let file = || Located { file: path.to_owned(), digest: None, script: None };
     let Some(text) = path.to_str().filter(|text| !text.contains(['/', '\\'])) else { return Ok(file()) };
     if path.exists() {
         return Ok(file());
@@ -65,12 +74,29 @@ pub(crate) fn locate(ui: &Ui, path: &Path, host: &HostOptions, quiet: bool) -> R
             if !quiet {
                 tell_of_waiting(ui, &resolved);
             }
-            let file = registry.file(resolved.digest).map_err(|error| failed(&error))?;
-            Ok(Located { file, digest: Some(resolved.digest) })
+            registered(&registry, resolved.digest)
         }
         Err(error) if error.kind() == ErrorKind::NotFound && !is_meant => Ok(file()),
         Err(error) => Err(failed(&error)),
     }
+}
+
+/// A component of the registry, or the runtime of a script.
+fn registered(registry: &Registry, digest: Digest) -> Result<Located, Problem> {
+    let of_registry = |error: RegistryError| failed(&error);
+    let file = |digest| registry.file(digest).map_err(of_registry);
+    let component = registry.component(&ComponentRef::Digest(digest)).map_err(of_registry)?;
+    let Some(manifest) = component.manifest.script else {
+        return Ok(Located { file: file(digest)?, digest: Some(digest), script: None });
+    };
+    let bytes = registry.bytes(digest).map_err(of_registry)?;
+    let package = ScriptPackage::decode(&bytes).map_err(|error| Problem::of(ErrorKind::Internal, &error))?;
+    let runtime = manifest.runtime;
+    Ok(Located {
+        file: file(runtime)?,
+        digest: Some(runtime),
+        script: Some(StoredScript { package, manifest }),
+    })
 }
 
 /// The registry of the data directory, if there is one. It is not created.
@@ -93,7 +119,9 @@ fn unknown(reference: &ComponentRef) -> Problem {
 /// An error of the registry, with what to do next.
 pub(crate) fn failed(error: &RegistryError) -> Problem {
     let problem = Problem::of(error.kind(), error);
-    if let RegistryError::NotFound { .. } = error {
+    if let RegistryError::NoRuntime { .. } = error {
+        problem.hint("hostel runtime install LANGUAGE FILE installs one")
+    } else if let RegistryError::NotFound { .. } = error {
         problem.hint("hostel components ls shows all; hostel push FILE --name NAME adds one")
     } else if let RegistryError::NoneAccepted { name, newest } = error {
         problem.hint(format!("hostel components accept {name}@{newest}"))

@@ -1,10 +1,9 @@
 //! The functions of a script, for `hostel inspect`.
 
-use hostel::{Passing, Script, ScriptFunction, ScriptParam};
+use hostel::{Language, Passing, Script, ScriptFunction, ScriptParam};
 use hostel_wire::printable;
 use serde_json::{Value as Json, json};
 
-use crate::loaded::Language;
 use crate::ui::color::Paint;
 
 /// The report for people.

@@ -2,7 +2,7 @@
 
 use hostel_core::journal::{BatchAction, Cursor, Journal, JournalError, Page, Prune};
 use hostel_core::{
-    Digest, ErrorKind, ExportPath, InputSpec, RUNTIME_INTERFACE, RunFact, RunFilter, RunId, RunSpec, State,
+    Digest, ErrorKind, ExportPath, InputSpec, LANGUAGE_INTERFACE, RunFact, RunFilter, RunId, RunSpec, State,
     StoredValue, TaskKey, Type, Value,
 };
 
@@ -82,7 +82,7 @@ fn a_head_has_the_function_of_a_script(journal: &dyn Journal) {
     let text = |text: &str| {
         InputSpec::Value(StoredValue::new(&Value::String(text.to_owned()), &Type::String).unwrap())
     };
-    let export = ExportPath::in_interface(RUNTIME_INTERFACE, "call");
+    let export = ExportPath::in_interface(LANGUAGE_INTERFACE, "call");
     let task = TaskKey { component: Digest::of(b"a runtime"), export };
     let inputs = vec![text("tasks.py"), text("def add(a): ..."), text("add")];
     submit(journal, [RunSpec { task, inputs, ..spec(1) }, spec(2)]);

@@ -83,7 +83,7 @@ impl Component {
         let first = Tier::new(runtime, &compiled, indexes, &imports);
         Self(Arc::new(Inner {
             resources: Arc::clone(resources),
-            manifest: Manifest { digest, size_bytes, exports, imports },
+            manifest: Manifest { digest, size_bytes, exports, imports, script: None },
             first,
             is_optimised: runtime.flavor != Flavor::Quick,
             is_surface: false,

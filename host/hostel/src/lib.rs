@@ -195,8 +195,7 @@ pub use replay::{Replay, ReplayError};
 pub use run::{Attempt, Input, IntoInput, TaskFuture, allow_failure};
 pub use runner::RateLimit;
 pub use runs::Runs;
-pub use script::{Script, ScriptError, ScriptFailure, ScriptFunction, ScriptParam};
-pub use script_call::Passing;
+pub use script::{Script, ScriptError, ScriptFailure};
 pub use stream::*;
 pub use task::Task;
 pub use transaction::{Transaction, TransactionBuilder};
@@ -253,6 +252,11 @@ pub use hostel_core::{
     Capability, CommittedRun, ComponentName, ComponentNameError, ComponentRef, ComponentRefError,
     ComponentVersion, ComponentVersionError, DecodeRunError, Export, FindError, Hook, Import, Manifest,
     ParseSourceError, Source,
+};
+// Scripts as data.
+pub use hostel_core::{
+    LANGUAGE_INTERFACE, Language, Passing, ScriptFunction, ScriptManifest, ScriptPackage, ScriptPackageError,
+    ScriptParam, result_for_callers,
 };
 // Texts for people.
 pub use hostel_core::{

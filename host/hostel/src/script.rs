@@ -2,15 +2,22 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use hostel_core::{ErrorKind, Failure, FindError, Outcome, Param, Signature, Thrown, Type, Value};
+use hostel_core::{
+    Digest, ErrorKind, Failure, FindError, LANGUAGE_INTERFACE, Language, Manifest, Outcome, Passing,
+    ScriptFunction, ScriptManifest, ScriptPackage, ScriptPackageError, ScriptParam, Thrown, Type, Value,
+};
 
 use crate::args::Args;
 use crate::component::Component;
 use crate::error::SubmitError;
 use crate::run::TaskFuture;
-use crate::script_call::{INTERFACE, Passing, ScriptCall};
+use crate::script_call::ScriptCall;
 use crate::task::Task;
+
+/// The longest time for reading a source: parsers of some languages are slow for odd texts.
+const MAX_DESCRIBING: Duration = Duration::from_secs(60);
 
 /// Source text, and the functions that it defines. Cheap to clone.
 ///
@@ -21,40 +28,11 @@ use crate::task::Task;
 pub struct Script(Arc<Inner>);
 
 struct Inner {
+    runtime: Component,
     call: Task,
     file: Arc<str>,
     source: Arc<str>,
     functions: Vec<ScriptFunction>,
-}
-
-/// A function that a script defines.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ScriptFunction {
-    /// Its name.
-    pub name: String,
-    /// Its parameters, in order.
-    pub params: Vec<ScriptParam>,
-    /// The source text of its result type, if it declares one.
-    pub returns: Option<String>,
-    /// Its documentation in the source.
-    pub doc: Option<String>,
-    /// The line of its definition, from 1.
-    pub line: u32,
-}
-
-/// A parameter of a [`ScriptFunction`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ScriptParam {
-    /// Its name.
-    pub name: String,
-    /// How it is passed.
-    pub passing: Passing,
-    /// The source text of its type, if it declares one.
-    pub declared: Option<String>,
-    /// The source text of its default, if it has one.
-    pub default: Option<String>,
 }
 
 /// Why a script, or one of its functions, has no result.
@@ -94,7 +72,7 @@ pub enum ScriptFailure {
 #[non_exhaustive]
 pub enum ScriptError {
     /// The component is no language runtime.
-    #[error("the component is no language runtime: it does not export {INTERFACE}")]
+    #[error("the component is no language runtime: it does not export {LANGUAGE_INTERFACE}")]
     NoRuntime,
     /// The source does not parse.
     #[error("{0}")]
@@ -105,15 +83,18 @@ pub enum ScriptError {
     /// The run that describes the source was not submitted.
     #[error(transparent)]
     Submit(#[from] SubmitError),
+    /// The source cannot be stored.
+    #[error(transparent)]
+    Package(#[from] ScriptPackageError),
 }
 
 impl ScriptError {
     /// The kind of this error.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoRuntime | Self::Source(_) => ErrorKind::Invalid,
-            Self::Runtime(_) => ErrorKind::Internal,
+            Self::NoRuntime | Self::Source(_) | Self::Runtime(_) => ErrorKind::Invalid,
             Self::Submit(error) => error.kind(),
+            Self::Package(error) => error.kind(),
         }
     }
 }
@@ -121,7 +102,7 @@ impl ScriptError {
 impl Script {
     /// Reads the functions of a source. Nothing of it is executed. `file` is the name by which tracebacks call it.
     ///
-    /// The runtime is asked in a run of its own, whose result is cached like others.
+    /// The runtime is asked in a run of its own, which may take a minute, and whose result is cached like others.
     ///
     /// # Errors
     ///
@@ -135,9 +116,8 @@ impl Script {
         file: impl Into<Arc<str>>,
         source: impl Into<Arc<str>>,
     ) -> Result<Self, ScriptError> {
-        let task =
-            |name: &str| runtime.task(&format!("{INTERFACE}.{name}")).map_err(|_| ScriptError::NoRuntime);
-        let (describe, call) = (task("describe")?, task("call")?);
+        let (describe, call) = (of_runtime(runtime, "describe")?, of_runtime(runtime, "call")?);
+        let describe = describe.timeout(MAX_DESCRIBING);
         let (file, source) = (file.into(), source.into());
         let args = Args::new().positional(&*file).positional(&*source);
         let run = describe.submit_async(args).await?;
@@ -153,7 +133,54 @@ impl Script {
         let functions = functions.iter().map(function).collect::<Option<_>>();
         let functions =
             functions.ok_or_else(|| ScriptError::Runtime("its description has another form".to_owned()))?;
-        Ok(Self(Arc::new(Inner { call, file, source, functions })))
+        Ok(Self(Arc::new(Inner { runtime: runtime.clone(), call, file, source, functions })))
+    }
+
+    /// A script of the registry. Its manifest has its functions, so the runtime is not asked.
+    ///
+    /// # Errors
+    ///
+    /// [`ScriptError::NoRuntime`].
+    pub fn stored(
+        runtime: &Component,
+        package: &ScriptPackage,
+        manifest: &ScriptManifest,
+    ) -> Result<Self, ScriptError> {
+        let call = of_runtime(runtime, "call")?;
+        let (file, source) = (Arc::clone(package.file()), Arc::clone(package.source()));
+        let functions = manifest.functions.clone();
+        Ok(Self(Arc::new(Inner { runtime: runtime.clone(), call, file, source, functions })))
+    }
+
+    /// Its bytes and its manifest, to [register](crate::registry::Registry::push) it. Their digest stands for the source and for the
+    /// runtime with which it was read. The registry must have that runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`ScriptError::Package`] if the name of its file cannot be stored, or the source is too long.
+    pub fn package(&self, language: Language) -> Result<(Vec<u8>, Manifest), ScriptError> {
+        let Inner { runtime, call, file, source, functions } = &*self.0;
+        let package = ScriptPackage::new(language, runtime.digest(), Arc::clone(file), Arc::clone(source))?;
+        let bytes = package.encode();
+        let failure = failure_type(call);
+        let manifest = Manifest {
+            digest: Digest::of(&bytes),
+            size_bytes: bytes.len() as u64,
+            exports: functions.iter().map(|function| function.export(failure.clone())).collect(),
+            imports: runtime.imports().to_vec(),
+            script: Some(ScriptManifest {
+                language,
+                runtime: runtime.digest(),
+                file: file.to_string(),
+                functions: functions.clone(),
+            }),
+        };
+        Ok((bytes, manifest))
+    }
+
+    /// The runtime that executes it.
+    pub fn runtime(&self) -> &Component {
+        &self.0.runtime
     }
 
     /// Its functions, in the order of their definitions.
@@ -190,26 +217,23 @@ impl Script {
     }
 
     fn task_of(&self, function: &ScriptFunction) -> Task {
-        let err = match &self.0.call.signature().result {
-            Some(Type::Result { err, .. }) => err.as_deref().cloned(),
-            _ => None,
-        };
-        let params =
-            function.params.iter().map(|param| Param { name: param.name.as_str().into(), ty: param.ty() });
-        let signature = Signature {
-            params: params.collect(),
-            result: Some(Type::result(Some(Type::Data), err)),
-            is_async: false,
-        };
-        let call = ScriptCall {
-            file: Arc::clone(&self.0.file),
-            source: Arc::clone(&self.0.source),
-            function: function.name.as_str().into(),
-            signature,
-            passing: function.params.iter().map(|param| param.passing).collect(),
-        };
-        self.0.call.clone().calling(call)
+        let Inner { call, file, source, .. } = &*self.0;
+        let script = ScriptCall::new(file, source, function, failure_type(call));
+        call.clone().calling(script)
     }
+}
+
+/// The type of a runtime's failures.
+fn failure_type(call: &Task) -> Option<Type> {
+    match &call.signature().result {
+        Some(Type::Result { err, .. }) => err.as_deref().cloned(),
+        Some(_) | None => None,
+    }
+}
+
+/// A function of a runtime.
+fn of_runtime(runtime: &Component, name: &str) -> Result<Task, ScriptError> {
+    runtime.task(&format!("{LANGUAGE_INTERFACE}.{name}")).map_err(|_| ScriptError::NoRuntime)
 }
 
 impl Task {
@@ -245,53 +269,6 @@ impl fmt::Debug for Script {
             .field("file", &self.0.file)
             .field("functions", &self.0.functions)
             .finish_non_exhaustive()
-    }
-}
-
-impl ScriptParam {
-    /// Its type for callers: what may be left out is an option.
-    fn ty(&self) -> Type {
-        match self.passing {
-            Passing::Rest => Type::option(Type::list(Type::Data)),
-            Passing::NamedRest => Type::option(Type::map(Type::String, Type::Data)),
-            Passing::Positional | Passing::Either | Passing::Named if self.default.is_some() => {
-                Type::option(Type::Data)
-            }
-            Passing::Positional | Passing::Either | Passing::Named => Type::Data,
-        }
-    }
-}
-
-impl fmt::Display for ScriptFunction {
-    /// As Python declares it: `add(a: int, /, b: int = 2, *, scale = 1) -> int`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}(", self.name)?;
-        let is_positional = |param: &ScriptParam| param.passing == Passing::Positional;
-        let mut named_follow = false;
-        for (index, param) in self.params.iter().enumerate() {
-            let before = index.checked_sub(1).and_then(|before| self.params.get(before));
-            let separator = if before.is_some() { ", " } else { "" };
-            let slash = if before.is_some_and(is_positional) && !is_positional(param) { "/, " } else { "" };
-            let star = if param.passing == Passing::Named && !named_follow { "*, " } else { "" };
-            named_follow |= matches!(param.passing, Passing::Named | Passing::Rest);
-            write!(f, "{separator}{slash}{star}{param}")?;
-        }
-        let slash = if self.params.last().is_some_and(is_positional) { ", /" } else { "" };
-        write!(f, "{slash})")?;
-        self.returns.as_ref().map_or(Ok(()), |returns| write!(f, " -> {returns}"))
-    }
-}
-
-impl fmt::Display for ScriptParam {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stars = match self.passing {
-            Passing::Rest => "*",
-            Passing::NamedRest => "**",
-            Passing::Positional | Passing::Either | Passing::Named => "",
-        };
-        write!(f, "{stars}{}", self.name)?;
-        self.declared.as_ref().map_or(Ok(()), |ty| write!(f, ": {ty}"))?;
-        self.default.as_ref().map_or(Ok(()), |default| write!(f, " = {default}"))
     }
 }
 

@@ -2,23 +2,10 @@
 
 use std::sync::Arc;
 
-pub(crate) use hostel_core::RUNTIME_INTERFACE as INTERFACE;
-use hostel_core::{CachePolicy, Failure, Outcome, RunId, Signature, TaskKey, Trap, Value, parse_json};
-
-/// How a parameter is passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passing {
-    /// Only by its position.
-    Positional,
-    /// By its position or its name.
-    Either,
-    /// Only by its name.
-    Named,
-    /// It takes all further positional arguments, as a list.
-    Rest,
-    /// It takes all further named arguments, as a map.
-    NamedRest,
-}
+use hostel_core::{
+    CachePolicy, Failure, Outcome, Passing, RunId, ScriptFunction, Signature, TaskKey, Trap, Type, Value,
+    parse_json,
+};
 
 /// The function of a script that a task calls.
 #[derive(Debug)]
@@ -32,16 +19,25 @@ pub(crate) struct ScriptCall {
     pub(crate) passing: Vec<Passing>,
 }
 
-impl Passing {
-    /// Whether an argument may be given by its name.
-    const fn is_by_name(self) -> bool {
-        matches!(self, Self::Either | Self::Named)
-    }
-}
-
 impl ScriptCall {
     /// The inputs of the runtime's function before the arguments: the file's name, the source and the function's name.
     pub(crate) const FIXED: usize = 3;
+
+    /// A function of this source. `failure` is the type of the runtime's failures.
+    pub(crate) fn new(
+        file: &Arc<str>,
+        source: &Arc<str>,
+        function: &ScriptFunction,
+        failure: Option<Type>,
+    ) -> Self {
+        Self {
+            file: Arc::clone(file),
+            source: Arc::clone(source),
+            function: function.name.as_str().into(),
+            signature: function.signature(failure),
+            passing: function.params.iter().map(|param| param.passing).collect(),
+        }
+    }
 
     /// Whether a cache policy leaves out one of the arguments.
     pub(crate) fn leaves_out(&self, policy: &CachePolicy) -> bool {
@@ -128,14 +124,14 @@ fn readable(text: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use hostel_core::{Digest, ExportPath};
+    use hostel_core::{Digest, ExportPath, LANGUAGE_INTERFACE};
 
     use super::*;
 
     #[test]
     fn a_runtime_returns_json_or_has_trapped() {
         let key = |export: ExportPath| TaskKey { component: Digest::of(b"runtime"), export };
-        let call = key(ExportPath::in_interface(INTERFACE, "call"));
+        let call = key(ExportPath::in_interface(LANGUAGE_INTERFACE, "call"));
         let returned = |text: &str| Outcome::Completed(Value::String(text.to_owned()));
         for json in ["null", "[1, 12345678901234567890123]", r#"{"$float":"NaN"}"#] {
             assert_eq!(checked(&call, returned(json)), returned(json));
@@ -153,7 +149,7 @@ mod tests {
             assert!(failure.contains(reason), "{failure}");
         }
         // The text of another function is a text.
-        let other = key(ExportPath::in_interface(INTERFACE, "name"));
+        let other = key(ExportPath::in_interface(LANGUAGE_INTERFACE, "name"));
         assert_eq!(checked(&other, returned("two words")), returned("two words"));
     }
 }

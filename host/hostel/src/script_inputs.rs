@@ -1,9 +1,9 @@
 //! From the arguments of a function of a script to the inputs of the runtime that executes it.
 
-use hostel_core::{ArgumentError, Param, Value, ValueError};
+use hostel_core::{ArgumentError, Param, Passing, Value, ValueError};
 
 use crate::run::Input;
-use crate::script_call::{Passing, ScriptCall};
+use crate::script_call::ScriptCall;
 
 /// The inputs of the runtime's function, from one for each parameter.
 ///

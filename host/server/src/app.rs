@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hostel::journal::{Journal, JournalEntry, RunLogs, SqliteJournal};
 use hostel::registry::Registry;
-use hostel::{Component, Digest, ErrorKind, Host, RunId, Timestamp};
+use hostel::{Component, Digest, ErrorKind, Host, RunId, Script, Timestamp};
 use quick_cache::sync::Cache;
 use tokio::sync::{Semaphore, watch};
 
@@ -60,6 +60,7 @@ pub(crate) struct App {
     pub(crate) closing: watch::Sender<bool>,
     pub(crate) draining: AtomicBool,
     pub(crate) loaded: Cache<Digest, Component>,
+    pub(crate) scripts: Cache<Digest, Script>,
     pub(crate) requests: AtomicU64,
     /// Makes the ids of requests differ between processes.
     pub(crate) instance: String,

@@ -55,6 +55,8 @@ pub(crate) const UPLOADS: usize = 2;
 pub(crate) const BLOCKING: usize = 64;
 /// Compiled components that are kept at hand.
 pub(crate) const LOADED: usize = 64;
+/// Scripts that are kept at hand, with their source.
+pub(crate) const SCRIPTS: usize = 64;
 /// The most tokens.
 pub(crate) const TOKENS: usize = 1_000;
 /// The most scopes of a token that are for some runs only.

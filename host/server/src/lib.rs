@@ -22,6 +22,7 @@ mod assets;
 mod batch_driver;
 mod observer;
 mod run_view;
+mod scripts;
 mod streaming;
 mod submission;
 mod timeline;

@@ -361,7 +361,9 @@ impl From<JournalError> for ApiProblem {
 impl From<RegistryError> for ApiProblem {
     fn from(error: RegistryError) -> Self {
         let problem = Self::from_error(error.kind(), &error);
-        if let RegistryError::NotFound { .. } = &error {
+        if let RegistryError::NoRuntime { .. } = &error {
+            problem.hint("it was removed: upload it again, or push the script again")
+        } else if let RegistryError::NotFound { .. } = &error {
             problem.hint("GET /api/v1/components lists components, GET /api/v1/names names")
         } else if let RegistryError::NoneAccepted { name, newest } = &error {
             problem.hint(format!(

@@ -30,7 +30,7 @@ use crate::audit::{Audit, Change};
 use crate::batch_driver::drive;
 use crate::batches::Batches;
 use crate::blocking::Blocking;
-use crate::bounds::{BLOB_REQUESTS, LOADED, STREAMS, UPLOADS};
+use crate::bounds::{BLOB_REQUESTS, LOADED, SCRIPTS, STREAMS, UPLOADS};
 use crate::clock::now;
 use crate::connections::Connections;
 use crate::guard::{admit, complete, cross_origin};
@@ -223,6 +223,7 @@ impl Server {
             closing: watch::Sender::new(false),
             draining: AtomicBool::new(false),
             loaded: Cache::new(LOADED),
+            scripts: Cache::new(SCRIPTS),
             requests: AtomicU64::new(1),
             instance: secret()?.chars().take(8).collect(),
             journal,

@@ -21,6 +21,7 @@ use crate::clock::now;
 use crate::extract::{Members, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::scope::Scope;
+use crate::scripts::Registered;
 use crate::tokens::Identity;
 
 /// What to run, and how.
@@ -72,7 +73,7 @@ pub(crate) struct Prepared {
 impl RunRequest {
     /// Finds the task and reads everything but the arguments.
     pub(crate) async fn prepare(&self, app: &App, identity: &Identity) -> Answer<Prepared> {
-        let task = find_task(app, &self.task).await?;
+        let (_, _, task) = find_registered(app, &self.task).await?;
         let task = with_options(task, &self.options, self.priority, identity)?;
         let mut delay = DelayOptions::default();
         delay.queue =
@@ -112,19 +113,19 @@ pub(crate) fn instant(name: &str, text: &str) -> Answer<Timestamp> {
     hostel_wire::parse_instant(text).ok_or_else(|| wrong(name, expected))
 }
 
-/// The task of a reference.
-pub(crate) async fn find_task(app: &App, text: &str) -> Answer<Task> {
+/// The task of a reference, with the digest and the component or script that it is a function of.
+pub(crate) async fn find_registered(app: &App, text: &str) -> Answer<(Digest, Registered, Task)> {
     let (digest, export) = resolve(app, text).await?;
-    let component = app.component(digest).await?;
+    let registered = app.registered(digest).await?;
     let task = match &export {
-        Some(export) => component.task(export)?,
-        None => component.only_task()?,
+        Some(export) => registered.task(export)?,
+        None => registered.only_task()?,
     };
-    Ok(task)
+    Ok((digest, registered, task))
 }
 
 /// The component of a reference to a task, and its export.
-pub(crate) async fn resolve(app: &App, text: &str) -> Answer<(Digest, Option<String>)> {
+async fn resolve(app: &App, text: &str) -> Answer<(Digest, Option<String>)> {
     let (component, export) = match text.split_once('#') {
         Some((component, export)) => (component, Some(export.to_owned())),
         None => (text, None),

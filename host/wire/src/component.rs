@@ -114,7 +114,7 @@ impl ComponentObject {
     /// A component in a file of this name; `missing` are the imports that the host lacks.
     pub fn new(file: impl Into<String>, manifest: &Manifest, missing: Option<&MissingImports>) -> Self {
         let file = file.into();
-        let Manifest { digest, size_bytes, exports, imports } = manifest;
+        let Manifest { digest, size_bytes, exports, imports, script: _ } = manifest;
         let paths: Vec<&ExportPath> = exports.iter().map(|export| &export.path).collect();
         let mut tasks = Vec::new();
         let mut not_callable = Vec::new();

@@ -65,7 +65,8 @@ pub use map_line::MapLine;
 pub use problem::{ArgumentObject, ProblemObject};
 pub use receipt::{ReceiptObject, calls, denials};
 pub use registry::{
-    DemandObject, DiffObject, ExportDiffObject, ExportObject, PushedObject, RegisteredObject, VersionObject,
+    DemandObject, DiffObject, ExportDiffObject, ExportObject, PushedObject, RegisteredObject, ScriptObject,
+    VersionObject,
 };
 pub use replay::{EndObject, ReplayObject};
 pub use run::{RunObject, attempt_count};

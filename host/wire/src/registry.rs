@@ -7,7 +7,7 @@ use hostel::registry::{
     ComponentDiff, ComponentRef, Demand, ExportDiff, Pushed, PushedVersion, RegisteredComponent,
     RegisteredVersion,
 };
-use hostel::{Capability, Digest};
+use hostel::{Capability, Digest, ScriptManifest};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -76,6 +76,22 @@ pub struct RegisteredObject {
     pub imports: Vec<String>,
     /// The versions that are this component.
     pub versions: Vec<VersionObject>,
+    /// What executes it, if it is a script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<ScriptObject>,
+}
+
+/// What executes a script.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Script)]
+#[non_exhaustive]
+pub struct ScriptObject {
+    /// The language: `python` or `js`.
+    pub language: Cow<'static, str>,
+    /// The digest of the runtime.
+    pub runtime: String,
+    /// The name by which tracebacks call its file.
+    pub file: String,
 }
 
 /// An exported function.
@@ -85,7 +101,7 @@ pub struct RegisteredObject {
 pub struct ExportObject {
     /// The path of the export.
     pub export: String,
-    /// Its signature in WIT notation, or why it is not callable.
+    /// Its signature in WIT notation, or why it is not callable; for a function of a script, its declaration.
     pub signature: String,
 }
 
@@ -233,6 +249,17 @@ impl From<&RegisteredComponent> for RegisteredObject {
             capabilities: asked.into_iter().map(|capability| Capability::name(capability).into()).collect(),
             imports: manifest.imports.iter().map(|import| import.name.clone()).collect(),
             versions: component.versions.iter().map(VersionObject::from).collect(),
+            script: manifest.script.as_ref().map(ScriptObject::from),
+        }
+    }
+}
+
+impl From<&ScriptManifest> for ScriptObject {
+    fn from(script: &ScriptManifest) -> Self {
+        Self {
+            language: script.language.name().into(),
+            runtime: script.runtime.to_string(),
+            file: script.file.clone(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use hostel::journal::{AttemptRecord, InputSpec, RunRecord, StoredOutcome, StoredValue};
-use hostel::{BlobRef, CanonicalError, Outcome, Receipt, RunId, Type, Value};
+use hostel::{BlobRef, CanonicalError, Outcome, Receipt, RunId, TaskKey, Type, Value, result_for_callers};
 use serde::{Deserialize, Serialize};
 
 use crate::value::{ValueJson, as_json};
@@ -92,7 +92,8 @@ impl<'r> StoredRun<'r> {
     ) -> Result<Self, StoredRunError> {
         let inputs = record.spec().inputs.iter().map(|input| TypedInput::read(input, &mut blob));
         let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
-        let mut read = |outcome: &StoredOutcome| TypedOutcome::read(outcome, &mut blob);
+        let task = &record.spec().task;
+        let mut read = |outcome: &StoredOutcome| TypedOutcome::read(task, outcome, &mut blob);
         let outcome = record.outcome().map(&mut read).transpose()?;
         let attempts =
             record.attempts().iter().map(|attempt| attempt.outcome.as_ref().map(&mut read).transpose());
@@ -174,12 +175,14 @@ fn add_runs(input: &InputSpec, runs: &mut Vec<RunId>) {
 
 impl TypedOutcome {
     fn read(
+        task: &TaskKey,
         stored: &StoredOutcome,
         blob: &mut impl FnMut(&BlobRef) -> Option<Arc<[u8]>>,
     ) -> Result<Self, StoredRunError> {
         let mut ty = None;
         let outcome = stored.clone().try_map(|stored| {
             let (found, value) = value(stored, blob)?;
+            let (found, value) = result_for_callers(task, found, value);
             ty = Some(found);
             Ok(value)
         })?;

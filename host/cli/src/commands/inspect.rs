@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use hostel::{Capability, Component, ErrorKind, Host, MissingImports, bytes_text};
+use hostel::{Capability, Component, ErrorKind, Host, Language, MissingImports, bytes_text};
 use hostel_wire::{
     ComponentObject, ConfigObject, ImportObject, NotCallableObject, ParamObject, TaskObject, printable,
 };
@@ -13,10 +13,10 @@ use hostel_wire::{
 use crate::config::{Config, ConfigOptions, Trust};
 use crate::exit::Exit;
 use crate::load;
-use crate::loaded::{self, Language, Loaded};
+use crate::loaded::{self, Loaded};
 use crate::options::data_dir::HostOptions;
 use crate::problem::{Problem, Stop};
-use crate::registered;
+use crate::registered::Located;
 use crate::runtime;
 use crate::script_sheet;
 use crate::ui::Ui;
@@ -37,7 +37,7 @@ Examples:
   hostel inspect math.wasm
   hostel inspect math.wasm --output json | jq -r '.tasks[].task'")]
 pub(crate) struct Inspect {
-    /// The component: a .wasm or .wat file, or the name or digest of a registered one
+    /// The component: a .wasm or .wat file, a .py or .js file, or the name or digest of a registered one
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -62,10 +62,11 @@ impl Inspect {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let host = self.host.host(ui)?.max_workers(1).max_instances(128).build()?;
         let runtime = runtime::on_this_thread()?;
-        if let Some(language) = Language::of(&self.file) {
-            return runtime.block_on(self.script(ui, &host, language));
+        let located = loaded::locate(ui, &self.file, &self.host, false)?;
+        let stored = located.script.as_ref().map(|script| script.package.language());
+        if let Some(language) = stored.or_else(|| Language::of(&self.file)) {
+            return runtime.block_on(self.script(ui, &host, located, language));
         }
-        let located = registered::locate(ui, &self.file, &self.host, false)?;
         let component = runtime.block_on(load::surface(&host, &located))?;
         let mut sheet = Sheet::new(self.file.display().to_string(), &component);
         sheet.grant(&self.config.look(&self.host)?, &self.file, &component)?;
@@ -79,8 +80,9 @@ impl Inspect {
         Ok(Exit::Completed)
     }
 
-    async fn script(&self, ui: &Ui, host: &Host, language: Language) -> Result<Exit, Stop> {
-        let loaded = loaded::load(ui, host, &self.file, &self.host, false).await?;
+    async fn script(&self, ui: &Ui, host: &Host, located: Located, language: Language) -> Result<Exit, Stop> {
+        let component = load::component(ui, host, &located, false).await?;
+        let loaded = loaded::of(component, located, &self.file).await?;
         let file = self.file.display().to_string();
         if let Some(script) = &loaded.script {
             ui.result_line(&match self.output {

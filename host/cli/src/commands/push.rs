@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::Args;
-use hostel::registry::{ComponentRef, Naming, Push as Pushing};
-use hostel::{Component, Grants, Timestamp};
+use hostel::registry::{ComponentRef, Manifest, Naming, Push as Pushing};
+use hostel::{Grants, Host, Language, Timestamp};
 use hostel_wire::{PushedObject, printable};
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use super::cache::{Form, FormOptions};
 use crate::config::{Config, ConfigOptions};
 use crate::exit::Exit;
 use crate::load;
-use crate::loaded::{Language, Loaded};
+use crate::loaded::{self, Loaded};
 use crate::options::data_dir::HostOptions;
 use crate::options::server::ServerOptions;
 use crate::output::to_json;
@@ -27,7 +27,7 @@ use crate::ui::Ui;
 /// The status of something that was not there before.
 const CREATED: u16 = 201;
 
-/// Store a component in the registry, under a name and a version
+/// Store a component or a script in the registry, under a name and a version
 #[derive(Args, Debug)]
 #[command(after_help = "\
 A component is compiled before it is stored. Without a version it becomes the next one: 1.0.1 if
@@ -40,14 +40,18 @@ hostel components accept.
 
 The name, a version of it, and the digest can be used in place of the file.
 
+A script is stored with the runtime that is installed for its language, and is always executed by
+that one. The runtime stays as long as a script needs it.
+
 Examples:
   hostel push math.wasm --name acme.math
   hostel push math.wasm --name acme.math@1.2.0 --accept
   hostel run acme.math#add 40 2
   hostel run $(hostel push math.wasm)#add 40 2
+  hostel push tasks.py --name acme.tasks
   hostel push math.wasm --name acme.math --server https://hostel.example")]
 pub(crate) struct Push {
-    /// The component: a .wasm or .wat file
+    /// The component, a .wasm or .wat file; or the script, a .py or .js file
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -80,21 +84,14 @@ impl Push {
         let Some(dir) = self.host.dir() else {
             return Err(Problem::invalid("there is no data directory to store the component in").into());
         };
-        if let Some(language) = Language::of(&self.file) {
-            let (file, title) = (self.file.display(), language.title());
-            let problem = format!("{file} is {title} source: expected a component");
-            return Err(Problem::invalid(problem)
-                .hint(format!("hostel run {file}#FUNCTION runs it as it is"))
-                .into());
-        }
         let config = self.config.look(&self.host)?;
-        let host = self.host.host(ui)?.max_workers(1).max_instances(1).optimise(false).build()?;
+        let host = self.host.host(ui)?.max_workers(1).max_instances(16).optimise(false).build()?;
         let runtime = runtime::on_this_thread()?;
-        let (component, bytes) = runtime.block_on(load::with_bytes(ui, &host, &self.file))?;
-        if let Some(missing) = component.missing() {
+        let (loaded, bytes, manifest) = runtime.block_on(self.read(ui, &host))?;
+        if let Some(missing) = loaded.component.missing() {
             ui.warning(&format!("it cannot be run here: {missing}"));
         }
-        let grants = self.grants(&config, &component)?;
+        let grants = self.grants(&config, &loaded, &manifest)?;
         let naming = self.name.as_ref().and_then(|name| match name {
             ComponentRef::Named { name, version } => Some(Naming {
                 name: name.clone(),
@@ -106,12 +103,26 @@ impl Push {
         });
         let by = registered::person();
         let at = Timestamp::from(SystemTime::now());
-        let manifest = component.manifest();
-        let push = Pushing { bytes: &bytes, manifest, naming, by: &by, at };
+        let push = Pushing { bytes: &bytes, manifest: &manifest, naming, by: &by, at };
         let pushed = registered::open(&dir)?.push(&push).map_err(|error| registered::failed(&error))?;
         let is_new = pushed.version.as_ref().map_or(pushed.is_new, |version| version.is_new);
         self.tell(ui, &PushedObject::from(&pushed), is_new)?;
         Ok(Exit::Completed)
+    }
+
+    /// What the file has, with its bytes and its manifest.
+    async fn read(&self, ui: &Ui, host: &Host) -> Result<(Loaded, Vec<u8>, Manifest), Problem> {
+        let Some(language) = Language::of(&self.file) else {
+            let (component, bytes) = load::with_bytes(ui, host, &self.file).await?;
+            let manifest = component.manifest().clone();
+            return Ok((Loaded::component(component, self.file.clone()), bytes, manifest));
+        };
+        let loaded = loaded::load(ui, host, &self.file, &self.host, false).await?;
+        let package = loaded.script.as_ref().map(|script| script.package(language)).transpose();
+        let package =
+            package.map_err(|error| Problem::of(error.kind(), &error).within(self.file.display()))?;
+        let (bytes, manifest) = package.unwrap_or_else(|| (Vec::new(), loaded.component.manifest().clone()));
+        Ok((loaded, bytes, manifest))
     }
 
     /// To a server.
@@ -149,15 +160,14 @@ impl Push {
     }
 
     /// All grants of its tasks in the configuration.
-    fn grants(&self, config: &Config, component: &Component) -> Result<Grants, Problem> {
+    fn grants(&self, config: &Config, loaded: &Loaded, manifest: &Manifest) -> Result<Grants, Problem> {
         let mut all = Grants::default();
-        if component.missing().is_some() {
+        if loaded.component.missing().is_some() {
             return Ok(all);
         }
-        let loaded = Loaded::component(component.clone(), self.file.clone());
-        for export in component.exports().iter().filter(|export| export.callable.is_ok()) {
-            let Ok(task) = component.task(&export.path.to_string()) else { continue };
-            let granted = config.of_task(&self.file, &loaded, &task)?.grants_without_values()?;
+        for export in manifest.exports.iter().filter(|export| export.callable.is_ok()) {
+            let Ok(task) = loaded.task(&export.path.to_string()) else { continue };
+            let granted = config.of_task(&self.file, loaded, &task)?.grants_without_values()?;
             add(&mut all.http, granted.http);
             add(&mut all.dirs, granted.dirs);
             add(&mut all.env, granted.env);

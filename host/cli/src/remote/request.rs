@@ -74,7 +74,12 @@ impl Request {
 
     #[must_use]
     pub(crate) fn wasm(self, body: Vec<u8>) -> Self {
-        Self { body: Some(("application/wasm", body.into())), ..self }
+        self.content("application/wasm", body)
+    }
+
+    #[must_use]
+    pub(crate) fn content(self, media_type: &'static str, body: Vec<u8>) -> Self {
+        Self { body: Some((media_type, body.into())), ..self }
     }
 
     /// The request for the next page, from the address that a page names.

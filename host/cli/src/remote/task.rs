@@ -1,9 +1,9 @@
-//! Tasks of a server. The component of a file is uploaded first, by its digest.
+//! Tasks of a server. The component of a file is uploaded first, by its digest; a script is uploaded as it is.
 
 use std::path::Path;
 
 use hostel::registry::ComponentRef;
-use hostel::{CallText, Digest, ErrorKind, ExportPath, Host, Signature};
+use hostel::{CallText, Digest, ErrorKind, ExportPath, Host, Language, Signature};
 use hostel_wire::{PushedObject, TaskDetailObject};
 
 use super::client::Client;
@@ -11,7 +11,7 @@ use super::refusal::Trouble;
 use super::request::Request;
 use crate::arguments::takes_text_first;
 use crate::load;
-use crate::loaded::Language;
+use crate::loaded;
 use crate::problem::Problem;
 use crate::task_ref::FileTask;
 use crate::ui::Ui;
@@ -41,16 +41,14 @@ pub(crate) struct Uploaded {
     pub(crate) is_new: bool,
 }
 
-/// Uploads the component in a file, unless the server has it.
+/// Uploads the component in a file, unless the server has it; or the script, whose digest only the server knows.
 ///
 /// # Errors
 ///
-/// [`Problem`] if the file has no component, or the server refuses it.
+/// [`Problem`] if the file has neither, or the server refuses it.
 pub(crate) async fn upload(client: &Client, ui: &Ui, path: &Path) -> Result<Uploaded, Problem> {
     if let Some(language) = Language::of(path) {
-        let problem =
-            format!("{} is {} source, which no server executes yet", path.display(), language.title());
-        return Err(Problem::invalid(problem).hint("without --server it runs on this machine"));
+        return upload_script(client, path, language).await;
     }
     let host = Host::builder().max_workers(1).max_instances(1).optimise(false).build()?;
     let bytes = load::bytes(&host, path).await?;
@@ -66,17 +64,32 @@ pub(crate) async fn upload(client: &Client, ui: &Ui, path: &Path) -> Result<Uplo
     }
     let _busy = load::uploading(path, bytes.len() as u64).map(|text| ui.busy(&text));
     let request = Request::put(&place).wasm(bytes);
-    let pushed: PushedObject = client.call(&request).await.map_err(|problem| match problem.is_invalid() {
-        true => problem.within(path.display()),
-        false => problem,
-    })?;
+    let pushed: PushedObject = client.call(&request).await.map_err(|problem| of_file(problem, path))?;
     Ok(Uploaded { digest, is_new: pushed.new })
+}
+
+async fn upload_script(client: &Client, path: &Path, language: Language) -> Result<Uploaded, Problem> {
+    let source = loaded::source(path)?.into_bytes();
+    let request = Request::post(&["components"]).query("file", loaded::file_name(path));
+    // The same source gets the same digest.
+    let request = request.content(language.media_type(), source).repeatable();
+    let pushed: PushedObject = client.call(&request).await.map_err(|problem| of_file(problem, path))?;
+    let digest = pushed.digest.parse::<Digest>();
+    let digest = digest.map_err(|error| Problem::new(ErrorKind::Unavailable, error.to_string()))?;
+    Ok(Uploaded { digest, is_new: pushed.new })
+}
+
+/// A problem with the content of a file.
+fn of_file(problem: Problem, path: &Path) -> Problem {
+    if problem.is_invalid() { problem.within(path.display()) } else { problem }
 }
 
 /// The component that a text stands for, at the server.
 async fn source(client: &Client, ui: &Ui, path: &Path) -> Result<String, Problem> {
     let text = path.to_str().filter(|text| !text.contains(['/', '\\']));
-    let is_file = path.exists() || path.extension().is_some_and(|suffix| suffix == "wasm" || suffix == "wat");
+    let is_file = path.exists()
+        || Language::of(path).is_some()
+        || path.extension().is_some_and(|suffix| suffix == "wasm" || suffix == "wat");
     let reference = text.filter(|_| !is_file).map(str::parse::<ComponentRef>);
     match reference {
         Some(Ok(reference)) => Ok(reference.to_string()),

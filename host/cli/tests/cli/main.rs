@@ -53,6 +53,9 @@ mod map;
 #[cfg(unix)]
 mod new;
 #[cfg(test)]
+#[cfg(unix)]
+mod pushed_scripts;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 #[cfg(unix)]

@@ -503,7 +503,7 @@ fn stored_runs_and_schedules_have_the_source_with_them() {
     let shown: Json = json(&place, &format!("runs show {run_id} --output json"));
     assert_eq!(
         (&shown["state"], &shown["name"], &shown["function"], &shown["value"]),
-        (&"Completed".into(), &"add".into(), &"add".into(), &"42".into())
+        (&"Completed".into(), &"add".into(), &"add".into(), &42.into())
     );
 }
 
@@ -587,8 +587,8 @@ fn without_a_runtime_the_way_to_one_is_named() {
     let ran = place.run("runtime ls --output json");
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
     let ran = place.run("push tasks.py --name tasks");
-    assert_eq!(ran.code, 2);
-    assert!(ran.stderr.contains("tasks.py is Python source: expected a component"), "{ran}");
+    assert_eq!(ran.code, 3);
+    assert!(ran.stderr.contains("tasks.py needs the Python runtime, which is not installed"), "{ran}");
 }
 
 #[test]

@@ -95,6 +95,7 @@ mod tests {
             size_bytes: 1,
             exports: exports.iter().map(export).collect(),
             imports: imports.iter().map(|name| Import::new(*name)).collect(),
+            script: None,
         }
     }
 

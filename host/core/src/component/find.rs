@@ -122,7 +122,7 @@ mod tests {
     use crate::{Digest, ExportPath, Hook};
 
     fn manifest(exports: Vec<Export>) -> Manifest {
-        Manifest { digest: Digest::of(b""), size_bytes: 0, exports, imports: Vec::new() }
+        Manifest { digest: Digest::of(b""), size_bytes: 0, exports, imports: Vec::new(), script: None }
     }
 
     fn task(interface: Option<&str>, function: &str) -> Export {

@@ -4,17 +4,19 @@ use std::borrow::Cow;
 
 use crate::run::encoding::read::Reader;
 use crate::run::encoding::{VERSION, decode, write};
-use crate::{Capability, DecodeRunError, Digest, ExportPath, Hook, Import, Param, Signature, Type};
+use crate::{
+    Capability, DecodeRunError, Digest, ExportPath, Hook, Import, Param, ScriptManifest, Signature, Type,
+};
 
 /// A component without its code: all that is needed to find its tasks, to bind arguments to them, and to show what it asks
-/// for.
+/// for. A script has one, too.
 ///
 /// ```
 /// # use hostel_core::*;
 /// let signature = Signature::new([("a", Type::S64)], Some(Type::S64));
 /// let path = ExportPath::in_interface("acme:math/ops@1.0.0", "add-one");
 /// let exports = vec![Export::new(path, Ok(signature))];
-/// let manifest = Manifest { digest: Digest::of(b""), size_bytes: 0, exports, imports: Vec::new() };
+/// let manifest = Manifest { digest: Digest::of(b""), size_bytes: 0, exports, imports: Vec::new(), script: None };
 /// let (export, signature) = manifest.task(Some("ops.add-one"))?;
 /// assert_eq!((export.path.function(), signature.params.len()), ("add-one", 1));
 /// assert_eq!(Manifest::decode(&manifest.encode())?, manifest);
@@ -30,6 +32,8 @@ pub struct Manifest {
     pub exports: Vec<Export>,
     /// Every import, in declared order.
     pub imports: Vec<Import>,
+    /// What executes it, if it is a script.
+    pub script: Option<ScriptManifest>,
 }
 
 /// A function that a component exports. [`Export::new`] makes one.
@@ -43,6 +47,8 @@ pub struct Export {
     pub hook: Option<Hook>,
     /// Whether it is the `main` of a program (`wasi:cli/run`), which takes `args` and `stdin`.
     pub is_program: bool,
+    /// How the source declares it, if it is a function of a script: `(a: int, b: int = 2) -> int`.
+    pub declared: Option<String>,
 }
 
 /// Why a hook is not callable as a task.
@@ -54,11 +60,14 @@ impl Export {
     pub fn new(path: ExportPath, callable: Result<Signature, String>) -> Self {
         let hook = callable.as_ref().ok().and_then(|signature| Hook::of(&path, signature));
         let callable = if hook.is_some() { Err(CALLED_BY_HOST.to_owned()) } else { callable };
-        Self { hook, callable, is_program: is_program(&path), path }
+        Self { hook, callable, is_program: is_program(&path), path, declared: None }
     }
 
-    /// Its signature in WIT notation, or `not callable: ` and the reason.
+    /// Its signature in WIT notation, or `not callable: ` and the reason. For a function of a script, its declaration.
     pub fn text(&self) -> String {
+        if let Some(declared) = &self.declared {
+            return declared.clone();
+        }
         match self.signature() {
             Ok(signature) => {
                 let text = signature.to_string();
@@ -102,6 +111,7 @@ impl Manifest {
         write::number(&mut out, self.size_bytes);
         write::list(&mut out, &self.exports, write_export);
         write::list(&mut out, &self.imports, |out, import| write::text(out, &import.name));
+        self.script.iter().for_each(|script| script.write(&mut out));
         out
     }
 
@@ -112,12 +122,21 @@ impl Manifest {
     /// [`DecodeRunError`] for bytes of a newer version, and for bytes that no version writes.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeRunError> {
         decode(bytes, "manifest", |reader| {
-            Some(Self {
+            let mut manifest = Self {
                 digest: Digest::from_bytes(reader.array()?),
                 size_bytes: reader.number()?,
                 exports: reader.list(read_export)?,
                 imports: reader.list(|reader| reader.text().map(Import::new))?,
-            })
+                script: None,
+            };
+            if !reader.is_at_end() {
+                let script = ScriptManifest::read(reader)?;
+                for export in &mut manifest.exports {
+                    export.declared = Some(script.function(export.path.function())?.declaration());
+                }
+                manifest.script = Some(script);
+            }
+            Some(manifest)
         })
     }
 }
@@ -196,6 +215,7 @@ mod tests {
             size_bytes: 300,
             exports: vec![add, later, hook, open],
             imports: ["wasi:clocks/wall-clock@0.2.6", "acme:log/sink"].map(Import::new).into(),
+            script: None,
         }
     }
 

@@ -8,6 +8,8 @@ mod import;
 mod manifest;
 mod name;
 mod reference;
+mod script;
+mod script_package;
 
 pub use capabilities::*;
 pub use diff::*;
@@ -17,3 +19,5 @@ pub use import::*;
 pub use manifest::*;
 pub use name::*;
 pub use reference::*;
+pub use script::*;
+pub use script_package::*;

@@ -25,7 +25,6 @@ pub use option_error::OptionError;
 pub use queue::*;
 pub use record::*;
 pub use schedule::*;
-pub use script::*;
 pub use spec::*;
 pub use stored::*;
 pub use unique::*;

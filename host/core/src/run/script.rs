@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{RunSpec, TaskKey, Value};
-
-/// The interface of language runtimes.
-pub const RUNTIME_INTERFACE: &str = "hostel:runtime/language@0.1.0";
+use crate::{LANGUAGE_INTERFACE, RunSpec, TaskKey, Value};
 
 /// The most bytes of the name of a function that lists show.
 const MAX_FUNCTION_BYTES: usize = 256;
@@ -16,7 +13,7 @@ const FUNCTION: usize = 2;
 impl TaskKey {
     /// Whether it is the function of a language runtime that executes those of scripts.
     pub fn is_script_call(&self) -> bool {
-        self.export.interface() == Some(RUNTIME_INTERFACE) && self.export.function() == "call"
+        self.export.interface() == Some(LANGUAGE_INTERFACE) && self.export.function() == "call"
     }
 }
 
@@ -50,9 +47,9 @@ mod tests {
     #[test]
     fn only_a_call_of_a_runtime_has_a_function() {
         let inputs = ["tasks.py", "def add(): ...", "add"];
-        let of_runtime = || ExportPath::in_interface(RUNTIME_INTERFACE, "call");
+        let of_runtime = || ExportPath::in_interface(LANGUAGE_INTERFACE, "call");
         assert_eq!(call(of_runtime(), &inputs).as_deref(), Some("add"));
-        assert_eq!(call(ExportPath::in_interface(RUNTIME_INTERFACE, "describe"), &inputs), None);
+        assert_eq!(call(ExportPath::in_interface(LANGUAGE_INTERFACE, "describe"), &inputs), None);
         assert_eq!(call(ExportPath::top_level("call"), &inputs), None);
         assert_eq!(call(of_runtime(), &inputs[..2]), None);
         let long = "a".repeat(257);

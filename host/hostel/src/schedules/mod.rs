@@ -1,10 +1,12 @@
 //! Firing the schedules of a journal: which of their slots are due, and the runs that these lead to.
 
+mod script;
 mod thread;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::script::script_arguments_of;
 pub use self::thread::ScheduleThread;
 use hostel_core::journal::{Journal, JournalError, Page};
 use hostel_core::{
@@ -280,6 +282,9 @@ pub fn resolve(registry: &Registry, schedule: &Schedule) -> Result<ScheduledTask
     let (source, export) = schedule.task.rsplit_once('#').ok_or("its task has no export")?;
     let source: ComponentRef = source.parse().map_err(|error| format!("{error}"))?;
     let component = registry.component(&source).map_err(|error| error.to_string())?;
+    if let Some(of_script) = &component.manifest.script {
+        return script::resolve(registry, schedule, &component.manifest, of_script, export);
+    }
     let (export, signature) = component.manifest.task(Some(export)).map_err(|error| error.to_string())?;
     let inputs = signature.params.iter().map(|param| input(schedule, param));
     let inputs = inputs.collect::<Result<Vec<_>, _>>()?;

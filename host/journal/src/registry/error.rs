@@ -48,13 +48,27 @@ pub enum RegistryError {
         /// The version.
         version: ComponentVersion,
     },
-    /// The manifest is that of another component.
+    /// The manifest is that of another component, or of another script.
     #[error("the manifest is that of {manifest}, and the component is {component}")]
     OtherManifest {
         /// The digest in the manifest.
         manifest: Digest,
         /// The digest of the bytes.
         component: Digest,
+    },
+    /// The runtime of a script is not registered.
+    #[error("the script needs the runtime {runtime}, which is not registered: install it first")]
+    NoRuntime {
+        /// The runtime.
+        runtime: Digest,
+    },
+    /// The component is the runtime of scripts.
+    #[error("{runtime} executes {}: remove {} first", scripts.join(", "), if scripts.len() == 1 { "that script" } else { "these scripts" })]
+    Needed {
+        /// The component.
+        runtime: Digest,
+        /// Some of the scripts, as `name@version` or by their digests.
+        scripts: Vec<String>,
     },
     /// Versions have the component.
     #[error("{digest} is {}: remove {} first", versions.join(", "), if versions.len() == 1 { "that version" } else { "these versions" })]
@@ -126,11 +140,12 @@ impl RegistryError {
     /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::NotFound { .. } | Self::NoRuntime { .. } => ErrorKind::NotFound,
             Self::NoneAccepted { .. }
             | Self::OtherComponent { .. }
             | Self::OtherGrants { .. }
             | Self::Named { .. }
+            | Self::Needed { .. }
             | Self::Pinned { .. } => ErrorKind::Conflict,
             Self::OtherManifest { .. } | Self::Person { .. } => ErrorKind::Invalid,
             Self::Full { .. } => ErrorKind::Exhausted,

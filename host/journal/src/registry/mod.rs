@@ -1,4 +1,4 @@
-//! The registry: components by digest, and their names and versions.
+//! The registry: components and scripts by digest, and their names and versions. A script is stored as a component is.
 //!
 //! The bytes of a component are in `components/<digest>.wasm`, everything else is in tables of the journal's file. A file gets its name,
 //! and loses it, only under the write lock of the tables, so that whatever a row names is there. A process that is killed in between
@@ -211,7 +211,8 @@ impl Registry {
     /// # Errors
     ///
     /// [`RegistryError::NotFound`], also for a name without a version; [`RegistryError::Named`] for a component that has versions;
-    /// [`RegistryError::Pinned`] if runs that have not ended need the component; and errors of the medium.
+    /// [`RegistryError::Needed`] for the runtime of scripts; [`RegistryError::Pinned`] if runs that have not ended need the component; and
+    /// errors of the medium.
     pub fn remove(&self, component: &ComponentRef) -> Result<Removed, RegistryError> {
         const ACTION: &str = "remove a component";
         let mut connection = self.connection();
@@ -232,6 +233,7 @@ impl Registry {
             }
         };
         if let Some(digest) = removed.component {
+            check_unneeded(&transaction, digest)?;
             check_unpinned(&transaction, digest)?;
             rows::remove_component(&transaction, digest).map_err(writing(ACTION))?;
         }
@@ -344,6 +346,17 @@ fn check_unnamed(db: &Connection, digest: Digest) -> Result<(), RegistryError> {
     let versions = rows::versions_of(db, digest, MAX_NAMED).map_err(reading)?;
     let texts = versions.iter().map(|version| format!("{}@{}", version.name, version.version));
     if versions.is_empty() { Ok(()) } else { Err(RegistryError::Named { digest, versions: texts.collect() }) }
+}
+
+fn check_unneeded(db: &Connection, runtime: Digest) -> Result<(), RegistryError> {
+    let mut scripts = Vec::new();
+    for script in rows::scripts_of(db, runtime, MAX_NAMED).map_err(reading)? {
+        let versions = rows::versions_of(db, script, MAX_NAMED).map_err(reading)?;
+        scripts.extend(versions.iter().map(|version| format!("{}@{}", version.name, version.version)));
+        scripts.extend(versions.is_empty().then(|| script.to_string()));
+        scripts.truncate(MAX_NAMED);
+    }
+    if scripts.is_empty() { Ok(()) } else { Err(RegistryError::Needed { runtime, scripts }) }
 }
 
 fn check_unpinned(db: &Connection, digest: Digest) -> Result<(), RegistryError> {

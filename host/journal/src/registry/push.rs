@@ -1,6 +1,9 @@
 //! Registering a component, and a version of a name.
 
-use hostel_core::{ComponentDiff, ComponentName, ComponentVersion, Digest, Grants, Manifest, Timestamp};
+use hostel_core::{
+    ComponentDiff, ComponentName, ComponentVersion, Digest, Grants, Manifest, ScriptManifest, ScriptPackage,
+    Timestamp,
+};
 use rusqlite::Connection;
 
 use super::version::{Acceptance, RegisteredVersion, baseline, newest, next};
@@ -11,7 +14,7 @@ const ACTION: &str = "add a component";
 /// A component to register.
 #[derive(Clone, Debug)]
 pub struct Push<'a> {
-    /// Its bytes: a component that this host can compile.
+    /// Its bytes: a component that this host can compile, or an encoded [`ScriptPackage`].
     pub bytes: &'a [u8],
     /// Its manifest.
     pub manifest: &'a Manifest,
@@ -69,24 +72,47 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`RegistryError::OtherManifest`], [`RegistryError::Person`]; [`RegistryError::OtherComponent`] and
+    /// [`RegistryError::OtherManifest`], [`RegistryError::NoRuntime`], [`RegistryError::Person`]; [`RegistryError::OtherComponent`] and
     /// [`RegistryError::OtherGrants`] for a version that is something else; [`RegistryError::Full`]; and errors of the medium.
     pub fn push(&self, push: &Push<'_>) -> Result<Pushed, RegistryError> {
         let digest = Digest::of(push.bytes);
         if digest != push.manifest.digest || push.bytes.len() as u64 != push.manifest.size_bytes {
             return Err(RegistryError::OtherManifest { manifest: push.manifest.digest, component: digest });
         }
+        check_script(push)?;
         check_person(push.by)?;
         // Before the lock, because it waits for the disk.
         let written = self.files.write(push.bytes)?;
         let mut connection = self.connection();
         let transaction = begin(&mut connection, ACTION)?;
+        if let Some(runtime) = push.manifest.script.as_ref().map(|script| script.runtime) {
+            let registered = rows::component(&transaction, runtime).map_err(reading)?;
+            registered.ok_or(RegistryError::NoRuntime { runtime })?;
+        }
         let is_new = rows::put_component(&transaction, push.manifest, push.at).map_err(writing(ACTION))?;
         let naming = push.naming.as_ref();
         let version = naming.map(|naming| put_version(&transaction, push, naming)).transpose()?;
         self.files.keep(written, digest)?;
         transaction.commit().map_err(writing(ACTION))?;
         Ok(Pushed { digest, is_new, version })
+    }
+}
+
+/// The manifest of a script says what its bytes say, and only scripts have one that says something.
+fn check_script(push: &Push<'_>) -> Result<(), RegistryError> {
+    let digest = push.manifest.digest;
+    let other = || RegistryError::OtherManifest { manifest: digest, component: digest };
+    let package = ScriptPackage::is_meant(push.bytes).then(|| ScriptPackage::decode(push.bytes));
+    match (package, &push.manifest.script) {
+        (None, None) => Ok(()),
+        (Some(Ok(package)), Some(ScriptManifest { language, runtime, file, .. }))
+            if package.language() == *language
+                && package.runtime() == *runtime
+                && **package.file() == **file =>
+        {
+            Ok(())
+        }
+        (None | Some(_), None | Some(_)) => Err(other()),
     }
 }
 

@@ -24,14 +24,15 @@ pub(super) fn put_component(db: &Connection, manifest: &Manifest, at: Timestamp)
     let digest = manifest.digest.as_bytes().as_slice();
     let is_known = component(db, manifest.digest)?.is_some();
     db.prepare_cached(
-        "INSERT INTO component (digest, size, manifest, added) VALUES (?1, ?2, ?3, ?4)
+        "INSERT INTO component (digest, size, manifest, added, runtime) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (digest) DO UPDATE SET manifest = ?3",
     )?
     .execute(params![
         digest,
         sortable(manifest.size_bytes),
         manifest.encode(),
-        sortable(at.unix_nanos())
+        sortable(at.unix_nanos()),
+        manifest.script.as_ref().map(|script| script.runtime.as_bytes().as_slice()),
     ])?;
     Ok(!is_known)
 }
@@ -117,6 +118,15 @@ pub(super) fn names(db: &Connection, after: &str, limit: usize) -> Result<Vec<Co
     let mut query = db
         .prepare_cached("SELECT DISTINCT name FROM component_version WHERE name > ? ORDER BY name LIMIT ?")?;
     let rows = query.query_map(params![after, sortable(limit as u64)], |row| parsed(row, 0))?;
+    rows.collect()
+}
+
+/// The scripts that a component executes, at most so many.
+pub(super) fn scripts_of(db: &Connection, runtime: Digest, limit: usize) -> Result<Vec<Digest>> {
+    let mut query =
+        db.prepare_cached("SELECT digest FROM component WHERE runtime = ? ORDER BY digest LIMIT ?")?;
+    let rows = query
+        .query_map(params![runtime.as_bytes().as_slice(), sortable(limit as u64)], |row| digest(row, 0))?;
     rows.collect()
 }
 

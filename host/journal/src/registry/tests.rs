@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 use hostel_core::journal::Journal as _;
 use hostel_core::{
     ComponentName, ComponentRef, ComponentVersion, Demand, Digest, ErrorKind, Export, ExportPath, Grants,
-    Import, Manifest, RunId, RunSpec, Signature, TaskKey, TaskSpec, Timestamp, Type,
+    Import, Language, Manifest, RunId, RunSpec, ScriptFunction, ScriptManifest, ScriptPackage, Signature,
+    TaskKey, TaskSpec, Timestamp, Type,
 };
 use tempfile::TempDir;
 
@@ -35,6 +36,7 @@ fn made(content: &str, exports: &[&str], imports: &[&str]) -> Made {
         size_bytes: bytes.len() as u64,
         exports: exports.iter().map(export).collect(),
         imports: imports.iter().map(|name| Import::new(*name)).collect(),
+        script: None,
     };
     Made { bytes, manifest }
 }
@@ -438,4 +440,80 @@ fn many_may_push_and_remove_at_once() {
     assert_eq!(bench.registry.versions(&name("of-0")).unwrap().len(), 5);
     assert_eq!(bench.registry.unnamed(None, 10).unwrap(), []);
     assert_eq!(bench.files().len(), 3);
+}
+
+/// A script with one function, which this runtime executes.
+fn script(runtime: &Made, source: &str) -> Made {
+    let file = "tasks.py";
+    let package = ScriptPackage::new(Language::Python, runtime.manifest.digest, file, source).unwrap();
+    let functions =
+        vec![ScriptFunction { name: "f".into(), params: Vec::new(), returns: None, doc: None, line: 1 }];
+    let bytes = package.encode();
+    let manifest = Manifest {
+        digest: Digest::of(&bytes),
+        size_bytes: bytes.len() as u64,
+        exports: functions.iter().map(|function| function.export(None)).collect(),
+        imports: runtime.manifest.imports.clone(),
+        script: Some(ScriptManifest {
+            language: Language::Python,
+            runtime: runtime.manifest.digest,
+            file: file.to_owned(),
+            functions,
+        }),
+    };
+    Made { bytes, manifest }
+}
+
+#[test]
+fn a_script_keeps_its_runtime() {
+    let bench = Bench::new();
+    let runtime = made("runtime", &[], &["wasi:clocks/wall-clock@0.2.6"]);
+    let tasks = script(&runtime, "def f(): return 1");
+    let error = bench.push(&tasks, "tasks", None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    assert!(bench.files().is_empty());
+    bench.push(&runtime, "hostel.runtime-python", None).unwrap();
+    bench.push(&tasks, "tasks", None).unwrap();
+    let found = bench.registry.component(&reference("tasks")).unwrap();
+    assert_eq!(found.manifest, tasks.manifest);
+    assert_eq!(bench.registry.bytes(found.manifest.digest).unwrap(), tasks.bytes);
+
+    let removed = || bench.registry.remove(&reference("hostel.runtime-python@1.0.0"));
+    let error = removed().unwrap_err();
+    let expected = format!("{} executes tasks@1.0.0: remove that script first", runtime.manifest.digest);
+    assert_eq!((error.to_string(), error.kind()), (expected, ErrorKind::Conflict));
+    // A script without a name keeps it, too.
+    let unnamed = script(&runtime, "def f(): return 2");
+    bench.registry.push(&push(&unnamed)).unwrap();
+    bench.registry.remove(&reference("tasks@1.0.0")).unwrap();
+    assert!(removed().unwrap_err().to_string().contains(&unnamed.manifest.digest.to_string()));
+    bench.registry.remove(&ComponentRef::Digest(unnamed.manifest.digest)).unwrap();
+    assert_eq!(removed().unwrap().component, Some(runtime.manifest.digest));
+}
+
+#[test]
+fn a_script_with_another_manifest_is_refused() {
+    let bench = Bench::new();
+    let runtime = made("runtime", &[], &[]);
+    bench.push(&runtime, "hostel.runtime-python", None).unwrap();
+    let tasks = script(&runtime, "def f(): return 1");
+    let of_script = tasks.manifest.script.clone().unwrap();
+    let other = |script: Option<ScriptManifest>| Made {
+        bytes: tasks.bytes.clone(),
+        manifest: Manifest { script, ..tasks.manifest.clone() },
+    };
+    let component = made("math", &["add"], &[]);
+    let wrong = [
+        other(None),
+        other(Some(ScriptManifest { runtime: Digest::of(b"other"), ..of_script.clone() })),
+        other(Some(ScriptManifest { file: "other.py".into(), ..of_script.clone() })),
+        Made {
+            manifest: Manifest { script: Some(of_script), ..component.manifest.clone() },
+            bytes: component.bytes,
+        },
+    ];
+    for made in &wrong {
+        let error = bench.registry.push(&push(made)).unwrap_err();
+        assert!(matches!(error, RegistryError::OtherManifest { .. }), "{error}");
+    }
 }

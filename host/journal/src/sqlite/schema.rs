@@ -14,7 +14,7 @@ use crate::leftovers::UNFINISHED_COPY;
 pub(super) const FORMAT: i64 = 1;
 
 /// The version of the tables.
-pub(super) const TABLES_VERSION: i64 = 11;
+pub(super) const TABLES_VERSION: i64 = 12;
 
 /// What makes each version from the one before, the first from an empty file.
 const STEPS: [&str; TABLES_VERSION as usize] = [
@@ -29,6 +29,7 @@ const STEPS: [&str; TABLES_VERSION as usize] = [
     REFUSED,
     FUNCTION,
     super::tagged::TABLES,
+    SCRIPT,
 ];
 
 /// The tables of the registry. Grants are the options of a task that has only grants.
@@ -84,6 +85,12 @@ const REFUSED: &str = "ALTER TABLE batch ADD COLUMN refused BLOB NOT NULL DEFAUL
 
 /// The function of a script that a run calls; not of runs that were stored before.
 const FUNCTION: &str = "ALTER TABLE run ADD COLUMN function TEXT;";
+
+/// The component that executes a script.
+const SCRIPT: &str = "
+    ALTER TABLE component ADD COLUMN runtime BLOB; -- NULL for a component
+    CREATE INDEX component_runtime ON component (runtime) WHERE runtime IS NOT NULL;
+";
 
 const V1: &str = "
     CREATE TABLE counter (

@@ -19,6 +19,7 @@ fn register(registry: &Registry) -> TaskKey {
         size_bytes: 9,
         exports: vec![Export::new(export.clone(), Ok(Signature::new(params, None)))],
         imports: Vec::new(),
+        script: None,
     };
     let push = Push { bytes: b"component", manifest: &manifest, naming: None, by: "ann", at: at(1) };
     registry.push(&push).unwrap();

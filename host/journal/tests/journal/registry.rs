@@ -41,6 +41,7 @@ fn push(registry: &Registry, number: u64) {
         size_bytes: bytes.len() as u64,
         exports: vec![Export::new(path, Ok(Signature::new::<&str>([], None)))],
         imports: Vec::new(),
+        script: None,
     };
     let naming = Naming {
         name: "math".parse().unwrap(),

@@ -1,4 +1,4 @@
-//! Components: uploaded by their digest or without it, and what they offer and ask for.
+//! Components and scripts: uploaded by their digest or without it, and what they offer and ask for.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hostel::registry::{ComponentDiff, ComponentRef, Push};
-use hostel::{Digest, ErrorKind, LoadError};
+use hostel::registry::{ComponentDiff, ComponentRef, Push, Pushed};
+use hostel::{Digest, ErrorKind, LoadError, ScriptPackage};
 use hostel_wire::{ComponentObject, DiffObject, PushedObject, RegisteredObject};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -24,6 +24,7 @@ use crate::clock::now;
 use crate::extract::{Path, Query, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
+use crate::scripts;
 use crate::tokens::Identity;
 use crate::upload::{Received, receive};
 
@@ -85,23 +86,45 @@ async fn list_components(
     Ok(Json(UnnamedComponents { next, items }))
 }
 
-/// Upload a component
+/// What is uploaded.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Uploading {
+    /// The name of a script's file, by which tracebacks call it; `script` if there is none.
+    #[serde(default)]
+    file: Option<String>,
+}
+
+/// Upload a component or a script
 ///
-/// It is checked and compiled before it is stored.
-#[utoipa::path(post, path = "/components", operation_id = "post_component", tag = "components",
-    request_body(content = inline(Binary), content_type = "application/wasm"),
+/// A component is checked and compiled before it is stored. A script is source text, at most 4 MiB; it is parsed, and stored with the
+/// runtime that the server has for its language.
+#[utoipa::path(post, path = "/components", operation_id = "post_component", tag = "components", params(Uploading),
+    request_body(content((inline(Binary) = "application/wasm"), (String = "text/x-python"), (String = "text/javascript"))),
     responses((status = 201, description = "It is stored", body = PushedObject),
         (status = 200, description = "It was stored before", body = PushedObject)),
     security(("token" = ["components"])))]
 async fn post_component(
     State(app): State<Arc<App>>,
     identity: Identity,
+    Query(uploading): Query<Uploading>,
     headers: HeaderMap,
     body: Body,
 ) -> Answer<Response> {
     app.count(&identity, Counted::Upload)?;
-    let received = receive(&app, &headers, body, &TYPES, COMPONENT_BYTES).await?;
-    push(&app, &identity, received).await
+    let Some(language) = scripts::language(&headers) else {
+        if uploading.file.is_some() {
+            return Err(wrong("file", "expected with a script only"));
+        }
+        let received = receive(&app, &headers, body, &TYPES, COMPONENT_BYTES).await?;
+        return push(&app, &identity, received).await;
+    };
+    let most = ScriptPackage::MAX_SOURCE_BYTES as u64;
+    let received = receive(&app, &headers, body, &[language.media_type()], most).await?;
+    let _place = app.uploads.acquire().await.map_err(|_| ended())?;
+    let source = received.bytes(&app).await?.to_vec();
+    let file = uploading.file.unwrap_or_else(|| "script".to_owned());
+    scripts::push(&app, &identity, language, file, source).await.map(pushed_answer)
 }
 
 /// Upload a component by its digest
@@ -143,8 +166,12 @@ async fn push(app: &Arc<App>, identity: &Identity, received: Received) -> Answer
     });
     let pushed = pushed.await?;
     app.loaded.insert(pushed.digest, component);
+    Ok(pushed_answer(pushed))
+}
+
+fn pushed_answer(pushed: Pushed) -> Response {
     let status = if pushed.is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(PushedObject::from(&pushed))).into_response())
+    (status, Json(PushedObject::from(&pushed))).into_response()
 }
 
 fn ended() -> ApiProblem {
@@ -180,14 +207,15 @@ async fn head_component(State(app): State<Arc<App>>, Path(component): Path<Strin
 async fn delete_component(State(app): State<Arc<App>>, Path(component): Path<String>) -> Answer<StatusCode> {
     let component = parsed::<ComponentRef>("component", &component)?;
     let removed = app.registry(move |registry| registry.remove(&component)).await?;
-    removed.component.iter().for_each(|digest| _ = app.loaded.remove(digest));
+    removed.component.iter().for_each(|digest| app.forget(digest));
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Download a component
+/// Download a component, or a script with the lines that the registry puts before it
 #[utoipa::path(get, path = "/components/{component}/wasm", operation_id = "get_component_wasm", tag = "components",
     params(("component" = String, Path, description = "A digest, a name, or `NAME@VERSION`")),
-    responses((status = 200, description = "Its bytes", body = inline(Binary), content_type = "application/wasm")),
+    responses((status = 200, description = "Its bytes",
+        content((inline(Binary) = "application/wasm"), (String = "text/plain")))),
     security(("token" = ["read"])))]
 async fn get_component_wasm(State(app): State<Arc<App>>, Path(component): Path<String>) -> Answer<Response> {
     let component = parsed::<ComponentRef>("component", &component)?;
@@ -195,9 +223,12 @@ async fn get_component_wasm(State(app): State<Arc<App>>, Path(component): Path<S
         let digest = registry.resolve(&component)?.digest;
         registry.bytes(digest)
     });
-    let mut response = bytes.await?.into_response();
+    let bytes = bytes.await?;
+    let is_script = ScriptPackage::is_meant(&bytes);
+    let media_type = if is_script { "text/plain; charset=utf-8" } else { "application/wasm" };
+    let mut response = bytes.into_response();
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/wasm"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     Ok(response)
 }
@@ -234,8 +265,8 @@ async fn get_component_surface(
     let digest = app.registry(move |registry| registry.resolve(&component)).await?.digest;
     let manifest =
         app.registry(move |registry| registry.component(&ComponentRef::Digest(digest))).await?.manifest;
-    let component = app.component(digest).await?;
-    let component = ComponentObject::new(text, &manifest, component.missing());
+    let registered = app.registered(digest).await?;
+    let component = ComponentObject::new(text, &manifest, registered.component().missing());
     let observed = if beside.observed {
         Some(app.journal(move |journal| observed::read(journal, digest)).await?)
     } else {

@@ -185,7 +185,7 @@ async fn delete_version(
 ) -> Answer<StatusCode> {
     let component = version_ref(&name, &version)?;
     let removed = app.registry(move |registry| registry.remove(&component)).await?;
-    removed.component.iter().for_each(|digest| _ = app.loaded.remove(digest));
+    removed.component.iter().for_each(|digest| app.forget(digest));
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hostel::journal::{Journal, JournalEntry, StoredValue};
 use hostel::registry::ComponentRef;
-use hostel::{ErrorKind, Outcome, RunId, Value};
+use hostel::{ErrorKind, Outcome, RunId, Value, result_for_callers};
 use hostel_wire::{ErrorObject, printed};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
@@ -131,7 +131,8 @@ fn value(journal: &dyn Journal, entry: &JournalEntry) -> Answer<Value> {
         ApiProblem::new(Code::Kind(ErrorKind::Conflict), problem)
             .hint("form=json shows why it did not complete")
     })?;
-    Ok(read_value(journal, stored)?.1)
+    let (ty, value) = read_value(journal, stored)?;
+    Ok(result_for_callers(&entry.record().spec().task, ty, value).1)
 }
 
 /// The bytes of a value, and their type.

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use hostel::journal::Journal;
 use hostel::schedules::{
     AddScheduleError, Missed, Overlap, Schedule, ScheduleName, StoredSchedule, Timetable, When, add_schedule,
-    arguments_of, resolve,
+    resolve, script_arguments_of,
 };
 use hostel::{ErrorKind, Timestamp, grammar};
 use hostel_wire::ScheduleObject;
@@ -130,10 +130,13 @@ impl ScheduleRequest {
         let run = prepared.spec(None, self.args.as_ref(), &[])?;
         // The export is written out, so that a later version may have others beside it.
         let source = self.task.split_once('#').map_or(self.task.as_str(), |(source, _)| source);
-        let reference = format!("{source}#{}", prepared.task.key().export);
+        let task = &prepared.task;
+        let export =
+            if task.is_script() { task.function_name().to_owned() } else { task.key().export.to_string() };
+        let reference = format!("{source}#{export}");
         Ok(Schedule {
             spec: Arc::clone(&run.spec),
-            arguments: arguments_of(&prepared.task, &run),
+            arguments: script_arguments_of(task, &run),
             tags: run.tags,
             queue: run.queue,
             missed,

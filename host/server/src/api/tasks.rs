@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use hostel::ScriptFunction;
 use hostel::registry::ComponentName;
 use hostel_wire::{NamedTypeObject, TaskDetailObject, TypeObject, arguments_schema, type_schema};
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,8 @@ use crate::app::App;
 use crate::extract::{JsonBody, Members, Path, Query, parsed};
 use crate::problem::Answer;
 use crate::run_view::ValueForms;
-use crate::submission::{find_task, inputs_with_texts, resolve, with_options};
+use crate::scripts::Registered;
+use crate::submission::{find_registered, inputs_with_texts, with_options};
 use crate::tokens::Identity;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -99,20 +101,27 @@ async fn list_tasks(State(app): State<Arc<App>>, Query(page): Query<PageByName>)
     params(("task" = String, Path, description = "`NAME#EXPORT`, `NAME@VERSION#EXPORT` or `sha256:HEX#EXPORT`, with `#` written as `%23`")),
     responses((status = 200, description = "The task", body = TaskDetailObject)), security(("token" = ["read"])))]
 async fn get_task(State(app): State<Arc<App>>, Path(text): Path<String>) -> Answer<Json<TaskDetailObject>> {
-    let task = find_task(&app, &text).await?;
-    let (digest, _) = resolve(&app, &text).await?;
-    let component = app.component(digest).await?;
-    let (signature, key) = (task.signature(), task.key());
+    let (digest, registered, task) = find_registered(&app, &text).await?;
+    let component = registered.component();
+    let signature = task.signature();
+    let (export, signature_text) = match &registered {
+        Registered::Component(_) => (task.key().export.to_string(), signature.to_string()),
+        Registered::Script(script) => {
+            let name = task.function_name();
+            let function = script.functions().iter().find(|function| function.name == name);
+            (name.to_owned(), function.map_or_else(String::new, ScriptFunction::declaration))
+        }
+    };
     let capabilities = component
         .manifest()
         .asked_for()
         .into_iter()
         .map(|capability| hostel::Capability::name(capability).into());
     Ok(Json(TaskDetailObject {
-        task: key.to_string(),
-        digest: key.component.to_string(),
-        export: key.export.to_string(),
-        signature: signature.to_string(),
+        task: format!("{digest}#{export}"),
+        digest: digest.to_string(),
+        export,
+        signature: signature_text,
         program: task.is_program(),
         is_async: signature.is_async,
         params: signature.params.iter().map(NamedTypeObject::from).collect(),
@@ -164,11 +173,16 @@ async fn check_arguments(
     Path(text): Path<String>,
     JsonBody(request): JsonBody<CheckRequest>,
 ) -> Answer<Json<CheckedArguments>> {
-    let task = with_options(find_task(&app, &text).await?, &request.options, None, &identity)?;
+    let (digest, registered, task) = find_registered(&app, &text).await?;
+    let key = match &registered {
+        Registered::Component(_) => task.key().to_string(),
+        Registered::Script(_) => format!("{digest}#{}", task.function_name()),
+    };
+    let task = with_options(task, &request.options, None, &identity)?;
     let inputs = inputs_with_texts(&task, request.args.as_ref(), &request.wave)?;
     task.delayed_spec(inputs.clone().into(), hostel::DelayOptions::default())?;
     let params = task.signature().params.iter();
     let args = params.zip(&inputs);
     let args = args.map(|(param, value)| ValueForms::new(Some(param.name.to_string()), value, &param.ty));
-    Ok(Json(CheckedArguments { task: task.key().to_string(), args: args.collect() }))
+    Ok(Json(CheckedArguments { task: key, args: args.collect() }))
 }

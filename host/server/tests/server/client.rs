@@ -64,8 +64,8 @@ impl Request {
         Self { body, ..self.header("Content-Type", "application/wasm") }
     }
 
-    pub(crate) fn body(self, ty: &str, body: &str) -> Self {
-        Self { body: body.as_bytes().to_vec(), ..self.header("Content-Type", ty) }
+    pub(crate) fn body(self, ty: &str, body: impl AsRef<[u8]>) -> Self {
+        Self { body: body.as_ref().to_vec(), ..self.header("Content-Type", ty) }
     }
 
     pub(crate) fn send(self) -> Answer {

@@ -217,3 +217,23 @@ fn those_who_wait_for_a_map_are_answered_when_the_server_ends() {
     let answer = waiting.join().unwrap();
     assert_eq!((answer.status, &answer.json()["unfinished"]), (200, &json!(1)), "{answer:?}");
 }
+
+#[test]
+fn a_script_is_refused_with_its_reason_before_it_is_stored() {
+    let server = Running::start();
+    let send = |query: &str, media_type: &str, body: &[u8]| {
+        let request = server.request("POST", &format!("/api/v1/components{query}"));
+        let answer = request.body(media_type, body).send();
+        (answer.status, answer.json()["detail"].as_str().unwrap().to_owned())
+    };
+    let (status, detail) = send("?file=tasks.py", "text/x-python", b"def f(): return 1");
+    assert_eq!((status, detail.as_str()), (409, "the server has no Python runtime"));
+    let (status, detail) = send("", "text/javascript; charset=utf-8", b"\xff");
+    assert_eq!((status, detail.as_str()), (422, "the source is not UTF-8: the first other byte is at 0"));
+    let (status, detail) = send("", "text/x-python", &vec![b'#'; (4 << 20) + 1]);
+    assert_eq!((status, detail.as_str()), (413, "the body is too large: expected at most 4.0 MiB"));
+    let (status, detail) = send("?file=a.py", "application/wasm", b"\0asm");
+    assert_eq!((status, detail.as_str()), (422, "file: expected with a script only"));
+    let (status, _) = send("", "text/plain", b"def f(): return 1");
+    assert_eq!(status, 415);
+}

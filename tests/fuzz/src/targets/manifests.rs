@@ -2,7 +2,10 @@
 
 use std::slice;
 
-use hostel_core::{Digest, Export, ExportPath, Hook, Import, Manifest, Signature, Type};
+use hostel_core::{
+    Digest, Export, ExportPath, Hook, Import, Language, Manifest, Passing, ScriptFunction, ScriptManifest,
+    ScriptParam, Signature, Type,
+};
 
 use crate::Target;
 
@@ -30,12 +33,39 @@ fn seeds() -> Vec<Vec<u8>> {
     let import = Import::new("wasi:clocks/wall-clock@0.2.6");
     let of = |exports: &[Export], imports: &[Import]| {
         let (exports, imports) = (exports.to_vec(), imports.to_vec());
-        let manifest = Manifest { digest: Digest::of(b"abc"), size_bytes: 300, exports, imports };
-        manifest.encode()
+        let digest = Digest::of(b"abc");
+        Manifest { digest, size_bytes: 300, exports, imports, script: None }
     };
-    vec![
+    let function = function();
+    let script = ScriptManifest {
+        language: Language::Python,
+        runtime: Digest::of(b"runtime"),
+        file: "tasks.py".to_owned(),
+        functions: vec![function.clone()],
+    };
+    let of_script = of(&[function.export(None)], slice::from_ref(&import));
+    let manifests = [
+        Manifest { script: Some(script), ..of_script },
         of(&[], &[]),
         of(slice::from_ref(&task), slice::from_ref(&import)),
         of(&[task, program, hook, open], &[import]),
-    ]
+    ];
+    manifests.iter().map(Manifest::encode).collect()
+}
+
+/// A function of a script.
+fn function() -> ScriptFunction {
+    let param = |name: &str, passing| ScriptParam {
+        name: name.to_owned(),
+        passing,
+        declared: Some("int".to_owned()),
+        default: None,
+    };
+    ScriptFunction {
+        name: "add".to_owned(),
+        params: vec![param("a", Passing::Positional), param("b", Passing::Named)],
+        returns: None,
+        doc: Some("Adds.".to_owned()),
+        line: 1,
+    }
 }

@@ -57,9 +57,13 @@ fn text(object: &RegisteredObject, paint: Paint) -> String {
         format!("{}  {}", paint.dim("digest"), object.digest),
         format!("{}    {}", paint.dim("size"), bytes_text(object.size_bytes)),
         format!("{}   {}", paint.dim("added"), object.added_at),
-        String::new(),
-        paint.bold("Versions"),
     ];
+    lines.extend(object.script.iter().flat_map(|script| {
+        let language = format!("{}  {}", paint.dim("language"), printable(&script.language));
+        let runtime = format!("{}  {}", paint.dim("runtime"), printable(&script.runtime));
+        [language, format!("{}  {}", paint.dim("file"), printable(&script.file)), runtime]
+    }));
+    lines.extend([String::new(), paint.bold("Versions")]);
     lines.extend(object.versions.iter().flat_map(version_lines));
     if object.versions.is_empty() {
         lines.push("  none".to_owned());

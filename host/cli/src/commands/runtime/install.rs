@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use hostel::registry::{ComponentName, Naming, Push};
-use hostel::{ErrorKind, Grants, Script, ScriptError, Timestamp};
+use hostel::{ErrorKind, Grants, Language, Script, ScriptError, Timestamp};
 
 use crate::exit::Exit;
 use crate::load;
-use crate::loaded::Language;
 use crate::options::data_dir::HostOptions;
 use crate::problem::{Problem, Stop};
 use crate::registered;
@@ -28,7 +28,7 @@ Examples:
   hostel runtime install js target/runtimes/js.wasm")]
 pub(crate) struct Install {
     /// The language: python or js
-    #[arg(value_name = "LANGUAGE", value_enum, hide_possible_values = true)]
+    #[arg(value_name = "LANGUAGE", value_parser = language(), hide_possible_values = true)]
     language: Language,
 
     /// The runtime: a component
@@ -45,7 +45,7 @@ impl Install {
         let host = self.host.host(ui)?.max_workers(1).max_instances(16).optimise(false).build()?;
         let on_this_thread = runtime::on_this_thread()?;
         let (component, bytes) = on_this_thread.block_on(load::with_bytes(ui, &host, &self.file))?;
-        let tried = on_this_thread.block_on(Script::read(&component, "probe", self.language.probe()));
+        let tried = on_this_thread.block_on(Script::read(&component, "probe", probe(self.language)));
         let found = match tried {
             Ok(script) => script.task("f").is_ok(),
             Err(ScriptError::Source(_)) => false,
@@ -56,7 +56,7 @@ impl Install {
             let problem = format!("{file} is the runtime of another language: expected one for {title}");
             return Err(Problem::invalid(problem).into());
         }
-        let name = self.language.component_name().parse::<ComponentName>();
+        let name = self.language.runtime_name().parse::<ComponentName>();
         let name = name.map_err(|error| Problem::new(ErrorKind::Internal, error.to_string()))?;
         let grants = Grants::default();
         let naming = Naming { name, version: None, grants: &grants, accept: true };
@@ -67,5 +67,19 @@ impl Install {
         ui.flush()?;
         ui.note(&format!("{} functions run with it from now on", self.language.title()));
         Ok(Exit::Completed)
+    }
+}
+
+/// Parses the name of a language.
+fn language() -> impl TypedValueParser<Value = Language> {
+    let names = PossibleValuesParser::new(Language::ALL.map(Language::name));
+    names.try_map(|name| Language::named(&name).ok_or_else(|| "expected python or js".to_owned()))
+}
+
+/// A source that no other language has, with the function `f`.
+const fn probe(language: Language) -> &'static str {
+    match language {
+        Language::Python => "def f(): pass",
+        Language::JavaScript => "export const f = () => {};",
     }
 }

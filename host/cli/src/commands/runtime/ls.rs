@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
+use hostel::Language;
 use serde_json::json;
 
 use crate::commands::cache::{Form, FormOptions};
 use crate::exit::Exit;
-use crate::loaded::Language;
 use crate::options::data_dir::HostOptions;
 use crate::output::to_json;
 use crate::problem::Stop;
@@ -33,7 +33,7 @@ impl Ls {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let mut are_any = false;
         for language in Language::ALL {
-            let located = registered::locate(ui, Path::new(&language.component_name()), &self.host, true)?;
+            let located = registered::locate(ui, Path::new(&language.runtime_name()), &self.host, true)?;
             if let Some(digest) = located.digest() {
                 are_any = true;
                 ui.result_line(&match self.form.output {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use hostel::schedules::{
     AddScheduleError, Missed, Overlap, Schedule, ScheduleName, Timetable, When, add_schedule, arguments_of,
+    script_arguments_of,
 };
 use hostel::{DelayOptions, QueueName, Timestamp, grammar};
 use hostel_wire::{ScheduleObject, parse_instant};
@@ -137,9 +138,13 @@ impl Add {
         let mut delay = DelayOptions::default();
         delay.queue = self.queue.clone();
         let run = delayed.spec(delay)?;
+        let arguments = match delayed.is_of_stored_script {
+            true => script_arguments_of(&delayed.task, &run),
+            false => arguments_of(&delayed.task, &run),
+        };
         Ok(Schedule {
             spec: Arc::clone(&run.spec),
-            arguments: arguments_of(&delayed.task, &run),
+            arguments,
             tags: run.tags,
             queue: run.queue,
             missed: self.missed,
