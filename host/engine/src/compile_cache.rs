@@ -24,6 +24,10 @@ const MAGIC: &[u8; 16] = b"hostel code v3\n\0";
 /// The magic and the hash, at the end of an entry.
 const TRAILER_BYTES: usize = MAGIC.len() + blake3::OUT_LEN;
 
+/// The longest entry, of which even the slowest code of the longest component is an eighth. A longer file is no entry of ours, and
+/// would take long to check.
+const MAX_ENTRY_BYTES: u64 = 1 << 30;
+
 /// The prefixes of files that are still being written: ours, and that of earlier versions.
 const UNFINISHED: [&str; 2] = [UNFINISHED_PREFIX, ".tmp"];
 
@@ -180,7 +184,10 @@ fn open_private(path: &Path) -> io::Result<fs::File> {
 
 /// Whether the content of an entry is as it was written under this name.
 fn is_intact(name: &str, file: &mut fs::File) -> io::Result<bool> {
-    let Some(code_bytes) = file.metadata()?.len().checked_sub(TRAILER_BYTES as u64) else { return Ok(false) };
+    let length = Some(file.metadata()?.len()).filter(|length| *length <= MAX_ENTRY_BYTES);
+    let Some(code_bytes) = length.and_then(|length| length.checked_sub(TRAILER_BYTES as u64)) else {
+        return Ok(false);
+    };
     let mut hasher = hasher_of(name);
     hasher.update_reader(file.take(code_bytes))?;
     let mut trailer = [0; TRAILER_BYTES];
@@ -197,7 +204,7 @@ fn map(engine: &wasmtime::Engine, path: &Path) -> Option<Component> {
 fn read(engine: &wasmtime::Engine, file: &mut fs::File) -> Option<Component> {
     let mut entry = Vec::new();
     file.seek(SeekFrom::Start(0)).ok()?;
-    file.read_to_end(&mut entry).ok()?;
+    file.take(MAX_ENTRY_BYTES).read_to_end(&mut entry).ok()?;
     load(engine, Intact::Bytes(entry.split_last_chunk::<TRAILER_BYTES>()?.0))
 }
 

@@ -60,6 +60,17 @@ async fn a_damaged_entry_is_rebuilt() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_vast_file_in_the_place_of_an_entry_is_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    works(dir.path()).await;
+    let entry = entries(dir.path()).remove(0);
+    let vast = 200 << 30;
+    fs::File::options().write(true).open(&entry).unwrap().set_len(vast).unwrap();
+    works(dir.path()).await;
+    assert!(fs::metadata(&entry).unwrap().len() < vast, "replaced");
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn components_and_engines_have_entries_of_their_own() {
     let dir = tempfile::tempdir().unwrap();
     let engine = engine(dir.path());
