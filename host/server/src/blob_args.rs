@@ -12,6 +12,12 @@ use crate::uploaded::{Uploaded, UploadedError};
 /// The member of an object that names a value.
 const MEMBER: &str = "blob";
 
+/// What a byte counts where a `list<u8>` is expected, as for the limit on inputs: the engine has a list as one value for each element.
+const OF_LIST: u64 = 32;
+
+/// What a byte counts where a text is expected.
+const OF_TEXT: u64 = 1;
+
 /// Whether arguments may name uploaded values. Those that do not are not looked at any further.
 pub(crate) fn may_name_blobs(args: &Json) -> bool {
     match args {
@@ -25,13 +31,13 @@ pub(crate) fn may_name_blobs(args: &Json) -> bool {
 #[derive(Debug)]
 pub(crate) struct BlobArgs<'a> {
     uploaded: &'a Uploaded,
-    /// How many bytes all values together may have.
+    /// How much all values together may count.
     left: u64,
     most: u64,
 }
 
 impl<'a> BlobArgs<'a> {
-    /// With at most so many bytes of values.
+    /// With values that count so much at most.
     pub(crate) const fn new(uploaded: &'a Uploaded, most: u64) -> Self {
         Self { uploaded, left: most, most }
     }
@@ -56,12 +62,12 @@ impl<'a> BlobArgs<'a> {
     fn value(&mut self, json: &mut Json, ty: &Type, name: &str) -> Answer<()> {
         match (ty, json) {
             (Type::List(item), json) if **item == Type::U8 && is_blob(json) => {
-                let bytes = self.read(json, name)?;
+                let bytes = self.read(json, name, OF_LIST)?;
                 *json = serde_json::json!({ "base64": BASE64.encode(bytes) });
                 Ok(())
             }
             (Type::String, json) if is_blob(json) => {
-                let text = String::from_utf8(self.read(json, name)?);
+                let text = String::from_utf8(self.read(json, name, OF_TEXT)?);
                 *json =
                     text.map_err(|_| wrong(name, "the uploaded value is not UTF-8: expected a text"))?.into();
                 Ok(())
@@ -102,10 +108,10 @@ impl<'a> BlobArgs<'a> {
         }
     }
 
-    fn read(&mut self, json: &Json, name: &str) -> Answer<Vec<u8>> {
+    fn read(&mut self, json: &Json, name: &str, cost: u64) -> Answer<Vec<u8>> {
         let text = json.get(MEMBER).and_then(Json::as_str).unwrap_or_default();
         let digest: Digest = parsed(name, text)?;
-        let bytes = self.uploaded.read(digest, self.left).map_err(|error| match error {
+        let bytes = self.uploaded.read(digest, self.left / cost).map_err(|error| match error {
             UploadedError::Unknown { .. } => {
                 wrong(name, error).hint(format!("upload it first, with PUT /api/v1/blobs/{digest}"))
             }
@@ -114,15 +120,13 @@ impl<'a> BlobArgs<'a> {
             | UploadedError::Damaged { .. }) => ApiProblem::from(error).within(name),
         })?;
         let bytes = bytes.ok_or_else(|| {
-            let most = bytes_text(self.most);
-            wrong(
-                name,
-                format!(
-                    "the uploaded values are too long: expected at most {most} together, as max-input allows"
-                ),
-            )
+            let (here, most) = (bytes_text(self.left / cost), bytes_text(self.most));
+            let problem = format!(
+                "the uploaded value is too long: expected at most {here}, since each byte counts {cost} of the {most} for all arguments"
+            );
+            wrong(name, problem)
         })?;
-        self.left = self.left.saturating_sub(bytes.len() as u64);
+        self.left = self.left.saturating_sub(cost.saturating_mul(bytes.len() as u64));
         Ok(bytes)
     }
 }
@@ -208,7 +212,8 @@ mod tests {
             "a: the uploaded value is not UTF-8: expected a text"
         );
         assert!(
-            error(b"hi", 1, "list u8", &|blob| json!([blob])).contains("expected at most 1 bytes together")
+            error(b"hi", 1, "list u8", &|blob| json!([blob]))
+                .contains("expected at most 0 bytes, since each byte counts 32")
         );
         // All of them count together.
         let problem = error(b"hi", 3, "list string", &|blob| json!([[blob, blob]]));

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::blob_args::{BlobArgs, may_name_blobs};
-use crate::bounds::FARTHEST;
+use crate::bounds::{BLOB_BYTES, FARTHEST};
 use crate::clock::now;
 use crate::extract::{Members, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
@@ -261,7 +261,7 @@ pub(crate) async fn with_blobs(
     let (of_app, mut args) = (Arc::clone(app), args.clone());
     app.blocking
         .run(move || {
-            let most = prepared.task.spec().limits.input_bytes;
+            let most = prepared.task.spec().limits.input_bytes.min(BLOB_BYTES);
             BlobArgs::new(&of_app.uploaded, most).replace(&mut args, &prepared.task.signature().params)?;
             prepared.spec(id, Some(&args), &[])
         })

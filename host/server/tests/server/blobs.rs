@@ -82,7 +82,20 @@ fn arguments_with_values_are_bounded_together() {
     let request =
         json!({ "task": format!("{text}#word-count"), "args": [blob], "options": { "max-input": "1MiB" } });
     let problem = server.post("/api/v1/runs", &request).problem(422, "invalid");
-    assert!(problem["detail"].as_str().unwrap().contains("expected at most 1 MiB together"), "{problem}");
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .contains("expected at most 1 MiB, since each byte counts 1 of the 1 MiB"),
+        "{problem}"
+    );
+    // A list takes much more memory than its bytes.
+    let request = json!({ "task": format!("{text}#word-count-bytes"), "args": [blob], "options": { "max-input": "32MiB" } });
+    let problem = server.post("/api/v1/runs", &request).problem(422, "invalid");
+    assert!(
+        problem["detail"].as_str().unwrap().contains("expected at most 1 MiB, since each byte counts 32"),
+        "{problem}"
+    );
     // Where neither bytes nor a text are expected, it is an object like any other.
     let arith = server.upload(hostel_guests::ARITH);
     let request = json!({ "task": format!("{arith}#add"), "args": [blob, 1] });
