@@ -70,6 +70,8 @@ mod run;
 #[cfg(test)]
 mod scheduling;
 #[cfg(test)]
+mod script_web;
+#[cfg(test)]
 mod scripts;
 #[cfg(test)]
 #[cfg(unix)]

@@ -421,6 +421,17 @@ fn results_that_cannot_be_data_are_named_with_their_place() {
 }
 
 #[test]
+fn parts_of_packages_of_the_standard_library_are_there() {
+    let Some(place) = place() else { return };
+    place.0.write(
+        "parts.py",
+        "from concurrent.futures import thread\nfrom email.mime import text\nimport xml.etree.ElementTree as tree\n\
+         def f(): return tree.fromstring('<a><b>1</b></a>')[0].text",
+    );
+    assert_eq!(completed(&place, "run parts.py#f"), "\"1\"");
+}
+
+#[test]
 fn async_functions_are_awaited_in_javascript() {
     let Some(place) = place() else { return };
     place.0.write("async.js", ASYNC);
