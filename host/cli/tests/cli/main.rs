@@ -56,6 +56,9 @@ mod new;
 #[cfg(unix)]
 mod pushed_scripts;
 #[cfg(test)]
+#[cfg(unix)]
+mod python;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 #[cfg(unix)]
