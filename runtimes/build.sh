@@ -39,7 +39,7 @@ build_python() {
         python3 -m venv "$tools" || not_installed "the Python runtime needs venv (Debian: apt-get install python3-venv)"
         timeout 5m "$tools/bin/pip" --quiet install "componentize-py==$COMPONENTIZE_PY" || not_installed "pip cannot install componentize-py $COMPONENTIZE_PY"
     fi
-    "$tools/bin/componentize-py" -d wit -w runtime componentize -p python app -o "$OUTPUT_DIR/python.new"
+    "$tools/bin/componentize-py" -d wit -w python componentize -p python app -o "$OUTPUT_DIR/python.new"
     mv "$OUTPUT_DIR/python.new" "$OUTPUT_DIR/python.wasm"
 }
 

@@ -2,13 +2,16 @@
 
 # First, so that everything after it finds the module prepared.
 from hostel_runtime import prepare  # noqa: F401  (imports the standard library)
-from hostel_runtime import calling, describing
+from hostel_runtime import calling, describing, packages, web
 from hostel_runtime.failure import Failed
 from hostel_runtime.texts import printable
 
 from componentize_py_types import Err
 from wit_world import exports
 from wit_world.exports import language as wit
+
+web.install()
+packages.bake()
 
 
 class Language(exports.Language):

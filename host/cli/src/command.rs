@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    cache, compile, completions, components, delay, inspect, limits, map, new, push, replay, run, runs,
-    runtime, schedule, serve, trust, worker,
+    cache, compile, completions, components, delay, inspect, limits, map, new, push, python, replay, run,
+    runs, runtime, schedule, serve, trust, worker,
 };
 use crate::exit::Exit;
 use crate::problem::Stop;
@@ -48,6 +48,7 @@ pub(crate) enum Command {
     Push(push::Push),
     Components(components::Components),
     Runtime(runtime::Runtime),
+    Python(python::Python),
     Compile(compile::Compile),
     Trust(trust::Trust),
     Cache(cache::Cache),
@@ -71,6 +72,7 @@ impl Command {
             Self::Push(command) => command.execute(ui),
             Self::Components(command) => command.execute(ui),
             Self::Runtime(command) => command.execute(ui),
+            Self::Python(command) => command.execute(ui),
             Self::Compile(command) => command.execute(ui),
             Self::Trust(command) => command.execute(ui),
             Self::Cache(command) => command.execute(ui),

@@ -10,7 +10,7 @@
 //! - `history`, `map_history`: the records of runs and maps, for `hostel runs`.
 //! - `output`, `lines`, `printing`: output for programs, whose JSON is that of `hostel_wire`; `report`, `attempts`, `tally`, `cache_tally`: output for people;
 //!   `ui`: writes both.
-//! - `project`: new projects, for `hostel new`.
+//! - `project`: new projects, for `hostel new`. `python`: Python runtimes with packages, for `hostel python`.
 //! - `descriptors`, `interrupt`: the limit of open files, and Ctrl-C.
 //! - `problem`, `exit`: errors with hints, and the exit code.
 
@@ -51,6 +51,7 @@ mod mapping;
 mod history;
 
 mod project;
+mod python;
 
 mod descriptors;
 mod interrupt;

@@ -3,6 +3,7 @@
 import { analyse, callable, describe, mistake } from './describing.js';
 import { Failed } from './failure.js';
 import { shown } from './prepare.js';
+import { drain } from './promises.js';
 import { decode, encode, NoData } from './values.js';
 
 // Both are for people, who do not read more. A message is in bytes of UTF-8, a traceback in units of UTF-16.
@@ -20,7 +21,7 @@ export function call(file, source, name, positional, named) {
   try {
     const target = evaluate(analysed.script, local, source);
     if (typeof target !== 'function') throw new Failed('no-function', describe(source).map((found) => found.name));
-    result = target(...placed(values, byName, analysed.functions.get(local)));
+    result = settled(target(...placed(values, byName, analysed.functions.get(local))), name);
   } catch (error) {
     throw error instanceof Failed ? error : thrown(file, error);
   }
@@ -29,6 +30,27 @@ export function call(file, source, name, positional, named) {
   } catch (error) {
     throw error instanceof NoData ? new Failed('no-data', error.message) : thrown(file, error);
   }
+}
+
+/** The value of a promise, or what is no promise. */
+function settled(result, name) {
+  let outcome;
+  if (typeof result?.then === 'function') {
+    Promise.resolve(result).then(
+      (value) => (outcome = { value }),
+      (error) => (outcome = { error }),
+    );
+  } else {
+    outcome = { value: result };
+  }
+  drain();
+  if (outcome === undefined) throw new Unsettled(`the promise that ${name} returned is never settled: nothing is left that could do it`);
+  if ('error' in outcome) throw outcome.error;
+  return outcome.value;
+}
+
+class Unsettled extends Error {
+  name = 'UnsettledPromise';
 }
 
 function evaluate(script, local, source) {

@@ -2,6 +2,7 @@
 
 import { parse } from 'acorn';
 
+import { edits } from './asynchronous.js';
 import { Failed } from './failure.js';
 
 /** The functions at the top level, and the source as a script that can be evaluated. */
@@ -19,6 +20,14 @@ export function analyse(source) {
   const blanks = [];
   for (const statement of tree.body) {
     visit(statement);
+  }
+  if (/\b(?:async|await)\b/.test(source)) {
+    const refuse = (node, message) => {
+      throw mistake(source, message, node.loc.start);
+    };
+    blanks.push(...edits(tree, source, refuse));
+    // Edits of one place stay in their order.
+    blanks.sort((one, other) => one[0] - other[0]);
   }
   return { functions: found, exported, comments, script: blanked(source, blanks) };
 

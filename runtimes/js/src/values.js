@@ -70,7 +70,7 @@ function objectText(value, path, depth, inside) {
   if (value instanceof Set) return `{"$set":[${Array.from(value, (item, key) => inside(item, key, 2)).sort().join(',')}]}`;
   if (value instanceof Map) return pairs(value, inside);
   if (BOXES.some((kind) => value instanceof kind)) return text(value.valueOf(), path, depth + 1);
-  if (typeof value.then === 'function') throw cannotBe('promise', path, ': async functions are not supported yet');
+  if (typeof value.then === 'function') throw cannotBe('promise', path, ': await it');
   if (typeof value.next === 'function') throw cannotBe('iterator', path, ': return an array');
   if (typeof value.toJSON === 'function') return text(value.toJSON(), path, depth + 1);
   const opaque = OPAQUE.find((kind) => value instanceof kind);

@@ -81,13 +81,15 @@ class Loop(asyncio.BaseEventLoop):
 
 def _import_all():
     for name in sorted(sys.stdlib_module_names - _LEFT_OUT):
-        if name.startswith("_test"):
-            continue
-        module = _try(name)
-        path = getattr(module, "__path__", None)
-        for part in pkgutil.iter_modules(path or []):
-            if part.name not in {"__main__", "tests", "test"} and not part.name.startswith("_"):
-                _try(f"{name}.{part.name}")
+        if not name.startswith("_test"):
+            _import_with_parts(name)
+
+
+def _import_with_parts(name):
+    module = _try(name)
+    for part in pkgutil.iter_modules(getattr(module, "__path__", [])):
+        if part.name not in {"__main__", "tests", "test"}:
+            _import_with_parts(f"{name}.{part.name}")
 
 
 def _try(name):

@@ -10,6 +10,7 @@ pub(crate) mod limits;
 pub(crate) mod map;
 pub(crate) mod new;
 pub(crate) mod push;
+pub(crate) mod python;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod runs;

@@ -139,7 +139,7 @@ fn program(name: &str, install: &str) -> Vec<Missing> {
     if on_path(name).is_some() { Vec::new() } else { vec![Missing::new(name, install)] }
 }
 
-fn on_path(name: &str) -> Option<PathBuf> {
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     found_in(&env::var_os("PATH")?, name)
 }
 

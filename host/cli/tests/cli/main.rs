@@ -56,6 +56,9 @@ mod new;
 #[cfg(unix)]
 mod pushed_scripts;
 #[cfg(test)]
+#[cfg(unix)]
+mod python;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 #[cfg(unix)]
@@ -69,6 +72,8 @@ mod retries;
 mod run;
 #[cfg(test)]
 mod scheduling;
+#[cfg(test)]
+mod script_web;
 #[cfg(test)]
 mod scripts;
 #[cfg(test)]

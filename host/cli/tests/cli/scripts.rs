@@ -401,7 +401,7 @@ fn results_that_cannot_be_data_are_named_with_their_place() {
         ("view", "result: a DataView cannot be data"),
         ("member", "result[f]: a function cannot be data"),
         ("symbol", "result[1]: a symbol cannot be data"),
-        ("promise", "result: a promise cannot be data: async functions are not supported yet"),
+        ("promises", "result[0]: a promise cannot be data: await it"),
         // The host does not trust a runtime, in which the source can change everything.
         (
             "broken",
@@ -422,6 +422,108 @@ fn results_that_cannot_be_data_are_named_with_their_place() {
     assert_eq!(ended.code, 1, "{ended}");
 }
 
+#[test]
+fn parts_of_packages_of_the_standard_library_are_there() {
+    let Some(place) = place() else { return };
+    place.0.write(
+        "parts.py",
+        "from concurrent.futures import thread\nfrom email.mime import text\nimport xml.etree.ElementTree as tree\n\
+         def f(): return tree.fromstring('<a><b>1</b></a>')[0].text",
+    );
+    assert_eq!(completed(&place, "run parts.py#f"), "\"1\"");
+}
+
+#[test]
+fn async_functions_are_awaited_in_javascript() {
+    let Some(place) = place() else { return };
+    place.0.write("async.js", ASYNC);
+    for (call, expected) in [
+        ("sum 4", "6"),
+        ("arrow 5", r#"{"x":5}"#),
+        ("order", r#"["a","b","a","b"]"#),
+        ("waits", "\"woken\""),
+        ("counted", "3"),
+        ("again 0", "[1,0]"),
+        ("count rest=[1,2,3]", "3"),
+        ("caught", "\"late\""),
+        ("gathered", r#"[[1,2],["fulfilled","rejected"],3,4]"#),
+        ("after", r#"["job","finally"]"#),
+    ] {
+        assert_eq!(completed(&place, &format!("run async.js#{call} --cache none")), expected, "{call}");
+    }
+    refused(&place, "run async.js#fails", 1, ": RangeError: late");
+    let ran = run(&place, "run async.js#fails --cache none");
+    assert!(ran.stderr.contains("(async.js:29:"), "{ran}");
+    refused(
+        &place,
+        "run async.js#never",
+        1,
+        "UnsettledPromise: the promise that never returned is never settled",
+    );
+    refused(&place, "run async.js#forever --timeout 200ms", 1, "TimedOut after 200 ms");
+    for (source, expected) in [
+        ("export async function* f() {}", "1:8: async generators are not supported"),
+        ("await 1;", "1:1: `await` outside of async functions is not supported"),
+        ("async function f() { for await (const x of []) {} }", "1:22: `for await` is not supported"),
+        (
+            "class A extends Object { async f() { return super.f(); } }",
+            "`super` in async methods is not supported",
+        ),
+    ] {
+        place.0.write("odd.js", source);
+        refused(&place, "run odd.js#f", 2, expected);
+    }
+    // The declarations are those of the source.
+    let shown = completed(&place, "inspect async.js");
+    assert!(shown.contains("async.js#sum(n)"), "{shown}");
+}
+
+const ASYNC: &str = r"export async function sum(n) {
+  let all = 0;
+  for (let at = 0; at < n; at += 1) all += await Promise.resolve(at);
+  return all;
+}
+export const arrow = async (x) => ({ x: await x });
+export async function order() {
+  const seen = [];
+  const one = async name => { seen.push(name); await null; seen.push(name) };
+  await Promise.all([one('a'), one('b')]);
+  return seen;
+}
+export async function waits() {
+  let wake;
+  const woken = new Promise((resolve) => { wake = resolve; });
+  const waiting = (async () => { await woken; return 'woken'; })();
+  wake();
+  return waiting;
+}
+class Counter {
+  #n = 1;
+  async next() { await null; return (this.#n += 1); }
+}
+export const counted = async () => { const c = new Counter(); await c.next(); return c.next(); };
+export async function again(x) { var x = x || 1; const seen = []
+  seen.push(x)
+  if (x) await seen.push(0); else await null
+  return seen }
+export async function fails() { await null; throw new RangeError('late'); }
+export async function count(...rest) { await null; return arguments.length; }
+export async function caught() { try { await fails(); } catch (error) { return error.message; } }
+export const never = () => new Promise(() => {});
+export async function forever() { for (;;) await null; }
+export async function gathered() {
+  const states = await Promise.allSettled([1, Promise.reject(new Error('x'))]);
+  const any = await Promise.any([Promise.reject(new Error('x')), 3]);
+  return [await Promise.all([1, { then: (done) => done(2) }]), states.map((end) => end.status), any, await Promise.race([4, 5])];
+}
+export async function after() {
+  const seen = [];
+  queueMicrotask(() => seen.push('job'));
+  await Promise.resolve().finally(() => seen.push('finally'));
+  return seen;
+}
+";
+
 const RESULTS: &str = r"
 export const expression = () => ({ a: [/x/] });
 export const error = () => new TypeError('x');
@@ -429,7 +531,7 @@ export const weak = () => new WeakMap();
 export const view = () => new DataView(new ArrayBuffer(1));
 export const member = () => ({ f() {} });
 export const symbol = () => [1, Symbol('x')];
-export const promise = () => Promise.resolve(1);
+export const promises = () => [Promise.resolve(1)];
 export const broken = () => { JSON.stringify = () => '{'; return 'text'; };
 export const holes = () => [, 1];
 export const boxes = () => [new Number(4), new String('text'), new Boolean(false), undefined];

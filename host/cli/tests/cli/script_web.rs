@@ -1,0 +1,141 @@
+//! `urllib` in scripts: HTTP through the host, with its grants.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use crate::hostel::{Place, Ran};
+use crate::scripts::INSTALLED;
+use crate::server::{PATIENCE, ran};
+
+const WEB: &str = r#"
+import json
+import urllib.error
+import urllib.request
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        return [answer.status, answer.headers["Content-Type"], answer.read().decode()]
+
+def put(url, text):
+    request = urllib.request.Request(url, data=text.encode(), method="PUT", headers={"X-Mark": "here"})
+    with urllib.request.urlopen(request) as answer:
+        return answer.read().decode()
+
+def reason(url):
+    try:
+        urllib.request.urlopen(url, timeout=20)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except urllib.error.URLError as error:
+        return [type(error.reason).__name__, str(error)]
+"#;
+
+/// Serves so many requests, and answers each with what it was.
+fn echo(requests: usize) -> (String, thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let serving = thread::spawn(move || {
+        for _ in 0..requests {
+            let (mut socket, _) = listener.accept().unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut request = String::new();
+            let is_whole = |request: &str| {
+                let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
+                let lines = head.lines().filter_map(|line| line.split_once(": "));
+                let length = lines.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+                body.len() >= length.map(|(_, length)| length.parse::<usize>().unwrap()).sum()
+            };
+            while !is_whole(&request) {
+                let mut part = [0; 1024];
+                let length = socket.read(&mut part).unwrap();
+                assert!(length > 0, "the request ends early: {request}");
+                request.push_str(std::str::from_utf8(&part[..length]).unwrap());
+            }
+            let status = if request.contains("/missing") { "404 Not Found" } else { "200 OK" };
+            let head = format!(
+                "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                request.len()
+            );
+            socket.write_all(format!("{head}{request}").as_bytes()).unwrap();
+        }
+    });
+    (address, serving)
+}
+
+fn run(place: &Place, line: &str) -> Option<Ran> {
+    let installed = INSTALLED.as_ref()?;
+    let mut command: Command = place.command(line);
+    command.env("HOSTEL_DATA_DIR", installed.path());
+    Some(ran(command))
+}
+
+#[test]
+fn urllib_sends_requests_through_the_host() {
+    let place = Place::with_data_dir();
+    place.write("web.py", WEB);
+    if INSTALLED.is_none() {
+        return;
+    }
+    let (address, serving) = echo(3);
+    let http = format!("--http {address}");
+    let got = run(&place, &format!("run web.py#get http://{address}/a?b=c {http}")).unwrap();
+    assert_eq!(got.code, 0, "{got}");
+    let [status, media_type, text]: [serde_json::Value; 3] = serde_json::from_str(&got.stdout).unwrap();
+    assert_eq!((status, media_type), (200.into(), "text/plain".into()));
+    let text = text.as_str().unwrap().to_lowercase();
+    assert!(
+        text.starts_with("get /a?b=c http/1.1\r\n") && text.contains(&format!("host: {address}")),
+        "{text}"
+    );
+    assert!(text.contains("user-agent: python-urllib/3."), "{text}");
+
+    let body = "x".repeat(10_000);
+    let sent = run(&place, &format!("run web.py#put http://{address}/ {body} {http}")).unwrap();
+    assert_eq!(sent.code, 0, "{sent}");
+    let sent: String = serde_json::from_str(&sent.stdout).unwrap();
+    assert!(sent.starts_with("PUT / ") && sent.to_lowercase().contains("x-mark: here"), "{sent}");
+    assert!(sent.ends_with(&format!("\r\n\r\n{body}")), "{}", sent.len());
+
+    let missing = run(&place, &format!("run web.py#reason http://{address}/missing {http}")).unwrap();
+    assert_eq!(missing.stdout, "404\n", "{missing}");
+    serving.join().unwrap();
+}
+
+#[test]
+fn what_keeps_a_request_from_being_answered_is_the_reason() {
+    let place = Place::with_data_dir();
+    place.write("web.py", WEB);
+    if INSTALLED.is_none() {
+        return;
+    }
+    let check = |line: &str, kind: &str, text: &str| {
+        let ran = run(&place, &format!("run web.py#reason {line}")).unwrap();
+        assert_eq!(ran.code, 0, "{line}: {ran}");
+        let [found, message]: [String; 2] = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(found, kind, "{message}");
+        assert!(message.starts_with("<urlopen error ") && message.contains(text), "{message}");
+    };
+    let denied = "HTTP requests to example.org are not granted (--http example.org grants them)";
+    check("https://example.org/", "PermissionError", denied);
+    check("http://example.org/", "PermissionError", denied);
+    check("ftp://example.org/", "PermissionError", "Permission denied");
+    check("gopher://example.org/", "str", "unknown url type: gopher");
+    // Nobody listens there: the port was free a moment ago.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    check(&format!("http://{free}/ --http {free}"), "ConnectionRefusedError", "Connection refused");
+    // A server that does not speak TLS.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut hello = [0; 16];
+        socket.read_exact(&mut hello).unwrap();
+        socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+    });
+    check(&format!("https://{address}/ --http {address}"), "OSError", "");
+    serving.join().unwrap();
+}
