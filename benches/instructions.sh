@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Counts the instructions of one attempt, with valgrind: (those of 6,000 attempts - those of 1,000) / 5,000.
+# Counts the instructions of one attempt, with valgrind: (those of 12,000 attempts - those of 2,000) / 10,000.
 #   bash benches/instructions.sh                 a table of all kinds
 #   bash benches/instructions.sh profile KIND GUEST   where they go, by function
 set -euo pipefail
@@ -16,7 +16,7 @@ counted() {
 
 if [ "${1:-}" = profile ]; then
     out=$(mktemp)
-    counted "$2" "$3" 6000 "$out" >/dev/null
+    counted "$2" "$3" 12000 "$out" >/dev/null
     callgrind_annotate --threshold=90 "$out"
     rm -f "$out"
     exit
@@ -25,8 +25,8 @@ fi
 printf '| kind | guest | instructions of an attempt |\n|---|---|---|\n'
 for guest in tiny rust; do
     for kind in bare run keyed; do
-        few=$(counted "$kind" "$guest" 1000 /dev/null)
-        many=$(counted "$kind" "$guest" 6000 /dev/null)
-        printf '| %s | %s | %s |\n' "$kind" "$guest" $(((many - few) / 5000))
+        few=$(counted "$kind" "$guest" 2000 /dev/null)
+        many=$(counted "$kind" "$guest" 12000 /dev/null)
+        printf '| %s | %s | %s |\n' "$kind" "$guest" $(((many - few) / 10000))
     done
 done
