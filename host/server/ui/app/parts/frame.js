@@ -142,6 +142,7 @@ function Page() {
   const { path, query } = address.value;
   const [page, setPage] = useState(null);
   const main = useRef(null);
+  const shown = useRef("");
   const found = find(path);
   useEffect(() => {
     let isStale = false;
@@ -155,7 +156,9 @@ function Page() {
   }, [found.name]);
   useEffect(() => {
     document.title = `${found.title(found.params)} · Hostel`;
-    main.current?.focus({ preventScroll: true });
+    // Not for the first page, which would be laid out once more for it.
+    if (shown.current) main.current?.focus({ preventScroll: true });
+    shown.current = path;
   }, [path]);
   const isReady = page?.of === found.name;
   return html`<main class="main" tabindex="-1" ref=${main} style=${{ outline: "none" }}>
