@@ -17,6 +17,12 @@ const MAX_PACKAGES: usize = 500;
 /// What pip says of a requirement that has no suitable wheel.
 const NO_MATCH: &str = "No matching distribution found for ";
 
+/// What pip says if no versions of packages fit together.
+const CONFLICT: &str = "ResolutionImpossible";
+
+/// What pip says of each of them.
+const DEPENDS: &str = " depends on ";
+
 /// The packages of a runtime.
 #[derive(Debug)]
 pub(crate) struct Lock {
@@ -80,7 +86,8 @@ pub(crate) fn lock(tools: &Tools, requirements: &Path, scratch: &Path) -> Result
     command.args(pure_only()).arg("--target").arg(scratch.join("nothing")).arg("-r").arg(requirements);
     let output = tools.output(command)?;
     if !output.status.success() {
-        return Err(not_found(requirements, &String::from_utf8_lossy(&output.stderr)));
+        let [stdout, stderr] = [&*output.stdout, &*output.stderr].map(String::from_utf8_lossy);
+        return Err(not_found(requirements, &stdout, &stderr));
     }
     let report = fs::read(&report).map_err(|error| Problem::unreadable("the report of pip", &error))?;
     let report: Report = serde_json::from_slice(&report).map_err(|error| {
@@ -152,18 +159,28 @@ impl Lock {
 }
 
 /// Why pip has found no packages.
-fn not_found(requirements: &Path, stderr: &str) -> Problem {
+fn not_found(requirements: &Path, stdout: &str, stderr: &str) -> Problem {
     let file = requirements.display();
     if stderr.contains("Retrying (") || stderr.contains("ConnectionError") {
         let problem = format!("{file}: the package index does not answer");
         return Problem::new(ErrorKind::Unavailable, problem).hint("check the network, and pip's settings");
     }
-    let line = stderr.lines().find_map(|line| line.split_once(NO_MATCH));
-    let Some((_, name)) = line else {
-        return Problem::invalid(format!("{file}: pip found no packages for it\n{}", last_lines(stderr)));
+    let unmatched = stderr.lines().find_map(|line| Some(line.split_once(NO_MATCH)?.1));
+    // The newest version of what was asked for comes first.
+    let conflict = stdout.lines().find(|line| line.contains(DEPENDS)).filter(|_| stderr.contains(CONFLICT));
+    let problem = match (unmatched, conflict) {
+        (Some(name), _) => {
+            format!("{file}: {} has no wheel in pure Python, for Python {PYTHON}", printable(name.trim()))
+        }
+        (None, Some(line)) => {
+            let line = printable(line.trim());
+            format!("{file}: {line}: no wheel in pure Python fits, for Python {PYTHON}")
+        }
+        (None, None) => {
+            let problem = format!("{file}: pip found no packages for it\n{}", last_lines(stderr));
+            return Problem::invalid(problem);
+        }
     };
-    let name = printable(name.trim());
-    let problem = format!("{file}: {name} has no wheel in pure Python, for Python {PYTHON}");
     Problem::invalid(problem)
         .hint("packages with compiled parts do not work, because they are not built for WebAssembly")
         .hint("if it is in pure Python and has no wheel, build one, and name the file in the requirements")
@@ -208,7 +225,7 @@ mod tests {
 
     #[test]
     fn the_reason_of_pip_is_told_in_words() {
-        let error = |stderr: &str| not_found(Path::new("r.txt"), stderr).to_string();
+        let error = |stderr: &str| not_found(Path::new("r.txt"), "", stderr).to_string();
         let native = "ERROR: Could not find a version that satisfies the requirement numpy (from versions: none)\n\
                       ERROR: No matching distribution found for numpy>=2\n";
         assert_eq!(error(native), "r.txt: numpy>=2 has no wheel in pure Python, for Python 3.14");
@@ -220,5 +237,11 @@ mod tests {
             error("ERROR: Invalid requirement: '==='\n"),
             "r.txt: pip found no packages for it\nERROR: Invalid requirement: '==='"
         );
+        let stdout = "The conflict is caused by:\n    jinja2 3.1.6 depends on MarkupSafe>=2.0\n    jinja2 3.1.5 depends on MarkupSafe>=2.0\n";
+        let error =
+            not_found(Path::new("r.txt"), stdout, "ERROR: ResolutionImpossible: for help").to_string();
+        let expected =
+            "r.txt: jinja2 3.1.6 depends on MarkupSafe>=2.0: no wheel in pure Python fits, for Python 3.14";
+        assert_eq!(error, expected);
     }
 }

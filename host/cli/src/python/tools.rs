@@ -76,7 +76,7 @@ impl Tools {
     /// pip, without questions.
     pub(super) fn pip(&self) -> Command {
         let mut command = Command::new(&self.python);
-        command.args(["-m", "pip", "--no-input", "--disable-pip-version-check", "--quiet"]);
+        command.args(["-m", "pip", "--no-input", "--disable-pip-version-check"]);
         command
     }
 

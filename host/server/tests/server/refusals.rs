@@ -231,7 +231,7 @@ fn a_script_is_refused_with_its_reason_before_it_is_stored() {
     let (status, detail) = send("", "text/javascript; charset=utf-8", b"\xff");
     assert_eq!((status, detail.as_str()), (422, "the source is not UTF-8: the first other byte is at 0"));
     let (status, detail) = send("", "text/x-python", &vec![b'#'; (4 << 20) + 1]);
-    assert_eq!((status, detail.as_str()), (413, "the body is too large: expected at most 4.0 MiB"));
+    assert_eq!((status, detail.as_str()), (413, "the body is too large: expected at most 4 MiB"));
     let (status, detail) = send("?file=a.py", "application/wasm", b"\0asm");
     assert_eq!((status, detail.as_str()), (422, "file: expected with a script only"));
     let (status, _) = send("", "text/plain", b"def f(): return 1");
