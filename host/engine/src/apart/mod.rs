@@ -44,6 +44,8 @@ pub(crate) enum Failed {
 /// Has `program` compile a component. Blocks the calling thread until the child has ended.
 pub(crate) fn ask(program: &Path, request: &Request, component: &[u8]) -> Result<Answer, Failed> {
     let mut command = Command::new(program);
+    // If its allocator is mimalloc, it would commit a gigabyte in advance, and all of that would count as used.
+    command.env("MIMALLOC_ARENA_EAGER_COMMIT", "0");
     command.arg(COMPILE_APART).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command
         .spawn()
