@@ -1,5 +1,7 @@
 //! Grants that an admin has given reach only the code that was meant.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value as Json, json};
 
 use crate::client::{Answer, Request};
@@ -101,4 +103,47 @@ fn only_those_who_may_grant_accept_more_and_register_runtimes() {
     assert_eq!(server.get("/api/v1/names").json()["items"], json!([]));
     let put = server.request("PUT", "/api/v1/names/job/versions/1.0.0").json(&accepting).send();
     assert_eq!(put.status, 201, "{put:?}");
+}
+
+#[test]
+fn a_run_with_grants_is_retried_only_by_those_who_may_grant() {
+    let server = Running::start();
+    let runner = server.token_with("runner", &["read", "run"]);
+    let digest = server.upload(hostel_guests::ARITH);
+    let cancelled = |options: Json| {
+        let body = json!({ "task": format!("{digest}#add"), "args": [1, 2], "in": "1h", "options": options });
+        let stored = server.post("/api/v1/runs", &body);
+        assert_eq!(stored.status, 201, "{stored:?}");
+        let run = stored.json()["run"].as_str().unwrap().to_owned();
+        assert_eq!(server.post(&format!("/api/v1/runs/{run}/cancel"), &json!({})).status, 200);
+        run
+    };
+    let (granted, plain) = (cancelled(json!({ "env": "KEY=secret" })), cancelled(json!({})));
+    let retry = |token: &str, run: &str| {
+        request(&server, token, "POST", &format!("/runs/{run}/retry?wait=60s")).send()
+    };
+    refused(&retry(&runner, &granted), "has grants: to retry it needs the scope admin");
+    let state = |run: &str| server.get(&format!("/api/v1/runs/{run}?wait=60s")).json()["state"].clone();
+    assert_eq!(state(&granted), "Cancelled");
+
+    let body = json!({ "action": "retry", "filter": "state:cancelled" });
+    let batch = request(&server, &runner, "POST", "/batches").json(&body).send();
+    assert_eq!(batch.status, 202, "{batch:?}");
+    let path = format!("/api/v1/batches/{}", batch.json()["batch"]);
+    let until = Instant::now() + Duration::from_secs(60);
+    let ended = loop {
+        let batch = server.get(&path).json();
+        if batch["state"] != "running" {
+            break batch;
+        }
+        assert!(Instant::now() < until, "the batch does not end: {batch}");
+        std::thread::yield_now();
+    };
+    assert_eq!(
+        (&ended["action"], &ended["done"], &ended["failed"], &ended["failed_runs"]),
+        (&json!("retry"), &json!(1), &json!(1), &json!([granted]))
+    );
+    assert_eq!((state(&granted), state(&plain)), (json!("Cancelled"), json!("Completed")));
+    assert_eq!(retry(&server.token, &granted).status, 200);
+    assert_eq!(state(&granted), "Completed");
 }
