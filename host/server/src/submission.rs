@@ -8,7 +8,7 @@ use hostel::journal::{Journal, JournalConflict, JournalError, RunSpec, Submitted
 use hostel::registry::ComponentRef;
 use hostel::{
     Args, Arguments, DelayOptions, Digest, ErrorKind, OptionKey, Param, QueueName, RunId, Tag, Tags, Task,
-    TaskSpec, Timestamp, Unique, Value, check_tag, grammar,
+    TaskSpec, Timestamp, Unique, Value, check_tags, grammar,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -88,7 +88,7 @@ impl RunRequest {
         delay.at = self.due(now())?;
         delay.unique = self.unique.as_deref().map(|key| parsed::<Unique>("unique", key)).transpose()?;
         let tags: Vec<Tag> = self.tags.iter().map(|tag| Tag::from(tag.as_str())).collect();
-        tags.iter().try_for_each(|tag| check_tag(tag)).map_err(|error| wrong("tags", error))?;
+        check_tags(&task.spec().tags.with(tags.iter().cloned())).map_err(|error| wrong("tags", error))?;
         Ok(Prepared { task, component, delay, tags })
     }
 

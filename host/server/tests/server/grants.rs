@@ -147,3 +147,17 @@ fn a_run_with_grants_is_retried_only_by_those_who_may_grant() {
     assert_eq!(retry(&server.token, &granted).status, 200);
     assert_eq!(state(&granted), "Completed");
 }
+
+#[test]
+fn a_run_has_a_bounded_number_of_tags() {
+    let server = Running::start();
+    let digest = server.upload(hostel_guests::ARITH);
+    let submit = |count: usize| {
+        let tags: Vec<_> = (0..count).map(|number| format!("t{number}")).collect();
+        let body = json!({ "task": format!("{digest}#add"), "args": [1, 2], "in": "1h", "tags": tags });
+        server.post("/api/v1/runs", &body)
+    };
+    assert_eq!(submit(64).status, 201);
+    let problem = submit(65).problem(422, "invalid");
+    assert!(problem["detail"].as_str().unwrap().contains("65 tags: expected at most 64"), "{problem}");
+}
