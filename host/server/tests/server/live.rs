@@ -116,7 +116,7 @@ fn changes_are_told_with_the_name_of_the_token() {
     server.stop();
     let expected = [
         "POST /api/v1/tokens Some(\"owner\") 201",
-        "DELETE /api/v1/tokens/x None 403",
+        "DELETE /api/v1/tokens/x Some(\"ci\") 403",
         "DELETE /api/v1/tokens/ci Some(\"owner\") 204",
     ];
     assert_eq!(*told.lock().unwrap(), expected);
