@@ -25,6 +25,10 @@ pub(crate) const HEADERS: usize = 100;
 pub(crate) const HEAD_TIME: Duration = Duration::from_secs(10);
 /// The longest time between two parts of a body.
 pub(crate) const CHUNK_TIME: Duration = Duration::from_secs(60);
+/// The time for a body beside that for its bytes: one that comes more slowly than [`BODY_RATE`] ends the request after it.
+pub(crate) const BODY_TIME: Duration = Duration::from_secs(60);
+/// The fewest bytes of a body in a second, on average.
+pub(crate) const BODY_RATE: u64 = 16 << 10;
 /// The longest time that a client may leave an answer untaken.
 pub(crate) const WRITE_TIME: Duration = Duration::from_secs(60);
 /// The most connections at once.
@@ -88,6 +92,10 @@ pub(crate) struct LimitsObject {
     head_ms: u64,
     /// The longest time between two parts of a body.
     chunk_ms: u64,
+    /// The time for a body beside that for its bytes.
+    body_ms: u64,
+    /// The fewest bytes of a body in a second, on average.
+    body_bytes_per_second: u64,
     /// The most connections at once.
     connections: usize,
     /// The most event streams and followed logs at once.
@@ -114,6 +122,8 @@ impl LimitsObject {
             head_bytes: HEAD_BYTES,
             head_ms: millis(HEAD_TIME),
             chunk_ms: millis(CHUNK_TIME),
+            body_ms: millis(BODY_TIME),
+            body_bytes_per_second: BODY_RATE,
             connections: CONNECTIONS,
             streams: STREAMS,
             list: LIST,
