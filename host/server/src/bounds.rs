@@ -17,6 +17,12 @@ pub(crate) const VALUE_FILES: usize = 10_000;
 pub(crate) const VALUE_FILES_BYTES: u64 = 16 << 30;
 /// The most requests with uploaded values that are handled at once: each has its values in memory several times.
 pub(crate) const BLOB_REQUESTS: usize = 1;
+/// The most bytes of the stored values of a run that any number of requests may read at once.
+pub(crate) const SMALL_VALUES_BYTES: u64 = 1 << 20;
+/// The most answers with longer values of a run at once: each has them in memory several times until the client has taken it.
+pub(crate) const LARGE_ANSWERS: usize = 4;
+/// The longest time that a request waits for its turn to read such values.
+pub(crate) const LARGE_ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// The most bytes of the head of a request.
 pub(crate) const HEAD_BYTES: usize = 16 << 10;
 /// The most headers of a request.
@@ -86,6 +92,8 @@ pub(crate) struct LimitsObject {
     component_bytes: u64,
     /// The most bytes of an uploaded value.
     blob_bytes: u64,
+    /// The most answers at once with values of a run that have more than 1 MiB together.
+    large_answers: usize,
     /// The most bytes of the head of a request.
     head_bytes: usize,
     /// The longest time for the head of a request.
@@ -119,6 +127,7 @@ impl LimitsObject {
             json_bytes: JSON_BYTES,
             component_bytes: COMPONENT_BYTES,
             blob_bytes: BLOB_BYTES,
+            large_answers: LARGE_ANSWERS,
             head_bytes: HEAD_BYTES,
             head_ms: millis(HEAD_TIME),
             chunk_ms: millis(CHUNK_TIME),

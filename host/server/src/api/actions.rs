@@ -14,11 +14,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::json_answer;
 use super::runs::Wait;
 use crate::app::App;
 use crate::clock::now;
 use crate::extract::{Path, Query, parsed};
+use crate::large::place;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
 use crate::run_view::{entry_of, run_json};
@@ -91,9 +91,10 @@ async fn retry_run(
     app.journal(move |journal| retry(journal, run)).await?;
     let entry = wait_for_end(&app, run, wait.unwrap_or_default()).await?;
     let is_late = wait.is_some() && !entry.state().is_terminal();
-    let body = app.journal(move |journal| run_json(journal, &entry, &identity, None)).await?;
+    let place = place(&app, &entry).await?;
+    let body = place.read(&app, move |journal| run_json(journal, &entry, &identity, None)).await?;
     let status = if is_late { StatusCode::ACCEPTED } else { StatusCode::OK };
-    Ok((status, json_answer(body)).into_response())
+    Ok((status, place.answer(body, "application/json")).into_response())
 }
 
 /// Refuses a token that may not grant what a run is granted. The grants of a run never change.
