@@ -125,6 +125,8 @@ pub(crate) fn failed(error: &RegistryError) -> Problem {
         problem.hint("hostel components ls shows all; hostel push FILE --name NAME adds one")
     } else if let RegistryError::NoneAccepted { name, newest } = error {
         problem.hint(format!("hostel components accept {name}@{newest}"))
+    } else if let RegistryError::NotTrusted { component } = error {
+        problem.hint(format!("hostel components accept {component} (with its version)"))
     } else {
         problem
     }

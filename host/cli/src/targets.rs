@@ -137,7 +137,7 @@ fn check(filter: &str, action: BatchAction) -> Result<(), Problem> {
     }
     let example = match action {
         BatchAction::Cancel => "state:unfinished",
-        BatchAction::Retry => "state:failed",
+        BatchAction::Retry | BatchAction::RetryWithoutGrants => "state:failed",
         BatchAction::MarkSeen => "state:attention",
         BatchAction::Remove => "state:completed",
     };
@@ -245,7 +245,7 @@ fn count(journal: &dyn Journal, action: BatchAction, filter: &RunFilter) -> Resu
 pub(crate) const fn command(action: BatchAction) -> &'static str {
     match action {
         BatchAction::Cancel => "cancel",
-        BatchAction::Retry => "retry",
+        BatchAction::Retry | BatchAction::RetryWithoutGrants => "retry",
         BatchAction::MarkSeen => "seen",
         BatchAction::Remove => "rm",
     }
@@ -255,7 +255,7 @@ pub(crate) const fn command(action: BatchAction) -> &'static str {
 const fn past(action: BatchAction) -> &'static str {
     match action {
         BatchAction::Cancel => "cancelled",
-        BatchAction::Retry => "retried",
+        BatchAction::Retry | BatchAction::RetryWithoutGrants => "retried",
         BatchAction::MarkSeen => "marked as seen",
         BatchAction::Remove => "removed",
     }

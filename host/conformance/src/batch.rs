@@ -3,7 +3,7 @@
 use hostel_core::journal::{
     Batch, BatchAction, BatchId, Journal, JournalError, MAX_BATCH_STEP, MAX_BATCHES, MAX_REFUSED,
 };
-use hostel_core::{RunFilter, RunSpec, State, Unique};
+use hostel_core::{Grants, RunFilter, RunSpec, State, TaskSpec, Unique};
 
 use crate::cases;
 use crate::world::{
@@ -17,6 +17,7 @@ cases![
     a_batch_has_steps,
     a_run_that_has_changed_is_left_alone,
     refusals_are_counted,
+    runs_with_grants_refuse_those_who_may_not_grant,
     the_first_refusals_are_listed,
     runs_of_a_history_are_not_retried_together,
     a_batch_is_stopped,
@@ -145,6 +146,21 @@ fn refusals_are_counted(journal: &dyn Journal) {
     // The newest has the key again, so that the other cannot.
     assert_eq!((done.done, done.failed), (2, 1));
     assert_eq!([1, 2, 3].map(|run| state(journal, run)), [State::Failed, State::Pending, State::Pending]);
+}
+
+fn runs_with_grants_refuse_those_who_may_not_grant(journal: &dyn Journal) {
+    let grants = Grants { env: vec!["KEY=secret".parse().unwrap()], ..Grants::default() };
+    let granted = TaskSpec { grants: grants.into(), ..TaskSpec::default() };
+    submit(journal, [RunSpec { spec: granted.into(), ..crate::world::spec(1) }]);
+    submit_some(journal, [2]);
+    for number in [1, 2] {
+        add(journal, number, 3, [STARTED, failed()]).unwrap();
+    }
+    let batch = batch(journal, BatchAction::RetryWithoutGrants, &RunFilter::new());
+    let done = finish(journal, batch.id);
+    assert_eq!((done.done, done.failed, done.refused), (1, 1, vec![id(1)]));
+    assert_eq!([1, 2].map(|run| state(journal, run)), [State::Failed, State::Pending]);
+    assert_eq!(act(journal, BatchAction::Retry, &RunFilter::new()), 1);
 }
 
 fn the_first_refusals_are_listed(journal: &dyn Journal) {

@@ -8,6 +8,9 @@ use crate::ErrorKind;
 /// A label of a task or run. Limits and searches use it.
 pub type Tag = Arc<str>;
 
+/// The most tags of a run, those of its task's options among them.
+pub const MAX_TAGS: usize = 64;
+
 /// The maximum length of a tag, in bytes.
 const MAX_TAG_BYTES: usize = 100;
 
@@ -21,13 +24,11 @@ const MAX_TAG_BYTES: usize = 100;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Tags(Arc<[Tag]>);
 
-/// A text is not a tag.
+/// A text is not a tag, or there are too many.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "invalid tag {tag:?}: expected 1 to {MAX_TAG_BYTES} bytes without commas, control characters, or leading or trailing blanks"
-)]
+#[error("{problem}")]
 pub struct TagError {
-    tag: String,
+    problem: String,
 }
 
 impl TagError {
@@ -46,7 +47,25 @@ pub fn check_tag(tag: &str) -> Result<(), TagError> {
     let fits = (1..=MAX_TAG_BYTES).contains(&tag.len())
         && tag.trim() == tag
         && !tag.contains(|character: char| character == ',' || character.is_control());
-    if fits { Ok(()) } else { Err(TagError { tag: tag.to_owned() }) }
+    let problem = || {
+        format!(
+            "invalid tag {tag:?}: expected 1 to {MAX_TAG_BYTES} bytes without commas, control characters, or leading or trailing blanks"
+        )
+    };
+    if fits { Ok(()) } else { Err(TagError { problem: problem() }) }
+}
+
+/// Checks that these can be the tags of a run: at most [`MAX_TAGS`], each as [`check_tag`] wants it.
+///
+/// # Errors
+///
+/// [`TagError`] if they cannot.
+pub fn check_tags(tags: &Tags) -> Result<(), TagError> {
+    if tags.len() > MAX_TAGS {
+        let problem = format!("{} tags: expected at most {MAX_TAGS}, with those of the task", tags.len());
+        return Err(TagError { problem });
+    }
+    tags.iter().try_for_each(|tag| check_tag(tag))
 }
 
 impl Tags {
@@ -85,6 +104,15 @@ mod tests {
         assert_eq!(tags, ["c", "b", "a"].into_iter().collect());
         assert_eq!(tags.len(), 3);
         assert!(Tags::default().is_empty());
+    }
+
+    #[test]
+    fn a_run_has_a_bounded_number_of_tags() {
+        let tags = |count: usize| (0..count).map(|number| number.to_string()).collect::<Tags>();
+        assert_eq!(check_tags(&tags(MAX_TAGS)), Ok(()));
+        let error = check_tags(&tags(MAX_TAGS + 1)).unwrap_err();
+        assert_eq!(error.to_string(), "65 tags: expected at most 64, with those of the task");
+        assert!(check_tags(&Tags::from_iter(["a,b"])).is_err());
     }
 
     #[test]

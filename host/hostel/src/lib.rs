@@ -226,7 +226,8 @@ pub use hostel_core::{
 };
 // Options by name, and their text.
 pub use hostel_core::{
-    OptionError, OptionKey, SetError, Tag, TagError, Tags, TaskSpec, ValueForm, check_tag, grammar,
+    OptionError, OptionKey, SetError, Tag, TagError, Tags, TaskSpec, ValueForm, check_tag, check_tags,
+    grammar,
 };
 // Limits, grants, determinism.
 pub use hostel_core::{

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hostel_core::{RunId, check_tag};
+use hostel_core::{RunId, check_tags};
 
 use crate::args::{Args, Call, Extra};
 use crate::course::{end_from_memory, refused, upstreams, watch_upstreams};
@@ -140,7 +140,7 @@ impl Task {
         }
         let Call { arguments, extra } = call;
         if let Some(extra) = &extra {
-            extra.tags.iter().try_for_each(|tag| check_tag(tag))?;
+            check_tags(&self.spec().tags.with(extra.tags.iter().cloned()))?;
         }
         let inputs = self.signature().bind_with(arguments, |param, input| input.check(&param.ty))?;
         let inputs = match self.script() {

@@ -49,6 +49,8 @@ pub(crate) struct App {
     pub(crate) blob_requests: Semaphore,
     /// Uploads that are checked at once.
     pub(crate) uploads: Semaphore,
+    /// Answers with large values, which are in memory until the client has taken them.
+    pub(crate) large_answers: Arc<Semaphore>,
     /// Event streams and followed logs.
     pub(crate) streams: Arc<Semaphore>,
     /// Whether tokens have rates: not on a loopback address.

@@ -1,4 +1,6 @@
-//! Bodies of requests, read with bounds on their size and on the time between two parts.
+//! Bodies of requests, read with bounds on their size, on the time between two parts, and on the time for all of them.
+
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -6,9 +8,9 @@ use hostel::bytes_text;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
-use crate::bounds::CHUNK_TIME;
+use crate::bounds::{BODY_RATE, BODY_TIME, CHUNK_TIME};
 use crate::problem::{Answer, ApiProblem, Code};
 
 /// A body, part by part.
@@ -17,6 +19,7 @@ pub(crate) struct Parts {
     body: Body,
     left: u64,
     most: u64,
+    began: Instant,
 }
 
 impl Parts {
@@ -27,14 +30,19 @@ impl Parts {
         if length.is_some_and(|length| length > most) {
             return Err(too_large(most));
         }
-        Ok(Self { body, left: most, most })
+        Ok(Self { body, left: most, most, began: Instant::now() })
     }
 
     /// The next part; `None` at the end.
     pub(crate) async fn next(&mut self) -> Answer<Option<Bytes>> {
         loop {
-            let frame = timeout(CHUNK_TIME, self.body.frame()).await;
-            let Some(frame) = frame.map_err(|_| too_slow())? else { return Ok(None) };
+            let of_part = Instant::now() + CHUNK_TIME;
+            let of_all = self.end();
+            let frame = timeout_at(of_part.min(of_all), self.body.frame()).await;
+            let Some(frame) = frame.map_err(|_| if of_all < of_part { dripping() } else { too_slow() })?
+            else {
+                return Ok(None);
+            };
             let frame = frame.map_err(|error| {
                 ApiProblem::new(Code::Malformed, format!("the body cannot be read: {error}"))
             })?;
@@ -43,6 +51,12 @@ impl Parts {
             self.left = left.ok_or_else(|| too_large(self.most))?;
             return Ok(Some(data));
         }
+    }
+
+    /// Until when the next part has to come, by how much has come: somebody who sends a byte now and then does not keep a place.
+    fn end(&self) -> Instant {
+        let received = self.most.saturating_sub(self.left);
+        self.began + BODY_TIME + Duration::from_secs(received / BODY_RATE)
     }
 
     /// All of it.
@@ -87,7 +101,51 @@ fn too_large(most: u64) -> ApiProblem {
         .hint("GET /api/v1/info has all limits")
 }
 
+fn dripping() -> ApiProblem {
+    let seconds = BODY_TIME.as_secs();
+    let rate = bytes_text(BODY_RATE);
+    let problem = format!(
+        "the body comes too slowly: expected all of it within {seconds} seconds and one more for each {rate}"
+    );
+    ApiProblem::new(Code::TooSlow, problem).hint("GET /api/v1/info has all limits")
+}
+
 fn too_slow() -> ApiProblem {
     let seconds = CHUNK_TIME.as_secs();
     ApiProblem::new(Code::TooSlow, format!("no part of the body came for {seconds} seconds"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::stream::unfold;
+
+    use super::*;
+
+    /// A body of so many parts of this size, each of which comes after this time.
+    fn body(parts: usize, bytes: usize, pause: Duration) -> Parts {
+        let parts = unfold(parts, async move |left| {
+            let left = left.checked_sub(1)?;
+            tokio::time::sleep(pause).await;
+            Some((Ok::<_, Infallible>(Bytes::from(vec![b'x'; bytes])), left))
+        });
+        Parts::new(&HeaderMap::new(), Body::from_stream(parts), u64::MAX).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_comes_at_a_rate_or_in_a_short_time() {
+        let second = Duration::from_secs(1);
+        let parts = 40;
+        assert_eq!(body(parts, 1, second).whole().await.unwrap().len(), parts);
+        let at_rate = body(1_000, BODY_RATE as usize, second).whole().await.unwrap();
+        assert_eq!(at_rate.len(), 1_000 * BODY_RATE as usize);
+        let began = Instant::now();
+        let problem = body(1_000, 1, 50 * second).whole().await.unwrap_err();
+        assert_eq!(problem.code(), Code::TooSlow);
+        assert!(problem.detail().starts_with("the body comes too slowly"), "{}", problem.detail());
+        assert_eq!(began.elapsed(), BODY_TIME);
+        let problem = body(2, 1 << 20, CHUNK_TIME + second).whole().await.unwrap_err();
+        assert_eq!(problem.code(), Code::TooSlow);
+    }
 }

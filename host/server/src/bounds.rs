@@ -17,6 +17,12 @@ pub(crate) const VALUE_FILES: usize = 10_000;
 pub(crate) const VALUE_FILES_BYTES: u64 = 16 << 30;
 /// The most requests with uploaded values that are handled at once: each has its values in memory several times.
 pub(crate) const BLOB_REQUESTS: usize = 1;
+/// The most bytes of the stored values of a run that any number of requests may read at once.
+pub(crate) const SMALL_VALUES_BYTES: u64 = 1 << 20;
+/// The most answers with longer values of a run at once: each has them in memory several times until the client has taken it.
+pub(crate) const LARGE_ANSWERS: usize = 4;
+/// The longest time that a request waits for its turn to read such values.
+pub(crate) const LARGE_ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// The most bytes of the head of a request.
 pub(crate) const HEAD_BYTES: usize = 16 << 10;
 /// The most headers of a request.
@@ -25,6 +31,10 @@ pub(crate) const HEADERS: usize = 100;
 pub(crate) const HEAD_TIME: Duration = Duration::from_secs(10);
 /// The longest time between two parts of a body.
 pub(crate) const CHUNK_TIME: Duration = Duration::from_secs(60);
+/// The time for a body beside that for its bytes: one that comes more slowly than [`BODY_RATE`] ends the request after it.
+pub(crate) const BODY_TIME: Duration = Duration::from_secs(60);
+/// The fewest bytes of a body in a second, on average.
+pub(crate) const BODY_RATE: u64 = 16 << 10;
 /// The longest time that a client may leave an answer untaken.
 pub(crate) const WRITE_TIME: Duration = Duration::from_secs(60);
 /// The most connections at once.
@@ -82,12 +92,18 @@ pub(crate) struct LimitsObject {
     component_bytes: u64,
     /// The most bytes of an uploaded value.
     blob_bytes: u64,
+    /// The most answers at once with values of a run that have more than 1 MiB together.
+    large_answers: usize,
     /// The most bytes of the head of a request.
     head_bytes: usize,
     /// The longest time for the head of a request.
     head_ms: u64,
     /// The longest time between two parts of a body.
     chunk_ms: u64,
+    /// The time for a body beside that for its bytes.
+    body_ms: u64,
+    /// The fewest bytes of a body in a second, on average.
+    body_bytes_per_second: u64,
     /// The most connections at once.
     connections: usize,
     /// The most event streams and followed logs at once.
@@ -111,9 +127,12 @@ impl LimitsObject {
             json_bytes: JSON_BYTES,
             component_bytes: COMPONENT_BYTES,
             blob_bytes: BLOB_BYTES,
+            large_answers: LARGE_ANSWERS,
             head_bytes: HEAD_BYTES,
             head_ms: millis(HEAD_TIME),
             chunk_ms: millis(CHUNK_TIME),
+            body_ms: millis(BODY_TIME),
+            body_bytes_per_second: BODY_RATE,
             connections: CONNECTIONS,
             streams: STREAMS,
             list: LIST,

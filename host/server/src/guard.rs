@@ -114,7 +114,8 @@ pub(crate) async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let admitted = match identify(&app, path.as_str(), &request) {
+    let mut sender = None;
+    let admitted = match identify(&app, path.as_str(), &request, &mut sender) {
         Ok((identity, partial, query)) => {
             let reach = reach(path.as_str(), request.method());
             let run = request.uri().path().split('/').nth(RUN_IN_PATH).unwrap_or_default().to_owned();
@@ -135,18 +136,20 @@ pub(crate) async fn admit(
             };
             (response, identity)
         }
-        Err(problem) => (problem.into_response(), None),
+        // The line about the request names the token also if it may not do this.
+        Err(problem) => (problem.into_response(), sender),
     };
     response.extensions_mut().insert(Route { path, identity });
     response
 }
 
 /// Who sends the request, `None` for an operation that needs no token; which of the scopes that it needs the token has only for some
-/// runs; and the query parameters that the operation has.
+/// runs; and the query parameters that the operation has. `sender` is set also if the request is refused for a scope.
 fn identify<'a>(
     app: &'a App,
     path: &str,
     request: &Request,
+    sender: &mut Option<Identity>,
 ) -> Answer<(Option<Identity>, Vec<Scope>, &'a [String])> {
     let Some(operation) = app.access.find(path, request.method()) else {
         return Err(undocumented(request.method()));
@@ -155,6 +158,7 @@ fn identify<'a>(
         Access::Public => (None, Vec::new()),
         Access::Token(scopes) => {
             let identity = owner_of(app, request)?;
+            *sender = Some(identity.clone());
             let partial = identity.admit(scopes)?;
             (Some(identity), partial)
         }

@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use serde_json::Value as Json;
 
 use crate::extract::wrong;
+use crate::large::Place;
 
 const ACCEPT_INTEGERS: HeaderName = HeaderName::from_static("accept-integers");
 
@@ -37,7 +38,12 @@ pub(crate) async fn as_texts(request: Request, next: Next) -> Response {
         serde_json::to_vec(&json).unwrap_or_default()
     });
     head.headers.remove(CONTENT_LENGTH);
-    Response::from_parts(head, changed.map_or_else(|| Body::from(body), Body::from))
+    let body = changed.unwrap_or_else(|| body.into());
+    let body = match head.extensions.remove::<Place>() {
+        Some(place) => place.body(body),
+        None => Body::from(body),
+    };
+    Response::from_parts(head, body)
 }
 
 fn change(json: &mut Json) {

@@ -37,6 +37,8 @@ mod jsonl;
 
 mod guard;
 
+mod large;
+
 mod app;
 
 mod access;

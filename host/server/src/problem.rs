@@ -369,6 +369,8 @@ impl From<RegistryError> for ApiProblem {
             problem.hint(format!(
                 "accept what it asks for: PUT /api/v1/names/{name}/versions/{newest} with accept_capabilities"
             ))
+        } else if let RegistryError::NotTrusted { .. } = &error {
+            problem.hint("register the version with a token that has the scope admin, or store the schedule again with one")
         } else {
             problem
         }

@@ -30,7 +30,7 @@ use crate::audit::{Audit, Change};
 use crate::batch_driver::drive;
 use crate::batches::Batches;
 use crate::blocking::Blocking;
-use crate::bounds::{BLOB_REQUESTS, LOADED, SCRIPTS, STREAMS, UPLOADS};
+use crate::bounds::{BLOB_REQUESTS, LARGE_ANSWERS, LOADED, SCRIPTS, STREAMS, UPLOADS};
 use crate::clock::now;
 use crate::connections::Connections;
 use crate::guard::{admit, complete, cross_origin};
@@ -216,6 +216,7 @@ impl Server {
             uploaded: Uploaded::of(data_dir),
             blob_requests: Semaphore::new(BLOB_REQUESTS),
             uploads: Semaphore::new(UPLOADS),
+            large_answers: Arc::new(Semaphore::new(LARGE_ANSWERS)),
             streams: Arc::new(Semaphore::new(STREAMS)),
             rates: (!address.ip().is_loopback()).then(Rates::default),
             started: now(),

@@ -15,15 +15,20 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::app::App;
 use crate::problem::Answer;
+use crate::tokens::Identity;
 
 /// After this time without anything new, a comment shows the reader that the stream is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// How often a stream looks whether its token was removed.
+const TOKEN_LOOK: Duration = Duration::from_secs(1);
 
 /// What a stream waits for, and the place that it takes.
 pub(crate) struct Pulse {
     pub(crate) app: Arc<App>,
     changes: JournalChanges,
     closing: watch::Receiver<bool>,
+    identity: Identity,
     _place: OwnedSemaphorePermit,
 }
 
@@ -36,6 +41,8 @@ pub(crate) enum Beat {
     Quiet,
     /// The server ends.
     Closing,
+    /// The token was removed.
+    Removed,
 }
 
 /// Something that has parts.
@@ -45,11 +52,11 @@ pub(crate) trait Source: Send + 'static {
 }
 
 impl Pulse {
-    /// Takes a place for a stream.
-    pub(crate) fn new(app: &Arc<App>) -> Answer<Self> {
+    /// Takes a place for a stream of a token.
+    pub(crate) fn new(app: &Arc<App>, identity: Identity) -> Answer<Self> {
         let place = app.stream()?;
         let (changes, closing) = (app.host.journal_changes()?, app.closing.subscribe());
-        Ok(Self { app: Arc::clone(app), changes, closing, _place: place })
+        Ok(Self { app: Arc::clone(app), changes, closing, identity, _place: place })
     }
 
     /// What is read from now on counts as seen.
@@ -57,15 +64,27 @@ impl Pulse {
         self.changes.mark_known();
     }
 
+    /// Whether the token of the stream is still one. To be asked before each part.
+    pub(crate) fn is_allowed(&self) -> bool {
+        self.app.tokens.is_known(&self.identity)
+    }
+
     /// Waits for something new since [`Pulse::look`], for at most this time, or a heartbeat.
     pub(crate) async fn wait(&mut self, most: Option<Duration>) -> Beat {
         if *self.closing.borrow() {
             return Beat::Closing;
         }
-        tokio::select! {
-            () = self.changes.changed() => Beat::Changed,
-            _ = self.closing.changed() => Beat::Closing,
-            () = tokio::time::sleep(most.unwrap_or(HEARTBEAT)) => Beat::Quiet,
+        let until = tokio::time::Instant::now() + most.unwrap_or(HEARTBEAT);
+        loop {
+            if !self.is_allowed() {
+                return Beat::Removed;
+            }
+            let look = until.min(tokio::time::Instant::now() + TOKEN_LOOK);
+            tokio::select! {
+                () = self.changes.changed() => return Beat::Changed,
+                _ = self.closing.changed() => return Beat::Closing,
+                () = tokio::time::sleep_until(look) => if look == until { return Beat::Quiet },
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use hostel::journal::{Journal, JournalConflict, JournalError, RunSpec, Submitted
 use hostel::registry::ComponentRef;
 use hostel::{
     Args, Arguments, DelayOptions, Digest, ErrorKind, OptionKey, Param, QueueName, RunId, Tag, Tags, Task,
-    TaskSpec, Timestamp, Unique, Value, check_tag, grammar,
+    TaskSpec, Timestamp, Unique, Value, check_tags, grammar,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -66,6 +66,8 @@ impl Members for RunRequest {
 #[derive(Clone)]
 pub(crate) struct Prepared {
     pub(crate) task: Task,
+    /// The component or script that its reference stood for.
+    pub(crate) component: Digest,
     delay: DelayOptions,
     tags: Vec<Tag>,
 }
@@ -73,7 +75,7 @@ pub(crate) struct Prepared {
 impl RunRequest {
     /// Finds the task and reads everything but the arguments.
     pub(crate) async fn prepare(&self, app: &App, identity: &Identity) -> Answer<Prepared> {
-        let (_, _, task) = find_registered(app, &self.task).await?;
+        let (component, _, task) = find_registered(app, &self.task).await?;
         let task = with_options(task, &self.options, self.priority, identity)?;
         let mut delay = DelayOptions::default();
         delay.queue =
@@ -86,8 +88,8 @@ impl RunRequest {
         delay.at = self.due(now())?;
         delay.unique = self.unique.as_deref().map(|key| parsed::<Unique>("unique", key)).transpose()?;
         let tags: Vec<Tag> = self.tags.iter().map(|tag| Tag::from(tag.as_str())).collect();
-        tags.iter().try_for_each(|tag| check_tag(tag)).map_err(|error| wrong("tags", error))?;
-        Ok(Prepared { task, delay, tags })
+        check_tags(&task.spec().tags.with(tags.iter().cloned())).map_err(|error| wrong("tags", error))?;
+        Ok(Prepared { task, component, delay, tags })
     }
 
     fn due(&self, now: Timestamp) -> Answer<Option<Timestamp>> {

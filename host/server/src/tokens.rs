@@ -48,12 +48,19 @@ pub(crate) struct Identity {
     pub(crate) restricted: Arc<[Restricted]>,
     /// The names of components that may be meant by it; without any before the guard has looked them up.
     pub(crate) names: Arc<Names>,
+    /// The SHA-256 of its text.
+    pub(crate) digest: Digest,
 }
 
 impl Identity {
-    fn new(name: &str, scopes: Scopes, restricted: impl IntoIterator<Item = Restricted>) -> Self {
+    fn new(
+        digest: Digest,
+        name: &str,
+        scopes: Scopes,
+        restricted: impl IntoIterator<Item = Restricted>,
+    ) -> Self {
         let restricted = restricted.into_iter().collect();
-        Self { name: name.into(), scopes, restricted, names: Arc::default() }
+        Self { name: name.into(), scopes, restricted, names: Arc::default(), digest }
     }
 
     /// Refuses a token without this scope for all runs.
@@ -258,11 +265,20 @@ impl Tokens {
     pub(crate) fn identify(&self, token: &str) -> Result<Option<Identity>, TokenError> {
         let digest = Digest::of(token.as_bytes());
         if digest == Digest::of(self.owner.as_bytes()) {
-            return Ok(Some(Identity::new(OWNER, Scopes::new([Scope::Admin]), [])));
+            return Ok(Some(Identity::new(digest, OWNER, Scopes::new([Scope::Admin]), [])));
         }
         let mut known = self.known();
         self.refresh(&mut known)?;
         Ok(known.by_digest.get(&digest).cloned())
+    }
+
+    /// Whether a token is still one: streams of one that was removed end. A token whose file cannot be read is none.
+    pub(crate) fn is_known(&self, identity: &Identity) -> bool {
+        if identity.digest == Digest::of(self.owner.as_bytes()) {
+            return true;
+        }
+        let mut known = self.known();
+        self.refresh(&mut known).is_ok() && known.by_digest.contains_key(&identity.digest)
     }
 
     /// All tokens but the first, by name.
@@ -331,7 +347,7 @@ impl Tokens {
                 let digest = format!("sha256:{}", token.sha256.0).parse().ok()?;
                 // What a later version may know is not allowed.
                 let restricted = token.restricted.iter().filter_map(|text| text.parse().ok());
-                Some((digest, Identity::new(&token.name, Scopes::new(token.scopes), restricted)))
+                Some((digest, Identity::new(digest, &token.name, Scopes::new(token.scopes), restricted)))
             });
             known.by_digest = identities.collect();
             known.stamp = stamp;

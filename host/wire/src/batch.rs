@@ -56,7 +56,7 @@ impl From<&Batch> for BatchObject {
 pub const fn batch_action_name(action: BatchAction) -> &'static str {
     match action {
         BatchAction::Cancel => "cancel",
-        BatchAction::Retry => "retry",
+        BatchAction::Retry | BatchAction::RetryWithoutGrants => "retry",
         BatchAction::MarkSeen => "seen",
         BatchAction::Remove => "delete",
     }

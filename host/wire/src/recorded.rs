@@ -304,6 +304,7 @@ fn registered_components() {
         at: at(0),
         by: "ada".to_owned(),
         accepted: None,
+        is_trusted: true,
     };
     let registered = RegisteredComponent { manifest, added: at(0), versions: vec![version] };
     check("A registered component", &[&RegisteredObject::from(&registered)]);

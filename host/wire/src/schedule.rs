@@ -50,6 +50,10 @@ pub struct ScheduleObject {
     pub next_at: Option<String>,
     /// The last slot that fired or was left out.
     pub last_at: Option<String>,
+    /// Why it does not use the version that its name stands for otherwise: its runs have grants, and nobody who may grant has registered
+    /// or accepted that version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_back: Option<String>,
 }
 
 impl ScheduleObject {
@@ -90,6 +94,7 @@ impl From<&StoredSchedule> for ScheduleObject {
             created_at: instant(*created),
             next_at: next.map(instant),
             last_at: last.map(instant),
+            held_back: None,
         }
     }
 }

@@ -98,6 +98,7 @@ impl Push {
                 version: version.clone(),
                 grants: &grants,
                 accept: self.accept,
+                may_grant: true,
             }),
             ComponentRef::Digest(_) => None,
         });

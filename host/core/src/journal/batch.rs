@@ -24,6 +24,8 @@ pub enum BatchAction {
     MarkSeen,
     /// Removes those that have ended.
     Remove,
+    /// As [`BatchAction::Retry`], for someone who may not grant: runs with grants refuse.
+    RetryWithoutGrants,
 }
 
 /// The number of a batch in its journal, counted from 1.
@@ -57,20 +59,21 @@ pub struct Batch {
 
 impl BatchAction {
     /// Every action.
-    pub const ALL: [Self; 4] = [Self::Cancel, Self::Retry, Self::MarkSeen, Self::Remove];
+    pub const ALL: [Self; 5] =
+        [Self::Cancel, Self::Retry, Self::MarkSeen, Self::Remove, Self::RetryWithoutGrants];
 
     /// Whether it fits runs in a state, but for the attention that [`BatchAction::MarkSeen`] needs.
     pub fn fits(self, state: State) -> bool {
         match self {
             Self::Cancel => !state.is_terminal() && state != State::Cancelling,
-            Self::Retry => state.apply(crate::Event::RetryRequested).is_ok(),
+            Self::Retry | Self::RetryWithoutGrants => state.apply(crate::Event::RetryRequested).is_ok(),
             Self::MarkSeen | Self::Remove => state.is_terminal(),
         }
     }
 
     /// Whether it fits runs in a queue.
     pub fn fits_queue(self, queue: &QueueName) -> bool {
-        self != Self::Retry || !queue.is_of_history()
+        !matches!(self, Self::Retry | Self::RetryWithoutGrants) || !queue.is_of_history()
     }
 
     /// The runs of a filter that it fits, but for their [queues](BatchAction::fits_queue).

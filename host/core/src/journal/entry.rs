@@ -379,6 +379,16 @@ impl JournalEntry {
         Ok(applied)
     }
 
+    /// Refuses a run that has grants, for [`BatchAction::RetryWithoutGrants`](super::BatchAction::RetryWithoutGrants).
+    ///
+    /// # Errors
+    ///
+    /// [`JournalConflict::Granted`].
+    pub fn refuse_grants(&self) -> Result<(), JournalConflict> {
+        let has_none = self.record().spec().spec.grants.is_empty();
+        if has_none { Ok(()) } else { Err(JournalConflict::Granted { run: self.run() }) }
+    }
+
     /// The rule of [`Journal::retry`](super::Journal::retry). `holder` is the unfinished run of its queue that has its key.
     ///
     /// # Errors

@@ -154,6 +154,12 @@ pub enum JournalConflict {
         /// The queue of the history.
         queue: QueueName,
     },
+    /// The run has grants, and who wants it to execute again may not grant.
+    #[error("run {run} has grants: only someone who may grant can retry it")]
+    Granted {
+        /// The run.
+        run: RunId,
+    },
     /// A run cannot be moved to a queue of the host's own.
     #[error(
         "run {run} cannot be moved to the queue `{queue}`: names that begin with `hostel.` are the host's own"

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{InputSpec, OptionError, QueueName, RunSpec, ScheduleSlot, StoredValue, TaskSpec};
 use crate::grammar::DAY;
-use crate::{Digest, ErrorKind, Name, RunId, TagError, Tags, TaskKey, Timestamp, check_tag};
+use crate::{Digest, ErrorKind, Name, RunId, TagError, Tags, TaskKey, Timestamp, check_tags};
 
 /// A task that is submitted again and again. Each time at which it is due is a *slot*; a slot leads to one run at most.
 ///
@@ -198,7 +198,7 @@ impl Schedule {
     /// The first part that is out of its range.
     pub fn check(&self) -> Result<(), ScheduleError> {
         self.spec.check()?;
-        self.tags.iter().try_for_each(|tag| check_tag(tag))?;
+        check_tags(&self.spec.tags.with(self.tags.iter().cloned()))?;
         self.when.check()?;
         let (len, count) = (self.task.len(), self.arguments.len());
         if len == 0 || len > Self::MAX_TASK_BYTES {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::{
     CachePolicy, Determinism, FlowRun, Grants, Limits, Name, NameTemplate, OptionError, QueueName,
     RetryPolicy, RunId, ScheduleSlot, Signature, StoredValue, Tags, TaskKey, Timestamp, Unique,
-    UnknownImports, check_tag,
+    UnknownImports, check_tags,
 };
 
 /// The options of a task, as far as they can be written down: everything except functions of the program, such as hooks.
@@ -83,7 +83,7 @@ impl TaskSpec {
         self.limits.validate()?;
         self.retry.validate()?;
         self.grants.check()?;
-        self.tags.iter().try_for_each(|tag| check_tag(tag))?;
+        check_tags(&self.tags)?;
         if self.cache_expiration.is_some_and(|expiration| expiration.is_zero()) {
             return Err(OptionError::CacheExpiration);
         }

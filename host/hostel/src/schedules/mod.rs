@@ -10,8 +10,8 @@ pub use self::script::script_arguments_of;
 pub use self::thread::ScheduleThread;
 use hostel_core::journal::{Journal, JournalError, Page};
 use hostel_core::{
-    ComponentRef, ErrorKind, InputSpec, Name, Param, RunFilter, RunId, RunSpec, State, StoredValue, TaskKey,
-    Timestamp,
+    ComponentRef, Digest, ErrorKind, InputSpec, Name, Param, RunFilter, RunId, RunSpec, State, StoredValue,
+    TaskKey, Timestamp,
 };
 pub use hostel_core::{
     Firing, Missed, Overlap, Schedule, ScheduleError, ScheduleName, ScheduleNameError, SchedulePolicyError,
@@ -25,7 +25,7 @@ pub use hostel_schedule::{CronTextError, DueSlots, Timetable, TimetableError, zo
 
 use crate::error::in_full;
 use crate::ids::new_run_id;
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryError, Resolved};
 use crate::task::Task;
 
 /// The most schedules that one call fires or looks at. Those behind them have their turn when the first ones have fired.
@@ -275,13 +275,21 @@ pub fn arguments_of(task: &Task, run: &RunSpec) -> Vec<(Name, StoredValue)> {
 
 /// The task that a schedule stands for now in a registry, with its inputs: for [`fire_due`]. Blocks.
 ///
+/// If its runs have grants, a name stands for the last of the versions that someone who may grant has registered, accepted or chosen
+/// ([`Registry::resolve_trusted`]): nobody else gets these grants with a new version.
+///
 /// # Errors
 ///
 /// Why there is none, in words: the component is not registered, or its function has changed since the schedule was added.
 pub fn resolve(registry: &Registry, schedule: &Schedule) -> Result<ScheduledTask, String> {
     let (source, export) = schedule.task.rsplit_once('#').ok_or("its task has no export")?;
     let source: ComponentRef = source.parse().map_err(|error| format!("{error}"))?;
-    let component = registry.component(&source).map_err(|error| error.to_string())?;
+    let digest = match schedule.spec.grants.is_empty() {
+        true => registry.resolve(&source),
+        false => registry.resolve_trusted(&source),
+    };
+    let digest = ComponentRef::Digest(digest.map_err(|error| error.to_string())?.digest);
+    let component = registry.component(&digest).map_err(|error| error.to_string())?;
     if let Some(of_script) = &component.manifest.script {
         return script::resolve(registry, schedule, &component.manifest, of_script, export);
     }
@@ -292,6 +300,51 @@ pub fn resolve(registry: &Registry, schedule: &Schedule) -> Result<ScheduledTask
         return Err("the task has lost a parameter: add the schedule again".to_owned());
     }
     Ok((TaskKey { component: component.manifest.digest, export: export.path.clone() }, inputs))
+}
+
+/// Marks the version that a schedule's reference stands for as one that may have grants, if the schedule's runs have some: whoever
+/// stores such a schedule may grant. Only while the reference stands for this component. Blocks.
+///
+/// # Errors
+///
+/// Those of the registry's medium.
+pub fn trust_task(registry: &Registry, schedule: &Schedule, component: Digest) -> Result<(), RegistryError> {
+    let source = schedule.task.rsplit_once('#').and_then(|(source, _)| source.parse::<ComponentRef>().ok());
+    match source {
+        Some(source) if !schedule.spec.grants.is_empty() => registry.trust(&source, component),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Why a schedule with grants does not use the version that its name stands for otherwise, in words. `None` if it does. Blocks.
+///
+/// # Errors
+///
+/// Those of the registry's medium.
+pub fn held_back(registry: &Registry, schedule: &Schedule) -> Result<Option<String>, RegistryError> {
+    if schedule.spec.grants.is_empty() {
+        return Ok(None);
+    }
+    let source = schedule.task.rsplit_once('#').and_then(|(source, _)| source.parse::<ComponentRef>().ok());
+    let Some(source) = source else { return Ok(None) };
+    let resolve = |found: Result<Resolved, RegistryError>| match found {
+        Ok(resolved) => Ok(Ok(resolved)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict) => Ok(Err(error)),
+        Err(error) => Err(error),
+    };
+    let newest = resolve(registry.resolve(&source))?;
+    let used = resolve(registry.resolve_trusted(&source))?;
+    Ok(match (newest, used) {
+        (Ok(newest), Ok(used)) if newest.digest != used.digest => {
+            let version = |resolved: Resolved| resolved.version.map(|version| version.version.to_string());
+            let (newest, used) = (version(newest).unwrap_or_default(), version(used).unwrap_or_default());
+            Some(format!(
+                "its runs have grants, so it uses {source}@{used} and not {newest}, which nobody who may grant has registered or accepted"
+            ))
+        }
+        (_, Err(error)) => Some(format!("it submits nothing: {error}")),
+        (Ok(_) | Err(_), Ok(_)) => None,
+    })
 }
 
 fn input(schedule: &Schedule, param: &Param) -> Result<InputSpec, String> {

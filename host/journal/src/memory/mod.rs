@@ -88,6 +88,11 @@ impl MemoryJournal {
         match action {
             BatchAction::Cancel => self.cancel(at, run).map(|_| ()),
             BatchAction::Retry => self.retry(at, run).map(|_| ()),
+            BatchAction::RetryWithoutGrants => {
+                let entry = self.get(run)?.ok_or(JournalError::NotFound { run })?;
+                entry.refuse_grants()?;
+                self.retry(at, run).map(|_| ())
+            }
             BatchAction::MarkSeen => self.mark_seen(run),
             BatchAction::Remove => self.remove(run),
         }

@@ -28,6 +28,12 @@ pub enum RegistryError {
         /// Its newest version.
         newest: ComponentVersion,
     },
+    /// No version of the name may be used with grants.
+    #[error("{component} may not be used with grants: nobody who may grant has registered or accepted it")]
+    NotTrusted {
+        /// The reference.
+        component: ComponentRef,
+    },
     /// The version is another component.
     #[error("{name}@{version} is {stored}, and cannot become {given}: choose another version")]
     OtherComponent {
@@ -142,6 +148,7 @@ impl RegistryError {
         match self {
             Self::NotFound { .. } | Self::NoRuntime { .. } => ErrorKind::NotFound,
             Self::NoneAccepted { .. }
+            | Self::NotTrusted { .. }
             | Self::OtherComponent { .. }
             | Self::OtherGrants { .. }
             | Self::Named { .. }

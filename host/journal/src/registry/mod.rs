@@ -102,6 +102,48 @@ impl Registry {
         resolve(&self.connection(), component)
     }
 
+    /// As [`Registry::resolve`], of the versions that are [trusted](RegisteredVersion::is_trusted) alone: for what is resolved later with
+    /// grants that someone has given before. `waiting` is a later version that would be used if it were accepted and trusted. A digest
+    /// is what it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Registry::resolve`], and [`RegistryError::NotTrusted`].
+    pub fn resolve_trusted(&self, component: &ComponentRef) -> Result<Resolved, RegistryError> {
+        let connection = self.connection();
+        let ComponentRef::Named { name, version } = component else {
+            return resolve(&connection, component);
+        };
+        let not_trusted = || RegistryError::NotTrusted { component: component.clone() };
+        if version.is_some() {
+            let resolved = resolve(&connection, component)?;
+            let is_trusted = resolved.version.as_ref().is_some_and(|version| version.is_trusted);
+            return if is_trusted { Ok(resolved) } else { Err(not_trusted()) };
+        }
+        let mut versions = versions(&connection, name)?;
+        // Those that are not trusted wait, as if nobody had accepted them.
+        versions.iter_mut().filter(|version| !version.is_trusted).for_each(|version| version.accepted = None);
+        newest(name, &versions).map_err(|error| match error {
+            RegistryError::NoneAccepted { .. } => not_trusted(),
+            error => error,
+        })
+    }
+
+    /// Marks the versions of a reference that are this component as [trusted](RegisteredVersion::is_trusted): someone who may grant has
+    /// chosen them. Nothing happens for a digest, and for versions that are other components now.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    pub fn trust(&self, component: &ComponentRef, digest: Digest) -> Result<(), RegistryError> {
+        const ACTION: &str = "trust a version";
+        let ComponentRef::Named { name, version } = component else { return Ok(()) };
+        let mut connection = self.connection();
+        let transaction = begin(&mut connection, ACTION)?;
+        rows::trust(&transaction, name, version.as_ref(), digest).map_err(writing(ACTION))?;
+        transaction.commit().map_err(writing(ACTION))
+    }
+
     /// A component, by whatever refers to it.
     ///
     /// # Errors
@@ -181,7 +223,8 @@ impl Registry {
         Ok((find(&connection, digest)?.manifest, grants))
     }
 
-    /// Accepts a version, so that its name alone may stand for it. A version that was accepted before stays as it is.
+    /// Accepts a version, so that its name alone may stand for it, also for what has grants: whoever accepts it may grant. A version that
+    /// was accepted before stays so.
     ///
     /// # Errors
     ///
@@ -201,6 +244,8 @@ impl Registry {
             rows::accept(&transaction, &found, at, by).map_err(writing("accept a version"))?;
             found.accepted = Some(Acceptance { at, by: Some(by.to_owned()) });
         }
+        rows::trust(&transaction, name, Some(version), found.digest).map_err(writing("accept a version"))?;
+        found.is_trusted = true;
         transaction.commit().map_err(writing("accept a version"))?;
         Ok(found)
     }

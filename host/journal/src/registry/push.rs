@@ -38,6 +38,9 @@ pub struct Naming<'a> {
     pub grants: &'a Grants,
     /// Whether it is accepted, whatever it asks for.
     pub accept: bool,
+    /// Whether who registers it may grant, so that schedules whose runs have grants may use it
+    /// ([`RegisteredVersion::is_trusted`]).
+    pub may_grant: bool,
 }
 
 /// What was registered.
@@ -129,6 +132,11 @@ fn put_version(
             rows::accept(db, &version, push.at, push.by).map_err(writing(ACTION))?;
             version.accepted = Some(Acceptance { at: push.at, by: Some(push.by.to_owned()) });
         }
+        if naming.may_grant && !version.is_trusted {
+            rows::trust(db, &version.name, Some(&version.version), version.digest)
+                .map_err(writing(ACTION))?;
+            version.is_trusted = true;
+        }
         return compare(db, &known, version, push.manifest, false);
     }
     let full = || RegistryError::Full { name: naming.name.clone(), most: MAX_VERSIONS };
@@ -147,6 +155,7 @@ fn put_version(
         at: push.at,
         by: push.by.to_owned(),
         accepted: None,
+        is_trusted: naming.may_grant,
     };
     let mut pushed = compare(db, &known, new, push.manifest, true)?;
     let needs_nobody = known.is_empty() || pushed.compared.is_some() && !pushed.diff.asks_for_more();

@@ -10,7 +10,7 @@ use super::version::{Acceptance, RegisteredVersion};
 
 type Result<T> = rusqlite::Result<T>;
 
-const VERSION_COLUMNS: &str = "name, version, digest, grants, at, by, accepted, accepted_by";
+const VERSION_COLUMNS: &str = "name, version, digest, grants, at, by, accepted, accepted_by, trusted";
 
 /// A component as its row has it.
 pub(super) struct ComponentRow {
@@ -65,11 +65,13 @@ pub(super) fn unnamed(db: &Connection, after: Option<Digest>, limit: usize) -> R
 }
 
 pub(super) fn put_version(db: &Connection, version: &RegisteredVersion) -> Result<()> {
-    let RegisteredVersion { name, version, digest, grants, at, by, accepted } = version;
+    let RegisteredVersion { name, version, digest, grants, at, by, accepted, is_trusted } = version;
     let spec = TaskSpec { grants: grants.clone().into(), ..TaskSpec::default() };
     let accepted_at = accepted.as_ref().map(|acceptance| sortable(acceptance.at.unix_nanos()));
     let accepted_by = accepted.as_ref().and_then(|acceptance| acceptance.by.as_deref());
-    db.prepare_cached("INSERT INTO component_version VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?
+    let insert =
+        format!("INSERT INTO component_version ({VERSION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    db.prepare_cached(&insert)?
         .execute(params![
             name.as_str(),
             version.to_string(),
@@ -79,6 +81,7 @@ pub(super) fn put_version(db: &Connection, version: &RegisteredVersion) -> Resul
             by,
             accepted_at,
             accepted_by,
+            is_trusted,
         ])
         .map(|_| ())
 }
@@ -89,6 +92,20 @@ pub(super) fn accept(db: &Connection, version: &RegisteredVersion, at: Timestamp
     )?;
     let version_text = version.version.to_string();
     update.execute(params![sortable(at.unix_nanos()), by, version.name.as_str(), version_text]).map(|_| ())
+}
+
+/// Marks the versions of a name that are this component, of these numbers, as trusted.
+pub(super) fn trust(
+    db: &Connection,
+    name: &ComponentName,
+    version: Option<&ComponentVersion>,
+    digest: Digest,
+) -> Result<()> {
+    let mut update = db.prepare_cached(
+        "UPDATE component_version SET trusted = 1 WHERE name = ?1 AND digest = ?2 AND (?3 IS NULL OR version = ?3)",
+    )?;
+    let version = version.map(ToString::to_string);
+    update.execute(params![name.as_str(), digest.as_bytes().as_slice(), version]).map(|_| ())
 }
 
 pub(super) fn remove_version(db: &Connection, version: &RegisteredVersion) -> Result<()> {
@@ -153,6 +170,7 @@ fn version(row: &Row<'_>) -> Result<RegisteredVersion> {
         at: time(row, 4)?,
         by: row.get(5)?,
         accepted: accepted.map(|at| Acceptance { at: Timestamp::from_unix_nanos(at.cast_unsigned()), by }),
+        is_trusted: row.get(8)?,
     })
 }
 

@@ -80,7 +80,7 @@ impl Bench {
         accept: bool,
     ) -> Result<PushedVersion, RegistryError> {
         let version = version.map(|version| version.parse().unwrap());
-        let naming = Naming { name: name.parse().unwrap(), version, grants, accept };
+        let naming = Naming { name: name.parse().unwrap(), version, grants, accept, may_grant: true };
         Ok(self.registry.push(&Push { naming: Some(naming), ..push(made) })?.version.unwrap())
     }
 
@@ -426,6 +426,7 @@ fn many_may_push_and_remove_at_once() {
                         version: Some(version(&format!("1.0.{round}"))),
                         grants: &Grants::default(),
                         accept: false,
+                        may_grant: true,
                     };
                     registry.push(&Push { naming: Some(naming), ..push(&made) }).unwrap();
                     assert_eq!(registry.bytes(made.manifest.digest).unwrap(), made.bytes);
@@ -516,4 +517,59 @@ fn a_script_with_another_manifest_is_refused() {
         let error = bench.registry.push(&push(made)).unwrap_err();
         assert!(matches!(error, RegistryError::OtherManifest { .. }), "{error}");
     }
+}
+
+#[test]
+fn what_has_grants_uses_only_versions_of_those_who_may_grant() {
+    let bench = Bench::new();
+    let push_by = |content: &str, may_grant| {
+        let made = made(content, &["add"], &[]);
+        let naming = Naming {
+            name: name("math"),
+            version: None,
+            grants: &Grants::default(),
+            accept: false,
+            may_grant,
+        };
+        let pushed = bench.registry.push(&Push { naming: Some(naming), ..push(&made) }).unwrap();
+        (pushed.digest, pushed.version.unwrap().version)
+    };
+    let trusted = |text: &str| {
+        let resolved = bench.registry.resolve_trusted(&reference(text)).map_err(|error| error.to_string())?;
+        Ok((resolved.digest, resolved.waiting.map(|waiting| waiting.to_string())))
+    };
+    let refused = |text: &str| {
+        Err(format!("{text} may not be used with grants: nobody who may grant has registered or accepted it"))
+    };
+
+    let (first, version_1) = push_by("1", false);
+    assert_eq!((bench.version("math").as_str(), version_1.is_trusted), ("1.0.0", false));
+    assert_eq!(trusted("math"), refused("math"));
+    assert_eq!(trusted("math@1.0.0"), refused("math@1.0.0"));
+    assert_eq!(trusted(&first.to_string()), Ok((first, None)));
+
+    // Someone who may grant has chosen this component. Another one that has its number now is not meant.
+    bench.registry.trust(&reference("math@1.0.0"), Digest::of(b"other")).unwrap();
+    assert_eq!(trusted("math"), refused("math"));
+    bench.registry.trust(&reference("math"), first).unwrap();
+    assert_eq!(trusted("math"), Ok((first, None)));
+    let (second, _) = push_by("2", false);
+    assert_eq!(bench.version("math"), "1.0.1");
+    assert_eq!(trusted("math"), Ok((first, Some("1.0.1".to_owned()))));
+    assert_eq!(trusted("math@1.0.1"), refused("math@1.0.1"));
+
+    // A version that was removed and registered again is new.
+    bench.registry.remove(&reference("math@1.0.0")).unwrap();
+    assert_eq!(trusted("math"), refused("math"));
+    let (third, version_3) = push_by("3", true);
+    assert!(version_3.is_trusted);
+    assert_eq!(trusted("math"), Ok((third, None)));
+    // Whoever may grant registers it again, or accepts it.
+    push_by("4", false);
+    let (fourth, version_4) = push_by("4", true);
+    assert!(version_4.is_trusted);
+    assert_eq!(trusted("math"), Ok((fourth, None)));
+    let at = Timestamp::from_unix_nanos(5_000);
+    assert!(bench.registry.accept(&name("math"), &version("1.0.1"), "bob", at).unwrap().is_trusted);
+    assert_eq!(trusted("math@1.0.1"), Ok((second, None)));
 }

@@ -21,6 +21,9 @@ pub struct RegisteredVersion {
     pub by: String,
     /// When and by whom it was accepted; `None` while it waits for that.
     pub accepted: Option<Acceptance>,
+    /// Whether someone who may grant has registered or accepted it, or has stored a schedule with grants when the name stood for it.
+    /// Schedules whose runs have grants use no other version ([`Registry::resolve_trusted`](super::Registry::resolve_trusted)).
+    pub is_trusted: bool,
 }
 
 /// Why a version may be used under its name alone.
@@ -86,6 +89,7 @@ mod tests {
             at: Timestamp::from_unix_nanos(1),
             by: "me".to_owned(),
             accepted: is_accepted.then(|| accepted.clone()),
+            is_trusted: true,
         };
         texts.iter().map(version).collect()
     }

@@ -145,6 +145,7 @@ fn act(writing: &mut Writing<'_>, at: Timestamp, action: BatchAction, run: RunId
     match action {
         BatchAction::Cancel => operate::cancel(writing, at, run).map(|_| ()),
         BatchAction::Retry => operate::retry(writing, at, run).map(|_| ()),
+        BatchAction::RetryWithoutGrants => operate::retry_without_grants(writing, at, run).map(|_| ()),
         BatchAction::MarkSeen => operate::mark_seen(writing, run),
         BatchAction::Remove => operate::remove(writing, run),
     }

@@ -288,6 +288,15 @@ pub(super) fn retry(writing: &mut Writing<'_>, at: Timestamp, run: RunId) -> Res
     Ok(entry.version())
 }
 
+pub(super) fn retry_without_grants(
+    writing: &mut Writing<'_>,
+    at: Timestamp,
+    run: RunId,
+) -> Result<u64, Fault> {
+    load(writing, run)?.entry.refuse_grants()?;
+    retry(writing, at, run)
+}
+
 pub(super) fn amend(
     writing: &mut Writing<'_>,
     at: Timestamp,

@@ -14,7 +14,7 @@ use crate::leftovers::UNFINISHED_COPY;
 pub(super) const FORMAT: i64 = 1;
 
 /// The version of the tables.
-pub(super) const TABLES_VERSION: i64 = 12;
+pub(super) const TABLES_VERSION: i64 = 13;
 
 /// What makes each version from the one before, the first from an empty file.
 const STEPS: [&str; TABLES_VERSION as usize] = [
@@ -30,6 +30,7 @@ const STEPS: [&str; TABLES_VERSION as usize] = [
     FUNCTION,
     super::tagged::TABLES,
     SCRIPT,
+    TRUSTED,
 ];
 
 /// The tables of the registry. Grants are the options of a task that has only grants.
@@ -91,6 +92,9 @@ const SCRIPT: &str = "
     ALTER TABLE component ADD COLUMN runtime BLOB; -- NULL for a component
     CREATE INDEX component_runtime ON component (runtime) WHERE runtime IS NOT NULL;
 ";
+
+/// Whether schedules whose runs have grants may use a version. Those that were registered before are what such schedules used.
+const TRUSTED: &str = "ALTER TABLE component_version ADD COLUMN trusted INTEGER NOT NULL DEFAULT 1;";
 
 const V1: &str = "
     CREATE TABLE counter (

@@ -48,6 +48,7 @@ fn push(registry: &Registry, number: u64) {
         version: Some(version(number)),
         grants: &Grants::default(),
         accept: false,
+        may_grant: true,
     };
     let at = Timestamp::from_unix_nanos(1);
     let push = Push { bytes: &bytes, manifest: &manifest, naming: Some(naming), by: "ann", at };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hostel::journal::{Cancellation, Journal, JournalConflict, JournalError, SqliteJournal};
+use hostel::journal::{Cancellation, Journal, JournalConflict, JournalEntry, JournalError, SqliteJournal};
 use hostel::{ErrorKind, RunId};
 use hostel_wire::{RunAnswerObject, why_not_retried};
 use http::StatusCode;
@@ -14,14 +14,15 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::json_answer;
 use super::runs::Wait;
 use crate::app::App;
 use crate::clock::now;
 use crate::extract::{Path, Query, parsed};
+use crate::large::place;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
 use crate::run_view::{entry_of, run_json};
+use crate::scope::Scope;
 use crate::submission::{wait, wait_for_end};
 use crate::tokens::Identity;
 
@@ -70,6 +71,8 @@ async fn cancel_run(
 }
 
 /// Give a run that ended without a value new attempts
+///
+/// A run that has grants needs the scope `admin`, as submitting it does.
 #[utoipa::path(post, path = "/runs/{run}/retry", operation_id = "retry_run", tag = "runs",
     params(("run" = String, Path, description = "Its id"), Wait),
     responses((status = 200, description = "The run", body = RunAnswerObject),
@@ -83,13 +86,24 @@ async fn retry_run(
 ) -> Answer<Response> {
     let run = parsed::<RunId>("run", &run)?;
     let wait = wait(query.wait.as_deref())?;
+    check_granted(&app.entry(run).await?, &identity)?;
     app.count(&identity, Counted::Submit)?;
     app.journal(move |journal| retry(journal, run)).await?;
     let entry = wait_for_end(&app, run, wait.unwrap_or_default()).await?;
     let is_late = wait.is_some() && !entry.state().is_terminal();
-    let body = app.journal(move |journal| run_json(journal, &entry, &identity, None)).await?;
+    let place = place(&app, &entry).await?;
+    let body = place.read(&app, move |journal| run_json(journal, &entry, &identity, None)).await?;
     let status = if is_late { StatusCode::ACCEPTED } else { StatusCode::OK };
-    Ok((status, json_answer(body)).into_response())
+    Ok((status, place.answer(body, "application/json")).into_response())
+}
+
+/// Refuses a token that may not grant what a run is granted. The grants of a run never change.
+fn check_granted(entry: &JournalEntry, identity: &Identity) -> Answer<()> {
+    if entry.record().spec().spec.grants.is_empty() || identity.scopes.allow(Scope::Admin) {
+        return Ok(());
+    }
+    let problem = format!("the run {} has grants: to retry it needs the scope admin", entry.run());
+    Err(ApiProblem::new(Code::MissingScope, problem).with("scope", Scope::Admin))
 }
 
 /// Gives a run new attempts, or says why it cannot have any.

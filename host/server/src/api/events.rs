@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::extract::{Query, parsed, unknown_value, within, wrong};
 use crate::problem::Answer;
 use crate::streaming::{Beat, Pulse, Source, answer};
+use crate::tokens::Identity;
 
 /// The most events that are read at once.
 const BATCH: usize = 500;
@@ -49,7 +50,7 @@ struct EventQuery {
 /// Follow what happens to runs
 ///
 /// `id` is the number of an event, and `data` the event as JSON. `event: gap` says that events were left out because the reader is
-/// too slow, and has the number after which the stream goes on; `event: bye` that the server ends. A comment comes every 15 seconds
+/// too slow, and has the number after which the stream goes on; `event: bye` that the server ends, or that the token was removed. A comment comes every 15 seconds
 /// without events.
 #[utoipa::path(get, path = "/events", operation_id = "get_events", tag = "events",
     params(EventQuery, ("Last-Event-ID" = Option<String>, Header, description = "The same as `after`")),
@@ -57,6 +58,7 @@ struct EventQuery {
     security(("token" = ["read"])))]
 async fn get_events(
     State(app): State<Arc<App>>,
+    identity: Identity,
     Query(query): Query<EventQuery>,
     headers: HeaderMap,
 ) -> Answer<Response> {
@@ -68,7 +70,7 @@ async fn get_events(
         number.ok_or_else(|| wrong("Last-Event-ID", "expected the number of an event"))
     });
     query.after.map_or(Ok(()), |after| within("after", after))?;
-    let pulse = Pulse::new(&app)?;
+    let pulse = Pulse::new(&app, identity)?;
     let after = match last.transpose()?.or(query.after) {
         Some(after) => after,
         None => app.journal(Journal::last_event).await?,
@@ -99,6 +101,12 @@ struct Events {
 impl Source for Events {
     async fn next(&mut self) -> Option<Bytes> {
         while !self.is_over {
+            if !self.pulse.is_allowed() {
+                self.is_over = true;
+                return Some(Bytes::from_static(
+                    b"event: bye\ndata: {\"because\":\"the token was removed\"}\n\n",
+                ));
+            }
             self.pulse.look();
             let after = self.after;
             let Ok(events) = self.pulse.app.journal(move |journal| journal.events(after, BATCH)).await else {
@@ -118,6 +126,7 @@ impl Source for Events {
                             b"event: bye\ndata: {\"because\":\"the server ends\"}\n\n",
                         ));
                     }
+                    Beat::Removed => continue,
                 }
             }
             self.after = events.last().map_or(after, |event| event.seq);

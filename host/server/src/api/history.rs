@@ -14,8 +14,9 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::extract::{Path, parsed};
+use crate::large::place;
 use crate::problem::Answer;
-use crate::run_view::{entry_of, with_run};
+use crate::run_view::with_run;
 use crate::tokens::Identity;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -60,8 +61,9 @@ async fn get_attempts(
     Path(run): Path<String>,
 ) -> Answer<Json<Attempts>> {
     let run = parsed::<RunId>("run", &run)?;
-    let items = app.journal(move |journal| {
-        let entry = entry_of(journal, run)?;
+    let entry = app.entry(run).await?;
+    let place = place(&app, &entry).await?;
+    let items = place.read(&app, move |journal| {
         with_run(journal, &entry, &identity, |run| Ok(run.attempts.unwrap_or_default()))
     });
     Ok(Json(Attempts { items: items.await? }))
@@ -78,10 +80,10 @@ async fn get_receipt(
     Path(run): Path<String>,
 ) -> Answer<Json<Option<ReceiptObject>>> {
     let run = parsed::<RunId>("run", &run)?;
-    let receipt = app.journal(move |journal| {
-        let entry = entry_of(journal, run)?;
-        with_run(journal, &entry, &identity, |run| Ok(run.receipt))
-    });
+    let entry = app.entry(run).await?;
+    let place = place(&app, &entry).await?;
+    let receipt =
+        place.read(&app, move |journal| with_run(journal, &entry, &identity, |run| Ok(run.receipt)));
     receipt.await.map(Json)
 }
 

@@ -21,6 +21,7 @@ use crate::bounds::LIST;
 use crate::extract::{Path, Query, parsed, within, wrong};
 use crate::problem::Answer;
 use crate::streaming::{Beat, Pulse, Source, answer};
+use crate::tokens::Identity;
 
 /// How often a log is looked at while its run executes: lines are written a quarter of a second after they were printed.
 const LOOK: Duration = Duration::from_millis(250);
@@ -102,6 +103,7 @@ impl LogQuery {
     security(("token" = ["read:values"])))]
 async fn get_logs(
     State(app): State<Arc<App>>,
+    identity: Identity,
     Path(run): Path<String>,
     Query(query): Query<LogQuery>,
 ) -> Answer<Response> {
@@ -113,7 +115,7 @@ async fn get_logs(
     }
     app.entry(run).await?;
     if query.follow {
-        let pulse = Pulse::new(&app)?;
+        let pulse = Pulse::new(&app, identity)?;
         let lines = Lines { pulse, run, from: query.from, filter, quiet: 0, is_over: false };
         return Ok(answer(lines, "application/jsonl"));
     }
@@ -147,7 +149,7 @@ struct Lines {
 
 impl Source for Lines {
     async fn next(&mut self) -> Option<Bytes> {
-        while !self.is_over {
+        while !self.is_over && self.pulse.is_allowed() {
             self.pulse.look();
             // In this order: all lines are there before the end is.
             let run = self.run;
@@ -164,8 +166,9 @@ impl Source for Lines {
             if self.is_over || page.more {
                 continue;
             }
-            if self.pulse.wait(Some(LOOK)).await == Beat::Closing {
-                return None;
+            match self.pulse.wait(Some(LOOK)).await {
+                Beat::Closing | Beat::Removed => return None,
+                Beat::Changed | Beat::Quiet => {}
             }
             self.quiet += 1;
             if self.quiet >= QUIET_LOOKS {

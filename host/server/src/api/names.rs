@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use hostel::registry::{
     ComponentName, ComponentRef, ComponentVersion, Naming, Push, Pushed, Registry, RegistryError,
 };
-use hostel::{Digest, Grants};
+use hostel::{Digest, Grants, Language};
 use hostel_wire::{DiffObject, PushedObject, VersionObject};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::clock::now;
 use crate::extract::{JsonBody, Members, Path, Query, parsed};
 use crate::problem::{Answer, ApiProblem, Code};
+use crate::scope::Scope;
 use crate::tokens::Identity;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -52,7 +53,7 @@ struct Versions {
 struct VersionRequest {
     /// The digest of the component, which has been uploaded before.
     digest: String,
-    /// Whether to accept what it asks for, even if that is more than before.
+    /// Whether to accept what it asks for, even if that is more than before. Needs the scope `admin`.
     #[serde(default)]
     accept_capabilities: bool,
 }
@@ -118,7 +119,8 @@ async fn get_version(
 /// Register a component as a version of a name
 ///
 /// Safe to repeat. A version that asks for more than the accepted one before it is stored and answered with 409
-/// `capability-change` and the difference; the same request with `accept_capabilities` accepts it.
+/// `capability-change` and the difference; the same request with `accept_capabilities` accepts it, with the scope `admin`. Schedules
+/// whose runs have grants use only versions that a token with `admin`, or the command, has registered or accepted.
 #[utoipa::path(put, path = "/names/{name}/versions/{version}", operation_id = "put_version", tag = "components",
     params(("name" = String, Path, description = "The name"), ("version" = String, Path, description = "The version")),
     request_body = VersionRequest,
@@ -143,8 +145,14 @@ async fn register(
     request: &VersionRequest,
 ) -> Answer<Response> {
     let digest = parsed::<Digest>("digest", &request.digest)?;
+    check_allowed(identity, &name, request)?;
+    let may_grant = identity.scopes.allow(Scope::Admin);
     let (accept, by) = (request.accept_capabilities, identity.name.to_string());
-    let pushed = app.registry(move |registry| push(registry, digest, name, version, accept, &by)).await?;
+    let pushed = app.registry(move |registry| {
+        let grants = Grants::default();
+        push(registry, digest, &Naming { name, version, grants: &grants, accept, may_grant }, &by)
+    });
+    let pushed = pushed.await?;
     let object = PushedObject::from(&pushed);
     let Some(version) = &pushed.version else { return Ok(Json(object).into_response()) };
     if version.version.accepted.is_none() {
@@ -153,26 +161,35 @@ async fn register(
             .with("diff", DiffObject::from(&version.diff))
             .with("pushed", &object)
             .with("version", VersionObject::from(&version.version))
-            .hint("it is stored, and waits: send the request again with accept_capabilities to use it");
+            .hint(
+                "it is stored, and waits: a token with the scope admin accepts it with accept_capabilities",
+            );
         return Err(problem);
     }
     let status = if version.is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(object)).into_response())
 }
 
-fn push(
-    registry: &Registry,
-    digest: Digest,
-    name: ComponentName,
-    version: Option<ComponentVersion>,
-    accept: bool,
-    by: &str,
-) -> Result<Pushed, RegistryError> {
+/// Refuses what gives a component more than its sender may give: to accept what a version asks for, and to register the runtime that
+/// executes the scripts of all others.
+fn check_allowed(identity: &Identity, name: &ComponentName, request: &VersionRequest) -> Answer<()> {
+    if identity.scopes.allow(Scope::Admin) {
+        return Ok(());
+    }
+    let problem = if request.accept_capabilities {
+        "accept_capabilities: to accept what a version asks for needs the scope admin".to_owned()
+    } else if Language::ALL.iter().any(|language| language.runtime_name() == name.as_str()) {
+        format!("{name} executes the scripts of everyone: it needs the scope admin")
+    } else {
+        return Ok(());
+    };
+    Err(ApiProblem::new(Code::MissingScope, problem).with("scope", Scope::Admin))
+}
+
+fn push(registry: &Registry, digest: Digest, naming: &Naming<'_>, by: &str) -> Result<Pushed, RegistryError> {
     let manifest = registry.component(&ComponentRef::Digest(digest))?.manifest;
     let bytes = registry.bytes(digest)?;
-    let grants = Grants::default();
-    let naming = Naming { name, version, grants: &grants, accept };
-    registry.push(&Push { bytes: &bytes, manifest: &manifest, naming: Some(naming), by, at: now() })
+    registry.push(&Push { bytes: &bytes, manifest: &manifest, naming: Some(naming.clone()), by, at: now() })
 }
 
 /// Remove a version, and its component if it has no other

@@ -3,28 +3,29 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hostel::journal::{Journal, JournalEntry, StoredValue};
 use hostel::registry::ComponentRef;
 use hostel::{ErrorKind, Outcome, RunId, Value, result_for_callers};
-use hostel_wire::{ErrorObject, printed};
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use hostel_wire::{ErrorObject, ValueJson, printed};
+use http::header::CONTENT_DISPOSITION;
 use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
-use serde_json::Value as JsonValue;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::json_answer;
 use crate::app::App;
 use crate::extract::{Path, Query, parsed};
+use crate::large::place;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::run_view::{ValueForms, inputs, read_value, with_run};
 use crate::submission::{wait, wait_for_end};
 use crate::tokens::Identity;
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(get_result)).routes(routes!(get_inputs))
@@ -56,7 +57,7 @@ enum Form {
 /// How a run has ended.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RunResult)]
-struct ResultObject {
+struct ResultObject<'a> {
     /// The run.
     run: String,
     /// Its state.
@@ -64,7 +65,7 @@ struct ResultObject {
     /// The value, if it has completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Value)]
-    value: Option<JsonValue>,
+    value: Option<Option<ValueJson<'a>>>,
     /// Why it did not complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorObject>,
@@ -89,23 +90,23 @@ async fn get_result(
         Some(wait) => wait_for_end(&app, run, wait).await?,
         None => app.entry(run).await?,
     };
+    let place = place(&app, &entry).await?;
     match query.form {
         Form::Json => {
             let status = if entry.state().is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
-            let body = app.journal(move |journal| result_json(journal, &entry, &identity)).await?;
-            Ok((status, json_answer(body)).into_response())
+            let body = place.read(&app, move |journal| result_json(journal, &entry, &identity)).await?;
+            Ok((status, place.answer(body, JSON)).into_response())
         }
         Form::Wave => {
-            let text = app.journal(move |journal| value(journal, &entry).map(|value| value.to_string()));
-            Ok(text.await?.into_response())
+            let text = place.read(&app, move |journal| value(journal, &entry).map(|value| value.to_string()));
+            let text = text.await?;
+            Ok(place.answer(text.into_bytes(), TEXT))
         }
         Form::Raw => {
-            let (bytes, ty) = app.journal(move |journal| raw(value(journal, &entry)?)).await?;
-            let mut response = bytes.into_response();
-            let headers = response.headers_mut();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(ty));
+            let (bytes, ty) = place.read(&app, move |journal| raw(value(journal, &entry)?)).await?;
+            let mut response = place.answer(bytes, ty);
             // Nothing of a guest is shown as a page of this server.
-            headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+            response.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
             Ok(response)
         }
     }
@@ -113,8 +114,7 @@ async fn get_result(
 
 fn result_json(journal: &dyn Journal, entry: &JournalEntry, identity: &Identity) -> Answer<Vec<u8>> {
     with_run(journal, entry, identity, |run| {
-        let value = run.value.as_ref().map(|value| serde_json::to_value(value).unwrap_or_default());
-        let object = ResultObject { run: run.run, state: run.state, value, error: run.error };
+        let object = ResultObject { run: run.run, state: run.state, value: run.value, error: run.error };
         // Cannot fail: all keys are texts.
         Ok(serde_json::to_vec(&object).unwrap_or_default())
     })
@@ -145,7 +145,7 @@ fn raw(value: Value) -> Answer<(Vec<u8>, &'static str)> {
         return Ok((bytes, BYTES));
     }
     if let Value::String(text) = value {
-        return Ok((text.into_bytes(), "text/plain; charset=utf-8"));
+        return Ok((text.into_bytes(), TEXT));
     }
     let problem = "form=raw is for texts, list<u8> and the output of programs";
     Err(ApiProblem::invalid(problem).hint("form=json and form=wave are for all values"))
@@ -162,8 +162,9 @@ struct Inputs {
 #[utoipa::path(get, path = "/runs/{run}/inputs", operation_id = "get_inputs", tag = "runs",
     params(("run" = String, Path, description = "Its id")),
     responses((status = 200, description = "Its inputs", body = Inputs)), security(("token" = ["read:values"])))]
-async fn get_inputs(State(app): State<Arc<App>>, Path(run): Path<String>) -> Answer<Json<Inputs>> {
+async fn get_inputs(State(app): State<Arc<App>>, Path(run): Path<String>) -> Answer<Response> {
     let entry = app.entry(parsed::<RunId>("run", &run)?).await?;
+    let place = place(&app, &entry).await?;
     let task = entry.record().spec().task.clone();
     let digest = task.component;
     let component = app.registry(move |registry| registry.component(&ComponentRef::Digest(digest)));
@@ -173,6 +174,11 @@ async fn get_inputs(State(app): State<Arc<App>>, Path(run): Path<String>) -> Ans
     let signature = manifest.as_ref().and_then(|manifest| Some(manifest.task(Some(&export)).ok()?.1));
     let params = signature.iter().flat_map(|signature| signature.params.iter());
     let names: Vec<_> = params.map(|param| param.name.to_string()).collect();
-    let items = app.journal(move |journal| inputs(journal, &entry, &names)).await?;
-    Ok(Json(Inputs { items }))
+    let body = place.read(&app, move |journal| {
+        let items = inputs(journal, &entry, &names)?;
+        // Cannot fail: all keys are texts.
+        Ok::<_, ApiProblem>(serde_json::to_vec(&Inputs { items }).unwrap_or_default())
+    });
+    let body = body.await?;
+    Ok(place.answer(body, JSON))
 }

@@ -16,9 +16,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::components::limit;
-use super::json_answer;
 use crate::app::App;
 use crate::extract::{JsonBody, Path, Query, parsed, wrong};
+use crate::large::place;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
 use crate::restricted::Subject;
@@ -29,6 +29,8 @@ use crate::tokens::Identity;
 
 /// The most bytes of an idempotency key.
 const KEY_BYTES: usize = 255;
+
+const JSON: &str = "application/json";
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list_runs, post_run)).routes(routes!(get_run, put_run, delete_run))
@@ -125,10 +127,10 @@ async fn submit(
         None if !stored.existing => StatusCode::CREATED,
         Some(_) | None => StatusCode::OK,
     };
-    let identity = identity.clone();
+    let (identity, place) = (identity.clone(), place(app, &entry).await?);
     let body =
-        app.journal(move |journal| run_json(journal, &entry, &identity, Some(stored.existing))).await?;
-    let mut response = (status, json_answer(body)).into_response();
+        place.read(app, move |journal| run_json(journal, &entry, &identity, Some(stored.existing))).await?;
+    let mut response = (status, place.answer(body, JSON)).into_response();
     if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/runs/{}", stored.run)) {
         response.headers_mut().insert(LOCATION, location);
     }
@@ -150,8 +152,9 @@ async fn get_run(
         Some(wait) => wait_for_end(&app, run, wait).await?,
         None => app.entry(run).await?,
     };
-    let body = app.journal(move |journal| run_json(journal, &entry, &identity, None)).await?;
-    Ok(json_answer(body))
+    let place = place(&app, &entry).await?;
+    let body = place.read(&app, move |journal| run_json(journal, &entry, &identity, None)).await?;
+    Ok(place.answer(body, JSON))
 }
 
 /// Remove a run that has ended, with its events and logs

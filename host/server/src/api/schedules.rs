@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use hostel::journal::Journal;
 use hostel::schedules::{
     AddScheduleError, Missed, Overlap, Schedule, ScheduleName, StoredSchedule, Timetable, When, add_schedule,
-    resolve, script_arguments_of,
+    held_back, resolve, script_arguments_of, trust_task,
 };
 use hostel::{ErrorKind, Timestamp, grammar};
 use hostel_wire::ScheduleObject;
@@ -42,7 +42,8 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 /// What to submit, and when. Either `cron` or `every`.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 struct ScheduleRequest {
-    /// The task. A name stands for its accepted version at each time.
+    /// The task. A name stands for its accepted version at each time; if the runs have grants, for the last version that a token with
+    /// the scope `admin` has registered, accepted, or stored such a schedule for.
     task: String,
     /// The arguments: an object by the names of the parameters, or an array in their order.
     #[serde(default)]
@@ -134,7 +135,7 @@ impl ScheduleRequest {
         let export =
             if task.is_script() { task.function_name().to_owned() } else { task.key().export.to_string() };
         let reference = format!("{source}#{export}");
-        Ok(Schedule {
+        let schedule = Schedule {
             spec: Arc::clone(&run.spec),
             arguments: script_arguments_of(task, &run),
             tags: run.tags,
@@ -143,7 +144,11 @@ impl ScheduleRequest {
             overlap,
             spread,
             ..Schedule::new(name, reference, when)
-        })
+        };
+        // Grants need the scope admin, so this token may choose who gets them.
+        let (chosen, component) = (schedule.clone(), prepared.component);
+        app.registry(move |registry| trust_task(registry, &chosen, component)).await?;
+        Ok(schedule)
     }
 }
 
@@ -166,7 +171,7 @@ async fn list_schedules(
     let limit = limit(page.limit)?;
     let after = page.after.as_deref().map(|after| parsed::<ScheduleName>("after", after)).transpose()?;
     let found = app.journal(move |journal| journal.schedules(after.as_ref(), limit)).await?;
-    let items: Vec<_> = found.iter().map(ScheduleObject::from).collect();
+    let items = objects(&app, found).await?;
     let last = items.last().filter(|_| items.len() == limit);
     let next = last.map(|last| format!("/api/v1/schedules?after={}&limit={limit}", last.name));
     Ok(Json(Schedules { next, items }))
@@ -178,7 +183,7 @@ async fn list_schedules(
     responses((status = 200, description = "The schedule", body = ScheduleObject)), security(("token" = ["read"])))]
 async fn get_schedule(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer<Json<ScheduleObject>> {
     let stored = find(&app, &parsed("schedule", &name)?).await?;
-    Ok(Json(ScheduleObject::from(&stored)))
+    object(&app, stored).await.map(Json)
 }
 
 /// Add a schedule, or replace one
@@ -208,8 +213,8 @@ async fn put_schedule(
         Err(error) => Err(ApiProblem::from(error)),
     });
     let status = if is_new.await? { StatusCode::CREATED } else { StatusCode::OK };
-    let stored = find(&app, &name).await?;
-    Ok((status, Json(ScheduleObject::from(&stored))).into_response())
+    let stored = object(&app, find(&app, &name).await?).await?;
+    Ok((status, Json(stored)).into_response())
 }
 
 /// Remove a schedule
@@ -278,7 +283,7 @@ async fn set_paused(
         journal.change_schedule(&schedule, next).map_err(ApiProblem::from)
     })
     .await?;
-    find(app, name).await.map(|stored| Json(ScheduleObject::from(&stored)))
+    object(app, find(app, name).await?).await.map(Json)
 }
 
 /// A run that was submitted.
@@ -315,6 +320,24 @@ async fn run_schedule(
     spec.due = None;
     app.journal(move |journal| journal.submit(at, &[spec])).await?;
     Ok((StatusCode::CREATED, Json(SubmittedRun { run: id.to_string() })).into_response())
+}
+
+/// Schedules as they are answered, with why they do not use the newest version.
+async fn objects(app: &App, stored: Vec<StoredSchedule>) -> Answer<Vec<ScheduleObject>> {
+    app.registry(move |registry| {
+        let object = |stored: &StoredSchedule| {
+            let mut object = ScheduleObject::from(stored);
+            object.held_back = held_back(registry, &stored.schedule)?;
+            Ok(object)
+        };
+        stored.iter().map(object).collect::<Result<_, hostel::registry::RegistryError>>()
+    })
+    .await
+}
+
+async fn object(app: &App, stored: StoredSchedule) -> Answer<ScheduleObject> {
+    let lost = || ApiProblem::new(Code::Kind(ErrorKind::Internal), "the schedule is not answered");
+    objects(app, vec![stored]).await?.pop().ok_or_else(lost)
 }
 
 async fn find(app: &App, name: &ScheduleName) -> Answer<StoredSchedule> {

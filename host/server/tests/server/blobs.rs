@@ -102,3 +102,29 @@ fn arguments_with_values_are_bounded_together() {
     let problem = server.post("/api/v1/runs", &request).problem(422, "invalid");
     assert!(problem["detail"].as_str().unwrap().contains("expected s64, found object"), "{problem}");
 }
+
+#[test]
+fn answers_with_large_values_have_places() {
+    let server = Running::start();
+    let text = server.upload(hostel_guests::TEXT);
+    let posted = server.request("POST", "/api/v1/blobs").body(BYTES, "x".repeat(16 << 20)).send();
+    assert_eq!(posted.status, 201, "{posted:?}");
+    let args = json!([{ "blob": posted.json()["digest"] }]);
+    let stored = server
+        .post("/api/v1/runs", &json!({ "task": format!("{text}#word-count"), "args": args, "in": "1h" }));
+    let inputs = format!("{}/inputs", stored.header("location").unwrap());
+    let places = server.get("/api/v1/info").json()["limits"]["large_answers"].as_u64().unwrap();
+    // More than the connections take while nobody reads.
+    let slow: Vec<_> = (0..places).map(|_| server.request("GET", &inputs).stream()).collect();
+    assert!(slow.iter().all(|answer| answer.status == 200));
+    let waited = server.get(&inputs);
+    waited.problem(503, "unavailable");
+    assert!(waited.header("retry-after").is_some());
+    assert_eq!(server.get("/api/v1/runs").status, 200, "others are answered meanwhile");
+    let first = slow.into_iter().next().unwrap().answer();
+    let whole = server.request("GET", &inputs).header("Accept-Integers", "string").send();
+    assert_eq!((first.status, whole.status), (200, 200));
+    assert!(
+        first.body == whole.body && first.json()["items"][0]["value"].as_str().unwrap().len() == 16 << 20
+    );
+}

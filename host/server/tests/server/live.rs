@@ -116,8 +116,34 @@ fn changes_are_told_with_the_name_of_the_token() {
     server.stop();
     let expected = [
         "POST /api/v1/tokens Some(\"owner\") 201",
-        "DELETE /api/v1/tokens/x None 403",
+        "DELETE /api/v1/tokens/x Some(\"ci\") 403",
         "DELETE /api/v1/tokens/ci Some(\"owner\") 204",
     ];
     assert_eq!(*told.lock().unwrap(), expected);
+}
+
+#[test]
+fn the_streams_of_a_token_end_when_it_is_removed() {
+    let server = Running::start();
+    let reader = server.token_with("reader", &["read", "read:values"]);
+    let digest = server.upload(hostel_guests::SPIN_FOREVER);
+    let request = json!({ "task": format!("{digest}#spin-after"), "args": [0] });
+    let run = server.post("/api/v1/runs", &request).header("location").unwrap().to_owned();
+    let open = |path: &str| {
+        let request = server.request("GET", path).replace("Authorization", Some(&format!("Bearer {reader}")));
+        let stream = request.stream();
+        assert_eq!(stream.status, 200, "{path}");
+        stream
+    };
+    let mut quiet = open("/api/v1/events?kinds=Completed");
+    let mut log = open(&format!("{run}/logs?follow=true"));
+    assert!(log.chunk().is_some(), "a line while the run executes");
+    let mut of_owner = server.request("GET", "/api/v1/events?after=0").stream();
+    assert_eq!(server.request("DELETE", "/api/v1/tokens/reader").send().status, 204);
+    let bye = String::from_utf8(quiet.chunk().unwrap()).unwrap();
+    assert!(bye.contains("event: bye") && bye.contains("the token was removed"), "{bye}");
+    assert_eq!(quiet.chunk(), None);
+    assert_eq!(log.chunk(), None, "the run has not ended");
+    assert_eq!(server.request("POST", &format!("{run}/cancel?wait=60s")).send().status, 200);
+    until(&mut of_owner, "Cancelled");
 }

@@ -16,6 +16,8 @@ mod document;
 #[cfg(test)]
 mod ending;
 #[cfg(test)]
+mod grants;
+#[cfg(test)]
 mod guards;
 #[cfg(test)]
 mod live;

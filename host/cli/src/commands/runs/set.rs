@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use hostel::journal::{Amendment, Journal, JournalConflict, JournalError, Tags};
-use hostel::{QueueName, RunId, Tag, Timestamp, check_tag};
+use hostel::{QueueName, RunId, Tag, Timestamp, check_tags};
 
 use super::open;
 use crate::exit::Exit;
@@ -67,10 +67,9 @@ impl Set {
     }
 
     fn amendment(&self) -> Result<Amendment, Problem> {
-        for tag in &self.tag {
-            check_tag(tag).map_err(|error| Problem::invalid(error.to_string()))?;
-        }
-        let tags = (!self.tag.is_empty()).then(|| self.tag.iter().cloned().collect::<Tags>());
+        let tags = self.tag.iter().cloned().collect::<Tags>();
+        check_tags(&tags).map_err(|error| Problem::invalid(error.to_string()))?;
+        let tags = (!tags.is_empty()).then_some(tags);
         let amendment = Amendment {
             priority: self.priority,
             due: self.at.or(self.after.map(|after| now().after(after))),

@@ -59,7 +59,7 @@ impl Install {
         let name = self.language.runtime_name().parse::<ComponentName>();
         let name = name.map_err(|error| Problem::new(ErrorKind::Internal, error.to_string()))?;
         let grants = Grants::default();
-        let naming = Naming { name, version: None, grants: &grants, accept: true };
+        let naming = Naming { name, version: None, grants: &grants, accept: true, may_grant: true };
         let (by, at) = (registered::person(), Timestamp::from(SystemTime::now()));
         let push = Push { bytes: &bytes, manifest: component.manifest(), naming: Some(naming), by: &by, at };
         registered::open(&dir)?.push(&push).map_err(|error| registered::failed(&error))?;

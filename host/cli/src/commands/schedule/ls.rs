@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hostel::schedules::{MAX_SCHEDULES, StoredSchedule, Timetable};
+use hostel::schedules::{MAX_SCHEDULES, StoredSchedule, Timetable, held_back};
 use hostel_wire::{ScheduleObject, parse_instant, printable};
 
 use crate::commands::cache::{Form, FormOptions};
@@ -14,6 +14,7 @@ use crate::options::server::ServerOptions;
 use crate::output::table::Layout;
 use crate::output::to_json;
 use crate::problem::{Problem, Stop};
+use crate::registered;
 use crate::remote::{PAGE_ITEMS, Page, Remote, Request};
 use crate::ui::Ui;
 
@@ -57,6 +58,11 @@ impl Ls {
                 let layout = Layout::of(&heading, rows.iter());
                 ui.result_line(&layout.heading(&heading, ui.paint))?;
                 rows.iter().try_for_each(|row| ui.result_line(&layout.line(row)))?;
+                for schedule in &all {
+                    if let Some(why) = &schedule.held_back {
+                        ui.note(&format!("{}: {}", printable(&schedule.name), printable(why)));
+                    }
+                }
             }
         }
         ui.flush()?;
@@ -70,10 +76,22 @@ impl Ls {
             let after = all.last().map(|last| last.schedule.name.clone());
             let some = journal.schedules(after.as_ref(), MAX_SCHEDULES)?;
             if some.is_empty() {
-                return Ok(all.iter().map(ScheduleObject::from).collect());
+                return self.objects(&all);
             }
             all.extend(some);
         }
+    }
+
+    /// With why they do not use the newest version.
+    fn objects(&self, all: &[StoredSchedule]) -> Result<Vec<ScheduleObject>, Problem> {
+        let registry = registered::open(&self.host.stored()?)?;
+        let object = |stored: &StoredSchedule| {
+            let mut object = ScheduleObject::from(stored);
+            object.held_back =
+                held_back(&registry, &stored.schedule).map_err(|error| registered::failed(&error))?;
+            Ok(object)
+        };
+        all.iter().map(object).collect()
     }
 }
 

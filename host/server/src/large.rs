@@ -1,0 +1,100 @@
+//! Answers with large values: a bounded number at once, because each is in memory until the client has taken it.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream::unfold;
+use hostel::journal::{InputSpec, JournalEntry, SqliteJournal};
+use hostel::{ErrorKind, Failure, Outcome};
+use http::HeaderValue;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use crate::app::App;
+use crate::bounds::{LARGE_ANSWER_WAIT, LARGE_ANSWERS, SMALL_VALUES_BYTES};
+use crate::problem::{Answer, ApiProblem, Code};
+
+/// The bytes of an answer that are handed to the connection at once.
+const PART: usize = 64 << 10;
+
+/// A place for the values of a run, which the answer keeps until it was taken; `None` if they are small.
+#[derive(Clone, Debug)]
+pub(crate) struct Place(Option<Arc<OwnedSemaphorePermit>>);
+
+/// Waits for a place for the values of a run.
+///
+/// # Errors
+///
+/// 503 with `Retry-After` if there was none for [`LARGE_ANSWER_WAIT`].
+pub(crate) async fn place(app: &App, entry: &JournalEntry) -> Answer<Place> {
+    if value_bytes(entry) <= SMALL_VALUES_BYTES {
+        return Ok(Place(None));
+    }
+    let busy = |_| {
+        let problem =
+            format!("{LARGE_ANSWERS} answers with large values are being sent: expected at most so many");
+        ApiProblem::new(Code::Kind(ErrorKind::Unavailable), problem).hint("try again later")
+    };
+    let permit = timeout(LARGE_ANSWER_WAIT, Arc::clone(&app.large_answers).acquire_owned()).await;
+    let ended = |_| ApiProblem::new(Code::Kind(ErrorKind::Unavailable), "the server has ended");
+    Ok(Place(Some(Arc::new(permit.map_err(busy)?.map_err(ended)?))))
+}
+
+/// How many bytes are stored of the values of a run.
+fn value_bytes(entry: &JournalEntry) -> u64 {
+    let record = entry.record();
+    let inputs = record.spec().inputs.iter().filter_map(InputSpec::as_value);
+    let attempts = record.attempts().iter().filter_map(|attempt| attempt.outcome.as_ref());
+    let outcomes = record.outcome().into_iter().chain(attempts).filter_map(|outcome| match outcome {
+        Outcome::Completed(value) | Outcome::Failed(Failure::Error(value)) => Some(value),
+        Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled => None,
+    });
+    inputs.chain(outcomes).map(|value| value.size_bytes()).fold(0, u64::saturating_add)
+}
+
+impl Place {
+    /// Calls the journal, and keeps the place until the call has ended, also if nobody waits for it any more.
+    pub(crate) async fn read<T, E>(
+        &self,
+        app: &App,
+        call: impl FnOnce(&SqliteJournal) -> Result<T, E> + Send + 'static,
+    ) -> Answer<T>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        ApiProblem: From<E>,
+    {
+        let place = self.clone();
+        app.journal(move |journal| {
+            let _place = place;
+            call(journal)
+        })
+        .await
+    }
+
+    /// An answer with these bytes, which keeps the place until they were taken. A layer that changes the body finds the place among the
+    /// answer's extensions.
+    pub(crate) fn answer(self, bytes: Vec<u8>, media_type: &'static str) -> Response {
+        let length = bytes.len();
+        let mut response = Response::new(self.body(bytes));
+        response.extensions_mut().insert(self);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        response
+    }
+
+    /// A body with these bytes, which keeps the place until they were taken.
+    pub(crate) fn body(&self, bytes: Vec<u8>) -> Body {
+        let Some(permit) = &self.0 else { return Body::from(bytes) };
+        let parts = unfold((Bytes::from(bytes), Arc::clone(permit)), async |(mut rest, permit)| {
+            let part = rest.split_to(PART.min(rest.len()));
+            (!part.is_empty()).then_some((Ok::<_, Infallible>(part), (rest, permit)))
+        });
+        Body::from_stream(parts)
+    }
+}
