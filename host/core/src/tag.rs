@@ -69,6 +69,9 @@ pub fn check_tags(tags: &Tags) -> Result<(), TagError> {
 }
 
 impl Tags {
+    /// The most tags of a task whose options are read from text.
+    pub const MAX: usize = 256;
+
     /// These tags and more.
     #[must_use]
     pub fn with<T: Into<Tag>>(&self, more: impl IntoIterator<Item = T>) -> Self {

@@ -41,6 +41,18 @@ pub enum TemplateError {
     /// It consists of white space.
     #[error("a template cannot be empty")]
     Empty,
+    /// It is longer than [`NameTemplate::MAX_BYTES`].
+    #[error("the template has {bytes} bytes: expected at most {}", NameTemplate::MAX_BYTES)]
+    TooLong {
+        /// Its length in bytes.
+        bytes: usize,
+    },
+    /// It has more than [`NameTemplate::MAX_PLACES`] placeholders.
+    #[error("column {column}: one placeholder too many: expected at most {}", NameTemplate::MAX_PLACES)]
+    TooManyPlaces {
+        /// The position of the first one too many in characters, counted from 1.
+        column: usize,
+    },
     /// A placeholder has no end.
     #[error("column {column}: `{{` is never closed: expected a path and `}}`, or `{{{{` for a brace")]
     Unclosed {
@@ -73,6 +85,15 @@ pub enum TemplateError {
     },
 }
 
+/// A template with inputs, to be written out with [`Display`]: uncut, and with control characters. Cheap to copy.
+///
+/// The text may be [`NameTemplate::MAX_PLACES`] times as long as the inputs: hash or cut it as it is written, and do not store it.
+#[derive(Clone, Copy, Debug)]
+pub struct Filled<'a> {
+    template: &'a NameTemplate,
+    inputs: &'a [Value],
+}
+
 /// One piece of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
@@ -93,17 +114,27 @@ impl NameTemplate {
     /// The maximum number of characters of a name; the rest is replaced by `…`.
     pub const MAX_CHARS: usize = 200;
 
+    /// The maximum length of a template, in bytes.
+    pub const MAX_BYTES: usize = 4 << 10;
+
+    /// The maximum number of placeholders. Each may insert a whole input.
+    pub const MAX_PLACES: usize = 32;
+
     /// Parses a template and checks every path in it against the signature.
     ///
     /// # Errors
     ///
-    /// Returns the first unpaired brace or unknown name, with its column.
+    /// Returns the first unpaired brace, unknown name or placeholder too many, with its column; or that the text is empty or too long.
     pub fn parse(text: &str, signature: &Signature) -> Result<Self, TemplateError> {
         if text.trim().is_empty() {
             return Err(TemplateError::Empty);
         }
+        if text.len() > Self::MAX_BYTES {
+            return Err(TemplateError::TooLong { bytes: text.len() });
+        }
         let mut pieces = Vec::new();
         let mut literal = String::new();
+        let mut places = 0;
         let (mut rest, mut column) = (text, 1);
         while let Some(brace) = rest.find(['{', '}']) {
             let (before, from_brace) = rest.split_at(brace);
@@ -115,6 +146,10 @@ impl NameTemplate {
                 continue;
             }
             let (path, after) = enclosed(from_brace, column)?;
+            places += 1;
+            if places > Self::MAX_PLACES {
+                return Err(TemplateError::TooManyPlaces { column });
+            }
             pieces.push(Piece::Text(std::mem::take(&mut literal)));
             pieces.push(Piece::Place(Place::find(path, column + 1, signature)?));
             (rest, column) = (after, column + path.chars().count() + "{}".len());
@@ -132,18 +167,20 @@ impl NameTemplate {
         excerpt_within(self.filled(inputs), Self::MAX_CHARS)
     }
 
-    /// Returns the whole text with these inputs, uncut and with control characters.
-    pub fn render_in_full(&self, inputs: &[Value]) -> String {
-        self.filled(inputs).to_string()
+    /// Returns the template with these inputs, as for [`NameTemplate::render`], to be written out in full.
+    pub const fn filled<'a>(&'a self, inputs: &'a [Value]) -> Filled<'a> {
+        Filled { template: self, inputs }
     }
 
     /// Returns the text of the template.
     pub fn text(&self) -> &str {
         &self.text
     }
+}
 
-    fn filled(&self, inputs: &[Value]) -> impl Display {
-        fmt::from_fn(|f| self.pieces.iter().try_for_each(|piece| piece.write(f, inputs)))
+impl Display for Filled<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.template.pieces.iter().try_for_each(|piece| piece.write(f, self.inputs))
     }
 }
 
@@ -368,6 +405,22 @@ mod tests {
             r#"column 15: unknown field "length": a value of type string has no fields"#,
         );
         check("{tags.0}", r#"column 7: unknown field "0": a value of type list<string> has no fields"#);
+    }
+
+    #[test]
+    fn a_template_is_short_and_has_few_placeholders() {
+        let parse =
+            |text: &str| NameTemplate::parse(text, &signature()).map(drop).map_err(|error| error.to_string());
+        let places = |number: usize| "{rate}".repeat(number);
+        assert_eq!(parse(&"ä".repeat(NameTemplate::MAX_BYTES / 2)), Ok(()));
+        let longest = places(NameTemplate::MAX_PLACES);
+        assert_eq!(parse(&longest), Ok(()));
+        let too_long = "x".repeat(NameTemplate::MAX_BYTES + 1);
+        assert_eq!(parse(&too_long), Err("the template has 4097 bytes: expected at most 4096".to_owned()));
+        let too_many = places(NameTemplate::MAX_PLACES + 1);
+        let expected = "column 193: one placeholder too many: expected at most 32";
+        assert_eq!(parse(&too_many), Err(expected.to_owned()));
+        assert_eq!(parse(&format!("{{{{{longest}}}}}")), Ok(()), "a doubled brace is none");
     }
 
     #[test]

@@ -8,6 +8,8 @@ use hostel_core::journal::{JournalConflict, JournalError};
 use hostel_core::{ErrorKind, RunId};
 use rusqlite::ErrorCode;
 
+use crate::place::FileGone;
+
 /// A journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -104,6 +106,17 @@ pub enum OpenJournalError {
         /// The reason.
         source: rusqlite::Error,
     },
+    /// The file has no content, and the data directory has been used.
+    #[error(
+        "{} is damaged: it has 0 bytes, expected a journal beside {}; restore it from a copy, or remove both to begin anew \
+         without the runs that it had", path.display(), beside.display()
+    )]
+    Emptied {
+        /// The file.
+        path: PathBuf,
+        /// What is there only when there was a journal.
+        beside: PathBuf,
+    },
     /// The disk is full.
     #[error("cannot open the journal {}: there is no room for it on the disk; make room, and try again", path.display())]
     NoRoom {
@@ -145,7 +158,7 @@ impl OpenJournalError {
             | Self::Owner { .. }
             | Self::Writable { .. } => ErrorKind::Denied,
             Self::NoRoom { .. } => ErrorKind::Exhausted,
-            Self::Damaged { .. } => ErrorKind::Internal,
+            Self::Damaged { .. } | Self::Emptied { .. } => ErrorKind::Internal,
             Self::Io { .. } | Self::Sqlite { .. } => ErrorKind::Unavailable,
             Self::NotAFile { .. } | Self::NetworkFileSystem { .. } | Self::Newer { .. } => ErrorKind::Invalid,
         }
@@ -224,7 +237,12 @@ pub(crate) fn medium(
         Some(shared) => &**shared,
         None => &*source,
     };
-    match inner.downcast_ref::<rusqlite::Error>().map_or(Nature::Other, Nature::of) {
+    let nature = if inner.is::<FileGone>() {
+        Nature::Damaged
+    } else {
+        inner.downcast_ref::<rusqlite::Error>().map_or(Nature::Other, Nature::of)
+    };
+    match nature {
         Nature::Damaged => JournalError::DamagedFile { action, source },
         Nature::Unwritable => {
             JournalError::ReadOnly { reason: "its file or its directory cannot be written" }

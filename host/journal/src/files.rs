@@ -3,8 +3,10 @@
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::error::OpenJournalError;
+use crate::logs::LOGS;
 use crate::private::{check_dir, check_file, check_inside};
 use hostel_files::create_private_dir;
 
@@ -26,6 +28,36 @@ pub fn is_data_file(name: &str) -> bool {
         .any(|prefix| name.strip_prefix(prefix).is_some_and(|rest| rest.contains(".db")))
 }
 
+/// How often a file is looked at again that seems to have been emptied, with [`LOOK_AGAIN`] between.
+const LOOKS: u32 = 20;
+
+/// The pause between two looks. Together a second: another process may just have created the file.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// The path of a file that SQLite has beside another.
+pub(crate) fn beside(file: &Path, ending: &str) -> PathBuf {
+    let mut path = file.as_os_str().to_owned();
+    path.push(ending);
+    path.into()
+}
+
+/// Refuses a journal without content in a data directory that has been used: SQLite would take it for a new one, and remove its log.
+pub(crate) fn check_not_emptied(dir: &Path, file: &Path) -> Result<(), OpenJournalError> {
+    let is_empty = || fs::metadata(file).is_ok_and(|file| file.is_file() && file.len() == 0);
+    let [components, blobs] = data_dirs(dir);
+    let used = [beside(file, "-wal"), components, blobs, dir.join(LOGS)];
+    let found = || used.iter().find(|path| is_empty() && path.exists());
+    for _ in 0..LOOKS {
+        if found().is_none() {
+            return Ok(());
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    found().map_or(Ok(()), |found| {
+        Err(OpenJournalError::Emptied { path: file.to_owned(), beside: found.clone() })
+    })
+}
+
 /// Creates a data directory and its missing parents with mode 0700, and a private file in it, unless they exist. Refuses network
 /// file systems, and what other users can change.
 pub(crate) fn prepare(dir: &Path, file: &Path) -> Result<(), OpenJournalError> {
@@ -43,11 +75,7 @@ pub(crate) fn prepare(dir: &Path, file: &Path) -> Result<(), OpenJournalError> {
         None => OpenJournalError::Io { path: file.to_owned(), source },
     })?;
     // SQLite would wait for a FIFO, and write to what a link leads to.
-    ["", "-wal", "-shm"].into_iter().try_for_each(|ending| {
-        let mut path = file.as_os_str().to_owned();
-        path.push(ending);
-        check_file(Path::new(&path))
-    })
+    ["", "-wal", "-shm"].into_iter().try_for_each(|ending| check_file(&beside(file, ending)))
 }
 
 /// Why a file or its directory cannot be written by this process, if that is so. Not known on other systems than Linux.

@@ -1,18 +1,21 @@
-//! Whether the file of a journal is still the one that was opened.
+//! Whether the files of a journal are still those that were opened.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::files::beside;
 use crate::sqlite::JOURNAL;
 
-/// The file of the journal in a data directory, as it was at some time.
+/// The file of the journal in a data directory and its log (`-wal`), as they were at some time.
 ///
 /// A file that is removed while it is open can still be written and read by those who have it open, and by nobody else. So a program
-/// that works on a journal for long asks now and then whether it is still there.
+/// that works on a journal for long asks now and then whether it is still there. The thread that writes asks before it answers.
 #[derive(Clone, Debug)]
 pub struct JournalPlace {
     path: PathBuf,
     identity: Identity,
+    /// The log, if there was one. It stays as long as anyone has the journal open.
+    log: Option<(PathBuf, Identity)>,
 }
 
 /// What tells files apart.
@@ -21,29 +24,53 @@ type Identity = (u64, u64);
 #[cfg(not(unix))]
 type Identity = ();
 
+/// A file of the journal was removed or replaced while it was open.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} was removed or replaced while it was in use: what was written since may be lost; restore the data directory if you have a copy, \
+     and start again", path.display()
+)]
+pub(crate) struct FileGone {
+    path: PathBuf,
+}
+
 impl JournalPlace {
-    /// The file that is there now.
+    /// The files that are there now.
     ///
     /// # Errors
     ///
     /// Those of the system; there may be no file.
     pub fn of(data_dir: &Path) -> io::Result<Self> {
         let path = data_dir.join(JOURNAL);
-        let identity = identity(&path)?;
-        Ok(Self { path, identity })
+        let identity_of_file = identity(&path)?;
+        let log = beside(&path, "-wal");
+        let log = identity(&log).ok().map(|identity| (log, identity));
+        Ok(Self { path, identity: identity_of_file, log })
     }
 
-    /// The path of the file.
+    /// The path of the journal.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether the file was removed since, or replaced by another one. `false` if the system does not say.
+    /// Whether one of the files was removed since, or replaced by another one. `false` if the system does not say.
     pub fn is_gone(&self) -> bool {
-        match identity(&self.path) {
-            Ok(now) => now != self.identity,
-            Err(error) => matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
-        }
+        self.check().is_err()
+    }
+
+    /// Names the file that was removed or replaced since. Costs two questions to the system.
+    pub(crate) fn check(&self) -> Result<(), FileGone> {
+        let log = self.log.iter().map(|(path, identity)| (path, *identity));
+        let mut files = std::iter::once((&self.path, self.identity)).chain(log);
+        let gone = files.find(|(path, then)| is_another(path, *then));
+        gone.map_or(Ok(()), |(path, _)| Err(FileGone { path: path.clone() }))
+    }
+}
+
+fn is_another(path: &Path, then: Identity) -> bool {
+    match identity(path) {
+        Ok(now) => now != then,
+        Err(error) => matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
     }
 }
 
@@ -74,6 +101,21 @@ mod tests {
         assert!(place.is_gone());
         std::fs::copy(dir.path().join("elsewhere"), place.path()).unwrap();
         assert_eq!(place.is_gone(), cfg!(unix));
+        drop(journal);
+    }
+
+    #[test]
+    fn a_log_is_gone_when_it_is_removed_or_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = SqliteJournal::open(dir.path()).unwrap();
+        let place = JournalPlace::of(dir.path()).unwrap();
+        let log = dir.path().join("journal-1.db-wal");
+        std::fs::rename(&log, dir.path().join("elsewhere")).unwrap();
+        assert!(place.check().unwrap_err().to_string().starts_with(&log.display().to_string()));
+        std::fs::copy(dir.path().join("elsewhere"), &log).unwrap();
+        assert_eq!(place.is_gone(), cfg!(unix));
+        std::fs::rename(dir.path().join("elsewhere"), &log).unwrap();
+        assert!(!place.is_gone());
         drop(journal);
     }
 }

@@ -40,6 +40,9 @@ impl RunQueryError {
     }
 }
 
+/// The maximum length of a filter, in bytes. Each of its words is compared with each run.
+const MAX_BYTES: usize = 16 << 10;
+
 /// Reads a filter: words such as `state:failed,crashed tag:nightly since:1h name:"two words"`, all of which a run must match. An
 /// empty text matches all runs.
 ///
@@ -64,8 +67,12 @@ impl RunQueryError {
 ///
 /// # Errors
 ///
-/// [`RunQueryError`] for an unknown key, a value that is none, and a word without a key.
+/// [`RunQueryError`] for an unknown key, a value that is none, a word without a key, and more than 16 KiB of text.
 pub fn run_filter(text: &str, now: Timestamp) -> Result<RunFilter, RunQueryError> {
+    if text.len() > MAX_BYTES {
+        let problem = format!("the filter has {} bytes: expected at most {MAX_BYTES}", text.len());
+        return Err(RunQueryError::new(problem));
+    }
     let mut filter = RunFilter::new();
     let mut given: Vec<String> = Vec::new();
     for word in words(text)? {
@@ -231,6 +238,14 @@ mod tests {
 
     fn read(text: &str) -> Result<RunFilter, String> {
         run_filter(text, NOW).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_filter_has_a_longest_text() {
+        let blanks = " ".repeat(MAX_BYTES);
+        assert_eq!(read(&blanks), Ok(RunFilter::new()));
+        let error = read(&format!("{blanks} ")).unwrap_err();
+        assert_eq!(error, "the filter has 16385 bytes: expected at most 16384");
     }
 
     #[test]

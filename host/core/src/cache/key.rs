@@ -1,10 +1,10 @@
 //! The key of a cached result: a hash of the facts that a policy names.
 
-use std::fmt;
+use std::fmt::{self, Display, Write};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{CachePolicy, Digest, FlowRun, TaskKey};
+use crate::{CachePolicy, Digest, Filled, FlowRun, TaskKey};
 
 /// Separates this hash from every other use of SHA-256, and this encoding from earlier and later ones.
 const DOMAIN: &[u8] = b"hostel cache key\0v2\0";
@@ -54,7 +54,7 @@ pub struct RunFacts<'a> {
     /// The flow run it belongs to.
     pub flow: Option<&'a FlowRun>,
     /// The user's key, filled in.
-    pub user_key: Option<&'a str>,
+    pub user_key: Option<Filled<'a>>,
 }
 
 impl KeyBase {
@@ -97,7 +97,7 @@ impl KeyBase {
             update_parameters(&mut hash, facts.flow?);
         }
         if policy.has_key() {
-            update_sized(&mut hash, facts.user_key?.as_bytes());
+            update_written(&mut hash, facts.user_key?);
         }
         Some(CacheKey(Digest::from_bytes(hash.finalize().into())))
     }
@@ -129,7 +129,7 @@ impl CacheKey {
     }
 }
 
-impl fmt::Display for CacheKey {
+impl Display for CacheKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.hex())
     }
@@ -137,7 +137,7 @@ impl fmt::Display for CacheKey {
 
 impl fmt::Debug for CacheKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        Display::fmt(self, f)
     }
 }
 
@@ -158,6 +158,35 @@ fn update_parameters(hash: &mut Sha256, flow: &FlowRun) {
     });
 }
 
+/// Hashes what `written` displays as [`update_sized`] would, without having the whole text in memory.
+fn update_written(hash: &mut Sha256, written: impl Display) {
+    let mut counted = Length(0);
+    // Neither can fail.
+    let _ = write!(counted, "{written}");
+    hash.update(counted.0.to_le_bytes());
+    let _ = write!(Hashed(hash), "{written}");
+}
+
+/// Counts the bytes that are written to it.
+struct Length(u64);
+
+impl Write for Length {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len() as u64;
+        Ok(())
+    }
+}
+
+/// Hashes what is written to it.
+struct Hashed<'a>(&'a mut Sha256);
+
+impl Write for Hashed<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.update(text);
+        Ok(())
+    }
+}
+
 fn update_sized(hash: &mut Sha256, bytes: &[u8]) {
     hash.update(length(bytes.len()));
     hash.update(bytes);
@@ -170,7 +199,7 @@ fn length(length: usize) -> [u8; 8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ExportPath, RunId};
+    use crate::{ExportPath, NameTemplate, RunId, Signature, Type, Value};
 
     /// The facts about a run, abbreviated.
     #[derive(Clone)]
@@ -200,7 +229,10 @@ mod tests {
         let task = TaskKey { component: Digest::of(component), export: ExportPath::top_level(export) };
         let inputs: Vec<_> = inputs.iter().map(|input| input.map(<[u8]>::to_vec)).collect();
         let circumstances: Vec<_> = circumstances.iter().map(|&fact| fact.to_owned()).collect();
-        let facts = RunFacts { inputs: &inputs, flow: flow.as_ref(), user_key: *user_key };
+        let no_inputs = Signature::new([] as [(&str, Type); 0], None);
+        let user_key = user_key.map(|text| NameTemplate::parse(text, &no_inputs).unwrap());
+        let user_key = user_key.as_ref().map(|template| template.filled(&[]));
+        let facts = RunFacts { inputs: &inputs, flow: flow.as_ref(), user_key };
         KeyBase::new(policy, &task, &circumstances)?.key(&facts)
     }
 
@@ -219,6 +251,20 @@ mod tests {
         insta::assert_snapshot!(recorded(CachePolicy::DEFAULT, &[]), @"4fd795a1c71d14c42f2c30f8424a56b125510c2d81ad2f5c13c517568c029672");
         insta::assert_snapshot!(recorded(CachePolicy::key("user {a}"), &[]), @"94f4544e7459217e01d97e2b0c76752621a1830ef096e735d96d5e1a80c46002");
         insta::assert_snapshot!(recorded(everything(), &http), @"f7989319daa9d3d78694e13d0eb240a548c374a10d4ce7365b2d9dc074ab80c6");
+    }
+
+    #[test]
+    fn a_user_key_is_hashed_as_its_text() {
+        let signature = Signature::new([("name", Type::String), ("size", Type::U32)], None);
+        let inputs = [Value::String("x".repeat(100_000)), Value::U32(7)];
+        let template = NameTemplate::parse("{name} {size}{name}", &signature).unwrap();
+        let (policy, long) = (CachePolicy::key(template.text()), "x".repeat(100_000));
+        let task = TaskKey { component: Digest::of(b""), export: ExportPath::top_level("add") };
+        let facts = RunFacts { inputs: &[], flow: None, user_key: Some(template.filled(&inputs)) };
+        let key = KeyBase::new(&policy, &task, &[]).unwrap().key(&facts).unwrap();
+        let text = format!("{long} 7{long}");
+        let bytes = [b"hostel cache key\0v2\0\x20".as_slice(), &length(text.len()), text.as_bytes()].concat();
+        assert_eq!(key, CacheKey(Digest::of(&bytes)));
     }
 
     #[test]

@@ -19,8 +19,15 @@ enum Sign {
     Minus,
 }
 
+/// The maximum length of a policy's text, in bytes: enough for the longest template, and many inputs that are left out.
+const MAX_BYTES: usize = 16 << 10;
+
 /// Parses a policy.
 pub(super) fn parse(text: &str) -> Result<CachePolicy, ParsePolicyError> {
+    if text.len() > MAX_BYTES {
+        let problem = format!("the policy has {} bytes: expected at most {MAX_BYTES}", text.len());
+        return Err(ParsePolicyError { policy: excerpt(text), column: 1, problem });
+    }
     read(text).map_err(|(at, problem)| {
         let column = text.get(..at).unwrap_or(text).chars().count() + 1;
         ParsePolicyError { policy: text.to_owned(), column, problem }
@@ -128,6 +135,18 @@ fn blanks(text: &str, at: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_policy_has_a_longest_text() {
+        let policy = |inputs: usize| format!("inputs{}", " - input:a".repeat(inputs));
+        assert_eq!(policy(1_600).parse(), Ok(CachePolicy::INPUTS - "a"));
+        let error = policy(1_638).parse::<CachePolicy>().unwrap_err().to_string();
+        assert!(
+            error.ends_with("…`, column 1: the policy has 16386 bytes: expected at most 16384"),
+            "{error}"
+        );
+        assert!(error.len() < 300, "{error}");
+    }
 
     #[test]
     fn a_policy_is_read_and_written() {

@@ -59,6 +59,10 @@ const EMBEDDING: [(Ipv6Addr, u8, u32); 3] = [
     (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16, 16),
 ];
 
+/// Interface identifiers of ISATAP (RFC 5214, section 6.1), before the IPv4 address, for all networks of IPv6. The second one claims
+/// that the IPv4 address is globally unique.
+const ISATAP: [u32; 2] = [0x0000_5efe, 0x0200_5efe];
+
 /// Whether an address belongs to a host in the public network, as opposed to this machine, its neighbours, a private
 /// network, many hosts or none.
 ///
@@ -67,17 +71,21 @@ const EMBEDDING: [(Ipv6Addr, u8, u32); 3] = [
 /// assert!(is_public("1.1.1.1".parse().unwrap()));
 /// assert!(!is_public("169.254.169.254".parse().unwrap()));
 /// assert!(!is_public("::ffff:127.0.0.1".parse().unwrap()));
+/// assert!(!is_public("2606:4700::5efe:10.1.2.3".parse().unwrap()));
 /// ```
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => !SPECIAL_V4.iter().any(|&(base, bits)| within_v4(address, base, bits)),
-        IpAddr::V6(address) => match embedded(address) {
-            Some(inner) => is_public(inner.into()),
-            None => {
-                let within = |(base, bits)| within_v6(address, base, bits);
-                within(GLOBAL_V6) && !SPECIAL_V6.into_iter().any(within)
-            }
-        },
+        IpAddr::V6(address) => {
+            let is_global = match embedded(address) {
+                Some(inner) => is_public(inner.into()),
+                None => {
+                    let within = |(base, bits)| within_v6(address, base, bits);
+                    within(GLOBAL_V6) && !SPECIAL_V6.into_iter().any(within)
+                }
+            };
+            is_global && isatap(address).is_none_or(|inner| is_public(inner.into()))
+        }
     }
 }
 
@@ -98,6 +106,18 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let (_, _, before) = under?;
     let bits = (address.to_bits() << before) >> 96;
     u32::try_from(bits).ok().map(Ipv4Addr::from_bits)
+}
+
+/// The IPv4 address to which an ISATAP address leads, whatever its network.
+fn isatap(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [_, _, identifier, inner] = words(address);
+    ISATAP.contains(&identifier).then(|| Ipv4Addr::from_bits(inner))
+}
+
+/// The address as four numbers of 32 bits.
+fn words(address: Ipv6Addr) -> [u32; 4] {
+    let bits = address.to_bits();
+    [96, 64, 32, 0].map(|after| u32::try_from((bits >> after) & u128::from(u32::MAX)).unwrap_or(u32::MAX))
 }
 
 fn within_v4(address: Ipv4Addr, base: Ipv4Addr, bits: u8) -> bool {
@@ -206,6 +226,10 @@ mod tests {
             "::ffff:1.1.1.1",
             "64:ff9b::1.1.1.1",
             "2002:101:101::1",
+            "2606:4700::5efe:1.1.1.1",
+            "2606:4700::200:5efe:1.1.1.1",
+            "2606:4700::100:5efe:10.1.2.3",
+            "2606:4700::5eff:10.1.2.3",
         ];
         let special = [
             "0.0.0.0",
@@ -247,6 +271,12 @@ mod tests {
             "2002:7f00:1::1",
             "2002:a9fe:a9fe::",
             "2002:a00:1::1",
+            "2606:4700::5efe:a01:203",
+            "2606:4700:1:2:200:5efe:127.0.0.1",
+            "2606:4700::5efe:169.254.169.254",
+            "2002:101:101::5efe:10.1.2.3",
+            "2001:db8::5efe:1.1.1.1",
+            "fe80::5efe:1.1.1.1",
             "100::1",
             "2001::1",
             "2001:db8::1",

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use hostel_core::{CacheKey, CachePolicy, KeyBase, NameTemplate, Param, RunFacts, Value};
+use hostel_core::{CacheKey, CachePolicy, KeyBase, Param, RunFacts, Value};
 
 use super::Task;
 use crate::script_call::ScriptCall;
@@ -43,10 +43,11 @@ impl Task {
             Some(_) => canonical(inputs, guest_params, all)?,
             None => canonical(inputs, guest_params, policy)?,
         };
-        let named = |template: &NameTemplate| template.render_in_full(&self.named_inputs(inputs));
-        let user_key = self.options().user_key().map(named);
+        let template = self.options().user_key();
+        let named = template.map(|_| self.named_inputs(inputs)).unwrap_or_default();
+        let user_key = template.map(|template| template.filled(&named));
         let flow = self.spec().flow.as_ref();
-        base.key(&RunFacts { inputs: &counted, flow, user_key: user_key.as_deref() })
+        base.key(&RunFacts { inputs: &counted, flow, user_key })
     }
 
     /// The inputs of a run as templates name them: one for each parameter of [`Task::signature`].

@@ -34,7 +34,7 @@ const MAX_SLICES: usize = 2_000;
 const LAST: Timestamp = Timestamp::from_unix_nanos(u64::MAX);
 
 /// The file of the logs, with the version of its format in the name.
-const LOGS: &str = "logs-1.db";
+pub(crate) const LOGS: &str = "logs-1.db";
 
 /// The version of the tables.
 const VERSION: i64 = 1;

@@ -52,6 +52,7 @@ use crate::bounds::check_count;
 use crate::connection::{Durability, FreeSpace, ReadAs, open_to_read, open_to_write};
 use crate::error::{Fault, OpenJournalError, medium};
 use crate::files;
+use crate::place::JournalPlace;
 use crate::readers::Readers;
 
 /// The file of the journal, with the version of its format in the name.
@@ -152,6 +153,7 @@ impl SqliteJournal {
         hooks: JournalHooks,
     ) -> Result<Self, OpenJournalError> {
         let path = data_dir.join(JOURNAL);
+        files::check_not_emptied(data_dir, &path)?;
         files::prepare(data_dir, &path)?;
         let failed = |source| OpenJournalError::sqlite(&path, source);
         let blobs = Blobs::new(data_dir.join(BLOBS));
@@ -167,7 +169,10 @@ impl SqliteJournal {
             db.pragma_update(None, "max_page_count", hooks.max_pages).map_err(failed)?;
         }
         let bell = Arc::new(Bell::default());
-        let start = || Writer::start(db, blobs.clone(), hooks.step.clone(), Arc::clone(&bell));
+        // The connection has its log open, and keeps it from being removed by SQLite.
+        let place = JournalPlace::of(data_dir)
+            .map_err(|source| OpenJournalError::Io { path: path.clone(), source })?;
+        let start = || Writer::start(db, blobs.clone(), hooks.step.clone(), Arc::clone(&bell), place);
         let writer = (!is_newer).then(start).transpose();
         let writer = writer.map_err(|source| OpenJournalError::Io { path: path.clone(), source })?;
         let read_as = ReadAs::Shared;
@@ -267,6 +272,7 @@ impl SqliteJournal {
 /// is one that this process cannot write.
 pub(crate) fn open_tables(data_dir: &Path) -> Result<Connection, OpenJournalError> {
     let path = data_dir.join(JOURNAL);
+    files::check_not_emptied(data_dir, &path)?;
     files::prepare(data_dir, &path)?;
     let failed = |source| OpenJournalError::sqlite(&path, source);
     if let Some(reason) = files::unwritable(data_dir, &path) {

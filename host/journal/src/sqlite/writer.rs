@@ -13,6 +13,7 @@ use super::blobs::Blobs;
 use super::names::Names;
 use super::writing::{Hook, Writing};
 use crate::error::{Fault, MediumError, medium};
+use crate::place::JournalPlace;
 
 /// The most operations of one transaction.
 const MAX_OPERATIONS: usize = 512;
@@ -79,9 +80,10 @@ impl Writer {
         blobs: Blobs,
         hook: Option<Hook>,
         bell: Arc<Bell>,
+        place: JournalPlace,
     ) -> std::io::Result<Self> {
         let (jobs, received) = mpsc::sync_channel(MAX_WAITING);
-        let mut group = Group { db, blobs, hook, names: Names::default(), bell };
+        let mut group = Group { db, blobs, hook, names: Names::default(), bell, place };
         let thread =
             thread::Builder::new().name("hostel-journal".into()).spawn(move || group.serve(&received))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
@@ -116,6 +118,7 @@ struct Group {
     hook: Option<Hook>,
     names: Names,
     bell: Arc<Bell>,
+    place: JournalPlace,
 }
 
 impl Group {
@@ -163,6 +166,9 @@ impl Group {
             return Err(Arc::new(error));
         }
         let committed = self.execute(first, more, executed).and_then(|()| self.commit());
+        // What is written to a file that was removed is lost with this process, and must not be answered as stored.
+        let committed =
+            committed.and_then(|()| self.place.check().map_err(|gone| Arc::new(gone) as MediumError));
         if committed.is_err() {
             // It may have been rolled back by the failure.
             let _ = self.db.execute_batch("ROLLBACK");

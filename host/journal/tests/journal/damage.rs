@@ -72,6 +72,54 @@ fn damaged_pages_are_reported_and_the_rest_is_readable() {
     add(&journal, 1_000, 3, [STARTED, completed(5)]).unwrap();
 }
 
+#[cfg(unix)]
+#[test]
+fn nothing_is_acknowledged_after_a_file_is_gone() {
+    for name in ["journal-1.db-wal", "journal-1.db"] {
+        let dir = directory();
+        let journal = open(&dir);
+        journal.submit(at(1), &[spec(1)]).unwrap();
+        let (file, elsewhere) = (dir.path().join(name), dir.path().join("elsewhere"));
+        std::fs::rename(&file, &elsewhere).unwrap();
+        let error = journal.submit(at(2), &[spec(2)]).unwrap_err();
+        assert!(matches!(error, JournalError::DamagedFile { action: "write", .. }), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Internal);
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        let expected = format!("{} was removed or replaced while it was in use", file.display());
+        assert!(source.starts_with(&expected), "{source}");
+        // Another file of that name is not the one that is written.
+        std::fs::copy(&elsewhere, &file).unwrap();
+        assert!(journal.submit(at(3), &[spec(3)]).is_err(), "{name}");
+        std::fs::rename(&elsewhere, &file).unwrap();
+        journal.submit(at(4), &[spec(4)]).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_was_emptied_is_not_a_new_journal() {
+    let emptied = |beside: &str, make: fn(&Path)| {
+        let dir = directory();
+        std::fs::write(dir.path().join("journal-1.db"), "").unwrap();
+        let beside = dir.path().join(beside);
+        make(&beside);
+        let error = SqliteJournal::open(dir.path()).err().unwrap();
+        assert!(
+            matches!(&error, OpenJournalError::Emptied { beside: found, .. } if *found == beside),
+            "{error}"
+        );
+        assert_eq!(error.kind(), ErrorKind::Internal);
+        assert!(beside.exists());
+    };
+    emptied("journal-1.db-wal", |path| std::fs::write(path, "log").unwrap());
+    emptied("logs-1.db", |path| std::fs::write(path, "logs").unwrap());
+    emptied("components", |path| std::fs::create_dir(path).unwrap());
+    emptied("blobs", |path| std::fs::create_dir(path).unwrap());
+    // Nothing else is there: another process may have been killed before it wrote anything.
+    let dir = directory();
+    std::fs::write(dir.path().join("journal-1.db"), "").unwrap();
+    open(&dir).submit(at(1), &[spec(1)]).unwrap();
+}
+
 /// Overwrites the page in which some bytes are.
 fn damage(path: &Path, wanted: &[u8]) {
     let mut file = OpenOptions::new().read(true).write(true).open(path).unwrap();

@@ -167,7 +167,7 @@ const MAX_SUGGESTIONS: usize = 3;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Determinism;
+    use crate::{Determinism, Tags};
 
     /// Each option with a value that is not its default, and one that it cannot have.
     const VALUES: &[(&str, &str, Option<&str>)] = &[
@@ -287,6 +287,23 @@ mod tests {
         check("tas", "1", "unknown option \"tas\": did you mean one of tag, tags?");
         check("colour", "1", "unknown option \"colour\"");
         check("retry_delay", "1s", "unknown option \"retry_delay\": did you mean \"retry-delay\"?");
+    }
+
+    #[test]
+    fn a_task_has_a_bounded_number_of_tags() {
+        let names: Vec<String> = (0..=Tags::MAX).map(|number| format!("t{number}")).collect();
+        let (all_but_one, last) = (&names[..Tags::MAX], names[Tags::MAX].as_str());
+        let expected = "expected at most 256 tags for each task, found 257";
+        let mut spec = TaskSpec::default();
+        spec.set_all(all_but_one.iter().map(|name| ("tag", name.as_str()))).unwrap();
+        spec.set("tag", "t0").unwrap();
+        let error = spec.set("tag", last).unwrap_err();
+        assert_eq!(error.to_string(), format!("tag cannot be \"t256\": {expected}"));
+        assert_eq!(spec.tags.len(), Tags::MAX);
+        let mut spec = TaskSpec::default();
+        spec.set("tags", &all_but_one.join(",")).unwrap();
+        let error = spec.set("tags", &names.join(",")).unwrap_err().to_string();
+        assert!(error.ends_with(expected), "{error}");
     }
 
     #[test]

@@ -185,7 +185,7 @@ pub(super) const KEYS: &[OptionKey] = &[
         .help("Name each run by its arguments: 'train {dataset.name}'"),
     LABELS
         .text("tag", "TAG", |spec, text| {
-            let tags = grammar::tag(text).map(|tag| spec.tags.with([tag]));
+            let tags = grammar::tag(text).and_then(|tag| few(spec.tags.with([tag])));
             put(&mut spec.tags, tags)
         })
         .help("Label each run, for limits and reports")
@@ -193,7 +193,7 @@ pub(super) const KEYS: &[OptionKey] = &[
     LABELS
         .text("tags", "TAGS", |spec, text| {
             let tags = text.split(',').filter(|_| !text.is_empty()).map(|tag| grammar::tag(tag.trim()));
-            put(&mut spec.tags, tags.collect::<Read<Vec<_>>>().map(Tags::from_iter))
+            put(&mut spec.tags, tags.collect::<Read<Vec<_>>>().map(Tags::from_iter).and_then(few))
         })
         .help("Label each run with these, joined by commas, and no others")
         .list(),
@@ -299,6 +299,15 @@ fn put<T>(place: &mut T, value: Read<T>) -> Read<()> {
 fn push<T>(list: &mut Vec<T>, value: Read<T>) -> Read<()> {
     list.push(value?);
     Ok(())
+}
+
+/// Refuses more tags than a task may have.
+fn few(tags: Tags) -> Read<Tags> {
+    let most = Tags::MAX;
+    if tags.len() <= most {
+        return Ok(tags);
+    }
+    Err(OptionTextError::new(format!("expected at most {most} tags for each task, found {}", tags.len())))
 }
 
 /// Sets a limit, unless it is out of its bounds.
