@@ -123,9 +123,9 @@ impl Registry {
         let mut versions = versions(&connection, name)?;
         // Those that are not trusted wait, as if nobody had accepted them.
         versions.iter_mut().filter(|version| !version.is_trusted).for_each(|version| version.accepted = None);
-        newest(name, &versions).map_err(|error| match error {
-            RegistryError::NoneAccepted { .. } => not_trusted(),
-            error => error,
+        newest(name, &versions).map_err(|error| {
+            let is_none = matches!(error, RegistryError::NoneAccepted { .. });
+            if is_none { not_trusted() } else { error }
         })
     }
 
