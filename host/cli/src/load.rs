@@ -27,7 +27,24 @@ const SILENT: Duration = Duration::from_secs(1);
 /// Report a load only for components of this size or more: smaller ones take long only on a busy machine.
 const LARGE_BYTES: RangeInclusive<u64> = 1 << 20..=MAX_COMPONENT_BYTES;
 
-/// Loads a component: from its file, or from the compiled code of one that is registered. Reports a long load, unless `quiet`.
+/// Loads the runtime of a script: from its compiled code, which says under which digest it was compiled, so that its file, which is large,
+/// need not be read; otherwise like [`component`].
+pub(crate) async fn runtime(
+    ui: &Ui,
+    host: &Host,
+    located: &Located,
+    quiet: bool,
+) -> Result<Component, Problem> {
+    if let Some(digest) = located.digest()
+        && let Ok(Some(compiled)) = host.components().get(&digest).await
+        && compiled.is_optimised()
+    {
+        return Ok(compiled);
+    }
+    component(ui, host, located, quiet).await
+}
+
+/// Loads the component in a file. Reports a long load, unless `quiet`.
 pub(crate) async fn component(
     ui: &Ui,
     host: &Host,
@@ -35,13 +52,6 @@ pub(crate) async fn component(
     quiet: bool,
 ) -> Result<Component, Problem> {
     let path = &located.file;
-    // Compiled code says under which digest it was compiled, so the file, which may be large, need not be read.
-    if let Some(digest) = located.digest()
-        && let Ok(Some(component)) = host.components().get(&digest).await
-        && component.is_optimised()
-    {
-        return Ok(component);
-    }
     let show = || {
         let bytes = fs::metadata(path).map_or(0, |file| file.len());
         loading(path, bytes).filter(|_| !quiet).map(|text| ui.busy(&text))

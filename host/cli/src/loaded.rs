@@ -68,7 +68,10 @@ pub(crate) async fn load(
     quiet: bool,
 ) -> Result<Loaded, Problem> {
     let located = locate(ui, path, options, quiet)?;
-    let component = load::component(ui, host, &located, quiet).await?;
+    let component = match (&located.script, Language::of(path)) {
+        (None, None) => load::component(ui, host, &located, quiet).await?,
+        _ => load::runtime(ui, host, &located, quiet).await?,
+    };
     of(component, located, path).await
 }
 

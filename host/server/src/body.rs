@@ -125,7 +125,7 @@ mod tests {
 
     /// A body of so many parts of this size, each of which comes after this time.
     fn body(parts: usize, bytes: usize, pause: Duration) -> Parts {
-        let parts = unfold(parts, async move |left| {
+        let parts = unfold(parts, move |left: usize| async move {
             let left = left.checked_sub(1)?;
             _ = tokio::time::timeout(pause, std::future::pending::<()>()).await;
             Some((Ok::<_, Infallible>(Bytes::from(vec![b'x'; bytes])), left))

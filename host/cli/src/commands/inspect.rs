@@ -81,7 +81,7 @@ impl Inspect {
     }
 
     async fn script(&self, ui: &Ui, host: &Host, located: Located, language: Language) -> Result<Exit, Stop> {
-        let component = load::component(ui, host, &located, false).await?;
+        let component = load::runtime(ui, host, &located, false).await?;
         let loaded = loaded::of(component, located, &self.file).await?;
         let file = self.file.display().to_string();
         if let Some(script) = &loaded.script {

@@ -7,9 +7,6 @@ use crate::run::encoding::read::Reader;
 use crate::run::encoding::write;
 use crate::{Digest, Export, ExportPath, Param, Signature, TaskKey, Type, Value};
 
-/// The WIT interface of language runtimes.
-pub const LANGUAGE_INTERFACE: &str = "hostel:runtime/language@0.1.0";
-
 /// Languages by the endings of their files.
 const ENDINGS: [(&str, Language); 3] =
     [("py", Language::Python), ("js", Language::JavaScript), ("mjs", Language::JavaScript)];

@@ -25,6 +25,7 @@ pub use option_error::OptionError;
 pub use queue::*;
 pub use record::*;
 pub use schedule::*;
+pub use script::*;
 pub use spec::*;
 pub use stored::*;
 pub use unique::*;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::{LANGUAGE_INTERFACE, RunSpec, TaskKey, Value};
+use crate::{RunSpec, TaskKey, Value};
+
+/// The WIT interface of language runtimes.
+pub const LANGUAGE_INTERFACE: &str = "hostel:runtime/language@0.1.0";
 
 /// The most bytes of the name of a function that lists show.
 const MAX_FUNCTION_BYTES: usize = 256;
