@@ -8,8 +8,6 @@ use hostel_core::journal::{JournalConflict, JournalError};
 use hostel_core::{ErrorKind, RunId};
 use rusqlite::ErrorCode;
 
-use crate::place::FileGone;
-
 /// A journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -249,6 +247,16 @@ pub(crate) fn medium(
         }
         Nature::Other => JournalError::Medium { action, source },
     }
+}
+
+/// A file of the journal was removed or replaced while it was open.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} was removed or replaced while it was in use: what was written since may be lost; restore the data directory if you have a copy, \
+     and start again", path.display()
+)]
+pub(crate) struct FileGone {
+    pub(crate) path: PathBuf,
 }
 
 /// What an error of SQLite says of its file.

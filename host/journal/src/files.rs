@@ -6,9 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::OpenJournalError;
-use crate::logs::LOGS;
 use crate::private::{check_dir, check_file, check_inside};
 use hostel_files::create_private_dir;
+
+/// The file of the journal, with the version of its format in the name.
+pub(crate) const JOURNAL: &str = "journal-1.db";
+
+/// The file of the logs, in the same way.
+pub(crate) const LOGS: &str = "logs-1.db";
 
 /// The directory of the components in a data directory.
 pub(crate) const COMPONENTS: &str = "components";

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::files::beside;
-use crate::sqlite::JOURNAL;
+use crate::error::FileGone;
+use crate::files::{JOURNAL, beside};
 
 /// The file of the journal in a data directory and its log (`-wal`), as they were at some time.
 ///
@@ -23,16 +23,6 @@ pub struct JournalPlace {
 type Identity = (u64, u64);
 #[cfg(not(unix))]
 type Identity = ();
-
-/// A file of the journal was removed or replaced while it was open.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{} was removed or replaced while it was in use: what was written since may be lost; restore the data directory if you have a copy, \
-     and start again", path.display()
-)]
-pub(crate) struct FileGone {
-    path: PathBuf,
-}
 
 impl JournalPlace {
     /// The files that are there now.

@@ -15,7 +15,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use self::writer::Writer;
 use crate::connection::{Durability, FreeSpace, ReadAs, open_to_write};
 use crate::error::{MediumError, OpenJournalError, medium};
-use crate::files;
+use crate::files::{self, LOGS};
 use crate::readers::Readers;
 
 /// The most lines of one page.
@@ -32,9 +32,6 @@ const MAX_SLICES: usize = 2_000;
 
 /// A time that no line is after.
 const LAST: Timestamp = Timestamp::from_unix_nanos(u64::MAX);
-
-/// The file of the logs, with the version of its format in the name.
-pub(crate) const LOGS: &str = "logs-1.db";
 
 /// The version of the tables.
 const VERSION: i64 = 1;

@@ -51,12 +51,9 @@ use self::writing::Hook;
 use crate::bounds::check_count;
 use crate::connection::{Durability, FreeSpace, ReadAs, open_to_read, open_to_write};
 use crate::error::{Fault, OpenJournalError, medium};
-use crate::files;
+use crate::files::{self, JOURNAL};
 use crate::place::JournalPlace;
 use crate::readers::Readers;
-
-/// The file of the journal, with the version of its format in the name.
-pub(crate) const JOURNAL: &str = "journal-1.db";
 
 /// The directory of values that are stored apart from their runs.
 const BLOBS: &str = files::BLOBS;
