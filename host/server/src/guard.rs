@@ -9,8 +9,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hostel::RunId;
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, ORIGIN, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, ORIGIN,
+    REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method};
 
@@ -33,7 +33,9 @@ pub(crate) async fn complete(State(app): State<Arc<App>>, request: Request, next
     let (began, _active) = (Instant::now(), app.metrics.begin());
     let id = app.next_request_id();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let checked = app.hosts.check(request.uri(), request.headers());
+    let checked = check_framing(request.headers());
+    let is_framed = checked.is_ok();
+    let checked = checked.and_then(|()| app.hosts.check(request.uri(), request.headers()));
     let checked = checked.and_then(|()| check_origin(&app, request.headers()));
     let mut response = match checked {
         Ok(()) => next.run(request).await,
@@ -49,6 +51,10 @@ pub(crate) async fn complete(State(app): State<Arc<App>>, request: Request, next
         response.headers_mut().extend(head.headers);
     }
     finish(&mut response, &id);
+    if !is_framed {
+        // What follows may be a part of the body for a proxy in front.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     let route = response.extensions_mut().remove::<Route>();
     let label = route.as_ref().map_or("none", |route| route.path.as_str());
     app.metrics.answered(label, &method, response.status(), began.elapsed());
@@ -87,6 +93,21 @@ fn finish(response: &mut Response, id: &str) {
     headers.entry(policy).or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     let resources = HeaderName::from_static("cross-origin-resource-policy");
     headers.insert(resources, HeaderValue::from_static("same-origin"));
+}
+
+/// Refuses a body that is encoded for its transfer otherwise than `chunked`, once. The server could read one whose last encoding
+/// is that, but a proxy may have seen another end of it.
+fn check_framing(headers: &HeaderMap) -> Answer<()> {
+    let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
+    let first = encodings.next();
+    let is_chunked = first.is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if is_chunked && encodings.next().is_none() {
+        return Ok(());
+    }
+    let found = first.map(|encoding| String::from_utf8_lossy(encoding.as_bytes())).unwrap_or_default();
+    let found = hostel::excerpt_within(format_args!("{found:?}"), 100);
+    let problem = format!("Transfer-Encoding: expected `chunked`, once, or none; found {found}");
+    Err(ApiProblem::new(Code::Malformed, problem))
 }
 
 /// Refuses what a page of another origin sends, with whatever method. For methods that change something, a layer of tower-http

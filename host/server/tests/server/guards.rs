@@ -1,5 +1,9 @@
 //! What every request has to pass.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use crate::client::Request;
 use crate::running::Running;
 
@@ -13,6 +17,37 @@ fn a_request_without_a_token_gets_nothing() {
     anonymous().header("Authorization", "Bearer nonsense").send().problem(401, "unauthorized");
     anonymous().header("Authorization", "Basic eDp5").send().problem(401, "unauthorized");
     assert_eq!(server.get("/api/v1/info").status, 200);
+}
+
+#[test]
+fn a_body_that_a_proxy_may_read_otherwise_is_refused_and_ends_the_connection() {
+    let server = Running::start();
+    let token = server.token.clone();
+    let ask = |encodings: &str| {
+        let head = format!("Host: {}\r\nAuthorization: Bearer {token}\r\n", server.address);
+        let first = format!("GET /api/v1/info HTTP/1.1\r\n{head}{encodings}\r\n0\r\n\r\n");
+        let second = format!("GET /api/v1/info HTTP/1.1\r\n{head}Connection: close\r\n\r\n");
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.write_all((first + &second).as_bytes()).unwrap();
+        let mut answers = Vec::new();
+        // A connection that the server closes with bytes unread may end with an error.
+        _ = stream.read_to_end(&mut answers);
+        let answers = String::from_utf8(answers).unwrap();
+        let statuses = answers.match_indices("HTTP/1.1 ").filter_map(|(at, _)| answers.get(at + 9..at + 12));
+        (statuses.map(str::to_owned).collect::<Vec<_>>(), answers)
+    };
+    for good in ["Transfer-Encoding: chunked\r\n", "transfer-encoding:\tChunked \r\n"] {
+        assert_eq!(ask(good).0, ["200", "200"], "{good}");
+    }
+    for bad in ["identity, chunked", "gzip, chunked", "chunked,chunked", "x,chunked"] {
+        let (statuses, answers) = ask(&format!("Transfer-Encoding: {bad}\r\n"));
+        assert_eq!(statuses, ["400"], "{bad}: {answers}");
+        let expected = format!("Transfer-Encoding: expected `chunked`, once, or none; found \\\"{bad}\\\"");
+        assert!(answers.contains(&expected), "{answers}");
+    }
+    let twice = "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n";
+    assert_eq!(ask(twice).0, ["400"]);
 }
 
 #[test]

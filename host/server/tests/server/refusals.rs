@@ -20,6 +20,25 @@ fn a_run_that_completed_is_not_retried_and_the_reason_is_that_of_the_command() {
 }
 
 #[test]
+fn a_cache_key_inserts_few_inputs_and_its_policy_is_short() {
+    let server = Running::start();
+    let digest = server.upload(hostel_guests::TEXT);
+    let refused = |policy: String| {
+        let name = "x".repeat(400_000);
+        let body =
+            json!({ "task": format!("{digest}#greet"), "args": [name], "options": { "cache": policy } });
+        let problem = server.post("/api/v1/runs", &body).problem(422, "invalid");
+        problem.to_string()
+    };
+    let key = |places: usize| format!("key:\"{}\"", "{name}".repeat(places));
+    let problem = refused(key(33));
+    assert!(problem.contains("column 193: one placeholder too many: expected at most 32"), "{problem}");
+    let problem = refused(key(60_000));
+    assert!(problem.contains("the policy has 360006 bytes: expected at most 16384"), "{problem}");
+    assert!(problem.len() < 2_000, "{problem}");
+}
+
+#[test]
 fn a_body_says_what_was_expected_and_found() {
     let server = Running::start();
     let check = |body: Json, path: Json, expected: &str, found: Json| {
