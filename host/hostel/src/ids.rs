@@ -12,6 +12,9 @@ static COUNTER: Mutex<ContextV7> = Mutex::new(ContextV7::new());
 /// The earliest time in an id: for time zero, the counter would not begin at a random number.
 const EARLIEST: Duration = Duration::from_millis(1);
 
+/// The hasher of maps by run ids and cache keys, which are random enough that a quick one does, with a seed of its own for each map.
+pub(crate) type IdHasher = foldhash::fast::RandomState;
+
 /// A new unique id: a UUID of version 7. Later ids of this process are greater.
 pub fn new_run_id() -> RunId {
     id_at(SystemTime::now())
@@ -36,6 +39,3 @@ mod tests {
         assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{ids:?}");
     }
 }
-
-/// The hasher of maps by run ids and cache keys, which are random enough that a quick one does, with a seed of its own for each map.
-pub(crate) type IdHasher = foldhash::fast::RandomState;
