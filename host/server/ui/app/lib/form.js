@@ -199,7 +199,7 @@ export function parseJson(text) {
   }
 }
 
-/** Rows out of pasted text: a JSON array, JSON Lines, or plain lines. Items of the type are texts wherever lines are not all JSON texts. */
+/** Rows out of pasted text: a JSON array, JSON Lines, or plain lines, which are texts unless all are JSON texts. */
 export function pastedItems(text, type) {
   const whole = parseJson(text);
   const isText = type?.kind === "string" || type?.kind === "char";

@@ -22,7 +22,7 @@ const WEIGHTS = { bad: 5, warn: 4, run: 3, off: 2, cache: 1, good: 0, wait: 0 };
 /** How much a state's tone wins over others in one pixel. */
 export const weights = (states) => Uint8Array.from(states, (state) => WEIGHTS[look(state).tone] ?? 0);
 
-/** Where each bar is: by its row, by its start, or by how long it took; lanes stay as they are. Answers the line of each bar, and how many lines there are. */
+/** The line of each bar, by its row, its start or its length (lanes stay as they are), and how many lines there are. */
 export function order(data, by) {
   const { start, end, row, isPacked } = data;
   const n = start.length;

@@ -41,7 +41,7 @@ const HOWS = [["form", "Form"], ["wave", "WAVE"], ["json", "JSON"]];
 
 const byPath = (problems) => new Map(problems.map(({ path, message }) => [key(path), message]));
 
-/** Asks the server about arguments, a moment after the last letter: the same check as that of the command. `body` is JSON, or `null`. */
+/** Has the server check arguments, a moment after the last letter. `body` is JSON, or `null`. */
 function useCheck(task, body) {
   const [checked, setChecked] = useState(null);
   useEffect(() => {
@@ -107,7 +107,7 @@ function Form({ task, detail, args, from }) {
   const touched = useRef(Boolean(args));
   const form = useRef(null);
 
-  // WAVE texts that were typed and that the server has not read yet; and texts of what the draft has, as they were typed or as the server writes them.
+  // WAVE texts that the server has not read yet, and those of what the draft has.
   const [unread, setUnread] = useState(/** @type {Record<string, string>} */ ({}));
   const [texts, setTexts] = useState(/** @type {Record<string, string>} */ ({}));
 

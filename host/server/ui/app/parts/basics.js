@@ -63,7 +63,7 @@ export const ThemeButton = () => html`<button type="button" class="quiet icon" o
   <${Icon} name=${ICONS[theme.value]} />
 </button>`;
 
-/** The time, once a second; once a minute would do for most, but it is one timer for all. It stands still while the page is hidden. */
+/** The time, once a second, by one timer for all. It stands still while the page is hidden. */
 export const now = signal(Date.now());
 setInterval(() => {
   if (document.visibilityState !== "hidden") now.value = Date.now();

@@ -198,7 +198,7 @@ export const WaveForm = ({ params, texts, errors, onChange }) => html`<div style
   <span class="muted">As <code>hostel run</code> takes them. The server reads them, and the form follows.</span>
 </div>`;
 
-/** Options of a run: what the API takes beside the arguments. `flag` is the option of `hostel run`; `of` says whether it is one of the task's or of the request. */
+/** Options of a run. `flag` is the option of `hostel run`; `of` says whether it is one of the task's or of the request. */
 export const OPTIONS = [
   { name: "queue", word: "Queue", of: "request", hint: "default" },
   { name: "tags", word: "Tags", of: "request", hint: "nightly, lab" },

@@ -5,7 +5,7 @@ import { clock, count } from "../lib/time.js";
 import { html, useEffect, useLater, useRef, useState } from "../lib/view.js";
 import { systemTheme, theme, utc } from "./basics.js";
 
-/** The colours of tones, as the style sheet has them in the present theme; all at once, because each question has styles computed. */
+/** The colours of tones in the present theme, all at once, because each question has styles computed. */
 export function colours(element, tones) {
   const probes = tones.map((tone) => {
     const probe = document.createElement("i");
