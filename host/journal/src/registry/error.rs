@@ -44,7 +44,7 @@ pub enum RegistryError {
         /// The digest that the version has.
         stored: Digest,
         /// The digest that it should have.
-        given: Digest,
+        given: Box<Digest>,
     },
     /// The version is the same component, with other grants in its configuration.
     #[error("{name}@{version} is registered with other grants: choose another version")]

@@ -178,9 +178,12 @@ fn existing<'a>(
     let found = known.iter().find(|version| version.version == *wanted);
     let (name, version) = (naming.name.clone(), wanted.clone());
     match found {
-        Some(found) if found.digest != digest => {
-            Err(RegistryError::OtherComponent { name, version, stored: found.digest, given: digest })
-        }
+        Some(found) if found.digest != digest => Err(RegistryError::OtherComponent {
+            name,
+            version,
+            stored: found.digest,
+            given: Box::new(digest),
+        }),
         Some(found) if found.grants != *grants => Err(RegistryError::OtherGrants { name, version }),
         found => Ok(found),
     }

@@ -99,10 +99,10 @@ async fn post_batch(
     identity: Identity,
     JsonBody(request): JsonBody<BatchRequest>,
 ) -> Answer<Response> {
-    let action = match read_action(&request.action)? {
-        BatchAction::Retry if !identity.scopes.allow(Scope::Admin) => BatchAction::RetryWithoutGrants,
-        action => action,
-    };
+    let mut action = read_action(&request.action)?;
+    if action == BatchAction::Retry && !identity.scopes.allow(Scope::Admin) {
+        action = BatchAction::RetryWithoutGrants;
+    }
     if request.filter.trim().is_empty() {
         return Err(wrong(
             "filter",

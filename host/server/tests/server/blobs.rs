@@ -77,7 +77,7 @@ fn an_upload_that_is_not_what_it_says_is_not_stored() {
 fn arguments_with_values_are_bounded_together() {
     let server = Running::start();
     let text = server.upload(hostel_guests::TEXT);
-    let posted = server.request("POST", "/api/v1/blobs").body(BYTES, &"x".repeat(2 << 20)).send();
+    let posted = server.request("POST", "/api/v1/blobs").body(BYTES, "x".repeat(2 << 20)).send();
     let blob = json!({ "blob": posted.json()["digest"] });
     let request =
         json!({ "task": format!("{text}#word-count"), "args": [blob], "options": { "max-input": "1MiB" } });
