@@ -48,7 +48,7 @@ pub(crate) fn beside(file: &Path, ending: &str) -> PathBuf {
 
 /// Refuses a journal without content in a data directory that has been used: SQLite would take it for a new one, and remove its log.
 pub(crate) fn check_not_emptied(dir: &Path, file: &Path) -> Result<(), OpenJournalError> {
-    let is_empty = || fs::metadata(file).is_ok_and(|file| file.is_file() && file.len() == 0);
+    let is_empty = || fs::symlink_metadata(file).is_ok_and(|file| file.is_file() && file.len() == 0);
     let [components, blobs] = data_dirs(dir);
     let used = [beside(file, "-wal"), components, blobs, dir.join(LOGS)];
     let found = || used.iter().find(|path| is_empty() && path.exists());
