@@ -153,7 +153,7 @@ impl Form for Value {
 
     fn data(self, _: &Type) -> Result<String, ValueError> {
         let json = self.data_json();
-        // Whoever makes the value without a parser may give it any text.
+        // A value that is made without a parser may have any text.
         let json = raw(&json).ok_or_else(|| ValueError::mismatch("JSON", excerpt(&json)))?;
         if is_shallow(json.get()) { Ok(json.get().to_owned()) } else { Err(too_deep()) }
     }

@@ -302,7 +302,7 @@ pub fn resolve(registry: &Registry, schedule: &Schedule) -> Result<ScheduledTask
     Ok((TaskKey { component: component.manifest.digest, export: export.path.clone() }, inputs))
 }
 
-/// Marks the version that a schedule's reference stands for as one that may have grants, if the schedule's runs have some: whoever
+/// Marks the version that a schedule's reference stands for as one that may have grants, if the schedule's runs have some: anyone who
 /// stores such a schedule may grant. Only while the reference stands for this component. Blocks.
 ///
 /// # Errors

@@ -223,7 +223,7 @@ impl Registry {
         Ok((find(&connection, digest)?.manifest, grants))
     }
 
-    /// Accepts a version, so that its name alone may stand for it, also for what has grants: whoever accepts it may grant. A version that
+    /// Accepts a version, so that its name alone may stand for it, also for what has grants: only someone who may grant accepts it. A version that
     /// was accepted before stays so.
     ///
     /// # Errors

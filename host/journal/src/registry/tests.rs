@@ -564,7 +564,7 @@ fn what_has_grants_uses_only_versions_of_those_who_may_grant() {
     let (third, version_3) = push_by("3", true);
     assert!(version_3.is_trusted);
     assert_eq!(trusted("math"), Ok((third, None)));
-    // Whoever may grant registers it again, or accepts it.
+    // Someone who may grant registers it again, or accepts it.
     push_by("4", false);
     let (fourth, version_4) = push_by("4", true);
     assert!(version_4.is_trusted);

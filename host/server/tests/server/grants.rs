@@ -54,7 +54,7 @@ fn a_schedule_with_grants_uses_only_versions_of_those_who_may_grant() {
     };
     let [first, second, third] = [1, 2, 3].map(|mark| uploaded_variant(&server, &pusher, mark));
     assert_eq!(version(&pusher, "1.0.0", json!({ "digest": first })).status, 201);
-    // Whoever stores a schedule with grants chooses what the name stands for now.
+    // Storing a schedule with grants trusts what the name stands for now.
     assert_eq!(put("granted", json!({ "env": "KEY=secret" })).get("held_back"), None);
     put("plain", json!({}));
     assert_eq!(task_of_run(&server, "granted"), format!("{first}#add"));

@@ -158,7 +158,7 @@ impl Add {
         })
     }
 
-    /// Whoever may write the data directory may grant: the version that the name stands for now may have the schedule's grants.
+    /// Anyone who may write the data directory may grant: the version that the name stands for now may have the schedule's grants.
     fn trust(&self, schedule: &Schedule) -> Result<(), Problem> {
         let source = schedule.task.rsplit_once('#').and_then(|(source, _)| source.parse().ok());
         let Some(source @ ComponentRef::Named { .. }) = source else { return Ok(()) };
