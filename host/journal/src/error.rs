@@ -251,12 +251,18 @@ pub(crate) fn medium(
 
 /// A file of the journal was removed or replaced while it was open.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "{} was removed or replaced while it was in use: what was written since may be lost; restore the data directory if you have a copy, \
-     and start again", path.display()
-)]
+#[error("{}", gone(path))]
 pub(crate) struct FileGone {
     pub(crate) path: PathBuf,
+}
+
+/// Says that a file was removed or replaced while it was open.
+pub(crate) fn gone(path: &Path) -> String {
+    format!(
+        "{} was removed or replaced while it was in use: what was written since may be lost; restore the data directory if you have a \
+         copy, and start again",
+        path.display()
+    )
 }
 
 /// What an error of SQLite says of its file.

@@ -7,7 +7,7 @@ use hostel_core::{ComponentName, ComponentRef, ComponentVersion, Digest, ErrorKi
 
 use crate::error::is_denied;
 
-/// The registry refused an operation, or could not carry it out. Nothing has changed then.
+/// The registry refused an operation, or could not carry it out. Nothing has changed then, except after [`RegistryError::Gone`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
@@ -132,6 +132,13 @@ pub enum RegistryError {
         /// The reason.
         source: io::Error,
     },
+    /// The file with the tables of the registry, or its log, was removed or replaced while it was in use. What this registry has written
+    /// since is lost when the last process that has the file open ends.
+    #[error("{}", crate::error::gone(path))]
+    Gone {
+        /// The file.
+        path: PathBuf,
+    },
     /// SQLite failed.
     #[error("the registry cannot {action}")]
     Database {
@@ -156,7 +163,7 @@ impl RegistryError {
             | Self::Pinned { .. } => ErrorKind::Conflict,
             Self::OtherManifest { .. } | Self::Person { .. } => ErrorKind::Invalid,
             Self::Full { .. } => ErrorKind::Exhausted,
-            Self::Damaged { .. } | Self::InTheWay { .. } => ErrorKind::Internal,
+            Self::Damaged { .. } | Self::InTheWay { .. } | Self::Gone { .. } => ErrorKind::Internal,
             Self::Io { source, .. } => of_io(source),
             Self::Database { source, .. } => of_sqlite(source),
         }

@@ -25,6 +25,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::files::Files;
 use crate::error::OpenJournalError;
+use crate::files::JOURNAL;
+use crate::place::JournalPlace;
 
 /// The directory of the components in a data directory.
 const COMPONENTS: &str = crate::files::COMPONENTS;
@@ -48,6 +50,8 @@ const MAX_PERSON: usize = 100;
 pub struct Registry {
     files: Files,
     connection: Mutex<Connection>,
+    /// The file with the tables, as it was when the connection was opened.
+    place: JournalPlace,
 }
 
 /// A component, and where it is registered.
@@ -89,7 +93,11 @@ impl Registry {
     /// [`OpenJournalError`], as for the journal: both are in one file.
     pub fn open(data_dir: &Path) -> Result<Self, OpenJournalError> {
         let connection = crate::sqlite::open_tables(data_dir)?;
-        Ok(Self { files: Files::new(data_dir.join(COMPONENTS)), connection: Mutex::new(connection) })
+        // The connection has its log open, and keeps it from being removed by SQLite.
+        let place = JournalPlace::of(data_dir)
+            .map_err(|source| OpenJournalError::Io { path: data_dir.join(JOURNAL), source })?;
+        let files = Files::new(data_dir.join(COMPONENTS));
+        Ok(Self { files, connection: Mutex::new(connection), place })
     }
 
     /// The component and the version that a reference stands for. A name without a version stands for the last version that was
@@ -141,7 +149,7 @@ impl Registry {
         let mut connection = self.connection();
         let transaction = begin(&mut connection, ACTION)?;
         rows::trust(&transaction, name, version.as_ref(), digest).map_err(writing(ACTION))?;
-        transaction.commit().map_err(writing(ACTION))
+        self.commit(transaction, ACTION)
     }
 
     /// A component, by whatever refers to it.
@@ -246,7 +254,7 @@ impl Registry {
         }
         rows::trust(&transaction, name, Some(version), found.digest).map_err(writing("accept a version"))?;
         found.is_trusted = true;
-        transaction.commit().map_err(writing("accept a version"))?;
+        self.commit(transaction, "accept a version")?;
         Ok(found)
     }
 
@@ -282,7 +290,7 @@ impl Registry {
             check_unpinned(&transaction, digest)?;
             rows::remove_component(&transaction, digest).map_err(writing(ACTION))?;
         }
-        transaction.commit().map_err(writing(ACTION))?;
+        self.commit(transaction, ACTION)?;
         removed.component.map_or(Ok(()), |digest| self.remove_file(&mut connection, digest))?;
         Ok(removed)
     }
@@ -294,7 +302,7 @@ impl Registry {
         if rows::component(&transaction, digest).map_err(reading)?.is_none() {
             self.files.remove(digest)?;
         }
-        transaction.commit().map_err(writing("remove a file"))
+        self.commit(transaction, "remove a file")
     }
 
     /// Removes what killed processes left behind more than a day ago, and returns the number of files.
@@ -307,8 +315,15 @@ impl Registry {
         let transaction = begin(&mut connection, "remove leftovers")?;
         let registered = |digest| Ok(rows::component(&transaction, digest).map_err(reading)?.is_some());
         let removed = self.files.sweep(now, registered)?;
-        transaction.commit().map_err(writing("remove leftovers"))?;
+        self.commit(transaction, "remove leftovers")?;
         Ok(removed)
+    }
+
+    /// Commits what a transaction has written. What is written to a file that was removed is lost with this process, and must not be
+    /// reported as stored.
+    fn commit(&self, transaction: Transaction<'_>, action: &'static str) -> Result<(), RegistryError> {
+        transaction.commit().map_err(writing(action))?;
+        self.place.check().map_err(|gone| RegistryError::Gone { path: gone.path })
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {

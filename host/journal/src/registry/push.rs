@@ -96,7 +96,7 @@ impl Registry {
         let naming = push.naming.as_ref();
         let version = naming.map(|naming| put_version(&transaction, push, naming)).transpose()?;
         self.files.keep(written, digest)?;
-        transaction.commit().map_err(writing(ACTION))?;
+        self.commit(transaction, ACTION)?;
         Ok(Pushed { digest, is_new, version })
     }
 }

@@ -8,7 +8,7 @@ use hostel_core::{
     ComponentRef, ComponentVersion, Digest, ErrorKind, Export, ExportPath, Grants, Manifest, Signature,
     Timestamp,
 };
-use hostel_journal::registry::{Naming, Push, Registry};
+use hostel_journal::registry::{Naming, Push, Registry, RegistryError};
 
 use crate::scene::directory;
 
@@ -33,7 +33,7 @@ fn reference(number: u64) -> ComponentRef {
     ComponentRef::Named { name: "math".parse().unwrap(), version: Some(version(number)) }
 }
 
-fn push(registry: &Registry, number: u64) {
+fn push(registry: &Registry, number: u64) -> Result<(), RegistryError> {
     let bytes = bytes(number);
     let path = ExportPath::top_level("add");
     let manifest = Manifest {
@@ -52,7 +52,7 @@ fn push(registry: &Registry, number: u64) {
     };
     let at = Timestamp::from_unix_nanos(1);
     let push = Push { bytes: &bytes, manifest: &manifest, naming: Some(naming), by: "ann", at };
-    registry.push(&push).unwrap();
+    registry.push(&push).map(drop)
 }
 
 /// Pushes and removes until it is killed, and says so before and after each.
@@ -68,7 +68,7 @@ fn a_child_pushes_and_removes() {
                 format!("\nremoved {number}")
             }
             Err(_) => {
-                push(&registry, number);
+                push(&registry, number).unwrap();
                 format!("\npushed {number}")
             }
         };
@@ -118,5 +118,37 @@ fn check(registry: &Registry, number: u64) -> bool {
             assert_eq!(registry.bytes(digest).unwrap_err().kind(), ErrorKind::NotFound);
             false
         }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_is_acknowledged_after_a_file_is_gone() {
+    for name in ["journal-1.db-wal", "journal-1.db"] {
+        let dir = directory();
+        let registry = Registry::open(dir.path()).unwrap();
+        push(&registry, 0).unwrap();
+        let (file, elsewhere) = (dir.path().join(name), dir.path().join("elsewhere"));
+        std::fs::rename(&file, &elsewhere).unwrap();
+        let math = "math".parse().unwrap();
+        let answers = [
+            push(&registry, 1),
+            registry.accept(&math, &version(0), "ann", Timestamp::from_unix_nanos(2)).map(drop),
+            registry.trust(&reference(0), Digest::of(&bytes(0))),
+            registry.remove(&reference(0)).map(drop),
+            registry.sweep(std::time::SystemTime::now()).map(drop),
+        ];
+        for answer in answers {
+            let error = answer.unwrap_err();
+            assert!(matches!(&error, RegistryError::Gone { path } if *path == file), "{error}");
+            assert_eq!(error.kind(), ErrorKind::Internal);
+            let expected = format!("{} was removed or replaced while it was in use", file.display());
+            assert!(error.to_string().starts_with(&expected), "{error}");
+        }
+        // Another file of that name is not the one that is written.
+        std::fs::copy(&elsewhere, &file).unwrap();
+        assert!(push(&registry, 1).is_err(), "{name}");
+        std::fs::rename(&elsewhere, &file).unwrap();
+        push(&registry, 2).unwrap();
     }
 }
