@@ -241,7 +241,16 @@ fn spec(number: u64, options: &Arc<TaskSpec>) -> RunSpec {
 
 fn request(limit: usize) -> ClaimRequest {
     let (worker, lease) = (WorkerId::new("bench"), Duration::from_secs(30));
-    ClaimRequest { worker, limit, now: now(), lease, queues: Vec::new(), tasks: Vec::new(), is_idle: false }
+    ClaimRequest {
+        worker,
+        limit,
+        now: now(),
+        lease,
+        queues: Vec::new(),
+        tasks: Vec::new(),
+        without: Vec::new(),
+        is_idle: false,
+    }
 }
 
 fn enqueue(journal: &SqliteJournal, clients: u64, calls: u64, batch: u64) -> Duration {

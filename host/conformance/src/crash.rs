@@ -39,7 +39,7 @@ fn crash(journal: &dyn Journal, number: u64, now: u64) -> Expired {
 }
 
 /// Lets a run crash so often that it executes alone.
-fn crash_twice(journal: &dyn Journal, number: u64, now: u64) {
+pub(crate) fn crash_twice(journal: &dyn Journal, number: u64, now: u64) {
     crash(journal, number, now);
     assert_eq!(crash(journal, number, now + 500).crashes, 2);
 }

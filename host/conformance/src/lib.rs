@@ -22,6 +22,7 @@ mod events;
 mod find;
 mod import;
 mod lease;
+mod left_out;
 mod limits;
 mod model;
 mod prune;
@@ -52,7 +53,7 @@ macro_rules! cases {
 pub(crate) use cases;
 
 /// Every case but the one with a model, in the order of the port's methods.
-const ALL: [&[Case]; 19] = [
+const ALL: [&[Case]; 20] = [
     submit::CASES,
     unique::CASES,
     import::CASES,
@@ -61,6 +62,7 @@ const ALL: [&[Case]; 19] = [
     find::CASES,
     claim::CASES,
     queues::CASES,
+    left_out::CASES,
     lease::CASES,
     crash::CASES,
     retry::CASES,

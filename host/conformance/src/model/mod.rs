@@ -16,7 +16,7 @@ use proptest::collection::vec;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use self::operation::{Operation, operation};
-use self::run::{ModelRun, queue_name};
+use self::run::{ModelRun, queue_name, task_key};
 use crate::Make;
 use crate::world::{
     LEASE, STARTED, append, at, cancelled, completed, event, failed, id, ids, request, retry_at,
@@ -90,8 +90,8 @@ impl Model {
             Operation::Append { run, fact, is_stale, is_other_version } => {
                 self.append(journal, run, fact, is_stale, is_other_version);
             }
-            Operation::Claim { limit, queue, is_idle, worker } => {
-                self.claim(journal, limit, queue, is_idle, worker);
+            Operation::Claim { limit, queue, without, is_idle, worker } => {
+                self.claim(journal, limit, (queue, without), is_idle, worker);
             }
             Operation::Renew { run, is_stale } => self.renew(journal, run, is_stale),
             Operation::Release { run, is_stale } => self.release(journal, run, is_stale),
@@ -228,11 +228,23 @@ impl Model {
         }
     }
 
-    fn claim(&mut self, journal: &dyn Journal, limit: usize, queue: Option<u8>, is_idle: bool, worker: u8) {
+    fn claim(
+        &mut self,
+        journal: &dyn Journal,
+        limit: usize,
+        (queue, without): (Option<u8>, Option<u8>),
+        is_idle: bool,
+        worker: u8,
+    ) {
         let now = self.now;
         let queues = queue.into_iter().map(queue_name).collect();
-        let request = ClaimRequest { queues, is_idle, ..request(&worker.to_string(), limit, now) };
-        let fits = |run: &ModelRun| queue.is_none_or(|queue| queue == run.queue);
+        let left_out = without.into_iter().map(task_key).collect();
+        let request = request(&worker.to_string(), limit, now);
+        let request = ClaimRequest { queues, without: left_out, is_idle, ..request };
+        let fits = |run: &ModelRun| {
+            let is_left_out = without.is_some_and(|task| task == run.task() || run.is_solo());
+            queue.is_none_or(|queue| queue == run.queue) && !is_left_out
+        };
         let next = journal.next_due(&request).unwrap().map(Timestamp::unix_nanos);
         let (first, _) = self.claimable(1, worker, is_idle, fits);
         if !self.has_limits {

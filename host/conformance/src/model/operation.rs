@@ -26,10 +26,11 @@ pub(super) enum Operation {
         is_stale: bool,
         is_other_version: bool,
     },
-    /// From one queue, or from all.
+    /// From one queue, or from all, of all tasks or without one of the two.
     Claim {
         limit: usize,
         queue: Option<u8>,
+        without: Option<u8>,
         is_idle: bool,
         worker: u8,
     },
@@ -94,8 +95,10 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
         8 => (run.clone(), any::<u8>(), seldom(), seldom()).prop_map(|(run, fact, is_stale, is_other_version)| {
             Operation::Append { run, fact, is_stale, is_other_version }
         }),
-        4 => (0..4_usize, proptest::option::of(0..2_u8), any::<bool>(), 0..3_u8)
-            .prop_map(|(limit, queue, is_idle, worker)| Operation::Claim { limit, queue, is_idle, worker }),
+        4 => (0..4_usize, proptest::option::of(0..2_u8), proptest::option::weighted(0.2, 0..2_u8), any::<bool>(), 0..3_u8)
+            .prop_map(|(limit, queue, without, is_idle, worker)| {
+                Operation::Claim { limit, queue, without, is_idle, worker }
+            }),
         1 => (run.clone(), seldom()).prop_map(|(run, is_stale)| Operation::Renew { run, is_stale }),
         2 => (run.clone(), seldom()).prop_map(|(run, is_stale)| Operation::Release { run, is_stale }),
         2 => any::<bool>().prop_map(|may_stall| Operation::Expire { may_stall }),

@@ -1,9 +1,9 @@
 //! A run as the model has it.
 
 use hostel_core::journal::Fence;
-use hostel_core::{Event, QueueName, RunSpec, State, Tags, Unique, UniqueMode};
+use hostel_core::{Event, QueueName, RunSpec, State, Tags, TaskKey, Unique, UniqueMode};
 
-use crate::world::spec_with;
+use crate::world::{spec_with, task};
 
 #[derive(Clone, Debug)]
 pub(super) struct ModelRun {
@@ -36,6 +36,10 @@ pub(super) struct ModelRun {
 
 pub(super) fn queue_name(queue: u8) -> QueueName {
     queue.to_string().parse().expect("a digit is a name")
+}
+
+pub(super) fn task_key(task_number: u8) -> TaskKey {
+    task(if task_number == 0 { "add" } else { "sub" })
 }
 
 impl ModelRun {
@@ -79,11 +83,17 @@ impl ModelRun {
 
     pub(super) fn spec(&self) -> RunSpec {
         RunSpec {
+            task: task_key(self.task()),
             queue: queue_name(self.queue),
             tags: if self.is_tagged() { ["odd"].into_iter().collect() } else { Tags::default() },
             unique: self.key.map(|mode| Unique::new("k").mode(mode)),
             ..spec_with(self.number, self.priority, self.due)
         }
+    }
+
+    /// The number of its task.
+    pub(super) fn task(&self) -> u8 {
+        u8::from(self.number % 3 == 1)
     }
 
     pub(super) fn is_tagged(&self) -> bool {

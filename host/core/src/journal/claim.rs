@@ -9,6 +9,13 @@ use crate::{QueueName, RunId, State, TaskKey, Timestamp};
 /// The most runs that are claimed, or whose leases are renewed, in one call.
 pub const MAX_CLAIMED: usize = 1_000;
 
+/// The most tasks that a claim [leaves out](ClaimRequest::without).
+pub const MAX_LEFT_OUT: usize = 64;
+
+/// A claim that leaves out tasks may miss runs behind more than this many of theirs. A driver looks past that many in each queue, so that
+/// the cost of a claim is bounded.
+pub const MAX_PASSED: usize = 1_000;
+
 /// The most claims that end in one call of [`Journal::expire`](super::Journal::expire).
 pub const MAX_EXPIRED: usize = 500;
 
@@ -63,6 +70,9 @@ pub struct ClaimRequest {
     pub queues: Vec<QueueName>,
     /// The tasks whose runs to claim; none for all.
     pub tasks: Vec<TaskKey>,
+    /// The tasks whose runs not to claim; up to [`MAX_LEFT_OUT`]. A claim that leaves out any gets no run that executes
+    /// [alone](super::JournalEntry::is_solo) and does not drain for one, and may miss runs behind more than [`MAX_PASSED`] that it leaves out.
+    pub without: Vec<TaskKey>,
     /// Whether the worker executes nothing else now, so that it may get a run that executes [alone](super::JournalEntry::is_solo). Such
     /// a run is claimed only if it is the first in order, and then nothing else with it. A worker that is not idle claims nothing behind such a run, unless another one does so.
     pub is_idle: bool,
@@ -143,6 +153,12 @@ impl ClaimRequest {
     pub fn serves(&self, queue: &QueueName, task: &TaskKey) -> bool {
         (self.queues.is_empty() || self.queues.contains(queue))
             && (self.tasks.is_empty() || self.tasks.contains(task))
+            && !self.without.contains(task)
+    }
+
+    /// Whether it can get a run that executes [alone](super::JournalEntry::is_solo).
+    pub fn gets_solo(&self) -> bool {
+        self.is_idle && self.without.is_empty()
     }
 }
 

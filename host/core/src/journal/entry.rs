@@ -278,7 +278,7 @@ impl JournalEntry {
     pub fn fits(&self, request: &ClaimRequest) -> bool {
         self.is_due(request.now)
             && request.serves(&self.record.spec().queue, &self.record.spec().task)
-            && (request.is_idle || !self.is_solo())
+            && (request.gets_solo() || !self.is_solo())
     }
 
     /// The rule of [`Journal::claim`](super::Journal::claim): `None`, and nothing has changed, if the run does not

@@ -29,7 +29,7 @@ pub enum JournalError {
     /// The request has too many parts.
     #[error("{count} {what} at once: expected at most {most}")]
     TooMany {
-        /// `runs`, `claims`, `facts` or `unfinished batches`.
+        /// `runs`, `claims`, `tasks left out of a claim`, `facts` or `unfinished batches`.
         what: &'static str,
         /// How many there are.
         count: usize,

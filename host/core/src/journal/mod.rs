@@ -154,7 +154,8 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`JournalError::TooMany`] for more than [`MAX_CLAIMED`] at once, and errors of the medium.
+    /// [`JournalError::TooMany`] for more than [`MAX_CLAIMED`] at once or more than [`MAX_LEFT_OUT`] tasks left out, and errors of the
+    /// medium.
     fn claim(&self, claim: &ClaimRequest) -> Result<Vec<JournalEntry>, JournalError>;
 
     /// Extends the leases of these claims until `until`, and returns the runs whose claims are over. A lease is never shortened.
@@ -363,7 +364,8 @@ pub trait Journal: Send + Sync {
 
     /// When this claim could next have an answer, if nothing else happens: its own time if it would have one now; otherwise the time
     /// at which the next run comes due; `None` if none ever does. The limit of the claim does not matter. Leases that end are not
-    /// looked at. With [limits](Journal::set_limit) the time may be too early.
+    /// looked at. With [limits](Journal::set_limit) the time may be too early, and behind more than [`MAX_PASSED`] runs that the claim
+    /// [leaves out](ClaimRequest::without) it may be too late.
     ///
     /// # Errors
     ///

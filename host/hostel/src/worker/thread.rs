@@ -381,6 +381,7 @@ impl WorkerThread {
             lease: self.duty.leases.length(),
             queues: self.duty.queues.clone(),
             tasks: self.duty.tasks.claimed(),
+            without: Vec::new(),
             is_idle: self.runs.is_empty(),
         };
         let claimed = self.duty.journal.claim(&request)?;

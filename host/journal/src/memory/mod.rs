@@ -20,7 +20,7 @@ use hostel_core::{Amendment, BlobRef, RunCounts, RunFilter, RunId, RunRecord, Ru
 use self::batches::Batches;
 use self::plan::Plan;
 use self::shelf::Shelf;
-use crate::bounds::check_count;
+use crate::bounds::{check_claim, check_count};
 
 /// A journal in memory: nothing of it outlives the program.
 ///
@@ -192,7 +192,7 @@ impl Journal for MemoryJournal {
     }
 
     fn claim(&self, claim: &ClaimRequest) -> Result<Vec<JournalEntry>, JournalError> {
-        check_count("claims", claim.limit, MAX_CLAIMED)?;
+        check_claim(claim)?;
         let mut shelf = self.to_change();
         let mut claimed = Vec::new();
         if !shelf.has_leases() {

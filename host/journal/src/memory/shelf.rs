@@ -99,7 +99,7 @@ impl Shelf {
         if claimed.len() >= claim.limit || claimed.first().is_some_and(JournalEntry::is_solo) {
             return None;
         }
-        let wants_solo = claim.is_idle && is_first;
+        let wants_solo = claim.gets_solo() && is_first;
         let most = if self.gates.is_empty() && self.drainers.is_empty() { 1 } else { usize::MAX };
         for (.., run) in self.due(claim, most) {
             let is_bar = !wants_solo && self.is_solo(run);
@@ -181,7 +181,7 @@ impl Shelf {
     pub(super) fn next_due(&self, claim: &ClaimRequest) -> Option<Timestamp> {
         let mut next: Option<Timestamp> = None;
         for (.., run) in self.due(claim, usize::MAX) {
-            let is_bar = !claim.is_idle && self.is_solo(run);
+            let is_bar = !claim.gets_solo() && self.is_solo(run);
             let spec = self.get(run)?.record().spec();
             let opening = self.gates.opening(spec, claim.now);
             if !is_bar {

@@ -1,8 +1,8 @@
 //! Which runs are due: for claims, and for how long a worker can sleep.
 
 use hostel_core::Timestamp;
-use hostel_core::journal::{ClaimRequest, Opening};
-use rusqlite::{Connection, OptionalExtension};
+use hostel_core::journal::{ClaimRequest, MAX_PASSED, Opening};
+use rusqlite::{Connection, OptionalExtension, Rows};
 
 use super::gates::Gates;
 use super::names::{Kind, Names};
@@ -10,7 +10,7 @@ use super::row::{ready, sortable, time};
 use crate::error::Fault;
 
 /// The most runs that are looked at to know when a worker has something to do.
-const MAX_LOOKED_AT: usize = 64;
+pub(super) const MAX_LOOKED_AT: usize = 64;
 
 /// A run that is due, in the order in which runs are claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,8 +36,8 @@ pub(super) enum Solo {
 
 impl Solo {
     /// For a worker that has some runs of its answer already, or none.
-    pub(super) const fn of(claim: &ClaimRequest, has_some: bool) -> Self {
-        if claim.is_idle && !has_some { Self::Wanted } else { Self::Bar }
+    pub(super) fn of(claim: &ClaimRequest, has_some: bool) -> Self {
+        if claim.gets_solo() && !has_some { Self::Wanted } else { Self::Bar }
     }
 }
 
@@ -52,8 +52,9 @@ pub(super) fn candidates(
 ) -> Result<Vec<Candidate>, Fault> {
     let scope = Scope::of(db, names, claim, solo)?;
     let mut due = Vec::new();
-    for is_solo in [false, true] {
-        let part = Part { is_solo, until: claim.now, limit };
+    // A claim that leaves out tasks passes over runs that execute alone.
+    for is_solo in kinds(claim.without.is_empty()) {
+        let part = Part { is_solo: *is_solo, until: claim.now, limit };
         for queue in &scope.queues {
             scope.waiting(db, *queue, part, &mut due)?;
             scope.timed(db, *queue, part, &mut due)?;
@@ -114,7 +115,7 @@ pub(super) fn next_due(
     }
     let scope = Scope::of(db, names, claim, Solo::Wanted)?;
     let mut next: Option<i64> = None;
-    for is_solo in kinds(claim.is_idle) {
+    for is_solo in kinds(claim.gets_solo()) {
         for queue in &scope.queues {
             next = next.into_iter().chain(scope.first_timed(db, *queue, *is_solo, claim.now)?).min();
         }
@@ -123,9 +124,9 @@ pub(super) fn next_due(
     Ok(next.map(time).into_iter().chain(opens).min())
 }
 
-/// Runs that execute beside others, and those that execute alone if the worker can have them.
-const fn kinds(is_idle: bool) -> &'static [bool] {
-    if is_idle { &[false, true] } else { &[false] }
+/// Runs that execute beside others, and those that execute alone if they matter too.
+const fn kinds(with_solo: bool) -> &'static [bool] {
+    if with_solo { &[false, true] } else { &[false] }
 }
 
 /// The number of the worker of a claim, if it ever claimed anything.
@@ -208,6 +209,8 @@ struct Scope {
     tasks: String,
     /// A condition on the worker that drains for a run that executes alone, empty for any.
     drainers: String,
+    /// The numbers of the tasks that are left out, in order.
+    without: Vec<i64>,
 }
 
 /// Numbers for a condition, in order.
@@ -237,15 +240,53 @@ impl Scope {
         } else {
             format!("AND (drainer IS NULL OR drainer NOT IN ({}))", list(others))
         };
+        let mut without = Vec::new();
+        for task in &claim.without {
+            without.extend(names.find_task(db, task)?);
+        }
+        without.sort_unstable();
         if claim.tasks.is_empty() {
-            return Ok(Self { queues, tasks: String::new(), drainers });
+            return Ok(Self { queues, tasks: String::new(), drainers, without });
         }
         // No task has this number. An empty list would leave nothing to look up by the index.
         let mut ids = vec![-1];
         for task in &claim.tasks {
             ids.extend(names.find_task(db, task)?);
         }
-        Ok(Self { queues, tasks: format!("AND task IN ({})", list(ids)), drainers })
+        Ok(Self { queues, tasks: format!("AND task IN ({})", list(ids)), drainers, without })
+    }
+
+    /// How many runs of tasks that are left out a part may pass. Not a condition of the statement, because the index would be searched
+    /// without a bound for a row that meets it.
+    fn passes(&self) -> usize {
+        if self.without.is_empty() { 0 } else { MAX_PASSED }
+    }
+
+    fn leaves_out(&self, task: i64) -> bool {
+        self.without.binary_search(&task).is_ok()
+    }
+
+    /// Takes the candidates from rows for which there is room, and counts down how many others may be passed.
+    fn take(
+        &self,
+        mut rows: Rows<'_>,
+        is_solo: bool,
+        (room, passes): (&mut usize, &mut usize),
+        due: &mut Vec<Candidate>,
+    ) -> Result<(), Fault> {
+        while *room > 0
+            && let Some(row) = rows.next()?
+        {
+            if self.leaves_out(row.get(4)?) {
+                // What is found must not depend on how many are asked for.
+                let Some(left) = passes.checked_sub(1) else { break };
+                *passes = left;
+                continue;
+            }
+            due.push(candidate(row, is_solo)?);
+            *room -= 1;
+        }
+        Ok(())
     }
 
     /// A statement with the conditions in the place of `TASKS`.
@@ -263,33 +304,28 @@ impl Scope {
         due: &mut Vec<Candidate>,
     ) -> Result<(), Fault> {
         let mut query = db.prepare_cached(&self.sql(
-            "SELECT -priority, due, seq, drainer FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND gate IS NULL \
+            "SELECT -priority, due, seq, drainer, task FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND gate IS NULL \
              TASKS ORDER BY priority DESC, due, seq LIMIT ?",
             part.is_solo,
         ))?;
-        let values = [queue, ready(false, part.is_solo), part.limit as i64];
-        for row in query.query_map(values, |row| candidate(row, part.is_solo))? {
-            due.push(row?);
-        }
-        Ok(())
+        let (mut room, mut passes) = (part.limit, self.passes());
+        let values = [queue, ready(false, part.is_solo), (room + passes) as i64];
+        self.take(query.query(values)?, part.is_solo, (&mut room, &mut passes), due)
     }
 
     /// The first runs of a queue of which the time has come: for each priority, from the highest, those that are due.
     fn timed(&self, db: &Connection, queue: i64, part: Part, due: &mut Vec<Candidate>) -> Result<(), Fault> {
         let ready = ready(true, part.is_solo);
         let mut query = db.prepare_cached(&self.sql(
-            "SELECT -priority, due, seq, drainer FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND gate IS NULL \
+            "SELECT -priority, due, seq, drainer, task FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND gate IS NULL \
              AND priority = ? AND due <= ? TASKS ORDER BY due, seq LIMIT ?",
             part.is_solo,
         ))?;
-        let mut room = part.limit;
+        let (mut room, mut passes) = (part.limit, self.passes());
         let mut priority = next_priority(db, queue, ready, None)?;
         while let Some(this) = priority.filter(|_| room > 0) {
-            let values = [queue, ready, this, sortable(part.until), room as i64];
-            for row in query.query_map(values, |row| candidate(row, part.is_solo))? {
-                due.push(row?);
-                room = room.saturating_sub(1);
-            }
+            let values = [queue, ready, this, sortable(part.until), (room + passes) as i64];
+            self.take(query.query(values)?, part.is_solo, (&mut room, &mut passes), due)?;
             priority = next_priority(db, queue, ready, Some(this))?;
         }
         Ok(())
@@ -305,16 +341,22 @@ impl Scope {
     ) -> Result<Option<i64>, Fault> {
         let (ready, after) = (ready(true, is_solo), sortable(after));
         let mut query = db.prepare_cached(&self.sql(
-            "SELECT due FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND gate IS NULL AND priority = ? AND due > ? \
-             TASKS ORDER BY due LIMIT 1",
+            "SELECT due, task FROM run INDEXED BY run_due WHERE queue = ? AND ready = ? AND gate IS NULL AND priority = ? AND due > ? \
+             TASKS ORDER BY due LIMIT ?",
             is_solo,
         ))?;
         let mut first: Option<i64> = None;
+        let mut passes = self.passes();
         let mut priority = next_priority(db, queue, ready, None)?;
         while let Some(this) = priority {
-            let values = [queue, ready, this, after];
-            let due: Option<i64> = query.query_row(values, |row| row.get(0)).optional()?;
-            first = first.into_iter().chain(due).min();
+            let mut rows = query.query([queue, ready, this, after, 1 + passes as i64])?;
+            while let Some(row) = rows.next()? {
+                if !self.leaves_out(row.get(1)?) {
+                    first = first.into_iter().chain([row.get(0)?]).min();
+                    break;
+                }
+                passes = passes.saturating_sub(1);
+            }
             priority = next_priority(db, queue, ready, Some(this))?;
         }
         Ok(first)
@@ -333,7 +375,7 @@ impl Scope {
              ORDER BY queue LIMIT 1",
         )?;
         let mut query = db.prepare_cached(&self.sql(
-            "SELECT -priority, due, seq, drainer FROM run INDEXED BY run_gate WHERE gate = ? AND queue = ? AND ready = ? \
+            "SELECT -priority, due, seq, drainer, task FROM run INDEXED BY run_gate WHERE gate = ? AND queue = ? AND ready = ? \
              AND due <= ? TASKS ORDER BY priority DESC, due, seq LIMIT ?",
             part.is_solo,
         ))?;
@@ -345,10 +387,9 @@ impl Scope {
                 continue;
             }
             for (ready, until) in [(now, i64::MAX), (later, sortable(part.until))] {
-                let values = [gate, queue, ready, until, part.limit as i64];
-                for row in query.query_map(values, |row| candidate(row, part.is_solo))? {
-                    due.push(row?);
-                }
+                let (mut room, mut passes) = (part.limit, self.passes());
+                let values = [gate, queue, ready, until, (room + passes) as i64];
+                self.take(query.query(values)?, part.is_solo, (&mut room, &mut passes), due)?;
             }
         }
         Ok(())
@@ -367,7 +408,7 @@ impl Scope {
                 continue;
             }
             let mut kept = Vec::new();
-            for is_solo in kinds(claim.is_idle) {
+            for is_solo in kinds(claim.gets_solo()) {
                 let until = Timestamp::from_unix_nanos(u64::MAX);
                 let part = Part { is_solo: *is_solo, until, limit: MAX_LOOKED_AT };
                 self.kept_back(db, gate, part, &mut kept)?;

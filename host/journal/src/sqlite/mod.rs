@@ -48,7 +48,7 @@ use self::submit::{Imported, Prepared};
 pub use self::tagged::{RunSpan, TagCounts};
 use self::writer::Writer;
 use self::writing::Hook;
-use crate::bounds::check_count;
+use crate::bounds::{check_claim, check_count};
 use crate::connection::{Durability, FreeSpace, ReadAs, open_to_read, open_to_write};
 use crate::error::{Fault, OpenJournalError, medium};
 use crate::files::{self, JOURNAL};
@@ -381,7 +381,7 @@ impl Journal for SqliteJournal {
     }
 
     fn claim(&self, claim: &ClaimRequest) -> Result<Vec<JournalEntry>, JournalError> {
-        check_count("claims", claim.limit, MAX_CLAIMED)?;
+        check_claim(claim)?;
         // Workers without work ask often, and need not wait for the lock.
         if !self.read(|db, names| due::has_some(db, names, claim))? {
             return Ok(Vec::new());

@@ -85,9 +85,14 @@ fn claim_due(writing: &mut Writing<'_>, request: &ClaimRequest) -> Result<Claime
     loop {
         let solo = Solo::of(request, !entries.is_empty());
         let room = request.limit - entries.len();
-        let batch = due::candidates(writing.db, writing.names, &gates, request, solo, room)?;
-        examined += batch.len();
+        // Each look passes the runs that are left out again, so that there must not be many looks.
+        let looked_at = if request.without.is_empty() { room } else { room.max(due::MAX_LOOKED_AT) };
+        let batch = due::candidates(writing.db, writing.names, &gates, request, solo, looked_at)?;
         for candidate in &batch {
+            if entries.len() == request.limit {
+                break;
+            }
+            examined += 1;
             if candidate.is_solo && Solo::of(request, !entries.is_empty()) == Solo::Bar {
                 if drains_for(writing, &gates, request, *candidate)? {
                     return Ok(Claimed { entries, is_cut: false });
@@ -101,7 +106,7 @@ fn claim_due(writing: &mut Writing<'_>, request: &ClaimRequest) -> Result<Claime
         }
         // All that were examined are claimed or marked, so that the next ones come.
         let is_cut = examined >= MAX_EXAMINED;
-        if entries.len() == request.limit || batch.len() < room || is_cut {
+        if entries.len() == request.limit || batch.len() < looked_at || is_cut {
             return Ok(Claimed { entries, is_cut });
         }
     }

@@ -86,6 +86,7 @@ impl Worker {
             lease: LEASE,
             queues: Vec::new(),
             tasks: Vec::new(),
+            without: Vec::new(),
             is_idle: self.mine.is_empty(),
         };
         for entry in self.journal.claim(&request).unwrap() {

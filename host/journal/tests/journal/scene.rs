@@ -69,6 +69,7 @@ pub(crate) fn request(worker: &str, limit: usize, now: u64) -> ClaimRequest {
         lease: LEASE,
         queues: Vec::new(),
         tasks: Vec::new(),
+        without: Vec::new(),
         is_idle: true,
     }
 }

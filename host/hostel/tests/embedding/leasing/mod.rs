@@ -139,6 +139,7 @@ fn a_run_that_executes_alone_does_not_wait_for_an_equal_one_elsewhere() {
         lease: Duration::ZERO,
         queues: Vec::new(),
         tasks: Vec::new(),
+        without: Vec::new(),
         is_idle: true,
     };
     for crash in 1..=SOLO_CRASHES {
@@ -271,6 +272,7 @@ fn the_late_result_of_a_worker_whose_lease_is_over_is_refused() {
         lease: LONG,
         queues: Vec::new(),
         tasks: Vec::new(),
+        without: Vec::new(),
         is_idle: true,
     };
     let claimed = sound.claim(&other).unwrap();
