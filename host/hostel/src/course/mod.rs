@@ -65,6 +65,12 @@ impl Work for Run {
         Self::has_ended(self)
     }
 
+    fn may_block(&self) -> bool {
+        let options = self.task().options();
+        // Files are read and written, and the program's callback is called, on the thread that polls the guest.
+        !options.spec.grants.dirs.is_empty() || options.echo.is_some()
+    }
+
     fn time_left(&self) -> Option<Duration> {
         Self::time_left(self)
     }

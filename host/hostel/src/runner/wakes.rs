@@ -2,7 +2,7 @@
 //!
 //! Waking a thread takes longer than a small run. While a worker polls one short run of a task after the other, it therefore keeps
 //! the wakers of those that have ended, for at most [`LONGEST`] and the poll after that. It wakes them before it polls anything
-//! that may take longer, and before it goes idle, so a run that nothing follows wakes its waiters at once.
+//! that may take longer or block the thread, and before it goes idle, so a run that nothing follows wakes its waiters at once.
 
 use std::cell::{Cell, RefCell};
 use std::mem;
@@ -52,14 +52,19 @@ impl Wakes {
     }
 
     /// Wakes them, unless they may wait until the next poll has ended. `alike` is how long the last poll took, if the next one is
-    /// of the same task. Takes no lock, and must be called without one, because wakers may run code of the program.
-    pub(super) fn before_poll(&mut self, now: Duration, alike: Option<Duration>) {
+    /// of the same task; `may_block` says whether the next one may block, however short the last one was. Takes no lock, and must be called without one, because wakers may run code of the program.
+    pub(super) fn before_poll(
+        &mut self,
+        now: Duration,
+        alike: Option<Duration>,
+        may_block: impl Fn() -> bool,
+    ) {
         let count = COLLECTED.with_borrow(Vec::len);
         if count == 0 {
             return;
         }
         let since = *self.since.get_or_insert(now);
-        let is_short = alike.is_some_and(|took| took <= SHORT);
+        let is_short = alike.is_some_and(|took| took <= SHORT) && !may_block();
         if !is_short || count >= MOST || now.saturating_sub(since) >= LONGEST {
             self.wake();
         }
@@ -123,16 +128,16 @@ mod tests {
         let (woken, mut wakes) = (Arc::new(Woken::default()), Wakes::collect());
         for now in 0..10 {
             woken.end();
-            wakes.before_poll(at(now), Some(at(1)));
+            wakes.before_poll(at(now), Some(at(1)), || false);
         }
         assert_eq!((woken.times(), wakes.any()), (0, true));
-        wakes.before_poll(at(99), Some(SHORT));
+        wakes.before_poll(at(99), Some(SHORT), || false);
         assert_eq!(woken.times(), 0);
-        wakes.before_poll(at(100), Some(SHORT));
+        wakes.before_poll(at(100), Some(SHORT), || false);
         assert_eq!((woken.times(), wakes.any()), (10, false));
         // The time starts anew.
         woken.end();
-        wakes.before_poll(at(150), Some(SHORT));
+        wakes.before_poll(at(150), Some(SHORT), || false);
         assert_eq!(woken.times(), 10);
     }
 
@@ -141,17 +146,28 @@ mod tests {
         let (woken, mut wakes) = (Arc::new(Woken::default()), Wakes::collect());
         for alike in [None, Some(SHORT + at(1))] {
             woken.end();
-            wakes.before_poll(at(0), alike);
+            wakes.before_poll(at(0), alike, || false);
             assert!(!wakes.any(), "{alike:?}");
         }
         assert_eq!(woken.times(), 2);
     }
 
     #[test]
+    fn nothing_waits_for_a_poll_that_may_block() {
+        let (woken, mut wakes) = (Arc::new(Woken::default()), Wakes::collect());
+        wakes.before_poll(at(0), Some(at(1)), || panic!("none waits"));
+        woken.end();
+        wakes.before_poll(at(0), Some(at(1)), || false);
+        assert_eq!(woken.times(), 0);
+        wakes.before_poll(at(1), Some(at(1)), || true);
+        assert_eq!((woken.times(), wakes.any()), (1, false));
+    }
+
+    #[test]
     fn there_are_never_many() {
         let (woken, mut wakes) = (Arc::new(Woken::default()), Wakes::collect());
         (0..MOST).for_each(|_| woken.end());
-        wakes.before_poll(at(0), Some(at(1)));
+        wakes.before_poll(at(0), Some(at(1)), || false);
         assert_eq!(woken.times(), MOST);
     }
 

@@ -33,6 +33,9 @@ pub(crate) trait Work: Send + Sync + Sized + 'static {
     /// Whether it has ended.
     fn has_ended(&self) -> bool;
 
+    /// Whether a poll of its guest may block the thread for as long as something outside takes: a disk, or code of the program.
+    fn may_block(&self) -> bool;
+
     /// Its remaining time, if that is limited and has begun.
     fn time_left(&self) -> Option<Duration>;
 

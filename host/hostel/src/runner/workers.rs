@@ -113,7 +113,8 @@ impl<W: Work> Last<W> {
             _ => None,
         };
         drop(last);
-        self.wakes.iter_mut().for_each(|wakes| wakes.before_poll(now, alike));
+        let may_block = || next.job().may_block();
+        self.wakes.iter_mut().for_each(|wakes| wakes.before_poll(now, alike, may_block));
     }
 }
 

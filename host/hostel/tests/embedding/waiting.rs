@@ -1,13 +1,16 @@
 //! Waiting for several runs.
 
+use std::pin::pin;
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use futures_executor::block_on;
 use futures_util::{FutureExt, StreamExt};
 use hostel::{Host, ReturnWhen, TaskFuture, args, as_completed, as_completed_within, wait};
-use hostel_guests::{ARITH, BATCH, PANIC, wat};
+use hostel_guests::{ARITH, BATCH, ELEVATOR, PANIC, wat};
 
-use crate::{host, task};
+use crate::{host, task, told};
 
 fn add(host: &Host, n: i64) -> TaskFuture {
     task(host, ARITH, "add").submit(args![n, 1]).unwrap()
@@ -125,4 +128,45 @@ fn what_has_ended_can_be_waited_for_although_its_host_is_gone() {
     assert_eq!((done.len(), not_done.len()), (2, 0));
     assert_eq!(block_on(ended.result_timeout::<i64>(minute)).unwrap(), 3);
     assert_eq!(block_on(as_completed_within(futures, minute).count()), 2);
+}
+
+/// Longer than anything takes that does not hang.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Says when it is woken.
+struct Woken(mpsc::Sender<()>);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        // An error means that the test has ended.
+        _ = self.0.send(());
+    }
+}
+
+#[test]
+fn a_waiter_is_woken_while_a_later_run_blocks_the_thread() {
+    let host = host(1);
+    let explain = task(&host, ELEVATOR, "explain-tasks");
+    // The first run keeps the thread until the others wait for it.
+    let (allow, allowed) = mpsc::channel::<()>();
+    let allowed = Mutex::new(allowed);
+    let first = explain.clone().log_prints(move |_| _ = allowed.lock().unwrap().recv_timeout(MINUTE));
+    let _first = first.submit(args![]).unwrap();
+    let earlier = explain.submit(args![]).unwrap();
+    let (wake, woken) = mpsc::channel();
+    let (tell, is_woken) = mpsc::channel();
+    let (woken, seen) = (Mutex::new(Some(woken)), earlier.clone());
+    let later = explain.log_prints(move |_| {
+        // At its first line. If the other has not ended, it had to give way on a busy machine, and there is nothing to see.
+        if let Some(woken) = woken.lock().unwrap().take() {
+            _ = tell.send(!seen.done() || woken.recv_timeout(MINUTE).is_ok());
+        }
+    });
+    let later = later.submit(args![]).unwrap();
+    let waker = Waker::from(Arc::new(Woken(wake)));
+    let mut outcome = pin!(earlier.outcome());
+    assert!(outcome.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    drop(allow);
+    assert!(told(&is_woken), "the waiter waits for the thread");
+    assert!(block_on(later.outcome()).is_completed() && earlier.done());
 }
