@@ -1,27 +1,48 @@
-//! Counts the runs that rest, so that a worker can claim more runs meanwhile.
+//! Counts the runs that rest or have computed for long, so that a worker can claim more runs meanwhile.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// A run is long when its guest has computed for this time, all polls together. If many guests share the threads, it is the time that it
+/// takes until they have. Well above what a short run takes, and short enough that others do not wait long behind as many endless loops as
+/// there are threads.
+pub(super) const LONG: Duration = Duration::from_secs(1);
 
 /// How many of some runs *rest*: their guests sleep or wait, or they wait without a guest for an equal run or a remote
 /// cache. Runs that compute, wait for a thread, or wait for a slot of a limit do not rest.
+///
+/// And how many of them are *long*: their guests have computed for more than [`LONG`], and may do so for ever.
 pub(crate) struct Places {
     /// Below zero for a moment if a guest is woken while it goes to rest.
     resting: AtomicIsize,
+    /// Whether they rest or not.
+    long: AtomicUsize,
     /// Whether to call when the next run goes to rest.
     is_asked: AtomicBool,
     call: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Places {
-    /// A count of zero. `call` must not block, and take no lock of the host: it is called under some of them.
+    /// A count of zero. `call` is called when a run becomes long, and when it was asked for. It must not block, and take no lock of the
+    /// host: it is called under some of them.
     pub(crate) fn new(call: impl Fn() + Send + Sync + 'static) -> Self {
-        Self { resting: AtomicIsize::new(0), is_asked: AtomicBool::new(false), call: Box::new(call) }
+        Self {
+            resting: AtomicIsize::new(0),
+            long: AtomicUsize::new(0),
+            is_asked: AtomicBool::new(false),
+            call: Box::new(call),
+        }
     }
 
     /// How many runs rest.
     pub(crate) fn resting(&self) -> usize {
         usize::try_from(self.resting.load(Ordering::SeqCst)).unwrap_or(0)
+    }
+
+    /// Whether any run is long, also one that rests now.
+    pub(crate) fn has_long(&self) -> bool {
+        self.long.load(Ordering::SeqCst) > 0
     }
 
     /// Asks for one call when another run goes to rest. A run that does so later than this returns is not missed.
@@ -39,11 +60,23 @@ impl Places {
             (self.call)();
         }
     }
+
+    /// A run has become long. Calls, whether it was asked to or not: this is rare.
+    pub(super) fn lengthened(&self) {
+        self.long.fetch_add(1, Ordering::SeqCst);
+        (self.call)();
+    }
+
+    /// A long run is gone.
+    pub(super) fn shortened(&self) {
+        self.long.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl fmt::Debug for Places {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Places").field("resting", &self.resting).finish_non_exhaustive()
+        let Self { resting, long, .. } = self;
+        f.debug_struct("Places").field("resting", resting).field("long", long).finish_non_exhaustive()
     }
 }
 
@@ -68,5 +101,12 @@ mod tests {
         places.moved(false, true);
         places.moved(false, true);
         assert_eq!((places.resting(), calls.load(Ordering::SeqCst)), (2, 1));
+        assert!(!places.has_long());
+        places.lengthened();
+        places.lengthened();
+        places.shortened();
+        assert!(places.has_long());
+        places.shortened();
+        assert_eq!((places.has_long(), calls.load(Ordering::SeqCst)), (false, 3));
     }
 }

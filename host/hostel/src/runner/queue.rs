@@ -220,6 +220,14 @@ impl<J: Queued> Queue<J> {
         self.forget_long(&job.task());
     }
 
+    /// How many guests that compute for long share each thread; at least one.
+    pub(crate) fn share(&self) -> u32 {
+        if self.preempted.len() <= self.bounds.workers {
+            return 1;
+        }
+        u32::try_from(self.preempted.len() / self.bounds.workers.max(1)).unwrap_or(u32::MAX)
+    }
+
     /// The number of runs that are pending, parked or live.
     pub(crate) fn unfinished(&self) -> usize {
         self.pending.length + self.held.length + self.parked + self.live

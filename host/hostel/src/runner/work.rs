@@ -2,12 +2,12 @@
 //! access its guest.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hostel_core::{RunId, Tag, TaskKey};
 
-use super::places::Places;
+use super::places::{LONG, Places};
 use super::queue::Queued;
 
 /// Something that workers execute: a run.
@@ -73,9 +73,14 @@ pub(crate) struct Position {
     is_live: AtomicBool,
     /// Whether it has a slot of each limit that applies. Changed under the scheduler's lock.
     holds_slots: AtomicBool,
-    /// Where it is counted while it rests.
+    /// How long its guest has computed, in nanoseconds, if it is counted.
+    computed: AtomicU64,
+    /// Where it is counted while it rests, and when it is long.
     places: Option<Arc<Places>>,
 }
+
+/// [`LONG`] in nanoseconds.
+const LONG_NANOS: u64 = LONG.as_nanos() as u64;
 
 /// The phases of work in the scheduler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,13 +127,14 @@ pub(crate) enum Woken {
 }
 
 impl Position {
-    /// The position of new work, which is counted in `places` while it rests.
+    /// The position of new work, which is counted in `places` while it rests and when it is long.
     pub(crate) fn new(places: Option<Arc<Places>>) -> Self {
         Self {
             phase: AtomicU8::new(Phase::Pending as u8),
             was_preempted: AtomicBool::new(false),
             is_live: AtomicBool::new(false),
             holds_slots: AtomicBool::new(false),
+            computed: AtomicU64::new(0),
             places,
         }
     }
@@ -147,6 +153,31 @@ impl Position {
     pub(crate) fn rests(&self) -> bool {
         let phase = self.phase.load(Ordering::Acquire);
         Phase::RESTING.iter().any(|resting| *resting as u8 == phase)
+    }
+
+    /// Whether it waits in the queue, without a guest.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == Phase::Pending as u8
+    }
+
+    /// Whether its guest has computed for long, and does not rest now.
+    pub(crate) fn is_long(&self) -> bool {
+        self.has_computed_for_long() && !self.rests()
+    }
+
+    /// Its guest has computed for so long.
+    pub(super) fn computed(&self, took: Duration) {
+        let Some(places) = &self.places else { return };
+        // No longer than counts, so that the sum does not overflow.
+        let took = took.min(LONG).as_nanos() as u64;
+        let before = self.computed.fetch_add(took, Ordering::Relaxed);
+        if before < LONG_NANOS && before + took >= LONG_NANOS {
+            places.lengthened();
+        }
+    }
+
+    fn has_computed_for_long(&self) -> bool {
+        self.computed.load(Ordering::Relaxed) >= LONG_NANOS
     }
 
     /// Enters a phase in which no worker has the work.
@@ -223,6 +254,8 @@ impl Drop for Position {
     /// The work is not counted any more.
     fn drop(&mut self) {
         self.settle(Phase::Polled);
+        let places = self.places.iter().filter(|_| self.has_computed_for_long());
+        places.for_each(|places| places.shortened());
     }
 }
 
@@ -283,5 +316,35 @@ mod tests {
         }
         drop(position);
         assert_eq!(places.resting(), 0);
+    }
+
+    #[test]
+    fn work_is_long_when_its_guest_has_computed_for_long_and_does_not_rest() {
+        let places = Arc::new(Places::new(|| ()));
+        let position = Position::new(Some(Arc::clone(&places)));
+        assert!(
+            position.is_pending()
+                && position.advance(Phase::Pending, Phase::Polled)
+                && !position.is_pending()
+        );
+        position.computed(LONG / 2);
+        // What it has computed counts, however often it rests in between.
+        position.settle(Phase::Waiting);
+        position.settle(Phase::Polled);
+        position.computed(LONG / 2 - Duration::from_nanos(1));
+        assert!(!position.is_long() && !places.has_long());
+        position.computed(Duration::from_nanos(1));
+        position.computed(Duration::MAX);
+        assert!(position.is_long() && places.has_long());
+        position.settle(Phase::Waiting);
+        assert!(!position.is_long() && places.has_long(), "it rests");
+        position.settle(Phase::Ready);
+        assert!(position.is_long());
+        drop(position);
+        assert!(!places.has_long());
+        // Work that nobody counts.
+        let position = Position::new(None);
+        position.computed(LONG);
+        assert!(!position.is_long());
     }
 }

@@ -90,6 +90,8 @@ struct Last<W: Work> {
     job: Option<Arc<W>>,
     /// When the poll began, by the scheduler's clock.
     began: Duration,
+    /// How many guests that compute for long shared each thread when the poll had ended.
+    share: u32,
     /// The waiters of runs that have ended; `None` in a test, where they are woken at once.
     wakes: Option<Wakes>,
 }
@@ -99,8 +101,11 @@ impl<W: Work> Last<W> {
         self.job.is_some() || self.wakes.as_ref().is_some_and(Wakes::any)
     }
 
-    fn clear(&mut self) {
-        self.job = None;
+    /// Nothing follows the poll, which ended `now`.
+    fn clear(&mut self, now: Duration) {
+        if let Some(job) = self.job.take() {
+            job.position().computed(now.saturating_sub(self.began).saturating_mul(self.share));
+        }
         self.wakes.iter_mut().for_each(Wakes::wake);
     }
 
@@ -108,6 +113,7 @@ impl<W: Work> Last<W> {
     fn before_poll(&mut self, next: &Next<Arc<W>>, now: Duration) {
         let took = now.saturating_sub(mem::replace(&mut self.began, now));
         let last = self.job.take();
+        last.iter().for_each(|last| last.position().computed(took.saturating_mul(self.share)));
         let alike = match (next, &last) {
             (Next::Pending(next), Some(last)) if next.task_key() == last.task_key() => Some(took),
             _ => None,
@@ -122,10 +128,11 @@ impl<W: Work> Scheduler<W> {
     /// The loop of a worker thread.
     fn work(&self) {
         let _timers = self.timers().enter();
-        let mut last = Last { job: None, began: Duration::ZERO, wakes: Some(Wakes::collect()) };
+        let mut last = Last { job: None, began: Duration::ZERO, share: 1, wakes: Some(Wakes::collect()) };
         let mut state = self.lock();
         while !state.quit {
             let now = self.now();
+            last.share = state.queue.share();
             let next = state.queue.pop(now);
             if mem::take(&mut state.asked_to_give_way) {
                 self.engine.nobody_waits();
@@ -134,7 +141,7 @@ impl<W: Work> Scheduler<W> {
                 Some(next) => self.do_next(state, next, now, &mut last),
                 None if last.has_left_something() => {
                     drop(state);
-                    last.clear();
+                    last.clear(now);
                     self.lock()
                 }
                 None => self.idle(state),
@@ -148,7 +155,7 @@ impl<W: Work> Scheduler<W> {
         let mut state = self.lock();
         let now = self.now();
         let Some(next) = state.queue.pop(now) else { return false };
-        let mut last = Last { job: None, began: Duration::ZERO, wakes: None };
+        let mut last = Last { job: None, began: Duration::ZERO, share: 1, wakes: None };
         drop(self.do_next(state, next, now, &mut last));
         true
     }

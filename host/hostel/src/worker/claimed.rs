@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hostel_core::journal::{Append, Fence, JournalEntry};
-use hostel_core::{Event, Failure, Outcome, Receipt, RunFact, State, StoredOutcome, Timestamp, Transition};
+use hostel_core::{
+    Event, Failure, Outcome, Receipt, RunFact, State, StoredOutcome, TaskKey, Timestamp, Transition,
+};
 
 use super::prepared::Prepared;
 use crate::calls;
 use crate::course::last_event;
 use crate::run::{TaskFuture, now};
+use crate::runner::Position;
 use crate::task::Task;
 
 /// Facts about a run, in order, and when each happened.
@@ -90,7 +93,29 @@ impl Claimed {
 
     /// Whether its guest waits, or it waits for an equal run.
     pub(super) fn rests(&self) -> bool {
-        matches!(&self.execution, Execution::Accepted { future, .. } if future.run().position().rests())
+        self.position().is_some_and(Position::rests)
+    }
+
+    /// Whether its guest has computed for long, and does not rest now.
+    pub(super) fn is_long(&self) -> bool {
+        self.position().is_some_and(Position::is_long)
+    }
+
+    /// Whether the host has it, and no thread has begun with it.
+    pub(super) fn is_pending(&self) -> bool {
+        self.position().is_some_and(Position::is_pending)
+    }
+
+    pub(super) fn task(&self) -> &TaskKey {
+        &self.entry.record().spec().task
+    }
+
+    /// Its status in the scheduler, if the host has accepted it.
+    fn position(&self) -> Option<&Position> {
+        match &self.execution {
+            Execution::Accepted { future, .. } => Some(future.run().position()),
+            Execution::Preparing | Execution::Ended { .. } => None,
+        }
     }
 
     /// Stops the guest, if it has one.

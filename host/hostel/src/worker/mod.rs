@@ -197,7 +197,8 @@ impl WorkerBuilder<'_> {
     /// while runs are short, and with those that sleep or wait up to [`Self::DEFAULT_MAX_RUNS`].
     ///
     /// A run that has started and sleeps, or waits for the network or for an equal run, needs no thread, so the worker claims
-    /// others meanwhile.
+    /// others meanwhile. Beside runs that have computed for more than a second it claims runs of other tasks, but no more than `runs` in all
+    /// if this is set: as many endless loops then keep all others from starting.
     #[must_use]
     pub fn max_runs(mut self, runs: usize) -> Self {
         self.max_runs = Some(runs);

@@ -1,5 +1,6 @@
 //! The thread of a worker: claims runs, reports what happened to them, renews leases, and ends.
 
+mod claims;
 mod reports;
 
 use std::collections::{HashMap, HashSet};
@@ -7,7 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hostel_core::{ErrorKind, QueueName, RunFilter, RunId, State, Timestamp};
+use hostel_core::{ErrorKind, QueueName, RunFilter, RunId, State, TaskKey, Timestamp};
 
 use super::claimed::Claimed;
 use super::leases::{Leases, MARGIN};
@@ -19,8 +20,7 @@ use crate::calls::call_safely;
 use crate::error::in_full;
 use crate::host_state::HostState;
 use crate::journal::{
-    ClaimRequest, ExpireRequest, Fence, Journal, JournalEntry, JournalError, MAX_CLAIMED, Page, WorkerId,
-    each_page,
+    ExpireRequest, Fence, Journal, JournalEntry, JournalError, MAX_CLAIMED, Page, WorkerId, each_page,
 };
 use crate::run::now;
 use crate::runner::Places;
@@ -62,7 +62,7 @@ pub(super) struct Duty {
     pub(super) queues: Vec<QueueName>,
     pub(super) leases: Arc<Leases>,
     pub(super) window: Window,
-    /// Counts the runs that rest.
+    /// Counts the runs that rest or have computed for long.
     pub(super) places: Arc<Places>,
     pub(super) on_change: Option<OnChange>,
 }
@@ -78,6 +78,8 @@ pub(super) struct WorkerThread {
     may_claim: bool,
     /// Whether runs of this worker may have been cancelled.
     may_be_cancelled: bool,
+    /// The tasks that the last claim left out, because long runs of theirs execute here.
+    left_out: Vec<TaskKey>,
     /// When the next run is due.
     next_due: Option<Timestamp>,
     next_renewal: Instant,
@@ -101,6 +103,7 @@ impl WorkerThread {
             order: Order::Serve,
             may_claim: true,
             may_be_cancelled: false,
+            left_out: Vec::new(),
             next_due: None,
             next_renewal,
             pause: None,
@@ -142,7 +145,7 @@ impl WorkerThread {
             return Some(until);
         }
         // Without room, a run that is due has to wait for one that ends.
-        let due = self.next_due.filter(|_| self.order == Order::Serve && self.room() > 0);
+        let due = self.next_due.filter(|_| self.order == Order::Serve && self.room().0.is_some());
         let due = due.map(|due| Instant::now() + due.since(now()));
         Some(due.map_or(self.next_renewal, |due| due.min(self.next_renewal)))
     }
@@ -263,6 +266,7 @@ impl WorkerThread {
         let renewed = self.renew();
         self.report().and(renewed)?;
         self.cancel()?;
+        self.give_held_back()?;
         self.claim()
     }
 
@@ -360,56 +364,6 @@ impl WorkerThread {
         let Some(on_change) = &self.duty.on_change else { return Ok(()) };
         let entry = self.duty.journal.get(run)?;
         entry.iter().for_each(|entry| call_safely(|| on_change(entry)));
-        Ok(())
-    }
-
-    /// Claims runs that are due, as many as there is room for.
-    fn claim(&mut self) -> Result<(), JournalError> {
-        let began = Instant::now();
-        let is_due = self.next_due.is_some_and(|due| due <= now());
-        if self.order > Order::Serve || !(self.may_claim || is_due) {
-            return Ok(());
-        }
-        let limit = self.room().min(MAX_CLAIMED);
-        if limit == 0 {
-            return Ok(());
-        }
-        let request = ClaimRequest {
-            worker: self.duty.worker.clone(),
-            limit,
-            now: now(),
-            lease: self.duty.leases.length(),
-            queues: self.duty.queues.clone(),
-            tasks: self.duty.tasks.claimed(),
-            without: Vec::new(),
-            is_idle: self.runs.is_empty(),
-        };
-        let claimed = self.duty.journal.claim(&request)?;
-        self.may_claim = claimed.len() == limit;
-        self.next_due = None;
-        claimed.into_iter().for_each(|entry| self.begin(entry, began));
-        if self.may_claim { Ok(()) } else { self.look_ahead(&request) }
-    }
-
-    /// How many more runs the worker may claim. Nothing is claimed beside a run that executes alone. If there is no room, the mailbox gets
-    /// mail when a run goes to rest.
-    fn room(&self) -> usize {
-        let claimed = self.runs.len();
-        // Nothing was claimed together with it, and nothing is claimed after it.
-        if claimed == 1 && self.runs.values().any(|claimed| claimed.entry.is_solo()) {
-            return 0;
-        }
-        let room = || self.duty.window.room(claimed, self.duty.places.resting());
-        if room() > 0 || self.duty.window.is_full(claimed) {
-            return room();
-        }
-        self.duty.places.call_next();
-        room()
-    }
-
-    /// Finds out when the next run is due.
-    fn look_ahead(&mut self, request: &ClaimRequest) -> Result<(), JournalError> {
-        self.next_due = self.duty.journal.next_due(request)?;
         Ok(())
     }
 

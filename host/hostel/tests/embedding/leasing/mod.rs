@@ -83,6 +83,94 @@ fn runs_that_sleep_leave_their_places_to_others() {
     assert!(runs.iter().all(|run| run.entry().unwrap().crashes() == 0));
 }
 
+/// A delayed run ends, whatever else its worker executes.
+#[track_caller]
+fn ends(run: &DelayedRun) {
+    let ended = block_on(run.wait(LONG)).unwrap().expect("it ends beside the others");
+    assert_eq!(ended.state(), State::Completed);
+}
+
+#[test]
+fn endless_loops_leave_their_places_to_other_tasks_and_their_successors_to_other_workers() {
+    for threads in [1, 2] {
+        let dir = tempfile::tempdir().unwrap();
+        let build =
+            || Host::builder().max_workers(threads).max_instances(100).data_dir(dir.path()).build().unwrap();
+        let (one, two) = (build(), build());
+        let journal = one.journal().unwrap();
+        let (spin, add) = (task(&one, SPIN_FOREVER, "spin"), task(&one, ARITH, "add"));
+        let spinning: Vec<_> = (0..=2 * threads).map(|_| spin.delay(args![]).unwrap()).collect();
+        let worker = one.serve([spin, add.clone()]).unwrap();
+        until(&**journal, State::Running, threads as u64);
+        (0..5).for_each(|number| ends(&add.delay(args![number, 2]).unwrap()));
+        until_claimed(&worker, threads);
+        assert_eq!(journal.counts().unwrap().of(State::Running), threads as u64);
+
+        let other = two.serve([task(&two, SPIN_FOREVER, "spin")]).unwrap();
+        until(&**journal, State::Running, 2 * threads as u64);
+        until_claimed(&other, threads);
+        // The last one takes the place of the first that ends.
+        let first = spinning.iter().find(|run| run.state().unwrap() == State::Running).unwrap();
+        first.cancel().unwrap();
+        until(&**journal, State::Cancelled, 1);
+        until(&**journal, State::Running, 2 * threads as u64);
+        drop((worker, other));
+        assert_eq!(journal.counts().unwrap().of(State::Pending), 2 * threads as u64);
+        assert!(spinning.iter().all(|run| run.entry().unwrap().crashes() == 0));
+    }
+}
+
+#[test]
+fn loops_that_slept_when_others_were_claimed_leave_their_places_too() {
+    let host = host(1);
+    let journal = host.journal().unwrap();
+    let spin = task(&host, SPIN_FOREVER, "spin-after");
+    let spinning: Vec<_> = (0..20).map(|_| spin.delay(args![100]).unwrap()).collect();
+    let add = task(&host, ARITH, "add");
+    let worker = host.serve([spin, add.clone()]).unwrap();
+    (0..3).for_each(|number| ends(&add.delay(args![number, 2]).unwrap()));
+    drop(worker);
+    assert_eq!(journal.counts().unwrap().of(State::Pending), 20);
+    assert!(spinning.iter().all(|run| run.entry().unwrap().crashes() == 0));
+}
+
+#[test]
+fn what_was_claimed_behind_endless_loops_and_has_not_begun_is_given_back() {
+    // Returns its argument, or loops for ever if that is zero.
+    const SOME_LOOP: &str = r#"
+        (component
+          (core module $m
+            (func (export "spin") (param i64) (result i64)
+              (loop $again (br_if $again (i64.eqz (local.get 0))))
+              (local.get 0)))
+          (core instance $i (instantiate $m))
+          (func (export "spin") (param "n" u64) (result u64) (canon lift (core func $i "spin"))))"#;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("some-loop.wat");
+    std::fs::write(&path, SOME_LOOP).unwrap();
+    let host = host(1);
+    let spin = task(&host, path.to_str().unwrap(), "spin");
+    let add = task(&host, ARITH, "add");
+    let quick: Vec<_> = (1..100).map(|n| spin.delay(args![n]).unwrap()).collect();
+    let spinning: Vec<_> = (0..20).map(|_| spin.delay(args![0]).unwrap()).collect();
+    // The quick ones make it claim many at once.
+    let worker = host.serve([spin, add.clone()]).unwrap();
+    quick.iter().for_each(ends);
+    (0..3).for_each(|number| ends(&add.delay(args![number, 2]).unwrap()));
+    let is_held = |run: &DelayedRun| {
+        let entry = run.entry().unwrap();
+        entry.state() == State::Pending && entry.claim().is_some()
+    };
+    let began = Instant::now();
+    while spinning.iter().any(is_held) {
+        assert!(began.elapsed() < LONG, "the worker keeps runs that cannot begin");
+        std::thread::yield_now();
+    }
+    assert!(spinning.iter().any(|run| run.state().unwrap() == State::Pending), "not all have begun");
+    drop(worker);
+    assert!(spinning.iter().all(|run| run.entry().unwrap().crashes() == 0));
+}
+
 #[test]
 fn a_worker_claims_no_more_runs_than_it_may_however_many_sleep() {
     let host = host(1);
