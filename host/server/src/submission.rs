@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostel::journal::{Journal, JournalConflict, JournalError, RunSpec, Submitted};
+use hostel::journal::{Journal, JournalConflict, JournalError, RunRecord, RunSpec, Submitted};
 use hostel::registry::ComponentRef;
 use hostel::{
     Args, Arguments, DelayOptions, Digest, ErrorKind, OptionKey, Param, QueueName, RunId, Tag, Tags, Task,
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::blob_args::{BlobArgs, may_name_blobs};
-use crate::bounds::{BLOB_BYTES, FARTHEST};
+use crate::bounds::{BLOB_BYTES, FARTHEST, LOOK_UP_TIME};
 use crate::clock::now;
 use crate::extract::{Members, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
@@ -279,10 +279,19 @@ pub(crate) struct Stored {
     pub(crate) existing: bool,
 }
 
-/// Stores a run. Durable on return. One with an id of the client may have been stored before; the times of the first submission count.
-pub(crate) async fn store(app: &App, mut spec: RunSpec, is_named: bool) -> Answer<Stored> {
-    let run = spec.id;
+/// Stores a run of a task. Durable on return. One with an id of the client may have been stored before; the times of the first
+/// submission count. A run whose value the cache has is stored as ended, and no worker gets it.
+pub(crate) async fn store(app: &Arc<App>, task: Task, mut spec: RunSpec, is_named: bool) -> Answer<Stored> {
+    let (run, of_app) = (spec.id, Arc::clone(app));
     let submitted = app.journal(move |journal| {
+        let is_known = is_named && journal.get(run)?.is_some();
+        if let Some(record) = if is_known { None } else { cached(&of_app, &task, &spec) } {
+            match journal.import(&[record]) {
+                // Another request was first.
+                Err(JournalError::Conflict(JournalConflict::OtherSpec { .. })) if is_named => {}
+                imported => return imported.map(|imported| imported.into_iter().next()),
+            }
+        }
         let submitted = submit(journal, std::slice::from_mut(&mut spec), is_named)?;
         Ok::<_, JournalError>(submitted.into_iter().next())
     });
@@ -291,6 +300,12 @@ pub(crate) async fn store(app: &App, mut spec: RunSpec, is_named: bool) -> Answe
         Some(Submitted::Existing) => Stored { run, existing: true },
         Some(Submitted::New | Submitted::Replaced { .. }) | None => Stored { run, existing: false },
     })
+}
+
+/// The record of a run that the cache answers, unless too many others look up values at this moment.
+fn cached(app: &App, task: &Task, spec: &RunSpec) -> Option<RunRecord> {
+    let _place = app.look_ups.try_acquire().ok()?;
+    task.cached_record(spec, LOOK_UP_TIME)
 }
 
 /// Stores runs, all or none. Those with ids of the client may have been stored before, or by another request at this moment; the times

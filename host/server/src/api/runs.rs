@@ -112,12 +112,13 @@ async fn submit(
     let wait = wait(query.wait.as_deref())?;
     app.count(identity, Counted::Submit)?;
     let prepared = request.prepare(app, identity).await?;
+    let task = prepared.task.clone();
     let spec = with_blobs(app, prepared, id, request.args.as_ref()).await?;
     identity.require_for(Scope::Run, &Subject::of_spec(&spec))?;
     if spec.unique.is_some() {
         identity.require_queue(Scope::Run, &spec.queue)?;
     }
-    let stored = store(app, spec, id.is_some()).await?;
+    let stored = store(app, task, spec, id.is_some()).await?;
     let entry = match wait {
         Some(wait) => wait_for_end(app, stored.run, wait).await?,
         None => app.entry(stored.run).await?,

@@ -10,6 +10,8 @@ mod batches;
 #[cfg(test)]
 mod blobs;
 #[cfg(test)]
+mod cached;
+#[cfg(test)]
 mod dashboard;
 #[cfg(test)]
 mod document;
