@@ -76,7 +76,7 @@ impl RunRequest {
     /// Finds the task and reads everything but the arguments.
     pub(crate) async fn prepare(&self, app: &App, identity: &Identity) -> Answer<Prepared> {
         let (component, _, task) = find_registered(app, &self.task).await?;
-        let task = with_options(task, &self.options, self.priority, identity)?;
+        let task = with_options(app, task, &self.options, self.priority, identity)?;
         let mut delay = DelayOptions::default();
         delay.queue =
             self.queue.as_deref().map_or(Ok(QueueName::default()), |queue| parsed("queue", queue))?;
@@ -141,6 +141,7 @@ async fn resolve(app: &App, text: &str) -> Answer<(Digest, Option<String>)> {
 
 /// The task with options by name.
 pub(crate) fn with_options(
+    app: &App,
     task: Task,
     options: &Map<String, Json>,
     priority: Option<i32>,
@@ -159,7 +160,7 @@ pub(crate) fn with_options(
     }
     let mut spec = TaskSpec::default();
     spec.set_all(pairs.iter().map(|(name, text)| (*name, text.as_str())))?;
-    if spec.limits.fuel.is_some() {
+    if spec.limits.fuel.is_some() && !app.host.counts_fuel() {
         return Err(wrong("options.max-fuel", "workers do not count fuel: bound the time with timeout"));
     }
     hostel::check_dirs(&spec.grants).map_err(|error| wrong("options.dir", error))?;
