@@ -353,10 +353,7 @@ fn guarded(router: Router, app: &Arc<App>, csrf: Csrf, cors: Option<CorsLayer>) 
             ApiProblem::new(Code::MethodNotAllowed, "the address does not have this method")
                 .hint("GET /api/v1/openapi.json has all addresses and methods")
         })
-        .fallback(async || {
-            ApiProblem::new(Code::NoRoute, "there is no such address")
-                .hint("GET /api/v1/openapi.json has all addresses")
-        })
+        .fallback(assets::no_page)
         .layer(from_fn(as_texts))
         .layer(csrf);
     let router = match cors {
