@@ -334,6 +334,7 @@ fn cors(allowed: &[String]) -> Option<CorsLayer> {
         name("accept-integers"),
         name("idempotency-key"),
         name("last-event-id"),
+        name("traceparent"),
     ];
     let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))

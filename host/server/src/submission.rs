@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostel::journal::{Journal, JournalConflict, JournalError, RunRecord, RunSpec, Submitted};
+use hostel::journal::{Journal, JournalConflict, JournalError, RunRecord, RunSpec, Submitted, TraceParent};
 use hostel::registry::ComponentRef;
 use hostel::{
     Args, Arguments, DelayOptions, Digest, ErrorKind, OptionKey, Param, QueueName, RunId, Tag, Tags, Task,
@@ -23,6 +23,7 @@ use crate::problem::{Answer, ApiProblem, Code};
 use crate::scope::Scope;
 use crate::scripts::Registered;
 use crate::tokens::Identity;
+use crate::trace::RequestTrace;
 
 /// What to run, and how.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -70,6 +71,7 @@ pub(crate) struct Prepared {
     pub(crate) component: Digest,
     delay: DelayOptions,
     tags: Vec<Tag>,
+    trace: Option<TraceParent>,
 }
 
 impl RunRequest {
@@ -89,7 +91,7 @@ impl RunRequest {
         delay.unique = self.unique.as_deref().map(|key| parsed::<Unique>("unique", key)).transpose()?;
         let tags: Vec<Tag> = self.tags.iter().map(|tag| Tag::from(tag.as_str())).collect();
         check_tags(&task.spec().tags.with(tags.iter().cloned())).map_err(|error| wrong("tags", error))?;
-        Ok(Prepared { task, component, delay, tags })
+        Ok(Prepared { task, component, delay, tags, trace: None })
     }
 
     fn due(&self, now: Timestamp) -> Answer<Option<Timestamp>> {
@@ -236,6 +238,11 @@ impl Prepared {
         &self.delay.queue
     }
 
+    /// With the trace of the request that submits its runs.
+    pub(crate) fn in_trace(self, RequestTrace(trace): RequestTrace) -> Self {
+        Self { trace, ..self }
+    }
+
     /// The tags of its runs, with those of the task.
     pub(crate) fn tags(&self) -> Tags {
         self.task.spec().tags.with(self.tags.iter().cloned())
@@ -247,7 +254,7 @@ impl Prepared {
         let mut delay = self.delay.clone();
         delay.id = id;
         let args = Args::from(inputs).tags(self.tags.iter().chain(tags).cloned());
-        Ok(self.task.delayed_spec(args, delay)?)
+        Ok(RunSpec { trace: self.trace, ..self.task.delayed_spec(args, delay)? })
     }
 }
 

@@ -36,4 +36,6 @@ mod restricted;
 #[cfg(test)]
 mod slice;
 #[cfg(test)]
+mod traces;
+#[cfg(test)]
 mod walk;
