@@ -1,7 +1,7 @@
 //! Submitting runs.
 
 use hostel_core::journal::{Journal, JournalConflict, JournalError, MAX_SUBMITTED, Submitted};
-use hostel_core::{ErrorKind, InputSpec, RunFilter, State, StoredValue};
+use hostel_core::{ErrorKind, InputSpec, RunFilter, RunSpec, State, StoredValue, TraceParent};
 
 use crate::cases;
 use crate::world::{
@@ -16,6 +16,7 @@ cases![
     nothing_is_submitted,
     a_second_submission_changes_nothing,
     a_second_submission_is_known_whatever_happened,
+    a_second_submission_may_come_from_another_trace,
     another_specification_is_refused,
     a_batch_is_stored_whole_or_not_at_all,
     a_batch_may_have_a_run_twice,
@@ -73,6 +74,18 @@ fn a_second_submission_is_known_whatever_happened(journal: &dyn Journal) {
     add(journal, 1, 3, [crate::world::STARTED, completed()]).unwrap();
     assert_eq!(journal.submit(at(9), &[spec(1)]).unwrap(), [Submitted::Existing]);
     assert_eq!(entry(journal, 1).state(), State::Completed);
+}
+
+fn a_second_submission_may_come_from_another_trace(journal: &dyn Journal) {
+    let traced = |span: u8| {
+        let trace = TraceParent::new([7; 16], [span; 8], 1);
+        RunSpec { trace, ..spec(1) }
+    };
+    assert_eq!(journal.submit(at(1), &[traced(1)]).unwrap(), [Submitted::New]);
+    for again in [traced(2), spec(1)] {
+        assert_eq!(journal.submit(at(2), &[again]).unwrap(), [Submitted::Existing]);
+    }
+    assert_eq!(entry(journal, 1).record().spec(), &traced(1));
 }
 
 fn another_specification_is_refused(journal: &dyn Journal) {

@@ -129,6 +129,11 @@ impl Host {
         Ok(Self { state, runner, _last: last })
     }
 
+    /// Whether the host [counts fuel](HostBuilder::count_fuel), so that tasks may limit it.
+    pub fn counts_fuel(&self) -> bool {
+        self.state.engine.counts_fuel()
+    }
+
     /// Loads a component from a `.wasm` or `.wat` file. Compiling takes tens of milliseconds for a small component and
     /// seconds for one that contains an interpreter. With a data directory, only the first load compiles. Compilation
     /// runs on the host's own threads at low priority, and the load waits for it for at most

@@ -4,9 +4,9 @@
 
 pub use hostel_core::journal::*;
 pub use hostel_core::{
-    Amendment, AttemptRecord, DecodeRunError, IllegalFact, InputSpec, QueueName, QueueNameError, RunFacets,
-    RunFact, RunRecord, RunSpec, ScheduleSlot, StoredOutcome, StoredValue, Tags, Unique, UniqueError,
-    UniqueMode, WaitFor,
+    Amendment, AttemptRecord, DecodeRunError, IllegalFact, InputSpec, ParseTraceParentError, QueueName,
+    QueueNameError, RunFacets, RunFact, RunRecord, RunSpec, ScheduleSlot, StoredOutcome, StoredValue, Tags,
+    TraceParent, Unique, UniqueError, UniqueMode, WaitFor,
 };
 pub use hostel_journal::{
     Gathered, JournalCheck, JournalPlace, Left, LogFilter, LogPage, MAX_LOG_LINES, MemoryBounds,

@@ -119,6 +119,7 @@
 // From the front to the base: a module uses only those below it. `tests/tests/rules` has the allowed arrows.
 pub mod blocking;
 mod builder;
+mod cached_delay;
 mod components;
 mod delay;
 mod host;

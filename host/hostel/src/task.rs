@@ -475,6 +475,11 @@ impl Task {
         &self.0.host
     }
 
+    /// The task that a worker makes from the record of a run: its function with these options, and nothing of this program.
+    pub(crate) fn as_stored(&self, spec: &Arc<TaskSpec>) -> Self {
+        Self::new(Arc::clone(&self.0.host), self.0.function.clone()).with_spec(Arc::clone(spec))
+    }
+
     pub(crate) fn attempts(&self) -> &dyn Attempts {
         &*self.0.attempts
     }

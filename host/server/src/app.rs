@@ -47,6 +47,8 @@ pub(crate) struct App {
     pub(crate) uploaded: Uploaded,
     /// Requests whose arguments are uploaded values, which are in memory then.
     pub(crate) blob_requests: Semaphore,
+    /// Values that submissions look up in the cache.
+    pub(crate) look_ups: Semaphore,
     /// Uploads that are checked at once.
     pub(crate) uploads: Semaphore,
     /// Answers with large values, which are in memory until the client has taken them.

@@ -9,8 +9,8 @@ use axum::Router;
 use axum::extract::{OriginalUri, Path};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName};
-use http::{HeaderMap, HeaderValue};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use rust_embed::{EmbeddedFile, RustEmbed};
 use sha2::{Digest, Sha256};
 
@@ -39,6 +39,12 @@ const PAGES: [(&str, &str); 12] = [
     ("/cache", "cache"),
     ("/system", "system"),
 ];
+
+/// The name of the page at all other addresses. It loads no files of its own in advance.
+const NO_PAGE: &str = "none";
+
+/// How addresses begin that are not for people.
+const OF_PROGRAMS: [&str; 2] = ["/api/", "/assets/"];
 
 /// What the page may load: files of this server, and nothing that is written into the page. Scripts make no markup from texts.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; \
@@ -72,6 +78,28 @@ fn page(OriginalUri(uri): &OriginalUri, name: &str) -> Response {
     let opener = HeaderName::from_static("cross-origin-opener-policy");
     headers.insert(opener, HeaderValue::from_static("same-origin"));
     response
+}
+
+/// The answer at an address that leads nowhere: for a browser the page, which says so, and a problem for everything else.
+pub(crate) async fn no_page(uri: OriginalUri, method: Method, headers: HeaderMap) -> Response {
+    let is_look = [Method::GET, Method::HEAD].contains(&method);
+    let is_of_pages = OF_PROGRAMS.iter().all(|start| !uri.0.path().starts_with(start));
+    if is_look && is_of_pages && accepts_pages(&headers) {
+        return (StatusCode::NOT_FOUND, page(&uri, NO_PAGE)).into_response();
+    }
+    let problem = ApiProblem::new(Code::NoRoute, "there is no such address");
+    problem.hint("GET /api/v1/openapi.json has all addresses").into_response()
+}
+
+/// Whether a request asks for HTML by name, as browsers do when they open an address.
+fn accepts_pages(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|range| {
+        let (ty, parameters) = range.split_once(';').unwrap_or((range, ""));
+        let weight = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("q="));
+        let is_refused = weight.is_some_and(|weight| weight.parse::<f64>().is_ok_and(|weight| weight <= 0.0));
+        ty.trim().eq_ignore_ascii_case("text/html") && !is_refused
+    })
 }
 
 /// Whether a line of the page is for the one with this name: a link with classes is only for those that they name.

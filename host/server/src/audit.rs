@@ -17,6 +17,8 @@ pub struct Change<'a> {
     pub path: &'a str,
     /// The status of the answer.
     pub status: u16,
+    /// The id of the trace that its header `traceparent` names, as 32 hexadecimal digits.
+    pub trace_id: Option<&'a str>,
 }
 
 type OnChange = Arc<dyn Fn(&Change<'_>) + Send + Sync>;
@@ -35,6 +37,7 @@ impl Audit {
         tracing::info!(
             request_id = change.request_id,
             token,
+            trace_id = change.trace_id,
             "{} {} {}",
             change.method,
             change.path,
@@ -52,7 +55,8 @@ impl fmt::Debug for Audit {
 
 impl fmt::Display for Change<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { request_id, token, method, path, status } = self;
-        write!(f, "{method} {path} {status} token={} request={request_id}", token.unwrap_or("-"))
+        let Self { request_id, token, method, path, status, trace_id } = self;
+        write!(f, "{method} {path} {status} token={} request={request_id}", token.unwrap_or("-"))?;
+        trace_id.map_or(Ok(()), |trace| write!(f, " trace={trace}"))
     }
 }

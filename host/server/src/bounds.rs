@@ -23,6 +23,10 @@ pub(crate) const SMALL_VALUES_BYTES: u64 = 1 << 20;
 pub(crate) const LARGE_ANSWERS: usize = 4;
 /// The longest time that a request waits for its turn to read such values.
 pub(crate) const LARGE_ANSWER_WAIT: Duration = Duration::from_secs(10);
+/// The most values that submissions look up in the cache at once; each is in memory then. A run beyond them is left to a worker.
+pub(crate) const LOOK_UPS: usize = 4;
+/// The longest time in which a submission checks the files that a cached value depends on. What takes longer is left to a worker.
+pub(crate) const LOOK_UP_TIME: Duration = Duration::from_millis(50);
 /// The most bytes of the head of a request.
 pub(crate) const HEAD_BYTES: usize = 16 << 10;
 /// The most headers of a request.

@@ -22,6 +22,7 @@ use crate::problem::{Answer, ApiProblem, Code};
 use crate::restricted::{Names, Subject};
 use crate::scope::Scope;
 use crate::tokens::Identity;
+use crate::trace::RequestTrace;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -33,6 +34,7 @@ pub(crate) async fn complete(State(app): State<Arc<App>>, request: Request, next
     let (began, _active) = (Instant::now(), app.metrics.begin());
     let id = app.next_request_id();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let trace = RequestTrace::of(request.headers()).0.map(|trace| trace.trace_text());
     let checked = check_framing(request.headers());
     let is_framed = checked.is_ok();
     let checked = checked.and_then(|()| app.hosts.check(request.uri(), request.headers()));
@@ -65,6 +67,7 @@ pub(crate) async fn complete(State(app): State<Arc<App>>, request: Request, next
             method: method.as_str(),
             path: &path,
             status: response.status().as_u16(),
+            trace_id: trace.as_deref(),
         });
     }
     response

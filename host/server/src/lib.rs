@@ -56,6 +56,7 @@ mod rates;
 mod restricted;
 mod socket;
 mod tokens;
+mod trace;
 
 mod bounds;
 mod clock;

@@ -30,7 +30,7 @@ use crate::audit::{Audit, Change};
 use crate::batch_driver::drive;
 use crate::batches::Batches;
 use crate::blocking::Blocking;
-use crate::bounds::{BLOB_REQUESTS, LARGE_ANSWERS, LOADED, SCRIPTS, STREAMS, UPLOADS};
+use crate::bounds::{BLOB_REQUESTS, LARGE_ANSWERS, LOADED, LOOK_UPS, SCRIPTS, STREAMS, UPLOADS};
 use crate::clock::now;
 use crate::connections::Connections;
 use crate::guard::{admit, complete, cross_origin};
@@ -215,6 +215,7 @@ impl Server {
             spool: PathBuf::from(data_dir),
             uploaded: Uploaded::of(data_dir),
             blob_requests: Semaphore::new(BLOB_REQUESTS),
+            look_ups: Semaphore::new(LOOK_UPS),
             uploads: Semaphore::new(UPLOADS),
             large_answers: Arc::new(Semaphore::new(LARGE_ANSWERS)),
             streams: Arc::new(Semaphore::new(STREAMS)),
@@ -333,6 +334,7 @@ fn cors(allowed: &[String]) -> Option<CorsLayer> {
         name("accept-integers"),
         name("idempotency-key"),
         name("last-event-id"),
+        name("traceparent"),
     ];
     let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
@@ -352,10 +354,7 @@ fn guarded(router: Router, app: &Arc<App>, csrf: Csrf, cors: Option<CorsLayer>) 
             ApiProblem::new(Code::MethodNotAllowed, "the address does not have this method")
                 .hint("GET /api/v1/openapi.json has all addresses and methods")
         })
-        .fallback(async || {
-            ApiProblem::new(Code::NoRoute, "there is no such address")
-                .hint("GET /api/v1/openapi.json has all addresses")
-        })
+        .fallback(assets::no_page)
         .layer(from_fn(as_texts))
         .layer(csrf);
     let router = match cors {

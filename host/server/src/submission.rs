@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostel::journal::{Journal, JournalConflict, JournalError, RunSpec, Submitted};
+use hostel::journal::{Journal, JournalConflict, JournalError, RunRecord, RunSpec, Submitted, TraceParent};
 use hostel::registry::ComponentRef;
 use hostel::{
     Args, Arguments, DelayOptions, Digest, ErrorKind, OptionKey, Param, QueueName, RunId, Tag, Tags, Task,
@@ -16,13 +16,14 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::blob_args::{BlobArgs, may_name_blobs};
-use crate::bounds::{BLOB_BYTES, FARTHEST};
+use crate::bounds::{BLOB_BYTES, FARTHEST, LOOK_UP_TIME};
 use crate::clock::now;
 use crate::extract::{Members, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::scope::Scope;
 use crate::scripts::Registered;
 use crate::tokens::Identity;
+use crate::trace::RequestTrace;
 
 /// What to run, and how.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -70,13 +71,14 @@ pub(crate) struct Prepared {
     pub(crate) component: Digest,
     delay: DelayOptions,
     tags: Vec<Tag>,
+    trace: Option<TraceParent>,
 }
 
 impl RunRequest {
     /// Finds the task and reads everything but the arguments.
     pub(crate) async fn prepare(&self, app: &App, identity: &Identity) -> Answer<Prepared> {
         let (component, _, task) = find_registered(app, &self.task).await?;
-        let task = with_options(task, &self.options, self.priority, identity)?;
+        let task = with_options(app, task, &self.options, self.priority, identity)?;
         let mut delay = DelayOptions::default();
         delay.queue =
             self.queue.as_deref().map_or(Ok(QueueName::default()), |queue| parsed("queue", queue))?;
@@ -89,7 +91,7 @@ impl RunRequest {
         delay.unique = self.unique.as_deref().map(|key| parsed::<Unique>("unique", key)).transpose()?;
         let tags: Vec<Tag> = self.tags.iter().map(|tag| Tag::from(tag.as_str())).collect();
         check_tags(&task.spec().tags.with(tags.iter().cloned())).map_err(|error| wrong("tags", error))?;
-        Ok(Prepared { task, component, delay, tags })
+        Ok(Prepared { task, component, delay, tags, trace: None })
     }
 
     fn due(&self, now: Timestamp) -> Answer<Option<Timestamp>> {
@@ -141,6 +143,7 @@ async fn resolve(app: &App, text: &str) -> Answer<(Digest, Option<String>)> {
 
 /// The task with options by name.
 pub(crate) fn with_options(
+    app: &App,
     task: Task,
     options: &Map<String, Json>,
     priority: Option<i32>,
@@ -159,7 +162,7 @@ pub(crate) fn with_options(
     }
     let mut spec = TaskSpec::default();
     spec.set_all(pairs.iter().map(|(name, text)| (*name, text.as_str())))?;
-    if spec.limits.fuel.is_some() {
+    if spec.limits.fuel.is_some() && !app.host.counts_fuel() {
         return Err(wrong("options.max-fuel", "workers do not count fuel: bound the time with timeout"));
     }
     hostel::check_dirs(&spec.grants).map_err(|error| wrong("options.dir", error))?;
@@ -235,6 +238,11 @@ impl Prepared {
         &self.delay.queue
     }
 
+    /// With the trace of the request that submits its runs.
+    pub(crate) fn in_trace(self, RequestTrace(trace): RequestTrace) -> Self {
+        Self { trace, ..self }
+    }
+
     /// The tags of its runs, with those of the task.
     pub(crate) fn tags(&self) -> Tags {
         self.task.spec().tags.with(self.tags.iter().cloned())
@@ -246,7 +254,7 @@ impl Prepared {
         let mut delay = self.delay.clone();
         delay.id = id;
         let args = Args::from(inputs).tags(self.tags.iter().chain(tags).cloned());
-        Ok(self.task.delayed_spec(args, delay)?)
+        Ok(RunSpec { trace: self.trace, ..self.task.delayed_spec(args, delay)? })
     }
 }
 
@@ -279,10 +287,19 @@ pub(crate) struct Stored {
     pub(crate) existing: bool,
 }
 
-/// Stores a run. Durable on return. One with an id of the client may have been stored before; the times of the first submission count.
-pub(crate) async fn store(app: &App, mut spec: RunSpec, is_named: bool) -> Answer<Stored> {
-    let run = spec.id;
+/// Stores a run of a task. Durable on return. One with an id of the client may have been stored before; the times of the first
+/// submission count. A run whose value the cache has is stored as ended, and no worker gets it.
+pub(crate) async fn store(app: &Arc<App>, task: Task, mut spec: RunSpec, is_named: bool) -> Answer<Stored> {
+    let (run, of_app) = (spec.id, Arc::clone(app));
     let submitted = app.journal(move |journal| {
+        let is_known = is_named && journal.get(run)?.is_some();
+        if let Some(record) = if is_known { None } else { cached(&of_app, &task, &spec) } {
+            match journal.import(&[record]) {
+                // Another request was first.
+                Err(JournalError::Conflict(JournalConflict::OtherSpec { .. })) if is_named => {}
+                imported => return imported.map(|imported| imported.into_iter().next()),
+            }
+        }
         let submitted = submit(journal, std::slice::from_mut(&mut spec), is_named)?;
         Ok::<_, JournalError>(submitted.into_iter().next())
     });
@@ -291,6 +308,12 @@ pub(crate) async fn store(app: &App, mut spec: RunSpec, is_named: bool) -> Answe
         Some(Submitted::Existing) => Stored { run, existing: true },
         Some(Submitted::New | Submitted::Replaced { .. }) | None => Stored { run, existing: false },
     })
+}
+
+/// The record of a run that the cache answers, unless too many others look up values at this moment.
+fn cached(app: &App, task: &Task, spec: &RunSpec) -> Option<RunRecord> {
+    let _place = app.look_ups.try_acquire().ok()?;
+    task.cached_record(spec, LOOK_UP_TIME)
 }
 
 /// Stores runs, all or none. Those with ids of the client may have been stored before, or by another request at this moment; the times

@@ -44,6 +44,9 @@ pub struct StoredRunObject<'a> {
     /// The run that submitted it, or the map that it is an item of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// The trace of the request that submitted it, and the span in it, as a `traceparent` header has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     /// When it was submitted.
     pub created: String,
     /// When its next attempt is or was due.
@@ -90,6 +93,7 @@ impl<'a> StoredRunObject<'a> {
             schedule: head.schedule.as_ref().map(ToString::to_string),
             slot: spec.schedule.as_ref().map(|slot| instant(slot.slot)),
             parent: spec.parent.as_ref().map(ToString::to_string),
+            traceparent: spec.trace.as_ref().map(ToString::to_string),
             created: instant(head.created),
             due: instant(head.due),
             history: history

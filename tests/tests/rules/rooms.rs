@@ -97,6 +97,7 @@ const HOSTEL: [Room; 6] = [
         modules: &[
             "blocking",
             "builder",
+            "cached_delay",
             "component",
             "components",
             "delay",

@@ -43,6 +43,7 @@ impl LogFormat {
                 "status": change.status,
                 "token": change.token,
                 "request_id": change.request_id,
+                "trace_id": change.trace_id,
             })
             .to_string(),
         }

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command};
 
 use crate::hostel::{Place, Ran};
-use crate::server::PATIENCE;
+use crate::server::{PATIENCE, Server};
 
 /// Sends a request without a body, and returns the answer.
 fn get(address: &str, path: &str, token: &str) -> String {
@@ -84,4 +84,27 @@ fn an_address_that_others_reach_needs_a_proxy() {
     assert!(ran.stderr.contains("invalid public address \"hostel.example\""), "{}", ran.stderr);
     let ran = place.run("serve --addr 127.0.0.1:0 --allow-origin '*'");
     assert!(ran.stderr.contains("invalid origin \"*\""), "{}", ran.stderr);
+}
+
+#[test]
+fn an_answer_from_the_cache_outlives_the_server() {
+    let mut server = Server::start("--workers 1");
+    assert_eq!(server.completed("run arith.wasm#add 40 2"), "42");
+    let digest = ::hostel::Digest::of(&fs::read(hostel_guests::ARITH).unwrap());
+    let (path, body) = (
+        "/api/v1/runs/01a227a3-bf8d-74ea-902d-08c41636443e",
+        format!(r#"{{"task":"{digest}#add","args":[40,2]}}"#),
+    );
+    let check = |server: &Server, status: u16, existing: bool| {
+        let answer = server.request("PUT", path, &body);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        assert!(answer.contains("\"state\":\"Cached\",\"value\":42"), "{answer}");
+        assert!(answer.contains(&format!("\"existing\":{existing}")), "{answer}");
+    };
+    check(&server, 201, false);
+    // Killed.
+    server.restart("--workers 0");
+    check(&server, 200, true);
+    let listed = server.completed("runs ls state:cached --output json");
+    assert_eq!(listed.matches("\"run\":").count(), 1, "{listed}");
 }

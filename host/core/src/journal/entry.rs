@@ -239,11 +239,12 @@ impl JournalEntry {
     /// [`JournalConflict::OtherSpec`].
     pub fn submit_again(&self, spec: &RunSpec) -> Result<(), JournalConflict> {
         let stored = self.record.submitted();
-        let is_same = if is_debounced(spec) && is_debounced(stored) {
-            *stored == RunSpec { due: stored.due, debounced: stored.debounced, ..spec.clone() }
-        } else {
-            stored == spec
-        };
+        // Each repetition may come from another span.
+        let mut asked = RunSpec { trace: stored.trace, ..spec.clone() };
+        if is_debounced(spec) && is_debounced(stored) {
+            (asked.due, asked.debounced) = (stored.due, stored.debounced);
+        }
+        let is_same = *stored == asked;
         if is_same { Ok(()) } else { Err(JournalConflict::OtherSpec { run: spec.id }) }
     }
 

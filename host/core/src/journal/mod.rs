@@ -64,8 +64,8 @@ pub trait Journal: Send + Sync {
     /// unfinished runs, and errors of the medium.
     fn submit(&self, at: Timestamp, specs: &[RunSpec]) -> Result<Vec<Submitted>, JournalError>;
 
-    /// Stores runs that have ended elsewhere, such as in a program that keeps a history, with all that happened to them: all of them
-    /// or none. As with [`Journal::submit`], a run that is stored with the same specification is reported as existing, and nothing
+    /// Stores runs that have ended elsewhere, such as in a program that keeps a history, or when they were submitted, with all that
+    /// happened to them: all of them or none. Their unique keys do not matter: a run that has ended holds none. As with [`Journal::submit`], a run that is stored with the same specification is reported as existing, and nothing
     /// changes. They need no attention.
     ///
     /// At most [`MAX_SUBMITTED`] at once.

@@ -13,6 +13,7 @@ mod schedule;
 mod script;
 mod spec;
 mod stored;
+mod trace_parent;
 mod unique;
 
 pub use amendment::*;
@@ -28,4 +29,5 @@ pub use schedule::*;
 pub use script::*;
 pub use spec::*;
 pub use stored::*;
+pub use trace_parent::*;
 pub use unique::*;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{
     CachePolicy, Determinism, FlowRun, Grants, Limits, Name, NameTemplate, OptionError, QueueName,
-    RetryPolicy, RunId, ScheduleSlot, Signature, StoredValue, Tags, TaskKey, Timestamp, Unique,
+    RetryPolicy, RunId, ScheduleSlot, Signature, StoredValue, Tags, TaskKey, Timestamp, TraceParent, Unique,
     UnknownImports, check_tags,
 };
 
@@ -140,10 +140,12 @@ pub struct RunSpec {
     pub debounced: Option<Timestamp>,
     /// The time of a schedule for which it was submitted.
     pub schedule: Option<ScheduleSlot>,
+    /// The trace of the request that submitted it. It means nothing to the run: a repeated submission may come with another one.
+    pub trace: Option<TraceParent>,
 }
 
 impl RunSpec {
-    /// A run in the queue `default` without inputs, dependencies, tags, due time, parent, key and schedule.
+    /// A run in the queue `default` without inputs, dependencies, tags, due time, parent, key, schedule and trace.
     pub fn new(id: RunId, task: TaskKey, spec: Arc<TaskSpec>, created: Timestamp) -> Self {
         Self {
             id,
@@ -159,6 +161,7 @@ impl RunSpec {
             unique: None,
             debounced: None,
             schedule: None,
+            trace: None,
         }
     }
 

@@ -8,7 +8,8 @@ use hostel_core::{
     ExportPath, Failure, FlowRun, Frame, GrantKind, Grants, HostCall, InputSpec, Limit, LimitKind, Limits,
     Missed, Name, Outcome, Overlap, QueueName, Randomness, Receipt, RetryDelay, RetryOn, RetryPolicy,
     RunFact, RunId, RunSpec, Schedule, ScheduleSlot, StoredOutcome, StoredValue, TaskKey, TaskSpec,
-    Timestamp, Trap, Unique, UniqueMode, UnknownImports, UpstreamChain, UpstreamRun, WaitFor, When,
+    Timestamp, TraceParent, Trap, Unique, UniqueMode, UnknownImports, UpstreamChain, UpstreamRun, WaitFor,
+    When,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -49,8 +50,9 @@ pub(crate) fn task_spec() -> impl Strategy<Value = TaskSpec> {
 pub(crate) fn run_spec() -> impl Strategy<Value = RunSpec> {
     let parts = (id(), task(), task_spec(), vec(input(), 0..4), vec(wait_for(), 0..3));
     let more = (vec(text(), 0..3), option::of(instant()), option::of(id()), instant());
-    let queued = (queue(), option::of(unique()), option::of(instant()), option::of(slot()));
-    (parts, more, queued).prop_map(|(parts, more, (queue, unique, debounced, schedule))| {
+    let queued =
+        (queue(), option::of(unique()), option::of(instant()), option::of(slot()), option::of(trace()));
+    (parts, more, queued).prop_map(|(parts, more, (queue, unique, debounced, schedule, trace))| {
         let ((id, task, spec, inputs, wait_for), (tags, due, parent, created)) = (parts, more);
         let (spec, tags) = (spec.into(), tags.into_iter().collect());
         RunSpec {
@@ -67,8 +69,14 @@ pub(crate) fn run_spec() -> impl Strategy<Value = RunSpec> {
             unique,
             debounced,
             schedule,
+            trace,
         }
     })
+}
+
+fn trace() -> impl Strategy<Value = TraceParent> {
+    let parts = (any::<[u8; 16]>(), any::<[u8; 8]>(), any::<u8>());
+    parts.prop_filter_map("an id is zero", |(trace, span, flags)| TraceParent::new(trace, span, flags))
 }
 
 pub(crate) fn schedule() -> impl Strategy<Value = Schedule> {

@@ -193,7 +193,15 @@ fn vectors() -> Vec<(String, Vec<u8>)> {
         assert_eq!(TaskSpec::decode(&bytes), Ok(spec), "{name}");
         vectors.push((format!("task: {name}"), bytes));
     }
-    for (name, run) in [("no inputs", run(TaskSpec::default())), ("every input", every_input())] {
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().ok();
+    let traced = RunSpec { trace, ..run(TaskSpec::default()) };
+    let both = RunSpec { trace, ..every_input() };
+    for (name, run) in [
+        ("no inputs", run(TaskSpec::default())),
+        ("every input", every_input()),
+        ("a trace", traced),
+        ("every input and a trace", both),
+    ] {
         let bytes = run.encode();
         assert_eq!(RunSpec::decode(&bytes), Ok(run), "{name}");
         vectors.push((format!("run: {name}"), bytes));

@@ -143,7 +143,8 @@ impl WorkerBuilder<'_> {
     /// Hooks are called for what this worker does: when an attempt has begun, when another one will follow, and when a run ends with
     /// an attempt or with a cached value. They are not called for a run that ends otherwise: cancelled before it started, crashed
     /// because its workers were lost, or ended by this worker before an attempt (its time was over, or it cannot be executed).
-    /// [`WorkerBuilder::on_change`] is called for the last two.
+    /// [`WorkerBuilder::on_change`] is called for the last two. A run that was stored with its [cached value](Task::cached_record) never
+    /// comes to a worker.
     #[must_use]
     pub fn serve(mut self, tasks: impl IntoIterator<Item = Task>) -> Self {
         self.served.extend(tasks);

@@ -5,13 +5,13 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_executor::block_on;
-use hostel::journal::{Cancellation, Journal, JournalError, MemoryJournal, StoredOutcome};
+use hostel::journal::{Cancellation, Journal, JournalError, MemoryJournal, StoredOutcome, Submitted};
 use hostel::{
-    DelayError, DelayOptions, DelayedRun, Digest, ErrorKind, Event, Failure, Host, Input, LimitKind, Limits,
-    Outcome, QueueName, ResultError, RunId, Shutdown, State, SubmitError, Task, Timestamp, Value,
-    WorkerError, args,
+    DelayError, DelayOptions, DelayedRun, Digest, DirGrant, ErrorKind, Event, Failure, Host, Input,
+    LimitKind, Limits, Outcome, QueueName, ResultError, RunId, Shutdown, State, SubmitError, Task, Timestamp,
+    Value, WorkerError, args,
 };
-use hostel_guests::{ARITH, BATCH, CALCULATOR, ELEVATOR, FLAKY, SPIN_FOREVER, TEXT, wat};
+use hostel_guests::{ARITH, BATCH, CALCULATOR, ELEVATOR, FLAKY, READER, SPIN_FOREVER, TEXT, wat};
 
 use crate::{host, task, told};
 
@@ -212,6 +212,47 @@ fn a_second_run_with_equal_inputs_is_cached() {
     assert_eq!(states(&second), [State::Pending, State::Cached]);
     let last = *second.entry().unwrap().record().history().last().unwrap();
     assert_eq!(last.cause, Some(Event::CacheHit { producer: first.id() }));
+}
+
+#[test]
+fn a_delayed_run_can_end_with_its_cached_value_when_it_is_submitted() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("today.txt"), "nothing to do").unwrap();
+    let host = host(1);
+    let load = |path| block_on(host.load(path)).unwrap();
+    let read = load(READER).task("read-with-std").unwrap().dir(DirGrant::new(dir.path(), "notes").unwrap());
+    let add = load(ARITH).task("add").unwrap().run_name("{a} and {b}").unwrap();
+    let spec = |task: &Task, args, options| task.delayed_spec(args, options).unwrap();
+    let sum = || spec(&add, args![20, 22], DelayOptions::default());
+    let text = || spec(&read, args!["notes/today.txt"], DelayOptions::default());
+    assert_eq!(add.cached_record(&sum(), LONG), None);
+    let first = add.submit(args![20, 22]).unwrap();
+    assert_eq!(block_on(first.result::<i64>()).unwrap(), 42);
+    block_on(read.submit(args!["notes/today.txt"]).unwrap().outcome());
+
+    let record = add.cached_record(&sum(), LONG).unwrap();
+    assert_eq!((record.state(), record.name()), (State::Cached, Some("20 and 22")));
+    assert_eq!((record.cached_from(), record.version()), (Some(first.id()), 3));
+    let journal = host.journal().unwrap();
+    let submitted = journal.import(std::slice::from_ref(&record)).unwrap();
+    assert_eq!(submitted, [Submitted::New]);
+    let stored = host.delayed(record.spec().id).unwrap();
+    assert_eq!(block_on(stored.result::<i64>()).unwrap(), 42);
+    // Only the files that a value depends on take time.
+    assert!(add.cached_record(&sum(), Duration::ZERO).is_some());
+    assert_eq!(read.cached_record(&text(), Duration::ZERO), None);
+    assert!(read.cached_record(&text(), LONG).is_some());
+
+    let mut later = DelayOptions::default();
+    later.at = Some(now().after(LONG));
+    let mut unique = DelayOptions::default();
+    unique.unique = Some("key".parse().unwrap());
+    for options in [later, unique] {
+        assert_eq!(add.cached_record(&spec(&add, args![20, 22], options), LONG), None);
+    }
+    let fresh = add.clone().refresh_cache(true);
+    assert_eq!(fresh.cached_record(&spec(&fresh, args![20, 22], DelayOptions::default()), LONG), None);
+    assert_eq!(read.cached_record(&sum(), LONG), None, "a run of another task");
 }
 
 #[test]

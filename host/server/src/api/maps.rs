@@ -31,6 +31,7 @@ use crate::restricted::Subject;
 use crate::scope::Scope;
 use crate::submission::{Prepared, RunRequest, derived_id, submit, wait};
 use crate::tokens::{Identity, secret};
+use crate::trace::RequestTrace;
 
 const JSON_LINES: [&str; 3] = ["application/jsonl", "application/x-ndjson", "application/json-lines"];
 
@@ -118,7 +119,9 @@ struct MapObject {
 ///
 /// As JSON Lines (`application/jsonl`) the rows are stored while they come, 500 at a time; if a row is wrong, the problem says how many
 /// were stored before. Send the same again with the same `id` to go on.
-#[utoipa::path(post, path = "/maps", operation_id = "post_map", tag = "maps", params(Wait),
+#[utoipa::path(post, path = "/maps", operation_id = "post_map", tag = "maps",
+    params(Wait,
+        ("traceparent" = Option<String>, Header, description = "The trace of the request, of W3C Trace Context")),
     request_body(content((MapRequest = "application/json"), (String = "application/jsonl"))),
     responses((status = 201, description = "All rows are stored", body = MapObject),
         (status = 200, description = "All have ended within the wait", body = MapObject),
@@ -131,14 +134,14 @@ async fn post_map(
     headers: HeaderMap,
     body: Body,
 ) -> Answer<Response> {
-    let wait = wait(query.wait.as_deref())?;
+    let (wait, trace) = (wait(query.wait.as_deref())?, RequestTrace::of(&headers));
     app.count(&identity, Counted::Submit)?;
     let is_json = headers.get(CONTENT_TYPE).is_some_and(|ty| ty.as_bytes().starts_with(b"application/json;"))
         || headers.get(CONTENT_TYPE).is_some_and(|ty| ty == "application/json");
     let rows = if is_json {
         let body = Parts::new(&headers, body, JSON_BYTES as u64)?.whole().await?;
         let request: MapRequest = read(&body)?;
-        let mut rows = Rows::begin(&app, &identity, &request).await?;
+        let mut rows = Rows::begin(&app, &identity, &request, trace).await?;
         for row in request.rows {
             rows.add(row).await?;
         }
@@ -156,7 +159,7 @@ async fn post_map(
         if !request.rows.is_empty() {
             return Err(wrong("rows", "expected the rows on the lines after this one"));
         }
-        let mut rows = Rows::begin(&app, &identity, &request).await?;
+        let mut rows = Rows::begin(&app, &identity, &request, trace).await?;
         while let Some(line) = lines.next().await? {
             let row = parse_row(&line).map_err(|problem| rows.failed(problem))?;
             rows.add(row).await?;
@@ -223,7 +226,12 @@ struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    async fn begin(app: &'a Arc<App>, identity: &Identity, request: &MapRequest) -> Answer<Self> {
+    async fn begin(
+        app: &'a Arc<App>,
+        identity: &Identity,
+        request: &MapRequest,
+        trace: RequestTrace,
+    ) -> Answer<Self> {
         let id = match &request.id {
             Some(id) => parsed::<RunId>("id", id)?,
             None => derived_id(&["map", &secret().map_err(|error| wrong("id", error))?]),
@@ -239,7 +247,7 @@ impl<'a> Rows<'a> {
             after: request.after.clone(),
             unique: None,
         };
-        let prepared = of_run.prepare(app, identity).await?;
+        let prepared = of_run.prepare(app, identity).await?.in_trace(trace);
         let (queue, tags) = (prepared.queue(), prepared.tags());
         identity.require_for(Scope::Run, &Subject { task: prepared.task.key(), queue, tags })?;
         let map = id.to_string();

@@ -1,6 +1,7 @@
 //! Runs: submitted, listed, shown and removed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -26,6 +27,7 @@ use crate::run_view::{head, read_filter, run_json};
 use crate::scope::Scope;
 use crate::submission::{RunRequest, derived_id, store, wait, wait_for_end, with_blobs};
 use crate::tokens::Identity;
+use crate::trace::RequestTrace;
 
 /// The most bytes of an idempotency key.
 const KEY_BYTES: usize = 255;
@@ -49,7 +51,8 @@ pub(super) struct Wait {
 ///
 /// With an `Idempotency-Key`, a repetition returns the first run. The key is known as long as the run is.
 #[utoipa::path(post, path = "/runs", operation_id = "post_run", tag = "runs", request_body = RunRequest,
-    params(Wait, ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible characters")),
+    params(Wait, ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible characters"),
+        ("traceparent" = Option<String>, Header, description = "The trace of the request, of W3C Trace Context")),
     responses((status = 201, description = "It is stored", body = RunAnswerObject),
         (status = 200, description = "It has ended within the wait, or was there before", body = RunAnswerObject),
         (status = 202, description = "It has not ended within the wait", body = RunAnswerObject)),
@@ -61,16 +64,18 @@ async fn post_run(
     headers: HeaderMap,
     JsonBody(request): JsonBody<RunRequest>,
 ) -> Answer<Response> {
-    let key = headers.get("idempotency-key").map(|key| idempotency_id(&identity, key)).transpose()?;
-    let submitted = submit(&app, &identity, &request, key, &query).await;
-    submitted.map_err(|problem| if key.is_some() { key_reused(problem) } else { problem })
+    let id = headers.get("idempotency-key").map(|key| idempotency_id(&identity, key)).transpose()?;
+    let way = Way { id, wait: wait(query.wait.as_deref())?, trace: RequestTrace::of(&headers) };
+    let submitted = submit(&app, &identity, &request, way).await;
+    submitted.map_err(|problem| if id.is_some() { key_reused(problem) } else { problem })
 }
 
 /// Submit a run by its id
 ///
 /// Safe to repeat: the same request again returns the run, and another request is refused.
 #[utoipa::path(put, path = "/runs/{run}", operation_id = "put_run", tag = "runs", request_body = RunRequest,
-    params(("run" = String, Path, description = "A UUID that the client chooses, best of version 7"), Wait),
+    params(("run" = String, Path, description = "A UUID that the client chooses, best of version 7"), Wait,
+        ("traceparent" = Option<String>, Header, description = "The trace of the request, of W3C Trace Context")),
     responses((status = 201, description = "It is stored", body = RunAnswerObject),
         (status = 200, description = "It has ended within the wait, or was there before", body = RunAnswerObject),
         (status = 202, description = "It has not ended within the wait", body = RunAnswerObject)),
@@ -80,10 +85,22 @@ async fn put_run(
     identity: Identity,
     Path(run): Path<String>,
     Query(query): Query<Wait>,
+    headers: HeaderMap,
     JsonBody(request): JsonBody<RunRequest>,
 ) -> Answer<Response> {
-    let run = parsed::<RunId>("run", &run)?;
-    submit(&app, &identity, &request, Some(run), &query).await
+    let id = Some(parsed::<RunId>("run", &run)?);
+    let way = Way { id, wait: wait(query.wait.as_deref())?, trace: RequestTrace::of(&headers) };
+    submit(&app, &identity, &request, way).await
+}
+
+/// How a run is submitted, beside what it is.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    /// The id that the client has chosen.
+    id: Option<RunId>,
+    /// How long to wait for its end.
+    wait: Option<Duration>,
+    trace: RequestTrace,
 }
 
 fn idempotency_id(identity: &Identity, key: &HeaderValue) -> Answer<RunId> {
@@ -106,18 +123,17 @@ async fn submit(
     app: &Arc<App>,
     identity: &Identity,
     request: &RunRequest,
-    id: Option<RunId>,
-    query: &Wait,
+    Way { id, wait, trace }: Way,
 ) -> Answer<Response> {
-    let wait = wait(query.wait.as_deref())?;
     app.count(identity, Counted::Submit)?;
-    let prepared = request.prepare(app, identity).await?;
+    let prepared = request.prepare(app, identity).await?.in_trace(trace);
+    let task = prepared.task.clone();
     let spec = with_blobs(app, prepared, id, request.args.as_ref()).await?;
     identity.require_for(Scope::Run, &Subject::of_spec(&spec))?;
     if spec.unique.is_some() {
         identity.require_queue(Scope::Run, &spec.queue)?;
     }
-    let stored = store(app, spec, id.is_some()).await?;
+    let stored = store(app, task, spec, id.is_some()).await?;
     let entry = match wait {
         Some(wait) => wait_for_end(app, stored.run, wait).await?,
         None => app.entry(stored.run).await?,

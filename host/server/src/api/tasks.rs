@@ -178,7 +178,7 @@ async fn check_arguments(
         Registered::Component(_) => task.key().to_string(),
         Registered::Script(_) => format!("{digest}#{}", task.function_name()),
     };
-    let task = with_options(task, &request.options, None, &identity)?;
+    let task = with_options(&app, task, &request.options, None, &identity)?;
     let inputs = inputs_with_texts(&task, request.args.as_ref(), &request.wave)?;
     task.delayed_spec(inputs.clone().into(), hostel::DelayOptions::default())?;
     let params = task.signature().params.iter();

@@ -86,6 +86,37 @@ fn the_page_is_sent_at_every_address_of_one_and_leads_back_to_the_root() {
 }
 
 #[test]
+fn an_address_without_a_page_says_so_to_browsers_and_is_a_problem_for_others() {
+    let server = Running::start();
+    let send = |method: &str, path: &str, accept: Option<&str>| {
+        let request = Request::new(server.address, method, path);
+        accept.into_iter().fold(request, |request, accept| request.header("Accept", accept)).send()
+    };
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for (path, base) in [("/nowhere", "./"), ("/runs/x/logs/more", "../../../"), ("/runs/", "../")] {
+        let answer = send("GET", path, Some(browser));
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (404, Some("text/html; charset=utf-8")),
+            "{path}"
+        );
+        let text = answer.text();
+        assert!(text.contains(&format!("<base href=\"{base}\">")), "{path}: {text}");
+        assert!(text.contains("/vendor/preact.js") && !text.contains("/pages/"), "{path}: {text}");
+        assert!(answer.header("content-security-policy").unwrap().contains("default-src 'none'"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        for accept in [None, Some("*/*"), Some("application/json"), Some("text/html;q=0, application/json")] {
+            send("GET", path, accept).problem(404, "no-route");
+        }
+        send("POST", path, Some(browser)).problem(404, "no-route");
+        assert_eq!(send("HEAD", path, Some(browser)).status, 404);
+    }
+    for path in ["/api/v1/nowhere", "/api/v2", "/assets/dev/nothing.js"] {
+        send("GET", path, Some(browser)).problem(404, "no-route");
+    }
+}
+
+#[test]
 fn what_the_page_loads_is_there_under_the_hash_of_this_version_only() {
     let server = Running::start();
     let get = |path: &str| Request::new(server.address, "GET", path).send();

@@ -10,6 +10,8 @@ mod batches;
 #[cfg(test)]
 mod blobs;
 #[cfg(test)]
+mod cached;
+#[cfg(test)]
 mod dashboard;
 #[cfg(test)]
 mod document;
@@ -33,5 +35,7 @@ mod refusals;
 mod restricted;
 #[cfg(test)]
 mod slice;
+#[cfg(test)]
+mod traces;
 #[cfg(test)]
 mod walk;

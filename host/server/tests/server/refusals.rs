@@ -90,6 +90,27 @@ fn a_limit_on_fuel_is_refused_because_no_worker_counts_it() {
 }
 
 #[test]
+fn a_host_that_counts_fuel_limits_it() {
+    let host = hostel::Host::builder().count_fuel(true);
+    let server = Running::on(tempfile::tempdir().unwrap(), hostel_server::Settings::default(), host);
+    let digest = server.upload(hostel_guests::ARITH);
+    let request = |fuel: u64| json!({ "task": format!("{digest}#add"), "args": [1, 2], "options": { "max-fuel": fuel, "cache": "none" } });
+    let run = |fuel: u64| {
+        let ran = server.post("/api/v1/runs?wait=60s", &request(fuel));
+        assert_eq!(ran.status, 200, "{ran:?}");
+        ran.json()
+    };
+    let enough = run(1_000_000_000);
+    assert_eq!((&enough["state"], &enough["value"]), (&json!("Completed"), &json!(3)), "{enough}");
+    let short = run(1);
+    assert_eq!((&short["state"], &short["error"]["kind"]), (&json!("Failed"), &json!("limit")), "{short}");
+    assert!(short["error"]["message"].as_str().unwrap().contains("fuel of 1 "), "{short}");
+    let check = json!({ "args": [1, 2], "options": { "max-fuel": 10 } });
+    let checked = server.post(&format!("/api/v1/tasks/{digest}%23add/check"), &check);
+    assert_eq!(checked.status, 200, "{checked:?}");
+}
+
+#[test]
 fn unknown_query_parameters_are_refused_everywhere() {
     let server = Running::start();
     let refused = |method: &str, path: &str| {

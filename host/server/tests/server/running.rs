@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
-use hostel::Host;
+use hostel::{Host, HostBuilder};
 use hostel_server::{Server, Settings};
 use serde_json::Value as Json;
 use tokio::net::TcpListener;
@@ -34,6 +34,11 @@ impl Running {
 
     /// A server on a directory that an earlier one has used.
     pub(crate) fn again(dir: tempfile::TempDir, settings: Settings) -> Self {
+        Self::on(dir, settings, Host::builder())
+    }
+
+    /// A server with a host that has these settings, beside those of all tests.
+    pub(crate) fn on(dir: tempfile::TempDir, settings: Settings, host: HostBuilder) -> Self {
         let (shutdown, ended) = oneshot::channel::<()>();
         let (started, has_started) = std::sync::mpsc::channel();
         let data_dir: PathBuf = dir.path().to_owned();
@@ -42,7 +47,7 @@ impl Running {
             runtime.block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let address = listener.local_addr().unwrap();
-                let host = Host::builder().max_workers(2).max_instances(8).ended_runs(0);
+                let host = host.max_workers(2).max_instances(8).ended_runs(0);
                 let server = Server::open(&data_dir, host, address, settings).unwrap();
                 started.send((address, server.login_url().unwrap())).unwrap();
                 server.serve(listener, async { _ = ended.await }).await.unwrap();

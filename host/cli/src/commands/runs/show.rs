@@ -62,6 +62,7 @@ struct Shown {
     unique: Option<String>,
     /// A schedule, and its time.
     slot: Option<(String, String)>,
+    traceparent: Option<String>,
     tags: Vec<String>,
     inputs: Vec<String>,
     /// Times and states.
@@ -170,6 +171,7 @@ impl Shown {
             parent: spec.parent.as_ref().map(ToString::to_string),
             unique: spec.unique.as_ref().map(|unique| unique.key.to_string()),
             slot: spec.schedule.as_ref().map(|slot| (slot.schedule.to_string(), instant(slot.slot))),
+            traceparent: spec.trace.as_ref().map(ToString::to_string),
             tags: head.tags.iter().map(ToString::to_string).collect(),
             inputs,
             history: history.map(|one| (instant(one.at), one.state.to_string())).collect(),
@@ -187,6 +189,7 @@ impl Shown {
     ) -> Result<Self, Problem> {
         let StoredRunObject { run, function, queue, priority, unique_key, schedule, slot, parent, .. } =
             &answer.run;
+        let traceparent = answer.run.traceparent.clone();
         let state = remote::state(&run.state);
         let has_value = run.value.as_ref().is_some_and(Option::is_some);
         let value = match run.error.as_ref().and_then(|error| error.value.as_ref()) {
@@ -211,6 +214,7 @@ impl Shown {
             parent: parent.clone(),
             unique: unique_key.clone(),
             slot: schedule.clone().map(|schedule| (schedule, slot.clone().unwrap_or_default())),
+            traceparent,
             tags: run.tags.clone().unwrap_or_default(),
             inputs: inputs.into_iter().map(|input| one_line(&input.wave)).collect(),
             history: answer.run.history.iter().map(|one| (one.at.clone(), one.state.to_string())).collect(),
@@ -243,6 +247,7 @@ impl Shown {
         rows.extend(self.parent.map(|run| (parent, run)));
         rows.extend(self.unique.map(|key| ("unique", safe(&key))));
         rows.extend(self.slot.map(|(schedule, at)| ("schedule", format!("{}, for {at}", safe(&schedule)))));
+        rows.extend(self.traceparent.map(|trace| ("traceparent", safe(&trace))));
         let tags: Vec<_> = self.tags.iter().map(|tag| safe(tag)).collect();
         rows.extend((!tags.is_empty()).then(|| ("tags", tags.join(", "))));
         rows.extend(self.inputs.into_iter().map(|input| ("input", input)));

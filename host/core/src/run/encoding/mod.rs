@@ -5,7 +5,8 @@
 //! Everything begins with one byte of version, and nothing follows it. Numbers are unsigned LEB128 of at most 64 bits in their
 //! shortest form, signed ones in zigzag. A text or a list has its length before it. `maybe` is one byte, 0 or 1, and after 1
 //! what may be there. An instant is 8 bytes, nanoseconds since 1970, little-endian; a duration is two numbers, seconds and
-//! nanoseconds. Ids are 16 bytes, digests 32. A choice is one byte, in the order in which the type declares its variants.
+//! nanoseconds. Ids are 16 bytes, digests 32. A choice is one byte, in the order in which the type declares its variants. A run ends with
+//! one byte, whose bits say whether a schedule and a trace follow, and with these; hosts that know no traces take such a run for malformed.
 //! So one thing has one encoding, which `tests/run_vectors.txt` fixes: a change of it is a new version.
 
 mod fact;

@@ -9,12 +9,17 @@ use super::{outcome, write};
 use crate::{
     CachePolicy, Clock, Determinism, Digest, DirAccess, DirGrant, EnvGrant, ExportPath, FlowRun, Grants,
     InputSpec, Limits, QueueName, Randomness, RetryDelay, RetryOn, RetryPolicy, RunSpec, ScheduleSlot, Tags,
-    TaskKey, TaskSpec, Unique, UniqueMode, UnknownImports, WaitFor,
+    TaskKey, TaskSpec, TraceParent, Unique, UniqueMode, UnknownImports, WaitFor,
 };
 
 const ACCESSES: [DirAccess; 2] = [DirAccess::Ro, DirAccess::Rw];
 
 const UNKNOWN_IMPORTS: [UnknownImports; 2] = [UnknownImports::Refuse, UnknownImports::Trap];
+
+/// The last parts of a run, each a bit of the byte before them: where it came from a schedule, and where from a trace. The byte is the 0 or 1
+/// of a `maybe` for runs without a trace.
+const HAS_SCHEDULE: u8 = 1;
+const HAS_TRACE: u8 = 2;
 
 pub(super) fn write_task(out: &mut Vec<u8>, task: &TaskSpec) {
     let TaskSpec {
@@ -313,6 +318,7 @@ pub(super) fn write_run_alone(out: &mut Vec<u8>, run: &RunSpec) {
         unique,
         debounced,
         schedule,
+        trace,
     } = run;
     write::id(out, *id);
     out.extend(task.component.as_bytes());
@@ -334,10 +340,16 @@ pub(super) fn write_run_alone(out: &mut Vec<u8>, run: &RunSpec) {
     write::text(out, queue.as_str());
     write::maybe(out, unique.as_ref(), write_unique);
     write::maybe(out, *debounced, write::instant);
-    write::maybe(out, schedule.as_ref(), |out, ScheduleSlot { schedule, slot }| {
+    out.push(u8::from(schedule.is_some()) * HAS_SCHEDULE + u8::from(trace.is_some()) * HAS_TRACE);
+    if let Some(ScheduleSlot { schedule, slot }) = schedule {
         write::text(out, schedule);
         write::instant(out, *slot);
-    });
+    }
+    if let Some(trace) = trace {
+        out.extend(trace.trace());
+        out.extend(trace.span());
+        out.push(trace.flags());
+    }
 }
 
 fn write_unique(out: &mut Vec<u8>, Unique { key, mode }: &Unique) {
@@ -379,7 +391,7 @@ pub(super) fn read_run_alone(reader: &mut Reader<'_>, spec: Arc<TaskSpec>) -> Op
         (Some(interface), function) => ExportPath::in_interface(interface, function),
         (None, function) => ExportPath::top_level(function),
     };
-    Some(RunSpec {
+    let mut run = RunSpec {
         id,
         task: TaskKey { component, export },
         spec,
@@ -396,9 +408,22 @@ pub(super) fn read_run_alone(reader: &mut Reader<'_>, spec: Arc<TaskSpec>) -> Op
         queue: QueueName::new(reader.text()?).ok()?,
         unique: reader.maybe(read_unique)?,
         debounced: reader.maybe(Reader::instant)?,
-        schedule: reader
-            .maybe(|reader| Some(ScheduleSlot { schedule: reader.shared()?, slot: reader.instant()? }))?,
-    })
+        schedule: None,
+        trace: None,
+    };
+    let parts = reader.byte()?;
+    if parts & HAS_SCHEDULE != 0 {
+        run.schedule = Some(ScheduleSlot { schedule: reader.shared()?, slot: reader.instant()? });
+    }
+    if parts & HAS_TRACE != 0 {
+        run.trace = Some(read_trace(reader)?);
+    }
+    (parts <= HAS_SCHEDULE | HAS_TRACE).then_some(run)
+}
+
+fn read_trace(reader: &mut Reader<'_>) -> Option<TraceParent> {
+    let (trace, span, flags) = (reader.array()?, reader.array()?, reader.byte()?);
+    TraceParent::new(trace, span, flags).filter(|read| read.flags() == flags)
 }
 
 pub(super) fn write_input(out: &mut Vec<u8>, input: &InputSpec) {
