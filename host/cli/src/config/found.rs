@@ -9,13 +9,10 @@ use clap::Args;
 use hostel::{CONFIG_FILE_NAME, ErrorKind, bytes_text};
 
 use super::Config;
-use super::trust::{Trust, TrustBook};
+use super::trust::{MAX_BYTES, Trust, TrustBook};
 use crate::options::data_dir::HostOptions;
 use crate::problem::Problem;
 use crate::ui::text::one_line;
-
-/// The maximum size of a file.
-const MAX_BYTES: u64 = 1 << 20;
 
 /// The options for the configuration file.
 #[derive(Args, Clone, Debug)]

@@ -17,6 +17,9 @@ use crate::problem::Problem;
 /// The first line of a record.
 const FORMAT: &str = "hostel trust 1";
 
+/// The maximum size of a `hostel.toml`.
+pub(super) const MAX_BYTES: u64 = 1 << 20;
+
 /// Whether the grants of a file are trusted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Trust {
@@ -151,10 +154,15 @@ fn make_private(_: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads a file, without blocking on a pipe in its place.
+/// Reads a `hostel.toml`, or a record of one, which is shorter. Does not block on a pipe in its place, and does not read what is too long
+/// for either.
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    open_data_file(path, File::options().read(true))?.read_to_end(&mut content)?;
+    let file = open_data_file(path, File::options().read(true))?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > MAX_BYTES {
+        return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+    }
     Ok(content)
 }
 
@@ -193,6 +201,10 @@ mod tests {
             fs::write(&record, text).unwrap();
             assert_eq!(book.trust(&path, "one"), Trust::Missing, "{text:?}");
         }
+        // Far more than fits into memory.
+        File::create(&record).unwrap().set_len(1 << 40).unwrap();
+        assert_eq!(book.trust(&path, "one"), Trust::Missing);
+        assert_eq!(book.records().unwrap().len(), 0);
     }
 
     #[cfg(unix)]
