@@ -15,6 +15,7 @@ use crate::missing::{MissingImports, trap_unknown};
 use crate::resources::SharedResources;
 use crate::runtime::Runtime;
 use crate::types::{Room, Unwritable};
+use crate::warm::Warmth;
 
 /// A compiled component. Cheap to clone. Keep it as long as its tasks are needed.
 #[derive(Clone)]
@@ -31,6 +32,8 @@ pub(crate) struct Inner {
     is_surface: bool,
     /// The optimised code compiled since then; `None` if that failed.
     optimised: OnceLock<Option<Tier>>,
+    /// Whether it gets code for warm places; `None` if they cannot pay.
+    pub(crate) warmth: Option<Warmth>,
 }
 
 /// Compiled code of a component.
@@ -88,6 +91,7 @@ impl Component {
             is_optimised: runtime.flavor != Flavor::Quick,
             is_surface: false,
             optimised: OnceLock::new(),
+            warmth: (runtime.flavor == Flavor::Lean).then(|| Warmth::of(&compiled)).flatten(),
         }))
     }
 
@@ -115,6 +119,12 @@ impl Component {
     /// slower code exists.
     pub fn wait_until_optimised(&self) -> bool {
         self.0.is_optimised || self.0.optimised.wait().is_some()
+    }
+
+    /// Whether the memory of its instances may stay with their slots: see
+    /// [`EngineOptions::warm_memory_bytes`](crate::EngineOptions). Known after its first attempts.
+    pub fn is_warm(&self) -> bool {
+        self.0.warmth.as_ref().is_some_and(Warmth::is_warm)
     }
 
     /// The SHA-256 of the component's bytes.
@@ -160,10 +170,7 @@ impl Inner {
         if self.optimised.get().is_some() {
             return;
         }
-        let tier = code.map(|(runtime, compiled)| {
-            let indexes = exports(&compiled).into_iter().map(|(_, index)| index).collect();
-            Tier::new(runtime, &compiled, indexes, &self.manifest.imports)
-        });
+        let tier = code.map(|(runtime, compiled)| Tier::of(runtime, &compiled, &self.manifest.imports));
         // Only one thread at a time compiles the same component.
         let _ = self.optimised.set(tier);
         // The new code has its own pool.
@@ -172,6 +179,12 @@ impl Inner {
 }
 
 impl Tier {
+    /// Other code of a component with these imports.
+    pub(crate) fn of(runtime: &Runtime, compiled: &Compiled, imports: &[Import]) -> Self {
+        let indexes = exports(compiled).into_iter().map(|(_, index)| index).collect();
+        Self::new(runtime, compiled, indexes, imports)
+    }
+
     fn new(
         runtime: &Runtime,
         compiled: &Compiled,

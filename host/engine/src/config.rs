@@ -7,6 +7,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use crate::machine;
 use crate::survey::SPARSE_IMAGE_BYTES;
+use crate::warm;
 
 /// The stack of a guest. Deeper calls end in a stack overflow, which is a limit and not a crash.
 pub(crate) const STACK_BYTES: usize = 1 << 20;
@@ -33,6 +34,12 @@ const MEMORY_KEEP_RESIDENT: usize = 64 << 10;
 
 /// Table bytes that stay in place, for the same reason.
 const TABLE_KEEP_RESIDENT: usize = 4 << 10;
+
+/// Linear memory that stays in place in a warm place.
+const WARM_MEMORY_BYTES: usize = 48 << 20;
+
+/// The most warm places.
+const MOST_WARM_PLACES: u32 = 64;
 
 /// The smallest pool worth having.
 const FEWEST_INSTANCES: u32 = 16;
@@ -78,6 +85,12 @@ pub struct EngineOptions {
     /// [`compile_apart`](crate::compile_apart) with its stdin and stdout, as the `hostel` command does. It must be of the same version as
     /// this crate: compiled code of another one is refused. `None`, the default, compiles in this process.
     pub compile_program: Option<PathBuf>,
+    /// How much memory may stay with the slots of the pool for components whose instances touch much of theirs, in bytes: interpreters
+    /// of Python or JavaScript, for instance. They are found by the page faults of their first attempts, and
+    /// their instances use it while there is some: 48 MiB for each at most. It spares most page faults, which is
+    /// several times as fast where several threads execute such components. 0 never leaves any. Needs a compile cache. The default is
+    /// enough for two instances for each processor, and at most a sixteenth of the machine's memory.
+    pub warm_memory_bytes: u64,
 }
 
 impl Default for EngineOptions {
@@ -91,6 +104,7 @@ impl Default for EngineOptions {
             optimise: true,
             compile_timeout: Self::DEFAULT_COMPILE_TIMEOUT,
             compile_program: None,
+            warm_memory_bytes: usual_warm_memory_bytes(),
         }
     }
 }
@@ -150,6 +164,35 @@ pub(crate) fn engine(flavor: Flavor, options: &EngineOptions) -> wasmtime::Resul
             Err(error) => return Err(error),
         }
     }
+}
+
+/// How many instances have a warm place at once.
+pub(crate) fn warm_places(options: &EngineOptions) -> u32 {
+    u32::try_from(options.warm_memory_bytes / WARM_MEMORY_BYTES as u64)
+        .map_or(MOST_WARM_PLACES, |places| places.min(MOST_WARM_PLACES))
+}
+
+fn usual_warm_memory_bytes() -> u64 {
+    let places = 2 * std::thread::available_parallelism().map_or(1, usize::from);
+    (places.saturating_mul(WARM_MEMORY_BYTES) as u64).min(machine::memory_bytes() / 16)
+}
+
+/// Creates an engine for the code of the lean flavor whose pool has the warm places, and returns it with their number.
+pub(crate) fn warm_engine(options: &EngineOptions) -> wasmtime::Result<(wasmtime::Engine, u32)> {
+    let places = warm_places(options).max(1);
+    let mut config = settings(Flavor::Lean);
+    config.consume_fuel(options.count_fuel);
+    let mut pool = pool(places);
+    pool.total_memories(places * warm::MEMORIES)
+        .total_tables(places * warm::TABLES)
+        .total_core_instances(places * CORE_INSTANCES_PER_COMPONENT)
+        .max_memories_per_component(warm::MEMORIES)
+        .max_tables_per_component(warm::TABLES)
+        .linear_memory_keep_resident(WARM_MEMORY_BYTES)
+        // It finds few separate regions, and takes away all memory beyond them.
+        .pagemap_scan(Enabled::No);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    Ok((wasmtime::Engine::new(&config)?, places))
 }
 
 fn settings(flavor: Flavor) -> Config {

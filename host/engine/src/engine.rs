@@ -14,6 +14,7 @@ use crate::resources::SharedResources;
 use crate::runtime::Runtime;
 use crate::ticker::Ticker;
 use crate::turn::Rhythm;
+use crate::warm::WarmPlaces;
 
 /// The engine could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +69,8 @@ impl Engine {
         ticker.drive(&lean.engine);
         let compile_cache = options.compile_cache_dir.clone().map(CompileCache::new);
         let memory = Arc::new(SharedMemory::new(options.max_memory_bytes));
-        let resources = Arc::new(SharedResources { ticker, memory, counts_fuel: options.count_fuel });
+        let warm = WarmPlaces::new(&options);
+        let resources = Arc::new(SharedResources { ticker, memory, counts_fuel: options.count_fuel, warm });
         let compiler = Compiler::new(options.compile_timeout);
         Ok(Self(Arc::new(Inner {
             options,
@@ -103,6 +105,7 @@ impl Engine {
         self.rhythm().wait(true);
         self.0.lean.engine.increment_epoch();
         let others = self.0.full.get().into_iter().chain(self.0.quick.get().into_iter().flatten());
+        let others = others.chain(self.0.resources.warm.runtime());
         others.for_each(|runtime| runtime.engine.increment_epoch());
     }
 

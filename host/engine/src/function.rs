@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hostel_core::{Export, Signature, TaskKey, UnknownImports};
 use wasmtime::component::ComponentExportIndex;
 
-use crate::component::{Component, Linked, Style};
+use crate::component::{Component, Linked, Style, Tier};
 use crate::missing::MissingImports;
 
 /// One callable export of a component, ready to run. Cheap to clone.
@@ -87,7 +87,11 @@ impl Function {
 
     /// The code for new instances, and the index of the function in that code.
     pub(crate) fn code(&self) -> (&Linked, Option<ComponentExportIndex>) {
-        let tier = self.0.component.tier();
+        self.code_in(self.0.component.tier())
+    }
+
+    /// The same in other code of the component.
+    pub(crate) fn code_in<'a>(&self, tier: &'a Tier) -> (&'a Linked, Option<ComponentExportIndex>) {
         (tier.linked(self.0.unknown_imports), tier.index(self.0.position))
     }
 }

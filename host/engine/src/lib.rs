@@ -67,6 +67,7 @@ mod ticker;
 mod turn;
 mod types;
 mod values;
+mod warm;
 mod wasi;
 
 pub use apart::{COMPILE_APART, CompileLimit};

@@ -21,4 +21,11 @@ impl Runtime {
         let linker = linker::linker(&engine)?;
         Ok(Self { flavor, engine, linker, max_instances })
     }
+
+    /// One for the code of the lean flavor, with few instances whose memory stays in place.
+    pub(crate) fn warm(options: &EngineOptions) -> wasmtime::Result<Self> {
+        let (engine, max_instances) = config::warm_engine(options)?;
+        let linker = linker::linker(&engine)?;
+        Ok(Self { flavor: Flavor::Lean, engine, linker, max_instances })
+    }
 }

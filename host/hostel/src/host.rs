@@ -82,6 +82,7 @@ impl Host {
         let mut options = EngineOptions::default();
         options.max_instances = settings.max_instances;
         options.max_memory_bytes = settings.max_memory_bytes;
+        options.warm_memory_bytes = settings.warm_memory_bytes;
         options.count_fuel = settings.count_fuel;
         options.quick_code_bytes = settings.quick_code_bytes;
         options.optimise = settings.optimise;

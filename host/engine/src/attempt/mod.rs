@@ -23,7 +23,7 @@ use crate::options::AttemptOptions;
 use crate::program::Program;
 use crate::resources::SharedResources;
 use crate::ticker::Ticking;
-use crate::values;
+use crate::{values, warm};
 
 impl Function {
     /// Runs the function once, in an instance of its own that is dropped before this returns.
@@ -98,7 +98,10 @@ impl Function {
         if self.component().is_surface() {
             return Err(AttemptError::Surface);
         }
-        let (linked, index) = self.code();
+        let warmth = self.component().0.warmth.as_ref();
+        // Dropped after the instance.
+        let place = warmth.and_then(|_| warm::place(self.component()));
+        let (linked, index) = place.as_ref().map_or_else(|| self.code(), |place| self.code_in(place.code));
         let pre = linked.as_ref().map_err(|missing| AttemptError::NotLinked(missing.clone()))?;
         let index = index.ok_or_else(|| AttemptError::internal("the component lacks the export"))?;
         let timeout = options.time_left();
@@ -106,7 +109,16 @@ impl Function {
         let attempt = Attempt { function: self, pre, index, options, timeout, deadline };
         let mut execution = Execution::new(&attempt, inputs);
         execution.store.data_mut().open_dirs()?;
-        let outcome = match attempt.run_in_time(&mut execution, inputs).await {
+        let outcome = match warmth.filter(|warmth| warmth.is_unknown()) {
+            // On the heap, because it is rare.
+            Some(warmth) => {
+                let outcome = Box::pin(warmth.look_at(attempt.run_in_time(&mut execution, inputs))).await;
+                warm::looked_at(self.component());
+                outcome
+            }
+            None => attempt.run_in_time(&mut execution, inputs).await,
+        };
+        let outcome = match outcome {
             Err(AttemptError::NoRoom(what)) if execution.has_acted() => Err(AttemptError::LostRoom(what)),
             outcome => outcome,
         };
@@ -307,7 +319,7 @@ impl Attempt<'_> {
         };
         let (task, options) = (Arc::clone(self.function.shared_key()), Arc::clone(self.options));
         let call = Call { task, options, deadline: self.deadline };
-        let SharedResources { ticker, memory, counts_fuel } = &*self.function.component().0.resources;
+        let SharedResources { ticker, memory, counts_fuel, .. } = &*self.function.component().0.resources;
         let guest = Guest::new(Meter::new(limits, memory), ticker.rhythm().turn(), call, program);
         let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| &mut guest.meter);

@@ -29,6 +29,7 @@ mod type_bombs;
 mod values;
 #[cfg(unix)]
 mod verifying;
+mod warm;
 #[cfg(unix)]
 mod world;
 #[cfg(unix)]
