@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use hostel::journal::{JournalError, RunSpec};
 use hostel::registry::Push;
-use hostel::{Component, DelayError, DelayOptions, Host, Language, RunId, Task, Value};
+use hostel::{Component, DelayError, DelayOptions, Host, Language, RunId, Task, TaskSpec, Value};
 
 use crate::arguments::{self, Call};
 use crate::config::ConfigOptions;
@@ -115,7 +115,8 @@ impl DelayedWords {
         let call = Call::find(&loaded, &self.task, &self.args)?;
         let options = words.task.clone().or(config.of_task(&self.task.path, &loaded, &call.task)?);
         words.task.check_retries(&options)?;
-        let limits = options.spec()?.limits;
+        let TaskSpec { limits, grants, .. } = options.spec()?;
+        loaded.check_grants(&grants)?;
         if limits.fuel.is_some() {
             let problem = "a stored run cannot have a limit on fuel: workers do not count it";
             return Err(Problem::invalid(problem).hint("--timeout bounds its time").into());

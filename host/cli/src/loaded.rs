@@ -4,9 +4,10 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use hostel::registry::{ComponentRef, RegistryError};
 use hostel::{
-    Component, ErrorKind, FindError, Host, Language, Script, ScriptError, ScriptFailure, ScriptPackage, Task,
-    bytes_text,
+    Component, ErrorKind, FindError, Grants, Host, Language, Script, ScriptError, ScriptFailure,
+    ScriptPackage, Task, bytes_text,
 };
 use hostel_wire::printable;
 
@@ -26,12 +27,24 @@ pub(crate) struct Loaded {
     pub(crate) file: PathBuf,
     /// The functions of a script, which the component executes.
     pub(crate) script: Option<Script>,
+    /// Its version in the registry, if nobody who may grant has registered, accepted or chosen it.
+    untrusted: Option<ComponentRef>,
 }
 
 impl Loaded {
     /// A component in a file.
     pub(crate) const fn component(component: Component, file: PathBuf) -> Self {
-        Self { component, file, script: None }
+        Self { component, file, script: None, untrusted: None }
+    }
+
+    /// Refuses grants for a version that a client of the server has registered, and that nobody has accepted who may grant.
+    pub(crate) fn check_grants(&self, grants: &Grants) -> Result<(), Problem> {
+        match &self.untrusted {
+            Some(component) if !grants.is_empty() => {
+                Err(registered::failed(&RegistryError::NotTrusted { component: component.clone() }))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The task with this name.
@@ -85,7 +98,7 @@ pub(crate) async fn of(component: Component, located: Located, path: &Path) -> R
         (None, Some(_)) => Some(read(&component, path).await?),
         (None, None) => None,
     };
-    Ok(Loaded { component, file: located.file, script })
+    Ok(Loaded { component, file: located.file, script, untrusted: located.untrusted })
 }
 
 async fn read(runtime: &Component, path: &Path) -> Result<Script, Problem> {

@@ -17,6 +17,8 @@ pub(crate) struct Located {
     pub(crate) file: PathBuf,
     /// The digest that it must have; `None` for any.
     digest: Option<Digest>,
+    /// Its version, if nobody who may grant has registered, accepted or chosen it: a client of the server has.
+    pub(crate) untrusted: Option<ComponentRef>,
     /// The script of the registry that is meant, and that this component executes.
     pub(crate) script: Option<StoredScript>,
 }
@@ -54,7 +56,7 @@ impl Located {
 /// The component that a text stands for: a file, or else one of the registry. Says, unless `quiet`, if a later version waits to be
 /// accepted.
 pub(crate) fn locate(ui: &Ui, path: &Path, host: &HostOptions, quiet: bool) -> Result<Located, Problem> {
-    let file = || Located { file: path.to_owned(), digest: None, script: None };
+    let file = || Located { file: path.to_owned(), digest: None, untrusted: None, script: None };
     let Some(text) = path.to_str().filter(|text| !text.contains(['/', '\\'])) else { return Ok(file()) };
     if path.exists() {
         return Ok(file());
@@ -74,7 +76,11 @@ pub(crate) fn locate(ui: &Ui, path: &Path, host: &HostOptions, quiet: bool) -> R
             if !quiet {
                 tell_of_waiting(ui, &resolved);
             }
-            registered(&registry, resolved.digest)
+            let untrusted = resolved
+                .version
+                .filter(|version| !version.is_trusted)
+                .map(|version| ComponentRef::Named { name: version.name, version: Some(version.version) });
+            Ok(Located { untrusted, ..registered(&registry, resolved.digest)? })
         }
         Err(error) if error.kind() == ErrorKind::NotFound && !is_meant => Ok(file()),
         Err(error) => Err(failed(&error)),
@@ -87,7 +93,7 @@ fn registered(registry: &Registry, digest: Digest) -> Result<Located, Problem> {
     let file = |digest| registry.file(digest).map_err(of_registry);
     let component = registry.component(&ComponentRef::Digest(digest)).map_err(of_registry)?;
     let Some(manifest) = component.manifest.script else {
-        return Ok(Located { file: file(digest)?, digest: Some(digest), script: None });
+        return Ok(Located { file: file(digest)?, digest: Some(digest), untrusted: None, script: None });
     };
     let bytes = registry.bytes(digest).map_err(of_registry)?;
     let package = ScriptPackage::decode(&bytes).map_err(|error| Problem::of(ErrorKind::Internal, &error))?;
@@ -95,6 +101,7 @@ fn registered(registry: &Registry, digest: Digest) -> Result<Located, Problem> {
     Ok(Located {
         file: file(runtime)?,
         digest: Some(runtime),
+        untrusted: None,
         script: Some(StoredScript { package, manifest }),
     })
 }

@@ -1,6 +1,6 @@
 //! Templates for names of runs, with their inputs: `train on {dataset.name} with {model-config.name}`.
 
-use std::fmt::{self, Display};
+use std::fmt::{self, Display, Write as _};
 use std::sync::Arc;
 
 use crate::value::{Name, Type, UnknownName, Value, excerpt, excerpt_within};
@@ -120,6 +120,9 @@ impl NameTemplate {
     /// The maximum number of placeholders. Each may insert a whole input.
     pub const MAX_PLACES: usize = 32;
 
+    /// The maximum length of the text of a cache key, in bytes: a run with a longer one is refused.
+    pub const MAX_KEY_BYTES: u64 = 1 << 20;
+
     /// Parses a template and checks every path in it against the signature.
     ///
     /// # Errors
@@ -175,6 +178,23 @@ impl NameTemplate {
     /// Returns the text of the template.
     pub fn text(&self) -> &str {
         &self.text
+    }
+}
+
+impl Filled<'_> {
+    /// Whether its text is too long for a cache key. Writes no more of it than that to find out.
+    pub fn is_too_long(&self) -> bool {
+        write!(Room(NameTemplate::MAX_KEY_BYTES), "{self}").is_err()
+    }
+}
+
+/// Refuses what is longer than this, in bytes.
+struct Room(u64);
+
+impl fmt::Write for Room {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 = self.0.checked_sub(text.len() as u64).ok_or(fmt::Error)?;
+        Ok(())
     }
 }
 

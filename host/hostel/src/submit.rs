@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hostel_core::{RunId, check_tags};
+use hostel_core::{NameTemplate, RunId, Value, check_tags};
 
 use crate::args::{Args, Call, Extra};
 use crate::course::{end_from_memory, refused, upstreams, watch_upstreams};
@@ -150,10 +150,28 @@ impl Task {
         let bytes = inputs.iter().map(Input::footprint).sum::<usize>() as u64;
         let limit = self.spec().limits.input_bytes;
         if bytes > limit {
-            Err(SubmitError::InputTooLarge { bytes, limit })
-        } else {
-            Ok(Bound { inputs, extra })
+            return Err(SubmitError::InputTooLarge { bytes, limit });
         }
+        self.check_key(&inputs, bytes)?;
+        Ok(Bound { inputs, extra })
+    }
+
+    /// Checks that the text of the run's key is not too long, if it has one and no input is awaited. `bytes` is the footprint of the inputs.
+    fn check_key(&self, inputs: &[Input], bytes: u64) -> Result<(), SubmitError> {
+        /// The most bytes of text for each byte of a value, names of fields and cases aside.
+        const TEXT: u64 = 8;
+        let Some(template) = self.options().user_key() else { return Ok(()) };
+        let longest = bytes.saturating_mul(TEXT).saturating_mul(NameTemplate::MAX_PLACES as u64);
+        if longest.saturating_add(NameTemplate::MAX_BYTES as u64) <= NameTemplate::MAX_KEY_BYTES {
+            return Ok(());
+        }
+        let values: Option<Vec<_>> = inputs.iter().map(|input| input.as_value().cloned()).collect();
+        let is_too_long = |values: Vec<Value>| template.filled(&self.named_inputs(&values)).is_too_long();
+        if values.is_some_and(is_too_long) {
+            let (template, limit) = (template.text().to_owned(), NameTemplate::MAX_KEY_BYTES);
+            return Err(SubmitError::KeyTooLong { template, limit });
+        }
+        Ok(())
     }
 
     /// A run that is not accepted yet.

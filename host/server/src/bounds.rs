@@ -21,6 +21,8 @@ pub(crate) const BLOB_REQUESTS: usize = 1;
 pub(crate) const SMALL_VALUES_BYTES: u64 = 1 << 20;
 /// The most answers with longer values of a run at once: each has them in memory several times until the client has taken it.
 pub(crate) const LARGE_ANSWERS: usize = 4;
+/// The most MiB of their values as they are stored, all answers together; a longer one is alone. In memory a value and its JSON take several times as much.
+pub(crate) const LARGE_ANSWERS_MIB: u32 = 256;
 /// The longest time that a request waits for its turn to read such values.
 pub(crate) const LARGE_ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// The most values that submissions look up in the cache at once; each is in memory then. A run beyond them is left to a worker.
@@ -98,6 +100,8 @@ pub(crate) struct LimitsObject {
     blob_bytes: u64,
     /// The most answers at once with values of a run that have more than 1 MiB together.
     large_answers: usize,
+    /// The most bytes of these values as they are stored, all answers together; longer ones are answered one by one.
+    large_answers_bytes: u64,
     /// The most bytes of the head of a request.
     head_bytes: usize,
     /// The longest time for the head of a request.
@@ -132,6 +136,7 @@ impl LimitsObject {
             component_bytes: COMPONENT_BYTES,
             blob_bytes: BLOB_BYTES,
             large_answers: LARGE_ANSWERS,
+            large_answers_bytes: u64::from(LARGE_ANSWERS_MIB) << 20,
             head_bytes: HEAD_BYTES,
             head_ms: millis(HEAD_TIME),
             chunk_ms: millis(CHUNK_TIME),

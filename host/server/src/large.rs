@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::bounds::{LARGE_ANSWER_WAIT, LARGE_ANSWERS, SMALL_VALUES_BYTES};
+use crate::bounds::{LARGE_ANSWER_WAIT, LARGE_ANSWERS, LARGE_ANSWERS_MIB, SMALL_VALUES_BYTES};
 use crate::problem::{Answer, ApiProblem, Code};
 
 /// The bytes of an answer that are handed to the connection at once.
@@ -31,17 +31,26 @@ pub(crate) struct Place(Option<Arc<OwnedSemaphorePermit>>);
 ///
 /// 503 with `Retry-After` if there was none for [`LARGE_ANSWER_WAIT`].
 pub(crate) async fn place(app: &App, entry: &JournalEntry) -> Answer<Place> {
-    if value_bytes(entry) <= SMALL_VALUES_BYTES {
+    let bytes = value_bytes(entry);
+    if bytes <= SMALL_VALUES_BYTES {
         return Ok(Place(None));
     }
     let busy = |_| {
-        let problem =
-            format!("{LARGE_ANSWERS} answers with large values are being sent: expected at most so many");
+        let problem = format!(
+            "answers with large values are being sent: expected at most {LARGE_ANSWERS}, of {LARGE_ANSWERS_MIB} MiB together"
+        );
         ApiProblem::new(Code::Kind(ErrorKind::Unavailable), problem).hint("try again later")
     };
-    let permit = timeout(LARGE_ANSWER_WAIT, Arc::clone(&app.large_answers).acquire_owned()).await;
+    let places = Arc::clone(&app.large_answers).acquire_many_owned(places(bytes));
+    let permit = timeout(LARGE_ANSWER_WAIT, places).await;
     let ended = |_| ApiProblem::new(Code::Kind(ErrorKind::Unavailable), "the server has ended");
     Ok(Place(Some(Arc::new(permit.map_err(busy)?.map_err(ended)?))))
+}
+
+/// The places of an answer with so many bytes of values: one for each MiB, and so many at least that there are no more answers than allowed.
+fn places(bytes: u64) -> u32 {
+    let least = LARGE_ANSWERS_MIB / LARGE_ANSWERS as u32;
+    u32::try_from(bytes >> 20).unwrap_or(u32::MAX).clamp(least, LARGE_ANSWERS_MIB)
 }
 
 /// How many bytes are stored of the values of a run.
@@ -96,5 +105,19 @@ impl Place {
             (!part.is_empty()).then_some((Ok::<_, Infallible>(part), (rest, permit)))
         });
         Body::from_stream(parts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_answers_fit_at_once_and_a_long_one_is_alone() {
+        let mib = |mib: u64| places(mib << 20);
+        assert_eq!(
+            [mib(1), mib(64), mib(65), mib(256), mib(257), places(u64::MAX)],
+            [64, 64, 65, 256, 256, 256]
+        );
     }
 }

@@ -30,7 +30,7 @@ use crate::audit::{Audit, Change};
 use crate::batch_driver::drive;
 use crate::batches::Batches;
 use crate::blocking::Blocking;
-use crate::bounds::{BLOB_REQUESTS, LARGE_ANSWERS, LOADED, LOOK_UPS, SCRIPTS, STREAMS, UPLOADS};
+use crate::bounds::{BLOB_REQUESTS, LARGE_ANSWERS_MIB, LOADED, LOOK_UPS, SCRIPTS, STREAMS, UPLOADS};
 use crate::clock::now;
 use crate::connections::Connections;
 use crate::guard::{admit, complete, cross_origin};
@@ -217,7 +217,7 @@ impl Server {
             blob_requests: Semaphore::new(BLOB_REQUESTS),
             look_ups: Semaphore::new(LOOK_UPS),
             uploads: Semaphore::new(UPLOADS),
-            large_answers: Arc::new(Semaphore::new(LARGE_ANSWERS)),
+            large_answers: Arc::new(Semaphore::new(LARGE_ANSWERS_MIB as usize)),
             streams: Arc::new(Semaphore::new(STREAMS)),
             rates: (!address.ip().is_loopback()).then(Rates::default),
             started: now(),

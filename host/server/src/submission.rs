@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostel::journal::{Journal, JournalConflict, JournalError, RunRecord, RunSpec, Submitted, TraceParent};
-use hostel::registry::ComponentRef;
+use hostel::registry::{ComponentRef, RegistryError};
 use hostel::{
     Args, Arguments, DelayOptions, Digest, ErrorKind, OptionKey, Param, QueueName, RunId, Tag, Tags, Task,
     TaskSpec, Timestamp, Unique, Value, check_tags, grammar,
@@ -67,8 +67,6 @@ impl Members for RunRequest {
 #[derive(Clone)]
 pub(crate) struct Prepared {
     pub(crate) task: Task,
-    /// The component or script that its reference stood for.
-    pub(crate) component: Digest,
     delay: DelayOptions,
     tags: Vec<Tag>,
     trace: Option<TraceParent>,
@@ -77,8 +75,12 @@ pub(crate) struct Prepared {
 impl RunRequest {
     /// Finds the task and reads everything but the arguments.
     pub(crate) async fn prepare(&self, app: &App, identity: &Identity) -> Answer<Prepared> {
-        let (component, _, task) = find_registered(app, &self.task).await?;
+        let (source, component, export) = resolve(app, &self.task).await?;
+        let (_, task) = task_of(app, component, export.as_deref()).await?;
         let task = with_options(app, task, &self.options, self.priority, identity)?;
+        if let (Some(component), false) = (source, task.spec().grants.is_empty()) {
+            return Err(RegistryError::NotTrusted { component }.into());
+        }
         let mut delay = DelayOptions::default();
         delay.queue =
             self.queue.as_deref().map_or(Ok(QueueName::default()), |queue| parsed("queue", queue))?;
@@ -91,7 +93,7 @@ impl RunRequest {
         delay.unique = self.unique.as_deref().map(|key| parsed::<Unique>("unique", key)).transpose()?;
         let tags: Vec<Tag> = self.tags.iter().map(|tag| Tag::from(tag.as_str())).collect();
         check_tags(&task.spec().tags.with(tags.iter().cloned())).map_err(|error| wrong("tags", error))?;
-        Ok(Prepared { task, component, delay, tags, trace: None })
+        Ok(Prepared { task, delay, tags, trace: None })
     }
 
     fn due(&self, now: Timestamp) -> Answer<Option<Timestamp>> {
@@ -119,17 +121,23 @@ pub(crate) fn instant(name: &str, text: &str) -> Answer<Timestamp> {
 
 /// The task of a reference, with the digest and the component or script that it is a function of.
 pub(crate) async fn find_registered(app: &App, text: &str) -> Answer<(Digest, Registered, Task)> {
-    let (digest, export) = resolve(app, text).await?;
-    let registered = app.registered(digest).await?;
-    let task = match &export {
-        Some(export) => registered.task(export)?,
-        None => registered.only_task()?,
-    };
+    let (_, digest, export) = resolve(app, text).await?;
+    let (registered, task) = task_of(app, digest, export.as_deref()).await?;
     Ok((digest, registered, task))
 }
 
-/// The component of a reference to a task, and its export.
-async fn resolve(app: &App, text: &str) -> Answer<(Digest, Option<String>)> {
+async fn task_of(app: &App, digest: Digest, export: Option<&str>) -> Answer<(Registered, Task)> {
+    let registered = app.registered(digest).await?;
+    let task = match export {
+        Some(export) => registered.task(export)?,
+        None => registered.only_task()?,
+    };
+    Ok((registered, task))
+}
+
+/// The component of a reference to a task, and its export. First its name, if it is a version that nobody who may grant has registered,
+/// accepted or chosen: someone else may have put it in the place of another.
+async fn resolve(app: &App, text: &str) -> Answer<(Option<ComponentRef>, Digest, Option<String>)> {
     let (component, export) = match text.split_once('#') {
         Some((component, export)) => (component, Some(export.to_owned())),
         None => (text, None),
@@ -138,7 +146,11 @@ async fn resolve(app: &App, text: &str) -> Answer<(Digest, Option<String>)> {
         wrong("task", error).hint("expected NAME#EXPORT, NAME@VERSION#EXPORT or sha256:HEX#EXPORT")
     })?;
     let resolved = app.registry(move |registry| registry.resolve(&component)).await?;
-    Ok((resolved.digest, export))
+    let untrusted = resolved
+        .version
+        .filter(|version| !version.is_trusted)
+        .map(|version| ComponentRef::Named { name: version.name, version: Some(version.version) });
+    Ok((untrusted, resolved.digest, export))
 }
 
 /// The task with options by name.

@@ -187,6 +187,7 @@ impl Map {
         let spec = options.spec()?;
         self.tag_limits.check_use(&spec.tags)?;
         config.check_grants(&options, &self.host)?;
+        loaded.check_grants(&spec.grants)?;
         let task = options.apply(task)?;
         let files = Files::new(spec.limits.input_bytes);
         let columns = Columns::read(task.signature(), &self.over, &self.with, &files)?;

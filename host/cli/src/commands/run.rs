@@ -185,6 +185,7 @@ impl Run {
         let most_attempts = spec.retry.retries.saturating_add(1);
         let shows_log = options.log_prints() && !self.quiet;
         config.check_grants(&options, &self.host)?;
+        loaded.check_grants(&spec.grants)?;
         let task = options.apply(call.task)?;
         let is_piped = stdin.is_some();
         let task = if let Some(stdin) = stdin { task.stdin(stdin) } else { task };

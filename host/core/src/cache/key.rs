@@ -97,7 +97,7 @@ impl KeyBase {
             update_parameters(&mut hash, facts.flow?);
         }
         if policy.has_key() {
-            update_written(&mut hash, facts.user_key?);
+            update_written(&mut hash, facts.user_key.filter(|text| !text.is_too_long())?);
         }
         Some(CacheKey(Digest::from_bytes(hash.finalize().into())))
     }
@@ -265,6 +265,14 @@ mod tests {
         let text = format!("{long} 7{long}");
         let bytes = [b"hostel cache key\0v2\0\x20".as_slice(), &length(text.len()), text.as_bytes()].concat();
         assert_eq!(key, CacheKey(Digest::of(&bytes)));
+        // The literal space, and the digit.
+        let most = (NameTemplate::MAX_KEY_BYTES as usize - 2) / 2;
+        for (length, is_too_long) in [(most, false), (most + 1, true), (most * 100, true)] {
+            let inputs = [Value::String("x".repeat(length)), Value::U32(7)];
+            let facts = RunFacts { inputs: &[], flow: None, user_key: Some(template.filled(&inputs)) };
+            assert_eq!(template.filled(&inputs).is_too_long(), is_too_long, "{length}");
+            assert_eq!(KeyBase::new(&policy, &task, &[]).unwrap().key(&facts).is_none(), is_too_long);
+        }
     }
 
     #[test]

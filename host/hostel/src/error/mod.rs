@@ -28,6 +28,15 @@ pub enum SubmitError {
         /// [`hostel_core::Limits::input_bytes`] of the task.
         limit: u64,
     },
+    /// The text of the run's cache key is longer than [`NameTemplate::MAX_KEY_BYTES`](hostel_core::NameTemplate::MAX_KEY_BYTES).
+    #[error("the text of the cache key takes more than {}: expected a template {template:?} with shorter arguments, or the policy \
+             `inputs`, for which arguments of any length count", bytes_text(*limit))]
+    KeyTooLong {
+        /// The template of the key.
+        template: String,
+        /// The maximum length, in bytes.
+        limit: u64,
+    },
     /// The component was loaded only for inspection.
     #[error("the component was loaded only for inspection: load it with its code to run its tasks")]
     NotLoaded,
@@ -109,6 +118,7 @@ impl SubmitError {
             Self::Argument(_)
             | Self::Option(_)
             | Self::InputTooLarge { .. }
+            | Self::KeyTooLong { .. }
             | Self::NotLoaded
             | Self::NotLinked(_)
             | Self::FuelIsNotCounted

@@ -10,8 +10,8 @@ pub use self::script::script_arguments_of;
 pub use self::thread::ScheduleThread;
 use hostel_core::journal::{Journal, JournalError, Page};
 use hostel_core::{
-    ComponentRef, Digest, ErrorKind, InputSpec, Name, Param, RunFilter, RunId, RunSpec, State, StoredValue,
-    TaskKey, Timestamp,
+    ComponentRef, ErrorKind, InputSpec, Name, Param, RunFilter, RunId, RunSpec, State, StoredValue, TaskKey,
+    Timestamp,
 };
 pub use hostel_core::{
     Firing, Missed, Overlap, Schedule, ScheduleError, ScheduleName, ScheduleNameError, SchedulePolicyError,
@@ -300,20 +300,6 @@ pub fn resolve(registry: &Registry, schedule: &Schedule) -> Result<ScheduledTask
         return Err("the task has lost a parameter: add the schedule again".to_owned());
     }
     Ok((TaskKey { component: component.manifest.digest, export: export.path.clone() }, inputs))
-}
-
-/// Marks the version that a schedule's reference stands for as one that may have grants, if the schedule's runs have some: anyone who
-/// stores such a schedule may grant. Only while the reference stands for this component. Blocks.
-///
-/// # Errors
-///
-/// Those of the registry's medium.
-pub fn trust_task(registry: &Registry, schedule: &Schedule, component: Digest) -> Result<(), RegistryError> {
-    let source = schedule.task.rsplit_once('#').and_then(|(source, _)| source.parse::<ComponentRef>().ok());
-    match source {
-        Some(source) if !schedule.spec.grants.is_empty() => registry.trust(&source, component),
-        Some(_) | None => Ok(()),
-    }
 }
 
 /// Why a schedule with grants does not use the version that its name stands for otherwise, in words. `None` if it does. Blocks.

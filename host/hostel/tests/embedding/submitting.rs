@@ -95,6 +95,19 @@ fn inputs_over_their_limit_are_refused() {
 }
 
 #[test]
+fn a_key_with_a_long_text_is_refused() {
+    let host = host(1);
+    let count = task(&host, TEXT, "word-count").cache(CachePolicy::key(&"{text}".repeat(32)));
+    let words = |bytes: usize| args!["x".repeat(bytes)];
+    assert!(block_on(count.submit(words(32 << 10)).unwrap().outcome()).is_completed());
+    for bytes in [(32 << 10) + 1, 8 << 20] {
+        let error = count.submit(words(bytes)).unwrap_err();
+        assert!(matches!(error, SubmitError::KeyTooLong { limit: 1_048_576, .. }), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+    }
+}
+
+#[test]
 fn a_string_of_a_hundred_megabytes_goes_through() {
     let host = host(1);
     let count = task(&host, TEXT, "word-count").limits(Limits { memory_bytes: 1 << 30, ..Limits::default() });

@@ -137,21 +137,6 @@ impl Registry {
         })
     }
 
-    /// Marks the versions of a reference that are this component as [trusted](RegisteredVersion::is_trusted): someone who may grant has
-    /// chosen them. Nothing happens for a digest, and for versions that are other components now.
-    ///
-    /// # Errors
-    ///
-    /// Those of the medium.
-    pub fn trust(&self, component: &ComponentRef, digest: Digest) -> Result<(), RegistryError> {
-        const ACTION: &str = "trust a version";
-        let ComponentRef::Named { name, version } = component else { return Ok(()) };
-        let mut connection = self.connection();
-        let transaction = begin(&mut connection, ACTION)?;
-        rows::trust(&transaction, name, version.as_ref(), digest).map_err(writing(ACTION))?;
-        self.commit(transaction, ACTION)
-    }
-
     /// A component, by whatever refers to it.
     ///
     /// # Errors
@@ -252,7 +237,7 @@ impl Registry {
             rows::accept(&transaction, &found, at, by).map_err(writing("accept a version"))?;
             found.accepted = Some(Acceptance { at, by: Some(by.to_owned()) });
         }
-        rows::trust(&transaction, name, Some(version), found.digest).map_err(writing("accept a version"))?;
+        rows::trust(&transaction, name, version, found.digest).map_err(writing("accept a version"))?;
         found.is_trusted = true;
         self.commit(transaction, "accept a version")?;
         Ok(found)

@@ -133,8 +133,7 @@ fn put_version(
             version.accepted = Some(Acceptance { at: push.at, by: Some(push.by.to_owned()) });
         }
         if naming.may_grant && !version.is_trusted {
-            rows::trust(db, &version.name, Some(&version.version), version.digest)
-                .map_err(writing(ACTION))?;
+            rows::trust(db, &version.name, &version.version, version.digest).map_err(writing(ACTION))?;
             version.is_trusted = true;
         }
         return compare(db, &known, version, push.manifest, false);

@@ -94,18 +94,17 @@ pub(super) fn accept(db: &Connection, version: &RegisteredVersion, at: Timestamp
     update.execute(params![sortable(at.unix_nanos()), by, version.name.as_str(), version_text]).map(|_| ())
 }
 
-/// Marks the versions of a name that are this component, of these numbers, as trusted.
+/// Marks a version as trusted, if it is this component.
 pub(super) fn trust(
     db: &Connection,
     name: &ComponentName,
-    version: Option<&ComponentVersion>,
+    version: &ComponentVersion,
     digest: Digest,
 ) -> Result<()> {
     let mut update = db.prepare_cached(
-        "UPDATE component_version SET trusted = 1 WHERE name = ?1 AND digest = ?2 AND (?3 IS NULL OR version = ?3)",
+        "UPDATE component_version SET trusted = 1 WHERE name = ? AND digest = ? AND version = ?",
     )?;
-    let version = version.map(ToString::to_string);
-    update.execute(params![name.as_str(), digest.as_bytes().as_slice(), version]).map(|_| ())
+    update.execute(params![name.as_str(), digest.as_bytes().as_slice(), version.to_string()]).map(|_| ())
 }
 
 pub(super) fn remove_version(db: &Connection, version: &RegisteredVersion) -> Result<()> {

@@ -134,7 +134,6 @@ fn nothing_is_acknowledged_after_a_file_is_gone() {
         let answers = [
             push(&registry, 1),
             registry.accept(&math, &version(0), "ann", Timestamp::from_unix_nanos(2)).map(drop),
-            registry.trust(&reference(0), Digest::of(&bytes(0))),
             registry.remove(&reference(0)).map(drop),
             registry.sweep(std::time::SystemTime::now()).map(drop),
         ];

@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hostel::RunId;
 use hostel::journal::{Cursor, Journal, Page};
+use hostel::{RunId, UniqueMode};
 use hostel_wire::{RunAnswerObject, RunHeadObject, filter_word, instant};
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -130,8 +130,12 @@ async fn submit(
     let task = prepared.task.clone();
     let spec = with_blobs(app, prepared, id, request.args.as_ref()).await?;
     identity.require_for(Scope::Run, &Subject::of_spec(&spec))?;
-    if spec.unique.is_some() {
+    if let Some(unique) = &spec.unique {
         identity.require_queue(Scope::Run, &spec.queue)?;
+        if matches!(unique.mode, UniqueMode::Replace | UniqueMode::Debounce { .. }) {
+            // The run that is replaced is cancelled, whoever has submitted it.
+            identity.require_queue(Scope::Cancel, &spec.queue)?;
+        }
     }
     let stored = store(app, task, spec, id.is_some()).await?;
     let entry = match wait {

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use hostel::journal::Journal;
 use hostel::schedules::{
     AddScheduleError, Missed, Overlap, Schedule, ScheduleName, StoredSchedule, Timetable, When, add_schedule,
-    held_back, resolve, script_arguments_of, trust_task,
+    held_back, resolve, script_arguments_of,
 };
 use hostel::{ErrorKind, Timestamp, grammar};
 use hostel_wire::ScheduleObject;
@@ -145,9 +145,6 @@ impl ScheduleRequest {
             spread,
             ..Schedule::new(name, reference, when)
         };
-        // Grants need the scope admin, so this token may choose who gets them.
-        let (chosen, component) = (schedule.clone(), prepared.component);
-        app.registry(move |registry| trust_task(registry, &chosen, component)).await?;
         Ok(schedule)
     }
 }

@@ -54,7 +54,24 @@ fn a_schedule_with_grants_uses_only_versions_of_those_who_may_grant() {
     };
     let [first, second, third] = [1, 2, 3].map(|mark| uploaded_variant(&server, &pusher, mark));
     assert_eq!(version(&pusher, "1.0.0", json!({ "digest": first })).status, 201);
-    // Storing a schedule with grants trusts what the name stands for now.
+    // Nobody gives grants to what another token has registered, not even unknowingly.
+    let options = json!({ "env": "KEY=secret" });
+    for reference in ["job#add", "job@1.0.0#add"] {
+        let run = json!({ "task": reference, "args": [40, 2], "options": options });
+        let mut schedule = run.clone();
+        schedule["every"] = json!("300d");
+        for (method, path, body) in [("POST", "/runs", &run), ("PUT", "/schedules/granted", &schedule)] {
+            let answer = server.request(method, &format!("/api/v1{path}")).json(body).send();
+            let problem = answer.problem(409, "conflict");
+            assert!(
+                problem["detail"].as_str().unwrap().contains("job@1.0.0 may not be used with grants"),
+                "{problem}"
+            );
+        }
+        let plain = json!({ "task": reference, "args": [40, 2] });
+        assert_eq!(server.post("/api/v1/runs", &plain).status, 201);
+    }
+    assert_eq!(version(&server.token, "1.0.0", json!({ "digest": first })).status, 200);
     assert_eq!(put("granted", json!({ "env": "KEY=secret" })).get("held_back"), None);
     put("plain", json!({}));
     assert_eq!(task_of_run(&server, "granted"), format!("{first}#add"));
@@ -73,7 +90,7 @@ fn a_schedule_with_grants_uses_only_versions_of_those_who_may_grant() {
     let words: Vec<_> = listed["items"].as_array().unwrap().iter().map(|item| &item["held_back"]).collect();
     assert_eq!(words, [&json!(why), &Json::Null]);
 
-    // The number of the version that was chosen, with other code.
+    // The number of the trusted version, with other code.
     let removed = request(&server, &pusher, "DELETE", "/names/job/versions/1.0.0").send();
     assert_eq!(removed.status, 204, "{removed:?}");
     assert_eq!(version(&pusher, "1.0.0", json!({ "digest": third })).status, 201);

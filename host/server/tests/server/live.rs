@@ -1,6 +1,7 @@
 //! Streams: events, and logs that are followed.
 
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use hostel_server::Settings;
 use serde_json::{Value as Json, json};
@@ -66,7 +67,7 @@ fn streams_have_a_bound_and_say_goodbye() {
     let mut open: Vec<_> = (0..64).map(|_| server.request("GET", "/api/v1/events").stream()).collect();
     assert!(open.iter().all(|stream| stream.status == 200));
     server.get("/api/v1/events").problem(429, "too-many-requests");
-    let reader = std::thread::spawn(move || {
+    let reader = thread::spawn(move || {
         let last = open.last_mut().unwrap();
         String::from_utf8(last.chunk().unwrap()).unwrap()
     });
@@ -139,6 +140,10 @@ fn the_streams_of_a_token_end_when_it_is_removed() {
     let mut log = open(&format!("{run}/logs?follow=true"));
     assert!(log.chunk().is_some(), "a line while the run executes");
     let mut of_owner = server.request("GET", "/api/v1/events?after=0").stream();
+    let waiting = server
+        .request("GET", &format!("{run}?wait=60s"))
+        .replace("Authorization", Some(&format!("Bearer {reader}")));
+    let waiting = thread::spawn(move || waiting.send());
     assert_eq!(server.request("DELETE", "/api/v1/tokens/reader").send().status, 204);
     let bye = String::from_utf8(quiet.chunk().unwrap()).unwrap();
     assert!(bye.contains("event: bye") && bye.contains("the token was removed"), "{bye}");
@@ -146,4 +151,5 @@ fn the_streams_of_a_token_end_when_it_is_removed() {
     assert_eq!(log.chunk(), None, "the run has not ended");
     assert_eq!(server.request("POST", &format!("{run}/cancel?wait=60s")).send().status, 200);
     until(&mut of_owner, "Cancelled");
+    waiting.join().unwrap().problem(401, "unauthorized");
 }

@@ -141,6 +141,11 @@ fn a_token_submits_and_cancels_only_where_it_may() {
     unique["unique"] = json!("key:replace");
     Client::refused(&client.post("/runs", &unique), &["a unique key needs it for all runs of the queue"]);
     let of_queue = place.token("of-queue", &[], &["run queue:night"]);
+    // Whoever replaces a run cancels it.
+    Client::refused(&of_queue.post("/runs", &unique), &["cancel"]);
+    let may_cancel = place.token("may-cancel", &[], &["run queue:night", "cancel queue:night"]);
+    assert_eq!(may_cancel.post("/runs", &unique).status, 201);
+    unique["unique"] = json!("other-key");
     assert_eq!(of_queue.post("/runs", &unique).status, 201);
     assert_eq!(client.request("POST", &format!("/runs/{run}/cancel")).send().status, 200);
     // Without its name, it is another task. The component stays, because it has another name.

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use hostel::registry::ComponentRef;
 use hostel::schedules::{
     AddScheduleError, Missed, Overlap, Schedule, ScheduleName, Timetable, When, add_schedule, arguments_of,
-    script_arguments_of, trust_task,
+    script_arguments_of,
 };
 use hostel::{DelayOptions, QueueName, Timestamp, grammar};
 use hostel_wire::{ScheduleObject, parse_instant};
@@ -16,7 +15,6 @@ use crate::commands::runs::open;
 use crate::delayed::{Delayed, DelayedOptions, DelayedWords};
 use crate::exit::Exit;
 use crate::problem::{Problem, Stop};
-use crate::registered;
 use crate::remote::{Remote, Request, Submission, Trouble};
 use crate::time::now;
 use crate::ui::Ui;
@@ -95,7 +93,6 @@ impl Add {
             None => {
                 let delayed = self.words.read(ui, &self.options)?;
                 let schedule = self.schedule(&delayed, when)?;
-                self.trust(&schedule)?;
                 let next = add_schedule(&open(&self.options.host)?, &schedule, now());
                 next.map_err(|error| Problem::of(error.kind(), &error))?
             }
@@ -156,15 +153,6 @@ impl Add {
             spread: self.spread,
             ..Schedule::new(self.schedule.clone(), delayed.reference.as_str(), when)
         })
-    }
-
-    /// Anyone who may write the data directory may grant: the version that the name stands for now may have the schedule's grants.
-    fn trust(&self, schedule: &Schedule) -> Result<(), Problem> {
-        let source = schedule.task.rsplit_once('#').and_then(|(source, _)| source.parse().ok());
-        let Some(source @ ComponentRef::Named { .. }) = source else { return Ok(()) };
-        let registry = registered::open(&self.options.host.stored()?)?;
-        let digest = registry.resolve(&source).map_err(|error| registered::failed(&error))?.digest;
-        trust_task(&registry, schedule, digest).map_err(|error| registered::failed(&error))
     }
 
     fn when(&self) -> When {
