@@ -71,6 +71,9 @@ mod retries;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+#[cfg(unix)]
+mod runtime_files;
+#[cfg(test)]
 mod scheduling;
 #[cfg(test)]
 mod script_web;
