@@ -78,6 +78,10 @@ pub struct EngineOptions {
     /// [`compile_apart`](crate::compile_apart) with its stdin and stdout, as the `hostel` command does. It must be of the same version as
     /// this crate: compiled code of another one is refused. `None`, the default, compiles in this process.
     pub compile_program: Option<PathBuf>,
+    /// A PEM file, of at most 16 MiB, with the root certificates that HTTPS requests of guests trust, in place of Mozilla's, which are
+    /// compiled in. It is read with the first such request. If it cannot be read, or has no certificate, these requests fail, and the
+    /// log of the attempt says why. `None` is the default.
+    pub root_certificates: Option<PathBuf>,
 }
 
 impl Default for EngineOptions {
@@ -91,6 +95,7 @@ impl Default for EngineOptions {
             optimise: true,
             compile_timeout: Self::DEFAULT_COMPILE_TIMEOUT,
             compile_program: None,
+            root_certificates: None,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::meter::SharedMemory;
 use crate::resources::SharedResources;
 use crate::runtime::Runtime;
 use crate::ticker::Ticker;
+use crate::tls::Tls;
 use crate::turn::Rhythm;
 
 /// The engine could not be set up.
@@ -68,7 +69,8 @@ impl Engine {
         ticker.drive(&lean.engine);
         let compile_cache = options.compile_cache_dir.clone().map(CompileCache::new);
         let memory = Arc::new(SharedMemory::new(options.max_memory_bytes));
-        let resources = Arc::new(SharedResources { ticker, memory, counts_fuel: options.count_fuel });
+        let tls = Tls::new(options.root_certificates.clone());
+        let resources = Arc::new(SharedResources { ticker, memory, tls, counts_fuel: options.count_fuel });
         let compiler = Compiler::new(options.compile_timeout);
         Ok(Self(Arc::new(Inner {
             options,

@@ -76,6 +76,7 @@ mod runtime_files;
 #[cfg(test)]
 mod scheduling;
 #[cfg(test)]
+#[cfg(unix)]
 mod script_web;
 #[cfg(test)]
 mod scripts;
@@ -98,3 +99,6 @@ mod stored;
 mod streams;
 #[cfg(test)]
 mod trust;
+#[cfg(test)]
+#[cfg(unix)]
+mod web_server;
