@@ -77,6 +77,12 @@ mod runtime_files;
 mod scheduling;
 #[cfg(test)]
 #[cfg(unix)]
+mod script_fetch;
+#[cfg(test)]
+#[cfg(unix)]
+mod script_timers;
+#[cfg(test)]
+#[cfg(unix)]
 mod script_web;
 #[cfg(test)]
 mod scripts;
