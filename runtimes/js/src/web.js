@@ -246,7 +246,11 @@ const tagOf = (error) => error?.tag ?? error?.payload?.tag;
 /** The error that a script sees. */
 function failure(error, host) {
   const tag = tagOf(error);
-  if (tag === undefined) return error instanceof Error ? error : new TypeError(`the request to ${host} cannot be made`);
+  if (tag === undefined) {
+    // The bindings give an error of the host without a reason as a payload that is undefined.
+    const isOfHost = !(error instanceof Error) || 'payload' in error;
+    return isOfHost ? new TypeError(`the request to ${host} cannot be made: its method or its address is too long`) : error;
+  }
   switch (tag) {
     case 'HTTP-request-denied':
     case 'destination-IP-prohibited':

@@ -307,6 +307,11 @@ fn what_keeps_a_request_from_being_answered_is_a_type_error() {
     // Nobody listens there: the port was free a moment ago.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     check(&format!("http://{free}/ --http {free}"), "failed: connection refused");
+    let long = "a".repeat(9_000);
+    check(
+        &format!("http://{free}/{long} --http {free}"),
+        "cannot be made: its method or its address is too long",
+    );
     let denied = run(&place, "run web.js#reason https://example.org/ --states --cache none");
     let denied: Json = serde_json::from_str(&denied.stdout).unwrap();
     assert_eq!(denied["receipt"]["denials"], json!({"http": 1}), "{denied}");
