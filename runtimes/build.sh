@@ -49,11 +49,15 @@ build_js() {
     mkdir -p "$tools"
     cp js/package.json js/package-lock.json "$tools/"
     (cd "$tools" && timeout 5m npm ci --silent --no-audit --no-fund) || not_installed "npm cannot install the tools of the JavaScript runtime"
-    cp -r js/src "$tools/"
+    rm -rf "$tools/wit" "$tools/src"
+    cp -r js/src js/rename.mjs wit "$tools/"
     local bin=$tools/node_modules/.bin
     (cd "$tools" && "$bin/esbuild" src/app.js --bundle --format=esm --platform=neutral --main-fields=module,main '--external:wasi:*' \
         --log-level=warning --outfile=bundle.js)
-    (cd "$tools" && "$bin/jco" componentize bundle.js -w "$OLDPWD/wit" --backend qjs --backend-qjs-disable-async -n javascript -o "$OUTPUT_DIR/js.new")
+    # See js/rename.mjs.
+    (cd "$tools" && node rename.mjs wasi: wasj: bundle.js wit/*.wit wit/deps/*.wit)
+    (cd "$tools" && "$bin/jco" componentize bundle.js -w wit --backend qjs --backend-qjs-disable-async -n javascript -o "$OUTPUT_DIR/js.new")
+    node js/rename.mjs wasj: wasi: "$OUTPUT_DIR/js.new"
     mv "$OUTPUT_DIR/js.new" "$OUTPUT_DIR/js.wasm"
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use hostel::journal::{JournalError, RunSpec};
-use hostel::registry::Push;
-use hostel::{Component, DelayError, DelayOptions, Host, Language, RunId, Task, TaskSpec, Value};
+use hostel::registry::{ComponentRef, Push};
+use hostel::{Component, DelayError, DelayOptions, ErrorKind, Host, Language, RunId, Task, TaskSpec, Value};
 
 use crate::arguments::{self, Call};
 use crate::config::ConfigOptions;
@@ -61,12 +61,23 @@ pub(crate) struct DelayedOptions {
     server: ServerOptions,
 }
 
+/// How the workers get the component.
+enum Stored {
+    /// It is stored with the first run, from these bytes.
+    Now(Vec<u8>),
+    /// It is the runtime of a script, which is registered. Its file is large, and is not read.
+    Before,
+}
+
+/// What brings the file of a runtime back.
+const INSTALL_AGAIN: &str = "hostel runtime install LANGUAGE FILE stores the runtime again";
+
 /// A task whose runs can be stored, with the inputs of one.
 pub(crate) struct Delayed {
     pub(crate) task: Task,
     inputs: Vec<Value>,
     component: Component,
-    bytes: Vec<u8>,
+    stored: Stored,
     /// The task as a schedule refers to it: a registered name stands for whatever it will stand for, and a file for its content.
     pub(crate) reference: String,
     /// Whether the reference is that of a registered script, whose source is not part of the arguments.
@@ -107,10 +118,15 @@ impl DelayedWords {
         let config = words.config.read(&words.host)?;
         let dir = words.host.stored()?;
         let located = loaded::locate(ui, &self.task.path, &words.host, false)?;
-        let (component, bytes) = load::with_bytes(ui, &host, &located.file).await?;
-        let is_file = !located.is_registered() || Language::of(&self.task.path).is_some();
+        let is_script_file = Language::of(&self.task.path).is_some();
+        let is_file = !located.is_registered() || is_script_file;
         let is_of_stored_script = located.script.is_some();
-        let component = located.checked(component)?;
+        let (component, stored) = if is_script_file || is_of_stored_script {
+            (load::runtime(ui, &host, &located, false).await?, Stored::Before)
+        } else {
+            let (component, bytes) = load::with_bytes(ui, &host, &located.file).await?;
+            (located.checked(component)?, Stored::Now(bytes))
+        };
         let loaded = loaded::of(component.clone(), located, &self.task.path).await?;
         let call = Call::find(&loaded, &self.task, &self.args)?;
         let options = words.task.clone().or(config.of_task(&self.task.path, &loaded, &call.task)?);
@@ -130,7 +146,7 @@ impl DelayedWords {
             (false, true) => format!("{path}#{}", task.function_name()),
             (false, false) => format!("{path}#{}", task.key().export),
         };
-        Ok(Delayed { task, inputs, component, bytes, reference, is_of_stored_script, dir, _host: host })
+        Ok(Delayed { task, inputs, component, stored, reference, is_of_stored_script, dir, _host: host })
     }
 
     fn inputs(&self, call: &Call<'_>, files: &Files) -> Result<Vec<Value>, Problem> {
@@ -168,9 +184,24 @@ impl Delayed {
     /// Stores the component for the workers, unless it is there.
     fn push(&self) -> Result<(), Problem> {
         let registry = registered::open(&self.dir)?;
-        let (manifest, by) = (self.component.manifest(), registered::person());
-        let push = Push { bytes: &self.bytes, manifest, naming: None, by: &by, at: now() };
-        registry.push(&push).map_err(|error| registered::failed(&error))?;
+        let failed = |error| registered::failed(&error);
+        let digest = self.component.digest();
+        match &self.stored {
+            Stored::Now(bytes) => {
+                let (manifest, by) = (self.component.manifest(), registered::person());
+                let push = Push { bytes, manifest, naming: None, by: &by, at: now() };
+                registry.push(&push).map_err(failed)?;
+            }
+            // Another command may have removed it since it was found.
+            Stored::Before => {
+                registry.component(&ComponentRef::Digest(digest)).map_err(failed)?;
+                let file = registry.file(digest).map_err(failed)?;
+                if !file.exists() {
+                    let problem = format!("{digest} is damaged: {} is missing", file.display());
+                    return Err(Problem::new(ErrorKind::Internal, problem).hint(INSTALL_AGAIN));
+                }
+            }
+        }
         Ok(())
     }
 }

@@ -91,6 +91,10 @@ pub struct EngineOptions {
     /// several times as fast where several threads execute such components. 0 never leaves any. Needs a compile cache. The default is
     /// enough for two instances for each processor, and at most a sixteenth of the machine's memory.
     pub warm_memory_bytes: u64,
+    /// A PEM file, of at most 16 MiB, with the root certificates that HTTPS requests of guests trust, in place of Mozilla's, which are
+    /// compiled in. It is read with the first such request. If it cannot be read, or has no certificate, these requests fail, and the
+    /// log of the attempt says why. `None` is the default.
+    pub root_certificates: Option<PathBuf>,
 }
 
 impl Default for EngineOptions {
@@ -105,6 +109,7 @@ impl Default for EngineOptions {
             compile_timeout: Self::DEFAULT_COMPILE_TIMEOUT,
             compile_program: None,
             warm_memory_bytes: usual_warm_memory_bytes(),
+            root_certificates: None,
         }
     }
 }

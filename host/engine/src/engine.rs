@@ -13,6 +13,7 @@ use crate::meter::SharedMemory;
 use crate::resources::SharedResources;
 use crate::runtime::Runtime;
 use crate::ticker::Ticker;
+use crate::tls::Tls;
 use crate::turn::Rhythm;
 use crate::warm::WarmPlaces;
 
@@ -69,8 +70,9 @@ impl Engine {
         ticker.drive(&lean.engine);
         let compile_cache = options.compile_cache_dir.clone().map(CompileCache::new);
         let memory = Arc::new(SharedMemory::new(options.max_memory_bytes));
-        let warm = WarmPlaces::new(&options);
-        let resources = Arc::new(SharedResources { ticker, memory, counts_fuel: options.count_fuel, warm });
+        let tls = Tls::new(options.root_certificates.clone());
+        let (warm, counts_fuel) = (WarmPlaces::new(&options), options.count_fuel);
+        let resources = Arc::new(SharedResources { ticker, memory, tls, counts_fuel, warm });
         let compiler = Compiler::new(options.compile_timeout);
         Ok(Self(Arc::new(Inner {
             options,

@@ -1,5 +1,7 @@
 //! The data of one store: all state of the host for one guest.
 
+use std::sync::Arc;
+
 use hostel_core::{DirGrant, HostCall, Limit, Observation, Touch};
 use wasmtime::component::ResourceTable;
 use wasmtime::{CallHook, StoreContextMut, UpdateDeadline};
@@ -13,6 +15,7 @@ use crate::observe;
 use crate::options::AttemptOptions;
 use crate::program::Program;
 use crate::stdin::StdinReader;
+use crate::tls::Tls;
 use crate::turn::Turn;
 use crate::wasi::{
     Clocks, ClocksView, ErrorsView, HostView, Http, HttpView, LazyWasi, Random, RandomView, Sockets,
@@ -40,14 +43,14 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    pub(crate) fn new(meter: Meter, turn: Turn, call: Call, program: Program) -> Self {
+    pub(crate) fn new(meter: Meter, turn: Turn, call: Call, program: Program, tls: &Arc<Tls>) -> Self {
         let AttemptOptions { log, determinism, seed_of, on_touch, .. } = &*call.options;
         Self {
             meter,
             notes: Notes::new(log, on_touch.clone()),
             turn,
             stdin: program.stream().cloned(),
-            wasi: LazyWasi::new(program),
+            wasi: LazyWasi::new(program, tls),
             clocks: Clocks::new(determinism.clock),
             random: Random::new(determinism.randomness, *seed_of),
             files: None,

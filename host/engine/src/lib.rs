@@ -64,6 +64,7 @@ mod surface;
 mod survey;
 mod text;
 mod ticker;
+mod tls;
 mod turn;
 mod types;
 mod values;

@@ -30,6 +30,7 @@ pub struct HostBuilder {
     pub(crate) optimise: bool,
     pub(crate) compile_timeout: Duration,
     pub(crate) compile_program: Option<PathBuf>,
+    pub(crate) root_certificates: Option<PathBuf>,
     pub(crate) queue_capacity: usize,
     pub(crate) memory_cache_bytes: u64,
     pub(crate) book: BookBounds,
@@ -54,6 +55,7 @@ impl Default for HostBuilder {
             optimise: true,
             compile_timeout: EngineOptions::DEFAULT_COMPILE_TIMEOUT,
             compile_program: None,
+            root_certificates: None,
             queue_capacity: 100_000,
             memory_cache_bytes: 64 << 20,
             book: BookBounds::default(),
@@ -171,6 +173,15 @@ impl HostBuilder {
     #[must_use]
     pub fn compile_program(mut self, program: impl Into<PathBuf>) -> Self {
         self.compile_program = Some(program.into());
+        self
+    }
+
+    /// The root certificates that HTTPS requests of guests trust: those of this PEM file, of at most 16 MiB, in place of Mozilla's, which are
+    /// compiled in. It is read with the first such request. If it cannot be read, or has no certificate, these requests fail, and
+    /// the log of the run says why. Default: none. The `hostel` command uses the file that `SSL_CERT_FILE` names.
+    #[must_use]
+    pub fn root_certificates(mut self, file: impl Into<PathBuf>) -> Self {
+        self.root_certificates = Some(file.into());
         self
     }
 

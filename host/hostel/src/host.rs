@@ -88,6 +88,7 @@ impl Host {
         options.optimise = settings.optimise;
         options.compile_timeout = settings.compile_timeout;
         options.compile_program = settings.compile_program.clone();
+        options.root_certificates = settings.root_certificates.clone();
         options.compile_cache_dir = settings.data_dir.as_ref().map(|dir| dir.join(COMPILED));
         let engine = Engine::new(options)?;
         let bounds = Bounds {

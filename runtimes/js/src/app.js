@@ -4,6 +4,7 @@ import { call } from './calling.js';
 import { describe } from './describing.js';
 import './prepare.js';
 import './promises.js';
+import './web.js';
 
 export const language = {
   describe: (file, source) => failing(() => describe(source)),

@@ -5,6 +5,7 @@ import { Failed } from './failure.js';
 import { shown } from './prepare.js';
 import { drain } from './promises.js';
 import { decode, encode, NoData } from './values.js';
+import { step } from './waiting.js';
 
 // Both are for people, who do not read more. A message is in bytes of UTF-8, a traceback in units of UTF-16.
 const MAX_MESSAGE = 4 * 1024;
@@ -32,7 +33,7 @@ export function call(file, source, name, positional, named) {
   }
 }
 
-/** The value of a promise, or what is no promise. */
+/** The value of a promise, or what is no promise. Timers and requests that are left then are dropped. */
 function settled(result, name) {
   let outcome;
   if (typeof result?.then === 'function') {
@@ -44,6 +45,7 @@ function settled(result, name) {
     outcome = { value: result };
   }
   drain();
+  while (outcome === undefined && step()) drain();
   if (outcome === undefined) throw new Unsettled(`the promise that ${name} returned is never settled: nothing is left that could do it`);
   if ('error' in outcome) throw outcome.error;
   return outcome.value;

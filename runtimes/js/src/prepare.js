@@ -4,6 +4,8 @@ import { getStderr } from 'wasi:cli/stderr@0.2.6';
 import { getStdout } from 'wasi:cli/stdout@0.2.6';
 import { getRandomU64 } from 'wasi:random/random@0.2.6';
 
+import { toUtf8 } from './texts.js';
+
 // The engine's own would give the same numbers in every run, for its seed is in the component.
 // The bindings give the 64 bits as a number, which may have been rounded up to 2^64.
 Math.random = () => Math.min(Number(getRandomU64()) / 2 ** 64, 1 - 2 ** -53);
@@ -12,7 +14,7 @@ Math.random = () => Math.min(Number(getRandomU64()) / 2 ** 64, 1 - 2 ** -53);
 const MOST = 4096;
 
 function write(getStream, parts) {
-  const bytes = utf8(`${parts.map(shown).join(' ')}\n`);
+  const bytes = toUtf8(`${parts.map(shown).join(' ')}\n`);
   const stream = getStream();
   for (let at = 0; at < bytes.length; at += MOST) {
     stream.blockingWriteAndFlush(bytes.subarray(at, at + MOST));
@@ -29,18 +31,6 @@ export function shown(value) {
   } catch {
     return String(value);
   }
-}
-
-function utf8(text) {
-  const bytes = [];
-  for (const character of text.toWellFormed()) {
-    const code = character.codePointAt(0);
-    if (code < 0x80) bytes.push(code);
-    else if (code < 0x800) bytes.push(0xc0 | (code >> 6), 0x80 | (code & 63));
-    else if (code < 0x10000) bytes.push(0xe0 | (code >> 12), 0x80 | ((code >> 6) & 63), 0x80 | (code & 63));
-    else bytes.push(0xf0 | (code >> 18), 0x80 | ((code >> 12) & 63), 0x80 | ((code >> 6) & 63), 0x80 | (code & 63));
-  }
-  return new Uint8Array(bytes);
 }
 
 const out = (...parts) => write(getStdout, parts);

@@ -186,7 +186,7 @@ class Later {
 }
 
 /** Executes the body of an async function, a generator that gives what it awaits. */
-function run(generator) {
+export function run(generator) {
   return new Later((resolve, reject) => {
     const step = (advance) => {
       let next;

@@ -73,8 +73,8 @@ function objectText(value, path, depth, inside) {
   if (typeof value.then === 'function') throw cannotBe('promise', path, ': await it');
   if (typeof value.next === 'function') throw cannotBe('iterator', path, ': return an array');
   if (typeof value.toJSON === 'function') return text(value.toJSON(), path, depth + 1);
-  const opaque = OPAQUE.find((kind) => value instanceof kind);
-  if (opaque) throw cannotBe(value.constructor?.name || opaque.name, path);
+  const found = OPAQUE.find(([kind]) => value instanceof kind);
+  if (found) throw cannotBe(value.constructor?.name || found[0].name, path, found[1]);
   const entries = Object.entries(value).filter(([, item]) => item !== undefined);
   if (entries.some(([key]) => key.startsWith('$'))) return pairs(entries, inside);
   return `{${entries.map(([key, item]) => `${text(key, path, depth + 1)}:${inside(item, key)}`).join(',')}}`;
@@ -84,7 +84,14 @@ function objectText(value, path, depth, inside) {
 const BOXES = [Boolean, Number, String, BigInt];
 
 // Objects whose content is not in their members.
-const OPAQUE = [Error, RegExp, DataView, ...['WeakMap', 'WeakSet', 'WeakRef', 'SharedArrayBuffer', 'FinalizationRegistry', 'Symbol'].flatMap((name) => globalThis[name] ?? [])];
+const OPAQUE = [];
+
+/** Refuses objects of a class, with a hint. */
+export function opaque(kind, hint = '') {
+  OPAQUE.push([kind, hint]);
+}
+
+[Error, RegExp, DataView, ...['WeakMap', 'WeakSet', 'WeakRef', 'SharedArrayBuffer', 'FinalizationRegistry', 'Symbol'].flatMap((name) => globalThis[name] ?? [])].forEach((kind) => opaque(kind));
 
 function cannotBe(kind, path, hint = '') {
   return new NoData(`${short(path)}: ${/^[aeiou]/i.test(kind) ? 'an' : 'a'} ${short(String(kind))} cannot be data${hint}`);

@@ -69,7 +69,10 @@ impl HostOptions {
     /// The same, but it compiles in this process.
     pub(crate) fn host_that_compiles(&self, ui: &Ui) -> Result<HostBuilder, Problem> {
         // No command looks up runs that it no longer holds.
-        let builder = Host::builder().ended_runs(0);
+        let mut builder = Host::builder().ended_runs(0);
+        if let Some(file) = env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty()) {
+            builder = builder.root_certificates(file);
+        }
         let Some(dir) = self.dir() else {
             return Ok(builder);
         };

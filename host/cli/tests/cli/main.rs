@@ -71,8 +71,18 @@ mod retries;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+#[cfg(unix)]
+mod runtime_files;
+#[cfg(test)]
 mod scheduling;
 #[cfg(test)]
+#[cfg(unix)]
+mod script_fetch;
+#[cfg(test)]
+#[cfg(unix)]
+mod script_timers;
+#[cfg(test)]
+#[cfg(unix)]
 mod script_web;
 #[cfg(test)]
 mod scripts;
@@ -95,3 +105,6 @@ mod stored;
 mod streams;
 #[cfg(test)]
 mod trust;
+#[cfg(test)]
+#[cfg(unix)]
+mod web_server;

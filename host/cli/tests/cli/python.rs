@@ -111,6 +111,7 @@ fn requirements_that_are_missing_are_named() {
     let ran = place.run("python build -r nothing.txt");
     assert_eq!(ran.code, 3);
     assert!(ran.stderr.contains("cannot read nothing.txt"), "{ran}");
+    assert!(ran.stderr.contains("hint: expected a requirements file as for pip"), "{ran}");
     let ran = place.run("python build");
     assert_eq!(ran.code, 2);
 }

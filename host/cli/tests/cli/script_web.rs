@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crate::hostel::{Place, Ran};
 use crate::scripts::INSTALLED;
-use crate::server::{PATIENCE, ran};
+use crate::server::ran;
+use crate::web_server::{ROOT, answer, secure, serve};
 
 const WEB: &str = r#"
 import json
@@ -35,34 +36,9 @@ def reason(url):
 
 /// Serves so many requests, and answers each with what it was.
 fn echo(requests: usize) -> (String, thread::JoinHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let serving = thread::spawn(move || {
-        for _ in 0..requests {
-            let (mut socket, _) = listener.accept().unwrap();
-            socket.set_read_timeout(Some(PATIENCE)).unwrap();
-            let mut request = String::new();
-            let is_whole = |request: &str| {
-                let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
-                let lines = head.lines().filter_map(|line| line.split_once(": "));
-                let length = lines.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-                body.len() >= length.map(|(_, length)| length.parse::<usize>().unwrap()).sum()
-            };
-            while !is_whole(&request) {
-                let mut part = [0; 1024];
-                let length = socket.read(&mut part).unwrap();
-                assert!(length > 0, "the request ends early: {request}");
-                request.push_str(std::str::from_utf8(&part[..length]).unwrap());
-            }
-            let status = if request.contains("/missing") { "404 Not Found" } else { "200 OK" };
-            let head = format!(
-                "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-                request.len()
-            );
-            socket.write_all(format!("{head}{request}").as_bytes()).unwrap();
-        }
-    });
-    (address, serving)
+    serve(requests, |request| {
+        answer(if request.contains("/missing") { "404 Not Found" } else { "200 OK" }, request)
+    })
 }
 
 fn run(place: &Place, line: &str) -> Option<Ran> {
@@ -138,4 +114,37 @@ fn what_keeps_a_request_from_being_answered_is_the_reason() {
     });
     check(&format!("https://{address}/ --http {address}"), "OSError", "");
     serving.join().unwrap();
+}
+
+#[test]
+fn https_needs_a_trusted_certificate() {
+    let place = Place::with_data_dir();
+    place.write("web.py", WEB);
+    let Some(installed) = INSTALLED.as_ref() else { return };
+    let (port, serving) = secure(4);
+    let run = |function: &str, host: &str, roots: Option<&str>| {
+        let address = format!("{host}:{port}");
+        let mut command =
+            place.command(&format!("run web.py#{function} https://{address}/ --http {address}"));
+        command.env("HOSTEL_DATA_DIR", installed.path());
+        roots.into_iter().for_each(|file| _ = command.env("SSL_CERT_FILE", file));
+        let ran = ran(command);
+        assert_eq!(ran.code, 0, "{ran}");
+        ran
+    };
+    for host in ["localhost", "127.0.0.1"] {
+        assert_eq!(run("get", host, Some(ROOT)).stdout, "[200,\"text/plain\",\"secret\"]\n");
+    }
+    let untrusted = run("reason", "localhost", None);
+    assert_eq!(untrusted.stdout, "[\"OSError\",\"<urlopen error TLS failed: TlsCertificateError>\"]\n");
+    let remark = "the certificate of localhost was refused: ";
+    assert!(untrusted.stderr.contains(remark) && untrusted.stderr.contains("UnknownIssuer"), "{untrusted}");
+    let without_roots = run("reason", "localhost", Some("none.pem"));
+    assert!(
+        without_roots.stdout.starts_with("[\"OSError\",\"<urlopen error ConfigurationError"),
+        "{without_roots}"
+    );
+    let remark = "the root certificates in none.pem cannot be read: ";
+    assert!(without_roots.stderr.contains(remark), "{without_roots}");
+    assert_eq!(serving.join().unwrap(), 2);
 }

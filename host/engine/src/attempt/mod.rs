@@ -319,8 +319,9 @@ impl Attempt<'_> {
         };
         let (task, options) = (Arc::clone(self.function.shared_key()), Arc::clone(self.options));
         let call = Call { task, options, deadline: self.deadline };
-        let SharedResources { ticker, memory, counts_fuel, .. } = &*self.function.component().0.resources;
-        let guest = Guest::new(Meter::new(limits, memory), ticker.rhythm().turn(), call, program);
+        let SharedResources { ticker, memory, tls, counts_fuel, .. } =
+            &*self.function.component().0.resources;
+        let guest = Guest::new(Meter::new(limits, memory), ticker.rhythm().turn(), call, program, tls);
         let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| &mut guest.meter);
         store.call_hook(after_host_call);

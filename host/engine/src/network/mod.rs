@@ -22,6 +22,7 @@ use wasmtime_wasi::sockets::SocketAddrUse;
 use self::resolve::Resolver;
 use crate::denial::{self, DenialBook, shown};
 use crate::options::AttemptOptions;
+use crate::tls::Tls;
 
 /// The number of remembered addresses of looked-up names. If there are more, the oldest are dropped.
 const MAX_KNOWN: usize = 1_000;
@@ -35,6 +36,7 @@ pub(crate) struct Network {
     pub(crate) denials: DenialBook,
     pub(crate) traffic: Arc<Traffic>,
     resolver: Resolver,
+    tls: Arc<Tls>,
     /// A place for each open socket, look-up and request.
     room: Arc<Semaphore>,
     sockets: Limit,
@@ -64,6 +66,7 @@ impl Network {
         options: &AttemptOptions,
         denials: &DenialBook,
         resolver: Arc<dyn Resolve>,
+        tls: &Arc<Tls>,
     ) -> Arc<Self> {
         let limits = &options.limits;
         let room = usize::try_from(limits.sockets).unwrap_or(Semaphore::MAX_PERMITS);
@@ -72,6 +75,7 @@ impl Network {
             denials: denials.clone(),
             traffic: Arc::new(Traffic::new(limits, denials)),
             resolver: Resolver::new(resolver),
+            tls: Arc::clone(tls),
             room: Arc::new(Semaphore::new(room)),
             sockets: Limit::of(LimitKind::Sockets, limits),
             known: Mutex::default(),

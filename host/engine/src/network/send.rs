@@ -5,7 +5,7 @@
 //! different ones.
 
 use std::pin::Pin;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,17 +19,15 @@ use hyper::client::conn::http1;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, timeout};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::client::Resumption;
-use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use wasmtime_wasi::runtime::spawn;
 use wasmtime_wasi_http::io::TokioIo;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use super::traffic::Counted;
-use super::{Network, NoAddress, Target, literal};
+use super::{NAME_BYTES, Network, NoAddress, Target, literal};
+use crate::denial::shown;
 
 /// The default timeout of each step, as in wasmtime-wasi-http.
 const STEP_TIME: Duration = Duration::from_secs(600);
@@ -42,17 +40,6 @@ pub(crate) type Sent = Result<(Response<WasiBody>, Transmission), Error>;
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-/// The root certificates are compiled in. Connections are not resumed, because that would link one attempt with
-/// another.
-static TLS: LazyLock<Option<TlsConnector>> = LazyLock::new(|| {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
-    let builder = builder.with_safe_default_protocol_versions().ok()?;
-    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-    config.resumption = Resumption::disabled();
-    Some(TlsConnector::from(Arc::new(config)))
-});
 
 /// Sends a request to a granted target.
 pub(crate) async fn send(
@@ -93,11 +80,26 @@ async fn connect(network: &Network, target: &Target, method: &str) -> Result<Box
     match target.scheme {
         HttpScheme::Http => Ok(Box::new(stream)),
         HttpScheme::Https => {
-            let connector = TLS.as_ref().ok_or(Error::ConfigurationError)?;
+            let connector = network.tls.connector().await.map_err(|error| {
+                network.denials.remark(error.to_string());
+                Error::ConfigurationError
+            })?;
             let name = server_name(&target.host).ok_or(Error::TlsProtocolError)?;
-            Ok(Box::new(connector.connect(name, stream).await.map_err(Error::Tls)?))
+            let connected = connector.connect(name, stream).await;
+            Ok(Box::new(connected.map_err(|error| refused(network, &target.host, error))?))
         }
     }
+}
+
+/// The error of a handshake. If it is the certificate, a remark says why.
+fn refused(network: &Network, host: &str, error: std::io::Error) -> Error {
+    let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let Some(rustls::Error::InvalidCertificate(reason)) = of_tls else { return Error::Tls(error) };
+    let host = shown(host, NAME_BYTES);
+    network
+        .denials
+        .remark(format!("the certificate of {host} was refused: {}", shown(&reason.to_string(), NAME_BYTES)));
+    Error::TlsCertificateError
 }
 
 fn server_name(host: &str) -> Option<ServerName<'static>> {

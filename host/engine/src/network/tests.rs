@@ -42,7 +42,8 @@ impl World {
         let resolver = Arc::new(Scripted { answers, asked: AtomicUsize::new(0) });
         let options = AttemptOptions::new(limits).grants(Arc::new(grants.clone()));
         let denials = DenialBook::new(&options.log);
-        let network = Network::new(&options, &denials, Arc::clone(&resolver) as Arc<dyn Resolve>);
+        let network =
+            Network::new(&options, &denials, Arc::clone(&resolver) as Arc<dyn Resolve>, &Arc::default());
         Self { network, resolver, log: options.log }
     }
 

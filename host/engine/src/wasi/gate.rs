@@ -165,7 +165,8 @@ mod tests {
     fn gate(http: &[&str], limits: Limits) -> (Gate, Arc<LogBook>) {
         let http = http.iter().map(|text| text.parse().unwrap()).collect();
         let options = AttemptOptions::new(limits).grants(Arc::new(Grants { http, ..Grants::default() }));
-        let network = Network::new(&options, &DenialBook::new(&options.log), Arc::new(SystemResolver));
+        let denials = DenialBook::new(&options.log);
+        let network = Network::new(&options, &denials, Arc::new(SystemResolver), &Arc::default());
         (Gate::new(&network), options.log)
     }
 

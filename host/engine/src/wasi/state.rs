@@ -15,6 +15,7 @@ use crate::network::{Network, SystemResolver};
 use crate::notes::Notes;
 use crate::options::AttemptOptions;
 use crate::program::{Input, Program};
+use crate::tls::Tls;
 
 /// The maximum number of the host's resources that one guest may hold, whatever its limit on handles: each takes memory
 /// of the host that no limit counts.
@@ -37,6 +38,7 @@ pub(crate) struct Wasi {
 /// more than their call.
 pub(crate) struct LazyWasi {
     program: Program,
+    tls: Arc<Tls>,
     made: Option<Box<Wasi>>,
 }
 
@@ -64,15 +66,15 @@ impl HostView<'_> {
 }
 
 impl LazyWasi {
-    pub(crate) fn new(program: Program) -> Self {
-        Self { program, made: None }
+    pub(crate) fn new(program: Program, tls: &Arc<Tls>) -> Self {
+        Self { program, tls: Arc::clone(tls), made: None }
     }
 
     /// The state, which is created now if there is none.
     pub(crate) fn get(&mut self, options: &AttemptOptions, notes: &mut Notes) -> &mut Wasi {
-        let Self { program, made } = self;
+        let Self { program, tls, made } = self;
         made.get_or_insert_with(|| {
-            let Ok(wasi) = Wasi::new(options, notes, program, |_| Ok::<_, Infallible>(()));
+            let Ok(wasi) = Wasi::new(options, notes, (program, tls), |_| Ok::<_, Infallible>(()));
             wasi
         })
     }
@@ -84,7 +86,7 @@ impl LazyWasi {
         notes: &mut Notes,
         prepare: impl FnOnce(&mut WasiCtxBuilder) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.made = Some(Wasi::new(options, notes, &mut self.program, prepare)?);
+        self.made = Some(Wasi::new(options, notes, (&mut self.program, &self.tls), prepare)?);
         Ok(())
     }
 
@@ -108,10 +110,10 @@ impl Wasi {
     fn new<E>(
         options: &AttemptOptions,
         notes: &mut Notes,
-        program: &mut Program,
+        (program, tls): (&mut Program, &Arc<Tls>),
         prepare: impl FnOnce(&mut WasiCtxBuilder) -> Result<(), E>,
     ) -> Result<Box<Self>, E> {
-        let network = Network::new(options, notes.denials(), Arc::new(SystemResolver));
+        let network = Network::new(options, notes.denials(), Arc::new(SystemResolver), tls);
         let mut context = context(options, std::mem::take(program), &network);
         prepare(&mut context)?;
         let mut table = ResourceTable::new();

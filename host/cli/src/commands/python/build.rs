@@ -18,6 +18,10 @@ use crate::ui::Ui;
 /// The hex digits of a lock's digest in the name of a file.
 const NAME_DIGITS: usize = 12;
 
+/// What the requirements are.
+const REQUIREMENTS: &str =
+    "expected a requirements file as for pip: a package in each line, such as attrs==25.4.0";
+
 /// Build a Python runtime with packages
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -53,9 +57,10 @@ pub(crate) struct Build {
 impl Build {
     pub(crate) fn execute(&self, ui: &Arc<Ui>) -> Result<Exit, Stop> {
         let requirements = &self.requirements;
-        let unreadable = |error: io::Error| Problem::unreadable(requirements.display(), &error);
-        if !fs::metadata(requirements).map_err(unreadable)?.is_file() {
-            return Err(Problem::invalid(format!("{}: expected a file", requirements.display())).into());
+        let file = fs::metadata(requirements).map_err(|error| unreadable(requirements, &error))?;
+        if !file.is_file() {
+            let problem = format!("{}: expected a file", requirements.display());
+            return Err(Problem::invalid(problem).hint(REQUIREMENTS).into());
         }
         let dir = match &self.tools {
             Some(dir) => {
@@ -85,6 +90,12 @@ impl Build {
         ui.hint(&format!("hostel runtime install python {}", output.display()));
         Ok(Exit::Completed)
     }
+}
+
+/// The requirements cannot be read.
+fn unreadable(requirements: &Path, error: &io::Error) -> Problem {
+    let problem = Problem::unreadable(requirements.display(), error);
+    if error.kind() == io::ErrorKind::NotFound { problem.hint(REQUIREMENTS) } else { problem }
 }
 
 /// Builds the runtime under another name, and renames it at the end.
