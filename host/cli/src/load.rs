@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
 
-use hostel::{Component, FindError, Host, LoadError, MAX_COMPONENT_BYTES, bytes_text};
+use hostel::{Component, Digest, FindError, Host, LoadError, MAX_COMPONENT_BYTES, bytes_text};
 use hostel_wire::{ProblemObject, printable};
 use tokio::time::timeout;
 
@@ -110,6 +110,14 @@ fn message(what: &str, path: &Path, bytes: u64) -> Option<String> {
 pub(crate) async fn surface(host: &Host, located: &Located) -> Result<Component, Problem> {
     let path = &located.file;
     located.checked(host.inspect(path).await.map_err(|error| not_loaded(path, &error))?)
+}
+
+/// The component in a file in WIT.
+pub(crate) async fn wit(host: &Host, located: &Located) -> Result<String, Problem> {
+    let path = &located.file;
+    let bytes = bytes(host, path).await?;
+    located.check(Digest::of(&bytes))?;
+    host.wit(bytes).await.map_err(|error| not_loaded(path, &error))
 }
 
 /// The problem with a file that should be a component.

@@ -43,12 +43,17 @@ impl Located {
 
     /// The component, if it is the one that was registered.
     pub(crate) fn checked(&self, component: Component) -> Result<Component, Problem> {
+        self.check(component.digest()).map(|()| component)
+    }
+
+    /// Whether a component with this digest is the one that was registered.
+    pub(crate) fn check(&self, found: Digest) -> Result<(), Problem> {
         match self.digest {
-            Some(digest) if digest != component.digest() => {
+            Some(digest) if digest != found => {
                 let problem = format!("{digest} is damaged: {} is another component", self.file.display());
                 Err(Problem::new(ErrorKind::Internal, problem).hint("push it again"))
             }
-            Some(_) | None => Ok(component),
+            Some(_) | None => Ok(()),
         }
     }
 }

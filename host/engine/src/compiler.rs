@@ -22,7 +22,7 @@ pub(crate) const PLACES: usize = 4;
 pub(crate) const MAX_WAITING: usize = 1_024;
 
 /// The stack size of each thread: types nested as deep as the survey allows are traversed by recursion.
-const STACK_BYTES: usize = 16 << 20;
+pub(crate) const STACK_BYTES: usize = 16 << 20;
 
 /// The nice value of the threads on Linux: they get a third as much of a processor as a task that computes at the same
 /// time, and all of it otherwise.

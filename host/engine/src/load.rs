@@ -136,6 +136,27 @@ impl Engine {
         Ok(component.map(|component| self.shared(component).0))
     }
 
+    /// The WIT of a component in its binary form: its world and the interfaces that it uses, at most 1 MiB. With doc comments, if
+    /// the component has them in a section `package-docs`; few tools write it. Takes some milliseconds, and reads all bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::NoWit`] if it cannot be written in WIT, or is longer; otherwise as [`Engine::load_bytes`].
+    pub fn wit(&self, component: Vec<u8>) -> Result<String, LoadError> {
+        let found = component.len() as u64;
+        if found > MAX_COMPONENT_BYTES {
+            return Err(LoadError::TooLong { found });
+        }
+        // In a place of its own, so that it can be loaded at the same time.
+        let place = Digest::of(format!("WIT of {}", Digest::of(&component)).as_bytes());
+        let program = self.options().compile_program.clone();
+        let write = move || match program {
+            Some(program) => wit_apart(&program, &component),
+            None => surface::wit::text(&component).map_err(LoadError::from),
+        };
+        self.compiler().run(place, write).map_err(|stopped| self.stopped(stopped))?
+    }
+
     fn load(&self, bytes: Cow<'_, [u8]>) -> Result<Component, LoadError> {
         match Format::of(&bytes) {
             Format::Component => self.load_binary(bytes),
@@ -318,14 +339,16 @@ impl Engine {
         };
         let component_bytes = bytes.len() as u64;
         let limits = match purpose {
-            Purpose::Run | Purpose::Inspect | Purpose::Assemble => Limits::of(survey::code_bytes(bytes)),
+            Purpose::Run | Purpose::Inspect | Purpose::Assemble | Purpose::Wit => {
+                Limits::of(survey::code_bytes(bytes))
+            }
             Purpose::Speed => Limits::patient(survey::code_bytes(bytes)),
         };
         let (count_fuel, quick_code_bytes) = (options.count_fuel, options.quick_code_bytes);
         let request = Request { purpose, count_fuel, quick_code_bytes, limits, component_bytes };
         match apart::ask(program, &request, bytes)? {
             Answer::Refused(refusal) => Err(LoadError::of(refusal, &limits)),
-            Answer::Binary(_) => Err(LoadError::Process("it assembled what is no text".to_owned())),
+            Answer::Binary(_) | Answer::Wit(_) => Err(no_answer()),
             Answer::Code { engine, is_surface, entry } => {
                 let code = self.code_of(&engine, is_surface, &entry, digest);
                 code.ok_or_else(|| LoadError::Process("its code is not of this version".to_owned()))
@@ -435,19 +458,32 @@ fn unless_it_fails<T, E>(compile: impl FnOnce() -> Result<T, E>) -> Option<T> {
 
 /// Has a program assemble a text.
 fn assembled_apart(program: &Path, text: &[u8]) -> Result<Vec<u8>, LoadError> {
-    let limits = Limits::of(0);
-    let request = Request {
-        purpose: Purpose::Assemble,
-        count_fuel: false,
-        quick_code_bytes: None,
-        limits,
-        component_bytes: text.len() as u64,
-    };
-    match apart::ask(program, &request, text)? {
+    match asked(program, Purpose::Assemble, text)? {
         Answer::Binary(binary) => Ok(binary),
-        Answer::Refused(refusal) => Err(LoadError::of(refusal, &limits)),
-        Answer::Code { .. } => Err(LoadError::Process("it compiled a text".to_owned())),
+        Answer::Code { .. } | Answer::Wit(_) | Answer::Refused(_) => Err(no_answer()),
     }
+}
+
+/// Has a program write a component in WIT.
+fn wit_apart(program: &Path, component: &[u8]) -> Result<String, LoadError> {
+    match asked(program, Purpose::Wit, component)? {
+        Answer::Wit(text) => Ok(text),
+        Answer::Code { .. } | Answer::Binary(_) | Answer::Refused(_) => Err(no_answer()),
+    }
+}
+
+/// Asks a program for what needs no engine.
+fn asked(program: &Path, purpose: Purpose, bytes: &[u8]) -> Result<Answer, LoadError> {
+    let (limits, component_bytes) = (Limits::of(0), bytes.len() as u64);
+    let request = Request { purpose, count_fuel: false, quick_code_bytes: None, limits, component_bytes };
+    match apart::ask(program, &request, bytes)? {
+        Answer::Refused(refusal) => Err(LoadError::of(refusal, &limits)),
+        answer @ (Answer::Binary(_) | Answer::Wit(_) | Answer::Code { .. }) => Ok(answer),
+    }
+}
+
+fn no_answer() -> LoadError {
+    LoadError::Process("it answered something else".to_owned())
 }
 
 /// A component that waits for faster code. Dropping this without code signals that none will come.

@@ -11,6 +11,7 @@ use crate::compiler;
 use crate::engine::EngineError;
 use crate::features;
 use crate::names::{self, MAX_REASON_BYTES};
+use crate::surface::wit::Unwritten;
 use crate::survey::{Excess, Refused};
 
 /// The maximum size of a component.
@@ -123,6 +124,9 @@ pub enum LoadError {
     /// The compiler panicked. This is a bug in the host, not a fault of the component.
     #[error("the host failed to compile the component, which is a bug in the host: {0}")]
     Panicked(String),
+    /// The component is valid, and has no text in WIT: see [`Engine::wit`](crate::Engine::wit).
+    #[error("the component cannot be written in WIT: {0}")]
+    NoWit(String),
     /// The engine that this component needs cannot be set up.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -151,7 +155,8 @@ impl LoadError {
             | Self::Text(_)
             | Self::Malformed(_)
             | Self::Unsupported { .. }
-            | Self::TooDemanding(_) => ErrorKind::Invalid,
+            | Self::TooDemanding(_)
+            | Self::NoWit(_) => ErrorKind::Invalid,
         }
     }
 }
@@ -161,6 +166,15 @@ impl From<Refused> for LoadError {
         match refused {
             Refused::Excess(excess) => Self::TooComplex(excess),
             Refused::Malformed(error) => refusal(&error),
+        }
+    }
+}
+
+impl From<Unwritten> for LoadError {
+    fn from(unwritten: Unwritten) -> Self {
+        match unwritten {
+            Unwritten::Refused(refused) => refused.into(),
+            Unwritten::Because(why) => Self::NoWit(shortened(why)),
         }
     }
 }
@@ -184,6 +198,7 @@ impl LoadError {
             Refusal::TooDemanding(text) => Self::TooDemanding(text),
             Refusal::Unsupported(names) => Self::Unsupported { features: features::named(&names) },
             Refusal::Panicked(text) => Self::Panicked(text),
+            Refusal::NoWit(text) => Self::NoWit(text),
             Refusal::OutOfMemory => {
                 Self::TooCostly { limit: CompileLimit::Memory { bytes: limits.memory_bytes } }
             }
@@ -204,6 +219,7 @@ impl LoadError {
             Self::TooDemanding(text) => Refusal::TooDemanding(text),
             Self::Unsupported { features } => Refusal::Unsupported(features.join("\n")),
             Self::Panicked(text) => Refusal::Panicked(text),
+            Self::NoWit(text) => Refusal::NoWit(text),
             other => Refusal::Failed(other.to_string()),
         }
     }

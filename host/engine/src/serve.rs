@@ -1,16 +1,18 @@
 //! The process that compiles for another one: its parent.
 
 use std::io::{self, BufRead, Read, Write};
+use std::thread;
 
 use hostel_core::Digest;
 
 use crate::apart::{Answer, Purpose, Refusal, Request, when_it_ends};
 use crate::compile_cache;
+use crate::compiler::STACK_BYTES;
 use crate::config::{EngineOptions, Flavor};
 use crate::engine::Engine;
 use crate::load::Code;
 use crate::load_error::{LoadError, MAX_COMPONENT_BYTES};
-use crate::text;
+use crate::{surface, text};
 
 /// Compiles a component for the process that started this one: see
 /// [`EngineOptions::compile_program`](crate::EngineOptions).
@@ -45,11 +47,20 @@ pub fn compile_apart(
     }
     let answer = match request.purpose {
         Purpose::Assemble => text::assemble(&component).map(Answer::Binary),
+        Purpose::Wit => wit(component),
         Purpose::Run | Purpose::Speed | Purpose::Inspect => compile(&request, component),
     };
     let answer = answer.unwrap_or_else(|error| Answer::Refused(error.into_refusal()));
     answer.write(output)?;
     output.flush()
+}
+
+/// On a thread with the stack that nested types need.
+fn wit(component: Vec<u8>) -> Result<Answer, LoadError> {
+    let write = move || surface::wit::text(&component).map(Answer::Wit).map_err(LoadError::from);
+    let thread = thread::Builder::new().stack_size(STACK_BYTES).spawn(write);
+    let thread = thread.map_err(|error| LoadError::Process(error.to_string()))?;
+    thread.join().unwrap_or_else(|_| Err(LoadError::Panicked("writing its WIT panicked".to_owned())))
 }
 
 fn compile(request: &Request, component: Vec<u8>) -> Result<Answer, LoadError> {
@@ -75,7 +86,7 @@ fn compile(request: &Request, component: Vec<u8>) -> Result<Answer, LoadError> {
 
 fn code(engine: &Engine, purpose: Purpose, component: &[u8], digest: &Digest) -> Result<Code, LoadError> {
     match purpose {
-        Purpose::Run | Purpose::Assemble => {}
+        Purpose::Run | Purpose::Assemble | Purpose::Wit => {}
         Purpose::Speed => {
             return engine.fast(component, digest).map(|compiled| Code::of((Flavor::Lean, compiled)));
         }

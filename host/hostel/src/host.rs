@@ -192,6 +192,20 @@ impl Host {
         loaded(self.state.load_with(move |engine| engine.read_component(&path)).await)
     }
 
+    /// The WIT of a component in its binary form: its world and the interfaces that it uses. Takes some milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::NoWit`] if it cannot be written in WIT; otherwise as [`Host::load_bytes`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Can be dropped at any time.
+    pub async fn wit(&self, component: impl Into<Vec<u8>>) -> Result<String, LoadError> {
+        let component = component.into();
+        loaded(self.state.load_with(move |engine| engine.wit(component)).await)
+    }
+
     async fn loaded<F>(&self, load: F) -> Result<Component, LoadError>
     where
         F: FnOnce(&Engine) -> Result<hostel_engine::Component, LoadError> + Send + 'static,

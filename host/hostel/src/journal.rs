@@ -10,6 +10,6 @@ pub use hostel_core::{
 };
 pub use hostel_journal::{
     Gathered, JournalCheck, JournalPlace, Left, LogFilter, LogPage, MAX_LOG_LINES, MemoryBounds,
-    MemoryJournal, NumberedLine, OpenJournalError, Removed, RunHistory, RunLogs, RunSpan, SqliteJournal,
-    TagCounts, remove_old, step_batch,
+    MemoryJournal, NumberedLine, OpenJournalError, Removed, RunHistory, RunLogs, RunSpan, RunTimes,
+    SqliteJournal, TagCounts, remove_old, step_batch,
 };

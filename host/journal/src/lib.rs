@@ -32,7 +32,7 @@ pub use self::place::JournalPlace;
 #[doc(hidden)]
 pub use self::sqlite::JournalHooks;
 pub use self::sqlite::{
-    DueSchedule, FireSchedule, Fired, FiredSlot, JournalCheck, MAX_FIRED, MAX_SCHEDULES, RunSpan, SlotEnd,
-    SqliteJournal, StoredSchedule, TagCounts,
+    DueSchedule, FireSchedule, Fired, FiredSlot, JournalCheck, MAX_FIRED, MAX_SCHEDULES, RunSpan, RunTimes,
+    SlotEnd, SqliteJournal, StoredSchedule, TagCounts,
 };
 pub use self::upkeep::{Removed, remove_old, step_batch};

@@ -21,6 +21,10 @@ pub struct TaskDetailObject {
     pub export: String,
     /// Its signature in WIT.
     pub signature: String,
+    /// What its source says about it; `null` if it says nothing, and for functions of components, which seldom have comments:
+    /// those stand in their WIT.
+    #[serde(default)]
+    pub docs: Option<String>,
     /// Whether it is a program (`wasi:cli/run`).
     pub program: bool,
     /// Whether it is an async function.

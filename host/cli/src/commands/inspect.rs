@@ -35,6 +35,7 @@ hostel.toml are shown too.
 
 Examples:
   hostel inspect math.wasm
+  hostel inspect math.wasm --wit > math.wit
   hostel inspect math.wasm --output json | jq -r '.tasks[].task'")]
 pub(crate) struct Inspect {
     /// The component: a .wasm or .wat file, a .py or .js file, or the name or digest of a registered one
@@ -44,6 +45,10 @@ pub(crate) struct Inspect {
     /// For people: text; for programs: json
     #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Form::Text, hide_possible_values = true)]
     output: Form,
+
+    /// Show the component in WIT instead: its imports, its exports and all types
+    #[arg(long, conflicts_with = "output")]
+    wit: bool,
 
     #[command(flatten)]
     host: HostOptions,
@@ -65,7 +70,18 @@ impl Inspect {
         let located = loaded::locate(ui, &self.file, &self.host, false)?;
         let stored = located.script.as_ref().map(|script| script.package.language());
         if let Some(language) = stored.or_else(|| Language::of(&self.file)) {
+            if self.wit {
+                let problem =
+                    format!("{} is a script: expected a component, which has WIT", self.file.display());
+                return Err(Problem::new(ErrorKind::Invalid, problem).into());
+            }
             return runtime.block_on(self.script(ui, &host, located, language));
+        }
+        if self.wit {
+            let wit = runtime.block_on(load::wit(&host, &located))?;
+            wit.lines().try_for_each(|line| ui.result_line(&printable(line)))?;
+            ui.flush()?;
+            return Ok(Exit::Completed);
         }
         let component = runtime.block_on(load::surface(&host, &located))?;
         let mut sheet = Sheet::new(self.file.display().to_string(), &component);

@@ -24,6 +24,20 @@ fn inspecting() {
 }
 
 #[test]
+fn inspecting_as_wit() {
+    let place = Place::new();
+    let lines = [
+        "inspect arith.wasm --wit",
+        "inspect interface.wat --wit",
+        "inspect sleeper.wat --wit",
+        "inspect nested.wat --wit",
+        "inspect core-module.wat --wit",
+        "inspect arith.wasm --wit --output json",
+    ];
+    check!("inspect_wit", place.session(&lines));
+}
+
+#[test]
 fn inspecting_for_programs() {
     let place = Place::new();
     let ran = place.run("inspect arith.wasm --output json");

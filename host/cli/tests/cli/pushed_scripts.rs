@@ -21,8 +21,7 @@ def every(a, /, *rest, **named):
     return [a, rest, named]
 ";
 
-const TASKS_JS: &str =
-    "export const add = (a, b = 2) => a + b;\nexport const fail = () => { throw new RangeError('no'); };\n";
+const TASKS_JS: &str = "/** Adds two values. */\nexport const add = (a, b = 2) => a + b;\nexport const fail = () => { throw new RangeError('no'); };\n";
 
 /// A place whose commands use the data directory with the runtimes, if there are runtimes. Names in it are those of one test.
 struct Pushed(Place, &'static TempDir);
@@ -189,6 +188,8 @@ fn a_server_executes_scripts() {
     assert_eq!(server.completed("run tasks.js#add 40 2"), "42");
     assert_eq!(server.completed("push tasks.js --name tasks"), "tasks@1.0.0");
     assert_eq!(server.completed("run tasks#add 40"), "42");
+    let task = server.request("GET", "/api/v1/tasks/tasks%23add", "");
+    assert!(task.contains(r#""docs":"Adds two values.""#), "{task}");
     assert_eq!(server.completed("run tasks#add '\"a\"' '\"b\"'"), "\"ab\"");
     assert_eq!(server.completed("map tasks#add --over a=[1,2] --with b=1 --quiet"), "2\n3");
     let failed = server.run("run tasks#fail");

@@ -18,6 +18,8 @@ pub(crate) enum Answer {
     },
     /// The binary form of a text.
     Binary(Vec<u8>),
+    /// The component in WIT.
+    Wit(String),
     /// The component is refused.
     Refused(Refusal),
 }
@@ -33,6 +35,8 @@ pub(crate) enum Refusal {
     /// The names of the features, in lines.
     Unsupported(String),
     Panicked(String),
+    /// It cannot be written in WIT.
+    NoWit(String),
     /// There was not enough memory, and the child could still say so.
     OutOfMemory,
     /// The child could not do its part.
@@ -56,6 +60,10 @@ impl Answer {
                 output.write_all(b"binary\n")?;
                 output.write_all(binary)
             }
+            Self::Wit(text) => {
+                output.write_all(b"wit\n")?;
+                output.write_all(text.as_bytes())
+            }
             Self::Refused(refusal) => {
                 let (kind, text) = refusal.parts();
                 output.write_all(format!("{kind}\n{text}").as_bytes())
@@ -77,6 +85,7 @@ impl Answer {
                 Some(Self::Code { engine: engine.to_owned(), is_surface: true, entry: rest })
             }
             ["binary"] => Some(Self::Binary(rest)),
+            ["wit"] => Some(Self::Wit(String::from_utf8(rest).ok()?)),
             ref words => Some(Self::Refused(Refusal::read(words, String::from_utf8(rest).ok()?)?)),
         }
     }
@@ -93,6 +102,7 @@ impl Refusal {
             Self::TooDemanding(text) => ("too-demanding".to_owned(), text),
             Self::Unsupported(text) => ("unsupported".to_owned(), text),
             Self::Panicked(text) => ("panicked".to_owned(), text),
+            Self::NoWit(text) => ("no-wit".to_owned(), text),
             Self::OutOfMemory => ("out-of-memory".to_owned(), ""),
             Self::Failed(text) => ("failed".to_owned(), text),
         }
@@ -109,6 +119,7 @@ impl Refusal {
             ["too-demanding"] => Self::TooDemanding(text),
             ["unsupported"] => Self::Unsupported(text),
             ["panicked"] => Self::Panicked(text),
+            ["no-wit"] => Self::NoWit(text),
             ["out-of-memory"] => Self::OutOfMemory,
             ["failed"] => Self::Failed(text),
             _ => return None,
@@ -130,13 +141,15 @@ mod tests {
             Refusal::TooDemanding(text()),
             Refusal::Unsupported(text()),
             Refusal::Panicked(text()),
+            Refusal::NoWit(text()),
             Refusal::OutOfMemory,
             Refusal::Failed(text()),
         ];
         let code =
             |is_surface| Answer::Code { engine: "lean".to_owned(), is_surface, entry: b"a\nb\xff".to_vec() };
         let binary = Answer::Binary(b"\0asm\n\xff".to_vec());
-        for answer in refusals.into_iter().map(Answer::Refused).chain([code(true), code(false), binary]) {
+        let others = [code(true), code(false), binary, Answer::Wit(text())];
+        for answer in refusals.into_iter().map(Answer::Refused).chain(others) {
             let mut written = Vec::new();
             answer.write(&mut written).unwrap();
             assert_eq!(Answer::read(written), Some(answer));

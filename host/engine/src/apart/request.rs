@@ -16,6 +16,8 @@ pub(crate) enum Purpose {
     Speed,
     /// To be inspected: without the code, if possible.
     Inspect,
+    /// To be written in WIT.
+    Wit,
     /// To be assembled: it is text, and the answer is its binary form.
     Assemble,
 }
@@ -34,10 +36,11 @@ pub(crate) struct Request {
 }
 
 impl Purpose {
-    const ALL: [(Self, &str); 4] = [
+    const ALL: [(Self, &str); 5] = [
         (Self::Run, "run"),
         (Self::Speed, "speed"),
         (Self::Inspect, "inspect"),
+        (Self::Wit, "wit"),
         (Self::Assemble, "assemble"),
     ];
 

@@ -204,6 +204,94 @@ fn a_component_that_is_only_looked_at_shows_the_same_and_is_not_compiled() {
     }
 }
 
+/// The component in a guest as WIT, or why there is none.
+fn wit(path: &str) -> Result<String, LoadError> {
+    ENGINE.wit(ENGINE.read_component(path.as_ref())?)
+}
+
+#[test]
+fn a_component_is_written_in_wit() {
+    let text = wit(hostel_guests::ARITH).unwrap();
+    assert_eq!(
+        text,
+        "package root:component;
+
+world root {
+  export add-one: func(x: s64) -> s64;
+  export add: func(a: s64, b: s64) -> s64;
+  export multiply: func(a: s64, b: s64) -> s64;
+  export pow: func(base: u64, exponent: u32) -> string;
+}
+"
+    );
+    let models = wit(hostel_guests::MODELS).unwrap();
+    for part in ["  record model-config {\n", "package hostel:more@0.2.0 {\n  interface ops {\n"] {
+        assert!(models.contains(part), "{models}");
+    }
+}
+
+/// A custom section of a component.
+fn section(name: &str, data: &[u8]) -> Vec<u8> {
+    let number = |mut rest: usize| -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while rest > 0x7f {
+            bytes.push(u8::try_from(rest & 0x7f).unwrap() | 0x80);
+            rest >>= 7;
+        }
+        bytes.push(u8::try_from(rest).unwrap());
+        bytes
+    };
+    let content = [&number(name.len()), name.as_bytes(), data].concat();
+    [&[0], &number(content.len())[..], &content].concat()
+}
+
+#[test]
+fn the_wit_of_a_component_has_its_doc_comments_if_they_fit_it() {
+    let arith = ENGINE.read_component(hostel_guests::ARITH.as_ref()).unwrap();
+    let plain = ENGINE.wit(arith.clone()).unwrap();
+    let with = |docs: &str| {
+        let docs = [b"\x01", docs.as_bytes()].concat();
+        ENGINE.wit([&arith[..], &section("package-docs", &docs)].concat()).unwrap()
+    };
+    let text = with(r#"{"worlds":{"root":{"func_exports":{"add":{"docs":"a + b.\nOr it traps."}}}}}"#);
+    assert!(text.contains("  /// a + b.\n  /// Or it traps.\n  export add: func("), "{text}");
+    let long = format!(r#"{{"docs":"{}"}}"#, "a".repeat(300 << 10));
+    for other in [r#"{"worlds":{"other":{"docs":"?"}}}"#, "{", "", "[1]", &long] {
+        assert_eq!(with(other), plain, "{:.20}", other);
+    }
+}
+
+#[test]
+fn the_wit_of_a_component_is_bounded() {
+    // Each tuple holds the one before twice.
+    let doubled = |levels: usize| {
+        let tuples: String =
+            (1..=levels).map(|level| format!("(type $t{level} (tuple $t{0} $t{0}))", level - 1)).collect();
+        let text = format!(
+            r#"(component (type $t0 (tuple u8 u8)) {tuples} (import "f" (func (param "x" $t{levels}))))"#
+        );
+        ENGINE.wit(::wat::parse_str(&text).unwrap())
+    };
+    let text = doubled(10).unwrap();
+    assert!(text.contains("import f: func(x: tuple<tuple<") && text.len() > 1 << 12, "{text}");
+    let long = doubled(17).unwrap_err().to_string();
+    assert_eq!(long, "the component cannot be written in WIT: its WIT is longer than 1 MiB");
+}
+
+#[test]
+fn every_guest_has_wit_or_says_why_not() {
+    for (name, path) in hostel_guests::all().iter().chain(wat::all()) {
+        match (wit(path), ENGINE.load_file(path.as_ref())) {
+            (Ok(text), _) => assert!(text.starts_with("package root:component;"), "{name}: {text}"),
+            (Err(LoadError::NoWit(why)), _) => assert!(!why.is_empty(), "{name}"),
+            (Err(error), Err(_)) => assert!(!matches!(error, LoadError::Panicked(_)), "{name}: {error}"),
+            (Err(error), Ok(_)) => panic!("{name}: {error}"),
+        }
+    }
+    let nested = wit(wat::NESTED).unwrap_err().to_string();
+    assert!(nested.starts_with("the component cannot be written in WIT: "), "{nested}");
+}
+
 #[tokio::test(flavor = "current_thread")]
 async fn what_is_only_looked_at_cannot_be_run() {
     let surface = ENGINE.inspect_file(hostel_guests::ARITH.as_ref()).unwrap();

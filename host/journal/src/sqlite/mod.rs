@@ -45,7 +45,7 @@ pub use self::schedules::{
     DueSchedule, FireSchedule, Fired, FiredSlot, MAX_FIRED, MAX_SCHEDULES, SlotEnd, StoredSchedule,
 };
 use self::submit::{Imported, Prepared};
-pub use self::tagged::{RunSpan, TagCounts};
+pub use self::tagged::{RunSpan, RunTimes, TagCounts};
 use self::writer::Writer;
 use self::writing::Hook;
 use crate::bounds::{check_claim, check_count};

@@ -1,12 +1,13 @@
 //! Runs with a tag: how many there are, exactly, and when they executed.
 
 use hostel_core::journal::JournalError;
-use hostel_core::{RunCounts, State, Timestamp};
-use rusqlite::{Connection, params};
+use hostel_core::{RunCounts, RunId, State, Timestamp};
+use rusqlite::{Connection, Row, params};
 
 use super::SqliteJournal;
 use super::names::Kind;
 use super::row::{self, time};
+use crate::error::Fault;
 
 /// `tag_tally` has how many runs have a tag, by state. `tag_gap` has the tags that a run has lost: it was removed, or its tags were changed.
 /// Of what an older file has, that is not known. The index has all that a timeline needs.
@@ -41,6 +42,23 @@ pub struct RunSpan {
     pub ended: Option<Timestamp>,
 }
 
+/// A run with a tag: what a timeline shows of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunTimes {
+    /// Its id.
+    pub run: RunId,
+    /// Its state.
+    pub state: State,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When its last attempt began; `None` if none has begun.
+    pub started: Option<Timestamp>,
+    /// When it ended; `None` if it has not.
+    pub ended: Option<Timestamp>,
+    /// How many attempts have begun.
+    pub attempts: u32,
+}
+
 /// The states of runs that have not ended, and in which an attempt has begun.
 const BEGUN: [State; 4] = [State::Running, State::Retrying, State::Cancelling, State::AwaitingRetry];
 
@@ -54,6 +72,33 @@ impl SqliteJournal {
         self.read(|db, names| match names.find(db, Kind::Tag, tag)? {
             Some(tag) => Ok(TagCounts { counts: counts(db, tag)?, has_gaps: has_gaps(db, tag)? }),
             None => Ok(TagCounts::default()),
+        })
+    }
+
+    /// The runs with a tag, from the first stored one on, and at most `most` of them: the answers of `of` for each. Reads a few columns of
+    /// each, and nothing of its specification.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    pub fn tag_times<T>(
+        &self,
+        tag: &str,
+        most: usize,
+        mut of: impl FnMut(RunTimes) -> T,
+    ) -> Result<Vec<T>, JournalError> {
+        self.read(|db, names| {
+            let Some(tag) = names.find(db, Kind::Tag, tag)? else { return Ok(Vec::new()) };
+            let mut query = db.prepare_cached(
+                "SELECT r.id, r.state, r.created, r.started, r.ended, r.attempts \
+                 FROM run_tag t CROSS JOIN run r ON r.seq = t.run WHERE t.tag = ? ORDER BY t.run LIMIT ?",
+            )?;
+            let mut rows = query.query(params![tag, i64::try_from(most).unwrap_or(i64::MAX)])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(of(times(row)?));
+            }
+            Ok(found)
         })
     }
 
@@ -85,6 +130,20 @@ impl SqliteJournal {
             Ok(Some((time(origin), found)))
         })
     }
+}
+
+fn times(row: &Row<'_>) -> Result<RunTimes, Fault> {
+    let run = RunId::from_bytes(row.get(0)?);
+    let state = row::state(row.get(1)?).ok_or_else(|| Fault::damaged(run, "its state"))?;
+    let (started, ended): (Option<i64>, Option<i64>) = (row.get(3)?, row.get(4)?);
+    Ok(RunTimes {
+        run,
+        state,
+        created: time(row.get(2)?),
+        started: started.map(time),
+        ended: ended.map(time),
+        attempts: row.get(5)?,
+    })
 }
 
 fn counts(db: &Connection, tag: i64) -> rusqlite::Result<RunCounts> {

@@ -2,7 +2,7 @@
 
 use hostel_core::journal::{Journal, Page};
 use hostel_core::{Amendment, RunFilter, RunSpec, State, TaskSpec, Timestamp};
-use hostel_journal::{RunSpan, SqliteJournal};
+use hostel_journal::{RunSpan, RunTimes, SqliteJournal};
 
 use crate::scene::{STARTED, add, at, check, completed, directory, failed, id, open, request, spec};
 
@@ -112,6 +112,37 @@ fn the_times_of_runs_with_a_tag_are_those_of_what_has_begun() {
     journal.cancel(at(11), id(8)).unwrap();
     assert_eq!(spans(&journal, "a"), [(State::Cancelled, None, Some(0)), never, ran, runs]);
     check(&journal);
+}
+
+#[test]
+fn what_a_timeline_shows_of_runs_with_a_tag_is_what_lists_show() {
+    let dir = directory();
+    let journal = open(&dir);
+    assert_eq!(journal.tag_times("a", 9, |run| run).unwrap(), []);
+    let runs: Vec<_> = (1..=4).map(|number| tagged(number, &["a", "b"])).collect();
+    journal.submit(at(1), &runs).unwrap();
+    journal.submit(at(2), &[spec(5), tagged(6, &["a"]), tagged(7, &["b"])]).unwrap();
+    journal.claim(&request("w", 3, 3)).unwrap();
+    add(&journal, 1, 3, [STARTED, completed(1)]).unwrap();
+    add(&journal, 2, 4, [STARTED, failed()]).unwrap();
+    add(&journal, 3, 5, [STARTED]).unwrap();
+    journal.cancel(at(7), id(6)).unwrap();
+    journal.retry(at(8), id(2)).unwrap();
+    let found = journal.find(&RunFilter::new().tag("a"), Page::first(100)).unwrap().runs;
+    let listed = found.iter().rev().map(|head| RunTimes {
+        run: head.run,
+        state: head.state,
+        created: head.created,
+        started: head.started,
+        ended: head.ended,
+        attempts: head.attempts,
+    });
+    let listed: Vec<_> = listed.collect();
+    assert_eq!(listed.iter().map(|run| run.attempts).collect::<Vec<_>>(), [1, 1, 1, 0, 0]);
+    assert_eq!(journal.tag_times("a", 9, |run| run).unwrap(), listed);
+    assert_eq!(journal.tag_times("a", 2, |run| run).unwrap(), listed[..2]);
+    journal.remove(id(1)).unwrap();
+    assert_eq!(journal.tag_times("a", 9, |run| run).unwrap(), listed[1..]);
 }
 
 #[test]

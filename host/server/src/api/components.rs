@@ -36,6 +36,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(get_component, head_component, put_component, delete_component))
         .routes(routes!(get_component_wasm))
         .routes(routes!(get_component_surface))
+        .routes(routes!(get_component_wit))
         .routes(routes!(get_component_diff))
 }
 
@@ -273,6 +274,47 @@ async fn get_component_surface(
         None
     };
     Ok(Json(Surface { component, observed }))
+}
+
+/// A component in WIT.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Wit)]
+struct WitObject {
+    /// The SHA-256 of its bytes.
+    digest: String,
+    /// Its world and the interfaces that it uses, as `hostel inspect --wit` writes them; `null` if it cannot be written in WIT.
+    wit: Option<String>,
+    /// Why not, in words.
+    no_wit_because: Option<String>,
+}
+
+/// Show a component in WIT: what it imports and exports, as text
+#[utoipa::path(get, path = "/components/{component}/wit", operation_id = "get_component_wit", tag = "components",
+    params(("component" = String, Path, description = "A digest, a name, or `NAME@VERSION`")),
+    responses((status = 200, description = "Its WIT", body = WitObject)), security(("token" = ["read"])))]
+async fn get_component_wit(
+    State(app): State<Arc<App>>,
+    Path(component): Path<String>,
+) -> Answer<Json<WitObject>> {
+    let component = parsed::<ComponentRef>("component", &component)?;
+    let digest = app.registry(move |registry| registry.resolve(&component)).await?.digest;
+    // Each is in memory until it is written.
+    let _place = app.uploads.acquire().await.map_err(|_| ended())?;
+    let bytes = app.registry(move |registry| registry.bytes(digest)).await?;
+    let written = if ScriptPackage::is_meant(&bytes) {
+        Err("it is a script, whose functions have no WIT".to_owned())
+    } else {
+        match app.host.wit(bytes).await {
+            Ok(wit) => Ok(wit),
+            Err(LoadError::NoWit(because)) => Err(because),
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let (wit, no_wit_because) = match written {
+        Ok(wit) => (Some(wit), None),
+        Err(because) => (None, Some(because)),
+    };
+    Ok(Json(WitObject { digest: digest.to_string(), wit, no_wit_because }))
 }
 
 /// With what to compare.

@@ -1,12 +1,11 @@
 //! The rows of maps, by their numbers, and when they executed.
 
 use std::collections::HashMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use hostel::journal::{Journal, JournalError, Page, RunHead, SqliteJournal, each_page};
+use hostel::journal::{Journal, JournalError, RunHead, RunTimes, SqliteJournal};
 use hostel::{RunId, Tag, Timestamp};
 use hostel_wire::{RunHeadObject, instant};
 use serde::{Deserialize, Serialize};
@@ -15,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::components::limit;
-use super::maps::{of_map, row_id, tag_text, unknown_map};
+use super::maps::{row_id, tag_text, unknown_map};
 use crate::app::App;
 use crate::bounds::{LANES, MAP_ROWS, TIMELINE_ROWS};
 use crate::clock::now;
@@ -112,7 +111,7 @@ fn read_rows(journal: &SqliteJournal, map: &str, from: u64, limit: usize) -> Ans
         // No row is stored before all with smaller numbers are: behind one that never was, there is none. If some were removed, all runs
         // of the map tell which rows follow.
         if counts.has_gaps {
-            let all = numbered(map, runs_of(journal, map, |_| ())?);
+            let all = numbered(journal, map, |_| ())?.into_iter();
             for (row, ()) in all.skip_while(|(other, ())| *other < row) {
                 rows.extend(read(row)?.map(|head| (row, head)));
                 if rows.len() > limit {
@@ -125,37 +124,36 @@ fn read_rows(journal: &SqliteJournal, map: &str, from: u64, limit: usize) -> Ans
     Ok((rows, next))
 }
 
-/// All runs with the tag of a map, by their ids. They are read from the newest on, at most as many as a map has rows.
-fn runs_of<T>(
+/// The rows among the runs with the tag of a map, in the order of their numbers, and what `of` answers for each.
+///
+/// Rows that are sent again after they were removed arrive later than others, and any client may give the tag to a run that is no row: only
+/// the id of a run tells its number. At most as many runs are read as a map has rows.
+fn numbered<T>(
     journal: &SqliteJournal,
     map: &str,
-    of: impl Fn(&RunHead) -> T,
-) -> Result<HashMap<RunId, T>, JournalError> {
-    let filter = of_map(map);
-    let mut runs = HashMap::new();
-    each_page::<JournalError>(journal, &filter, Page::first(Page::MAX_LIMIT), |found| {
-        runs.extend(found.runs.iter().map(|head| (head.run, of(head))));
-        let is_full = runs.len() as u64 >= MAP_ROWS;
-        Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    })?;
-    Ok(runs)
-}
-
-/// The rows among the runs with the tag of a map, in the order of their numbers. Rows that are sent again after they were removed arrive
-/// later than others, and any client may give the tag to a run that is no row: only the id of a run tells its number.
-fn numbered<T>(map: &str, mut runs: HashMap<RunId, T>) -> impl Iterator<Item = (u64, T)> {
-    // So that not all numbers are tried for runs that are no rows.
-    runs.retain(|run, _| is_derived(*run));
-    let mut numbers = 0..MAP_ROWS;
-    std::iter::from_fn(move || {
-        while !runs.is_empty() {
-            let row = numbers.next()?;
-            if let Some(run) = runs.remove(&row_id(map, row)) {
-                return Some((row, run));
-            }
+    of: impl Fn(&RunTimes) -> T,
+) -> Result<Vec<(u64, T)>, JournalError> {
+    const MOST: usize = MAP_ROWS as usize;
+    let runs = journal.tag_times(&tag_text(map), MOST, |run| (run.run, of(&run)))?;
+    let mut rows = Vec::with_capacity(runs.len());
+    let mut others = HashMap::new();
+    let mut next = 0;
+    for (run, of) in runs {
+        // Nearly always they arrive in the order of their numbers.
+        if run == row_id(map, next) {
+            rows.push((next, of));
+            next += 1;
+        } else if is_derived(run) {
+            others.insert(run, of);
         }
-        None
-    })
+    }
+    for number in next..MAP_ROWS {
+        if others.is_empty() {
+            break;
+        }
+        rows.extend(others.remove(&row_id(map, number)).map(|of| (number, of)));
+    }
+    Ok(rows)
 }
 
 /// Which part of a timeline to show.
@@ -239,15 +237,15 @@ fn read_timeline(journal: &SqliteJournal, map: String, query: &TimelineQuery) ->
 
 /// A row for each.
 fn read_columns(journal: &SqliteJournal, map: String, query: &TimelineQuery) -> Answer<MapTimeline> {
-    let rows: Vec<(u64, Times)> = numbered(&map, runs_of(journal, &map, Times::of)?).collect();
-    let origin = rows.iter().map(|(_, times)| times.created).min().ok_or_else(|| unknown_map(&map))?;
+    let rows = numbered(journal, &map, |run| *run)?;
+    let origin = rows.iter().map(|(_, run)| run.created).min().ok_or_else(|| unknown_map(&map))?;
     let now = offset(origin, now());
-    let bars = rows.into_iter().map(|(row, times)| {
-        let end = times.ended.map(|ended| offset(origin, ended));
-        let start = times.started.map(|started| offset(origin, started));
-        let start = start.or_else(|| end.filter(|_| times.state.is_terminal()));
+    let bars = rows.into_iter().map(|(row, run)| {
+        let end = run.ended.map(|ended| offset(origin, ended));
+        let start = run.started.map(|started| offset(origin, started));
+        let start = start.or_else(|| end.filter(|_| run.state.is_terminal()));
         let row = u32::try_from(row).unwrap_or(u32::MAX);
-        Bar { row, start, end, state: times.state, attempts: times.attempts }
+        Bar { row, start, end, state: run.state, attempts: run.attempts }
     });
     let bars: Vec<Bar> = bars.collect();
     let last = bars.iter().map(|bar| bar.end.unwrap_or(now)).max().unwrap_or(now);
@@ -293,21 +291,5 @@ impl TimelineQuery {
     fn window(&self, last: u64) -> (u64, u64) {
         let from = self.from.unwrap_or(0);
         (from, self.to.unwrap_or(last).max(from))
-    }
-}
-
-/// What a timeline needs of a run.
-struct Times {
-    created: Timestamp,
-    started: Option<Timestamp>,
-    ended: Option<Timestamp>,
-    state: hostel::State,
-    attempts: u32,
-}
-
-impl Times {
-    const fn of(head: &RunHead) -> Self {
-        let RunHead { created, started, ended, state, attempts, .. } = *head;
-        Self { created, started, ended, state, attempts }
     }
 }

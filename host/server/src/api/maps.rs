@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hostel::journal::RunSpec;
-use hostel::{RunFilter, RunId, Tag};
+use hostel::{RunId, Tag};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -338,11 +338,6 @@ async fn wait_for_all(app: &Arc<App>, map: &str, wait: Duration) -> Answer<MapOb
         }
         tokio::time::sleep_until(until.min(tokio::time::Instant::now() + PAUSE)).await;
     }
-}
-
-/// The runs of a map.
-pub(super) fn of_map(map: &str) -> RunFilter {
-    RunFilter::new().tag(tag_text(map).as_str())
 }
 
 async fn count(app: &Arc<App>, map: &str) -> Answer<MapObject> {

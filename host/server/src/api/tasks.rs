@@ -104,12 +104,13 @@ async fn get_task(State(app): State<Arc<App>>, Path(text): Path<String>) -> Answ
     let (digest, registered, task) = find_registered(&app, &text).await?;
     let component = registered.component();
     let signature = task.signature();
-    let (export, signature_text) = match &registered {
-        Registered::Component(_) => (task.key().export.to_string(), signature.to_string()),
+    let (export, signature_text, docs) = match &registered {
+        Registered::Component(_) => (task.key().export.to_string(), signature.to_string(), None),
         Registered::Script(script) => {
             let name = task.function_name();
             let function = script.functions().iter().find(|function| function.name == name);
-            (name.to_owned(), function.map_or_else(String::new, ScriptFunction::declaration))
+            let declaration = function.map_or_else(String::new, ScriptFunction::declaration);
+            (name.to_owned(), declaration, function.and_then(|function| function.doc.clone()))
         }
     };
     let capabilities = component
@@ -122,6 +123,7 @@ async fn get_task(State(app): State<Arc<App>>, Path(text): Path<String>) -> Answ
         digest: digest.to_string(),
         export,
         signature: signature_text,
+        docs,
         program: task.is_program(),
         is_async: signature.is_async,
         params: signature.params.iter().map(NamedTypeObject::from).collect(),

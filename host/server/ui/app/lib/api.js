@@ -1,5 +1,4 @@
-// The API, as every client uses it: JSON, a token, and problems; and who uses it: the token, kept by the browser for this origin, and what it
-// may do.
+// The API: JSON, a token, and problems; and the session that the browser keeps.
 
 import { signal } from "../vendor/signals.js";
 
@@ -18,7 +17,7 @@ export class Problem extends Error {
 
 const address = (path) => new URL(`api/v1${path}`, document.baseURI);
 
-/** For so long after the page began, answers to requests that were sent before the modules came are new enough, in ms. */
+/** For so long after the page began, answers to early requests are new enough, in ms. */
 const EARLY = 5000;
 
 function begun(method, path, signal, token) {
@@ -103,11 +102,28 @@ export const part = (text) => encodeURIComponent(text);
 /** The address of a page of a list (`next`) as a path for `get`. */
 export const ofApi = (next) => (next ? next.replace(/^\/api\/v1/, "") : null);
 
-const KEY = "hostel.session";
+/** The text that the browser keeps for this origin under a name, if there is one. */
+export function kept(name) {
+  try {
+    return localStorage.getItem(`hostel.${name}`);
+  } catch {
+    return null;
+  }
+}
+
+/** Keeps a text, or forgets it if it is empty. */
+export function keep(name, text) {
+  try {
+    if (text) localStorage.setItem(`hostel.${name}`, text);
+    else localStorage.removeItem(`hostel.${name}`);
+  } catch {
+    // Without storage it lasts as long as the page.
+  }
+}
 
 function read() {
   try {
-    return JSON.parse(localStorage.getItem(KEY) ?? "null");
+    return JSON.parse(kept("session") ?? "null");
   } catch {
     return null;
   }
@@ -122,12 +138,7 @@ const atFirst = session.value?.token;
 /** Keeps a session, or forgets it. */
 export function setSession(value) {
   session.value = value;
-  try {
-    if (value) localStorage.setItem(KEY, JSON.stringify(value));
-    else localStorage.removeItem(KEY);
-  } catch {
-    // Without storage the session lasts as long as the page.
-  }
+  keep("session", value && JSON.stringify(value));
 }
 
 /** Whether the token has a scope, at least for some runs, as with `run queue:nightly`. */

@@ -1,4 +1,4 @@
-// Values while they are typed: drafts of a type, and their way from and to JSON. Integers are texts, so that none is rounded.
+// Values while they are typed: drafts, from and to JSON. Integers are texts, so that none is rounded.
 
 /** Types nested deeper than this are edited as JSON. */
 export const DEEPEST = 8;

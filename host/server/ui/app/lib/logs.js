@@ -1,4 +1,4 @@
-// The lines of a run's log: page by page while they are there, then as they come.
+// The lines of a run's log: page by page, then as they come.
 
 import { part, request, withQuery } from "./api.js";
 import { again, jsonLines } from "./stream.js";

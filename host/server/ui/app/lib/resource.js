@@ -1,5 +1,4 @@
-// What a page shows of the API: loaded, kept while it is loaded again, and loaded again when something happened. Lists of runs follow what
-// happens: states change at once, the rest soon after, and no row moves. Which name stands for which component is read once.
+// What a page shows of the API, loaded again when something happened. In lists of runs, states change at once, and no row moves.
 
 import { get, session } from "./api.js";
 import { onEvents, ready } from "./events.js";

@@ -1,5 +1,4 @@
-// Which page is shown: the address, without the path that a proxy may have put before it, and the page that belongs to it. Files of pages are
-// loaded when they are first shown.
+// The address, without the path that a proxy may have put before it, and the page that belongs to it.
 
 import { signal } from "../vendor/signals.js";
 

@@ -1,4 +1,4 @@
-// The states of runs, as they look: a colour, a shape and a word; and errors that are the same but for their numbers, ids and quoted values.
+// States as they look: a colour, a shape and a word; and errors that differ only in numbers, ids and quoted values.
 
 /** By name: `tone` is the colour, `shape` the mark, `word` the text, `group` how filters and charts sum them up. */
 export const STATES = {

@@ -1,4 +1,4 @@
-// Answers that go on: lines and server-sent events out of their bodies, asked for again when they break off.
+// Answers that go on: lines and server-sent events out of their bodies.
 
 /** The most characters of an event that has no end. */
 const MOST = 1 << 20;

@@ -1,5 +1,4 @@
-// Texts: those that others chose, so that they cannot deceive: what reorders or hides other characters is shown as an escape; what programs
-// print in colour; and command lines that do what the page does.
+// Texts that others chose, so that they cannot deceive; what programs print in colour; and command lines that do what the page does.
 
 // Control characters apart from tab and line feed, marks of direction, characters without a width, and line separators.
 const DECEPTIVE =
@@ -12,10 +11,10 @@ export const showText = (text) =>
 /** An id or a digest, short enough for a table. */
 export const shortDigest = (digest) => digest.replace(/^sha256:/, "").slice(0, 12);
 
-/** A task's key as people read it: names stand for digests where they are known, and other digests are short. */
+/** A task's key for people: names stand for digests where they are known, and other digests are short. */
 export const taskName = (key, names) => named(key, names, shortDigest);
 
-/** A task's key as a command takes it: names stand for digests where they are known, and other digests are whole. */
+/** The same for a command: other digests are whole. */
 export const taskRef = (key, names) => named(key, names, (digest) => digest);
 
 function named(key, names, without) {
@@ -25,7 +24,7 @@ function named(key, names, without) {
   return exported ? `${name}#${exported}` : name;
 }
 
-// Escape sequences (ECMA-48). Those of colours are pieces of text with a tone, and others are left out, private ones, too.
+// Escape sequences (ECMA-48). Those of colours make tones, and others are left out.
 // eslint-disable-next-line no-control-regex
 const SEQUENCE = /\u001b\[([0-?]*)[ -/]*([@-~])|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|\u001b[@-Z\\-_]/g;
 

@@ -42,7 +42,7 @@ export function order(data, by) {
   return { line, lines: n, places };
 }
 
-/** Fills a raster of `width` by `height` with the tone of the bar that matters most in each pixel; 255 where there is none. */
+/** The tone of the bar that matters most in each pixel; 255 where there is none. */
 export function raster(data, { line, lines }, { from, to, width, height, weight }) {
   const pixels = new Uint8Array(width * height).fill(255);
   const across = width / (to - from);

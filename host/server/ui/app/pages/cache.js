@@ -38,8 +38,8 @@ export default function Cache({ query }) {
     <${Panel} flush title=${task ? `Results of ${taskName(task, names.value)}` : "Results"} right=${task ? html`<button type="button" class="link" onClick=${() => setQuery({ task: undefined })}>of all tasks</button>` : null}>
       ${list.error ? html`<div class="body"><${Trouble} error=${list.error} retry=${list.reload} /></div>` : null}
       ${list.data === null ? (list.error ? null : html`<${Loading} />`) : list.data.items.length
-        ? html`<div class="scroll"><table><thead><tr><th>Key</th><th>Task</th><th>Made by</th><th>Made</th><th>Last used</th><th class="num">Took</th><th class="num">Value</th><th></th></tr></thead>
-            <tbody>${list.data.items.map((entry) => html`<tr key=${entry.key + entry.created_at}><td class="mono faint" title=${entry.key}>${entry.key.slice(0, 12)}</td><td class="mono"><${Text}>${taskName(entry.task, names.value)}<//></td>
+        ? html`<div class="scroll"><table><thead><tr><th>Task</th><th class="rare">Key</th><th>Made by</th><th>Made</th><th>Last used</th><th class="num">Took</th><th class="num">Value</th><th></th></tr></thead>
+            <tbody>${list.data.items.map((entry) => html`<tr key=${entry.key + entry.created_at}><td class="mono"><${Text}>${taskName(entry.task, names.value)}<//></td><td class="rare mono faint" title=${entry.key}>${entry.key.slice(0, 12)}</td>
               <td class="mono"><a href=${href(`/runs/${entry.run}`)}>${entry.run.slice(-12)}</a></td><td class="muted"><${When} at=${entry.created_at} /></td><td class="muted"><${When} at=${entry.used_at} far /></td>
               <td class="num">${duration(entry.took_ms)}</td><td class="num">${bytes(entry.value_bytes)}</td><td class="num"><button type="button" class="quiet" disabled=${!may("admin")} onClick=${() => forget(entry)}>Forget</button></td></tr>`)}</tbody></table></div>`
         : html`<div class="empty">There are none.</div>`}

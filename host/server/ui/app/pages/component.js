@@ -76,6 +76,16 @@ function Surface({ surface, reference }) {
   </div>`;
 }
 
+/** The component in WIT, read when it is unfolded. */
+function Wit({ digest }) {
+  const [isOpen, setOpen] = useState(false);
+  const { data, error } = useResource(isOpen ? `/components/${part(digest)}/wit` : null);
+  return html`<${Panel} title="WIT"><details onToggle=${(event) => setOpen(event.target.open)}><summary class="muted">Its imports, exports and types as text</summary>
+    <${Trouble} error=${error} />
+    ${data?.wit ? html`<div class="copyable"><pre class="code" tabindex="0" aria-label="WIT" style=${{ maxHeight: "70vh" }}><${Text}>${data.wit}<//></pre><${Copy} text=${data.wit} /></div>` : data ? html`<p>It has none: <${Text}>${data.no_wit_because}<//>.</p>` : isOpen && !error ? html`<${Loading} />` : null}
+  </details><//>`;
+}
+
 export default function Component({ component }) {
   const isDigest = component.startsWith("sha256:");
   const listed = useResource(isDigest ? null : `/names/${part(component)}`);
@@ -99,6 +109,7 @@ export default function Component({ component }) {
     ${shown.newer && shown.older ? html`<${Diff} key=${`${shown.newer.version} ${shown.older.version}`} ...${shown} />` : null}
     ${surface.data ? html`<${Surface} surface=${surface.data} reference=${isDigest ? component : current ? component : digest} />` : surface.error || listed.error ? null : html`<${Panel}><${Loading} /><//>`}
     ${surface.data?.runnable === false ? html`<div class="note" data-tone="warn">This host cannot run it: ${surface.data.not_runnable_because}</div>` : null}
+    ${digest ? html`<${Wit} key=${digest} digest=${digest} />` : null}
     ${versions.length ? html`<${Versions} versions=${versions} compared=${compared} setCompared=${setCompared} reload=${listed.reload} />` : null}
   </div>`;
 }

@@ -1,8 +1,8 @@
 // An address that leads nowhere.
 
-import { href } from "../lib/router.js";
+import { address, href } from "../lib/router.js";
 import { html } from "../lib/view.js";
 
 export default () => html`<div class="page"><h1>No such page</h1>
-  <p class="muted">The address may be mistyped, or of another version. <a href=${href("/")}>Overview</a>, <a href=${href("/runs")}>runs</a>, <a href=${href("/tasks")}>tasks</a>.</p>
+  <p class="muted"><code>${address.value.path}</code> leads nowhere: it may be mistyped, or of another version. <a href=${href("/")}>Overview</a>, <a href=${href("/runs")}>runs</a>, <a href=${href("/tasks")}>tasks</a>.</p>
 </div>`;

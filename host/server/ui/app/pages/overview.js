@@ -43,13 +43,13 @@ function Attention({ list: { data, error, reload } }) {
     ${!data && !error ? html`<${Loading} />` : null}
     ${data && !found.length ? html`<div class="empty">Nothing needs attention.</div>` : null}
     ${found.length
-      ? html`<div class="scroll"><table class="attention" aria-label="Runs that need attention, by task and error"><tbody>${found.slice(0, 12).map(
+      ? html`<div class="scroll"><table aria-label="Runs that need attention, by task and error"><tbody>${found.slice(0, 12).map(
           (group) => html`<tr key=${group.key}>
             <td style=${{ width: "56px" }} class="num"><strong>${group.runs.length}</strong></td>
             <td style=${{ overflowWrap: "anywhere", minWidth: "150px" }}><span class="mono">${group.function ?? taskName(group.task, names.value)}</span>
               <div style=${{ color: "var(--bad)" }}><${Text}>${group.error || look(group.runs[0].state).word}<//></div>
               <div class="muted">last <a href=${href(`/runs/${group.runs[0].run}`)}><${Text}>${group.runs[0].name || group.runs[0].run}<//></a>, <${When} at=${group.runs[0].ended ?? group.runs[0].created} far /></div></td>
-            <td class="num">
+            <td class="num" style=${{ whiteSpace: "normal" }}>
               <button type="button" disabled=${!may("run") || !group.runs.some((run) => !run.queue.startsWith("hostel."))} onClick=${() => done("retry", group.runs)}>Retry ${group.runs.length > 1 ? "all" : ""}</button>${" "}
               <button type="button" disabled=${!may("cancel")} onClick=${() => done("seen", group.runs)}>Seen</button></td>
           </tr>`,
@@ -90,7 +90,7 @@ export default function Overview({ query }) {
   return html`<div class="page">
     <h1>Overview</h1>
     ${isFresh
-      ? html`<${Panel}><${FirstRun} /><//>`
+      ? html`<${Panel} flush><${FirstRun} /><//>`
       : html`${has("counts") ? html`<${OverTime} span=${span} counts=${counts} />` : null}
           <div class="grid"><div class="w6" style=${{ minWidth: 0 }}><${Attention} list=${attention} /></div>
             <div class="w6" style=${{ display: "grid", gap: "20px", alignContent: "start", minWidth: 0 }}><${Unfinished} list=${unfinished} /></div></div>`}

@@ -1,4 +1,4 @@
-// Limits and pauses of queues and tags, the runs that hold their slots, and workers.
+// Limits and pauses of queues and tags, and workers.
 
 import { may, part, send } from "../lib/api.js";
 import { parts, word } from "../lib/filter.js";
@@ -53,7 +53,7 @@ function Row({ limit, reload }) {
       ${limit.max_running ? html`<div class="meter" style=${{ width: "80px", marginLeft: "auto" }}><i data-tone="run" style=${{ width: `${Math.min(100, (100 * limit.running) / limit.max_running)}%` }}></i></div>` : null}</td>
     <td class="num">${count(limit.waiting)}</td>
     <td class="nowrap muted">${limit.rate_starts ? `${limit.rate_starts} in ${limit.rate_per_ms % 1000 ? duration(limit.rate_per_ms) : `${limit.rate_per_ms / 1000} s`}` : ""}</td>
-    <td>${limit.holders.slice(0, 5).map((run) => html`<div><a class="mono" href=${href(`/runs/${run}`)}>${run.slice(-12)}</a></div>`)}${limit.holders.length > 5 ? html`<span class="muted">and more</span>` : null}</td>
+    <td class="rare">${limit.holders.slice(0, 5).map((run) => html`<div><a class="mono" href=${href(`/runs/${run}`)}>${run.slice(-12)}</a></div>`)}${limit.holders.length > 5 ? html`<span class="muted">and more</span>` : null}</td>
     <td class="num">${limit.paused
       ? html`<button type="button" disabled=${!isAllowed} onClick=${() => act(() => send("POST", `${path(scope)}/resume`), "Resumed")}>Resume</button>`
       : html`<button type="button" disabled=${!isAllowed} onClick=${pause}>Pause …</button>`}
@@ -100,7 +100,7 @@ export default function Queues() {
     <${Panel} flush title="Limits and pauses">
       ${error && !data ? html`<div class="body"><${Trouble} error=${error} retry=${reload} /></div>` : null}
       ${data === null ? (error ? null : html`<${Loading} />`) : data.items.length
-        ? html`<div class="scroll"><table><thead><tr><th>Scope</th><th class="num">Running</th><th class="num">Kept back</th><th>Rate</th><th>Holds a slot</th><th></th></tr></thead>
+        ? html`<div class="scroll"><table><thead><tr><th>Scope</th><th class="num">Running</th><th class="num">Kept back</th><th>Rate</th><th class="rare">Holds a slot</th><th></th></tr></thead>
             <tbody>${data.items.map((limit) => html`<${Row} key=${limit.scope} limit=${limit} reload=${reload} />`)}</tbody></table></div>`
         : html`<div class="empty">No queue and no tag is limited or paused. Runs start as soon as a worker is free.</div>`}
     <//>

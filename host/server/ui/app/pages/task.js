@@ -244,6 +244,7 @@ export default function Task({ task, query }) {
       <p class="crumbs"><a href=${href("/tasks")}>Tasks</a> / <a href=${href(`/components/${component}`)}>${component.startsWith("sha256:") ? taskName(component, names.value) : component}</a></p>
       <h1><${Text}>${detail?.export ?? name}<//></h1>
       <p class="mono muted" style=${{ overflowWrap: "anywhere" }}>${detail ? detail.signature : " "}</p>
+      ${detail?.docs ? html`<p style=${{ whiteSpace: "pre-wrap" }}><${Text}>${detail.docs}<//></p>` : null}
       <p class="sub" style=${{ minHeight: "18px" }}>${detail ? html`<${Times} task=${detail.task} />` : null}${detail?.capabilities.length ? html`<span>may ask for ${detail.capabilities.join(", ")}</span>` : null}</p>
     </div>
     <div class="actions">${detail ? html`<a class="button" href=${href("/runs", { q: `task:${detail.task}` })}>Its runs</a>` : null}</div></div>

@@ -1,6 +1,6 @@
 // Parts that every page uses: states, instants, things to copy, messages; and how the reader wants to see them.
 
-import { Problem } from "../lib/api.js";
+import { Problem, keep, kept } from "../lib/api.js";
 import { isActive, look } from "../lib/states.js";
 import { clock, distance, duration, full } from "../lib/time.js";
 import { showText } from "../lib/text.js";
@@ -8,48 +8,24 @@ import { computed, cx, effect, html, signal, useEffect, useRef, useState } from 
 import { Icon } from "./icon.js";
 
 /** Whether instants are shown in UTC. */
-export const utc = signal(readUtc());
-
-function readUtc() {
-  try {
-    return localStorage.getItem("hostel.utc") === "yes";
-  } catch {
-    return false;
-  }
-}
+export const utc = signal(kept("utc") === "yes");
 
 export function setUtc(value) {
   utc.value = value;
-  try {
-    localStorage.setItem("hostel.utc", value ? "yes" : "no");
-  } catch {
-    // It lasts as long as the page.
-  }
+  keep("utc", value && "yes");
 }
 
 const NEXT = { system: "light", light: "dark", dark: "system" };
 const ICONS = { system: "half", light: "sun", dark: "moon" };
 
-function readTheme() {
-  try {
-    const theme = localStorage.getItem("hostel.theme");
-    return theme === "light" || theme === "dark" ? theme : "system";
-  } catch {
-    return "system";
-  }
-}
-
 /** The theme. Charts draw again when it changes. */
-export const theme = signal(readTheme());
+export const theme = signal(kept("theme") ?? "system");
 
 function setTheme(value) {
+  const chosen = value === "system" ? "" : value;
   theme.value = value;
-  document.documentElement.style.colorScheme = value === "system" ? "" : value;
-  try {
-    localStorage.setItem("hostel.theme", value);
-  } catch {
-    // It lasts as long as the page.
-  }
+  document.documentElement.style.colorScheme = chosen;
+  keep("theme", chosen);
 }
 
 /** How often the system's theme has changed. */
@@ -69,7 +45,7 @@ setInterval(() => {
   if (document.visibilityState !== "hidden") now.value = Date.now();
 }, 1000);
 
-/** The minute, for instants as a clock shows them: they need not be drawn again each second. */
+/** For instants as a clock shows them, which need not be drawn each second. */
 const minute = computed(() => now.value - (now.value % 60_000));
 
 /** A state: colour, shape and word. */

@@ -1,5 +1,4 @@
-// What can be done with runs: one after the other, or all that match a filter as a batch of the server. Each button says before what it
-// will do, and with how many.
+// What can be done with runs: one after the other, or all that match as a batch of the server.
 
 import { get, has, may, part, send } from "../lib/api.js";
 import { hasEnded, look } from "../lib/states.js";

@@ -1,4 +1,4 @@
-// Fields for values, one kind of field for each kind of type. Everything that was typed stays when one looks elsewhere.
+// Fields for values, one kind for each kind of type. What was typed stays when one looks elsewhere.
 
 import { empty, fromJson, isInteger, isRaw, parseJson, pastedItems, step, toBase64, typeText } from "../lib/form.js";
 import { bytes as size } from "../lib/time.js";
@@ -182,10 +182,9 @@ export function JsonForm({ args, onChange }) {
     ${problem ? html`<span class="wrong" role="alert">${problem}</span>` : html`<span class="muted">64-bit integers stay exact.</span>`}</div>`;
 }
 
-/** What is wrong with the text of a parameter, in the words of the server. */
 const wrongOf = (errors, name) => errors.filter(({ path }) => path[0] === name).map(({ path, message }) => [...path.slice(1), message].join(": "));
 
-/** The arguments as WAVE, which the command takes: a text for each parameter. `errors` come from the server, which reads them. */
+/** The arguments as WAVE: a text for each parameter. `errors` come from the server, which reads them. */
 export const WaveForm = ({ params, texts, errors, onChange }) => html`<div style=${{ display: "grid", gap: "14px" }}>
   ${params.map(({ name, type }) => {
     const text = texts[name] ?? "";

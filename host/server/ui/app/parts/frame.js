@@ -1,5 +1,4 @@
-// What surrounds every page: the rail, the bar at the top, keys, dialogs and messages; and the way in: the one-time code in the address
-// that `hostel serve` prints, or a token.
+// What surrounds every page: the rail, the bar at the top, dialogs and messages; and the login, by a one-time code or a token.
 
 import { enter, logIn, session, setSession } from "../lib/api.js";
 import { connection, live } from "../lib/events.js";

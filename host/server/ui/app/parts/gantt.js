@@ -1,5 +1,4 @@
-// When the rows of a map executed, on a canvas. Everything is one picture of pixels, so a million rows cost what a thousand do. The table of
-// runs below it says the same in words.
+// When the rows of a map executed, as one picture of pixels, so a million rows cost what a thousand do.
 
 import { look } from "../lib/states.js";
 import { duration } from "../lib/time.js";

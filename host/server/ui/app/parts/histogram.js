@@ -1,4 +1,4 @@
-// Runs over time, stacked by how they went, on a canvas. Drag to choose a time; the table below it is for screen readers.
+// Runs over time, stacked by how they went. Drag to choose a time; the table is for screen readers.
 
 import { GROUPS, byGroup } from "../lib/states.js";
 import { clock, count } from "../lib/time.js";

@@ -1,4 +1,4 @@
-// The log of a run. Only the lines in view are in the page, so a long log costs no more than a short one.
+// The log of a run. Only the lines in view are in the page.
 
 import { pieces, plain, showText } from "../lib/text.js";
 import { live } from "../lib/events.js";

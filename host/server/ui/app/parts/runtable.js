@@ -34,7 +34,7 @@ function Row({ run, at, selected, onSelect, slim }) {
     <td class="c-name" title=${run.error ?? undefined}>
       <a class="plain" href=${href(`/runs/${run.run}`)}>${showText(run.name || run.run)}</a>${run.error ? html` <span class="why">${showText(run.error)}</span>` : null}
     </td>
-    ${slim ? null : html`<td class="c-task mono"><span class="muted" title=${run.task}>${showText(run.function ?? taskName(run.task, names.value))}</span></td>`}
+    ${slim ? null : html`<td class="c-task rare mono"><span class="muted" title=${run.task}>${showText(run.function ?? taskName(run.task, names.value))}</span></td>`}
     ${slim ? null : html`<td class="c-queue muted">${run.queue}</td>`}
     <td class="c-when muted"><${When} at=${run.created} /></td>
     <td class="c-took num"><${Took} from=${run.started} to=${run.ended} isOver=${hasEnded(run.state)} /></td>
@@ -44,8 +44,8 @@ function Row({ run, at, selected, onSelect, slim }) {
 }
 
 /**
- * A table of runs. `at` is the row that keys act on, `selected` the ids that are chosen (without it, none can be), `slim` leaves out what a
- * narrow place has no room for. The rows that a screen shows are drawn at once, and the others after these were painted.
+ * A table of runs. `at` is the row that keys act on, `selected` the ids that are chosen (without it, none can be), `slim` is for narrow
+ * places. The rows that a screen shows are drawn first.
  */
 export function RunTable({ runs, at, selected, onSelect, onSelectAll, slim, label = "Runs" }) {
   const drawn = useLater() ? runs : runs.slice(0, Math.ceil(innerHeight / LOWEST));
@@ -55,7 +55,7 @@ export function RunTable({ runs, at, selected, onSelect, onSelectAll, slim, labe
       ${selected ? html`<th style=${{ width: "38px" }}><input type="checkbox" checked=${isAll} onChange=${onSelectAll} aria-label="Select all on this page" /></th>` : null}
       <th style=${{ width: "148px" }}>State</th>
       <th>Name</th>
-      ${slim ? null : html`<th style=${{ width: "19%" }}>Task</th><th class="c-queue" style=${{ width: "84px" }}>Queue</th>`}
+      ${slim ? null : html`<th class="rare" style=${{ width: "19%" }}>Task</th><th class="c-queue" style=${{ width: "84px" }}>Queue</th>`}
       <th style=${{ width: "106px" }}>Submitted</th>
       <th class="num" style=${{ width: "100px" }}>Took</th>
       ${slim ? null : html`<th class="c-tries num" style=${{ width: "56px" }}>Tries</th><th class="c-tags" style=${{ width: "11%" }}>Tags</th>`}

@@ -1,4 +1,4 @@
-// A place where a component can be dropped, and what happens with it: stored, then named; and what to do first, without runs.
+// A place where a component can be dropped, and what to do first, without runs.
 
 import { may, part, request, send } from "../lib/api.js";
 import { loadTasks } from "../lib/resource.js";

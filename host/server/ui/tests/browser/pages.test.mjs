@@ -411,6 +411,25 @@ test("the first page of a fresh server teaches the first commands", async () => 
 
 test("a component shows signatures", () => on("/components/ops.reporter", (page) => page.getByText("(n: u64) -> u64").waitFor()));
 
+test("a component shows its WIT when it is unfolded", () =>
+  on("/components/acme.math", async (page) => {
+    assert.ok(!page.requests.some((request) => request.endsWith("/wit")), page.requests.join(" "));
+    await page.getByText("Its imports, exports and types as text").click();
+    await page.getByLabel("WIT", { exact: true }).getByText("export add: func(a: s64, b: s64) -> s64;").waitFor();
+  }));
+
+test("an unknown address has links to pages", () =>
+  on("/", async (page) => {
+    await page.evaluate(() => {
+      history.pushState(null, "", "nowhere/at-all");
+      dispatchEvent(new PopStateEvent("popstate"));
+    });
+    await page.getByRole("heading", { name: "No such page" }).waitFor();
+    assert.match(await text(page), /\/nowhere\/at-all leads nowhere/);
+    await page.locator("main").getByRole("link", { name: "runs" }).click();
+    await page.getByRole("heading", { name: "Runs" }).waitFor();
+  }));
+
 test("a component says what its runs have used", async () => {
   await call("POST", "/runs?wait=30s", { task: "ops.puppet#play", args: { script: "look-up host.example" } });
   await on("/components/ops.puppet", async (page) => {

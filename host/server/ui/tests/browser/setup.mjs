@@ -71,7 +71,9 @@ export async function open(browser, server, { width = 1280, height = 860, theme 
   });
   if (session) {
     const info = await (await fetch(`${server.base}/api/v1/info`, { headers: { Authorization: `Bearer ${server.token}` } })).json();
-    const value = { token: server.token, name: info.token.name, scopes: info.token.scopes, version: info.version, features: info.features, build: "dev" };
+    // A session of another build would be renewed by each page.
+    const [, build] = /assets\/([^/]+)\//.exec(await (await fetch(`${server.base}/`)).text());
+    const value = { token: server.token, name: info.token.name, scopes: info.token.scopes, version: info.version, features: info.features, build };
     await page.addInitScript((text) => localStorage.setItem("hostel.session", text), JSON.stringify(value));
   }
   page.to = async (path) => {

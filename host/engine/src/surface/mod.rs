@@ -3,6 +3,8 @@
 //! Each module in it is replaced by one that has the same types, imports and exports, and nothing else: exported functions trap,
 //! memories and tables are empty, globals have some value.
 
+pub(crate) mod wit;
+
 use std::ops::Range;
 
 use wasm_encoder::{
