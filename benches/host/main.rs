@@ -15,6 +15,7 @@ mod cache_million;
 mod callbacks;
 mod delayed;
 mod graph;
+mod growth;
 mod hostile;
 mod measure;
 mod million;
@@ -31,7 +32,7 @@ use std::env;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A section of the benchmark: its name, and what prints its rows.
-const SECTIONS: [(&str, fn()); 13] = [
+const SECTIONS: [(&str, fn()); 14] = [
     ("throughput", throughput::print),
     ("graph", graph::print),
     ("callbacks", callbacks::print),
@@ -45,6 +46,7 @@ const SECTIONS: [(&str, fn()); 13] = [
     ("cancel", stopping::print_cancel),
     ("timeout", stopping::print_timeout),
     ("hostile", hostile::print),
+    ("growth", growth::print),
 ];
 
 fn main() {

@@ -191,7 +191,7 @@ fn a_damaged_entry_is_a_warning_and_a_miss() {
     let first = place.run(line);
     assert_eq!(first.code, 0);
     let mut damaged = 0;
-    for kind in ["compiled", "results/blobs-1"] {
+    for kind in ["compiled", "results/blobs-2"] {
         for file in files(&place.data_dir().join(kind)) {
             let mut content = fs::read(&file).unwrap();
             let last = content.len() - 1;
@@ -213,7 +213,7 @@ fn a_damaged_index_is_a_warning_and_begun_anew() {
     let place = Place::with_data_dir();
     let line = "run arith.wasm#add 40 2 --cache inputs";
     assert_eq!(place.run(line).code, 0);
-    fs::write(place.data_dir().join("results/index-1-0.sqlite"), "no database at all").unwrap();
+    fs::write(place.data_dir().join("results/index-2-0.sqlite"), "no database at all").unwrap();
     let ran = place.run(line);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "42\n"));
     assert_eq!(ran.stderr.matches("warning: ").count(), 1, "{}", ran.stderr);

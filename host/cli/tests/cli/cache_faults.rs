@@ -201,9 +201,9 @@ fn many_processes_share_one_directory() {
 fn another_version_of_the_host_is_not_disturbed() {
     let place = Place::with_data_dir();
     let results = place.data_dir().join("results");
-    fs::create_dir_all(results.join("blobs-2/aa")).unwrap();
+    fs::create_dir_all(results.join("blobs-3/aa")).unwrap();
     let theirs =
-        ["index-2-0.sqlite", "index-2-0.sqlite-wal", "blobs-2/aa/value"].map(|name| results.join(name));
+        ["index-3-0.sqlite", "index-3-0.sqlite-wal", "blobs-3/aa/value"].map(|name| results.join(name));
     theirs.iter().for_each(|file| fs::write(file, "of a later version").unwrap());
     right(&place, 0, 100);
     assert_eq!(cached(&right(&place, 0, 100)), 100);

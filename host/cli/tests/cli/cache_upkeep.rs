@@ -166,7 +166,7 @@ fn a_list_that_nobody_reads_on_is_no_error() {
 fn a_directory_in_the_place_of_a_value_keeps_nothing_from_being_removed() {
     let place = filled();
     assert_eq!(place.run("run arith.wasm#pow 9 40001 --cache inputs").code, 0);
-    let values = crate::cache::files(&place.data_dir().join("results/blobs-1"));
+    let values = crate::cache::files(&place.data_dir().join("results/blobs-2"));
     let [empty, full] = &values[..] else { panic!("two values are files of their own: {values:?}") };
     for value in [empty, full] {
         fs::remove_file(value).unwrap();
@@ -186,7 +186,7 @@ fn a_directory_in_the_place_of_a_value_keeps_nothing_from_being_removed() {
 #[test]
 fn damaged_results_are_told_of_and_do_not_hide_the_others() {
     let place = filled();
-    for file in crate::cache::files(&place.data_dir().join("results/blobs-1")) {
+    for file in crate::cache::files(&place.data_dir().join("results/blobs-2")) {
         fs::remove_file(file).unwrap();
     }
     let shown = place.run(&format!("cache show {}", keys(&place)[4]));

@@ -47,11 +47,11 @@ fn set_mode(path: &Path, mode: u32) {
 fn assert_private(data_dir: &Path) {
     let all = all_below(data_dir);
     for name in
-        ["results", "compiled", "flights", "index-1-0.sqlite", "index-1-0.sqlite-wal", "index-1-0.sqlite-shm"]
+        ["results", "compiled", "flights", "index-2-0.sqlite", "index-2-0.sqlite-wal", "index-2-0.sqlite-shm"]
     {
         assert!(all.iter().any(|path| path.ends_with(name)), "{name} is not in {all:?}");
     }
-    let is_blob = |path: &&PathBuf| path.is_file() && path.to_string_lossy().contains("/blobs-1/");
+    let is_blob = |path: &&PathBuf| path.is_file() && path.to_string_lossy().contains("/blobs-2/");
     assert_eq!(all.iter().filter(is_blob).count(), 1);
     for path in all {
         let expected = if path.is_dir() { 0o700 } else { 0o600 };
@@ -242,7 +242,7 @@ fn nothing_waits_for_a_fifo_in_place_of_a_file() {
         assert!(warnings.contains("warning: "), "{}: {warnings}", name.display());
         ends(&place, "cache ls");
         ends(&place, "cache stats");
-        if !name.starts_with("flights") && !name.to_string_lossy().contains("index-1-0") {
+        if !name.starts_with("flights") && !name.to_string_lossy().contains("index-2-0") {
             assert!(!is_fifo(&file), "{}: it is replaced", name.display());
         }
     }

@@ -1,5 +1,6 @@
 //! The byte form of a cache entry, for every medium that outlives the process.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,9 @@ const MAGIC: &[u8; 16] = b"hostel entry 2\n\0";
 
 /// Begins every record of the previous version, which has no origin.
 const MAGIC_1: &[u8; 16] = b"hostel entry 1\n\0";
+
+/// The place of the digest in a record.
+const DIGEST: Range<usize> = 16..48;
 
 /// Values up to this many bytes are in the record itself.
 const INLINE_BYTES: usize = 16 << 10;
@@ -35,6 +39,11 @@ pub struct BlobRef {
 }
 
 impl CacheEntry {
+    /// Whether its record contains the value.
+    pub fn is_inline(&self) -> bool {
+        self.value.len() <= INLINE_BYTES
+    }
+
     /// The entry as the bytes of a record, for `key`. A value of more than 16 KiB is left out; it must be stored beside the
     /// record under the returned digest.
     ///
@@ -50,29 +59,33 @@ impl CacheEntry {
     /// 7. one byte, 1 if the entry has dependencies: then their identity (32) and their bytes, preceded by their length;
     /// 8. the value's length, its SHA-256 (32), and one byte, 1 if the value follows: then its canonical bytes.
     pub fn to_record(&self, key: &CacheKey) -> (Vec<u8>, Option<BlobRef>) {
-        let mut content = Vec::with_capacity(256 + self.value.len().min(INLINE_BYTES));
-        content.extend(key.as_bytes());
-        content.extend(self.producer.as_bytes());
-        content.extend(self.created.unix_nanos().to_le_bytes());
-        content.extend(u64::try_from(self.took.as_nanos()).unwrap_or(u64::MAX).to_le_bytes());
-        push_sized(&mut content, self.task.as_bytes());
-        push_maybe(&mut content, self.recipe.as_deref());
-        push_maybe(&mut content, self.origin.as_deref());
-        content.push(u8::from(self.depends_on.is_some()));
-        if let Some(dependencies) = &self.depends_on {
-            content.extend(dependencies.identity.as_bytes());
-            push_sized(&mut content, &dependencies.bytes);
+        let inline = if self.is_inline() { &self.value[..] } else { &[] };
+        let dependencies = self.depends_on.as_ref();
+        let mut record = Vec::with_capacity(
+            256 + usize::try_from(self.size_bytes()).unwrap_or_default().min(2 * INLINE_BYTES),
+        );
+        record.extend(MAGIC);
+        record.extend([0; 32]);
+        record.extend(key.as_bytes());
+        record.extend(self.producer.as_bytes());
+        record.extend(self.created.unix_nanos().to_le_bytes());
+        record.extend(u64::try_from(self.took.as_nanos()).unwrap_or(u64::MAX).to_le_bytes());
+        push_sized(&mut record, self.task.as_bytes());
+        push_maybe(&mut record, self.recipe.as_deref());
+        push_maybe(&mut record, self.origin.as_deref());
+        record.push(u8::from(dependencies.is_some()));
+        if let Some(dependencies) = dependencies {
+            record.extend(dependencies.identity.as_bytes());
+            push_sized(&mut record, &dependencies.bytes);
         }
         let blob = BlobRef { digest: Digest::of(&self.value), length: self.value.len() as u64 };
-        content.extend(blob.length.to_le_bytes());
-        content.extend(blob.digest.as_bytes());
-        let is_inline = self.value.len() <= INLINE_BYTES;
-        content.push(if is_inline { INLINE } else { BESIDE });
-        if is_inline {
-            content.extend_from_slice(&self.value);
-        }
-        let record = [&MAGIC[..], Digest::of(&content).as_bytes(), &content].concat();
-        (record, (!is_inline).then_some(blob))
+        record.extend(blob.length.to_le_bytes());
+        record.extend(blob.digest.as_bytes());
+        record.push(if self.is_inline() { INLINE } else { BESIDE });
+        record.extend(inline);
+        let digest = Digest::of(record.get(DIGEST.end..).unwrap_or_default());
+        record.splice(DIGEST, *digest.as_bytes());
+        (record, (!self.is_inline()).then_some(blob))
     }
 }
 

@@ -172,7 +172,7 @@ impl Cache {
         self.disk.is_some()
     }
 
-    /// Drops a value after everything stored before is on disk, or was given up.
+    /// Drops a value after everything stored before is on disk, or was given up; at once if a thousand such values wait.
     pub(crate) fn hold(&self, hold: impl Send + Sync + 'static) {
         if let Some(disk) = &self.disk {
             disk.hold(hold);

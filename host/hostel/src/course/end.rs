@@ -97,7 +97,8 @@ impl Ending {
         }
     }
 
-    /// Releases the key. If the value is stored, other processes get the key only after they can see the value.
+    /// Releases the key. If the value is stored, other processes get the key only after they can see the value, unless
+    /// many keys wait for that.
     fn give_up_key(&self, run: &Run) {
         let Some((key, kept)) = &self.key else { return };
         let host = run.host();

@@ -37,7 +37,7 @@ fn fill(dir: &Path, count: i64) {
 }
 
 fn blobs(dir: &Path) -> usize {
-    let parts = fs::read_dir(dir.join("results/blobs-1")).unwrap();
+    let parts = fs::read_dir(dir.join("results/blobs-2")).unwrap();
     parts.map(|part| fs::read_dir(part.unwrap().path()).unwrap().count()).sum()
 }
 
@@ -156,7 +156,7 @@ fn files_that_nobody_refers_to_are_removed_when_they_are_old() {
     let dir = tempfile::tempdir().unwrap();
     fill(dir.path(), 3);
     let digest = "00".repeat(32);
-    let part = dir.path().join("results/blobs-1/00");
+    let part = dir.path().join("results/blobs-2/00");
     fs::create_dir_all(&part).unwrap();
     let others = ["a stranger's file", ".new-interrupted", digest.as_str()].map(|name| part.join(name));
     others.iter().for_each(|file| fs::write(file, "left").unwrap());
@@ -208,7 +208,7 @@ fn a_directory_without_results_has_none() {
 fn an_index_that_is_damaged_can_be_cleared() {
     let dir = tempfile::tempdir().unwrap();
     fill(dir.path(), 3);
-    fs::write(dir.path().join("results/index-1-0.sqlite"), "no database").unwrap();
+    fs::write(dir.path().join("results/index-2-0.sqlite"), "no database").unwrap();
     ResultCache::open(dir.path()).unwrap().clear().unwrap();
     assert_eq!(blobs(dir.path()), 0);
     fill(dir.path(), 3);
@@ -223,17 +223,17 @@ fn set_age(file: &Path, hours: u64) {
 
 /// What killed processes leave: values and files in the middle of being written, of all kinds, two hours old.
 fn leave_behind(dir: &Path) -> Vec<std::path::PathBuf> {
-    let value = format!("results/blobs-1/00/{}", "00".repeat(32));
+    let value = format!("results/blobs-2/00/{}", "00".repeat(32));
     let names = [
         value.as_str(),
-        "results/blobs-1/00/.new-value",
+        "results/blobs-2/00/.new-value",
         "results/.new-index",
         "results/.new-index-journal",
         "results/.new-index-wal",
         "compiled/.new-code",
         "compiled/.tmpcode",
     ];
-    fs::create_dir_all(dir.join("results/blobs-1/00")).unwrap();
+    fs::create_dir_all(dir.join("results/blobs-2/00")).unwrap();
     let left: Vec<_> = names.into_iter().map(|name| dir.join(name)).collect();
     for file in &left {
         fs::write(file, "left").unwrap();

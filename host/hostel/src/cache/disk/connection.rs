@@ -15,7 +15,7 @@ use super::layout::{Layout, unfinished};
 use super::trouble::{Broken, Trouble};
 
 /// The record of an entry is complete, and has a digest by which it is checked. The other columns only serve to find
-/// it, and no data of a result is taken from them. `variant` is empty for an entry without dependencies. `used` is in
+/// it, and no data of a result is taken from them. `start` is the beginning of `key`. `variant` is empty for an entry without dependencies. `used` is in
 /// milliseconds since 1970. `bytes` is the size of record and value. `blob` is the digest of a value in a file of its
 /// own.
 const TABLES: &str = "
@@ -25,6 +25,7 @@ const TABLES: &str = "
     BEGIN;
     CREATE TABLE entries (
         number INTEGER PRIMARY KEY,
+        start INTEGER NOT NULL,
         key BLOB NOT NULL,
         variant BLOB NOT NULL,
         used INTEGER NOT NULL,
@@ -32,7 +33,7 @@ const TABLES: &str = "
         blob BLOB,
         record BLOB NOT NULL
     ) STRICT;
-    CREATE UNIQUE INDEX by_key ON entries (key, variant);
+    CREATE INDEX by_start ON entries (start);
     CREATE INDEX by_use ON entries (used, bytes);
     CREATE INDEX by_blob ON entries (blob) WHERE blob IS NOT NULL;
     COMMIT;
@@ -42,14 +43,19 @@ const TABLES: &str = "
 /// How long a reader waits for another process. It waits only while another process recovers the log after a crash.
 const READERS_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long the writer waits for other processes, which write one after the other.
-const WRITERS_PATIENCE: Duration = Duration::from_secs(10);
+/// How often the writer tries to get the lock that another process has. With [`WAIT`] between, that is about ten seconds.
+const MAX_WAITS: i32 = 5_000;
 
-/// The writer's page cache in KiB, enough for the index of a million keys.
+/// The pause between two attempts. Short, because SQLite gives the lock to the first process that asks, and another one
+/// that stores much has it for most of the time.
+const WAIT: Duration = Duration::from_millis(2);
+
+/// The writer's page cache in KiB.
 const WRITERS_PAGES_KIB: i64 = 16 << 10;
 
-/// The number of pages, of 4 KiB, in the log before they are taken into the database, which waits for the disk.
-const LOG_PAGES: i64 = 4000;
+/// The number of pages, of 4 KiB, in the log before they are taken into the database, which waits for the disk. Many,
+/// because a page of the index that was changed several times meanwhile is then written to the database once.
+const LOG_PAGES: i64 = 16_000;
 
 /// The number of prepared statements of a connection: all that are executed more than once.
 const STATEMENTS: usize = 16;
@@ -96,11 +102,18 @@ fn asked(connection: Connection) -> rusqlite::Result<Connection> {
 
 /// Opens an index for writing.
 pub(super) fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = open(path, WRITERS_PATIENCE)?;
+    let mut connection = open(path, READERS_PATIENCE)?;
+    connection.busy_handler(Some(wait))?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "cache_size", -WRITERS_PAGES_KIB)?;
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     Ok(connection)
+}
+
+/// Waits a little for the lock of another process.
+fn wait(count: i32) -> bool {
+    std::thread::sleep(WAIT);
+    count < MAX_WAITS
 }
 
 fn open(path: &Path, patience: Duration) -> rusqlite::Result<Connection> {
@@ -109,6 +122,9 @@ fn open(path: &Path, patience: Duration) -> rusqlite::Result<Connection> {
     connection.busy_timeout(patience)?;
     // The last connection to close would wait for the disk, which a command of a few milliseconds must not do.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // Otherwise SQLite prepares a statement again whenever a parameter has another value, which takes longer than the
+    // statement itself.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
@@ -126,6 +142,7 @@ fn open_unchanging(path: &Path) -> rusqlite::Result<Connection> {
         }
     }
     let connection = Connection::open_with_flags(uri + "?immutable=1", flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     asked(connection)
 }
@@ -150,10 +167,10 @@ pub(super) fn give_back(connection: &Connection, pages: u32) -> rusqlite::Result
 }
 
 /// Takes the log into the database and truncates it, unless other connections are in use. Waits for the disk.
-pub(super) fn shorten_log(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn shorten_log(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::ZERO)?;
     let shortened = shorten(connection);
-    connection.busy_timeout(WRITERS_PATIENCE)?;
+    connection.busy_handler(Some(wait))?;
     shortened
 }
 

@@ -1,7 +1,17 @@
 //! The index of results: all its statements, except those that create and maintain it.
 
+use std::collections::BTreeSet;
+
 use hostel_core::{BlobRef, CacheKey, Digest, Timestamp};
-use rusqlite::{Connection, Params, Row, Transaction, params};
+use rusqlite::{CachedStatement, Connection, Params, Row, Transaction, params};
+
+/// The entries of a key, of which there are more than a key can have only if the index contradicts itself.
+pub(super) const UNDER: &str =
+    "SELECT number, used, record FROM entries WHERE start = ?1 AND key = ?2 LIMIT 64";
+
+/// The rows of a key that is stored, newest first.
+pub(super) const EXISTING: &str =
+    "SELECT number, variant FROM entries WHERE start = ?1 AND key = ?2 ORDER BY number DESC";
 
 /// A row of the index.
 pub(super) struct Stored {
@@ -37,11 +47,8 @@ pub(super) struct Ready<'a> {
 
 /// The entries of a key, newest first.
 pub(super) fn under(connection: &Connection, key: &CacheKey) -> rusqlite::Result<Vec<Stored>> {
-    // More rows than a key can have, in case an index contradicts itself. With a parameter instead of the number, the
-    // statement would be prepared again at each use.
-    let mut statement =
-        connection.prepare_cached("SELECT number, used, record FROM entries WHERE key = ?1 LIMIT 64")?;
-    let rows = statement.query_map([key.as_bytes()], stored)?;
+    let mut statement = connection.prepare_cached(UNDER)?;
+    let rows = statement.query_map(params![start(key.as_bytes()), key.as_bytes()], stored)?;
     let mut rows: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
     rows.sort_by_key(|row| std::cmp::Reverse(row.number));
     Ok(rows)
@@ -56,15 +63,45 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
     })
 }
 
-/// Stores an entry in place of the one of the same variant, and removes the oldest ones beyond `most`.
-pub(super) fn put(transaction: &Transaction<'_>, ready: &Ready<'_>, most: usize) -> rusqlite::Result<()> {
-    let variant = ready.variant.map_or(&[][..], |variant| variant.as_bytes());
-    let bytes = ready.record.len() as u64 + ready.blob.map_or(0, |blob| blob.length);
-    transaction
-        .prepare_cached(
-            "INSERT OR REPLACE INTO entries (key, variant, used, bytes, blob, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![
+/// Stores entries in one transaction. Keys in ascending order are fastest.
+pub(super) struct Puts<'a> {
+    transaction: &'a Transaction<'a>,
+    existing: CachedStatement<'a>,
+    insert: CachedStatement<'a>,
+}
+
+impl<'a> Puts<'a> {
+    pub(super) fn new(transaction: &'a Transaction<'a>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            transaction,
+            existing: transaction.prepare_cached(EXISTING)?,
+            insert: transaction.prepare_cached(
+                "INSERT INTO entries (start, key, variant, used, bytes, blob, record)
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?,
+        })
+    }
+
+    /// Stores an entry in place of the one of the same variant, and removes the oldest ones beyond `most`.
+    pub(super) fn put(&mut self, ready: &Ready<'_>, most: usize) -> rusqlite::Result<()> {
+        let start = start(ready.key.as_bytes());
+        let variant = ready.variant.map_or(&[][..], |variant| variant.as_bytes());
+        let mut others = 0;
+        let mut rows = self.existing.query(params![start, ready.key.as_bytes()])?;
+        let mut replaced = Vec::new();
+        while let Some(row) = rows.next()? {
+            let is_replaced = row.get_ref(1)?.as_blob().is_ok_and(|of| of == variant);
+            if is_replaced || others + 1 >= most {
+                replaced.push(row.get(0)?);
+            } else {
+                others += 1;
+            }
+        }
+        drop(rows);
+        replaced.into_iter().try_for_each(|number| remove(self.transaction, number))?;
+        let bytes = ready.record.len() as u64 + ready.blob.map_or(0, |blob| blob.length);
+        self.insert.execute(params![
+            start,
             ready.key.as_bytes(),
             variant,
             millis(ready.used),
@@ -72,26 +109,15 @@ pub(super) fn put(transaction: &Transaction<'_>, ready: &Ready<'_>, most: usize)
             ready.blob.as_ref().map(|blob| blob.digest.as_bytes()),
             ready.record,
         ])?;
-    let count = transaction
-        .prepare_cached("SELECT count(*) FROM entries WHERE key = ?1")?
-        .query_row([ready.key.as_bytes()], |row| row.get(0))
-        .map(unsigned)?;
-    if count > most as u64 { forget_oldest(transaction, ready.key, most) } else { Ok(()) }
-}
-
-fn forget_oldest(transaction: &Transaction<'_>, key: &CacheKey, most: usize) -> rusqlite::Result<()> {
-    let mut statement =
-        transaction.prepare_cached("SELECT number FROM entries WHERE key = ?1 ORDER BY number DESC")?;
-    let numbers = statement.query_map([key.as_bytes()], |row| row.get(0))?;
-    let numbers: Vec<i64> = numbers.collect::<rusqlite::Result<_>>()?;
-    numbers.into_iter().skip(most).try_for_each(|number| remove(transaction, number))
+        Ok(())
+    }
 }
 
 /// Records the use of the entries of a key.
 pub(super) fn touch(transaction: &Transaction<'_>, key: &CacheKey, used: Timestamp) -> rusqlite::Result<()> {
     transaction
-        .prepare_cached("UPDATE entries SET used = ?2 WHERE key = ?1 AND used < ?2")?
-        .execute(params![key.as_bytes(), millis(used)])?;
+        .prepare_cached("UPDATE entries SET used = ?3 WHERE start = ?1 AND key = ?2 AND used < ?3")?
+        .execute(params![start(key.as_bytes()), key.as_bytes(), millis(used)])?;
     Ok(())
 }
 
@@ -118,11 +144,22 @@ pub(super) fn keys(
     last: &[u8; 32],
     most: usize,
 ) -> rusqlite::Result<Vec<CacheKey>> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT DISTINCT key FROM entries WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT {most}"
-    ))?;
-    let rows = statement.query_map([first, last], |row| Ok(CacheKey::from_bytes(row.get(0)?)))?;
-    rows.collect()
+    let mut statement = connection.prepare_cached(
+        "SELECT start, key FROM entries INDEXED BY by_start WHERE start BETWEEN ?1 AND ?2
+            AND key BETWEEN ?3 AND ?4 ORDER BY start",
+    )?;
+    let mut rows = statement.query(params![start(first), start(last), first, last])?;
+    let (mut found, mut before) = (BTreeSet::new(), None);
+    while let Some(row) = rows.next()? {
+        let start: i64 = row.get(0)?;
+        // Keys with equal starts are in no order.
+        if before.is_some_and(|before| before != start) && found.len() >= most {
+            break;
+        }
+        before = Some(start);
+        found.insert(row.get::<_, [u8; 32]>(1)?);
+    }
+    Ok(found.into_iter().take(most).map(CacheKey::from_bytes).collect())
 }
 
 /// The total number and size. Scans one index: some tens of milliseconds for a million entries.
@@ -143,7 +180,11 @@ pub(super) fn least_used(connection: &Connection, most: usize) -> rusqlite::Resu
 
 /// All entries of a key.
 pub(super) fn all_under(connection: &Connection, key: &CacheKey) -> rusqlite::Result<Vec<Doomed>> {
-    doomed(connection, "SELECT number, used, bytes, blob FROM entries WHERE key = ?1", [key.as_bytes()])
+    doomed(
+        connection,
+        "SELECT number, used, bytes, blob FROM entries WHERE start = ?1 AND key = ?2",
+        params![start(key.as_bytes()), key.as_bytes()],
+    )
 }
 
 fn doomed(connection: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<Doomed>> {
@@ -175,6 +216,13 @@ pub(super) fn refers_to(connection: &Connection, blob: &Digest) -> rusqlite::Res
     connection
         .prepare_cached("SELECT 1 FROM entries INDEXED BY by_blob WHERE blob = ?1")?
         .exists([blob.as_bytes()])
+}
+
+/// The beginning of a key by which its rows are found. It is short, so that the index has few pages, which are all written
+/// again for some ten thousand random keys. Its 47 bits take 6 bytes in SQLite, and have the order of the keys.
+fn start(key: &[u8; 32]) -> i64 {
+    let [a, b, c, d, e, f, ..] = *key;
+    i64::from_be_bytes([0, 0, a, b, c, d, e, f]) >> 1
 }
 
 /// Milliseconds are accurate enough to order entries by use, and keep the index small. The time of use is never before

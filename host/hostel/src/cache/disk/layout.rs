@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use hostel_files::private_temp_file;
 
 /// The version of the layout. Other versions have other names, so that two versions of the host can share a directory.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// The prefix of unfinished files.
 pub(super) use hostel_files::UNFINISHED_PREFIX as UNFINISHED;

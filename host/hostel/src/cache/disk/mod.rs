@@ -63,7 +63,7 @@ impl DiskLayer {
         writer::put_all(&self.results, entries).map_err(|error| medium(first, "write", error))
     }
 
-    /// Drops a value after everything stored before is written, or was given up.
+    /// Drops a value after everything stored before is written, or was given up; at once if a thousand such values wait.
     pub(crate) fn hold(&self, hold: impl Send + Sync + 'static) {
         if let Some(Some(writer)) = self.writer.get() {
             writer.queue.hold(Box::new(hold));

@@ -11,8 +11,14 @@ use hostel_core::{CacheEntry, CacheKey, Timestamp};
 /// progress.
 const MOST_BYTES: u64 = 32 << 20;
 
-/// The maximum number of keys with waiting entries.
-const MOST_KEYS: usize = 10_000;
+/// The maximum number of keys with waiting entries. Among a million results, ten thousand random keys are on almost all
+/// pages of the index, so five times as many write as many pages.
+const MOST_KEYS: usize = 50_000;
+
+/// The maximum number of values that are dropped when the waiting entries are written: locks of keys, which keep other
+/// processes from executing equal runs meanwhile. The system searches all of them for each new lock, and of ten
+/// thousand that took longer than everything else that stores a result.
+const MOST_HOLDS: usize = 1_000;
 
 /// How long the writer waits for more entries before it writes: one transaction for many costs little more than for
 /// one. Other processes do not see the entries during this time.
@@ -97,10 +103,10 @@ impl Queue {
         }
     }
 
-    /// Drops a value after all entries added before are written, or were given up.
+    /// Drops a value after all entries added before are written, or were given up; at once if too many wait.
     pub(super) fn hold(&self, hold: Box<dyn Send + Sync>) {
         let mut state = self.state();
-        if state.is_left {
+        if state.is_left || state.waiting.holds.len() >= MOST_HOLDS {
             return;
         }
         let was_empty = state.waiting.is_empty();

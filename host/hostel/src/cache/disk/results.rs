@@ -123,7 +123,7 @@ impl Results {
     /// Maintains the index outside a transaction; `None` if there is no index.
     pub(super) fn maintain<T>(
         &self,
-        work: impl Fn(&Connection) -> rusqlite::Result<T>,
+        work: impl Fn(&mut Connection) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, Broken> {
         let Some(generation) = self.generation()? else { return Ok(None) };
         self.with_writer(generation, |connection| Ok(work(connection)?)).map(Some)

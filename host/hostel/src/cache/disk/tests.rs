@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 
 use hostel_core::{Dependencies, Digest, RunId};
-use rusqlite::Connection;
+use rusqlite::{Connection, StatementStatus, params};
 use tempfile::TempDir;
 
 use super::*;
@@ -134,17 +134,58 @@ fn a_million_waiting_entries_are_not_kept_in_memory() {
     let dir = tempfile::tempdir().unwrap();
     let layer = open(dir.path());
     // More than the queue holds, by number and by size.
-    for number in 0..25_000 {
+    for number in 0..120_000 {
         layer.put(&key(number), &entry(number, 10)).unwrap();
     }
-    for number in 25_000..25_020 {
+    for number in 120_000..120_020 {
         layer.put(&key(number), &entry(number, 4 << 20)).unwrap();
     }
     layer.flush();
-    for number in (0..25_000).step_by(1000) {
+    for number in (0..120_000).step_by(5000) {
         assert_eq!(found(dir.path(), number), one(entry(number, 10)));
     }
-    assert_eq!(found(dir.path(), 25_019), one(entry(25_019, 4 << 20)));
+    assert_eq!(found(dir.path(), 120_019), one(entry(120_019, 4 << 20)));
+}
+
+#[test]
+fn statements_that_are_executed_for_each_result_use_the_index_and_are_prepared_once() {
+    let check = |index: &Connection, sql: &str| {
+        let statement = index.prepare_cached(sql).unwrap();
+        let status = |status| statement.get_status(status);
+        assert!(status(StatementStatus::Run) >= 40, "{sql}");
+        let rest =
+            [StatementStatus::RePrepare, StatementStatus::FullscanStep, StatementStatus::Sort].map(status);
+        assert_eq!(rest, [0, 0, 0], "{sql}");
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let layer = open(dir.path());
+    (0..40).for_each(|number| layer.put(&key(number), &entry(number, 10)).unwrap());
+    layer.flush();
+    let results = layer.results();
+    results
+        .write(|index| {
+            check(index, index::EXISTING);
+            Ok(())
+        })
+        .unwrap();
+    results
+        .read(|index| {
+            (0..40).try_for_each(|number| index::under(index, &key(number)).map(drop))?;
+            check(index, index::UNDER);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn not_too_many_keys_are_held_until_results_are_written() {
+    let held = Arc::new(());
+    // Without a writer.
+    let queue = queue::Queue::default();
+    (0..5000).for_each(|_| queue.hold(Box::new(Arc::clone(&held))));
+    assert_eq!(Arc::strong_count(&held), 1 + 1000);
+    drop(queue);
+    assert_eq!(Arc::strong_count(&held), 1);
 }
 
 #[test]
@@ -205,7 +246,7 @@ fn many_hosts_write_and_read_one_directory_at_once() {
 #[test]
 fn what_another_version_keeps_beside_is_not_touched() {
     let dir = tempfile::tempdir().unwrap();
-    let others = ["index-2-0.sqlite", "index-2-7.sqlite-wal", "index-1-x.sqlite", "blobs-2"];
+    let others = ["index-1-0.sqlite", "index-3-7.sqlite-wal", "index-2-x.sqlite", "blobs-1"];
     fs::create_dir(dir.path().join("results")).unwrap();
     others
         .iter()
@@ -223,19 +264,53 @@ fn what_another_version_keeps_beside_is_not_touched() {
 #[test]
 fn an_entry_under_another_key_is_not_taken() {
     let dir = filled(3);
-    let index = Connection::open(dir.path().join("results").join("index-1-0.sqlite")).unwrap();
+    let index = Connection::open(dir.path().join("results").join("index-2-0.sqlite")).unwrap();
     let [one, other] = [0, 1].map(|number| *key(number).as_bytes());
     index.execute("DELETE FROM entries WHERE key = ?1", [other]).unwrap();
-    index.execute("UPDATE entries SET key = ?2 WHERE key = ?1", [one, other]).unwrap();
+    // Its start is what it is found by.
+    let start = (u64::from_be_bytes(other[..8].try_into().unwrap()) >> 17) as i64;
+    index
+        .execute("UPDATE entries SET key = ?2, start = ?3 WHERE key = ?1", params![one, other, start])
+        .unwrap();
     drop(index);
     let error = open(dir.path()).get(&key(1)).unwrap_err();
     assert!(error.to_string().contains("damaged (it belongs to another key)"), "{error}");
 }
 
 #[test]
+fn keys_that_begin_alike_are_told_apart() {
+    const ALIKE: u64 = 20;
+    let alike = |last: u64| {
+        let mut bytes = [0xab; 32];
+        bytes[31] = last as u8;
+        CacheKey::from_bytes(bytes)
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let layer = open(dir.path());
+    // Twice, and with more entries than one key can have.
+    for number in (0..ALIKE).chain(0..ALIKE) {
+        layer.put(&alike(ALIKE - number), &entry(number, 10)).unwrap();
+        layer.flush();
+    }
+    let results = ResultCache::open(dir.path()).unwrap();
+    assert_eq!(results.entries().count() as u64, ALIKE);
+    for number in 0..ALIKE {
+        assert_eq!(open(dir.path()).get(&alike(ALIKE - number)).unwrap(), one(entry(number, 10)));
+    }
+    let error = results.find("ababab").unwrap_err();
+    let ResultCacheError::Ambiguous { candidates, .. } = error else { panic!("{error}") };
+    assert_eq!(candidates, [1, 2, 3, 4, 5].map(alike));
+    assert_eq!(results.find(&alike(7).to_string()).unwrap(), alike(7));
+    assert_eq!(results.remove(&alike(7).to_string()).unwrap().entries, 1);
+    assert_eq!(results.entries().count() as u64, ALIKE - 1);
+    assert_eq!(open(dir.path()).get(&alike(7)).unwrap(), None);
+    assert!(matches!(results.find(&alike(7).to_string()), Err(ResultCacheError::NotFound { .. })));
+}
+
+#[test]
 fn a_value_that_is_missing_shortened_or_changed_is_a_miss_and_is_replaced() {
     let dir = filled(1);
-    let [blob] = &files(&dir.path().join("results").join("blobs-1"))[..] else { panic!("one value is long") };
+    let [blob] = &files(&dir.path().join("results").join("blobs-2"))[..] else { panic!("one value is long") };
     let intact = fs::read(blob).unwrap();
     let changed = intact.iter().map(|byte| byte ^ 1).collect();
     for damaged in [None, Some(Vec::new()), Some(intact[1..].to_vec()), Some(changed)] {
@@ -256,18 +331,18 @@ fn what_is_no_index_is_set_aside() {
     for content in [&b""[..], b"no database", &[0; 8192]] {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("results")).unwrap();
-        fs::write(dir.path().join("results").join("index-1-0.sqlite"), content).unwrap();
+        fs::write(dir.path().join("results").join("index-2-0.sqlite"), content).unwrap();
         assert_eq!(found(dir.path(), 1), None);
         let layer = open(dir.path());
         layer.put(&key(1), &entry(1, 10)).unwrap();
         layer.flush();
         assert_eq!(found(dir.path(), 1), one(entry(1, 10)));
         assert_eq!(
-            fs::read(dir.path().join("results").join("index-1-0.sqlite")).unwrap(),
+            fs::read(dir.path().join("results").join("index-2-0.sqlite")).unwrap(),
             content,
             "for those who want to know"
         );
-        assert!(dir.path().join("results").join("index-1-1.sqlite").exists());
+        assert!(dir.path().join("results").join("index-2-1.sqlite").exists());
     }
 }
 
@@ -276,7 +351,7 @@ fn those_who_hold_an_index_that_was_set_aside_merely_miss() {
     let dir = filled(20);
     let holder = open(dir.path());
     assert!(holder.get(&key(1)).unwrap().is_some());
-    fs::write(dir.path().join("results").join("index-1-1.sqlite"), "").unwrap();
+    fs::write(dir.path().join("results").join("index-2-1.sqlite"), "").unwrap();
     let other = open(dir.path());
     other.put(&key(100), &entry(100, 10)).unwrap();
     other.flush();
@@ -339,8 +414,8 @@ fn whatever_bit_of_the_index_is_flipped_nothing_wrong_is_read() {
     let results = Results::of_data_dir(dir.path());
     assert!(results.exists().unwrap());
     results.shorten_log(0);
-    assert_eq!(fs::metadata(dir.path().join("results/index-1-0.sqlite-wal")).unwrap().len(), 0);
-    flip_all_over(dir.path(), "index-1-0.sqlite", 300, 40);
+    assert_eq!(fs::metadata(dir.path().join("results/index-2-0.sqlite-wal")).unwrap().len(), 0);
+    flip_all_over(dir.path(), "index-2-0.sqlite", 300, 40);
 }
 
 #[test]
@@ -357,14 +432,14 @@ fn whatever_bit_of_the_log_is_flipped_nothing_wrong_is_read() {
     // As a process leaves it that is killed: copied while it is open.
     let left = copied(dir.path());
     drop(layer);
-    fs::remove_file(left.path().join("results").join("index-1-0.sqlite-shm")).unwrap();
-    flip_all_over(left.path(), "index-1-0.sqlite-wal", 200, 40);
+    fs::remove_file(left.path().join("results").join("index-2-0.sqlite-shm")).unwrap();
+    flip_all_over(left.path(), "index-2-0.sqlite-wal", 200, 40);
 }
 
 #[test]
 fn whatever_bit_of_a_value_is_flipped_nothing_wrong_is_read() {
     let dir = filled(1);
-    let [blob] = &files(&dir.path().join("results").join("blobs-1"))[..] else { panic!("one value is long") };
+    let [blob] = &files(&dir.path().join("results").join("blobs-2"))[..] else { panic!("one value is long") };
     let name = blob.strip_prefix(dir.path().join("results")).unwrap().to_str().unwrap();
     flip_all_over(dir.path(), name, 100, 1);
 }
@@ -392,7 +467,7 @@ fn a_long_log_that_was_left_is_shortened_by_whoever_comes_next() {
     layer.flush();
     // As a process leaves it that is killed.
     let left = copied(dir.path());
-    let log = || fs::metadata(left.path().join("results/index-1-0.sqlite-wal")).unwrap().len();
+    let log = || fs::metadata(left.path().join("results/index-2-0.sqlite-wal")).unwrap().len();
     assert!(log() > LEFT_LOG_BYTES, "{}", log());
     assert_eq!(found(left.path(), 7999), one(entry(7999, 1000)));
     assert_eq!(log(), 0);

@@ -1,6 +1,6 @@
 //! The only thread of a process that writes results to disk, many in one transaction.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use hostel_core::{CacheEntry, CacheKey};
 use rusqlite::Transaction;
 
-use super::index::{self, Ready};
+use super::index::{self, Puts, Ready};
 use super::queue::{Batch, Queue};
 use super::results::Results;
 use super::sweep::Upkeep;
@@ -87,26 +87,28 @@ fn put(
     entries: &[(&CacheKey, &CacheEntry)],
     also: impl Fn(&Transaction<'_>) -> rusqlite::Result<()>,
 ) -> Result<(), Broken> {
-    // The directory may not exist yet, or may be impossible to create.
-    let ready: Vec<_> = entries.iter().map(|(key, entry)| (ready(key, entry), *entry)).collect();
-    let mut unwritten = HashSet::new();
-    for (ready, entry) in &ready {
-        if let Some(blob) = &ready.blob
-            && let Err(error) = results.blobs.keep(&blob.digest, &entry.value)
-        {
-            unwritten.insert(blob.digest);
-            tell(results, &error.into());
-        }
+    // Long values are written before the transaction, which others wait for. The directory may not exist yet, or may be
+    // impossible to create.
+    let mut beside = HashMap::new();
+    for (place, (key, entry)) in entries.iter().enumerate().filter(|(_, (_, entry))| !entry.is_inline()) {
+        let ready = ready(key, entry);
+        let kept = ready.blob.map_or(Ok(()), |blob| results.blobs.keep(&blob.digest, &entry.value));
+        let kept = kept.map_err(|error| tell(results, &error.into()));
+        beside.insert(place, kept.is_ok().then_some(ready));
     }
     results.write(|transaction| {
-        for (ready, entry) in &ready {
-            let has_value = match &ready.blob {
-                None => true,
-                Some(blob) if unwritten.contains(&blob.digest) => false,
-                Some(blob) => is_kept(results, &blob.digest, entry),
-            };
-            if has_value {
-                index::put(transaction, ready, CacheEntry::MAX_VARIANTS)?;
+        let mut puts = Puts::new(transaction)?;
+        for (place, (key, entry)) in entries.iter().enumerate() {
+            let is_there =
+                |ready: &&Ready<'_>| ready.blob.is_none_or(|blob| is_kept(results, &blob.digest, entry));
+            match beside.get(&place) {
+                // The record of a short value is made here: all of them together would take as much memory as the queue.
+                None => puts.put(&ready(key, entry), CacheEntry::MAX_VARIANTS)?,
+                Some(ready) => {
+                    if let Some(ready) = ready.as_ref().filter(is_there) {
+                        puts.put(ready, CacheEntry::MAX_VARIANTS)?;
+                    }
+                }
             }
         }
         Ok(also(transaction)?)
@@ -121,11 +123,12 @@ pub(super) fn put_all(results: &Results, entries: &[(CacheKey, CacheEntry)]) -> 
     };
     ready.iter().try_for_each(keep)?;
     results.write(|transaction| {
+        let mut puts = Puts::new(transaction)?;
         for each @ (ready, _) in &ready {
             if ready.blob.is_some_and(|blob| !results.blobs.is_there(&blob.digest)) {
                 keep(each)?;
             }
-            index::put(transaction, ready, CacheEntry::MAX_VARIANTS)?;
+            puts.put(ready, CacheEntry::MAX_VARIANTS)?;
         }
         Ok(())
     })
