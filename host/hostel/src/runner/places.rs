@@ -4,15 +4,15 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// A run is long when its guest has computed for this time, all polls together. If many guests share the threads, it is the time that it
-/// takes until they have. Well above what a short run takes, and short enough that others do not wait long behind as many endless loops as
+/// A run is long when its guest has computed for so much longer than it has rested. If many guests share the threads, waiting for its turn
+/// counts as computing. Well above what a short run takes, and short enough that others do not wait long behind as many endless loops as
 /// there are threads.
 pub(super) const LONG: Duration = Duration::from_secs(1);
 
 /// How many of some runs *rest*: their guests sleep or wait, or they wait without a guest for an equal run or a remote
 /// cache. Runs that compute, wait for a thread, or wait for a slot of a limit do not rest.
 ///
-/// And how many of them are *long*: their guests have computed for more than [`LONG`], and may do so for ever.
+/// And how many of them are *long*: their guests have computed for [`LONG`], and may do so for ever.
 pub(crate) struct Places {
     /// Below zero for a moment if a guest is woken while it goes to rest.
     resting: AtomicIsize,
@@ -67,7 +67,7 @@ impl Places {
         (self.call)();
     }
 
-    /// A long run is gone.
+    /// A run is no longer long.
     pub(super) fn shortened(&self) {
         self.long.fetch_sub(1, Ordering::SeqCst);
     }

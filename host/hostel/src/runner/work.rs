@@ -73,14 +73,23 @@ pub(crate) struct Position {
     is_live: AtomicBool,
     /// Whether it has a slot of each limit that applies. Changed under the scheduler's lock.
     holds_slots: AtomicBool,
-    /// How long its guest has computed, in nanoseconds, if it is counted.
+    /// How much longer its guest has computed than rested, in nanoseconds, if it is counted; at most [`MOST_COMPUTED`].
     computed: AtomicU64,
+    /// When the last poll ended, in nanoseconds of the scheduler's clock, if it is counted.
+    polled_until: AtomicU64,
+    /// Whether it is counted as long.
+    is_long: AtomicBool,
     /// Where it is counted while it rests, and when it is long.
     places: Option<Arc<Places>>,
 }
 
-/// [`LONG`] in nanoseconds.
-const LONG_NANOS: u64 = LONG.as_nanos() as u64;
+/// A guest that has computed for hours and then rests is not long for hours.
+const MOST_COMPUTED: u64 = 2 * nanos(LONG);
+
+/// The nanoseconds of a time of the scheduler's clock, which has not run for centuries.
+const fn nanos(time: Duration) -> u64 {
+    time.as_nanos() as u64
+}
 
 /// The phases of work in the scheduler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +144,8 @@ impl Position {
             is_live: AtomicBool::new(false),
             holds_slots: AtomicBool::new(false),
             computed: AtomicU64::new(0),
+            polled_until: AtomicU64::new(0),
+            is_long: AtomicBool::new(false),
             places,
         }
     }
@@ -162,22 +173,34 @@ impl Position {
 
     /// Whether its guest has computed for long, and does not rest now.
     pub(crate) fn is_long(&self) -> bool {
-        self.has_computed_for_long() && !self.rests()
+        self.is_long.load(Ordering::SeqCst) && !self.rests()
     }
 
-    /// Its guest has computed for so long.
-    pub(super) fn computed(&self, took: Duration) {
+    /// A poll that took so long has ended `now`, while so many computing guests shared each thread.
+    pub(super) fn computed(&self, now: Duration, took: Duration, share: u32) {
         let Some(places) = &self.places else { return };
-        // No longer than counts, so that the sum does not overflow.
-        let took = took.min(LONG).as_nanos() as u64;
-        let before = self.computed.fetch_add(took, Ordering::Relaxed);
-        if before < LONG_NANOS && before + took >= LONG_NANOS {
-            places.lengthened();
-        }
+        self.polled_until.store(nanos(now), Ordering::Relaxed);
+        let took = nanos(took.saturating_mul(share).min(LONG));
+        self.balance(places, |computed| (computed + took).min(MOST_COMPUTED));
     }
 
-    fn has_computed_for_long(&self) -> bool {
-        self.computed.load(Ordering::Relaxed) >= LONG_NANOS
+    /// A poll begins `now`, after its guest has rested.
+    pub(super) fn rested(&self, now: Duration) {
+        let Some(places) = &self.places else { return };
+        let rested = nanos(now).saturating_sub(self.polled_until.load(Ordering::Relaxed));
+        self.balance(places, |computed| computed.saturating_sub(rested));
+    }
+
+    /// If two threads do so at once, one of the changes is lost, which is a slice of time.
+    fn balance(&self, places: &Places, change: impl FnOnce(u64) -> u64) {
+        let computed = change(self.computed.load(Ordering::Relaxed));
+        self.computed.store(computed, Ordering::Relaxed);
+        let is_long = computed >= nanos(LONG);
+        match (self.is_long.swap(is_long, Ordering::SeqCst), is_long) {
+            (false, true) => places.lengthened(),
+            (true, false) => places.shortened(),
+            (true, true) | (false, false) => {}
+        }
     }
 
     /// Enters a phase in which no worker has the work.
@@ -254,8 +277,8 @@ impl Drop for Position {
     /// The work is not counted any more.
     fn drop(&mut self) {
         self.settle(Phase::Polled);
-        let places = self.places.iter().filter(|_| self.has_computed_for_long());
-        places.for_each(|places| places.shortened());
+        let is_long = self.is_long.load(Ordering::SeqCst);
+        self.places.iter().filter(|_| is_long).for_each(|places| places.shortened());
     }
 }
 
@@ -319,32 +342,47 @@ mod tests {
     }
 
     #[test]
-    fn work_is_long_when_its_guest_has_computed_for_long_and_does_not_rest() {
+    fn work_is_long_when_its_guest_has_computed_for_long() {
+        const MS: Duration = Duration::from_millis(1);
         let places = Arc::new(Places::new(|| ()));
         let position = Position::new(Some(Arc::clone(&places)));
-        assert!(
-            position.is_pending()
-                && position.advance(Phase::Pending, Phase::Polled)
-                && !position.is_pending()
-        );
-        position.computed(LONG / 2);
-        // What it has computed counts, however often it rests in between.
-        position.settle(Phase::Waiting);
+        let mut now = Duration::ZERO;
+        let mut compute = |position: &Position, took: Duration, rest: Duration| {
+            now += rest;
+            if !rest.is_zero() {
+                position.rested(now);
+            }
+            now += took;
+            position.computed(now, took, 1);
+        };
+        assert!(position.is_pending());
         position.settle(Phase::Polled);
-        position.computed(LONG / 2 - Duration::from_nanos(1));
-        assert!(!position.is_long() && !places.has_long());
-        position.computed(Duration::from_nanos(1));
-        position.computed(Duration::MAX);
+        assert!(!position.is_pending());
+        (0..250).for_each(|_| compute(&position, 4 * MS, Duration::ZERO));
         assert!(position.is_long() && places.has_long());
         position.settle(Phase::Waiting);
         assert!(!position.is_long() && places.has_long(), "it rests");
         position.settle(Phase::Ready);
         assert!(position.is_long());
+        // What it computes after a rest counts from there.
+        compute(&position, MS, LONG);
+        assert!(!position.is_long() && !places.has_long());
+        // Whoever rests more than it computes is never long, and short rests make no difference.
+        (0..10_000).for_each(|_| compute(&position, MS, 2 * MS));
+        assert!(!position.is_long());
+        (0..255).for_each(|_| compute(&position, 4 * MS, MS / 100));
+        assert!(position.is_long() && places.has_long());
+        (0..10_000).for_each(|_| compute(&position, 4 * MS, Duration::ZERO));
+        compute(&position, MS, 2 * LONG);
+        assert!(!position.is_long(), "there is a bound");
+        position.computed(now, LONG / 10, 10);
+        assert!(position.is_long(), "it has shared its thread with nine others");
         drop(position);
         assert!(!places.has_long());
         // Work that nobody counts.
         let position = Position::new(None);
-        position.computed(LONG);
+        position.rested(LONG);
+        position.computed(LONG, LONG, 1);
         assert!(!position.is_long());
     }
 }

@@ -104,7 +104,7 @@ impl<W: Work> Last<W> {
     /// Nothing follows the poll, which ended `now`.
     fn clear(&mut self, now: Duration) {
         if let Some(job) = self.job.take() {
-            job.position().computed(now.saturating_sub(self.began).saturating_mul(self.share));
+            job.position().computed(now, now.saturating_sub(self.began), self.share);
         }
         self.wakes.iter_mut().for_each(Wakes::wake);
     }
@@ -113,7 +113,10 @@ impl<W: Work> Last<W> {
     fn before_poll(&mut self, next: &Next<Arc<W>>, now: Duration) {
         let took = now.saturating_sub(mem::replace(&mut self.began, now));
         let last = self.job.take();
-        last.iter().for_each(|last| last.position().computed(took.saturating_mul(self.share)));
+        last.iter().for_each(|last| last.position().computed(now, took, self.share));
+        if let Next::Ready(next) = next {
+            next.position().rested(now);
+        }
         let alike = match (next, &last) {
             (Next::Pending(next), Some(last)) if next.task_key() == last.task_key() => Some(took),
             _ => None,
