@@ -18,7 +18,7 @@ pub struct JournalPlace {
     log: Option<(PathBuf, Identity)>,
 }
 
-/// What tells files apart.
+/// What tells files apart. A link to a file is another one: it would be refused when the journal is opened.
 #[cfg(unix)]
 type Identity = (u64, u64);
 #[cfg(not(unix))]
@@ -48,8 +48,11 @@ impl JournalPlace {
         self.check().is_err()
     }
 
-    /// Names the file that was removed or replaced since. Costs two questions to the system.
+    /// Names the file that was removed, replaced or emptied since. Costs three questions to the system. The log is empty at times.
     pub(crate) fn check(&self) -> Result<(), FileGone> {
+        if std::fs::symlink_metadata(&self.path).is_ok_and(|file| file.len() == 0) {
+            return Err(FileGone { path: self.path.clone() });
+        }
         let log = self.log.iter().map(|(path, identity)| (path, *identity));
         let mut files = std::iter::once((&self.path, self.identity)).chain(log);
         let gone = files.find(|(path, then)| is_another(path, *then));
@@ -67,12 +70,12 @@ fn is_another(path: &Path, then: Identity) -> bool {
 #[cfg(unix)]
 fn identity(path: &Path) -> io::Result<Identity> {
     use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(path).map(|file| (file.dev(), file.ino()))
+    std::fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
 #[cfg(not(unix))]
 fn identity(path: &Path) -> io::Result<Identity> {
-    std::fs::metadata(path).map(drop)
+    std::fs::symlink_metadata(path).map(drop)
 }
 
 #[cfg(test)]
@@ -105,6 +108,18 @@ mod tests {
         std::fs::copy(dir.path().join("elsewhere"), &log).unwrap();
         assert_eq!(place.is_gone(), cfg!(unix));
         std::fs::rename(dir.path().join("elsewhere"), &log).unwrap();
+        assert!(!place.is_gone());
+        #[cfg(unix)]
+        {
+            std::fs::rename(&log, dir.path().join("elsewhere")).unwrap();
+            std::os::unix::fs::symlink(dir.path().join("elsewhere"), &log).unwrap();
+            assert!(place.is_gone(), "a link to it");
+            std::fs::rename(dir.path().join("elsewhere"), &log).unwrap();
+        }
+        let whole = std::fs::read(place.path()).unwrap();
+        std::fs::write(place.path(), "").unwrap();
+        assert!(place.is_gone(), "it is empty");
+        std::fs::write(place.path(), whole).unwrap();
         assert!(!place.is_gone());
         drop(journal);
     }

@@ -18,6 +18,9 @@ use crate::app::App;
 use crate::bounds::{LARGE_ANSWER_WAIT, LARGE_ANSWERS, LARGE_ANSWERS_MIB, SMALL_VALUES_BYTES};
 use crate::problem::{Answer, ApiProblem, Code};
 
+/// The type of answers in JSON.
+pub(crate) const JSON: &str = "application/json";
+
 /// The bytes of an answer that are handed to the connection at once.
 const PART: usize = 64 << 10;
 
@@ -31,17 +34,29 @@ pub(crate) struct Place(Option<Arc<OwnedSemaphorePermit>>);
 ///
 /// 503 with `Retry-After` if there was none for [`LARGE_ANSWER_WAIT`].
 pub(crate) async fn place(app: &App, entry: &JournalEntry) -> Answer<Place> {
-    let bytes = value_bytes(entry);
-    if bytes <= SMALL_VALUES_BYTES {
-        return Ok(Place(None));
+    match value_bytes(entry) {
+        ..=SMALL_VALUES_BYTES => Ok(Place(None)),
+        bytes => take(app, places(bytes)).await,
     }
+}
+
+/// Waits for all places, for values of unknown length.
+///
+/// # Errors
+///
+/// As [`place`].
+pub(crate) async fn all_places(app: &App) -> Answer<Place> {
+    take(app, LARGE_ANSWERS_MIB).await
+}
+
+async fn take(app: &App, places: u32) -> Answer<Place> {
     let busy = |_| {
         let problem = format!(
             "answers with large values are being sent: expected at most {LARGE_ANSWERS}, of {LARGE_ANSWERS_MIB} MiB together"
         );
         ApiProblem::new(Code::Kind(ErrorKind::Unavailable), problem).hint("try again later")
     };
-    let places = Arc::clone(&app.large_answers).acquire_many_owned(places(bytes));
+    let places = Arc::clone(&app.large_answers).acquire_many_owned(places);
     let permit = timeout(LARGE_ANSWER_WAIT, places).await;
     let ended = |_| ApiProblem::new(Code::Kind(ErrorKind::Unavailable), "the server has ended");
     Ok(Place(Some(Arc::new(permit.map_err(busy)?.map_err(ended)?))))

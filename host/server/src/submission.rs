@@ -8,7 +8,7 @@ use hostel::journal::{Journal, JournalConflict, JournalError, RunRecord, RunSpec
 use hostel::registry::{ComponentRef, RegistryError};
 use hostel::{
     Args, Arguments, DelayOptions, Digest, ErrorKind, OptionKey, Param, QueueName, RunId, Tag, Tags, Task,
-    TaskSpec, Timestamp, Unique, Value, check_tags, grammar,
+    TaskSpec, Timestamp, Unique, Value, ValueForm, check_tags, grammar,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -170,6 +170,13 @@ pub(crate) fn with_options(
         let texts = texts(value).ok_or_else(|| {
             wrong(&format!("options.{name}"), "expected a text, a number, a truth value, or a list of them")
         })?;
+        let texts = match TaskSpec::key(name) {
+            Some(key) if key.form == ValueForm::List && texts.len() > 1 => vec![texts.join(",")],
+            Some(key) if !key.repeats && texts.len() > 1 => {
+                return Err(wrong(&format!("options.{name}"), "expected one value, and not a list"));
+            }
+            Some(_) | None => texts,
+        };
         pairs.extend(texts.into_iter().map(|text| (name.as_str(), text)));
     }
     let mut spec = TaskSpec::default();

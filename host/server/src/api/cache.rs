@@ -17,6 +17,7 @@ use super::components::limit;
 use super::json_answer;
 use crate::app::App;
 use crate::extract::{Path, Query};
+use crate::large::{JSON, all_places};
 use crate::problem::{Answer, ApiProblem, Code};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -116,11 +117,11 @@ struct CacheKeyEntries {
     params(("key" = String, Path, description = "The key, or the beginning of it")),
     responses((status = 200, description = "The entries under the key", body = CacheKeyEntries)),
     security(("token" = ["read:values"])))]
-async fn get_cache_entry(
-    State(app): State<Arc<App>>,
-    Path(key): Path<String>,
-) -> Answer<Json<CacheKeyEntries>> {
-    let items = cache(&app, move |results| {
+async fn get_cache_entry(State(app): State<Arc<App>>, Path(key): Path<String>) -> Answer<Response> {
+    let place = all_places(&app).await?;
+    let of_answer = place.clone();
+    let body = cache(&app, move |results| {
+        let _place = place;
         let kept = results.show(&key)?;
         let entries = kept.variants.iter().map(|entry| {
             let damaged = |error: hostel::CanonicalError| {
@@ -129,9 +130,11 @@ async fn get_cache_entry(
             let (ty, value) = Value::from_canonical(&entry.value).map_err(damaged)?;
             Ok(EntryDetail::new(&kept, entry, &value, &ty))
         });
-        entries.collect::<Answer<Vec<_>>>()
+        let items = entries.collect::<Answer<Vec<_>>>()?;
+        // Cannot fail: all keys are texts.
+        Ok(serde_json::to_vec(&CacheKeyEntries { items }).unwrap_or_default())
     });
-    Ok(Json(CacheKeyEntries { items: items.await? }))
+    Ok(of_answer.answer(body.await?, JSON))
 }
 
 /// Remove a cached result

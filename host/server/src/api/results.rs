@@ -18,13 +18,12 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::extract::{Path, Query, parsed};
-use crate::large::place;
+use crate::large::{JSON, place};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::run_view::{ValueForms, inputs, read_value, with_run};
 use crate::submission::{wait, wait_for_end};
 use crate::tokens::Identity;
 
-const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {

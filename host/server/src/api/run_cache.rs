@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use hostel::journal::{JournalEntry, SqliteJournal};
-use hostel::{CacheKey, ErrorKind, Origin, ResultCacheError, RunId, Value};
+use hostel::{CacheEntry, CacheKey, ErrorKind, Origin, ResultCacheError, RunId, Value};
 use hostel_wire::{ReadObject, instant, reads};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::extract::{Path, parsed};
+use crate::large::{Place, all_places};
 use crate::problem::{Answer, Code};
 use crate::run_view::read_value;
 
@@ -67,12 +68,14 @@ struct RunCacheEntry {
 async fn get_run_cache(State(app): State<Arc<App>>, Path(run): Path<String>) -> Answer<Json<RunCache>> {
     let run = parsed::<RunId>("run", &run)?;
     let entry = app.entry(run).await?;
-    let (key, why_none) = match key(&app, &entry).await? {
+    // The inputs, and what the cache has, are in memory.
+    let place = all_places(&app).await?;
+    let (key, why_none) = match key(&app, &entry, &place).await? {
         Ok(key) => (key, "the policy gives no key"),
         Err(why) => (None, why),
     };
     let entries = match key {
-        Some(key) => entries(&app, key, run).await?,
+        Some(key) => entries(&app, key, run, place).await?,
         None => Vec::new(),
     };
     let (look_up, producer, mut text) = look_up(&entry);
@@ -114,7 +117,11 @@ fn look_up(entry: &JournalEntry) -> (&'static str, Option<RunId>, String) {
 }
 
 /// The key of a run, or why it cannot be derived.
-async fn key(app: &Arc<App>, entry: &JournalEntry) -> Answer<Result<Option<CacheKey>, &'static str>> {
+async fn key(
+    app: &Arc<App>,
+    entry: &JournalEntry,
+    place: &Place,
+) -> Answer<Result<Option<CacheKey>, &'static str>> {
     let spec = entry.record().spec();
     match Origin::of(spec) {
         Origin::Map => return Ok(Err("a map has no key: its items have")),
@@ -132,7 +139,7 @@ async fn key(app: &Arc<App>, entry: &JournalEntry) -> Answer<Result<Option<Cache
     };
     let task = component.task(&spec.task.export.to_string())?.with_spec(Arc::clone(&spec.spec));
     let of_entry = entry.clone();
-    let inputs = app.journal(move |journal| inputs(journal, &of_entry)).await?;
+    let inputs = place.read(app, move |journal| inputs(journal, &of_entry)).await?;
     let Some(inputs) = inputs else {
         return Ok(Err("its inputs are made of the results of other runs"));
     };
@@ -148,20 +155,24 @@ fn inputs(journal: &SqliteJournal, entry: &JournalEntry) -> Answer<Option<Vec<Va
 }
 
 /// What the cache has under a key.
-async fn entries(app: &Arc<App>, key: CacheKey, run: RunId) -> Answer<Vec<RunCacheEntry>> {
+async fn entries(app: &Arc<App>, key: CacheKey, run: RunId, place: Place) -> Answer<Vec<RunCacheEntry>> {
     let host = Arc::clone(&app.host);
-    let shown = app.blocking.run(move || match host.cache() {
-        Some(cache) => match cache.show(&key.to_string()) {
-            Ok(kept) => Ok(Some(kept)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+    let entries = app.blocking.run(move || {
+        let _place = place;
+        match host.cache().map(|cache| cache.show(&key.to_string())) {
+            Some(Ok(kept)) => Ok(kept.variants.iter().map(|entry| shown(entry, run)).collect()),
+            None => Ok(Vec::new()),
+            Some(Err(error)) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
             // It is computed again when it is needed.
-            Err(ResultCacheError::Damaged { .. }) => Ok(None),
-            Err(error) => Err(error),
-        },
-        None => Ok(None),
+            Some(Err(ResultCacheError::Damaged { .. })) => Ok(Vec::new()),
+            Some(Err(error)) => Err(error),
+        }
     });
-    let kept = shown.await?;
-    let entries = kept.iter().flat_map(|kept| &kept.variants).map(|entry| RunCacheEntry {
+    entries.await
+}
+
+fn shown(entry: &CacheEntry, run: RunId) -> RunCacheEntry {
+    RunCacheEntry {
         run: entry.producer.to_string(),
         own: entry.producer == run,
         created_at: instant(entry.created),
@@ -169,6 +180,5 @@ async fn entries(app: &Arc<App>, key: CacheKey, run: RunId) -> Answer<Vec<RunCac
         value_bytes: entry.value.len() as u64,
         origin: entry.origin.as_deref().map(str::to_owned),
         reads: reads(entry),
-    });
-    Ok(entries.collect())
+    }
 }

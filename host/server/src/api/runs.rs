@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 use super::components::limit;
 use crate::app::App;
 use crate::extract::{JsonBody, Path, Query, parsed, wrong};
-use crate::large::place;
+use crate::large::{JSON, place};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::Counted;
 use crate::restricted::Subject;
@@ -31,8 +31,6 @@ use crate::trace::RequestTrace;
 
 /// The most bytes of an idempotency key.
 const KEY_BYTES: usize = 255;
-
-const JSON: &str = "application/json";
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list_runs, post_run)).routes(routes!(get_run, put_run, delete_run))

@@ -184,6 +184,26 @@ fn a_failed_run_is_no_error_of_the_request() {
 }
 
 #[test]
+fn an_option_is_a_list_only_if_it_has_several_values() {
+    let server = Running::start();
+    let digest = server.upload(hostel_guests::ARITH);
+    let post = |options: serde_json::Value| {
+        server.post(
+            "/api/v1/runs",
+            &json!({ "task": format!("{digest}#add"), "args": [1, 2], "options": options }),
+        )
+    };
+    for options in
+        [json!({ "tags": ["a", "b", "c"] }), json!({ "tag": ["a", "b", "c"] }), json!({ "tags": "a,b,c" })]
+    {
+        let run = post(options).json()["run"].as_str().unwrap().to_owned();
+        assert_eq!(server.get(&format!("/api/v1/runs/{run}")).json()["tags"], json!(["a", "b", "c"]));
+    }
+    let problem = post(json!({ "retries": [1, 2] })).problem(422, "invalid");
+    assert!(problem["detail"].as_str().unwrap().contains("options.retries: expected one value"), "{problem}");
+}
+
+#[test]
 fn grants_need_the_scope_admin() {
     let server = Running::start();
     let digest = server.upload(hostel_guests::ARITH);
