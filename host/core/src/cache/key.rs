@@ -276,6 +276,35 @@ mod tests {
     }
 
     #[test]
+    fn a_user_key_is_never_in_memory_as_a_whole() {
+        /// The longest piece that is written to it, and the length of all.
+        #[derive(Default)]
+        struct Pieces(usize, usize);
+
+        impl Write for Pieces {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                *self = Self(self.0.max(text.len()), self.1 + text.len());
+                Ok(())
+            }
+        }
+
+        let signature = Signature::new([("name", Type::String), ("names", Type::list(Type::String))], None);
+        let long = "x".repeat(100_000);
+        let names = Value::List(vec![Value::String(long.clone()); 10]);
+        let inputs = [Value::String(long.clone()), names];
+        // The most placeholders that a template may have.
+        let text = "{name}{names}".repeat(NameTemplate::MAX_PLACES / 2);
+        let template = NameTemplate::parse(&text, &signature).unwrap();
+        let mut written = Pieces::default();
+        write!(written, "{}", template.filled(&inputs)).unwrap();
+        assert!(written.1 > NameTemplate::MAX_PLACES / 2 * 11 * long.len(), "{}", written.1);
+        assert!(written.0 <= long.len(), "{}", written.0);
+        let one_more = format!("{text}{{name}}");
+        let error = NameTemplate::parse(&one_more, &signature).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Invalid, "{error}");
+    }
+
+    #[test]
     fn an_input_that_is_left_out_is_a_length_that_no_input_has() {
         let key = key(&CachePolicy::INPUTS, &Facts { inputs: vec![None, Some(b"")], ..facts() });
         let mut bytes = b"hostel cache key\0v2\0\x01".to_vec();
