@@ -1,7 +1,7 @@
 //! The reference: wasmtime alone, instantiating and calling, with the same settings and nothing around.
 
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, Val};
@@ -30,7 +30,10 @@ impl Bare {
         let engine = Engine::new(&config).expect("an engine");
         let component = Component::from_file(&engine, path).expect("a component");
         let index = component.get_export_index(None, export).expect("an export");
-        let pre = Linker::new(&engine).instantiate_pre(&component).expect("no imports");
+        let mut linker = Linker::new(&engine);
+        // Only instances that are held, and not called, have imports.
+        linker.define_unknown_imports_as_traps(&component).expect("imports");
+        let pre = linker.instantiate_pre(&component).expect("linked");
         Self { engine, pre, index }
     }
 
@@ -43,6 +46,27 @@ impl Bare {
             }
         });
         (threads as f64 * calls as f64) / start.elapsed().as_secs_f64()
+    }
+
+    /// How long it takes to make so many instances on each of so many threads, which all live at the same time, and to drop them.
+    pub(crate) fn hold(&self, threads: usize, instances: usize) -> Duration {
+        let start = Instant::now();
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    let live: Vec<_> = (0..instances).map(|_| self.instance()).collect();
+                    drop(live);
+                });
+            }
+        });
+        start.elapsed()
+    }
+
+    fn instance(&self) -> Store<()> {
+        let mut store = Store::new(&self.engine, ());
+        store.set_epoch_deadline(1);
+        block_on(self.pre.instantiate_async(&mut store)).expect("an instance");
+        store
     }
 
     fn add_one(&self, n: i64) {

@@ -5,11 +5,14 @@ use std::time::Instant;
 use futures_executor::block_on;
 use hostel::{args, each};
 
+use crate::bare::Bare;
 use crate::measure::{forget_peak, host, memory_kib, row, task};
 
 const SLEEPERS: u64 = 10_000;
+const THREADS: usize = 2;
 
 pub(crate) fn print() {
+    bare();
     for (name, path, export, args) in [
         ("without memory", hostel_guests::wat::SLEEPER, "sleep", args![each(vec![1_000; SLEEPERS as usize])]),
         (
@@ -32,5 +35,18 @@ pub(crate) fn print() {
         let each_kib = memory_kib("VmHWM").saturating_sub(before) / SLEEPERS;
         let measured = format!("{:.2} s, {each_kib} KiB each", wall.as_secs_f64());
         row(&format!("10,000 guests {name} asleep for 1 s"), &measured, "≤ 1.3 s, ≤ 150 KiB each");
+    }
+}
+
+/// What wasmtime alone takes for as many instances at once, which do not even begin to sleep.
+fn bare() {
+    for (name, path, export) in [
+        ("without memory", hostel_guests::wat::SLEEPER, "sleep"),
+        ("in Rust with std", hostel_guests::ELEVATOR, "stop-at-floor"),
+    ] {
+        let bare = Bare::load(path, export, SLEEPERS as u32);
+        let [first, again] = [(); 2].map(|()| bare.hold(THREADS, SLEEPERS as usize / THREADS).as_secs_f64());
+        let measured = format!("{first:.2} s, and {again:.2} s in the same slots");
+        row(&format!("10,000 guests {name}: bare instances on two threads, made and dropped"), &measured, "");
     }
 }

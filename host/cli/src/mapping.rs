@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::pin::Pin;
 use std::task::Poll;
 
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::{Stream, StreamExt};
 use hostel::{Host, Receipt, Shutdown};
 use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 
@@ -25,6 +25,9 @@ use crate::ui::progress::REDRAWN_EVERY;
 
 /// The time that the runs of a map that ends early have to stop.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// The time after which a run of a map that ends early has not ended.
+const TOLD: Duration = Duration::from_secs(1);
 
 /// The state of a map.
 pub(crate) struct Mapping<'a> {
@@ -182,7 +185,8 @@ impl<'a> Mapping<'a> {
     async fn cancel(&mut self, flight: &mut Flight, lines: &mut Lines<'_>) -> Result<(), Stop> {
         flight.stop();
         let _ = timeout(GRACE, self.host.shutdown(Shutdown::CancelAll)).await;
-        while let Some(Some(Ok(item))) = flight.next().now_or_never() {
+        // They have ended, but whoever waits for them may be told a moment later.
+        while let Ok(Some(Ok(item))) = timeout(TOLD, flight.next()).await {
             self.ended(item, lines)?;
         }
         Ok(())
