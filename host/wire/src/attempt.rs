@@ -25,7 +25,8 @@ pub struct AttemptObject {
     pub duration_ms: Option<f64>,
     /// `Running`, or the state in which a run ends with this outcome.
     pub state: Cow<'static, str>,
-    /// Why it did not complete.
+    /// Why it did not complete. In a run of a journal, the errors of all attempts have at most 1 MiB, those of the last ones first; the others
+    /// say that they are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorObject>,
     /// The output of a program that did not complete; if it completed, the output is the value.

@@ -10,8 +10,8 @@ use hostel::journal::{
 use hostel::registry::{RegisteredComponent, RegisteredVersion};
 use hostel::schedules::{Schedule, StoredSchedule, When};
 use hostel::{
-    BlobRef, CachePolicy, Digest, Event, ExportPath, Grants, Host, LogLevel, LogLine, LogStream, Outcome,
-    ResultCache, RunFilter, RunId, State, TaskFuture, TaskKey, Timestamp, Transition, Type, Value,
+    BlobRef, CachePolicy, Digest, Event, ExportPath, Failure, Grants, Host, LogLevel, LogLine, LogStream,
+    Outcome, ResultCache, RunFilter, RunId, State, TaskFuture, TaskKey, Timestamp, Transition, Type, Value,
     VerifyOptions, args, blocking,
 };
 use serde::{Deserialize, Serialize};
@@ -319,6 +319,26 @@ fn an_attempt_that_its_worker_gave_back_is_not_lost() {
     let attempt = &json["attempts"][0];
     assert_eq!((&json["state"], &attempt["state"]), (&"Pending".into(), &"Cancelled".into()));
     assert_eq!(attempt["error"]["message"], "given back by its worker");
+}
+
+#[test]
+fn errors_of_early_attempts_are_left_out_if_they_are_long() {
+    let facts = (0..4).flat_map(|attempt| {
+        let error = Value::String(format!("{attempt}{}", "x".repeat(400_000)));
+        let outcome = Outcome::Failed(Failure::Error(StoredValue::new(&error, &Type::String).unwrap()));
+        let ended = RunFact::AttemptEnded { outcome, receipt: Box::default() };
+        [RunFact::Event(Event::Started), ended, RunFact::Event(Event::Rescued)]
+    });
+    let record = with_facts(facts);
+    let stored = StoredRun::read(&record, no_blob).unwrap();
+    let json = erased::Object::json(&RunObject::stored(&stored));
+    let error = |attempt: usize| {
+        let text = json["attempts"][attempt]["error"]["value"].as_str().unwrap();
+        (text.len(), text[..8].to_owned())
+    };
+    let whole = |attempt: usize| (400_001, format!("{attempt}xxxxxxx"));
+    assert_eq!([error(2), error(3)], [whole(2), whole(3)]);
+    assert_eq!([error(0).1, error(1).1], ["left out", "left out"]);
 }
 
 #[test]

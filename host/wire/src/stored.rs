@@ -5,10 +5,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use hostel::journal::{AttemptRecord, InputSpec, RunRecord, StoredOutcome, StoredValue};
-use hostel::{BlobRef, CanonicalError, Outcome, Receipt, RunId, TaskKey, Type, Value, result_for_callers};
+use hostel::{
+    BlobRef, CanonicalError, Failure, Outcome, Receipt, RunId, TaskKey, Type, Value, result_for_callers,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::value::{ValueJson, as_json};
+
+/// The most bytes, as they are stored, of the errors of all attempts of a run.
+const ATTEMPT_BYTES: u64 = 1 << 20;
+
+/// What stands in the place of an error that is left out.
+const LEFT_OUT: &str = "left out, because the errors of this attempt and of later ones take more than 1 MiB";
 
 /// A run of a journal with its values decoded, from which [`RunObject::stored`](crate::RunObject::stored) is made.
 #[derive(Clone, Debug)]
@@ -81,7 +89,8 @@ impl fmt::Display for StoredRunError {
 impl Error for StoredRunError {}
 
 impl<'r> StoredRun<'r> {
-    /// Decodes the values of a run. `blob` returns the bytes of values that are stored separately.
+    /// Decodes the values of a run. `blob` returns the bytes of values that are stored separately. Of the errors that attempts returned,
+    /// those of earlier ones are left out as soon as they take more than 1 MiB with those of later ones: a run may have thousands.
     ///
     /// # Errors
     ///
@@ -95,9 +104,20 @@ impl<'r> StoredRun<'r> {
         let task = &record.spec().task;
         let mut read = |outcome: &StoredOutcome| TypedOutcome::read(task, outcome, &mut blob);
         let outcome = record.outcome().map(&mut read).transpose()?;
-        let attempts =
-            record.attempts().iter().map(|attempt| attempt.outcome.as_ref().map(&mut read).transpose());
+        // From the last one on, as far as there is room.
+        let mut room = ATTEMPT_BYTES;
+        let attempts = record.attempts().iter().rev().map(|attempt| {
+            let Some(outcome) = &attempt.outcome else { return Ok(None) };
+            match room.checked_sub(value_bytes(outcome)) {
+                Some(rest) => {
+                    room = rest;
+                    read(outcome).map(Some)
+                }
+                None => Ok(Some(TypedOutcome::left_out())),
+            }
+        });
         let mut attempts = attempts.collect::<Result<Vec<_>, _>>()?;
+        attempts.reverse();
         // The end of the run may be the only report about its last attempt.
         let ended_run = record
             .attempts()
@@ -189,9 +209,23 @@ impl TypedOutcome {
         Ok(Self { outcome, ty: ty.unwrap_or_else(no_type) })
     }
 
+    /// That of an attempt whose error is left out.
+    fn left_out() -> Self {
+        let value = Value::String(LEFT_OUT.to_owned());
+        Self { outcome: Outcome::Failed(Failure::Error(value)), ty: Type::String }
+    }
+
     /// An outcome without a value.
     pub(crate) fn untyped(outcome: Outcome) -> Self {
         Self { outcome, ty: no_type() }
+    }
+}
+
+/// How many bytes are stored of the value of an outcome.
+fn value_bytes(outcome: &StoredOutcome) -> u64 {
+    match outcome {
+        Outcome::Completed(value) | Outcome::Failed(Failure::Error(value)) => value.size_bytes(),
+        Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled => 0,
     }
 }
 
