@@ -1,6 +1,7 @@
 //! A compiled and linked component, with its exports and imports.
 
 use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use hostel_core::{
     Digest, Export, ExportPath, Field, Hook, Import, Manifest, Name, Param, Signature, Type, UnknownImports,
@@ -9,11 +10,12 @@ use hostel_core::{
 use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem};
 use wasmtime::component::{Component as Compiled, ComponentExportIndex, InstancePre, Linker};
 
+use crate::compile_cache::CompileCache;
 use crate::config::Flavor;
 use crate::guest::Guest;
 use crate::missing::{MissingImports, trap_unknown};
 use crate::resources::SharedResources;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, WarmPlace, WarmPlaces};
 use crate::types::{Room, Unwritable};
 use crate::warm::Warmth;
 
@@ -32,8 +34,16 @@ pub(crate) struct Inner {
     is_surface: bool,
     /// The optimised code compiled since then; `None` if that failed.
     optimised: OnceLock<Option<Tier>>,
-    /// Whether it gets code for warm places; `None` if they cannot pay.
-    pub(crate) warmth: Option<Warmth>,
+    /// Warm places, if they may pay for its instances.
+    pub(crate) warm: Option<Warm>,
+}
+
+/// Warm places for the instances of a component.
+pub(crate) struct Warm {
+    pub(crate) warmth: Warmth,
+    places: Arc<WarmPlaces>,
+    /// The code for them; `None` if there is none.
+    code: OnceLock<Option<Tier>>,
 }
 
 /// Compiled code of a component.
@@ -91,7 +101,7 @@ impl Component {
             is_optimised: runtime.flavor != Flavor::Quick,
             is_surface: false,
             optimised: OnceLock::new(),
-            warmth: (runtime.flavor == Flavor::Lean).then(|| Warmth::of(&compiled)).flatten(),
+            warm: Warm::of(runtime, &compiled),
         }))
     }
 
@@ -124,7 +134,7 @@ impl Component {
     /// Whether the memory of its instances may stay with their slots: see
     /// [`EngineOptions::warm_memory_bytes`](crate::EngineOptions). Known after its first attempts.
     pub fn is_warm(&self) -> bool {
-        self.0.warmth.as_ref().is_some_and(Warmth::is_warm)
+        self.0.warm.as_ref().is_some_and(|warm| warm.code.get().is_some_and(Option::is_some))
     }
 
     /// The SHA-256 of the component's bytes.
@@ -175,6 +185,46 @@ impl Inner {
         let _ = self.optimised.set(tier);
         // The new code has its own pool.
         self.resources.ticker.there_may_be_room();
+    }
+}
+
+impl Warm {
+    fn of(runtime: &Runtime, compiled: &Compiled) -> Option<Self> {
+        let places = Arc::clone(runtime.warm.as_ref()?);
+        Some(Self { warmth: Warmth::of(compiled)?, places, code: OnceLock::new() })
+    }
+
+    /// A free place for an attempt, with the code for it, if there is some.
+    pub(crate) fn place(&self) -> Option<(&Tier, WarmPlace<'_>)> {
+        Some((self.code.get()?.as_ref()?, self.places.take()?))
+    }
+}
+
+impl Component {
+    /// An attempt that was looked at has ended. After the last one, the component gets code for warm places in the background if they
+    /// pay.
+    pub(crate) fn looked_at(&self) {
+        if !self.0.warm.as_ref().is_some_and(|warm| warm.warmth.has_shown_that_it_pays()) {
+            return;
+        }
+        let waiting = Arc::downgrade(&self.0);
+        let load = move || waiting.upgrade().iter().for_each(|component| component.warm_up());
+        if let Err(error) = thread::Builder::new().name("hostel-warm".to_owned()).spawn(load) {
+            tracing::warn!("memory does not stay with the slots of a component: {error}");
+        }
+    }
+}
+
+impl Inner {
+    /// Loads the code for warm places. It comes from the compile cache, where it is mapped a second time.
+    fn warm_up(&self) {
+        let Some(warm) = &self.warm else { return };
+        let Some(runtime) = warm.places.set_up() else { return };
+        self.resources.ticker.drive(&runtime.engine);
+        let cache = CompileCache::new(warm.places.compile_cache_dir.clone());
+        let compiled = cache.get(&self.manifest.digest, &runtime.engine);
+        // Only one thread gets here.
+        let _ = warm.code.set(compiled.map(|compiled| Tier::of(runtime, &compiled, &self.manifest.imports)));
     }
 }
 

@@ -7,7 +7,6 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use crate::machine;
 use crate::survey::SPARSE_IMAGE_BYTES;
-use crate::warm;
 
 /// The stack of a guest. Deeper calls end in a stack overflow, which is a limit and not a crash.
 pub(crate) const STACK_BYTES: usize = 1 << 20;
@@ -37,6 +36,10 @@ const TABLE_KEEP_RESIDENT: usize = 4 << 10;
 
 /// Linear memory that stays in place in a warm place.
 const WARM_MEMORY_BYTES: usize = 48 << 20;
+
+/// What an instance may have in a warm place.
+pub(crate) const WARM_MEMORIES: u32 = 2;
+pub(crate) const WARM_TABLES: u32 = 8;
 
 /// The most warm places.
 const MOST_WARM_PLACES: u32 = 64;
@@ -188,11 +191,11 @@ pub(crate) fn warm_engine(options: &EngineOptions) -> wasmtime::Result<(wasmtime
     let mut config = settings(Flavor::Lean);
     config.consume_fuel(options.count_fuel);
     let mut pool = pool(places);
-    pool.total_memories(places * warm::MEMORIES)
-        .total_tables(places * warm::TABLES)
+    pool.total_memories(places * WARM_MEMORIES)
+        .total_tables(places * WARM_TABLES)
         .total_core_instances(places * CORE_INSTANCES_PER_COMPONENT)
-        .max_memories_per_component(warm::MEMORIES)
-        .max_tables_per_component(warm::TABLES)
+        .max_memories_per_component(WARM_MEMORIES)
+        .max_tables_per_component(WARM_TABLES)
         .linear_memory_keep_resident(WARM_MEMORY_BYTES)
         // It finds few separate regions, and takes away all memory beyond them.
         .pagemap_scan(Enabled::No);

@@ -15,7 +15,6 @@ use crate::runtime::Runtime;
 use crate::ticker::Ticker;
 use crate::tls::Tls;
 use crate::turn::Rhythm;
-use crate::warm::WarmPlaces;
 
 /// The engine could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -65,14 +64,13 @@ impl Engine {
     ///
     /// [`EngineError`] if the runtime or its tick thread cannot start on this machine.
     pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
-        let lean = runtime(Flavor::Lean, &options)?;
+        let lean = runtime(Flavor::Lean, &options)?.with_warm_places(&options);
         let ticker = Ticker::start().map_err(EngineError::Ticker)?;
         ticker.drive(&lean.engine);
         let compile_cache = options.compile_cache_dir.clone().map(CompileCache::new);
         let memory = Arc::new(SharedMemory::new(options.max_memory_bytes));
         let tls = Tls::new(options.root_certificates.clone());
-        let (warm, counts_fuel) = (WarmPlaces::new(&options), options.count_fuel);
-        let resources = Arc::new(SharedResources { ticker, memory, tls, counts_fuel, warm });
+        let resources = Arc::new(SharedResources { ticker, memory, tls, counts_fuel: options.count_fuel });
         let compiler = Compiler::new(options.compile_timeout);
         Ok(Self(Arc::new(Inner {
             options,
@@ -107,7 +105,7 @@ impl Engine {
         self.rhythm().wait(true);
         self.0.lean.engine.increment_epoch();
         let others = self.0.full.get().into_iter().chain(self.0.quick.get().into_iter().flatten());
-        let others = others.chain(self.0.resources.warm.runtime());
+        let others = others.chain(self.0.lean.warm.as_ref().and_then(|places| places.runtime()));
         others.for_each(|runtime| runtime.engine.increment_epoch());
     }
 

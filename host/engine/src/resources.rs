@@ -1,11 +1,10 @@
-//! The shared resources of an engine's attempts: the tick, the memory, TLS, whether fuel is counted, and warm places.
+//! The shared resources of an engine's attempts: the tick, the memory, TLS, and whether fuel is counted.
 
 use std::sync::Arc;
 
 use crate::meter::SharedMemory;
 use crate::ticker::Ticker;
 use crate::tls::Tls;
-use crate::warm::WarmPlaces;
 
 /// Shared by an engine, its components and their attempts.
 pub(crate) struct SharedResources {
@@ -13,5 +12,4 @@ pub(crate) struct SharedResources {
     pub(crate) memory: Arc<SharedMemory>,
     pub(crate) tls: Arc<Tls>,
     pub(crate) counts_fuel: bool,
-    pub(crate) warm: WarmPlaces,
 }

@@ -53,6 +53,7 @@ const ENGINE: [Room; 8] = [
             "serve",
             "text",
             "types",
+            "warm",
         ],
         uses: &["code", "guest", "limits", "records"],
     },

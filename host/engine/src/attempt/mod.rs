@@ -15,7 +15,7 @@ use wasmtime::component::{ComponentExportIndex, InstancePre, Val};
 
 use crate::busy::{Busy, WaitedTooLong};
 use crate::call::Call;
-use crate::component::Style;
+use crate::component::{Style, Warm};
 use crate::function::Function;
 use crate::guest::{Guest, after_host_call};
 use crate::meter::Meter;
@@ -23,7 +23,7 @@ use crate::options::AttemptOptions;
 use crate::program::Program;
 use crate::resources::SharedResources;
 use crate::ticker::Ticking;
-use crate::{values, warm};
+use crate::values;
 
 impl Function {
     /// Runs the function once, in an instance of its own that is dropped before this returns.
@@ -98,10 +98,10 @@ impl Function {
         if self.component().is_surface() {
             return Err(AttemptError::Surface);
         }
-        let warmth = self.component().0.warmth.as_ref();
+        let warm = self.component().0.warm.as_ref();
         // Dropped after the instance.
-        let place = warmth.and_then(|_| warm::place(self.component()));
-        let (linked, index) = place.as_ref().map_or_else(|| self.code(), |place| self.code_in(place.code));
+        let place = warm.and_then(Warm::place);
+        let (linked, index) = place.as_ref().map_or_else(|| self.code(), |(code, _)| self.code_in(code));
         let pre = linked.as_ref().map_err(|missing| AttemptError::NotLinked(missing.clone()))?;
         let index = index.ok_or_else(|| AttemptError::internal("the component lacks the export"))?;
         let timeout = options.time_left();
@@ -109,11 +109,11 @@ impl Function {
         let attempt = Attempt { function: self, pre, index, options, timeout, deadline };
         let mut execution = Execution::new(&attempt, inputs);
         execution.store.data_mut().open_dirs()?;
-        let outcome = match warmth.filter(|warmth| warmth.is_unknown()) {
+        let outcome = match warm.map(|warm| &warm.warmth).filter(|warmth| warmth.is_unknown()) {
             // On the heap, because it is rare.
             Some(warmth) => {
                 let outcome = Box::pin(warmth.look_at(attempt.run_in_time(&mut execution, inputs))).await;
-                warm::looked_at(self.component());
+                self.component().looked_at();
                 outcome
             }
             None => attempt.run_in_time(&mut execution, inputs).await,
