@@ -91,8 +91,9 @@ pub struct EngineOptions {
     /// How much memory may stay with the slots of the pool for components whose instances touch much of theirs, in bytes: interpreters
     /// of Python or JavaScript, for instance. They are found by the page faults of their first attempts, and
     /// their instances use it while there is some: 48 MiB for each at most. It spares most page faults, which is
-    /// several times as fast where several threads execute such components. 0 never leaves any. Needs a compile cache. The default is
-    /// enough for two instances for each processor, and at most a sixteenth of the machine's memory.
+    /// several times as fast where several threads execute such components. Half of it is for components with component-model async. 0 never
+    /// leaves any. Needs a compile cache. The default is enough for two instances for each processor, and at most a sixteenth of the
+    /// machine's memory.
     pub warm_memory_bytes: u64,
     /// A PEM file, of at most 16 MiB, with the root certificates that HTTPS requests of guests trust, in place of Mozilla's, which are
     /// compiled in. It is read with the first such request. If it cannot be read, or has no certificate, these requests fail, and the
@@ -174,10 +175,10 @@ pub(crate) fn engine(flavor: Flavor, options: &EngineOptions) -> wasmtime::Resul
     }
 }
 
-/// How many instances have a warm place at once.
+/// How many instances have a warm place at once, of each kind of component: without component-model async, and with it.
 pub(crate) fn warm_places(options: &EngineOptions) -> u32 {
-    u32::try_from(options.warm_memory_bytes / WARM_MEMORY_BYTES as u64)
-        .map_or(MOST_WARM_PLACES, |places| places.min(MOST_WARM_PLACES))
+    let places = options.warm_memory_bytes / (2 * WARM_MEMORY_BYTES as u64);
+    u32::try_from(places).map_or(MOST_WARM_PLACES, |places| places.min(MOST_WARM_PLACES))
 }
 
 fn usual_warm_memory_bytes() -> u64 {
@@ -185,10 +186,13 @@ fn usual_warm_memory_bytes() -> u64 {
     (places.saturating_mul(WARM_MEMORY_BYTES) as u64).min(machine::memory_bytes() / 16)
 }
 
-/// Creates an engine for the code of the lean flavor whose pool has the warm places, and returns it with their number.
-pub(crate) fn warm_engine(options: &EngineOptions) -> wasmtime::Result<(wasmtime::Engine, u32)> {
+/// Creates an engine for the code of a flavor whose pool has the warm places, and returns it with their number.
+pub(crate) fn warm_engine(
+    flavor: Flavor,
+    options: &EngineOptions,
+) -> wasmtime::Result<(wasmtime::Engine, u32)> {
     let places = warm_places(options).max(1);
-    let mut config = settings(Flavor::Lean);
+    let mut config = settings(flavor);
     config.consume_fuel(options.count_fuel);
     let mut pool = pool(places);
     pool.total_memories(places * WARM_MEMORIES)

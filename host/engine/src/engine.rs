@@ -105,7 +105,8 @@ impl Engine {
         self.rhythm().wait(true);
         self.0.lean.engine.increment_epoch();
         let others = self.0.full.get().into_iter().chain(self.0.quick.get().into_iter().flatten());
-        let others = others.chain(self.0.lean.warm.as_ref().and_then(|places| places.runtime()));
+        let warm = [Some(&self.0.lean), self.0.full.get()].into_iter().flatten();
+        let others = others.chain(warm.filter_map(|runtime| runtime.warm.as_ref()?.runtime()));
         others.for_each(|runtime| runtime.engine.increment_epoch());
     }
 
@@ -130,7 +131,7 @@ impl Engine {
         if let Some(runtime) = self.0.full.get() {
             return Ok(runtime);
         }
-        let runtime = runtime(Flavor::Full, &self.0.options)?;
+        let runtime = runtime(Flavor::Full, &self.0.options)?.with_warm_places(&self.0.options);
         // Two threads may get here at once: the runtime of the first is used, the other is dropped.
         let kept = self.0.full.get_or_init(|| runtime);
         self.0.resources.ticker.drive(&kept.engine);
@@ -147,7 +148,9 @@ impl Engine {
         let mut is_new = false;
         let runtime = quick.get_or_init(|| {
             is_new = true;
-            let runtime = runtime(Flavor::Quick, options);
+            // Once it is compiled again, a component may have the warm places of the lean engine.
+            let warm = self.0.lean.warm.clone();
+            let runtime = runtime(Flavor::Quick, options).map(|runtime| Runtime { warm, ..runtime });
             runtime.inspect_err(|error| tracing::warn!("quick compilation is not available: {error}")).ok()
         });
         if let (true, Some(runtime)) = (is_new, runtime) {

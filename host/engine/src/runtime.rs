@@ -30,14 +30,14 @@ impl Runtime {
 
     /// The same with warm places, if the options allow for some.
     pub(crate) fn with_warm_places(self, options: &EngineOptions) -> Self {
-        Self { warm: WarmPlaces::new(options).map(Arc::new), ..self }
+        Self { warm: WarmPlaces::new(self.flavor, options).map(Arc::new), ..self }
     }
 
-    /// One for the code of the lean flavor, with few instances whose memory stays in place.
-    fn warm(options: &EngineOptions) -> wasmtime::Result<Self> {
-        let (engine, max_instances) = config::warm_engine(options)?;
+    /// One for the same code, with few instances whose memory stays in place.
+    fn warm(flavor: Flavor, options: &EngineOptions) -> wasmtime::Result<Self> {
+        let (engine, max_instances) = config::warm_engine(flavor, options)?;
         let linker = linker::linker(&engine)?;
-        Ok(Self { flavor: Flavor::Lean, engine, linker, max_instances, warm: None })
+        Ok(Self { flavor, engine, linker, max_instances, warm: None })
     }
 }
 
@@ -49,6 +49,7 @@ impl Runtime {
 /// from the component after each attempt, which takes no page fault. That costs time and memory in proportion to the size of the
 /// memory, so it is for components of which it is known that they touch much of it, and for few instances at once.
 pub(crate) struct WarmPlaces {
+    flavor: Flavor,
     options: EngineOptions,
     /// The directory of the compile cache, from which the code comes.
     pub(crate) compile_cache_dir: PathBuf,
@@ -58,11 +59,11 @@ pub(crate) struct WarmPlaces {
 }
 
 impl WarmPlaces {
-    fn new(options: &EngineOptions) -> Option<Self> {
+    fn new(flavor: Flavor, options: &EngineOptions) -> Option<Self> {
         let compile_cache_dir = options.compile_cache_dir.clone()?;
         let places = Some(config::warm_places(options)).filter(|places| *places > 0)?;
         let (options, free) = (options.clone(), AtomicU32::new(places));
-        Some(Self { options, compile_cache_dir, runtime: OnceLock::new(), free })
+        Some(Self { flavor, options, compile_cache_dir, runtime: OnceLock::new(), free })
     }
 
     /// The runtime, if a component needed it.
@@ -73,7 +74,7 @@ impl WarmPlaces {
     /// The runtime.
     pub(crate) fn set_up(&self) -> Option<&Runtime> {
         let runtime = self.runtime.get_or_init(|| {
-            let runtime = Runtime::warm(&self.options);
+            let runtime = Runtime::warm(self.flavor, &self.options);
             runtime.inspect_err(|error| tracing::warn!("memory does not stay with slots: {error:#}")).ok()
         });
         runtime.as_ref()

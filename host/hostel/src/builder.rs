@@ -117,7 +117,7 @@ impl HostBuilder {
 
     /// How much memory may stay with instances that have ended, for components whose instances touch much of theirs, such as
     /// interpreters of Python or JavaScript; in bytes, of which each instance takes up to 48 MiB. Several such instances at once are
-    /// several times as fast for it. 0 never leaves any. It has an effect with a data directory, on Linux.
+    /// several times as fast for it. Half of it is for components with component-model async. 0 never leaves any. It has an effect with a data directory, on Linux.
     /// Default: enough for two instances for each processor, and at most a sixteenth of the machine's memory.
     #[must_use]
     pub fn warm_memory_bytes(mut self, bytes: u64) -> Self {

@@ -200,7 +200,8 @@ impl Names {
             let names = registry.names(after.as_ref(), PAGE)?;
             for name in &names {
                 if patterns.iter().any(|pattern| pattern.matches(name.as_str())) {
-                    for version in registry.versions(name)? {
+                    // Whoever may register versions, and not grant, gains nothing by giving the name to another component.
+                    for version in registry.versions(name)?.into_iter().filter(|version| version.is_trusted) {
                         found.0.entry(version.digest).or_default().push(name.clone());
                     }
                 }

@@ -109,7 +109,8 @@ impl Function {
         let attempt = Attempt { function: self, pre, index, options, timeout, deadline };
         let mut execution = Execution::new(&attempt, inputs);
         execution.store.data_mut().open_dirs()?;
-        let outcome = match warm.map(|warm| &warm.warmth).filter(|warmth| warmth.is_unknown()) {
+        let unknown = warm.map(|warm| &warm.warmth).filter(|warmth| warmth.is_unknown());
+        let outcome = match unknown.filter(|_| self.component().is_optimised()) {
             // On the heap, because it is rare.
             Some(warmth) => {
                 let outcome = Box::pin(warmth.look_at(attempt.run_in_time(&mut execution, inputs))).await;

@@ -9,7 +9,8 @@ use hostel_engine::{Component, Engine, EngineOptions};
 
 use crate::run_with;
 
-const PLACE_BYTES: u64 = 48 << 20;
+/// Of one place for each kind of component.
+const PLACE_BYTES: u64 = 96 << 20;
 
 fn engine(dir: Option<&Path>, warm_memory_bytes: u64) -> Engine {
     let mut options = EngineOptions::default();

@@ -206,7 +206,8 @@ impl RunLogs {
     }
 
     /// Reads lines of a run from the one with a number on, with those that were added in this process just now; at most `limit` of
-    /// them, and [`MAX_LOG_LINES`]. A page may have fewer lines, or none, although there are more: one call looks at some megabytes at most.
+    /// them, and [`MAX_LOG_LINES`]. A page may have fewer lines, or none, although there are more: one call looks at some megabytes at most, and
+    /// returns at most 1 MiB of text and one line.
     ///
     /// # Errors
     ///

@@ -9,6 +9,9 @@ use crate::error::Fault;
 /// The most chunks that are looked at for a page.
 const MAX_CHUNKS: usize = 256;
 
+/// A page ends with the line with which its lines have this much text, as JSON.
+const MAX_TEXT_BYTES: usize = 1 << 20;
+
 /// A chunk, with its body still compressed.
 struct Chunk {
     first: u64,
@@ -37,9 +40,10 @@ pub(super) fn page(
     )?;
     let from = i64::try_from(from).unwrap_or(i64::MAX);
     let mut rows = query.query(params![id, from, MAX_CHUNKS as i64])?;
+    let mut room = MAX_TEXT_BYTES;
     while let Some(row) = rows.next()? {
         let chunk = chunk(row)?;
-        if !read_chunk(&chunk, run, limit, filter, &mut page)? {
+        if !read_chunk(&chunk, run, limit, filter, &mut room, &mut page)? {
             break;
         }
     }
@@ -58,12 +62,18 @@ fn chunk(row: &Row<'_>) -> rusqlite::Result<Chunk> {
     })
 }
 
+/// About how many bytes a text has as JSON, where control characters take six.
+fn written_bytes(text: &str) -> usize {
+    text.len() + 5 * text.bytes().filter(u8::is_ascii_control).count()
+}
+
 /// Adds the lines of a chunk that match; `false` if the page is full.
 fn read_chunk(
     chunk: &Chunk,
     run: RunId,
     limit: usize,
     filter: &LogFilter,
+    room: &mut usize,
     page: &mut LogPage,
 ) -> Result<bool, Fault> {
     let end = chunk.first + chunk.lines;
@@ -79,11 +89,13 @@ fn read_chunk(
         if number < page.next {
             continue;
         }
-        if page.lines.len() == limit {
+        if page.lines.len() == limit || *room == 0 {
             return Ok(false);
         }
         page.next = number + 1;
         if filter.matches(chunk.attempt, &line) {
+            let texts = line.fields.iter().flat_map(|(name, value)| [name, value]).chain([&line.text]);
+            *room = room.saturating_sub(texts.map(|text| written_bytes(text)).sum());
             page.lines.push(NumberedLine { number, attempt: chunk.attempt, line });
         }
     }

@@ -98,6 +98,20 @@ fn long_logs_are_read_in_pages() {
 }
 
 #[test]
+fn a_page_of_long_lines_is_short() {
+    let dir = directory();
+    let logs = RunLogs::open(dir.path()).unwrap();
+    let texts = ["\u{1}".repeat(50_000), "x".repeat(300_000)];
+    for number in 0..20 {
+        logs.append(id(1), 1, vec![info(number, &texts[usize::from(number >= 10)])]).unwrap();
+    }
+    let lines = |from| logs.read(id(1), from, MAX_LOG_LINES, &LogFilter::default()).unwrap().lines.len();
+    // As JSON, a control character takes six bytes.
+    assert_eq!((lines(0), lines(10)), (4, 4));
+    assert_eq!(numbers(&logs, id(1), MAX_LOG_LINES, &LogFilter::default()), (0..20).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_filter_finds_its_lines() {
     let dir = directory();
     let logs = RunLogs::open(dir.path()).unwrap();
