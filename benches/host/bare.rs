@@ -19,7 +19,7 @@ impl Bare {
     pub(crate) fn load(path: &str, export: &str, instances: u32) -> Self {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(instances).total_core_instances(instances.saturating_mul(16));
-        pool.total_memories(instances).total_tables(instances).total_stacks(instances);
+        pool.total_memories(instances).total_tables(instances.saturating_mul(4)).total_stacks(instances);
         pool.linear_memory_keep_resident(64 << 10).table_keep_resident(4 << 10).pagemap_scan(Enabled::Auto);
         let mut config = Config::new();
         config

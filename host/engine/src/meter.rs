@@ -49,6 +49,8 @@ impl SharedMemory {
 /// The limiter of one attempt. Dropping it gives the attempt's memory back.
 pub(crate) struct Meter {
     shared: Arc<SharedMemory>,
+    /// What the host has for the arguments while the guest runs.
+    arguments: u64,
     memory: Gauge,
     table_elements: Gauge,
     instances: usize,
@@ -68,6 +70,7 @@ impl Meter {
     pub(crate) fn new(limits: &Limits, shared: &Arc<SharedMemory>) -> Self {
         Self {
             shared: Arc::clone(shared),
+            arguments: 0,
             memory: Gauge::new(LimitKind::Memory, limits.memory_bytes),
             table_elements: Gauge::new(LimitKind::TableElements, limits.table_elements),
             instances: usize::try_from(limits.instances).unwrap_or(usize::MAX),
@@ -91,10 +94,17 @@ impl Meter {
         std::mem::take(&mut self.untold)
     }
 
+    /// Takes what the host has for the arguments; `false` if that is not allowed now. To be called once.
+    pub(crate) fn take_arguments(&mut self, bytes: u64) -> bool {
+        let is_taken = self.shared.take(0, bytes);
+        self.arguments = if is_taken { bytes } else { 0 };
+        is_taken
+    }
+
     fn grow_memory(&mut self, growth: u64) -> bool {
         let refused = match self.memory.after(growth) {
             Err(limit) => limit,
-            Ok(_) if !self.shared.take(self.memory.taken, growth) => {
+            Ok(_) if !self.shared.take(self.memory.taken + self.arguments, growth) => {
                 Limit { kind: LimitKind::HostMemory, allowed: self.shared.allowed }
             }
             Ok(taken) => {
@@ -145,8 +155,9 @@ impl Gauge {
 
 impl Drop for Meter {
     fn drop(&mut self) {
-        if self.memory.taken > 0 {
-            self.shared.give_back(self.memory.taken);
+        let held = self.memory.taken + self.arguments;
+        if held > 0 {
+            self.shared.give_back(held);
         }
     }
 }

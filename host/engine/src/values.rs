@@ -114,6 +114,44 @@ pub(crate) fn lift(val: Val, ty: &Type) -> Option<Value> {
     })
 }
 
+/// About how many bytes the host has for arguments while a guest runs: what [`lower`] makes of them. A byte of a list takes as much as any
+/// other value.
+pub(crate) fn lowered_bytes(value: &Value) -> u64 {
+    let val = size_of::<Val>() as u64;
+    let all = |values: &[Value]| values.iter().map(lowered_bytes).sum::<u64>();
+    let text = |text: &str| text.len() as u64;
+    val + match value {
+        Value::Bool(_)
+        | Value::S8(_)
+        | Value::U8(_)
+        | Value::S16(_)
+        | Value::U16(_)
+        | Value::S32(_)
+        | Value::U32(_)
+        | Value::S64(_)
+        | Value::U64(_)
+        | Value::F32(_)
+        | Value::F64(_)
+        | Value::Char(_) => 0,
+        Value::String(string) => text(string),
+        Value::Bytes(bytes) => val * bytes.len() as u64,
+        Value::List(items) | Value::Tuple(items) => all(items),
+        Value::Map(entries) => {
+            entries.iter().map(|(key, value)| lowered_bytes(key) + lowered_bytes(value)).sum()
+        }
+        Value::Record(fields) => fields
+            .iter()
+            .map(|(name, value)| size_of::<String>() as u64 + text(name) + lowered_bytes(value))
+            .sum(),
+        Value::Variant(name, payload) => text(name) + payload.as_deref().map_or(0, lowered_bytes),
+        Value::Option(payload) | Value::Result(Ok(payload) | Err(payload)) => {
+            payload.as_deref().map_or(0, lowered_bytes)
+        }
+        Value::Enum(name) => text(name),
+        Value::Flags(names) => names.iter().map(|name| size_of::<String>() as u64 + text(name)).sum(),
+    }
+}
+
 fn lower_all(items: &[Value], item: &Type) -> Option<Vec<Val>> {
     items.iter().map(|value| lower(value, item)).collect()
 }

@@ -9,7 +9,9 @@ use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
-use hostel_core::{Failure, Limit, LimitKind, Limits, Name, Observation, Outcome, Receipt, Timestamp, Value};
+use hostel_core::{
+    Failure, Limit, LimitKind, Limits, Name, Observation, Outcome, Receipt, Timestamp, Value, bytes_text,
+};
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, InstancePre, Val};
 
@@ -108,6 +110,14 @@ impl Function {
         let deadline = timeout.map(|after| Timestamp::from(SystemTime::now()).after(after));
         let attempt = Attempt { function: self, pre, index, options, timeout, deadline };
         let mut execution = Execution::new(&attempt, inputs);
+        let arguments: u64 = inputs.iter().map(values::lowered_bytes).sum();
+        if arguments >= COUNTED_ARGUMENTS && !execution.store.data_mut().meter.take_arguments(arguments) {
+            execution.has_ended = true;
+            let needed = bytes_text(arguments);
+            return Err(AttemptError::NoRoom(format!(
+                "the host has no room for the arguments, which take {needed}"
+            )));
+        }
         execution.store.data_mut().open_dirs()?;
         let unknown = warm.map(|warm| &warm.warmth).filter(|warmth| warmth.is_unknown());
         let outcome = match unknown.filter(|_| self.component().is_optimised()) {
@@ -132,6 +142,9 @@ impl Function {
         Ok(execution.ended(outcome?))
     }
 }
+
+/// Arguments that take less than this are not counted as memory of the host.
+const COUNTED_ARGUMENTS: u64 = 64 << 10;
 
 /// An attempt is too large for the engine if it finds this often that all other attempts also wait for room. Once is
 /// not enough: the others try at the same time, and may block it.

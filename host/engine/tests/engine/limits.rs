@@ -3,9 +3,9 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use hostel_core::{Failure, HostCall, Limit, LimitKind, Limits, LogStream, Outcome};
+use hostel_core::{Failure, HostCall, Limit, LimitKind, Limits, LogStream, Outcome, Value};
 use hostel_engine::{AttemptError, AttemptOptions, Engine, EngineOptions, Function};
-use hostel_guests::{LOG_FLOOD, MEMORY_HOG, wat};
+use hostel_guests::{LOG_FLOOD, MEMORY_HOG, TEXT, wat};
 
 use crate::{Ran, function, run, run_with};
 
@@ -356,4 +356,26 @@ async fn waiting_for_room_ends_when_the_time_is_up() {
         tokio::join!(run_with(&elevator, &["3", "1000"], Limits::default()), answer.attempt(&[], &options),);
     assert_eq!(slept.value(), "3");
     assert!(matches!(timed_out.unwrap().outcome, Outcome::Failed(Failure::TimedOut { .. })));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn arguments_count_as_memory_of_the_host() {
+    let mut options = EngineOptions::default();
+    options.max_memory_bytes = 128 << 20;
+    let engine = Engine::new(options).unwrap();
+    let count = engine.load_file(TEXT.as_ref()).unwrap().function(Some("word-count-bytes")).unwrap();
+    // A byte of a list takes forty.
+    for (mib, fits) in [(2_usize, true), (3, false), (2, true)] {
+        let bytes = Value::Bytes(vec![b'x'; mib << 20]);
+        let attempted = count.attempt(&[bytes], &Arc::new(AttemptOptions::new(Limits::default()))).await;
+        match attempted {
+            Ok(attempted) => {
+                assert!(fits && attempted.outcome.is_completed(), "{mib} MiB: {:?}", attempted.outcome)
+            }
+            Err(error) => {
+                assert!(!fits && error.to_string().contains("for the arguments"), "{mib} MiB: {error}")
+            }
+        }
+        assert_eq!(engine.memory_bytes(), 0, "{mib} MiB");
+    }
 }
