@@ -1,7 +1,7 @@
 //! The reference: wasmtime alone, instantiating and calling, with the same settings and nothing around.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_executor::block_on;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, Val};
@@ -10,7 +10,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 /// A component in an engine of its own.
 pub(crate) struct Bare {
     engine: Engine,
-    pre: InstancePre<()>,
+    pub(crate) pre: InstancePre<()>,
     index: ComponentExportIndex,
 }
 
@@ -46,27 +46,6 @@ impl Bare {
             }
         });
         (threads as f64 * calls as f64) / start.elapsed().as_secs_f64()
-    }
-
-    /// How long it takes to make so many instances on each of so many threads, which all live at the same time, and to drop them.
-    pub(crate) fn hold(&self, threads: usize, instances: usize) -> Duration {
-        let start = Instant::now();
-        thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    let live: Vec<_> = (0..instances).map(|_| self.instance()).collect();
-                    drop(live);
-                });
-            }
-        });
-        start.elapsed()
-    }
-
-    fn instance(&self) -> Store<()> {
-        let mut store = Store::new(&self.engine, ());
-        store.set_epoch_deadline(1);
-        block_on(self.pre.instantiate_async(&mut store)).expect("an instance");
-        store
     }
 
     fn add_one(&self, n: i64) {

@@ -138,11 +138,10 @@ async fn a_stopped_attempt_gives_its_place_back() {
     let first = warmed_up(&component).await;
     for pages in [1, 10_000] {
         // The instance cannot be made, or it traps.
-        let mut limits = Limits::default();
-        limits.memory_bytes = pages << 10;
+        let limits = Limits { memory_bytes: pages << 10, ..Limits::default() };
         let function = component.function(Some("soil")).unwrap();
         for _ in 0..20 {
-            let _ = run_with(&function, &[], limits.clone()).await;
+            let _ = run_with(&function, &[], limits).await;
         }
         assert_eq!(soil(&component).await, first);
         assert!(component.is_warm());
