@@ -27,7 +27,7 @@ pub(crate) struct Loaded {
     pub(crate) file: PathBuf,
     /// The functions of a script, which the component executes.
     pub(crate) script: Option<Script>,
-    /// Its version in the registry, if nobody who may grant has registered, accepted or chosen it.
+    /// Its version in the registry, if nobody who may grant has registered or accepted it.
     untrusted: Option<ComponentRef>,
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Located {
     pub(crate) file: PathBuf,
     /// The digest that it must have; `None` for any.
     digest: Option<Digest>,
-    /// Its version, if nobody who may grant has registered, accepted or chosen it: a client of the server has.
+    /// Its version, if nobody who may grant has registered or accepted it: a client of the server has.
     pub(crate) untrusted: Option<ComponentRef>,
     /// The script of the registry that is meant, and that this component executes.
     pub(crate) script: Option<StoredScript>,

@@ -135,8 +135,8 @@ async fn task_of(app: &App, digest: Digest, export: Option<&str>) -> Answer<(Reg
     Ok((registered, task))
 }
 
-/// The component of a reference to a task, and its export. First its name, if it is a version that nobody who may grant has registered,
-/// accepted or chosen: someone else may have put it in the place of another.
+/// The component of a reference to a task, and its export. First its name, if it is a version that nobody who may grant has registered or
+/// accepted: someone else may have put it in the place of another.
 async fn resolve(app: &App, text: &str) -> Answer<(Option<ComponentRef>, Digest, Option<String>)> {
     let (component, export) = match text.split_once('#') {
         Some((component, export)) => (component, Some(export.to_owned())),

@@ -275,7 +275,7 @@ pub fn arguments_of(task: &Task, run: &RunSpec) -> Vec<(Name, StoredValue)> {
 
 /// The task that a schedule stands for now in a registry, with its inputs: for [`fire_due`]. Blocks.
 ///
-/// If its runs have grants, a name stands for the last of the versions that someone who may grant has registered, accepted or chosen
+/// If its runs have grants, a name stands for the last of the versions that someone who may grant has registered or accepted
 /// ([`Registry::resolve_trusted`]): nobody else gets these grants with a new version.
 ///
 /// # Errors

@@ -43,7 +43,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 struct ScheduleRequest {
     /// The task. A name stands for its accepted version at each time; if the runs have grants, for the last version that a token with
-    /// the scope `admin` has registered, accepted, or stored such a schedule for.
+    /// the scope `admin` has registered or accepted.
     task: String,
     /// The arguments: an object by the names of the parameters, or an array in their order.
     #[serde(default)]
