@@ -185,7 +185,7 @@ impl<'a> Mapping<'a> {
     async fn cancel(&mut self, flight: &mut Flight, lines: &mut Lines<'_>) -> Result<(), Stop> {
         flight.stop();
         let _ = timeout(GRACE, self.host.shutdown(Shutdown::CancelAll)).await;
-        // They have ended, but whoever waits for them may be told a moment later.
+        // All runs have ended, but their futures may learn of it a moment later.
         while let Ok(Some(Ok(item))) = timeout(TOLD, flight.next()).await {
             self.ended(item, lines)?;
         }

@@ -200,7 +200,7 @@ impl Names {
             let names = registry.names(after.as_ref(), PAGE)?;
             for name in &names {
                 if patterns.iter().any(|pattern| pattern.matches(name.as_str())) {
-                    // Whoever may register versions, and not grant, gains nothing by giving the name to another component.
+                    // Otherwise a token that may register versions could give the name to any component, and act on its runs.
                     for version in registry.versions(name)?.into_iter().filter(|version| version.is_trusted) {
                         found.0.entry(version.digest).or_default().push(name.clone());
                     }

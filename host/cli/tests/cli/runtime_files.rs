@@ -25,7 +25,7 @@ fn installed() -> Option<(Place, PathBuf)> {
     Some((place, file))
 }
 
-/// Gives a file other bytes, of the same number, so that whoever reads them notices.
+/// Overwrites a file with other bytes of the same length, so that a command that reads it fails.
 fn spoil(file: &Path) {
     let bytes = fs::metadata(file).unwrap().len();
     let mut file = OpenOptions::new().write(true).open(file).unwrap();

@@ -367,7 +367,7 @@ mod tests {
         // What it computes after a rest counts from there.
         compute(&position, MS, LONG);
         assert!(!position.is_long() && !places.has_long());
-        // Whoever rests more than it computes is never long, and short rests make no difference.
+        // A guest that rests more than it computes is never long, and short rests make no difference.
         (0..10_000).for_each(|_| compute(&position, MS, 2 * MS));
         assert!(!position.is_long());
         (0..255).for_each(|_| compute(&position, 4 * MS, MS / 100));

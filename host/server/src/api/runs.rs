@@ -131,7 +131,7 @@ async fn submit(
     if let Some(unique) = &spec.unique {
         identity.require_queue(Scope::Run, &spec.queue)?;
         if matches!(unique.mode, UniqueMode::Replace | UniqueMode::Debounce { .. }) {
-            // The run that is replaced is cancelled, whoever has submitted it.
+            // Replacing a run cancels it, and another client may have submitted it.
             identity.require_queue(Scope::Cancel, &spec.queue)?;
         }
     }

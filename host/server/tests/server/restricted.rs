@@ -141,7 +141,7 @@ fn a_token_submits_and_cancels_only_where_it_may() {
     unique["unique"] = json!("key:replace");
     Client::refused(&client.post("/runs", &unique), &["a unique key needs it for all runs of the queue"]);
     let of_queue = place.token("of-queue", &[], &["run queue:night"]);
-    // Whoever replaces a run cancels it.
+    // Replacing a run cancels it.
     Client::refused(&of_queue.post("/runs", &unique), &["cancel"]);
     let may_cancel = place.token("may-cancel", &[], &["run queue:night", "cancel queue:night"]);
     assert_eq!(may_cancel.post("/runs", &unique).status, 201);
