@@ -81,10 +81,7 @@ pub(crate) fn locate(ui: &Ui, path: &Path, host: &HostOptions, quiet: bool) -> R
             if !quiet {
                 tell_of_waiting(ui, &resolved);
             }
-            let untrusted = resolved
-                .version
-                .filter(|version| !version.is_trusted)
-                .map(|version| ComponentRef::Named { name: version.name, version: Some(version.version) });
+            let untrusted = resolved.untrusted();
             Ok(Located { untrusted, ..registered(&registry, resolved.digest)? })
         }
         Err(error) if error.kind() == ErrorKind::NotFound && !is_meant => Ok(file()),

@@ -2,7 +2,7 @@
 //! problem, headers, the count of requests, and a line about each change.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -23,10 +23,6 @@ use crate::restricted::{Names, Subject};
 use crate::scope::Scope;
 use crate::tokens::Identity;
 use crate::trace::RequestTrace;
-
-/// After this time, or after waiting for the end of a run, the token of a request that reads something is looked at again before it is
-/// answered.
-const STALE: Duration = Duration::from_secs(1);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -158,15 +154,14 @@ pub(crate) async fn admit(
     let (mut response, identity) = match admitted {
         Ok((identity, query)) => {
             identity.iter().for_each(|identity| _ = request.extensions_mut().insert(identity.clone()));
-            let (began, reads) = (Instant::now(), request.method() == Method::GET);
-            let waits = request.uri().query().is_some_and(|query| query.contains("wait="));
+            let reads = request.method() == Method::GET;
             let response = match check_query(request.uri(), query) {
                 Ok(()) => next.run(request).await,
                 Err(problem) => problem.into_response(),
             };
-            let may_be_stale = reads && (waits || began.elapsed() >= STALE);
+            // Its token may have been removed while the request waited.
             let is_known = |identity: &Identity| app.tokens.is_known(identity);
-            let response = match may_be_stale && !identity.as_ref().is_none_or(is_known) {
+            let response = match reads && !identity.as_ref().is_none_or(is_known) {
                 true => unknown_token().into_response(),
                 false => response,
             };

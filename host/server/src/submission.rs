@@ -146,11 +146,7 @@ async fn resolve(app: &App, text: &str) -> Answer<(Option<ComponentRef>, Digest,
         wrong("task", error).hint("expected NAME#EXPORT, NAME@VERSION#EXPORT or sha256:HEX#EXPORT")
     })?;
     let resolved = app.registry(move |registry| registry.resolve(&component)).await?;
-    let untrusted = resolved
-        .version
-        .filter(|version| !version.is_trusted)
-        .map(|version| ComponentRef::Named { name: version.name, version: Some(version.version) });
-    Ok((untrusted, resolved.digest, export))
+    Ok((resolved.untrusted(), resolved.digest, export))
 }
 
 /// The task with options by name.

@@ -7,7 +7,7 @@ use std::thread;
 use serde_json::{Value as Json, json};
 
 use crate::hostel::{Place, Ran};
-use crate::scripts::INSTALLED;
+use crate::scripts::{command, place_with, printed_json};
 use crate::server::{PATIENCE, ran};
 use crate::web_server::{ROOT, answer, request, secure, serve};
 
@@ -82,26 +82,18 @@ export function resolved(url, base) {
 }
 "#;
 
-/// A place with the script, if there are runtimes.
 fn place() -> Option<Place> {
-    INSTALLED.as_ref()?;
-    let place = Place::with_data_dir();
-    place.write("web.js", WEB);
-    Some(place)
+    place_with("web.js", WEB)
 }
 
 fn run(place: &Place, line: &str) -> Ran {
-    let mut command = place.command(line);
-    command.env("HOSTEL_DATA_DIR", INSTALLED.as_ref().unwrap().path());
-    ran(command)
+    ran(command(place, line))
 }
 
 /// The result of a function.
 #[track_caller]
 fn result(place: &Place, line: &str) -> Json {
-    let ran = run(place, &format!("run web.js#{line}"));
-    assert_eq!(ran.code, 0, "{line}: {ran}");
-    serde_json::from_str(&ran.stdout).unwrap()
+    printed_json(place, &format!("run web.js#{line}"))
 }
 
 #[test]
@@ -322,9 +314,8 @@ fn https_needs_a_trusted_certificate() {
     let Some(place) = place() else { return };
     let (port, serving) = secure(2);
     let run = |function: &str, roots: Option<&str>| {
-        let mut command = place
-            .command(&format!("run web.js#{function} https://localhost:{port}/ --http localhost:{port}"));
-        command.env("HOSTEL_DATA_DIR", INSTALLED.as_ref().unwrap().path());
+        let line = format!("run web.js#{function} https://localhost:{port}/ --http localhost:{port}");
+        let mut command = command(&place, &line);
         roots.into_iter().for_each(|file| _ = command.env("SSL_CERT_FILE", file));
         let ran = ran(command);
         assert_eq!(ran.code, 0, "{ran}");

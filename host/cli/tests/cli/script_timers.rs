@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use serde_json::{Value as Json, json};
 
 use crate::hostel::{Place, Ran};
-use crate::scripts::INSTALLED;
+use crate::scripts::{command, place_with, printed_json};
 use crate::server::{PATIENCE, ran};
 use crate::web_server::{answer, serve};
 
@@ -82,25 +82,17 @@ export async function call(url, ms) {
 }
 "#;
 
-/// A place with the script, if there are runtimes.
 fn place() -> Option<Place> {
-    INSTALLED.as_ref()?;
-    let place = Place::with_data_dir();
-    place.write("timers.js", TIMERS);
-    Some(place)
+    place_with("timers.js", TIMERS)
 }
 
 fn run(place: &Place, line: &str) -> Ran {
-    let mut command = place.command(line);
-    command.env("HOSTEL_DATA_DIR", INSTALLED.as_ref().unwrap().path());
-    ran(command)
+    ran(command(place, line))
 }
 
 #[track_caller]
 fn result(place: &Place, line: &str) -> Json {
-    let ran = run(place, &format!("run timers.js#{line} --cache none"));
-    assert_eq!(ran.code, 0, "{line}: {ran}");
-    serde_json::from_str(&ran.stdout).unwrap()
+    printed_json(place, &format!("run timers.js#{line} --cache none"))
 }
 
 #[track_caller]
@@ -161,12 +153,8 @@ fn a_run_rests_without_a_worker_until_its_timer_ends() {
     let over = format!(
         "map timers.js#call --over ms=[3600000,1] --with url=http://{address}/ --http {address} --workers 1"
     );
-    let mut command = place.command(&over);
-    command
-        .env("HOSTEL_DATA_DIR", INSTALLED.as_ref().unwrap().path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let mut child = command.spawn().unwrap();
+    let mut command = command(&place, &over);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let found = asked.recv_timeout(PATIENCE);
     child.kill().unwrap();
     child.wait().unwrap();

@@ -2,12 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use crate::hostel::{Place, Ran};
-use crate::scripts::INSTALLED;
+use crate::scripts::{command, place_with};
 use crate::server::ran;
 use crate::web_server::{ROOT, answer, secure, serve};
 
@@ -41,23 +40,16 @@ fn echo(requests: usize) -> (String, thread::JoinHandle<()>) {
     })
 }
 
-fn run(place: &Place, line: &str) -> Option<Ran> {
-    let installed = INSTALLED.as_ref()?;
-    let mut command: Command = place.command(line);
-    command.env("HOSTEL_DATA_DIR", installed.path());
-    Some(ran(command))
+fn run(place: &Place, line: &str) -> Ran {
+    ran(command(place, line))
 }
 
 #[test]
 fn urllib_sends_requests_through_the_host() {
-    let place = Place::with_data_dir();
-    place.write("web.py", WEB);
-    if INSTALLED.is_none() {
-        return;
-    }
+    let Some(place) = place_with("web.py", WEB) else { return };
     let (address, serving) = echo(3);
     let http = format!("--http {address}");
-    let got = run(&place, &format!("run web.py#get http://{address}/a?b=c {http}")).unwrap();
+    let got = run(&place, &format!("run web.py#get http://{address}/a?b=c {http}"));
     assert_eq!(got.code, 0, "{got}");
     let [status, media_type, text]: [serde_json::Value; 3] = serde_json::from_str(&got.stdout).unwrap();
     assert_eq!((status, media_type), (200.into(), "text/plain".into()));
@@ -69,26 +61,22 @@ fn urllib_sends_requests_through_the_host() {
     assert!(text.contains("user-agent: python-urllib/3."), "{text}");
 
     let body = "x".repeat(10_000);
-    let sent = run(&place, &format!("run web.py#put http://{address}/ {body} {http}")).unwrap();
+    let sent = run(&place, &format!("run web.py#put http://{address}/ {body} {http}"));
     assert_eq!(sent.code, 0, "{sent}");
     let sent: String = serde_json::from_str(&sent.stdout).unwrap();
     assert!(sent.starts_with("PUT / ") && sent.to_lowercase().contains("x-mark: here"), "{sent}");
     assert!(sent.ends_with(&format!("\r\n\r\n{body}")), "{}", sent.len());
 
-    let missing = run(&place, &format!("run web.py#reason http://{address}/missing {http}")).unwrap();
+    let missing = run(&place, &format!("run web.py#reason http://{address}/missing {http}"));
     assert_eq!(missing.stdout, "404\n", "{missing}");
     serving.join().unwrap();
 }
 
 #[test]
 fn what_keeps_a_request_from_being_answered_is_the_reason() {
-    let place = Place::with_data_dir();
-    place.write("web.py", WEB);
-    if INSTALLED.is_none() {
-        return;
-    }
+    let Some(place) = place_with("web.py", WEB) else { return };
     let check = |line: &str, kind: &str, text: &str| {
-        let ran = run(&place, &format!("run web.py#reason {line}")).unwrap();
+        let ran = run(&place, &format!("run web.py#reason {line}"));
         assert_eq!(ran.code, 0, "{line}: {ran}");
         let [found, message]: [String; 2] = serde_json::from_str(&ran.stdout).unwrap();
         assert_eq!(found, kind, "{message}");
@@ -118,15 +106,12 @@ fn what_keeps_a_request_from_being_answered_is_the_reason() {
 
 #[test]
 fn https_needs_a_trusted_certificate() {
-    let place = Place::with_data_dir();
-    place.write("web.py", WEB);
-    let Some(installed) = INSTALLED.as_ref() else { return };
+    let Some(place) = place_with("web.py", WEB) else { return };
     let (port, serving) = secure(4);
     let run = |function: &str, host: &str, roots: Option<&str>| {
         let address = format!("{host}:{port}");
-        let mut command =
-            place.command(&format!("run web.py#{function} https://{address}/ --http {address}"));
-        command.env("HOSTEL_DATA_DIR", installed.path());
+        let line = format!("run web.py#{function} https://{address}/ --http {address}");
+        let mut command = command(&place, &line);
         roots.into_iter().for_each(|file| _ = command.env("SSL_CERT_FILE", file));
         let ran = ran(command);
         assert_eq!(ran.code, 0, "{ran}");

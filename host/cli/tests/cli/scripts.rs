@@ -33,6 +33,29 @@ pub(crate) static INSTALLED: LazyLock<Option<TempDir>> = LazyLock::new(|| {
     Some(data_dir)
 });
 
+/// A place with a script, if there are runtimes.
+pub(crate) fn place_with(name: &str, source: &str) -> Option<Place> {
+    INSTALLED.as_ref()?;
+    let place = Place::with_data_dir();
+    place.write(name, source);
+    Some(place)
+}
+
+/// A command in such a place, with the runtimes.
+pub(crate) fn command(place: &Place, line: &str) -> Command {
+    let mut command = place.command(line);
+    command.env("HOSTEL_DATA_DIR", INSTALLED.as_ref().unwrap().path());
+    command
+}
+
+/// The JSON that a command in such a place prints.
+#[track_caller]
+pub(crate) fn printed_json(place: &Place, line: &str) -> Json {
+    let ran = ran(command(place, line));
+    assert_eq!(ran.code, 0, "{line}: {ran}");
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
 /// Where the runtimes are, and the tools that have made them.
 pub(crate) fn runtimes() -> PathBuf {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/runtimes");

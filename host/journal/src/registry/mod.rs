@@ -76,6 +76,14 @@ pub struct Resolved {
     pub waiting: Option<ComponentVersion>,
 }
 
+impl Resolved {
+    /// The version, if the reference has a name and it is not [trusted](RegisteredVersion::is_trusted): it may not be used with grants.
+    pub fn untrusted(&self) -> Option<ComponentRef> {
+        let version = self.version.as_ref().filter(|version| !version.is_trusted)?;
+        Some(ComponentRef::Named { name: version.name.clone(), version: Some(version.version.clone()) })
+    }
+}
+
 /// What was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removed {
@@ -125,8 +133,7 @@ impl Registry {
         let not_trusted = || RegistryError::NotTrusted { component: component.clone() };
         if version.is_some() {
             let resolved = resolve(&connection, component)?;
-            let is_trusted = resolved.version.as_ref().is_some_and(|version| version.is_trusted);
-            return if is_trusted { Ok(resolved) } else { Err(not_trusted()) };
+            return if resolved.untrusted().is_none() { Ok(resolved) } else { Err(not_trusted()) };
         }
         let mut versions = versions(&connection, name)?;
         // Those that are not trusted wait, as if nobody had accepted them.
