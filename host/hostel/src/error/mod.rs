@@ -29,8 +29,8 @@ pub enum SubmitError {
         limit: u64,
     },
     /// The text of the run's cache key is longer than [`NameTemplate::MAX_KEY_BYTES`](hostel_core::NameTemplate::MAX_KEY_BYTES).
-    #[error("the text of the cache key takes more than {}: expected a template {template:?} with shorter arguments, or the policy \
-             `inputs`, for which arguments of any length count", bytes_text(*limit))]
+    #[error("the text of the cache key {template:?} takes more than {}: expected shorter arguments, or the policy `inputs`, which \
+             takes arguments of any length", bytes_text(*limit))]
     KeyTooLong {
         /// The template of the key.
         template: String,
