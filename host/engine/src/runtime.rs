@@ -95,3 +95,25 @@ impl Drop for WarmPlace<'_> {
         self.0.fetch_add(1, Ordering::AcqRel);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warm_place_is_free_again_when_it_is_dropped() {
+        let places = |warm_memory_bytes| {
+            let dir = Some(PathBuf::from("compiled"));
+            let options = EngineOptions { warm_memory_bytes, compile_cache_dir: dir, ..Default::default() };
+            WarmPlaces::new(Flavor::Lean, &options)
+        };
+        // Half of the memory is for the other kind of component.
+        assert!(places((96 << 20) - 1).is_none());
+        let places = places(192 << 20).unwrap();
+        let [first, second, third] = [places.take(), places.take(), places.take()];
+        assert!(first.is_some() && second.is_some() && third.is_none());
+        drop(first);
+        assert!(places.take().is_some(), "and free again");
+        assert!(places.take().is_some());
+    }
+}
