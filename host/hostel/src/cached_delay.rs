@@ -15,14 +15,15 @@ impl Task {
     /// to see to the run:
     ///
     /// - the memory and the data directory of this host have no value that the run may use. The remote cache is left to workers;
-    /// - checking the files that the value depends on takes longer than `patience`;
+    /// - the cached value takes more than `longest` bytes, with the list of the files that it depends on: it is not read;
+    /// - checking these files takes longer than `patience`;
     /// - the run is due later, has a [unique](crate::Unique) key, belongs to a schedule, or waits for other runs;
     /// - the task asks for a new value, or has no cache key.
     ///
     /// Such a run never starts: it takes no slot of a limit, and no pause holds it back.
     ///
     /// Blocks while the value is read and its files are checked: microseconds for a value in memory.
-    pub fn cached_record(&self, spec: &RunSpec, patience: Duration) -> Option<RunRecord> {
+    pub fn cached_record(&self, spec: &RunSpec, longest: u64, patience: Duration) -> Option<RunRecord> {
         if spec.task != *self.key() || !may_end_now(spec) {
             return None;
         }
@@ -33,6 +34,7 @@ impl Task {
         let began = Instant::now();
         let wanted = CacheQuery {
             ty: task.guest_completed_type(),
+            longest,
             expiration: task.spec().cache_expiration,
             grants: &task.spec().grants,
             is_stopped: &|| began.elapsed() >= patience,

@@ -26,7 +26,9 @@ pub(crate) const LARGE_ANSWERS_MIB: u32 = 256;
 /// The longest time that a request waits for its turn to read such values.
 pub(crate) const LARGE_ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// The most values that submissions look up in the cache at once; each is in memory then. A run beyond them is left to a worker.
-pub(crate) const LOOK_UPS: usize = 2;
+pub(crate) const LOOK_UPS: usize = 64;
+/// The most bytes of such a value, with the list of the files that it depends on. A longer one is left to a worker.
+pub(crate) const LOOK_UP_BYTES: u64 = 64 << 10;
 /// The longest time in which a submission checks the files that a cached value depends on. What takes longer is left to a worker.
 pub(crate) const LOOK_UP_TIME: Duration = Duration::from_millis(50);
 /// The most bytes of the head of a request.

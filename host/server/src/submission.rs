@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::blob_args::{BlobArgs, may_name_blobs};
-use crate::bounds::{BLOB_BYTES, FARTHEST, LOOK_UP_TIME};
+use crate::bounds::{BLOB_BYTES, FARTHEST, LOOK_UP_BYTES, LOOK_UP_TIME};
 use crate::clock::now;
 use crate::extract::{Members, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
@@ -328,7 +328,7 @@ pub(crate) async fn store(app: &Arc<App>, task: Task, mut spec: RunSpec, is_name
 /// The record of a run that the cache answers, unless too many others look up values at this moment.
 fn cached(app: &App, task: &Task, spec: &RunSpec) -> Option<RunRecord> {
     let _place = app.look_ups.try_acquire().ok()?;
-    task.cached_record(spec, LOOK_UP_TIME)
+    task.cached_record(spec, LOOK_UP_BYTES, LOOK_UP_TIME)
 }
 
 /// Stores runs, all or none. Those with ids of the client may have been stored before, or by another request at this moment; the times

@@ -75,7 +75,10 @@ impl Cache {
                 Err(why) => miss = why,
             }
         }
-        let on_disk = self.disk.as_ref().and_then(|layer| Some((layer.name(), look_up(layer, key)?)));
+        let on_disk = self
+            .disk
+            .as_ref()
+            .and_then(|layer| Some((layer.name(), report(layer.get_up_to(key, wanted.longest)).flatten()?)));
         let Some((layer, entries)) = on_disk else { return Err(miss) };
         // An entry that cannot be used from memory cannot be used from disk either, and checking may mean reading
         // files.
@@ -202,7 +205,13 @@ impl Cache {
     /// The record of a committed transaction.
     pub(crate) fn record(&self, key: &CacheKey) -> Option<String> {
         let grants = &Grants::default();
-        let wanted = CacheQuery { ty: &Type::String, expiration: None, grants, is_stopped: &|| false };
+        let wanted = CacheQuery {
+            ty: &Type::String,
+            longest: u64::MAX,
+            expiration: None,
+            grants,
+            is_stopped: &|| false,
+        };
         let found = self.get(key, wanted).ok()?;
         if let Value::String(record) = found.value { Some(record) } else { None }
     }
@@ -213,6 +222,8 @@ impl Cache {
 pub(crate) struct CacheQuery<'a> {
     /// The type of the task's value.
     pub(crate) ty: &'a Type,
+    /// The maximum size of its entry in bytes. A larger one is not read.
+    pub(crate) longest: u64,
     /// The maximum age.
     pub(crate) expiration: Option<Duration>,
     /// The directories in which its dependencies are checked.
@@ -232,12 +243,15 @@ impl CacheQuery<'_> {
     /// The match of an entry, without its dependencies, or the reason why it cannot be used.
     fn of(&self, entry: &CacheEntry, key: &CacheKey, layer: &'static str) -> Result<CacheMatch, CacheMiss> {
         let CacheEntry { producer, created, took: saved, .. } = *entry;
+        if entry.size_bytes() > self.longest {
+            return Err(CacheMiss::Absent);
+        }
         // Reading a clock costs as much as the rest of a fast look-up.
         if self.expiration.is_some() && !entry.is_fresh(SystemTime::now().into(), self.expiration) {
             return Err(CacheMiss::Expired { created });
         }
-        let value = decode(entry, key, self.ty).ok_or(CacheMiss::Absent)?;
         let value_bytes = entry.value.len() as u64;
+        let value = decode(entry, key, self.ty).ok_or(CacheMiss::Absent)?;
         let (origin, facts_checked) = (entry.origin.clone(), 0);
         let hit = CacheHit { producer, created, saved, layer, origin, value_bytes, facts_checked };
         Ok(CacheMatch { value, hit })
@@ -447,6 +461,7 @@ mod tests {
                 let found = cache.get(
                     &key("a"),
                     CacheQuery {
+                        longest: u64::MAX,
                         ty: &Type::String,
                         expiration,
                         grants: &Grants::default(),
@@ -505,7 +520,10 @@ mod tests {
         );
         let get = |ty: &Type| {
             let grants = &Grants::default();
-            cache.get(&key("a"), CacheQuery { ty, expiration: None, grants, is_stopped: &|| false })
+            cache.get(
+                &key("a"),
+                CacheQuery { ty, longest: u64::MAX, expiration: None, grants, is_stopped: &|| false },
+            )
         };
         assert!(get(&Type::U32).is_ok());
         assert!(get(&Type::U64).is_err());

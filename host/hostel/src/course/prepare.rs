@@ -189,7 +189,8 @@ fn end_with(run: &Arc<Run>, found: CacheMatch) -> bool {
 /// The requirements on a cached value for this run.
 fn query<'a>(run: &'a Run, is_stopped: &'a dyn Fn() -> bool) -> CacheQuery<'a> {
     let TaskSpec { cache_expiration: expiration, grants, .. } = &**run.task().spec();
-    CacheQuery { ty: run.task().guest_completed_type(), expiration: *expiration, grants, is_stopped }
+    let ty = run.task().guest_completed_type();
+    CacheQuery { ty, longest: u64::MAX, expiration: *expiration, grants, is_stopped }
 }
 
 /// The key for the look-up, unless the task requests a refresh.

@@ -225,12 +225,12 @@ fn a_delayed_run_can_end_with_its_cached_value_when_it_is_submitted() {
     let spec = |task: &Task, args, options| task.delayed_spec(args, options).unwrap();
     let sum = || spec(&add, args![20, 22], DelayOptions::default());
     let text = || spec(&read, args!["notes/today.txt"], DelayOptions::default());
-    assert_eq!(add.cached_record(&sum(), LONG), None);
+    assert_eq!(add.cached_record(&sum(), u64::MAX, LONG), None);
     let first = add.submit(args![20, 22]).unwrap();
     assert_eq!(block_on(first.result::<i64>()).unwrap(), 42);
     block_on(read.submit(args!["notes/today.txt"]).unwrap().outcome());
 
-    let record = add.cached_record(&sum(), LONG).unwrap();
+    let record = add.cached_record(&sum(), u64::MAX, LONG).unwrap();
     assert_eq!((record.state(), record.name()), (State::Cached, Some("20 and 22")));
     assert_eq!((record.cached_from(), record.version()), (Some(first.id()), 3));
     let journal = host.journal().unwrap();
@@ -238,21 +238,27 @@ fn a_delayed_run_can_end_with_its_cached_value_when_it_is_submitted() {
     assert_eq!(submitted, [Submitted::New]);
     let stored = host.delayed(record.spec().id).unwrap();
     assert_eq!(block_on(stored.result::<i64>()).unwrap(), 42);
+    // A value that is too long is not read.
+    assert!(add.cached_record(&sum(), 1 << 10, LONG).is_some());
+    assert_eq!(add.cached_record(&sum(), 8, LONG), None);
     // Only the files that a value depends on take time.
-    assert!(add.cached_record(&sum(), Duration::ZERO).is_some());
-    assert_eq!(read.cached_record(&text(), Duration::ZERO), None);
-    assert!(read.cached_record(&text(), LONG).is_some());
+    assert!(add.cached_record(&sum(), u64::MAX, Duration::ZERO).is_some());
+    assert_eq!(read.cached_record(&text(), u64::MAX, Duration::ZERO), None);
+    assert!(read.cached_record(&text(), u64::MAX, LONG).is_some());
 
     let mut later = DelayOptions::default();
     later.at = Some(now().after(LONG));
     let mut unique = DelayOptions::default();
     unique.unique = Some("key".parse().unwrap());
     for options in [later, unique] {
-        assert_eq!(add.cached_record(&spec(&add, args![20, 22], options), LONG), None);
+        assert_eq!(add.cached_record(&spec(&add, args![20, 22], options), u64::MAX, LONG), None);
     }
     let fresh = add.clone().refresh_cache(true);
-    assert_eq!(fresh.cached_record(&spec(&fresh, args![20, 22], DelayOptions::default()), LONG), None);
-    assert_eq!(read.cached_record(&sum(), LONG), None, "a run of another task");
+    assert_eq!(
+        fresh.cached_record(&spec(&fresh, args![20, 22], DelayOptions::default()), u64::MAX, LONG),
+        None
+    );
+    assert_eq!(read.cached_record(&sum(), u64::MAX, LONG), None, "a run of another task");
 }
 
 #[test]

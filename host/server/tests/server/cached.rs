@@ -186,6 +186,20 @@ fn repetitions_with_an_id_are_one_run() {
 }
 
 #[test]
+fn a_long_value_is_left_to_a_worker() {
+    let server = Running::start();
+    let digest = server.upload(hostel_guests::TEXT);
+    let request = |text: &str| json!({ "task": format!("{digest}#greet"), "args": [text] });
+    let (short, long) = (request("short"), request(&"long ".repeat(16 << 10)));
+    for request in [&short, &long] {
+        ended(&server.post("/api/v1/runs?wait=60s", request), "Completed");
+    }
+    let server = Running::again(server.stop_and_keep(), without_workers());
+    ended(&server.post("/api/v1/runs", &short), "Cached");
+    ended(&server.post("/api/v1/runs", &long), "Pending");
+}
+
+#[test]
 fn a_value_that_depends_on_other_files_is_not_the_answer() {
     let files = tempfile::tempdir().unwrap();
     let file = files.path().join("today.txt");

@@ -7,7 +7,7 @@ use rusqlite::{CachedStatement, Connection, Params, Row, Transaction, params};
 
 /// The entries of a key, of which there are more than a key can have only if the index contradicts itself.
 pub(super) const UNDER: &str =
-    "SELECT number, used, record FROM entries WHERE start = ?1 AND key = ?2 LIMIT 64";
+    "SELECT number, used, record FROM entries WHERE start = ?1 AND key = ?2 AND bytes <= ?3 LIMIT 64";
 
 /// The rows of a key that is stored, newest first.
 pub(super) const EXISTING: &str =
@@ -45,10 +45,11 @@ pub(super) struct Ready<'a> {
     pub(super) blob: Option<BlobRef>,
 }
 
-/// The entries of a key, newest first.
-pub(super) fn under(connection: &Connection, key: &CacheKey) -> rusqlite::Result<Vec<Stored>> {
+/// The entries of a key that take at most `longest` bytes, newest first.
+pub(super) fn under(connection: &Connection, key: &CacheKey, longest: u64) -> rusqlite::Result<Vec<Stored>> {
     let mut statement = connection.prepare_cached(UNDER)?;
-    let rows = statement.query_map(params![start(key.as_bytes()), key.as_bytes()], stored)?;
+    let rows =
+        statement.query_map(params![start(key.as_bytes()), key.as_bytes(), signed(longest)], stored)?;
     let mut rows: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
     rows.sort_by_key(|row| std::cmp::Reverse(row.number));
     Ok(rows)

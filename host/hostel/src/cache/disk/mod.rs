@@ -55,6 +55,32 @@ impl DiskLayer {
         &self.results
     }
 
+    /// As [`CacheLayer::get`], without entries that take more than `longest` bytes on disk: those are not read.
+    pub(crate) fn get_up_to(
+        &self,
+        key: &CacheKey,
+        longest: u64,
+    ) -> Result<Option<Arc<[CacheEntry]>>, CacheLayerError> {
+        // In this order: entries written in between are found twice, and not missed.
+        let waiting = self.writer.get().and_then(|writer| writer.as_ref()?.queue.get(key));
+        let mut stored = self.stored(key, longest);
+        let mut entries = self.entries(key, &stored);
+        if entries.is_err() {
+            // Its value may have been removed, or written again, since the index was read.
+            stored = self.stored(key, longest);
+            entries = self.entries(key, &stored);
+        }
+        let Some(waiting) = waiting else {
+            if let Ok(Some(_)) = &entries {
+                self.note_use(key, &stored);
+            }
+            return entries;
+        };
+        // Damaged rows are about to be replaced.
+        let written = entries.ok().flatten();
+        Ok(Some(queue::together(&waiting, written.as_deref().unwrap_or_default())))
+    }
+
     /// Stores entries so that, whatever happens, all of them are stored or none. They are on disk when this returns.
     pub(crate) fn put_together(&self, entries: &[(CacheKey, CacheEntry)]) -> Result<(), CacheLayerError> {
         let Some((first, _)) = entries.first() else { return Ok(()) };
@@ -118,9 +144,9 @@ impl DiskLayer {
         }
     }
 
-    /// The entries of a key in the index; none, if it cannot be read.
-    fn stored(&self, key: &CacheKey) -> Vec<Stored> {
-        match self.results.read(|index| index::under(index, key)) {
+    /// The entries of a key in the index, except longer ones; none, if it cannot be read.
+    fn stored(&self, key: &CacheKey, longest: u64) -> Vec<Stored> {
+        match self.results.read(|index| index::under(index, key, longest)) {
             Ok(stored) => stored.unwrap_or_default(),
             Err(error) => {
                 self.tell(&error);
@@ -163,24 +189,7 @@ impl CacheLayer for DiskLayer {
     }
 
     fn get(&self, key: &CacheKey) -> Result<Option<Arc<[CacheEntry]>>, CacheLayerError> {
-        // In this order: entries written in between are found twice, and not missed.
-        let waiting = self.writer.get().and_then(|writer| writer.as_ref()?.queue.get(key));
-        let mut stored = self.stored(key);
-        let mut entries = self.entries(key, &stored);
-        if entries.is_err() {
-            // Its value may have been removed, or written again, since the index was read.
-            stored = self.stored(key);
-            entries = self.entries(key, &stored);
-        }
-        let Some(waiting) = waiting else {
-            if let Ok(Some(_)) = &entries {
-                self.note_use(key, &stored);
-            }
-            return entries;
-        };
-        // Damaged rows are about to be replaced.
-        let written = entries.ok().flatten();
-        Ok(Some(queue::together(&waiting, written.as_deref().unwrap_or_default())))
+        self.get_up_to(key, u64::MAX)
     }
 
     /// Never fails, and waits for the disk only if much is already waiting. Failed writes are logged later.

@@ -105,6 +105,20 @@ fn what_is_put_is_there_at_once_and_later_for_everyone() {
 }
 
 #[test]
+fn entries_that_are_too_long_are_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let layer = open(dir.path());
+    let (short, long) = (in_world(1, 1), CacheEntry { depends_on: None, ..entry(1, LONG) });
+    layer.put(&key(1), &short).unwrap();
+    layer.put(&key(1), &long).unwrap();
+    layer.flush();
+    let up_to = |longest| layer.get_up_to(&key(1), longest).unwrap();
+    assert_eq!(up_to(u64::MAX).unwrap()[..], [long, short.clone()]);
+    assert_eq!(up_to(1 << 10), one(short));
+    assert_eq!(up_to(1), None);
+}
+
+#[test]
 fn nothing_is_made_where_nothing_is_put() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(found(&dir.path().join("none"), 1), None);
@@ -170,7 +184,7 @@ fn statements_that_are_executed_for_each_result_use_the_index_and_are_prepared_o
         .unwrap();
     results
         .read(|index| {
-            (0..40).try_for_each(|number| index::under(index, &key(number)).map(drop))?;
+            (0..40).try_for_each(|number| index::under(index, &key(number), u64::MAX).map(drop))?;
             check(index, index::UNDER);
             Ok(())
         })
@@ -481,7 +495,7 @@ fn use_is_noted_and_not_at_every_hit() {
     let dir = filled(1);
     let used = || {
         let results = Results::of_data_dir(dir.path());
-        results.read(|index| index::under(index, &key(0))).unwrap().unwrap()[0].used
+        results.read(|index| index::under(index, &key(0), u64::MAX)).unwrap().unwrap()[0].used
     };
     let put = used();
     assert!(put > entry(0, 0).created, "what is put is of use now, whenever it was made");

@@ -144,7 +144,7 @@ impl ResultCache {
     /// [`ResultCacheError`] if there is none, it is damaged, or it cannot be read.
     pub fn show(&self, key: &str) -> Result<KeptResult, ResultCacheError> {
         let key = self.find(key)?;
-        let stored = self.results.read(|index| index::under(index, &key));
+        let stored = self.results.read(|index| index::under(index, &key, u64::MAX));
         let stored = stored.map_err(|error| self.unusable("read", error))?.unwrap_or_default();
         let used = stored.iter().map(|row| row.used).max();
         let used = used.ok_or_else(|| ResultCacheError::NotFound { prefix: key.to_string() })?;
