@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { brotliCompressSync } from "node:zlib";
 
+import { percentile } from "../app/lib/time.js";
 import { PATIENCE, browse, guests, open, root } from "./browser/setup.mjs";
 import { client, push } from "./seed.mjs";
 
