@@ -39,7 +39,14 @@ build_python() {
         python3 -m venv "$tools" || not_installed "the Python runtime needs venv (Debian: apt-get install python3-venv)"
         timeout 5m "$tools/bin/pip" --quiet install "componentize-py==$COMPONENTIZE_PY" || not_installed "pip cannot install componentize-py $COMPONENTIZE_PY"
     fi
-    "$tools/bin/componentize-py" -d wit -w python componentize -p python app -o "$OUTPUT_DIR/python.new"
+    # The first step writes a file for the second one beside the sources: see python/library.py.
+    local sources=$OUTPUT_DIR/python-sources
+    rm -rf "$sources"
+    cp -r python "$sources"
+    for step in library app; do
+        "$tools/bin/componentize-py" -d wit -w python componentize -p "$sources" "$step" -o "$OUTPUT_DIR/python.new"
+    done
+    rm -rf "$sources"
     mv "$OUTPUT_DIR/python.new" "$OUTPUT_DIR/python.wasm"
 }
 

@@ -25,13 +25,13 @@ pub(crate) fn print() {
     let guests: [Guest; 3] = [
         ("a guest in Rust, 17 KB", hostel_guests::ARITH.to_owned(), None, 50_000),
         (
-            "a function in JavaScript, 3 MB",
+            "a function in JavaScript, 7 MB",
             format!("{runtimes}/js.wasm"),
             Some(("one.js", "export const addOne = (n) => n + 1;")),
             2_000,
         ),
         (
-            "a function in Python, 34 MB",
+            "a function in Python, 26 MB",
             format!("{runtimes}/python.wasm"),
             Some(("one.py", "def add_one(n):\n    return n + 1\n")),
             500,

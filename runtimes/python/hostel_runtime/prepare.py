@@ -1,17 +1,11 @@
 """What is done once, when the component is built: its memory afterwards is where each call begins."""
 
 import asyncio
-import contextlib
-import importlib
-import io
-import pkgutil
 import random
 import sys
 import time
-import warnings
 
-# Programs, tests, and what opens windows or browsers.
-_LEFT_OUT = {"__main__", "antigravity", "this", "idlelib", "test", "tkinter", "turtle", "turtledemo", "ensurepip", "venv", "lib2to3"}
+from . import library
 
 # Each attempt to write one would be denied, and logged.
 sys.dont_write_bytecode = True
@@ -79,28 +73,6 @@ class Loop(asyncio.BaseEventLoop):
         pass
 
 
-def _import_all():
-    for name in sorted(sys.stdlib_module_names - _LEFT_OUT):
-        if not name.startswith("_test"):
-            _import_with_parts(name)
-
-
-def _import_with_parts(name):
-    module = _try(name)
-    for part in pkgutil.iter_modules(getattr(module, "__path__", [])):
-        if part.name not in {"__main__", "tests", "test"}:
-            _import_with_parts(f"{name}.{part.name}")
-
-
-def _try(name):
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return importlib.import_module(name)
-    except BaseException:  # what a module says that cannot work in a sandbox, whatever it is
-        return None
-
-
 def _make_random_lazy():
     generator = LazyRandom()
     random._inst = generator
@@ -116,7 +88,7 @@ def _warm_up():
     import traceback
 
     ast.unparse(ast.parse("def f(a: int = 1, /, *b, c=lambda: 0, **d) -> None: ..."))
-    inspect.signature(_try).bind("json")
+    inspect.signature(_warm_up).bind()
     try:
         raise ValueError from KeyError()
     except ValueError as error:
@@ -124,7 +96,7 @@ def _warm_up():
     asyncio.run(asyncio.sleep(0))
 
 
-_import_all()
+library.install()
 _make_random_lazy()
 asyncio.new_event_loop = asyncio.events.new_event_loop = Loop
 _warm_up()

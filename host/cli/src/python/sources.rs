@@ -13,12 +13,14 @@ macro_rules! source {
     };
 }
 
-const SOURCES: [(&str, &str); 16] = [
+const SOURCES: [(&str, &str); 18] = [
     source!("python/app.py"),
+    source!("python/library.py"),
     source!("python/hostel_runtime/__init__.py"),
     source!("python/hostel_runtime/calling.py"),
     source!("python/hostel_runtime/describing.py"),
     source!("python/hostel_runtime/failure.py"),
+    source!("python/hostel_runtime/library.py"),
     source!("python/hostel_runtime/packages.py"),
     source!("python/hostel_runtime/prepare.py"),
     source!("python/hostel_runtime/texts.py"),
@@ -54,7 +56,8 @@ mod tests {
     #[test]
     fn all_sources_are_here() {
         let runtimes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtimes");
-        let mut expected = vec!["python/app.py".to_owned(), "wit/runtime.wit".to_owned()];
+        let mut expected =
+            ["python/app.py", "python/library.py", "wit/runtime.wit"].map(str::to_owned).to_vec();
         for dir in ["python/hostel_runtime", "wit/deps"] {
             let names = fs::read_dir(runtimes.join(dir)).unwrap();
             let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());

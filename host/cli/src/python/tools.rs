@@ -94,6 +94,19 @@ impl Tools {
 pub(crate) fn build(tools: &Tools, site: &Path, scratch: &Path, output: &Path) -> Result<(), Problem> {
     let unwritable = |error| Problem::unreadable(scratch.display(), &error);
     sources::write(scratch).map_err(unwritable)?;
+    // The first step writes a file for the second one beside the sources: see library.py.
+    componentize(tools, scratch, "library", &[], output)?;
+    componentize(tools, scratch, "app", &[site], output)
+}
+
+/// Makes a component from a module of the sources.
+fn componentize(
+    tools: &Tools,
+    scratch: &Path,
+    module: &str,
+    sites: &[&Path],
+    output: &Path,
+) -> Result<(), Problem> {
     let mut command = Command::new(&tools.python);
     command.current_dir(scratch).args([
         "-c",
@@ -106,7 +119,10 @@ pub(crate) fn build(tools: &Tools, site: &Path, scratch: &Path, output: &Path) -
         "-p",
         "python",
     ]);
-    command.arg("-p").arg(site).args(["app", "-o"]).arg(output);
+    for site in sites {
+        command.arg("-p").arg(site);
+    }
+    command.args([module, "-o"]).arg(output);
     let output = tools.output(command)?;
     if output.status.success() {
         return Ok(());

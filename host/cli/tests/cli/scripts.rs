@@ -456,6 +456,33 @@ fn parts_of_packages_of_the_standard_library_are_there() {
     assert_eq!(completed(&place, "run parts.py#f"), "\"1\"");
 }
 
+/// Modules that few import are executed in the call.
+#[test]
+fn the_rest_of_the_standard_library_is_imported_when_it_is_used() {
+    let Some(place) = place() else { return };
+    place.0.write(
+        "rare.py",
+        "import sys\nbefore = set(sys.modules)\nimport unittest.mock, xml.dom.minidom as dom\n\
+         def f():\n    assert not before & {'unittest', 'xml.dom', 'encodings.cp500'}\n    \
+         return [dom.__file__, dom.__spec__.parent, dom.parseString('<a/>').toxml(), 'é'.encode('cp500').hex()]\n\
+         def missing():\n    import curses\n\
+         def refused():\n    return dom.parseString('<a')",
+    );
+    let expected = "[\"/python/xml/dom/minidom.py\",\"xml.dom\",\"<?xml version=\\\"1.0\\\" ?><a/>\",\"51\"]";
+    assert_eq!(completed(&place, "run rare.py#f"), expected);
+    // It reads neither clock nor randomness.
+    assert!(run(&place, "run rare.py#f").stderr.contains("Cached"));
+    // Modules of the user do not take its place.
+    let modules = tempfile::tempdir().unwrap();
+    std::fs::write(modules.path().join("xml.py"), "raise SystemError").unwrap();
+    assert_eq!(
+        completed(&place, &format!("run rare.py#f --dir {}::/site", modules.path().display())),
+        expected
+    );
+    refused(&place, "run rare.py#missing", 1, "ModuleNotFoundError: No module named '_curses'");
+    refused(&place, "run rare.py#refused", 1, "/python/xml/dom/minidom.py\", line ");
+}
+
 #[test]
 fn async_functions_are_awaited_in_javascript() {
     let Some(place) = place() else { return };
