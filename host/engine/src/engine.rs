@@ -94,6 +94,11 @@ impl Engine {
         self.0.resources.memory.taken()
     }
 
+    /// The most linear memory that all live attempts may take together, in bytes.
+    pub fn max_memory_bytes(&self) -> u64 {
+        self.0.options.max_memory_bytes
+    }
+
     /// Whether it counts fuel.
     pub fn counts_fuel(&self) -> bool {
         self.0.options.count_fuel

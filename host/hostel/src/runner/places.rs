@@ -9,8 +9,8 @@ use std::time::Duration;
 /// there are threads.
 pub(super) const LONG: Duration = Duration::from_secs(1);
 
-/// How many of some runs *rest*: their guests sleep or wait, or they wait without a guest for an equal run or a remote
-/// cache. Runs that compute, wait for a thread, or wait for a slot of a limit do not rest.
+/// How many of some runs *rest*: their guests sleep or wait, or they wait without a guest for an equal run, a remote
+/// cache, or room for their inputs. Runs that compute, wait for a thread, or wait for a slot of a limit do not rest.
 ///
 /// And how many of them are *long*: their guests have computed for [`LONG`], and may do so for ever.
 pub(crate) struct Places {
@@ -50,6 +50,12 @@ impl Places {
         self.is_asked.store(true, Ordering::SeqCst);
     }
 
+    /// A run rests until the guard is dropped.
+    pub(crate) fn rest(&self) -> Resting<'_> {
+        self.moved(false, true);
+        Resting(self)
+    }
+
     /// A run goes to rest, or goes on.
     pub(super) fn moved(&self, rested: bool, rests: bool) {
         if rested == rests {
@@ -70,6 +76,15 @@ impl Places {
     /// A run is no longer long.
     pub(super) fn shortened(&self) {
         self.long.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A run rests while this exists.
+pub(crate) struct Resting<'a>(&'a Places);
+
+impl Drop for Resting<'_> {
+    fn drop(&mut self) {
+        self.0.moved(true, false);
     }
 }
 

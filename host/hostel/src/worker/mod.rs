@@ -6,6 +6,7 @@
 
 mod attempt;
 mod claimed;
+mod inputs;
 mod leases;
 mod mailbox;
 mod prepared;

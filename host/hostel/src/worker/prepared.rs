@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hostel_core::ErrorKind;
+
 use crate::run::TaskFuture;
 use crate::task::Task;
 
@@ -29,6 +31,24 @@ impl Prepared {
     pub(super) fn abandon(&self) {
         if let Self::Accepted { future, .. } = self {
             future.cancel();
+        }
+    }
+}
+
+/// Why a run is not executed.
+pub(super) enum Unprepared {
+    /// It never can be.
+    Refused(String),
+    /// Something is lacking or failed that may be there later, or on another host.
+    Postponed(String),
+}
+
+/// Whether to try again after an error of this kind.
+pub(super) fn of_kind(kind: ErrorKind, reason: String) -> Unprepared {
+    match kind {
+        ErrorKind::Exhausted | ErrorKind::Unavailable | ErrorKind::Internal => Unprepared::Postponed(reason),
+        ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Denied => {
+            Unprepared::Refused(reason)
         }
     }
 }

@@ -5,15 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hostel_core::journal::{Journal, JournalEntry};
-use hostel_core::{
-    Digest, ErrorKind, InputSpec, LogLine, RunId, RunSpec, StoredValue, TaskKey, Timestamp, Value,
-};
+use hostel_core::{Digest, ErrorKind, LogLine, RunId, RunSpec, TaskKey, Timestamp};
 use hostel_engine::{Component, Echo, LoadError};
 
+use super::inputs::ClaimedInputs;
 use super::mailbox::Mailbox;
-use super::prepared::Prepared;
+use super::prepared::{Prepared, Unprepared, of_kind};
 use crate::args::Args;
-use crate::delay::{decoded, stored_bytes};
 use crate::error::{SubmitError, in_full};
 use crate::host_state::HostState;
 use crate::journal::RunLogs;
@@ -31,23 +29,15 @@ pub(super) type ComponentSource = Arc<dyn Fn(&Digest) -> std::io::Result<Option<
 /// The tasks that a worker can execute.
 pub(super) struct Tasks {
     host: Arc<HostState>,
-    journal: Arc<dyn Journal>,
     /// The tasks of the program, whose hooks are called.
     served: HashMap<TaskKey, Task>,
     /// Where the lines of runs go.
     logs: Option<Arc<RunLogs>>,
     source: Option<ComponentSource>,
     loaded: Mutex<HashMap<Digest, Component>>,
+    inputs: ClaimedInputs,
     /// Counts the runs that rest.
     places: Arc<Places>,
-}
-
-/// Why a run is not executed.
-enum Unprepared {
-    /// It never can be.
-    Refused(String),
-    /// Something is lacking or failed that may be there later, or on another host.
-    Postponed(String),
 }
 
 impl Tasks {
@@ -60,7 +50,13 @@ impl Tasks {
         places: Arc<Places>,
     ) -> Self {
         let served = served.into_iter().map(|task| (task.key().clone(), task)).collect();
-        Self { host, journal, logs, served, source, loaded: Mutex::default(), places }
+        let inputs = ClaimedInputs::new(
+            Arc::clone(&host),
+            journal,
+            Arc::clone(&places),
+            host.engine.max_memory_bytes(),
+        );
+        Self { host, logs, served, source, loaded: Mutex::default(), inputs, places }
     }
 
     /// Makes the lines of runs visible to other processes.
@@ -104,7 +100,8 @@ impl Tasks {
             return Ok(Prepared::OutOfTime(spec.spec.run_timeout.unwrap_or_default()));
         }
         let task = self.find(&spec.task).await?.with_spec(Arc::clone(&spec.spec));
-        let args = Args::from(self.values(spec).await?).tags(spec.tags.iter().cloned());
+        let (inputs, room) = self.inputs.of(spec).await?;
+        let args = Args::from(inputs).tags(spec.tags.iter().cloned());
         let earlier = entry.record().next_attempt().saturating_sub(1);
         let on_line = self.logs.as_ref().map(|logs| lines(logs, spec.id, earlier.saturating_add(1)));
         let attempt = task.clone().one_attempt(left, moved(mailbox, spec.id), on_line);
@@ -112,7 +109,11 @@ impl Tasks {
         let identity = Numbered { id: spec.id, earlier, places, is_solo: entry.is_solo() };
         match attempt.submit_numbered(args, identity).await {
             Ok(future) => {
-                future.run().on_end(Box::new(moved(mailbox, spec.id)));
+                let moved = moved(mailbox, spec.id);
+                future.run().on_end(Box::new(move || {
+                    drop(room);
+                    moved();
+                }));
                 Ok(Prepared::Accepted { future, task })
             }
             Err(SubmitError::ShutDown) => Ok(Prepared::ShutDown),
@@ -157,26 +158,6 @@ impl Tasks {
         loaded.insert(digest, component.clone());
         Ok(component)
     }
-
-    /// The inputs of a run.
-    async fn values(&self, spec: &RunSpec) -> Result<Vec<Value>, Unprepared> {
-        if spec.inputs.iter().all(|input| matches!(input, InputSpec::Value(StoredValue::Bytes(_)))) {
-            return values(&*self.journal, &spec.inputs);
-        }
-        let (journal, inputs) = (Arc::clone(&self.journal), spec.inputs.clone());
-        let values = self.host.load_with(move |_| values(&*journal, &inputs)).await;
-        values.map_err(|_| Unprepared::Refused("reading the inputs panicked".to_owned()))?
-    }
-}
-
-/// Whether to try again after an error of this kind.
-fn of_kind(kind: ErrorKind, reason: String) -> Unprepared {
-    match kind {
-        ErrorKind::Exhausted | ErrorKind::Unavailable | ErrorKind::Internal => Unprepared::Postponed(reason),
-        ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Denied => {
-            Unprepared::Refused(reason)
-        }
-    }
 }
 
 /// The kind of an error of loading. A compiler that panics will panic again.
@@ -204,19 +185,4 @@ fn moved(mailbox: &Arc<Mailbox>, run: RunId) -> impl Fn() + Send + Sync + 'stati
 fn time_left(spec: &RunSpec, began: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
     let timeout = spec.spec.run_timeout?;
     Some(began.map_or(timeout, |began| timeout.saturating_sub(now.since(began))))
-}
-
-fn values(journal: &dyn Journal, inputs: &[InputSpec]) -> Result<Vec<Value>, Unprepared> {
-    inputs.iter().enumerate().map(|(index, input)| value(journal, index + 1, input)).collect()
-}
-
-fn value(journal: &dyn Journal, position: usize, input: &InputSpec) -> Result<Value, Unprepared> {
-    let InputSpec::Value(stored) = input else {
-        let reason = "is the result of another run, which workers do not support yet";
-        return Err(Unprepared::Refused(format!("input {position} {reason}")));
-    };
-    let named = |reason: String| format!("input {position}: {reason}");
-    let bytes =
-        stored_bytes(journal, stored).map_err(|error| of_kind(error.kind(), named(in_full(&error))))?;
-    decoded(bytes).map_err(|reason| Unprepared::Refused(named(reason)))
 }

@@ -262,6 +262,21 @@ fn a_delayed_run_can_end_with_its_cached_value_when_it_is_submitted() {
 }
 
 #[test]
+fn runs_whose_inputs_have_no_room_together_wait_for_each_other() {
+    // A quarter of it is for inputs.
+    let host = Host::builder().max_workers(2).max_memory_bytes(64 << 20).build().unwrap();
+    let count = block_on(host.load(TEXT)).unwrap().task("word-count").unwrap();
+    let text = "two words ".repeat(300_000);
+    let runs: Vec<_> =
+        (0..40).map(|_| count.clone().refresh_cache(true).delay(args![&*text]).unwrap()).collect();
+    let small = count.delay(args!["one two three"]).unwrap();
+    let _worker = host.serve([count]).unwrap();
+    for run in runs.iter().chain([&small]) {
+        assert_eq!(ended(run).state(), State::Completed);
+    }
+}
+
+#[test]
 fn hooks_of_a_served_task_see_the_journal_and_only_the_end() {
     let host = Arc::new(host(1));
     let (send, receive) = mpsc::channel();
