@@ -34,6 +34,7 @@ from tasks import add_one  # noqa: E402
 
 SCRIPT = Path(__file__).resolve()
 HERE = SCRIPT.parent
+TASKS = HERE / "tasks.py"
 ROOT = HERE.parents[3]
 
 # The columns of the table.
@@ -148,10 +149,10 @@ def itself(role, place):
 # --- The peers. Each yields columns with their values.
 
 
-def executor(pool):
+def executor(pool, call=add_one):
     with pool:
-        yield RATE, rate(lambda n: [future.result() for future in [pool.submit(add_one, x) for x in range(n)]])
-        yield CALL, latency(lambda x: pool.submit(add_one, x).result())
+        yield RATE, rate(lambda n: [future.result() for future in [pool.submit(call, x) for x in range(n)]])
+        yield CALL, latency(lambda x: pool.submit(call, x).result())
 
 
 def threads(place):
@@ -160,6 +161,17 @@ def threads(place):
 
 def processes(place):
     yield from executor(concurrent.futures.ProcessPoolExecutor(place.cores))
+
+
+def new_interpreters(place):
+    program = f"{TASKS.read_text()}\nimport sys\nprint(add_one(int(sys.argv[1])))"
+
+    def call(x):
+        process = subprocess.run([sys.executable, "-c", program, str(x)], stdout=subprocess.PIPE, check=True)
+        return int(process.stdout)
+
+    # The threads only wait for the processes.
+    yield from executor(concurrent.futures.ThreadPoolExecutor(place.cores), call)
 
 
 def joblib_memory(place):
@@ -374,7 +386,7 @@ def in_rust(place):
 
 
 def in_python(_place):
-    return f"{HERE / 'tasks.py'}#add_one"
+    return f"{TASKS}#add_one"
 
 
 @dataclasses.dataclass
@@ -387,6 +399,7 @@ class Peer:
 PEERS = {
     "threads": Peer("`ThreadPoolExecutor`", threads),
     "processes": Peer("`ProcessPoolExecutor`", processes),
+    "python-c": Peer("`python -c`", new_interpreters),
     "joblib": Peer("`joblib.Memory`", joblib_memory, "joblib==1.6.0"),
     "dask-threads": Peer("Dask, threads", lambda place: dask(place, False), "distributed==2026.8.0"),
     "dask-processes": Peer("Dask, processes", lambda place: dask(place, True), "distributed==2026.8.0"),
