@@ -58,6 +58,7 @@ class Place:
     hostel: str
     component: str  # with an export add-one
     data: str  # Hostel's data directory, in which the component and the runtime are compiled
+    compiled: str  # the runtime, compiled by wasmtime-py
 
 
 # --- How rates and times are measured.
@@ -300,6 +301,39 @@ def celery_worker(place):
     celery_app(place).worker_main(["worker", *options])
 
 
+def wasmtime_py(place):
+    from wasmtime import Engine, Store, WasiConfig
+    from wasmtime.component import Component, Linker
+
+    engine = Engine()
+    component = Component.deserialize_file(engine, place.compiled)
+    linker = Linker(engine)
+    linker.add_wasip2()
+    linker.add_wasi_http()
+    exported = component.get_export_index("call", component.get_export_index("hostel:runtime/language@0.1.0"))
+    source = TASKS.read_text()
+
+    def call(x):
+        store = Store(engine)
+        store.set_wasi(WasiConfig())
+        store.set_wasi_http()
+        function = linker.instantiate(store, component).get_func(store, exported)
+        answer = function(store, TASKS.name, source, "add_one", [json.dumps(x)], [])
+        if not isinstance(answer, str):
+            raise RuntimeError(f"the runtime answered {answer}")
+        return json.loads(answer)
+
+    # While a guest computes, its thread does not hold the lock of the interpreter.
+    yield from executor(concurrent.futures.ThreadPoolExecutor(place.cores), call)
+
+
+def wasmtime_compile(place, runtime):
+    from wasmtime import Engine
+    from wasmtime.component import Component
+
+    Path(place.compiled).write_bytes(Component.from_file(Engine(), runtime).serialize())
+
+
 # --- Hostel.
 
 
@@ -406,6 +440,7 @@ PEERS = {
     "ray": Peer("Ray", ray, "ray==2.60.0"),
     "prefect": Peer("Prefect", prefect, "prefect==3.9.1"),
     "celery": Peer("Celery", celery, "celery[redis,sqlalchemy]==5.7.0"),
+    "wasmtime-py": Peer("`wasmtime-py`, Python", wasmtime_py, "wasmtime==50.0.1"),
     "hostel-map": Peer("`hostel map`, Rust", lambda place: hostel_map(place, in_rust(place), 1_000, 101_000)),
     "hostel-map-python": Peer("`hostel map`, Python", lambda place: hostel_map(place, in_python(place), 100, 1_100)),
     "hostel-run": Peer("`hostel run` and `delay`, Rust", lambda place: hostel_commands(place, in_rust(place))),
@@ -488,19 +523,16 @@ def install(directory, keys):
     return str(python), missing
 
 
-def prepare_hostel(keys, program, component, data):
+def prepare_hostel(keys, place):
     """Compiles the component and the runtime, for speed. Returns why a peer cannot be measured."""
     reasons = {}
-    place = Place("", 0, 0, program, component, str(data))
-    runtime = Path(os.environ.get("HOSTEL_RUNTIMES", ROOT / "target/runtimes"), "python.wasm").resolve()
-    for in_python, file, option in ((False, component, "--component"), (True, runtime, "HOSTEL_RUNTIMES")):
+    for in_python, file, option in ((False, place.component, "--component"), (True, runtime(), "HOSTEL_RUNTIMES")):
         group = [key for key in keys if key.startswith("hostel") and key.endswith("python") == in_python]
         if not group:
             continue
         try:
-            for needed, name in ((program, "--hostel"), (file, option)):
-                if not Path(needed).is_file():
-                    raise FileNotFoundError(f"there is no {needed}: build it, or name another one with {name}")
+            needs(place.hostel, "--hostel")
+            needs(file, option)
             say(f"compiling {file}")
             if in_python:
                 hostel(place, "runtime", "install", "python", str(file))
@@ -508,6 +540,32 @@ def prepare_hostel(keys, program, component, data):
         except (OSError, RuntimeError) as error:
             reasons |= dict.fromkeys(group, str(error))
     return reasons
+
+
+def prepare_wasmtime(keys, python, place):
+    """Compiles the runtime with wasmtime-py. Returns why it cannot be measured."""
+    file = runtime()
+    try:
+        for key in keys:
+            needs(file, "HOSTEL_RUNTIMES")
+            say(f"compiling {file} with {key}")
+            command = [python, str(SCRIPT), "--wasmtime-compile", json.dumps(dataclasses.asdict(place)), str(file)]
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+            if done.returncode:
+                raise RuntimeError((done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1])
+    except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
+        return dict.fromkeys(keys, str(error))
+    return {}
+
+
+def runtime():
+    """The component that executes functions in Python."""
+    return Path(os.environ.get("HOSTEL_RUNTIMES", ROOT / "target/runtimes"), "python.wasm").resolve()
+
+
+def needs(file, option):
+    if not Path(file).is_file():
+        raise FileNotFoundError(f"there is no {file}: build it, or name another one with {option}")
 
 
 def version(key, hostel_path):
@@ -585,9 +643,11 @@ def main():
     with tempfile.TemporaryDirectory(prefix="peers.", dir=target, ignore_cleanup_errors=True) as work:
         work = Path(work)
         python, missing = install(chosen.venv.resolve() if chosen.venv else work / "venv", chosen.keys)
-        data = work / "data"
-        skipped = prepare_hostel(chosen.keys, chosen.hostel, chosen.component, data)
-        skipped |= {key: missing[PEERS[key].requirement] for key in chosen.keys if PEERS[key].requirement in missing}
+        files = [str(work / name) for name in ("data", "python.cwasm")]
+        everywhere = Place("", 0, cores(), chosen.hostel, chosen.component, *files)
+        skipped = {key: missing[PEERS[key].requirement] for key in chosen.keys if PEERS[key].requirement in missing}
+        skipped |= prepare_hostel(chosen.keys, everywhere)
+        skipped |= prepare_wasmtime({"wasmtime-py"}.intersection(chosen.keys).difference(skipped), python, everywhere)
         found = {key: {column: [] for column in COLUMNS} for key in chosen.keys}
         for number in range(chosen.rounds):
             for key in chosen.keys:
@@ -596,7 +656,7 @@ def main():
                 say(f"round {number + 1} of {chosen.rounds}: {key}")
                 directory = work / f"{key}-{number}"
                 directory.mkdir()
-                place = Place(str(directory), number, cores(), chosen.hostel, chosen.component, str(data))
+                place = dataclasses.replace(everywhere, directory=str(directory), round=number)
                 began = time.monotonic()
                 columns, trouble = measure(python, key, place, chosen.timeout)
                 say(f"  took {time.monotonic() - began:.1f} s")
@@ -623,10 +683,13 @@ def print_table(chosen, found, skipped, load):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2 and sys.argv[1] in ("--measure", "--prefect-worker", "--celery-worker"):
-        here = Place(**json.loads(sys.argv[2]))
-        {"--measure": measured, "--prefect-worker": prefect_worker, "--celery-worker": celery_worker}[sys.argv[1]](
-            here, *sys.argv[3:]
-        )
+    roles = {
+        "--measure": measured,
+        "--prefect-worker": prefect_worker,
+        "--celery-worker": celery_worker,
+        "--wasmtime-compile": wasmtime_compile,
+    }
+    if len(sys.argv) > 2 and sys.argv[1] in roles:
+        roles[sys.argv[1]](Place(**json.loads(sys.argv[2])), *sys.argv[3:])
     else:
         main()
