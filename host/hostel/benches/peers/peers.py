@@ -30,6 +30,7 @@ from pathlib import Path
 
 # No files beside the source.
 sys.dont_write_bytecode = True
+import memory  # noqa: E402
 from tasks import add_one  # noqa: E402
 
 SCRIPT = Path(__file__).resolve()
@@ -428,12 +429,13 @@ class Peer:
     label: str
     measure: object  # a function of a Place
     requirement: str = ""  # what is installed for it, with its exact version
+    memory: object = None  # a function of a Place that measures the memory of its tasks
 
 
 PEERS = {
-    "threads": Peer("`ThreadPoolExecutor`", threads),
-    "processes": Peer("`ProcessPoolExecutor`", processes),
-    "python-c": Peer("`python -c`", new_interpreters),
+    "threads": Peer("`ThreadPoolExecutor`", threads, memory=memory.threads),
+    "processes": Peer("`ProcessPoolExecutor`", processes, memory=memory.processes),
+    "python-c": Peer("`python -c`", new_interpreters, memory=memory.new_interpreters),
     "joblib": Peer("`joblib.Memory`", joblib_memory, "joblib==1.6.0"),
     "dask-threads": Peer("Dask, threads", lambda place: dask(place, False), "distributed==2026.8.0"),
     "dask-processes": Peer("Dask, processes", lambda place: dask(place, True), "distributed==2026.8.0"),
@@ -442,7 +444,11 @@ PEERS = {
     "celery": Peer("Celery", celery, "celery[redis,sqlalchemy]==5.7.0"),
     "wasmtime-py": Peer("`wasmtime-py`, Python", wasmtime_py, "wasmtime==50.0.1"),
     "hostel-map": Peer("`hostel map`, Rust", lambda place: hostel_map(place, in_rust(place), 1_000, 101_000)),
-    "hostel-map-python": Peer("`hostel map`, Python", lambda place: hostel_map(place, in_python(place), 100, 1_100)),
+    "hostel-map-python": Peer(
+        "`hostel map`, Python",
+        lambda place: hostel_map(place, in_python(place), 100, 1_100),
+        memory=memory.hostel,
+    ),
     "hostel-run": Peer("`hostel run` and `delay`, Rust", lambda place: hostel_commands(place, in_rust(place))),
     "hostel-run-python": Peer(
         "`hostel run` and `delay`, Python", lambda place: hostel_commands(place, in_python(place))
@@ -463,13 +469,13 @@ def kill_marked(mark):
                 os.kill(int(entry.name), signal.SIGKILL)
 
 
-def measure(python, key, place, timeout):
-    """The columns of one peer, and what went wrong, if anything did."""
+def measure(python, key, what, place, timeout):
+    """The columns of one peer, and what went wrong, if anything did. `what` is the field of Peer that measures them."""
     mark = uuid.uuid4().hex
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HOSTEL_")}
     environment |= {MARK: mark, "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1", "RAY_USAGE_STATS_ENABLED": "0"}
     output, log = Path(place.directory, "columns.jsonl"), Path(place.directory, "measure.log")
-    command = [python, str(SCRIPT), "--measure", json.dumps(dataclasses.asdict(place)), key]
+    command = [python, str(SCRIPT), "--measure", json.dumps(dataclasses.asdict(place)), key, what]
     trouble = ""
     with open(log, "w") as file:
         streams = {"stdin": subprocess.DEVNULL, "stdout": file, "stderr": file}
@@ -489,9 +495,9 @@ def measure(python, key, place, timeout):
     return columns, trouble
 
 
-def measured(place, key):
+def measured(place, key, what):
     with open(Path(place.directory, "columns.jsonl"), "a") as output:
-        for column, value in PEERS[key].measure(place):
+        for column, value in getattr(PEERS[key], what)(place):
             output.write(json.dumps([column, value]) + "\n")
             output.flush()
 
@@ -608,25 +614,32 @@ def cell(column, values):
     value = statistics.median(values)
     if column == RATE:
         return f"{float(f'{value:.2g}'):,.0f}/s"
+    if column in memory.COLUMNS:
+        unit, scale = ("MiB", 2**20) if value >= 2**20 else ("KiB", 2**10)
+        return f"{float(f'{value / scale:.2g}'):g} {unit}"
     unit, scale = next((unit for unit in (("µs", 1e6), ("ms", 1e3)) if value * unit[1] < 999.5), ("s", 1))
     return f"{float(f'{value * scale:.2g}'):g} {unit}"
 
 
 def arguments():
+    asleep = [key for key, peer in PEERS.items() if peer.memory]
     parser = argparse.ArgumentParser(description="Compares Hostel with its peers, and prints one Markdown table.")
     parser.add_argument("--hostel", default=str(ROOT / "target/release/hostel"), help="Hostel's program")
     parser.add_argument("--component", default="", help="the guest arith, which exports add-one")
     parser.add_argument("--only", default="", help=f"names joined by commas, or their beginnings: {', '.join(PEERS)}")
+    parser.add_argument("--memory", action="store_true", help=f"measure the memory of sleeping tasks: {', '.join(asleep)}")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured, in turns [default: 5]")
     parser.add_argument("--timeout", type=float, default=60, help="seconds for one measurement [default: 60]")
     parser.add_argument("--seconds", type=float, default=320, help="start nothing after this long [default: 320]")
     parser.add_argument("--venv", type=Path, help="where to install the peers, and keep them [default: temporary]")
     chosen = parser.parse_args()
     names = [name for name in chosen.only.split(",") if name]
-    unknown = [name for name in names if not any(key.startswith(name) for key in PEERS)]
+    keys = asleep if chosen.memory else list(PEERS)
+    unknown = [name for name in names if not any(key.startswith(name) for key in keys)]
     if unknown:
-        parser.error(f"there is no peer {', '.join(unknown)}: expected one of {', '.join(PEERS)}")
-    chosen.keys = [key for key in PEERS if not names or any(key.startswith(name) for name in names)]
+        parser.error(f"there is no peer {', '.join(unknown)}: expected one of {', '.join(keys)}")
+    chosen.columns = memory.COLUMNS if chosen.memory else COLUMNS
+    chosen.keys = [key for key in keys if not names or any(key.startswith(name) for name in names)]
     built = sorted(ROOT.glob("target/guests/*/wasm32-wasip2/release/arith.wasm"), key=os.path.getmtime)
     chosen.component = os.path.abspath(chosen.component or (built[-1] if built else "arith.wasm"))
     chosen.hostel = os.path.abspath(chosen.hostel)
@@ -648,7 +661,7 @@ def main():
         skipped = {key: missing[PEERS[key].requirement] for key in chosen.keys if PEERS[key].requirement in missing}
         skipped |= prepare_hostel(chosen.keys, everywhere)
         skipped |= prepare_wasmtime({"wasmtime-py"}.intersection(chosen.keys).difference(skipped), python, everywhere)
-        found = {key: {column: [] for column in COLUMNS} for key in chosen.keys}
+        found = {key: {column: [] for column in chosen.columns} for key in chosen.keys}
         for number in range(chosen.rounds):
             for key in chosen.keys:
                 if key in skipped or time.monotonic() > end:
@@ -658,7 +671,7 @@ def main():
                 directory.mkdir()
                 place = dataclasses.replace(everywhere, directory=str(directory), round=number)
                 began = time.monotonic()
-                columns, trouble = measure(python, key, place, chosen.timeout)
+                columns, trouble = measure(python, key, "memory" if chosen.memory else "measure", place, chosen.timeout)
                 say(f"  took {time.monotonic() - began:.1f} s")
                 for column, value in columns.items():
                     found[key][column].append(value)
@@ -669,11 +682,11 @@ def main():
 
 
 def print_table(chosen, found, skipped, load):
-    print(f"| peer | version | {' | '.join(COLUMNS)} |")
-    print("|---" * (len(COLUMNS) + 2) + "|")
+    print(f"| peer | version | {' | '.join(chosen.columns)} |")
+    print("|---" * (len(chosen.columns) + 2) + "|")
     for key, columns in found.items():
         if any(columns.values()):
-            cells = [cell(column, columns[column]) for column in COLUMNS]
+            cells = [cell(column, columns[column]) for column in chosen.columns]
             print(f"| {PEERS[key].label} | {version(key, chosen.hostel)} | {' | '.join(cells)} |")
     rounds = {len(values) for columns in found.values() for values in columns.values() if values} or {0}
     rounds = "–".join(str(count) for count in sorted({min(rounds), max(rounds)}))
