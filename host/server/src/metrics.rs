@@ -186,7 +186,7 @@ impl Metrics {
     }
 
     /// The number of runs and requests whose spans had this outcome.
-    #[cfg_attr(not(feature = "otel"), expect(dead_code, reason = "no spans are sent"))]
+    #[cfg_attr(not(feature = "otel"), allow(dead_code, reason = "no spans are sent"))]
     pub(crate) fn traced(&self, outcome: &'static str) -> Counter {
         self.traced.get_or_create(&vec![("outcome", outcome.to_owned())]).clone()
     }

@@ -13,7 +13,7 @@ use crate::bounds::SPANS;
 
 /// Something that has ended.
 #[derive(Clone, Debug)]
-#[cfg_attr(not(feature = "otel"), expect(dead_code, reason = "nobody takes it from the queue"))]
+#[cfg_attr(not(feature = "otel"), allow(dead_code, reason = "nobody takes it from the queue"))]
 pub(crate) enum Ended {
     /// A run. What there is to say is read from the journal later.
     Run(RunId),
@@ -23,7 +23,7 @@ pub(crate) enum Ended {
 
 /// A request whose answer has begun.
 #[derive(Clone, Debug)]
-#[cfg_attr(not(feature = "otel"), expect(dead_code, reason = "nobody takes it from the queue"))]
+#[cfg_attr(not(feature = "otel"), allow(dead_code, reason = "nobody takes it from the queue"))]
 pub(crate) struct EndedRequest {
     pub(crate) parent: Option<TraceParent>,
     pub(crate) id: Arc<str>,
@@ -47,7 +47,7 @@ struct Queue {
 
 impl Spans {
     /// A queue. `dropped` counts what it has no room for.
-    #[cfg_attr(not(feature = "otel"), expect(dead_code, reason = "nobody would take from the queue"))]
+    #[cfg_attr(not(feature = "otel"), allow(dead_code, reason = "nobody would take from the queue"))]
     pub(crate) fn queue(dropped: Counter) -> (Self, Receiver<Ended>) {
         let (sender, receiver) = channel(SPANS);
         (Self(Some(Queue { sender, dropped })), receiver)
