@@ -20,6 +20,7 @@ use crate::login::LoginCodes;
 use crate::metrics::Metrics;
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::rates::{Counted, Rates};
+use crate::spans::Spans;
 use crate::tokens::{Identity, Tokens};
 use crate::uploaded::Uploaded;
 
@@ -34,6 +35,8 @@ pub(crate) struct App {
     pub(crate) blocking: Blocking,
     pub(crate) audit: Audit,
     pub(crate) metrics: Metrics,
+    /// What may become spans.
+    pub(crate) spans: Spans,
     pub(crate) batches: Batches,
     pub(crate) access: AccessTable,
     pub(crate) hosts: HostNames,

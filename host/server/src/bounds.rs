@@ -71,6 +71,10 @@ pub(crate) const SCANNED: u64 = 200_000;
 pub(crate) const UPLOADS: usize = 2;
 /// The most calls of the journal and the registry at once.
 pub(crate) const BLOCKING: usize = 64;
+/// The most runs and requests that have ended and wait for the collector of traces.
+pub(crate) const SPANS: usize = 10_000;
+/// The longest time that the end of a server takes for the last spans.
+pub(crate) const LAST_SPANS: Duration = Duration::from_secs(5);
 /// Compiled components that are kept at hand.
 pub(crate) const LOADED: usize = 64;
 /// Scripts that are kept at hand, with their source.

@@ -17,10 +17,12 @@ use http::{HeaderMap, HeaderValue, Method};
 use crate::access::{Access, Reach, reach};
 use crate::app::App;
 use crate::audit::Change;
+use crate::clock::now;
 use crate::extract::{check_query, parsed};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::restricted::{Names, Subject};
 use crate::scope::Scope;
+use crate::spans::EndedRequest;
 use crate::tokens::Identity;
 use crate::trace::RequestTrace;
 
@@ -31,10 +33,10 @@ const RUN_IN_PATH: usize = 4;
 
 /// The outermost layer: it gives the request an id, and completes the answer.
 pub(crate) async fn complete(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let (began, _active) = (Instant::now(), app.metrics.begin());
+    let (began, began_at, _active) = (Instant::now(), now(), app.metrics.begin());
     let id = app.next_request_id();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let trace = RequestTrace::of(request.headers()).0.map(|trace| trace.trace_text());
+    let parent = RequestTrace::of(request.headers()).0;
     let checked = check_framing(request.headers());
     let is_framed = checked.is_ok();
     let checked = checked.and_then(|()| app.hosts.check(request.uri(), request.headers()));
@@ -59,7 +61,20 @@ pub(crate) async fn complete(State(app): State<Arc<App>>, request: Request, next
     }
     let route = response.extensions_mut().remove::<Route>();
     let label = route.as_ref().map_or("none", |route| route.path.as_str());
-    app.metrics.answered(label, &method, response.status(), began.elapsed());
+    let took = began.elapsed();
+    app.metrics.answered(label, &method, response.status(), took);
+    // Not those that ask whether the server is well.
+    if label.starts_with("/api/") {
+        app.spans.request_ended(|| EndedRequest {
+            parent,
+            id: Arc::clone(&id),
+            began: began_at,
+            took,
+            method: method.clone(),
+            route: label.into(),
+            status: response.status().as_u16(),
+        });
+    }
     if let Some(route) = route.filter(|_| !is_safe(&method)) {
         app.audit.report(&Change {
             request_id: &id,
@@ -67,7 +82,7 @@ pub(crate) async fn complete(State(app): State<Arc<App>>, request: Request, next
             method: method.as_str(),
             path: &path,
             status: response.status().as_u16(),
-            trace_id: trace.as_deref(),
+            trace_id: parent.map(|parent| parent.trace_text()).as_deref(),
         });
     }
     response

@@ -21,6 +21,11 @@ mod assets;
 
 mod batch_driver;
 mod observer;
+#[cfg(feature = "otel")]
+mod otel;
+#[cfg(not(feature = "otel"))]
+#[path = "otel/off.rs"]
+mod otel;
 mod run_view;
 mod scripts;
 mod streaming;
@@ -55,6 +60,7 @@ mod problem;
 mod rates;
 mod restricted;
 mod socket;
+mod spans;
 mod tokens;
 mod trace;
 
@@ -64,6 +70,8 @@ mod scope;
 
 pub use audit::Change;
 pub use host_names::PublicUrlError;
+#[cfg(feature = "otel")]
+pub use otel::{TraceExport, TraceExportError, TraceSampling};
 pub use scope::{ParseScopeError, Scope};
 pub use server::{Server, ServerError, Settings, openapi_document};
 pub use tokens::{TokenError, owner_token_file, read_owner_token};

@@ -34,6 +34,7 @@ pub(crate) struct Metrics {
     runs: Family<Labels, Gauge>,
     removed: Gauge<i64>,
     streams: Gauge<i64>,
+    traced: Family<Labels, Counter>,
     connections: Gauge<i64>,
     guest_memory: Gauge<u64, AtomicU64>,
 }
@@ -70,8 +71,7 @@ impl Default for Metrics {
             Unit::Seconds,
             seconds.clone(),
         );
-        let active = Gauge::default();
-        registry.register("requests_active", "Requests that are being answered", active.clone());
+        let active = gauge(&mut registry, "requests_active", "Requests that are being answered");
         let events = Family::<Labels, Counter>::default();
         let about = "Events of runs since the start of the server, by kind: CacheHit is a hit, Rescued a lease that was lost";
         registry.register("events", about, events.clone());
@@ -93,12 +93,10 @@ impl Default for Metrics {
         );
         let runs = Family::<Labels, Gauge>::default();
         registry.register("runs", "Runs in the journal, by state", runs.clone());
-        let removed = Gauge::default();
-        registry.register("runs_removed", "Runs that were removed from the journal", removed.clone());
-        let streams = Gauge::default();
-        registry.register("streams", "Open event streams and followed logs", streams.clone());
-        let connections = Gauge::default();
-        registry.register("connections", "Open connections", connections.clone());
+        let removed = gauge(&mut registry, "runs_removed", "Runs that were removed from the journal");
+        let streams = gauge(&mut registry, "streams", "Open event streams and followed logs");
+        let traced = register_traced(&mut registry);
+        let connections = gauge(&mut registry, "connections", "Open connections");
         let guest_memory = Gauge::<u64, AtomicU64>::default();
         registry.register_with_unit(
             "guest_memory",
@@ -118,10 +116,24 @@ impl Default for Metrics {
             runs,
             removed,
             streams,
+            traced,
             connections,
             guest_memory,
         }
     }
+}
+
+fn gauge(registry: &mut Registry, name: &str, about: &str) -> Gauge<i64> {
+    let gauge = Gauge::default();
+    registry.register(name, about, gauge.clone());
+    gauge
+}
+
+fn register_traced(registry: &mut Registry) -> Family<Labels, Counter> {
+    let traced = Family::default();
+    let about = "Runs and requests whose spans the collector of traces took (exported), or did not (dropped)";
+    registry.register("traced", about, Family::clone(&traced));
+    traced
 }
 
 impl Metrics {
@@ -171,6 +183,12 @@ impl Metrics {
     /// How many connections there are.
     pub(crate) fn connected(&self, connections: usize) {
         self.connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
+    }
+
+    /// The number of runs and requests whose spans had this outcome.
+    #[cfg_attr(not(feature = "otel"), allow(dead_code, reason = "no spans are sent"))]
+    pub(crate) fn traced(&self, outcome: &'static str) -> Counter {
+        self.traced.get_or_create(&vec![("outcome", outcome.to_owned())]).clone()
     }
 
     /// All numbers, as text.

@@ -1,11 +1,14 @@
-//! What happens to runs, as numbers: events are followed while the server runs, and counted and timed by their kinds.
+//! What happens to runs, as numbers: events are followed while the server runs, and counted and timed by their kinds. Runs that end may
+//! become spans.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hostel::journal::{Journal, JournalEvent};
-use hostel::{JournalChanges, RunId, State, Timestamp};
+use futures_util::FutureExt as _;
+use hostel::journal::{Journal, JournalEvent, RunChange};
+use hostel::{Event, JournalChanges, RunId, State, Timestamp};
 
 use crate::app::App;
 use crate::metrics::Metrics;
@@ -29,12 +32,13 @@ struct Clocks {
     executing: HashMap<RunId, Timestamp>,
 }
 
-/// Follows the events of the journal, without an end. Those before the start of the server do not count.
+/// Follows the events of the journal until `end` completes, and then to the last one. Those before the start of the server do not
+/// count.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future ends the counting.
-pub(crate) async fn observe(app: Arc<App>) {
+pub(crate) async fn observe(app: Arc<App>, end: impl Future<Output = ()>) {
     let (mut changes, mut after) = loop {
         match beginning(&app).await {
             Ok(beginning) => break beginning,
@@ -43,17 +47,34 @@ pub(crate) async fn observe(app: Arc<App>) {
         tokio::time::sleep(PAUSE).await;
     };
     let mut clocks = Clocks::default();
+    let mut end = pin!(end.fuse());
+    let mut is_ending = false;
     loop {
         changes.mark_known();
         match app.journal(move |journal| journal.events(after, BATCH)).await {
             Ok(events) if !events.is_empty() => {
                 after = events.last().map_or(after, |event| event.seq);
-                events.iter().for_each(|event| clocks.take(event, &app.metrics));
+                for event in &events {
+                    clocks.take(event, &app.metrics);
+                    if ends(event) {
+                        app.spans.run_ended(event.run);
+                    }
+                }
             }
+            Ok(_) | Err(_) if is_ending => return,
             // What cannot be read now is read after the next change.
-            Ok(_) | Err(_) => changes.changed().await,
+            Ok(_) | Err(_) => tokio::select! {
+                () = changes.changed() => {}
+                () = &mut end => is_ending = true,
+            },
         }
     }
+}
+
+/// Whether the run has ended with this event. A rollback comes later.
+fn ends(event: &JournalEvent) -> bool {
+    let is_event = matches!(event.change, RunChange::Event(cause) if cause != Event::RolledBack);
+    is_event && event.state.is_terminal()
 }
 
 /// The changes of the journal, and the number of its last event.
@@ -87,9 +108,6 @@ impl Clocks {
 
 #[cfg(test)]
 mod tests {
-    use hostel::Event;
-    use hostel::journal::RunChange;
-
     use super::*;
 
     #[test]

@@ -1,7 +1,9 @@
 //! A server, from its settings to its end.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,6 +11,8 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
+use futures_util::future::join;
 use hostel::journal::{JournalError, OpenJournalError, RunLogs, SqliteJournal};
 use hostel::registry::Registry;
 use hostel::schedules::ScheduleThread;
@@ -17,7 +21,9 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Method};
 use quick_cache::sync::Cache;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot::channel;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::csrf::{ConfigError, CsrfLayer};
 use utoipa_axum::router::OpenApiRouter;
@@ -30,7 +36,9 @@ use crate::audit::{Audit, Change};
 use crate::batch_driver::drive;
 use crate::batches::Batches;
 use crate::blocking::Blocking;
-use crate::bounds::{BLOB_REQUESTS, LARGE_ANSWERS_MIB, LOADED, LOOK_UPS, SCRIPTS, STREAMS, UPLOADS};
+use crate::bounds::{
+    BLOB_REQUESTS, LARGE_ANSWERS_MIB, LAST_SPANS, LOADED, LOOK_UPS, SCRIPTS, STREAMS, UPLOADS,
+};
 use crate::clock::now;
 use crate::connections::Connections;
 use crate::guard::{admit, complete, cross_origin};
@@ -40,8 +48,12 @@ use crate::login::LoginCodes;
 use crate::metrics::Metrics;
 use crate::observer::observe;
 use crate::openapi;
+use crate::otel::Exporter;
+#[cfg(feature = "otel")]
+use crate::otel::{TraceExport, TraceExportError};
 use crate::problem::{ApiProblem, Code};
 use crate::rates::Rates;
+use crate::spans::Spans;
 use crate::tokens::{TokenError, Tokens, secret};
 use crate::uploaded::Uploaded;
 
@@ -64,6 +76,9 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// When it ends, how long it waits for its runs. Default: 30 seconds.
     pub drain: Duration,
+    /// Where spans of runs and requests are sent. Default: nowhere.
+    #[cfg(feature = "otel")]
+    pub traces: Option<TraceExport>,
     audit: Audit,
 }
 
@@ -76,6 +91,8 @@ impl Default for Settings {
             behind_proxy: false,
             allowed_origins: Vec::new(),
             drain: Duration::from_secs(30),
+            #[cfg(feature = "otel")]
+            traces: None,
             audit: Audit::default(),
         }
     }
@@ -109,6 +126,10 @@ pub enum ServerError {
     /// The public address.
     #[error(transparent)]
     PublicUrl(#[from] PublicUrlError),
+    /// The collector of traces.
+    #[cfg(feature = "otel")]
+    #[error(transparent)]
+    Traces(#[from] TraceExportError),
     /// An origin whose pages may send requests.
     #[error("invalid origin {origin:?}: expected one such as https://hostel.example; `*` is refused")]
     Origin {
@@ -148,6 +169,8 @@ impl ServerError {
             Self::Journal(error) => error.kind(),
             Self::Token(error) => error.kind(),
             Self::Worker(error) => error.kind(),
+            #[cfg(feature = "otel")]
+            Self::Traces(error) => error.kind(),
             Self::PublicUrl(_) | Self::Origin { .. } | Self::Exposed { .. } => ErrorKind::Invalid,
             Self::Failed(error) => error.kind(),
             Self::Gone { .. } | Self::Io(_) => ErrorKind::Unavailable,
@@ -175,6 +198,7 @@ pub struct Server {
     router: Router,
     settings: Settings,
     address: SocketAddr,
+    exporter: Option<Exporter>,
 }
 
 impl Server {
@@ -198,6 +222,8 @@ impl Server {
         let journal = Arc::new(SqliteJournal::open(data_dir)?);
         let host = host.data_dir(data_dir).journal(Arc::clone(&journal) as _).build()?;
         let (router, document) = document();
+        let metrics = Metrics::default();
+        let (spans, exporter) = spans(&settings, &metrics)?;
         let app = Arc::new(App {
             host: Arc::new(host),
             registry: Arc::new(Registry::open(data_dir)?),
@@ -206,7 +232,8 @@ impl Server {
             logins: LoginCodes::default(),
             blocking: Blocking::default(),
             audit: settings.audit.clone(),
-            metrics: Metrics::default(),
+            metrics,
+            spans,
             batches: Batches::default(),
             access: AccessTable::of(&document),
             hosts,
@@ -232,7 +259,7 @@ impl Server {
         });
         let router = router.with_state(Arc::clone(&app));
         let router = guarded(router, &app, csrf, cors);
-        Ok(Self { app, router, settings, address })
+        Ok(Self { app, router, settings, address, exporter })
     }
 
     /// The address with a one-time code, with which a browser gets the first token within ten minutes. The code is in the fragment, which
@@ -250,7 +277,7 @@ impl Server {
     }
 
     /// Serves until `shutdown` completes. Then it claims no more runs, waits for its own as long as the settings say while it goes on
-    /// answering, gives the rest back, ends its streams, and returns.
+    /// answering, gives the rest back, ends its streams, sends the last spans for up to five seconds, and returns.
     ///
     /// # Errors
     ///
@@ -264,7 +291,7 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ServerError> {
-        let Self { app, router, settings, .. } = self;
+        let Self { app, router, settings, exporter, .. } = self;
         let executor = if settings.executes { Some(Executor::start(&app, &settings)?) } else { None };
         let mut ended = Ok(());
         let end = async {
@@ -278,14 +305,46 @@ impl Server {
             app.draining.store(true, Ordering::Relaxed);
             app.closing.send_replace(true);
         };
-        let (batches, observer) = (drive(Arc::clone(&app)), observe(Arc::clone(&app)));
+        let batches = drive(Arc::clone(&app));
         let connections = Connections::new(Arc::clone(&app), router).serve(&listener, end);
+        let has_exporter = exporter.is_some();
+        let ((last_event, no_more_events), (last_span, no_more_spans)) = (channel::<()>(), channel::<()>());
+        let mut observer = pin!(observe(Arc::clone(&app), no_more_events.map(drop)));
+        let mut exporter = pin!(export(exporter, &app, no_more_spans.map(drop)));
         tokio::select! {
             () = connections => {}
             () = batches => {}
-            () = observer => {}
+            () = &mut observer => {}
+            () = &mut exporter => {}
+        }
+        if has_exporter {
+            drop(last_event);
+            let events = observer.map(|()| drop(last_span));
+            // What is not sent then is lost.
+            _ = timeout(LAST_SPANS, join(events, exporter)).await;
         }
         ended
+    }
+}
+
+/// What may become spans, and what sends them, if anything does.
+#[cfg(feature = "otel")]
+fn spans(settings: &Settings, metrics: &Metrics) -> Result<(Spans, Option<Exporter>), ServerError> {
+    let Some(traces) = &settings.traces else { return Ok((Spans::default(), None)) };
+    let (spans, exporter) = Exporter::new(traces, metrics)?;
+    Ok((spans, Some(exporter)))
+}
+
+#[cfg(not(feature = "otel"))]
+fn spans(_: &Settings, _: &Metrics) -> Result<(Spans, Option<Exporter>), ServerError> {
+    Ok((Spans::default(), None))
+}
+
+/// Sends spans until `end` completes, and then the last ones. Without an exporter it does nothing, without an end.
+async fn export(exporter: Option<Exporter>, app: &App, end: impl Future<Output = ()>) {
+    match exporter {
+        Some(exporter) => exporter.run(Arc::clone(&app.journal), app.blocking.clone(), end).await,
+        None => pending().await,
     }
 }
 

@@ -14,6 +14,8 @@ use tokio::net::TcpListener;
 
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
+#[cfg(feature = "otel")]
+use crate::options;
 use crate::options::MemoryOptions;
 use crate::options::data_dir::HostOptions;
 use crate::options::remote_cache::RemoteCacheOptions;
@@ -59,6 +61,9 @@ browser gets it, once and within ten minutes.
 
 The server is for this machine. For others, put a proxy before it that encrypts connections, and
 start it with --behind-proxy and --public-url.
+
+With OTEL_EXPORTER_OTLP_ENDPOINT in the environment it sends spans of runs and requests to a
+collector of OpenTelemetry; docs/server.md has the other variables.
 
 Ctrl-C or SIGTERM: it takes no more runs, waits for those that it executes while it goes on
 answering, gives the rest back to other workers, and ends. A second one stops it at once.
@@ -136,6 +141,10 @@ impl Serve {
         settings.behind_proxy = self.behind_proxy;
         settings.allowed_origins.clone_from(&self.allow_origin);
         settings.drain = self.drain;
+        #[cfg(feature = "otel")]
+        {
+            settings.traces = options::traces::export()?;
+        }
         let (is_quiet, form) = (self.quiet, self.log_format);
         let settings = settings.on_change(move |change| {
             if !is_quiet {

@@ -5,6 +5,8 @@ pub(crate) mod remote_cache;
 pub(crate) mod server;
 pub(crate) mod tag_limits;
 pub(crate) mod task;
+#[cfg(feature = "otel")]
+pub(crate) mod traces;
 
 use clap::{Args, ValueEnum};
 use hostel::{HostBuilder, grammar};

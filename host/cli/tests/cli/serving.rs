@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Command};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
 
 use crate::hostel::{Place, Ran};
-use crate::server::{PATIENCE, Server};
+use crate::server::{PATIENCE, Server, Watchdog, ran};
 
 /// Sends a request without a body, and returns the answer.
 fn get(address: &str, path: &str, token: &str) -> String {
@@ -107,4 +109,66 @@ fn an_answer_from_the_cache_outlives_the_server() {
     check(&server, 200, true);
     let listed = server.completed("runs ls state:cached --output json");
     assert_eq!(listed.matches("\"run\":").count(), 1, "{listed}");
+}
+
+#[test]
+fn spans_go_where_the_environment_says() {
+    let collector = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}/base", collector.local_addr().unwrap());
+    let place = Place::with_data_dir();
+    let mut command = place.command("serve --addr 127.0.0.1:0 --workers 0");
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint).env("OTEL_SERVICE_NAME", "tasks");
+    command.env("OTEL_EXPORTER_OTLP_HEADERS", "x-collector=its%20token");
+    let mut server =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let watchdog = Watchdog::of(&server);
+    let address = address(&mut server);
+    let token = fs::read_to_string(place.data_dir().join("token")).unwrap();
+    get(&address, "/api/v1/info", token.trim());
+    // If the server were killed meanwhile, nothing would come.
+    let (sender, accepted) = channel();
+    thread::spawn(move || sender.send(collector.accept().unwrap().0));
+    let stream = accepted.recv_timeout(PATIENCE).expect("the server connects to the collector");
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (mut lines, mut head) = (BufReader::new(&stream), String::new());
+    while !head.ends_with("\r\n\r\n") {
+        assert_ne!(lines.read_line(&mut head).unwrap(), 0, "{head}");
+    }
+    assert!(head.starts_with("POST /base/v1/traces HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("\r\nx-collector: its token\r\n"), "{head}");
+    let length = head.to_ascii_lowercase();
+    let length =
+        length.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+    let mut body = vec![0; length];
+    lines.read_exact(&mut body).unwrap();
+    let body = String::from_utf8_lossy(&body);
+    for part in ["tasks", "GET /api/v1/info"] {
+        assert!(body.contains(part), "{part}: {body}");
+    }
+    assert!(!body.contains(token.trim()), "{body}");
+    // It does not answer, and the server ends.
+    assert!(Command::new("kill").arg(server.id().to_string()).status().unwrap().success());
+    let ran = Ran::of(server.wait_with_output().unwrap());
+    drop(watchdog);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(!ran.stderr.contains("its"), "{ran:?}");
+}
+
+#[test]
+fn a_collector_that_cannot_be_is_refused_at_the_start() {
+    let place = Place::with_data_dir();
+    let refused = |name: &str, value: &str| {
+        let mut command = place.command("serve --addr 127.0.0.1:0 --workers 0");
+        command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318").env(name, value);
+        let ran = ran(command);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        ran.stderr
+    };
+    let stderr = refused("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318");
+    assert!(stderr.contains("OTEL_EXPORTER_OTLP_ENDPOINT: invalid address \"collector:4318\""), "{stderr}");
+    let stderr = refused("OTEL_EXPORTER_OTLP_HEADERS", "hunter2");
+    assert!(
+        stderr.contains("OTEL_EXPORTER_OTLP_HEADERS: header 1") && !stderr.contains("hunter2"),
+        "{stderr}"
+    );
 }

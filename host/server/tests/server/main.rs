@@ -3,6 +3,9 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+#[cfg(feature = "otel")]
+mod collector;
+#[cfg(test)]
 mod running;
 
 #[cfg(test)]
@@ -35,6 +38,9 @@ mod refusals;
 mod restricted;
 #[cfg(test)]
 mod slice;
+#[cfg(test)]
+#[cfg(feature = "otel")]
+mod spans;
 #[cfg(test)]
 mod traces;
 #[cfg(test)]
