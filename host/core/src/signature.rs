@@ -7,7 +7,9 @@ use std::{
 
 use serde_json::Value as Json;
 
-use crate::value::{Name, Type, UnknownName, Value, ValueError, excerpt, list_names, parse_json, write_list};
+use crate::value::{
+    Name, Type, UnknownName, Value, ValueError, ValueReader, excerpt, list_names, parse_json, write_list,
+};
 
 /// The parameters and the result type of a task. Cheap to clone.
 ///
@@ -117,7 +119,8 @@ impl Signature {
     ///
     /// As [`Signature::bind`].
     pub fn bind_text(&self, arguments: Arguments<&str>) -> Result<Vec<Value>, ArgumentError> {
-        self.bind_with(arguments, Param::parse)
+        let mut reader = ValueReader::default();
+        self.bind_with(arguments, |param, text| param.parse_with(&mut reader, text))
     }
 
     /// Binds the arguments in a JSON object (by name) or array (by position).
@@ -126,6 +129,15 @@ impl Signature {
     ///
     /// As [`Signature::bind`], and [`ArgumentError::NoArguments`] if it is neither.
     pub fn bind_json(&self, json: &Json) -> Result<Vec<Value>, ArgumentError> {
+        self.bind_json_with(&mut ValueReader::default(), json)
+    }
+
+    /// As [`Signature::bind_json`], with this reader.
+    ///
+    /// # Errors
+    ///
+    /// As [`Signature::bind_json`].
+    pub fn bind_json_with(&self, reader: &mut ValueReader, json: &Json) -> Result<Vec<Value>, ArgumentError> {
         let mut arguments = Arguments::new();
         if let Some(members) = json.as_object() {
             arguments.named = members.iter().map(|(name, value)| (name.clone(), value)).collect();
@@ -134,7 +146,7 @@ impl Signature {
         } else {
             return Err(ArgumentError::NoArguments { found: excerpt(json) });
         }
-        self.bind_with(arguments, |param, json| Value::from_json(json, &param.ty))
+        self.bind_with(arguments, |param, json| reader.json(json, &param.ty))
     }
 
     /// Binds arguments of any kind. The function converts one to the value of its parameter, in normal form, or to a
@@ -217,6 +229,15 @@ impl Param {
     /// # Ok::<(), hostel_core::ValueError>(())
     /// ```
     pub fn parse(&self, text: &str) -> Result<Value, ValueError> {
+        self.parse_with(&mut ValueReader::default(), text)
+    }
+
+    /// As [`Param::parse`], together with other arguments.
+    ///
+    /// # Errors
+    ///
+    /// As [`ValueReader::wave`].
+    pub fn parse_with(&self, reader: &mut ValueReader, text: &str) -> Result<Value, ValueError> {
         if takes_unquoted(&self.ty, text.trim_start()) {
             return self.ty.conform(Value::String(text.to_owned()));
         }
@@ -229,11 +250,11 @@ impl Param {
             return Value::data_or_text(text).map(|data| Value::Option(Some(Box::new(data))));
         }
         if self.ty.is_of_data() {
-            return Value::from_json(&parse_json(text)?, &self.ty);
+            return reader.json(&parse_json(text)?, &self.ty);
         }
         match with_leading_zero(&self.ty, text.trim()) {
-            Some(text) => Value::from_wave(&text, &self.ty),
-            None => Value::from_wave(text, &self.ty),
+            Some(text) => reader.wave(&text, &self.ty),
+            None => reader.wave(text, &self.ty),
         }
     }
 

@@ -10,10 +10,10 @@ const MAX_DEPTH: usize = 100;
 
 /// The maximum size of a signature. Types are shared in a component, but trees here: a few tuples, each with twice the
 /// size of the one before, would fill any memory.
-const MAX_SIGNATURE_BYTES: usize = 1 << 20;
+const MAX_SIGNATURE_BYTES: usize = 256 << 10;
 
 /// The signatures of all functions of a component.
-const MAX_SIGNATURES_BYTES: usize = 16 << 20;
+const MAX_SIGNATURES_BYTES: usize = 1 << 20;
 
 /// The size of a type or a name, in addition to its text.
 const NODE_BYTES: usize = 64;

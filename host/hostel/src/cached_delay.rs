@@ -15,7 +15,7 @@ impl Task {
     /// to see to the run:
     ///
     /// - the memory and the data directory of this host have no value that the run may use. The remote cache is left to workers;
-    /// - the cached value takes more than `longest` bytes, with the list of the files that it depends on: it is not read;
+    /// - the inputs take more than `longest` bytes, or the cached value with the list of the files that it depends on: it is not read;
     /// - checking these files takes longer than `patience`;
     /// - the run is due later, has a [unique](crate::Unique) key, belongs to a schedule, or waits for other runs;
     /// - the task asks for a new value, or has no cache key.
@@ -24,7 +24,9 @@ impl Task {
     ///
     /// Blocks while the value is read and its files are checked: microseconds for a value in memory.
     pub fn cached_record(&self, spec: &RunSpec, longest: u64, patience: Duration) -> Option<RunRecord> {
-        if spec.task != *self.key() || !may_end_now(spec) {
+        let inputs =
+            spec.inputs.iter().filter_map(InputSpec::as_value).map(StoredValue::size_bytes).sum::<u64>();
+        if spec.task != *self.key() || !may_end_now(spec) || inputs > longest {
             return None;
         }
         // The key and the name are those that a worker derives.

@@ -50,12 +50,18 @@ pub(crate) struct App {
     pub(crate) uploaded: Uploaded,
     /// Requests whose arguments are uploaded values, which are in memory then.
     pub(crate) blob_requests: Semaphore,
+    /// Requests whose JSON takes much memory while it is read.
+    pub(crate) turns: Arc<Semaphore>,
+    /// Maps whose rows have long arguments in common.
+    pub(crate) long_maps: Semaphore,
     /// Values that submissions look up in the cache.
     pub(crate) look_ups: Semaphore,
     /// Uploads that are checked at once.
     pub(crate) uploads: Semaphore,
     /// Answers with large values, which are in memory until the client has taken them.
     pub(crate) large_answers: Arc<Semaphore>,
+    /// A permit for each MiB that the values of answers may take in memory while these are made.
+    pub(crate) made_answers: Arc<Semaphore>,
     /// Event streams and followed logs.
     pub(crate) streams: Arc<Semaphore>,
     /// Whether tokens have rates: not on a loopback address.

@@ -7,6 +7,22 @@ use utoipa::ToSchema;
 
 /// The most bytes of a JSON body.
 pub(crate) const JSON_BYTES: usize = 1 << 20;
+/// The most bytes of JSON that any number of requests may have read at once.
+pub(crate) const SHORT_JSON_BYTES: usize = 4 << 10;
+/// The most fields that may be left out in the arguments of such a request.
+pub(crate) const SHORT_LEFT_OUT: usize = 1 << 16;
+/// The most requests with longer JSON, or more fields that are left out, that are read at once.
+pub(crate) const TURNS: usize = 2;
+/// The longest time that a request waits for its turn to be read.
+pub(crate) const TURN_WAIT: Duration = Duration::from_secs(10);
+/// A page of tasks ends with so many bytes of signatures.
+pub(crate) const TASKS_BYTES: usize = 1 << 20;
+/// The most bytes of the answer to a check of arguments.
+pub(crate) const CHECKED_BYTES: usize = 4 << 20;
+/// The most maps at once whose rows have long arguments in common: these are in memory while the rows come.
+pub(crate) const LONG_MAPS: usize = 8;
+/// The most bytes of the specs of rows that wait to be stored together, beside the last one.
+pub(crate) const MAP_BATCH_BYTES: u64 = 1 << 20;
 /// The most bytes of a component.
 pub(crate) const COMPONENT_BYTES: u64 = 64 << 20;
 /// The most bytes of an uploaded value.
@@ -17,8 +33,13 @@ pub(crate) const VALUE_FILES: usize = 10_000;
 pub(crate) const VALUE_FILES_BYTES: u64 = 16 << 30;
 /// The most requests with uploaded values that are handled at once: each has its values in memory several times.
 pub(crate) const BLOB_REQUESTS: usize = 1;
-/// The most bytes of the stored values of a run that any number of requests may read at once.
+/// The most bytes of the stored values of a run that any number of clients may be sent at once.
 pub(crate) const SMALL_VALUES_BYTES: u64 = 1 << 20;
+/// The most bytes of such values from which any number of answers may be made at once. Those made of longer ones together have
+/// [`LARGE_ANSWERS_MIB`] in memory.
+pub(crate) const FREE_VALUES_BYTES: u64 = 1 << 10;
+/// What a byte of a stored value may take in memory, unless a limit of its run allows less: a tuple in a tuple, a hundred deep, is one byte.
+pub(crate) const EXPANSION: u64 = 10_000;
 /// The most answers with longer values of a run at once: each has them in memory several times until the client has taken it.
 pub(crate) const LARGE_ANSWERS: usize = 4;
 /// The most MiB of their values as they are stored, all answers together; a longer one is alone. In memory a value and its JSON take several times as much.
@@ -27,7 +48,7 @@ pub(crate) const LARGE_ANSWERS_MIB: u32 = 256;
 pub(crate) const LARGE_ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// The most values that submissions look up in the cache at once; each is in memory then. A run beyond them is left to a worker.
 pub(crate) const LOOK_UPS: usize = 64;
-/// The most bytes of such a value, with the list of the files that it depends on. A longer one is left to a worker.
+/// The most bytes of such a value, with the list of the files that it depends on, and of the inputs of its run. Longer ones are left to a worker.
 pub(crate) const LOOK_UP_BYTES: u64 = 64 << 10;
 /// The longest time in which a submission checks the files that a cached value depends on. What takes longer is left to a worker.
 pub(crate) const LOOK_UP_TIME: Duration = Duration::from_millis(50);

@@ -1,5 +1,7 @@
 //! Parts of requests as handlers take them. Whatever cannot be read is a problem like any other.
 
+use std::sync::Arc;
+
 use axum::body::HttpBody;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -10,11 +12,13 @@ use http::request::Parts as Head;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
+use crate::app::App;
 use crate::body::{Parts, check_type};
 use crate::bounds::{JSON_BYTES, LARGEST};
 use crate::expectation::{Mismatch, of_json, of_query, quoted};
 use crate::problem::{Answer, ApiProblem, Code};
 use crate::tokens::Identity;
+use crate::turn::Turn;
 
 /// The similarity at which a name is suggested for another one (Jaro-Winkler; 1 is equal).
 const ALIKE: f64 = 0.8;
@@ -25,9 +29,9 @@ pub(crate) trait Members: DeserializeOwned {
     const NAMES: &'static [&'static str];
 }
 
-/// A JSON body.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct JsonBody<T>(pub(crate) T);
+/// A JSON body, and the turn that it needs as long as parts of it are JSON.
+#[derive(Clone, Debug)]
+pub(crate) struct JsonBody<T>(pub(crate) T, pub(crate) Turn);
 
 /// The query.
 #[derive(Clone, Copy, Debug)]
@@ -37,14 +41,16 @@ pub(crate) struct Query<T>(pub(crate) T);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Path<T>(pub(crate) T);
 
-impl<S: Send + Sync, T: Members> FromRequest<S> for JsonBody<T> {
+impl<T: Members + Send + 'static> FromRequest<Arc<App>> for JsonBody<T> {
     type Rejection = ApiProblem;
 
-    async fn from_request(request: Request, _: &S) -> Answer<Self> {
+    async fn from_request(request: Request, app: &Arc<App>) -> Answer<Self> {
         let (head, body) = request.into_parts();
         check_type(&head.headers, &["application/json"])?;
         let body = Parts::new(&head.headers, body, JSON_BYTES as u64)?.whole().await?;
-        read(&body).map(Self)
+        let turn = Turn::for_bytes(app, body.len()).await?;
+        let body = turn.run(app, move || read(&body)).await?;
+        Ok(Self(body, turn))
     }
 }
 
@@ -52,14 +58,14 @@ impl<S: Send + Sync, T: Members> FromRequest<S> for JsonBody<T> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OptionalBody<T>(pub(crate) T);
 
-impl<S: Send + Sync, T: Members + Default> FromRequest<S> for OptionalBody<T> {
+impl<T: Members + Default + Send + 'static> FromRequest<Arc<App>> for OptionalBody<T> {
     type Rejection = ApiProblem;
 
-    async fn from_request(request: Request, state: &S) -> Answer<Self> {
+    async fn from_request(request: Request, app: &Arc<App>) -> Answer<Self> {
         if request.body().is_end_stream() && !request.headers().contains_key(CONTENT_TYPE) {
             return Ok(Self(T::default()));
         }
-        JsonBody::from_request(request, state).await.map(|JsonBody(body)| Self(body))
+        JsonBody::from_request(request, app).await.map(|JsonBody(body, _)| Self(body))
     }
 }
 

@@ -11,11 +11,13 @@ use hostel::journal::{InputSpec, JournalEntry, SqliteJournal};
 use hostel::{ErrorKind, Failure, Outcome};
 use http::HeaderValue;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::bounds::{LARGE_ANSWER_WAIT, LARGE_ANSWERS, LARGE_ANSWERS_MIB, SMALL_VALUES_BYTES};
+use crate::bounds::{
+    EXPANSION, FREE_VALUES_BYTES, LARGE_ANSWER_WAIT, LARGE_ANSWERS, LARGE_ANSWERS_MIB, SMALL_VALUES_BYTES,
+};
 use crate::problem::{Answer, ApiProblem, Code};
 
 /// The type of answers in JSON.
@@ -24,9 +26,14 @@ pub(crate) const JSON: &str = "application/json";
 /// The bytes of an answer that are handed to the connection at once.
 const PART: usize = 64 << 10;
 
-/// A place for the values of a run, which the answer keeps until it was taken; `None` if they are small.
+/// A place for the values of a run.
 #[derive(Clone, Debug)]
-pub(crate) struct Place(Option<Arc<OwnedSemaphorePermit>>);
+pub(crate) struct Place {
+    /// Kept until the answer was taken; `None` if the values are small.
+    taken: Option<Arc<OwnedSemaphorePermit>>,
+    /// Kept until the answer is made: values may take much more memory than their stored form.
+    made: Option<Arc<OwnedSemaphorePermit>>,
+}
 
 /// Waits for a place for the values of a run.
 ///
@@ -34,10 +41,19 @@ pub(crate) struct Place(Option<Arc<OwnedSemaphorePermit>>);
 ///
 /// 503 with `Retry-After` if there was none for [`LARGE_ANSWER_WAIT`].
 pub(crate) async fn place(app: &App, entry: &JournalEntry) -> Answer<Place> {
-    match value_bytes(entry) {
-        ..=SMALL_VALUES_BYTES => Ok(Place(None)),
-        bytes => take(app, places(bytes)).await,
-    }
+    let (stored, in_memory) = value_bytes(entry);
+    let taken = match stored {
+        ..=SMALL_VALUES_BYTES => None,
+        bytes => Some(take(&app.large_answers, places(bytes)).await?),
+    };
+    let made = match stored {
+        ..=FREE_VALUES_BYTES => None,
+        _ => {
+            let mib = u32::try_from(in_memory >> 20).unwrap_or(u32::MAX);
+            Some(take(&app.made_answers, mib.clamp(1, LARGE_ANSWERS_MIB)).await?)
+        }
+    };
+    Ok(Place { taken, made })
 }
 
 /// Waits for all places, for values of unknown length.
@@ -46,20 +62,21 @@ pub(crate) async fn place(app: &App, entry: &JournalEntry) -> Answer<Place> {
 ///
 /// As [`place`].
 pub(crate) async fn all_places(app: &App) -> Answer<Place> {
-    take(app, LARGE_ANSWERS_MIB).await
+    let taken = take(&app.large_answers, LARGE_ANSWERS_MIB).await?;
+    Ok(Place { taken: Some(taken), made: None })
 }
 
-async fn take(app: &App, places: u32) -> Answer<Place> {
+async fn take(of: &Arc<Semaphore>, places: u32) -> Answer<Arc<OwnedSemaphorePermit>> {
     let busy = |_| {
         let problem = format!(
             "answers with large values are being sent: expected at most {LARGE_ANSWERS}, of {LARGE_ANSWERS_MIB} MiB together"
         );
         ApiProblem::new(Code::Kind(ErrorKind::Unavailable), problem).hint("try again later")
     };
-    let places = Arc::clone(&app.large_answers).acquire_many_owned(places);
+    let places = Arc::clone(of).acquire_many_owned(places);
     let permit = timeout(LARGE_ANSWER_WAIT, places).await;
     let ended = |_| ApiProblem::new(Code::Kind(ErrorKind::Unavailable), "the server has ended");
-    Ok(Place(Some(Arc::new(permit.map_err(busy)?.map_err(ended)?))))
+    permit.map_err(busy)?.map_err(ended).map(Arc::new)
 }
 
 /// The places of an answer with so many bytes of values: one for each MiB, and so many at least that there are no more answers than allowed.
@@ -68,16 +85,24 @@ fn places(bytes: u64) -> u32 {
     u32::try_from(bytes >> 20).unwrap_or(u32::MAX).clamp(least, LARGE_ANSWERS_MIB)
 }
 
-/// How many bytes are stored of the values of a run.
-fn value_bytes(entry: &JournalEntry) -> u64 {
+/// How many bytes are stored of the values of a run, and how many they may take in memory.
+fn value_bytes(entry: &JournalEntry) -> (u64, u64) {
     let record = entry.record();
+    let limits = &record.spec().spec.limits;
     let inputs = record.spec().inputs.iter().filter_map(InputSpec::as_value);
     let attempts = record.attempts().iter().filter_map(|attempt| attempt.outcome.as_ref());
     let outcomes = record.outcome().into_iter().chain(attempts).filter_map(|outcome| match outcome {
         Outcome::Completed(value) | Outcome::Failed(Failure::Error(value)) => Some(value),
         Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled => None,
     });
-    inputs.chain(outcomes).map(|value| value.size_bytes()).fold(0, u64::saturating_add)
+    // Those of the inputs are checked all together, and those of results one by one.
+    let in_memory = |stored: u64, limit: u64| stored.saturating_mul(EXPANSION).min(limit.max(stored));
+    let inputs = inputs.map(|value| value.size_bytes()).fold(0, u64::saturating_add);
+    let inputs = (inputs, in_memory(inputs, limits.input_bytes));
+    outcomes.map(|value| value.size_bytes()).fold(inputs, |(stored, expanded), bytes| {
+        let more = in_memory(bytes, limits.result_bytes);
+        (stored.saturating_add(bytes), expanded.saturating_add(more))
+    })
 }
 
 impl Place {
@@ -102,7 +127,8 @@ impl Place {
 
     /// An answer with these bytes, which keeps the place until they were taken. A layer that changes the body finds the place among the
     /// answer's extensions.
-    pub(crate) fn answer(self, bytes: Vec<u8>, media_type: &'static str) -> Response {
+    pub(crate) fn answer(mut self, bytes: Vec<u8>, media_type: &'static str) -> Response {
+        self.made = None;
         let length = bytes.len();
         let mut response = Response::new(self.body(bytes));
         response.extensions_mut().insert(self);
@@ -114,7 +140,7 @@ impl Place {
 
     /// A body with these bytes, which keeps the place until they were taken.
     pub(crate) fn body(&self, bytes: Vec<u8>) -> Body {
-        let Some(permit) = &self.0 else { return Body::from(bytes) };
+        let Some(permit) = &self.taken else { return Body::from(bytes) };
         let parts = unfold((Bytes::from(bytes), Arc::clone(permit)), async |(mut rest, permit)| {
             let part = rest.split_to(PART.min(rest.len()));
             (!part.is_empty()).then_some((Ok::<_, Infallible>(part), (rest, permit)))

@@ -63,6 +63,7 @@ mod socket;
 mod spans;
 mod tokens;
 mod trace;
+mod turn;
 
 mod bounds;
 mod clock;

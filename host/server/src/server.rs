@@ -37,7 +37,8 @@ use crate::batch_driver::drive;
 use crate::batches::Batches;
 use crate::blocking::Blocking;
 use crate::bounds::{
-    BLOB_REQUESTS, LARGE_ANSWERS_MIB, LAST_SPANS, LOADED, LOOK_UPS, SCRIPTS, STREAMS, UPLOADS,
+    BLOB_REQUESTS, LARGE_ANSWERS_MIB, LAST_SPANS, LOADED, LONG_MAPS, LOOK_UPS, SCRIPTS, STREAMS, TURNS,
+    UPLOADS,
 };
 use crate::clock::now;
 use crate::connections::Connections;
@@ -242,9 +243,12 @@ impl Server {
             spool: PathBuf::from(data_dir),
             uploaded: Uploaded::of(data_dir),
             blob_requests: Semaphore::new(BLOB_REQUESTS),
+            turns: Arc::new(Semaphore::new(TURNS)),
+            long_maps: Semaphore::new(LONG_MAPS),
             look_ups: Semaphore::new(LOOK_UPS),
             uploads: Semaphore::new(UPLOADS),
             large_answers: Arc::new(Semaphore::new(LARGE_ANSWERS_MIB as usize)),
+            made_answers: Arc::new(Semaphore::new(LARGE_ANSWERS_MIB as usize)),
             streams: Arc::new(Semaphore::new(STREAMS)),
             rates: (!address.ip().is_loopback()).then(Rates::default),
             started: now(),

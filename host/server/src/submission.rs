@@ -8,7 +8,7 @@ use hostel::journal::{Journal, JournalConflict, JournalError, RunRecord, RunSpec
 use hostel::registry::{ComponentRef, RegistryError};
 use hostel::{
     Args, Arguments, DelayOptions, Digest, ErrorKind, OptionKey, Param, QueueName, RunId, Tag, Tags, Task,
-    TaskSpec, Timestamp, Unique, Value, ValueForm, check_tags, grammar,
+    TaskSpec, Timestamp, Unique, Value, ValueForm, ValueReader, check_tags, grammar,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::blob_args::{BlobArgs, may_name_blobs};
-use crate::bounds::{BLOB_BYTES, FARTHEST, LOOK_UP_BYTES, LOOK_UP_TIME};
+use crate::bounds::{BLOB_BYTES, FARTHEST, LOOK_UP_BYTES, LOOK_UP_TIME, SHORT_LEFT_OUT};
 use crate::clock::now;
 use crate::extract::{Members, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
@@ -24,6 +24,7 @@ use crate::scope::Scope;
 use crate::scripts::Registered;
 use crate::tokens::Identity;
 use crate::trace::RequestTrace;
+use crate::turn::Turn;
 
 /// What to run, and how.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -203,17 +204,18 @@ fn texts(value: &Json) -> Option<Vec<String>> {
 }
 
 /// The arguments of a task, from JSON. Without any, an empty object.
-pub(crate) fn inputs(task: &Task, args: Option<&Json>) -> Answer<Vec<Value>> {
+fn inputs(task: &Task, reader: &mut ValueReader, args: Option<&Json>) -> Answer<Vec<Value>> {
     let none = Json::Object(Map::new());
     let signature = task.signature();
     signature
-        .bind_json(args.unwrap_or(&none))
+        .bind_json_with(reader, args.unwrap_or(&none))
         .map_err(|error| ApiProblem::from(error).hint(format!("its signature is {signature}")))
 }
 
 /// The arguments of a task, some of them as texts by the names of their parameters, as the command line takes them.
 pub(crate) fn inputs_with_texts(
     task: &Task,
+    reader: &mut ValueReader,
     args: Option<&Json>,
     texts: &BTreeMap<String, String>,
 ) -> Answer<Vec<Value>> {
@@ -222,7 +224,7 @@ pub(crate) fn inputs_with_texts(
         Text(&'a str),
     }
     if texts.is_empty() {
-        return inputs(task, args);
+        return inputs(task, reader, args);
     }
     let signature = task.signature();
     let mut arguments = Arguments::new();
@@ -234,13 +236,13 @@ pub(crate) fn inputs_with_texts(
         Some(Json::Array(items)) => arguments.positional.extend(items.iter().map(Form::Json)),
         None | Some(Json::Null) => {}
         // Refused in the words of `inputs`.
-        Some(Json::Bool(_) | Json::Number(_) | Json::String(_)) => return inputs(task, args),
+        Some(Json::Bool(_) | Json::Number(_) | Json::String(_)) => return inputs(task, reader, args),
     }
     let texts = texts.iter().map(|(name, text)| (name.clone(), Form::Text(text)));
     arguments.named.extend(texts);
     let read = |param: &Param, form: Form<'_>| match form {
-        Form::Json(json) => Value::from_json(json, &param.ty),
-        Form::Text(text) => param.parse(text),
+        Form::Json(json) => reader.json(json, &param.ty),
+        Form::Text(text) => param.parse_with(reader, text),
     };
     signature
         .bind_with(arguments, read)
@@ -264,8 +266,38 @@ impl Prepared {
     }
 
     /// A run with these arguments, checked and not stored.
-    pub(crate) fn spec(&self, id: Option<RunId>, args: Option<&Json>, tags: &[Tag]) -> Answer<RunSpec> {
-        let inputs = inputs(&self.task, args)?;
+    pub(crate) async fn spec_in_turn(
+        &self,
+        app: &App,
+        turn: Turn,
+        id: Option<RunId>,
+        args: Option<Json>,
+        tags: &[Tag],
+    ) -> Answer<RunSpec> {
+        let turn = if turn.is_long() {
+            turn
+        } else {
+            let mut reader = ValueReader::with_most_left_out(SHORT_LEFT_OUT);
+            let spec = self.spec(&mut reader, id, args.as_ref(), tags);
+            if spec.is_ok() || !reader.is_full() {
+                return spec;
+            }
+            Turn::long(app).await?
+        };
+        let (prepared, tags) = (self.clone(), tags.to_vec());
+        let read = move || prepared.spec(&mut ValueReader::default(), id, args.as_ref(), &tags);
+        turn.run(app, read).await
+    }
+
+    /// A run with these arguments, checked and not stored.
+    fn spec(
+        &self,
+        reader: &mut ValueReader,
+        id: Option<RunId>,
+        args: Option<&Json>,
+        tags: &[Tag],
+    ) -> Answer<RunSpec> {
+        let inputs = inputs(&self.task, reader, args)?;
         let mut delay = self.delay.clone();
         delay.id = id;
         let args = Args::from(inputs).tags(self.tags.iter().chain(tags).cloned());
@@ -276,19 +308,24 @@ impl Prepared {
 /// A run with these arguments, in which uploaded values may be named; checked and not stored.
 pub(crate) async fn with_blobs(
     app: &Arc<App>,
+    turn: Turn,
     prepared: Prepared,
     id: Option<RunId>,
-    args: Option<&Json>,
+    args: Option<Json>,
 ) -> Answer<RunSpec> {
-    let Some(args) = args.filter(|args| may_name_blobs(args)) else { return prepared.spec(id, args, &[]) };
+    let mut args = match args {
+        Some(args) if may_name_blobs(&args) => args,
+        args => return prepared.spec_in_turn(app, turn, id, args, &[]).await,
+    };
     let ended = |_| ApiProblem::new(Code::Kind(ErrorKind::Unavailable), "the server has ended");
     let _place = app.blob_requests.acquire().await.map_err(ended)?;
-    let (of_app, mut args) = (Arc::clone(app), args.clone());
+    let of_app = Arc::clone(app);
     app.blocking
         .run(move || {
+            let _turn = turn;
             let most = prepared.task.spec().limits.input_bytes.min(BLOB_BYTES);
             BlobArgs::new(&of_app.uploaded, most).replace(&mut args, &prepared.task.signature().params)?;
-            prepared.spec(id, Some(&args), &[])
+            prepared.spec(&mut ValueReader::default(), id, Some(&args), &[])
         })
         .await
 }

@@ -702,14 +702,14 @@ fn e01_to_e15_in_both_languages() {
         assert_eq!(lines.map(|line| states(&line)), [false, true, false]);
         assert_eq!(completed(&place, &format!("run {file}#power 323 1235")).len(), 3099);
     }
-    let order = run(&place, "map tasks.py#stop_at_floor --over floor=[0.3,0.2,0.1] --workers 1");
+    let order = run(&place, "map tasks.py#stop_at_floor --over floor=[1.5,1.0,0.5] --workers 1");
     let stops: Vec<_> = order
         .stderr
         .lines()
         .filter_map(|line| line.split_once("stops on floor "))
         .map(|(_, floor)| floor)
         .collect();
-    assert_eq!(stops, ["0.1", "0.2", "0.3"], "{order}");
+    assert_eq!(stops, ["0.5", "1.0", "1.5"], "{order}");
     let stateful = "run tasks.py#my_stateful_task 1 --cache inputs --cache-expiration 1h";
     assert!(run(&place, stateful).stderr.contains("Completed"));
     assert!(run(&place, stateful).stderr.contains("Cached"));

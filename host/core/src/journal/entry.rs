@@ -7,8 +7,8 @@ use super::{
     MAX_CRASHES, RunChange, RunHead, SOLO_CRASHES, WorkerId,
 };
 use crate::{
-    Amendment, Event, IllegalFact, Outcome, RunFacets, RunFact, RunFilter, RunId, RunRecord, RunSpec, State,
-    StoredOutcome, Timestamp, UniqueMode,
+    Amendment, Event, Failure, IllegalFact, Outcome, RunFacets, RunFact, RunFilter, RunId, RunRecord,
+    RunSpec, State, StoredOutcome, Timestamp, UniqueMode,
 };
 
 /// The most facts that are appended in one call.
@@ -25,6 +25,21 @@ pub struct Append {
     pub fence: Option<Fence>,
     /// The facts in order, each with its time; at most [`MAX_APPENDED`].
     pub facts: Vec<(Timestamp, RunFact)>,
+}
+
+impl Append {
+    /// How many canonical bytes the values of its outcomes have.
+    pub fn value_bytes(&self) -> u64 {
+        let outcomes = self.facts.iter().filter_map(|(_, fact)| match fact {
+            RunFact::AttemptEnded { outcome, .. } | RunFact::Ended { outcome, .. } => Some(outcome),
+            RunFact::Born(_) | RunFact::Event(_) | RunFact::Amended(_) | RunFact::Named(_) => None,
+        });
+        let values = outcomes.filter_map(|outcome| match outcome {
+            Outcome::Completed(value) | Outcome::Failed(Failure::Error(value)) => Some(value.size_bytes()),
+            Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled => None,
+        });
+        values.sum()
+    }
 }
 
 /// A run as a journal has it: its record, and who has claimed it.

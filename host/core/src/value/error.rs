@@ -63,6 +63,14 @@ pub enum Problem {
         /// The missing field.
         name: Name,
     },
+    /// Too many fields are left out, each of which takes memory.
+    #[error(
+        "more than {most} fields are left out in one value: write those of the others, or pass fewer elements at once"
+    )]
+    LeftOut {
+        /// How many may be.
+        most: usize,
+    },
     /// A duplicate field or flag.
     #[error("{what} {name:?} is given twice")]
     Twice {

@@ -107,39 +107,207 @@ fn digits(float: f64) -> usize {
 ///
 /// Recurses as deep as the type, never deeper.
 pub(super) fn read<F: Form>(form: F, ty: &Type) -> Result<Value, ValueError> {
-    match ty {
-        Type::Bool => form.boolean().map(Value::Bool).ok_or_else(|| form.mismatch(ty)),
-        Type::S8 => integer(&form, ty, i8::MIN..=i8::MAX).map(Value::S8),
-        Type::U8 => integer(&form, ty, u8::MIN..=u8::MAX).map(Value::U8),
-        Type::S16 => integer(&form, ty, i16::MIN..=i16::MAX).map(Value::S16),
-        Type::U16 => integer(&form, ty, u16::MIN..=u16::MAX).map(Value::U16),
-        Type::S32 => integer(&form, ty, i32::MIN..=i32::MAX).map(Value::S32),
-        Type::U32 => integer(&form, ty, u32::MIN..=u32::MAX).map(Value::U32),
-        Type::S64 => integer(&form, ty, i64::MIN..=i64::MAX).map(Value::S64),
-        Type::U64 => integer(&form, ty, u64::MIN..=u64::MAX).map(Value::U64),
-        Type::F32 => {
-            float(&form, form.float32(), ty, f32::MIN..=f32::MAX).map(canonical::one_nan32).map(Value::F32)
+    ValueReader::default().read(form, ty)
+}
+
+/// Reads values that belong together, such as the arguments of a run. They take memory in proportion to what is written, but for fields
+/// that are left out: at most [so many](Self::MOST_LEFT_OUT) of them in all these values.
+#[derive(Debug)]
+pub struct ValueReader {
+    left_out: usize,
+    most_left_out: usize,
+}
+
+impl Default for ValueReader {
+    fn default() -> Self {
+        Self::with_most_left_out(Self::MOST_LEFT_OUT)
+    }
+}
+
+impl ValueReader {
+    /// The most fields that may be left out, unless fewer are allowed.
+    pub const MOST_LEFT_OUT: usize = 1 << 20;
+
+    /// A reader of values in which at most so many fields are left out.
+    pub fn with_most_left_out(most: usize) -> Self {
+        Self { left_out: 0, most_left_out: most.min(Self::MOST_LEFT_OUT) }
+    }
+
+    /// Whether no more fields may be left out.
+    pub fn is_full(&self) -> bool {
+        self.left_out >= self.most_left_out
+    }
+
+    pub(super) fn read<F: Form>(&mut self, form: F, ty: &Type) -> Result<Value, ValueError> {
+        match ty {
+            Type::Bool => form.boolean().map(Value::Bool).ok_or_else(|| form.mismatch(ty)),
+            Type::S8 => integer(&form, ty, i8::MIN..=i8::MAX).map(Value::S8),
+            Type::U8 => integer(&form, ty, u8::MIN..=u8::MAX).map(Value::U8),
+            Type::S16 => integer(&form, ty, i16::MIN..=i16::MAX).map(Value::S16),
+            Type::U16 => integer(&form, ty, u16::MIN..=u16::MAX).map(Value::U16),
+            Type::S32 => integer(&form, ty, i32::MIN..=i32::MAX).map(Value::S32),
+            Type::U32 => integer(&form, ty, u32::MIN..=u32::MAX).map(Value::U32),
+            Type::S64 => integer(&form, ty, i64::MIN..=i64::MAX).map(Value::S64),
+            Type::U64 => integer(&form, ty, u64::MIN..=u64::MAX).map(Value::U64),
+            Type::F32 => float(&form, form.float32(), ty, f32::MIN..=f32::MAX)
+                .map(canonical::one_nan32)
+                .map(Value::F32),
+            Type::F64 => float(&form, form.float64(), ty, f64::MIN..=f64::MAX)
+                .map(canonical::one_nan64)
+                .map(Value::F64),
+            Type::Char => form.character().map(Value::Char).ok_or_else(|| form.mismatch(ty)),
+            Type::String => form.string(ty).map(Value::String),
+            Type::List(element) if **element == Type::U8 => bytes(form, ty).map(Value::Bytes),
+            Type::List(element) => self.elements(form.list(ty)?, element).map(Value::List),
+            Type::FixedList(element, length) => {
+                let items = exactly(form.list(ty)?, *length as usize)?;
+                self.elements(items, element).map(Value::List)
+            }
+            Type::Map(key, value) => self.map(form, ty, key, value),
+            Type::Record(fields) => self.record(form, ty, fields),
+            Type::Tuple(types) => self.tuple(form, ty, types),
+            Type::Variant(cases) => self.variant(form, ty, cases),
+            Type::Enum(names) => self.enumeration(form, ty, names),
+            Type::Option(some) => self.option(form, ty, some),
+            Type::Result { ok, err } => self.result(form, ty, ok.as_deref(), err.as_deref()),
+            Type::Flags(names) => flags(form, ty, names),
+            Type::Data => form.data(ty).map(Value::of_data),
         }
-        Type::F64 => {
-            float(&form, form.float64(), ty, f64::MIN..=f64::MAX).map(canonical::one_nan64).map(Value::F64)
+    }
+
+    fn elements<F: Form>(
+        &mut self,
+        items: impl Iterator<Item = F>,
+        ty: &Type,
+    ) -> Result<Vec<Value>, ValueError> {
+        let values = items.enumerate().map(|(index, item)| self.element(index, item, ty));
+        values.collect()
+    }
+
+    fn element<F: Form>(&mut self, index: usize, item: F, ty: &Type) -> Result<Value, ValueError> {
+        self.read(item, ty).map_err(|error| error.within(Step::Element(index)))
+    }
+
+    fn tuple<F: Form>(&mut self, form: F, ty: &Type, types: &[Type]) -> Result<Value, ValueError> {
+        let items = exactly(form.tuple(ty)?, types.len())?.zip(types).enumerate();
+        let values = items.map(|(index, (item, ty))| self.element(index, item, ty));
+        values.collect::<Result<_, _>>().map(Value::Tuple)
+    }
+
+    /// Sorts by the keys' canonical bytes; of equal keys the last wins.
+    fn map<F: Form>(
+        &mut self,
+        form: F,
+        ty: &Type,
+        key_ty: &Type,
+        value_ty: &Type,
+    ) -> Result<Value, ValueError> {
+        let written = form.entries().or_else(|form| pairs(form, ty, key_ty, value_ty))?;
+        let mut entries = BTreeMap::new();
+        for (index, (key, value)) in written.into_iter().enumerate() {
+            let key = self.read(key, key_ty).map_err(|error| error.within(Step::Key(index)))?;
+            let value =
+                self.read(value, value_ty).map_err(|error| error.within(Step::Entry(excerpt(&key))))?;
+            let mut bytes = Vec::new();
+            let encoded = key_ty.encode_payload(&key, &mut bytes);
+            encoded.map_err(|_| key.mismatch(key_ty))?;
+            entries.insert(bytes, (key, value));
         }
-        Type::Char => form.character().map(Value::Char).ok_or_else(|| form.mismatch(ty)),
-        Type::String => form.string(ty).map(Value::String),
-        Type::List(element) if **element == Type::U8 => bytes(form, ty).map(Value::Bytes),
-        Type::List(element) => elements(form.list(ty)?, element).map(Value::List),
-        Type::FixedList(element, length) => {
-            let items = exactly(form.list(ty)?, *length as usize)?;
-            elements(items, element).map(Value::List)
+        Ok(Value::Map(entries.into_values().collect()))
+    }
+
+    fn record<F: Form>(&mut self, form: F, ty: &Type, declared: &[Field]) -> Result<Value, ValueError> {
+        let mut slots: Vec<Option<Value>> = declared.iter().map(|_| None).collect();
+        for (label, written) in form.fields(ty)? {
+            let label = label.as_ref();
+            let mut fields = declared.iter().zip(&mut slots);
+            let Some((Field { name, ty }, slot)) = fields.find(|(field, _)| *field.name == *label) else {
+                return Err(unknown("field", label, declared.iter().map(|field| &field.name)));
+            };
+            let value = self.read(written, ty).map_err(|error| error.within(Step::Field(name.clone())))?;
+            if slot.replace(value).is_some() {
+                return Err(twice("field", name));
+            }
         }
-        Type::Map(key, value) => map(form, ty, key, value),
-        Type::Record(fields) => record(form, ty, fields),
-        Type::Tuple(types) => tuple(form, ty, types),
-        Type::Variant(cases) => variant(form, ty, cases),
-        Type::Enum(names) => enumeration(form, ty, names),
-        Type::Option(some) => option(form, ty, some),
-        Type::Result { ok, err } => result(form, ty, ok.as_deref(), err.as_deref()),
-        Type::Flags(names) => flags(form, ty, names),
-        Type::Data => form.data(ty).map(Value::of_data),
+        let fields = declared.iter().zip(slots).map(|(field, slot)| self.present(field, slot));
+        fields.collect::<Result<_, _>>().map(Value::Record)
+    }
+
+    /// Returns the field with its value, which is `none` if an option is left out.
+    fn present(&mut self, field: &Field, value: Option<Value>) -> Result<(Name, Value), ValueError> {
+        let name = field.name.clone();
+        match (value, &field.ty) {
+            (Some(value), _) => Ok((name, value)),
+            (None, Type::Option(_)) if !self.is_full() => {
+                self.left_out += 1;
+                Ok((name, Value::Option(None)))
+            }
+            (None, Type::Option(_)) => Err(Problem::LeftOut { most: self.most_left_out }.into()),
+            (None, _) => Err(Problem::MissingField { name }.into()),
+        }
+    }
+
+    fn variant<F: Form>(&mut self, form: F, ty: &Type, cases: &[Case]) -> Result<Value, ValueError> {
+        let (label, written) = form.case(ty)?;
+        let label = label.as_ref();
+        let Some(Case { name, ty }) = cases.iter().find(|case| *case.name == *label) else {
+            return Err(unknown("case", label, cases.iter().map(|case| &case.name)));
+        };
+        let payload = self.payload(name, written, ty.as_ref(), || Step::Case(name.clone()))?;
+        Ok(Value::Variant(name.clone(), payload))
+    }
+
+    fn enumeration<F: Form>(&mut self, form: F, ty: &Type, names: &[Name]) -> Result<Value, ValueError> {
+        let (label, written) = form.case(ty)?;
+        let label = label.as_ref();
+        let Some(name) = names.iter().find(|name| ***name == *label) else {
+            return Err(unknown("case", label, names));
+        };
+        self.payload(name, written, None, || Step::Case(name.clone()))?;
+        Ok(Value::Enum(name.clone()))
+    }
+
+    fn option<F: Form>(&mut self, form: F, ty: &Type, some: &Type) -> Result<Value, ValueError> {
+        let payload = form.option(ty, some)?.map(|payload| self.read(payload, some).map(Box::new));
+        payload.transpose().map(Value::Option)
+    }
+
+    fn result<F: Form>(
+        &mut self,
+        form: F,
+        ty: &Type,
+        ok: Option<&Type>,
+        err: Option<&Type>,
+    ) -> Result<Value, ValueError> {
+        Ok(Value::Result(match form.result(ty, ok)? {
+            Ok(written) => Ok(self.payload("ok", written, ok, || Step::Ok)?),
+            Err(written) => Err(self.payload("err", written, err, || Step::Err)?),
+        }))
+    }
+
+    fn payload<F: Form>(
+        &mut self,
+        case: &str,
+        written: Option<F>,
+        ty: Option<&Type>,
+        step: impl FnOnce() -> Step,
+    ) -> Result<Option<Box<Value>>, ValueError> {
+        let case = || excerpt(case);
+        match (written, ty) {
+            (Some(written), Some(ty)) => {
+                let value = self.read(written, ty).map_err(|error| error.within(step()))?;
+                Ok(Some(Box::new(value)))
+            }
+            (Some(written), None) if !written.is_nothing() => {
+                let found = written.found();
+                Err(Problem::UnexpectedPayload { case: case(), found }.into())
+            }
+            (None, Some(ty)) => {
+                let expected = excerpt(ty);
+                Err(Problem::MissingPayload { case: case(), expected }.into())
+            }
+            (_, None) => Ok(None),
+        }
     }
 }
 
@@ -180,41 +348,11 @@ fn bytes<F: Form>(form: F, ty: &Type) -> Result<Vec<u8>, ValueError> {
     form.bytes().unwrap_or_else(|form| form.list(ty)?.enumerate().map(byte).collect())
 }
 
-fn elements<F: Form>(items: impl Iterator<Item = F>, ty: &Type) -> Result<Vec<Value>, ValueError> {
-    let values = items.enumerate().map(|(index, item)| element(index, item, ty));
-    values.collect()
-}
-
-fn element<F: Form>(index: usize, item: F, ty: &Type) -> Result<Value, ValueError> {
-    read(item, ty).map_err(|error| error.within(Step::Element(index)))
-}
-
 fn exactly<I: ExactSizeIterator>(items: I, expected: usize) -> Result<I, ValueError> {
     match items.len() {
         found if found == expected => Ok(items),
         found => Err(Problem::Length { expected, found }.into()),
     }
-}
-
-fn tuple<F: Form>(form: F, ty: &Type, types: &[Type]) -> Result<Value, ValueError> {
-    let items = exactly(form.tuple(ty)?, types.len())?.zip(types).enumerate();
-    let values = items.map(|(index, (item, ty))| element(index, item, ty));
-    values.collect::<Result<_, _>>().map(Value::Tuple)
-}
-
-/// Sorts by the keys' canonical bytes; of equal keys the last wins.
-fn map<F: Form>(form: F, ty: &Type, key_ty: &Type, value_ty: &Type) -> Result<Value, ValueError> {
-    let written = form.entries().or_else(|form| pairs(form, ty, key_ty, value_ty))?;
-    let mut entries = BTreeMap::new();
-    for (index, (key, value)) in written.into_iter().enumerate() {
-        let key = read(key, key_ty).map_err(|error| error.within(Step::Key(index)))?;
-        let value = read(value, value_ty).map_err(|error| error.within(Step::Entry(excerpt(&key))))?;
-        let mut bytes = Vec::new();
-        let encoded = key_ty.encode_payload(&key, &mut bytes);
-        encoded.map_err(|_| key.mismatch(key_ty))?;
-        entries.insert(bytes, (key, value));
-    }
-    Ok(Value::Map(entries.into_values().collect()))
 }
 
 /// Reads the entries of the map `ty` from a list of pairs.
@@ -233,89 +371,6 @@ fn pair<F: Form>(item: F, ty: &Type) -> Result<(F, F), ValueError> {
     match (halves.next(), halves.next(), halves.next()) {
         (Some(key), Some(value), None) => Ok((key, value)),
         _ => Err(Problem::Length { expected: 2, found }.into()),
-    }
-}
-
-fn record<F: Form>(form: F, ty: &Type, declared: &[Field]) -> Result<Value, ValueError> {
-    let mut slots: Vec<Option<Value>> = declared.iter().map(|_| None).collect();
-    for (label, written) in form.fields(ty)? {
-        let label = label.as_ref();
-        let mut fields = declared.iter().zip(&mut slots);
-        let Some((Field { name, ty }, slot)) = fields.find(|(field, _)| *field.name == *label) else {
-            return Err(unknown("field", label, declared.iter().map(|field| &field.name)));
-        };
-        let value = read(written, ty).map_err(|error| error.within(Step::Field(name.clone())))?;
-        if slot.replace(value).is_some() {
-            return Err(twice("field", name));
-        }
-    }
-    let fields = declared.iter().zip(slots).map(|(field, slot)| present(field, slot));
-    fields.collect::<Result<_, _>>().map(Value::Record)
-}
-
-/// Returns the field with its value, which is `none` if an option is absent.
-fn present(field: &Field, value: Option<Value>) -> Result<(Name, Value), ValueError> {
-    let name = field.name.clone();
-    match (value, &field.ty) {
-        (Some(value), _) => Ok((name, value)),
-        (None, Type::Option(_)) => Ok((name, Value::Option(None))),
-        (None, _) => Err(Problem::MissingField { name }.into()),
-    }
-}
-
-fn variant<F: Form>(form: F, ty: &Type, cases: &[Case]) -> Result<Value, ValueError> {
-    let (label, written) = form.case(ty)?;
-    let label = label.as_ref();
-    let Some(Case { name, ty }) = cases.iter().find(|case| *case.name == *label) else {
-        return Err(unknown("case", label, cases.iter().map(|case| &case.name)));
-    };
-    let payload = payload(name, written, ty.as_ref(), || Step::Case(name.clone()))?;
-    Ok(Value::Variant(name.clone(), payload))
-}
-
-fn enumeration<F: Form>(form: F, ty: &Type, names: &[Name]) -> Result<Value, ValueError> {
-    let (label, written) = form.case(ty)?;
-    let label = label.as_ref();
-    let Some(name) = names.iter().find(|name| ***name == *label) else {
-        return Err(unknown("case", label, names));
-    };
-    payload(name, written, None, || Step::Case(name.clone()))?;
-    Ok(Value::Enum(name.clone()))
-}
-
-fn option<F: Form>(form: F, ty: &Type, some: &Type) -> Result<Value, ValueError> {
-    let payload = form.option(ty, some)?.map(|payload| read(payload, some).map(Box::new));
-    payload.transpose().map(Value::Option)
-}
-
-fn result<F: Form>(form: F, ty: &Type, ok: Option<&Type>, err: Option<&Type>) -> Result<Value, ValueError> {
-    Ok(Value::Result(match form.result(ty, ok)? {
-        Ok(written) => Ok(payload("ok", written, ok, || Step::Ok)?),
-        Err(written) => Err(payload("err", written, err, || Step::Err)?),
-    }))
-}
-
-fn payload<F: Form>(
-    case: &str,
-    written: Option<F>,
-    ty: Option<&Type>,
-    step: impl FnOnce() -> Step,
-) -> Result<Option<Box<Value>>, ValueError> {
-    let case = || excerpt(case);
-    match (written, ty) {
-        (Some(written), Some(ty)) => {
-            let value = read(written, ty).map_err(|error| error.within(step()))?;
-            Ok(Some(Box::new(value)))
-        }
-        (Some(written), None) if !written.is_nothing() => {
-            let found = written.found();
-            Err(Problem::UnexpectedPayload { case: case(), found }.into())
-        }
-        (None, Some(ty)) => {
-            let expected = excerpt(ty);
-            Err(Problem::MissingPayload { case: case(), expected }.into())
-        }
-        (_, None) => Ok(None),
     }
 }
 

@@ -37,6 +37,7 @@ use std::mem::size_of;
 pub use canonical::CanonicalError;
 pub use convert::{FromValue, IntoValue};
 pub use error::{Problem, Step, ValueError, excerpt_within};
+pub use form::ValueReader;
 pub use json::{AsJson, parse_json};
 pub use name::{Name, UnknownName};
 pub use ty::{Case, Field, Type};

@@ -1,6 +1,7 @@
 //! Large and deep inputs: time in proportion, a bounded stack.
 
-use hostel_core::{Type, Value, parse_json};
+use hostel_core::{Signature, Type, Value, ValueError, parse_json};
+use serde_json::{Value as Json, json};
 
 use crate::wit::ty;
 
@@ -98,4 +99,31 @@ fn large_values_are_written_in_pieces() {
     // Text is written as it is, and not character by character.
     let (wave, json) = pieces(&Value::String("x".repeat(1 << 20)), &Type::String);
     assert_eq!((wave, json), (1 << 20, 1 << 20));
+}
+
+#[test]
+fn the_fields_that_are_left_out_of_a_value_are_bounded() {
+    const FIELDS: usize = 1 << 10;
+    let names: Vec<_> = (0..FIELDS).map(|number| format!("f{number}")).collect();
+    let record = Type::record(names.iter().map(|name| (&**name, Type::option(Type::U8))));
+    let ty = Type::list(record);
+    let json = |elements: usize| Value::from_json(&Json::Array(vec![json!({}); elements]), &ty);
+    let wave = |elements: usize| Value::from_wave(&format!("[{}]", vec!["{}"; elements].join(",")), &ty);
+    for read in [&json as &dyn Fn(usize) -> Result<Value, ValueError>, &wave] {
+        assert!(read(FIELDS).is_ok());
+        let error = read(FIELDS + 1).unwrap_err().to_string();
+        assert!(
+            error.starts_with("element 1024: more than 1048576 fields are left out in one value"),
+            "{error}"
+        );
+    }
+    // They are counted over all arguments.
+    let signature = Signature::new([("a", ty.clone()), ("b", ty.clone())], None);
+    let args = |a: usize, b: usize| signature.bind_json(&json!([vec![json!({}); a], vec![json!({}); b]]));
+    assert!(args(FIELDS / 2, FIELDS / 2).is_ok());
+    assert!(args(FIELDS / 2, FIELDS / 2 + 1).is_err());
+    // Those that are written do not count.
+    let written: Json =
+        names.iter().map(|name| (name.clone(), Json::Null)).collect::<serde_json::Map<_, _>>().into();
+    assert!(Value::from_json(&Json::Array(vec![written; FIELDS + 1]), &ty).is_ok());
 }

@@ -342,7 +342,9 @@ impl Attempt<'_> {
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().look()));
         let size = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
-        store.set_hostcall_fuel(size(limits.result_bytes));
+        let result = self.function.signature().result.as_ref();
+        let expansion = result.map_or(1, values::expansion);
+        store.set_hostcall_fuel(size(limits.result_bytes / expansion));
         store.set_max_component_handles(size(limits.handles));
         if let Some(table) = store.concurrent_resource_table() {
             table.set_max_capacity(size(limits.subtasks.saturating_mul(ENTRIES).saturating_add(ENTRIES)));

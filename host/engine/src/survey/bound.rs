@@ -52,6 +52,8 @@ pub enum Bound {
     Externs,
     /// The length of a name in a component type, or of something that a component imports or exports.
     Name,
+    /// The length of the name of a field, case or flag: values contain it wherever they are text, for each byte that is stored of them.
+    Label,
     /// Functions in all modules.
     Functions,
     /// The code of all functions.
@@ -112,7 +114,7 @@ pub enum Bound {
 
 impl Bound {
     /// Every bound.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 43] = [
         Self::Parts,
         Self::Depth,
         Self::Definitions,
@@ -132,6 +134,7 @@ impl Bound {
         Self::CoreExterns,
         Self::Externs,
         Self::Name,
+        Self::Label,
         Self::Functions,
         Self::Code,
         Self::Body,
@@ -161,6 +164,7 @@ impl Bound {
     pub const fn allowed(self) -> u64 {
         match self {
             Self::Parts | Self::Name => 1_000,
+            Self::Label => 128,
             Self::Depth => 32,
             // Of the second: about 15 s of processor time, and 400 MiB.
             Self::Definitions | Self::Passed => 1_000_000,
@@ -234,6 +238,7 @@ impl Bound {
             Self::CoreExterns => "imports and exports of modules",
             Self::Externs => "imports and exports of components",
             Self::Name => "bytes in one name",
+            Self::Label => "bytes in the name of one field, case or flag",
             Self::Functions => "functions",
             Self::Code => "bytes of code",
             Self::Body => "bytes of code in one function",

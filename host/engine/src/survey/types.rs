@@ -190,11 +190,12 @@ fn fields(ty: &ComponentDefinedType<'_>) -> u64 {
 }
 
 fn names(survey: &Survey<'_>, ty: &ComponentDefinedType<'_>) -> Result<(), Excess> {
+    let label = |name: &str| survey.check(Bound::Label, name.len() as u64);
     match ty {
-        ComponentDefinedType::Record(fields) => fields.iter().try_for_each(|(name, _)| survey.name(name)),
-        ComponentDefinedType::Variant(cases) => cases.iter().try_for_each(|case| survey.name(case.name)),
+        ComponentDefinedType::Record(fields) => fields.iter().try_for_each(|(name, _)| label(name)),
+        ComponentDefinedType::Variant(cases) => cases.iter().try_for_each(|case| label(case.name)),
         ComponentDefinedType::Flags(names) | ComponentDefinedType::Enum(names) => {
-            names.iter().try_for_each(|name| survey.name(name))
+            names.iter().try_for_each(|name| label(name))
         }
         ComponentDefinedType::Primitive(_)
         | ComponentDefinedType::List(_)

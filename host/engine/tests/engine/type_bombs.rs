@@ -157,7 +157,7 @@ fn fields_cases_and_names_are_counted() {
 
 #[test]
 fn declarations_are_bounded_in_length_before_they_are_read() {
-    let names: String = (0..1_000).map(|number| format!("\"{}{number}\" ", "n".repeat(900))).collect();
+    let names: String = (0..7_500).map(|number| format!("\"{}{number}\" ", "n".repeat(115))).collect();
     let of =
         |count: usize| assembled(&format!("(component {})", format!("(type (enum {names}))").repeat(count)));
     loaded(&of(4));

@@ -257,6 +257,17 @@ impl Run {
         Some(run_timeout.saturating_sub(self.scheduler().now().saturating_sub(began)))
     }
 
+    /// How much memory its value or error takes, in bytes; 0 until it has ended.
+    pub(crate) fn value_bytes(&self) -> u64 {
+        let outcome = self.outcome();
+        match outcome.as_deref() {
+            Some(Outcome::Completed(value) | Outcome::Failed(Failure::Error(value))) => {
+                value.footprint() as u64
+            }
+            Some(Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled) | None => 0,
+        }
+    }
+
     /// Returns the outcome when the run has ended. Until then the waker stays in the waiter's `slot`.
     pub(crate) fn poll_outcome(&self, slot: &mut Option<usize>, context: &Context<'_>) -> Poll<Arc<Outcome>> {
         let mut cell = self.cell();

@@ -1,6 +1,6 @@
 //! One claimed run: what the journal knows of it, and which facts follow from what the host did with it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use hostel_core::journal::{Append, Fence, JournalEntry};
@@ -9,6 +9,7 @@ use hostel_core::{
 };
 
 use super::prepared::Prepared;
+use super::room::Held;
 use crate::calls;
 use crate::course::last_event;
 use crate::run::{TaskFuture, now};
@@ -38,7 +39,12 @@ pub(super) enum Execution {
     /// Its component is loaded, or the host's queue is full.
     Preparing,
     /// The host has it.
-    Accepted { future: TaskFuture, task: Task },
+    Accepted {
+        future: TaskFuture,
+        task: Task,
+        #[expect(dead_code, reason = "dropping it is its use")]
+        result: Arc<OnceLock<Held>>,
+    },
     /// It ended without an attempt.
     Ended { at: Timestamp, event: Event, outcome: Outcome },
 }
@@ -78,7 +84,7 @@ impl Claimed {
     pub(super) fn prepared(&mut self, prepared: Prepared) {
         let at = now();
         self.execution = match prepared {
-            Prepared::Accepted { future, task } => Execution::Accepted { future, task },
+            Prepared::Accepted { future, task, result } => Execution::Accepted { future, task, result },
             Prepared::Refused(reason) => {
                 Execution::Ended { at, event: Event::Crashed, outcome: Outcome::Crashed { reason } }
             }
@@ -130,7 +136,7 @@ impl Claimed {
         let facts = match &self.execution {
             Execution::Preparing => Vec::new(),
             Execution::Ended { at, event, outcome } => self.without_attempt(*at, *event, outcome),
-            Execution::Accepted { future, task } => match self.of_attempt(future, task, random) {
+            Execution::Accepted { future, task, .. } => match self.of_attempt(future, task, random) {
                 Ok(facts) => facts,
                 Err(facts) => return Report::Release(self.append(facts)),
             },

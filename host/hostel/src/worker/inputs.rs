@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use hostel_core::journal::Journal;
 use hostel_core::{InputSpec, RunSpec, StoredValue, Value};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::prepared::{Unprepared, of_kind};
+use super::room::{Held, Room};
 use crate::delay::{decoded, stored_bytes};
 use crate::error::in_full;
 use crate::host_state::HostState;
@@ -16,7 +17,7 @@ use crate::runner::Places;
 const SHARE: u64 = 4;
 
 /// Inputs that take less than this are not counted.
-const SMALL_BYTES: usize = 16 << 10;
+const SMALL_BYTES: u64 = 16 << 10;
 
 /// The most runs whose inputs are read at once: how much memory they take is known afterwards.
 const READ_AT_ONCE: usize = 2;
@@ -28,13 +29,11 @@ pub(super) struct ClaimedInputs {
     /// Counts the runs that wait for room.
     places: Arc<Places>,
     reading: Semaphore,
-    /// A permit for each KiB.
-    room: Arc<Semaphore>,
-    most: u32,
+    room: Arc<Room>,
 }
 
 /// The inputs of a run, and the room that they take until this is dropped.
-pub(super) type HeldInputs = (Vec<Value>, Option<OwnedSemaphorePermit>);
+pub(super) type HeldInputs = (Vec<Value>, Option<Held>);
 
 impl ClaimedInputs {
     pub(super) fn new(
@@ -43,14 +42,12 @@ impl ClaimedInputs {
         places: Arc<Places>,
         max_memory_bytes: u64,
     ) -> Self {
-        let most = u32::try_from(max_memory_bytes / SHARE >> 10).unwrap_or(u32::MAX).max(1);
-        let most = most.min(u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
-        let room = Arc::new(Semaphore::new(most as usize));
-        Self { host, journal, places, reading: Semaphore::new(READ_AT_ONCE), room, most }
+        let room = Arc::new(Room::new(max_memory_bytes / SHARE));
+        Self { host, journal, places, reading: Semaphore::new(READ_AT_ONCE), room }
     }
 
     /// The inputs of a run, when there is room for them. Inputs that take more than all the room get all of it. A run that waits for
-    /// room has none of its inputs in memory, and rests.
+    /// room has none of its inputs in memory, and rests. Runs that need less may overtake it.
     ///
     /// # Errors
     ///
@@ -63,30 +60,26 @@ impl ClaimedInputs {
         let needed = {
             let _reading = self.turn(spec).await;
             let values = self.read(spec).await?;
-            let Some(needed) = self.needed(&values) else { return Ok((values, None)) };
-            if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(needed) {
-                return Ok((values, Some(room)));
+            let needed = values.iter().map(Value::footprint).sum::<usize>() as u64;
+            if needed < SMALL_BYTES {
+                return Ok((values, None));
+            }
+            if let Some(held) = self.room.take(needed) {
+                return Ok((values, Some(held)));
             }
             needed
         };
-        let room = {
+        let held = {
             let _resting = self.places.rest();
-            Arc::clone(&self.room).acquire_many_owned(needed).await.ok()
+            self.room.taken(needed).await
         };
         let _reading = self.turn(spec).await;
-        Ok((self.read(spec).await?, room))
+        Ok((self.read(spec).await?, Some(held)))
     }
 
     /// A turn to read inputs that may be long.
-    async fn turn(&self, spec: &RunSpec) -> Option<tokio::sync::SemaphorePermit<'_>> {
+    async fn turn(&self, spec: &RunSpec) -> Option<SemaphorePermit<'_>> {
         if are_inline(spec) { None } else { self.reading.acquire().await.ok() }
-    }
-
-    /// How many permits inputs need; none if they are small.
-    fn needed(&self, values: &[Value]) -> Option<u32> {
-        let bytes = values.iter().map(Value::footprint).sum::<usize>();
-        (bytes >= SMALL_BYTES)
-            .then(|| u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX).min(self.most))
     }
 
     async fn read(&self, spec: &RunSpec) -> Result<Vec<Value>, Unprepared> {

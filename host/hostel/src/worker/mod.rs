@@ -10,6 +10,7 @@ mod inputs;
 mod leases;
 mod mailbox;
 mod prepared;
+mod room;
 mod tasks;
 mod thread;
 mod upkeep;

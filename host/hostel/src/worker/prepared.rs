@@ -1,9 +1,11 @@
 //! A claimed run on its way to the host.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hostel_core::ErrorKind;
 
+use super::room::Held;
 use crate::run::TaskFuture;
 use crate::task::Task;
 
@@ -15,6 +17,8 @@ pub(super) enum Prepared {
         future: TaskFuture,
         /// The task with its hooks.
         task: Task,
+        /// The room that its result takes when it has ended, until it is recorded.
+        result: Arc<OnceLock<Held>>,
     },
     /// It cannot execute, for this reason.
     Refused(String),

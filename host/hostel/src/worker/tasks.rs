@@ -1,7 +1,7 @@
 //! The tasks of claimed runs: from a task key and options to a run that the host has accepted.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hostel_core::journal::{Journal, JournalEntry};
@@ -11,6 +11,7 @@ use hostel_engine::{Component, Echo, LoadError};
 use super::inputs::ClaimedInputs;
 use super::mailbox::Mailbox;
 use super::prepared::{Prepared, Unprepared, of_kind};
+use super::room::Room;
 use crate::args::Args;
 use crate::error::{SubmitError, in_full};
 use crate::host_state::HostState;
@@ -19,6 +20,12 @@ use crate::run::now;
 use crate::runner::Places;
 use crate::submit::Numbered;
 use crate::task::Task;
+
+/// Results that are not recorded yet may take this part of what all guests may take.
+const RESULTS_SHARE: u64 = 4;
+
+/// Shorter results are not counted, in bytes.
+const LONG_RESULT: u64 = 64 << 10;
 
 /// The most components that a worker keeps loaded.
 const MAX_COMPONENTS: usize = 64;
@@ -36,6 +43,8 @@ pub(super) struct Tasks {
     source: Option<ComponentSource>,
     loaded: Mutex<HashMap<Digest, Component>>,
     inputs: ClaimedInputs,
+    /// For results that are not recorded yet.
+    results: Arc<Room>,
     /// Counts the runs that rest.
     places: Arc<Places>,
 }
@@ -56,7 +65,8 @@ impl Tasks {
             Arc::clone(&places),
             host.engine.max_memory_bytes(),
         );
-        Self { host, logs, served, source, loaded: Mutex::default(), inputs, places }
+        let results = Arc::new(Room::new(host.engine.max_memory_bytes() / RESULTS_SHARE));
+        Self { host, logs, served, source, loaded: Mutex::default(), inputs, results, places }
     }
 
     /// Makes the lines of runs visible to other processes.
@@ -109,12 +119,20 @@ impl Tasks {
         let identity = Numbered { id: spec.id, earlier, places, is_solo: entry.is_solo() };
         match attempt.submit_numbered(args, identity).await {
             Ok(future) => {
-                let moved = moved(mailbox, spec.id);
+                let (moved, run, results) =
+                    (moved(mailbox, spec.id), Arc::clone(future.run()), Arc::clone(&self.results));
+                let result = Arc::new(OnceLock::new());
+                let of_run = Arc::clone(&result);
                 future.run().on_end(Box::new(move || {
                     drop(room);
                     moved();
+                    let bytes = run.value_bytes();
+                    // Those who compute wait for the journal, so that results do not pile up.
+                    if bytes >= LONG_RESULT {
+                        _ = of_run.set(results.take_blocking(bytes));
+                    }
                 }));
-                Ok(Prepared::Accepted { future, task })
+                Ok(Prepared::Accepted { future, task, result })
             }
             Err(SubmitError::ShutDown) => Ok(Prepared::ShutDown),
             Err(error) => Err(of_kind(error.kind(), in_full(&error))),

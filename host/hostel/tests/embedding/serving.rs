@@ -268,7 +268,7 @@ fn runs_whose_inputs_have_no_room_together_wait_for_each_other() {
     let count = block_on(host.load(TEXT)).unwrap().task("word-count").unwrap();
     let text = "two words ".repeat(300_000);
     let runs: Vec<_> =
-        (0..40).map(|_| count.clone().refresh_cache(true).delay(args![&*text]).unwrap()).collect();
+        (0..15).map(|_| count.clone().refresh_cache(true).delay(args![&*text]).unwrap()).collect();
     let small = count.delay(args!["one two three"]).unwrap();
     let _worker = host.serve([count]).unwrap();
     for run in runs.iter().chain([&small]) {

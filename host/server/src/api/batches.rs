@@ -97,7 +97,7 @@ impl BatchAnswer {
 async fn post_batch(
     State(app): State<Arc<App>>,
     identity: Identity,
-    JsonBody(request): JsonBody<BatchRequest>,
+    JsonBody(request, _): JsonBody<BatchRequest>,
 ) -> Answer<Response> {
     let mut action = read_action(&request.action)?;
     if action == BatchAction::Retry && !identity.scopes.allow(Scope::Admin) {

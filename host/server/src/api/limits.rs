@@ -115,7 +115,7 @@ async fn list_limits(State(app): State<Arc<App>>) -> Answer<Json<LimitList>> {
 async fn put_limit(
     State(app): State<Arc<App>>,
     Path(scope): Path<String>,
-    JsonBody(request): JsonBody<LimitRequest>,
+    JsonBody(request, _): JsonBody<LimitRequest>,
 ) -> Answer<StatusCode> {
     let scope = read_scope(&scope)?;
     let rate = request.rate.as_deref().map(read_rate).transpose()?;

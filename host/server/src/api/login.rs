@@ -41,7 +41,7 @@ struct LoginAnswer {
     responses((status = 200, description = "The token; the code is used up", body = LoginAnswer)), security(()))]
 async fn log_in(
     State(app): State<Arc<App>>,
-    JsonBody(request): JsonBody<LoginRequest>,
+    JsonBody(request, _): JsonBody<LoginRequest>,
 ) -> Answer<Json<LoginAnswer>> {
     if !app.logins.take(&request.code, Instant::now()) {
         let problem = "the code is unknown, was used, or is older than ten minutes";

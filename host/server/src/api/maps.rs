@@ -8,7 +8,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hostel::journal::RunSpec;
+use hostel::journal::{InputSpec, RunSpec, StoredValue};
 use hostel::{RunId, Tag};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -22,7 +22,7 @@ use super::counts::states;
 use super::runs::Wait;
 use crate::app::App;
 use crate::body::{Parts, check_type};
-use crate::bounds::{JSON_BYTES, MAP_BATCH, MAP_ROWS};
+use crate::bounds::{JSON_BYTES, MAP_BATCH, MAP_BATCH_BYTES, MAP_ROWS};
 use crate::extract::{Members, Path, Query, parsed, read, wrong};
 use crate::jsonl::Lines;
 use crate::problem::{Answer, ApiProblem, Code};
@@ -32,6 +32,7 @@ use crate::scope::Scope;
 use crate::submission::{Prepared, RunRequest, derived_id, submit, wait};
 use crate::tokens::{Identity, secret};
 use crate::trace::RequestTrace;
+use crate::turn::Turn;
 
 const JSON_LINES: [&str; 3] = ["application/jsonl", "application/x-ndjson", "application/json-lines"];
 
@@ -138,34 +139,8 @@ async fn post_map(
     app.count(&identity, Counted::Submit)?;
     let is_json = headers.get(CONTENT_TYPE).is_some_and(|ty| ty.as_bytes().starts_with(b"application/json;"))
         || headers.get(CONTENT_TYPE).is_some_and(|ty| ty == "application/json");
-    let rows = if is_json {
-        let body = Parts::new(&headers, body, JSON_BYTES as u64)?.whole().await?;
-        let request: MapRequest = read(&body)?;
-        let mut rows = Rows::begin(&app, &identity, &request, trace).await?;
-        for row in request.rows {
-            rows.add(row).await?;
-        }
-        rows
-    } else {
-        check_type(&headers, &JSON_LINES)?;
-        let mut lines = Lines::new(Parts::new(&headers, body, u64::MAX)?);
-        let first = lines.next().await?.ok_or_else(|| {
-            ApiProblem::new(
-                Code::Malformed,
-                "the body is empty: expected a line with the task, and a line for each row",
-            )
-        })?;
-        let request: MapRequest = read(&first).map_err(|problem| problem.within("line 1"))?;
-        if !request.rows.is_empty() {
-            return Err(wrong("rows", "expected the rows on the lines after this one"));
-        }
-        let mut rows = Rows::begin(&app, &identity, &request, trace).await?;
-        while let Some(line) = lines.next().await? {
-            let row = parse_row(&line).map_err(|problem| rows.failed(problem))?;
-            rows.add(row).await?;
-        }
-        rows
-    };
+    let sent = Sent { app: &app, identity: &identity, headers: &headers, trace };
+    let rows = if is_json { sent.json(body).await? } else { sent.json_lines(body).await? };
     let (map, total) = rows.end().await?;
     let object = match wait {
         Some(wait) => wait_for_all(&app, &map, wait).await?,
@@ -181,6 +156,60 @@ async fn post_map(
         response.headers_mut().insert(LOCATION, location);
     }
     Ok(response)
+}
+
+/// A request with the rows of a map.
+struct Sent<'a> {
+    app: &'a Arc<App>,
+    identity: &'a Identity,
+    headers: &'a HeaderMap,
+    trace: RequestTrace,
+}
+
+impl<'a> Sent<'a> {
+    /// All rows in one object.
+    async fn json(self, body: Body) -> Answer<Rows<'a>> {
+        let body = Parts::new(self.headers, body, JSON_BYTES as u64)?.whole().await?;
+        let turn = Turn::for_bytes(self.app, body.len()).await?;
+        let mut request: MapRequest = turn.run(self.app, move || read(&body)).await?;
+        let given = std::mem::take(&mut request.rows);
+        let mut rows = Rows::begin(self.app, self.identity, request, self.trace).await?;
+        for row in given {
+            rows.add(row, &turn).await?;
+        }
+        Ok(rows)
+    }
+
+    /// A row on each line, after one with all else.
+    async fn json_lines(self, body: Body) -> Answer<Rows<'a>> {
+        let app = self.app;
+        check_type(self.headers, &JSON_LINES)?;
+        let mut lines = Lines::new(Parts::new(self.headers, body, u64::MAX)?);
+        let first = lines.next().await?.ok_or_else(|| {
+            ApiProblem::new(
+                Code::Malformed,
+                "the body is empty: expected a line with the task, and a line for each row",
+            )
+        })?;
+        let turn = Turn::for_bytes(app, first.len()).await?;
+        let long = if turn.is_long() { app.long_maps.acquire().await.ok() } else { None };
+        let read_first = move || read(&first).map_err(|problem: ApiProblem| problem.within("line 1"));
+        let request: MapRequest = turn.run(app, read_first).await?;
+        drop(turn);
+        if !request.rows.is_empty() {
+            return Err(wrong("rows", "expected the rows on the lines after this one"));
+        }
+        let mut rows = Rows::begin(app, self.identity, request, self.trace).await?;
+        while let Some(line) = lines.next().await? {
+            let turn =
+                if long.is_some() { Turn::long(app).await } else { Turn::for_bytes(app, line.len()).await };
+            let turn = turn.map_err(|problem| rows.failed(problem))?;
+            let row =
+                turn.run(app, move || parse_row(&line)).await.map_err(|problem| rows.failed(problem))?;
+            rows.add(row, &turn).await?;
+        }
+        Ok(rows)
+    }
 }
 
 fn parse_row(line: &[u8]) -> Answer<JsonValue> {
@@ -221,6 +250,8 @@ struct Rows<'a> {
     tag: Tag,
     args: Map<String, JsonValue>,
     waiting: Vec<RunSpec>,
+    /// How many bytes their arguments take.
+    waiting_bytes: u64,
     taken: u64,
     stored: u64,
 }
@@ -229,7 +260,7 @@ impl<'a> Rows<'a> {
     async fn begin(
         app: &'a Arc<App>,
         identity: &Identity,
-        request: &MapRequest,
+        request: MapRequest,
         trace: RequestTrace,
     ) -> Answer<Self> {
         let id = match &request.id {
@@ -252,23 +283,27 @@ impl<'a> Rows<'a> {
         identity.require_for(Scope::Run, &Subject { task: prepared.task.key(), queue, tags })?;
         let map = id.to_string();
         let tag = Tag::from(tag_text(&map).as_str());
-        let (args, is_named) = (request.args.clone(), request.id.is_some());
-        Ok(Self { app, prepared, map, is_named, tag, args, waiting: Vec::new(), taken: 0, stored: 0 })
+        let (args, is_named) = (request.args, request.id.is_some());
+        let waiting = Vec::new();
+        Ok(Self { app, prepared, map, is_named, tag, args, waiting, waiting_bytes: 0, taken: 0, stored: 0 })
     }
 
-    async fn add(&mut self, row: JsonValue) -> Answer<()> {
+    async fn add(&mut self, row: JsonValue, turn: &Turn) -> Answer<()> {
         if self.taken >= MAP_ROWS {
             let problem =
                 ApiProblem::new(Code::TooLarge, format!("too many rows: expected at most {MAP_ROWS}"));
             return Err(self.failed(problem));
         }
-        let spec = self.spec(row).map_err(|problem| self.failed(problem))?;
+        let spec = self.spec(row, turn).await.map_err(|problem| self.failed(problem))?;
+        let inputs = spec.inputs.iter().filter_map(InputSpec::as_value);
+        self.waiting_bytes += inputs.map(StoredValue::size_bytes).sum::<u64>();
         self.waiting.push(spec);
         self.taken += 1;
-        if self.waiting.len() >= MAP_BATCH { self.store().await } else { Ok(()) }
+        let is_full = self.waiting.len() >= MAP_BATCH || self.waiting_bytes >= MAP_BATCH_BYTES;
+        if is_full { self.store().await } else { Ok(()) }
     }
 
-    fn spec(&self, row: JsonValue) -> Answer<RunSpec> {
+    async fn spec(&self, row: JsonValue, turn: &Turn) -> Answer<RunSpec> {
         let args = match row {
             JsonValue::Object(row) => {
                 let mut args = self.args.clone();
@@ -286,11 +321,13 @@ impl<'a> Rows<'a> {
             }
         };
         let id = row_id(&self.map, self.taken);
-        self.prepared.spec(Some(id), Some(&args), std::slice::from_ref(&self.tag))
+        let tags = std::slice::from_ref(&self.tag);
+        self.prepared.spec_in_turn(self.app, turn.clone(), Some(id), Some(args), tags).await
     }
 
     async fn store(&mut self) -> Answer<()> {
         let mut specs = std::mem::take(&mut self.waiting);
+        self.waiting_bytes = 0;
         let (count, is_named) = (specs.len() as u64, self.is_named);
         let stored = self.app.journal(move |journal| submit(journal, &mut specs, is_named).map(drop));
         stored.await.map_err(|problem| self.stopped(problem))?;

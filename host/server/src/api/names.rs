@@ -97,7 +97,7 @@ async fn post_version(
     State(app): State<Arc<App>>,
     identity: Identity,
     Path(name): Path<String>,
-    JsonBody(request): JsonBody<VersionRequest>,
+    JsonBody(request, _): JsonBody<VersionRequest>,
 ) -> Answer<Response> {
     register(&app, &identity, parsed("name", &name)?, None, &request).await
 }
@@ -131,7 +131,7 @@ async fn put_version(
     State(app): State<Arc<App>>,
     identity: Identity,
     Path((name, version)): Path<(String, String)>,
-    JsonBody(request): JsonBody<VersionRequest>,
+    JsonBody(request, _): JsonBody<VersionRequest>,
 ) -> Answer<Response> {
     let version = parsed::<ComponentVersion>("version", &version)?;
     register(&app, &identity, parsed("name", &name)?, Some(version), &request).await

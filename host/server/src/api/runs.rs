@@ -28,6 +28,7 @@ use crate::scope::Scope;
 use crate::submission::{RunRequest, derived_id, store, wait, wait_for_end, with_blobs};
 use crate::tokens::Identity;
 use crate::trace::RequestTrace;
+use crate::turn::Turn;
 
 /// The most bytes of an idempotency key.
 const KEY_BYTES: usize = 255;
@@ -60,11 +61,11 @@ async fn post_run(
     identity: Identity,
     Query(query): Query<Wait>,
     headers: HeaderMap,
-    JsonBody(request): JsonBody<RunRequest>,
+    JsonBody(request, turn): JsonBody<RunRequest>,
 ) -> Answer<Response> {
     let id = headers.get("idempotency-key").map(|key| idempotency_id(&identity, key)).transpose()?;
     let way = Way { id, wait: wait(query.wait.as_deref())?, trace: RequestTrace::of(&headers) };
-    let submitted = submit(&app, &identity, &request, way).await;
+    let submitted = submit(&app, &identity, request, turn, way).await;
     submitted.map_err(|problem| if id.is_some() { key_reused(problem) } else { problem })
 }
 
@@ -84,11 +85,11 @@ async fn put_run(
     Path(run): Path<String>,
     Query(query): Query<Wait>,
     headers: HeaderMap,
-    JsonBody(request): JsonBody<RunRequest>,
+    JsonBody(request, turn): JsonBody<RunRequest>,
 ) -> Answer<Response> {
     let id = Some(parsed::<RunId>("run", &run)?);
     let way = Way { id, wait: wait(query.wait.as_deref())?, trace: RequestTrace::of(&headers) };
-    submit(&app, &identity, &request, way).await
+    submit(&app, &identity, request, turn, way).await
 }
 
 /// How a run is submitted, beside what it is.
@@ -120,13 +121,16 @@ fn key_reused(problem: ApiProblem) -> ApiProblem {
 async fn submit(
     app: &Arc<App>,
     identity: &Identity,
-    request: &RunRequest,
+    mut request: RunRequest,
+    turn: Turn,
     Way { id, wait, trace }: Way,
 ) -> Answer<Response> {
     app.count(identity, Counted::Submit)?;
     let prepared = request.prepare(app, identity).await?.in_trace(trace);
     let task = prepared.task.clone();
-    let spec = with_blobs(app, prepared, id, request.args.as_ref()).await?;
+    // Without the arguments as JSON, for they may take much more memory than the run.
+    let spec = with_blobs(app, turn, prepared, id, request.args.take()).await?;
+    drop(request);
     identity.require_for(Scope::Run, &Subject::of_spec(&spec))?;
     if let Some(unique) = &spec.unique {
         identity.require_queue(Scope::Run, &spec.queue)?;

@@ -29,6 +29,7 @@ use crate::rates::Counted;
 use crate::scope::Scope;
 use crate::submission::{RunRequest, derived_id};
 use crate::tokens::{Identity, secret};
+use crate::turn::Turn;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -105,11 +106,11 @@ impl ScheduleRequest {
         }
     }
 
-    /// A run as the schedule will submit it.
+    /// A run as the schedule will submit it, without its arguments.
     fn run(&self) -> RunRequest {
         RunRequest {
             task: self.task.clone(),
-            args: self.args.clone(),
+            args: None,
             options: self.options.clone(),
             tags: self.tags.clone(),
             queue: self.queue.clone(),
@@ -120,7 +121,13 @@ impl ScheduleRequest {
         }
     }
 
-    async fn schedule(&self, app: &App, identity: &Identity, name: ScheduleName) -> Answer<Schedule> {
+    async fn schedule(
+        mut self,
+        app: &App,
+        identity: &Identity,
+        turn: Turn,
+        name: ScheduleName,
+    ) -> Answer<Schedule> {
         let when = self.when()?;
         let read = |text: &Option<String>| text.clone();
         let missed = read(&self.missed).map_or(Ok(Missed::default()), |text| parsed("missed", &text))?;
@@ -128,7 +135,7 @@ impl ScheduleRequest {
         let spread = self.spread.as_deref().map_or(Ok(std::time::Duration::ZERO), grammar::duration);
         let spread = spread.map_err(|error| wrong("spread", error))?;
         let prepared = self.run().prepare(app, identity).await?;
-        let run = prepared.spec(None, self.args.as_ref(), &[])?;
+        let run = prepared.spec_in_turn(app, turn, None, self.args.take(), &[]).await?;
         // The export is written out, so that a later version may have others beside it.
         let source = self.task.split_once('#').map_or(self.task.as_str(), |(source, _)| source);
         let task = &prepared.task;
@@ -192,14 +199,14 @@ async fn put_schedule(
     State(app): State<Arc<App>>,
     identity: Identity,
     Path(name): Path<String>,
-    JsonBody(request): JsonBody<ScheduleRequest>,
+    JsonBody(request, turn): JsonBody<ScheduleRequest>,
 ) -> Answer<Response> {
     let name = parsed::<ScheduleName>("schedule", &name)?;
     let of_name = name.clone();
     if let Some(earlier) = app.journal(move |journal| journal.schedule(&of_name)).await? {
         check_granted(&earlier, &identity)?;
     }
-    let schedule = request.schedule(&app, &identity, name.clone()).await?;
+    let schedule = request.schedule(&app, &identity, turn, name.clone()).await?;
     let is_new = app.journal(move |journal| match add_schedule(journal, &schedule, now()) {
         Ok(_) => Ok(true),
         Err(AddScheduleError::Exists { .. }) => {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use hostel::ScriptFunction;
+use axum::response::{IntoResponse, Response};
 use hostel::registry::ComponentName;
+use hostel::{ScriptFunction, Task, ValueReader, bytes_text};
 use hostel_wire::{NamedTypeObject, TaskDetailObject, TypeObject, arguments_schema, type_schema};
+use http::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as JsonValue};
 use utoipa::{IntoParams, ToSchema};
@@ -16,12 +18,15 @@ use utoipa_axum::routes;
 
 use super::components::limit;
 use crate::app::App;
-use crate::extract::{JsonBody, Members, Path, Query, parsed};
+use crate::bounds::{CHECKED_BYTES, SHORT_LEFT_OUT, TASKS_BYTES};
+use crate::extract::{JsonBody, Members, Path, Query, parsed, wrong};
+use crate::large::JSON;
 use crate::problem::Answer;
 use crate::run_view::ValueForms;
 use crate::scripts::Registered;
 use crate::submission::{find_registered, inputs_with_texts, with_options};
 use crate::tokens::Identity;
+use crate::turn::Turn;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -73,8 +78,12 @@ async fn list_tasks(State(app): State<Arc<App>>, Query(page): Query<PageByName>)
     let after = page.after.as_deref().map(|after| parsed::<ComponentName>("after", after)).transpose()?;
     let found = app.registry(move |registry| {
         let names = registry.names(after.as_ref(), limit)?;
-        let mut items = Vec::new();
+        let (mut items, mut bytes, mut last) = (Vec::new(), 0, None);
         for name in &names {
+            if bytes >= TASKS_BYTES {
+                break;
+            }
+            last = Some(name);
             let of_name = hostel::registry::ComponentRef::Named { name: name.clone(), version: None };
             // A name none of whose versions was accepted stands for nothing.
             let Ok(resolved) = registry.resolve(&of_name) else { continue };
@@ -82,14 +91,18 @@ async fn list_tasks(State(app): State<Arc<App>>, Query(page): Query<PageByName>)
             let manifest = registry.component(&digest)?.manifest;
             let version = resolved.version.map(|version| version.version.to_string()).unwrap_or_default();
             let callable = manifest.exports.iter().filter(|export| export.callable.is_ok());
-            items.extend(callable.filter(|export| export.hook.is_none()).map(|export| TaskLine {
-                task: format!("{name}#{}", export.path),
-                version: version.clone(),
-                digest: resolved.digest.to_string(),
-                signature: export.text(),
-            }));
+            for export in callable.filter(|export| export.hook.is_none()) {
+                let signature = export.text();
+                bytes += signature.len();
+                items.push(TaskLine {
+                    task: format!("{name}#{}", export.path),
+                    version: version.clone(),
+                    digest: resolved.digest.to_string(),
+                    signature,
+                });
+            }
         }
-        let last = names.last().filter(|_| names.len() == limit);
+        let last = last.filter(|last| names.len() == limit || names.last() != Some(*last));
         let next = last.map(|last| format!("/api/v1/tasks?after={last}&limit={limit}"));
         Ok::<_, hostel::registry::RegistryError>(Tasks { items, next })
     });
@@ -173,18 +186,47 @@ async fn check_arguments(
     State(app): State<Arc<App>>,
     identity: Identity,
     Path(text): Path<String>,
-    JsonBody(request): JsonBody<CheckRequest>,
-) -> Answer<Json<CheckedArguments>> {
+    JsonBody(request, turn): JsonBody<CheckRequest>,
+) -> Answer<Response> {
     let (digest, registered, task) = find_registered(&app, &text).await?;
     let key = match &registered {
         Registered::Component(_) => task.key().to_string(),
         Registered::Script(_) => format!("{digest}#{}", task.function_name()),
     };
     let task = with_options(&app, task, &request.options, None, &identity)?;
-    let inputs = inputs_with_texts(&task, request.args.as_ref(), &request.wave)?;
+    let turn = if turn.is_long() {
+        turn
+    } else {
+        let mut reader = ValueReader::with_most_left_out(SHORT_LEFT_OUT);
+        let checked = checked(&task, &mut reader, &key, &request);
+        if checked.is_ok() || !reader.is_full() {
+            return checked.map(json_answer);
+        }
+        Turn::long(&app).await?
+    };
+    let check = move || checked(&task, &mut ValueReader::default(), &key, &request);
+    turn.run(&app, check).await.map(json_answer)
+}
+
+fn json_answer(body: Vec<u8>) -> Response {
+    ([(CONTENT_TYPE, JSON)], body).into_response()
+}
+
+/// The JSON of [`CheckedArguments`], which may be much longer than the request.
+fn checked(task: &Task, reader: &mut ValueReader, key: &str, request: &CheckRequest) -> Answer<Vec<u8>> {
+    let inputs = inputs_with_texts(task, reader, request.args.as_ref(), &request.wave)?;
     task.delayed_spec(inputs.clone().into(), hostel::DelayOptions::default())?;
     let params = task.signature().params.iter();
     let args = params.zip(&inputs);
     let args = args.map(|(param, value)| ValueForms::new(Some(param.name.to_string()), value, &param.ty));
-    Ok(Json(CheckedArguments { task: key, args: args.collect() }))
+    let args = CheckedArguments { task: key.to_owned(), args: args.collect() };
+    let body = serde_json::to_vec(&args).unwrap_or_default();
+    if body.len() > CHECKED_BYTES {
+        let most = bytes_text(CHECKED_BYTES as u64);
+        return Err(wrong(
+            "args",
+            format!("they fit, but take more than {most} when all that was left out is written"),
+        ));
+    }
+    Ok(body)
 }

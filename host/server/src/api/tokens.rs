@@ -95,7 +95,7 @@ async fn list_tokens(State(app): State<Arc<App>>) -> Answer<Json<TokenList>> {
     security(("token" = ["admin"])))]
 async fn post_token(
     State(app): State<Arc<App>>,
-    JsonBody(request): JsonBody<TokenRequest>,
+    JsonBody(request, _): JsonBody<TokenRequest>,
 ) -> Answer<Response> {
     if request.scopes.is_empty() && request.restricted.is_empty() {
         return Err(wrong("scopes", "expected at least one, or one in restricted"));

@@ -21,6 +21,8 @@ mod document;
 #[cfg(test)]
 mod ending;
 #[cfg(test)]
+mod expansion;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod guards;

@@ -77,7 +77,11 @@ impl Running {
 
     /// Uploads a component, and returns its digest.
     pub(crate) fn upload(&self, file: &str) -> String {
-        let bytes = std::fs::read(file).unwrap();
+        self.upload_bytes(std::fs::read(file).unwrap())
+    }
+
+    /// Uploads a component, and returns its digest.
+    pub(crate) fn upload_bytes(&self, bytes: Vec<u8>) -> String {
         let digest = hostel::Digest::of(&bytes).to_string();
         let answer = self.request("PUT", &format!("/api/v1/components/{digest}")).wasm(bytes).send();
         assert!([200, 201].contains(&answer.status), "{answer:?}");

@@ -26,7 +26,18 @@ use serde_json::Value as Json;
 pub use self::parse::parse_json;
 use self::read::Node;
 pub use self::write::AsJson;
-use super::{Type, Value, ValueError, form::read};
+use super::{Type, Value, ValueError, form::ValueReader};
+
+impl ValueReader {
+    /// As [`Value::from_json`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Value::from_json`], and [`Problem::LeftOut`](super::Problem::LeftOut) if too many fields were left out so far.
+    pub fn json(&mut self, json: &Json, ty: &Type) -> Result<Value, ValueError> {
+        self.read(Node::Value(json), ty)
+    }
+}
 
 /// The maximum length of a `list<u8>` that is written as an array of numbers.
 const ARRAY_BYTES: usize = 64;
@@ -46,7 +57,7 @@ impl Value {
     /// assert_eq!(error.to_string(), r#"field "rate": expected f64, found string "fast""#);
     /// ```
     pub fn from_json(json: &Json, ty: &Type) -> Result<Self, ValueError> {
-        read(Node::Value(json), ty)
+        ValueReader::default().json(json, ty)
     }
 
     /// Returns the value as JSON; `ty` is its type.

@@ -15,9 +15,21 @@ mod call;
 use wasm_wave::untyped::UntypedValue;
 
 use self::{read::Wave, syntax::syntax_error};
-use super::{Type, Value, ValueError, form::read};
+use super::{Type, Value, ValueError, form::ValueReader};
 
 pub use call::CallText;
+
+impl ValueReader {
+    /// As [`Value::from_wave`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Value::from_wave`], and [`Problem::LeftOut`](super::Problem::LeftOut) if too many fields were left out so far.
+    pub fn wave(&mut self, text: &str, ty: &Type) -> Result<Value, ValueError> {
+        let value = UntypedValue::parse(text).map_err(|error| syntax_error(text, &error))?;
+        self.read(Wave::new(value.node(), text), ty)
+    }
+}
 
 impl Value {
     /// Parses a value of the type from WAVE text.
@@ -38,8 +50,7 @@ impl Value {
     /// # Ok::<(), hostel_core::ValueError>(())
     /// ```
     pub fn from_wave(text: &str, ty: &Type) -> Result<Self, ValueError> {
-        let value = UntypedValue::parse(text).map_err(|error| syntax_error(text, &error))?;
-        read(Wave::new(value.node(), text), ty)
+        ValueReader::default().wave(text, ty)
     }
 
     /// Returns the value as WAVE text, the same as [`Display`](std::fmt::Display).

@@ -9,19 +9,30 @@ use crate::journal::{Append, JournalConflict, JournalError, MAX_CLAIMED};
 use crate::run::now;
 use crate::worker::claimed::{Claimed, Execution, Report};
 
+/// Values of so many bytes are not encoded together with others.
+const MAX_REPORTED_BYTES: u64 = 16 << 20;
+
 impl WorkerThread {
     /// Writes what happened to the runs.
     pub(super) fn report(&mut self) -> Result<(), JournalError> {
         while !self.dirty.is_empty() {
             let some: Vec<RunId> = self.dirty.iter().copied().take(MAX_CLAIMED).collect();
-            let mut appends = Vec::new();
+            let (mut appends, mut bytes, mut looked_at) = (Vec::new(), 0, 0);
             for run in &some {
                 match self.runs.get(run).map(|claimed| self.report_of(claimed)) {
-                    Some(Report::Facts(append)) => appends.push(append),
+                    Some(Report::Facts(append)) => {
+                        bytes += append.value_bytes();
+                        appends.push(append);
+                    }
                     Some(Report::Release(last)) => self.release(*run, last)?,
                     Some(Report::Nothing) | None => {}
                 }
+                looked_at += 1;
+                if bytes >= MAX_REPORTED_BYTES {
+                    break;
+                }
             }
+            let some = some.get(..looked_at).unwrap_or_default();
             if appends.iter().any(|append| append.facts.iter().any(|(_, fact)| is_end_of_attempt(fact))) {
                 // Before the end is visible, so that a reader who sees it finds the whole log.
                 self.duty.tasks.flush_logs();
@@ -96,7 +107,7 @@ impl WorkerThread {
         if let Some(on_change) = &self.duty.on_change {
             call_safely(|| on_change(&claimed.entry));
         }
-        if let Execution::Accepted { future, task } = &claimed.execution {
+        if let Execution::Accepted { future, task, .. } = &claimed.execution {
             if !before.is_executing()
                 && append.facts.iter().any(|(_, fact)| *fact == RunFact::Event(Event::Started))
             {

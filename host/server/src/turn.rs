@@ -1,0 +1,64 @@
+//! Turns for JSON that takes much memory or time to read: a tree, and then values, take hundreds of bytes for one of text. A few are read
+//! at once, away from the threads that serve all requests.
+
+use std::sync::Arc;
+
+use hostel::ErrorKind;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use crate::app::App;
+use crate::bounds::{SHORT_JSON_BYTES, TURN_WAIT};
+use crate::problem::{Answer, ApiProblem, Code};
+
+/// A turn to read some JSON, which others get when it is dropped; or none, for short JSON.
+#[derive(Clone, Debug)]
+pub(crate) struct Turn(Option<Arc<OwnedSemaphorePermit>>);
+
+impl Turn {
+    /// For JSON of so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// 503 with `Retry-After` if there was none for [`TURN_WAIT`].
+    pub(crate) async fn for_bytes(app: &App, bytes: usize) -> Answer<Self> {
+        if bytes <= SHORT_JSON_BYTES { Ok(Self(None)) } else { Self::long(app).await }
+    }
+
+    /// For JSON that is known to take long.
+    ///
+    /// # Errors
+    ///
+    /// As [`Turn::for_bytes`].
+    pub(crate) async fn long(app: &App) -> Answer<Self> {
+        let unavailable = |problem: &str| ApiProblem::new(Code::Kind(ErrorKind::Unavailable), problem);
+        let turn = timeout(TURN_WAIT, Arc::clone(&app.turns).acquire_owned()).await;
+        let turn =
+            turn.map_err(|_| unavailable("other long requests are being read").hint("try again later"))?;
+        let turn = turn.map_err(|_| unavailable("the server has ended"))?;
+        Ok(Self(Some(Arc::new(turn))))
+    }
+
+    /// Whether the JSON is long.
+    pub(crate) fn is_long(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Calls a function, on a thread that may block if the JSON is long. The call keeps the turn, also if nobody waits for it any more.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        app: &App,
+        call: impl FnOnce() -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        if self.0.is_none() {
+            return call();
+        }
+        let turn = self.clone();
+        app.blocking
+            .run(move || {
+                let _turn = turn;
+                call()
+            })
+            .await
+    }
+}
