@@ -15,6 +15,8 @@ pub(crate) const SHORT_LEFT_OUT: usize = 1 << 16;
 pub(crate) const TURNS: usize = 2;
 /// The longest time that a request waits for its turn to be read.
 pub(crate) const TURN_WAIT: Duration = Duration::from_secs(10);
+/// How many schedules are read at once, each with its arguments.
+pub(crate) const SCHEDULES_READ: usize = 8;
 /// A page of tasks ends with so many bytes of signatures.
 pub(crate) const TASKS_BYTES: usize = 1 << 20;
 /// The most bytes of the answer to a check of arguments.

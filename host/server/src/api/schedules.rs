@@ -22,6 +22,7 @@ use utoipa_axum::routes;
 use super::components::limit;
 use super::tasks::PageByName;
 use crate::app::App;
+use crate::bounds::SCHEDULES_READ;
 use crate::clock::now;
 use crate::extract::{JsonBody, Members, Path, Query, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
@@ -174,8 +175,18 @@ async fn list_schedules(
 ) -> Answer<Json<Schedules>> {
     let limit = limit(page.limit)?;
     let after = page.after.as_deref().map(|after| parsed::<ScheduleName>("after", after)).transpose()?;
-    let found = app.journal(move |journal| journal.schedules(after.as_ref(), limit)).await?;
-    let items = objects(&app, found).await?;
+    let (mut after, mut items) = (after, Vec::new());
+    // A few at a time, because each may have long arguments, which the list does not show.
+    while items.len() < limit {
+        let wanted = SCHEDULES_READ.min(limit - items.len());
+        let found = app.journal(move |journal| journal.schedules(after.as_ref(), wanted)).await?;
+        let is_last = found.len() < wanted;
+        after = found.last().map(|last| last.schedule.name.clone());
+        items.extend(objects(&app, found).await?);
+        if is_last {
+            break;
+        }
+    }
     let last = items.last().filter(|_| items.len() == limit);
     let next = last.map(|last| format!("/api/v1/schedules?after={}&limit={limit}", last.name));
     Ok(Json(Schedules { next, items }))
