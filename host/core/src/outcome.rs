@@ -143,6 +143,14 @@ impl<V> Outcome<V> {
         matches!(self, Self::Completed(_))
     }
 
+    /// The value that the guest returned, also if it is an error.
+    pub const fn returned(&self) -> Option<&V> {
+        match self {
+            Self::Completed(value) | Self::Failed(Failure::Error(value)) => Some(value),
+            Self::Failed(_) | Self::Crashed { .. } | Self::Cancelled => None,
+        }
+    }
+
     /// The same outcome with its value in another form.
     ///
     /// # Errors

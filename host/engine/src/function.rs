@@ -9,6 +9,7 @@ use wasmtime::component::ComponentExportIndex;
 
 use crate::component::{Component, Linked, Style, Tier};
 use crate::missing::MissingImports;
+use crate::types;
 
 /// One callable export of a component, ready to run. Cheap to clone.
 #[derive(Clone)]
@@ -19,6 +20,8 @@ struct Inner {
     key: Arc<TaskKey>,
     signature: Signature,
     style: Style,
+    /// How much more memory its result takes than wasmtime counts.
+    expansion: u64,
     /// Its position among the component's exports.
     position: usize,
     unknown_imports: UnknownImports,
@@ -33,16 +36,17 @@ impl Function {
         // An export of another component would have no code here.
         let position = exports.iter().position(|other| ptr::eq(other, export)).unwrap_or(usize::MAX);
         let (component, unknown_imports) = (component.clone(), UnknownImports::default());
-        Self(Arc::new(Inner { component, key, signature, style, position, unknown_imports }))
+        let expansion = signature.result.as_ref().map_or(1, types::expansion);
+        Self(Arc::new(Inner { component, key, signature, style, expansion, position, unknown_imports }))
     }
 
     /// The same function, with another choice for imports that the host does not provide.
     #[must_use]
     pub fn unknown_imports(&self, unknown_imports: UnknownImports) -> Self {
-        let Inner { component, key, signature, style, position, .. } = &*self.0;
+        let Inner { component, key, signature, style, expansion, position, .. } = &*self.0;
         let (component, key, signature) = (component.clone(), key.clone(), signature.clone());
-        let (style, position) = (*style, *position);
-        Self(Arc::new(Inner { component, key, signature, style, position, unknown_imports }))
+        let (style, expansion, position) = (*style, *expansion, *position);
+        Self(Arc::new(Inner { component, key, signature, style, expansion, position, unknown_imports }))
     }
 
     /// The choice for imports that the host does not provide.
@@ -74,6 +78,11 @@ impl Function {
     /// Whether it is the `main` of a program rather than a function.
     pub fn is_program(&self) -> bool {
         self.0.style == Style::Program
+    }
+
+    /// How much more memory its result takes than wasmtime counts: at least 1.
+    pub(crate) fn expansion(&self) -> u64 {
+        self.0.expansion
     }
 
     /// The same, to be shared with the guest.

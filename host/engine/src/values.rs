@@ -114,67 +114,6 @@ pub(crate) fn lift(val: Val, ty: &Type) -> Option<Value> {
     })
 }
 
-/// How much more memory values of a type take than wasmtime counts while it reads them: it does not count allocations, of which lists of
-/// values with parts have one for each.
-pub(crate) fn expansion(ty: &Type) -> u64 {
-    /// Measured: 150 bytes for a tuple of one element, for which 40 are counted.
-    const OF_ALLOCATIONS: u64 = 4;
-    let of_all = |types: &mut dyn Iterator<Item = &Type>| types.map(expansion).max().unwrap_or(1);
-    match ty {
-        Type::List(item) | Type::FixedList(item, _) => {
-            let has_parts = match **item {
-                Type::List(_)
-                | Type::FixedList(..)
-                | Type::Map(..)
-                | Type::Record(_)
-                | Type::Tuple(_)
-                | Type::Variant(_)
-                | Type::Option(_)
-                | Type::Result { .. }
-                | Type::Flags(_) => true,
-                Type::Bool
-                | Type::S8
-                | Type::U8
-                | Type::S16
-                | Type::U16
-                | Type::S32
-                | Type::U32
-                | Type::S64
-                | Type::U64
-                | Type::F32
-                | Type::F64
-                | Type::Char
-                | Type::String
-                | Type::Data
-                | Type::Enum(_) => false,
-            };
-            if has_parts { OF_ALLOCATIONS } else { 1 }
-        }
-        Type::Map(..) => OF_ALLOCATIONS,
-        Type::Record(fields) => of_all(&mut fields.iter().map(|field| &field.ty)),
-        Type::Tuple(types) => of_all(&mut types.iter()),
-        Type::Variant(cases) => of_all(&mut cases.iter().filter_map(|case| case.ty.as_ref())),
-        Type::Option(some) => expansion(some),
-        Type::Result { ok, err } => of_all(&mut [ok, err].into_iter().filter_map(|side| side.as_deref())),
-        Type::Bool
-        | Type::S8
-        | Type::U8
-        | Type::S16
-        | Type::U16
-        | Type::S32
-        | Type::U32
-        | Type::S64
-        | Type::U64
-        | Type::F32
-        | Type::F64
-        | Type::Char
-        | Type::String
-        | Type::Data
-        | Type::Enum(_)
-        | Type::Flags(_) => 1,
-    }
-}
-
 /// About how many bytes the host has for arguments while a guest runs: what [`lower`] makes of them. A byte of a list takes as much as any
 /// other value.
 pub(crate) fn lowered_bytes(value: &Value) -> u64 {

@@ -8,7 +8,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::unfold;
 use hostel::journal::{InputSpec, JournalEntry, SqliteJournal};
-use hostel::{ErrorKind, Failure, Outcome};
+use hostel::{ErrorKind, Outcome};
 use http::HeaderValue;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -91,10 +91,7 @@ fn value_bytes(entry: &JournalEntry) -> (u64, u64) {
     let limits = &record.spec().spec.limits;
     let inputs = record.spec().inputs.iter().filter_map(InputSpec::as_value);
     let attempts = record.attempts().iter().filter_map(|attempt| attempt.outcome.as_ref());
-    let outcomes = record.outcome().into_iter().chain(attempts).filter_map(|outcome| match outcome {
-        Outcome::Completed(value) | Outcome::Failed(Failure::Error(value)) => Some(value),
-        Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled => None,
-    });
+    let outcomes = record.outcome().into_iter().chain(attempts).filter_map(Outcome::returned);
     // Those of the inputs are checked all together, and those of results one by one.
     let in_memory = |stored: u64, limit: u64| stored.saturating_mul(EXPANSION).min(limit.max(stored));
     let inputs = inputs.map(|value| value.size_bytes()).fold(0, u64::saturating_add);

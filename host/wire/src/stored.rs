@@ -223,10 +223,7 @@ impl TypedOutcome {
 
 /// How many bytes are stored of the value of an outcome.
 fn value_bytes(outcome: &StoredOutcome) -> u64 {
-    match outcome {
-        Outcome::Completed(value) | Outcome::Failed(Failure::Error(value)) => value.size_bytes(),
-        Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled => 0,
-    }
+    outcome.returned().map_or(0, StoredValue::size_bytes)
 }
 
 fn no_type() -> Type {

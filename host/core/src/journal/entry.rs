@@ -7,8 +7,8 @@ use super::{
     MAX_CRASHES, RunChange, RunHead, SOLO_CRASHES, WorkerId,
 };
 use crate::{
-    Amendment, Event, Failure, IllegalFact, Outcome, RunFacets, RunFact, RunFilter, RunId, RunRecord,
-    RunSpec, State, StoredOutcome, Timestamp, UniqueMode,
+    Amendment, Event, IllegalFact, Outcome, RunFacets, RunFact, RunFilter, RunId, RunRecord, RunSpec, State,
+    StoredOutcome, StoredValue, Timestamp, UniqueMode,
 };
 
 /// The most facts that are appended in one call.
@@ -34,11 +34,7 @@ impl Append {
             RunFact::AttemptEnded { outcome, .. } | RunFact::Ended { outcome, .. } => Some(outcome),
             RunFact::Born(_) | RunFact::Event(_) | RunFact::Amended(_) | RunFact::Named(_) => None,
         });
-        let values = outcomes.filter_map(|outcome| match outcome {
-            Outcome::Completed(value) | Outcome::Failed(Failure::Error(value)) => Some(value.size_bytes()),
-            Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled => None,
-        });
-        values.sum()
+        outcomes.filter_map(Outcome::returned).map(StoredValue::size_bytes).sum()
     }
 }
 

@@ -65,7 +65,7 @@ pub enum Problem {
     },
     /// Too many fields are left out, each of which takes memory.
     #[error(
-        "more than {most} fields are left out in one value: write those of the others, or pass fewer elements at once"
+        "more than {most} fields are left out: write some of them as null (`none` in WAVE), or pass fewer elements"
     )]
     LeftOut {
         /// How many may be.

@@ -104,11 +104,18 @@ impl Value {
     ///
     /// Names are shared with the type and not counted. Walks the whole value.
     pub fn footprint(&self) -> usize {
-        size_of::<Self>() + self.heap_bytes()
+        self.bytes(0)
     }
 
-    fn heap_bytes(&self) -> usize {
-        match self {
+    /// The same with the cost of allocations, of which tuples in tuples mostly consist: what a budget of memory should count.
+    pub fn memory_bytes(&self) -> usize {
+        /// What was measured for a tuple of one element, beside the element.
+        const ALLOCATION: usize = 200;
+        self.bytes(ALLOCATION)
+    }
+
+    fn bytes(&self, allocation: usize) -> usize {
+        let heap = match self {
             Self::Bool(_)
             | Self::S8(_)
             | Self::U8(_)
@@ -124,18 +131,24 @@ impl Value {
             | Self::Enum(_) => 0,
             Self::String(text) => text.len(),
             Self::Bytes(bytes) => bytes.len(),
-            Self::List(items) | Self::Tuple(items) => items.iter().map(Self::footprint).sum(),
+            Self::List(items) | Self::Tuple(items) => {
+                allocation + items.iter().map(|item| item.bytes(allocation)).sum::<usize>()
+            }
             Self::Map(entries) => {
-                entries.iter().map(|(key, value)| key.footprint() + value.footprint()).sum()
+                let entries = entries.iter();
+                let entries = entries.map(|(key, value)| key.bytes(allocation) + value.bytes(allocation));
+                allocation + entries.sum::<usize>()
             }
             Self::Record(fields) => {
-                fields.iter().map(|(_, value)| size_of::<Name>() + value.footprint()).sum()
+                let fields = fields.iter().map(|(_, value)| size_of::<Name>() + value.bytes(allocation));
+                allocation + fields.sum::<usize>()
             }
             Self::Variant(_, payload) | Self::Option(payload) | Self::Result(Ok(payload) | Err(payload)) => {
-                payload.as_deref().map_or(0, Self::footprint)
+                payload.as_deref().map_or(0, |payload| allocation + payload.bytes(allocation))
             }
-            Self::Flags(names) => names.len() * size_of::<Name>(),
-        }
+            Self::Flags(names) => allocation + names.len() * size_of::<Name>(),
+        };
+        size_of::<Self>() + heap
     }
 }
 

@@ -130,6 +130,51 @@ impl Type {
         Self::Enum(cases.into_iter().map(Into::into).collect())
     }
 
+    /// Whether its values are in one piece: numbers, truth values, characters, texts and cases without payloads.
+    pub fn is_flat(&self) -> bool {
+        let has_parts = matches!(
+            self,
+            Self::List(_)
+                | Self::FixedList(..)
+                | Self::Map(..)
+                | Self::Record(_)
+                | Self::Tuple(_)
+                | Self::Variant(_)
+                | Self::Option(_)
+                | Self::Result { .. }
+                | Self::Flags(_)
+        );
+        !has_parts
+    }
+
+    /// The types of which its values may consist: of elements, keys, fields and payloads.
+    pub fn parts(&self) -> Vec<&Self> {
+        match self {
+            Self::List(item) | Self::FixedList(item, _) | Self::Option(item) => vec![item],
+            Self::Map(key, value) => vec![key, value],
+            Self::Record(fields) => fields.iter().map(|field| &field.ty).collect(),
+            Self::Tuple(types) => types.iter().collect(),
+            Self::Variant(cases) => cases.iter().filter_map(|case| case.ty.as_ref()).collect(),
+            Self::Result { ok, err } => [ok, err].into_iter().filter_map(|side| side.as_deref()).collect(),
+            Self::Bool
+            | Self::S8
+            | Self::U8
+            | Self::S16
+            | Self::U16
+            | Self::S32
+            | Self::U32
+            | Self::S64
+            | Self::U64
+            | Self::F32
+            | Self::F64
+            | Self::Char
+            | Self::String
+            | Self::Enum(_)
+            | Self::Flags(_)
+            | Self::Data => Vec::new(),
+        }
+    }
+
     /// Whether it is data, or a list, map or option of it.
     pub fn is_of_data(&self) -> bool {
         if let Self::Option(inner) | Self::List(inner) | Self::Map(_, inner) = self {

@@ -192,10 +192,7 @@ impl<'a> Execution<'a> {
 
     fn receipt(&self, outcome: Option<&Outcome>) -> Receipt {
         let guest = self.store.data();
-        let result = match outcome {
-            Some(Outcome::Completed(value) | Outcome::Failed(Failure::Error(value))) => value.footprint(),
-            _ => 0,
-        };
+        let result = outcome.and_then(Outcome::returned).map_or(0, Value::footprint);
         let mut receipt = Receipt::default();
         let given = self.options.limits.fuel.unwrap_or(u64::MAX);
         if self.function.component().0.resources.counts_fuel {
@@ -342,9 +339,7 @@ impl Attempt<'_> {
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().look()));
         let size = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
-        let result = self.function.signature().result.as_ref();
-        let expansion = result.map_or(1, values::expansion);
-        store.set_hostcall_fuel(size(limits.result_bytes / expansion));
+        store.set_hostcall_fuel(size(limits.result_bytes / self.function.expansion()));
         store.set_max_component_handles(size(limits.handles));
         if let Some(table) = store.concurrent_resource_table() {
             table.set_max_capacity(size(limits.subtasks.saturating_mul(ENTRIES).saturating_add(ENTRIES)));

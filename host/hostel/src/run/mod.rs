@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use hostel_core::{
-    CacheKey, Event, Failure, IllegalTransition, InputFilter, LogLine, Outcome, Progress, Receipt, RunFacets,
+    CacheKey, Event, IllegalTransition, InputFilter, LogLine, Outcome, Progress, Receipt, RunFacets,
     RunFilter, RunId, State, Tag, Tags, Timestamp, Transition, Value,
 };
 use hostel_engine::LogBook;
@@ -174,10 +174,7 @@ impl Run {
         let log = cell.logged(LogBook::kept_bytes) + cell.log.as_ref().map_or(0, |log| log.kept_bytes());
         let outcome = cell.outcome.clone();
         drop(cell);
-        let value = match outcome.as_deref() {
-            Some(Outcome::Completed(value) | Outcome::Failed(Failure::Error(value))) => value.footprint(),
-            Some(Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled) | None => 0,
-        };
+        let value = outcome.as_deref().and_then(Outcome::returned).map_or(0, Value::footprint);
         log + value as u64
     }
 
@@ -260,12 +257,7 @@ impl Run {
     /// How much memory its value or error takes, in bytes; 0 until it has ended.
     pub(crate) fn value_bytes(&self) -> u64 {
         let outcome = self.outcome();
-        match outcome.as_deref() {
-            Some(Outcome::Completed(value) | Outcome::Failed(Failure::Error(value))) => {
-                value.footprint() as u64
-            }
-            Some(Outcome::Failed(_) | Outcome::Crashed { .. } | Outcome::Cancelled) | None => 0,
-        }
+        outcome.as_deref().and_then(Outcome::returned).map_or(0, Value::memory_bytes) as u64
     }
 
     /// Returns the outcome when the run has ended. Until then the waker stays in the waiter's `slot`.

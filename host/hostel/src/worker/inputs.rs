@@ -60,7 +60,7 @@ impl ClaimedInputs {
         let needed = {
             let _reading = self.turn(spec).await;
             let values = self.read(spec).await?;
-            let needed = values.iter().map(in_memory).sum::<u64>();
+            let needed = values.iter().map(Value::memory_bytes).sum::<usize>() as u64;
             if needed < SMALL_BYTES {
                 return Ok((values, None));
             }
@@ -92,46 +92,6 @@ impl ClaimedInputs {
     }
 }
 
-/// About how many bytes a value takes with its allocations, which [`Value::footprint`] does not count: tuples in tuples consist of them.
-fn in_memory(value: &Value) -> u64 {
-    /// What was measured for a tuple of one element, beside the element.
-    const ALLOCATION: u64 = 200;
-    let all = |values: &[Value]| ALLOCATION + values.iter().map(in_memory).sum::<u64>();
-    match value {
-        Value::List(items) | Value::Tuple(items) => all(items),
-        Value::Map(entries) => {
-            let entries = entries.iter().map(|(key, value)| in_memory(key) + in_memory(value));
-            ALLOCATION + entries.sum::<u64>()
-        }
-        Value::Record(fields) => {
-            let values = fields.iter().map(|(_, value)| size_of::<Value>() as u64 + in_memory(value));
-            ALLOCATION + values.sum::<u64>()
-        }
-        Value::Variant(_, Some(payload))
-        | Value::Option(Some(payload))
-        | Value::Result(Ok(Some(payload)) | Err(Some(payload))) => ALLOCATION + in_memory(payload),
-        Value::Bool(_)
-        | Value::S8(_)
-        | Value::U8(_)
-        | Value::S16(_)
-        | Value::U16(_)
-        | Value::S32(_)
-        | Value::U32(_)
-        | Value::S64(_)
-        | Value::U64(_)
-        | Value::F32(_)
-        | Value::F64(_)
-        | Value::Char(_)
-        | Value::String(_)
-        | Value::Bytes(_)
-        | Value::Enum(_)
-        | Value::Flags(_)
-        | Value::Variant(_, None)
-        | Value::Option(None)
-        | Value::Result(Ok(None) | Err(None)) => value.footprint() as u64,
-    }
-}
-
 /// Whether the inputs are in memory already, in their stored form.
 fn are_inline(spec: &RunSpec) -> bool {
     spec.inputs.iter().all(|input| matches!(input, InputSpec::Value(StoredValue::Bytes(_))))
@@ -160,14 +120,6 @@ mod tests {
     use super::*;
     use crate::journal::MemoryJournal;
     use crate::{DelayOptions, Host, args};
-
-    #[test]
-    fn a_value_of_many_parts_takes_more_than_they_do() {
-        let deep = (0..40).fold(Value::U8(1), |inner, _| Value::Tuple(vec![inner]));
-        assert!(in_memory(&deep) > 4 * deep.footprint() as u64);
-        let text = Value::String("x".repeat(1000));
-        assert_eq!(in_memory(&text), text.footprint() as u64);
-    }
 
     #[test]
     fn inputs_wait_until_there_is_room_for_them() {

@@ -58,7 +58,7 @@ fn fields_may_be_left_out_up_to_a_bound_however_short_the_request_is() {
     for elements in [1, 256, 300, 1000, 4096] {
         assert_eq!(post(&sparse(elements)).status, 201, "{elements}");
     }
-    let expected = "more than 1048576 fields are left out in one value";
+    let expected = "more than 1048576 fields are left out";
     let check = |answer: Answer| {
         let problem = answer.problem(422, "invalid");
         assert!(problem["detail"].as_str().unwrap().contains(expected), "{problem}");
@@ -129,4 +129,26 @@ fn a_page_of_tasks_ends_with_a_bound_of_bytes() {
     distinct.dedup();
     assert_eq!((found.len(), distinct.len()), (2 * names, 2 * names));
     assert!(pages > 1, "{pages}");
+}
+
+#[test]
+fn a_list_of_schedules_is_whole_however_few_are_read_at_once() {
+    let server = Running::start();
+    let digest = server.upload(hostel_guests::ARITH);
+    let names: Vec<_> = (0..20).map(|number| format!("schedule-{number:02}")).collect();
+    for name in &names {
+        let schedule = json!({ "task": format!("{digest}#add"), "args": [1, 2], "every": "1h" });
+        let added = server.request("PUT", &format!("/api/v1/schedules/{name}")).json(&schedule).send();
+        assert_eq!(added.status, 201, "{added:?}");
+    }
+    let list = |address: &str| {
+        let page = server.get(address).json();
+        let items = page["items"].as_array().unwrap().iter();
+        let found: Vec<_> = items.map(|item| item["name"].as_str().unwrap().to_owned()).collect();
+        (found, page["next"].as_str().map(str::to_owned))
+    };
+    assert_eq!(list("/api/v1/schedules"), (names.clone(), None));
+    let (first, next) = list("/api/v1/schedules?limit=11");
+    let (rest, end) = list(&next.unwrap());
+    assert_eq!(([first, rest].concat(), end), (names, None));
 }
