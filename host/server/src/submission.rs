@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::blob_args::{BlobArgs, may_name_blobs};
-use crate::bounds::{BLOB_BYTES, FARTHEST, LOOK_UP_BYTES, LOOK_UP_TIME, SHORT_LEFT_OUT};
+use crate::bounds::{BLOB_BYTES, FARTHEST, LOOK_UP_BYTES, LOOK_UP_TIME};
 use crate::clock::now;
 use crate::extract::{Members, parsed, wrong};
 use crate::problem::{Answer, ApiProblem, Code};
@@ -267,26 +267,14 @@ impl Prepared {
 
     /// A run with these arguments, checked and not stored.
     pub(crate) async fn spec_in_turn(
-        &self,
+        self,
         app: &App,
         turn: Turn,
         id: Option<RunId>,
         args: Option<Json>,
-        tags: &[Tag],
+        tags: Vec<Tag>,
     ) -> Answer<RunSpec> {
-        let turn = if turn.is_long() {
-            turn
-        } else {
-            let mut reader = ValueReader::with_most_left_out(SHORT_LEFT_OUT);
-            let spec = self.spec(&mut reader, id, args.as_ref(), tags);
-            if spec.is_ok() || !reader.is_full() {
-                return spec;
-            }
-            Turn::long(app).await?
-        };
-        let (prepared, tags) = (self.clone(), tags.to_vec());
-        let read = move || prepared.spec(&mut ValueReader::default(), id, args.as_ref(), &tags);
-        turn.run(app, read).await
+        turn.read(app, move |reader| self.spec(reader, id, args.as_ref(), &tags)).await
     }
 
     /// A run with these arguments, checked and not stored.
@@ -315,7 +303,7 @@ pub(crate) async fn with_blobs(
 ) -> Answer<RunSpec> {
     let mut args = match args {
         Some(args) if may_name_blobs(&args) => args,
-        args => return prepared.spec_in_turn(app, turn, id, args, &[]).await,
+        args => return prepared.spec_in_turn(app, turn, id, args, Vec::new()).await,
     };
     let ended = |_| ApiProblem::new(Code::Kind(ErrorKind::Unavailable), "the server has ended");
     let _place = app.blob_requests.acquire().await.map_err(ended)?;

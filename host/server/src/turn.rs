@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use hostel::ErrorKind;
+use hostel::{ErrorKind, ValueReader};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::bounds::{SHORT_JSON_BYTES, TURN_WAIT};
+use crate::bounds::{SHORT_JSON_BYTES, SHORT_LEFT_OUT, TURN_WAIT};
 use crate::problem::{Answer, ApiProblem, Code};
 
 /// A turn to read some JSON, which others get when it is dropped; or none, for short JSON.
@@ -37,6 +37,30 @@ impl Turn {
             turn.map_err(|_| unavailable("other long requests are being read").hint("try again later"))?;
         let turn = turn.map_err(|_| unavailable("the server has ended"))?;
         Ok(Self(Some(Arc::new(turn))))
+    }
+
+    /// Reads values from the JSON: where it is, if that is quick, and otherwise in a turn. The function is called again if it turns
+    /// out only then that it is not.
+    ///
+    /// # Errors
+    ///
+    /// Those of the function, and as [`Turn::for_bytes`].
+    pub(crate) async fn read<T: Send + 'static>(
+        self,
+        app: &App,
+        read: impl Fn(&mut ValueReader) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let turn = if self.is_long() {
+            self
+        } else {
+            let mut reader = ValueReader::with_most_left_out(SHORT_LEFT_OUT);
+            let values = read(&mut reader);
+            if values.is_ok() || !reader.is_full() {
+                return values;
+            }
+            Self::long(app).await?
+        };
+        turn.run(app, move || read(&mut ValueReader::default())).await
     }
 
     /// Whether the JSON is long.

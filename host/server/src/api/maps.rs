@@ -321,8 +321,8 @@ impl<'a> Rows<'a> {
             }
         };
         let id = row_id(&self.map, self.taken);
-        let tags = std::slice::from_ref(&self.tag);
-        self.prepared.spec_in_turn(self.app, turn.clone(), Some(id), Some(args), tags).await
+        let tags = vec![self.tag.clone()];
+        self.prepared.clone().spec_in_turn(self.app, turn.clone(), Some(id), Some(args), tags).await
     }
 
     async fn store(&mut self) -> Answer<()> {

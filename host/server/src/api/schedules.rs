@@ -136,7 +136,7 @@ impl ScheduleRequest {
         let spread = self.spread.as_deref().map_or(Ok(std::time::Duration::ZERO), grammar::duration);
         let spread = spread.map_err(|error| wrong("spread", error))?;
         let prepared = self.run().prepare(app, identity).await?;
-        let run = prepared.spec_in_turn(app, turn, None, self.args.take(), &[]).await?;
+        let run = prepared.clone().spec_in_turn(app, turn, None, self.args.take(), Vec::new()).await?;
         // The export is written out, so that a later version may have others beside it.
         let source = self.task.split_once('#').map_or(self.task.as_str(), |(source, _)| source);
         let task = &prepared.task;

@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 
 use super::components::limit;
 use crate::app::App;
-use crate::bounds::{CHECKED_BYTES, SHORT_LEFT_OUT, TASKS_BYTES};
+use crate::bounds::{CHECKED_BYTES, TASKS_BYTES};
 use crate::extract::{JsonBody, Members, Path, Query, parsed, wrong};
 use crate::large::JSON;
 use crate::problem::Answer;
@@ -26,7 +26,6 @@ use crate::run_view::ValueForms;
 use crate::scripts::Registered;
 use crate::submission::{find_registered, inputs_with_texts, with_options};
 use crate::tokens::Identity;
-use crate::turn::Turn;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -194,18 +193,7 @@ async fn check_arguments(
         Registered::Script(_) => format!("{digest}#{}", task.function_name()),
     };
     let task = with_options(&app, task, &request.options, None, &identity)?;
-    let turn = if turn.is_long() {
-        turn
-    } else {
-        let mut reader = ValueReader::with_most_left_out(SHORT_LEFT_OUT);
-        let checked = checked(&task, &mut reader, &key, &request);
-        if checked.is_ok() || !reader.is_full() {
-            return checked.map(json_answer);
-        }
-        Turn::long(&app).await?
-    };
-    let check = move || checked(&task, &mut ValueReader::default(), &key, &request);
-    turn.run(&app, check).await.map(json_answer)
+    turn.read(&app, move |reader| checked(&task, reader, &key, &request)).await.map(json_answer)
 }
 
 fn json_answer(body: Vec<u8>) -> Response {
