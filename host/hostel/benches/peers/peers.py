@@ -637,7 +637,10 @@ def arguments():
     keys = asleep if chosen.memory else list(PEERS)
     unknown = [name for name in names if not any(key.startswith(name) for key in keys)]
     if unknown:
-        parser.error(f"there is no peer {', '.join(unknown)}: expected one of {', '.join(keys)}")
+        what = "memory is not measured of" if chosen.memory else "there is no peer"
+        parser.error(f"{what} {', '.join(unknown)}: expected one of {', '.join(keys)}")
+    if chosen.rounds < 1:
+        parser.error(f"--rounds {chosen.rounds}: expected 1 or more")
     chosen.columns = memory.COLUMNS if chosen.memory else COLUMNS
     chosen.keys = [key for key in keys if not names or any(key.startswith(name) for name in names)]
     built = sorted(ROOT.glob("target/guests/*/wasm32-wasip2/release/arith.wasm"), key=os.path.getmtime)
