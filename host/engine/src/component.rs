@@ -11,7 +11,7 @@ use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem
 use wasmtime::component::{Component as Compiled, ComponentExportIndex, InstancePre, Linker};
 
 use crate::compile_cache::CompileCache;
-use crate::config::Flavor;
+use crate::config::{Flavor, QUICK_STACK_FACTOR, STACK_BYTES};
 use crate::guest::Guest;
 use crate::missing::{MissingImports, trap_unknown};
 use crate::resources::SharedResources;
@@ -166,6 +166,12 @@ impl Component {
     /// The imports that this host does not provide, if there are any.
     pub fn missing(&self) -> Option<&MissingImports> {
         self.0.first.linked.as_ref().err()
+    }
+
+    /// The most that the stack of an attempt takes.
+    pub(crate) fn stack_bytes(&self) -> u64 {
+        let factor = if self.is_optimised() { 1 } else { QUICK_STACK_FACTOR };
+        (STACK_BYTES * factor) as u64
     }
 
     /// The best code available now.

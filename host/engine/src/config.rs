@@ -49,7 +49,7 @@ const FEWEST_INSTANCES: u32 = 16;
 
 /// How much more of its stack a guest needs whose code was compiled quickly: values do not stay in registers. What overflows here
 /// would overflow there too, or nearly.
-const QUICK_STACK_FACTOR: usize = 4;
+pub(crate) const QUICK_STACK_FACTOR: usize = 4;
 
 /// The maximum number of instances of quickly compiled components: they use a pool of their own for a few seconds.
 const QUICK_INSTANCES: u32 = 1_000;
@@ -63,8 +63,13 @@ pub struct EngineOptions {
     /// The maximum number of live instances. It bounds address space, which is reserved, and not memory, which is used
     /// as guests need it. Fewer are reserved if the system does not provide as much address space.
     pub max_instances: u32,
-    /// The maximum total linear memory of all attempts, in bytes. The default is half of the machine's memory.
+    /// The maximum memory of all attempts together, in bytes: their linear memory, large arguments and tables, and what the host stores of
+    /// their output. Their stacks, of 1 MiB each, may take as much again. While less than a sixty-fourth of it is free, no attempt begins
+    /// beside others. The default is half of the machine's memory.
     pub max_memory_bytes: u64,
+    /// While this process has more memory than this, in bytes, no attempt begins beside others, whoever took the memory. What it
+    /// shares with files does not count. For programs that do nothing else: `None` is the default. Only on Linux.
+    pub max_process_bytes: Option<u64>,
     /// Whether fuel is counted. [`Limits::fuel`](hostel_core::Limits::fuel) works only if it is. Counting makes guests
     /// a few percent slower, and needs other compiled code.
     pub count_fuel: bool,
@@ -107,6 +112,7 @@ impl Default for EngineOptions {
             compile_cache_dir: None,
             max_instances: Self::DEFAULT_MAX_INSTANCES,
             max_memory_bytes: machine::memory_bytes() / 2,
+            max_process_bytes: None,
             count_fuel: false,
             quick_code_bytes: Some(Self::DEFAULT_QUICK_CODE_BYTES),
             optimise: true,

@@ -9,10 +9,11 @@ use crate::compile_cache::CompileCache;
 use crate::compiler::Compiler;
 use crate::component;
 use crate::config::{EngineOptions, Flavor};
+use crate::machine;
 use crate::meter::SharedMemory;
 use crate::resources::SharedResources;
 use crate::runtime::Runtime;
-use crate::ticker::Ticker;
+use crate::ticker::{Look, Ticker};
 use crate::tls::Tls;
 use crate::turn::Rhythm;
 
@@ -65,10 +66,11 @@ impl Engine {
     /// [`EngineError`] if the runtime or its tick thread cannot start on this machine.
     pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
         let lean = runtime(Flavor::Lean, &options)?.with_warm_places(&options);
-        let ticker = Ticker::start().map_err(EngineError::Ticker)?;
+        let memory = Arc::new(SharedMemory::new(options.max_memory_bytes));
+        let look = options.max_process_bytes.map(|most| looking(Arc::clone(&memory), most));
+        let ticker = Ticker::start(look).map_err(EngineError::Ticker)?;
         ticker.drive(&lean.engine);
         let compile_cache = options.compile_cache_dir.clone().map(CompileCache::new);
-        let memory = Arc::new(SharedMemory::new(options.max_memory_bytes));
         let tls = Tls::new(options.root_certificates.clone());
         let resources = Arc::new(SharedResources { ticker, memory, tls, counts_fuel: options.count_fuel });
         let compiler = Compiler::new(options.compile_timeout);
@@ -89,14 +91,19 @@ impl Engine {
         self.0.lean.max_instances
     }
 
-    /// The total linear memory of all live attempts, in bytes.
+    /// The memory of all live attempts together, in bytes, as [`EngineOptions::max_memory_bytes`] counts it.
     pub fn memory_bytes(&self) -> u64 {
         self.0.resources.memory.taken()
     }
 
-    /// The most linear memory that all live attempts may take together, in bytes.
+    /// The most memory that all live attempts may take together, in bytes.
     pub fn max_memory_bytes(&self) -> u64 {
         self.0.options.max_memory_bytes
+    }
+
+    /// Whether an attempt that begins now finds memory. Otherwise it waits until others have ended, if there are any.
+    pub fn has_room(&self) -> bool {
+        self.0.resources.memory.has_room()
     }
 
     /// Whether it counts fuel.
@@ -188,6 +195,13 @@ impl Engine {
     pub(crate) fn compiler(&self) -> &Compiler {
         &self.0.compiler
     }
+}
+
+/// Finds out whether this process has more memory than that, now and whenever it is called. Without an answer of the system, it has not.
+fn looking(memory: Arc<SharedMemory>, most: u64) -> Look {
+    let look = move || memory.set_short(machine::process_bytes().is_some_and(|bytes| bytes > most));
+    look();
+    Box::new(look)
 }
 
 fn runtime(flavor: Flavor, options: &EngineOptions) -> Result<Runtime, EngineError> {

@@ -14,8 +14,8 @@ use crate::notes::Notes;
 use crate::observe;
 use crate::options::AttemptOptions;
 use crate::program::Program;
+use crate::resources::SharedResources;
 use crate::stdin::StdinReader;
-use crate::tls::Tls;
 use crate::turn::Turn;
 use crate::wasi::{
     Clocks, ClocksView, ErrorsView, HostView, Http, HttpView, LazyWasi, Random, RandomView, Sockets,
@@ -43,14 +43,20 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    pub(crate) fn new(meter: Meter, turn: Turn, call: Call, program: Program, tls: &Arc<Tls>) -> Self {
+    pub(crate) fn new(
+        meter: Meter,
+        turn: Turn,
+        call: Call,
+        program: Program,
+        resources: &Arc<SharedResources>,
+    ) -> Self {
         let AttemptOptions { log, determinism, seed_of, on_touch, .. } = &*call.options;
         Self {
             meter,
             notes: Notes::new(log, on_touch.clone()),
             turn,
             stdin: program.stream().cloned(),
-            wasi: LazyWasi::new(program, tls),
+            wasi: LazyWasi::new(program, resources),
             clocks: Clocks::new(determinism.clock),
             random: Random::new(determinism.randomness, *seed_of),
             files: None,
@@ -118,12 +124,13 @@ impl Guest {
     }
 
     pub(crate) fn http(&mut self) -> HttpView<'_> {
-        let Self { call, notes, wasi, sockets, http, .. } = self;
+        let Self { meter, call, notes, wasi, sockets, http, .. } = self;
         let host = HostView { options: &call.options, notes, wasi };
-        HttpView { http, sockets: SocketsView { sockets, host } }
+        HttpView { http, meter, sockets: SocketsView { sockets, host } }
     }
 
     pub(crate) fn context(&mut self) -> ContextView<'_> {
+        self.wasi.count_log(&self.call.options);
         ContextView { call: &self.call, notes: &mut self.notes }
     }
 

@@ -19,6 +19,9 @@ const MAX_LINE_BYTES: usize = 64 << 10;
 /// The overhead of a line, and of a field, so that a million empty ones count too.
 const LINE_BYTES: u64 = 32;
 
+/// What a line, and a field, take in memory beside their text: themselves, and what allocators add.
+const LINE_MEMORY: u64 = 160;
+
 /// The number of last stderr lines in a failure.
 const TAIL_LINES: usize = 20;
 
@@ -34,6 +37,9 @@ pub type Echo = Arc<dyn Fn(&LogLine) + Send + Sync>;
 /// Called immediately with each chunk that a program writes to its stdout, on the thread that runs the guest: it must
 /// not block for long.
 pub type OnStdout = Arc<dyn Fn(&[u8]) + Send + Sync>;
+
+/// Takes the memory for so many bytes in all, or refuses it with a limit. Dropping it gives the memory back.
+pub(crate) type Take = Box<dyn FnMut(u64) -> Result<(), Limit> + Send>;
 
 /// The log of one attempt, filled while it executes. Can be read at any time.
 pub struct LogBook {
@@ -56,10 +62,14 @@ struct Room {
 struct Pages {
     lines: Vec<LogLine>,
     kept_bytes: u64,
+    /// What the lines take in memory.
+    memory_bytes: u64,
     cut: bool,
     stdout: Partial,
     stderr: Partial,
     captured: Option<Capture>,
+    /// Counts the memory of all this, while the guest runs.
+    take: Option<Take>,
 }
 
 /// A line without its line break yet.
@@ -70,7 +80,8 @@ struct Partial(Vec<u8>);
 struct Capture {
     bytes: Vec<u8>,
     limit: u64,
-    overflowed: bool,
+    /// The limit that it has reached.
+    reached: Option<Limit>,
 }
 
 impl LogBook {
@@ -115,14 +126,25 @@ impl LogBook {
 
     /// From now on stdout is stored completely, up to `limit` bytes, and is not part of the log.
     pub(crate) fn capture_stdout(&self, limit: u64) {
-        self.pages().captured = Some(Capture { bytes: Vec::new(), limit, overflowed: false });
+        self.pages().captured = Some(Capture { bytes: Vec::new(), limit, reached: None });
     }
 
-    /// The captured stdout, or `None` if it exceeded its limit: then the beginning goes to the log.
-    pub(crate) fn take_captured(&self) -> Option<Vec<u8>> {
+    /// From now on until it is closed, what it stores takes memory from there.
+    pub(crate) fn take_from(&self, memory: impl FnOnce() -> Take) {
+        self.pages().take.get_or_insert_with(memory);
+    }
+
+    /// The captured stdout; nothing if none was captured.
+    ///
+    /// # Errors
+    ///
+    /// The limit that it reached. [`LogBook::stdout`] still has its beginning.
+    pub(crate) fn take_captured(&self) -> Result<Vec<u8>, Limit> {
         let mut pages = self.pages();
-        let captured = pages.captured.take_if(|captured| !captured.overflowed)?;
-        Some(captured.bytes)
+        match pages.captured.as_ref().and_then(|captured| captured.reached) {
+            Some(limit) => Err(limit),
+            None => Ok(pages.captured.take().map(|captured| captured.bytes).unwrap_or_default()),
+        }
     }
 
     /// The output of a program on stdout, unless that went to its result. For a program that did not complete, it has
@@ -150,6 +172,7 @@ impl LogBook {
                 pages.print(stream, &rest, self.room);
             }
         }
+        pages.take = None;
         self.echo_since(before, pages);
     }
 
@@ -164,8 +187,8 @@ impl LogBook {
 
     fn write(&self, stream: LogStream, bytes: &[u8]) {
         let mut pages = self.pages();
-        if let (LogStream::Stdout, Some(captured)) = (stream, &mut pages.captured) {
-            let taken = captured.write(bytes);
+        if stream == LogStream::Stdout && pages.captured.is_some() {
+            let taken = pages.capture(bytes);
             drop(pages);
             return self.on_stdout.iter().for_each(|on_stdout| on_stdout(taken));
         }
@@ -175,6 +198,7 @@ impl LogBook {
                 pages.print(stream, &line, self.room);
             }
         }
+        pages.count();
         self.echo_since(before, pages);
     }
 
@@ -196,6 +220,7 @@ impl LogBook {
         for line in lines {
             pages.add(line, self.room);
         }
+        pages.count();
         self.echo_since(before, pages);
     }
 
@@ -240,12 +265,50 @@ impl Pages {
         } else {
             (lines >= room.lines).then_some((LimitKind::LogLines, room.lines))
         };
-        self.cut = reached.is_some();
-        let mark = reached.map(|(kind, allowed)| remark(format!("cut here: {}", Limit { kind, allowed })));
-        if mark.is_none() {
-            self.kept_bytes += size;
+        if let Some((kind, allowed)) = reached {
+            return self.cut(Limit { kind, allowed });
         }
-        self.lines.push(mark.unwrap_or(line));
+        self.kept_bytes += size;
+        self.memory_bytes += memory(&line);
+        self.lines.push(line);
+    }
+
+    /// Stores no more.
+    fn cut(&mut self, limit: Limit) {
+        self.cut = true;
+        self.lines.push(remark(format!("cut here: {limit}")));
+    }
+
+    /// Stores as much of the stdout as there is room for, and returns that part.
+    fn capture<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let Some(captured) = self.captured.as_ref().filter(|captured| captured.reached.is_none()) else {
+            return &[];
+        };
+        let needed = captured.needed(bytes.len());
+        if let Some(limit) = self.refused(needed) {
+            let Some(captured) = &mut self.captured else { return &[] };
+            captured.reached.get_or_insert(limit);
+            return &[];
+        }
+        self.captured.as_mut().map_or(&[], |captured| captured.write(bytes))
+    }
+
+    /// Counts what is stored, and stores no more if there is no room for it.
+    fn count(&mut self) {
+        let captured = self.captured.as_ref().map_or(0, |captured| captured.needed(0));
+        if let Some(limit) = self.refused(captured).filter(|_| !self.cut) {
+            self.cut(limit);
+        }
+        if self.cut {
+            (self.stdout, self.stderr) = (Partial::default(), Partial::default());
+        }
+    }
+
+    /// The limit on memory that refuses so much for the captured stdout, beside everything else that is stored.
+    fn refused(&mut self, captured: u64) -> Option<Limit> {
+        let partial = (self.stdout.0.capacity() + self.stderr.0.capacity()) as u64;
+        let needed = self.memory_bytes.saturating_add(partial).saturating_add(captured);
+        self.take.as_mut()?(needed).err()
     }
 
     fn partial(&mut self, stream: LogStream) -> &mut Partial {
@@ -282,13 +345,22 @@ impl Partial {
 }
 
 impl Capture {
-    /// Takes as many bytes as there is room for, and returns their number.
+    /// Takes as many bytes as there is room for, and returns them.
     fn write<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let room = usize::try_from(self.limit).unwrap_or(usize::MAX).saturating_sub(self.bytes.len());
         let taken = bytes.get(..room).unwrap_or(bytes);
-        self.overflowed |= taken.len() < bytes.len();
+        if taken.len() < bytes.len() {
+            self.reached.get_or_insert(Limit { kind: LimitKind::Result, allowed: self.limit });
+        }
         self.bytes.extend_from_slice(taken);
         taken
+    }
+
+    /// The memory that it takes with so many bytes more: a buffer that is full becomes twice as long.
+    fn needed(&self, more: usize) -> u64 {
+        let length = self.bytes.len() + more;
+        let capacity = self.bytes.capacity();
+        (if length > capacity { length.max(2 * capacity) } else { capacity }) as u64
     }
 }
 
@@ -304,6 +376,13 @@ fn remark(text: String) -> LogLine {
 fn size(line: &LogLine) -> u64 {
     let of_field = |(name, value): &(String, String)| (name.len() + value.len()) as u64 + LINE_BYTES;
     line.text.len() as u64 + LINE_BYTES + line.fields.iter().map(of_field).sum::<u64>()
+}
+
+/// What a line takes in memory.
+fn memory(line: &LogLine) -> u64 {
+    let of_field =
+        |(name, value): &(String, String)| (name.capacity() + value.capacity()) as u64 + LINE_MEMORY;
+    line.text.capacity() as u64 + LINE_MEMORY + line.fields.iter().map(of_field).sum::<u64>()
 }
 
 /// The first bytes of a text, up to a whole character, with a mark if the text was cut.
@@ -387,6 +466,29 @@ impl AsyncWrite for LogPipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Memory of which a log may take 1 MiB.
+    #[derive(Clone, Default)]
+    struct Memory(Arc<Mutex<u64>>);
+
+    impl Memory {
+        const LIMIT: Limit = Limit { kind: LimitKind::HostMemory, allowed: 1 << 20 };
+
+        fn taken(&self) -> u64 {
+            *self.0.lock().unwrap()
+        }
+
+        fn taking(&self) -> Take {
+            let memory = self.clone();
+            Box::new(move |bytes| {
+                if bytes > Self::LIMIT.allowed {
+                    return Err(Self::LIMIT);
+                }
+                *memory.0.lock().unwrap() = bytes;
+                Ok(())
+            })
+        }
+    }
 
     fn texts(book: &LogBook) -> Vec<String> {
         book.lines().into_iter().map(|line| format!("{}: {}", line.stream.name(), line.text)).collect()
@@ -482,8 +584,8 @@ mod tests {
             assert_eq!(texts(&book), ["stderr: log"]);
             book.take_captured()
         };
-        assert_eq!(capture(6), Some(b"result".to_vec()));
-        assert_eq!(capture(5), None);
+        assert_eq!(capture(6), Ok(b"result".to_vec()));
+        assert_eq!(capture(5), Err(Limit { kind: LimitKind::Result, allowed: 5 }));
     }
 
     #[test]
@@ -495,10 +597,49 @@ mod tests {
         book.capture_stdout(5);
         book.write(LogStream::Stdout, b"\xffre");
         book.write(LogStream::Stdout, b"sult");
-        assert_eq!((book.take_captured(), &*book.stdout()), (None, &b"\xffresu"[..]));
+        assert_eq!(
+            (book.take_captured(), &*book.stdout()),
+            (Err(Limit { kind: LimitKind::Result, allowed: 5 }), &b"\xffresu"[..])
+        );
         assert_eq!(*heard.lock().unwrap(), b"\xffresu");
         book.shorten_captured();
         assert_eq!(book.stdout(), b"\xffres", "no more than of a log");
+    }
+
+    #[test]
+    fn a_log_takes_memory_for_what_it_stores_and_is_cut_where_there_is_none() {
+        let memory = Memory::default();
+        let book = LogBook::new(1 << 30, None);
+        book.take_from(|| memory.taking());
+        book.write(LogStream::Stderr, b"begun");
+        assert!((5..100).contains(&memory.taken()), "{}", memory.taken());
+        for _ in 0..300 {
+            book.log(LogLevel::Info, &"x".repeat(1_000), vec![("field".to_owned(), "y".repeat(1_000))]);
+        }
+        assert!((600_000..800_000).contains(&memory.taken()), "{}", memory.taken());
+        let lines = book.lines().len();
+        for _ in 0..300 {
+            book.write(LogStream::Stdout, &[b'x'; 2_000]);
+        }
+        let cut = format!("host: cut here: {}", Memory::LIMIT);
+        assert_eq!(texts(&book).last(), Some(&cut));
+        assert!((2..8).contains(&(book.lines().len() - lines)), "{}", book.lines().len());
+        book.close();
+        assert_eq!(texts(&book).last(), Some(&cut), "nothing follows");
+        assert_eq!(Arc::strong_count(&memory.0), 1, "it is given back");
+    }
+
+    #[test]
+    fn captured_stdout_takes_memory_and_ends_where_there_is_none() {
+        let memory = Memory::default();
+        let book = LogBook::new(1 << 30, None);
+        book.take_from(|| memory.taking());
+        book.capture_stdout(1 << 30);
+        for _ in 0..300 {
+            book.write(LogStream::Stdout, &[b'x'; 10_000]);
+        }
+        assert_eq!(book.take_captured(), Err(Memory::LIMIT));
+        assert!((500_000..=1 << 20).contains(&book.stdout().len()), "its beginning is there");
     }
 
     #[test]

@@ -30,3 +30,32 @@ fn limit_of(group: &std::path::Path) -> Option<u64> {
     let path = std::path::Path::new("/sys/fs/cgroup").join(group).join("memory.max");
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
+
+/// The memory that this process has and that is not that of a file, in bytes; `None` if the system does not say. Some microseconds.
+#[cfg(target_os = "linux")]
+pub(crate) fn process_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    anonymous.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1 << 10)
+}
+
+/// The memory that this process has: the system does not say.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn process_bytes() -> Option<u64> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_memory_of_this_process_is_known() {
+        let before = process_bytes().unwrap();
+        let more = vec![1_u8; 64 << 20];
+        let with_more = process_bytes().unwrap();
+        assert!(with_more >= before + (48 << 20) && with_more < memory_bytes(), "{before} {with_more}");
+        drop(more);
+    }
+}

@@ -1,5 +1,5 @@
 //! Live attempts: a thread that advances the epoch while there are some, so that computing guests yield and can be
-//! stopped; and those that wait for room.
+//! stopped, and looks at the memory of the process; and those that wait for room.
 
 use std::io;
 use std::pin::Pin;
@@ -20,6 +20,15 @@ const TICK: Duration = Duration::from_millis(5);
 
 /// The number of ticks without a guest after which the thread sleeps, so that an idle host costs nothing.
 const IDLE_TICKS: u32 = 20;
+
+/// The most waiting attempts that one that ends wakes.
+const MOST_WOKEN: usize = 32;
+
+/// The number of ticks between two looks at the memory of the process.
+const TICKS_BETWEEN_LOOKS: u32 = 4;
+
+/// Looks at the memory of the process. Returns whether it is no longer short.
+pub(crate) type Look = Box<dyn FnMut() -> bool + Send>;
 
 /// Owns the tick thread, which ends when this is dropped.
 pub(crate) struct Ticker(Arc<LiveAttempts>);
@@ -47,8 +56,8 @@ struct TickState {
 pub(crate) struct Ticking<'a>(&'a LiveAttempts);
 
 impl Ticker {
-    /// Starts the thread.
-    pub(crate) fn start() -> io::Result<Self> {
+    /// Starts the thread, which looks at the memory every few ticks if there is something to look at.
+    pub(crate) fn start(look: Option<Look>) -> io::Result<Self> {
         let shared = Arc::new(LiveAttempts {
             live: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
@@ -58,7 +67,9 @@ impl Ticker {
             changed: Condvar::new(),
         });
         let of_thread = Arc::clone(&shared);
-        thread::Builder::new().name("hostel-tick".to_owned()).spawn(move || of_thread.tick_until_ended())?;
+        thread::Builder::new()
+            .name("hostel-tick".to_owned())
+            .spawn(move || of_thread.tick_until_ended(look))?;
         Ok(Self(shared))
     }
 
@@ -147,9 +158,10 @@ impl Drop for Ticker {
 impl Drop for Ticking<'_> {
     fn drop(&mut self) {
         self.0.live.fetch_sub(1, Ordering::SeqCst);
-        if self.0.waiting.load(Ordering::SeqCst) > 0 {
-            // All of them, because one may need less than another.
-            self.0.room.notify_waiters();
+        // Several of them, because one may need less than another; and not all, because there may be ten thousand. Who finds no room
+        // waits behind the others again. Each of those that are woken will end, and wake further ones.
+        for _ in 0..self.0.waiting.load(Ordering::SeqCst).min(MOST_WOKEN) {
+            self.0.room.notify_one();
         }
     }
 }
@@ -162,10 +174,14 @@ impl LiveAttempts {
         }
     }
 
-    fn tick_until_ended(&self) {
-        let mut idle_ticks = 0;
+    fn tick_until_ended(&self, mut look: Option<Look>) {
+        let (mut idle_ticks, mut ticks) = (0, 0_u32);
         loop {
             thread::sleep(TICK);
+            ticks = ticks.wrapping_add(1);
+            if ticks.is_multiple_of(TICKS_BETWEEN_LOOKS) && look.as_mut().is_some_and(|look| look()) {
+                self.room.notify_waiters();
+            }
             let mut state = self.lock();
             self.rhythm.tick();
             state.engines.iter().for_each(wasmtime::Engine::increment_epoch);

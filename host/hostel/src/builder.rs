@@ -17,6 +17,9 @@ use crate::journal::Journal;
 use crate::lazy_journal::GivenJournal;
 use crate::runner::{RateLimit, TagLimit};
 
+/// What a process with a host takes without any guest, with caches and journals.
+const PROCESS_BYTES: u64 = 256 << 20;
+
 /// The settings of a [`Host`](crate::Host). [`HostBuilder::build`] reports all invalid settings at once.
 #[derive(Clone, Debug)]
 pub struct HostBuilder {
@@ -24,6 +27,7 @@ pub struct HostBuilder {
     pub(crate) max_workers: usize,
     pub(crate) max_instances: u32,
     pub(crate) max_memory_bytes: u64,
+    pub(crate) owns_process: bool,
     pub(crate) warm_memory_bytes: u64,
     pub(crate) count_fuel: bool,
     pub(crate) quick_code_bytes: Option<u64>,
@@ -49,6 +53,7 @@ impl Default for HostBuilder {
             max_workers: thread::available_parallelism().map_or(1, usize::from),
             max_instances,
             max_memory_bytes,
+            owns_process: false,
             warm_memory_bytes,
             count_fuel,
             quick_code_bytes: Some(EngineOptions::DEFAULT_QUICK_CODE_BYTES),
@@ -106,13 +111,30 @@ impl HostBuilder {
         self
     }
 
-    /// The maximum total linear memory of all guests, in bytes; at least 1. A single guest may use at most four times
-    /// the memory that is still free, so that some remains for the others even if many guests take as much as they can.
+    /// The maximum memory of all guests together, in bytes; at least 1: their linear memory, large arguments and tables, and what the
+    /// host stores of their output. Their stacks, of 1 MiB each, may take as much again. A single guest may use at most four times
+    /// the memory that is still free, so that some remains for the others even if many guests take as much as they can. While less
+    /// than a sixty-fourth is free, runs wait before they begin, unless no other run has begun.
     /// Default: half of the machine's memory, or half of what the control group of the process allows.
     #[must_use]
     pub fn max_memory_bytes(mut self, bytes: u64) -> Self {
         self.max_memory_bytes = bytes;
         self
+    }
+
+    /// Whether the process does nothing but run this host, as the `hostel` command does. Then runs also wait before they begin while the
+    /// process has more than one and a half times [`max_memory_bytes`](Self::max_memory_bytes), and 256 MiB, whoever took it; memory of
+    /// files does not count. It has an effect on Linux. Default: off.
+    #[must_use]
+    pub fn owns_process(mut self, owns: bool) -> Self {
+        self.owns_process = owns;
+        self
+    }
+
+    /// The bound on the memory of the process, if there is one.
+    pub(crate) fn max_process_bytes(&self) -> Option<u64> {
+        let most = self.max_memory_bytes.saturating_add(self.max_memory_bytes / 2);
+        self.owns_process.then(|| most.saturating_add(PROCESS_BYTES))
     }
 
     /// How much memory may stay with instances that have ended, for components whose instances touch much of theirs, such as

@@ -82,6 +82,7 @@ impl Host {
         let mut options = EngineOptions::default();
         options.max_instances = settings.max_instances;
         options.max_memory_bytes = settings.max_memory_bytes;
+        options.max_process_bytes = settings.max_process_bytes();
         options.warm_memory_bytes = settings.warm_memory_bytes;
         options.count_fuel = settings.count_fuel;
         options.quick_code_bytes = settings.quick_code_bytes;
@@ -220,7 +221,7 @@ impl Host {
         self.state.events.listen()
     }
 
-    /// The total linear memory of all live guests, in bytes: 0 when nothing runs. See
+    /// The memory of all live guests together, in bytes: 0 when nothing runs. See
     /// [`HostBuilder::max_memory_bytes`].
     pub fn memory_bytes(&self) -> u64 {
         self.state.engine.memory_bytes()

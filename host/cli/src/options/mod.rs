@@ -63,6 +63,7 @@ impl MemoryOptions {
     }
 
     pub(crate) fn apply(self, host: HostBuilder) -> HostBuilder {
+        let host = host.owns_process(true);
         match self.max_host_memory {
             Some(bytes) => host.max_memory_bytes(bytes),
             None => host,

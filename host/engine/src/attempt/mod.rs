@@ -20,7 +20,7 @@ use crate::call::Call;
 use crate::component::{Style, Warm};
 use crate::function::Function;
 use crate::guest::{Guest, after_host_call};
-use crate::meter::Meter;
+use crate::meter::{Meter, SharedMemory};
 use crate::options::AttemptOptions;
 use crate::program::Program;
 use crate::resources::SharedResources;
@@ -100,6 +100,19 @@ impl Function {
         if self.component().is_surface() {
             return Err(AttemptError::Surface);
         }
+        let stack = self.component().stack_bytes();
+        // Dropped after the stack.
+        let _admitted = self.memory().admit(stack).ok_or_else(no_memory)?;
+        self.attempt_admitted(inputs, options, stack).await
+    }
+
+    /// Makes an attempt that may begin, and whose stack may take so much.
+    async fn attempt_admitted(
+        &self,
+        inputs: &[Value],
+        options: &Arc<AttemptOptions>,
+        stack: u64,
+    ) -> Result<Attempted, AttemptError> {
         let warm = self.component().0.warm.as_ref();
         // Dropped after the instance.
         let place = warm.and_then(Warm::place);
@@ -111,7 +124,7 @@ impl Function {
         let attempt = Attempt { function: self, pre, index, options, timeout, deadline };
         let mut execution = Execution::new(&attempt, inputs);
         let arguments: u64 = inputs.iter().map(values::lowered_bytes).sum();
-        if arguments >= COUNTED_ARGUMENTS && !execution.store.data_mut().meter.take_arguments(arguments) {
+        if arguments >= COUNTED_ARGUMENTS && !execution.store.data_mut().meter.take_beside(arguments) {
             execution.has_ended = true;
             let needed = bytes_text(arguments);
             return Err(AttemptError::NoRoom(format!(
@@ -130,6 +143,7 @@ impl Function {
             None => attempt.run_in_time(&mut execution, inputs).await,
         };
         let outcome = match outcome {
+            Ok(_) if execution.found_no_room() && self.memory().has_others(stack) => Err(no_memory()),
             Err(AttemptError::NoRoom(what)) if execution.has_acted() => Err(AttemptError::LostRoom(what)),
             outcome => outcome,
         };
@@ -141,6 +155,16 @@ impl Function {
         }
         Ok(execution.ended(outcome?))
     }
+
+    /// The memory of all attempts.
+    fn memory(&self) -> &SharedMemory {
+        &self.component().0.resources.memory
+    }
+}
+
+/// Others have the memory that the attempt needs to begin.
+fn no_memory() -> AttemptError {
+    AttemptError::NoRoom("the runs of this host have all memory that they may have".to_owned())
 }
 
 /// Arguments that take less than this are not counted as memory of the host.
@@ -180,6 +204,11 @@ impl<'a> Execution<'a> {
     /// Whether the host has done something for the guest that cannot be done twice.
     fn has_acted(&self) -> bool {
         self.store.data().notes.host_calls().total() > 0
+    }
+
+    /// Whether there was no memory for the instance, and nothing has happened.
+    fn found_no_room(&self) -> bool {
+        self.store.data().meter.has_no_room() && !self.has_acted()
     }
 
     fn ended(&mut self, outcome: Outcome) -> Attempted {
@@ -295,8 +324,7 @@ impl Attempt<'_> {
     /// The outcome of a program is its exit code, or the return value of `run`; its value is its output.
     async fn run_program(&self, store: &mut Store<Guest>) -> Result<Outcome, AttemptError> {
         let log = &self.options.log;
-        let limit = self.options.limits.result_bytes;
-        log.capture_stdout(limit);
+        log.capture_stdout(self.options.limits.result_bytes);
         let mut results = [Val::Bool(false)];
         let called = self.call(store, &[], &mut results).await;
         log.close();
@@ -308,11 +336,8 @@ impl Attempt<'_> {
                 Some(failure).filter(|failure| !matches!(failure, Failure::Exit { code: 0, .. }))
             }
         };
-        let too_much = || {
-            let limit = Limit { kind: LimitKind::Result, allowed: limit };
-            Failure::Limit { limit, stderr_tail: log.stderr_tail() }
-        };
-        let printed = failure.map_or_else(|| log.take_captured().ok_or_else(too_much), Err);
+        let too_much = |limit| Failure::Limit { limit, stderr_tail: log.stderr_tail() };
+        let printed = failure.map_or_else(|| log.take_captured().map_err(too_much), Err);
         Ok(match printed {
             Ok(stdout) => {
                 let stdout = (Name::from("stdout"), Value::Bytes(stdout));
@@ -330,9 +355,9 @@ impl Attempt<'_> {
         };
         let (task, options) = (Arc::clone(self.function.shared_key()), Arc::clone(self.options));
         let call = Call { task, options, deadline: self.deadline };
-        let SharedResources { ticker, memory, tls, counts_fuel, .. } =
-            &*self.function.component().0.resources;
-        let guest = Guest::new(Meter::new(limits, memory), ticker.rhythm().turn(), call, program, tls);
+        let resources = &self.function.component().0.resources;
+        let SharedResources { ticker, memory, counts_fuel, .. } = &**resources;
+        let guest = Guest::new(Meter::new(limits, memory), ticker.rhythm().turn(), call, program, resources);
         let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| &mut guest.meter);
         store.call_hook(after_host_call);
@@ -358,6 +383,7 @@ impl Attempt<'_> {
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
         let instance = self.pre.instantiate_async(&mut *store).await?;
+        store.data_mut().meter.begin();
         let function = instance.get_func(&mut *store, self.index);
         let function = function.ok_or_else(|| wasmtime::Error::msg("the instance lacks the export"))?;
         function.call_async(&mut *store, params, results).await

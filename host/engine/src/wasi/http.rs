@@ -14,6 +14,7 @@ use wasmtime_wasi_http::{FieldMap, RequestOptions, WasiHttpCtxView, WasiHttpView
 
 use super::gate::Refused;
 use super::sockets::SocketsView;
+use crate::meter::Meter;
 
 /// The interface that sends requests, in the version of the others of `wasi:http`.
 const HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
@@ -25,7 +26,13 @@ const TYPES: &str = "wasi:http/types@0.2.12";
 /// takes up to 110 KiB of the host's memory, so all of them take no more than 256 MiB.
 const MAX_FIELDS: u64 = 2_000;
 
-/// The number of new sets of headers after which they are counted again.
+/// What the host may have for a set of headers, with a request, a body and trailers.
+const SET_BYTES: u64 = 110 << 10;
+
+/// So many sets of headers are not counted as memory of the host: most guests send one request at a time.
+const FEW_FIELDS: u64 = 16;
+
+/// The most new sets of headers after which they are counted again.
 const FIELDS_BETWEEN_COUNTS: u64 = 200;
 
 /// The maximum length of a path with its query: as much as servers accept.
@@ -46,15 +53,25 @@ pub(crate) struct TooManyFields {
 }
 
 /// The sets of headers of one attempt.
-#[derive(Default)]
 pub(crate) struct Http {
     /// At least as many as the guest has created and not dropped.
     fields: u64,
+    /// When there may be more than this, they are counted.
+    room: u64,
+    /// For how many of them memory is taken.
+    taken: u64,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { fields: 0, room: FEW_FIELDS, taken: FEW_FIELDS }
+    }
 }
 
 /// The view on which the interfaces of HTTP are implemented.
 pub(crate) struct HttpView<'a> {
     pub(crate) http: &'a mut Http,
+    pub(crate) meter: &'a mut Meter,
     pub(crate) sockets: SocketsView<'a>,
 }
 
@@ -151,21 +168,31 @@ impl HttpView<'_> {
     }
 
     /// The view, if the guest may create another set of headers.
-    fn make_fields(&mut self) -> Result<&mut Self, TooManyFields> {
-        self.http.fields += 1;
-        if self.http.fields > MAX_FIELDS {
-            let has_fields = |entry: &&mut (dyn Any + Send)| {
-                entry.is::<FieldMap>()
-                    || entry.is::<HostOutgoingRequest>()
-                    || entry.is::<HostOutgoingResponse>()
-            };
-            let stored = self.ctx().table.iter_mut().filter(has_fields).count() as u64;
-            if stored >= MAX_FIELDS {
-                return Err(TooManyFields { allowed: MAX_FIELDS });
-            }
-            self.http.fields = stored.min(MAX_FIELDS - FIELDS_BETWEEN_COUNTS);
+    fn make_fields(&mut self) -> wasmtime::Result<&mut Self> {
+        if self.http.fields >= self.http.room {
+            self.make_room()?;
         }
+        self.http.fields += 1;
         Ok(self)
+    }
+
+    /// Counts the sets of headers, and takes memory for as many more, or for some.
+    fn make_room(&mut self) -> wasmtime::Result<()> {
+        let has_fields = |entry: &&mut (dyn Any + Send)| {
+            entry.is::<FieldMap>() || entry.is::<HostOutgoingRequest>() || entry.is::<HostOutgoingResponse>()
+        };
+        let stored = self.ctx().table.iter_mut().filter(has_fields).count() as u64;
+        if stored >= MAX_FIELDS {
+            return Err(TooManyFields { allowed: MAX_FIELDS }.into());
+        }
+        let room = stored + stored.clamp(FEW_FIELDS / 2, FIELDS_BETWEEN_COUNTS);
+        let missing = room.saturating_sub(self.http.taken);
+        if missing > 0 && !self.meter.grow_beside(missing * SET_BYTES) {
+            return Err(wasmtime::Error::msg("the host has no memory for more headers"));
+        }
+        let Http { fields, room: known, taken } = self.http;
+        (*fields, *known, *taken) = (stored, room, room.max(*taken));
+        Ok(())
     }
 
     /// Sends a request, or refuses it at once. If the error came with the response, the time of its arrival would not be a function

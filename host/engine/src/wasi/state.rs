@@ -11,11 +11,12 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::gate::Gate;
 use crate::log::LogPipe;
+use crate::meter::Buffers;
 use crate::network::{Network, SystemResolver};
 use crate::notes::Notes;
 use crate::options::AttemptOptions;
 use crate::program::{Input, Program};
-use crate::tls::Tls;
+use crate::resources::SharedResources;
 
 /// The maximum number of the host's resources that one guest may hold, whatever its limit on handles: each takes memory
 /// of the host that no limit counts.
@@ -38,7 +39,7 @@ pub(crate) struct Wasi {
 /// more than their call.
 pub(crate) struct LazyWasi {
     program: Program,
-    tls: Arc<Tls>,
+    resources: Arc<SharedResources>,
     made: Option<Box<Wasi>>,
 }
 
@@ -66,15 +67,20 @@ impl HostView<'_> {
 }
 
 impl LazyWasi {
-    pub(crate) fn new(program: Program, tls: &Arc<Tls>) -> Self {
-        Self { program, tls: Arc::clone(tls), made: None }
+    pub(crate) fn new(program: Program, resources: &Arc<SharedResources>) -> Self {
+        Self { program, resources: Arc::clone(resources), made: None }
+    }
+
+    /// From now on, what the guest prints and logs counts as memory of all attempts.
+    pub(crate) fn count_log(&self, options: &AttemptOptions) {
+        options.log.take_from(|| Box::new(Buffers::taking(&self.resources.memory)));
     }
 
     /// The state, which is created now if there is none.
     pub(crate) fn get(&mut self, options: &AttemptOptions, notes: &mut Notes) -> &mut Wasi {
-        let Self { program, tls, made } = self;
+        let Self { program, resources, made } = self;
         made.get_or_insert_with(|| {
-            let Ok(wasi) = Wasi::new(options, notes, (program, tls), |_| Ok::<_, Infallible>(()));
+            let Ok(wasi) = Wasi::new(options, notes, (program, resources), |_| Ok::<_, Infallible>(()));
             wasi
         })
     }
@@ -86,7 +92,7 @@ impl LazyWasi {
         notes: &mut Notes,
         prepare: impl FnOnce(&mut WasiCtxBuilder) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.made = Some(Wasi::new(options, notes, (&mut self.program, &self.tls), prepare)?);
+        self.made = Some(Wasi::new(options, notes, (&mut self.program, &self.resources), prepare)?);
         Ok(())
     }
 
@@ -110,10 +116,11 @@ impl Wasi {
     fn new<E>(
         options: &AttemptOptions,
         notes: &mut Notes,
-        (program, tls): (&mut Program, &Arc<Tls>),
+        (program, resources): (&mut Program, &Arc<SharedResources>),
         prepare: impl FnOnce(&mut WasiCtxBuilder) -> Result<(), E>,
     ) -> Result<Box<Self>, E> {
-        let network = Network::new(options, notes.denials(), Arc::new(SystemResolver), tls);
+        options.log.take_from(|| Box::new(Buffers::taking(&resources.memory)));
+        let network = Network::new(options, notes.denials(), Arc::new(SystemResolver), &resources.tls);
         let mut context = context(options, std::mem::take(program), &network);
         prepare(&mut context)?;
         let mut table = ResourceTable::new();

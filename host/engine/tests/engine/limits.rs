@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hostel_core::{Failure, HostCall, Limit, LimitKind, Limits, LogStream, Outcome, Value};
 use hostel_engine::{AttemptError, AttemptOptions, Engine, EngineOptions, Function};
-use hostel_guests::{LOG_FLOOD, MEMORY_HOG, TEXT, wat};
+use hostel_guests::{HOSTILE, LOG_FLOOD, MEMORY_HOG, TEXT, wat};
 
 use crate::{Ran, function, run, run_with};
 
@@ -225,6 +225,130 @@ async fn memory_of_all_together() {
         assert_eq!(run_with(&eat, &["40"], Limits::default()).await.value(), (40 * MIB).to_string());
     }
     assert_eq!(FRUGAL.memory_bytes(), 0);
+}
+
+/// An engine for 64 MiB.
+fn small_engine() -> Engine {
+    let mut options = EngineOptions::default();
+    options.max_memory_bytes = 64 * MIB;
+    Engine::new(options).unwrap()
+}
+
+fn of(engine: &Engine, path: &str, name: &str) -> Function {
+    engine.load_file(path.as_ref()).unwrap().function(Some(name)).unwrap()
+}
+
+/// Waits until the attempts hold so many pages of 64 KiB.
+async fn held(engine: &Engine, pages: u64) {
+    while engine.memory_bytes() < pages << 16 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_finds_next_to_no_memory_waits_before_it_begins() {
+    let engine = small_engine();
+    let hold = of(&engine, wat::HOLDER, "hold");
+    let add_one = of(&engine, wat::ADD_ONE, "add-one");
+    // Holds more pages when so many are held.
+    let (engine, hold) = (&engine, &hold);
+    let more = async |before: u64, pages: &str, ms: &str| {
+        held(engine, before).await;
+        let inputs = [pages, "0", ms];
+        run_with(hold, &inputs, Limits::default()).await.value()
+    };
+    let answered = async |before: u64, began: tokio::time::Instant| {
+        held(engine, before).await;
+        let ran = run_with(&add_one, &["1"], Limits::default()).await;
+        (ran.value(), began.elapsed().as_secs())
+    };
+    // Each takes at most four times what is free. 16 of 1,024 pages are left: a sixty-fourth.
+    let holders = async || {
+        tokio::join!(more(0, "800", "2000"), more(800, "176", "3000"), more(976, "32", "4000"));
+    };
+    let began = tokio::time::Instant::now();
+    let ((), beside) = tokio::join!(holders(), answered(1008, began));
+    assert_eq!((beside, began.elapsed().as_secs()), (("2".to_owned(), 0), 4));
+    let began = tokio::time::Instant::now();
+    let ((), _, late) = tokio::join!(holders(), more(1008, "4", "5000"), answered(1012, began));
+    assert_eq!(late, ("2".to_owned(), 2), "the first one had to end");
+    assert_eq!(engine.memory_bytes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_begins_with_more_memory_than_there_is_waits_for_it() {
+    let engine = small_engine();
+    let hold = of(&engine, wat::HOLDER, "hold");
+    let [large, wide] = [wat::BIG_MEMORY, wat::WIDE_START].map(|path| of(&engine, path, "pages"));
+    let limits = Limits { memory_bytes: 300 * MIB, ..Limits::default() };
+    let beside = async |pages: &str, function: &Function| {
+        let waiting = async {
+            held(&engine, 1).await;
+            run_with(function, &[], limits).await
+        };
+        let inputs = [pages, "0", "3000"];
+        tokio::join!(run_with(&hold, &inputs, limits), waiting).1
+    };
+    // It never gets 300 MiB of 64. Alone it learns that at once, and beside another one when that has ended.
+    let began = tokio::time::Instant::now();
+    let allowed = Limit { kind: LimitKind::HostMemory, allowed: 64 * MIB };
+    assert_eq!((limit_of(&run_with(&large, &[], limits).await), began.elapsed().as_secs()), (allowed, 0));
+    assert_eq!((limit_of(&beside("1", &large).await), began.elapsed().as_secs()), (allowed, 3));
+    // It gets 40 MiB when another one no longer has as much.
+    assert_eq!((beside("640", &wide).await.value(), began.elapsed().as_secs()), ("640".to_owned(), 6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_tables_count_as_memory_of_all() {
+    let engine = small_engine();
+    let hold = of(&engine, wat::HOLDER, "hold");
+    let (ran, ()) = tokio::join!(run_with(&hold, &["0", "100000", "1000"], Limits::default()), async {
+        held(&engine, 1).await;
+        assert_eq!(engine.memory_bytes(), 800_000);
+    });
+    ran.value();
+    assert_eq!(engine.memory_bytes(), 0);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn many_headers_count_as_memory_of_all() {
+    let engine = small_engine();
+    // More than it gets, and far less than it may have otherwise: 2,000 of them.
+    let ran = run_with(&of(&engine, HOSTILE, "hoard"), &["1000", "16000"], Limits::default()).await;
+    assert_eq!(limit_of(&ran), Limit { kind: LimitKind::HostMemory, allowed: 64 * MIB });
+    let few = run_with(&of(&engine, HOSTILE, "hoard"), &["100", "16000"], Limits::default()).await;
+    few.value();
+    assert_eq!(engine.memory_bytes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_guest_prints_counts_as_memory_of_all() {
+    let mut options = EngineOptions::default();
+    options.max_memory_bytes = 4 * MIB;
+    let engine = Engine::new(options).unwrap();
+    let flood = of(&engine, LOG_FLOOD, "flood");
+    let limits = Limits { log_bytes: 1 << 30, ..Limits::default() };
+    let ran = run_with(&flood, &["100000"], limits).await;
+    ran.value();
+    let limit = Limit { kind: LimitKind::HostMemory, allowed: 4 * MIB };
+    let lines = ran.log.lines();
+    assert_eq!(lines.last().unwrap().text, format!("cut here: {limit}"));
+    let stored: usize = lines.iter().map(|line| line.text.len()).sum();
+    assert!((100_000..4 << 20).contains(&stored), "{stored}");
+    assert_eq!(engine.memory_bytes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_wait_before_they_begin_while_the_process_has_too_much_memory() {
+    let mut options = EngineOptions::default();
+    options.max_process_bytes = Some(1);
+    let engine = Engine::new(options).unwrap();
+    let sleep = of(&engine, wat::SLEEPER, "sleep");
+    let began = tokio::time::Instant::now();
+    let nap = || run_with(&sleep, &["1000"], Limits::default());
+    let (first, second, third) = tokio::join!(nap(), nap(), nap());
+    assert_eq!([first, second, third].map(|ran| ran.value()), ["()", "()", "()"]);
+    assert_eq!(began.elapsed().as_secs(), 3, "one after the other");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 use futures_executor::block_on;
 use hostel::journal::{Cancellation, Journal, JournalError, MemoryJournal, StoredOutcome, Submitted};
 use hostel::{
-    DelayError, DelayOptions, DelayedRun, Digest, DirGrant, ErrorKind, Event, Failure, Host, Input,
-    LimitKind, Limits, Outcome, QueueName, ResultError, RunId, Shutdown, State, SubmitError, Task, Timestamp,
-    Value, WorkerError, args,
+    DelayError, DelayOptions, DelayedRun, Digest, DirGrant, ErrorKind, Event, Failure, Host, HostBuilder,
+    Input, LimitKind, Limits, Outcome, QueueName, ResultError, RunId, Shutdown, State, SubmitError, Task,
+    Timestamp, Value, WorkerError, args,
 };
 use hostel_guests::{ARITH, BATCH, CALCULATOR, ELEVATOR, FLAKY, READER, SPIN_FOREVER, TEXT, wat};
 
@@ -611,4 +611,29 @@ fn several_workers_execute_each_run_once() {
     }
     let counts = host.journal().unwrap().counts().unwrap();
     assert_eq!((counts.of(State::Completed), counts.unfinished()), (300, 0));
+}
+
+#[test]
+fn a_worker_whose_guests_have_all_memory_leaves_runs_to_others() {
+    let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::default());
+    let sharing =
+        |builder: HostBuilder| builder.max_workers(1).journal(Arc::clone(&journal)).build().unwrap();
+    let small = sharing(Host::builder().max_memory_bytes(64 << 20));
+    let hold = task(&small, wat::HOLDER, "hold");
+    let _full = small.serve([hold.clone(), task(&small, ARITH, "add-one")]).unwrap();
+    // Each takes at most four times what is free, and sleeps for an hour.
+    for pages in [800_u32, 176, 32, 4] {
+        let held = small.memory_bytes();
+        hold.delay(args![pages, 0_u32, 3_600_000_u64]).unwrap();
+        while small.memory_bytes() < held + (u64::from(pages) << 16) {
+            std::thread::yield_now();
+        }
+    }
+    let large = sharing(Host::builder());
+    let add_one = task(&large, ARITH, "add-one");
+    let runs: Vec<_> = (0..50).map(|number| add_one.delay(args![number]).unwrap()).collect();
+    let _other = large.serve([add_one]).unwrap();
+    for run in &runs {
+        assert_eq!(ended(run).state(), State::Completed);
+    }
 }

@@ -48,12 +48,14 @@ impl WorkerThread {
         if self.may_claim { Ok(()) } else { self.look_ahead(&request) }
     }
 
-    /// How many more runs the worker may claim, and the tasks of its long runs. Nothing is claimed beside a run that executes alone. If it
+    /// How many more runs the worker may claim, and the tasks of its long runs. Nothing is claimed beside a run that executes alone, nor while
+    /// the guests of its runs have all memory: another worker may have some. If it
     /// may not claim runs of any task, the mailbox gets mail when a run goes to rest.
     pub(super) fn room(&self) -> (Room, Vec<TaskKey>) {
         let claimed = self.runs.len();
         // Nothing was claimed together with it, and nothing is claimed after it.
-        if claimed == 1 && self.runs.values().any(|claimed| claimed.entry.is_solo()) {
+        let is_alone = claimed == 1 && self.runs.values().any(|claimed| claimed.entry.is_solo());
+        if is_alone || (claimed > 0 && !self.duty.host.engine.has_room()) {
             return (Room::default(), Vec::new());
         }
         let room = || {
