@@ -124,7 +124,7 @@ impl Task {
             spec.due = spec.due.and(stored.due);
         }
         let asked = spec.id;
-        let id = match journal.submit(now(), &[spec])?.first() {
+        let id = match self.host().standing.submit(&*journal, now(), &[spec])?.first() {
             Some(Submitted::Duplicate { of }) => *of,
             Some(Submitted::New | Submitted::Replaced { .. }) => {
                 name.into_iter().for_each(|name| name_run(&*journal, asked, name));
@@ -192,6 +192,16 @@ impl Task {
 }
 
 impl crate::Host {
+    /// Stores runs that are data, such as those of [`Task::delayed_spec`], in the host's journal, as [`Journal::submit`] does. A
+    /// [worker](crate::Worker) of this host that is idle has claimed the first of them when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Medium`] if the journal cannot be opened, and those of [`Journal::submit`].
+    pub fn delay_specs(&self, specs: &[RunSpec]) -> Result<Vec<Submitted>, JournalError> {
+        self.state().standing.submit(&**self.opened_journal()?, now(), specs)
+    }
+
     /// A handle to a run in the host's journal, whether or not there is one.
     ///
     /// # Errors

@@ -340,7 +340,7 @@ pub(crate) async fn store(app: &Arc<App>, task: Task, mut spec: RunSpec, is_name
                 imported => return imported.map(|imported| imported.into_iter().next()),
             }
         }
-        let submitted = submit(journal, std::slice::from_mut(&mut spec), is_named)?;
+        let submitted = submit(&of_app, std::slice::from_mut(&mut spec), is_named)?;
         Ok::<_, JournalError>(submitted.into_iter().next())
     });
     Ok(match submitted.await? {
@@ -357,9 +357,9 @@ fn cached(app: &App, task: &Task, spec: &RunSpec) -> Option<RunRecord> {
 }
 
 /// Stores runs, all or none. Those with ids of the client may have been stored before, or by another request at this moment; the times
-/// of the first submission count.
+/// of the first submission count. A worker of this server that is idle claims the first of them at once.
 pub(crate) fn submit(
-    journal: &dyn Journal,
+    app: &App,
     specs: &mut [RunSpec],
     are_named: bool,
 ) -> Result<Vec<Submitted>, JournalError> {
@@ -368,10 +368,10 @@ pub(crate) fn submit(
     let mut tries = 0;
     loop {
         if are_named {
-            specs.iter_mut().try_for_each(|spec| same_times(journal, spec))?;
+            specs.iter_mut().try_for_each(|spec| same_times(&*app.journal, spec))?;
         }
         tries += 1;
-        match journal.submit(now(), specs) {
+        match app.host.delay_specs(specs) {
             Err(JournalError::Conflict(JournalConflict::OtherSpec { .. })) if are_named && tries < TRIES => {}
             submitted => return submitted,
         }

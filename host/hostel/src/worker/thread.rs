@@ -24,6 +24,7 @@ use crate::journal::{
 };
 use crate::run::now;
 use crate::runner::Places;
+use crate::standing::StandingClaim;
 
 /// The pause after the journal could not be read or written, at first and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -61,6 +62,8 @@ pub(super) struct Duty {
     pub(super) worker: WorkerId,
     pub(super) queues: Vec<QueueName>,
     pub(super) leases: Arc<Leases>,
+    /// What the worker would claim while it is idle.
+    pub(super) standing: Arc<StandingClaim>,
     pub(super) window: Window,
     /// Counts the runs that rest or have computed for long.
     pub(super) places: Arc<Places>,
@@ -76,6 +79,8 @@ pub(super) struct WorkerThread {
     order: Order,
     /// Whether a claim may find something: something has changed, or the last claim found as much as it asked for.
     may_claim: bool,
+    /// Whether a submission claims for this worker, which claims nothing itself meanwhile.
+    is_lent: bool,
     /// Whether runs of this worker may have been cancelled.
     may_be_cancelled: bool,
     /// The tasks that the last claim left out, because long runs of theirs execute here.
@@ -102,6 +107,7 @@ impl WorkerThread {
             dirty: HashSet::new(),
             order: Order::Serve,
             may_claim: true,
+            is_lent: false,
             may_be_cancelled: false,
             left_out: Vec::new(),
             next_due: None,
@@ -116,6 +122,9 @@ impl WorkerThread {
     /// Works until an order ends it.
     pub(super) fn work(mut self) {
         while self.turn() {}
+        for claimed in self.duty.standing.end() {
+            claimed.release(&*self.duty.journal, now());
+        }
         self.duty.leases.end();
         self.duty.mailbox.end(self.failure);
     }
@@ -128,10 +137,16 @@ impl WorkerThread {
         if self.duty.host.scheduler.is_closed() {
             self.order = self.order.max(Order::Drain);
         }
+        self.take_standing();
         if !self.is_paused() {
             let worked = self.exchange();
             self.pause_after(worked);
-            let is_idle = self.runs.is_empty() && !self.may_claim && self.pause.is_none();
+            let is_done = !self.may_claim && !self.is_lent && self.pause.is_none();
+            let is_idle = self.runs.is_empty() && is_done;
+            // Before others learn that the worker is idle.
+            if is_idle {
+                self.leave_standing();
+            }
             self.duty.mailbox.worked(self.runs.len(), is_idle);
         }
         // What a journal that fails does not take back comes free when its lease is over.
@@ -145,7 +160,8 @@ impl WorkerThread {
             return Some(until);
         }
         // Without room, a run that is due has to wait for one that ends.
-        let due = self.next_due.filter(|_| self.order == Order::Serve && self.room().0.is_some());
+        let may_claim = self.order == Order::Serve && !self.is_lent;
+        let due = self.next_due.filter(|_| may_claim && self.room().0.is_some());
         let due = due.map(|due| Instant::now() + due.since(now()));
         Some(due.map_or(self.next_renewal, |due| due.min(self.next_renewal)))
     }
@@ -367,6 +383,13 @@ impl WorkerThread {
         Ok(())
     }
 
+    /// The worker has a run.
+    fn add(&mut self, entry: JournalEntry, fence: Fence, claimed_at: Instant) {
+        let run = entry.run();
+        self.duty.leases.add(run, fence, claimed_at);
+        self.runs.insert(run, Claimed::new(entry, fence, claimed_at));
+    }
+
     fn begin(&mut self, entry: JournalEntry, claimed_at: Instant) {
         let Some(fence) = entry.claim().map(|claim| claim.fence) else { return };
         let run = entry.run();
@@ -375,8 +398,7 @@ impl WorkerThread {
         let tries = self.tries.get(&run).copied().unwrap_or(0);
         let delivery = Delivery { leases, mailbox, run, fence, prepared: None };
         let to_prepare = entry.clone();
-        self.duty.leases.add(run, fence, claimed_at);
-        self.runs.insert(run, Claimed::new(entry, fence, claimed_at));
+        self.add(entry, fence, claimed_at);
         self.duty.host.scheduler.timers().spawn(async move {
             let prepared = match tasks.prepare(&to_prepare, &delivery.mailbox).await {
                 Ok(prepared) => prepared,
