@@ -3,7 +3,7 @@
 mod claims;
 mod reports;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,6 +47,9 @@ const POSTPONED: Duration = Duration::from_millis(500);
 /// The most such runs whose tries are counted.
 const MAX_TRIED: usize = 1_000;
 
+/// The beginning of an attempt is recorded together with its end if that follows within this time: a short run costs one transaction.
+const TOGETHER: Duration = Duration::from_millis(2);
+
 /// Leases are renewed, and those of lost workers ended, so many times in the length of a lease.
 const RENEWALS: u32 = 3;
 
@@ -76,6 +79,8 @@ pub(super) struct WorkerThread {
     runs: HashMap<RunId, Claimed>,
     /// The runs about which there may be something to write.
     dirty: HashSet<RunId>,
+    /// Those whose attempts have begun, and when each will be dirty, in order: at most two for each attempt.
+    begun: VecDeque<(Instant, RunId)>,
     order: Order,
     /// Whether a claim may find something: something has changed, or the last claim found as much as it asked for.
     may_claim: bool,
@@ -105,6 +110,7 @@ impl WorkerThread {
             duty,
             runs: HashMap::new(),
             dirty: HashSet::new(),
+            begun: VecDeque::new(),
             order: Order::Serve,
             may_claim: true,
             is_lent: false,
@@ -163,7 +169,8 @@ impl WorkerThread {
         let may_claim = self.order == Order::Serve && !self.is_lent;
         let due = self.next_due.filter(|_| may_claim && self.room().0.is_some());
         let due = due.map(|due| Instant::now() + due.since(now()));
-        Some(due.map_or(self.next_renewal, |due| due.min(self.next_renewal)))
+        let begun = self.begun.front().map(|(until, _)| *until);
+        due.into_iter().chain(begun).chain([self.next_renewal]).min()
     }
 
     fn is_paused(&self) -> bool {
@@ -200,10 +207,15 @@ impl WorkerThread {
     }
 
     fn read(&mut self, mail: Mail, order: Order) {
-        let Mail { prepared, moved, journal_changed } = mail;
+        let Mail { prepared, begun, moved, journal_changed } = mail;
         self.may_claim |= journal_changed;
         self.may_be_cancelled |= journal_changed;
         self.dirty.extend(moved);
+        let now = Instant::now();
+        self.begun.extend(begun.into_iter().map(|run| (now + TOGETHER, run)));
+        while let Some((_, run)) = self.begun.pop_front_if(|(until, _)| *until <= now) {
+            self.dirty.insert(run);
+        }
         for (run, fence, prepared) in prepared {
             self.prepared(run, fence, prepared);
         }
@@ -219,7 +231,7 @@ impl WorkerThread {
         // An earlier claim of the same run may have been lost.
         let claimed = self.runs.get_mut(&run).filter(|claimed| claimed.fence == fence);
         let Some(claimed) = claimed else { return prepared.abandon() };
-        self.dirty.insert(run);
+        let is_accepted = matches!(prepared, Prepared::Accepted { .. });
         match prepared {
             Prepared::ShutDown => {
                 claimed.is_released = true;
@@ -240,6 +252,12 @@ impl WorkerThread {
         }
         if claimed.is_released || claimed.entry.state() == State::Cancelling {
             claimed.stop();
+        }
+        // It may have begun already, or ended.
+        if is_accepted && !claimed.is_released && !claimed.has_ended() {
+            self.begun.push_back((Instant::now() + TOGETHER, run));
+        } else {
+            self.dirty.insert(run);
         }
     }
 
